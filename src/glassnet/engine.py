@@ -1,0 +1,416 @@
+"""Floor 4: one interface over two engines; the data are validated and prepared here, once."""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from glassnet import native, reference
+from glassnet.activations import ACTIVATIONS, Array
+from glassnet.arrays import as_dtype, as_matrix, as_target, as_vector, check_finite
+from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
+from glassnet.losses import LOSSES
+from glassnet.network import Network, Parameters
+
+REDUCTIONS = ("mean", "sum")
+ENGINES = ("auto", "native", "numpy")
+
+_PACKED_ROWS = 1 << 16  # rows cast at a time, so that casting never holds a second copy of X
+
+
+@dataclass(frozen=True)
+class Descent:
+    """How far a call of `Problem.descend` came: updates made, and whether the next one blew up."""
+
+    updates: int
+    diverged: bool
+
+
+class Problem(ABC):
+    """A network with its data, checked and packed: what solvers and loops of one's own call.
+
+    Attributes: `network`, `n_samples`, `dtype`, `reduction`, `engine` ("native" or "numpy"),
+    `engine_reason` (why that one), `threads`, and `baseline`, the loss where the output layer's Z
+    is 0 everywhere, which is what a network that knows nothing pays.
+    """
+
+    engine: str
+    threads: int = 1
+
+    def __init__(
+        self,
+        network: Network,
+        n_samples: int,
+        dtype: np.dtype[Any],
+        reduction: str,
+        weight_sum: float,
+    ) -> None:
+        self.network = network
+        self.n_samples = n_samples
+        self.dtype = dtype
+        self.reduction = reduction
+        self.divisor = weight_sum if reduction == "mean" else 1.0
+        self.baseline = 0.0
+        self.engine_reason = ""
+
+    @abstractmethod
+    def loss_and_gradient(self, flat: Array) -> tuple[float, Array]:
+        """The reduced loss and its gradient at the flat parameters, which must be of this dtype."""
+
+    @abstractmethod
+    def descend(
+        self,
+        flat: Array,
+        velocity: Array,
+        gradient: Array,
+        losses: NDArray[np.float64],
+        *,
+        learning_rate: float,
+        momentum: float,
+        limit: float,
+        stop: NDArray[np.uint8],
+        seconds: float,
+    ) -> Descent:
+        """Gradient descent with momentum: up to ``len(losses)`` updates, all arrays changed in place.
+
+        On entry `gradient` is the gradient at `flat`, and so it is on return: each update is
+        followed by one pass at the new point, whose loss goes into `losses`. The call returns early
+        when `seconds` are over or ``stop[0]`` is set, after an update that is whole. When a loss is
+        above `limit` or not finite, `flat` and `velocity` return to what they were before that
+        update.
+        """
+
+
+class NumpyProblem(Problem):
+    """The reference, doing real work."""
+
+    engine = "numpy"
+
+    def __init__(
+        self,
+        network: Network,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        w: NDArray[Any] | None,
+        dtype: np.dtype[Any],
+        reduction: str,
+    ) -> None:
+        super().__init__(network, len(X), dtype, reduction, len(X) if w is None else float(w.sum()))
+        self._X = X.astype(dtype, copy=False)
+        self._Y = target_rows(y, network.sizes[-1], dtype)
+        self._w = None if w is None else w.astype(dtype, copy=False)
+
+    def loss_and_gradient(self, flat: Array) -> tuple[float, Array]:
+        theta = Parameters(self.network.sizes, flat)
+        # A blown-up network is found by its loss; NumPy's own warnings would only say it twice.
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            loss, weights, biases = reference.compute_gradients(
+                self._X,
+                self._Y,
+                theta.weights,
+                theta.biases,
+                self.network.hidden,
+                self.network.loss,
+                self._w,
+            )
+            parts = [part.ravel() for pair in zip(weights, biases, strict=True) for part in pair]
+            gradient = np.concatenate(parts).astype(self.dtype, copy=False)
+            if self.divisor != 1.0:
+                gradient /= gradient.dtype.type(self.divisor)
+            return loss / self.divisor, gradient
+
+    def descend(
+        self,
+        flat: Array,
+        velocity: Array,
+        gradient: Array,
+        losses: NDArray[np.float64],
+        *,
+        learning_rate: float,
+        momentum: float,
+        limit: float,
+        stop: NDArray[np.uint8],
+        seconds: float,
+    ) -> Descent:
+        end = time.monotonic() + seconds
+        for k in range(len(losses)):
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                theta, V = reference.momentum_update(flat, velocity, gradient, learning_rate, momentum)
+            loss, g = self.loss_and_gradient(theta)
+            if not loss <= limit:
+                return Descent(k, diverged=True)
+            flat[:], velocity[:], gradient[:], losses[k] = theta, V, g, loss
+            if stop[0] or time.monotonic() >= end:
+                return Descent(k + 1, diverged=False)
+        return Descent(len(losses), diverged=False)
+
+
+def target_rows(y: NDArray[Any], n_outputs: int, dtype: np.dtype[Any]) -> Array:
+    """Class numbers as one-hot rows; rows as they are; all of `dtype`."""
+    if y.ndim == 2:
+        return y.astype(dtype, copy=False)
+    rows = np.zeros((len(y), n_outputs), dtype)
+    rows[np.arange(len(y)), y] = 1
+    return rows
+
+
+class NativeProblem(Problem):
+    """The compiled engine over data that it has packed for itself."""
+
+    engine = "native"
+
+    def __init__(
+        self,
+        network: Network,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        w: NDArray[Any] | None,
+        dtype: np.dtype[Any],
+        reduction: str,
+        threads: int,
+    ) -> None:
+        super().__init__(network, len(X), dtype, reduction, len(X) if w is None else float(w.sum()))
+        assert native.module is not None
+        self.threads = threads
+        make = native.module.Problem32 if dtype == np.float32 else native.module.Problem64
+        self._problem = make(
+            sizes=network.sizes,
+            hidden=[record.name for record in network.hidden],
+            loss=network.loss.name,
+            n_samples=len(X),
+            labels=y.ndim == 1,
+            weighted=w is not None,
+            isa=os.environ.get("GLASSNET_ISA", ""),
+        )
+        self.isa: str = self._problem.isa
+        for rows in row_blocks(len(X)):
+            self._problem.put(
+                rows.start,
+                _cast(X[rows], dtype, "X"),
+                np.ascontiguousarray(y[rows], np.int64) if y.ndim == 1 else _cast(y[rows], dtype, "y"),
+                None if w is None else _cast(w[rows], dtype, "sample_weight"),
+            )
+
+    def loss_and_gradient(self, flat: Array) -> tuple[float, Array]:
+        gradient = np.empty_like(flat)
+        loss = self._problem.loss_and_gradient(flat, gradient, self.divisor, self.threads)
+        return float(loss), gradient
+
+    def descend(
+        self,
+        flat: Array,
+        velocity: Array,
+        gradient: Array,
+        losses: NDArray[np.float64],
+        *,
+        learning_rate: float,
+        momentum: float,
+        limit: float,
+        stop: NDArray[np.uint8],
+        seconds: float,
+    ) -> Descent:
+        updates, diverged = self._problem.descend(
+            flat,
+            velocity,
+            gradient,
+            losses,
+            learning_rate,
+            momentum,
+            self.divisor,
+            limit,
+            stop,
+            seconds,
+            self.threads,
+        )
+        return Descent(updates, diverged)
+
+
+def row_blocks(n: int) -> Iterator[slice]:
+    """Slices that cover n rows, a bounded number of them at a time."""
+    return (slice(start, start + _PACKED_ROWS) for start in range(0, n, _PACKED_ROWS))
+
+
+def _cast(values: NDArray[Any], dtype: np.dtype[Any], name: str) -> Array:
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(values, dtype)
+    if dtype == np.float32 and values.dtype != dtype:
+        check_finite(cast, f"{name} in float32")
+    return cast
+
+
+def missing_in_native(network: Network) -> str:
+    """What this network needs that the native engine lacks, in words; "" where it lacks nothing."""
+    if native.module is None:
+        return f"the native engine is not available: {native.reason}"
+    for record in network.hidden:
+        if ACTIVATIONS.get(record.name) is not record:
+            return f"the activation {record.name!r} is your own, which runs on the NumPy engine"
+    if LOSSES.get(network.loss.name) is not network.loss:
+        return f"the loss {network.loss.name!r} is your own, which runs on the NumPy engine"
+    return ""
+
+
+def choose_engine(network: Network, engine: str) -> tuple[Literal["native", "numpy"], str]:
+    """The engine to use and why, or an EngineError when "native" is asked for and cannot be had."""
+    if engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES)
+    if engine == "numpy":
+        return "numpy", "asked for"
+    missing = missing_in_native(network)
+    if not missing:
+        return "native", "asked for" if engine == "native" else "it is the fastest"
+    if engine == "native":
+        raise EngineError(
+            f'engine="native" cannot be used: {missing}. Use engine="numpy" or "auto", or see '
+            f"glassnet info."
+        )
+    return "numpy", missing
+
+
+def prepare(
+    network: Network,
+    X: object,
+    y: object,
+    *,
+    dtype: DTypeLike | None = None,
+    reduction: str = "mean",
+    sample_weight: object = None,
+    engine: str = "auto",
+    threads: int | None = None,
+) -> Problem:
+    """Check a network's data once and pack them for an engine.
+
+    X is (n, inputs); y is as the design of the loss asks: class numbers (n,) or rows. Nothing that
+    is passed in is changed. Raises InputError or InputTypeError for data that cannot be used, saying
+    which row and column, and EngineError for an engine that cannot.
+    """
+    if not isinstance(network, Network):
+        raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
+    if reduction not in REDUCTIONS:
+        raise unknown_name("reduction", reduction, REDUCTIONS)
+    inputs = as_matrix(X, width=network.sizes[0])
+    n = len(inputs)
+    if n == 0:
+        raise InputError(f"X is empty, shape {inputs.shape}; expected at least one sample.")
+    targets = as_target(y, n, network.sizes[-1], network.loss.target)
+    weights = None if sample_weight is None else _sample_weight(sample_weight, n)
+    precision = as_dtype(dtype, X)
+    name, why = choose_engine(network, engine)
+    count = thread_count(threads)
+    problem: Problem
+    if name == "native":
+        problem = NativeProblem(network, inputs, targets, weights, precision, reduction, count)
+    else:
+        problem = NumpyProblem(network, inputs, targets, weights, precision, reduction)
+    problem.engine_reason = why
+    for rows in row_blocks(n):
+        Y = target_rows(targets[rows], network.sizes[-1], np.dtype(np.float64))
+        w = None if weights is None else weights[rows]
+        problem.baseline += reference.loss(np.zeros_like(Y), Y, network.loss, w) / problem.divisor
+    return problem
+
+
+def loss_and_gradient(
+    network: Network,
+    theta: Parameters,
+    X: object,
+    y: object,
+    reduction: str = "mean",
+    sample_weight: object = None,
+    engine: str = "auto",
+    threads: int | None = None,
+) -> tuple[float, Parameters]:
+    """The loss J and its gradient dJ/dtheta, from one pass forward and one back.
+
+    X is (n, inputs). J is the samples' losses, summed (`reduction="sum"`) or divided by the sum of
+    the sample weights (`"mean"`). Computed in the parameters' precision; the loss is a float.
+
+    Raises InputError and InputTypeError for bad input, EngineError for an engine that cannot.
+
+    >>> import numpy as np, glassnet as gn
+    >>> net = gn.Network((2, 3, 2))
+    >>> theta = gn.Parameters(net.sizes, np.zeros(net.n_parameters))
+    >>> loss, gradient = gn.loss_and_gradient(net, theta, [[0.0, 1.0]], [1])
+    >>> round(loss, 6), gradient.biases[1].tolist()
+    (0.693147, [0.5, -0.5])
+
+    For many calls on the same data, `prepare` once and call the problem's own method.
+    """
+    if not isinstance(network, Network):
+        raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
+    theta = network.check_parameters(theta)
+    problem = prepare(
+        network,
+        X,
+        y,
+        dtype=theta.dtype,
+        reduction=reduction,
+        sample_weight=sample_weight,
+        engine=engine,
+        threads=threads,
+    )
+    loss, gradient = problem.loss_and_gradient(theta.flat)
+    return loss, Parameters(network.sizes, gradient)
+
+
+def _sample_weight(sample_weight: object, n: int) -> Array:
+    weights = as_vector(sample_weight, "sample_weight", n)
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        raise InputError(f"sample_weight has {weights[row]} at row {row}; expected 0 or more.")
+    if weights.sum() == 0:
+        raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
+    return weights
+
+
+def thread_count(threads: int | None) -> int:
+    """`threads`, or the cores that this process is allowed.
+
+    None takes GLASSNET_THREADS where it is set, else the smaller of the affinity mask and the
+    cgroup's processor quota. Results do not depend on it.
+    """
+    if threads is None:
+        setting = os.environ.get("GLASSNET_THREADS", "")
+        if not setting:
+            return _allowed_cores()
+        if not setting.isdigit() or int(setting) < 1:
+            raise InputError(f"GLASSNET_THREADS is {setting!r}; expected a whole number from 1 up.")
+        return int(setting)
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)):
+        raise InputTypeError(f"threads is None or a whole number, not {threads!r}.")
+    if threads < 1:
+        raise InputError(f"threads is {threads}; expected 1 or more, or None for all cores.")
+    return int(threads)
+
+
+def _allowed_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, min(cores, int(_cgroup_quota())))
+
+
+def _cgroup_quota() -> float:
+    """The processors that the cgroup (version 2, then 1) allows; infinite is written as a large number."""
+    unlimited = 1e9
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            folder = Path("/sys/fs/cgroup/cpu")
+            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
+            period = (folder / "cpu.cfs_period_us").read_text()
+        except OSError:
+            return unlimited
+    if quota in ("max", "-1"):
+        return unlimited
+    return max(1.0, float(quota) / float(period))

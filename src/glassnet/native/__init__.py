@@ -1,0 +1,27 @@
+"""Floor 2: the compiled engine, where the installation could build it.
+
+``module`` is the extension, or None; ``reason`` then says why it is missing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from importlib import resources
+from types import ModuleType
+
+
+def _load() -> tuple[ModuleType | None, str]:
+    try:
+        return importlib.import_module("glassnet.native._native"), ""
+    except ModuleNotFoundError:
+        # Written by the build, which knows why it could not compile.
+        record = resources.files(__name__).joinpath("build.json")
+        if record.is_file():
+            return None, str(json.loads(record.read_text())["reason"])
+        return None, "glassnet was not installed by its own build"
+    except ImportError as error:
+        return None, f"the compiled module does not load: {error}"
+
+
+module, reason = _load()

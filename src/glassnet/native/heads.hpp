@@ -1,0 +1,141 @@
+// The output layer: from its Z to the samples' loss and the error delta = dJ/dZ, side by side.
+//
+// Each head reads Z at the panel `Z` and leaves delta there. A sample's loss is a linear part plus
+// the logarithm of a factor; unweighted, the factors are multiplied up in each lane and one
+// logarithm serves many samples. Samples with weights, and the last group where it is not full
+// (weight 0 for what is missing), take a logarithm each.
+#pragma once
+
+#include "functions.hpp"
+#include "matrix.hpp"
+
+namespace glassnet::GLASSNET_ISA {
+
+template <class T> struct Samples {
+  std::size_t begin, end;  // whole groups
+  const T* weights;        // null where unweighted
+};
+
+// Sums of linear parts and of logarithms of factors, per lane.
+template <class T> class LossSum {
+  Pack<T, 1> linear = Pack<T, 1>::all(0), product = Pack<T, 1>::all(1);
+  int room, used = 0;
+
+ public:
+  // `bits`: no factor is above 2^bits.
+  explicit LossSum(double bits) : room(int(Constants<T>::product_bits / bits)) {}
+  template <int N> GLASSNET_INLINE void add(Pack<T, N> part, Pack<T, N> factor) {
+    if (used + N > room) flush();
+    used += N;
+    for (int i = 0; i < part.vectors; ++i) {
+      Vec<T>&sum = linear.v[i % GROUP<T>], &p = product.v[i % GROUP<T>];
+      sum = sum + part.v[i];
+      p = p * factor.v[i];
+    }
+  }
+  template <int N> GLASSNET_INLINE void add_weighted(Pack<T, N> weight, Pack<T, N> part, Pack<T, N> factor) {
+    Pack<T, N> whole = part + log(factor);
+    for (int i = 0; i < part.vectors; ++i)
+      linear.v[i % GROUP<T>] = fma(weight.v[i], whole.v[i], linear.v[i % GROUP<T>]);
+  }
+  void flush() {
+    linear = linear + log(product);
+    product = Pack<T, 1>::all(1);
+    used = 0;
+  }
+  double total() {
+    flush();
+    return double(lane_sum(linear.v));
+  }
+};
+
+// Binary cross-entropy over the logistic function, for one output:
+//   xi = max(z, 0) - y z + log(1 + e^-|z|),   delta = 1 / (1 + e^-z) - y.
+// `z_at(sample)` computes or loads Z, so that a narrow layer's product needs no panel.
+template <class T, bool weighted, class ZAt>
+double binary_cross_entropy(ZAt z_at, const T* y, Samples<T> samples, T* delta, LaneSum<T>& bias) {
+  using P = Pack<T, 1>;
+  LossSum<T> loss(1.0);
+  in_three_steps<T>(
+      samples.begin, samples.end,
+      [&](std::size_t s) GLASSNET_LAMBDA {
+        P z = z_at(s);
+        z.store(delta + s);
+        return reduce_negative(bit_or(z, P::all(T(-0.0))));  // of -|z|
+      },
+      [](const Reduced<P>& x) GLASSNET_LAMBDA { return exp(x); },
+      [&](const P& e, std::size_t s) GLASSNET_LAMBDA {
+        const P zero = P::all(0), one = P::all(1);
+        P z = P::load(delta + s), target = P::load(y + s), factor = one + e;
+        P d = if_ge(z, zero, one, e) / factor - target;
+        P part = fnma(target, z, max(zero, z));
+        if constexpr (weighted) {
+          P w = P::load(samples.weights + s);
+          d = w * d;
+          loss.add_weighted(w, part, factor);
+        } else {
+          loss.add(part, factor);
+        }
+        d.store(delta + s);
+        bias.add(d);
+      });
+  return loss.total();
+}
+
+// Half the squared error, for one output: xi = 1/2 (z - y)^2, delta = z - y.
+template <class T, bool weighted>
+double squared_error(const T* Z, const T* y, Samples<T> samples, T* delta, LaneSum<T>& bias) {
+  LaneSum<T> loss;
+  for_packs<T>(samples.begin, samples.end, [&](auto pack, std::size_t at) GLASSNET_LAMBDA {
+    using P = decltype(pack);
+    P error = P::load(Z + at) - P::load(y + at), d = error;
+    if constexpr (weighted) d = P::load(samples.weights + at) * error;
+    loss.add_product(d, error * P::all(T(0.5)));
+    d.store(delta + at);
+    bias.add(d);
+  });
+  return loss.total();
+}
+
+// Cross-entropy over the softmax of three classes and more:
+//   xi = log sum_c e^(z_c - m) + m - sum_c y_c z_c with m = max z,   delta = softmax(z) - y.
+template <class T, bool weighted>
+double cross_entropy(T* Z, const T* Y, bool labels, std::size_t classes, std::size_t stride,
+                     Samples<T> samples) {
+  // A sum of e^(z - m) lies from 1 to the number of classes.
+  LossSum<T> loss(64.0 - __builtin_clzll(classes));
+  for_packs<T>(samples.begin, samples.end, [&](auto pack, std::size_t at) GLASSNET_LAMBDA {
+    using P = decltype(pack);
+    const P zero = P::all(0), one = P::all(1);
+    auto target = [&](std::size_t c) {
+      return labels ? if_eq(P::load(Y + at), P::all(T(c)), one, zero)
+                    : P::load(Y + c * stride + at);
+    };
+    T* z = Z + at;
+    P m = P::load(z);
+    for (std::size_t c = 1; c < classes; ++c) m = max(m, P::load(z + c * stride));
+    P sum = zero, picked = zero;
+    for (std::size_t c = 0; c < classes; ++c) {
+      P shifted = P::load(z + c * stride) - m;
+      picked = fma(target(c), shifted, picked);
+      P e = exp(reduce_negative(shifted));
+      sum = sum + e;
+      e.store(z + c * stride);
+    }
+    P inverse = one / sum, w = one;
+    if constexpr (weighted) {
+      w = P::load(samples.weights + at);
+      loss.add_weighted(w, zero - picked, sum);
+    } else {
+      loss.add(zero - picked, sum);
+    }
+    for (std::size_t c = 0; c < classes; ++c) {
+      P d = fma(P::load(z + c * stride), inverse, zero - target(c));
+      if constexpr (weighted) d = w * d;
+      d.store(z + c * stride);
+    }
+  });
+  return loss.total();
+}
+
+}  // namespace glassnet::GLASSNET_ISA

@@ -1,0 +1,133 @@
+// The Python module: problems over data that engine.py has checked.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+
+#include "problem.hpp"
+
+namespace nb = nanobind;
+using namespace glassnet;
+
+namespace {
+
+template <class T> using Vector = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T> using Matrix = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+template <class E, std::size_t n>
+E named(const char* kind, const std::string& name, const char* const (&names)[n]) {
+  for (std::size_t i = 0; i < n; ++i)
+    if (name == names[i]) return E(i);
+  throw std::invalid_argument(std::string("the native engine has no ") + kind + " '" + name + "'");
+}
+
+void expect(bool holds, const char* what) {
+  if (!holds) throw std::invalid_argument(what);
+}
+
+template <class T>
+Problem<T> make_problem(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden,
+                        const std::string& loss, std::size_t n_samples, bool labels, bool weighted,
+                        const std::string& isa) {
+  expect(sizes.size() >= 2 && hidden.size() == sizes.size() - 2, "one activation per hidden layer");
+  for (std::size_t width : sizes) expect(width > 0, "a layer needs a width of 1 or more");
+  Shape shape{std::move(sizes), {}, named<Loss>("loss", loss, LOSS_NAMES), n_samples, labels,
+              weighted};
+  for (const std::string& name : hidden)
+    shape.activations.push_back(named<Activation>("activation", name, ACTIVATION_NAMES));
+  expect(!labels || shape.loss == Loss::cross_entropy, "only cross_entropy takes class numbers");
+  return Problem<T>(std::move(shape), isa);
+}
+
+template <class T>
+void put(Problem<T>& problem, std::size_t start, Matrix<const T> X, nb::object y,
+         std::optional<Vector<const T>> weights) {
+  const Shape& shape = problem.description();
+  const std::size_t rows = X.shape(0);
+  expect(X.shape(1) == shape.sizes[0] && start + rows <= shape.samples, "X does not fit");
+  expect(weights.has_value() == shape.weighted && (!weights || weights->shape(0) == rows),
+         "weights do not fit");
+  const T* w = weights ? weights->data() : nullptr;
+  if (shape.labels) {
+    auto numbers = nb::cast<Vector<const std::int64_t>>(y);
+    expect(numbers.shape(0) == rows, "y does not fit");
+    problem.put(start, rows, X.data(), numbers.data(), nullptr, w);
+  } else {
+    auto targets = nb::cast<Matrix<const T>>(y);
+    expect(targets.shape(0) == rows && targets.shape(1) == shape.sizes.back(), "y does not fit");
+    problem.put(start, rows, X.data(), nullptr, targets.data(), w);
+  }
+}
+
+template <class T>
+double loss_and_gradient(const Problem<T>& problem, Vector<const T> theta, Vector<T> gradient,
+                         double divisor, int threads) {
+  const std::size_t n = problem.parameters();
+  expect(theta.shape(0) == n && gradient.shape(0) == n, "parameters do not fit");
+  nb::gil_scoped_release released;
+  return problem.loss_and_gradient(theta.data(), gradient.data(), divisor, threads);
+}
+
+template <class T>
+std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta, Vector<T> velocity,
+                                     Vector<T> gradient, Vector<double> losses,
+                                     double learning_rate, double momentum, double divisor,
+                                     double limit, Vector<const std::uint8_t> stop, double seconds,
+                                     int threads) {
+  const std::size_t n = problem.parameters();
+  expect(theta.shape(0) == n && velocity.shape(0) == n && gradient.shape(0) == n,
+         "parameters do not fit");
+  expect(stop.shape(0) == 1, "stop is one byte");
+  bool failed = false;
+  // Lets Python's signal handlers run; one of them may set `stop`, or raise.
+  const Poll poll = [&] {
+    nb::gil_scoped_acquire held;
+    failed = failed || PyErr_CheckSignals() != 0;
+    return failed || *static_cast<const volatile std::uint8_t*>(stop.data()) != 0;
+  };
+  Outcome outcome;
+  {
+    nb::gil_scoped_release released;
+    outcome = problem.descend(theta.data(), velocity.data(), gradient.data(), losses.data(),
+                              losses.shape(0), {learning_rate, momentum, divisor, limit, seconds},
+                              threads, poll);
+  }
+  if (failed) throw nb::python_error();
+  return {outcome.updates, outcome.diverged};
+}
+
+template <class T> void bind(nb::module_& m, const char* name) {
+  nb::class_<Problem<T>>(m, name)
+      .def(nb::new_(&make_problem<T>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"),
+                  nb::arg("n_samples"), nb::arg("labels"), nb::arg("weighted"), nb::arg("isa"))
+      .def_prop_ro("isa", &Problem<T>::isa_name)
+      .def("put", &put<T>, nb::arg("start"), nb::arg("X"), nb::arg("y"),
+           nb::arg("weights").none())
+      .def("loss_and_gradient", &loss_and_gradient<T>)
+      .def("descend", &descend<T>);
+}
+
+template <std::size_t n> nb::tuple names(const char* const (&values)[n]) {
+  nb::list list;
+  for (const char* value : values) list.append(value);
+  return nb::tuple(list);
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+  m.attr("ACTIVATIONS") = names(ACTIVATION_NAMES);
+  m.attr("LOSSES") = names(LOSS_NAMES);
+  m.def("isas", [] {
+    nb::list usable;
+    for (const Isa& isa : isas())
+      if (isa.usable) usable.append(isa.name);
+    return nb::tuple(usable);
+  });
+  bind<float>(m, "Problem32");
+  bind<double>(m, "Problem64");
+}

@@ -1,0 +1,207 @@
+// One pass forward and back over one block of samples.
+//
+// A block is small enough to stay in the nearest cache while it goes through one simple loop after
+// the other. Layers of at most NARROW inputs or outputs take fused loops, since their products are
+// cheaper than storing and loading a panel; wider ones go through matrix.hpp. Both sum in the same
+// order.
+#pragma once
+
+#include "heads.hpp"
+
+namespace glassnet::GLASSNET_ISA {
+
+template <class T> class BlockPass {
+  const Plan<T>& plan;
+  const T* parameters;
+  const std::size_t first, rows, padded, stride;
+  T* const scratch;
+  double* gradient;
+
+ public:
+  BlockPass(const Plan<T>& plan, const T* parameters, std::size_t block, T* scratch,
+            double* gradient)
+      : plan(plan),
+        parameters(parameters),
+        first(block),
+        rows(samples_in(plan, block)),
+        padded((rows + LANES<T> - 1) / LANES<T> * LANES<T>),
+        stride(plan.block),
+        scratch(scratch),
+        gradient(gradient) {}
+
+  double run() {
+    if (rows == 0) return 0;
+    std::size_t at = 0;  // where layer l's parameters begin
+    for (std::size_t l = 1; l < plan.layers; ++l) {
+      forward(l, at);
+      at += size_of(l);
+    }
+    double loss = head(at);
+    for (std::size_t l = plan.layers; l > 1; --l) {
+      backward(l, at);
+      at -= size_of(l - 1);
+    }
+    weight_gradient(input(1), plan.widths[0], error(1), plan.widths[1], padded, gradient);
+    return loss;
+  }
+
+ private:
+  std::size_t size_of(std::size_t l) const { return (plan.widths[l - 1] + 1) * plan.widths[l]; }
+  // Layer l's output; once that is used up, its error takes the same place.
+  T* panel(std::size_t l) const { return scratch + plan.panels[l - 1] * stride; }
+  Rows<T> input(std::size_t l) const {
+    return {l == 1 ? plan.X + first * plan.widths[0] * stride : panel(l - 1), stride};
+  }
+  Rows<T> error(std::size_t l) const { return {panel(l), stride}; }
+  Weights<T> weights(std::size_t l, std::size_t at) const {
+    return {parameters + at, plan.widths[l], 1};
+  }
+  const T* bias(std::size_t l, std::size_t at) const {
+    return parameters + at + plan.widths[l - 1] * plan.widths[l];
+  }
+  double* bias_gradient(std::size_t l, std::size_t at) const {
+    return gradient + at + plan.widths[l - 1] * plan.widths[l];
+  }
+
+  void forward(std::size_t l, std::size_t at) {
+    const std::size_t inputs = plan.widths[l - 1], outputs = plan.widths[l];
+    T* H = panel(l);
+    using P = Pack<T, 1>;
+    with_activation(plan.activations[l - 1], [&](auto f) {
+      auto row = [&](T* h, const auto& z_at) {
+        in_three_steps<T>(
+            0, padded, [&](std::size_t s) GLASSNET_LAMBDA { return f.first(z_at(s)); },
+            [&](const auto& x) GLASSNET_LAMBDA { return f.middle(x); },
+            [&](const auto& x, std::size_t s) GLASSNET_LAMBDA { f.last(x).store(h + s); });
+      };
+      if (inputs <= NARROW) {
+        with_narrow(inputs, [&](auto n) {
+          for (std::size_t o = 0; o < outputs; ++o) {
+            const Affine<T, n.value> affine(input(l), weights(l, at), bias(l, at)[o], o);
+            row(H + o * stride, [&](std::size_t s) GLASSNET_LAMBDA { return affine(s); });
+          }
+        });
+      } else {
+        product(input(l), inputs, weights(l, at), bias(l, at), outputs, padded, H);
+        for (T* h = H; h < H + outputs * stride; h += stride)
+          row(h, [&](std::size_t s) GLASSNET_LAMBDA { return P::load(h + s); });
+      }
+    });
+  }
+
+  // The output layer's Z, its loss and its error; unweighted groups that are full on the fast way.
+  double head(std::size_t at) {
+    const T* w = plan.weighted ? plan.weights + first * stride : nullptr;
+    alignas(64) T mask[LANES<T>];
+    const std::size_t full = w ? 0 : rows / LANES<T> * LANES<T>;
+    if (!w && full < padded) {
+      for (std::size_t i = 0; i < LANES<T>; ++i) mask[i] = full + i < rows ? T(1) : T(0);
+      w = mask - full;
+    }
+    const std::size_t l = plan.layers, inputs = plan.widths[l - 1], outputs = plan.widths[l];
+    const T* Y = plan.Y + first * plan.target_rows * stride;
+    const Samples<T> fast{0, full, nullptr}, slow{full, padded, w};
+    const bool fused = inputs <= NARROW && plan.loss == Loss::binary_cross_entropy;
+    T* output = panel(l);
+    if (!fused) product(input(l), inputs, weights(l, at), bias(l, at), outputs, padded, output);
+    double loss = 0;
+    if (plan.loss == Loss::cross_entropy) {
+      loss += cross_entropy<T, false>(output, Y, plan.labels, outputs, stride, fast);
+      loss += cross_entropy<T, true>(output, Y, plan.labels, outputs, stride, slow);
+      for (std::size_t o = 0; o < outputs; ++o) {
+        LaneSum<T> sum;
+        for_packs<T>(0, padded, [&](auto pack, std::size_t s) GLASSNET_LAMBDA {
+          sum.add(pack.load(output + o * stride + s));
+        });
+        bias_gradient(l, at)[o] += sum.total();
+      }
+      return loss;
+    }
+    for (std::size_t o = 0; o < outputs; ++o) {
+      T* delta = output + o * stride;
+      const T* y = Y + o * stride;
+      LaneSum<T> sum;
+      auto entropy = [&](auto z_at) {
+        loss += binary_cross_entropy<T, false>(z_at, y, fast, delta, sum);
+        if (slow.begin < slow.end) loss += binary_cross_entropy<T, true>(z_at, y, slow, delta, sum);
+      };
+      if (plan.loss == Loss::squared_error) {
+        loss += squared_error<T, false>(delta, y, fast, delta, sum);
+        loss += squared_error<T, true>(delta, y, slow, delta, sum);
+      } else if (fused) {
+        with_narrow(inputs, [&](auto n) {
+          const Affine<T, n.value> affine(input(l), weights(l, at), bias(l, at)[o], o);
+          entropy([&](std::size_t s) GLASSNET_LAMBDA { return affine(s); });
+        });
+      } else {
+        entropy([&](std::size_t s) GLASSNET_LAMBDA { return Pack<T, 1>::load(delta + s); });
+      }
+      bias_gradient(l, at)[o] += sum.total();
+    }
+    return loss;
+  }
+
+  // From layer l's error: the gradient of its weights, the error of the layer before (in the place
+  // of that layer's output) and the gradient of that layer's biases.
+  void backward(std::size_t l, std::size_t at) {
+    const std::size_t inputs = plan.widths[l - 1], outputs = plan.widths[l];
+    const Rows<T> D = error(l);
+    const Weights<T> W = weights(l, at);
+    T* H = panel(l - 1);
+    double* before = bias_gradient(l - 1, at - size_of(l - 1));
+    with_activation(plan.activations[l - 2], [&](auto activation) {
+      if (outputs <= NARROW) {
+        with_narrow(outputs, [&](auto n) {
+          for (std::size_t i = 0; i < inputs; ++i)
+            narrow_backward<n.value>(activation, i, W, D, H + i * stride,
+                                     gradient + at + i * outputs, before + i);
+        });
+      } else {
+        weight_gradient(input(l), inputs, D, outputs, padded, gradient + at);
+        T* spare = panel(plan.layers + 1);
+        const Weights<T> transposed{W.data, W.out, W.in};
+        product(D, outputs, transposed, static_cast<const T*>(nullptr), inputs, padded, spare);
+        for (std::size_t i = 0; i < inputs; ++i) {
+          LaneSum<T> sum;
+          for_packs<T>(0, padded, [&](auto pack, std::size_t s) GLASSNET_LAMBDA {
+            const std::size_t to = i * stride + s;
+            auto d = activation.back(pack.load(spare + to), pack.load(H + to));
+            d.store(H + to);
+            sum.add(d);
+          });
+          before[i] += sum.total();
+        }
+      }
+    });
+  }
+
+  template <int N, class A>
+  void narrow_backward(A activation, std::size_t i, Weights<T> W, Rows<T> D, T* H,
+                       double* weight_sums, double* bias_sum) {
+    LaneSum<T> sum, products[N];
+    T w[N];
+    for (int j = 0; j < N; ++j) w[j] = W(i, j);
+    for_packs<T>(0, padded, [&](auto pack, std::size_t s) GLASSNET_LAMBDA {
+      using P = decltype(pack);
+      P h = P::load(H + s), v = P::all(0);
+      for (int j = 0; j < N; ++j) {
+        P d = P::load(D.data + j * D.stride + s);
+        products[j].add_product(h, d);
+        v = fma(P::all(w[j]), d, v);
+      }
+      P d = activation.back(v, h);
+      d.store(H + s);
+      sum.add(d);
+    });
+    for (int j = 0; j < N; ++j) weight_sums[j] += products[j].total();
+    *bias_sum += sum.total();
+  }
+};
+
+template <class T>
+double pass(const Plan<T>& plan, const T* parameters, std::size_t block, T* scratch,
+            double* gradient) {
+  return BlockPass<T>(plan, parameters, block, scratch, gradient).run();
+}
+
+}  // namespace glassnet::GLASSNET_ISA

@@ -1,0 +1,77 @@
+// What a kernel is told: the network's shape, the packed data, and where results go.
+//
+// Everything here is the same for every instruction set and every number of threads. It fixes the
+// order of every sum, which is why the bits of a result depend on neither:
+//
+//   samples -> chunks (at most 64) -> blocks -> groups of LANES samples
+//
+// A block's sums run per lane over its groups, the lanes are folded in halves, blocks are added to
+// their chunk in order, and chunks to the total in order.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace glassnet {
+
+// Samples in a group: 64 bytes, whatever the width of the processor's registers.
+template <class T> inline constexpr std::size_t LANES = 64 / sizeof(T);
+
+enum class Activation : std::uint8_t { logistic, tanh, relu, identity };
+inline constexpr const char* ACTIVATION_NAMES[] = {"logistic", "tanh", "relu", "identity"};
+
+enum class Loss : std::uint8_t { cross_entropy, binary_cross_entropy, squared_error };
+inline constexpr const char* LOSS_NAMES[] = {"cross_entropy", "binary_cross_entropy",
+                                             "squared_error"};
+
+template <class T> struct Plan {
+  std::size_t layers;             // weight matrices
+  const std::size_t* widths;      // [layers + 1]; a two-class softmax counts as one output
+  const Activation* activations;  // [layers - 1]
+  Loss loss;
+  bool labels;    // cross_entropy: targets are class numbers, one value per sample
+  bool weighted;  // samples have weights
+
+  // The row of the scratch where layer l's panel begins: hidden layers, the output's error, then one
+  // panel as wide as the widest layer.
+  const std::size_t* panels;  // [layers + 2]
+
+  std::size_t samples;
+  std::size_t block;   // samples in a block: the stride of every panel, a multiple of LANES
+  std::size_t target_rows;
+
+  // Panels, block after block; within one, a row of `block` samples per feature. Samples past the
+  // last are 0.
+  const T* X;        // [blocks][widths[0]][block]
+  const T* Y;        // [blocks][target_rows][block]
+  const T* weights;  // [blocks][block], where weighted
+};
+
+// Functions of this header are compiled for several instruction sets. They are static so that the
+// linker cannot give one set's code to another, or to a processor that lacks it.
+template <class T> static std::size_t samples_in(const Plan<T>& plan, std::size_t block) {
+  const std::size_t begin = block * plan.block;
+  if (begin >= plan.samples) return 0;
+  return plan.samples - begin < plan.block ? plan.samples - begin : plan.block;
+}
+
+// One pass forward and back over one block: adds the block's gradient to `gradient` (parameters in
+// the order W1, b1, W2, b2, ...) and returns its loss. `scratch` has room for the panels.
+template <class T>
+using Pass = double (*)(const Plan<T>& plan, const T* parameters, std::size_t block, T* scratch,
+                        double* gradient);
+
+namespace avx512 {
+extern const Pass<float> pass32;
+extern const Pass<double> pass64;
+}  // namespace avx512
+namespace avx2 {
+extern const Pass<float> pass32;
+extern const Pass<double> pass64;
+}  // namespace avx2
+namespace portable {
+extern const Pass<float> pass32;
+extern const Pass<double> pass64;
+}  // namespace portable
+
+}  // namespace glassnet

@@ -1,0 +1,364 @@
+// A network with its data packed: the loss and gradient over all samples, and gradient descent with
+// momentum, many iterations per call.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "isa.hpp"
+#include "team.hpp"
+
+namespace glassnet {
+
+// Memory on a boundary of a group, zeroed.
+template <class T> class Aligned {
+  struct Free {
+    void operator()(T* p) const { ::operator delete(p, std::align_val_t(64)); }
+  };
+  std::unique_ptr<T, Free> memory;
+
+ public:
+  Aligned() = default;
+  explicit Aligned(std::size_t n)
+      : memory(static_cast<T*>(::operator new(std::max<std::size_t>(n, 1) * sizeof(T),
+                                              std::align_val_t(64)))) {
+    std::memset(static_cast<void*>(memory.get()), 0, n * sizeof(T));
+  }
+  T* get() const { return memory.get(); }
+};
+
+struct Shape {
+  std::vector<std::size_t> sizes;
+  std::vector<Activation> activations;
+  Loss loss;
+  std::size_t samples;
+  bool labels, weighted;
+};
+
+// What a descent must obey.
+struct Descent {
+  double learning_rate, momentum;
+  double divisor;  // of the loss and the gradient
+  double limit;    // of the loss
+  double seconds;  // the call returns soon after
+};
+
+struct Outcome {
+  std::size_t updates = 0;
+  bool diverged = false;
+};
+
+// Asked now and then by the calling thread; true ends the call after the last whole update.
+using Poll = std::function<bool()>;
+
+template <class T> class Problem {
+  Shape shape;
+  // A softmax over two classes depends on the difference of its two Z alone, so the kernel gets one
+  // output, with binary cross-entropy, whose weights are that difference.
+  bool pair;
+  std::vector<std::size_t> widths, panels;
+  std::size_t n_parameters, kernel_parameters, target_rows;
+  std::size_t block, blocks_per_chunk, chunks;
+  Aligned<T> X, Y, weights;
+  Isa isa;
+
+ public:
+  Problem(Shape given, const std::string& isa_name)
+      : shape(std::move(given)), widths(shape.sizes), isa(choose_isa(isa_name)) {
+    const std::size_t layers = shape.sizes.size() - 1;
+    pair = shape.loss == Loss::cross_entropy && shape.sizes.back() == 2;
+    if (pair) widths.back() = 1;
+    target_rows = shape.labels ? 1 : widths.back();
+    n_parameters = count(shape.sizes);
+    kernel_parameters = count(widths);
+    std::size_t rows = 0;
+    for (std::size_t l = 1; l <= layers; ++l) {
+      panels.push_back(rows);
+      rows += widths[l];
+    }
+    panels.push_back(rows);
+    panels.push_back(rows + *std::max_element(widths.begin() + 1, widths.end()));
+    lay_out();
+    const std::size_t padded = blocks() * block;
+    X = Aligned<T>(padded * widths[0]);
+    Y = Aligned<T>(padded * target_rows);
+    if (shape.weighted) weights = Aligned<T>(padded);
+  }
+
+  const char* isa_name() const { return isa.name; }
+  const Shape& description() const { return shape; }
+  std::size_t parameters() const { return n_parameters; }
+  std::size_t target_width() const { return shape.labels ? 1 : shape.sizes.back(); }
+
+  // Packs rows start, start + 1, ... of X [rows][inputs]; their targets, as class numbers or as rows
+  // [rows][outputs]; their weights.
+  void put(std::size_t start, std::size_t rows, const T* x, const std::int64_t* labels, const T* y,
+           const T* w) {
+    const std::size_t inputs = widths[0], outputs = shape.sizes.back();
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::size_t b = (start + r) / block, s = (start + r) % block;
+      for (std::size_t i = 0; i < inputs; ++i)
+        X.get()[(b * inputs + i) * block + s] = x[r * inputs + i];
+      for (std::size_t k = 0; k < target_rows; ++k)
+        Y.get()[(b * target_rows + k) * block + s] =
+            labels ? T(labels[r]) : y[r * outputs + (pair ? 1 : k)];
+      if (w) weights.get()[b * block + s] = w[r];
+    }
+  }
+
+  // The loss over `divisor`, and its gradient into `gradient`.
+  double loss_and_gradient(const T* theta, T* gradient, double divisor, int threads) const {
+    // Below this many operations a thread takes longer to start than it saves.
+    Work work(*this, threads, 1e6);
+    run_team(int(work.members.size()), [&](int thread, Barrier& barrier) {
+      FlushSubnormals flush;
+      work.members[thread].evaluate(theta, divisor, barrier, [] { return false; });
+    });
+    const Member& me = work.members[0];
+    std::copy_n(me.gradient.data(), n_parameters, gradient);
+    return me.loss;
+  }
+
+  // Up to `iterations` updates V <- momentum V - learning_rate g, theta <- theta + V, each followed
+  // by a pass at the new theta. On entry and on return `gradient` belongs to `theta`. An update
+  // whose loss is above the limit or not a number, or whose pass was cut short, is taken back.
+  Outcome descend(T* theta, T* velocity, T* gradient, double* losses, std::size_t iterations,
+                  const Descent& rule, int threads, const Poll& poll) const {
+    Work work(*this, threads, 1e5);
+    for (Member& member : work.members) {
+      std::copy_n(theta, n_parameters, member.theta.data());
+      std::copy_n(velocity, n_parameters, member.velocity.data());
+      std::copy_n(gradient, n_parameters, member.gradient.data());
+    }
+    Outcome outcome;
+    run_team(int(work.members.size()), [&](int thread, Barrier& barrier) {
+      FlushSubnormals flush;
+      Member& me = work.members[thread];
+      const Clock clock;
+      bool slow = true;
+      for (std::size_t k = 0; k < iterations; ++k) {
+        const double began = thread == 0 ? clock.seconds() : 0;
+        if (thread == 0) {
+          // The state before the update, to come back to.
+          std::copy_n(me.theta.data(), n_parameters, theta);
+          std::copy_n(me.velocity.data(), n_parameters, velocity);
+          std::copy_n(me.gradient.data(), n_parameters, gradient);
+        }
+        me.update(T(rule.learning_rate), T(rule.momentum));
+        const Order order =
+            me.evaluate(me.theta.data(), rule.divisor, barrier, [&] {
+              // Within an iteration only a slow one looks at the clock, block by block.
+              return slow && clock.seconds() - began > 0.02 && poll();
+            }, clock.seconds() > rule.seconds);
+        const bool bad = !(me.loss <= rule.limit);
+        if (order == Order::cut || bad) {
+          if (thread == 0) outcome.diverged = order != Order::cut;
+          return;
+        }
+        if (thread == 0) {
+          losses[k] = me.loss;
+          outcome.updates = k + 1;
+          slow = clock.seconds() - began > 0.005;
+        }
+        if (order == Order::leave) break;
+      }
+      if (thread == 0 && outcome.updates > 0) {
+        std::copy_n(me.theta.data(), n_parameters, theta);
+        std::copy_n(me.velocity.data(), n_parameters, velocity);
+        std::copy_n(me.gradient.data(), n_parameters, gradient);
+      }
+    });
+    return outcome;
+  }
+
+ private:
+  static std::size_t count(const std::vector<std::size_t>& sizes) {
+    std::size_t n = 0;
+    for (std::size_t l = 1; l < sizes.size(); ++l) n += (sizes[l - 1] + 1) * sizes[l];
+    return n;
+  }
+
+  std::size_t blocks() const { return blocks_per_chunk * chunks; }
+
+  // Chunks and blocks, from the shape and the number of samples alone.
+  void lay_out() {
+    const std::size_t n = std::max<std::size_t>(shape.samples, 1), lanes = LANES<T>;
+    auto ceil = [](std::size_t a, std::size_t b) { return (a + b - 1) / b; };
+    // A block's panels fit in half of a small second-level cache; narrow ones in the first.
+    std::size_t largest = (std::size_t(256) << 10) / ((panels.back() + widths[0]) * sizeof(T));
+    largest = std::clamp<std::size_t>(largest / lanes * lanes, 64, sizeof(T) == 8 ? 512 : 1024);
+    // A chunk has a gradient of its own, twice; wide networks get fewer of them.
+    const std::size_t most = std::clamp<std::size_t>((std::size_t(1) << 21) / kernel_parameters, 8, 64);
+    chunks = std::clamp<std::size_t>(ceil(n, 128), 1, most);
+    blocks_per_chunk = ceil(ceil(n, chunks), largest);
+    block = ceil(ceil(n, chunks * blocks_per_chunk), lanes) * lanes;
+  }
+
+  class Clock {
+    std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+
+   public:
+    double seconds() const {
+      return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+  };
+
+  // What thread 0 tells the others at the barrier of an iteration: to go on, to leave after it, or
+  // that it was cut short.
+  enum class Order { go, leave, cut };
+
+  struct alignas(64) Side {
+    std::vector<double> gradients, losses;  // a chunk's each
+    std::atomic<std::size_t> next{0};       // the chunk to take
+    std::atomic<Order> order{Order::go};
+  };
+
+  // One thread's copy of the state, and its room.
+  struct alignas(64) Member {
+    const Problem& problem;
+    Side* const sides;
+    const int thread;
+    bool side = false;
+    double loss = 0;
+    std::vector<T> theta, velocity, gradient;
+    Aligned<T> scratch, kernel_theta;
+    std::vector<double> sums;
+
+    Member(const Problem& problem, Side* sides, int thread)
+        : problem(problem),
+          sides(sides),
+          thread(thread),
+          theta(problem.n_parameters),
+          velocity(problem.n_parameters),
+          gradient(problem.n_parameters),
+          scratch(problem.panels.back() * problem.block),
+          kernel_theta(problem.kernel_parameters),
+          sums(problem.kernel_parameters) {}
+
+    void update(T learning_rate, T momentum) {
+      for (std::size_t p = 0; p < theta.size(); ++p) {
+        velocity[p] = momentum * velocity[p] - learning_rate * gradient[p];
+        theta[p] += velocity[p];
+      }
+    }
+
+    // This thread's share of a pass over all samples; then, the same on every thread, its loss and
+    // gradient. `interrupted` is asked by thread 0 after each of its blocks.
+    //
+    // Chunks' results and orders alternate between two sides, which is why one barrier is enough: a
+    // thread that is already in the next pass writes to the other side, and nobody is two ahead.
+    template <class Interrupted>
+    Order evaluate(const T* at, double divisor, Barrier& barrier, const Interrupted& interrupted,
+                   bool last = false) {
+      Side& mine = sides[side];
+      side = !side;
+      const Plan<T> plan = problem.plan();
+      const Pass<T> pass = problem.pass();
+      const T* parameters = to_kernel(at);
+      Order order = last ? Order::leave : Order::go;
+      if (thread == 0) {
+        mine.order.store(order, std::memory_order_relaxed);
+        sides[side].next.store(0, std::memory_order_relaxed);
+      }
+      const std::size_t stride = problem.chunk_stride();
+      for (std::size_t c; (c = mine.next.fetch_add(1, std::memory_order_relaxed)) < problem.chunks;) {
+        double* sum = mine.gradients.data() + c * stride;
+        std::fill_n(sum, problem.kernel_parameters, 0.0);
+        double loss = 0;
+        for (std::size_t b = 0; b < problem.blocks_per_chunk; ++b) {
+          if (mine.order.load(std::memory_order_relaxed) == Order::cut) break;
+          loss += pass(plan, parameters, c * problem.blocks_per_chunk + b, scratch.get(), sum);
+          if (thread == 0 && interrupted()) mine.order.store(Order::cut, std::memory_order_relaxed);
+        }
+        mine.losses[c] = loss;
+      }
+      barrier.wait();
+      order = mine.order.load(std::memory_order_relaxed);
+      if (order == Order::cut) return order;
+      std::copy_n(mine.gradients.data(), sums.size(), sums.data());
+      loss = mine.losses[0];
+      for (std::size_t c = 1; c < problem.chunks; ++c) {
+        const double* sum = mine.gradients.data() + c * stride;
+        for (std::size_t p = 0; p < sums.size(); ++p) sums[p] += sum[p];
+        loss += mine.losses[c];
+      }
+      loss /= divisor;
+      from_kernel(divisor);
+      return order;
+    }
+
+    // The kernel's parameters: theirs, but for a pair of classes (see `pair`).
+    const T* to_kernel(const T* at) {
+      if (!problem.pair) return at;
+      T* to = kernel_theta.get();
+      const std::size_t units = problem.last_units(), before = problem.n_parameters - 2 * units;
+      std::copy_n(at, before, to);
+      for (std::size_t i = 0; i < units; ++i)
+        to[before + i] = at[before + 2 * i + 1] - at[before + 2 * i];
+      return to;
+    }
+
+    void from_kernel(double divisor) {
+      const std::size_t units = problem.pair ? problem.last_units() : 0;
+      const std::size_t before = problem.n_parameters - 2 * units;
+      for (std::size_t p = 0; p < before; ++p) gradient[p] = T(sums[p] / divisor);
+      for (std::size_t i = 0; i < units; ++i) {
+        gradient[before + 2 * i + 1] = T(sums[before + i] / divisor);
+        gradient[before + 2 * i] = -gradient[before + 2 * i + 1];
+      }
+    }
+  };
+
+  // What one call needs, all of it taken before its threads start.
+  struct Work {
+    Side sides[2];
+    std::deque<Member> members;
+
+    Work(const Problem& problem, int threads, double worthwhile) {
+      for (Side& side : sides) {
+        side.gradients.resize(problem.chunks * problem.chunk_stride());
+        side.losses.resize(problem.chunks);
+      }
+      const double work = double(problem.shape.samples) *
+                          double(problem.kernel_parameters + 10 * problem.panels.back());
+      const double most = std::min<double>(threads, double(problem.chunks));
+      const int count = int(std::clamp(work / worthwhile, 1.0, most));
+      for (int thread = 0; thread < count; ++thread) members.emplace_back(problem, sides, thread);
+    }
+  };
+
+  // Weights and bias of each output of the last layer.
+  std::size_t last_units() const { return widths[widths.size() - 2] + 1; }
+  // A chunk's gradient has cache lines of its own.
+  std::size_t chunk_stride() const { return (kernel_parameters + 7) / 8 * 8; }
+  Pass<T> pass() const {
+    if constexpr (sizeof(T) == 8) return isa.pass64;
+    else return isa.pass32;
+  }
+  Plan<T> plan() const {
+    return {widths.size() - 1,
+            widths.data(),
+            shape.activations.data(),
+            pair ? Loss::binary_cross_entropy : shape.loss,
+            shape.labels,
+            shape.weighted,
+            panels.data(),
+            shape.samples,
+            block,
+            target_rows,
+            X.get(),
+            Y.get(),
+            weights.get()};
+  }
+};
+
+}  // namespace glassnet

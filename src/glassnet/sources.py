@@ -1,0 +1,429 @@
+"""Floor 5: where samples come from: tables made ready for a network, and generated data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
+
+from glassnet.errors import InputError, InputTypeError, unknown_name
+from glassnet.generators import GENERATORS, generate
+from glassnet.network import as_random_state
+from glassnet.tables import Table, is_missing, is_number, read_table
+
+__all__ = [
+    "GENERATORS",
+    "TASKS",
+    "Preprocessing",
+    "Split",
+    "Table",
+    "TableData",
+    "generate",
+    "prepare_table",
+    "read_table",
+    "split",
+]
+
+TASKS = ("classification", "regression")
+
+MAX_CLASSES = 20
+"""Whole numbers with more distinct values than this are taken for quantities, not for classes."""
+
+Floats = NDArray[np.float64]
+
+
+# ---- A table, made ready -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a table becomes inputs and targets, learned once and kept with the model.
+
+    Each feature is standardised, (x - mean) / scale, with the training rows' mean and standard
+    deviation (over n, not n - 1); a constant feature has scale 1. Classes are numbered in sorted
+    order; ``classes`` is None for regression, whose target is standardised too, so that a learning
+    rate suits it whatever its unit. Plain Python values throughout: equal when their values are.
+    """
+
+    target: str
+    task: str
+    features: tuple[str, ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    classes: tuple[Any, ...] | None = None
+    target_mean: float = 0.0
+    target_scale: float = 1.0
+
+    def transform(self, table: Table) -> Floats:
+        """The table's features, standardised, (n, features): found by name, other columns ignored.
+
+        Raises InputError for a feature that is not there, or that holds text or a missing value.
+        """
+        return (_feature_matrix(table, self.features) - np.array(self.mean)) / np.array(self.scale)
+
+    def encode(self, table: Table) -> NDArray[Any]:
+        """The table's target as a network learns it: class numbers, or standardised values, (n,).
+
+        Raises InputError for a missing column or value, and for a class that training never saw.
+        """
+        if self.classes is None:
+            return (_numbers(table, self.target) - self.target_mean) / self.target_scale
+        labels = _labels(table, self.target).tolist()
+        # One odd row makes text of a column of numbers, and its absence numbers of a column of text.
+        if isinstance(self.classes[0], str):
+            labels = [str(label) for label in labels]
+        else:
+            labels = [float(x) if isinstance(x, str) and is_number(x) else x for x in labels]
+        numbers = {label: number for number, label in enumerate(self.classes)}
+        for row, label in enumerate(labels):
+            if label not in numbers:
+                raise InputError(
+                    f"Column {self.target!r} of {table.source} is {label!r} at {table.where(row)}; the "
+                    f"model knows the classes {_listed(self.classes)}."
+                )
+        return np.array([numbers[label] for label in labels], dtype=np.intp)
+
+    def labels(self, class_numbers: ArrayLike) -> NDArray[Any]:
+        """The classes that the numbers stand for, in the type that the table had.
+
+        Raises InputError for a regression, and for a number that stands for no class.
+        """
+        if self.classes is None:
+            raise InputError(f"The target {self.target!r} is a quantity without classes: use values().")
+        numbers = np.asarray(class_numbers)
+        whole = numbers.dtype.kind in "iu"
+        if not whole or (numbers.size and not 0 <= numbers.min() <= numbers.max() < len(self.classes)):
+            raise InputError(
+                f"class_numbers are whole numbers from 0 to {len(self.classes) - 1}; got {class_numbers!r}."
+            )
+        return _as_labels(self.classes)[numbers]
+
+    def values(self, outputs: ArrayLike) -> Floats:
+        """A regression network's outputs, (n,) or (n, 1), in the target's own unit, (n,)."""
+        if self.classes is not None:
+            raise InputError(f"The target {self.target!r} has classes: use labels().")
+        return np.asarray(outputs, dtype=float).reshape(-1) * self.target_scale + self.target_mean
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON can hold it; `from_dict` gives an equal one back, to the last bit."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
+        """What `to_dict` described, or InputError."""
+        try:
+            settings: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+            }
+            made = cls(**settings)
+            consistent = (
+                made.task in TASKS
+                and len(made.features) == len(made.mean) == len(made.scale)
+                and (made.classes is not None) == (made.task == "classification")
+            )
+        except (AttributeError, TypeError) as error:
+            raise InputError(f"This does not describe a preprocessing: {error}.") from error
+        if not consistent:
+            raise InputError(f"This does not describe a preprocessing: its parts disagree, {values!r}.")
+        return made
+
+
+@dataclass(frozen=True, eq=False)
+class TableData:
+    """A table cut into training and test samples: inputs, targets, row numbers, and how they came to be.
+
+    ``notes`` are sentences for the user about what was decided for them.
+    """
+
+    X_train: Floats
+    y_train: NDArray[Any]
+    X_test: Floats
+    y_test: NDArray[Any]
+    train_rows: NDArray[np.intp]
+    test_rows: NDArray[np.intp]
+    preprocessing: Preprocessing
+    notes: tuple[str, ...]
+
+
+def prepare_table(
+    table: Table,
+    target: str,
+    *,
+    task: str | None = None,
+    features: Iterable[str] | None = None,
+    ignore: Iterable[str] = (),
+    test_fraction: float = 0.25,
+    random_state: int | RandomState | None = 0,
+) -> TableData:
+    """Make a table ready for a network: choose columns, number the classes, hold rows back, standardise.
+
+    Mean and scale come from the training rows alone, so that the test rows stay unseen. `features`
+    are all columns but the target and those in `ignore`, unless they are named; they must be numbers
+    (or true and false, taken as 1 and 0). `task` is "classification" or "regression"; by default a
+    target is classes when it is text, true and false, or whole numbers with two distinct values, or
+    with at most 20 that come twice each on average; a quantity otherwise. `test_fraction` of the
+    rows, from 0 to below 1, are held back (see `split`).
+
+    Raises InputError for a column that is not there (with the nearest name), a feature that holds
+    text, a missing or infinite value (with column and line), one class only, or a target of text
+    where a regression was asked for.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from glassnet.sources import prepare_table, read_table
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "leaves.csv")
+    ...     _ = path.write_text("width,species\\n0.2,small\\n1.4,large\\n0.4,small\\n1.6,large\\n")
+    ...     data = prepare_table(read_table(path), "species", test_fraction=0)
+    >>> data.preprocessing.classes, data.y_train.tolist(), data.X_train[:, 0].round(2).tolist()
+    (('large', 'small'), [1, 0, 1, 0], [-1.15, 0.82, -0.82, 1.15])
+    """
+    names = _choose_features(table, target, features, ignore)
+    raw = _feature_matrix(table, names)
+    chosen, notes = _choose_task(table, target, task)
+    classes: tuple[Any, ...] | None = None
+    if chosen == "classification":
+        found, numbers = np.unique(_labels(table, target), return_inverse=True)
+        classes = tuple(found.tolist())
+        _check_classes(table, target, classes)
+        train, test, note = split(numbers, test_fraction, random_state)
+        notes += [note] if note else []
+        y: NDArray[Any] = numbers.astype(np.intp)
+        target_mean, target_scale = 0.0, 1.0
+    else:
+        values = _numbers(table, target)
+        train, test, _ = split(values, test_fraction, random_state, stratify=False)
+        (target_mean,), (target_scale,) = _moments(values[train, None], (target,), table)
+        y = (values - target_mean) / target_scale
+    mean, scale = _moments(raw[train], names, table)
+    constant = [
+        name for name, column in zip(names, raw[train].T, strict=True) if np.all(column == column[0])
+    ]
+    if constant:
+        notes.append(
+            f"Constant in the training rows, so that nothing is learned from: {_listed(constant)}."
+        )
+    made = Preprocessing(target, chosen, names, mean, scale, classes, target_mean, target_scale)
+    X = (raw - np.array(mean)) / np.array(scale)
+    return TableData(X[train], y[train], X[test], y[test], train, test, made, tuple(notes))
+
+
+def _choose_features(
+    table: Table, target: str, features: Iterable[str] | None, ignore: Iterable[str]
+) -> tuple[str, ...]:
+    for argument, given in (("features", features), ("ignore", ignore)):
+        if isinstance(given, str):
+            raise InputTypeError(f"{argument} is a list of column names, not one text: [{given!r}].")
+    named, left_out = list(features or ()), set(ignore)
+    for name in [target, *named, *sorted(left_out)]:
+        table[name]  # or an error with the nearest name
+    if target in named:
+        raise InputError(f"{target!r} is the target; it cannot be a feature too. Leave it out of features.")
+    if len(set(named)) < len(named):
+        raise InputError(f"features names a column twice: {_listed(named)}.")
+    chosen = named if features is not None else [name for name in table.names if name != target]
+    chosen = [name for name in chosen if name not in left_out]
+    if not chosen:
+        raise InputError(
+            f"No features are left: {table.source} has the columns {_listed(table.names)}, of which "
+            f"{target!r} is the target. At least one more is needed."
+        )
+    return tuple(chosen)
+
+
+def _choose_task(table: Table, target: str, task: str | None) -> tuple[str, list[str]]:
+    if task is not None:
+        if task not in TASKS:
+            raise unknown_name("task", task, TASKS)
+        return task, []
+    column = table[target]
+    if column.dtype.kind in "Ob":
+        return "classification", []
+    numbers = _numbers(table, target)
+    distinct = len(np.unique(numbers))
+    whole = bool(np.all(numbers == np.floor(numbers)))
+    if whole and (distinct <= 2 or (distinct <= MAX_CLASSES and 2 * distinct <= len(numbers))):
+        found, other = "classification", "regression"
+    else:
+        found, other = "regression", "classification"
+    kind = "whole numbers" if whole else "numbers"
+    note = f"{target!r} holds {kind}, {distinct} of them distinct: taken for {found}, not {other}."
+    return found, [note]
+
+
+def _check_classes(table: Table, target: str, classes: tuple[Any, ...]) -> None:
+    if len(classes) < 2:
+        raise InputError(
+            f"Column {target!r} of {table.source} is {classes[0]!r} in every row; a classification "
+            f"needs two classes or more."
+        )
+    if len(classes) == table.n_rows > 2:
+        raise InputError(
+            f"Column {target!r} of {table.source} has another value in each of its {table.n_rows} rows, "
+            f"such as {_listed(classes[:3])}: that names rows, it does not class them. Choose another "
+            f'target, or task="regression" for a quantity.'
+        )
+
+
+def _feature_matrix(table: Table, names: tuple[str, ...]) -> Floats:
+    return np.column_stack([_numbers(table, name) for name in names])
+
+
+def _numbers(table: Table, name: str) -> Floats:
+    """A column as finite float64, or InputError that names column, row and value, and how to mend it."""
+    column = table[name]
+    if column.dtype.kind == "O":
+        column = _text_as_numbers(table, name, column)
+    numbers = column.astype(np.float64)
+    _refuse_missing(table, name, ~np.isfinite(numbers), np.isinf(numbers))
+    return numbers
+
+
+def _text_as_numbers(table: Table, name: str, column: NDArray[Any]) -> Floats:
+    """Numbers that a Parquet file, or another row's value, made text of; or an InputError."""
+    bad = np.array([not (is_number(cell) or is_missing(cell)) for cell in column])
+    if not bad.any():
+        return np.array([np.nan if is_missing(cell) else float(cell) for cell in column])
+    row = int(bad.argmax())
+    value = column[row].strip()
+    if re.fullmatch(r"[+-]?\d+,\d+", value):
+        mend = f"Write decimal points: {value.replace(',', '.')}."
+    else:
+        mend = (
+            f"Leave the column out (--ignore {name}, or ignore=[{name!r}]), name the features that you "
+            f"want (--features), or encode its categories as numbers."
+        )
+    raise InputError(
+        f"Column {name!r} of {table.source} holds text: {value!r} at {table.where(row)} "
+        f"({bad.sum()} of {len(bad)} values are not numbers); expected numbers. {mend}"
+    )
+
+
+def _labels(table: Table, name: str) -> NDArray[Any]:
+    column = table[name]
+    if column.dtype.kind == "O":
+        _refuse_missing(table, name, np.array([not cell.strip() for cell in column]))
+    elif column.dtype.kind == "f":
+        _refuse_missing(table, name, ~np.isfinite(column), np.isinf(column))
+    return column
+
+
+def _refuse_missing(
+    table: Table, name: str, bad: NDArray[np.bool_], infinite: NDArray[np.bool_] | None = None
+) -> None:
+    if not bad.any():
+        return
+    row = int(bad.argmax())
+    what = "an infinite" if infinite is not None and infinite[row] else "a missing"
+    more = f" ({bad.sum()} such values)" if bad.sum() > 1 else ""
+    raise InputError(
+        f"Column {name!r} of {table.source} has {what} value at {table.where(row)}{more}; expected a value "
+        f"in every row. Drop those rows or fill them in; a feature can also be left out (--ignore {name})."
+    )
+
+
+def _moments(
+    X: Floats, names: tuple[str, ...], table: Table
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, scale = X.mean(axis=0), X.std(axis=0)
+    # By its range: rounding of the mean would give a constant a deviation of its own.
+    constant = np.all(X[0] == X, axis=0)
+    mean = np.where(constant, X[0], mean)
+    scale = np.where(constant | (scale == 0), 1.0, scale)
+    for name, m, s in zip(names, mean, scale, strict=True):
+        if not np.isfinite(m + s):
+            raise InputError(
+                f"Column {name!r} of {table.source} has values too large to be averaged; expected their "
+                f"squares to stay below 1e308. Use a larger unit."
+            )
+    return tuple(mean.tolist()), tuple(scale.tolist())
+
+
+def _as_labels(classes: tuple[Any, ...]) -> NDArray[Any]:
+    return np.array(classes, dtype=object if isinstance(classes[0], str) else None)
+
+
+def _listed(names: Iterable[Any]) -> str:
+    texts = [repr(name) for name in names]
+    more = f" and {len(texts) - 10} more" if len(texts) > 10 else ""
+    return ", ".join(texts[:10]) + more
+
+
+# ---- Held-out rows -------------------------------------------------------------------------------
+
+
+class Split(NamedTuple):
+    """Row numbers to train on and to test on, and a sentence where a class forced a compromise."""
+
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+    note: str = ""
+
+
+def split(
+    y: ArrayLike,
+    test_fraction: float = 0.25,
+    random_state: int | RandomState | None = 0,
+    stratify: bool = True,
+) -> Split:
+    """Draw the rows to hold back: ``test_fraction`` of them, with each class in the same proportion.
+
+    The draw is scikit-learn's `train_test_split` on the row numbers: the same rows for the same
+    random_state. Where that would stop with an error, this goes on: the row of a class that has no
+    other is trained on, and where either part is too small to hold every class, proportions are left
+    to chance. ``note`` says so, and names the classes that a part lacks. ``stratify=False`` is for
+    targets that are quantities.
+
+    Raises InputError for a fraction outside [0, 1) and where no row would be left to train on.
+
+    >>> from glassnet.sources import split
+    >>> train, test, _ = split([0, 0, 0, 0, 1, 1, 1, 1], 0.25)
+    >>> len(train), sorted([0, 0, 0, 0, 1, 1, 1, 1][row] for row in test)
+    (6, [0, 1])
+    """
+    if isinstance(test_fraction, bool) or not isinstance(test_fraction, (int, float, np.number)):
+        raise InputTypeError(f"test_fraction is a number, not {test_fraction!r}.")
+    if not 0 <= test_fraction < 1:
+        raise InputError(f"test_fraction is {test_fraction}; expected from 0 to below 1, such as 0.25.")
+    values = np.asarray(y)
+    rows, nothing = np.arange(len(values)), np.empty(0, np.intp)
+    random = as_random_state(random_state)
+    if test_fraction == 0:
+        return Split(rows, nothing)
+    n_test = int(np.ceil(test_fraction * len(rows)))
+    if n_test >= len(rows):
+        raise InputError(
+            f"test_fraction={test_fraction} of {len(rows)} row(s) leaves none to train on. Use more rows, "
+            f"or test_fraction=0."
+        )
+    from sklearn.model_selection import train_test_split
+
+    alone, strata = np.zeros(len(rows), bool), None
+    if stratify:
+        _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+        lone = counts[inverse] == 1
+        n_classes, n_train = int((counts > 1).sum()), len(rows) - int(lone.sum()) - n_test
+        if 0 < n_classes <= min(n_test, n_train):
+            alone, strata = lone, values[~lone]
+    train, test = train_test_split(rows[~alone], test_size=n_test, random_state=random, stratify=strata)
+    train = np.concatenate([train, rows[alone]])
+    return Split(train, test, _compromise(values, train, test, strata is not None) if stratify else "")
+
+
+def _compromise(
+    values: NDArray[Any], train: NDArray[np.intp], test: NDArray[np.intp], in_proportion: bool
+) -> str:
+    """Which classes a part lacks, and whether proportions were left to chance, in words for the user."""
+    classes = np.unique(values)
+    parts = [] if in_proportion else ["too few rows to hold out every class in proportion"]
+    for rows, part in ((train, "training"), (test, "test")):
+        missing = np.setdiff1d(classes, values[rows])
+        if missing.size:
+            parts.append(f"no {part} row of the class(es) {_listed(missing.tolist())}")
+    return f"The split has {', and '.join(parts)}." if parts else ""

@@ -1,0 +1,435 @@
+"""Floor 6: training, and the run that comes of it."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import DTypeLike, NDArray
+
+from glassnet.activations import Array
+from glassnet.arrays import check_finite
+from glassnet.callbacks import Callback, Hooks
+from glassnet.engine import Problem, prepare
+from glassnet.errors import DivergenceWarning, InputError, InputTypeError, InterruptedTrainingWarning
+from glassnet.interrupts import stop_on_interrupt
+from glassnet.network import Network, Parameters
+from glassnet.optimizers import SGD, Optimizer, check_optimizer
+from glassnet.progress import progress_line
+
+Status = Literal["running", "completed", "stopped", "interrupted", "diverged"]
+STATUSES: tuple[Status, ...] = ("running", "completed", "stopped", "interrupted", "diverged")
+
+Callbacks = Iterable[Callback | Callable[["TrainingRun"], bool | None]]
+
+DIVERGENCE_FACTOR = 100.0
+"""A loss this many times worse than both the first one and `Problem.baseline` has blown up.
+
+Losses here are safe for outputs of any size, so that a learning rate far too large seldom gives
+NaN: it throws the parameters to where every gradient is flat. On the notebook's circles with
+the summed loss, rates from 0.01 to 0.25 give 170 to 4,000 times the first loss after one update, and
+never come back; runs that end well stay below it.
+"""
+
+CHUNK_SECONDS = 0.04  # how long an engine may be away from progress, callbacks and Ctrl-C
+
+# A loss computed anew from the same data differs by rounding only, where another engine or
+# processor computes it; other data are further off by orders of magnitude.
+_SAME_LOSS = {"float32": 1e-4, "float64": 1e-9}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainingRun:
+    """What training gives: the parameters, the loss after every iteration, and what resuming needs.
+
+    Attributes
+    ----------
+    network : the `Network`.
+    optimizer : the rule with its settings.
+    parameters : `Parameters` after the last iteration; for a run that diverged, before the update
+        that blew up.
+    velocity : (n_parameters,), the optimizer's momentum V.
+    losses : (iterations + 1,) float64, read-only; ``losses[k]`` is the loss after k updates.
+    reduction : "mean" or "sum", what the loss is over samples.
+    status : "completed"; "stopped" by a callback; "interrupted" by Ctrl-C; "diverged"; "running" in
+        a callback.
+    diverged_at : the update whose loss blew up (iterations + 1), or None.
+    seconds : wall time of the updates, without preparing the data.
+    engine, engine_reason, threads : what computed, why that, and on how many threads.
+    extra : what `save` was given to keep beside the run.
+
+    Pickles, copies by `copy.deepcopy` and saved files do not hold the data.
+    """
+
+    network: Network
+    optimizer: Optimizer
+    parameters: Parameters
+    velocity: Array
+    losses: NDArray[np.float64]
+    reduction: str
+    status: Status
+    diverged_at: int | None
+    seconds: float
+    engine: str
+    engine_reason: str
+    threads: int
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    _problem: Problem | None = None
+
+    def __post_init__(self) -> None:
+        losses = self.losses.view()
+        losses.flags.writeable = False  # snapshots share one history
+        object.__setattr__(self, "losses", losses)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TrainingRun, tuple(getattr(self, f.name) for f in fields(self) if f.name != "_problem")
+
+    @property
+    def iterations(self) -> int:
+        """Updates made since the very start, over all resumptions."""
+        return len(self.losses) - 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The precision of the parameters and of the computation."""
+        return self.parameters.dtype
+
+    def __repr__(self) -> str:
+        what = f"diverged at iteration {self.diverged_at}" if self.diverged_at is not None else self.status
+        return (
+            f"TrainingRun of {self.network} by {self.optimizer}\n"
+            f"  {what}: {self.iterations:,} iterations in {self.seconds:.3g} s, {self.reduction} loss "
+            f"{self.losses[0]:.7g} -> {self.losses[-1]:.7g}\n"
+            f"  {self.dtype.name}, {self.engine} engine, {self.threads} thread(s)"
+        )
+
+    def forward(self, X: object) -> list[Array]:
+        """`Network.forward` at this run's parameters."""
+        return self.network.forward(self.parameters, X)
+
+    def predict_proba(self, X: object) -> Array:
+        """`Network.predict_proba` at this run's parameters."""
+        return self.network.predict_proba(self.parameters, X)
+
+    def predict(self, X: object) -> NDArray[Any]:
+        """`Network.predict` at this run's parameters."""
+        return self.network.predict(self.parameters, X)
+
+    def resume(
+        self,
+        iterations: int,
+        *,
+        X: object = None,
+        y: object = None,
+        sample_weight: object = None,
+        optimizer: Optimizer | None = None,
+        callbacks: Callbacks = (),
+        progress: bool = False,
+        engine: str | None = None,
+        threads: int | None = None,
+    ) -> TrainingRun:
+        """Train on, bit for bit as if training had never stopped; this run stays as it is.
+
+        X, y and sample_weight (with engine and threads, which default to this run's engine and to
+        all cores) are needed where the run has no data any more: after `load`, pickle or deepcopy.
+        They must be the data that the run was trained on. `optimizer` changes the rule from here on
+        and keeps the velocity; after a divergence another one is required, and starts from rest.
+
+        Raises InputError for data that are missing or give another loss than ``losses[-1]``, and
+        what `train` raises.
+
+        >>> import numpy as np, glassnet as gn
+        >>> X, y = [[0.0], [1.0]], [0, 1]
+        >>> net, start = gn.Network((1, 2)), gn.Network((1, 2)).initialize(0)
+        >>> run = gn.train(net, X, y, parameters=start, iterations=5).resume(5)
+        >>> np.array_equal(run.losses, gn.train(net, X, y, parameters=start, iterations=10).losses)
+        True
+        """
+        iterations = _as_count(iterations)
+        hooks = Hooks(callbacks)
+        rule = self.optimizer if optimizer is None else check_optimizer(optimizer)
+        velocity = self.velocity
+        if self.status == "diverged":
+            if rule == self.optimizer:
+                raise InputError(
+                    f"This run blew up at iteration {self.diverged_at} and would again. Resume it with "
+                    f"another optimizer, for instance optimizer={_gentler(rule)}."
+                )
+            velocity = np.zeros_like(velocity)
+        problem = self._resumed_problem(X, y, sample_weight, engine, threads)
+        loss, gradient = problem.loss_and_gradient(self.parameters.flat)
+        tolerance = _SAME_LOSS[self.dtype.name] * max(abs(self.losses[-1]), abs(problem.baseline))
+        if not abs(loss - self.losses[-1]) <= tolerance:
+            raise InputError(
+                f"On these data the run's parameters have the loss {loss:.10g}, but training ended at "
+                f"{self.losses[-1]:.10g}: the data, their weights or the parameters are not those that "
+                f"the run ended with. To go on with other data, use "
+                f"gn.train(..., parameters=run.parameters)."
+            )
+        start = replace(
+            self,
+            optimizer=rule,
+            velocity=velocity,
+            engine=problem.engine,
+            engine_reason=problem.engine_reason,
+            threads=problem.threads,
+            _problem=problem,
+        )
+        run = _descend(start, problem, gradient, iterations, hooks, progress)
+        _warn(run)
+        return run
+
+    def _resumed_problem(
+        self, X: object, y: object, sample_weight: object, engine: str | None, threads: int | None
+    ) -> Problem:
+        if X is not None and y is not None:
+            return prepare(
+                self.network,
+                X,
+                y,
+                dtype=self.dtype,
+                reduction=self.reduction,
+                sample_weight=sample_weight,
+                engine=self.engine if engine is None else engine,
+                threads=threads,
+            )
+        given = {"X": X, "y": y, "sample_weight": sample_weight, "engine": engine, "threads": threads}
+        names = [name for name, value in given.items() if value is not None]
+        if names:
+            raise InputError(
+                f"resume was given {' and '.join(names)}, but X and y go together, and sample_weight, "
+                f"engine and threads only with them."
+            )
+        if self._problem is None:
+            raise InputError(
+                "This run was loaded or copied and holds no data: give those it was trained on, "
+                "run.resume(iterations, X=X, y=y), with sample_weight where there was one."
+            )
+        return self._problem
+
+
+def train(
+    network: Network,
+    X: object,
+    y: object,
+    *,
+    optimizer: Optimizer = SGD(learning_rate=0.1, momentum=0.9),  # noqa: B008 - it is frozen
+    iterations: int = 1000,
+    batch_size: int | None = None,
+    reduction: str = "mean",
+    parameters: Parameters | NDArray[Any] | None = None,
+    scheme: str = "glorot",
+    random_state: int | RandomState | None = None,
+    dtype: DTypeLike | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    sample_weight: object = None,
+    callbacks: Callbacks = (),
+    progress: bool = False,
+) -> TrainingRun:
+    """Train a network by full-batch gradient descent and return the run; nothing passed in changes.
+
+    Parameters
+    ----------
+    X, y : (n, inputs) and class numbers (n,) or target rows (n, outputs).
+    optimizer : ``gn.SGD(learning_rate, momentum)``.
+    iterations : updates; 0 only computes the first loss.
+    batch_size : None, the full batch.
+    reduction : "mean" divides the loss by the sum of the sample weights, "sum" does not.
+    parameters : where to start, cast into a copy; None draws them by `scheme` ("glorot", "normal",
+        "he", "sklearn") with `random_state`.
+    dtype : float32 or float64; None takes X's own if it is float32, else float64.
+    engine, threads : "auto", "native" or "numpy"; None uses all cores the process is allowed.
+    sample_weight : (n,), 0 or more; a weight of 2 counts as the sample twice.
+    callbacks : `Callback` instances, or functions of the run called after each iteration.
+    progress : show a line with iteration, loss, speed and time left on stderr.
+
+    A loss above `DIVERGENCE_FACTOR` times the larger of the first one and the loss of a network that
+    knows nothing, or one that is not finite, ends training with status "diverged", the parameters
+    before that update and a DivergenceWarning. The first Ctrl-C ends it with "interrupted" and an
+    InterruptedTrainingWarning, the second raises KeyboardInterrupt.
+
+    Raises InputError and InputTypeError for input that cannot be used, also where the first loss is
+    not finite, and EngineError for an engine that cannot do it.
+
+    Example
+    -------
+    >>> import numpy as np, glassnet as gn
+    >>> X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), [0, 1, 1, 0]
+    >>> run = gn.train(gn.Network((2, 8, 2), hidden="tanh"), X, y, iterations=500, random_state=0)
+    >>> run.predict(X).tolist(), len(run.losses)
+    ([0, 1, 1, 0], 501)
+
+    scikit-learn's "sgd" solver takes mini-batches of 200 and stops by itself; this takes the whole
+    batch and exactly the iterations that it is told. ``losses[k]`` is the loss after k updates,
+    where a PyTorch loop that records before the step lacks the last one.
+    """
+    iterations = _as_count(iterations)
+    if batch_size is not None:
+        raise InputError(
+            f"batch_size is {batch_size!r}, but only full-batch training is there: leave it at None."
+        )
+    check_optimizer(optimizer)
+    hooks = Hooks(callbacks)
+    problem = prepare(
+        network,
+        X,
+        y,
+        dtype=dtype,
+        reduction=reduction,
+        sample_weight=sample_weight,
+        engine=engine,
+        threads=threads,
+    )
+    if parameters is None:
+        theta = network.initialize(random_state, scheme, problem.dtype)
+    else:
+        theta = _cast_parameters(network.check_parameters(parameters), problem.dtype)
+    loss, gradient = problem.loss_and_gradient(theta.flat)
+    if not np.isfinite(loss):
+        raise InputError(
+            f"The loss is {loss} before the first update, in {problem.dtype.name}: the parameters (up to "
+            f"{np.abs(theta.flat).max():.3g}) or the data are too large. Start from smaller parameters, "
+            f'standardize X and y, or use dtype="float64".'
+        )
+    start = TrainingRun(
+        network=network,
+        optimizer=optimizer,
+        parameters=theta,
+        velocity=np.zeros_like(theta.flat),
+        losses=np.array([loss]),
+        reduction=reduction,
+        status="running",
+        diverged_at=None,
+        seconds=0.0,
+        engine=problem.engine,
+        engine_reason=problem.engine_reason,
+        threads=problem.threads,
+        _problem=problem,
+    )
+    run = _descend(start, problem, gradient, iterations, hooks, progress)
+    _warn(run)
+    return run
+
+
+def _descend(
+    start: TrainingRun, problem: Problem, gradient: Array, iterations: int, hooks: Hooks, progress: bool
+) -> TrainingRun:
+    """The one training loop: `iterations` updates from `start`, whose gradient is given.
+
+    The engine works in chunks that end by the clock or where a callback is due. All state goes from
+    one chunk to the next, so where they end has no influence on the numbers.
+    """
+    began = time.perf_counter()
+    optimizer, k = start.optimizer, start.iterations
+    last = k + iterations
+    losses = _history(start.losses, last)
+    flat, velocity = start.parameters.flat.copy(), start.velocity.copy()
+    limit = _divergence_limit(float(losses[0]), problem.baseline)
+    stopped = diverged = False
+
+    def snapshot(status: Status = "running", diverged_at: int | None = None) -> TrainingRun:
+        return replace(
+            start,
+            parameters=Parameters(start.network.sizes, flat.copy()),
+            velocity=velocity.copy(),
+            losses=losses[: k + 1],
+            status=status,
+            diverged_at=diverged_at,
+            seconds=start.seconds + time.perf_counter() - began,
+        )
+
+    with stop_on_interrupt() as stop, progress_line(progress, k, last) as show:
+        hooks.begin(snapshot)
+        while k < last and not (stopped or diverged or stop[0]):
+            end = int(min(last, hooks.next_after(k)))
+            descent = problem.descend(
+                flat,
+                velocity,
+                gradient,
+                losses[k + 1 : end + 1],
+                learning_rate=optimizer.learning_rate,
+                momentum=optimizer.momentum,
+                limit=limit,
+                stop=stop,
+                seconds=CHUNK_SECONDS,
+            )
+            k, diverged = k + descent.updates, descent.diverged
+            show(k, losses[k])
+            if descent.updates:
+                stopped = hooks.iteration(k, snapshot)
+    if k < last:
+        losses = losses[: k + 1].copy()  # lets go of what was never reached
+    if diverged:
+        run = snapshot("diverged", k + 1)
+    elif stop[0]:
+        # Even where the last update was made: whoever pressed Ctrl-C wants to know it was heard.
+        run = snapshot("interrupted")
+    else:
+        run = snapshot("stopped" if stopped else "completed")
+    hooks.end(lambda: run)
+    return run
+
+
+def _divergence_limit(first: float, baseline: float) -> float:
+    worst, scale = max(first, baseline), max(abs(first), abs(baseline))
+    # For a loss that is never negative this is DIVERGENCE_FACTOR * worst; one's own may be negative.
+    limit = worst + (DIVERGENCE_FACTOR - 1) * scale
+    return float(min(limit, np.finfo(np.float64).max))  # so that an infinite loss is above it
+
+
+def _history(losses: NDArray[np.float64], last: int) -> NDArray[np.float64]:
+    try:
+        history = np.empty(last + 1)
+    except (MemoryError, ValueError) as error:
+        raise InputError(
+            f"A loss history of {last:,} iterations does not fit into memory; train in stretches."
+        ) from error
+    history[: len(losses)] = losses
+    return history
+
+
+def _cast_parameters(theta: Parameters, dtype: np.dtype[Any]) -> Parameters:
+    with np.errstate(over="ignore"):
+        cast = theta.astype(dtype)
+    check_finite(cast.flat, f"parameters in {dtype.name}")
+    return cast
+
+
+def _as_count(iterations: object) -> int:
+    if isinstance(iterations, (bool, np.bool_)) or not isinstance(iterations, (int, np.integer)):
+        raise InputTypeError(f"iterations is a whole number, not {iterations!r}.")
+    if iterations < 0:
+        raise InputError(f"iterations is {iterations}; expected 0 or more.")
+    return int(iterations)
+
+
+def _gentler(optimizer: Optimizer) -> str:
+    return f"gn.{replace(optimizer, learning_rate=float(f'{optimizer.learning_rate / 10:.1g}'))!r}"
+
+
+def _warn(run: TrainingRun) -> None:
+    """Tell the caller of `train` or `resume` how the run ended, where it did not end well."""
+    if run.status == "diverged":
+        hint = ' A summed loss asks for a rate smaller by the number of samples than reduction="mean" does.'
+        warnings.warn(
+            f"Training blew up at iteration {run.diverged_at}: its loss was not finite or above "
+            f"{DIVERGENCE_FACTOR:g} times what training started from; the loss before was "
+            f"{run.losses[-1]:.6g}. The run ends with the parameters of iteration {run.iterations}. "
+            f"Use a smaller learning rate, for instance optimizer={_gentler(run.optimizer)}."
+            f"{hint if run.reduction == 'sum' else ''}",
+            DivergenceWarning,
+            stacklevel=3,
+        )
+    elif run.status == "interrupted":
+        warnings.warn(
+            f"Ctrl-C ended training after iteration {run.iterations}, at the loss {run.losses[-1]:.6g}. "
+            f"The run holds the work so far; run.resume(iterations) goes on from there.",
+            InterruptedTrainingWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,48 @@
+import re
+
+import pytest
+
+import glassnet as gn
+
+NET = gn.Network((1, 2))
+
+
+def train(**settings):
+    return gn.train(NET, [[0.0], [1.0]], [0, 1], random_state=0, **settings)
+
+
+def test_progress_shows_iteration_loss_speed_and_time_left(capsys):
+    run = train(iterations=30, progress=True)
+    out, err = capsys.readouterr()
+    last = err.split("\r")[-1]
+    assert out == ""
+    assert "30/30" in last
+    assert f"loss {run.losses[-1]:.6g}" in last
+    assert "iterations/s" in last
+    assert re.search(r"\d\d:\d\d<\d\d:\d\d", last)
+
+
+def test_progress_of_a_resumed_run_goes_on_counting(capsys):
+    run = train(iterations=30)
+    run.resume(20, progress=True)
+    lines = capsys.readouterr().err.split("\r")
+    assert "30/50" in lines[1]
+    assert "50/50" in lines[-1]
+
+
+def test_no_progress_prints_nothing(capsys):
+    train(iterations=30)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_does_not_change_the_numbers():
+    assert train(iterations=30, progress=True).losses.tolist() == train(iterations=30).losses.tolist()
+
+
+def test_line_is_closed_after_an_error(capsys):
+    def fail(run):
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        train(iterations=3, progress=True, callbacks=[fail])
+    assert capsys.readouterr().err.endswith("\n")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,12 @@ class Activation:
     formula: str
     derivative_formula: str
     kinks: tuple[float, ...] = ()
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        # A built-in record travels by name: lambdas do not pickle, and a copy would be another record.
+        if ACTIVATIONS.get(self.name) is self:
+            return get_activation, (self.name,)
+        return super().__reduce_ex__(protocol)
 
 
 def logistic(z: Array) -> Array:

@@ -39,8 +39,11 @@ def as_numbers(values: object, name: str) -> NDArray[Any]:
     return array
 
 
-def check_finite(array: NDArray[Any], name: str) -> None:
-    """Raise an InputError that names the first entry which is NaN or infinite, and how many there are."""
+def check_finite(array: NDArray[Any], name: str, first_row: int = 0) -> None:
+    """Raise an InputError that names the first entry which is NaN or infinite, and how many there are.
+
+    `first_row` is the number of the array's own row 0, where it is a part of a larger one.
+    """
     if array.dtype.kind != "f":
         return
     # One sum is an order of magnitude cheaper than a mask of all entries, and a finite sum proves
@@ -53,7 +56,7 @@ def check_finite(array: NDArray[Any], name: str) -> None:
     if count == 0:
         return
     first = np.unravel_index(int(np.argmax(bad)), array.shape)
-    where = ", column ".join(str(int(i)) for i in first)
+    where = ", column ".join(str(int(i)) for i in (first[0] + first_row, *first[1:]))
     more = f"; {count} such values in all" if count > 1 else ""
     raise InputError(
         f"{name} has {array[first]} at row {where}{more}. Every value must be finite: "
@@ -91,6 +94,15 @@ def as_vector(values: object, name: str, length: int) -> NDArray[Any]:
     return array
 
 
+def as_count(value: object, name: str) -> int:
+    """`value` as a whole number from 0 up."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise InputTypeError(f"{name} is a whole number, not {value!r}.")
+    if value < 0:
+        raise InputError(f"{name} is {value}; expected 0 or more.")
+    return int(value)
+
+
 def as_target(y: object, n_samples: int, n_outputs: int, target: str) -> NDArray[Any]:
     """y as class numbers (n,) of type intp, or as target rows (n, n_outputs).
 
@@ -123,7 +135,8 @@ def as_target(y: object, n_samples: int, n_outputs: int, target: str) -> NDArray
 
 
 def _class_numbers(y: NDArray[Any], n_classes: int) -> NDArray[Any]:
-    numbers = y.astype(np.intp)
+    with np.errstate(invalid="ignore"):  # a number too large for an integer is refused below
+        numbers = y.astype(np.intp)
     _refuse_rows(y, numbers != y, f"whole class numbers from 0 to {n_classes - 1}")
     outside = (numbers < 0) | (numbers >= n_classes)
     _refuse_rows(y, outside, f"class numbers from 0 to {n_classes - 1}, one for each output")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from abc import ABC, abstractmethod
@@ -61,6 +62,14 @@ class Problem(ABC):
         self.baseline = 0.0
         self.engine_reason = ""
 
+    def with_threads(self, threads: int | None) -> Problem:
+        """The same problem over the same packed data, computed on another number of threads.
+
+        Several Python threads may call one problem at once: a call keeps its scratch to itself.
+        """
+        thread_count(threads)  # one thread is all that there is here, whatever is asked for
+        return self
+
     @abstractmethod
     def loss_and_gradient(self, flat: Array) -> tuple[float, Array]:
         """The reduced loss and its gradient at the flat parameters, which must be of this dtype."""
@@ -104,9 +113,9 @@ class NumpyProblem(Problem):
         reduction: str,
     ) -> None:
         super().__init__(network, len(X), dtype, reduction, len(X) if w is None else float(w.sum()))
-        self._X = X.astype(dtype, copy=False)
-        self._Y = target_rows(y, network.sizes[-1], dtype)
-        self._w = None if w is None else w.astype(dtype, copy=False)
+        self._X = _cast(X, dtype, "X")
+        self._Y = target_rows(y, network.sizes[-1], dtype) if y.ndim == 1 else _cast(y, dtype, "y")
+        self._w = None if w is None else _cast(w, dtype, "sample_weight")
 
     def loss_and_gradient(self, flat: Array) -> tuple[float, Array]:
         theta = Parameters(self.network.sizes, flat)
@@ -192,12 +201,20 @@ class NativeProblem(Problem):
         )
         self.isa: str = self._problem.isa
         for rows in row_blocks(len(X)):
+            start = rows.start
+            target = y[rows].astype(np.int64) if y.ndim == 1 else _cast(y[rows], dtype, "y", start)
+            weight = None if w is None else _cast(w[rows], dtype, "sample_weight", start)
             self._problem.put(
-                rows.start,
-                _cast(X[rows], dtype, "X"),
-                np.ascontiguousarray(y[rows], np.int64) if y.ndim == 1 else _cast(y[rows], dtype, "y"),
-                None if w is None else _cast(w[rows], dtype, "sample_weight"),
+                start,
+                np.ascontiguousarray(_cast(X[rows], dtype, "X", start)),
+                np.ascontiguousarray(target),
+                None if weight is None else np.ascontiguousarray(weight),
             )
+
+    def with_threads(self, threads: int | None) -> Problem:
+        other = copy.copy(self)
+        other.threads = thread_count(threads)
+        return other
 
     def loss_and_gradient(self, flat: Array) -> tuple[float, Array]:
         gradient = np.empty_like(flat)
@@ -238,11 +255,11 @@ def row_blocks(n: int) -> Iterator[slice]:
     return (slice(start, start + _PACKED_ROWS) for start in range(0, n, _PACKED_ROWS))
 
 
-def _cast(values: NDArray[Any], dtype: np.dtype[Any], name: str) -> Array:
+def _cast(values: NDArray[Any], dtype: np.dtype[Any], name: str, first_row: int = 0) -> Array:
     with np.errstate(over="ignore"):
-        cast = np.ascontiguousarray(values, dtype)
+        cast = values.astype(dtype, copy=False)
     if dtype == np.float32 and values.dtype != dtype:
-        check_finite(cast, f"{name} in float32")
+        check_finite(cast, f"{name} in float32", first_row)
     return cast
 
 
@@ -302,7 +319,7 @@ def prepare(
         raise InputError(f"X is empty, shape {inputs.shape}; expected at least one sample.")
     targets = as_target(y, n, network.sizes[-1], network.loss.target)
     weights = None if sample_weight is None else _sample_weight(sample_weight, n)
-    precision = as_dtype(dtype, X)
+    precision = as_dtype(dtype, inputs)
     name, why = choose_engine(network, engine)
     count = thread_count(threads)
     problem: Problem
@@ -381,7 +398,7 @@ def thread_count(threads: int | None) -> int:
         setting = os.environ.get("GLASSNET_THREADS", "")
         if not setting:
             return _allowed_cores()
-        if not setting.isdigit() or int(setting) < 1:
+        if not setting.isdecimal() or int(setting) < 1:
             raise InputError(f"GLASSNET_THREADS is {setting!r}; expected a whole number from 1 up.")
         return int(setting)
     if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)):
@@ -392,11 +409,8 @@ def thread_count(threads: int | None) -> int:
 
 
 def _allowed_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return max(1, min(cores, int(_cgroup_quota())))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, int(_cgroup_quota())))
 
 
 def _cgroup_quota() -> float:

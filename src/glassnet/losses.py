@@ -6,6 +6,7 @@ is folded in, which is what keeps value and delta finite and exact for logits of
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -22,6 +23,12 @@ class Output:
     formula: str
     loss: str
     """The loss that belongs to this link, used where none is named."""
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        # As for an activation: a built-in record travels by name.
+        if OUTPUTS.get(self.name) is self:
+            return get_output, (self.name,)
+        return super().__reduce_ex__(protocol)
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,11 @@ class Loss:
     delta: Callable[[Array, Array], Array]
     formula: str
     delta_formula: str
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        if LOSSES.get(self.name) is self:
+            return get_loss, (self.name, OUTPUTS[self.output])
+        return super().__reduce_ex__(protocol)
 
 
 def softmax(z: Array) -> Array:

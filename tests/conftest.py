@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+import glassnet as gn
+
+# The same examples each time, and no deadline: a slow machine is not a fault.
+settings.register_profile("glassnet", deadline=None, derandomize=True, database=None)
+settings.load_profile("glassnet")
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def circles():
+    """The notebook's own run as published: its draws, its 50,001 losses, what it learned."""
+    with np.load(DATA / "circles_50k.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
+def circles_data():
+    """The notebook's 50,000 points, and the random stream where the data left it."""
+    from sklearn.datasets import make_circles
+
+    random = np.random.RandomState(42)
+    X, y = make_circles(n_samples=50_000, shuffle=True, factor=0.1, noise=0.1, random_state=random)
+    return X, y, random.get_state()
+
+
+@pytest.fixture(params=["numpy", "native"])
+def engine(request):
+    """Either engine. Where the native one is missing its tests fail: an untested engine is no engine."""
+    return request.param
+
+
+def draw_data(network, n, seed=0, labels=False):
+    """Samples and targets of the kind that a network's loss takes; `labels`: as class numbers."""
+    random = np.random.RandomState(seed)
+    X = random.randn(n, network.sizes[0])
+    shape = n, network.sizes[-1]
+    if network.loss.target == "class":
+        if labels:
+            return X, random.randint(0, shape[1], n)
+        rows = random.uniform(0.1, 1, shape)
+        return X, rows / rows.sum(axis=1, keepdims=True)
+    return X, random.uniform(size=shape) if network.loss.target == "label" else random.randn(*shape)
+
+
+@pytest.fixture(scope="session")
+def make_data():
+    """`make_data(network, n, seed=0, labels=False)` draws X and y that fit a network."""
+    return draw_data
+
+
+def network_for_loss(sizes, hidden, loss):
+    """A network whose output is the one that the loss belongs to."""
+    return gn.Network(sizes, hidden=hidden, output=gn.LOSSES[loss].output, loss=loss)
+
+
+@pytest.fixture(scope="session")
+def make_network():
+    """`make_network(sizes, hidden, loss)`, the output following from the loss."""
+    return network_for_loss

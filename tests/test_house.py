@@ -1,0 +1,302 @@
+"""The house: imports go downward, `import glassnet` is light, what is public is listed and explained."""
+
+import ast
+import doctest
+import graphlib
+import importlib
+import inspect
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import glassnet as gn
+
+PACKAGE = Path(gn.__file__).parent
+
+# A module may import those that stand above its own line, and no other: lower floors, and within a
+# floor what is listed before it. A package counts as one room.
+HOUSE = {
+    0: ["errors"],
+    1: ["activations", "losses", "arrays", "files"],
+    2: ["reference", "native"],
+    3: ["network"],
+    4: ["engine"],
+    5: [
+        "optimizers",
+        "divergence",
+        "rounding",
+        "gradient_report",
+        "gradients",
+        "callbacks",
+        "interrupts",
+        "progress",
+        "storage",
+        "generators",
+        "tables",
+        "sources",
+    ],
+    6: ["training"],
+    7: ["checkpoints", "sweep_results", "sweeps"],
+    8: ["plots", "report"],
+    9: ["experiments", "cli", "__main__"],
+}
+RANK = {room: (floor, place) for floor, rooms in HOUSE.items() for place, room in enumerate(rooms)}
+
+# Whatever these hold is loaded when it is used, by the functions that use it.
+HEAVY = {
+    "click",
+    "jax",
+    "matplotlib",
+    "mpl_toolkits",
+    "pandas",
+    "plotly",
+    "pyarrow",
+    "safetensors",
+    "scipy",
+    "sklearn",
+    "torch",
+    "tqdm",
+}
+
+PUBLIC = [
+    "ACTIVATIONS",
+    "LOSSES",
+    "OPTIMIZERS",
+    "OUTPUTS",
+    "SGD",
+    "Activation",
+    "Callback",
+    "DivergenceWarning",
+    "EngineError",
+    "Every",
+    "FileError",
+    "GlassnetError",
+    "GlassnetWarning",
+    "GradientCheck",
+    "GradientError",
+    "InputError",
+    "InputTypeError",
+    "InterruptedTrainingWarning",
+    "Loss",
+    "Network",
+    "Output",
+    "Parameters",
+    "Problem",
+    "SweepResult",
+    "TrainingRun",
+    "check_gradients",
+    "load",
+    "loss_and_gradient",
+    "prepare",
+    "save",
+    "sweep",
+    "train",
+]
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path):
+    parts = list(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {name_of(path) for path in MODULES}
+
+
+def room_of(module):
+    """The room of `glassnet.plots.flat` is plots; the package itself has none."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def imported(path):
+    """Every module that a file imports, inside functions too, as (line, dotted name)."""
+    package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                anchor = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
+                base = f"{anchor}.{base}".rstrip(".")
+            for alias in node.names:  # `from glassnet import native` imports a module, not a name
+                if (base, alias.name) == ("glassnet", "__version__"):
+                    continue  # a constant, and the package is where Python programs look for it
+                module = f"{base}.{alias.name}"
+                yield node.lineno, module if module in NAMES else base
+
+
+def top_level_imports(path):
+    """The modules that importing this file imports: those outside functions and type checking."""
+
+    def visit(node):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                continue
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue
+            if isinstance(child, ast.Import):
+                yield from ((child.lineno, alias.name) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom) and not child.level:
+                yield child.lineno, child.module or ""
+            yield from visit(child)
+
+    return visit(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_strictly_downward(path):
+    room = room_of(name_of(path))
+    if not room:
+        return  # the package's own __init__ gathers the public names of all floors
+    assert room in RANK, f"{room} has no floor: enter it in HOUSE, and in docs/architecture.md"
+    upward = []
+    for line, module in imported(path):
+        other = room_of(module)
+        if module.partition(".")[0] != "glassnet" or other == room:
+            continue
+        if not other:  # the front door opens on every floor
+            upward.append(f"{path.name}:{line}: {room} imports the package itself")
+        elif other not in RANK or RANK[other] >= RANK[room]:
+            upward.append(f"{path.name}:{line}: {room} {RANK[room]} imports {module} {RANK.get(other)}")
+    assert not upward, "\n".join(upward)
+
+
+def test_no_module_imports_itself_in_a_circle():
+    graph = {
+        name_of(path): {module for _, module in imported(path) if module in NAMES - {name_of(path)}}
+        for path in MODULES
+    }
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_every_room_of_the_house_is_there():
+    rooms = {room_of(name_of(path)) for path in MODULES} - {""}
+    assert rooms == set(RANK)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_module_says_its_floor_first(path):
+    room = room_of(name_of(path))
+    if room:
+        docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+        assert docstring.startswith(f"Floor {RANK[room][0]}: ")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_module_is_short_enough_to_read(path):
+    limit = 200 if path.name == "reference.py" else 450
+    assert len(path.read_text().splitlines()) < limit
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_heavy_libraries_are_imported_inside_functions(path):
+    heavy = [(line, module) for line, module in top_level_imports(path) if module.split(".")[0] in HEAVY]
+    # The command line has a program of its own to start from, which imports no more than click.
+    allowed = {"click"} if room_of(name_of(path)) == "cli" else set()
+    assert [module for _, module in heavy if module.split(".")[0] not in allowed] == []
+
+
+def run(code):
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(result.stdout)
+
+
+def test_import_is_light():
+    loaded = run("import json, sys, glassnet; print(json.dumps(sorted(sys.modules)))")
+    assert HEAVY.isdisjoint(name.split(".")[0] for name in loaded)
+
+
+def test_import_brings_in_numpy_and_the_standard_library_only():
+    loaded = run(
+        "import sys, json, numpy.random\n"
+        "before = set(sys.modules)\n"
+        "import glassnet\n"
+        "print(json.dumps(sorted({name.split('.')[0] for name in set(sys.modules) - before})))"
+    )
+    assert set(loaded) <= {"glassnet", "numpy", "_native"} | set(sys.stdlib_module_names)
+
+
+def test_import_leaves_numpys_settings_and_random_stream_alone():
+    same = run(
+        "import json, numpy as np\n"
+        "before = np.geterr(), np.get_printoptions(), np.random.get_state()[1].tolist()\n"
+        "import glassnet\n"
+        "after = np.geterr(), np.get_printoptions(), np.random.get_state()[1].tolist()\n"
+        "print(json.dumps(before == after))"
+    )
+    assert same is True
+
+
+# ---- What is public -------------------------------------------------------------------------------
+
+
+def test_public_names_are_these_and_no_others():
+    assert sorted(gn.__all__) == sorted(PUBLIC)
+    assert len(set(gn.__all__)) == len(gn.__all__)
+
+
+@pytest.mark.parametrize("name", gn.__all__)
+def test_public_name_exists_and_is_explained(name):
+    value = getattr(gn, name)
+    if callable(value):
+        own = value.__doc__
+        assert own, f"{name} has no docstring"
+        # A dataclass without one gets its signature for it.
+        assert not own.startswith(f"{name}("), f"{name} has no docstring of its own"
+
+
+@pytest.mark.parametrize("name", [name for name in gn.__all__ if inspect.isclass(getattr(gn, name))])
+def test_public_members_are_explained(name):
+    for member, value in vars(getattr(gn, name)).items():
+        if not member.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)):
+            assert inspect.getdoc(getattr(getattr(gn, name), member)), f"{name}.{member} has no docstring"
+
+
+def test_star_import_gives_the_public_names():
+    names = {}
+    exec("from glassnet import *", names)
+    assert set(names) - {"__builtins__"} == set(gn.__all__)
+
+
+def test_unknown_attribute_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="'glassnet' has no attribute 'nothing'"):
+        gn.nothing  # noqa: B018
+
+
+# ---- Docstrings that run --------------------------------------------------------------------------
+
+
+def doctests():
+    """Every docstring with an example, as pytest parameters."""
+    found = []
+    names = [gn.__name__, *(m.name for m in pkgutil.walk_packages(gn.__path__, "glassnet."))]
+    for name in names:
+        if name.rpartition(".")[2] in ("_native", "__main__"):
+            continue
+        for test in doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(name), name):
+            if test.examples:
+                found.append(pytest.param(test, id=test.name))
+    return found
+
+
+@pytest.mark.parametrize("test", doctests())
+def test_docstring_example_runs_as_written(test, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    said = []
+    runner.run(test, out=said.append)
+    assert runner.failures == 0, "".join(said)
+
+
+def test_docstrings_hold_examples_of_what_the_design_promises():
+    with_example = {param.values[0].name for param in doctests()}
+    for name in ("Network", "Parameters", "loss_and_gradient", "check_gradients", "train", "SGD"):
+        value = getattr(gn, name)
+        assert f"{value.__module__}.{value.__qualname__}" in with_example, f"{name} has no example"

@@ -1,0 +1,21 @@
+"""Floor 8: the pictures, drawn by matplotlib (the extra ``plot``).
+
+Each function returns a matplotlib Figure that belongs to no pyplot window: Jupyter shows it,
+``figure.savefig(path)`` writes it.
+"""
+
+from glassnet.plots.flat import data, decision_boundary, loss
+from glassnet.plots.libraries import MissingLibraryError
+from glassnet.plots.solid import hidden_projection, output_surface
+from glassnet.plots.sweeps import sweep_heatmap, sweep_losses
+
+__all__ = [
+    "MissingLibraryError",
+    "data",
+    "decision_boundary",
+    "hidden_projection",
+    "loss",
+    "output_surface",
+    "sweep_heatmap",
+    "sweep_losses",
+]

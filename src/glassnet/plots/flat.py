@@ -1,0 +1,425 @@
+"""Floor 8: the pictures in the plane: the data, the loss, the decision boundary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glassnet.activations import Array
+from glassnet.plots import style
+from glassnet.plots.libraries import require
+from glassnet.plots.losses import Cliff, LossCurve, Mark, make_loss_curve, readable
+from glassnet.plots.projection import Axes, Projection, as_names, make_projection, numbered, spans
+from glassnet.plots.scenes import (
+    Cloud,
+    Grid,
+    as_samples,
+    boundary_lines,
+    guess_targets,
+    input_projection,
+    make_cloud,
+    make_field,
+    make_grid,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from glassnet.training import TrainingRun
+
+_MOST_RINGS = 300  # wrong samples that are ringed one by one
+
+
+def data(
+    X: object,
+    y: object,
+    *,
+    title: str = "The data",
+    class_names: object = None,
+    feature_names: object = None,
+    axes: Axes = None,
+    limits: object = None,
+) -> Figure:
+    """Draw the samples X (n, inputs), coloured by y, and return a matplotlib Figure.
+
+    y holds classes (text, whole numbers of at most 12 values, or rows with a single 1) or values,
+    which get a colour scale.
+
+    Parameters
+    ----------
+    class_names, feature_names : what the legend and the axes say.
+    axes : which features to show, by index from 0 or name, or "principal" for the directions in
+        which the samples vary most; None is all of up to two features, else "principal".
+    limits : (low, high) for both axes, or a pair for each; None is the samples' range.
+
+    Raises InputError for arrays that are empty, not finite or of unequal length, and
+    MissingLibraryError where matplotlib is not installed.
+
+    >>> import glassnet as gn
+    >>> figure = gn.plots.data([[0.0, 1.0], [1.0, 0.0]], [0, 1], class_names=["out", "in"])
+    >>> [text.get_text() for text in figure.legends[0].get_texts()]
+    ['out (1)', 'in (1)']
+
+    The figure belongs to no pyplot window: Jupyter shows it, ``figure.savefig(path)`` keeps it.
+    """
+    samples = as_samples(X)
+    width = samples.shape[1]
+    names = as_names(feature_names, width, "feature_names", numbered("x", width))
+    projection = make_projection(samples, width, 2, axes, names)
+    cloud = make_cloud(samples, guess_targets(y, len(samples), class_names), projection)
+    span = spans(cloud.points, projection.dimensions, limits)
+    figure = style.new_figure(6.8, _height_for(span))
+    paper = style.flat_axes(figure)
+    if projection.dimensions == 1:
+        _draw_over_line(paper, cloud, span)
+        _set_view(paper, projection, span)
+        paper.set_ylabel(_height_label(cloud), color=style.INK, fontsize=10)
+    else:
+        style.draw_samples(paper, cloud, cloud.points, span)
+        _set_view(paper, projection, span)
+    if cloud.targets.is_class:
+        style.set_legend(paper, *style.sample_legend(cloud.targets))
+    elif projection.dimensions == 2:
+        style.color_bar(
+            figure, paper, *style.value_range(cloud.targets.values), style.tidy(cloud.targets.names[0])
+        )
+    style.set_title(figure, title, [f"{len(samples):,} samples", cloud.note, _shown(projection)])
+    return figure
+
+
+def loss(run: TrainingRun, *, title: str = "Loss during training") -> Figure:
+    """Draw the loss after every iteration, on a log scale where it is positive.
+
+    The steepest fall after a plateau is marked, and where a run diverged. Values that are not
+    finite are left out. Every value counts: of a long history each stretch keeps its smallest and
+    largest loss.
+
+    Raises InputError for a run without losses, MissingLibraryError where matplotlib is missing.
+
+    >>> import glassnet as gn
+    >>> run = gn.train(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], random_state=0, iterations=9)
+    >>> gn.plots.loss(run).axes[0].get_yscale()
+    'log'
+    """
+    curve = make_loss_curve(run)
+    figure = style.new_figure(7.6, 4.6)
+    paper = style.flat_axes(figure)
+    _draw_loss(paper, curve)
+    style.set_labels(paper, ["iteration", curve.label])
+    style.set_title(figure, title, [curve.summary])
+    return figure
+
+
+def _draw_loss(paper: Any, curve: LossCurve) -> None:
+    ticker = require("matplotlib.ticker")
+    color = style.OKABE_ITO[0]
+    few = len(curve.iterations) <= 40
+    paper.plot(
+        curve.iterations,
+        curve.losses,
+        color=color,
+        linewidth=1.5,
+        marker="o" if few else "",
+        markersize=3.5,
+    )
+    first, last = curve.span
+    paper.set_xlim(first - 0.02 * (last - first + 1), last + 0.03 * (last - first + 1))
+    paper.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    paper.xaxis.set_major_locator(ticker.MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
+    if curve.log:
+        _set_log_scale(paper, curve.finite)
+    for mark in curve.marks:
+        _annotate(paper, mark)
+    if curve.cliff is not None:
+        _draw_cliff(paper, curve, curve.cliff)
+    if curve.diverged_at is not None:
+        paper.axvline(curve.diverged_at, color=style.OKABE_ITO[1], linewidth=1.3, linestyle=(0, (4, 3)))
+        paper.annotate(
+            f"diverged at iteration {curve.diverged_at:,}",
+            (curve.diverged_at, 0.96),
+            xycoords=("data", "axes fraction"),
+            xytext=(-6, 0),
+            textcoords="offset points",
+            horizontalalignment="right",
+            verticalalignment="top",
+            fontsize=9,
+            color=style.OKABE_ITO[1],
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
+        )
+    if not len(curve.finite):
+        paper.text(0.5, 0.5, "no finite loss", transform=paper.transAxes, ha="center", color=style.FAINT)
+
+
+def _set_log_scale(paper: Any, losses: Array) -> None:
+    ticker = require("matplotlib.ticker")
+    low, high = np.log10([losses.min(), losses.max()])
+    margin = max(0.06 * (high - low), 0.05)
+    # Set before the scale, and not beyond what matplotlib computes with: a run may end at 1e300.
+    paper.set_ylim(*10 ** np.clip([low - margin, high + 2 * margin], -220, 220))
+    paper.set_yscale("log")
+    paper.grid(which="minor", axis="y", color=style.GRID, linewidth=0.3)
+    paper.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: readable(value)))
+    if high - low > 1.5:
+        paper.yaxis.set_minor_formatter(ticker.NullFormatter())
+    else:
+        few = "25" if high - low > 0.7 else "123456789"  # first digits of the labels between decades
+        paper.yaxis.set_minor_formatter(
+            ticker.FuncFormatter(lambda value, _: readable(value) if f"{value:e}"[0] in few else "")
+        )
+        paper.tick_params(axis="y", which="minor", labelsize=8, labelcolor=style.INK, colors=style.FAINT)
+
+
+def _annotate(paper: Any, mark: Mark) -> None:
+    paper.plot(*mark.at, marker="o", color=style.OKABE_ITO[0], markersize=5, zorder=5)
+    paper.annotate(
+        mark.text,
+        mark.at,
+        xytext=mark.offset,
+        textcoords="offset points",
+        horizontalalignment=mark.align,
+        verticalalignment="center",
+        fontsize=9,
+        color=style.INK,
+        arrowprops={"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.8, "shrinkB": 3},
+    )
+
+
+def _draw_cliff(paper: Any, curve: LossCurve, cliff: Cliff) -> None:
+    """The fall after a plateau, enlarged in the empty corner above the curve."""
+    ticker = require("matplotlib.ticker")
+    color = style.OKABE_ITO[0]
+    backing = require("matplotlib.patches").Rectangle
+    paper.add_patch(backing((0.4, 0.35), 0.65, 0.7, transform=paper.transAxes, color="white", zorder=2.2))
+    inset = paper.inset_axes((0.47, 0.43, 0.5, 0.42))
+    inset.set_facecolor("white")
+    inset.plot(cliff.iterations, cliff.losses, color=color, linewidth=1.5)
+    inset.set_yscale("log")
+    inset.set_xlim(cliff.iterations[0], cliff.iterations[-1])
+    inset.xaxis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
+    inset.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    inset.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: readable(value)))
+    inset.yaxis.set_minor_locator(ticker.NullLocator())
+    inset.tick_params(colors=style.FAINT, labelcolor=style.INK, labelsize=8, width=0.6, length=2.5)
+    inset.grid(color=style.GRID, linewidth=0.6)
+    for spine in inset.spines.values():
+        spine.set_color(style.FAINT)
+        spine.set_linewidth(0.7)
+    inset.set_title(cliff.text, loc="left", fontsize=9, color=style.INK, pad=5)
+    frame = paper.indicate_inset_zoom(inset, edgecolor=style.FAINT, linewidth=0.8, alpha=0.9)
+    for connector, left in zip(frame.connectors, (True, True, False, False), strict=True):
+        connector.set_visible(left)
+        connector.set_zorder(2.1)
+
+
+def decision_boundary(
+    run: TrainingRun,
+    X: object,
+    y: object,
+    *,
+    title: str | None = None,
+    class_names: object = None,
+    feature_names: object = None,
+    axes: Axes = None,
+    output: int | None = None,
+    limits: object = None,
+    resolution: int = 300,
+) -> Figure:
+    """Draw what the network predicts everywhere, with the samples on it.
+
+    For classes, the tint shows the most probable one and how sure the network is; the line is where
+    two of them are equally probable, P = 1/2 for two classes. Samples on the wrong side are ringed.
+    For a regression the prediction and the samples share one colour scale. One input gives curves
+    over it.
+
+    Parameters
+    ----------
+    X, y : (n, inputs) and the targets, as `train` takes them.
+    class_names : names of the classes (softmax, logistic with one output), of the labels (logistic
+        with several) or of the target values (identity).
+    axes : as for `data`. With more inputs than are shown, the background is the plane through the
+        samples' mean, and the samples are projected on it.
+    output : a softmax class drawn against the rest, or which label or target value to draw.
+    limits, resolution : the range as for `data`, and grid points along each axis.
+
+    Raises InputError for arrays that cannot be used, an unknown feature or output, and
+    MissingLibraryError where matplotlib is not installed.
+
+    >>> import glassnet as gn
+    >>> X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 0, 1, 1]
+    >>> run = gn.train(gn.Network((2, 2)), X, y, random_state=0, iterations=20)
+    >>> gn.plots.decision_boundary(run, X, y).axes[0].get_xlabel()
+    'x₁'
+
+    The samples of a slice lie off the plane: one may stand on the other side of the line and still
+    be classified rightly. Rings go by the sample itself.
+    """
+    samples = as_samples(X, width=run.network.sizes[0])
+    field = make_field(run, class_names, output)
+    projection = input_projection(run.network, samples, axes, feature_names)
+    targets = field.targets(y, len(samples))
+    cloud = make_cloud(samples, targets, projection, field)
+    grid = make_grid(field, projection, spans(cloud.points, projection.dimensions, limits), resolution)
+    figure = style.new_figure(7.2, _height_for(_grid_span(grid)))
+    paper = style.flat_axes(figure, grid=projection.dimensions == 1)
+    handles, names = style.sample_legend(targets)
+    if projection.dimensions == 1:
+        more = draw_curves(paper, grid)
+        _draw_over_line(paper, cloud, _grid_span(grid), zorder=2)
+        paper.set_ylabel(_height_label(cloud, predicted=True), color=style.INK, fontsize=10)
+        handles, names = (handles or more[0]), (names or more[1])
+    else:
+        draw_background(figure, paper, grid, cloud.targets.values)
+        style.draw_samples(paper, cloud, cloud.points, _grid_span(grid))
+        line = draw_boundary(paper, grid)
+        if line is not None:
+            label = "P = 1/2" if len(field.names) == 2 else "equally probable"
+            handles, names = [*handles, line], [*names, label]
+        ring = draw_rings(paper, cloud)
+        if ring is not None:
+            handles, names = [*handles, ring], [*names, f"misclassified ({_wrong(cloud):,})"]
+    _set_view(paper, projection, spans(None, projection.dimensions, _grid_span(grid)))
+    style.set_legend(paper, handles, names)
+    heading = title or ("Decision boundary" if field.is_class else f"Prediction of {field.names[0]}")
+    style.set_title(figure, heading, [_score(cloud, field.is_class), cloud.note, _shown(projection)])
+    return figure
+
+
+# ---- Parts --------------------------------------------------------------------------------------
+
+
+def draw_background(figure: Figure, paper: Any, grid: Grid, values: Array) -> None:
+    """The field as an image: tints of the classes, or the colour scale of a value."""
+    (left, right), (bottom, top) = _grid_span(grid)
+    place = {
+        "extent": (left, right, bottom, top),
+        "origin": "lower",
+        "aspect": "auto",
+        "interpolation": "bilinear",
+        "zorder": 0,
+    }
+    if grid.field.is_class:
+        paper.imshow(style.shades(grid.values, style.class_colors(len(grid.field.names))), **place)
+        return
+    low, high = style.value_range(values)
+    paper.imshow(grid.values, cmap=style.VALUES, vmin=low, vmax=high, **place)
+    if np.isfinite(grid.values).all() and np.ptp(grid.values) > 0:
+        paper.contour(
+            *grid.ticks, grid.values, levels=8, colors="white", linewidths=0.6, alpha=0.7, zorder=1
+        )
+    style.color_bar(figure, paper, low, high, style.tidy(grid.field.names[0]))
+
+
+def draw_boundary(paper: Any, grid: Grid) -> Any:
+    """The line where the leading class changes; a legend's handle for it, or None where there is none."""
+    if not grid.field.is_class:
+        return None
+    lines = boundary_lines(grid)
+    for one in lines:
+        paper.plot(*one.T, color=style.INK, linewidth=1.6, zorder=6)
+    line = require("matplotlib.lines").Line2D
+    return line([], [], color=style.INK, linewidth=1.6) if lines else None
+
+
+def draw_rings(paper: Any, cloud: Cloud) -> Any:
+    """Rings around the misclassified samples where they can be counted; a legend's handle, or None."""
+    wrong = _wrong(cloud)
+    if not 0 < wrong <= _MOST_RINGS:
+        return None
+    look = {
+        "linestyle": "",
+        "marker": "o",
+        "markersize": 6.5,
+        "markerfacecolor": "none",
+        "markeredgecolor": style.INK,
+        "markeredgewidth": 0.9,
+    }
+    paper.plot(*cloud.points[cloud.wrong].T, zorder=7, **look)
+    return style.dot(style.INK, **look)
+
+
+def draw_curves(paper: Any, grid: Grid) -> tuple[list[Any], list[str]]:
+    """The field over one coordinate: a curve for each class's probability, or for the value."""
+    line = require("matplotlib.lines").Line2D
+    ticks, values = grid.ticks[0], grid.values
+    if not grid.field.is_class:
+        paper.plot(ticks, values, color=style.OKABE_ITO[1], linewidth=2, zorder=5)
+        return [line([], [], color=style.OKABE_ITO[1], linewidth=2)], [grid.field.quantity]
+    colors = style.class_colors(len(grid.field.names))
+    for column, color in zip(values.T, colors, strict=True):
+        paper.plot(ticks, column, color=color, linewidth=2, zorder=5)
+    for place in crossings(grid):
+        paper.axvline(place, color=style.INK, linewidth=1.2, linestyle=(0, (4, 3)), zorder=4)
+    paper.set_ylim(-0.08, 1.08)
+    handles = [line([], [], color=color, linewidth=2) for color in colors]
+    return handles, [f"P({name})" for name in grid.field.names]
+
+
+def crossings(grid: Grid) -> list[float]:
+    """Where over one coordinate the leading class changes."""
+    leader = grid.values.argmax(axis=-1)
+    margins, ticks = grid.margins(), grid.ticks[0]
+    places = []
+    for i in np.flatnonzero(leader[1:] != leader[:-1]):
+        before, after = margins[i : i + 2, leader[i]]
+        share = before / (before - after) if before > after else 0.5
+        places.append(float(ticks[i] + share * (ticks[i + 1] - ticks[i])))
+    return places
+
+
+def _draw_over_line(paper: Any, cloud: Cloud, span: Array, zorder: float = 3) -> None:
+    """Samples over one coordinate: a value at its height, a class in a strip of its own."""
+    targets = cloud.targets
+    points = style.over_line(cloud)
+    shown = Cloud(points, targets, cloud.wrong, cloud.total)
+    style.draw_samples(paper, shown, points, np.vstack([span, spans(points[:, 1:], 1)]), zorder=zorder)
+    if targets.is_class and len(targets.names) != 2:
+        paper.set_ylim(-0.08, 1.08)
+
+
+def _height_label(cloud: Cloud, predicted: bool = False) -> str:
+    if not cloud.targets.is_class:
+        return style.plain(cloud.targets.names[0])
+    return "probability; samples in a strip per class" if predicted else "class (a strip each)"
+
+
+def _set_view(paper: Any, projection: Projection, span: Array) -> None:
+    paper.set_xlim(*span[0])
+    labels = list(projection.labels)
+    if projection.dimensions == 2:
+        paper.set_ylim(*span[1])
+        if _is_even(span):
+            # By the lower left corner, or the layout would not reckon with the labels there.
+            paper.set_aspect("equal", anchor="SW")
+    style.set_labels(paper, labels)
+
+
+def _is_even(span: Array) -> bool:
+    """Whether a plane's sides are alike enough to be drawn in equal units."""
+    return len(span) == 2 and bool(0.5 <= np.ptp(span[0]) / np.ptp(span[1]) <= 2)
+
+
+def _height_for(span: Array) -> float:
+    """A figure's height in inches that leaves little empty around a plane in equal units."""
+    if not _is_even(span):
+        return 5.6
+    return float(np.clip(4.7 * np.ptp(span[1]) / np.ptp(span[0]) + 1.0, 3.6, 6.4))
+
+
+def _grid_span(grid: Grid) -> Array:
+    return np.array([(ticks[0], ticks[-1]) for ticks in grid.ticks])
+
+
+def _shown(projection: Projection) -> str:
+    return projection.note
+
+
+def _wrong(cloud: Cloud) -> int:
+    return 0 if cloud.wrong is None else int(cloud.wrong.sum())
+
+
+def _score(cloud: Cloud, is_class: bool) -> str:
+    n = len(cloud.points)
+    if not is_class or cloud.wrong is None:
+        return f"{n:,} samples"
+    return f"{n - _wrong(cloud):,} of {n:,} samples classified rightly"

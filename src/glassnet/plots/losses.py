@@ -1,0 +1,180 @@
+"""Floor 8: a loss history made ready to draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.activations import Array
+from glassnet.errors import InputError
+
+if TYPE_CHECKING:
+    from glassnet.training import TrainingRun
+
+_MOST = 20_000  # points of a drawn curve
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point worth words: where, which, and where the words go (points from it)."""
+
+    at: tuple[float, float]
+    text: str
+    offset: tuple[float, float]
+    align: str
+
+
+@dataclass(frozen=True)
+class Cliff:
+    """A plateau's end: two iterations between which the loss falls steeply, and the curve around them."""
+
+    start: int
+    stop: int
+    before: float
+    after: float
+    iterations: NDArray[np.intp]
+    losses: Array
+
+    @property
+    def text(self) -> str:
+        """What happens here, in words."""
+        before, after = readable(self.before), readable(self.after)
+        return f"a plateau near {before} until {self.start:,}, then {after} at {self.stop:,}"
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """Iterations and their losses (NaN where not finite), thinned, and what to say about them."""
+
+    iterations: NDArray[np.intp]
+    losses: Array
+    span: tuple[int, int]
+    log: bool
+    label: str
+    summary: str
+    marks: tuple[Mark, ...]
+    cliff: Cliff | None
+    diverged_at: int | None
+
+    @property
+    def finite(self) -> Array:
+        """The losses that are drawn."""
+        return self.losses[np.isfinite(self.losses)]
+
+
+def make_loss_curve(run: TrainingRun, most: int = _MOST) -> LossCurve:
+    """The run's losses as a curve; an InputError where there are none."""
+    losses = np.array(run.losses, dtype=np.float64)
+    if losses.ndim != 1 or losses.size == 0:
+        raise InputError(
+            f"run.losses has shape {losses.shape}; expected one loss per iteration, at least one."
+        )
+    # losses[k] follows k updates; one value fewer means a value for each epoch, the first being epoch 1.
+    first = 1 if len(losses) == run.iterations else 0
+    iterations = np.arange(first, first + len(losses))
+    finite = np.isfinite(losses)
+    losses[~finite] = np.nan
+    log = bool(finite.any() and (losses[finite] > 0).all())
+    cliff = find_cliff(iterations, losses) if log and finite.all() else None
+    keep = thinned(losses, most)
+    last = run.diverged_at if run.diverged_at is not None else int(iterations[-1])
+    return LossCurve(
+        iterations[keep],
+        losses[keep],
+        (first, last),
+        log,
+        _label(run, log),
+        _summary(run, losses, finite),
+        _marks(iterations, losses),
+        cliff,
+        run.diverged_at,
+    )
+
+
+def thinned(values: Array, most: int) -> NDArray[np.intp]:
+    """Indices of at most about `most` values that draw the same curve: each stretch's extremes."""
+    n = len(values)
+    if n <= most:
+        return np.arange(n)
+    stretches = np.array_split(np.arange(n), most // 4)
+    kept: set[int] = set()
+    for rows in stretches:
+        part = values[rows]
+        kept.update((int(rows[0]), int(rows[-1])))
+        if np.isfinite(part).any():
+            kept.update((int(rows[np.nanargmin(part)]), int(rows[np.nanargmax(part)])))
+    return np.array(sorted(kept))
+
+
+def readable(value: float, digits: int = 3) -> str:
+    """A number to `digits` digits, without an exponent where one can do without: 12,900 or 0.00153."""
+    if value != 0 and not 1e-4 <= abs(value) < 1e9:
+        return f"{value:.{digits}g}"
+    return f"{float(f'{value:.{digits}g}'):,.10g}"
+
+
+def find_cliff(iterations: NDArray[np.intp], losses: Array) -> Cliff | None:
+    """The steepest fall after a plateau, if there is one.
+
+    A cliff is a fall to less than a third within 1/250 of the iterations, which comes after the
+    first 2 % and follows a stretch five times as long in which the loss fell by less than a third.
+    """
+    n = len(losses) - 1
+    window = n // 250
+    if window < 2:
+        return None
+    logs = np.log(losses)
+    falls = logs[:-window] - logs[window:]
+    start = int(np.argmax(falls))
+    before = start - 5 * window
+    if (
+        falls[start] < np.log(3)
+        or start < n // 50
+        or before < 0
+        or logs[before] - logs[start] > np.log(1.5)
+    ):
+        return None
+    stop = start + window
+    around = slice(start - window, min(stop + window, n) + 1)
+    return Cliff(
+        int(iterations[start]),
+        int(iterations[stop]),
+        float(losses[start - window]),
+        float(losses[stop]),
+        iterations[around],
+        losses[around],
+    )
+
+
+def _marks(iterations: NDArray[np.intp], losses: Array) -> tuple[Mark, ...]:
+    finite = np.flatnonzero(np.isfinite(losses))
+    if finite.size == 0:
+        return ()
+    first, last = int(finite[0]), int(finite[-1])
+    start = Mark(
+        (float(iterations[first]), float(losses[first])),
+        f"start: {readable(losses[first], 5)}",
+        (22, 12),
+        "left",
+    )
+    if last == first:
+        return (start,)
+    at = (float(iterations[last]), float(losses[last]))
+    return start, Mark(at, f"end: {readable(losses[last], 4)}", (-14, 24), "right")
+
+
+def _label(run: TrainingRun, log: bool) -> str:
+    name = run.network.loss.name.replace("cross_", "cross-").replace("_", " ")
+    kind = "summed" if run.reduction == "sum" else "mean"
+    return f"{kind} {name}" + (" (log scale)" if log else "")
+
+
+def _summary(run: TrainingRun, losses: Array, finite: NDArray[np.bool_]) -> str:
+    text = f"{run.iterations:,} iterations of {run.optimizer}"
+    left_out = int((~finite).sum())
+    if left_out:
+        text += f" · {left_out:,} losses that are not finite left out"
+    return text if run.status == "completed" else f"{run.status} · {text}"

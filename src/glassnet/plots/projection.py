@@ -1,0 +1,174 @@
+"""Floor 8: from many coordinates to the one, two or three that a picture has, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.activations import Array
+from glassnet.errors import InputError, InputTypeError, unknown_name
+
+Axes = str | int | Sequence[str | int] | None
+"""Which coordinates a picture shows: names, indices from 0, "principal", or None for the default."""
+
+PRINCIPAL = "principal"
+
+_DIGITS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def numbered(letter: str, count: int) -> tuple[str, ...]:
+    """x₁, x₂, ...: the names of coordinates that have none."""
+    return tuple(f"{letter}{str(i).translate(_DIGITS)}" for i in range(1, count + 1))
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A point, the origin, and k orthonormal directions from it, both in d coordinates.
+
+    ``project`` takes (n, d) to (n, k) and ``lift`` takes (m, k) back to (m, d), into the line, plane
+    or space through the origin. `note` says what becomes of the coordinates that are not shown.
+    """
+
+    origin: Array
+    directions: Array
+    labels: tuple[str, ...]
+    note: str
+
+    @property
+    def dimensions(self) -> int:
+        """k."""
+        return len(self.labels)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every coordinate is shown."""
+        return self.dimensions == len(self.origin)
+
+    def project(self, X: NDArray[Any]) -> Array:
+        """(n, d) to (n, k)."""
+        return (X - self.origin) @ self.directions.T
+
+    def lift(self, U: Array) -> Array:
+        """(m, k) to (m, d)."""
+        return self.origin + U @ self.directions
+
+
+def as_names(names: object, count: int, what: str, defaults: Sequence[str]) -> tuple[str, ...]:
+    """`count` names as text, the defaults where None; what is not text is written as text."""
+    if names is None:
+        return tuple(defaults)
+    if isinstance(names, str) or not hasattr(names, "__iter__"):
+        raise InputTypeError(f"{what} is a sequence of {count} names, not {names!r}.")
+    given = tuple(str(name) for name in names)
+    if len(given) != count:
+        raise InputError(f"{what} has {len(given)} name(s), {_short(given)}; expected {count}.")
+    return given
+
+
+def make_projection(
+    X: NDArray[Any] | None,
+    width: int,
+    dimensions: int,
+    axes: Axes,
+    names: Sequence[str],
+    what: str = "axes",
+) -> Projection:
+    """The projection to at most `dimensions` of `width` coordinates.
+
+    `axes` picks coordinates by index or name, the others stay at X's mean; "principal" takes the
+    directions in which X varies most (principal component analysis). None shows everything where
+    it fits and the principal axes where it does not.
+
+    Raises InputError for an unknown or repeated coordinate, too many of them, or a missing X where
+    its mean is needed.
+    """
+    if axes is None:
+        axes = tuple(range(width)) if width <= dimensions else PRINCIPAL
+    if isinstance(axes, str) and axes == PRINCIPAL:
+        return _principal(_needed(X, width, what), min(width, dimensions))
+    chosen = (axes,) if isinstance(axes, (str, int, np.integer)) else tuple(axes)
+    if not 1 <= len(chosen) <= dimensions:
+        raise InputError(
+            f"{what} names {len(chosen)} coordinate(s), {chosen!r}; expected 1 to {dimensions} of them, "
+            f"or {PRINCIPAL!r}."
+        )
+    index = [_index(one, names, what) for one in chosen]
+    if len(set(index)) < len(index):
+        raise InputError(f"{what} names a coordinate twice: {chosen!r}.")
+    hidden = width - len(index)
+    origin = _needed(X, width, what).mean(axis=0) if hidden else np.zeros(width)
+    origin[index] = 0
+    note = f"the other {hidden} at their mean" if hidden > 1 else "the other one at its mean"
+    return Projection(origin, np.eye(width)[index], tuple(names[i] for i in index), note if hidden else "")
+
+
+def _needed(X: NDArray[Any] | None, width: int, what: str) -> Array:
+    if X is None:
+        raise InputError(
+            f"There are {width} inputs, more than this picture shows: give X=, whose mean and "
+            f"directions place the picture among them."
+        )
+    return X.astype(np.float64, copy=False)
+
+
+def _index(one: object, names: Sequence[str], what: str) -> int:
+    if isinstance(one, str):
+        if one not in names:
+            raise unknown_name(f"coordinate in {what}:", one, [*names, PRINCIPAL])
+        return list(names).index(one)
+    if isinstance(one, bool) or not isinstance(one, (int, np.integer)):
+        raise InputTypeError(f"{what} holds indices or names, not {one!r}.")
+    if not -len(names) <= one < len(names):
+        raise InputError(f"{what} has {one}; expected an index from 0 to {len(names) - 1}.")
+    return int(one) % len(names)
+
+
+def _principal(X: Array, dimensions: int) -> Projection:
+    mean = X.mean(axis=0)
+    # The covariance is (d, d), however many samples there are; its singular vectors are X's.
+    centered = X - mean
+    _, variances, directions = np.linalg.svd(centered.T @ centered)
+    directions = directions[:dimensions]
+    # A direction's sign is free: the largest entry is made positive, so that pictures repeat.
+    largest = np.abs(directions).argmax(axis=1)
+    directions = directions * np.sign(directions[np.arange(dimensions), largest])[:, None]
+    total = variances.sum()
+    shares = variances[:dimensions] / total if total > 0 else np.zeros(dimensions)
+    labels = tuple(f"principal axis {i} ({share:.0%})" for i, share in enumerate(shares, 1))
+    note = "principal axes with their shares of the variance"
+    if dimensions < X.shape[1]:
+        note += ", through the samples' mean"
+    return Projection(mean, directions, labels, note)
+
+
+def _short(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:5])
+    return shown + (", ..." if len(names) > 5 else "")
+
+
+def spans(U: Array | None, dimensions: int, limits: object = None) -> Array:
+    """(dimensions, 2): from where to where each axis goes.
+
+    `limits` is one pair for all axes or a pair for each; else the samples' range and 5 % more, or
+    -1.5 to 1.5 where there are no samples.
+    """
+    if limits is not None:
+        try:
+            given = np.broadcast_to(np.asarray(limits, dtype=np.float64), (dimensions, 2))
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"limits is a pair (low, high), or one pair for each of {dimensions} axes, not {limits!r}."
+            ) from error
+        if not (np.isfinite(given).all() and (given[:, 0] < given[:, 1]).all()):
+            raise InputError(f"limits is {limits!r}; expected finite pairs, low below high.")
+        return given
+    if U is None:
+        return np.tile([-1.5, 1.5], (dimensions, 1))
+    low, high = U.min(axis=0), U.max(axis=0)
+    # A coordinate that never varies still gets a width.
+    margin = np.where(high > low, 0.05 * (high - low), np.maximum(0.5, 0.05 * np.abs(low)))
+    return np.stack([low - margin, high + margin], axis=1)

@@ -1,0 +1,414 @@
+"""Floor 8: the numbers of the pictures, apart from their drawing, which matplotlib and plotly share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from glassnet import reference
+from glassnet.activations import Array
+from glassnet.arrays import as_matrix, as_numbers, as_target, check_finite
+from glassnet.errors import InputError, InputTypeError
+from glassnet.network import Network, Parameters
+from glassnet.plots.libraries import require
+from glassnet.plots.projection import Axes, Projection, as_names, make_projection, numbered, spans
+from glassnet.plots.space import best_azimuth, plane_in_box
+
+if TYPE_CHECKING:
+    from glassnet.training import TrainingRun
+
+_BLOCK = 8192  # rows that go through the network at a time
+_MOST_CLASSES = 12  # whole numbers with more values than this are drawn as quantities
+_MOST_POINTS = 200_000  # more samples than this are drawn as a random choice of so many
+
+
+def predict(
+    network: Network,
+    theta: Parameters,
+    X: NDArray[Any],
+    pick: Callable[[list[Array], Array], Array] | None = None,
+) -> Array:
+    """Y_hat (n, outputs), or what `pick` makes of ([X, H1, ...], Y_hat), a block of rows at a time.
+
+    The forward pass of `Network.forward`, without its memory for all rows of every layer at once,
+    and silent where a network that blew up overflows.
+    """
+    parts = []
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        for start in range(0, len(X), _BLOCK):
+            block = X[start : start + _BLOCK].astype(theta.dtype)
+            Zs, Hs = reference.forward_propagation(block, theta.weights, theta.biases, network.hidden)
+            Y_hat = reference.output_activations(Zs[-1], network.output)
+            parts.append(Y_hat if pick is None else pick(Hs, Y_hat))
+    return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What colours the samples: class numbers into `names`, or values of the one quantity named."""
+
+    values: NDArray[Any]
+    names: tuple[str, ...]
+    is_class: bool
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a network says at a point: the probability of each class, or a value.
+
+    With `output` a softmax network is asked about that class against the rest; a logistic one with
+    several labels is asked about one of them, and a regression about one of its values.
+    """
+
+    network: Network
+    parameters: Parameters
+    names: tuple[str, ...]
+    output: int | None
+
+    @property
+    def is_class(self) -> bool:
+        """Whether there are probabilities of classes; else values."""
+        return self.network.loss.target in ("class", "label")
+
+    @property
+    def quantity(self) -> str:
+        """What a surface over this field shows."""
+        if not self.is_class:
+            return f"predicted {self.names[0]}"
+        return f"P({self.names[1]})" if len(self.names) == 2 else "P(most probable class)"
+
+    def of_outputs(self, Y_hat: Array) -> Array:
+        """The network's outputs (n, outputs) as probabilities (n, C) or values (n,)."""
+        if self.output is None:
+            return Y_hat
+        one = Y_hat[:, self.output]
+        return np.stack([1 - one, one], axis=1) if self.is_class else one
+
+    def __call__(self, X: NDArray[Any]) -> Array:
+        """(n, inputs) to (n, C) or (n,)."""
+        return self.of_outputs(predict(self.network, self.parameters, X)).astype(np.float64)
+
+    def targets(self, y: object, n: int) -> Targets:
+        """y in this field's terms: class numbers, or the values of the chosen output."""
+        network = self.network
+        rows = as_target(y, n, network.sizes[-1], network.loss.target)
+        if network.loss.target == "class":
+            numbers = rows if rows.ndim == 1 else rows.argmax(axis=1)
+            if self.output is not None:
+                numbers = (numbers == self.output).astype(np.intp)
+            return Targets(numbers, self.names, is_class=True)
+        column = rows[:, self.output or 0]
+        if self.is_class:
+            return Targets((column > 0.5).astype(np.intp), self.names, is_class=True)
+        return Targets(column.astype(np.float64), self.names, is_class=False)
+
+
+def make_field(run: TrainingRun, class_names: object = None, output: int | None = None) -> Field:
+    """The run's field; `class_names` names its classes, labels or target values.
+
+    Raises InputError for an output that the network does not have, or for another number of names.
+    """
+    network = run.network
+    count, kind = network.sizes[-1], network.loss.target
+    if output is not None:
+        if isinstance(output, bool) or not isinstance(output, (int, np.integer)):
+            raise InputTypeError(f"output is the index of one of the network's outputs, not {output!r}.")
+        if not 0 <= output < count:
+            raise InputError(f"output is {output}; the network's outputs go from 0 to {count - 1}.")
+        output = int(output)
+    parameters = network.check_parameters(run.parameters)
+    if kind == "class":
+        names = as_names(class_names, count, "class_names", [f"class {i}" for i in range(count)])
+        if output is not None:
+            names = (names[1 - output] if count == 2 else f"not {names[output]}", names[output])
+        return Field(network, parameters, names, output)
+    output = output or 0
+    if kind == "label" and count == 1:
+        names = as_names(class_names, 2, "class_names", ("class 0", "class 1"))
+        return Field(network, parameters, names, output)
+    default = "label {}" if kind == "label" else ("y" if count == 1 else "y {}")
+    names = as_names(class_names, count, "class_names", [default.format(i) for i in range(count)])
+    chosen = names[output]
+    return Field(network, parameters, (f"not {chosen}", chosen) if kind == "label" else (chosen,), output)
+
+
+def as_samples(X: object, width: int | None = None) -> NDArray[Any]:
+    """X as a matrix with at least one row and one column."""
+    matrix = as_matrix(X, width=width)
+    if matrix.size == 0:
+        raise InputError(f"X is empty, shape {matrix.shape}; expected at least one sample to draw.")
+    return matrix
+
+
+def guess_targets(y: object, n: int, class_names: object = None, output: int = 0) -> Targets:
+    """y without a network to say what it means.
+
+    Text, and whole numbers of at most 12 values, are classes (numbered in sorted order, as
+    numpy.unique does); rows that are all 0 or 1 with one 1 each are classes too. Anything else is
+    a quantity, of which column `output` is taken.
+    """
+    labels = np.asarray(y)
+    if labels.ndim not in (1, 2) or len(labels) != n:
+        raise InputError(f"y has shape {labels.shape}, X has {n} rows; expected one entry or row for each.")
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        labels = as_numbers(labels, "y")
+        if np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=1) == 1):
+            return _classes(labels.argmax(axis=1), range(labels.shape[1]), class_names)
+        if not 0 <= output < labels.shape[1]:
+            raise InputError(f"output is {output}; y's columns go from 0 to {labels.shape[1] - 1}.")
+        labels = labels[:, output]
+    labels = labels.reshape(n)
+    if labels.dtype.kind in "OUST":
+        found, numbers = np.unique([str(label) for label in labels], return_inverse=True)
+        return _classes(numbers, found, class_names, prefix="")
+    values = as_numbers(labels, "y")
+    check_finite(values, "y")
+    found, numbers = np.unique(values, return_inverse=True)
+    if len(found) <= _MOST_CLASSES and np.all(found == np.round(found)):
+        whole = found.astype(np.int64)
+        # Class numbers index the names: where class 0 has no sample, class 1 keeps its own name.
+        if class_names is not None and whole[0] >= 0 and whole[-1] < _count(class_names):
+            return _classes(values.astype(np.intp), range(_count(class_names)), class_names)
+        return _classes(numbers, whole, class_names)
+    return Targets(values.astype(np.float64), as_names(class_names, 1, "class_names", ("y",)), False)
+
+
+def _count(names: object) -> int:
+    return len(names) if hasattr(names, "__len__") else 0
+
+
+def _classes(
+    numbers: NDArray[Any], found: Sequence[Any] | NDArray[Any], names: object, prefix: str = "class "
+) -> Targets:
+    defaults = [f"{prefix}{one}" for one in found]
+    return Targets(numbers, as_names(names, len(found), "class_names", defaults), is_class=True)
+
+
+def chosen_samples(n: int, most: int = _MOST_POINTS) -> NDArray[np.intp]:
+    """The indices of the samples to draw: all, or a random choice of `most` that is always the same."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(RandomState(0).permutation(n)[:most])
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Samples as a picture shows them: their coordinates, colours and which of them are wrong."""
+
+    points: Array
+    targets: Targets
+    wrong: NDArray[np.bool_] | None
+    total: int
+
+    @property
+    def note(self) -> str:
+        """What to say where not all samples are drawn."""
+        drawn = len(self.points)
+        return "" if drawn == self.total else f"{drawn:,} of {self.total:,} samples drawn at random"
+
+
+def make_cloud(
+    X: NDArray[Any],
+    targets: Targets,
+    projection: Projection,
+    field: Field | None = None,
+    most: int = _MOST_POINTS,
+) -> Cloud:
+    """The samples projected; with a field, also which of them it classifies wrongly."""
+    rows = chosen_samples(len(X), most)
+    shown = Targets(targets.values[rows], targets.names, targets.is_class)
+    wrong = None
+    if field is not None and field.is_class:
+        wrong = field(X[rows]).argmax(axis=1) != shown.values
+    return Cloud(projection.project(X[rows]), shown, wrong, len(X))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A field over a line or plane: `ticks` (k arrays), `values` of shape (..., C) or (...,).
+
+    In a plane, ``values[i, j]`` belongs to ``(ticks[0][j], ticks[1][i])``: rows go with the second
+    axis, as images and contours want them.
+    """
+
+    ticks: tuple[Array, ...]
+    values: Array
+    projection: Projection
+    field: Field
+
+    def margins(self) -> Array:
+        """log P(class c) - log P(the best other class), (..., C): 0 on the border of class c.
+
+        Logarithms, because probabilities jump from 0 to 1 between grid points where the network is
+        sure, and a line drawn from them would be jagged.
+        """
+        smallest = np.finfo(self.field.parameters.dtype).eps  # what 1 - P can still resolve
+        P = np.log(np.clip(np.nan_to_num(self.values), smallest, 1))
+        best = P.max(axis=-1, keepdims=True)
+        order = np.sort(P, axis=-1)
+        return P - np.where(best == P, order[..., -2:-1], best)
+
+    def height_at(self, points: Array) -> Array:
+        """`scalar` at points (m, 2) of the plane, asked of the network itself."""
+        values = self.field(self.projection.lift(points))
+        return replace(self, values=values).scalar
+
+    @property
+    def scalar(self) -> Array:
+        """What a surface shows: the value, P(class 1) of two, or the largest probability of more."""
+        if not self.field.is_class:
+            return self.values
+        return self.values[..., 1] if self.values.shape[-1] == 2 else self.values.max(axis=-1)
+
+
+def make_grid(
+    field: Field, projection: Projection, span: Array, resolution: int, *, adaptive: bool = False
+) -> Grid:
+    """The field at `resolution` points along each axis of the projection.
+
+    An adaptive grid has more of its points where the field is steep, for surfaces whose walls would
+    otherwise be two or three points wide.
+    """
+    if isinstance(resolution, bool) or not isinstance(resolution, (int, np.integer)) or resolution < 2:
+        raise InputError(f"resolution is {resolution!r}; expected a whole number of grid points from 2 up.")
+    count = int(resolution)
+    grid = _grid_at(field, projection, tuple(np.linspace(low, high, count) for low, high in span))
+    if not adaptive or len(span) != 2 or not np.isfinite(grid.scalar).all():
+        return grid
+    ticks = []
+    for one, axis in zip(grid.ticks, (1, 0), strict=True):
+        slope = np.abs(np.diff(grid.scalar, axis=axis)).max(axis=1 - axis)
+        # Half the points are spread evenly, half by how steep the field is.
+        share = np.full(count - 1, 1 / (count - 1)) + slope / (slope.sum() or 1)
+        reached = np.append(0, np.cumsum(share))
+        ticks.append(np.interp(np.linspace(0, reached[-1], count), reached, one))
+    return _grid_at(field, projection, tuple(ticks))
+
+
+def _grid_at(field: Field, projection: Projection, ticks: tuple[Array, ...]) -> Grid:
+    mesh = np.meshgrid(*ticks)
+    U = np.stack([one.ravel() for one in mesh], axis=1)
+    # Lifting a block at a time: a whole plane of a wide network's inputs would not fit into memory.
+    parts = [field(projection.lift(U[start : start + _BLOCK])) for start in range(0, len(U), _BLOCK)]
+    values = np.concatenate(parts)
+    return Grid(ticks, values.reshape(*mesh[0].shape, *values.shape[1:]), projection, field)
+
+
+def input_projection(
+    network: Network, X: NDArray[Any] | None, axes: Axes, feature_names: object
+) -> Projection:
+    """The line or plane through input space that a picture shows."""
+    width = network.sizes[0]
+    names = as_names(feature_names, width, "feature_names", numbered("x", width))
+    return make_projection(X, width, 2, axes, names)
+
+
+def hidden_layer(network: Network, layer: int) -> int:
+    """`layer` as an index from 0 into the hidden layers; negative ones count from the last."""
+    count = len(network.hidden)
+    if count == 0:
+        raise InputError(
+            f"The network {network} has no hidden layer to look into. Give it one, as in "
+            f"gn.Network(({network.sizes[0]}, 3, {network.sizes[-1]})), or draw the decision boundary."
+        )
+    if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)):
+        raise InputTypeError(f"layer is the index of a hidden layer, not {layer!r}.")
+    if not -count <= layer < count:
+        raise InputError(f"layer is {layer}; the hidden layers go from 0 to {count - 1} (-1 is the last).")
+    return int(layer) % count
+
+
+def hidden_outputs(field: Field, X: NDArray[Any], layer: int) -> Array:
+    """H of that hidden layer for every sample, (n, width)."""
+    H = predict(field.network, field.parameters, X, lambda Hs, _: Hs[layer + 1]).astype(np.float64)
+    check_finite(H, f"The output of hidden layer {layer}")
+    return H
+
+
+def separating_plane(field: Field, layer: int) -> tuple[Array, float] | None:
+    """w (width,) and b of the plane ``w . h + b = 0`` between two classes, or None where there is none.
+
+    There is one where `layer` feeds the output layer directly and that decides between two classes.
+    """
+    network, theta = field.network, field.parameters
+    if not field.is_class or layer != len(network.hidden) - 1 or len(field.names) != 2:
+        return None
+    W, b = theta.weights[-1].astype(np.float64), theta.biases[-1].astype(np.float64)
+    if network.loss.target == "label":
+        return W[:, field.output or 0], float(b[field.output or 0])
+    if W.shape[1] > 2:  # one class against the rest is not divided by a plane
+        return None
+    one = 1 if field.output is None else field.output
+    return W[:, one] - W[:, 1 - one], float(b[one] - b[1 - one])
+
+
+@dataclass(frozen=True)
+class HiddenScene:
+    """The samples in a hidden layer's coordinates, and where the output layer divides them."""
+
+    cloud: Cloud
+    projection: Projection
+    layer: int
+    plane: tuple[Array, float] | None
+    box: Array
+
+    @property
+    def corners(self) -> Array:
+        """The separating plane's corners inside the box of three units, (0, 3) where there is none."""
+        if self.plane is None or self.projection.dimensions != 3:
+            return np.empty((0, 3))
+        return plane_in_box(*self.plane, self.box[:, 0], self.box[:, 1])
+
+    def azimuth(self, groups: NDArray[np.intp], elevation: float) -> float:
+        """The azimuth from which the samples' groups are best seen apart, in a box of equal sides."""
+        scale = np.ptp(self.box, axis=1)
+        some = slice(None, None, max(1, len(groups) // 2000))
+        unit = (self.cloud.points[some] - self.box[:, 0]) / scale
+        return best_azimuth(
+            unit, groups[some], None if self.plane is None else self.plane[0] * scale, elevation
+        )
+
+
+def make_hidden_scene(
+    field: Field, X: NDArray[Any], y: object, units: Axes, layer: int, most: int = _MOST_POINTS
+) -> HiddenScene:
+    """The samples projected on three units, or on the principal axes, of that hidden layer."""
+    network = field.network
+    index = hidden_layer(network, layer)
+    targets = field.targets(y, len(X))
+    rows = chosen_samples(len(X), most)
+    H = hidden_outputs(field, X[rows], index)
+    width = network.sizes[index + 1]
+    projection = make_projection(H, width, 3, units, numbered("h", width), "units")
+    shown = Targets(targets.values[rows], targets.names, targets.is_class)
+    cloud = Cloud(projection.project(H), shown, None, len(X))
+    plane = separating_plane(field, index) if projection.whole else None
+    if plane is not None:  # in the picture's coordinates
+        w, b = plane
+        plane = projection.directions @ w, float(b + projection.origin @ w)
+    bounded = (
+        network.hidden[index].name == "logistic" and projection.whole and not np.any(projection.origin)
+    )
+    box = (
+        np.tile([0.0, 1.0], (projection.dimensions, 1))
+        if bounded
+        else spans(cloud.points, projection.dimensions)
+    )
+    return HiddenScene(cloud, projection, index, plane, box)
+
+
+def boundary_lines(grid: Grid) -> list[Array]:
+    """The lines (m, 2) in the plane where the leading class changes."""
+    if not grid.field.is_class or len(grid.ticks) != 2:
+        return []
+    contourpy = require("contourpy")
+    margins = grid.margins()
+    lines: list[Array] = []
+    for index in range(1 if margins.shape[-1] == 2 else 0, margins.shape[-1]):
+        lines += contourpy.contour_generator(*grid.ticks, margins[..., index]).lines(0.0)
+    return lines

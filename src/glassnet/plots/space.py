@@ -1,0 +1,99 @@
+"""Floor 8: geometry of the 3-D pictures: planes cut by boxes, and what hides what."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.activations import Array
+
+
+def view_direction(elevation: float, azimuth: float) -> Array:
+    """The unit vector towards the viewer, angles in degrees, in a box with sides of length 1."""
+    e, a = np.radians([elevation, azimuth])
+    return np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
+
+
+def screen_axes(elevation: float, azimuth: float) -> Array:
+    """(2, 3): the unit vectors to the right and upwards on the screen."""
+    e, a = np.radians([elevation, azimuth])
+    return np.array(
+        [[-np.sin(a), np.cos(a), 0.0], [-np.sin(e) * np.cos(a), -np.sin(e) * np.sin(a), np.cos(e)]]
+    )
+
+
+def plane_in_box(w: Array, b: float, low: Array, high: Array) -> Array:
+    """The corners, in order around it, of the plane ``w . h + b = 0`` inside a box; (0, 3) where it misses.
+
+    A corner lies where one of the box's twelve edges changes sides.
+    """
+    corners = np.array(list(product(*zip(low, high, strict=True))))
+    sides = corners @ w + b
+    found = []
+    for i, j in product(range(8), repeat=2):
+        one_edge = np.count_nonzero(corners[i] != corners[j]) == 1
+        if i < j and one_edge and (sides[i] < 0) != (sides[j] < 0):
+            share = sides[i] / (sides[i] - sides[j])
+            found.append(corners[i] + share * (corners[j] - corners[i]))
+    if len(found) < 3:
+        return np.empty((0, 3))
+    points = np.array(found)
+    # Sorted by angle around their middle, in any two directions inside the plane.
+    _, _, directions = np.linalg.svd(points - points.mean(axis=0))
+    x, y = ((points - points.mean(axis=0)) @ directions[:2].T).T
+    return points[np.argsort(np.arctan2(y, x))]
+
+
+def best_azimuth(points: Array, groups: NDArray[np.intp], normal: Array | None, elevation: float) -> float:
+    """The azimuth from which groups of points are best seen apart, of those that show all three axes.
+
+    With a separating plane's normal: where the plane is seen from a little beside its edge. Without:
+    where the groups' middles are far apart on the screen, compared with their spread.
+    """
+    angles = np.array(
+        [quarter + a for quarter in (-90, 0, -180, 90) for a in (30, 40, 50, 60)], dtype=float
+    )
+    if normal is not None and np.linalg.norm(normal) > 0:
+        unit = normal / np.linalg.norm(normal)
+        lean = [abs(abs(unit @ view_direction(elevation, a)) - 0.3) for a in angles]
+        return float(angles[int(np.argmin(lean))])
+    present = [group for group in np.unique(groups) if (groups == group).sum() > 1]
+    if len(present) < 2:
+        return -60.0
+    scores = []
+    for a in angles:
+        screen = points @ screen_axes(elevation, a)[0]
+        parts = [screen[groups == group] for group in present]
+        between = np.var([part.mean() for part in parts])
+        scores.append(between / (np.mean([part.var() for part in parts]) + 1e-3))
+    return float(angles[int(np.argmax(scores))])
+
+
+def hidden_by_surface(
+    points: Array, ticks: tuple[Array, ...], heights: Array, direction: Array, steps: int = 200
+) -> NDArray[np.bool_]:
+    """Which points (n, 3) on a surface the surface itself hides from a far viewer in that direction.
+
+    All in the same units; ``heights[i, j]`` is the height over ``(ticks[0][j], ticks[1][i])``. From
+    each point a ray goes to the viewer; where the surface is above the ray, the point is hidden.
+    """
+    x, y = ticks
+    reach = np.hypot(x[-1] - x[0], y[-1] - y[0]) / max(np.hypot(*direction[:2]), 1e-9)
+    tolerance = 0.02 * max(float(np.ptp(heights)), 1e-12)
+    hidden = np.zeros(len(points), dtype=bool)
+    for step in np.linspace(0, reach, steps)[1:]:
+        at = points + step * direction
+        inside = (at[:, 0] >= x[0]) & (at[:, 0] <= x[-1]) & (at[:, 1] >= y[0]) & (at[:, 1] <= y[-1])
+        if not inside.any():
+            break
+        column = np.clip(np.interp(at[:, 0], x, np.arange(len(x))), 0, len(x) - 1.001)
+        row = np.clip(np.interp(at[:, 1], y, np.arange(len(y))), 0, len(y) - 1.001)
+        j, i = column.astype(int), row.astype(int)
+        s, t = column - j, row - i
+        ground = (heights[i, j] * (1 - s) + heights[i, j + 1] * s) * (1 - t) + (
+            heights[i + 1, j] * (1 - s) + heights[i + 1, j + 1] * s
+        ) * t
+        hidden |= inside & (ground > at[:, 2] + tolerance)
+    return hidden

@@ -1,0 +1,327 @@
+"""Floor 8: how the pictures look: colours, paper, labels, and samples that never become a blot."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from glassnet.activations import Array
+from glassnet.plots.libraries import require
+from glassnet.plots.scenes import Cloud, Targets
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#4D4D4D")
+"""Okabe and Ito's (2008) colours, told apart with any colour vision; strongest first.
+
+Their yellow and black are darkened and lightened, to be seen on white and beside the boundary.
+"""
+
+INK, FAINT, GRID = "#222222", "#666666", "#E3E3E3"
+VALUES = "viridis"  # perceptually uniform, safe for the colour-blind, legible in grey
+DPI = 200
+
+_LONGEST = 40  # characters of a label before it is cut
+_MOST_ENTRIES = 10  # in a legend
+
+
+# ---- Text and colours ---------------------------------------------------------------------------
+
+
+def tidy(text: object, longest: int = _LONGEST) -> str:
+    """A user's name as one short line."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def plain(text: object, longest: int = _LONGEST) -> str:
+    """A user's name for matplotlib: no mathematics between dollar signs, nothing hidden from the legend."""
+    line = tidy(text, longest).replace("$", r"\$")
+    return f" {line}" if line.startswith("_") else line
+
+
+def class_colors(count: int) -> list[str]:
+    """`count` colours as "#rrggbb"; beyond eight they are steps of one colour map."""
+    if count <= len(OKABE_ITO):
+        return list(OKABE_ITO[:count])
+    colors = require("matplotlib.colors")
+    steps = require("matplotlib").colormaps["turbo"](np.linspace(0.05, 0.95, count))
+    return [colors.to_hex(color) for color in steps]
+
+
+def rgb(color: str) -> Array:
+    """ "#rrggbb" as three numbers from 0 to 1."""
+    return np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+
+
+def tint(color: str, strength: float) -> Array:
+    """A colour mixed with white; strength 1 is the colour itself."""
+    return 1 - strength * (1 - rgb(color))
+
+
+def shades(P: Array, colors: Sequence[str], strength: float = 0.3) -> Array:
+    """Probabilities (..., C) as colours (..., 3): the leading class's tint, white where none leads."""
+    P = np.nan_to_num(P)
+    count = P.shape[-1]
+    tints = np.stack([tint(color, strength) for color in colors])
+    lead = np.clip((P.max(axis=-1) - 1 / count) / (1 - 1 / count), 0, 1)[..., None]
+    return 1 - lead * (1 - tints[P.argmax(axis=-1)])
+
+
+def two_class_map(names: Sequence[str] = (), strength: float = 0.9) -> Any:
+    """A colour map from class 0's colour over near-white to class 1's."""
+    colors = require("matplotlib.colors")
+    zero, one = OKABE_ITO[:2]
+    return colors.LinearSegmentedColormap.from_list(
+        "glassnet", [tint(zero, strength), np.full(3, 0.97), tint(one, strength)]
+    )
+
+
+# ---- Paper --------------------------------------------------------------------------------------
+
+
+def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
+    """A white figure of its own: no pyplot, no global state, shown by Jupyter without either.
+
+    Jupyter shows plain matplotlib figures only once pyplot has been imported; ``_repr_png_`` works
+    always. The picture has 200 dots per inch and is shown at half its size, sharp on any screen.
+    """
+    require("matplotlib.backends.backend_agg")
+    figure = require("matplotlib.figure").Figure(
+        figsize=(width, height), dpi=DPI, facecolor="white", layout=layout
+    )
+    if layout == "constrained":
+        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+    figure._repr_png_ = partial(_repr_png, figure)
+    return figure
+
+
+def _repr_png(figure: Figure) -> tuple[bytes, dict[str, int]]:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    width, height = figure.get_size_inches() * DPI / 2
+    return buffer.getvalue(), {"width": int(width), "height": int(height)}
+
+
+def flat_axes(figure: Figure, grid: bool = True) -> Any:
+    """Axes with two spines, quiet ticks and a faint grid, whatever the user's rcParams say."""
+    axes = figure.add_subplot()
+    axes.set_facecolor("white")
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(FAINT)
+        spine.set_linewidth(0.8)
+    axes.tick_params(colors=FAINT, labelcolor=INK, labelsize=9, width=0.8, length=3.5)
+    if grid:
+        axes.grid(color=GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def solid_axes(figure: Figure, elevation: float, azimuth: float, height: float = 0.9) -> Any:
+    """3-D axes on white, without perspective: then what hides what follows from one direction.
+
+    `height` is the box's, where its base measures 1 by 1.
+    """
+    require("mpl_toolkits.mplot3d")
+    axes: Any = figure.add_axes(
+        (0.0, 0.02, 0.86, 0.88), projection="3d", proj_type="ortho", computed_zorder=False
+    )
+    axes.set_facecolor("none")
+    axes.view_init(elev=elevation, azim=azimuth)
+    axes.set_box_aspect((1, 1, height), zoom=0.97)
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.set_pane_color((0.965, 0.965, 0.965, 1.0))
+        axis.line.set_color(FAINT)
+        axis._axinfo["grid"].update(color="#D9D9D9", linewidth=0.6)
+    axes.tick_params(colors=FAINT, labelcolor=INK, labelsize=8, pad=1)
+    # The horizontal axes meet in the corner next to the viewer: their labels lean away from it.
+    a = np.radians(azimuth)
+    for axis, right in ((axes.xaxis, np.sin(a) * np.cos(a)), (axes.yaxis, -np.sin(a) * np.cos(a))):
+        for tick in axis.get_major_ticks(20):
+            tick.label1.set_horizontalalignment("left" if right > 0 else "right")
+    return axes
+
+
+def set_labels(axes: Any, labels: Sequence[str]) -> None:
+    """Axis labels, cut where they are long."""
+    for name, label in zip("xyz", labels, strict=False):
+        getattr(axes, f"set_{name}label")(plain(label), color=INK, fontsize=10)
+
+
+def set_title(figure: Figure, title: str, notes: Sequence[str] = ()) -> None:
+    """A heading at the top left, like a book's, and under it one to three lines of notes."""
+    widths = (38, 54) if figure.legends else (64, 92)  # a legend stands beside the heading
+    heads = textwrap.wrap(tidy(title, 84), widths[0])[:2]
+    lines = textwrap.wrap(" · ".join(note for note in notes if note), widths[1])[:3]
+    blocks: list[tuple[list[str], dict[str, Any]]] = [
+        (heads, {"fontsize": 12.5, "color": INK, "fontweight": "bold"}),
+        (lines, {"fontsize": 9, "color": FAINT}),
+    ]
+    down, height = 9, 72 * figure.get_figheight()
+    for block, look in blocks:
+        words = "\n".join(plain(line, 100) for line in block)
+        figure.text(0.03, 1 - down / height, words, verticalalignment="top", linespacing=1.25, **look)
+        down += (18 if block is heads else 13) * len(block)
+    engine: Any = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0, 0, 1, 1 - down / height))
+
+
+def set_legend(axes: Any, handles: Sequence[Any], names: Sequence[str]) -> None:
+    """A legend at the top right, of at most ten entries; more are counted in its last line.
+
+    It comes before the heading, which leaves it room.
+    """
+    if not handles:
+        return
+    more = len(handles) - _MOST_ENTRIES
+    handles, labels = list(handles), [plain(name) for name in names]
+    if more > 0:
+        handles, labels = handles[:_MOST_ENTRIES], labels[:_MOST_ENTRIES]
+        labels[-1] += f" (and {more} more)"
+    look: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": INK, "handletextpad": 0.5}
+    figure = axes.figure
+    if figure.get_layout_engine() is None:
+        figure.legend(handles, labels, loc="upper right", bbox_to_anchor=(0.985, 0.985), **look)
+    else:  # a legend of the axes would not be reckoned with where their units are equal
+        figure.legend(handles, labels, loc="outside right upper", **look)
+
+
+def dot(color: str, **extra: Any) -> Any:
+    """A legend's handle for samples."""
+    line = require("matplotlib.lines").Line2D
+    return line([], [], **{"color": color, "marker": "o", "markersize": 6, "linestyle": "", **extra})
+
+
+# ---- Samples ------------------------------------------------------------------------------------
+
+
+def dot_size(n: int) -> float:
+    """A dot's diameter in points: 5.5 up to 100 samples, 1.1 from 50,000 on, evenly in log n between."""
+    share = np.clip(np.log(max(n, 1) / 100) / np.log(500), 0, 1)
+    return float(5.5 * (1.1 / 5.5) ** share)
+
+
+def over_line(cloud: Cloud) -> Array:
+    """Samples of one coordinate as points (n, 2): a value at its height, a class in a strip of its own."""
+    heights = cloud.targets.values.astype(np.float64)
+    if cloud.targets.is_class:
+        # Two classes stand at 0 and 1, where their probabilities go; scattered a little to show density.
+        scatter = RandomState(0).uniform(-0.05, 0.05, len(heights))
+        heights = heights / max(len(cloud.targets.names) - 1, 1) + scatter
+    return np.column_stack([cloud.points[:, 0], heights])
+
+
+def opacities(U: Array, span: Array, size: float) -> Array:
+    """An opacity for each dot at U (n, 2), so that dense places stay shaded and sparse ones visible.
+
+    Where k dots overlap on average, dots of opacity a cover the share ``1 - exp(-k a)`` of the
+    paper. The share wanted grows with log k and reaches 0.9 where k is largest: each dot's opacity
+    follows from it. A tone curve, as photographs of bright and dark places have.
+    """
+    cells, inches = 90, 4.3  # the picture's side
+    share = (U - span[:, 0]) / np.ptp(span, axis=1)
+    at = np.clip((share * cells).astype(np.intp), 0, cells - 1)
+    counts = np.zeros((cells + 2, cells + 2))
+    np.add.at(counts, (at[:, 0] + 1, at[:, 1] + 1), 1.0)
+    # Averaged over a cell and its neighbours, or the cells would show.
+    for axis in (0, 1):
+        counts = (np.roll(counts, 1, axis) + 2 * counts + np.roll(counts, -1, axis)) / 4
+    dot, cell = np.pi / 4 * size**2, (inches * 72 / cells) ** 2
+    k = np.maximum(counts[at[:, 0] + 1, at[:, 1] + 1] * dot / cell, 1e-3)
+    few = 0.3
+    covered = 0.9 * np.log1p(k / few) / np.log1p(k.max() / few)
+    return np.clip(-np.log(1 - covered) / k, 0.03, 0.85)
+
+
+def draw_samples(
+    axes: Any,
+    cloud: Cloud,
+    screen: Array,
+    span: Array,
+    order: NDArray[Any] | None = None,
+    zorder: float = 3,
+) -> None:
+    """Samples as dots whose size falls with their number and whose opacity falls with their density.
+
+    `screen` (n, 2) is where the dots lie on the paper, which shows `span`. The dots of one colour
+    and opacity go into one line without a line, which matplotlib stamps from a single image: 50,000
+    take a tenth of a second. Colours take turns in slices, lest the last cover the others; the
+    slices follow `order` (indices of the dots to draw), from back to front in 3-D.
+    """
+    n = len(cloud.points)
+    rows = np.arange(n) if order is None else order
+    if rows.size == 0:
+        return
+    size = dot_size(n)
+    levels = np.geomspace(0.03, 0.85, 7)
+    level = np.abs(np.log(opacities(screen, span, size))[:, None] - np.log(levels)).argmin(axis=1)
+    groups, colors = color_groups(cloud.targets)
+    look: dict[str, Any] = {
+        "linestyle": "",
+        "marker": "o",
+        "markersize": size,
+        "markeredgewidth": 0,
+        "zorder": zorder,
+    }
+    if not cloud.targets.is_class and n <= 5000:  # or they vanish on a background of their own colour
+        look |= {"markeredgewidth": 0.15 * size, "markeredgecolor": "white"}
+    slices = 6 if len(colors) <= 12 else 1
+    for part in np.array_split(rows, min(slices, rows.size)):
+        kinds = groups[part] * len(levels) + level[part]
+        for kind in np.unique(kinds):
+            group, one = divmod(int(kind), len(levels))
+            points = cloud.points[part[kinds == kind]]
+            axes.plot(*points.T, color=colors[group], alpha=levels[one], **look)
+
+
+def color_groups(targets: Targets) -> tuple[NDArray[np.intp], list[str]]:
+    """Each sample's group and each group's colour: its class, or one of 32 steps of its value."""
+    if targets.is_class:
+        return targets.values.astype(np.intp), class_colors(len(targets.names))
+    colors = require("matplotlib.colors")
+    steps = require("matplotlib").colormaps[VALUES](np.linspace(0, 1, 32))
+    low, high = value_range(targets.values)
+    groups = np.clip((targets.values - low) / (high - low) * 32, 0, 31).astype(np.intp)
+    return groups, [colors.to_hex(color) for color in steps]
+
+
+def value_range(values: NDArray[Any]) -> tuple[float, float]:
+    """The smallest and largest finite value, apart even where there is only one."""
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def sample_legend(targets: Targets) -> tuple[list[Any], list[str]]:
+    """Handles and names of the classes, with how many samples each has."""
+    if not targets.is_class:
+        return [], []
+    counts = np.bincount(targets.values.astype(np.intp), minlength=len(targets.names))
+    colors = class_colors(len(targets.names))
+    names = [f"{tidy(name, 24)} ({count:,})" for name, count in zip(targets.names, counts, strict=True)]
+    return [dot(color) for color in colors], names
+
+
+def color_bar(figure: Figure, axes: Any, low: float, high: float, label: str, cmap: Any = VALUES) -> None:
+    """A scale for values beside the axes."""
+    colors, cm = require("matplotlib.colors"), require("matplotlib.cm")
+    mappable = cm.ScalarMappable(colors.Normalize(low, high), cmap)
+    if hasattr(axes, "get_zlim"):
+        bar = figure.colorbar(mappable, cax=figure.add_axes((0.9, 0.2, 0.018, 0.5)))
+    else:
+        bar = figure.colorbar(mappable, ax=axes, shrink=0.75, pad=0.03, aspect=28)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8, colors=FAINT, labelcolor=INK, length=2.5)
+    bar.set_label(plain(label), color=INK, fontsize=9)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import glassnet as gn
-from glassnet import native, training
+from glassnet import divergence, native, training
 from glassnet.losses import Loss
 from glassnet.network import SCHEMES
 
@@ -476,7 +476,7 @@ def test_divergence_is_a_loss_100_times_worse_than_start_and_ignorance(engine):
     [(1.0, 3.0, 300.0), (3.0, 1.0, 300.0), (-5.0, -1.0, 494.0), (1e307, 0.0, np.finfo(float).max)],
 )
 def test_divergence_limit_is_finite_and_above_the_start(first, baseline, limit):
-    assert training._divergence_limit(first, baseline) == limit
+    assert divergence.divergence_limit(first, baseline) == limit
 
 
 @every_engine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -13,10 +14,11 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from glassnet.activations import Array
-from glassnet.arrays import check_finite
+from glassnet.arrays import as_count, check_finite
 from glassnet.callbacks import Callback, Hooks
+from glassnet.divergence import DIVERGENCE_FACTOR, divergence_limit, gentler
 from glassnet.engine import Problem, prepare
-from glassnet.errors import DivergenceWarning, InputError, InputTypeError, InterruptedTrainingWarning
+from glassnet.errors import DivergenceWarning, InputError, InterruptedTrainingWarning
 from glassnet.interrupts import stop_on_interrupt
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import SGD, Optimizer, check_optimizer
@@ -25,16 +27,10 @@ from glassnet.progress import progress_line
 Status = Literal["running", "completed", "stopped", "interrupted", "diverged"]
 STATUSES: tuple[Status, ...] = ("running", "completed", "stopped", "interrupted", "diverged")
 
+Progress = Callable[[int, float], None]
+"""A function of iteration and loss, called now and then."""
+
 Callbacks = Iterable[Callback | Callable[["TrainingRun"], bool | None]]
-
-DIVERGENCE_FACTOR = 100.0
-"""A loss this many times worse than both the first one and `Problem.baseline` has blown up.
-
-Losses here are safe for outputs of any size, so that a learning rate far too large seldom gives
-NaN: it throws the parameters to where every gradient is flat. On the notebook's circles with
-the summed loss, rates from 0.01 to 0.25 give 170 to 4,000 times the first loss after one update, and
-never come back; runs that end well stay below it.
-"""
 
 CHUNK_SECONDS = 0.04  # how long an engine may be away from progress, callbacks and Ctrl-C
 
@@ -150,7 +146,7 @@ class TrainingRun:
         >>> np.array_equal(run.losses, gn.train(net, X, y, parameters=start, iterations=10).losses)
         True
         """
-        iterations = _as_count(iterations)
+        iterations = as_count(iterations, "iterations")
         hooks = Hooks(callbacks)
         rule = self.optimizer if optimizer is None else check_optimizer(optimizer)
         velocity = self.velocity
@@ -158,7 +154,7 @@ class TrainingRun:
             if rule == self.optimizer:
                 raise InputError(
                     f"This run blew up at iteration {self.diverged_at} and would again. Resume it with "
-                    f"another optimizer, for instance optimizer={_gentler(rule)}."
+                    f"another optimizer, for instance optimizer={gentler(rule)}."
                 )
             velocity = np.zeros_like(velocity)
         problem = self._resumed_problem(X, y, sample_weight, engine, threads)
@@ -180,7 +176,7 @@ class TrainingRun:
             threads=problem.threads,
             _problem=problem,
         )
-        run = _descend(start, problem, gradient, iterations, hooks, progress)
+        run = continue_run(start, problem, gradient, iterations, hooks, progress)
         _warn(run)
         return run
 
@@ -269,7 +265,7 @@ def train(
     batch and exactly the iterations that it is told. ``losses[k]`` is the loss after k updates,
     where a PyTorch loop that records before the step lacks the last one.
     """
-    iterations = _as_count(iterations)
+    iterations = as_count(iterations, "iterations")
     if batch_size is not None:
         raise InputError(
             f"batch_size is {batch_size!r}, but only full-batch training is there: leave it at None."
@@ -286,10 +282,30 @@ def train(
         engine=engine,
         threads=threads,
     )
+    theta = first_parameters(problem, parameters, scheme, random_state)
+    start, gradient = begin_run(problem, theta, optimizer)
+    run = continue_run(start, problem, gradient, iterations, hooks, progress)
+    _warn(run)
+    return run
+
+
+def first_parameters(
+    problem: Problem,
+    parameters: Parameters | NDArray[Any] | None,
+    scheme: str,
+    random_state: int | RandomState | None,
+) -> Parameters:
+    """Where training starts, in the problem's precision: `parameters` as a copy, or a draw."""
     if parameters is None:
-        theta = network.initialize(random_state, scheme, problem.dtype)
-    else:
-        theta = _cast_parameters(network.check_parameters(parameters), problem.dtype)
+        return problem.network.initialize(random_state, scheme, problem.dtype)
+    return _cast_parameters(problem.network.check_parameters(parameters), problem.dtype)
+
+
+def begin_run(problem: Problem, theta: Parameters, optimizer: Optimizer) -> tuple[TrainingRun, Array]:
+    """A run without iterations at parameters of the problem's precision, and the gradient there.
+
+    Raises InputError where the loss is not finite.
+    """
     loss, gradient = problem.loss_and_gradient(theta.flat)
     if not np.isfinite(loss):
         raise InputError(
@@ -298,12 +314,12 @@ def train(
             f'standardize X and y, or use dtype="float64".'
         )
     start = TrainingRun(
-        network=network,
+        network=problem.network,
         optimizer=optimizer,
         parameters=theta,
         velocity=np.zeros_like(theta.flat),
         losses=np.array([loss]),
-        reduction=reduction,
+        reduction=problem.reduction,
         status="running",
         diverged_at=None,
         seconds=0.0,
@@ -312,25 +328,30 @@ def train(
         threads=problem.threads,
         _problem=problem,
     )
-    run = _descend(start, problem, gradient, iterations, hooks, progress)
-    _warn(run)
-    return run
+    return start, gradient
 
 
-def _descend(
-    start: TrainingRun, problem: Problem, gradient: Array, iterations: int, hooks: Hooks, progress: bool
+def continue_run(
+    start: TrainingRun,
+    problem: Problem,
+    gradient: Array,
+    iterations: int,
+    hooks: Hooks,
+    progress: bool | Progress,
+    shared_stop: NDArray[np.uint8] | None = None,
 ) -> TrainingRun:
-    """The one training loop: `iterations` updates from `start`, whose gradient is given.
+    """The one training loop: `iterations` updates from `start`, whose gradient is given and changed.
 
     The engine works in chunks that end by the clock or where a callback is due. All state goes from
-    one chunk to the next, so where they end has no influence on the numbers.
+    one chunk to the next, so where they end has no influence on the numbers. A caller with many
+    runs at once has a `stop_on_interrupt` of its own open, whose byte is `shared_stop`.
     """
     began = time.perf_counter()
     optimizer, k = start.optimizer, start.iterations
     last = k + iterations
     losses = _history(start.losses, last)
     flat, velocity = start.parameters.flat.copy(), start.velocity.copy()
-    limit = _divergence_limit(float(losses[0]), problem.baseline)
+    limit = divergence_limit(float(losses[0]), problem.baseline)
     stopped = diverged = False
 
     def snapshot(status: Status = "running", diverged_at: int | None = None) -> TrainingRun:
@@ -344,7 +365,9 @@ def _descend(
             seconds=start.seconds + time.perf_counter() - began,
         )
 
-    with stop_on_interrupt() as stop, progress_line(progress, k, last) as show:
+    stopping = stop_on_interrupt() if shared_stop is None else nullcontext(shared_stop)
+    showing = nullcontext(progress) if callable(progress) else progress_line(progress, k, last)
+    with stopping as stop, showing as show:
         hooks.begin(snapshot)
         while k < last and not (stopped or diverged or stop[0]):
             end = int(min(last, hooks.next_after(k)))
@@ -367,20 +390,13 @@ def _descend(
         losses = losses[: k + 1].copy()  # lets go of what was never reached
     if diverged:
         run = snapshot("diverged", k + 1)
-    elif stop[0]:
-        # Even where the last update was made: whoever pressed Ctrl-C wants to know it was heard.
+    elif stop[0] and (k < last or shared_stop is None):
+        # A single run even where the last update was made: Ctrl-C was pressed to be heard.
         run = snapshot("interrupted")
     else:
         run = snapshot("stopped" if stopped else "completed")
     hooks.end(lambda: run)
     return run
-
-
-def _divergence_limit(first: float, baseline: float) -> float:
-    worst, scale = max(first, baseline), max(abs(first), abs(baseline))
-    # For a loss that is never negative this is DIVERGENCE_FACTOR * worst; one's own may be negative.
-    limit = worst + (DIVERGENCE_FACTOR - 1) * scale
-    return float(min(limit, np.finfo(np.float64).max))  # so that an infinite loss is above it
 
 
 def _history(losses: NDArray[np.float64], last: int) -> NDArray[np.float64]:
@@ -401,18 +417,6 @@ def _cast_parameters(theta: Parameters, dtype: np.dtype[Any]) -> Parameters:
     return cast
 
 
-def _as_count(iterations: object) -> int:
-    if isinstance(iterations, (bool, np.bool_)) or not isinstance(iterations, (int, np.integer)):
-        raise InputTypeError(f"iterations is a whole number, not {iterations!r}.")
-    if iterations < 0:
-        raise InputError(f"iterations is {iterations}; expected 0 or more.")
-    return int(iterations)
-
-
-def _gentler(optimizer: Optimizer) -> str:
-    return f"gn.{replace(optimizer, learning_rate=float(f'{optimizer.learning_rate / 10:.1g}'))!r}"
-
-
 def _warn(run: TrainingRun) -> None:
     """Tell the caller of `train` or `resume` how the run ended, where it did not end well."""
     if run.status == "diverged":
@@ -421,7 +425,7 @@ def _warn(run: TrainingRun) -> None:
             f"Training blew up at iteration {run.diverged_at}: its loss was not finite or above "
             f"{DIVERGENCE_FACTOR:g} times what training started from; the loss before was "
             f"{run.losses[-1]:.6g}. The run ends with the parameters of iteration {run.iterations}. "
-            f"Use a smaller learning rate, for instance optimizer={_gentler(run.optimizer)}."
+            f"Use a smaller learning rate, for instance optimizer={gentler(run.optimizer)}."
             f"{hint if run.reduction == 'sum' else ''}",
             DivergenceWarning,
             stacklevel=3,

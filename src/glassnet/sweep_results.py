@@ -1,0 +1,230 @@
+"""Floor 7: what a sweep gives: each network's run with a verdict, as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.errors import InputError
+from glassnet.training import TrainingRun
+
+if TYPE_CHECKING:
+    import pandas
+
+CONVERGED_BELOW = 0.1
+FELL, ROSE = 0.01, 0.05  # shares of the baseline that count as falling and as rising
+_MOST_ROWS = 60  # printed
+
+STATUSES: dict[str, str] = {
+    "converged": "the loss has settled, low",
+    "falling": "the loss was still falling at the end",
+    "plateau": "the loss has settled, high",
+    "unstable": "the loss jumps up and down, or ended above where it started",
+    "diverged": "the loss blew up",
+    "interrupted": "Ctrl-C came before the end",
+}
+"""What can be said of each network of a sweep; `assess` tells how it is decided."""
+
+
+def assess(run: TrainingRun, baseline: float, converged_below: float = CONVERGED_BELOW) -> str:
+    """The name from `STATUSES` for a finished run, by the last tenth of its iterations.
+
+    Everything is measured in shares of `baseline`, what the best constant answer pays. After runs
+    that diverged or were interrupted, and in this order:
+
+    - "unstable": within the last tenth the loss rose from an earlier value by more than `ROSE`, or
+      it ended above both its first value and the baseline;
+    - "falling": over the last tenth it fell by more than `FELL`, or, while it is high, by more than
+      that share of all that it fell: a rate far too small gives a slope, not a plateau;
+    - "converged": it ended at or below `converged_below`;
+    - "plateau": it ended above.
+
+    A flat curve cannot tell a plateau, which a longer run may leave, from the best that the network
+    can do on noisy data; only its height can.
+    """
+    if run.status in ("diverged", "interrupted"):
+        return run.status
+    stretch = run.losses[-max(run.iterations // 10, 1) - 1 :]
+    first, last = float(run.losses[0]), float(stretch[-1])
+    rise = float((stretch - np.minimum.accumulate(stretch)).max())
+    if rise > ROSE * baseline or last > max(first, baseline):
+        return "unstable"
+    high = last > converged_below * baseline
+    whole = min(baseline, float(run.losses.max()) - last) if high else baseline
+    if stretch[0] - last > FELL * whole:
+        return "falling"
+    return "plateau" if high else "converged"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SweepCell:
+    """One network of a sweep: its `settings` by name, its `status` (see `STATUSES`) and its `run`."""
+
+    settings: Mapping[str, float]
+    status: str
+    run: TrainingRun
+
+    @property
+    def label(self) -> str:
+        """The settings, as ``learning_rate 0.1, momentum 0.9``."""
+        return ", ".join(f"{name} {value:.12g}" for name, value in self.settings.items())
+
+    @property
+    def verdict(self) -> str:
+        """The status in words, with the iteration where it diverged or was interrupted."""
+        if self.status == "diverged":
+            return f"diverged at {self.run.diverged_at:,}"
+        return f"interrupted at {self.run.iterations:,}" if self.status == "interrupted" else self.status
+
+    @property
+    def final_loss(self) -> float:
+        """The loss after the last update; for a run that diverged, before it blew up."""
+        return float(self.run.losses[-1])
+
+    @property
+    def lowest_loss(self) -> float:
+        """The smallest loss on the way."""
+        return float(self.run.losses.min())
+
+    def curve(self, most: int | None = 2000) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Iterations and losses, at most about `most` of them; None gives all.
+
+        A long history is cut into stretches, short ones at the start and equal ones later, of which
+        the first, smallest, largest and last loss are kept: the curve looks the same on linear and
+        on logarithmic axes.
+        """
+        losses = self.run.losses
+        keep = np.arange(len(losses)) if most is None else _thinned(losses, most)
+        return keep, losses[keep]
+
+    def __repr__(self) -> str:
+        return f"SweepCell({self.label}: {self.verdict}, loss {self.final_loss:.6g})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SweepResult:
+    """What a sweep gives: a `SweepCell` for every combination of settings, and what they share.
+
+    Attributes
+    ----------
+    grid : each setting's values, in the order they were given.
+    cells : the networks; the last setting varies fastest, as in nested loops.
+    iterations : the updates that each was to make.
+    baseline : the loss of the best constant answer, which statuses are measured by.
+    converged_below : the share of it at or below which a settled loss has converged.
+    n_samples, threads, seconds : the samples, the threads in all, and the wall time of all updates.
+    """
+
+    grid: Mapping[str, tuple[float, ...]]
+    cells: tuple[SweepCell, ...]
+    iterations: int
+    baseline: float
+    converged_below: float
+    n_samples: int
+    threads: int
+    seconds: float
+
+    @property
+    def runs(self) -> tuple[TrainingRun, ...]:
+        """Each cell's `TrainingRun`, with every loss; ``save`` and ``resume`` work on them."""
+        return tuple(cell.run for cell in self.cells)
+
+    @property
+    def best(self) -> SweepCell | None:
+        """The network that ended with the lowest loss; None where all diverged."""
+        cells = [cell for cell in self.cells if cell.status != "diverged"]
+        return min(cells, key=lambda cell: cell.final_loss, default=None)
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each network: its settings, status, diverged_at, iterations, losses, seconds.
+
+        ``share`` is the final loss over the baseline: for squared error, 1 - R^2.
+        """
+        return [
+            {
+                **cell.settings,
+                "status": cell.status,
+                "diverged_at": cell.run.diverged_at,
+                "iterations": cell.run.iterations,
+                "final_loss": cell.final_loss,
+                "lowest_loss": cell.lowest_loss,
+                "share": cell.final_loss / self.baseline,
+                "seconds": cell.run.seconds,
+            }
+            for cell in self.cells
+        ]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """`table` as a pandas DataFrame; an InputError where pandas is not installed."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise InputError(
+                "to_pandas needs pandas, which is not installed: pip install pandas. The attribute table "
+                "is the same as plain dictionaries."
+            ) from error
+        return pandas.DataFrame(self.table).astype({"diverged_at": "Int64"})
+
+    def to_dict(self, most: int | None = 2000) -> dict[str, Any]:
+        """Everything but the parameters, as JSON can hold it; curves have about `most` points."""
+        run, rows = self.cells[0].run, self.table
+        for row, cell in zip(rows, self.cells, strict=True):
+            at, losses = cell.curve(most)
+            row["curve"] = {"iterations": at.tolist(), "losses": losses.tolist()}
+        return {
+            "network": str(run.network),
+            "optimizer": run.optimizer.name,
+            "grid": {name: list(values) for name, values in self.grid.items()},
+            "iterations": self.iterations,
+            "reduction": run.reduction,
+            "n_samples": self.n_samples,
+            "first_loss": float(run.losses[0]),
+            "baseline": self.baseline,
+            "converged_below": self.converged_below,
+            "dtype": run.dtype.name,
+            "engine": run.engine,
+            "engine_reason": run.engine_reason,
+            "threads": self.threads,
+            "seconds": self.seconds,
+            "cells": rows,
+        }
+
+    def __repr__(self) -> str:
+        run = self.cells[0].run
+        counts = {status: sum(cell.status == status for cell in self.cells) for status in STATUSES}
+        names = list(self.grid)
+        rows = [[f"{cell.settings[name]:g}" for name in names] for cell in self.cells[:_MOST_ROWS]]
+        widths = [max(len(text) for text in column) for column in zip(names, *rows, strict=True)]
+        lines = [
+            f"SweepResult: {len(self.cells)} networks {run.network}, {self.iterations:,} iterations each, "
+            f"in {self.seconds:.3g} s on {self.threads} thread(s)",
+            f"  {run.reduction} loss {run.losses[0]:.6g} at the start, {self.baseline:.6g} for the best "
+            f"constant answer",
+            f"  {', '.join(f'{count} {status}' for status, count in counts.items() if count)}",
+            "  " + "  ".join(name.rjust(width) for name, width in zip(names, widths, strict=True)),
+        ]
+        for row, cell in zip(rows, self.cells, strict=False):
+            values = "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
+            lines.append(f"  {values}  {cell.final_loss:12.6g}  {cell.verdict}")
+        more = len(self.cells) - len(rows)
+        return "\n".join([*lines, f"  and {more} more"] if more else lines)
+
+
+def _thinned(losses: NDArray[np.float64], most: int) -> NDArray[np.intp]:
+    n = len(losses)
+    if n <= most:
+        return np.arange(n)
+    stretches = max(most // 8, 2)
+    edges = np.concatenate([np.geomspace(1, n, stretches), np.linspace(0, n, stretches)])
+    edges = np.unique(edges.astype(np.intp))
+    kept = [np.array([0, n - 1])]
+    for low, high in pairwise(edges):
+        part = losses[low:high]
+        kept.append(low + np.array([0, part.argmin(), part.argmax(), high - low - 1]))
+    return np.unique(np.concatenate(kept))

@@ -1,0 +1,285 @@
+"""Floor 7: one network trained with every combination of an optimizer's settings, in parallel."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import DTypeLike, NDArray
+
+from glassnet import reference
+from glassnet.activations import Array
+from glassnet.arrays import as_count, as_target
+from glassnet.callbacks import Hooks
+from glassnet.engine import Problem, prepare, row_blocks, target_rows, thread_count
+from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarning, unknown_name
+from glassnet.interrupts import stop_on_interrupt
+from glassnet.network import Network, Parameters
+from glassnet.optimizers import SGD, Optimizer, check_optimizer
+from glassnet.sweep_results import CONVERGED_BELOW, SweepCell, SweepResult, assess
+from glassnet.training import TrainingRun, begin_run, continue_run, first_parameters
+
+
+def sweep(
+    network: Network,
+    X: object,
+    y: object,
+    *,
+    grid: Mapping[str, Iterable[float]],
+    optimizer: Optimizer = SGD(),  # noqa: B008 - it is frozen
+    iterations: int = 1000,
+    reduction: str = "mean",
+    parameters: Parameters | NDArray[Any] | None = None,
+    scheme: str = "glorot",
+    random_state: int | RandomState | None = None,
+    dtype: DTypeLike | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    sample_weight: object = None,
+    converged_below: float = CONVERGED_BELOW,
+    progress: bool = False,
+) -> SweepResult:
+    """Train the network once for every combination of settings, from the same start, in parallel.
+
+    Parameters
+    ----------
+    grid : values for settings of the optimizer, as ``{"learning_rate": [0.1, 1], "momentum": [0]}``;
+        what it does not name stays as in `optimizer`.
+    converged_below : see `glassnet.sweep_results.assess`; raise it where noise in the data keeps even the
+        best loss high.
+    threads : networks that train at a time, each on a thread of its own; None uses all cores.
+    progress : show a line with networks done, iterations and time left on stderr.
+
+    The others are those of `train`, and each network's run is, bit for bit, what `train` gives for
+    its settings, however many threads there are. The data are checked and packed once, and the
+    parameters drawn once. Divergence gives no warning here: the result tells. The first Ctrl-C
+    ends all networks after their current update and gives an InterruptedTrainingWarning and the
+    result so far; the second raises KeyboardInterrupt. Every loss is kept, 8 bytes each.
+
+    Raises InputError for an empty grid, a setting that the optimizer lacks or a value that it
+    refuses, before anything is computed, and what `train` raises.
+
+    Example
+    -------
+    >>> import glassnet as gn
+    >>> X, y = [[0.0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> net = gn.Network((2, 8, 2), hidden="tanh")
+    >>> result = gn.sweep(net, X, y, grid={"learning_rate": [0.001, 0.5]}, random_state=0)
+    >>> [(row["learning_rate"], row["status"]) for row in result.table]
+    [(0.001, 'falling'), (0.5, 'converged')]
+
+    scikit-learn's GridSearchCV compares scores on held-out folds; this compares training itself.
+    """
+    chosen, optimizers = _expand(grid, check_optimizer(optimizer))
+    iterations = as_count(iterations, "iterations")
+    if iterations == 0:
+        raise InputError("iterations is 0; a sweep compares what training does, so expected 1 or more.")
+    _check_share(converged_below)
+    problem = prepare(
+        network,
+        X,
+        y,
+        dtype=dtype,
+        reduction=reduction,
+        sample_weight=sample_weight,
+        engine=engine,
+        threads=threads,
+    )
+    theta = first_parameters(problem, parameters, scheme, random_state)
+    start, gradient = begin_run(problem, theta, optimizer)
+    baseline = constant_loss(problem, y, sample_weight) or abs(start.losses[0]) or 1.0
+    workers = min(thread_count(threads), len(optimizers))
+    # Cores that have no network of their own help the others; the bits are the same.
+    shared = problem.with_threads(thread_count(threads) // workers)
+    runs, seconds = _train_all(start, shared, gradient, optimizers, iterations, workers, progress)
+    cells = tuple(
+        SweepCell(
+            {name: getattr(run.optimizer, name) for name in chosen},
+            assess(run, baseline, converged_below),
+            replace(run, _problem=problem),  # resumes on all cores
+        )
+        for run in runs
+    )
+    result = SweepResult(
+        chosen,
+        cells,
+        iterations,
+        float(baseline),
+        float(converged_below),
+        problem.n_samples,
+        workers * shared.threads,
+        seconds,
+    )
+    unfinished = sum(cell.status == "interrupted" for cell in cells)
+    if unfinished:
+        warnings.warn(
+            f"Ctrl-C ended the sweep: {len(cells) - unfinished} of {len(cells)} networks are finished. "
+            f"The others hold their work so far; their run.resume(iterations) goes on from there.",
+            InterruptedTrainingWarning,
+            stacklevel=2,
+        )
+    return result
+
+
+def constant_loss(problem: Problem, y: object, sample_weight: object = None) -> float:
+    """The loss of answering each sample with the targets' mean (for classes, their frequencies).
+
+    No network that ignores X does better, for the losses whose delta is y_hat - y. Where it is 0,
+    because y never varies, `problem.baseline` is given instead.
+    """
+    network, n = problem.network, problem.n_samples
+    targets = as_target(y, n, network.sizes[-1], network.loss.target)
+    w = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+
+    def blocks() -> Iterator[tuple[Array, Array]]:
+        for rows in row_blocks(n):
+            yield target_rows(targets[rows], network.sizes[-1], np.dtype(np.float64)), w[rows]
+
+    mean = sum(weights @ Y for Y, weights in blocks()) / w.sum()
+    tiny = np.finfo(np.float64).tiny
+    if network.loss.target == "class":
+        mean = np.log(np.maximum(mean, tiny))
+    elif network.loss.target == "label":
+        mean = np.log(np.maximum(mean, tiny)) - np.log(np.maximum(1 - mean, tiny))
+    total = sum(
+        reference.loss(np.tile(mean, (len(Y), 1)), Y, network.loss, weights) for Y, weights in blocks()
+    )
+    constant = total / problem.divisor
+    return constant if constant > 1e-12 * problem.baseline else problem.baseline
+
+
+# ---- The grid -----------------------------------------------------------------------------------
+
+
+def _expand(
+    grid: Mapping[str, Iterable[float]], optimizer: Optimizer
+) -> tuple[dict[str, tuple[float, ...]], list[Optimizer]]:
+    """The grid as the optimizer reads its values, and an optimizer for every combination."""
+    if not isinstance(grid, Mapping):
+        raise InputTypeError(
+            f'grid is a mapping such as {{"learning_rate": [0.1, 0.2]}}, not {type(grid).__name__}.'
+        )
+    known = [field.name for field in fields(optimizer)]
+    if not grid:
+        raise InputError(f"grid is empty; expected values for at least one of: {', '.join(known)}.")
+    chosen = {}
+    for name, values in grid.items():
+        if name not in known:
+            raise unknown_name(f"setting of {type(optimizer).__name__} in the grid:", name, known)
+        chosen[name] = _as_values(name, values, optimizer)
+    combinations = product(*chosen.values())
+    return chosen, [replace(optimizer, **dict(zip(chosen, values, strict=True))) for values in combinations]
+
+
+def _as_values(name: str, values: object, optimizer: Optimizer) -> tuple[float, ...]:
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise InputTypeError(
+            f"grid[{name!r}] is {values!r}; expected a list of values, such as [0.1, 0.2]."
+        )
+    found: list[float] = []
+    for i, value in enumerate(values):
+        try:
+            found.append(getattr(replace(optimizer, **{name: value}), name))
+        except (InputError, InputTypeError) as error:
+            raise type(error)(f"grid[{name!r}][{i}] cannot be used: {error}") from error
+        if found[-1] in found[:-1]:
+            raise InputError(f"grid[{name!r}] has {found[-1]:g} twice; each value is trained once.")
+    if not found:
+        raise InputError(f"grid[{name!r}] is empty; expected at least one value.")
+    return tuple(found)
+
+
+def _check_share(share: object) -> None:
+    if isinstance(share, bool) or not isinstance(share, (int, float, np.integer, np.floating)):
+        raise InputTypeError(f"converged_below is a number, not {share!r}.")
+    if not 0 < share < np.inf:
+        raise InputError(
+            f"converged_below is {share}; expected a share of the best constant answer's loss, such as 0.1."
+        )
+
+
+# ---- The work -----------------------------------------------------------------------------------
+
+
+def _train_all(
+    start: TrainingRun,
+    problem: Problem,
+    gradient: Array,
+    optimizers: list[Optimizer],
+    iterations: int,
+    workers: int,
+    progress: bool,
+) -> tuple[list[TrainingRun], float]:
+    """A run for each optimizer, in their order, `workers` at a time; and the seconds that took."""
+    start = replace(start, threads=problem.threads)
+    with stop_on_interrupt() as stop, _progress_line(progress, len(optimizers), iterations) as line:
+
+        def train_one(optimizer: Optimizer) -> TrainingRun:
+            with line() as show:
+                mine = replace(start, optimizer=optimizer)
+                return continue_run(mine, problem, gradient.copy(), iterations, Hooks(()), show, stop)
+
+        began = time.perf_counter()
+        with ThreadPoolExecutor(workers, thread_name_prefix="glassnet-sweep") as pool:
+            try:
+                futures = [pool.submit(train_one, optimizer) for optimizer in optimizers]
+                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                    future.result()  # raises what a network raised
+            except BaseException:
+                stop[0] = 1  # the others need not finish
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return [future.result() for future in futures], time.perf_counter() - began
+
+
+@contextmanager
+def _progress_line(show: bool, networks: int, iterations: int) -> Iterator[Callable[[], Any]]:
+    """A context for each network, which gives a function of its iteration and loss."""
+
+    @contextmanager
+    def silent() -> Iterator[Callable[[int, float], None]]:
+        yield lambda iteration, loss: None
+
+    if not show:
+        yield silent
+        return
+    from tqdm import tqdm
+
+    lock, finished = threading.Lock(), 0
+    with tqdm(
+        total=networks * iterations,
+        unit=" iterations",
+        unit_scale=True,
+        file=sys.stderr,
+        dynamic_ncols=True,
+    ) as line:
+        line.set_description_str(f"0 of {networks} networks")
+
+        @contextmanager
+        def one() -> Iterator[Callable[[int, float], None]]:
+            nonlocal finished
+            seen = 0
+
+            def update(iteration: int, loss: float) -> None:
+                nonlocal seen
+                with lock:
+                    line.update(iteration - seen)
+                seen = iteration
+
+            yield update
+            with lock:
+                finished += 1
+                line.total -= iterations - seen  # what a diverged network leaves out takes no time
+                line.set_description_str(f"{finished} of {networks} networks")
+
+        yield one

@@ -1,0 +1,6 @@
+"""Floor 9: ``python -m glassnet`` is the command line."""
+
+from glassnet.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="glassnet")

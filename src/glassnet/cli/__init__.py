@@ -1,0 +1,52 @@
+"""Floor 9: the command line. This module and the commands' import click alone until a command runs.
+
+Exit statuses: 0 done; 1 the job failed (a file, a diverged run, a gradient that is wrong); 2 the
+command or a value in it cannot be used; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import click
+
+from glassnet.cli.bench import bench
+from glassnet.cli.check import check
+from glassnet.cli.errors import Group
+from glassnet.cli.info import info
+from glassnet.cli.predict import predict
+from glassnet.cli.sweep import sweep
+from glassnet.cli.train import train
+
+__all__ = ["main"]
+
+
+def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from glassnet import __version__
+
+        click.echo(f"glassnet {__version__}")
+        context.exit()
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_version,
+    help="Print the version.",
+)
+def main() -> None:
+    """Feedforward networks you can see through.
+
+    \b
+    glassnet train circles                     a built-in experiment, into results/circles
+    glassnet info circles > my.toml            its settings, to change
+    glassnet train my.toml                     an experiment of your own
+    glassnet train iris.csv --target species   learn to predict a column of a table
+    glassnet predict results/iris new.csv      predict it for other rows
+    """
+
+
+for command in (train, check, predict, sweep, bench, info):
+    main.add_command(command)

@@ -1,0 +1,28 @@
+"""Floor 9: glassnet check."""
+
+from __future__ import annotations
+
+import click
+
+from glassnet.cli.errors import Failure
+from glassnet.cli.options import experiment_of, settings
+
+
+@click.command(short_help="Check an experiment's gradient against differences.")
+@click.argument("what", metavar="EXPERIMENT")
+@settings(train=False)
+def check(what: str, **_: object) -> None:
+    """Compare every entry of the gradient with a central difference, and print the table.
+
+    EXPERIMENT is a built-in one, a .toml file or a table, as for glassnet train. The parameters are
+    those that glassnet train checks. Exit status 1 where an entry is wrong.
+    """
+    experiment = experiment_of(what)
+
+    from glassnet.experiments.draws import Draws
+
+    draws = Draws(experiment)
+    found = draws.check(draws.check_point())
+    click.echo(str(found))
+    if not found.passed:
+        click.get_current_context().exit(Failure.exit_code)

@@ -1,0 +1,119 @@
+"""Floor 9: glassnet info."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(short_help="Tell what is installed here, and what it can do.")
+@click.argument("experiment", required=False)
+def info(experiment: str | None) -> None:
+    """Tell which engine, instruction sets, threads and libraries glassnet has here, and why.
+
+    With the name of a built-in EXPERIMENT, print its settings as TOML, to copy and change:
+
+    \b
+    glassnet info circles > my.toml
+    glassnet train my.toml
+    """
+    from glassnet.experiments import built_in
+
+    texts = built_in()
+    if experiment is not None:
+        if experiment not in texts:
+            from glassnet.errors import unknown_name
+
+            raise unknown_name("experiment", experiment, texts)
+        click.echo(texts[experiment], nl=False)
+        return
+    width = 18
+    for label, words in _facts():
+        click.echo(f"{label:<{width}}{words}")
+    click.echo(f"{'experiments':<{width}}{', '.join(texts)}")
+
+
+def _facts() -> list[tuple[str, str]]:
+    import platform
+
+    import numpy as np
+
+    from glassnet import __version__
+
+    return [
+        ("glassnet", __version__),
+        ("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        ("NumPy", np.__version__),
+        *_engine(),
+        ("threads", _threads()),
+        *_libraries(),
+    ]
+
+
+def _engine() -> list[tuple[str, str]]:
+    import os
+
+    from glassnet import native
+
+    if native.module is None:
+        return [("engine", f"numpy, because there is no native one: {native.reason}")]
+    sets = native.module.isas()
+    forced = os.environ.get("GLASSNET_ISA")
+    if forced is not None and forced not in sets:
+        used = f"GLASSNET_ISA asks for {forced!r}, which is none of them: training will say so"
+    else:
+        why = "GLASSNET_ISA" if forced else "the best of them"
+        used = f"uses {forced or sets[0]}, {why}"
+    return [
+        ("engine", "native: compiled for this machine (numpy, the reference, is always there)"),
+        ("instruction sets", f"{', '.join(sets)}; {used}"),
+    ]
+
+
+def _threads() -> str:
+    import os
+
+    from glassnet.engine import thread_count
+
+    count, present = thread_count(None), os.cpu_count() or 1
+    if os.environ.get("GLASSNET_THREADS"):
+        return f"{count}, from GLASSNET_THREADS"
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else present
+    if count < allowed:
+        return f"{count}: of {allowed} processors, the share that this container (cgroup) may use"
+    if allowed < present:
+        return f"{count}: of {present} processors, those that this process may run on"
+    return f"{count}: every processor here"
+
+
+def _libraries() -> list[tuple[str, str]]:
+    """What is installed of each extra that is for users, from the package's own metadata."""
+    import re
+    from importlib import metadata
+
+    try:
+        requirements = metadata.requires("glassnet") or []
+    except metadata.PackageNotFoundError:
+        return [("libraries", "unknown: glassnet runs from its source, it is not installed")]
+    extras: dict[str, list[str]] = {}
+    for line in requirements:
+        requirement, _, condition = line.partition(";")
+        name = re.match(r"[\w.-]+", requirement.strip())
+        extra = re.search(r"extra\s*==\s*[\"']([\w-]+)", condition)
+        if name and name[0] != "glassnet" and (extra is None or extra[1] != "dev"):
+            extras.setdefault(extra[1] if extra else "", []).append(name[0])
+    rows = []
+    for extra_name, names in extras.items():
+        found = {name: _installed(name) for name in names}
+        words = ", ".join(f"{name} {version or 'missing'}" for name, version in found.items())
+        mend = f': pip install "glassnet[{extra_name}]"' if None in found.values() and extra_name else ""
+        rows.append((f"extra {extra_name}" if extra_name else "libraries", words + mend))
+    return rows
+
+
+def _installed(name: str) -> str | None:
+    from importlib import metadata
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,163 @@
+"""Floor 9: the options that several commands share; each lays a value over an experiment's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from glassnet.experiments import Experiment
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Setting(click.Option):
+    """An option that sets a key of an experiment; {names} in its help is filled from a registry."""
+
+    def __init__(self, *args: Any, key: str, names: Callable[[], Sequence[str]] | None = None, **kw: Any):
+        super().__init__(*args, **kw)
+        self.key, self._names = key, names
+
+    def get_help_record(self, context: click.Context) -> tuple[str, str] | None:
+        if self._names is not None:
+            self.help = (self.help or "").format(names=", ".join(self._names()))
+        return super().get_help_record(context)
+
+
+def names_between_commas(text: str) -> list[str]:
+    """ "a, b" as ["a", "b"], and "" as []."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def widths_between_commas(text: str) -> list[int]:
+    """ "16,8" as [16, 8], and "" as []."""
+    try:
+        return [int(part) for part in names_between_commas(text)]
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not whole numbers between commas, such as 16,8.") from error
+
+
+def _activations() -> Sequence[str]:
+    from glassnet.activations import ACTIVATIONS
+
+    return list(ACTIVATIONS)
+
+
+def _engines() -> Sequence[str]:
+    from glassnet.engine import ENGINES
+
+    return ENGINES
+
+
+def _floats() -> Sequence[str]:
+    from glassnet.arrays import FLOATS
+
+    return [kind.name for kind in FLOATS]
+
+
+def _tasks() -> Sequence[str]:
+    from glassnet.sources import TASKS
+
+    return TASKS
+
+
+_TABLE = {
+    "--target": ("data.target", str, "COLUMN", "The column of a table to predict."),
+    "--features": (
+        "data.features",
+        names_between_commas,
+        "A,B,...",
+        "Columns to predict from; all others by default.",
+    ),
+    "--ignore": ("data.ignore", names_between_commas, "A,B,...", "Columns to leave out."),
+    "--task": ("data.task", str, "TASK", "{names}; by default as the target looks."),
+    "--test-fraction": ("data.test_fraction", float, "SHARE", "Share of the rows held back for the score."),
+    "--random-state": ("random_state", int, "SEED", "Seed of every random draw."),
+}
+_NETWORK = {
+    "--hidden": (
+        "network.hidden",
+        widths_between_commas,
+        "16,16",
+        'Widths of the hidden layers, "" for none.',
+    ),
+    "--activation": ("network.activation", str, "NAME", "Of the hidden layers: {names}."),
+}
+_TRAIN = {
+    "--iterations": ("train.iterations", int, "N", "Updates, each by all training samples."),
+    "--learning-rate": ("train.learning_rate", float, "RATE", "The size of a step."),
+    "--momentum": ("train.momentum", float, "SHARE", "Share of the last step that the next one keeps."),
+    "--axes": (
+        "pictures.axes",
+        names_between_commas,
+        "A,B",
+        "Features that the pictures show, of more than two.",
+    ),
+}
+_COMPUTE = {
+    "--engine": ("train.engine", str, "NAME", "{names}."),
+    "--dtype": ("train.dtype", str, "NAME", "{names}."),
+    "--threads": ("train.threads", int, "N", "All cores by default; results do not depend on it."),
+}
+_REGISTRIES = {
+    "--activation": _activations,
+    "--engine": _engines,
+    "--dtype": _floats,
+    "--task": _tasks,
+}
+
+
+def settings(train: bool = True) -> Callable[[Command], Command]:
+    """Add the options that set an experiment's keys; without `train` those about training are left out."""
+    groups = {**_TABLE, **_NETWORK, **(_TRAIN if train else {}), **_COMPUTE}
+
+    def add(command: Command) -> Command:
+        command = click.option(
+            "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any key: train.momentum=0.9."
+        )(command)
+        for name, (key, kind, metavar, words) in reversed(groups.items()):
+            option = click.option(
+                name,
+                cls=Setting,
+                key=key,
+                names=_REGISTRIES.get(name),
+                type=kind,
+                metavar=metavar,
+                help=words,
+            )
+            command = option(command)
+        return command
+
+    return add
+
+
+def experiment_of(what: str) -> Experiment:
+    """The experiment that the current command was given, with its options laid over the settings."""
+    from glassnet.experiments import Override, find_experiment, parse_assignment
+
+    context, overrides = click.get_current_context(), {}
+    for option in context.command.params:
+        value = context.params.get(option.name or "")
+        if isinstance(option, Setting) and value is not None:
+            shown = ",".join(map(str, value)) if isinstance(value, list) else value
+            if option.key == "pictures.axes" and value == ["principal"]:
+                value = "principal"
+            shown = "" if option.is_flag else f" {shown}"
+            overrides[option.key] = Override(value, f"{option.opts[0]}{shown}")
+    overrides |= dict(parse_assignment(text) for text in context.params.get("assignments", ()))
+    return find_experiment(what, overrides)
+
+
+def tell(label: str, words: str) -> None:
+    """Print what a part of a job came to, wrapped beside its label."""
+    import textwrap
+
+    lines = [
+        line
+        for paragraph in words.splitlines() or [""]
+        for line in textwrap.wrap(paragraph, 92, break_long_words=False, break_on_hyphens=False) or [""]
+    ]
+    for i, line in enumerate(lines):
+        click.echo(f"{'' if i else label:<16}{line}")

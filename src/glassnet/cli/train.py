@@ -1,0 +1,83 @@
+"""Floor 9: glassnet train."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from glassnet.cli.errors import Failure, Interrupted
+from glassnet.cli.options import Setting, experiment_of, settings, tell
+
+
+@click.command(short_help="Run an experiment, or learn a table's column.")
+@click.argument("what", metavar="EXPERIMENT")
+@settings()
+@click.option(
+    "--results", type=click.Path(path_type=Path), metavar="FOLDER", help="Default: results/NAME, from here."
+)
+@click.option("--no-pictures", is_flag=True, help="Draw no pictures.")
+@click.option("--no-report", is_flag=True, help="Write no report.html.")
+@click.option(
+    "--no-check",
+    cls=Setting,
+    key="check.enabled",
+    is_flag=True,
+    flag_value=False,
+    default=None,
+    help="Train without the gradient check.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+def train(
+    what: str,
+    results: Path | None,
+    no_pictures: bool,
+    no_report: bool,
+    quiet: bool,
+    **_: object,
+) -> None:
+    """Train a network: check its gradient, train, score, draw, and write all of it into a folder.
+
+    EXPERIMENT is a built-in one (glassnet info lists them), a .toml file of your own, or a table
+    (.csv or .parquet, with --target): features are standardized, rows are held back for the score,
+    and classes may be any labels.
+
+    \b
+    The folder then holds   model.safetensors   for glassnet predict and gn.load
+                            report.html         interactive pictures, scores, parameters
+                            *.png               pictures
+                            losses.csv          the loss after every iteration
+                            run.json            scores, parameters, timings, versions
+                            experiment.toml     every setting, to run again
+
+    An earlier run's files stay until all the new ones are complete. Ctrl-C ends training and keeps
+    the work.
+    """
+    experiment = experiment_of(what)
+
+    from glassnet.experiments.job import run_experiment
+
+    outcome = run_experiment(
+        experiment,
+        results if results is not None else Path("results", experiment.name),
+        pictures=not no_pictures,
+        report=not no_report,
+        tell=(lambda label, words: None) if quiet else tell,
+        progress=not quiet and sys.stderr.isatty(),
+    )
+    run = outcome.run
+    if run.status == "diverged":
+        rate = experiment.optimizer().learning_rate
+        summed = ", and a summed loss asks for smaller ones" if run.reduction == "sum" else ""
+        raise Failure(
+            f"Training blew up at iteration {run.diverged_at:,}: the loss went from {run.losses[-1]:.6g} "
+            f"to one that is not finite, or 100 times what training started from. The files hold the "
+            f"network before that update. Use a smaller learning rate, for instance --learning-rate "
+            f"{rate / 10:.2g} (it was {rate:g}{summed})."
+        )
+    if run.status == "interrupted":
+        raise Interrupted(
+            f"Ctrl-C ended training after {run.iterations:,} of {experiment['train.iterations']:,} "
+            f"iterations. The files in {outcome.folder} hold the work so far."
+        )

@@ -1,0 +1,151 @@
+"""Floor 9: an experiment from its settings to its folder of results."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from glassnet.checkpoints import save
+from glassnet.errors import DivergenceWarning, InterruptedTrainingWarning
+from glassnet.experiments.draws import Draws
+from glassnet.experiments.library import SETTINGS
+from glassnet.experiments.outcome import Outcome, Stopwatch, Tell
+from glassnet.experiments.pictures import (
+    PICTURES,
+    REPORT,
+    load_libraries,
+    write_pictures,
+    write_report_page,
+)
+from glassnet.experiments.record import describe_run, describe_scores, record
+from glassnet.experiments.results import RECORD, ResultsFolder
+from glassnet.experiments.settings import Experiment
+from glassnet.experiments.toml import to_toml
+from glassnet.network import Parameters
+from glassnet.report import score
+from glassnet.storage import write_csv, write_json
+from glassnet.training import TrainingRun, train
+
+MODEL, LOSSES = "model.safetensors", "losses.csv"
+
+
+def run_experiment(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    pictures: bool = True,
+    report: bool = True,
+    tell: Tell = lambda label, words: None,
+    progress: bool = False,
+) -> Outcome:
+    """Draw, check, train, score, and write the results; `tell` hears of each part as (label, words).
+
+    Ctrl-C during training and divergence end training early, not the job: the run says so. Ctrl-C
+    while pictures are drawn leaves the rest of them out.
+
+    Raises GradientError where the gradient check fails, FileError where the results cannot be
+    written, and what the parts raise.
+    """
+    watch = Stopwatch()
+    names = [MODEL, LOSSES, SETTINGS, *(PICTURES if pictures else ()), *([REPORT] if report else ())]
+    with ResultsFolder(folder, names, _needed(experiment, pictures, report), keep=[MODEL]) as results:
+        with watch("loading scikit-learn"):
+            import sklearn.datasets
+            import sklearn.model_selection  # noqa: F401 - the data need it, and should not pay for it
+        with watch("data"):
+            draws = Draws(experiment)
+        samples, network = draws.samples, draws.network
+        tell("data", f"{experiment.name}: {samples}")
+        for note in samples.notes:
+            tell("", note)
+        tell("network", f"{network}, {network.n_parameters:,} parameters")
+        with watch("gradient check"):
+            point = draws.check_point()
+            check = draws.check(point) if experiment["check.enabled"] else None
+        if check is not None:
+            few = f" (On {check.n_samples:,} samples.)" if check.n_samples < len(samples.X) else ""
+            tell("gradient check", f"{check.verdict}{few}")
+            check.raise_if_failed()
+        initial = draws.start()
+        with watch("training"):
+            run = _train(experiment, draws, initial, progress)
+        tell("training", describe_run(run))
+        with watch("scores"):
+            scores = {"training": score(run, samples.X, samples.y, samples.target_names)}
+            if samples.held_out is not None:
+                scores["held-out"] = score(run, *samples.held_out, samples.target_names)
+        for part, found in scores.items():
+            tell(f"{part} score", describe_scores(found, samples.preprocessing))
+        with watch("model and losses"):
+            extra = {"name": experiment.name, "preprocessing": samples.preprocessing.to_dict()}
+            save(run, results.new(MODEL), extra=extra)
+            columns = {"iteration": np.arange(len(run.losses)), "loss": run.losses}
+            write_csv(results.new(LOSSES), columns)
+            settings = to_toml(experiment.to_dict(), _SETTINGS_COMMENT.format(name=experiment.name))
+            results.new(SETTINGS).write_text(settings, "utf-8")
+        outcome = Outcome(
+            experiment, samples, run, initial, check, scores, watch.seconds, results.path, results.written
+        )
+        missing = _draw(outcome, results, watch, pictures, report)
+        watch.seconds["total"] = watch.total
+        write_json(results.new(RECORD), record(outcome, [*results.written, RECORD]))
+        files = results.commit()
+    for part, seconds in watch.seconds.items():
+        tell("timings" if part == next(iter(watch.seconds)) else "", f"{seconds:7.2f} s  {part}")
+    for words in missing:
+        tell("not drawn", words)
+    tell("files", f"{results.path}: {', '.join(files)}")
+    outcome.files[:] = files
+    return outcome
+
+
+_SETTINGS_COMMENT = """The settings of this run, with every default. Run them again, changed or not, with
+glassnet train experiment.toml (results then go to results/{name})."""
+
+
+def _needed(experiment: Experiment, pictures: bool, report: bool) -> int:
+    """About how many bytes the results take."""
+    history = 40 * (experiment["train.iterations"] + 1)
+    return int(1e5 + history + 3e6 * pictures + 8e6 * report)
+
+
+def _train(experiment: Experiment, draws: Draws, initial: Parameters, progress: bool) -> TrainingRun:
+    with warnings.catch_warnings():
+        # How the run ended is told by whoever started the job.
+        warnings.simplefilter("ignore", DivergenceWarning)
+        warnings.simplefilter("ignore", InterruptedTrainingWarning)
+        return train(
+            draws.network,
+            draws.samples.X,
+            draws.samples.y,
+            optimizer=experiment.optimizer(),
+            iterations=experiment["train.iterations"],
+            reduction=experiment["train.reduction"],
+            parameters=initial,
+            dtype=experiment["train.dtype"],
+            engine=experiment["train.engine"],
+            threads=experiment["train.threads"],
+            progress=progress,
+        )
+
+
+def _draw(
+    outcome: Outcome, results: ResultsFolder, watch: Stopwatch, pictures: bool, report: bool
+) -> list[str]:
+    """Write the pictures and the report; sentences about what could not be."""
+    missing = []
+    try:
+        if pictures and not (why := load_libraries(watch, "matplotlib")):
+            write_pictures(outcome, results, watch)
+        elif pictures:
+            missing.append(why)
+        if report and not (why := load_libraries(watch, "matplotlib", "plotly")):
+            write_report_page(outcome, results, watch)
+        elif report and why not in missing:
+            missing.append(why)
+    except KeyboardInterrupt:
+        # The model is what took time; pictures can be had again.
+        missing.append("Ctrl-C: the rest of the pictures was left out.")
+    return missing

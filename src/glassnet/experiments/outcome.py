@@ -1,0 +1,55 @@
+"""Floor 9: what a job comes to, and the watch that times its parts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from glassnet.experiments.data import Samples
+from glassnet.experiments.settings import Experiment
+from glassnet.gradient_report import GradientCheck
+from glassnet.network import Parameters
+from glassnet.report import Scores
+from glassnet.training import TrainingRun
+
+Tell = Callable[[str, str], None]
+"""What hears of each part of a job: (label, words)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a job came to: the run, its check and scores, seconds by part, and the files."""
+
+    experiment: Experiment
+    samples: Samples
+    run: TrainingRun
+    initial: Parameters
+    check: GradientCheck | None
+    scores: dict[str, Scores]
+    timings: dict[str, float]
+    folder: Path
+    files: list[str]
+
+
+class Stopwatch:
+    """Seconds by the name of a part."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._began = time.process_time()
+
+    @contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        began = time.process_time()
+        try:
+            yield
+        finally:
+            self.seconds[part] = self.seconds.get(part, 0.0) + time.process_time() - began
+
+    @property
+    def total(self) -> float:
+        """Seconds since the watch was made."""
+        return time.process_time() - self._began

@@ -1,0 +1,114 @@
+"""Floor 9: an experiment's pictures and its report as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from glassnet import plots
+from glassnet.experiments.outcome import Outcome, Stopwatch
+from glassnet.experiments.results import ResultsFolder
+from glassnet.plots.libraries import MissingLibraryError, require
+from glassnet.report import write_report
+from glassnet.storage import atomic_write
+
+REPORT, HIDDEN = "report.html", "hidden_projection.png"
+
+_PROBES = {"matplotlib": "matplotlib.backends.backend_agg", "plotly": "plotly.offline"}
+
+
+def _data(outcome: Outcome) -> Any:
+    samples = outcome.samples
+    y = samples.y if outcome.samples.preprocessing.classes is None else samples.y.astype(int)
+    return plots.data(
+        samples.X,
+        y,
+        class_names=samples.target_names,
+        feature_names=samples.feature_names,
+        axes=samples.axes,
+        title=outcome.experiment.title,
+    )
+
+
+def _boundary(outcome: Outcome) -> Any:
+    samples = outcome.samples
+    return plots.decision_boundary(
+        outcome.run,
+        samples.X,
+        samples.y,
+        class_names=samples.target_names,
+        feature_names=samples.feature_names,
+        axes=samples.axes,
+    )
+
+
+def _hidden(outcome: Outcome) -> Any:
+    samples = outcome.samples
+    return plots.hidden_projection(outcome.run, samples.X, samples.y, class_names=samples.target_names)
+
+
+def _surface(outcome: Outcome) -> Any:
+    samples = outcome.samples
+    return plots.output_surface(
+        outcome.run,
+        X=samples.X,
+        class_names=samples.target_names,
+        feature_names=samples.feature_names,
+        axes=samples.axes,
+    )
+
+
+PICTURES: dict[str, Callable[[Outcome], Any]] = {
+    "data.png": _data,
+    "loss.png": lambda outcome: plots.loss(outcome.run),
+    "decision_boundary.png": _boundary,
+    HIDDEN: _hidden,
+    "output_surface.png": _surface,
+}
+"""Every picture of an experiment, by the name of its file."""
+
+
+def load_libraries(watch: Stopwatch, *names: str) -> str:
+    """Import drawing libraries; "" or, where one is missing, a sentence on how to get it."""
+    with watch("loading the drawing libraries"):
+        try:
+            for name in names:
+                require(_PROBES[name])
+        except MissingLibraryError as error:
+            return str(error)
+    return ""
+
+
+def write_pictures(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) -> None:
+    """Draw every picture that the network has: without hidden layers there is no hidden projection."""
+    for name, draw in PICTURES.items():
+        if name == HIDDEN and not outcome.run.network.hidden:
+            continue
+        with watch(name):
+            figure = draw(outcome)
+            with atomic_write(results.new(name)) as temporary:
+                figure.savefig(temporary, dpi=figure.dpi)
+
+
+def write_report_page(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) -> None:
+    """Write the report, with the settings as dotted keys."""
+    samples, settings = outcome.samples, outcome.experiment.to_dict()
+    rows: dict[str, object] = {key: value for key, value in settings.items() if not isinstance(value, dict)}
+    for section, values in settings.items():
+        if isinstance(values, dict) and section != "sweep":
+            rows |= {f"{section}.{key}": value for key, value in values.items()}
+    with watch(REPORT):
+        write_report(
+            results.new(REPORT),
+            run=outcome.run,
+            X=samples.X,
+            y=samples.y,
+            title=outcome.experiment.title,
+            check=outcome.check,
+            settings=rows,
+            timings={part: seconds for part, seconds in outcome.timings.items() if part != "training"},
+            class_names=samples.target_names,
+            feature_names=samples.feature_names,
+            held_out=samples.held_out,
+            axes=samples.axes,
+        )

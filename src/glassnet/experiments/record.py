@@ -1,0 +1,128 @@
+"""Floor 9: what is worth knowing about a run, as run.json holds it and as a line says it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from glassnet import __version__, native
+from glassnet.experiments.outcome import Outcome
+from glassnet.network import Parameters
+from glassnet.report import Scores
+from glassnet.sources import Preprocessing
+from glassnet.training import TrainingRun
+
+FORMAT = 1
+"""The version of run.json."""
+
+_LIBRARIES = ("numpy", "sklearn", "scipy", "safetensors", "matplotlib", "plotly", "pyarrow")
+_MOST_PARAMETERS = 10_000  # more are in the model's file only
+
+
+def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
+    """The document of run.json."""
+    run, samples, made = outcome.run, outcome.samples, outcome.samples.preprocessing
+    n_test = len(samples.X_test)
+    return {
+        "format": FORMAT,
+        "name": outcome.experiment.name,
+        "title": outcome.experiment.title,
+        "status": run.status,
+        "diverged_at": run.diverged_at,
+        "iterations": run.iterations,
+        "first_loss": run.losses[0],
+        "final_loss": run.losses[-1],
+        "scores": {part: scores_to_dict(found, made) for part, found in outcome.scores.items()},
+        "network": str(run.network),
+        "n_parameters": run.network.n_parameters,
+        "parameters": _parameters(run.parameters),
+        "initial_parameters": _parameters(outcome.initial),
+        "gradient_check": None if outcome.check is None else outcome.check.to_dict(),
+        "data": {
+            "n_samples": len(samples.X),
+            "n_held_out": n_test,
+            "notes": list(samples.notes),
+            "preprocessing": made.to_dict(),
+        },
+        "settings": outcome.experiment.to_dict(),
+        "engine": {
+            "name": run.engine,
+            "reason": run.engine_reason,
+            "instruction_set": instruction_set(run.engine),
+            "threads": run.threads,
+            "dtype": run.dtype.name,
+        },
+        "timings": {**outcome.timings, "updates": run.seconds},
+        **environment(),
+        "files": list(files),
+    }
+
+
+def environment() -> dict[str, Any]:
+    """The machine, the versions of the libraries that took part, and the time."""
+    loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in _LIBRARIES}
+    return {
+        "machine": {
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "processors": os.cpu_count(),
+            "python": platform.python_version(),
+        },
+        "versions": {"glassnet": __version__, **{name: v for name, v in loaded.items() if v is not None}},
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def instruction_set(engine: str) -> str | None:
+    """What the native engine computes with here: GLASSNET_ISA, or the best that the processor has."""
+    if engine != "native" or native.module is None:
+        return None
+    return os.environ.get("GLASSNET_ISA") or str(native.module.isas()[0])
+
+
+def _parameters(theta: Parameters) -> dict[str, Any] | None:
+    if theta.flat.size > _MOST_PARAMETERS:
+        return None
+    pairs = zip(theta.weights, theta.biases, strict=True)
+    return {
+        f"{k}{i}": values for i, pair in enumerate(pairs, 1) for k, values in zip("Wb", pair, strict=True)
+    }
+
+
+def scores_to_dict(found: Scores, made: Preprocessing) -> dict[str, Any]:
+    """Accuracy and confusion, or R2 and the root mean square error in the target's own unit."""
+    if found.fits:
+        fit = found.fits[0]
+        return {"n": found.n, "r2": fit.r2, "rmse": fit.rmse * made.target_scale}
+    table = found.confusions[0]
+    return {
+        "n": found.n,
+        "accuracy": table.accuracy,
+        "wrong": table.total - table.right,
+        "classes": list(table.names),
+        "confusion": table.counts,
+    }
+
+
+def describe_scores(found: Scores, made: Preprocessing) -> str:
+    """The score in a line."""
+    if found.fits:
+        fit = found.fits[0]
+        return f"R² {fit.r2:.4f}, root mean square error {fit.rmse * made.target_scale:.4g} ({made.target})"
+    return " ".join(found.headline)
+
+
+def describe_run(run: TrainingRun) -> str:
+    """How training went, in a sentence."""
+    threads = f"{run.threads} thread{'s' if run.threads != 1 else ''}"
+    each = f", {1000 * run.seconds / run.iterations:.3g} ms each" if run.iterations else ""
+    ended = f"{run.status} after {run.iterations:,} iterations" if run.status != "completed" else ""
+    return (
+        f"{ended or f'{run.iterations:,} iterations'} in {run.seconds:.3g} s{each} "
+        f"({run.engine} engine, {run.dtype.name}, {threads}); {run.reduction} loss "
+        f"{run.losses[0]:.10g} -> {run.losses[-1]:.10g}"
+    )

@@ -1,0 +1,117 @@
+"""Floor 9: the sections and keys of an experiment's settings, with the kind of value each takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+from glassnet.errors import unknown_name
+from glassnet.optimizers import OPTIMIZERS
+from glassnet.sources import GENERATORS
+
+
+class Kind(NamedTuple):
+    """What a key's value may be, in words and as a test."""
+
+    words: str
+    accepts: Callable[[Any], bool]
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or _is_whole(value)
+
+
+def _are(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(test(one) for one in value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+WHOLE = Kind("a whole number", _is_whole)
+NUMBER = Kind("a number", _is_number)
+TEXT = Kind("text between quotes", _is_text)
+TRUTH = Kind("true or false", lambda value: isinstance(value, bool))
+WHOLES = Kind("a list of whole numbers, such as [3]", _are(_is_whole))
+NUMBERS = Kind("a list of numbers, such as [0.1, 0.2]", lambda v: bool(v) and _are(_is_number)(v))
+TEXTS = Kind('a list of texts, such as ["a", "b"]', _are(_is_text))
+TEXT_OR_TEXTS = Kind(
+    'text, or a list of texts such as ["a", "b"]', lambda v: _is_text(v) or _are(_is_text)(v)
+)
+
+
+class Key(NamedTuple):
+    """A setting: its kind, and the value it has where none is given."""
+
+    kind: Kind
+    default: Any = None
+
+
+TOP: dict[str, Key] = {"name": Key(TEXT), "title": Key(TEXT), "random_state": Key(WHOLE, 0)}
+"""The keys above the sections."""
+
+SECTIONS: dict[str, dict[str, Key]] = {
+    "data": {
+        "generator": Key(TEXT),
+        "file": Key(TEXT),
+        "target": Key(TEXT),
+        "features": Key(TEXTS),
+        "ignore": Key(TEXTS),
+        "task": Key(TEXT),
+        "test_fraction": Key(NUMBER),
+    },
+    "network": {
+        "hidden": Key(WHOLES, [8]),
+        "activation": Key(TEXT_OR_TEXTS, "tanh"),
+        "output": Key(TEXT),
+        "loss": Key(TEXT),
+    },
+    "check": {
+        "enabled": Key(TRUTH, True),
+        "scheme": Key(TEXT),
+        "epsilon": Key(NUMBER, 1e-4),
+        "samples": Key(WHOLE),
+    },
+    "train": {
+        "scheme": Key(TEXT, "glorot"),
+        "optimizer": Key(TEXT, "sgd"),
+        "iterations": Key(WHOLE, 2000),
+        "reduction": Key(TEXT, "mean"),
+        "dtype": Key(TEXT, "float64"),
+        "engine": Key(TEXT, "auto"),
+        "threads": Key(WHOLE),
+    },
+    "pictures": {"axes": Key(TEXT_OR_TEXTS)},
+}
+"""The keys of each section; [data] also takes its generator's settings, [train] its optimizer's."""
+
+SWEEP = "sweep"
+"""The section of grids, [sweep.NAME]: lists of an optimizer's settings, and iterations."""
+
+TABLE_ONLY = ("target", "features", "ignore", "task")
+
+
+def known_keys(section: str, content: Mapping[str, Any], source: str) -> dict[str, Key]:
+    """The keys that a section takes: its own, and those of the generator or optimizer that it names."""
+    known = dict(SECTIONS[section])
+    if section == "data" and isinstance(name := content.get("generator"), str):
+        if name not in GENERATORS:
+            raise unknown_name(f"generator in {source}:", name, GENERATORS)
+        for parameter in list(inspect.signature(GENERATORS[name]).parameters.values())[1:]:
+            known[parameter.name] = Key(
+                WHOLE if _is_whole(parameter.default) else NUMBER, parameter.default
+            )
+    if section == "train":
+        name = content.get("optimizer", SECTIONS["train"]["optimizer"].default)
+        if isinstance(name, str):
+            if name not in OPTIMIZERS:
+                raise unknown_name(f"optimizer in {source}:", name, OPTIMIZERS)
+            known |= {one.name: Key(NUMBER, one.default) for one in fields(OPTIMIZERS[name])}
+    return known

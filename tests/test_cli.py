@@ -1,0 +1,408 @@
+"""The command line: what it promises in its help, what it says of mistakes, and its exit statuses."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import glassnet as gn
+from glassnet.activations import ACTIVATIONS
+from glassnet.arrays import FLOATS
+from glassnet.cli import main
+from glassnet.cli.options import Setting
+from glassnet.engine import ENGINES
+from glassnet.errors import GlassnetError
+from glassnet.experiments import built_in, job, results, sweeping
+from glassnet.experiments.draws import Draws
+from glassnet.experiments.schema import TOP, known_keys
+
+COMMANDS = ["train", "check", "predict", "sweep", "bench", "info"]
+SMALL = ["--set", "data.n_samples=60", "--iterations", "5", "--no-pictures", "--no-report"]
+
+
+def glassnet(*arguments):
+    """Run a command in this process; what it printed is in .stdout and .stderr."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], prog_name="glassnet")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def flowers(tmp_path):
+    random = np.random.RandomState(0)
+    rows = ["width,length,species"]
+    for i in range(40):
+        width, length = random.randn(2) + 3 * (i % 2)
+        rows.append(f"{width},{length},{('setosa', 'virginica')[i % 2]}")
+    (tmp_path / "flowers.csv").write_text("\n".join(rows) + "\n")
+    return "flowers.csv"
+
+
+# ---- Help -----------------------------------------------------------------------------------------
+
+
+def test_the_commands_are_these_and_listed_in_this_order():
+    shown = glassnet("--help").stdout
+    assert list(main.commands) == COMMANDS
+    assert re.findall(r"^  (\w+)  ", shown.split("Commands:")[1], re.MULTILINE) == COMMANDS
+
+
+@pytest.mark.parametrize("command", main.commands)
+def test_every_command_and_option_is_explained(command):
+    shown = glassnet(command, "--help").stdout
+    assert "{" not in shown
+    for parameter in main.commands[command].params:
+        if parameter.param_type_name == "option":
+            assert parameter.opts[-1] in shown
+            assert parameter.help, f"{command} {parameter.opts[0]}"
+            assert parameter.help[0].isupper() or parameter.help.startswith(
+                ("[", *ENGINES, "class", "float")
+            )
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, *ENGINES, *(kind.name for kind in FLOATS)])
+def test_help_names_every_choice(name):
+    assert name in glassnet("train", "--help").stdout
+
+
+@pytest.mark.parametrize("command", main.commands)
+def test_every_setting_sets_a_key_that_experiments_have(command):
+    for option in main.commands[command].params:
+        if isinstance(option, Setting):
+            section, _, key = option.key.rpartition(".")
+            assert key in (known_keys(section, {}, "") if section else TOP)
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import json, sys\n"
+        "from glassnet.cli import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    loaded = set(json.loads(shown.splitlines()[-1]))
+    assert "click" in loaded
+    assert loaded.isdisjoint(
+        {"sklearn", "scipy", "matplotlib", "plotly", "pandas", "pyarrow", "tqdm", "safetensors"}
+    )
+
+
+def test_python_m_glassnet_is_the_command_line():
+    shown = subprocess.run(
+        [sys.executable, "-m", "glassnet", "--version"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == f"glassnet {gn.__version__}\n"
+
+
+# ---- What it says of mistakes ---------------------------------------------------------------------
+
+MISTAKES = [
+    (["trian"], 2, "Unknown command 'trian'. Did you mean 'train'?"),
+    (["train"], 2, "Missing argument 'EXPERIMENT'"),
+    (["train", "circels"], 2, "Did you mean 'circles'?"),
+    (["train", "flwers.csv", "--target", "species"], 1, "Did you mean 'flowers.csv'?"),
+    (["train", "flowers.csv"], 2, "--target COLUMN. It has: width, length, species."),
+    (["train", "flowers.csv", "--target", "specie"], 2, "Did you mean 'species'?"),
+    (
+        ["train", "flowers.csv", "--target", "width"],
+        2,
+        "Column 'species' of flowers.csv holds text: 'setosa' at line 2",
+    ),
+    (["train", "circles", "--target", "x"], 2, "--target x goes with a table"),
+    (
+        ["train", "circles", "--activation", "relo"],
+        2,
+        "--activation relo: Unknown activation 'relo'. Did you mean",
+    ),
+    (["train", "circles", "--hidden", "0"], 2, "--hidden 0: hidden layer 1 of [0] has a width of 0"),
+    (["train", "circles", "--hidden", "a"], 2, "'a' is not whole numbers between commas"),
+    (
+        ["train", "circles", "--learning-rate", "nan"],
+        2,
+        "--learning-rate nan: learning_rate is nan; expected",
+    ),
+    (["train", "circles", "--momentum", "1"], 2, "--momentum 1.0: momentum is 1.0; expected"),
+    (["train", "circles", "--set", "train.iteration=3"], 2, "Did you mean 'iterations'?"),
+    (["train", "circles", "--set", "nothing"], 2, "KEY=VALUE"),
+    (["train", "circles", "--results", "flowers.csv"], 1, "flowers.csv is a file"),
+    (["train", "circles", "--iterations", "many"], 2, "'many' is not a valid integer"),
+    (["train", "."], 1, "There is no file experiment.toml"),
+    (["check", "circles", "--engine", "cuda"], 2, "Unknown engine 'cuda'"),
+    (["check", "missing.toml"], 1, "There is no file missing.toml"),
+    (["sweep", "circles", "--grid", "notebok"], 2, "Did you mean 'notebook'?"),
+    (["sweep", "flowers.csv", "--target", "species"], 2, "has no grid"),
+    (["predict", "flowers.csv", "flowers.csv"], 1, "is not a safetensors file"),
+    (["predict", "missing", "flowers.csv"], 1, "There is no file missing"),
+    (["info", "circels"], 2, "Did you mean 'circles'?"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "words"), MISTAKES, ids=lambda value: str(value)[:50])
+def test_a_mistake_is_one_message_and_a_status(arguments, status, words, flowers):
+    result = glassnet(*arguments)
+    assert result.exit_code == status
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+NOT_OURS = [
+    (OSError(28, "No space left on device", "x.png"), 1, "x.png: "),
+    (MemoryError(), 1, "not enough memory"),
+    (KeyboardInterrupt("Work is kept."), 130, "Ctrl-C. Work is kept."),
+    (GlassnetError("as it is"), 1, "as it is"),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "words"), NOT_OURS, ids=lambda value: type(value).__name__)
+def test_what_the_machine_refuses_is_a_message_too(error, status, words, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(job, "run_experiment", fail)
+    result = glassnet("train", "circles")
+    assert result.exit_code == status
+    assert words in result.stderr
+
+
+def test_a_disk_that_fills_leaves_the_earlier_results(tmp_path):
+    assert glassnet("train", "circles", *SMALL, "--results", "r").exit_code == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
+    code = (
+        "import resource\n"
+        "from glassnet.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))\n"
+        "main(['train', 'circles', '--set', 'data.n_samples=60', '--iterations', '20000', '--results', 'r',"
+        " '--no-pictures', '--no-report'])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert shown.returncode == 1
+    assert "cannot be written" in shown.stderr
+    assert "Traceback" not in shown.stderr
+    assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()} == before
+
+
+# ---- Training -------------------------------------------------------------------------------------
+
+
+def test_train_says_what_came_of_each_part(tmp_path):
+    result = glassnet("train", "circles", *SMALL)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    labels = re.findall(r"^(\w[\w -]*?)  ", result.stdout, re.MULTILINE)
+    assert labels == ["data", "network", "gradient check", "training", "training score", "timings", "files"]
+    assert "PASSED: all 17 entries agree" in result.stdout
+    assert "results/circles: " in result.stdout
+    assert (tmp_path / "results" / "circles" / "run.json").is_file()
+    assert max(map(len, result.stdout.splitlines())) <= 110
+
+
+def test_quiet_says_nothing():
+    result = glassnet("train", "circles", *SMALL, "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_options_reach_the_run(tmp_path, flowers):
+    options = {
+        "--hidden": "4,3",
+        "--activation": "relu",
+        "--iterations": "30",
+        "--learning-rate": "0.05",
+        "--momentum": "0.3",
+        "--test-fraction": "0.5",
+        "--random-state": "7",
+        "--features": "length",
+        "--dtype": "float32",
+        "--engine": "numpy",
+        "--threads": "1",
+        "--axes": "length",
+        "--results": "r",
+    }
+    line = [part for pair in options.items() for part in pair]
+    result = glassnet(
+        "train", flowers, "--target", "species", *line, "--no-pictures", "--no-report", "--no-check"
+    )
+    assert result.exit_code == 0, result.output
+    run = gn.load(tmp_path / "r" / "model.safetensors")
+    assert run.network.sizes == (1, 4, 3, 2)
+    assert [record.name for record in run.network.hidden] == ["relu", "relu"]
+    assert run.optimizer == gn.SGD(learning_rate=0.05, momentum=0.3)
+    assert (run.iterations, run.dtype, run.engine) == (30, np.float32, "numpy")
+    document = json.loads((tmp_path / "r" / "run.json").read_text())
+    assert document["data"]["n_held_out"] == 20
+    assert document["gradient_check"] is None
+    assert document["settings"]["random_state"] == 7
+
+
+def test_a_table_can_be_trained_on_and_predicted(tmp_path, flowers):
+    result = glassnet(
+        "train",
+        flowers,
+        "--target",
+        "species",
+        "--hidden",
+        "",
+        "--iterations",
+        "300",
+        "--no-pictures",
+        "--no-report",
+    )
+    assert result.exit_code == 0
+    assert "held-out score" in result.stdout
+    shown = glassnet("predict", "results/flowers", flowers)
+    assert shown.stdout.splitlines()[:3] == ["prediction", "setosa", "virginica"]
+    assert shown.stderr.startswith("Score against 'species': ")
+    written = glassnet(
+        "predict", "results/flowers/model.safetensors", flowers, "--proba", "--output", "out.csv"
+    )
+    assert written.stdout == ""
+    assert "40 prediction(s) in out.csv" in written.stderr
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines[0] == "prediction,P(setosa),P(virginica)"
+    assert [line.partition(",")[0] for line in lines] == shown.stdout.splitlines()
+
+
+def test_a_diverged_run_is_written_and_ends_with_status_1(tmp_path):
+    result = glassnet("train", "circles", *SMALL, "--learning-rate", "50")
+    assert result.exit_code == 1
+    assert "Training blew up at iteration" in result.stderr
+    assert "--learning-rate 5 (it was 50, and a summed loss asks for smaller ones)" in result.stderr
+    assert json.loads((tmp_path / "results/circles/run.json").read_text())["status"] == "diverged"
+
+
+def test_ctrl_c_keeps_the_work_and_ends_with_status_130(tmp_path, monkeypatch):
+    real = job.train
+
+    def interrupted(*args, **kwargs):
+        press = gn.Every(3, lambda run: signal.raise_signal(signal.SIGINT))
+        return real(*args, **kwargs, callbacks=[press])
+
+    monkeypatch.setattr(job, "train", interrupted)
+    result = glassnet("train", "circles", *SMALL)
+    assert result.exit_code == 130
+    assert "Ctrl-C ended training after 3 of 5 iterations" in result.stderr
+    document = json.loads((tmp_path / "results/circles/run.json").read_text())
+    assert (document["status"], document["iterations"]) == ("interrupted", 3)
+
+
+def test_a_real_ctrl_c_reaches_a_running_program(tmp_path):
+    # Training is announced by its progress line, which begins when the first update does.
+    code = (
+        "import sys\n"
+        "sys.stderr.isatty = lambda: True\n"
+        "from glassnet.cli import main\n"
+        "main(['train', 'circles', '--engine', 'numpy', '--iterations', '1000000', '--no-pictures', '--no-report'])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=os.environ
+    ) as program:
+        seen = b""
+        while b"iterations/s" not in seen:
+            seen += os.read(program.stderr.fileno(), 4096)
+        program.send_signal(signal.SIGINT)
+        program.stderr.read()
+    assert program.returncode == 130
+    assert gn.load(tmp_path / "results/circles/model.safetensors").status == "interrupted"
+
+
+# ---- The other commands ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_check_prints_the_table_and_the_verdict(engine):
+    result = glassnet(
+        "check", "circles", "--set", "data.n_samples=60", "--engine", engine, "--dtype", "float64"
+    )
+    assert result.exit_code == 0
+    assert len(re.findall(r"right$", result.stdout, re.MULTILINE)) == 17
+    assert "PASSED: all 17 entries agree" in result.stdout
+
+
+def test_check_ends_with_status_1_where_the_gradient_is_wrong(monkeypatch):
+    real = Draws.check
+
+    def wrong(self, theta):
+        found = real(self, theta)
+        rows = (found.table[0]._replace(verdict="wrong"), *found.table[1:])
+        return type(found)(**{**found.__dict__, "table": rows})
+
+    monkeypatch.setattr(Draws, "check", wrong)
+    result = glassnet("check", "circles", "--set", "data.n_samples=60")
+    assert result.exit_code == 1
+    assert "FAILED: 1 of 17 entries are wrong" in result.stdout
+    trained = glassnet("train", "circles", *SMALL)
+    assert trained.exit_code == 1
+    assert "FAILED: 1 of 17 entries are wrong" in trained.stderr
+    assert glassnet("train", "circles", *SMALL, "--no-check").exit_code == 0
+
+
+def test_sweep_prints_each_grid_and_writes_it(tmp_path):
+    result = glassnet(
+        "sweep",
+        "circles",
+        "--set",
+        "data.n_samples=60",
+        "--iterations",
+        "3",
+        "--no-pictures",
+        "--grid",
+        "notebook",
+    )
+    assert result.exit_code == 0
+    assert "25 networks" in result.stdout
+    files = {path.name for path in (tmp_path / "results" / "circles-sweep").iterdir()}
+    assert files == {"notebook.csv", "notebook.json", "experiment.toml", "run.json"}
+
+
+def test_sweep_ends_with_status_130_after_ctrl_c(tmp_path, monkeypatch):
+    real = sweeping.sweep
+
+    def interrupted(*args, **kwargs):
+        result = real(*args, **kwargs)
+        cell = result.cells[0]
+        cells = (type(cell)(cell.settings, "interrupted", cell.run), *result.cells[1:])
+        return type(result)(**{**result.__dict__, "cells": cells})
+
+    monkeypatch.setattr(sweeping, "sweep", interrupted)
+    result = glassnet(
+        "sweep", "circles", "--set", "data.n_samples=60", "--iterations", "3", "--no-pictures", "-q"
+    )
+    assert result.exit_code == 130
+    assert "Ctrl-C ended the sweep before 1 network(s) were done" in result.stderr
+    files = {path.name for path in (tmp_path / "results" / "circles-sweep").iterdir()}
+    assert files == {"notebook.csv", "notebook.json", "experiment.toml", "run.json"}  # and no second grid
+
+
+def test_info_tells_the_engine_threads_and_experiments(monkeypatch):
+    shown = glassnet("info").stdout
+    for word in (gn.__version__, np.__version__, "engine", "threads", *built_in()):
+        assert word in shown
+    monkeypatch.setenv("GLASSNET_THREADS", "3")
+    assert "3, from GLASSNET_THREADS" in glassnet("info").stdout
+
+
+def test_info_says_why_there_is_no_native_engine(monkeypatch):
+    monkeypatch.setattr(gn.engine.native, "module", None)
+    monkeypatch.setattr(gn.engine.native, "reason", "there was no compiler")
+    assert "numpy, because there is no native one: there was no compiler" in glassnet("info").stdout
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_info_prints_an_experiment_that_can_be_trained(name, tmp_path):
+    (tmp_path / "my.toml").write_text(glassnet("info", name).stdout)
+    assert (tmp_path / "my.toml").read_text() == built_in()[name]
+    assert glassnet("train", "my.toml", *SMALL, "-q").exit_code == 0
+    assert (tmp_path / "results" / "my" / results.RECORD).is_file()

@@ -22,8 +22,9 @@ template <class T> class LossSum {
   int room, used = 0;
 
  public:
-  // `bits`: no factor is above 2^bits.
-  explicit LossSum(double bits) : room(int(Constants<T>::product_bits / bits)) {}
+  // `bits`: no factor is above 2^bits. The room is a multiple of every WIDE, so that each instruction
+  // set takes its logarithms after the same groups.
+  explicit LossSum(double bits) : room(int(Constants<T>::product_bits / bits) / 4 * 4) {}
   template <int N> GLASSNET_INLINE void add(Pack<T, N> part, Pack<T, N> factor) {
     if (used + N > room) flush();
     used += N;

@@ -34,7 +34,12 @@ Problem<T> make_problem(std::vector<std::size_t> sizes, const std::vector<std::s
                         const std::string& loss, std::size_t n_samples, bool labels, bool weighted,
                         const std::string& isa) {
   expect(sizes.size() >= 2 && hidden.size() == sizes.size() - 2, "one activation per hidden layer");
-  for (std::size_t width : sizes) expect(width > 0, "a layer needs a width of 1 or more");
+  for (std::size_t l = 0; l < sizes.size(); ++l) {
+    expect(sizes[l] > 0, "a layer needs a width of 1 or more");
+    // Far more than any machine holds, far less than overflows when it is counted in bytes.
+    const double before = double(l > 0 ? std::max(sizes[l - 1], n_samples) : n_samples);
+    expect(before * double(sizes[l]) < 0x1p50, "the network or its data are too large");
+  }
   Shape shape{std::move(sizes), {}, named<Loss>("loss", loss, LOSS_NAMES), n_samples, labels,
               weighted};
   for (const std::string& name : hidden)
@@ -48,17 +53,20 @@ void put(Problem<T>& problem, std::size_t start, Matrix<const T> X, nb::object y
          std::optional<Vector<const T>> weights) {
   const Shape& shape = problem.description();
   const std::size_t rows = X.shape(0);
-  expect(X.shape(1) == shape.sizes[0] && start + rows <= shape.samples, "X does not fit");
+  expect(X.shape(1) == shape.sizes[0] && start <= shape.samples && rows <= shape.samples - start,
+         "X does not fit");
   expect(weights.has_value() == shape.weighted && (!weights || weights->shape(0) == rows),
          "weights do not fit");
   const T* w = weights ? weights->data() : nullptr;
   if (shape.labels) {
-    auto numbers = nb::cast<Vector<const std::int64_t>>(y);
-    expect(numbers.shape(0) == rows, "y does not fit");
+    Vector<const std::int64_t> numbers;
+    expect(nb::try_cast(y, numbers, false) && numbers.shape(0) == rows, "y does not fit");
     problem.put(start, rows, X.data(), numbers.data(), nullptr, w);
   } else {
-    auto targets = nb::cast<Matrix<const T>>(y);
-    expect(targets.shape(0) == rows && targets.shape(1) == shape.sizes.back(), "y does not fit");
+    Matrix<const T> targets;
+    expect(nb::try_cast(y, targets, false) && targets.shape(0) == rows &&
+               targets.shape(1) == shape.sizes.back(),
+           "y does not fit");
     problem.put(start, rows, X.data(), nullptr, targets.data(), w);
   }
 }
@@ -93,7 +101,7 @@ std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta,
   {
     nb::gil_scoped_release released;
     outcome = problem.descend(theta.data(), velocity.data(), gradient.data(), losses.data(),
-                              losses.shape(0), {learning_rate, momentum, divisor, limit, seconds},
+                              losses.shape(0), {learning_rate, momentum, divisor, limit, seconds, stop.data()},
                               threads, poll);
   }
   if (failed) throw nb::python_error();
@@ -101,14 +109,18 @@ std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta,
 }
 
 template <class T> void bind(nb::module_& m, const char* name) {
+  // Never a converted copy: results go into the arrays themselves.
+  const auto exact = nb::arg().noconvert();
+  const nb::arg number;
   nb::class_<Problem<T>>(m, name)
       .def(nb::new_(&make_problem<T>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"),
                   nb::arg("n_samples"), nb::arg("labels"), nb::arg("weighted"), nb::arg("isa"))
       .def_prop_ro("isa", &Problem<T>::isa_name)
-      .def("put", &put<T>, nb::arg("start"), nb::arg("X"), nb::arg("y"),
-           nb::arg("weights").none())
-      .def("loss_and_gradient", &loss_and_gradient<T>)
-      .def("descend", &descend<T>);
+      .def("put", &put<T>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
+           nb::arg("weights").noconvert().none())
+      .def("loss_and_gradient", &loss_and_gradient<T>, exact, exact, number, number)
+      .def("descend", &descend<T>, exact, exact, exact, exact, number, number, number, number, exact,
+           number, number);
 }
 
 template <std::size_t n> nb::tuple names(const char* const (&values)[n]) {

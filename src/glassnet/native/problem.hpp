@@ -50,6 +50,7 @@ struct Descent {
   double divisor;  // of the loss and the gradient
   double limit;    // of the loss
   double seconds;  // the call returns soon after
+  const volatile std::uint8_t* stop = nullptr;  // or when this is set
 };
 
 struct Outcome {
@@ -97,7 +98,6 @@ template <class T> class Problem {
   const char* isa_name() const { return isa.name; }
   const Shape& description() const { return shape; }
   std::size_t parameters() const { return n_parameters; }
-  std::size_t target_width() const { return shape.labels ? 1 : shape.sizes.back(); }
 
   // Packs rows start, start + 1, ... of X [rows][inputs]; their targets, as class numbers or as rows
   // [rows][outputs]; their weights.
@@ -158,7 +158,7 @@ template <class T> class Problem {
             me.evaluate(me.theta.data(), rule.divisor, barrier, [&] {
               // Within an iteration only a slow one looks at the clock, block by block.
               return slow && clock.seconds() - began > 0.02 && poll();
-            }, clock.seconds() > rule.seconds);
+            }, clock.seconds() > rule.seconds || (rule.stop && *rule.stop));
         const bool bad = !(me.loss <= rule.limit);
         if (order == Order::cut || bad) {
           if (thread == 0) outcome.diverged = order != Order::cut;
@@ -330,7 +330,7 @@ template <class T> class Problem {
       }
       const double work = double(problem.shape.samples) *
                           double(problem.kernel_parameters + 10 * problem.panels.back());
-      const double most = std::min<double>(threads, double(problem.chunks));
+      const double most = std::clamp(double(threads), 1.0, double(problem.chunks));
       const int count = int(std::clamp(work / worthwhile, 1.0, most));
       for (int thread = 0; thread < count; ++thread) members.emplace_back(problem, sides, thread);
     }

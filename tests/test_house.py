@@ -42,7 +42,7 @@ HOUSE = {
     6: ["training"],
     7: ["checkpoints", "sweep_results", "sweeps"],
     8: ["plots", "report"],
-    9: ["experiments", "cli", "__main__"],
+    9: ["bench", "experiments", "cli", "__main__"],
 }
 RANK = {room: (floor, place) for floor, rooms in HOUSE.items() for place, room in enumerate(rooms)}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,17 +13,45 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Setting(click.Option):
-    """An option that sets a key of an experiment; {names} in its help is filled from a registry."""
+class Named(click.Option):
+    """An option whose help has {names}, filled in from a registry when help is asked for."""
 
-    def __init__(self, *args: Any, key: str, names: Callable[[], Sequence[str]] | None = None, **kw: Any):
-        super().__init__(*args, **kw)
-        self.key, self._names = key, names
+    def __init__(
+        self, *args: Any, names: Callable[[], Iterable[str]] | None = None, **settings: Any
+    ) -> None:
+        super().__init__(*args, **settings)
+        self._names = names
 
     def get_help_record(self, context: click.Context) -> tuple[str, str] | None:
-        if self._names is not None:
-            self.help = (self.help or "").format(names=", ".join(self._names()))
-        return super().get_help_record(context)
+        record = super().get_help_record(context)
+        if record is None or self._names is None:
+            return record
+        return record[0], record[1].format(names=", ".join(self._names()))
+
+
+class Setting(Named):
+    """An option that sets a key of an experiment; help adds what a table starts with."""
+
+    def __init__(self, *args: Any, key: str, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.key = key
+
+    def get_help_record(self, context: click.Context) -> tuple[str, str] | None:
+        record, default = super().get_help_record(context), _default(self.key)
+        if record is None or default is None:
+            return record
+        return record[0], f"{record[1]} [table: {default}]"
+
+
+def _default(key: str) -> str | None:
+    """What a key is where nothing sets it, as one would write the option."""
+    from glassnet.experiments.schema import TOP, known_keys
+
+    section, _, name = key.rpartition(".")
+    default = (known_keys(section, {}, "") if section else TOP)[name].default
+    if default is None or isinstance(default, bool):
+        return None
+    return ",".join(map(str, default)) if isinstance(default, list) else str(default)
 
 
 def names_between_commas(text: str) -> list[str]:
@@ -73,7 +101,12 @@ _TABLE = {
     ),
     "--ignore": ("data.ignore", names_between_commas, "A,B,...", "Columns to leave out."),
     "--task": ("data.task", str, "TASK", "{names}; by default as the target looks."),
-    "--test-fraction": ("data.test_fraction", float, "SHARE", "Share of the rows held back for the score."),
+    "--test-fraction": (
+        "data.test_fraction",
+        float,
+        "SHARE",
+        "Share of the rows held back for the score; of a table, 0.25.",
+    ),
     "--random-state": ("random_state", int, "SEED", "Seed of every random draw."),
 }
 _NETWORK = {

@@ -41,7 +41,8 @@ def train(
 
     EXPERIMENT is a built-in one (glassnet info lists them), a .toml file of your own, or a table
     (.csv or .parquet, with --target): features are standardized, rows are held back for the score,
-    and classes may be any labels.
+    and classes may be any labels. Options change the experiment's settings; [table: ...] is what a
+    table starts with.
 
     \b
     The folder then holds   model.safetensors   for glassnet predict and gn.load

@@ -71,7 +71,7 @@ def _generated(experiment: Experiment, random: RandomState) -> Samples:
         scale=(1.0,) * width,
         classes=tuple(range(int(y.max()) + 1)),
     )
-    train, test, note = split(y, experiment["data.test_fraction"] or 0, random)
+    train, test, note = split(y, experiment.test_fraction, random)
     names = tuple(f"class {label}" for label in made.classes or ())
     return Samples(
         X[train],
@@ -89,14 +89,13 @@ def _generated(experiment: Experiment, random: RandomState) -> Samples:
 def _from_table(experiment: Experiment, random: RandomState) -> Samples:
     # Relative to where the experiment's file lies, so that both can be moved together.
     table = read_table(experiment.folder / experiment["data.file"])
-    fraction = experiment["data.test_fraction"]
     data = prepare_table(
         table,
         experiment["data.target"],
         task=experiment["data.task"],
         features=experiment["data.features"],
         ignore=experiment["data.ignore"] or (),
-        test_fraction=0.25 if fraction is None else fraction,
+        test_fraction=experiment.test_fraction,
         random_state=random,
     )
     made = data.preprocessing

@@ -32,8 +32,7 @@ class Draws:
 
     def check_point(self) -> Parameters:
         """Draw the parameters for the gradient check; the stream goes on behind them."""
-        scheme = self.experiment["check.scheme"] or self.experiment["train.scheme"]
-        return self.network.initialize(self.random, scheme)
+        return self.network.initialize(self.random, self.experiment.check_scheme)
 
     def check(self, theta: Parameters) -> GradientCheck:
         """The gradient check at `theta`, on as many samples as are worth their time."""

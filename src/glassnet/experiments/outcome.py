@@ -39,17 +39,17 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._began = time.process_time()
+        self._began = time.perf_counter()
 
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
-        began = time.process_time()
+        began = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[part] = self.seconds.get(part, 0.0) + time.process_time() - began
+            self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - began
 
     @property
     def total(self) -> float:
         """Seconds since the watch was made."""
-        return time.process_time() - self._began
+        return time.perf_counter() - self._began

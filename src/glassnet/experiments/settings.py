@@ -69,6 +69,17 @@ class Experiment:
         return optimizer_from_dict({"name": self["train.optimizer"], **own, **settings})
 
     @property
+    def test_fraction(self) -> float:
+        """The share of the rows to hold back: a quarter of a table, nothing of what is generated."""
+        given = self["data.test_fraction"]
+        return float((0.25 if self["data.file"] else 0.0) if given is None else given)
+
+    @property
+    def check_scheme(self) -> str:
+        """The scheme of the gradient check's draw: that of training, unless it has its own."""
+        return str(self["check.scheme"] or self["train.scheme"])
+
+    @property
     def title(self) -> str:
         """What pictures and reports are headed with."""
         return str(self["title"] or self.name)
@@ -92,6 +103,8 @@ class Experiment:
         for name in SECTIONS:
             if section := self.section(name):
                 document[name] = section
+        document["data"]["test_fraction"] = self.test_fraction
+        document["check"]["scheme"] = self.check_scheme
         if "file" in document["data"]:  # so that the settings can be copied to another folder
             document["data"]["file"] = str((self.folder / document["data"]["file"]).absolute())
         if self.sweeps:

@@ -28,7 +28,7 @@ from glassnet.plots.scenes import (
 INPUTS = [1, 2, 5]
 WIDTHS = {"softmax": [2, 3]}  # a softmax over one output does not exist
 OUTPUTS = [(output, width) for output in gn.OUTPUTS for width in WIDTHS.get(output, [1, 2])]
-HOSTILE = r"$\frac{<script>alert('x')</script> & \bad _{ %{x} " + "very " * 40
+HOSTILE = r"$\frac{$ <script>alert('x')</script> & \bad _{ %{x} " + "very " * 40
 
 
 def make_run(
@@ -95,8 +95,7 @@ def circles_run(circles, circles_data):
 # ---- Every picture of every kind of network -----------------------------------------------------
 
 
-@pytest.mark.parametrize("hidden", [(), (3,)], ids=str)
-@pytest.mark.parametrize("inputs", INPUTS)
+@pytest.mark.parametrize(("inputs", "hidden"), [(1, (3,)), (2, ()), (2, (3,)), (5, (3,))], ids=str)
 @pytest.mark.parametrize(("output", "width"), OUTPUTS)
 def test_boundary_of_every_network_is_drawn_and_named(output, width, inputs, hidden, make_data):
     run = make_run((inputs, *hidden, width), output)
@@ -106,7 +105,7 @@ def test_boundary_of_every_network_is_drawn_and_named(output, width, inputs, hid
     axes, field = figure.axes[0], make_field(run)
     if inputs == 5:
         assert axes.get_xlabel().startswith("principal axis 1")
-        assert any("mean" in text for text in texts(figure))
+        assert "through the samples' mean" in " ".join(" ".join(texts(figure)).split())
     else:
         assert axes.get_xlabel() == "x₁"
     if field.is_class:
@@ -374,7 +373,7 @@ def test_axes_choose_the_plane_through_the_mean():
     assert_allclose(lifted, [X[:, 0].mean(), 8, X[:, 2].mean(), X[:, 3].mean(), 7])
     figure = plots.decision_boundary(run, X, np.arange(50) % 2, axes=("e", 1), feature_names=list("abcde"))
     assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("e", "b")
-    assert any("the other 3 at their mean" in text for text in texts(figure))
+    assert "the other 3 at their mean" in " ".join(" ".join(texts(figure)).split())
 
 
 def test_principal_axes_are_those_of_an_svd():

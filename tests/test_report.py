@@ -9,7 +9,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import glassnet as gn
-from glassnet.report import page, score, tables, traces
+from glassnet.plots.projection import spans
+from glassnet.plots.scenes import input_projection, make_field, make_grid
+from glassnet.report import interactive, page, score, tables, traces
 from glassnet.report.scores import confusion, percent
 
 INPUTS = [1, 2, 5]
@@ -172,6 +174,9 @@ def test_report_escapes_hostile_names(write):
         assert "%{x}" not in said
     label = made.pictures()["data"]["layout"]["xaxis"]["title"]["text"]
     assert label.startswith("&lt;/script&gt;")
+    # In space plotly draws entities as they stand.
+    label = made.pictures()["surface"]["layout"]["scene"]["xaxis"]["title"]["text"]
+    assert label.startswith("\u2039/script\u203a")
 
 
 def test_report_shows_all_samples_in_the_plane_and_says_how_many_in_space(write, circles, circles_data):
@@ -280,6 +285,31 @@ def test_esc_leaves_html_alone_and_escapes_the_rest():
         page.tag("b", "<i>", page.tag("i", "&"), class_='"')
         == '<b class="&quot;">&lt;i&gt;<i>&amp;</i></b>'
     )
+
+
+def test_each_class_keeps_its_own_part_of_a_surfaces_colors():
+    run = make_run((2, 6, 4), seed=3)
+    X = np.random.RandomState(0).randn(50, 2) * 3
+    field = make_field(run)
+    grid = make_grid(field, input_projection(run.network, X, None, None), spans(X, 2), 40)
+    (surface, *_) = interactive.surface_picture(grid)["data"]
+    color = unpacked(surface["surfacecolor"])
+    assert_array_equal(np.floor(color), grid.values.argmax(axis=-1))
+    # plotly cuts the scale into 256 steps: no value lies within one of another class's colours.
+    steps = 256 * color / surface["cmax"]
+    borders = 256 * np.arange(5) / surface["cmax"]
+    assert np.abs(steps[..., None] - borders).min() > 1
+    places = [place for place, _ in surface["colorscale"]]
+    assert places == sorted(places)
+    assert (places[0], places[-1]) == (0, 1)
+
+
+def test_no_tag_can_end_inside_a_pictures_numbers():
+    picture = {"data": [{"name": "</script><!--"}], "layout": {}}
+    made = Page(page.figure("one", "One", picture, "caption"))
+    assert made.pictures() == {"one": picture}
+    assert [tag for tag, _ in made.tags].count("script") == 1
+    assert "<" not in made.scripts["one-data"]
 
 
 def test_packed_arrays_come_back():

@@ -123,6 +123,11 @@ def test_every_network_resumes_bit_for_bit(engine):
         assert_same_path(run.resume(10), train(run.optimizer, iterations=50, engine=engine))
 
 
+def test_a_network_resumes_on_all_threads():
+    run = sweep(engine="native", threads=3).runs[0]
+    assert (run.threads, run.resume(1).threads) == (1, 3)
+
+
 def test_sweep_runs_as_many_networks_at_a_time_as_there_are_threads(monkeypatch):
     together, most, busy, lock = threading.Barrier(2, timeout=20), 0, 0, threading.Lock()
 
@@ -272,6 +277,9 @@ CURVES = {
     "flat above the baseline, below the start": (line((0, 3), (0.2, 1.5), (1, 1.5)), "plateau"),
     "a rise long ago": (line((0, 1.2), (0.3, 0.2), (0.5, 0.8), (0.7, 0.05), (1, 0.05)), "converged"),
     "over the cliff at the end": (line((0, 1.2), (0.2, 0.4), (0.95, 0.4), (1, 0.02)), "falling"),
+    "high, falling by more than a hundredth": (line((0, 1.2), (0.2, 0.4), (1, 0.25)), "falling"),
+    "high, falling, after a leap": (line((0, 1.2), (0.05, 6), (0.2, 0.4), (1, 0.25)), "falling"),
+    "low, though a little worse than at the start": (line((0, 0.05), (0.2, 0.09), (1, 0.09)), "converged"),
     "steep": (line((0, 1.2), (1, 0.3)), "falling"),
     "steep, down to low": (line((0, 1.2), (1, 0.05)), "falling"),
     "a slope of hardly anything": (line((0, 1.2), (1, 1.199)), "falling"),
@@ -392,6 +400,9 @@ def test_best_is_the_lowest_final_loss_among_those_that_did_not_diverge():
     # What blows up late may have been lower before than anything else.
     low, high = sorted(result.runs, key=lambda run: run.losses[-1])[::5]
     cells = SweepCell({}, "diverged", low), SweepCell({}, "unstable", high)
+    assert replace(result, cells=cells).best is cells[1]
+    runs = (replace(low, losses=np.array(losses)) for losses in ([1, 0.1, 0.9], [1, 0.5, 0.5]))
+    cells = tuple(SweepCell({}, "unstable", run) for run in runs)
     assert replace(result, cells=cells).best is cells[1]
     assert sweep(grid={"learning_rate": [1e5, 1e6]}).best is None
 

@@ -237,7 +237,6 @@ def _train_all(
                     future.result()  # raises what a network raised
             except BaseException:
                 stop[0] = 1  # the others need not finish
-                pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return [future.result() for future in futures], time.perf_counter() - began
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "plan.hpp"
+#include "rates.hpp"
 
 namespace glassnet {
 
@@ -14,6 +15,7 @@ struct Isa {
   bool usable;
   Pass<float> pass32;
   Pass<double> pass64;
+  MeasureRates rates32, rates64;
 };
 
 // Best first.
@@ -23,11 +25,13 @@ inline std::vector<Isa> isas() {
   const bool fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool wide = fma && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-  return {{"avx512", wide, avx512::pass32, avx512::pass64},
-          {"avx2", fma, avx2::pass32, avx2::pass64},
-          {"portable", true, portable::pass32, portable::pass64}};
+  return {{"avx512", wide, avx512::pass32, avx512::pass64, avx512::rates32, avx512::rates64},
+          {"avx2", fma, avx2::pass32, avx2::pass64, avx2::rates32, avx2::rates64},
+          {"portable", true, portable::pass32, portable::pass64, portable::rates32,
+           portable::rates64}};
 #else
-  return {{"portable", true, portable::pass32, portable::pass64}};
+  return {{"portable", true, portable::pass32, portable::pass64, portable::rates32,
+           portable::rates64}};
 #endif
 }
 

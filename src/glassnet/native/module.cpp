@@ -123,6 +123,23 @@ template <class T> void bind(nb::module_& m, const char* name) {
            number, number);
 }
 
+nb::dict issue_rates(const std::string& isa, int bits, double seconds) {
+  expect(bits == 32 || bits == 64, "bits is 32 or 64");
+  const Isa chosen = choose_isa(isa);
+  Rates rates;
+  {
+    nb::gil_scoped_release released;
+    rates = (bits == 32 ? chosen.rates32 : chosen.rates64)(seconds);
+  }
+  nb::dict named;
+  named["lanes"] = rates.lanes;
+  named["fma"] = rates.fma;
+  named["add"] = rates.add;
+  named["divide"] = rates.divide;
+  named["mixed"] = rates.mixed;
+  return named;
+}
+
 template <std::size_t n> nb::tuple names(const char* const (&values)[n]) {
   nb::list list;
   for (const char* value : values) list.append(value);
@@ -140,6 +157,8 @@ NB_MODULE(_native, m) {
       if (isa.usable) usable.append(isa.name);
     return nb::tuple(usable);
   });
+  m.attr("BUILD") = GLASSNET_BUILD;
+  m.def("issue_rates", &issue_rates, nb::arg("isa"), nb::arg("bits"), nb::arg("seconds") = 0.04);
   bind<float>(m, "Problem32");
   bind<double>(m, "Problem64");
 }

@@ -252,7 +252,7 @@ def decision_boundary(
     'x₁'
 
     The samples of a slice lie off the plane: one may stand on the other side of the line and still
-    be classified rightly. Rings go by the sample itself.
+    be classified correctly. Rings go by the sample itself.
     """
     samples = as_samples(X, width=run.network.sizes[0])
     field = make_field(run, class_names, output)
@@ -422,4 +422,4 @@ def _score(cloud: Cloud, is_class: bool) -> str:
     n = len(cloud.points)
     if not is_class or cloud.wrong is None:
         return f"{n:,} samples"
-    return f"{n - _wrong(cloud):,} of {n:,} samples classified rightly"
+    return f"{n - _wrong(cloud):,} of {n:,} samples classified correctly"

@@ -54,7 +54,7 @@ def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str =
     >>> import glassnet as gn
     >>> grid = {"learning_rate": [0.1, 1.0], "momentum": [0.0, 0.5, 0.9]}
     >>> result = gn.sweep(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], grid=grid, random_state=0)
-    >>> [axes.get_title() for axes in gn.plots.sweep_losses(result).axes]
+    >>> [axes.get_title(loc="left") for axes in gn.plots.sweep_losses(result).axes]
     ['learning rate 0.1', 'learning rate 1']
     """
     names = list(result.grid)

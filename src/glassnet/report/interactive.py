@@ -202,12 +202,14 @@ def _winners(grid: Grid, strength: float, key: str) -> Trace:
     count = len(grid.field.names)
     P = np.nan_to_num(grid.values)
     lead = np.clip((P.max(axis=-1) - 1 / count) / (1 - 1 / count), 0, 1)
+    # plotly's surfaces have 256 colours: each class keeps clear of its neighbours' ends of the scale.
     scale: list[list[Any]] = []
     for i, color in enumerate(style.class_colors(count)):
-        scale.append([i / count, "#ffffff"])
-        scale.append([1 if i == count - 1 else (i + 0.999) / count, hex_color(style.tint(color, strength))])
+        full = hex_color(style.tint(color, strength))
+        scale += [[i / count, "#ffffff"], [(i + 0.1) / count, "#ffffff"], [(i + 0.85) / count, full]]
+        scale.append([1 if i == count - 1 else (i + 0.999) / count, full])
     low, high = ("zmin", "zmax") if key == "z" else ("cmin", "cmax")
-    number = P.argmax(axis=-1) + np.minimum(lead, 0.998)
+    number = P.argmax(axis=-1) + 0.1 + 0.75 * lead
     return {key: packed(number), low: 0, high: count, "colorscale": scale}
 
 

@@ -22,6 +22,7 @@ Picture = dict[str, Any]
 VIRIDIS = "Viridis"
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+_NO_TAGS = str.maketrans("<>{}", "\u2039\u203a()")
 _EXACT = {"color": style.INK, "width": 2, "simplify": False}
 
 
@@ -183,7 +184,8 @@ def make_scene(
     axes = {}
     for axis, label, span in zip("xyz", labels, box, strict=True):
         axes[f"{axis}axis"] = {
-            "title": {"text": text(label, 28)},
+            # Drawn as it stands, entities and all; what would be a tag gets other brackets.
+            "title": {"text": style.tidy(label, 28).translate(_NO_TAGS)},
             "range": [float(span[0]), float(span[1])],
             "backgroundcolor": "#f6f6f6",
             "showbackground": True,

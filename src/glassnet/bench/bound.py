@@ -1,0 +1,152 @@
+"""Floor 9: the least time that an iteration can take: instructions counted, over rates just measured.
+
+The count is of vector instructions for one vector of samples, of the formulas that the engine uses
+(``native/math.hpp``, ``functions.hpp``, ``heads.hpp``), a two-class softmax being one output: whoever
+wants the same accuracy from the same polynomials needs them all. Nothing else is counted: no load or
+store, no loop, none of the work that is done once per block or once per iteration (logarithms of
+products, folding of lanes, the update, waiting for the other thread), and no multiplication by -1,
+since a sign can go into the weights. A table of powers in place of a longer polynomial would be
+another formula.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from glassnet import native
+
+COEFFICIENTS = {"float64": 10, "float32": 5}
+"""Of the polynomial in e^r = 1 + r + r^2 p(r)."""
+
+HIDDEN, INPUTS = 3, 2
+
+
+@dataclass(frozen=True)
+class Count:
+    """Vector instructions: fma with its kind and multiplications; additions and subtractions; minima and
+    maxima; shifts, logic, comparisons and blends; divisions."""
+
+    fma: int = 0
+    add: int = 0
+    min_max: int = 0
+    bits: int = 0
+    divide: int = 0
+
+    def __add__(self, other: Count) -> Count:
+        names = (field.name for field in fields(Count))
+        return Count(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+    def __mul__(self, times: int) -> Count:
+        return Count(**{field.name: getattr(self, field.name) * times for field in fields(Count)})
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A step of the pass and what it takes for one vector of samples."""
+
+    name: str
+    count: Count
+    why: str
+
+
+def exponential(coefficients: int) -> Count:
+    """e^x for x in range: n = round(x / ln 2), r = x - n ln 2 in two parts, 2^n (1 + r + r^2 p(r))."""
+    reduction = Count(fma=1 + 2, add=1, bits=1)  # n by adding and taking off a number; a shift makes 2^n
+    polynomial = Count(fma=1 + (coefficients - 1))  # r^2, then one fma for each coefficient but one
+    return reduction + polynomial + Count(fma=2)  # r^2 p + r, and the scale
+
+
+def phases(precision: str) -> tuple[Phase, ...]:
+    """The pass over a 2-3-2 network, phase by phase."""
+    e = exponential(COEFFICIENTS[precision])
+    head = Count(fma=2, add=4, min_max=1, bits=2, divide=1)
+    return (
+        Phase("hidden Z", Count(fma=INPUTS) * HIDDEN, "an fma per weight; the bias starts the sum"),
+        Phase(
+            "hidden activations",
+            (Count(min_max=2) + e + Count(add=1, divide=1)) * HIDDEN,
+            "clip, e^-z, 1 / (1 + e^-z), per unit",
+        ),
+        Phase("output Z", Count(fma=HIDDEN), "one output for two classes"),
+        Phase("e^-abs(z)", Count(bits=1, min_max=1) + e, "sign, clip, exponential"),
+        Phase(
+            "error and loss",
+            head,
+            "1 + e^-abs(z), compare, blend, divide, - y; max(z, 0), - y z, sum; product; sum of errors",
+        ),
+        Phase(
+            "hidden error and output gradient",
+            Count(fma=4, add=1) * HIDDEN,
+            "w delta, h - h^2, their product, h delta, sum of errors, per unit",
+        ),
+        Phase("input gradient", Count(fma=INPUTS) * HIDDEN, "an fma per weight"),
+    )
+
+
+def total(precision: str) -> Count:
+    """All phases together."""
+    return sum((phase.count for phase in phases(precision)), Count())
+
+
+def count_table() -> str:
+    """The count as a Markdown table, both precisions side by side: "float64 / float32"."""
+    kinds = {
+        "fma": "fma, mul",
+        "add": "add, sub",
+        "min_max": "min, max",
+        "bits": "bits",
+        "divide": "divide",
+    }
+    lines = [f"| per vector of samples | {' | '.join(kinds.values())} | what for |"]
+    lines.append("|---|" + "---:|" * len(kinds) + "---|")
+
+    def cells(double: Count, single: Count) -> str:
+        pairs = [(getattr(double, kind), getattr(single, kind)) for kind in kinds]
+        return " | ".join(f"{a} / {b}" if a != b else f"{a}" if a else "" for a, b in pairs)
+
+    for double, single in zip(phases("float64"), phases("float32"), strict=True):
+        lines.append(f"| {double.name} | {cells(double.count, single.count)} | {double.why} |")
+    lines.append(f"| **all** | {cells(total('float64'), total('float32'))} | float64 / float32 |")
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The least seconds of an iteration on one thread, and what sets them."""
+
+    seconds: float
+    limit: str
+    terms: Mapping[str, float]
+
+    def on(self, threads: int) -> float:
+        """Seconds on so many threads, each with a core of its own."""
+        return self.seconds / threads
+
+
+def bound(precision: str, n_samples: int, rates: Mapping[str, float]) -> Bound:
+    """The bound from `rates`: samples per vector ("lanes") and seconds per instruction.
+
+    Three things can be short, and the pass takes at least the longest of them: the units for fma, the
+    divider, and room to issue all arithmetic, at the rate of a mix that keeps every unit busy. "bits"
+    are left out, since other units may take them.
+    """
+    count = total(precision)
+    vectors = math.ceil(n_samples / rates["lanes"])
+    arithmetic = count.fma + count.add + count.min_max + count.divide
+    terms = {
+        "fma": vectors * count.fma * rates["fma"],
+        "divide": vectors * count.divide * rates["divide"],
+        "all arithmetic": vectors * arithmetic * min(rates["mixed"], rates["fma"], rates["add"]),
+    }
+    limit = max(terms, key=lambda name: terms[name])
+    return Bound(terms[limit], limit, terms)
+
+
+def measure_rates(isa: str, precision: str, seconds: float = 0.04) -> dict[str, Any]:
+    """What one core of this machine issues now: "lanes" in a vector, and seconds per vector instruction."""
+    assert native.module is not None  # whoever asks has run the native engine
+    rates: dict[str, Any] = native.module.issue_rates(isa, 64 if precision == "float64" else 32, seconds)
+    return rates

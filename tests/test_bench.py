@@ -214,7 +214,7 @@ def test_rounds_take_turns_forwards_and_backwards_and_start_afresh():
 
 
 def test_ratio_is_the_median_of_each_rounds():
-    assert timing.ratio([1.0, 10.0, 300.0], [1.0, 5.0, 100.0]) == 2.0
+    assert timing.ratio([10.0, 1.0, 300.0], [1.0, 5.0, 100.0]) == 3.0
 
 
 def test_slice_is_filled_with_iterations(job):
@@ -457,7 +457,8 @@ def test_chart_has_a_bar_for_everybody_and_a_mark_for_each_bound(monkeypatch):
         ({"peers": ["jaxx"]}, InputError, "Did you mean 'jax'"),
         ({"peers": "jax"}, InputTypeError, "a list of names"),
         ({"peers": 3}, InputTypeError, "a list of names"),
-        ({"n_samples": 0}, InputError, "circles"),
+        ({"n_samples": 0}, InputError, "expected 100 or more"),
+        ({"n_samples": 5e4}, InputTypeError, "whole number"),
         ({"output": 3}, InputTypeError, "output is text"),
     ],
 )

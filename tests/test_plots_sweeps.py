@@ -225,6 +225,7 @@ def test_heatmap_says_loss_and_status_of_every_network(result):
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("momentum", "learning rate")
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "0.9"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["0.1", "0.2", "0.4"]
+    assert axes.get_ylim() == (-0.5, 2.5)  # values grow upward
     assert bar.get_ylabel() == "summed cross-entropy"
     placed = {}
     for text in axes.texts:

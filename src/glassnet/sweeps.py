@@ -106,7 +106,7 @@ def sweep(
         SweepCell(
             {name: getattr(run.optimizer, name) for name in chosen},
             assess(run, baseline, converged_below),
-            replace(run, _problem=problem),  # resumes on all cores
+            run,
         )
         for run in runs
     )

@@ -57,7 +57,7 @@ def run_benchmark(
 
     ``benchmarks/README.md`` tells how it is measured and how the bound is counted.
     """
-    check_settings(rounds, seconds)
+    check_settings(rounds, seconds, n_samples)
     chosen = choose_peers(peers)
     files = _files(output)
     say = _silent if quiet else _progress

@@ -13,7 +13,7 @@ import numpy as np
 from glassnet import __version__, native
 from glassnet.activations import Array
 from glassnet.bench import frameworks, notebook
-from glassnet.bench.job import SIZES, BenchmarkError, Contestant, Job, split
+from glassnet.bench.job import N_SAMPLES, SIZES, BenchmarkError, Contestant, Job, split
 from glassnet.engine import prepare, thread_count
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.network import Network
@@ -240,12 +240,13 @@ def choose_peers(names: Iterable[str] | None) -> list[Peer]:
     return [peer for peer in PEERS.values() if peer.name in wanted or peer.name in ALWAYS]
 
 
-def check_settings(rounds: object, seconds: object) -> None:
-    """InputError or InputTypeError where the rounds or the seconds of a slice make no sense."""
-    if isinstance(rounds, bool) or not isinstance(rounds, int):
-        raise InputTypeError(f"rounds is a whole number, not {rounds!r}.")
-    if rounds < 1:
-        raise InputError(f"rounds is {rounds}; expected 1 or more, such as 7.")
+def check_settings(rounds: object, seconds: object, n_samples: object) -> None:
+    """InputError or InputTypeError where rounds, the seconds of a slice or the samples make no sense."""
+    for name, value, least, usual in (("rounds", rounds, 1, 7), ("n_samples", n_samples, 100, N_SAMPLES)):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InputTypeError(f"{name} is a whole number, not {value!r}.")
+        if value < least:
+            raise InputError(f"{name} is {value}; expected {least} or more, such as {usual}.")
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise InputTypeError(f"seconds is a number, not {seconds!r}.")
     if not 0 < seconds < 3600:

@@ -98,7 +98,7 @@ def make_samples(
 ) -> list[Trace]:
     """Dots in two or three dimensions, a trace for each class or one with a colour scale."""
     solid = points.shape[1] == 3
-    size = 1.8 if solid else max(2.4, 1.6 * style.dot_size(len(points)))
+    size = max(1.8, style.dot_size(len(points))) if solid else max(2.4, 1.6 * style.dot_size(len(points)))
     kind = "scatter3d" if solid else "scattergl"
     where = "<br>".join(
         f"{text(label, 24)} %{{{axis}:.4g}}" for axis, label in zip("xyz", labels, strict=False)

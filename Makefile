@@ -1,6 +1,7 @@
 # make run     set up the environment, build, and do the notebook's whole job into results/circles
 # make test    set up the environment, build, and run the linters and all tests
 # make bench   time one iteration against every peer (installs them), into benchmarks/results
+# make same-bits  compare the native engine's bits between instruction sets (and aarch64, under qemu)
 # make format  format the sources
 
 PYTHON ?= python3
@@ -22,6 +23,20 @@ bench: .venv/installed-bench
 format: .venv/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# With Debian's g++-aarch64-linux-gnu and qemu-user-static it compares aarch64 too.
+SAME_BITS = PATH="$(CURDIR)/$(BIN):$$PATH" && cmake -G Ninja -S tests/native -B
+AARCH64 = -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++
+
+same-bits: .venv/tools
+	$(SAME_BITS) build/same-bits && cmake --build build/same-bits
+	build/same-bits/same_bits > build/same-bits.txt
+	grep ' all$$' build/same-bits.txt
+	if command -v aarch64-linux-gnu-g++ && command -v qemu-aarch64-static; then \
+	    $(SAME_BITS) build/same-bits-aarch64 $(AARCH64) && cmake --build build/same-bits-aarch64 && \
+	    qemu-aarch64-static build/same-bits-aarch64/same_bits > build/same-bits-aarch64.txt && \
+	    grep '^portable' build/same-bits.txt | diff - build/same-bits-aarch64.txt && echo aarch64: the same; \
+	fi
 
 clean:
 	rm -rf .venv build dist results
@@ -48,4 +63,4 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 	$(INSTALL) ".[bench]"
 	touch $@ .venv/installed-run
 
-.PHONY: run test bench format clean
+.PHONY: run test bench same-bits format clean

@@ -253,8 +253,8 @@ def operations(text):
 
 def test_count_is_that_of_the_formulas_in_the_source():
     reduction = operations(source("math.hpp", "GLASSNET_INLINE Reduced<P> reduce("))
-    rest = operations(source("math.hpp", "P expm1_of_rest("))
-    scale = operations(source("math.hpp", "P exp(const Reduced<P>& x)"))
+    rest = operations(source("math.hpp", "Expanded<P> expand("))
+    scale = operations(source("math.hpp", "P exp(const Expanded<P>& x)", " }"))
     clip = operations(source("math.hpp", "P clip("))
     logistic = operations(source("functions.hpp", "P last(", "\n  }"))
     back = operations(source("functions.hpp", "P back(", "\n  }"))

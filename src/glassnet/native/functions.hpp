@@ -12,9 +12,11 @@ struct Logistic {
   template <class P> GLASSNET_INLINE static Reduced<P> first(const P& z) {
     return reduce<-1>(clip(z, Constants<typename P::Scalar>::largest));
   }
-  template <class P> GLASSNET_INLINE static P middle(const Reduced<P>& x) { return exp(x); }
-  template <class P> GLASSNET_INLINE static P last(const P& e) {
-    return P::all(1) / (P::all(1) + e);
+  template <class P> GLASSNET_INLINE static Expanded<P> middle(const Reduced<P>& x) {
+    return expand(x);
+  }
+  template <class P> GLASSNET_INLINE static P last(const Expanded<P>& e) {
+    return P::all(1) / exp_plus(e, 1);
   }
   template <class P> GLASSNET_INLINE static P back(const P& v, const P& h) {
     return v * fnma(h, h, h);
@@ -25,8 +27,12 @@ struct Tanh {
   template <class P> GLASSNET_INLINE static Reduced<P> first(const P& z) {
     return reduce<2>(clip(z, 20));  // tanh is 1 in either precision from there on
   }
-  template <class P> GLASSNET_INLINE static P middle(const Reduced<P>& x) { return expm1(x); }
-  template <class P> GLASSNET_INLINE static P last(const P& em) { return em / (em + P::all(2)); }
+  template <class P> GLASSNET_INLINE static Expanded<P> middle(const Reduced<P>& x) {
+    return expand(x);
+  }
+  template <class P> GLASSNET_INLINE static P last(const Expanded<P>& e) {
+    return exp_plus(e, -1) / exp_plus(e, 1);
+  }
   template <class P> GLASSNET_INLINE static P back(const P& v, const P& h) {
     return v * fnma(h, h, P::all(1));
   }

@@ -52,22 +52,19 @@ template <class T> class LossSum {
 
 // Binary cross-entropy over the logistic function, for one output:
 //   xi = max(z, 0) - y z + log(1 + e^-|z|),   delta = 1 / (1 + e^-z) - y.
-// `z_at(sample)` computes or loads Z, so that a narrow layer's product needs no panel.
-template <class T, bool weighted, class ZAt>
-double binary_cross_entropy(ZAt z_at, const T* y, Samples<T> samples, T* delta, LaneSum<T>& bias) {
+template <class T, bool weighted>
+double binary_cross_entropy(T* Z, const T* y, Samples<T> samples, LaneSum<T>& bias) {
   using P = Pack<T, 1>;
   LossSum<T> loss(1.0);
   in_three_steps<T>(
       samples.begin, samples.end,
       [&](std::size_t s) GLASSNET_LAMBDA {
-        P z = z_at(s);
-        z.store(delta + s);
-        return reduce_negative(bit_or(z, P::all(T(-0.0))));  // of -|z|
+        return reduce_negative(bit_or(P::load(Z + s), P::all(T(-0.0))));  // of -|z|
       },
-      [](const Reduced<P>& x) GLASSNET_LAMBDA { return exp(x); },
-      [&](const P& e, std::size_t s) GLASSNET_LAMBDA {
+      [](const Reduced<P>& x) GLASSNET_LAMBDA { return expand(x); },
+      [&](const Expanded<P>& x, std::size_t s) GLASSNET_LAMBDA {
         const P zero = P::all(0), one = P::all(1);
-        P z = P::load(delta + s), target = P::load(y + s), factor = one + e;
+        P z = P::load(Z + s), target = P::load(y + s), e = exp(x), factor = one + e;
         P d = if_ge(z, zero, one, e) / factor - target;
         P part = fnma(target, z, max(zero, z));
         if constexpr (weighted) {
@@ -77,7 +74,7 @@ double binary_cross_entropy(ZAt z_at, const T* y, Samples<T> samples, T* delta, 
         } else {
           loss.add(part, factor);
         }
-        d.store(delta + s);
+        d.store(Z + s);
         bias.add(d);
       });
   return loss.total();
@@ -85,14 +82,14 @@ double binary_cross_entropy(ZAt z_at, const T* y, Samples<T> samples, T* delta, 
 
 // Half the squared error, for one output: xi = 1/2 (z - y)^2, delta = z - y.
 template <class T, bool weighted>
-double squared_error(const T* Z, const T* y, Samples<T> samples, T* delta, LaneSum<T>& bias) {
+double squared_error(T* Z, const T* y, Samples<T> samples, LaneSum<T>& bias) {
   LaneSum<T> loss;
   for_packs<T>(samples.begin, samples.end, [&](auto pack, std::size_t at) GLASSNET_LAMBDA {
     using P = decltype(pack);
     P error = P::load(Z + at) - P::load(y + at), d = error;
     if constexpr (weighted) d = P::load(samples.weights + at) * error;
     loss.add_product(d, error * P::all(T(0.5)));
-    d.store(delta + at);
+    d.store(Z + at);
     bias.add(d);
   });
   return loss.total();
@@ -119,7 +116,7 @@ double cross_entropy(T* Z, const T* Y, bool labels, std::size_t classes, std::si
     for (std::size_t c = 0; c < classes; ++c) {
       P shifted = P::load(z + c * stride) - m;
       picked = fma(target(c), shifted, picked);
-      P e = exp(reduce_negative(shifted));
+      P e = exp(expand(reduce_negative(shifted)));
       sum = sum + e;
       e.store(z + c * stride);
     }

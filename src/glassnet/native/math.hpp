@@ -175,15 +175,18 @@ template <int factor, class P> GLASSNET_INLINE Reduced<P> reduce(const P& x) {
   P r = fnma(n, P::all(C::ln2_lo), fnma(n, P::all(C::ln2_hi), x * P::all(factor)));
   return {shift_left<C::mantissa>(rounded), r};
 }
-template <class P> GLASSNET_INLINE P expm1_of_rest(const P& r) {
-  P r2 = r * r;
-  return fma(r2, polynomial(Constants<typename P::Scalar>::expm1, r, r2), r);
+// The same as scale (1 + p).
+template <class P> struct Expanded {
+  P scale, p;
+};
+template <class P> GLASSNET_INLINE Expanded<P> expand(const Reduced<P>& x) {
+  P r2 = x.r * x.r;
+  return {x.scale, fma(r2, polynomial(Constants<typename P::Scalar>::expm1, x.r, r2), x.r)};
 }
-template <class P> GLASSNET_INLINE P exp(const Reduced<P>& x) {
-  return fma(x.scale, expm1_of_rest(x.r), x.scale);
-}
-template <class P> GLASSNET_INLINE P expm1(const Reduced<P>& x) {
-  return fma(x.scale, expm1_of_rest(x.r), x.scale - P::all(1));
+template <class P> GLASSNET_INLINE P exp(const Expanded<P>& x) { return fma(x.scale, x.p, x.scale); }
+// e^x + c for a small whole number c.
+template <class P> GLASSNET_INLINE P exp_plus(const Expanded<P>& x, int c) {
+  return fma(x.scale, x.p, x.scale + P::all(c));
 }
 
 // NaN passes through both, because min and max give their second operand.

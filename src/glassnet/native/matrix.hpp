@@ -53,10 +53,52 @@ void product_rows(Rows<T> A, std::size_t inputs, Weights<T> W, const T* b, std::
   for (; s < samples; s += width) product_tile<T, O, 1>(A, inputs, W, b, o, s, Z, A.stride);
 }
 
+inline constexpr std::size_t NARROW = 4;
+
+// Calls f with 1, 2, 3 or 4 as a compile-time number.
+template <int n> struct Number {
+  static constexpr int value = n;
+};
+template <class F> void with_narrow(std::size_t n, F f) {
+  switch (n) {
+    case 1: return f(Number<1>());
+    case 2: return f(Number<2>());
+    case 3: return f(Number<3>());
+    default: return f(Number<4>());
+  }
+}
+
+// The same from N inputs to O outputs with all their weights in registers.
+template <class T, int N, int O>
+void narrow_product(Rows<T> A, Weights<T> W, const T* b, std::size_t o, std::size_t samples, T* Z) {
+  using V = Vec<T>;
+  V w[O][N], bias[O];
+  for (int j = 0; j < O; ++j) {
+    bias[j] = V::all(b ? b[o + j] : T(0));
+    for (int i = 0; i < N; ++i) w[j][i] = V::all(W(i, o + j));
+  }
+  for (std::size_t s = 0; s < samples; s += V::width) {
+    V a[N];
+    for (int i = 0; i < N; ++i) a[i] = A.load(i, s);
+    for (int j = 0; j < O; ++j) {
+      V z = bias[j];
+      for (int i = 0; i < N; ++i) z = fma(w[j][i], a[i], z);
+      z.store(Z + (o + j) * A.stride + s);
+    }
+  }
+}
+
 // Z[o] = b[o] + sum_i W(i, o) A[i] for all outputs; b may be null. Panels share one stride.
 template <class T>
 void product(Rows<T> A, std::size_t inputs, Weights<T> W, const T* b, std::size_t outputs,
              std::size_t samples, T* Z) {
+  if (inputs <= NARROW)
+    return with_narrow(inputs, [&](auto n) {
+      for (std::size_t o = 0; o < outputs; o += NARROW)
+        with_narrow(outputs - o < NARROW ? outputs - o : NARROW, [&](auto m) {
+          narrow_product<T, n.value, m.value>(A, W, b, o, samples, Z);
+        });
+    });
   std::size_t o = 0;
   for (; o + 4 <= outputs; o += 4) product_rows<T, 4>(A, inputs, W, b, o, samples, Z);
   switch (outputs - o) {
@@ -117,36 +159,6 @@ void weight_gradient(Rows<T> A, std::size_t inputs, Rows<T> D, std::size_t outpu
     case 3: return gradient_rows<T, 3>(A, i, D, outputs, samples, gradient);
     case 2: return gradient_rows<T, 2>(A, i, D, outputs, samples, gradient);
     case 1: return gradient_rows<T, 1>(A, i, D, outputs, samples, gradient);
-  }
-}
-
-// Z of one output from at most 4 inputs, with the weights in registers: for loops that go on with it.
-template <class T, int N> struct Affine {
-  const T* rows[N];
-  T w[N], b;
-  Affine(Rows<T> A, Weights<T> W, T bias, std::size_t output) : b(bias) {
-    for (int i = 0; i < N; ++i) rows[i] = A.data + i * A.stride, w[i] = W(i, output);
-  }
-  GLASSNET_INLINE Pack<T, 1> operator()(std::size_t sample) const {
-    using P = Pack<T, 1>;
-    P z = P::all(b);
-    for (int i = 0; i < N; ++i) z = fma(P::all(w[i]), P::load(rows[i] + sample), z);
-    return z;
-  }
-};
-
-inline constexpr std::size_t NARROW = 4;
-
-// Calls f with 1, 2, 3 or 4 as a compile-time number.
-template <int n> struct Number {
-  static constexpr int value = n;
-};
-template <class F> void with_narrow(std::size_t n, F f) {
-  switch (n) {
-    case 1: return f(Number<1>());
-    case 2: return f(Number<2>());
-    case 3: return f(Number<3>());
-    default: return f(Number<4>());
   }
 }
 

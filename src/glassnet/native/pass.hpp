@@ -1,9 +1,9 @@
 // One pass forward and back over one block of samples.
 //
 // A block is small enough to stay in the nearest cache while it goes through one simple loop after
-// the other. Layers of at most NARROW inputs or outputs take fused loops, since their products are
-// cheaper than storing and loading a panel; wider ones go through matrix.hpp. Both sum in the same
-// order.
+// the other. On the way back, layers of at most NARROW outputs take one fused loop, since their
+// products are cheaper than storing and loading a panel; wider ones go through matrix.hpp. Both sum in
+// the same order.
 #pragma once
 
 #include "heads.hpp"
@@ -66,26 +66,14 @@ template <class T> class BlockPass {
   void forward(std::size_t l, std::size_t at) {
     const std::size_t inputs = plan.widths[l - 1], outputs = plan.widths[l];
     T* H = panel(l);
-    using P = Pack<T, 1>;
+    product(input(l), inputs, weights(l, at), bias(l, at), outputs, padded, H);
     with_activation(plan.activations[l - 1], [&](auto f) {
-      auto row = [&](T* h, const auto& z_at) {
+      for (T* h = H; h < H + outputs * stride; h += stride)
         in_three_steps<T>(
-            0, padded, [&](std::size_t s) GLASSNET_LAMBDA { return f.first(z_at(s)); },
+            0, padded,
+            [&](std::size_t s) GLASSNET_LAMBDA { return f.first(Pack<T, 1>::load(h + s)); },
             [&](const auto& x) GLASSNET_LAMBDA { return f.middle(x); },
             [&](const auto& x, std::size_t s) GLASSNET_LAMBDA { f.last(x).store(h + s); });
-      };
-      if (inputs <= NARROW) {
-        with_narrow(inputs, [&](auto n) {
-          for (std::size_t o = 0; o < outputs; ++o) {
-            const Affine<T, n.value> affine(input(l), weights(l, at), bias(l, at)[o], o);
-            row(H + o * stride, [&](std::size_t s) GLASSNET_LAMBDA { return affine(s); });
-          }
-        });
-      } else {
-        product(input(l), inputs, weights(l, at), bias(l, at), outputs, padded, H);
-        for (T* h = H; h < H + outputs * stride; h += stride)
-          row(h, [&](std::size_t s) GLASSNET_LAMBDA { return P::load(h + s); });
-      }
     });
   }
 
@@ -101,9 +89,8 @@ template <class T> class BlockPass {
     const std::size_t l = plan.layers, inputs = plan.widths[l - 1], outputs = plan.widths[l];
     const T* Y = plan.Y + first * plan.target_rows * stride;
     const Samples<T> fast{0, full, nullptr}, slow{full, padded, w};
-    const bool fused = inputs <= NARROW && plan.loss == Loss::binary_cross_entropy;
     T* output = panel(l);
-    if (!fused) product(input(l), inputs, weights(l, at), bias(l, at), outputs, padded, output);
+    product(input(l), inputs, weights(l, at), bias(l, at), outputs, padded, output);
     double loss = 0;
     if (plan.loss == Loss::cross_entropy) {
       loss += cross_entropy<T, false>(output, Y, plan.labels, outputs, stride, fast);
@@ -118,23 +105,15 @@ template <class T> class BlockPass {
       return loss;
     }
     for (std::size_t o = 0; o < outputs; ++o) {
-      T* delta = output + o * stride;
+      T* z = output + o * stride;
       const T* y = Y + o * stride;
       LaneSum<T> sum;
-      auto entropy = [&](auto z_at) {
-        loss += binary_cross_entropy<T, false>(z_at, y, fast, delta, sum);
-        if (slow.begin < slow.end) loss += binary_cross_entropy<T, true>(z_at, y, slow, delta, sum);
-      };
       if (plan.loss == Loss::squared_error) {
-        loss += squared_error<T, false>(delta, y, fast, delta, sum);
-        loss += squared_error<T, true>(delta, y, slow, delta, sum);
-      } else if (fused) {
-        with_narrow(inputs, [&](auto n) {
-          const Affine<T, n.value> affine(input(l), weights(l, at), bias(l, at)[o], o);
-          entropy([&](std::size_t s) GLASSNET_LAMBDA { return affine(s); });
-        });
+        loss += squared_error<T, false>(z, y, fast, sum);
+        loss += squared_error<T, true>(z, y, slow, sum);
       } else {
-        entropy([&](std::size_t s) GLASSNET_LAMBDA { return Pack<T, 1>::load(delta + s); });
+        loss += binary_cross_entropy<T, false>(z, y, fast, sum);
+        if (slow.begin < slow.end) loss += binary_cross_entropy<T, true>(z, y, slow, sum);
       }
       bias_gradient(l, at)[o] += sum.total();
     }

@@ -216,10 +216,11 @@ template <class T> class Problem {
   // that it was cut short.
   enum class Order { go, leave, cut };
 
-  struct alignas(64) Side {
-    std::vector<double> gradients, losses;  // a chunk's each
-    std::atomic<std::size_t> next{0};       // the chunk to take
-    std::atomic<Order> order{Order::go};
+  struct Side {
+    Aligned<double> sums;  // each chunk's gradient, then its loss
+    // On cache lines of their own: all threads write the one and read the other all the time.
+    alignas(64) std::atomic<std::size_t> next{0};  // the chunk to take
+    alignas(64) std::atomic<Order> order{Order::go};
   };
 
   // One thread's copy of the state, and its room.
@@ -269,27 +270,28 @@ template <class T> class Problem {
         mine.order.store(order, std::memory_order_relaxed);
         sides[side].next.store(0, std::memory_order_relaxed);
       }
-      const std::size_t stride = problem.chunk_stride();
+      const std::size_t stride = problem.chunk_stride(), count = problem.kernel_parameters;
+      double* const chunk_sums = mine.sums.get();
       for (std::size_t c; (c = mine.next.fetch_add(1, std::memory_order_relaxed)) < problem.chunks;) {
-        double* sum = mine.gradients.data() + c * stride;
-        std::fill_n(sum, problem.kernel_parameters, 0.0);
+        double* sum = chunk_sums + c * stride;
+        std::fill_n(sum, count, 0.0);
         double loss = 0;
         for (std::size_t b = 0; b < problem.blocks_per_chunk; ++b) {
           if (mine.order.load(std::memory_order_relaxed) == Order::cut) break;
           loss += pass(plan, parameters, c * problem.blocks_per_chunk + b, scratch.get(), sum);
           if (thread == 0 && interrupted()) mine.order.store(Order::cut, std::memory_order_relaxed);
         }
-        mine.losses[c] = loss;
+        sum[count] = loss;
       }
       barrier.wait();
       order = mine.order.load(std::memory_order_relaxed);
       if (order == Order::cut) return order;
-      std::copy_n(mine.gradients.data(), sums.size(), sums.data());
-      loss = mine.losses[0];
+      std::copy_n(chunk_sums, count, sums.data());
+      loss = chunk_sums[count];
       for (std::size_t c = 1; c < problem.chunks; ++c) {
-        const double* sum = mine.gradients.data() + c * stride;
-        for (std::size_t p = 0; p < sums.size(); ++p) sums[p] += sum[p];
-        loss += mine.losses[c];
+        const double* sum = chunk_sums + c * stride;
+        for (std::size_t p = 0; p < count; ++p) sums[p] += sum[p];
+        loss += sum[count];
       }
       loss /= divisor;
       from_kernel(divisor);
@@ -324,10 +326,8 @@ template <class T> class Problem {
     std::deque<Member> members;
 
     Work(const Problem& problem, int threads, double worthwhile) {
-      for (Side& side : sides) {
-        side.gradients.resize(problem.chunks * problem.chunk_stride());
-        side.losses.resize(problem.chunks);
-      }
+      for (Side& side : sides)
+        side.sums = Aligned<double>(problem.chunks * problem.chunk_stride());
       const double work = double(problem.shape.samples) *
                           double(problem.kernel_parameters + 10 * problem.panels.back());
       const double most = std::clamp(double(threads), 1.0, double(problem.chunks));
@@ -338,8 +338,8 @@ template <class T> class Problem {
 
   // Weights and bias of each output of the last layer.
   std::size_t last_units() const { return widths[widths.size() - 2] + 1; }
-  // A chunk's gradient has cache lines of its own.
-  std::size_t chunk_stride() const { return (kernel_parameters + 7) / 8 * 8; }
+  // A chunk's gradient and loss have cache lines of their own.
+  std::size_t chunk_stride() const { return (kernel_parameters + 1 + 7) / 8 * 8; }
   Pass<T> pass() const {
     if constexpr (sizeof(T) == 8) return isa.pass64;
     else return isa.pass32;

@@ -216,10 +216,17 @@ template <class T> class Problem {
   // that it was cut short.
   enum class Order { go, leave, cut };
 
+  // The chunks that a thread begins with. They are the same ones in every pass, so that they stay in
+  // its core's own cache; a thread that is done helps another with what is left of its share.
+  struct alignas(64) Share {
+    std::size_t begin = 0, end = 0;
+    std::atomic<std::size_t> next{0};
+  };
+
   struct Side {
     Aligned<double> sums;  // each chunk's gradient, then its loss
-    // On cache lines of their own: all threads write the one and read the other all the time.
-    alignas(64) std::atomic<std::size_t> next{0};  // the chunk to take
+    std::vector<Share> shares;
+    // On a cache line of its own: all threads read it all the time.
     alignas(64) std::atomic<Order> order{Order::go};
   };
 
@@ -268,20 +275,24 @@ template <class T> class Problem {
       Order order = last ? Order::leave : Order::go;
       if (thread == 0) {
         mine.order.store(order, std::memory_order_relaxed);
-        sides[side].next.store(0, std::memory_order_relaxed);
+        for (Share& share : sides[side].shares) share.next.store(share.begin, std::memory_order_relaxed);
       }
       const std::size_t stride = problem.chunk_stride(), count = problem.kernel_parameters;
       double* const chunk_sums = mine.sums.get();
-      for (std::size_t c; (c = mine.next.fetch_add(1, std::memory_order_relaxed)) < problem.chunks;) {
-        double* sum = chunk_sums + c * stride;
-        std::fill_n(sum, count, 0.0);
-        double loss = 0;
-        for (std::size_t b = 0; b < problem.blocks_per_chunk; ++b) {
-          if (mine.order.load(std::memory_order_relaxed) == Order::cut) break;
-          loss += pass(plan, parameters, c * problem.blocks_per_chunk + b, scratch.get(), sum);
-          if (thread == 0 && interrupted()) mine.order.store(Order::cut, std::memory_order_relaxed);
+      const std::size_t members = mine.shares.size();
+      for (std::size_t m = 0; m < members; ++m) {
+        Share& share = mine.shares[(thread + m) % members];
+        for (std::size_t c; (c = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end;) {
+          double* sum = chunk_sums + c * stride;
+          std::fill_n(sum, count, 0.0);
+          double loss = 0;
+          for (std::size_t b = 0; b < problem.blocks_per_chunk; ++b) {
+            if (mine.order.load(std::memory_order_relaxed) == Order::cut) break;
+            loss += pass(plan, parameters, c * problem.blocks_per_chunk + b, scratch.get(), sum);
+            if (thread == 0 && interrupted()) mine.order.store(Order::cut, std::memory_order_relaxed);
+          }
+          sum[count] = loss;
         }
-        sum[count] = loss;
       }
       barrier.wait();
       order = mine.order.load(std::memory_order_relaxed);
@@ -326,12 +337,19 @@ template <class T> class Problem {
     std::deque<Member> members;
 
     Work(const Problem& problem, int threads, double worthwhile) {
-      for (Side& side : sides)
-        side.sums = Aligned<double>(problem.chunks * problem.chunk_stride());
       const double work = double(problem.shape.samples) *
                           double(problem.kernel_parameters + 10 * problem.panels.back());
       const double most = std::clamp(double(threads), 1.0, double(problem.chunks));
       const int count = int(std::clamp(work / worthwhile, 1.0, most));
+      for (Side& side : sides) {
+        side.sums = Aligned<double>(problem.chunks * problem.chunk_stride());
+        side.shares = std::vector<Share>(count);
+        for (int thread = 0; thread < count; ++thread) {
+          Share& share = side.shares[thread];
+          share.begin = share.next = problem.chunks * thread / count;
+          share.end = problem.chunks * (thread + 1) / count;
+        }
+      }
       for (int thread = 0; thread < count; ++thread) members.emplace_back(problem, sides, thread);
     }
   };

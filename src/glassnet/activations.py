@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
 import numpy as np
-from numpy.typing import NDArray
 
+from glassnet import special
 from glassnet.errors import InputTypeError, unknown_name
-
-Array = NDArray[np.floating[Any]]
+from glassnet.special import Array
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,20 @@ def logistic(z: Array) -> Array:
     return np.where(z >= 0, 1, e) / (1 + e)
 
 
+LEAK = 0.01
+"""The slope of leaky_relu below 0: PyTorch's default."""
+
+# Klambauer et al., Self-normalizing neural networks, 2017: the digits of their appendix.
+SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+
+
+def softsign(z: Array) -> Array:
+    """z / (1 + |z|); an infinite z gives 1 or -1."""
+    largest = np.finfo(z.dtype).max / 4
+    z = np.clip(z, -largest, largest)
+    return z / (1 + np.abs(z))
+
+
 ACTIVATIONS: dict[str, Activation] = {
     record.name: record
     for record in (
@@ -77,6 +90,71 @@ ACTIVATIONS: dict[str, Activation] = {
             formula="max(z, 0)",
             derivative_formula="1 where z > 0, else 0",
             kinks=(0.0,),
+        ),
+        Activation(
+            "leaky_relu",
+            value=lambda z: np.where(z > 0, z, LEAK * z),
+            derivative=lambda z, h: np.where(z > 0, 1, LEAK).astype(z.dtype),
+            formula=f"max(z, {LEAK} * z)",
+            derivative_formula=f"1 where z > 0, else {LEAK}",
+            kinks=(0.0,),
+        ),
+        Activation(
+            "elu",
+            value=lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+            # Not h + 1, which PyTorch takes: that has no digits left where z is far below 0.
+            derivative=lambda z, h: np.exp(np.minimum(z, 0)),
+            formula="max(z, 0) + exp(min(z, 0)) - 1",
+            derivative_formula="1 where z > 0, else exp(z)",
+        ),
+        Activation(
+            "selu",
+            value=lambda z: np.where(
+                z > 0, SELU_SCALE * z, SELU_SCALE * SELU_ALPHA * np.expm1(np.minimum(z, 0))
+            ),
+            derivative=lambda z, h: np.where(
+                z > 0, SELU_SCALE, SELU_SCALE * SELU_ALPHA * np.exp(np.minimum(z, 0))
+            ),
+            formula=f"{SELU_SCALE} * (max(z, 0) + {SELU_ALPHA} * (exp(min(z, 0)) - 1))",
+            derivative_formula="1.0507 where z > 0, else 1.0507 * 1.6733 * exp(z)",
+            kinks=(0.0,),
+        ),
+        Activation(
+            "gelu",
+            value=special.gelu,
+            derivative=lambda z, h: special.gelu_derivative(z),
+            formula="z * (1 + erf(z / sqrt(2))) / 2",
+            derivative_formula="(1 + erf(z / sqrt(2))) / 2 + z exp(-z^2 / 2) / sqrt(2 pi)",
+        ),
+        Activation(
+            "gelu_tanh",
+            value=special.gelu_tanh,
+            derivative=lambda z, h: special.gelu_tanh_derivative(z),
+            formula="z * (1 + tanh(sqrt(2 / pi) * (z + 0.044715 * z**3))) / 2",
+            derivative_formula="s (1 + z w' (1 - s)) with s = 1 / (1 + exp(-w)), "
+            "w = 2 sqrt(2 / pi) (z + 0.044715 z^3)",
+        ),
+        Activation(
+            "silu",
+            value=special.silu,
+            derivative=lambda z, h: special.silu_derivative(z),
+            formula="z / (1 + exp(-z))",
+            derivative_formula="s (1 + z (1 - s)) with s = 1 / (1 + exp(-z))",
+        ),
+        Activation(
+            "softplus",
+            # For any z: PyTorch's is z itself from 20 on, which is the same in float32 only.
+            value=lambda z: np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))),
+            derivative=lambda z, h: logistic(z),
+            formula="log(1 + exp(z))",
+            derivative_formula="1 / (1 + exp(-z))",
+        ),
+        Activation(
+            "softsign",
+            value=softsign,
+            derivative=lambda z, h: (1 / (1 + np.abs(z))) ** 2,
+            formula="z / (1 + abs(z))",
+            derivative_formula="1 / (1 + |z|)^2",
         ),
         Activation(
             "identity",

@@ -1,14 +1,16 @@
 // Hidden activations, value and derivative side by side. The names are plan.hpp's, in its order.
 #pragma once
 
-#include "math.hpp"
+#include "special.hpp"
 
 namespace glassnet::GLASSNET_ISA {
 
-// The value h = last(middle(first(z))) comes in three steps (see in_three_steps); back(v, h) is v
-// times the derivative dh/dz, from h alone.
+// Where `from_output`, the value h = last(middle(first(z))) comes in three steps (see
+// in_three_steps), and back(v, h) is v times the derivative dh/dz, from h alone. The others give
+// value and derivative together, from z, in functions_of_z.hpp.
 
 struct Logistic {
+  static constexpr bool from_output = true;
   template <class P> GLASSNET_INLINE static Reduced<P> first(const P& z) {
     return reduce<-1>(clip(z, Constants<typename P::Scalar>::largest));
   }
@@ -24,6 +26,7 @@ struct Logistic {
 };
 
 struct Tanh {
+  static constexpr bool from_output = true;
   template <class P> GLASSNET_INLINE static Reduced<P> first(const P& z) {
     return reduce<2>(clip(z, 20));  // tanh is 1 in either precision from there on
   }
@@ -39,6 +42,7 @@ struct Tanh {
 };
 
 struct Relu {
+  static constexpr bool from_output = true;
   template <class P> GLASSNET_INLINE static P first(const P& z) { return z; }
   template <class P> GLASSNET_INLINE static P middle(const P& z) { return z; }
   template <class P> GLASSNET_INLINE static P last(const P& z) { return max(P::all(0), z); }
@@ -47,21 +51,30 @@ struct Relu {
   }
 };
 
+struct LeakyRelu {
+  static constexpr bool from_output = true;
+  template <class P> GLASSNET_INLINE static P leak(const P& x) {
+    return x * P::all(typename P::Scalar(0.01));
+  }
+  template <class P> GLASSNET_INLINE static P first(const P& z) { return z; }
+  template <class P> GLASSNET_INLINE static P middle(const P& z) { return z; }
+  template <class P> GLASSNET_INLINE static P last(const P& z) { return max(leak(z), z); }
+  template <class P> GLASSNET_INLINE static P back(const P& v, const P& h) {
+    return if_gt(h, P::all(0), v, leak(v));
+  }
+};
+
 struct Identity {
+  static constexpr bool from_output = true;
   template <class P> GLASSNET_INLINE static P first(const P& z) { return z; }
   template <class P> GLASSNET_INLINE static P middle(const P& z) { return z; }
   template <class P> GLASSNET_INLINE static P last(const P& z) { return z; }
   template <class P> GLASSNET_INLINE static P back(const P& v, const P&) { return v; }
 };
 
-// Calls f with the type that belongs to the name, so that its loops are compiled for it.
-template <class F> void with_activation(Activation activation, F f) {
-  switch (activation) {
-    case Activation::logistic: return f(Logistic());
-    case Activation::tanh: return f(Tanh());
-    case Activation::relu: return f(Relu());
-    case Activation::identity: return f(Identity());
-  }
-}
+// The derivative was stored on the way forward.
+struct Stored {
+  static constexpr bool from_output = false;
+};
 
 }  // namespace glassnet::GLASSNET_ISA

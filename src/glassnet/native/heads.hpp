@@ -6,7 +6,7 @@
 // (weight 0 for what is missing), take a logarithm each.
 #pragma once
 
-#include "functions.hpp"
+#include "functions_of_z.hpp"
 #include "matrix.hpp"
 
 namespace glassnet::GLASSNET_ISA {
@@ -95,19 +95,91 @@ double squared_error(T* Z, const T* y, Samples<T> samples, LaneSum<T>& bias) {
   return loss.total();
 }
 
+// Losses of one output that need no logarithm: value and delta at z and y.
+
+// above |z - y| where z is above y, below |z - y| where it is below. Both 1: the absolute error;
+// 1 - level and level: a quantile's.
+template <class T> struct Pinball {
+  T above, below;
+  template <class P> GLASSNET_INLINE void operator()(const P& z, const P& y, P& value, P& delta) const {
+    const P zero = P::all(0), error = z - y;
+    value = max(P::all(above) * error, P::all(-below) * error);
+    delta = if_gt(error, zero, P::all(above), if_gt(zero, error, P::all(-below), zero));
+  }
+};
+
+// 1/2 (z - y)^2 up to |z - y| = bound, and its tangent from there on.
+template <class T> struct Huber {
+  T bound;
+  template <class P> GLASSNET_INLINE void operator()(const P& z, const P& y, P& value, P& delta) const {
+    P error = z - y;
+    delta = clip(error, bound);
+    value = delta * (error - delta * P::all(T(0.5)));
+  }
+};
+
+// e^z - y z.
+struct Poisson {
+  template <class P> GLASSNET_INLINE void operator()(const P& z, const P& y, P& value, P& delta) const {
+    P rate = exp_anywhere(z);
+    value = fnma(y, z, rate);
+    delta = rate - y;
+  }
+};
+
+template <class T, class F> void with_simple_loss(Loss loss, double setting, F f) {
+  switch (loss) {
+    case Loss::absolute_error: return f(Pinball<T>{1, 1});
+    case Loss::quantile: return f(Pinball<T>{T(1 - setting), T(setting)});
+    case Loss::huber: return f(Huber<T>{T(setting)});
+    default: return f(Poisson());
+  }
+}
+
+template <class T, bool weighted, class F>
+double simple_loss(const F& f, T* Z, const T* y, Samples<T> samples, LaneSum<T>& bias) {
+  LaneSum<T> loss;
+  for_packs<T>(samples.begin, samples.end, [&](auto pack, std::size_t at) GLASSNET_LAMBDA {
+    using P = decltype(pack);
+    P value, delta;
+    f(P::load(Z + at), P::load(y + at), value, delta);
+    if constexpr (weighted) {
+      // What is missing counts for nothing even where its value is infinite.
+      P w = P::load(samples.weights + at), zero = P::all(0);
+      value = if_gt(w, zero, w * value, zero);
+      delta = if_gt(w, zero, w * delta, zero);
+    }
+    loss.add(value);
+    delta.store(Z + at);
+    bias.add(delta);
+  });
+  return loss.total();
+}
+
+// A class number's target is `on` at that class and `off` at the others: 1 and 0 without smoothing.
+template <class T> struct ClassTargets {
+  const T* Y;
+  T on, off;
+  ClassTargets(const T* Y, double smoothing, std::size_t classes)
+      : Y(Y),
+        on(T(1 - smoothing + smoothing / double(classes))),
+        off(T(smoothing / double(classes))) {}
+};
+
 // Cross-entropy over the softmax of three classes and more:
 //   xi = log sum_c e^(z_c - m) + m - sum_c y_c z_c with m = max z,   delta = softmax(z) - y.
 template <class T, bool weighted>
-double cross_entropy(T* Z, const T* Y, bool labels, std::size_t classes, std::size_t stride,
+double cross_entropy(T* Z, const ClassTargets<T>& targets, bool labels, std::size_t classes, std::size_t stride,
                      Samples<T> samples) {
   // A sum of e^(z - m) lies from 1 to the number of classes.
   LossSum<T> loss(64.0 - __builtin_clzll(classes));
   for_packs<T>(samples.begin, samples.end, [&](auto pack, std::size_t at) GLASSNET_LAMBDA {
     using P = decltype(pack);
     const P zero = P::all(0), one = P::all(1);
+    const P on = P::all(targets.on), off = P::all(targets.off);
     auto target = [&](std::size_t c) {
-      return labels ? if_eq(P::load(Y + at), P::all(T(c)), one, zero)
-                    : P::load(Y + c * stride + at);
+      return labels ? if_eq(P::load(targets.Y + at), P::all(T(c)), on, off)
+                    : P::load(targets.Y + c * stride + at);
     };
     T* z = Z + at;
     P m = P::load(z);

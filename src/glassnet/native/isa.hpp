@@ -15,6 +15,8 @@ struct Isa {
   bool usable;
   Pass<float> pass32;
   Pass<double> pass64;
+  Activate<float> activate32;
+  Activate<double> activate64;
   MeasureRates rates32, rates64;
 };
 
@@ -25,13 +27,15 @@ inline std::vector<Isa> isas() {
   const bool fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool wide = fma && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-  return {{"avx512", wide, avx512::pass32, avx512::pass64, avx512::rates32, avx512::rates64},
-          {"avx2", fma, avx2::pass32, avx2::pass64, avx2::rates32, avx2::rates64},
-          {"portable", true, portable::pass32, portable::pass64, portable::rates32,
-           portable::rates64}};
+  return {{"avx512", wide, avx512::pass32, avx512::pass64, avx512::activate32, avx512::activate64,
+           avx512::rates32, avx512::rates64},
+          {"avx2", fma, avx2::pass32, avx2::pass64, avx2::activate32, avx2::activate64, avx2::rates32,
+           avx2::rates64},
+          {"portable", true, portable::pass32, portable::pass64, portable::activate32,
+           portable::activate64, portable::rates32, portable::rates64}};
 #else
-  return {{"portable", true, portable::pass32, portable::pass64, portable::rates32,
-           portable::rates64}};
+  return {{"portable", true, portable::pass32, portable::pass64, portable::activate32,
+           portable::activate64, portable::rates32, portable::rates64}};
 #endif
 }
 

@@ -32,7 +32,7 @@ void expect(bool holds, const char* what) {
 template <class T>
 Problem<T> make_problem(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden,
                         const std::string& loss, std::size_t n_samples, bool labels, bool weighted,
-                        const std::string& isa) {
+                        const std::string& isa, double loss_setting) {
   expect(sizes.size() >= 2 && hidden.size() == sizes.size() - 2, "one activation per hidden layer");
   for (std::size_t l = 0; l < sizes.size(); ++l) {
     expect(sizes[l] > 0, "a layer needs a width of 1 or more");
@@ -41,7 +41,7 @@ Problem<T> make_problem(std::vector<std::size_t> sizes, const std::vector<std::s
     expect(before * double(sizes[l]) < 0x1p50, "the network or its data are too large");
   }
   Shape shape{std::move(sizes), {}, named<Loss>("loss", loss, LOSS_NAMES), n_samples, labels,
-              weighted};
+              weighted, loss_setting};
   for (const std::string& name : hidden)
     shape.activations.push_back(named<Activation>("activation", name, ACTIVATION_NAMES));
   expect(!labels || shape.loss == Loss::cross_entropy, "only cross_entropy takes class numbers");
@@ -114,7 +114,8 @@ template <class T> void bind(nb::module_& m, const char* name) {
   const nb::arg number;
   nb::class_<Problem<T>>(m, name)
       .def(nb::new_(&make_problem<T>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"),
-                  nb::arg("n_samples"), nb::arg("labels"), nb::arg("weighted"), nb::arg("isa"))
+                  nb::arg("n_samples"), nb::arg("labels"), nb::arg("weighted"), nb::arg("isa"),
+                  nb::arg("loss_setting") = 0.0)
       .def_prop_ro("isa", &Problem<T>::isa_name)
       .def("put", &put<T>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
            nb::arg("weights").noconvert().none())
@@ -140,6 +141,28 @@ nb::dict issue_rates(const std::string& isa, int bits, double seconds) {
   return named;
 }
 
+// h and dh/dz of an activation at each z.
+template <class T>
+nb::tuple activation(const std::string& name, Vector<const T> z, const std::string& isa) {
+  const Activation which = named<Activation>("activation", name, ACTIVATION_NAMES);
+  const Isa chosen = choose_isa(isa);
+  const std::size_t n = z.shape(0), padded = (n + LANES<T> - 1) / LANES<T> * LANES<T>;
+  Aligned<T> values(padded), slopes(padded);
+  std::copy_n(z.data(), n, values.get());
+  {
+    FlushSubnormals flush;
+    if constexpr (sizeof(T) == 8) chosen.activate64(which, padded, values.get(), slopes.get());
+    else chosen.activate32(which, padded, values.get(), slopes.get());
+  }
+  const auto copy = [n](const T* from) {
+    T* to = new T[n];
+    std::copy_n(from, n, to);
+    nb::capsule owner(to, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+    return nb::ndarray<nb::numpy, T, nb::ndim<1>>(to, {n}, owner);
+  };
+  return nb::make_tuple(copy(values.get()), copy(slopes.get()));
+}
+
 template <std::size_t n> nb::tuple names(const char* const (&values)[n]) {
   nb::list list;
   for (const char* value : values) list.append(value);
@@ -159,6 +182,8 @@ NB_MODULE(_native, m) {
   });
   m.attr("BUILD") = GLASSNET_BUILD;
   m.def("issue_rates", &issue_rates, nb::arg("isa"), nb::arg("bits"), nb::arg("seconds") = 0.04);
+  m.def("activation", &activation<float>, nb::arg("name"), nb::arg("z").noconvert(), nb::arg("isa") = "");
+  m.def("activation", &activation<double>, nb::arg("name"), nb::arg("z").noconvert(), nb::arg("isa") = "");
   bind<float>(m, "Problem32");
   bind<double>(m, "Problem64");
 }

@@ -52,6 +52,10 @@ template <class T> class BlockPass {
   Rows<T> input(std::size_t l) const {
     return {l == 1 ? plan.X + first * plan.widths[0] * stride : panel(l - 1), stride};
   }
+  // Where hidden layer l keeps dH/dZ, or null where its output gives it.
+  T* slope_panel(std::size_t l) const {
+    return plan.slopes[l - 1] == NO_SLOPES ? nullptr : scratch + plan.slopes[l - 1] * stride;
+  }
   Rows<T> error(std::size_t l) const { return {panel(l), stride}; }
   Weights<T> weights(std::size_t l, std::size_t at) const {
     return {parameters + at, plan.widths[l], 1};
@@ -67,13 +71,10 @@ template <class T> class BlockPass {
     const std::size_t inputs = plan.widths[l - 1], outputs = plan.widths[l];
     T* H = panel(l);
     product(input(l), inputs, weights(l, at), bias(l, at), outputs, padded, H);
+    T* const S = slope_panel(l);
     with_activation(plan.activations[l - 1], [&](auto f) {
-      for (T* h = H; h < H + outputs * stride; h += stride)
-        in_three_steps<T>(
-            0, padded,
-            [&](std::size_t s) GLASSNET_LAMBDA { return f.first(Pack<T, 1>::load(h + s)); },
-            [&](const auto& x) GLASSNET_LAMBDA { return f.middle(x); },
-            [&](const auto& x, std::size_t s) GLASSNET_LAMBDA { f.last(x).store(h + s); });
+      for (std::size_t o = 0; o < outputs; ++o)
+        activate<T>(f, padded, H + o * stride, S ? S + o * stride : nullptr);
     });
   }
 
@@ -93,8 +94,9 @@ template <class T> class BlockPass {
     product(input(l), inputs, weights(l, at), bias(l, at), outputs, padded, output);
     double loss = 0;
     if (plan.loss == Loss::cross_entropy) {
-      loss += cross_entropy<T, false>(output, Y, plan.labels, outputs, stride, fast);
-      loss += cross_entropy<T, true>(output, Y, plan.labels, outputs, stride, slow);
+      const ClassTargets<T> target(Y, plan.loss_setting, outputs);
+      loss += cross_entropy<T, false>(output, target, plan.labels, outputs, stride, fast);
+      loss += cross_entropy<T, true>(output, target, plan.labels, outputs, stride, slow);
       for (std::size_t o = 0; o < outputs; ++o) {
         LaneSum<T> sum;
         for_packs<T>(0, padded, [&](auto pack, std::size_t s) GLASSNET_LAMBDA {
@@ -111,9 +113,14 @@ template <class T> class BlockPass {
       if (plan.loss == Loss::squared_error) {
         loss += squared_error<T, false>(z, y, fast, sum);
         loss += squared_error<T, true>(z, y, slow, sum);
-      } else {
+      } else if (plan.loss == Loss::binary_cross_entropy) {
         loss += binary_cross_entropy<T, false>(z, y, fast, sum);
         if (slow.begin < slow.end) loss += binary_cross_entropy<T, true>(z, y, slow, sum);
+      } else {
+        with_simple_loss<T>(plan.loss, plan.loss_setting, [&](auto one) {
+          loss += simple_loss<T, false>(one, z, y, fast, sum);
+          loss += simple_loss<T, true>(one, z, y, slow, sum);
+        });
       }
       bias_gradient(l, at)[o] += sum.total();
     }
@@ -128,11 +135,12 @@ template <class T> class BlockPass {
     const Weights<T> W = weights(l, at);
     T* H = panel(l - 1);
     double* before = bias_gradient(l - 1, at - size_of(l - 1));
-    with_activation(plan.activations[l - 2], [&](auto activation) {
+    const T* const S = slope_panel(l - 1);
+    with_slope(plan.activations[l - 2], S != nullptr, [&](auto activation) {
       if (outputs <= NARROW) {
         with_narrow(outputs, [&](auto n) {
           for (std::size_t i = 0; i < inputs; ++i)
-            narrow_backward<n.value>(activation, i, W, D, H + i * stride,
+            narrow_backward<n.value>(activation, i, W, D, H + i * stride, S ? S + i * stride : nullptr,
                                      gradient + at + i * outputs, before + i);
         });
       } else {
@@ -144,7 +152,7 @@ template <class T> class BlockPass {
           LaneSum<T> sum;
           for_packs<T>(0, padded, [&](auto pack, std::size_t s) GLASSNET_LAMBDA {
             const std::size_t to = i * stride + s;
-            auto d = activation.back(pack.load(spare + to), pack.load(H + to));
+            auto d = back(activation, pack.load(spare + to), H + to, S + to);
             d.store(H + to);
             sum.add(d);
           });
@@ -154,8 +162,15 @@ template <class T> class BlockPass {
     });
   }
 
+  // v times the derivative, from the output h or the stored slope.
+  template <class A, class P>
+  GLASSNET_INLINE static P back(A activation, const P& v, const T* h, const T* slope) {
+    if constexpr (A::from_output) return activation.back(v, P::load(h));
+    else return v * P::load(slope);
+  }
+
   template <int N, class A>
-  void narrow_backward(A activation, std::size_t i, Weights<T> W, Rows<T> D, T* H,
+  void narrow_backward(A activation, std::size_t i, Weights<T> W, Rows<T> D, T* H, const T* S,
                        double* weight_sums, double* bias_sum) {
     LaneSum<T> sum, products[N];
     T w[N];
@@ -168,7 +183,7 @@ template <class T> class BlockPass {
         products[j].add_product(h, d);
         v = fma(P::all(w[j]), d, v);
       }
-      P d = activation.back(v, h);
+      P d = back(activation, v, H + s, S + s);
       d.store(H + s);
       sum.add(d);
     });

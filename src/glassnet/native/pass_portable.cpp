@@ -5,4 +5,6 @@
 namespace glassnet::portable {
 const Pass<float> pass32 = pass<float>;
 const Pass<double> pass64 = pass<double>;
+const Activate<float> activate32 = activate_vector<float>;
+const Activate<double> activate64 = activate_vector<double>;
 }  // namespace glassnet::portable

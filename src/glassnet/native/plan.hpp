@@ -17,24 +17,49 @@ namespace glassnet {
 // Samples in a group: 64 bytes, whatever the width of the processor's registers.
 template <class T> inline constexpr std::size_t LANES = 64 / sizeof(T);
 
-enum class Activation : std::uint8_t { logistic, tanh, relu, identity };
-inline constexpr const char* ACTIVATION_NAMES[] = {"logistic", "tanh", "relu", "identity"};
+enum class Activation : std::uint8_t {
+  logistic, tanh, relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, softplus, softsign, identity
+};
+inline constexpr const char* ACTIVATION_NAMES[] = {
+    "logistic", "tanh", "relu", "leaky_relu", "elu",      "selu",
+    "gelu",     "gelu_tanh", "silu", "softplus",   "softsign", "identity"};
 
-enum class Loss : std::uint8_t { cross_entropy, binary_cross_entropy, squared_error };
-inline constexpr const char* LOSS_NAMES[] = {"cross_entropy", "binary_cross_entropy",
-                                             "squared_error"};
+// Whether the derivative is stored on the way forward, because the output does not give it
+// (accurately). The structs in functions.hpp say the same as `from_output`, and are checked against this.
+constexpr bool stores_slope(Activation activation) {
+  switch (activation) {
+    case Activation::logistic:
+    case Activation::tanh:
+    case Activation::relu:
+    case Activation::leaky_relu:
+    case Activation::identity: return false;
+    default: return true;
+  }
+}
+
+enum class Loss : std::uint8_t {
+  cross_entropy, binary_cross_entropy, squared_error, absolute_error, huber, quantile, poisson
+};
+inline constexpr const char* LOSS_NAMES[] = {
+    "cross_entropy", "binary_cross_entropy", "squared_error", "absolute_error",
+    "huber",         "quantile",             "poisson"};
+
+inline constexpr std::size_t NO_SLOPES = std::size_t(-1);
 
 template <class T> struct Plan {
   std::size_t layers;             // weight matrices
   const std::size_t* widths;      // [layers + 1]; a two-class softmax counts as one output
   const Activation* activations;  // [layers - 1]
   Loss loss;
+  double loss_setting;  // cross_entropy: label_smoothing; huber: delta; quantile: level
   bool labels;    // cross_entropy: targets are class numbers, one value per sample
   bool weighted;  // samples have weights
 
   // The row of the scratch where layer l's panel begins: hidden layers, the output's error, then one
   // panel as wide as the widest layer.
   const std::size_t* panels;  // [layers + 2]
+  // The row where hidden layer l's derivative dH/dZ is kept, or NO_SLOPES.
+  const std::size_t* slopes;  // [layers - 1]
 
   std::size_t samples;
   std::size_t block;   // samples in a block: the stride of every panel, a multiple of LANES
@@ -61,17 +86,27 @@ template <class T>
 using Pass = double (*)(const Plan<T>& plan, const T* parameters, std::size_t block, T* scratch,
                         double* gradient);
 
+// n values of z (a multiple of LANES) in place by their h; dh/dz into `slopes`.
+template <class T>
+using Activate = void (*)(Activation activation, std::size_t n, T* z, T* slopes);
+
 namespace avx512 {
 extern const Pass<float> pass32;
 extern const Pass<double> pass64;
+extern const Activate<float> activate32;
+extern const Activate<double> activate64;
 }  // namespace avx512
 namespace avx2 {
 extern const Pass<float> pass32;
 extern const Pass<double> pass64;
+extern const Activate<float> activate32;
+extern const Activate<double> activate64;
 }  // namespace avx2
 namespace portable {
 extern const Pass<float> pass32;
 extern const Pass<double> pass64;
+extern const Activate<float> activate32;
+extern const Activate<double> activate64;
 }  // namespace portable
 
 }  // namespace glassnet

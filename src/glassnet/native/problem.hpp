@@ -42,6 +42,7 @@ struct Shape {
   Loss loss;
   std::size_t samples;
   bool labels, weighted;
+  double loss_setting = 0;  // see Plan
 };
 
 // What a descent must obey.
@@ -66,7 +67,7 @@ template <class T> class Problem {
   // A softmax over two classes depends on the difference of its two Z alone, so the kernel gets one
   // output, with binary cross-entropy, whose weights are that difference.
   bool pair;
-  std::vector<std::size_t> widths, panels;
+  std::vector<std::size_t> widths, panels, slopes;
   std::size_t n_parameters, kernel_parameters, target_rows;
   std::size_t block, blocks_per_chunk, chunks;
   Aligned<T> X, Y, weights;
@@ -86,6 +87,11 @@ template <class T> class Problem {
       panels.push_back(rows);
       rows += widths[l];
     }
+    for (std::size_t l = 1; l < layers; ++l) {
+      const bool stored = stores_slope(shape.activations[l - 1]);
+      slopes.push_back(stored ? rows : NO_SLOPES);
+      if (stored) rows += widths[l];
+    }
     panels.push_back(rows);
     panels.push_back(rows + *std::max_element(widths.begin() + 1, widths.end()));
     lay_out();
@@ -104,13 +110,18 @@ template <class T> class Problem {
   void put(std::size_t start, std::size_t rows, const T* x, const std::int64_t* labels, const T* y,
            const T* w) {
     const std::size_t inputs = widths[0], outputs = shape.sizes.back();
+    // Smoothed labels are made here, but for class numbers of three classes and more, which stay numbers.
+    const bool numbers = shape.labels && !pair;
+    const bool smoothed = shape.loss == Loss::cross_entropy && !numbers && shape.loss_setting != 0;
+    const T keep = T(smoothed ? 1 - shape.loss_setting : 1);
+    const T share = T(smoothed ? shape.loss_setting / double(outputs) : 0);
     for (std::size_t r = 0; r < rows; ++r) {
       const std::size_t b = (start + r) / block, s = (start + r) % block;
       for (std::size_t i = 0; i < inputs; ++i)
         X.get()[(b * inputs + i) * block + s] = x[r * inputs + i];
       for (std::size_t k = 0; k < target_rows; ++k)
         Y.get()[(b * target_rows + k) * block + s] =
-            labels ? T(labels[r]) : y[r * outputs + (pair ? 1 : k)];
+            keep * (labels ? T(labels[r]) : y[r * outputs + (pair ? 1 : k)]) + share;
       if (w) weights.get()[b * block + s] = w[r];
     }
   }
@@ -367,9 +378,11 @@ template <class T> class Problem {
             widths.data(),
             shape.activations.data(),
             pair ? Loss::binary_cross_entropy : shape.loss,
+            shape.loss_setting,
             shape.labels,
             shape.weighted,
             panels.data(),
+            slopes.data(),
             shape.samples,
             block,
             target_rows,

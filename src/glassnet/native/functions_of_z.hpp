@@ -169,7 +169,14 @@ template <class T, class A> void activate(A f, std::size_t n, T* z, T* slopes) {
     });
   }
 }
-// The same by name, for one vector: `slopes` is never null.
+// v times the derivative, from the output h or the stored slope.
+template <class A, class P, class T>
+GLASSNET_INLINE P back_through(A activation, const P& v, const T* h, const T* slope) {
+  if constexpr (A::from_output) return activation.back(v, P::load(h));
+  else return v * P::load(slope);
+}
+
+// `activate` by name, for one vector: `slopes` is never null.
 template <class T> void activate_vector(Activation activation, std::size_t n, T* z, T* slopes) {
   with_activation(activation, [&](auto f) { activate<T>(f, n, z, slopes); });
 }

@@ -208,4 +208,58 @@ double cross_entropy(T* Z, const ClassTargets<T>& targets, bool labels, std::siz
   return loss.total();
 }
 
+// Samples begin .. end, whole groups of which the first `rows` in all are there: groups that are full
+// and unweighted go the fast way; the others with weights, 0 for a sample that is not there.
+template <class T> struct Groups {
+  Samples<T> fast, slow;
+  alignas(64) T mask[LANES<T>];
+
+  Groups(std::size_t begin, std::size_t end, std::size_t rows, const T* weights) {
+    const std::size_t there = rows < begin ? begin : rows < end ? rows : end;
+    const std::size_t full = weights ? begin : begin + (there - begin) / LANES<T> * LANES<T>;
+    if (!weights && full < end) {
+      for (std::size_t i = 0; i < LANES<T>; ++i) mask[i] = full + i < there ? T(1) : T(0);
+      weights = mask - full;
+      end = full + LANES<T>;
+    }
+    fast = {begin, full, nullptr};
+    slow = {full, end, weights};
+  }
+};
+
+// The loss of these samples, and their errors in place of Z. done(o, sum) is told each output's sum of
+// errors, but by cross_entropy, whose outputs go together.
+template <class T, class Which, class Done>
+double output_errors(const Which& which, T* Z, const T* Y, std::size_t outputs, std::size_t stride,
+                     const Groups<T>& groups, const Done& done) {
+  const Samples<T>&fast = groups.fast, &slow = groups.slow;
+  const bool some = slow.begin < slow.end;
+  double loss = 0;
+  if (which.loss == Loss::cross_entropy) {
+    const ClassTargets<T> target(Y, which.loss_setting, outputs);
+    loss += cross_entropy<T, false>(Z, target, which.labels, outputs, stride, fast);
+    if (some) loss += cross_entropy<T, true>(Z, target, which.labels, outputs, stride, slow);
+    return loss;
+  }
+  for (std::size_t o = 0; o < outputs; ++o) {
+    T* z = Z + o * stride;
+    const T* y = Y + o * stride;
+    LaneSum<T> sum;
+    if (which.loss == Loss::squared_error) {
+      loss += squared_error<T, false>(z, y, fast, sum);
+      if (some) loss += squared_error<T, true>(z, y, slow, sum);
+    } else if (which.loss == Loss::binary_cross_entropy) {
+      loss += binary_cross_entropy<T, false>(z, y, fast, sum);
+      if (some) loss += binary_cross_entropy<T, true>(z, y, slow, sum);
+    } else {
+      with_simple_loss<T>(which.loss, which.loss_setting, [&](auto one) {
+        loss += simple_loss<T, false>(one, z, y, fast, sum);
+        if (some) loss += simple_loss<T, true>(one, z, y, slow, sum);
+      });
+    }
+    done(o, sum);
+  }
+  return loss;
+}
+
 }  // namespace glassnet::GLASSNET_ISA

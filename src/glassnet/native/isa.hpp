@@ -13,30 +13,30 @@ namespace glassnet {
 struct Isa {
   const char* name;
   bool usable;
-  Pass<float> pass32;
-  Pass<double> pass64;
-  Activate<float> activate32;
-  Activate<double> activate64;
+  const Kernels<float>* kernels32;
+  const Kernels<double>* kernels64;
   MeasureRates rates32, rates64;
+
+  template <class T> const Kernels<T>& kernels() const {
+    if constexpr (sizeof(T) == 8) return *kernels64;
+    else return *kernels32;
+  }
 };
 
 // Best first.
 inline std::vector<Isa> isas() {
+#define GLASSNET_SET(name, usable) \
+  {#name, usable, &name::kernels32, &name::kernels64, name::rates32, name::rates64}
 #if defined(GLASSNET_X86)
   __builtin_cpu_init();
   const bool fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool wide = fma && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-  return {{"avx512", wide, avx512::pass32, avx512::pass64, avx512::activate32, avx512::activate64,
-           avx512::rates32, avx512::rates64},
-          {"avx2", fma, avx2::pass32, avx2::pass64, avx2::activate32, avx2::activate64, avx2::rates32,
-           avx2::rates64},
-          {"portable", true, portable::pass32, portable::pass64, portable::activate32,
-           portable::activate64, portable::rates32, portable::rates64}};
+  return {GLASSNET_SET(avx512, wide), GLASSNET_SET(avx2, fma), GLASSNET_SET(portable, true)};
 #else
-  return {{"portable", true, portable::pass32, portable::pass64, portable::activate32,
-           portable::activate64, portable::rates32, portable::rates64}};
+  return {GLASSNET_SET(portable, true)};
 #endif
+#undef GLASSNET_SET
 }
 
 // The set of that name, or the best usable one for "".

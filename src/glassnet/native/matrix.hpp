@@ -24,33 +24,55 @@ template <class T> struct Weights {
   T operator()(std::size_t i, std::size_t o) const { return data[i * in + o * out]; }
 };
 
+// Inputs that a product takes at a time: their part of a tile of A stays in the nearest cache.
+inline constexpr std::size_t DEPTH = 64;
+
+// Z[o .. o + O] for S vectors of samples. The sum goes on from Z where `b` is not given a row of.
 template <class T, int O, int S>
-void product_tile(Rows<T> A, std::size_t inputs, Weights<T> W, const T* b, std::size_t o,
-                  std::size_t sample, T* Z, std::size_t stride) {
+void product_tile(Rows<T> A, std::size_t from, std::size_t to, Weights<T> W, const T* b,
+                  std::size_t o, std::size_t sample, T* Z) {
   using V = Vec<T>;
   V acc[O][S];
+  T* const z = Z + o * A.stride + sample;
+#pragma GCC unroll 16
   for (int j = 0; j < O; ++j)
-    for (int s = 0; s < S; ++s) acc[j][s] = V::all(b ? b[o + j] : T(0));
-  for (std::size_t i = 0; i < inputs; ++i) {
+#pragma GCC unroll 16
+    for (int s = 0; s < S; ++s)
+      acc[j][s] = from > 0 ? V::load(z + j * A.stride + s * V::width) : V::all(b ? b[o + j] : T(0));
+  for (std::size_t i = from; i < to; ++i) {
     V a[S];
+#pragma GCC unroll 16
     for (int s = 0; s < S; ++s) a[s] = A.load(i, sample + s * V::width);
+#pragma GCC unroll 16
     for (int j = 0; j < O; ++j) {
       V w = V::all(W(i, o + j));
+#pragma GCC unroll 16
       for (int s = 0; s < S; ++s) acc[j][s] = fma(w, a[s], acc[j][s]);
     }
   }
+#pragma GCC unroll 16
   for (int j = 0; j < O; ++j)
-    for (int s = 0; s < S; ++s) acc[j][s].store(Z + (o + j) * stride + sample + s * V::width);
+#pragma GCC unroll 16
+    for (int s = 0; s < S; ++s) acc[j][s].store(z + j * A.stride + s * V::width);
 }
 
-template <class T, int O>
-void product_rows(Rows<T> A, std::size_t inputs, Weights<T> W, const T* b, std::size_t o,
-                  std::size_t samples, T* Z) {
-  constexpr int width = Vec<T>::width, S = REGISTERS >= 32 ? 6 : 3;
-  std::size_t s = 0;
-  for (; s + S * width <= samples; s += S * width)
-    product_tile<T, O, S>(A, inputs, W, b, o, s, Z, A.stride);
-  for (; s < samples; s += width) product_tile<T, O, 1>(A, inputs, W, b, o, s, Z, A.stride);
+// The same for all outputs. Few vectors of samples go with many outputs, so that there are always
+// enough chains of sums to keep the processor busy.
+template <class T, int S>
+void product_columns(Rows<T> A, std::size_t from, std::size_t to, Weights<T> W, const T* b,
+                     std::size_t outputs, std::size_t sample, T* Z) {
+  constexpr int O = S * 8 <= REGISTERS - 8 ? 8 : 4;
+  std::size_t o = 0;
+  for (; o + O <= outputs; o += O) product_tile<T, O, S>(A, from, to, W, b, o, sample, Z);
+  if (O > 4 && o + 4 <= outputs) {
+    product_tile<T, 4, S>(A, from, to, W, b, o, sample, Z);
+    o += 4;
+  }
+  switch (outputs - o) {
+    case 3: return product_tile<T, 3, S>(A, from, to, W, b, o, sample, Z);
+    case 2: return product_tile<T, 2, S>(A, from, to, W, b, o, sample, Z);
+    case 1: return product_tile<T, 1, S>(A, from, to, W, b, o, sample, Z);
+  }
 }
 
 inline constexpr std::size_t NARROW = 4;
@@ -99,19 +121,33 @@ void product(Rows<T> A, std::size_t inputs, Weights<T> W, const T* b, std::size_
           narrow_product<T, n.value, m.value>(A, W, b, o, samples, Z);
         });
     });
-  std::size_t o = 0;
-  for (; o + 4 <= outputs; o += 4) product_rows<T, 4>(A, inputs, W, b, o, samples, Z);
-  switch (outputs - o) {
-    case 3: return product_rows<T, 3>(A, inputs, W, b, o, samples, Z);
-    case 2: return product_rows<T, 2>(A, inputs, W, b, o, samples, Z);
-    case 1: return product_rows<T, 1>(A, inputs, W, b, o, samples, Z);
+  constexpr std::size_t most = REGISTERS >= 32 ? 6 : 3;
+  // Tiles as equal as can be: a narrow last one would leave the processor waiting.
+  const std::size_t vectors = samples / Vec<T>::width, tiles = (vectors + most - 1) / most;
+  for (std::size_t from = 0; from < inputs; from += DEPTH) {
+    const std::size_t to = inputs - from < DEPTH ? inputs : from + DEPTH;
+    for (std::size_t t = 0; t < tiles; ++t) {
+      const std::size_t first = vectors * t / tiles, count = vectors * (t + 1) / tiles - first;
+      const std::size_t s = first * Vec<T>::width;
+      switch (count) {
+        case 1: product_columns<T, 1>(A, from, to, W, b, outputs, s, Z); break;
+        case 2: product_columns<T, 2>(A, from, to, W, b, outputs, s, Z); break;
+        case 3: product_columns<T, 3>(A, from, to, W, b, outputs, s, Z); break;
+        case 4: product_columns<T, most >= 4 ? 4 : 1>(A, from, to, W, b, outputs, s, Z); break;
+        case 5: product_columns<T, most >= 5 ? 5 : 1>(A, from, to, W, b, outputs, s, Z); break;
+        case 6: product_columns<T, most >= 6 ? 6 : 1>(A, from, to, W, b, outputs, s, Z); break;
+      }
+    }
   }
 }
 
-// gradient[i * outputs + j] += sum over samples of A[i] D[j], for an I x J tile.
-template <class T, int I, int J>
+// Weight gradients, sum over samples of A[i] D[j], go to a sink that is called with each row's values:
+// sink(i, j, count, values) for outputs j .. j + count of input i.
+
+// An I x J tile of few outputs: summed per lane, the lanes folded at the end.
+template <class T, int I, int J, class Sink>
 void gradient_tile(Rows<T> A, std::size_t i0, Rows<T> D, std::size_t j0, std::size_t samples,
-                   double* gradient, std::size_t outputs) {
+                   const Sink& sink) {
   using V = Vec<T>;
   constexpr int G = GROUP<T>;
   // As many lanes of the group at once as there are registers for; the rest in a pass of their own.
@@ -135,30 +171,97 @@ void gradient_tile(Rows<T> A, std::size_t i0, Rows<T> D, std::size_t j0, std::si
       for (int j = 0; j < J; ++j)
         for (int g = 0; g < at_once; ++g) acc[i][j][first + g] = now[i][j][g];
   }
-  for (int i = 0; i < I; ++i)
-    for (int j = 0; j < J; ++j)
-      gradient[(i0 + i) * outputs + j0 + j] += double(lane_sum(acc[i][j]));
+  for (int i = 0; i < I; ++i) {
+    T values[J];
+    for (int j = 0; j < J; ++j) values[j] = lane_sum(acc[i][j]);
+    sink(i0 + i, j0, std::size_t(J), values);
+  }
 }
 
-template <class T, int I>
-void gradient_rows(Rows<T> A, std::size_t i, Rows<T> D, std::size_t outputs, std::size_t samples,
-                   double* gradient) {
-  constexpr int J = REGISTERS >= 32 ? 6 : 3;
+template <class T, int J, class Sink>
+void gradient_columns(Rows<T> A, std::size_t begin, std::size_t end, Rows<T> D, std::size_t j,
+                      std::size_t samples, const Sink& sink) {
+  std::size_t i = begin;
+  for (; i + 4 <= end; i += 4) gradient_tile<T, 4, J>(A, i, D, j, samples, sink);
+  switch (end - i) {
+    case 3: return gradient_tile<T, 3, J>(A, i, D, j, samples, sink);
+    case 2: return gradient_tile<T, 2, J>(A, i, D, j, samples, sink);
+    case 1: return gradient_tile<T, 1, J>(A, i, D, j, samples, sink);
+  }
+}
+
+// Inputs begin .. end, to at most NARROW outputs.
+template <class T, class Sink>
+void narrow_gradient(Rows<T> A, std::size_t begin, std::size_t end, Rows<T> D, std::size_t outputs,
+                     std::size_t samples, const Sink& sink) {
+  constexpr int J = REGISTERS >= 32 ? 4 : 2;
   std::size_t j = 0;
-  for (; j + J <= outputs; j += J) gradient_tile<T, I, J>(A, i, D, j, samples, gradient, outputs);
-  for (; j + 2 <= outputs; j += 2) gradient_tile<T, I, 2>(A, i, D, j, samples, gradient, outputs);
-  if (j < outputs) gradient_tile<T, I, 1>(A, i, D, j, samples, gradient, outputs);
+  for (; j + J <= outputs; j += J) gradient_columns<T, J>(A, begin, end, D, j, samples, sink);
+  if (J > 3 && outputs - j == 3) return gradient_columns<T, 3>(A, begin, end, D, j, samples, sink);
+  if (J > 2 && outputs - j == 2) return gradient_columns<T, 2>(A, begin, end, D, j, samples, sink);
+  if (outputs > j) gradient_columns<T, 1>(A, begin, end, D, j, samples, sink);
 }
 
-template <class T>
-void weight_gradient(Rows<T> A, std::size_t inputs, Rows<T> D, std::size_t outputs,
-                     std::size_t samples, double* gradient) {
-  std::size_t i = 0;
-  for (; i + 4 <= inputs; i += 4) gradient_rows<T, 4>(A, i, D, outputs, samples, gradient);
-  switch (inputs - i) {
-    case 3: return gradient_rows<T, 3>(A, i, D, outputs, samples, gradient);
-    case 2: return gradient_rows<T, 2>(A, i, D, outputs, samples, gradient);
-    case 1: return gradient_rows<T, 1>(A, i, D, outputs, samples, gradient);
+// An I x J tile of many outputs, which lie in the lanes: D[s] holds a sample's errors side by side, and
+// each weight has one sum over the samples from the first on. Nothing is folded at the end, which
+// matters where a batch has few samples.
+template <class T, int I, int J, class Sink>
+void wide_gradient_tile(Rows<T> A, std::size_t i0, Rows<T> D, std::size_t j0, std::size_t outputs,
+                        std::size_t samples, const Sink& sink) {
+  using V = Vec<T>;
+  V acc[I][J];
+#pragma GCC unroll 16
+  for (int i = 0; i < I; ++i)
+#pragma GCC unroll 16
+    for (int j = 0; j < J; ++j) acc[i][j] = V::all(0);
+  const T* a = A.data + i0 * A.stride;
+  const T* d = D.data + j0;
+  for (std::size_t s = 0; s < samples; ++s, d += D.stride) {
+    V e[J];
+#pragma GCC unroll 16
+    for (int j = 0; j < J; ++j) e[j] = V::load(d + j * V::width);
+#pragma GCC unroll 16
+    for (int i = 0; i < I; ++i) {
+      V one = V::all(a[i * A.stride + s]);
+#pragma GCC unroll 16
+      for (int j = 0; j < J; ++j) acc[i][j] = fma(one, e[j], acc[i][j]);
+    }
+  }
+  alignas(64) T values[J * V::width];
+  const std::size_t count = outputs - j0 < J * V::width ? outputs - j0 : J * V::width;
+  for (int i = 0; i < I; ++i) {
+    for (int j = 0; j < J; ++j) acc[i][j].store(values + j * V::width);
+    sink(i0 + i, j0, count, values);
+  }
+}
+
+template <class T, int J, class Sink>
+void wide_gradient_columns(Rows<T> A, std::size_t begin, std::size_t end, Rows<T> D, std::size_t j,
+                           std::size_t outputs, std::size_t samples, const Sink& sink) {
+  constexpr int I = REGISTERS >= 32 ? (J <= 2 ? 12 : J == 3 ? 8 : 6) : J == 1 ? 8 : 4;
+  std::size_t i = begin;
+  for (; i + I <= end; i += I) wide_gradient_tile<T, I, J>(A, i, D, j, outputs, samples, sink);
+  for (; i + 4 <= end; i += 4) wide_gradient_tile<T, 4, J>(A, i, D, j, outputs, samples, sink);
+  for (; i + 2 <= end; i += 2) wide_gradient_tile<T, 2, J>(A, i, D, j, outputs, samples, sink);
+  if (i < end) wide_gradient_tile<T, 1, J>(A, i, D, j, outputs, samples, sink);
+}
+
+// Inputs begin .. end; D is [samples][outputs, filled up with zeros to whole groups].
+template <class T, class Sink>
+void wide_gradient(Rows<T> A, std::size_t begin, std::size_t end, Rows<T> D, std::size_t outputs,
+                   std::size_t samples, const Sink& sink) {
+  constexpr std::size_t J = REGISTERS >= 32 ? 4 : 3;
+  const std::size_t vectors = (outputs + Vec<T>::width - 1) / Vec<T>::width;
+  const std::size_t tiles = (vectors + J - 1) / J;
+  for (std::size_t t = 0; t < tiles; ++t) {
+    const std::size_t first = vectors * t / tiles, count = vectors * (t + 1) / tiles - first;
+    const std::size_t j = first * Vec<T>::width;
+    switch (count) {
+      case 1: wide_gradient_columns<T, 1>(A, begin, end, D, j, outputs, samples, sink); break;
+      case 2: wide_gradient_columns<T, 2>(A, begin, end, D, j, outputs, samples, sink); break;
+      case 3: wide_gradient_columns<T, 3>(A, begin, end, D, j, outputs, samples, sink); break;
+      case 4: wide_gradient_columns<T, J >= 4 ? 4 : 1>(A, begin, end, D, j, outputs, samples, sink); break;
+    }
   }
 }
 

@@ -8,7 +8,7 @@
 
 #include <optional>
 
-#include "problem.hpp"
+#include "predictor.hpp"
 
 namespace nb = nanobind;
 using namespace glassnet;
@@ -124,6 +124,46 @@ template <class T> void bind(nb::module_& m, const char* name) {
            number, number);
 }
 
+Predictor make_predictor(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden,
+                         const std::string& link, const std::string& isa) {
+  expect(sizes.size() >= 2 && hidden.size() == sizes.size() - 2, "one activation per hidden layer");
+  std::vector<Activation> activations;
+  for (const std::string& name : hidden)
+    activations.push_back(named<Activation>("activation", name, ACTIVATION_NAMES));
+  return Predictor(std::move(sizes), std::move(activations), named<Link>("output", link, LINK_NAMES), isa);
+}
+
+template <class T>
+nb::object predict(const Predictor& predictor, const Vector<const T>& theta, nb::handle rows, int threads) {
+  Matrix<const T> X;
+  if (!nb::try_cast(rows, X, false) || X.shape(1) != predictor.inputs() ||
+      theta.shape(0) != predictor.parameters())
+    return nb::none();
+  const std::size_t n = X.shape(0), size = n * X.shape(1), outputs = predictor.outputs();
+  const T* x = X.data();
+  T spread = 0;  // NaN where one of them is not finite
+  for (std::size_t i = 0; i < size; ++i) spread += x[i] - x[i];
+  if (spread != 0) return nb::none();
+  T* out = new T[n * outputs];
+  nb::capsule owner(out, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  if (n <= FORWARD_ROWS<T>) {  // letting go of the interpreter would take as long
+    predictor.predict(theta.data(), x, n, out, 1);
+  } else {
+    nb::gil_scoped_release released;
+    predictor.predict(theta.data(), x, n, out, threads);
+  }
+  return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<2>>(out, {n, outputs}, owner));
+}
+
+// Rows of predictions, or None where the arrays are not of one precision, contiguous and finite.
+nb::object call_predictor(const Predictor& predictor, nb::handle theta, nb::handle X, int threads) {
+  Vector<const float> narrow;
+  if (nb::try_cast(theta, narrow, false)) return predict<float>(predictor, narrow, X, threads);
+  Vector<const double> wide;
+  if (nb::try_cast(theta, wide, false)) return predict<double>(predictor, wide, X, threads);
+  return nb::none();
+}
+
 nb::dict issue_rates(const std::string& isa, int bits, double seconds) {
   expect(bits == 32 || bits == 64, "bits is 32 or 64");
   const Isa chosen = choose_isa(isa);
@@ -151,8 +191,7 @@ nb::tuple activation(const std::string& name, Vector<const T> z, const std::stri
   std::copy_n(z.data(), n, values.get());
   {
     FlushSubnormals flush;
-    if constexpr (sizeof(T) == 8) chosen.activate64(which, padded, values.get(), slopes.get());
-    else chosen.activate32(which, padded, values.get(), slopes.get());
+    chosen.kernels<T>().activate(which, padded, values.get(), slopes.get());
   }
   const auto copy = [n](const T* from) {
     T* to = new T[n];
@@ -184,6 +223,10 @@ NB_MODULE(_native, m) {
   m.def("issue_rates", &issue_rates, nb::arg("isa"), nb::arg("bits"), nb::arg("seconds") = 0.04);
   m.def("activation", &activation<float>, nb::arg("name"), nb::arg("z").noconvert(), nb::arg("isa") = "");
   m.def("activation", &activation<double>, nb::arg("name"), nb::arg("z").noconvert(), nb::arg("isa") = "");
+  m.attr("LINKS") = names(LINK_NAMES);
+  nb::class_<Predictor>(m, "Predictor")
+      .def(nb::new_(&make_predictor), nb::arg("sizes"), nb::arg("hidden"), nb::arg("link"), nb::arg("isa"))
+      .def("__call__", &call_predictor);
   bind<float>(m, "Problem32");
   bind<double>(m, "Problem64");
 }

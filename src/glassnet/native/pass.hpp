@@ -6,7 +6,10 @@
 // the same order.
 #pragma once
 
+#include <algorithm>
+
 #include "heads.hpp"
+#include "transpose.hpp"
 
 namespace glassnet::GLASSNET_ISA {
 
@@ -41,7 +44,7 @@ template <class T> class BlockPass {
       backward(l, at);
       at -= size_of(l - 1);
     }
-    weight_gradient(input(1), plan.widths[0], error(1), plan.widths[1], padded, gradient);
+    weight_gradient(1, gradient);
     return loss;
   }
 
@@ -78,25 +81,16 @@ template <class T> class BlockPass {
     });
   }
 
-  // The output layer's Z, its loss and its error; unweighted groups that are full on the fast way.
+  // The output layer's Z, its loss, its error and the gradient of its biases.
   double head(std::size_t at) {
-    const T* w = plan.weighted ? plan.weights + first * stride : nullptr;
-    alignas(64) T mask[LANES<T>];
-    const std::size_t full = w ? 0 : rows / LANES<T> * LANES<T>;
-    if (!w && full < padded) {
-      for (std::size_t i = 0; i < LANES<T>; ++i) mask[i] = full + i < rows ? T(1) : T(0);
-      w = mask - full;
-    }
     const std::size_t l = plan.layers, inputs = plan.widths[l - 1], outputs = plan.widths[l];
-    const T* Y = plan.Y + first * plan.target_rows * stride;
-    const Samples<T> fast{0, full, nullptr}, slow{full, padded, w};
     T* output = panel(l);
     product(input(l), inputs, weights(l, at), bias(l, at), outputs, padded, output);
-    double loss = 0;
-    if (plan.loss == Loss::cross_entropy) {
-      const ClassTargets<T> target(Y, plan.loss_setting, outputs);
-      loss += cross_entropy<T, false>(output, target, plan.labels, outputs, stride, fast);
-      loss += cross_entropy<T, true>(output, target, plan.labels, outputs, stride, slow);
+    const Groups<T> groups(0, padded, rows, plan.weighted ? plan.weights + first * stride : nullptr);
+    const double loss = output_errors<T>(
+        plan, output, plan.Y + first * plan.target_rows * stride, outputs, stride, groups,
+        [&](std::size_t o, const LaneSum<T>& sum) { bias_gradient(l, at)[o] += sum.total(); });
+    if (plan.loss == Loss::cross_entropy)
       for (std::size_t o = 0; o < outputs; ++o) {
         LaneSum<T> sum;
         for_packs<T>(0, padded, [&](auto pack, std::size_t s) GLASSNET_LAMBDA {
@@ -104,26 +98,6 @@ template <class T> class BlockPass {
         });
         bias_gradient(l, at)[o] += sum.total();
       }
-      return loss;
-    }
-    for (std::size_t o = 0; o < outputs; ++o) {
-      T* z = output + o * stride;
-      const T* y = Y + o * stride;
-      LaneSum<T> sum;
-      if (plan.loss == Loss::squared_error) {
-        loss += squared_error<T, false>(z, y, fast, sum);
-        loss += squared_error<T, true>(z, y, slow, sum);
-      } else if (plan.loss == Loss::binary_cross_entropy) {
-        loss += binary_cross_entropy<T, false>(z, y, fast, sum);
-        if (slow.begin < slow.end) loss += binary_cross_entropy<T, true>(z, y, slow, sum);
-      } else {
-        with_simple_loss<T>(plan.loss, plan.loss_setting, [&](auto one) {
-          loss += simple_loss<T, false>(one, z, y, fast, sum);
-          loss += simple_loss<T, true>(one, z, y, slow, sum);
-        });
-      }
-      bias_gradient(l, at)[o] += sum.total();
-    }
     return loss;
   }
 
@@ -144,7 +118,7 @@ template <class T> class BlockPass {
                                      gradient + at + i * outputs, before + i);
         });
       } else {
-        weight_gradient(input(l), inputs, D, outputs, padded, gradient + at);
+        weight_gradient(l, gradient + at);
         T* spare = panel(plan.layers + 1);
         const Weights<T> transposed{W.data, W.out, W.in};
         product(D, outputs, transposed, static_cast<const T*>(nullptr), inputs, padded, spare);
@@ -152,7 +126,7 @@ template <class T> class BlockPass {
           LaneSum<T> sum;
           for_packs<T>(0, padded, [&](auto pack, std::size_t s) GLASSNET_LAMBDA {
             const std::size_t to = i * stride + s;
-            auto d = back(activation, pack.load(spare + to), H + to, S + to);
+            auto d = back_through(activation, pack.load(spare + to), H + to, S + to);
             d.store(H + to);
             sum.add(d);
           });
@@ -162,11 +136,19 @@ template <class T> class BlockPass {
     });
   }
 
-  // v times the derivative, from the output h or the stored slope.
-  template <class A, class P>
-  GLASSNET_INLINE static P back(A activation, const P& v, const T* h, const T* slope) {
-    if constexpr (A::from_output) return activation.back(v, P::load(h));
-    else return v * P::load(slope);
+  void weight_gradient(std::size_t l, double* sums) {
+    const std::size_t inputs = plan.widths[l - 1], outputs = plan.widths[l];
+    auto sink = [&](std::size_t i, std::size_t j, std::size_t count, const T* values) GLASSNET_LAMBDA {
+      double* to = sums + i * outputs + j;
+      for (std::size_t k = 0; k < count; ++k) to[k] += double(values[k]);
+    };
+    if (outputs <= NARROW) return narrow_gradient<T>(input(l), 0, inputs, error(l), outputs, padded, sink);
+    const Rows<T> by_sample{panel(plan.layers + 2), (outputs + LANES<T> - 1) / LANES<T> * LANES<T>};
+    T* to = panel(plan.layers + 2);
+    for (std::size_t s = 0; s < padded; ++s)
+      std::fill(to + s * by_sample.stride + outputs, to + (s + 1) * by_sample.stride, T(0));
+    transpose_panel<T>(error(l).data, stride, outputs, 0, padded, to, by_sample.stride);
+    wide_gradient<T>(input(l), 0, inputs, by_sample, outputs, padded, sink);
   }
 
   template <int N, class A>
@@ -183,7 +165,7 @@ template <class T> class BlockPass {
         products[j].add_product(h, d);
         v = fma(P::all(w[j]), d, v);
       }
-      P d = back(activation, v, H + s, S + s);
+      P d = back_through(activation, v, H + s, S + s);
       d.store(H + s);
       sum.add(d);
     });

@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "rules.hpp"
+
 namespace glassnet {
 
 // Samples in a group: 64 bytes, whatever the width of the processor's registers.
@@ -55,9 +57,9 @@ template <class T> struct Plan {
   bool labels;    // cross_entropy: targets are class numbers, one value per sample
   bool weighted;  // samples have weights
 
-  // The row of the scratch where layer l's panel begins: hidden layers, the output's error, then one
-  // panel as wide as the widest layer.
-  const std::size_t* panels;  // [layers + 2]
+  // The row of the scratch where layer l's panel begins: hidden layers, the output's error, then two
+  // panels for the widest layer: a product, and errors by sample.
+  const std::size_t* panels;  // [layers + 3]
   // The row where hidden layer l's derivative dH/dZ is kept, or NO_SLOPES.
   const std::size_t* slopes;  // [layers - 1]
 
@@ -90,23 +92,88 @@ using Pass = double (*)(const Plan<T>& plan, const T* parameters, std::size_t bl
 template <class T>
 using Activate = void (*)(Activation activation, std::size_t n, T* z, T* slopes);
 
-namespace avx512 {
-extern const Pass<float> pass32;
-extern const Pass<double> pass64;
-extern const Activate<float> activate32;
-extern const Activate<double> activate64;
-}  // namespace avx512
-namespace avx2 {
-extern const Pass<float> pass32;
-extern const Pass<double> pass64;
-extern const Activate<float> activate32;
-extern const Activate<double> activate64;
-}  // namespace avx2
-namespace portable {
-extern const Pass<float> pass32;
-extern const Pass<double> pass64;
-extern const Activate<float> activate32;
-extern const Activate<double> activate64;
-}  // namespace portable
+// Which samples an update takes: rows order[start], order[start + 1], ... of the data, or rows start,
+// start + 1, ... where there is no order.
+struct BatchRows {
+  const std::uint32_t* order;
+  std::size_t start, rows;
+};
+
+// Room for one batch: everything of it that one of its two steps leaves for the other.
+template <class T> struct BatchPlan {
+  std::size_t layers;
+  const std::size_t* widths;  // as in a Plan
+  const Activation* activations;
+  Loss loss;
+  double loss_setting;
+  bool labels;
+
+  std::size_t stride;       // of every panel: the samples that it has room for
+  T* const* hidden;         // [layers] panels: the input, then hidden layers; each ends with a row of ones
+  T* const* slopes;         // [layers] panels, from 1: dH/dZ, or null where the output gives it
+  T* const* errors;         // [layers + 1] panels, from 1: dJ/dZ
+  T* const* rows;           // [layers + 1]: the same by sample, where outputs are many; else null
+  T *targets, *weights;     // panels; weights null where unweighted
+  // The data, a sample's columns side by side: its targets, its weight where weighted, its features. The
+  // panels of the batch lie in the same order from `targets` on.
+  const T* data;
+  std::size_t columns;
+  const T* zeros;           // a sample that is missing
+
+  std::size_t row_stride(std::size_t l) const { return (widths[l] + LANES<T> - 1) / LANES<T> * LANES<T>; }
+};
+
+// See batch.hpp.
+template <class T> struct BatchKernels {
+  // parameters: [layers + 1], from 1, each layer's weights and then its biases
+  void (*errors)(const BatchPlan<T>&, const BatchRows&, const T* const* parameters,
+                 std::size_t begin, std::size_t end, std::size_t grain, double* losses);
+  void (*gradient)(const BatchPlan<T>&, std::size_t l, std::size_t begin, std::size_t end,
+                   std::size_t samples, T scale, bool add, T* gradient);
+};
+
+enum class Link : std::uint8_t { softmax, logistic, identity, exp };
+inline constexpr const char* LINK_NAMES[] = {"softmax", "logistic", "identity", "exp"};
+
+// Prediction: the network as it stands, a two-class softmax with both of its outputs.
+template <class T> struct ForwardPlan {
+  std::size_t layers;
+  const std::size_t* widths;
+  const Activation* activations;
+  Link link;
+  std::size_t widest;  // of the layers, filled up to whole groups
+  const T* parameters;
+};
+
+// Samples that go through as one block of panels. So few as FORWARD_ROWS go one at a time.
+inline constexpr std::size_t FORWARD_BLOCK = 256;
+template <class T> inline constexpr std::size_t FORWARD_ROWS = LANES<T> / 4;
+// Two panels for the widest layer and a row, or three rows of that width.
+template <class T> std::size_t forward_scratch(const ForwardPlan<T>& plan, std::size_t n) {
+  return n <= FORWARD_ROWS<T> ? 3 * plan.widest : (2 * plan.widest + 1) * (FORWARD_BLOCK + LANES<T>);
+}
+
+// Rows of X [n][inputs] to rows of `out` [n][outputs].
+template <class T>
+using Forward = void (*)(const ForwardPlan<T>&, const T* X, std::size_t n, T* out, T* scratch);
+
+// Everything that is compiled once per instruction set and precision.
+template <class T> struct Kernels {
+  Pass<T> pass;
+  Activate<T> activate;
+  BatchKernels<T> batch;
+  Updates<T> updates;
+  Forward<T> forward;
+};
+
+#define GLASSNET_KERNELS(isa)              \
+  namespace isa {                          \
+  extern const Kernels<float> kernels32;   \
+  extern const Kernels<double> kernels64;  \
+  }
+GLASSNET_KERNELS(avx512)
+GLASSNET_KERNELS(avx2)
+GLASSNET_KERNELS(portable)
+#undef GLASSNET_KERNELS
 
 }  // namespace glassnet

@@ -93,7 +93,10 @@ template <class T> class Problem {
       if (stored) rows += widths[l];
     }
     panels.push_back(rows);
-    panels.push_back(rows + *std::max_element(widths.begin() + 1, widths.end()));
+    const std::size_t widest = *std::max_element(widths.begin() + 1, widths.end());
+    panels.push_back(rows + widest);
+    const std::size_t by_sample = widest > 4 ? (widest + LANES<T> - 1) / LANES<T> * LANES<T> : 0;
+    panels.push_back(rows + widest + by_sample);
     lay_out();
     const std::size_t padded = blocks() * block;
     X = Aligned<T>(padded * widths[0]);
@@ -281,7 +284,7 @@ template <class T> class Problem {
       Side& mine = sides[side];
       side = !side;
       const Plan<T> plan = problem.plan();
-      const Pass<T> pass = problem.pass();
+      const Pass<T> pass = problem.isa.template kernels<T>().pass;
       const T* parameters = to_kernel(at);
       Order order = last ? Order::leave : Order::go;
       if (thread == 0) {
@@ -369,10 +372,6 @@ template <class T> class Problem {
   std::size_t last_units() const { return widths[widths.size() - 2] + 1; }
   // A chunk's gradient and loss have cache lines of their own.
   std::size_t chunk_stride() const { return (kernel_parameters + 1 + 7) / 8 * 8; }
-  Pass<T> pass() const {
-    if constexpr (sizeof(T) == 8) return isa.pass64;
-    else return isa.pass32;
-  }
   Plan<T> plan() const {
     return {widths.size() - 1,
             widths.data(),

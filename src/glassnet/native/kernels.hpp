@@ -1,0 +1,20 @@
+// The kernels of one instruction set, which whoever includes this has named.
+#pragma once
+
+#include "batch.hpp"
+#include "forward.hpp"
+#include "pass.hpp"
+#include "updates.hpp"
+
+namespace glassnet::GLASSNET_ISA {
+
+template <class T>
+constexpr Kernels<T> KERNELS = {pass<T>,
+                                activate_vector<T>,
+                                {batch_errors<T>, batch_gradient<T>},
+                                {update<T>, penalize<T>, clip<T>},
+                                forward<T>};
+const Kernels<float> kernels32 = KERNELS<float>;
+const Kernels<double> kernels64 = KERNELS<double>;
+
+}  // namespace glassnet::GLASSNET_ISA

@@ -46,6 +46,8 @@ def draw_data(network, n, seed=0, labels=False):
             return X, random.randint(0, shape[1], n)
         rows = random.uniform(0.1, 1, shape)
         return X, rows / rows.sum(axis=1, keepdims=True)
+    if network.loss.target == "nonnegative":
+        return X, random.poisson(2, shape).astype(float)
     return X, random.uniform(size=shape) if network.loss.target == "label" else random.randn(*shape)
 
 

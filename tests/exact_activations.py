@@ -1,5 +1,8 @@
-"""Every activation and its derivative in 40 digits, for tests of accuracy."""
+"""Every activation and its derivative in 40 digits, and how far a float result is from them."""
 
+import functools
+
+import numpy as np
 from mpmath import erfc, exp, log1p, mp, mpf, npdf, pi, sqrt, tanh
 
 mp.dps = 40
@@ -67,3 +70,53 @@ SLOPES = {
     "softsign": lambda z: 1 / (1 + abs(z)) ** 2,
     "identity": lambda z: mpf(1),
 }
+
+# The derivative has a simple root here: it is a difference of terms as large as SLOPE_NEAR_ROOT, and a
+# result is right to their last place.
+ROOTS = {"gelu": -0.7518, "gelu_tanh": -0.7524, "silu": -1.2785}
+SLOPE_NEAR_ROOT = 1.0
+
+
+@functools.cache
+def points(dtype):
+    """Arguments from the smallest normal number to a quarter of the largest, of either sign."""
+    info = np.finfo(dtype)
+    random = np.random.RandomState(0)
+    last = -1.06 * np.log(info.tiny) - 1  # beyond where exp(z) vanishes
+    sizes = np.geomspace(2 * info.tiny, info.max / 4, 80)
+    parts = [np.linspace(-last, last, 301), random.uniform(-40, 40, 300), random.uniform(-8, 8, 400)]
+    return np.unique(np.concatenate([*parts, np.linspace(-3, 3, 121), sizes, -sizes, [0]]).astype(dtype))
+
+
+@functools.cache
+def exact(name, dtype):
+    """Values and derivatives at those points."""
+    arguments = [mpf(float(z)) for z in points(dtype)]
+    return [VALUES[name](z) for z in arguments], [SLOPES[name](z) for z in arguments]
+
+
+def units_off(name, dtype, function):
+    """How many units in the last place value and derivative are off at most; below the normals, none.
+
+    logistic's and tanh's derivative comes from h, whose last place it can be right to.
+    """
+    z = points(dtype)
+    values, slopes = exact(name, dtype)
+    got_values, got_slopes = function(z)
+    scale = np.zeros(len(z))
+    if name in ROOTS:
+        scale[np.abs(z - ROOTS[name]) < 0.25] = SLOPE_NEAR_ROOT
+    if name in ("logistic", "tanh"):
+        scale[:] = 1
+    return _off(got_values, values, np.zeros(len(z))), _off(got_slopes, slopes, scale)
+
+
+def _off(results, truths, scale):
+    info, worst = np.finfo(results.dtype), 0.0
+    for result, truth, least in zip(results, truths, scale, strict=True):
+        if abs(truth) < 2 * float(info.tiny):  # may be taken as 0
+            assert abs(float(result)) < 4 * float(info.tiny)
+            continue
+        size = results.dtype.type(max(abs(float(truth)), least))
+        worst = max(worst, float(abs(mpf(float(result)) - truth)) / float(np.spacing(size)))
+    return worst

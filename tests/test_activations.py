@@ -3,6 +3,8 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.special
+from exact_activations import SLOPES, VALUES, units_off
 
 import glassnet as gn
 from glassnet.activations import get_activation, logistic
@@ -31,8 +33,10 @@ def test_derivative_equals_central_difference(record):
 
 @each_record
 def test_value_equals_its_printed_formula(record):
-    names = {"exp": np.exp, "tanh": np.tanh, "max": np.maximum, "z": Z}
-    np.testing.assert_allclose(record.value(Z), eval(record.formula, names), rtol=1e-14)
+    names = {name: getattr(np, name) for name in ("exp", "log", "sqrt", "tanh", "abs", "pi")}
+    names |= {"max": np.maximum, "min": np.minimum, "erf": scipy.special.erf, "z": Z}
+    # Some formulas lose digits to cancellation, below 0, that the records keep.
+    np.testing.assert_allclose(record.value(Z), eval(record.formula, names), rtol=1e-14, atol=1e-14)
 
 
 @each_record
@@ -51,6 +55,36 @@ def test_value_and_derivative_of_extreme_inputs_are_finite(record, dtype):
     h = record.value(z)
     assert np.isfinite(h).all()
     assert np.isfinite(record.derivative(z, h)).all()
+
+
+@each_record
+@each_dtype
+def test_value_and_derivative_of_infinity_are_limits_and_of_nan_are_nan(record, dtype):
+    z = np.array([-np.inf, np.inf, np.nan], dtype)
+    with np.errstate(all="raise", under="ignore"):
+        h = record.value(z)
+        slope = record.derivative(z, h)
+    largest = np.finfo(dtype).max
+    left, right = record.value(np.array([-largest, largest], dtype))
+    for limit, near in ((h[0], left), (h[1], right)):
+        assert np.isfinite(near)
+        assert limit == near or (np.isinf(limit) and abs(near) > largest / 1000)
+    assert np.isfinite(slope[:2]).all()
+    assert np.isnan(h[2])
+
+
+@each_record
+@each_dtype
+def test_value_and_derivative_are_accurate_to_a_few_units_in_the_last_place(record, dtype):
+    value_off, slope_off = units_off(
+        record.name, dtype, lambda z: (record.value(z), record.derivative(z, record.value(z)))
+    )
+    assert value_off <= 8  # SciPy's erfcx is off by 6; the others by 4 at most
+    assert slope_off <= 8
+
+
+def test_exact_functions_are_those_of_the_registry():
+    assert list(VALUES) == list(SLOPES) == list(gn.ACTIVATIONS)
 
 
 @each_record
@@ -119,7 +153,7 @@ def test_own_record_survives_pickle_even_under_a_built_in_name(name):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right"), [("sigmoid", None), ("Relu", "relu"), ("logstic", "logistic"), ("tanhh", "tanh")]
+    ("wrong", "right"), [("sigmoid", None), ("ReLU", None), ("logstic", "logistic"), ("tanhh", "tanh")]
 )
 def test_unknown_activation_is_refused_with_the_nearest_name(wrong, right):
     with pytest.raises(gn.InputError, match=f"Unknown activation '{wrong}'") as caught:

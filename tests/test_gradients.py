@@ -674,7 +674,10 @@ def test_allowance_covers_a_z_that_cancellation_spoils(make_network, make_data, 
         difference = np.abs(single.flat - exact.flat)
         assert not difference[allowed == 0].any()
         ratios += (difference[allowed > 0] / allowed[allowed > 0]).tolist()
-    assert 0.03 < np.max(ratios) < 1
+    assert np.max(ratios) < 1
+    # Without a hidden layer a loss of constant slopes has nothing to round, away from its kink.
+    if network.hidden or fitted or not network.loss.kinks:
+        assert np.max(ratios) > 0.03
 
 
 def test_unit_roundoff_is_the_largest_relative_rounding():

@@ -20,6 +20,8 @@ def targets_for(loss, n, width, random, hard=False):
     """Targets of the loss's own kind; `hard`: only 0 and 1."""
     if loss.target == "class":
         rows = np.eye(width)[random.randint(0, width, n)] if hard else random.dirichlet(np.ones(width), n)
+    elif loss.target == "nonnegative":
+        rows = random.poisson(2, (n, width)).astype(float) if hard else random.gamma(2, size=(n, width))
     elif loss.target == "label":
         rows = random.randint(0, 2, (n, width)).astype(float) if hard else random.uniform(size=(n, width))
     else:
@@ -34,6 +36,10 @@ def naive(loss, Z, Y):
         "cross_entropy": lambda: -(Y * np.log(Y_hat)),
         "binary_cross_entropy": lambda: -(Y * np.log(Y_hat) + (1 - Y) * np.log(1 - Y_hat)),
         "squared_error": lambda: 0.5 * (Y_hat - Y) ** 2,
+        "absolute_error": lambda: np.abs(Y_hat - Y),
+        "huber": lambda: np.where(np.abs(Y_hat - Y) <= 1, (Y_hat - Y) ** 2 / 2, np.abs(Y_hat - Y) - 0.5),
+        "quantile": lambda: 0.5 * np.abs(Y_hat - Y),
+        "poisson": lambda: Y_hat - Y * np.log(Y_hat),
     }[loss.name]().sum(axis=1)
 
 
@@ -126,7 +132,9 @@ def test_link_keeps_precision_and_shape(output, dtype):
 def test_link_gives_targets_of_its_losss_kind(output):
     Y_hat = output.link(np.random.RandomState(6).randn(20, 3))
     target = gn.LOSSES[output.loss].target
-    if target != "real":
+    if target == "nonnegative":
+        assert (Y_hat > 0).all()
+    elif target != "real":
         assert ((Y_hat > 0) & (Y_hat < 1)).all()
     if target == "class":
         np.testing.assert_allclose(Y_hat.sum(axis=1), 1, rtol=1e-15)
@@ -169,7 +177,7 @@ def test_arguments_are_not_changed(loss):
 def test_registry_of_losses_fits_that_of_outputs(loss):
     assert gn.LOSSES[loss.name] is loss
     assert loss.output in gn.OUTPUTS
-    assert loss.target in ("class", "label", "real")
+    assert loss.target in ("class", "label", "nonnegative", "real")
     assert get_loss(loss.name, gn.OUTPUTS[loss.output]) is loss
     assert get_loss(loss, gn.OUTPUTS[loss.output]) is loss
 

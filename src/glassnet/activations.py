@@ -8,7 +8,7 @@ import numpy as np
 
 from glassnet import special
 from glassnet.errors import InputTypeError, unknown_name
-from glassnet.special import Array
+from glassnet.special import Array as Array  # other modules take it from here
 
 
 @dataclass(frozen=True)

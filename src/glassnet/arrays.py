@@ -107,8 +107,9 @@ def as_target(y: object, n_samples: int, n_outputs: int, target: str) -> NDArray
     """y as class numbers (n,) of type intp, or as target rows (n, n_outputs).
 
     `target` is the loss's kind: "class" takes numbers from 0 to n_outputs - 1 or rows of
-    probabilities, "label" rows of values from 0 to 1, "real" rows of any finite values; for the
-    last two (n,) is taken as (n, 1). Rows that are one-hot come back as class numbers.
+    probabilities, "label" rows of values from 0 to 1, "nonnegative" rows of values from 0 up,
+    "real" rows of any finite values; but for classes (n,) is taken as (n, 1). Rows that are one-hot
+    come back as class numbers.
     """
     array = as_numbers(y, "y")
     if array.ndim not in (1, 2):
@@ -124,7 +125,9 @@ def as_target(y: object, n_samples: int, n_outputs: int, target: str) -> NDArray
         raise InputError(
             f"y has {array.shape[1]} column(s), shape {array.shape}; the network has {n_outputs} outputs."
         )
-    if target != "real":
+    if target == "nonnegative":
+        _refuse_rows(array, array < 0, "values of 0 or more, such as counts", "")
+    elif target != "real":
         _refuse_rows(array, (array < 0) | (array > 1), "values from 0 to 1")
     if target == "class":
         sums = array.sum(axis=1, dtype=np.float64)
@@ -143,12 +146,13 @@ def _class_numbers(y: NDArray[Any], n_classes: int) -> NDArray[Any]:
     return numbers
 
 
-def _refuse_rows(y: NDArray[Any], bad: NDArray[np.bool_], expected: str) -> None:
+_TO_NUMBERS = (
+    " Labels of another kind are turned into class numbers by numpy.unique(y, return_inverse=True)."
+)
+
+
+def _refuse_rows(y: NDArray[Any], bad: NDArray[np.bool_], expected: str, hint: str = _TO_NUMBERS) -> None:
     rows = np.flatnonzero(bad if bad.ndim == 1 else bad.any(axis=1))
     if rows.size:
         more = f" ({rows.size} such rows)" if rows.size > 1 else ""
-        raise InputError(
-            f"y has {y[rows[0]]} at row {rows[0]}{more}; expected {expected}. "
-            "Labels of another kind are turned into class numbers by numpy.unique(y, "
-            "return_inverse=True)."
-        )
+        raise InputError(f"y has {y[rows[0]]} at row {rows[0]}{more}; expected {expected}.{hint}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from glassnet.activations import ACTIVATIONS, Activation
 from glassnet.arrays import FLOATS
 from glassnet.errors import FileError, InputError, InputTypeError
-from glassnet.losses import LOSSES, Loss
+from glassnet.losses import Loss
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import optimizer_from_dict
 from glassnet.storage import read_arrays, write_arrays
@@ -53,10 +53,10 @@ def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any
             "sizes": list(network.sizes),
             "hidden": [record.name for record in network.hidden],
             "output": network.output.name,
-            "loss": network.loss.name,
+            "loss": network.loss.to_plain() if network.loss.is_built_in else network.loss.name,
         },
         "own_activations": sorted({r.name for r in network.hidden if ACTIVATIONS.get(r.name) != r}),
-        "own_loss": LOSSES.get(network.loss.name) != network.loss,
+        "own_loss": not network.loss.is_built_in,
         "optimizer": run.optimizer.to_dict(),
         "reduction": run.reduction,
         "status": run.status,

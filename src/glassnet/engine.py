@@ -18,7 +18,6 @@ from glassnet import native, reference
 from glassnet.activations import ACTIVATIONS, Array
 from glassnet.arrays import as_dtype, as_matrix, as_target, as_vector, check_finite
 from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
-from glassnet.losses import LOSSES
 from glassnet.network import Network, Parameters
 
 REDUCTIONS = ("mean", "sum")
@@ -198,6 +197,7 @@ class NativeProblem(Problem):
             labels=y.ndim == 1,
             weighted=w is not None,
             isa=os.environ.get("GLASSNET_ISA", ""),
+            loss_setting=next(iter(network.loss.settings.values()), 0.0),
         )
         self.isa: str = self._problem.isa
         for rows in row_blocks(len(X)):
@@ -270,7 +270,7 @@ def missing_in_native(network: Network) -> str:
     for record in network.hidden:
         if ACTIVATIONS.get(record.name) is not record:
             return f"the activation {record.name!r} is your own, which runs on the NumPy engine"
-    if LOSSES.get(network.loss.name) is not network.loss:
+    if not network.loss.is_built_in:
         return f"the loss {network.loss.name!r} is your own, which runs on the NumPy engine"
     return ""
 

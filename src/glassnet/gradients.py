@@ -6,8 +6,8 @@ The numerical side is the notebook's central difference, N(h) = [J(theta + h) - 
 with h = epsilon, in float64 by the reference's forward pass, whatever computed the gradient. It has
 two errors of its own: rounding, about u J / h, and truncation, about h^2 J''' / 6 (Nocedal and
 Wright, Numerical Optimization, 2nd ed., section 8.1), and it means nothing where a step carries a
-sample over a kink, such as relu's at 0. The backpropagated side is rounded as well, in float32
-visibly. An entry is
+sample over a kink, such as relu's at 0 or the absolute error's at y_hat = y. The backpropagated side
+is rounded as well, in float32 visibly. An entry is
 
 right      when the two differ by at most
            RELATIVE_TOLERANCE * |N(h)| + rounding of N(h) + rounding of the gradient,
@@ -170,7 +170,7 @@ class _Judge:
         self._network, self._theta, self._Y, self._w = network, theta, Y, w
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             Zs, self._Hs = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
-            self._sides = [self._sides_of(Zs, 0, layer) for layer in range(len(network.hidden))]
+            self._sides = [self._sides_of(Zs, 0, layer) for layer in range(len(network.sizes) - 1)]
             self._loss_error, _ = rounding_errors(network, theta, X, Y, w, unit_roundoff(theta.dtype))
             _, self._gradient_error = rounding_errors(network, theta, X, Y, w, unit_roundoff(precision))
 
@@ -258,7 +258,7 @@ class _Judge:
             losses.append(self._network.loss.value(Zs[-1], self._Y))
             crosses = crosses or any(
                 not np.array_equal(self._sides_of(Zs, layer, other), self._sides[other])
-                for other in range(layer, len(self._network.hidden))
+                for other in range(layer, len(self._sides))
             )
         values[index] = kept
         width = float(high - low)
@@ -266,7 +266,14 @@ class _Judge:
         return (difference / width if width else math.nan), width, crosses
 
     def _sides_of(self, Zs: Sequence[Array], first: int, layer: int) -> NDArray[np.int8]:
-        """On which side of each of its activation's kinks a layer's Z lies; Zs begins at layer `first`."""
-        kinks = self._network.hidden[layer].kinks
-        Z = Zs[layer - first]
+        """On which side of each of its function's kinks a layer's Z lies; Zs begins at layer `first`.
+
+        The output layer's function is the loss, whose kinks are in the residual.
+        """
+        Z, hidden = Zs[layer - first], self._network.hidden
+        if layer < len(hidden):
+            kinks = hidden[layer].kinks
+        else:
+            kinks = self._network.loss.kinks
+            Z = Z - self._Y if kinks else Z
         return np.array([np.sign(Z - kink) for kink in kinks], np.int8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -183,8 +183,10 @@ class Network:
     ----------
     sizes : widths from input to output; (2, 2) has no hidden layer.
     hidden : one activation (a name or a record) for all hidden layers, or one for each.
-    output : "softmax", "logistic" or "identity".
-    loss : None takes the output's own: cross_entropy, binary_cross_entropy, squared_error.
+    output : "softmax", "logistic", "identity" or "exp".
+    loss : None takes the output's own: cross_entropy, binary_cross_entropy, squared_error, poisson.
+        A name from `LOSSES` takes another ("absolute_error", "huber", "quantile" go with identity);
+        `glassnet.losses.huber(delta=0.5)` or ``{"name": "huber", "delta": 0.5}`` one with settings.
 
     Raises InputError for a width below 1, a name that is unknown, a list of activations of another
     length than there are hidden layers, a softmax over one class, or a loss written for another
@@ -211,7 +213,7 @@ class Network:
         sizes: Iterable[int],
         hidden: str | Activation | Sequence[str | Activation] = "logistic",
         output: str = "softmax",
-        loss: str | Loss | None = None,
+        loss: str | Mapping[str, Any] | Loss | None = None,
     ) -> None:
         sizes = as_sizes(sizes)
         n_hidden = len(sizes) - 2
@@ -248,7 +250,7 @@ class Network:
     def __str__(self) -> str:
         sizes = "-".join(map(str, self.sizes))
         functions = [*(record.name for record in self.hidden), self.output.name]
-        return f"{sizes} ({', '.join(functions)}; {self.loss.name})"
+        return f"{sizes} ({', '.join(functions)}; {self.loss})"
 
     def initialize(
         self,
@@ -302,7 +304,7 @@ class Network:
 
         Raises InputError for a network whose output is not a probability.
         """
-        if self.loss.target == "real":
+        if self.loss.target not in ("class", "label"):
             raise InputError(
                 f"A network with output {self.output.name!r} predicts values, not probabilities: "
                 f"use predict, or forward(...)[-1]."

@@ -53,9 +53,12 @@ def rounding_errors(
     # Each column of Z is moved by itself: moving all of them together leaves a softmax as it is.
     e_delta = u * (np.abs(network.output.link(Z)) + np.abs(delta))
     for column in range(Z.shape[1]):
-        moved = Z.copy()
-        moved[:, column] += e_Z[:, column]
-        e_delta += np.abs(network.loss.delta(moved, Y) - delta)
+        steps = []
+        for sign in (1, -1):
+            moved = Z.copy()
+            moved[:, column] += sign * e_Z[:, column]
+            steps.append(np.abs(network.loss.delta(moved, Y) - delta))
+        e_delta += np.maximum(*steps)
     delta, e_delta = w[:, None] * delta, w[:, None] * e_delta
 
     # Backward: e_delta is a bound on the error of delta, the same lines as the reference's.

@@ -236,7 +236,7 @@ def _settings(
         "parameters": run.network.n_parameters,
         "samples": n,
         "optimizer": str(run.optimizer),
-        "loss": f"{run.network.loss.name}: {run.network.loss.formula}",
+        "loss": f"{run.network.loss}: {run.network.loss.formula}",
         "reduction": run.reduction,
         "iterations": run.iterations,
         "status": run.status,

@@ -64,7 +64,7 @@ def test_value_and_derivative_of_infinity_are_limits_and_of_nan_are_nan(record, 
     with np.errstate(all="raise", under="ignore"):
         h = record.value(z)
         slope = record.derivative(z, h)
-    largest = np.finfo(dtype).max
+    largest = np.finfo(dtype).max / 4
     left, right = record.value(np.array([-largest, largest], dtype))
     for limit, near in ((h[0], left), (h[1], right)):
         assert np.isfinite(near)

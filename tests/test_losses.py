@@ -1,13 +1,16 @@
 import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.special
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
 import glassnet as gn
-from glassnet.losses import get_loss, get_output, softmax
+from glassnet.losses import MAKERS, get_loss, get_output, loss_from_plain, softmax
 
 LOSSES = list(gn.LOSSES.values())
 OUTPUTS = list(gn.OUTPUTS.values())
@@ -27,6 +30,11 @@ def targets_for(loss, n, width, random, hard=False):
     else:
         rows = random.randn(n, width)
     return rows
+
+
+def largest_logit(output, dtype):
+    """The largest Z that the test asks for; e^Z is above every number soon after it."""
+    return dtype(np.log(np.finfo(dtype).max) - 1 if output == "exp" else 1e4)
 
 
 def naive(loss, Z, Y):
@@ -79,11 +87,11 @@ def test_value_and_delta_keep_precision_and_have_their_shapes(loss, dtype):
 @pytest.mark.parametrize("hard", [False, True])
 def test_value_and_delta_of_extreme_logits_are_finite(loss, dtype, hard):
     rows = [[1e4, -1e4], [-1e4, 1e4], [1e4, 1e4], [-1e4, -1e4], [1e4, 0], [0, -1e4], [0, 0]]
-    Z = np.array(rows * 2, dtype)
+    Z = np.array(rows * 2, dtype) / 1e4 * largest_logit(loss.output, dtype)
     Y = targets_for(loss, len(Z), 2, np.random.RandomState(3), hard).astype(dtype)
     value = loss.value(Z, Y)
     assert np.isfinite(value).all()
-    assert (value >= 0).all()
+    assert loss.target == "nonnegative" or (value >= 0).all()
     assert np.isfinite(loss.delta(Z, Y)).all()
 
 
@@ -121,7 +129,8 @@ def test_loss_that_belongs_to_a_link_has_delta_y_hat_minus_y(output):
 @each_output
 @each_dtype
 def test_link_keeps_precision_and_shape(output, dtype):
-    Z = np.array([[-1e4, 3, 1e4], [0, 0, 0]], dtype)
+    largest = largest_logit(output.name, dtype)
+    Z = np.array([[-1e4, 3, largest], [0, 0, 0]], dtype)
     Y_hat = output.link(Z)
     assert Y_hat.dtype == dtype
     assert Y_hat.shape == Z.shape
@@ -160,6 +169,157 @@ def test_softmax_over_two_classes_is_the_logistic_of_their_difference():
     rows = np.eye(2)[y]
     np.testing.assert_allclose(two.value(Z, rows), one.value(z, rows[:, 1:]), rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(two.delta(Z, rows)[:, 1:], one.delta(z, rows[:, 1:]), rtol=1e-10, atol=1e-15)
+
+
+@each_dtype
+def test_poisson_is_finite_wherever_its_value_is_and_infinite_beyond(dtype):
+    loss, last = gn.LOSSES["poisson"], np.log(np.finfo(dtype).max)
+    Z = np.array([[last - 0.01], [last + 1], [-1e30], [-1e30]], dtype)
+    Y = np.array([[3], [3], [0], [2]], dtype)
+    assert np.isfinite(loss.value(Z, Y)).tolist() == [True, False, True, True]
+    np.testing.assert_allclose(loss.value(Z, Y)[2:], [0, 2e30], rtol=1e-6)
+    assert loss.delta(Z, Y)[1:, 0].tolist() == [np.inf, 0, -2]
+
+
+def test_poisson_differs_from_the_log_likelihood_by_log_y_factorial_alone():
+    Z, Y = np.linspace(-3, 3, 13)[:, None], np.arange(13.0)[:, None]
+    expected = -scipy.stats.poisson.logpmf(Y, np.exp(Z))[:, 0] - scipy.special.gammaln(Y + 1)[:, 0]
+    np.testing.assert_allclose(gn.LOSSES["poisson"].value(Z, Y), expected, rtol=1e-12, atol=1e-12)
+
+
+# ---- Losses with a setting ----------------------------------------------------------------------
+
+OTHERS = [
+    gn.losses.cross_entropy(label_smoothing=0.1),
+    gn.losses.huber(delta=0.3),
+    gn.losses.quantile(level=0.9),
+]
+each_other = pytest.mark.parametrize("other", OTHERS, ids=str)
+
+
+def test_every_loss_with_settings_is_among_these_tests():
+    assert {one.name for one in OTHERS} == set(MAKERS) == {r.name for r in LOSSES if r.settings}
+    for other in OTHERS:
+        assert other != gn.LOSSES[other.name]
+
+
+@each_other
+@pytest.mark.parametrize("hard", [False, True])
+def test_delta_with_settings_equals_central_difference_of_value(other, hard):
+    test_delta_equals_central_difference_of_value(other, 3, hard)
+
+
+def test_label_smoothing_is_cross_entropy_to_smoothed_targets():
+    random, smooth = np.random.RandomState(8), gn.losses.cross_entropy(label_smoothing=0.2)
+    Z, y = random.randn(40, 4), random.randint(0, 4, 40)
+    targets = np.full((40, 4), 0.05)
+    targets[np.arange(40), y] = 0.85
+    plain = gn.LOSSES["cross_entropy"]
+    np.testing.assert_allclose(smooth.value(Z, np.eye(4)[y]), plain.value(Z, targets), rtol=1e-13)
+    np.testing.assert_allclose(smooth.delta(Z, np.eye(4)[y]), plain.delta(Z, targets), atol=1e-15)
+
+
+def test_huber_is_the_squared_error_near_and_a_line_far_away():
+    Z, Y = np.array([[0.2, -0.3, 4.0, -4.0]]).T, np.zeros((4, 1))
+    loss = gn.losses.huber(delta=0.5)
+    np.testing.assert_allclose(loss.value(Z, Y), [0.02, 0.045, 1.875, 1.875], rtol=1e-14)
+    assert loss.delta(Z, Y)[:, 0].tolist() == [0.2, -0.3, 0.5, -0.5]
+
+
+@given(st.floats(0.01, 0.99), st.lists(st.floats(-10, 10), min_size=1, max_size=20, unique=True))
+def test_quantile_is_least_at_a_quantile_and_equals_sklearns_pinball_loss(level, y):
+    from sklearn.metrics import mean_pinball_loss
+
+    loss, Y = gn.losses.quantile(level=level), np.array(y)[:, None]
+    at = [loss.value(np.full_like(Y, z), Y).mean() for z in y]
+    best = min(at)
+    for z, value in zip(y, at, strict=True):
+        expected = mean_pinball_loss(Y, np.full_like(Y, z), alpha=level)
+        assert value == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    quantile = np.quantile(Y, level, method="inverted_cdf")
+    assert loss.value(np.full_like(Y, quantile), Y).mean() == pytest.approx(best, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss.output != "softmax"], ids=str)
+def test_delta_jumps_at_the_declared_kinks_of_the_residual_and_nowhere_else(loss):
+    y, h = 0.5, 1e-7
+    error = np.linspace(-3, 3, 601)[:, None]
+    delta = [loss.delta(y + error + step, np.full_like(error, y))[:, 0] for step in (h, -h)]
+    np.testing.assert_allclose(error[np.abs(delta[0] - delta[1]) > 1e-4, 0], loss.kinks, atol=1e-9)
+
+
+def test_only_losses_over_the_identity_have_kinks():
+    assert {loss.output for loss in LOSSES if loss.kinks} == {"identity"}
+
+
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss.kinks], ids=str)
+def test_delta_at_the_kink_lies_between_its_sides(loss):
+    here, left, right = (loss.delta(np.array([[z]]), np.array([[1.0]]))[0, 0] for z in (1.0, 0.9, 1.1))
+    assert left < here < right
+
+
+@each_other
+def test_equal_settings_make_equal_records_that_travel(other):
+    again = MAKERS[other.name](**other.settings)
+    assert again == other
+    assert hash(again) == hash(other)
+    for twin in (pickle.loads(pickle.dumps(other)), copy.deepcopy(other), copy.copy(other)):
+        assert twin == other
+        assert dict(twin.settings) == dict(other.settings)
+    assert loss_from_plain(other.to_plain()) == other
+    assert get_loss(other.to_plain(), gn.OUTPUTS[other.output]) == other
+    assert other.is_built_in
+
+
+@each_loss
+def test_defaults_are_the_registrys_records_and_go_by_name_alone(loss):
+    assert loss.to_plain() == str(loss) == loss.name
+    assert loss_from_plain(loss.name) is loss
+    assert loss.is_built_in
+    if loss.name in MAKERS:
+        assert MAKERS[loss.name]() == loss
+
+
+@each_other
+def test_settings_cannot_be_changed(other):
+    name = next(iter(other.settings))
+    with pytest.raises(TypeError):
+        other.settings[name] = 2.0
+
+
+@each_loss
+def test_record_of_ones_own_under_a_built_in_name_is_not_built_in(loss):
+    own = replace(loss, delta=np.subtract, settings=dict.fromkeys(loss.settings, -5.0))
+    assert not own.is_built_in
+    assert not replace(loss, delta=np.subtract).is_built_in
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: gn.losses.huber(delta=0), r"delta is 0.0; expected a number above 0 and finite"),
+        (lambda: gn.losses.huber(delta=np.nan), r"delta is nan; expected"),
+        (lambda: gn.losses.huber(delta=np.inf), r"delta is inf; expected"),
+        (lambda: gn.losses.quantile(level=1), r"level is 1.0; expected a number above 0 and below 1"),
+        (lambda: gn.losses.quantile(level=0), r"level is 0.0; expected"),
+        (lambda: gn.losses.cross_entropy(1.0), r"label_smoothing is 1.0; expected .* from 0 to below 1"),
+        (lambda: gn.losses.cross_entropy(-0.1), r"label_smoothing is -0.1; expected"),
+        (lambda: loss_from_plain({"delta": 1}), r"The loss has no name. Choose one of"),
+        (lambda: loss_from_plain({"name": "hubber"}), r"Unknown loss 'hubber'. Did you mean 'huber'"),
+        (lambda: loss_from_plain({"name": "huber", "dleta": 1}), r"Did you mean 'delta'"),
+        (lambda: loss_from_plain({"name": "poisson", "delta": 1}), r"'poisson' has no settings"),
+    ],
+)
+def test_setting_that_cannot_be_used_is_refused_with_what_could(make, message):
+    with pytest.raises(gn.InputError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("wrong", ["0.5", None, True, [0.5]])
+@pytest.mark.parametrize("name", MAKERS)
+def test_setting_of_another_type_is_refused(name, wrong):
+    with pytest.raises(gn.InputTypeError, match="is a number such as"):
+        MAKERS[name](wrong)
 
 
 @each_loss

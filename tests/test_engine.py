@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 import glassnet as gn
 from glassnet import engine as engine_module
 from glassnet import native
-from glassnet.engine import prepare, thread_count
+from glassnet.engine import prepare
+from glassnet.threads import thread_count
 
 NET = gn.Network((2, 3, 2))
 X = np.random.RandomState(0).randn(20, 2)

@@ -377,7 +377,7 @@ def test_forward_returns_every_layers_output():
     np.testing.assert_allclose(H2, np.tanh(H1 @ theta.weights[1] + theta.biases[1]), rtol=1e-15)
     Z = np.exp(H2 @ theta.weights[2] + theta.biases[2])
     np.testing.assert_allclose(Y_hat, Z / Z.sum(axis=1, keepdims=True), rtol=1e-14)
-    assert np.array_equal(network.predict_proba(theta, X), Y_hat)
+    np.testing.assert_allclose(network.predict_proba(theta, X), Y_hat, rtol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -393,6 +393,59 @@ def test_prediction_of_each_kind():
     assert gn.Network((1, 1), output="logistic").predict(one, X).tolist() == [[1], [0]]
     assert gn.Network((1, 1), output="identity").predict(one, X).tolist() == [[3.0], [-3.0]]
     assert gn.Network((1, 2)).predict([1.0, -1.0, 0.0, 0.0], X).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("output", gn.OUTPUTS)
+@pytest.mark.parametrize("hidden", gn.ACTIVATIONS)
+def test_prediction_is_what_forward_gives(hidden, output, dtype):
+    network = gn.Network((3, 5, 18, 4), hidden=hidden, output=output)
+    theta = network.initialize(1, dtype=dtype)
+    for n in (1, 2, 5, 16, 257):
+        X = np.random.RandomState(n).randn(n, 3).astype(dtype)
+        Y_hat = network.forward(theta, X)[-1]
+        found = network._outputs(theta, X)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, Y_hat, rtol=3e-5 if dtype == "float32" else 1e-12, atol=1e-6)
+        # A row's prediction has the same bits whatever goes with it.
+        assert np.array_equal(found[:1], network._outputs(theta, X[:1]))
+
+
+@pytest.mark.parametrize(
+    "make", [np.asfortranarray, list, lambda X: X.astype("float32"), lambda X: X[::-1][::-1]]
+)
+def test_prediction_takes_any_layout(make):
+    network = gn.Network((3, 4, 2))
+    theta, X = network.initialize(0), np.arange(12.0).reshape(4, 3)
+    assert np.array_equal(network.predict_proba(theta, make(X)), network.predict_proba(theta, X))
+
+
+def test_prediction_does_not_depend_on_threads(monkeypatch):
+    network = gn.Network((20, 64, 3))
+    theta, X = network.initialize(0), np.random.RandomState(0).randn(3000, 20)
+    found = []
+    for threads in ("1", "2", "5"):
+        monkeypatch.setenv("GLASSNET_THREADS", threads)
+        found.append(network.predict_proba(theta, X).tobytes())
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_prediction_refuses_what_is_not_finite(bad):
+    network = gn.Network(SIZES)
+    theta, X = network.initialize(0), np.ones((3, 2))
+    X[1, 1] = bad
+    with pytest.raises(gn.InputError, match="at row 1, column 1"):
+        network.predict_proba(theta, X)
+    theta.flat[4] = bad
+    with pytest.raises(gn.InputError, match=r"parameters has .* at row 4"):
+        network.predict_proba(theta, np.ones((1, 2)))
+
+
+def test_network_that_has_predicted_pickles():
+    network = gn.Network(SIZES)
+    network.predict(network.initialize(0), np.ones((1, 2)))
+    assert pickle.loads(pickle.dumps(network)) == network
 
 
 def test_values_are_not_probabilities():

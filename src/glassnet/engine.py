@@ -8,7 +8,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +18,7 @@ from glassnet.activations import ACTIVATIONS, Array
 from glassnet.arrays import as_dtype, as_matrix, as_target, as_vector, check_finite
 from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
 from glassnet.network import Network, Parameters
+from glassnet.threads import thread_count
 
 REDUCTIONS = ("mean", "sum")
 ENGINES = ("auto", "native", "numpy")
@@ -386,45 +386,3 @@ def _sample_weight(sample_weight: object, n: int) -> Array:
     if weights.sum() == 0:
         raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
     return weights
-
-
-def thread_count(threads: int | None) -> int:
-    """`threads`, or the cores that this process is allowed.
-
-    None takes GLASSNET_THREADS where it is set, else the smaller of the affinity mask and the
-    cgroup's processor quota. Results do not depend on it.
-    """
-    if threads is None:
-        setting = os.environ.get("GLASSNET_THREADS", "")
-        if not setting:
-            return _allowed_cores()
-        if not setting.isdecimal() or int(setting) < 1:
-            raise InputError(f"GLASSNET_THREADS is {setting!r}; expected a whole number from 1 up.")
-        return int(setting)
-    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)):
-        raise InputTypeError(f"threads is None or a whole number, not {threads!r}.")
-    if threads < 1:
-        raise InputError(f"threads is {threads}; expected 1 or more, or None for all cores.")
-    return int(threads)
-
-
-def _allowed_cores() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, int(_cgroup_quota())))
-
-
-def _cgroup_quota() -> float:
-    """The processors that the cgroup (version 2, then 1) allows; infinite is written as a large number."""
-    unlimited = 1e9
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        try:
-            folder = Path("/sys/fs/cgroup/cpu")
-            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
-            period = (folder / "cpu.cfs_period_us").read_text()
-        except OSError:
-            return unlimited
-    if quota in ("max", "-1"):
-        return unlimited
-    return max(1.0, float(quota) / float(period))

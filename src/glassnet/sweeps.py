@@ -21,12 +21,13 @@ from glassnet import reference
 from glassnet.activations import Array
 from glassnet.arrays import as_count, as_target
 from glassnet.callbacks import Hooks
-from glassnet.engine import Problem, prepare, row_blocks, target_rows, thread_count
+from glassnet.engine import Problem, prepare, row_blocks, target_rows
 from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarning, unknown_name
 from glassnet.interrupts import stop_on_interrupt
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import SGD, Optimizer, check_optimizer
 from glassnet.sweep_results import CONVERGED_BELOW, SweepCell, SweepResult, assess
+from glassnet.threads import thread_count
 from glassnet.training import TrainingRun, begin_run, continue_run, first_parameters
 
 

@@ -14,9 +14,10 @@ from glassnet import __version__, native
 from glassnet.activations import Array
 from glassnet.bench import frameworks, notebook
 from glassnet.bench.job import N_SAMPLES, SIZES, BenchmarkError, Contestant, Job, split
-from glassnet.engine import prepare, thread_count
+from glassnet.engine import prepare
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.network import Network
+from glassnet.threads import thread_count
 from glassnet.training import CHUNK_SECONDS
 
 PRECISIONS = ("float64", "float32")

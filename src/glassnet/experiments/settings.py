@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from glassnet.activations import get_activation
 from glassnet.arrays import as_dtype
-from glassnet.engine import ENGINES, REDUCTIONS, thread_count
+from glassnet.engine import ENGINES, REDUCTIONS
 from glassnet.errors import FileError, GlassnetError, InputError, InputTypeError, unknown_name
 from glassnet.experiments.schema import NUMBERS, SECTIONS, SWEEP, TABLE_ONLY, TOP, WHOLE, Key, known_keys
 from glassnet.files import read_bytes
@@ -21,6 +21,7 @@ from glassnet.losses import get_loss, get_output
 from glassnet.network import SCHEMES, as_random_state, as_sizes
 from glassnet.optimizers import OPTIMIZERS, optimizer_from_dict
 from glassnet.sources import GENERATORS, TASKS
+from glassnet.threads import thread_count
 
 
 class Override(NamedTuple):

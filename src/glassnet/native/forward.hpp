@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "heads.hpp"
 #include "transpose.hpp"
@@ -50,6 +51,15 @@ template <class T> void link(Link link, std::size_t n, T* z) {
 template <class T> T fused(T a, T b, T c) {
   if constexpr (sizeof(T) == 8) return __builtin_fma(a, b, c);
   else return __builtin_fmaf(a, b, c);
+}
+
+// Whether all are finite: one more in the exponent of an infinity or NaN, all ones, reaches the sign.
+template <class T> bool all_finite(const T* x, std::size_t n) {
+  using Bits = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
+  constexpr Bits one = Bits(1) << (sizeof(T) == 8 ? 52 : 23);
+  Bits all = 0;
+  for (std::size_t i = 0; i < n; ++i) all |= (__builtin_bit_cast(Bits, x[i]) & (Bits(-1) >> 1)) + one;
+  return all >> (8 * sizeof(T) - 1) == 0;
 }
 
 template <class T> void forward_row(const ForwardPlan<T>& plan, const T* x, T* out, T* scratch) {

@@ -13,7 +13,8 @@ constexpr Kernels<T> KERNELS = {pass<T>,
                                 activate_vector<T>,
                                 {batch_errors<T>, batch_gradient<T>},
                                 {update<T>, penalize<T>, clip<T>},
-                                forward<T>};
+                                forward<T>,
+                                all_finite<T>};
 const Kernels<float> kernels32 = KERNELS<float>;
 const Kernels<double> kernels64 = KERNELS<double>;
 

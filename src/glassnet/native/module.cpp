@@ -139,11 +139,10 @@ nb::object predict(const Predictor& predictor, const Vector<const T>& theta, nb:
   if (!nb::try_cast(rows, X, false) || X.shape(1) != predictor.inputs() ||
       theta.shape(0) != predictor.parameters())
     return nb::none();
-  const std::size_t n = X.shape(0), size = n * X.shape(1), outputs = predictor.outputs();
+  const std::size_t n = X.shape(0), outputs = predictor.outputs();
   const T* x = X.data();
-  T spread = 0;  // NaN where one of them is not finite
-  for (std::size_t i = 0; i < size; ++i) spread += x[i] - x[i];
-  if (spread != 0) return nb::none();
+  if (!predictor.all_finite(x, n * X.shape(1)) || !predictor.all_finite(theta.data(), theta.shape(0)))
+    return nb::none();
   T* out = new T[n * outputs];
   nb::capsule owner(out, [](void* p) noexcept { delete[] static_cast<T*>(p); });
   if (n <= FORWARD_ROWS<T>) {  // letting go of the interpreter would take as long

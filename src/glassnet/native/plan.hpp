@@ -164,6 +164,7 @@ template <class T> struct Kernels {
   BatchKernels<T> batch;
   Updates<T> updates;
   Forward<T> forward;
+  bool (*all_finite)(const T* x, std::size_t n);
 };
 
 #define GLASSNET_KERNELS(isa)              \

@@ -22,6 +22,10 @@ class Predictor {
   std::size_t outputs() const { return widths.back(); }
   std::size_t parameters() const { return count; }
 
+  template <class T> bool all_finite(const T* x, std::size_t n) const {
+    return isa.kernels<T>().all_finite(x, n);
+  }
+
   template <class T>
   void predict(const T* parameters, const T* X, std::size_t n, T* out, int threads) const {
     const std::size_t widest = *std::max_element(widths.begin(), widths.end()), lanes = LANES<T>;

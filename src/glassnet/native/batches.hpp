@@ -42,6 +42,7 @@ template <class T> class Batches {
   std::size_t n_parameters, target_rows, columns;
   Aligned<T> data, mask;
   Isa isa;
+  mutable Crowd crowd;
 
  public:
   Batches(Shape given, const std::string& isa_name)
@@ -86,15 +87,18 @@ template <class T> class Batches {
   // is not finite, ends the call: the outcome says so, and theta is what the epoch began with.
   Outcome train(T* theta, T* state, T* good, double* losses, std::size_t epochs, const Epochs& how,
                 Position& position, int threads) const {
-    Work work(*this, how, threads);
+    Work work(*this, how, crowd.allow(threads));
     Outcome outcome;
     Course course{theta, state, good, losses, epochs, how, position, outcome};
-    run_team(int(work.members.size()), [&](int thread, Barrier& barrier) {
+    const auto began = std::chrono::steady_clock::now();
+    const double yielded = run_team(int(work.members.size()), [&](int thread, Barrier& barrier) {
       FlushSubnormals flush;
       // As many as the system gave, which may be fewer than wanted.
       share(work, std::size_t(thread), std::size_t(barrier.members));
       follow(course, work, std::size_t(thread), barrier);
     });
+    using Seconds = std::chrono::duration<double>;
+    crowd.report(int(work.members.size()), Seconds(std::chrono::steady_clock::now() - began).count(), yielded);
     return outcome;
   }
 

@@ -4,7 +4,9 @@
 // threads may each be in a call of their own.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <system_error>
 #include <thread>
@@ -19,6 +21,7 @@ namespace glassnet {
 // Spins, since an iteration is shorter than a sleep; yields when the others seem to lack a core.
 class Barrier {
   std::atomic<int> waiting{0}, round{0};
+  std::atomic<std::int64_t> yielded{0};  // nanoseconds
 
  public:
   int members = 1;  // set before the first wait
@@ -31,15 +34,41 @@ class Barrier {
       round.store(mine + 1, std::memory_order_release);
       return;
     }
-    for (int spins = 0; round.load(std::memory_order_acquire) == mine; ++spins) {
-      if (spins < 4000) {
+    for (int spins = 0; spins < 4000; ++spins) {
+      if (round.load(std::memory_order_acquire) != mine) return;
 #if defined(__x86_64__)
-        _mm_pause();
+      _mm_pause();
 #endif
-      } else {
-        std::this_thread::yield();
-      }
     }
+    const auto began = std::chrono::steady_clock::now();
+    while (round.load(std::memory_order_acquire) == mine) std::this_thread::yield();
+    yielded.fetch_add((std::chrono::steady_clock::now() - began) / std::chrono::nanoseconds(1),
+                      std::memory_order_relaxed);
+  }
+
+  // The seconds that its members have yielded, all of them together.
+  double seconds_yielded() const { return 1e-9 * double(yielded.load()); }
+};
+
+// How many threads to take where other programs want the cores too. Threads that wait for one which has
+// no core lose more than they give; a call that did is followed by some on one thread, ever more of
+// them, until a call goes well.
+class Crowd {
+  std::atomic<int> alone{0}, patience{0};
+
+ public:
+  int allow(int wanted) {
+    if (wanted == 1 || alone.load(std::memory_order_relaxed) <= 0) return wanted;
+    alone.fetch_sub(1, std::memory_order_relaxed);
+    return 1;
+  }
+  // A call of so many threads and seconds, of which they yielded some together.
+  void report(int threads, double seconds, double yielded) {
+    if (threads == 1) return;
+    const bool crowded = yielded > 0.2 * seconds * threads;
+    const int next = crowded ? std::min(31, 2 * patience.load(std::memory_order_relaxed) + 1) : 0;
+    patience.store(next, std::memory_order_relaxed);
+    alone.store(next, std::memory_order_relaxed);
   }
 };
 
@@ -65,8 +94,8 @@ class FlushSubnormals {
 };
 
 // Runs body(thread, barrier) on up to `wanted` threads, the caller being thread 0. Where the system
-// gives fewer threads, fewer run. `body` must not throw.
-template <class Body> void run_team(int wanted, const Body& body) {
+// gives fewer threads, fewer run. `body` must not throw. Gives the seconds that threads yielded.
+template <class Body> double run_team(int wanted, const Body& body) {
   Barrier barrier;
   std::atomic<bool> go{false};  // once it is known how many there are
   std::vector<std::thread> threads;
@@ -86,6 +115,7 @@ template <class Body> void run_team(int wanted, const Body& body) {
   go.notify_all();
   body(0, barrier);
   for (auto& thread : threads) thread.join();
+  return barrier.seconds_yielded();
 }
 
 }  // namespace glassnet

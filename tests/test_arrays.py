@@ -274,3 +274,12 @@ def test_checks_of_good_data_give_no_warning():
         warnings.simplefilter("error")
         as_matrix(np.full((4, 2), 1e308))
         as_target([0, 1], 2, 2, "class")
+
+
+def test_counts_are_rows_of_zero_and_more_and_may_be_fractions():
+    assert as_target([0, 2, 3.5], 3, 1, "nonnegative").tolist() == [[0], [2], [3.5]]
+    with pytest.raises(
+        gn.InputError, match=r"y has \[-1\] at row 1; expected values of 0 or more"
+    ) as caught:
+        as_target([2, -1, 0], 3, 1, "nonnegative")
+    assert "numpy.unique" not in str(caught.value)

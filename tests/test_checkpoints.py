@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -216,3 +218,28 @@ def test_load_refuses_a_document_that_lacks_an_entry(path):
         changed(path, lambda arrays, document, name=name: document.pop(name))
         with pytest.raises(gn.FileError, match=f"an entry is missing: '{name}'"):
             gn.load(path)
+
+
+@pytest.mark.parametrize("loss", [gn.losses.huber(delta=0.3), gn.losses.quantile(level=0.9)], ids=str)
+def test_loss_keeps_its_settings_through_a_file_and_trains_on(tmp_path, loss):
+    X = np.linspace(-1, 1, 40)[:, None]
+    run = gn.train(
+        gn.Network((1, 3, 1), output="identity", loss=loss), X, X**2, iterations=20, random_state=0
+    )
+    gn.save(run, tmp_path / "model.safetensors")
+    loaded = gn.load(tmp_path / "model.safetensors")
+    assert loaded.network == run.network
+    assert loaded.network.loss.settings == loss.settings
+    again, whole = loaded.resume(10, X=X, y=X**2), run.resume(10)
+    assert np.array_equal(again.losses, whole.losses)
+
+
+def test_loss_of_ones_own_under_a_built_in_name_with_settings_is_asked_for(tmp_path):
+    own = replace(gn.losses.huber(delta=0.3), delta=np.subtract)
+    network = gn.Network((1, 1), output="identity", loss=own)
+    run = gn.train(network, [[0.0], [1.0]], [0.0, 1.0], iterations=2, random_state=0)
+    assert run.engine == "numpy"
+    gn.save(run, tmp_path / "model.safetensors")
+    with pytest.raises(gn.InputError, match="the loss 'huber' of its author's own"):
+        gn.load(tmp_path / "model.safetensors")
+    assert gn.load(tmp_path / "model.safetensors", losses=[own]).network == network

@@ -331,7 +331,7 @@ def test_an_output_is_taken_where_it_fits_the_task(output, flowers):
         "class": table(flowers, "species", network__output=output),
         "real": table(flowers, "width", network__output=output, data__ignore=["name", "species"]),
     }
-    fits = "real" if LOSSES[OUTPUTS[output].loss].target == "real" else "class"
+    fits = "class" if LOSSES[OUTPUTS[output].loss].target in ("class", "label") else "real"
     assert Draws(tasks.pop(fits)).network.output.name == output
     (other,) = tasks.values()
     with pytest.raises(InputError, match=rf"network__output: The output '{output}' does not fit a"):
@@ -577,7 +577,7 @@ def test_without_a_drawing_library_all_else_is_done(library, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(
-    "output", [name for name in OUTPUTS if LOSSES[OUTPUTS[name].loss].target != "real"]
+    "output", [name for name in OUTPUTS if LOSSES[OUTPUTS[name].loss].target in ("class", "label")]
 )
 def test_predictions_are_the_tables_own_labels(output, flowers, tmp_path):
     outcome = run_experiment(table(flowers, network__output=output), tmp_path / "r", **QUICK)
@@ -592,6 +592,38 @@ def test_predictions_are_the_tables_own_labels(output, flowers, tmp_path):
     assert right > 0.9
     assert found.remark.startswith("Score against 'species': ")
     assert outcome.run.iterations == 200
+
+
+def test_counts_are_predicted_with_a_poisson_loss_in_their_own_unit(tmp_path):
+    x = np.linspace(-1, 1, 90)
+    path = tmp_path / "visits.csv"
+    counts = np.round(np.exp(2 + x)).astype(int).tolist()
+    path.write_text("x,visits\n" + "".join(f"{a},{n}\n" for a, n in zip(x.tolist(), counts, strict=True)))
+    experiment = table(
+        path,
+        "visits",
+        network__output="exp",
+        data__task="regression",
+        data__ignore=[],
+        train__learning_rate=0.01,
+        train__iterations=2000,
+    )
+    run_experiment(experiment, tmp_path / "r", **QUICK)
+    found = predict_table(tmp_path / "r", path)
+    assert np.abs(found.columns["prediction"] - counts).max() < 2
+
+
+def test_a_loss_with_a_setting_is_a_table_in_toml(tmp_path, flowers):
+    loss = {"name": "huber", "delta": 0.5}
+    settings = {"network__output": "identity", "data__ignore": ["name", "species"]}
+    draws = Draws(table(flowers, "width", network__loss=loss, **settings))
+    assert draws.network.loss == gn.losses.huber(delta=0.5)
+    outcome = run_experiment(
+        table(flowers, "width", network__loss=loss, **settings), tmp_path / "r", **QUICK
+    )
+    assert gn.load(tmp_path / "r" / "model.safetensors").network == outcome.run.network
+    with pytest.raises(InputError, match=r"network__loss: Unknown setting of the loss 'huber'.*'delta'"):
+        table(flowers, "width", network__loss={"name": "huber", "dleta": 0.5}, **settings)
 
 
 def test_predicted_quantities_are_in_the_targets_own_unit(tmp_path):

@@ -683,3 +683,33 @@ def test_allowance_covers_a_z_that_cancellation_spoils(make_network, make_data, 
 def test_unit_roundoff_is_the_largest_relative_rounding():
     assert unit_roundoff(np.dtype(np.float64)) == 2.0**-53
     assert unit_roundoff(np.dtype(np.float32)) == 2.0**-24
+
+
+@pytest.mark.parametrize("loss", [one.name for one in gn.LOSSES.values() if one.kinks])
+def test_step_across_a_losss_kink_is_told_apart_from_a_wrong_entry(make_network, loss):
+    network = make_network((1, 2), "tanh", loss)
+    theta = gn.Parameters(network.sizes, np.array([1.0, 2.0, 0.5, -0.5]))
+    # The first output is its target to a hundredth of the smallest step; the second is far from it.
+    y = [[1.5 + 1e-10, 7.0]]
+    check = gn.check_gradients(network, theta, [[1.0]], y)
+    verdicts = [entry.verdict for entry in check.table]
+    assert verdicts == ["kink", "right", "kink", "right"]
+    assert check.n_kinks == 2
+    wrong = gn.loss_and_gradient(network, theta, [[1.0]], y)[1].flat.copy()
+    wrong[1] *= 1.001
+    check = gn.check_gradients(network, theta, [[1.0]], y, gradient=wrong)
+    assert [entry.verdict for entry in check.table] == ["kink", "wrong", "kink", "right"]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [gn.losses.cross_entropy(0.1), gn.losses.huber(delta=0.3), gn.losses.quantile(level=0.9)],
+    ids=str,
+)
+@pytest.mark.parametrize("width", [2, 4])
+def test_losses_with_settings_pass_in_either_engine(make_data, engine, loss, width):
+    network = gn.Network((3, 4, width), "gelu", loss.output, loss)
+    X, y = make_data(network, 25, labels=True)
+    check = gn.check_gradients(network, network.initialize(3), X, y, engine=engine)
+    assert check.passed, str(check)
+    assert check.engine == engine

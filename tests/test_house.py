@@ -21,7 +21,7 @@ PACKAGE = Path(gn.__file__).parent
 # floor what is listed before it. A package counts as one room.
 HOUSE = {
     0: ["errors"],
-    1: ["activations", "losses", "arrays", "files", "threads"],
+    1: ["special", "activations", "losses", "arrays", "files", "threads"],
     2: ["reference", "native"],
     3: ["network"],
     4: ["engine"],

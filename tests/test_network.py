@@ -488,3 +488,20 @@ def test_parameters_that_are_not_finite_are_refused(bad):
     theta.flat[4] = bad
     with pytest.raises(gn.InputError, match=r"parameters has .* at row 4"):
         network.forward(theta, np.ones((1, 2)))
+
+
+def test_network_over_counts_predicts_rates_and_has_no_probabilities():
+    network = gn.Network((2, 1), output="exp")
+    theta = gn.Parameters(network.sizes, np.array([1.0, 0.0, 2.0]))
+    assert network.loss.name == "poisson"
+    assert network.predict(theta, [[1.0, 0.0]])[0, 0] == np.exp(3.0)
+    with pytest.raises(gn.InputError, match="predicts values, not probabilities"):
+        network.predict_proba(theta, [[1.0, 0.0]])
+
+
+def test_loss_with_settings_may_be_a_mapping_and_is_named_with_them():
+    network = gn.Network((2, 1), output="identity", loss={"name": "huber", "delta": 0.5})
+    assert network == gn.Network((2, 1), output="identity", loss=gn.losses.huber(delta=0.5))
+    assert network != gn.Network((2, 1), output="identity", loss="huber")
+    assert str(network) == "2-1 (identity; huber(delta=0.5))"
+    assert hash(network) == hash(gn.Network((2, 1), output="identity", loss=gn.losses.huber(0.5)))

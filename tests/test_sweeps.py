@@ -357,8 +357,29 @@ def test_constant_loss_is_the_least_of_all_constant_answers(
     problem = prepare(network, np.zeros((50, 2)), y, **settings)
     rate = 1.0 if reduction == "mean" else 1 / (50 if w is None else w.sum())
     run = gn.train(network, np.zeros((50, 2)), y, optimizer=gn.SGD(rate, 0.5), iterations=2000, **settings)
-    assert sweeps.constant_loss(problem, y, w) == pytest.approx(run.losses[-1], rel=1e-9)
+    # Descent rattles about a kink.
+    close = pytest.approx(run.losses[-1], rel=1e-2 if network.loss.kinks else 1e-9)
+    assert sweeps.constant_loss(problem, y, w) == close
+    assert sweeps.constant_loss(problem, y, w) <= run.losses.min() * (1 + 1e-12)
     assert sweeps.constant_loss(problem, y, w) < problem.baseline
+
+
+@pytest.mark.parametrize("scale", [1, 50])
+def test_sweep_over_counts_is_measured_from_the_least_loss_which_may_be_negative(scale):
+    X = np.linspace(-1, 1, 60)[:, None]
+    y = scale * np.exp(X)
+    result = gn.sweep(
+        gn.Network((1, 1), output="exp"),
+        X,
+        y,
+        grid={"learning_rate": [1e-9, 0.2 / scale]},
+        iterations=3000,
+        random_state=0,
+    )
+    assert (result.floor < result.baseline < 0) == (scale == 50)
+    poor, good = result.table
+    assert good["status"] == "converged" != poor["status"]
+    assert abs(good["share"]) < 1e-6 < 0.9 < poor["share"]
 
 
 def test_constant_loss_takes_class_numbers(make_data):

@@ -159,6 +159,7 @@ def prepare_table(
     ignore: Iterable[str] = (),
     test_fraction: float = 0.25,
     random_state: int | RandomState | None = 0,
+    standardize_target: bool = True,
 ) -> TableData:
     """Make a table ready for a network: choose columns, number the classes, hold rows back, standardise.
 
@@ -167,7 +168,8 @@ def prepare_table(
     (or true and false, taken as 1 and 0). `task` is "classification" or "regression"; by default a
     target is classes when it is text, true and false, or whole numbers with two distinct values, or
     with at most 20 that come twice each on average; a quantity otherwise. `test_fraction` of the
-    rows, from 0 to below 1, are held back (see `split`).
+    rows, from 0 to below 1, are held back (see `split`). `standardize_target` false leaves a quantity in
+    its own unit, for a network that predicts counts.
 
     Raises InputError for a column that is not there (with the nearest name), a feature that holds
     text, a missing or infinite value (with column and line), one class only, or a target of text
@@ -198,7 +200,9 @@ def prepare_table(
     else:
         values = _numbers(table, target)
         train, test, _ = split(values, test_fraction, random_state, stratify=False)
-        (target_mean,), (target_scale,) = _moments(values[train, None], (target,), table)
+        target_mean, target_scale = 0.0, 1.0
+        if standardize_target:
+            (target_mean,), (target_scale,) = _moments(values[train, None], (target,), table)
         y = (values - target_mean) / target_scale
     mean, scale = _moments(raw[train], names, table)
     constant = [

@@ -31,10 +31,13 @@ STATUSES: dict[str, str] = {
 """What can be said of each network of a sweep; `assess` tells how it is decided."""
 
 
-def assess(run: TrainingRun, baseline: float, converged_below: float = CONVERGED_BELOW) -> str:
+def assess(
+    run: TrainingRun, baseline: float, converged_below: float = CONVERGED_BELOW, floor: float = 0.0
+) -> str:
     """The name from `STATUSES` for a finished run, by the last tenth of its iterations.
 
-    Everything is measured in shares of `baseline`, what the best constant answer pays. After runs
+    Everything is measured from `floor`, what the perfect answer pays, in shares of the way from there
+    to `baseline`, what the best constant answer pays. After runs
     that diverged or were interrupted, and in this order:
 
     - "unstable": within the last tenth the loss rose from an earlier value by more than `ROSE`, or
@@ -49,13 +52,14 @@ def assess(run: TrainingRun, baseline: float, converged_below: float = CONVERGED
     """
     if run.status in ("diverged", "interrupted"):
         return run.status
-    stretch = run.losses[-max(run.iterations // 10, 1) - 1 :]
-    first, last = float(run.losses[0]), float(stretch[-1])
+    losses, baseline = run.losses - floor, baseline - floor
+    stretch = losses[-max(run.iterations // 10, 1) - 1 :]
+    first, last = float(losses[0]), float(stretch[-1])
     rise = float((stretch - np.minimum.accumulate(stretch)).max())
     if rise > ROSE * baseline or last > max(first, baseline):
         return "unstable"
     high = last > converged_below * baseline
-    whole = min(baseline, float(run.losses.max()) - last) if high else baseline
+    whole = min(baseline, float(losses.max()) - last) if high else baseline
     if stretch[0] - last > FELL * whole:
         return "falling"
     return "plateau" if high else "converged"
@@ -117,6 +121,7 @@ class SweepResult:
     iterations : the updates that each was to make.
     baseline : the loss of the best constant answer, which statuses are measured by.
     converged_below : the share of it at or below which a settled loss has converged.
+    floor : the loss of the perfect answer, where shares begin: 0, but for poisson.
     n_samples, threads, seconds : the samples, the threads in all, and the wall time of all updates.
     """
 
@@ -128,6 +133,7 @@ class SweepResult:
     n_samples: int
     threads: int
     seconds: float
+    floor: float = 0.0
 
     @property
     def runs(self) -> tuple[TrainingRun, ...]:
@@ -144,7 +150,7 @@ class SweepResult:
     def table(self) -> list[dict[str, Any]]:
         """A row for each network: its settings, status, diverged_at, iterations, losses, seconds.
 
-        ``share`` is the final loss over the baseline: for squared error, 1 - R^2.
+        ``share`` is the final loss over the baseline, both above the floor: for squared error, 1 - R^2.
         """
         return [
             {
@@ -154,7 +160,7 @@ class SweepResult:
                 "iterations": cell.run.iterations,
                 "final_loss": cell.final_loss,
                 "lowest_loss": cell.lowest_loss,
-                "share": cell.final_loss / self.baseline,
+                "share": (cell.final_loss - self.floor) / (self.baseline - self.floor),
                 "seconds": cell.run.seconds,
             }
             for cell in self.cells
@@ -186,6 +192,7 @@ class SweepResult:
             "n_samples": self.n_samples,
             "first_loss": float(run.losses[0]),
             "baseline": self.baseline,
+            "floor": self.floor,
             "converged_below": self.converged_below,
             "dtype": run.dtype.name,
             "engine": run.engine,

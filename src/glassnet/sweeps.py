@@ -24,6 +24,7 @@ from glassnet.callbacks import Hooks
 from glassnet.engine import Problem, prepare, row_blocks, target_rows
 from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarning, unknown_name
 from glassnet.interrupts import stop_on_interrupt
+from glassnet.losses import Loss
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import SGD, Optimizer, check_optimizer
 from glassnet.sweep_results import CONVERGED_BELOW, SweepCell, SweepResult, assess
@@ -99,6 +100,7 @@ def sweep(
     theta = first_parameters(problem, parameters, scheme, random_state)
     start, gradient = begin_run(problem, theta, optimizer)
     baseline = constant_loss(problem, y, sample_weight) or abs(start.losses[0]) or 1.0
+    floor = least_loss(problem, y, sample_weight)
     workers = min(thread_count(threads), len(optimizers))
     # Cores that have no network of their own help the others; the bits are the same.
     shared = problem.with_threads(thread_count(threads) // workers)
@@ -106,7 +108,7 @@ def sweep(
     cells = tuple(
         SweepCell(
             {name: getattr(run.optimizer, name) for name in chosen},
-            assess(run, baseline, converged_below),
+            assess(run, baseline, converged_below, floor),
             run,
         )
         for run in runs
@@ -120,6 +122,7 @@ def sweep(
         problem.n_samples,
         workers * shared.threads,
         seconds,
+        floor,
     )
     unfinished = sum(cell.status == "interrupted" for cell in cells)
     if unfinished:
@@ -135,28 +138,57 @@ def sweep(
 def constant_loss(problem: Problem, y: object, sample_weight: object = None) -> float:
     """The loss of answering each sample with the targets' mean (for classes, their frequencies).
 
-    No network that ignores X does better, for the losses whose delta is y_hat - y. Where it is 0,
+    No network that ignores X does better, for a convex loss. Where nothing does better at all,
     because y never varies, `problem.baseline` is given instead.
     """
-    network, n = problem.network, problem.n_samples
-    targets = as_target(y, n, network.sizes[-1], network.loss.target)
-    w = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-
-    def blocks() -> Iterator[tuple[Array, Array]]:
-        for rows in row_blocks(n):
-            yield target_rows(targets[rows], network.sizes[-1], np.dtype(np.float64)), w[rows]
-
-    mean = sum(weights @ Y for Y, weights in blocks()) / w.sum()
-    tiny = np.finfo(np.float64).tiny
+    network, (Y, w) = problem.network, _targets(problem, y, sample_weight)
+    mean, tiny = w @ Y / w.sum(), np.finfo(np.float64).tiny
     if network.loss.target == "class":
-        mean = np.log(np.maximum(mean, tiny))
+        smoothing = network.loss.settings.get("label_smoothing", 0.0)
+        mean = (1 - smoothing) * mean + smoothing / len(mean)
+        Z = np.log(np.maximum(mean, tiny))
     elif network.loss.target == "label":
-        mean = np.log(np.maximum(mean, tiny)) - np.log(np.maximum(1 - mean, tiny))
-    total = sum(
-        reference.loss(np.tile(mean, (len(Y), 1)), Y, network.loss, weights) for Y, weights in blocks()
-    )
-    constant = total / problem.divisor
-    return constant if constant > 1e-12 * problem.baseline else problem.baseline
+        Z = np.log(np.maximum(mean, tiny)) - np.log(np.maximum(1 - mean, tiny))
+    elif network.loss.target == "nonnegative":
+        Z = np.log(np.maximum(mean, tiny))
+    elif network.loss.name == "squared_error":
+        Z = mean
+    else:
+        Z = _least_constant(network.loss, Y, w)
+    constant = _loss_at(problem, np.broadcast_to(Z, Y.shape), Y, w)
+    spread = constant - least_loss(problem, y, sample_weight)
+    return constant if spread > 1e-12 * abs(problem.baseline) else problem.baseline
+
+
+def least_loss(problem: Problem, y: object, sample_weight: object = None) -> float:
+    """The loss of an answer that is y itself: 0, but for poisson, whose loss may be negative."""
+    if problem.network.loss.target != "nonnegative":
+        return 0.0
+    Y, w = _targets(problem, y, sample_weight)
+    return _loss_at(problem, np.log(np.maximum(Y, np.finfo(np.float64).tiny)), Y, w)
+
+
+def _targets(problem: Problem, y: object, sample_weight: object) -> tuple[Array, Array]:
+    n, outputs = problem.n_samples, problem.network.sizes[-1]
+    targets = as_target(y, n, outputs, problem.network.loss.target)
+    w = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    return target_rows(targets, outputs, np.dtype(np.float64)), w
+
+
+def _loss_at(problem: Problem, Z: Array, Y: Array, w: Array) -> float:
+    blocks = row_blocks(problem.n_samples)
+    total = sum(reference.loss(Z[rows], Y[rows], problem.network.loss, w[rows]) for rows in blocks)
+    return total / problem.divisor
+
+
+def _least_constant(loss: Loss, Y: Array, w: Array) -> Array:
+    """Each output's constant where the summed delta changes its sign, by bisection."""
+    low, high = Y.min(axis=0), Y.max(axis=0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        above = w @ loss.delta(np.broadcast_to(middle, Y.shape), Y) > 0
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return (low + high) / 2
 
 
 # ---- The grid -----------------------------------------------------------------------------------

@@ -87,6 +87,9 @@ def _generated(experiment: Experiment, random: RandomState) -> Samples:
 
 
 def _from_table(experiment: Experiment, random: RandomState) -> Samples:
+    output = experiment["network.output"]
+    # Counts stay counts: a standardized one may be negative.
+    counts = output is not None and LOSSES[get_output(output).loss].target == "nonnegative"
     # Relative to where the experiment's file lies, so that both can be moved together.
     table = read_table(experiment.folder / experiment["data.file"])
     data = prepare_table(
@@ -97,9 +100,10 @@ def _from_table(experiment: Experiment, random: RandomState) -> Samples:
         ignore=experiment["data.ignore"] or (),
         test_fraction=experiment.test_fraction,
         random_state=random,
+        standardize_target=not counts,
     )
     made = data.preprocessing
-    label = f"{made.target} (standardized)"
+    label = made.target if counts else f"{made.target} (standardized)"
     return Samples(
         data.X_train,
         data.y_train,
@@ -135,7 +139,7 @@ def build_network(experiment: Experiment, samples: Samples) -> Network:
     """
     classes = samples.preprocessing.classes
     task = samples.preprocessing.task
-    wanted = ("real",) if classes is None else ("class", "label")
+    wanted = ("real", "nonnegative") if classes is None else ("class", "label")
     fitting = [name for name, output in OUTPUTS.items() if LOSSES[output.loss].target in wanted]
     output = experiment["network.output"] or fitting[0]
     with experiment.blame("network.output"):

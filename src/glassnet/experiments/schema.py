@@ -47,6 +47,12 @@ TEXT_OR_TEXTS = Kind(
 )
 
 
+NAME_OR_SETTINGS = Kind(
+    'text, or a table such as {name = "huber", delta = 0.5}',
+    lambda v: _is_text(v) or (isinstance(v, dict) and "name" in v),
+)
+
+
 class Key(NamedTuple):
     """A setting: its kind, and the value it has where none is given."""
 
@@ -71,7 +77,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "hidden": Key(WHOLES, [8]),
         "activation": Key(TEXT_OR_TEXTS, "tanh"),
         "output": Key(TEXT),
-        "loss": Key(TEXT),
+        "loss": Key(NAME_OR_SETTINGS),
     },
     "check": {
         "enabled": Key(TRUTH, True),

@@ -121,6 +121,15 @@ struct Softsign {
   }
 };
 
+// plan.hpp, which knows no types, tells the same to what lays out the panels.
+template <class A> constexpr bool agrees(Activation name) { return A::from_output != stores_slope(name); }
+static_assert(agrees<Logistic>(Activation::logistic) && agrees<Tanh>(Activation::tanh) &&
+              agrees<Relu>(Activation::relu) && agrees<LeakyRelu>(Activation::leaky_relu) &&
+              agrees<Elu>(Activation::elu) && agrees<Selu>(Activation::selu) &&
+              agrees<Gelu>(Activation::gelu) && agrees<GeluTanh>(Activation::gelu_tanh) &&
+              agrees<Silu>(Activation::silu) && agrees<Softplus>(Activation::softplus) &&
+              agrees<Softsign>(Activation::softsign) && agrees<Identity>(Activation::identity));
+
 // Calls f with the type that belongs to the name, so that its loops are compiled for it.
 template <class F> void with_activation(Activation activation, F f) {
   switch (activation) {

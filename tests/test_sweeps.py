@@ -379,7 +379,7 @@ def test_sweep_over_counts_is_measured_from_the_least_loss_which_may_be_negative
     assert (result.floor < result.baseline < 0) == (scale == 50)
     poor, good = result.table
     assert good["status"] == "converged" != poor["status"]
-    assert abs(good["share"]) < 1e-6 < 0.9 < poor["share"]
+    assert abs(good["share"]) < 1e-6 < 0.1 < poor["share"]
 
 
 def test_constant_loss_takes_class_numbers(make_data):

@@ -88,7 +88,19 @@ def test_engines_agree_for_a_different_activation_in_each_layer(make_data):
         assert_engines_agree(network, X, y, dtype)
 
 
-@pytest.mark.parametrize("loss", gn.LOSSES)
+@both_dtypes
+def test_poisson_is_finite_up_to_the_largest_rate_that_has_a_number(engine, dtype):
+    network = gn.Network((1, 1), output="exp")
+    last = float(np.log(np.finfo(dtype).max))
+    for z, y in ((last - 1, 3.0), (1.0, 3.0), (-1e4, 0.0), (-1e4, 2.0)):
+        theta = gn.Parameters(network.sizes, np.array([0, z], dtype))
+        loss, gradient = gn.loss_and_gradient(network, theta, [[1.0]], [y], engine=engine)
+        rate = np.exp(np.float64(dtype(z)))
+        assert loss == pytest.approx(rate - y * z, rel=1e-6)
+        assert gradient.flat[1] == pytest.approx(rate - y, rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", [name for name, loss in gn.LOSSES.items() if loss.output != "exp"])
 @both_dtypes
 def test_huge_logits_give_a_finite_loss_and_gradient(make_network, make_data, engine, loss, dtype):
     network = make_network((2, 3, 2), "identity", loss)

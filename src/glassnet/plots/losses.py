@@ -167,7 +167,7 @@ def _marks(iterations: NDArray[np.intp], losses: Array) -> tuple[Mark, ...]:
 
 
 def _label(run: TrainingRun, log: bool) -> str:
-    name = run.network.loss.name.replace("cross_", "cross-").replace("_", " ")
+    name = str(run.network.loss).replace("cross_", "cross-").replace("_", " ")
     kind = "summed" if run.reduction == "sum" else "mean"
     return f"{kind} {name}" + (" (log scale)" if log else "")
 

@@ -415,7 +415,7 @@ def _texts(values: Sequence[float]) -> dict[float, str]:
 
 def _loss_name(result: SweepResult) -> str:
     run = result.runs[0]
-    name = run.network.loss.name.replace("cross_", "cross-").replace("_", " ")
+    name = str(run.network.loss).replace("cross_", "cross-").replace("_", " ")
     return f"{'summed' if run.reduction == 'sum' else 'mean'} {name}"
 
 

@@ -71,11 +71,12 @@ template <class T> class Batches {
   // As Problem's.
   void put(std::size_t start, std::size_t rows, const T* x, const std::int64_t* labels, const T* y,
            const T* w) {
-    const std::size_t inputs = widths[0], outputs = shape.sizes.back();
+    const std::size_t inputs = widths[0];
+    const PackedTargets<T> target(shape, pair, labels, y);
     for (std::size_t r = 0; r < rows; ++r) {
       T* to = data.get() + (start + r) * columns;
       for (std::size_t k = 0; k < target_rows; ++k)
-        *to++ = labels ? T(labels[r]) : y[r * outputs + (pair ? 1 : k)];
+        *to++ = target(r, k);
       if (w) *to++ = w[r];
       std::copy_n(x + r * inputs, inputs, to);
     }

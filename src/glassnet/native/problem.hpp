@@ -45,6 +45,27 @@ struct Shape {
   double loss_setting = 0;  // see Plan
 };
 
+// Targets as the kernel wants them: one class of a pair, and labels smoothed, but for class numbers of
+// three classes and more, which stay numbers.
+template <class T> class PackedTargets {
+  const std::int64_t* labels;
+  const T* y;
+  std::size_t outputs, first;
+  T keep = 1, share = 0;
+
+ public:
+  PackedTargets(const Shape& shape, bool pair, const std::int64_t* labels, const T* y)
+      : labels(labels), y(y), outputs(shape.sizes.back()), first(pair ? 1 : 0) {
+    const bool numbers = shape.labels && !pair;
+    if (shape.loss != Loss::cross_entropy || numbers || shape.loss_setting == 0) return;
+    keep = T(1 - shape.loss_setting);
+    share = T(shape.loss_setting / double(outputs));
+  }
+  T operator()(std::size_t row, std::size_t k) const {
+    return keep * (labels ? T(labels[row]) : y[row * outputs + first + k]) + share;
+  }
+};
+
 // What a descent must obey.
 struct Descent {
   double learning_rate, momentum;
@@ -112,19 +133,14 @@ template <class T> class Problem {
   // [rows][outputs]; their weights.
   void put(std::size_t start, std::size_t rows, const T* x, const std::int64_t* labels, const T* y,
            const T* w) {
-    const std::size_t inputs = widths[0], outputs = shape.sizes.back();
-    // Smoothed labels are made here, but for class numbers of three classes and more, which stay numbers.
-    const bool numbers = shape.labels && !pair;
-    const bool smoothed = shape.loss == Loss::cross_entropy && !numbers && shape.loss_setting != 0;
-    const T keep = T(smoothed ? 1 - shape.loss_setting : 1);
-    const T share = T(smoothed ? shape.loss_setting / double(outputs) : 0);
+    const std::size_t inputs = widths[0];
+    const PackedTargets<T> target(shape, pair, labels, y);
     for (std::size_t r = 0; r < rows; ++r) {
       const std::size_t b = (start + r) / block, s = (start + r) % block;
       for (std::size_t i = 0; i < inputs; ++i)
         X.get()[(b * inputs + i) * block + s] = x[r * inputs + i];
       for (std::size_t k = 0; k < target_rows; ++k)
-        Y.get()[(b * target_rows + k) * block + s] =
-            keep * (labels ? T(labels[r]) : y[r * outputs + (pair ? 1 : k)]) + share;
+        Y.get()[(b * target_rows + k) * block + s] = target(r, k);
       if (w) weights.get()[b * block + s] = w[r];
     }
   }

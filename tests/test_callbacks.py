@@ -69,7 +69,7 @@ def test_snapshot_holds_the_state_of_its_moment(engine):
     for k, snapshot in enumerate(diary.runs[:-1]):
         expected = train(k, engine=engine)
         assert snapshot.parameters == expected.parameters
-        assert np.array_equal(snapshot.velocity, expected.velocity)
+        assert np.array_equal(snapshot.state, expected.state)
         assert np.array_equal(snapshot.losses, expected.losses)
         resumed = snapshot.resume(6 - k)
         assert np.array_equal(resumed.losses, whole.losses)
@@ -79,7 +79,7 @@ def test_snapshot_holds_the_state_of_its_moment(engine):
 def test_writing_to_a_snapshot_does_not_disturb_training():
     def spoil(run):
         run.parameters.flat[:] = 0
-        run.velocity[:] = 0
+        run.state[:] = 0
 
     assert train(6, callbacks=[spoil]).parameters == train(6).parameters
 

@@ -35,7 +35,7 @@ def assert_equal_runs(one, other):
         assert getattr(one, name) == getattr(other, name), name
     for name in ("engine", "engine_reason", "threads", "reduction", "dtype", "extra"):
         assert getattr(one, name) == getattr(other, name), name
-    for name in ("losses", "velocity"):
+    for name in ("losses", "state"):
         array, expected = getattr(one, name), getattr(other, name)
         assert array.dtype == expected.dtype
         assert np.array_equal(array, expected)
@@ -73,7 +73,7 @@ def test_loaded_run_resumes_bit_for_bit(path, engine, dtype):
     whole = train(16, **settings)
     assert np.array_equal(run.losses, whole.losses)
     assert run.parameters == whole.parameters
-    assert np.array_equal(run.velocity, whole.velocity)
+    assert np.array_equal(run.state, whole.state)
 
 
 def test_loaded_run_asks_for_its_data(path):
@@ -177,18 +177,22 @@ def changed(path, change):
 
 def test_load_refuses_a_later_version(path):
     gn.save(train(), path)
-    changed(path, lambda arrays, document: document.update(version=2))
-    with pytest.raises(gn.FileError, match="format version 2"):
+    changed(path, lambda arrays, document: document.update(version=3))
+    with pytest.raises(gn.FileError, match="format version 3"):
         gn.load(path)
 
 
 CHANGES = {
-    "short parameters": lambda a, d: a.update(parameters=a["parameters"][1:], velocity=a["velocity"][1:]),
-    "short velocity": lambda a, d: a.update(velocity=a["velocity"][1:]),
-    "unequal precisions": lambda a, d: a.update(velocity=a["velocity"].astype(np.float32)),
+    "short parameters": lambda a, d: a.update(parameters=a["parameters"][1:], state=a["state"][:, 1:]),
+    "short state": lambda a, d: a.update(state=a["state"][:, 1:]),
+    "unequal precisions": lambda a, d: a.update(state=a["state"].astype(np.float32)),
     "whole parameters": lambda a, d: a.update(
-        parameters=a["parameters"].astype(np.int64), velocity=a["velocity"].astype(np.int64)
+        parameters=a["parameters"].astype(np.int64), state=a["state"].astype(np.int64)
     ),
+    "missing row": lambda a, d: a.update(state=a["state"][:0]),
+    "fractional updates": lambda a, d: d.update(updates=1.5),
+    "whole losses heard": lambda a, d: a.update(heard=np.zeros(3, np.int64)),
+    "penalty": lambda a, d: d["penalties"].update(l2=-1),
     "short history": lambda a, d: a.update(losses=a["losses"][1:]),
     "rough history": lambda a, d: a.update(losses=a["losses"].astype(np.float32)),
     "no parameters": lambda a, d: a.pop("parameters"),

@@ -1,15 +1,11 @@
-import os
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import glassnet as gn
-from glassnet import engine as engine_module
 from glassnet import native
 from glassnet.engine import prepare
-from glassnet.threads import thread_count
 
 NET = gn.Network((2, 3, 2))
 X = np.random.RandomState(0).randn(20, 2)
@@ -402,20 +398,6 @@ def test_own_record_under_a_built_in_name_is_not_taken_for_it():
 # ---- Threads --------------------------------------------------------------------------------------
 
 
-def test_threads_are_those_asked_for(monkeypatch):
-    monkeypatch.setenv("GLASSNET_THREADS", "5")
-    assert thread_count(3) == 3
-    assert thread_count(np.int64(2)) == 2
-    assert thread_count(None) == 5
-
-
-@pytest.mark.parametrize("setting", ["0", "-1", "two", "1.5", "²", " "])
-def test_setting_of_threads_that_is_no_number_is_refused(monkeypatch, setting):
-    monkeypatch.setenv("GLASSNET_THREADS", setting)
-    with pytest.raises(gn.InputError, match=f"GLASSNET_THREADS is '{setting}'; expected a whole number"):
-        thread_count(None)
-
-
 @pytest.mark.parametrize("threads", [0, -2])
 def test_threads_below_one_are_refused(threads):
     with pytest.raises(gn.InputError, match=f"threads is {threads}; expected 1 or more"):
@@ -428,51 +410,6 @@ def test_threads_that_are_no_number_are_refused(threads):
         prepare(NET, X, Y, threads=threads)
 
 
-@pytest.fixture
-def cgroup(monkeypatch, tmp_path):
-    """A machine of 64 cores whose cgroup files are written by the test: `cgroup({path: text})`."""
-    monkeypatch.delenv("GLASSNET_THREADS", raising=False)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
-    monkeypatch.setattr(engine_module, "Path", lambda path: tmp_path / path.lstrip("/"))
-
-    def write(files):
-        for path, text in files.items():
-            file = tmp_path / "sys/fs/cgroup" / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-
-    return write
-
-
-@pytest.mark.parametrize(
-    ("files", "cores"),
-    [
-        ({}, 64),
-        ({"cpu.max": "max 100000\n"}, 64),
-        ({"cpu.max": "200000 100000\n"}, 2),
-        ({"cpu.max": "250000 100000\n"}, 2),
-        ({"cpu.max": "50000 100000\n"}, 1),
-        ({"cpu.max": "9900000 100000\n"}, 64),
-        ({"cpu.max": "garbage\n"}, 64),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 64),
-        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
-    ],
-)
-def test_threads_are_bounded_by_the_cgroup(cgroup, files, cores):
-    cgroup(files)
-    assert thread_count(None) == cores
-
-
-def test_threads_are_bounded_by_affinity_where_the_system_knows_it(cgroup, monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5}, raising=False)
-    assert thread_count(None) == 2
-    monkeypatch.delattr(os, "sched_getaffinity")
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
-    assert thread_count(None) == 6
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert thread_count(None) == 1
-
-
 # ---- Descent --------------------------------------------------------------------------------------
 
 
@@ -482,7 +419,7 @@ class Descending:
     def __init__(self, engine, dtype=np.float64, length=10):
         self.problem = prepare(NET, X, Y, dtype=dtype, engine=engine)
         self.flat = THETA.flat.astype(dtype)
-        self.velocity = np.zeros_like(self.flat)
+        self.state = np.zeros((1, self.flat.size), self.flat.dtype)
         _, self.gradient = self.problem.loss_and_gradient(self.flat)
         self.losses = np.full(length, -1.0)
         self.stop = np.zeros(1, np.uint8)
@@ -490,11 +427,12 @@ class Descending:
     def __call__(self, learning_rate=0.5, momentum=0.5, limit=np.inf, seconds=1e9):
         return self.problem.descend(
             self.flat,
-            self.velocity,
+            self.state,
             self.gradient,
             self.losses,
-            learning_rate=learning_rate,
-            momentum=momentum,
+            optimizer=gn.SGD(momentum=momentum),
+            rates=np.array([learning_rate]),
+            first_update=1,
             limit=limit,
             stop=self.stop,
             seconds=seconds,
@@ -511,7 +449,7 @@ class Descending:
 @both_dtypes
 def test_descent_is_the_references_momentum_update(engine, dtype):
     descent = Descending(engine, dtype)
-    flat, V, g = descent.flat.copy(), descent.velocity.copy(), descent.gradient.copy()
+    flat, V, g = descent.flat.copy(), descent.state[0].copy(), descent.gradient.copy()
     expected = []
     for _ in range(10):
         V = 0.5 * V - 0.5 * g
@@ -523,7 +461,7 @@ def test_descent_is_the_references_momentum_update(engine, dtype):
     tolerance = 1e-12 if dtype == np.float64 else 1e-5
     np.testing.assert_allclose(descent.losses, expected, rtol=tolerance)
     np.testing.assert_allclose(descent.flat, flat, rtol=10 * tolerance, atol=tolerance)
-    np.testing.assert_allclose(descent.velocity, V, rtol=10 * tolerance, atol=tolerance)
+    np.testing.assert_allclose(descent.state[0], V, rtol=10 * tolerance, atol=tolerance)
     descent.assert_whole(10)
 
 
@@ -535,7 +473,7 @@ def test_descent_in_two_calls_is_the_same_bits_as_in_one(engine, dtype):
     first, parts.losses = parts.losses, np.full(5, -1.0)
     parts()
     assert np.array_equal(np.concatenate([first, parts.losses]), whole.losses)
-    for name in ("flat", "velocity", "gradient"):
+    for name in ("flat", "state", "gradient"):
         assert np.array_equal(getattr(parts, name), getattr(whole, name))
 
 
@@ -551,7 +489,7 @@ def test_descent_above_its_limit_returns_to_the_last_good_update(engine):
     short(**swing)
     assert (done.updates, done.diverged) == (bad, True)
     assert np.array_equal(held.flat, short.flat)
-    assert np.array_equal(held.velocity, short.velocity)
+    assert np.array_equal(held.state, short.state)
     assert np.array_equal(held.losses[:bad], short.losses)
 
 
@@ -562,10 +500,10 @@ def test_descent_that_overflows_is_found_and_undone(engine, dtype):
     done = descent(learning_rate=1e30 if dtype == np.float32 else 1e300, limit=1e30)
     assert done.diverged
     assert np.isfinite(descent.flat).all()
-    assert np.isfinite(descent.velocity).all()
+    assert np.isfinite(descent.state).all()
     if done.updates == 0:
         assert np.array_equal(descent.flat, before)
-        assert not descent.velocity.any()
+        assert not descent.state.any()
 
 
 def test_descent_to_nan_is_found_and_undone(engine):
@@ -575,7 +513,7 @@ def test_descent_to_nan_is_found_and_undone(engine):
     done = descent()
     assert (done.updates, done.diverged) == (0, True)
     assert np.array_equal(descent.flat, before)
-    assert not descent.velocity.any()
+    assert not descent.state.any()
     assert (descent.losses == -1).all()
 
 
@@ -598,8 +536,8 @@ def test_descent_ends_after_a_whole_update_when_its_time_is_over(engine):
 
 def test_descent_of_no_updates_changes_nothing(engine):
     descent = Descending(engine, length=0)
-    before = [descent.flat.copy(), descent.velocity.copy(), descent.gradient.copy()]
+    before = [descent.flat.copy(), descent.state.copy(), descent.gradient.copy()]
     done = descent()
     assert (done.updates, done.diverged) == (0, False)
-    after = [descent.flat, descent.velocity, descent.gradient]
+    after = [descent.flat, descent.state, descent.gradient]
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))

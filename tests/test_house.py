@@ -21,13 +21,13 @@ PACKAGE = Path(gn.__file__).parent
 # floor what is listed before it. A package counts as one room.
 HOUSE = {
     0: ["errors"],
-    1: ["special", "activations", "losses", "arrays", "files", "threads"],
-    2: ["reference", "native"],
+    1: ["special", "activations", "losses", "arrays", "ranges", "cores", "files"],
+    2: ["reference", "native", "schedules", "penalties", "optimizers"],
     3: ["network"],
     4: ["engine"],
     5: [
-        "optimizers",
         "divergence",
+        "pace",
         "rounding",
         "gradient_report",
         "gradients",
@@ -95,6 +95,26 @@ PUBLIC = [
     "save",
     "sweep",
     "train",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "AMSGrad",
+    "Lion",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "Penalties",
+    "SCHEDULES",
+    "Adaptive",
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "InverseScaling",
+    "OneCycle",
+    "Schedule",
+    "Step",
+    "WarmUp",
 ]
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

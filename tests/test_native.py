@@ -73,7 +73,7 @@ class Run:
     def __init__(self, problem, theta, iterations):
         self.problem = problem
         self.flat = theta.flat.copy()
-        self.velocity = np.zeros_like(self.flat)
+        self.state = np.zeros((1, self.flat.size), self.flat.dtype)
         _, self.gradient = problem.loss_and_gradient(self.flat)
         self.losses = np.full(iterations, -1.0)
         self.stop = np.zeros(1, np.uint8)
@@ -81,11 +81,12 @@ class Run:
     def __call__(self, learning_rate=0.05, limit=np.inf, seconds=1e9):
         self.done = self.problem.descend(
             self.flat,
-            self.velocity,
+            self.state,
             self.gradient,
             self.losses,
-            learning_rate=learning_rate,
-            momentum=0.9,
+            optimizer=gn.SGD(momentum=0.9),
+            rates=np.array([learning_rate]),
+            first_update=1,
             limit=limit,
             stop=self.stop,
             seconds=seconds,
@@ -93,7 +94,7 @@ class Run:
         return self
 
     def bits(self):
-        return [a.tobytes() for a in (self.flat, self.velocity, self.gradient, self.losses)]
+        return [a.tobytes() for a in (self.flat, self.state, self.gradient, self.losses)]
 
 
 def prepare_job(job, n, dtype, make_data, engine="native", threads=1):
@@ -248,7 +249,7 @@ def test_descent_equals_the_references(make_data, job, dtype, seed):
         ours, reference = runs["native"], runs["numpy"]
         tolerance = 1e-12 if dtype == np.float64 else 1e-4
         np.testing.assert_allclose(ours.losses, reference.losses, rtol=tolerance, atol=tolerance)
-        for name in ("flat", "velocity", "gradient"):
+        for name in ("flat", "state", "gradient"):
             np.testing.assert_allclose(
                 getattr(ours, name), getattr(reference, name), rtol=10 * tolerance, atol=tolerance
             )
@@ -387,7 +388,7 @@ def test_parameter_that_is_no_number_is_reported_as_divergence(make_data, job, d
             if run.done.updates == 0:
                 assert run.done.diverged
                 assert np.array_equal(run.flat, before, equal_nan=True)
-                assert not run.velocity.any()
+                assert not run.state.any()
 
 
 # ---- The caller's thread is left as it was --------------------------------------------------------

@@ -17,7 +17,7 @@ def cell(settings, losses, status="converged", diverged_at=None, reduction="sum"
     losses = np.array(losses, float)
     ended = status if status in ("diverged", "interrupted") else "completed"
     run = TrainingRun(
-        NET, gn.SGD(), START, START.flat, losses, reduction, ended, diverged_at, 1.0, "numpy", "", 1
+        NET, gn.SGD(), START, START.flat[None], losses, reduction, ended, diverged_at, 1.0, "numpy", "", 1
     )
     return SweepCell(settings, status, run)
 

@@ -37,7 +37,7 @@ def assert_same_path(one, other):
     """Everything but time, words and threads is equal, bit for bit."""
     assert np.array_equal(one.losses, other.losses)
     assert one.parameters == other.parameters
-    assert np.array_equal(one.velocity, other.velocity)
+    assert np.array_equal(one.state, other.state)
     for name in ("network", "optimizer", "status", "diverged_at", "reduction", "engine", "iterations"):
         assert getattr(one, name) == getattr(other, name), name
 
@@ -112,7 +112,7 @@ def test_sweep_changes_nothing_that_is_passed_in():
 
 def test_networks_share_no_memory():
     one, other = sweep(grid={"learning_rate": [0.1, 0.2]}).runs
-    for name in ("losses", "velocity"):
+    for name in ("losses", "state"):
         assert not np.shares_memory(getattr(one, name), getattr(other, name))
     assert not np.shares_memory(one.parameters.flat, other.parameters.flat)
 
@@ -207,7 +207,7 @@ def test_progress_counts_networks_and_leaves_out_what_divergence_saves(capsys):
 @pytest.mark.parametrize(
     ("grid", "error", "message"),
     [
-        ({}, gn.InputError, "grid is empty; .*learning_rate, momentum"),
+        ({}, gn.InputError, "grid is empty; .*learning_rate, momentum.*, l1, l2, max_norm"),
         ([0.1], gn.InputTypeError, "grid is a mapping .*not list"),
         ({"learning_rat": [0.1]}, gn.InputError, "SGD.*'learning_rat'. Did you mean 'learning_rate'"),
         ({"learning_rate": []}, gn.InputError, r"grid\['learning_rate'\] is empty"),
@@ -473,7 +473,7 @@ def test_curve_keeps_ends_extremes_and_the_early_iterations(n, most):
     losses = np.random.RandomState(n).uniform(1, 2, n)
     losses[n // 3], losses[n // 2] = 0.5, 3.0
     run = training.TrainingRun(
-        NET, gn.SGD(), START, START.flat, losses, "mean", "completed", None, 1.0, "numpy", "", 1
+        NET, gn.SGD(), START, START.flat[None], losses, "mean", "completed", None, 1.0, "numpy", "", 1
     )
     cell = SweepCell({}, "converged", run)
     at, kept = cell.curve(most)

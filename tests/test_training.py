@@ -37,7 +37,7 @@ def assert_same_path(one, other):
     """Everything but time and words is equal, bit for bit."""
     assert np.array_equal(one.losses, other.losses)
     assert one.parameters == other.parameters
-    assert np.array_equal(one.velocity, other.velocity)
+    assert np.array_equal(one.state, other.state)
     assert one.iterations == other.iterations
 
 
@@ -126,7 +126,7 @@ def test_train_equals_the_update_rule_written_out(engine):
     run = train(5, engine=engine)
     np.testing.assert_allclose(run.losses[:5], losses, rtol=1e-12)
     np.testing.assert_allclose(run.parameters.flat, theta.flat, rtol=1e-11)
-    np.testing.assert_allclose(run.velocity, V, rtol=1e-9, atol=1e-14)
+    np.testing.assert_allclose(run.state, [V], rtol=1e-9, atol=1e-14)
 
 
 @every_engine
@@ -143,12 +143,12 @@ def test_train_changes_nothing_that_it_is_given(engine):
     w, theta = np.ones(len(X)), NET.initialize(0)
     before = copy.deepcopy((X, y, w, theta.flat))
     first = gn.train(NET, X, y, sample_weight=w, parameters=theta, iterations=3, engine=engine)
-    state = copy.deepcopy((first.parameters, first.velocity, first.losses, first.seconds))
+    state = copy.deepcopy((first.parameters, first.state, first.losses, first.seconds))
     first.resume(3)
     for given_one, kept in zip((X, y, w, theta.flat), before, strict=True):
         assert np.array_equal(given_one, kept)
     assert first.parameters == state[0]
-    assert np.array_equal(first.velocity, state[1])
+    assert np.array_equal(first.state, state[1])
     assert np.array_equal(first.losses, state[2])
     assert first.seconds == state[3]
 
@@ -180,7 +180,7 @@ def test_precision_is_dtype_or_that_of_x(engine, given_dtype, dtype, expected):
     run = gn.train(
         NET, X.astype(given_dtype), y, iterations=2, dtype=dtype, parameters=theta, engine=engine
     )
-    assert [run.dtype.name, run.velocity.dtype.name] == [expected, expected]
+    assert [run.dtype.name, run.state.dtype.name] == [expected, expected]
     assert run.losses.dtype == np.float64
 
 
@@ -431,7 +431,7 @@ def test_resume_can_change_engines(engine, other):
 def test_resume_with_another_optimizer_keeps_the_velocity():
     first = train(6)
     run = first.resume(1, optimizer=gn.SGD(1e-12, 0.5))
-    np.testing.assert_allclose(run.velocity, 0.5 * first.velocity, atol=1e-11)
+    np.testing.assert_allclose(run.state, 0.5 * first.state, atol=1e-11)
     assert run.optimizer == gn.SGD(1e-12, 0.5)
 
 
@@ -509,8 +509,8 @@ def test_diverged_run_resumes_with_another_optimizer_only():
 def test_diverged_run_resumes_from_rest():
     with pytest.warns(gn.DivergenceWarning):
         run = train(50, net=STEEP, data=LINE, optimizer=gn.SGD(1.0, 0.5))
-    assert np.abs(run.velocity).max() > 1
-    assert np.abs(run.resume(1, optimizer=gn.SGD(1e-12, 0.5)).velocity).max() < 1e-6
+    assert np.abs(run.state).max() > 1
+    assert np.abs(run.resume(1, optimizer=gn.SGD(1e-12, 0.5)).state).max() < 1e-6
 
 
 def test_own_loss_may_be_negative():

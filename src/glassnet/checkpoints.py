@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,11 +16,12 @@ from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.losses import Loss
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import optimizer_from_dict
+from glassnet.penalties import Penalties
 from glassnet.storage import read_arrays, write_arrays
 from glassnet.training import STATUSES, TrainingRun
 
 FORMAT = "glassnet run"
-VERSION = 1
+VERSION = 2
 
 Record = TypeVar("Record", Activation, Loss)
 
@@ -67,11 +69,14 @@ def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any
         "engine": run.engine,
         "engine_reason": run.engine_reason,
         "threads": run.threads,
+        "updates": run.updates,
+        "penalties": asdict(run.penalties),
         "extra": dict(run.extra if extra is None else extra),
     }
     arrays: dict[str, NDArray[Any]] = {
         "parameters": run.parameters.flat,
-        "velocity": run.velocity,
+        "state": run.state,
+        "heard": run.heard,
         "losses": run.losses,
     }
     write_arrays(path, arrays, document)
@@ -114,18 +119,21 @@ def load(
             described["output"],
             my_losses[described["loss"]] if own_loss else described["loss"],
         )
-        flat, velocity, history = (arrays[name] for name in ("parameters", "velocity", "losses"))
-        precisions = {flat.dtype.name, velocity.dtype.name, document["dtype"]}
+        flat, state, heard, history = (arrays[n] for n in ("parameters", "state", "heard", "losses"))
+        optimizer = optimizer_from_dict(document["optimizer"])
+        precisions = {flat.dtype.name, state.dtype.name, document["dtype"]}
         _check(flat.dtype in FLOATS and len(precisions) == 1, "precisions differ")
-        _check(velocity.shape == flat.shape, "parameters and velocity have unequal lengths")
+        _check(state.shape == (len(optimizer.state_names), flat.size), "the optimizer's state does not fit")
+        _check(type(document["updates"]) is int and document["updates"] >= 0, "updates is no count")
+        _check(heard.dtype == np.float64 and heard.ndim == 1, "what was heard of the losses is no list")
         _check(history.dtype == np.float64 and history.ndim == 1, "the losses are no history")
         _check(len(history) == document["iterations"] + 1, "the losses are not one for each iteration")
         _check(document["status"] in STATUSES, f"the status {document['status']!r} is unknown")
         return TrainingRun(
             network=network,
-            optimizer=optimizer_from_dict(document["optimizer"]),
+            optimizer=optimizer,
             parameters=Parameters(network.sizes, flat),
-            velocity=velocity,
+            state=state,
             losses=history,
             reduction=document["reduction"],
             status=document["status"],
@@ -135,6 +143,9 @@ def load(
             engine_reason=document["engine_reason"],
             threads=document["threads"],
             extra=document["extra"],
+            updates=document["updates"],
+            penalties=Penalties(**document["penalties"]),
+            heard=heard,
         )
     except (KeyError, TypeError, InputError) as error:
         raise _damaged(path, error) from error

@@ -1,12 +1,19 @@
-"""Floor 5: when a loss has blown up, and which optimizer would be gentler."""
+"""Floor 5: when a loss has blown up, which optimizer would be gentler, and how a run's end is told."""
 
 from __future__ import annotations
 
+import re
+import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from glassnet.errors import DivergenceWarning, InterruptedTrainingWarning
 from glassnet.optimizers import Optimizer
+from glassnet.schedules import Schedule
+
+Run = Any  # a TrainingRun, whose module lies above this one
 
 DIVERGENCE_FACTOR = 100.0
 """A loss this many times worse than both the first one and `Problem.baseline` has blown up.
@@ -28,4 +35,28 @@ def divergence_limit(first: float, baseline: float) -> float:
 
 def gentler(optimizer: Optimizer) -> str:
     """The optimizer with a tenth of its learning rate, as one would write it."""
-    return f"gn.{replace(optimizer, learning_rate=float(f'{optimizer.learning_rate / 10:.1g}'))!r}"
+    rate = optimizer.learning_rate
+    tenth = rate.slower(0.1) if isinstance(rate, Schedule) else float(f"{rate / 10:.1g}")
+    return re.sub(r"\b(?=[A-Z]\w*\()", "gn.", repr(replace(optimizer, learning_rate=tenth)))
+
+
+def warn_of_ending(run: Run) -> None:
+    """Tell the caller of `train` or `resume` how the run ended, where it did not end well."""
+    if run.status == "diverged":
+        hint = ' A summed loss asks for a rate smaller by the number of samples than reduction="mean" does.'
+        warnings.warn(
+            f"Training blew up at iteration {run.diverged_at}: its loss was not finite or above "
+            f"{DIVERGENCE_FACTOR:g} times what training started from; the loss before was "
+            f"{run.losses[-1]:.6g}. The run ends with the parameters of iteration {run.iterations}. "
+            f"Use a smaller learning rate, for instance optimizer={gentler(run.optimizer)}."
+            f"{hint if run.reduction == 'sum' else ''}",
+            DivergenceWarning,
+            stacklevel=3,
+        )
+    elif run.status == "interrupted":
+        warnings.warn(
+            f"Ctrl-C ended training after iteration {run.iterations}, at the loss {run.losses[-1]:.6g}. "
+            f"The run holds the work so far; run.resume(iterations) goes on from there.",
+            InterruptedTrainingWarning,
+            stacklevel=3,
+        )

@@ -13,12 +13,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from glassnet import native, reference
+from glassnet import native, penalties, reference
 from glassnet.activations import ACTIVATIONS, Array
 from glassnet.arrays import as_dtype, as_matrix, as_target, as_vector, check_finite
+from glassnet.cores import thread_count
 from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
 from glassnet.network import Network, Parameters
-from glassnet.threads import thread_count
+from glassnet.optimizers import SGD, Optimizer
+from glassnet.optimizers.compiled import native_rule
+from glassnet.penalties import Penalties
 
 REDUCTIONS = ("mean", "sum")
 ENGINES = ("auto", "native", "numpy")
@@ -38,12 +41,13 @@ class Problem(ABC):
     """A network with its data, checked and packed: what solvers and loops of one's own call.
 
     Attributes: `network`, `n_samples`, `dtype`, `reduction`, `engine` ("native" or "numpy"),
-    `engine_reason` (why that one), `threads`, and `baseline`, the loss where the output layer's Z
-    is 0 everywhere, which is what a network that knows nothing pays.
+    `engine_reason` (why that one), `threads`, `penalties`, and `baseline`, the loss where the output
+    layer's Z is 0 everywhere, which is what a network that knows nothing pays.
     """
 
     engine: str
     threads: int = 1
+    penalties = Penalties()
 
     def __init__(
         self,
@@ -69,31 +73,41 @@ class Problem(ABC):
         thread_count(threads)  # one thread is all that there is here, whatever is asked for
         return self
 
+    def with_penalties(self, penalties: Penalties) -> Problem:
+        """The same problem over the same packed data, with other penalties."""
+        other = copy.copy(self)
+        other.penalties = penalties
+        return other
+
     @abstractmethod
     def loss_and_gradient(self, flat: Array) -> tuple[float, Array]:
-        """The reduced loss and its gradient at the flat parameters, which must be of this dtype."""
+        """The reduced loss with its penalties, and the gradient, at flat parameters of this dtype."""
 
     @abstractmethod
     def descend(
         self,
         flat: Array,
-        velocity: Array,
+        state: Array,
         gradient: Array,
         losses: NDArray[np.float64],
         *,
-        learning_rate: float,
-        momentum: float,
+        optimizer: Optimizer,
+        rates: NDArray[np.float64],
+        first_update: int,
         limit: float,
         stop: NDArray[np.uint8],
         seconds: float,
     ) -> Descent:
-        """Gradient descent with momentum: up to ``len(losses)`` updates, all arrays changed in place.
+        """Up to ``len(losses)`` updates by the optimizer, all arrays changed in place.
+
+        `state` is (len(optimizer.state_names), n_parameters). `rates` holds one learning rate for all
+        updates, or at least one for each; the optimizer's own is not looked at. `first_update` is the
+        number of the first update, from 1.
 
         On entry `gradient` is the gradient at `flat`, and so it is on return: each update is
         followed by one pass at the new point, whose loss goes into `losses`. The call returns early
         when `seconds` are over or ``stop[0]`` is set, after an update that is whole. When a loss is
-        above `limit` or not finite, `flat` and `velocity` return to what they were before that
-        update.
+        above `limit` or not finite, `flat` and `state` return to what they were before that update.
         """
 
 
@@ -115,6 +129,7 @@ class NumpyProblem(Problem):
         self._X = _cast(X, dtype, "X")
         self._Y = target_rows(y, network.sizes[-1], dtype) if y.ndim == 1 else _cast(y, dtype, "y")
         self._w = None if w is None else _cast(w, dtype, "sample_weight")
+        self._is_weight = penalties.weight_mask(network.sizes)
 
     def loss_and_gradient(self, flat: Array) -> tuple[float, Array]:
         theta = Parameters(self.network.sizes, flat)
@@ -133,29 +148,40 @@ class NumpyProblem(Problem):
             gradient = np.concatenate(parts).astype(self.dtype, copy=False)
             if self.divisor != 1.0:
                 gradient /= gradient.dtype.type(self.divisor)
-            return loss / self.divisor, gradient
+            loss /= self.divisor
+            if self.penalties.l1 or self.penalties.l2:
+                added, slope = penalties.penalty(
+                    flat, self._is_weight, self.penalties.l1, self.penalties.l2
+                )
+                loss, gradient = loss + added, gradient + slope
+            return loss, gradient
 
     def descend(
         self,
         flat: Array,
-        velocity: Array,
+        state: Array,
         gradient: Array,
         losses: NDArray[np.float64],
         *,
-        learning_rate: float,
-        momentum: float,
+        optimizer: Optimizer,
+        rates: NDArray[np.float64],
+        first_update: int,
         limit: float,
         stop: NDArray[np.uint8],
         seconds: float,
     ) -> Descent:
         end = time.monotonic() + seconds
         for k in range(len(losses)):
-            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-                theta, V = reference.momentum_update(flat, velocity, gradient, learning_rate, momentum)
+            rate = float(rates[min(k, len(rates) - 1)])
+            with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
+                g = penalties.clip(gradient, optimizer.clip_value, optimizer.clip_norm)
+                theta, kept = optimizer.update(flat, state, g, first_update + k, rate, self._is_weight)
+                if self.penalties.max_norm is not None:
+                    theta = penalties.constrain(theta, self.network.sizes, self.penalties.max_norm)
             loss, g = self.loss_and_gradient(theta)
             if not loss <= limit:
                 return Descent(k, diverged=True)
-            flat[:], velocity[:], gradient[:], losses[k] = theta, V, g, loss
+            flat[:], state[:], gradient[:], losses[k] = theta, kept, g, loss
             if stop[0] or time.monotonic() >= end:
                 return Descent(k + 1, diverged=False)
         return Descent(len(losses), diverged=False)
@@ -218,29 +244,32 @@ class NativeProblem(Problem):
 
     def loss_and_gradient(self, flat: Array) -> tuple[float, Array]:
         gradient = np.empty_like(flat)
-        loss = self._problem.loss_and_gradient(flat, gradient, self.divisor, self.threads)
+        rule = native_rule(SGD(), self.penalties)
+        loss = self._problem.loss_and_gradient(flat, gradient, rule, self.divisor, self.threads)
         return float(loss), gradient
 
     def descend(
         self,
         flat: Array,
-        velocity: Array,
+        state: Array,
         gradient: Array,
         losses: NDArray[np.float64],
         *,
-        learning_rate: float,
-        momentum: float,
+        optimizer: Optimizer,
+        rates: NDArray[np.float64],
+        first_update: int,
         limit: float,
         stop: NDArray[np.uint8],
         seconds: float,
     ) -> Descent:
         updates, diverged = self._problem.descend(
             flat,
-            velocity,
+            state,
             gradient,
             losses,
-            learning_rate,
-            momentum,
+            native_rule(optimizer, self.penalties),
+            rates,
+            first_update,
             self.divisor,
             limit,
             stop,
@@ -302,12 +331,16 @@ def prepare(
     sample_weight: object = None,
     engine: str = "auto",
     threads: int | None = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    max_norm: float | None = None,
 ) -> Problem:
     """Check a network's data once and pack them for an engine.
 
-    X is (n, inputs); y is as the design of the loss asks: class numbers (n,) or rows. Nothing that
-    is passed in is changed. Raises InputError or InputTypeError for data that cannot be used, saying
-    which row and column, and EngineError for an engine that cannot.
+    X is (n, inputs); y is as the design of the loss asks: class numbers (n,) or rows. l1, l2 and
+    max_norm are `Penalties`. Nothing that is passed in is changed. Raises InputError or
+    InputTypeError for data that cannot be used, saying which row and column, and EngineError for an
+    engine that cannot.
     """
     if not isinstance(network, Network):
         raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
@@ -322,12 +355,14 @@ def prepare(
     precision = as_dtype(dtype, inputs)
     name, why = choose_engine(network, engine)
     count = thread_count(threads)
+    asked = Penalties(l1, l2, max_norm)
     problem: Problem
     if name == "native":
         problem = NativeProblem(network, inputs, targets, weights, precision, reduction, count)
     else:
         problem = NumpyProblem(network, inputs, targets, weights, precision, reduction)
     problem.engine_reason = why
+    problem.penalties = asked
     for rows in row_blocks(n):
         Y = target_rows(targets[rows], network.sizes[-1], np.dtype(np.float64))
         w = None if weights is None else weights[rows]
@@ -344,11 +379,14 @@ def loss_and_gradient(
     sample_weight: object = None,
     engine: str = "auto",
     threads: int | None = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
 ) -> tuple[float, Parameters]:
     """The loss J and its gradient dJ/dtheta, from one pass forward and one back.
 
     X is (n, inputs). J is the samples' losses, summed (`reduction="sum"`) or divided by the sum of
-    the sample weights (`"mean"`). Computed in the parameters' precision; the loss is a float.
+    the sample weights (`"mean"`), plus the penalty ``l2/2 sum W^2 + l1 sum |W|`` over the weights.
+    Computed in the parameters' precision; the loss is a float.
 
     Raises InputError and InputTypeError for bad input, EngineError for an engine that cannot.
 
@@ -373,6 +411,8 @@ def loss_and_gradient(
         sample_weight=sample_weight,
         engine=engine,
         threads=threads,
+        l1=l1,
+        l2=l2,
     )
     loss, gradient = problem.loss_and_gradient(theta.flat)
     return loss, Parameters(network.sizes, gradient)

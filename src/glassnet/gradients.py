@@ -34,6 +34,7 @@ from glassnet.engine import prepare, target_rows
 from glassnet.errors import InputError, InputTypeError
 from glassnet.gradient_report import GradientCheck, GradientEntry, Verdict
 from glassnet.network import Network, Parameters
+from glassnet.penalties import Penalties, weight_mask
 from glassnet.rounding import rounding_errors, unit_roundoff
 
 RELATIVE_TOLERANCE = 1e-5
@@ -56,6 +57,8 @@ def check_gradients(
     dtype: DTypeLike | None = None,
     threads: int | None = None,
     gradient: Parameters | NDArray[Any] | Sequence[NDArray[Any]] | None = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
 ) -> GradientCheck:
     """Compare every entry of the gradient with a central difference, [J(+h) - J(-h)] / 2h.
 
@@ -64,7 +67,7 @@ def check_gradients(
     a flat vector, or a list [W1, b1, W2, b2, ...] of arrays (a bias may be (1, width)); it is judged
     by the precision it comes in. The numerical
     side is always float64, at the data and parameters as `dtype` holds them. How an entry is judged
-    stands at the top of this module.
+    stands at the top of this module. l1 and l2 are `train`'s penalties; |W| has a kink at 0.
 
     Raises InputError and InputTypeError for bad input, EngineError for an engine that cannot. A
     gradient that is wrong is a result, not an error: `GradientCheck.raise_if_failed` makes it one.
@@ -99,6 +102,8 @@ def check_gradients(
         sample_weight=sample_weight,
         engine=engine if given is None else "numpy",
         threads=threads,
+        l1=l1,
+        l2=l2,
     )
     with np.errstate(over="ignore"):
         at = theta.astype(precision)
@@ -113,7 +118,9 @@ def check_gradients(
     targets = as_target(y, len(inputs), network.sizes[-1], network.loss.target)
     Y = seen(target_rows(targets, network.sizes[-1], precision))
     w = np.ones(len(inputs)) if sample_weight is None else seen(as_numbers(sample_weight, "sample_weight"))
-    judge = _Judge(network, at.astype(np.float64), inputs, Y, w / problem.divisor, precision)
+    judge = _Judge(
+        network, at.astype(np.float64), inputs, Y, w / problem.divisor, precision, problem.penalties
+    )
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         table = tuple(judge.judge(np.asarray(backpropagated, np.float64), float(epsilon)))
     return GradientCheck(
@@ -166,13 +173,18 @@ class _Judge:
         Y: Array,
         w: Array,
         precision: np.dtype[Any],
+        penalties: Penalties,
     ) -> None:
         self._network, self._theta, self._Y, self._w = network, theta, Y, w
+        self._l1, self._l2 = penalties.l1, penalties.l2
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             Zs, self._Hs = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
             self._sides = [self._sides_of(Zs, 0, layer) for layer in range(len(network.sizes) - 1)]
             self._loss_error, _ = rounding_errors(network, theta, X, Y, w, unit_roundoff(theta.dtype))
             _, self._gradient_error = rounding_errors(network, theta, X, Y, w, unit_roundoff(precision))
+        # Two products and two sums of the penalty's slope.
+        slope = weight_mask(network.sizes) * (self._l2 * np.abs(theta.flat) + self._l1)
+        self._gradient_error = self._gradient_error + 4 * unit_roundoff(precision) * slope
 
     def judge(self, gradient: NDArray[np.float64], epsilon: float) -> Iterator[GradientEntry]:
         """A row for every entry of every parameter, in the order of the flat vector."""
@@ -263,6 +275,10 @@ class _Judge:
         values[index] = kept
         width = float(high - low)
         difference = float(self._w @ (losses[0] - losses[1]))
+        if values.ndim == 2:  # weights; biases are not penalized
+            difference += float(self._l2 * 0.5 * (high - low) * (high + low))
+            difference += float(self._l1 * (abs(high) - abs(low)))
+            crosses = crosses or (self._l1 > 0 and high >= 0 >= low)
         return (difference / width if width else math.nan), width, crosses
 
     def _sides_of(self, Zs: Sequence[Array], first: int, layer: int) -> NDArray[np.int8]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.errors import InputError
+from glassnet.schedules import Schedule
 from glassnet.training import TrainingRun
 
 if TYPE_CHECKING:
@@ -65,18 +66,32 @@ def assess(
     return "plateau" if high else "converged"
 
 
+def shown(value: Any, digits: int = 12) -> str:
+    """A setting's value in words: a number in up to so many digits, anything else as it is written."""
+    return (
+        f"{value:.{digits}g}"
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+        else str(value)
+    )
+
+
+def as_plain(value: Any) -> Any:
+    """A setting's value as JSON can hold it."""
+    return value.to_dict() if isinstance(value, Schedule) else value
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class SweepCell:
     """One network of a sweep: its `settings` by name, its `status` (see `STATUSES`) and its `run`."""
 
-    settings: Mapping[str, float]
+    settings: Mapping[str, Any]
     status: str
     run: TrainingRun
 
     @property
     def label(self) -> str:
         """The settings, as ``learning_rate 0.1, momentum 0.9``."""
-        return ", ".join(f"{name} {value:.12g}" for name, value in self.settings.items())
+        return ", ".join(f"{name} {shown(value)}" for name, value in self.settings.items())
 
     @property
     def verdict(self) -> str:
@@ -125,7 +140,7 @@ class SweepResult:
     n_samples, threads, seconds : the samples, the threads in all, and the wall time of all updates.
     """
 
-    grid: Mapping[str, tuple[float, ...]]
+    grid: Mapping[str, tuple[Any, ...]]
     cells: tuple[SweepCell, ...]
     iterations: int
     baseline: float
@@ -182,11 +197,12 @@ class SweepResult:
         run, rows = self.cells[0].run, self.table
         for row, cell in zip(rows, self.cells, strict=True):
             at, losses = cell.curve(most)
+            row |= {name: as_plain(value) for name, value in cell.settings.items()}
             row["curve"] = {"iterations": at.tolist(), "losses": losses.tolist()}
         return {
             "network": str(run.network),
             "optimizer": run.optimizer.name,
-            "grid": {name: list(values) for name, values in self.grid.items()},
+            "grid": {name: list(map(as_plain, values)) for name, values in self.grid.items()},
             "iterations": self.iterations,
             "reduction": run.reduction,
             "n_samples": self.n_samples,
@@ -206,7 +222,7 @@ class SweepResult:
         run = self.cells[0].run
         counts = {status: sum(cell.status == status for cell in self.cells) for status in STATUSES}
         names = list(self.grid)
-        rows = [[f"{cell.settings[name]:g}" for name in names] for cell in self.cells[:_MOST_ROWS]]
+        rows = [[shown(cell.settings[name], 6) for name in names] for cell in self.cells[:_MOST_ROWS]]
         widths = [max(len(text) for text in column) for column in zip(names, *rows, strict=True)]
         lines = [
             f"SweepResult: {len(self.cells)} networks {run.network}, {self.iterations:,} iterations each, "

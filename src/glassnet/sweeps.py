@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from itertools import product
 from typing import Any
 
@@ -21,14 +21,15 @@ from glassnet import reference
 from glassnet.activations import Array
 from glassnet.arrays import as_count, as_target
 from glassnet.callbacks import Hooks
+from glassnet.cores import thread_count
 from glassnet.engine import Problem, prepare, row_blocks, target_rows
 from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarning, unknown_name
 from glassnet.interrupts import stop_on_interrupt
 from glassnet.losses import Loss
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import SGD, Optimizer, check_optimizer
-from glassnet.sweep_results import CONVERGED_BELOW, SweepCell, SweepResult, assess
-from glassnet.threads import thread_count
+from glassnet.penalties import Penalties
+from glassnet.sweep_results import CONVERGED_BELOW, SweepCell, SweepResult, assess, shown
 from glassnet.training import TrainingRun, begin_run, continue_run, first_parameters
 
 
@@ -37,7 +38,7 @@ def sweep(
     X: object,
     y: object,
     *,
-    grid: Mapping[str, Iterable[float]],
+    grid: Mapping[str, Iterable[Any]],
     optimizer: Optimizer = SGD(),  # noqa: B008 - it is frozen
     iterations: int = 1000,
     reduction: str = "mean",
@@ -50,13 +51,16 @@ def sweep(
     sample_weight: object = None,
     converged_below: float = CONVERGED_BELOW,
     progress: bool = False,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    max_norm: float | None = None,
 ) -> SweepResult:
     """Train the network once for every combination of settings, from the same start, in parallel.
 
     Parameters
     ----------
-    grid : values for settings of the optimizer, as ``{"learning_rate": [0.1, 1], "momentum": [0]}``;
-        what it does not name stays as in `optimizer`.
+    grid : values for settings of the optimizer, as ``{"learning_rate": [0.1, 1], "momentum": [0]}``,
+        schedules among them, and for l1, l2 and max_norm; what it does not name stays as given.
     converged_below : see `glassnet.sweep_results.assess`; raise it where noise in the data keeps even the
         best loss high.
     threads : networks that train at a time, each on a thread of its own; None uses all cores.
@@ -82,7 +86,7 @@ def sweep(
 
     scikit-learn's GridSearchCV compares scores on held-out folds; this compares training itself.
     """
-    chosen, optimizers = _expand(grid, check_optimizer(optimizer))
+    chosen, rules = _expand(grid, Rule(check_optimizer(optimizer), Penalties(l1, l2, max_norm)))
     iterations = as_count(iterations, "iterations")
     if iterations == 0:
         raise InputError("iterations is 0; a sweep compares what training does, so expected 1 or more.")
@@ -96,22 +100,25 @@ def sweep(
         sample_weight=sample_weight,
         engine=engine,
         threads=threads,
+        l1=l1,
+        l2=l2,
+        max_norm=max_norm,
     )
     theta = first_parameters(problem, parameters, scheme, random_state)
     start, gradient = begin_run(problem, theta, optimizer)
     baseline = constant_loss(problem, y, sample_weight) or abs(start.losses[0]) or 1.0
     floor = least_loss(problem, y, sample_weight)
-    workers = min(thread_count(threads), len(optimizers))
+    workers = min(thread_count(threads), len(rules))
     # Cores that have no network of their own help the others; the bits are the same.
     shared = problem.with_threads(thread_count(threads) // workers)
-    runs, seconds = _train_all(start, shared, gradient, optimizers, iterations, workers, progress)
+    runs, seconds = _train_all(start, shared, gradient, rules, iterations, workers, progress)
     cells = tuple(
         SweepCell(
-            {name: getattr(run.optimizer, name) for name in chosen},
+            {name: rule.value(name) for name in chosen},
             assess(run, baseline, converged_below, floor),
             run,
         )
-        for run in runs
+        for rule, run in zip(rules, runs, strict=True)
     )
     result = SweepResult(
         chosen,
@@ -194,39 +201,60 @@ def _least_constant(loss: Loss, Y: Array, w: Array) -> Array:
 # ---- The grid -----------------------------------------------------------------------------------
 
 
-def _expand(
-    grid: Mapping[str, Iterable[float]], optimizer: Optimizer
-) -> tuple[dict[str, tuple[float, ...]], list[Optimizer]]:
-    """The grid as the optimizer reads its values, and an optimizer for every combination."""
+@dataclass(frozen=True)
+class Rule:
+    """What one network is trained by."""
+
+    optimizer: Optimizer
+    penalties: Penalties
+
+    @property
+    def known(self) -> list[str]:
+        """The settings that there are."""
+        return [*self.optimizer.settings(), *(one.name for one in fields(self.penalties))]
+
+    def value(self, name: str) -> Any:
+        """The setting of that name."""
+        return getattr(self.penalties if hasattr(self.penalties, name) else self.optimizer, name)
+
+    def replaced(self, settings: Mapping[str, Any]) -> Rule:
+        """The rule with these settings."""
+        penalties = {name: v for name, v in settings.items() if hasattr(self.penalties, name)}
+        rest = {name: v for name, v in settings.items() if name not in penalties}
+        return Rule(replace(self.optimizer, **rest), replace(self.penalties, **penalties))
+
+
+def _expand(grid: Mapping[str, Iterable[Any]], rule: Rule) -> tuple[dict[str, tuple[Any, ...]], list[Rule]]:
+    """The grid as the settings read its values, and a rule for every combination."""
     if not isinstance(grid, Mapping):
         raise InputTypeError(
             f'grid is a mapping such as {{"learning_rate": [0.1, 0.2]}}, not {type(grid).__name__}.'
         )
-    known = [field.name for field in fields(optimizer)]
     if not grid:
-        raise InputError(f"grid is empty; expected values for at least one of: {', '.join(known)}.")
+        raise InputError(f"grid is empty; expected values for at least one of: {', '.join(rule.known)}.")
     chosen = {}
     for name, values in grid.items():
-        if name not in known:
-            raise unknown_name(f"setting of {type(optimizer).__name__} in the grid:", name, known)
-        chosen[name] = _as_values(name, values, optimizer)
+        if name not in rule.known:
+            kind = type(rule.optimizer).__name__
+            raise unknown_name(f"setting of {kind} in the grid:", name, rule.known)
+        chosen[name] = _as_values(name, values, rule)
     combinations = product(*chosen.values())
-    return chosen, [replace(optimizer, **dict(zip(chosen, values, strict=True))) for values in combinations]
+    return chosen, [rule.replaced(dict(zip(chosen, values, strict=True))) for values in combinations]
 
 
-def _as_values(name: str, values: object, optimizer: Optimizer) -> tuple[float, ...]:
+def _as_values(name: str, values: object, rule: Rule) -> tuple[Any, ...]:
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise InputTypeError(
             f"grid[{name!r}] is {values!r}; expected a list of values, such as [0.1, 0.2]."
         )
-    found: list[float] = []
+    found: list[Any] = []
     for i, value in enumerate(values):
         try:
-            found.append(getattr(replace(optimizer, **{name: value}), name))
+            found.append(rule.replaced({name: value}).value(name))
         except (InputError, InputTypeError) as error:
             raise type(error)(f"grid[{name!r}][{i}] cannot be used: {error}") from error
         if found[-1] in found[:-1]:
-            raise InputError(f"grid[{name!r}] has {found[-1]:g} twice; each value is trained once.")
+            raise InputError(f"grid[{name!r}] has {shown(found[-1])} twice; each value is trained once.")
     if not found:
         raise InputError(f"grid[{name!r}] is empty; expected at least one value.")
     return tuple(found)
@@ -248,24 +276,27 @@ def _train_all(
     start: TrainingRun,
     problem: Problem,
     gradient: Array,
-    optimizers: list[Optimizer],
+    rules: list[Rule],
     iterations: int,
     workers: int,
     progress: bool,
 ) -> tuple[list[TrainingRun], float]:
-    """A run for each optimizer, in their order, `workers` at a time; and the seconds that took."""
+    """A run for each rule, in their order, `workers` at a time; and the seconds that took."""
     start = replace(start, threads=problem.threads)
-    with stop_on_interrupt() as stop, _progress_line(progress, len(optimizers), iterations) as line:
+    with stop_on_interrupt() as stop, _progress_line(progress, len(rules), iterations) as line:
 
-        def train_one(optimizer: Optimizer) -> TrainingRun:
+        def train_one(rule: Rule) -> TrainingRun:
+            own, mine, slope = problem, replace(start, optimizer=rule.optimizer), gradient.copy()
+            if rule.penalties != problem.penalties:  # the same data, but another loss to begin with
+                own = problem.with_penalties(rule.penalties)
+                mine, slope = begin_run(own, start.parameters, rule.optimizer)
             with line() as show:
-                mine = replace(start, optimizer=optimizer)
-                return continue_run(mine, problem, gradient.copy(), iterations, Hooks(()), show, stop)
+                return continue_run(mine, own, slope, iterations, Hooks(()), show, stop)
 
         began = time.perf_counter()
         with ThreadPoolExecutor(workers, thread_name_prefix="glassnet-sweep") as pool:
             try:
-                futures = [pool.submit(train_one, optimizer) for optimizer in optimizers]
+                futures = [pool.submit(train_one, rule) for rule in rules]
                 for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                     future.result()  # raises what a network raised
             except BaseException:

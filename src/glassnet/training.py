@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,12 +15,14 @@ from numpy.typing import DTypeLike, NDArray
 from glassnet.activations import Array
 from glassnet.arrays import as_count, check_finite
 from glassnet.callbacks import Callback, Hooks
-from glassnet.divergence import DIVERGENCE_FACTOR, divergence_limit, gentler
+from glassnet.divergence import divergence_limit, gentler, warn_of_ending
 from glassnet.engine import Problem, prepare
-from glassnet.errors import DivergenceWarning, InputError, InterruptedTrainingWarning
+from glassnet.errors import InputError
 from glassnet.interrupts import stop_on_interrupt
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import SGD, Optimizer, check_optimizer
+from glassnet.pace import Pace, advance
+from glassnet.penalties import Penalties
 from glassnet.progress import progress_line
 
 Status = Literal["running", "completed", "stopped", "interrupted", "diverged"]
@@ -49,7 +50,8 @@ class TrainingRun:
     optimizer : the rule with its settings.
     parameters : `Parameters` after the last iteration; for a run that diverged, before the update
         that blew up.
-    velocity : (n_parameters,), the optimizer's momentum V.
+    state : (rows, n_parameters), what the optimizer keeps, a row for each of its `state_names`.
+    updates : how many the state has seen; a schedule goes on from there.
     losses : (iterations + 1,) float64, read-only; ``losses[k]`` is the loss after k updates.
     reduction : "mean" or "sum", what the loss is over samples.
     status : "completed"; "stopped" by a callback; "interrupted" by Ctrl-C; "diverged"; "running" in
@@ -58,6 +60,8 @@ class TrainingRun:
     seconds : wall time of the updates, without preparing the data.
     engine, engine_reason, threads : what computed, why that, and on how many threads.
     extra : what `save` was given to keep beside the run.
+    penalties : `Penalties`, l1, l2 and max_norm.
+    heard : what an `Adaptive` schedule keeps of the losses.
 
     Pickles, copies by `copy.deepcopy` and saved files do not hold the data.
     """
@@ -65,7 +69,7 @@ class TrainingRun:
     network: Network
     optimizer: Optimizer
     parameters: Parameters
-    velocity: Array
+    state: Array
     losses: NDArray[np.float64]
     reduction: str
     status: Status
@@ -75,6 +79,9 @@ class TrainingRun:
     engine_reason: str
     threads: int
     extra: Mapping[str, Any] = field(default_factory=dict)
+    updates: int = 0
+    penalties: Penalties = field(default_factory=Penalties)
+    heard: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     _problem: Problem | None = None
 
     def __post_init__(self) -> None:
@@ -133,8 +140,9 @@ class TrainingRun:
 
         X, y and sample_weight (with engine and threads, which default to this run's engine and to
         all cores) are needed where the run has no data any more: after `load`, pickle or deepcopy.
-        They must be the data that the run was trained on. `optimizer` changes the rule from here on
-        and keeps the velocity; after a divergence another one is required, and starts from rest.
+        They must be the data that the run was trained on. `optimizer` changes the rule from here on:
+        one of the same kind keeps the state and goes on counting updates, another kind starts from
+        rest, as at update 1. After a divergence another optimizer is required, and starts from rest.
 
         Raises InputError for data that are missing or give another loss than ``losses[-1]``, and
         what `train` raises.
@@ -149,14 +157,11 @@ class TrainingRun:
         iterations = as_count(iterations, "iterations")
         hooks = Hooks(callbacks)
         rule = self.optimizer if optimizer is None else check_optimizer(optimizer)
-        velocity = self.velocity
-        if self.status == "diverged":
-            if rule == self.optimizer:
-                raise InputError(
-                    f"This run blew up at iteration {self.diverged_at} and would again. Resume it with "
-                    f"another optimizer, for instance optimizer={gentler(rule)}."
-                )
-            velocity = np.zeros_like(velocity)
+        if self.status == "diverged" and rule == self.optimizer:
+            raise InputError(
+                f"This run blew up at iteration {self.diverged_at} and would again. Resume it with "
+                f"another optimizer, for instance optimizer={gentler(rule)}."
+            )
         problem = self._resumed_problem(X, y, sample_weight, engine, threads)
         loss, gradient = problem.loss_and_gradient(self.parameters.flat)
         tolerance = _SAME_LOSS[self.dtype.name] * max(abs(self.losses[-1]), abs(problem.baseline))
@@ -167,17 +172,21 @@ class TrainingRun:
                 f"the run ended with. To go on with other data, use "
                 f"gn.train(..., parameters=run.parameters)."
             )
+        start = (
+            self if self.status != "diverged" and rule.name == self.optimizer.name else at_rest(self, rule)
+        )
+        if rule.learning_rate != self.optimizer.learning_rate:
+            start = replace(start, heard=np.empty(0))
         start = replace(
-            self,
+            start,
             optimizer=rule,
-            velocity=velocity,
             engine=problem.engine,
             engine_reason=problem.engine_reason,
             threads=problem.threads,
             _problem=problem,
         )
         run = continue_run(start, problem, gradient, iterations, hooks, progress)
-        _warn(run)
+        warn_of_ending(run)
         return run
 
     def _resumed_problem(
@@ -193,6 +202,7 @@ class TrainingRun:
                 sample_weight=sample_weight,
                 engine=self.engine if engine is None else engine,
                 threads=threads,
+                **asdict(self.penalties),
             )
         given = {"X": X, "y": y, "sample_weight": sample_weight, "engine": engine, "threads": threads}
         names = [name for name, value in given.items() if value is not None]
@@ -227,13 +237,17 @@ def train(
     sample_weight: object = None,
     callbacks: Callbacks = (),
     progress: bool = False,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    max_norm: float | None = None,
 ) -> TrainingRun:
-    """Train a network by full-batch gradient descent and return the run; nothing passed in changes.
+    """Train a network on the full batch and return the run; nothing passed in changes.
 
     Parameters
     ----------
     X, y : (n, inputs) and class numbers (n,) or target rows (n, outputs).
-    optimizer : ``gn.SGD(learning_rate, momentum)``.
+    optimizer : ``gn.SGD(learning_rate, momentum)``, ``gn.Adam()`` or another of ``gn.OPTIMIZERS``; its
+        learning rate may be a schedule of ``gn.SCHEDULES``.
     iterations : updates; 0 only computes the first loss.
     batch_size : None, the full batch.
     reduction : "mean" divides the loss by the sum of the sample weights, "sum" does not.
@@ -244,6 +258,10 @@ def train(
     sample_weight : (n,), 0 or more; a weight of 2 counts as the sample twice.
     callbacks : `Callback` instances, or functions of the run called after each iteration.
     progress : show a line with iteration, loss, speed and time left on stderr.
+    l1, l2 : ``l2/2 sum W^2 + l1 sum |W|`` is added to the reduced loss and is part of what is reported;
+        biases are never penalized.
+    max_norm : the length that each unit's incoming weights are scaled back to after an update, where
+        they are longer; None leaves them.
 
     A loss above `DIVERGENCE_FACTOR` times the larger of the first one and the loss of a network that
     knows nothing, or one that is not finite, ends training with status "diverged", the parameters
@@ -281,11 +299,14 @@ def train(
         sample_weight=sample_weight,
         engine=engine,
         threads=threads,
+        l1=l1,
+        l2=l2,
+        max_norm=max_norm,
     )
     theta = first_parameters(problem, parameters, scheme, random_state)
     start, gradient = begin_run(problem, theta, optimizer)
     run = continue_run(start, problem, gradient, iterations, hooks, progress)
-    _warn(run)
+    warn_of_ending(run)
     return run
 
 
@@ -317,7 +338,7 @@ def begin_run(problem: Problem, theta: Parameters, optimizer: Optimizer) -> tupl
         network=problem.network,
         optimizer=optimizer,
         parameters=theta,
-        velocity=np.zeros_like(theta.flat),
+        state=np.zeros((len(optimizer.state_names), theta.flat.size), theta.dtype),
         losses=np.array([loss]),
         reduction=problem.reduction,
         status="running",
@@ -326,9 +347,16 @@ def begin_run(problem: Problem, theta: Parameters, optimizer: Optimizer) -> tupl
         engine=problem.engine,
         engine_reason=problem.engine_reason,
         threads=problem.threads,
+        penalties=problem.penalties,
         _problem=problem,
     )
     return start, gradient
+
+
+def at_rest(run: TrainingRun, optimizer: Optimizer) -> TrainingRun:
+    """The run with an optimizer that has seen no update yet."""
+    state = np.zeros((len(optimizer.state_names), run.parameters.flat.size), run.dtype)
+    return replace(run, optimizer=optimizer, state=state, updates=0, heard=np.empty(0))
 
 
 def continue_run(
@@ -347,21 +375,24 @@ def continue_run(
     runs at once has a `stop_on_interrupt` of its own open, whose byte is `shared_stop`.
     """
     began = time.perf_counter()
-    optimizer, k = start.optimizer, start.iterations
+    k = start.iterations
     last = k + iterations
     losses = _history(start.losses, last)
-    flat, velocity = start.parameters.flat.copy(), start.velocity.copy()
+    pace = Pace(start.optimizer.schedule, start.updates, start.heard, float(losses[k]))
+    flat, state = start.parameters.flat.copy(), start.state.copy()
     limit = divergence_limit(float(losses[0]), problem.baseline)
-    stopped = diverged = False
+    stopped, diverged = pace.stops, False
 
     def snapshot(status: Status = "running", diverged_at: int | None = None) -> TrainingRun:
         return replace(
             start,
             parameters=Parameters(start.network.sizes, flat.copy()),
-            velocity=velocity.copy(),
+            state=state.copy(),
             losses=losses[: k + 1],
             status=status,
             diverged_at=diverged_at,
+            updates=pace.updates,
+            heard=pace.heard,
             seconds=start.seconds + time.perf_counter() - began,
         )
 
@@ -371,21 +402,14 @@ def continue_run(
         hooks.begin(snapshot)
         while k < last and not (stopped or diverged or stop[0]):
             end = int(min(last, hooks.next_after(k)))
-            descent = problem.descend(
-                flat,
-                velocity,
-                gradient,
-                losses[k + 1 : end + 1],
-                learning_rate=optimizer.learning_rate,
-                momentum=optimizer.momentum,
-                limit=limit,
-                stop=stop,
-                seconds=CHUNK_SECONDS,
+            arrays = flat, state, gradient
+            descent = advance(
+                problem, start.optimizer, pace, arrays, losses[k + 1 : end + 1], limit, stop, CHUNK_SECONDS
             )
             k, diverged = k + descent.updates, descent.diverged
             show(k, losses[k])
             if descent.updates:
-                stopped = hooks.iteration(k, snapshot)
+                stopped = hooks.iteration(k, snapshot) or pace.stops
     if k < last:
         losses = losses[: k + 1].copy()  # lets go of what was never reached
     if diverged:
@@ -415,25 +439,3 @@ def _cast_parameters(theta: Parameters, dtype: np.dtype[Any]) -> Parameters:
         cast = theta.astype(dtype)
     check_finite(cast.flat, f"parameters in {dtype.name}")
     return cast
-
-
-def _warn(run: TrainingRun) -> None:
-    """Tell the caller of `train` or `resume` how the run ended, where it did not end well."""
-    if run.status == "diverged":
-        hint = ' A summed loss asks for a rate smaller by the number of samples than reduction="mean" does.'
-        warnings.warn(
-            f"Training blew up at iteration {run.diverged_at}: its loss was not finite or above "
-            f"{DIVERGENCE_FACTOR:g} times what training started from; the loss before was "
-            f"{run.losses[-1]:.6g}. The run ends with the parameters of iteration {run.iterations}. "
-            f"Use a smaller learning rate, for instance optimizer={gentler(run.optimizer)}."
-            f"{hint if run.reduction == 'sum' else ''}",
-            DivergenceWarning,
-            stacklevel=3,
-        )
-    elif run.status == "interrupted":
-        warnings.warn(
-            f"Ctrl-C ended training after iteration {run.iterations}, at the loss {run.losses[-1]:.6g}. "
-            f"The run holds the work so far; run.resume(iterations) goes on from there.",
-            InterruptedTrainingWarning,
-            stacklevel=3,
-        )

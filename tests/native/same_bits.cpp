@@ -6,7 +6,6 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
-#include <limits>
 #include <map>
 #include <sstream>
 
@@ -49,6 +48,7 @@ struct Case {
   double scale = 1;       // of the first parameters
   double rate = 0.1;      // of learning
   double iterations = 1;  // a multiple of those asked for
+  Rule rule{Optimizer::sgd, {0.9}};
 };
 
 std::string name_of(const Case& one, const char* precision) {
@@ -62,6 +62,7 @@ std::string name_of(const Case& one, const char* precision) {
   if (one.shape.labels) name << " labels";
   if (one.shape.weighted) name << " weighted";
   if (one.scale != 1) name << " scale=" << one.scale;
+  name << ' ' << OPTIMIZER_NAMES[int(one.rule.kind)] << (one.rule.flag ? " flag" : "");
   return name.str();
 }
 
@@ -80,25 +81,25 @@ std::uint64_t train(const Case& one, const char* isa, int threads, int iteration
   problem.put(0, n, X.data(), one.shape.labels ? labels.data() : nullptr, Y.data(),
               one.shape.weighted ? w.data() : nullptr);
 
-  std::vector<T> theta(problem.parameters()), velocity(theta.size()), gradient(theta.size());
+  std::vector<T> theta(problem.parameters()), state(3 * theta.size()), gradient(theta.size());
   for (T& value : theta) value = T(one.scale * (2 * random.uniform() - 1));
-  const double infinite = std::numeric_limits<double>::infinity();
   std::vector<double> losses(std::size_t(iterations * one.iterations) + 2);
-  losses[0] = problem.loss_and_gradient(theta.data(), gradient.data(), double(n), threads);
+  losses[0] =
+      problem.loss_and_gradient(theta.data(), gradient.data(), one.rule, double(n), threads);
   Hash hash;
   hash.add(gradient);
   const Outcome outcome =
-      problem.descend(theta.data(), velocity.data(), gradient.data(), losses.data() + 1,
-                      losses.size() - 1, {one.rate, 0.9, double(n), infinite, infinite}, threads,
+      problem.descend(theta.data(), state.data(), gradient.data(), losses.data() + 1,
+                      losses.size() - 1, {one.rule, &one.rate, 1, 1, double(n), INFINITE, INFINITE}, threads,
                       [] { return false; });
   // What is not a number has no bits to rely on.
-  if (outcome.updates != losses.size() - 1 || !(losses.back() < infinite)) {
+  if (outcome.updates != losses.size() - 1 || !(losses.back() < INFINITE)) {
     std::printf("%s diverged after %zu updates\n", isa, outcome.updates);
     std::exit(2);
   }
   hash.add(losses);
   hash.add(theta);
-  hash.add(velocity);
+  hash.add(state);
   hash.add(gradient);
   return hash.value();
 }
@@ -136,6 +137,13 @@ std::vector<Case> cases() {
     all.push_back({{{3, 4, 3}, {tanh}, squared_error, 500, false, false}, least, 0.01});
     all.push_back({{{3, 4, 3}, {identity}, cross_entropy, 500, false, true}, least, 0.01});
   }
+  // Every optimizer, with each of its flags, penalties and bounds.
+  for (std::size_t kind = 0; kind < std::size(OPTIMIZER_NAMES); ++kind)
+    for (bool flag : {false, true}) {
+      const Rule rule{Optimizer(kind), {0.9, 0.99, 1e-8, 0.004}, flag, 0.01, 0.5, 0.1, 1e-3, 1e-2, 1.5};
+      all.push_back({{{5, 7, 3, 4}, {tanh, tanh}, cross_entropy, 403, true, true}, 1, 1e-2, 1, rule});
+      all.push_back({{{20, 333, 5}, {relu}, cross_entropy, 31, true, false}, 1, 1e-2, 0.2, rule});
+    }
   // So many classes and samples that a block takes several logarithms of its running product.
   all.push_back({{{2, 10}, {}, cross_entropy, 33000, true, false}, 1, 0.1, 0.1});
   all.push_back({{{2, 70}, {}, cross_entropy, 20000, true, false}, 1, 0.1, 0.1});

@@ -17,7 +17,7 @@ import numpy as np
 
 from glassnet.activations import Array
 from glassnet.bench.job import Contestant, Job, UnavailableError, split
-from glassnet.threads import thread_count
+from glassnet.cores import thread_count
 
 # Imported by name: both are large, seldom there, and typed differently from release to release.
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from glassnet.activations import Array
 from glassnet.bench.job import Contestant, Job, split
-from glassnet.threads import thread_count
+from glassnet.cores import thread_count
 
 # The names are the notebook's. Its softmax takes no maximum off, and exponentiates twice; its loss has
 # a forward pass of its own. Both belong to what is timed.

@@ -14,10 +14,11 @@ from glassnet import __version__, native
 from glassnet.activations import Array
 from glassnet.bench import frameworks, notebook
 from glassnet.bench.job import N_SAMPLES, SIZES, BenchmarkError, Contestant, Job, split
+from glassnet.cores import thread_count
 from glassnet.engine import prepare
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.network import Network
-from glassnet.threads import thread_count
+from glassnet.optimizers import SGD
 from glassnet.training import CHUNK_SECONDS
 
 PRECISIONS = ("float64", "float32")
@@ -31,12 +32,13 @@ class Glassnet:
         self.problem = prepare(
             Network(SIZES), job.X, job.y, dtype=precision, reduction="sum", engine=engine, threads=threads
         )
+        self._rule = SGD(job.learning_rate, job.momentum)
         self._stop = np.zeros(1, np.uint8)
         self.reset()
 
     def reset(self) -> None:
         self._flat = self._job.start.flat.astype(self.problem.dtype)
-        self._velocity = np.zeros_like(self._flat)
+        self._state = np.zeros((1, self._flat.size), self._flat.dtype)
         _, self._gradient = self.problem.loss_and_gradient(self._flat)
 
     def iterate(self, count: int) -> Array:
@@ -45,11 +47,12 @@ class Glassnet:
         while done < count:
             descent = self.problem.descend(
                 self._flat,
-                self._velocity,
+                self._state,
                 self._gradient,
                 losses[done:],
-                learning_rate=self._job.learning_rate,
-                momentum=self._job.momentum,
+                optimizer=self._rule,
+                rates=np.array([self._job.learning_rate]),
+                first_update=1 + done,
                 limit=float(np.finfo(np.float64).max),
                 stop=self._stop,
                 seconds=CHUNK_SECONDS,

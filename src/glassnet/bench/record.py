@@ -17,7 +17,7 @@ from glassnet.bench.bound import bound, phases, total
 from glassnet.bench.job import N_SAMPLES, Job
 from glassnet.bench.notebook import Notebook
 from glassnet.bench.timing import CHECKED, TOLERANCE, Entry, ratio
-from glassnet.threads import thread_count
+from glassnet.cores import thread_count
 
 FORMAT = 1
 """The version of the document."""

@@ -72,7 +72,7 @@ def _engine() -> list[tuple[str, str]]:
 def _threads() -> str:
     import os
 
-    from glassnet.threads import thread_count
+    from glassnet.cores import thread_count
 
     count, present = thread_count(None), os.cpu_count() or 1
     if os.environ.get("GLASSNET_THREADS"):

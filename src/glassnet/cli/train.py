@@ -71,11 +71,13 @@ def train(
     if run.status == "diverged":
         rate = experiment.optimizer().learning_rate
         summed = ", and a summed loss asks for smaller ones" if run.reduction == "sum" else ""
+        advice = "a tenth of the schedule's"
+        if isinstance(rate, float):
+            advice = f"--learning-rate {rate / 10:.2g} (it was {rate:g}{summed})"
         raise Failure(
             f"Training blew up at iteration {run.diverged_at:,}: the loss went from {run.losses[-1]:.6g} "
             f"to one that is not finite, or 100 times what training started from. The files hold the "
-            f"network before that update. Use a smaller learning rate, for instance --learning-rate "
-            f"{rate / 10:.2g} (it was {rate:g}{summed})."
+            f"network before that update. Use a smaller learning rate, for instance {advice}."
         )
     if run.status == "interrupted":
         raise Interrupted(

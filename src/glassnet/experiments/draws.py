@@ -50,6 +50,8 @@ class Draws:
             engine=experiment["train.engine"],
             dtype=experiment["train.dtype"],
             threads=experiment["train.threads"],
+            l1=experiment["train.l1"],
+            l2=experiment["train.l2"],
         )
 
     def start(self) -> Parameters:

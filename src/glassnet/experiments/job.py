@@ -128,6 +128,7 @@ def _train(experiment: Experiment, draws: Draws, initial: Parameters, progress: 
             engine=experiment["train.engine"],
             threads=experiment["train.threads"],
             progress=progress,
+            **experiment.penalties(),
         )
 
 

@@ -41,6 +41,15 @@ TEXT = Kind("text between quotes", _is_text)
 TRUTH = Kind("true or false", lambda value: isinstance(value, bool))
 WHOLES = Kind("a list of whole numbers, such as [3]", _are(_is_whole))
 NUMBERS = Kind("a list of numbers, such as [0.1, 0.2]", lambda v: bool(v) and _are(_is_number)(v))
+TRUTHS = Kind("a list of true and false", lambda v: bool(v) and _are(lambda one: isinstance(one, bool))(v))
+RATE = Kind(
+    'a number, or a schedule such as {schedule = "cosine", rate = 0.1, steps = 1000}',
+    lambda v: _is_number(v) or isinstance(v, dict),
+)
+RATES = Kind(
+    "a list of numbers or schedules, such as [0.1, 0.2]",
+    lambda v: bool(v) and _are(lambda one: RATE.accepts(one))(v),
+)
 TEXTS = Kind('a list of texts, such as ["a", "b"]', _are(_is_text))
 TEXT_OR_TEXTS = Kind(
     'text, or a list of texts such as ["a", "b"]', lambda v: _is_text(v) or _are(_is_text)(v)
@@ -93,13 +102,18 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "dtype": Key(TEXT, "float64"),
         "engine": Key(TEXT, "auto"),
         "threads": Key(WHOLE),
+        "l1": Key(NUMBER, 0.0),
+        "l2": Key(NUMBER, 0.0),
+        "max_norm": Key(NUMBER),
     },
     "pictures": {"axes": Key(TEXT_OR_TEXTS)},
 }
 """The keys of each section; [data] also takes its generator's settings, [train] its optimizer's."""
 
 SWEEP = "sweep"
-"""The section of grids, [sweep.NAME]: lists of an optimizer's settings, and iterations."""
+"""The section of grids, [sweep.NAME]: lists of an optimizer's settings and penalties, and iterations."""
+
+PENALTIES = ("l1", "l2", "max_norm")
 
 TABLE_ONLY = ("target", "features", "ignore", "task")
 
@@ -119,5 +133,21 @@ def known_keys(section: str, content: Mapping[str, Any], source: str) -> dict[st
         if isinstance(name, str):
             if name not in OPTIMIZERS:
                 raise unknown_name(f"optimizer in {source}:", name, OPTIMIZERS)
-            known |= {one.name: Key(NUMBER, one.default) for one in fields(OPTIMIZERS[name])}
+            known |= optimizer_keys(name)
     return known
+
+
+def optimizer_keys(name: str) -> dict[str, Key]:
+    """The settings of an optimizer, the seldom used ones last."""
+    known = {}
+    for one in sorted(fields(OPTIMIZERS[name]), key=lambda one: bool(one.kw_only)):
+        kind = TRUTH if isinstance(one.default, bool) else NUMBER
+        known[one.name] = Key(RATE if one.name == "learning_rate" else kind, one.default)
+    return known
+
+
+def grid_keys(name: str) -> dict[str, Kind]:
+    """What a grid may hold lists of: an optimizer's settings, and the penalties."""
+    lists = {RATE: RATES, NUMBER: NUMBERS, TRUTH: TRUTHS}
+    penalties = {key: SECTIONS["train"][key] for key in PENALTIES}
+    return {key: lists[one.kind] for key, one in {**optimizer_keys(name), **penalties}.items()}

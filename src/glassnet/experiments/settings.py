@@ -7,21 +7,35 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from glassnet.activations import get_activation
 from glassnet.arrays import as_dtype
+from glassnet.cores import thread_count
 from glassnet.engine import ENGINES, REDUCTIONS
 from glassnet.errors import FileError, GlassnetError, InputError, InputTypeError, unknown_name
-from glassnet.experiments.schema import NUMBERS, SECTIONS, SWEEP, TABLE_ONLY, TOP, WHOLE, Key, known_keys
+from glassnet.experiments.schema import (
+    PENALTIES,
+    SECTIONS,
+    SWEEP,
+    TABLE_ONLY,
+    TOP,
+    WHOLE,
+    Key,
+    grid_keys,
+    known_keys,
+    optimizer_keys,
+)
 from glassnet.files import read_bytes
 from glassnet.losses import get_loss, get_output
 from glassnet.network import SCHEMES, as_random_state, as_sizes
 from glassnet.optimizers import OPTIMIZERS, optimizer_from_dict
+from glassnet.ranges import as_bound, as_not_negative
 from glassnet.sources import GENERATORS, TASKS
-from glassnet.threads import thread_count
+from glassnet.cores import thread_count
 
 
 class Override(NamedTuple):
@@ -68,6 +82,10 @@ class Experiment:
         """The optimizer of [train], with `settings` in place of its own."""
         own = {key: value for key, value in self.section("train").items() if key not in SECTIONS["train"]}
         return optimizer_from_dict({"name": self["train.optimizer"], **own, **settings})
+
+    def penalties(self) -> dict[str, Any]:
+        """The penalties of [train], as `train` takes them."""
+        return {name: self[f"train.{name}"] for name in PENALTIES}
 
     @property
     def test_fraction(self) -> float:
@@ -148,11 +166,36 @@ def experiment_from(
                 )
         section[last] = value
         origins[key] = origin
+    if "train.optimizer" in origins:
+        _leave_behind(merged, document, origins)
     values = dict(_values(merged, source, origins))
     sweeps = _sweeps(merged.get(SWEEP, {}), values, source)
     experiment = Experiment(str(values.get("name", name)), source, folder, values, sweeps, origins)
     _check(experiment)
     return experiment
+
+
+def _leave_behind(merged: dict[str, Any], document: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    """Take out what the file says of its own optimizer and the one asked for lacks; grids too."""
+    sections = [one["train"] for one in (document, merged) if isinstance(one.get("train"), dict)]
+    names = [one.get("optimizer", SECTIONS["train"]["optimizer"].default) for one in sections]
+    if not all(isinstance(name, str) and name in OPTIMIZERS for name in names):
+        return  # which has an error of its own
+    lost = set(optimizer_keys(names[0])) - set(optimizer_keys(names[-1]))
+
+    def leave(content: Any, prefix: str) -> bool:
+        """Whether anything went."""
+        keys = [key for key in lost & set(content) if f"{prefix}.{key}" not in origins]
+        for key in keys:
+            del content[key]
+        return bool(keys)
+
+    leave(merged["train"], "train")
+    sweeps = merged.get(SWEEP)
+    grids = sweeps if isinstance(sweeps, dict) else {}
+    for name, grid in list(grids.items()):
+        if isinstance(grid, dict) and leave(grid, f"{SWEEP}.{name}") and not set(grid) - {"iterations"}:
+            del grids[name]
 
 
 def _values(
@@ -220,7 +263,7 @@ def _sweeps(content: Any, values: Mapping[str, Any], source: str) -> dict[str, d
     if not isinstance(content, dict):
         raise InputTypeError(f"{SWEEP} in {source} is {_what(content)}; expected sections [{SWEEP}.NAME].")
     name = values.get("train.optimizer", SECTIONS["train"]["optimizer"].default)
-    settings = [one.name for one in fields(OPTIMIZERS[name])]
+    settings = grid_keys(name)
     for grid, keys in content.items():
         where = f"[{SWEEP}.{grid}] in {source}"
         if not isinstance(keys, dict):
@@ -232,7 +275,7 @@ def _sweeps(content: Any, values: Mapping[str, Any], source: str) -> dict[str, d
         for key, value in keys.items():
             if key not in (*settings, "iterations"):
                 raise unknown_name(f"key of {where}:", key, [*settings, "iterations"])
-            kind = WHOLE if key == "iterations" else NUMBERS
+            kind = WHOLE if key == "iterations" else settings[key]
             if not kind.accepts(value):
                 raise InputTypeError(f"{key} of {where} is {_what(value)}; expected {kind.words}.")
         if not set(keys) - {"iterations"}:
@@ -341,4 +384,7 @@ _TESTS: dict[str, Callable[[Any], object]] = {
     "train.dtype": as_dtype,
     "train.engine": _one_of("engine", ENGINES),
     "train.threads": thread_count,
+    "train.l1": partial(as_not_negative, name="l1"),
+    "train.l2": partial(as_not_negative, name="l2"),
+    "train.max_norm": partial(as_bound, name="max_norm"),
 }

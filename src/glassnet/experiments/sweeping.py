@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from glassnet.experiments.results import RECORD, ResultsFolder
 from glassnet.experiments.schema import SWEEP
 from glassnet.experiments.settings import Experiment
 from glassnet.experiments.toml import to_toml
+from glassnet.schedules import schedule_from_dict
 from glassnet.storage import atomic_write, write_csv, write_json
 from glassnet.sweep_results import SweepResult
 from glassnet.sweeps import sweep
@@ -107,6 +108,8 @@ def _sweep(
 ) -> SweepResult:
     keys = dict(experiment.sweeps[grid])
     count = keys.pop("iterations", experiment["train.iterations"])
+    for name, values in keys.items():
+        keys[name] = [schedule_from_dict(one) if isinstance(one, Mapping) else one for one in values]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InterruptedTrainingWarning)
         return sweep(
@@ -122,6 +125,7 @@ def _sweep(
             engine=experiment["train.engine"],
             threads=experiment["train.threads"],
             progress=progress,
+            **experiment.penalties(),
         )
 
 

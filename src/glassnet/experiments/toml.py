@@ -54,4 +54,6 @@ def _value(value: Any) -> str:
         return _text(value)
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_key(key)} = {_value(one)}' for key, one in value.items())}}}"
     return repr(value)

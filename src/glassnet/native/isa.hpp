@@ -7,6 +7,7 @@
 
 #include "plan.hpp"
 #include "rates.hpp"
+#include "rules.hpp"
 
 namespace glassnet {
 

@@ -12,7 +12,7 @@ template <class T>
 constexpr Kernels<T> KERNELS = {pass<T>,
                                 activate_vector<T>,
                                 {batch_errors<T>, batch_gradient<T>},
-                                {update<T>, penalize<T>, clip<T>},
+                                all_updates<T>,
                                 forward<T>,
                                 all_finite<T>};
 const Kernels<float> kernels32 = KERNELS<float>;

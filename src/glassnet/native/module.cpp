@@ -29,6 +29,16 @@ void expect(bool holds, const char* what) {
   if (!holds) throw std::invalid_argument(what);
 }
 
+Rule make_rule(const std::string& kind, const std::vector<double>& coefficients, bool flag,
+               double weight_decay, double clip_value, double clip_norm, double l1, double l2,
+               double max_norm) {
+  Rule rule{named<Optimizer>("optimizer", kind, OPTIMIZER_NAMES), {}, flag, weight_decay, clip_value,
+            clip_norm, l1, l2, max_norm};
+  expect(coefficients.size() <= std::size(rule.coefficients), "too many coefficients");
+  std::copy(coefficients.begin(), coefficients.end(), rule.coefficients);
+  return rule;
+}
+
 template <class T>
 Problem<T> make_problem(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden,
                         const std::string& loss, std::size_t n_samples, bool labels, bool weighted,
@@ -73,22 +83,25 @@ void put(Problem<T>& problem, std::size_t start, Matrix<const T> X, nb::object y
 
 template <class T>
 double loss_and_gradient(const Problem<T>& problem, Vector<const T> theta, Vector<T> gradient,
-                         double divisor, int threads) {
+                         const Rule& rule, double divisor, int threads) {
   const std::size_t n = problem.parameters();
   expect(theta.shape(0) == n && gradient.shape(0) == n, "parameters do not fit");
   nb::gil_scoped_release released;
-  return problem.loss_and_gradient(theta.data(), gradient.data(), divisor, threads);
+  return problem.loss_and_gradient(theta.data(), gradient.data(), rule, divisor, threads);
 }
 
 template <class T>
-std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta, Vector<T> velocity,
-                                     Vector<T> gradient, Vector<double> losses,
-                                     double learning_rate, double momentum, double divisor,
+std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta, Matrix<T> state,
+                                     Vector<T> gradient, Vector<double> losses, const Rule& rule,
+                                     Vector<const double> rates, std::int64_t first, double divisor,
                                      double limit, Vector<const std::uint8_t> stop, double seconds,
                                      int threads) {
   const std::size_t n = problem.parameters();
-  expect(theta.shape(0) == n && velocity.shape(0) == n && gradient.shape(0) == n,
-         "parameters do not fit");
+  expect(theta.shape(0) == n && gradient.shape(0) == n, "parameters do not fit");
+  expect(state.shape(0) == STATE_ROWS[std::size_t(rule.kind)] && state.shape(1) == n,
+         "the optimizer's state does not fit");
+  expect(rates.shape(0) == 1 || rates.shape(0) >= losses.shape(0), "one rate, or one for each update");
+  expect(first >= 1, "updates are counted from 1");
   expect(stop.shape(0) == 1, "stop is one byte");
   bool failed = false;
   // Lets Python's signal handlers run; one of them may set `stop`, or raise.
@@ -100,8 +113,9 @@ std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta,
   Outcome outcome;
   {
     nb::gil_scoped_release released;
-    outcome = problem.descend(theta.data(), velocity.data(), gradient.data(), losses.data(),
-                              losses.shape(0), {learning_rate, momentum, divisor, limit, seconds, stop.data()},
+    outcome = problem.descend(theta.data(), state.data(), gradient.data(), losses.data(), losses.shape(0),
+                              {rule, rates.data(), rates.shape(0), first, divisor, limit, seconds,
+                               stop.data()},
                               threads, poll);
   }
   if (failed) throw nb::python_error();
@@ -119,9 +133,9 @@ template <class T> void bind(nb::module_& m, const char* name) {
       .def_prop_ro("isa", &Problem<T>::isa_name)
       .def("put", &put<T>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
            nb::arg("weights").noconvert().none())
-      .def("loss_and_gradient", &loss_and_gradient<T>, exact, exact, number, number)
-      .def("descend", &descend<T>, exact, exact, exact, exact, number, number, number, number, exact,
-           number, number);
+      .def("loss_and_gradient", &loss_and_gradient<T>, exact, exact, number, number, number)
+      .def("descend", &descend<T>, exact, exact, exact, exact, number, exact, number, number, number,
+           exact, number, number);
 }
 
 Predictor make_predictor(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden,
@@ -226,6 +240,12 @@ NB_MODULE(_native, m) {
   nb::class_<Predictor>(m, "Predictor")
       .def(nb::new_(&make_predictor), nb::arg("sizes"), nb::arg("hidden"), nb::arg("link"), nb::arg("isa"))
       .def("__call__", &call_predictor);
+  m.attr("OPTIMIZERS") = names(OPTIMIZER_NAMES);
+  nb::class_<Rule>(m, "Rule")
+      .def(nb::new_(&make_rule), nb::arg("kind"), nb::arg("coefficients"), nb::arg("flag"),
+           nb::arg("weight_decay"), nb::arg("clip_value"), nb::arg("clip_norm"), nb::arg("l1"),
+           nb::arg("l2"), nb::arg("max_norm"))
+      .def_prop_ro("state_rows", [](const Rule& rule) { return STATE_ROWS[std::size_t(rule.kind)]; });
   bind<float>(m, "Problem32");
   bind<double>(m, "Problem64");
 }

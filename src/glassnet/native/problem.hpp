@@ -1,5 +1,5 @@
-// A network with its data packed: the loss and gradient over all samples, and gradient descent with
-// momentum, many iterations per call.
+// A network with its data packed: the loss and gradient over all samples, and descent by any optimizer,
+// many iterations per call.
 #pragma once
 
 #include <algorithm>
@@ -68,7 +68,10 @@ template <class T> class PackedTargets {
 
 // What a descent must obey.
 struct Descent {
-  double learning_rate, momentum;
+  const Rule& rule;
+  const double* rates;  // the first updates'; the last of them stays
+  std::size_t n_rates;
+  std::int64_t first;   // the number of the first update, from 1
   double divisor;  // of the loss and the gradient
   double limit;    // of the loss
   double seconds;  // the call returns soon after
@@ -92,6 +95,7 @@ template <class T> class Problem {
   std::size_t n_parameters, kernel_parameters, target_rows;
   std::size_t block, blocks_per_chunk, chunks;
   Aligned<T> X, Y, weights;
+  Aligned<T> mask;  // 1 for weights, 0 for biases
   Isa isa;
 
  public:
@@ -123,6 +127,12 @@ template <class T> class Problem {
     X = Aligned<T>(padded * widths[0]);
     Y = Aligned<T>(padded * target_rows);
     if (shape.weighted) weights = Aligned<T>(padded);
+    mask = Aligned<T>(n_parameters);
+    T* at = mask.get();
+    for (std::size_t l = 1; l <= layers; ++l) {
+      std::fill_n(at, shape.sizes[l - 1] * shape.sizes[l], T(1));
+      at += (shape.sizes[l - 1] + 1) * shape.sizes[l];
+    }
   }
 
   const char* isa_name() const { return isa.name; }
@@ -145,28 +155,30 @@ template <class T> class Problem {
     }
   }
 
-  // The loss over `divisor`, and its gradient into `gradient`.
-  double loss_and_gradient(const T* theta, T* gradient, double divisor, int threads) const {
+  // The loss over `divisor` with the rule's penalties, and its gradient into `gradient`.
+  double loss_and_gradient(const T* theta, T* gradient, const Rule& rule, double divisor,
+                           int threads) const {
     // Below this many operations a thread takes longer to start than it saves.
-    Work work(*this, threads, 1e6);
+    Work work(*this, threads, 1e6, 0);
     run_team(int(work.members.size()), [&](int thread, Barrier& barrier) {
       FlushSubnormals flush;
-      work.members[thread].evaluate(theta, divisor, barrier, [] { return false; });
+      work.members[thread].evaluate(theta, rule, divisor, barrier, [] { return false; });
     });
     const Member& me = work.members[0];
     std::copy_n(me.gradient.data(), n_parameters, gradient);
     return me.loss;
   }
 
-  // Up to `iterations` updates V <- momentum V - learning_rate g, theta <- theta + V, each followed
-  // by a pass at the new theta. On entry and on return `gradient` belongs to `theta`. An update
+  // Up to `iterations` updates by the rule, each followed by a pass at the new theta. `state` is
+  // [STATE_ROWS][parameters]. On entry and on return `gradient` belongs to `theta`. An update
   // whose loss is above the limit or not a number, or whose pass was cut short, is taken back.
-  Outcome descend(T* theta, T* velocity, T* gradient, double* losses, std::size_t iterations,
-                  const Descent& rule, int threads, const Poll& poll) const {
-    Work work(*this, threads, 1e5);
+  Outcome descend(T* theta, T* state, T* gradient, double* losses, std::size_t iterations,
+                  const Descent& told, int threads, const Poll& poll) const {
+    const std::size_t rows = STATE_ROWS[std::size_t(told.rule.kind)];
+    Work work(*this, threads, 1e5, rows);
     for (Member& member : work.members) {
       std::copy_n(theta, n_parameters, member.theta.data());
-      std::copy_n(velocity, n_parameters, member.velocity.data());
+      std::copy_n(state, rows * n_parameters, member.state.data());
       std::copy_n(gradient, n_parameters, member.gradient.data());
     }
     Outcome outcome;
@@ -180,16 +192,16 @@ template <class T> class Problem {
         if (thread == 0) {
           // The state before the update, to come back to.
           std::copy_n(me.theta.data(), n_parameters, theta);
-          std::copy_n(me.velocity.data(), n_parameters, velocity);
+          std::copy_n(me.state.data(), rows * n_parameters, state);
           std::copy_n(me.gradient.data(), n_parameters, gradient);
         }
-        me.update(T(rule.learning_rate), T(rule.momentum));
+        me.update(told.rule, told.rates[std::min(k, told.n_rates - 1)], told.first + std::int64_t(k));
         const Order order =
-            me.evaluate(me.theta.data(), rule.divisor, barrier, [&] {
+            me.evaluate(me.theta.data(), told.rule, told.divisor, barrier, [&] {
               // Within an iteration only a slow one looks at the clock, block by block.
               return slow && clock.seconds() - began > 0.02 && poll();
-            }, clock.seconds() > rule.seconds || (rule.stop && *rule.stop));
-        const bool bad = !(me.loss <= rule.limit);
+            }, clock.seconds() > told.seconds || (told.stop && *told.stop));
+        const bool bad = !(me.loss <= told.limit);
         if (order == Order::cut || bad) {
           if (thread == 0) outcome.diverged = order != Order::cut;
           return;
@@ -203,7 +215,7 @@ template <class T> class Problem {
       }
       if (thread == 0 && outcome.updates > 0) {
         std::copy_n(me.theta.data(), n_parameters, theta);
-        std::copy_n(me.velocity.data(), n_parameters, velocity);
+        std::copy_n(me.state.data(), rows * n_parameters, state);
         std::copy_n(me.gradient.data(), n_parameters, gradient);
       }
     });
@@ -267,25 +279,38 @@ template <class T> class Problem {
     const int thread;
     bool side = false;
     double loss = 0;
-    std::vector<T> theta, velocity, gradient;
+    std::vector<T> theta, state, gradient;
     Aligned<T> scratch, kernel_theta;
-    std::vector<double> sums;
+    std::vector<double> sums, squares;
 
-    Member(const Problem& problem, Side* sides, int thread)
+    Member(const Problem& problem, Side* sides, int thread, std::size_t rows)
         : problem(problem),
           sides(sides),
           thread(thread),
           theta(problem.n_parameters),
-          velocity(problem.n_parameters),
+          state(rows * problem.n_parameters),
           gradient(problem.n_parameters),
           scratch(problem.panels.back() * problem.block),
           kernel_theta(problem.kernel_parameters),
-          sums(problem.kernel_parameters) {}
+          sums(problem.kernel_parameters),
+          squares(*std::max_element(problem.shape.sizes.begin(), problem.shape.sizes.end())) {}
 
-    void update(T learning_rate, T momentum) {
-      for (std::size_t p = 0; p < theta.size(); ++p) {
-        velocity[p] = momentum * velocity[p] - learning_rate * gradient[p];
-        theta[p] += velocity[p];
+    // Update number t, by the gradient that the last pass left, which is clipped in place.
+    void update(const Rule& rule, double rate, std::int64_t t) {
+      const Updates<T>& updates = problem.updates();
+      const std::size_t n = theta.size();
+      double scale = 1;
+      if (rule.clips())
+        scale = clip_scale(rule, sum_over_ranges(n, [&](std::size_t begin, std::size_t end) {
+          return updates.clip(rule, gradient.data(), begin, end);
+        }));
+      updates.update({&rule, rate, t, scale, theta.data(), state.data(), n, gradient.data(),
+                      problem.mask.get()}, 0, n);
+      if (rule.max_norm < INFINITE) {
+        T* W = theta.data();
+        const auto& sizes = problem.shape.sizes;
+        for (std::size_t l = 1; l < sizes.size(); W += (sizes[l - 1] + 1) * sizes[l], ++l)
+          updates.constrain(W, sizes[l - 1], sizes[l], rule.max_norm, squares.data());
       }
     }
 
@@ -295,7 +320,7 @@ template <class T> class Problem {
     // Chunks' results and orders alternate between two sides, which is why one barrier is enough: a
     // thread that is already in the next pass writes to the other side, and nobody is two ahead.
     template <class Interrupted>
-    Order evaluate(const T* at, double divisor, Barrier& barrier, const Interrupted& interrupted,
+    Order evaluate(const T* at, const Rule& rule, double divisor, Barrier& barrier, const Interrupted& interrupted,
                    bool last = false) {
       Side& mine = sides[side];
       side = !side;
@@ -336,6 +361,10 @@ template <class T> class Problem {
       }
       loss /= divisor;
       from_kernel(divisor);
+      if (rule.penalizes())
+        loss += sum_over_ranges(gradient.size(), [&](std::size_t begin, std::size_t end) {
+          return problem.updates().penalize(rule, at, problem.mask.get(), gradient.data(), begin, end);
+        });
       return order;
     }
 
@@ -366,7 +395,7 @@ template <class T> class Problem {
     Side sides[2];
     std::deque<Member> members;
 
-    Work(const Problem& problem, int threads, double worthwhile) {
+    Work(const Problem& problem, int threads, double worthwhile, std::size_t rows) {
       const double work = double(problem.shape.samples) *
                           double(problem.kernel_parameters + 10 * problem.panels.back());
       const double most = std::clamp(double(threads), 1.0, double(problem.chunks));
@@ -380,7 +409,7 @@ template <class T> class Problem {
           share.end = problem.chunks * (thread + 1) / count;
         }
       }
-      for (int thread = 0; thread < count; ++thread) members.emplace_back(problem, sides, thread);
+      for (int thread = 0; thread < count; ++thread) members.emplace_back(problem, sides, thread, rows);
     }
   };
 
@@ -388,6 +417,7 @@ template <class T> class Problem {
   std::size_t last_units() const { return widths[widths.size() - 2] + 1; }
   // A chunk's gradient and loss have cache lines of their own.
   std::size_t chunk_stride() const { return (kernel_parameters + 1 + 7) / 8 * 8; }
+  const Updates<T>& updates() const { return isa.kernels<T>().updates; }
   Plan<T> plan() const {
     return {widths.size() - 1,
             widths.data(),

@@ -14,6 +14,7 @@ from glassnet.errors import InputError, unknown_name
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.losses import readable
+from glassnet.sweep_results import shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -407,7 +408,7 @@ def _key(cell: SweepCell, names: Sequence[str]) -> tuple[float, ...]:
 def _texts(values: Sequence[float]) -> dict[float, str]:
     """Values as text of three digits, or of as many as it takes to tell them apart."""
     for digits in range(3, 18):
-        texts = {value: f"{value:.{digits}g}" for value in values}
+        texts = {value: shown(value, digits) for value in values}
         if len(set(texts.values())) == len(texts):
             break
     return texts

@@ -1,4 +1,4 @@
-"""Floor 1: how many threads a call may use."""
+"""Floor 1: how many cores this process may use."""
 
 from __future__ import annotations
 

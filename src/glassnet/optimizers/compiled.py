@@ -1,0 +1,30 @@
+"""Floor 2: an optimizer and penalties as the native engine takes them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from glassnet import native
+from glassnet.optimizers.base import Optimizer
+from glassnet.penalties import Penalties
+
+
+def native_rule(optimizer: Optimizer, penalties: Penalties) -> Any:
+    """The optimizer's settings, but for its rate, with the penalties, as the native engine takes them."""
+    assert native.module is not None
+
+    def bound(value: float | None) -> float:
+        return math.inf if value is None else value
+
+    return native.module.Rule(
+        kind=optimizer.name,
+        coefficients=[getattr(optimizer, name) for name in optimizer.coefficients],
+        flag=bool(optimizer.flag and getattr(optimizer, optimizer.flag)),
+        weight_decay=getattr(optimizer, "weight_decay", 0.0),
+        clip_value=bound(optimizer.clip_value),
+        clip_norm=bound(optimizer.clip_norm),
+        l1=penalties.l1,
+        l2=penalties.l2,
+        max_norm=bound(penalties.max_norm),
+    )

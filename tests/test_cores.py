@@ -1,0 +1,67 @@
+import os
+
+import numpy as np
+import pytest
+
+import glassnet as gn
+from glassnet import cores as cores_module
+from glassnet.cores import thread_count
+
+
+def test_threads_are_those_asked_for(monkeypatch):
+    monkeypatch.setenv("GLASSNET_THREADS", "5")
+    assert thread_count(3) == 3
+    assert thread_count(np.int64(2)) == 2
+    assert thread_count(None) == 5
+
+
+@pytest.mark.parametrize("setting", ["0", "-1", "two", "1.5", "²", " "])
+def test_setting_of_threads_that_is_no_number_is_refused(monkeypatch, setting):
+    monkeypatch.setenv("GLASSNET_THREADS", setting)
+    with pytest.raises(gn.InputError, match=f"GLASSNET_THREADS is '{setting}'; expected a whole number"):
+        thread_count(None)
+
+
+@pytest.fixture
+def cgroup(monkeypatch, tmp_path):
+    """A machine of 64 cores whose cgroup files are written by the test: `cgroup({path: text})`."""
+    monkeypatch.delenv("GLASSNET_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
+    monkeypatch.setattr(cores_module, "Path", lambda path: tmp_path / path.lstrip("/"))
+
+    def write(files):
+        for path, text in files.items():
+            file = tmp_path / "sys/fs/cgroup" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({}, 64),
+        ({"cpu.max": "max 100000\n"}, 64),
+        ({"cpu.max": "200000 100000\n"}, 2),
+        ({"cpu.max": "250000 100000\n"}, 2),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "9900000 100000\n"}, 64),
+        ({"cpu.max": "garbage\n"}, 64),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 64),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+    ],
+)
+def test_threads_are_bounded_by_the_cgroup(cgroup, files, cores):
+    cgroup(files)
+    assert thread_count(None) == cores
+
+
+def test_threads_are_bounded_by_affinity_where_the_system_knows_it(cgroup, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5}, raising=False)
+    assert thread_count(None) == 2
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert thread_count(None) == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert thread_count(None) == 1

@@ -16,9 +16,9 @@ from numpy.typing import DTypeLike, NDArray
 from glassnet import native, reference
 from glassnet.activations import ACTIVATIONS, Activation, Array, get_activation
 from glassnet.arrays import as_dtype, as_matrix, as_numbers, check_finite
+from glassnet.cores import thread_count
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.losses import OUTPUTS, Loss, Output, get_loss, get_output
-from glassnet.cores import thread_count
 
 
 def as_sizes(sizes: Iterable[int]) -> tuple[int, ...]:

@@ -35,7 +35,6 @@ from glassnet.network import SCHEMES, as_random_state, as_sizes
 from glassnet.optimizers import OPTIMIZERS, optimizer_from_dict
 from glassnet.ranges import as_bound, as_not_negative
 from glassnet.sources import GENERATORS, TASKS
-from glassnet.cores import thread_count
 
 
 class Override(NamedTuple):

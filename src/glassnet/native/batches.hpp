@@ -5,8 +5,6 @@
 // summed across threads but the loss, grain by grain, so results do not depend on their number.
 #pragma once
 
-#include <limits>
-
 #include "problem.hpp"
 #include "rules.hpp"
 #include "shuffle.hpp"
@@ -136,6 +134,7 @@ template <class T> class Batches {
     BatchPlan<T> plan;
     Aligned<T> gradient, pair_gradient;
     std::vector<double> losses, penalties, squares;
+    std::vector<std::vector<double>> norms;  // of each layer's columns
     std::vector<Member> members;
     alignas(64) std::atomic<bool> leave{false};
 
@@ -181,6 +180,7 @@ template <class T> class Batches {
       const std::size_t ranges = (net.n_parameters + RANGE - 1) / RANGE;
       penalties.assign(ranges, 0.0);
       squares.assign(ranges, 0.0);
+      for (std::size_t size : net.shape.sizes) norms.emplace_back(size);
 
       // Too little work for a second thread is one thread's, without grains.
       const double operations = double(batch) * (6.0 * double(net.n_parameters) + 60.0 * double(units));
@@ -231,9 +231,7 @@ template <class T> class Batches {
     const BatchKernels<T>& kernels = isa.kernels<T>().batch;
     const Updates<T>& updates = isa.kernels<T>().updates;
     const std::size_t layers = widths.size() - 1, n = shape.samples, count = std::size_t(barrier.members);
-    const bool penalized = how.rule.l1 > 0 || how.rule.l2 > 0;
-    const bool clipped = how.rule.clip_norm < std::numeric_limits<double>::infinity() ||
-                         how.rule.clip_value < std::numeric_limits<double>::infinity();
+    const bool penalized = how.rule.penalizes(), clipped = how.rule.clips();
     const auto began = std::chrono::steady_clock::now();
     std::size_t row = std::size_t(course.position.row), epoch = 0, made = 0;
     std::int64_t t = course.position.updates;
@@ -283,6 +281,7 @@ template <class T> class Batches {
                    course.state, n_parameters, work.gradient.get(), mask.get()};
       if (clipped) step.scale = clip(work, me, how.rule, updates, barrier);
       updates.update(step, me.first, me.last);
+      if (how.rule.max_norm < INFINITE) constrain(course.theta, work, how.rule, updates, thread, barrier);
       sum += loss * double(rows);
       row += rows;
       ++t, ++made;
@@ -353,6 +352,15 @@ template <class T> class Batches {
         for (std::size_t i = mine.begin; i < mine.end; ++i) to[2 * i + 1] = from[i], to[2 * i] = -from[i];
   }
 
+  // Layers to threads, whole: a column of W crosses all of its rows.
+  void constrain(T* theta, Work& work, const Rule& rule, const Updates<T>& updates, std::size_t thread,
+                 Barrier& barrier) const {
+    barrier.wait();
+    for (std::size_t l = 1 + thread; l < shape.sizes.size(); l += std::size_t(barrier.members))
+      updates.constrain(theta + offsets[l], shape.sizes[l - 1], shape.sizes[l], rule.max_norm,
+                        work.norms[l].data());
+  }
+
   // By value, then by the norm of what is left: the scale that is to be applied.
   double clip(Work& work, const Member& me, const Rule& rule, const Updates<T>& updates,
               Barrier& barrier) const {
@@ -363,8 +371,7 @@ template <class T> class Batches {
     barrier.wait();
     double squares = 0;
     for (double range : work.squares) squares += range;
-    const double norm = std::sqrt(squares);
-    return norm > rule.clip_norm ? rule.clip_norm / norm : 1.0;
+    return clip_scale(rule, squares);
   }
 
 };

@@ -8,6 +8,7 @@
 
 #include <optional>
 
+#include "batches.hpp"
 #include "predictor.hpp"
 
 namespace nb = nanobind;
@@ -39,8 +40,9 @@ Rule make_rule(const std::string& kind, const std::vector<double>& coefficients,
   return rule;
 }
 
-template <class T>
-Problem<T> make_problem(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden,
+// A Problem or Batches.
+template <class Net>
+Net make_net(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden,
                         const std::string& loss, std::size_t n_samples, bool labels, bool weighted,
                         const std::string& isa, double loss_setting) {
   expect(sizes.size() >= 2 && hidden.size() == sizes.size() - 2, "one activation per hidden layer");
@@ -55,11 +57,11 @@ Problem<T> make_problem(std::vector<std::size_t> sizes, const std::vector<std::s
   for (const std::string& name : hidden)
     shape.activations.push_back(named<Activation>("activation", name, ACTIVATION_NAMES));
   expect(!labels || shape.loss == Loss::cross_entropy, "only cross_entropy takes class numbers");
-  return Problem<T>(std::move(shape), isa);
+  return Net(std::move(shape), isa);
 }
 
-template <class T>
-void put(Problem<T>& problem, std::size_t start, Matrix<const T> X, nb::object y,
+template <class T, class Net>
+void put(Net& problem, std::size_t start, Matrix<const T> X, nb::object y,
          std::optional<Vector<const T>> weights) {
   const Shape& shape = problem.description();
   const std::size_t rows = X.shape(0);
@@ -127,11 +129,11 @@ template <class T> void bind(nb::module_& m, const char* name) {
   const auto exact = nb::arg().noconvert();
   const nb::arg number;
   nb::class_<Problem<T>>(m, name)
-      .def(nb::new_(&make_problem<T>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"),
+      .def(nb::new_(&make_net<Problem<T>>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"),
                   nb::arg("n_samples"), nb::arg("labels"), nb::arg("weighted"), nb::arg("isa"),
                   nb::arg("loss_setting") = 0.0)
       .def_prop_ro("isa", &Problem<T>::isa_name)
-      .def("put", &put<T>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
+      .def("put", &put<T, Problem<T>>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
            nb::arg("weights").noconvert().none())
       .def("loss_and_gradient", &loss_and_gradient<T>, exact, exact, number, number, number)
       .def("descend", &descend<T>, exact, exact, exact, exact, number, exact, number, number, number,
@@ -175,6 +177,54 @@ nb::object call_predictor(const Predictor& predictor, nb::handle theta, nb::hand
   Vector<const double> wide;
   if (nb::try_cast(theta, wide, false)) return predict<double>(predictor, wide, X, threads);
   return nb::none();
+}
+
+// Epochs made, and whether the next one blew up. `position` is the row and the updates so far; `sum` the
+// epoch's loss so far; `order` and `key`, with `used`, are null where samples are not shuffled.
+template <class T>
+std::pair<std::size_t, bool> train(const Batches<T>& net, Vector<T> theta, Matrix<T> state, Vector<T> good,
+                                   Vector<double> losses, const Rule& rule, Vector<const double> rates,
+                                   std::optional<Vector<std::uint32_t>> order,
+                                   std::optional<Vector<std::uint32_t>> key, Vector<std::int64_t> used,
+                                   Vector<std::int64_t> position, Vector<double> sum, std::size_t batch,
+                                   bool mean, double limit, Vector<const std::uint8_t> stop, double seconds,
+                                   int threads) {
+  const std::size_t n = net.parameters();
+  expect(theta.shape(0) == n && good.shape(0) == n, "parameters do not fit");
+  expect(state.shape(0) == STATE_ROWS[std::size_t(rule.kind)] && state.shape(1) == n,
+         "the optimizer's state does not fit");
+  expect(!order || order->shape(0) == net.description().samples, "the order does not fit");
+  expect(!key || (order && key->shape(0) == 624 && used.shape(0) == 1), "the random state does not fit");
+  expect(position.shape(0) == 2 && sum.shape(0) == 1 && stop.shape(0) == 1 && batch > 0 && rates.shape(0) > 0,
+         "the arguments do not fit");
+  expect(position(0) >= 0 && std::size_t(position(0)) < net.description().samples, "the row does not fit");
+  Position where{position(0), position(1), sum(0)};
+  const Epochs how{rule, rates.data(), rates.shape(0), batch, mean, limit, seconds, stop.data(),
+                   order ? order->data() : nullptr, key ? key->data() : nullptr, used.data()};
+  Outcome outcome;
+  {
+    nb::gil_scoped_release released;
+    outcome = net.train(theta.data(), state.data(), good.data(), losses.data(), losses.shape(0), how, where,
+                        threads);
+  }
+  position(0) = where.row;
+  position(1) = where.updates;
+  sum(0) = where.loss;
+  return {outcome.updates, outcome.diverged};
+}
+
+template <class T> void bind_batches(nb::module_& m, const char* name) {
+  const auto exact = nb::arg().noconvert();
+  const nb::arg number;
+  nb::class_<Batches<T>>(m, name)
+      .def(nb::new_(&make_net<Batches<T>>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"),
+           nb::arg("n_samples"), nb::arg("labels"), nb::arg("weighted"), nb::arg("isa"),
+           nb::arg("loss_setting") = 0.0)
+      .def_prop_ro("isa", &Batches<T>::isa_name)
+      .def("put", &put<T, Batches<T>>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
+           nb::arg("weights").noconvert().none())
+      .def("train", &train<T>, exact, exact, exact, exact, number, exact, exact.none(), exact.none(), exact,
+           exact, exact, number, number, number, exact, number, number);
 }
 
 nb::dict issue_rates(const std::string& isa, int bits, double seconds) {
@@ -248,4 +298,6 @@ NB_MODULE(_native, m) {
       .def_prop_ro("state_rows", [](const Rule& rule) { return STATE_ROWS[std::size_t(rule.kind)]; });
   bind<float>(m, "Problem32");
   bind<double>(m, "Problem64");
+  bind_batches<float>(m, "Batches32");
+  bind_batches<double>(m, "Batches64");
 }

@@ -97,6 +97,7 @@ template <class T> class Problem {
   Aligned<T> X, Y, weights;
   Aligned<T> mask;  // 1 for weights, 0 for biases
   Isa isa;
+  mutable Crowd crowd;
 
  public:
   Problem(Shape given, const std::string& isa_name)
@@ -175,14 +176,15 @@ template <class T> class Problem {
   Outcome descend(T* theta, T* state, T* gradient, double* losses, std::size_t iterations,
                   const Descent& told, int threads, const Poll& poll) const {
     const std::size_t rows = STATE_ROWS[std::size_t(told.rule.kind)];
-    Work work(*this, threads, 1e5, rows);
+    Work work(*this, crowd.allow(threads), 1e5, rows);
     for (Member& member : work.members) {
       std::copy_n(theta, n_parameters, member.theta.data());
       std::copy_n(state, rows * n_parameters, member.state.data());
       std::copy_n(gradient, n_parameters, member.gradient.data());
     }
     Outcome outcome;
-    run_team(int(work.members.size()), [&](int thread, Barrier& barrier) {
+    const Clock whole;
+    const double yielded = run_team(int(work.members.size()), [&](int thread, Barrier& barrier) {
       FlushSubnormals flush;
       Member& me = work.members[thread];
       const Clock clock;
@@ -219,6 +221,7 @@ template <class T> class Problem {
         std::copy_n(me.gradient.data(), n_parameters, gradient);
       }
     });
+    crowd.report(int(work.members.size()), whole.seconds(), yielded);
     return outcome;
   }
 

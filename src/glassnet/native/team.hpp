@@ -57,6 +57,8 @@ class Crowd {
   std::atomic<int> alone{0}, patience{0};
 
  public:
+  Crowd() = default;
+  Crowd(const Crowd&) noexcept {}  // whoever holds one can be moved; it has seen nothing then
   int allow(int wanted) {
     if (wanted == 1 || alone.load(std::memory_order_relaxed) <= 0) return wanted;
     alone.fetch_sub(1, std::memory_order_relaxed);

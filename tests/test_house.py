@@ -24,10 +24,11 @@ HOUSE = {
     1: ["special", "activations", "losses", "arrays", "ranges", "cores", "files"],
     2: ["reference", "native", "schedules", "penalties", "optimizers"],
     3: ["network"],
-    4: ["engine"],
+    4: ["engine", "batches"],
     5: [
         "divergence",
         "pace",
+        "courses",
         "rounding",
         "gradient_report",
         "gradients",

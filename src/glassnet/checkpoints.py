@@ -8,10 +8,12 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet.activations import ACTIVATIONS, Activation
 from glassnet.arrays import FLOATS
+from glassnet.batches import Cursor
 from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.losses import Loss
 from glassnet.network import Network, Parameters
@@ -21,7 +23,7 @@ from glassnet.storage import read_arrays, write_arrays
 from glassnet.training import STATUSES, TrainingRun
 
 FORMAT = "glassnet run"
-VERSION = 2
+VERSION = 3
 
 Record = TypeVar("Record", Activation, Loss)
 
@@ -71,6 +73,7 @@ def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any
         "threads": run.threads,
         "updates": run.updates,
         "penalties": asdict(run.penalties),
+        "batch_size": run.batch_size,
         "extra": dict(run.extra if extra is None else extra),
     }
     arrays: dict[str, NDArray[Any]] = {
@@ -79,6 +82,15 @@ def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any
         "heard": run.heard,
         "losses": run.losses,
     }
+    if run.cursor is not None:
+        arrays |= _cursor_arrays(run.cursor)
+        document["cursor"] = {
+            "limit": run.cursor.limit,
+            "fingerprint": list(run.cursor.fingerprint),
+            "row": run.cursor.row,
+            "loss": run.cursor.loss,
+            "random": _random_document(run.cursor.random),
+        }
     write_arrays(path, arrays, document)
 
 
@@ -127,7 +139,9 @@ def load(
         _check(type(document["updates"]) is int and document["updates"] >= 0, "updates is no count")
         _check(heard.dtype == np.float64 and heard.ndim == 1, "what was heard of the losses is no list")
         _check(history.dtype == np.float64 and history.ndim == 1, "the losses are no history")
-        _check(len(history) == document["iterations"] + 1, "the losses are not one for each iteration")
+        batch_size = document["batch_size"]
+        lead = 1 if batch_size is None else 0
+        _check(len(history) == document["iterations"] + lead, "the losses are not one for each iteration")
         _check(document["status"] in STATUSES, f"the status {document['status']!r} is unknown")
         return TrainingRun(
             network=network,
@@ -146,9 +160,52 @@ def load(
             updates=document["updates"],
             penalties=Penalties(**document["penalties"]),
             heard=heard,
+            batch_size=batch_size,
+            cursor=None if batch_size is None else _cursor(document["cursor"], arrays),
         )
     except (KeyError, TypeError, InputError) as error:
         raise _damaged(path, error) from error
+
+
+def _cursor_arrays(cursor: Cursor) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    if cursor.order is not None:
+        arrays["order"] = cursor.order
+    if cursor.random is not None:
+        state: Any = cursor.random.get_state(legacy=False)
+        if state["bit_generator"] == "MT19937":
+            arrays["random_key"] = state["state"]["key"]
+    return arrays
+
+
+def _random_document(random: RandomState | None) -> dict[str, Any] | None:
+    """The stream's state but for its key; None where there is none."""
+    if random is None:
+        return None
+    state: Any = random.get_state(legacy=False)
+    if state["bit_generator"] != "MT19937":
+        raise InputError(
+            f"The run's random_state draws from {state['bit_generator']}; files hold the state of "
+            f"numpy.random.RandomState's own generator, MT19937."
+        )
+    return {"pos": int(state["state"]["pos"]), "has_gauss": state["has_gauss"], "gauss": state["gauss"]}
+
+
+def _cursor(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Cursor:
+    random = None
+    if described["random"] is not None:
+        key, kept = arrays["random_key"], described["random"]
+        _check(key.dtype == np.uint32 and key.shape == (624,), "the random state does not fit")
+        random = RandomState()
+        random.set_state(("MT19937", key, kept["pos"], kept["has_gauss"], kept["gauss"]))
+    order, fingerprint = arrays.get("order"), tuple(map(float, described["fingerprint"]))
+    n, row = int(fingerprint[0]), described["row"]
+    _check(type(row) is int and 0 <= row < n, "the row lies outside of the data")
+    _check((order is None) == (random is None), "the order lacks its random state")
+    if order is not None:
+        fits = order.dtype == np.uint32 and np.array_equal(np.sort(order), np.arange(n))
+        _check(fits, "the order is none of the samples")
+    return Cursor(described["limit"], fingerprint, order, random, row, described["loss"])
 
 
 def _by_name(records: Iterable[Record], kind: type[Record], argument: str) -> dict[str, Record]:

@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -126,35 +126,15 @@ class NumpyProblem(Problem):
         reduction: str,
     ) -> None:
         super().__init__(network, len(X), dtype, reduction, len(X) if w is None else float(w.sum()))
-        self._X = _cast(X, dtype, "X")
-        self._Y = target_rows(y, network.sizes[-1], dtype) if y.ndim == 1 else _cast(y, dtype, "y")
-        self._w = None if w is None else _cast(w, dtype, "sample_weight")
+        self._X = cast(X, dtype, "X")
+        self._Y = target_rows(y, network.sizes[-1], dtype) if y.ndim == 1 else cast(y, dtype, "y")
+        self._w = None if w is None else cast(w, dtype, "sample_weight")
         self._is_weight = penalties.weight_mask(network.sizes)
 
     def loss_and_gradient(self, flat: Array) -> tuple[float, Array]:
-        theta = Parameters(self.network.sizes, flat)
-        # A blown-up network is found by its loss; NumPy's own warnings would only say it twice.
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            loss, weights, biases = reference.compute_gradients(
-                self._X,
-                self._Y,
-                theta.weights,
-                theta.biases,
-                self.network.hidden,
-                self.network.loss,
-                self._w,
-            )
-            parts = [part.ravel() for pair in zip(weights, biases, strict=True) for part in pair]
-            gradient = np.concatenate(parts).astype(self.dtype, copy=False)
-            if self.divisor != 1.0:
-                gradient /= gradient.dtype.type(self.divisor)
-            loss /= self.divisor
-            if self.penalties.l1 or self.penalties.l2:
-                added, slope = penalties.penalty(
-                    flat, self._is_weight, self.penalties.l1, self.penalties.l2
-                )
-                loss, gradient = loss + added, gradient + slope
-            return loss, gradient
+        return numpy_pass(
+            self.network, self._X, self._Y, self._w, flat, self.divisor, self.penalties, self._is_weight
+        )
 
     def descend(
         self,
@@ -173,11 +153,15 @@ class NumpyProblem(Problem):
         end = time.monotonic() + seconds
         for k in range(len(losses)):
             rate = float(rates[min(k, len(rates) - 1)])
-            with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
-                g = penalties.clip(gradient, optimizer.clip_value, optimizer.clip_norm)
-                theta, kept = optimizer.update(flat, state, g, first_update + k, rate, self._is_weight)
-                if self.penalties.max_norm is not None:
-                    theta = penalties.constrain(theta, self.network.sizes, self.penalties.max_norm)
+            theta, kept = numpy_update(
+                self.network,
+                optimizer,
+                self.penalties,
+                self._is_weight,
+                (flat, state, gradient),
+                first_update + k,
+                rate,
+            )
             loss, g = self.loss_and_gradient(theta)
             if not loss <= limit:
                 return Descent(k, diverged=True)
@@ -185,6 +169,53 @@ class NumpyProblem(Problem):
             if stop[0] or time.monotonic() >= end:
                 return Descent(k + 1, diverged=False)
         return Descent(len(losses), diverged=False)
+
+
+def numpy_pass(
+    network: Network,
+    X: Array,
+    Y: Array,
+    w: Array | None,
+    flat: Array,
+    divisor: float,
+    penalized: Penalties,
+    is_weight: penalties.Mask,
+) -> tuple[float, Array]:
+    """The loss over `divisor` with its penalties, and its gradient, by the reference."""
+    theta = Parameters(network.sizes, flat)
+    # A blown-up network is found by its loss; NumPy's own warnings would only say it twice.
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        loss, weights, biases = reference.compute_gradients(
+            X, Y, theta.weights, theta.biases, network.hidden, network.loss, w
+        )
+        parts = [part.ravel() for pair in zip(weights, biases, strict=True) for part in pair]
+        gradient = np.concatenate(parts).astype(flat.dtype, copy=False)
+        if divisor != 1.0:
+            gradient /= gradient.dtype.type(divisor)
+        loss /= divisor
+        if penalized.l1 or penalized.l2:
+            added, slope = penalties.penalty(flat, is_weight, penalized.l1, penalized.l2)
+            loss, gradient = loss + added, gradient + slope
+        return loss, gradient
+
+
+def numpy_update(
+    network: Network,
+    optimizer: Optimizer,
+    penalized: Penalties,
+    is_weight: penalties.Mask,
+    point: tuple[Array, Array, Array],
+    t: int,
+    rate: float,
+) -> tuple[Array, Array]:
+    """Update number t from `point`, parameters, state and gradient: the new parameters and state."""
+    flat, state, gradient = point
+    with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
+        g = penalties.clip(gradient, optimizer.clip_value, optimizer.clip_norm)
+        theta, kept = optimizer.update(flat, state, g, t, rate, is_weight)
+        if penalized.max_norm is not None:
+            theta = penalties.constrain(theta, network.sizes, penalized.max_norm)
+    return theta, kept
 
 
 def target_rows(y: NDArray[Any], n_outputs: int, dtype: np.dtype[Any]) -> Array:
@@ -214,28 +245,9 @@ class NativeProblem(Problem):
         super().__init__(network, len(X), dtype, reduction, len(X) if w is None else float(w.sum()))
         assert native.module is not None
         self.threads = threads
-        make = native.module.Problem32 if dtype == np.float32 else native.module.Problem64
-        self._problem = make(
-            sizes=network.sizes,
-            hidden=[record.name for record in network.hidden],
-            loss=network.loss.name,
-            n_samples=len(X),
-            labels=y.ndim == 1,
-            weighted=w is not None,
-            isa=os.environ.get("GLASSNET_ISA", ""),
-            loss_setting=next(iter(network.loss.settings.values()), 0.0),
-        )
+        kind = native.module.Problem32 if dtype == np.float32 else native.module.Problem64
+        self._problem = packed(kind, network, X, y, w, dtype)
         self.isa: str = self._problem.isa
-        for rows in row_blocks(len(X)):
-            start = rows.start
-            target = y[rows].astype(np.int64) if y.ndim == 1 else _cast(y[rows], dtype, "y", start)
-            weight = None if w is None else _cast(w[rows], dtype, "sample_weight", start)
-            self._problem.put(
-                start,
-                np.ascontiguousarray(_cast(X[rows], dtype, "X", start)),
-                np.ascontiguousarray(target),
-                None if weight is None else np.ascontiguousarray(weight),
-            )
 
     def with_threads(self, threads: int | None) -> Problem:
         other = copy.copy(self)
@@ -279,17 +291,50 @@ class NativeProblem(Problem):
         return Descent(updates, diverged)
 
 
+def packed(
+    kind: Any,
+    network: Network,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    w: NDArray[Any] | None,
+    dtype: np.dtype[Any],
+) -> Any:
+    """A native Problem or Batches that holds these data in its own order."""
+    made = kind(
+        sizes=network.sizes,
+        hidden=[record.name for record in network.hidden],
+        loss=network.loss.name,
+        n_samples=len(X),
+        labels=y.ndim == 1,
+        weighted=w is not None,
+        isa=os.environ.get("GLASSNET_ISA", ""),
+        loss_setting=next(iter(network.loss.settings.values()), 0.0),
+    )
+    for rows in row_blocks(len(X)):
+        start = rows.start
+        target = y[rows].astype(np.int64) if y.ndim == 1 else cast(y[rows], dtype, "y", start)
+        weight = None if w is None else cast(w[rows], dtype, "sample_weight", start)
+        made.put(
+            start,
+            np.ascontiguousarray(cast(X[rows], dtype, "X", start)),
+            np.ascontiguousarray(target),
+            None if weight is None else np.ascontiguousarray(weight),
+        )
+    return made
+
+
 def row_blocks(n: int) -> Iterator[slice]:
     """Slices that cover n rows, a bounded number of them at a time."""
     return (slice(start, start + _PACKED_ROWS) for start in range(0, n, _PACKED_ROWS))
 
 
-def _cast(values: NDArray[Any], dtype: np.dtype[Any], name: str, first_row: int = 0) -> Array:
+def cast(values: NDArray[Any], dtype: np.dtype[Any], name: str, first_row: int = 0) -> Array:
+    """`values` in the precision to compute in; an InputError where float32 cannot hold one."""
     with np.errstate(over="ignore"):
-        cast = values.astype(dtype, copy=False)
+        same = values.astype(dtype, copy=False)
     if dtype == np.float32 and values.dtype != dtype:
-        check_finite(cast, f"{name} in float32", first_row)
-    return cast
+        check_finite(same, f"{name} in float32", first_row)
+    return same
 
 
 def missing_in_native(network: Network) -> str:
@@ -342,6 +387,41 @@ def prepare(
     InputTypeError for data that cannot be used, saying which row and column, and EngineError for an
     engine that cannot.
     """
+    penalized = Penalties(l1, l2, max_norm)
+    count = thread_count(threads)
+    data = check_data(network, X, y, dtype, reduction, sample_weight, engine)
+    problem: Problem
+    packed = (network, data.X, data.y, data.weights, data.dtype, reduction)
+    problem = NativeProblem(*packed, count) if data.engine == "native" else NumpyProblem(*packed)
+    problem.engine_reason = data.reason
+    problem.penalties = penalized
+    problem.baseline = data.baseline / problem.divisor
+    return problem
+
+
+class Data(NamedTuple):
+    """Data that have been checked, as they came, and what is to be done with them."""
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    weights: Array | None
+    dtype: np.dtype[Any]
+    engine: Literal["native", "numpy"]
+    reason: str
+    baseline: float
+    """The summed loss where the output layer's Z is 0 everywhere."""
+
+
+def check_data(
+    network: Network,
+    X: object,
+    y: object,
+    dtype: DTypeLike | None,
+    reduction: str,
+    sample_weight: object,
+    engine: str,
+) -> Data:
+    """Check a network's data once; no copy is made of an array. Raises as `prepare` does."""
     if not isinstance(network, Network):
         raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
     if reduction not in REDUCTIONS:
@@ -354,20 +434,12 @@ def prepare(
     weights = None if sample_weight is None else _sample_weight(sample_weight, n)
     precision = as_dtype(dtype, inputs)
     name, why = choose_engine(network, engine)
-    count = thread_count(threads)
-    asked = Penalties(l1, l2, max_norm)
-    problem: Problem
-    if name == "native":
-        problem = NativeProblem(network, inputs, targets, weights, precision, reduction, count)
-    else:
-        problem = NumpyProblem(network, inputs, targets, weights, precision, reduction)
-    problem.engine_reason = why
-    problem.penalties = asked
+    baseline = 0.0
     for rows in row_blocks(n):
         Y = target_rows(targets[rows], network.sizes[-1], np.dtype(np.float64))
         w = None if weights is None else weights[rows]
-        problem.baseline += reference.loss(np.zeros_like(Y), Y, network.loss, w) / problem.divisor
-    return problem
+        baseline += reference.loss(np.zeros_like(Y), Y, network.loss, w)
+    return Data(inputs, targets, weights, precision, name, why, baseline)
 
 
 def loss_and_gradient(

@@ -30,7 +30,7 @@ from glassnet.network import Network, Parameters
 from glassnet.optimizers import SGD, Optimizer, check_optimizer
 from glassnet.penalties import Penalties
 from glassnet.sweep_results import CONVERGED_BELOW, SweepCell, SweepResult, assess, shown
-from glassnet.training import TrainingRun, begin_run, continue_run, first_parameters
+from glassnet.training import TrainingRun, begin_run, continue_run, course_of, first_parameters
 
 
 def sweep(
@@ -291,7 +291,8 @@ def _train_all(
                 own = problem.with_penalties(rule.penalties)
                 mine, slope = begin_run(own, start.parameters, rule.optimizer)
             with line() as show:
-                return continue_run(mine, own, slope, iterations, Hooks(()), show, stop)
+                course = course_of(replace(mine, _problem=own), slope)
+                return continue_run(mine, course, iterations, Hooks(()), show, stop)
 
         began = time.perf_counter()
         with ThreadPoolExecutor(workers, thread_name_prefix="glassnet-sweep") as pool:

@@ -14,14 +14,16 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet.activations import Array
 from glassnet.arrays import as_count, check_finite
+from glassnet.batches import Batches, Cursor, prepare_batches
 from glassnet.callbacks import Callback, Hooks
+from glassnet.courses import Course, Epochs, FullBatch
 from glassnet.divergence import divergence_limit, gentler, warn_of_ending
 from glassnet.engine import Problem, prepare
 from glassnet.errors import InputError
 from glassnet.interrupts import stop_on_interrupt
-from glassnet.network import Network, Parameters
+from glassnet.network import Network, Parameters, as_random_state
 from glassnet.optimizers import SGD, Optimizer, check_optimizer
-from glassnet.pace import Pace, advance
+from glassnet.pace import Pace
 from glassnet.penalties import Penalties
 from glassnet.progress import progress_line
 
@@ -52,7 +54,8 @@ class TrainingRun:
         that blew up.
     state : (rows, n_parameters), what the optimizer keeps, a row for each of its `state_names`.
     updates : how many the state has seen; a schedule goes on from there.
-    losses : (iterations + 1,) float64, read-only; ``losses[k]`` is the loss after k updates.
+    losses : float64, read-only. On the full batch (iterations + 1,), ``losses[k]`` the loss after k
+        updates; with a batch_size (iterations,), each epoch's mean over its batches.
     reduction : "mean" or "sum", what the loss is over samples.
     status : "completed"; "stopped" by a callback; "interrupted" by Ctrl-C; "diverged"; "running" in
         a callback.
@@ -62,6 +65,8 @@ class TrainingRun:
     extra : what `save` was given to keep beside the run.
     penalties : `Penalties`, l1, l2 and max_norm.
     heard : what an `Adaptive` schedule keeps of the losses.
+    batch_size : None for the full batch.
+    cursor : with a batch_size, where in its epoch training stands, and the stream of the shuffles.
 
     Pickles, copies by `copy.deepcopy` and saved files do not hold the data.
     """
@@ -82,7 +87,9 @@ class TrainingRun:
     updates: int = 0
     penalties: Penalties = field(default_factory=Penalties)
     heard: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    _problem: Problem | None = None
+    batch_size: int | None = None
+    cursor: Cursor | None = None
+    _problem: Problem | Batches | None = None
 
     def __post_init__(self) -> None:
         losses = self.losses.view()
@@ -94,8 +101,8 @@ class TrainingRun:
 
     @property
     def iterations(self) -> int:
-        """Updates made since the very start, over all resumptions."""
-        return len(self.losses) - 1
+        """Updates, or epochs with a batch_size, made since the very start, over all resumptions."""
+        return len(self.losses) - (self.batch_size is None)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -104,10 +111,12 @@ class TrainingRun:
 
     def __repr__(self) -> str:
         what = f"diverged at iteration {self.diverged_at}" if self.diverged_at is not None else self.status
+        kind = "iterations" if self.batch_size is None else f"epochs of batches of {self.batch_size}"
+        losses = f"{self.losses[0]:.7g} -> {self.losses[-1]:.7g}" if len(self.losses) else "not yet known"
         return (
             f"TrainingRun of {self.network} by {self.optimizer}\n"
-            f"  {what}: {self.iterations:,} iterations in {self.seconds:.3g} s, {self.reduction} loss "
-            f"{self.losses[0]:.7g} -> {self.losses[-1]:.7g}\n"
+            f"  {what}: {self.iterations:,} {kind} in {self.seconds:.3g} s, "
+            f"{self.reduction} loss {losses}\n"
             f"  {self.dtype.name}, {self.engine} engine, {self.threads} thread(s)"
         )
 
@@ -163,14 +172,21 @@ class TrainingRun:
                 f"another optimizer, for instance optimizer={gentler(rule)}."
             )
         problem = self._resumed_problem(X, y, sample_weight, engine, threads)
-        loss, gradient = problem.loss_and_gradient(self.parameters.flat)
-        tolerance = _SAME_LOSS[self.dtype.name] * max(abs(self.losses[-1]), abs(problem.baseline))
-        if not abs(loss - self.losses[-1]) <= tolerance:
+        gradient = None
+        if isinstance(problem, Problem):
+            loss, gradient = problem.loss_and_gradient(self.parameters.flat)
+            tolerance = _SAME_LOSS[self.dtype.name] * max(abs(self.losses[-1]), abs(problem.baseline))
+            if not abs(loss - self.losses[-1]) <= tolerance:
+                raise InputError(
+                    f"On these data the run's parameters have the loss {loss:.10g}, but training ended at "
+                    f"{self.losses[-1]:.10g}: the data, their weights or the parameters are not those that "
+                    f"the run ended with. To go on with other data, use "
+                    f"gn.train(..., parameters=run.parameters)."
+                )
+        elif self.cursor is None or not self.cursor.fits(problem.fingerprint):
             raise InputError(
-                f"On these data the run's parameters have the loss {loss:.10g}, but training ended at "
-                f"{self.losses[-1]:.10g}: the data, their weights or the parameters are not those that "
-                f"the run ended with. To go on with other data, use "
-                f"gn.train(..., parameters=run.parameters)."
+                f"These data ({problem.n_samples} samples) are not those that the run was trained on. "
+                f"To go on with other data, use gn.train(..., parameters=run.parameters)."
             )
         start = (
             self if self.status != "diverged" and rule.name == self.optimizer.name else at_rest(self, rule)
@@ -185,25 +201,25 @@ class TrainingRun:
             threads=problem.threads,
             _problem=problem,
         )
-        run = continue_run(start, problem, gradient, iterations, hooks, progress)
+        run = continue_run(start, course_of(start, gradient), iterations, hooks, progress)
         warn_of_ending(run)
         return run
 
     def _resumed_problem(
         self, X: object, y: object, sample_weight: object, engine: str | None, threads: int | None
-    ) -> Problem:
+    ) -> Problem | Batches:
         if X is not None and y is not None:
-            return prepare(
-                self.network,
-                X,
-                y,
-                dtype=self.dtype,
-                reduction=self.reduction,
-                sample_weight=sample_weight,
-                engine=self.engine if engine is None else engine,
-                threads=threads,
+            how: Any = {
+                "dtype": self.dtype,
+                "reduction": self.reduction,
+                "sample_weight": sample_weight,
+                "engine": self.engine if engine is None else engine,
+                "threads": threads,
                 **asdict(self.penalties),
-            )
+            }
+            if self.batch_size is None:
+                return prepare(self.network, X, y, **how)
+            return prepare_batches(self.network, X, y, self.batch_size, **how)
         given = {"X": X, "y": y, "sample_weight": sample_weight, "engine": engine, "threads": threads}
         names = [name for name, value in given.items() if value is not None]
         if names:
@@ -240,17 +256,21 @@ def train(
     l1: float = 0.0,
     l2: float = 0.0,
     max_norm: float | None = None,
+    shuffle: bool = True,
 ) -> TrainingRun:
-    """Train a network on the full batch and return the run; nothing passed in changes.
+    """Train a network and return the run; of what is passed in only a RandomState's stream moves on.
 
     Parameters
     ----------
     X, y : (n, inputs) and class numbers (n,) or target rows (n, outputs).
     optimizer : ``gn.SGD(learning_rate, momentum)``, ``gn.Adam()`` or another of ``gn.OPTIMIZERS``; its
         learning rate may be a schedule of ``gn.SCHEDULES``.
-    iterations : updates; 0 only computes the first loss.
-    batch_size : None, the full batch.
+    iterations : updates on the full batch, epochs with a batch_size; 0 trains nothing.
+    batch_size : None, the full batch; else the samples of an update. The last batch of an epoch takes
+        what is left.
     reduction : "mean" divides the loss by the sum of the sample weights, "sum" does not.
+    shuffle : with a batch_size, whether each epoch takes the samples in a new order. The orders are drawn
+        from `random_state` after the parameters, as scikit-learn's estimators draw theirs.
     parameters : where to start, cast into a copy; None draws them by `scheme` ("glorot", "normal",
         "he", "sklearn") with `random_state`.
     dtype : float32 or float64; None takes X's own if it is float32, else float64.
@@ -284,34 +304,36 @@ def train(
     where a PyTorch loop that records before the step lacks the last one.
     """
     iterations = as_count(iterations, "iterations")
-    if batch_size is not None:
-        raise InputError(
-            f"batch_size is {batch_size!r}, but only full-batch training is there: leave it at None."
-        )
     check_optimizer(optimizer)
     hooks = Hooks(callbacks)
-    problem = prepare(
-        network,
-        X,
-        y,
-        dtype=dtype,
-        reduction=reduction,
-        sample_weight=sample_weight,
-        engine=engine,
-        threads=threads,
-        l1=l1,
-        l2=l2,
-        max_norm=max_norm,
-    )
-    theta = first_parameters(problem, parameters, scheme, random_state)
-    start, gradient = begin_run(problem, theta, optimizer)
-    run = continue_run(start, problem, gradient, iterations, hooks, progress)
+    how: Any = {
+        "dtype": dtype,
+        "reduction": reduction,
+        "sample_weight": sample_weight,
+        "engine": engine,
+        "threads": threads,
+        "l1": l1,
+        "l2": l2,
+        "max_norm": max_norm,
+    }
+    gradient = None
+    if batch_size is None:
+        problem = prepare(network, X, y, **how)
+        start, gradient = begin_run(
+            problem, first_parameters(problem, parameters, scheme, random_state), optimizer
+        )
+    else:
+        batches = prepare_batches(network, X, y, batch_size, **how)
+        random = as_random_state(random_state)
+        theta = first_parameters(batches, parameters, scheme, random)
+        start = begin_epochs(batches, theta, optimizer, random if shuffle else None)
+    run = continue_run(start, course_of(start, gradient), iterations, hooks, progress)
     warn_of_ending(run)
     return run
 
 
 def first_parameters(
-    problem: Problem,
+    problem: Problem | Batches,
     parameters: Parameters | NDArray[Any] | None,
     scheme: str,
     random_state: int | RandomState | None,
@@ -328,18 +350,41 @@ def begin_run(problem: Problem, theta: Parameters, optimizer: Optimizer) -> tupl
     Raises InputError where the loss is not finite.
     """
     loss, gradient = problem.loss_and_gradient(theta.flat)
+    return _start(problem, theta, optimizer, loss, np.array([loss])), gradient
+
+
+def begin_epochs(
+    batches: Batches, theta: Parameters, optimizer: Optimizer, random: RandomState | None
+) -> TrainingRun:
+    """A run without epochs; the samples' order is drawn from `random`, or stays.
+
+    Raises InputError where the first samples' loss is not finite.
+    """
+    loss = batches.first_loss(theta.flat)
+    start = _start(batches, theta, optimizer, loss, np.empty(0))
+    cursor = batches.begin(random, divergence_limit(loss, batches.baseline))
+    return replace(start, batch_size=batches.batch_size, cursor=cursor)
+
+
+def _start(
+    problem: Problem | Batches,
+    theta: Parameters,
+    optimizer: Optimizer,
+    loss: float,
+    losses: NDArray[np.float64],
+) -> TrainingRun:
     if not np.isfinite(loss):
         raise InputError(
             f"The loss is {loss} before the first update, in {problem.dtype.name}: the parameters (up to "
             f"{np.abs(theta.flat).max():.3g}) or the data are too large. Start from smaller parameters, "
             f'standardize X and y, or use dtype="float64".'
         )
-    start = TrainingRun(
+    return TrainingRun(
         network=problem.network,
         optimizer=optimizer,
         parameters=theta,
         state=np.zeros((len(optimizer.state_names), theta.flat.size), theta.dtype),
-        losses=np.array([loss]),
+        losses=losses,
         reduction=problem.reduction,
         status="running",
         diverged_at=None,
@@ -350,7 +395,22 @@ def begin_run(problem: Problem, theta: Parameters, optimizer: Optimizer) -> tupl
         penalties=problem.penalties,
         _problem=problem,
     )
-    return start, gradient
+
+
+def course_of(start: TrainingRun, gradient: Array | None) -> Course:
+    """What `continue_run` advances, from the run's own data; the full batch needs the gradient there."""
+    problem, flat, state, rule = start._problem, start.parameters.flat, start.state, start.optimizer
+    if isinstance(problem, Batches):
+        assert start.cursor is not None
+        pace = Pace(
+            rule.schedule, start.updates, start.heard, updates_per_iteration=problem.updates_per_epoch
+        )
+        return Epochs(problem, flat, state, start.cursor, rule, pace)
+    assert problem is not None
+    assert gradient is not None
+    pace = Pace(rule.schedule, start.updates, start.heard, float(start.losses[-1]))
+    limit = divergence_limit(float(start.losses[0]), problem.baseline)
+    return FullBatch(problem, flat, state, gradient, rule, pace, limit)
 
 
 def at_rest(run: TrainingRun, optimizer: Optimizer) -> TrainingRun:
@@ -361,38 +421,36 @@ def at_rest(run: TrainingRun, optimizer: Optimizer) -> TrainingRun:
 
 def continue_run(
     start: TrainingRun,
-    problem: Problem,
-    gradient: Array,
+    course: Course,
     iterations: int,
     hooks: Hooks,
     progress: bool | Progress,
     shared_stop: NDArray[np.uint8] | None = None,
 ) -> TrainingRun:
-    """The one training loop: `iterations` updates from `start`, whose gradient is given and changed.
+    """The one training loop: `iterations` more of the course that begins at `start`, and is changed.
 
     The engine works in chunks that end by the clock or where a callback is due. All state goes from
     one chunk to the next, so where they end has no influence on the numbers. A caller with many
     runs at once has a `stop_on_interrupt` of its own open, whose byte is `shared_stop`.
     """
     began = time.perf_counter()
+    pace, lead = course.pace, course.lead
     k = start.iterations
     last = k + iterations
-    losses = _history(start.losses, last)
-    pace = Pace(start.optimizer.schedule, start.updates, start.heard, float(losses[k]))
-    flat, state = start.parameters.flat.copy(), start.state.copy()
-    limit = divergence_limit(float(losses[0]), problem.baseline)
+    losses = _history(start.losses, last + lead)
     stopped, diverged = pace.stops, False
 
     def snapshot(status: Status = "running", diverged_at: int | None = None) -> TrainingRun:
         return replace(
             start,
-            parameters=Parameters(start.network.sizes, flat.copy()),
-            state=state.copy(),
-            losses=losses[: k + 1],
+            parameters=Parameters(start.network.sizes, course.flat.copy()),
+            state=course.state.copy(),
+            losses=losses[: k + lead],
             status=status,
             diverged_at=diverged_at,
             updates=pace.updates,
             heard=pace.heard,
+            cursor=None if course.cursor is None else course.cursor.copy(),
             seconds=start.seconds + time.perf_counter() - began,
         )
 
@@ -402,16 +460,14 @@ def continue_run(
         hooks.begin(snapshot)
         while k < last and not (stopped or diverged or stop[0]):
             end = int(min(last, hooks.next_after(k)))
-            arrays = flat, state, gradient
-            descent = advance(
-                problem, start.optimizer, pace, arrays, losses[k + 1 : end + 1], limit, stop, CHUNK_SECONDS
-            )
-            k, diverged = k + descent.updates, descent.diverged
-            show(k, losses[k])
-            if descent.updates:
+            made, diverged = course.advance(losses[k + lead : end + lead], stop, CHUNK_SECONDS)
+            k += made
+            if k + lead:
+                show(k, losses[k + lead - 1])
+            if made:
                 stopped = hooks.iteration(k, snapshot) or pace.stops
     if k < last:
-        losses = losses[: k + 1].copy()  # lets go of what was never reached
+        losses = losses[: k + lead].copy()  # lets go of what was never reached
     if diverged:
         run = snapshot("diverged", k + 1)
     elif stop[0] and (k < last or shared_stop is None):
@@ -423,12 +479,12 @@ def continue_run(
     return run
 
 
-def _history(losses: NDArray[np.float64], last: int) -> NDArray[np.float64]:
+def _history(losses: NDArray[np.float64], length: int) -> NDArray[np.float64]:
     try:
-        history = np.empty(last + 1)
+        history = np.empty(length)
     except (MemoryError, ValueError) as error:
         raise InputError(
-            f"A loss history of {last:,} iterations does not fit into memory; train in stretches."
+            f"A loss history of {length:,} iterations does not fit into memory; train in stretches."
         ) from error
     history[: len(losses)] = losses
     return history

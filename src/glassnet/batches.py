@@ -1,0 +1,350 @@
+"""Floor 4: training on batches: a network with its data by sample, whole epochs per call, two engines."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import DTypeLike, NDArray
+
+from glassnet import native, penalties, reference
+from glassnet.activations import Array
+from glassnet.arrays import as_count
+from glassnet.cores import thread_count
+from glassnet.engine import Data, cast, check_data, numpy_pass, numpy_update, packed, target_rows
+from glassnet.errors import InputError
+from glassnet.network import Network, Parameters
+from glassnet.optimizers import Optimizer
+from glassnet.optimizers.compiled import native_rule
+from glassnet.penalties import Penalties
+
+_MOST_SAMPLES = 2**32 - 1  # an order holds 32-bit numbers
+_FEW = 1024  # samples that tell what loss training starts from
+
+
+@dataclass(eq=False)
+class Cursor:
+    """Where training on batches stands, beside the parameters and the optimizer's state.
+
+    Each epoch begins by shuffling `order`, the samples' numbers, in place by ``random.shuffle``: the
+    orders are those of scikit-learn's stochastic solvers from the same stream. Within an epoch `row`
+    samples are done, and `loss` is the sum of their batches' losses, each times its samples. A batch's
+    loss above `limit` has blown up.
+    """
+
+    limit: float
+    fingerprint: tuple[float, ...]
+    order: NDArray[np.uint32] | None = None
+    random: RandomState | None = None
+    row: int = 0
+    loss: float = 0.0
+
+    def fits(self, fingerprint: tuple[float, ...]) -> bool:
+        """Whether data are, by their fingerprint, those that this was made for."""
+        # Sums in another layout differ by rounding.
+        return bool(np.allclose(self.fingerprint, fingerprint, rtol=1e-6, atol=1e-6))
+
+    def copy(self) -> Cursor:
+        """The same place, in memory of its own."""
+        random = None
+        if self.random is not None:
+            random = RandomState()
+            random.set_state(self.random.get_state())
+        return replace(self, order=None if self.order is None else self.order.copy(), random=random)
+
+
+class Stretch(NamedTuple):
+    """What a call of `Batches.train` did: epochs ended, updates made, and whether a loss blew up."""
+
+    epochs: int
+    updates: int
+    diverged: bool
+
+
+class Batches(ABC):
+    """A network with its data, checked and kept by sample, to be trained a batch at a time.
+
+    Attributes as a `Problem`'s, and `batch_size`, at most the number of samples; `baseline` is that
+    of a batch.
+    """
+
+    engine: str
+    threads: int = 1
+
+    def __init__(
+        self,
+        network: Network,
+        n_samples: int,
+        dtype: np.dtype[Any],
+        reduction: str,
+        batch_size: int,
+    ) -> None:
+        self.network, self.n_samples, self.dtype = network, n_samples, dtype
+        self.reduction, self.batch_size = reduction, min(batch_size, n_samples)
+        self.penalties = Penalties()
+        self.baseline = 0.0
+        self.engine_reason = ""
+        self.fingerprint: tuple[float, ...] = ()
+        self._first: tuple[Array, Array, Array | None] | None = None
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """The batches of an epoch, the last of which may be short."""
+        return -(-self.n_samples // self.batch_size)
+
+    def first_loss(self, flat: Array) -> float:
+        """The loss of a batch at the parameters, from the data's first samples."""
+        assert self._first is not None
+        X, Y, w = self._first
+        theta = Parameters(self.network.sizes, flat)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, self.network.hidden)
+            loss = reference.loss(Zs[-1], Y, self.network.loss, w)
+        total = (float(len(X)) if w is None else float(w.sum(dtype=np.float64))) or 1.0
+        return loss / total * (1.0 if self.reduction == "mean" else self.batch_size)
+
+    def remember(self, data: Data) -> None:
+        """Keep what recognizes the data, and a few samples of them."""
+        few = slice(0, min(self.batch_size, _FEW))
+        w = None if data.weights is None else data.weights[few].astype(self.dtype)
+        Y = target_rows(data.y[few], self.network.sizes[-1], self.dtype)
+        self._first = data.X[few].astype(self.dtype), Y, w
+        sums = (data.X.sum(dtype=np.float64), data.y.sum(dtype=np.float64))
+        self.fingerprint = (float(self.n_samples), *map(float, sums))
+
+    def begin(self, random: RandomState | None, limit: float) -> Cursor:
+        """The place before the first epoch; None takes the samples as they come, every epoch."""
+        order = None if random is None else np.arange(self.n_samples, dtype=np.uint32)
+        return Cursor(limit, self.fingerprint, order, random)
+
+    @abstractmethod
+    def train(
+        self,
+        flat: Array,
+        state: Array,
+        good: Array,
+        losses: NDArray[np.float64],
+        cursor: Cursor,
+        *,
+        optimizer: Optimizer,
+        rates: NDArray[np.float64],
+        first_update: int,
+        stop: NDArray[np.uint8],
+        seconds: float,
+    ) -> Stretch:
+        """Up to ``len(losses)`` epochs from where `cursor` stands; arrays and cursor are changed in place.
+
+        Returns early, within an epoch as well, when `seconds` are over, ``stop[0]`` is set, or `rates`
+        (one for each update, or one for all) are used up. An epoch's entry in `losses` is the mean of
+        its batches' losses, weighted by their samples. `good` keeps the parameters that the present
+        epoch began with: where a loss blows up or a parameter is no longer finite, `flat` returns to
+        them.
+        """
+
+
+class NumpyBatches(Batches):
+    """The reference on one batch after another."""
+
+    engine = "numpy"
+
+    def __init__(
+        self,
+        network: Network,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        w: NDArray[Any] | None,
+        dtype: np.dtype[Any],
+        reduction: str,
+        batch_size: int,
+    ) -> None:
+        super().__init__(network, len(X), dtype, reduction, batch_size)
+        self._X = cast(X, dtype, "X")
+        self._y = y if y.ndim == 1 else cast(y, dtype, "y")
+        self._w = None if w is None else cast(w, dtype, "sample_weight")
+        self._is_weight = penalties.weight_mask(network.sizes)
+
+    def _batch(self, cursor: Cursor, flat: Array) -> tuple[int, float, Array]:
+        """The samples, the loss and the gradient of the batch at the cursor."""
+        rows: Any = slice(cursor.row, min(cursor.row + self.batch_size, self.n_samples))
+        if cursor.order is not None:
+            rows = cursor.order[rows]
+        X, w = self._X[rows], None if self._w is None else self._w[rows]
+        Y = target_rows(self._y[rows], self.network.sizes[-1], self.dtype)
+        divisor = 1.0
+        if self.reduction == "mean":
+            # A batch whose samples all have weight 0 has the loss 0.
+            divisor = float(len(X)) if w is None else float(w.sum(dtype=np.float64)) or 1.0
+        return (
+            len(X),
+            *numpy_pass(self.network, X, Y, w, flat, divisor, self.penalties, self._is_weight),
+        )
+
+    def train(
+        self,
+        flat: Array,
+        state: Array,
+        good: Array,
+        losses: NDArray[np.float64],
+        cursor: Cursor,
+        *,
+        optimizer: Optimizer,
+        rates: NDArray[np.float64],
+        first_update: int,
+        stop: NDArray[np.uint8],
+        seconds: float,
+    ) -> Stretch:
+        end = time.monotonic() + seconds
+        epochs = updates = 0
+        while epochs < len(losses) and (len(rates) == 1 or updates < len(rates)):
+            if updates and (stop[0] or time.monotonic() >= end):
+                break
+            if cursor.row == 0:
+                good[:] = flat
+                if cursor.random is not None:
+                    cursor.random.shuffle(cursor.order)  # type: ignore[arg-type]  # both or neither
+            samples, loss, gradient = self._batch(cursor, flat)
+            if not loss <= cursor.limit:
+                flat[:] = good
+                return Stretch(epochs, updates, diverged=True)
+            rate = float(rates[min(updates, len(rates) - 1)])
+            flat[:], state[:] = numpy_update(
+                self.network,
+                optimizer,
+                self.penalties,
+                self._is_weight,
+                (flat, state, gradient),
+                first_update + updates,
+                rate,
+            )
+            updates += 1
+            cursor.row, cursor.loss = cursor.row + samples, cursor.loss + loss * samples
+            if cursor.row == self.n_samples:
+                if not np.isfinite(flat).all():
+                    flat[:] = good
+                    return Stretch(epochs, updates, diverged=True)
+                losses[epochs] = cursor.loss / self.n_samples
+                cursor.row, cursor.loss = 0, 0.0
+                epochs += 1
+        return Stretch(epochs, updates, diverged=False)
+
+
+class NativeBatches(Batches):
+    """The compiled engine over data that it keeps for itself, one copy in the precision of training."""
+
+    engine = "native"
+
+    def __init__(
+        self,
+        network: Network,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        w: NDArray[Any] | None,
+        dtype: np.dtype[Any],
+        reduction: str,
+        batch_size: int,
+        threads: int,
+    ) -> None:
+        super().__init__(network, len(X), dtype, reduction, batch_size)
+        assert native.module is not None
+        self.threads = threads
+        kind = native.module.Batches32 if dtype == np.float32 else native.module.Batches64
+        self._batches = packed(kind, network, X, y, w, dtype)
+        self.isa: str = self._batches.isa
+
+    def train(
+        self,
+        flat: Array,
+        state: Array,
+        good: Array,
+        losses: NDArray[np.float64],
+        cursor: Cursor,
+        *,
+        optimizer: Optimizer,
+        rates: NDArray[np.float64],
+        first_update: int,
+        stop: NDArray[np.uint8],
+        seconds: float,
+    ) -> Stretch:
+        random, key, used = cursor.random, None, np.zeros(1, np.int64)
+        state_of_random: Any = None
+        if random is not None:
+            state_of_random = random.get_state(legacy=False)
+            if state_of_random["bit_generator"] == "MT19937":
+                key = state_of_random["state"]["key"]
+                used[0] = state_of_random["state"]["pos"]
+            else:
+                # Another generator's stream is drawn by NumPy, an epoch at a time.
+                losses = losses[:1]
+                if cursor.row == 0:
+                    random.shuffle(cursor.order)  # type: ignore[arg-type]  # both or neither
+        position = np.array([cursor.row, first_update - 1])
+        loss = np.array([cursor.loss])
+        epochs, diverged = self._batches.train(
+            flat,
+            state,
+            good,
+            losses,
+            native_rule(optimizer, self.penalties),
+            rates,
+            cursor.order,
+            key,
+            used,
+            position,
+            loss,
+            self.batch_size,
+            self.reduction == "mean",
+            cursor.limit,
+            stop,
+            seconds,
+            self.threads,
+        )
+        if random is not None and key is not None:
+            state_of_random["state"]["pos"] = int(used[0])
+            random.set_state(state_of_random)
+        cursor.row, cursor.loss = int(position[0]), float(loss[0])
+        return Stretch(epochs, int(position[1]) - (first_update - 1), diverged)
+
+
+def prepare_batches(
+    network: Network,
+    X: object,
+    y: object,
+    batch_size: int,
+    *,
+    dtype: DTypeLike | None = None,
+    reduction: str = "mean",
+    sample_weight: object = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    max_norm: float | None = None,
+) -> Batches:
+    """Check a network's data once and keep them by sample, for training on batches.
+
+    As `prepare`, which is for the full batch; a batch_size above the number of samples is that number.
+    """
+    batch_size = as_count(batch_size, "batch_size")
+    if batch_size == 0:
+        raise InputError("batch_size is 0; expected 1 or more samples, or None for the full batch.")
+    penalized = Penalties(l1, l2, max_norm)
+    count = thread_count(threads)
+    data = check_data(network, X, y, dtype, reduction, sample_weight, engine)
+    n = len(data.X)
+    if n > _MOST_SAMPLES:
+        raise InputError(f"X has {n} samples; batches are drawn from at most {_MOST_SAMPLES}.")
+    batches: Batches
+    kept = (network, data.X, data.y, data.weights, data.dtype, reduction, batch_size)
+    batches = NativeBatches(*kept, count) if data.engine == "native" else NumpyBatches(*kept)
+    batches.engine_reason = data.reason
+    batches.penalties = penalized
+    batches.remember(data)
+    total = n if data.weights is None else float(data.weights.sum())
+    batches.baseline = (
+        data.baseline / total * (1.0 if reduction == "mean" else total * batches.batch_size / n)
+    )
+    return batches

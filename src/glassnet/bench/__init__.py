@@ -1,8 +1,10 @@
-"""Floor 9: the benchmark: an iteration of the notebook's job, by everybody, once all agree on its loss."""
+"""Floor 9: the benchmark: the same work by everybody, timed once all agree on what comes out.
+
+`run_benchmark` is the notebook's iteration, `run_suite` everything else.
+"""
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
@@ -12,14 +14,15 @@ from typing import Any
 from glassnet.bench.bound import measure_rates
 from glassnet.bench.chart import draw_chart
 from glassnet.bench.job import N_SAMPLES, BenchmarkError, Contestant, Job, UnavailableError, make_job
-from glassnet.bench.peers import INSTALL, PEERS, PRECISIONS, Peer, check_settings, choose_peers
+from glassnet.bench.peers import PEERS, PRECISIONS, Peer, check_settings, choose_peers
 from glassnet.bench.record import isa_of, make_document, make_table
+from glassnet.bench.suite import JOBS, run_suite
 from glassnet.bench.timing import SETTLE, Entry, calibrate, check, time_rounds, true_losses
 from glassnet.files import as_path
 from glassnet.plots.libraries import require
 from glassnet.storage import atomic_write, results_folder, write_json
 
-__all__ = ["PEERS", "BenchmarkError", "run_benchmark"]
+__all__ = ["JOBS", "PEERS", "BenchmarkError", "run_benchmark", "run_suite"]
 
 
 def run_benchmark(
@@ -90,17 +93,11 @@ def gather(peers: Sequence[Peer]) -> tuple[list[Contestant], list[tuple[str, str
     """The contestants of the peers that are installed, and the name and reason of those that are not."""
     contestants, missing = [], []
     for peer in peers:
-        try:
-            importlib.import_module(peer.module)
-        except ImportError as error:
-            why = (
-                "not installed"
-                if isinstance(error, ModuleNotFoundError)
-                else f"cannot be imported ({error})"
-            )
-            missing.append((peer.name, f"{why}: {INSTALL}"))
-        else:
+        why = peer.why_missing()
+        if why is None:
             contestants += peer.contestants()
+        else:
+            missing.append((peer.name, why))
     return contestants, missing
 
 

@@ -12,8 +12,9 @@ another formula.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 from glassnet import native
@@ -91,6 +92,22 @@ def total(precision: str) -> Count:
     return sum((phase.count for phase in phases(precision)), Count())
 
 
+def dense(sizes: Sequence[int], precision: str) -> Count:
+    """The pass over a relu network for two classes, which are one output: gradient and loss, no update.
+
+    Per weight an fma forward, one for its gradient and, behind the first layer, one for the error it
+    hands back; per unit a maximum, a blend and the sum of its errors.
+    """
+    widths = [*sizes[:-1], 1]
+    pairs = list(pairwise(widths))
+    weights = sum(a * b for a, b in pairs)
+    back = weights - widths[0] * widths[1]
+    units = sum(widths[1:-1])
+    count = Count(fma=2 * weights + back, min_max=units, bits=units, add=units)
+    ends = [phase.count for phase in phases(precision) if phase.name in ("e^-abs(z)", "error and loss")]
+    return sum(ends, count)
+
+
 def count_table() -> str:
     """The count as a Markdown table, both precisions side by side: "float64 / float32"."""
     kinds = {
@@ -127,13 +144,17 @@ class Bound:
 
 
 def bound(precision: str, n_samples: int, rates: Mapping[str, float]) -> Bound:
-    """The bound from `rates`: samples per vector ("lanes") and seconds per instruction.
+    """The bound of the notebook's iteration; see `bound_of`."""
+    return bound_of(total(precision), n_samples, rates)
+
+
+def bound_of(count: Count, n_samples: int, rates: Mapping[str, float]) -> Bound:
+    """The bound of a pass from `rates`: samples per vector ("lanes") and seconds per instruction.
 
     Three things can be short, and the pass takes at least the longest of them: the units for fma, the
     divider, and room to issue all arithmetic, at the rate of a mix that keeps every unit busy. "bits"
     are left out, since other units may take them.
     """
-    count = total(precision)
     vectors = math.ceil(n_samples / rates["lanes"])
     arithmetic = count.fma + count.add + count.min_max + count.divide
     terms = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from glassnet.optimizers import SGD
 from glassnet.training import CHUNK_SECONDS
 
 PRECISIONS = ("float64", "float32")
+INSTALL = 'pip install "glassnet[bench]"'
 
 
 class Glassnet:
@@ -214,6 +216,16 @@ class Peer:
     module: str
     contestants: Callable[[], list[Contestant]]
 
+    def why_missing(self) -> str | None:
+        """Why it cannot take part, or None where it can."""
+        try:
+            importlib.import_module(self.module)
+        except ModuleNotFoundError:
+            return f"not installed: {INSTALL}"
+        except ImportError as error:
+            return f"cannot be imported ({error}): {INSTALL}"
+        return None
+
 
 PEERS: dict[str, Peer] = {
     peer.name: peer
@@ -228,7 +240,6 @@ PEERS: dict[str, Peer] = {
 """Everybody, by name. "numpy" is the notebook, "glassnet" is this engine: both always take part."""
 
 ALWAYS = ("numpy", "glassnet")
-INSTALL = 'pip install "glassnet[bench]"'
 
 
 def choose_peers(names: Iterable[str] | None) -> list[Peer]:

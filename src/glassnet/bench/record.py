@@ -94,7 +94,7 @@ def make_document(
             for precision, found in bounds.items()
         },
         "targets": judge(rows, n, cores),
-        "machine": describe_machine(entries),
+        "machine": describe_machine(next((isa for e in entries if (isa := isa_of(e))), None)),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -136,9 +136,8 @@ def judge(rows: Sequence[Mapping[str, Any]], n_samples: int, cores: int) -> list
     return targets
 
 
-def describe_machine(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Processor, system, what everything was built with."""
-    isa = next((isa for entry in entries if (isa := isa_of(entry))), None)
+def describe_machine(isa: str | None) -> dict[str, Any]:
+    """Processor, system, what everything was built with, and the instruction set that was used."""
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return {
         "processor": processor(),

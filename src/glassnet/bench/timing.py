@@ -24,21 +24,21 @@ TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
 """The largest relative difference of a loss from the notebook's."""
 
 
-def true_losses(job: Job, outputs: int = 2) -> Array:
-    """The notebook's losses after 0 to `CHECKED` iterations.
+def true_losses(job: Job, outputs: int = 2, count: int = CHECKED) -> Array:
+    """The notebook's losses after 0 to `count` iterations.
 
     For one logistic output, which takes other steps from the same first loss, the NumPy engine's:
     it is held against the notebook where the two are the same, before the first update.
     """
     notebook = Notebook(job)
     if outputs == 2:
-        return np.append(notebook.loss, notebook.iterate(CHECKED))
+        return np.append(notebook.loss, notebook.iterate(count))
     losses = train(
         Network((2, 3, 1), output="logistic"),
         job.X,
         job.y,
         optimizer=SGD(job.learning_rate, job.momentum),
-        iterations=CHECKED,
+        iterations=count,
         reduction="sum",
         parameters=job.one_output,
         engine="numpy",
@@ -51,14 +51,15 @@ def true_losses(job: Job, outputs: int = 2) -> Array:
 def check(contestant: Contestant, runner: Runner, truth: Array) -> float:
     """The largest relative difference of the contestant's losses, or BenchmarkError where it is too large.
 
-    `truth` are the losses after 0, 1, ... iterations.
+    `truth` are the losses after 0, 1, ... iterations, one more than are compared.
     """
-    wanted = truth[contestant.first :][:CHECKED]
+    count = len(truth) - 1
+    wanted = truth[contestant.first :][:count]
     runner.reset()
-    losses = np.asarray(runner.iterate(CHECKED), np.float64)
+    losses = np.asarray(runner.iterate(count), np.float64)
     if losses.shape != wanted.shape:
         raise BenchmarkError(
-            f"{contestant.title} recorded losses of shape {losses.shape} in {CHECKED} iterations; expected "
+            f"{contestant.title} recorded losses of shape {losses.shape} in {count} iterations; expected "
             f"one for each. Nothing was timed."
         )
     wrong = ~(np.abs(losses / wanted - 1) <= TOLERANCE[contestant.precision])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,7 +17,12 @@ def _peers() -> Iterable[str]:
     return PEERS
 
 
-@click.command(short_help="Time one iteration against other libraries.")
+ITERATION, ALL = "iteration", "all"
+
+
+@click.command(short_help="Time the same work here and in other libraries.")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.option("--list", "listed", is_flag=True, help="Name the jobs and do none.")
 @click.option(
     "--peers",
     cls=Named,
@@ -37,15 +43,48 @@ def _peers() -> Iterable[str]:
     default=Path("benchmarks", "results"),
     metavar="FOLDER",
     show_default=True,
-    help="Where to write iteration.json and iteration.png.",
+    help="Where to write the results as JSON and as charts.",
+)
+@click.option(
+    "--quick", is_flag=True, help="Tiny data, files "quick-...": does it work? The times mean nothing."
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
-def bench(peers: list[str] | None, rounds: int, seconds: float, output: Path, quiet: bool) -> None:
-    """Time one full-batch iteration of the circles job, here and in the libraries that are installed.
+def bench(
+    jobs: tuple[str, ...],
+    listed: bool,
+    peers: list[str] | None,
+    rounds: int,
+    seconds: float,
+    output: Path,
+    quick: bool,
+    quiet: bool,
+) -> None:
+    """Time the same work here and in the libraries that are installed.
 
-    All must give the same losses before anything is timed. Prints a table with ratios and writes it
-    as JSON and as a chart.
+    A JOB is "iteration", one full-batch iteration of the circles job and what is done by default;
+    another of --list; or "all". All libraries must give the same answers before anything is timed.
+    Prints tables with ratios and writes them as JSON and as charts.
     """
-    from glassnet.bench import run_benchmark
+    from glassnet.bench import JOBS, run_benchmark, run_suite
+    from glassnet.errors import unknown_name
 
-    run_benchmark(rounds=rounds, seconds=seconds, peers=peers, output=output, quiet=quiet)
+    known = [ITERATION, *JOBS, ALL]
+    if listed:
+        jobs_shown = {ITERATION: "one full-batch iteration of the circles job", **JOBS, ALL: "all of them"}
+        for name, words in jobs_shown.items():
+            click.echo(f"{name:<16}{words}")
+        return
+    for name in jobs:
+        if name not in known:
+            raise unknown_name("job", name, known)
+    wanted = known if ALL in jobs else list(jobs) or [ITERATION]
+    others = [name for name in wanted if name in JOBS]
+    settings: dict[str, Any] = {"rounds": rounds, "seconds": seconds, "peers": peers, "quiet": quiet}
+    if ITERATION in wanted and quick:
+        run_benchmark(**settings, output=output / "quick-iteration.json", n_samples=1000)
+    elif ITERATION in wanted:
+        run_benchmark(**settings, output=output)
+    if others:
+        run_suite(
+            others, rounds=rounds, seconds=seconds, peers=peers, output=output, quiet=quiet, quick=quick
+        )

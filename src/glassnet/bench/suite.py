@@ -1,0 +1,199 @@
+"""Floor 9: the whole benchmark: workloads, memory and scaling by name, their files and their tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glassnet import native
+from glassnet.bench.memory import N_SAMPLES, judge_memory, memory_table
+from glassnet.bench.peers import check_settings, choose_peers
+from glassnet.bench.record import describe_machine
+from glassnet.bench.scaling import measure_scaling
+from glassnet.bench.scaling_chart import draw_samples, draw_widths
+from glassnet.bench.workloads import WORKLOADS, run_workload
+from glassnet.bench.workloads.chart import draw_workloads
+from glassnet.bench.workloads.record import FORMAT, machine_line, target_table, workload_table
+from glassnet.errors import FileError, InputError, InputTypeError, unknown_name
+from glassnet.files import as_path
+from glassnet.plots.libraries import require
+from glassnet.storage import atomic_write, results_folder, write_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MEMORY, SCALING = "memory", "scaling"
+
+JOBS: Mapping[str, str] = {
+    **{name: workload.title for name, workload in WORKLOADS.items()},
+    MEMORY: "the peak of memory over the data, in mini-batch training on 2,000,000 x 20 float32",
+    SCALING: "what a sample costs over the width of the layers, and an iteration over the samples",
+}
+"""Every job besides the notebook's iteration, by name, and what it is."""
+
+QUICK = 300
+"""Samples of a workload for a quick look."""
+
+
+def run_suite(
+    jobs: Iterable[str] | None = None,
+    *,
+    rounds: int = 7,
+    seconds: float = 0.2,
+    peers: Iterable[str] | None = None,
+    output: str | PathLike[str] | None = None,
+    quiet: bool = False,
+    quick: bool = False,
+) -> dict[str, Any]:
+    """Time jobs of `JOBS` in every library that is installed, once their answers agree.
+
+    Parameters
+    ----------
+    jobs : names from `JOBS`; None is all of them.
+    rounds, seconds, peers, quiet : as in `run_benchmark`.
+    output : a folder. ``workloads.json`` and ``.png`` hold the workloads and the memory, those of an
+        earlier run too where this one does not measure them; ``scaling.json``, ``scaling-widths.png``
+        and ``scaling-samples.png`` the curves. None writes nothing.
+    quick : tiny data, to see that all of it works; the times mean nothing, and the files are called
+        ``quick-...``.
+
+    Returns what was measured now: {"format", "machine", "workloads", "memory", "scaling"}.
+
+    Raises BenchmarkError for a contestant with a wrong answer, InputError and InputTypeError for
+    settings that make no sense, FileError where `output` cannot be written.
+
+    >>> from glassnet.bench import run_suite
+    >>> found = run_suite(["small-gradient"], rounds=1, seconds=0.001, peers=[], quiet=True, quick=True)
+    >>> result = found["workloads"]["small-gradient"]["precisions"]["float64"]
+    >>> [row["name"] for row in result["contestants"]]
+    ['NumPy', 'glassnet']
+    """
+    names = choose_jobs(jobs)
+    check_settings(rounds, seconds, N_SAMPLES)
+    chosen = choose_peers(peers)
+    folder = None if output is None else _folder(output)
+    earlier = _earlier(folder, quick)
+    say = _silent if quiet else _progress
+    machine = describe_machine(native.module.isas()[0] if native.module is not None else None)
+    found: dict[str, Any] = {"format": FORMAT, "machine": machine, "workloads": {}}
+    for name in names:
+        if name in WORKLOADS:
+            workload = WORKLOADS[name].shrunk(QUICK) if quick else WORKLOADS[name]
+            found["workloads"][name] = run_workload(workload, chosen, rounds, seconds, say)
+            if not quiet:
+                print(workload_table(name, found["workloads"][name]))
+        elif name == MEMORY:
+            say(MEMORY)
+            found["memory"] = judge_memory(50_000 if quick else N_SAMPLES)
+        else:
+            found["scaling"] = {
+                **measure_scaling(chosen, rounds, seconds, say, quick),
+                "machine": machine,
+            }
+    if not quiet:
+        _print(found)
+    if folder is not None:
+        _write(folder, found, earlier, "quick-" if quick else "", say)
+    return found
+
+
+def choose_jobs(jobs: Iterable[str] | None) -> list[str]:
+    """The names, in the order of `JOBS`; None is all."""
+    if jobs is None:
+        return list(JOBS)
+    if isinstance(jobs, str) or not isinstance(jobs, Iterable):
+        raise InputTypeError(f"jobs is a list of names, not {jobs!r}. Choose from: {', '.join(JOBS)}.")
+    wanted = list(jobs)
+    for name in wanted:
+        if name not in JOBS:
+            raise unknown_name("job", name, JOBS)
+    return [name for name in JOBS if name in wanted]
+
+
+def _folder(output: str | PathLike[str]) -> Path:
+    """Where the files go: whatever could be in the way of writing them says so before the work."""
+    require("matplotlib.figure")
+    path = as_path(output, "output")
+    if path.suffix == ".json":
+        raise InputError(f"output is {str(path)!r}; expected a folder, since there are several files.")
+    results_folder(path)
+    return path
+
+
+def _earlier(folder: Path | None, quick: bool) -> dict[str, Any]:
+    """The workloads of an earlier run, from which this one replaces what it measures."""
+    path = None if folder is None or quick else folder / "workloads.json"
+    if path is None or not path.exists():
+        return {}
+    try:
+        document = json.loads(path.read_text())
+        if document["format"] == FORMAT:
+            return {"workloads": document["workloads"], "memory": document.get("memory")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise FileError(
+            f"{path} is no record of workloads ({error}). Move it away, or give another output."
+        ) from error
+    return {}
+
+
+def _print(found: Mapping[str, Any]) -> None:
+    if found["workloads"]:
+        print(target_table(found["workloads"]))
+        print()
+    if "memory" in found:
+        print(memory_table(found["memory"]))
+        print()
+    if "scaling" in found:
+        for part, x, value, bound, unit in (
+            ("widths", "width", "us", "bound_us", "us per sample"),
+            ("samples", "samples", "ms", "bound_ms", "ms per iteration"),
+        ):
+            print(f"scaling: {found['scaling'][part]['job']}, {unit}")
+            for row in found["scaling"][part]["rows"]:
+                cells = [f"{name} {number:.4g}" for name, number in row[value].items()]
+                cells += [f"bound {row[bound]:.4g}"] if row[bound] is not None else []
+                print(f"  {row[x]:>10,}  {', '.join(cells)}")
+        print()
+    print(machine_line(found["machine"]))
+
+
+def _write(
+    folder: Path, found: dict[str, Any], earlier: Mapping[str, Any], prefix: str, say: Callable[[str], None]
+) -> None:
+    written = []
+
+    def figure(name: str, drawn: Figure) -> None:
+        with atomic_write(folder / name) as temporary:
+            drawn.savefig(temporary, format="png")
+        written.append(name)
+
+    if found["workloads"] or "memory" in found:
+        both = {**earlier.get("workloads", {}), **found["workloads"]}
+        document = {
+            "format": FORMAT,
+            "machine": found["machine"],
+            "workloads": {name: both[name] for name in WORKLOADS if name in both},
+            "memory": found.get("memory", earlier.get("memory")),
+        }
+        write_json(folder / f"{prefix}workloads.json", document)
+        written.append(f"{prefix}workloads.json")
+        if document["workloads"]:
+            figure(f"{prefix}workloads.png", draw_workloads(document))
+    if "scaling" in found:
+        write_json(folder / f"{prefix}scaling.json", found["scaling"])
+        written.append(f"{prefix}scaling.json")
+        figure(f"{prefix}scaling-widths.png", draw_widths(found["scaling"]))
+        figure(f"{prefix}scaling-samples.png", draw_samples(found["scaling"]))
+    say(f"written into {folder}: {', '.join(written)}")
+
+
+def _silent(line: str) -> None:
+    pass
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

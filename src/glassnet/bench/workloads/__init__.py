@@ -1,0 +1,53 @@
+"""Floor 9: workloads besides the notebook's iteration: mini-batches, wider layers, a gradient, a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from glassnet.bench.peers import Peer
+from glassnet.bench.timing import SETTLE
+from glassnet.bench.workloads.peers import prepare_entries
+from glassnet.bench.workloads.record import describe, result_of
+from glassnet.bench.workloads.registry import WORKLOADS
+from glassnet.bench.workloads.task import Contestant, Workload, make_task
+from glassnet.bench.workloads.timing import qualified, run_heat, time_rounds
+
+__all__ = ["WORKLOADS", "run_workload", "time_workload"]
+
+
+def time_workload(
+    workload: Workload,
+    precision: str,
+    peers: Sequence[Peer],
+    rounds: int,
+    seconds: float,
+    say: Callable[[str], None],
+    wanted: Callable[[Contestant], bool] = lambda who: True,
+) -> dict[str, Any]:
+    """Everybody's times for a workload in one precision; what `wanted` refuses is left out.
+
+    Raises BenchmarkError for a contestant with a wrong answer.
+    """
+    entries, missing = prepare_entries(make_task(workload, precision), peers, say, wanted)
+    for entry in entries:
+        run_heat(entry, seconds)
+        say(f"  {entry.contestant.title}: {1e3 * entry.heat:.4g} ms in a heat")
+    kept = qualified(entries)
+    time_rounds(kept, rounds, seconds, min(SETTLE, seconds), say)
+    return result_of(workload, kept, entries, missing)
+
+
+def run_workload(
+    workload: Workload,
+    peers: Sequence[Peer],
+    rounds: int,
+    seconds: float,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """The record of a workload in each of its precisions."""
+    record = describe(workload, {"rounds": rounds, "seconds": seconds})
+    for precision in workload.precisions:
+        say(f"{workload.name}, {precision}")
+        record["precisions"][precision] = time_workload(workload, precision, peers, rounds, seconds, say)
+    return record

@@ -45,9 +45,7 @@ ITERATION, ALL = "iteration", "all"
     show_default=True,
     help="Where to write the results as JSON and as charts.",
 )
-@click.option(
-    "--quick", is_flag=True, help="Tiny data, files "quick-...": does it work? The times mean nothing."
-)
+@click.option("--quick", is_flag=True, help="Tiny data, to see that all works: the times mean nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def bench(
     jobs: tuple[str, ...],
@@ -85,6 +83,4 @@ def bench(
     elif ITERATION in wanted:
         run_benchmark(**settings, output=output)
     if others:
-        run_suite(
-            others, rounds=rounds, seconds=seconds, peers=peers, output=output, quiet=quiet, quick=quick
-        )
+        run_suite(others, **settings, output=output, quick=quick)

@@ -405,6 +405,31 @@ def test_bench_refuses_a_peer_that_is_none():
     assert all(name in glassnet("bench", "--help").stdout for name in bench.PEERS)
 
 
+def test_bench_does_the_jobs_that_it_is_given(monkeypatch):
+    asked = []
+    monkeypatch.setattr(bench, "run_benchmark", lambda **options: asked.append(("iteration", options)))
+    monkeypatch.setattr(bench, "run_suite", lambda jobs, **options: asked.append((jobs, options)))
+    assert glassnet("bench", "digits", "memory", "--rounds", "2", "-q").exit_code == 0
+    assert [jobs for jobs, _ in asked] == [["digits", "memory"]]
+    assert (asked[0][1]["rounds"], asked[0][1]["quick"]) == (2, False)
+    asked.clear()
+    assert glassnet("bench", "all", "--quick").exit_code == 0
+    assert [jobs for jobs, _ in asked] == ["iteration", list(bench.JOBS)]
+    assert asked[0][1]["output"] == Path("benchmarks/results/quick-iteration.json")
+    assert asked[1][1]["quick"] is True
+
+
+def test_bench_lists_its_jobs_and_refuses_any_other(monkeypatch):
+    monkeypatch.setattr(bench, "run_suite", lambda *_, **__: pytest.fail("it began"))
+    listed = glassnet("bench", "--list")
+    assert listed.exit_code == 0
+    for name, words in bench.JOBS.items():
+        assert f"{name:<16}{words}\n" in listed.stdout
+    result = glassnet("bench", "digitz")
+    assert result.exit_code == 2
+    assert "Did you mean 'digits'" in result.stderr
+
+
 def test_info_tells_the_engine_threads_and_experiments(monkeypatch):
     shown = glassnet("info").stdout
     for word in (gn.__version__, np.__version__, "engine", "threads", *built_in()):

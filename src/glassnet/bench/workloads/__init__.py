@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -30,8 +31,11 @@ def time_workload(
     Raises BenchmarkError for a contestant with a wrong answer.
     """
     entries, missing = prepare_entries(make_task(workload, precision), peers, say, wanted)
+    best: dict[str, float] = {}
     for entry in entries:
-        run_heat(entry, seconds)
+        peer = entry.contestant.peer
+        run_heat(entry, seconds, best.get(peer, math.inf))
+        best[peer] = min(entry.heat, best.get(peer, math.inf))
         say(f"  {entry.contestant.title}: {1e3 * entry.heat:.4g} ms in a heat")
     kept = qualified(entries)
     time_rounds(kept, rounds, seconds, min(SETTLE, seconds), say)

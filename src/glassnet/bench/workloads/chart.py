@@ -22,9 +22,9 @@ LOOKS = {
 
 
 def fastest(result: Mapping[str, Any]) -> dict[str, float]:
-    """Each peer's least milliseconds."""
+    """The least milliseconds of each peer that has a look."""
     found: dict[str, float] = {}
-    for row in result["contestants"]:
+    for row in (row for row in result["contestants"] if row["peer"] in LOOKS):
         found[row["peer"]] = min(row["ms"], found.get(row["peer"], row["ms"]))
     return found
 

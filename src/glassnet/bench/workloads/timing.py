@@ -15,14 +15,18 @@ from glassnet.bench.job import BenchmarkError
 from glassnet.bench.workloads.task import CHECKED, UNITS, Contestant, Runner, Task
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
-"""The largest difference from the reference: of a loss relative to it, of gradients and probabilities
-relative to the largest of them."""
+"""The largest difference from the reference, relative to its largest number: the first epoch's loss, say.
+Relative to each, a loss that falls a hundredfold would show float32's rounding a hundred times as large."""
 
 LONGEST = 100
 """Epochs in a row: longer, and who is faster would train on where there is nothing left to learn."""
 
 KEPT = 2
 """How many of a peer's ways go into the rounds: the fastest in a heat."""
+
+
+HOPELESS = 5
+"""A way that takes so many times as long as its peer's best does not run on."""
 
 
 @dataclass
@@ -56,7 +60,7 @@ def check(who: Contestant, task: Task, runner: Runner, right: Array) -> float:
             f"{what} gives an answer of shape {found.shape} for {task.workload.name}, where {right.shape} "
             f"is right. Nothing was timed."
         )
-    error = np.abs(found - right) / (np.abs(right) if training else np.abs(right).max())
+    error = np.abs(found - right) / np.abs(right).max()
     wrong = ~(error <= TOLERANCE[task.precision])
     if wrong.any():
         k = int(np.argmax(wrong))
@@ -75,10 +79,15 @@ def check(who: Contestant, task: Task, runner: Runner, right: Array) -> float:
     return float(error.max())
 
 
-def run_heat(entry: Entry, seconds: float) -> None:
-    """Choose how many in a row fill a slice, and time a few of them for a first impression."""
+def run_heat(entry: Entry, seconds: float, best: float = math.inf) -> None:
+    """Choose how many in a row fill a slice, and time a few of them for a first impression.
+
+    One time is enough where it is hopeless beside the `best` heat of the same peer.
+    """
     entry.runner.seconds(1)  # whatever compiles itself on first use does so here
-    each = entry.runner.seconds(1)
+    each = entry.heat = entry.runner.seconds(1)
+    if each > HOPELESS * best:
+        return
     longest = LONGEST if entry.task.workload.kind == "training" else math.inf
     entry.count = int(max(1, min(longest, math.ceil(seconds / each))))
     entry.heat = min(each, *(entry.runner.seconds(entry.count) for _ in range(2)))

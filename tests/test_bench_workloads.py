@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,6 +105,11 @@ def test_batches_cover_an_epoch_and_the_last_is_shorter():
     assert bounds[0] == (0, 32)
     assert bounds[-1] == (288, SMALL)
     assert [stop for _, stop in bounds[:-1]] == [start for start, _ in bounds[1:]]
+
+
+def test_readme_publishes_the_workloads_and_their_targets():
+    table = workload_record.readme_table(WORKLOADS)
+    assert table in (Path(__file__).parents[1] / "benchmarks" / "README.md").read_text()
 
 
 # ---- The judge ------------------------------------------------------------------------------------
@@ -408,6 +414,9 @@ def test_workloads_of_an_earlier_run_stay_in_the_file(tmp_path, monkeypatch):
         run_quick([job], output=tmp_path, quick=False, rounds=1)
     written = json.loads((tmp_path / "workloads.json").read_text())
     assert list(written["workloads"]) == ["small-gradient", "predict-row"]
+    monkeypatch.setattr(suite, "describe_machine", lambda isa: {**written["machine"], "processor": "other"})
+    run_quick(["predict-row"], output=tmp_path, quick=False, rounds=1)
+    assert list(json.loads((tmp_path / "workloads.json").read_text())["workloads"]) == ["predict-row"]
 
 
 def test_file_that_holds_something_else_is_refused_before_the_work(tmp_path, monkeypatch):

@@ -56,7 +56,7 @@ def run_suite(
     jobs : names from `JOBS`; None is all of them.
     rounds, seconds, peers, quiet : as in `run_benchmark`.
     output : a folder. ``workloads.json`` and ``.png`` hold the workloads and the memory, those of an
-        earlier run too where this one does not measure them; ``scaling.json``, ``scaling-widths.png``
+        earlier run on the same machine too where this one does not measure them; ``scaling.json``, ``scaling-widths.png``
         and ``scaling-samples.png`` the curves. None writes nothing.
     quick : tiny data, to see that all of it works; the times mean nothing, and the files are called
         ``quick-...``.
@@ -76,9 +76,9 @@ def run_suite(
     check_settings(rounds, seconds, N_SAMPLES)
     chosen = choose_peers(peers)
     folder = None if output is None else _folder(output)
-    earlier = _earlier(folder, quick)
     say = _silent if quiet else _progress
     machine = describe_machine(native.module.isas()[0] if native.module is not None else None)
+    earlier = _earlier(folder, quick, machine)
     found: dict[str, Any] = {"format": FORMAT, "machine": machine, "workloads": {}}
     for name in names:
         if name in WORKLOADS:
@@ -124,14 +124,14 @@ def _folder(output: str | PathLike[str]) -> Path:
     return path
 
 
-def _earlier(folder: Path | None, quick: bool) -> dict[str, Any]:
-    """The workloads of an earlier run, from which this one replaces what it measures."""
+def _earlier(folder: Path | None, quick: bool, machine: Mapping[str, Any]) -> dict[str, Any]:
+    """The workloads of an earlier run on this machine, from which this one replaces what it measures."""
     path = None if folder is None or quick else folder / "workloads.json"
     if path is None or not path.exists():
         return {}
     try:
         document = json.loads(path.read_text())
-        if document["format"] == FORMAT:
+        if (document["format"], document["machine"]) == (FORMAT, machine):
             return {"workloads": document["workloads"], "memory": document.get("memory")}
     except (ValueError, KeyError, TypeError) as error:
         raise FileError(

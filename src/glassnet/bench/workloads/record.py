@@ -151,3 +151,13 @@ def machine_line(machine: Mapping[str, Any]) -> str:
         f"{machine['system']}, Python {machine['python']}, BLAS {machine['blas']}.\n"
         f"Native engine: {machine['native_engine']}; instruction set {machine['instruction_set']}."
     )
+
+
+def readme_table(workloads: Mapping[str, Workload]) -> str:
+    """The workloads and their targets as rows of the README's table."""
+    lines = []
+    for name, workload in workloads.items():
+        goals = ", ".join(f"{target.at_least:g} x {target.peer}" for target in workload.targets)
+        precisions = " and ".join(workload.precisions)
+        lines.append(f"| `{name}` | {workload.title}; {precisions} | {goals} |")
+    return "\n".join(lines)

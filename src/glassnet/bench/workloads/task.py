@@ -65,7 +65,7 @@ class Workload:
     def title(self) -> str:
         """The job in words."""
         sizes = "-".join(map(str, self.sizes))
-        words = [f"{sizes} {self.hidden}", f"{self.n_samples:,} samples"]
+        words = [f"{sizes} {self.hidden}", f"{self.n_samples:,} sample{'s' if self.n_samples > 1 else ''}"]
         if self.kind == "training":
             words += [f"batch {self.batch_size}" if self.batch_size else "full batch", "Adam"]
         return ", ".join([*words, f"one {UNITS[self.kind]}"])

@@ -16,6 +16,7 @@ from glassnet.bench.workloads import WORKLOADS, plain, timing
 from glassnet.bench.workloads import chart as workload_chart
 from glassnet.bench.workloads import peers as workload_peers
 from glassnet.bench.workloads import record as workload_record
+from glassnet.bench.workloads.blas import OnThreads, thread_choices
 from glassnet.bench.workloads.task import (
     CHECKED,
     LEARNING_RATE,
@@ -183,10 +184,33 @@ def test_reference_tells_another_rule_or_order_apart(setting, value, monkeypatch
 def test_scikit_learns_epochs_are_timed_from_the_end_of_the_first():
     from glassnet.bench.workloads import learn
 
-    runner = learn.Training(task_of("digits", "float32"), threads=1)
+    runner = learn.Training(task_of("digits", "float32"))
     clock = runner._fit(4)
     assert len(clock) == len(clock.times) == 4
     assert clock.times == sorted(clock.times)
+
+
+def test_runner_is_held_to_its_threads_and_lets_go_of_them():
+    from threadpoolctl import threadpool_info
+
+    def blas():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    seen, before = [], blas()
+
+    class Looking(Runner):
+        def answer(self):
+            seen.append(blas())
+
+        def work(self, count):
+            seen.append(blas())
+
+    runner = OnThreads(None, lambda task: Looking(), threads=1)
+    runner.answer()
+    runner.work(1)
+    runner.seconds(1)
+    assert seen == [{1}] * 3
+    assert blas() == before
 
 
 # ---- The check ------------------------------------------------------------------------------------
@@ -388,7 +412,10 @@ def test_suite_gives_tables_json_and_a_chart(tmp_path, monkeypatch, capsys):
         workload = WORKLOADS[name]
         assert workload.title in table
         (result,) = found["workloads"][name]["precisions"].values()
-        assert [row["peer"] for row in result["contestants"]] == ["numpy", "glassnet", "fake"]
+        assert [row["peer"] for row in result["contestants"]] == ["numpy"] * len(thread_choices()) + [
+            "glassnet",
+            "fake",
+        ]
         assert {"name": "gone", "reason": f"not installed: {peers.INSTALL}"} in result["missing"]
         for row in result["contestants"]:
             assert row["ms"] == pytest.approx(np.median(row["ms_of_rounds"]))

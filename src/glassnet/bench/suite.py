@@ -56,8 +56,9 @@ def run_suite(
     jobs : names from `JOBS`; None is all of them.
     rounds, seconds, peers, quiet : as in `run_benchmark`.
     output : a folder. ``workloads.json`` and ``.png`` hold the workloads and the memory, those of an
-        earlier run on the same machine too where this one does not measure them; ``scaling.json``, ``scaling-widths.png``
-        and ``scaling-samples.png`` the curves. None writes nothing.
+        earlier run on the same machine too where this one does not measure them;
+        ``scaling.json``, ``scaling-widths.png`` and ``scaling-samples.png`` the curves. None writes
+        nothing.
     quick : tiny data, to see that all of it works; the times mean nothing, and the files are called
         ``quick-...``.
 
@@ -69,7 +70,7 @@ def run_suite(
     >>> from glassnet.bench import run_suite
     >>> found = run_suite(["small-gradient"], rounds=1, seconds=0.001, peers=[], quiet=True, quick=True)
     >>> result = found["workloads"]["small-gradient"]["precisions"]["float64"]
-    >>> [row["name"] for row in result["contestants"]]
+    >>> sorted({row["name"] for row in result["contestants"]})
     ['NumPy', 'glassnet']
     """
     names = choose_jobs(jobs)

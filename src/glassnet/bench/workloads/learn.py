@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.activations import Array
+from glassnet.bench.workloads.blas import OnThreads, thread_choices
 from glassnet.bench.workloads.task import (
     BETA1,
     BETA2,
@@ -23,16 +24,14 @@ from glassnet.bench.workloads.task import (
     Runner,
     Task,
 )
-from glassnet.engine import thread_count
 
 
 @contextmanager
-def blas_threads(threads: int) -> Iterator[None]:
-    """So many threads for matrix products, and no word of epochs that end training too early."""
+def no_advice() -> Iterator[None]:
+    """No word of training that ends too early: it is told when to stop."""
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings(), threadpool_limits(threads, "blas"):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
 
@@ -72,7 +71,7 @@ def estimator(task: Task) -> Any:
         warm_start=True,
     )
     classes = np.arange(task.workload.sizes[-1])
-    with blas_threads(1):  # a fit on next to nothing makes what warm_start goes on with
+    with no_advice():  # a fit on next to nothing makes what warm_start goes on with
         if kind is MLPClassifier:
             found.fit(np.repeat(task.X[:1], len(classes), axis=0), classes)
         else:
@@ -87,8 +86,8 @@ class Training(Runner):
     Epochs are timed from the end of the first one: checking the data before it is not counted.
     """
 
-    def __init__(self, task: Task, threads: int) -> None:
-        self._task, self._threads = task, threads
+    def __init__(self, task: Task) -> None:
+        self._task = task
         self._estimator = estimator(task)
         # Its squared error is the mean over outputs too; its gradient is the sum's all the same.
         self._scale = task.network.sizes[-1] if task.network.output.name == "identity" else 1
@@ -98,7 +97,7 @@ class Training(Runner):
         fitted = self._estimator
         fitted.coefs_, fitted.intercepts_, fitted.loss_curve_ = parts[::2], parts[1::2], clock
         fitted.max_iter = epochs
-        with blas_threads(self._threads):
+        with no_advice():
             fitted.fit(self._task.X, self._task.y)
         return clock
 
@@ -116,8 +115,8 @@ class Training(Runner):
 class Prediction(Runner):
     """``predict_proba`` of the rows of X."""
 
-    def __init__(self, task: Task, threads: int) -> None:
-        self._X, self._threads, self._estimator = task.X, threads, estimator(task)
+    def __init__(self, task: Task) -> None:
+        self._X, self._estimator = task.X, estimator(task)
         parts = task.parts()
         self._estimator.coefs_, self._estimator.intercepts_ = parts[::2], parts[1::2]
 
@@ -126,9 +125,8 @@ class Prediction(Runner):
 
     def work(self, count: int) -> None:
         predict, X = self._estimator.predict_proba, self._X
-        with blas_threads(self._threads):
-            for _ in range(count):
-                predict(X)
+        for _ in range(count):
+            predict(X)
 
 
 def contestants(task: Task) -> list[Contestant]:
@@ -145,10 +143,10 @@ def contestants(task: Task) -> list[Contestant]:
             "scikit-learn",
             sklearn.__version__,
             threads,
-            partial(kinds[task.workload.kind], threads=threads),
+            partial(OnThreads, make=kinds[task.workload.kind], threads=threads),
             late_epsilon=True,
             one_output=one_output and task.network.output.name == "softmax",
             note="for two classes one logistic output: less work" if one_output else "",
         )
-        for threads in sorted({1, thread_count(None)})
+        for threads in thread_choices()
     ]

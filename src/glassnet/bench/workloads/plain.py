@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.activations import Array
+from glassnet.bench.workloads.blas import OnThreads, thread_choices
 from glassnet.bench.workloads.task import (
     BETA1,
     BETA2,
@@ -16,7 +19,6 @@ from glassnet.bench.workloads.task import (
     Runner,
     Task,
 )
-from glassnet.engine import thread_count
 
 
 def forward(parts: list[Array], X: Array, hidden: str) -> list[Array]:
@@ -172,4 +174,9 @@ def right_answer(task: Task, late: bool = False) -> Array:
 def contestants(task: Task) -> list[Contestant]:
     """Plain NumPy, which is threaded in its matrix products alone."""
     make = KINDS[task.workload.kind]
-    return [Contestant("NumPy", "numpy", np.__version__, thread_count(None), make, note="plain formulas")]
+    return [
+        Contestant(
+            "NumPy", "numpy", np.__version__, threads, partial(OnThreads, make=make, threads=threads)
+        )
+        for threads in thread_choices()
+    ]

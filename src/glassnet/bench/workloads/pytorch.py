@@ -13,6 +13,7 @@ import numpy as np
 
 from glassnet.activations import Array
 from glassnet.bench.job import UnavailableError
+from glassnet.bench.workloads.blas import thread_choices
 from glassnet.bench.workloads.task import (
     BETA1,
     BETA2,
@@ -25,7 +26,6 @@ from glassnet.bench.workloads.task import (
     Runner,
     Task,
 )
-from glassnet.engine import thread_count
 
 # torch is imported by name: it is large, seldom there, and typed differently from release to release.
 
@@ -319,6 +319,6 @@ def contestants(task: Task) -> list[Contestant]:
     torch.compiler.reset()  # or it stops compiling after some runs in one process
     return [
         Contestant(name, "torch", str(torch.__version__), threads, partial(make, threads=threads))
-        for threads in sorted({1, thread_count(None)})
+        for threads in thread_choices()
         for name, make in ways(task).items()
     ]

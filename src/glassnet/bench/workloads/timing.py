@@ -14,9 +14,10 @@ from glassnet.activations import Array
 from glassnet.bench.job import BenchmarkError
 from glassnet.bench.workloads.task import CHECKED, UNITS, Contestant, Runner, Task
 
-TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
+TOLERANCE = {"float64": 1e-9, "float32": 1e-3}
 """The largest difference from the reference, relative to its largest number: the first epoch's loss, say.
-Relative to each, a loss that falls a hundredfold would show float32's rounding a hundred times as large."""
+Relative to each, a loss that falls a hundredfold would show float32's rounding a hundred times as large.
+Rounding grows in training: hundreds of updates in float32 move PyTorch's losses by up to 1e-4."""
 
 LONGEST = 100
 """Epochs in a row: longer, and who is faster would train on where there is nothing left to learn."""

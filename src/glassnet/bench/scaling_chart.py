@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from glassnet.bench.workloads.chart import LOOKS
-from glassnet.plots.style import FAINT, INK, flat_axes, new_figure, set_legend, set_title
+from glassnet.bench.workloads.chart import LOOKS, legend_below
+from glassnet.plots.style import FAINT, INK, flat_axes, new_figure, set_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,13 +55,13 @@ def draw_scaling(
     axes.yaxis.set_major_formatter(lambda number, _: f"{number:g}")
     axes.set_xlabel(xlabel, color=INK, fontsize=10)
     axes.set_ylabel(ylabel, color=INK, fontsize=10)
-    set_legend(axes, handles, names)
     machine = document["machine"]
     set_title(
         figure,
         title,
         [document[part]["job"], f"{machine['processor']}, {machine['cores_allowed']} cores"],
     )
+    legend_below(figure, handles, names)
     return figure
 
 

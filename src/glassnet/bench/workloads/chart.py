@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glassnet.bench.workloads.record import duration
-from glassnet.plots.style import GRID, INK, OKABE_ITO, flat_axes, new_figure, set_legend, set_title
+from glassnet.plots.style import GRID, INK, OKABE_ITO, flat_axes, new_figure, set_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +38,7 @@ def draw_workloads(document: Mapping[str, Any]) -> Figure:
         for name, record in document["workloads"].items()
         for precision, result in record["precisions"].items()
     ]
-    figure = new_figure(9.2, 2.3 + 0.42 * len(lines))
+    figure = new_figure(9.2, 2.6 + 0.42 * len(lines))
     axes = flat_axes(figure)
     axes.grid(visible=False, axis="y")
     axes.set_xscale("log")
@@ -59,15 +59,18 @@ def draw_workloads(document: Mapping[str, Any]) -> Figure:
             axes.annotate(
                 duration(best["glassnet"]),
                 (best["glassnet"], y),
-                xytext=(0, 8),
+                xytext=(-9, 0),
                 textcoords="offset points",
-                ha="center",
+                ha="right",
+                va="center",
                 fontsize=8,
                 color=INK,
             )
     axes.set_yticks(range(len(lines)), labels)
     axes.tick_params(axis="y", length=0, labelsize=8.5)
     axes.set_ylim(len(lines) - 0.4, -0.7)
+    left, right = axes.get_xlim()
+    axes.set_xlim(left / 2.5, right)  # room for the leftmost time
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("milliseconds (logarithmic), the best of each library", color=INK, fontsize=10)
     shown = [peer for peer in LOOKS if peer in seen]
@@ -81,11 +84,19 @@ def draw_workloads(document: Mapping[str, Any]) -> Figure:
             Line2D([], [], color=INK, marker="|", linestyle="", markersize=11, markeredgewidth=1.6)
         )
         names.append("glassnet is to be here or left of it")
-    set_legend(axes, handles, names)
     machine = document["machine"]
     set_title(
         figure,
         "Small networks, the same work in every library",
         [f"{machine['processor']}, {machine['cores_allowed']} cores", "medians of rounds"],
     )
+    legend_below(figure, handles, names)
     return figure
+
+
+def legend_below(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> None:
+    """A legend under the axes, in up to two lines; it comes after the heading."""
+    columns = len(names) if len(names) <= 4 else (len(names) + 1) // 2
+    figure.legend(
+        handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9, labelcolor=INK
+    )

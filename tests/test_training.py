@@ -260,7 +260,7 @@ def test_losses_cannot_be_written_to():
         ({"iterations": None}, gn.InputTypeError, r"iterations is a whole number"),
         ({"iterations": 10**18}, gn.InputError, r"does not fit into memory"),
         ({"iterations": 10**30}, gn.InputError, r"does not fit into memory"),
-        ({"batch_size": 32}, gn.InputError, r"batch_size is 32, but only full-batch"),
+        ({"batch_size": 0}, gn.InputError, r"batch_size is 0; expected 1 or more"),
         ({"optimizer": "sgd"}, gn.InputTypeError, r"such as gn\.SGD"),
         ({"optimizer": gn.SGD}, gn.InputTypeError, r"such as gn\.SGD"),
         ({"reduction": "total"}, gn.InputError, r"Unknown reduction"),

@@ -27,11 +27,9 @@ from glassnet.bench.workloads.task import (
     make_task,
 )
 from glassnet.errors import FileError, InputError, InputTypeError
-from glassnet.optimizers import OPTIMIZERS
 
 SMALL = 301  # samples: every batch size of the workloads leaves a shorter last one
 
-HAS_ADAM = "adam" in OPTIMIZERS
 
 JOBS = [
     pytest.param(name, precision, id=f"{name}-{precision}")
@@ -151,8 +149,6 @@ def test_adam_is_the_papers():
 @pytest.mark.parametrize("peer", PRESENT)
 @pytest.mark.parametrize(("name", "precision"), JOBS)
 def test_everybody_gives_the_right_answer(name, precision, peer):
-    if peer == "glassnet" and WORKLOADS[name].kind == "training" and not HAS_ADAM:
-        pytest.skip("Adam and mini-batches are not there yet")
     entries, missing = workload_peers.prepare_entries(
         task_of(name, precision),
         [bench.PEERS[peer]],
@@ -535,7 +531,6 @@ def test_memory_may_be_one_copy_and_some_room(extra, verdict, monkeypatch):
     assert memory.memory_table(record).splitlines()[-1].startswith(verdict)
 
 
-@pytest.mark.skipif(not HAS_ADAM, reason="Adam and mini-batches are not there yet")
 def test_mini_batch_training_takes_no_more_memory_than_it_may():
     record = memory.judge_memory(200_000)
     assert record["holds"], memory.memory_table(record)

@@ -17,7 +17,7 @@ from glassnet.bench.timing import CHECKED, SETTLE, check, true_losses
 from glassnet.bench.workloads import time_workload
 from glassnet.bench.workloads.samples import made_up
 from glassnet.bench.workloads.task import Contestant, Workload
-from glassnet.engine import thread_count
+from glassnet.cores import thread_count
 
 FORMAT = 1
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from glassnet.activations import Array
 from glassnet.bench.workloads.task import Runner, Task
-from glassnet.engine import thread_count
+from glassnet.cores import thread_count
 
 
 class OnThreads(Runner):

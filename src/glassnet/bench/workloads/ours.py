@@ -7,7 +7,8 @@ import numpy as np
 from glassnet import __version__
 from glassnet.activations import Array
 from glassnet.bench.workloads.task import CHECKED, LEARNING_RATE, SEED, Contestant, Runner, Task
-from glassnet.engine import prepare, thread_count
+from glassnet.cores import thread_count
+from glassnet.engine import prepare
 from glassnet.optimizers import OPTIMIZERS
 from glassnet.training import TrainingRun, train
 

@@ -22,7 +22,7 @@ from glassnet.bench.workloads.task import (
     Runner,
     Task,
 )
-from glassnet.engine import thread_count
+from glassnet.cores import thread_count
 
 
 class Model:

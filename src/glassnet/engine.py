@@ -248,6 +248,7 @@ class NativeProblem(Problem):
         kind = native.module.Problem32 if dtype == np.float32 else native.module.Problem64
         self._problem = packed(kind, network, X, y, w, dtype)
         self.isa: str = self._problem.isa
+        self._rule: tuple[Penalties, Any] = self.penalties, native_rule(SGD(), self.penalties)
 
     def with_threads(self, threads: int | None) -> Problem:
         other = copy.copy(self)
@@ -256,9 +257,11 @@ class NativeProblem(Problem):
 
     def loss_and_gradient(self, flat: Array) -> tuple[float, Array]:
         gradient = np.empty_like(flat)
-        rule = native_rule(SGD(), self.penalties)
-        loss = self._problem.loss_and_gradient(flat, gradient, rule, self.divisor, self.threads)
-        return float(loss), gradient
+        penalized, rule = self._rule
+        if penalized is not self.penalties:
+            rule = native_rule(SGD(), self.penalties)
+            self._rule = self.penalties, rule
+        return self._problem.loss_and_gradient(flat, gradient, rule, self.divisor, self.threads), gradient
 
     def descend(
         self,

@@ -62,6 +62,17 @@ template <class T> bool all_finite(const T* x, std::size_t n) {
   return all >> (8 * sizeof(T) - 1) == 0;
 }
 
+// z += W h for N inputs, one after the other: their rows are w, w + outputs, ...
+template <int N, class T>
+void add_inputs(const T* __restrict w, const T* __restrict h, std::size_t outputs, T* __restrict z) {
+  for (std::size_t o = 0; o < outputs; ++o) {
+    T sum = z[o];
+#pragma GCC unroll 8
+    for (int n = 0; n < N; ++n) sum = fused(w[std::size_t(n) * outputs + o], h[n], sum);
+    z[o] = sum;
+  }
+}
+
 template <class T> void forward_row(const ForwardPlan<T>& plan, const T* x, T* out, T* scratch) {
   const std::size_t layers = plan.layers, room = plan.widest;
   const T* parameters = plan.parameters;
@@ -72,11 +83,9 @@ template <class T> void forward_row(const ForwardPlan<T>& plan, const T* x, T* o
     T* z = scratch + (l % 2) * room;
     std::copy_n(parameters + inputs * outputs, outputs, z);
     std::fill(z + outputs, z + whole, T(0));
-    for (std::size_t i = 0; i < inputs; ++i) {
-      const T* w = parameters + i * outputs;
-      const T h = x[i];
-      for (std::size_t o = 0; o < outputs; ++o) z[o] = fused(w[o], h, z[o]);
-    }
+    std::size_t i = 0;
+    for (; i + 8 <= inputs; i += 8) add_inputs<8>(parameters + i * outputs, x + i, outputs, z);
+    for (; i < inputs; ++i) add_inputs<1>(parameters + i * outputs, x + i, outputs, z);
     if (l < layers) activate_vector<T>(plan.activations[l - 1], whole, z, slopes);
     parameters += (inputs + 1) * outputs;
     x = z;

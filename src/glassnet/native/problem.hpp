@@ -66,6 +66,18 @@ template <class T> class PackedTargets {
   }
 };
 
+// One object that is kept from call to call. A call that finds it taken, by another thread, makes its own.
+template <class Object> class Spare {
+  std::atomic<Object*> kept{nullptr};
+
+ public:
+  Spare() = default;
+  Spare(const Spare&) noexcept {}  // whoever holds one can be moved; there is nothing to keep yet
+  ~Spare() { delete kept.load(); }
+  std::unique_ptr<Object> take() { return std::unique_ptr<Object>(kept.exchange(nullptr)); }
+  void keep(std::unique_ptr<Object> object) { delete kept.exchange(object.release()); }
+};
+
 // What a descent must obey.
 struct Descent {
   const Rule& rule;
@@ -98,6 +110,8 @@ template <class T> class Problem {
   Aligned<T> mask;  // 1 for weights, 0 for biases
   Isa isa;
   mutable Crowd crowd;
+  struct Work;
+  mutable Spare<Work> spare;  // of the last single evaluation, which may take less time than making one
 
  public:
   Problem(Shape given, const std::string& isa_name)
@@ -160,14 +174,18 @@ template <class T> class Problem {
   double loss_and_gradient(const T* theta, T* gradient, const Rule& rule, double divisor,
                            int threads) const {
     // Below this many operations a thread takes longer to start than it saves.
-    Work work(*this, threads, 1e6, 0);
-    run_team(int(work.members.size()), [&](int thread, Barrier& barrier) {
+    std::unique_ptr<Work> work = spare.take();
+    if (!work || work->threads != threads) work = std::make_unique<Work>(*this, threads, 1e6, 0);
+    run_team(int(work->members.size()), [&](int thread, Barrier& barrier) {
       FlushSubnormals flush;
-      work.members[thread].evaluate(theta, rule, divisor, barrier, [] { return false; });
+      work->members[thread].evaluate(theta, rule, divisor, barrier, [] { return false; });
     });
-    const Member& me = work.members[0];
+    const Member& me = work->members[0];
+    const double loss = me.loss;
     std::copy_n(me.gradient.data(), n_parameters, gradient);
-    return me.loss;
+    // Where the system gave fewer threads than wanted, the others have fallen behind.
+    if (work->members.size() == 1) spare.keep(std::move(work));
+    return loss;
   }
 
   // Up to `iterations` updates by the rule, each followed by a pass at the new theta. `state` is
@@ -397,8 +415,9 @@ template <class T> class Problem {
   struct Work {
     Side sides[2];
     std::deque<Member> members;
+    const int threads;
 
-    Work(const Problem& problem, int threads, double worthwhile, std::size_t rows) {
+    Work(const Problem& problem, int threads, double worthwhile, std::size_t rows) : threads(threads) {
       const double work = double(problem.shape.samples) *
                           double(problem.kernel_parameters + 10 * problem.panels.back());
       const double most = std::clamp(double(threads), 1.0, double(problem.chunks));

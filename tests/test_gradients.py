@@ -713,3 +713,31 @@ def test_losses_with_settings_pass_in_either_engine(make_data, engine, loss, wid
     check = gn.check_gradients(network, network.initialize(3), X, y, engine=engine)
     assert check.passed, str(check)
     assert check.engine == engine
+
+
+# ---- Penalties ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_penalized_gradient_passes_and_one_without_its_penalty_is_found(engine, reduction, dtype):
+    net = gn.Network((3, 4, 2), hidden="tanh")
+    theta = net.initialize(0, scheme="normal", dtype=dtype)
+    X, y = np.random.RandomState(0).randn(7, 3), [0, 1, 0, 1, 0, 1, 1]
+    settings = {"reduction": reduction, "engine": engine}
+    check = gn.check_gradients(net, theta, X, y, l1=0.3, l2=0.7, **settings)
+    assert check.passed, str(check)
+    assert check.n_checked == net.n_parameters
+    for left_out in ({"l1": 0.3}, {"l2": 0.7}):
+        _, gradient = gn.loss_and_gradient(net, theta, X, y, **left_out, **settings)
+        wrong = gn.check_gradients(net, theta, X, y, l1=0.3, l2=0.7, gradient=gradient, reduction=reduction)
+        assert wrong.n_wrong == 20  # every weight, no bias
+
+
+def test_weight_at_zero_is_a_kink_of_l1():
+    net = gn.Network((2, 2))
+    theta = gn.Parameters(net.sizes, np.array([0.0, 1.0, 1.0, 1.0, 0.0, 0.0]))
+    check = gn.check_gradients(net, theta, [[0.5, -1.0]], [1], l1=0.1)
+    assert [entry.verdict for entry in check.table].count("kink") == 1
+    assert check.table[0].verdict == "kink"
+    assert check.passed

@@ -591,3 +591,51 @@ def test_sweep_in_another_thread_installs_no_handler(handler):
     assert seen == [handler]
     for one, other in zip(results[0].runs, sweep().runs, strict=True):
         assert_same_path(one, other)
+
+
+# ---- Other optimizers, schedules, penalties -------------------------------------------------------
+
+VALUES = {
+    "learning_rate": [0.01, gn.Cosine(0.02, 30)],
+    "clip_norm": [None, 0.1],
+    "clip_value": [None, 0.01],
+    "l1": [0.0, 1e-3],
+    "l2": [0.0, 1e-2],
+    "max_norm": [None, 1.0],
+}
+
+
+@pytest.mark.parametrize("kind", gn.OPTIMIZERS.values(), ids=gn.OPTIMIZERS)
+def test_sweep_varies_any_setting_of_any_optimizer(kind):
+    for name, default in kind().settings().items():
+        if isinstance(default, bool):
+            values = [False, True]
+        else:
+            values = VALUES.get(name) or [default, 0.5 * default or 0.5]
+        result = sweep(grid={name: values}, optimizer=kind(), iterations=5)
+        assert [cell.settings for cell in result.cells] == [{name: value} for value in values]
+        for run, value in zip(result.runs, values, strict=True):
+            assert_same_path(run, train(kind(**{name: value}), iterations=5))
+
+
+@pytest.mark.parametrize("name", ["l1", "l2", "max_norm"])
+def test_sweep_varies_the_penalties(engine, name):
+    result = sweep(grid={name: VALUES[name], "momentum": [0.5]}, iterations=5, engine=engine, l2=1e-4)
+    for run, value in zip(result.runs, VALUES[name], strict=True):
+        settings = {"l2": 1e-4, name: value}
+        assert_same_path(run, train(gn.SGD(momentum=0.5), iterations=5, engine=engine, **settings))
+        assert getattr(run.penalties, name) == value
+    assert not np.array_equal(result.runs[0].losses, result.runs[1].losses)
+
+
+def test_settings_that_are_no_numbers_are_shown_as_they_are_written():
+    grid = {"learning_rate": [0.1, gn.Step(0.1, every=3)], "clip_norm": [None, 1.0], "nesterov": [True]}
+    result = sweep(grid=grid, iterations=3)
+    label = "learning_rate Step(rate=0.1, every=3, factor=0.1), clip_norm None, nesterov True"
+    assert result.cells[2].label == label
+    assert label.split(", clip")[0].split(" ", 1)[1] in str(result)
+    document = json.loads(json.dumps(result.to_dict()))
+    assert document["grid"]["learning_rate"][1] == gn.Step(0.1, every=3).to_dict()
+    assert document["cells"][2]["learning_rate"] == gn.Step(0.1, every=3).to_dict()
+    gn.plots.sweep_heatmap(result)
+    gn.plots.sweep_losses(result)

@@ -35,6 +35,10 @@ def _each(function: Callable[[float], float], values: Rates) -> Rates:
     return np.fromiter(map(function, values.tolist()), np.float64, len(values))
 
 
+def _scaled(rate: float, factor: float) -> float:
+    return float(f"{rate * factor:.12g}")
+
+
 @dataclass(frozen=True, repr=False)
 class Schedule(Settings, ABC):
     """A learning rate for every update: what ``learning_rate=`` takes in place of a number.
@@ -51,7 +55,7 @@ class Schedule(Settings, ABC):
 
     @abstractmethod
     def slower(self, factor: float) -> Schedule:
-        """The same schedule with every rate multiplied by `factor`."""
+        """The same schedule with every rate multiplied by `factor`, in numbers one would write."""
 
     def to_dict(self) -> dict[str, Any]:
         """The name and the settings, as JSON and TOML can hold them.
@@ -84,7 +88,7 @@ class Constant(Schedule):
         return np.full(count, self.rate)
 
     def slower(self, factor: float) -> Schedule:
-        return Constant(self.rate * factor)
+        return Constant(_scaled(self.rate, factor))
 
 
 @dataclass(frozen=True, repr=False)
@@ -105,7 +109,7 @@ class Formula(Schedule):
         """The rates after s finished updates or iterations."""
 
     def slower(self, factor: float) -> Schedule:
-        return replace(self, rate=self.rate * factor)
+        return replace(self, rate=_scaled(self.rate, factor))
 
 
 @dataclass(frozen=True, repr=False)
@@ -208,7 +212,7 @@ class Cosine(Formula):
         return _cosine(self.rate, self.final, np.minimum(s / self.steps, 1.0))
 
     def slower(self, factor: float) -> Schedule:
-        return replace(self, rate=self.rate * factor, final=self.final * factor)
+        return replace(self, rate=_scaled(self.rate, factor), final=_scaled(self.final, factor))
 
 
 def _cosine(start: float | Rates, end: float | Rates, share: Rates) -> Rates:
@@ -381,7 +385,7 @@ class Adaptive(Schedule):
         return np.full(count, self.rate)
 
     def slower(self, factor: float) -> Schedule:
-        return replace(self, rate=self.rate * factor)
+        return replace(self, rate=_scaled(self.rate, factor))
 
 
 SCHEDULES: dict[str, type[Schedule]] = {

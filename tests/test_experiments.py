@@ -722,3 +722,99 @@ def test_every_optimizer_can_be_asked_for(name):
 
 def test_the_top_has_no_key_of_a_section():
     assert not set(TOP) & set(SECTIONS)
+
+
+# ---- Optimizers, schedules and penalties ----------------------------------------------------------
+
+RULES = """
+random_state = 1
+
+[data]
+generator = "circles"
+n_samples = 60
+
+[train]
+optimizer = "adam"
+learning_rate = {schedule = "warm_up", updates = 3, then = {schedule = "cosine", rate = 0.1, steps = 20}}
+epsilon_hat = true
+clip_norm = 1.0
+iterations = 12
+l1 = 1e-4
+l2 = 0.01
+max_norm = 2
+
+[sweep.rules]
+learning_rate = [0.1, {schedule = "step", rate = 0.1, every = 4}]
+epsilon_hat = [false, true]
+l2 = [0, 0.1]
+iterations = 4
+"""
+
+
+@pytest.fixture
+def rules(tmp_path):
+    path = tmp_path / "rules.toml"
+    path.write_text(RULES)
+    return path
+
+
+def test_a_file_names_any_optimizer_with_schedule_and_penalties(rules, tmp_path):
+    experiment = find_experiment(str(rules))
+    run = run_experiment(experiment, tmp_path / "r", **QUICK).run
+    schedule = gn.WarmUp(gn.Cosine(0.1, 20), updates=3)
+    assert run.optimizer == gn.Adam(schedule, epsilon_hat=True, clip_norm=1.0)
+    assert run.penalties == gn.Penalties(l1=1e-4, l2=0.01, max_norm=2)
+    again = find_experiment(str(tmp_path / "r" / "experiment.toml"))
+    assert again.optimizer() == run.optimizer
+    assert dict(again.sweeps) == dict(experiment.sweeps)
+    assert np.array_equal(run_experiment(again, tmp_path / "s", **QUICK).run.losses, run.losses)
+
+
+def test_grids_hold_schedules_flags_and_penalties(rules, tmp_path):
+    experiment = find_experiment(str(rules))
+    (result,) = run_sweeps(experiment, tmp_path / "r", ["rules"], pictures=False).values()
+    assert len(result.cells) == 8
+    assert result.grid["learning_rate"] == (0.1, gn.Step(0.1, every=4))
+    run = result.cells[-1].run
+    assert run.optimizer == gn.Adam(gn.Step(0.1, every=4), epsilon_hat=True, clip_norm=1.0)
+    assert run.penalties == gn.Penalties(l1=1e-4, l2=0.1, max_norm=2)
+    again = find_experiment(str(tmp_path / "r" / "experiment.toml"))
+    assert dict(again.sweeps) == dict(experiment.sweeps)
+
+
+def test_a_schedules_setting_can_be_laid_over_the_file(rules):
+    experiment = find_experiment(str(rules), overrides(train__learning_rate__updates=5))
+    assert experiment.optimizer().learning_rate.updates == 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        (
+            "learning_rate = true",
+            InputTypeError,
+            'expected a number, or a schedule such as {schedule = "co',
+        ),
+        ('learning_rate = {schedule = "cosin"}', InputError, "Did you mean 'cosine'"),
+        ('learning_rate = {schedule = "cosine", rate = 0.1}', InputError, "lacks steps"),
+        ("nesterov = 1", InputTypeError, "expected true or false"),
+        ("l2 = -1", InputError, r"train\.l2 in .*own\.toml: l2 is -1"),
+        ("max_norm = 0", InputError, r"train\.max_norm in .*own\.toml: max_norm is 0"),
+        ("clip_norm = 0", InputError, "clip_norm is 0"),
+    ],
+)
+def test_a_rule_that_cannot_be_used_is_refused_with_its_place(tmp_path, settings, error, message):
+    path = tmp_path / "own.toml"
+    path.write_text(f'[data]\ngenerator = "circles"\n[train]\n{settings}\n')
+    with pytest.raises(error, match=message):
+        find_experiment(str(path))
+
+
+def test_another_optimizer_from_outside_leaves_behind_what_it_lacks():
+    experiment = small(train__optimizer="adam")
+    assert experiment.optimizer() == gn.Adam(1e-4)
+    assert dict(experiment.sweeps["sensible"]).keys() == {"learning_rate", "iterations"}
+    kept = small(train__optimizer="rmsprop")
+    assert kept.optimizer() == gn.RMSprop(1e-4, momentum=0.5)
+    with pytest.raises(InputError, match=r"--train__momentum.*'momentum'"):
+        small(train__optimizer="adam", train__momentum=0.3)

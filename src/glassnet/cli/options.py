@@ -73,6 +73,12 @@ def _activations() -> Sequence[str]:
     return list(ACTIVATIONS)
 
 
+def _optimizers() -> Sequence[str]:
+    from glassnet.optimizers import OPTIMIZERS
+
+    return list(OPTIMIZERS)
+
+
 def _engines() -> Sequence[str]:
     from glassnet.engine import ENGINES
 
@@ -120,8 +126,14 @@ _NETWORK = {
 }
 _TRAIN = {
     "--iterations": ("train.iterations", int, "N", "Updates, each by all training samples."),
+    "--optimizer": ("train.optimizer", str, "NAME", "{names}."),
     "--learning-rate": ("train.learning_rate", float, "RATE", "The size of a step."),
-    "--momentum": ("train.momentum", float, "SHARE", "Share of the last step that the next one keeps."),
+    "--momentum": (
+        "train.momentum",
+        float,
+        "SHARE",
+        "For sgd: share of the last step that the next one keeps.",
+    ),
     "--axes": (
         "pictures.axes",
         names_between_commas,
@@ -136,6 +148,7 @@ _COMPUTE = {
 }
 _REGISTRIES = {
     "--activation": _activations,
+    "--optimizer": _optimizers,
     "--engine": _engines,
     "--dtype": _floats,
     "--task": _tasks,

@@ -98,7 +98,7 @@ def constrain(theta: Array, sizes: Sequence[int], max_norm: float) -> Array:
     for n_in, n_out in pairwise(sizes):
         W = theta[start : start + n_in * n_out].reshape(n_in, n_out)
         lengths = np.sqrt(np.sum(np.square(W, dtype=np.float64), axis=0))
-        scale = np.where(lengths > max_norm, max_norm / np.maximum(lengths, max_norm), 1.0)
+        scale = max_norm / np.maximum(lengths, max_norm)
         W *= scale.astype(theta.dtype)
         start += (n_in + 1) * n_out
     return theta

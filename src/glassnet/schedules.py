@@ -257,7 +257,6 @@ class OneCycle(Formula):
     def after(self, s: Rates) -> Rates:
         first = self.rate / self.div_factor
         top, end = self.pct_start * self.steps - 1.0, self.steps - 1.0
-        s = np.minimum(s, end)
         # Either way may be shorter than one update, and is then not gone.
         up = _cosine(first, self.rate, np.clip(s / top, 0.0, 1.0) if top > 0 else np.ones_like(s))
         down = (s - top) / (end - top) if end > top else np.ones_like(s)

@@ -86,16 +86,32 @@ template <class T> class Batches {
   // is not finite, ends the call: the outcome says so, and theta is what the epoch began with.
   Outcome train(T* theta, T* state, T* good, double* losses, std::size_t epochs, const Epochs& how,
                 Position& position, int threads) const {
-    Work work(*this, how, crowd.allow(threads));
+    threads = crowd.allow(threads);
+    Work work(*this, how, threads);
     Outcome outcome;
-    Course course{theta, state, good, losses, epochs, how, position, outcome};
     const auto began = std::chrono::steady_clock::now();
-    const double yielded = run_team(int(work.members.size()), [&](int thread, Barrier& barrier) {
-      FlushSubnormals flush;
-      // As many as the system gave, which may be fewer than wanted.
-      share(work, std::size_t(thread), std::size_t(barrier.members));
-      follow(course, work, std::size_t(thread), barrier);
-    });
+    double yielded = 0;
+    if (work.members.size() == 1 && threads > 1 && how.key && epochs > 1 && shape.samples >= 4096) {
+      Ahead ahead(shape.samples);
+      Course course{theta, state, good, losses, epochs, how, position, outcome, nullptr};
+      run_team(2, [&](int thread, Barrier& barrier) {
+        if (thread == 1) return ahead.serve(how.order, how.key, *how.used);
+        FlushSubnormals flush;
+        if (barrier.members > 1) course.ahead = &ahead;
+        Barrier own;
+        share(work, 0, 1);
+        follow(course, work, 0, own);
+        ahead.end();
+      });
+    } else {
+      Course course{theta, state, good, losses, epochs, how, position, outcome, nullptr};
+      yielded = run_team(int(work.members.size()), [&](int thread, Barrier& barrier) {
+        FlushSubnormals flush;
+        // As many as the system gave, which may be fewer than wanted.
+        share(work, std::size_t(thread), std::size_t(barrier.members));
+        follow(course, work, std::size_t(thread), barrier);
+      });
+    }
     using Seconds = std::chrono::duration<double>;
     crowd.report(int(work.members.size()), Seconds(std::chrono::steady_clock::now() - began).count(), yielded);
     return outcome;
@@ -110,6 +126,7 @@ template <class T> class Batches {
     const Epochs& how;
     Position& position;
     Outcome& outcome;
+    Ahead* ahead;  // null where the next order is drawn when it is due
   };
 
   struct Rows {
@@ -239,7 +256,7 @@ template <class T> class Batches {
     if (thread == 0) work.leave = course.epochs == 0;
     for (std::size_t l = 1; l <= layers; ++l) me.layers[l] = course.theta + offsets[l];
     if (pair) me.layers[layers] = me.pair.data();
-    if (thread == 0 && row == 0) begin_epoch(course);
+    if (thread == 0 && row == 0) begin_epoch(course, 0);
     barrier.wait();
     while (!work.leave.load(std::memory_order_relaxed)) {
       const std::size_t rows = std::min(how.batch, n - row);
@@ -306,15 +323,19 @@ template <class T> class Batches {
         }
       }
       row = 0, sum = 0, ++epoch;
-      if (thread == 0 && !work.leave.load(std::memory_order_relaxed)) begin_epoch(course);
+      if (thread == 0 && !work.leave.load(std::memory_order_relaxed)) begin_epoch(course, epoch);
       barrier.wait();
     }
     if (thread == 0 && !course.outcome.diverged) course.position = {std::int64_t(row), t, sum};
   }
 
-  void begin_epoch(Course& course) const {
+  void begin_epoch(Course& course, std::size_t epoch) const {
+    const Epochs& how = course.how;
     std::copy_n(course.theta, n_parameters, course.good);
-    if (course.how.key) MersenneTwister(course.how.key, *course.how.used).shuffle(course.how.order, shape.samples);
+    if (!how.key) return;
+    if (!course.ahead || !course.ahead->take(how.order, how.key, *how.used))
+      MersenneTwister(how.key, *how.used).shuffle(how.order, shape.samples);
+    if (course.ahead && epoch + 1 < course.epochs) course.ahead->ask();
   }
 
   // Back to where the epoch began.

@@ -2,8 +2,13 @@
 // Nishimura (1998), and the order that its shuffle of a vector draws from it.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <thread>
+#include <utility>
+#include <vector>
 
 namespace glassnet {
 
@@ -64,6 +69,61 @@ class MersenneTwister {
       used = at;
       if (i <= mask >> 1) mask >>= 1;
     }
+  }
+};
+
+// Draws the next epoch's order on a thread that has nothing else to do, while this epoch's is in use.
+// Whoever comes first draws: a thread that lacks a core holds nobody up.
+class Ahead {
+  std::vector<std::uint32_t> order;
+  std::uint32_t key[624];
+  std::int64_t used = 0;
+  // The caller's own: the orders asked for, and whether the last of them is still to be taken.
+  std::size_t wanted = 0;
+  bool pending = false;
+  std::atomic<std::size_t> asked{0}, begun{0}, drawn{0};
+  static constexpr std::size_t OVER = std::size_t(-1);
+
+ public:
+  explicit Ahead(std::size_t n) : order(n) {}
+
+  // The helper's whole work; `from` and `from_key` change only while no order is being drawn.
+  void serve(const std::uint32_t* from, const std::uint32_t* from_key, const std::int64_t& from_used) {
+    for (std::size_t done = 0;;) {
+      asked.wait(done);
+      const std::size_t number = asked.load();
+      if (number == OVER) return;
+      std::size_t expected = number - 1;
+      if (begun.compare_exchange_strong(expected, number)) {
+        std::copy_n(from, order.size(), order.data());
+        std::copy_n(from_key, 624, key);
+        used = from_used;
+        MersenneTwister(key, used).shuffle(order.data(), order.size());
+        drawn.store(number, std::memory_order_release);
+      }
+      done = number;
+    }
+  }
+  void ask() {
+    pending = true;
+    asked.store(++wanted);
+    asked.notify_one();
+  }
+  void end() {
+    asked.store(OVER);
+    asked.notify_one();
+  }
+  // Puts the order asked for into `to`. False where none was, or the helper has not begun it: then the
+  // caller is to draw.
+  bool take(std::uint32_t* to, std::uint32_t* to_key, std::int64_t& to_used) {
+    if (!std::exchange(pending, false)) return false;
+    std::size_t expected = wanted - 1;
+    if (begun.compare_exchange_strong(expected, wanted)) return false;
+    while (drawn.load(std::memory_order_acquire) != wanted) std::this_thread::yield();
+    std::copy_n(order.data(), order.size(), to);
+    std::copy_n(key, 624, to_key);
+    to_used = used;
+    return true;
   }
 };
 

@@ -22,7 +22,7 @@ PACKAGE = Path(gn.__file__).parent
 HOUSE = {
     0: ["errors"],
     1: ["special", "activations", "losses", "arrays", "ranges", "cores", "files"],
-    2: ["reference", "native", "schedules", "penalties", "optimizers"],
+    2: ["reference", "native", "schedules", "penalties", "dropout", "optimizers"],
     3: ["network"],
     4: ["engine", "batches"],
     5: [

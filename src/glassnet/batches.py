@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from glassnet import native, penalties, reference
 from glassnet.activations import Array
 from glassnet.arrays import as_count
 from glassnet.cores import thread_count
+from glassnet.dropout import Masks, as_dropout
 from glassnet.engine import Data, cast, check_data, numpy_pass, numpy_update, packed, target_rows
 from glassnet.errors import InputError
 from glassnet.network import Network, Parameters
@@ -82,7 +84,9 @@ class Batches(ABC):
         dtype: np.dtype[Any],
         reduction: str,
         batch_size: int,
+        dropout: tuple[float, ...],
     ) -> None:
+        self.dropout = dropout
         self.network, self.n_samples, self.dtype = network, n_samples, dtype
         self.reduction, self.batch_size = reduction, min(batch_size, n_samples)
         self.penalties = Penalties()
@@ -116,6 +120,14 @@ class Batches(ABC):
         sums = (data.X.sum(dtype=np.float64), data.y.sum(dtype=np.float64))
         self.fingerprint = (float(self.n_samples), *map(float, sums))
 
+    def _masks(self, dropout_seed: int | None, first_update: int) -> Masks | None:
+        """Those of the first update; None where no unit is dropped."""
+        if not any(self.dropout):
+            return None
+        if dropout_seed is None:
+            raise InputError("These batches drop units: train takes dropout_seed, such as dropout_seed=0.")
+        return Masks(dropout_seed, first_update)
+
     def begin(self, random: RandomState | None, limit: float) -> Cursor:
         """The place before the first epoch; None takes the samples as they come, every epoch."""
         order = None if random is None else np.arange(self.n_samples, dtype=np.uint32)
@@ -135,6 +147,7 @@ class Batches(ABC):
         first_update: int,
         stop: NDArray[np.uint8],
         seconds: float,
+        dropout_seed: int | None = None,
     ) -> Stretch:
         """Up to ``len(losses)`` epochs from where `cursor` stands; arrays and cursor are changed in place.
 
@@ -142,7 +155,8 @@ class Batches(ABC):
         (one for each update, or one for all) are used up. An epoch's entry in `losses` is the mean of
         its batches' losses, weighted by their samples. `good` keeps the parameters that the present
         epoch began with: where a loss blows up or a parameter is no longer finite, `flat` returns to
-        them.
+        them. With dropout, update number t draws the `Masks` of that number from `dropout_seed`, which
+        it needs.
         """
 
 
@@ -160,14 +174,15 @@ class NumpyBatches(Batches):
         dtype: np.dtype[Any],
         reduction: str,
         batch_size: int,
+        dropout: tuple[float, ...],
     ) -> None:
-        super().__init__(network, len(X), dtype, reduction, batch_size)
+        super().__init__(network, len(X), dtype, reduction, batch_size, dropout)
         self._X = cast(X, dtype, "X")
         self._y = y if y.ndim == 1 else cast(y, dtype, "y")
         self._w = None if w is None else cast(w, dtype, "sample_weight")
         self._is_weight = penalties.weight_mask(network.sizes)
 
-    def _batch(self, cursor: Cursor, flat: Array) -> tuple[int, float, Array]:
+    def _batch(self, cursor: Cursor, flat: Array, masks: Masks | None) -> tuple[int, float, Array]:
         """The samples, the loss and the gradient of the batch at the cursor."""
         rows: Any = slice(cursor.row, min(cursor.row + self.batch_size, self.n_samples))
         if cursor.order is not None:
@@ -178,9 +193,12 @@ class NumpyBatches(Batches):
         if self.reduction == "mean":
             # A batch whose samples all have weight 0 has the loss 0.
             divisor = float(len(X)) if w is None else float(w.sum(dtype=np.float64)) or 1.0
+        drawn = None
+        if masks is not None:
+            drawn = masks.draw(self.network.sizes, self.dropout, len(X), self.dtype)
         return (
             len(X),
-            *numpy_pass(self.network, X, Y, w, flat, divisor, self.penalties, self._is_weight),
+            *numpy_pass(self.network, X, Y, w, flat, divisor, self.penalties, self._is_weight, drawn),
         )
 
     def train(
@@ -196,7 +214,9 @@ class NumpyBatches(Batches):
         first_update: int,
         stop: NDArray[np.uint8],
         seconds: float,
+        dropout_seed: int | None = None,
     ) -> Stretch:
+        masks = self._masks(dropout_seed, first_update)
         end = time.monotonic() + seconds
         epochs = updates = 0
         while epochs < len(losses) and (len(rates) == 1 or updates < len(rates)):
@@ -206,7 +226,7 @@ class NumpyBatches(Batches):
                 good[:] = flat
                 if cursor.random is not None:
                     cursor.random.shuffle(cursor.order)  # type: ignore[arg-type]  # both or neither
-            samples, loss, gradient = self._batch(cursor, flat)
+            samples, loss, gradient = self._batch(cursor, flat, masks and masks.after(updates))
             if not loss <= cursor.limit:
                 flat[:] = good
                 return Stretch(epochs, updates, diverged=True)
@@ -246,13 +266,14 @@ class NativeBatches(Batches):
         dtype: np.dtype[Any],
         reduction: str,
         batch_size: int,
+        dropout: tuple[float, ...],
         threads: int,
     ) -> None:
-        super().__init__(network, len(X), dtype, reduction, batch_size)
+        super().__init__(network, len(X), dtype, reduction, batch_size, dropout)
         assert native.module is not None
         self.threads = threads
         kind = native.module.Batches32 if dtype == np.float32 else native.module.Batches64
-        self._batches = packed(kind, network, X, y, w, dtype)
+        self._batches = packed(kind, network, X, y, w, dtype, dropout)
         self.isa: str = self._batches.isa
 
     def train(
@@ -268,7 +289,9 @@ class NativeBatches(Batches):
         first_update: int,
         stop: NDArray[np.uint8],
         seconds: float,
+        dropout_seed: int | None = None,
     ) -> Stretch:
+        masks = self._masks(dropout_seed, first_update)
         random, key, used = cursor.random, None, np.zeros(1, np.int64)
         state_of_random: Any = None
         if random is not None:
@@ -301,6 +324,7 @@ class NativeBatches(Batches):
             stop,
             seconds,
             self.threads,
+            0 if masks is None else masks.seed,
         )
         if random is not None and key is not None:
             state_of_random["state"]["pos"] = int(used[0])
@@ -323,6 +347,7 @@ def prepare_batches(
     l1: float = 0.0,
     l2: float = 0.0,
     max_norm: float | None = None,
+    dropout: float | Sequence[float] = 0.0,
 ) -> Batches:
     """Check a network's data once and keep them by sample, for training on batches.
 
@@ -338,7 +363,8 @@ def prepare_batches(
     if n > _MOST_SAMPLES:
         raise InputError(f"X has {n} samples; batches are drawn from at most {_MOST_SAMPLES}.")
     batches: Batches
-    kept = (network, data.X, data.y, data.weights, data.dtype, reduction, batch_size)
+    dropped = as_dropout(dropout, len(network.hidden))
+    kept = (network, data.X, data.y, data.weights, data.dtype, reduction, batch_size, dropped)
     batches = NativeBatches(*kept, count) if data.engine == "native" else NumpyBatches(*kept)
     batches.engine_reason = data.reason
     batches.penalties = penalized

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from glassnet.activations import ACTIVATIONS, Activation
 from glassnet.arrays import FLOATS
 from glassnet.batches import Cursor
+from glassnet.dropout import as_dropout
 from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.losses import Loss
 from glassnet.network import Network, Parameters
@@ -74,6 +75,8 @@ def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any
         "updates": run.updates,
         "penalties": asdict(run.penalties),
         "batch_size": run.batch_size,
+        "dropout": list(run.dropout),
+        "dropout_seed": run.dropout_seed,
         "extra": dict(run.extra if extra is None else extra),
     }
     arrays: dict[str, NDArray[Any]] = {
@@ -142,6 +145,10 @@ def load(
         batch_size = document["batch_size"]
         lead = 1 if batch_size is None else 0
         _check(len(history) == document["iterations"] + lead, "the losses are not one for each iteration")
+        dropout, seed = as_dropout(document["dropout"], len(network.hidden)), document["dropout_seed"]
+        _check(
+            (type(seed) is int and 0 <= seed < 2**64) if any(dropout) else seed is None, "no seed of masks"
+        )
         _check(document["status"] in STATUSES, f"the status {document['status']!r} is unknown")
         return TrainingRun(
             network=network,
@@ -161,6 +168,8 @@ def load(
             penalties=Penalties(**document["penalties"]),
             heard=heard,
             batch_size=batch_size,
+            dropout=dropout,
+            dropout_seed=seed,
             cursor=None if batch_size is None else _cursor(document["cursor"], arrays),
         )
     except (KeyError, TypeError, InputError) as error:

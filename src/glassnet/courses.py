@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from glassnet.activations import Array
 from glassnet.batches import Batches, Cursor
+from glassnet.dropout import Masks
 from glassnet.engine import Problem
 from glassnet.optimizers import Optimizer
 from glassnet.pace import AHEAD, Pace, advance
@@ -50,17 +51,28 @@ class FullBatch(Course):
         optimizer: Optimizer,
         pace: Pace,
         limit: float,
+        masks: Masks | None,
     ) -> None:
         super().__init__(flat, state, optimizer, pace)
         self._problem, self._gradient, self._limit = problem, gradient, limit
+        self._masks = masks  # that gave the gradient
 
     def advance(
         self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
     ) -> tuple[int, bool]:
         arrays = self.flat, self.state, self._gradient
         descent = advance(
-            self._problem, self.optimizer, self.pace, arrays, losses, self._limit, stop, seconds
+            self._problem,
+            self.optimizer,
+            self.pace,
+            arrays,
+            losses,
+            self._limit,
+            stop,
+            seconds,
+            self._masks,
         )
+        self._masks = self._masks and self._masks.after(descent.updates)
         return descent.updates, descent.diverged
 
 
@@ -77,9 +89,10 @@ class Epochs(Course):
         cursor: Cursor,
         optimizer: Optimizer,
         pace: Pace,
+        dropout_seed: int | None,
     ) -> None:
         super().__init__(flat, state, optimizer, pace)
-        self._batches, self.cursor = batches, cursor
+        self._batches, self.cursor, self._seed = batches, cursor, dropout_seed
         self._good = flat.copy()
 
     def advance(
@@ -98,6 +111,7 @@ class Epochs(Course):
             rates=self.pace.rates(AHEAD),
             stop=stop,
             seconds=seconds,
+            dropout_seed=self._seed,
             **told,
         )
         self.pace.made(stretch.updates)

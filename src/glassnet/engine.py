@@ -6,7 +6,7 @@ import copy
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -17,6 +17,7 @@ from glassnet import native, penalties, reference
 from glassnet.activations import ACTIVATIONS, Array
 from glassnet.arrays import as_dtype, as_matrix, as_target, as_vector, check_finite
 from glassnet.cores import thread_count
+from glassnet.dropout import Masks, as_dropout
 from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import SGD, Optimizer
@@ -41,8 +42,9 @@ class Problem(ABC):
     """A network with its data, checked and packed: what solvers and loops of one's own call.
 
     Attributes: `network`, `n_samples`, `dtype`, `reduction`, `engine` ("native" or "numpy"),
-    `engine_reason` (why that one), `threads`, `penalties`, and `baseline`, the loss where the output
-    layer's Z is 0 everywhere, which is what a network that knows nothing pays.
+    `engine_reason` (why that one), `threads`, `penalties`, `dropout` (p of each hidden layer), and
+    `baseline`, the loss where the output layer's Z is 0 everywhere, which is what a network that knows
+    nothing pays.
     """
 
     engine: str
@@ -56,12 +58,14 @@ class Problem(ABC):
         dtype: np.dtype[Any],
         reduction: str,
         weight_sum: float,
+        dropout: tuple[float, ...],
     ) -> None:
         self.network = network
         self.n_samples = n_samples
         self.dtype = dtype
         self.reduction = reduction
         self.divisor = weight_sum if reduction == "mean" else 1.0
+        self.dropout = dropout
         self.baseline = 0.0
         self.engine_reason = ""
 
@@ -80,8 +84,11 @@ class Problem(ABC):
         return other
 
     @abstractmethod
-    def loss_and_gradient(self, flat: Array) -> tuple[float, Array]:
-        """The reduced loss with its penalties, and the gradient, at flat parameters of this dtype."""
+    def loss_and_gradient(self, flat: Array, masks: Masks | None = None) -> tuple[float, Array]:
+        """The reduced loss with its penalties, and the gradient, at flat parameters of this dtype.
+
+        With `masks` those of a training pass, which drops hidden units where there is dropout.
+        """
 
     @abstractmethod
     def descend(
@@ -97,6 +104,7 @@ class Problem(ABC):
         limit: float,
         stop: NDArray[np.uint8],
         seconds: float,
+        masks: Masks | None = None,
     ) -> Descent:
         """Up to ``len(losses)`` updates by the optimizer, all arrays changed in place.
 
@@ -108,7 +116,17 @@ class Problem(ABC):
         followed by one pass at the new point, whose loss goes into `losses`. The call returns early
         when `seconds` are over or ``stop[0]`` is set, after an update that is whole. When a loss is
         above `limit` or not finite, `flat` and `state` return to what they were before that update.
+
+        With dropout, passes are training passes: `masks` are those of the pass that gave `gradient` on
+        entry, and each pass takes the next number. Raises InputError where they are missing.
         """
+
+    def _check_masks(self, masks: Masks | None) -> None:
+        if masks is None and any(self.dropout):
+            raise InputError(
+                "This problem drops units: descend takes the masks of the pass that gave the gradient, "
+                "such as masks=Masks(seed=0, number=1), which loss_and_gradient takes too."
+            )
 
 
 class NumpyProblem(Problem):
@@ -124,17 +142,21 @@ class NumpyProblem(Problem):
         w: NDArray[Any] | None,
         dtype: np.dtype[Any],
         reduction: str,
+        dropout: tuple[float, ...],
     ) -> None:
-        super().__init__(network, len(X), dtype, reduction, len(X) if w is None else float(w.sum()))
+        weight_sum = len(X) if w is None else float(w.sum())
+        super().__init__(network, len(X), dtype, reduction, weight_sum, dropout)
         self._X = cast(X, dtype, "X")
         self._Y = target_rows(y, network.sizes[-1], dtype) if y.ndim == 1 else cast(y, dtype, "y")
         self._w = None if w is None else cast(w, dtype, "sample_weight")
         self._is_weight = penalties.weight_mask(network.sizes)
 
-    def loss_and_gradient(self, flat: Array) -> tuple[float, Array]:
-        return numpy_pass(
-            self.network, self._X, self._Y, self._w, flat, self.divisor, self.penalties, self._is_weight
-        )
+    def loss_and_gradient(self, flat: Array, masks: Masks | None = None) -> tuple[float, Array]:
+        drawn = None
+        if masks is not None and any(self.dropout):
+            drawn = masks.draw(self.network.sizes, self.dropout, self.n_samples, self.dtype)
+        data = self._X, self._Y, self._w
+        return numpy_pass(self.network, *data, flat, self.divisor, self.penalties, self._is_weight, drawn)
 
     def descend(
         self,
@@ -149,7 +171,9 @@ class NumpyProblem(Problem):
         limit: float,
         stop: NDArray[np.uint8],
         seconds: float,
+        masks: Masks | None = None,
     ) -> Descent:
+        self._check_masks(masks)
         end = time.monotonic() + seconds
         for k in range(len(losses)):
             rate = float(rates[min(k, len(rates) - 1)])
@@ -162,7 +186,7 @@ class NumpyProblem(Problem):
                 first_update + k,
                 rate,
             )
-            loss, g = self.loss_and_gradient(theta)
+            loss, g = self.loss_and_gradient(theta, masks and masks.after(k + 1))
             if not loss <= limit:
                 return Descent(k, diverged=True)
             flat[:], state[:], gradient[:], losses[k] = theta, kept, g, loss
@@ -180,13 +204,14 @@ def numpy_pass(
     divisor: float,
     penalized: Penalties,
     is_weight: penalties.Mask,
+    masks: Sequence[Array | None] | None = None,
 ) -> tuple[float, Array]:
     """The loss over `divisor` with its penalties, and its gradient, by the reference."""
     theta = Parameters(network.sizes, flat)
     # A blown-up network is found by its loss; NumPy's own warnings would only say it twice.
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         loss, weights, biases = reference.compute_gradients(
-            X, Y, theta.weights, theta.biases, network.hidden, network.loss, w
+            X, Y, theta.weights, theta.biases, network.hidden, network.loss, w, masks
         )
         parts = [part.ravel() for pair in zip(weights, biases, strict=True) for part in pair]
         gradient = np.concatenate(parts).astype(flat.dtype, copy=False)
@@ -240,13 +265,15 @@ class NativeProblem(Problem):
         w: NDArray[Any] | None,
         dtype: np.dtype[Any],
         reduction: str,
+        dropout: tuple[float, ...],
         threads: int,
     ) -> None:
-        super().__init__(network, len(X), dtype, reduction, len(X) if w is None else float(w.sum()))
+        weight_sum = len(X) if w is None else float(w.sum())
+        super().__init__(network, len(X), dtype, reduction, weight_sum, dropout)
         assert native.module is not None
         self.threads = threads
         kind = native.module.Problem32 if dtype == np.float32 else native.module.Problem64
-        self._problem = packed(kind, network, X, y, w, dtype)
+        self._problem = packed(kind, network, X, y, w, dtype, dropout)
         self.isa: str = self._problem.isa
         self._rule: tuple[Penalties, Any] = self.penalties, native_rule(SGD(), self.penalties)
 
@@ -255,13 +282,14 @@ class NativeProblem(Problem):
         other.threads = thread_count(threads)
         return other
 
-    def loss_and_gradient(self, flat: Array) -> tuple[float, Array]:
+    def loss_and_gradient(self, flat: Array, masks: Masks | None = None) -> tuple[float, Array]:
         gradient = np.empty_like(flat)
         penalized, rule = self._rule
         if penalized is not self.penalties:
             rule = native_rule(SGD(), self.penalties)
             self._rule = self.penalties, rule
-        return self._problem.loss_and_gradient(flat, gradient, rule, self.divisor, self.threads), gradient
+        told = flat, gradient, rule, self.divisor, self.threads
+        return self._problem.loss_and_gradient(*told, *_drawn(masks)), gradient
 
     def descend(
         self,
@@ -276,7 +304,9 @@ class NativeProblem(Problem):
         limit: float,
         stop: NDArray[np.uint8],
         seconds: float,
+        masks: Masks | None = None,
     ) -> Descent:
+        self._check_masks(masks)
         updates, diverged = self._problem.descend(
             flat,
             state,
@@ -290,8 +320,14 @@ class NativeProblem(Problem):
             stop,
             seconds,
             self.threads,
+            *_drawn(masks),
         )
         return Descent(updates, diverged)
+
+
+def _drawn(masks: Masks | None) -> tuple[int, int]:
+    """The native engine's seed and number of the mask; number 0 is a pass without."""
+    return (0, 0) if masks is None else (masks.seed, masks.number)
 
 
 def packed(
@@ -301,6 +337,7 @@ def packed(
     y: NDArray[Any],
     w: NDArray[Any] | None,
     dtype: np.dtype[Any],
+    dropout: tuple[float, ...] = (),
 ) -> Any:
     """A native Problem or Batches that holds these data in its own order."""
     made = kind(
@@ -312,6 +349,7 @@ def packed(
         weighted=w is not None,
         isa=os.environ.get("GLASSNET_ISA", ""),
         loss_setting=next(iter(network.loss.settings.values()), 0.0),
+        dropout=dropout,
     )
     for rows in row_blocks(len(X)):
         start = rows.start
@@ -382,11 +420,13 @@ def prepare(
     l1: float = 0.0,
     l2: float = 0.0,
     max_norm: float | None = None,
+    dropout: float | Sequence[float] = 0.0,
 ) -> Problem:
     """Check a network's data once and pack them for an engine.
 
     X is (n, inputs); y is as the design of the loss asks: class numbers (n,) or rows. l1, l2 and
-    max_norm are `Penalties`. Nothing that is passed in is changed. Raises InputError or
+    max_norm are `Penalties`; dropout is the probability of dropping a hidden unit in a training pass,
+    or one for each hidden layer. Nothing that is passed in is changed. Raises InputError or
     InputTypeError for data that cannot be used, saying which row and column, and EngineError for an
     engine that cannot.
     """
@@ -394,7 +434,8 @@ def prepare(
     count = thread_count(threads)
     data = check_data(network, X, y, dtype, reduction, sample_weight, engine)
     problem: Problem
-    packed = (network, data.X, data.y, data.weights, data.dtype, reduction)
+    dropped = as_dropout(dropout, len(network.hidden))
+    packed = (network, data.X, data.y, data.weights, data.dtype, reduction, dropped)
     problem = NativeProblem(*packed, count) if data.engine == "native" else NumpyProblem(*packed)
     problem.engine_reason = data.reason
     problem.penalties = penalized

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.activations import Array
+from glassnet.dropout import Masks
 from glassnet.engine import Descent, Problem
 from glassnet.optimizers import Optimizer
 from glassnet.schedules import Adaptive, Constant, Heard, Schedule
@@ -96,6 +97,7 @@ def advance(
     limit: float,
     stop: NDArray[np.uint8],
     seconds: float,
+    masks: Masks | None = None,
 ) -> Descent:
     """The next updates by their rates, up to one for each place in `losses`; see `Problem.descend`."""
     rates = pace.rates(len(losses))
@@ -103,6 +105,7 @@ def advance(
         losses = losses[: len(rates)]
     before = [array.copy() for array in arrays] if pace.listens else []
     told: Any = {"optimizer": optimizer, "rates": rates, "first_update": pace.updates + 1, "limit": limit}
+    told["masks"] = masks
     descent = problem.descend(*arrays, losses, **told, stop=stop, seconds=seconds)
     turn = pace.listen(losses[: descent.updates])
     if turn is not None and (turn < descent.updates or descent.diverged):

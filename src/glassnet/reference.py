@@ -12,6 +12,7 @@ X          (N, d)          the input
 W, b       (m, k), (k,)    a layer's weights and biases, from m inputs to k outputs
 Z          (N, k)          a layer's pre-activation,  Z = H_before @ W + b
 H          (N, k)          a hidden layer's output,   H = sigma(Z); the first H_before is X
+M          (N, k)          where units are dropped, 0 or 1/(1 - p), and H = sigma(Z) * M
 Y_hat, Y   (N, C)          the output layer's output, Y_hat = link(Z), and its target
 J          a number        the loss, summed over the samples
 delta      (N, k)          dJ/dZ, a layer's error
@@ -35,9 +36,10 @@ def pre_activation(H_before: Array, W: Array, b: Array) -> Array:
     return Z
 
 
-def hidden_activations(Z: Array, sigma: Activation) -> Array:
-    """H = sigma(Z)."""
-    return sigma.value(Z)
+def hidden_activations(Z: Array, sigma: Activation, M: Array | None = None) -> Array:
+    """H = sigma(Z), times M where units are dropped."""
+    H = sigma.value(Z)
+    return H if M is None else H * M
 
 
 def output_activations(Z: Array, output: Output) -> Array:
@@ -46,13 +48,20 @@ def output_activations(Z: Array, output: Output) -> Array:
 
 
 def forward_propagation(
-    X: Array, weights: Sequence[Array], biases: Sequence[Array], hidden: Sequence[Activation]
+    X: Array,
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+    hidden: Sequence[Activation],
+    masks: Sequence[Array | None] | None = None,
 ) -> tuple[list[Array], list[Array]]:
-    """Every layer's Z, and the input of every layer: [X, H_1, ..., H_(L-1)]."""
+    """Every layer's Z, and the input of every layer: [X, H_1, ..., H_(L-1)].
+
+    `masks` holds each hidden layer's M, or None for a layer that is whole.
+    """
     Zs, Hs = [], [X]
-    for W, b, sigma in zip(weights, biases, hidden, strict=False):
-        Zs.append(pre_activation(Hs[-1], W, b))
-        Hs.append(hidden_activations(Zs[-1], sigma))
+    for layer, sigma in enumerate(hidden):
+        Zs.append(pre_activation(Hs[-1], weights[layer], biases[layer]))
+        Hs.append(hidden_activations(Zs[-1], sigma, masks[layer] if masks else None))
     Zs.append(pre_activation(Hs[-1], weights[-1], biases[-1]))
     return Zs, Hs
 
@@ -87,10 +96,15 @@ def bias_gradient(delta: Array) -> Array:
     return gradient
 
 
-def hidden_error(delta_next: Array, W_next: Array, Z: Array, H: Array, sigma: Activation) -> Array:
-    """delta = dJ/dZ = (delta_next W_next^T) * sigma'(Z), one layer down from delta_next."""
+def hidden_error(
+    delta_next: Array, W_next: Array, Z: Array, H: Array, sigma: Activation, M: Array | None = None
+) -> Array:
+    """delta = dJ/dZ = (delta_next W_next^T) * sigma'(Z), one layer down from delta_next.
+
+    Where units are dropped, times M; H is sigma(Z) before they were.
+    """
     error: Array = (delta_next @ W_next.T) * sigma.derivative(Z, H)
-    return error
+    return error if M is None else error * M
 
 
 def compute_gradients(
@@ -101,14 +115,17 @@ def compute_gradients(
     hidden: Sequence[Activation],
     loss_record: Loss,
     w: Array | None = None,
+    masks: Sequence[Array | None] | None = None,
 ) -> tuple[float, list[Array], list[Array]]:
     """J, and dJ/dW and dJ/db for every layer, from one pass forward and one back."""
-    Zs, Hs = forward_propagation(X, weights, biases, hidden)
+    Zs, Hs = forward_propagation(X, weights, biases, hidden, masks)
     delta = loss_gradient(Zs[-1], Y, loss_record, w)
     weight_gradients = [weight_gradient(Hs[-1], delta)]
     bias_gradients = [bias_gradient(delta)]
     for layer in reversed(range(len(hidden))):
-        delta = hidden_error(delta, weights[layer + 1], Zs[layer], Hs[layer + 1], hidden[layer])
+        Z, sigma, M = Zs[layer], hidden[layer], masks[layer] if masks else None
+        H = Hs[layer + 1] if M is None else hidden_activations(Z, sigma)
+        delta = hidden_error(delta, weights[layer + 1], Z, H, sigma, M)
         weight_gradients.insert(0, weight_gradient(Hs[layer], delta))
         bias_gradients.insert(0, bias_gradient(delta))
     return loss(Zs[-1], Y, loss_record, w), weight_gradients, bias_gradients

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from glassnet.batches import Batches, Cursor, prepare_batches
 from glassnet.callbacks import Callback, Hooks
 from glassnet.courses import Course, Epochs, FullBatch
 from glassnet.divergence import divergence_limit, gentler, warn_of_ending
+from glassnet.dropout import Masks, draw_seed
 from glassnet.engine import Problem, prepare
 from glassnet.errors import InputError
 from glassnet.interrupts import stop_on_interrupt
@@ -67,6 +68,8 @@ class TrainingRun:
     heard : what an `Adaptive` schedule keeps of the losses.
     batch_size : None for the full batch.
     cursor : with a batch_size, where in its epoch training stands, and the stream of the shuffles.
+    dropout : each hidden layer's probability of dropping a unit.
+    dropout_seed : what the masks are drawn from; None without dropout.
 
     Pickles, copies by `copy.deepcopy` and saved files do not hold the data.
     """
@@ -89,6 +92,8 @@ class TrainingRun:
     heard: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     batch_size: int | None = None
     cursor: Cursor | None = None
+    dropout: tuple[float, ...] = ()
+    dropout_seed: int | None = None
     _problem: Problem | Batches | None = None
 
     def __post_init__(self) -> None:
@@ -174,7 +179,7 @@ class TrainingRun:
         problem = self._resumed_problem(X, y, sample_weight, engine, threads)
         gradient = None
         if isinstance(problem, Problem):
-            loss, gradient = problem.loss_and_gradient(self.parameters.flat)
+            loss, gradient = problem.loss_and_gradient(self.parameters.flat, masks_of(self))
             tolerance = _SAME_LOSS[self.dtype.name] * max(abs(self.losses[-1]), abs(problem.baseline))
             if not abs(loss - self.losses[-1]) <= tolerance:
                 raise InputError(
@@ -215,6 +220,7 @@ class TrainingRun:
                 "sample_weight": sample_weight,
                 "engine": self.engine if engine is None else engine,
                 "threads": threads,
+                "dropout": self.dropout,
                 **asdict(self.penalties),
             }
             if self.batch_size is None:
@@ -257,6 +263,7 @@ def train(
     l2: float = 0.0,
     max_norm: float | None = None,
     shuffle: bool = True,
+    dropout: float | Sequence[float] = 0.0,
 ) -> TrainingRun:
     """Train a network and return the run; of what is passed in only a RandomState's stream moves on.
 
@@ -282,6 +289,9 @@ def train(
         biases are never penalized.
     max_norm : the length that each unit's incoming weights are scaled back to after an update, where
         they are longer; None leaves them.
+    dropout : the probability with which training leaves out a hidden unit, one number or one for each
+        hidden layer; see `glassnet.dropout.mask`. The losses are those with units left out. The masks'
+        seed is drawn from `random_state`, after the parameters and before any order of the samples.
 
     A loss above `DIVERGENCE_FACTOR` times the larger of the first one and the loss of a network that
     knows nothing, or one that is not finite, ends training with status "diverged", the parameters
@@ -315,18 +325,18 @@ def train(
         "l1": l1,
         "l2": l2,
         "max_norm": max_norm,
+        "dropout": dropout,
     }
-    gradient = None
+    gradient, random = None, as_random_state(random_state)
     if batch_size is None:
         problem = prepare(network, X, y, **how)
-        start, gradient = begin_run(
-            problem, first_parameters(problem, parameters, scheme, random_state), optimizer
-        )
+        theta = first_parameters(problem, parameters, scheme, random)
+        start, gradient = begin_run(problem, theta, optimizer, _seed(problem, random))
     else:
         batches = prepare_batches(network, X, y, batch_size, **how)
-        random = as_random_state(random_state)
         theta = first_parameters(batches, parameters, scheme, random)
-        start = begin_epochs(batches, theta, optimizer, random if shuffle else None)
+        seed = _seed(batches, random)
+        start = begin_epochs(batches, theta, optimizer, random if shuffle else None, seed)
     run = continue_run(start, course_of(start, gradient), iterations, hooks, progress)
     warn_of_ending(run)
     return run
@@ -344,24 +354,40 @@ def first_parameters(
     return _cast_parameters(problem.network.check_parameters(parameters), problem.dtype)
 
 
-def begin_run(problem: Problem, theta: Parameters, optimizer: Optimizer) -> tuple[TrainingRun, Array]:
+def _seed(problem: Problem | Batches, random: RandomState) -> int | None:
+    return draw_seed(random) if any(problem.dropout) else None
+
+
+def masks_of(run: TrainingRun) -> Masks | None:
+    """Those of the pass that gave a full-batch run's last loss: ``losses[k]`` has the masks k + 1."""
+    return None if run.dropout_seed is None else Masks(run.dropout_seed, run.iterations + 1)
+
+
+def begin_run(
+    problem: Problem, theta: Parameters, optimizer: Optimizer, dropout_seed: int | None = None
+) -> tuple[TrainingRun, Array]:
     """A run without iterations at parameters of the problem's precision, and the gradient there.
 
-    Raises InputError where the loss is not finite.
+    A problem with dropout needs a seed. Raises InputError where the loss is not finite.
     """
-    loss, gradient = problem.loss_and_gradient(theta.flat)
-    return _start(problem, theta, optimizer, loss, np.array([loss])), gradient
+    masks = None if dropout_seed is None else Masks(dropout_seed, 1)
+    loss, gradient = problem.loss_and_gradient(theta.flat, masks)
+    return _start(problem, theta, optimizer, loss, np.array([loss]), dropout_seed), gradient
 
 
 def begin_epochs(
-    batches: Batches, theta: Parameters, optimizer: Optimizer, random: RandomState | None
+    batches: Batches,
+    theta: Parameters,
+    optimizer: Optimizer,
+    random: RandomState | None,
+    dropout_seed: int | None = None,
 ) -> TrainingRun:
     """A run without epochs; the samples' order is drawn from `random`, or stays.
 
     Raises InputError where the first samples' loss is not finite.
     """
     loss = batches.first_loss(theta.flat)
-    start = _start(batches, theta, optimizer, loss, np.empty(0))
+    start = _start(batches, theta, optimizer, loss, np.empty(0), dropout_seed)
     cursor = batches.begin(random, divergence_limit(loss, batches.baseline))
     return replace(start, batch_size=batches.batch_size, cursor=cursor)
 
@@ -372,6 +398,7 @@ def _start(
     optimizer: Optimizer,
     loss: float,
     losses: NDArray[np.float64],
+    dropout_seed: int | None,
 ) -> TrainingRun:
     if not np.isfinite(loss):
         raise InputError(
@@ -393,6 +420,8 @@ def _start(
         engine_reason=problem.engine_reason,
         threads=problem.threads,
         penalties=problem.penalties,
+        dropout=problem.dropout,
+        dropout_seed=dropout_seed,
         _problem=problem,
     )
 
@@ -405,12 +434,12 @@ def course_of(start: TrainingRun, gradient: Array | None) -> Course:
         pace = Pace(
             rule.schedule, start.updates, start.heard, updates_per_iteration=problem.updates_per_epoch
         )
-        return Epochs(problem, flat, state, start.cursor, rule, pace)
+        return Epochs(problem, flat, state, start.cursor, rule, pace, start.dropout_seed)
     assert problem is not None
     assert gradient is not None
     pace = Pace(rule.schedule, start.updates, start.heard, float(start.losses[-1]))
     limit = divergence_limit(float(start.losses[0]), problem.baseline)
-    return FullBatch(problem, flat, state, gradient, rule, pace, limit)
+    return FullBatch(problem, flat, state, gradient, rule, pace, limit, masks_of(start))
 
 
 def at_rest(run: TrainingRun, optimizer: Optimizer) -> TrainingRun:

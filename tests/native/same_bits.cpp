@@ -61,6 +61,7 @@ std::string name_of(const Case& one, const char* precision) {
   name << ' ' << LOSS_NAMES[int(one.shape.loss)] << " n=" << one.shape.samples;
   if (one.shape.labels) name << " labels";
   if (one.shape.weighted) name << " weighted";
+  for (double p : one.shape.dropout) name << " dropout=" << p;
   if (one.scale != 1) name << " scale=" << one.scale;
   name << ' ' << OPTIMIZER_NAMES[int(one.rule.kind)] << (one.rule.flag ? " flag" : "");
   return name.str();
@@ -85,12 +86,13 @@ std::uint64_t train(const Case& one, const char* isa, int threads, int iteration
   for (T& value : theta) value = T(one.scale * (2 * random.uniform() - 1));
   std::vector<double> losses(std::size_t(iterations * one.iterations) + 2);
   losses[0] =
-      problem.loss_and_gradient(theta.data(), gradient.data(), one.rule, double(n), threads);
+      problem.loss_and_gradient(theta.data(), gradient.data(), one.rule, double(n), threads, {n, 1});
   Hash hash;
   hash.add(gradient);
   const Outcome outcome =
       problem.descend(theta.data(), state.data(), gradient.data(), losses.data() + 1,
-                      losses.size() - 1, {one.rule, &one.rate, 1, 1, double(n), INFINITE, INFINITE}, threads,
+                      losses.size() - 1, {one.rule, &one.rate, 1, 1, double(n), INFINITE, INFINITE,
+                                          nullptr, {n, 1}}, threads,
                       [] { return false; });
   // What is not a number has no bits to rely on.
   if (outcome.updates != losses.size() - 1 || !(losses.back() < INFINITE)) {
@@ -129,6 +131,9 @@ std::vector<Case> cases() {
   all.push_back({{{4, 3}, {}, cross_entropy, 7, true, false}});
   all.push_back({{{1, 1, 1}, {tanh}, squared_error, 1, false, false}});
   all.push_back({{{1, 2, 2}, {relu}, cross_entropy, 2, false, true}});
+  // Layers that drop units, beside one that does not; masks that begin within a block of words.
+  all.push_back({{{5, 7, 3, 4}, {tanh, gelu}, cross_entropy, 2003, true, true, 0, {0.25, 0.5}}});
+  all.push_back({{{3, 17, 9, 33, 5}, {tanh, relu, silu}, squared_error, 701, false, false, 0, {0, 0.1, 0.9}}, 1, 1e-3});
   // Outputs that saturate; and parameters whose products are subnormal.
   all.push_back({{{2, 3, 2}, {logistic}, cross_entropy, 500, true, false}, 3000, 1e-3});
   all.push_back({{{3, 5, 4}, {tanh}, cross_entropy, 500, true, false}, 3000, 1e-3});

@@ -7,6 +7,7 @@
 // grain, and each weight's gradient goes over the samples in one order.
 #pragma once
 
+#include "dropout.hpp"
 #include "heads.hpp"
 #include "transpose.hpp"
 
@@ -49,6 +50,9 @@ void batch_errors(const BatchPlan<T>& plan, const BatchRows& batch, const T* con
       for (std::size_t o = 0; o < outputs; ++o)
         activate<T>(f, samples, Z + o * stride, S ? S + o * stride : nullptr);
     });
+    if (batch.masks.drops(l))
+      for (std::size_t o = 0; o < outputs; ++o)
+        drop(batch.masks, l, o, batch.before + begin, samples, Z + o * stride, S + o * stride);
   }
   for (std::size_t s = begin; s < end; s += grain) {
     const std::size_t stop = s + grain < end ? s + grain : end;

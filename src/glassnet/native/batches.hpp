@@ -31,12 +31,14 @@ struct Epochs {
   std::uint32_t* order;  // null: the samples as they come
   std::uint32_t* key;    // null: the order is not shuffled here
   std::int64_t* used;
+  std::uint64_t seed;  // of the masks, where there is dropout; update t draws mask t
 };
 
 template <class T> class Batches {
   Shape shape;
   bool pair;  // as in a Problem
   std::vector<std::size_t> widths, offsets;
+  std::vector<Drop> drops;
   std::size_t n_parameters, target_rows, columns;
   Aligned<T> data, mask;
   Isa isa;
@@ -44,7 +46,7 @@ template <class T> class Batches {
 
  public:
   Batches(Shape given, const std::string& isa_name)
-      : shape(std::move(given)), widths(shape.sizes), isa(choose_isa(isa_name)) {
+      : shape(std::move(given)), widths(shape.sizes), drops(shape.drops()), isa(choose_isa(isa_name)) {
     pair = shape.loss == Loss::cross_entropy && shape.sizes.back() == 2;
     if (pair) widths.back() = 1;
     target_rows = shape.labels ? 1 : widths.back();
@@ -180,7 +182,7 @@ template <class T> class Batches {
         const std::size_t before = l == 0 ? net.columns - widths[0] : 0;  // targets and weights
         hidden.push_back(panel((before + widths[l] + 1) * stride) + before * stride);
         std::fill_n(hidden[l] + widths[l] * stride, stride, T(1));
-        const bool stored = l > 0 && stores_slope(net.shape.activations[l - 1]);
+        const bool stored = l > 0 && net.shape.keeps_slope(l);
         if (l > 0) slopes.push_back(stored ? panel(widths[l] * stride) : nullptr);
         errors.push_back(panel(widths[l + 1] * stride));
         by_sample.push_back(widths[l + 1] > 4 ? panel(block * whole(widths[l + 1])) : nullptr);
@@ -263,9 +265,10 @@ template <class T> class Batches {
       if (pair) last_layer_of_pair(course.theta, me.pair);
       const double weight = how.mean ? weight_of(how.order, row, rows) : 1;
       const T scale = weight > 0 ? T(1 / weight) : T(0);
+      const Masks masks{drops.empty() ? nullptr : drops.data(), how.seed, std::uint64_t(t + 1), rows};
       double loss = 0;
       for (std::size_t done = 0; done < rows; done += work.block) {
-        const BatchRows some{how.order, row + done, std::min(work.block, rows - done)};
+        const BatchRows some{how.order, row + done, std::min(work.block, rows - done), done, masks};
         const std::size_t padded = (some.rows + LANES<T> - 1) / LANES<T> * LANES<T>;
         const std::size_t grains = (padded + work.grain - 1) / work.grain;
         const std::size_t begin = grains * thread / count * work.grain;

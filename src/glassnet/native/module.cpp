@@ -44,7 +44,7 @@ Rule make_rule(const std::string& kind, const std::vector<double>& coefficients,
 template <class Net>
 Net make_net(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden,
                         const std::string& loss, std::size_t n_samples, bool labels, bool weighted,
-                        const std::string& isa, double loss_setting) {
+                        const std::string& isa, double loss_setting, std::vector<double> dropout) {
   expect(sizes.size() >= 2 && hidden.size() == sizes.size() - 2, "one activation per hidden layer");
   for (std::size_t l = 0; l < sizes.size(); ++l) {
     expect(sizes[l] > 0, "a layer needs a width of 1 or more");
@@ -52,8 +52,10 @@ Net make_net(std::vector<std::size_t> sizes, const std::vector<std::string>& hid
     const double before = double(l > 0 ? std::max(sizes[l - 1], n_samples) : n_samples);
     expect(before * double(sizes[l]) < 0x1p50, "the network or its data are too large");
   }
+  expect(dropout.empty() || dropout.size() == hidden.size(), "one probability per hidden layer");
+  for (double p : dropout) expect(p >= 0 && p < 1, "a probability of dropout is from 0 to below 1");
   Shape shape{std::move(sizes), {}, named<Loss>("loss", loss, LOSS_NAMES), n_samples, labels,
-              weighted, loss_setting};
+              weighted, loss_setting, std::move(dropout)};
   for (const std::string& name : hidden)
     shape.activations.push_back(named<Activation>("activation", name, ACTIVATION_NAMES));
   expect(!labels || shape.loss == Loss::cross_entropy, "only cross_entropy takes class numbers");
@@ -85,11 +87,12 @@ void put(Net& problem, std::size_t start, Matrix<const T> X, nb::object y,
 
 template <class T>
 double loss_and_gradient(const Problem<T>& problem, Vector<const T> theta, Vector<T> gradient,
-                         const Rule& rule, double divisor, int threads) {
+                         const Rule& rule, double divisor, int threads, std::uint64_t seed,
+                         std::uint64_t mask) {
   const std::size_t n = problem.parameters();
   expect(theta.shape(0) == n && gradient.shape(0) == n, "parameters do not fit");
   nb::gil_scoped_release released;
-  return problem.loss_and_gradient(theta.data(), gradient.data(), rule, divisor, threads);
+  return problem.loss_and_gradient(theta.data(), gradient.data(), rule, divisor, threads, {seed, mask});
 }
 
 template <class T>
@@ -97,7 +100,7 @@ std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta,
                                      Vector<T> gradient, Vector<double> losses, const Rule& rule,
                                      Vector<const double> rates, std::int64_t first, double divisor,
                                      double limit, Vector<const std::uint8_t> stop, double seconds,
-                                     int threads) {
+                                     int threads, std::uint64_t seed, std::uint64_t mask) {
   const std::size_t n = problem.parameters();
   expect(theta.shape(0) == n && gradient.shape(0) == n, "parameters do not fit");
   expect(state.shape(0) == STATE_ROWS[std::size_t(rule.kind)] && state.shape(1) == n,
@@ -117,7 +120,7 @@ std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta,
     nb::gil_scoped_release released;
     outcome = problem.descend(theta.data(), state.data(), gradient.data(), losses.data(), losses.shape(0),
                               {rule, rates.data(), rates.shape(0), first, divisor, limit, seconds,
-                               stop.data()},
+                               stop.data(), {seed, mask}},
                               threads, poll);
   }
   if (failed) throw nb::python_error();
@@ -131,13 +134,14 @@ template <class T> void bind(nb::module_& m, const char* name) {
   nb::class_<Problem<T>>(m, name)
       .def(nb::new_(&make_net<Problem<T>>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"),
                   nb::arg("n_samples"), nb::arg("labels"), nb::arg("weighted"), nb::arg("isa"),
-                  nb::arg("loss_setting") = 0.0)
+                  nb::arg("loss_setting") = 0.0, nb::arg("dropout") = std::vector<double>())
       .def_prop_ro("isa", &Problem<T>::isa_name)
       .def("put", &put<T, Problem<T>>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
            nb::arg("weights").noconvert().none())
-      .def("loss_and_gradient", &loss_and_gradient<T>, exact, exact, number, number, number)
+      .def("loss_and_gradient", &loss_and_gradient<T>, exact, exact, number, number, number,
+           nb::arg("seed") = 0, nb::arg("mask") = 0)
       .def("descend", &descend<T>, exact, exact, exact, exact, number, exact, number, number, number,
-           exact, number, number);
+           exact, number, number, nb::arg("seed") = 0, nb::arg("mask") = 0);
 }
 
 Predictor make_predictor(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden,
@@ -188,7 +192,7 @@ std::pair<std::size_t, bool> train(const Batches<T>& net, Vector<T> theta, Matri
                                    std::optional<Vector<std::uint32_t>> key, Vector<std::int64_t> used,
                                    Vector<std::int64_t> position, Vector<double> sum, std::size_t batch,
                                    bool mean, double limit, Vector<const std::uint8_t> stop, double seconds,
-                                   int threads) {
+                                   int threads, std::uint64_t seed) {
   const std::size_t n = net.parameters();
   expect(theta.shape(0) == n && good.shape(0) == n, "parameters do not fit");
   expect(state.shape(0) == STATE_ROWS[std::size_t(rule.kind)] && state.shape(1) == n,
@@ -200,7 +204,7 @@ std::pair<std::size_t, bool> train(const Batches<T>& net, Vector<T> theta, Matri
   expect(position(0) >= 0 && std::size_t(position(0)) < net.description().samples, "the row does not fit");
   Position where{position(0), position(1), sum(0)};
   const Epochs how{rule, rates.data(), rates.shape(0), batch, mean, limit, seconds, stop.data(),
-                   order ? order->data() : nullptr, key ? key->data() : nullptr, used.data()};
+                   order ? order->data() : nullptr, key ? key->data() : nullptr, used.data(), seed};
   Outcome outcome;
   {
     nb::gil_scoped_release released;
@@ -219,12 +223,12 @@ template <class T> void bind_batches(nb::module_& m, const char* name) {
   nb::class_<Batches<T>>(m, name)
       .def(nb::new_(&make_net<Batches<T>>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"),
            nb::arg("n_samples"), nb::arg("labels"), nb::arg("weighted"), nb::arg("isa"),
-           nb::arg("loss_setting") = 0.0)
+           nb::arg("loss_setting") = 0.0, nb::arg("dropout") = std::vector<double>())
       .def_prop_ro("isa", &Batches<T>::isa_name)
       .def("put", &put<T, Batches<T>>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
            nb::arg("weights").noconvert().none())
       .def("train", &train<T>, exact, exact, exact, exact, number, exact, exact.none(), exact.none(), exact,
-           exact, exact, number, number, number, exact, number, number);
+           exact, exact, number, number, number, exact, number, number, nb::arg("seed") = 0);
 }
 
 nb::dict issue_rates(const std::string& isa, int bits, double seconds) {

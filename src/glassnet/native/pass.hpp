@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "dropout.hpp"
 #include "heads.hpp"
 #include "transpose.hpp"
 
@@ -55,7 +56,7 @@ template <class T> class BlockPass {
   Rows<T> input(std::size_t l) const {
     return {l == 1 ? plan.X + first * plan.widths[0] * stride : panel(l - 1), stride};
   }
-  // Where hidden layer l keeps dH/dZ, or null where its output gives it.
+  // Where hidden layer l keeps dH/dZ, or null where it does not.
   T* slope_panel(std::size_t l) const {
     return plan.slopes[l - 1] == NO_SLOPES ? nullptr : scratch + plan.slopes[l - 1] * stride;
   }
@@ -79,6 +80,9 @@ template <class T> class BlockPass {
       for (std::size_t o = 0; o < outputs; ++o)
         activate<T>(f, padded, H + o * stride, S ? S + o * stride : nullptr);
     });
+    if (plan.masks.drops(l))
+      for (std::size_t o = 0; o < outputs; ++o)
+        drop(plan.masks, l, o, first * stride, padded, H + o * stride, S + o * stride);
   }
 
   // The output layer's Z, its loss, its error and the gradient of its biases.

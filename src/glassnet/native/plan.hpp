@@ -48,6 +48,24 @@ inline constexpr const char* LOSS_NAMES[] = {
 
 inline constexpr std::size_t NO_SLOPES = std::size_t(-1);
 
+// One hidden layer's dropout: a unit is kept where its word of 32 bits is at least `threshold`, and
+// then multiplied by `scale`, 1/(1 - p). A threshold of 0 drops nothing.
+struct Drop {
+  std::uint64_t threshold;
+  double scale;
+};
+
+// The masks of one pass. Unit o of hidden layer l takes for sample s of the batch, of `samples` in all,
+// word number o * samples + s of the stream that seed, l and `number` name: it depends on no other
+// thing, not on how samples are cut into blocks.
+struct Masks {
+  const Drop* layers = nullptr;  // [layers - 1]; null: the pass drops nothing
+  std::uint64_t seed = 0, number = 0;
+  std::size_t samples = 0;
+
+  bool drops(std::size_t layer) const { return layers && layers[layer - 1].threshold > 0; }
+};
+
 template <class T> struct Plan {
   std::size_t layers;             // weight matrices
   const std::size_t* widths;      // [layers + 1]; a two-class softmax counts as one output
@@ -60,7 +78,7 @@ template <class T> struct Plan {
   // The row of the scratch where layer l's panel begins: hidden layers, the output's error, then two
   // panels for the widest layer: a product, and errors by sample.
   const std::size_t* panels;  // [layers + 3]
-  // The row where hidden layer l's derivative dH/dZ is kept, or NO_SLOPES.
+  // The row where hidden layer l's derivative dH/dZ is kept, or NO_SLOPES; layers with dropout keep it.
   const std::size_t* slopes;  // [layers - 1]
 
   std::size_t samples;
@@ -72,6 +90,8 @@ template <class T> struct Plan {
   const T* X;        // [blocks][widths[0]][block]
   const T* Y;        // [blocks][target_rows][block]
   const T* weights;  // [blocks][block], where weighted
+
+  Masks masks;
 };
 
 // Functions of this header are compiled for several instruction sets. They are static so that the
@@ -97,6 +117,8 @@ using Activate = void (*)(Activation activation, std::size_t n, T* z, T* slopes)
 struct BatchRows {
   const std::uint32_t* order;
   std::size_t start, rows;
+  std::size_t before;  // samples of the batch that come before these
+  Masks masks;
 };
 
 // Room for one batch: everything of it that one of its two steps leaves for the other.
@@ -110,7 +132,7 @@ template <class T> struct BatchPlan {
 
   std::size_t stride;       // of every panel: the samples that it has room for
   T* const* hidden;         // [layers] panels: the input, then hidden layers; each ends with a row of ones
-  T* const* slopes;         // [layers] panels, from 1: dH/dZ, or null where the output gives it
+  T* const* slopes;         // [layers] panels, from 1: dH/dZ, or null, as in a Plan
   T* const* errors;         // [layers + 1] panels, from 1: dJ/dZ
   T* const* rows;           // [layers + 1]: the same by sample, where outputs are many; else null
   T *targets, *weights;     // panels; weights null where unweighted

@@ -43,6 +43,22 @@ struct Shape {
   std::size_t samples;
   bool labels, weighted;
   double loss_setting = 0;  // see Plan
+  std::vector<double> dropout = {};  // each hidden layer's probability, or none at all
+
+  // Whether hidden layer l keeps its derivative in a panel: its output times a mask does not give it.
+  bool keeps_slope(std::size_t l) const {
+    return stores_slope(activations[l - 1]) || (!dropout.empty() && dropout[l - 1] > 0);
+  }
+  std::vector<Drop> drops() const {
+    std::vector<Drop> all;
+    for (double p : dropout) all.push_back({std::uint64_t(std::ceil(p * 0x1p32)), 1 / (1 - p)});
+    return all;
+  }
+};
+
+// Which masks a training pass draws. Masks are numbered from 1; number 0 is a pass without.
+struct Draw {
+  std::uint64_t seed = 0, number = 0;
 };
 
 // Targets as the kernel wants them: one class of a pair, and labels smoothed, but for class numbers of
@@ -88,6 +104,7 @@ struct Descent {
   double limit;    // of the loss
   double seconds;  // the call returns soon after
   const volatile std::uint8_t* stop = nullptr;  // or when this is set
+  Draw masks = {};  // of the pass that gave the first gradient; the next pass draws the next number
 };
 
 struct Outcome {
@@ -104,6 +121,7 @@ template <class T> class Problem {
   // output, with binary cross-entropy, whose weights are that difference.
   bool pair;
   std::vector<std::size_t> widths, panels, slopes;
+  std::vector<Drop> drops;
   std::size_t n_parameters, kernel_parameters, target_rows;
   std::size_t block, blocks_per_chunk, chunks;
   Aligned<T> X, Y, weights;
@@ -115,7 +133,7 @@ template <class T> class Problem {
 
  public:
   Problem(Shape given, const std::string& isa_name)
-      : shape(std::move(given)), widths(shape.sizes), isa(choose_isa(isa_name)) {
+      : shape(std::move(given)), widths(shape.sizes), drops(shape.drops()), isa(choose_isa(isa_name)) {
     const std::size_t layers = shape.sizes.size() - 1;
     pair = shape.loss == Loss::cross_entropy && shape.sizes.back() == 2;
     if (pair) widths.back() = 1;
@@ -128,7 +146,7 @@ template <class T> class Problem {
       rows += widths[l];
     }
     for (std::size_t l = 1; l < layers; ++l) {
-      const bool stored = stores_slope(shape.activations[l - 1]);
+      const bool stored = shape.keeps_slope(l);
       slopes.push_back(stored ? rows : NO_SLOPES);
       if (stored) rows += widths[l];
     }
@@ -172,13 +190,13 @@ template <class T> class Problem {
 
   // The loss over `divisor` with the rule's penalties, and its gradient into `gradient`.
   double loss_and_gradient(const T* theta, T* gradient, const Rule& rule, double divisor,
-                           int threads) const {
+                           int threads, const Draw& masks = {}) const {
     // Below this many operations a thread takes longer to start than it saves.
     std::unique_ptr<Work> work = spare.take();
     if (!work || work->threads != threads) work = std::make_unique<Work>(*this, threads, 1e6, 0);
     run_team(int(work->members.size()), [&](int thread, Barrier& barrier) {
       FlushSubnormals flush;
-      work->members[thread].evaluate(theta, rule, divisor, barrier, [] { return false; });
+      work->members[thread].evaluate(theta, rule, divisor, masks, barrier, [] { return false; });
     });
     const Member& me = work->members[0];
     const double loss = me.loss;
@@ -216,8 +234,10 @@ template <class T> class Problem {
           std::copy_n(me.gradient.data(), n_parameters, gradient);
         }
         me.update(told.rule, told.rates[std::min(k, told.n_rates - 1)], told.first + std::int64_t(k));
+        const std::uint64_t number = told.masks.number;
+        const Draw masks{told.masks.seed, number > 0 ? number + k + 1 : 0};
         const Order order =
-            me.evaluate(me.theta.data(), told.rule, told.divisor, barrier, [&] {
+            me.evaluate(me.theta.data(), told.rule, told.divisor, masks, barrier, [&] {
               // Within an iteration only a slow one looks at the clock, block by block.
               return slow && clock.seconds() - began > 0.02 && poll();
             }, clock.seconds() > told.seconds || (told.stop && *told.stop));
@@ -341,11 +361,11 @@ template <class T> class Problem {
     // Chunks' results and orders alternate between two sides, which is why one barrier is enough: a
     // thread that is already in the next pass writes to the other side, and nobody is two ahead.
     template <class Interrupted>
-    Order evaluate(const T* at, const Rule& rule, double divisor, Barrier& barrier, const Interrupted& interrupted,
-                   bool last = false) {
+    Order evaluate(const T* at, const Rule& rule, double divisor, const Draw& masks, Barrier& barrier,
+                   const Interrupted& interrupted, bool last = false) {
       Side& mine = sides[side];
       side = !side;
-      const Plan<T> plan = problem.plan();
+      const Plan<T> plan = problem.plan(masks);
       const Pass<T> pass = problem.isa.template kernels<T>().pass;
       const T* parameters = to_kernel(at);
       Order order = last ? Order::leave : Order::go;
@@ -440,7 +460,7 @@ template <class T> class Problem {
   // A chunk's gradient and loss have cache lines of their own.
   std::size_t chunk_stride() const { return (kernel_parameters + 1 + 7) / 8 * 8; }
   const Updates<T>& updates() const { return isa.kernels<T>().updates; }
-  Plan<T> plan() const {
+  Plan<T> plan(const Draw& masks) const {
     return {widths.size() - 1,
             widths.data(),
             shape.activations.data(),
@@ -455,7 +475,9 @@ template <class T> class Problem {
             target_rows,
             X.get(),
             Y.get(),
-            weights.get()};
+            weights.get(),
+            {masks.number > 0 && !drops.empty() ? drops.data() : nullptr, masks.seed, masks.number,
+             shape.samples}};
   }
 };
 

@@ -557,7 +557,8 @@ def test_network_whose_last_update_was_made_is_not_interrupted():
     stop = np.ones(1, np.uint8)
     problem = prepare(NET, X, Y)
     start, gradient = training.begin_run(problem, START, gn.SGD())
-    run = training.continue_run(start, problem, gradient, 0, training.Hooks(()), False, stop)
+    course = training.course_of(start, gradient)
+    run = training.continue_run(start, course, 0, training.Hooks(()), False, stop)
     assert run.status == "completed"
     run = training.continue_run(start, problem, gradient, 1, training.Hooks(()), False, stop)
     assert (run.status, run.iterations) == ("interrupted", 0)

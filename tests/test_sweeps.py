@@ -560,7 +560,7 @@ def test_network_whose_last_update_was_made_is_not_interrupted():
     course = training.course_of(start, gradient)
     run = training.continue_run(start, course, 0, training.Hooks(()), False, stop)
     assert run.status == "completed"
-    run = training.continue_run(start, problem, gradient, 1, training.Hooks(()), False, stop)
+    run = training.continue_run(start, course, 1, training.Hooks(()), False, stop)
     assert (run.status, run.iterations) == ("interrupted", 0)
 
 

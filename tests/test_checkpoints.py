@@ -5,6 +5,7 @@ import pytest
 
 import glassnet as gn
 from glassnet import native
+from glassnet.checkpoints import VERSION
 from glassnet.losses import Loss
 from glassnet.network import Network
 from glassnet.storage import read_arrays, write_arrays
@@ -177,8 +178,8 @@ def changed(path, change):
 
 def test_load_refuses_a_later_version(path):
     gn.save(train(), path)
-    changed(path, lambda arrays, document: document.update(version=3))
-    with pytest.raises(gn.FileError, match="format version 3"):
+    changed(path, lambda arrays, document: document.update(version=VERSION + 1))
+    with pytest.raises(gn.FileError, match=f"format version {VERSION + 1}"):
         gn.load(path)
 
 

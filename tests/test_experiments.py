@@ -25,7 +25,7 @@ from glassnet.experiments.draws import Draws
 from glassnet.experiments.job import run_experiment
 from glassnet.experiments.prediction import predict_table, to_csv
 from glassnet.experiments.results import RECORD, ResultsFolder
-from glassnet.experiments.schema import SECTIONS, TOP
+from glassnet.experiments.schema import SECTIONS, TOP, TRAIN_ONLY
 from glassnet.experiments.settings import experiment_from
 from glassnet.experiments.sweeping import choose_grids, run_sweeps
 from glassnet.experiments.toml import to_toml
@@ -818,3 +818,79 @@ def test_another_optimizer_from_outside_leaves_behind_what_it_lacks():
     assert kept.optimizer() == gn.RMSprop(1e-4, momentum=0.5)
     with pytest.raises(InputError, match=r"--train__momentum.*'momentum'"):
         small(train__optimizer="adam", train__momentum=0.3)
+
+
+# ---- Batches, validation, weights ----------------------------------------------------------------
+
+FULLER = {
+    "train__batch_size": 16,
+    "train__validation": 0.2,
+    "train__stopping": {"patience": 3, "metric": "accuracy"},
+    "train__average": 0.9,
+    "train__iterations": 60,
+}
+
+
+def test_a_job_trains_on_batches_and_validates(flowers, tmp_path):
+    outcome = run_experiment(table(flowers, **FULLER), tmp_path / "out", **QUICK)
+    run = outcome.run
+    assert run.batch_size == 16
+    assert run.status == "stopped"
+    assert run.average == 0.9
+    lines = (tmp_path / "out" / "losses.csv").read_text().splitlines()
+    assert lines[0] == "iteration,loss,validation_loss,validation_score"
+    assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(1, run.iterations + 1))
+    assert float(lines[-1].split(",")[2]) == run.validation_losses[-1]
+    written = json.loads((tmp_path / "out" / RECORD).read_text())
+    assert written["best_iteration"] == run.best_iteration
+    again = run_experiment(
+        find_experiment(str(tmp_path / "out" / "experiment.toml")), tmp_path / "two", **QUICK
+    )
+    assert again.run.parameters == run.parameters
+    assert gn.load(tmp_path / "out" / "model.safetensors").best_iteration == run.best_iteration
+
+
+def test_losses_leave_a_gap_where_there_was_no_evaluation(tmp_path):
+    run_experiment(small(train__validation=0.2, train__validate_every=7), tmp_path / "out", **QUICK)
+    lines = (tmp_path / "out" / "losses.csv").read_text().splitlines()[1:]
+    seen = [line.split(",") for line in lines]
+    assert [int(row[0]) for row in seen if row[2] not in ("", "nan")] == [0, 7, 14]
+
+
+def test_class_weights_go_by_label(flowers, tmp_path):
+    labels = table(flowers)
+    names = Draws(labels).samples.target_names
+    by_label = {str(name): 1.0 + i for i, name in enumerate(names)}
+    one = run_experiment(table(flowers, train__class_weight=by_label), tmp_path / "a", **QUICK).run
+    two = run_experiment(
+        table(flowers, train__class_weight=[*by_label.values()]), tmp_path / "b", **QUICK
+    ).run
+    assert one.parameters == two.parameters
+    assert one.class_weight == tuple(by_label.values())
+    with pytest.raises(InputError, match=r"Unknown label in train\.class_weight 'elm'"):
+        run_experiment(table(flowers, train__class_weight={"elm": 1.0}), tmp_path / "c", **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"train__batch_size": 0}, "batch_size is 0"),
+        ({"train__validation": 1.5}, "validation is 1.5"),
+        ({"train__average": 1.0}, "average is 1.0"),
+        ({"train__stopping": {"patience": 0}}, "patience is 0"),
+        ({"train__stopping": {"patince": 3}}, "Did you mean 'patience'"),
+        ({"train__stopping": {"metric": "accuracy"}}, "measured on validation data"),
+        ({"train__class_weight": "even"}, 'expected "balanced"'),
+    ],
+)
+def test_settings_of_batches_and_validation_are_refused_where_they_stand(values, words):
+    with pytest.raises((InputError, InputTypeError), match=words) as caught:
+        small(**values)
+    assert "--train__" in str(caught.value)
+
+
+@pytest.mark.parametrize("key", TRAIN_ONLY)
+def test_a_sweep_refuses_what_it_does_not_do(key):
+    value = {"stopping": {}, "class_weight": "balanced", "batch_size": 5}.get(key, 0.5)
+    with pytest.raises(InputError, match=f"knows nothing of {key}"):
+        choose_grids(small(**{f"train__{key}": value}))

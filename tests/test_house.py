@@ -21,7 +21,7 @@ PACKAGE = Path(gn.__file__).parent
 # floor what is listed before it. A package counts as one room.
 HOUSE = {
     0: ["errors"],
-    1: ["special", "activations", "losses", "arrays", "ranges", "cores", "files"],
+    1: ["special", "activations", "losses", "arrays", "class_weights", "ranges", "cores", "files"],
     2: ["reference", "native", "schedules", "penalties", "dropout", "optimizers"],
     3: ["network"],
     4: ["engine", "batches"],
@@ -39,6 +39,8 @@ HOUSE = {
         "generators",
         "tables",
         "sources",
+        "stopping",
+        "validation",
     ],
     6: ["training"],
     7: ["checkpoints", "sweep_results", "sweeps"],
@@ -72,6 +74,7 @@ PUBLIC = [
     "Activation",
     "Callback",
     "DivergenceWarning",
+    "EarlyStopping",
     "EngineError",
     "Every",
     "FileError",

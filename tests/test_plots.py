@@ -53,6 +53,10 @@ def make_run(
         "threads": 1,
         "reduction": "mean",
         "dtype": parameters.dtype,
+        "batch_size": None,
+        "validation_losses": np.empty(0),
+        "validation_iterations": np.empty(0, np.int64),
+        "best_iteration": None,
     }
     return SimpleNamespace(**{**given, **extra})
 
@@ -281,8 +285,28 @@ def test_loss_refuses_a_run_without_losses():
 
 
 def test_loss_per_epoch_starts_at_epoch_1():
-    run = make_run((1, 2), losses=[3.0, 2.0], iterations=2)
+    run = make_run((1, 2), losses=[3.0, 2.0], iterations=2, batch_size=10)
     assert_array_equal(loss_curves.make_loss_curve(run).iterations, [1, 2])
+    figure = plots.loss(run)
+    assert figure.axes[0].get_xlabel() == "epoch"
+    assert any("2 epochs of batches of 10" in text for text in texts(figure))
+
+
+def test_loss_draws_the_validation_curve_and_its_best():
+    run = make_run(
+        (1, 2),
+        losses=[3.0, 2.0, 1.5],
+        validation_losses=np.array([40.0, np.nan]),
+        validation_iterations=np.array([0, 2]),
+        best_iteration=0,
+    )
+    axes = plots.loss(run).axes[0]
+    lines = {line.get_label(): line.get_xydata() for line in axes.lines}
+    assert_array_equal(lines["training"], [[0, 3], [1, 2], [2, 1.5]])
+    assert_array_equal(lines["validation"], [[0, 40], [2, np.nan]])
+    assert_array_equal(lines["best, at 0"], [[0, 40]])
+    assert axes.get_ylim()[1] > 40
+    assert plots.loss(make_run((1, 2))).legends == []
 
 
 def test_find_cliff_leaves_a_smooth_curve_alone():

@@ -42,6 +42,10 @@ def make_run(sizes, output="softmax", seed=0, losses=(3.0, 2.0, 1.0), **extra):
         "threads": 1,
         "reduction": "mean",
         "dtype": parameters.dtype,
+        "batch_size": None,
+        "validation_losses": np.empty(0),
+        "validation_iterations": np.empty(0, np.int64),
+        "best_iteration": None,
     }
     return SimpleNamespace(**{**given, **extra})
 
@@ -210,7 +214,7 @@ def test_report_says_how_a_run_ended(write):
     X, y = [[0.0, 0.0], [1.0, 1.0]], [0, 1]
     assert "blew up at iteration 3" in write(make_run((2, 2), status="diverged", diverged_at=3), X, y).text
     assert "interrupted after 2 iterations" in write(make_run((2, 2), status="interrupted"), X, y).text
-    assert "stopped by a callback" in write(make_run((2, 2), status="stopped"), X, y).text
+    assert "stopped by a rule or a callback" in write(make_run((2, 2), status="stopped"), X, y).text
     assert not [attrs for _, attrs in write(make_run((2, 2)), X, y).tags if attrs.get("role") == "status"]
 
 

@@ -534,3 +534,32 @@ def test_quiet_run_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         train(5)
+
+
+@every_engine
+def test_a_run_that_blows_up_in_its_first_epoch_says_so(engine):
+    X, _ = blobs()
+    net = gn.Network((2, 3, 1), hidden="relu", output="identity")
+    with pytest.warns(gn.DivergenceWarning, match="the loss before was not yet known"):
+        run = gn.train(net, X, X[:, 0], optimizer=gn.SGD(1e6), batch_size=7, random_state=0, engine=engine)
+    assert (run.status, len(run.losses)) == ("diverged", 0)
+
+
+@every_engine
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_resuming_twice_goes_the_same_way_twice(engine, batch_size):
+    run = train(3, batch_size=batch_size, engine=engine)
+    assert_same_path(run.resume(4), run.resume(4))
+
+
+def test_the_streams_of_ones_own_random_state_moves_on_with_the_epochs():
+    ends = []
+    for engine in ENGINES:
+        random = np.random.RandomState(3)
+        train(3, batch_size=7, engine=engine, random_state=random)
+        ends.append(random.randint(1 << 30))
+    plain = np.random.RandomState(3)
+    NET.initialize(plain)
+    for _ in range(3):
+        plain.shuffle(np.arange(60))
+    assert ends == [plain.randint(1 << 30)] * len(ends)

@@ -48,6 +48,7 @@ from glassnet.schedules import (
     Step,
     WarmUp,
 )
+from glassnet.stopping import EarlyStopping
 from glassnet.sweep_results import SweepResult
 from glassnet.sweeps import sweep
 from glassnet.training import TrainingRun, train
@@ -72,6 +73,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "DivergenceWarning",
+    "EarlyStopping",
     "EngineError",
     "Every",
     "Exponential",

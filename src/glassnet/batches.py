@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +44,27 @@ class Cursor:
     random: RandomState | None = None
     row: int = 0
     loss: float = 0.0
+    _lent: Any = field(default=None, init=False, repr=False)  # see `lend`
+
+    def lend(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]] | None:
+        """The Mersenne Twister's 624 numbers and how many are used, to draw from in place, or None.
+
+        NumPy takes longer to give and take them than a small network takes for an epoch: `random` has
+        its own back only when `settle` is called.
+        """
+        if self._lent is None and self.random is not None:
+            state: Any = self.random.get_state(legacy=False)
+            if state["bit_generator"] == "MT19937":
+                self._lent = state, np.array([state["state"]["pos"]], np.int64)
+        return None if self._lent is None else (self._lent[0]["state"]["key"], self._lent[1])
+
+    def settle(self) -> None:
+        """Let `random` stand where the draws have come to."""
+        if self._lent is not None and self.random is not None:
+            state, used = self._lent
+            state["state"]["pos"] = int(used[0])
+            self.random.set_state(state)
+            self._lent = None
 
     def fits(self, fingerprint: tuple[float, ...]) -> bool:
         """Whether data are, by their fingerprint, those that this was made for."""
@@ -52,6 +73,7 @@ class Cursor:
 
     def copy(self) -> Cursor:
         """The same place, in memory of its own."""
+        self.settle()
         random = None
         if self.random is not None:
             random = RandomState()
@@ -90,6 +112,7 @@ class Batches(ABC):
         self.network, self.n_samples, self.dtype = network, n_samples, dtype
         self.reduction, self.batch_size = reduction, min(batch_size, n_samples)
         self.penalties = Penalties()
+        self.class_weight: tuple[float, ...] | None = None
         self.baseline = 0.0
         self.engine_reason = ""
         self.fingerprint: tuple[float, ...] = ()
@@ -148,6 +171,7 @@ class Batches(ABC):
         stop: NDArray[np.uint8],
         seconds: float,
         dropout_seed: int | None = None,
+        average: float = 0.0,
     ) -> Stretch:
         """Up to ``len(losses)`` epochs from where `cursor` stands; arrays and cursor are changed in place.
 
@@ -157,6 +181,7 @@ class Batches(ABC):
         epoch began with: where a loss blows up or a parameter is no longer finite, `flat` returns to
         them. With dropout, update number t draws the `Masks` of that number from `dropout_seed`, which
         it needs.
+        With an `average`, as in `Problem.descend`, it keeps the mean behind them.
         """
 
 
@@ -215,6 +240,7 @@ class NumpyBatches(Batches):
         stop: NDArray[np.uint8],
         seconds: float,
         dropout_seed: int | None = None,
+        average: float = 0.0,
     ) -> Stretch:
         masks = self._masks(dropout_seed, first_update)
         end = time.monotonic() + seconds
@@ -223,12 +249,12 @@ class NumpyBatches(Batches):
             if updates and (stop[0] or time.monotonic() >= end):
                 break
             if cursor.row == 0:
-                good[:] = flat
+                good[:] = np.concatenate([flat, state[-1]]) if average else flat
                 if cursor.random is not None:
                     cursor.random.shuffle(cursor.order)  # type: ignore[arg-type]  # both or neither
             samples, loss, gradient = self._batch(cursor, flat, masks and masks.after(updates))
             if not loss <= cursor.limit:
-                flat[:] = good
+                _go_back(flat, state, good)
                 return Stretch(epochs, updates, diverged=True)
             rate = float(rates[min(updates, len(rates) - 1)])
             flat[:], state[:] = numpy_update(
@@ -239,17 +265,25 @@ class NumpyBatches(Batches):
                 (flat, state, gradient),
                 first_update + updates,
                 rate,
+                average,
             )
             updates += 1
             cursor.row, cursor.loss = cursor.row + samples, cursor.loss + loss * samples
             if cursor.row == self.n_samples:
                 if not np.isfinite(flat).all():
-                    flat[:] = good
+                    _go_back(flat, state, good)
                     return Stretch(epochs, updates, diverged=True)
                 losses[epochs] = cursor.loss / self.n_samples
                 cursor.row, cursor.loss = 0, 0.0
                 epochs += 1
         return Stretch(epochs, updates, diverged=False)
+
+
+def _go_back(flat: Array, state: Array, good: Array) -> None:
+    """To the parameters, and their mean where there is one, that an epoch began with."""
+    flat[:] = good[: flat.size]
+    if good.size > flat.size:
+        state[-1] = good[flat.size :]
 
 
 class NativeBatches(Batches):
@@ -290,20 +324,16 @@ class NativeBatches(Batches):
         stop: NDArray[np.uint8],
         seconds: float,
         dropout_seed: int | None = None,
+        average: float = 0.0,
     ) -> Stretch:
         masks = self._masks(dropout_seed, first_update)
-        random, key, used = cursor.random, None, np.zeros(1, np.int64)
-        state_of_random: Any = None
-        if random is not None:
-            state_of_random = random.get_state(legacy=False)
-            if state_of_random["bit_generator"] == "MT19937":
-                key = state_of_random["state"]["key"]
-                used[0] = state_of_random["state"]["pos"]
-            else:
-                # Another generator's stream is drawn by NumPy, an epoch at a time.
-                losses = losses[:1]
-                if cursor.row == 0:
-                    random.shuffle(cursor.order)  # type: ignore[arg-type]  # both or neither
+        lent = cursor.lend()
+        key, used = (None, np.zeros(1, np.int64)) if lent is None else lent
+        if cursor.random is not None and lent is None:
+            # Another generator's stream is drawn by NumPy, an epoch at a time.
+            losses = losses[:1]
+            if cursor.row == 0:
+                cursor.random.shuffle(cursor.order)  # type: ignore[arg-type]  # both or neither
         position = np.array([cursor.row, first_update - 1])
         loss = np.array([cursor.loss])
         epochs, diverged = self._batches.train(
@@ -311,7 +341,7 @@ class NativeBatches(Batches):
             state,
             good,
             losses,
-            native_rule(optimizer, self.penalties),
+            native_rule(optimizer, self.penalties, average),
             rates,
             cursor.order,
             key,
@@ -326,9 +356,6 @@ class NativeBatches(Batches):
             self.threads,
             0 if masks is None else masks.seed,
         )
-        if random is not None and key is not None:
-            state_of_random["state"]["pos"] = int(used[0])
-            random.set_state(state_of_random)
         cursor.row, cursor.loss = int(position[0]), float(loss[0])
         return Stretch(epochs, int(position[1]) - (first_update - 1), diverged)
 
@@ -348,6 +375,7 @@ def prepare_batches(
     l2: float = 0.0,
     max_norm: float | None = None,
     dropout: float | Sequence[float] = 0.0,
+    class_weight: object = None,
 ) -> Batches:
     """Check a network's data once and keep them by sample, for training on batches.
 
@@ -358,7 +386,7 @@ def prepare_batches(
         raise InputError("batch_size is 0; expected 1 or more samples, or None for the full batch.")
     penalized = Penalties(l1, l2, max_norm)
     count = thread_count(threads)
-    data = check_data(network, X, y, dtype, reduction, sample_weight, engine)
+    data = check_data(network, X, y, dtype, reduction, sample_weight, engine, class_weight)
     n = len(data.X)
     if n > _MOST_SAMPLES:
         raise InputError(f"X has {n} samples; batches are drawn from at most {_MOST_SAMPLES}.")
@@ -368,6 +396,7 @@ def prepare_batches(
     batches = NativeBatches(*kept, count) if data.engine == "native" else NumpyBatches(*kept)
     batches.engine_reason = data.reason
     batches.penalties = penalized
+    batches.class_weight = data.class_weight
     batches.remember(data)
     total = n if data.weights is None else float(data.weights.sum())
     batches.baseline = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -20,11 +20,13 @@ from glassnet.losses import Loss
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import optimizer_from_dict
 from glassnet.penalties import Penalties
+from glassnet.stopping import METRICS, EarlyStopping
 from glassnet.storage import read_arrays, write_arrays
 from glassnet.training import STATUSES, TrainingRun
+from glassnet.validation import Validation
 
 FORMAT = "glassnet run"
-VERSION = 3
+VERSION = 4
 
 Record = TypeVar("Record", Activation, Loss)
 
@@ -33,7 +35,8 @@ def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any
     """Write a run to a safetensors file, with all that `load` needs to predict and resume; not the data.
 
     `extra`, anything that JSON can hold, is kept beside it as ``run.extra`` (None: the run's own).
-    Functions of your own, activations or a loss, are kept by name: `load` asks for them.
+    Functions of your own, activations, a loss or a stopping rule's metric, are kept by name: `load`
+    asks for them.
 
     Raises FileError where the file cannot be written, InputTypeError for what is not a run.
 
@@ -77,6 +80,8 @@ def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any
         "batch_size": run.batch_size,
         "dropout": list(run.dropout),
         "dropout_seed": run.dropout_seed,
+        "average": run.average,
+        "class_weight": None if run.class_weight is None else list(run.class_weight),
         "extra": dict(run.extra if extra is None else extra),
     }
     arrays: dict[str, NDArray[Any]] = {
@@ -94,19 +99,27 @@ def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any
             "loss": run.cursor.loss,
             "random": _random_document(run.cursor.random),
         }
+    if run.averaged is not None:
+        arrays["averaged"] = run.averaged.flat
+    if run.validation is not None:
+        arrays |= _validation_arrays(run.validation)
+        document["validation"] = _validation_document(run.validation)
     write_arrays(path, arrays, document)
 
 
 def load(
-    path: str | os.PathLike[str], activations: Iterable[Activation] = (), losses: Iterable[Loss] = ()
+    path: str | os.PathLike[str],
+    activations: Iterable[Activation] = (),
+    losses: Iterable[Loss] = (),
+    metrics: Iterable[Callable[[Any, Any], float]] = (),
 ) -> TrainingRun:
     """The run that `save` wrote, exactly; ``run.resume(iterations, X=X, y=y)`` trains on bit for bit.
 
-    `activations` and `losses` are the records of your own that the network was made with. See
-    `save` for an example.
+    `activations` and `losses` are the records of your own that the network was made with, `metrics` the
+    function that its stopping rule watches. See `save` for an example.
 
     Raises FileError for a file that is missing, damaged, of another kind or of a later version, and
-    InputError for a record that the file names and that is not given.
+    InputError for a record or function that the file names and that is not given.
     """
     arrays, document = read_arrays(path)
     if document.get("format") != FORMAT:
@@ -127,6 +140,10 @@ def load(
         _require(name, mine, "activation", "activations", path)
     if own_loss:
         _require(described["loss"], my_losses, "loss", "losses", path)
+    my_metrics = _functions(metrics)
+    rule = (document.get("validation") or {}).get("stopping")
+    if rule is not None and rule.get("metric") not in METRICS:
+        _require(str(rule.get("metric")), my_metrics, "metric", "metrics", path)
     try:
         network = Network(
             described["sizes"],
@@ -171,6 +188,10 @@ def load(
             dropout=dropout,
             dropout_seed=seed,
             cursor=None if batch_size is None else _cursor(document["cursor"], arrays),
+            average=document["average"],
+            averaged=None if document["average"] is None else _like(arrays["averaged"], flat, network),
+            class_weight=_class_weight(document["class_weight"], network),
+            validation=_validation(document.get("validation"), arrays, flat, my_metrics),
         )
     except (KeyError, TypeError, InputError) as error:
         raise _damaged(path, error) from error
@@ -217,6 +238,89 @@ def _cursor(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) ->
     return Cursor(described["limit"], fingerprint, order, random, row, described["loss"])
 
 
+_HISTORY = ("iterations", "losses", "scores")  # of the evaluations
+_POINTS = ("best_point", "last_point")
+
+
+def _validation_arrays(kept: Validation) -> dict[str, NDArray[Any]]:
+    held = {name: getattr(kept, name) for name in (*_HISTORY, *_POINTS, "rows")}
+    return {f"validation_{name}": values for name, values in held.items() if values is not None}
+
+
+def _validation_document(kept: Validation) -> dict[str, Any]:
+    rule = kept.stopping
+    return {
+        "every": kept.every,
+        "stopping": None if rule is None else {**rule.settings(), "metric": rule.metric_name},
+        "fingerprint": None if kept.fingerprint is None else list(kept.fingerprint),
+        "n_held_out": kept.n_held_out,
+        "best": None if kept.best_iteration is None else kept.best,
+        "best_iteration": kept.best_iteration,
+        "waited": kept.waited,
+    }
+
+
+def _validation(
+    described: Mapping[str, Any] | None,
+    arrays: Mapping[str, NDArray[Any]],
+    flat: NDArray[Any],
+    metrics: Mapping[str, Callable[[Any, Any], float]],
+) -> Validation | None:
+    if described is None:
+        return None
+    held = {name: arrays.get(f"validation_{name}") for name in (*_HISTORY, *_POINTS, "rows")}
+    for name, kind in zip(_HISTORY, (np.int64, np.float64, np.float64), strict=True):
+        values = held[name]
+        _check(
+            values is not None and values.dtype == kind and values.ndim == 1, f"the {name} are no history"
+        )
+    for name in _POINTS:
+        point = held[name]
+        fits = point is None or (
+            point.dtype == flat.dtype and point.shape in ((1, flat.size), (2, flat.size))
+        )
+        _check(fits, f"the {name.replace('_', ' ')} does not fit")
+    rows, rule = held["rows"], described["stopping"]
+    if rows is not None:
+        _check(np.array_equal(np.sort(rows), np.arange(len(rows))), "the rows are none of the samples")
+    if rule is not None:
+        rule = EarlyStopping(**{**rule, "metric": metrics.get(rule["metric"], rule["metric"])})
+    return Validation(
+        every=described["every"],
+        stopping=rule,
+        fingerprint=None
+        if described["fingerprint"] is None
+        else tuple(map(float, described["fingerprint"])),
+        n_held_out=described["n_held_out"],
+        best=np.nan if described["best"] is None else described["best"],
+        best_iteration=described["best_iteration"],
+        waited=described["waited"],
+        **held,  # type: ignore[arg-type]  # the history was found to be there
+    )
+
+
+def _like(values: NDArray[Any], flat: NDArray[Any], network: Network) -> Parameters:
+    _check(
+        values.dtype == flat.dtype and values.shape == flat.shape, "the mean of the parameters does not fit"
+    )
+    return Parameters(network.sizes, values)
+
+
+def _class_weight(weights: list[float] | None, network: Network) -> tuple[float, ...] | None:
+    _check(weights is None or len(weights) == network.sizes[-1], "the class weights do not fit")
+    return None if weights is None else tuple(map(float, weights))
+
+
+def _functions(metrics: object) -> dict[str, Callable[[Any, Any], float]]:
+    if callable(metrics) or not isinstance(metrics, Iterable):
+        raise InputTypeError(f"metrics is a list of functions, not {metrics!r}.")
+    given = list(metrics)
+    for one in given:
+        if not callable(one):
+            raise InputTypeError(f"metrics holds functions of targets and predictions, not {one!r}.")
+    return {str(getattr(one, "__name__", type(one).__name__)): one for one in given}
+
+
 def _by_name(records: Iterable[Record], kind: type[Record], argument: str) -> dict[str, Record]:
     if isinstance(records, kind) or not isinstance(records, Iterable):
         raise InputTypeError(f"{argument} is a list of records, not {records!r}.")
@@ -228,7 +332,7 @@ def _by_name(records: Iterable[Record], kind: type[Record], argument: str) -> di
 
 
 def _require(
-    name: str, records: Mapping[str, Record], kind: str, argument: str, path: str | os.PathLike[str]
+    name: str, records: Mapping[str, Any], kind: str, argument: str, path: str | os.PathLike[str]
 ) -> None:
     if name not in records:
         raise InputError(

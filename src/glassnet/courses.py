@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,16 @@ from glassnet.optimizers import Optimizer
 from glassnet.pace import AHEAD, Pace, advance
 
 
+class Mean(NamedTuple):
+    """A running mean of the parameters: what it keeps of itself at an update, and where it stands."""
+
+    average: float = 0.0
+    flat: Array | None = None
+
+
+NO_MEAN = Mean()
+
+
 class Course(ABC):
     """The parameters, the optimizer's state and whatever else goes from one stretch to the next.
 
@@ -26,9 +36,23 @@ class Course(ABC):
     lead: int
     cursor: Cursor | None = None
 
-    def __init__(self, flat: Array, state: Array, optimizer: Optimizer, pace: Pace) -> None:
-        self.flat, self.state = flat.copy(), state.copy()
+    def __init__(
+        self, flat: Array, state: Array, optimizer: Optimizer, pace: Pace, mean: Mean = NO_MEAN
+    ) -> None:
+        self.flat, self.average = flat.copy(), mean.average
         self.optimizer, self.pace = optimizer, pace
+        # The engines keep the mean behind the optimizer's own state.
+        self._kept = state.copy() if mean.flat is None else np.vstack([state, mean.flat])
+
+    @property
+    def state(self) -> Array:
+        """The optimizer's state, a view."""
+        return self._kept[: len(self.optimizer.state_names)]
+
+    @property
+    def averaged(self) -> Array | None:
+        """The mean of the parameters, a view, or None."""
+        return self._kept[-1] if self.average else None
 
     @abstractmethod
     def advance(
@@ -52,26 +76,18 @@ class FullBatch(Course):
         pace: Pace,
         limit: float,
         masks: Masks | None,
+        mean: Mean = NO_MEAN,
     ) -> None:
-        super().__init__(flat, state, optimizer, pace)
+        super().__init__(flat, state, optimizer, pace, mean)
         self._problem, self._gradient, self._limit = problem, gradient, limit
         self._masks = masks  # that gave the gradient
 
     def advance(
         self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
     ) -> tuple[int, bool]:
-        arrays = self.flat, self.state, self._gradient
-        descent = advance(
-            self._problem,
-            self.optimizer,
-            self.pace,
-            arrays,
-            losses,
-            self._limit,
-            stop,
-            seconds,
-            self._masks,
-        )
+        arrays = self.flat, self._kept, self._gradient
+        how = self._limit, stop, seconds, self._masks, self.average
+        descent = advance(self._problem, self.optimizer, self.pace, arrays, losses, *how)
         self._masks = self._masks and self._masks.after(descent.updates)
         return descent.updates, descent.diverged
 
@@ -90,10 +106,11 @@ class Epochs(Course):
         optimizer: Optimizer,
         pace: Pace,
         dropout_seed: int | None,
+        mean: Mean = NO_MEAN,
     ) -> None:
-        super().__init__(flat, state, optimizer, pace)
+        super().__init__(flat, state, optimizer, pace, mean)
         self._batches, self.cursor, self._seed = batches, cursor, dropout_seed
-        self._good = flat.copy()
+        self._good = flat.copy() if mean.flat is None else np.concatenate([flat, mean.flat])
 
     def advance(
         self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
@@ -104,7 +121,7 @@ class Epochs(Course):
         told: Any = {"optimizer": self.optimizer, "first_update": self.pace.updates + 1}
         stretch = self._batches.train(
             self.flat,
-            self.state,
+            self._kept,
             self._good,
             losses,
             self.cursor,
@@ -112,6 +129,7 @@ class Epochs(Course):
             stop=stop,
             seconds=seconds,
             dropout_seed=self._seed,
+            average=self.average,
             **told,
         )
         self.pace.made(stretch.updates)

@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from glassnet import native, penalties, reference
 from glassnet.activations import ACTIVATIONS, Array
 from glassnet.arrays import as_dtype, as_matrix, as_target, as_vector, check_finite
+from glassnet.class_weights import as_class_weights
 from glassnet.cores import thread_count
 from glassnet.dropout import Masks, as_dropout
 from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
@@ -42,14 +43,15 @@ class Problem(ABC):
     """A network with its data, checked and packed: what solvers and loops of one's own call.
 
     Attributes: `network`, `n_samples`, `dtype`, `reduction`, `engine` ("native" or "numpy"),
-    `engine_reason` (why that one), `threads`, `penalties`, `dropout` (p of each hidden layer), and
-    `baseline`, the loss where the output layer's Z is 0 everywhere, which is what a network that knows
-    nothing pays.
+    `engine_reason` (why that one), `threads`, `penalties`, `dropout` (p of each hidden layer),
+    `class_weight` (the weight of each class, or None), and `baseline`, the loss where the output
+    layer's Z is 0 everywhere, which is what a network that knows nothing pays.
     """
 
     engine: str
     threads: int = 1
     penalties = Penalties()
+    class_weight: tuple[float, ...] | None = None
 
     def __init__(
         self,
@@ -91,6 +93,10 @@ class Problem(ABC):
         """
 
     @abstractmethod
+    def loss(self, flat: Array) -> float:
+        """The same loss, to the last bit, by a pass forward alone."""
+
+    @abstractmethod
     def descend(
         self,
         flat: Array,
@@ -105,12 +111,14 @@ class Problem(ABC):
         stop: NDArray[np.uint8],
         seconds: float,
         masks: Masks | None = None,
+        average: float = 0.0,
     ) -> Descent:
         """Up to ``len(losses)`` updates by the optimizer, all arrays changed in place.
 
         `state` is (len(optimizer.state_names), n_parameters). `rates` holds one learning rate for all
         updates, or at least one for each; the optimizer's own is not looked at. `first_update` is the
-        number of the first update, from 1.
+        number of the first update, from 1. With an `average` d above 0, `state` has a last row more:
+        a mean of the parameters, made d mean + (1 - d) theta after each update.
 
         On entry `gradient` is the gradient at `flat`, and so it is on return: each update is
         followed by one pass at the new point, whose loss goes into `losses`. The call returns early
@@ -158,6 +166,11 @@ class NumpyProblem(Problem):
         data = self._X, self._Y, self._w
         return numpy_pass(self.network, *data, flat, self.divisor, self.penalties, self._is_weight, drawn)
 
+    def loss(self, flat: Array) -> float:
+        return numpy_loss(
+            self.network, self._X, self._Y, self._w, flat, self.divisor, self.penalties, self._is_weight
+        )
+
     def descend(
         self,
         flat: Array,
@@ -172,6 +185,7 @@ class NumpyProblem(Problem):
         stop: NDArray[np.uint8],
         seconds: float,
         masks: Masks | None = None,
+        average: float = 0.0,
     ) -> Descent:
         self._check_masks(masks)
         end = time.monotonic() + seconds
@@ -185,6 +199,7 @@ class NumpyProblem(Problem):
                 (flat, state, gradient),
                 first_update + k,
                 rate,
+                average,
             )
             loss, g = self.loss_and_gradient(theta, masks and masks.after(k + 1))
             if not loss <= limit:
@@ -224,6 +239,26 @@ def numpy_pass(
         return loss, gradient
 
 
+def numpy_loss(
+    network: Network,
+    X: Array,
+    Y: Array,
+    w: Array | None,
+    flat: Array,
+    divisor: float,
+    penalized: Penalties,
+    is_weight: penalties.Mask,
+) -> float:
+    """The loss that `numpy_pass` gives."""
+    theta = Parameters(network.sizes, flat)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
+        loss = reference.loss(Zs[-1], Y, network.loss, w) / divisor
+        if penalized.l1 or penalized.l2:
+            loss += penalties.penalty(flat, is_weight, penalized.l1, penalized.l2)[0]
+        return loss
+
+
 def numpy_update(
     network: Network,
     optimizer: Optimizer,
@@ -232,14 +267,20 @@ def numpy_update(
     point: tuple[Array, Array, Array],
     t: int,
     rate: float,
+    average: float = 0.0,
 ) -> tuple[Array, Array]:
-    """Update number t from `point`, parameters, state and gradient: the new parameters and state."""
+    """Update number t from `point`, parameters, state and gradient: the new parameters and state.
+
+    See `Problem.descend` for `average`.
+    """
     flat, state, gradient = point
     with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
         g = penalties.clip(gradient, optimizer.clip_value, optimizer.clip_norm)
-        theta, kept = optimizer.update(flat, state, g, t, rate, is_weight)
+        theta, kept = optimizer.update(flat, state[: len(optimizer.state_names)], g, t, rate, is_weight)
         if penalized.max_norm is not None:
             theta = penalties.constrain(theta, network.sizes, penalized.max_norm)
+        if average:
+            kept = np.vstack([kept, average * state[-1] + (1.0 - average) * theta])
     return theta, kept
 
 
@@ -275,7 +316,7 @@ class NativeProblem(Problem):
         kind = native.module.Problem32 if dtype == np.float32 else native.module.Problem64
         self._problem = packed(kind, network, X, y, w, dtype, dropout)
         self.isa: str = self._problem.isa
-        self._rule: tuple[Penalties, Any] = self.penalties, native_rule(SGD(), self.penalties)
+        self._plain_rule: tuple[Penalties, Any] | None = None
 
     def with_threads(self, threads: int | None) -> Problem:
         other = copy.copy(self)
@@ -284,12 +325,18 @@ class NativeProblem(Problem):
 
     def loss_and_gradient(self, flat: Array, masks: Masks | None = None) -> tuple[float, Array]:
         gradient = np.empty_like(flat)
-        penalized, rule = self._rule
-        if penalized is not self.penalties:
-            rule = native_rule(SGD(), self.penalties)
-            self._rule = self.penalties, rule
-        told = flat, gradient, rule, self.divisor, self.threads
+        told = flat, gradient, self._rule(), self.divisor, self.threads
         return self._problem.loss_and_gradient(*told, *_drawn(masks)), gradient
+
+    def loss(self, flat: Array) -> float:
+        return float(self._problem.loss(flat, self._rule(), self.divisor, self.threads))
+
+    def _rule(self) -> Any:
+        """The penalties as the native engine takes them, made once: a small call takes microseconds."""
+        made = self._plain_rule
+        if made is None or made[0] is not self.penalties:
+            made = self._plain_rule = self.penalties, native_rule(SGD(), self.penalties)
+        return made[1]
 
     def descend(
         self,
@@ -305,6 +352,7 @@ class NativeProblem(Problem):
         stop: NDArray[np.uint8],
         seconds: float,
         masks: Masks | None = None,
+        average: float = 0.0,
     ) -> Descent:
         self._check_masks(masks)
         updates, diverged = self._problem.descend(
@@ -312,7 +360,7 @@ class NativeProblem(Problem):
             state,
             gradient,
             losses,
-            native_rule(optimizer, self.penalties),
+            native_rule(optimizer, self.penalties, average),
             rates,
             first_update,
             self.divisor,
@@ -421,24 +469,27 @@ def prepare(
     l2: float = 0.0,
     max_norm: float | None = None,
     dropout: float | Sequence[float] = 0.0,
+    class_weight: object = None,
 ) -> Problem:
     """Check a network's data once and pack them for an engine.
 
     X is (n, inputs); y is as the design of the loss asks: class numbers (n,) or rows. l1, l2 and
     max_norm are `Penalties`; dropout is the probability of dropping a hidden unit in a training pass,
-    or one for each hidden layer. Nothing that is passed in is changed. Raises InputError or
+    or one for each hidden layer. class_weight, "balanced" or a weight for each class number (see
+    `train`), multiplies the sample weights. Nothing that is passed in is changed. Raises InputError or
     InputTypeError for data that cannot be used, saying which row and column, and EngineError for an
     engine that cannot.
     """
     penalized = Penalties(l1, l2, max_norm)
     count = thread_count(threads)
-    data = check_data(network, X, y, dtype, reduction, sample_weight, engine)
+    data = check_data(network, X, y, dtype, reduction, sample_weight, engine, class_weight)
     problem: Problem
     dropped = as_dropout(dropout, len(network.hidden))
     packed = (network, data.X, data.y, data.weights, data.dtype, reduction, dropped)
     problem = NativeProblem(*packed, count) if data.engine == "native" else NumpyProblem(*packed)
     problem.engine_reason = data.reason
     problem.penalties = penalized
+    problem.class_weight = data.class_weight
     problem.baseline = data.baseline / problem.divisor
     return problem
 
@@ -454,6 +505,9 @@ class Data(NamedTuple):
     reason: str
     baseline: float
     """The summed loss where the output layer's Z is 0 everywhere."""
+    own_weights: Array | None = None
+    """The samples' weights without those of their classes."""
+    class_weight: tuple[float, ...] | None = None
 
 
 def check_data(
@@ -464,6 +518,7 @@ def check_data(
     reduction: str,
     sample_weight: object,
     engine: str,
+    class_weight: object = None,
 ) -> Data:
     """Check a network's data once; no copy is made of an array. Raises as `prepare` does."""
     if not isinstance(network, Network):
@@ -475,7 +530,18 @@ def check_data(
     if n == 0:
         raise InputError(f"X is empty, shape {inputs.shape}; expected at least one sample.")
     targets = as_target(y, n, network.sizes[-1], network.loss.target)
-    weights = None if sample_weight is None else _sample_weight(sample_weight, n)
+    own = weights = None if sample_weight is None else _sample_weight(sample_weight, n)
+    each = None
+    if class_weight is not None:
+        if network.loss.target != "class" or targets.ndim != 1:
+            raise InputError(
+                f"class_weight is for a softmax whose y are class numbers or one-hot rows; the "
+                f"loss here is {network.loss}, y has shape {targets.shape}. Use sample_weight."
+            )
+        each = as_class_weights(class_weight, targets, network.sizes[-1])
+        weights = each[targets] if own is None else own * each[targets]
+        if weights.sum() == 0:
+            raise InputError("class_weight leaves every sample a weight of 0; at least one must count.")
     precision = as_dtype(dtype, inputs)
     name, why = choose_engine(network, engine)
     baseline = 0.0
@@ -483,7 +549,8 @@ def check_data(
         Y = target_rows(targets[rows], network.sizes[-1], np.dtype(np.float64))
         w = None if weights is None else weights[rows]
         baseline += reference.loss(np.zeros_like(Y), Y, network.loss, w)
-    return Data(inputs, targets, weights, precision, name, why, baseline)
+    known = None if each is None else tuple(each.tolist())
+    return Data(inputs, targets, weights, precision, name, why, baseline, own, known)
 
 
 def loss_and_gradient(

@@ -98,13 +98,20 @@ def advance(
     stop: NDArray[np.uint8],
     seconds: float,
     masks: Masks | None = None,
+    average: float = 0.0,
 ) -> Descent:
     """The next updates by their rates, up to one for each place in `losses`; see `Problem.descend`."""
     rates = pace.rates(len(losses))
     if len(rates) > 1:
         losses = losses[: len(rates)]
     before = [array.copy() for array in arrays] if pace.listens else []
-    told: Any = {"optimizer": optimizer, "rates": rates, "first_update": pace.updates + 1, "limit": limit}
+    told: Any = {
+        "optimizer": optimizer,
+        "rates": rates,
+        "first_update": pace.updates + 1,
+        "limit": limit,
+        "average": average,
+    }
     told["masks"] = masks
     descent = problem.descend(*arrays, losses, **told, stop=stop, seconds=seconds)
     turn = pace.listen(losses[: descent.updates])

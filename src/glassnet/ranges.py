@@ -57,6 +57,14 @@ def as_part(value: object, name: str) -> float:
     return number
 
 
+def as_fraction(value: object, name: str) -> float:
+    """A number above 0 and below 1."""
+    number = as_real(value, name)
+    if not 0 < number < 1:
+        raise InputError(f"{name} is {number}; expected a number above 0 and below 1, such as 0.1.")
+    return number
+
+
 def as_bound(value: object, name: str) -> float | None:
     """None for no bound, or a finite number above 0."""
     return None if value is None else as_positive(value, name)

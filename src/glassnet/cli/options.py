@@ -125,7 +125,8 @@ _NETWORK = {
     "--activation": ("network.activation", str, "NAME", "Of the hidden layers: {names}."),
 }
 _TRAIN = {
-    "--iterations": ("train.iterations", int, "N", "Updates, each by all training samples."),
+    "--iterations": ("train.iterations", int, "N", "Updates, each by all training samples, or epochs."),
+    "--batch-size": ("train.batch_size", int, "N", "Samples of an update; an iteration is then an epoch."),
     "--optimizer": ("train.optimizer", str, "NAME", "{names}."),
     "--learning-rate": ("train.learning_rate", float, "RATE", "The size of a step."),
     "--momentum": (

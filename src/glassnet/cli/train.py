@@ -74,8 +74,9 @@ def train(
         advice = "a tenth of the schedule's"
         if isinstance(rate, float):
             advice = f"--learning-rate {rate / 10:.2g} (it was {rate:g}{summed})"
+        went = f"from {run.losses[-1]:.6g} " if len(run.losses) else ""
         raise Failure(
-            f"Training blew up at iteration {run.diverged_at:,}: the loss went from {run.losses[-1]:.6g} "
+            f"Training blew up at iteration {run.diverged_at:,}: the loss went {went}"
             f"to one that is not finite, or 100 times what training started from. The files hold the "
             f"network before that update. Use a smaller learning rate, for instance {advice}."
         )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from glassnet.checkpoints import save
-from glassnet.errors import DivergenceWarning, InterruptedTrainingWarning
+from glassnet.errors import DivergenceWarning, InterruptedTrainingWarning, unknown_name
+from glassnet.experiments.data import Samples
 from glassnet.experiments.draws import Draws
 from glassnet.experiments.library import SETTINGS
 from glassnet.experiments.outcome import Outcome, Stopwatch, Tell
@@ -21,7 +23,7 @@ from glassnet.experiments.pictures import (
 )
 from glassnet.experiments.record import describe_run, describe_scores, record
 from glassnet.experiments.results import RECORD, ResultsFolder
-from glassnet.experiments.settings import Experiment
+from glassnet.experiments.settings import Experiment, stopping_from
 from glassnet.experiments.toml import to_toml
 from glassnet.network import Parameters
 from glassnet.report import score
@@ -81,8 +83,7 @@ def run_experiment(
         with watch("model and losses"):
             extra = {"name": experiment.name, "preprocessing": samples.preprocessing.to_dict()}
             save(run, results.new(MODEL), extra=extra)
-            columns = {"iteration": np.arange(len(run.losses)), "loss": run.losses}
-            write_csv(results.new(LOSSES), columns)
+            write_csv(results.new(LOSSES), _losses(run))
             settings = to_toml(experiment.to_dict(), _SETTINGS_COMMENT.format(name=experiment.name))
             results.new(SETTINGS).write_text(settings, "utf-8")
         outcome = Outcome(
@@ -112,6 +113,7 @@ def _needed(experiment: Experiment, pictures: bool, report: bool) -> int:
 
 
 def _train(experiment: Experiment, draws: Draws, initial: Parameters, progress: bool) -> TrainingRun:
+    stopping = experiment["train.stopping"]
     with warnings.catch_warnings():
         # How the run ended is told by whoever started the job.
         warnings.simplefilter("ignore", DivergenceWarning)
@@ -128,8 +130,40 @@ def _train(experiment: Experiment, draws: Draws, initial: Parameters, progress: 
             engine=experiment["train.engine"],
             threads=experiment["train.threads"],
             progress=progress,
+            random_state=draws.random,
+            batch_size=experiment["train.batch_size"],
+            shuffle=experiment["train.shuffle"],
+            validation=experiment["train.validation"],
+            validate_every=experiment["train.validate_every"],
+            stopping=None if stopping is None else stopping_from(stopping),
+            average=experiment["train.average"],
+            class_weight=_class_weight(experiment["train.class_weight"], draws.samples),
             **experiment.penalties(),
         )
+
+
+def _class_weight(given: Any, samples: Samples) -> Any:
+    """A table of labels as one of class numbers."""
+    if not isinstance(given, dict):
+        return given
+    labels = [str(label) for label in samples.target_names]
+    for label in given:
+        if label not in labels:
+            raise unknown_name("label in train.class_weight", label, labels)
+    return {labels.index(label): weight for label, weight in given.items()}
+
+
+def _losses(run: TrainingRun) -> dict[str, Any]:
+    """The loss after every iteration, and those of the validation data, NaN where there was none."""
+    iterations = np.arange(run.iterations + 1 - len(run.losses), run.iterations + 1)
+    columns: dict[str, Any] = {"iteration": iterations, "loss": run.losses}
+    if len(run.validation_losses):
+        for name in ("loss", "score"):
+            values = getattr(run, "validation_losses" if name == "loss" else "validation_scores")
+            if len(values):
+                column = columns[f"validation_{name}"] = np.full(len(iterations), np.nan)
+                column[np.isin(iterations, run.validation_iterations)] = values
+    return columns
 
 
 def _draw(

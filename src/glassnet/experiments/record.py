@@ -34,8 +34,9 @@ def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
         "status": run.status,
         "diverged_at": run.diverged_at,
         "iterations": run.iterations,
-        "first_loss": run.losses[0],
-        "final_loss": run.losses[-1],
+        "first_loss": run.losses[0] if len(run.losses) else None,
+        "final_loss": run.losses[-1] if len(run.losses) else None,
+        "best_iteration": run.best_iteration,
         "scores": {part: scores_to_dict(found, made) for part, found in outcome.scores.items()},
         "network": str(run.network),
         "n_parameters": run.network.n_parameters,
@@ -120,9 +121,11 @@ def describe_run(run: TrainingRun) -> str:
     """How training went, in a sentence."""
     threads = f"{run.threads} thread{'s' if run.threads != 1 else ''}"
     each = f", {1000 * run.seconds / run.iterations:.3g} ms each" if run.iterations else ""
-    ended = f"{run.status} after {run.iterations:,} iterations" if run.status != "completed" else ""
+    made = f"{run.iterations:,} {'iterations' if run.batch_size is None else 'epochs'}"
+    ended = f"{run.status} after {made}" if run.status != "completed" else ""
+    losses = f"{run.losses[0]:.10g} -> {run.losses[-1]:.10g}" if len(run.losses) else "not yet known"
+    best = "" if run.best_iteration is None else f"; best at {run.best_iteration:,}"
     return (
-        f"{ended or f'{run.iterations:,} iterations'} in {run.seconds:.3g} s{each} "
-        f"({run.engine} engine, {run.dtype.name}, {threads}); {run.reduction} loss "
-        f"{run.losses[0]:.10g} -> {run.losses[-1]:.10g}"
+        f"{ended or made} in {run.seconds:.3g} s{each} "
+        f"({run.engine} engine, {run.dtype.name}, {threads}); {run.reduction} loss {losses}{best}"
     )

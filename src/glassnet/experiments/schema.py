@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple
 
+from glassnet.class_weights import BALANCED
 from glassnet.errors import unknown_name
 from glassnet.optimizers import OPTIMIZERS
 from glassnet.sources import GENERATORS
@@ -62,6 +63,18 @@ NAME_OR_SETTINGS = Kind(
 )
 
 
+STOPPING = Kind(
+    'a table such as {patience = 10, metric = "accuracy"}',
+    lambda v: isinstance(v, dict),
+)
+CLASS_WEIGHT = Kind(
+    '"balanced", a list with a number for each class, or a table of a number for each label',
+    lambda v: (
+        v == BALANCED or NUMBERS.accepts(v) or (isinstance(v, dict) and _are(_is_number)([*v.values()]))
+    ),
+)
+
+
 class Key(NamedTuple):
     """A setting: its kind, and the value it has where none is given."""
 
@@ -98,6 +111,13 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "scheme": Key(TEXT, "glorot"),
         "optimizer": Key(TEXT, "sgd"),
         "iterations": Key(WHOLE, 2000),
+        "batch_size": Key(WHOLE),
+        "shuffle": Key(TRUTH, True),
+        "validation": Key(NUMBER),
+        "validate_every": Key(WHOLE, 1),
+        "stopping": Key(STOPPING),
+        "average": Key(NUMBER),
+        "class_weight": Key(CLASS_WEIGHT),
         "reduction": Key(TEXT, "mean"),
         "dtype": Key(TEXT, "float64"),
         "engine": Key(TEXT, "auto"),
@@ -114,6 +134,9 @@ SWEEP = "sweep"
 """The section of grids, [sweep.NAME]: lists of an optimizer's settings and penalties, and iterations."""
 
 PENALTIES = ("l1", "l2", "max_norm")
+
+TRAIN_ONLY = ("batch_size", "validation", "stopping", "average", "class_weight")
+"""What a sweep knows nothing of."""
 
 TABLE_ONLY = ("target", "features", "ignore", "task")
 

@@ -33,8 +33,9 @@ from glassnet.files import read_bytes
 from glassnet.losses import get_loss, get_output
 from glassnet.network import SCHEMES, as_random_state, as_sizes
 from glassnet.optimizers import OPTIMIZERS, optimizer_from_dict
-from glassnet.ranges import as_bound, as_not_negative
+from glassnet.ranges import as_bound, as_fraction, as_not_negative, as_steps
 from glassnet.sources import GENERATORS, TASKS
+from glassnet.stopping import EarlyStopping, check_stopping
 
 
 class Override(NamedTuple):
@@ -318,6 +319,10 @@ def _check(experiment: Experiment) -> None:
             f"{experiment.where('network.activation')} names {len(activation)} activation(s) for "
             f"{len(hidden)} hidden layer(s), {hidden}; expected one for all, or one for each."
         )
+    if experiment["train.stopping"] is not None:
+        with experiment.blame("train.stopping"):
+            rule = stopping_from(experiment["train.stopping"])
+            check_stopping(rule, experiment["train.validation"] is not None)
     if experiment["network.output"] is not None and experiment["network.loss"] is not None:
         with experiment.blame("network.loss"):
             get_loss(experiment["network.loss"], get_output(experiment["network.output"]))
@@ -362,6 +367,15 @@ def _check_fraction(fraction: float) -> None:
         raise InputError(f"test_fraction is {fraction}; expected from 0 to below 1, such as 0.25.")
 
 
+def stopping_from(settings: Mapping[str, Any]) -> EarlyStopping:
+    """The stopping rule of a table of its settings."""
+    known = [one for one in EarlyStopping().settings() if one not in ("mode", "response")]
+    for name in settings:
+        if name not in known:
+            raise unknown_name("setting of the stopping rule", name, known)
+    return EarlyStopping(**settings)
+
+
 def _check_epsilon(epsilon: float) -> None:
     if not 0 < epsilon < 1:
         raise InputError(f"epsilon is {epsilon}; expected a small step above 0 and below 1, such as 1e-4.")
@@ -379,6 +393,11 @@ _TESTS: dict[str, Callable[[Any], object]] = {
     "check.samples": _at_least(1, "samples to check on"),
     "train.scheme": _one_of("scheme", SCHEMES),
     "train.iterations": _at_least(0, "iterations"),
+    "train.batch_size": partial(as_steps, name="batch_size"),
+    "train.validation": partial(as_fraction, name="validation"),
+    "train.validate_every": partial(as_steps, name="validate_every"),
+    "train.stopping": stopping_from,
+    "train.average": partial(as_fraction, name="average"),
     "train.reduction": _one_of("reduction", REDUCTIONS),
     "train.dtype": as_dtype,
     "train.engine": _one_of("engine", ENGINES),

@@ -15,7 +15,7 @@ from glassnet.experiments.outcome import Stopwatch, Tell
 from glassnet.experiments.pictures import load_libraries
 from glassnet.experiments.record import FORMAT, environment
 from glassnet.experiments.results import RECORD, ResultsFolder
-from glassnet.experiments.schema import SWEEP
+from glassnet.experiments.schema import SWEEP, TRAIN_ONLY
 from glassnet.experiments.settings import Experiment
 from glassnet.experiments.toml import to_toml
 from glassnet.schedules import schedule_from_dict
@@ -34,6 +34,12 @@ def choose_grids(experiment: Experiment, names: Sequence[str] = ()) -> list[str]
             f"learning_rate = [0.03, 0.1, 0.3] and iterations = 1000, or "
             f'--set "{SWEEP}.rates.learning_rate=[0.03, 0.1, 0.3]".'
         )
+    for key in TRAIN_ONLY:
+        if experiment[f"train.{key}"] is not None:
+            raise InputError(
+                f"{experiment.where(f'train.{key}')}: a sweep trains on the full batch and knows nothing "
+                f"of {key}. Leave it out."
+            )
     for name in names:
         if name not in experiment.sweeps:
             raise unknown_name(f"grid of {experiment.source}:", name, experiment.sweeps)

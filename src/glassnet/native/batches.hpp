@@ -84,7 +84,7 @@ template <class T> class Batches {
 
   // Trains for up to `epochs` epochs from where `position` stands. Returns when they are over, when
   // the rates are used up, or soon after the time is; within an epoch as well. `good` keeps the
-  // parameters that the present epoch began with. A batch's loss above the limit, or a parameter that
+  // parameters, and then their mean where there is one, that the present epoch began with. A batch's loss above the limit, or a parameter that
   // is not finite, ends the call: the outcome says so, and theta is what the epoch began with.
   Outcome train(T* theta, T* state, T* good, double* losses, std::size_t epochs, const Epochs& how,
                 Position& position, int threads) const {
@@ -301,7 +301,8 @@ template <class T> class Batches {
                    course.state, n_parameters, work.gradient.get(), mask.get()};
       if (clipped) step.scale = clip(work, me, how.rule, updates, barrier);
       updates.update(step, me.first, me.last);
-      if (how.rule.max_norm < INFINITE) constrain(course.theta, work, how.rule, updates, thread, barrier);
+      if (how.rule.max_norm < INFINITE) constrain(course, work, thread, barrier);
+      else if (how.rule.averages()) updates.average(how.rule, course.theta, mean(course), me.first, me.last);
       sum += loss * double(rows);
       row += rows;
       ++t, ++made;
@@ -335,6 +336,7 @@ template <class T> class Batches {
   void begin_epoch(Course& course, std::size_t epoch) const {
     const Epochs& how = course.how;
     std::copy_n(course.theta, n_parameters, course.good);
+    if (course.how.rule.averages()) std::copy_n(mean(course), n_parameters, course.good + n_parameters);
     if (!how.key) return;
     if (!course.ahead || !course.ahead->take(how.order, how.key, *how.used))
       MersenneTwister(how.key, *how.used).shuffle(how.order, shape.samples);
@@ -344,9 +346,15 @@ template <class T> class Batches {
   // Back to where the epoch began.
   void spoil(Course& course, std::size_t row, std::int64_t t, double sum, std::size_t epoch) const {
     std::copy_n(course.good, n_parameters, course.theta);
+    if (course.how.rule.averages()) std::copy_n(course.good + n_parameters, n_parameters, mean(course));
     course.position = {std::int64_t(row), t, sum};
     course.outcome.diverged = true;
     course.outcome.updates = epoch;
+  }
+
+  // The running mean of the parameters, behind the optimizer's own state.
+  T* mean(const Course& course) const {
+    return course.state + (course.how.rule.state_rows() - 1) * n_parameters;
   }
 
   bool all_finite(const T* theta) const {
@@ -376,13 +384,17 @@ template <class T> class Batches {
         for (std::size_t i = mine.begin; i < mine.end; ++i) to[2 * i + 1] = from[i], to[2 * i] = -from[i];
   }
 
-  // Layers to threads, whole: a column of W crosses all of its rows.
-  void constrain(T* theta, Work& work, const Rule& rule, const Updates<T>& updates, std::size_t thread,
-                 Barrier& barrier) const {
+  // Layers to threads, whole: a column of W crosses all of its rows. What is averaged is what is left.
+  void constrain(Course& course, Work& work, std::size_t thread, Barrier& barrier) const {
+    const Rule& rule = course.how.rule;
+    const Updates<T>& updates = isa.kernels<T>().updates;
     barrier.wait();
-    for (std::size_t l = 1 + thread; l < shape.sizes.size(); l += std::size_t(barrier.members))
-      updates.constrain(theta + offsets[l], shape.sizes[l - 1], shape.sizes[l], rule.max_norm,
+    for (std::size_t l = 1 + thread; l < shape.sizes.size(); l += std::size_t(barrier.members)) {
+      updates.constrain(course.theta + offsets[l], shape.sizes[l - 1], shape.sizes[l], rule.max_norm,
                         work.norms[l].data());
+      if (rule.averages())
+        updates.average(rule, course.theta, mean(course), at(l, 0), at(l, shape.sizes[l - 1] + 1));
+    }
   }
 
   // By value, then by the norm of what is left: the scale that is to be applied.

@@ -32,9 +32,9 @@ void expect(bool holds, const char* what) {
 
 Rule make_rule(const std::string& kind, const std::vector<double>& coefficients, bool flag,
                double weight_decay, double clip_value, double clip_norm, double l1, double l2,
-               double max_norm) {
+               double max_norm, double average) {
   Rule rule{named<Optimizer>("optimizer", kind, OPTIMIZER_NAMES), {}, flag, weight_decay, clip_value,
-            clip_norm, l1, l2, max_norm};
+            clip_norm, l1, l2, max_norm, average};
   expect(coefficients.size() <= std::size(rule.coefficients), "too many coefficients");
   std::copy(coefficients.begin(), coefficients.end(), rule.coefficients);
   return rule;
@@ -96,6 +96,13 @@ double loss_and_gradient(const Problem<T>& problem, Vector<const T> theta, Vecto
 }
 
 template <class T>
+double loss(const Problem<T>& problem, Vector<const T> theta, const Rule& rule, double divisor, int threads) {
+  expect(theta.shape(0) == problem.parameters(), "parameters do not fit");
+  nb::gil_scoped_release released;
+  return problem.loss(theta.data(), rule, divisor, threads);
+}
+
+template <class T>
 std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta, Matrix<T> state,
                                      Vector<T> gradient, Vector<double> losses, const Rule& rule,
                                      Vector<const double> rates, std::int64_t first, double divisor,
@@ -103,7 +110,7 @@ std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta,
                                      int threads, std::uint64_t seed, std::uint64_t mask) {
   const std::size_t n = problem.parameters();
   expect(theta.shape(0) == n && gradient.shape(0) == n, "parameters do not fit");
-  expect(state.shape(0) == STATE_ROWS[std::size_t(rule.kind)] && state.shape(1) == n,
+  expect(state.shape(0) == rule.state_rows() && state.shape(1) == n,
          "the optimizer's state does not fit");
   expect(rates.shape(0) == 1 || rates.shape(0) >= losses.shape(0), "one rate, or one for each update");
   expect(first >= 1, "updates are counted from 1");
@@ -140,6 +147,7 @@ template <class T> void bind(nb::module_& m, const char* name) {
            nb::arg("weights").noconvert().none())
       .def("loss_and_gradient", &loss_and_gradient<T>, exact, exact, number, number, number,
            nb::arg("seed") = 0, nb::arg("mask") = 0)
+      .def("loss", &loss<T>, exact, number, number, number)
       .def("descend", &descend<T>, exact, exact, exact, exact, number, exact, number, number, number,
            exact, number, number, nb::arg("seed") = 0, nb::arg("mask") = 0);
 }
@@ -194,8 +202,8 @@ std::pair<std::size_t, bool> train(const Batches<T>& net, Vector<T> theta, Matri
                                    bool mean, double limit, Vector<const std::uint8_t> stop, double seconds,
                                    int threads, std::uint64_t seed) {
   const std::size_t n = net.parameters();
-  expect(theta.shape(0) == n && good.shape(0) == n, "parameters do not fit");
-  expect(state.shape(0) == STATE_ROWS[std::size_t(rule.kind)] && state.shape(1) == n,
+  expect(theta.shape(0) == n && good.shape(0) == (rule.averages() ? 2 * n : n), "parameters do not fit");
+  expect(state.shape(0) == rule.state_rows() && state.shape(1) == n,
          "the optimizer's state does not fit");
   expect(!order || order->shape(0) == net.description().samples, "the order does not fit");
   expect(!key || (order && key->shape(0) == 624 && used.shape(0) == 1), "the random state does not fit");
@@ -298,8 +306,8 @@ NB_MODULE(_native, m) {
   nb::class_<Rule>(m, "Rule")
       .def(nb::new_(&make_rule), nb::arg("kind"), nb::arg("coefficients"), nb::arg("flag"),
            nb::arg("weight_decay"), nb::arg("clip_value"), nb::arg("clip_norm"), nb::arg("l1"),
-           nb::arg("l2"), nb::arg("max_norm"))
-      .def_prop_ro("state_rows", [](const Rule& rule) { return STATE_ROWS[std::size_t(rule.kind)]; });
+           nb::arg("l2"), nb::arg("max_norm"), nb::arg("average") = 0.0)
+      .def_prop_ro("state_rows", &Rule::state_rows);
   bind<float>(m, "Problem32");
   bind<double>(m, "Problem64");
   bind_batches<float>(m, "Batches32");

@@ -33,6 +33,7 @@ template <class T> class BlockPass {
         scratch(scratch),
         gradient(gradient) {}
 
+  // A null gradient asks for the loss alone.
   double run() {
     if (rows == 0) return 0;
     std::size_t at = 0;  // where layer l's parameters begin
@@ -41,6 +42,7 @@ template <class T> class BlockPass {
       at += size_of(l);
     }
     double loss = head(at);
+    if (!gradient) return loss;
     for (std::size_t l = plan.layers; l > 1; --l) {
       backward(l, at);
       at -= size_of(l - 1);
@@ -93,8 +95,10 @@ template <class T> class BlockPass {
     const Groups<T> groups(0, padded, rows, plan.weighted ? plan.weights + first * stride : nullptr);
     const double loss = output_errors<T>(
         plan, output, plan.Y + first * plan.target_rows * stride, outputs, stride, groups,
-        [&](std::size_t o, const LaneSum<T>& sum) { bias_gradient(l, at)[o] += sum.total(); });
-    if (plan.loss == Loss::cross_entropy)
+        [&](std::size_t o, const LaneSum<T>& sum) {
+          if (gradient) bias_gradient(l, at)[o] += sum.total();
+        });
+    if (gradient && plan.loss == Loss::cross_entropy)
       for (std::size_t o = 0; o < outputs; ++o) {
         LaneSum<T> sum;
         for_packs<T>(0, padded, [&](auto pack, std::size_t s) GLASSNET_LAMBDA {

@@ -103,7 +103,7 @@ template <class T> static std::size_t samples_in(const Plan<T>& plan, std::size_
 }
 
 // One pass forward and back over one block: adds the block's gradient to `gradient` (parameters in
-// the order W1, b1, W2, b2, ...) and returns its loss. `scratch` has room for the panels.
+// the order W1, b1, W2, b2, ...), unless that is null, and returns its loss. `scratch` has room for the panels.
 template <class T>
 using Pass = double (*)(const Plan<T>& plan, const T* parameters, std::size_t block, T* scratch,
                         double* gradient);

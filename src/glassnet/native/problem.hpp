@@ -206,12 +206,40 @@ template <class T> class Problem {
     return loss;
   }
 
+  // The loss alone, the same to the last bit, by a pass forward.
+  double loss(const T* theta, const Rule& rule, double divisor, int threads) const {
+    const int count = members_for(threads, 3e6);
+    std::vector<double> losses(chunks);
+    std::vector<Aligned<T>> scratch;
+    for (int thread = 0; thread < count; ++thread) scratch.emplace_back(panels.back() * block);
+    Aligned<T> room(pair ? kernel_parameters : 0);
+    const T* const parameters = to_kernel(theta, room.get());
+    const Plan<T> plan = this->plan();
+    const Pass<T> pass = isa.template kernels<T>().pass;
+    std::atomic<std::size_t> next{0};
+    run_team(count, [&](int thread, Barrier&) {
+      FlushSubnormals flush;
+      for (std::size_t c; (c = next.fetch_add(1, std::memory_order_relaxed)) < chunks;)
+        for (std::size_t b = 0; b < blocks_per_chunk; ++b)
+          losses[c] += pass(plan, parameters, c * blocks_per_chunk + b, scratch[thread].get(), nullptr);
+    });
+    double loss = 0;
+    for (double chunk : losses) loss += chunk;
+    loss /= divisor;
+    FlushSubnormals flush;
+    if (rule.penalizes())
+      loss += sum_over_ranges(n_parameters, [&](std::size_t begin, std::size_t end) {
+        return updates().penalize(rule, theta, mask.get(), nullptr, begin, end);
+      });
+    return loss;
+  }
+
   // Up to `iterations` updates by the rule, each followed by a pass at the new theta. `state` is
-  // [STATE_ROWS][parameters]. On entry and on return `gradient` belongs to `theta`. An update
+  // [the rule's state_rows][parameters]. On entry and on return `gradient` belongs to `theta`. An update
   // whose loss is above the limit or not a number, or whose pass was cut short, is taken back.
   Outcome descend(T* theta, T* state, T* gradient, double* losses, std::size_t iterations,
                   const Descent& told, int threads, const Poll& poll) const {
-    const std::size_t rows = STATE_ROWS[std::size_t(told.rule.kind)];
+    const std::size_t rows = told.rule.state_rows();
     Work work(*this, crowd.allow(threads), 1e5, rows);
     for (Member& member : work.members) {
       std::copy_n(theta, n_parameters, member.theta.data());
@@ -353,6 +381,7 @@ template <class T> class Problem {
         for (std::size_t l = 1; l < sizes.size(); W += (sizes[l - 1] + 1) * sizes[l], ++l)
           updates.constrain(W, sizes[l - 1], sizes[l], rule.max_norm, squares.data());
       }
+      if (rule.averages()) updates.average(rule, theta.data(), state.data() + state.size() - n, 0, n);
     }
 
     // This thread's share of a pass over all samples; then, the same on every thread, its loss and
@@ -367,7 +396,7 @@ template <class T> class Problem {
       side = !side;
       const Plan<T> plan = problem.plan(masks);
       const Pass<T> pass = problem.isa.template kernels<T>().pass;
-      const T* parameters = to_kernel(at);
+      const T* parameters = problem.to_kernel(at, kernel_theta.get());
       Order order = last ? Order::leave : Order::go;
       if (thread == 0) {
         mine.order.store(order, std::memory_order_relaxed);
@@ -409,17 +438,6 @@ template <class T> class Problem {
       return order;
     }
 
-    // The kernel's parameters: theirs, but for a pair of classes (see `pair`).
-    const T* to_kernel(const T* at) {
-      if (!problem.pair) return at;
-      T* to = kernel_theta.get();
-      const std::size_t units = problem.last_units(), before = problem.n_parameters - 2 * units;
-      std::copy_n(at, before, to);
-      for (std::size_t i = 0; i < units; ++i)
-        to[before + i] = at[before + 2 * i + 1] - at[before + 2 * i];
-      return to;
-    }
-
     void from_kernel(double divisor) {
       const std::size_t units = problem.pair ? problem.last_units() : 0;
       const std::size_t before = problem.n_parameters - 2 * units;
@@ -438,10 +456,7 @@ template <class T> class Problem {
     const int threads;
 
     Work(const Problem& problem, int threads, double worthwhile, std::size_t rows) : threads(threads) {
-      const double work = double(problem.shape.samples) *
-                          double(problem.kernel_parameters + 10 * problem.panels.back());
-      const double most = std::clamp(double(threads), 1.0, double(problem.chunks));
-      const int count = int(std::clamp(work / worthwhile, 1.0, most));
+      const int count = problem.members_for(threads, worthwhile);
       for (Side& side : sides) {
         side.sums = Aligned<double>(problem.chunks * problem.chunk_stride());
         side.shares = std::vector<Share>(count);
@@ -454,6 +469,21 @@ template <class T> class Problem {
       for (int thread = 0; thread < count; ++thread) members.emplace_back(problem, sides, thread, rows);
     }
   };
+
+  // How many threads a pass is worth, where each is to have `worthwhile` operations.
+  int members_for(int threads, double worthwhile) const {
+    const double work = double(shape.samples) * double(kernel_parameters + 10 * panels.back());
+    return int(std::clamp(work / worthwhile, 1.0, std::clamp(double(threads), 1.0, double(chunks))));
+  }
+
+  // The kernel's parameters: theirs, but for a pair of classes (see `pair`), which go to `to`.
+  const T* to_kernel(const T* at, T* to) const {
+    if (!pair) return at;
+    const std::size_t units = last_units(), before = n_parameters - 2 * units;
+    std::copy_n(at, before, to);
+    for (std::size_t i = 0; i < units; ++i) to[before + i] = at[before + 2 * i + 1] - at[before + 2 * i];
+    return to;
+  }
 
   // Weights and bias of each output of the last layer.
   std::size_t last_units() const { return widths[widths.size() - 2] + 1; }

@@ -31,9 +31,13 @@ struct Rule {
   double clip_value = INFINITE, clip_norm = INFINITE;
   double l1 = 0, l2 = 0;
   double max_norm = INFINITE;
+  double average = 0;  // what the running mean of the parameters keeps of itself; 0: there is none
 
   bool clips() const { return clip_value < INFINITE || clip_norm < INFINITE; }
   bool penalizes() const { return l1 != 0 || l2 != 0; }
+  bool averages() const { return average != 0; }
+  // The optimizer's own, then the mean.
+  std::size_t state_rows() const { return STATE_ROWS[std::size_t(kind)] + (averages() ? 1 : 0); }
 };
 
 // One update of some parameters.
@@ -60,6 +64,8 @@ template <class T> struct Updates {
   // Scales every column of W [inputs][units] that is longer than max_norm back to it. `squares` has
   // room for `units` values.
   void (*constrain)(T* W, std::size_t inputs, std::size_t units, double max_norm, double* squares);
+  // The running mean of the parameters begin to end, after an update.
+  void (*average)(const Rule& rule, const T* theta, T* mean, std::size_t begin, std::size_t end);
 };
 
 // The sum over all ranges of n parameters of sum(begin, end), in order.

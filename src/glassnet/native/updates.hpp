@@ -238,6 +238,13 @@ static void constrain(T* __restrict W, std::size_t inputs, std::size_t units, do
 }
 
 template <class T>
-inline constexpr Updates<T> all_updates{update<T>, penalize<T>, clip<T>, constrain<T>};
+static void average(const Rule& rule, const T* __restrict theta, T* __restrict mean, std::size_t begin,
+                    std::size_t end) {
+  const T keep = T(rule.average), take = T(1.0 - rule.average);
+  for (std::size_t p = begin; p < end; ++p) mean[p] = keep * mean[p] + take * theta[p];
+}
+
+template <class T>
+inline constexpr Updates<T> all_updates{update<T>, penalize<T>, clip<T>, constrain<T>, average<T>};
 
 }  // namespace glassnet::GLASSNET_ISA

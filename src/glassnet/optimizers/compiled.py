@@ -10,8 +10,11 @@ from glassnet.optimizers.base import Optimizer
 from glassnet.penalties import Penalties
 
 
-def native_rule(optimizer: Optimizer, penalties: Penalties) -> Any:
-    """The optimizer's settings, but for its rate, with the penalties, as the native engine takes them."""
+def native_rule(optimizer: Optimizer, penalties: Penalties, average: float = 0.0) -> Any:
+    """The optimizer's settings, but for its rate, with the penalties, as the native engine takes them.
+
+    `average` is what the mean of the parameters keeps of itself at an update, 0 where there is none.
+    """
     assert native.module is not None
 
     def bound(value: float | None) -> float:
@@ -27,4 +30,5 @@ def native_rule(optimizer: Optimizer, penalties: Penalties) -> Any:
         l1=penalties.l1,
         l2=penalties.l2,
         max_norm=bound(penalties.max_norm),
+        average=average,
     )

@@ -93,7 +93,8 @@ def loss(run: TrainingRun, *, title: str = "Loss during training") -> Figure:
 
     The steepest fall after a plateau is marked, and where a run diverged. Values that are not
     finite are left out. Every value counts: of a long history each stretch keeps its smallest and
-    largest loss.
+    largest loss. With validation data there are two curves, and a mark where the stopping rule found
+    the best.
 
     Raises InputError for a run without losses, MissingLibraryError where matplotlib is missing.
 
@@ -106,7 +107,7 @@ def loss(run: TrainingRun, *, title: str = "Loss during training") -> Figure:
     figure = style.new_figure(7.6, 4.6)
     paper = style.flat_axes(figure)
     _draw_loss(paper, curve)
-    style.set_labels(paper, ["iteration", curve.label])
+    style.set_labels(paper, [curve.unit, curve.label])
     style.set_title(figure, title, [curve.summary])
     return figure
 
@@ -122,7 +123,10 @@ def _draw_loss(paper: Any, curve: LossCurve) -> None:
         linewidth=1.5,
         marker="o" if few else "",
         markersize=3.5,
+        label="training",
     )
+    if len(curve.validation[0]):
+        _draw_validation(paper, curve, few)
     first, last = curve.span
     paper.set_xlim(first - 0.02 * (last - first + 1), last + 0.03 * (last - first + 1))
     paper.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
@@ -136,7 +140,7 @@ def _draw_loss(paper: Any, curve: LossCurve) -> None:
     if curve.diverged_at is not None:
         paper.axvline(curve.diverged_at, color=style.OKABE_ITO[1], linewidth=1.3, linestyle=(0, (4, 3)))
         paper.annotate(
-            f"diverged at iteration {curve.diverged_at:,}",
+            f"diverged at {curve.unit} {curve.diverged_at:,}",
             (curve.diverged_at, 0.96),
             xycoords=("data", "axes fraction"),
             xytext=(-6, 0),
@@ -149,6 +153,30 @@ def _draw_loss(paper: Any, curve: LossCurve) -> None:
         )
     if not len(curve.finite):
         paper.text(0.5, 0.5, "no finite loss", transform=paper.transAxes, ha="center", color=style.FAINT)
+
+
+def _draw_validation(paper: Any, curve: LossCurve, few: bool) -> None:
+    color = style.OKABE_ITO[1]
+    paper.plot(
+        *curve.validation,
+        color=color,
+        linewidth=1.3,
+        marker="o" if few else "",
+        markersize=3.5,
+        label="validation",
+    )
+    if curve.best is not None:
+        paper.plot(
+            *curve.best,
+            marker="o",
+            markersize=8,
+            markerfacecolor="none",
+            markeredgecolor=color,
+            linestyle="",
+            zorder=6,
+            label=f"best, at {curve.best[0]:,}",
+        )
+    style.set_legend(paper, *paper.get_legend_handles_labels())
 
 
 def _set_log_scale(paper: Any, losses: Array) -> None:

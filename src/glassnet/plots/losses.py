@@ -58,11 +58,18 @@ class LossCurve:
     marks: tuple[Mark, ...]
     cliff: Cliff | None
     diverged_at: int | None
+    unit: str
+    """What is counted: "iteration", or "epoch" where a run has batches."""
+    validation: tuple[NDArray[np.int64], Array]
+    """Iterations and losses of the validation data, thinned; empty where there are none."""
+    best: tuple[int, float] | None
+    """The best iteration and its validation loss, where a stopping rule knows one."""
 
     @property
     def finite(self) -> Array:
-        """The losses that are drawn."""
-        return self.losses[np.isfinite(self.losses)]
+        """The losses that are drawn, validation losses too."""
+        losses = np.concatenate([self.losses, self.validation[1]])
+        return losses[np.isfinite(losses)]
 
 
 def make_loss_curve(run: TrainingRun, most: int = _MOST) -> LossCurve:
@@ -77,9 +84,12 @@ def make_loss_curve(run: TrainingRun, most: int = _MOST) -> LossCurve:
     iterations = np.arange(first, first + len(losses))
     finite = np.isfinite(losses)
     losses[~finite] = np.nan
-    log = bool(finite.any() and (losses[finite] > 0).all())
+    evaluated, validation = run.validation_iterations, np.array(run.validation_losses)
+    validation[~np.isfinite(validation)] = np.nan
+    log = bool(finite.any() and (losses[finite] > 0).all() and not (validation <= 0).any())
     cliff = find_cliff(iterations, losses) if log and finite.all() else None
-    keep = thinned(losses, most)
+    keep, some = thinned(losses, most), thinned(validation, most)
+    at = np.flatnonzero(evaluated == (-1 if run.best_iteration is None else run.best_iteration))
     last = run.diverged_at if run.diverged_at is not None else int(iterations[-1])
     return LossCurve(
         iterations[keep],
@@ -91,6 +101,9 @@ def make_loss_curve(run: TrainingRun, most: int = _MOST) -> LossCurve:
         _marks(iterations, losses),
         cliff,
         run.diverged_at,
+        "iteration" if run.batch_size is None else "epoch",
+        (evaluated[some], validation[some]),
+        None if at.size == 0 else (int(evaluated[at[0]]), float(validation[at[0]])),
     )
 
 
@@ -173,7 +186,8 @@ def _label(run: TrainingRun, log: bool) -> str:
 
 
 def _summary(run: TrainingRun, losses: Array, finite: NDArray[np.bool_]) -> str:
-    text = f"{run.iterations:,} iterations of {run.optimizer}"
+    kind = "iterations" if run.batch_size is None else f"epochs of batches of {run.batch_size:,}"
+    text = f"{run.iterations:,} {kind} of {run.optimizer}"
     left_out = int((~finite).sum())
     if left_out:
         text += f" · {left_out:,} losses that are not finite left out"

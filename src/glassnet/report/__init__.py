@@ -199,7 +199,7 @@ def _notices(run: TrainingRun) -> list[Html]:
         "diverged": f"Training blew up at iteration {run.diverged_at}. What follows is the network "
         f"before that update. A smaller learning rate is the usual cure.",
         "interrupted": f"Training was interrupted after {run.iterations:,} iterations.",
-        "stopped": f"Training was stopped by a callback after {run.iterations:,} iterations.",
+        "stopped": f"Training was stopped by a rule or a callback after {run.iterations:,} iterations.",
     }.get(run.status)
     return [] if words is None else [tag("p", words, class_="note", role="status")]
 
@@ -211,8 +211,9 @@ def _cards(run: TrainingRun, scores: Mapping[str, Scores]) -> Html:
         cards.append((figures, words if len(scores) == 1 else f"{name}: {words}"))
     losses = np.asarray(run.losses, dtype=np.float64)
     kind = "summed" if run.reduction == "sum" else "mean"
+    start = "at the start" if run.batch_size is None else "in the first epoch"
     cards.append(
-        (readable(float(losses[-1]), 4), f"final {kind} loss, {readable(float(losses[0]), 5)} at the start")
+        (readable(float(losses[-1]), 4), f"final {kind} loss, {readable(float(losses[0]), 5)} {start}")
     )
     each = f", {1000 * run.seconds / run.iterations:.3g} ms each" if run.iterations else ""
     cards.append((f"{run.seconds:.3g} s", f"for {run.iterations:,} iterations{each}"))

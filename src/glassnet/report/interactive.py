@@ -61,13 +61,24 @@ def loss_picture(curve: LossCurve) -> Picture:
         "x": packed(curve.iterations, "i4"),
         "y": [float(value) if np.isfinite(value) else None for value in curve.losses],
         "line": {"color": style.OKABE_ITO[0], "width": 2},
-        "hovertemplate": "iteration %{x:,d}<br>loss %{y:.7g}<extra></extra>",
+        "hovertemplate": f"{curve.unit} %{{x:,d}}<br>loss %{{y:.7g}}<extra></extra>",
     }
+    traces: list[dict[str, Any]] = [trace]
+    if len(curve.validation[0]):
+        traces.append(
+            {
+                **trace,
+                "name": "validation",
+                "x": packed(curve.validation[0], "i4"),
+                "y": [float(value) if np.isfinite(value) else None for value in curve.validation[1]],
+                "line": {"color": style.OKABE_ITO[1], "width": 1.5},
+            }
+        )
     margin = 0.03 * (last - first + 1)
     layout = make_layout(
-        xaxis=make_axis("iteration", (first - margin, last + margin), tickformat=",d", nticks=7),
+        xaxis=make_axis(curve.unit, (first - margin, last + margin), tickformat=",d", nticks=7),
         yaxis=make_axis(curve.label, type="log" if curve.log else "linear", exponentformat="none"),
-        showlegend=False,
+        showlegend=len(traces) > 1,
         hovermode="x",
     )
     layout["yaxis"].update(
@@ -121,13 +132,13 @@ def loss_picture(curve: LossCurve) -> Picture:
                 "yanchor": "top",
                 "xanchor": "right",
                 "showarrow": False,
-                "text": f"diverged at iteration {x:,}",
+                "text": f"diverged at {curve.unit} {x:,}",
                 "font": {"color": style.OKABE_ITO[1]},
                 "bgcolor": "rgba(255,255,255,0.8)",
             }
         )
     layout["annotations"] = notes
-    return {"data": [trace], "layout": layout}
+    return {"data": traces, "layout": layout}
 
 
 def _decades(curve: LossCurve) -> float:

@@ -286,6 +286,8 @@ template <std::size_t n> nb::tuple names(const char* const (&values)[n]) {
 }  // namespace
 
 NB_MODULE(_native, m) {
+  // A network that lives until the interpreter ends keeps its Predictor until then: no leak of ours.
+  nb::set_leak_warnings(false);
   m.attr("ACTIVATIONS") = names(ACTIVATION_NAMES);
   m.attr("LOSSES") = names(LOSS_NAMES);
   m.def("isas", [] {

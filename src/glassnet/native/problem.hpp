@@ -214,7 +214,7 @@ template <class T> class Problem {
     for (int thread = 0; thread < count; ++thread) scratch.emplace_back(panels.back() * block);
     Aligned<T> room(pair ? kernel_parameters : 0);
     const T* const parameters = to_kernel(theta, room.get());
-    const Plan<T> plan = this->plan();
+    const Plan<T> plan = this->plan({});
     const Pass<T> pass = isa.template kernels<T>().pass;
     std::atomic<std::size_t> next{0};
     run_team(count, [&](int thread, Barrier&) {

@@ -19,7 +19,7 @@ from glassnet.activations import ACTIVATIONS
 from glassnet.arrays import FLOATS
 from glassnet.cli import main
 from glassnet.cli.options import Setting
-from glassnet.engine import ENGINES
+from glassnet.data import ENGINES
 from glassnet.errors import GlassnetError
 from glassnet.experiments import built_in, job, results, sweeping
 from glassnet.experiments.draws import Draws
@@ -456,8 +456,8 @@ def test_info_lists_what_is_installed_of_each_extra_for_users(monkeypatch):
 
 
 def test_info_says_why_there_is_no_native_engine(monkeypatch):
-    monkeypatch.setattr(gn.engine.native, "module", None)
-    monkeypatch.setattr(gn.engine.native, "reason", "there was no compiler")
+    monkeypatch.setattr(gn.native, "module", None)
+    monkeypatch.setattr(gn.native, "reason", "there was no compiler")
     assert "numpy, because there is no native one: there was no compiler" in glassnet("info").stdout
 
 

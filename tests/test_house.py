@@ -24,7 +24,7 @@ HOUSE = {
     1: ["special", "activations", "losses", "arrays", "class_weights", "ranges", "cores", "files"],
     2: ["reference", "native", "schedules", "penalties", "dropout", "optimizers"],
     3: ["network"],
-    4: ["engine", "batches"],
+    4: ["data", "passes", "engine", "batches"],
     5: [
         "divergence",
         "pace",

@@ -8,7 +8,7 @@ import pytest
 
 import glassnet as gn
 from glassnet import native
-from glassnet.engine import check_data
+from glassnet.data import check_data
 from glassnet.validation import hold_out
 
 NET = gn.Network((2, 6, 3), hidden="tanh")

@@ -16,12 +16,13 @@ from glassnet import native, penalties, reference
 from glassnet.activations import Array
 from glassnet.arrays import as_count
 from glassnet.cores import thread_count
+from glassnet.data import Data, cast, check_data, target_rows
 from glassnet.dropout import Masks, as_dropout
-from glassnet.engine import Data, cast, check_data, numpy_pass, numpy_update, packed, target_rows
 from glassnet.errors import InputError
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import Optimizer
 from glassnet.optimizers.compiled import native_rule
+from glassnet.passes import numpy_pass, numpy_update, packed
 from glassnet.penalties import Penalties
 
 _MOST_SAMPLES = 2**32 - 1  # an order holds 32-bit numbers

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import copy
-import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from glassnet import native, penalties, reference
-from glassnet.activations import ACTIVATIONS, Array
-from glassnet.arrays import as_dtype, as_matrix, as_target, as_vector, check_finite
-from glassnet.class_weights import as_class_weights
+from glassnet import native, penalties
+from glassnet.activations import Array
 from glassnet.cores import thread_count
+from glassnet.data import cast, check_data, target_rows
 from glassnet.dropout import Masks, as_dropout
-from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
+from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import SGD, Optimizer
 from glassnet.optimizers.compiled import native_rule
+from glassnet.passes import numpy_loss, numpy_pass, numpy_update, packed
 from glassnet.penalties import Penalties
-
-REDUCTIONS = ("mean", "sum")
-ENGINES = ("auto", "native", "numpy")
-
-_PACKED_ROWS = 1 << 16  # rows cast at a time, so that casting never holds a second copy of X
 
 
 @dataclass(frozen=True)
@@ -210,89 +204,6 @@ class NumpyProblem(Problem):
         return Descent(len(losses), diverged=False)
 
 
-def numpy_pass(
-    network: Network,
-    X: Array,
-    Y: Array,
-    w: Array | None,
-    flat: Array,
-    divisor: float,
-    penalized: Penalties,
-    is_weight: penalties.Mask,
-    masks: Sequence[Array | None] | None = None,
-) -> tuple[float, Array]:
-    """The loss over `divisor` with its penalties, and its gradient, by the reference."""
-    theta = Parameters(network.sizes, flat)
-    # A blown-up network is found by its loss; NumPy's own warnings would only say it twice.
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        loss, weights, biases = reference.compute_gradients(
-            X, Y, theta.weights, theta.biases, network.hidden, network.loss, w, masks
-        )
-        parts = [part.ravel() for pair in zip(weights, biases, strict=True) for part in pair]
-        gradient = np.concatenate(parts).astype(flat.dtype, copy=False)
-        if divisor != 1.0:
-            gradient /= gradient.dtype.type(divisor)
-        loss /= divisor
-        if penalized.l1 or penalized.l2:
-            added, slope = penalties.penalty(flat, is_weight, penalized.l1, penalized.l2)
-            loss, gradient = loss + added, gradient + slope
-        return loss, gradient
-
-
-def numpy_loss(
-    network: Network,
-    X: Array,
-    Y: Array,
-    w: Array | None,
-    flat: Array,
-    divisor: float,
-    penalized: Penalties,
-    is_weight: penalties.Mask,
-) -> float:
-    """The loss that `numpy_pass` gives."""
-    theta = Parameters(network.sizes, flat)
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
-        loss = reference.loss(Zs[-1], Y, network.loss, w) / divisor
-        if penalized.l1 or penalized.l2:
-            loss += penalties.penalty(flat, is_weight, penalized.l1, penalized.l2)[0]
-        return loss
-
-
-def numpy_update(
-    network: Network,
-    optimizer: Optimizer,
-    penalized: Penalties,
-    is_weight: penalties.Mask,
-    point: tuple[Array, Array, Array],
-    t: int,
-    rate: float,
-    average: float = 0.0,
-) -> tuple[Array, Array]:
-    """Update number t from `point`, parameters, state and gradient: the new parameters and state.
-
-    See `Problem.descend` for `average`.
-    """
-    flat, state, gradient = point
-    with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
-        g = penalties.clip(gradient, optimizer.clip_value, optimizer.clip_norm)
-        theta, kept = optimizer.update(flat, state[: len(optimizer.state_names)], g, t, rate, is_weight)
-        if penalized.max_norm is not None:
-            theta = penalties.constrain(theta, network.sizes, penalized.max_norm)
-        if average:
-            kept = np.vstack([kept, average * state[-1] + (1.0 - average) * theta])
-    return theta, kept
-
-
-def target_rows(y: NDArray[Any], n_outputs: int, dtype: np.dtype[Any]) -> Array:
-    """Class numbers as one-hot rows; rows as they are; all of `dtype`."""
-    if y.ndim == 2:
-        return y.astype(dtype, copy=False)
-    rows = np.zeros((len(y), n_outputs), dtype)
-    rows[np.arange(len(y)), y] = 1
-    return rows
-
-
 class NativeProblem(Problem):
     """The compiled engine over data that it has packed for itself."""
 
@@ -378,83 +289,6 @@ def _drawn(masks: Masks | None) -> tuple[int, int]:
     return (0, 0) if masks is None else (masks.seed, masks.number)
 
 
-def packed(
-    kind: Any,
-    network: Network,
-    X: NDArray[Any],
-    y: NDArray[Any],
-    w: NDArray[Any] | None,
-    dtype: np.dtype[Any],
-    dropout: tuple[float, ...] = (),
-) -> Any:
-    """A native Problem or Batches that holds these data in its own order."""
-    made = kind(
-        sizes=network.sizes,
-        hidden=[record.name for record in network.hidden],
-        loss=network.loss.name,
-        n_samples=len(X),
-        labels=y.ndim == 1,
-        weighted=w is not None,
-        isa=os.environ.get("GLASSNET_ISA", ""),
-        loss_setting=next(iter(network.loss.settings.values()), 0.0),
-        dropout=dropout,
-    )
-    for rows in row_blocks(len(X)):
-        start = rows.start
-        target = y[rows].astype(np.int64) if y.ndim == 1 else cast(y[rows], dtype, "y", start)
-        weight = None if w is None else cast(w[rows], dtype, "sample_weight", start)
-        made.put(
-            start,
-            np.ascontiguousarray(cast(X[rows], dtype, "X", start)),
-            np.ascontiguousarray(target),
-            None if weight is None else np.ascontiguousarray(weight),
-        )
-    return made
-
-
-def row_blocks(n: int) -> Iterator[slice]:
-    """Slices that cover n rows, a bounded number of them at a time."""
-    return (slice(start, start + _PACKED_ROWS) for start in range(0, n, _PACKED_ROWS))
-
-
-def cast(values: NDArray[Any], dtype: np.dtype[Any], name: str, first_row: int = 0) -> Array:
-    """`values` in the precision to compute in; an InputError where float32 cannot hold one."""
-    with np.errstate(over="ignore"):
-        same = values.astype(dtype, copy=False)
-    if dtype == np.float32 and values.dtype != dtype:
-        check_finite(same, f"{name} in float32", first_row)
-    return same
-
-
-def missing_in_native(network: Network) -> str:
-    """What this network needs that the native engine lacks, in words; "" where it lacks nothing."""
-    if native.module is None:
-        return f"the native engine is not available: {native.reason}"
-    for record in network.hidden:
-        if ACTIVATIONS.get(record.name) is not record:
-            return f"the activation {record.name!r} is your own, which runs on the NumPy engine"
-    if not network.loss.is_built_in:
-        return f"the loss {network.loss.name!r} is your own, which runs on the NumPy engine"
-    return ""
-
-
-def choose_engine(network: Network, engine: str) -> tuple[Literal["native", "numpy"], str]:
-    """The engine to use and why, or an EngineError when "native" is asked for and cannot be had."""
-    if engine not in ENGINES:
-        raise unknown_name("engine", engine, ENGINES)
-    if engine == "numpy":
-        return "numpy", "asked for"
-    missing = missing_in_native(network)
-    if not missing:
-        return "native", "asked for" if engine == "native" else "it is the fastest"
-    if engine == "native":
-        raise EngineError(
-            f'engine="native" cannot be used: {missing}. Use engine="numpy" or "auto", or see '
-            f"glassnet info."
-        )
-    return "numpy", missing
-
-
 def prepare(
     network: Network,
     X: object,
@@ -492,65 +326,6 @@ def prepare(
     problem.class_weight = data.class_weight
     problem.baseline = data.baseline / problem.divisor
     return problem
-
-
-class Data(NamedTuple):
-    """Data that have been checked, as they came, and what is to be done with them."""
-
-    X: NDArray[Any]
-    y: NDArray[Any]
-    weights: Array | None
-    dtype: np.dtype[Any]
-    engine: Literal["native", "numpy"]
-    reason: str
-    baseline: float
-    """The summed loss where the output layer's Z is 0 everywhere."""
-    own_weights: Array | None = None
-    """The samples' weights without those of their classes."""
-    class_weight: tuple[float, ...] | None = None
-
-
-def check_data(
-    network: Network,
-    X: object,
-    y: object,
-    dtype: DTypeLike | None,
-    reduction: str,
-    sample_weight: object,
-    engine: str,
-    class_weight: object = None,
-) -> Data:
-    """Check a network's data once; no copy is made of an array. Raises as `prepare` does."""
-    if not isinstance(network, Network):
-        raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
-    if reduction not in REDUCTIONS:
-        raise unknown_name("reduction", reduction, REDUCTIONS)
-    inputs = as_matrix(X, width=network.sizes[0])
-    n = len(inputs)
-    if n == 0:
-        raise InputError(f"X is empty, shape {inputs.shape}; expected at least one sample.")
-    targets = as_target(y, n, network.sizes[-1], network.loss.target)
-    own = weights = None if sample_weight is None else _sample_weight(sample_weight, n)
-    each = None
-    if class_weight is not None:
-        if network.loss.target != "class" or targets.ndim != 1:
-            raise InputError(
-                f"class_weight is for a softmax whose y are class numbers or one-hot rows; the "
-                f"loss here is {network.loss}, y has shape {targets.shape}. Use sample_weight."
-            )
-        each = as_class_weights(class_weight, targets, network.sizes[-1])
-        weights = each[targets] if own is None else own * each[targets]
-        if weights.sum() == 0:
-            raise InputError("class_weight leaves every sample a weight of 0; at least one must count.")
-    precision = as_dtype(dtype, inputs)
-    name, why = choose_engine(network, engine)
-    baseline = 0.0
-    for rows in row_blocks(n):
-        Y = target_rows(targets[rows], network.sizes[-1], np.dtype(np.float64))
-        w = None if weights is None else weights[rows]
-        baseline += reference.loss(np.zeros_like(Y), Y, network.loss, w)
-    known = None if each is None else tuple(each.tolist())
-    return Data(inputs, targets, weights, precision, name, why, baseline, own, known)
 
 
 def loss_and_gradient(
@@ -599,13 +374,3 @@ def loss_and_gradient(
     )
     loss, gradient = problem.loss_and_gradient(theta.flat)
     return loss, Parameters(network.sizes, gradient)
-
-
-def _sample_weight(sample_weight: object, n: int) -> Array:
-    weights = as_vector(sample_weight, "sample_weight", n)
-    if (weights < 0).any():
-        row = int(np.argmax(weights < 0))
-        raise InputError(f"sample_weight has {weights[row]} at row {row}; expected 0 or more.")
-    if weights.sum() == 0:
-        raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
-    return weights

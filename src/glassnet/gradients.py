@@ -30,7 +30,8 @@ from numpy.typing import DTypeLike, NDArray
 from glassnet import reference
 from glassnet.activations import Array
 from glassnet.arrays import as_dtype, as_matrix, as_numbers, as_target, check_finite
-from glassnet.engine import prepare, target_rows
+from glassnet.data import target_rows
+from glassnet.engine import prepare
 from glassnet.errors import InputError, InputTypeError
 from glassnet.gradient_report import GradientCheck, GradientEntry, Verdict
 from glassnet.network import Network, Parameters

@@ -22,7 +22,8 @@ from glassnet.activations import Array
 from glassnet.arrays import as_count, as_target
 from glassnet.callbacks import Hooks
 from glassnet.cores import thread_count
-from glassnet.engine import Problem, prepare, row_blocks, target_rows
+from glassnet.data import row_blocks, target_rows
+from glassnet.engine import Problem, prepare
 from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarning, unknown_name
 from glassnet.interrupts import stop_on_interrupt
 from glassnet.losses import Loss

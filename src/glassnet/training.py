@@ -17,9 +17,10 @@ from glassnet.arrays import as_count, check_finite
 from glassnet.batches import Batches, Cursor, prepare_batches
 from glassnet.callbacks import Callback, Hooks
 from glassnet.courses import Course, Epochs, FullBatch, Mean
+from glassnet.data import check_data
 from glassnet.divergence import divergence_limit, gentler, warn_of_ending
 from glassnet.dropout import Masks, draw_seed
-from glassnet.engine import Problem, check_data, prepare
+from glassnet.engine import Problem, prepare
 from glassnet.errors import InputError
 from glassnet.interrupts import stop_on_interrupt
 from glassnet.network import Network, Parameters, as_random_state

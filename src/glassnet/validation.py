@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from glassnet.activations import Array
 from glassnet.batches import Batches
-from glassnet.engine import Data, Problem, check_data, prepare
+from glassnet.data import Data, check_data
+from glassnet.engine import Problem, prepare
 from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network, Parameters
 from glassnet.ranges import as_fraction

@@ -11,7 +11,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet.activations import Array
-from glassnet.engine import target_rows
+from glassnet.data import target_rows
 from glassnet.errors import GlassnetError
 from glassnet.generators import generate
 from glassnet.network import Network, Parameters

@@ -80,7 +80,7 @@ def _optimizers() -> Sequence[str]:
 
 
 def _engines() -> Sequence[str]:
-    from glassnet.engine import ENGINES
+    from glassnet.data import ENGINES
 
     return ENGINES
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from glassnet.activations import get_activation
 from glassnet.arrays import as_dtype
 from glassnet.cores import thread_count
-from glassnet.engine import ENGINES, REDUCTIONS
+from glassnet.data import ENGINES, REDUCTIONS
 from glassnet.errors import FileError, GlassnetError, InputError, InputTypeError, unknown_name
 from glassnet.experiments.schema import (
     PENALTIES,

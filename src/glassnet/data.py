@@ -1,0 +1,143 @@
+"""Floor 4: a network's data, checked once, and the engine that is to take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from glassnet import native, reference
+from glassnet.activations import ACTIVATIONS, Array
+from glassnet.arrays import as_dtype, as_matrix, as_target, as_vector, check_finite
+from glassnet.class_weights import as_class_weights
+from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
+from glassnet.network import Network
+
+REDUCTIONS = ("mean", "sum")
+
+ENGINES = ("auto", "native", "numpy")
+
+_PACKED_ROWS = 1 << 16  # rows cast at a time, so that casting never holds a second copy of X
+
+
+class Data(NamedTuple):
+    """Data that have been checked, as they came, and what is to be done with them."""
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    weights: Array | None
+    dtype: np.dtype[Any]
+    engine: Literal["native", "numpy"]
+    reason: str
+    baseline: float
+    """The summed loss where the output layer's Z is 0 everywhere."""
+    own_weights: Array | None = None
+    """The samples' weights without those of their classes."""
+    class_weight: tuple[float, ...] | None = None
+
+
+def check_data(
+    network: Network,
+    X: object,
+    y: object,
+    dtype: DTypeLike | None,
+    reduction: str,
+    sample_weight: object,
+    engine: str,
+    class_weight: object = None,
+) -> Data:
+    """Check a network's data once; no copy is made of an array. Raises as `prepare` does."""
+    if not isinstance(network, Network):
+        raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
+    if reduction not in REDUCTIONS:
+        raise unknown_name("reduction", reduction, REDUCTIONS)
+    inputs = as_matrix(X, width=network.sizes[0])
+    n = len(inputs)
+    if n == 0:
+        raise InputError(f"X is empty, shape {inputs.shape}; expected at least one sample.")
+    targets = as_target(y, n, network.sizes[-1], network.loss.target)
+    own = weights = None if sample_weight is None else _sample_weight(sample_weight, n)
+    each = None
+    if class_weight is not None:
+        if network.loss.target != "class" or targets.ndim != 1:
+            raise InputError(
+                f"class_weight is for a softmax whose y are class numbers or one-hot rows; the "
+                f"loss here is {network.loss}, y has shape {targets.shape}. Use sample_weight."
+            )
+        each = as_class_weights(class_weight, targets, network.sizes[-1])
+        weights = each[targets] if own is None else own * each[targets]
+        if weights.sum() == 0:
+            raise InputError("class_weight leaves every sample a weight of 0; at least one must count.")
+    precision = as_dtype(dtype, inputs)
+    name, why = choose_engine(network, engine)
+    baseline = 0.0
+    for rows in row_blocks(n):
+        Y = target_rows(targets[rows], network.sizes[-1], np.dtype(np.float64))
+        w = None if weights is None else weights[rows]
+        baseline += reference.loss(np.zeros_like(Y), Y, network.loss, w)
+    known = None if each is None else tuple(each.tolist())
+    return Data(inputs, targets, weights, precision, name, why, baseline, own, known)
+
+
+def missing_in_native(network: Network) -> str:
+    """What this network needs that the native engine lacks, in words; "" where it lacks nothing."""
+    if native.module is None:
+        return f"the native engine is not available: {native.reason}"
+    for record in network.hidden:
+        if ACTIVATIONS.get(record.name) is not record:
+            return f"the activation {record.name!r} is your own, which runs on the NumPy engine"
+    if not network.loss.is_built_in:
+        return f"the loss {network.loss.name!r} is your own, which runs on the NumPy engine"
+    return ""
+
+
+def choose_engine(network: Network, engine: str) -> tuple[Literal["native", "numpy"], str]:
+    """The engine to use and why, or an EngineError when "native" is asked for and cannot be had."""
+    if engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES)
+    if engine == "numpy":
+        return "numpy", "asked for"
+    missing = missing_in_native(network)
+    if not missing:
+        return "native", "asked for" if engine == "native" else "it is the fastest"
+    if engine == "native":
+        raise EngineError(
+            f'engine="native" cannot be used: {missing}. Use engine="numpy" or "auto", or see '
+            f"glassnet info."
+        )
+    return "numpy", missing
+
+
+def row_blocks(n: int) -> Iterator[slice]:
+    """Slices that cover n rows, a bounded number of them at a time."""
+    return (slice(start, start + _PACKED_ROWS) for start in range(0, n, _PACKED_ROWS))
+
+
+def cast(values: NDArray[Any], dtype: np.dtype[Any], name: str, first_row: int = 0) -> Array:
+    """`values` in the precision to compute in; an InputError where float32 cannot hold one."""
+    with np.errstate(over="ignore"):
+        same = values.astype(dtype, copy=False)
+    if dtype == np.float32 and values.dtype != dtype:
+        check_finite(same, f"{name} in float32", first_row)
+    return same
+
+
+def target_rows(y: NDArray[Any], n_outputs: int, dtype: np.dtype[Any]) -> Array:
+    """Class numbers as one-hot rows; rows as they are; all of `dtype`."""
+    if y.ndim == 2:
+        return y.astype(dtype, copy=False)
+    rows = np.zeros((len(y), n_outputs), dtype)
+    rows[np.arange(len(y)), y] = 1
+    return rows
+
+
+def _sample_weight(sample_weight: object, n: int) -> Array:
+    weights = as_vector(sample_weight, "sample_weight", n)
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        raise InputError(f"sample_weight has {weights[row]} at row {row}; expected 0 or more.")
+    if weights.sum() == 0:
+        raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
+    return weights

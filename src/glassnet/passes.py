@@ -1,0 +1,125 @@
+"""Floor 4: what the full batch and batches share: NumPy's pass and update, and the packing of data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet import penalties, reference
+from glassnet.activations import Array
+from glassnet.data import cast, row_blocks
+from glassnet.network import Network, Parameters
+from glassnet.optimizers import Optimizer
+from glassnet.penalties import Penalties
+
+
+def numpy_pass(
+    network: Network,
+    X: Array,
+    Y: Array,
+    w: Array | None,
+    flat: Array,
+    divisor: float,
+    penalized: Penalties,
+    is_weight: penalties.Mask,
+    masks: Sequence[Array | None] | None = None,
+) -> tuple[float, Array]:
+    """The loss over `divisor` with its penalties, and its gradient, by the reference."""
+    theta = Parameters(network.sizes, flat)
+    # A blown-up network is found by its loss; NumPy's own warnings would only say it twice.
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        loss, weights, biases = reference.compute_gradients(
+            X, Y, theta.weights, theta.biases, network.hidden, network.loss, w, masks
+        )
+        parts = [part.ravel() for pair in zip(weights, biases, strict=True) for part in pair]
+        gradient = np.concatenate(parts).astype(flat.dtype, copy=False)
+        if divisor != 1.0:
+            gradient /= gradient.dtype.type(divisor)
+        loss /= divisor
+        if penalized.l1 or penalized.l2:
+            added, slope = penalties.penalty(flat, is_weight, penalized.l1, penalized.l2)
+            loss, gradient = loss + added, gradient + slope
+        return loss, gradient
+
+
+def numpy_loss(
+    network: Network,
+    X: Array,
+    Y: Array,
+    w: Array | None,
+    flat: Array,
+    divisor: float,
+    penalized: Penalties,
+    is_weight: penalties.Mask,
+) -> float:
+    """The loss that `numpy_pass` gives."""
+    theta = Parameters(network.sizes, flat)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
+        loss = reference.loss(Zs[-1], Y, network.loss, w) / divisor
+        if penalized.l1 or penalized.l2:
+            loss += penalties.penalty(flat, is_weight, penalized.l1, penalized.l2)[0]
+        return loss
+
+
+def numpy_update(
+    network: Network,
+    optimizer: Optimizer,
+    penalized: Penalties,
+    is_weight: penalties.Mask,
+    point: tuple[Array, Array, Array],
+    t: int,
+    rate: float,
+    average: float = 0.0,
+) -> tuple[Array, Array]:
+    """Update number t from `point`, parameters, state and gradient: the new parameters and state.
+
+    See `Problem.descend` for `average`.
+    """
+    flat, state, gradient = point
+    with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
+        g = penalties.clip(gradient, optimizer.clip_value, optimizer.clip_norm)
+        theta, kept = optimizer.update(flat, state[: len(optimizer.state_names)], g, t, rate, is_weight)
+        if penalized.max_norm is not None:
+            theta = penalties.constrain(theta, network.sizes, penalized.max_norm)
+        if average:
+            kept = np.vstack([kept, average * state[-1] + (1.0 - average) * theta])
+    return theta, kept
+
+
+def packed(
+    kind: Any,
+    network: Network,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    w: NDArray[Any] | None,
+    dtype: np.dtype[Any],
+    dropout: tuple[float, ...] = (),
+) -> Any:
+    """A native Problem or Batches that holds these data in its own order."""
+    made = kind(
+        sizes=network.sizes,
+        hidden=[record.name for record in network.hidden],
+        loss=network.loss.name,
+        n_samples=len(X),
+        labels=y.ndim == 1,
+        weighted=w is not None,
+        isa=os.environ.get("GLASSNET_ISA", ""),
+        loss_setting=next(iter(network.loss.settings.values()), 0.0),
+        dropout=dropout,
+    )
+    for rows in row_blocks(len(X)):
+        start = rows.start
+        target = y[rows].astype(np.int64) if y.ndim == 1 else cast(y[rows], dtype, "y", start)
+        weight = None if w is None else cast(w[rows], dtype, "sample_weight", start)
+        made.put(
+            start,
+            np.ascontiguousarray(cast(X[rows], dtype, "X", start)),
+            np.ascontiguousarray(target),
+            None if weight is None else np.ascontiguousarray(weight),
+        )
+    return made

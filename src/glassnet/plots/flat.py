@@ -156,26 +156,11 @@ def _draw_loss(paper: Any, curve: LossCurve) -> None:
 
 
 def _draw_validation(paper: Any, curve: LossCurve, few: bool) -> None:
-    color = style.OKABE_ITO[1]
-    paper.plot(
-        *curve.validation,
-        color=color,
-        linewidth=1.3,
-        marker="o" if few else "",
-        markersize=3.5,
-        label="validation",
-    )
+    look: Any = {"color": style.OKABE_ITO[1], "marker": "o" if few else "", "markersize": 3.5}
+    paper.plot(*curve.validation, linewidth=1.3, label="validation", **look)
     if curve.best is not None:
-        paper.plot(
-            *curve.best,
-            marker="o",
-            markersize=8,
-            markerfacecolor="none",
-            markeredgecolor=color,
-            linestyle="",
-            zorder=6,
-            label=f"best, at {curve.best[0]:,}",
-        )
+        look |= {"marker": "o", "markersize": 8, "markerfacecolor": "none", "linestyle": ""}
+        paper.plot(*curve.best, zorder=6, label=f"best, at {curve.best[0]:,}", **look)
     style.set_legend(paper, *paper.get_legend_handles_labels())
 
 

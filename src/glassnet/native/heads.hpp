@@ -13,7 +13,10 @@ namespace glassnet::GLASSNET_ISA {
 
 template <class T> struct Samples {
   std::size_t begin, end;  // whole groups
-  const T* weights;        // null where unweighted
+  const T* weights;        // from sample `origin` on; null where unweighted
+  std::size_t origin;
+
+  const T* weights_at(std::size_t s) const { return weights + (s - origin); }
 };
 
 // Sums of linear parts and of logarithms of factors, per lane.
@@ -68,7 +71,7 @@ double binary_cross_entropy(T* Z, const T* y, Samples<T> samples, LaneSum<T>& bi
         P d = if_ge(z, zero, one, e) / factor - target;
         P part = fnma(target, z, max(zero, z));
         if constexpr (weighted) {
-          P w = P::load(samples.weights + s);
+          P w = P::load(samples.weights_at(s));
           d = w * d;
           loss.add_weighted(w, part, factor);
         } else {
@@ -87,7 +90,7 @@ double squared_error(T* Z, const T* y, Samples<T> samples, LaneSum<T>& bias) {
   for_packs<T>(samples.begin, samples.end, [&](auto pack, std::size_t at) GLASSNET_LAMBDA {
     using P = decltype(pack);
     P error = P::load(Z + at) - P::load(y + at), d = error;
-    if constexpr (weighted) d = P::load(samples.weights + at) * error;
+    if constexpr (weighted) d = P::load(samples.weights_at(at)) * error;
     loss.add_product(d, error * P::all(T(0.5)));
     d.store(Z + at);
     bias.add(d);
@@ -145,7 +148,7 @@ double simple_loss(const F& f, T* Z, const T* y, Samples<T> samples, LaneSum<T>&
     f(P::load(Z + at), P::load(y + at), value, delta);
     if constexpr (weighted) {
       // What is missing counts for nothing even where its value is infinite.
-      P w = P::load(samples.weights + at), zero = P::all(0);
+      P w = P::load(samples.weights_at(at)), zero = P::all(0);
       value = if_gt(w, zero, w * value, zero);
       delta = if_gt(w, zero, w * delta, zero);
     }
@@ -194,7 +197,7 @@ double cross_entropy(T* Z, const ClassTargets<T>& targets, bool labels, std::siz
     }
     P inverse = one / sum, w = one;
     if constexpr (weighted) {
-      w = P::load(samples.weights + at);
+      w = P::load(samples.weights_at(at));
       loss.add_weighted(w, zero - picked, sum);
     } else {
       loss.add(zero - picked, sum);
@@ -217,13 +220,13 @@ template <class T> struct Groups {
   Groups(std::size_t begin, std::size_t end, std::size_t rows, const T* weights) {
     const std::size_t there = rows < begin ? begin : rows < end ? rows : end;
     const std::size_t full = weights ? begin : begin + (there - begin) / LANES<T> * LANES<T>;
-    if (!weights && full < end) {
+    const bool masked = !weights && full < end;
+    if (masked) {
       for (std::size_t i = 0; i < LANES<T>; ++i) mask[i] = full + i < there ? T(1) : T(0);
-      weights = mask - full;
       end = full + LANES<T>;
     }
-    fast = {begin, full, nullptr};
-    slow = {full, end, weights};
+    fast = {begin, full, nullptr, 0};
+    slow = {full, end, masked ? mask : weights, masked ? full : 0};
   }
 };
 

@@ -71,7 +71,7 @@ void batch_errors(const BatchPlan<T>& plan, const BatchRows& batch, const T* con
       for (std::size_t i = 0; i < inputs; ++i)
         for_packs<T>(0, samples, [&](auto pack, std::size_t s) GLASSNET_LAMBDA {
           const std::size_t to = i * stride + s;
-          back_through(f, pack.load(D + to), H + to, S + to).store(D + to);
+          back_through(f, pack.load(D + to), H, S, to).store(D + to);
         });
     });
   }

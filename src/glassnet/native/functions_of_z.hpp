@@ -178,11 +178,12 @@ template <class T, class A> void activate(A f, std::size_t n, T* z, T* slopes) {
     });
   }
 }
-// v times the derivative, from the output h or the stored slope.
+// v times the derivative at the samples from s on, from the outputs h or the stored slopes; a function
+// that needs none of the one kind gets null.
 template <class A, class P, class T>
-GLASSNET_INLINE P back_through(A activation, const P& v, const T* h, const T* slope) {
-  if constexpr (A::from_output) return activation.back(v, P::load(h));
-  else return v * P::load(slope);
+GLASSNET_INLINE P back_through(A activation, const P& v, const T* h, const T* slopes, std::size_t s) {
+  if constexpr (A::from_output) return activation.back(v, P::load(h + s));
+  else return v * P::load(slopes + s);
 }
 
 // `activate` by name, for one vector: `slopes` is never null.

@@ -134,7 +134,7 @@ template <class T> class BlockPass {
           LaneSum<T> sum;
           for_packs<T>(0, padded, [&](auto pack, std::size_t s) GLASSNET_LAMBDA {
             const std::size_t to = i * stride + s;
-            auto d = back_through(activation, pack.load(spare + to), H + to, S + to);
+            auto d = back_through(activation, pack.load(spare + to), H, S, to);
             d.store(H + to);
             sum.add(d);
           });
@@ -173,7 +173,7 @@ template <class T> class BlockPass {
         products[j].add_product(h, d);
         v = fma(P::all(w[j]), d, v);
       }
-      P d = back_through(activation, v, H + s, S + s);
+      P d = back_through(activation, v, H, S, s);
       d.store(H + s);
       sum.add(d);
     });

@@ -40,10 +40,10 @@ template <class T> static void update(const Step<T>& step, std::size_t begin, st
   T* __restrict theta = step.theta;
   const T* __restrict gradient = step.gradient;
   const T* __restrict mask = step.mask;
-  // The rows that a kind lacks are never touched.
-  T* __restrict first = step.state;
-  T* __restrict second = step.state + step.stride;
-  T* __restrict third = step.state + 2 * step.stride;
+  const auto row = [&](std::size_t r) { return r < STATE_ROWS[std::size_t(rule.kind)] ? step.state + r * step.stride : nullptr; };
+  T* __restrict first = row(0);
+  T* __restrict second = row(1);
+  T* __restrict third = row(2);
 
   switch (rule.kind) {
     case Optimizer::sgd: {

@@ -27,7 +27,7 @@ struct Epochs {
   bool mean;     // the loss and gradient of a batch are over its weights
   double limit;  // of a batch's loss
   double seconds;
-  const volatile std::uint8_t* stop;
+  const std::uint8_t* stop;
   std::uint32_t* order;  // null: the samples as they come
   std::uint32_t* key;    // null: the order is not shuffled here
   std::int64_t* used;
@@ -309,7 +309,7 @@ template <class T> class Batches {
       const bool turn = row == n;
       if (thread == 0) {
         const bool over = turn && epoch + 1 == course.epochs;
-        bool leave = over || (how.n_rates > 1 && made == how.n_rates) || (how.stop && *how.stop);
+        bool leave = over || (how.n_rates > 1 && made == how.n_rates) || is_set(how.stop);
         if (!leave && (made % 16 == 0 || work.grain == LANES<T>)) {
           using Seconds = std::chrono::duration<double>;
           leave = Seconds(std::chrono::steady_clock::now() - began).count() > how.seconds;

@@ -120,7 +120,7 @@ std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta,
   const Poll poll = [&] {
     nb::gil_scoped_acquire held;
     failed = failed || PyErr_CheckSignals() != 0;
-    return failed || *static_cast<const volatile std::uint8_t*>(stop.data()) != 0;
+    return failed || is_set(stop.data());
   };
   Outcome outcome;
   {

@@ -103,9 +103,12 @@ struct Descent {
   double divisor;  // of the loss and the gradient
   double limit;    // of the loss
   double seconds;  // the call returns soon after
-  const volatile std::uint8_t* stop = nullptr;  // or when this is set
+  const std::uint8_t* stop = nullptr;  // or when this is set
   Draw masks = {};  // of the pass that gave the first gradient; the next pass draws the next number
 };
+
+// Whether that byte is set, which another thread may be doing right now.
+inline bool is_set(const std::uint8_t* stop) { return stop && __atomic_load_n(stop, __ATOMIC_RELAXED) != 0; }
 
 struct Outcome {
   std::size_t updates = 0;
@@ -268,7 +271,7 @@ template <class T> class Problem {
             me.evaluate(me.theta.data(), told.rule, told.divisor, masks, barrier, [&] {
               // Within an iteration only a slow one looks at the clock, block by block.
               return slow && clock.seconds() - began > 0.02 && poll();
-            }, clock.seconds() > told.seconds || (told.stop && *told.stop));
+            }, clock.seconds() > told.seconds || is_set(told.stop));
         const bool bad = !(me.loss <= told.limit);
         if (order == Order::cut || bad) {
           if (thread == 0) outcome.diverged = order != Order::cut;

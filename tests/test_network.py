@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import glassnet as gn
+from glassnet import native
 from glassnet.network import SCHEMES, as_random_state, count_parameters
 
 SIZES = (2, 3, 2)
@@ -428,6 +429,27 @@ def test_prediction_does_not_depend_on_threads(monkeypatch):
         monkeypatch.setenv("GLASSNET_THREADS", threads)
         found.append(network.predict_proba(theta, X).tobytes())
     assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("output", gn.OUTPUTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_prediction_does_not_depend_on_the_instruction_set(monkeypatch, output, dtype):
+    """Nor on how many rows there are: one, a few, an odd number, several blocks of them."""
+    for sizes in ((3, 4, 2), (20, 64, 17, 3)):
+        X = np.random.RandomState(0).randn(2000, sizes[0]).astype(dtype)
+        found = []
+        for isa in native.module.isas():
+            monkeypatch.setenv("GLASSNET_ISA", isa)
+            network = gn.Network(sizes, hidden="gelu", output=output)  # made anew: it keeps its choice
+            theta = network.initialize(0, dtype=dtype)
+            ask = (
+                network.predict if network.loss.target in ("real", "nonnegative") else network.predict_proba
+            )
+            whole = ask(theta, X)
+            for rows in (1, 5, 257):
+                assert np.array_equal(ask(theta, X[:rows]), whole[:rows])
+            found.append(whole.tobytes())
+        assert len(set(found)) == 1
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

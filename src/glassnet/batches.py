@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -36,7 +37,7 @@ class Cursor:
     Each epoch begins by shuffling `order`, the samples' numbers, in place by ``random.shuffle``: the
     orders are those of scikit-learn's stochastic solvers from the same stream. Within an epoch `row`
     samples are done, and `loss` is the sum of their batches' losses, each times its samples. A batch's
-    loss above `limit` has blown up.
+    loss above `limit` has blown up; `good` are the parameters to go back to then.
     """
 
     limit: float
@@ -45,6 +46,7 @@ class Cursor:
     random: RandomState | None = None
     row: int = 0
     loss: float = 0.0
+    good: Array | None = None
     _lent: Any = field(default=None, init=False, repr=False)  # see `lend`
 
     def lend(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]] | None:
@@ -75,11 +77,8 @@ class Cursor:
     def copy(self) -> Cursor:
         """The same place, in memory of its own."""
         self.settle()
-        random = None
-        if self.random is not None:
-            random = RandomState()
-            random.set_state(self.random.get_state())
-        return replace(self, order=None if self.order is None else self.order.copy(), random=random)
+        order = None if self.order is None else self.order.copy()
+        return replace(self, order=order, random=deepcopy(self.random), good=deepcopy(self.good))
 
 
 class Stretch(NamedTuple):
@@ -178,11 +177,12 @@ class Batches(ABC):
 
         Returns early, within an epoch as well, when `seconds` are over, ``stop[0]`` is set, or `rates`
         (one for each update, or one for all) are used up. An epoch's entry in `losses` is the mean of
-        its batches' losses, weighted by their samples. `good` keeps the parameters that the present
-        epoch began with: where a loss blows up or a parameter is no longer finite, `flat` returns to
-        them. With dropout, update number t draws the `Masks` of that number from `dropout_seed`, which
-        it needs.
-        With an `average`, as in `Problem.descend`, it keeps the mean behind them.
+        its batches' losses, weighted by their samples. `good` keeps the parameters that the last epoch
+        whose first batch went well began with: where a loss blows up, or a parameter is not finite at
+        an epoch's end, `flat` returns to them, and `cursor` stands where that was seen. At row 0 it is
+        the update before, the last of an epoch, that did it, and `good` is from that epoch. With an
+        `average`, as in `Problem.descend`, it keeps the mean behind them. With dropout, update number t
+        draws the `Masks` of that number from `dropout_seed`, which it needs.
         """
 
 
@@ -249,14 +249,14 @@ class NumpyBatches(Batches):
         while epochs < len(losses) and (len(rates) == 1 or updates < len(rates)):
             if updates and (stop[0] or time.monotonic() >= end):
                 break
-            if cursor.row == 0:
-                good[:] = np.concatenate([flat, state[-1]]) if average else flat
-                if cursor.random is not None:
-                    cursor.random.shuffle(cursor.order)  # type: ignore[arg-type]  # both or neither
+            if cursor.row == 0 and cursor.random is not None:
+                cursor.random.shuffle(cursor.order)  # type: ignore[arg-type]  # both or neither
             samples, loss, gradient = self._batch(cursor, flat, masks and masks.after(updates))
             if not loss <= cursor.limit:
                 _go_back(flat, state, good)
                 return Stretch(epochs, updates, diverged=True)
+            if cursor.row == 0:
+                good[:] = np.concatenate([flat, state[-1]]) if average else flat
             rate = float(rates[min(updates, len(rates) - 1)])
             flat[:], state[:] = numpy_update(
                 self.network,
@@ -281,7 +281,7 @@ class NumpyBatches(Batches):
 
 
 def _go_back(flat: Array, state: Array, good: Array) -> None:
-    """To the parameters, and their mean where there is one, that an epoch began with."""
+    """To the parameters, and their mean where there is one, that are kept."""
     flat[:] = good[: flat.size]
     if good.size > flat.size:
         state[-1] = good[flat.size :]

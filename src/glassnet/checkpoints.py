@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from glassnet.activations import ACTIVATIONS, Activation
+from glassnet.activations import ACTIVATIONS, Activation, Array
 from glassnet.arrays import FLOATS
 from glassnet.batches import Cursor
 from glassnet.dropout import as_dropout
@@ -167,6 +167,8 @@ def load(
             (type(seed) is int and 0 <= seed < 2**64) if any(dropout) else seed is None, "no seed of masks"
         )
         _check(document["status"] in STATUSES, f"the status {document['status']!r} is unknown")
+        # What a run goes back to has the mean of the parameters behind them.
+        point = flat if document["average"] is None else np.tile(flat, 2)
         return TrainingRun(
             network=network,
             optimizer=optimizer,
@@ -187,7 +189,7 @@ def load(
             batch_size=batch_size,
             dropout=dropout,
             dropout_seed=seed,
-            cursor=None if batch_size is None else _cursor(document["cursor"], arrays),
+            cursor=None if batch_size is None else _cursor(document["cursor"], arrays, batch_size, point),
             average=document["average"],
             averaged=None if document["average"] is None else _like(arrays["averaged"], flat, network),
             class_weight=_class_weight(document["class_weight"], network),
@@ -201,6 +203,8 @@ def _cursor_arrays(cursor: Cursor) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {}
     if cursor.order is not None:
         arrays["order"] = cursor.order
+    if cursor.good is not None:
+        arrays["good"] = cursor.good
     if cursor.random is not None:
         state: Any = cursor.random.get_state(legacy=False)
         if state["bit_generator"] == "MT19937":
@@ -221,21 +225,40 @@ def _random_document(random: RandomState | None) -> dict[str, Any] | None:
     return {"pos": int(state["state"]["pos"]), "has_gauss": state["has_gauss"], "gauss": state["gauss"]}
 
 
-def _cursor(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Cursor:
+def _cursor(
+    described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], batch_size: Any, point: Array
+) -> Cursor:
     random = None
     if described["random"] is not None:
         key, kept = arrays["random_key"], described["random"]
+        pos, has_gauss, gauss = kept["pos"], kept["has_gauss"], kept["gauss"]
         _check(key.dtype == np.uint32 and key.shape == (624,), "the random state does not fit")
+        # NumPy takes any place, and draws from what lies there.
+        _check(type(pos) is int and 0 <= pos <= 624, "the random state's place does not fit")
+        _check(has_gauss in (0, 1) and type(gauss) is float, "the random state's normal does not fit")
         random = RandomState()
-        random.set_state(("MT19937", key, kept["pos"], kept["has_gauss"], kept["gauss"]))
-    order, fingerprint = arrays.get("order"), tuple(map(float, described["fingerprint"]))
-    n, row = int(fingerprint[0]), described["row"]
-    _check(type(row) is int and 0 <= row < n, "the row lies outside of the data")
+        random.set_state(("MT19937", key, pos, has_gauss, gauss))
+    fingerprint, order = described["fingerprint"], arrays.get("order")
+    _check(len(fingerprint) == 3 and _are_floats(*fingerprint), "the data's fingerprint does not fit")
+    n, row = fingerprint[0], described["row"]
+    _check(type(batch_size) is int and 1 <= batch_size <= n, "the batches do not fit the data")
+    _check(type(row) is int and 0 <= row < n and row % batch_size == 0, "no batch begins at the row")
+    _check(_are_floats(described["limit"], described["loss"]), "the loss or its limit is no number")
     _check((order is None) == (random is None), "the order lacks its random state")
     if order is not None:
-        fits = order.dtype == np.uint32 and np.array_equal(np.sort(order), np.arange(n))
-        _check(fits, "the order is none of the samples")
-    return Cursor(described["limit"], fingerprint, order, random, row, described["loss"])
+        fits = order.dtype == np.uint32 and order.shape == (n,)
+        _check(
+            fits and np.array_equal(np.sort(order), np.arange(order.size)),
+            "the order is none of the samples",
+        )
+    good = arrays.get("good")
+    if good is not None:
+        _check(good.dtype == point.dtype and good.shape == point.shape, "what to go back to does not fit")
+    return Cursor(described["limit"], tuple(fingerprint), order, random, row, described["loss"], good)
+
+
+def _are_floats(*values: object) -> bool:
+    return all(type(value) is float for value in values)
 
 
 _HISTORY = ("iterations", "losses", "scores")  # of the evaluations

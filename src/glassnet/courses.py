@@ -58,7 +58,10 @@ class Course(ABC):
     def advance(
         self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
     ) -> tuple[int, bool]:
-        """Up to ``len(losses)`` iterations: how many were made, and whether the next one blew up."""
+        """Up to ``len(losses)`` iterations: how many were made, and whether the next one blew up.
+
+        On batches that may show in the epoch after, which then is taken back with it: -1 was made.
+        """
 
 
 class FullBatch(Course):
@@ -110,7 +113,9 @@ class Epochs(Course):
     ) -> None:
         super().__init__(flat, state, optimizer, pace, mean)
         self._batches, self.cursor, self._seed = batches, cursor, dropout_seed
-        self._good = flat.copy() if mean.flat is None else np.concatenate([flat, mean.flat])
+        if cursor.good is None or (pace.updates == 0 and cursor.row == 0):
+            cursor.good = flat.copy() if mean.flat is None else np.concatenate([flat, mean.flat])
+        self._good = cursor.good
 
     def advance(
         self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
@@ -134,7 +139,9 @@ class Epochs(Course):
         )
         self.pace.made(stretch.updates)
         self.pace.listen(losses[: stretch.epochs])
+        epochs = stretch.epochs
         if stretch.diverged:
+            epochs -= self.cursor.row == 0 and self.pace.updates > 0
             # What is left of this epoch is not made up for: the next one begins from its start.
             self.cursor.row, self.cursor.loss = 0, 0.0
-        return stretch.epochs, stretch.diverged
+        return epochs, stretch.diverged

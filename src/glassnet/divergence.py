@@ -42,21 +42,23 @@ def gentler(optimizer: Optimizer) -> str:
 
 def warn_of_ending(run: Run) -> None:
     """Tell the caller of `train` or `resume` how the run ended, where it did not end well."""
-    last = f"{run.losses[-1]:.6g}" if len(run.losses) else "not yet known"  # in the first epoch
     if run.status == "diverged":
         hint = ' A summed loss asks for a rate smaller by the number of samples than reduction="mean" does.'
+        before = f"; the loss before was {run.losses[-1]:.6g}" if len(run.losses) else ""
         warnings.warn(
             f"Training blew up at iteration {run.diverged_at}: its loss was not finite or above "
-            f"{DIVERGENCE_FACTOR:g} times what training started from; the loss before was "
-            f"{last}. The run ends with the parameters of iteration {run.iterations}. "
+            f"{DIVERGENCE_FACTOR:g} times what training started from{before}. "
+            f"The run ends with the parameters of iteration {run.iterations}. "
             f"Use a smaller learning rate, for instance optimizer={gentler(run.optimizer)}."
             f"{hint if run.reduction == 'sum' else ''}",
             DivergenceWarning,
             stacklevel=3,
         )
     elif run.status == "interrupted":
+        # An epoch that was cut short gives no loss.
+        at = f", at the loss {run.losses[-1]:.6g}" if len(run.losses) else ""
         warnings.warn(
-            f"Ctrl-C ended training after iteration {run.iterations}, at the loss {last}. "
+            f"Ctrl-C ended training after iteration {run.iterations}{at}. "
             f"The run holds the work so far; run.resume(iterations) goes on from there.",
             InterruptedTrainingWarning,
             stacklevel=3,

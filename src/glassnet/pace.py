@@ -67,7 +67,7 @@ class Pace:
         if isinstance(self._schedule, Constant):
             return self._schedule.rates(self.updates + 1, 1)
         skip = self.updates + 1 - self._first
-        if not 0 <= skip < len(self._block):
+        if not 0 <= skip < len(self._block) - 1:  # a single rate would be taken for all
             self._first, skip = self.updates + 1, 0
             self._block = self._schedule.rates(self._first, AHEAD, self._per_iteration)
         return self._block[skip : skip + count]

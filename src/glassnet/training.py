@@ -691,7 +691,9 @@ def continue_run(
             k += made
             if k + lead:
                 show(k, losses[k + lead - 1])
-            if made:
+            if diverged and watcher is not None:
+                watcher.forget(k)
+            if made > 0:
                 enough = look()
                 stopped = hooks.iteration(k, snapshot) or pace.stops or enough
     if k < last:

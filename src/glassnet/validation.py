@@ -249,6 +249,11 @@ class Watcher:
         self._waited = 0 if improved else self._waited + 1
         return rule.patience is not None and self._waited >= rule.patience
 
+    def forget(self, after: int) -> None:
+        """Take back the evaluations of later iterations, as these are."""
+        while self._count > 0 and self._iterations[self._count - 1] > after:
+            self._count -= 1
+
     def _keep(self, flat: Array, averaged: Array | None) -> None:
         if self._best_point is None:
             self._best_point = np.empty((1 if averaged is None else 2, flat.size), flat.dtype)

@@ -84,8 +84,9 @@ template <class T> class Batches {
 
   // Trains for up to `epochs` epochs from where `position` stands. Returns when they are over, when
   // the rates are used up, or soon after the time is; within an epoch as well. `good` keeps the
-  // parameters, and then their mean where there is one, that the present epoch began with. A batch's loss above the limit, or a parameter that
-  // is not finite, ends the call: the outcome says so, and theta is what the epoch began with.
+  // parameters, and then their mean where there is one, that the last epoch whose first batch went well
+  // began with. A batch's loss above the limit, or a parameter that is not finite at an epoch's end,
+  // ends the call: the outcome says so, the position where, and theta is what is kept.
   Outcome train(T* theta, T* state, T* good, double* losses, std::size_t epochs, const Epochs& how,
                 Position& position, int threads) const {
     threads = crowd.allow(threads);
@@ -294,6 +295,7 @@ template <class T> class Batches {
         if (thread == 0) spoil(course, row, t, sum, epoch);
         return;
       }
+      if (row == 0) keep(course, me);
       if (pair) both_of_pair(work, me);
       if (penalized)
         updates.penalize(how.rule, course.theta, mask.get(), work.gradient.get(), me.first, me.last);
@@ -322,7 +324,7 @@ template <class T> class Batches {
         course.losses[epoch] = sum / double(n);
         course.outcome.updates = epoch + 1;
         if (!all_finite(course.theta)) {
-          spoil(course, 0, t, 0, epoch);
+          spoil(course, n, t, 0, epoch);
           work.leave.store(true, std::memory_order_relaxed);
         }
       }
@@ -335,15 +337,20 @@ template <class T> class Batches {
 
   void begin_epoch(Course& course, std::size_t epoch) const {
     const Epochs& how = course.how;
-    std::copy_n(course.theta, n_parameters, course.good);
-    if (course.how.rule.averages()) std::copy_n(mean(course), n_parameters, course.good + n_parameters);
     if (!how.key) return;
     if (!course.ahead || !course.ahead->take(how.order, how.key, *how.used))
       MersenneTwister(how.key, *how.used).shuffle(how.order, shape.samples);
     if (course.ahead && epoch + 1 < course.epochs) course.ahead->ask();
   }
 
-  // Back to where the epoch began.
+  // A thread's own parameters, which nobody has moved yet.
+  void keep(Course& course, const Member& me) const {
+    std::copy(course.theta + me.first, course.theta + me.last, course.good + me.first);
+    if (course.how.rule.averages())
+      std::copy(mean(course) + me.first, mean(course) + me.last, course.good + n_parameters + me.first);
+  }
+
+  // Back to what is kept.
   void spoil(Course& course, std::size_t row, std::int64_t t, double sum, std::size_t epoch) const {
     std::copy_n(course.good, n_parameters, course.theta);
     if (course.how.rule.averages()) std::copy_n(course.good + n_parameters, n_parameters, mean(course));

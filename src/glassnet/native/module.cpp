@@ -206,7 +206,12 @@ std::pair<std::size_t, bool> train(const Batches<T>& net, Vector<T> theta, Matri
   expect(state.shape(0) == rule.state_rows() && state.shape(1) == n,
          "the optimizer's state does not fit");
   expect(!order || order->shape(0) == net.description().samples, "the order does not fit");
-  expect(!key || (order && key->shape(0) == 624 && used.shape(0) == 1), "the random state does not fit");
+  if (order) {
+    const std::uint32_t* const from = order->data();
+    expect(*std::max_element(from, from + order->shape(0)) < order->shape(0), "the order is none of the samples");
+  }
+  expect(!key || (order && key->shape(0) == 624 && used.shape(0) == 1 && used(0) >= 0 && used(0) <= 624),
+         "the random state does not fit");
   expect(position.shape(0) == 2 && sum.shape(0) == 1 && stop.shape(0) == 1 && batch > 0 && rates.shape(0) > 0,
          "the arguments do not fit");
   expect(position(0) >= 0 && std::size_t(position(0)) < net.description().samples, "the row does not fit");

@@ -42,7 +42,7 @@ HOUSE = {
         "stopping",
         "validation",
     ],
-    6: ["training"],
+    6: ["loop", "runs", "training"],
     7: ["checkpoints", "sweep_results", "sweeps"],
     8: ["plots", "report"],
     9: ["bench", "experiments", "cli", "__main__"],

@@ -5,8 +5,8 @@ import pytest
 
 import glassnet as gn
 from glassnet.plots import sweeps
+from glassnet.runs import TrainingRun
 from glassnet.sweep_results import STATUSES, SweepCell, SweepResult
-from glassnet.training import TrainingRun
 
 NET = gn.Network((2, 3, 2))
 START = NET.initialize(0)

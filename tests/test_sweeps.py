@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import glassnet as gn
-from glassnet import sweeps, training
+from glassnet import loop, sweeps, training
 from glassnet.engine import prepare
 from glassnet.sweep_results import STATUSES, SweepCell, assess
 
@@ -138,7 +138,7 @@ def test_sweep_runs_as_many_networks_at_a_time_as_there_are_threads(monkeypatch)
             most = max(most, busy)
         together.wait()  # breaks unless two come
         try:
-            return training.continue_run(*args)
+            return loop.continue_run(*args)
         finally:
             with lock:
                 busy -= 1
@@ -178,7 +178,7 @@ def test_an_error_in_one_network_ends_the_sweep(monkeypatch):
     def failing(start, *args):
         if start.optimizer.learning_rate == 0.2:
             raise ZeroDivisionError
-        ended.append(training.continue_run(start, *args).status)
+        ended.append(loop.continue_run(start, *args).status)
 
     monkeypatch.setattr(sweeps, "continue_run", failing)
     with pytest.raises(ZeroDivisionError):
@@ -472,7 +472,7 @@ def test_to_dict_is_json_and_holds_every_curve():
 def test_curve_keeps_ends_extremes_and_the_early_iterations(n, most):
     losses = np.random.RandomState(n).uniform(1, 2, n)
     losses[n // 3], losses[n // 2] = 0.5, 3.0
-    run = training.TrainingRun(
+    run = gn.TrainingRun(
         NET, gn.SGD(), START, START.flat[None], losses, "mean", "completed", None, 1.0, "numpy", "", 1
     )
     cell = SweepCell({}, "converged", run)
@@ -557,10 +557,10 @@ def test_network_whose_last_update_was_made_is_not_interrupted():
     stop = np.ones(1, np.uint8)
     problem = prepare(NET, X, Y)
     start, gradient = training.begin_run(problem, START, gn.SGD())
-    course = training.course_of(start, gradient)
-    run = training.continue_run(start, course, 0, training.Hooks(()), False, stop)
+    course = loop.course_of(start, gradient)
+    run = loop.continue_run(start, course, 0, loop.Hooks(()), False, stop)
     assert run.status == "completed"
-    run = training.continue_run(start, course, 1, training.Hooks(()), False, stop)
+    run = loop.continue_run(start, course, 1, loop.Hooks(()), False, stop)
     assert (run.status, run.iterations) == ("interrupted", 0)
 
 

@@ -36,6 +36,7 @@ from glassnet.optimizers import (
     RMSprop,
 )
 from glassnet.penalties import Penalties
+from glassnet.runs import TrainingRun
 from glassnet.schedules import (
     SCHEDULES,
     Adaptive,
@@ -51,7 +52,7 @@ from glassnet.schedules import (
 from glassnet.stopping import EarlyStopping
 from glassnet.sweep_results import SweepResult
 from glassnet.sweeps import sweep
-from glassnet.training import TrainingRun, train
+from glassnet.training import train
 
 __version__ = "0.1.0"
 

@@ -16,13 +16,14 @@ from glassnet.arrays import FLOATS
 from glassnet.batches import Cursor
 from glassnet.dropout import as_dropout
 from glassnet.errors import FileError, InputError, InputTypeError
+from glassnet.loop import STATUSES
 from glassnet.losses import Loss
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import optimizer_from_dict
 from glassnet.penalties import Penalties
+from glassnet.runs import TrainingRun
 from glassnet.stopping import METRICS, EarlyStopping
 from glassnet.storage import read_arrays, write_arrays
-from glassnet.training import STATUSES, TrainingRun
 from glassnet.validation import Validation
 
 FORMAT = "glassnet run"

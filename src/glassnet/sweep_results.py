@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.errors import InputError
+from glassnet.runs import TrainingRun
 from glassnet.schedules import Schedule
-from glassnet.training import TrainingRun
 
 if TYPE_CHECKING:
     import pandas

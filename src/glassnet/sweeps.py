@@ -26,12 +26,14 @@ from glassnet.data import row_blocks, target_rows
 from glassnet.engine import Problem, prepare
 from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarning, unknown_name
 from glassnet.interrupts import stop_on_interrupt
+from glassnet.loop import continue_run, course_of
 from glassnet.losses import Loss
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import SGD, Optimizer, check_optimizer
 from glassnet.penalties import Penalties
+from glassnet.runs import TrainingRun
 from glassnet.sweep_results import CONVERGED_BELOW, SweepCell, SweepResult, assess, shown
-from glassnet.training import TrainingRun, begin_run, continue_run, course_of, first_parameters
+from glassnet.training import begin_run, first_parameters
 
 
 def sweep(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -14,333 +12,26 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet.activations import Array
 from glassnet.arrays import as_count, check_finite
-from glassnet.batches import Batches, Cursor, prepare_batches
-from glassnet.callbacks import Callback, Hooks
-from glassnet.courses import Course, Epochs, FullBatch, Mean
+from glassnet.batches import Batches
+from glassnet.callbacks import Hooks
 from glassnet.data import check_data
-from glassnet.divergence import divergence_limit, gentler, warn_of_ending
+from glassnet.divergence import divergence_limit, warn_of_ending
 from glassnet.dropout import Masks, draw_seed
-from glassnet.engine import Problem, prepare
+from glassnet.engine import Problem
 from glassnet.errors import InputError
-from glassnet.interrupts import stop_on_interrupt
+from glassnet.loop import Callbacks, continue_run, course_of
 from glassnet.network import Network, Parameters, as_random_state
 from glassnet.optimizers import SGD, Optimizer, check_optimizer
-from glassnet.pace import Pace
-from glassnet.penalties import Penalties
-from glassnet.progress import progress_line
 from glassnet.ranges import as_fraction, as_steps
+from glassnet.runs import TrainingRun, prepared, scores
 from glassnet.stopping import EarlyStopping, check_stopping
 from glassnet.validation import (
     HeldOut,
     Validation,
-    Watcher,
     as_validation,
     check_metric,
     hold_out,
-    take_parts,
 )
-
-Status = Literal["running", "completed", "stopped", "interrupted", "diverged"]
-STATUSES: tuple[Status, ...] = ("running", "completed", "stopped", "interrupted", "diverged")
-
-Progress = Callable[[int, float], None]
-"""A function of iteration and loss, called now and then."""
-
-Callbacks = Iterable[Callback | Callable[["TrainingRun"], bool | None]]
-
-CHUNK_SECONDS = 0.04  # how long an engine may be away from progress, callbacks and Ctrl-C
-
-# A loss computed anew from the same data differs by rounding only, where another engine or
-# processor computes it; other data are further off by orders of magnitude.
-_SAME_LOSS = {"float32": 1e-4, "float64": 1e-9}
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class TrainingRun:
-    """What training gives: the parameters, the loss after every iteration, and what resuming needs.
-
-    Attributes
-    ----------
-    network : the `Network`.
-    optimizer : the rule with its settings.
-    parameters : `Parameters` after the last iteration; for a run that diverged, before the update
-        that blew up.
-    state : (rows, n_parameters), what the optimizer keeps, a row for each of its `state_names`.
-    updates : how many the state has seen; a schedule goes on from there.
-    losses : float64, read-only. On the full batch (iterations + 1,), ``losses[k]`` the loss after k
-        updates; with a batch_size (iterations,), each epoch's mean over its batches.
-    reduction : "mean" or "sum", what the loss is over samples.
-    status : "completed"; "stopped" by a callback; "interrupted" by Ctrl-C; "diverged"; "running" in
-        a callback.
-    diverged_at : the update whose loss blew up (iterations + 1), or None.
-    seconds : wall time of the updates, without preparing the data.
-    engine, engine_reason, threads : what computed, why that, and on how many threads.
-    extra : what `save` was given to keep beside the run.
-    penalties : `Penalties`, l1, l2 and max_norm.
-    heard : what an `Adaptive` schedule keeps of the losses.
-    batch_size : None for the full batch.
-    cursor : with a batch_size, where in its epoch training stands, and the stream of the shuffles.
-    dropout : each hidden layer's probability of dropping a unit.
-    dropout_seed : what the masks are drawn from; None without dropout.
-    average, averaged : what the running mean of the parameters keeps of itself at an update, and the
-        mean, `Parameters`; None where there is none.
-    class_weight : the weight of each class, or None.
-    validation : `Validation`, the evaluations and what a stopping rule keeps, or None.
-
-    Where a stopping rule has brought the best parameters back, `parameters` and `averaged` are those of
-    `best_iteration`; `state`, `updates` and `losses` are of the last iteration, which resuming goes on
-    from.
-
-    Pickles, copies by `copy.deepcopy` and saved files do not hold the data.
-    """
-
-    network: Network
-    optimizer: Optimizer
-    parameters: Parameters
-    state: Array
-    losses: NDArray[np.float64]
-    reduction: str
-    status: Status
-    diverged_at: int | None
-    seconds: float
-    engine: str
-    engine_reason: str
-    threads: int
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    updates: int = 0
-    penalties: Penalties = field(default_factory=Penalties)
-    heard: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    batch_size: int | None = None
-    cursor: Cursor | None = None
-    dropout: tuple[float, ...] = ()
-    dropout_seed: int | None = None
-    average: float | None = None
-    averaged: Parameters | None = None
-    class_weight: tuple[float, ...] | None = None
-    validation: Validation | None = None
-    _problem: Problem | Batches | None = None
-    _held_out: HeldOut | None = None
-
-    def __post_init__(self) -> None:
-        losses = self.losses.view()
-        losses.flags.writeable = False  # snapshots share one history
-        object.__setattr__(self, "losses", losses)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return TrainingRun, tuple(getattr(self, f.name) for f in fields(self) if f.name[0] != "_")
-
-    @property
-    def iterations(self) -> int:
-        """Updates, or epochs with a batch_size, made since the very start, over all resumptions."""
-        return len(self.losses) - (self.batch_size is None)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The precision of the parameters and of the computation."""
-        return self.parameters.dtype
-
-    @property
-    def validation_losses(self) -> NDArray[np.float64]:
-        """The loss on the validation data, without penalties, at each of `validation_iterations`."""
-        return np.empty(0) if self.validation is None else self.validation.losses
-
-    @property
-    def validation_scores(self) -> NDArray[np.float64]:
-        """The stopping rule's metric there, where it has one that is not the loss."""
-        return np.empty(0) if self.validation is None else self.validation.scores
-
-    @property
-    def validation_iterations(self) -> NDArray[np.int64]:
-        """The iterations that were evaluated: on the full batch from 0, the start; with a batch_size from
-        the first epoch whose number is a multiple of `validate_every`."""
-        return np.empty(0, np.int64) if self.validation is None else self.validation.iterations
-
-    @property
-    def best_iteration(self) -> int | None:
-        """The iteration whose metric is the best so far; None without a stopping rule."""
-        return None if self.validation is None else self.validation.best_iteration
-
-    def __repr__(self) -> str:
-        what = f"diverged at iteration {self.diverged_at}" if self.diverged_at is not None else self.status
-        kind = "iterations" if self.batch_size is None else f"epochs of batches of {self.batch_size}"
-        losses = f"{self.losses[0]:.7g} -> {self.losses[-1]:.7g}" if len(self.losses) else "not yet known"
-        best = "" if self.best_iteration is None else f", best at {self.best_iteration:,}"
-        return (
-            f"TrainingRun of {self.network} by {self.optimizer}\n"
-            f"  {what}: {self.iterations:,} {kind} in {self.seconds:.3g} s, "
-            f"{self.reduction} loss {losses}{best}\n"
-            f"  {self.dtype.name}, {self.engine} engine, {self.threads} thread(s)"
-        )
-
-    def forward(self, X: object) -> list[Array]:
-        """`Network.forward` at this run's parameters."""
-        return self.network.forward(self.parameters, X)
-
-    def predict_proba(self, X: object) -> Array:
-        """`Network.predict_proba` at this run's parameters."""
-        return self.network.predict_proba(self.parameters, X)
-
-    def predict(self, X: object) -> NDArray[Any]:
-        """`Network.predict` at this run's parameters."""
-        return self.network.predict(self.parameters, X)
-
-    def resume(
-        self,
-        iterations: int,
-        *,
-        X: object = None,
-        y: object = None,
-        sample_weight: object = None,
-        validation: object = None,
-        optimizer: Optimizer | None = None,
-        callbacks: Callbacks = (),
-        progress: bool = False,
-        engine: str | None = None,
-        threads: int | None = None,
-    ) -> TrainingRun:
-        """Train on, bit for bit as if training had never stopped; this run stays as it is.
-
-        X, y and sample_weight (with engine and threads, which default to this run's engine and to
-        all cores) are needed where the run has no data any more: after `load`, pickle or deepcopy.
-        They must be the data that the run was trained on, and so must `validation`, which is needed with
-        them where the run had validation data of their own; a fraction is held out again by itself.
-        After a stop patience begins anew. `optimizer` changes the rule from here on:
-        one of the same kind keeps the state and goes on counting updates, another kind starts from
-        rest, as at update 1. After a divergence another optimizer is required, and starts from rest.
-
-        Raises InputError for data that are missing or give another loss than ``losses[-1]``, and
-        what `train` raises.
-
-        >>> import numpy as np, glassnet as gn
-        >>> X, y = [[0.0], [1.0]], [0, 1]
-        >>> net, start = gn.Network((1, 2)), gn.Network((1, 2)).initialize(0)
-        >>> run = gn.train(net, X, y, parameters=start, iterations=5).resume(5)
-        >>> np.array_equal(run.losses, gn.train(net, X, y, parameters=start, iterations=10).losses)
-        True
-        """
-        iterations = as_count(iterations, "iterations")
-        hooks = Hooks(callbacks)
-        rule = self.optimizer if optimizer is None else check_optimizer(optimizer)
-        if self.status == "diverged" and rule == self.optimizer:
-            raise InputError(
-                f"This run blew up at iteration {self.diverged_at} and would again. Resume it with "
-                f"another optimizer, for instance optimizer={gentler(rule)}."
-            )
-        problem, held_out = self._resumed_data(X, y, sample_weight, validation, engine, threads)
-        end = self._unrestored()
-        gradient = None
-        if isinstance(problem, Problem):
-            loss, gradient = problem.loss_and_gradient(end.parameters.flat, masks_of(self))
-            tolerance = _SAME_LOSS[self.dtype.name] * max(abs(self.losses[-1]), abs(problem.baseline))
-            if not abs(loss - self.losses[-1]) <= tolerance:
-                raise InputError(
-                    f"On these data the run's parameters have the loss {loss:.10g}, but training ended at "
-                    f"{self.losses[-1]:.10g}: the data, their weights or the parameters are not those that "
-                    f"the run ended with. To go on with other data, use "
-                    f"gn.train(..., parameters=run.parameters)."
-                )
-        elif self.cursor is None or not self.cursor.fits(problem.fingerprint):
-            raise InputError(
-                f"These data ({problem.n_samples} samples) are not those that the run was trained on. "
-                f"To go on with other data, use gn.train(..., parameters=run.parameters)."
-            )
-        start = (
-            end if self.status != "diverged" and rule.name == self.optimizer.name else at_rest(end, rule)
-        )
-        if rule.learning_rate != self.optimizer.learning_rate:
-            start = replace(start, heard=np.empty(0))
-        start = replace(
-            start,
-            optimizer=rule,
-            engine=problem.engine,
-            engine_reason=problem.engine_reason,
-            threads=problem.threads,
-            cursor=None if self.cursor is None else self.cursor.copy(),  # it moves on
-            _problem=problem,
-            _held_out=held_out,
-        )
-        run = continue_run(start, course_of(start, gradient), iterations, hooks, progress)
-        warn_of_ending(run)
-        return run
-
-    def _unrestored(self) -> TrainingRun:
-        """The run at the parameters that training had come to, ready to go on."""
-        if self.validation is None:
-            return self
-        point = self.validation.last_point
-        run = replace(self, validation=self.validation.going_on())
-        return run if point is None else _at_point(run, point)
-
-    def _resumed_data(
-        self,
-        X: object,
-        y: object,
-        sample_weight: object,
-        validation: object,
-        engine: str | None,
-        threads: int | None,
-    ) -> tuple[Problem | Batches, HeldOut | None]:
-        if X is not None and y is not None:
-            samples = X, y, sample_weight
-            kept = self.validation
-            if kept is not None and kept.rows is not None:
-                data = check_data(
-                    self.network, *samples[:2], self.dtype, self.reduction, sample_weight, "auto"
-                )
-                parts = take_parts(data, kept.rows, kept.n_held_out)
-                samples, validation = parts.training, parts.held_out
-            problem = _prepared(
-                self.network,
-                samples,
-                self.batch_size,
-                dtype=self.dtype,
-                reduction=self.reduction,
-                engine=self.engine if engine is None else engine,
-                threads=threads,
-                class_weight=self.class_weight,
-                dropout=self.dropout,
-                **asdict(self.penalties),
-            )
-            return problem, self._resumed_validation(problem, validation)
-        given = {
-            "X": X,
-            "y": y,
-            "sample_weight": sample_weight,
-            "validation": validation,
-            "engine": engine,
-            "threads": threads,
-        }
-        names = [name for name, value in given.items() if value is not None]
-        if names:
-            raise InputError(
-                f"resume was given {' and '.join(names)}, but X and y go together, and sample_weight, "
-                f"validation, engine and threads only with them."
-            )
-        if self._problem is None:
-            raise InputError(
-                "This run was loaded or copied and holds no data: give those it was trained on, "
-                "run.resume(iterations, X=X, y=y), with sample_weight where there was one."
-            )
-        return self._problem, self._held_out
-
-    def _resumed_validation(self, problem: Problem | Batches, validation: object) -> HeldOut | None:
-        kept = self.validation
-        if kept is None or kept.fingerprint is None:
-            if validation is not None:
-                raise InputError(
-                    "This run has no validation data; resume takes those that train was given."
-                )
-            return None
-        samples = None if validation is None else as_validation(validation)
-        if not isinstance(samples, tuple):
-            raise InputError(
-                "This run was evaluated on validation data, and holds none any more: give them to resume "
-                "too, validation=(X, y)."
-            )
-        held_out = HeldOut(problem, samples, _scores(kept.stopping))
-        if not np.allclose(held_out.fingerprint, kept.fingerprint, rtol=1e-6, atol=1e-6):
-            raise InputError("The validation data are not those that the run was evaluated on.")
-        return held_out
 
 
 def train(
@@ -452,7 +143,7 @@ def train(
         parts = hold_out(network, data, held, random)
         samples, held = parts.training, parts.held_out
         kept = replace(kept, rows=parts.rows, n_held_out=parts.n_held_out)
-    problem = _prepared(
+    problem = prepared(
         network,
         samples,
         batch_size,
@@ -475,7 +166,7 @@ def train(
         start = begin_epochs(problem, theta, optimizer, random if shuffle else None, seed)
     if held is not None or stopping is not None:
         check_metric(network, kept.stopping)
-        held_out = None if held is None else HeldOut(problem, held, _scores(kept.stopping))
+        held_out = None if held is None else HeldOut(problem, held, scores(kept.stopping))
         kept = replace(kept, fingerprint=None if held_out is None else held_out.fingerprint)
         start = replace(start, validation=kept, _held_out=held_out)
     if decay is not None:
@@ -483,34 +174,6 @@ def train(
     run = continue_run(start, course_of(start, gradient), iterations, hooks, progress)
     warn_of_ending(run)
     return run
-
-
-def _prepared(
-    network: Network, samples: tuple[Any, Any, Any], batch_size: int | None, **how: Any
-) -> Problem | Batches:
-    X, y, sample_weight = samples
-    if batch_size is None:
-        return prepare(network, X, y, sample_weight=sample_weight, **how)
-    return prepare_batches(network, X, y, batch_size, sample_weight=sample_weight, **how)
-
-
-def _scores(stopping: EarlyStopping | None) -> bool:
-    return stopping is not None and stopping.metric != "loss"
-
-
-def _at_point(run: TrainingRun, point: Array) -> TrainingRun:
-    """The run at other parameters, and their mean where it has one."""
-    flat, *mean = (Parameters(run.network.sizes, row.copy()) for row in point)
-    return replace(run, parameters=flat, averaged=mean[0] if mean else None)
-
-
-def _restored(run: TrainingRun) -> TrainingRun:
-    """The run at its best parameters, with those that it had come to kept for resuming."""
-    kept = run.validation
-    if kept is None or kept.best_point is None or kept.best_iteration == run.iterations:
-        return run
-    rows = [theta.flat for theta in (run.parameters, run.averaged) if theta is not None]
-    return _at_point(replace(run, validation=replace(kept, last_point=np.stack(rows))), kept.best_point)
 
 
 def first_parameters(
@@ -527,11 +190,6 @@ def first_parameters(
 
 def _seed(problem: Problem | Batches, random: RandomState) -> int | None:
     return draw_seed(random) if any(problem.dropout) else None
-
-
-def masks_of(run: TrainingRun) -> Masks | None:
-    """Those of the pass that gave a full-batch run's last loss: ``losses[k]`` has the masks k + 1."""
-    return None if run.dropout_seed is None else Masks(run.dropout_seed, run.iterations + 1)
 
 
 def begin_run(
@@ -596,129 +254,6 @@ def _start(
         class_weight=problem.class_weight,
         _problem=problem,
     )
-
-
-def course_of(start: TrainingRun, gradient: Array | None) -> Course:
-    """What `continue_run` advances, from the run's own data; the full batch needs the gradient there."""
-    problem, flat, state, rule = start._problem, start.parameters.flat, start.state, start.optimizer
-    mean = Mean()
-    if start.average is not None and start.averaged is not None:
-        mean = Mean(start.average, start.averaged.flat)
-    if isinstance(problem, Batches):
-        assert start.cursor is not None
-        pace = Pace(
-            rule.schedule, start.updates, start.heard, updates_per_iteration=problem.updates_per_epoch
-        )
-        return Epochs(problem, flat, state, start.cursor, rule, pace, start.dropout_seed, mean)
-    assert problem is not None
-    assert gradient is not None
-    pace = Pace(rule.schedule, start.updates, start.heard, float(start.losses[-1]))
-    limit = divergence_limit(float(start.losses[0]), problem.baseline)
-    return FullBatch(problem, flat, state, gradient, rule, pace, limit, masks_of(start), mean)
-
-
-def at_rest(run: TrainingRun, optimizer: Optimizer) -> TrainingRun:
-    """The run with an optimizer that has seen no update yet."""
-    state = np.zeros((len(optimizer.state_names), run.parameters.flat.size), run.dtype)
-    return replace(run, optimizer=optimizer, state=state, updates=0, heard=np.empty(0))
-
-
-def continue_run(
-    start: TrainingRun,
-    course: Course,
-    iterations: int,
-    hooks: Hooks,
-    progress: bool | Progress,
-    shared_stop: NDArray[np.uint8] | None = None,
-) -> TrainingRun:
-    """The one training loop: `iterations` more of the course that begins at `start`, and is changed.
-
-    The engine works in chunks that end by the clock or where a callback is due. All state goes from
-    one chunk to the next, so where they end has no influence on the numbers. A caller with many
-    runs at once has a `stop_on_interrupt` of its own open, whose byte is `shared_stop`.
-    """
-    began = time.perf_counter()
-    pace, lead = course.pace, course.lead
-    k = start.iterations
-    last = k + iterations
-    losses = _history(start.losses, last + lead)
-    stopped, diverged = pace.stops, False
-    watcher = None
-    if start.validation is not None:
-        watcher = Watcher(start.validation, start._held_out, k, last)
-
-    def look() -> bool:
-        if watcher is None:
-            return False
-        try:
-            return watcher.look(k, course.flat, course.averaged, losses[k + lead - 1])
-        except Exception as error:  # of a metric of the caller's own
-            error.run = snapshot()  # type: ignore[attr-defined]
-            error.add_note(
-                f"Raised by an evaluation after iteration {k}; the work so far is this exception's "
-                f"attribute `run`."
-            )
-            raise
-
-    def mean_of(flat: Array) -> Parameters:
-        return Parameters(start.network.sizes, flat.copy())
-
-    def snapshot(status: Status = "running", diverged_at: int | None = None) -> TrainingRun:
-        return replace(
-            start,
-            parameters=Parameters(start.network.sizes, course.flat.copy()),
-            state=course.state.copy(),
-            losses=losses[: k + lead],
-            status=status,
-            diverged_at=diverged_at,
-            updates=pace.updates,
-            heard=pace.heard,
-            cursor=None if course.cursor is None else course.cursor.copy(),
-            averaged=None if course.averaged is None else mean_of(course.averaged),
-            validation=None if watcher is None else watcher.record(),
-            seconds=start.seconds + time.perf_counter() - began,
-        )
-
-    stopping = stop_on_interrupt() if shared_stop is None else nullcontext(shared_stop)
-    showing = nullcontext(progress) if callable(progress) else progress_line(progress, k, last)
-    with stopping as stop, showing as show:
-        if watcher is not None and lead and k == 0 and not watcher.begun:
-            look()
-        hooks.begin(snapshot)
-        while k < last and not (stopped or diverged or stop[0]):
-            end = int(min(last, hooks.next_after(k), last if watcher is None else watcher.next_after(k)))
-            made, diverged = course.advance(losses[k + lead : end + lead], stop, CHUNK_SECONDS)
-            k += made
-            if k + lead:
-                show(k, losses[k + lead - 1])
-            if diverged and watcher is not None:
-                watcher.forget(k)
-            if made > 0:
-                enough = look()
-                stopped = hooks.iteration(k, snapshot) or pace.stops or enough
-    if k < last:
-        losses = losses[: k + lead].copy()  # lets go of what was never reached
-    if diverged:
-        run = snapshot("diverged", k + 1)
-    elif stop[0] and (k < last or shared_stop is None):
-        # A single run even where the last update was made: Ctrl-C was pressed to be heard.
-        run = snapshot("interrupted")
-    else:
-        run = snapshot("stopped" if stopped else "completed")
-    run = _restored(run)
-    hooks.end(lambda: run)
-    return run
-
-
-def _history(losses: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    try:
-        history = np.empty(length)
-    except (MemoryError, ValueError) as error:
-        raise InputError(
-            f"A loss history of {length:,} iterations does not fit into memory; train in stretches."
-        ) from error
-    history[: len(losses)] = losses
-    return history
 
 
 def _cast_parameters(theta: Parameters, dtype: np.dtype[Any]) -> Parameters:

@@ -18,9 +18,9 @@ from glassnet.bench.job import N_SAMPLES, SIZES, BenchmarkError, Contestant, Job
 from glassnet.cores import thread_count
 from glassnet.engine import prepare
 from glassnet.errors import InputError, InputTypeError, unknown_name
+from glassnet.loop import CHUNK_SECONDS
 from glassnet.network import Network
 from glassnet.optimizers import SGD
-from glassnet.training import CHUNK_SECONDS
 
 PRECISIONS = ("float64", "float32")
 INSTALL = 'pip install "glassnet[bench]"'

@@ -27,8 +27,9 @@ from glassnet.experiments.settings import Experiment, stopping_from
 from glassnet.experiments.toml import to_toml
 from glassnet.network import Parameters
 from glassnet.report import score
+from glassnet.runs import TrainingRun
 from glassnet.storage import write_csv, write_json
-from glassnet.training import TrainingRun, train
+from glassnet.training import train
 
 MODEL, LOSSES = "model.safetensors", "losses.csv"
 

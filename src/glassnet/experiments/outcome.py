@@ -13,7 +13,7 @@ from glassnet.experiments.settings import Experiment
 from glassnet.gradient_report import GradientCheck
 from glassnet.network import Parameters
 from glassnet.report import Scores
-from glassnet.training import TrainingRun
+from glassnet.runs import TrainingRun
 
 Tell = Callable[[str, str], None]
 """What hears of each part of a job: (label, words)."""

@@ -16,8 +16,8 @@ from glassnet.checkpoints import load
 from glassnet.errors import InputError
 from glassnet.experiments.record import describe_scores
 from glassnet.report import score
+from glassnet.runs import TrainingRun
 from glassnet.sources import Preprocessing, Table, read_table
-from glassnet.training import TrainingRun
 
 
 @dataclass(frozen=True, eq=False)

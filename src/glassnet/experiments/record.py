@@ -13,8 +13,8 @@ from glassnet import __version__, native
 from glassnet.experiments.outcome import Outcome
 from glassnet.network import Parameters
 from glassnet.report import Scores
+from glassnet.runs import TrainingRun
 from glassnet.sources import Preprocessing
-from glassnet.training import TrainingRun
 
 FORMAT = 1
 """The version of run.json."""

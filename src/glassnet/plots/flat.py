@@ -26,7 +26,7 @@ from glassnet.plots.scenes import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from glassnet.training import TrainingRun
+    from glassnet.runs import TrainingRun
 
 _MOST_RINGS = 300  # wrong samples that are ringed one by one
 

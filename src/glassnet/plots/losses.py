@@ -12,7 +12,7 @@ from glassnet.activations import Array
 from glassnet.errors import InputError
 
 if TYPE_CHECKING:
-    from glassnet.training import TrainingRun
+    from glassnet.runs import TrainingRun
 
 _MOST = 20_000  # points of a drawn curve
 

@@ -20,7 +20,7 @@ from glassnet.plots.projection import Axes, Projection, as_names, make_projectio
 from glassnet.plots.space import best_azimuth, plane_in_box
 
 if TYPE_CHECKING:
-    from glassnet.training import TrainingRun
+    from glassnet.runs import TrainingRun
 
 _BLOCK = 8192  # rows that go through the network at a time
 _MOST_CLASSES = 12  # whole numbers with more values than this are drawn as quantities

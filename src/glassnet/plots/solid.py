@@ -26,7 +26,7 @@ from glassnet.plots.scenes import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from glassnet.training import TrainingRun
+    from glassnet.runs import TrainingRun
 
 _PLANE = "#9A9A9A"
 _HEIGHT = 0.62  # of the surface's box, where its base measures 1 by 1

@@ -32,7 +32,7 @@ from glassnet.storage import atomic_write
 
 if TYPE_CHECKING:
     from glassnet.gradient_report import GradientCheck
-    from glassnet.training import TrainingRun
+    from glassnet.runs import TrainingRun
 
 __all__ = ["Confusion", "Fit", "Scores", "percent", "score", "write_report"]
 

@@ -14,7 +14,7 @@ from glassnet.plots.projection import as_names
 from glassnet.plots.scenes import predict
 
 if TYPE_CHECKING:
-    from glassnet.training import TrainingRun
+    from glassnet.runs import TrainingRun
 
 
 @dataclass(frozen=True)

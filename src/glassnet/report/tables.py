@@ -13,7 +13,7 @@ from glassnet.report.page import Html, join, number, table, tag
 from glassnet.report.scores import Confusion, Fit, Scores, percent
 
 if TYPE_CHECKING:
-    from glassnet.training import TrainingRun
+    from glassnet.runs import TrainingRun
 
 _MOST_CLASSES = 20  # in a confusion matrix; beyond, the most frequent confusions are listed
 _MOST_PARAMETERS = 400  # printed one by one; beyond, each layer is summed up

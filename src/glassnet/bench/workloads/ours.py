@@ -10,7 +10,8 @@ from glassnet.bench.workloads.task import CHECKED, LEARNING_RATE, SEED, Contesta
 from glassnet.cores import thread_count
 from glassnet.engine import prepare
 from glassnet.optimizers import OPTIMIZERS
-from glassnet.training import TrainingRun, train
+from glassnet.runs import TrainingRun
+from glassnet.training import train
 
 
 class Training(Runner):

@@ -1,0 +1,187 @@
+"""Floor 6: the one training loop, which takes a run as far as it is asked to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.activations import Array
+from glassnet.batches import Batches
+from glassnet.callbacks import Callback, Hooks
+from glassnet.courses import Course, Epochs, FullBatch, Mean
+from glassnet.divergence import divergence_limit
+from glassnet.dropout import Masks
+from glassnet.errors import InputError
+from glassnet.interrupts import stop_on_interrupt
+from glassnet.network import Parameters
+from glassnet.optimizers import Optimizer
+from glassnet.pace import Pace
+from glassnet.progress import progress_line
+from glassnet.validation import (
+    Watcher,
+)
+
+Run = Any  # a TrainingRun, whose module lies above this one
+
+Status = Literal["running", "completed", "stopped", "interrupted", "diverged"]
+
+
+STATUSES: tuple[Status, ...] = ("running", "completed", "stopped", "interrupted", "diverged")
+
+
+Callbacks = Iterable[Callback | Callable[[Run], bool | None]]
+
+Progress = Callable[[int, float], None]
+"""A function of iteration and loss, called now and then."""
+
+
+CHUNK_SECONDS = 0.04  # how long an engine may be away from progress, callbacks and Ctrl-C
+
+
+def masks_of(run: Run) -> Masks | None:
+    """Those of the pass that gave a full-batch run's last loss: ``losses[k]`` has the masks k + 1."""
+    return None if run.dropout_seed is None else Masks(run.dropout_seed, run.iterations + 1)
+
+
+def course_of(start: Run, gradient: Array | None) -> Course:
+    """What `continue_run` advances, from the run's own data; the full batch needs the gradient there."""
+    problem, flat, state, rule = start._problem, start.parameters.flat, start.state, start.optimizer
+    mean = Mean()
+    if start.average is not None and start.averaged is not None:
+        mean = Mean(start.average, start.averaged.flat)
+    if isinstance(problem, Batches):
+        assert start.cursor is not None
+        pace = Pace(
+            rule.schedule, start.updates, start.heard, updates_per_iteration=problem.updates_per_epoch
+        )
+        return Epochs(problem, flat, state, start.cursor, rule, pace, start.dropout_seed, mean)
+    assert problem is not None
+    assert gradient is not None
+    pace = Pace(rule.schedule, start.updates, start.heard, float(start.losses[-1]))
+    limit = divergence_limit(float(start.losses[0]), problem.baseline)
+    return FullBatch(problem, flat, state, gradient, rule, pace, limit, masks_of(start), mean)
+
+
+def at_rest(run: Run, optimizer: Optimizer) -> Run:
+    """The run with an optimizer that has seen no update yet."""
+    state = np.zeros((len(optimizer.state_names), run.parameters.flat.size), run.dtype)
+    return replace(run, optimizer=optimizer, state=state, updates=0, heard=np.empty(0))
+
+
+def continue_run(
+    start: Run,
+    course: Course,
+    iterations: int,
+    hooks: Hooks,
+    progress: bool | Progress,
+    shared_stop: NDArray[np.uint8] | None = None,
+) -> Run:
+    """The one training loop: `iterations` more of the course that begins at `start`, and is changed.
+
+    The engine works in chunks that end by the clock or where a callback is due. All state goes from
+    one chunk to the next, so where they end has no influence on the numbers. A caller with many
+    runs at once has a `stop_on_interrupt` of its own open, whose byte is `shared_stop`.
+    """
+    began = time.perf_counter()
+    pace, lead = course.pace, course.lead
+    k = start.iterations
+    last = k + iterations
+    losses = _history(start.losses, last + lead)
+    stopped, diverged = pace.stops, False
+    watcher = None
+    if start.validation is not None:
+        watcher = Watcher(start.validation, start._held_out, k, last)
+
+    def look() -> bool:
+        if watcher is None:
+            return False
+        try:
+            return watcher.look(k, course.flat, course.averaged, losses[k + lead - 1])
+        except Exception as error:  # of a metric of the caller's own
+            error.run = snapshot()  # type: ignore[attr-defined]
+            error.add_note(
+                f"Raised by an evaluation after iteration {k}; the work so far is this exception's "
+                f"attribute `run`."
+            )
+            raise
+
+    def mean_of(flat: Array) -> Parameters:
+        return Parameters(start.network.sizes, flat.copy())
+
+    def snapshot(status: Status = "running", diverged_at: int | None = None) -> Run:
+        return replace(
+            start,
+            parameters=Parameters(start.network.sizes, course.flat.copy()),
+            state=course.state.copy(),
+            losses=losses[: k + lead],
+            status=status,
+            diverged_at=diverged_at,
+            updates=pace.updates,
+            heard=pace.heard,
+            cursor=None if course.cursor is None else course.cursor.copy(),
+            averaged=None if course.averaged is None else mean_of(course.averaged),
+            validation=None if watcher is None else watcher.record(),
+            seconds=start.seconds + time.perf_counter() - began,
+        )
+
+    stopping = stop_on_interrupt() if shared_stop is None else nullcontext(shared_stop)
+    showing = nullcontext(progress) if callable(progress) else progress_line(progress, k, last)
+    with stopping as stop, showing as show:
+        if watcher is not None and lead and k == 0 and not watcher.begun:
+            look()
+        hooks.begin(snapshot)
+        while k < last and not (stopped or diverged or stop[0]):
+            end = int(min(last, hooks.next_after(k), last if watcher is None else watcher.next_after(k)))
+            made, diverged = course.advance(losses[k + lead : end + lead], stop, CHUNK_SECONDS)
+            k += made
+            if k + lead:
+                show(k, losses[k + lead - 1])
+            if diverged and watcher is not None:
+                watcher.forget(k)
+            if made > 0:
+                enough = look()
+                stopped = hooks.iteration(k, snapshot) or pace.stops or enough
+    if k < last:
+        losses = losses[: k + lead].copy()  # lets go of what was never reached
+    if diverged:
+        run = snapshot("diverged", k + 1)
+    elif stop[0] and (k < last or shared_stop is None):
+        # A single run even where the last update was made: Ctrl-C was pressed to be heard.
+        run = snapshot("interrupted")
+    else:
+        run = snapshot("stopped" if stopped else "completed")
+    run = restored(run)
+    hooks.end(lambda: run)
+    return run
+
+
+def at_point(run: Run, point: Array) -> Run:
+    """The run at other parameters, and their mean where it has one."""
+    flat, *mean = (Parameters(run.network.sizes, row.copy()) for row in point)
+    return replace(run, parameters=flat, averaged=mean[0] if mean else None)
+
+
+def restored(run: Run) -> Run:
+    """The run at its best parameters, with those that it had come to kept for resuming."""
+    kept = run.validation
+    if kept is None or kept.best_point is None or kept.best_iteration == run.iterations:
+        return run
+    rows = [theta.flat for theta in (run.parameters, run.averaged) if theta is not None]
+    return at_point(replace(run, validation=replace(kept, last_point=np.stack(rows))), kept.best_point)
+
+
+def _history(losses: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    try:
+        history = np.empty(length)
+    except (MemoryError, ValueError) as error:
+        raise InputError(
+            f"A loss history of {length:,} iterations does not fit into memory; train in stretches."
+        ) from error
+    history[: len(losses)] = losses
+    return history

@@ -40,7 +40,8 @@ template <class T> static void update(const Step<T>& step, std::size_t begin, st
   T* __restrict theta = step.theta;
   const T* __restrict gradient = step.gradient;
   const T* __restrict mask = step.mask;
-  const auto row = [&](std::size_t r) { return r < STATE_ROWS[std::size_t(rule.kind)] ? step.state + r * step.stride : nullptr; };
+  const std::size_t rows = STATE_ROWS[std::size_t(rule.kind)];
+  const auto row = [&](std::size_t r) { return r < rows ? step.state + r * step.stride : nullptr; };
   T* __restrict first = row(0);
   T* __restrict second = row(1);
   T* __restrict third = row(2);

@@ -1,6 +1,7 @@
 // No intrinsics: a group is four vectors of 16 bytes in the notation that GCC and Clang share, which
 // becomes NEON, SSE or scalar code. Each function is the twin of the intrinsic of the other two: the
-// same operands, the same result, for NaN too (min and max give their second operand).
+// same operands, the same result, for NaN too (min and max give their second operand). Subnormal numbers
+// are not promised: what only compares and passes on may flush them or not, but arithmetic leaves none.
 #pragma once
 
 #include <cmath>

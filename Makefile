@@ -2,6 +2,7 @@
 # make test    set up the environment, build, and run the linters and all tests
 # make bench   time one iteration against every peer (installs them), into benchmarks/results
 # make same-bits  compare the native engine's bits between instruction sets (and aarch64, under qemu)
+# make sanitize   run the same checks under the address, undefined-behavior and thread sanitizers
 # make format  format the sources
 
 PYTHON ?= python3
@@ -26,7 +27,7 @@ format: .venv/installed-dev
 
 # With Debian's g++-aarch64-linux-gnu and qemu-user-static it compares aarch64 too.
 SAME_BITS = PATH="$(CURDIR)/$(BIN):$$PATH" && cmake -G Ninja -S tests/native -B
-# Iterations where the processor is emulated.
+# Iterations where the processor is emulated or each access is checked.
 FEW = 2
 AARCH64 = -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++
 
@@ -40,6 +41,13 @@ same-bits: .venv/tools
 	    qemu-aarch64-static build/same-bits-aarch64/same_bits $(FEW) > build/same-bits-aarch64.txt && \
 	    diff build/same-bits-portable.txt build/same-bits-aarch64.txt && echo aarch64: the same; \
 	fi
+
+sanitize: .venv/tools
+	for sanitizer in address,undefined thread; do \
+	    $(SAME_BITS) build/sanitize-$${sanitizer%%,*} -DSANITIZE=$$sanitizer && cmake --build build/sanitize-$${sanitizer%%,*} && \
+	    build/sanitize-$${sanitizer%%,*}/same_bits $(FEW) > build/sanitize-$${sanitizer%%,*}.txt || exit 1; \
+	    grep ' all$$' build/sanitize-$${sanitizer%%,*}.txt && echo $$sanitizer: clean; \
+	done
 
 clean:
 	rm -rf .venv build dist results
@@ -66,4 +74,4 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 	$(INSTALL) ".[bench]"
 	touch $@ .venv/installed-run
 
-.PHONY: run test bench same-bits format clean
+.PHONY: run test bench same-bits sanitize format clean

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from numpy.random import RandomState
 
 import glassnet as gn
-from glassnet import courses, pace, training
+from glassnet import courses, loop, pace
 from glassnet.storage import read_arrays, write_arrays
 
 NET = gn.Network((3, 6, 2), hidden="tanh")
@@ -127,9 +127,9 @@ def test_where_calls_end_has_no_influence(engine, monkeypatch, rate):
     """A call then makes one update, or three."""
     options = {"engine": engine, "optimizer": gn.SGD(rate)}
     whole = train(**options)
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
     assert_same_path(train(**options), whole)
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 9.0)
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 9.0)
     for ahead in (2, 3, 5):
         monkeypatch.setattr(pace, "AHEAD", ahead)
         monkeypatch.setattr(courses, "AHEAD", ahead)
@@ -489,12 +489,12 @@ def cut(epochs, update, engine, match="", **options):
                 signal.raise_signal(signal.SIGINT)
             return made
 
-    original, training.Epochs = training.Epochs, Batches
+    original, loop.Epochs = loop.Epochs, Batches
     try:
         with pytest.warns(gn.InterruptedTrainingWarning, match=match):
             return train(epochs, engine=engine, **options)
     finally:
-        training.Epochs = original
+        loop.Epochs = original
 
 
 @every_shuffle

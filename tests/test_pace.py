@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet import native, pace, training
+from glassnet import loop, native, pace
 from glassnet.optimizers import OPTIMIZERS
 
 ENGINES = ["numpy"] if native.module is None else ["numpy", "native"]
@@ -115,7 +115,7 @@ def test_resuming_goes_on_bit_for_bit(tmp_path, engine, dtype, rate, kind):
 def test_where_calls_end_has_no_influence(monkeypatch, engine, rate):
     settings = {"optimizer": gn.Adam(rate), "engine": engine}
     whole = train(30, **settings)
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
     monkeypatch.setattr(pace, "AHEAD", 3)
     assert_same_path(train(30, **settings), whole)
 

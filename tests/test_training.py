@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import glassnet as gn
-from glassnet import divergence, native, training
+from glassnet import divergence, loop, native
 from glassnet.losses import Loss
 from glassnet.network import SCHEMES
 
@@ -223,7 +223,7 @@ def test_summed_loss_with_a_rate_n_times_smaller_takes_the_same_steps():
 @every_engine
 def test_chunks_have_no_influence(engine, monkeypatch):
     whole = train(40, engine=engine)
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)  # one update a call
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)  # one update a call
     assert_same_path(whole, train(40, engine=engine))
 
 

@@ -78,7 +78,7 @@ template <class T> class Run {
         outcome = net.train(theta.data(), state.data(), good.data(), losses.data() + done, epochs,
                             {one.rule, rates.data() + t, some, one.batch, one.mean, limit, seconds, &stop,
                              one.shuffled ? order.data() : nullptr, one.shuffled ? key.data() : nullptr,
-                             &used},
+                             &used, 7},
                             position, threads);
       }
       done += outcome.updates, ++turn;

@@ -41,7 +41,8 @@ std::uint64_t train(const Case& one, const char* isa, int threads, int iteration
     const std::size_t some = done == 0 && first > 0 ? first : updates - done;
     const Outcome outcome =
         problem.descend(theta.data(), state.data(), gradient.data(), losses.data() + 1 + done, some,
-                        {one.rule, &one.rate, 1, std::int64_t(done) + 1, double(n), INFINITE, INFINITE},
+                        {one.rule, &one.rate, 1, std::int64_t(done) + 1, double(n), INFINITE, INFINITE,
+                         nullptr, {7, done + 1}},
                         threads, [] { return false; });
     done += outcome.updates;
     require(outcome.updates == some && losses[done] < INFINITE, "diverged");
@@ -84,6 +85,10 @@ std::vector<Case> cases() {
   all.push_back({{{4, 3}, {}, cross_entropy, 7, true, false}});
   all.push_back({{{1, 1, 1}, {tanh}, squared_error, 1, false, false}});
   all.push_back({{{1, 2, 2}, {relu}, cross_entropy, 2, false, true}});
+  // Layers that drop units, beside one that does not; masks that begin within a block of words.
+  all.push_back({{{5, 7, 3, 4}, {tanh, gelu}, cross_entropy, 2003, true, true, 0, {0.25, 0.5}}});
+  const Shape dropped{{3, 17, 9, 5}, {tanh, silu}, squared_error, 701, false, false, 0, {0, 0.9}};
+  all.push_back({dropped, 1, 1e-3});
   // Outputs that saturate; and parameters whose products are subnormal.
   all.push_back({{{2, 3, 2}, {logistic}, cross_entropy, 500, true, false}, 3000, 1e-3});
   all.push_back({{{3, 5, 4}, {tanh}, cross_entropy, 500, true, false}, 3000, 1e-3});

@@ -15,6 +15,7 @@ inline std::string name_of(const Shape& shape) {
   name << ' ' << LOSS_NAMES[int(shape.loss)] << " n=" << shape.samples;
   if (shape.labels) name << " labels";
   if (shape.weighted) name << " weighted";
+  for (double p : shape.dropout) name << " dropout=" << p;
   return name.str();
 }
 

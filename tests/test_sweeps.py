@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import glassnet as gn
-from glassnet import loop, sweeps, training
+from glassnet import loop, runs, sweeps, training
 from glassnet.engine import prepare
 from glassnet.sweep_results import STATUSES, SweepCell, assess
 
@@ -97,7 +97,7 @@ def test_sweep_prepares_the_data_once(monkeypatch):
     monkeypatch.setattr(
         sweeps, "prepare", lambda *args, **kwargs: calls.append(1) or prepare(*args, **kwargs)
     )
-    monkeypatch.setattr(training, "prepare", None)
+    monkeypatch.setattr(runs, "prepare", None)
     sweep()
     assert calls == [1]
 

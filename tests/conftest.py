@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ import glassnet as gn
 # The same examples each time, and no deadline: a slow machine is not a fault.
 settings.register_profile("glassnet", deadline=None, derandomize=True, database=None)
 settings.load_profile("glassnet")
+
+# A shell that starts a job in the background has it ignore Ctrl-C, which its children would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = Path(__file__).parent / "data"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import shutil
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -91,8 +92,9 @@ class Training(Runner):
         self._full = task.workload.batch_size is None
         self.reset()
 
+    @abstractmethod
     def _step(self, X: Any, targets: Any) -> Any:
-        raise NotImplementedError
+        """An update on a batch; its loss."""
 
     def _gathered_step(self, rows: Any) -> Any:
         X, targets = self._model.X, self._model.targets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -146,20 +147,20 @@ def make_task(workload: Workload, precision: str) -> Task:
     )
 
 
-class Runner:
+class Runner(ABC):
     """A contestant with its data in place."""
 
+    @abstractmethod
     def answer(self) -> Array:
         """What is compared: the losses of `CHECKED` epochs in the orders of the task; the loss and the
         flat gradient; or the probabilities. float64, of one dimension."""
-        raise NotImplementedError
 
-    def reset(self) -> None:
+    def reset(self) -> None:  # noqa: B027 - gradients and predictions have nothing to go back to
         """Go back to the start of training; none of this is timed."""
 
+    @abstractmethod
     def work(self, count: int) -> Any:
         """`count` epochs in an order of its own, gradients or predictions; the losses of epochs."""
-        raise NotImplementedError
 
     def seconds(self, count: int) -> float:
         """Seconds of each of `count` in a row, from the start."""

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet import native, penalties
 from glassnet.activations import Array
+from glassnet.conventions import OURS, Conventions
 from glassnet.cores import thread_count
 from glassnet.data import cast, check_data, target_rows
 from glassnet.dropout import Masks, as_dropout
@@ -45,6 +46,7 @@ class Problem(ABC):
     engine: str
     threads: int = 1
     penalties = Penalties()
+    conventions: Conventions = OURS
     class_weight: tuple[float, ...] | None = None
 
     def __init__(
@@ -158,12 +160,20 @@ class NumpyProblem(Problem):
         if masks is not None and any(self.dropout):
             drawn = masks.draw(self.network.sizes, self.dropout, self.n_samples, self.dtype)
         data = self._X, self._Y, self._w
-        return numpy_pass(self.network, *data, flat, self.divisor, self.penalties, self._is_weight, drawn)
+        return numpy_pass(
+            self.network,
+            *data,
+            flat,
+            self.divisor,
+            self.penalties,
+            self._is_weight,
+            drawn,
+            self.conventions,
+        )
 
     def loss(self, flat: Array) -> float:
-        return numpy_loss(
-            self.network, self._X, self._Y, self._w, flat, self.divisor, self.penalties, self._is_weight
-        )
+        how = self.divisor, self.penalties, self._is_weight, self.conventions
+        return numpy_loss(self.network, self._X, self._Y, self._w, flat, *how)
 
     def descend(
         self,
@@ -227,7 +237,7 @@ class NativeProblem(Problem):
         kind = native.module.Problem32 if dtype == np.float32 else native.module.Problem64
         self._problem = packed(kind, network, X, y, w, dtype, dropout)
         self.isa: str = self._problem.isa
-        self._plain_rule: tuple[Penalties, Any] | None = None
+        self._plain_rule: tuple[Penalties, Conventions, Any] | None = None
 
     def with_threads(self, threads: int | None) -> Problem:
         other = copy.copy(self)
@@ -245,9 +255,10 @@ class NativeProblem(Problem):
     def _rule(self) -> Any:
         """The penalties as the native engine takes them, made once: a small call takes microseconds."""
         made = self._plain_rule
-        if made is None or made[0] is not self.penalties:
-            made = self._plain_rule = self.penalties, native_rule(SGD(), self.penalties)
-        return made[1]
+        if made is None or made[0] is not self.penalties or made[1] is not self.conventions:
+            told = self.penalties, self.conventions
+            made = self._plain_rule = *told, native_rule(SGD(), told[0], 0.0, told[1])
+        return made[2]
 
     def descend(
         self,
@@ -271,7 +282,7 @@ class NativeProblem(Problem):
             state,
             gradient,
             losses,
-            native_rule(optimizer, self.penalties, average),
+            native_rule(optimizer, self.penalties, average, self.conventions),
             rates,
             first_update,
             self.divisor,

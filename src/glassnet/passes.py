@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from glassnet import penalties, reference
 from glassnet.activations import Array
+from glassnet.conventions import OURS, Conventions, loss_above
 from glassnet.data import cast, row_blocks
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import Optimizer
@@ -27,6 +28,7 @@ def numpy_pass(
     penalized: Penalties,
     is_weight: penalties.Mask,
     masks: Sequence[Array | None] | None = None,
+    conventions: Conventions = OURS,
 ) -> tuple[float, Array]:
     """The loss over `divisor` with its penalties, and its gradient, by the reference."""
     theta = Parameters(network.sizes, flat)
@@ -39,7 +41,10 @@ def numpy_pass(
         gradient = np.concatenate(parts).astype(flat.dtype, copy=False)
         if divisor != 1.0:
             gradient /= gradient.dtype.type(divisor)
-        loss /= divisor
+        if conventions.floor:
+            Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden, masks)
+            loss -= loss_above(conventions.floor, network.loss, Zs[-1], Y, w)
+        loss = conventions.part * loss / divisor
         if penalized.l1 or penalized.l2:
             added, slope = penalties.penalty(flat, is_weight, penalized.l1, penalized.l2)
             loss, gradient = loss + added, gradient + slope
@@ -55,12 +60,16 @@ def numpy_loss(
     divisor: float,
     penalized: Penalties,
     is_weight: penalties.Mask,
+    conventions: Conventions = OURS,
 ) -> float:
     """The loss that `numpy_pass` gives."""
     theta = Parameters(network.sizes, flat)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
-        loss = reference.loss(Zs[-1], Y, network.loss, w) / divisor
+        loss = reference.loss(Zs[-1], Y, network.loss, w)
+        if conventions.floor:
+            loss -= loss_above(conventions.floor, network.loss, Zs[-1], Y, w)
+        loss = conventions.part * loss / divisor
         if penalized.l1 or penalized.l2:
             loss += penalties.penalty(flat, is_weight, penalized.l1, penalized.l2)[0]
         return loss

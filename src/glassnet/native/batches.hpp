@@ -194,7 +194,7 @@ template <class T> class Batches {
               net.pair ? Loss::binary_cross_entropy : net.shape.loss, net.shape.loss_setting,
               net.shape.labels, stride, hidden.data(), slopes.data(), errors.data(), by_sample.data(), targets,
               net.shape.weighted ? targets + net.target_rows * stride : nullptr, net.data.get(),
-              net.columns, zeros.get()};
+              net.columns, zeros.get(), how.rule.floor};
       gradient = Aligned<T>(net.n_parameters);
       pair_gradient = Aligned<T>(widths[layers - 1] + 1);
       const std::size_t ranges = (net.n_parameters + RANGE - 1) / RANGE;
@@ -266,6 +266,8 @@ template <class T> class Batches {
       if (pair) last_layer_of_pair(course.theta, me.pair);
       const double weight = how.mean ? weight_of(how.order, row, rows) : 1;
       const T scale = weight > 0 ? T(1 / weight) : T(0);
+      Rule rule = how.rule;
+      if (rule.shared && weight > 0) rule.l1 /= weight, rule.l2 /= weight;
       const Masks masks{drops.empty() ? nullptr : drops.data(), how.seed, std::uint64_t(t + 1), rows};
       double loss = 0;
       for (std::size_t done = 0; done < rows; done += work.block) {
@@ -278,7 +280,7 @@ template <class T> class Batches {
         if (begin < end) kernels.errors(work.plan, some, me.layers.data(), begin, end, work.grain, losses);
         if (penalized && done == 0)
           for (std::size_t r = me.begin_range; r < me.end_range; ++r)
-            work.penalties[r] = updates.penalize(how.rule, course.theta, mask.get(), nullptr, r * RANGE,
+            work.penalties[r] = updates.penalize(rule, course.theta, mask.get(), nullptr, r * RANGE,
                                                  std::min(n_parameters, (r + 1) * RANGE));
         barrier.wait();
         for (std::size_t g = 0; g < grains; ++g) loss += losses[g];
@@ -288,7 +290,7 @@ template <class T> class Batches {
         }
         if (done + work.block < rows) barrier.wait();  // before the panels are filled again
       }
-      loss *= weight > 0 ? 1 / weight : 0;
+      loss *= weight > 0 ? rule.part / weight : 0;
       if (penalized)
         for (double penalty : work.penalties) loss += penalty;
       if (!(loss <= how.limit)) {  // the same on every thread
@@ -298,7 +300,7 @@ template <class T> class Batches {
       if (row == 0) keep(course, me);
       if (pair) both_of_pair(work, me);
       if (penalized)
-        updates.penalize(how.rule, course.theta, mask.get(), work.gradient.get(), me.first, me.last);
+        updates.penalize(rule, course.theta, mask.get(), work.gradient.get(), me.first, me.last);
       Step<T> step{&how.rule, how.rates[how.n_rates > 1 ? made : 0], t + 1, 1.0, course.theta,
                    course.state, n_parameters, work.gradient.get(), mask.get()};
       if (clipped) step.scale = clip(work, me, how.rule, updates, barrier);

@@ -32,9 +32,9 @@ void expect(bool holds, const char* what) {
 
 Rule make_rule(const std::string& kind, const std::vector<double>& coefficients, bool flag,
                double weight_decay, double clip_value, double clip_norm, double l1, double l2,
-               double max_norm, double average) {
+               double max_norm, double average, bool shared, double floor, double part) {
   Rule rule{named<Optimizer>("optimizer", kind, OPTIMIZER_NAMES), {}, flag, weight_decay, clip_value,
-            clip_norm, l1, l2, max_norm, average};
+            clip_norm, l1, l2, max_norm, average, shared, floor, part};
   expect(coefficients.size() <= std::size(rule.coefficients), "too many coefficients");
   std::copy(coefficients.begin(), coefficients.end(), rule.coefficients);
   return rule;
@@ -313,7 +313,8 @@ NB_MODULE(_native, m) {
   nb::class_<Rule>(m, "Rule")
       .def(nb::new_(&make_rule), nb::arg("kind"), nb::arg("coefficients"), nb::arg("flag"),
            nb::arg("weight_decay"), nb::arg("clip_value"), nb::arg("clip_norm"), nb::arg("l1"),
-           nb::arg("l2"), nb::arg("max_norm"), nb::arg("average") = 0.0)
+           nb::arg("l2"), nb::arg("max_norm"), nb::arg("average") = 0.0, nb::arg("shared") = false,
+           nb::arg("floor") = 0.0, nb::arg("part") = 1.0)
       .def_prop_ro("state_rows", &Rule::state_rows);
   bind<float>(m, "Problem32");
   bind<double>(m, "Problem64");

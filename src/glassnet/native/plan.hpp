@@ -92,6 +92,7 @@ template <class T> struct Plan {
   const T* weights;  // [blocks][block], where weighted
 
   Masks masks;
+  double floor;  // see Rule
 };
 
 // Functions of this header are compiled for several instruction sets. They are static so that the
@@ -141,6 +142,7 @@ template <class T> struct BatchPlan {
   const T* data;
   std::size_t columns;
   const T* zeros;           // a sample that is missing
+  double floor;             // see Rule
 
   std::size_t row_stride(std::size_t l) const { return (widths[l] + LANES<T> - 1) / LANES<T> * LANES<T>; }
 };

@@ -217,7 +217,7 @@ template <class T> class Problem {
     for (int thread = 0; thread < count; ++thread) scratch.emplace_back(panels.back() * block);
     Aligned<T> room(pair ? kernel_parameters : 0);
     const T* const parameters = to_kernel(theta, room.get());
-    const Plan<T> plan = this->plan({});
+    const Plan<T> plan = this->plan({}, rule.floor);
     const Pass<T> pass = isa.template kernels<T>().pass;
     std::atomic<std::size_t> next{0};
     run_team(count, [&](int thread, Barrier&) {
@@ -228,7 +228,7 @@ template <class T> class Problem {
     });
     double loss = 0;
     for (double chunk : losses) loss += chunk;
-    loss /= divisor;
+    loss = rule.part * loss / divisor;
     FlushSubnormals flush;
     if (rule.penalizes())
       loss += sum_over_ranges(n_parameters, [&](std::size_t begin, std::size_t end) {
@@ -397,7 +397,7 @@ template <class T> class Problem {
                    const Interrupted& interrupted, bool last = false) {
       Side& mine = sides[side];
       side = !side;
-      const Plan<T> plan = problem.plan(masks);
+      const Plan<T> plan = problem.plan(masks, rule.floor);
       const Pass<T> pass = problem.isa.template kernels<T>().pass;
       const T* parameters = problem.to_kernel(at, kernel_theta.get());
       Order order = last ? Order::leave : Order::go;
@@ -432,7 +432,7 @@ template <class T> class Problem {
         for (std::size_t p = 0; p < count; ++p) sums[p] += sum[p];
         loss += sum[count];
       }
-      loss /= divisor;
+      loss = rule.part * loss / divisor;
       from_kernel(divisor);
       if (rule.penalizes())
         loss += sum_over_ranges(gradient.size(), [&](std::size_t begin, std::size_t end) {
@@ -493,7 +493,7 @@ template <class T> class Problem {
   // A chunk's gradient and loss have cache lines of their own.
   std::size_t chunk_stride() const { return (kernel_parameters + 1 + 7) / 8 * 8; }
   const Updates<T>& updates() const { return isa.kernels<T>().updates; }
-  Plan<T> plan(const Draw& masks) const {
+  Plan<T> plan(const Draw& masks, double floor) const {
     return {widths.size() - 1,
             widths.data(),
             shape.activations.data(),
@@ -510,7 +510,8 @@ template <class T> class Problem {
             Y.get(),
             weights.get(),
             {masks.number > 0 && !drops.empty() ? drops.data() : nullptr, masks.seed, masks.number,
-             shape.samples}};
+             shape.samples},
+            floor};
   }
 };
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from glassnet.activations import Array
 from glassnet.conventions import Conventions
-from glassnet.estimators.constraints import STOCHASTIC
+from glassnet.estimators.checks import check_samples
+from glassnet.estimators.constraints import STOCHASTIC, check_arguments
 from glassnet.estimators.heldout import Samples
 from glassnet.estimators.job import Job, Snapshots
 from glassnet.estimators.networks import draw_parameters, hidden_sizes, pack
@@ -66,9 +67,10 @@ class BaseMLP(Predicting):
         """The samples' weights with those of their classes."""
         return weights
 
-    def _y_options(self) -> dict[str, Any]:
-        """How scikit-learn is to check y."""
-        return {}
+    _numeric = False  # whether y holds numbers
+
+    def _validate_params(self) -> None:
+        check_arguments(self)
 
     # ---- Fitting -----------------------------------------------------------------------------------
 
@@ -162,17 +164,7 @@ class BaseMLP(Predicting):
         return network.output.name
 
     def _checked(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Array, NDArray[Any]]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=(np.float64, np.float32) if self.dtype is None else np.dtype(self.dtype),
-            ensure_all_finite=True if self.missing == "error" else "allow-nan",
-            reset=first,
-            **self._y_options(),
-        )
+        X, y = check_samples(self, X, y, first, self._numeric)
         if hasattr(y, "toarray"):
             y = y.toarray()
         y = self._check_y(y, first, incremental)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
 from sklearn.utils import column_or_1d, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
@@ -15,6 +16,7 @@ from glassnet.activations import Array
 from glassnet.conventions import Conventions
 from glassnet.estimators import constraints
 from glassnet.estimators.base import BaseMLP
+from glassnet.estimators.grouped import grouped_cross_entropy
 from glassnet.estimators.heldout import Samples
 from glassnet.estimators.labels import (
     MULTICLASS,
@@ -25,6 +27,7 @@ from glassnet.estimators.labels import (
     told_labels,
 )
 from glassnet.estimators.scores import accuracy
+from glassnet.network import Network
 
 _OF_LABELS = ("classes_", "_labels")
 
@@ -260,6 +263,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         with np.errstate(divide="ignore"):
             return [np.log(part) for part in P] if isinstance(P, list) else np.log(P)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of the samples predicted right: of several labels, all of them."""
+        found = self.predict(X)
+        plain = sample_weight is None and type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iubU"
+        if plain and y.shape == found.shape:
+            return float(np.mean(y == found))  # what scikit-learn finds, after its checks
+        if self._labels.kind == MULTIOUTPUT:
+            return accuracy(np.asarray(y), found, sample_weight)
+        return float(accuracy_score(y, found, sample_weight=sample_weight))
+
     # ---- What the base asks for --------------------------------------------------------------------
 
     def _check_y(self, y: NDArray[Any], first: bool, incremental: bool) -> NDArray[Any]:
@@ -284,12 +297,25 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _design(self) -> tuple[str, Any, int]:
         labels: Labels = self._labels
+        if labels.kind == MULTIOUTPUT:
+            return "identity", grouped_cross_entropy(labels.groups.widths), labels.n_outputs
         output = "softmax" if labels.kind == MULTICLASS else "logistic"
         loss = None if isinstance(self.loss, str) else self.loss
         return output, loss, labels.n_outputs
 
+    def _link(self, Y_hat: Array) -> Array:
+        return self._labels.groups.softmax(Y_hat) if self._labels.kind == MULTIOUTPUT else Y_hat
+
+    def _link_jacobian(self, network: Network, Y_hat: Array) -> NDArray[Any]:
+        if self._labels.kind == MULTIOUTPUT:
+            return self._labels.groups.jacobian(Y_hat)
+        return super()._link_jacobian(network, Y_hat)
+
+    def _out_activation(self, network: Network) -> str:
+        return "softmax" if self._labels.kind == MULTIOUTPUT else super()._out_activation(network)
+
     def _conventions(self, dtype: np.dtype[Any]) -> Conventions:
-        plain = isinstance(self.loss, str)
+        plain = isinstance(self.loss, str) and self._labels.kind != MULTIOUTPUT
         return Conventions(shared=True, floor=float(np.finfo(dtype).eps) if plain else 0.0)
 
     def _rate(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+from functools import cache
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 from glassnet.activations import ACTIVATIONS, Activation
 from glassnet.losses import LOSSES, Loss
@@ -63,3 +71,24 @@ REGRESSOR: dict[str, list[Any]] = {
     "loss": [StrOptions({name for name, one in LOSSES.items() if one.output in ("identity", "exp")}), Loss],
     "average_outputs": ["boolean"],
 }
+
+
+@cache
+def _defaults(kind: type) -> dict[str, Any]:
+    return {name: one.default for name, one in inspect.signature(kind).parameters.items()}
+
+
+def check_arguments(estimator: Any) -> None:
+    """Raise scikit-learn's error for an argument out of range; the defaults need no check.
+
+    Checking them all would take longer than fitting a small network.
+    """
+    defaults, found = _defaults(estimator.__class__), estimator.__dict__
+    changed = {
+        name: found[name]
+        for name in estimator._parameter_constraints
+        if name in found and found[name] is not defaults.get(name, found)
+    }
+    if changed:
+        name = type(estimator).__name__
+        validate_parameter_constraints(estimator._parameter_constraints, changed, caller_name=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from sklearn.exceptions import ConvergenceWarning
 from glassnet.activations import Array
 from glassnet.batches import Batches
 from glassnet.estimators.heldout import HeldOut
+from glassnet.estimators.job import operations
 from glassnet.estimators.rates import Drive
 from glassnet.estimators.record import Record
 from glassnet.estimators.talk import Talk
+from glassnet.estimators.threads import Trial
 from glassnet.interrupts import stop_on_interrupt
 
 CHUNK_SECONDS = 0.04  # how long the engine may be away from Ctrl-C
@@ -57,6 +60,7 @@ class Epochs:
         hooks: tuple[Callable[[], None], EpochHook] | None = None,
         correct: Callable[[float, NDArray[Any] | None], float] | None = None,
         dropout_seed: int | None = None,
+        n_threads: int | None = None,
     ) -> None:
         self._batches, self._flat, self._drive, self._record = batches, flat, drive, record
         self._rules, self._talk, self._held, self._hooks = rules, talk, held, hooks
@@ -64,6 +68,7 @@ class Epochs:
         self._cursor = batches.begin(random, np.inf)
         self._good = flat.copy()
         self._lost = False
+        self._trial = Trial(n_threads, operations(batches.network, batches.n_samples))
         self.stalled = False
         """Whether training ended because it made no more progress."""
 
@@ -73,7 +78,7 @@ class Epochs:
         drive, record, rules = self._drive, self._record, self._rules
         drive.begin(self._batches.updates_per_epoch)
         with stop_on_interrupt() as stop:
-            while record.epochs < rules.max_iter and not self._over(stop):
+            while record.epochs < rules.max_iter and not stop[0]:
                 span = self._span()
                 drive.plan(span, record.seen, n)
                 if self._hooks:
@@ -82,14 +87,13 @@ class Epochs:
                 made = self._advance(losses, stop)
                 for loss in losses[:made].tolist():
                     if self._epoch_ended(loss, n):
-                        self._cursor.settle()
                         return
             if stop[0]:
                 warnings.warn("Training interrupted by user.", stacklevel=2)
-        self._cursor.settle()
 
-    def _over(self, stop: NDArray[np.uint8]) -> bool:
-        return bool(stop[0])
+    def settle(self) -> None:
+        """Let the stream that orders were drawn from stand where they have come to."""
+        self._cursor.settle()
 
     def _span(self) -> int:
         """Epochs until the next decision: the engine makes so many without coming back."""
@@ -105,6 +109,8 @@ class Epochs:
     def _advance(self, losses: NDArray[np.float64], stop: NDArray[np.uint8]) -> int:
         """Epochs that were made, up to one for each place in `losses`; Ctrl-C leaves one unfinished."""
         done, cursor, drive = 0, self._cursor, self._drive
+        threads, began = self._trial.choose(len(losses)), time.perf_counter()
+        self._batches.threads = threads
         while done < len(losses) and not stop[0]:
             if self._lost:
                 losses[done:] = np.nan
@@ -131,6 +137,7 @@ class Epochs:
                 self._lost = True
                 self._flat[:] = np.nan
                 done += 1
+        self._trial.report(threads, done, time.perf_counter() - began)
         return done
 
     def _epoch_ended(self, loss: float, n: int) -> bool:

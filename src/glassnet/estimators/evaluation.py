@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from glassnet.activations import Array
 from glassnet.errors import InputError
+from glassnet.estimators.checks import check_inputs
 from glassnet.estimators.heldout import HeldOut, Samples
 from glassnet.estimators.job import Job, make_problem
 from glassnet.estimators.scorers import make_scorers
@@ -48,14 +49,7 @@ def given_samples(job: Job) -> HeldOut | None:
             f"validation_data is (X, y) or (X, y, sample_weight), not {type(validation_data).__name__}."
         )
     given_X, given_y, *rest = validation_data
-    X = validate_data(
-        estimator,
-        given_X,
-        accept_sparse=["csr", "csc"],
-        dtype=(np.float64, np.float32),
-        ensure_all_finite=True if estimator.missing == "error" else "allow-nan",
-        reset=False,
-    )
+    X = check_inputs(estimator, given_X)
     y = np.asarray(given_y)
     if len(y) != X.shape[0]:
         raise ValueError(

@@ -17,6 +17,7 @@ from glassnet.engine import NativeProblem, NumpyProblem, Problem
 from glassnet.estimators.heldout import Samples
 from glassnet.estimators.talk import Talk
 from glassnet.estimators.tasks import Tasks
+from glassnet.estimators.threads import WORTHWHILE
 from glassnet.network import Network, Parameters
 from glassnet.penalties import Penalties
 
@@ -41,6 +42,12 @@ class Job(NamedTuple):
     at: Snapshots
 
 
+def operations(network: Network, n_samples: int) -> float:
+    """About how many a pass forward and back over the samples takes."""
+    units = sum(network.sizes[1:])
+    return n_samples * (6.0 * network.n_parameters + 60.0 * units)
+
+
 def penalties_of(estimator: Any) -> Penalties:
     """Those of a batch whose weights sum to 1."""
     return Penalties(float(estimator.l1), float(estimator.alpha))
@@ -59,11 +66,9 @@ def make_batches(job: Job, samples: Samples, dropout: tuple[float, ...]) -> Batc
         size = min(int(estimator.batch_size), n)
     name, _ = choose_engine(job.network, "auto")
     kept = (job.network, *samples, samples.X.dtype, "mean", size, dropout)
-    batches: Batches
-    if name == "native":
-        batches = NativeBatches(*kept, threads=thread_count(estimator.n_threads))
-    else:
-        batches = NumpyBatches(*kept)
+    # More threads come with the epochs, where there are enough to do.
+    native = name == "native"
+    batches: Batches = NativeBatches(*kept, threads=1) if native else NumpyBatches(*kept)
     batches.penalties = penalties_of(estimator)
     batches.conventions = estimator._conventions(samples.X.dtype)
     return batches
@@ -75,7 +80,8 @@ def make_problem(job: Job, samples: Samples) -> Problem:
     kept = (job.network, *samples, samples.X.dtype, "mean", (0.0,) * len(job.network.hidden))
     problem: Problem
     if name == "native":
-        problem = NativeProblem(*kept, threads=thread_count(job.estimator.n_threads))
+        large = operations(job.network, len(samples.X)) > WORTHWHILE
+        problem = NativeProblem(*kept, threads=thread_count(job.estimator.n_threads) if large else 1)
     else:
         problem = NumpyProblem(*kept)
     problem.conventions = job.estimator._conventions(np.dtype(samples.X.dtype))

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
+from glassnet.estimators.grouped import Groups
+
 BINARY, MULTICLASS, MULTILABEL, MULTIOUTPUT = "binary", "multiclass", "multilabel", "multioutput"
 
 
@@ -54,7 +56,12 @@ class Labels:
 
     def parts(self, P: NDArray[Any]) -> list[NDArray[Any]]:
         """The columns of each output of "multioutput"."""
-        return np.split(P, np.cumsum([len(c) for c in self.classes])[:-1], axis=1)
+        return self.groups.split(P)
+
+    @property
+    def groups(self) -> Groups:
+        """The outputs of each column of "multioutput"."""
+        return Groups(tuple(map(len, self.classes)))
 
     def decode(self, P: NDArray[Any]) -> NDArray[Any]:
         """The predicted labels of probabilities (n, n_outputs)."""

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from glassnet.activations import Array
+from glassnet.estimators.checks import check_inputs
 from glassnet.estimators.insight import input_gradients, link_jacobian
 from glassnet.estimators.networks import hidden_functions, pack
 from glassnet.network import Network, Parameters
@@ -20,6 +21,15 @@ from glassnet.network import Network, Parameters
 
 class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
     """Prediction by `coefs_` and `intercepts_`, whether they were fitted or set by hand."""
+
+    _names: list[str]
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        # scikit-learn reads the signature at every clone, which takes as long as an epoch.
+        if "_names" not in cls.__dict__:
+            cls._names = super()._get_param_names()
+        return list(cls._names)
 
     @abstractmethod
     def _design(self) -> tuple[str, Any, int]:
@@ -75,14 +85,7 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
         """The network, its parameters, and samples checked, in the precision to compute in."""
         check_is_fitted(self)
         network, theta = self._fitted()
-        X = validate_data(
-            self,
-            X,
-            accept_sparse=["csr", "csc"],
-            ensure_all_finite=True if self.missing == "error" else "allow-nan",
-            reset=False,
-        )
-        X = self._dense(X, False)
+        X = self._dense(check_inputs(self, X), False)
         narrow = X.dtype == np.float32 and theta.dtype == np.float32
         dtype = np.dtype(np.float32 if narrow else np.float64)
         if theta.dtype != dtype:

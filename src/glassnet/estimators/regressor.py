@@ -216,8 +216,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     # ---- What the base asks for --------------------------------------------------------------------
 
-    def _y_options(self) -> dict[str, Any]:
-        return {"y_numeric": True}
+    _numeric = True
 
     def _check_y(self, y: NDArray[Any], first: bool, incremental: bool) -> NDArray[Any]:
         if y.ndim == 2 and y.shape[1] == 1:

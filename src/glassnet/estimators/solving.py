@@ -95,8 +95,13 @@ def fit_epochs(job: Job) -> Found:
         hooks=None if job.tasks is None else (job.tasks.begin, job.tasks.end),
         correct=_correction(estimator._offsets(samples), samples, batches.batch_size),
         dropout_seed=seed,
+        n_threads=estimator.n_threads,
     )
-    epochs.run()
+    try:
+        epochs.run()
+    finally:
+        if job.random is estimator.random_state or estimator.random_state is None:
+            epochs.settle()  # others go on drawing from it
     flat = theta.flat
     # What is fitted a call at a time goes back to its best parameters when it has stalled.
     if record.best_flat is not None and (early or keep_best) and (not job.incremental or epochs.stalled):

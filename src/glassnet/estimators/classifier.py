@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
-from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils import column_or_1d, compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
@@ -331,7 +331,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _balance(self, y: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[Any] | None:
         if self.class_weight is None:
             return weights
-        own = compute_sample_weight(self.class_weight, y)
+        if y.ndim == 1:
+            # "balanced" counts samples by their weights: one of weight 2 is two, one of weight 0 none.
+            there = slice(None) if weights is None else weights != 0
+            classes, numbers = np.unique(y[there], return_inverse=True)
+            counted = None if weights is None else weights[there]
+            told = {"classes": classes, "y": y[there], "sample_weight": counted}
+            own = np.ones(len(y))
+            own[there] = compute_class_weight(self.class_weight, **told)[numbers]
+        else:
+            own = compute_sample_weight(self.class_weight, y)
         return own if weights is None else own * weights
 
     def __sklearn_tags__(self) -> Any:

@@ -83,7 +83,7 @@ def learn_labels(y: NDArray[Any]) -> Labels:
     """The labels that y holds; raises ValueError for targets that are no classes."""
     kind = type_of_target(y, input_name="y")
     if kind in ("binary", "multiclass"):
-        classes = np.unique(y)
+        classes = unique_labels(y) if y.dtype == object else np.unique(y)
         return Labels(BINARY if len(classes) <= 2 else MULTICLASS, classes)
     if kind == "multilabel-indicator":
         return Labels(MULTILABEL, np.arange(y.shape[1]))

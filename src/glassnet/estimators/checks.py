@@ -26,7 +26,7 @@ def check_samples(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) ->
     dtype = None if estimator.dtype is None else np.dtype(estimator.dtype)
     if (
         _is_plain(X)
-        and dtype in (None, X.dtype)
+        and (dtype is None or dtype == X.dtype)
         and (reset or _is_known(estimator, X))
         and type(y) is np.ndarray
         and y.ndim in (1, 2)

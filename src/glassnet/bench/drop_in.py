@@ -182,9 +182,7 @@ def explain(setting: Setting, ours: Any, theirs: Any) -> str:
     if setting.call == "warm start" and setting.arguments.get("early_stopping"):
         kept = fit(setting, (X, y, weights), ours=False, keep_best=True)
         if agrees(setting, apart(ours, kept)):
-            return (
-                "best parameters: a warm start of scikit-learn's overwrites those that it keeps as the best"
-            )
+            return "scikit-learn's warm start trains on over the parameters that it keeps as the best"
     if setting.arguments["solver"] == "lbfgs" and setting.dtype == "float32":
         wide = X.astype(np.float64), y, weights
         both = fit(setting, wide, ours=True), fit(setting, wide, ours=False)
@@ -202,9 +200,8 @@ def explain(setting: Setting, ours: Any, theirs: Any) -> str:
         again = apart(fit(setting, (moved, y, weights), ours=False), theirs)
         far = max(far[0], again[0]), max(far[1], again[1])
     if all(found <= 100 * reached for found, reached in zip(distance, far, strict=True)):
-        return (
-            f"rounding: scikit-learn is {far[0]:.1e}, {far[1]:.1e} from itself when X moves by its last bit"
-        )
+        moves = f"{far[0]:.1e}, {far[1]:.1e}"
+        return f"rounding: where X moves by its last bit, scikit-learn itself moves by {moves}"
     return ""
 
 

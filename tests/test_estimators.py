@@ -84,6 +84,57 @@ def test_every_attribute_of_scikit_learn_is_there(solver):
             assert getattr(a, name) == getattr(b, name)
 
 
+@pytest.mark.parametrize("activation", ["relu", "logistic"])
+@pytest.mark.parametrize("sizes", [(), [3, 2], 4, np.array([3])])
+def test_layers_are_given_in_every_way_that_scikit_learn_takes(sizes, activation):
+    told = {"hidden_layer_sizes": sizes, "activation": activation}
+    ours, theirs = small(**told).fit(X, Y3), small(TheirClassifier, **told).fit(X, Y3)
+    for a, b in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_both_engines_give_scikit_learns_numbers(engine, solver, monkeypatch):
+    from glassnet import data
+
+    told = {"solver": solver, "alpha": 0.1, "batch_size": 40}
+    theirs = small(TheirClassifier, **told).fit(X * 100, Y3, np.linspace(0.5, 2, 150))
+    if engine == "numpy":
+        monkeypatch.setattr(data, "missing_in_native", lambda network: "it is not there")
+    ours = small(**told).fit(X * 100, Y3, np.linspace(0.5, 2, 150))
+    np.testing.assert_allclose(ours.loss_, theirs.loss_, rtol=1e-9)
+    np.testing.assert_allclose(ours.coefs_[0], theirs.coefs_[0], rtol=1e-6, atol=1e-10)
+
+
+def test_training_that_blows_up_does_so_in_the_numpy_engine_too(monkeypatch):
+    from glassnet import data
+
+    told = {"solver": "sgd", "learning_rate_init": 1.0, "activation": "identity", "early_stopping": True}
+    models = []
+    for missing in ("", "it is not there"):
+        monkeypatch.setattr(data, "missing_in_native", lambda network, missing=missing: missing)
+        models.append(small(gn.MLPRegressor, max_iter=20, **told).fit(X * 9, TARGET))
+    losses = [np.array(model.loss_curve_) for model in models]
+    assert np.array_equal(np.isfinite(losses[0]), np.isfinite(losses[1]))
+    assert np.isnan(losses[0][-1])
+
+
+def test_weights_that_are_all_zero_are_refused():
+    with pytest.raises(ValueError, match=r"sample_weight is 0 everywhere|[Zz]ero"):
+        small().fit(X, Y3, np.zeros(150))
+
+
+def test_many_epochs_with_a_rate_for_each_update_are_planned_in_parts(monkeypatch):
+    from glassnet.estimators import rates
+
+    told = {"solver": "sgd", "learning_rate": "invscaling", "tol": 0.0, "n_iter_no_change": np.inf}
+    whole = small(max_iter=30, batch_size=7, **told).fit(X, Y3)
+    monkeypatch.setattr(rates, "MOST_RATES", 50)
+    parts = small(max_iter=30, batch_size=7, **told).fit(X, Y3)
+    assert np.array_equal(whole.coefs_[0], parts.coefs_[0])
+
+
 def test_parameters_may_be_set_by_hand_and_changed_in_place():
     model, theirs = small().fit(X, Y3), small(TheirClassifier).fit(X, Y3)
     for one in (model, theirs):

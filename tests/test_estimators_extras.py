@@ -129,6 +129,38 @@ def test_classifier_takes_a_smoothed_loss():
     assert smooth.predict_proba(X).max() < small(max_iter=400).fit(X, Y3).predict_proba(X).max()
 
 
+@pytest.mark.parametrize("fit", ["fit", "partial_fit"])
+def test_two_classes_have_a_softmax_where_the_loss_is_written_for_one(fit):
+    model = small(loss=gn.losses.cross_entropy(label_smoothing=0.1))
+    told = {"classes": ["no", "yes"]} if fit == "partial_fit" else {}
+    getattr(model, fit)(X, np.array(["no", "yes"])[(Y3 > 0).astype(int)], **told)
+    assert (model.n_outputs_, model.out_activation_) == (2, "softmax")
+    assert set(model.predict(X)) <= {"no", "yes"}
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1.0)
+
+
+def test_loss_written_for_another_output_is_refused():
+    with pytest.raises(gn.InputError, match="written for the output 'identity', not 'softmax'"):
+        small(loss=gn.LOSSES["huber"]).fit(X, Y3)
+
+
+def square(z):
+    return z * z
+
+
+def double(z, h):
+    return 2 * z
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_function_of_ones_own_runs_on_the_numpy_engine(solver):
+    own = gn.Activation("square", square, double, formula="z^2", derivative_formula="2 z")
+    told = {"max_iter": 60, "early_stopping": True, "learning_rate_init": 0.02}
+    model = small(activation=own, solver=solver, **told).fit(X, Y3)
+    assert model.score(X, Y3) > 0.5
+    assert np.array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
+
+
 def test_dtype_is_the_precision_of_training():
     model = small(dtype="float32").fit(X, Y3)
     assert model.coefs_[0].dtype == np.float32

@@ -103,6 +103,8 @@ class BaseMLP(Predicting):
         X, y = self._checked(X, y, first, incremental)
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         weights = self._balance(y, weights)
+        if weights is not None and not np.any(weights):
+            raise ValueError("sample_weight is 0 everywhere; at least one sample must count.")
         random = check_random_state(self.random_state)
         n_outputs = self._design()[2]
         if first:

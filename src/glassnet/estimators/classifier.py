@@ -19,6 +19,7 @@ from glassnet.estimators.base import BaseMLP
 from glassnet.estimators.grouped import grouped_cross_entropy
 from glassnet.estimators.heldout import Samples
 from glassnet.estimators.labels import (
+    BINARY,
     MULTICLASS,
     MULTIOUTPUT,
     Labels,
@@ -27,6 +28,7 @@ from glassnet.estimators.labels import (
     told_labels,
 )
 from glassnet.estimators.scores import accuracy
+from glassnet.losses import Loss
 from glassnet.network import Network
 
 _OF_LABELS = ("classes_", "_labels")
@@ -67,7 +69,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     validation_fraction : above 0 and below 1.
     beta_1, beta_2, epsilon : of "adam"; epsilon is added to the root of the mean square as it is.
     max_fun : evaluations of "lbfgs".
-    loss : "log_loss", or a loss record such as ``gn.losses.cross_entropy(label_smoothing=0.1)``.
+    loss : "log_loss", or a loss record such as ``gn.losses.cross_entropy(label_smoothing=0.1)``, with
+        which two classes have two outputs and a softmax.
     class_weight : "balanced" or a weight for each class, {class: weight}; multiplies the sample weights.
     dropout : the probability with which training leaves out a hidden unit, one number or one for each
         hidden layer; for solvers that take batches.
@@ -95,6 +98,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     n_iter_, t_ : epochs of the last fit, and samples seen in all.
     n_layers_, n_outputs_, out_activation_ : of the network.
     n_features_in_, feature_names_in_ : of X; names where it has them.
+    stopped_ : whether early stopping has ended a series of `partial_fit`; see there.
     classes_ : (n_classes,); where y has several columns of classes, a list of such arrays.
 
     Raises ValueError and TypeError with scikit-learn's messages where it has one, also as InputError and
@@ -233,7 +237,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         before = {name: self.__dict__[name] for name in _OF_LABELS if name in self.__dict__}
         try:
             if _check_partial_fit_first_call(self, classes):
-                self._labels = told_labels(classes, np.asarray(y))
+                self._labels = self._for_loss(told_labels(classes, np.asarray(y)))
                 self.classes_ = self._labels.classes
             return self._fit(X, y, sample_weight, validation_data, incremental=True)
         except BaseException:
@@ -279,13 +283,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
-            self._labels = learn_labels(y)
+            self._labels = self._for_loss(learn_labels(y))
             self.classes_ = self._labels.classes
         else:
             if not hasattr(self, "_labels"):
-                self._labels = told_labels(self.classes_, y)
+                self._labels = self._for_loss(told_labels(self.classes_, y))
             check_labels(self._labels, y, self.warm_start and not incremental)
         return y
+
+    def _for_loss(self, labels: Labels) -> Labels:
+        """Two classes have a softmax too where the loss is written for one."""
+        softmax = isinstance(self.loss, Loss) and self.loss.output == "softmax"
+        pair = labels.kind == BINARY and len(labels.classes) == 2
+        return Labels(MULTICLASS, labels.classes) if softmax and pair else labels
 
     def _encode(self, y: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         return self._labels.encode(y, dtype)

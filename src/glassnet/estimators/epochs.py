@@ -103,7 +103,7 @@ class Epochs:
         )
         if looked_at or rules.incremental or self._correct is not None:
             return 1
-        left = rules.max_iter - record.epochs
+        left = min(rules.max_iter - record.epochs, self._drive.most_epochs)
         return int(max(1, min(left, rules.patience + 1 - record.failures)))
 
     def _advance(self, losses: NDArray[np.float64], stop: NDArray[np.uint8]) -> int:

@@ -17,6 +17,7 @@ from glassnet.schedules import Schedule
 
 SMALLEST = 1e-6  # at a rate from here down "adaptive" stops
 DIVISOR = 5.0
+MOST_RATES = 1 << 16  # kept at a time
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,6 +80,11 @@ class Drive:
             self._pace = Pace(
                 self.schedule, self.updates, self.heard, updates_per_iteration=updates_per_epoch
             )
+
+    @property
+    def most_epochs(self) -> int:
+        """How many may be planned at a time: "invscaling" keeps a rate for each update."""
+        return max(1, MOST_RATES // self._per_epoch) if self.kind == "invscaling" else MOST_RATES
 
     def plan(self, epochs: int, seen: int, n_samples: int) -> None:
         """Before some epochs over `n_samples` samples, after `seen` of them."""

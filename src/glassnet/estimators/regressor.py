@@ -84,6 +84,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     n_iter_, t_ : epochs of the last fit, and samples seen in all.
     n_layers_, n_outputs_, out_activation_ : of the network.
     n_features_in_, feature_names_in_ : of X; names where it has them.
+    stopped_ : whether early stopping has ended a series of `partial_fit`; see there.
 
     Raises ValueError and TypeError with scikit-learn's messages where it has one, also as InputError and
     InputTypeError; a `fit` that fails leaves the estimator as it was. ValueError too where training ends

@@ -455,12 +455,21 @@ def test_input_gradients_of_counts_are_the_derivatives_too():
 
 def test_trial_takes_the_faster_of_one_thread_and_all(monkeypatch):
     monkeypatch.setenv("GLASSNET_THREADS", "4")
-    for slow, best in ((1, 4), (4, 1)):
-        trial = Trial(None, 1e9)
-        assert trial.choose(1) == 1
-        trial.report(1, 1, 2.0 if slow == 1 else 1.0)
-        assert trial.choose(1) == 4
-        trial.report(4, 1, 2.0 if slow == 4 else 1.0)
-        assert trial.choose(1) == best
-    assert Trial(3, 1e9).choose(1) == 3
-    assert Trial(3, 1.0).choose(1) == 1
+    for pace, best in ((1.0, 4), (3.0, 1)):
+        trial = Trial(None, 1e7)
+        # Two short calls, one that wakes the others, one that counts.
+        for threads, seconds in ((1, 0.02), (1, 2.0), (4, 9.0), (4, pace)):
+            assert trial.choose(10) == threads
+            trial.report(threads, 1, seconds)
+        assert trial.choose(10) == best
+        trial.report(best, 10, 90.0)  # somebody else has come to compute
+        assert trial.choose(10) != best
+
+
+def test_threads_that_are_named_or_not_worth_it_are_not_tried(monkeypatch):
+    monkeypatch.setenv("GLASSNET_THREADS", "1")
+    assert Trial(3, 1e9).choose(5) == 3
+    assert Trial(3, 1.0).choose(5) == 1
+    alone = Trial(None, 1e9)
+    alone.report(1, 1, 9.0)
+    assert alone.choose(5) == 1

@@ -12,31 +12,35 @@ WORTHWHILE = 2e7
 """Operations of a call to the engine below which starting threads takes longer than they save."""
 
 
+WAKING = 0.03
+"""Seconds of training before other cores are tried: one that sleeps takes milliseconds to wake."""
+
+
 class Trial:
-    """One thread for the first call that is worth more, all that are allowed for the next, then the faster.
+    """One thread at first, then all that are allowed, then whichever was faster when it was last taken.
 
     A number that the caller named is taken as it is.
     """
 
     def __init__(self, named: int | None, operations: float) -> None:
         self._named, self._operations = named, operations
-        self._allowed: int | None = None
+        self._spent = 0.0
+        self._awake = False
         self._pace: dict[int, float] = {}  # seconds an epoch by the number of threads
 
     def choose(self, epochs: int) -> int:
         """The threads for a call of so many epochs."""
-        if self._operations * epochs < WORTHWHILE:
+        if self._operations * epochs < WORTHWHILE or (self._named is None and self._spent < WAKING):
             return 1
-        if self._allowed is None:
-            self._allowed = thread_count(self._named)
-        if self._named is not None or self._allowed == 1:
-            return self._allowed
-        for threads in (1, self._allowed):
-            if threads not in self._pace:
-                return threads
+        most = thread_count(self._named)
+        if self._named is not None or most == 1 or most not in self._pace:
+            return most
         return min(self._pace, key=self._pace.__getitem__)
 
     def report(self, threads: int, epochs: int, seconds: float) -> None:
         """What a call took."""
-        if epochs and self._allowed is not None:
-            self._pace.setdefault(threads, seconds / epochs)
+        self._spent += seconds
+        if threads > 1 and not self._awake:
+            self._awake = True
+        elif epochs:
+            self._pace[threads] = seconds / epochs

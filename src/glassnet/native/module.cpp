@@ -10,6 +10,7 @@
 
 #include "batches.hpp"
 #include "predictor.hpp"
+#include "problem.hpp"
 
 namespace nb = nanobind;
 using namespace glassnet;

@@ -219,7 +219,7 @@ def test_network_with_work_enough_runs_on_as_many_threads_as_asked_for(make_data
 
         def repeat(run=run, done=done):
             while not done.is_set():
-                run(seconds=0.2)
+                run(seconds=0.02)
 
         worker = threading.Thread(target=repeat)
         worker.start()

@@ -45,7 +45,7 @@ template <class T> class Batches : public Net<T> {
  public:
   Batches(Shape given, const std::string& isa_name) : Net<T>(std::move(given), isa_name) {
     columns = target_rows + (shape.weighted ? 1 : 0) + widths[0];
-    data = Aligned<T>(shape.samples * columns);
+    data = Aligned<T>(shape.samples * columns + BEYOND<T>);
   }
 
   // As Problem's.
@@ -169,7 +169,7 @@ template <class T> class Batches : public Net<T> {
         by_sample.push_back(widths[l + 1] > 4 ? panel(block * whole(widths[l + 1])) : nullptr);
       }
       T* const targets = panels.front().get();
-      zeros = Aligned<T>(net.columns);
+      zeros = Aligned<T>(net.columns + BEYOND<T>);
       plan = {layers, widths.data(), net.shape.activations.data(),
               net.loss_kind(), net.shape.loss_setting,
               net.shape.labels, stride, hidden.data(), slopes.data(), errors.data(), by_sample.data(), targets,

@@ -207,7 +207,7 @@ template <class T> class Problem : public Net<T> {
     largest = std::clamp<std::size_t>(largest / lanes * lanes, 64, 1024);
     // A chunk has a gradient of its own, twice; wide networks get fewer of them.
     const std::size_t most = std::clamp<std::size_t>((std::size_t(1) << 21) / kernel_parameters, 8, 64);
-    chunks = std::clamp<std::size_t>(ceil(n, 128), 1, most);
+    chunks = std::clamp<std::size_t>(ceil(n, 256), 1, most);
     blocks_per_chunk = ceil(ceil(n, chunks), largest);
     block = ceil(ceil(n, chunks * blocks_per_chunk), lanes) * lanes;
   }

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -541,3 +543,26 @@ def test_descent_of_no_updates_changes_nothing(engine):
     assert (done.updates, done.diverged) == (0, False)
     after = [descent.flat, descent.state, descent.gradient]
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+# ---- Weights and targets too large or too small --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("weight", "dtype"), [(1e308, "float64"), (1e-320, "float64"), (1e38, "float32"), (1e-60, "float32")]
+)
+@pytest.mark.parametrize("batch_size", [None, 5])
+def test_weights_that_the_precision_cannot_hold_are_refused(engine, weight, dtype, batch_size):
+    with pytest.raises(
+        gn.InputError, match=rf"up to {re.escape(f'{weight:.3g}')} .*{dtype} cannot hold; multiply"
+    ):
+        gn.train(
+            NET, X, Y, iterations=1, sample_weight=np.full(20, weight), dtype=dtype, batch_size=batch_size
+        )
+
+
+@pytest.mark.parametrize("batch_size", [None, 5])
+def test_targets_whose_loss_overflows_give_our_error_alone(engine, batch_size):
+    net = gn.Network((2, 3, 1), output="identity")
+    with pytest.raises(gn.InputError, match="The loss is inf before the first update"):
+        gn.train(net, X, X[:, 0] * 1e200, iterations=1, engine=engine, batch_size=batch_size)

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet import native, reference
 from glassnet.activations import ACTIVATIONS, Array
-from glassnet.arrays import as_dtype, as_matrix, as_target, as_vector, check_finite
+from glassnet.arrays import as_dtype, as_matrix, as_target, as_vector
 from glassnet.class_weights import as_class_weights
 from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
 from glassnet.network import Network
@@ -67,16 +67,20 @@ def check_data(
                 f"loss here is {network.loss}, y has shape {targets.shape}. Use sample_weight."
             )
         each = as_class_weights(class_weight, targets, network.sizes[-1])
-        weights = each[targets] if own is None else own * each[targets]
-        if weights.sum() == 0:
+        with np.errstate(over="ignore"):
+            weights = each[targets] if own is None else own * each[targets]
+        if not weights.any():
             raise InputError("class_weight leaves every sample a weight of 0; at least one must count.")
     precision = as_dtype(dtype, inputs)
+    if weights is not None:
+        _check_size(weights, precision)
     name, why = choose_engine(network, engine)
     baseline = 0.0
     for rows in row_blocks(n):
         Y = target_rows(targets[rows], network.sizes[-1], np.dtype(np.float64))
         w = None if weights is None else weights[rows]
-        baseline += reference.loss(np.zeros_like(Y), Y, network.loss, w)
+        with np.errstate(over="ignore"):  # an infinite loss is refused before the first update
+            baseline += reference.loss(np.zeros_like(Y), Y, network.loss, w)
     known = None if each is None else tuple(each.tolist())
     return Data(inputs, targets, weights, precision, name, why, baseline, own, known)
 
@@ -115,15 +119,6 @@ def row_blocks(n: int) -> Iterator[slice]:
     return (slice(start, start + _PACKED_ROWS) for start in range(0, n, _PACKED_ROWS))
 
 
-def cast(values: NDArray[Any], dtype: np.dtype[Any], name: str, first_row: int = 0) -> Array:
-    """`values` in the precision to compute in; an InputError where float32 cannot hold one."""
-    with np.errstate(over="ignore"):
-        same = values.astype(dtype, copy=False)
-    if dtype == np.float32 and values.dtype != dtype:
-        check_finite(same, f"{name} in float32", first_row)
-    return same
-
-
 def target_rows(y: NDArray[Any], n_outputs: int, dtype: np.dtype[Any]) -> Array:
     """Class numbers as one-hot rows; rows as they are; all of `dtype`."""
     if y.ndim == 2:
@@ -138,6 +133,18 @@ def _sample_weight(sample_weight: object, n: int) -> Array:
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
         raise InputError(f"sample_weight has {weights[row]} at row {row}; expected 0 or more.")
-    if weights.sum() == 0:
+    if not weights.any():
         raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
     return weights
+
+
+def _check_size(weights: Array, dtype: np.dtype[Any]) -> None:
+    """Refuse weights that all vanish in the precision to compute in, or whose sum overflows."""
+    with np.errstate(over="ignore"):
+        total = weights.sum(dtype=np.float64)
+    limits, most = np.finfo(dtype), weights.max()
+    if most < limits.tiny or most <= limits.max < total:  # a weight above that is named when it is cast
+        raise InputError(
+            f"The samples' weights are up to {most:.3g} and sum to {total:.3g}, which "
+            f"{dtype.name} cannot hold; multiply them by a number that makes them about 1."
+        )

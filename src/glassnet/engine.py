@@ -14,8 +14,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet import native, penalties
 from glassnet.activations import Array
+from glassnet.arrays import cast
 from glassnet.cores import thread_count
-from glassnet.data import cast, check_data, target_rows
+from glassnet.data import check_data, target_rows
 from glassnet.dropout import Masks, as_dropout
 from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network, Parameters

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from glassnet import penalties, reference
 from glassnet.activations import Array
-from glassnet.data import cast, row_blocks
+from glassnet.arrays import cast
+from glassnet.data import row_blocks
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import Optimizer
 from glassnet.penalties import Penalties

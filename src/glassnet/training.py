@@ -22,7 +22,7 @@ from glassnet.errors import InputError
 from glassnet.loop import Callbacks, continue_run, course_of
 from glassnet.network import Network, Parameters, as_random_state
 from glassnet.optimizers import SGD, Optimizer, check_optimizer
-from glassnet.ranges import as_fraction, as_steps
+from glassnet.ranges import as_flag, as_fraction, as_steps
 from glassnet.runs import TrainingRun, prepared, scores
 from glassnet.stopping import EarlyStopping, check_stopping
 from glassnet.validation import (
@@ -129,6 +129,7 @@ def train(
     iterations = as_count(iterations, "iterations")
     check_optimizer(optimizer)
     hooks = Hooks(callbacks)
+    shuffle = as_flag(shuffle, "shuffle")
     random = as_random_state(random_state)
     every = as_steps(validate_every, "validate_every")
     kept = Validation(every, check_stopping(stopping, validation is not None))

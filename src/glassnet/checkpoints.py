@@ -240,7 +240,7 @@ def _cursor(
         random = RandomState()
         random.set_state(("MT19937", key, pos, has_gauss, gauss))
     fingerprint, order = described["fingerprint"], arrays.get("order")
-    _check(len(fingerprint) == 3 and _are_floats(*fingerprint), "the data's fingerprint does not fit")
+    _check(len(fingerprint) == 7 and _are_floats(*fingerprint), "the data's fingerprint does not fit")
     n, row = fingerprint[0], described["row"]
     _check(type(batch_size) is int and 1 <= batch_size <= n, "the batches do not fit the data")
     _check(type(row) is int and 0 <= row < n and row % batch_size == 0, "no batch begins at the row")

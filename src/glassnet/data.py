@@ -148,3 +148,28 @@ def _check_size(weights: Array, dtype: np.dtype[Any]) -> None:
             f"The samples' weights are up to {most:.3g} and sum to {total:.3g}, which "
             f"{dtype.name} cannot hold; multiply them by a number that makes them about 1."
         )
+
+
+def fingerprint(data: Data) -> tuple[float, ...]:
+    """What recognizes data again: how many, and of X, y and weights the sum, and that by place.
+
+    The second one, of rows by their place among them, tells another order apart, which batches depend on.
+    """
+    n = len(data.X)
+    own = np.broadcast_to(1.0, n) if data.own_weights is None else data.own_weights
+    sums: list[float] = []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for array in (data.X, data.y, own):
+            total = by_place = 0.0
+            step = max(1, _PACKED_ROWS * n // array.size)
+            for start in range(0, n, step):
+                part = array[start : start + step].astype(np.float64)
+                total += part.sum()
+                by_place += (np.arange(start, start + len(part)) / n @ part).sum()
+            sums += total, by_place
+    return float(n), *map(float, sums)
+
+
+def same_data(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """Whether two fingerprints are of the same data; sums in another layout differ by rounding."""
+    return len(one) == len(other) and bool(np.allclose(one, other, rtol=1e-6, atol=1e-6, equal_nan=True))

@@ -13,7 +13,7 @@ from glassnet.activations import Array
 from glassnet.arrays import as_count
 from glassnet.batches import Batches, Cursor, prepare_batches
 from glassnet.callbacks import Hooks
-from glassnet.data import check_data
+from glassnet.data import check_data, same_data
 from glassnet.divergence import gentler, warn_of_ending
 from glassnet.engine import Problem, prepare
 from glassnet.errors import InputError
@@ -317,7 +317,7 @@ class TrainingRun:
                 "too, validation=(X, y)."
             )
         held_out = HeldOut(problem, samples, scores(kept.stopping))
-        if not np.allclose(held_out.fingerprint, kept.fingerprint, rtol=1e-6, atol=1e-6):
+        if not same_data(held_out.fingerprint, kept.fingerprint):
             raise InputError("The validation data are not those that the run was evaluated on.")
         return held_out
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet.activations import Array
 from glassnet.batches import Batches
-from glassnet.data import Data, check_data
+from glassnet.data import Data, check_data, fingerprint
 from glassnet.engine import Problem, prepare
 from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network, Parameters
@@ -151,8 +151,7 @@ class HeldOut:
             )
         except (InputError, InputTypeError) as error:
             raise type(error)(f"validation: {error}") from error
-        sums = data.X.sum(dtype=np.float64), data.y.sum(dtype=np.float64)
-        self.fingerprint = (float(len(data.X)), *map(float, sums))
+        self.fingerprint = fingerprint(data)
         self._weights = data.own_weights
         self._X = np.ascontiguousarray(data.X, trained.dtype) if keep else None
         self._y = data.y

@@ -161,9 +161,9 @@ def train(
     theta = first_parameters(problem, parameters, scheme, random)
     gradient = None
     if isinstance(problem, Problem):
-        start, gradient = begin_run(problem, theta, optimizer, _seed(problem, random))
+        start, gradient = begin_run(problem, theta, optimizer, first_seed(problem, random))
     else:
-        seed = _seed(problem, random)
+        seed = first_seed(problem, random)
         start = begin_epochs(problem, theta, optimizer, random if shuffle else None, seed)
     if held is not None or stopping is not None:
         check_metric(network, kept.stopping)
@@ -189,7 +189,8 @@ def first_parameters(
     return _cast_parameters(problem.network.check_parameters(parameters), problem.dtype)
 
 
-def _seed(problem: Problem | Batches, random: RandomState) -> int | None:
+def first_seed(problem: Problem | Batches, random: RandomState) -> int | None:
+    """What a run's masks are drawn from; None, and nothing is drawn, without dropout."""
     return draw_seed(random) if any(problem.dropout) else None
 
 

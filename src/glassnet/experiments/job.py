@@ -139,6 +139,7 @@ def _train(experiment: Experiment, draws: Draws, initial: Parameters, progress: 
             stopping=None if stopping is None else stopping_from(stopping),
             average=experiment["train.average"],
             class_weight=_class_weight(experiment["train.class_weight"], draws.samples),
+            dropout=experiment["train.dropout"],
             **experiment.penalties(),
         )
 

@@ -16,6 +16,7 @@ from glassnet.activations import get_activation
 from glassnet.arrays import as_dtype
 from glassnet.cores import thread_count
 from glassnet.data import ENGINES, REDUCTIONS
+from glassnet.dropout import as_dropout
 from glassnet.errors import FileError, GlassnetError, InputError, InputTypeError, unknown_name
 from glassnet.experiments.schema import (
     PENALTIES,
@@ -319,6 +320,8 @@ def _check(experiment: Experiment) -> None:
             f"{experiment.where('network.activation')} names {len(activation)} activation(s) for "
             f"{len(hidden)} hidden layer(s), {hidden}; expected one for all, or one for each."
         )
+    with experiment.blame("train.dropout"):
+        as_dropout(experiment["train.dropout"], len(hidden))
     if experiment["train.stopping"] is not None:
         with experiment.blame("train.stopping"):
             rule = stopping_from(experiment["train.stopping"])

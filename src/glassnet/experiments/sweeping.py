@@ -131,6 +131,8 @@ def _sweep(
             engine=experiment["train.engine"],
             threads=experiment["train.threads"],
             progress=progress,
+            random_state=draws.random,
+            dropout=experiment["train.dropout"],
             **experiment.penalties(),
         )
 

@@ -42,6 +42,8 @@ def make_run(
     given = {
         "network": network,
         "parameters": parameters,
+        "theta": parameters,
+        "averaged": None,
         "losses": np.array(losses, dtype=float),
         "iterations": len(losses) - 1,
         "seconds": 0.1,

@@ -31,6 +31,8 @@ def make_run(sizes, output="softmax", seed=0, losses=(3.0, 2.0, 1.0), **extra):
     given = {
         "network": network,
         "parameters": parameters,
+        "theta": parameters,
+        "averaged": None,
         "losses": np.array(losses, dtype=float),
         "iterations": len(losses) - 1,
         "seconds": 0.25,

@@ -9,6 +9,8 @@ import pytest
 import glassnet as gn
 from glassnet import native
 from glassnet.data import check_data
+from glassnet.report import score
+from glassnet.report.tables import parameter_tables
 from glassnet.validation import hold_out
 
 NET = gn.Network((2, 6, 3), hidden="tanh")
@@ -571,3 +573,22 @@ def test_a_file_asks_for_a_metric_of_ones_own(tmp_path):
     for wrong in (misses, [3]):
         with pytest.raises(gn.InputTypeError, match="metrics"):
             gn.load(tmp_path / "run", metrics=wrong)
+
+
+@ways
+def test_the_mean_is_what_the_run_predicts_with(engine, batch_size):
+    X, _ = HELD
+    run = train(6, engine=engine, batch_size=batch_size, average=0.9)
+    assert run.theta == run.averaged != run.parameters
+    for ask in ("predict", "predict_proba", "forward"):
+        found, mean = getattr(run, ask)(X), getattr(NET, ask)(run.averaged, X)
+        assert all(np.array_equal(*pair) for pair in zip(found, mean, strict=True))
+    plain = train(6, engine=engine, batch_size=batch_size)
+    assert plain.theta is plain.parameters
+
+
+def test_the_mean_is_what_scores_and_the_report_show():
+    run = train(6, average=0.99)
+    assert score(run, *HELD).confusions[0].counts.trace() == (run.predict(HELD[0]) == HELD[1]).sum()
+    assert "the running mean" in str(parameter_tables(run, None, None))
+    assert f"{run.averaged.flat[0]:.6g}"[:6] in str(parameter_tables(run, None, None))

@@ -62,7 +62,8 @@ class TrainingRun:
     dropout : each hidden layer's probability of dropping a unit.
     dropout_seed : what the masks are drawn from; None without dropout.
     average, averaged : what the running mean of the parameters keeps of itself at an update, and the
-        mean, `Parameters`; None where there is none.
+        mean, `Parameters`; None where there is none. `theta`, which predictions, pictures and scores
+        are made with, is the mean then; ``run.network.predict(run.parameters, X)`` asks the last ones.
     class_weight : the weight of each class, or None.
     validation : `Validation`, the evaluations and what a stopping rule keeps, or None.
 
@@ -114,6 +115,15 @@ class TrainingRun:
         return len(self.losses) - (self.batch_size is None)
 
     @property
+    def theta(self) -> Parameters:
+        """What the run predicts with: the mean of the parameters where there is one, else the last ones.
+
+        The mean is what validation evaluates. Keras's ``use_ema`` predicts with it as well, PyTorch's
+        AveragedModel is a model beside the other.
+        """
+        return self.parameters if self.averaged is None else self.averaged
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The precision of the parameters and of the computation."""
         return self.parameters.dtype
@@ -152,16 +162,16 @@ class TrainingRun:
         )
 
     def forward(self, X: object) -> list[Array]:
-        """`Network.forward` at this run's parameters."""
-        return self.network.forward(self.parameters, X)
+        """`Network.forward` at this run's `theta`."""
+        return self.network.forward(self.theta, X)
 
     def predict_proba(self, X: object) -> Array:
-        """`Network.predict_proba` at this run's parameters."""
-        return self.network.predict_proba(self.parameters, X)
+        """`Network.predict_proba` at this run's `theta`."""
+        return self.network.predict_proba(self.theta, X)
 
     def predict(self, X: object) -> NDArray[Any]:
-        """`Network.predict` at this run's parameters."""
-        return self.network.predict(self.parameters, X)
+        """`Network.predict` at this run's `theta`."""
+        return self.network.predict(self.theta, X)
 
     def resume(
         self,

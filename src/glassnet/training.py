@@ -98,8 +98,9 @@ def train(
     validate_every : iterations from one evaluation to the next; the full batch has one before the first.
     stopping : ``gn.EarlyStopping(patience=10)`` ends training where the validation loss, or another
         metric, has stopped improving, and gives the run its best parameters.
-    average : d, above 0 and below 1, keeps a running mean of the parameters, ``run.averaged``: it starts
-        at the first parameters, and each update, max_norm included, makes it d mean + (1 - d) theta.
+    average : d, above 0 and below 1, keeps a running mean of the parameters, ``run.averaged``, which
+        validation evaluates and the run predicts with: it starts at the first parameters, and each
+        update, max_norm included, makes it d mean + (1 - d) theta.
         Polyak and Juditsky (1992). PyTorch's AveragedModel and Keras's ``use_ema`` start it at the
         parameters after the first update.
     class_weight : "balanced", ``n / (C count)`` for each of the C classes in y, or a mapping or sequence

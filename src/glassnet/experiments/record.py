@@ -40,7 +40,7 @@ def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
         "scores": {part: scores_to_dict(found, made) for part, found in outcome.scores.items()},
         "network": str(run.network),
         "n_parameters": run.network.n_parameters,
-        "parameters": _parameters(run.parameters),
+        "parameters": _parameters(run.theta),
         "initial_parameters": _parameters(outcome.initial),
         "gradient_check": None if outcome.check is None else outcome.check.to_dict(),
         "data": {

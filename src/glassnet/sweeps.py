@@ -290,7 +290,8 @@ def _train_all(
 ) -> tuple[list[TrainingRun], float]:
     """A run for each rule, in their order, `workers` at a time; and the seconds that took."""
     start = replace(start, threads=problem.threads)
-    with stop_on_interrupt() as stop, _progress_line(progress, len(rules), iterations) as line:
+    with stop_on_interrupt() as interrupts, _progress_line(progress, len(rules), iterations) as line:
+        stop = interrupts.stop
 
         def train_one(rule: Rule) -> TrainingRun:
             own, mine, slope = problem, replace(start, optimizer=rule.optimizer), gradient.copy()

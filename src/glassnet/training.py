@@ -110,7 +110,8 @@ def train(
     A loss above `DIVERGENCE_FACTOR` times the larger of the first one and the loss of a network that
     knows nothing, or one that is not finite, ends training with status "diverged", the parameters
     before that update and a DivergenceWarning. The first Ctrl-C ends it with "interrupted" and an
-    InterruptedTrainingWarning, the second raises KeyboardInterrupt.
+    InterruptedTrainingWarning, the second raises KeyboardInterrupt, whose attribute `run` is the work
+    so far.
 
     Raises InputError and InputTypeError for input that cannot be used, also where the first loss is
     not finite, and EngineError for an engine that cannot do it.

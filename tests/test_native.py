@@ -150,14 +150,14 @@ def test_best_instruction_set_is_the_default(monkeypatch):
 @pytest.mark.parametrize("name", ["avx1024", "AVX2", "portable "])
 def test_unknown_instruction_set_is_refused_with_the_choice(monkeypatch, name):
     monkeypatch.setenv("GLASSNET_ISA", name)
-    with pytest.raises(ValueError, match=f"GLASSNET_ISA is '{name}'.* portable.* unset it"):
+    with pytest.raises(gn.EngineError, match=f"GLASSNET_ISA is '{name}'.* portable.* unset it"):
         prepare(gn.Network((2, 2)), [[0, 1]], [0], engine="native")
 
 
 def test_instruction_set_that_the_processor_lacks_is_refused(monkeypatch):
     for name in {"avx512", "avx2"} - set(native.module.isas()):
         monkeypatch.setenv("GLASSNET_ISA", name)
-        with pytest.raises(ValueError, match=f"GLASSNET_ISA is '{name}', which this processor"):
+        with pytest.raises(gn.EngineError, match=f"GLASSNET_ISA is '{name}', which this processor"):
             prepare(gn.Network((2, 2)), [[0, 1]], [0], engine="native")
 
 
@@ -671,3 +671,10 @@ print(json.dumps([run.status, run.iterations, len(run.losses), loss == float(run
     assert iterations < 2000
     assert length == iterations + 1
     assert consistent
+
+
+def test_unknown_instruction_set_is_refused_by_prediction_too(monkeypatch):
+    monkeypatch.setenv("GLASSNET_ISA", "sse")
+    net = gn.Network((2, 2))
+    with pytest.raises(gn.EngineError, match="GLASSNET_ISA is 'sse'"):
+        net.predict(net.initialize(0), [[0.0, 1.0]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -361,7 +360,7 @@ class Network:
             self.sizes,
             [one.name for one in self.hidden],
             self.output.name,
-            os.environ.get("GLASSNET_ISA", ""),
+            native.forced_isa(),
         )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet import penalties, reference
+from glassnet import native, penalties, reference
 from glassnet.activations import Array
 from glassnet.arrays import cast
 from glassnet.data import row_blocks
@@ -109,7 +108,7 @@ def packed(
         n_samples=len(X),
         labels=y.ndim == 1,
         weighted=w is not None,
-        isa=os.environ.get("GLASSNET_ISA", ""),
+        isa=native.forced_isa(),
         loss_setting=next(iter(network.loss.settings.values()), 0.0),
         dropout=dropout,
     )

@@ -82,7 +82,7 @@ def instruction_set(engine: str) -> str | None:
     """What the native engine computes with here: GLASSNET_ISA, or the best that the processor has."""
     if engine != "native" or native.module is None:
         return None
-    return os.environ.get("GLASSNET_ISA") or str(native.module.isas()[0])
+    return native.forced_isa() or str(native.module.isas()[0])
 
 
 def _parameters(theta: Parameters) -> dict[str, Any] | None:

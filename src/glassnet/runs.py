@@ -72,6 +72,11 @@ class TrainingRun:
     from.
 
     Pickles, copies by `copy.deepcopy` and saved files do not hold the data.
+
+    >>> import glassnet as gn
+    >>> run = gn.train(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], random_state=0, iterations=200)
+    >>> run.status, run.iterations, run.predict([[0.0], [1.0]]).tolist()
+    ('completed', 200, [0, 1])
     """
 
     network: Network

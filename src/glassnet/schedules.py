@@ -45,6 +45,11 @@ class Schedule(Settings, ABC):
 
     A kind's formula is in s, the updates finished before: 0 for the first. With ``per="iteration"``
     it counts iterations instead: an update on the full batch, an epoch with batch_size.
+
+    >>> import glassnet as gn
+    >>> rule = gn.SGD(learning_rate=gn.Step(0.1, every=2))
+    >>> rule.schedule.rates(first_update=1, count=4).round(3).tolist()
+    [0.1, 0.1, 0.01, 0.01]
     """
 
     name: ClassVar[str]

@@ -138,6 +138,12 @@ class SweepResult:
     converged_below : the share of it at or below which a settled loss has converged.
     floor : the loss of the perfect answer, where shares begin: 0, but for poisson.
     n_samples, threads, seconds : the samples, the threads in all, and the wall time of all updates.
+
+    >>> import glassnet as gn
+    >>> grid = {"learning_rate": [0.1, 1.0]}
+    >>> result = gn.sweep(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], grid=grid, random_state=0)
+    >>> result.best.settings, len(result.runs)
+    ({'learning_rate': 1.0}, 2)
     """
 
     grid: Mapping[str, tuple[Any, ...]]

@@ -140,6 +140,9 @@ SWEEP = "sweep"
 
 PENALTIES = ("l1", "l2", "max_norm")
 
+COMPUTING = ("reduction", "dtype", "engine", "threads")
+"""How a loss is computed, which the gradient check, training and a sweep share."""
+
 TRAIN_ONLY = ("batch_size", "validation", "stopping", "average", "class_weight")
 """What a sweep knows nothing of."""
 

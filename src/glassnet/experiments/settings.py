@@ -19,7 +19,6 @@ from glassnet.data import ENGINES, REDUCTIONS
 from glassnet.dropout import as_dropout
 from glassnet.errors import FileError, GlassnetError, InputError, InputTypeError, unknown_name
 from glassnet.experiments.schema import (
-    PENALTIES,
     SECTIONS,
     SWEEP,
     TABLE_ONLY,
@@ -84,9 +83,9 @@ class Experiment:
         own = {key: value for key, value in self.section("train").items() if key not in SECTIONS["train"]}
         return optimizer_from_dict({"name": self["train.optimizer"], **own, **settings})
 
-    def penalties(self) -> dict[str, Any]:
-        """The penalties of [train], as `train` takes them."""
-        return {name: self[f"train.{name}"] for name in PENALTIES}
+    def of_train(self, *names: str) -> dict[str, Any]:
+        """These keys of [train], as `train` takes them."""
+        return {name: self[f"train.{name}"] for name in names}
 
     @property
     def test_fraction(self) -> float:

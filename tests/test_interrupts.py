@@ -166,41 +166,42 @@ def test_training_in_another_thread_installs_no_handler(engine, handler):
     assert np.array_equal(runs[0].losses, train(5, engine=engine).losses)
 
 
-class PressTwice(gn.SGD):
-    """Gradient descent that is interrupted twice, and maybe more often, within its update number 4."""
+def pressing(times, at):
+    """A tanh during whose evaluation number `at` Ctrl-C is pressed so many times."""
+    calls = []
 
-    times = 2
-
-    def update(self, theta, state, gradient, t, rate, is_weight):
-        if t == 4:
-            for _ in range(self.times):
+    def value(z):
+        calls.append(None)
+        if len(calls) == at:
+            for _ in range(times):
                 press(None)
-        return super().update(theta, state, gradient, t, rate, is_weight)
+        return np.tanh(z)
+
+    return gn.Activation("pressing", value, lambda z, h: 1 - h * h, "tanh z", "1 - h^2")
 
 
 @pytest.mark.parametrize("batch_size", [None, 100])
 def test_second_ctrl_c_within_an_update_keeps_whole_updates(batch_size, handler):
-    how = {"batch_size": batch_size, "engine": "numpy"}
     random = np.random.RandomState(0)
     X, y = random.randn(500, 2), random.randint(0, 2, 500)
+    how = {"optimizer": RULE, "random_state": 1, "batch_size": batch_size}
+    # One evaluation comes before the first update.
     with pytest.raises(KeyboardInterrupt) as caught:
-        gn.train(NET, X, y, optimizer=PressTwice(0.01, 0.5), iterations=50, random_state=1, **how)
+        gn.train(gn.Network((2, 3, 2), pressing(2, at=5)), X, y, iterations=50, **how)
     assert signal.getsignal(signal.SIGINT) is handler
     assert "attribute `run`" in caught.value.__notes__[0]
     kept = caught.value.run
     assert kept.updates == 4
-    resumed = kept.resume(6 if batch_size is None else 10, optimizer=RULE)
-    whole = train(10, batch_size=batch_size, engine="numpy")
+    resumed = kept.resume(10 - kept.iterations)
+    whole = gn.train(gn.Network((2, 3, 2), pressing(0, at=0)), X, y, iterations=10, **how)
     assert np.array_equal(resumed.losses, whole.losses)
     assert resumed.parameters == whole.parameters
 
 
 def test_third_ctrl_c_does_not_wait_for_the_update():
     random = np.random.RandomState(0)
-    rule = PressTwice(0.01, 0.5)
-    object.__setattr__(rule, "times", 3)
     with pytest.raises(KeyboardInterrupt) as caught:
-        gn.train(NET, random.randn(9, 2), random.randint(0, 2, 9), optimizer=rule, engine="numpy")
+        gn.train(gn.Network((2, 3, 2), pressing(3, at=5)), random.randn(9, 2), random.randint(0, 2, 9))
     assert not hasattr(caught.value, "run")
 
 

@@ -65,10 +65,17 @@ class Schedule(Settings, ABC):
     def to_dict(self) -> dict[str, Any]:
         """The name and the settings, as JSON and TOML can hold them.
 
+        Raises InputTypeError for a schedule of one's own, which a name would not bring back.
+
         >>> import glassnet as gn
         >>> gn.Step(0.1, every=30).to_dict()
         {'schedule': 'step', 'rate': 0.1, 'every': 30, 'factor': 0.1, 'per': 'update'}
         """
+        if SCHEDULES.get(self.name) is not type(self):
+            raise InputTypeError(
+                f"{type(self).__name__} is a schedule of your own, which a file cannot hold: resume with "
+                f"one of {', '.join(SCHEDULES)} before saving."
+            )
         plain = {k: v.to_dict() if isinstance(v, Schedule) else v for k, v in self.settings().items()}
         return {"schedule": self.name, **plain}
 

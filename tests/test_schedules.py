@@ -279,5 +279,7 @@ def test_a_schedule_of_ones_own_trains_and_is_not_saved_as_another(kind, tmp_pat
     run = gn.train(*data, optimizer=gn.SGD(Mine()), iterations=3, random_state=0)
     plain = gn.train(*data, optimizer=gn.SGD(0.125), iterations=3, random_state=0)
     assert np.array_equal(run.losses, plain.losses)
+    result = gn.sweep(*data, grid={"learning_rate": [0.1, Mine()]}, iterations=3)
+    assert result.to_dict()["grid"]["learning_rate"] == [0.1, "Mine()"]
     with pytest.raises(gn.InputTypeError, match="Mine is a schedule of your own, which a file cannot hold"):
         gn.save(run, tmp_path / "run.safetensors")

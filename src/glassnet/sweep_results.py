@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet.errors import InputError
 from glassnet.runs import TrainingRun
-from glassnet.schedules import Schedule
+from glassnet.schedules import SCHEDULES, Schedule
 
 if TYPE_CHECKING:
     import pandas
@@ -76,8 +76,10 @@ def shown(value: Any, digits: int = 12) -> str:
 
 
 def as_plain(value: Any) -> Any:
-    """A setting's value as JSON can hold it."""
-    return value.to_dict() if isinstance(value, Schedule) else value
+    """A setting's value as JSON can hold it; a schedule of one's own in words."""
+    if not isinstance(value, Schedule):
+        return value
+    return value.to_dict() if SCHEDULES.get(value.name) is type(value) else str(value)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

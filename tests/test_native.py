@@ -215,20 +215,15 @@ def test_network_with_work_enough_runs_on_as_many_threads_as_asked_for(make_data
         run, most = Run(problem, theta, 1_000_000), 0
         # The threads of the last round may take a moment to go.
         before = min(len(list(tasks.iterdir())) for _ in range(200))
-        done = threading.Event()
-
-        def repeat(run=run, done=done):
-            while not done.is_set():
-                run(seconds=0.2)
-
-        worker = threading.Thread(target=repeat)
+        # One call: the threads of one that has just ended would be counted with the next one's.
+        worker = threading.Thread(target=run, kwargs={"seconds": 30.0})
         worker.start()
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             most = max(most, len(list(tasks.iterdir())) - before)
             if most >= threads:
                 break
-        done.set()
+        run.stop[0] = 1
         worker.join()
         assert most == threads  # the worker is the first of the team
 

@@ -76,7 +76,7 @@ def test_loss_has_the_same_bits_for_any_threads():
 
 def test_native_loss_refuses_parameters_that_do_not_fit():
     problem = gn.prepare(NET, *HELD, engine="native")
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(gn.InputError, match=r"flat has shape \(3,\)"):
         problem.loss(np.zeros(3))
 
 

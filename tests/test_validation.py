@@ -2,6 +2,7 @@ import copy
 import os
 import pickle
 import signal
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -592,3 +593,20 @@ def test_the_mean_is_what_scores_and_the_report_show():
     assert score(run, *HELD).confusions[0].counts.trace() == (run.predict(HELD[0]) == HELD[1]).sum()
     assert "the running mean" in str(parameter_tables(run, None, None))
     assert f"{run.averaged.flat[0]:.6g}"[:6] in str(parameter_tables(run, None, None))
+
+
+@pytest.mark.skipif(native.module is None, reason="the NumPy engine keeps rows of its own")
+@ways
+def test_a_fraction_is_held_out_without_a_copy_of_x(batch_size):
+    X = np.random.RandomState(0).randn(60_000, 100)
+    y = (X[:, 0] > 0).astype(int)
+    how = {"iterations": 1, "validation": 0.2, "batch_size": batch_size and 20_000, "engine": "native"}
+    net = gn.Network((100, 2))
+    gn.train(net, X[:100], y[:100], **how)  # loads what it needs
+    tracemalloc.start()
+    try:
+        gn.train(net, X, y, **how)
+        _, peak = tracemalloc.get_traced_memory()  # NumPy's memory, without the native engine's own
+    finally:
+        tracemalloc.stop()
+    assert peak < X.nbytes / 2  # blocks of rows, and the rows' numbers

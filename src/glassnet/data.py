@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -20,6 +21,40 @@ REDUCTIONS = ("mean", "sum")
 ENGINES = ("auto", "native", "numpy")
 
 _PACKED_ROWS = 1 << 16  # rows cast at a time, so that casting never holds a second copy of X
+_PACKED_ENTRIES = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """Rows of an X that has been checked, as the engines read them: a block at a time, never all copied."""
+
+    whole: NDArray[Any]
+    rows: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """As an array's."""
+        return len(self.rows), self.whole.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """As an array's."""
+        return self.whole.dtype
+
+    @property
+    def size(self) -> int:
+        """As an array's."""
+        return len(self.rows) * self.whole.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        return self.whole[self.rows[index]]
+
+    def astype(self, dtype: np.dtype[Any], copy: bool = True) -> NDArray[Any]:
+        """All rows, copied once."""
+        return self.whole[self.rows].astype(dtype, copy=False)
 
 
 class Data(NamedTuple):
@@ -53,7 +88,7 @@ def check_data(
         raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
     if reduction not in REDUCTIONS:
         raise unknown_name("reduction", reduction, REDUCTIONS)
-    inputs = as_matrix(X, width=network.sizes[0])
+    inputs: Any = X if isinstance(X, Taken) else as_matrix(X, width=network.sizes[0])
     n = len(inputs)
     if n == 0:
         raise InputError(f"X is empty, shape {inputs.shape}; expected at least one sample.")
@@ -114,9 +149,10 @@ def choose_engine(network: Network, engine: str) -> tuple[Literal["native", "num
     return "numpy", missing
 
 
-def row_blocks(n: int) -> Iterator[slice]:
-    """Slices that cover n rows, a bounded number of them at a time."""
-    return (slice(start, start + _PACKED_ROWS) for start in range(0, n, _PACKED_ROWS))
+def row_blocks(n: int, width: int = 1) -> Iterator[slice]:
+    """Slices that cover n rows, a bounded number of them, and of entries of that width, at a time."""
+    step = max(1, min(_PACKED_ROWS, _PACKED_ENTRIES // width))
+    return (slice(start, start + step) for start in range(0, n, step))
 
 
 def target_rows(y: NDArray[Any], n_outputs: int, dtype: np.dtype[Any]) -> Array:

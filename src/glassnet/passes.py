@@ -112,7 +112,7 @@ def packed(
         loss_setting=next(iter(network.loss.settings.values()), 0.0),
         dropout=dropout,
     )
-    for rows in row_blocks(len(X)):
+    for rows in row_blocks(*X.shape):
         start = rows.start
         target = y[rows].astype(np.int64) if y.ndim == 1 else cast(y[rows], dtype, "y", start)
         weight = None if w is None else cast(w[rows], dtype, "sample_weight", start)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet.arrays import as_dtype, as_matrix, as_numbers, as_target, as_vector, check_finite
+from glassnet.arrays import as_dtype, as_matrix, as_numbers, as_target, as_vector, cast, check_finite
 
 GOOD = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
 
@@ -283,3 +283,21 @@ def test_counts_are_rows_of_zero_and_more_and_may_be_fractions():
     ) as caught:
         as_target([2, -1, 0], 3, 1, "nonnegative")
     assert "numpy.unique" not in str(caught.value)
+
+
+# ---- What NumPy would take without a word -----------------------------------------------------------
+
+
+def test_masked_values_are_refused_and_counted():
+    masked = np.ma.array(GOOD, mask=GOOD > 3)
+    with pytest.raises(gn.InputError, match=r"X is a masked array with 2 value\(s\) masked; .*X\.filled"):
+        as_matrix(masked)
+    assert as_matrix(np.ma.array(GOOD)).shape == (3, 2)  # with nothing masked it is an ordinary one
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).max <= np.finfo(np.float64).max, reason="no wider type here")
+def test_value_beyond_float64_is_named_when_it_is_cast():
+    X = GOOD.astype(np.longdouble)
+    X[1, 0] = np.finfo(np.longdouble).max
+    with pytest.raises(gn.InputError, match="X in float64 has inf at row 1, column 0"):
+        cast(X, np.dtype(np.float64), "X")

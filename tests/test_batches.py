@@ -625,7 +625,7 @@ def test_run_does_not_hang_on_arrays_that_change_later(make_data):
 @pytest.mark.parametrize(
     ("batch_size", "error", "message"),
     [
-        (0, gn.InputError, "batch_size is 0; expected 1 or more samples, or None for the full batch"),
+        (0, gn.InputError, "batch_size is 0; expected 1 or more"),
         (-1, gn.InputError, "batch_size is -1"),
         (32.0, gn.InputTypeError, r"batch_size is a whole number, not 32\.0"),
         (True, gn.InputTypeError, "batch_size is a whole number, not True"),

@@ -229,13 +229,30 @@ def test_other_engine_goes_on_with_the_run(engine):
 
 @pytest.mark.parametrize(
     ("changed", "target"),
-    [(X[:-1], Y[:-1]), (np.vstack([X, X]), np.tile(Y, 2)), (X + 0.1, Y), (X, 1 - Y)],
-    ids=["fewer", "more", "other X", "other y"],
+    [
+        (X[:-1], Y[:-1]),
+        (np.vstack([X, X]), np.tile(Y, 2)),
+        (X + 0.1, Y),
+        (X, 1 - Y),
+        (X[::-1], Y[::-1]),
+    ],
+    ids=["fewer", "more", "other X", "other y", "other order"],
 )
 def test_resume_refuses_other_data(engine, changed, target):
     run = copy.deepcopy(train(5, engine=engine))
     with pytest.raises(gn.InputError, match=r"not those that the run was trained on.*gn\.train"):
         run.resume(7, X=changed, y=target)
+
+
+def test_resume_refuses_other_weights(engine):
+    weights = np.linspace(1, 2, len(X))
+    run = copy.deepcopy(train(5, engine=engine, sample_weight=weights))
+    for other in (None, weights[::-1], 2 * weights):
+        with pytest.raises(gn.InputError, match="not those that the run was trained on"):
+            run.resume(7, X=X, y=Y, sample_weight=other)
+    assert_same_path(
+        run.resume(7, X=X, y=Y, sample_weight=weights), train(12, engine=engine, sample_weight=weights)
+    )
 
 
 @pytest.mark.parametrize("layout", [np.asfortranarray, list, lambda X: X[::-1].copy()[::-1]])
@@ -257,10 +274,10 @@ DAMAGES = {
     "loss that is no number": {"loss": "high"},
     "limit that is no number": {"limit": None},
     "no fingerprint": {"fingerprint": []},
-    "fingerprint of words": {"fingerprint": ["a", "b", "c"]},
+    "fingerprint of words": {"fingerprint": list("abcdefg")},
     "fingerprint of fewer": {"fingerprint": [43.0, 1.0]},
-    "fingerprint of very many": {"fingerprint": [1e18, 0.0, 0.0]},
-    "fingerprint of no samples": {"fingerprint": [0.0, 0.0, 0.0]},
+    "fingerprint of very many": {"fingerprint": [1e18] + [0.0] * 6},
+    "fingerprint of no samples": {"fingerprint": [0.0] * 7},
     "stream without its place": {"random": {}},
     "stream of none": {"random": None},
     "negative place": {"random": {"pos": -5, "has_gauss": 0, "gauss": 0.0}},

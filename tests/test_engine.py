@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -541,3 +543,73 @@ def test_descent_of_no_updates_changes_nothing(engine):
     assert (done.updates, done.diverged) == (0, False)
     after = [descent.flat, descent.state, descent.gradient]
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+# ---- Weights and targets too large or too small --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("weight", "dtype"), [(1e308, "float64"), (1e-320, "float64"), (1e38, "float32"), (1e-60, "float32")]
+)
+@pytest.mark.parametrize("batch_size", [None, 5])
+def test_weights_that_the_precision_cannot_hold_are_refused(engine, weight, dtype, batch_size):
+    with pytest.raises(
+        gn.InputError, match=rf"up to {re.escape(f'{weight:.3g}')} .*{dtype} cannot hold; multiply"
+    ):
+        gn.train(
+            NET, X, Y, iterations=1, sample_weight=np.full(20, weight), dtype=dtype, batch_size=batch_size
+        )
+
+
+@pytest.mark.parametrize("batch_size", [None, 5])
+def test_targets_whose_loss_overflows_give_our_error_alone(engine, batch_size):
+    net = gn.Network((2, 3, 1), output="identity")
+    with pytest.raises(gn.InputError, match="The loss is inf before the first update"):
+        gn.train(net, X, X[:, 0] * 1e200, iterations=1, engine=engine, batch_size=batch_size)
+
+
+# ---- What a prepared problem is called with ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda theta: theta,
+        lambda theta: theta.flat.tolist(),
+        lambda theta: np.repeat(theta.flat, 2)[::2],
+        lambda theta: np.frombuffer(theta.flat.tobytes()),
+    ],
+    ids=["Parameters", "list", "strided", "read-only"],
+)
+def test_a_prepared_problem_takes_parameters_of_any_make(engine, given):
+    problem, theta = prepare(NET, X, Y, engine=engine), NET.initialize(0)
+    loss, gradient = problem.loss_and_gradient(theta.flat)
+    same, slope = problem.loss_and_gradient(given(theta))
+    assert (same, problem.loss(given(theta))) == (loss, loss)
+    assert np.array_equal(slope, gradient)
+
+
+def test_a_prepared_problem_casts_parameters_of_another_precision(engine):
+    problem = prepare(NET, X, Y, engine=engine)
+    flat = NET.initialize(0).flat.astype(np.float32)
+    _, gradient = problem.loss_and_gradient(flat)
+    assert gradient.dtype == np.float64
+    assert np.array_equal(gradient, problem.loss_and_gradient(flat.astype(np.float64))[1])
+    assert problem.loss_and_gradient(np.zeros(17, int))[1].dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("flat", "error", "message"),
+    [
+        (np.zeros(16), gn.InputError, r"flat has shape \(16,\); 2-3-2 .* expected \(17,\)"),
+        (np.zeros((17, 1)), gn.InputError, r"flat has shape \(17, 1\)"),
+        (gn.Network((2, 4, 2)).initialize(0), gn.InputError, r"flat has shape \(22,\)"),
+        ("theta", gn.InputTypeError, "flat holds text"),
+        (None, gn.InputTypeError, "flat holds object"),
+    ],
+)
+def test_a_prepared_problem_refuses_what_are_no_parameters_of_its_own(engine, flat, error, message):
+    problem = prepare(NET, X, Y, engine=engine)
+    for call in (problem.loss_and_gradient, problem.loss):
+        with pytest.raises(error, match=message):
+            call(flat)

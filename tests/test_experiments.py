@@ -1,6 +1,8 @@
 """Whole experiments: settings, the notebook's random stream, results that are complete or not there."""
 
+import inspect
 import json
+import re
 import signal
 import sys
 import tomllib
@@ -894,3 +896,77 @@ def test_a_sweep_refuses_what_it_does_not_do(key):
     value = {"stopping": {}, "class_weight": "balanced", "batch_size": 5}.get(key, 0.5)
     with pytest.raises(InputError, match=f"knows nothing of {key}"):
         choose_grids(small(**{f"train__{key}": value}))
+
+
+# ---- Dropout, and the whole run --------------------------------------------------------------------
+
+NOT_IN_A_FILE = {
+    "network": "[network]",
+    "X": "[data]",
+    "y": "[data]",
+    "parameters": "drawn by train.scheme",
+    "random_state": "random_state, above the sections",
+    "sample_weight": "tables have no column of weights",
+    "callbacks": "functions",
+    "progress": "the command line's --quiet",
+}
+
+
+def test_a_file_holds_every_argument_of_train():
+    keys = {*SECTIONS["train"], *NOT_IN_A_FILE}
+    assert sorted(set(inspect.signature(gn.train).parameters) - keys) == []
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+@pytest.mark.parametrize("dropout", [0.3, [0.0, 0.5]])
+def test_a_job_drops_units_as_train_does(flowers, tmp_path, batch_size, dropout):
+    settings = {"network__hidden": [6, 4], "train__dropout": dropout, "train__iterations": 20}
+    if batch_size is not None:
+        settings["train__batch_size"] = batch_size
+    experiment = table(flowers, **settings)
+    run = run_experiment(experiment, tmp_path / "out", **QUICK).run
+    assert run.dropout == ((0.3, 0.3) if dropout == 0.3 else (0.0, 0.5))
+    draws = Draws(experiment)
+    draws.check_point()
+    alone = gn.train(
+        draws.network,
+        draws.samples.X,
+        draws.samples.y,
+        parameters=draws.start(),
+        optimizer=experiment.optimizer(),
+        iterations=20,
+        batch_size=batch_size,
+        dropout=dropout,
+        random_state=draws.random,
+    )
+    assert alone.parameters == run.parameters
+    again = find_experiment(str(tmp_path / "out" / "experiment.toml"))
+    assert run_experiment(again, tmp_path / "two", **QUICK).run.parameters == run.parameters
+
+
+def test_a_sweep_of_a_file_drops_units(tmp_path):
+    experiment = small(train__dropout=0.4)
+    (result,) = run_sweeps(experiment, tmp_path, ["sensible"], iterations=3, pictures=False).values()
+    assert {run.dropout for run in result.runs} == {(0.4,)}
+
+
+@pytest.mark.parametrize(
+    ("dropout", "words"),
+    [
+        (1.0, "dropout is 1.0; expected the probability"),
+        ([0.1, 0.2], r"dropout has 2 probabilities, the network 1 hidden layer\(s\)"),
+        ("half", "expected a number, or a list with one for each hidden layer"),
+    ],
+)
+def test_a_dropout_that_cannot_be_used_is_refused_where_it_stands(dropout, words):
+    with pytest.raises((InputError, InputTypeError), match=words) as caught:
+        small(train__dropout=dropout)
+    assert "--train__dropout" in str(caught.value)
+
+
+def test_the_readmes_file_is_one(flowers):
+    (block,) = re.findall(r"```toml\n(.*?)```", (Path(__file__).parents[1] / "README.md").read_text(), re.S)
+    document = {"data": {"file": str(flowers), "target": "kind"}, **tomllib.loads(block)}
+    experiment = experiment_from(document, "readme", "README.md", Path())
+    assert experiment["train.dropout"] == 0.1
+    assert experiment.optimizer() == gn.AdamW(gn.OneCycle(3e-3, 5_000), clip_norm=1.0)

@@ -142,11 +142,11 @@ def test_handler_of_ones_own_waits_until_training_is_over():
 @pytest.mark.parametrize("setting", [signal.SIG_IGN, signal.SIG_DFL])
 def test_signal_that_python_does_not_handle_is_left_alone(setting):
     signal.signal(signal.SIGINT, setting)
-    with stop_on_interrupt() as stop:
+    with stop_on_interrupt() as interrupts:
         assert signal.getsignal(signal.SIGINT) is setting
         if setting is signal.SIG_IGN:
             signal.raise_signal(signal.SIGINT)
-        assert stop[0] == 0
+        assert interrupts.stop[0] == 0
     assert signal.getsignal(signal.SIGINT) is setting
 
 
@@ -164,3 +164,53 @@ def test_training_in_another_thread_installs_no_handler(engine, handler):
     thread.join()
     assert seen == [handler] * 5
     assert np.array_equal(runs[0].losses, train(5, engine=engine).losses)
+
+
+def pressing(times, at):
+    """A tanh during whose evaluation number `at` Ctrl-C is pressed so many times."""
+    calls = []
+
+    def value(z):
+        calls.append(None)
+        if len(calls) == at:
+            for _ in range(times):
+                press(None)
+        return np.tanh(z)
+
+    return gn.Activation("pressing", value, lambda z, h: 1 - h * h, "tanh z", "1 - h^2")
+
+
+@pytest.mark.parametrize("batch_size", [None, 100])
+def test_second_ctrl_c_within_an_update_keeps_whole_updates(batch_size, handler):
+    random = np.random.RandomState(0)
+    X, y = random.randn(500, 2), random.randint(0, 2, 500)
+    how = {"optimizer": RULE, "random_state": 1, "batch_size": batch_size}
+    # One evaluation comes before the first update.
+    with pytest.raises(KeyboardInterrupt) as caught:
+        gn.train(gn.Network((2, 3, 2), pressing(2, at=5)), X, y, iterations=50, **how)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert "attribute `run`" in caught.value.__notes__[0]
+    kept = caught.value.run
+    assert kept.updates == 4
+    resumed = kept.resume(10 - kept.iterations)
+    whole = gn.train(gn.Network((2, 3, 2), pressing(0, at=0)), X, y, iterations=10, **how)
+    assert np.array_equal(resumed.losses, whole.losses)
+    assert resumed.parameters == whole.parameters
+
+
+def test_third_ctrl_c_does_not_wait_for_the_update():
+    random = np.random.RandomState(0)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        gn.train(gn.Network((2, 3, 2), pressing(3, at=5)), random.randn(9, 2), random.randint(0, 2, 9))
+    assert not hasattr(caught.value, "run")
+
+
+def test_ctrl_c_in_an_evaluation_keeps_the_run():
+    def metric(y, predicted):
+        press(None)
+        press(None)
+
+    rule = gn.EarlyStopping(metric=metric, mode="min")
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train(10, validation=0.2, validate_every=3, stopping=rule, batch_size=50)
+    assert caught.value.run.iterations == 3

@@ -527,3 +527,24 @@ def test_loss_with_settings_may_be_a_mapping_and_is_named_with_them():
     assert network != gn.Network((2, 1), output="identity", loss="huber")
     assert str(network) == "2-1 (identity; huber(delta=0.5))"
     assert hash(network) == hash(gn.Network((2, 1), output="identity", loss=gn.losses.huber(0.5)))
+
+
+# ---- Numbers too large ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden", gn.ACTIVATIONS)
+@pytest.mark.parametrize("output", gn.OUTPUTS)
+def test_forward_and_predict_of_huge_parameters_give_no_warning_of_numpys(hidden, output):
+    net = gn.Network((2, 3, 2), hidden=hidden, output=output)
+    theta = gn.Parameters(net.sizes, np.linspace(-1, 1, net.n_parameters) * 1e300)
+    X = np.array([[1e10, -1e10], [0.0, 1.0]])
+    found = net.forward(theta, X)[-1]  # warnings are errors here
+    assert found.shape == net.predict(theta, X).shape or net.loss.target == "class"
+
+
+def test_x_that_float32_cannot_hold_is_refused_by_prediction():
+    net = gn.Network((2, 3, 2))
+    theta = net.initialize(0, dtype="float32")
+    for respond in (net.forward, net.predict, net.predict_proba):
+        with pytest.raises(gn.InputError, match="X in float32 has inf at row 1, column 0"):
+            respond(theta, np.array([[1.0, 2.0], [1e300, 0.0]]))

@@ -345,3 +345,18 @@ def test_same_bits_for_every_thread_count_and_instruction_set(isa, dtype):
         found.append(result.stdout)
     assert found[0].count("\n") >= len(OPTIMIZERS)
     assert found[0] == found[1] == found[2]
+
+
+@every_kind
+def test_a_rule_that_is_derived_from_ours_is_not_taken_for_it(kind):
+    class Mine(kind):
+        """Another rule, under the same name."""
+
+    data = gn.Network((1, 2)), [[0.0], [1.0]], [0, 1]
+    for call in (
+        lambda: gn.train(*data, optimizer=Mine()),
+        lambda: gn.train(*data, iterations=1).resume(1, optimizer=Mine()),
+        lambda: gn.sweep(*data, grid={"clip_norm": [1.0]}, optimizer=Mine()),
+    ):
+        with pytest.raises(gn.InputTypeError, match=r"one of SGD, .* not Mine, a rule of your own"):
+            call()

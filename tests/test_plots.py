@@ -42,6 +42,8 @@ def make_run(
     given = {
         "network": network,
         "parameters": parameters,
+        "theta": parameters,
+        "averaged": None,
         "losses": np.array(losses, dtype=float),
         "iterations": len(losses) - 1,
         "seconds": 0.1,
@@ -683,3 +685,64 @@ def test_arguments_are_not_changed():
     assert_array_equal(y, before[1])
     assert run.parameters == before[2]
     assert_array_equal(run.losses, before[3])
+
+
+# ---- The words of a loss curve --------------------------------------------------------------------
+
+
+def boxes(figure):
+    """The words beside points, in pixels as they are drawn."""
+    from matplotlib.text import Text
+
+    figure.canvas.draw()
+    return [Text.get_window_extent(text) for text in figure.axes[0].texts if ": " in text.get_text()]
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        np.linspace(1.0, 0.5, 4),
+        np.exp(-np.arange(7.0)),
+        np.geomspace(5.0, 1e-3, 40),
+        [1, 0.9, 0.8, 3, 0.7, 0.6],
+        [1.0, 2.0],
+    ],
+)
+def test_loss_words_lie_beside_a_short_curve_not_on_it(losses):
+    figure = plots.loss(make_run((2, 2), losses=losses))
+    line = figure.axes[0].lines[0]
+    x, y = line.get_transform().transform(line.get_xydata()).T
+    for box in boxes(figure):
+        across = np.linspace(box.x0, box.x1, 200)
+        heights = np.interp(across, x, y, np.nan, np.nan)
+        assert not ((box.y0 < heights) & (heights < box.y1)).any()
+
+
+def test_loss_words_call_an_epochs_mean_no_start():
+    run = gn.train(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], random_state=0, iterations=1, batch_size=1)
+    figure = plots.loss(run)
+    (words,) = [text.get_text() for text in figure.axes[0].texts]
+    assert words.startswith("epoch 1: ")
+    ticks = figure.axes[0].get_xticks()
+    assert [tick for tick in ticks if 0.5 < tick < 1.5] == [1]
+    assert "1 epoch of batches of 1 by SGD" in figure.texts[1].get_text()
+
+
+LONGEST = gn.AdamW(gn.WarmUp(gn.OneCycle(3e-3, steps=5000), updates=10), clip_norm=1.0, weight_decay=0.1)
+
+
+def test_loss_heading_tells_what_a_long_rule_does_not_leave_at_its_default():
+    figure = plots.loss(make_run((2, 2), losses=[1.0, 0.5], optimizer=LONGEST))
+    words = " ".join(figure.texts[1].get_text().split())
+    assert (
+        "WarmUp(then=OneCycle(rate=0.003, steps=5000), updates=10), weight_decay=0.1, clip_norm=1.0"
+        in words
+    )
+    assert "…" not in words
+
+
+def test_a_heading_that_is_cut_says_so():
+    figure = style.new_figure(6, 4)
+    style.set_title(figure, "Heading", ["word " * 200])
+    assert figure.texts[1].get_text().endswith("…")
+    assert figure.texts[1].get_text().count("\n") == 3

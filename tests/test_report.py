@@ -31,6 +31,8 @@ def make_run(sizes, output="softmax", seed=0, losses=(3.0, 2.0, 1.0), **extra):
     given = {
         "network": network,
         "parameters": parameters,
+        "theta": parameters,
+        "averaged": None,
         "losses": np.array(losses, dtype=float),
         "iterations": len(losses) - 1,
         "seconds": 0.25,
@@ -156,11 +158,20 @@ def test_report_loads_nothing_from_anywhere(tmp_path, make_data):
     assert 'plotlyServerURL: ""' in source
 
 
+class HostileRule(str):
+    """An optimizer that describes itself so."""
+
+    __slots__ = ()
+
+    def brief(self):
+        return str(self)
+
+
 def test_report_escapes_hostile_names(write):
     X, y = np.random.RandomState(0).randn(20, 2), np.arange(20) % 2
     plain = write(make_run((2, 3, 2)), X, y, settings={"name": "value"}, timings={"data": 1.0})
     made = write(
-        make_run((2, 3, 2), optimizer=HOSTILE, engine_reason=HOSTILE),
+        make_run((2, 3, 2), optimizer=HostileRule(HOSTILE), engine_reason=HOSTILE),
         X,
         y,
         title=HOSTILE,

@@ -4,6 +4,7 @@ import math
 from dataclasses import FrozenInstanceError, fields
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -251,3 +252,34 @@ def test_adaptive_follows_scikit_learn():
         expected.append(theirs.learning_rate)
     assert expected[-1] == 0
     assert listen_to_all(gn.Adaptive(0.1, patience=patience + 1), losses)[: len(expected)] == expected
+
+
+@pytest.mark.parametrize("kind", [gn.Schedule, gn.Step], ids=["new", "derived"])
+def test_a_schedule_of_ones_own_trains_and_is_not_saved_as_another(kind, tmp_path):
+    class Mine(kind):
+        """Ever the same rate, whatever the kind."""
+
+        _ranges: ClassVar = {}
+
+        def __init__(self):
+            pass
+
+        def settings(self):
+            return {}
+
+        def rates(self, first_update, count, updates_per_iteration=1):
+            return np.full(count, 0.125)
+
+        def slower(self, factor):
+            return self
+
+    if kind is gn.Schedule:
+        Mine.name = "mine"
+    data = gn.Network((1, 2)), [[0.0], [1.0]], [0, 1]
+    run = gn.train(*data, optimizer=gn.SGD(Mine()), iterations=3, random_state=0)
+    plain = gn.train(*data, optimizer=gn.SGD(0.125), iterations=3, random_state=0)
+    assert np.array_equal(run.losses, plain.losses)
+    result = gn.sweep(*data, grid={"learning_rate": [0.1, Mine()]}, iterations=3)
+    assert result.to_dict()["grid"]["learning_rate"] == [0.1, "Mine()"]
+    with pytest.raises(gn.InputTypeError, match="Mine is a schedule of your own, which a file cannot hold"):
+        gn.save(run, tmp_path / "run.safetensors")

@@ -640,3 +640,11 @@ def test_settings_that_are_no_numbers_are_shown_as_they_are_written():
     assert document["cells"][2]["learning_rate"] == gn.Step(0.1, every=3).to_dict()
     gn.plots.sweep_heatmap(result)
     gn.plots.sweep_losses(result)
+
+
+def test_sweep_drops_units_as_train_does(engine):
+    result = sweep(grid={"learning_rate": [0.01, 0.5], "l2": [0.0, 0.1]}, dropout=0.3, engine=engine)
+    for run in result.runs:
+        alone = train(run.optimizer, l2=run.penalties.l2, dropout=0.3, engine=engine)
+        assert_same_path(run, alone)
+        assert run.dropout_seed == alone.dropout_seed

@@ -60,6 +60,13 @@ def test_read_table_prefers_the_delimiter_that_cuts_rows_alike(read):
     assert table.names == ("length, m", "width, m", "kind")
 
 
+@pytest.mark.parametrize("delimiter", DELIMITERS)
+def test_a_short_first_row_does_not_hide_the_delimiter(read, delimiter):
+    text = "a,b,k\n1,2\n3,4,5\n".replace(",", delimiter)
+    with pytest.raises(FileError, match=r"Line 2 of .* has 2 value.*names 3 columns"):
+        read(text)
+
+
 def test_read_table_takes_one_column(read):
     assert read("a\n1\n2\n")["a"].tolist() == [1, 2]
 

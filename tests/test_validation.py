@@ -2,6 +2,7 @@ import copy
 import os
 import pickle
 import signal
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import pytest
 import glassnet as gn
 from glassnet import native
 from glassnet.data import check_data
+from glassnet.report import score
+from glassnet.report.tables import parameter_tables
 from glassnet.validation import hold_out
 
 NET = gn.Network((2, 6, 3), hidden="tanh")
@@ -74,7 +77,7 @@ def test_loss_has_the_same_bits_for_any_threads():
 
 def test_native_loss_refuses_parameters_that_do_not_fit():
     problem = gn.prepare(NET, *HELD, engine="native")
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(gn.InputError, match=r"flat has shape \(3,\)"):
         problem.loss(np.zeros(3))
 
 
@@ -571,3 +574,39 @@ def test_a_file_asks_for_a_metric_of_ones_own(tmp_path):
     for wrong in (misses, [3]):
         with pytest.raises(gn.InputTypeError, match="metrics"):
             gn.load(tmp_path / "run", metrics=wrong)
+
+
+@ways
+def test_the_mean_is_what_the_run_predicts_with(engine, batch_size):
+    X, _ = HELD
+    run = train(6, engine=engine, batch_size=batch_size, average=0.9)
+    assert run.theta == run.averaged != run.parameters
+    for ask in ("predict", "predict_proba", "forward"):
+        found, mean = getattr(run, ask)(X), getattr(NET, ask)(run.averaged, X)
+        assert all(np.array_equal(*pair) for pair in zip(found, mean, strict=True))
+    plain = train(6, engine=engine, batch_size=batch_size)
+    assert plain.theta is plain.parameters
+
+
+def test_the_mean_is_what_scores_and_the_report_show():
+    run = train(6, average=0.99)
+    assert score(run, *HELD).confusions[0].counts.trace() == (run.predict(HELD[0]) == HELD[1]).sum()
+    assert "the running mean" in str(parameter_tables(run, None, None))
+    assert f"{run.averaged.flat[0]:.6g}"[:6] in str(parameter_tables(run, None, None))
+
+
+@pytest.mark.skipif(native.module is None, reason="the NumPy engine keeps rows of its own")
+@ways
+def test_a_fraction_is_held_out_without_a_copy_of_x(batch_size):
+    X = np.random.RandomState(0).randn(60_000, 100)
+    y = (X[:, 0] > 0).astype(int)
+    how = {"iterations": 1, "validation": 0.2, "batch_size": batch_size and 20_000, "engine": "native"}
+    net = gn.Network((100, 2))
+    gn.train(net, X[:100], y[:100], **how)  # loads what it needs
+    tracemalloc.start()
+    try:
+        gn.train(net, X, y, **how)
+        _, peak = tracemalloc.get_traced_memory()  # NumPy's memory, without the native engine's own
+    finally:
+        tracemalloc.stop()
+    assert peak < X.nbytes / 2  # blocks of rows, and the rows' numbers

@@ -25,10 +25,16 @@ def as_dtype(dtype: DTypeLike | None, X: object = None) -> np.dtype[Any]:
 
 def as_numbers(values: object, name: str) -> NDArray[Any]:
     """`values` as a NumPy array of bool, integer or floating type, or an InputTypeError."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        # numpy.asarray would bring back what is under the mask.
+        raise InputError(
+            f"{name} is a masked array with {int(np.ma.getmaskarray(values).sum())} value(s) masked; every "
+            f"value must be there: drop those rows, or impute the values with {name}.filled(...)."
+        )
     try:
         array = np.asarray(values)
     except ValueError as error:
-        raise InputError(f"{name} cannot be made into an array: {error}.") from error
+        raise InputError(f"{name} cannot be made into an array: {str(error).rstrip('.')}.") from error
     if array.dtype.kind not in "biuf":
         kinds = {"c": "complex", "O": "object", "U": "text", "S": "bytes", "M": "date", "m": "time"}
         kind = kinds.get(array.dtype.kind, array.dtype.name)
@@ -62,6 +68,15 @@ def check_finite(array: NDArray[Any], name: str, first_row: int = 0) -> None:
         f"{name} has {array[first]} at row {where}{more}. Every value must be finite: "
         f"drop those rows or impute the values."
     )
+
+
+def cast(values: NDArray[Any], dtype: np.dtype[Any], name: str, first_row: int = 0) -> NDArray[Any]:
+    """`values` in the precision to compute in; an InputError where that cannot hold one."""
+    with np.errstate(over="ignore"):
+        same = values.astype(dtype, copy=False)
+    if values.dtype.kind == "f" and values.dtype.itemsize > dtype.itemsize:
+        check_finite(same, f"{name} in {dtype.name}", first_row)
+    return same
 
 
 def as_matrix(X: object, name: str = "X", width: int | None = None) -> NDArray[Any]:

@@ -15,10 +15,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet import native, penalties, reference
 from glassnet.activations import Array
-from glassnet.arrays import as_count
+from glassnet.arrays import as_count, cast
 from glassnet.conventions import OURS
 from glassnet.cores import thread_count
-from glassnet.data import Data, cast, check_data, target_rows
+from glassnet.data import Data, check_data, fingerprint, same_data, target_rows
 from glassnet.dropout import Masks, as_dropout
 from glassnet.errors import InputError
 from glassnet.network import Network, Parameters
@@ -26,6 +26,7 @@ from glassnet.optimizers import Optimizer
 from glassnet.optimizers.compiled import native_rule
 from glassnet.passes import numpy_pass, numpy_update, packed
 from glassnet.penalties import Penalties
+from glassnet.ranges import as_steps
 
 _MOST_SAMPLES = 2**32 - 1  # an order holds 32-bit numbers
 _FEW = 1024  # samples that tell what loss training starts from
@@ -72,8 +73,7 @@ class Cursor:
 
     def fits(self, fingerprint: tuple[float, ...]) -> bool:
         """Whether data are, by their fingerprint, those that this was made for."""
-        # Sums in another layout differ by rounding.
-        return bool(np.allclose(self.fingerprint, fingerprint, rtol=1e-6, atol=1e-6))
+        return same_data(self.fingerprint, fingerprint)
 
     def copy(self) -> Cursor:
         """The same place, in memory of its own."""
@@ -142,8 +142,7 @@ class Batches(ABC):
         w = None if data.weights is None else data.weights[few].astype(self.dtype)
         Y = target_rows(data.y[few], self.network.sizes[-1], self.dtype)
         self._first = data.X[few].astype(self.dtype), Y, w
-        sums = (data.X.sum(dtype=np.float64), data.y.sum(dtype=np.float64))
-        self.fingerprint = (float(self.n_samples), *map(float, sums))
+        self.fingerprint = fingerprint(data)
 
     def _masks(self, dropout_seed: int | None, first_update: int) -> Masks | None:
         """Those of the first update; None where no unit is dropped."""
@@ -383,9 +382,7 @@ def prepare_batches(
 
     As `prepare`, which is for the full batch; a batch_size above the number of samples is that number.
     """
-    batch_size = as_count(batch_size, "batch_size")
-    if batch_size == 0:
-        raise InputError("batch_size is 0; expected 1 or more samples, or None for the full batch.")
+    batch_size = as_steps(batch_size, "batch_size")
     penalized = Penalties(l1, l2, max_norm)
     count = thread_count(threads)
     data = check_data(network, X, y, dtype, reduction, sample_weight, engine, class_weight)

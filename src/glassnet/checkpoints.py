@@ -117,10 +117,19 @@ def load(
     """The run that `save` wrote, exactly; ``run.resume(iterations, X=X, y=y)`` trains on bit for bit.
 
     `activations` and `losses` are the records of your own that the network was made with, `metrics` the
-    function that its stopping rule watches. See `save` for an example.
+    function that its stopping rule watches.
 
     Raises FileError for a file that is missing, damaged, of another kind or of a later version, and
     InputError for a record or function that the file names and that is not given.
+
+    >>> import glassnet as gn
+    >>> X, y = [[0.0], [1.0]], [0, 1]
+    >>> run = gn.train(gn.Network((1, 2)), X, y, random_state=0, iterations=5)
+    >>> gn.save(run, "model.safetensors")
+    >>> gn.load("model.safetensors").resume(5, X=X, y=y).iterations
+    10
+
+    Nothing in the file is executed, unlike a pickle's, which scikit-learn and PyTorch keep models in.
     """
     arrays, document = read_arrays(path)
     if document.get("format") != FORMAT:
@@ -240,7 +249,7 @@ def _cursor(
         random = RandomState()
         random.set_state(("MT19937", key, pos, has_gauss, gauss))
     fingerprint, order = described["fingerprint"], arrays.get("order")
-    _check(len(fingerprint) == 3 and _are_floats(*fingerprint), "the data's fingerprint does not fit")
+    _check(len(fingerprint) == 7 and _are_floats(*fingerprint), "the data's fingerprint does not fit")
     n, row = fingerprint[0], described["row"]
     _check(type(batch_size) is int and 1 <= batch_size <= n, "the batches do not fit the data")
     _check(type(row) is int and 0 <= row < n and row % batch_size == 0, "no batch begins at the row")

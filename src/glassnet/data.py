@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet import native, reference
 from glassnet.activations import ACTIVATIONS, Array
-from glassnet.arrays import as_dtype, as_matrix, as_target, as_vector, check_finite
+from glassnet.arrays import as_dtype, as_matrix, as_target, as_vector
 from glassnet.class_weights import as_class_weights
 from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
 from glassnet.network import Network
@@ -20,6 +21,40 @@ REDUCTIONS = ("mean", "sum")
 ENGINES = ("auto", "native", "numpy")
 
 _PACKED_ROWS = 1 << 16  # rows cast at a time, so that casting never holds a second copy of X
+_PACKED_ENTRIES = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """Rows of an X that has been checked, as the engines read them: a block at a time, never all copied."""
+
+    whole: NDArray[Any]
+    rows: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """As an array's."""
+        return len(self.rows), self.whole.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """As an array's."""
+        return self.whole.dtype
+
+    @property
+    def size(self) -> int:
+        """As an array's."""
+        return len(self.rows) * self.whole.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        return self.whole[self.rows[index]]
+
+    def astype(self, dtype: np.dtype[Any], copy: bool = True) -> NDArray[Any]:
+        """All rows, copied once."""
+        return self.whole[self.rows].astype(dtype, copy=False)
 
 
 class Data(NamedTuple):
@@ -53,7 +88,7 @@ def check_data(
         raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
     if reduction not in REDUCTIONS:
         raise unknown_name("reduction", reduction, REDUCTIONS)
-    inputs = as_matrix(X, width=network.sizes[0])
+    inputs: Any = X if isinstance(X, Taken) else as_matrix(X, width=network.sizes[0])
     n = len(inputs)
     if n == 0:
         raise InputError(f"X is empty, shape {inputs.shape}; expected at least one sample.")
@@ -67,16 +102,20 @@ def check_data(
                 f"loss here is {network.loss}, y has shape {targets.shape}. Use sample_weight."
             )
         each = as_class_weights(class_weight, targets, network.sizes[-1])
-        weights = each[targets] if own is None else own * each[targets]
-        if weights.sum() == 0:
+        with np.errstate(over="ignore"):
+            weights = each[targets] if own is None else own * each[targets]
+        if not weights.any():
             raise InputError("class_weight leaves every sample a weight of 0; at least one must count.")
     precision = as_dtype(dtype, inputs)
+    if weights is not None:
+        _check_size(weights, precision)
     name, why = choose_engine(network, engine)
     baseline = 0.0
     for rows in row_blocks(n):
         Y = target_rows(targets[rows], network.sizes[-1], np.dtype(np.float64))
         w = None if weights is None else weights[rows]
-        baseline += reference.loss(np.zeros_like(Y), Y, network.loss, w)
+        with np.errstate(over="ignore"):  # an infinite loss is refused before the first update
+            baseline += reference.loss(np.zeros_like(Y), Y, network.loss, w)
     known = None if each is None else tuple(each.tolist())
     return Data(inputs, targets, weights, precision, name, why, baseline, own, known)
 
@@ -110,18 +149,10 @@ def choose_engine(network: Network, engine: str) -> tuple[Literal["native", "num
     return "numpy", missing
 
 
-def row_blocks(n: int) -> Iterator[slice]:
-    """Slices that cover n rows, a bounded number of them at a time."""
-    return (slice(start, start + _PACKED_ROWS) for start in range(0, n, _PACKED_ROWS))
-
-
-def cast(values: NDArray[Any], dtype: np.dtype[Any], name: str, first_row: int = 0) -> Array:
-    """`values` in the precision to compute in; an InputError where float32 cannot hold one."""
-    with np.errstate(over="ignore"):
-        same = values.astype(dtype, copy=False)
-    if dtype == np.float32 and values.dtype != dtype:
-        check_finite(same, f"{name} in float32", first_row)
-    return same
+def row_blocks(n: int, width: int = 1) -> Iterator[slice]:
+    """Slices that cover n rows, a bounded number of them, and of entries of that width, at a time."""
+    step = max(1, min(_PACKED_ROWS, _PACKED_ENTRIES // width))
+    return (slice(start, start + step) for start in range(0, n, step))
 
 
 def target_rows(y: NDArray[Any], n_outputs: int, dtype: np.dtype[Any]) -> Array:
@@ -138,6 +169,43 @@ def _sample_weight(sample_weight: object, n: int) -> Array:
     if (weights < 0).any():
         row = int(np.argmax(weights < 0))
         raise InputError(f"sample_weight has {weights[row]} at row {row}; expected 0 or more.")
-    if weights.sum() == 0:
+    if not weights.any():
         raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
     return weights
+
+
+def _check_size(weights: Array, dtype: np.dtype[Any]) -> None:
+    """Refuse weights that all vanish in the precision to compute in, or whose sum overflows."""
+    with np.errstate(over="ignore"):
+        total = weights.sum(dtype=np.float64)
+    limits, most = np.finfo(dtype), weights.max()
+    if most < limits.tiny or most <= limits.max < total:  # a weight above that is named when it is cast
+        raise InputError(
+            f"The samples' weights are up to {most:.3g} and sum to {total:.3g}, which "
+            f"{dtype.name} cannot hold; multiply them by a number that makes them about 1."
+        )
+
+
+def fingerprint(data: Data) -> tuple[float, ...]:
+    """What recognizes data again: how many, and of X, y and weights the sum, and that by place.
+
+    The second one, of rows by their place among them, tells another order apart, which batches depend on.
+    """
+    n = len(data.X)
+    own = np.broadcast_to(1.0, n) if data.own_weights is None else data.own_weights
+    sums: list[float] = []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for array in (data.X, data.y, own):
+            total = by_place = 0.0
+            step = max(1, _PACKED_ROWS * n // array.size)
+            for start in range(0, n, step):
+                part = array[start : start + step].astype(np.float64)
+                total += part.sum()
+                by_place += (np.arange(start, start + len(part)) / n @ part).sum()
+            sums += total, by_place
+    return float(n), *map(float, sums)
+
+
+def same_data(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """Whether two fingerprints are of the same data; sums in another layout differ by rounding."""
+    return len(one) == len(other) and bool(np.allclose(one, other, rtol=1e-6, atol=1e-6, equal_nan=True))

@@ -14,9 +14,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet import native, penalties
 from glassnet.activations import Array
+from glassnet.arrays import as_numbers, cast
 from glassnet.conventions import OURS, Conventions
 from glassnet.cores import thread_count
-from glassnet.data import cast, check_data, target_rows
+from glassnet.data import check_data, target_rows
 from glassnet.dropout import Masks, as_dropout
 from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network, Parameters
@@ -41,6 +42,12 @@ class Problem(ABC):
     `engine_reason` (why that one), `threads`, `penalties`, `dropout` (p of each hidden layer),
     `class_weight` (the weight of each class, or None), and `baseline`, the loss where the output
     layer's Z is 0 everywhere, which is what a network that knows nothing pays.
+
+    >>> import glassnet as gn
+    >>> net = gn.Network((2, 3, 2))
+    >>> problem = gn.prepare(net, [[0.0, 1.0], [1.0, 0.0]], [0, 1])
+    >>> isinstance(problem, gn.Problem), problem.n_samples, round(problem.baseline, 4)
+    (True, 2, 0.6931)
     """
 
     engine: str
@@ -83,9 +90,12 @@ class Problem(ABC):
 
     @abstractmethod
     def loss_and_gradient(self, flat: Array, masks: Masks | None = None) -> tuple[float, Array]:
-        """The reduced loss with its penalties, and the gradient, at flat parameters of this dtype.
+        """The reduced loss with its penalties, and the gradient, (n_parameters,), at flat parameters.
 
-        With `masks` those of a training pass, which drops hidden units where there is dropout.
+        A contiguous array of this dtype is taken as it is; `Parameters` and other arrays are cast into a
+        copy. With `masks` those of a training pass, which drops hidden units where there is dropout.
+
+        Raises InputError for another length, InputTypeError for what is no numbers.
         """
 
     @abstractmethod
@@ -125,6 +135,19 @@ class Problem(ABC):
         entry, and each pass takes the next number. Raises InputError where they are missing.
         """
 
+    def _as_flat(self, flat: object) -> Array:
+        """Flat parameters as the engines take them."""
+        if isinstance(flat, Parameters):
+            flat = flat.flat
+        array = as_numbers(flat, "flat")
+        expected = self.network.n_parameters
+        if array.shape != (expected,):
+            raise InputError(
+                f"flat has shape {array.shape}; {self.network} has {expected} parameters, so expected "
+                f"({expected},)."
+            )
+        return np.ascontiguousarray(array, self.dtype)
+
     def _check_masks(self, masks: Masks | None) -> None:
         if masks is None and any(self.dropout):
             raise InputError(
@@ -159,7 +182,7 @@ class NumpyProblem(Problem):
         drawn = None
         if masks is not None and any(self.dropout):
             drawn = masks.draw(self.network.sizes, self.dropout, self.n_samples, self.dtype)
-        data = self._X, self._Y, self._w
+        data, flat = (self._X, self._Y, self._w), self._as_flat(flat)
         return numpy_pass(
             self.network,
             *data,
@@ -172,8 +195,9 @@ class NumpyProblem(Problem):
         )
 
     def loss(self, flat: Array) -> float:
+        data, flat = (self._X, self._Y, self._w), self._as_flat(flat)
         how = self.divisor, self.penalties, self._is_weight, self.conventions
-        return numpy_loss(self.network, self._X, self._Y, self._w, flat, *how)
+        return numpy_loss(self.network, *data, flat, *how)
 
     def descend(
         self,
@@ -237,6 +261,7 @@ class NativeProblem(Problem):
         kind = native.module.Problem32 if dtype == np.float32 else native.module.Problem64
         self._problem = packed(kind, network, X, y, w, dtype, dropout)
         self.isa: str = self._problem.isa
+        self._count = network.n_parameters
         self._plain_rule: tuple[Penalties, Conventions, Any] | None = None
 
     def with_threads(self, threads: int | None) -> Problem:
@@ -245,12 +270,26 @@ class NativeProblem(Problem):
         return other
 
     def loss_and_gradient(self, flat: Array, masks: Masks | None = None) -> tuple[float, Array]:
-        gradient = np.empty_like(flat)
+        gradient = np.empty(self._count, self.dtype)
         told = flat, gradient, self._rule(), self.divisor, self.threads
-        return self._problem.loss_and_gradient(*told, *_drawn(masks)), gradient
+        try:
+            if masks is None:
+                return self._problem.loss_and_gradient(*told), gradient
+            return self._problem.loss_and_gradient(*told, *_drawn(masks)), gradient
+        except (TypeError, ValueError):  # checked only now: a call takes microseconds
+            usable = self._as_flat(flat)
+            if usable is flat:
+                raise
+            return self.loss_and_gradient(usable, masks)
 
     def loss(self, flat: Array) -> float:
-        return float(self._problem.loss(flat, self._rule(), self.divisor, self.threads))
+        try:
+            return float(self._problem.loss(flat, self._rule(), self.divisor, self.threads))
+        except (TypeError, ValueError):
+            usable = self._as_flat(flat)
+            if usable is flat:
+                raise
+            return self.loss(usable)
 
     def _rule(self) -> Any:
         """The penalties as the native engine takes them, made once: a small call takes microseconds."""
@@ -324,6 +363,16 @@ def prepare(
     `train`), multiplies the sample weights. Nothing that is passed in is changed. Raises InputError or
     InputTypeError for data that cannot be used, saying which row and column, and EngineError for an
     engine that cannot.
+
+    >>> import numpy as np, glassnet as gn
+    >>> net = gn.Network((2, 3, 2))
+    >>> problem = gn.prepare(net, [[0.0, 1.0], [1.0, 0.0]], [0, 1])
+    >>> loss, gradient = problem.loss_and_gradient(np.zeros(net.n_parameters))
+    >>> round(loss, 6), gradient.shape
+    (0.693147, (17,))
+
+    What SciPy's ``minimize(jac=True)`` asks for, and a loop of one's own; PyTorch and scikit-learn check
+    and copy the data, or build the graph, at every call.
     """
     penalized = Penalties(l1, l2, max_norm)
     count = thread_count(threads)

@@ -57,6 +57,12 @@ class GradientCheck:
     ``table`` is a tuple of rows (layer, name, index, numerical, backpropagated, relative_error,
     tolerance, epsilon, verdict) in the order of the flat parameters. ``engine`` is "native", "numpy",
     or "given" for a gradient that was handed in.
+
+    >>> import glassnet as gn
+    >>> net = gn.Network((1, 2))
+    >>> check = gn.check_gradients(net, net.initialize(0), [[0.0], [1.0]], [0, 1])
+    >>> check.passed, [row.name for row in check.table]
+    (True, ['W1', 'W1', 'b1', 'b1'])
     """
 
     network: Network

@@ -6,33 +6,48 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-@contextmanager
-def stop_on_interrupt() -> Iterator[NDArray[np.uint8]]:
-    """While open, the first Ctrl-C sets ``stop[0]`` to 1; a second one raises KeyboardInterrupt.
+@dataclass(eq=False)
+class Interrupts:
+    """What Ctrl-C has asked for so far.
 
-    Gives `stop`, one byte that the engines read between updates. The handler that was there before
-    comes back in any case. Nothing is installed outside the main thread, where Python allows no
-    handlers, nor where SIGINT is ignored or handled outside Python.
+    `stop` is one byte, 1 once training should end, which the engines read between updates. While
+    `computing`, a second Ctrl-C is only remembered, as `again`: the engine is about to come back with
+    whole updates, and what it is told in the middle of one would be lost. A third one raises there too.
     """
-    stop = np.zeros(1, np.uint8)
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        if stop[0]:
+    stop: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(1, np.uint8))
+    computing: bool = False
+    again: bool = False
+
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        """The handler of the signal."""
+        if self.again or (self.stop[0] and not self.computing):
             raise KeyboardInterrupt
-        stop[0] = 1
+        self.again = bool(self.stop[0])
+        self.stop[0] = 1
 
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Interrupts]:
+    """While open, the first Ctrl-C asks to stop; a second one raises KeyboardInterrupt.
+
+    The handler that was there before comes back in any case. Nothing is installed outside the main
+    thread, where Python allows no handlers, nor where SIGINT is ignored or handled outside Python.
+    """
+    interrupts = Interrupts()
     previous = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(previous):
-        yield stop
+        yield interrupts
         return
     try:
-        signal.signal(signal.SIGINT, handle)
-        yield stop
+        signal.signal(signal.SIGINT, interrupts.hear)
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, previous)

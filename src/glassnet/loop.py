@@ -18,7 +18,7 @@ from glassnet.courses import Course, Epochs, FullBatch, Mean
 from glassnet.divergence import divergence_limit
 from glassnet.dropout import Masks
 from glassnet.errors import InputError
-from glassnet.interrupts import stop_on_interrupt
+from glassnet.interrupts import Interrupts, stop_on_interrupt
 from glassnet.network import Parameters
 from glassnet.optimizers import Optimizer
 from glassnet.pace import Pace
@@ -87,6 +87,8 @@ def continue_run(
     The engine works in chunks that end by the clock or where a callback is due. All state goes from
     one chunk to the next, so where they end has no influence on the numbers. A caller with many
     runs at once has a `stop_on_interrupt` of its own open, whose byte is `shared_stop`.
+
+    A second Ctrl-C, and what a callback or a metric raises, leave with the run so far as their `run`.
     """
     began = time.perf_counter()
     pace, lead = course.pace, course.lead
@@ -103,12 +105,8 @@ def continue_run(
             return False
         try:
             return watcher.look(k, course.flat, course.averaged, losses[k + lead - 1])
-        except Exception as error:  # of a metric of the caller's own
-            error.run = snapshot()  # type: ignore[attr-defined]
-            error.add_note(
-                f"Raised by an evaluation after iteration {k}; the work so far is this exception's "
-                f"attribute `run`."
-            )
+        except BaseException as error:  # of a metric of the caller's own, or Ctrl-C
+            work_kept(error, "by an evaluation after")
             raise
 
     def mean_of(flat: Array) -> Parameters:
@@ -130,20 +128,33 @@ def continue_run(
             seconds=start.seconds + time.perf_counter() - began,
         )
 
-    stopping = stop_on_interrupt() if shared_stop is None else nullcontext(shared_stop)
+    def work_kept(error: BaseException, where: str) -> None:
+        error.run = snapshot()  # type: ignore[attr-defined]
+        error.add_note(
+            f"Raised {where} iteration {k}; the work so far is this exception's attribute `run`."
+        )
+
+    stopping = stop_on_interrupt() if shared_stop is None else nullcontext(Interrupts(shared_stop))
     showing = nullcontext(progress) if callable(progress) else progress_line(progress, k, last)
-    with stopping as stop, showing as show:
+    with stopping as interrupts, showing as show:
+        stop = interrupts.stop
         if watcher is not None and lead and k == 0 and not watcher.begun:
             look()
         hooks.begin(snapshot)
         while k < last and not (stopped or diverged or stop[0]):
             end = int(min(last, hooks.next_after(k), last if watcher is None else watcher.next_after(k)))
+            interrupts.computing = True
             made, diverged = course.advance(losses[k + lead : end + lead], stop, CHUNK_SECONDS)
+            interrupts.computing = False
             k += made
             if k + lead:
                 show(k, losses[k + lead - 1])
             if diverged and watcher is not None:
                 watcher.forget(k)
+            if interrupts.again:
+                error = KeyboardInterrupt()
+                work_kept(error, "by a second Ctrl-C after")
+                raise error
             if made > 0:
                 enough = look()
                 stopped = hooks.iteration(k, snapshot) or pace.stops or enough

@@ -17,7 +17,13 @@ from glassnet.errors import InputError, InputTypeError, unknown_name
 
 @dataclass(frozen=True)
 class Output:
-    """The output layer's link, Y_hat = link(Z) with Z and Y_hat of shape (n, outputs)."""
+    """The output layer's link, Y_hat = link(Z) with Z and Y_hat of shape (n, outputs).
+
+    >>> import numpy as np, glassnet as gn
+    >>> softmax = gn.OUTPUTS["softmax"]
+    >>> softmax.link(np.zeros((1, 2))).tolist(), softmax.loss
+    ([[0.5, 0.5]], 'cross_entropy')
+    """
 
     name: str
     link: Callable[[Array], Array]

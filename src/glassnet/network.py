@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet import native, reference
 from glassnet.activations import ACTIVATIONS, Activation, Array, get_activation
-from glassnet.arrays import as_dtype, as_matrix, as_numbers, check_finite
+from glassnet.arrays import as_dtype, as_matrix, as_numbers, cast, check_finite
 from glassnet.cores import thread_count
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.losses import OUTPUTS, Loss, Output, get_loss, get_output
@@ -290,7 +289,8 @@ class Network:
     def forward(self, theta: Parameters | NDArray[Any], X: object) -> list[Array]:
         """Every layer's output, [H1, ..., Y_hat], each (n, width); computed in the parameters' precision.
 
-        Raises InputError for an X that is not 2-D, not finite or of another width than the input.
+        Raises InputError for an X that is not 2-D, not finite in that precision or of another width
+        than the input.
 
         >>> import glassnet as gn
         >>> net = gn.Network((2, 3, 2))
@@ -298,9 +298,11 @@ class Network:
         [(1, 3), (1, 2)]
         """
         theta = self.check_parameters(theta)
-        inputs = as_matrix(X, width=self.sizes[0]).astype(theta.dtype, copy=False)
-        Zs, Hs = reference.forward_propagation(inputs, theta.weights, theta.biases, self.hidden)
-        return [*Hs[1:], reference.output_activations(Zs[-1], self.output)]
+        inputs = cast(as_matrix(X, width=self.sizes[0]), theta.dtype, "X")
+        # Huge parameters overflow, and what comes out says so: NaN or infinity.
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            Zs, Hs = reference.forward_propagation(inputs, theta.weights, theta.biases, self.hidden)
+            return [*Hs[1:], reference.output_activations(Zs[-1], self.output)]
 
     def predict_proba(self, theta: Parameters | NDArray[Any], X: object) -> Array:
         """The class probabilities (softmax) or label probabilities (logistic), (n, outputs).
@@ -341,10 +343,8 @@ class Network:
             if found is not None:
                 return found
         theta = self.check_parameters(theta)
-        inputs = as_matrix(X, width=self.sizes[0])
-        with np.errstate(over="ignore"):
-            cast = np.ascontiguousarray(inputs, theta.dtype)
-        found = predictor(theta.flat, cast, thread_count(None))
+        inputs = np.ascontiguousarray(cast(as_matrix(X, width=self.sizes[0]), theta.dtype, "X"))
+        found = predictor(theta.flat, inputs, thread_count(None))
         return self.forward(theta, inputs)[-1] if found is None else found
 
     @cached_property
@@ -360,7 +360,7 @@ class Network:
             self.sizes,
             [one.name for one in self.hidden],
             self.output.name,
-            os.environ.get("GLASSNET_ISA", ""),
+            native.forced_isa(),
         )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet import penalties, reference
+from glassnet import native, penalties, reference
 from glassnet.activations import Array
+from glassnet.arrays import cast
 from glassnet.conventions import OURS, Conventions, loss_above
-from glassnet.data import cast, row_blocks
+from glassnet.data import row_blocks
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import Optimizer
 from glassnet.penalties import Penalties
@@ -117,11 +117,11 @@ def packed(
         n_samples=len(X),
         labels=y.ndim == 1,
         weighted=w is not None,
-        isa=os.environ.get("GLASSNET_ISA", ""),
+        isa=native.forced_isa(),
         loss_setting=next(iter(network.loss.settings.values()), 0.0),
         dropout=dropout,
     )
-    for rows in row_blocks(len(X)):
+    for rows in row_blocks(*X.shape):
         start = rows.start
         target = y[rows].astype(np.int64) if y.ndim == 1 else cast(y[rows], dtype, "y", start)
         weight = None if w is None else cast(w[rows], dtype, "sample_weight", start)

@@ -24,6 +24,16 @@ class Penalties:
 
     l1 and l2 add ``l2/2 sum W^2 + l1 sum |W|`` to the reduced loss. max_norm scales every unit's
     incoming weights back to that length after each update, where they are longer; None leaves them.
+
+    Raises InputError for a number below 0 or that is not finite, and for a max_norm of 0.
+
+    >>> import glassnet as gn
+    >>> run = gn.train(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], l2=0.01, max_norm=2, iterations=1)
+    >>> run.penalties
+    Penalties(l1=0.0, l2=0.01, max_norm=2.0)
+
+    scikit-learn's alpha is l2 times the number of samples, which it divides by; PyTorch's weight_decay
+    is an l2 that falls on biases too.
     """
 
     l1: float = 0.0

@@ -104,6 +104,18 @@ class Settings:
         known = sorted(fields(self), key=lambda one: bool(one.kw_only))  # type: ignore[arg-type]  # a dataclass's
         return {one.name: getattr(self, one.name) for one in known}
 
+    def brief(self) -> str:
+        """The repr without what is at its default, for places with little room.
+
+        >>> import glassnet as gn
+        >>> gn.Adam(gn.OneCycle(0.1, steps=50), beta1=0.8).brief()
+        'Adam(learning_rate=OneCycle(rate=0.1, steps=50), beta1=0.8)'
+        """
+        default = {one.name: one.default for one in fields(self)}  # type: ignore[arg-type]  # a dataclass's
+        shown = {k: v for k, v in self.settings().items() if v != default[k]}
+        parts = (f"{k}={v.brief() if isinstance(v, Settings) else repr(v)}" for k, v in shown.items())
+        return f"{type(self).__name__}({', '.join(parts)})"
+
     def __repr__(self) -> str:
         off = {one.name: one.default for one in fields(self) if one.kw_only}  # type: ignore[arg-type]  # too
         shown = {k: v for k, v in self.settings().items() if k not in off or v != off[k]}

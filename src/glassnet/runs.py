@@ -13,7 +13,7 @@ from glassnet.activations import Array
 from glassnet.arrays import as_count
 from glassnet.batches import Batches, Cursor, prepare_batches
 from glassnet.callbacks import Hooks
-from glassnet.data import check_data
+from glassnet.data import check_data, same_data
 from glassnet.divergence import gentler, warn_of_ending
 from glassnet.engine import Problem, prepare
 from glassnet.errors import InputError
@@ -62,7 +62,8 @@ class TrainingRun:
     dropout : each hidden layer's probability of dropping a unit.
     dropout_seed : what the masks are drawn from; None without dropout.
     average, averaged : what the running mean of the parameters keeps of itself at an update, and the
-        mean, `Parameters`; None where there is none.
+        mean, `Parameters`; None where there is none. `theta`, which predictions, pictures and scores
+        are made with, is the mean then; ``run.network.predict(run.parameters, X)`` asks the last ones.
     class_weight : the weight of each class, or None.
     validation : `Validation`, the evaluations and what a stopping rule keeps, or None.
 
@@ -71,6 +72,11 @@ class TrainingRun:
     from.
 
     Pickles, copies by `copy.deepcopy` and saved files do not hold the data.
+
+    >>> import glassnet as gn
+    >>> run = gn.train(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], random_state=0, iterations=200)
+    >>> run.status, run.iterations, run.predict([[0.0], [1.0]]).tolist()
+    ('completed', 200, [0, 1])
     """
 
     network: Network
@@ -114,6 +120,15 @@ class TrainingRun:
         return len(self.losses) - (self.batch_size is None)
 
     @property
+    def theta(self) -> Parameters:
+        """What the run predicts with: the mean of the parameters where there is one, else the last ones.
+
+        The mean is what validation evaluates. Keras's ``use_ema`` predicts with it as well, PyTorch's
+        AveragedModel is a model beside the other.
+        """
+        return self.parameters if self.averaged is None else self.averaged
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The precision of the parameters and of the computation."""
         return self.parameters.dtype
@@ -152,16 +167,16 @@ class TrainingRun:
         )
 
     def forward(self, X: object) -> list[Array]:
-        """`Network.forward` at this run's parameters."""
-        return self.network.forward(self.parameters, X)
+        """`Network.forward` at this run's `theta`."""
+        return self.network.forward(self.theta, X)
 
     def predict_proba(self, X: object) -> Array:
-        """`Network.predict_proba` at this run's parameters."""
-        return self.network.predict_proba(self.parameters, X)
+        """`Network.predict_proba` at this run's `theta`."""
+        return self.network.predict_proba(self.theta, X)
 
     def predict(self, X: object) -> NDArray[Any]:
-        """`Network.predict` at this run's parameters."""
-        return self.network.predict(self.parameters, X)
+        """`Network.predict` at this run's `theta`."""
+        return self.network.predict(self.theta, X)
 
     def resume(
         self,
@@ -317,7 +332,7 @@ class TrainingRun:
                 "too, validation=(X, y)."
             )
         held_out = HeldOut(problem, samples, scores(kept.stopping))
-        if not np.allclose(held_out.fingerprint, kept.fingerprint, rtol=1e-6, atol=1e-6):
+        if not same_data(held_out.fingerprint, kept.fingerprint):
             raise InputError("The validation data are not those that the run was evaluated on.")
         return held_out
 

@@ -45,6 +45,11 @@ class Schedule(Settings, ABC):
 
     A kind's formula is in s, the updates finished before: 0 for the first. With ``per="iteration"``
     it counts iterations instead: an update on the full batch, an epoch with batch_size.
+
+    >>> import glassnet as gn
+    >>> rule = gn.SGD(learning_rate=gn.Step(0.1, every=2))
+    >>> rule.schedule.rates(first_update=1, count=4).round(3).tolist()
+    [0.1, 0.1, 0.01, 0.01]
     """
 
     name: ClassVar[str]
@@ -60,10 +65,17 @@ class Schedule(Settings, ABC):
     def to_dict(self) -> dict[str, Any]:
         """The name and the settings, as JSON and TOML can hold them.
 
+        Raises InputTypeError for a schedule of one's own, which a name would not bring back.
+
         >>> import glassnet as gn
         >>> gn.Step(0.1, every=30).to_dict()
         {'schedule': 'step', 'rate': 0.1, 'every': 30, 'factor': 0.1, 'per': 'update'}
         """
+        if SCHEDULES.get(self.name) is not type(self):
+            raise InputTypeError(
+                f"{type(self).__name__} is a schedule of your own, which a file cannot hold: resume with "
+                f"one of {', '.join(SCHEDULES)} before saving."
+            )
         plain = {k: v.to_dict() if isinstance(v, Schedule) else v for k, v in self.settings().items()}
         return {"schedule": self.name, **plain}
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet.errors import InputError
 from glassnet.runs import TrainingRun
-from glassnet.schedules import Schedule
+from glassnet.schedules import SCHEDULES, Schedule
 
 if TYPE_CHECKING:
     import pandas
@@ -76,8 +76,10 @@ def shown(value: Any, digits: int = 12) -> str:
 
 
 def as_plain(value: Any) -> Any:
-    """A setting's value as JSON can hold it."""
-    return value.to_dict() if isinstance(value, Schedule) else value
+    """A setting's value as JSON can hold it; a schedule of one's own in words."""
+    if not isinstance(value, Schedule):
+        return value
+    return value.to_dict() if SCHEDULES.get(value.name) is type(value) else str(value)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -138,6 +140,12 @@ class SweepResult:
     converged_below : the share of it at or below which a settled loss has converged.
     floor : the loss of the perfect answer, where shares begin: 0, but for poisson.
     n_samples, threads, seconds : the samples, the threads in all, and the wall time of all updates.
+
+    >>> import glassnet as gn
+    >>> grid = {"learning_rate": [0.1, 1.0]}
+    >>> result = gn.sweep(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], grid=grid, random_state=0)
+    >>> result.best.settings, len(result.runs)
+    ({'learning_rate': 1.0}, 2)
     """
 
     grid: Mapping[str, tuple[Any, ...]]

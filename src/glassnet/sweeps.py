@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -28,12 +28,12 @@ from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarni
 from glassnet.interrupts import stop_on_interrupt
 from glassnet.loop import continue_run, course_of
 from glassnet.losses import Loss
-from glassnet.network import Network, Parameters
+from glassnet.network import Network, Parameters, as_random_state
 from glassnet.optimizers import SGD, Optimizer, check_optimizer
 from glassnet.penalties import Penalties
 from glassnet.runs import TrainingRun
 from glassnet.sweep_results import CONVERGED_BELOW, SweepCell, SweepResult, assess, shown
-from glassnet.training import begin_run, first_parameters
+from glassnet.training import begin_run, first_parameters, first_seed
 
 
 def sweep(
@@ -57,6 +57,7 @@ def sweep(
     l1: float = 0.0,
     l2: float = 0.0,
     max_norm: float | None = None,
+    dropout: float | Sequence[float] = 0.0,
 ) -> SweepResult:
     """Train the network once for every combination of settings, from the same start, in parallel.
 
@@ -71,9 +72,10 @@ def sweep(
 
     The others are those of `train`, and each network's run is, bit for bit, what `train` gives for
     its settings, however many threads there are. The data are checked and packed once, and the
-    parameters drawn once. Divergence gives no warning here: the result tells. The first Ctrl-C
-    ends all networks after their current update and gives an InterruptedTrainingWarning and the
-    result so far; the second raises KeyboardInterrupt. Every loss is kept, 8 bytes each.
+    parameters and the seed of dropout's masks drawn once. Batches, validation and class weights are
+    `train`'s alone. Divergence gives no warning here: the result tells. The first Ctrl-C ends all
+    networks after their current update and gives an InterruptedTrainingWarning and the result so
+    far; the second raises KeyboardInterrupt, and nothing is kept. Every loss is kept, 8 bytes each.
 
     Raises InputError for an empty grid, a setting that the optimizer lacks or a value that it
     refuses, before anything is computed, and what `train` raises.
@@ -106,9 +108,11 @@ def sweep(
         l1=l1,
         l2=l2,
         max_norm=max_norm,
+        dropout=dropout,
     )
-    theta = first_parameters(problem, parameters, scheme, random_state)
-    start, gradient = begin_run(problem, theta, optimizer)
+    random = as_random_state(random_state)
+    theta = first_parameters(problem, parameters, scheme, random)
+    start, gradient = begin_run(problem, theta, optimizer, first_seed(problem, random))
     baseline = constant_loss(problem, y, sample_weight) or abs(start.losses[0]) or 1.0
     floor = least_loss(problem, y, sample_weight)
     workers = min(thread_count(threads), len(rules))
@@ -286,13 +290,14 @@ def _train_all(
 ) -> tuple[list[TrainingRun], float]:
     """A run for each rule, in their order, `workers` at a time; and the seconds that took."""
     start = replace(start, threads=problem.threads)
-    with stop_on_interrupt() as stop, _progress_line(progress, len(rules), iterations) as line:
+    with stop_on_interrupt() as interrupts, _progress_line(progress, len(rules), iterations) as line:
+        stop = interrupts.stop
 
         def train_one(rule: Rule) -> TrainingRun:
             own, mine, slope = problem, replace(start, optimizer=rule.optimizer), gradient.copy()
             if rule.penalties != problem.penalties:  # the same data, but another loss to begin with
                 own = problem.with_penalties(rule.penalties)
-                mine, slope = begin_run(own, start.parameters, rule.optimizer)
+                mine, slope = begin_run(own, start.parameters, rule.optimizer, start.dropout_seed)
             with line() as show:
                 course = course_of(replace(mine, _problem=own), slope)
                 return continue_run(mine, course, iterations, Hooks(()), show, stop)

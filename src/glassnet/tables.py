@@ -175,7 +175,8 @@ def _delimiter(text: str) -> str:
             second = next(records, (0, first))[1]
         except FileError:
             return False, 0
-        return len(first) == len(second), len(first)
+        # One column is what every delimiter makes of a row that it does not occur in.
+        return 1 < len(first) == len(second), len(first)
 
     return max(DELIMITERS, key=score)  # the first of equals
 

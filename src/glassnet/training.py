@@ -22,7 +22,7 @@ from glassnet.errors import InputError
 from glassnet.loop import Callbacks, continue_run, course_of
 from glassnet.network import Network, Parameters, as_random_state
 from glassnet.optimizers import SGD, Optimizer, check_optimizer
-from glassnet.ranges import as_fraction, as_steps
+from glassnet.ranges import as_flag, as_fraction, as_steps
 from glassnet.runs import TrainingRun, prepared, scores
 from glassnet.stopping import EarlyStopping, check_stopping
 from glassnet.validation import (
@@ -98,8 +98,9 @@ def train(
     validate_every : iterations from one evaluation to the next; the full batch has one before the first.
     stopping : ``gn.EarlyStopping(patience=10)`` ends training where the validation loss, or another
         metric, has stopped improving, and gives the run its best parameters.
-    average : d, above 0 and below 1, keeps a running mean of the parameters, ``run.averaged``: it starts
-        at the first parameters, and each update, max_norm included, makes it d mean + (1 - d) theta.
+    average : d, above 0 and below 1, keeps a running mean of the parameters, ``run.averaged``, which
+        validation evaluates and the run predicts with: it starts at the first parameters, and each
+        update, max_norm included, makes it d mean + (1 - d) theta.
         Polyak and Juditsky (1992). PyTorch's AveragedModel and Keras's ``use_ema`` start it at the
         parameters after the first update.
     class_weight : "balanced", ``n / (C count)`` for each of the C classes in y, or a mapping or sequence
@@ -109,7 +110,8 @@ def train(
     A loss above `DIVERGENCE_FACTOR` times the larger of the first one and the loss of a network that
     knows nothing, or one that is not finite, ends training with status "diverged", the parameters
     before that update and a DivergenceWarning. The first Ctrl-C ends it with "interrupted" and an
-    InterruptedTrainingWarning, the second raises KeyboardInterrupt.
+    InterruptedTrainingWarning, the second raises KeyboardInterrupt, whose attribute `run` is the work
+    so far.
 
     Raises InputError and InputTypeError for input that cannot be used, also where the first loss is
     not finite, and EngineError for an engine that cannot do it.
@@ -129,6 +131,7 @@ def train(
     iterations = as_count(iterations, "iterations")
     check_optimizer(optimizer)
     hooks = Hooks(callbacks)
+    shuffle = as_flag(shuffle, "shuffle")
     random = as_random_state(random_state)
     every = as_steps(validate_every, "validate_every")
     kept = Validation(every, check_stopping(stopping, validation is not None))
@@ -160,9 +163,9 @@ def train(
     theta = first_parameters(problem, parameters, scheme, random)
     gradient = None
     if isinstance(problem, Problem):
-        start, gradient = begin_run(problem, theta, optimizer, _seed(problem, random))
+        start, gradient = begin_run(problem, theta, optimizer, first_seed(problem, random))
     else:
-        seed = _seed(problem, random)
+        seed = first_seed(problem, random)
         start = begin_epochs(problem, theta, optimizer, random if shuffle else None, seed)
     if held is not None or stopping is not None:
         check_metric(network, kept.stopping)
@@ -188,7 +191,8 @@ def first_parameters(
     return _cast_parameters(problem.network.check_parameters(parameters), problem.dtype)
 
 
-def _seed(problem: Problem | Batches, random: RandomState) -> int | None:
+def first_seed(problem: Problem | Batches, random: RandomState) -> int | None:
+    """What a run's masks are drawn from; None, and nothing is drawn, without dropout."""
     return draw_seed(random) if any(problem.dropout) else None
 
 

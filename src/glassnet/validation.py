@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet.activations import Array
 from glassnet.batches import Batches
-from glassnet.data import Data, check_data
+from glassnet.data import Data, Taken, check_data, fingerprint
 from glassnet.engine import Problem, prepare
 from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network, Parameters
@@ -20,7 +20,7 @@ from glassnet.ranges import as_fraction
 from glassnet.sources import split
 from glassnet.stopping import EarlyStopping
 
-Samples = tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]
+Samples = tuple[Taken, NDArray[Any], NDArray[Any] | None]
 """X, y and sample weights."""
 
 
@@ -110,7 +110,8 @@ def take_parts(data: Data, rows: NDArray[np.int64], n_held_out: int) -> Parts:
         )
 
     def take(some: NDArray[np.int64]) -> Samples:
-        return data.X[some], data.y[some], None if data.own_weights is None else data.own_weights[some]
+        own = data.own_weights
+        return Taken(data.X, some), data.y[some], None if own is None else own[some]
 
     n = len(rows) - n_held_out
     return Parts(take(rows[:n]), take(rows[n:]), rows, n_held_out)
@@ -151,10 +152,9 @@ class HeldOut:
             )
         except (InputError, InputTypeError) as error:
             raise type(error)(f"validation: {error}") from error
-        sums = data.X.sum(dtype=np.float64), data.y.sum(dtype=np.float64)
-        self.fingerprint = (float(len(data.X)), *map(float, sums))
+        self.fingerprint = fingerprint(data)
         self._weights = data.own_weights
-        self._X = np.ascontiguousarray(data.X, trained.dtype) if keep else None
+        self._X = np.ascontiguousarray(data.X.astype(trained.dtype, copy=False)) if keep else None
         self._y = data.y
         self._theta = Parameters(network.sizes, np.empty(network.n_parameters, trained.dtype))
 

@@ -5,8 +5,8 @@ The count is of vector instructions for one vector of samples, of the formulas t
 wants the same accuracy from the same polynomials needs them all. Nothing else is counted: no load or
 store, no loop, none of the work that is done once per block or once per iteration (logarithms of
 products, folding of lanes, the update, waiting for the other thread), and no multiplication by -1,
-since a sign can go into the weights. A table of powers in place of a longer polynomial would be
-another formula.
+since a sign can go into the weights. A table of powers in place of a polynomial would be another
+formula.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 
 from glassnet import native
 
-COEFFICIENTS = {"float64": 10, "float32": 5}
-"""Of the polynomial in e^r = 1 + r + r^2 p(r)."""
+COEFFICIENTS = {"float64": 5, "float32": 2}
+"""Of the polynomial in R(r) = r coth(r/2) = 2 + r^2 p(r^2), which gives e^r = (R + r) / (R - r)."""
 
 HIDDEN, INPUTS = 3, 2
 
@@ -54,10 +54,10 @@ class Phase:
 
 
 def exponential(coefficients: int) -> Count:
-    """e^x for x in range: n = round(x / ln 2), r = x - n ln 2 in two parts, 2^n (1 + r + r^2 p(r))."""
+    """e^x as 2^n (R + r) / (R - r), not yet divided: n = round(x / ln 2), r = x - n ln 2 in two parts."""
     reduction = Count(fma=1 + 2, add=1, bits=1)  # n by adding and taking off a number; a shift makes 2^n
-    polynomial = Count(fma=1 + (coefficients - 1))  # r^2, then one fma for each coefficient but one
-    return reduction + polynomial + Count(fma=2)  # r^2 p + r, and the scale
+    polynomial = Count(fma=1 + coefficients)  # r^2, then one fma for each coefficient
+    return reduction + polynomial + Count(add=2)
 
 
 def phases(precision: str) -> tuple[Phase, ...]:
@@ -68,11 +68,15 @@ def phases(precision: str) -> tuple[Phase, ...]:
         Phase("hidden Z", Count(fma=INPUTS) * HIDDEN, "an fma per weight; the bias starts the sum"),
         Phase(
             "hidden activations",
-            (Count(min_max=2) + e + Count(add=1, divide=1)) * HIDDEN,
-            "clip, e^-z, 1 / (1 + e^-z), per unit",
+            (Count(min_max=2) + e + Count(fma=1, divide=1)) * HIDDEN,
+            "clip, e^-z as a ratio, 1 / (1 + e^-z) by one division, per unit",
         ),
         Phase("output Z", Count(fma=HIDDEN), "one output for two classes"),
-        Phase("e^-abs(z)", Count(bits=1, min_max=1) + e, "sign, clip, exponential"),
+        Phase(
+            "e^-abs(z)",
+            Count(bits=1, min_max=1) + e + Count(fma=1, divide=1),
+            "sign, clip, exponential, its scale and division",
+        ),
         Phase(
             "error and loss",
             head,

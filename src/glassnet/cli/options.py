@@ -135,6 +135,18 @@ _TRAIN = {
         "SHARE",
         "For sgd: share of the last step that the next one keeps.",
     ),
+    "--dropout": (
+        "train.dropout",
+        float,
+        "SHARE",
+        "Probability with which training leaves out a hidden unit.",
+    ),
+    "--validation": (
+        "train.validation",
+        float,
+        "SHARE",
+        "Share of the training samples to follow the loss on, and to stop by.",
+    ),
     "--axes": (
         "pictures.axes",
         names_between_commas,
@@ -162,7 +174,11 @@ def settings(train: bool = True) -> Callable[[Command], Command]:
 
     def add(command: Command) -> Command:
         command = click.option(
-            "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any key: train.momentum=0.9."
+            "--set",
+            "assignments",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Any key of a file: train.l2=0.01, train.stopping.patience=5.",
         )(command)
         for name, (key, kind, metavar, words) in reversed(groups.items()):
             option = click.option(

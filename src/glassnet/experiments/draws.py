@@ -8,6 +8,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from glassnet.experiments.data import Samples, build_network, load_samples
+from glassnet.experiments.schema import COMPUTING
 from glassnet.experiments.settings import Experiment
 from glassnet.gradient_report import GradientCheck
 from glassnet.gradients import check_gradients
@@ -46,12 +47,7 @@ class Draws:
             X[rows],
             y[rows],
             epsilon=experiment["check.epsilon"],
-            reduction=experiment["train.reduction"],
-            engine=experiment["train.engine"],
-            dtype=experiment["train.dtype"],
-            threads=experiment["train.threads"],
-            l1=experiment["train.l1"],
-            l2=experiment["train.l2"],
+            **experiment.of_train(*COMPUTING, "l1", "l2"),
         )
 
     def start(self) -> Parameters:

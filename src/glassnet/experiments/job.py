@@ -23,6 +23,7 @@ from glassnet.experiments.pictures import (
 )
 from glassnet.experiments.record import describe_run, describe_scores, record
 from glassnet.experiments.results import RECORD, ResultsFolder
+from glassnet.experiments.schema import COMPUTING, PENALTIES
 from glassnet.experiments.settings import Experiment, stopping_from
 from glassnet.experiments.toml import to_toml
 from glassnet.network import Parameters
@@ -113,6 +114,17 @@ def _needed(experiment: Experiment, pictures: bool, report: bool) -> int:
     return int(1e5 + history + 3e6 * pictures + 8e6 * report)
 
 
+_AS_THEY_ARE = (
+    "iterations",
+    "batch_size",
+    "shuffle",
+    "validation",
+    "validate_every",
+    "average",
+    "dropout",
+)
+
+
 def _train(experiment: Experiment, draws: Draws, initial: Parameters, progress: bool) -> TrainingRun:
     stopping = experiment["train.stopping"]
     with warnings.catch_warnings():
@@ -124,22 +136,12 @@ def _train(experiment: Experiment, draws: Draws, initial: Parameters, progress: 
             draws.samples.X,
             draws.samples.y,
             optimizer=experiment.optimizer(),
-            iterations=experiment["train.iterations"],
-            reduction=experiment["train.reduction"],
             parameters=initial,
-            dtype=experiment["train.dtype"],
-            engine=experiment["train.engine"],
-            threads=experiment["train.threads"],
             progress=progress,
             random_state=draws.random,
-            batch_size=experiment["train.batch_size"],
-            shuffle=experiment["train.shuffle"],
-            validation=experiment["train.validation"],
-            validate_every=experiment["train.validate_every"],
             stopping=None if stopping is None else stopping_from(stopping),
-            average=experiment["train.average"],
             class_weight=_class_weight(experiment["train.class_weight"], draws.samples),
-            **experiment.penalties(),
+            **experiment.of_train(*COMPUTING, *PENALTIES, *_AS_THEY_ARE),
         )
 
 

@@ -40,7 +40,7 @@ def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
         "scores": {part: scores_to_dict(found, made) for part, found in outcome.scores.items()},
         "network": str(run.network),
         "n_parameters": run.network.n_parameters,
-        "parameters": _parameters(run.parameters),
+        "parameters": _parameters(run.theta),
         "initial_parameters": _parameters(outcome.initial),
         "gradient_check": None if outcome.check is None else outcome.check.to_dict(),
         "data": {
@@ -82,7 +82,7 @@ def instruction_set(engine: str) -> str | None:
     """What the native engine computes with here: GLASSNET_ISA, or the best that the processor has."""
     if engine != "native" or native.module is None:
         return None
-    return os.environ.get("GLASSNET_ISA") or str(native.module.isas()[0])
+    return native.forced_isa() or str(native.module.isas()[0])
 
 
 def _parameters(theta: Parameters) -> dict[str, Any] | None:

@@ -43,6 +43,10 @@ TRUTH = Kind("true or false", lambda value: isinstance(value, bool))
 WHOLES = Kind("a list of whole numbers, such as [3]", _are(_is_whole))
 NUMBERS = Kind("a list of numbers, such as [0.1, 0.2]", lambda v: bool(v) and _are(_is_number)(v))
 TRUTHS = Kind("a list of true and false", lambda v: bool(v) and _are(lambda one: isinstance(one, bool))(v))
+PROBABILITIES = Kind(
+    "a number, or a list with one for each hidden layer, such as [0.2, 0.5]",
+    lambda v: _is_number(v) or _are(_is_number)(v),
+)
 RATE = Kind(
     'a number, or a schedule such as {schedule = "cosine", rate = 0.1, steps = 1000}',
     lambda v: _is_number(v) or isinstance(v, dict),
@@ -125,6 +129,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "l1": Key(NUMBER, 0.0),
         "l2": Key(NUMBER, 0.0),
         "max_norm": Key(NUMBER),
+        "dropout": Key(PROBABILITIES, 0.0),
     },
     "pictures": {"axes": Key(TEXT_OR_TEXTS)},
 }
@@ -134,6 +139,9 @@ SWEEP = "sweep"
 """The section of grids, [sweep.NAME]: lists of an optimizer's settings and penalties, and iterations."""
 
 PENALTIES = ("l1", "l2", "max_norm")
+
+COMPUTING = ("reduction", "dtype", "engine", "threads")
+"""How a loss is computed, which the gradient check, training and a sweep share."""
 
 TRAIN_ONLY = ("batch_size", "validation", "stopping", "average", "class_weight")
 """What a sweep knows nothing of."""

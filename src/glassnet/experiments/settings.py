@@ -16,9 +16,9 @@ from glassnet.activations import get_activation
 from glassnet.arrays import as_dtype
 from glassnet.cores import thread_count
 from glassnet.data import ENGINES, REDUCTIONS
+from glassnet.dropout import as_dropout
 from glassnet.errors import FileError, GlassnetError, InputError, InputTypeError, unknown_name
 from glassnet.experiments.schema import (
-    PENALTIES,
     SECTIONS,
     SWEEP,
     TABLE_ONLY,
@@ -83,9 +83,9 @@ class Experiment:
         own = {key: value for key, value in self.section("train").items() if key not in SECTIONS["train"]}
         return optimizer_from_dict({"name": self["train.optimizer"], **own, **settings})
 
-    def penalties(self) -> dict[str, Any]:
-        """The penalties of [train], as `train` takes them."""
-        return {name: self[f"train.{name}"] for name in PENALTIES}
+    def of_train(self, *names: str) -> dict[str, Any]:
+        """These keys of [train], as `train` takes them."""
+        return {name: self[f"train.{name}"] for name in names}
 
     @property
     def test_fraction(self) -> float:
@@ -319,6 +319,8 @@ def _check(experiment: Experiment) -> None:
             f"{experiment.where('network.activation')} names {len(activation)} activation(s) for "
             f"{len(hidden)} hidden layer(s), {hidden}; expected one for all, or one for each."
         )
+    with experiment.blame("train.dropout"):
+        as_dropout(experiment["train.dropout"], len(hidden))
     if experiment["train.stopping"] is not None:
         with experiment.blame("train.stopping"):
             rule = stopping_from(experiment["train.stopping"])

@@ -15,7 +15,7 @@ from glassnet.experiments.outcome import Stopwatch, Tell
 from glassnet.experiments.pictures import load_libraries
 from glassnet.experiments.record import FORMAT, environment
 from glassnet.experiments.results import RECORD, ResultsFolder
-from glassnet.experiments.schema import SWEEP, TRAIN_ONLY
+from glassnet.experiments.schema import COMPUTING, PENALTIES, SWEEP, TRAIN_ONLY
 from glassnet.experiments.settings import Experiment
 from glassnet.experiments.toml import to_toml
 from glassnet.schedules import schedule_from_dict
@@ -125,13 +125,10 @@ def _sweep(
             grid=keys,
             optimizer=experiment.optimizer(),
             iterations=count if iterations is None else iterations,
-            reduction=experiment["train.reduction"],
             parameters=start,
-            dtype=experiment["train.dtype"],
-            engine=experiment["train.engine"],
-            threads=experiment["train.threads"],
             progress=progress,
-            **experiment.penalties(),
+            random_state=draws.random,
+            **experiment.of_train(*COMPUTING, *PENALTIES, "dropout"),
         )
 
 

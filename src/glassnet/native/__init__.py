@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from importlib import resources
 from types import ModuleType
+
+from glassnet.errors import EngineError
 
 
 def _load() -> tuple[ModuleType | None, str]:
@@ -25,3 +28,18 @@ def _load() -> tuple[ModuleType | None, str]:
 
 
 module, reason = _load()
+
+
+def forced_isa() -> str:
+    """The instruction set that GLASSNET_ISA asks for; "" leaves the choice to the engine.
+
+    Raises EngineError for one that this processor or build does not have.
+    """
+    forced = os.environ.get("GLASSNET_ISA", "")
+    usable = module.isas() if module is not None else ()
+    if forced and module is not None and forced not in usable:
+        raise EngineError(
+            f"GLASSNET_ISA is {forced!r}, which this processor or build does not have; choose one of: "
+            f"{', '.join(usable)}, or unset it."
+        )
+    return forced

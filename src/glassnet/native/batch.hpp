@@ -28,7 +28,7 @@ void batch_gather(const BatchPlan<T>& plan, const BatchRows& batch, std::size_t 
         for (int k = 0; k < n.value; ++k) plan.targets[k * plan.stride + s] = from[k];
       }
     });
-  transpose_rows<T>(row, begin, end, columns, plan.targets, plan.stride);
+  transpose_rows<T, true>(row, begin, end, columns, plan.targets, plan.stride);
 }
 
 // Samples begin .. end, whole grains; each grain's loss goes into losses.

@@ -5,7 +5,7 @@
 // summed across threads but the loss, grain by grain, so results do not depend on their number.
 #pragma once
 
-#include "problem.hpp"
+#include "net.hpp"
 #include "rules.hpp"
 #include "shuffle.hpp"
 
@@ -34,39 +34,19 @@ struct Epochs {
   std::uint64_t seed;  // of the masks, where there is dropout; update t draws mask t
 };
 
-template <class T> class Batches {
-  Shape shape;
-  bool pair;  // as in a Problem
-  std::vector<std::size_t> widths, offsets;
-  std::vector<Drop> drops;
-  std::size_t n_parameters, target_rows, columns;
-  Aligned<T> data, mask;
-  Isa isa;
-  mutable Crowd crowd;
+template <class T> class Batches : public Net<T> {
+  using Net<T>::crowd, Net<T>::drops, Net<T>::isa, Net<T>::mask, Net<T>::n_parameters, Net<T>::offsets;
+  using Net<T>::pair, Net<T>::shape, Net<T>::target_rows, Net<T>::widths;
+  using Net<T>::last_of_pair, Net<T>::layers, Net<T>::loss_kind, Net<T>::updates;
+
+  std::size_t columns;
+  Aligned<T> data;
 
  public:
-  Batches(Shape given, const std::string& isa_name)
-      : shape(std::move(given)), widths(shape.sizes), drops(shape.drops()), isa(choose_isa(isa_name)) {
-    pair = shape.loss == Loss::cross_entropy && shape.sizes.back() == 2;
-    if (pair) widths.back() = 1;
-    target_rows = shape.labels ? 1 : widths.back();
-    std::size_t at = 0;
-    offsets.push_back(0);
-    for (std::size_t l = 1; l < shape.sizes.size(); ++l) {
-      offsets.push_back(at);
-      at += (shape.sizes[l - 1] + 1) * shape.sizes[l];
-    }
-    n_parameters = at;
+  Batches(Shape given, const std::string& isa_name) : Net<T>(std::move(given), isa_name) {
     columns = target_rows + (shape.weighted ? 1 : 0) + widths[0];
-    data = Aligned<T>(shape.samples * columns);
-    mask = Aligned<T>(n_parameters);
-    for (std::size_t l = 1; l < shape.sizes.size(); ++l)
-      std::fill_n(mask.get() + offsets[l], shape.sizes[l - 1] * shape.sizes[l], T(1));
+    data = Aligned<T>(shape.samples * columns + BEYOND<T>);
   }
-
-  const char* isa_name() const { return isa.name; }
-  const Shape& description() const { return shape; }
-  std::size_t parameters() const { return n_parameters; }
 
   // As Problem's.
   void put(std::size_t start, std::size_t rows, const T* x, const std::int64_t* labels, const T* y,
@@ -189,9 +169,9 @@ template <class T> class Batches {
         by_sample.push_back(widths[l + 1] > 4 ? panel(block * whole(widths[l + 1])) : nullptr);
       }
       T* const targets = panels.front().get();
-      zeros = Aligned<T>(net.columns);
+      zeros = Aligned<T>(net.columns + BEYOND<T>);
       plan = {layers, widths.data(), net.shape.activations.data(),
-              net.pair ? Loss::binary_cross_entropy : net.shape.loss, net.shape.loss_setting,
+              net.loss_kind(), net.shape.loss_setting,
               net.shape.labels, stride, hidden.data(), slopes.data(), errors.data(), by_sample.data(), targets,
               net.shape.weighted ? targets + net.target_rows * stride : nullptr, net.data.get(),
               net.columns, zeros.get(), how.rule.floor};
@@ -248,8 +228,8 @@ template <class T> class Batches {
   void follow(Course& course, Work& work, std::size_t thread, Barrier& barrier) const {
     Member& me = work.members[thread];
     const Epochs& how = course.how;
-    const BatchKernels<T>& kernels = isa.kernels<T>().batch;
-    const Updates<T>& updates = isa.kernels<T>().updates;
+    const BatchKernels<T>& kernels = isa.template kernels<T>().batch;
+    const Updates<T>& updates = this->updates();
     const std::size_t layers = widths.size() - 1, n = shape.samples, count = std::size_t(barrier.members);
     const bool penalized = how.rule.penalizes(), clipped = how.rule.clips();
     const auto began = std::chrono::steady_clock::now();
@@ -263,7 +243,7 @@ template <class T> class Batches {
     barrier.wait();
     while (!work.leave.load(std::memory_order_relaxed)) {
       const std::size_t rows = std::min(how.batch, n - row);
-      if (pair) last_layer_of_pair(course.theta, me.pair);
+      if (pair) last_of_pair(course.theta, me.pair.data());
       const double weight = how.mean ? weight_of(how.order, row, rows) : 1;
       const T scale = weight > 0 ? T(1 / weight) : T(0);
       Rule rule = how.rule;
@@ -379,14 +359,8 @@ template <class T> class Batches {
     return sum;
   }
 
-  // The kernel's weights of a pair of classes: their difference.
-  void last_layer_of_pair(const T* theta, std::vector<T>& to) const {
-    const T* from = theta + offsets.back();
-    for (std::size_t i = 0; i < to.size(); ++i) to[i] = from[2 * i + 1] - from[2 * i];
-  }
-
   void both_of_pair(Work& work, const Member& me) const {
-    T* to = work.gradient.get() + offsets.back();
+    T* to = work.gradient.get() + offsets[layers()];
     const T* from = work.pair_gradient.get();
     for (const Rows& mine : me.rows)
       if (mine.layer + 1 == widths.size())
@@ -396,7 +370,7 @@ template <class T> class Batches {
   // Layers to threads, whole: a column of W crosses all of its rows. What is averaged is what is left.
   void constrain(Course& course, Work& work, std::size_t thread, Barrier& barrier) const {
     const Rule& rule = course.how.rule;
-    const Updates<T>& updates = isa.kernels<T>().updates;
+    const Updates<T>& updates = this->updates();
     barrier.wait();
     for (std::size_t l = 1 + thread; l < shape.sizes.size(); l += std::size_t(barrier.members)) {
       updates.constrain(course.theta + offsets[l], shape.sizes[l - 1], shape.sizes[l], rule.max_norm,

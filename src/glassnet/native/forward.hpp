@@ -107,7 +107,7 @@ void forward_panels(const ForwardPlan<T>& plan, const T* X, std::size_t n, T* ou
   T* H = scratch;
   const std::size_t inputs = plan.widths[0];
   // What is missing repeats the last sample.
-  transpose_rows<T>([&](std::size_t s) GLASSNET_LAMBDA { return X + (s < n ? s : n - 1) * inputs; }, 0,
+  transpose_rows<T, false>([&](std::size_t s) GLASSNET_LAMBDA { return X + (s < n ? s : n - 1) * inputs; }, 0,
                     padded, inputs, H, stride);
   T* const slopes = scratch + 2 * room;
   for (std::size_t l = 1; l <= layers; ++l) {

@@ -161,8 +161,8 @@ template <class F> void with_slope(Activation activation, bool stored, F f) {
 // LANES.
 template <class T, class A> void activate(A f, std::size_t n, T* z, T* slopes) {
   if constexpr (A::from_output) {
-    in_three_steps<T>(
-        0, n, [&](std::size_t s) GLASSNET_LAMBDA { return f.first(Pack<T, 1>::load(z + s)); },
+    for_chains<T, ABREAST>(
+        0, n, [&](auto pack, std::size_t s) GLASSNET_LAMBDA { return f.first(pack.load(z + s)); },
         [&](const auto& x) GLASSNET_LAMBDA { return f.middle(x); },
         [&](const auto& x, std::size_t s) GLASSNET_LAMBDA { f.last(x).store(z + s); });
     if (slopes)

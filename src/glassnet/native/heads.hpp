@@ -25,9 +25,9 @@ template <class T> class LossSum {
   int room, used = 0;
 
  public:
-  // `bits`: no factor is above 2^bits. The room is a multiple of every WIDE, so that each instruction
-  // set takes its logarithms after the same groups.
-  explicit LossSum(double bits) : room(int(Constants<T>::product_bits / bits) / 4 * 4) {}
+  // `bits`: no factor is above 2^bits. The room is a multiple of every WIDE and ABREAST, so that each
+  // instruction set takes its logarithms after the same groups.
+  explicit LossSum(double bits) : room(int(Constants<T>::product_bits / bits) / 12 * 12) {}
   template <int N> GLASSNET_INLINE void add(Pack<T, N> part, Pack<T, N> factor) {
     if (used + N > room) flush();
     used += N;
@@ -53,21 +53,25 @@ template <class T> class LossSum {
   }
 };
 
+// The loops below add into a copy of the sum of errors: one behind a reference would go through memory
+// with every vector.
+
 // Binary cross-entropy over the logistic function, for one output:
 //   xi = max(z, 0) - y z + log(1 + e^-|z|),   delta = 1 / (1 + e^-z) - y.
 template <class T, bool weighted>
 double binary_cross_entropy(T* Z, const T* y, Samples<T> samples, LaneSum<T>& bias) {
-  using P = Pack<T, 1>;
   LossSum<T> loss(1.0);
-  in_three_steps<T>(
+  LaneSum<T> errors = bias;
+  for_chains<T, ABREAST>(
       samples.begin, samples.end,
-      [&](std::size_t s) GLASSNET_LAMBDA {
-        return reduce_negative(bit_or(P::load(Z + s), P::all(T(-0.0))));  // of -|z|
+      [&](auto pack, std::size_t s) GLASSNET_LAMBDA {
+        return reduce_negative(bit_or(pack.load(Z + s), pack.all(T(-0.0))));  // of -|z|
       },
-      [](const Reduced<P>& x) GLASSNET_LAMBDA { return expand(x); },
-      [&](const Expanded<P>& x, std::size_t s) GLASSNET_LAMBDA {
-        const P zero = P::all(0), one = P::all(1);
-        P z = P::load(Z + s), target = P::load(y + s), e = exp(x), factor = one + e;
+      [](const auto& x) GLASSNET_LAMBDA { return ratio(x); },
+      [&](const auto& x, std::size_t s) GLASSNET_LAMBDA {
+        using P = std::decay_t<decltype(x.r)>;
+        const P zero = P::all(0), one = P::all(1), z = P::load(Z + s), target = P::load(y + s);
+        P e = x.scale * (x.R + x.r) / (x.R - x.r), factor = one + e;
         P d = if_ge(z, zero, one, e) / factor - target;
         P part = fnma(target, z, max(zero, z));
         if constexpr (weighted) {
@@ -78,23 +82,25 @@ double binary_cross_entropy(T* Z, const T* y, Samples<T> samples, LaneSum<T>& bi
           loss.add(part, factor);
         }
         d.store(Z + s);
-        bias.add(d);
+        errors.add(d);
       });
+  bias = errors;
   return loss.total();
 }
 
 // Half the squared error, for one output: xi = 1/2 (z - y)^2, delta = z - y.
 template <class T, bool weighted>
 double squared_error(T* Z, const T* y, Samples<T> samples, LaneSum<T>& bias) {
-  LaneSum<T> loss;
+  LaneSum<T> loss, errors = bias;
   for_packs<T>(samples.begin, samples.end, [&](auto pack, std::size_t at) GLASSNET_LAMBDA {
     using P = decltype(pack);
     P error = P::load(Z + at) - P::load(y + at), d = error;
     if constexpr (weighted) d = P::load(samples.weights_at(at)) * error;
     loss.add_product(d, error * P::all(T(0.5)));
     d.store(Z + at);
-    bias.add(d);
+    errors.add(d);
   });
+  bias = errors;
   return loss.total();
 }
 
@@ -141,7 +147,7 @@ template <class T, class F> void with_simple_loss(Loss loss, double setting, F f
 
 template <class T, bool weighted, class F>
 double simple_loss(const F& f, T* Z, const T* y, Samples<T> samples, LaneSum<T>& bias) {
-  LaneSum<T> loss;
+  LaneSum<T> loss, errors = bias;
   for_packs<T>(samples.begin, samples.end, [&](auto pack, std::size_t at) GLASSNET_LAMBDA {
     using P = decltype(pack);
     P value, delta;
@@ -154,8 +160,9 @@ double simple_loss(const F& f, T* Z, const T* y, Samples<T> samples, LaneSum<T>&
     }
     loss.add(value);
     delta.store(Z + at);
-    bias.add(delta);
+    errors.add(delta);
   });
+  bias = errors;
   return loss.total();
 }
 

@@ -4,6 +4,7 @@
 // contraction off (see CMakeLists.txt), so that each set rounds at the same places.
 #pragma once
 
+#include <iterator>
 #include <utility>
 
 // Formulas are small and everything in them must end up in registers. Where the processor has no fma
@@ -72,6 +73,7 @@ GLASSNET_PACKED(bit_and)
 GLASSNET_PACKED(bit_or)
 GLASSNET_PACKED(fma)
 GLASSNET_PACKED(fnma)
+GLASSNET_PACKED(fnms)
 GLASSNET_PACKED(if_ge)
 GLASSNET_PACKED(if_gt)
 GLASSNET_PACKED(if_eq)
@@ -90,24 +92,29 @@ template <class T, class F> GLASSNET_INLINE void for_packs(std::size_t begin, st
   for (; s < end; s += LANES<T>) f(Pack<T, 1>(), s);
 }
 
-// The same for work in three steps: last(middle(first(sample)), sample) for every group. Each round
-// does the last step of one group, the middle one of the next and the first one of the next but one:
-// a long chain of operations would leave most of the processor waiting, three short ones do not.
-template <class T, class First, class Middle, class Last>
-GLASSNET_INLINE void in_three_steps(std::size_t begin, std::size_t end, const First& first, const Middle& middle,
-                    const Last& last) {
+// The same for long chains of operations: last(middle(first(pack type, sample)), sample) for every group.
+// One chain would leave most of the processor waiting. Where there are registers enough, ABREAST groups go
+// side by side; then each round does the last step of one group, the middle one of the next and the first
+// one of the next but one.
+template <class T, int abreast, class First, class Middle, class Last>
+GLASSNET_INLINE void for_chains(std::size_t begin, std::size_t end, const First& first, const Middle& middle,
+                                const Last& last) {
   constexpr std::size_t step = LANES<T>;
-  if (begin + step >= end) {
-    if (begin < end) last(middle(first(begin)), begin);
+  using One = Pack<T, 1>;
+  std::size_t s = begin;
+  if constexpr (abreast > 1)
+    for (; s + abreast * step <= end; s += abreast * step)
+      last(middle(first(Pack<T, abreast>(), s)), s);
+  if (s + step >= end) {
+    if (s < end) last(middle(first(One(), s)), s);
     return;
   }
-  auto two = middle(first(begin));
-  auto one = first(begin + step);
-  std::size_t s = begin;
+  auto two = middle(first(One(), s));
+  auto one = first(One(), s + step);
   for (; s + 2 * step < end; s += step) {
     last(two, s);
     two = middle(one);
-    one = first(s + 2 * step);
+    one = first(One(), s + 2 * step);
   }
   last(two, s);
   last(middle(one), s + step);
@@ -117,6 +124,7 @@ template <class T> struct Constants;
 
 // The polynomials are near-minimax: the Chebyshev interpolants, computed in 60 digits, of
 //   expm1:  (e^r - 1 - r) / r^2                  for |r| <= ln(2)/2
+//   coth:   (r coth(r/2) - 2) / r^2 in t = r^2    for |r| <= ln(2)/2
 //   log:    (2 atanh(s) - 2 s) / s^3 in z = s^2  for |s| <= (sqrt(2) - 1) / (sqrt(2) + 1)
 template <> struct Constants<double> {
   static constexpr int mantissa = 52;
@@ -130,6 +138,9 @@ template <> struct Constants<double> {
       0.0083333333333300618325,  0.0013888888917213716901, 0.00019841269863053616878,
       0.000024801521295954375131, 2.7557268459997064772e-6, 2.7620088445409748161e-7,
       2.5100385495510319078e-8};
+  static constexpr double coth[] = {0.16666666666666661543, -0.0027777777777564486538,
+                                    0.000066137564716653568171, -1.6534060099911120064e-6,
+                                    4.1437694230358818004e-8};
   static constexpr double log[] = {0.66666666666666697077, 0.39999999999898890514,
                                    0.28571428626253837606, 0.22222211089379496214,
                                    0.18182892432536871201, 0.15331611722055007885,
@@ -147,6 +158,7 @@ template <> struct Constants<float> {
   static constexpr float largest = 87;
   static constexpr float expm1[] = {0.5f, 0.1666657699f, 0.041666554617f, 0.0083631790527f,
                                     0.0013926183588f};
+  static constexpr float coth[] = {0.16666654769f, -0.0027698538078f};
   static constexpr float log[] = {0.66666685095f, 0.39988757717f, 0.2958098593f};
   static constexpr std::uint32_t mantissa_mask = 0x007fffff;
   static constexpr float two_to_mantissa = 0x1p23f;
@@ -171,9 +183,11 @@ template <int factor, class P> GLASSNET_INLINE Reduced<P> reduce(const P& x) {
   using C = Constants<typename P::Scalar>;
   const P rounder = P::all(C::rounder);
   P rounded = fma(x, P::all(factor * C::log2e), rounder);
-  P n = rounded - rounder;
-  P r = fnma(n, P::all(C::ln2_lo), fnma(n, P::all(C::ln2_hi), x * P::all(factor)));
-  return {shift_left<C::mantissa>(rounded), r};
+  P n = rounded - rounder, high = P::all(C::ln2_hi), r;
+  if constexpr (factor == -1) r = fnms(n, high, x);
+  else if constexpr (factor == 1) r = fnma(n, high, x);
+  else r = fnma(n, high, x + x);
+  return {shift_left<C::mantissa>(rounded), fnma(n, P::all(C::ln2_lo), r)};
 }
 // The same as scale (1 + p).
 template <class P> struct Expanded {
@@ -184,9 +198,17 @@ template <class P> GLASSNET_INLINE Expanded<P> expand(const Reduced<P>& x) {
   return {x.scale, fma(r2, polynomial(Constants<typename P::Scalar>::expm1, x.r, r2), x.r)};
 }
 template <class P> GLASSNET_INLINE P exp(const Expanded<P>& x) { return fma(x.scale, x.p, x.scale); }
-// e^x + c for a small whole number c.
-template <class P> GLASSNET_INLINE P exp_plus(const Expanded<P>& x, int c) {
-  return fma(x.scale, x.p, x.scale + P::all(c));
+
+// The same as scale (R + r) / (R - r) with R = r coth(r/2), which takes half the polynomial: for what
+// divides anyway.
+template <class P> struct Ratio {
+  P scale, r, R;
+};
+template <class P> GLASSNET_INLINE Ratio<P> ratio(const Reduced<P>& x) {
+  constexpr auto& c = Constants<typename P::Scalar>::coth;
+  P t = x.r * x.r, p = P::all(c[std::size(c) - 1]);
+  for (int i = int(std::size(c)) - 2; i >= 0; --i) p = fma(p, t, P::all(c[i]));
+  return {x.scale, x.r, fma(p, t, P::all(2))};
 }
 
 // NaN passes through both, because min and max give their second operand.

@@ -75,20 +75,18 @@ void product_columns(Rows<T> A, std::size_t from, std::size_t to, Weights<T> W, 
   }
 }
 
-inline constexpr std::size_t NARROW = 4;
+inline constexpr int NARROW = 4;
 
-// Calls f with 1, 2, 3 or 4 as a compile-time number.
+// Calls f with n, from 1 to `most`, as a compile-time number.
 template <int n> struct Number {
   static constexpr int value = n;
 };
-template <class F> void with_narrow(std::size_t n, F f) {
-  switch (n) {
-    case 1: return f(Number<1>());
-    case 2: return f(Number<2>());
-    case 3: return f(Number<3>());
-    default: return f(Number<4>());
-  }
+template <int most, class F> void with_number(std::size_t n, F f) {
+  if constexpr (most > 1)
+    if (n < most) return with_number<most - 1>(n, f);
+  f(Number<most>());
 }
+template <class F> void with_narrow(std::size_t n, F f) { with_number<NARROW>(n, f); }
 
 // The same from N inputs to O outputs with all their weights in registers.
 template <class T, int N, int O>
@@ -235,15 +233,18 @@ void wide_gradient_tile(Rows<T> A, std::size_t i0, Rows<T> D, std::size_t j0, st
   }
 }
 
+// Rows in tiles as equal as can be: one of few rows takes as long as one of many.
 template <class T, int J, class Sink>
 void wide_gradient_columns(Rows<T> A, std::size_t begin, std::size_t end, Rows<T> D, std::size_t j,
                            std::size_t outputs, std::size_t samples, const Sink& sink) {
   constexpr int I = REGISTERS >= 32 ? (J <= 2 ? 12 : J == 3 ? 8 : 6) : J == 1 ? 8 : 4;
-  std::size_t i = begin;
-  for (; i + I <= end; i += I) wide_gradient_tile<T, I, J>(A, i, D, j, outputs, samples, sink);
-  for (; i + 4 <= end; i += 4) wide_gradient_tile<T, 4, J>(A, i, D, j, outputs, samples, sink);
-  for (; i + 2 <= end; i += 2) wide_gradient_tile<T, 2, J>(A, i, D, j, outputs, samples, sink);
-  if (i < end) wide_gradient_tile<T, 1, J>(A, i, D, j, outputs, samples, sink);
+  const std::size_t rows = end - begin, tiles = (rows + I - 1) / I;
+  for (std::size_t t = 0; t < tiles; ++t) {
+    const std::size_t first = rows * t / tiles, count = rows * (t + 1) / tiles - first;
+    with_number<I>(count, [&](auto n) {
+      wide_gradient_tile<T, n.value, J>(A, begin + first, D, j, outputs, samples, sink);
+    });
+  }
 }
 
 // Inputs begin .. end; D is [samples][outputs, filled up with zeros to whole groups].

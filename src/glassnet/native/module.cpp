@@ -10,6 +10,7 @@
 
 #include "batches.hpp"
 #include "predictor.hpp"
+#include "problem.hpp"
 
 namespace nb = nanobind;
 using namespace glassnet;
@@ -91,7 +92,9 @@ double loss_and_gradient(const Problem<T>& problem, Vector<const T> theta, Vecto
                          std::uint64_t mask) {
   const std::size_t n = problem.parameters();
   expect(theta.shape(0) == n && gradient.shape(0) == n, "parameters do not fit");
-  nb::gil_scoped_release released;
+  // What takes a few microseconds ends before another thread could make use of the lock.
+  std::optional<nb::gil_scoped_release> released;
+  if (problem.description().samples * n > 100'000) released.emplace();
   return problem.loss_and_gradient(theta.data(), gradient.data(), rule, divisor, threads, {seed, mask});
 }
 

@@ -121,9 +121,15 @@ template <class T> class BlockPass {
     with_slope(plan.activations[l - 2], S != nullptr, [&](auto activation) {
       if (outputs <= NARROW) {
         with_narrow(outputs, [&](auto n) {
-          for (std::size_t i = 0; i < inputs; ++i)
-            narrow_backward<n.value>(activation, i, W, D, H + i * stride, S ? S + i * stride : nullptr,
-                                     gradient + at + i * outputs, before + i);
+          // Several units at once, since each sum waits for itself.
+          constexpr std::size_t most = REGISTERS >= 32 ? NARROW / n.value : 1;
+          for (std::size_t i = 0; i < inputs; i += most)
+            with_narrow(std::min(most, inputs - i), [&](auto units) {
+              if constexpr (units.value <= most)
+                narrow_backward<n.value, units.value>(activation, i, W, D, H + i * stride,
+                                                      S ? S + i * stride : nullptr,
+                                                      gradient + at + i * outputs, before + i);
+            });
         });
       } else {
         weight_gradient(l, gradient + at);
@@ -153,32 +159,41 @@ template <class T> class BlockPass {
     if (outputs <= NARROW) return narrow_gradient<T>(input(l), 0, inputs, error(l), outputs, padded, sink);
     const Rows<T> by_sample{panel(plan.layers + 2), (outputs + LANES<T> - 1) / LANES<T> * LANES<T>};
     T* to = panel(plan.layers + 2);
-    for (std::size_t s = 0; s < padded; ++s)
-      std::fill(to + s * by_sample.stride + outputs, to + (s + 1) * by_sample.stride, T(0));
+    if (outputs < by_sample.stride)
+      for (std::size_t s = 0; s < padded; ++s)
+        std::fill(to + s * by_sample.stride + outputs, to + (s + 1) * by_sample.stride, T(0));
     transpose_panel<T>(error(l).data, stride, outputs, 0, padded, to, by_sample.stride);
     wide_gradient<T>(input(l), 0, inputs, by_sample, outputs, padded, sink);
   }
 
-  template <int N, class A>
+  // U units from i on, whose panels begin at H and S, through N outputs.
+  template <int N, int U, class A>
   void narrow_backward(A activation, std::size_t i, Weights<T> W, Rows<T> D, T* H, const T* S,
-                       double* weight_sums, double* bias_sum) {
-    LaneSum<T> sum, products[N];
-    T w[N];
-    for (int j = 0; j < N; ++j) w[j] = W(i, j);
+                       double* weight_sums, double* bias_sums) {
+    LaneSum<T> sums[U], products[U][N];
+    T w[U][N];
+    for (int u = 0; u < U; ++u)
+      for (int j = 0; j < N; ++j) w[u][j] = W(i + u, j);
     for_packs<T>(0, padded, [&](auto pack, std::size_t s) GLASSNET_LAMBDA {
       using P = decltype(pack);
-      P h = P::load(H + s), v = P::all(0);
-      for (int j = 0; j < N; ++j) {
-        P d = P::load(D.data + j * D.stride + s);
-        products[j].add_product(h, d);
-        v = fma(P::all(w[j]), d, v);
+      P d[N];
+      for (int j = 0; j < N; ++j) d[j] = P::load(D.data + j * D.stride + s);
+      for (int u = 0; u < U; ++u) {
+        const std::size_t at = u * stride + s;
+        P h = P::load(H + at), v = P::all(0);
+        for (int j = 0; j < N; ++j) {
+          products[u][j].add_product(h, d[j]);
+          v = fma(P::all(w[u][j]), d[j], v);
+        }
+        P e = back_through(activation, v, H, S, at);
+        e.store(H + at);
+        sums[u].add(e);
       }
-      P d = back_through(activation, v, H, S, s);
-      d.store(H + s);
-      sum.add(d);
     });
-    for (int j = 0; j < N; ++j) weight_sums[j] += products[j].total();
-    *bias_sum += sum.total();
+    for (int u = 0; u < U; ++u) {
+      for (int j = 0; j < N; ++j) weight_sums[u * N + j] += products[u][j].total();
+      bias_sums[u] += sums[u].total();
+    }
   }
 };
 

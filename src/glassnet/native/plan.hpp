@@ -19,6 +19,9 @@ namespace glassnet {
 // Samples in a group: 64 bytes, whatever the width of the processor's registers.
 template <class T> inline constexpr std::size_t LANES = 64 / sizeof(T);
 
+// Elements that may be read behind a sample's.
+template <class T> inline constexpr std::size_t BEYOND = 32 / sizeof(T);
+
 enum class Activation : std::uint8_t {
   logistic, tanh, relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, softplus, softsign, identity
 };
@@ -139,9 +142,9 @@ template <class T> struct BatchPlan {
   T *targets, *weights;     // panels; weights null where unweighted
   // The data, a sample's columns side by side: its targets, its weight where weighted, its features. The
   // panels of the batch lie in the same order from `targets` on.
-  const T* data;
+  const T* data;            // with BEYOND more at the end
   std::size_t columns;
-  const T* zeros;           // a sample that is missing
+  const T* zeros;           // a sample that is missing, and BEYOND more
   double floor;             // see Rule
 
   std::size_t row_stride(std::size_t l) const { return (widths[l] + LANES<T> - 1) / LANES<T> * LANES<T>; }

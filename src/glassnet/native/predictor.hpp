@@ -1,7 +1,7 @@
 // A network without data, which predicts: nothing of it changes, so any number of threads may call it.
 #pragma once
 
-#include "problem.hpp"
+#include "net.hpp"
 
 namespace glassnet {
 

@@ -2,85 +2,13 @@
 // many iterations per call.
 #pragma once
 
-#include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <cstring>
 #include <deque>
 #include <functional>
-#include <memory>
-#include <new>
-#include <stdexcept>
-#include <string>
-#include <vector>
 
-#include "isa.hpp"
-#include "team.hpp"
+#include "net.hpp"
 
 namespace glassnet {
-
-// Memory on a boundary of a group, zeroed.
-template <class T> class Aligned {
-  struct Free {
-    void operator()(T* p) const { ::operator delete(p, std::align_val_t(64)); }
-  };
-  std::unique_ptr<T, Free> memory;
-
- public:
-  Aligned() = default;
-  explicit Aligned(std::size_t n)
-      : memory(static_cast<T*>(::operator new(std::max<std::size_t>(n, 1) * sizeof(T),
-                                              std::align_val_t(64)))) {
-    std::memset(static_cast<void*>(memory.get()), 0, n * sizeof(T));
-  }
-  T* get() const { return memory.get(); }
-};
-
-struct Shape {
-  std::vector<std::size_t> sizes;
-  std::vector<Activation> activations;
-  Loss loss;
-  std::size_t samples;
-  bool labels, weighted;
-  double loss_setting = 0;  // see Plan
-  std::vector<double> dropout = {};  // each hidden layer's probability, or none at all
-
-  // Whether hidden layer l keeps its derivative in a panel: its output times a mask does not give it.
-  bool keeps_slope(std::size_t l) const {
-    return stores_slope(activations[l - 1]) || (!dropout.empty() && dropout[l - 1] > 0);
-  }
-  std::vector<Drop> drops() const {
-    std::vector<Drop> all;
-    for (double p : dropout) all.push_back({std::uint64_t(std::ceil(p * 0x1p32)), 1 / (1 - p)});
-    return all;
-  }
-};
-
-// Which masks a training pass draws. Masks are numbered from 1; number 0 is a pass without.
-struct Draw {
-  std::uint64_t seed = 0, number = 0;
-};
-
-// Targets as the kernel wants them: one class of a pair, and labels smoothed, but for class numbers of
-// three classes and more, which stay numbers.
-template <class T> class PackedTargets {
-  const std::int64_t* labels;
-  const T* y;
-  std::size_t outputs, first;
-  T keep = 1, share = 0;
-
- public:
-  PackedTargets(const Shape& shape, bool pair, const std::int64_t* labels, const T* y)
-      : labels(labels), y(y), outputs(shape.sizes.back()), first(pair ? 1 : 0) {
-    const bool numbers = shape.labels && !pair;
-    if (shape.loss != Loss::cross_entropy || numbers || shape.loss_setting == 0) return;
-    keep = T(1 - shape.loss_setting);
-    share = T(shape.loss_setting / double(outputs));
-  }
-  T operator()(std::size_t row, std::size_t k) const {
-    return keep * (labels ? T(labels[row]) : y[row * outputs + first + k]) + share;
-  }
-};
 
 // One object that is kept from call to call. A call that finds it taken, by another thread, makes its own.
 template <class Object> class Spare {
@@ -107,42 +35,25 @@ struct Descent {
   Draw masks = {};  // of the pass that gave the first gradient; the next pass draws the next number
 };
 
-// Whether that byte is set, which another thread may be doing right now.
-inline bool is_set(const std::uint8_t* stop) { return stop && __atomic_load_n(stop, __ATOMIC_RELAXED) != 0; }
-
-struct Outcome {
-  std::size_t updates = 0;
-  bool diverged = false;
-};
-
 // Asked now and then by the calling thread; true ends the call after the last whole update.
 using Poll = std::function<bool()>;
 
-template <class T> class Problem {
-  Shape shape;
-  // A softmax over two classes depends on the difference of its two Z alone, so the kernel gets one
-  // output, with binary cross-entropy, whose weights are that difference.
-  bool pair;
-  std::vector<std::size_t> widths, panels, slopes;
-  std::vector<Drop> drops;
-  std::size_t n_parameters, kernel_parameters, target_rows;
+template <class T> class Problem : public Net<T> {
+  using Net<T>::crowd, Net<T>::drops, Net<T>::isa, Net<T>::mask, Net<T>::n_parameters, Net<T>::offsets;
+  using Net<T>::pair, Net<T>::shape, Net<T>::target_rows, Net<T>::widths;
+  using Net<T>::last_of_pair, Net<T>::last_units, Net<T>::layers, Net<T>::loss_kind, Net<T>::updates;
+
+  std::vector<std::size_t> panels, slopes;
+  std::size_t kernel_parameters;
   std::size_t block, blocks_per_chunk, chunks;
   Aligned<T> X, Y, weights;
-  Aligned<T> mask;  // 1 for weights, 0 for biases
-  Isa isa;
-  mutable Crowd crowd;
   struct Work;
   mutable Spare<Work> spare;  // of the last single evaluation, which may take less time than making one
 
  public:
-  Problem(Shape given, const std::string& isa_name)
-      : shape(std::move(given)), widths(shape.sizes), drops(shape.drops()), isa(choose_isa(isa_name)) {
-    const std::size_t layers = shape.sizes.size() - 1;
-    pair = shape.loss == Loss::cross_entropy && shape.sizes.back() == 2;
-    if (pair) widths.back() = 1;
-    target_rows = shape.labels ? 1 : widths.back();
-    n_parameters = count(shape.sizes);
-    kernel_parameters = count(widths);
+  Problem(Shape given, const std::string& isa_name) : Net<T>(std::move(given), isa_name) {
+    const std::size_t layers = this->layers();
+    kernel_parameters = n_parameters - (pair ? last_units() : 0);
     std::size_t rows = 0;
     for (std::size_t l = 1; l <= layers; ++l) {
       panels.push_back(rows);
@@ -163,17 +74,7 @@ template <class T> class Problem {
     X = Aligned<T>(padded * widths[0]);
     Y = Aligned<T>(padded * target_rows);
     if (shape.weighted) weights = Aligned<T>(padded);
-    mask = Aligned<T>(n_parameters);
-    T* at = mask.get();
-    for (std::size_t l = 1; l <= layers; ++l) {
-      std::fill_n(at, shape.sizes[l - 1] * shape.sizes[l], T(1));
-      at += (shape.sizes[l - 1] + 1) * shape.sizes[l];
-    }
   }
-
-  const char* isa_name() const { return isa.name; }
-  const Shape& description() const { return shape; }
-  std::size_t parameters() const { return n_parameters; }
 
   // Packs rows start, start + 1, ... of X [rows][inputs]; their targets, as class numbers or as rows
   // [rows][outputs]; their weights.
@@ -295,12 +196,6 @@ template <class T> class Problem {
   }
 
  private:
-  static std::size_t count(const std::vector<std::size_t>& sizes) {
-    std::size_t n = 0;
-    for (std::size_t l = 1; l < sizes.size(); ++l) n += (sizes[l - 1] + 1) * sizes[l];
-    return n;
-  }
-
   std::size_t blocks() const { return blocks_per_chunk * chunks; }
 
   // Chunks and blocks, from the shape and the number of samples alone.
@@ -309,10 +204,10 @@ template <class T> class Problem {
     auto ceil = [](std::size_t a, std::size_t b) { return (a + b - 1) / b; };
     // A block's panels fit in half of a small second-level cache; narrow ones in the first.
     std::size_t largest = (std::size_t(256) << 10) / ((panels.back() + widths[0]) * sizeof(T));
-    largest = std::clamp<std::size_t>(largest / lanes * lanes, 64, sizeof(T) == 8 ? 512 : 1024);
+    largest = std::clamp<std::size_t>(largest / lanes * lanes, 64, 1024);
     // A chunk has a gradient of its own, twice; wide networks get fewer of them.
     const std::size_t most = std::clamp<std::size_t>((std::size_t(1) << 21) / kernel_parameters, 8, 64);
-    chunks = std::clamp<std::size_t>(ceil(n, 128), 1, most);
+    chunks = std::clamp<std::size_t>(ceil(n, 256), 1, most);
     blocks_per_chunk = ceil(ceil(n, chunks), largest);
     block = ceil(ceil(n, chunks * blocks_per_chunk), lanes) * lanes;
   }
@@ -482,22 +377,18 @@ template <class T> class Problem {
   // The kernel's parameters: theirs, but for a pair of classes (see `pair`), which go to `to`.
   const T* to_kernel(const T* at, T* to) const {
     if (!pair) return at;
-    const std::size_t units = last_units(), before = n_parameters - 2 * units;
-    std::copy_n(at, before, to);
-    for (std::size_t i = 0; i < units; ++i) to[before + i] = at[before + 2 * i + 1] - at[before + 2 * i];
+    std::copy_n(at, offsets[layers()], to);
+    last_of_pair(at, to + offsets[layers()]);
     return to;
   }
 
-  // Weights and bias of each output of the last layer.
-  std::size_t last_units() const { return widths[widths.size() - 2] + 1; }
   // A chunk's gradient and loss have cache lines of their own.
   std::size_t chunk_stride() const { return (kernel_parameters + 1 + 7) / 8 * 8; }
-  const Updates<T>& updates() const { return isa.kernels<T>().updates; }
   Plan<T> plan(const Draw& masks, double floor) const {
-    return {widths.size() - 1,
+    return {layers(),
             widths.data(),
             shape.activations.data(),
-            pair ? Loss::binary_cross_entropy : shape.loss,
+            loss_kind(),
             shape.loss_setting,
             shape.labels,
             shape.weighted,

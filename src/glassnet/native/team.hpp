@@ -34,7 +34,7 @@ class Barrier {
       round.store(mine + 1, std::memory_order_release);
       return;
     }
-    for (int spins = 0; spins < 4000; ++spins) {
+    for (int spins = 0; spins < 300; ++spins) {
       if (round.load(std::memory_order_acquire) != mine) return;
 #if defined(__x86_64__)
       _mm_pause();

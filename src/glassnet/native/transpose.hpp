@@ -1,18 +1,18 @@
 // Turning rows into columns: gathered samples into panels, panels of errors into rows.
 #pragma once
 
-#include "math.hpp"
+#include "matrix.hpp"
 
 namespace glassnet::GLASSNET_ISA {
 
-// A square of 32 bytes by 32 bytes: to[c][r] = from(r)[c]. Moves only, so that any width gives the
-// same; the compiler splits the vectors where a processor's are shorter.
+// A square of 32 bytes by 32 bytes: to[c][r] = from(r)[c] for the first `columns`. Moves only, so that any
+// width gives the same; the compiler splits the vectors where a processor's are shorter.
 template <class T> struct Square {
   static constexpr std::size_t side = 32 / sizeof(T);
   typedef T Values __attribute__((vector_size(32), aligned(sizeof(T))));
   static_assert(side == 8 || side == 4);
 
-  template <class From>
+  template <int columns = int(side), class From>
   GLASSNET_INLINE static void transpose(const From& from, T* to, std::size_t stride) {
     Values a[side], b[side];
     for (std::size_t r = 0; r < side; ++r) a[r] = *reinterpret_cast<const Values*>(from(r));
@@ -41,26 +41,34 @@ template <class T> struct Square {
         b[k + 2] = __builtin_shufflevector(low, high, 2, 3, 6, 7);
       }
     }
-    for (std::size_t r = 0; r < side; ++r) *reinterpret_cast<Values*>(to + r * stride) = b[r];
+    for (int c = 0; c < columns; ++c) *reinterpret_cast<Values*>(to + c * stride) = b[c];
   }
 };
 
 // to[c][r] = from(r)[c] for rows begin .. end, whole groups of them, and `columns` columns. A group of
-// rows at a time, each read from end to end: rows may lie anywhere.
-template <class T, class From>
+// rows at a time, each read from end to end: rows may lie anywhere. `beyond`: up to 32 bytes more can be read
+// behind a row, which spares its last columns from going one by one.
+template <class T, bool beyond, class From>
 void transpose_rows(const From& from, std::size_t begin, std::size_t end, std::size_t columns, T* to,
                     std::size_t stride) {
   constexpr std::size_t side = Square<T>::side;
+  const std::size_t whole = columns / side * side, left = columns - whole;
   for (std::size_t group = begin; group < end; group += LANES<T>) {
     const T* rows[LANES<T>];
     for (std::size_t k = 0; k < LANES<T>; ++k) rows[k] = from(group + k);
-    std::size_t c = 0;
-    for (; c + side <= columns; c += side)
-      for (std::size_t r = 0; r < LANES<T>; r += side)
-        Square<T>::transpose([&](std::size_t k) GLASSNET_LAMBDA { return rows[r + k] + c; },
-                             to + c * stride + group + r, stride);
-    for (; c < columns; ++c)
-      for (std::size_t r = 0; r < LANES<T>; ++r) to[c * stride + group + r] = rows[r][c];
+    auto square = [&](std::size_t c, std::size_t r, auto width) GLASSNET_LAMBDA {
+      Square<T>::template transpose<width.value>(
+          [&](std::size_t k) GLASSNET_LAMBDA { return rows[r + k] + c; }, to + c * stride + group + r, stride);
+    };
+    for (std::size_t c = 0; c < whole; c += side)
+      for (std::size_t r = 0; r < LANES<T>; r += side) square(c, r, Number<int(side)>());
+    if (beyond && left > 0)
+      with_number<int(side) - 1>(left, [&](auto width) {
+        for (std::size_t r = 0; r < LANES<T>; r += side) square(whole, r, width);
+      });
+    else
+      for (std::size_t c = whole; c < columns; ++c)
+        for (std::size_t r = 0; r < LANES<T>; ++r) to[c * stride + group + r] = rows[r][c];
   }
 }
 

@@ -27,6 +27,11 @@ template <class T> struct Betas {
       : keep1(T(c[0])), take1(T(1.0 - c[0])), keep2(T(c[1])), take2(T(1.0 - c[1])) {}
 };
 
+// 1 - beta^t. Since beta^t <= e^-(1 - beta) t, it is 1 to the last bit from some update on.
+static double taken(double beta, double t) {
+  return (1.0 - beta) * t > 38 ? 1.0 : 1.0 - std::pow(beta, t);
+}
+
 // Nadam's mu at update t.
 static double mu(double beta1, double momentum_decay, std::int64_t t) {
   return beta1 * (1.0 - 0.5 * std::pow(0.96, double(t) * momentum_decay));
@@ -107,7 +112,7 @@ template <class T> static void update(const Step<T>& step, std::size_t begin, st
     case Optimizer::adam:
     case Optimizer::adamw: {
       const Betas<T> beta(c);
-      const double bias1 = 1.0 - std::pow(c[0], t), bias2 = __builtin_sqrt(1.0 - std::pow(c[1], t));
+      const double bias1 = taken(c[0], t), bias2 = __builtin_sqrt(taken(c[1], t));
       if (rule.flag) {
         // As scikit-learn does it: the step in float64, whatever the precision.
         const double hat = -(step.rate * bias2 / bias1);
@@ -121,27 +126,27 @@ template <class T> static void update(const Step<T>& step, std::size_t begin, st
         }
         break;
       }
-      const T size = T(step.rate / bias1), correction = T(bias2), epsilon = T(c[2]);
+      const T size = T(step.rate * bias2 / bias1), epsilon = T(c[2] * bias2);
       const T kept = T(1.0 - step.rate * rule.weight_decay);
       for (std::size_t p = begin; p < end; ++p) {
         const T g = gradient[p] * scale;
         first[p] = beta.keep1 * first[p] + beta.take1 * g;
         second[p] = beta.keep2 * second[p] + beta.take2 * (g * g);
         const T before = theta[p] * (mask[p] != 0 ? kept : T(1));
-        theta[p] = before - size * (first[p] / (root(second[p]) / correction + epsilon));
+        theta[p] = before - size * (first[p] / (root(second[p]) + epsilon));
       }
       break;
     }
     case Optimizer::amsgrad: {
       const Betas<T> beta(c);
-      const T size = T(step.rate / (1.0 - std::pow(c[0], t)));
-      const T correction = T(__builtin_sqrt(1.0 - std::pow(c[1], t))), epsilon = T(c[2]);
+      const double bias2 = __builtin_sqrt(taken(c[1], t));
+      const T size = T(step.rate * bias2 / taken(c[0], t)), epsilon = T(c[2] * bias2);
       for (std::size_t p = begin; p < end; ++p) {
         const T g = gradient[p] * scale;
         first[p] = beta.keep1 * first[p] + beta.take1 * g;
         second[p] = beta.keep2 * second[p] + beta.take2 * (g * g);
         third[p] = third[p] < second[p] ? second[p] : third[p];
-        theta[p] -= size * (first[p] / (root(third[p]) / correction + epsilon));
+        theta[p] -= size * (first[p] / (root(third[p]) + epsilon));
       }
       break;
     }
@@ -155,7 +160,7 @@ template <class T> static void update(const Step<T>& step, std::size_t begin, st
       }
       const T own = T(step.rate * (1.0 - now) / (1.0 - product));
       const T next = T(step.rate * ahead / (1.0 - product * ahead));
-      const T bias = T(1.0 - std::pow(c[1], t)), epsilon = T(c[2]);
+      const T bias = T(taken(c[1], t)), epsilon = T(c[2]);
       for (std::size_t p = begin; p < end; ++p) {
         const T g = gradient[p] * scale;
         first[p] = beta.keep1 * first[p] + beta.take1 * g;

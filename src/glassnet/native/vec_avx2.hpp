@@ -10,6 +10,8 @@ namespace glassnet::avx2 {
 inline constexpr int REGISTERS = 16;
 // Groups in a wide pack.
 inline constexpr int WIDE = 2;
+// Groups that go side by side through a long chain of operations.
+inline constexpr int ABREAST = 1;
 
 template <class T> struct Vec;
 
@@ -27,6 +29,7 @@ template <> struct Vec<double> {
 using F64 = Vec<double>;
 inline F64 fma(F64 a, F64 b, F64 c) { return {_mm256_fmadd_pd(a.v, b.v, c.v)}; }
 inline F64 fnma(F64 a, F64 b, F64 c) { return {_mm256_fnmadd_pd(a.v, b.v, c.v)}; }
+inline F64 fnms(F64 a, F64 b, F64 c) { return {_mm256_fnmsub_pd(a.v, b.v, c.v)}; }
 inline F64 min(F64 a, F64 b) { return {_mm256_min_pd(a.v, b.v)}; }
 inline F64 max(F64 a, F64 b) { return {_mm256_max_pd(a.v, b.v)}; }
 inline F64 if_ge(F64 a, F64 b, F64 x, F64 y) {
@@ -66,6 +69,7 @@ template <> struct Vec<float> {
 using F32 = Vec<float>;
 inline F32 fma(F32 a, F32 b, F32 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 inline F32 fnma(F32 a, F32 b, F32 c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
+inline F32 fnms(F32 a, F32 b, F32 c) { return {_mm256_fnmsub_ps(a.v, b.v, c.v)}; }
 inline F32 min(F32 a, F32 b) { return {_mm256_min_ps(a.v, b.v)}; }
 inline F32 max(F32 a, F32 b) { return {_mm256_max_ps(a.v, b.v)}; }
 inline F32 if_ge(F32 a, F32 b, F32 x, F32 y) {

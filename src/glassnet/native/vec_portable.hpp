@@ -13,6 +13,8 @@ namespace glassnet::portable {
 inline constexpr int REGISTERS = 32;
 // Groups in a wide pack.
 inline constexpr int WIDE = 1;
+// Groups that go side by side through a long chain of operations.
+inline constexpr int ABREAST = 1;
 
 template <class T> struct Bits;
 template <> struct Bits<double> {
@@ -44,6 +46,7 @@ template <class T> Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) {
   return c;
 }
 template <class T> Vec<T> fnma(Vec<T> a, Vec<T> b, Vec<T> c) { return fma(Vec<T>{-a.v}, b, c); }
+template <class T> Vec<T> fnms(Vec<T> a, Vec<T> b, Vec<T> c) { return fma(Vec<T>{-a.v}, b, Vec<T>{-c.v}); }
 template <class T> Vec<T> min(Vec<T> a, Vec<T> b) { return {a.v < b.v ? a.v : b.v}; }
 template <class T> Vec<T> max(Vec<T> a, Vec<T> b) { return {a.v > b.v ? a.v : b.v}; }
 template <class T> Vec<T> if_ge(Vec<T> a, Vec<T> b, Vec<T> x, Vec<T> y) {

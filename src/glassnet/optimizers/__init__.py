@@ -67,6 +67,13 @@ def optimizer_from_dict(settings: Mapping[str, Any]) -> Optimizer:
 def check_optimizer(optimizer: object) -> Optimizer:
     """`optimizer` itself, or an InputTypeError that says what an optimizer is."""
     if isinstance(optimizer, Optimizer):
+        if OPTIMIZERS.get(optimizer.name) is not type(optimizer):
+            # The native engine and files know a rule by its name, and would take another one for it.
+            raise InputTypeError(
+                f"optimizer is one of {', '.join(kind.__name__ for kind in OPTIMIZERS.values())}, not "
+                f"{type(optimizer).__name__}, a rule of your own: call it in a loop of your own, with "
+                f"gn.prepare(network, X, y).loss_and_gradient."
+            )
         return optimizer
     raise InputTypeError(
         f"optimizer is a glassnet optimizer such as gn.SGD(learning_rate=0.1, momentum=0.9), not "

@@ -25,9 +25,12 @@ def _moments(state: Array, g: Array, beta1: float, beta2: float) -> tuple[Array,
 
 
 def _step(m: Array, v: Array, t: int, rate: float, beta1: float, beta2: float, epsilon: float) -> Array:
-    """rate m_hat / (sqrt(v_hat) + epsilon), where m_hat and v_hat make up for the start at 0."""
+    """rate m_hat / (sqrt(v_hat) + epsilon), where m_hat and v_hat make up for the start at 0.
+
+    The correction of v is multiplied out, which saves a division for each parameter.
+    """
     root = math.sqrt(1.0 - beta2**t)
-    return rate / (1.0 - beta1**t) * (m / (np.sqrt(v) / root + epsilon))
+    return rate * root / (1.0 - beta1**t) * (m / (np.sqrt(v) + epsilon * root))
 
 
 @dataclass(frozen=True, repr=False)

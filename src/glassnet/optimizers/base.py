@@ -35,6 +35,11 @@ class Optimizer(Settings, ABC):
 
     ``update`` is the rule itself; ``state_names`` are the rows of the state that it keeps, an array
     (rows, parameters) of the parameters' precision which starts at 0.
+
+    >>> import numpy as np, glassnet as gn
+    >>> theta, g, is_weight = np.array([1.0, -1.0]), np.array([2.0, 0.0]), np.array([True, True])
+    >>> gn.SGD(momentum=0).update(theta, np.zeros((1, 2)), g, 1, 0.25, is_weight)[0].tolist()
+    [0.5, -1.0]
     """
 
     name: ClassVar[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,13 +129,15 @@ def _draw_loss(paper: Any, curve: LossCurve) -> None:
     if len(curve.validation[0]):
         _draw_validation(paper, curve, few)
     first, last = curve.span
-    paper.set_xlim(first - 0.02 * (last - first + 1), last + 0.03 * (last - first + 1))
+    room = (0.02 * (last - first + 1), 0.03 * (last - first + 1)) if last > first else (0.5, 0.5)
+    paper.set_xlim(first - room[0], last + room[1])
     paper.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    paper.xaxis.set_major_locator(ticker.MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
+    paper.xaxis.set_major_locator(ticker.MaxNLocator(6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     if curve.log:
         _set_log_scale(paper, curve.finite)
+    lines = [(curve.iterations, curve.losses), curve.validation]
     for mark in curve.marks:
-        _annotate(paper, mark)
+        _annotate(paper, mark, lines)
     if curve.cliff is not None:
         _draw_cliff(paper, curve, curve.cliff)
     if curve.diverged_at is not None:
@@ -183,18 +186,19 @@ def _set_log_scale(paper: Any, losses: Array) -> None:
         paper.tick_params(axis="y", which="minor", labelsize=8, labelcolor=style.INK, colors=style.FAINT)
 
 
-def _annotate(paper: Any, mark: Mark) -> None:
+def _annotate(paper: Any, mark: Mark, lines: Sequence[tuple[Any, Array]]) -> None:
     paper.plot(*mark.at, marker="o", color=style.OKABE_ITO[0], markersize=5, zorder=5)
     paper.annotate(
         mark.text,
         mark.at,
-        xytext=mark.offset,
+        xytext=style.free_place(paper, mark.at, mark.text, mark.side, lines),
         textcoords="offset points",
-        horizontalalignment=mark.align,
+        horizontalalignment="left" if mark.side == "right" else "right",
         verticalalignment="center",
         fontsize=9,
         color=style.INK,
         arrowprops={"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.8, "shrinkB": 3},
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.7},
     )
 
 

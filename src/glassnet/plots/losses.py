@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from glassnet.runs import TrainingRun
 
 _MOST = 20_000  # points of a drawn curve
+_LONG = 64  # characters of an optimizer beyond which its defaults are left out
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A point worth words: where, which, and where the words go (points from it)."""
+    """A point worth words: where, which, and on which side of it the words go, "left" or "right"."""
 
     at: tuple[float, float]
     text: str
-    offset: tuple[float, float]
-    align: str
+    side: str
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ def make_loss_curve(run: TrainingRun, most: int = _MOST) -> LossCurve:
     cliff = find_cliff(iterations, losses) if log and finite.all() else None
     keep, some = thinned(losses, most), thinned(validation, most)
     at = np.flatnonzero(evaluated == (-1 if run.best_iteration is None else run.best_iteration))
+    unit = "iteration" if run.batch_size is None else "epoch"
     last = run.diverged_at if run.diverged_at is not None else int(iterations[-1])
     return LossCurve(
         iterations[keep],
@@ -98,10 +99,10 @@ def make_loss_curve(run: TrainingRun, most: int = _MOST) -> LossCurve:
         log,
         _label(run, log),
         _summary(run, losses, finite),
-        _marks(iterations, losses),
+        _marks(iterations, losses, unit),
         cliff,
         run.diverged_at,
-        "iteration" if run.batch_size is None else "epoch",
+        unit,
         (evaluated[some], validation[some]),
         None if at.size == 0 else (int(evaluated[at[0]]), float(validation[at[0]])),
     )
@@ -162,21 +163,20 @@ def find_cliff(iterations: NDArray[np.intp], losses: Array) -> Cliff | None:
     )
 
 
-def _marks(iterations: NDArray[np.intp], losses: Array) -> tuple[Mark, ...]:
+def _marks(iterations: NDArray[np.intp], losses: Array, unit: str) -> tuple[Mark, ...]:
     finite = np.flatnonzero(np.isfinite(losses))
     if finite.size == 0:
         return ()
     first, last = int(finite[0]), int(finite[-1])
+    # An epoch's loss is the mean over its batches: the first one's is no start any more.
+    begun = "start" if iterations[first] == 0 else f"{unit} {iterations[first]:,}"
     start = Mark(
-        (float(iterations[first]), float(losses[first])),
-        f"start: {readable(losses[first], 5)}",
-        (22, 12),
-        "left",
+        (float(iterations[first]), float(losses[first])), f"{begun}: {readable(losses[first], 5)}", "right"
     )
     if last == first:
         return (start,)
     at = (float(iterations[last]), float(losses[last]))
-    return start, Mark(at, f"end: {readable(losses[last], 4)}", (-14, 24), "right")
+    return start, Mark(at, f"end: {readable(losses[last], 4)}", "left")
 
 
 def _label(run: TrainingRun, log: bool) -> str:
@@ -186,8 +186,11 @@ def _label(run: TrainingRun, log: bool) -> str:
 
 
 def _summary(run: TrainingRun, losses: Array, finite: NDArray[np.bool_]) -> str:
-    kind = "iterations" if run.batch_size is None else f"epochs of batches of {run.batch_size:,}"
-    text = f"{run.iterations:,} {kind} of {run.optimizer}"
+    made = f"{run.iterations:,} {'iteration' if run.batch_size is None else 'epoch'}"
+    made += "" if run.iterations == 1 else "s"
+    made += "" if run.batch_size is None else f" of batches of {run.batch_size:,}"
+    rule = str(run.optimizer)
+    text = f"{made} by {rule if len(rule) <= _LONG else run.optimizer.brief()}"
     left_out = int((~finite).sum())
     if left_out:
         text += f" · {left_out:,} losses that are not finite left out"

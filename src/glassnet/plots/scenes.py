@@ -121,7 +121,7 @@ def make_field(run: TrainingRun, class_names: object = None, output: int | None 
         if not 0 <= output < count:
             raise InputError(f"output is {output}; the network's outputs go from 0 to {count - 1}.")
         output = int(output)
-    parameters = network.check_parameters(run.parameters)
+    parameters = network.check_parameters(run.theta)
     if kind == "class":
         names = as_names(class_names, count, "class_names", [f"class {i}" for i in range(count)])
         if output is not None:

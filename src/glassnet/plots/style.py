@@ -158,10 +158,14 @@ def set_labels(axes: Any, labels: Sequence[str]) -> None:
 
 
 def set_title(figure: Figure, title: str, notes: Sequence[str] = ()) -> None:
-    """A heading at the top left, like a book's, and under it one to three lines of notes."""
+    """A heading at the top left, like a book's, and under it up to four lines of notes.
+
+    What is left out of longer ones is marked by an ellipsis.
+    """
     widths = (38, 54) if figure.legends else (64, 92)  # a legend stands beside the heading
-    heads = textwrap.wrap(tidy(title, 84), widths[0])[:2]
-    lines = textwrap.wrap(" · ".join(note for note in notes if note), widths[1])[:3]
+    cut: Any = {"placeholder": " …"}
+    heads = textwrap.wrap(tidy(title, 84), widths[0], max_lines=2, **cut)
+    lines = textwrap.wrap(" · ".join(note for note in notes if note), widths[1], max_lines=4, **cut)
     blocks: list[tuple[list[str], dict[str, Any]]] = [
         (heads, {"fontsize": 12.5, "color": INK, "fontweight": "bold"}),
         (lines, {"fontsize": 9, "color": FAINT}),
@@ -200,6 +204,34 @@ def dot(color: str, **extra: Any) -> Any:
     """A legend's handle for samples."""
     line = require("matplotlib.lines").Line2D
     return line([], [], **{"color": color, "marker": "o", "markersize": 6, "linestyle": "", **extra})
+
+
+def free_place(
+    axes: Any, at: tuple[float, float], text: str, side: str, lines: Sequence[tuple[Any, Array]]
+) -> tuple[float, float]:
+    """Where words about a point lie on the least of the lines, in points from it; near places first.
+
+    `side` is "left" or "right" of the point; lines are (x, y), NaN where there is a gap.
+    """
+    scale = 72 / axes.figure.dpi
+    point = axes.transData.transform(at) * scale
+    low, high = (axes.transAxes.transform(corner)[1] * scale for corner in ((0, 0), (0, 1)))
+    along = np.arange(14.0, 15.0 + 5.3 * len(text), 2.0)  # the words' extent: 5.3 points a letter
+    spans = []
+    for x, y in lines:
+        drawn = np.flatnonzero(np.isfinite(y))
+        if drawn.size:
+            x, y = scale * axes.transData.transform(np.column_stack([x[drawn], y[drawn]])).T
+            across = point[0] + along * (1 if side == "right" else -1)
+            heights = np.interp(across, x, y, np.nan, np.nan) - point[1]
+            spans.append((np.fmin(heights[:-1], heights[1:]), np.fmax(heights[:-1], heights[1:])))
+    best, least = 24.0, np.inf
+    for up in (12.0, 24.0, -14.0, -26.0, 40.0, -42.0, 60.0):
+        if low + 7 <= point[1] + up <= high - 7:
+            covered = sum(int(((bottom < up + 9) & (up - 9 < top)).sum()) for bottom, top in spans)
+            if covered < least:
+                best, least = up, covered
+    return (22.0 if side == "right" else -14.0), best
 
 
 # ---- Samples ------------------------------------------------------------------------------------

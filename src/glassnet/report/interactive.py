@@ -87,7 +87,7 @@ def loss_picture(curve: LossCurve) -> Picture:
     notes = []
     for mark in curve.marks:
         x, y = mark.at
-        left = mark.align == "left"
+        left = mark.side == "right"  # whose words begin there
         notes.append(
             {
                 "x": x,

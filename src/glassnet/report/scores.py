@@ -124,7 +124,7 @@ def score(run: TrainingRun, X: object, y: object, class_names: object = None) ->
         raise InputError(f"X is empty, shape {samples.shape}; expected at least one sample to score.")
     kind, count = network.loss.target, network.sizes[-1]
     rows = as_target(y, len(samples), count, kind)
-    Y_hat = predict(network, network.check_parameters(run.parameters), samples)
+    Y_hat = predict(network, network.check_parameters(run.theta), samples)
     n = len(samples)
     if kind == "class":
         names = as_names(class_names, count, "class_names", [f"class {i}" for i in range(count)])

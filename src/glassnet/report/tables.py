@@ -137,16 +137,19 @@ def _entry(row: Any) -> Sequence[object] | None:
 
 def parameter_tables(run: TrainingRun, feature_names: object, class_names: object) -> Html:
     """Every weight and bias in a table per layer; of a large network, each layer summed up."""
-    network, theta = run.network, run.parameters
+    network, theta = run.network, run.theta
     if network.n_parameters > _MOST_PARAMETERS:
         return _summary(theta)
     last = len(network.sizes) - 2
     sources: Sequence[str] = as_names(
         feature_names, network.sizes[0], "feature_names", numbered("x", network.sizes[0])
     )
+    mean = "" if run.averaged is None else ", the running mean that predictions are made with"
     parts = [
         tag(
-            "p", f"All {network.n_parameters} of them, to six digits. A layer computes activation(H W + b)."
+            "p",
+            f"All {network.n_parameters} of them, to six digits{mean}. A layer computes "
+            f"activation(H W + b).",
         )
     ]
     for layer, (W, b) in enumerate(zip(theta.weights, theta.biases, strict=True)):

@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet import native, penalties, reference
 from glassnet.activations import Array
-from glassnet.arrays import as_count, cast
+from glassnet.arrays import cast
 from glassnet.conventions import OURS
 from glassnet.cores import thread_count
 from glassnet.data import Data, check_data, fingerprint, same_data, target_rows

@@ -196,8 +196,9 @@ class NumpyProblem(Problem):
 
     def loss(self, flat: Array) -> float:
         data, flat = (self._X, self._Y, self._w), self._as_flat(flat)
-        how = self.divisor, self.penalties, self._is_weight, self.conventions
-        return numpy_loss(self.network, *data, flat, *how)
+        return numpy_loss(
+            self.network, *data, flat, self.divisor, self.penalties, self._is_weight, self.conventions
+        )
 
     def descend(
         self,

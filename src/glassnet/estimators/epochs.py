@@ -77,7 +77,8 @@ class Epochs:
         n = self._batches.n_samples
         drive, record, rules = self._drive, self._record, self._rules
         drive.begin(self._batches.updates_per_epoch)
-        with stop_on_interrupt() as stop:
+        with stop_on_interrupt() as interrupts:
+            stop = interrupts.stop
             while record.epochs < rules.max_iter and not stop[0]:
                 span = self._span()
                 drive.plan(span, record.seen, n)

@@ -189,7 +189,7 @@ def test_instruction_sets_do_not_change_a_bit_of_a_descent(make_data, monkeypatc
             expected = bits
 
 
-@pytest.mark.parametrize(("classes", "n"), [(4, 40_000), (10, 33_000), (70, 20_000)])
+@pytest.mark.parametrize(("classes", "n"), [(4, 40_000), (10, 33_000), (70, 20_000), (1024, 300), (5000, 400)])
 @both_dtypes
 def test_many_classes_and_samples_give_the_same_bits(make_data, monkeypatch, classes, n, dtype):
     """A block then takes several logarithms of its running product, after the same samples everywhere."""

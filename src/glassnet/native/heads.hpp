@@ -26,8 +26,9 @@ template <class T> class LossSum {
 
  public:
   // `bits`: no factor is above 2^bits. The room is a multiple of every WIDE and ABREAST, so that each
-  // instruction set takes its logarithms after the same groups.
-  explicit LossSum(double bits) : room(int(Constants<T>::product_bits / bits) / 12 * 12) {}
+  // instruction set takes its logarithms after the same groups. Where it is less than one of both, it is one of
+  // every WIDE: so many bits have only factors that come in wide packs.
+  explicit LossSum(double bits) : room(int(Constants<T>::product_bits / bits)) { room -= room % (room < 12 ? 4 : 12); }
   template <int N> GLASSNET_INLINE void add(Pack<T, N> part, Pack<T, N> factor) {
     if (used + N > room) flush();
     used += N;

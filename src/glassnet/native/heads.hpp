@@ -26,8 +26,8 @@ template <class T> class LossSum {
 
  public:
   // `bits`: no factor is above 2^bits. The room is a multiple of every WIDE and ABREAST, so that each
-  // instruction set takes its logarithms after the same groups. Where it is less than one of both, it is one of
-  // every WIDE: so many bits have only factors that come in wide packs.
+  // instruction set takes its logarithms after the same groups. A room below 12 is one of every WIDE alone:
+  // factors of so many bits come in wide packs.
   explicit LossSum(double bits) : room(int(Constants<T>::product_bits / bits)) { room -= room % (room < 12 ? 4 : 12); }
   template <int N> GLASSNET_INLINE void add(Pack<T, N> part, Pack<T, N> factor) {
     if (used + N > room) flush();

@@ -217,14 +217,14 @@ def test_network_with_work_enough_runs_on_as_many_threads_as_asked_for(make_data
     for threads in THREADS:
         problem = prepare_job(job, SIZES[-1], np.float64, make_data, threads=threads)
         run, most = Run(problem, theta, 1_000_000), 0
-        # The threads of the last round may take a moment to go.
-        before = min(len(list(tasks.iterdir())) for _ in range(200))
-        # One call: the threads of one that has just ended would be counted with the next one's.
+        # New ones are counted by their numbers: those of the last round may take a moment to go. And in one
+        # call: the threads of one that has just ended would be counted with the next one's.
+        before = set(tasks.iterdir())
         worker = threading.Thread(target=run, kwargs={"seconds": 30.0})
         worker.start()
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            most = max(most, len(list(tasks.iterdir())) - before)
+            most = max(most, len(set(tasks.iterdir()) - before))
             if most >= threads:
                 break
         run.stop[0] = 1

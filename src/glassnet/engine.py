@@ -249,6 +249,7 @@ class NativeProblem(Problem):
         kind = native.module.Problem32 if dtype == np.float32 else native.module.Problem64
         self._problem = packed(kind, network, X, y, w, dtype, dropout)
         self.isa: str = self._problem.isa
+        self._count = network.n_parameters
         self._plain_rule: tuple[Penalties, Any] | None = None
 
     def with_threads(self, threads: int | None) -> Problem:
@@ -257,9 +258,11 @@ class NativeProblem(Problem):
         return other
 
     def loss_and_gradient(self, flat: Array, masks: Masks | None = None) -> tuple[float, Array]:
-        gradient = np.empty_like(flat)
+        gradient = np.empty(self._count, self.dtype)
         told = flat, gradient, self._rule(), self.divisor, self.threads
         try:
+            if masks is None:
+                return self._problem.loss_and_gradient(*told), gradient
             return self._problem.loss_and_gradient(*told, *_drawn(masks)), gradient
         except (TypeError, ValueError):  # checked only now: a call takes microseconds
             usable = self._as_flat(flat)

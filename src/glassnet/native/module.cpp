@@ -121,7 +121,9 @@ double loss_and_gradient(const Problem<T>& problem, Vector<const T> theta, Vecto
                          std::uint64_t mask) {
   const std::size_t n = problem.parameters();
   expect(theta.shape(0) == n && gradient.shape(0) == n, "parameters do not fit");
-  Unlocked unlocked;
+  // What takes a few microseconds ends before another thread could make use of the lock.
+  std::optional<Unlocked> unlocked;
+  if (problem.description().samples * n > 100'000) unlocked.emplace();
   return problem.loss_and_gradient(theta.data(), gradient.data(), rule, divisor, threads, {seed, mask});
 }
 

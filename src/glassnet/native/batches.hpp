@@ -69,9 +69,10 @@ template <class T> class Batches : public Net<T> {
   // ends the call: the outcome says so, the position where, and theta is what is kept.
   Outcome train(T* theta, T* state, T* good, double* losses, std::size_t epochs, const Epochs& how,
                 Position& position, int threads) const {
+    Outcome outcome;
+    if (epochs == 0) return outcome;
     threads = crowd.allow(threads);
     Work work(*this, how, threads);
-    Outcome outcome;
     const auto began = std::chrono::steady_clock::now();
     double yielded = 0;
     if (work.members.size() == 1 && threads > 1 && how.key && epochs > 1 && shape.samples >= 4096) {
@@ -236,7 +237,6 @@ template <class T> class Batches : public Net<T> {
     std::size_t row = std::size_t(course.position.row), epoch = 0, made = 0;
     std::int64_t t = course.position.updates;
     double sum = course.position.loss;
-    if (thread == 0) work.leave = course.epochs == 0;
     for (std::size_t l = 1; l <= layers; ++l) me.layers[l] = course.theta + offsets[l];
     if (pair) me.layers[layers] = me.pair.data();
     if (thread == 0 && row == 0) begin_epoch(course, 0);

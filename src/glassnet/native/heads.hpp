@@ -26,8 +26,9 @@ template <class T> class LossSum {
 
  public:
   // `bits`: no factor is above 2^bits. The room is a multiple of every WIDE and ABREAST, so that each
-  // instruction set takes its logarithms after the same groups.
-  explicit LossSum(double bits) : room(int(Constants<T>::product_bits / bits) / 12 * 12) {}
+  // instruction set takes its logarithms after the same groups. A room below 12 is one of every WIDE alone:
+  // factors of so many bits come in wide packs.
+  explicit LossSum(double bits) : room(int(Constants<T>::product_bits / bits)) { room -= room % (room < 12 ? 4 : 12); }
   template <int N> GLASSNET_INLINE void add(Pack<T, N> part, Pack<T, N> factor) {
     if (used + N > room) flush();
     used += N;

@@ -171,7 +171,7 @@ template <class T> class Problem : public Net<T> {
         const Order order =
             me.evaluate(me.theta.data(), told.rule, told.divisor, masks, barrier, [&] {
               // Within an iteration only a slow one looks at the clock, block by block.
-              return slow && clock.seconds() - began > 0.02 && poll();
+              return slow && clock.seconds() - began > 0.02 && flush.pause(poll);
             }, clock.seconds() > told.seconds || is_set(told.stop));
         const bool bad = !(me.loss <= told.limit);
         if (order == Order::cut || bad) {

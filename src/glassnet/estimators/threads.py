@@ -12,12 +12,18 @@ WORTHWHILE = 2e7
 """Operations of a call to the engine below which starting threads takes longer than they save."""
 
 
+SLOWER = 1.25
+"""How much slower a call may make a number of threads look: one whose core was taken tells little."""
+
+FORGIVEN = 0.99
+"""What a call by other threads takes off a number's time, so that it is tried again."""
+
 WAKING = 0.03
 """Seconds of training before other cores are tried: one that sleeps takes milliseconds to wake."""
 
 
 class Trial:
-    """One thread at first, then all that are allowed, then whichever was faster when it was last taken.
+    """One thread at first, then all that are allowed, then whichever has been faster of late.
 
     A number that the caller named is taken as it is.
     """
@@ -43,4 +49,7 @@ class Trial:
         if threads > 1 and not self._awake:
             self._awake = True
         elif epochs:
-            self._pace[threads] = seconds / epochs
+            for other in self._pace.keys() - {threads}:
+                self._pace[other] *= FORGIVEN
+            pace = seconds / epochs
+            self._pace[threads] = min(pace, SLOWER * self._pace.get(threads, pace))

@@ -3,7 +3,7 @@
 // Everything here is the same for every instruction set and every number of threads. It fixes the
 // order of every sum, which is why the bits of a result depend on neither:
 //
-//   samples -> chunks (at most 64) -> blocks -> groups of LANES samples
+//   samples -> chunks (at most 32) -> blocks -> groups of LANES samples
 //
 // A block's sums run per lane over its groups, the lanes are folded in halves, blocks are added to
 // their chunk in order, and chunks to the total in order.

@@ -204,9 +204,9 @@ template <class T> class Problem : public Net<T> {
     auto ceil = [](std::size_t a, std::size_t b) { return (a + b - 1) / b; };
     // A block's panels fit in half of a small second-level cache; narrow ones in the first.
     std::size_t largest = (std::size_t(256) << 10) / ((panels.back() + widths[0]) * sizeof(T));
-    largest = std::clamp<std::size_t>(largest / lanes * lanes, 64, 1024);
+    largest = std::clamp<std::size_t>(largest / lanes * lanes, 64, 8192 / sizeof(T));
     // A chunk has a gradient of its own, twice; wide networks get fewer of them.
-    const std::size_t most = std::clamp<std::size_t>((std::size_t(1) << 21) / kernel_parameters, 8, 64);
+    const std::size_t most = std::clamp<std::size_t>((std::size_t(1) << 21) / kernel_parameters, 8, 32);
     chunks = std::clamp<std::size_t>(ceil(n, 256), 1, most);
     blocks_per_chunk = ceil(ceil(n, chunks), largest);
     block = ceil(ceil(n, chunks * blocks_per_chunk), lanes) * lanes;

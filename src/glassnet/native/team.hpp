@@ -42,11 +42,12 @@ class Barrier {
     }
     const auto began = std::chrono::steady_clock::now();
     while (round.load(std::memory_order_acquire) == mine) std::this_thread::yield();
+    if (mine == 0) return;  // a core that slept may take milliseconds to wake: nobody else has it
     yielded.fetch_add((std::chrono::steady_clock::now() - began) / std::chrono::nanoseconds(1),
                       std::memory_order_relaxed);
   }
 
-  // The seconds that its members have yielded, all of them together.
+  // The seconds that its members have yielded, all of them together, but for the first wait.
   double seconds_yielded() const { return 1e-9 * double(yielded.load()); }
 };
 

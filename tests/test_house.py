@@ -22,7 +22,17 @@ PACKAGE = Path(gn.__file__).parent
 # floor what is listed before it. A package counts as one room.
 HOUSE = {
     0: ["errors"],
-    1: ["special", "activations", "losses", "arrays", "class_weights", "ranges", "cores", "files"],
+    1: [
+        "special",
+        "activations",
+        "factors",
+        "losses",
+        "arrays",
+        "class_weights",
+        "ranges",
+        "cores",
+        "files",
+    ],
     2: ["reference", "native", "schedules", "penalties", "dropout", "optimizers"],
     3: ["network"],
     4: ["data", "passes", "engine", "batches"],
@@ -30,6 +40,7 @@ HOUSE = {
         "divergence",
         "pace",
         "courses",
+        "solvers",
         "rounding",
         "gradient_report",
         "gradients",
@@ -68,10 +79,13 @@ HEAVY = {
 
 PUBLIC = [
     "ACTIVATIONS",
+    "LBFGS",
     "LOSSES",
     "OPTIMIZERS",
     "OUTPUTS",
     "SGD",
+    "SOLVERS",
+    "Solver",
     "Activation",
     "Callback",
     "DivergenceWarning",

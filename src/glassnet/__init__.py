@@ -49,6 +49,7 @@ from glassnet.schedules import (
     Step,
     WarmUp,
 )
+from glassnet.solvers import LBFGS, SOLVERS, Solver
 from glassnet.stopping import EarlyStopping
 from glassnet.sweep_results import SweepResult
 from glassnet.sweeps import sweep
@@ -58,11 +59,13 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ACTIVATIONS",
+    "LBFGS",
     "LOSSES",
     "OPTIMIZERS",
     "OUTPUTS",
     "SCHEDULES",
     "SGD",
+    "SOLVERS",
     "AMSGrad",
     "Activation",
     "Adadelta",
@@ -99,6 +102,7 @@ __all__ = [
     "Problem",
     "RMSprop",
     "Schedule",
+    "Solver",
     "Step",
     "SweepResult",
     "TrainingRun",

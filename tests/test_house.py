@@ -33,7 +33,7 @@ HOUSE = {
         "cores",
         "files",
     ],
-    2: ["reference", "native", "schedules", "penalties", "dropout", "optimizers"],
+    2: ["reference", "curvature", "native", "schedules", "penalties", "dropout", "optimizers"],
     3: ["network"],
     4: ["data", "passes", "engine", "batches"],
     5: [
@@ -80,6 +80,7 @@ HEAVY = {
 PUBLIC = [
     "ACTIVATIONS",
     "LBFGS",
+    "LevenbergMarquardt",
     "LOSSES",
     "OPTIMIZERS",
     "OUTPUTS",

@@ -360,3 +360,91 @@ def test_line_search_comes_back_from_where_the_loss_is_infinite():
 
 def test_line_search_gives_up_where_the_loss_only_rises():
     assert wolfe_step(lambda a: Trial(a, a, 1.0), Trial(0.0, 0.0, -1.0), 1.0, 1e-4, 0.9) is None
+
+
+# ---- Levenberg-Marquardt --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("dtype", "reduction"), [("float64", "sum"), ("float32", "mean")])
+def test_levenberg_marquardt_passes_the_notebooks_end_in_twenty_steps(
+    circles, circles_data, dtype, reduction
+):
+    end = circles["loss"][-1] / (50_000 if reduction == "mean" else 1)
+    run = gn.train(
+        gn.Network((2, 3, 2)),
+        *circles_data[:2],
+        optimizer=gn.LevenbergMarquardt(),
+        iterations=20,
+        parameters=start_of(circles),
+        reduction=reduction,
+        dtype=dtype,
+        callbacks=[lambda run: run.losses[-1] < end],
+    )
+    assert run.losses[-1] < end
+    assert run.iterations <= 20
+    assert run.evaluations <= 40
+
+
+def test_lbfgs_passes_the_notebooks_end_in_a_hundred_evaluations(circles, circles_data):
+    run = gn.train(
+        gn.Network((2, 3, 2)),
+        *circles_data[:2],
+        optimizer=gn.LBFGS(),
+        iterations=100,
+        parameters=start_of(circles),
+        reduction="sum",
+        callbacks=[lambda run: run.losses[-1] < circles["loss"][-1]],
+    )
+    assert run.losses[-1] < circles["loss"][-1]
+    assert run.evaluations <= 110
+
+
+def start_of(circles):
+    random = RandomState(42)
+    from sklearn.datasets import make_circles
+
+    make_circles(n_samples=50_000, shuffle=True, factor=0.1, noise=0.1, random_state=random)
+    network = gn.Network((2, 3, 2))
+    network.initialize(random, "normal")
+    return network.initialize(random, "normal")
+
+
+def test_levenberg_marquardt_solves_least_squares_in_a_few_steps():
+    network = gn.Network((3, 1), output="identity")
+    y = X @ [[1.0], [2.0], [-1.0]] + 0.5 * RandomState(2).randn(60, 1)
+    design = np.column_stack([X, np.ones(60)])
+    run = gn.train(network, X, y, optimizer=gn.LevenbergMarquardt(), iterations=20, random_state=0)
+    assert np.allclose(run.parameters.flat, np.linalg.lstsq(design, y)[0].ravel(), atol=1e-6)
+    assert run.iterations <= 8
+
+
+def test_levenberg_marquardt_refuses_more_parameters_than_memory_holds():
+    network = gn.Network((100, 990, 2))
+    with pytest.raises(gn.InputError, match=r"232 GiB .* 101,972 parameters.*gn\.LBFGS"):
+        gn.train(
+            network,
+            np.zeros((2, 100)),
+            [0, 1],
+            optimizer=gn.LevenbergMarquardt(),
+            iterations=1,
+            random_state=0,
+        )
+
+
+@pytest.mark.parametrize("loss", [loss for loss in gn.LOSSES.values() if loss.factor is None], ids=str)
+def test_levenberg_marquardt_refuses_a_loss_without_curvature(loss):
+    network = gn.Network((3, 2, 1), output=loss.output, loss=loss)
+    with pytest.raises(gn.InputError, match=f"{loss.name}.*LBFGS"):
+        gn.train(network, X, np.zeros(60), optimizer=gn.LevenbergMarquardt(), iterations=1, random_state=0)
+
+
+def test_levenberg_marquardt_goes_on_past_a_matrix_that_is_not_positive():
+    # Inputs that say the same twice, and a softmax: G is singular in two ways.
+    twice = np.column_stack([X[:, 0], X[:, 0]])
+    network = gn.Network((2, 3))
+    y = np.arange(60) % 3
+    run = gn.train(
+        network, twice, y, optimizer=gn.LevenbergMarquardt(damping=1e-30), iterations=30, random_state=0
+    )
+    assert run.status == "stopped"
+    assert (np.diff(run.losses) < 0).all()

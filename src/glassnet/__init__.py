@@ -49,7 +49,7 @@ from glassnet.schedules import (
     Step,
     WarmUp,
 )
-from glassnet.solvers import LBFGS, SOLVERS, Solver
+from glassnet.solvers import LBFGS, SOLVERS, LevenbergMarquardt, Solver
 from glassnet.stopping import EarlyStopping
 from glassnet.sweep_results import SweepResult
 from glassnet.sweeps import sweep
@@ -90,6 +90,7 @@ __all__ = [
     "InputTypeError",
     "InterruptedTrainingWarning",
     "InverseScaling",
+    "LevenbergMarquardt",
     "Lion",
     "Loss",
     "Nadam",

@@ -16,13 +16,21 @@ from glassnet import native, penalties
 from glassnet.activations import Array
 from glassnet.arrays import as_numbers, cast
 from glassnet.cores import thread_count
-from glassnet.data import check_data, target_rows
+from glassnet.data import check_data, check_factor, target_rows
 from glassnet.dropout import Masks, as_dropout
 from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import SGD, Optimizer
 from glassnet.optimizers.compiled import native_rule
-from glassnet.passes import numpy_loss, numpy_pass, numpy_update, packed
+from glassnet.passes import (
+    drawn,
+    native_curvature,
+    numpy_curvature,
+    numpy_loss,
+    numpy_pass,
+    numpy_update,
+    packed,
+)
 from glassnet.penalties import Penalties
 
 
@@ -99,6 +107,25 @@ class Problem(ABC):
     @abstractmethod
     def loss(self, flat: Array) -> float:
         """The same loss, to the last bit, by a pass forward alone."""
+
+    def gauss_newton(self, flat: Array) -> NDArray[np.float64]:
+        """The Gauss-Newton matrix G at flat parameters, (n_parameters, n_parameters), of the reduced loss.
+
+        The samples' J^T H J (see `glassnet.curvature`), and l2 on the diagonal for each weight; l1 has no
+        part. What it takes of memory is G, whatever the samples. InputError for a loss without ``factor``.
+        """
+        G = self._curvature(self._as_flat(flat), None) / self.divisor
+        return G + np.diag(self.penalties.l2 * penalties.weight_mask(self.network.sizes))
+
+    def gauss_newton_product(self, flat: Array, vector: Array) -> NDArray[np.float64]:
+        """G vector, (n_parameters,), without G: about two gradients' work."""
+        flat, vector = self._as_flat(flat), self._as_flat(vector)
+        product = self._curvature(flat, vector) / self.divisor
+        return product + self.penalties.l2 * penalties.weight_mask(self.network.sizes) * vector
+
+    @abstractmethod
+    def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
+        """The samples' part of `gauss_newton`, summed, or of its product with a vector."""
 
     @abstractmethod
     def descend(
@@ -187,6 +214,9 @@ class NumpyProblem(Problem):
         data, flat = (self._X, self._Y, self._w), self._as_flat(flat)
         return numpy_loss(self.network, *data, flat, self.divisor, self.penalties, self._is_weight)
 
+    def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
+        return numpy_curvature(self.network, self._X, self._w, flat, vector)
+
     def descend(
         self,
         flat: Array,
@@ -260,7 +290,7 @@ class NativeProblem(Problem):
         gradient = np.empty_like(flat)
         told = flat, gradient, self._rule(), self.divisor, self.threads
         try:
-            return self._problem.loss_and_gradient(*told, *_drawn(masks)), gradient
+            return self._problem.loss_and_gradient(*told, *drawn(masks)), gradient
         except (TypeError, ValueError):  # checked only now: a call takes microseconds
             usable = self._as_flat(flat)
             if usable is flat:
@@ -275,6 +305,10 @@ class NativeProblem(Problem):
             if usable is flat:
                 raise
             return self.loss(usable)
+
+    def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
+        check_factor(self.network)
+        return native_curvature(self._problem, self.threads, flat, vector)
 
     def _rule(self) -> Any:
         """The penalties as the native engine takes them, made once: a small call takes microseconds."""
@@ -313,14 +347,9 @@ class NativeProblem(Problem):
             stop,
             seconds,
             self.threads,
-            *_drawn(masks),
+            *drawn(masks),
         )
         return Descent(updates, diverged)
-
-
-def _drawn(masks: Masks | None) -> tuple[int, int]:
-    """The native engine's seed and number of the mask; number 0 is a pass without."""
-    return (0, 0) if masks is None else (masks.seed, masks.number)
 
 
 def prepare(

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet import native, penalties, reference
+from glassnet import curvature, native, penalties, reference
 from glassnet.activations import Array
 from glassnet.arrays import cast
-from glassnet.data import row_blocks
+from glassnet.data import check_factor, row_blocks
+from glassnet.dropout import Masks
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import Optimizer
 from glassnet.penalties import Penalties
@@ -66,6 +67,42 @@ def numpy_loss(
         return loss
 
 
+def numpy_curvature(
+    network: Network, X: Array, w: Array | None, flat: Array, vector: Array | None
+) -> NDArray[np.float64]:
+    """The summed Gauss-Newton matrix, or its product with a vector, by `curvature.py`."""
+    theta = Parameters(network.sizes, flat)
+    check_factor(network)
+    model = X, theta.weights, theta.biases, network.hidden, network.loss
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        if vector is None:
+            return curvature.gauss_newton(*model, w)
+        v = Parameters(network.sizes, vector)
+        product = curvature.gauss_newton_product(*model, (v.weights, v.biases), w)
+        return product.astype(np.float64)
+
+
+def native_curvature(problem: Any, threads: int, flat: Array, vector: Array | None) -> NDArray[np.float64]:
+    """The same by the native engine."""
+    if vector is not None:
+        product = np.empty(flat.size)
+        problem.gauss_newton_product(flat, vector, product, threads)
+        return product
+    n = problem.curvature_parameters
+    G = np.empty((n, n))
+    problem.gauss_newton(flat, G, threads)
+    above = np.triu_indices(n, 1)
+    G[above] = G.T[above]
+    if n == flat.size:
+        return G
+    # A pair of classes: the engine's one output is the second one's Z less the first one's.
+    units = flat.size - n
+    place, sign = np.arange(flat.size), np.ones(flat.size)
+    place[-2 * units :] = np.repeat(np.arange(n - units, n), 2)
+    sign[-2 * units :: 2] = -1
+    return sign[:, None] * G[np.ix_(place, place)] * sign
+
+
 def numpy_update(
     network: Network,
     optimizer: Optimizer,
@@ -89,6 +126,11 @@ def numpy_update(
         if average:
             kept = np.vstack([kept, average * state[-1] + (1.0 - average) * theta])
     return theta, kept
+
+
+def drawn(masks: Masks | None) -> tuple[int, int]:
+    """The native engine's seed and number of the mask; number 0 is a pass without."""
+    return (0, 0) if masks is None else (masks.seed, masks.number)
 
 
 def packed(

@@ -11,11 +11,13 @@ from glassnet.optimizers import OPTIMIZERS, Optimizer, check_optimizer, optimize
 from glassnet.penalties import Penalties
 from glassnet.solvers.base import REASONS, Solver, Start, Steps
 from glassnet.solvers.lbfgs import LBFGS
+from glassnet.solvers.levenberg_marquardt import LevenbergMarquardt
 
 __all__ = [
     "LBFGS",
     "REASONS",
     "SOLVERS",
+    "LevenbergMarquardt",
     "Rule",
     "Solver",
     "Start",
@@ -28,7 +30,7 @@ __all__ = [
 Rule = Optimizer | Solver
 """What moves parameters in training."""
 
-SOLVERS: dict[str, type[Solver]] = {kind.name: kind for kind in (LBFGS,)}
+SOLVERS: dict[str, type[Solver]] = {kind.name: kind for kind in (LBFGS, LevenbergMarquardt)}
 """Every solver's class by name."""
 
 

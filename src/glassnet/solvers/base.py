@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from glassnet.activations import Array
 from glassnet.courses import Course
 from glassnet.engine import Problem
-from glassnet.errors import InputError
-from glassnet.losses import Loss
 from glassnet.ranges import Settings, as_not_negative
 
 REASONS = (
@@ -205,13 +203,3 @@ class Steps(Course):
 
     def _is_flat(self) -> bool:
         return bool(np.abs(self.at.gradient).max() <= self._solver.gradient_tolerance)
-
-
-def check_convex(solver: Solver, loss: Loss) -> None:
-    """Raise InputError for a loss without a factor of its curvature."""
-    if loss.factor is None:
-        raise InputError(
-            f"gn.{type(solver).__name__} works with the curvature of the loss over the outputs, which "
-            f"cross_entropy, binary_cross_entropy, squared_error and poisson have; the loss here is "
-            f"{loss}. Use gn.LBFGS(), which needs its gradient alone."
-        )

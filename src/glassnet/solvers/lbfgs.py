@@ -38,7 +38,7 @@ class LBFGS(Solver):
     >>> X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), [0, 1, 1, 0]
     >>> run = gn.train(gn.Network((2, 4, 2), hidden="tanh"), X, y, optimizer=gn.LBFGS(), iterations=50,
     ...                random_state=1)
-    >>> run.predict(X).tolist(), run.losses[-1] < 1e-3
+    >>> run.predict(X).tolist(), bool(run.losses[-1] < 1e-3)
     ([0, 1, 1, 0], True)
 
     Nocedal (1980); Liu and Nocedal (1989); the search along the line: Nocedal and Wright (2006). SciPy's

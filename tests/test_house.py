@@ -81,6 +81,7 @@ PUBLIC = [
     "ACTIVATIONS",
     "LBFGS",
     "LevenbergMarquardt",
+    "NewtonCG",
     "LOSSES",
     "OPTIMIZERS",
     "OUTPUTS",

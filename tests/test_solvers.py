@@ -304,6 +304,28 @@ def test_damaged_file_of_a_solver_is_refused(heard, tmp_path):
         gn.load(tmp_path / "bad.safetensors")
 
 
+# ---- Newton-CG ------------------------------------------------------------------------------------
+
+
+def test_newton_cg_solves_least_squares_in_a_few_steps():
+    network = gn.Network((3, 1), output="identity")
+    y = X @ [[1.0], [2.0], [-1.0]] + 0.5 * RandomState(2).randn(60, 1)
+    design = np.column_stack([X, np.ones(60)])
+    run = gn.train(network, X, y, optimizer=gn.NewtonCG(), iterations=20, random_state=0)
+    assert np.allclose(run.parameters.flat, np.linalg.lstsq(design, y)[0].ravel(), atol=1e-6)
+    assert run.iterations <= 8
+
+
+def test_newton_cg_makes_no_more_products_than_it_is_told():
+    run = train(gn.NewtonCG(products=1), 1)
+    # The first loss, one product, and the trials of a search along the gradient.
+    plain = train(gn.LBFGS(), 1)
+    assert run.losses[1] < run.losses[0]
+    assert run.evaluations <= plain.evaluations + 5
+    with pytest.raises(gn.InputError, match="products"):
+        gn.NewtonCG(products=0)
+
+
 # ---- L-BFGS ---------------------------------------------------------------------------------------
 
 
@@ -431,11 +453,12 @@ def test_levenberg_marquardt_refuses_more_parameters_than_memory_holds():
         )
 
 
+@pytest.mark.parametrize("solver", [gn.LevenbergMarquardt(), gn.NewtonCG()], ids=lambda one: one.name)
 @pytest.mark.parametrize("loss", [loss for loss in gn.LOSSES.values() if loss.factor is None], ids=str)
-def test_levenberg_marquardt_refuses_a_loss_without_curvature(loss):
+def test_solver_by_curvature_refuses_a_loss_without(solver, loss):
     network = gn.Network((3, 2, 1), output=loss.output, loss=loss)
     with pytest.raises(gn.InputError, match=f"{loss.name}.*LBFGS"):
-        gn.train(network, X, np.zeros(60), optimizer=gn.LevenbergMarquardt(), iterations=1, random_state=0)
+        gn.train(network, X, np.zeros(60), optimizer=solver, iterations=1, random_state=0)
 
 
 def test_levenberg_marquardt_goes_on_past_a_matrix_that_is_not_positive():

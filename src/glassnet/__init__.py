@@ -49,7 +49,7 @@ from glassnet.schedules import (
     Step,
     WarmUp,
 )
-from glassnet.solvers import LBFGS, SOLVERS, LevenbergMarquardt, Solver
+from glassnet.solvers import LBFGS, SOLVERS, LevenbergMarquardt, NewtonCG, Solver
 from glassnet.stopping import EarlyStopping
 from glassnet.sweep_results import SweepResult
 from glassnet.sweeps import sweep
@@ -95,6 +95,7 @@ __all__ = [
     "Loss",
     "Nadam",
     "Network",
+    "NewtonCG",
     "OneCycle",
     "Optimizer",
     "Output",

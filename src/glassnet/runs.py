@@ -136,7 +136,7 @@ class TrainingRun:
 
     @property
     def evaluations(self) -> int | None:
-        """Losses that a solver has asked for, that of the start among them; None for an optimizer."""
+        """Losses (and products, of NewtonCG) that a solver has asked for, the first one too; else None."""
         return int(self.heard[0]) if isinstance(self.optimizer, Solver) and len(self.heard) else None
 
     @property

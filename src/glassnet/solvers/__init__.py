@@ -12,12 +12,14 @@ from glassnet.penalties import Penalties
 from glassnet.solvers.base import REASONS, Solver, Start, Steps
 from glassnet.solvers.lbfgs import LBFGS
 from glassnet.solvers.levenberg_marquardt import LevenbergMarquardt
+from glassnet.solvers.newton_cg import NewtonCG
 
 __all__ = [
     "LBFGS",
     "REASONS",
     "SOLVERS",
     "LevenbergMarquardt",
+    "NewtonCG",
     "Rule",
     "Solver",
     "Start",
@@ -30,7 +32,7 @@ __all__ = [
 Rule = Optimizer | Solver
 """What moves parameters in training."""
 
-SOLVERS: dict[str, type[Solver]] = {kind.name: kind for kind in (LBFGS, LevenbergMarquardt)}
+SOLVERS: dict[str, type[Solver]] = {kind.name: kind for kind in (LBFGS, LevenbergMarquardt, NewtonCG)}
 """Every solver's class by name."""
 
 

@@ -8,10 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from glassnet.activations import Array
-from glassnet.errors import InputError
 from glassnet.ranges import as_fraction, as_steps
 from glassnet.solvers.base import TOLERANCES, Point, Solver, Start, Steps, dot
-from glassnet.solvers.line_search import Trial, wolfe_step
+from glassnet.solvers.line_search import along, check_wolfe
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,11 +60,7 @@ class LBFGS(Solver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.decrease < self.curvature:
-            raise InputError(
-                f"decrease is {self.decrease} and curvature {self.curvature}; expected the first to be "
-                f"smaller, or no step might meet both."
-            )
+        check_wolfe(self.decrease, self.curvature)
 
     def course(self, start: Start) -> Steps:
         return _Steps(self, start)
@@ -98,20 +93,10 @@ class _Steps(Steps):
         return point
 
     def _search(self, pairs: Array) -> Point | None:
-        at = self.at
-        flat, direction = at.flat.astype(np.float64), -inverse_hessian(pairs, at.gradient)
-        slope = dot(direction, at.gradient)
-        if not slope < 0:
-            return None
-
-        def try_at(alpha: float) -> Trial:
-            point = self.evaluate(flat + alpha * direction)
-            return Trial(alpha, point.loss, dot(direction, point.gradient), point)
-
-        alpha = 1.0 if len(pairs) else min(1.0, 1.0 / np.sqrt(dot(at.gradient, at.gradient)))
-        start = Trial(0.0, at.loss, slope)
-        found = wolfe_step(try_at, start, alpha, self._settings.decrease, self._settings.curvature)
-        return None if found is None else found.point
+        gradient = self.at.gradient
+        alpha = 1.0 if len(pairs) else min(1.0, 1.0 / np.sqrt(dot(gradient, gradient)))
+        conditions = self._settings.decrease, self._settings.curvature
+        return along(self, -inverse_hessian(pairs, gradient), alpha, *conditions)
 
 
 def inverse_hessian(pairs: Array, gradient: Array) -> Array:

@@ -129,6 +129,6 @@ def check_size(n_parameters: int) -> None:
     if needed > LARGEST:
         raise InputError(
             f"gn.LevenbergMarquardt would take {needed / 2**30:,.0f} GiB for the matrix of "
-            f"{n_parameters:,} parameters; it works up to {LARGEST >> 30} GiB. Use gn.LBFGS(), which keeps "
-            f"a few vectors of that length."
+            f"{n_parameters:,} parameters; it works up to {LARGEST >> 30} GiB. Use gn.NewtonCG(), which "
+            f"takes the same curvature without the matrix, or gn.LBFGS()."
         )

@@ -9,7 +9,11 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from glassnet.solvers.base import Point
+import numpy as np
+
+from glassnet.activations import Array
+from glassnet.errors import InputError
+from glassnet.solvers.base import Point, Steps, dot
 
 MOST = 25
 """Trials, after which the search gives up."""
@@ -91,3 +95,27 @@ def _between(low: Trial, high: Trial) -> float:
         if below != 0:
             share = 1 - (high.slope + d2 - d1) / below
     return low.alpha + min(max(share, 0.1), 0.9) * width
+
+
+def along(steps: Steps, direction: Array, alpha: float, c1: float, c2: float) -> Point | None:
+    """The point of a `wolfe_step` from where the course stands; None where the direction leads nowhere."""
+    at = steps.at
+    flat, slope = at.flat.astype(np.float64), dot(direction, at.gradient)
+    if not slope < 0:
+        return None
+
+    def try_at(distance: float) -> Trial:
+        point = steps.evaluate(flat + distance * direction)
+        return Trial(distance, point.loss, dot(direction, point.gradient), point)
+
+    found = wolfe_step(try_at, Trial(0.0, at.loss, slope), alpha, c1, c2)
+    return None if found is None else found.point
+
+
+def check_wolfe(decrease: float, curvature: float) -> None:
+    """Raise InputError for conditions that no step might meet."""
+    if not decrease < curvature:
+        raise InputError(
+            f"decrease is {decrease} and curvature {curvature}; expected the first to be smaller, or no "
+            f"step might meet both."
+        )

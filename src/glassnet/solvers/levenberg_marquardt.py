@@ -49,7 +49,7 @@ class LevenbergMarquardt(Solver):
     >>> net = gn.Network((1, 5, 1), hidden="tanh", output="identity")
     >>> run = gn.train(net, x, np.sin(np.pi * x), optimizer=gn.LevenbergMarquardt(), iterations=50,
     ...                random_state=0)
-    >>> bool(run.losses[-1] < 1e-5)
+    >>> bool(run.losses[-1] < 1e-4)
     True
 
     Levenberg (1944); Marquardt (1963); Hagan and Menhaj (1994) for networks; the damping: Nielsen,

@@ -1,6 +1,7 @@
 # make run     set up the environment, build, and do the notebook's whole job into results/circles
 # make test    set up the environment, build, and run the linters and all tests
 # make bench   time one iteration against every peer (installs them), into benchmarks/results
+# make sklearn-tests  run the tests that scikit-learn ships for its two classes on ours
 # make same-bits  compare the native engine's bits between instruction sets (and aarch64, under qemu)
 # make sanitize   run the same checks under the address, undefined-behavior and thread sanitizers
 # make format  format the sources
@@ -17,6 +18,10 @@ test: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+sklearn-tests: .venv/installed-dev
+	PYTHONPATH=tests/drop_in $(BIN)/python -m pytest -p glassnet_in_sklearn -p no:cacheprovider -c /dev/null \
+	    --pyargs sklearn.neural_network.tests.test_mlp
 
 bench: .venv/installed-bench
 	$(BIN)/glassnet bench
@@ -74,4 +79,4 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 	$(INSTALL) ".[bench]"
 	touch $@ .venv/installed-run
 
-.PHONY: run test bench same-bits sanitize format clean
+.PHONY: run test sklearn-tests bench same-bits sanitize format clean

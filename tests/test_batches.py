@@ -714,6 +714,12 @@ def test_arguments_that_do_not_fit_are_refused_and_nothing_is_written():
                 batches.train(*arguments)
             for one, other in zip(arguments, kept, strict=True):
                 assert np.array_equal(one, other) if isinstance(one, np.ndarray) else one is other
+    # No epoch at all draws no order either.
+    none = [*good[:3], np.zeros(0), *good[4:]]
+    kept = [a.copy() if isinstance(a, np.ndarray) else a for a in none]
+    assert batches.train(*none) == (0, False)
+    for one, other in zip(none, kept, strict=True):
+        assert np.array_equal(one, other) if isinstance(one, np.ndarray) else one is other
     batches.train(*good)
 
 

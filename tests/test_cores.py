@@ -1,5 +1,6 @@
 import os
 
+import joblib
 import numpy as np
 import pytest
 
@@ -65,3 +66,34 @@ def test_threads_are_bounded_by_affinity_where_the_system_knows_it(cgroup, monke
     assert thread_count(None) == 6
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert thread_count(None) == 1
+
+
+def allowed(_):
+    return thread_count(None)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+def test_workers_of_joblib_share_the_cores(backend, monkeypatch):
+    monkeypatch.delenv("GLASSNET_THREADS", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    found = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(allowed)(k) for k in range(4))
+    assert max(found) * 2 <= max(2, thread_count(None))
+
+
+def test_a_process_of_joblibs_takes_what_it_is_told(monkeypatch):
+    monkeypatch.delenv("GLASSNET_THREADS", raising=False)
+    monkeypatch.setattr(cores_module, "_cgroup_quota", lambda: 8.0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert thread_count(None) == 8
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        backend = joblib.parallel.get_active_backend()[0].get_nested_backend()[0]
+    with joblib.parallel_config(backend=backend):
+        assert thread_count(None) == 3
+        monkeypatch.setenv("OMP_NUM_THREADS", "many")
+        assert thread_count(None) == 1
+
+
+def test_work_that_joblib_does_itself_has_all_cores(monkeypatch):
+    monkeypatch.delenv("GLASSNET_THREADS", raising=False)
+    assert joblib.Parallel(n_jobs=1)(joblib.delayed(allowed)(0) for _ in range(1)) == [thread_count(None)]

@@ -17,6 +17,8 @@ from exact_activations import units_off
 import glassnet as gn
 from glassnet import native
 from glassnet.engine import prepare
+from glassnet.optimizers.compiled import native_rule
+from glassnet.penalties import Penalties
 
 # The registry's, and those with a setting of their own.
 EVERY_LOSS = [
@@ -189,7 +191,9 @@ def test_instruction_sets_do_not_change_a_bit_of_a_descent(make_data, monkeypatc
             expected = bits
 
 
-@pytest.mark.parametrize(("classes", "n"), [(4, 40_000), (10, 33_000), (70, 20_000)])
+@pytest.mark.parametrize(
+    ("classes", "n"), [(4, 40_000), (10, 33_000), (70, 20_000), (1024, 300), (5000, 400)]
+)
 @both_dtypes
 def test_many_classes_and_samples_give_the_same_bits(make_data, monkeypatch, classes, n, dtype):
     """A block then takes several logarithms of its running product, after the same samples everywhere."""
@@ -213,14 +217,14 @@ def test_network_with_work_enough_runs_on_as_many_threads_as_asked_for(make_data
     for threads in THREADS:
         problem = prepare_job(job, SIZES[-1], np.float64, make_data, threads=threads)
         run, most = Run(problem, theta, 1_000_000), 0
-        # The threads of the last round may take a moment to go.
-        before = min(len(list(tasks.iterdir())) for _ in range(200))
-        # One call: the threads of one that has just ended would be counted with the next one's.
+        # New ones are counted by their numbers: those of the last round may take a moment to go. And in one
+        # call: the threads of one that has just ended would be counted with the next one's.
+        before = set(tasks.iterdir())
         worker = threading.Thread(target=run, kwargs={"seconds": 30.0})
         worker.start()
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            most = max(most, len(list(tasks.iterdir())) - before)
+            most = max(most, len(set(tasks.iterdir()) - before))
             if most >= threads:
                 break
         run.stop[0] = 1
@@ -399,6 +403,26 @@ def test_subnormal_numbers_still_count_after_a_call(make_data):
         assert (tiny * 1.0 != 0).all()
 
 
+def test_subnormal_numbers_count_in_a_signal_handler_that_a_call_runs():
+    results = []
+
+    def handle(number, frame):
+        results.append(np.array([5e-324]) * 1.0)
+        run.stop[0] = 1
+
+    run = slow_run(60)
+    previous = signal.signal(signal.SIGINT, handle)
+    presser = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    try:
+        presser.start()
+        run()
+    finally:
+        presser.join()
+        signal.signal(signal.SIGINT, previous)
+    assert assert_whole(run) < 60
+    assert results == [5e-324]
+
+
 def test_arguments_that_do_not_fit_are_refused_and_nothing_is_written():
     problem = native.module.Problem64(
         sizes=[2, 3], hidden=[], loss="cross_entropy", n_samples=4, labels=True, weighted=False, isa=""
@@ -407,33 +431,23 @@ def test_arguments_that_do_not_fit_are_refused_and_nothing_is_written():
     problem.put(0, X, y, None)
     frozen = np.zeros(9)
     frozen.flags.writeable = False
-    good = np.zeros(9)
-    bad_outputs = [
-        np.zeros(8),
-        np.zeros(9, np.float32),
-        frozen,
-        np.zeros(18)[::2],
-        np.zeros((3, 3)),
-        None,
-        1.0,
-    ]
-    for bad in bad_outputs:
-        with pytest.raises((TypeError, ValueError)):
-            problem.loss_and_gradient(good, bad, 4.0, 1)
-        for place in range(3):
-            arrays = [good.copy(), good.copy(), good.copy()]
-            arrays[place] = bad
-            with pytest.raises((TypeError, ValueError)):
-                problem.descend(*arrays, np.zeros(2), 0.1, 0.5, 4.0, 1e9, np.zeros(1, np.uint8), 1.0, 1)
-    for losses, stop in [
-        (np.zeros(2, np.float32), np.zeros(1, np.uint8)),
-        (np.zeros(4)[::2], np.zeros(1, np.uint8)),
-        (frozen, np.zeros(1, np.uint8)),
-        (np.zeros(2), np.zeros(2, np.uint8)),
-        (np.zeros(2), np.zeros(1, np.int64)),
-    ]:
-        with pytest.raises((TypeError, ValueError)):
-            problem.descend(good, good, good, losses, 0.1, 0.5, 4.0, 1e9, stop, 1.0, 1)
+    rule = native_rule(gn.SGD(momentum=0.9), Penalties())
+    vectors = [np.zeros(8), np.zeros(9, np.float32), frozen, np.zeros(18)[::2], np.zeros((3, 3)), None, 1.0]
+    call = [np.zeros(9), np.zeros(9), rule, 4.0, 1]
+    assert_refused(problem.loss_and_gradient, call, {0: [np.zeros(8), np.zeros(9, np.float32)], 1: vectors})
+    rates, stop = np.array([0.1]), np.zeros(1, np.uint8)
+    call = [np.zeros(9), np.zeros((1, 9)), np.zeros(9), np.zeros(2), rule, rates, 1, 4.0, 1e9, stop, 1.0, 1]
+    bad = {
+        0: vectors,
+        1: [np.zeros(9), np.zeros((2, 9)), np.zeros((1, 8)), np.zeros((1, 9), np.float32), frozen],
+        2: vectors,
+        3: [np.zeros(2, np.float32), np.zeros(4)[::2], frozen, None],
+        4: [None, 0.1],
+        5: [np.zeros(0), np.zeros((1, 1)), np.zeros(1, np.float32)],
+        6: [0, -1],
+        9: [np.zeros(2, np.uint8), np.zeros(0, np.uint8), np.zeros(1, np.int64)],
+    }
+    assert_refused(problem.descend, call, bad)
     for start, rows, numbers, weights in [
         (0, X.astype(np.float32), y, None),
         (0, X.T.copy().T, y, None),
@@ -450,8 +464,20 @@ def test_arguments_that_do_not_fit_are_refused_and_nothing_is_written():
     ]:
         with pytest.raises((TypeError, ValueError)):
             problem.put(start, rows, numbers, weights)
-    assert not good.any()
     assert not frozen.any()
+
+
+def assert_refused(function, arguments, bad):
+    """Each bad value in its place is refused and changes nothing; the good ones are taken."""
+    for place, values in bad.items():
+        for value in values:
+            given = [*arguments[:place], value, *arguments[place + 1 :]]
+            kept = [a.copy() if isinstance(a, np.ndarray) else a for a in given]
+            with pytest.raises((TypeError, ValueError)):
+                function(*given)
+            for one, other in zip(given, kept, strict=True):
+                assert np.array_equal(one, other) if isinstance(one, np.ndarray) else one is other
+    function(*arguments)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1_000_000])
@@ -472,6 +498,7 @@ def test_impossible_networks_are_refused():
         {"sizes": [2, 0, 2]},
         {"sizes": [2, -3, 2]},
         {"sizes": [2**40, 2**40, 2]},
+        {"sizes": [2**24] * 2**16, "hidden": ["tanh"] * (2**16 - 2)},
         {"hidden": []},
         {"hidden": ["tan"]},
         {"loss": "entropy"},
@@ -482,6 +509,9 @@ def test_impossible_networks_are_refused():
     ]:
         with pytest.raises((TypeError, ValueError)):
             native.module.Problem64(**(good | bad))
+    for sizes, hidden in [([2], []), ([2, 0], []), ([0, 2], []), ([2, 3, 2], []), ([2**40, 2**40], [])]:
+        with pytest.raises(ValueError, match=r"layer|too large"):
+            native.module.Predictor(sizes, hidden, "softmax", "")
 
 
 # ---- Forks, threads and Ctrl-C --------------------------------------------------------------------
@@ -666,6 +696,35 @@ print(json.dumps([run.status, run.iterations, len(run.losses), loss == float(run
     assert iterations < 2000
     assert length == iterations + 1
     assert consistent
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_program_may_end_while_a_daemon_thread_is_in_the_engine(threads):
+    code = """
+import sys, threading
+import numpy as np
+import glassnet as gn
+
+network = gn.Network((64, 256, 256, 10), hidden="relu")
+random = np.random.RandomState(0)
+X, y = random.randn(20_000, 64).astype(np.float32), random.randint(0, 10, 20_000)
+busy = threading.Event()
+
+class Busy(gn.Callback):
+    every = 1
+
+    def on_iteration(self, run):
+        busy.set()
+
+def work():
+    threads = int(sys.argv[1])
+    gn.train(network, X, y, iterations=10_000, callbacks=[Busy()], engine="native", threads=threads)
+
+threading.Thread(target=work, daemon=True).start()
+busy.wait(30)
+print(1)
+"""
+    assert answer(script(code, str(threads))) == 1
 
 
 def test_unknown_instruction_set_is_refused_by_prediction_too(monkeypatch):

@@ -471,3 +471,16 @@ def test_levenberg_marquardt_goes_on_past_a_matrix_that_is_not_positive():
     )
     assert run.status == "stopped"
     assert (np.diff(run.losses) < 0).all()
+
+
+@every_solver
+def test_command_line_trains_by_a_solver(solver, tmp_path):
+    from click.testing import CliRunner
+
+    from glassnet.cli import main
+
+    words = ["train", "circles", "--optimizer", solver.name, "--set", "data.n_samples=200"]
+    words += ["--iterations", "4", "--no-pictures", "--no-report", "--results", str(tmp_path / "r")]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    assert gn.load(tmp_path / "r" / "model.safetensors").optimizer == solver

@@ -1,7 +1,7 @@
 """glassnet: feedforward networks you can see through, and faster than any framework at their size."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glassnet.activations import ACTIVATIONS, Activation
 from glassnet.callbacks import Callback, Every
@@ -55,6 +55,9 @@ from glassnet.sweep_results import SweepResult
 from glassnet.sweeps import sweep
 from glassnet.training import train
 
+if TYPE_CHECKING:
+    from glassnet.estimators import MLPClassifier, MLPRegressor
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -93,6 +96,8 @@ __all__ = [
     "LevenbergMarquardt",
     "Lion",
     "Loss",
+    "MLPClassifier",
+    "MLPRegressor",
     "Nadam",
     "Network",
     "NewtonCG",
@@ -120,9 +125,12 @@ __all__ = [
 
 # What is heavy to import waits until it is asked for.
 _LAZY_MODULES = ("plots", "report")
+_LAZY_CLASSES = ("MLPClassifier", "MLPRegressor")
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY_MODULES:
         return importlib.import_module(f"glassnet.{name}")
+    if name in _LAZY_CLASSES:
+        return getattr(importlib.import_module("glassnet.estimators"), name)
     raise AttributeError(f"module 'glassnet' has no attribute {name!r}")

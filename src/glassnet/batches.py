@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from glassnet import native, penalties, reference
 from glassnet.activations import Array
 from glassnet.arrays import cast
+from glassnet.conventions import OURS
 from glassnet.cores import thread_count
 from glassnet.data import Data, check_data, fingerprint, same_data, target_rows
 from glassnet.dropout import Masks, as_dropout
@@ -112,6 +113,7 @@ class Batches(ABC):
         self.network, self.n_samples, self.dtype = network, n_samples, dtype
         self.reduction, self.batch_size = reduction, min(batch_size, n_samples)
         self.penalties = Penalties()
+        self.conventions = OURS
         self.class_weight: tuple[float, ...] | None = None
         self.baseline = 0.0
         self.engine_reason = ""
@@ -221,10 +223,9 @@ class NumpyBatches(Batches):
         drawn = None
         if masks is not None:
             drawn = masks.draw(self.network.sizes, self.dropout, len(X), self.dtype)
-        return (
-            len(X),
-            *numpy_pass(self.network, X, Y, w, flat, divisor, self.penalties, self._is_weight, drawn),
-        )
+        penalized = self.conventions.over(self.penalties, divisor)
+        how = divisor, penalized, self._is_weight, drawn, self.conventions
+        return len(X), *numpy_pass(self.network, X, Y, w, flat, *how)
 
     def train(
         self,
@@ -270,10 +271,10 @@ class NumpyBatches(Batches):
             updates += 1
             cursor.row, cursor.loss = cursor.row + samples, cursor.loss + loss * samples
             if cursor.row == self.n_samples:
+                losses[epochs] = cursor.loss / self.n_samples
                 if not np.isfinite(flat).all():
                     _go_back(flat, state, good)
                     return Stretch(epochs, updates, diverged=True)
-                losses[epochs] = cursor.loss / self.n_samples
                 cursor.row, cursor.loss = 0, 0.0
                 epochs += 1
         return Stretch(epochs, updates, diverged=False)
@@ -341,7 +342,7 @@ class NativeBatches(Batches):
             state,
             good,
             losses,
-            native_rule(optimizer, self.penalties, average),
+            native_rule(optimizer, self.penalties, average, self.conventions),
             rates,
             cursor.order,
             key,

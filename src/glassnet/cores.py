@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,8 @@ from glassnet.errors import InputError, InputTypeError
 def thread_count(threads: int | None) -> int:
     """`threads`, or the cores that this process is allowed.
 
-    None takes GLASSNET_THREADS where it is set, else the smaller of the affinity mask and the
-    cgroup's processor quota. Results do not depend on it.
+    None takes GLASSNET_THREADS where it is set, else the smallest of the affinity mask, the cgroup's
+    processor quota and, in a worker of joblib's, this worker's share. Results do not depend on it.
     """
     if threads is None:
         setting = os.environ.get("GLASSNET_THREADS", "")
@@ -32,7 +34,20 @@ def thread_count(threads: int | None) -> int:
 
 def _allowed_cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, int(_cgroup_quota())))
+    return max(1, min(cores or 1, int(_cgroup_quota()), _share_of_worker()))
+
+
+def _share_of_worker() -> int:
+    """The threads that a worker of joblib's may start, so that all of them together fit the cores.
+
+    joblib tells a process how many, in OMP_NUM_THREADS. It tells a thread nothing: that is one of several.
+    """
+    joblib = sys.modules.get("joblib.parallel")
+    if joblib is None or joblib.get_active_backend()[0].nesting_level == 0:
+        return sys.maxsize
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    in_a_process = threading.current_thread() is threading.main_thread()
+    return max(1, int(told)) if in_a_process and told.isdecimal() else 1
 
 
 def _cgroup_quota() -> float:

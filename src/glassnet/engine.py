@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,23 +15,17 @@ from numpy.typing import DTypeLike, NDArray
 from glassnet import native, penalties
 from glassnet.activations import Array
 from glassnet.arrays import as_numbers, cast
+from glassnet.conventions import OURS, Conventions
 from glassnet.cores import thread_count
-from glassnet.data import check_data, check_factor, target_rows
+from glassnet.data import check_data, target_rows
 from glassnet.dropout import Masks, as_dropout
 from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import SGD, Optimizer
 from glassnet.optimizers.compiled import native_rule
-from glassnet.passes import (
-    drawn,
-    native_curvature,
-    numpy_curvature,
-    numpy_loss,
-    numpy_pass,
-    numpy_update,
-    packed,
-)
+from glassnet.passes import drawn, numpy_loss, numpy_pass, numpy_update, packed
 from glassnet.penalties import Penalties
+from glassnet.second_order import SecondOrder, native_curvature, numpy_curvature
 
 
 @dataclass(frozen=True)
@@ -42,7 +36,7 @@ class Descent:
     diverged: bool
 
 
-class Problem(ABC):
+class Problem(SecondOrder):
     """A network with its data, checked and packed: what solvers and loops of one's own call.
 
     Attributes: `network`, `n_samples`, `dtype`, `reduction`, `engine` ("native" or "numpy"),
@@ -60,6 +54,7 @@ class Problem(ABC):
     engine: str
     threads: int = 1
     penalties = Penalties()
+    conventions: Conventions = OURS
     class_weight: tuple[float, ...] | None = None
 
     def __init__(
@@ -107,25 +102,6 @@ class Problem(ABC):
     @abstractmethod
     def loss(self, flat: Array) -> float:
         """The same loss, to the last bit, by a pass forward alone."""
-
-    def gauss_newton(self, flat: Array) -> NDArray[np.float64]:
-        """The Gauss-Newton matrix G at flat parameters, (n_parameters, n_parameters), of the reduced loss.
-
-        The samples' J^T H J (see `glassnet.curvature`), and l2 on the diagonal for each weight; l1 has no
-        part. What it takes of memory is G, whatever the samples. InputError for a loss without ``factor``.
-        """
-        G = self._curvature(self._as_flat(flat), None) / self.divisor
-        return G + np.diag(self.penalties.l2 * penalties.weight_mask(self.network.sizes))
-
-    def gauss_newton_product(self, flat: Array, vector: Array) -> NDArray[np.float64]:
-        """G vector, (n_parameters,), without G: about two gradients' work."""
-        flat, vector = self._as_flat(flat), self._as_flat(vector)
-        product = self._curvature(flat, vector) / self.divisor
-        return product + self.penalties.l2 * penalties.weight_mask(self.network.sizes) * vector
-
-    @abstractmethod
-    def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
-        """The samples' part of `gauss_newton`, summed, or of its product with a vector."""
 
     @abstractmethod
     def descend(
@@ -208,11 +184,22 @@ class NumpyProblem(Problem):
         if masks is not None and any(self.dropout):
             drawn = masks.draw(self.network.sizes, self.dropout, self.n_samples, self.dtype)
         data, flat = (self._X, self._Y, self._w), self._as_flat(flat)
-        return numpy_pass(self.network, *data, flat, self.divisor, self.penalties, self._is_weight, drawn)
+        return numpy_pass(
+            self.network,
+            *data,
+            flat,
+            self.divisor,
+            self.penalties,
+            self._is_weight,
+            drawn,
+            self.conventions,
+        )
 
     def loss(self, flat: Array) -> float:
         data, flat = (self._X, self._Y, self._w), self._as_flat(flat)
-        return numpy_loss(self.network, *data, flat, self.divisor, self.penalties, self._is_weight)
+        return numpy_loss(
+            self.network, *data, flat, self.divisor, self.penalties, self._is_weight, self.conventions
+        )
 
     def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
         return numpy_curvature(self.network, self._X, self._w, flat, vector)
@@ -279,7 +266,8 @@ class NativeProblem(Problem):
         kind = native.module.Problem32 if dtype == np.float32 else native.module.Problem64
         self._problem = packed(kind, network, X, y, w, dtype, dropout)
         self.isa: str = self._problem.isa
-        self._plain_rule: tuple[Penalties, Any] | None = None
+        self._count = network.n_parameters
+        self._plain_rule: tuple[Penalties, Conventions, Any] | None = None
 
     def with_threads(self, threads: int | None) -> Problem:
         other = copy.copy(self)
@@ -287,9 +275,11 @@ class NativeProblem(Problem):
         return other
 
     def loss_and_gradient(self, flat: Array, masks: Masks | None = None) -> tuple[float, Array]:
-        gradient = np.empty_like(flat)
+        gradient = np.empty(self._count, self.dtype)
         told = flat, gradient, self._rule(), self.divisor, self.threads
         try:
+            if masks is None:
+                return self._problem.loss_and_gradient(*told), gradient
             return self._problem.loss_and_gradient(*told, *drawn(masks)), gradient
         except (TypeError, ValueError):  # checked only now: a call takes microseconds
             usable = self._as_flat(flat)
@@ -307,15 +297,15 @@ class NativeProblem(Problem):
             return self.loss(usable)
 
     def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
-        check_factor(self.network)
         return native_curvature(self._problem, self.threads, flat, vector)
 
     def _rule(self) -> Any:
         """The penalties as the native engine takes them, made once: a small call takes microseconds."""
         made = self._plain_rule
-        if made is None or made[0] is not self.penalties:
-            made = self._plain_rule = self.penalties, native_rule(SGD(), self.penalties)
-        return made[1]
+        if made is None or made[0] is not self.penalties or made[1] is not self.conventions:
+            told = self.penalties, self.conventions
+            made = self._plain_rule = *told, native_rule(SGD(), told[0], 0.0, told[1])
+        return made[2]
 
     def descend(
         self,
@@ -339,7 +329,7 @@ class NativeProblem(Problem):
             state,
             gradient,
             losses,
-            native_rule(optimizer, self.penalties, average),
+            native_rule(optimizer, self.penalties, average, self.conventions),
             rates,
             first_update,
             self.divisor,

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet import curvature, native, penalties, reference
+from glassnet import native, penalties, reference
 from glassnet.activations import Array
 from glassnet.arrays import cast
-from glassnet.data import check_factor, row_blocks
+from glassnet.conventions import OURS, Conventions, loss_above
+from glassnet.data import row_blocks
 from glassnet.dropout import Masks
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import Optimizer
@@ -28,6 +29,7 @@ def numpy_pass(
     penalized: Penalties,
     is_weight: penalties.Mask,
     masks: Sequence[Array | None] | None = None,
+    conventions: Conventions = OURS,
 ) -> tuple[float, Array]:
     """The loss over `divisor` with its penalties, and its gradient, by the reference."""
     theta = Parameters(network.sizes, flat)
@@ -40,7 +42,10 @@ def numpy_pass(
         gradient = np.concatenate(parts).astype(flat.dtype, copy=False)
         if divisor != 1.0:
             gradient /= gradient.dtype.type(divisor)
-        loss /= divisor
+        if conventions.floor:
+            Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden, masks)
+            loss -= loss_above(conventions.floor, network.loss, Zs[-1], Y, w)
+        loss = conventions.part * loss / divisor
         if penalized.l1 or penalized.l2:
             added, slope = penalties.penalty(flat, is_weight, penalized.l1, penalized.l2)
             loss, gradient = loss + added, gradient + slope
@@ -56,51 +61,19 @@ def numpy_loss(
     divisor: float,
     penalized: Penalties,
     is_weight: penalties.Mask,
+    conventions: Conventions = OURS,
 ) -> float:
     """The loss that `numpy_pass` gives."""
     theta = Parameters(network.sizes, flat)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
-        loss = reference.loss(Zs[-1], Y, network.loss, w) / divisor
+        loss = reference.loss(Zs[-1], Y, network.loss, w)
+        if conventions.floor:
+            loss -= loss_above(conventions.floor, network.loss, Zs[-1], Y, w)
+        loss = conventions.part * loss / divisor
         if penalized.l1 or penalized.l2:
             loss += penalties.penalty(flat, is_weight, penalized.l1, penalized.l2)[0]
         return loss
-
-
-def numpy_curvature(
-    network: Network, X: Array, w: Array | None, flat: Array, vector: Array | None
-) -> NDArray[np.float64]:
-    """The summed Gauss-Newton matrix, or its product with a vector, by `curvature.py`."""
-    theta = Parameters(network.sizes, flat)
-    check_factor(network)
-    model = X, theta.weights, theta.biases, network.hidden, network.loss
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        if vector is None:
-            return curvature.gauss_newton(*model, w)
-        v = Parameters(network.sizes, vector)
-        product = curvature.gauss_newton_product(*model, (v.weights, v.biases), w)
-        return product.astype(np.float64)
-
-
-def native_curvature(problem: Any, threads: int, flat: Array, vector: Array | None) -> NDArray[np.float64]:
-    """The same by the native engine."""
-    if vector is not None:
-        product = np.empty(flat.size)
-        problem.gauss_newton_product(flat, vector, product, threads)
-        return product
-    n = problem.curvature_parameters
-    G = np.empty((n, n))
-    problem.gauss_newton(flat, G, threads)
-    above = np.triu_indices(n, 1)
-    G[above] = G.T[above]
-    if n == flat.size:
-        return G
-    # A pair of classes: the engine's one output is the second one's Z less the first one's.
-    units = flat.size - n
-    place, sign = np.arange(flat.size), np.ones(flat.size)
-    place[-2 * units :] = np.repeat(np.arange(n - units, n), 2)
-    sign[-2 * units :: 2] = -1
-    return sign[:, None] * G[np.ix_(place, place)] * sign
 
 
 def numpy_update(

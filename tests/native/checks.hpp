@@ -95,5 +95,6 @@ std::vector<Check> batches();
 std::vector<Check> predictions();
 std::vector<Check> functions();
 std::vector<Check> shuffles();
+std::vector<Check> teams();
 
 }  // namespace glassnet

@@ -104,6 +104,7 @@ std::vector<Case> cases() {
   // So many classes and samples that a block takes several logarithms of its running product.
   all.push_back({{{2, 10}, {}, cross_entropy, 33000, true, false}, 1, 0.1, 0.1});
   all.push_back({{{2, 70}, {}, cross_entropy, 20000, true, false}, 1, 0.1, 0.1});
+  all.push_back({{{2, 1100}, {}, cross_entropy, 300, true, false}, 1, 0.1, 0.1});
   return all;
 }
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glassnet import native
+from glassnet.bench.drop_in import drop_in_table, measure_drop_in
+from glassnet.bench.drop_in_speed import measure_speed, speed_table
 from glassnet.bench.job import N_SAMPLES as SAMPLES
 from glassnet.bench.memory import N_SAMPLES, judge_memory, memory_table
 from glassnet.bench.peers import check_settings, choose_peers
@@ -29,15 +31,19 @@ from glassnet.storage import atomic_write, results_folder, write_json
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MEMORY, SCALING, SOLVING = "memory", "scaling", "solvers"
+MEMORY, SCALING, SOLVING, DROP_IN = "memory", "scaling", "solvers", "drop-in"
 
 JOBS: Mapping[str, str] = {
     **{name: workload.title for name, workload in WORKLOADS.items()},
     MEMORY: "the peak of memory over the data, in mini-batch training on 2,000,000 x 20 float32",
     SOLVING: "how soon each solver is where the notebook's 50,000 iterations end",
     SCALING: "what a sample costs over the width of the layers, and an iteration over the samples",
+    DROP_IN: "the estimators against scikit-learn's: 400 settings, the same numbers, how fast",
 }
 """Every job besides the notebook's iteration, by name, and what it is."""
+
+SETTINGS = 400
+"""Settings of the estimators that are drawn."""
 
 QUICK = 300
 """Samples of a workload for a quick look."""
@@ -62,12 +68,13 @@ def run_suite(
     output : a folder. ``workloads.json`` and ``.png`` hold the workloads and the memory, those of an
         earlier run on the same machine too where this one does not measure them;
         ``solvers.json`` and ``.png`` the solvers;
-        ``scaling.json``, ``scaling-widths.png`` and ``scaling-samples.png`` the curves. None writes
-        nothing.
+        ``scaling.json``, ``scaling-widths.png`` and ``scaling-samples.png`` the curves, ``drop-in.json``
+        the estimators. None writes nothing.
     quick : tiny data, to see that all of it works; the times mean nothing, and the files are called
         ``quick-...``.
 
-    Returns what was measured now: {"format", "machine", "workloads", "memory", "solvers", "scaling"}.
+    Returns what was measured now: {"format", "machine", "workloads", "memory", "solvers", "scaling",
+    "drop_in"}.
 
     Raises BenchmarkError for a contestant with a wrong answer, InputError and InputTypeError for
     settings that make no sense, FileError where `output` cannot be written.
@@ -92,6 +99,13 @@ def run_suite(
             found["workloads"][name] = run_workload(workload, chosen, rounds, seconds, say)
             if not quiet:
                 print(workload_table(name, found["workloads"][name]))
+        elif name == DROP_IN:
+            say(DROP_IN)
+            found["drop_in"] = {
+                **measure_drop_in(10 if quick else SETTINGS, 1 if quick else 3, say),
+                "speed": measure_speed(quick, say),
+                "machine": machine,
+            }
         elif name == MEMORY:
             say(MEMORY)
             found["memory"] = judge_memory(50_000 if quick else N_SAMPLES)
@@ -171,6 +185,10 @@ def _print(found: Mapping[str, Any]) -> None:
                 cells += [f"bound {row[bound]:.4g}"] if row[bound] is not None else []
                 print(f"  {row[x]:>10,}  {', '.join(cells)}")
         print()
+    if "drop_in" in found:
+        print(drop_in_table(found["drop_in"]))
+        print(speed_table(found["drop_in"]["speed"]))
+        print()
     print(machine_line(found["machine"]))
 
 
@@ -205,6 +223,9 @@ def _write(
         written.append(f"{prefix}scaling.json")
         figure(f"{prefix}scaling-widths.png", draw_widths(found["scaling"]))
         figure(f"{prefix}scaling-samples.png", draw_samples(found["scaling"]))
+    if "drop_in" in found:
+        write_json(folder / f"{prefix}drop-in.json", found["drop_in"])
+        written.append(f"{prefix}drop-in.json")
     say(f"written into {folder}: {', '.join(written)}")
 
 

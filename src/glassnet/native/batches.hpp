@@ -69,9 +69,10 @@ template <class T> class Batches : public Net<T> {
   // ends the call: the outcome says so, the position where, and theta is what is kept.
   Outcome train(T* theta, T* state, T* good, double* losses, std::size_t epochs, const Epochs& how,
                 Position& position, int threads) const {
+    Outcome outcome;
+    if (epochs == 0) return outcome;
     threads = crowd.allow(threads);
     Work work(*this, how, threads);
-    Outcome outcome;
     const auto began = std::chrono::steady_clock::now();
     double yielded = 0;
     if (work.members.size() == 1 && threads > 1 && how.key && epochs > 1 && shape.samples >= 4096) {
@@ -174,7 +175,7 @@ template <class T> class Batches : public Net<T> {
               net.loss_kind(), net.shape.loss_setting,
               net.shape.labels, stride, hidden.data(), slopes.data(), errors.data(), by_sample.data(), targets,
               net.shape.weighted ? targets + net.target_rows * stride : nullptr, net.data.get(),
-              net.columns, zeros.get()};
+              net.columns, zeros.get(), how.rule.floor};
       gradient = Aligned<T>(net.n_parameters);
       pair_gradient = Aligned<T>(widths[layers - 1] + 1);
       const std::size_t ranges = (net.n_parameters + RANGE - 1) / RANGE;
@@ -236,7 +237,6 @@ template <class T> class Batches : public Net<T> {
     std::size_t row = std::size_t(course.position.row), epoch = 0, made = 0;
     std::int64_t t = course.position.updates;
     double sum = course.position.loss;
-    if (thread == 0) work.leave = course.epochs == 0;
     for (std::size_t l = 1; l <= layers; ++l) me.layers[l] = course.theta + offsets[l];
     if (pair) me.layers[layers] = me.pair.data();
     if (thread == 0 && row == 0) begin_epoch(course, 0);
@@ -246,6 +246,8 @@ template <class T> class Batches : public Net<T> {
       if (pair) last_of_pair(course.theta, me.pair.data());
       const double weight = how.mean ? weight_of(how.order, row, rows) : 1;
       const T scale = weight > 0 ? T(1 / weight) : T(0);
+      Rule rule = how.rule;
+      if (rule.shared && weight > 0) rule.l1 /= weight, rule.l2 /= weight;
       const Masks masks{drops.empty() ? nullptr : drops.data(), how.seed, std::uint64_t(t + 1), rows};
       double loss = 0;
       for (std::size_t done = 0; done < rows; done += work.block) {
@@ -258,7 +260,7 @@ template <class T> class Batches : public Net<T> {
         if (begin < end) kernels.errors(work.plan, some, me.layers.data(), begin, end, work.grain, losses);
         if (penalized && done == 0)
           for (std::size_t r = me.begin_range; r < me.end_range; ++r)
-            work.penalties[r] = updates.penalize(how.rule, course.theta, mask.get(), nullptr, r * RANGE,
+            work.penalties[r] = updates.penalize(rule, course.theta, mask.get(), nullptr, r * RANGE,
                                                  std::min(n_parameters, (r + 1) * RANGE));
         barrier.wait();
         for (std::size_t g = 0; g < grains; ++g) loss += losses[g];
@@ -268,7 +270,7 @@ template <class T> class Batches : public Net<T> {
         }
         if (done + work.block < rows) barrier.wait();  // before the panels are filled again
       }
-      loss *= weight > 0 ? 1 / weight : 0;
+      loss *= weight > 0 ? rule.part / weight : 0;
       if (penalized)
         for (double penalty : work.penalties) loss += penalty;
       if (!(loss <= how.limit)) {  // the same on every thread
@@ -278,7 +280,7 @@ template <class T> class Batches : public Net<T> {
       if (row == 0) keep(course, me);
       if (pair) both_of_pair(work, me);
       if (penalized)
-        updates.penalize(how.rule, course.theta, mask.get(), work.gradient.get(), me.first, me.last);
+        updates.penalize(rule, course.theta, mask.get(), work.gradient.get(), me.first, me.last);
       Step<T> step{&how.rule, how.rates[how.n_rates > 1 ? made : 0], t + 1, 1.0, course.theta,
                    course.state, n_parameters, work.gradient.get(), mask.get()};
       if (clipped) step.scale = clip(work, me, how.rule, updates, barrier);

@@ -26,8 +26,9 @@ template <class T> class LossSum {
 
  public:
   // `bits`: no factor is above 2^bits. The room is a multiple of every WIDE and ABREAST, so that each
-  // instruction set takes its logarithms after the same groups.
-  explicit LossSum(double bits) : room(int(Constants<T>::product_bits / bits) / 12 * 12) {}
+  // instruction set takes its logarithms after the same groups. A room below 12 is one of every WIDE alone:
+  // factors of so many bits come in wide packs.
+  explicit LossSum(double bits) : room(int(Constants<T>::product_bits / bits)) { room -= room % (room < 12 ? 4 : 12); }
   template <int N> GLASSNET_INLINE void add(Pack<T, N> part, Pack<T, N> factor) {
     if (used + N > room) flush();
     used += N;
@@ -237,6 +238,42 @@ template <class T> struct Groups {
   }
 };
 
+// What the loss of samples begin .. end has above -log(floor) for each probability that is below the
+// floor, from the panel of Z that a head has not been at. A label is 0 or 1, a class has a number.
+template <class T, class Which>
+double loss_above(const Which& which, const T* Z, const T* Y, std::size_t outputs, std::size_t stride,
+                  Samples<T> samples) {
+  using P = Pack<T, 1>;
+  const double most = -__builtin_log(which.floor);
+  double above = 0;
+  for (std::size_t s = samples.begin; s < samples.end; ++s) {
+    const double w = samples.weights ? double(*samples.weights_at(s)) : 1;
+    if (which.loss == Loss::binary_cross_entropy) {
+      for (std::size_t o = 0; o < outputs; ++o) {
+        const double z = double(Z[o * stride + s]), wrong = Y[o * stride + s] > T(0.5) ? -z : z;
+        if (wrong > most) above += w * (wrong - most);
+      }
+      continue;
+    }
+    const T* z = Z + s;
+    T top = z[0];
+    for (std::size_t c = 1; c < outputs; ++c) top = z[c * stride] > top ? z[c * stride] : top;
+    const double of_class = double(z[std::size_t(Y[s]) * stride]);
+    // The sum of e^(z - top) is below the number of classes, whose logarithm is below the number.
+    if (!(double(top) - of_class > most - double(outputs))) continue;
+    const T* group = Z + s / LANES<T> * LANES<T>;
+    P m = P::load(group), sum = P::all(0);
+    for (std::size_t c = 1; c < outputs; ++c) m = max(m, P::load(group + c * stride));
+    for (std::size_t c = 0; c < outputs; ++c)
+      sum = sum + exp(expand(reduce_negative(P::load(group + c * stride) - m)));
+    alignas(64) T logs[LANES<T>];
+    log(sum).store(logs);
+    const double loss = double(top) - of_class + double(logs[s % LANES<T>]);
+    if (loss > most) above += w * (loss - most);
+  }
+  return above;
+}
+
 // The loss of these samples, and their errors in place of Z. done(o, sum) is told each output's sum of
 // errors, but by cross_entropy, whose outputs go together.
 template <class T, class Which, class Done>
@@ -245,6 +282,10 @@ double output_errors(const Which& which, T* Z, const T* Y, std::size_t outputs, 
   const Samples<T>&fast = groups.fast, &slow = groups.slow;
   const bool some = slow.begin < slow.end;
   double loss = 0;
+  if (which.floor > 0) {
+    loss -= loss_above<T>(which, Z, Y, outputs, stride, fast);
+    if (some) loss -= loss_above<T>(which, Z, Y, outputs, stride, slow);
+  }
   if (which.loss == Loss::cross_entropy) {
     const ClassTargets<T> target(Y, which.loss_setting, outputs);
     loss += cross_entropy<T, false>(Z, target, which.labels, outputs, stride, fast);

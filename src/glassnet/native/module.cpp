@@ -31,28 +31,57 @@ void expect(bool holds, const char* what) {
   if (!holds) throw std::invalid_argument(what);
 }
 
+bool finalizing() {
+#if PY_VERSION_HEX >= 0x030d0000
+  return Py_IsFinalizing();
+#else
+  return _Py_IsFinalizing();
+#endif
+}
+
+// Other Python threads may run while it lives. Where the interpreter ends meanwhile, which does not wait for
+// daemon threads, this one stops for good, as all do from Python 3.14 on: before that, asking for the
+// interpreter unwinds the stack, which C++ answers by aborting the process.
+class Unlocked {
+  PyThreadState* const state = PyEval_SaveThread();
+
+ public:
+  Unlocked() = default;
+  Unlocked(const Unlocked&) = delete;
+  ~Unlocked() {
+    while (finalizing()) std::this_thread::sleep_for(std::chrono::hours(1));
+    PyEval_RestoreThread(state);
+  }
+};
+
 Rule make_rule(const std::string& kind, const std::vector<double>& coefficients, bool flag,
                double weight_decay, double clip_value, double clip_norm, double l1, double l2,
-               double max_norm, double average) {
+               double max_norm, double average, bool shared, double floor, double part) {
   Rule rule{named<Optimizer>("optimizer", kind, OPTIMIZER_NAMES), {}, flag, weight_decay, clip_value,
-            clip_norm, l1, l2, max_norm, average};
+            clip_norm, l1, l2, max_norm, average, shared, floor, part};
   expect(coefficients.size() <= std::size(rule.coefficients), "too many coefficients");
   std::copy(coefficients.begin(), coefficients.end(), rule.coefficients);
   return rule;
 }
 
-// A Problem or Batches.
-template <class Net>
-Net make_net(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden,
-                        const std::string& loss, std::size_t n_samples, bool labels, bool weighted,
-                        const std::string& isa, double loss_setting, std::vector<double> dropout) {
-  expect(sizes.size() >= 2 && hidden.size() == sizes.size() - 2, "one activation per hidden layer");
+// Checks a network of these sizes, over so many samples.
+void expect_network(const std::vector<std::size_t>& sizes, std::size_t n_hidden, std::size_t n_samples) {
+  expect(sizes.size() >= 2 && n_hidden == sizes.size() - 2, "one activation per hidden layer");
+  double total = 0;
   for (std::size_t l = 0; l < sizes.size(); ++l) {
     expect(sizes[l] > 0, "a layer needs a width of 1 or more");
-    // Far more than any machine holds, far less than overflows when it is counted in bytes.
-    const double before = double(l > 0 ? std::max(sizes[l - 1], n_samples) : n_samples);
-    expect(before * double(sizes[l]) < 0x1p50, "the network or its data are too large");
+    total += double(sizes[l]) * (double(n_samples) + (l > 0 ? double(sizes[l - 1]) : 0));
   }
+  // Far more than any machine holds, far less than overflows when it is counted in bytes.
+  expect(total < 0x1p50, "the network or its data are too large");
+}
+
+// A Problem or Batches.
+template <class Net>
+Net make_net(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden, const std::string& loss,
+             std::size_t n_samples, bool labels, bool weighted, const std::string& isa, double loss_setting,
+             std::vector<double> dropout) {
+  expect_network(sizes, hidden.size(), n_samples);
   expect(dropout.empty() || dropout.size() == hidden.size(), "one probability per hidden layer");
   for (double p : dropout) expect(p >= 0 && p < 1, "a probability of dropout is from 0 to below 1");
   Shape shape{std::move(sizes), {}, named<Loss>("loss", loss, LOSS_NAMES), n_samples, labels,
@@ -92,14 +121,16 @@ double loss_and_gradient(const Problem<T>& problem, Vector<const T> theta, Vecto
                          std::uint64_t mask) {
   const std::size_t n = problem.parameters();
   expect(theta.shape(0) == n && gradient.shape(0) == n, "parameters do not fit");
-  nb::gil_scoped_release released;
+  // What takes a few microseconds ends before another thread could make use of the lock.
+  std::optional<Unlocked> unlocked;
+  if (problem.description().samples * n > 100'000) unlocked.emplace();
   return problem.loss_and_gradient(theta.data(), gradient.data(), rule, divisor, threads, {seed, mask});
 }
 
 template <class T>
 double loss(const Problem<T>& problem, Vector<const T> theta, const Rule& rule, double divisor, int threads) {
   expect(theta.shape(0) == problem.parameters(), "parameters do not fit");
-  nb::gil_scoped_release released;
+  Unlocked unlocked;
   return problem.loss(theta.data(), rule, divisor, threads);
 }
 
@@ -138,13 +169,14 @@ std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta,
   bool failed = false;
   // Lets Python's signal handlers run; one of them may set `stop`, or raise.
   const Poll poll = [&] {
+    if (finalizing()) return true;
     nb::gil_scoped_acquire held;
     failed = failed || PyErr_CheckSignals() != 0;
     return failed || is_set(stop.data());
   };
   Outcome outcome;
   {
-    nb::gil_scoped_release released;
+    Unlocked unlocked;
     outcome = problem.descend(theta.data(), state.data(), gradient.data(), losses.data(), losses.shape(0),
                               {rule, rates.data(), rates.shape(0), first, divisor, limit, seconds,
                                stop.data(), {seed, mask}},
@@ -177,7 +209,7 @@ template <class T> void bind(nb::module_& m, const char* name) {
 
 Predictor make_predictor(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden,
                          const std::string& link, const std::string& isa) {
-  expect(sizes.size() >= 2 && hidden.size() == sizes.size() - 2, "one activation per hidden layer");
+  expect_network(sizes, hidden.size(), 0);
   std::vector<Activation> activations;
   for (const std::string& name : hidden)
     activations.push_back(named<Activation>("activation", name, ACTIVATION_NAMES));
@@ -199,7 +231,7 @@ nb::object predict(const Predictor& predictor, const Vector<const T>& theta, nb:
   if (n <= FORWARD_ROWS<T>) {  // letting go of the interpreter would take as long
     predictor.predict(theta.data(), x, n, out, 1);
   } else {
-    nb::gil_scoped_release released;
+    Unlocked unlocked;
     predictor.predict(theta.data(), x, n, out, threads);
   }
   return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<2>>(out, {n, outputs}, owner));
@@ -229,21 +261,21 @@ std::pair<std::size_t, bool> train(const Batches<T>& net, Vector<T> theta, Matri
   expect(state.shape(0) == rule.state_rows() && state.shape(1) == n,
          "the optimizer's state does not fit");
   expect(!order || order->shape(0) == net.description().samples, "the order does not fit");
-  if (order) {
-    const std::uint32_t* const from = order->data();
-    expect(*std::max_element(from, from + order->shape(0)) < order->shape(0), "the order is none of the samples");
-  }
   expect(!key || (order && key->shape(0) == 624 && used.shape(0) == 1 && used(0) >= 0 && used(0) <= 624),
          "the random state does not fit");
   expect(position.shape(0) == 2 && sum.shape(0) == 1 && stop.shape(0) == 1 && batch > 0 && rates.shape(0) > 0,
          "the arguments do not fit");
   expect(position(0) >= 0 && std::size_t(position(0)) < net.description().samples, "the row does not fit");
+  if (order) {
+    const std::uint32_t* const from = order->data();
+    expect(*std::max_element(from, from + order->shape(0)) < order->shape(0), "the order is none of the samples");
+  }
   Position where{position(0), position(1), sum(0)};
   const Epochs how{rule, rates.data(), rates.shape(0), batch, mean, limit, seconds, stop.data(),
                    order ? order->data() : nullptr, key ? key->data() : nullptr, used.data(), seed};
   Outcome outcome;
   {
-    nb::gil_scoped_release released;
+    Unlocked unlocked;
     outcome = net.train(theta.data(), state.data(), good.data(), losses.data(), losses.shape(0), how, where,
                         threads);
   }
@@ -272,7 +304,7 @@ nb::dict issue_rates(const std::string& isa, int bits, double seconds) {
   const Isa chosen = choose_isa(isa);
   Rates rates;
   {
-    nb::gil_scoped_release released;
+    Unlocked unlocked;
     rates = (bits == 32 ? chosen.rates32 : chosen.rates64)(seconds);
   }
   nb::dict named;
@@ -336,7 +368,8 @@ NB_MODULE(_native, m) {
   nb::class_<Rule>(m, "Rule")
       .def(nb::new_(&make_rule), nb::arg("kind"), nb::arg("coefficients"), nb::arg("flag"),
            nb::arg("weight_decay"), nb::arg("clip_value"), nb::arg("clip_norm"), nb::arg("l1"),
-           nb::arg("l2"), nb::arg("max_norm"), nb::arg("average") = 0.0)
+           nb::arg("l2"), nb::arg("max_norm"), nb::arg("average") = 0.0, nb::arg("shared") = false,
+           nb::arg("floor") = 0.0, nb::arg("part") = 1.0)
       .def_prop_ro("state_rows", &Rule::state_rows);
   bind<float>(m, "Problem32");
   bind<double>(m, "Problem64");

@@ -159,8 +159,9 @@ template <class T> class BlockPass {
     if (outputs <= NARROW) return narrow_gradient<T>(input(l), 0, inputs, error(l), outputs, padded, sink);
     const Rows<T> by_sample{panel(plan.layers + 2), (outputs + LANES<T> - 1) / LANES<T> * LANES<T>};
     T* to = panel(plan.layers + 2);
-    for (std::size_t s = 0; s < padded; ++s)
-      std::fill(to + s * by_sample.stride + outputs, to + (s + 1) * by_sample.stride, T(0));
+    if (outputs < by_sample.stride)
+      for (std::size_t s = 0; s < padded; ++s)
+        std::fill(to + s * by_sample.stride + outputs, to + (s + 1) * by_sample.stride, T(0));
     transpose_panel<T>(error(l).data, stride, outputs, 0, padded, to, by_sample.stride);
     wide_gradient<T>(input(l), 0, inputs, by_sample, outputs, padded, sink);
   }

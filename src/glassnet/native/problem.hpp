@@ -119,7 +119,7 @@ template <class T> class Problem : public Net<T> {
     for (int thread = 0; thread < count; ++thread) scratch.emplace_back(panels.back() * block);
     Aligned<T> room(pair ? kernel_parameters : 0);
     const T* const parameters = to_kernel(theta, room.get());
-    const Plan<T> plan = this->plan({});
+    const Plan<T> plan = this->plan({}, rule.floor);
     const Pass<T> pass = isa.template kernels<T>().pass;
     std::atomic<std::size_t> next{0};
     run_team(count, [&](int thread, Barrier&) {
@@ -130,7 +130,7 @@ template <class T> class Problem : public Net<T> {
     });
     double loss = 0;
     for (double chunk : losses) loss += chunk;
-    loss /= divisor;
+    loss = rule.part * loss / divisor;
     FlushSubnormals flush;
     if (rule.penalizes())
       loss += sum_over_ranges(n_parameters, [&](std::size_t begin, std::size_t end) {
@@ -156,7 +156,7 @@ template <class T> class Problem : public Net<T> {
     for (int thread = 0; thread < count; ++thread) scratch.emplace_back(room.rows * room.plan.part);
     Aligned<T> converted(pair ? n : 0);
     const T* const parameters = to_kernel(theta, converted.get());
-    const Plan<T> plan = this->plan({});
+    const Plan<T> plan = this->plan({}, 0);
     const auto kernel = isa.template kernels<T>().curvature.matrix;
     std::atomic<std::size_t> next{0};
     run_team(count, [&](int thread, Barrier&) {
@@ -185,7 +185,7 @@ template <class T> class Problem : public Net<T> {
     Aligned<T> converted[2] = {Aligned<T>(pair ? n : 0), Aligned<T>(pair ? n : 0)};
     const T* const parameters = to_kernel(theta, converted[0].get());
     const T* const direction = to_kernel(vector, converted[1].get());
-    const Plan<T> plan = this->plan({});
+    const Plan<T> plan = this->plan({}, 0);
     const auto kernel = isa.template kernels<T>().curvature.product;
     std::atomic<std::size_t> next{0};
     run_team(count, [&](int thread, Barrier&) {
@@ -241,7 +241,7 @@ template <class T> class Problem : public Net<T> {
         const Order order =
             me.evaluate(me.theta.data(), told.rule, told.divisor, masks, barrier, [&] {
               // Within an iteration only a slow one looks at the clock, block by block.
-              return slow && clock.seconds() - began > 0.02 && poll();
+              return slow && clock.seconds() - began > 0.02 && flush.pause(poll);
             }, clock.seconds() > told.seconds || is_set(told.stop));
         const bool bad = !(me.loss <= told.limit);
         if (order == Order::cut || bad) {
@@ -362,7 +362,7 @@ template <class T> class Problem : public Net<T> {
                    const Interrupted& interrupted, bool last = false) {
       Side& mine = sides[side];
       side = !side;
-      const Plan<T> plan = problem.plan(masks);
+      const Plan<T> plan = problem.plan(masks, rule.floor);
       const Pass<T> pass = problem.isa.template kernels<T>().pass;
       const T* parameters = problem.to_kernel(at, kernel_theta.get());
       Order order = last ? Order::leave : Order::go;
@@ -397,7 +397,7 @@ template <class T> class Problem : public Net<T> {
         for (std::size_t p = 0; p < count; ++p) sums[p] += sum[p];
         loss += sum[count];
       }
-      loss /= divisor;
+      loss = rule.part * loss / divisor;
       from_kernel(divisor);
       if (rule.penalizes())
         loss += sum_over_ranges(gradient.size(), [&](std::size_t begin, std::size_t end) {
@@ -454,7 +454,7 @@ template <class T> class Problem : public Net<T> {
 
   // A chunk's gradient and loss have cache lines of their own.
   std::size_t chunk_stride() const { return (kernel_parameters + 1 + 7) / 8 * 8; }
-  Plan<T> plan(const Draw& masks) const {
+  Plan<T> plan(const Draw& masks, double floor) const {
     return {layers(),
             widths.data(),
             shape.activations.data(),
@@ -471,7 +471,8 @@ template <class T> class Problem : public Net<T> {
             Y.get(),
             weights.get(),
             {masks.number > 0 && !drops.empty() ? drops.data() : nullptr, masks.seed, masks.number,
-             shape.samples}};
+             shape.samples},
+            floor};
   }
 };
 

@@ -32,6 +32,10 @@ struct Rule {
   double l1 = 0, l2 = 0;
   double max_norm = INFINITE;
   double average = 0;  // what the running mean of the parameters keeps of itself; 0: there is none
+  // scikit-learn's conventions, see conventions.py.
+  bool shared = false;  // a batch's penalties are divided by its weights
+  double floor = 0;     // the least probability that the loss is told of
+  double part = 1;      // of the data's loss in what is reported
 
   bool clips() const { return clip_value < INFINITE || clip_norm < INFINITE; }
   bool penalizes() const { return l1 != 0 || l2 != 0; }

@@ -8,7 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <system_error>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -78,25 +78,43 @@ class Crowd {
 // The thread's own setting comes back afterwards.
 class FlushSubnormals {
 #if defined(__x86_64__)
-  unsigned saved = _mm_getcsr();
-
- public:
-  FlushSubnormals() { _mm_setcsr(saved | 0x8040); }
-  ~FlushSubnormals() { _mm_setcsr(saved); }
+  using Setting = unsigned;
+  static constexpr Setting FLUSH = 0x8040;
+  static Setting get() { return _mm_getcsr(); }
+  static void set(Setting to) { _mm_setcsr(to); }
 #elif defined(__aarch64__)
-  std::uint64_t saved;
+  using Setting = std::uint64_t;
+  static constexpr Setting FLUSH = 1u << 24;
+  static Setting get() {
+    Setting now;
+    asm volatile("mrs %0, fpcr" : "=r"(now));
+    return now;
+  }
+  static void set(Setting to) { asm volatile("msr fpcr, %0" ::"r"(to)); }
+#else
+  using Setting = int;
+  static constexpr Setting FLUSH = 0;
+  static Setting get() { return 0; }
+  static void set(Setting) {}
+#endif
+  const Setting own = get();
 
  public:
-  FlushSubnormals() {
-    asm volatile("mrs %0, fpcr" : "=r"(saved));
-    asm volatile("msr fpcr, %0" ::"r"(saved | (1u << 24)));
+  FlushSubnormals() { set(own | FLUSH); }
+  ~FlushSubnormals() { set(own); }
+  FlushSubnormals(const FlushSubnormals&) = delete;
+
+  // f() with the thread's own setting: f is not the engine's, and does not throw.
+  template <class F> auto pause(const F& f) const {
+    set(own);
+    const auto result = f();
+    set(own | FLUSH);
+    return result;
   }
-  ~FlushSubnormals() { asm volatile("msr fpcr, %0" ::"r"(saved)); }
-#endif
 };
 
-// Runs body(thread, barrier) on up to `wanted` threads, the caller being thread 0. Where the system
-// gives fewer threads, fewer run. `body` must not throw. Gives the seconds that threads yielded.
+// Runs body(thread, barrier) on up to `wanted` threads, the caller being thread 0. Where the system has no
+// more threads, or no memory for one, fewer run. `body` must not throw. Gives the seconds that threads yielded.
 template <class Body> double run_team(int wanted, const Body& body) {
   Barrier barrier;
   std::atomic<bool> go{false};  // once it is known how many there are
@@ -108,7 +126,7 @@ template <class Body> double run_team(int wanted, const Body& body) {
         go.wait(false);
         body(t, barrier);
       });
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
       break;
     }
   }

@@ -1,7 +1,17 @@
 // Turning rows into columns: gathered samples into panels, panels of errors into rows.
 #pragma once
 
+#include <cstdint>
+#include <type_traits>
+
 #include "matrix.hpp"
+
+// Elements of the vectors a and b, by their numbers. GCC has the builtin of Clang from 12 on.
+#if __has_builtin(__builtin_shufflevector)
+#define GLASSNET_PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define GLASSNET_PICK(a, b, ...) __builtin_shuffle(a, b, Numbers{__VA_ARGS__})
+#endif
 
 namespace glassnet::GLASSNET_ISA {
 
@@ -12,33 +22,36 @@ template <class T> struct Square {
   typedef T Values __attribute__((vector_size(32), aligned(sizeof(T))));
   static_assert(side == 8 || side == 4);
 
+  // Of GLASSNET_PICK: a's elements are 0 .. side - 1, b's go on from there.
+  typedef std::conditional_t<side == 8, std::int32_t, std::int64_t> Numbers __attribute__((vector_size(32)));
+
   template <int columns = int(side), class From>
   GLASSNET_INLINE static void transpose(const From& from, T* to, std::size_t stride) {
     Values a[side], b[side];
     for (std::size_t r = 0; r < side; ++r) a[r] = *reinterpret_cast<const Values*>(from(r));
     if constexpr (side == 8) {
       for (int r = 0; r < 8; r += 2) {
-        b[r] = __builtin_shufflevector(a[r], a[r + 1], 0, 8, 2, 10, 4, 12, 6, 14);
-        b[r + 1] = __builtin_shufflevector(a[r], a[r + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+        b[r] = GLASSNET_PICK(a[r], a[r + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+        b[r + 1] = GLASSNET_PICK(a[r], a[r + 1], 1, 9, 3, 11, 5, 13, 7, 15);
       }
       for (int r = 0; r < 8; r += 4)
         for (int k = 0; k < 2; ++k) {
-          a[r + k] = __builtin_shufflevector(b[r + k], b[r + k + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-          a[r + k + 2] = __builtin_shufflevector(b[r + k], b[r + k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+          a[r + k] = GLASSNET_PICK(b[r + k], b[r + k + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+          a[r + k + 2] = GLASSNET_PICK(b[r + k], b[r + k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
         }
       for (int k = 0; k < 4; ++k) {
-        b[k] = __builtin_shufflevector(a[k], a[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        b[k + 4] = __builtin_shufflevector(a[k], a[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+        b[k] = GLASSNET_PICK(a[k], a[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        b[k + 4] = GLASSNET_PICK(a[k], a[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
       }
     } else {
       for (int r = 0; r < 4; r += 2) {
-        b[r] = __builtin_shufflevector(a[r], a[r + 1], 0, 4, 2, 6);
-        b[r + 1] = __builtin_shufflevector(a[r], a[r + 1], 1, 5, 3, 7);
+        b[r] = GLASSNET_PICK(a[r], a[r + 1], 0, 4, 2, 6);
+        b[r + 1] = GLASSNET_PICK(a[r], a[r + 1], 1, 5, 3, 7);
       }
       for (int k = 0; k < 2; ++k) {
         Values low = b[k], high = b[k + 2];
-        b[k] = __builtin_shufflevector(low, high, 0, 1, 4, 5);
-        b[k + 2] = __builtin_shufflevector(low, high, 2, 3, 6, 7);
+        b[k] = GLASSNET_PICK(low, high, 0, 1, 4, 5);
+        b[k + 2] = GLASSNET_PICK(low, high, 2, 3, 6, 7);
       }
     }
     for (int c = 0; c < columns; ++c) *reinterpret_cast<Values*>(to + c * stride) = b[c];

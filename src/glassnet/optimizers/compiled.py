@@ -6,11 +6,14 @@ import math
 from typing import Any
 
 from glassnet import native
+from glassnet.conventions import OURS, Conventions
 from glassnet.optimizers.base import Optimizer
 from glassnet.penalties import Penalties
 
 
-def native_rule(optimizer: Optimizer, penalties: Penalties, average: float = 0.0) -> Any:
+def native_rule(
+    optimizer: Optimizer, penalties: Penalties, average: float = 0.0, conventions: Conventions = OURS
+) -> Any:
     """The optimizer's settings, but for its rate, with the penalties, as the native engine takes them.
 
     `average` is what the mean of the parameters keeps of itself at an update, 0 where there is none.
@@ -31,4 +34,7 @@ def native_rule(optimizer: Optimizer, penalties: Penalties, average: float = 0.0
         l2=penalties.l2,
         max_norm=bound(penalties.max_norm),
         average=average,
+        shared=conventions.shared,
+        floor=conventions.floor,
+        part=conventions.part,
     )

@@ -17,6 +17,7 @@ from glassnet.solvers.newton_cg import NewtonCG
 __all__ = [
     "LBFGS",
     "REASONS",
+    "RULES",
     "SOLVERS",
     "LevenbergMarquardt",
     "NewtonCG",
@@ -36,6 +37,10 @@ SOLVERS: dict[str, type[Solver]] = {kind.name: kind for kind in (LBFGS, Levenber
 """Every solver's class by name."""
 
 
+RULES: dict[str, type[Optimizer] | type[Solver]] = {**OPTIMIZERS, **SOLVERS}
+"""Whatever `train` takes as its optimizer, by name."""
+
+
 def check_rule(optimizer: object) -> Rule:
     """`optimizer` itself where it is one of ours or a solver; else an InputTypeError."""
     if isinstance(optimizer, Solver) and SOLVERS.get(optimizer.name) is type(optimizer):
@@ -52,8 +57,8 @@ def rule_from_dict(settings: Mapping[str, Any]) -> Rule:
     """
     name = settings.get("name") if isinstance(settings, Mapping) else None
     if name not in SOLVERS:
-        if name is not None and name not in OPTIMIZERS:
-            raise unknown_name("optimizer", name, [*OPTIMIZERS, *SOLVERS])
+        if name is not None and name not in RULES:
+            raise unknown_name("optimizer", name, RULES)
         return optimizer_from_dict(settings)
     known = [field.name for field in fields(SOLVERS[name])]
     for setting in settings:

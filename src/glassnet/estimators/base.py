@@ -1,0 +1,180 @@
+"""Floor 7: what the classifier and the regressor share: one fit."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight
+
+from glassnet.activations import Array
+from glassnet.conventions import Conventions
+from glassnet.estimators.checks import check_samples
+from glassnet.estimators.constraints import STOCHASTIC, check_arguments
+from glassnet.estimators.heldout import Samples
+from glassnet.estimators.job import Job, Snapshots
+from glassnet.estimators.networks import draw_parameters, hidden_sizes, pack
+from glassnet.estimators.prediction import Predicting
+from glassnet.estimators.solving import fit_epochs, fit_lbfgs
+from glassnet.estimators.talk import Talk
+from glassnet.estimators.tasks import Tasks, has_callbacks
+from glassnet.network import Network, Parameters
+
+# What scikit-learn keeps on an estimator while it is fitted, for callbacks.
+_OF_CALLBACKS = ("_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callback_ctx")
+
+# What is learned before training begins, and a prediction needs.
+_OF_DATA = ("classes_", "_labels", "_n_targets", "n_features_in_", "feature_names_in_", "imputer_")
+
+
+class BaseMLP(Predicting):
+    """A network fitted by scikit-learn's rules; see `MLPClassifier` and `MLPRegressor`."""
+
+    # ---- What a classifier and a regressor each have of their own ----------------------------------
+
+    @abstractmethod
+    def _check_y(self, y: NDArray[Any], first: bool, incremental: bool) -> NDArray[Any]:
+        """The targets, checked; of a classifier the labels are learned, or held against those known."""
+
+    @abstractmethod
+    def _encode(self, y: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """The targets as class numbers or rows."""
+
+    @abstractmethod
+    def _decode(self, target: NDArray[Any]) -> NDArray[Any]:
+        """Targets back from class numbers or rows."""
+
+    @abstractmethod
+    def _conventions(self, dtype: np.dtype[Any]) -> Conventions:
+        """How the reported loss is counted."""
+
+    @abstractmethod
+    def _rate(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:
+        """The score of predictions that early stopping watches."""
+
+    def _strata(self, target: NDArray[Any]) -> NDArray[Any] | None:
+        """What a part for validation is stratified by."""
+        return None
+
+    def _offsets(self, samples: Samples) -> NDArray[np.float64] | None:
+        """What each sample's loss is reported with, beside the engine's; None for nothing."""
+        return None
+
+    def _balance(self, y: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[Any] | None:
+        """The samples' weights with those of their classes."""
+        return weights
+
+    _numeric = False  # whether y holds numbers
+
+    def _validate_params(self) -> None:
+        check_arguments(self)
+
+    # ---- Fitting -----------------------------------------------------------------------------------
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool) -> Any:
+        before = dict(self.__dict__)
+        try:
+            return self._train(X, y, sample_weight, validation_data, incremental)
+        except BaseException:
+            # A fit that fails leaves the estimator as it was.
+            now = self.__dict__
+            kept = {name: now[name] for name in _OF_CALLBACKS if name in now}
+            now.clear()
+            now.update(before)
+            now.update(kept)
+            raise
+
+    def _train(self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool) -> Any:
+        widths = hidden_sizes(self.hidden_layer_sizes)
+        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        stochastic = self.solver in STOCHASTIC or self.optimizer is not None
+        if incremental and self.early_stopping:
+            if validation_data is None:
+                raise ValueError(
+                    "partial_fit does not support early_stopping=True without validation_data=(X, y), "
+                    "which stays the same from call to call."
+                )
+            if getattr(self, "stopped_", False):
+                return self
+        given = X, y, sample_weight
+        X, y = self._checked(X, y, first, incremental)
+        weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
+        weights = self._balance(y, weights)
+        if weights is not None and not np.any(weights):
+            raise ValueError("sample_weight is 0 everywhere; at least one sample must count.")
+        random = check_random_state(self.random_state)
+        n_outputs = self._design()[2]
+        if first:
+            network = self._network_of((X.shape[1], *widths, n_outputs))
+            theta = draw_parameters(network, self.activation, random, X.dtype)
+        else:
+            theta = pack(self.coefs_, self.intercepts_)
+            network = self._network_of(theta.sizes)
+            if theta.sizes[-1] != n_outputs:
+                raise ValueError(
+                    f"y has {n_outputs} outputs, but the estimator was fitted with {theta.sizes[-1]}."
+                )
+        if not stochastic:  # SciPy's solver works in float64, whatever X is
+            theta = theta.astype(np.float64)
+        dtype = theta.dtype
+        samples = Samples(
+            np.ascontiguousarray(X, dtype),
+            self._encode(y, dtype),
+            None if weights is None else np.asarray(weights, dtype),
+        )
+        at = self._snapshots(network)
+        tasks = Tasks(self, int(self.max_iter), given, at) if has_callbacks(self) else None
+        talk = Talk(self.verbose)
+        job = Job(
+            self, network, theta, samples, random, first, incremental, validation_data, talk, tasks, at
+        )
+        with talk.open(int(self.max_iter)):
+            flat, found = fit_epochs(job) if stochastic else fit_lbfgs(job)
+        if not np.isfinite(flat).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and "
+                "need to be preprocessed."
+            )
+        self.__dict__.pop("stopped_", None)
+        self.__dict__.update({**found, **at(flat)})
+        if tasks is not None:
+            tasks.close(flat)
+        return self
+
+    def _snapshots(self, network: Network) -> Snapshots:
+        known = {name: self.__dict__[name] for name in _OF_DATA if name in self.__dict__}
+
+        def at(flat: Array) -> dict[str, Any]:
+            theta = Parameters(network.sizes, flat)
+            return {
+                **known,
+                "coefs_": list(theta.weights),
+                "intercepts_": list(theta.biases),
+                "n_layers_": len(network.sizes),
+                "n_outputs_": network.sizes[-1],
+                "out_activation_": self._out_activation(network),
+                "_network": network,
+                "_theta": theta,
+            }
+
+        return at
+
+    def _out_activation(self, network: Network) -> str:
+        return network.output.name
+
+    def _checked(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Array, NDArray[Any]]:
+        X, y = check_samples(self, X, y, first, self._numeric)
+        if hasattr(y, "toarray"):
+            y = y.toarray()
+        y = self._check_y(y, first, incremental)
+        return self._dense(X, first), y
+
+    def _check_solver(self) -> bool:
+        if self.solver not in STOCHASTIC and self.optimizer is None:
+            raise AttributeError(
+                f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
+            )
+        return True

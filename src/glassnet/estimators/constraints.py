@@ -1,0 +1,94 @@
+"""Floor 7: what each constructor argument may be, as scikit-learn's validation takes it."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
+
+from glassnet.activations import ACTIVATIONS, Activation
+from glassnet.losses import LOSSES, Loss
+from glassnet.optimizers import Optimizer
+from glassnet.schedules import Schedule
+
+STOCHASTIC = ("sgd", "adam")
+
+BAR = "bar"
+"""The ``verbose`` that shows a progress line."""
+
+COMMON: dict[str, list[Any]] = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(set(ACTIVATIONS)), Activation, list, tuple],
+    "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), Schedule],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose", StrOptions({BAR})],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
+    "optimizer": [Optimizer, None],
+    "l1": [Interval(Real, 0, None, closed="left")],
+    "scoring": [str, callable, list, tuple, dict, None],
+    "restore_best": ["boolean"],
+    "missing": [StrOptions({"error", "mean", "median"})],
+    "dtype": [StrOptions({"float32", "float64"}), HasMethods("type"), type, None],
+    "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+}
+
+CLASSIFIER: dict[str, list[Any]] = {
+    **COMMON,
+    "loss": [StrOptions({"log_loss"}), Loss],
+    "class_weight": [StrOptions({"balanced"}), dict, list, None],
+}
+
+REGRESSOR: dict[str, list[Any]] = {
+    **COMMON,
+    "loss": [StrOptions({name for name, one in LOSSES.items() if one.output in ("identity", "exp")}), Loss],
+    "average_outputs": ["boolean"],
+}
+
+
+@cache
+def _defaults(kind: type) -> dict[str, Any]:
+    return {name: one.default for name, one in inspect.signature(kind).parameters.items()}
+
+
+def check_arguments(estimator: Any) -> None:
+    """Raise scikit-learn's error for an argument out of range; the defaults need no check.
+
+    Checking them all would take longer than fitting a small network.
+    """
+    defaults, found = _defaults(estimator.__class__), estimator.__dict__
+    changed = {
+        name: found[name]
+        for name in estimator._parameter_constraints
+        if name in found and found[name] is not defaults.get(name, found)
+    }
+    if changed:
+        name = type(estimator).__name__
+        validate_parameter_constraints(estimator._parameter_constraints, changed, caller_name=name)

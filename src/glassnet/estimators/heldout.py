@@ -1,0 +1,73 @@
+"""Floor 7: samples to evaluate after each epoch: a part that is split off, or the caller's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.activations import Array
+from glassnet.network import Network, Parameters
+
+
+class Samples(NamedTuple):
+    """Data as the engine takes them: X, class numbers or rows, and weights or None."""
+
+    X: Array
+    target: NDArray[Any]
+    weights: Array | None
+
+    def take(self, rows: NDArray[np.intp]) -> Samples:
+        """Some of them."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Samples(self.X[rows], self.target[rows], weights)
+
+
+Predict = Callable[[Network, Parameters, Array], Array]
+Scorers = Mapping[str, Callable[..., float]]
+
+
+class HeldOut:
+    """What is evaluated after an epoch.
+
+    `rate` gives the score of predictions for targets and weights. `loss` is a function of flat
+    parameters, or None where nobody asks for it. `scorers` take an estimator that stands at the
+    parameters, which `at` makes, and the samples as they came.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        samples: Samples,
+        *,
+        rate: Callable[[NDArray[Any], Array, NDArray[Any] | None], float],
+        predict: Predict,
+        loss: Callable[[Array], float] | None = None,
+        scorers: Scorers | None = None,
+        at: Callable[[Array], Any] | None = None,
+        given: tuple[Any, Any] | None = None,
+    ) -> None:
+        self._network, self._samples = network, samples
+        self._rate, self._predict, self._loss = rate, predict, loss
+        self._scorers, self._at, self._given = dict(scorers or {}), at, given
+
+    def look(self, flat: Array, scored: bool) -> dict[str, float]:
+        """The values at these parameters; "score", where wanted, is the first scorer's or the own one."""
+        seen: dict[str, float] = {}
+        if self._loss is not None:
+            seen["validation_loss"] = self._loss(flat) if np.isfinite(flat).all() else float("nan")
+        if self._scorers:
+            assert self._at is not None
+            assert self._given is not None
+            model = self._at(flat)
+            for name, scorer in self._scorers.items():
+                seen[f"validation_{name}"] = float(scorer(model, *self._given))
+            if scored:
+                seen["score"] = next(v for k, v in seen.items() if k != "validation_loss")
+        elif scored:
+            samples, theta = self._samples, Parameters(self._network.sizes, flat)
+            Y_hat = self._predict(self._network, theta, samples.X)
+            seen["score"] = self._rate(samples.target, Y_hat, samples.weights)
+        return seen

@@ -316,6 +316,16 @@ def test_newton_cg_solves_least_squares_in_a_few_steps():
     assert run.iterations <= 8
 
 
+def test_newton_cg_solves_by_as_many_products_as_there_are_parameters():
+    # Conjugate directions: inputs of very different sizes would take steepest descent for ever.
+    scaled = X * [1.0, 10.0, 100.0]
+    y = scaled @ [[1.0], [2.0], [-1.0]] + 3
+    network = gn.Network((3, 1), output="identity")
+    solver = gn.NewtonCG(products=4, gradient_tolerance=1e-6)
+    run = gn.train(network, scaled, y, optimizer=solver, iterations=10, random_state=0)
+    assert np.allclose(run.parameters.flat, [1, 2, -1, 3], atol=1e-5)
+
+
 def test_newton_cg_makes_no_more_products_than_it_is_told():
     run = train(gn.NewtonCG(products=1), 1)
     # The first loss, one product, and the trials of a search along the gradient.

@@ -10,8 +10,9 @@ import pytest
 
 import glassnet as gn
 from glassnet import bench, native
-from glassnet.bench import bound, memory, peers, scaling, suite
-from glassnet.bench.job import BenchmarkError, UnavailableError
+from glassnet.bench import bound, memory, peers, scaling, solvers, suite
+from glassnet.bench.job import BenchmarkError, UnavailableError, make_job
+from glassnet.bench.solvers_chart import LOOKS as LOOKS_OF_SOLVERS
 from glassnet.bench.workloads import WORKLOADS, plain, timing
 from glassnet.bench.workloads import chart as workload_chart
 from glassnet.bench.workloads import peers as workload_peers
@@ -601,6 +602,25 @@ def test_suite_draws_scaling(tmp_path, monkeypatch):
         "quick-scaling-widths.png",
         "quick-scaling.json",
     ]
+
+
+def test_solvers_job_finds_how_soon_each_arrives(tmp_path, capsys):
+    found = run_quick(["solvers"], output=tmp_path, quiet=False)["solvers"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["quick-solvers.json", "quick-solvers.png"]
+    rows = {row["name"]: row for row in found["ways"]}
+    assert set(rows) == set(LOOKS_OF_SOLVERS)
+    for name in ("Levenberg-Marquardt", "L-BFGS", "Newton-CG"):
+        row = rows[name]
+        assert row["last_loss"] <= found["end"] < row["curve"]["loss"][-2]
+        assert len(row["curve"]["seconds"]) == len(row["curve"]["loss"]) == row["iterations"] + 1
+        assert row["times_sooner"] == pytest.approx(found["notebook"]["seconds"] / row["seconds"])
+    assert "Levenberg-Marquardt" in capsys.readouterr().out
+
+
+def test_solver_whose_loss_the_notebook_does_not_confirm_is_refused():
+    job = make_job(50)
+    with pytest.raises(bench.BenchmarkError, match="Mine says"):
+        solvers.check_end(job, job.start, 1.0, "Mine")
 
 
 def test_there_is_no_bound_without_the_native_engine(monkeypatch):

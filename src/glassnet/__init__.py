@@ -49,6 +49,7 @@ from glassnet.schedules import (
     Step,
     WarmUp,
 )
+from glassnet.solvers import LBFGS, SOLVERS, LevenbergMarquardt, NewtonCG, Solver
 from glassnet.stopping import EarlyStopping
 from glassnet.sweep_results import SweepResult
 from glassnet.sweeps import sweep
@@ -61,11 +62,13 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ACTIVATIONS",
+    "LBFGS",
     "LOSSES",
     "OPTIMIZERS",
     "OUTPUTS",
     "SCHEDULES",
     "SGD",
+    "SOLVERS",
     "AMSGrad",
     "Activation",
     "Adadelta",
@@ -90,12 +93,14 @@ __all__ = [
     "InputTypeError",
     "InterruptedTrainingWarning",
     "InverseScaling",
+    "LevenbergMarquardt",
     "Lion",
     "Loss",
     "MLPClassifier",
     "MLPRegressor",
     "Nadam",
     "Network",
+    "NewtonCG",
     "OneCycle",
     "Optimizer",
     "Output",
@@ -104,6 +109,7 @@ __all__ = [
     "Problem",
     "RMSprop",
     "Schedule",
+    "Solver",
     "Step",
     "SweepResult",
     "TrainingRun",

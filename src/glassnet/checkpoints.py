@@ -19,9 +19,9 @@ from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.loop import STATUSES
 from glassnet.losses import Loss
 from glassnet.network import Network, Parameters
-from glassnet.optimizers import optimizer_from_dict
 from glassnet.penalties import Penalties
 from glassnet.runs import TrainingRun
+from glassnet.solvers import Rule, Solver, rule_from_dict
 from glassnet.stopping import METRICS, EarlyStopping
 from glassnet.storage import read_arrays, write_arrays
 from glassnet.validation import Validation
@@ -162,10 +162,10 @@ def load(
             my_losses[described["loss"]] if own_loss else described["loss"],
         )
         flat, state, heard, history = (arrays[n] for n in ("parameters", "state", "heard", "losses"))
-        optimizer = optimizer_from_dict(document["optimizer"])
+        optimizer = rule_from_dict(document["optimizer"])
         precisions = {flat.dtype.name, state.dtype.name, document["dtype"]}
         _check(flat.dtype in FLOATS and len(precisions) == 1, "precisions differ")
-        _check(state.shape == (len(optimizer.state_names), flat.size), "the optimizer's state does not fit")
+        _check(_fits(optimizer, state, heard, flat), "the optimizer's state does not fit")
         _check(type(document["updates"]) is int and document["updates"] >= 0, "updates is no count")
         _check(heard.dtype == np.float64 and heard.ndim == 1, "what was heard of the losses is no list")
         _check(history.dtype == np.float64 and history.ndim == 1, "the losses are no history")
@@ -207,6 +207,12 @@ def load(
         )
     except (KeyError, TypeError, InputError) as error:
         raise _damaged(path, error) from error
+
+
+def _fits(rule: Rule, state: NDArray[Any], heard: NDArray[Any], flat: NDArray[Any]) -> bool:
+    if state.ndim != 2 or state.shape[1] != flat.size:
+        return False
+    return rule.fits(state, heard) if isinstance(rule, Solver) else len(state) == len(rule.state_names)
 
 
 def _cursor_arrays(cursor: Cursor) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,7 @@
-"""Floor 5: the two ways of training, on the full batch and on batches, as one: arrays that advance."""
+"""Floor 5: the ways of training, on the full batch and on batches, as one: arrays that advance.
+
+The solvers' is in `solvers/base.py`.
+"""
 
 from __future__ import annotations
 
@@ -30,29 +33,29 @@ class Course(ABC):
     """The parameters, the optimizer's state and whatever else goes from one stretch to the next.
 
     `lead` is the number of losses before the first iteration's: 1 on the full batch, whose first loss
-    is that of the start, 0 on batches.
+    is that of the start, 0 on batches. `state` may be a view of what changes.
     """
 
     lead: int
+    flat: Array
+    state: Array
     cursor: Cursor | None = None
-
-    def __init__(
-        self, flat: Array, state: Array, optimizer: Optimizer, pace: Pace, mean: Mean = NO_MEAN
-    ) -> None:
-        self.flat, self.average = flat.copy(), mean.average
-        self.optimizer, self.pace = optimizer, pace
-        # The engines keep the mean behind the optimizer's own state.
-        self._kept = state.copy() if mean.flat is None else np.vstack([state, mean.flat])
+    averaged: Array | None = None
 
     @property
-    def state(self) -> Array:
-        """The optimizer's state, a view."""
-        return self._kept[: len(self.optimizer.state_names)]
+    @abstractmethod
+    def updates(self) -> int:
+        """How many the state has seen."""
 
     @property
-    def averaged(self) -> Array | None:
-        """The mean of the parameters, a view, or None."""
-        return self._kept[-1] if self.average else None
+    @abstractmethod
+    def heard(self) -> NDArray[np.float64]:
+        """What a run keeps beside the state."""
+
+    @property
+    @abstractmethod
+    def stops(self) -> bool:
+        """Whether training is to end here."""
 
     @abstractmethod
     def advance(
@@ -64,7 +67,34 @@ class Course(ABC):
         """
 
 
-class FullBatch(Course):
+class Paced(Course):
+    """By an optimizer, at the rates of its schedule."""
+
+    def __init__(
+        self, flat: Array, state: Array, optimizer: Optimizer, pace: Pace, mean: Mean = NO_MEAN
+    ) -> None:
+        self.flat, self.average = flat.copy(), mean.average
+        self.optimizer, self.pace = optimizer, pace
+        # The engines keep the mean behind the optimizer's own state.
+        self._kept = state.copy() if mean.flat is None else np.vstack([state, mean.flat])
+
+        self.state = self._kept[: len(optimizer.state_names)]
+        self.averaged = self._kept[-1] if self.average else None
+
+    @property
+    def updates(self) -> int:
+        return self.pace.updates
+
+    @property
+    def heard(self) -> NDArray[np.float64]:
+        return self.pace.heard
+
+    @property
+    def stops(self) -> bool:
+        return self.pace.stops
+
+
+class FullBatch(Paced):
     """An iteration is an update on all samples."""
 
     lead = 1
@@ -95,7 +125,7 @@ class FullBatch(Course):
         return descent.updates, descent.diverged
 
 
-class Epochs(Course):
+class Epochs(Paced):
     """An iteration is an epoch, an update on each of its batches."""
 
     lead = 0

@@ -14,6 +14,7 @@ from glassnet.activations import ACTIVATIONS, Array
 from glassnet.arrays import as_dtype, as_matrix, as_target, as_vector
 from glassnet.class_weights import as_class_weights
 from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
+from glassnet.losses import LOSSES
 from glassnet.network import Network
 
 REDUCTIONS = ("mean", "sum")
@@ -130,6 +131,17 @@ def missing_in_native(network: Network) -> str:
     if not network.loss.is_built_in:
         return f"the loss {network.loss.name!r} is your own, which runs on the NumPy engine"
     return ""
+
+
+def check_factor(network: Network) -> None:
+    """Raise InputError for a loss whose second derivative by Z is not known as a sum of products."""
+    if network.loss.factor is None:
+        known = ", ".join(loss.name for loss in LOSSES.values() if loss.factor is not None)
+        raise InputError(
+            f"The Gauss-Newton matrix takes the second derivative of the loss by Z, which {known} have; "
+            f"the loss here is {network.loss}. Use gn.LBFGS(), which needs the gradient alone, or give a "
+            f"loss of your own its `factor`."
+        )
 
 
 def choose_engine(network: Network, engine: str) -> tuple[Literal["native", "numpy"], str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,8 +23,9 @@ from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import SGD, Optimizer
 from glassnet.optimizers.compiled import native_rule
-from glassnet.passes import numpy_loss, numpy_pass, numpy_update, packed
+from glassnet.passes import drawn, numpy_loss, numpy_pass, numpy_update, packed
 from glassnet.penalties import Penalties
+from glassnet.second_order import SecondOrder, native_curvature, numpy_curvature
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Descent:
     diverged: bool
 
 
-class Problem(ABC):
+class Problem(SecondOrder):
     """A network with its data, checked and packed: what solvers and loops of one's own call.
 
     Attributes: `network`, `n_samples`, `dtype`, `reduction`, `engine` ("native" or "numpy"),
@@ -200,6 +201,9 @@ class NumpyProblem(Problem):
             self.network, *data, flat, self.divisor, self.penalties, self._is_weight, self.conventions
         )
 
+    def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
+        return numpy_curvature(self.network, self._X, self._w, flat, vector)
+
     def descend(
         self,
         flat: Array,
@@ -276,7 +280,7 @@ class NativeProblem(Problem):
         try:
             if masks is None:
                 return self._problem.loss_and_gradient(*told), gradient
-            return self._problem.loss_and_gradient(*told, *_drawn(masks)), gradient
+            return self._problem.loss_and_gradient(*told, *drawn(masks)), gradient
         except (TypeError, ValueError):  # checked only now: a call takes microseconds
             usable = self._as_flat(flat)
             if usable is flat:
@@ -291,6 +295,9 @@ class NativeProblem(Problem):
             if usable is flat:
                 raise
             return self.loss(usable)
+
+    def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
+        return native_curvature(self._problem, self.threads, flat, vector)
 
     def _rule(self) -> Any:
         """The penalties as the native engine takes them, made once: a small call takes microseconds."""
@@ -330,14 +337,9 @@ class NativeProblem(Problem):
             stop,
             seconds,
             self.threads,
-            *_drawn(masks),
+            *drawn(masks),
         )
         return Descent(updates, diverged)
-
-
-def _drawn(masks: Masks | None) -> tuple[int, int]:
-    """The native engine's seed and number of the mask; number 0 is a pass without."""
-    return (0, 0) if masks is None else (masks.seed, masks.number)
 
 
 def prepare(

@@ -17,12 +17,13 @@ from glassnet.callbacks import Callback, Hooks
 from glassnet.courses import Course, Epochs, FullBatch, Mean
 from glassnet.divergence import divergence_limit
 from glassnet.dropout import Masks
+from glassnet.engine import Problem
 from glassnet.errors import InputError
 from glassnet.interrupts import Interrupts, stop_on_interrupt
 from glassnet.network import Parameters
-from glassnet.optimizers import Optimizer
 from glassnet.pace import Pace
 from glassnet.progress import progress_line
+from glassnet.solvers import Rule, Solver, Start
 from glassnet.validation import (
     Watcher,
 )
@@ -52,6 +53,11 @@ def masks_of(run: Run) -> Masks | None:
 def course_of(start: Run, gradient: Array | None) -> Course:
     """What `continue_run` advances, from the run's own data; the full batch needs the gradient there."""
     problem, flat, state, rule = start._problem, start.parameters.flat, start.state, start.optimizer
+    if isinstance(rule, Solver):
+        assert isinstance(problem, Problem)
+        assert gradient is not None
+        at = float(start.losses[-1]), gradient
+        return rule.course(Start(problem, flat, *at, state, start.heard, start.updates))
     mean = Mean()
     if start.average is not None and start.averaged is not None:
         mean = Mean(start.average, start.averaged.flat)
@@ -68,9 +74,15 @@ def course_of(start: Run, gradient: Array | None) -> Course:
     return FullBatch(problem, flat, state, gradient, rule, pace, limit, masks_of(start), mean)
 
 
-def at_rest(run: Run, optimizer: Optimizer) -> Run:
-    """The run with an optimizer that has seen no update yet."""
-    state = np.zeros((len(optimizer.state_names), run.parameters.flat.size), run.dtype)
+def state_at_rest(rule: Rule, flat: Array) -> Array:
+    """What a rule keeps before it has seen anything."""
+    rows = 0 if isinstance(rule, Solver) else len(rule.state_names)
+    return np.zeros((rows, flat.size), flat.dtype)
+
+
+def at_rest(run: Run, optimizer: Rule) -> Run:
+    """The run with a rule that has seen no update yet."""
+    state = state_at_rest(optimizer, run.parameters.flat)
     return replace(run, optimizer=optimizer, state=state, updates=0, heard=np.empty(0))
 
 
@@ -91,11 +103,11 @@ def continue_run(
     A second Ctrl-C, and what a callback or a metric raises, leave with the run so far as their `run`.
     """
     began = time.perf_counter()
-    pace, lead = course.pace, course.lead
+    lead = course.lead
     k = start.iterations
     last = k + iterations
     losses = _history(start.losses, last + lead)
-    stopped, diverged = pace.stops, False
+    stopped, diverged = course.stops, False
     watcher = None
     if start.validation is not None:
         watcher = Watcher(start.validation, start._held_out, k, last)
@@ -120,8 +132,8 @@ def continue_run(
             losses=losses[: k + lead],
             status=status,
             diverged_at=diverged_at,
-            updates=pace.updates,
-            heard=pace.heard,
+            updates=course.updates,
+            heard=course.heard,
             cursor=None if course.cursor is None else course.cursor.copy(),
             averaged=None if course.averaged is None else mean_of(course.averaged),
             validation=None if watcher is None else watcher.record(),
@@ -157,7 +169,8 @@ def continue_run(
                 raise error
             if made > 0:
                 enough = look()
-                stopped = hooks.iteration(k, snapshot) or pace.stops or enough
+                stopped = hooks.iteration(k, snapshot) or enough
+            stopped = stopped or course.stops
     if k < last:
         losses = losses[: k + lead].copy()  # lets go of what was never reached
     if diverged:

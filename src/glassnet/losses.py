@@ -11,6 +11,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
+from glassnet import factors
 from glassnet.activations import Array, logistic
 from glassnet.errors import InputError, InputTypeError, unknown_name
 
@@ -71,7 +72,8 @@ class Loss:
     (probabilities of classes, rows that sum to 1), ``"label"`` (each entry from 0 to 1),
     ``"nonnegative"`` (0 and above) or ``"real"``. ``settings`` are the numbers that the loss was made
     with; ``kinks`` the residuals z - y where its derivative jumps, which the gradient checker
-    does not step across.
+    does not step across. ``factor(Z)``, where there is one, is (K, n, outputs): rows f_1 ... f_K for each
+    sample whose products sum to the loss's second derivative by Z, ``sum_k f_k f_k^T``.
 
     Example
     -------
@@ -94,6 +96,7 @@ class Loss:
     delta_formula: str
     settings: Mapping[str, float] = field(default_factory=Settings)
     kinks: tuple[float, ...] = ()
+    factor: Callable[[Array], Array] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", Settings(self.settings))
@@ -198,6 +201,10 @@ def _quantile_delta(z: Array, y: Array, level: float) -> Array:
     return np.where(error > 0, 1 - level, np.where(error < 0, -level, 0)).astype(error.dtype)
 
 
+def _cross_entropy_factor(z: Array) -> Array:
+    return factors.multinomial(softmax(z))
+
+
 OUTPUTS: dict[str, Output] = {
     record.name: record
     for record in (
@@ -238,6 +245,7 @@ def cross_entropy(label_smoothing: float = 0.0) -> Loss:
         formula=smooth if e == 0 else f"{smooth}, e = {e!r}",
         delta_formula="y_hat - y" if e == 0 else "y_hat - y'",
         settings=settings,
+        factor=_cross_entropy_factor,
     )
 
 
@@ -322,6 +330,7 @@ LOSSES: dict[str, Loss] = {
             delta=lambda z, y: logistic(z) - y,
             formula="-sum_k [y_k log y_hat_k + (1 - y_k) log(1 - y_hat_k)]",
             delta_formula="y_hat - y",
+            factor=factors.bernoulli,
         ),
         Loss(
             "squared_error",
@@ -331,6 +340,7 @@ LOSSES: dict[str, Loss] = {
             delta=lambda z, y: z - y,
             formula="1/2 sum_k (y_hat_k - y_k)^2",
             delta_formula="y_hat - y",
+            factor=factors.ones,
         ),
         Loss(
             "absolute_error",
@@ -354,6 +364,7 @@ LOSSES: dict[str, Loss] = {
             delta=lambda z, y: _exp(z) - y,
             formula="sum_k [y_hat_k - y_k log y_hat_k], log y_k! left out",
             delta_formula="y_hat - y",
+            factor=factors.rates,
         ),
     )
 }

@@ -13,6 +13,7 @@ from glassnet.activations import Array
 from glassnet.arrays import cast
 from glassnet.conventions import OURS, Conventions, loss_above
 from glassnet.data import row_blocks
+from glassnet.dropout import Masks
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import Optimizer
 from glassnet.penalties import Penalties
@@ -98,6 +99,11 @@ def numpy_update(
         if average:
             kept = np.vstack([kept, average * state[-1] + (1.0 - average) * theta])
     return theta, kept
+
+
+def drawn(masks: Masks | None) -> tuple[int, int]:
+    """The native engine's seed and number of the mask; number 0 is a pass without."""
+    return (0, 0) if masks is None else (masks.seed, masks.number)
 
 
 def packed(

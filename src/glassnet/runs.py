@@ -19,8 +19,8 @@ from glassnet.engine import Problem, prepare
 from glassnet.errors import InputError
 from glassnet.loop import Callbacks, Status, at_point, at_rest, continue_run, course_of, masks_of
 from glassnet.network import Network, Parameters
-from glassnet.optimizers import Optimizer, check_optimizer
 from glassnet.penalties import Penalties
+from glassnet.solvers import REASONS, Rule, Solver, check_fits, check_rule
 from glassnet.stopping import EarlyStopping
 from glassnet.validation import (
     HeldOut,
@@ -41,22 +41,23 @@ class TrainingRun:
     Attributes
     ----------
     network : the `Network`.
-    optimizer : the rule with its settings.
+    optimizer : the rule with its settings, an `Optimizer` or a `Solver`.
     parameters : `Parameters` after the last iteration; for a run that diverged, before the update
         that blew up.
-    state : (rows, n_parameters), what the optimizer keeps, a row for each of its `state_names`.
+    state : (rows, n_parameters), what the optimizer keeps, a row for each of its `state_names`; what a
+        solver keeps of past steps.
     updates : how many the state has seen; a schedule goes on from there.
     losses : float64, read-only. On the full batch (iterations + 1,), ``losses[k]`` the loss after k
         updates; with a batch_size (iterations,), each epoch's mean over its batches.
     reduction : "mean" or "sum", what the loss is over samples.
-    status : "completed"; "stopped" by a callback; "interrupted" by Ctrl-C; "diverged"; "running" in
-        a callback.
+    status : "completed"; "stopped" by a callback, a stopping rule or a solver's `reason`;
+        "interrupted" by Ctrl-C; "diverged"; "running" in a callback.
     diverged_at : the update whose loss blew up (iterations + 1), or None.
     seconds : wall time of the updates, without preparing the data.
     engine, engine_reason, threads : what computed, why that, and on how many threads.
     extra : what `save` was given to keep beside the run.
     penalties : `Penalties`, l1, l2 and max_norm.
-    heard : what an `Adaptive` schedule keeps of the losses.
+    heard : what an `Adaptive` schedule keeps of the losses, and a solver beside its state.
     batch_size : None for the full batch.
     cursor : with a batch_size, where in its epoch training stands, and the stream of the shuffles.
     dropout : each hidden layer's probability of dropping a unit.
@@ -80,7 +81,7 @@ class TrainingRun:
     """
 
     network: Network
-    optimizer: Optimizer
+    optimizer: Rule
     parameters: Parameters
     state: Array
     losses: NDArray[np.float64]
@@ -132,6 +133,16 @@ class TrainingRun:
     def dtype(self) -> np.dtype[Any]:
         """The precision of the parameters and of the computation."""
         return self.parameters.dtype
+
+    @property
+    def evaluations(self) -> int | None:
+        """Losses (and products, of NewtonCG) that a solver has asked for, the first one too; else None."""
+        return int(self.heard[0]) if isinstance(self.optimizer, Solver) and len(self.heard) else None
+
+    @property
+    def reason(self) -> str:
+        """Why a solver has ended by itself; "" where it has not, and for an optimizer."""
+        return REASONS[int(self.heard[1])] if self.evaluations is not None else ""
 
     @property
     def validation_losses(self) -> NDArray[np.float64]:
@@ -186,7 +197,7 @@ class TrainingRun:
         y: object = None,
         sample_weight: object = None,
         validation: object = None,
-        optimizer: Optimizer | None = None,
+        optimizer: Rule | None = None,
         callbacks: Callbacks = (),
         progress: bool = False,
         engine: str | None = None,
@@ -200,7 +211,8 @@ class TrainingRun:
         them where the run had validation data of their own; a fraction is held out again by itself.
         After a stop patience begins anew. `optimizer` changes the rule from here on:
         one of the same kind keeps the state and goes on counting updates, another kind starts from
-        rest, as at update 1. After a divergence another optimizer is required, and starts from rest.
+        rest, as at update 1. A solver that has ended by itself stays where it is until it gets other
+        settings. After a divergence another optimizer is required, and starts from rest.
 
         Raises InputError for data that are missing or give another loss than ``losses[-1]``, and
         what `train` raises.
@@ -214,12 +226,13 @@ class TrainingRun:
         """
         iterations = as_count(iterations, "iterations")
         hooks = Hooks(callbacks)
-        rule = self.optimizer if optimizer is None else check_optimizer(optimizer)
-        if self.status == "diverged" and rule == self.optimizer:
+        rule = self.optimizer if optimizer is None else check_rule(optimizer)
+        if self.status == "diverged" and rule == self.optimizer and not isinstance(rule, Solver):
             raise InputError(
                 f"This run blew up at iteration {self.diverged_at} and would again. Resume it with "
                 f"another optimizer, for instance optimizer={gentler(rule)}."
             )
+        check_fits(rule, self.batch_size, self.penalties, self.dropout, self.average)
         problem, held_out = self._resumed_data(X, y, sample_weight, validation, engine, threads)
         end = self._unrestored()
         gradient = None
@@ -241,7 +254,10 @@ class TrainingRun:
         start = (
             end if self.status != "diverged" and rule.name == self.optimizer.name else at_rest(end, rule)
         )
-        if rule.learning_rate != self.optimizer.learning_rate:
+        if isinstance(rule, Solver):
+            if rule != self.optimizer and len(start.heard):  # what has ended it may have changed
+                start = replace(start, heard=rule.going_on(start.heard))
+        elif getattr(self.optimizer, "learning_rate", None) != rule.learning_rate:
             start = replace(start, heard=np.empty(0))
         start = replace(
             start,

@@ -19,11 +19,12 @@ from glassnet.divergence import divergence_limit, warn_of_ending
 from glassnet.dropout import Masks, draw_seed
 from glassnet.engine import Problem
 from glassnet.errors import InputError
-from glassnet.loop import Callbacks, continue_run, course_of
+from glassnet.loop import Callbacks, continue_run, course_of, state_at_rest
 from glassnet.network import Network, Parameters, as_random_state
-from glassnet.optimizers import SGD, Optimizer, check_optimizer
+from glassnet.optimizers import SGD
 from glassnet.ranges import as_flag, as_fraction, as_steps
 from glassnet.runs import TrainingRun, prepared, scores
+from glassnet.solvers import Rule, check_fits, check_rule
 from glassnet.stopping import EarlyStopping, check_stopping
 from glassnet.validation import (
     HeldOut,
@@ -39,7 +40,7 @@ def train(
     X: object,
     y: object,
     *,
-    optimizer: Optimizer = SGD(learning_rate=0.1, momentum=0.9),  # noqa: B008 - it is frozen
+    optimizer: Rule = SGD(learning_rate=0.1, momentum=0.9),  # noqa: B008 - it is frozen
     iterations: int = 1000,
     batch_size: int | None = None,
     reduction: str = "mean",
@@ -68,9 +69,11 @@ def train(
     Parameters
     ----------
     X, y : (n, inputs) and class numbers (n,) or target rows (n, outputs).
-    optimizer : ``gn.SGD(learning_rate, momentum)``, ``gn.Adam()`` or another of ``gn.OPTIMIZERS``; its
-        learning rate may be a schedule of ``gn.SCHEDULES``.
-    iterations : updates on the full batch, epochs with a batch_size; 0 trains nothing.
+    optimizer : ``gn.SGD(learning_rate, momentum)``, ``gn.Adam()`` or another of ``gn.OPTIMIZERS``, whose
+        learning rate may be a schedule of ``gn.SCHEDULES``; or a solver of ``gn.SOLVERS``, such as
+        ``gn.LBFGS()``, for the full batch.
+    iterations : updates on the full batch, epochs with a batch_size, accepted steps of a solver at
+        most; 0 trains nothing.
     batch_size : None, the full batch; else the samples of an update. The last batch of an epoch takes
         what is left.
     reduction : "mean" divides the loss by the sum of the sample weights, "sum" does not.
@@ -129,7 +132,7 @@ def train(
     where a PyTorch loop that records before the step lacks the last one.
     """
     iterations = as_count(iterations, "iterations")
-    check_optimizer(optimizer)
+    check_rule(optimizer)
     hooks = Hooks(callbacks)
     shuffle = as_flag(shuffle, "shuffle")
     random = as_random_state(random_state)
@@ -160,6 +163,7 @@ def train(
         class_weight=class_weight,
         dropout=dropout,
     )
+    check_fits(optimizer, batch_size, problem.penalties, problem.dropout, decay)
     theta = first_parameters(problem, parameters, scheme, random)
     gradient = None
     if isinstance(problem, Problem):
@@ -197,7 +201,7 @@ def first_seed(problem: Problem | Batches, random: RandomState) -> int | None:
 
 
 def begin_run(
-    problem: Problem, theta: Parameters, optimizer: Optimizer, dropout_seed: int | None = None
+    problem: Problem, theta: Parameters, optimizer: Rule, dropout_seed: int | None = None
 ) -> tuple[TrainingRun, Array]:
     """A run without iterations at parameters of the problem's precision, and the gradient there.
 
@@ -211,7 +215,7 @@ def begin_run(
 def begin_epochs(
     batches: Batches,
     theta: Parameters,
-    optimizer: Optimizer,
+    optimizer: Rule,
     random: RandomState | None,
     dropout_seed: int | None = None,
 ) -> TrainingRun:
@@ -228,7 +232,7 @@ def begin_epochs(
 def _start(
     problem: Problem | Batches,
     theta: Parameters,
-    optimizer: Optimizer,
+    optimizer: Rule,
     loss: float,
     losses: NDArray[np.float64],
     dropout_seed: int | None,
@@ -243,7 +247,7 @@ def _start(
         network=problem.network,
         optimizer=optimizer,
         parameters=theta,
-        state=np.zeros((len(optimizer.state_names), theta.flat.size), theta.dtype),
+        state=state_at_rest(optimizer, theta.flat),
         losses=losses,
         reduction=problem.reduction,
         status="running",

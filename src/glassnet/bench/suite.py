@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from glassnet import native
 from glassnet.bench.drop_in import drop_in_table, measure_drop_in
 from glassnet.bench.drop_in_speed import measure_speed, speed_table
+from glassnet.bench.job import N_SAMPLES as SAMPLES
 from glassnet.bench.memory import N_SAMPLES, judge_memory, memory_table
 from glassnet.bench.peers import check_settings, choose_peers
 from glassnet.bench.record import describe_machine
 from glassnet.bench.scaling import measure_scaling
 from glassnet.bench.scaling_chart import draw_samples, draw_widths
+from glassnet.bench.solvers import measure_solvers, solvers_table
+from glassnet.bench.solvers_chart import draw_solvers
 from glassnet.bench.workloads import WORKLOADS, run_workload
 from glassnet.bench.workloads.chart import draw_workloads
 from glassnet.bench.workloads.record import FORMAT, machine_line, target_table, workload_table
@@ -28,11 +31,12 @@ from glassnet.storage import atomic_write, results_folder, write_json
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MEMORY, SCALING, DROP_IN = "memory", "scaling", "drop-in"
+MEMORY, SCALING, SOLVING, DROP_IN = "memory", "scaling", "solvers", "drop-in"
 
 JOBS: Mapping[str, str] = {
     **{name: workload.title for name, workload in WORKLOADS.items()},
     MEMORY: "the peak of memory over the data, in mini-batch training on 2,000,000 x 20 float32",
+    SOLVING: "how soon each solver is where the notebook's 50,000 iterations end",
     SCALING: "what a sample costs over the width of the layers, and an iteration over the samples",
     DROP_IN: "the estimators against scikit-learn's: 400 settings, the same numbers, how fast",
 }
@@ -63,12 +67,14 @@ def run_suite(
     rounds, seconds, peers, quiet : as in `run_benchmark`.
     output : a folder. ``workloads.json`` and ``.png`` hold the workloads and the memory, those of an
         earlier run on the same machine too where this one does not measure them;
+        ``solvers.json`` and ``.png`` the solvers;
         ``scaling.json``, ``scaling-widths.png`` and ``scaling-samples.png`` the curves, ``drop-in.json``
         the estimators. None writes nothing.
     quick : tiny data, to see that all of it works; the times mean nothing, and the files are called
         ``quick-...``.
 
-    Returns what was measured now: {"format", "machine", "workloads", "memory", "scaling", "drop_in"}.
+    Returns what was measured now: {"format", "machine", "workloads", "memory", "solvers", "scaling",
+    "drop_in"}.
 
     Raises BenchmarkError for a contestant with a wrong answer, InputError and InputTypeError for
     settings that make no sense, FileError where `output` cannot be written.
@@ -103,6 +109,10 @@ def run_suite(
         elif name == MEMORY:
             say(MEMORY)
             found["memory"] = judge_memory(50_000 if quick else N_SAMPLES)
+        elif name == SOLVING:
+            say(SOLVING)
+            record = measure_solvers(rounds, say, QUICK if quick else SAMPLES)
+            found["solvers"] = {**record, "machine": machine}
         else:
             found["scaling"] = {
                 **measure_scaling(chosen, rounds, seconds, say, quick),
@@ -161,6 +171,9 @@ def _print(found: Mapping[str, Any]) -> None:
     if "memory" in found:
         print(memory_table(found["memory"]))
         print()
+    if "solvers" in found:
+        print(solvers_table(found["solvers"]))
+        print()
     if "scaling" in found:
         for part, x, value, bound, unit in (
             ("widths", "width", "us", "bound_us", "us per sample"),
@@ -201,6 +214,10 @@ def _write(
         written.append(f"{prefix}workloads.json")
         if document["workloads"]:
             figure(f"{prefix}workloads.png", draw_workloads(document))
+    if "solvers" in found:
+        write_json(folder / f"{prefix}solvers.json", found["solvers"])
+        written.append(f"{prefix}solvers.json")
+        figure(f"{prefix}solvers.png", draw_solvers(found["solvers"]))
     if "scaling" in found:
         write_json(folder / f"{prefix}scaling.json", found["scaling"])
         written.append(f"{prefix}scaling.json")

@@ -74,9 +74,9 @@ def _activations() -> Sequence[str]:
 
 
 def _optimizers() -> Sequence[str]:
-    from glassnet.optimizers import OPTIMIZERS
+    from glassnet.solvers import RULES
 
-    return list(OPTIMIZERS)
+    return list(RULES)
 
 
 def _engines() -> Sequence[str]:

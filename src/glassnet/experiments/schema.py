@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from glassnet.class_weights import BALANCED
 from glassnet.errors import unknown_name
-from glassnet.optimizers import OPTIMIZERS
+from glassnet.solvers import RULES
 from glassnet.sources import GENERATORS
 
 
@@ -162,23 +162,23 @@ def known_keys(section: str, content: Mapping[str, Any], source: str) -> dict[st
     if section == "train":
         name = content.get("optimizer", SECTIONS["train"]["optimizer"].default)
         if isinstance(name, str):
-            if name not in OPTIMIZERS:
-                raise unknown_name(f"optimizer in {source}:", name, OPTIMIZERS)
+            if name not in RULES:
+                raise unknown_name(f"optimizer in {source}:", name, RULES)
             known |= optimizer_keys(name)
     return known
 
 
 def optimizer_keys(name: str) -> dict[str, Key]:
-    """The settings of an optimizer, the seldom used ones last."""
+    """The settings of an optimizer or a solver, the seldom used ones last."""
     known = {}
-    for one in sorted(fields(OPTIMIZERS[name]), key=lambda one: bool(one.kw_only)):
-        kind = TRUTH if isinstance(one.default, bool) else NUMBER
+    for one in sorted(fields(RULES[name]), key=lambda one: bool(one.kw_only)):
+        kind = TRUTH if isinstance(one.default, bool) else WHOLE if _is_whole(one.default) else NUMBER
         known[one.name] = Key(RATE if one.name == "learning_rate" else kind, one.default)
     return known
 
 
 def grid_keys(name: str) -> dict[str, Kind]:
     """What a grid may hold lists of: an optimizer's settings, and the penalties."""
-    lists = {RATE: RATES, NUMBER: NUMBERS, TRUTH: TRUTHS}
+    lists = {RATE: RATES, NUMBER: NUMBERS, TRUTH: TRUTHS, WHOLE: WHOLES}
     penalties = {key: SECTIONS["train"][key] for key in PENALTIES}
     return {key: lists[one.kind] for key, one in {**optimizer_keys(name), **penalties}.items()}

@@ -32,8 +32,8 @@ from glassnet.experiments.schema import (
 from glassnet.files import read_bytes
 from glassnet.losses import get_loss, get_output
 from glassnet.network import SCHEMES, as_random_state, as_sizes
-from glassnet.optimizers import OPTIMIZERS, optimizer_from_dict
 from glassnet.ranges import as_bound, as_fraction, as_not_negative, as_steps
+from glassnet.solvers import RULES, rule_from_dict
 from glassnet.sources import GENERATORS, TASKS
 from glassnet.stopping import EarlyStopping, check_stopping
 
@@ -81,7 +81,7 @@ class Experiment:
     def optimizer(self, **settings: Any) -> Any:
         """The optimizer of [train], with `settings` in place of its own."""
         own = {key: value for key, value in self.section("train").items() if key not in SECTIONS["train"]}
-        return optimizer_from_dict({"name": self["train.optimizer"], **own, **settings})
+        return rule_from_dict({"name": self["train.optimizer"], **own, **settings})
 
     def of_train(self, *names: str) -> dict[str, Any]:
         """These keys of [train], as `train` takes them."""
@@ -179,7 +179,7 @@ def _leave_behind(merged: dict[str, Any], document: Mapping[str, Any], origins: 
     """Take out what the file says of its own optimizer and the one asked for lacks; grids too."""
     sections = [one["train"] for one in (document, merged) if isinstance(one.get("train"), dict)]
     names = [one.get("optimizer", SECTIONS["train"]["optimizer"].default) for one in sections]
-    if not all(isinstance(name, str) and name in OPTIMIZERS for name in names):
+    if not all(isinstance(name, str) and name in RULES for name in names):
         return  # which has an error of its own
     lost = set(optimizer_keys(names[0])) - set(optimizer_keys(names[-1]))
 
@@ -331,7 +331,7 @@ def _check(experiment: Experiment) -> None:
     for key, value in experiment.section("train").items():
         if key not in SECTIONS["train"]:
             with experiment.blame(f"train.{key}"):
-                optimizer_from_dict({"name": experiment["train.optimizer"], key: value})
+                rule_from_dict({"name": experiment["train.optimizer"], key: value})
 
 
 def _one_of(kind: str, choices: Any) -> Callable[[Any], None]:

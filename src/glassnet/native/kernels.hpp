@@ -2,6 +2,7 @@
 #pragma once
 
 #include "batch.hpp"
+#include "curvature.hpp"
 #include "forward.hpp"
 #include "pass.hpp"
 #include "updates.hpp"
@@ -14,6 +15,7 @@ constexpr Kernels<T> KERNELS = {pass<T>,
                                 {batch_errors<T>, batch_gradient<T>},
                                 all_updates<T>,
                                 forward<T>,
+                                {gauss_newton<T>, gauss_newton_product<T>},
                                 all_finite<T>};
 const Kernels<float> kernels32 = KERNELS<float>;
 const Kernels<double> kernels64 = KERNELS<double>;

@@ -134,6 +134,25 @@ double loss(const Problem<T>& problem, Vector<const T> theta, const Rule& rule, 
   return problem.loss(theta.data(), rule, divisor, threads);
 }
 
+// The lower triangle, over the kernel's parameters.
+template <class T>
+void gauss_newton(const Problem<T>& problem, Vector<const T> theta, Matrix<double> sums, int threads) {
+  const std::size_t n = problem.curvature_parameters();
+  expect(theta.shape(0) == problem.parameters(), "parameters do not fit");
+  expect(sums.shape(0) == n && sums.shape(1) == n, "the matrix does not fit");
+  nb::gil_scoped_release released;
+  problem.gauss_newton(theta.data(), sums.data(), threads);
+}
+
+template <class T>
+void gauss_newton_product(const Problem<T>& problem, Vector<const T> theta, Vector<const T> vector,
+                          Vector<double> sums, int threads) {
+  const std::size_t n = problem.parameters();
+  expect(theta.shape(0) == n && vector.shape(0) == n && sums.shape(0) == n, "parameters do not fit");
+  nb::gil_scoped_release released;
+  problem.gauss_newton_product(theta.data(), vector.data(), sums.data(), threads);
+}
+
 template <class T>
 std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta, Matrix<T> state,
                                      Vector<T> gradient, Vector<double> losses, const Rule& rule,
@@ -181,6 +200,9 @@ template <class T> void bind(nb::module_& m, const char* name) {
       .def("loss_and_gradient", &loss_and_gradient<T>, exact, exact, number, number, number,
            nb::arg("seed") = 0, nb::arg("mask") = 0)
       .def("loss", &loss<T>, exact, number, number, number)
+      .def_prop_ro("curvature_parameters", &Problem<T>::curvature_parameters)
+      .def("gauss_newton", &gauss_newton<T>, exact, exact, number)
+      .def("gauss_newton_product", &gauss_newton_product<T>, exact, exact, exact, number)
       .def("descend", &descend<T>, exact, exact, exact, exact, number, exact, number, number, number,
            exact, number, number, nb::arg("seed") = 0, nb::arg("mask") = 0);
 }

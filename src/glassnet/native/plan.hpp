@@ -159,6 +159,24 @@ template <class T> struct BatchKernels {
                    std::size_t samples, T scale, bool add, T* gradient);
 };
 
+// Where things lie in the scratch of a curvature kernel, in rows of `part` samples, which are taken through
+// at once. See curvature.hpp.
+struct CurvaturePlan {
+  std::size_t parameters, part;
+  bool many;                  // parameters: they are summed with parameters in the lanes
+  const std::size_t* hidden;  // [layers]: each layer's input
+  const std::size_t* slopes;  // [layers], from 1: dH/dZ
+  std::size_t output, tails, weight, errors[2], spare;
+  std::size_t jacobian, by_sample;
+};
+
+template <class T> struct CurvatureKernels {
+  void (*matrix)(const Plan<T>&, const CurvaturePlan&, const T* parameters, std::size_t block, std::size_t begin,
+                 std::size_t end, T* scratch, double* sums);
+  void (*product)(const Plan<T>&, const CurvaturePlan&, const T* parameters, const T* vector, std::size_t block,
+                  T* scratch, double* sums);
+};
+
 enum class Link : std::uint8_t { softmax, logistic, identity, exp };
 inline constexpr const char* LINK_NAMES[] = {"softmax", "logistic", "identity", "exp"};
 
@@ -191,6 +209,7 @@ template <class T> struct Kernels {
   BatchKernels<T> batch;
   Updates<T> updates;
   Forward<T> forward;
+  CurvatureKernels<T> curvature;
   bool (*all_finite)(const T* x, std::size_t n);
 };
 

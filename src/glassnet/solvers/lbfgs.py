@@ -1,0 +1,116 @@
+"""Floor 5: L-BFGS, the curvature of the last few steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from glassnet.activations import Array
+from glassnet.ranges import as_fraction, as_steps
+from glassnet.solvers.base import TOLERANCES, Point, Solver, Start, Steps, dot
+from glassnet.solvers.line_search import along, check_wolfe
+
+
+@dataclass(frozen=True, repr=False)
+class LBFGS(Solver):
+    """theta <- theta - alpha H g, where H is the inverse Hessian as the last few steps show it.
+
+    With s = theta_new - theta and y = g_new - g of each of the last `memory` steps, and rho = 1 / y^T s,
+    H <- (I - rho s y^T) H (I - rho y s^T) + rho s s^T from the oldest on, beginning with
+    y^T s / y^T y I of the newest. alpha meets the strong Wolfe conditions: the loss falls by `decrease`
+    times what the slope promises, and the slope that is left is `curvature` times the first at most.
+
+    Parameters
+    ----------
+    memory : pairs that are kept, 1 or more: 2 memory vectors of the parameters' length.
+    decrease, curvature : above 0 and below 1, the first one the smaller.
+    gradient_tolerance, tolerance : when to end, see `Solver`.
+
+    For any smooth loss, with l2 and sample weights, on the full batch. `train` raises InputError with
+    batch_size, dropout, l1, max_norm or average.
+
+    Example
+    -------
+    >>> import numpy as np, glassnet as gn
+    >>> X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), [0, 1, 1, 0]
+    >>> run = gn.train(gn.Network((2, 4, 2), hidden="tanh"), X, y, optimizer=gn.LBFGS(), iterations=50,
+    ...                random_state=1)
+    >>> run.predict(X).tolist(), bool(run.losses[-1] < 1e-3)
+    ([0, 1, 1, 0], True)
+
+    Nocedal (1980); Liu and Nocedal (1989); the search along the line: Nocedal and Wright (2006). SciPy's
+    L-BFGS-B, scikit-learn's solver="lbfgs", searches after More and Thuente and cannot go on where it
+    stopped. PyTorch's LBFGS makes up to 20 such steps in one of its own, and searches no line unless
+    told to.
+    """
+
+    name = "lbfgs"
+    _ranges: ClassVar = {
+        "memory": as_steps,
+        "decrease": as_fraction,
+        "curvature": as_fraction,
+        **TOLERANCES,
+    }
+
+    memory: int = 10
+    decrease: float = 1e-4
+    curvature: float = 0.9
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_wolfe(self.decrease, self.curvature)
+
+    def course(self, start: Start) -> Steps:
+        return _Steps(self, start)
+
+    def fits_rows(self, rows: int) -> bool:
+        return rows % 2 == 0 and rows <= 2 * self.memory
+
+
+class _Steps(Steps):
+    """The state's rows are the pairs s, y, the oldest first."""
+
+    def __init__(self, solver: LBFGS, start: Start) -> None:
+        super().__init__(solver, start)
+        self._settings = solver
+        self.state = self.state[-2 * solver.memory :]
+
+    def step(self) -> Point | None:
+        pairs = self.state
+        point = self._search(pairs)
+        if point is None and len(pairs):
+            pairs = pairs[:0]  # what they show is wrong here: once more without
+            point = self._search(pairs)
+        if point is not None:
+            pair = np.stack([point.flat - self.at.flat, point.gradient - self.at.gradient])
+            bend, square = dot(pair[0], pair[1]), dot(pair[1], pair[1])
+            if bend > np.finfo(np.float64).eps * square:  # else H would not stay positive
+                room = 2 * (self._settings.memory - 1)
+                pairs = np.concatenate([pairs[max(0, len(pairs) - room) :], pair])
+            self.state = pairs
+        return point
+
+    def _search(self, pairs: Array) -> Point | None:
+        gradient = self.at.gradient
+        alpha = 1.0 if len(pairs) else min(1.0, 1.0 / np.sqrt(dot(gradient, gradient)))
+        conditions = self._settings.decrease, self._settings.curvature
+        return along(self, -inverse_hessian(pairs, gradient), alpha, *conditions)
+
+
+def inverse_hessian(pairs: Array, gradient: Array) -> Array:
+    """H g, by the two loops: from the newest pair to the oldest and back."""
+    q = gradient.astype(np.float64)
+    seen = []
+    for s, y in zip(pairs[-2::-2], pairs[-1::-2], strict=True):
+        rho = 1.0 / dot(s, y)
+        a = rho * dot(s, q)
+        q -= a * y
+        seen.append((s, y, rho, a))
+    if seen:
+        _, y, rho, _ = seen[0]
+        q *= 1.0 / (rho * dot(y, y))
+    for s, y, rho, a in reversed(seen):
+        q += (a - rho * dot(y, q)) * s
+    return q

@@ -1,0 +1,134 @@
+"""Floor 5: Levenberg-Marquardt: Newton's step by Gauss's curvature, held back by a damping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.data import check_factor
+from glassnet.errors import InputError
+from glassnet.ranges import as_positive
+from glassnet.solvers.base import TOLERANCES, Point, Solver, Start, Steps, dot
+
+Matrix = NDArray[np.float64]
+
+LARGEST = 4 << 30
+"""Bytes that the matrix and what is made of it may take."""
+
+MOST = 60
+"""Dampings that are tried for a step; by then they have grown by more than any step could shrink."""
+
+
+@dataclass(frozen=True, repr=False)
+class LevenbergMarquardt(Solver):
+    """theta <- theta + h with (G + mu I) h = -g, where the loss falls; else mu grows and it is tried again.
+
+    G is the generalized Gauss-Newton matrix, sum J^T H J over the samples, with J = dZ/dtheta and H the
+    loss's second derivative by Z; for squared errors it is J^T J. A large mu makes short steps along
+    the gradient, a small one Newton's. After Nielsen, a step that gives the share rho of the fall that G
+    promised makes mu <- mu max(1/3, 1 - (2 rho - 1)^3); one that is refused makes mu <- nu mu and
+    nu <- 2 nu, from nu = 2 on.
+
+    Parameters
+    ----------
+    damping : above 0: mu begins as this times the largest entry of G's diagonal.
+    gradient_tolerance, tolerance : when to end, see `Solver`.
+
+    For cross_entropy, binary_cross_entropy, squared_error and poisson, with l2 and sample weights, on
+    the full batch; memory grows with the square of the parameters and not with the samples. `train`
+    raises InputError for other losses, for so many parameters that it would take more than 4 GiB, and
+    with batch_size, dropout, l1, max_norm or average.
+
+    Example
+    -------
+    >>> import numpy as np, glassnet as gn
+    >>> x = np.linspace(-1, 1, 50)[:, None]
+    >>> net = gn.Network((1, 5, 1), hidden="tanh", output="identity")
+    >>> run = gn.train(net, x, np.sin(np.pi * x), optimizer=gn.LevenbergMarquardt(), iterations=50,
+    ...                random_state=0)
+    >>> bool(run.losses[-1] < 1e-4)
+    True
+
+    Levenberg (1944); Marquardt (1963); Hagan and Menhaj (1994) for networks; the damping: Nielsen,
+    "Damping parameter in Marquardt's method" (1999). MATLAB's trainlm multiplies mu by 0.1 and 10, and
+    takes squared errors alone. SciPy's least_squares(method="lm") keeps J, which grows with the samples.
+    scikit-learn and PyTorch do not have it.
+    """
+
+    name = "levenberg_marquardt"
+    kept = 2
+    _ranges: ClassVar = {"damping": as_positive, **TOLERANCES}
+
+    damping: float = 1e-3
+
+    def course(self, start: Start) -> Steps:
+        return _Steps(self, start)
+
+
+class _Steps(Steps):
+    """Its own numbers are mu and nu, the first one 0 before the first step."""
+
+    def __init__(self, solver: LevenbergMarquardt, start: Start) -> None:
+        super().__init__(solver, start)
+        self._damping = solver.damping
+        check_factor(start.problem.network)
+        check_size(start.flat.size)
+        self.own = self.own or [0.0, 2.0]
+        self._matrix: Matrix | None = None
+
+    def step(self) -> Point | None:
+        at = self.at
+        flat, gradient = at.flat.astype(np.float64), at.gradient.astype(np.float64)
+        if self._matrix is None:
+            self._matrix = self.problem.gauss_newton(at.flat)
+        G = self._matrix
+        largest = float(np.diagonal(G).max())
+        mu, nu = self.own
+        if mu == 0.0:
+            mu = self._damping * (largest or 1.0)
+        for _ in range(MOST):
+            h = damped_step(G, mu, gradient)
+            if h is not None:
+                with np.errstate(over="ignore"):
+                    there = (flat + h).astype(self.problem.dtype)
+                if np.array_equal(there, at.flat):
+                    return None  # shorter ones would not move at all
+                loss = self.problem.loss(there)
+                self.count()
+                if loss < at.loss:
+                    rho = (at.loss - loss) / (0.5 * (mu * dot(h, h) - dot(h, gradient)))
+                    point = Point(there, *self.problem.loss_and_gradient(there))
+                    mu *= max(1 / 3, 1 - (2 * rho - 1) ** 3)
+                    self.own = [max(mu, float(np.finfo(np.float64).eps) * largest), 2.0]
+                    self._matrix = None
+                    return point
+            mu, nu = mu * nu, 2 * nu
+        return None
+
+
+def damped_step(G: Matrix, mu: float, gradient: Matrix) -> Matrix | None:
+    """h with (G + mu I) h = -gradient, or None where rounding leaves no Cholesky factor of that matrix."""
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+    damped = G.copy()
+    damped[np.diag_indices_from(damped)] += mu
+    try:
+        factor = cho_factor(damped, lower=True, overwrite_a=True, check_finite=False)
+    except LinAlgError:
+        return None
+    h: Matrix = -cho_solve(factor, gradient, check_finite=False)
+    return h if np.isfinite(h).all() else None
+
+
+def check_size(n_parameters: int) -> None:
+    """Raise InputError where the matrix, its copy and the sums that it is made of would be too large."""
+    needed = 3 * 8 * n_parameters**2
+    if needed > LARGEST:
+        raise InputError(
+            f"gn.LevenbergMarquardt would take {needed / 2**30:,.0f} GiB for the matrix of "
+            f"{n_parameters:,} parameters; it works up to {LARGEST >> 30} GiB. Use gn.NewtonCG(), which "
+            f"takes the same curvature without the matrix, or gn.LBFGS()."
+        )

@@ -56,6 +56,7 @@ from glassnet.sweeps import sweep
 from glassnet.training import train
 
 if TYPE_CHECKING:
+    from glassnet.displays import HiddenProjectionDisplay, LossCurveDisplay, NetworkDiagramDisplay
     from glassnet.estimators import MLPClassifier, MLPRegressor
 
 __version__ = "0.1.0"
@@ -89,6 +90,7 @@ __all__ = [
     "GlassnetWarning",
     "GradientCheck",
     "GradientError",
+    "HiddenProjectionDisplay",
     "InputError",
     "InputTypeError",
     "InterruptedTrainingWarning",
@@ -96,10 +98,12 @@ __all__ = [
     "LevenbergMarquardt",
     "Lion",
     "Loss",
+    "LossCurveDisplay",
     "MLPClassifier",
     "MLPRegressor",
     "Nadam",
     "Network",
+    "NetworkDiagramDisplay",
     "NewtonCG",
     "OneCycle",
     "Optimizer",
@@ -125,12 +129,18 @@ __all__ = [
 
 # What is heavy to import waits until it is asked for.
 _LAZY_MODULES = ("plots", "report")
-_LAZY_CLASSES = ("MLPClassifier", "MLPRegressor")
+_LAZY_CLASSES = {
+    "HiddenProjectionDisplay": "displays",
+    "LossCurveDisplay": "displays",
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
+    "NetworkDiagramDisplay": "displays",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY_MODULES:
         return importlib.import_module(f"glassnet.{name}")
     if name in _LAZY_CLASSES:
-        return getattr(importlib.import_module("glassnet.estimators"), name)
+        return getattr(importlib.import_module(f"glassnet.{_LAZY_CLASSES[name]}"), name)
     raise AttributeError(f"module 'glassnet' has no attribute {name!r}")

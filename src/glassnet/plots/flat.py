@@ -134,7 +134,7 @@ def _draw_loss(paper: Any, curve: LossCurve) -> None:
     paper.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
     paper.xaxis.set_major_locator(ticker.MaxNLocator(6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     if curve.log:
-        _set_log_scale(paper, curve.finite)
+        set_log_scale(paper, curve.finite)
     lines = [(curve.iterations, curve.losses), curve.validation]
     for mark in curve.marks:
         _annotate(paper, mark, lines)
@@ -167,7 +167,8 @@ def _draw_validation(paper: Any, curve: LossCurve, few: bool) -> None:
     style.set_legend(paper, *paper.get_legend_handles_labels())
 
 
-def _set_log_scale(paper: Any, losses: Array) -> None:
+def set_log_scale(paper: Any, losses: Array) -> None:
+    """A log scale for losses above 0, with labels between the decades where there are few of them."""
     ticker = require("matplotlib.ticker")
     low, high = np.log10([losses.min(), losses.max()])
     margin = max(0.06 * (high - low), 0.05)

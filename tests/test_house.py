@@ -110,6 +110,7 @@ PUBLIC = [
     "Optimizer",
     "RMSprop",
     "Penalties",
+    "PreprocessingWarning",
     "SCHEDULES",
     "Adaptive",
     "Constant",

@@ -574,8 +574,14 @@ def test_the_streams_of_ones_own_random_state_moves_on_with_the_epochs():
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     ("output", "width", "score"),
-    [("softmax", 3, "accuracy"), ("logistic", 2, "accuracy"), ("logistic", 1, "accuracy")]
-    + [("identity", 2, "r2"), ("identity", 1, "r2"), ("exp", 1, "r2")],
+    [
+        ("softmax", 3, "accuracy"),
+        ("logistic", 2, "accuracy"),
+        ("logistic", 1, "accuracy"),
+        ("identity", 2, "r2"),
+        ("identity", 1, "r2"),
+        ("exp", 1, "r2"),
+    ],
 )
 def test_score_is_scikit_learns(output, width, score, weighted):
     from sklearn.metrics import accuracy_score, r2_score

@@ -227,8 +227,8 @@ class TrainingRun:
         answers = "standardized values" if made.get("classes") is None else "class numbers, not labels"
         warnings.warn(
             f"This run learned from a table's standardized columns, (x - mean) / scale, and answers with "
-            f"{answers}: unscaled rows give wrong answers. Use glassnet predict MODEL TABLE, which does all "
-            f"of it; or standardize X with the means and scales in run.extra['preprocessing'], and call "
+            f"{answers}: unscaled rows give wrong answers. Use glassnet predict MODEL TABLE, which does "
+            f"all of it; or standardize X by the means and scales in run.extra['preprocessing'], and call "
             f"run.network.predict(run.theta, X), which gives no warning.",
             PreprocessingWarning,
             stacklevel=3,

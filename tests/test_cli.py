@@ -467,3 +467,25 @@ def test_info_prints_an_experiment_that_can_be_trained(name, tmp_path):
     assert (tmp_path / "my.toml").read_text() == built_in()[name]
     assert glassnet("train", "my.toml", *SMALL, "-q").exit_code == 0
     assert (tmp_path / "results" / "my" / results.RECORD).is_file()
+
+
+# ---- A table's model in Python --------------------------------------------------------------------
+
+
+def test_predict_of_a_loaded_tables_run_warns_of_raw_rows(flowers):
+    glassnet("train", flowers, "--target", "species", "--iterations", "50", "--no-pictures", "--no-report")
+    run = gn.load("results/flowers/model.safetensors")
+    for ask in (run.predict, run.predict_proba, lambda X: run.score(X, [0])):
+        with pytest.warns(
+            gn.PreprocessingWarning, match=r"glassnet predict.*run\.extra\['preprocessing'\]"
+        ):
+            ask([[0.0, 0.0]])
+    run.network.predict(run.theta, [[0.0, 0.0]])  # warnings are errors here
+    assert "Warning" not in glassnet("predict", "results/flowers", flowers).stderr
+
+
+def test_predict_of_a_loaded_run_of_generated_data_warns_of_nothing():
+    glassnet("train", "circles", *SMALL)
+    run = gn.load("results/circles/model.safetensors")
+    assert "preprocessing" in run.extra
+    run.predict([[0.0, 0.0]])

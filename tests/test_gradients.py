@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -741,3 +742,29 @@ def test_weight_at_zero_is_a_kink_of_l1():
     assert [entry.verdict for entry in check.table].count("kink") == 1
     assert check.table[0].verdict == "kink"
     assert check.passed
+
+
+# ---- Entries below rounding -----------------------------------------------------------------------
+
+
+def test_verdict_takes_the_largest_relative_error_among_entries_above_rounding():
+    """The second weights' gradient is 0, and what both sides give is all rounding."""
+    network = gn.Network((2, 1), output="identity")
+    X = np.array([[1.0, 0.1], [1.0, 0.2], [1.0, -0.3]])
+    y = np.full(3, 2.0)
+    gradient = np.array([-1.7, 1e-17, -1.7])
+    check = gn.check_gradients(network, np.array([0.1, 0.0, 0.2]), X, y, gradient=gradient)
+    assert check.passed
+    tiny = check.table[1]
+    assert tiny.relative_error > 0.9  # as it is defined
+    assert "relative error of the 2 well above rounding is" in check.verdict
+    assert float(re.search(r"rounding is (\S+),", check.verdict)[1]) < 1e-8
+    row = next(line for line in str(check).splitlines() if "W1[1, 0]" in line)
+    assert row.split()[-2:] == ["-", "right"]
+
+
+def test_verdict_says_where_no_entry_stands_above_rounding():
+    network = gn.Network((1, 1), output="identity")
+    check = gn.check_gradients(network, np.array([0.0, 0.0]), [[1.0], [-1.0]], [0.0, 0.0])
+    assert check.passed
+    assert check.verdict == "PASSED: all 2 entries agree; none of them stands above rounding."

@@ -135,6 +135,7 @@ PUBLIC = [
     "Optimizer",
     "RMSprop",
     "Penalties",
+    "PreprocessingWarning",
     "SCHEDULES",
     "Adaptive",
     "Constant",

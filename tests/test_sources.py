@@ -354,3 +354,11 @@ def test_split_refuses_a_fraction_out_of_range(fraction):
 def test_split_refuses_what_is_no_fraction(fraction):
     with pytest.raises(InputTypeError, match="test_fraction is a number"):
         split([0, 1], fraction)
+
+
+def test_prepare_table_names_the_labels_that_a_part_lacks(tmp_path):
+    path = tmp_path / "trees.csv"
+    rows = [f"{i},{('oak', 'elm')[i % 2]}" for i in range(12)]
+    path.write_text("\n".join(["height,kind", *rows, "30,fir"]))
+    data = prepare_table(read_table(path), "kind")
+    assert "The split has no test row of the class(es) 'fir'." in data.notes

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 import glassnet as gn
 from glassnet import loop, runs, sweeps, training
 from glassnet.engine import prepare
-from glassnet.sweep_results import STATUSES, SweepCell, assess
+from glassnet.sweep_results import CONVERGED_BELOW, FELL, ROSE, STATUSES, SweepCell, assess, rules
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -493,9 +493,9 @@ def test_result_is_readable():
     assert "6 networks 2-3-2 (tanh, softmax; cross_entropy), 40 iterations each" in text
     assert "2 diverged" in text
     assert "diverged at 1" in text
-    assert len(text.splitlines()) == 4 + 6
+    assert len(text.splitlines()) == 4 + 6 + 2  # with the rule of falling and of plateau
     many = str(sweep(grid={"learning_rate": np.linspace(0.1, 0.2, 100)}, iterations=1))
-    assert many.endswith("and 40 more")
+    assert "\n  and 40 more\n" in many
     cell = sweep().cells[4]
     start = f"loss {cell.run.losses[0]:.6g}"
     assert repr(cell) == f"SweepCell(learning_rate 10000, momentum 0: diverged at 1, {start})"
@@ -648,3 +648,32 @@ def test_sweep_drops_units_as_train_does(engine):
         alone = train(run.optimizer, l2=run.penalties.l2, dropout=0.3, engine=engine)
         assert_same_path(run, alone)
         assert run.dropout_seed == alone.dropout_seed
+
+
+# ---- The rule -------------------------------------------------------------------------------------
+
+
+def test_rules_cover_every_status_that_a_curve_decides():
+    assert set(rules()) == {status for _, status in CURVES.values()}
+    assert "at or below 40 %" in rules(0.4)["converged"]
+
+
+def test_a_sweep_prints_the_rule_of_each_status_under_its_table():
+    result = sweep(converged_below=0.4)
+    lines = str(result).splitlines()
+    found = {cell.status for cell in result.cells}
+    stated = [line.strip() for line in lines[4 + len(result.cells) :]]
+    assert stated == [f"{status}: {rule}" for status, rule in rules(0.4).items() if status in found]
+    assert stated
+
+
+def test_sweep_help_states_the_rule():
+    from click.testing import CliRunner
+
+    from glassnet.cli import main
+
+    words = " ".join(CliRunner().invoke(main, ["sweep", "--help"]).stdout.split())
+    for share in (CONVERGED_BELOW, FELL, ROSE):
+        assert f"{100 * share:g} %" in words
+    for status in rules():
+        assert f"{status} " in words.partition("By the last tenth")[2]

@@ -566,3 +566,50 @@ def test_the_streams_of_ones_own_random_state_moves_on_with_the_epochs():
     for _ in range(3):
         plain.shuffle(np.arange(60))
     assert ends == [plain.randint(1 << 30)] * len(ends)
+
+
+# ---- Scores ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("output", "width", "score"),
+    [
+        ("softmax", 3, "accuracy"),
+        ("logistic", 2, "accuracy"),
+        ("logistic", 1, "accuracy"),
+        ("identity", 2, "r2"),
+        ("identity", 1, "r2"),
+        ("exp", 1, "r2"),
+    ],
+)
+def test_score_is_scikit_learns(output, width, score, weighted):
+    from sklearn.metrics import accuracy_score, r2_score
+
+    random = np.random.RandomState(0)
+    X = random.randn(50, 2)
+    y = {"softmax": random.randint(0, width, 50), "logistic": random.randint(0, 2, (50, width))}.get(
+        output, random.randint(0, 5, (50, width))
+    )
+    weights = random.rand(50) if weighted else None
+    run = train(20, gn.Network((2, 4, width), output=output), (X, y))
+    judge = accuracy_score if score == "accuracy" else r2_score
+    assert run.score(X, y, weights) == judge(y, run.predict(X), sample_weight=weights)
+    if width == 1:
+        assert run.score(X, y.ravel(), weights) == run.score(X, y, weights)
+    if output == "softmax":
+        assert run.score(X, np.eye(width)[y], weights) == run.score(X, y, weights)
+
+
+def test_score_refuses_no_samples_and_another_number_of_targets():
+    run = train(2)
+    with pytest.raises(gn.InputError, match="X is empty"):
+        run.score(np.empty((0, 2)), [])
+    with pytest.raises(gn.InputError, match="y has 1 entries, X has 2 rows"):
+        run.score([[0.0, 0], [1, 1]], [0])
+
+
+@pytest.mark.parametrize("answer", [gn.TrainingRun.predict, gn.Network.predict])
+def test_predict_documents_the_shape_and_the_trap(answer):
+    assert "(n, 1)" in answer.__doc__
+    assert "broadcasts to (n, n)" in " ".join(answer.__doc__.split())

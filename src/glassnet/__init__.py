@@ -17,6 +17,7 @@ from glassnet.errors import (
     InputError,
     InputTypeError,
     InterruptedTrainingWarning,
+    PreprocessingWarning,
 )
 from glassnet.gradient_report import GradientCheck
 from glassnet.gradients import check_gradients
@@ -110,6 +111,7 @@ __all__ = [
     "Output",
     "Parameters",
     "Penalties",
+    "PreprocessingWarning",
     "Problem",
     "RMSprop",
     "Schedule",

@@ -119,6 +119,8 @@ def load(
     `activations` and `losses` are the records of your own that the network was made with, `metrics` the
     function that its stopping rule watches.
 
+    The run of a table by ``glassnet train`` expects standardized rows: see `TrainingRun.predict`.
+
     Raises FileError for a file that is missing, damaged, of another kind or of a later version, and
     InputError for a record or function that the file names and that is not given.
 

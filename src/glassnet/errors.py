@@ -39,6 +39,10 @@ class DivergenceWarning(GlassnetWarning):
     """Training blew up; the run ends with the last parameters before it did."""
 
 
+class PreprocessingWarning(GlassnetWarning):
+    """A run whose training standardized a table's columns was given rows that it cannot know to be so."""
+
+
 class InterruptedTrainingWarning(GlassnetWarning):
     """Ctrl-C ended training; the run holds the work so far."""
 

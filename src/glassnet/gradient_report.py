@@ -15,6 +15,7 @@ Verdict = Literal["right", "wrong", "kink", "unsettled"]
 
 _WHOLE_LAYER = 24  # entries of a layer that are printed before only the worst are
 _WORST = 8
+_NEARLY = 2  # times the finest tolerance, relative to its entry, up to which an entry tells of precision
 
 
 class GradientEntry(NamedTuple):
@@ -124,12 +125,8 @@ class GradientCheck:
         if worst is None:
             words = f"NOTHING JUDGED: none of the {total} entries could be."
         elif self.passed:
-            largest = max(e.relative_error for e in self.table if e.verdict == "right")
             count = f"all {total}" if judged == total else f"{judged} of {total}"
-            words = (
-                f"PASSED: {count} entries agree; the largest relative error is {largest:.1e}, and one "
-                f"of {self.sensitivity:.1e} common to all of them would have been noticed."
-            )
+            words = f"PASSED: {count} entries agree; {self._precision()}."
         else:
             words = f"FAILED: {self._failure(worst)}"
         if self.n_kinks:
@@ -187,6 +184,20 @@ class GradientCheck:
     def _count(self, verdict: Verdict) -> int:
         return sum(entry.verdict == verdict for entry in self.table)
 
+    def _precision(self) -> str:
+        """How closely, by the entries that can tell: one that is all rounding may be off by 100 %."""
+        right = [entry for entry in self.table if entry.verdict == "right"]
+        limit = _NEARLY * self.sensitivity
+        telling = [e for e in right if e.numerical and e.tolerance <= limit * abs(e.numerical)]
+        if not telling or self.sensitivity >= 1:
+            return "none of them stands above rounding"
+        largest = max(entry.relative_error for entry in telling)
+        which = "" if len(telling) == len(right) else f" of the {len(telling)} well above rounding"
+        return (
+            f"the largest relative error{which} is {largest:.1e}, and one of {self.sensitivity:.1e} common "
+            f"to all of them would have been noticed"
+        )
+
     def _failure(self, worst: GradientEntry) -> str:
         hint = _diagnosis(self.table)
         return (
@@ -217,10 +228,16 @@ def _layer_table(layer: int, rows: list[GradientEntry]) -> list[str]:
     ]
     lines += [
         f"  {e.label:<{width}}  {e.numerical:>17.9e}  {e.backpropagated:>17.9e}  "
-        f"{e.relative_error:>14.1e}  {e.verdict}"
+        f"{_relative(e):>14}  {e.verdict}"
         for e in shown
     ]
     return [*lines, rest] if rest else lines
+
+
+def _relative(entry: GradientEntry) -> str:
+    """The relative error, "-" where both values are below rounding and it says nothing."""
+    noise = max(abs(entry.numerical), abs(entry.backpropagated)) <= entry.tolerance
+    return "-" if noise and entry.verdict == "right" else f"{entry.relative_error:.1e}"
 
 
 def _diagnosis(table: Sequence[GradientEntry]) -> str:

@@ -325,7 +325,16 @@ class Network:
         return self._outputs(theta, X)
 
     def predict(self, theta: Parameters | NDArray[Any], X: object) -> NDArray[Any]:
-        """The most probable class number (n,) for softmax, labels 0 or 1 for logistic, else Y_hat."""
+        """The most probable class number (n,) for softmax, labels 0 or 1 for logistic, else Y_hat.
+
+        Labels and Y_hat are (n, outputs), and (n, 1) with one output: take ``.ravel()`` before they meet a
+        y (n,), with which (n, 1) broadcasts to (n, n).
+
+        >>> import glassnet as gn
+        >>> net = gn.Network((2, 3, 1), output="identity")
+        >>> net.predict(net.initialize(0), [[0.5, -1.0], [0.0, 1.0]]).shape
+        (2, 1)
+        """
         Y_hat = self._outputs(theta, X)
         if self.loss.target == "class":
             return np.argmax(Y_hat, axis=1)

@@ -193,7 +193,7 @@ def prepare_table(
         found, numbers = np.unique(_labels(table, target), return_inverse=True)
         classes = tuple(found.tolist())
         _check_classes(table, target, classes)
-        train, test, note = split(numbers, test_fraction, random_state)
+        train, test, note = split(_labels(table, target), test_fraction, random_state)
         notes += [note] if note else []
         y: NDArray[Any] = numbers.astype(np.intp)
         target_mean, target_scale = 0.0, 1.0

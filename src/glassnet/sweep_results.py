@@ -32,6 +32,21 @@ STATUSES: dict[str, str] = {
 """What can be said of each network of a sweep; `assess` tells how it is decided."""
 
 
+def rules(converged_below: float = CONVERGED_BELOW) -> dict[str, str]:
+    """How the statuses that a loss curve decides are decided, in words; `assess` has it in full."""
+    low, fell, rose = (f"{100 * share:g} %" for share in (converged_below, FELL, ROSE))
+    return {
+        "converged": f"ended at or below {low} of the best constant answer's loss, and fell by at most "
+        f"{fell} of that loss over the last tenth of the iterations; it may still be falling slowly",
+        "falling": f"fell over the last tenth of the iterations by more than {fell} of the best constant "
+        f"answer's loss, or, while above {low} of it, by more than {fell} of all that it fell",
+        "plateau": f"ended above {low} of the best constant answer's loss, and fell over the last tenth of "
+        f"the iterations by at most {fell} of all that it fell",
+        "unstable": f"rose by more than {rose} of the best constant answer's loss in the last tenth, or "
+        f"ended above both that loss and the start",
+    }
+
+
 def assess(
     run: TrainingRun, baseline: float, converged_below: float = CONVERGED_BELOW, floor: float = 0.0
 ) -> str:
@@ -244,7 +259,11 @@ class SweepResult:
             values = "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
             lines.append(f"  {values}  {cell.final_loss:12.6g}  {cell.verdict}")
         more = len(self.cells) - len(rows)
-        return "\n".join([*lines, f"  and {more} more"] if more else lines)
+        if more:
+            lines.append(f"  and {more} more")
+        known = rules(self.converged_below)
+        lines += [f"  {status}: {known[status]}" for status in known if counts[status]]
+        return "\n".join(lines)
 
 
 def _thinned(losses: NDArray[np.float64], most: int) -> NDArray[np.intp]:

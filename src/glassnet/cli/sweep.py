@@ -37,6 +37,11 @@ def sweep(
     network is told to have converged, to be falling still, to be on a plateau, to be unstable, or
     to have diverged, and at which iteration.
 
+    By the last tenth of the iterations, in shares of the best constant answer's loss: converged
+    ended at or below 10 % and fell by at most 1 %, so that it may still be falling slowly; falling
+    fell by more, or, above 10 %, by more than 1 % of all that it fell; plateau ended above 10 % and
+    fell by less; unstable rose by more than 5 %, or ended above both that loss and the start.
+
     \b
     The folder then holds, of each grid   NAME.csv, NAME.json   the table; with the loss curves
                                           NAME-heatmap.png      how each network ended

@@ -56,9 +56,9 @@ def predict_table(model: Path, file: Path, proba: bool = False) -> Predictions:
             raise InputError(
                 f"{model} predicts {made.target!r}, a quantity without probabilities. Leave out --proba."
             )
-        columns: dict[str, NDArray[Any]] = {"prediction": made.values(run.predict(X))}
+        columns: dict[str, NDArray[Any]] = {"prediction": made.values(run.network.predict(run.theta, X))}
     else:
-        P = run.predict_proba(X)
+        P = run.network.predict_proba(run.theta, X)
         if P.shape[1] == 1:  # one logistic output: the probability of the second class
             P = np.column_stack([1 - P, P])
         columns = {"prediction": made.labels(P.argmax(axis=1))}

@@ -11,6 +11,7 @@ from glassnet.activations import Array
 from glassnet.plots import space, style
 from glassnet.plots.flat import draw_curves
 from glassnet.plots.libraries import require
+from glassnet.plots.mesh import Mesh, make_mesh
 from glassnet.plots.projection import Axes, spans
 from glassnet.plots.scenes import (
     Grid,
@@ -225,10 +226,16 @@ def _draw_surface(figure: Figure, grid: Grid, view: tuple[float, float]) -> None
     paper = style.solid_axes(figure, *view, height=_HEIGHT)
     low, high = (0.0, 1.0) if grid.field.is_class else style.value_range(grid.scalar)
     heights = np.where(np.isfinite(grid.scalar), grid.scalar, low)
-    x, y = np.meshgrid(*grid.ticks)
-    corners = np.stack([x, y, heights], axis=-1)
-    colors = surface_colors(grid, low, high) * _light(grid, heights / (high - low))[..., None]
-    paper.add_collection(smooth_surface()(corners, colors, zorder=2), autolim=False)
+    light = _light(grid, heights / (high - low))
+    if grid.field.is_class and len(grid.field.names) > 2:
+        mesh = make_mesh(grid)
+        colors = mesh.colors(len(grid.field.names), 0.75) * _light_on(mesh, grid, light)[:, None]
+        paper.add_collection(smooth_triangles()(mesh, colors, grid, zorder=2), autolim=False)
+    else:
+        x, y = np.meshgrid(*grid.ticks)
+        corners = np.stack([x, y, heights], axis=-1)
+        colors = surface_colors(grid, low, high) * light[..., None]
+        paper.add_collection(smooth_surface()(corners, colors, zorder=2), autolim=False)
     span = np.array([(ticks[0], ticks[-1]) for ticks in grid.ticks])
     paper.set(xlim=span[0], ylim=span[1], zlim=(low, high))
     style.set_labels(paper, [*grid.projection.labels, grid.field.quantity])
@@ -274,6 +281,34 @@ def smooth_surface() -> Any:
     return SmoothSurface
 
 
+@cache
+def smooth_triangles() -> Any:
+    """The class of a surface of triangles in the 3-D view, its colors running from corner to corner."""
+    base: Any = require("matplotlib.collections").TriMesh
+    triangulation = require("matplotlib.tri").Triangulation
+    proj3d = require("mpl_toolkits.mplot3d.proj3d")
+
+    class SmoothTriangles(base):  # type: ignore[misc]
+        def __init__(self, mesh: Mesh, colors: Array, grid: Grid, **extra: Any) -> None:
+            self._mesh, self._columns = mesh, len(grid.ticks[0]) - 1
+            x, y, _ = mesh.points.T
+            super().__init__(triangulation(x, y, mesh.triangles), **extra)
+            self.set_facecolor(colors)
+
+        def do_3d_projection(self) -> float:
+            # Far cells first, by rows and columns, and of a cell its far pieces.
+            mesh, towards = self._mesh, space.view_direction(self.axes.elev, self.axes.azim)
+            rows, columns = np.divmod(mesh.cells, self._columns)
+            turn = [1 if one > 0 else -1 for one in towards[:2]]
+            near = mesh.points[mesh.triangles, :2].mean(axis=1) @ towards[:2]
+            order = np.lexsort([near, turn[0] * columns, turn[1] * rows])
+            x, y, z = proj3d.proj_transform(*mesh.points.T, self.axes.M)
+            self._triangulation = triangulation(x, y, mesh.triangles[order])
+            return float(np.min(z))
+
+    return SmoothTriangles
+
+
 def _light(grid: Grid, relief: Array) -> Array:
     """How bright each point of the surface is, 0.7 to 1, lit from the upper left."""
     slopes = np.gradient(relief, *(ticks / np.ptp(ticks) for ticks in reversed(grid.ticks)))
@@ -283,10 +318,20 @@ def _light(grid: Grid, relief: Array) -> Array:
     return 0.7 + 0.3 * np.clip(0.45 + 0.75 * normal @ lamp, 0, 1)
 
 
+def _light_on(mesh: Mesh, grid: Grid, light: Array) -> Array:
+    """The light at a mesh's points: its first ones are the grid's, the others lie between those."""
+    x, y = mesh.points[light.size :, :2].T
+    row = np.interp(y, grid.ticks[1], np.arange(len(grid.ticks[1])))
+    column = np.interp(x, grid.ticks[0], np.arange(len(grid.ticks[0])))
+    i, j = (np.minimum(at.astype(np.intp), n - 2) for at, n in zip((row, column), light.shape, strict=True))
+    s, t = row - i, column - j
+    between = (1 - s) * ((1 - t) * light[i, j] + t * light[i, j + 1])
+    between += s * ((1 - t) * light[i + 1, j] + t * light[i + 1, j + 1])
+    return np.concatenate([light.ravel(), between])
+
+
 def surface_colors(grid: Grid, low: float, high: float) -> Array:
-    """The surface's colours (rows, columns, 3): between two classes', the winning class's, or a scale."""
-    if grid.field.is_class and len(grid.field.names) > 2:
-        return style.shades(grid.values, style.class_colors(len(grid.field.names)), strength=0.75)
+    """The surface's colors (rows, columns, 3): between two classes', or a scale of values."""
     cmap = style.two_class_map() if grid.field.is_class else require("matplotlib").colormaps[style.VALUES]
     share = (np.nan_to_num(grid.scalar, nan=low) - low) / (high - low)
     return np.asarray(cmap(share))[..., :3]

@@ -77,12 +77,19 @@ def hidden_by_surface(
     """Which points (n, 3) on a surface the surface itself hides from a far viewer in that direction.
 
     All in the same units; ``heights[i, j]`` is the height over ``(ticks[0][j], ticks[1][i])``. From
-    each point a ray goes to the viewer; where the surface is above the ray, the point is hidden.
+    each point a ray goes to the viewer; where it goes through the surface, the point is hidden. One
+    that starts below and leaves the box below is seen from beneath.
     """
     x, y = ticks
     reach = np.hypot(x[-1] - x[0], y[-1] - y[0]) / max(np.hypot(*direction[:2]), 1e-9)
     tolerance = 0.02 * max(float(np.ptp(heights)), 1e-12)
     hidden = np.zeros(len(points), dtype=bool)
+    side = np.zeros(len(points))  # of the surface, on which the ray is: 1 above, -1 below, 0 not known yet
+    # Within its own cell a point in a crease lies below the grid, which spans it like a tarpaulin.
+    width, depth = (
+        np.diff(one)[np.clip(np.searchsorted(one, column) - 1, 0, len(one) - 2)]
+        for one, column in zip(ticks, points.T, strict=False)
+    )
     for step in np.linspace(0, reach, steps)[1:]:
         at = points + step * direction
         inside = (at[:, 0] >= x[0]) & (at[:, 0] <= x[-1]) & (at[:, 1] >= y[0]) & (at[:, 1] <= y[-1])
@@ -95,5 +102,10 @@ def hidden_by_surface(
         ground = (heights[i, j] * (1 - s) + heights[i, j + 1] * s) * (1 - t) + (
             heights[i + 1, j] * (1 - s) + heights[i + 1, j + 1] * s
         ) * t
-        hidden |= inside & (ground > at[:, 2] + tolerance)
+        away = np.abs(step * direction)
+        beyond = (away[0] > 1.5 * width) | (away[1] > 1.5 * depth)
+        gap = at[:, 2] - ground
+        now = np.where(inside & beyond & (np.abs(gap) > tolerance), np.sign(gap), 0)
+        hidden |= now * side < 0
+        side = np.where(side == 0, now, side)
     return hidden

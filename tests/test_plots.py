@@ -584,8 +584,30 @@ def test_a_legend_of_many_classes_is_cut():
     y = np.arange(60) % 30
     figure = plots.data(np.random.RandomState(0).randn(60, 2), [f"class {i:02}" for i in y])
     entries = legend(figure)
-    assert len(entries) == 10
-    assert entries[-1].endswith("(and 20 more)")
+    assert len(entries) == 13
+    assert entries[-1] == "+18 classes"
+
+
+def test_a_legend_of_many_classes_keeps_the_boundary_and_the_rings():
+    rng = np.random.RandomState(0)
+    X, y = rng.randn(60, 2), np.arange(60) % 14
+    run = gn.train(gn.Network((2, 5, 14)), X, y, random_state=0, iterations=5)
+    names = [f"a rather long name of the class {i:02}" for i in range(14)]
+    entries = legend(plots.decision_boundary(run, X, y, class_names=names, resolution=60))
+    assert entries[12:] == ["+2 classes", "equally probable", entries[-1]]
+    assert entries[-1].startswith("misclassified")
+    assert len(set(entries)) == 15
+
+
+def test_a_slice_says_what_is_not_shown_and_what_rings_mean():
+    X, y = np.random.RandomState(0).randn(40, 3), np.arange(40) % 2
+    run = gn.train(gn.Network((3, 2)), X, y, random_state=0, iterations=5)
+    figure = plots.decision_boundary(
+        run, X, y, axes=["a", "b"], feature_names=["a", "b", "c"], resolution=30
+    )
+    words = " ".join(" ".join(texts(figure)).split())
+    assert "c at its mean" in words
+    assert "the sample itself is misclassified" in words
 
 
 def test_colors_stay_apart_for_the_color_blind():

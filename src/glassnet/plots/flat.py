@@ -70,7 +70,7 @@ def data(
     projection = make_projection(samples, width, 2, axes, names)
     cloud = make_cloud(samples, guess_targets(y, len(samples), class_names), projection)
     span = spans(cloud.points, projection.dimensions, limits)
-    figure = style.new_figure(6.8, _height_for(span))
+    figure = style.new_figure(*_size_for(span, bar=not cloud.targets.is_class))
     paper = style.flat_axes(figure)
     if projection.dimensions == 1:
         _draw_over_line(paper, cloud, span)
@@ -85,7 +85,7 @@ def data(
         style.color_bar(
             figure, paper, *style.value_range(cloud.targets.values), style.tidy(cloud.targets.names[0])
         )
-    style.set_title(figure, title, [f"{len(samples):,} samples", cloud.note, _shown(projection)])
+    style.set_title(figure, title, [f"{len(samples):,} samples", cloud.note, projection.note])
     return figure
 
 
@@ -278,14 +278,16 @@ def decision_boundary(
     targets = field.targets(y, len(samples))
     cloud = make_cloud(samples, targets, projection, field)
     grid = make_grid(field, projection, spans(cloud.points, projection.dimensions, limits), resolution)
-    figure = style.new_figure(7.2, _height_for(_grid_span(grid)))
+    figure = style.new_figure(*_size_for(_grid_span(grid), bar=not field.is_class))
     paper = style.flat_axes(figure, grid=projection.dimensions == 1)
     handles, names = style.sample_legend(targets)
+    classes = len(handles)
     if projection.dimensions == 1:
         more = draw_curves(paper, grid)
         _draw_over_line(paper, cloud, _grid_span(grid), zorder=2)
         paper.set_ylabel(_height_label(cloud, predicted=True), color=style.INK, fontsize=10)
         handles, names = (handles or more[0]), (names or more[1])
+        classes = len(handles)
     else:
         draw_background(figure, paper, grid, cloud.targets.values)
         style.draw_samples(paper, cloud, cloud.points, _grid_span(grid))
@@ -297,9 +299,11 @@ def decision_boundary(
         if ring is not None:
             handles, names = [*handles, ring], [*names, f"misclassified ({_wrong(cloud):,})"]
     _set_view(paper, projection, spans(None, projection.dimensions, _grid_span(grid)))
-    style.set_legend(paper, handles, names)
+    style.set_legend(paper, handles, names, classes)
     heading = title or ("Decision boundary" if field.is_class else f"Prediction of {field.names[0]}")
-    style.set_title(figure, heading, [_score(cloud, field.is_class), cloud.note, _shown(projection)])
+    notes = [_score(cloud, field.is_class), cloud.note, projection.note]
+    notes.append(projection.slice_note if field.is_class and projection.dimensions == 2 else "")
+    style.set_title(figure, heading, notes)
     return figure
 
 
@@ -417,19 +421,17 @@ def _is_even(span: Array) -> bool:
     return len(span) == 2 and bool(0.5 <= np.ptp(span[0]) / np.ptp(span[1]) <= 2)
 
 
-def _height_for(span: Array) -> float:
-    """A figure's height in inches that leaves little empty around a plane in equal units."""
+def _size_for(span: Array, bar: bool = False) -> tuple[float, float]:
+    """A figure's inches that leave little empty around a plane in equal units, and a scale beside it."""
     if not _is_even(span):
-        return 5.6
-    return float(np.clip(4.7 * np.ptp(span[1]) / np.ptp(span[0]) + 1.0, 3.6, 6.4))
+        return 7.2, 5.6
+    share = float(np.ptp(span[1]) / np.ptp(span[0]))
+    height = float(np.clip(4.9 * share, 2.6, 5.4))
+    return float(np.clip(height / share + 0.9, 4.8, 7.2)) + 0.9 * bar, height + 1.0
 
 
 def _grid_span(grid: Grid) -> Array:
     return np.array([(ticks[0], ticks[-1]) for ticks in grid.ticks])
-
-
-def _shown(projection: Projection) -> str:
-    return projection.note
 
 
 def _wrong(cloud: Cloud) -> int:

@@ -175,8 +175,14 @@ def _marks(iterations: NDArray[np.intp], losses: Array, unit: str) -> tuple[Mark
     )
     if last == first:
         return (start,)
+    marks = [start]
+    top = int(np.nanargmax(losses))
+    if losses[top] > 1.1 * losses[first] and top != last:  # a spike that hides where the curve began
+        side = "right" if top - first < 0.6 * (last - first) else "left"
+        words = f"highest: {readable(losses[top], 5)} at {iterations[top]:,}"
+        marks.append(Mark((float(iterations[top]), float(losses[top])), words, side))
     at = (float(iterations[last]), float(losses[last]))
-    return start, Mark(at, f"end: {readable(losses[last], 4)}", "left")
+    return *marks, Mark(at, f"end: {readable(losses[last], 4)}", "left")
 
 
 def _label(run: TrainingRun, log: bool) -> str:

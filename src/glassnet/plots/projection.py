@@ -44,6 +44,16 @@ class Projection:
         return len(self.labels)
 
     @property
+    def slice_note(self) -> str:
+        """What to know of samples on a slice: "" where every coordinate is shown."""
+        if self.whole:
+            return ""
+        return (
+            "samples are projected on the slice; a ring means that the sample itself is misclassified, "
+            "on whichever side of the line it appears"
+        )
+
+    @property
     def whole(self) -> bool:
         """Whether every coordinate is shown."""
         return self.dimensions == len(self.origin)
@@ -102,7 +112,12 @@ def make_projection(
     hidden = width - len(index)
     origin = _needed(X, width, what).mean(axis=0) if hidden else np.zeros(width)
     origin[index] = 0
-    note = f"the other {hidden} at their mean" if hidden > 1 else "the other one at its mean"
+    others = [names[i] for i in range(width) if i not in index]
+    note = f"the other {hidden} at their mean"
+    if hidden == 1:
+        note = f"{others[0][:30]} at its mean"
+    elif hidden == 2:
+        note = f"{others[0][:30]} and {others[1][:30]} at their means"
     return Projection(origin, np.eye(width)[index], tuple(names[i] for i in index), note if hidden else "")
 
 

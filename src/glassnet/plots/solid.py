@@ -84,7 +84,7 @@ def hidden_projection(
         style.set_labels(paper, [*scene.projection.labels, "samples"][:2])
     if more is not None:
         handles, names = [*handles, more], [*names, "output layer's boundary"]
-    style.set_legend(paper, handles, names)
+    style.set_legend(paper, handles, names, len(names) - (more is not None))
     if not cloud.targets.is_class and dimensions > 1:
         style.color_bar(
             figure, paper, *style.value_range(cloud.targets.values), style.tidy(cloud.targets.names[0])
@@ -244,12 +244,13 @@ def _draw_surface(figure: Figure, grid: Grid, view: tuple[float, float]) -> None
     paper.set_zticks([0, 0.25, 0.5, 0.75, 1])
     handles, names = [], []
     if len(grid.field.names) > 2:
-        names = list(grid.field.names)
+        names = style.short_names(grid.field.names)
         handles = [style.dot(color, marker="s") for color in style.class_colors(len(names))]
+    classes = len(names)
     line = _draw_contours(paper, grid, heights, view)
     if line is not None:
         handles, names = [*handles, line], [*names, "P = 1/2" if not names else "equally probable"]
-    style.set_legend(paper, handles, names)
+    style.set_legend(paper, handles, names, classes)
 
 
 @cache

@@ -29,8 +29,10 @@ INK, FAINT, GRID = "#222222", "#666666", "#E3E3E3"
 VALUES = "viridis"  # perceptually uniform, safe for the colour-blind, legible in grey
 DPI = 200
 
+_BESIDE = "beside the heading"  # marks a legend there
 _LONGEST = 40  # characters of a label before it is cut
-_MOST_ENTRIES = 10  # in a legend
+_MOST_CLASSES = 12  # in a legend
+_NAME = 24  # characters of a class's name there
 
 
 # ---- Text and colours ---------------------------------------------------------------------------
@@ -40,6 +42,16 @@ def tidy(text: object, longest: int = _LONGEST) -> str:
     """A user's name as one short line."""
     line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Names of classes for a legend; long ones that would become the same keep both their ends."""
+    cut = [tidy(name, _NAME) for name in names]
+    if len(set(cut)) == len(set(names)):
+        return cut
+    whole = [tidy(name, 10_000) for name in names]
+    half = _NAME // 2
+    return [name if len(name) <= _NAME else f"{name[:half]}…{name[1 - half :]}" for name in whole]
 
 
 def plain(text: object, longest: int = _LONGEST) -> str:
@@ -162,7 +174,9 @@ def set_title(figure: Figure, title: str, notes: Sequence[str] = ()) -> None:
 
     What is left out of longer ones is marked by an ellipsis.
     """
-    widths = (38, 54) if figure.legends else (64, 92)  # a legend stands beside the heading
+    beside = any(legend.get_gid() == _BESIDE for legend in figure.legends)
+    share = figure.get_figwidth() / 7.2
+    widths = (38, 54) if beside else (int(64 * share), int(92 * share))
     cut: Any = {"placeholder": " …"}
     heads = textwrap.wrap(tidy(title, 84), widths[0], max_lines=2, **cut)
     lines = textwrap.wrap(" · ".join(note for note in notes if note), widths[1], max_lines=4, **cut)
@@ -180,24 +194,39 @@ def set_title(figure: Figure, title: str, notes: Sequence[str] = ()) -> None:
         engine.set(rect=(0, 0, 1, 1 - down / height))
 
 
-def set_legend(axes: Any, handles: Sequence[Any], names: Sequence[str]) -> None:
-    """A legend at the top right, of at most ten entries; more are counted in its last line.
+def set_legend(axes: Any, handles: Sequence[Any], names: Sequence[str], classes: int | None = None) -> None:
+    """A legend in columns under the picture, which grows by it; in space, beside the heading if short.
 
-    It comes before the heading, which leaves it room.
+    The first `classes` entries (None: all) are classes: of more than twelve the rest is counted in an
+    entry of its own, and what follows, a boundary or rings, always stays. It comes before the heading.
     """
     if not handles:
         return
-    more = len(handles) - _MOST_ENTRIES
-    handles, labels = list(handles), [plain(name) for name in names]
-    if more > 0:
-        handles, labels = handles[:_MOST_ENTRIES], labels[:_MOST_ENTRIES]
-        labels[-1] += f" (and {more} more)"
+    count = len(handles) if classes is None else classes
+    entries = list(zip(handles, (plain(name) for name in names), strict=True))
+    if count > _MOST_CLASSES:
+        rest = (dot("none"), f"+{count - _MOST_CLASSES} classes")
+        entries = [*entries[:_MOST_CLASSES], rest, *entries[count:]]
     look: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": INK, "handletextpad": 0.5}
-    figure = axes.figure
-    if figure.get_layout_engine() is None:
-        figure.legend(handles, labels, loc="upper right", bbox_to_anchor=(0.985, 0.985), **look)
+    figure, longest = axes.figure, max(len(label) for _, label in entries)
+    given = [one for one, _ in entries], [label for _, label in entries]
+    solid = figure.get_layout_engine() is None
+    if solid and len(entries) <= 5 and longest <= _NAME:
+        figure.legend(*given, loc="upper right", bbox_to_anchor=(0.985, 0.985), **look).set_gid(_BESIDE)
+        return
+    width, height = figure.get_size_inches()
+    columns = int(np.clip((width - 0.3) / (0.4 + 0.066 * longest), 1, len(entries)))
+    rows = -(-len(entries) // columns)
+    grown = 0.2 * rows + 0.1
+    figure.set_size_inches(width, height + grown)
+    look |= {"ncols": columns, "columnspacing": 1.2}
+    if solid:
+        left, bottom, right, top = axes.get_position(original=True).extents
+        low = (bottom * height + grown) / (height + grown)
+        axes.set_position((left, low, right - left, (top - bottom) * height / (height + grown)))
+        figure.legend(*given, loc="lower left", bbox_to_anchor=(0.02, 0.01), **look)
     else:  # a legend of the axes would not be reckoned with where their units are equal
-        figure.legend(handles, labels, loc="outside right upper", **look)
+        figure.legend(*given, loc="outside lower left", **look)
 
 
 def dot(color: str, **extra: Any) -> Any:
@@ -342,7 +371,7 @@ def sample_legend(targets: Targets) -> tuple[list[Any], list[str]]:
         return [], []
     counts = np.bincount(targets.values.astype(np.intp), minlength=len(targets.names))
     colors = class_colors(len(targets.names))
-    names = [f"{tidy(name, 24)} ({count:,})" for name, count in zip(targets.names, counts, strict=True)]
+    names = [f"{name} ({count:,})" for name, count in zip(short_names(targets.names), counts, strict=True)]
     return [dot(color) for color in colors], names
 
 

@@ -160,6 +160,10 @@ def sweep_heatmap(
     if np.isfinite(losses).any():
         _add_color_bar(figure, paper, image, result)
     notes = [_summary(result)]
+    if best is not None:
+        notes.append("white frame: the lowest loss")
+    if words and any(" at " in cell.verdict for row in table for cell in row):
+        notes.append('"at N": at iteration N')
     if len(result.grid) > 2:
         notes.append("each cell the best over the other settings")
     if not words:
@@ -194,7 +198,7 @@ def _draw_curves(
     diverged = [cell.run.diverged_at for cell in cells if cell.run.diverged_at is not None]
     if diverged:
         first, last = min(diverged), max(diverged)
-        where = f"at {first:,}" if first == last else f"between {first:,} and {last:,}"
+        where = f"at iteration {first:,}" if first == last else f"at iterations {first:,} to {last:,}"
         paper.text(
             0.04,
             0.05,
@@ -222,6 +226,13 @@ def _stretches(losses: NDArray[np.float64]) -> tuple[Array, Array, Array, Array]
     rows.append((last, losses[-1], losses[-1], losses[-1]))
     at, low, middle, high = np.array(rows).T
     return at, low, middle, high
+
+
+def _has_band(cell: SweepCell) -> bool:
+    """Whether a band can be seen about the curve: a range that is no mere fall within a stretch."""
+    _, low, _, high = _stretches(cell.run.losses)
+    # A falling loss has every stretch begin below the end of the one before.
+    return bool(np.any((high[1:] > 1.02 * high[:-1]) & (high[1:] > 1.02 * low[1:]) & (low[1:] > 0)))
 
 
 def _panel(figure: Figure, rows: int, columns: int, i: int, first: Any) -> Any:
@@ -292,6 +303,9 @@ def _set_curve_legend(figure: Figure, result: SweepResult, looks: Looks, others:
     if any(cell.status == "diverged" for cell in result.cells):
         handles.append(line([], [], linestyle="", marker="X", markersize=8, color=style.FAINT))
         labels.append("diverged")
+    if any(_has_band(cell) for cell in result.cells):
+        handles.append(require("matplotlib.patches").Patch(color=style.FAINT, alpha=0.25, linewidth=0))
+        labels.append("range of a jumping loss")
     heading = ", ".join(_words(name) for name in others)
     legend = figure.legend(
         handles,

@@ -138,7 +138,7 @@ def _pictures(subject: _Subject) -> Html:
             "boundary",
             boundary,
             interactive.boundary_picture(cloud, grid),
-            _boundary_caption(field, drawn, where),
+            _boundary_caption(field, drawn, where, projection.slice_note if plane else ""),
         ),
         _hidden(subject),
         figure("surface", "The output surface", interactive.surface_picture(surface), over),
@@ -178,12 +178,13 @@ def _hidden(subject: _Subject) -> Html:
     return figure("hidden", heading, picture, words)
 
 
-def _boundary_caption(field: Field, drawn: str, where: str) -> str:
+def _boundary_caption(field: Field, drawn: str, where: str, about_slice: str) -> str:
     if not field.is_class:
         return f"The prediction as colours, with {drawn} in the same colours.{where}"
     return (
         f"The tint is the most probable class, paler where the network is less sure; the line is where "
         f"two classes are equally probable. {_sentence(drawn)}{where}"
+        + (f" {_sentence(about_slice)}" if about_slice else "")
     )
 
 

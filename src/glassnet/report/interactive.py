@@ -16,6 +16,7 @@ from glassnet.activations import Array
 from glassnet.plots import style
 from glassnet.plots.flat import crossings
 from glassnet.plots.losses import LossCurve, readable
+from glassnet.plots.mesh import make_mesh
 from glassnet.plots.projection import Projection, spans
 from glassnet.plots.scenes import Cloud, Grid, HiddenScene, Targets, boundary_lines
 from glassnet.report.traces import (
@@ -205,23 +206,37 @@ def _background(grid: Grid, values: NDArray[Any]) -> Trace:
             "colorscale": _two_class_scale(0.3),
             "hovertemplate": f"P({text(names[1], 24)}) = %{{z:.4f}}<extra></extra>",
         }
-    return {**trace, **_winners(grid, 0.3, "z"), "hoverinfo": "skip"}
+    return {**trace, **_winners(grid, 0.3), "hoverinfo": "skip"}
 
 
-def _winners(grid: Grid, strength: float, key: str) -> Trace:
+def _winners(grid: Grid, strength: float) -> Trace:
     """Class and certainty in one number, class + certainty: a colour scale of one ramp per class."""
     count = len(grid.field.names)
     P = np.nan_to_num(grid.values)
     lead = np.clip((P.max(axis=-1) - 1 / count) / (1 - 1 / count), 0, 1)
-    # plotly's surfaces have 256 colours: each class keeps clear of its neighbours' ends of the scale.
+    # plotly's scales have 256 colours: each class keeps clear of its neighbours' ends of the scale.
     scale: list[list[Any]] = []
     for i, color in enumerate(style.class_colors(count)):
         full = hex_color(style.tint(color, strength))
         scale += [[i / count, "#ffffff"], [(i + 0.1) / count, "#ffffff"], [(i + 0.85) / count, full]]
         scale.append([1 if i == count - 1 else (i + 0.999) / count, full])
-    low, high = ("zmin", "zmax") if key == "z" else ("cmin", "cmax")
     number = P.argmax(axis=-1) + 0.1 + 0.75 * lead
-    return {key: packed(number), low: 0, high: count, "colorscale": scale}
+    return {"z": packed(number), "zmin": 0, "zmax": count, "colorscale": scale}
+
+
+def _cut_surface(grid: Grid, surface: Trace) -> Trace:
+    """The surface of several classes as triangles that end on the borders."""
+    mesh = make_mesh(grid)
+    kept = {key: surface[key] for key in ("hovertemplate", "lighting", "showscale")}
+    # By default plotly gives small triangles no normal, and light passes them by.
+    kept["lighting"] = {**kept["lighting"], "facenormalsepsilon": 0, "vertexnormalsepsilon": 0}
+    return {
+        "type": "mesh3d",
+        **kept,
+        **{axis: packed(column) for axis, column in zip("xyz", mesh.points.T, strict=True)},
+        **{corner: packed(column, "i4") for corner, column in zip("ijk", mesh.triangles.T, strict=True)},
+        "vertexcolor": [hex_color(color) for color in mesh.colors(len(grid.field.names), 0.75)],
+    }
 
 
 def _two_class_scale(strength: float) -> list[list[Any]]:
@@ -339,7 +354,7 @@ def surface_picture(grid: Grid) -> Picture:
     elif len(grid.field.names) == 2:
         surface.update(colorscale=_two_class_scale(0.9), cmin=0, cmax=1)
     else:
-        surface.update(_winners(grid, 0.75, "surfacecolor"))
+        surface = _cut_surface(grid, surface)
     traces = [surface]
     label = "P = 1/2" if len(grid.field.names) == 2 else "equally probable"
     for i, line in enumerate(boundary_lines(grid)):

@@ -170,7 +170,7 @@ class HiddenProjectionDisplay:
         rows = RandomState(0).permutation(chosen_samples(len(self.points)))
         targets = Targets(self.target[rows], self.target_names, self.is_class)
         cloud = Cloud(self.points[rows], targets, None, len(self.points))
-        screen = self._screen(cloud, view)
+        screen = self._screen(cloud, view, 0.88 if own else 0.8)
         places = cloud.points if self.points.shape[1] > 1 else style.over_line(cloud)
         look = _look(cloud, screen)
         if "c" in kwargs:
@@ -197,7 +197,7 @@ class HiddenProjectionDisplay:
     def _height(self) -> str:
         return "class" if self.is_class else self.target_names[0]
 
-    def _screen(self, cloud: Cloud, view: tuple[float, float] | None) -> Array:
+    def _screen(self, cloud: Cloud, view: tuple[float, float] | None, zoom: float) -> Array:
         """Where the samples lie on the paper, (n, 2), which their opacity goes by."""
         if self.points.shape[1] < 3:
             return cloud.points if self.points.shape[1] == 2 else style.over_line(cloud)
@@ -210,7 +210,7 @@ class HiddenProjectionDisplay:
             best_azimuth(unit[some], groups[some], None, _ELEVATION),
         )
         self.ax_.view_init(elev=elevation, azim=azimuth)
-        self.ax_.set_box_aspect((1, 1, 0.9), zoom=0.88)  # room for the labels
+        self.ax_.set_box_aspect((1, 1, 0.9), zoom=zoom)  # less leaves the labels more room
         return unit @ screen_axes(elevation, azimuth).T
 
     def _draw_labels(self) -> list[Any]:

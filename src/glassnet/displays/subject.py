@@ -134,7 +134,8 @@ def _told(estimator: Any, model: Any) -> str:
 
 
 def _numbers(classes: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:
-    unknown = [one for one in dict.fromkeys(y.tolist()) if one not in set(classes.tolist())]
+    known = set(classes.tolist())
+    unknown = [one for one in dict.fromkeys(y.tolist()) if one not in known]
     if unknown:
         raise InputError(f"y has classes that the estimator was not fitted with: {unknown[:5]}.")
     return np.searchsorted(classes, y)

@@ -59,6 +59,7 @@ def make_run(
         "validation_losses": np.empty(0),
         "validation_iterations": np.empty(0, np.int64),
         "best_iteration": None,
+        "extra": {},
     }
     return SimpleNamespace(**{**given, **extra})
 
@@ -627,7 +628,7 @@ def test_figures_belong_to_no_pyplot_window_and_show_in_jupyter():
         "import sys, glassnet as gn\n"
         "figure = gn.plots.data([[0.0, 1.0], [1.0, 0.0]], [0, 1])\n"
         "png, size = figure._repr_png_()\n"
-        "assert png[:4] == b'\\x89PNG' and size['width'] == 680, size\n"
+        "assert png[:4] == b'\\x89PNG' and size['width'] == 580, size\n"
         "assert 'matplotlib.pyplot' not in sys.modules and 'plotly' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -92,14 +92,17 @@ def test_losses_have_a_panel_for_each_value_of_the_shorter_setting(result):
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["momentum 0", "momentum 0.9"]
     assert [len(curves(axes)) for axes in figure.axes] == [3, 3]
     heading, labels, _ = legend_of(figure)
-    assert (heading, labels) == ("learning rate", ["0.1", "0.2", "0.4", "diverged"])
+    assert (heading, labels) == (
+        "learning rate",
+        ["0.1", "0.2", "0.4", "diverged", "range of a jumping loss"],
+    )
 
 
 def test_losses_take_another_setting_for_the_panels(result):
     figure = gn.plots.sweep_losses(result, panels="learning_rate", title="All of them")
     names = [axes.get_title(loc="left") for axes in figure.axes]
     assert names == ["learning rate 0.1", "learning rate 0.2", "learning rate 0.4"]
-    assert legend_of(figure)[:2] == ("momentum", ["0", "0.9", "diverged"])
+    assert legend_of(figure)[:2] == ("momentum", ["0", "0.9", "diverged", "range of a jumping loss"])
     counts = "6 networks, 1,000 iterations each: 4 converged, 1 unstable, 1 diverged"
     assert f"All of them {counts}" in written(figure)
 
@@ -142,7 +145,7 @@ def test_diverged_curve_leaves_through_the_top_with_a_cross(result):
     assert line.get_ydata()[-1] == axes[2].get_ylim()[1]
     assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (7, axes[2].get_ylim()[1])
     assert cross.get_color() == line.get_color()
-    assert texts(axes[2]) == ["1 of 2 diverged at 7"]
+    assert texts(axes[2]) == ["1 of 2 diverged at iteration 7"]
     assert texts(axes[0]) == []
 
 
@@ -186,7 +189,7 @@ def test_a_sweep_that_diverged_everywhere_is_drawn(result):
     everywhere = replace(result, cells=tuple(cells))
     figure = gn.plots.sweep_losses(everywhere, panels="learning_rate")
     for axes in figure.axes:
-        assert texts(axes) == ["2 of 2 diverged at 1"]
+        assert texts(axes) == ["2 of 2 diverged at iteration 1"]
         low, high = axes.get_ylim()
         assert np.floor(np.log10(high)) > np.ceil(np.log10(low)) or np.log10(high / low) >= 1
     assert_inside(figure)

@@ -1,6 +1,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import glassnet as gn
 from glassnet.plots.projection import spans
-from glassnet.plots.scenes import input_projection, make_field, make_grid
+from glassnet.plots.scenes import input_projection, make_cloud, make_field, make_grid
 from glassnet.report import interactive, page, score, tables, traces
 from glassnet.report.scores import confusion, percent
 
@@ -48,6 +49,7 @@ def make_run(sizes, output="softmax", seed=0, losses=(3.0, 2.0, 1.0), **extra):
         "validation_losses": np.empty(0),
         "validation_iterations": np.empty(0, np.int64),
         "best_iteration": None,
+        "extra": {},
     }
     return SimpleNamespace(**{**given, **extra})
 
@@ -191,7 +193,7 @@ def test_report_escapes_hostile_names(write):
     assert label.startswith("&lt;/script&gt;")
     # In space plotly draws entities as they stand.
     label = made.pictures()["surface"]["layout"]["scene"]["xaxis"]["title"]["text"]
-    assert label.startswith("\u2039/script\u203a")
+    assert label.removeprefix("<br><br>").startswith("\u2039/script\u203a")
 
 
 def test_report_shows_all_samples_in_the_plane_and_says_how_many_in_space(write, circles, circles_data):
@@ -262,8 +264,8 @@ def test_report_lists_settings_and_timings(write):
         timings={"pictures": 1.5, "note": "cold"},
     )
     for words in (
-        "data.noise 0.1",
-        "data.sizes 2, 3",
+        "data. noise 0.1",  # where the key may break
+        "data. sizes 2, 3",
         "shuffle yes",
         "pictures 1.500 s",
         "note cold",
@@ -307,12 +309,13 @@ def test_each_class_keeps_its_own_part_of_a_surfaces_colors():
     X = np.random.RandomState(0).randn(50, 2) * 3
     field = make_field(run)
     grid = make_grid(field, input_projection(run.network, X, None, None), spans(X, 2), 40)
-    (surface, *_) = interactive.surface_picture(grid)["data"]
-    color = unpacked(surface["surfacecolor"])
+    cloud = make_cloud(X, field.targets(np.arange(50) % 4, 50), grid.projection, field)
+    (surface, *_) = interactive.boundary_picture(cloud, grid)["data"]
+    color = unpacked(surface["z"])
     assert_array_equal(np.floor(color), grid.values.argmax(axis=-1))
     # plotly cuts the scale into 256 steps: no value lies within one of another class's colours.
-    steps = 256 * color / surface["cmax"]
-    borders = 256 * np.arange(5) / surface["cmax"]
+    steps = 256 * color / surface["zmax"]
+    borders = 256 * np.arange(5) / surface["zmax"]
     assert np.abs(steps[..., None] - borders).min() > 1
     places = [place for place, _ in surface["colorscale"]]
     assert places == sorted(places)
@@ -433,3 +436,32 @@ def test_percent_is_whole_only_where_it_is(share, text):
 def test_score_refuses_an_empty_set():
     with pytest.raises(gn.InputError, match="empty"):
         score(make_run((2, 2)), np.empty((0, 2)), [])
+
+
+def test_report_of_a_standardized_table_has_its_units(tmp_path):
+    rng = np.random.RandomState(0)
+    X = rng.randn(50, 2)
+    run = gn.train(
+        gn.Network((2, 1), output="identity"),
+        X,
+        X[:, 0] + 0.1 * rng.randn(50),
+        random_state=0,
+        iterations=5,
+    )
+    made = {"features": ["width", "depth"], "mean": [5.0, 40.0], "scale": [2.5, 8.0]}
+    made |= {"target": "price", "target_mean": 500.0, "target_scale": 100.0}
+    plain = gn.report.score(run, X, X[:, 0]).fits[0].rmse
+    path = gn.report.write_report(
+        tmp_path / "r.html", run=replace(run, extra={"preprocessing": made}), X=X, y=X[:, 0]
+    )
+    words = path.read_text(encoding="utf-8")
+    assert f"root mean square error of {100 * plain:.4g}" in words
+    assert "Standardized inputs" in words
+    for entry in ("width", "depth", "price (target)", "2.5", "40"):
+        assert f"<td>{entry}</td>" in words
+
+
+def test_report_keys_break_after_dots_and_underscores():
+    from glassnet.report.page import pairs
+
+    assert "train.<wbr>batch_<wbr>size" in pairs({"train": {"batch_size": 1}})

@@ -91,6 +91,8 @@ def write_report(
         if not isinstance(held_out, (tuple, list)) or len(held_out) != 2:
             raise InputTypeError(f"held_out is a pair (X, y), not a {type(held_out).__name__}.")
         scores = {**scores, "held-out": score(run, *held_out, class_names=class_names)}
+    made = run.extra.get("preprocessing")
+    scores = {name: tables.in_own_unit(one, made) for name, one in scores.items()}
     sections = [
         Section("pictures", "What it learned", _pictures(subject)),
         Section("scores", "Scores", tables.score_tables(scores)),
@@ -171,7 +173,9 @@ def _hidden(subject: _Subject) -> Html:
     if scene.projection.dimensions == 3:
         n = len(scene.cloud.points)
         shown = -(-n // max(1, -(-n // _SOLID_POINTS)))
-        words += f" Drag to turn it. {shown:,} of {scene.cloud.total:,} samples are shown."
+        words += " Drag to turn it."
+        if shown < scene.cloud.total:
+            words += f" {shown:,} of {scene.cloud.total:,} samples are shown."
     if scene.plane is not None:
         kind = ("threshold", "line", "plane")[scene.projection.dimensions - 1]
         words += f" The output layer separates the two classes by a {kind}."

@@ -103,12 +103,10 @@ def loss_picture(curve: LossCurve) -> Picture:
         )
     if curve.cliff is not None:
         cliff = curve.cliff
-        middle = (cliff.start + cliff.stop) // 2
-        loss = float(cliff.losses[int(np.searchsorted(cliff.iterations, middle))])
         notes.append(
             {
-                "x": middle,
-                "y": float(np.log10(loss)),
+                "x": cliff.stop,
+                "y": float(np.log10(cliff.after)),
                 "text": f"a plateau near {readable(cliff.before)} until {cliff.start:,},<br>"
                 f"then {readable(cliff.after)} at {cliff.stop:,}",
                 "ax": 36,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,13 +53,21 @@ figure { margin: 0; }
   border-radius: 8px; overflow: hidden; }
 .wide .plot { height: min(460px, 80vw); }
 figcaption { color: var(--faint); font-size: .93rem; margin-top: .5rem; max-width: 46rem; }
-.scroll { overflow-x: auto; margin: .4rem 0 1rem; }
+.scroll { overflow-x: auto; margin: .4rem 0 1rem; padding-bottom: 6px;
+  /* A shadow at the edge where a table goes on, covered by white that scrolls with the end of it. */
+  background: linear-gradient(to right, #fff 30%, #fff0) left / 36px 100% no-repeat local,
+    linear-gradient(to left, #fff 30%, #fff0) right / 36px 100% no-repeat local,
+    linear-gradient(to right, #0003, #0000) left / 12px 100% no-repeat scroll,
+    linear-gradient(to left, #0003, #0000) right / 12px 100% no-repeat scroll; }
+.confusion th:not(:first-child) { white-space: normal; min-width: 3.6rem; vertical-align: bottom; }
+.confusion th, .confusion td { padding: 5px 8px; }
 table { border-collapse: collapse; font-size: .93rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 12px; text-align: right; border-bottom: 1px solid var(--rule); }
 th, td { white-space: nowrap; }
 th { font-weight: 600; } th:first-child, td:first-child { text-align: left; padding-left: 0; }
 td.word, th.word { text-align: left !important; white-space: normal; overflow-wrap: anywhere; }
 table.pairs { width: 100%; max-width: 46rem; table-layout: fixed; }
+table.pairs th.word { overflow-wrap: break-word; }
 table.pairs th { width: 38%; font-weight: 400; color: var(--faint); }
 caption { text-align: left; color: var(--faint); padding-bottom: 4px; }
 .right { color: #007a59; } .wrong { color: #b84a00; font-weight: 600; }
@@ -155,10 +164,15 @@ def _cell(value: object) -> Html:
 def pairs(values: Mapping[str, object]) -> Html:
     """Names and values, one under the other; nested mappings as name.name."""
     rows = [
-        tag("tr", tag("th", name, scope="row", class_="word"), tag("td", value, class_="word"))
+        tag("tr", tag("th", _breakable(name), scope="row", class_="word"), tag("td", value, class_="word"))
         for name, value in _flat(values)
     ]
     return tag("table", tag("tbody", *rows), class_="pairs")
+
+
+def _breakable(name: str) -> Html:
+    """A key that breaks, where it has to, after a dot or an underscore and not inside a word."""
+    return Html(re.sub(r"([._])", r"\1<wbr>", esc(name)))
 
 
 def _flat(values: Mapping[str, object], before: str = "") -> Iterable[tuple[str, str]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from glassnet.plots.projection import as_names, numbered
-from glassnet.plots.style import tidy
+from glassnet.plots.style import short_names, tidy
 from glassnet.report.page import Html, join, number, table, tag
 from glassnet.report.scores import Confusion, Fit, Scores, percent
 
@@ -18,6 +19,33 @@ if TYPE_CHECKING:
 _MOST_CLASSES = 20  # in a confusion matrix; beyond, the most frequent confusions are listed
 _MOST_PARAMETERS = 400  # printed one by one; beyond, each layer is summed up
 _MOST_ENTRIES = 60  # of a gradient check, shown without a click
+
+
+def in_own_unit(scores: Scores, preprocessing: object) -> Scores:
+    """The scores of a regression whose target was standardized, errors in the target's own unit."""
+    scale = preprocessing.get("target_scale") if isinstance(preprocessing, Mapping) else None
+    if not isinstance(scale, (int, float)) or len(scores.fits) != 1:
+        return scores
+    return replace(scores, fits=tuple(replace(fit, rmse=scale * fit.rmse) for fit in scores.fits))
+
+
+def standardization(preprocessing: object) -> list[Html]:
+    """What was taken off each input, and its divisor; nothing where the inputs are as they came."""
+    if not isinstance(preprocessing, Mapping):
+        return []
+    names, means, scales = (preprocessing.get(key) for key in ("features", "mean", "scale"))
+    if not (names and means and scales) or all(
+        m == 0 and s == 1 for m, s in zip(means, scales, strict=True)
+    ):
+        return []
+    rows: list[Sequence[object]] = [
+        (tidy(name, 28), mean, scale) for name, mean, scale in zip(names, means, scales, strict=True)
+    ]
+    target = preprocessing.get("target_mean"), preprocessing.get("target_scale")
+    if target not in ((0, 1), (None, None)):
+        rows.append((f"{tidy(preprocessing.get('target', 'target'), 28)} (target)", *target))
+    words = "The network was given (value - mean) / scale of each column, and its weights are for those:"
+    return [tag("h3", "Standardized inputs"), tag("p", words), table(["", "mean", "scale"], rows)]
 
 
 # ---- Scores -------------------------------------------------------------------------------------
@@ -52,11 +80,11 @@ def _fit_table(fits: Sequence[Fit]) -> Html:
 
 
 def _confusion_table(confusion: Confusion) -> Html:
-    names = [tidy(name, 28) for name in confusion.names]
+    names = short_names(confusion.names)
     totals = np.maximum(confusion.counts.sum(axis=1), 1)
     rows = []
     for i, name in enumerate(names):
-        cells: list[object] = [f"actual {name}"]
+        cells: list[object] = [name]
         for j, count in enumerate(confusion.counts[i]):
             share = count / totals[i]
             color = "0,158,115" if i == j else "213,94,0"
@@ -67,7 +95,7 @@ def _confusion_table(confusion: Confusion) -> Html:
             )
         rows.append([*cells, percent(float(confusion.recall[i]))])
     rows.append(["precision", *(percent(float(p)) for p in confusion.precision), ""])
-    return table(["", *(f"predicted {name}" for name in names), "recall"], rows)
+    return table(["actual ↓ predicted →", *names, "recall"], rows, class_="confusion")
 
 
 def _worst(confusion: Confusion, most: int = 15) -> Html:
@@ -138,8 +166,9 @@ def _entry(row: Any) -> Sequence[object] | None:
 def parameter_tables(run: TrainingRun, feature_names: object, class_names: object) -> Html:
     """Every weight and bias in a table per layer; of a large network, each layer summed up."""
     network, theta = run.network, run.theta
+    inputs = standardization(run.extra.get("preprocessing"))
     if network.n_parameters > _MOST_PARAMETERS:
-        return _summary(theta)
+        return join([_summary(theta), *inputs])
     last = len(network.sizes) - 2
     sources: Sequence[str] = as_names(
         feature_names, network.sizes[0], "feature_names", numbered("x", network.sizes[0])
@@ -165,7 +194,7 @@ def parameter_tables(run: TrainingRun, feature_names: object, class_names: objec
         parts.append(tag("h3", f"{what} ({function}): W{layer + 1} and b{layer + 1}"))
         parts.append(table(["", *(f"to {tidy(unit, 28)}" for unit in units)], rows))
         sources = units
-    return join(parts)
+    return join([*parts, *inputs])
 
 
 def _output_names(run: TrainingRun, class_names: object) -> Sequence[str]:

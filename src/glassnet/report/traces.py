@@ -185,7 +185,10 @@ def make_scene(
     for axis, label, span in zip("xyz", labels, box, strict=True):
         axes[f"{axis}axis"] = {
             # Drawn as it stands, entities and all; what would be a tag gets other brackets.
-            "title": {"text": style.tidy(label, 28).translate(_NO_TAGS)},
+            # Lines before it keep it clear of the ticks' numbers.
+            "title": {"text": 2 * "<br>" + style.tidy(label, 28).translate(_NO_TAGS), "font": {"size": 13}},
+            "tickfont": {"size": 11},
+            "nticks": 6,
             "range": [float(span[0]), float(span[1])],
             "backgroundcolor": "#f6f6f6",
             "showbackground": True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.generators import GENERATORS, generate
 from glassnet.network import as_random_state
-from glassnet.tables import Table, is_missing, is_number, read_table
+from glassnet.tables import Table, as_option, is_missing, is_number, read_table
 
 __all__ = [
     "GENERATORS",
@@ -307,7 +306,7 @@ def _text_as_numbers(table: Table, name: str, column: NDArray[Any], to_choose: b
         mend = "Write numbers there, or leave those rows out."
     else:
         mend = (
-            f"Leave the column out (--ignore {_as_option(name)}, or ignore=[{name!r}]), name the features "
+            f"Leave the column out (--ignore {as_option(name)}, or ignore=[{name!r}]), name the features "
             f"that you want (--features), or encode its categories as numbers."
         )
     raise InputError(
@@ -337,18 +336,11 @@ def _refuse_missing(
     row = int(bad.argmax())
     what = "an infinite" if infinite is not None and infinite[row] else "a missing"
     more = f" ({bad.sum()} such values)" if bad.sum() > 1 else ""
-    choice = f"; a feature can also be left out (--ignore {_as_option(name)})" if to_choose else ""
+    choice = f"; a feature can also be left out (--ignore {as_option(name)})" if to_choose else ""
     raise InputError(
         f"Column {name!r} of {table.source} has {what} value at {table.where(row)}{more}; expected a value "
         f"in every row. Drop those rows or fill them in{choice}."
     )
-
-
-def _as_option(name: str) -> str:
-    """A column's name as a shell takes it among the names of an option: a comma between double quotes."""
-    if "," in name or '"' in name:
-        name = '"' + name.replace('"', '""') + '"'
-    return shlex.quote(name)
 
 
 def _moments(

@@ -78,8 +78,9 @@ def check_optimizer(optimizer: object) -> Optimizer:
     meant = optimizer
     if isinstance(optimizer, str):
         meant = OPTIMIZERS.get(nearest_name(optimizer, OPTIMIZERS) or "")
-    known = isinstance(meant, type) and meant in OPTIMIZERS.values()
-    hint = f" Use gn.{meant.__name__}()." if known else ""
+    hint = ""
+    if isinstance(meant, type) and meant in OPTIMIZERS.values():
+        hint = f" Use gn.{meant.__name__}()."
     raise InputTypeError(
         f"optimizer is a glassnet optimizer such as gn.SGD(learning_rate=0.1, momentum=0.9), not "
         f"{optimizer!r}.{hint}"

@@ -153,7 +153,17 @@ def test_own_record_survives_pickle_even_under_a_built_in_name(name):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right"), [("sigmoid", None), ("ReLU", None), ("logstic", "logistic"), ("tanhh", "tanh")]
+    ("wrong", "right"),
+    [
+        ("sigmoid", "logistic"),
+        ("ReLU", "relu"),
+        ("LeakyReLU", "leaky_relu"),
+        ("swish", "silu"),
+        ("Linear", "identity"),
+        ("logstic", "logistic"),
+        ("tanhh", "tanh"),
+        ("step", None),
+    ],
 )
 def test_unknown_activation_is_refused_with_the_nearest_name(wrong, right):
     with pytest.raises(gn.InputError, match=f"Unknown activation '{wrong}'") as caught:

@@ -301,3 +301,23 @@ def test_value_beyond_float64_is_named_when_it_is_cast():
     X[1, 0] = np.finfo(np.longdouble).max
     with pytest.raises(gn.InputError, match="X in float64 has inf at row 1, column 0"):
         cast(X, np.dtype(np.float64), "X")
+
+
+def test_matrix_of_one_sample_is_told_how_to_be_one():
+    with pytest.raises(gn.InputError, match=r"Use X\.reshape\(1, -1\) for one sample"):
+        as_matrix(np.zeros(3), width=3)
+
+
+@pytest.mark.parametrize(
+    ("y", "dtype"), [(["elm", "oak"], "<U3"), (np.array(["elm", "oak"], dtype=object), "object")]
+)
+def test_target_of_labels_is_told_how_to_become_class_numbers(y, dtype):
+    with pytest.raises(gn.InputTypeError, match=rf"dtype {dtype}.*np\.unique\(y, return_inverse=True\)"):
+        as_target(y, 2, 2, "class")
+
+
+def test_target_of_class_numbers_in_a_column_is_told_to_be_flat():
+    with pytest.raises(
+        gn.InputError, match=r"the network has 3 outputs\. Class numbers are \(n,\): y\.ravel\(\)"
+    ):
+        as_target(np.zeros((5, 1)), 5, 3, "class")

@@ -489,3 +489,41 @@ def test_predict_of_a_loaded_run_of_generated_data_warns_of_nothing():
     run = gn.load("results/circles/model.safetensors")
     assert "preprocessing" in run.extra
     run.predict([[0.0, 0.0]])
+
+
+@pytest.mark.parametrize(("cell", "what"), [("red", "holds text"), ("", "a missing value")])
+def test_predict_advises_what_predict_can_do(flowers, cell, what):
+    glassnet("train", flowers, "--target", "species", "--iterations", "5", "--no-pictures", "--no-report")
+    Path("odd.csv").write_text(f"width,length\n1,2\n{cell},4\n")
+    result = glassnet("predict", "results/flowers", "odd.csv")
+    assert result.exit_code == 2
+    assert what in result.stderr
+    assert "those rows" in result.stderr
+    assert not re.search("--ignore|--features|ignore=", result.stderr)
+
+
+def test_a_column_with_a_comma_can_be_ignored_as_the_advice_says():
+    rows = "".join(f"{i},red,{i % 2}\n" for i in range(12))
+    Path("t.csv").write_text(f'size,"x,y",kind\n{rows}')
+    command = ["train", "t.csv", "--target", "kind", "--iterations", "5", "--no-pictures", "--no-report"]
+    advice = glassnet(*command).stderr
+    assert """--ignore '"x,y"'""" in advice
+    assert glassnet(*command, "--ignore", '"x,y"').exit_code == 0
+
+
+@pytest.mark.parametrize(("labels", "advised"), [("abcdefgh", False), ("12345678", True)])
+def test_a_target_of_distinct_values_is_advised_for_regression_only_where_it_is_numbers(labels, advised):
+    Path("t.csv").write_text("size,kind\n" + "".join(f"{i},{x}\n" for i, x in enumerate(labels)))
+    result = glassnet("train", "t.csv", "--target", "kind", "--task", "classification")
+    assert "has another value in each of its 8 rows" in result.stderr
+    assert ("--task regression" in result.stderr) == advised
+    assert 'task="regression"' not in result.stderr
+
+
+def test_training_that_blows_up_says_at_once_what_to_do(flowers):
+    result = glassnet(
+        *("train", flowers, "--target", "width", "--ignore", "species", "--learning-rate", "1000"),
+        *("--no-pictures", "--no-report"),
+    )
+    assert "use a smaller learning rate" in " ".join(result.stdout.split())
+    assert "--learning-rate 100 (it was 1000" in result.stderr

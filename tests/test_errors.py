@@ -38,3 +38,26 @@ def test_unknown_name_suggests_nothing_where_nothing_is_near(name):
     message = str(errors.unknown_name("fruit", name, ["apple", "pear"]))
     assert "Did you mean" not in message
     assert message.startswith(f"Unknown fruit {name!r}. Choose one of: apple, pear.")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "choices", "right"),
+    [
+        ("MSE", gn.LOSSES, "squared_error"),
+        ("mae", gn.LOSSES, "absolute_error"),
+        ("bce", gn.LOSSES, "binary_cross_entropy"),
+        ("crossentropy", gn.LOSSES, "cross_entropy"),
+        ("sigmoid", gn.OUTPUTS, "logistic"),
+        ("linear", ["line", "width"], "line"),
+        ("Width", ["line", "width"], "width"),
+    ],
+)
+def test_nearest_name_knows_other_spellings_and_other_libraries_names(wrong, choices, right):
+    assert errors.nearest_name(wrong, choices) == right
+
+
+def test_names_from_elsewhere_stand_for_names_of_ours():
+    from glassnet.network import SCHEMES
+
+    ours = {*gn.ACTIVATIONS, *gn.LOSSES, *gn.OUTPUTS, *SCHEMES}
+    assert set(errors._ELSEWHERE.values()) <= ours

@@ -8,6 +8,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -367,3 +368,8 @@ def test_public_name_has_an_example_that_runs(name):
     with_example = {param.values[0].name for param in doctests()}
     value = getattr(gn, name)
     assert f"{value.__module__}.{value.__qualname__}" in with_example
+
+
+def test_the_packages_docstring_names_all_that_is_public():
+    words = set(re.findall(r"\w+", gn.__doc__))
+    assert set(gn.__all__) <= words

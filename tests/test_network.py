@@ -548,3 +548,9 @@ def test_x_that_float32_cannot_hold_is_refused_by_prediction():
     for respond in (net.forward, net.predict, net.predict_proba):
         with pytest.raises(gn.InputError, match="X in float32 has inf at row 1, column 0"):
             respond(theta, np.array([[1.0, 2.0], [1e300, 0.0]]))
+
+
+@pytest.mark.parametrize("method", ["forward", "predict", "predict_proba"])
+def test_a_network_asked_without_parameters_says_that_it_has_none(method):
+    with pytest.raises(gn.InputTypeError, match=r"net\.predict\(theta, X\), or run\.predict\(X\)"):
+        getattr(gn.Network((2, 3, 2)), method)([[0.5, -1.0]])

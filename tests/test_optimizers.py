@@ -360,3 +360,9 @@ def test_a_rule_that_is_derived_from_ours_is_not_taken_for_it(kind):
     ):
         with pytest.raises(gn.InputTypeError, match=r"one of SGD, .* not Mine, a rule of your own"):
             call()
+
+
+@pytest.mark.parametrize("given", ["adam", "Adam", gn.Adam])
+def test_check_optimizer_says_how_to_make_the_one_that_was_meant(given):
+    with pytest.raises(gn.InputTypeError, match=r"Use gn\.Adam\(\)\.$"):
+        check_optimizer(given)

@@ -769,3 +769,8 @@ def test_a_heading_that_is_cut_says_so():
     style.set_title(figure, "Heading", ["word " * 200])
     assert figure.texts[1].get_text().endswith("…")
     assert figure.texts[1].get_text().count("\n") == 3
+
+
+def test_loss_of_what_is_no_run_says_what_it_takes():
+    with pytest.raises(gn.InputTypeError, match=r"run is a TrainingRun, .*not Network"):
+        gn.plots.loss(gn.Network((1, 2)))

@@ -613,3 +613,7 @@ def test_score_refuses_no_samples_and_another_number_of_targets():
 def test_predict_documents_the_shape_and_the_trap(answer):
     assert "(n, 1)" in answer.__doc__
     assert "broadcasts to (n, n)" in " ".join(answer.__doc__.split())
+
+
+def test_train_advises_to_standardize():
+    assert "Standardize X first" in gn.train.__doc__

@@ -1,4 +1,30 @@
-"""glassnet: feedforward networks you can see through, and faster than any framework at their size."""
+"""glassnet: feedforward networks you can see through, and faster than any framework at their size.
+
+>>> import numpy as np, glassnet as gn
+>>> X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), [0, 1, 1, 0]
+>>> net = gn.Network((2, 8, 2), hidden="tanh")  # 2 inputs, 8 hidden units, 2 classes
+>>> run = gn.train(net, X, y, optimizer=gn.Adam(0.05), iterations=300, random_state=0)
+>>> run.predict(X).tolist(), run.score(X, y)
+([0, 1, 1, 0], 1.0)
+
+What there is; help() of each shows an example:
+
+- networks: Network, Parameters; the names that they take are in ACTIVATIONS, OUTPUTS and LOSSES, and
+  the records behind them are of the classes Activation, Output and Loss
+- training: train, TrainingRun, EarlyStopping, Callback, Every, Penalties
+- optimizers, in OPTIMIZERS: SGD, RMSprop, Adagrad, Adadelta, Adam, AMSGrad, AdamW, Nadam, Lion, each an
+  Optimizer; learning rates over time, in SCHEDULES: Constant, InverseScaling, Adaptive, Step,
+  Exponential, Cosine, OneCycle, WarmUp, each a Schedule
+- gradients: check_gradients, GradientCheck; loss_and_gradient, prepare and Problem for loops of your own
+- many networks at once: sweep, SweepResult
+- scikit-learn's classes: MLPClassifier, MLPRegressor
+- files: save, load
+- pictures and a page of them: glassnet.plots, glassnet.report
+- errors: GlassnetError with InputError, InputTypeError, EngineError, FileError and GradientError;
+  warnings: GlassnetWarning with DivergenceWarning, InterruptedTrainingWarning and PreprocessingWarning
+
+Inputs are best standardized; `train` says how. The command line is ``glassnet --help``.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any

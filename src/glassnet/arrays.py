@@ -38,10 +38,15 @@ def as_numbers(values: object, name: str) -> NDArray[Any]:
     if array.dtype.kind not in "biuf":
         kinds = {"c": "complex", "O": "object", "U": "text", "S": "bytes", "M": "date", "m": "time"}
         kind = kinds.get(array.dtype.kind, array.dtype.name)
-        raise InputTypeError(
-            f"{name} holds {kind} values (dtype {array.dtype.name}); expected real numbers. "
-            f"Convert it first, for instance with {name}.astype(float), or encode its categories."
+        # "str320" is what NumPy calls text of 10 characters; its short form is how one writes it.
+        written = array.dtype.str if array.dtype.kind in "US" else array.dtype.name
+        mend = (
+            "Turn labels into class numbers with classes, y = np.unique(y, return_inverse=True), and "
+            "numbers kept as text or objects into numbers with y.astype(float)."
+            if name == "y"
+            else f"Convert it first, for instance with {name}.astype(float), or encode its categories."
         )
+        raise InputTypeError(f"{name} holds {kind} values (dtype {written}); expected real numbers. {mend}")
     return array
 
 
@@ -87,7 +92,11 @@ def as_matrix(X: object, name: str = "X", width: int | None = None) -> NDArray[A
     """
     array = as_numbers(X, name)
     if array.ndim != 2:
-        hint = f" Use {name}.reshape(-1, 1) for one feature." if array.ndim == 1 else ""
+        hint = ""
+        if array.shape == (width,):
+            hint = f" Use {name}.reshape(1, -1) for one sample."
+        elif array.ndim == 1:
+            hint = f" Use {name}.reshape(-1, 1) for one feature."
         raise InputError(
             f"{name} has {array.ndim} dimension(s), shape {array.shape}; expected 2, "
             f"(samples, features).{hint}"
@@ -137,8 +146,10 @@ def as_target(y: object, n_samples: int, n_outputs: int, target: str) -> NDArray
     if array.ndim == 1:
         array = array[:, None]
     if array.shape[1] != n_outputs:
+        hint = " Class numbers are (n,): y.ravel()." if target == "class" and array.shape[1] == 1 else ""
         raise InputError(
-            f"y has {array.shape[1]} column(s), shape {array.shape}; the network has {n_outputs} outputs."
+            f"y has {array.shape[1]} column(s), shape {array.shape}; the network has {n_outputs} "
+            f"outputs.{hint}"
         )
     if target == "nonnegative":
         _refuse_rows(array, array < 0, "values of 0 or more, such as counts", "")

@@ -50,6 +50,45 @@ class InterruptedTrainingWarning(GlassnetWarning):
 def unknown_name(kind: str, name: object, choices: Iterable[str]) -> InputError:
     """The error for a name that a registry lacks, with the nearest name where there is one."""
     names = list(choices)
-    near = difflib.get_close_matches(str(name), names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    near = nearest_name(name, names)
+    hint = f" Did you mean {near!r}?" if near is not None else ""
     return InputError(f"Unknown {kind} {name!r}.{hint} Choose one of: {', '.join(names)}.")
+
+
+_ELSEWHERE = {
+    "sigmoid": "logistic",
+    "linear": "identity",
+    "swish": "silu",
+    "mse": "squared_error",
+    "meansquarederror": "squared_error",
+    "mae": "absolute_error",
+    "meanabsoluteerror": "absolute_error",
+    "bce": "binary_cross_entropy",
+    "binarycrossentropy": "binary_cross_entropy",
+    "categoricalcrossentropy": "cross_entropy",
+    "sparsecategoricalcrossentropy": "cross_entropy",
+    "logloss": "cross_entropy",
+    "nll": "cross_entropy",
+    "smoothl1": "huber",
+    "pinball": "quantile",
+    "xavier": "glorot",
+    "kaiming": "he",
+}
+"""What other libraries call things that have a name here, as `_plain` writes it."""
+
+
+def nearest_name(name: object, choices: Iterable[str]) -> str | None:
+    """The choice that a wrong name most likely meant: written otherwise, another library's, or near it."""
+    plain = {_plain(choice): choice for choice in reversed(list(choices))}  # of two alike the first
+    wrong = _plain(str(name))
+    if wrong in plain:
+        return plain[wrong]
+    if _plain(_ELSEWHERE.get(wrong, "")) in plain:
+        return plain[_plain(_ELSEWHERE[wrong])]
+    near = difflib.get_close_matches(wrong, plain, n=1)
+    return plain[near[0]] if near else None
+
+
+def _plain(name: str) -> str:
+    """Without capitals, hyphens, spaces and underscores: LeakyReLU is leaky_relu."""
+    return name.lower().translate({ord(mark): None for mark in "_- "})

@@ -286,7 +286,7 @@ class Network:
         check_finite(theta.flat, "parameters")
         return theta
 
-    def forward(self, theta: Parameters | NDArray[Any], X: object) -> list[Array]:
+    def forward(self, theta: Parameters | NDArray[Any], X: object = None) -> list[Array]:
         """Every layer's output, [H1, ..., Y_hat], each (n, width); computed in the parameters' precision.
 
         Raises InputError for an X that is not 2-D, not finite in that precision or of another width
@@ -297,6 +297,7 @@ class Network:
         >>> [layer.shape for layer in net.forward(net.initialize(0), [[0.5, -1.0]])]
         [(1, 3), (1, 2)]
         """
+        _refuse_lone_rows(X)
         theta = self.check_parameters(theta)
         inputs = cast(as_matrix(X, width=self.sizes[0]), theta.dtype, "X")
         # Huge parameters overflow, and what comes out says so: NaN or infinity.
@@ -304,7 +305,7 @@ class Network:
             Zs, Hs = reference.forward_propagation(inputs, theta.weights, theta.biases, self.hidden)
             return [*Hs[1:], reference.output_activations(Zs[-1], self.output)]
 
-    def predict_proba(self, theta: Parameters | NDArray[Any], X: object) -> Array:
+    def predict_proba(self, theta: Parameters | NDArray[Any], X: object = None) -> Array:
         """The class probabilities (softmax) or label probabilities (logistic), (n, outputs).
 
         Computed by the native engine where it is there and knows the functions: a row takes a few
@@ -324,7 +325,7 @@ class Network:
             )
         return self._outputs(theta, X)
 
-    def predict(self, theta: Parameters | NDArray[Any], X: object) -> NDArray[Any]:
+    def predict(self, theta: Parameters | NDArray[Any], X: object = None) -> NDArray[Any]:
         """The most probable class number (n,) for softmax, labels 0 or 1 for logistic, else Y_hat.
 
         Labels and Y_hat are (n, outputs), and (n, 1) with one output: take ``.ravel()`` before they meet a
@@ -342,6 +343,7 @@ class Network:
 
     def _outputs(self, theta: Parameters | NDArray[Any], X: object) -> Array:
         """Y_hat alone, by the native engine where it can."""
+        _refuse_lone_rows(X)
         predictor = self._predictor
         if predictor is None:
             return self.forward(theta, X)[-1]
@@ -377,3 +379,12 @@ class Network:
 
 
 _ONE_THREAD = 4096  # entries of X up to which a second thread is never worth asking for
+
+
+def _refuse_lone_rows(X: object) -> None:
+    """A habit from elsewhere, where a network keeps its parameters: net.predict(X)."""
+    if X is None:
+        raise InputTypeError(
+            "X is missing. A Network holds no parameters: net.predict(theta, X), or run.predict(X) of what "
+            "gn.train returned."
+        )

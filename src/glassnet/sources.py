@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.generators import GENERATORS, generate
 from glassnet.network import as_random_state
-from glassnet.tables import Table, is_missing, is_number, read_table
+from glassnet.tables import Table, as_option, is_missing, is_number, read_table
 
 __all__ = [
     "GENERATORS",
@@ -186,7 +186,7 @@ def prepare_table(
     (('large', 'small'), [1, 0, 1, 0], [-1.15, 0.82, -0.82, 1.15])
     """
     names = _choose_features(table, target, features, ignore)
-    raw = _feature_matrix(table, names)
+    raw = _feature_matrix(table, names, to_choose=True)
     chosen, notes = _choose_task(table, target, task)
     classes: tuple[Any, ...] | None = None
     if chosen == "classification":
@@ -267,28 +267,33 @@ def _check_classes(table: Table, target: str, classes: tuple[Any, ...]) -> None:
             f"needs two classes or more."
         )
     if len(classes) == table.n_rows > 2:
+        # Text is no quantity.
+        quantity = "" if isinstance(classes[0], str) else ", or for a quantity --task regression"
         raise InputError(
             f"Column {target!r} of {table.source} has another value in each of its {table.n_rows} rows, "
             f"such as {_listed(classes[:3])}: that names rows, it does not class them. Choose another "
-            f'target, or task="regression" for a quantity.'
+            f"target{quantity}."
         )
 
 
-def _feature_matrix(table: Table, names: tuple[str, ...]) -> Floats:
-    return np.column_stack([_numbers(table, name) for name in names])
+def _feature_matrix(table: Table, names: tuple[str, ...], to_choose: bool = False) -> Floats:
+    return np.column_stack([_numbers(table, name, to_choose) for name in names])
 
 
-def _numbers(table: Table, name: str) -> Floats:
-    """A column as finite float64, or InputError that names column, row and value, and how to mend it."""
+def _numbers(table: Table, name: str, to_choose: bool = False) -> Floats:
+    """A column as finite float64, or InputError that names column, row and value, and how to mend it.
+
+    `to_choose`: it may be left out, as features may before a model has learned from them.
+    """
     column = table[name]
     if column.dtype.kind == "O":
-        column = _text_as_numbers(table, name, column)
+        column = _text_as_numbers(table, name, column, to_choose)
     numbers = column.astype(np.float64)
-    _refuse_missing(table, name, ~np.isfinite(numbers), np.isinf(numbers))
+    _refuse_missing(table, name, ~np.isfinite(numbers), np.isinf(numbers), to_choose)
     return numbers
 
 
-def _text_as_numbers(table: Table, name: str, column: NDArray[Any]) -> Floats:
+def _text_as_numbers(table: Table, name: str, column: NDArray[Any], to_choose: bool) -> Floats:
     """Numbers that a Parquet file, or another row's value, made text of; or an InputError."""
     bad = np.array([not (is_number(cell) or is_missing(cell)) for cell in column])
     if not bad.any():
@@ -297,10 +302,12 @@ def _text_as_numbers(table: Table, name: str, column: NDArray[Any]) -> Floats:
     value = column[row].strip()
     if re.fullmatch(r"[+-]?\d+,\d+", value):
         mend = f"Write decimal points: {value.replace(',', '.')}."
+    elif not to_choose:
+        mend = "Write numbers there, or leave those rows out."
     else:
         mend = (
-            f"Leave the column out (--ignore {name}, or ignore=[{name!r}]), name the features that you "
-            f"want (--features), or encode its categories as numbers."
+            f"Leave the column out (--ignore {as_option(name)}, or ignore=[{name!r}]), name the features "
+            f"that you want (--features), or encode its categories as numbers."
         )
     raise InputError(
         f"Column {name!r} of {table.source} holds text: {value!r} at {table.where(row)} "
@@ -318,16 +325,21 @@ def _labels(table: Table, name: str) -> NDArray[Any]:
 
 
 def _refuse_missing(
-    table: Table, name: str, bad: NDArray[np.bool_], infinite: NDArray[np.bool_] | None = None
+    table: Table,
+    name: str,
+    bad: NDArray[np.bool_],
+    infinite: NDArray[np.bool_] | None = None,
+    to_choose: bool = False,
 ) -> None:
     if not bad.any():
         return
     row = int(bad.argmax())
     what = "an infinite" if infinite is not None and infinite[row] else "a missing"
     more = f" ({bad.sum()} such values)" if bad.sum() > 1 else ""
+    choice = f"; a feature can also be left out (--ignore {as_option(name)})" if to_choose else ""
     raise InputError(
         f"Column {name!r} of {table.source} has {what} value at {table.where(row)}{more}; expected a value "
-        f"in every row. Drop those rows or fill them in; a feature can also be left out (--ignore {name})."
+        f"in every row. Drop those rows or fill them in{choice}."
     )
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,6 +190,13 @@ def is_number(text: str) -> bool:
 def is_missing(text: str) -> bool:
     """Whether a cell says that its value is missing, where numbers are expected."""
     return text.strip().lower() in MISSING
+
+
+def as_option(name: str) -> str:
+    """A column's name as a shell takes it among the names of an option: a comma between double quotes."""
+    if "," in name or '"' in name:
+        name = '"' + name.replace('"', '""') + '"'
+    return shlex.quote(name)
 
 
 def _parse(cells: Sequence[str]) -> NDArray[Any]:

@@ -66,6 +66,10 @@ def train(
 ) -> TrainingRun:
     """Train a network and return the run; of what is passed in only a RandomState's stream moves on.
 
+    Standardize X first, and a y of quantities as well: on columns of large numbers the defaults end with
+    one prediction for all rows. ``(X - X.mean(axis=0)) / X.std(axis=0)`` does it; keep both numbers for
+    the rows to predict.
+
     Parameters
     ----------
     X, y : (n, inputs) and class numbers (n,) or target rows (n, outputs).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -55,8 +56,12 @@ def _default(key: str) -> str | None:
 
 
 def names_between_commas(text: str) -> list[str]:
-    """ "a, b" as ["a", "b"], and "" as []."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+    """ "a, b" as ["a", "b"], and "" as []; a name with a comma goes between double quotes, as in CSV."""
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True))
+    except csv.Error as error:
+        raise click.BadParameter(f"{text!r} is not names between commas: {error}.") from error
+    return [part.strip() for row in rows for part in row if part.strip()]
 
 
 def widths_between_commas(text: str) -> list[int]:

@@ -73,7 +73,7 @@ def train(
         summed = ", and a summed loss asks for smaller ones" if run.reduction == "sum" else ""
         advice = "a tenth of the schedule's"
         if isinstance(rate, float):
-            advice = f"--learning-rate {rate / 10:.2g} (it was {rate:g}{summed})"
+            advice = f"--learning-rate {float(f'{rate / 10:.2g}'):g} (it was {rate:g}{summed})"
         went = f"from {run.losses[-1]:.6g} " if len(run.losses) else ""
         raise Failure(
             f"Training blew up at iteration {run.diverged_at:,}: the loss went {went}"

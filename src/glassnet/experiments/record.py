@@ -125,7 +125,8 @@ def describe_run(run: TrainingRun) -> str:
     ended = f"{run.status} after {made}" if run.status != "completed" else ""
     losses = f"{run.losses[0]:.10g} -> {run.losses[-1]:.10g}" if len(run.losses) else "not yet known"
     best = "" if run.best_iteration is None else f"; best at {run.best_iteration:,}"
+    advice = "; use a smaller learning rate" if run.status == "diverged" else ""
     return (
         f"{ended or made} in {run.seconds:.3g} s{each} "
-        f"({run.engine} engine, {run.dtype.name}, {threads}); {run.reduction} loss {losses}{best}"
+        f"({run.engine} engine, {run.dtype.name}, {threads}); {run.reduction} loss {losses}{best}{advice}"
     )

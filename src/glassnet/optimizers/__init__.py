@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from glassnet.errors import InputError, InputTypeError, unknown_name
+from glassnet.errors import InputError, InputTypeError, nearest_name, unknown_name
 from glassnet.optimizers.adam import Adam, AdamW, AMSGrad, Nadam
 from glassnet.optimizers.adaptive import Adadelta, Adagrad, RMSprop
 from glassnet.optimizers.base import Optimizer
@@ -75,7 +75,13 @@ def check_optimizer(optimizer: object) -> Optimizer:
                 f"gn.prepare(network, X, y).loss_and_gradient."
             )
         return optimizer
+    meant = optimizer
+    if isinstance(optimizer, str):
+        meant = OPTIMIZERS.get(nearest_name(optimizer, OPTIMIZERS) or "")
+    hint = ""
+    if isinstance(meant, type) and meant in OPTIMIZERS.values():
+        hint = f" Use gn.{meant.__name__}()."
     raise InputTypeError(
         f"optimizer is a glassnet optimizer such as gn.SGD(learning_rate=0.1, momentum=0.9), not "
-        f"{optimizer!r}."
+        f"{optimizer!r}.{hint}"
     )

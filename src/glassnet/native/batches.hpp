@@ -35,12 +35,13 @@ struct Epochs {
 };
 
 template <class T> class Batches : public Net<T> {
-  using Net<T>::crowd, Net<T>::drops, Net<T>::isa, Net<T>::mask, Net<T>::n_parameters, Net<T>::offsets;
+  using Net<T>::drops, Net<T>::isa, Net<T>::mask, Net<T>::n_parameters, Net<T>::offsets;
   using Net<T>::pair, Net<T>::shape, Net<T>::target_rows, Net<T>::widths;
   using Net<T>::last_of_pair, Net<T>::layers, Net<T>::loss_kind, Net<T>::updates;
 
   std::size_t columns;
   Aligned<T> data;
+  mutable Contest contest;
 
  public:
   Batches(Shape given, const std::string& isa_name) : Net<T>(std::move(given), isa_name) {
@@ -71,10 +72,11 @@ template <class T> class Batches : public Net<T> {
                 Position& position, int threads) const {
     Outcome outcome;
     if (epochs == 0) return outcome;
-    threads = crowd.allow(threads);
+    const bool one = threads == 1;
+    threads = contest.allow(threads);
     Work work(*this, how, threads);
     const auto began = std::chrono::steady_clock::now();
-    double yielded = 0;
+    const std::int64_t before = position.updates;
     if (work.members.size() == 1 && threads > 1 && how.key && epochs > 1 && shape.samples >= 4096) {
       Ahead ahead(shape.samples);
       Course course{theta, state, good, losses, epochs, how, position, outcome, nullptr};
@@ -89,7 +91,7 @@ template <class T> class Batches : public Net<T> {
       });
     } else {
       Course course{theta, state, good, losses, epochs, how, position, outcome, nullptr};
-      yielded = run_team(int(work.members.size()), [&](int thread, Barrier& barrier) {
+      run_team(int(work.members.size()), [&](int thread, Barrier& barrier) {
         FlushSubnormals flush;
         // As many as the system gave, which may be fewer than wanted.
         share(work, std::size_t(thread), std::size_t(barrier.members));
@@ -97,7 +99,9 @@ template <class T> class Batches : public Net<T> {
       });
     }
     using Seconds = std::chrono::duration<double>;
-    crowd.report(int(work.members.size()), Seconds(std::chrono::steady_clock::now() - began).count(), yielded);
+    if (!one)
+      contest.report(threads > 1, Seconds(std::chrono::steady_clock::now() - began).count(),
+                     double(position.updates - before));
     return outcome;
   }
 

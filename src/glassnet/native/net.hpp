@@ -99,7 +99,6 @@ template <class T> class Net {
   std::vector<Drop> drops;
   Aligned<T> mask;  // 1 for weights, 0 for biases
   Isa isa;
-  mutable Crowd crowd;
 
   Net(Shape given, const std::string& isa_name)
       : shape(std::move(given)),

@@ -40,7 +40,7 @@ struct Descent {
 using Poll = std::function<bool()>;
 
 template <class T> class Problem : public Net<T> {
-  using Net<T>::crowd, Net<T>::drops, Net<T>::isa, Net<T>::mask, Net<T>::n_parameters, Net<T>::offsets;
+  using Net<T>::drops, Net<T>::isa, Net<T>::mask, Net<T>::n_parameters, Net<T>::offsets;
   using Net<T>::pair, Net<T>::shape, Net<T>::target_rows, Net<T>::widths;
   using Net<T>::last_of_pair, Net<T>::last_units, Net<T>::layers, Net<T>::loss_kind, Net<T>::updates;
 
@@ -49,6 +49,7 @@ template <class T> class Problem : public Net<T> {
   std::size_t block, blocks_per_chunk, chunks;
   Aligned<T> X, Y, weights;
   struct Work;
+  mutable Crowd crowd;
   mutable Spare<Work> spare;  // of the last single evaluation, which may take less time than making one
 
  public:

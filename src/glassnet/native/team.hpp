@@ -75,6 +75,39 @@ class Crowd {
   }
 };
 
+// How many threads to take where they meet several times in each update: all that are wanted, then one,
+// then whichever was faster, and ever more rarely the other one again. Whether threads pay there depends on how
+// fast cores reach each other's caches, which nothing tells but the clock.
+class Contest {
+  // Seconds of an update by one thread and by all; 0: not known yet.
+  std::atomic<double> alone{0}, together{0};
+  std::atomic<int> patience{1}, left{1};
+
+ public:
+  Contest() = default;
+  Contest(const Contest&) noexcept {}  // as Crowd's
+  int allow(int wanted) {
+    const double one = alone.load(std::memory_order_relaxed), all = together.load(std::memory_order_relaxed);
+    if (wanted == 1 || all == 0) return wanted;
+    if (one == 0) return 1;
+    bool take_all = all <= one;
+    if (left.fetch_sub(1, std::memory_order_relaxed) <= 0) {
+      const int next = std::min(64, 2 * patience.load(std::memory_order_relaxed));
+      patience.store(next, std::memory_order_relaxed);
+      left.store(next, std::memory_order_relaxed);
+      take_all = !take_all;
+    }
+    return take_all ? wanted : 1;
+  }
+  // A call by as many threads as were allowed. One whose core was taken for once tells little.
+  void report(bool by_all, double seconds, double updates) {
+    if (updates <= 0) return;
+    std::atomic<double>& pace = by_all ? together : alone;
+    const double now = seconds / updates, before = pace.load(std::memory_order_relaxed);
+    pace.store(before == 0 ? now : std::min(now, 1.25 * before), std::memory_order_relaxed);
+  }
+};
+
 // Treats subnormal numbers as 0 while it lives: near saturation they cost far more than they tell.
 // The thread's own setting comes back afterwards.
 class FlushSubnormals {

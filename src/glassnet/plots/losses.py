@@ -182,7 +182,12 @@ def _marks(iterations: NDArray[np.intp], losses: Array, unit: str) -> tuple[Mark
     if losses[top] > 1.1 * losses[first] and top != last:  # a spike that hides where the curve began
         side = "right" if top - first < 0.6 * (last - first) else "left"
         words = f"highest: {readable(losses[top], 5)} at {iterations[top]:,}"
-        marks.append(Mark((float(iterations[top]), float(losses[top])), words, side))
+        spike = (float(iterations[top]), float(losses[top]))
+        if top - first < 0.1 * (last - first):  # two labels would lie on each other
+            text = f"{start.text}, then up to {readable(losses[top], 5)} at {iterations[top]:,}"
+            marks = [Mark(spike, text, "right")]
+        else:
+            marks.append(Mark(spike, words, side))
     at = (float(iterations[last]), float(losses[last]))
     return *marks, Mark(at, f"end: {readable(losses[last], 4)}", "left")
 

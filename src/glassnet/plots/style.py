@@ -286,7 +286,7 @@ def opacities(U: Array, span: Array, size: float) -> Array:
     """An opacity for each dot at U (n, 2), so that dense places stay shaded and sparse ones visible.
 
     Where k dots overlap on average, dots of opacity a cover the share ``1 - exp(-k a)`` of the
-    paper. The share wanted grows with log k and reaches 0.9 where k is largest: each dot's opacity
+    paper. The share wanted grows with a power of log k, to 0.9 where k is largest: each dot's opacity
     follows from it. A tone curve, as photographs of bright and dark places have.
     """
     cells, inches = 90, 4.3  # the picture's side
@@ -300,8 +300,8 @@ def opacities(U: Array, span: Array, size: float) -> Array:
     dot, cell = np.pi / 4 * size**2, (inches * 72 / cells) ** 2
     k = np.maximum(counts[at[:, 0] + 1, at[:, 1] + 1] * dot / cell, 1e-3)
     few = 0.3
-    covered = 0.9 * np.log1p(k / few) / np.log1p(k.max() / few)
-    return np.clip(-np.log(1 - covered) / k, 0.03, 0.85)
+    covered = 0.9 * (np.log1p(k / few) / np.log1p(k.max() / few)) ** 0.6
+    return np.clip(-np.log(1 - covered) / k, 0.03, 0.7)
 
 
 def draw_samples(
@@ -324,7 +324,7 @@ def draw_samples(
     if rows.size == 0:
         return
     size = dot_size(n)
-    levels = np.geomspace(0.03, 0.85, 7)
+    levels = np.geomspace(0.03, 0.7, 7)
     level = np.abs(np.log(opacities(screen, span, size))[:, None] - np.log(levels)).argmin(axis=1)
     groups, colors = color_groups(cloud.targets)
     look: dict[str, Any] = {

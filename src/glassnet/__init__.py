@@ -15,9 +15,11 @@ What there is; help() of each shows an example:
 - optimizers, in OPTIMIZERS: SGD, RMSprop, Adagrad, Adadelta, Adam, AMSGrad, AdamW, Nadam, Lion, each an
   Optimizer; learning rates over time, in SCHEDULES: Constant, InverseScaling, Adaptive, Step,
   Exponential, Cosine, OneCycle, WarmUp, each a Schedule
+- solvers, in SOLVERS, which go where an optimizer goes: LBFGS, LevenbergMarquardt, NewtonCG, each a Solver
 - gradients: check_gradients, GradientCheck; loss_and_gradient, prepare and Problem for loops of your own
 - many networks at once: sweep, SweepResult
-- scikit-learn's classes: MLPClassifier, MLPRegressor
+- scikit-learn's classes: MLPClassifier, MLPRegressor; its displays of them: LossCurveDisplay,
+  HiddenProjectionDisplay, NetworkDiagramDisplay
 - files: save, load
 - pictures and a page of them: glassnet.plots, glassnet.report
 - errors: GlassnetError with InputError, InputTypeError, EngineError, FileError and GradientError;

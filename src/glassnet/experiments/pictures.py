@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from glassnet import plots
@@ -97,10 +98,12 @@ def write_report_page(outcome: Outcome, results: ResultsFolder, watch: Stopwatch
     for section, values in settings.items():
         if isinstance(values, dict) and section != "sweep":
             rows |= {f"{section}.{key}": value for key, value in values.items()}
+    # The report tells units by the means and scales, which a run has only once its model is saved.
+    extra = {**outcome.run.extra, "preprocessing": samples.preprocessing.to_dict()}
     with watch(REPORT):
         write_report(
             results.new(REPORT),
-            run=outcome.run,
+            run=replace(outcome.run, extra=extra),
             X=samples.X,
             y=samples.y,
             title=outcome.experiment.title,

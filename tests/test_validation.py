@@ -595,7 +595,6 @@ def test_the_mean_is_what_scores_and_the_report_show():
     assert f"{run.averaged.flat[0]:.6g}"[:6] in str(parameter_tables(run, None, None))
 
 
-@pytest.mark.skipif(native.module is None, reason="the NumPy engine keeps rows of its own")
 @ways
 def test_a_fraction_is_held_out_without_a_copy_of_x(batch_size):
     X = np.random.RandomState(0).randn(60_000, 100)

@@ -33,6 +33,7 @@ HOUSE = {
         "ranges",
         "cores",
         "files",
+        "folds",
     ],
     2: [
         "reference",
@@ -152,6 +153,8 @@ PUBLIC = [
     "HiddenProjectionDisplay",
     "LossCurveDisplay",
     "NetworkDiagramDisplay",
+    "PurgedKFold",
+    "WalkForward",
 ]
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -18,6 +18,7 @@ What there is; help() of each shows an example:
 - solvers, in SOLVERS, which go where an optimizer goes: LBFGS, LevenbergMarquardt, NewtonCG, each a Solver
 - gradients: check_gradients, GradientCheck; loss_and_gradient, prepare and Problem for loops of your own
 - many networks at once: sweep, SweepResult
+- folds of rows in the order of time, for scikit-learn too: WalkForward, PurgedKFold
 - scikit-learn's classes: MLPClassifier, MLPRegressor; its displays of them: LossCurveDisplay,
   HiddenProjectionDisplay, NetworkDiagramDisplay
 - files: save, load
@@ -47,6 +48,7 @@ from glassnet.errors import (
     InterruptedTrainingWarning,
     PreprocessingWarning,
 )
+from glassnet.folds import PurgedKFold, WalkForward
 from glassnet.gradient_report import GradientCheck
 from glassnet.gradients import check_gradients
 from glassnet.losses import LOSSES, OUTPUTS, Loss, Output
@@ -141,12 +143,14 @@ __all__ = [
     "Penalties",
     "PreprocessingWarning",
     "Problem",
+    "PurgedKFold",
     "RMSprop",
     "Schedule",
     "Solver",
     "Step",
     "SweepResult",
     "TrainingRun",
+    "WalkForward",
     "WarmUp",
     "check_gradients",
     "load",

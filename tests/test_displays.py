@@ -45,6 +45,7 @@ def small(kind=gn.MLPClassifier, **arguments):
 def several(kind):
     """A fitted estimator of that kind, and its y."""
     y = {
+        "one class": np.full(150, "setosa"),
         "binary": Y3 == 1,
         "multiclass": NAMES[Y3],
         "multilabel": np.stack([Y3 == 0, Y3 > 0], axis=1).astype(int),
@@ -57,7 +58,16 @@ def several(kind):
     return model.set_params(solver="lbfgs" if kind == "lbfgs" else "adam").fit(X, y), y
 
 
-KINDS = ("binary", "multiclass", "multilabel", "multioutput", "regression", "two values", "lbfgs")
+KINDS = (
+    "one class",
+    "binary",
+    "multiclass",
+    "multilabel",
+    "multioutput",
+    "regression",
+    "two values",
+    "lbfgs",
+)
 
 
 def make(display, model, y, **more):
@@ -213,6 +223,32 @@ def test_loss_curve_marks_no_epoch_before_partial_fits_have_stopped():
     model = small(early_stopping=True)
     for _ in range(2):
         model.partial_fit(X, Y3, classes=[0, 1, 2], validation_data=(X, Y3))
+    assert gn.LossCurveDisplay.from_estimator(model).best_epoch is None
+
+
+def test_curve_of_lbfgs_marks_the_iteration_that_is_brought_back():
+    noisy = Y3.copy()
+    noisy[::7] = (noisy[::7] + 1) % 3
+    for told in ({"restore_best": True}, {"early_stopping": True}):
+        model = small(solver="lbfgs", hidden_layer_sizes=(40,), max_iter=80, **told)
+        model.fit(X[~HELD], noisy[~HELD], validation_data=(X[HELD], Y3[HELD]))
+        display = gn.LossCurveDisplay.from_estimator(model)
+        watched = model.history_["score" if "early_stopping" in told else "validation_loss"]
+        best = np.argmax(watched) if "early_stopping" in told else np.argmin(watched)
+        assert display.best_epoch == 1 + best
+        assert display.unit == "iteration"
+
+
+def test_curves_that_were_measured_only_at_times_have_gaps():
+    kept = (X[HELD], Y3[HELD])
+    model = small(warm_start=True, restore_best=True, max_iter=4).fit(X, Y3)
+    model.fit(X, Y3, validation_data=kept).fit(X, Y3)
+    display = gn.LossCurveDisplay.from_estimator(model)
+    assert np.isnan(display.validation_losses).tolist() == [True] * 4 + [False] * 4 + [True] * 4
+    assert display.best_epoch == 1 + np.nanargmin(display.validation_losses)
+    drawn(display)
+    model = small(restore_best=True, max_iter=3).fit(X, Y3, validation_data=kept)
+    model.history_["validation_loss"] = [np.nan] * 3
     assert gn.LossCurveDisplay.from_estimator(model).best_epoch is None
 
 
@@ -463,6 +499,7 @@ def test_diagram_shows_values_where_they_have_room_or_are_asked_for():
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
+        ("one class", ("P(not setosa)",)),
         ("binary", ("P(True)",)),
         ("multiclass", tuple(NAMES)),
         ("multilabel", ("label 0", "label 1")),

@@ -402,7 +402,7 @@ def test_column_of_targets_warns_as_scikit_learn_does():
 
 
 def test_clone_forgets_the_fit_and_keeps_the_arguments():
-    model = small(optimizer=gn.AdamW(0.01), learning_rate=gn.Cosine(0.1, steps=10)).fit(X, Y3)
+    model = small(optimizer=gn.AdamW(gn.Cosine(0.1, steps=10)), activation=["gelu"]).fit(X, Y3)
     copy = clone(model)
     assert not hasattr(copy, "coefs_")
     assert copy.get_params() == model.get_params()

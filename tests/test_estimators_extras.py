@@ -11,9 +11,9 @@ from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.preprocessing import scale
 
 import glassnet as gn
+from glassnet.estimators import epochs
 from glassnet.estimators.grouped import grouped_cross_entropy
 from glassnet.estimators.insight import link_jacobian
-from glassnet.estimators.threads import Trial
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -279,6 +279,85 @@ def test_best_parameters_are_restored_where_asked_for():
     assert np.argmin(model.history_["validation_loss"]) < 29
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_lists_of_the_history_stay_in_step_where_validation_data_come_only_sometimes(solver):
+    model = small(solver=solver, warm_start=True, max_iter=3).fit(*PART)
+    model.fit(*PART, validation_data=KEPT).fit(*PART)
+    lost = np.isnan(model.history_["validation_loss"])
+    assert set(model.history_) == {"loss", "validation_loss"}
+    assert lost.tolist() == [True] * 3 + [False] * 3 + [True] * 3
+    assert np.isfinite(model.history_["loss"]).all()
+    model.set_params(warm_start=False).fit(*PART)
+    assert {name: len(values) for name, values in model.history_.items()} == {"loss": 3}
+
+
+def test_lists_of_the_history_stay_in_step_over_partial_fits():
+    model = small()
+    for validation_data in (None, KEPT, None):
+        model.partial_fit(*PART, classes=[0, 1, 2], validation_data=validation_data)
+    assert np.isnan(model.history_["validation_loss"]).tolist() == [True, False, True]
+
+
+def test_best_is_not_judged_by_a_training_loss_beside_validation_losses():
+    told = {"restore_best": True, "warm_start": True, "learning_rate_init": 0.05, "max_iter": 20}
+    model = small(**told).fit(*PART)
+    model.fit(*PART, validation_data=KEPT)
+    best = model.history_["validation_loss"]
+    P = model.predict_proba(KEPT[0])
+    assert -np.log(P[np.arange(50), KEPT[1]]).mean() == pytest.approx(np.nanmin(best), rel=1e-9)
+    kept = model.coefs_[0].copy()
+    model.fit(*PART)  # has lower training losses than any validation loss
+    assert np.array_equal(model.coefs_[0], kept)
+
+
+NOISY = Y3.copy()
+NOISY[::7] = (NOISY[::7] + 1) % 3  # what lbfgs learns by heart
+
+
+def test_lbfgs_restores_the_best_parameters_too():
+    model = small(solver="lbfgs", hidden_layer_sizes=(40,), restore_best=True, max_iter=80)
+    model.fit(X[~HELD], NOISY[~HELD], validation_data=KEPT)
+    losses = model.history_["validation_loss"]
+    P = model.predict_proba(KEPT[0])
+    assert -np.log(P[np.arange(50), KEPT[1]]).mean() == pytest.approx(min(losses), rel=1e-9)
+    assert np.argmin(losses) < len(losses) - 1
+
+
+def test_lbfgs_stops_early_where_it_is_given_validation_data_to_watch():
+    told = {"solver": "lbfgs", "hidden_layer_sizes": (40,), "early_stopping": True, "max_iter": 200}
+    model = small(**told, n_iter_no_change=4).fit(X[~HELD], NOISY[~HELD], validation_data=KEPT)
+    assert model.n_iter_ < 200
+    assert len(model.validation_scores_) == model.n_iter_
+    assert model.score(*KEPT) == model.best_validation_score_ == max(model.validation_scores_)
+    assert model._no_improvement_count == 5
+    # Its own part it does not hold out, as scikit-learn's does not.
+    alone = small(**{**told, "max_iter": 9}).fit(*PART)
+    assert np.array_equal(
+        alone.coefs_[0], small(solver="lbfgs", hidden_layer_sizes=(40,), max_iter=9).fit(*PART).coefs_[0]
+    )
+    assert not hasattr(alone, "validation_scores_")
+
+
+def test_what_lbfgs_or_an_optimizer_would_ignore_is_refused():
+    schedule = gn.Cosine(0.01, steps=99)
+    for arguments, words in (
+        ({"solver": "lbfgs", "learning_rate": schedule}, "lbfgs searches for the length of each step"),
+        ({"solver": "lbfgs", "scoring": "accuracy", "early_stopping": True}, "lbfgs holds none out"),
+        (
+            {"optimizer": gn.Adam(0.01), "learning_rate": schedule},
+            "optimizer has a learning rate of its own",
+        ),
+    ):
+        with pytest.raises(gn.InputError, match=words):
+            small(**arguments).fit(X, Y3)
+
+
+def test_fit_from_the_start_forgets_what_another_solver_has_kept():
+    model = small(early_stopping=True).fit(X, Y3).set_params(solver="lbfgs").fit(X, Y3)
+    fresh = small(solver="lbfgs", early_stopping=True).fit(X, Y3)
+    assert set(vars(model)) == set(vars(fresh))
+
+
 @pytest.mark.parametrize("given", [X, (X,), "X", 0.2])
 def test_validation_data_of_another_form_are_refused(given):
     with pytest.raises(gn.InputError, match=r"validation_data is \(X, y\) or \(X, y, sample_weight\)"):
@@ -453,35 +532,34 @@ def test_input_gradients_of_counts_are_the_derivatives_too():
 # ---- Threads --------------------------------------------------------------------------------------
 
 
-def test_trial_takes_the_faster_of_one_thread_and_all(monkeypatch):
-    monkeypatch.setenv("GLASSNET_THREADS", "4")
-    for pace, best in ((0.01, 4), (0.03, 1)):
-        trial = Trial(None, 1e7)
-        # Two short calls, one that wakes the others, one that counts.
-        for threads, seconds in ((1, 0.02), (1, 0.02), (4, 0.09), (4, pace)):
-            assert trial.choose(10) == threads
-            trial.report(threads, 1, seconds)
-        assert trial.choose(10) == best
+def threads_of_calls(monkeypatch, **arguments):
+    """What each call to the engine was allowed."""
+    from glassnet.batches import NativeBatches
+
+    allowed, train = [], NativeBatches.train
+
+    def listen(self, *args, **kwargs):
+        allowed.append(self.threads)
+        return train(self, *args, **kwargs)
+
+    monkeypatch.setattr(NativeBatches, "train", listen)
+    wide = np.random.RandomState(0).randn(400, 60)
+    small(hidden_layer_sizes=(200,), tol=0.0, max_iter=60, **arguments).fit(wide, wide[:, 0] > 0)
+    return allowed
 
 
-def test_trial_forgives_a_slow_call_and_leaves_a_number_of_threads_after_several(monkeypatch):
-    monkeypatch.setenv("GLASSNET_THREADS", "4")
-    trial = Trial(None, 1e7)
-    for threads, seconds in ((1, 2.0), (4, 9.0), (4, 1.0), (4, 90.0)):
-        trial.report(threads, 1, seconds)
-    assert trial.choose(10) == 4
-    for _ in range(3):  # somebody else has come to compute
-        trial.report(4, 1, 90.0)
-    assert trial.choose(10) == 1
-    for _ in range(40):  # and may have gone
-        trial.report(1, 1, 2.0)
-    assert trial.choose(10) == 4
+def test_other_cores_are_asked_once_training_has_lasted(monkeypatch):
+    monkeypatch.setenv("GLASSNET_THREADS", "2")
+    monkeypatch.setattr(epochs, "WAKING", 1e-4)
+    allowed = threads_of_calls(monkeypatch)
+    assert allowed[0] == 1
+    assert set(allowed[1:]) == {2}
+    monkeypatch.setattr(epochs, "WAKING", 1e9)
+    assert set(threads_of_calls(monkeypatch)) == {1}
 
 
-def test_threads_that_are_named_or_not_worth_it_are_not_tried(monkeypatch):
+def test_threads_that_are_named_are_taken_from_the_start_where_they_are_worth_it(monkeypatch):
     monkeypatch.setenv("GLASSNET_THREADS", "1")
-    assert Trial(3, 1e9).choose(5) == 3
-    assert Trial(3, 1.0).choose(5) == 1
-    alone = Trial(None, 1e9)
-    alone.report(1, 1, 9.0)
-    assert alone.choose(5) == 1
+    assert threads_of_calls(monkeypatch, n_threads=2)[0] == 2
+    monkeypatch.setattr(epochs, "WORTHWHILE", 1e99)
+    assert set(threads_of_calls(monkeypatch, n_threads=2)) == {1}

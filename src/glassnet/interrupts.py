@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)  # the signal module writes out a handler's owner each time, to drop it
 class Interrupts:
     """What Ctrl-C has asked for so far.
 

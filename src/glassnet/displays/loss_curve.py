@@ -276,8 +276,11 @@ def _best_epoch(model: Any, losses: list[float], validation: list[float] | None)
     """The epoch, from 1, that a fit goes back to because it was the best."""
     scores = getattr(model, "validation_scores_", None)
     if model.early_stopping and scores and getattr(model, "stopped_", True):
-        return int(np.nanargmax(scores)) + 1
-    if not model.restore_best or not hasattr(model, "loss_curve_"):
+        watched = np.negative(scores)
+    elif model.restore_best:
+        watched = np.asarray(validation or losses)
+    else:
         return None
-    watched = validation or losses
+    if not np.isfinite(watched).any():
+        return None
     return len(losses) - len(watched) + int(np.nanargmin(watched)) + 1

@@ -59,6 +59,9 @@ class Subject:
         elif count == 1 and len(model.classes_) == 2:
             names = as_names(names, 2, "class_names", [str(one) for one in model.classes_])[1:]
             names, defaults = [f"P({names[0]})"], []
+        elif count == 1:  # of one class alone the output is the probability of any other
+            names = as_names(names, 1, "class_names", [str(model.classes_[0])])
+            names, defaults = [f"P(not {names[0]})"], []
         else:
             label = "label {}" if self.is_multilabel else "{}"
             defaults = [label.format(one) for one in model.classes_]

@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight
 
 from glassnet.activations import Array
 from glassnet.conventions import Conventions
-from glassnet.estimators.checks import check_samples
+from glassnet.estimators.checks import check_samples, check_weights
 from glassnet.estimators.constraints import STOCHASTIC, check_arguments
 from glassnet.estimators.heldout import Samples
 from glassnet.estimators.job import Job, Snapshots
 from glassnet.estimators.networks import draw_parameters, hidden_sizes, pack
 from glassnet.estimators.prediction import Predicting
-from glassnet.estimators.solving import fit_epochs, fit_lbfgs
+from glassnet.estimators.solving import OF_TRAINING, fit_epochs, fit_lbfgs
 from glassnet.estimators.talk import Talk
 from glassnet.estimators.tasks import Tasks, has_callbacks
 from glassnet.network import Network, Parameters
@@ -101,7 +100,7 @@ class BaseMLP(Predicting):
                 return self
         given = X, y, sample_weight
         X, y = self._checked(X, y, first, incremental)
-        weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
+        weights = None if sample_weight is None else check_weights(sample_weight, X)
         weights = self._balance(y, weights)
         if weights is not None and not np.any(weights):
             raise ValueError("sample_weight is 0 everywhere; at least one sample must count.")
@@ -138,7 +137,8 @@ class BaseMLP(Predicting):
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
                 "need to be preprocessed."
             )
-        self.__dict__.pop("stopped_", None)
+        for name in OF_TRAINING if first else ("stopped_",):
+            self.__dict__.pop(name, None)
         self.__dict__.update({**found, **at(flat)})
         if tasks is not None:
             tasks.close(flat)

@@ -1,7 +1,7 @@
-"""Floor 7: scikit-learn's checks of data, with a short way for plain arrays.
+"""Floor 7: scikit-learn's checks of data, with a short way for plain arrays and sparse rows.
 
 For a network that is fitted in a millisecond they take as long as the fit. What the short way does not
-take, such as anything that deserves an error, goes through scikit-learn's own `validate_data`.
+take, such as anything that deserves an error, goes through scikit-learn's own functions.
 """
 
 from __future__ import annotations
@@ -9,7 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import validate_data
+from numpy.typing import NDArray
+from scipy.sparse import csc_array, csc_matrix, csr_array, csr_matrix
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+_SPARSE = (csr_array, csr_matrix, csc_array, csc_matrix)
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
@@ -30,7 +34,7 @@ def check_samples(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) ->
         and (reset or _is_known(estimator, X))
         and type(y) is np.ndarray
         and y.ndim in (1, 2)
-        and len(y) == len(X)
+        and len(y) == X.shape[0]
         and (y.dtype.kind in "iub" or (y.dtype in FLOATS and _is_finite(y)))
     ):
         if reset:
@@ -44,12 +48,22 @@ def check_samples(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) ->
     )
 
 
+def check_weights(weights: Any, X: Any) -> NDArray[Any]:
+    """The samples' weights, one for each row of X."""
+    plain = type(weights) is np.ndarray and weights.shape == (X.shape[0],) and weights.dtype in FLOATS
+    if plain and weights.flags.c_contiguous and _is_finite(weights) and weights.any():
+        return weights
+    return _check_sample_weight(weights, X)
+
+
 def _how(estimator: Any) -> dict[str, Any]:
     finite = True if estimator.missing == "error" else "allow-nan"
     return {"accept_sparse": ["csr", "csc"], "ensure_all_finite": finite}
 
 
 def _is_plain(X: Any) -> bool:
+    if type(X) in _SPARSE:
+        return X.ndim == 2 and min(X.shape) > 0 and X.dtype in FLOATS and _is_finite(X.data)
     return type(X) is np.ndarray and X.ndim == 2 and X.size > 0 and X.dtype in FLOATS and _is_finite(X)
 
 

@@ -15,15 +15,16 @@ from sklearn.exceptions import ConvergenceWarning
 
 from glassnet.activations import Array
 from glassnet.batches import Batches
+from glassnet.cores import thread_count
 from glassnet.estimators.heldout import HeldOut
-from glassnet.estimators.job import operations
+from glassnet.estimators.job import WORTHWHILE, operations
 from glassnet.estimators.rates import Drive
 from glassnet.estimators.record import Record
 from glassnet.estimators.talk import Talk
-from glassnet.estimators.threads import Trial
 from glassnet.interrupts import stop_on_interrupt
 
 CHUNK_SECONDS = 0.04  # how long the engine may be away from Ctrl-C
+WAKING = 0.03  # of training before other cores are asked: one that sleeps takes milliseconds to wake
 
 EpochHook = Callable[[int, Array], bool]
 """Called after an epoch with its number and the parameters; whether to stop."""
@@ -68,7 +69,9 @@ class Epochs:
         self._cursor = batches.begin(random, np.inf)
         self._good = flat.copy()
         self._lost = False
-        self._trial = Trial(n_threads, operations(batches.network, batches.n_samples))
+        self._n_threads, self._allowed = n_threads, 0
+        self._operations = operations(batches.network, batches.n_samples)
+        self._spent = 0.0
         self.stalled = False
         """Whether training ended because it made no more progress."""
 
@@ -110,8 +113,7 @@ class Epochs:
     def _advance(self, losses: NDArray[np.float64], stop: NDArray[np.uint8]) -> int:
         """Epochs that were made, up to one for each place in `losses`; Ctrl-C leaves one unfinished."""
         done, cursor, drive = 0, self._cursor, self._drive
-        threads, began = self._trial.choose(len(losses)), time.perf_counter()
-        self._batches.threads = threads
+        self._batches.threads, began = self._threads(len(losses)), time.perf_counter()
         while done < len(losses) and not stop[0]:
             if self._lost:
                 losses[done:] = np.nan
@@ -138,8 +140,16 @@ class Epochs:
                 self._lost = True
                 self._flat[:] = np.nan
                 done += 1
-        self._trial.report(threads, done, time.perf_counter() - began)
+        self._spent += time.perf_counter() - began
         return done
+
+    def _threads(self, epochs: int) -> int:
+        """The most that a call to the engine may take, which finds out by itself whether they pay."""
+        named = self._n_threads is not None
+        if self._operations * epochs < WORTHWHILE or (not named and self._spent < WAKING):
+            return 1
+        self._allowed = self._allowed or thread_count(self._n_threads)
+        return self._allowed
 
     def _epoch_ended(self, loss: float, n: int) -> bool:
         """Whether training is over."""

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils.validation import _check_sample_weight
 
 from glassnet.activations import Array
 from glassnet.errors import InputError
-from glassnet.estimators.checks import check_inputs
+from glassnet.estimators.checks import check_inputs, check_weights
 from glassnet.estimators.heldout import HeldOut, Samples
 from glassnet.estimators.job import Job, make_problem
 from glassnet.estimators.scorers import make_scorers
@@ -57,7 +56,7 @@ def given_samples(job: Job) -> HeldOut | None:
         )
     y = estimator._check_y(y, False, True)
     dtype = job.theta.dtype
-    weights = None if not rest else np.asarray(_check_sample_weight(rest[0], X), dtype)
+    weights = None if not rest else np.asarray(check_weights(rest[0], X), dtype)
     X = np.ascontiguousarray(estimator._dense(X, False), dtype)
     return _held_out(job, Samples(X, estimator._encode(y, dtype), weights), (given_X, given_y))
 

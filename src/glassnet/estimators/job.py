@@ -17,9 +17,11 @@ from glassnet.engine import NativeProblem, NumpyProblem, Problem
 from glassnet.estimators.heldout import Samples
 from glassnet.estimators.talk import Talk
 from glassnet.estimators.tasks import Tasks
-from glassnet.estimators.threads import WORTHWHILE
 from glassnet.network import Network, Parameters
 from glassnet.penalties import Penalties
+
+WORTHWHILE = 2e7
+"""Operations of a call to the engine below which starting threads takes longer than they save."""
 
 Snapshots = Callable[[Array], dict[str, Any]]
 """A function of flat parameters: the attributes of an estimator that stands there."""

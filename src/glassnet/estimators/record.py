@@ -15,7 +15,9 @@ class Record:
     """Losses and scores of a fit's epochs; a warm start and `partial_fit` go on with it.
 
     `failures` counts the epochs in a row that have not improved by the tolerance: the score where
-    `early`, else the loss. `best_flat` are the parameters to bring back, where some are kept.
+    `early`, else the loss. `best_flat` are the parameters to bring back, where some are kept: those of
+    the best score where `early`, else of the lowest loss that is `watched`. Every list of `history` has a
+    value for each epoch, NaN where it was not measured.
     """
 
     early: bool
@@ -31,6 +33,7 @@ class Record:
     history: dict[str, list[float]] = field(default_factory=dict)
     best_flat: Array | None = None
     best_watched: float = np.inf
+    watched: str = "loss"
 
     def __post_init__(self) -> None:
         if self.early:
@@ -44,9 +47,7 @@ class Record:
         self.epochs += 1
         self.loss = loss
         self.loss_curve.append(loss)
-        self.history.setdefault("loss", []).append(loss)
-        for name, value in seen.items():
-            self.history.setdefault(name, []).append(value)
+        self._write_down({"loss": loss, **seen})
         if self.early:
             score = seen["score"]
             assert self.scores is not None
@@ -60,9 +61,33 @@ class Record:
         self.failures = self.failures + 1 if loss > self.best_loss - tol else 0
         if loss < self.best_loss:
             self.best_loss = loss
-        watched = seen.get("validation_loss", loss)
-        if self.keep_best and watched < self.best_watched:
-            self.best_watched, self.best_flat = watched, flat.copy()
+        if self.keep_best:
+            self._keep(loss, flat, seen)
+
+    def kept(self) -> dict[str, Any]:
+        """What an estimator keeps of it for itself, beside its public attributes."""
+        return {
+            "_best_flat": self.best_flat,
+            "_best_watched": self.best_watched,
+            "_watched": self.watched,
+        }
+
+    def _write_down(self, measured: dict[str, float]) -> None:
+        done = len(next(iter(self.history.values()), ()))
+        for name in {**self.history, **measured}:
+            values = self.history.setdefault(name, [np.nan] * done)
+            values.append(measured.get(name, np.nan))
+
+    def _keep(self, loss: float, flat: Array, seen: dict[str, float]) -> None:
+        # Losses of the training data say nothing about one of validation data, in another call.
+        held = "validation_loss" in seen
+        if held and self.watched == "loss":
+            self.watched, self.best_watched = "validation_loss", np.inf
+        elif not held and self.watched != "loss":
+            return
+        value = seen.get("validation_loss", loss)
+        if value < self.best_watched:
+            self.best_watched, self.best_flat = value, flat.copy()
 
 
 def continued(estimator: Any, early: bool, keep_best: bool) -> Record:
@@ -82,4 +107,5 @@ def continued(estimator: Any, early: bool, keep_best: bool) -> Record:
         history=history,
         best_flat=found.get("_best_flat"),
         best_watched=found.get("_best_watched", np.inf),
+        watched=found.get("_watched", "loss"),
     )

@@ -19,30 +19,44 @@ from glassnet.estimators.heldout import Samples
 from glassnet.estimators.job import Job, make_batches, make_problem, penalties_of
 from glassnet.estimators.rates import Drive, make_drive
 from glassnet.estimators.record import Record, continued
+from glassnet.schedules import Schedule
 
 Found = tuple[Array, dict[str, Any]]
 """The flat parameters, and the attributes that go with them."""
 
+OF_TRAINING = (
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+    "stopped_",
+    "_no_improvement_count",
+    "_drive",
+)
+"""Attributes that not every way of fitting leaves: a fit from the start drops those of another before."""
+
 
 def fit_lbfgs(job: Job) -> Found:
     """By SciPy's L-BFGS-B, on all samples at once."""
-    estimator, samples, tasks = job.estimator, job.samples, job.tasks
-    if any(as_dropout(estimator.dropout, len(job.network.hidden))):
-        raise InputError("dropout is for solvers that take batches: use solver='adam' or 'sgd'.")
+    estimator, samples, tasks, talk = job.estimator, job.samples, job.tasks, job.talk
+    _refuse_ignored(job)
     problem = make_problem(job, samples)
     problem.penalties = Conventions(shared=True).over(penalties_of(estimator), problem.divisor)
-    history: dict[str, list[float]] = {"loss": []}
     held = given_samples(job)
+    # As in scikit-learn, lbfgs holds nothing out; what the caller holds out it can watch.
+    early = bool(estimator.early_stopping) and held is not None
+    record = _record(job, early)
+    tol, patience = float(estimator.tol), float(estimator.n_iter_no_change)
 
     def ended(number: int, loss: float, flat: Array) -> bool:
-        history["loss"].append(loss)
-        for name, value in ({} if held is None else held.look(flat.copy(), False)).items():
-            history.setdefault(name, []).append(value)
-        job.talk.epoch(number, loss)
-        if tasks is None:
-            return False
-        stop = tasks.end(number, flat)
-        if number < estimator.max_iter and not stop:
+        seen = {} if held is None else held.look(flat.copy(), early)
+        record.add(loss, tol, flat, seen)
+        talk.epoch(number, loss, seen.get("score"))
+        stop = tasks is not None and tasks.end(number, flat)
+        if early and record.failures > patience:
+            talk.stalled(early, tol, patience, True, 0.0)
+            stop = True
+        if tasks is not None and number < estimator.max_iter and not stop:
             tasks.begin()
         return stop
 
@@ -58,24 +72,50 @@ def fit_lbfgs(job: Job) -> Found:
         ended=ended,
         offset=0.0 if offsets is None else float(np.average(offsets, weights=samples.weights)),
     )
-    found: dict[str, Any] = {"loss_": loss, "n_iter_": n_iter, "history_": history}
+    if record.best_flat is not None and (early or record.keep_best):
+        flat = record.best_flat
+    found: dict[str, Any] = {"loss_": loss, "n_iter_": n_iter, "history_": record.history}
+    if early:
+        found["validation_scores_"] = record.scores
+        found["best_validation_score_"] = record.best_score
+        found["_no_improvement_count"] = record.failures
     if job.first:
         found["t_"] = 0
-    return flat, found
+    return flat, {**found, **record.kept()}
+
+
+def _refuse_ignored(job: Job) -> None:
+    """Raise InputError for what lbfgs has no use for, of arguments that scikit-learn does not have."""
+    estimator = job.estimator
+    if any(as_dropout(estimator.dropout, len(job.network.hidden))):
+        raise InputError("dropout is for solvers that take batches: use solver='adam' or 'sgd'.")
+    if isinstance(estimator.learning_rate, Schedule):
+        raise InputError(
+            f"learning_rate={estimator.learning_rate!r} is for solvers that take batches: lbfgs searches "
+            f"for the length of each step. Use solver='adam' or 'sgd', or leave learning_rate as it comes."
+        )
+    if estimator.scoring is not None and job.validation is None:
+        raise InputError(
+            "scoring is measured on samples held out, and lbfgs holds none out: give "
+            "validation_data=(X, y) to fit."
+        )
 
 
 def fit_epochs(job: Job) -> Found:
     """On batches, by the estimator's solver or optimizer."""
     estimator, theta, samples = job.estimator, job.theta, job.samples
-    early, keep_best = bool(estimator.early_stopping), bool(estimator.restore_best)
+    early = bool(estimator.early_stopping)
+    if estimator.optimizer is not None and isinstance(estimator.learning_rate, Schedule):
+        raise InputError(
+            "optimizer has a learning rate of its own: give the schedule to it, as in "
+            "optimizer=gn.Adam(gn.Cosine(0.01, steps=2000)), and leave learning_rate as it comes."
+        )
     held = given_samples(job)
     if early and held is None:
         samples, held = split_off(job)
     dropout = as_dropout(estimator.dropout, len(job.network.hidden))
     seed = draw_seed(job.random) if any(dropout) else None
-    record = Record(early, keep_best) if job.first else continued(estimator, early, keep_best)
-    if early and record.best_flat is None:
-        record.best_flat = theta.flat.copy()
+    record = _record(job, early)
     drive = _drive(job)
     batches = make_batches(job, samples, dropout)
     epochs = Epochs(
@@ -104,7 +144,11 @@ def fit_epochs(job: Job) -> Found:
             epochs.settle()  # others go on drawing from it
     flat = theta.flat
     # What is fitted a call at a time goes back to its best parameters when it has stalled.
-    if record.best_flat is not None and (early or keep_best) and (not job.incremental or epochs.stalled):
+    if (
+        record.best_flat is not None
+        and (early or record.keep_best)
+        and (not job.incremental or epochs.stalled)
+    ):
         flat = record.best_flat.copy()
     found = {
         "loss_": record.loss,
@@ -116,13 +160,21 @@ def fit_epochs(job: Job) -> Found:
         "best_validation_score_": record.best_score,
         "history_": record.history,
         "_no_improvement_count": record.failures,
-        "_best_flat": record.best_flat,
-        "_best_watched": record.best_watched,
         "_drive": drive,
+        **record.kept(),
     }
     if job.incremental and early:
         found["stopped_"] = epochs.stalled
     return flat, found
+
+
+def _record(job: Job, early: bool) -> Record:
+    """An empty one, or that of the fit that is gone on with."""
+    estimator, keep_best = job.estimator, bool(job.estimator.restore_best)
+    record = Record(early, keep_best) if job.first else continued(estimator, early, keep_best)
+    if early and record.best_flat is None:
+        record.best_flat = job.theta.flat.copy()
+    return record
 
 
 def _drive(job: Job) -> Drive:

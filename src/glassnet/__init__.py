@@ -21,6 +21,7 @@ What there is; help() of each shows an example:
 - folds of rows in the order of time, for scikit-learn too: WalkForward, PurgedKFold
 - scikit-learn's classes: MLPClassifier, MLPRegressor; its displays of them: LossCurveDisplay,
   HiddenProjectionDisplay, NetworkDiagramDisplay
+- averages of many networks, with their spread: Ensemble
 - files: save, load
 - pictures and a page of them: glassnet.plots, glassnet.report
 - errors: GlassnetError with InputError, InputTypeError, EngineError, FileError and GradientError;
@@ -88,6 +89,7 @@ from glassnet.training import train
 
 if TYPE_CHECKING:
     from glassnet.displays import HiddenProjectionDisplay, LossCurveDisplay, NetworkDiagramDisplay
+    from glassnet.ensembles import Ensemble
     from glassnet.estimators import MLPClassifier, MLPRegressor
 
 __version__ = "0.1.0"
@@ -114,6 +116,7 @@ __all__ = [
     "DivergenceWarning",
     "EarlyStopping",
     "EngineError",
+    "Ensemble",
     "Every",
     "Exponential",
     "FileError",
@@ -164,6 +167,7 @@ __all__ = [
 # What is heavy to import waits until it is asked for.
 _LAZY_MODULES = ("plots", "report")
 _LAZY_CLASSES = {
+    "Ensemble": "ensembles",
     "HiddenProjectionDisplay": "displays",
     "LossCurveDisplay": "displays",
     "MLPClassifier": "estimators",

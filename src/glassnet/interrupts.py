@@ -34,20 +34,32 @@ class Interrupts:
         self.stop[0] = 1
 
 
+_open: list[Interrupts] = []
+"""Those of the main thread, the innermost last."""
+
+
 @contextmanager
 def stop_on_interrupt() -> Iterator[Interrupts]:
     """While open, the first Ctrl-C asks to stop; a second one raises KeyboardInterrupt.
 
-    The handler that was there before comes back in any case. Nothing is installed outside the main
-    thread, where Python allows no handlers, nor where SIGINT is ignored or handled outside Python.
+    The handler that was there before comes back in any case. Other threads, where Python allows no
+    handlers, are asked to stop with the main thread where it has this open. Nothing is installed where
+    SIGINT is ignored or handled outside Python.
     """
     interrupts = Interrupts()
     previous = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(previous):
+    if threading.current_thread() is not threading.main_thread():
+        for outer in _open[-1:]:
+            interrupts.stop = outer.stop
+        yield interrupts
+        return
+    if not callable(previous):
         yield interrupts
         return
     try:
+        _open.append(interrupts)
         signal.signal(signal.SIGINT, interrupts.hear)
         yield interrupts
     finally:
         signal.signal(signal.SIGINT, previous)
+        _open.remove(interrupts)

@@ -1,0 +1,7 @@
+"""Floor 7: networks whose predictions are averaged, and how far apart they are."""
+
+from __future__ import annotations
+
+from glassnet.ensembles.ensemble import Ensemble
+
+__all__ = ["Ensemble"]

@@ -80,24 +80,25 @@ void expect_network(const std::vector<std::size_t>& sizes, std::size_t n_hidden,
 template <class Net>
 Net make_net(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden, const std::string& loss,
              std::size_t n_samples, bool labels, bool weighted, const std::string& isa, double loss_setting,
-             std::vector<double> dropout) {
-  expect_network(sizes, hidden.size(), n_samples);
+             std::vector<double> dropout, std::size_t whole) {
+  expect_network(sizes, hidden.size(), std::max(n_samples, whole));
+  expect(whole == 0 || n_samples <= whole, "a part is no larger than the whole");
   expect(dropout.empty() || dropout.size() == hidden.size(), "one probability per hidden layer");
   for (double p : dropout) expect(p >= 0 && p < 1, "a probability of dropout is from 0 to below 1");
   Shape shape{std::move(sizes), {}, named<Loss>("loss", loss, LOSS_NAMES), n_samples, labels,
-              weighted, loss_setting, std::move(dropout)};
+              weighted, loss_setting, std::move(dropout), whole};
   for (const std::string& name : hidden)
     shape.activations.push_back(named<Activation>("activation", name, ACTIVATION_NAMES));
   expect(!labels || shape.loss == Loss::cross_entropy, "only cross_entropy takes class numbers");
   return Net(std::move(shape), isa);
 }
 
-template <class T, class Net>
-void put(Net& problem, std::size_t start, Matrix<const T> X, nb::object y,
-         std::optional<Vector<const T>> weights) {
+// Checks targets and weights of so many rows and hands them to `put`.
+template <class T, class Net, class Put>
+void checked_put(const Net& problem, std::size_t start, std::size_t rows, std::size_t inputs, nb::object y,
+                 const std::optional<Vector<const T>>& weights, const Put& put) {
   const Shape& shape = problem.description();
-  const std::size_t rows = X.shape(0);
-  expect(X.shape(1) == shape.sizes[0] && start <= shape.samples && rows <= shape.samples - start,
+  expect(inputs == shape.sizes[0] && start <= shape.samples && rows <= shape.samples - start,
          "X does not fit");
   expect(weights.has_value() == shape.weighted && (!weights || weights->shape(0) == rows),
          "weights do not fit");
@@ -105,14 +106,56 @@ void put(Net& problem, std::size_t start, Matrix<const T> X, nb::object y,
   if (shape.labels) {
     Vector<const std::int64_t> numbers;
     expect(nb::try_cast(y, numbers, false) && numbers.shape(0) == rows, "y does not fit");
-    problem.put(start, rows, X.data(), numbers.data(), nullptr, w);
+    put(numbers.data(), nullptr, w);
   } else {
     Matrix<const T> targets;
     expect(nb::try_cast(y, targets, false) && targets.shape(0) == rows &&
                targets.shape(1) == shape.sizes.back(),
            "y does not fit");
-    problem.put(start, rows, X.data(), nullptr, targets.data(), w);
+    put(nullptr, targets.data(), w);
   }
+}
+
+template <class T, class Net>
+void put(Net& problem, std::size_t start, Matrix<const T> X, nb::object y,
+         std::optional<Vector<const T>> weights) {
+  const std::size_t rows = X.shape(0);
+  checked_put<T>(problem, start, rows, X.shape(1), y, weights,
+                 [&](const std::int64_t* labels, const T* targets, const T* w) {
+                   Unlocked unlocked;
+                   problem.put(start, rows, X.data(), labels, targets, w);
+                 });
+}
+
+// X is [inputs][rows].
+template <class T>
+void put_columns(Problem<T>& problem, std::size_t start, Matrix<const T> X, nb::object y,
+                 std::optional<Vector<const T>> weights) {
+  const std::size_t rows = X.shape(1);
+  checked_put<T>(problem, start, rows, X.shape(0), y, weights,
+                 [&](const std::int64_t* labels, const T* targets, const T* w) {
+                   Unlocked unlocked;
+                   problem.put(start, rows, X.data(), labels, targets, w, true);
+                 });
+}
+
+// Sums of a part of more samples: see Problem::add.
+template <class T>
+void add(Problem<T>& problem, Vector<const T> theta, Vector<double> sums, std::size_t rows, const Rule& rule,
+         bool slope) {
+  expect(theta.shape(0) == problem.parameters() && sums.shape(0) == problem.sums_size(), "parameters do not fit");
+  expect(rows <= problem.description().samples, "there are fewer rows");
+  Unlocked unlocked;
+  problem.add(theta.data(), sums.data(), rows, rule, slope);
+}
+
+template <class T>
+double finish(const Problem<T>& problem, Vector<const T> theta, Matrix<const double> sums,
+              std::optional<Vector<T>> gradient, const Rule& rule, double divisor) {
+  const std::size_t n = problem.parameters();
+  expect(theta.shape(0) == n && (!gradient || gradient->shape(0) == n), "parameters do not fit");
+  expect(sums.shape(0) == problem.chunk_count() && sums.shape(1) == problem.sums_size(), "the sums do not fit");
+  return problem.finish(theta.data(), sums.data(), gradient ? gradient->data() : nullptr, rule, divisor);
 }
 
 template <class T>
@@ -193,13 +236,21 @@ template <class T> void bind(nb::module_& m, const char* name) {
   nb::class_<Problem<T>>(m, name)
       .def(nb::new_(&make_net<Problem<T>>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"),
                   nb::arg("n_samples"), nb::arg("labels"), nb::arg("weighted"), nb::arg("isa"),
-                  nb::arg("loss_setting") = 0.0, nb::arg("dropout") = std::vector<double>())
+                  nb::arg("loss_setting") = 0.0, nb::arg("dropout") = std::vector<double>(), nb::arg("whole") = 0)
       .def_prop_ro("isa", &Problem<T>::isa_name)
       .def("put", &put<T, Problem<T>>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
            nb::arg("weights").noconvert().none())
       .def("loss_and_gradient", &loss_and_gradient<T>, exact, exact, number, number, number,
            nb::arg("seed") = 0, nb::arg("mask") = 0)
       .def("loss", &loss<T>, exact, number, number, number)
+      .def("put_columns", &put_columns<T>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
+           nb::arg("weights").noconvert().none())
+      .def_prop_ro("block_rows", &Problem<T>::block_rows)
+      .def_prop_ro("chunk_rows", &Problem<T>::chunk_rows)
+      .def_prop_ro("chunk_count", &Problem<T>::chunk_count)
+      .def_prop_ro("sums_size", &Problem<T>::sums_size)
+      .def("add", &add<T>, exact, exact, number, number, number)
+      .def("finish", &finish<T>, exact, exact, exact.none(), number, number)
       .def_prop_ro("curvature_parameters", &Problem<T>::curvature_parameters)
       .def("gauss_newton", &gauss_newton<T>, exact, exact, number)
       .def("gauss_newton_product", &gauss_newton_product<T>, exact, exact, exact, number)
@@ -291,7 +342,7 @@ template <class T> void bind_batches(nb::module_& m, const char* name) {
   nb::class_<Batches<T>>(m, name)
       .def(nb::new_(&make_net<Batches<T>>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"),
            nb::arg("n_samples"), nb::arg("labels"), nb::arg("weighted"), nb::arg("isa"),
-           nb::arg("loss_setting") = 0.0, nb::arg("dropout") = std::vector<double>())
+           nb::arg("loss_setting") = 0.0, nb::arg("dropout") = std::vector<double>(), nb::arg("whole") = 0)
       .def_prop_ro("isa", &Batches<T>::isa_name)
       .def("put", &put<T, Batches<T>>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
            nb::arg("weights").noconvert().none())

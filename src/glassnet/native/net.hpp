@@ -40,6 +40,7 @@ struct Shape {
   bool labels, weighted;
   double loss_setting = 0;  // see Plan
   std::vector<double> dropout = {};  // each hidden layer's probability, or none at all
+  std::size_t whole = 0;  // where these are a part of more samples: how many these are
 
   // Whether hidden layer l keeps its derivative in a panel: its output times a mask does not give it.
   bool keeps_slope(std::size_t l) const {

@@ -72,21 +72,29 @@ template <class T> class Problem : public Net<T> {
     const std::size_t by_sample = widest > 4 ? (widest + LANES<T> - 1) / LANES<T> * LANES<T> : 0;
     panels.push_back(rows + widest + by_sample);
     lay_out();
-    const std::size_t padded = blocks() * block;
+    const std::size_t padded = (shape.whole ? (shape.samples + block - 1) / block : blocks()) * block;
     X = Aligned<T>(padded * widths[0]);
     Y = Aligned<T>(padded * target_rows);
     if (shape.weighted) weights = Aligned<T>(padded);
   }
 
   // Packs rows start, start + 1, ... of X [rows][inputs]; their targets, as class numbers or as rows
-  // [rows][outputs]; their weights.
+  // [rows][outputs]; their weights. With `by_column` x is [inputs][rows].
   void put(std::size_t start, std::size_t rows, const T* x, const std::int64_t* labels, const T* y,
-           const T* w) {
+           const T* w, bool by_column = false) {
     const std::size_t inputs = widths[0];
     const PackedTargets<T> target(shape, pair, labels, y);
+    if (by_column)
+      for (std::size_t i = 0; i < inputs; ++i)
+        for (std::size_t r = 0; r < rows;) {
+          const std::size_t b = (start + r) / block, s = (start + r) % block;
+          const std::size_t some = std::min(rows - r, block - s);
+          std::copy_n(x + i * rows + r, some, X.get() + (b * inputs + i) * block + s);
+          r += some;
+        }
     for (std::size_t r = 0; r < rows; ++r) {
       const std::size_t b = (start + r) / block, s = (start + r) % block;
-      for (std::size_t i = 0; i < inputs; ++i)
+      for (std::size_t i = 0; !by_column && i < inputs; ++i)
         X.get()[(b * inputs + i) * block + s] = x[r * inputs + i];
       for (std::size_t k = 0; k < target_rows; ++k)
         Y.get()[(b * target_rows + k) * block + s] = target(r, k);
@@ -206,6 +214,56 @@ template <class T> class Problem : public Net<T> {
     }
   }
 
+  // ---- A part of more samples (see Shape::whole), which come block by block ----------------------------
+  //
+  // Blocks and chunks are those of all samples, and so is the order of every sum: what `add` makes of a
+  // chunk's blocks, one after the other, and `finish` of the chunks, has the bits of `loss_and_gradient`.
+
+  std::size_t block_rows() const { return block; }
+  std::size_t chunk_rows() const { return block * blocks_per_chunk; }
+  std::size_t chunk_count() const { return chunks; }
+  std::size_t sums_size() const { return kernel_parameters + 1; }
+
+  // Adds the gradient of the first `rows` samples that are packed here to a chunk's `sums`, and their loss to
+  // its last place; without `slope` the loss alone. Only the last of all samples may leave a block unfilled.
+  void add(const T* theta, double* sums, std::size_t rows, const Rule& rule, bool slope) {
+    FlushSubnormals flush;
+    const std::size_t last = rows / block, begun = rows % block;
+    if (begun > 0) {  // an unfilled block is as empty as where all samples are packed at once
+      auto clear = [&](T* panel, std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i)
+          std::fill_n(panel + (last * count + i) * block + begun, block - begun, T(0));
+      };
+      clear(X.get(), widths[0]);
+      clear(Y.get(), target_rows);
+      if (shape.weighted) clear(weights.get(), 1);
+    }
+    Aligned<T> scratch(panels.back() * block), converted(pair ? kernel_parameters : 0);
+    const T* const parameters = to_kernel(theta, converted.get());
+    Plan<T> plan = this->plan({}, rule.floor);
+    plan.samples = rows;
+    const Pass<T> pass = isa.template kernels<T>().pass;
+    double& loss = sums[kernel_parameters];
+    for (std::size_t b = 0; b * block < rows; ++b)
+      loss += pass(plan, parameters, b, scratch.get(), slope ? sums : nullptr);
+  }
+
+  // The loss over `divisor` with the rule's penalties and, unless it is null, its gradient, from the sums
+  // [chunks][sums_size()] of all chunks.
+  double finish(const T* theta, const double* sums, T* gradient, const Rule& rule, double divisor) const {
+    FlushSubnormals flush;
+    std::vector<double> total(sums, sums + sums_size());
+    for (std::size_t c = 1; c < chunks; ++c)
+      for (std::size_t p = 0; p < sums_size(); ++p) total[p] += sums[c * sums_size() + p];
+    double loss = rule.part * total[kernel_parameters] / divisor;
+    if (gradient) from_kernel(total.data(), divisor, gradient);
+    if (rule.penalizes())
+      loss += sum_over_ranges(n_parameters, [&](std::size_t begin, std::size_t end) {
+        return updates().penalize(rule, theta, mask.get(), gradient, begin, end);
+      });
+    return loss;
+  }
+
   // The parameters that gauss_newton's matrix is of.
   std::size_t curvature_parameters() const { return kernel_parameters; }
 
@@ -271,7 +329,8 @@ template <class T> class Problem : public Net<T> {
 
   // Chunks and blocks, from the shape and the number of samples alone.
   void lay_out() {
-    const std::size_t n = std::max<std::size_t>(shape.samples, 1), lanes = LANES<T>;
+    const std::size_t n = std::max<std::size_t>(shape.whole ? shape.whole : shape.samples, 1);
+    const std::size_t lanes = LANES<T>;
     auto ceil = [](std::size_t a, std::size_t b) { return (a + b - 1) / b; };
     // A block's panels fit in half of a small second-level cache; narrow ones in the first.
     std::size_t largest = (std::size_t(256) << 10) / ((panels.back() + widths[0]) * sizeof(T));
@@ -399,22 +458,12 @@ template <class T> class Problem : public Net<T> {
         loss += sum[count];
       }
       loss = rule.part * loss / divisor;
-      from_kernel(divisor);
+      problem.from_kernel(sums.data(), divisor, gradient.data());
       if (rule.penalizes())
         loss += sum_over_ranges(gradient.size(), [&](std::size_t begin, std::size_t end) {
           return problem.updates().penalize(rule, at, problem.mask.get(), gradient.data(), begin, end);
         });
       return order;
-    }
-
-    void from_kernel(double divisor) {
-      const std::size_t units = problem.pair ? problem.last_units() : 0;
-      const std::size_t before = problem.n_parameters - 2 * units;
-      for (std::size_t p = 0; p < before; ++p) gradient[p] = T(sums[p] / divisor);
-      for (std::size_t i = 0; i < units; ++i) {
-        gradient[before + 2 * i + 1] = T(sums[before + i] / divisor);
-        gradient[before + 2 * i] = -gradient[before + 2 * i + 1];
-      }
     }
   };
 
@@ -451,6 +500,16 @@ template <class T> class Problem : public Net<T> {
     std::copy_n(at, offsets[layers()], to);
     last_of_pair(at, to + offsets[layers()]);
     return to;
+  }
+
+  // The network's gradient from the kernel's.
+  void from_kernel(const double* sums, double divisor, T* gradient) const {
+    const std::size_t units = pair ? last_units() : 0, before = n_parameters - 2 * units;
+    for (std::size_t p = 0; p < before; ++p) gradient[p] = T(sums[p] / divisor);
+    for (std::size_t i = 0; i < units; ++i) {
+      gradient[before + 2 * i + 1] = T(sums[before + i] / divisor);
+      gradient[before + 2 * i] = -gradient[before + 2 * i + 1];
+    }
   }
 
   // A chunk's gradient and loss have cache lines of their own.

@@ -63,6 +63,7 @@ HOUSE = {
         "tables",
         "sources",
         "stopping",
+        "streams",
         "validation",
     ],
     6: ["loop", "runs", "training"],
@@ -75,6 +76,8 @@ RANK = {room: (floor, place) for floor, rooms in HOUSE.items() for place, room i
 # Whatever these hold is loaded when it is used, by the functions that use it.
 HEAVY = {
     "click",
+    "dask",
+    "distributed",
     "jax",
     "matplotlib",
     "mpl_toolkits",
@@ -126,6 +129,7 @@ PUBLIC = [
     "loss_and_gradient",
     "prepare",
     "save",
+    "stream",
     "sweep",
     "train",
     "Adadelta",

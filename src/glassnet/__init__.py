@@ -12,6 +12,7 @@ What there is; help() of each shows an example:
 - networks: Network, Parameters; the names that they take are in ACTIVATIONS, OUTPUTS and LOSSES, and
   the records behind them are of the classes Activation, Output and Loss
 - training: train, TrainingRun, EarlyStopping, Callback, Every, Penalties
+- data that do not fit into memory: stream
 - optimizers, in OPTIMIZERS: SGD, RMSprop, Adagrad, Adadelta, Adam, AMSGrad, AdamW, Nadam, Lion, each an
   Optimizer; learning rates over time, in SCHEDULES: Constant, InverseScaling, Adaptive, Step,
   Exponential, Cosine, OneCycle, WarmUp, each a Schedule
@@ -83,6 +84,7 @@ from glassnet.schedules import (
 )
 from glassnet.solvers import LBFGS, SOLVERS, LevenbergMarquardt, NewtonCG, Solver
 from glassnet.stopping import EarlyStopping
+from glassnet.streams import stream
 from glassnet.sweep_results import SweepResult
 from glassnet.sweeps import sweep
 from glassnet.training import train
@@ -160,6 +162,7 @@ __all__ = [
     "loss_and_gradient",
     "prepare",
     "save",
+    "stream",
     "sweep",
     "train",
 ]

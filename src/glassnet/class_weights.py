@@ -29,7 +29,12 @@ def as_class_weights(class_weight: object, y: NDArray[np.intp], n_classes: int) 
     >>> as_class_weights("balanced", np.array([0, 0, 0, 1]), 2).round(3).tolist()
     [0.667, 2.0]
     """
-    counts = np.bincount(y, minlength=n_classes)
+    return weights_of_counts(class_weight, np.bincount(y, minlength=n_classes))
+
+
+def weights_of_counts(class_weight: object, counts: NDArray[np.integer]) -> Array:
+    """The same by how many samples each class has."""
+    n_classes = len(counts)
     if isinstance(class_weight, str):
         if class_weight != BALANCED:
             raise InputError(
@@ -37,7 +42,7 @@ def as_class_weights(class_weight: object, y: NDArray[np.intp], n_classes: int) 
                 f"as {{0: 1.0, 1: 5.0}}."
             )
         present = counts > 0
-        return np.where(present, len(y) / (present.sum() * np.maximum(counts, 1)), 1.0)
+        return np.where(present, counts.sum() / (present.sum() * np.maximum(counts, 1)), 1.0)
     if isinstance(class_weight, Mapping):
         weights = np.full(n_classes, np.nan)
         for number, weight in class_weight.items():

@@ -21,7 +21,7 @@ REDUCTIONS = ("mean", "sum")
 
 ENGINES = ("auto", "native", "numpy")
 
-_PACKED_ROWS = 1 << 16  # rows cast at a time, so that casting never holds a second copy of X
+PACKED_ROWS = 1 << 16  # rows cast at a time, so that casting never holds a second copy of X
 _PACKED_ENTRIES = 1 << 20
 
 
@@ -163,8 +163,13 @@ def choose_engine(network: Network, engine: str) -> tuple[Literal["native", "num
 
 def row_blocks(n: int, width: int = 1) -> Iterator[slice]:
     """Slices that cover n rows, a bounded number of them, and of entries of that width, at a time."""
-    step = max(1, min(_PACKED_ROWS, _PACKED_ENTRIES // width))
+    step = max(1, min(PACKED_ROWS, _PACKED_ENTRIES // width))
     return (slice(start, start + step) for start in range(0, n, step))
+
+
+def weight_of(w: NDArray[Any]) -> float:
+    """The sum of weights, block by block: what a pass over rows that do not fit into memory gives too."""
+    return sum(float(w[rows].sum()) for rows in row_blocks(len(w)))
 
 
 def target_rows(y: NDArray[Any], n_outputs: int, dtype: np.dtype[Any]) -> Array:
@@ -209,7 +214,7 @@ def fingerprint(data: Data) -> tuple[float, ...]:
     with np.errstate(over="ignore", invalid="ignore"):
         for array in (data.X, data.y, own):
             total = by_place = 0.0
-            step = max(1, _PACKED_ROWS * n // array.size)
+            step = max(1, PACKED_ROWS * n // array.size)
             for start in range(0, n, step):
                 part = array[start : start + step].astype(np.float64)
                 total += part.sum()

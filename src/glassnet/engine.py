@@ -17,7 +17,7 @@ from glassnet.activations import Array
 from glassnet.arrays import as_numbers, cast
 from glassnet.conventions import OURS, Conventions
 from glassnet.cores import thread_count
-from glassnet.data import check_data, target_rows
+from glassnet.data import check_data, target_rows, weight_of
 from glassnet.dropout import Masks, as_dropout
 from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network, Parameters
@@ -172,7 +172,7 @@ class NumpyProblem(Problem):
         reduction: str,
         dropout: tuple[float, ...],
     ) -> None:
-        weight_sum = len(X) if w is None else float(w.sum())
+        weight_sum = len(X) if w is None else weight_of(w)
         super().__init__(network, len(X), dtype, reduction, weight_sum, dropout)
         self._X = cast(X, dtype, "X")
         self._Y = target_rows(y, network.sizes[-1], dtype) if y.ndim == 1 else cast(y, dtype, "y")
@@ -259,7 +259,7 @@ class NativeProblem(Problem):
         dropout: tuple[float, ...],
         threads: int,
     ) -> None:
-        weight_sum = len(X) if w is None else float(w.sum())
+        weight_sum = len(X) if w is None else weight_of(w)
         super().__init__(network, len(X), dtype, reduction, weight_sum, dropout)
         assert native.module is not None
         self.threads = threads

@@ -156,7 +156,11 @@ def continue_run(
         while k < last and not (stopped or diverged or stop[0]):
             end = int(min(last, hooks.next_after(k), last if watcher is None else watcher.next_after(k)))
             interrupts.computing = True
-            made, diverged = course.advance(losses[k + lead : end + lead], stop, CHUNK_SECONDS)
+            try:
+                made, diverged = course.advance(losses[k + lead : end + lead], stop, CHUNK_SECONDS)
+            except Exception as failure:  # of data that are read meanwhile
+                work_kept(failure, "after")
+                raise
             interrupts.computing = False
             k += made
             if k + lead:

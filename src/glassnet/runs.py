@@ -23,6 +23,7 @@ from glassnet.network import Network, Parameters
 from glassnet.penalties import Penalties
 from glassnet.solvers import REASONS, Rule, Solver, check_fits, check_rule
 from glassnet.stopping import EarlyStopping
+from glassnet.streams import is_stream, prepare_stream, stream
 from glassnet.validation import (
     HeldOut,
     Validation,
@@ -346,7 +347,7 @@ class TrainingRun:
         engine: str | None,
         threads: int | None,
     ) -> tuple[Problem | Batches, HeldOut | None]:
-        if X is not None and y is not None:
+        if X is not None and (y is not None or is_stream(X)):
             samples = X, y, sample_weight
             kept = self.validation
             if kept is not None and kept.rows is not None:
@@ -414,6 +415,8 @@ def prepared(
 ) -> Problem | Batches:
     """The samples made ready for the full batch, or for batches of that size."""
     X, y, sample_weight = samples
+    if is_stream(X):
+        return prepare_stream(network, stream(X, y, sample_weight=sample_weight), batch_size, **how)
     if batch_size is None:
         return prepare(network, X, y, sample_weight=sample_weight, **how)
     return prepare_batches(network, X, y, batch_size, sample_weight=sample_weight, **how)

@@ -26,6 +26,7 @@ from glassnet.ranges import as_flag, as_fraction, as_steps
 from glassnet.runs import TrainingRun, prepared, scores
 from glassnet.solvers import Rule, check_fits, check_rule
 from glassnet.stopping import EarlyStopping, check_stopping
+from glassnet.streams import is_stream
 from glassnet.validation import (
     HeldOut,
     Validation,
@@ -38,7 +39,7 @@ from glassnet.validation import (
 def train(
     network: Network,
     X: object,
-    y: object,
+    y: object = None,
     *,
     optimizer: Rule = SGD(learning_rate=0.1, momentum=0.9),  # noqa: B008 - it is frozen
     iterations: int = 1000,
@@ -72,7 +73,9 @@ def train(
 
     Parameters
     ----------
-    X, y : (n, inputs) and class numbers (n,) or target rows (n, outputs).
+    X, y : (n, inputs) and class numbers (n,) or target rows (n, outputs). Data that do not fit into memory:
+        what `stream` takes, such as a Parquet folder and the target column's name, or what it returns. A
+        mapped array of more than 1 GiB is streamed too.
     optimizer : ``gn.SGD(learning_rate, momentum)``, ``gn.Adam()`` or another of ``gn.OPTIMIZERS``, whose
         learning rate may be a schedule of ``gn.SCHEDULES``; or a solver of ``gn.SOLVERS``, such as
         ``gn.LBFGS()``, for the full batch.
@@ -145,6 +148,11 @@ def train(
     decay = None if average is None else as_fraction(average, "average")
     held = None if validation is None else as_validation(validation)
     samples = X, y, sample_weight
+    if isinstance(held, float) and is_stream(X):
+        raise InputError(
+            "A fraction for validation is drawn from data in memory; these are streamed. Give "
+            "validation=(X, y), samples of their own."
+        )
     if isinstance(held, float):
         data = check_data(network, X, y, dtype, reduction, sample_weight, engine)
         dtype = data.dtype

@@ -1,0 +1,124 @@
+"""Floor 5: data that need not fit into memory, read from where they lie for each pass.
+
+`rows` says what a source of rows is, `parquet` and `clusters` are others; `lanes` reads ahead, `sums` adds
+up, `survey` checks; `problem` and `batches` are the two ways of training, as in `engine` and `batches`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from glassnet.arrays import as_dtype
+from glassnet.batches import Batches
+from glassnet.cores import thread_count
+from glassnet.data import REDUCTIONS, choose_engine
+from glassnet.dropout import as_dropout
+from glassnet.engine import Problem
+from glassnet.errors import InputError, InputTypeError, unknown_name
+from glassnet.network import Network
+from glassnet.penalties import Penalties
+from glassnet.streams.memory import DEFAULT, as_memory
+from glassnet.streams.parquet import ParquetRows
+from glassnet.streams.problem import StreamedProblem
+from glassnet.streams.rows import ArrayRows, Rows
+from glassnet.streams.survey import survey
+
+__all__ = ["Rows", "is_stream", "prepare_stream", "stream"]
+
+
+def stream(
+    X: object,
+    y: object = None,
+    *,
+    features: Sequence[str] | None = None,
+    sample_weight: object = None,
+    memory: int | str = DEFAULT,
+) -> Rows:
+    """Data that are read from where they lie, a block at a time, whenever training needs them.
+
+    `gn.train` takes what this returns as its X, without y, and calls this itself for a path.
+
+    Parameters
+    ----------
+    X : a Parquet file, or a folder of them, taken in the order of their names; or an array (n, inputs),
+        such as ``numpy.load(path, mmap_mode="r")``.
+    y : of Parquet the target column's name, or a list of names; else an array (n,) or (n, outputs).
+    features : of Parquet the columns to learn from, in that order; None takes all others.
+    sample_weight : of Parquet a column's name; else (n,).
+    memory : what reading may take, in bytes or as text, at least 16 MiB: "256 MiB".
+
+    Raises InputError and InputTypeError for what cannot be read, naming file and column.
+
+    >>> import numpy as np, glassnet as gn
+    >>> X, y = np.arange(12.0).reshape(6, 2) / 12, [0, 0, 0, 1, 1, 1]
+    >>> rows = gn.stream(X, y, memory="64 MiB")
+    >>> run = gn.train(gn.Network((2, 3, 2)), rows, random_state=0, iterations=20)
+    >>> in_memory = gn.train(gn.Network((2, 3, 2)), X, y, random_state=0, iterations=20)
+    >>> rows, np.array_equal(run.losses, in_memory.losses)
+    (6 rows of 2 inputs from an array, True)
+    """
+    limit = as_memory(memory)
+    if isinstance(X, Rows):
+        if y is not None or sample_weight is not None or features is not None:
+            raise InputError("These rows have their targets and weights; leave y and sample_weight out.")
+        return X
+    if isinstance(X, (str, os.PathLike)):
+        if y is None:
+            raise InputError(f"{os.fspath(X)} has the target among its columns: give its name as y.")
+        if sample_weight is not None and not isinstance(sample_weight, str):
+            raise InputTypeError("sample_weight is a column's name, as y is, where X is a path.")
+        return ParquetRows(X, y, features, sample_weight, limit)  # type: ignore[arg-type]  # checked there
+    if features is not None:
+        raise InputError("features are columns of Parquet; of an array take them: X[:, places].")
+    if y is None:
+        raise InputError("y is missing: the targets, one for each row of X.")
+    return ArrayRows(X, y, sample_weight, limit)
+
+
+def is_stream(X: object) -> bool:
+    """Whether training streams X: rows, a path, or a mapped file of more than `DEFAULT` bytes."""
+    return isinstance(X, (Rows, str, os.PathLike)) or (isinstance(X, np.memmap) and X.nbytes > DEFAULT)
+
+
+def prepare_stream(
+    network: Network,
+    rows: Rows,
+    batch_size: int | None,
+    *,
+    dtype: DTypeLike | None = None,
+    reduction: str = "mean",
+    engine: str = "auto",
+    threads: int | None = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    max_norm: float | None = None,
+    dropout: float | Sequence[float] = 0.0,
+    class_weight: object = None,
+) -> Problem | Batches:
+    """As `prepare` and `prepare_batches` of rows: reads all of them once, to check them."""
+    if not isinstance(network, Network):
+        raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
+    if reduction not in REDUCTIONS:
+        raise unknown_name("reduction", reduction, REDUCTIONS)
+    penalized, count = Penalties(l1, l2, max_norm), thread_count(threads)
+    dropped = as_dropout(dropout, len(network.hidden))
+    if any(dropped) and batch_size is None:
+        raise InputError("dropout of streamed data needs batches: give a batch_size, such as 256.")
+    if rows.n_inputs != network.sizes[0]:
+        raise InputError(
+            f"{rows.source} has {rows.n_inputs} features; the network takes {network.sizes[0]} inputs."
+        )
+    name, why = choose_engine(network, engine)
+    precision = as_dtype(dtype, rows)
+    known = survey(network, rows, precision, class_weight, count)
+    how: Any = (network, rows, known, precision, reduction, name, count)
+    problem = StreamedProblem(*how)
+    problem.engine_reason, problem.penalties = why, penalized
+    problem.class_weight = known.each
+    problem.baseline = known.baseline / problem.divisor
+    return problem

@@ -1,0 +1,237 @@
+"""Floor 5: Parquet files as rows, read a block at a time."""
+
+from __future__ import annotations
+
+import os
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.errors import FileError, InputError, InputTypeError, unknown_name
+from glassnet.files import as_path, explain
+from glassnet.streams.rows import Block, Rows
+
+ENDINGS = (".parquet", ".pq")
+
+_PAGE_BYTES = 3 << 20
+"""What a column's reader holds, about: a page as it is in the file, unpacked, and its dictionary."""
+
+
+class _File(NamedTuple):
+    path: Path
+    size: int
+    changed: int
+    groups: tuple[int, ...]
+    """The rows before each row group, within the file; its end is the number of all."""
+
+
+def parquet_files(path: str | os.PathLike[str]) -> list[Path]:
+    """The file, or a folder's Parquet files in the order of their names; FileError where there are none.
+
+    Numbers in names count as numbers: part-10 comes after part-9. Names that begin with a point or an
+    underscore are passed over.
+    """
+    given = as_path(path, "X")
+    if given.is_file():
+        return [given]
+    if not given.exists():
+        raise FileError(f"There is no file or folder {given}, looked for from {Path.cwd()}.")
+    found = [
+        file
+        for file in given.rglob("*")
+        if file.suffix.lower() in ENDINGS
+        and not any(part.startswith((".", "_")) for part in file.relative_to(given).parts)
+    ]
+    if not found:
+        raise FileError(
+            f"{given} holds no Parquet file; expected files that end in {' or '.join(ENDINGS)}."
+        )
+    return sorted(found, key=lambda file: _natural(file.relative_to(given)))
+
+
+def _natural(path: Path) -> list[list[tuple[int, str]]]:
+    parts = [re.findall(r"\d+|\D+", part) for part in path.parts]
+    return [[(int(word), word) if word.isdecimal() else (-1, word) for word in part] for part in parts]
+
+
+class ParquetRows(Rows):
+    """The rows of a file, or of a folder's files in the order of their names, those of subfolders too."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        target: str | Sequence[str],
+        features: Sequence[str] | None,
+        weight: str | None,
+        memory: int,
+    ) -> None:
+        self.source, self.memory, self.weighted = os.fspath(path), memory, weight is not None
+        targets = [target] if isinstance(target, str) else list(target)
+        if not targets or not all(isinstance(name, str) for name in targets):
+            raise InputTypeError(f"y is the target column's name, or a list of names, not {target!r}.")
+        self._flat, self._targets, self._weight = isinstance(target, str), targets, weight
+        self._files, schemas = [], []
+        for file in parquet_files(path):
+            with _opened(file) as content:
+                metadata = content.metadata
+                groups = [0]
+                for g in range(metadata.num_row_groups):
+                    groups.append(groups[-1] + metadata.row_group(g).num_rows)
+                status = file.stat()
+                self._files.append(_File(file, status.st_size, status.st_mtime_ns, tuple(groups)))
+                schemas.append(content.schema_arrow)
+        first = schemas[0]
+        special = [*targets, *([] if weight is None else [weight])]
+        for name in special:
+            if name not in first.names:
+                raise unknown_name(f"column of {self._files[0].path}:", name, first.names)
+        if isinstance(features, str):
+            raise InputTypeError(f"features is a list of column names, not one text: [{features!r}].")
+        self.features = list(features) if features is not None else _others(first.names, special)
+        for name in self.features:
+            if name not in first.names:
+                raise unknown_name(f"column of {self._files[0].path}:", name, first.names)
+            if name in special:
+                raise InputError(f"{name!r} is a target or weight; it cannot be a feature too.")
+        if not self.features:
+            raise InputError(f"{self._files[0].path} has no column but {', '.join(special)}.")
+        for read, schema in zip(self._files, schemas, strict=True):
+            _check_schema(read.path, schema, [*self.features, *special], targets, self._files[0].path)
+        self._before = np.cumsum([0, *(file.groups[-1] for file in self._files)]).tolist()
+        self.n_rows, self.n_inputs = self._before[-1], len(self.features)
+        if self.n_rows == 0:
+            raise InputError(f"{self.source} has columns, but no rows; expected at least one.")
+        single = all(str(first.field(name).type) == "float" for name in self.features)
+        self.dtype = np.dtype(np.float32 if single else np.float64)
+
+    @property
+    def row_bytes(self) -> int:
+        return 12 * (self.n_inputs + len(self._targets) + 1)  # as numbers, and what says which are missing
+
+    def lanes(self, threads: int) -> int:
+        of_a_lane = _PAGE_BYTES * (self.n_inputs + len(self._targets) + 1)
+        return max(1, min(threads, int(0.6 * self.memory) // of_a_lane))
+
+    def where(self, row: int) -> str:
+        place = bisect_right(self._before, row) - 1
+        return f"row {row - self._before[place] + 1} of {self._files[place].path}"
+
+    def column(self, place: int) -> str:
+        return f"Column {self.features[place]!r}"
+
+    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any]) -> Iterator[Block]:
+        for file, before in zip(self._files, self._before, strict=False):
+            low, high = max(start - before, 0), min(stop - before, file.groups[-1])
+            if low < high:
+                yield from self._read_file(file, before, low, high, most, dtype)
+
+    def _read_file(
+        self, file: _File, before: int, low: int, high: int, most: int, dtype: np.dtype[Any]
+    ) -> Iterator[Block]:
+        import pyarrow as pa
+
+        groups = [
+            g
+            for g, begin in enumerate(file.groups[:-1])
+            if begin < high and file.groups[g + 1] > low and begin < file.groups[g + 1]
+        ]
+        at = file.groups[groups[0]]
+        names = [*self.features, *self._targets, *([] if self._weight is None else [self._weight])]
+        status = file.path.stat() if file.path.exists() else None
+        if status is None or (status.st_size, status.st_mtime_ns) != (file.size, file.changed):
+            raise FileError(f"{file.path} has changed, or is gone, since training began to read it.")
+        with _opened(file.path) as content:
+            try:
+                for batch in content.iter_batches(
+                    most, groups, list(dict.fromkeys(names)), use_threads=False
+                ):
+                    begin, end = max(low - at, 0), min(high - at, batch.num_rows)
+                    if begin < end:
+                        yield self._block(batch.slice(begin, end - begin), before + at + begin, dtype)
+                    at += batch.num_rows
+                    if at >= high:
+                        return
+            except (pa.ArrowException, OSError) as error:
+                raise FileError(f"{file.path} cannot be read as Parquet: {error}.") from error
+
+    def _block(self, batch: Any, first: int, dtype: np.dtype[Any]) -> Block:
+        def column(name: str) -> NDArray[Any]:
+            values = batch.column(name)
+            if values.null_count:
+                row = int(np.argmax(values.is_null().to_numpy(zero_copy_only=False)))
+                raise InputError(
+                    f"Column {name!r} has a missing value at {self.where(first + row)}; expected a "
+                    f"value in each row. Drop those rows or fill them in."
+                )
+            return _numbers(values)
+
+        n = batch.num_rows
+        X = np.empty((self.n_inputs, n), dtype)
+        with np.errstate(over="ignore"):  # found by the survey
+            for place, name in enumerate(self.features):
+                X[place] = column(name)
+        y = [column(name) for name in self._targets]
+        weight = None if self._weight is None else column(self._weight)
+        return Block(X.T, y[0] if self._flat else np.column_stack(y), weight)
+
+
+def _numbers(values: Any) -> NDArray[Any]:
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if types.is_decimal(values.type):
+        values = values.cast(pa.float64())
+    found = values.to_numpy(zero_copy_only=False)
+    return found if found.dtype.kind != "O" else np.array(found.tolist(), dtype=object)
+
+
+def _opened(path: Path) -> Any:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise InputError(
+            f'Reading {path} needs pyarrow, which is not installed: pip install "glassnet[parquet]".'
+        ) from error
+    try:
+        # Page by page: a file that is mapped, or a row group that is read at once, may be of any size.
+        return pq.ParquetFile(path, memory_map=False, buffer_size=1 << 20, pre_buffer=False)
+    except pa.ArrowException as error:
+        raise FileError(f"{path} cannot be read as Parquet: {error}.") from error
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {explain(error)}.") from error
+
+
+def _others(names: Sequence[str], special: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in special]
+
+
+def _check_schema(
+    path: Path, schema: Any, names: Sequence[str], targets: Sequence[str], first: Path
+) -> None:
+    import pyarrow as pa
+
+    types = pa.types
+    for name in names:
+        if schema.names.count(name) != 1:
+            what = "no column" if name not in schema.names else "more than one column called"
+            raise InputError(
+                f"{path} has {what} {name!r}, which {first} has; every file needs the same columns. It "
+                f"has: {', '.join(schema.names)}."
+            )
+        kind = schema.field(name).type
+        inner = kind.value_type if types.is_dictionary(kind) else kind
+        tests = types.is_boolean, types.is_integer, types.is_floating, types.is_decimal
+        text = name in targets and (types.is_string(inner) or types.is_large_string(inner))
+        if not text and not any(test(inner) for test in tests):
+            raise InputTypeError(
+                f"Column {name!r} of {path} holds {kind} values; expected numbers. Leave the column out "
+                f"with features=[...], or encode its categories as numbers."
+            )

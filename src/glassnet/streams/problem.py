@@ -1,0 +1,157 @@
+"""Floor 5: the full batch of rows that are read anew for each pass."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet import native, penalties
+from glassnet.activations import Array
+from glassnet.dropout import Masks
+from glassnet.engine import Descent, Problem
+from glassnet.errors import InputError
+from glassnet.network import Network
+from glassnet.optimizers import SGD, Optimizer
+from glassnet.optimizers.compiled import native_rule
+from glassnet.passes import numpy_update, packed
+from glassnet.streams.lanes import Cut
+from glassnet.streams.rows import Rows
+from glassnet.streams.sums import GradientFold, Layout
+from glassnet.streams.survey import Survey
+
+
+class StreamedProblem(Problem):
+    """A network with rows that stay where they lie: each pass reads all of them, chunk by chunk.
+
+    The chunks, and the order of every sum, are those of the native engine with all samples in memory, and
+    so are the bits. With the NumPy engine they are the same from whatever source the rows come.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        rows: Rows,
+        known: Survey,
+        dtype: np.dtype[Any],
+        reduction: str,
+        engine: str,
+        threads: int,
+    ) -> None:
+        dropout = (0.0,) * len(network.hidden)
+        super().__init__(network, rows.n_rows, dtype, reduction, known.weight_sum, dropout)
+        self.engine, self.threads = engine, threads
+        self.rows, self.fingerprint = rows, known.fingerprint
+        weighted = rows.weighted or known.each is not None
+        self._layout = Layout(
+            network, rows.n_rows, dtype, known.labels, weighted, engine == "native", known.each
+        )
+        self._stop: NDArray[np.uint8] | None = None
+        self._is_weight = penalties.weight_mask(network.sizes)
+        self._updater: Any = None
+        if engine == "native":
+            assert native.module is not None
+            kind = native.module.Problem32 if dtype == np.float32 else native.module.Problem64
+            X, y = np.zeros((1, network.sizes[0])), np.zeros((1, network.sizes[-1]))
+            self._updater = packed(kind, network, X, y, None, dtype)
+            self.isa: str = self._updater.isa
+
+    def _sums(self, flat: Array, slope: bool) -> NDArray[np.float64]:
+        fold = GradientFold(self._layout, flat, self.conventions, slope)
+        found = self.rows.fold(fold, self._layout.ranges, self.threads, self._is_cancelled)
+        sums = np.zeros((self._layout.count, self._layout.size))
+        sums[: len(found)] = found
+        return sums
+
+    def _is_cancelled(self) -> bool:
+        return self._stop is not None and bool(self._stop[0])
+
+    def loss_and_gradient(self, flat: Array, masks: Masks | None = None) -> tuple[float, Array]:
+        flat = self._as_flat(flat)
+        gradient = np.empty_like(flat)
+        return self._finish(flat, self._sums(flat, True), gradient), gradient
+
+    def loss(self, flat: Array) -> float:
+        flat = self._as_flat(flat)
+        return self._finish(flat, self._sums(flat, False), None)
+
+    def _finish(self, flat: Array, sums: NDArray[np.float64], gradient: Array | None) -> float:
+        if self.engine == "native":
+            rule = native_rule(SGD(), self.penalties, 0.0, self.conventions)
+            return float(self._layout.empty.finish(flat, sums, gradient, rule, self.divisor))
+        total = sums[0].copy()
+        for chunk in sums[1:]:
+            total += chunk
+        loss, penalized = float(total[-1] / self.divisor), self.penalties
+        added, slope = penalties.penalty(flat, self._is_weight, penalized.l1, penalized.l2)
+        if gradient is not None:
+            gradient[:] = (total[:-1] / self.divisor).astype(flat.dtype) + slope
+        return loss + added
+
+    def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
+        raise InputError(
+            "Curvature is computed of data in memory; these are streamed. Use gn.LBFGS(), which needs "
+            "gradients alone, or an optimizer such as gn.Adam()."
+        )
+
+    def descend(
+        self,
+        flat: Array,
+        state: Array,
+        gradient: Array,
+        losses: NDArray[np.float64],
+        *,
+        optimizer: Optimizer,
+        rates: NDArray[np.float64],
+        first_update: int,
+        limit: float,
+        stop: NDArray[np.uint8],
+        seconds: float,
+        masks: Masks | None = None,
+        average: float = 0.0,
+    ) -> Descent:
+        end = time.monotonic() + seconds
+        self._stop = stop
+        try:
+            for k in range(len(losses)):
+                rate = float(rates[min(k, len(rates) - 1)])
+                theta, kept = self._updated(
+                    optimizer, (flat, state, gradient), first_update + k, rate, average
+                )
+                try:
+                    loss, g = self.loss_and_gradient(theta)
+                except Cut:
+                    return Descent(k, diverged=False)
+                except BaseException:
+                    if k == 0:
+                        raise
+                    return Descent(k, diverged=False)  # what was done counts; the next call meets it again
+                if not loss <= limit:
+                    return Descent(k, diverged=True)
+                flat[:], state[:], gradient[:], losses[k] = theta, kept, g, loss
+                if stop[0] or time.monotonic() >= end:
+                    return Descent(k + 1, diverged=False)
+            return Descent(len(losses), diverged=False)
+        finally:
+            self._stop = None
+
+    def _updated(
+        self, optimizer: Optimizer, point: tuple[Array, Array, Array], t: int, rate: float, average: float
+    ) -> tuple[Array, Array]:
+        """Update number t by the engine's own arithmetic: the new parameters and state."""
+        if self._updater is None:
+            return numpy_update(
+                self.network, optimizer, self.penalties, self._is_weight, point, t, rate, average
+            )
+        flat, state, gradient = (array.copy() for array in point)
+        # Over one row of zeros: what the pass that follows the update gives is not looked at.
+        rule = native_rule(optimizer, self.penalties, average)
+        never, loss, rates = np.zeros(1, np.uint8), np.zeros(1), np.array([rate])
+        made, _ = self._updater.descend(
+            flat, state, gradient, loss, rule, rates, t, 1.0, np.inf, never, np.inf, 1
+        )
+        if not made:  # the loss is not a number, and so is a parameter
+            flat[:] = np.nan
+        return flat, state

@@ -1,0 +1,163 @@
+"""Floor 5: samples that are read a block at a time: what each source is, and arrays as one."""
+
+from __future__ import annotations
+
+import mmap
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.activations import Array
+from glassnet.arrays import as_numbers
+from glassnet.errors import InputError
+from glassnet.streams.lanes import Cancelled, Fold, fold_ahead
+
+BLOCK_BYTES = 2 << 20
+"""What a block takes at most: small enough to be worked on in the processor's own caches."""
+
+
+class Block(NamedTuple):
+    """Some samples that follow each other: X (n, inputs), y as it comes, and weights (n,) or None."""
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    w: NDArray[Any] | None
+
+    def part(self, start: int, stop: int) -> Block:
+        """Rows of it, looked at where they lie."""
+        return Block(self.X[start:stop], self.y[start:stop], None if self.w is None else self.w[start:stop])
+
+
+class Rows(ABC):
+    """Samples in an order of their own, which are read from where they lie whenever they are needed.
+
+    Attributes: `n_rows`; `n_inputs`; `dtype`, float32 where X is, else float64; `weighted`, whether the
+    samples have weights; `memory`, the bytes that reading may take; `source`, where they lie.
+    """
+
+    n_rows: int
+    n_inputs: int
+    dtype: np.dtype[Any]
+    weighted: bool
+    memory: int
+    source: str
+
+    @abstractmethod
+    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any]) -> Iterator[Block]:
+        """Rows start, start + 1, ... before stop, in blocks of at most `most`, X in `dtype`.
+
+        Raises InputError, naming file and row, for what cannot be read.
+        """
+
+    def where(self, row: int) -> str:
+        """A row, counted from 0 over all of them, as a person finds it."""
+        return f"row {row}"
+
+    def column(self, place: int) -> str:
+        """An input as a person finds it."""
+        return f"column {place} of {self.source}"
+
+    @property
+    def row_bytes(self) -> int:
+        """About what a row takes while it is read."""
+        return 8 * (self.n_inputs + 2)
+
+    def most(self, lanes: int) -> int:
+        """How many rows a block may have, so that all that are under way stay within the memory.
+
+        A lane has one block that is worked on, one that waits and one that is being read, which takes
+        up to twice its room.
+        """
+        return max(64, min(BLOCK_BYTES, self.memory // (8 * lanes)) // self.row_bytes)
+
+    def lanes(self, threads: int) -> int:
+        """How many blocks can be worked on at once."""
+        return threads
+
+    def fold(
+        self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
+    ) -> list[Any]:
+        """What `fold` makes of each range of rows."""
+        lanes = max(1, min(self.lanes(threads), len(ranges)))
+
+        def read(start: int, stop: int) -> Iterator[Block]:
+            return self.read(start, stop, self.most(lanes), fold.dtype)
+
+        return fold_ahead(read, fold, ranges, lanes, cancelled)
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    def __repr__(self) -> str:
+        weighted = ", weighted" if self.weighted else ""
+        return f"{self.n_rows:,} rows of {self.n_inputs} inputs from {self.source}{weighted}"
+
+
+class ArrayRows(Rows):
+    """An array, in memory or mapped from a file."""
+
+    def __init__(self, X: object, y: object, w: object, memory: int) -> None:
+        self._X, self._y = as_numbers(X, "X"), as_numbers(y, "y")
+        self._w = None if w is None else as_numbers(w, "sample_weight")
+        if self._X.ndim != 2:
+            raise InputError(f"X has shape {self._X.shape}; expected 2 dimensions, (samples, features).")
+        n = len(self._X)
+        for array, what in ((self._y, "y"), (self._w, "sample_weight")):
+            if array is not None and (array.ndim == 0 or len(array) != n):
+                entries = 1 if array.ndim == 0 else len(array)
+                raise InputError(f"{what} has {entries} entries, X has {n} rows; they must be equal.")
+        self.n_rows, self.n_inputs = self._X.shape
+        self.dtype = np.dtype(np.float32 if self._X.dtype == np.float32 else np.float64)
+        self.weighted, self.memory = self._w is not None, memory
+        name = getattr(X, "filename", None)
+        self.source = "an array" if name is None else str(name)
+
+    @property
+    def row_bytes(self) -> int:
+        row = sum(a.nbytes // max(1, len(a)) for a in (self._X, self._y, self._w) if a is not None)
+        return max(row, 8 * self.n_inputs)
+
+    def column(self, place: int) -> str:
+        return f"X, column {place}"
+
+    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any]) -> Iterator[Block]:
+        for first in range(start, stop, most):
+            rows = slice(first, min(first + most, stop))
+            yield Block(
+                _taken(self._X[rows], dtype),
+                _taken(self._y[rows]),
+                None if self._w is None else _taken(self._w[rows]),
+            )
+
+
+def _taken(view: NDArray[Any], dtype: np.dtype[Any] | None = None) -> Array:
+    """The rows of a mapped file in memory of their own, of an array as they are; in `dtype`.
+
+    What was read of the file stays in the system's cache, but no longer counts as this process's own.
+    """
+    mapped = _map_of(view)
+    with np.errstate(over="ignore"):  # found by the survey
+        if mapped is None:
+            return view if dtype is None else view.astype(dtype, copy=False)
+        found = np.array(view, dtype=dtype, order="K")
+    base = np.frombuffer(mapped, np.uint8)
+    low, high = np.lib.array_utils.byte_bounds(view)
+    begin = (low - base.ctypes.data) // mmap.PAGESIZE * mmap.PAGESIZE
+    length = min(high - base.ctypes.data, len(mapped)) - begin
+    if length > 0:
+        mapped.madvise(mmap.MADV_DONTNEED, begin, length)
+    return found
+
+
+def _map_of(array: NDArray[Any]) -> mmap.mmap | None:
+    """The file's map that an array looks at, where its pages can be let go without losing anything."""
+    if not isinstance(array, np.memmap) or array.size == 0 or not hasattr(mmap, "MADV_DONTNEED"):
+        return None
+    base: Any = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = getattr(base, "base", None)
+    # Pages of a private map, mode "c", may hold changes that are in no file.
+    return base if base is not None and array.mode != "c" else None

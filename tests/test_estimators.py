@@ -298,6 +298,20 @@ def test_several_labels_are_predicted_each():
     assert ours.score(wide, labels) == theirs.score(wide, labels)
 
 
+@pytest.mark.parametrize("fit", ["fit", "partial_fit"])
+def test_labels_that_came_as_a_sparse_matrix_are_predicted_as_one(fit):
+    wide, labels = make_multilabel_classification(60, random_state=0)
+    told = {"classes": np.arange(5)} if fit == "partial_fit" else {}
+    ours, theirs = (
+        getattr(small(kind), fit)(wide, csr_array(labels), **told)
+        for kind in (gn.MLPClassifier, TheirClassifier)
+    )
+    found, expected = ours.predict(wide), theirs.predict(wide)
+    assert type(found) is type(expected)
+    assert np.array_equal(found.toarray(), expected.toarray())
+    assert ours.score(wide, labels) == theirs.score(wide, labels)
+
+
 def test_one_class_alone_is_what_every_sample_is():
     model = small().fit(X, np.full(150, "only"))
     assert set(model.predict(X)) == {"only"}
@@ -318,6 +332,7 @@ BAD = [
     ({"alpha": -1}, X, Y3),
     ({"activation": "sigmoid"}, X, Y3),
     ({"hidden_layer_sizes": (5, -1)}, X, Y3),
+    ({"hidden_layer_sizes": (5.5,)}, X, Y3),
     ({"momentum": 2}, X, Y3),
     ({"solver": "newton"}, X, Y3),
     ({}, X[:0], Y3[:0]),

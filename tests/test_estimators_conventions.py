@@ -87,7 +87,7 @@ def test_copies_fit_the_same(copy):
 
 
 def test_fitted_estimator_survives_pickling_and_joblib(tmp_path):
-    model = small(activation=["gelu"], optimizer=gn.Adam(gn.Cosine(0.1, steps=99))).fit(X, Y3)
+    model = small(activation=["gelu"], optimizer="adamw", learning_rate=gn.Cosine(0.1, steps=99)).fit(X, Y3)
     joblib.dump(model, tmp_path / "model.joblib")
     for again in (
         pickle.loads(pickle.dumps(model)),

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn.callback import ScoringMonitor
 from sklearn.datasets import load_iris
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, make_scorer
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.preprocessing import scale
+from sklearn.utils import compute_sample_weight
 
 import glassnet as gn
 from glassnet.estimators import epochs
@@ -45,6 +46,41 @@ def test_balanced_counts_samples_by_their_weights():
     one = small(class_weight="balanced", solver="lbfgs").fit(X, Y3, sample_weight=w)
     other = small(class_weight="balanced", solver="lbfgs").fit(X[twice], Y3[twice])
     np.testing.assert_allclose(one.coefs_[0], other.coefs_[0], rtol=1e-6)
+
+
+def test_class_weights_of_partial_fits_may_name_classes_that_a_part_lacks():
+    weights = {0: 1.0, 1: 3.0, 2: 0.5}
+    model, same = small(class_weight=weights), small()
+    for part in (slice(0, 60), slice(60, 150)):  # the first lacks class 2, the second class 0
+        model.partial_fit(X[part], Y3[part], classes=[0, 1, 2])
+        w = np.array(list(weights.values()))[Y3[part]]
+        same.partial_fit(X[part], Y3[part], w, classes=[0, 1, 2])
+    np.testing.assert_allclose(model.coefs_[0], same.coefs_[0], rtol=1e-12)
+    with pytest.raises(gn.InputError, match="'balanced' is not supported for partial_fit"):
+        small(class_weight="balanced").partial_fit(X, Y3, classes=[0, 1, 2])
+
+
+def test_class_weights_of_several_columns_multiply():
+    pair = np.column_stack([Y3 > 0, Y3 > 1]).astype(int)
+    several = np.column_stack([Y3, (Y3 + np.arange(150)) % 3])
+    of_each = {2: [{0: 2.0}, {1: 3.0}], 3: [{0: 2.0, 1: 1.0, 2: 1.0}] * 2}
+    for y in (pair, several):
+        for given in ("balanced", of_each[len(np.unique(y))]):
+            own = compute_sample_weight(given, y)
+            weighted, by_hand = small(class_weight=given).fit(X, y), small().fit(X, y, own)
+            np.testing.assert_allclose(weighted.coefs_[0], by_hand.coefs_[0], rtol=1e-12)
+    with pytest.raises(gn.InputError, match="y has 2 columns, for which it is 'balanced' or a list of 2"):
+        small(class_weight={0: 2.0}).fit(X, pair)
+
+
+def test_class_weights_that_make_no_sense_are_refused():
+    for given, words in (
+        ({0: -1.0}, "has -1.0 for 0"),
+        ({0: np.nan}, "has nan"),
+        ({"a": 2.0}, "not in class_weight"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            small(class_weight=given).fit(X, Y3)
 
 
 def test_each_layer_may_have_a_function_of_its_own():
@@ -85,6 +121,26 @@ def test_dropout_is_that_of_train():
     np.testing.assert_allclose(pack(model).flat, run.parameters.flat, rtol=1e-12)
     with pytest.raises(gn.InputError, match="dropout is for solvers that take batches"):
         small(dropout=0.4, solver="lbfgs").fit(X, Y3)
+
+
+@pytest.mark.parametrize("name", gn.OPTIMIZERS)
+def test_optimizer_may_be_named_and_takes_the_estimators_rate(name):
+    rate = gn.Cosine(0.02, steps=50)
+    for told, given in (({"learning_rate": rate}, rate), ({"learning_rate_init": 0.02}, 0.02)):
+        named = small(optimizer=name, **told).fit(X, Y3)
+        same = small(optimizer=gn.OPTIMIZERS[name](given)).fit(X, Y3)
+        assert np.array_equal(named.coefs_[0], same.coefs_[0])
+
+
+def test_what_is_near_an_optimizer_is_refused_with_what_to_write():
+    for given, words in (
+        (gn.AdamW, r"optimizer is the class AdamW: make an instance, as in gn.AdamW\(0.01\)"),
+        (gn.LevenbergMarquardt(), "is a solver, which gn.train takes"),
+    ):
+        with pytest.raises(gn.InputTypeError, match=words):
+            small(optimizer=given).fit(X, Y3)
+    with pytest.raises(ValueError, match=r"must be a str among .*'adamw'"):
+        small(optimizer="adamwww").fit(X, Y3)
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
@@ -140,8 +196,21 @@ def test_two_classes_have_a_softmax_where_the_loss_is_written_for_one(fit):
 
 
 def test_loss_written_for_another_output_is_refused():
-    with pytest.raises(gn.InputError, match="written for the output 'identity', not 'softmax'"):
-        small(loss=gn.LOSSES["huber"]).fit(X, Y3)
+    smooth, pair = gn.losses.cross_entropy(label_smoothing=0.1), np.column_stack([Y3 > 0, Y3 > 1])
+    for kind, loss, y, words in (
+        (gn.MLPClassifier, gn.LOSSES["huber"], Y3, "loss='huber' is for numbers; a classifier takes"),
+        (gn.MLPClassifier, smooth, pair.astype(int), "cannot be used where y holds several columns"),
+        (
+            gn.MLPClassifier,
+            smooth,
+            np.column_stack([Y3, Y3]),
+            "cannot be used where y holds several columns",
+        ),
+        (gn.MLPClassifier, gn.LOSSES["binary_cross_entropy"], Y3, "where y holds one of several classes"),
+        (gn.MLPRegressor, smooth, TARGET, "loss='cross_entropy' is for classes; a regressor takes one of"),
+    ):
+        with pytest.raises(gn.InputError, match=words):
+            small(kind, loss=loss).fit(X, y)
 
 
 def square(z):
@@ -343,10 +412,10 @@ def test_what_lbfgs_or_an_optimizer_would_ignore_is_refused():
     for arguments, words in (
         ({"solver": "lbfgs", "learning_rate": schedule}, "lbfgs searches for the length of each step"),
         ({"solver": "lbfgs", "scoring": "accuracy", "early_stopping": True}, "lbfgs holds none out"),
-        (
-            {"optimizer": gn.Adam(0.01), "learning_rate": schedule},
-            "optimizer has a learning rate of its own",
-        ),
+        ({"optimizer": gn.Adam(0.01), "learning_rate": schedule}, "would be ignored"),
+        ({"optimizer": gn.Adam(0.01), "learning_rate": "adaptive"}, "learning_rate='adaptive' would be"),
+        ({"optimizer": gn.Adam(0.01), "learning_rate_init": 0.1}, "learning_rate_init=0.1 would be"),
+        ({"optimizer": "adamw", "learning_rate": "adaptive"}, "is of solver='sgd'"),
     ):
         with pytest.raises(gn.InputError, match=words):
             small(**arguments).fit(X, Y3)
@@ -367,7 +436,7 @@ def test_validation_data_of_another_form_are_refused(given):
 def test_validation_data_are_checked_as_the_training_data_are():
     for bad, words in (
         ((X[:, :2], Y3), "X has 2 features, but MLPClassifier is expecting 4"),
-        ((X, Y3[:9]), "150 rows of X and 9 of y"),
+        ((X, Y3[:9]), r"validation_data: .* inconsistent numbers of samples: \[150, 9\]"),
         ((X, Y3 + 5), "classes not in"),
         ((X * np.nan, Y3), "contains NaN"),
     ):
@@ -380,6 +449,30 @@ def test_scoring_without_samples_held_out_is_refused():
         small(scoring="accuracy").fit(X, Y3)
     with pytest.raises(gn.InputTypeError, match="scoring holds names or functions"):
         small(scoring=[3]).fit(*PART, validation_data=KEPT)
+
+
+def test_scorers_have_names_of_their_own():
+    scorers = [make_scorer(f1_score, average="macro"), make_scorer(accuracy_score)]
+    history = small(scoring=scorers).fit(*PART, validation_data=KEPT).history_
+    assert set(history) == {"loss", "validation_loss", "validation_f1_score", "validation_accuracy_score"}
+    for given in ([scorers[0]] * 2, [lambda m, X, y: 0.0, lambda m, X, y: 1.0]):
+        with pytest.raises(gn.InputError, match="is the name of two of them"):
+            small(scoring=given).fit(*PART, validation_data=KEPT)
+    with pytest.raises(gn.InputError, match="'loss' is the name of the loss"):
+        small(scoring={"loss": "accuracy"}).fit(*PART, validation_data=KEPT)
+
+
+def test_part_that_early_stopping_holds_out_has_a_validation_loss():
+    history = small(early_stopping=True).fit(X, Y3).history_
+    assert set(history) == {"loss", "validation_loss", "score"}
+    assert np.isfinite(history["validation_loss"]).all()
+
+
+def test_validation_data_with_another_number_of_outputs_are_refused():
+    model = small(gn.MLPRegressor)
+    with pytest.raises(ValueError, match="validation_data: y has 2 outputs"):
+        model.fit(X, TARGET, validation_data=(X, np.column_stack([TARGET, TARGET])))
+    assert not hasattr(model, "_n_targets")
 
 
 def test_early_stopping_ends_partial_fits_at_the_best_parameters():
@@ -482,6 +575,14 @@ def test_verbose_prints_what_scikit_learn_prints(capsys, early):
     ours = capsys.readouterr().out
     small(TheirClassifier, **told).fit(X, Y3)
     assert ours == capsys.readouterr().out
+
+
+def test_verbose_prints_what_is_measured_on_validation_data(capsys):
+    told = {"verbose": True, "max_iter": 2, "scoring": "accuracy"}
+    model = small(**told).fit(*PART, validation_data=KEPT)
+    loss, score = (model.history_[f"validation_{name}"][0] for name in ("loss", "accuracy"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == f"validation_loss = {loss:.8f}, validation_accuracy = {score:.8f}"
 
 
 def test_bar_shows_progress_on_stderr(capsys):

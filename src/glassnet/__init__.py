@@ -179,6 +179,10 @@ _LAZY_CLASSES = {
 }
 
 
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_LAZY_MODULES, "__version__", "__doc__", "__name__", "__path__"})
+
+
 def __getattr__(name: str) -> Any:
     if name in _LAZY_MODULES:
         return importlib.import_module(f"glassnet.{name}")

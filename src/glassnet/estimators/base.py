@@ -35,7 +35,7 @@ class BaseMLP(Predicting):
     # ---- What a classifier and a regressor each have of their own ----------------------------------
 
     @abstractmethod
-    def _check_y(self, y: NDArray[Any], first: bool, incremental: bool) -> NDArray[Any]:
+    def _check_y(self, y: Any, first: bool, incremental: bool) -> NDArray[Any]:
         """The targets, checked; of a classifier the labels are learned, or held against those known."""
 
     @abstractmethod
@@ -62,7 +62,9 @@ class BaseMLP(Predicting):
         """What each sample's loss is reported with, beside the engine's; None for nothing."""
         return None
 
-    def _balance(self, y: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[Any] | None:
+    def _balance(
+        self, y: NDArray[Any], weights: NDArray[Any] | None, incremental: bool
+    ) -> NDArray[Any] | None:
         """The samples' weights with those of their classes."""
         return weights
 
@@ -101,7 +103,7 @@ class BaseMLP(Predicting):
         given = X, y, sample_weight
         X, y = self._checked(X, y, first, incremental)
         weights = None if sample_weight is None else check_weights(sample_weight, X)
-        weights = self._balance(y, weights)
+        weights = self._balance(y, weights, incremental)
         if weights is not None and not np.any(weights):
             raise ValueError("sample_weight is 0 everywhere; at least one sample must count.")
         random = check_random_state(self.random_state)
@@ -126,7 +128,7 @@ class BaseMLP(Predicting):
         )
         at = self._snapshots(network)
         tasks = Tasks(self, int(self.max_iter), given, at) if has_callbacks(self) else None
-        talk = Talk(self.verbose)
+        talk = Talk(self.verbose, more=validation_data is not None or self.scoring is not None)
         job = Job(
             self, network, theta, samples, random, first, incremental, validation_data, talk, tasks, at
         )
@@ -167,8 +169,6 @@ class BaseMLP(Predicting):
 
     def _checked(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Array, NDArray[Any]]:
         X, y = check_samples(self, X, y, first, self._numeric)
-        if hasattr(y, "toarray"):
-            y = y.toarray()
         y = self._check_y(y, first, incremental)
         return self._dense(X, first), y
 

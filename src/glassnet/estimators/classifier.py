@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
-from sklearn.utils import column_or_1d, compute_class_weight, compute_sample_weight
+from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from glassnet.activations import Array
 from glassnet.conventions import Conventions
+from glassnet.errors import InputError
 from glassnet.estimators import constraints
 from glassnet.estimators.base import BaseMLP
 from glassnet.estimators.grouped import grouped_cross_entropy
@@ -28,6 +31,7 @@ from glassnet.estimators.labels import (
     told_labels,
 )
 from glassnet.estimators.scores import accuracy
+from glassnet.estimators.weighting import weigh
 from glassnet.losses import Loss
 from glassnet.network import Network
 
@@ -237,7 +241,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         before = {name: self.__dict__[name] for name in _OF_LABELS if name in self.__dict__}
         try:
             if _check_partial_fit_first_call(self, classes):
-                self._labels = self._for_loss(told_labels(classes, np.asarray(y)))
+                told = told_labels(classes, y.toarray() if issparse(y) else np.asarray(y))
+                self._labels = replace(self._for_loss(told), sparse=issparse(y))
                 self.classes_ = self._labels.classes
             return self._fit(X, y, sample_weight, validation_data, incremental=True)
         except BaseException:
@@ -279,11 +284,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     # ---- What the base asks for --------------------------------------------------------------------
 
-    def _check_y(self, y: NDArray[Any], first: bool, incremental: bool) -> NDArray[Any]:
+    def _check_y(self, y: Any, first: bool, incremental: bool) -> NDArray[Any]:
+        sparse = issparse(y)
+        y = y.toarray() if sparse else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
-            self._labels = self._for_loss(learn_labels(y))
+            self._labels = replace(self._for_loss(learn_labels(y)), sparse=sparse)
             self.classes_ = self._labels.classes
         else:
             if not hasattr(self, "_labels"):
@@ -307,11 +314,26 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _design(self) -> tuple[str, Any, int]:
         labels: Labels = self._labels
+        self._check_loss(labels)
         if labels.kind == MULTIOUTPUT:
             return "identity", grouped_cross_entropy(labels.groups.widths), labels.n_outputs
         output = "softmax" if labels.kind == MULTICLASS else "logistic"
         loss = None if isinstance(self.loss, str) else self.loss
         return output, loss, labels.n_outputs
+
+    def _check_loss(self, labels: Labels) -> None:
+        if isinstance(self.loss, str):
+            return
+        record, output = self.loss, "softmax" if labels.kind == MULTICLASS else "logistic"
+        if record.output not in ("softmax", "logistic"):
+            raise InputError(
+                f"loss={record.name!r} is for numbers; a classifier takes 'log_loss', or a record such as "
+                "gn.losses.cross_entropy(label_smoothing=0.1)."
+            )
+        if record.output != output or labels.kind == MULTIOUTPUT:
+            asked = {MULTICLASS: "one of several classes", BINARY: "one of two classes"}
+            what = asked.get(labels.kind, "several columns")
+            raise InputError(f"loss={record.name!r} cannot be used where y holds {what}: use 'log_loss'.")
 
     def _link(self, Y_hat: Array) -> Array:
         return self._labels.groups.softmax(Y_hat) if self._labels.kind == MULTIOUTPUT else Y_hat
@@ -338,20 +360,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _offsets(self, samples: Samples) -> NDArray[np.float64] | None:
         return None
 
-    def _balance(self, y: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[Any] | None:
-        if self.class_weight is None:
-            return weights
-        if y.ndim == 1:
-            # "balanced" counts samples by their weights: one of weight 2 is two, one of weight 0 none.
-            there = slice(None) if weights is None else weights != 0
-            classes, numbers = np.unique(y[there], return_inverse=True)
-            counted = None if weights is None else weights[there]
-            told = {"classes": classes, "y": y[there], "sample_weight": counted}
-            own = np.ones(len(y))
-            own[there] = compute_class_weight(self.class_weight, **told)[numbers]
-        else:
-            own = compute_sample_weight(self.class_weight, y)
-        return own if weights is None else own * weights
+    def _balance(
+        self, y: NDArray[Any], weights: NDArray[Any] | None, incremental: bool
+    ) -> NDArray[Any] | None:
+        return weigh(self.class_weight, self._labels, y, weights, incremental)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

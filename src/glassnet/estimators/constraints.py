@@ -17,14 +17,21 @@ from sklearn.utils._param_validation import (
 )
 
 from glassnet.activations import ACTIVATIONS, Activation
+from glassnet.errors import InputTypeError
 from glassnet.losses import LOSSES, Loss
-from glassnet.optimizers import Optimizer
+from glassnet.optimizers import OPTIMIZERS, Optimizer
 from glassnet.schedules import Schedule
+from glassnet.solvers import Solver
 
 STOCHASTIC = ("sgd", "adam")
 
 BAR = "bar"
 """The ``verbose`` that shows a progress line."""
+
+OF_NUMBERS = ("identity", "exp")
+"""The outputs of a regressor."""
+
+LOSSES_OF_NUMBERS = tuple(name for name, one in LOSSES.items() if one.output in OF_NUMBERS)
 
 COMMON: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -51,7 +58,7 @@ COMMON: dict[str, list[Any]] = {
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
     "max_fun": [Interval(Integral, 1, None, closed="left")],
     "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
-    "optimizer": [Optimizer, None],
+    "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer, None],
     "l1": [Interval(Real, 0, None, closed="left")],
     "scoring": [str, callable, list, tuple, dict, None],
     "restore_best": ["boolean"],
@@ -68,9 +75,23 @@ CLASSIFIER: dict[str, list[Any]] = {
 
 REGRESSOR: dict[str, list[Any]] = {
     **COMMON,
-    "loss": [StrOptions({name for name, one in LOSSES.items() if one.output in ("identity", "exp")}), Loss],
+    "loss": [StrOptions(set(LOSSES_OF_NUMBERS)), Loss],
     "average_outputs": ["boolean"],
 }
+
+
+def _explain_optimizer(value: Any) -> None:
+    """Raise InputTypeError for what is near an optimizer."""
+    if isinstance(value, type) and issubclass(value, Optimizer):
+        raise InputTypeError(
+            f"optimizer is the class {value.__name__}: make an instance, as in gn.{value.__name__}(0.01), "
+            f"or give its name, {value.name!r}."
+        )
+    if isinstance(value, Solver):
+        raise InputTypeError(
+            f"optimizer={value!r} is a solver, which gn.train takes in the place of an optimizer; an "
+            "estimator takes solvers by name, as in solver='lbfgs'."
+        )
 
 
 @cache
@@ -90,5 +111,6 @@ def check_arguments(estimator: Any) -> None:
         if name in found and found[name] is not defaults.get(name, found)
     }
     if changed:
+        _explain_optimizer(changed.get("optimizer"))
         name = type(estimator).__name__
         validate_parameter_constraints(estimator._parameter_constraints, changed, caller_name=name)

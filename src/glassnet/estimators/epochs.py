@@ -159,7 +159,7 @@ class Epochs:
         record.seen += n
         seen = {} if self._held is None else self._held.look(self._flat, record.early)
         record.add(loss, rules.tol, self._flat, seen)
-        self._talk.epoch(record.epochs, loss, seen.get("score"))
+        self._talk.epoch(record.epochs, loss, seen)
         drive.epoch_ended(loss, record.seen)
         told_to_stop = bool(self._hooks and self._hooks[1](record.epochs, self._flat))
         if record.failures > rules.patience:

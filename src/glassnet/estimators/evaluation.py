@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_consistent_length
 
 from glassnet.activations import Array
-from glassnet.errors import InputError
+from glassnet.errors import InputError, InputTypeError
 from glassnet.estimators.checks import check_inputs, check_weights
 from glassnet.estimators.heldout import HeldOut, Samples
 from glassnet.estimators.job import Job, make_problem
@@ -44,27 +45,37 @@ def given_samples(job: Job) -> HeldOut | None:
             )
         return None
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+        several = isinstance(validation_data, (tuple, list))
+        kind = type(validation_data).__name__
         raise InputError(
-            f"validation_data is (X, y) or (X, y, sample_weight), not {type(validation_data).__name__}."
+            "validation_data is (X, y) or (X, y, sample_weight), not "
+            f"{f'a {kind} of {len(validation_data)}' if several else kind}."
         )
     given_X, given_y, *rest = validation_data
-    X = check_inputs(estimator, given_X)
-    y = np.asarray(given_y)
-    if len(y) != X.shape[0]:
-        raise ValueError(
-            f"validation_data has {X.shape[0]} rows of X and {len(y)} of y; they must be equal."
-        )
+    try:
+        held = _checked(estimator, given_X, given_y, rest[0] if rest else None, job.theta.dtype)
+    except ValueError as wrong:
+        raise InputError(f"validation_data: {wrong}") from wrong
+    except TypeError as wrong:
+        raise InputTypeError(f"validation_data: {wrong}") from wrong
+    return _held_out(job, held, (given_X, given_y))
+
+
+def _checked(estimator: Any, X: Any, y: Any, weights: Any, dtype: np.dtype[Any]) -> Samples:
+    """Samples of the caller's, checked as those of `fit` are."""
+    X = check_inputs(estimator, X)
+    y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")
+    check_consistent_length(X, y)
     y = estimator._check_y(y, False, True)
-    dtype = job.theta.dtype
-    weights = None if not rest else np.asarray(check_weights(rest[0], X), dtype)
+    weights = None if weights is None else np.asarray(check_weights(weights, X), dtype)
     X = np.ascontiguousarray(estimator._dense(X, False), dtype)
-    return _held_out(job, Samples(X, estimator._encode(y, dtype), weights), (given_X, given_y))
+    return Samples(X, estimator._encode(y, dtype), weights)
 
 
 def _held_out(job: Job, held: Samples, given: tuple[Any, Any] | None) -> HeldOut:
-    """`given` are the samples as scorers take them; without them the loss is not asked for either."""
+    """`given` are the samples as scorers take them, where there are scorers."""
     estimator = job.estimator
-    problem = None if given is None else make_problem(job, held)
+    problem = make_problem(job, held)
     offsets = estimator._offsets(held)
     more = 0.0 if offsets is None else float(np.average(offsets, weights=held.weights))
 
@@ -80,7 +91,7 @@ def _held_out(job: Job, held: Samples, given: tuple[Any, Any] | None) -> HeldOut
         held,
         rate=estimator._rate,
         predict=estimator._outputs_of,
-        loss=None if problem is None else lambda flat: problem.loss(flat) + more,
+        loss=lambda flat: problem.loss(flat) + more,
         scorers=make_scorers(estimator.scoring),
         at=stand_at,
         given=given,

@@ -32,9 +32,9 @@ Scorers = Mapping[str, Callable[..., float]]
 class HeldOut:
     """What is evaluated after an epoch.
 
-    `rate` gives the score of predictions for targets and weights. `loss` is a function of flat
-    parameters, or None where nobody asks for it. `scorers` take an estimator that stands at the
-    parameters, which `at` makes, and the samples as they came.
+    `rate` gives the score of predictions for targets and weights, `loss` the loss of flat parameters.
+    `scorers` take an estimator that stands at the parameters, which `at` makes, and the samples as they
+    came.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class HeldOut:
         *,
         rate: Callable[[NDArray[Any], Array, NDArray[Any] | None], float],
         predict: Predict,
-        loss: Callable[[Array], float] | None = None,
+        loss: Callable[[Array], float],
         scorers: Scorers | None = None,
         at: Callable[[Array], Any] | None = None,
         given: tuple[Any, Any] | None = None,
@@ -55,9 +55,8 @@ class HeldOut:
 
     def look(self, flat: Array, scored: bool) -> dict[str, float]:
         """The values at these parameters; "score", where wanted, is the first scorer's or the own one."""
-        seen: dict[str, float] = {}
-        if self._loss is not None:
-            seen["validation_loss"] = self._loss(flat) if np.isfinite(flat).all() else float("nan")
+        finite = bool(np.isfinite(flat).all())
+        seen = {"validation_loss": self._loss(flat) if finite else float("nan")}
         if self._scorers:
             assert self._at is not None
             assert self._given is not None

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, csr_matrix
+from sklearn import get_config
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from glassnet.estimators.grouped import Groups
@@ -22,10 +24,12 @@ class Labels:
         class, a softmax), "multilabel" (an output for each label, 0 or 1), or "multioutput" (for each
         column of y an output for each of its classes, and a softmax over those).
     classes : the classes in order, (n_classes,); of "multioutput" a list of them, one for each column.
+    sparse : whether labels came as a sparse matrix, and are predicted as one.
     """
 
     kind: str
     classes: Any
+    sparse: bool = False
 
     @property
     def n_outputs(self) -> int:
@@ -63,16 +67,20 @@ class Labels:
         """The outputs of each column of "multioutput"."""
         return Groups(tuple(map(len, self.classes)))
 
-    def decode(self, P: NDArray[Any]) -> NDArray[Any]:
+    def decode(self, P: NDArray[Any]) -> Any:
         """The predicted labels of probabilities (n, n_outputs)."""
         numbers = self.numbers(P)
         if self.kind == MULTILABEL:
-            return numbers
+            return _sparse_kind()(numbers) if self.sparse else numbers
         if self.kind == MULTIOUTPUT:
             return np.stack([c[k] for c, k in zip(self.classes, numbers.T, strict=True)], axis=1)
         numbers = numbers.reshape(-1)
         # One class alone is what every sample is.
         return self.classes[np.minimum(numbers, len(self.classes) - 1)]
+
+
+def _sparse_kind() -> Any:
+    return csr_array if get_config().get("sparse_interface") == "sparray" else csr_matrix
 
 
 def _numbers(classes: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -15,11 +16,11 @@ from glassnet.network import Network, Parameters
 
 
 def hidden_sizes(value: Any) -> list[int]:
-    """`hidden_layer_sizes` as a list of widths."""
+    """`hidden_layer_sizes` as a list of widths; raises TypeError for one that is no whole number."""
     sizes = list(value) if hasattr(value, "__iter__") else [value]
     if any(np.asarray(sizes) <= 0):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-    return [int(size) for size in sizes]
+    return [operator.index(size) for size in sizes]
 
 
 def hidden_functions(activation: Any, n_hidden: int) -> Sequence[str | Activation]:

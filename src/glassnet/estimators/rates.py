@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.activations import Array
-from glassnet.optimizers import SGD, Adam, Optimizer
+from glassnet.errors import InputError
+from glassnet.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from glassnet.optimizers.base import COMMON
 from glassnet.pace import AHEAD, Pace
 from glassnet.ranges import as_flag, as_not_negative
@@ -17,6 +18,7 @@ from glassnet.schedules import Schedule
 
 SMALLEST = 1e-6  # at a rate from here down "adaptive" stops
 DIVISOR = 5.0
+FIRST_RATE = 0.001  # as it comes
 MOST_RATES = 1 << 16  # kept at a time
 
 
@@ -135,9 +137,9 @@ class Drive:
 def make_drive(estimator: Any, n_parameters: int, dtype: Any) -> Drive:
     """The drive that an estimator's arguments describe, before its first update."""
     if estimator.optimizer is not None:
-        optimizer = estimator.optimizer
-        schedule = optimizer.schedule
-        return Drive(optimizer, float(schedule.rates(1, 1)[0]), n_parameters, dtype, schedule=schedule)
+        optimizer = _optimizer(estimator)
+        first = float(optimizer.schedule.rates(1, 1)[0])
+        return Drive(optimizer, first, n_parameters, dtype, schedule=optimizer.schedule)
     rate, kind = float(estimator.learning_rate_init), estimator.learning_rate
     schedule = kind if isinstance(kind, Schedule) else None
     if estimator.solver == "adam":
@@ -148,3 +150,26 @@ def make_drive(estimator: Any, n_parameters: int, dtype: Any) -> Drive:
     optimizer = AnyMomentum(rate, momentum=float(estimator.momentum), nesterov=ahead)
     named = "constant" if schedule is not None else kind
     return Drive(optimizer, rate, n_parameters, dtype, named, float(estimator.power_t), schedule)
+
+
+def _optimizer(estimator: Any) -> Optimizer:
+    """The one that is given, or that of a name at the estimator's learning rate.
+
+    Raises InputError for a rate that would be ignored.
+    """
+    given, rate, first = estimator.optimizer, estimator.learning_rate, estimator.learning_rate_init
+    if isinstance(given, str):
+        if isinstance(rate, str) and rate != "constant":
+            raise InputError(
+                f"learning_rate={rate!r} is of solver='sgd'; with optimizer={given!r} it is 'constant' or "
+                "a schedule, as in learning_rate=gn.Cosine(0.01, steps=2000)."
+            )
+        return OPTIMIZERS[given](rate if isinstance(rate, Schedule) else float(first))
+    if rate != "constant" or first != FIRST_RATE:
+        told = f"learning_rate={rate!r}" if rate != "constant" else f"learning_rate_init={first!r}"
+        raise InputError(
+            f"{told} would be ignored: optimizer={given!r} has a rate of its own, which may be a schedule. "
+            "Set it there, or name the optimizer, as in optimizer='adamw'."
+        )
+    chosen: Optimizer = given
+    return chosen

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from scipy.special import xlogy
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import column_or_1d
@@ -13,6 +14,7 @@ from sklearn.utils.metaestimators import available_if
 
 from glassnet.activations import Array
 from glassnet.conventions import Conventions
+from glassnet.errors import InputError
 from glassnet.estimators import constraints
 from glassnet.estimators.base import BaseMLP
 from glassnet.estimators.heldout import Samples
@@ -219,10 +221,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _numeric = True
 
-    def _check_y(self, y: NDArray[Any], first: bool, incremental: bool) -> NDArray[Any]:
+    def _check_y(self, y: Any, first: bool, incremental: bool) -> NDArray[Any]:
+        y = y.toarray() if issparse(y) else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        self._n_targets = 1 if y.ndim == 1 else y.shape[1]
+        count = 1 if y.ndim == 1 else y.shape[1]
+        before = count if first else self.__dict__.get("_n_targets", count)
+        if count != before:
+            raise ValueError(f"y has {count} outputs, but the estimator was fitted with {before}.")
+        self._n_targets: int = count
         if self._loss_name == "poisson" and (y < 0).any():
             raise ValueError(
                 f"Some value(s) of y are out of the valid range of the loss 'poisson': {y.min()} is below "
@@ -242,6 +249,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _design(self) -> tuple[str, Any, int]:
         record = LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
+        if record.output not in constraints.OF_NUMBERS:
+            raise InputError(
+                f"loss={record.name!r} is for classes; a regressor takes one of "
+                f"{', '.join(constraints.LOSSES_OF_NUMBERS)}, or a record of one such as "
+                "gn.losses.quantile(0.9)."
+            )
         return record.output, record, self._n_targets
 
     def _conventions(self, dtype: np.dtype[Any]) -> Conventions:

@@ -7,11 +7,13 @@ from typing import Any
 
 from sklearn.metrics import get_scorer
 
-from glassnet.errors import InputTypeError
+from glassnet.errors import InputError, InputTypeError
 
 
 def make_scorers(scoring: Any) -> dict[str, Callable[..., float]]:
     """Scorers (estimator, X, y) -> float by name, from a name, a scorer, a list or a mapping of them.
+
+    Raises InputError where two have the same name, or that of the loss; InputTypeError for no function.
 
     >>> from glassnet.estimators.scorers import make_scorers
     >>> list(make_scorers(["f1_macro", "accuracy"]))
@@ -20,13 +22,26 @@ def make_scorers(scoring: Any) -> dict[str, Callable[..., float]]:
     if scoring is None:
         return {}
     if isinstance(scoring, Mapping):
-        return {str(name): _scorer(one) for name, one in scoring.items()}
-    several = list(scoring) if isinstance(scoring, (list, tuple, set)) else [scoring]
-    return {_name(one): _scorer(one) for one in several}
+        named = [(str(name), one) for name, one in scoring.items()]
+    else:
+        several = list(scoring) if isinstance(scoring, (list, tuple, set)) else [scoring]
+        named = [(_name(one), one) for one in several]
+    names = [name for name, _ in named]
+    for name in names:
+        if names.count(name) > 1 or name == "loss":
+            why = "is the name of the loss" if name == "loss" else "is the name of two of them"
+            raise InputError(
+                f"scoring: {name!r} {why} in history_. Name the scorers yourself, as in "
+                f"scoring={{'macro': one, 'share': other}}."
+            )
+    return {name: _scorer(one) for name, one in named}
 
 
 def _name(one: Any) -> str:
-    return one if isinstance(one, str) else str(getattr(one, "__name__", "score"))
+    """A scorer's name, or that of the function that it was made of."""
+    if isinstance(one, str):
+        return one
+    return str(getattr(getattr(one, "_score_func", one), "__name__", "score"))
 
 
 def _scorer(one: Any) -> Callable[..., float]:

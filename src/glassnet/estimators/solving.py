@@ -51,7 +51,7 @@ def fit_lbfgs(job: Job) -> Found:
     def ended(number: int, loss: float, flat: Array) -> bool:
         seen = {} if held is None else held.look(flat.copy(), early)
         record.add(loss, tol, flat, seen)
-        talk.epoch(number, loss, seen.get("score"))
+        talk.epoch(number, loss, seen)
         stop = tasks is not None and tasks.end(number, flat)
         if early and record.failures > patience:
             talk.stalled(early, tol, patience, True, 0.0)
@@ -105,11 +105,6 @@ def fit_epochs(job: Job) -> Found:
     """On batches, by the estimator's solver or optimizer."""
     estimator, theta, samples = job.estimator, job.theta, job.samples
     early = bool(estimator.early_stopping)
-    if estimator.optimizer is not None and isinstance(estimator.learning_rate, Schedule):
-        raise InputError(
-            "optimizer has a learning rate of its own: give the schedule to it, as in "
-            "optimizer=gn.Adam(gn.Cosine(0.01, steps=2000)), and leave learning_rate as it comes."
-        )
     held = given_samples(job)
     if early and held is None:
         samples, held = split_off(job)

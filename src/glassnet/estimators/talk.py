@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,9 +11,13 @@ from glassnet.progress import progress_line
 
 
 class Talk:
-    """Says nothing, prints a line for each epoch, or keeps a bar on stderr up to date."""
+    """Says nothing, prints a line for each epoch, or keeps a bar on stderr up to date.
 
-    def __init__(self, verbose: Any) -> None:
+    `more` prints what is measured on samples held out too, which scikit-learn's users do not ask for.
+    """
+
+    def __init__(self, verbose: Any, more: bool = False) -> None:
+        self._more = more
         self._prints = verbose != BAR and bool(verbose)
         self._bar = verbose == BAR
         self._show: Any = None
@@ -29,12 +33,15 @@ class Talk:
         with progress_line(self._bar, 0, last) as self._show:
             yield
 
-    def epoch(self, number: int, loss: float, score: float | None = None) -> None:
+    def epoch(self, number: int, loss: float, seen: Mapping[str, float]) -> None:
         """After an iteration."""
         if self._prints:
             print(f"Iteration {number}, loss = {loss:.8f}")
-            if score is not None:
-                print(f"Validation score: {score:f}")
+            if "score" in seen:
+                print(f"Validation score: {seen['score']:f}")
+            if self._more:
+                told = [(name, value) for name, value in seen.items() if name != "score"]
+                print(", ".join(f"{name} = {value:.8f}" for name, value in told))
         if self._bar:
             self._show(number, loss)
 

@@ -413,8 +413,6 @@ def test_what_lbfgs_or_an_optimizer_would_ignore_is_refused():
         ({"solver": "lbfgs", "learning_rate": schedule}, "lbfgs searches for the length of each step"),
         ({"solver": "lbfgs", "scoring": "accuracy", "early_stopping": True}, "lbfgs holds none out"),
         ({"optimizer": gn.Adam(0.01), "learning_rate": schedule}, "would be ignored"),
-        ({"optimizer": gn.Adam(0.01), "learning_rate": "adaptive"}, "learning_rate='adaptive' would be"),
-        ({"optimizer": gn.Adam(0.01), "learning_rate_init": 0.1}, "learning_rate_init=0.1 would be"),
         ({"optimizer": "adamw", "learning_rate": "adaptive"}, "is of solver='sgd'"),
     ):
         with pytest.raises(gn.InputError, match=words):

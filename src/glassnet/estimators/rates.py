@@ -18,7 +18,6 @@ from glassnet.schedules import Schedule
 
 SMALLEST = 1e-6  # at a rate from here down "adaptive" stops
 DIVISOR = 5.0
-FIRST_RATE = 0.001  # as it comes
 MOST_RATES = 1 << 16  # kept at a time
 
 
@@ -155,7 +154,8 @@ def make_drive(estimator: Any, n_parameters: int, dtype: Any) -> Drive:
 def _optimizer(estimator: Any) -> Optimizer:
     """The one that is given, or that of a name at the estimator's learning rate.
 
-    Raises InputError for a rate that would be ignored.
+    As in scikit-learn the rates of a solver that is not asked may stay, in a search for instance. Raises
+    InputError for a schedule that would be ignored.
     """
     given, rate, first = estimator.optimizer, estimator.learning_rate, estimator.learning_rate_init
     if isinstance(given, str):
@@ -165,11 +165,10 @@ def _optimizer(estimator: Any) -> Optimizer:
                 "a schedule, as in learning_rate=gn.Cosine(0.01, steps=2000)."
             )
         return OPTIMIZERS[given](rate if isinstance(rate, Schedule) else float(first))
-    if rate != "constant" or first != FIRST_RATE:
-        told = f"learning_rate={rate!r}" if rate != "constant" else f"learning_rate_init={first!r}"
+    if isinstance(rate, Schedule):
         raise InputError(
-            f"{told} would be ignored: optimizer={given!r} has a rate of its own, which may be a schedule. "
-            "Set it there, or name the optimizer, as in optimizer='adamw'."
+            f"learning_rate={rate!r} would be ignored: optimizer={given!r} has a rate of its own, which may "
+            "be a schedule. Set it there, or name the optimizer, as in optimizer='adamw'."
         )
     chosen: Optimizer = given
     return chosen

@@ -167,8 +167,8 @@ def _optimizer(estimator: Any) -> Optimizer:
         return OPTIMIZERS[given](rate if isinstance(rate, Schedule) else float(first))
     if isinstance(rate, Schedule):
         raise InputError(
-            f"learning_rate={rate!r} would be ignored: optimizer={given!r} has a rate of its own, which may "
-            "be a schedule. Set it there, or name the optimizer, as in optimizer='adamw'."
+            f"learning_rate={rate!r} would be ignored: optimizer={given!r} has a rate of its own, which "
+            "may be a schedule. Set it there, or name the optimizer, as in optimizer='adamw'."
         )
     chosen: Optimizer = given
     return chosen

@@ -1,5 +1,7 @@
 """Displays in scikit-learn's form: what they compute, what they draw, whom they take and refuse."""
 
+from itertools import combinations, pairwise
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
@@ -264,11 +266,23 @@ def test_loss_curves_share_axes_to_be_compared(pyplot):
         look = {"c": color, "lw": 3}
         display = gn.LossCurveDisplay.from_estimator(model, ax=ax, name=f"$alpha {color}", line_kw=look)
     assert len(figure.axes) == 2  # one for the scores of both
-    assert len(ax.lines) == 4
-    assert len(legend_of(display)) == 6
+    assert len(ax.lines) == 6
+    assert len(legend_of(display)) == 8
     assert r"\$alpha C1: training loss" in legend_of(display)
     assert (display.score_line_.get_color(), display.score_line_.get_linewidth()) == ("C1", 3)
     assert drawn(display).std() > 0
+
+
+def test_loss_curves_of_several_estimators_have_a_color_each_and_a_dash_for_each_kind(pyplot):
+    kept = {"validation_data": (X[HELD], Y3[HELD])}
+    _, ax = pyplot.subplots()
+    shown = [
+        gn.LossCurveDisplay.from_estimator(small(alpha=alpha).fit(X, Y3, **kept), ax=ax, name=str(alpha))
+        for alpha in (0.0, 1.0)
+    ]
+    colors = [[line.get_color() for line in (one.line_, one.validation_line_)] for one in shown]
+    assert colors[0][0] == colors[0][1] != colors[1][0] == colors[1][1]
+    assert shown[0].line_.get_linestyle() != shown[0].validation_line_.get_linestyle()
 
 
 @pytest.mark.parametrize(
@@ -494,6 +508,22 @@ def test_diagram_shows_values_where_they_have_room_or_are_asked_for():
     model = small(hidden_layer_sizes=(2,)).fit(X, Y3)
     assert len(gn.NetworkDiagramDisplay.from_estimator(model).values_) == 14
     assert gn.NetworkDiagramDisplay.from_estimator(model, show_values=False).values_ == []
+
+
+@pytest.mark.parametrize("sizes", [(5, 4, 1), (3, 3), (5, 2, 3)])
+def test_values_of_weights_do_not_lie_on_one_another(sizes):
+    rows = np.random.RandomState(0).randn(60, sizes[0])
+    y = np.argmax(rows[:, : sizes[-1]], axis=1) if sizes[-1] > 1 else rows[:, 0] > 0
+    display = gn.NetworkDiagramDisplay.from_estimator(small(hidden_layer_sizes=sizes[1:-1]).fit(rows, y))
+    drawn(display)
+    boxes = [text.get_window_extent() for text in display.values_]
+    assert len(boxes) == sum(a * b for a, b in pairwise(sizes))
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+def test_network_without_a_hidden_layer_has_none_to_project():
+    with pytest.raises(gn.InputError, match=r"hidden_layer_sizes=\(3,\)"):
+        gn.HiddenProjectionDisplay.from_estimator(small(hidden_layer_sizes=()).fit(X, Y3), X, Y3)
 
 
 @pytest.mark.parametrize(

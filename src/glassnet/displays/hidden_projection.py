@@ -123,6 +123,11 @@ class HiddenProjectionDisplay:
         subject = find_subject(estimator, cls.__name__)
         model = subject.model
         network, _ = model._fitted()
+        if not network.hidden:
+            raise InputError(
+                f"This {type(model).__name__} has no hidden layer to look into: give it one, as in "
+                "hidden_layer_sizes=(3,)."
+            )
         index = hidden_layer(network, layer)
         H = model.hidden_activations(subject.transform(X))[index].astype(np.float64)
         check_finite(H, f"The output of hidden layer {index}")
@@ -232,6 +237,8 @@ class HiddenProjectionDisplay:
 
     def _set_legend(self, own: bool) -> None:
         handles, names = style.sample_legend(Targets(self.target, self.target_names, True))
+        # A layout makes room beside the axes; without one there is only the emptiest place on them.
+        room = own or self.figure_.get_layout_engine() is not None
         beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0), "borderaxespad": 0.0}
         self.legend_ = self.ax_.legend(
             handles,
@@ -239,7 +246,7 @@ class HiddenProjectionDisplay:
             fontsize=9,
             handletextpad=0.3,
             ncols=-(-len(names) // _MOST_ROWS),
-            **(beside if own else {}),
+            **(beside if room else {"loc": "best", "framealpha": 0.6}),
         )
 
     def _set_colorbar(self, solid: bool) -> None:

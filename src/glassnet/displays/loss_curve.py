@@ -14,6 +14,7 @@ from glassnet.plots.flat import set_log_scale
 from glassnet.plots.libraries import require
 from glassnet.plots.style import OKABE_ITO, plain
 
+_GID = "glassnet training loss"  # marks the line of a display
 _HELD_OUT = "validation_"
 
 
@@ -28,7 +29,8 @@ class LossCurveDisplay:
     score_name : what the scores are.
     best_epoch : the epoch, from 1, whose parameters are brought back, where some are.
     unit : what is counted, "epoch" or "iteration".
-    name : what stands before each entry of the legend; for several on one axes.
+    name : what stands before each entry of the legend; for several on one axes, which then have a color
+        each, and a dash for each kind of curve.
 
     Attributes
     ----------
@@ -147,12 +149,15 @@ class LossCurveDisplay:
         settings = dict(line_kw or {})
         few = len(self.losses) <= 30
         look: dict[str, Any] = {"linewidth": 1.6, "marker": "o" if few else "", "markersize": 3}
-        self.line_ = self._draw(self.ax_, self.losses, "training loss", 0, **look)
+        before = sum(line.get_gid() == _GID for line in self.ax_.lines)  # of other displays
+        named = self.name is not None
+        colors = [OKABE_ITO[before % len(OKABE_ITO) if named else kind] for kind in range(3)]
+        self.line_ = self._draw(self.ax_, self.losses, "training loss", gid=_GID, color=colors[0], **look)
         self.line_.set(**settings)
         self.validation_line_ = self.score_line_ = self.score_ax_ = self.best_line_ = None
         if self.validation_losses is not None:
             self.validation_line_ = self._draw(
-                self.ax_, self.validation_losses, "validation loss", 1, linestyle="--", **look
+                self.ax_, self.validation_losses, "validation loss", linestyle="--", color=colors[1], **look
             )
             self.validation_line_.set(**settings)
         self.ax_.set_xlabel(self.unit)
@@ -167,23 +172,24 @@ class LossCurveDisplay:
                 self.score_ax_,
                 self.validation_scores,
                 f"validation {self.score_name}",
-                2,
                 linestyle="-.",
+                color=colors[2],
                 **look,
             )
             self.score_line_.set(**settings)
             self.score_ax_.set_ylabel(f"validation {self.score_name}")
         if self.best_epoch is not None:
-            at = {"color": self.line_.get_color() if settings else OKABE_ITO[7], "linestyle": ":"}
+            own = settings or named
+            at = {"color": self.line_.get_color() if own else OKABE_ITO[7], "linestyle": ":"}
             label = self._label(f"best {self.unit} ({self.best_epoch:,})")
             self.best_line_ = self.ax_.axvline(self.best_epoch, linewidth=1.2, label=label, zorder=1, **at)
         self._set_legend()
         return self
 
-    def _draw(self, ax: Any, values: Array, label: str, color: int, **look: Any) -> Any:
+    def _draw(self, ax: Any, values: Array, label: str, **look: Any) -> Any:
         n = len(self.losses)
         epochs = np.arange(n - len(values) + 1, n + 1)
-        (line,) = ax.plot(epochs, values, color=OKABE_ITO[color], label=self._label(label), **look)
+        (line,) = ax.plot(epochs, values, label=self._label(label), **look)
         return line
 
     def _label(self, text: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from glassnet.activations import Array
 from glassnet.arrays import check_finite
 from glassnet.displays.subject import axes_or_new, find_subject
-from glassnet.displays.wiring import strongest_units, strongest_weights, unit_heights
+from glassnet.displays.wiring import freest, strongest_units, strongest_weights, unit_heights
 from glassnet.errors import InputError
 from glassnet.estimators.networks import pack
 from glassnet.plots.libraries import require
@@ -22,6 +22,8 @@ POSITIVE, NEGATIVE = OKABE_ITO[:2]
 """Colors of signs, told apart with any color vision."""
 
 _FEW = 24  # weights whose values find room on their lines
+_SMALL = 8.0  # points of a value's type
+_PLACES = (0.3, 0.24, 0.36, 0.18, 0.42, 0.48, 0.54, 0.6, 0.66, 0.72, 0.78, 0.84)  # along a line
 _PADDING = 16.0  # points above and below the outermost units
 
 
@@ -218,20 +220,30 @@ class NetworkDiagramDisplay:
         )
 
     def _draw_values(self, heights: list[Array]) -> list[Any]:
-        """Each weight's value on its line, near the unit it comes from, where lines are furthest apart."""
+        """Each weight's value on its line, the strongest first, where it covers as little as may be."""
         texts = []
+        box = self.ax_.get_window_extent()
+        inch = np.array([box.width, box.height]) / self.figure_.dpi
+        spans = [np.ptp(self.ax_.get_xlim()), np.ptp(self.ax_.get_ylim())]
+        points = 72 * inch / spans  # of a step along each axis
         for k, mask in enumerate(self.shown_weights_):
-            for row, column in zip(*np.nonzero(mask), strict=True):
+            taken: list[Array] = []
+            rows, columns = np.nonzero(mask)
+            order = np.argsort(-np.abs(self.coefs[k][rows, columns]), kind="stable")
+            for row, column in zip(rows[order], columns[order], strict=True):
                 a = heights[k][np.searchsorted(self.shown_units_[k], row)]
                 b = heights[k + 1][np.searchsorted(self.shown_units_[k + 1], column)]
                 weight = float(self.coefs[k][row, column])
-                at = 0.3
+                value = f"{weight:.2g}".replace("-", "\N{MINUS SIGN}")
+                size = np.array([0.62 * _SMALL * len(value) + 2, 1.4 * _SMALL])
+                places = [np.array([k + at, a + at * (b - a)]) for at in _PLACES]
+                place = places[freest([place * points for place in places], size, taken)]
+                taken.append(np.array([place * points, size]))
                 texts.append(
                     self.ax_.text(
-                        k + at,
-                        a + at * (b - a),
-                        f"{weight:.2g}".replace("-", "\N{MINUS SIGN}"),
-                        fontsize=8,
+                        *place,
+                        value,
+                        fontsize=_SMALL,
                         color=POSITIVE if weight > 0 else NEGATIVE,
                         ha="center",
                         va="center",

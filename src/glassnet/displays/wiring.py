@@ -51,3 +51,15 @@ def unit_heights(counts: Sequence[int]) -> list[Array]:
         reach = 0.0 if largest == 1 else ((count - 1) / (largest - 1)) ** 0.6
         heights.append(np.linspace(reach / 2, -reach / 2, count) if count > 1 else np.zeros(1))
     return heights
+
+
+def freest(places: Sequence[Array], size: Array, taken: Sequence[Array]) -> int:
+    """The first place where a box covers least of those `taken`, each given by its middle and its size."""
+    covered = []
+    for place in places:
+        shared = 0.0
+        for middle, other in taken:
+            sides = (size + other) / 2 - np.abs(place - middle)
+            shared += float(np.prod(np.maximum(sides, 0.0)))
+        covered.append(shared)
+    return int(np.argmin(covered))

@@ -67,7 +67,7 @@ HOUSE = {
         "validation",
     ],
     6: ["loop", "runs", "training"],
-    7: ["checkpoints", "sweep_results", "sweeps", "estimators", "ensembles"],
+    7: ["checkpoints", "sweeps", "estimators", "ensembles"],
     8: ["plots", "displays", "report"],
     9: ["bench", "experiments", "cli", "__main__"],
 }

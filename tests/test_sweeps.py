@@ -13,7 +13,18 @@ from numpy.testing import assert_allclose
 import glassnet as gn
 from glassnet import loop, runs, sweeps, training
 from glassnet.engine import prepare
-from glassnet.sweep_results import CONVERGED_BELOW, FELL, ROSE, STATUSES, SweepCell, assess, rules
+from glassnet.sweeps import (
+    CONVERGED_BELOW,
+    FELL,
+    ROSE,
+    STATUSES,
+    SweepCell,
+    assess,
+    cells,
+    crew,
+    rules,
+    sweeping,
+)
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -94,10 +105,8 @@ def test_sweep_draws_the_parameters_once():
 
 def test_sweep_prepares_the_data_once(monkeypatch):
     calls = []
-    monkeypatch.setattr(
-        sweeps, "prepare", lambda *args, **kwargs: calls.append(1) or prepare(*args, **kwargs)
-    )
-    monkeypatch.setattr(runs, "prepare", None)
+    counted = lambda *args, **how: calls.append(1) or prepare(*args, **how)  # noqa: E731
+    monkeypatch.setattr(runs, "prepare", counted)
     sweep()
     assert calls == [1]
 
@@ -143,7 +152,7 @@ def test_sweep_runs_as_many_networks_at_a_time_as_there_are_threads(monkeypatch)
             with lock:
                 busy -= 1
 
-    monkeypatch.setattr(sweeps, "continue_run", watched)
+    monkeypatch.setattr(cells, "continue_run", watched)
     sweep(threads=2)
     assert most == 2
 
@@ -180,7 +189,7 @@ def test_an_error_in_one_network_ends_the_sweep(monkeypatch):
             raise ZeroDivisionError
         ended.append(loop.continue_run(start, *args).status)
 
-    monkeypatch.setattr(sweeps, "continue_run", failing)
+    monkeypatch.setattr(cells, "continue_run", failing)
     with pytest.raises(ZeroDivisionError):
         sweep(grid={"learning_rate": [0.1, 0.2, 0.3, 0.4]}, iterations=20_000_000, threads=2)
     assert set(ended) <= {"interrupted"}
@@ -207,7 +216,7 @@ def test_progress_counts_networks_and_leaves_out_what_divergence_saves(capsys):
 @pytest.mark.parametrize(
     ("grid", "error", "message"),
     [
-        ({}, gn.InputError, "grid is empty; .*learning_rate, momentum.*, l1, l2, max_norm"),
+        ({}, gn.InputError, "grid is empty; .*: learning_rate, momentum, .*l1, l2, max_norm, .*activation"),
         ([0.1], gn.InputTypeError, "grid is a mapping .*not list"),
         ({"learning_rat": [0.1]}, gn.InputError, "SGD.*'learning_rat'. Did you mean 'learning_rate'"),
         ({"learning_rate": []}, gn.InputError, r"grid\['learning_rate'\] is empty"),
@@ -222,7 +231,7 @@ def test_progress_counts_networks_and_leaves_out_what_divergence_saves(capsys):
     ],
 )
 def test_sweep_refuses_a_bad_grid_before_it_does_anything(monkeypatch, grid, error, message):
-    monkeypatch.setattr(sweeps, "prepare", None)
+    monkeypatch.setattr(sweeping, "as_matrix", None)
     with pytest.raises(error, match=message):
         sweep(grid=grid)
 
@@ -301,7 +310,8 @@ def test_assess_reads_a_curve_as_a_person_does(name, scale):
 
 
 def test_assess_covers_every_status():
-    assert {status for _, status in CURVES.values()} | {"diverged", "interrupted"} == set(STATUSES)
+    ended = {"diverged", "dropped", "interrupted"}
+    assert {status for _, status in CURVES.values()} | ended == set(STATUSES)
 
 
 @pytest.mark.parametrize("status", ["diverged", "interrupted"])
@@ -542,14 +552,14 @@ def test_ctrl_c_returns_what_was_done_so_far(engine, threads, handler):
 
 
 def test_networks_that_were_done_when_ctrl_c_came_are_done(monkeypatch, handler):
-    real = sweeps.wait
+    real = crew.as_completed
 
-    def late(futures, **settings):
-        done = real(futures, **settings)
+    def late(futures):
+        done = list(real(futures))
         signal.raise_signal(signal.SIGINT)
         return done
 
-    monkeypatch.setattr(sweeps, "wait", late)
+    monkeypatch.setattr(crew, "as_completed", late)
     assert "interrupted" not in {cell.status for cell in sweep().cells}
 
 
@@ -565,11 +575,11 @@ def test_network_whose_last_update_was_made_is_not_interrupted():
 
 
 def test_second_ctrl_c_raises_and_leaves_no_thread_behind(monkeypatch, handler):
-    def press_twice(futures, **settings):
+    def press_twice(futures):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(sweeps, "wait", press_twice)
+    monkeypatch.setattr(crew, "as_completed", press_twice)
     with pytest.raises(KeyboardInterrupt):
         sweep(iterations=20_000_000)
     assert signal.getsignal(signal.SIGINT) is handler
@@ -578,14 +588,14 @@ def test_second_ctrl_c_raises_and_leaves_no_thread_behind(monkeypatch, handler):
 
 def test_sweep_in_another_thread_installs_no_handler(handler):
     results, seen = [], []
-    real = sweeps.wait
+    real = crew.as_completed
 
-    def watched(futures, **settings):
+    def watched(futures):
         seen.append(signal.getsignal(signal.SIGINT))
-        return real(futures, **settings)
+        return real(futures)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweeps, "wait", watched)
+        patch.setattr(crew, "as_completed", watched)
         thread = threading.Thread(target=lambda: results.append(sweep()))
         thread.start()
         thread.join()

@@ -85,8 +85,7 @@ from glassnet.schedules import (
 from glassnet.solvers import LBFGS, SOLVERS, LevenbergMarquardt, NewtonCG, Solver
 from glassnet.stopping import EarlyStopping
 from glassnet.streams import stream
-from glassnet.sweep_results import SweepResult
-from glassnet.sweeps import sweep
+from glassnet.sweeps import SweepResult, sweep
 from glassnet.training import train
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from glassnet.activations import Array
 from glassnet.arrays import as_count, check_finite
 from glassnet.batches import Batches
 from glassnet.callbacks import Hooks
-from glassnet.data import check_data
+from glassnet.data import Data, check_data
 from glassnet.divergence import divergence_limit, warn_of_ending
 from glassnet.dropout import Masks, draw_seed
 from glassnet.engine import Problem
@@ -29,6 +29,7 @@ from glassnet.stopping import EarlyStopping, check_stopping
 from glassnet.streams import is_stream
 from glassnet.validation import (
     HeldOut,
+    Parts,
     Validation,
     as_validation,
     check_metric,
@@ -139,29 +140,112 @@ def train(
     where a PyTorch loop that records before the step lacks the last one.
     """
     iterations = as_count(iterations, "iterations")
-    check_rule(optimizer)
     hooks = Hooks(callbacks)
+    start, gradient = begin(
+        network,
+        X,
+        y,
+        optimizer=optimizer,
+        batch_size=batch_size,
+        reduction=reduction,
+        parameters=parameters,
+        scheme=scheme,
+        random_state=random_state,
+        dtype=dtype,
+        engine=engine,
+        threads=threads,
+        sample_weight=sample_weight,
+        l1=l1,
+        l2=l2,
+        max_norm=max_norm,
+        shuffle=shuffle,
+        dropout=dropout,
+        validation=validation,
+        validate_every=validate_every,
+        stopping=stopping,
+        average=average,
+        class_weight=class_weight,
+    )
+    run = continue_run(start, course_of(start, gradient), iterations, hooks, progress)
+    warn_of_ending(run)
+    return run
+
+
+class Maker:
+    """What makes data ready for `begin`; one that keeps what it made serves many networks."""
+
+    def checked(self, network: Network, X: object, y: object, *how: Any) -> Data:
+        """`check_data` of all samples, before some are held out."""
+        return check_data(network, X, y, *how)
+
+    def held_out_parts(self, network: Network, data: Data, fraction: float, random: RandomState) -> Parts:
+        """`hold_out`, which draws from `random`."""
+        return hold_out(network, data, fraction, random)
+
+    def prepared(self, network: Network, samples: Any, batch_size: int | None, **how: Any) -> Any:
+        """`glassnet.runs.prepared`."""
+        return prepared(network, samples, batch_size, **how)
+
+    def held_out(self, trained: Problem | Batches, samples: Any, keep: bool) -> HeldOut:
+        """`HeldOut`."""
+        return HeldOut(trained, samples, keep)
+
+
+def begin(
+    network: Network,
+    X: object,
+    y: object,
+    *,
+    optimizer: Rule,
+    batch_size: int | None = None,
+    reduction: str = "mean",
+    parameters: Parameters | NDArray[Any] | None = None,
+    scheme: str = "glorot",
+    random_state: int | RandomState | None = None,
+    dtype: DTypeLike | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    sample_weight: object = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    max_norm: float | None = None,
+    shuffle: bool = True,
+    dropout: float | Sequence[float] = 0.0,
+    validation: object = None,
+    validate_every: int = 1,
+    stopping: EarlyStopping | None = None,
+    average: float | None = None,
+    class_weight: object = None,
+    maker: Maker | None = None,
+) -> tuple[TrainingRun, Array | None]:
+    """The run of `train` before its first iteration, and on the full batch the gradient there.
+
+    The arguments are those of `train`, which goes on from here by `continue_run`; so does a sweep, whose
+    `maker` shares the data between networks.
+    """
+    maker = maker or Maker()
+    check_rule(optimizer)
     shuffle = as_flag(shuffle, "shuffle")
     random = as_random_state(random_state)
     every = as_steps(validate_every, "validate_every")
     kept = Validation(every, check_stopping(stopping, validation is not None))
     decay = None if average is None else as_fraction(average, "average")
     held = None if validation is None else as_validation(validation)
-    samples = X, y, sample_weight
+    samples: Any = X, y, sample_weight
     if isinstance(held, float) and is_stream(X):
         raise InputError(
             "A fraction for validation is drawn from data in memory; these are streamed. Give "
             "validation=(X, y), samples of their own."
         )
     if isinstance(held, float):
-        data = check_data(network, X, y, dtype, reduction, sample_weight, engine)
+        data = maker.checked(network, X, y, dtype, reduction, sample_weight, engine)
         dtype = data.dtype
         if parameters is None:
             parameters = network.initialize(random, scheme)
-        parts = hold_out(network, data, held, random)
+        parts = maker.held_out_parts(network, data, held, random)
         samples, held = parts.training, parts.held_out
         kept = replace(kept, rows=parts.rows, n_held_out=parts.n_held_out)
-    problem = prepared(
+    problem = maker.prepared(
         network,
         samples,
         batch_size,
@@ -185,14 +269,12 @@ def train(
         start = begin_epochs(problem, theta, optimizer, random if shuffle else None, seed)
     if held is not None or stopping is not None:
         check_metric(network, kept.stopping)
-        held_out = None if held is None else HeldOut(problem, held, scores(kept.stopping))
+        held_out = None if held is None else maker.held_out(problem, held, scores(kept.stopping))
         kept = replace(kept, fingerprint=None if held_out is None else held_out.fingerprint)
         start = replace(start, validation=kept, _held_out=held_out)
     if decay is not None:
         start = replace(start, average=decay, averaged=theta.copy())
-    run = continue_run(start, course_of(start, gradient), iterations, hooks, progress)
-    warn_of_ending(run)
-    return run
+    return start, gradient
 
 
 def first_parameters(

@@ -156,7 +156,6 @@ class HeldOut:
         self._weights = data.own_weights
         self._X = np.ascontiguousarray(data.X.astype(trained.dtype, copy=False)) if keep else None
         self._y = data.y
-        self._theta = Parameters(network.sizes, np.empty(network.n_parameters, trained.dtype))
 
     def loss(self, flat: Array) -> float:
         """The reduced loss without penalties."""
@@ -165,15 +164,15 @@ class HeldOut:
     def score(self, stopping: EarlyStopping, flat: Array) -> float:
         """The metric of `stopping`."""
         network = self._problem.network
-        self._theta.flat[:] = flat
+        theta = Parameters(network.sizes, flat)  # of its own: several threads may ask at once
         if stopping.metric == "accuracy":
-            found = network.predict(self._theta, self._X)
+            found = network.predict(theta, self._X)
             y = np.argmax(self._y, axis=1) if self._y.ndim > found.ndim else self._y
             right = found == y if found.ndim == 1 else (found == y).all(axis=1)
             return float(np.average(right, weights=self._weights))
         assert callable(stopping.metric)
         respond = network.predict if stopping.response == "predict" else network.predict_proba
-        value = stopping.metric(self._y, respond(self._theta, self._X))
+        value = stopping.metric(self._y, respond(theta, self._X))
         try:
             return float(value)
         except (TypeError, ValueError) as error:

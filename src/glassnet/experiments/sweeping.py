@@ -20,8 +20,7 @@ from glassnet.experiments.settings import Experiment
 from glassnet.experiments.toml import to_toml
 from glassnet.schedules import schedule_from_dict
 from glassnet.storage import atomic_write, write_csv, write_json
-from glassnet.sweep_results import SweepResult
-from glassnet.sweeps import sweep
+from glassnet.sweeps import SweepResult, sweep
 
 PICTURES = ("heatmap", "losses")
 

@@ -7,7 +7,8 @@ Each function returns a matplotlib Figure that belongs to no pyplot window: Jupy
 from glassnet.plots.flat import data, decision_boundary, loss
 from glassnet.plots.libraries import MissingLibraryError
 from glassnet.plots.solid import hidden_projection, output_surface
-from glassnet.plots.sweeps import sweep_heatmap, sweep_losses
+from glassnet.plots.sweep_heatmap import sweep_heatmap
+from glassnet.plots.sweeps import sweep_losses
 
 __all__ = [
     "MissingLibraryError",

@@ -1,0 +1,202 @@
+"""Floor 8: a picture of a sweep: how each network ended, over two settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glassnet.errors import InputError, unknown_name
+from glassnet.plots import style
+from glassnet.plots.libraries import require
+from glassnet.plots.losses import readable
+from glassnet.plots.sweep_words import (
+    LEAST,
+    SYMBOLS,
+    key_of,
+    loss_name,
+    spread_over,
+    summary_of,
+    texts_of,
+    words_of,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from glassnet.sweeps import SweepCell, SweepResult
+
+_MOST_WORDS = (16, 8)  # rows and columns of a heatmap whose cells have room for words
+
+
+def sweep_heatmap(
+    result: SweepResult,
+    *,
+    rows: str | None = None,
+    columns: str | None = None,
+    title: str = "Final loss",
+) -> Figure:
+    """Draw each network's final loss over two settings, on a logarithmic colour scale.
+
+    A cell holds its loss and its status (`glassnet.sweeps.STATUSES`); hatched are those that
+    diverged, and framed is the lowest loss. Of more than two settings, a cell shows the best
+    network over all values of the others.
+
+    Parameters
+    ----------
+    rows, columns : the settings upward and to the right; None takes the first and second that are
+        left.
+
+    Raises InputError for a sweep over one setting or an unknown one, and MissingLibraryError where
+    matplotlib is missing.
+
+    >>> import glassnet as gn
+    >>> grid = {"learning_rate": [0.1, 1.0], "momentum": [0.0, 0.5, 0.9]}
+    >>> result = gn.sweep(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], grid=grid, random_state=0)
+    >>> axes = gn.plots.sweep_heatmap(result).axes[0]
+    >>> axes.get_xlabel(), [tick.get_text() for tick in axes.get_xticklabels()]
+    ('momentum', ['0', '0.5', '0.9'])
+    """
+    rows, columns = _two_settings(result, rows, columns)
+    table = _best_over_others(result, rows, columns)
+    n_rows, n_columns = len(table), len(table[0])
+    words = n_rows <= _MOST_WORDS[0] and n_columns <= _MOST_WORDS[1]
+    size = (1.08, 0.72) if words else (0.34, 0.34)
+    width = np.clip(2.3 + size[0] * n_columns, 6.8, 14)
+    figure = style.new_figure(float(width), float(np.clip(1.5 + size[1] * n_rows, 3.0, 14)))
+    paper = style.flat_axes(figure, grid=False)
+    losses = np.array(
+        [
+            [np.nan if cell is None or cell.status == "diverged" else cell.final_loss for cell in row]
+            for row in table
+        ]
+    )
+    norm = _color_norm(losses)
+    cmap = require("matplotlib").colormaps[style.VALUES]
+    paper.set_facecolor("#E9E9E9")
+    shown = losses if norm.vmin < 0 else np.maximum(losses, LEAST)
+    image = paper.imshow(shown, norm=norm, cmap=cmap, origin="lower", aspect="auto")
+    best = min(losses[np.isfinite(losses)], default=None)
+    patch = require("matplotlib.patches").Rectangle
+    for i, row in enumerate(table):
+        for j, cell in enumerate(row):
+            if cell is None:
+                continue
+            if cell.status == "diverged":
+                hatch = {"hatch": "////", "edgecolor": "#D2D2D2", "linewidth": 0}
+                paper.add_patch(patch((j - 0.5, i - 0.5), 1, 1, facecolor="none", **hatch))
+            elif cell.final_loss == best:
+                paper.add_patch(
+                    patch((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor="white", linewidth=2.2)
+                )
+            dark = cell.status != "diverged" and _is_dark(image.cmap(norm(max(cell.final_loss, norm.vmin))))
+            _write(paper, (j, i), cell, "white" if dark else style.INK, words)
+    _set_cells(paper, result, rows, columns)
+    if np.isfinite(losses).any():
+        _add_color_bar(figure, paper, image, result)
+    notes = [summary_of(result)]
+    if best is not None:
+        notes.append("white frame: the lowest loss")
+    if words and any(cell and " at " in cell.verdict for row in table for cell in row):
+        notes.append('"at N": at iteration N')
+    if len(result.grid) > 2:
+        notes.append("each cell the best over the other settings")
+    if not words:
+        shown = {cell.status for row in table for cell in row if cell}
+        notes.append(
+            ", ".join(f"{sign} {name}" for name, sign in SYMBOLS.items() if sign and name in shown)
+        )
+    style.set_title(figure, title, notes)
+    return figure
+
+
+# ---- Cells --------------------------------------------------------------------------------------
+
+
+def _two_settings(result: SweepResult, rows: str | None, columns: str | None) -> tuple[str, str]:
+    names = list(result.grid)
+    for name in (rows, columns):
+        if name is not None and name not in names:
+            raise unknown_name("setting of this sweep:", name, names)
+    if len(names) < 2:
+        raise InputError(
+            f"A heatmap lies over two settings, and this sweep has one, {names[0]}: gn.plots.sweep_losses "
+            f"draws its curves."
+        )
+    rows = rows or next(name for name in names if name != columns)
+    columns = columns or next(name for name in names if name != rows)
+    if rows == columns:
+        raise InputError(f"rows and columns are both {rows!r}; expected two of: {', '.join(names)}.")
+    return rows, columns
+
+
+def _best_over_others(result: SweepResult, rows: str, columns: str) -> list[list[SweepCell | None]]:
+    found: dict[tuple[str, ...], list[SweepCell]] = {}
+    for cell in result.cells:
+        found.setdefault(key_of(cell, [rows, columns]), []).append(cell)
+
+    def best(*at: Any) -> SweepCell | None:
+        cells = found.get((repr(at[0]), repr(at[1])), ())
+        return min(cells, key=lambda cell: (cell.status == "diverged", cell.final_loss), default=None)
+
+    return [[best(row, column) for column in result.grid[columns]] for row in result.grid[rows]]
+
+
+def _color_norm(losses: Any) -> Any:
+    """A logarithmic scale where no loss is negative, at least a factor of 2 wide."""
+    colors = require("matplotlib.colors")
+    finite = losses[np.isfinite(losses)]
+    if not finite.size:
+        return colors.Normalize(0, 1)
+    low, high = float(finite.min()), float(finite.max())
+    if low < 0:
+        return colors.Normalize(*style.value_range(finite))
+    low, high = max(low, LEAST), max(high, LEAST)
+    widen = max(np.sqrt(2 * low / high), 1.0)
+    return colors.LogNorm(low / widen, high * widen)
+
+
+def _is_dark(color: Sequence[float]) -> bool:
+    red, green, blue = color[:3]
+    return 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+
+
+def _write(paper: Any, at: tuple[int, int], cell: SweepCell, color: str, words: bool) -> None:
+    center = {"horizontalalignment": "center", "verticalalignment": "center", "color": color}
+    if not words:
+        paper.text(*at, SYMBOLS[cell.status], fontsize=9, **center)
+        return
+    if cell.status == "diverged":
+        paper.text(*at, cell.verdict.replace(" at", "\nat"), fontsize=8.5, **center)
+        return
+    verdict = cell.verdict.replace(" at", "\nat")
+    x, y = at
+    paper.text(x, y + 0.16, readable(cell.final_loss), fontsize=10, fontweight="bold", **center)
+    paper.text(x, y - 0.2, verdict, fontsize=8.5, linespacing=0.95, **center)
+
+
+def _set_cells(paper: Any, result: SweepResult, rows: str, columns: str) -> None:
+    for axis, name in ((paper.xaxis, columns), (paper.yaxis, rows)):
+        values = result.grid[name]
+        places = spread_over(range(len(values)), 24)
+        texts = texts_of(values)
+        axis.set_ticks(places, [texts[repr(values[i])] for i in places])
+        axis.set_ticks(np.arange(len(values) + 1) - 0.5, minor=True)
+        axis.set_label_text(words_of(name), color=style.INK, fontsize=10)
+    if len(result.grid[columns]) > _MOST_WORDS[1]:
+        paper.tick_params(axis="x", labelrotation=90)
+    paper.grid(which="minor", color="white", linewidth=1.5)
+    paper.tick_params(which="both", length=0)
+    for spine in paper.spines.values():
+        spine.set_visible(False)
+
+
+def _add_color_bar(figure: Figure, paper: Any, image: Any, result: SweepResult) -> None:
+    ticker = require("matplotlib.ticker")
+    bar = figure.colorbar(image, ax=paper, shrink=0.85, pad=0.03, aspect=26)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8, colors=style.FAINT, labelcolor=style.INK, length=2.5)
+    bar.ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: readable(value)))
+    bar.ax.yaxis.set_minor_formatter(ticker.NullFormatter())
+    bar.set_label(loss_name(result), color=style.INK, fontsize=9)

@@ -1,0 +1,64 @@
+"""Floor 8: what pictures of a sweep have in common: words for settings, losses and how networks ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glassnet.sweeps import shown
+
+if TYPE_CHECKING:
+    from glassnet.sweeps import SweepCell, SweepResult
+
+LEAST = 1e-100  # of a loss on a logarithmic scale; below, and at 0, it is drawn as this
+SYMBOLS = {
+    "converged": "",
+    "falling": "↓",
+    "plateau": "−",  # noqa: RUF001 - a minus sign is as wide as the others
+    "unstable": "~",
+    "diverged": "×",  # noqa: RUF001
+    "dropped": "|",
+    "interrupted": "?",
+}
+"""What stands for a status where there is no room for its name."""
+
+
+def words_of(name: str) -> str:
+    """A setting's name as one writes it."""
+    return name.replace("_", " ")
+
+
+def key_of(cell: SweepCell, names: Sequence[str]) -> tuple[str, ...]:
+    """What tells combinations of these settings apart; values need not be hashable."""
+    return tuple(repr(cell.settings.get(name)) for name in names)
+
+
+def texts_of(values: Sequence[Any]) -> dict[str, str]:
+    """The text of each value, by its repr, of three digits or as many as it takes to tell them apart."""
+    for digits in range(3, 18):
+        texts = {repr(value): shown(value, digits) for value in values}
+        if len(set(texts.values())) == len(texts):
+            break
+    return texts
+
+
+def loss_name(result: SweepResult) -> str:
+    """What the losses are, for an axis."""
+    run = result.cells[0].trained
+    name = str(run.network.loss).replace("cross_", "cross-").replace("_", " ")
+    return f"{'summed' if run.reduction == 'sum' else 'mean'} {name}"
+
+
+def summary_of(result: SweepResult) -> str:
+    """How many networks, and how many ended how."""
+    statuses = [cell.status for cell in result.cells]
+    counts = [f"{statuses.count(name)} {name}" for name in SYMBOLS if name in statuses]
+    return f"{len(statuses)} networks, {result.iterations:,} iterations each: {', '.join(counts)}"
+
+
+def spread_over(values: Sequence[Any], most: int) -> list[Any]:
+    """At most `most` of the values, evenly over all of them, the first and last included."""
+    places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
+    return [values[i] for i in places]

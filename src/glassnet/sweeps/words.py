@@ -1,0 +1,41 @@
+"""Floor 7: settings as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from glassnet.activations import Activation
+from glassnet.losses import Loss
+from glassnet.network import Network
+from glassnet.ranges import Settings
+from glassnet.schedules import SCHEDULES, Schedule
+from glassnet.solvers import RULES
+
+
+def shown(value: Any, digits: int = 12) -> str:
+    """A setting's value in words: a number in up to so many digits, anything else as it is written."""
+    if isinstance(value, float):
+        return f"{value:.{digits}g}"
+    if isinstance(value, (tuple, list)):
+        return f"({', '.join(shown(one, digits) for one in value)}{',' if len(value) == 1 else ''})"
+    if isinstance(value, Activation):
+        return value.name
+    return value.brief() if isinstance(value, Settings) and not isinstance(value, Schedule) else str(value)
+
+
+def as_plain(value: Any) -> Any:
+    """A setting's value as JSON can hold it; what is of the caller's own in words."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Schedule):
+        return value.to_dict() if SCHEDULES.get(value.name) is type(value) else str(value)
+    if type(value) in RULES.values():
+        return {name: as_plain(one) for name, one in value.to_dict().items()}
+    if isinstance(value, Mapping):
+        return {str(name): as_plain(one) for name, one in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [as_plain(one) for one in value]
+    if isinstance(value, (Network, Loss, Settings, Activation)):
+        return shown(value)
+    return as_plain(value.tolist()) if hasattr(value, "tolist") else str(value)

@@ -1,0 +1,234 @@
+"""Seeds, folds and the metric of a sweep."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, r2_score
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, StratifiedKFold, TimeSeriesSplit
+
+import glassnet as gn
+from glassnet.sweeps.metrics import METRICS
+
+NET = gn.Network((2, 3, 2), hidden="tanh")
+RANDOM = np.random.RandomState(0)
+Y = RANDOM.randint(0, 2, 60)
+X = RANDOM.randn(60, 2) + Y[:, None]
+W = RANDOM.uniform(0.5, 2, 60)
+GRID = {"learning_rate": [0.05, 0.5]}
+LINE = gn.Network((2, 3, 1), hidden="tanh", output="identity")
+
+
+def sweep(network=NET, y=Y, **settings):
+    told = {"grid": GRID, "iterations": 6, "random_state": 3, **settings}
+    return gn.sweep(network, X, y, **told)
+
+
+def train(rows, network=NET, y=Y, **settings):
+    return gn.train(network, X[rows], y[rows], **{"iterations": 6, "random_state": 3, **settings})
+
+
+def assert_same_path(one, other):
+    assert np.array_equal(one.losses, other.losses)
+    assert one.parameters == other.parameters
+    assert np.array_equal(one.validation_losses, other.validation_losses)
+
+
+# ---- Seeds --------------------------------------------------------------------------------------
+
+
+def test_each_setting_is_trained_with_each_seed():
+    result = sweep(seeds=[5, 0])
+    assert [(c.settings["learning_rate"], c.seed) for c in result.cells] == [
+        (0.05, 5),
+        (0.05, 0),
+        (0.5, 5),
+        (0.5, 0),
+    ]
+    for cell in result.cells:
+        optimizer = gn.SGD(cell.settings["learning_rate"])
+        assert_same_path(cell.run, train(slice(None), optimizer=optimizer, random_state=cell.seed))
+    assert [row["seed"] for row in result.table] == [5, 0, 5, 0]
+    assert "seed 5" in result.cells[0].label
+
+
+def test_a_number_of_seeds_is_drawn_from_the_random_state():
+    one, same = sweep(seeds=3), sweep(seeds=3)
+    seeds = [cell.seed for cell in one.cells]
+    assert seeds[:3] == seeds[3:] == [cell.seed for cell in same.cells][:3]
+    assert len(set(seeds)) == 3
+    assert seeds != [cell.seed for cell in sweep(seeds=3, random_state=4).cells]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "error", "message"),
+    [
+        ([], gn.InputError, "seeds is empty"),
+        (0, gn.InputError, "seeds is 0"),
+        ([1, 1], gn.InputError, "twice"),
+        ("12", gn.InputTypeError, "seeds is how many"),
+        ([None], gn.InputTypeError, "whole numbers"),
+        ([0.5], gn.InputTypeError, "whole number"),
+        ([-1], gn.InputError, "a seed lies"),
+    ],
+)
+def test_bad_seeds_are_refused(seeds, error, message):
+    with pytest.raises(error, match=message):
+        sweep(seeds=seeds)
+
+
+# ---- Folds --------------------------------------------------------------------------------------
+
+SPLITTERS = {
+    "KFold": KFold(3),
+    "StratifiedKFold": StratifiedKFold(3),
+    "ShuffleSplit": ShuffleSplit(3, random_state=0),
+    "TimeSeriesSplit": TimeSeriesSplit(3),
+    "GroupKFold": GroupKFold(3),
+}
+
+
+@pytest.mark.parametrize("name", SPLITTERS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_each_fold_is_what_train_and_score_give(engine, name, weighted):
+    groups = np.arange(60) % 7 if name == "GroupKFold" else None
+    w = W if weighted else None
+    told = {"engine": engine, "batch_size": 8, "validation": 0.25}
+    result = sweep(folds=SPLITTERS[name], groups=groups, metric="accuracy", sample_weight=w, **told)
+    pairs = list(SPLITTERS[name].split(X, Y, groups))
+    assert [cell.fold for cell in result.cells] == [0, 1, 2, 0, 1, 2]
+    for cell in result.cells:
+        rows, test = pairs[cell.fold]
+        optimizer = gn.SGD(cell.settings["learning_rate"])
+        own = None if w is None else w[rows]
+        alone = train(rows, optimizer=optimizer, sample_weight=own, **told)
+        assert_same_path(cell.run, alone)
+        assert cell.metric == alone.score(X[test], Y[test], sample_weight=None if w is None else w[test])
+    assert result.metric == "held_out_accuracy"
+    assert [row["held_out_accuracy"] for row in result.table] == [cell.metric for cell in result.cells]
+
+
+def test_the_metric_of_folds_is_the_mean_loss_without_penalties_by_default():
+    result = sweep(folds=3, l2=0.1, reduction="sum", class_weight={0: 1, 1: 5}, optimizer=gn.SGD(0.01))
+    for cell in result.cells:
+        _, test = list(StratifiedKFold(3).split(X, Y))[cell.fold]
+        loss, _ = gn.loss_and_gradient(NET, cell.run.theta, X[test], Y[test])
+        assert cell.metric == pytest.approx(loss, rel=1e-12)
+
+
+def test_folds_may_be_pairs_and_masks():
+    pairs = [(np.arange(40), np.arange(40, 60)), (np.arange(60) < 30, np.arange(60) >= 30)]
+    result = sweep(folds=iter(pairs))
+    assert_same_path(result.runs[1], train(slice(30), optimizer=gn.SGD(0.05)))
+
+
+@pytest.mark.parametrize(
+    ("told", "error", "message"),
+    [
+        ({"folds": 1}, gn.InputError, "folds is 1"),
+        ({"folds": []}, gn.InputError, "folds is empty"),
+        ({"folds": "five"}, gn.InputTypeError, "folds is a splitter"),
+        ({"folds": [3]}, gn.InputTypeError, r"folds\[0\] is 3"),
+        ({"folds": [([0, 1], [])]}, gn.InputError, "test rows of fold 0 are none"),
+        ({"folds": [(np.arange(40), [60])]}, gn.InputError, "number 60; X has the rows 0 to 59"),
+        ({"folds": [(np.arange(40), [-1])]}, gn.InputError, "number -1"),
+        ({"folds": [(np.arange(40), [39])]}, gn.InputError, "Fold 0 has row 39 among both"),
+        ({"folds": [(np.arange(40), [0.5])]}, gn.InputTypeError, "dtype float64"),
+        ({"folds": [(np.flatnonzero(Y), [0])]}, gn.InputError, "fold 0 have no sample of class 0"),
+        ({"folds": KFold(100)}, gn.InputError, "folds cannot be made of these data"),
+        ({"groups": np.arange(60)}, gn.InputError, "groups goes with folds"),
+    ],
+)
+def test_bad_folds_are_refused(told, error, message):
+    with pytest.raises(error, match=message):
+        sweep(**told)
+
+
+def test_a_label_that_a_fold_lacks_is_refused():
+    network = gn.Network((2, 1), output="logistic")
+    with pytest.raises(gn.InputError, match="no sample of class 1"):
+        sweep(network, folds=[(np.flatnonzero(Y == 0), np.flatnonzero(Y))])
+
+
+# ---- The metric ---------------------------------------------------------------------------------
+
+
+def test_a_function_gets_targets_predictions_and_rows():
+    seen = []
+
+    def rank(y, found, rows):
+        seen.append((y, found, rows))
+        return float(rows[0])
+
+    y = X @ [1.0, 2.0]
+    result = sweep(LINE, y, folds=KFold(3), metric=rank, mode="max", seeds=2)
+    assert [cell.metric for cell in result.cells] == [0, 20, 40] * 4
+    for actual, found, rows in seen:
+        assert np.array_equal(actual, y[rows])
+        assert found.shape == actual.shape == (20,)
+
+
+def test_a_function_may_ask_for_probabilities():
+    def confident(y, found):
+        return found.max(axis=1).mean()
+
+    result = sweep(metric=confident, mode="max", response="predict_proba", validation=(X, Y))
+    for cell in result.cells:
+        assert cell.metric == cell.run.predict_proba(X).max(axis=1).mean()
+    assert result.metric == "held_out_confident"
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_named_metrics_are_known_from_elsewhere(name):
+    if name == "r2":
+        result = sweep(LINE, X @ [1.0, 2.0], metric=name, sample_weight=W)
+        expected = [r2_score(X @ [1.0, 2.0], run.predict(X), sample_weight=W) for run in result.runs]
+    else:
+        result = sweep(metric=name, sample_weight=W)
+        expected = [run.score(X, Y, W) if name == "accuracy" else run.losses[-1] for run in result.runs]
+    assert [cell.metric for cell in result.cells] == pytest.approx(expected, rel=1e-12)
+    assert result.metric == f"training_{name}"
+    assert result.best.metric == (min if METRICS[name] == "min" else max)(expected)
+
+
+@pytest.mark.parametrize(
+    ("told", "error", "message"),
+    [
+        ({"metric": "acuracy"}, gn.InputError, "Did you mean 'accuracy'"),
+        ({"metric": "r2"}, gn.InputError, "r2 does not go with the output 'softmax'"),
+        ({"metric": 3}, gn.InputTypeError, "metric is a name or a function"),
+        ({"metric": f1_score}, gn.InputError, 'f1_score needs mode="min" or mode="max"'),
+        ({"metric": f1_score, "mode": "best"}, gn.InputError, "mode 'best'"),
+        ({"metric": "loss", "mode": "max"}, gn.InputError, "its minimum"),
+        ({"mode": "max"}, gn.InputError, "go with a metric"),
+        ({"metric": f1_score, "mode": "max", "response": "proba"}, gn.InputError, "response 'proba'"),
+    ],
+)
+def test_bad_metrics_are_refused(told, error, message):
+    with pytest.raises(error, match=message):
+        sweep(**told)
+
+
+def test_a_metric_that_returns_no_number_is_refused():
+    with pytest.raises(gn.InputTypeError, match="returned None"):
+        sweep(metric=lambda y, found: None, mode="max")
+
+
+# ---- The summary --------------------------------------------------------------------------------
+
+
+def test_summary_compares_settings_over_seeds_and_folds():
+    result = sweep(grid={"learning_rate": [1e-3, 0.5, 1e5]}, seeds=2, folds=3)
+    rows = result.summary
+    assert [row["setting"] for row in rows] == [1, 0, 2]
+    for row in rows:
+        values = [cell.metric for cell in result.cells if cell.setting == row["setting"]]
+        assert (row["mean"], row["spread"]) == (np.mean(values), np.std(values, ddof=1))
+        assert row["networks"] == 6
+    assert [row["diverged"] for row in rows] == [0, 0, 6]
+    assert "best settings by the mean held_out_loss over 6" in str(result)
+    assert result.best.metric == min(c.metric for c in result.cells if c.status != "diverged")
+
+
+def test_summary_of_a_metric_that_is_best_at_its_maximum():
+    result = sweep(grid={"learning_rate": [1e-6, 0.5]}, folds=3, metric="accuracy", iterations=50)
+    assert [row["learning_rate"] for row in result.summary] == [0.5, 1e-6]
+    assert result.summary[0]["mean"] > result.summary[1]["mean"]

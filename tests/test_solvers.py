@@ -267,9 +267,15 @@ def test_run_on_batches_refuses_a_solver():
         run.resume(1, optimizer=gn.LBFGS())
 
 
-def test_sweep_says_that_it_takes_optimizers():
-    with pytest.raises(gn.InputTypeError, match="LBFGS"):
-        gn.sweep(NET, X, Y, grid={"memory": [5]}, optimizer=gn.LBFGS(), iterations=3)
+@pytest.mark.parametrize("kind", gn.SOLVERS.values(), ids=gn.SOLVERS)
+def test_sweep_varies_a_solvers_settings(kind):
+    told = {"iterations": 3, "random_state": 0}
+    tolerances = [0.0, 1e-3]
+    runs = gn.sweep(NET, X, Y, grid={"tolerance": tolerances}, optimizer=kind(), **told).runs
+    for run, tolerance in zip(runs, tolerances, strict=True):
+        alone = gn.train(NET, X, Y, optimizer=kind(tolerance=tolerance), **told)
+        assert np.array_equal(run.losses, alone.losses)
+        assert (run.evaluations, run.reason) == (alone.evaluations, alone.reason)
 
 
 def test_solver_of_ones_own_is_refused():

@@ -29,7 +29,7 @@ from glassnet.penalties import Penalties
 from glassnet.ranges import as_steps
 
 _MOST_SAMPLES = 2**32 - 1  # an order holds 32-bit numbers
-_FEW = 1024  # samples that tell what loss training starts from
+FEW = 1024  # samples that tell what loss training starts from
 
 
 @dataclass(eq=False)
@@ -40,6 +40,9 @@ class Cursor:
     orders are those of scikit-learn's stochastic solvers from the same stream. Within an epoch `row`
     samples are done, and `loss` is the sum of their batches' losses, each times its samples. A batch's
     loss above `limit` has blown up; `good` are the parameters to go back to then.
+
+    Of data that are streamed `layout` has the rows of a window and the number of pieces, and `seed` is what
+    this epoch's order is made of again; there is no `order`.
     """
 
     limit: float
@@ -49,6 +52,8 @@ class Cursor:
     row: int = 0
     loss: float = 0.0
     good: Array | None = None
+    layout: tuple[int, int] = (0, 0)
+    seed: int = 0
     _lent: Any = field(default=None, init=False, repr=False)  # see `lend`
 
     def lend(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]] | None:
@@ -75,11 +80,25 @@ class Cursor:
         """Whether data are, by their fingerprint, those that this was made for."""
         return same_data(self.fingerprint, fingerprint)
 
+    def check_layout(self, layout: tuple[int, int]) -> None:
+        """Raise InputError where data come in other windows, and so in another order."""
+        if layout != self.layout:
+            (mine, my_pieces), (other, pieces) = self.layout, layout
+            raise InputError(
+                f"This run's batches were drawn from {_windows(mine, my_pieces)}, these data come in "
+                f"{_windows(other, pieces)}: the order would be another. Give the data from the same "
+                f"source and with the same memory, as gn.stream(..., memory=...) had it."
+            )
+
     def copy(self) -> Cursor:
         """The same place, in memory of its own."""
         self.settle()
         order = None if self.order is None else self.order.copy()
         return replace(self, order=order, random=deepcopy(self.random), good=deepcopy(self.good))
+
+
+def _windows(rows: int, pieces: int) -> str:
+    return f"windows of {rows:,} rows over {pieces:,} pieces" if rows else "memory"
 
 
 class Stretch(NamedTuple):
@@ -99,6 +118,8 @@ class Batches(ABC):
 
     engine: str
     threads: int = 1
+    layout = (0, 0)
+    """See `Cursor`."""
 
     def __init__(
         self,
@@ -138,7 +159,7 @@ class Batches(ABC):
 
     def remember(self, data: Data) -> None:
         """Keep what recognizes the data, and a few samples of them."""
-        few = slice(0, min(self.batch_size, _FEW))
+        few = slice(0, min(self.batch_size, FEW))
         w = None if data.weights is None else data.weights[few].astype(self.dtype)
         Y = target_rows(data.y[few], self.network.sizes[-1], self.dtype)
         self._first = data.X[few].astype(self.dtype), Y, w
@@ -253,7 +274,7 @@ class NumpyBatches(Batches):
                 cursor.random.shuffle(cursor.order)  # type: ignore[arg-type]  # both or neither
             samples, loss, gradient = self._batch(cursor, flat, masks and masks.after(updates))
             if not loss <= cursor.limit:
-                _go_back(flat, state, good)
+                go_back(flat, state, good)
                 return Stretch(epochs, updates, diverged=True)
             if cursor.row == 0:
                 good[:] = np.concatenate([flat, state[-1]]) if average else flat
@@ -273,14 +294,14 @@ class NumpyBatches(Batches):
             if cursor.row == self.n_samples:
                 losses[epochs] = cursor.loss / self.n_samples
                 if not np.isfinite(flat).all():
-                    _go_back(flat, state, good)
+                    go_back(flat, state, good)
                     return Stretch(epochs, updates, diverged=True)
                 cursor.row, cursor.loss = 0, 0.0
                 epochs += 1
         return Stretch(epochs, updates, diverged=False)
 
 
-def _go_back(flat: Array, state: Array, good: Array) -> None:
+def go_back(flat: Array, state: Array, good: Array) -> None:
     """To the parameters, and their mean where there is one, that are kept."""
     flat[:] = good[: flat.size]
     if good.size > flat.size:

@@ -99,6 +99,8 @@ def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any
             "row": run.cursor.row,
             "loss": run.cursor.loss,
             "random": _random_document(run.cursor.random),
+            "layout": list(run.cursor.layout),
+            "seed": run.cursor.seed,
         }
     if run.averaged is not None:
         arrays["averaged"] = run.averaged.flat
@@ -262,7 +264,11 @@ def _cursor(
     _check(type(batch_size) is int and 1 <= batch_size <= n, "the batches do not fit the data")
     _check(type(row) is int and 0 <= row < n and row % batch_size == 0, "no batch begins at the row")
     _check(_are_floats(described["limit"], described["loss"]), "the loss or its limit is no number")
-    _check((order is None) == (random is None), "the order lacks its random state")
+    # Files of versions that streamed no data have neither.
+    layout, seed = described.get("layout", [0, 0]), described.get("seed", 0)
+    _check(len(layout) == 2 and all(type(x) is int and x >= 0 for x in layout), "the windows do not fit")
+    _check(type(seed) is int and 0 <= seed < 2**32, "the epoch's seed does not fit")
+    _check((order is None) == (random is None or layout[0] > 0), "the order lacks its random state")
     if order is not None:
         fits = order.dtype == np.uint32 and order.shape == (n,)
         _check(
@@ -272,7 +278,8 @@ def _cursor(
     good = arrays.get("good")
     if good is not None:
         _check(good.dtype == point.dtype and good.shape == point.shape, "what to go back to does not fit")
-    return Cursor(described["limit"], tuple(fingerprint), order, random, row, described["loss"], good)
+    place: Any = row, described["loss"], good, tuple(layout), seed
+    return Cursor(described["limit"], tuple(fingerprint), order, random, *place)
 
 
 def _are_floats(*values: object) -> bool:

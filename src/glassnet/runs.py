@@ -308,6 +308,8 @@ class TrainingRun:
                 f"These data ({problem.n_samples} samples) are not those that the run was trained on. "
                 f"To go on with other data, use gn.train(..., parameters=run.parameters)."
             )
+        else:
+            self.cursor.check_layout(problem.layout)
         start = (
             end if self.status != "diverged" and rule.name == self.optimizer.name else at_rest(end, rule)
         )

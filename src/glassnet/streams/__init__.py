@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -22,6 +21,8 @@ from glassnet.engine import Problem
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.network import Network
 from glassnet.penalties import Penalties
+from glassnet.ranges import as_steps
+from glassnet.streams.batches import StreamedBatches
 from glassnet.streams.memory import DEFAULT, as_memory
 from glassnet.streams.parquet import ParquetRows
 from glassnet.streams.problem import StreamedProblem
@@ -51,6 +52,10 @@ def stream(
     features : of Parquet the columns to learn from, in that order; None takes all others.
     sample_weight : of Parquet a column's name; else (n,).
     memory : what reading may take, in bytes or as text, at least 16 MiB: "256 MiB".
+
+    The full batch has the bits of the same rows in memory, whatever the files, threads and memory. Batches
+    come by windows of a quarter of the memory: an epoch takes row groups (2 MiB of an array) in a new
+    order, and shuffles each window of what comes of that. Data that fit into a window are kept in memory.
 
     Raises InputError and InputTypeError for what cannot be read, naming file and column.
 
@@ -116,9 +121,17 @@ def prepare_stream(
     name, why = choose_engine(network, engine)
     precision = as_dtype(dtype, rows)
     known = survey(network, rows, precision, class_weight, count)
-    how: Any = (network, rows, known, precision, reduction, name, count)
-    problem = StreamedProblem(*how)
-    problem.engine_reason, problem.penalties = why, penalized
-    problem.class_weight = known.each
-    problem.baseline = known.baseline / problem.divisor
-    return problem
+    how = network, rows, known, precision, reduction, name, count
+    made: Problem | Batches
+    if batch_size is None:
+        made = StreamedProblem(*how)
+        made.baseline = known.baseline / made.divisor
+    else:
+        size = as_steps(batch_size, "batch_size")
+        streamed = StreamedBatches(*how, batch_size=size, dropout=dropped)
+        made = streamed.whole() if streamed.windows == 1 else streamed
+        made.baseline = known.baseline / known.weight_sum
+        if reduction == "sum":
+            made.baseline = known.baseline * made.batch_size / rows.n_rows
+    made.engine_reason, made.penalties, made.class_weight = why, penalized, known.each
+    return made

@@ -117,6 +117,11 @@ class ParquetRows(Rows):
         of_a_lane = _PAGE_BYTES * (self.n_inputs + len(self._targets) + 1)
         return max(1, min(threads, int(0.6 * self.memory) // of_a_lane))
 
+    def pieces(self) -> list[int]:
+        pairs = zip(self._files, self._before, strict=False)
+        starts = [before + begin for file, before in pairs for begin in file.groups[:-1]]
+        return sorted({*starts, self.n_rows})
+
     def where(self, row: int) -> str:
         place = bisect_right(self._before, row) - 1
         return f"row {row - self._before[place] + 1} of {self._files[place].path}"

@@ -73,6 +73,11 @@ class Rows(ABC):
         """
         return max(64, min(BLOCK_BYTES, self.memory // (8 * lanes)) // self.row_bytes)
 
+    def pieces(self) -> list[int]:
+        """Where the pieces begin that are shuffled as a whole, and where the last one ends."""
+        rows = max(1, BLOCK_BYTES // self.row_bytes)
+        return [*range(0, self.n_rows, rows), self.n_rows]
+
     def lanes(self, threads: int) -> int:
         """How many blocks can be worked on at once."""
         return threads

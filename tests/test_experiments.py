@@ -409,6 +409,19 @@ def test_a_job_writes_every_file_and_lists_it(tmp_path):
         assert (outcome.folder / name).read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_job_watches_the_curvature_where_it_is_asked_to(tmp_path):
+    heard = []
+    outcome = run_experiment(
+        small(train__curvature=5), tmp_path, report=False, tell=lambda *line: heard.append(line)
+    )
+    assert {"curvature.csv", "curvature.png"} <= set(outcome.files)
+    seen = np.genfromtxt(tmp_path / "curvature.csv", delimiter=",", names=True)
+    assert seen["iteration"].tolist() == [0, 5, 10, 15, 20]
+    assert json.loads((tmp_path / RECORD).read_text())["curvature"]["lambda_max"] == seen["lambda_max"][-1]
+    assert "5 looks" in dict(heard)["curvature"]
+    assert np.array_equal(run_experiment(small(), tmp_path, **QUICK).run.losses, outcome.run.losses)
+
+
 def test_the_written_settings_give_the_same_run_again(tmp_path):
     first = run_experiment(small(network__hidden=[4, 2]), tmp_path / "a", **QUICK)
     again = run_experiment(find_experiment(str(tmp_path / "a")), tmp_path / "b", **QUICK)
@@ -893,7 +906,7 @@ def test_settings_of_batches_and_validation_are_refused_where_they_stand(values,
 
 @pytest.mark.parametrize("key", TRAIN_ONLY)
 def test_a_sweep_refuses_what_it_does_not_do(key):
-    value = {"stopping": {}, "class_weight": "balanced", "batch_size": 5}.get(key, 0.5)
+    value = {"stopping": {}, "class_weight": "balanced", "batch_size": 5, "curvature": 5}.get(key, 0.5)
     with pytest.raises(InputError, match=f"knows nothing of {key}"):
         choose_grids(small(**{f"train__{key}": value}))
 

@@ -774,3 +774,35 @@ def test_a_heading_that_is_cut_says_so():
 def test_loss_of_what_is_no_run_says_what_it_takes():
     with pytest.raises(gn.InputTypeError, match=r"run is a TrainingRun, .*not Network"):
         gn.plots.loss(gn.Network((1, 2)))
+
+
+# ---- What the curve says --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden", [(), (4,), (4, 3)], ids=str)
+@pytest.mark.parametrize("rule", [gn.SGD(0.5, 0.5), gn.Adam(), gn.LBFGS()], ids=lambda rule: rule.name)
+def test_curvature_draws_every_kind_of_run(hidden, rule):
+    X = np.random.RandomState(0).randn(30, 2)
+    y = (X[:, 0] > 0).astype(int)
+    trace = gn.CurvatureTrace(X, y, every=2)
+    gn.train(
+        gn.Network((2, *hidden, 2), hidden="relu"),
+        X,
+        y,
+        optimizer=rule,
+        iterations=6,
+        random_state=0,
+        callbacks=[trace],
+    )
+    figure = gn.plots.curvature(trace)
+    figure.canvas.draw()
+    assert len(figure.axes) == 3 + bool(hidden)
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert ("stability limit of rate 0.5: 6" in said) == (rule.name == "sgd")
+
+
+def test_curvature_asks_for_a_trace_that_has_seen_a_run():
+    with pytest.raises(gn.InputTypeError, match="CurvatureTrace"):
+        gn.plots.curvature(3)
+    with pytest.raises(gn.InputError, match="no run yet"):
+        gn.plots.curvature(gn.CurvatureTrace([[0.0]], [0]))

@@ -18,6 +18,7 @@ What there is; help() of each shows an example:
   Exponential, Cosine, OneCycle, WarmUp, each a Schedule
 - solvers, in SOLVERS, which go where an optimizer goes: LBFGS, LevenbergMarquardt, NewtonCG, each a Solver
 - gradients: check_gradients, GradientCheck; loss_and_gradient, prepare and Problem for loops of your own
+- what the loss looks like around a point and along a run: curvature, Curvature, CurvatureTrace
 - many networks at once: sweep, SweepResult
 - folds of rows in the order of time, for scikit-learn too: WalkForward, PurgedKFold
 - scikit-learn's classes: MLPClassifier, MLPRegressor; its displays of them: LossCurveDisplay,
@@ -69,6 +70,7 @@ from glassnet.optimizers import (
     RMSprop,
 )
 from glassnet.penalties import Penalties
+from glassnet.probes import Curvature, CurvatureTrace, curvature
 from glassnet.runs import TrainingRun
 from glassnet.schedules import (
     SCHEDULES,
@@ -114,6 +116,8 @@ __all__ = [
     "Callback",
     "Constant",
     "Cosine",
+    "Curvature",
+    "CurvatureTrace",
     "DivergenceWarning",
     "EarlyStopping",
     "EngineError",
@@ -157,6 +161,7 @@ __all__ = [
     "WalkForward",
     "WarmUp",
     "check_gradients",
+    "curvature",
     "load",
     "loss_and_gradient",
     "prepare",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from glassnet import native, penalties
+from glassnet import native, penalties, second_order
 from glassnet.activations import Array
 from glassnet.arrays import as_numbers, cast
 from glassnet.conventions import OURS, Conventions
@@ -25,7 +25,6 @@ from glassnet.optimizers import SGD, Optimizer
 from glassnet.optimizers.compiled import native_rule
 from glassnet.passes import drawn, numpy_loss, numpy_pass, numpy_update, packed
 from glassnet.penalties import Penalties
-from glassnet.second_order import SecondOrder, native_curvature, numpy_curvature
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Descent:
     diverged: bool
 
 
-class Problem(SecondOrder):
+class Problem(second_order.SecondOrder):
     """A network with its data, checked and packed: what solvers and loops of one's own call.
 
     Attributes: `network`, `n_samples`, `dtype`, `reduction`, `engine` ("native" or "numpy"),
@@ -202,7 +201,10 @@ class NumpyProblem(Problem):
         )
 
     def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
-        return numpy_curvature(self.network, self._X, self._w, flat, vector)
+        return second_order.numpy_curvature(self.network, self._X, self._w, flat, vector)
+
+    def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        return second_order.numpy_hessian(self.network, (self._X, self._Y, self._w), flat, vectors)
 
     def descend(
         self,
@@ -297,7 +299,12 @@ class NativeProblem(Problem):
             return self.loss(usable)
 
     def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
-        return native_curvature(self._problem, self.threads, flat, vector)
+        return second_order.native_curvature(self._problem, self.threads, flat, vector)
+
+    def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        summed = self.with_penalties(Penalties())
+        summed.divisor = 1.0
+        return second_order.differenced_hessian(lambda at: summed.loss_and_gradient(at)[1], flat, vectors)
 
     def _rule(self) -> Any:
         """The penalties as the native engine takes them, made once: a small call takes microseconds."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet import curvature, penalties
+from glassnet import penalties, second_derivatives
 from glassnet.activations import Array
 from glassnet.data import check_factor
+from glassnet.errors import EngineError, InputError
 from glassnet.network import Network, Parameters
 from glassnet.penalties import Penalties
 
@@ -19,6 +21,7 @@ class SecondOrder(ABC):
     """What a `Problem` knows of its loss's curvature."""
 
     network: Network
+    dtype: np.dtype[Any]
     divisor: float
     penalties: Penalties
 
@@ -29,8 +32,9 @@ class SecondOrder(ABC):
     def gauss_newton(self, flat: Array) -> NDArray[np.float64]:
         """The Gauss-Newton matrix G at flat parameters, (n_parameters, n_parameters), of the reduced loss.
 
-        The samples' J^T H J (see `glassnet.curvature`), and l2 on the diagonal for each weight; l1 has no
-        part. What it takes of memory is G, whatever the samples. InputError for a loss without ``factor``.
+        The samples' J^T H J (see `glassnet.second_derivatives`), and l2 on the diagonal for each weight; l1
+        has no part. What it takes of memory is G, whatever the samples. InputError for a loss without
+        ``factor``.
         """
         check_factor(self.network)
         G = self._curvature(self._as_flat(flat), None) / self.divisor
@@ -43,6 +47,26 @@ class SecondOrder(ABC):
         product = self._curvature(flat, vector) / self.divisor
         return product + self.penalties.l2 * penalties.weight_mask(self.network.sizes) * vector
 
+    def hessian_product(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """H v for each row v of `vectors`, (k, n_parameters), with H the exact Hessian of the reduced loss.
+
+        Residuals' part and l2 included; l1 has no part. The NumPy engine applies Pearlmutter's R operator
+        (see `glassnet.second_derivatives`); the native one takes four gradients for each row, at two
+        distances on both sides, which leave about 11 digits. In float64.
+
+        Raises InputError in float32, and EngineError where gradients jump on the way, as with relu: there
+        the NumPy engine has the answer.
+        """
+        if self.dtype != np.float64:
+            raise InputError('The Hessian is computed in float64: prepare(..., dtype="float64").')
+        flat = self._as_flat(flat)
+        penalized = self.penalties.l2 * penalties.weight_mask(self.network.sizes) * vectors
+        return self._hessian(flat, vectors) / self.divisor + penalized
+
+    @abstractmethod
+    def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The samples' part of `hessian_product`, summed."""
+
     @abstractmethod
     def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
         """The samples' part of `gauss_newton`, summed, or of its product with a vector."""
@@ -51,14 +75,14 @@ class SecondOrder(ABC):
 def numpy_curvature(
     network: Network, X: Array, w: Array | None, flat: Array, vector: Array | None
 ) -> NDArray[np.float64]:
-    """The summed Gauss-Newton matrix, or its product with a vector, by `curvature.py`."""
+    """The summed Gauss-Newton matrix, or its product with a vector, by `second_derivatives.py`."""
     theta = Parameters(network.sizes, flat)
     model = X, theta.weights, theta.biases, network.hidden, network.loss
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         if vector is None:
-            return curvature.gauss_newton(*model, w)
+            return second_derivatives.gauss_newton(*model, w)
         v = Parameters(network.sizes, vector)
-        product = curvature.gauss_newton_product(*model, (v.weights, v.biases), w)
+        product = second_derivatives.gauss_newton_product(*model, (v.weights, v.biases), w)
         return product.astype(np.float64)
 
 
@@ -81,3 +105,53 @@ def native_curvature(problem: Any, threads: int, flat: Array, vector: Array | No
     place[-2 * units :] = np.repeat(np.arange(n - units, n), 2)
     sign[-2 * units :: 2] = -1
     return sign[:, None] * G[np.ix_(place, place)] * sign
+
+
+def numpy_hessian(
+    network: Network,
+    data: tuple[Array, Array, Array | None],
+    flat: Array,
+    vectors: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The summed Hessian times each row, by `second_derivatives.py`."""
+    X, Y, w = data
+    theta = Parameters(network.sizes, flat)
+    model = X, Y, theta.weights, theta.biases, network.hidden, network.loss
+    products = np.empty_like(vectors)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        for product, vector in zip(products, vectors, strict=True):
+            v = Parameters(network.sizes, vector)
+            product[:] = second_derivatives.hessian_product(*model, (v.weights, v.biases), w)
+    return products
+
+
+DISTANCES = (3e-4, 3e-5)
+"""How far the gradients of a difference lie from the point, along a vector of length 1, first to last."""
+
+SETTLED = 1e-6
+"""What the differences of two distances may differ by, as a share of the largest entry: what is left once
+the two are combined is about the square of it."""
+
+
+def differenced_hessian(
+    gradient: Callable[[Array], Array], flat: Array, vectors: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The Hessian times each row, by central differences at h and 2 h, and Richardson's step to h = 0.
+
+    The differences of a smooth function at h and 2 h are alike but for h^2; those across a jump of the
+    gradient are not, which is an EngineError.
+    """
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    for h in DISTANCES:
+        near, far = np.empty_like(vectors), np.empty_like(vectors)
+        for row, (v, length) in enumerate(zip(vectors, lengths, strict=True)):
+            step = h * v / (length or 1.0)
+            scale = (length or 1.0) / h
+            near[row] = (gradient(flat + step) - gradient(flat - step)) * (scale / 2)
+            far[row] = (gradient(flat + 2 * step) - gradient(flat - 2 * step)) * (scale / 4)
+        if np.abs(near - far).max() <= SETTLED * np.abs(near).max():
+            return (4 * near - far) / 3
+    raise EngineError(
+        "The gradient jumps or bends too sharply near these parameters for differences to show the "
+        'Hessian: use engine="numpy", which does without.'
+    )

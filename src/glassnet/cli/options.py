@@ -152,6 +152,12 @@ _TRAIN = {
         "SHARE",
         "Share of the training samples to follow the loss on, and to stop by.",
     ),
+    "--curvature": (
+        "train.curvature",
+        int,
+        "N",
+        "Watch the loss's curvature every N iterations, into curvature.csv and curvature.png.",
+    ),
     "--axes": (
         "pictures.axes",
         names_between_commas,

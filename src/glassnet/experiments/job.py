@@ -15,24 +15,26 @@ from glassnet.experiments.draws import Draws
 from glassnet.experiments.library import SETTINGS
 from glassnet.experiments.outcome import Outcome, Stopwatch, Tell
 from glassnet.experiments.pictures import (
+    CURVATURE,
     PICTURES,
     REPORT,
     load_libraries,
     write_pictures,
     write_report_page,
 )
-from glassnet.experiments.record import describe_run, describe_scores, record
+from glassnet.experiments.record import describe_curvature, describe_run, describe_scores, record
 from glassnet.experiments.results import RECORD, ResultsFolder
 from glassnet.experiments.schema import COMPUTING, PENALTIES
 from glassnet.experiments.settings import Experiment, stopping_from
 from glassnet.experiments.toml import to_toml
 from glassnet.network import Parameters
+from glassnet.probes import CurvatureTrace
 from glassnet.report import score
 from glassnet.runs import TrainingRun
 from glassnet.storage import write_csv, write_json
 from glassnet.training import train
 
-MODEL, LOSSES = "model.safetensors", "losses.csv"
+MODEL, LOSSES, CURVATURES = "model.safetensors", "losses.csv", "curvature.csv"
 
 
 def run_experiment(
@@ -54,6 +56,8 @@ def run_experiment(
     """
     watch = Stopwatch()
     names = [MODEL, LOSSES, SETTINGS, *(PICTURES if pictures else ()), *([REPORT] if report else ())]
+    watched = experiment["train.curvature"] is not None
+    names += [CURVATURES, *([CURVATURE] if pictures else [])] if watched else []
     with ResultsFolder(folder, names, _needed(experiment, pictures, report), keep=[MODEL]) as results:
         with watch("loading scikit-learn"):
             import sklearn.datasets
@@ -73,9 +77,12 @@ def run_experiment(
             tell("gradient check", f"{check.verdict}{few}")
             check.raise_if_failed()
         initial = draws.start()
+        trace = _trace(experiment, samples)
         with watch("training"):
-            run = _train(experiment, draws, initial, progress)
+            run = _train(experiment, draws, initial, progress, trace)
         tell("training", describe_run(run))
+        if trace is not None:
+            tell("curvature", describe_curvature(trace))
         with watch("scores"):
             scores = {"training": score(run, samples.X, samples.y, samples.target_names)}
             if samples.held_out is not None:
@@ -86,10 +93,21 @@ def run_experiment(
             extra = {"name": experiment.name, "preprocessing": samples.preprocessing.to_dict()}
             save(run, results.new(MODEL), extra=extra)
             write_csv(results.new(LOSSES), _losses(run))
+            if trace is not None:
+                write_csv(results.new(CURVATURES), trace.columns())
             settings = to_toml(experiment.to_dict(), _SETTINGS_COMMENT.format(name=experiment.name))
             results.new(SETTINGS).write_text(settings, "utf-8")
         outcome = Outcome(
-            experiment, samples, run, initial, check, scores, watch.seconds, results.path, results.written
+            experiment,
+            samples,
+            run,
+            initial,
+            check,
+            scores,
+            watch.seconds,
+            results.path,
+            results.written,
+            trace,
         )
         missing = _draw(outcome, results, watch, pictures, report)
         watch.seconds["total"] = watch.total
@@ -125,7 +143,19 @@ _AS_THEY_ARE = (
 )
 
 
-def _train(experiment: Experiment, draws: Draws, initial: Parameters, progress: bool) -> TrainingRun:
+def _trace(experiment: Experiment, samples: Samples) -> CurvatureTrace | None:
+    """What watches the curvature, on rows that are held out for validation too."""
+    every = experiment["train.curvature"]
+    return None if every is None else CurvatureTrace(samples.X, samples.y, every=every)
+
+
+def _train(
+    experiment: Experiment,
+    draws: Draws,
+    initial: Parameters,
+    progress: bool,
+    trace: CurvatureTrace | None = None,
+) -> TrainingRun:
     stopping = experiment["train.stopping"]
     with warnings.catch_warnings():
         # How the run ended is told by whoever started the job.
@@ -138,6 +168,7 @@ def _train(experiment: Experiment, draws: Draws, initial: Parameters, progress: 
             optimizer=experiment.optimizer(),
             parameters=initial,
             progress=progress,
+            callbacks=[] if trace is None else [trace],
             random_state=draws.random,
             stopping=None if stopping is None else stopping_from(stopping),
             class_weight=_class_weight(experiment["train.class_weight"], draws.samples),

@@ -12,6 +12,7 @@ from glassnet.experiments.data import Samples
 from glassnet.experiments.settings import Experiment
 from glassnet.gradient_report import GradientCheck
 from glassnet.network import Parameters
+from glassnet.probes import CurvatureTrace
 from glassnet.report import Scores
 from glassnet.runs import TrainingRun
 
@@ -21,7 +22,8 @@ Tell = Callable[[str, str], None]
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a job came to: the run, its check and scores, seconds by part, and the files."""
+    """What a job came to: the run, its check and scores, seconds by part, the files, and what was seen of
+    the curvature where that was asked for."""
 
     experiment: Experiment
     samples: Samples
@@ -32,6 +34,7 @@ class Outcome:
     timings: dict[str, float]
     folder: Path
     files: list[str]
+    trace: CurvatureTrace | None = None
 
 
 class Stopwatch:

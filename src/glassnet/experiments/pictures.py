@@ -13,7 +13,7 @@ from glassnet.plots.libraries import MissingLibraryError, require
 from glassnet.report import write_report
 from glassnet.storage import atomic_write
 
-REPORT, HIDDEN = "report.html", "hidden_projection.png"
+REPORT, HIDDEN, CURVATURE = "report.html", "hidden_projection.png", "curvature.png"
 
 _PROBES = {"matplotlib": "matplotlib.backends.backend_agg", "plotly": "plotly.offline"}
 
@@ -66,7 +66,7 @@ PICTURES: dict[str, Callable[[Outcome], Any]] = {
     HIDDEN: _hidden,
     "output_surface.png": _surface,
 }
-"""Every picture of an experiment, by the name of its file."""
+"""Every picture of an experiment, by the name of its file; beside them there may be `CURVATURE`."""
 
 
 def load_libraries(watch: Stopwatch, *names: str) -> str:
@@ -82,7 +82,10 @@ def load_libraries(watch: Stopwatch, *names: str) -> str:
 
 def write_pictures(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) -> None:
     """Draw every picture that the network has: without hidden layers there is no hidden projection."""
-    for name, draw in PICTURES.items():
+    pictures, trace = dict(PICTURES), outcome.trace
+    if trace is not None:
+        pictures[CURVATURE] = lambda _: plots.curvature(trace)
+    for name, draw in pictures.items():
         if name == HIDDEN and not outcome.run.network.hidden:
             continue
         with watch(name):

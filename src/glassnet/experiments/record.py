@@ -6,12 +6,14 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from glassnet import __version__, native
 from glassnet.experiments.outcome import Outcome
 from glassnet.network import Parameters
+from glassnet.probes import CurvatureTrace
 from glassnet.report import Scores
 from glassnet.runs import TrainingRun
 from glassnet.sources import Preprocessing
@@ -42,6 +44,7 @@ def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
         "n_parameters": run.network.n_parameters,
         "parameters": _parameters(run.theta),
         "initial_parameters": _parameters(outcome.initial),
+        "curvature": None if outcome.trace is None else asdict(outcome.trace.points[-1]),
         "gradient_check": None if outcome.check is None else outcome.check.to_dict(),
         "data": {
             "n_samples": len(samples.X),
@@ -115,6 +118,18 @@ def describe_scores(found: Scores, made: Preprocessing) -> str:
         fit = found.fits[0]
         return f"R² {fit.r2:.4f}, root mean square error {fit.rmse * made.target_scale:.4g} ({made.target})"
     return " ".join(found.headline)
+
+
+def describe_curvature(trace: CurvatureTrace) -> str:
+    """Where the run ended, by what the curve says there, and how large a learning rate can be."""
+    end, (momentum, nesterov) = trace.points[-1], trace.momentum
+    limit = end.stability_limit(momentum, nesterov)
+    dead = f", {sum(end.dead)} dead units" if any(end.dead) else ""
+    return (
+        f"{len(trace.points):,} looks; at the end gradient {end.gradient_norm:.3g}, the Hessian's "
+        f"eigenvalues from {end.lambda_min:.3g} to {end.lambda_max:.3g}: steps of momentum "
+        f"{momentum:g} grow at rates above {limit:.3g}{dead}"
+    )
 
 
 def describe_run(run: TrainingRun) -> str:

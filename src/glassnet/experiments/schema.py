@@ -119,6 +119,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "shuffle": Key(TRUTH, True),
         "validation": Key(NUMBER),
         "validate_every": Key(WHOLE, 1),
+        "curvature": Key(WHOLE),
         "stopping": Key(STOPPING),
         "average": Key(NUMBER),
         "class_weight": Key(CLASS_WEIGHT),
@@ -143,7 +144,7 @@ PENALTIES = ("l1", "l2", "max_norm")
 COMPUTING = ("reduction", "dtype", "engine", "threads")
 """How a loss is computed, which the gradient check, training and a sweep share."""
 
-TRAIN_ONLY = ("batch_size", "validation", "stopping", "average", "class_weight")
+TRAIN_ONLY = ("batch_size", "validation", "stopping", "average", "class_weight", "curvature")
 """What a sweep knows nothing of."""
 
 TABLE_ONLY = ("target", "features", "ignore", "task")

@@ -398,6 +398,7 @@ _TESTS: dict[str, Callable[[Any], object]] = {
     "train.batch_size": partial(as_steps, name="batch_size"),
     "train.validation": partial(as_fraction, name="validation"),
     "train.validate_every": partial(as_steps, name="validate_every"),
+    "train.curvature": partial(as_steps, name="curvature"),
     "train.stopping": stopping_from,
     "train.average": partial(as_fraction, name="average"),
     "train.reduction": _one_of("reduction", REDUCTIONS),

@@ -5,6 +5,7 @@ Each function returns a matplotlib Figure that belongs to no pyplot window: Jupy
 """
 
 from glassnet.plots.flat import data, decision_boundary, loss
+from glassnet.plots.landscape import curvature
 from glassnet.plots.libraries import MissingLibraryError
 from glassnet.plots.solid import hidden_projection, output_surface
 from glassnet.plots.sweep_heatmap import sweep_heatmap
@@ -12,6 +13,7 @@ from glassnet.plots.sweeps import sweep_losses
 
 __all__ = [
     "MissingLibraryError",
+    "curvature",
     "data",
     "decision_boundary",
     "hidden_projection",

@@ -178,12 +178,12 @@ def test_matrix_needs_a_loss_with_a_factor(engine):
 
 
 def test_matrix_does_not_depend_on_how_rows_are_cut_in_numpy(monkeypatch):
-    from glassnet import curvature
+    from glassnet import second_derivatives
 
     network = gn.Network((3, 4, 3))
     X, y = RandomState(0).randn(50, 3), RandomState(1).randint(0, 3, 50)
     problem = gn.prepare(network, X, y, engine="numpy")
     flat = network.initialize(0).flat
     whole = problem.gauss_newton(flat)
-    monkeypatch.setattr(curvature, "BLOCK", 100)
+    monkeypatch.setattr(second_derivatives, "BLOCK", 100)
     assert np.allclose(problem.gauss_newton(flat), whole, rtol=1e-13)

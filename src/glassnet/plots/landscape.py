@@ -1,0 +1,180 @@
+"""Floor 8: what the curve said along a run, so that a plateau is explained and not only seen."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.activations import Array
+from glassnet.errors import InputError, InputTypeError
+from glassnet.optimizers import SGD
+from glassnet.plots import style
+from glassnet.plots.libraries import require
+from glassnet.plots.losses import LossCurve, make_loss_curve, readable
+from glassnet.probes import Curvature, CurvatureTrace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_BLUE, _RED, _GREEN = style.OKABE_ITO[:3]
+
+
+def curvature(trace: CurvatureTrace, *, title: str = "What the curve says") -> Figure:
+    """Draw loss, gradient, the Hessian's two ends and saturated units along a run.
+
+    `trace` is the `CurvatureTrace` that the run had among its callbacks. Where the run is gradient
+    descent at one learning rate, a line shows the curvature 2 (1 + momentum) / rate beyond which its
+    steps grow. Where the loss has a plateau the heading says what it was: how flat, whether the loss bent
+    downward there, and in how many iterations such a rate gets away from it.
+
+    Raises InputError for a trace that has not seen a run, MissingLibraryError without matplotlib.
+
+    >>> import glassnet as gn
+    >>> X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
+    >>> trace = gn.CurvatureTrace(X, y, every=20)
+    >>> run = gn.train(gn.Network((2, 3, 2)), X, y, iterations=100, random_state=0, callbacks=[trace])
+    >>> [paper.get_ylabel() for paper in gn.plots.curvature(trace).axes]
+    ['mean cross-entropy', 'gradient norm', 'eigenvalues', 'saturated units']
+    """
+    if not isinstance(trace, CurvatureTrace):
+        raise InputTypeError(f"trace is a glassnet.CurvatureTrace, not {type(trace).__name__}.")
+    if not trace.points:
+        raise InputError(
+            "The trace has seen no run yet: give it to gn.train among the callbacks, then draw it."
+        )
+    curve, seen = make_loss_curve(trace.run), trace.columns()
+    hidden = len(trace.points[0].dead)
+    figure = style.new_figure(7.6, 7.4 + 1.4 * bool(hidden))
+    papers = _stacked(figure, [1.5, 1.0, 1.5, 1.0][: 3 + bool(hidden)])
+    _draw_losses(papers[0], curve)
+    papers[0].set_ylabel(curve.label.removesuffix(" (log scale)"))
+    _draw_on_log(papers[1], seen["iteration"], seen["gradient_norm"], _BLUE)
+    papers[1].set_ylabel("gradient norm")
+    entries = _draw_eigenvalues(papers[2], trace)
+    if hidden:
+        _draw_saturation(papers[3], seen, hidden)
+    last = papers[-1]
+    last.set_xlabel(curve.unit, color=style.INK, fontsize=10)
+    ticker = require("matplotlib.ticker")
+    last.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    last.xaxis.set_major_locator(ticker.MaxNLocator(6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    style.set_legend(papers[2], [line for line, _ in entries], [words for _, words in entries])
+    style.set_title(figure, title, [curve.summary, explanation(trace, curve)])
+    return figure
+
+
+def explanation(trace: CurvatureTrace, curve: LossCurve) -> str:
+    """What the plateau of a run was, in a sentence or two; "" where it has none that was looked at."""
+    cliff = curve.cliff
+    if cliff is None:
+        return ""
+    on_it = [one for one in trace.points if one.iteration is not None and one.iteration <= cliff.start]
+    on_it = [one for one in on_it if one.loss <= 1.5 * cliff.before]
+    if not on_it:
+        return ""
+    flattest = min(on_it, key=lambda one: one.gradient_norm)
+    first = trace.points[0].gradient_norm
+    at = f"{flattest.iteration:,}"
+    text = (
+        f"plateau until {cliff.start:,}: at {at} the gradient is down to "
+        f"{readable(flattest.gradient_norm)} from {readable(first)}"
+    )
+    if flattest.lambda_min >= 0:
+        return f"{text}, and no direction bends downward"
+    bend = readable(flattest.lambda_min)
+    return f"{text}, and the loss bends downward ({bend}): a saddle{_escape(trace, flattest)}"
+
+
+def _escape(trace: CurvatureTrace, at: Curvature) -> str:
+    rate = _rate(trace)
+    if rate is None:
+        return ""
+    away = at.escape_iterations(rate, trace.momentum[0])
+    return f", from which this rate gets e times as far in {readable(away, 2)} iterations"
+
+
+def _rate(trace: CurvatureTrace) -> float | None:
+    """The run's one learning rate, of gradient descent on the full batch."""
+    rule = trace.run.optimizer
+    if isinstance(rule, SGD) and isinstance(rule.learning_rate, float) and trace.run.batch_size is None:
+        return rule.learning_rate
+    return None
+
+
+def _stacked(figure: Figure, heights: list[float]) -> list[Any]:
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    papers: list[Any] = []
+    for row in range(len(heights)):
+        paper: Any = figure.add_subplot(grid[row], sharex=papers[0] if papers else None)
+        paper.set_facecolor("white")
+        for side, spine in paper.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color(style.FAINT)
+            spine.set_linewidth(0.8)
+        paper.tick_params(
+            colors=style.FAINT, labelcolor=style.INK, labelsize=8.5, labelbottom=row == len(heights) - 1
+        )
+        paper.grid(color=style.GRID, linewidth=0.7)
+        paper.set_axisbelow(True)
+        paper.yaxis.label.set(color=style.INK, fontsize=9.5)
+        papers.append(paper)
+    figure.align_ylabels(papers)
+    return papers
+
+
+def _draw_losses(paper: Any, curve: LossCurve) -> None:
+    if curve.log:
+        _draw_on_log(paper, curve.iterations, curve.losses, _BLUE)
+    else:
+        paper.plot(curve.iterations, curve.losses, color=_BLUE, linewidth=1.5)
+
+
+def _draw_on_log(paper: Any, x: NDArray[Any], y: Array, color: str, **look: Any) -> Any:
+    """Values above 0 on a log scale; the others are gaps."""
+    y = np.where(y > 0, y, np.nan)
+    look = {"linewidth": 1.5, "marker": "o" if np.isfinite(y).sum() <= 40 else "", "markersize": 3, **look}
+    (line,) = paper.plot(x, y, color=color, **look)
+    if np.isfinite(y).any():
+        paper.set_yscale("log")
+        ticker = require("matplotlib.ticker")
+        paper.yaxis.set_major_locator(ticker.LogLocator(numticks=6))
+        paper.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: readable(value)))
+        paper.yaxis.set_minor_locator(ticker.NullLocator())
+    return line
+
+
+def _draw_eigenvalues(paper: Any, trace: CurvatureTrace) -> list[tuple[Any, str]]:
+    seen = trace.columns()
+    x, top, low = seen["iteration"], seen["lambda_max"], seen["lambda_min"]
+    # What is within rounding of 0 has no sign worth drawing.
+    low = np.where(low < -1e-9 * np.abs(top), -low, np.nan)
+    entries = [(_draw_on_log(paper, x, top, _BLUE), "largest eigenvalue of the Hessian")]
+    if np.isfinite(low).any():
+        line = _draw_on_log(paper, x, low, _RED)
+        entries.append((line, "smallest, where it is negative: its size"))
+    rate = _rate(trace)
+    if rate is not None:
+        limit = Curvature(0.0, 0.0, rate, 0.0, (), ()).stability_limit(*trace.momentum)
+        if math.isfinite(limit):
+            line = paper.axhline(limit, color=style.FAINT, linewidth=1.2, linestyle=(0, (5, 3)))
+            entries.append((line, f"stability limit of rate {rate:g}: {readable(limit)}"))
+    paper.set_ylabel("eigenvalues")
+    return entries
+
+
+def _draw_saturation(paper: Any, seen: dict[str, Any], layers: int) -> None:
+    ticker = require("matplotlib.ticker")
+    colors = style.class_colors(layers)
+    for layer, color in enumerate(colors, 1):
+        dead = seen[f"dead_{layer}"][-1]
+        parts = [f"hidden layer {layer}" if layers > 1 else "", f"{dead} dead at the end" if dead else ""]
+        name = ", ".join(part for part in parts if part)
+        paper.plot(seen["iteration"], seen[f"saturation_{layer}"], color=color, linewidth=1.5, label=name)
+    if any(paper.get_legend_handles_labels()[1]):
+        paper.legend(frameon=False, fontsize=8.5, labelcolor=style.INK)
+    paper.set_ylim(-0.03, 1.03)
+    paper.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
+    paper.set_ylabel("saturated units")

@@ -135,6 +135,11 @@ class Problem(second_order.SecondOrder):
         entry, and each pass takes the next number. Raises InputError where they are missing.
         """
 
+    def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        summed = self.with_penalties(Penalties())
+        summed.divisor = 1.0
+        return second_order.differenced_hessian(lambda at: summed.loss_and_gradient(at)[1], flat, vectors)
+
     def _as_flat(self, flat: object) -> Array:
         """Flat parameters as the engines take them."""
         if isinstance(flat, Parameters):
@@ -300,11 +305,6 @@ class NativeProblem(Problem):
 
     def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
         return second_order.native_curvature(self._problem, self.threads, flat, vector)
-
-    def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-        summed = self.with_penalties(Penalties())
-        summed.divisor = 1.0
-        return second_order.differenced_hessian(lambda at: summed.loss_and_gradient(at)[1], flat, vectors)
 
     def _rule(self) -> Any:
         """The penalties as the native engine takes them, made once: a small call takes microseconds."""

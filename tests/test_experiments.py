@@ -551,7 +551,7 @@ def test_a_diverged_run_is_written_with_the_last_finite_parameters(tmp_path):
 def interrupting(train):
     def interrupted(*args, **kwargs):
         at_seven = gn.Every(7, lambda run: signal.raise_signal(signal.SIGINT))
-        return train(*args, **kwargs, callbacks=[at_seven])
+        return train(*args, **{**kwargs, "callbacks": [at_seven]})
 
     return interrupted
 

@@ -288,7 +288,7 @@ def test_ctrl_c_keeps_the_work_and_ends_with_status_130(tmp_path, monkeypatch):
 
     def interrupted(*args, **kwargs):
         press = gn.Every(3, lambda run: signal.raise_signal(signal.SIGINT))
-        return real(*args, **kwargs, callbacks=[press])
+        return real(*args, **{**kwargs, "callbacks": [press]})
 
     monkeypatch.setattr(job, "train", interrupted)
     result = glassnet("train", "circles", *SMALL)

@@ -17,7 +17,7 @@ from glassnet.estimators.heldout import Samples
 from glassnet.estimators.job import Job, Snapshots
 from glassnet.estimators.networks import draw_parameters, hidden_sizes, pack
 from glassnet.estimators.prediction import Predicting
-from glassnet.estimators.solving import OF_TRAINING, fit_epochs, fit_lbfgs
+from glassnet.estimators.solving import OF_TRAINING, fit_epochs, fit_whole
 from glassnet.estimators.talk import Talk
 from glassnet.estimators.tasks import Tasks, has_callbacks
 from glassnet.network import Network, Parameters
@@ -118,7 +118,7 @@ class BaseMLP(Predicting):
                 raise ValueError(
                     f"y has {n_outputs} outputs, but the estimator was fitted with {theta.sizes[-1]}."
                 )
-        if not stochastic:  # SciPy's solver works in float64, whatever X is
+        if not stochastic:  # these work in float64, whatever X is
             theta = theta.astype(np.float64)
         dtype = theta.dtype
         samples = Samples(
@@ -133,7 +133,7 @@ class BaseMLP(Predicting):
             self, network, theta, samples, random, first, incremental, validation_data, talk, tasks, at
         )
         with talk.open(int(self.max_iter)):
-            flat, found = fit_epochs(job) if stochastic else fit_lbfgs(job)
+            flat, found = fit_epochs(job) if stochastic else fit_whole(job)
         if not np.isfinite(flat).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and "

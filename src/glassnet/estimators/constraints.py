@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import (
 
 from glassnet.activations import ACTIVATIONS, Activation
 from glassnet.errors import InputTypeError
+from glassnet.estimators.stepping import BY_NAME
 from glassnet.losses import LOSSES, Loss
 from glassnet.optimizers import OPTIMIZERS, Optimizer
 from glassnet.schedules import Schedule
@@ -36,7 +37,7 @@ LOSSES_OF_NUMBERS = tuple(name for name, one in LOSSES.items() if one.output in 
 COMMON: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(set(ACTIVATIONS)), Activation, list, tuple],
-    "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+    "solver": [StrOptions({"lbfgs", "sgd", "adam", *BY_NAME}), Solver],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), Schedule],
@@ -90,7 +91,7 @@ def _explain_optimizer(value: Any) -> None:
     if isinstance(value, Solver):
         raise InputTypeError(
             f"optimizer={value!r} is a solver, which gn.train takes in the place of an optimizer; an "
-            "estimator takes solvers by name, as in solver='lbfgs'."
+            f"estimator takes it as solver={value!r}, or by name, as in solver='lm'."
         )
 
 

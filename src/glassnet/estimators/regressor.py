@@ -35,7 +35,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     hidden_layer_sizes : widths of the hidden layers, such as (100, 50), or one number; () for none.
     activation : the hidden layers' function, a name of `glassnet.ACTIVATIONS` or a record; or a list with
         one for each layer.
-    solver : "adam" and "sgd" take batches; "lbfgs", SciPy's L-BFGS-B, the whole of the data.
+    solver : "adam" and "sgd" take batches; "lbfgs", SciPy's L-BFGS-B, and "lm",
+        `glassnet.LevenbergMarquardt`, the whole of the data. Or one of `glassnet.SOLVERS`, such as
+        ``gn.NewtonCG()``.
     alpha : strength of the L2 penalty, ``alpha/2 sum W^2`` divided by the batch's weights (its samples,
         where they have none). Biases are not penalized.
     batch_size : samples of an update; "auto" is 200, or all where there are fewer.
@@ -43,12 +45,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         from the second epoch on; or "adaptive", which is divided by 5 where training stalls and ends it
         below 1e-6. Or a schedule of `glassnet.SCHEDULES`, for "adam" too.
     learning_rate_init, power_t : see there.
-    max_iter : epochs of "sgd" and "adam", iterations of "lbfgs".
+    max_iter : epochs of "sgd" and "adam", iterations of "lbfgs", accepted steps of "lm".
     shuffle : whether each epoch takes the samples in a new order.
     random_state : an integer, a RandomState whose stream moves on, or None for NumPy's global one. Draws
         the first parameters, the part for validation, the dropout's seed and the orders, in this order.
     tol, n_iter_no_change : training stalls where the loss, or with `early_stopping` the score, has not
-        improved by `tol` for more than so many epochs in a row. Of "lbfgs", `tol` bounds the gradient.
+        improved by `tol` for more than so many epochs in a row. Of "lbfgs" and "lm", `tol` bounds the
+        gradient.
     verbose : True prints a line for each epoch, "bar" keeps a progress bar on stderr.
     warm_start : whether `fit` goes on from the parameters of the fit before.
     momentum, nesterovs_momentum : of "sgd".
@@ -56,7 +59,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         and end with the parameters of the best epoch.
     validation_fraction : above 0 and below 1.
     beta_1, beta_2, epsilon : of "adam"; epsilon is added to the root of the mean square as it is.
-    max_fun : evaluations of "lbfgs".
+    max_fun : evaluations of "lbfgs" and "lm".
     average_outputs : whether the squared error is reported as scikit-learn reports it, averaged over
         the outputs. The gradient is that of the sum either way, in scikit-learn too: only with one output,
         or with this off, is the loss the one that is descended.

@@ -1,4 +1,4 @@
-"""Floor 7: the two ways of fitting, on batches and by lbfgs: from a job to an estimator's attributes."""
+"""Floor 7: the ways of fitting, on batches and on all samples at once: from a job to attributes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.activations import Array
-from glassnet.conventions import Conventions
+from glassnet.conventions import OURS, Conventions
 from glassnet.dropout import as_dropout, draw_seed
 from glassnet.errors import InputError
-from glassnet.estimators import quasi_newton
+from glassnet.estimators import quasi_newton, stepping
 from glassnet.estimators.epochs import Epochs, Rules
 from glassnet.estimators.evaluation import given_samples, split_off
 from glassnet.estimators.heldout import Samples
@@ -20,6 +20,7 @@ from glassnet.estimators.job import Job, make_batches, make_problem, penalties_o
 from glassnet.estimators.rates import Drive, make_drive
 from glassnet.estimators.record import Record, continued
 from glassnet.schedules import Schedule
+from glassnet.solvers import Solver, check_fits
 
 Found = tuple[Array, dict[str, Any]]
 """The flat parameters, and the attributes that go with them."""
@@ -36,14 +37,17 @@ OF_TRAINING = (
 """Attributes that not every way of fitting leaves: a fit from the start drops those of another before."""
 
 
-def fit_lbfgs(job: Job) -> Found:
-    """By SciPy's L-BFGS-B, on all samples at once."""
+def fit_whole(job: Job) -> Found:
+    """On all samples at once: by SciPy's L-BFGS-B, or by a solver of ours."""
     estimator, samples, tasks, talk = job.estimator, job.samples, job.tasks, job.talk
-    _refuse_ignored(job)
+    solver = stepping.solver_of(estimator)
+    _refuse_ignored(job, solver)
     problem = make_problem(job, samples)
+    if solver is not None:  # which needs losses that go with their gradients
+        problem.conventions = OURS
     problem.penalties = Conventions(shared=True).over(penalties_of(estimator), problem.divisor)
     held = given_samples(job)
-    # As in scikit-learn, lbfgs holds nothing out; what the caller holds out it can watch.
+    # As in scikit-learn's lbfgs, nothing is held out; what the caller holds out can be watched.
     early = bool(estimator.early_stopping) and held is not None
     record = _record(job, early)
     tol, patience = float(estimator.tol), float(estimator.n_iter_no_change)
@@ -63,18 +67,23 @@ def fit_lbfgs(job: Job) -> Found:
     if tasks is not None:
         tasks.begin()
     offsets = estimator._offsets(samples)
-    flat, loss, n_iter = quasi_newton.minimize(
-        problem,
-        job.theta.flat,
-        max_iter=int(estimator.max_iter),
-        max_fun=int(estimator.max_fun),
-        tol=estimator.tol,
-        ended=ended,
-        offset=0.0 if offsets is None else float(np.average(offsets, weights=samples.weights)),
-    )
+    how: dict[str, Any] = {
+        "max_iter": int(estimator.max_iter),
+        "max_fun": int(estimator.max_fun),
+        "ended": ended,
+        "offset": 0.0 if offsets is None else float(np.average(offsets, weights=samples.weights)),
+    }
+    if solver is None:
+        flat, loss, n_iter = quasi_newton.minimize(problem, job.theta.flat, tol=estimator.tol, **how)
+    else:
+        check_fits(solver, None, problem.penalties, problem.dropout, None)
+        flat, loss, n_iter = stepping.minimize(problem, job.theta.flat, solver, **how)
     if record.best_flat is not None and (early or record.keep_best):
         flat = record.best_flat
     found: dict[str, Any] = {"loss_": loss, "n_iter_": n_iter, "history_": record.history}
+    if solver is not None:
+        found["loss_curve_"], found["best_loss_"] = record.loss_curve, record.best_loss
+        found["validation_scores_"] = found["best_validation_score_"] = None
     if early:
         found["validation_scores_"] = record.scores
         found["best_validation_score_"] = record.best_score
@@ -84,20 +93,21 @@ def fit_lbfgs(job: Job) -> Found:
     return flat, {**found, **record.kept()}
 
 
-def _refuse_ignored(job: Job) -> None:
-    """Raise InputError for what lbfgs has no use for, of arguments that scikit-learn does not have."""
+def _refuse_ignored(job: Job, solver: Solver | None) -> None:
+    """Raise InputError for what lbfgs and ours have no use for, of arguments that scikit-learn lacks."""
     estimator = job.estimator
+    name = estimator.solver if solver is None else type(solver).__name__
     if any(as_dropout(estimator.dropout, len(job.network.hidden))):
         raise InputError("dropout is for solvers that take batches: use solver='adam' or 'sgd'.")
     if isinstance(estimator.learning_rate, Schedule):
         raise InputError(
-            f"learning_rate={estimator.learning_rate!r} is for solvers that take batches: lbfgs searches "
+            f"learning_rate={estimator.learning_rate!r} is for solvers that take batches: {name} searches "
             f"for the length of each step. Use solver='adam' or 'sgd', or leave learning_rate as it comes."
         )
     if estimator.scoring is not None and job.validation is None:
         raise InputError(
-            "scoring is measured on samples held out, and lbfgs holds none out: give "
-            "validation_data=(X, y) to fit."
+            f"scoring is measured on samples held out, and {name} holds none out: give "
+            f"validation_data=(X, y) to fit."
         )
 
 

@@ -145,6 +145,11 @@ class Steps(Course):
         return self._updates
 
     @property
+    def evaluations(self) -> int:
+        """Losses, and products of NewtonCG, that have been asked for, the first one too."""
+        return self._evaluations
+
+    @property
     def heard(self) -> NDArray[np.float64]:
         return np.array([self._evaluations, self._reason, *self.own], np.float64)
 

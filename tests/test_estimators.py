@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.sparse import csc_array, csr_array
+from scipy.sparse import csc_array, csc_matrix, csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
@@ -166,6 +166,50 @@ def test_sparse_samples_are_taken_as_dense_ones(container):
     dense, sparse = small().fit(X, Y3), small().fit(container(X), Y3)
     assert np.array_equal(dense.coefs_[0], sparse.coefs_[0])
     assert np.array_equal(dense.predict_proba(X), sparse.predict_proba(container(X)))
+
+
+def mostly_zero(n=120, d=60):
+    random = np.random.RandomState(0)
+    dense = np.where(random.uniform(size=(n, d)) < 0.04, random.randn(n, d), 0.0)
+    return dense, random.randint(3, size=n), random.uniform(0.5, 2, n)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"solver": "sgd", "early_stopping": True}, {"solver": "lbfgs"}, {"dropout": 0.2}]
+)
+@pytest.mark.parametrize("container", [csr_array, csc_matrix])
+def test_large_sparse_samples_stay_sparse(container, arguments, dtype, monkeypatch):
+    from glassnet.estimators import base, evaluation, prediction
+
+    dense, y, w = mostly_zero()
+    dense = dense.astype(dtype)
+    model = small(**arguments).fit(dense, y, w, validation_data=(dense, y))
+    for module, name in (
+        (base, "LARGE"),
+        (prediction, "LARGE_TO_PREDICT"),
+        (evaluation, "LARGE_TO_PREDICT"),
+    ):
+        monkeypatch.setattr(module, name, 0)
+    rows = container(dense)
+    monkeypatch.setattr(container, "toarray", None)  # whatever comes from it
+    sparse = small(**arguments).fit(rows, y, w, validation_data=(rows, y))
+    close = {"rtol": 1e-9, "atol": 1e-11} if dtype == "float64" else {"rtol": 1e-3, "atol": 1e-5}
+    if arguments.get("solver") == "lbfgs":
+        close = {"rtol": 1e-5, "atol": 1e-7}
+    for name in ("loss", "validation_loss"):
+        np.testing.assert_allclose(sparse.history_[name], model.history_[name], **close)
+    np.testing.assert_allclose(sparse.coefs_[0], model.coefs_[0], **close)
+    np.testing.assert_allclose(sparse.predict_proba(rows), model.predict_proba(dense), **close)
+
+
+def test_few_or_dense_sparse_samples_are_made_arrays():
+    from glassnet.estimators.checks import stays_sparse
+
+    thin = csr_array(([1.0], ([0], [0])), shape=(10, 1000))
+    assert stays_sparse(thin, 10_000)
+    assert not stays_sparse(thin, 10_001)
+    assert not stays_sparse(csr_array(np.ones((10, 1000))), 0)
 
 
 def test_number_of_threads_does_not_change_a_bit():

@@ -209,7 +209,7 @@ class Batches(ABC):
 
 
 class NumpyBatches(Batches):
-    """The reference on one batch after another."""
+    """The reference on one batch after another; X may be a sparse array of SciPy's."""
 
     engine = "numpy"
 
@@ -224,7 +224,7 @@ class NumpyBatches(Batches):
         batch_size: int,
         dropout: tuple[float, ...],
     ) -> None:
-        super().__init__(network, len(X), dtype, reduction, batch_size, dropout)
+        super().__init__(network, X.shape[0], dtype, reduction, batch_size, dropout)
         self._X = cast(X, dtype, "X")
         self._y = y if y.ndim == 1 else cast(y, dtype, "y")
         self._w = None if w is None else cast(w, dtype, "sample_weight")
@@ -236,17 +236,18 @@ class NumpyBatches(Batches):
         if cursor.order is not None:
             rows = cursor.order[rows]
         X, w = self._X[rows], None if self._w is None else self._w[rows]
+        n = X.shape[0]
         Y = target_rows(self._y[rows], self.network.sizes[-1], self.dtype)
         divisor = 1.0
         if self.reduction == "mean":
             # A batch whose samples all have weight 0 has the loss 0.
-            divisor = float(len(X)) if w is None else float(w.sum(dtype=np.float64)) or 1.0
+            divisor = float(n) if w is None else float(w.sum(dtype=np.float64)) or 1.0
         drawn = None
         if masks is not None:
-            drawn = masks.draw(self.network.sizes, self.dropout, len(X), self.dtype)
+            drawn = masks.draw(self.network.sizes, self.dropout, n, self.dtype)
         penalized = self.conventions.over(self.penalties, divisor)
         how = divisor, penalized, self._is_weight, drawn, self.conventions
-        return len(X), *numpy_pass(self.network, X, Y, w, flat, *how)
+        return n, *numpy_pass(self.network, X, Y, w, flat, *how)
 
     def train(
         self,
@@ -279,7 +280,7 @@ class NumpyBatches(Batches):
             if cursor.row == 0:
                 good[:] = np.concatenate([flat, state[-1]]) if average else flat
             rate = float(rates[min(updates, len(rates) - 1)])
-            flat[:], state[:] = numpy_update(
+            theta, kept = numpy_update(
                 self.network,
                 optimizer,
                 self.penalties,
@@ -288,7 +289,10 @@ class NumpyBatches(Batches):
                 first_update + updates,
                 rate,
                 average,
+                in_place=not average and self.penalties.max_norm is None,
             )
+            if theta is not flat:
+                flat[:], state[:] = theta, kept
             updates += 1
             cursor.row, cursor.loss = cursor.row + samples, cursor.loss + loss * samples
             if cursor.row == self.n_samples:

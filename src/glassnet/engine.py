@@ -162,7 +162,7 @@ class Problem(second_order.SecondOrder):
 
 
 class NumpyProblem(Problem):
-    """The reference, doing real work."""
+    """The reference, doing real work; X may be a sparse array of SciPy's."""
 
     engine = "numpy"
 
@@ -176,8 +176,8 @@ class NumpyProblem(Problem):
         reduction: str,
         dropout: tuple[float, ...],
     ) -> None:
-        weight_sum = len(X) if w is None else weight_of(w)
-        super().__init__(network, len(X), dtype, reduction, weight_sum, dropout)
+        weight_sum = X.shape[0] if w is None else weight_of(w)
+        super().__init__(network, X.shape[0], dtype, reduction, weight_sum, dropout)
         self._X = cast(X, dtype, "X")
         self._Y = target_rows(y, network.sizes[-1], dtype) if y.ndim == 1 else cast(y, dtype, "y")
         self._w = None if w is None else cast(w, dtype, "sample_weight")

@@ -18,6 +18,8 @@ from glassnet.network import Network, Parameters
 from glassnet.optimizers import Optimizer
 from glassnet.penalties import Penalties
 
+_PART = 1 << 14  # parameters that are moved at a time
+
 
 def numpy_pass(
     network: Network,
@@ -47,8 +49,10 @@ def numpy_pass(
             loss -= loss_above(conventions.floor, network.loss, Zs[-1], Y, w)
         loss = conventions.part * loss / divisor
         if penalized.l1 or penalized.l2:
-            added, slope = penalties.penalty(flat, is_weight, penalized.l1, penalized.l2)
-            loss, gradient = loss + added, gradient + slope
+            for start in range(0, flat.size, _PART):
+                part = slice(start, start + _PART)
+                added, slope = penalties.penalty(flat[part], is_weight[part], penalized.l1, penalized.l2)
+                loss, gradient[part] = loss + added, gradient[part] + slope
         return loss, gradient
 
 
@@ -85,15 +89,22 @@ def numpy_update(
     t: int,
     rate: float,
     average: float = 0.0,
+    in_place: bool = False,
 ) -> tuple[Array, Array]:
     """Update number t from `point`, parameters, state and gradient: the new parameters and state.
 
-    See `Problem.descend` for `average`.
+    See `Problem.descend` for `average`. `in_place` writes them over the old ones.
     """
     flat, state, gradient = point
+    own = state[: len(optimizer.state_names)]
+    theta, kept = (flat, own) if in_place else (np.empty_like(flat), np.empty_like(own))
     with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
         g = penalties.clip(gradient, optimizer.clip_value, optimizer.clip_norm)
-        theta, kept = optimizer.update(flat, state[: len(optimizer.state_names)], g, t, rate, is_weight)
+        # Part by part, so that what lies between stays in the cache: each parameter moves by itself.
+        for start in range(0, flat.size, _PART):
+            part = slice(start, start + _PART)
+            moved = optimizer.update(flat[part], own[:, part], g[part], t, rate, is_weight[part])
+            theta[part], kept[:, part] = moved
         if penalized.max_norm is not None:
             theta = penalties.constrain(theta, network.sizes, penalized.max_norm)
         if average:

@@ -67,9 +67,11 @@ def penalty(theta: Array, is_weight: Mask, l1: float, l2: float) -> tuple[float,
     >>> penalty(np.array([3.0, -1.0, 5.0]), np.array([True, True, False]), l1=0.5, l2=1.0)
     (7.0, array([ 3.5, -1.5,  0. ]))
     """
-    W = np.where(is_weight, theta, 0).astype(np.float64)
-    value = 0.5 * l2 * float(W @ W) + l1 * float(np.abs(W).sum())
-    return value, is_weight * (l2 * theta + l1 * np.sign(theta))
+    W = np.where(is_weight, theta, 0).astype(np.float64, copy=False)
+    value = 0.5 * l2 * float(W @ W)
+    if l1 == 0.0:  # of many parameters the rest takes longer than all else
+        return value, is_weight * (l2 * theta)
+    return value + l1 * float(np.abs(W).sum()), is_weight * (l2 * theta + l1 * np.sign(theta))
 
 
 def clip(gradient: Array, clip_value: float | None, clip_norm: float | None) -> Array:

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from glassnet.activations import Array
 from glassnet.conventions import Conventions
-from glassnet.estimators.checks import check_samples, check_weights
+from glassnet.estimators.checks import LARGE, as_rows, check_samples, check_weights
 from glassnet.estimators.constraints import STOCHASTIC, check_arguments
 from glassnet.estimators.heldout import Samples
 from glassnet.estimators.job import Job, Snapshots
@@ -122,7 +122,7 @@ class BaseMLP(Predicting):
             theta = theta.astype(np.float64)
         dtype = theta.dtype
         samples = Samples(
-            np.ascontiguousarray(X, dtype),
+            as_rows(X, dtype),
             self._encode(y, dtype),
             None if weights is None else np.asarray(weights, dtype),
         )
@@ -170,7 +170,7 @@ class BaseMLP(Predicting):
     def _checked(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Array, NDArray[Any]]:
         X, y = check_samples(self, X, y, first, self._numeric)
         y = self._check_y(y, first, incremental)
-        return self._dense(X, first), y
+        return self._complete(X, first, LARGE), y
 
     def _check_solver(self) -> bool:
         if self.solver not in STOCHASTIC and self.optimizer is None:

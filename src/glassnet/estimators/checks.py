@@ -10,8 +10,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array, csc_matrix, csr_array, csr_matrix
+from scipy.sparse import csc_array, csc_matrix, csr_array, csr_matrix, issparse
 from sklearn.utils.validation import _check_sample_weight, validate_data
+
+MOST_DENSE = 0.05
+"""The share of entries other than 0 from which on a sparse X is trained on as an array."""
+
+LARGE, LARGE_TO_PREDICT = 1 << 23, 1 << 17
+"""Entries that an X has at least to be trained on, and predicted for, as sparse rows."""
 
 _SPARSE = (csr_array, csr_matrix, csc_array, csc_matrix)
 
@@ -46,6 +52,22 @@ def check_samples(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) ->
     return validate_data(
         estimator, X, y, **_how(estimator), multi_output=True, dtype=wanted, reset=reset, **options
     )
+
+
+def as_rows(X: Any, dtype: np.dtype[Any]) -> Any:
+    """Checked samples in the precision to compute in, an array in C order or sparse rows."""
+    if issparse(X):
+        return csr_array(X, dtype=dtype)
+    return np.ascontiguousarray(X, dtype)
+
+
+def stays_sparse(X: Any, least: float) -> bool:
+    """Whether to leave X sparse: where it would have `least` entries as an array, nearly all of them 0.
+
+    Else the engine, which reads arrays, is faster by far.
+    """
+    entries = X.shape[0] * X.shape[1]
+    return issparse(X) and entries >= least and X.nnz < MOST_DENSE * entries
 
 
 def check_weights(weights: Any, X: Any) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from sklearn.utils import check_array, check_consistent_length
 
 from glassnet.activations import Array
 from glassnet.errors import InputError, InputTypeError
-from glassnet.estimators.checks import check_inputs, check_weights
+from glassnet.estimators.checks import LARGE_TO_PREDICT, as_rows, check_inputs, check_weights
 from glassnet.estimators.heldout import HeldOut, Samples
 from glassnet.estimators.job import Job, make_problem
 from glassnet.estimators.scorers import make_scorers
@@ -20,7 +20,7 @@ def split_off(job: Job) -> tuple[Samples, HeldOut]:
     """The samples without a part, and that part, drawn as scikit-learn draws it."""
     estimator, samples = job.estimator, job.samples
     train, test = train_test_split(
-        np.arange(len(samples.X)),
+        np.arange(samples.X.shape[0]),
         random_state=job.random,
         test_size=estimator.validation_fraction,
         stratify=estimator._strata(samples.target),
@@ -68,7 +68,7 @@ def _checked(estimator: Any, X: Any, y: Any, weights: Any, dtype: np.dtype[Any])
     check_consistent_length(X, y)
     y = estimator._check_y(y, False, True)
     weights = None if weights is None else np.asarray(check_weights(weights, X), dtype)
-    X = np.ascontiguousarray(estimator._dense(X, False), dtype)
+    X = as_rows(estimator._complete(X, False, LARGE_TO_PREDICT), dtype)
     return Samples(X, estimator._encode(y, dtype), weights)
 
 

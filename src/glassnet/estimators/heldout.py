@@ -13,7 +13,7 @@ from glassnet.network import Network, Parameters
 
 
 class Samples(NamedTuple):
-    """Data as the engine takes them: X, class numbers or rows, and weights or None."""
+    """Data as the engine takes them: X, maybe sparse, class numbers or rows, and weights or None."""
 
     X: Array
     target: NDArray[Any]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
+from scipy.sparse import issparse
 
 from glassnet.activations import Array
 from glassnet.batches import Batches, NativeBatches, NumpyBatches
@@ -55,9 +56,13 @@ def penalties_of(estimator: Any) -> Penalties:
     return Penalties(float(estimator.l1), float(estimator.alpha))
 
 
+def _engine_of(job: Job, samples: Samples) -> str:
+    return "numpy" if issparse(samples.X) else choose_engine(job.network, "auto")[0]
+
+
 def make_batches(job: Job, samples: Samples, dropout: tuple[float, ...]) -> Batches:
     """The samples, which have been checked, to be trained on in batches."""
-    estimator, n = job.estimator, len(samples.X)
+    estimator, n = job.estimator, samples.X.shape[0]
     size = min(200, n)
     if estimator.batch_size != "auto":
         if estimator.batch_size > n:
@@ -66,7 +71,7 @@ def make_batches(job: Job, samples: Samples, dropout: tuple[float, ...]) -> Batc
                 stacklevel=2,
             )
         size = min(int(estimator.batch_size), n)
-    name, _ = choose_engine(job.network, "auto")
+    name = _engine_of(job, samples)
     kept = (job.network, *samples, samples.X.dtype, "mean", size, dropout)
     # More threads come with the epochs, where there are enough to do.
     native = name == "native"
@@ -78,11 +83,11 @@ def make_batches(job: Job, samples: Samples, dropout: tuple[float, ...]) -> Batc
 
 def make_problem(job: Job, samples: Samples) -> Problem:
     """The samples, which have been checked, as one batch without penalties."""
-    name, _ = choose_engine(job.network, "auto")
+    name = _engine_of(job, samples)
     kept = (job.network, *samples, samples.X.dtype, "mean", (0.0,) * len(job.network.hidden))
     problem: Problem
     if name == "native":
-        large = operations(job.network, len(samples.X)) > WORTHWHILE
+        large = operations(job.network, samples.X.shape[0]) > WORTHWHILE
         problem = NativeProblem(*kept, threads=thread_count(job.estimator.n_threads) if large else 1)
     else:
         problem = NumpyProblem(*kept)

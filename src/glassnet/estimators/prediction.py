@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
+from glassnet import reference
 from glassnet.activations import Array
-from glassnet.estimators.checks import check_inputs
+from glassnet.estimators.checks import LARGE_TO_PREDICT, as_rows, check_inputs, stays_sparse
 from glassnet.estimators.insight import input_gradients, link_jacobian
 from glassnet.estimators.networks import hidden_functions, pack
 from glassnet.network import Network, Parameters
@@ -47,10 +49,14 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
         output, loss, _ = self._design()
         return Network(sizes, hidden_functions(self.activation, len(sizes) - 2), output, loss)
 
-    def _outputs_of(self, network: Network, theta: Parameters, X: Array) -> Array:
+    def _outputs_of(self, network: Network, theta: Parameters, X: Any) -> Array:
         """The outputs (n, n_outputs), NaN where the parameters are not finite."""
         if not np.isfinite(theta.flat).all():
-            return np.full((len(X), network.sizes[-1]), np.nan, theta.dtype)
+            return np.full((X.shape[0], network.sizes[-1]), np.nan, theta.dtype)
+        if issparse(X):
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
+                return self._link(reference.output_activations(Zs[-1], network.output))
         if network.loss.target in ("class", "label"):
             return network.predict_proba(theta, X)
         return self._link(network.predict(theta, X))
@@ -69,9 +75,11 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
             network = self._network_of(theta.sizes)
         return network, theta
 
-    def _dense(self, X: Any, learn: bool) -> Array:
-        """X as an array without NaN, as it is trained on and predicted for."""
-        if hasattr(X, "toarray"):
+    def _complete(self, X: Any, learn: bool, least: float = np.inf) -> Any:
+        """X without NaN: an array, or sparse rows where `least` entries make them worth it."""
+        if self.missing == "error" and stays_sparse(X, least):
+            return X
+        if issparse(X):
             X = X.toarray()
         if self.missing != "error":
             from sklearn.impute import SimpleImputer
@@ -81,19 +89,19 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
             X = self.imputer_.transform(X)
         return X
 
-    def _ready(self, X: Any) -> tuple[Network, Parameters, Array]:
+    def _ready(self, X: Any, least: float = np.inf) -> tuple[Network, Parameters, Any]:
         """The network, its parameters, and samples checked, in the precision to compute in."""
         check_is_fitted(self)
         network, theta = self._fitted()
-        X = self._dense(check_inputs(self, X), False)
+        X = self._complete(check_inputs(self, X), False, least)
         narrow = X.dtype == np.float32 and theta.dtype == np.float32
         dtype = np.dtype(np.float32 if narrow else np.float64)
         if theta.dtype != dtype:
             theta = theta.astype(dtype)
-        return network, theta, np.ascontiguousarray(X, dtype)
+        return network, theta, as_rows(X, dtype)
 
     def _outputs(self, X: Any) -> Array:
-        return self._outputs_of(*self._ready(X))
+        return self._outputs_of(*self._ready(X, LARGE_TO_PREDICT))
 
     def hidden_activations(self, X: Any) -> list[Array]:
         """Each hidden layer's output for samples, a list of (n_samples, n_units).

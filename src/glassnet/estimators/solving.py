@@ -200,7 +200,7 @@ def _correction(
     """
     if offsets is None:
         return None
-    w, n = samples.weights, len(samples.X)
+    w, n = samples.weights, samples.X.shape[0]
     if w is None:
         mean = float(offsets.mean())
         return lambda loss, order: loss + mean

@@ -78,8 +78,8 @@ class Adam(Optimizer):
         m, v = _moments(state, gradient, self.beta1, self.beta2)
         if self.epsilon_hat:
             rate = rate * math.sqrt(1.0 - self.beta2**t) / (1.0 - self.beta1**t)
-            step = -rate * m.astype(np.float64) / (np.sqrt(v) + self.epsilon)
-            return (theta + step).astype(theta.dtype), np.stack([m, v])
+            step = -rate * m.astype(np.float64, copy=False) / (np.sqrt(v) + self.epsilon)
+            return (theta + step).astype(theta.dtype, copy=False), np.stack([m, v])
         return theta - _step(m, v, t, rate, self.beta1, self.beta2, self.epsilon), np.stack([m, v])
 
 

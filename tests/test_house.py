@@ -59,6 +59,7 @@ HOUSE = {
         "probes",
         "interrupts",
         "progress",
+        "documents",
         "storage",
         "generators",
         "tables",

@@ -231,7 +231,7 @@ def test_progress_counts_networks_and_leaves_out_what_divergence_saves(capsys):
     ],
 )
 def test_sweep_refuses_a_bad_grid_before_it_does_anything(monkeypatch, grid, error, message):
-    monkeypatch.setattr(sweeping, "as_matrix", None)
+    monkeypatch.setattr(sweeping, "sources_of", None)
     with pytest.raises(error, match=message):
         sweep(grid=grid)
 

@@ -54,6 +54,13 @@ def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any
     """
     if not isinstance(run, TrainingRun):
         raise InputTypeError(f"save takes a TrainingRun, not {type(run).__name__}.")
+    write_arrays(path, *run_as_arrays(run, extra))
+
+
+def run_as_arrays(
+    run: TrainingRun, extra: Mapping[str, Any] | None = None
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """The arrays and the document of the file that `save` writes."""
     network = run.network
     document = {
         "format": FORMAT,
@@ -107,7 +114,7 @@ def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any
     if run.validation is not None:
         arrays |= _validation_arrays(run.validation)
         document["validation"] = _validation_document(run.validation)
-    write_arrays(path, arrays, document)
+    return arrays, document
 
 
 def load(
@@ -135,7 +142,18 @@ def load(
 
     Nothing in the file is executed, unlike a pickle's, which scikit-learn and PyTorch keep models in.
     """
-    arrays, document = read_arrays(path)
+    return run_from_arrays(*read_arrays(path), path, activations, losses, metrics)
+
+
+def run_from_arrays(
+    arrays: Mapping[str, NDArray[Any]],
+    document: Mapping[str, Any],
+    path: str | os.PathLike[str],
+    activations: Iterable[Activation] = (),
+    losses: Iterable[Loss] = (),
+    metrics: Iterable[Callable[[Any, Any], float]] = (),
+) -> TrainingRun:
+    """The run that `run_as_arrays` described; `path` is where it comes from in errors."""
     if document.get("format") != FORMAT:
         raise FileError(f"{os.fspath(path)} is not a training run; gn.load reads what gn.save wrote.")
     if document.get("version") != VERSION:

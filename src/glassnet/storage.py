@@ -6,18 +6,18 @@ import contextlib
 import errno
 import hashlib
 import json
-import math
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from glassnet.documents import canonical, plain, refuse, spell
 from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.files import as_path, explain, read_bytes
 
@@ -200,16 +200,21 @@ def write_arrays(path: PathLike, arrays: Mapping[str, NDArray[Any]], document: M
     >>> arrays["W"].tolist(), document
     ([[1.0, 0.0], [0.0, 1.0]], {'name': 'identity'})
     """
+    data = arrays_as_bytes(arrays, document)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def arrays_as_bytes(arrays: Mapping[str, NDArray[Any]], document: Mapping[str, Any]) -> bytes:
+    """The content of the file that `write_arrays` writes; raises as it does."""
     from safetensors.numpy import save
 
     if not isinstance(document, Mapping):
         raise InputTypeError(f"document is a mapping, not {document!r} ({type(document).__name__}).")
     dense = {_checked_name(name): _dense(name, array) for name, array in arrays.items()}
-    plain = _plain(document, "document", _refuse)
-    envelope = {"document": plain, "format": FORMAT, "sha256": _digest(plain, dense)}
-    data = save(dense, {_KEY: _canonical(envelope)})
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(data)
+    made = plain(document, "document", refuse)
+    envelope = {"document": made, "format": FORMAT, "sha256": _digest(made, dense)}
+    return save(dense, {_KEY: canonical(envelope)})
 
 
 def read_arrays(path: PathLike) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -218,11 +223,15 @@ def read_arrays(path: PathLike) -> tuple[dict[str, NDArray[Any]], dict[str, Any]
     Raises FileError for a file that is missing, unreadable, empty, cut short, changed in any bit, of
     another kind, or written by a later glassnet. See `write_arrays` for an example.
     """
+    given = as_path(path)
+    return arrays_from_bytes(read_bytes(given), given)
+
+
+def arrays_from_bytes(data: bytes, given: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """As `read_arrays`, from the content of a file; `given` is its name in errors."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    given = as_path(path)
-    data = read_bytes(given)
     header = _header(data, given)
     metadata = header.get("__metadata__")
     text = metadata.get(_KEY) if isinstance(metadata, dict) else None
@@ -271,7 +280,7 @@ def _envelope(text: str, path: Path) -> dict[str, Any]:
         envelope = json.loads(text)
         version = envelope["format"]
         # Equal to its own canonical form: a change that JSON would forgive is a change too.
-        canonical = _canonical(envelope) == text
+        same = canonical(envelope) == text
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, "its document is not the JSON that glassnet writes") from error
     if type(version) is int and version > FORMAT:
@@ -279,7 +288,7 @@ def _envelope(text: str, path: Path) -> dict[str, Any]:
             f"{path} has file format {version}, this glassnet knows formats up to {FORMAT}. It was "
             f"written by a later glassnet: upgrade with pip install --upgrade glassnet."
         )
-    whole = canonical and version == FORMAT and set(envelope) == {"document", "format", "sha256"}
+    whole = same and version == FORMAT and set(envelope) == {"document", "format", "sha256"}
     if not whole or not isinstance(envelope["document"], dict):
         raise _damaged(path, "its document is not the JSON that glassnet writes")
     return dict(envelope)
@@ -310,9 +319,9 @@ def _dense(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _digest(document: Any, arrays: Mapping[str, NDArray[Any]]) -> str:
-    sha = hashlib.sha256(_canonical([document, FORMAT]).encode())
+    sha = hashlib.sha256(canonical([document, FORMAT]).encode())
     for name, array in sorted(arrays.items()):
-        sha.update(_canonical([name, array.dtype.name, list(array.shape)]).encode())
+        sha.update(canonical([name, array.dtype.name, list(array.shape)]).encode())
         sha.update(array.reshape(-1).view(np.uint8).data)
     return sha.hexdigest()
 
@@ -344,8 +353,8 @@ def write_json(path: PathLike, document: Mapping[str, Any]) -> None:
     }
     <BLANKLINE>
     """
-    plain = _plain(document, "document", _spell)
-    text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
+    made = plain(document, "document", spell)
+    text = json.dumps(made, indent=2, ensure_ascii=False, allow_nan=False)
     with atomic_write(path) as temporary:
         # Half of a surrogate pair is no character; as \udc80 it is JSON all the same.
         temporary.write_bytes(f"{text}\n".encode(errors="backslashreplace"))
@@ -401,49 +410,5 @@ def _cells(name: str, values: ArrayLike) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    plain = text and text == text.strip() and not any(character in text for character in ',;\t"\r\n')
-    return text if plain else '"' + text.replace('"', '""') + '"'
-
-
-# ---- Documents -----------------------------------------------------------------------------------
-
-
-def _canonical(document: Any) -> str:
-    """The one JSON text of a document: keys sorted, no spaces, ASCII."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _refuse(value: float, where: str) -> str:
-    raise InputError(
-        f"{where} is {value}, which JSON cannot hold; expected a finite number. Use None, text, or an "
-        f"array beside the document."
-    )
-
-
-def _spell(value: float, where: str) -> str:
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def _plain(value: Any, where: str, not_finite: Callable[[float, str], str], depth: int = 0) -> Any:
-    """`value` in Python's own types, as JSON has them; `not_finite` deals with NaN and infinities."""
-    if isinstance(value, (np.generic, np.ndarray)):
-        value = value.tolist()
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else not_finite(value, where)
-    if depth == 100:
-        raise InputError(f"{where} is nested over 100 levels deep; does the document contain itself?")
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise InputTypeError(
-                    f"{where} has the key {key!r}; JSON's keys are text, so use {str(key)!r}."
-                )
-        return {k: _plain(v, f"{where}[{k!r}]", not_finite, depth + 1) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v, f"{where}[{i}]", not_finite, depth + 1) for i, v in enumerate(value)]
-    raise InputTypeError(
-        f"{where} is {value!r} ({type(value).__name__}), which JSON cannot hold; expected text, a "
-        f"number, a bool, None, or lists and mappings of these."
-    )
+    bare = text and text == text.strip() and not any(character in text for character in ',;\t"\r\n')
+    return text if bare else '"' + text.replace('"', '""') + '"'

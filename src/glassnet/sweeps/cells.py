@@ -231,29 +231,36 @@ class Workshop:
         )
 
     def train(
-        self, task: Task, show: Progress, stop: NDArray[np.uint8], until: int | None = None
+        self, task: Task, run: TrainingRun | None, until: int, show: Progress, stop: NDArray[np.uint8]
     ) -> TrainingRun:
-        """The task's run from its start, bit for bit what `train` gives; `until` cuts it short."""
-        start, gradient = self.begin(task)
-        last = task.iterations if until is None else min(until, task.iterations)
-        return continue_run(start, course_of(start, gradient), last, Hooks(()), show, stop)
+        """The task's run up to an iteration, bit for bit `train`'s; `run` is how far it has come."""
+        if run is None:
+            start, gradient = self.begin(task)
+        else:
+            start, gradient = self.attached(task, run)._unrestored(), None
+            if isinstance(start._problem, Problem):
+                flat = start.parameters.flat
+                _, gradient = start._problem.loss_and_gradient(flat, masks_of(start))
+            if start.cursor is not None:
+                start = replace(start, cursor=start.cursor.copy())
+        left = until - start.iterations
+        return continue_run(start, course_of(start, gradient), left, Hooks(()), show, stop)
 
-    def go_on(self, run: TrainingRun, until: int, show: Progress, stop: NDArray[np.uint8]) -> TrainingRun:
-        """A run that was cut short, up to an iteration, as if it had not been."""
-        start, gradient = run._unrestored(), None
-        problem = start._problem
-        if isinstance(problem, Problem):
-            _, gradient = problem.loss_and_gradient(start.parameters.flat, masks_of(start))
-        if start.cursor is not None:
-            start = replace(start, cursor=start.cursor.copy())
-        course = course_of(start, gradient)
-        return continue_run(start, course, until - run.iterations, Hooks(()), show, stop)
+    def attached(self, task: Task, run: TrainingRun) -> TrainingRun:
+        """A run with its data, which one from a file has none of."""
+        if run._problem is not None:
+            return run
+        start, _ = self.begin(task)
+        return replace(run, threads=start.threads, _problem=start._problem, _held_out=start._held_out)
+
+    def lightened(self, run: TrainingRun) -> TrainingRun:
+        """A run that is to go on later: without its data where those of all are too much."""
+        return replace(run, _problem=None, _held_out=None) if self.shared.store.overflows else run
 
     def released(self, run: TrainingRun, threads: int) -> TrainingRun:
         """A run that is done: it holds the data for as long as those of all runs are not too much."""
-        if self.shared.store.overflows:
-            return replace(run, _problem=None, _held_out=None)
-        return replace(run, _problem=on_threads(run._problem, threads))
+        run = self.lightened(run)
+        return run if run._problem is None else replace(run, _problem=on_threads(run._problem, threads))
 
     def scale(self, task: Task, run: TrainingRun) -> Scale:
         """Where the scale of the run's losses begins and ends."""

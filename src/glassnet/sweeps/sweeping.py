@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,27 +14,22 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
-from glassnet.arrays import as_matrix, as_numbers, as_target, as_vector
 from glassnet.cores import thread_count
-from glassnet.data import check_data
-from glassnet.dropout import draw_seed
 from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarning
 from glassnet.network import Network, Parameters, as_random_state
 from glassnet.optimizers import SGD
 from glassnet.ranges import as_steps
-from glassnet.runs import TrainingRun
 from glassnet.solvers import Rule, check_rule
 from glassnet.stopping import EarlyStopping
-from glassnet.streams import is_stream
-from glassnet.sweeps.cells import Sources, Task, Workshop
-from glassnet.sweeps.crew import crew, progress_of
-from glassnet.sweeps.folds import as_folds
-from glassnet.sweeps.metrics import Measure, as_measure
-from glassnet.sweeps.results import SweepCell, SweepResult, thinned
+from glassnet.sweeps.fingerprints import fingerprint_of
+from glassnet.sweeps.halving import as_halving
+from glassnet.sweeps.journal import Journal
+from glassnet.sweeps.plan import Plan, move_on, seeds_of, sources_of, tasks_of
+from glassnet.sweeps.results import SweepResult
+from glassnet.sweeps.running import carry_out
 from glassnet.sweeps.settings import Recipe
 from glassnet.sweeps.spaces import make_space
-from glassnet.sweeps.verdicts import CONVERGED_BELOW, assess
-from glassnet.validation import as_validation
+from glassnet.sweeps.verdicts import CONVERGED_BELOW
 
 HISTORY_BYTES = 1 << 29
 """Of all networks' losses together, about, that are kept."""
@@ -67,6 +64,8 @@ def sweep(
     threads: int | None = None,
     sample_weight: object = None,
     converged_below: float = CONVERGED_BELOW,
+    halving: object = None,
+    results: str | os.PathLike[str] | None = None,
     keep_losses: int | None = None,
     progress: bool = False,
     l1: float = 0.0,
@@ -107,6 +106,14 @@ def sweep(
     keep_losses : about how many losses of each network are kept, where it has more; None keeps as many as
         fit into half a gigabyte for all networks, and 2,000 at least. What is left out is NaN in
         ``run.losses``, and the first, lowest, highest and last one of each stretch is kept.
+    halving : successive halving: True, a factor such as 3, or ``{"factor": 3, "first": 100}``. All settings
+        are trained for a few iterations, the best third of them for three times as many, and so on; who
+        is left behind has the status "dropped". Settings are compared over all their seeds and folds, by
+        the metric or, without one, by the loss as a share of the best constant answer's. None trains all
+        to the end.
+    results : a file that each network is written to as soon as it is done. A sweep that was killed, started
+        again with the same arguments, goes on where it was and gives the same table, bit for bit; one that
+        was done gives it at once. Networks from the file hold no data: `resume` needs X and y.
     threads : networks that train at a time, each on a thread of its own; None uses all cores.
     progress : show a line with networks done, iterations and time left on stderr.
 
@@ -119,7 +126,8 @@ def sweep(
     KeyboardInterrupt, and nothing is kept.
 
     Raises InputError for an empty grid, an unknown setting, a value or a combination that cannot be
-    used and a fold that lacks a class, before anything is computed, and what `train` raises.
+    used and a fold that lacks a class, before anything is computed; FileError for results of another
+    sweep, damaged ones, and where they cannot be written; and what `train` raises.
 
     Example
     -------
@@ -162,34 +170,41 @@ def sweep(
     base = Recipe(network, told).replaced(told)
     _check_share(converged_below)
     kept = None if keep_losses is None else as_steps(keep_losses, "keep_losses")
-    cores = thread_count(threads)
+    cores, halved = thread_count(threads), as_halving(halving)
     if metric is None and (mode is not None or response != "predict"):
         raise InputError("mode and response go with a metric.")
-    random = as_random_state(random_state)
-    space = make_space(base, grid, settings, n_draws, random_state if n_draws is None else random)
-    sources = _sources(
+    journal = None if results is None else Journal(results)
+    seed = None
+    if random_state is None:
+        seed = int(np.random.SeedSequence().generate_state(1)[0])
+        if journal is not None and journal.header is not None and journal.header["seed"] is not None:
+            seed = journal.header["seed"]  # to go on with what it was begun with
+    random = as_random_state(random_state if seed is None else seed)
+    # What is drawn from a grid leaves a seed's networks where `train` with that seed begins.
+    draws = (
+        random
+        if isinstance(random_state, RandomState)
+        else as_random_state(random_state if seed is None else seed)
+    )
+    space = make_space(base, grid, settings, n_draws, draws)
+    if halved is not None and "iterations" in space.values:
+        raise InputError(
+            "halving compares settings after as many iterations: leave iterations out of them."
+        )
+    sources = sources_of(
         space.recipes, X, y, sample_weight, folds, groups, parameters, (metric, mode, response)
     )
-    chosen = _seeds(seeds, random, "random_state" in space.values)
-    stream = random.get_state(legacy=False)
-    _move_on(random, base, parameters)
-    sources = replace(sources, stream=stream)
-    tasks = [
-        Task(number, setting, space.chosen[setting], space.recipes[setting], seed, fold)
-        for number, (setting, seed, fold) in enumerate(
-            (setting, seed, fold)
-            for setting in range(len(space.recipes))
-            for seed in chosen
-            for fold in (range(len(sources.folds)) if sources.folds is not None else [None])
-        )
-    ]
+    chosen = seeds_of(seeds, random, "random_state" in space.values)
+    sources = replace(sources, stream=random.get_state(legacy=False))
+    move_on(random, base, parameters)
+    tasks = tasks_of(space, chosen, sources)
     if kept is None:
         kept = max(LOSSES_KEPT, HISTORY_BYTES // 8 // len(tasks))
-    workers = min(cores, len(tasks))
-    # Cores that have no network of their own help the others; the bits are the same.
-    each = cores // workers
-    workshop = Workshop(sources, workers, each)
-    cells, seconds = _train_all(workshop, tasks, workers, cores, converged_below, kept, progress)
+    rungs = () if halved is None else halved.rungs(len(space.recipes), tasks[0].iterations)
+    plan = Plan(space, sources, tasks, float(converged_below), kept, cores, halved, seed, rungs)
+    began = time.perf_counter()
+    with _open(journal, plan):
+        cells = carry_out(plan, journal, progress)
     result = SweepResult(
         space.values,
         tuple(cells),
@@ -197,111 +212,41 @@ def sweep(
         cells[0].baseline,
         float(converged_below),
         len(sources.X),
-        workers * each,
-        seconds,
+        plan.workers * plan.each,
+        time.perf_counter() - began,
         cells[0].floor,
         sources.measure,
-        sources.folds is not None or any(task.recipe.told["validation"] is not None for task in tasks),
+        plan.held_out,
     )
     unfinished = sum(cell.status == "interrupted" for cell in cells)
     if unfinished:
+        after = (
+            ""
+            if journal is None
+            else f" Started again with the same arguments it goes on from {journal.path}."
+        )
         warnings.warn(
             f"Ctrl-C ended the sweep: {len(cells) - unfinished} of {len(cells)} networks are finished. "
-            f"The others hold their work so far; their run.resume(iterations) goes on from there.",
+            f"The others hold their work so far; their run.resume(iterations) goes on from there.{after}",
             InterruptedTrainingWarning,
             stacklevel=2,
         )
     return result
 
 
-def _sources(
-    recipes: Sequence[Recipe],
-    X: object,
-    y: object,
-    sample_weight: object,
-    folds: object,
-    groups: object,
-    parameters: Parameters | NDArray[Any] | None,
-    metric: tuple[Any, str | None, str],
-) -> Sources:
-    """The data, checked as each network asks for them, in folds, and the metric."""
-    first = recipes[0]
-    if is_stream(X):
-        raise InputError(
-            "A sweep trains many networks on data in memory, and these are streamed. Give arrays, or a "
-            "sample of the rows that fits."
-        )
-    inputs = as_matrix(X, width=first.network.sizes[0])
-    raw = as_numbers(y, "y")
-    weights = None if sample_weight is None else as_vector(sample_weight, "sample_weight", len(inputs))
-    for recipe in _distinct(recipes):
-        told = recipe.told
-        how = told["dtype"], told["reduction"], weights, told["engine"], told["class_weight"]
-        check_data(recipe.network, inputs, raw, *how)
-        if parameters is not None:
-            recipe.network.check_parameters(parameters)
-    targets = as_target(raw, len(inputs), first.network.sizes[-1], first.network.loss.target)
-    parts = as_folds(folds, first.network, inputs, y, targets, groups)
-    validation = next(
-        (one.told["validation"] for one in recipes if one.told["validation"] is not None), None
-    )
-    held = as_validation(validation) if validation is not None else None
-    measure: Measure | None = None
-    if metric[0] is not None or parts is not None or held is not None:
-        measure = as_measure(metric[0] or "loss", metric[1], metric[2], first.network)
-    own = None
-    if isinstance(held, tuple):
-        own_weights = None if held[2] is None else np.asarray(held[2], np.float64)
-        own = (
-            as_matrix(held[0], "validation X", first.network.sizes[0]),
-            as_numbers(held[1], "y"),
-            own_weights,
-        )
-    return Sources(inputs, raw, weights, raw.ndim == 1, parts, parameters, None, measure, own)
-
-
-def _distinct(recipes: Sequence[Recipe]) -> list[Recipe]:
-    """One of each kind, as far as the data's checks tell them apart."""
-    found: dict[Any, Recipe] = {}
-    for recipe in recipes:
-        told = recipe.told
-        key = recipe.network, told["dtype"], told["engine"], repr(told["class_weight"])
-        found.setdefault(key, recipe)
-    return list(found.values())
-
-
-def _seeds(seeds: object, random: RandomState, swept: bool) -> list[int | None]:
-    if seeds is None:
-        return [None]
-    if swept:
-        raise InputError(
-            "seeds and random_state among the settings both say where networks start: give one."
-        )
-    if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
-        return random.randint(2**31 - 1, size=as_steps(seeds, "seeds")).tolist()
-    if isinstance(seeds, (str, bytes)) or not isinstance(seeds, Iterable):
-        raise InputTypeError(
-            f"seeds is how many, or a list of whole numbers such as [0, 1], not {seeds!r}."
-        )
-    found = list(seeds)
-    for seed in found:
-        if seed is None or isinstance(seed, RandomState):
-            raise InputTypeError(f"seeds holds whole numbers such as [0, 1], not {seed!r}.")
-        as_random_state(seed)
-    if not found:
-        raise InputError("seeds is empty; expected at least one.")
-    if len(set(found)) < len(found):
-        raise InputError(f"seeds {found} has one of them twice; each network is trained once.")
-    return [int(seed) for seed in found]
-
-
-def _move_on(random: RandomState, base: Recipe, parameters: object) -> None:
-    """Leave the caller's stream where one network's draws before its training leave it."""
-    if parameters is None:
-        base.network.initialize(random, base.told["scheme"])
-    dropped = base.told["dropout"]
-    if np.any(np.asarray(dropped) != 0):
-        draw_seed(random)
+@contextmanager
+def _open(journal: Journal | None, plan: Plan) -> Iterator[None]:
+    """The journal, once it is known to be this sweep's, open for what comes."""
+    if journal is None:
+        yield
+        return
+    fingerprint = fingerprint_of(plan)
+    journal.refuse_others(fingerprint)
+    journal.begin({"fingerprint": fingerprint, "networks": len(plan.tasks), "seed": plan.seed})
+    try:
+        yield
+    finally:
+        journal.close()
 
 
 def _check_share(share: object) -> None:
@@ -311,43 +256,3 @@ def _check_share(share: object) -> None:
         raise InputError(
             f"converged_below is {share}; expected a share of the best constant answer's loss, such as 0.1."
         )
-
-
-def _train_all(
-    workshop: Workshop,
-    tasks: Sequence[Task],
-    workers: int,
-    cores: int,
-    converged_below: float,
-    kept: int,
-    progress: bool,
-) -> tuple[list[SweepCell], float]:
-    """A cell for each task, in their order, `workers` at a time; and the seconds that took."""
-    began = time.perf_counter()
-    with progress_of(progress, len(tasks), sum(task.iterations for task in tasks)) as line:
-
-        def job(task: Task) -> Callable[[NDArray[np.uint8]], SweepCell]:
-            def train(stop: NDArray[np.uint8]) -> SweepCell:
-                with line.network(0, task.iterations) as show:
-                    run = workshop.train(task, show, stop)
-                return make_cell(workshop, task, run, cores, converged_below, kept)
-
-            return train
-
-        with crew(workers) as hands:
-            cells = hands.work([job(task) for task in tasks])
-    return cells, time.perf_counter() - began
-
-
-def make_cell(
-    workshop: Workshop, task: Task, run: TrainingRun, cores: int, converged_below: float, kept: int
-) -> SweepCell:
-    """What is kept of a network that is done: its run, with a verdict and the metric."""
-    scale = workshop.scale(task, run)
-    status = assess(run, scale.baseline, converged_below, scale.floor)
-    metric = None if status == "interrupted" else workshop.measured(task, run)
-    run, places = workshop.released(run, cores), None
-    if len(run.losses) > kept:
-        places = thinned(run.losses, kept)
-        run = replace(run, losses=run.losses[places])
-    return SweepCell(task.settings, status, run, places, metric, task.setting, task.seed, task.fold, *scale)

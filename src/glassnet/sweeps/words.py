@@ -36,6 +36,10 @@ def as_plain(value: Any) -> Any:
         return {str(name): as_plain(one) for name, one in value.items()}
     if isinstance(value, (tuple, list)):
         return [as_plain(one) for one in value]
-    if isinstance(value, (Network, Loss, Settings, Activation)):
+    if isinstance(value, Settings):
+        return {"kind": type(value).__name__, **as_plain(value.settings())}
+    if isinstance(value, (Network, Loss, Activation)):
         return shown(value)
+    if callable(value):
+        return f"{value.__module__}.{getattr(value, '__qualname__', type(value).__qualname__)}"
     return as_plain(value.tolist()) if hasattr(value, "tolist") else str(value)

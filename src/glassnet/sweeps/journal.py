@@ -1,0 +1,185 @@
+"""Floor 7: a sweep's results as they come, in a file that survives a kill at any moment.
+
+A line of JSON for each network, behind a first line that tells which sweep it is. A line is whole or
+it does not count: it ends in a check over all of it, and what a kill has torn off is cut away when the
+sweep goes on.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from glassnet.documents import canonical
+from glassnet.errors import FileError
+from glassnet.files import as_path, explain, read_bytes
+
+FORMAT = 1
+_KEY = "glassnet sweep"
+_CHECK = ',"check":"'
+_START = b'{"fingerprint":'
+_SYNC_SECONDS = 1.0
+"""A cut of the power loses no more than that; a kill loses nothing that was written."""
+
+
+class Journal:
+    """The file of one sweep, open for more lines until `close`."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Read what is there; nothing is written before `begin`. FileError for what is no such file."""
+        self.path = as_path(path, "results")
+        self.header: dict[str, Any] | None = None
+        self.records: list[dict[str, Any]] = []
+        self._file: int | None = None
+        self._synced = 0.0
+        self._end = self._size = 0
+        if self.path.exists():
+            self._read(read_bytes(self.path))
+
+    def _read(self, data: bytes) -> None:
+        self._size = len(data)
+        if b"\n" not in data and data[: len(_START)] == _START[: len(data)]:
+            return  # a kill came before the first line was whole
+        lines = data.split(b"\n")
+        found = [_parsed(line) for line in lines]
+        if found[0] is None or found[0].get(_KEY) is None:
+            raise FileError(
+                f"{self.path} is not a sweep's results, which glassnet would go on with. Give another path "
+                f"to results, or move the file away; it is as it was."
+            )
+        if found[0][_KEY] != FORMAT:
+            raise FileError(
+                f"{self.path} has format {found[0][_KEY]}; this glassnet knows format {FORMAT}. Go on with "
+                f"the glassnet that began it."
+            )
+        self.header = found[0]
+        # The last one is what stands behind the last newline: nothing, or what a kill has torn off.
+        whole = found[1:-1]
+        while whole and whole[-1] is None:  # a cut of the power may leave more than one
+            whole.pop()
+        if None in whole:
+            raise FileError(
+                f"{self.path} is damaged: line {whole.index(None) + 2} is not what was written, while "
+                f"later ones are. Restore it from a copy, or give another path to begin anew."
+            )
+        self.records = [record for record in whole if record is not None]
+        self._end = sum(len(line) + 1 for line in lines[: len(whole) + 1])
+
+    def begin(self, header: Mapping[str, Any]) -> None:
+        """Open for writing, with the header where the file is new; what was torn off is cut away."""
+        if not self.path.parent.exists():
+            raise FileError(
+                f"{self.path} cannot be written: the folder {self.path.parent} does not exist. "
+                f"Create it first."
+            )
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+            _lock(self._file, self.path)
+            if os.fstat(self._file).st_size != self._size:  # another process was not done with it
+                self._read(read_bytes(self.path))
+            if os.fstat(self._file).st_size > self._end:
+                os.ftruncate(self._file, self._end)
+            if self.header is None:
+                self._append(_line({**header, _KEY: FORMAT}))
+        except OSError as error:
+            self.close()
+            raise FileError(f"{self.path} cannot be written: {explain(error, True)}.") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _append(self, line: bytes) -> None:
+        assert self._file is not None
+        written = os.write(self._file, line)
+        while written < len(line):
+            written += os.write(self._file, line[written:])
+        self._end += len(line)
+
+    def write(self, record: Mapping[str, Any], data: bytes) -> None:
+        """Add a line, in one piece; `data` goes along as text."""
+        assert self._file is not None
+        try:
+            self._append(_line({**record, "data": base64.b64encode(data).decode()}))
+            if time.monotonic() - self._synced > _SYNC_SECONDS:
+                os.fsync(self._file)
+                self._synced = time.monotonic()
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._end)
+            raise FileError(
+                f"{self.path} cannot be written any further: {explain(error, True)}. What was written is "
+                f"whole: make room, and start the sweep again with the same arguments, which goes on there."
+            ) from error
+
+    def close(self) -> None:
+        """Flush and let go of the file."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                os.fsync(self._file)
+            os.close(self._file)
+            self._file = None
+
+    def refuse_others(self, fingerprint: Mapping[str, str]) -> None:
+        """Raise FileError where the file is of a sweep with other data or settings."""
+        if self.header is None:
+            return
+        known = self.header["fingerprint"]
+        differs = [name for name in fingerprint if known.get(name) != fingerprint[name]]
+        if differs:
+            parts = " and ".join([", ".join(differs[:-1]), differs[-1]] if differs[1:] else differs)
+            raise FileError(
+                f"{self.path} holds another sweep ({len(self.records)} networks of it are done): {parts} "
+                f"{'is' if len(differs) == 1 else 'are'} not the same. Start that one with its own "
+                f"arguments to go on with it, or give another path to results; the file is as it was."
+            )
+
+
+def data_of(record: Mapping[str, Any]) -> bytes:
+    """The bytes that went along with a line."""
+    try:
+        return base64.b64decode(record["data"], validate=True)
+    except (binascii.Error, KeyError, TypeError, ValueError) as error:
+        raise FileError(f"A record of the sweep's results lacks its data: {error}.") from error
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    text = canonical(record)
+    check = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f'{text[:-1]}{_CHECK}{check}"}}\n'.encode()
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """The record of a line; None where it is not whole."""
+    body, mark, check = line.rpartition(_CHECK.encode())
+    if not mark or check[16:] != b'"}':
+        return None
+    text = body + b"}"
+    if hashlib.sha256(text).hexdigest()[:16].encode() != check[:16]:
+        return None
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _lock(file: int, path: Path) -> None:
+    """Keep a second process from writing to the same file."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has none
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise FileError(
+            f"{path} is being written by another process. Wait for it, or give another path to results."
+        ) from error

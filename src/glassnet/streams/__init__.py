@@ -23,6 +23,8 @@ from glassnet.network import Network
 from glassnet.penalties import Penalties
 from glassnet.ranges import as_steps
 from glassnet.streams.batches import StreamedBatches
+from glassnet.streams.clusters import ClusterRows, client_of, is_collection
+from glassnet.streams.collections import dask_rows
 from glassnet.streams.memory import DEFAULT, as_memory
 from glassnet.streams.parquet import ParquetRows
 from glassnet.streams.problem import StreamedProblem
@@ -39,6 +41,7 @@ def stream(
     features: Sequence[str] | None = None,
     sample_weight: object = None,
     memory: int | str = DEFAULT,
+    dask: object = None,
 ) -> Rows:
     """Data that are read from where they lie, a block at a time, whenever training needs them.
 
@@ -46,12 +49,16 @@ def stream(
 
     Parameters
     ----------
-    X : a Parquet file, or a folder of them, taken in the order of their names; or an array (n, inputs),
-        such as ``numpy.load(path, mmap_mode="r")``.
-    y : of Parquet the target column's name, or a list of names; else an array (n,) or (n, outputs).
-    features : of Parquet the columns to learn from, in that order; None takes all others.
-    sample_weight : of Parquet a column's name; else (n,).
+    X : a Parquet file, or a folder of them, taken in the order of their names; an array (n, inputs), such
+        as ``numpy.load(path, mmap_mode="r")``; or a Dask array or dataframe.
+    y : of Parquet and dataframes the target column's name, or a list of names; else an array (n,) or
+        (n, outputs), Dask's where X is.
+    features : of Parquet and dataframes the columns to learn from, in that order; None takes all others.
+    sample_weight : of Parquet and dataframes a column's name; else (n,).
     memory : what reading may take, in bytes or as text, at least 16 MiB: "256 MiB".
+    dask : who computes the full batch: a scheduler's address, "local" for worker processes on this machine,
+        or a ``distributed.Client``. A path is then read by the workers, which must see it. None computes in
+        this process; of Dask's collections on the active client, or else on a cluster of threads here.
 
     The full batch has the bits of the same rows in memory, whatever the files, threads and memory. Batches
     come by windows of a quarter of the memory: an epoch takes row groups (2 MiB of an array) in a new
@@ -72,12 +79,24 @@ def stream(
         if y is not None or sample_weight is not None or features is not None:
             raise InputError("These rows have their targets and weights; leave y and sample_weight out.")
         return X
+    if is_collection(X):
+        if y is None:
+            raise InputError(
+                "y is missing: the targets, as a column's name of a dataframe, or one for each row."
+            )
+        return dask_rows(X, y, features, sample_weight, limit, dask)
     if isinstance(X, (str, os.PathLike)):
         if y is None:
             raise InputError(f"{os.fspath(X)} has the target among its columns: give its name as y.")
         if sample_weight is not None and not isinstance(sample_weight, str):
             raise InputTypeError("sample_weight is a column's name, as y is, where X is a path.")
-        return ParquetRows(X, y, features, sample_weight, limit)  # type: ignore[arg-type]  # checked there
+        rows = ParquetRows(X, y, features, sample_weight, limit)  # type: ignore[arg-type]  # checked there
+        return rows if dask is None else ClusterRows(rows, client_of(dask))
+    if dask is not None:
+        raise InputError(
+            "dask is for a path, which its workers read, and for Dask's own collections. Make one of the "
+            "array: dask.array.from_array(X, chunks=...)."
+        )
     if features is not None:
         raise InputError("features are columns of Parquet; of an array take them: X[:, places].")
     if y is None:
@@ -86,8 +105,9 @@ def stream(
 
 
 def is_stream(X: object) -> bool:
-    """Whether training streams X: rows, a path, or a mapped file of more than `DEFAULT` bytes."""
-    return isinstance(X, (Rows, str, os.PathLike)) or (isinstance(X, np.memmap) and X.nbytes > DEFAULT)
+    """Whether training streams X: rows, a path, Dask's, or a mapped file of more than `DEFAULT` bytes."""
+    large = isinstance(X, np.memmap) and X.nbytes > DEFAULT
+    return large or isinstance(X, (Rows, str, os.PathLike)) or is_collection(X)
 
 
 def prepare_stream(

@@ -30,6 +30,20 @@ class Block(NamedTuple):
         """Rows of it, looked at where they lie."""
         return Block(self.X[start:stop], self.y[start:stop], None if self.w is None else self.w[start:stop])
 
+    def cast(self, dtype: np.dtype[Any]) -> Block:
+        """With X in another precision."""
+        with np.errstate(over="ignore"):  # found by the survey
+            return self._replace(X=self.X.astype(dtype, copy=False))
+
+    def copy(self) -> Block:
+        """In memory of its own."""
+        return Block(self.X.copy(), self.y.copy(), None if self.w is None else self.w.copy())
+
+    def joined(self, other: Block) -> Block:
+        """With the rows of another behind."""
+        w = None if self.w is None or other.w is None else np.concatenate([self.w, other.w])
+        return Block(np.concatenate([self.X, other.X]), np.concatenate([self.y, other.y]), w)
+
 
 class Rows(ABC):
     """Samples in an order of their own, which are read from where they lie whenever they are needed.

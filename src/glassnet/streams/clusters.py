@@ -1,0 +1,243 @@
+"""Floor 5: rows on a Dask cluster: Dask arrays and dataframes, and Parquet files that its workers read.
+
+Dask alone decides where what is computed, and computes again what a worker that dies has had: its
+partitions are read from where they lie, and the parameters come with each task.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from glassnet.cores import thread_count
+from glassnet.errors import EngineError, GlassnetError, InputError, InputTypeError
+from glassnet.streams.lanes import Cancelled, Cut, Fold
+from glassnet.streams.rows import Block, Rows
+
+LOCAL = "local"
+
+_TIMEOUT = "10s"
+
+
+def client_of(dask: object) -> Any:
+    """The Dask client to compute with: an own one as it is, "local" for worker processes here, an address.
+
+    None takes the active one, or else starts threads in this process as a cluster of their own. EngineError
+    where no scheduler answers.
+    """
+    distributed: Any = _imported("distributed")
+    if isinstance(dask, distributed.Client):
+        return dask
+    if dask is None:
+        try:
+            return distributed.get_client()
+        except ValueError:
+            return _own({"processes": False, "n_workers": 1, "threads_per_worker": thread_count(None)})
+    if not isinstance(dask, str):
+        raise InputTypeError(
+            f'dask is a scheduler\'s address, "{LOCAL}" or a distributed.Client, not {dask!r}.'
+        )
+    if dask == LOCAL:
+        return _own({"n_workers": thread_count(None), "threads_per_worker": 1})
+    return _own({"address": dask, "timeout": _TIMEOUT})
+
+
+_clients: dict[str, Any] = {}
+
+
+def _own(settings: dict[str, Any]) -> Any:
+    """A client that ends with this process, one for each kind; it is nobody else's default."""
+    distributed: Any = _imported("distributed")
+    kind = repr(settings)
+    if kind in _clients and _clients[kind].status == "running":
+        return _clients[kind]
+    if "address" not in settings:
+        settings = {**settings, "dashboard_address": ":0"}
+    try:
+        client = distributed.Client(**settings, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"No Dask scheduler answers at {settings.get('address')}: {error}. Start one there with `dask "
+            f'scheduler` and `dask worker ADDRESS`, or use dask="{LOCAL}" for workers on this machine.'
+        ) from error
+    _clients[kind] = client
+    atexit.register(client.close)
+    return client
+
+
+def _imported(name: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f'Dask needs {error.name}, which is not installed: pip install "glassnet[dask]".'
+        ) from error
+
+
+def is_collection(X: object) -> bool:
+    """Whether X is one of Dask's collections."""
+    return hasattr(X, "__dask_graph__")
+
+
+def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled) -> list[Any]:
+    """What the tasks give. Raises Cut where `cancelled` says so, EngineError where the cluster is lost."""
+    distributed: Any = _imported("distributed")
+    from concurrent.futures import CancelledError
+
+    try:
+        with client.as_current():
+            futures = client.compute(list(tasks))
+            while True:
+                try:
+                    distributed.wait(futures, timeout=0.2)
+                    break
+                except TimeoutError:
+                    if cancelled():
+                        client.cancel(futures)
+                        raise Cut from None
+                    if client.status not in ("running", "connecting"):
+                        raise OSError(f"the connection to the scheduler is {client.status}") from None
+            return list(client.gather(futures))
+    except Exception as error:
+        lost = isinstance(error, (OSError, CancelledError, distributed.KilledWorker))
+        if isinstance(error, (GlassnetError, Cut)) or not (lost or client.status != "running"):
+            raise  # what a task itself says
+        raise EngineError(
+            f"The Dask cluster did not finish a pass: {type(error).__name__}: {error}. See that its "
+            f"scheduler and workers run and have enough memory for a partition."
+        ) from error
+
+
+class ClusterRows(Rows):
+    """Rows that every worker can read for itself: a range of them is a task."""
+
+    def __init__(self, rows: Rows, client: Any) -> None:
+        self._rows, self._client = rows, client
+        self.n_rows, self.n_inputs, self.dtype = rows.n_rows, rows.n_inputs, rows.dtype
+        self.weighted, self.memory, self.source = rows.weighted, rows.memory, rows.source
+
+    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any]) -> Iterator[Block]:
+        return self._rows.read(start, stop, most, dtype)
+
+    def where(self, row: int) -> str:
+        return self._rows.where(row)
+
+    def column(self, place: int) -> str:
+        return self._rows.column(place)
+
+    def pieces(self) -> list[int]:
+        return self._rows.pieces()
+
+    @property
+    def row_bytes(self) -> int:
+        return self._rows.row_bytes
+
+    def fold(
+        self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
+    ) -> list[Any]:
+        dask: Any = _imported("dask")
+        shared, rows = (dask.delayed(each, traverse=False) for each in (fold, self._rows))
+        task = dask.delayed(_fold_range, pure=False)
+        return gathered(self._client, [task(rows, shared, *edges) for edges in ranges], cancelled)
+
+
+def _fold_range(rows: Rows, fold: Fold, start: int, stop: int) -> Any:
+    return rows.fold(fold, [(start, stop)], 1, lambda: False)[0]
+
+
+class DaskRows(Rows):
+    """The rows of Dask's partitions, in their order."""
+
+    def __init__(
+        self, parts: Sequence[Any], lengths: Sequence[int], about: _About, memory: int, client: Any
+    ) -> None:
+        self._parts, self._client, self._about = list(parts), client, about
+        self._edges = np.cumsum([0, *lengths]).tolist()
+        self.n_rows, self.memory, self.source = self._edges[-1], memory, about.source
+        self.n_inputs, self.dtype, self.weighted = about.n_inputs, about.dtype, about.weighted
+        if self.n_rows == 0:
+            raise InputError(f"{self.source} has no rows; expected at least one.")
+
+    def where(self, row: int) -> str:
+        place = int(np.searchsorted(self._edges, row, side="right")) - 1
+        return f"row {row - self._edges[place]} of partition {place}"
+
+    def column(self, place: int) -> str:
+        names = self._about.names
+        return f"X, column {place}" if names is None else f"Column {names[place]!r}"
+
+    def pieces(self) -> list[int]:
+        return sorted(set(self._edges))
+
+    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any]) -> Iterator[Block]:
+        for part, (low, high) in zip(self._parts, pairwise(self._edges), strict=True):
+            if low < stop and high > start and low < high:
+                (block,) = gathered(self._client, [part], lambda: False)
+                block = block.cast(dtype)
+                for first in range(max(start, low), min(stop, high), most):
+                    yield block.part(first - low, min(first + most, stop, high) - low)
+
+    def fold(
+        self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
+    ) -> list[Any]:
+        """A range is a chain of tasks, one for each partition in it, which hand on its sums."""
+        dask: Any = _imported("dask")
+        shared, step = dask.delayed(fold, traverse=False), dask.delayed(_step, pure=False)
+        edges, chains = np.array(self._edges), []
+        for start, stop in ranges:
+            first = int(np.searchsorted(edges, start, side="right")) - 1
+            last = int(np.searchsorted(edges, stop, side="left"))
+            carried = None
+            for place in range(first, last):
+                low, high = max(start, self._edges[place]), min(stop, self._edges[place + 1])
+                if low < high:
+                    rows = low - self._edges[place], high - self._edges[place]
+                    carried = step(shared, carried, self._parts[place], start, rows, high == stop)
+            chains.append(carried)
+        return [found.state for found in gathered(self._client, chains, cancelled)]
+
+
+class _About(NamedTuple):
+    """What is known of a collection without computing it."""
+
+    source: str
+    n_inputs: int
+    dtype: np.dtype[Any]
+    weighted: bool
+    names: tuple[str, ...] | None
+
+
+class _Carried(NamedTuple):
+    """What a task hands on: the range's sums, and rows that do not fill a block yet."""
+
+    state: Any
+    left: Block | None
+
+
+def _step(
+    fold: Fold, carried: _Carried | None, block: Block, row: int, rows: tuple[int, int], last: bool
+) -> _Carried:
+    """Go on with a range, which began at `row`, by those rows of a partition."""
+    block = block.part(*rows).cast(fold.dtype)
+    state, left = (None, None) if carried is None else carried
+    held = 0 if left is None else len(left.X)
+    whole = held + len(block.X)
+    if not last:
+        whole -= whole % fold.block
+    if whole < held:  # not even what was left fills a block now
+        assert left is not None
+        return _Carried(state, left.joined(block))
+    worker = fold.worker()
+    worker.begin(state, row)
+    if left is not None:
+        worker.take(left)
+    if whole > held:
+        worker.take(block.part(0, whole - held))
+    rest = block.part(whole - held, len(block.X))
+    return _Carried(worker.end(), rest.copy() if len(rest.X) else None)

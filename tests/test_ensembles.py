@@ -284,6 +284,51 @@ def test_runs_of_a_standardized_table_say_so():
         gn.Ensemble.from_runs([made])
 
 
+# ---- Sweeps -------------------------------------------------------------------------------------
+
+
+def search(**settings):
+    net = gn.Network((4, 5, 1), output="identity")
+    grid = {"learning_rate": [0.001, 0.1, 0.01]}
+    return gn.sweep(net, X, y, grid=grid, random_state=0, **{"iterations": 20, **settings})
+
+
+def test_best_settings_of_a_sweep_are_averaged_with_all_their_seeds():
+    result = search(seeds=2)
+    model = gn.Ensemble.from_sweep(result, 2)
+    best = [row["setting"] for row in result.summary[:2]]
+    assert best == [1, 2]
+    runs = [cell.run for setting in best for cell in result.cells if cell.setting == setting]
+    assert len(runs) == len(model.estimators_) == 4
+    assert np.array_equal(model.predict(X), gn.Ensemble.from_runs(runs).predict(X))
+
+
+def test_best_settings_are_averaged_fold_by_fold():
+    result = search(folds=gn.WalkForward(2))
+    for fold in (0, 1, -1):
+        model = gn.Ensemble.from_sweep(result, 1, fold=fold)
+        (run,) = [cell.run for cell in result.cells if (cell.setting, cell.fold) == (1, fold % 2)]
+        assert np.array_equal(model.predict(X), run.predict(X).ravel())
+
+
+@pytest.mark.parametrize(
+    ("more", "asked", "error", "words"),
+    [
+        ({}, {"n_best": 4}, gn.InputError, "n_best is 4; the sweep has 3 settings"),
+        ({}, {"n_best": 0}, gn.InputError, "n_best is 0; the sweep has 3 settings"),
+        ({}, {"fold": 0}, gn.InputError, "fold is 0, and the sweep has no folds"),
+        ({"folds": 2}, {}, gn.InputError, "fold is None, and the sweep has folds 0 to 1; fold=-1 takes"),
+        ({"folds": 2}, {"fold": 2}, gn.InputError, "fold is 2; the sweep has folds 0 to 1"),
+        ({"folds": 2}, {"fold": "last"}, gn.InputTypeError, "fold is a whole number, not 'last'"),
+    ],
+)
+def test_what_a_sweep_does_not_have_is_refused(more, asked, error, words):
+    with pytest.raises(error, match=words):
+        gn.Ensemble.from_sweep(search(**more, iterations=1), **asked)
+    with pytest.raises(gn.InputTypeError, match=r"result is what gn\.sweep returned, not list"):
+        gn.Ensemble.from_sweep([])
+
+
 # ---- Files and copies ---------------------------------------------------------------------------
 
 FITTED = {

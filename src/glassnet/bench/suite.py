@@ -20,6 +20,8 @@ from glassnet.bench.scaling import measure_scaling
 from glassnet.bench.scaling_chart import draw_samples, draw_widths
 from glassnet.bench.solvers import measure_solvers, solvers_table
 from glassnet.bench.solvers_chart import draw_solvers
+from glassnet.bench.walk_forward import N_ROWS, check_rows, measure_walk_forward, walk_forward_table
+from glassnet.bench.walk_forward_chart import draw_walk_forward
 from glassnet.bench.workloads import WORKLOADS, run_workload
 from glassnet.bench.workloads.chart import draw_workloads
 from glassnet.bench.workloads.record import FORMAT, machine_line, target_table, workload_table
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEMORY, SCALING, SOLVING, DROP_IN = "memory", "scaling", "solvers", "drop-in"
+WALK_FORWARD = "walk-forward"
 
 JOBS: Mapping[str, str] = {
     **{name: workload.title for name, workload in WORKLOADS.items()},
@@ -39,6 +42,7 @@ JOBS: Mapping[str, str] = {
     SOLVING: "how soon each solver is where the notebook's 50,000 iterations end",
     SCALING: "what a sample costs over the width of the layers, and an iteration over the samples",
     DROP_IN: "the estimators against scikit-learn's: 400 settings, the same numbers, how fast",
+    WALK_FORWARD: "24 settings x 12 walk-forward folds x 20 epochs of 1.9 million rows x 31 features",
 }
 """Every job besides the notebook's iteration, by name, and what it is."""
 
@@ -47,6 +51,9 @@ SETTINGS = 400
 
 QUICK = 300
 """Samples of a workload for a quick look."""
+
+QUICK_ROWS = 10_000
+"""Rows of the walk-forward search for one."""
 
 
 def run_suite(
@@ -58,6 +65,7 @@ def run_suite(
     output: str | PathLike[str] | None = None,
     quiet: bool = False,
     quick: bool = False,
+    rows: int | None = None,
 ) -> dict[str, Any]:
     """Time jobs of `JOBS` in every library that is installed, once their answers agree.
 
@@ -69,12 +77,13 @@ def run_suite(
         earlier run on the same machine too where this one does not measure them;
         ``solvers.json`` and ``.png`` the solvers;
         ``scaling.json``, ``scaling-widths.png`` and ``scaling-samples.png`` the curves, ``drop-in.json``
-        the estimators. None writes nothing.
+        the estimators, ``walk-forward.json`` and ``.png`` the search. None writes nothing.
     quick : tiny data, to see that all of it works; the times mean nothing, and the files are called
         ``quick-...``.
+    rows : of the walk-forward search's table; None takes 1.9 million.
 
     Returns what was measured now: {"format", "machine", "workloads", "memory", "solvers", "scaling",
-    "drop_in"}.
+    "drop_in", "walk_forward"}.
 
     Raises BenchmarkError for a contestant with a wrong answer, InputError and InputTypeError for
     settings that make no sense, FileError where `output` cannot be written.
@@ -88,6 +97,7 @@ def run_suite(
     names = choose_jobs(jobs)
     check_settings(rounds, seconds, N_SAMPLES)
     chosen = choose_peers(peers)
+    n_rows = check_rows((QUICK_ROWS if quick else N_ROWS) if rows is None else rows)
     folder = None if output is None else _folder(output)
     say = _silent if quiet else _progress
     machine = describe_machine(native.module.isas()[0] if native.module is not None else None)
@@ -113,6 +123,10 @@ def run_suite(
             say(SOLVING)
             record = measure_solvers(rounds, say, QUICK if quick else SAMPLES)
             found["solvers"] = {**record, "machine": machine}
+        elif name == WALK_FORWARD:
+            say(WALK_FORWARD)
+            record = measure_walk_forward(chosen, rounds, seconds, say, n_rows, quick)
+            found["walk_forward"] = {**record, "machine": machine}
         else:
             found["scaling"] = {
                 **measure_scaling(chosen, rounds, seconds, say, quick),
@@ -189,6 +203,9 @@ def _print(found: Mapping[str, Any]) -> None:
         print(drop_in_table(found["drop_in"]))
         print(speed_table(found["drop_in"]["speed"]))
         print()
+    if "walk_forward" in found:
+        print(walk_forward_table(found["walk_forward"]))
+        print()
     print(machine_line(found["machine"]))
 
 
@@ -226,6 +243,10 @@ def _write(
     if "drop_in" in found:
         write_json(folder / f"{prefix}drop-in.json", found["drop_in"])
         written.append(f"{prefix}drop-in.json")
+    if "walk_forward" in found:
+        write_json(folder / f"{prefix}walk-forward.json", found["walk_forward"])
+        written.append(f"{prefix}walk-forward.json")
+        figure(f"{prefix}walk-forward.png", draw_walk_forward(found["walk_forward"]))
     say(f"written into {folder}: {', '.join(written)}")
 
 

@@ -46,6 +46,9 @@ ITERATION, ALL = "iteration", "all"
     help="Where to write the results as JSON and as charts.",
 )
 @click.option("--quick", is_flag=True, help="Tiny data, to see that all works: the times mean nothing.")
+@click.option(
+    "--rows", type=int, metavar="N", help="Of walk-forward's table; 1,900,000 by default, and some seconds."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def bench(
     jobs: tuple[str, ...],
@@ -55,6 +58,7 @@ def bench(
     seconds: float,
     output: Path,
     quick: bool,
+    rows: int | None,
     quiet: bool,
 ) -> None:
     """Time the same work here and in the libraries that are installed.
@@ -83,4 +87,4 @@ def bench(
     elif ITERATION in wanted:
         run_benchmark(**settings, output=output)
     if others:
-        run_suite(others, **settings, output=output, quick=quick)
+        run_suite(others, **settings, output=output, quick=quick, rows=rows)

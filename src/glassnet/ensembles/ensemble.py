@@ -25,10 +25,11 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from glassnet.ensembles.files import read_members, write_members
-from glassnet.ensembles.members import Member, members_of_runs
+from glassnet.ensembles.members import Member, best_runs, members_of_runs
 from glassnet.ensembles.parallel import fit_members, seeds_of
 from glassnet.errors import InputError, InterruptedTrainingWarning
 from glassnet.runs import TrainingRun
+from glassnet.sweeps import SweepResult
 
 Parts = list[NDArray[Any]]
 """An array, or one for each column of classes."""
@@ -42,7 +43,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
     """The mean of several networks' predictions, with their spread as an uncertainty.
 
     ``y_hat = 1/M sum_m y_hat_m`` over M members that differ in their seeds, or that are the best runs of a
-    search (`from_runs`); of classes the mean is that of their probabilities. The spread is
+    search (`from_sweep`, `from_runs`); of classes the mean is that of their probabilities. The spread is
     ``sqrt(1/M sum_m (y_hat_m - y_hat)^2)``: how far training alone moves a prediction. What it does not
     hold is the noise in y.
 
@@ -119,6 +120,30 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
         ['no', 'yes']
         """
         return cls(None)._with(members_of_runs(runs, classes))
+
+    @classmethod
+    def from_sweep(
+        cls, result: SweepResult, n_best: int = 3, *, fold: int | None = None, classes: Any = None
+    ) -> Ensemble:
+        """An ensemble of the runs of a sweep's best settings, of every seed, fitted as it is.
+
+        Parameters
+        ----------
+        result : of `sweep`; its ``summary`` tells which settings are best, over all seeds and folds.
+        n_best : how many settings.
+        fold : of a sweep over folds the one whose runs are meant, as trained on its rows; -1 is the last.
+        classes : as for `from_runs`.
+
+        Raises InputError for more settings than there are, a fold that is none, and as `from_runs` does.
+
+        >>> import glassnet as gn
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 2.0, 3.0]
+        >>> net, grid = gn.Network((1, 1), output="identity"), {"learning_rate": [0.01, 0.05, 0.1]}
+        >>> result = gn.sweep(net, X, y, grid=grid, seeds=2, random_state=0)
+        >>> len(gn.Ensemble.from_sweep(result, 2).estimators_)
+        4
+        """
+        return cls.from_runs(best_runs(result, n_best, fold), classes)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Ensemble:

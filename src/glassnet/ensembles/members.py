@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.activations import Array
+from glassnet.arrays import as_count
 from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network, Parameters
 from glassnet.runs import TrainingRun
+from glassnet.sweeps import SweepResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,31 @@ def members_of_runs(runs: Iterable[TrainingRun], classes: Sequence[Any] | None) 
     labels = _classes(given[0].network, classes)
     given[0]._warn_of_raw_rows()  # the means and scales of its table stay with the run
     return [Member(run.network, run.theta, labels) for run in given]
+
+
+def best_runs(result: SweepResult, n_best: int, fold: int | None) -> list[TrainingRun]:
+    """The runs of a sweep's best settings, on one fold where there are folds."""
+    if not isinstance(result, SweepResult):
+        raise InputTypeError(f"result is what gn.sweep returned, not {type(result).__name__}.")
+    count, order = as_count(n_best, "n_best"), [row["setting"] for row in result.summary]
+    if not 1 <= count <= len(order):
+        raise InputError(f"n_best is {count}; the sweep has {len(order)} settings to choose from.")
+    folds = sorted({cell.fold for cell in result.cells if cell.fold is not None})
+    if (fold is None) != (not folds):
+        has = f"folds 0 to {folds[-1]}; fold=-1 takes the last one's networks" if folds else "no folds"
+        raise InputError(f"fold is {fold}, and the sweep has {has}.")
+    if fold is not None:
+        if isinstance(fold, bool) or not isinstance(fold, (int, np.integer)):
+            raise InputTypeError(f"fold is a whole number, not {fold!r}.")
+        if not -len(folds) <= fold < len(folds):
+            raise InputError(f"fold is {fold}; the sweep has folds 0 to {folds[-1]}.")
+        fold = folds[fold]
+    return [
+        cell.run
+        for setting in order[:count]
+        for cell in result.cells
+        if (cell.setting, cell.fold) == (setting, fold)
+    ]
 
 
 def _agree(one: Network, other: Network) -> bool:

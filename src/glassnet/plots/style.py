@@ -186,7 +186,7 @@ def set_title(figure: Figure, title: str, notes: Sequence[str] = ()) -> None:
     ]
     down, height = 9, 72 * figure.get_figheight()
     for block, look in blocks:
-        words = "\n".join(plain(line, 100) for line in block)
+        words = "\n".join(plain(line, 200) for line in block)
         figure.text(0.03, 1 - down / height, words, verticalalignment="top", linespacing=1.25, **look)
         down += (18 if block is heads else 13) * len(block)
     engine: Any = figure.get_layout_engine()

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glassnet.activations import Array
 from glassnet.bench.workloads.blas import OnThreads, thread_choices
@@ -75,9 +76,14 @@ def estimator(task: Task) -> Any:
         if kind is MLPClassifier:
             found.fit(np.repeat(task.X[:1], len(classes), axis=0), classes)
         else:
-            found.fit(task.X[:2], task.y[:2])
+            found.fit(task.X[:2], values(task)[:2])
     found.batch_size = min(task.batch, len(task.X))
     return found
+
+
+def values(task: Task) -> NDArray[Any]:
+    """y as it takes it: one column as none."""
+    return task.y.ravel() if task.workload.sizes[-1] == 1 else task.y
 
 
 class Training(Runner):
@@ -98,7 +104,7 @@ class Training(Runner):
         fitted.coefs_, fitted.intercepts_, fitted.loss_curve_ = parts[::2], parts[1::2], clock
         fitted.max_iter = epochs
         with no_advice():
-            fitted.fit(self._task.X, self._task.y)
+            fitted.fit(self._task.X, values(self._task))
         return clock
 
     def answer(self) -> Array:

@@ -25,7 +25,8 @@ def draw_walk_forward(document: Mapping[str, Any]) -> Figure:
         "A search over walk-forward folds, and the average of its best",
         [document["job"], f"{machine['processor']}, {machine['cores_allowed']} cores"],
     )
-    left, right = figure.subfigures(1, 2, width_ratios=(1.35, 1))
+    halves: Any = figure.subfigures(1, 2, width_ratios=(1.35, 1))
+    left, right = halves
     _draw_folds(flat_axes(left), document)
     _draw_times(flat_axes(right, grid=False), document)
     return figure

@@ -193,6 +193,8 @@ std::vector<Case> cases() {
   all.push_back(large());
   all.push_back(large(true));
   all.push_back({{{40, 60, 2}, {logistic}, cross_entropy, 2500, true, false}, 1100});
+  // Enough samples, and small enough a network, for a thread that draws the orders ahead.
+  all.push_back({{{2, 3, 2}, {logistic}, cross_entropy, 5003, true, false}, 200, true, true, 0.01, {Optimizer::sgd, {0.9}}, 6});
   return all;
 }
 

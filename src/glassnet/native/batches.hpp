@@ -77,11 +77,11 @@ template <class T> class Batches : public Net<T> {
     Work work(*this, how, threads);
     const auto began = std::chrono::steady_clock::now();
     const std::int64_t before = position.updates;
-    if (work.members.size() == 1 && threads > 1 && how.key && epochs > 1 && shape.samples >= 4096) {
+    Course course{theta, state, good, losses, epochs, how, position, outcome, {how.order, how.key, how.key ? *how.used : 0}};
+    if (work.members.size() == 1 && threads > 1 && how.key && epochs > 1 && Ahead::worthwhile(shape.samples)) {
       Ahead ahead(shape.samples);
-      Course course{theta, state, good, losses, epochs, how, position, outcome, nullptr};
       run_team(2, [&](int thread, Barrier& barrier) {
-        if (thread == 1) return ahead.serve(how.order, how.key, *how.used);
+        if (thread == 1) return ahead.serve();
         FlushSubnormals flush;
         if (barrier.members > 1) course.ahead = &ahead;
         Barrier own;
@@ -89,8 +89,8 @@ template <class T> class Batches : public Net<T> {
         follow(course, work, 0, own);
         ahead.end();
       });
+      own_order(course);
     } else {
-      Course course{theta, state, good, losses, epochs, how, position, outcome, nullptr};
       run_team(int(work.members.size()), [&](int thread, Barrier& barrier) {
         FlushSubnormals flush;
         // As many as the system gave, which may be fewer than wanted.
@@ -114,7 +114,8 @@ template <class T> class Batches : public Net<T> {
     const Epochs& how;
     Position& position;
     Outcome& outcome;
-    Ahead* ahead;  // null where the next order is drawn when it is due
+    Order order;
+    Ahead* ahead = nullptr;  // where the next order is drawn before it is due
   };
 
   struct Rows {
@@ -248,14 +249,14 @@ template <class T> class Batches : public Net<T> {
     while (!work.leave.load(std::memory_order_relaxed)) {
       const std::size_t rows = std::min(how.batch, n - row);
       if (pair) last_of_pair(course.theta, me.pair.data());
-      const double weight = how.mean ? weight_of(how.order, row, rows) : 1;
+      const double weight = how.mean ? weight_of(course.order.rows, row, rows) : 1;
       const T scale = weight > 0 ? T(1 / weight) : T(0);
       Rule rule = how.rule;
       if (rule.shared && weight > 0) rule.l1 /= weight, rule.l2 /= weight;
       const Masks masks{drops.empty() ? nullptr : drops.data(), how.seed, std::uint64_t(t + 1), rows};
       double loss = 0;
       for (std::size_t done = 0; done < rows; done += work.block) {
-        const BatchRows some{how.order, row + done, std::min(work.block, rows - done), done, masks};
+        const BatchRows some{course.order.rows, row + done, std::min(work.block, rows - done), done, masks};
         const std::size_t padded = (some.rows + LANES<T> - 1) / LANES<T> * LANES<T>;
         const std::size_t grains = (padded + work.grain - 1) / work.grain;
         const std::size_t begin = grains * thread / count * work.grain;
@@ -324,9 +325,22 @@ template <class T> class Batches : public Net<T> {
   void begin_epoch(Course& course, std::size_t epoch) const {
     const Epochs& how = course.how;
     if (!how.key) return;
-    if (!course.ahead || !course.ahead->take(how.order, how.key, *how.used))
+    if (!course.ahead || !course.ahead->take(course.order)) {
+      own_order(course);
       MersenneTwister(how.key, *how.used).shuffle(how.order, shape.samples);
-    if (course.ahead && epoch + 1 < course.epochs) course.ahead->ask();
+      course.order.used = *how.used;
+    }
+    if (course.ahead && epoch + 1 < course.epochs) course.ahead->ask(course.order);
+  }
+
+  // Brings the order to where the caller keeps it.
+  void own_order(Course& course) const {
+    const Epochs& how = course.how;
+    if (course.order.rows == how.order) return;
+    std::copy_n(course.order.rows, shape.samples, how.order);
+    std::copy_n(course.order.key, 624, how.key);
+    *how.used = course.order.used;
+    course.order = {how.order, how.key, *how.used};
   }
 
   // A thread's own parameters, which nobody has moved yet.

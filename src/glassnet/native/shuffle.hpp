@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "team.hpp"
 
 namespace glassnet {
 
@@ -72,39 +75,74 @@ class MersenneTwister {
   }
 };
 
+// An epoch's order, and the stream that the next one is drawn from.
+struct Order {
+  const std::uint32_t* rows;
+  const std::uint32_t* key;
+  std::int64_t used;
+};
+
 // Draws the next epoch's order on a thread that has nothing else to do, while this epoch's is in use.
-// Whoever comes first draws: a thread that lacks a core holds nobody up.
+// Whoever comes first draws: a thread that lacks a core holds nobody up. Orders stay where they were drawn, in
+// turns in one of two places: to copy one between cores takes as long as a small network's epoch.
 class Ahead {
-  std::vector<std::uint32_t> order;
-  std::uint32_t key[624];
-  std::int64_t used = 0;
+  struct Place {
+    std::vector<std::uint32_t> rows;
+    std::uint32_t key[624];
+    std::int64_t used = 0;
+    Order order() const { return {rows.data(), key, used}; }
+  };
+  Place places[2];
+  Order from{};  // the order that the next one is drawn from
   // The caller's own: the orders asked for, and whether the last of them is still to be taken.
   std::size_t wanted = 0;
   bool pending = false;
   std::atomic<std::size_t> asked{0}, begun{0}, drawn{0};
   static constexpr std::size_t OVER = std::size_t(-1);
 
- public:
-  explicit Ahead(std::size_t n) : order(n) {}
+  Place& other(const std::uint32_t* rows) { return places[rows == places[0].rows.data()]; }
 
-  // The helper's whole work; `from` and `from_key` change only while no order is being drawn.
-  void serve(const std::uint32_t* from, const std::uint32_t* from_key, const std::int64_t& from_used) {
+  // What is asked for after `done`. An epoch of a small network is over before a thread that sleeps has woken.
+  std::size_t next(std::size_t done) {
+    using Clock = std::chrono::steady_clock;
+    for (const auto began = Clock::now(); Clock::now() - began < std::chrono::milliseconds(1);)
+      for (int spins = 0; spins < 100; ++spins) {
+        const std::size_t number = asked.load(std::memory_order_acquire);
+        if (number != done) return number;
+        relax();
+      }
+    asked.wait(done);
+    return asked.load();
+  }
+
+ public:
+  explicit Ahead(std::size_t n) {
+    for (Place& place : places) place.rows.resize(n);
+  }
+
+  // Few samples are shuffled sooner than handed over; of very many two orders more take memory.
+  static bool worthwhile(std::size_t n) { return n >= 4096 && n <= (std::size_t(1) << 22); }
+
+  // The helper's whole work.
+  void serve() {
     for (std::size_t done = 0;;) {
-      asked.wait(done);
-      const std::size_t number = asked.load();
+      const std::size_t number = next(done);
       if (number == OVER) return;
       std::size_t expected = number - 1;
       if (begun.compare_exchange_strong(expected, number)) {
-        std::copy_n(from, order.size(), order.data());
-        std::copy_n(from_key, 624, key);
-        used = from_used;
-        MersenneTwister(key, used).shuffle(order.data(), order.size());
+        Place& to = other(from.rows);
+        std::copy_n(from.rows, to.rows.size(), to.rows.data());
+        std::copy_n(from.key, 624, to.key);
+        to.used = from.used;
+        MersenneTwister(to.key, to.used).shuffle(to.rows.data(), to.rows.size());
         drawn.store(number, std::memory_order_release);
       }
       done = number;
     }
   }
-  void ask() {
+  // For the order after this one, which stays as it is until that is taken.
+  void ask(const Order& now) {
+    from = now;
     pending = true;
     asked.store(++wanted);
     asked.notify_one();
@@ -113,16 +151,14 @@ class Ahead {
     asked.store(OVER);
     asked.notify_one();
   }
-  // Puts the order asked for into `to`. False where none was, or the helper has not begun it: then the
-  // caller is to draw.
-  bool take(std::uint32_t* to, std::uint32_t* to_key, std::int64_t& to_used) {
+  // Whether there is the order asked for, which then takes the place of `now`. False where none was, or the
+  // helper has not begun it: then the caller is to draw.
+  bool take(Order& now) {
     if (!std::exchange(pending, false)) return false;
     std::size_t expected = wanted - 1;
     if (begun.compare_exchange_strong(expected, wanted)) return false;
     while (drawn.load(std::memory_order_acquire) != wanted) std::this_thread::yield();
-    std::copy_n(order.data(), order.size(), to);
-    std::copy_n(key, 624, to_key);
-    to_used = used;
+    now = other(now.rows).order();
     return true;
   }
 };

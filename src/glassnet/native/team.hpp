@@ -18,6 +18,13 @@
 
 namespace glassnet {
 
+// Between two looks of a thread that spins.
+inline void relax() {
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
+}
+
 // Spins, since an iteration is shorter than a sleep; yields when the others seem to lack a core.
 class Barrier {
   std::atomic<int> waiting{0}, round{0};
@@ -36,9 +43,7 @@ class Barrier {
     }
     for (int spins = 0; spins < 300; ++spins) {
       if (round.load(std::memory_order_acquire) != mine) return;
-#if defined(__x86_64__)
-      _mm_pause();
-#endif
+      relax();
     }
     const auto began = std::chrono::steady_clock::now();
     while (round.load(std::memory_order_acquire) == mine) std::this_thread::yield();
@@ -76,7 +81,8 @@ class Crowd {
 };
 
 // How many threads to take where they meet several times in each update: all that are wanted, then one,
-// then whichever was faster, and ever more rarely the other one again. Whether threads pay there depends on how
+// then whichever was faster, and ever more rarely the other one again; one thread is not tried again where it is
+// clearly slower, since no other program can make it faster. Whether threads pay there depends on how
 // fast cores reach each other's caches, which nothing tells but the clock.
 class Contest {
   // Seconds of an update by one thread and by all; 0: not known yet.
@@ -91,6 +97,7 @@ class Contest {
     if (wanted == 1 || all == 0) return wanted;
     if (one == 0) return 1;
     bool take_all = all <= one;
+    if (one > 1.15 * all) return wanted;
     if (left.fetch_sub(1, std::memory_order_relaxed) <= 0) {
       const int next = std::min(64, 2 * patience.load(std::memory_order_relaxed));
       patience.store(next, std::memory_order_relaxed);

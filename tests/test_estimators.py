@@ -120,9 +120,30 @@ def test_training_that_blows_up_does_so_in_the_numpy_engine_too(monkeypatch):
     assert np.isnan(losses[0][-1])
 
 
-def test_weights_that_are_all_zero_are_refused():
-    with pytest.raises(ValueError, match=r"sample_weight is 0 everywhere|[Zz]ero"):
+def test_weights_that_sum_to_nothing_are_refused():
+    with pytest.raises(ValueError, match="at least one non-zero number"):
         small().fit(X, Y3, np.zeros(150))
+    for model, w in ((small(), np.full(150, -1.0)), (small(class_weight={0: 0.0, 1: 0.0, 2: 0.0}), None)):
+        with pytest.raises(ValueError, match=r"The samples' weights sum to .*; expected more than 0"):
+            model.fit(X, Y3, w)
+
+
+def test_parameters_without_their_other_half_are_not_a_fit():
+    for kind in (gn.MLPClassifier, gn.MLPRegressor):
+        model = small(kind)
+        model.coefs_ = [np.ones((4, 3))]
+        for ask in (lambda m: m.predict(X), lambda m: m.network_, lambda m: m.hidden_activations(X)):
+            with pytest.raises(NotFittedError):
+                ask(model)
+
+
+def test_network_and_parameters_are_what_glassnet_works_with():
+    model = small(activation="tanh").fit(X, Y3)
+    assert str(model.network_) == "4-6-3 (tanh, softmax; cross_entropy)"
+    assert gn.check_gradients(model.network_, model.parameters_, X, Y3).passed
+    assert np.array_equal(model.network_.predict_proba(model.parameters_, X), model.predict_proba(X))
+    model.coefs_[0][:] = 0
+    assert not model.parameters_.weights[0].any()
 
 
 def test_many_epochs_with_a_rate_for_each_update_are_planned_in_parts(monkeypatch):

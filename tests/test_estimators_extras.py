@@ -460,6 +460,17 @@ def test_scorers_have_names_of_their_own():
         small(scoring={"loss": "accuracy"}).fit(*PART, validation_data=KEPT)
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_scorer_that_gives_no_number_leaves_the_last_parameters(solver):
+    told = {"early_stopping": True, "scoring": {"share": lambda m, X, y: np.nan}, "solver": solver}
+    with pytest.warns(UserWarning, match="scoring gave no number in any epoch"):
+        model = small(**told).fit(*PART, validation_data=KEPT)
+    plain = small(solver=solver).fit(*PART)
+    if solver == "adam":
+        assert np.array_equal(model.coefs_[0], plain.coefs_[0])
+    assert model.best_validation_score_ == -np.inf
+
+
 def test_part_that_early_stopping_holds_out_has_a_validation_loss():
     history = small(early_stopping=True).fit(X, Y3).history_
     assert set(history) == {"loss", "validation_loss", "score"}

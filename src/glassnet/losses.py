@@ -122,6 +122,9 @@ class Loss:
             return self.name
         return {"name": self.name, **self.settings}
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         plain = self.to_plain()
         if isinstance(plain, str):

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from glassnet.activations import Array
 from glassnet.conventions import Conventions
+from glassnet.errors import InputError
 from glassnet.estimators.checks import LARGE, as_rows, check_samples, check_weights
 from glassnet.estimators.constraints import STOCHASTIC, check_arguments
 from glassnet.estimators.heldout import Samples
@@ -104,8 +105,11 @@ class BaseMLP(Predicting):
         X, y = self._checked(X, y, first, incremental)
         weights = None if sample_weight is None else check_weights(sample_weight, X)
         weights = self._balance(y, weights, incremental)
-        if weights is not None and not np.any(weights):
-            raise ValueError("sample_weight is 0 everywhere; at least one sample must count.")
+        if weights is not None and not weights.sum() > 0:
+            raise InputError(
+                f"The samples' weights sum to {weights.sum():.6g}; expected more than 0: at least one must "
+                "count."
+            )
         random = check_random_state(self.random_state)
         n_outputs = self._design()[2]
         if first:

@@ -16,7 +16,6 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from glassnet.activations import Array
 from glassnet.conventions import Conventions
-from glassnet.errors import InputError
 from glassnet.estimators import constraints
 from glassnet.estimators.base import BaseMLP
 from glassnet.estimators.grouped import grouped_cross_entropy
@@ -27,6 +26,7 @@ from glassnet.estimators.labels import (
     MULTIOUTPUT,
     Labels,
     check_labels,
+    check_loss,
     learn_labels,
     told_labels,
 )
@@ -48,72 +48,151 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Parameters
     ----------
-    hidden_layer_sizes : widths of the hidden layers, such as (100, 50), or one number; () for none.
-    activation : the hidden layers' function, a name of `glassnet.ACTIVATIONS` or a record; or a list with
-        one for each layer.
-    solver : "adam" and "sgd" take batches; "lbfgs", SciPy's L-BFGS-B, and "lm",
-        `glassnet.LevenbergMarquardt`, the whole of the data. Or one of `glassnet.SOLVERS`, such as
-        ``gn.NewtonCG()``.
-    alpha : strength of the L2 penalty, ``alpha/2 sum W^2`` divided by the batch's weights (its samples,
-        where they have none). Biases are not penalized.
-    batch_size : samples of an update; "auto" is 200, or all where there are fewer.
-    learning_rate : of "sgd": "constant"; "invscaling", ``learning_rate_init / (samples seen + 1)**power_t``
-        from the second epoch on; or "adaptive", which is divided by 5 where training stalls and ends it
-        below 1e-6. Or a schedule of `glassnet.SCHEDULES`, for "adam" too.
-    learning_rate_init, power_t : see there.
-    max_iter : epochs of "sgd" and "adam", iterations of "lbfgs", accepted steps of "lm".
-    shuffle : whether each epoch takes the samples in a new order.
-    random_state : an integer, a RandomState whose stream moves on, or None for NumPy's global one. Draws
-        the first parameters, the part for validation, the dropout's seed and the orders, in this order.
-    tol, n_iter_no_change : training stalls where the loss, or with `early_stopping` the score, has not
-        improved by `tol` for more than so many epochs in a row. Of "lbfgs" and "lm", `tol` bounds the
-        gradient.
-    verbose : True prints a line for each epoch, "bar" keeps a progress bar on stderr.
-    warm_start : whether `fit` goes on from the parameters of the fit before.
-    momentum, nesterovs_momentum : of "sgd".
-    early_stopping : whether to hold out `validation_fraction` of the samples, watch the score on them
-        and end with the parameters of the best epoch.
-    validation_fraction : above 0 and below 1.
-    beta_1, beta_2, epsilon : of "adam"; epsilon is added to the root of the mean square as it is.
-    max_fun : evaluations of "lbfgs" and "lm".
-    loss : "log_loss", or a loss record such as ``gn.losses.cross_entropy(label_smoothing=0.1)``, with
-        which two classes have two outputs and a softmax.
-    class_weight : "balanced" or a weight for each class, {class: weight}; multiplies the sample weights.
-    dropout : the probability with which training leaves out a hidden unit, one number or one for each
-        hidden layer; for solvers that take batches.
-    optimizer : one of `glassnet.OPTIMIZERS`, such as ``gn.AdamW(1e-3)``, in place of `solver` and its
-        rate.
-    l1 : ``l1 sum |W|``, divided as alpha's penalty is.
-    scoring : a scorer's name, a function (estimator, X, y) or several of them, measured after each epoch
-        on the samples held out; `early_stopping` watches the first.
-    restore_best : whether to end with the parameters of the epoch with the lowest validation loss, or
-        training loss where there are no `validation_data`.
-    missing : "error" refuses NaN in X; "mean" and "median" fill it in with the training data's.
-    dtype : "float32" or "float64"; None takes float32 X as it is, all else as float64.
-    n_threads : None takes the cores that this process may use, and its share of them in a joblib worker.
-        Results do not depend on it.
+    hidden_layer_sizes : array-like of int or int, default=(100,)
+        Units of each hidden layer, such as (100, 50), or one number; () for none.
+    activation : str, Activation or list, default="relu"
+        The hidden layers' function, a name of `glassnet.ACTIVATIONS` or a record; or a list with one for
+        each layer.
+    solver : {"adam", "sgd", "lbfgs", "lm"} or Solver, default="adam"
+        "adam" and "sgd" take batches; "lbfgs", SciPy's L-BFGS-B, and "lm", `glassnet.LevenbergMarquardt`,
+        the whole of the data, in float64. Or one of `glassnet.SOLVERS`, such as ``gn.NewtonCG()``.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, ``alpha/2 sum W^2`` divided by the batch's weights (its samples, where
+        they have none). Biases are not penalized.
+    batch_size : int or "auto", default="auto"
+        Samples of an update; "auto" is 200, or all where there are fewer.
+    learning_rate : str or Schedule, default="constant"
+        Of "sgd": "constant"; "invscaling", ``learning_rate_init / (samples seen + 1)**power_t`` from the
+        second epoch on; or "adaptive", which is divided by 5 where training stalls and ends it below 1e-6.
+        Or a schedule of `glassnet.SCHEDULES`, for "adam" and a named `optimizer` too; `fit` begins it anew,
+        `partial_fit` goes on with it.
+    learning_rate_init : float, default=0.001
+        The rate of "sgd", "adam" and a named `optimizer`.
+    power_t : float, default=0.5
+        See "invscaling".
+    max_iter : int, default=200
+        Epochs of "sgd" and "adam", iterations of "lbfgs", accepted steps of "lm", at most.
+    shuffle : bool, default=True
+        Whether each epoch takes the samples in a new order.
+    random_state : int, RandomState or None, default=None
+        An integer, a RandomState whose stream moves on, or None for NumPy's global one. Draws the first
+        parameters, the part for validation, the dropout's seed and the orders, in this order.
+    tol : float, default=0.0001
+        Training stalls where the loss, or with `early_stopping` the score, has not improved by `tol` for
+        more than `n_iter_no_change` epochs in a row. Of "lbfgs" and "lm", `tol` bounds the gradient.
+    verbose : bool, int or "bar", default=False
+        True prints a line for each epoch, "bar" keeps a progress bar on stderr.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the parameters of the fit before.
+    momentum : float, default=0.9
+        Of "sgd", from 0 to 1.
+    nesterovs_momentum : bool, default=True
+        Of "sgd", whether its momentum is Nesterov's.
+    early_stopping : bool, default=False
+        Whether to hold out `validation_fraction` of the samples, or take `validation_data`, to watch the
+        score on them and to end with the parameters of the best epoch. "lbfgs" and "lm" hold nothing out:
+        without `validation_data` they take no notice, as scikit-learn's.
+    validation_fraction : float, default=0.1
+        Above 0 and below 1.
+    beta_1 : float, default=0.9
+        Of "adam": how much of the mean gradient is kept.
+    beta_2 : float, default=0.999
+        Of "adam": how much of the mean square is kept.
+    epsilon : float, default=1e-8
+        Of "adam": added to the root of the mean square as it is.
+    n_iter_no_change : int or inf, default=10
+        Epochs without progress that are borne, see `tol`.
+    max_fun : int, default=15000
+        Evaluations of "lbfgs" and "lm", at most.
+    loss : "log_loss" or Loss, default="log_loss"
+        Or a record such as ``gn.losses.cross_entropy(label_smoothing=0.1)``, with which two classes have
+        two outputs and a softmax.
+    class_weight : "balanced", dict, list of dict or None, default=None
+        "balanced" or a weight for each class, {class: weight}, which multiplies the sample weights; where y
+        has several columns, "balanced" or a list of such.
+    dropout : float or list of float, default=0.0
+        The probability with which training leaves out a hidden unit, one for all or one for each hidden
+        layer; for solvers that take batches.
+    optimizer : Optimizer, str or None, default=None
+        One of `glassnet.OPTIMIZERS` in place of `solver`, such as ``gn.AdamW(1e-3)``, which has its own
+        rate; or the name of one, at `learning_rate_init` or the schedule `learning_rate`.
+    l1 : float, default=0.0
+        ``l1 sum |W|``, divided as alpha's penalty is.
+    scoring : str, callable, list, dict or None, default=None
+        A scorer's name, a function (estimator, X, y) or several of them, measured after each epoch on the
+        samples held out; `early_stopping` watches the first.
+    restore_best : bool, default=False
+        Whether to end with the parameters of the epoch with the lowest validation loss, or training loss
+        where there are no `validation_data`. With `early_stopping` the best score decides.
+    missing : {"error", "mean", "median"}, default="error"
+        "error" refuses NaN in X; "mean" and "median" fill it in with the training data's, and 0 in a
+        feature that has nothing else.
+    dtype : {"float32", "float64"} or None, default=None
+        The precision of training on batches; None takes float32 X as it is, all else as float64.
+    n_threads : int or None, default=None
+        None takes the cores that this process may use, and its share of them in a joblib worker. Results do
+        not depend on it.
 
     Attributes
     ----------
-    coefs_, intercepts_ : lists of each layer's weights (n_in, n_out) and biases (n_out,); views on one
-        vector. Both may be set.
-    loss_, best_loss_, loss_curve_ : the last loss, the lowest, and each epoch's, a running mean over its
-        batches, penalties included.
-    validation_scores_, best_validation_score_ : with `early_stopping`, else None.
-    history_ : lists by name, one value an epoch: "loss", and of samples held out "validation_loss",
-        "score" and "validation_" with each scorer's name.
-    n_iter_, t_ : epochs of the last fit, and samples seen in all.
-    n_layers_, n_outputs_, out_activation_ : of the network.
-    n_features_in_, feature_names_in_ : of X; names where it has them.
-    stopped_ : whether early stopping has ended a series of `partial_fit`; see there.
-    classes_ : (n_classes,); where y has several columns of classes, a list of such arrays.
+    coefs_ : list of ndarray
+        Each layer's weights (n_in, n_out), views on one vector. May be set.
+    intercepts_ : list of ndarray
+        Each layer's biases (n_out,), views on the same vector. May be set.
+    loss_ : float
+        The last loss.
+    best_loss_ : float or None
+        The lowest; None with `early_stopping`. Not of "lbfgs".
+    loss_curve_ : list of float
+        Each epoch's loss, a running mean over its batches, penalties included. Not of "lbfgs".
+    validation_scores_ : list of float or None
+        With `early_stopping`, each epoch's score on the samples held out: the accuracy, or the first of
+        `scoring`.
+    best_validation_score_ : float or None
+        The best of them.
+    history_ : dict of list of float
+        Lists by name, one value an epoch, NaN where it was not measured: "loss", and of samples held out
+        "validation_loss", "score" with `early_stopping`, and "validation_" with each scorer's name.
+    n_iter_ : int
+        Epochs or iterations of the last fit.
+    t_ : int
+        Samples seen in all.
+    n_layers_ : int
+        Layers of units, inputs included.
+    n_outputs_ : int
+        Units of the output layer.
+    out_activation_ : str
+        The output's link: "softmax" or "logistic".
+    n_features_in_ : int
+        Features of X.
+    feature_names_in_ : ndarray of str
+        Their names, where X has them.
+    network_ : Network
+        The network, for glassnet's own functions.
+    parameters_ : Parameters
+        `coefs_` and `intercepts_` as one flat vector.
+    stopped_ : bool
+        Whether early stopping has ended a series of `partial_fit`; see there.
+    classes_ : ndarray or list of ndarray
+        The classes (n_classes,), in order; where y has several columns of classes, a list of such arrays.
 
-    Raises ValueError and TypeError with scikit-learn's messages where it has one, also as InputError and
-    InputTypeError; a `fit` that fails leaves the estimator as it was. ValueError too where training ends
-    with parameters that are not finite.
+    Notes
+    -----
+    Raises ValueError and TypeError with scikit-learn's messages where it has one, some of them as
+    InputError and InputTypeError; a `fit` that fails leaves the estimator as it was. ValueError too where
+    training ends with parameters that are not finite.
 
-    Example
-    -------
+    For the same `random_state` the losses and parameters follow scikit-learn's up to rounding. It adds the
+    arguments from `loss` on, activations and schedules beyond its own, `validation_data`, and y with
+    several columns of classes; a sparse X is made dense unless it is large and nearly empty.
+
+    References
+    ----------
+    Hinton (1989), "Connectionist learning procedures"; Glorot and Bengio (2010) for the first parameters;
+    Kingma and Ba (2015) for Adam.
+
+    Examples
+    --------
     >>> import glassnet as gn
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.preprocessing import scale
@@ -122,14 +201,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     >>> model = gn.MLPClassifier((10,), max_iter=500, learning_rate_init=0.01, random_state=0).fit(X, y)
     >>> model.predict(X[:3]).tolist(), model.score(X, y) > 0.95
     ([0, 0, 0], True)
-
-    Hinton (1989), "Connectionist learning procedures"; Glorot and Bengio (2010) for the first parameters;
-    Kingma and Ba (2015) for Adam. For the same `random_state` the losses and parameters follow
-    scikit-learn's up to rounding. It adds the arguments from `loss` on, activations and schedules beyond
-    its own, `validation_data`, and y with several columns of classes; a sparse X is made dense.
     """
 
     _parameter_constraints: dict[str, list[Any]] = constraints.CLASSIFIER
+    _needed = ("coefs_", "intercepts_", "classes_")
 
     def __init__(
         self,
@@ -210,7 +285,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : (n_samples, n_features), an array, a sparse matrix (which is made dense) or a data frame.
+        X : (n_samples, n_features), an array, a sparse matrix or a data frame.
         y : classes (n_samples,), labels 0 and 1 (n_samples, n_labels), or a column of classes for each
             output (n_samples, n_columns).
         sample_weight : (n_samples,), how much each sample counts.
@@ -317,26 +392,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _design(self) -> tuple[str, Any, int]:
         labels: Labels = self._labels
-        self._check_loss(labels)
+        if not isinstance(self.loss, str):
+            check_loss(self.loss, labels)
         if labels.kind == MULTIOUTPUT:
             return "identity", grouped_cross_entropy(labels.groups.widths), labels.n_outputs
         output = "softmax" if labels.kind == MULTICLASS else "logistic"
         loss = None if isinstance(self.loss, str) else self.loss
         return output, loss, labels.n_outputs
-
-    def _check_loss(self, labels: Labels) -> None:
-        if isinstance(self.loss, str):
-            return
-        record, output = self.loss, "softmax" if labels.kind == MULTICLASS else "logistic"
-        if record.output not in ("softmax", "logistic"):
-            raise InputError(
-                f"loss={record.name!r} is for numbers; a classifier takes 'log_loss', or a record such as "
-                "gn.losses.cross_entropy(label_smoothing=0.1)."
-            )
-        if record.output != output or labels.kind == MULTIOUTPUT:
-            asked = {MULTICLASS: "one of several classes", BINARY: "one of two classes"}
-            what = asked.get(labels.kind, "several columns")
-            raise InputError(f"loss={record.name!r} cannot be used where y holds {what}: use 'log_loss'.")
 
     def _link(self, Y_hat: Array) -> Array:
         return self._labels.groups.softmax(Y_hat) if self._labels.kind == MULTIOUTPUT else Y_hat

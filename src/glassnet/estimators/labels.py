@@ -11,7 +11,9 @@ from scipy.sparse import csr_array, csr_matrix
 from sklearn import get_config
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
+from glassnet.errors import InputError
 from glassnet.estimators.grouped import Groups
+from glassnet.losses import Loss
 
 BINARY, MULTICLASS, MULTILABEL, MULTIOUTPUT = "binary", "multiclass", "multilabel", "multioutput"
 
@@ -141,3 +143,17 @@ def check_labels(labels: Labels, y: NDArray[Any], warm: bool) -> None:
             f"`y` has classes not in `self.classes_`. `self.classes_` has {labels.classes}. "
             f"'y' has {found}."
         )
+
+
+def check_loss(record: Loss, labels: Labels) -> None:
+    """Raise InputError for a loss that these labels cannot have."""
+    if record.output not in ("softmax", "logistic"):
+        raise InputError(
+            f"loss={record.name!r} is for numbers; a classifier takes 'log_loss', or a record such as "
+            "gn.losses.cross_entropy(label_smoothing=0.1)."
+        )
+    output = "softmax" if labels.kind == MULTICLASS else "logistic"
+    if record.output != output or labels.kind == MULTIOUTPUT:
+        asked = {MULTICLASS: "one of several classes", BINARY: "one of two classes"}
+        what = asked.get(labels.kind, "several columns")
+        raise InputError(f"loss={record.name!r} cannot be used where y holds {what}: use 'log_loss'.")

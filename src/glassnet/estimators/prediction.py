@@ -25,6 +25,7 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
     """Prediction by `coefs_` and `intercepts_`, whether they were fitted or set by hand."""
 
     _names: list[str]
+    _needed: tuple[str, ...] = ("coefs_", "intercepts_")  # for a prediction
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
@@ -91,7 +92,7 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _ready(self, X: Any, least: float = np.inf) -> tuple[Network, Parameters, Any]:
         """The network, its parameters, and samples checked, in the precision to compute in."""
-        check_is_fitted(self)
+        check_is_fitted(self, self._needed)
         network, theta = self._fitted()
         X = self._complete(check_inputs(self, X), False, least)
         narrow = X.dtype == np.float32 and theta.dtype == np.float32
@@ -102,6 +103,28 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _outputs(self, X: Any) -> Array:
         return self._outputs_of(*self._ready(X, LARGE_TO_PREDICT))
+
+    @property
+    def network_(self) -> Network:
+        """The fitted network as a `Network`, for what glassnet does with those."""
+        check_is_fitted(self, self._needed)
+        return self._fitted()[0]
+
+    @property
+    def parameters_(self) -> Parameters:
+        """`coefs_` and `intercepts_` as `Parameters` of `network_`, one flat vector.
+
+        A gradient check of a fitted estimator; a classifier of two classes has one output, 0 or 1:
+
+        >>> import numpy as np, glassnet as gn
+        >>> X = np.random.RandomState(0).randn(40, 3)
+        >>> model = gn.MLPClassifier((4,), activation="tanh", solver="lm", random_state=0)
+        >>> model = model.fit(X, X[:, 0] > X[:, 1] ** 2)
+        >>> gn.check_gradients(model.network_, model.parameters_, X, X[:, :1] > X[:, 1:2] ** 2).passed
+        True
+        """
+        check_is_fitted(self, self._needed)
+        return self._fitted()[1]
 
     def hidden_activations(self, X: Any) -> list[Array]:
         """Each hidden layer's output for samples, a list of (n_samples, n_units).
@@ -114,9 +137,9 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
     def input_gradients(self, X: Any) -> NDArray[Any]:
         """How each output changes with each feature: dy_hat_k / dx_j, (n_samples, n_outputs, n_features).
 
-        The outputs are a regressor's values and a classifier's probabilities; of two classes there is
-        one, that of the second. X is as for `predict`; raises NotFittedError before `fit`. Simonyan,
-        Vedaldi and Zisserman (2014). scikit-learn has nothing like it.
+        The outputs are a regressor's values and a classifier's probabilities; where `n_outputs_` is 1, of
+        two classes that of the second. X is as for `predict`; raises NotFittedError before `fit`.
+        Simonyan, Vedaldi and Zisserman (2014). scikit-learn has nothing like it.
         """
         network, theta, X = self._ready(X)
         jacobian = self._link_jacobian(network, self._outputs_of(network, theta, X))

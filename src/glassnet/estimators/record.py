@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,7 @@ class Record:
     best_flat: Array | None = None
     best_watched: float = np.inf
     watched: str = "loss"
+    by_scorer: bool = False
 
     def __post_init__(self) -> None:
         if self.early:
@@ -63,6 +65,23 @@ class Record:
             self.best_loss = loss
         if self.keep_best:
             self._keep(loss, flat, seen)
+
+    def chosen(self) -> Array | None:
+        """The parameters to go back to; None stays where training ended.
+
+        Warns where a scorer has given early stopping nothing to go by.
+        """
+        if self.early and self.by_scorer and self.best_score == -np.inf:
+            warnings.warn(
+                "scoring gave no number in any epoch (one class alone has no ROC AUC, for instance): early "
+                "stopping had nothing to go by, and the last parameters are kept.",
+                UserWarning,
+                stacklevel=2,
+            )
+            return None
+        if self.best_flat is None or not (self.early or self.keep_best):
+            return None
+        return self.best_flat.copy()
 
     def kept(self) -> dict[str, Any]:
         """What an estimator keeps of it for itself, beside its public attributes."""

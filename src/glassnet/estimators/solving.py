@@ -78,8 +78,8 @@ def fit_whole(job: Job) -> Found:
     else:
         check_fits(solver, None, problem.penalties, problem.dropout, None)
         flat, loss, n_iter = stepping.minimize(problem, job.theta.flat, solver, **how)
-    if record.best_flat is not None and (early or record.keep_best):
-        flat = record.best_flat
+    if (best := record.chosen()) is not None:
+        flat = best
     found: dict[str, Any] = {"loss_": loss, "n_iter_": n_iter, "history_": record.history}
     if solver is not None:
         found["loss_curve_"], found["best_loss_"] = record.loss_curve, record.best_loss
@@ -149,12 +149,8 @@ def fit_epochs(job: Job) -> Found:
             epochs.settle()  # others go on drawing from it
     flat = theta.flat
     # What is fitted a call at a time goes back to its best parameters when it has stalled.
-    if (
-        record.best_flat is not None
-        and (early or record.keep_best)
-        and (not job.incremental or epochs.stalled)
-    ):
-        flat = record.best_flat.copy()
+    if (not job.incremental or epochs.stalled) and (best := record.chosen()) is not None:
+        flat = best
     found = {
         "loss_": record.loss,
         "n_iter_": record.epochs,
@@ -177,6 +173,7 @@ def _record(job: Job, early: bool) -> Record:
     """An empty one, or that of the fit that is gone on with."""
     estimator, keep_best = job.estimator, bool(job.estimator.restore_best)
     record = Record(early, keep_best) if job.first else continued(estimator, early, keep_best)
+    record.by_scorer = estimator.scoring is not None
     if early and record.best_flat is None:
         record.best_flat = job.theta.flat.copy()
     return record

@@ -1,5 +1,7 @@
 """The estimators among scikit-learn's other tools."""
 
+import ast
+import html
 import pickle
 import subprocess
 import sys

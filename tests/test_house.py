@@ -105,6 +105,8 @@ PUBLIC = [
     "SOLVERS",
     "Solver",
     "Activation",
+    "BayesianRegularization",
+    "Evidence",
     "Callback",
     "Curvature",
     "CurvatureTrace",

@@ -16,7 +16,8 @@ What there is; help() of each shows an example:
 - optimizers, in OPTIMIZERS: SGD, RMSprop, Adagrad, Adadelta, Adam, AMSGrad, AdamW, Nadam, Lion, each an
   Optimizer; learning rates over time, in SCHEDULES: Constant, InverseScaling, Adaptive, Step,
   Exponential, Cosine, OneCycle, WarmUp, each a Schedule
-- solvers, in SOLVERS, which go where an optimizer goes: LBFGS, LevenbergMarquardt, NewtonCG, each a Solver
+- solvers, in SOLVERS, which go where an optimizer goes: LBFGS, LevenbergMarquardt,
+  BayesianRegularization (which finds an Evidence), NewtonCG, each a Solver
 - gradients: check_gradients, GradientCheck; loss_and_gradient, prepare and Problem for loops of your own
 - what the loss looks like around a point and along a run: curvature, Curvature, CurvatureTrace
 - many networks at once: sweep, SweepResult
@@ -84,7 +85,15 @@ from glassnet.schedules import (
     Step,
     WarmUp,
 )
-from glassnet.solvers import LBFGS, SOLVERS, LevenbergMarquardt, NewtonCG, Solver
+from glassnet.solvers import (
+    LBFGS,
+    SOLVERS,
+    BayesianRegularization,
+    Evidence,
+    LevenbergMarquardt,
+    NewtonCG,
+    Solver,
+)
 from glassnet.stopping import EarlyStopping
 from glassnet.streams import stream
 from glassnet.sweeps import SweepResult, sweep
@@ -113,6 +122,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adaptive",
+    "BayesianRegularization",
     "Callback",
     "Constant",
     "Cosine",
@@ -123,6 +133,7 @@ __all__ = [
     "EngineError",
     "Ensemble",
     "Every",
+    "Evidence",
     "Exponential",
     "FileError",
     "GlassnetError",

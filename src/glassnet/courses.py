@@ -17,6 +17,7 @@ from glassnet.dropout import Masks
 from glassnet.engine import Problem
 from glassnet.optimizers import Optimizer
 from glassnet.pace import AHEAD, Pace, advance
+from glassnet.penalties import Penalties
 
 
 class Mean(NamedTuple):
@@ -41,6 +42,8 @@ class Course(ABC):
     state: Array
     cursor: Cursor | None = None
     averaged: Array | None = None
+    penalties: Penalties | None = None
+    """Those that the last loss was counted with, where a rule chooses them."""
 
     @property
     @abstractmethod

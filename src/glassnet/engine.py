@@ -69,6 +69,7 @@ class Problem(second_order.SecondOrder):
         self.n_samples = n_samples
         self.dtype = dtype
         self.reduction = reduction
+        self.weight_sum = weight_sum
         self.divisor = weight_sum if reduction == "mean" else 1.0
         self.dropout = dropout
         self.baseline = 0.0

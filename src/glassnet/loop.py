@@ -134,6 +134,7 @@ def continue_run(
             diverged_at=diverged_at,
             updates=course.updates,
             heard=course.heard,
+            penalties=start.penalties if course.penalties is None else course.penalties,
             cursor=None if course.cursor is None else course.cursor.copy(),
             averaged=None if course.averaged is None else mean_of(course.averaged),
             validation=None if watcher is None else watcher.record(),

@@ -21,7 +21,15 @@ from glassnet.errors import InputError, PreprocessingWarning
 from glassnet.loop import Callbacks, Status, at_point, at_rest, continue_run, course_of, masks_of
 from glassnet.network import Network, Parameters
 from glassnet.penalties import Penalties
-from glassnet.solvers import REASONS, Rule, Solver, check_fits, check_rule
+from glassnet.solvers import (
+    REASONS,
+    BayesianRegularization,
+    Evidence,
+    Rule,
+    Solver,
+    check_fits,
+    check_rule,
+)
 from glassnet.stopping import EarlyStopping
 from glassnet.streams import is_stream, prepare_stream, stream
 from glassnet.validation import (
@@ -58,7 +66,7 @@ class TrainingRun:
     seconds : wall time of the updates, without preparing the data.
     engine, engine_reason, threads : what computed, why that, and on how many threads.
     extra : what `save` was given to keep beside the run.
-    penalties : `Penalties`, l1, l2 and max_norm.
+    penalties : `Penalties`, l1, l2 and max_norm; `BayesianRegularization` chooses l2.
     heard : what an `Adaptive` schedule keeps of the losses, and a solver beside its state.
     batch_size : None for the full batch.
     cursor : with a batch_size, where in its epoch training stands, and the stream of the shuffles.
@@ -145,6 +153,12 @@ class TrainingRun:
     def reason(self) -> str:
         """Why a solver has ended by itself; "" where it has not, and for an optimizer."""
         return REASONS[int(self.heard[1])] if self.evaluations is not None else ""
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """What `BayesianRegularization` has found of the weights and the noise; None for other rules."""
+        rule = self.optimizer
+        return rule.evidence(self.heard[2:].tolist()) if isinstance(rule, BayesianRegularization) else None
 
     @property
     def validation_losses(self) -> NDArray[np.float64]:
@@ -390,6 +404,8 @@ class TrainingRun:
                 "This run was loaded or copied and holds no data: give those it was trained on, "
                 "run.resume(iterations, X=X, y=y), with sample_weight where there was one."
             )
+        if isinstance(self._problem, Problem):  # a solver may have chosen other penalties
+            return self._problem.with_penalties(self.penalties), self._held_out
         return self._problem, self._held_out
 
     def _resumed_validation(self, problem: Problem | Batches, validation: object) -> HeldOut | None:

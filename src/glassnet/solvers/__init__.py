@@ -10,6 +10,7 @@ from glassnet.errors import InputError, unknown_name
 from glassnet.optimizers import OPTIMIZERS, Optimizer, check_optimizer, optimizer_from_dict
 from glassnet.penalties import Penalties
 from glassnet.solvers.base import REASONS, Solver, Start, Steps
+from glassnet.solvers.bayesian import BayesianRegularization, Evidence
 from glassnet.solvers.lbfgs import LBFGS
 from glassnet.solvers.levenberg_marquardt import LevenbergMarquardt
 from glassnet.solvers.newton_cg import NewtonCG
@@ -19,6 +20,8 @@ __all__ = [
     "REASONS",
     "RULES",
     "SOLVERS",
+    "BayesianRegularization",
+    "Evidence",
     "LevenbergMarquardt",
     "NewtonCG",
     "Rule",
@@ -33,7 +36,9 @@ __all__ = [
 Rule = Optimizer | Solver
 """What moves parameters in training."""
 
-SOLVERS: dict[str, type[Solver]] = {kind.name: kind for kind in (LBFGS, LevenbergMarquardt, NewtonCG)}
+SOLVERS: dict[str, type[Solver]] = {
+    kind.name: kind for kind in (LBFGS, LevenbergMarquardt, BayesianRegularization, NewtonCG)
+}
 """Every solver's class by name."""
 
 

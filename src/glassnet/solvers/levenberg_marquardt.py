@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.data import check_factor
+from glassnet.engine import Problem
 from glassnet.errors import InputError
 from glassnet.ranges import as_positive
 from glassnet.solvers.base import TOLERANCES, Point, Solver, Start, Steps, dot
@@ -65,10 +66,10 @@ class LevenbergMarquardt(Solver):
     damping: float = 1e-3
 
     def course(self, start: Start) -> Steps:
-        return _Steps(self, start)
+        return LevenbergSteps(self, start)
 
 
-class _Steps(Steps):
+class LevenbergSteps(Steps):
     """Its own numbers are mu and nu, the first one 0 before the first step."""
 
     def __init__(self, solver: LevenbergMarquardt, start: Start) -> None:
@@ -80,31 +81,37 @@ class _Steps(Steps):
         self._matrix: Matrix | None = None
 
     def step(self) -> Point | None:
-        at = self.at
-        flat, gradient = at.flat.astype(np.float64), at.gradient.astype(np.float64)
         if self._matrix is None:
-            self._matrix = self.problem.gauss_newton(at.flat)
-        G = self._matrix
+            self._matrix = self.problem.gauss_newton(self.at.flat)
+        found = self.search(self.problem, self.at, self._matrix, self.own[0], self.own[1])
+        if found is None:
+            return None
+        point, mu = found
+        self.own, self._matrix = [mu, 2.0], None
+        return point
+
+    def search(
+        self, problem: Problem, at: Point, G: Matrix, mu: float, nu: float
+    ) -> tuple[Point, float] | None:
+        """A point with a lower loss, and the damping to go on with."""
+        flat, gradient = at.flat.astype(np.float64), at.gradient.astype(np.float64)
         largest = float(np.diagonal(G).max())
-        mu, nu = self.own
         if mu == 0.0:
             mu = self._damping * (largest or 1.0)
         for _ in range(MOST):
             h = damped_step(G, mu, gradient)
             if h is not None:
                 with np.errstate(over="ignore"):
-                    there = (flat + h).astype(self.problem.dtype)
+                    there = (flat + h).astype(problem.dtype)
                 if np.array_equal(there, at.flat):
                     return None  # shorter ones would not move at all
-                loss = self.problem.loss(there)
+                loss = problem.loss(there)
                 self.count()
                 if loss < at.loss:
                     rho = (at.loss - loss) / (0.5 * (mu * dot(h, h) - dot(h, gradient)))
-                    point = Point(there, *self.problem.loss_and_gradient(there))
+                    point = Point(there, *problem.loss_and_gradient(there))
                     mu *= max(1 / 3, 1 - (2 * rho - 1) ** 3)
-                    self.own = [max(mu, float(np.finfo(np.float64).eps) * largest), 2.0]
-                    self._matrix = None
-                    return point
+                    return point, max(mu, float(np.finfo(np.float64).eps) * largest)
             mu, nu = mu * nu, 2 * nu
         return None
 

@@ -17,7 +17,8 @@ from glassnet.estimators.stepping import BY_NAME
 X = RandomState(0).randn(120, 4)
 LABELS = np.array(["a", "b", "c"])[(X[:, 0] > 0).astype(int) + (X[:, 1] * X[:, 2] > 0)]
 TARGET = np.sin(X[:, 0]) + X[:, 1] * X[:, 2]
-WAYS = [*BY_NAME, *(kind() for kind in gn.SOLVERS.values())]
+BAYES = gn.BayesianRegularization
+WAYS = [*BY_NAME, *(kind() for kind in gn.SOLVERS.values() if kind is not BAYES)]
 every_way = pytest.mark.parametrize("way", WAYS, ids=str)
 
 
@@ -58,6 +59,13 @@ def test_solver_leaves_the_attributes_of_the_others(way):
     assert len(model.loss_curve_) == model.n_iter_ == len(model.history_["loss"])
     assert model.loss_ == model.loss_curve_[-1] == model.best_loss_
     assert (np.diff(model.loss_curve_) < 0).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_bayesian_regularization_needs_no_alpha():
+    model = regressor(solver=BAYES(), alpha=0.0, max_iter=100).fit(X, TARGET)
+    assert model.score(X, TARGET) > 0.9
+    assert len(model.loss_curve_) == model.n_iter_
 
 
 def test_lm_is_the_solver_itself_on_the_same_loss():

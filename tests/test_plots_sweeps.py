@@ -23,6 +23,7 @@ def cell(settings, losses, status="converged", diverged_at=None, reduction="sum"
 
 
 def result_of(grid, cells, iterations=1000):
+    cells = [replace(one, setting=i) for i, one in enumerate(cells)]
     return SweepResult(grid, tuple(cells), iterations, 1.0, 0.1, 60, 2, 1.0)
 
 
@@ -380,3 +381,117 @@ def test_pictures_of_a_real_sweep_use_no_pyplot():
         assert_inside(figure)
     assert "mean cross-entropy" in figure.axes[1].get_ylabel()
     assert plt.get_fignums() == before
+
+
+# ---- The stability limit ------------------------------------------------------------------------
+
+HERE = gn.Curvature(1.0, 0.5, lambda_max=8.0, lambda_min=0.0, saturation=(), dead=())  # 0.25 to 0.475
+
+
+def red_line(figure):
+    (line,) = [line for line in figure.axes[0].lines if line.get_color() == "#C8102E"]
+    return line.get_data()
+
+
+@pytest.mark.parametrize("upward", [True, False])
+def test_stability_limit_lies_among_the_learning_rates(result, upward):
+    names = {"rows": "learning_rate"} if upward else {"rows": "momentum", "columns": "learning_rate"}
+    cells = [
+        replace(one, trained=replace(one.trained, optimizer=gn.SGD(0.1, one.settings["momentum"])))
+        for one in result.cells
+    ]
+    figure = gn.plots.sweep_heatmap(replace(result, cells=tuple(cells)), curvature=HERE, **names)
+    x, y = red_line(figure)
+    along, at = (x, y) if upward else (y, x)
+    assert along.tolist() == [-0.5, 0, 1, 1.5]
+    expected = np.interp(np.log([0.25, 0.475]), np.log(RATES), [0, 1, 2])
+    expected[1] = 2 + np.log(0.475 / 0.4) / np.log(2)
+    np.testing.assert_allclose(at, [expected[0], expected[0], expected[1], expected[1]])
+    words = written(figure).replace("\u00a0", " ")
+    assert "red: the stability limit 2(1 + m)/λmax, 0.25 to 0.475" in words
+    assert_inside(figure)
+
+
+def test_stability_limit_beyond_the_rates_is_said(result):
+    figure = gn.plots.sweep_heatmap(result, curvature=replace(HERE, lambda_max=1e-3))
+    assert "off the picture: the stability limit" in written(figure)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"grid": {"momentum": [0.1], "l2": [0.0]}}, "drawn over numbers of learning_rate"),
+        (
+            {"grid": {"learning_rate": [0.1], "l2": [0.0]}, "optimizer": gn.Adam()},
+            "whose optimizer is gn.SGD",
+        ),
+        ({"grid": {"learning_rate": [0.2, 0.1], "l2": [0.0]}}, "rising order"),
+        ({"grid": {"learning_rate": [gn.Cosine(0.1, 3)], "l2": [0.0]}}, "drawn over numbers"),
+    ],
+)
+def test_stability_limit_of_what_has_none_is_refused(told, message):
+    X = np.random.RandomState(0).randn(20, 2)
+    result = gn.sweep(NET, X, np.arange(20) % 2, iterations=2, random_state=0, **told)
+    with pytest.raises(gn.InputError, match=message):
+        gn.plots.sweep_heatmap(result, curvature=HERE)
+
+
+# ---- Parallel coordinates -----------------------------------------------------------------------
+
+
+def ways(figure):
+    """The lines across, by where they cross the axes."""
+    axes = figure.axes[0]
+    last = len(axes.get_xticks())
+    return [line for line in axes.lines if list(line.get_xdata()) == list(range(last))]
+
+
+def test_parallel_has_an_axis_for_each_setting_and_one_for_the_loss(result):
+    figure = gn.plots.sweep_parallel(result)
+    ticks = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+    assert ticks == ["learning rate", "momentum", "summed cross-entropy"]
+    assert len(ways(figure)) == 6
+    thick = max(ways(figure), key=lambda line: line.get_linewidth())
+    best = result.best
+    low = (best.settings["learning_rate"] - 0.1) / 0.3
+    np.testing.assert_allclose(
+        thick.get_ydata(), [low, float(best.settings["momentum"] > 0), 0], atol=1e-12
+    )
+    (lost,) = [line for line in ways(figure) if line.get_linestyle() == "--"]
+    assert lost.get_ydata()[-1] == 1.0
+    assert "dashed: diverged" in written(figure)
+    assert {"0.1", "0.2", "0.4", "0.9"} <= set(texts(figure.axes[0]))
+    assert_inside(figure)
+
+
+def test_parallel_draws_settings_over_seeds_and_folds_by_the_metric():
+    X = np.random.RandomState(0).randn(60, 2)
+    settings = [
+        {"optimizer": "adam", "learning_rate": 10.0**-i, "hidden_layer_sizes": (i + 1,)} for i in range(5)
+    ]
+    told = {"iterations": 20, "random_state": 0, "folds": 2, "seeds": 2, "metric": "accuracy", "halving": 2}
+    result = gn.sweep(NET, X, (X[:, 0] > 0).astype(int), settings=[*settings, {"l2": 0.1}], **told)
+    figure = gn.plots.sweep_parallel(result)
+    assert len(ways(figure)) == 6
+    names = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+    assert names[-1] == "held out accuracy"
+    assert "each line the mean over 4 networks" in written(figure)
+    assert "thin: dropped early" in written(figure)
+    assert {"not set", "(5,)"} <= set(texts(figure.axes[0]))
+    assert_inside(figure)
+    chosen = gn.plots.sweep_parallel(result, names=["hidden_layer_sizes"])
+    assert len(chosen.axes[0].get_xticks()) == 2
+    with pytest.raises(gn.InputError, match="Did you mean 'l2'"):
+        gn.plots.sweep_parallel(result, names=["l_2"])
+
+
+def test_parallel_of_networks_that_all_diverged_can_be_drawn(result):
+    lost = [cell(one.settings, [50.0], "diverged", 1) for one in result.cells]
+    rendered(gn.plots.sweep_parallel(result_of(result.grid, lost)))
+
+
+def test_parallel_scale_is_logarithmic_where_values_differ_much(result):
+    rates = (1e-4, 1e-2, 1.0)
+    cells = [cell({"learning_rate": rate, "momentum": 0.0}, falling(rate)) for rate in rates]
+    figure = gn.plots.sweep_parallel(result_of({"learning_rate": rates, "momentum": (0.0,)}, cells))
+    assert sorted(float(line.get_ydata()[0]) for line in ways(figure)) == pytest.approx([0, 0.5, 1])

@@ -9,6 +9,7 @@ from glassnet.plots.landscape import curvature
 from glassnet.plots.libraries import MissingLibraryError
 from glassnet.plots.solid import hidden_projection, output_surface
 from glassnet.plots.sweep_heatmap import sweep_heatmap
+from glassnet.plots.sweep_parallel import sweep_parallel
 from glassnet.plots.sweeps import sweep_losses
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "output_surface",
     "sweep_heatmap",
     "sweep_losses",
+    "sweep_parallel",
 ]

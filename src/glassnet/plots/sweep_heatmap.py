@@ -11,6 +11,7 @@ from glassnet.errors import InputError, unknown_name
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.losses import readable
+from glassnet.plots.stability import draw_stability
 from glassnet.plots.sweep_words import (
     LEAST,
     SYMBOLS,
@@ -25,6 +26,7 @@ from glassnet.plots.sweep_words import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from glassnet.probes import Curvature
     from glassnet.sweeps import SweepCell, SweepResult
 
 _MOST_WORDS = (16, 8)  # rows and columns of a heatmap whose cells have room for words
@@ -35,6 +37,7 @@ def sweep_heatmap(
     *,
     rows: str | None = None,
     columns: str | None = None,
+    curvature: Curvature | None = None,
     title: str = "Final loss",
 ) -> Figure:
     """Draw each network's final loss over two settings, on a logarithmic colour scale.
@@ -47,8 +50,12 @@ def sweep_heatmap(
     ----------
     rows, columns : the settings upward and to the right; None takes the first and second that are
         left.
+    curvature : what `glassnet.curvature` says of a point, as a rule of where the best network has ended: a
+        line is drawn at the learning rate 2 (1 + m) / lambda_max, beyond which gradient descent with
+        momentum m cannot stay there.
 
-    Raises InputError for a sweep over one setting or an unknown one, and MissingLibraryError where
+    Raises InputError for a sweep over one setting or an unknown one, for a stability limit where learning
+    rates of gradient descent are not on one of the axes, and MissingLibraryError where
     matplotlib is missing.
 
     >>> import glassnet as gn
@@ -57,6 +64,8 @@ def sweep_heatmap(
     >>> axes = gn.plots.sweep_heatmap(result).axes[0]
     >>> axes.get_xlabel(), [tick.get_text() for tick in axes.get_xticklabels()]
     ('momentum', ['0', '0.5', '0.9'])
+
+    The limit at the best network's end: ``curvature=gn.curvature(net, result.best.run.theta, X, y)``.
     """
     rows, columns = _two_settings(result, rows, columns)
     table = _best_over_others(result, rows, columns)
@@ -96,12 +105,16 @@ def sweep_heatmap(
     if np.isfinite(losses).any():
         _add_color_bar(figure, paper, image, result)
     notes = [summary_of(result)]
+    if curvature is not None:
+        notes.append(draw_stability(paper, result, rows, columns, curvature))
     if best is not None:
         notes.append("white frame: the lowest loss")
     if words and any(cell and " at " in cell.verdict for row in table for cell in row):
         notes.append('"at N": at iteration N')
-    if len(result.grid) > 2:
-        notes.append("each cell the best over the other settings")
+    others = ["other settings"] if len(result.grid) > 2 else []
+    others += [f"{name}s" for name in ("seed", "fold") if getattr(result.cells[0], name) is not None]
+    if others:
+        notes.append(f"each cell the best over the {' and '.join(others)}")
     if not words:
         shown = {cell.status for row in table for cell in row if cell}
         notes.append(

@@ -226,7 +226,8 @@ def _set_curve_legend(figure: Figure, result: SweepResult, looks: Looks, others:
     keys = spread_over(list(looks), 10)
     handles = [line([], [], linewidth=1.6, **looks[key]) for key in keys]
     labels = [
-        ", ".join(text.get(value, "") for text, value in zip(texts, key, strict=True)) for key in keys
+        style.tidy(", ".join(filter(None, map(dict.get, texts, key))))  # of many settings as many as fit
+        for key in keys
     ]
     if any(cell.status == "diverged" for cell in result.cells):
         handles.append(line([], [], linestyle="", marker="X", markersize=8, color=style.FAINT))
@@ -234,7 +235,7 @@ def _set_curve_legend(figure: Figure, result: SweepResult, looks: Looks, others:
     if any(_has_band(cell) for cell in result.cells):
         handles.append(require("matplotlib.patches").Patch(color=style.FAINT, alpha=0.25, linewidth=0))
         labels.append("range of a jumping loss")
-    heading = ", ".join(words_of(name) for name in others)
+    heading = style.tidy(", ".join(words_of(name) for name in others))
     legend = figure.legend(
         handles,
         labels,

@@ -62,6 +62,8 @@ def _space(found: Iterable[tuple[dict[str, Any], Recipe]]) -> Space:
     seen: set[tuple[tuple[str, str], ...]] = set()
     for made, recipe in found:
         read = {name: recipe.value(name) for name in made}
+        if "optimizer" in made:  # as it was named, without the settings that stand beside it
+            read["optimizer"] = as_rule(made["optimizer"])
         key = tuple(sorted((name, repr(value)) for name, value in read.items()))
         if key in seen:
             continue

@@ -1,0 +1,193 @@
+"""Floor 8: a picture of a sweep over many settings: an axis for each, a line for each way across."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.errors import unknown_name
+from glassnet.plots import style
+from glassnet.plots.libraries import require
+from glassnet.plots.losses import readable
+from glassnet.plots.sweep_words import LEAST, loss_name, spread_over, summary_of, words_of
+from glassnet.sweeps import shown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from glassnet.sweeps import SweepResult
+
+_FEW = 8  # values up to which each has a tick
+_WIDE = 20.0  # a ratio of largest and smallest from which a scale is logarithmic
+
+
+class _Axis(NamedTuple):
+    """A vertical axis: where each line crosses it, from 0 to 1, and ticks."""
+
+    title: str
+    places: NDArray[np.float64]
+    ticks: list[tuple[float, str]]
+    values: NDArray[np.float64] | None = None
+
+
+def sweep_parallel(
+    result: SweepResult,
+    *,
+    names: Sequence[str] | None = None,
+    title: str = "Settings and what came of them",
+) -> Figure:
+    """Draw parallel coordinates: an axis for each setting, the last one for the metric or the final loss.
+
+    Each setting is a line across, at the mean over its seeds and folds, coloured by where it ends;
+    the best one is drawn thick, dashed are those of which a network diverged, which end at the axis's
+    bad end, and thin those that were dropped. Scales are logarithmic where values differ by a factor of 20;
+    settings that are no numbers stand at equal distances.
+
+    Parameters
+    ----------
+    names : the settings to draw, in this order; None takes all with more than one value.
+
+    Raises InputError for an unknown setting, and MissingLibraryError where matplotlib is missing.
+
+    >>> import glassnet as gn
+    >>> grid = {"learning_rate": [0.1, 1.0], "momentum": [0.0, 0.5, 0.9]}
+    >>> result = gn.sweep(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], grid=grid, random_state=0)
+    >>> [text.get_text() for text in gn.plots.sweep_parallel(result).axes[0].get_xticklabels()]
+    ['learning rate', 'momentum', 'mean cross-entropy']
+
+    Inselberg, "The plane with parallel coordinates" (1985).
+    """
+    known = list(result.grid)
+    for name in names or ():
+        if name not in known:
+            raise unknown_name("setting of this sweep:", name, known)
+    chosen = list(names) if names else [name for name in known if len(result.grid[name]) > 1] or known
+    rows = result.summary
+    axes = [_setting_axis(name, [row[name] for row in rows], result) for name in chosen]
+    axes.append(_outcome_axis(result, rows))
+    figure = style.new_figure(float(np.clip(2.0 + 1.7 * len(axes), 6.8, 14)), 4.6)
+    paper = style.flat_axes(figure, grid=False)
+    _draw_lines(paper, axes, rows, result)
+    _draw_axes(paper, axes)
+    notes = [summary_of(result)]
+    if len(rows) < len(result.cells):
+        notes.append(f"each line the mean over {len(result.cells) // len(rows)} networks")
+    if any(row["diverged"] for row in rows):
+        notes.append("dashed: diverged")
+    if any(row["dropped"] for row in rows):
+        notes.append("thin: dropped early")
+    style.set_title(figure, title, [*notes, "thick: the best"])
+    return figure
+
+
+def _setting_axis(name: str, values: Sequence[Any], result: SweepResult) -> _Axis:
+    distinct = list(result.grid[name])
+    numbers = [v for v in distinct if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    if len(numbers) == len(distinct) and None not in values and len(numbers) > 1:
+        array = np.array(values, np.float64)
+        logarithmic = min(numbers) > 0 and max(numbers) / min(numbers) > _WIDE
+        marked = sorted(map(float, numbers))
+        if len(marked) > _FEW:
+            marked = _rounded(marked[0], marked[-1], logarithmic)
+        scale = _scale(min(numbers), max(numbers), logarithmic)
+        return _Axis(words_of(name), scale(array), [(float(scale(t)), shown(t, 3)) for t in marked], array)
+    kinds = {repr(value): shown(value, 4) for value in distinct} | (
+        {repr(None): "not set"} if any(value is None for value in values) and None not in distinct else {}
+    )
+    order = list(kinds)
+    at = np.linspace(0, 1, len(order)) if len(order) > 1 else np.array([0.5])
+    places = np.array([at[order.index(repr(value))] for value in values])
+    ticks = [(float(at[i]), _cut(kinds[order[i]])) for i in spread_over(range(len(order)), 12)]
+    return _Axis(words_of(name), places, ticks)
+
+
+def _outcome_axis(result: SweepResult, rows: Sequence[dict[str, Any]]) -> _Axis:
+    values = np.array([row["mean"] for row in rows], np.float64)
+    good = np.isfinite(values) & np.array([row["diverged"] == 0 for row in rows])
+    name = loss_name(result) if result.metric is None else words_of(result.metric)
+    if not good.any():
+        return _Axis(name, np.ones(len(rows)), [], np.full(len(rows), np.nan))
+    low, high = float(values[good].min()), float(values[good].max())
+    logarithmic = low >= 0 and high / max(low, LEAST) > _WIDE
+    if logarithmic:
+        low, values = max(low, LEAST), np.maximum(values, LEAST)
+    scale = _scale(low, high, logarithmic)
+    worst = 1.0 if result.measure is None or result.measure.mode == "min" else 0.0
+    places = np.where(good, scale(np.where(good, values, low)), worst)
+    ticks = [(float(scale(t)), readable(t)) for t in _rounded(low, high, logarithmic)]
+    return _Axis(name, places, ticks, np.where(good, values, np.nan))
+
+
+def _scale(low: float, high: float, logarithmic: bool) -> Any:
+    """From values to places from 0 to 1."""
+    if high <= low:
+        return lambda value: np.zeros_like(np.asarray(value, np.float64)) + 0.5
+    if logarithmic:
+        return lambda value: np.log(np.asarray(value) / low) / np.log(high / low)
+    return lambda value: (np.asarray(value, np.float64) - low) / (high - low)
+
+
+def _rounded(low: float, high: float, logarithmic: bool) -> list[float]:
+    """A few round numbers from low to high."""
+    if high <= low:
+        return [low]
+    ticker = require("matplotlib.ticker")
+    locator = ticker.LogLocator(numticks=7) if logarithmic else ticker.MaxNLocator(5)
+    found = [float(t) for t in locator.tick_values(low, high) if low <= t <= high]
+    return found if len(found) > 1 else [low, high]
+
+
+def _cut(text: str, most: int = 24) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _draw_lines(
+    paper: Any, axes: Sequence[_Axis], rows: Sequence[dict[str, Any]], result: SweepResult
+) -> None:
+    cmap = require("matplotlib").colormaps[style.VALUES]
+    places = np.column_stack([axis.places for axis in axes])
+    outcome = axes[-1].values
+    assert outcome is not None
+    best_is_low = result.measure is None or result.measure.mode == "min"
+    for i in reversed(range(len(rows))):  # the best one last, on top
+        lost = not np.isfinite(outcome[i])
+        place = float(axes[-1].places[i])
+        shade = 0.9 * (place if best_is_low else 1 - place)
+        paper.plot(
+            range(len(axes)),
+            places[i],
+            color=style.FAINT if lost else cmap(shade),
+            linestyle=(0, (4, 3)) if lost else "-",
+            linewidth=2.8 if i == 0 and not lost else 0.7 if rows[i]["dropped"] else 1.2,
+            alpha=0.45 if lost else float(np.clip(12 / len(rows), 0.25, 0.9)) if i else 1.0,
+            solid_capstyle="round",
+            zorder=3 if i == 0 else 2,
+        )
+
+
+def _draw_axes(paper: Any, axes: Sequence[_Axis]) -> None:
+    for i, axis in enumerate(axes):
+        paper.plot([i, i], [0, 1], color=style.INK, linewidth=1.0, zorder=4)
+        for place, text in axis.ticks:
+            paper.plot([i - 0.015, i], [place, place], color=style.INK, linewidth=0.8, zorder=4)
+            paper.text(
+                i - 0.03,
+                place,
+                text,
+                fontsize=8,
+                color=style.INK,
+                horizontalalignment="right",
+                verticalalignment="center",
+                zorder=5,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.8},
+            )
+    paper.set_xticks(range(len(axes)), [axis.title for axis in axes], fontsize=9.5, color=style.INK)
+    paper.tick_params(axis="x", length=0, pad=8)
+    paper.set_yticks([])
+    paper.set_xlim(-0.45, len(axes) - 0.9)
+    paper.set_ylim(-0.04, 1.04)
+    for spine in paper.spines.values():
+        spine.set_visible(False)

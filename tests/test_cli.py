@@ -350,6 +350,9 @@ def test_check_ends_with_status_1_where_the_gradient_is_wrong(monkeypatch):
     assert glassnet("train", "circles", *SMALL, "--no-check").exit_code == 0
 
 
+SWEPT = ("notebook.csv", "notebook.json", "notebook.cells.jsonl", "notebook-best.safetensors")
+
+
 def test_sweep_prints_each_grid_and_writes_it(tmp_path):
     result = glassnet(
         "sweep",
@@ -365,7 +368,7 @@ def test_sweep_prints_each_grid_and_writes_it(tmp_path):
     assert result.exit_code == 0
     assert "25 networks" in result.stdout
     files = {path.name for path in (tmp_path / "results" / "circles-sweep").iterdir()}
-    assert files == {"notebook.csv", "notebook.json", "experiment.toml", "run.json"}
+    assert files == {*SWEPT, "experiment.toml", "run.json"}
 
 
 def test_sweep_ends_with_status_130_after_ctrl_c(tmp_path, monkeypatch):
@@ -384,7 +387,7 @@ def test_sweep_ends_with_status_130_after_ctrl_c(tmp_path, monkeypatch):
     assert result.exit_code == 130
     assert "Ctrl-C ended the sweep before 1 network(s) were done" in result.stderr
     files = {path.name for path in (tmp_path / "results" / "circles-sweep").iterdir()}
-    assert files == {"notebook.csv", "notebook.json", "experiment.toml", "run.json"}  # and no second grid
+    assert files == {*SWEPT, "experiment.toml", "run.json"}  # and no second grid
 
 
 def test_bench_hands_its_options_on(monkeypatch):
@@ -527,3 +530,122 @@ def test_training_that_blows_up_says_at_once_what_to_do(flowers):
     )
     assert "use a smaller learning rate" in " ".join(result.stdout.split())
     assert "--learning-rate 100 (it was 1000" in result.stderr
+
+
+# ---- Sweeps of any settings -----------------------------------------------------------------------
+
+SWEEP = """
+random_state = 1
+[data]
+generator = "circles"
+n_samples = 120
+[network]
+hidden = [3]
+[train]
+iterations = 8
+batch_size = 30
+dropout = 0.1
+class_weight = "balanced"
+[sweep.drawn]
+hidden = [[2], [4], [3, 3]]
+activation = ["tanh", "relu"]
+optimizer = ["adam", "sgd"]
+learning_rate = {distribution = "loguniform", low = 1e-3, high = 1}
+n_draws = 6
+seeds = 2
+folds = {splitter = "walk_forward", n_splits = 2}
+metric = "accuracy"
+halving = {factor = 2, first = 3}
+[sweep.listed]
+settings = [
+  {optimizer = "nadam"}, {hidden = [8], dropout = 0.2}, {validation = 0.2, stopping = {patience = 3}}
+]
+"""
+
+
+@pytest.fixture
+def swept(tmp_path):
+    (tmp_path / "s.toml").write_text(SWEEP)
+    return tmp_path / "results" / "s-sweep"
+
+
+def test_sweep_of_a_file_draws_folds_and_halves(swept):
+    result = glassnet("sweep", "s.toml")
+    assert result.exit_code == 0, result.output
+    assert "24 networks" in result.stdout
+    assert "held_out_accuracy, mean of 4" in result.stdout
+    names = {path.name for path in swept.iterdir()}
+    ends = ("summary.csv", "best.safetensors", "losses.png", "parallel.png")
+    assert {f"drawn-{end}" for end in ends} <= names
+    assert "drawn-heatmap.png" not in names
+    document = json.loads((swept / "drawn.json").read_text())
+    assert len({(row["seed"], row["fold"]) for row in document["cells"]}) == 4
+    assert {row["status"] for row in document["cells"]} >= {"dropped"}
+    best = glassnet("predict", str(swept / "listed-best.safetensors"), "nowhere.csv")
+    assert "There is no file nowhere.csv" in best.stderr
+    assert gn.load(swept / "listed-best.safetensors").batch_size == 30
+
+
+def test_a_network_of_a_sweep_is_that_of_glassnet_train(swept):
+    assert glassnet("sweep", "s.toml", "--grid", "listed", "--no-pictures").exit_code == 0
+    more = ("--optimizer", "nadam", "--no-pictures", "--no-report")
+    assert glassnet("train", "s.toml", *more, "--results", "one").exit_code == 0
+    alone = gn.load("one/model.safetensors")
+    lines = map(json.loads, (swept / "listed.cells.jsonl").read_text().splitlines()[1:])
+    record = next(record for record in lines if "optimizer" in record["settings"])
+    assert record["loss"] == alone.losses[-1]
+
+
+def test_sweep_started_again_goes_on_and_tells_of_other_settings(swept, monkeypatch):
+    first = glassnet("sweep", "s.toml", "--no-pictures")
+    table = (swept / "drawn.csv").read_text()
+    lines = (swept / "drawn.cells.jsonl").read_bytes().splitlines(keepends=True)
+    (swept / "drawn.cells.jsonl").write_bytes(b"".join(lines[:9]) + lines[9][:50])
+
+    other = glassnet("sweep", "s.toml", "--no-pictures", "--seeds", "3")
+    assert other.exit_code == 2
+    assert "holds another sweep" in other.stderr
+    assert "--fresh" in other.stderr
+    assert (swept / "drawn.csv").read_text() == table
+
+    def without_seconds(text):
+        return [line.rpartition(",")[0] for line in text.splitlines()]
+
+    again = glassnet("sweep", "s.toml", "--no-pictures")
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert without_seconds((swept / "drawn.csv").read_text()) == without_seconds(table)
+    # What was done is replaced, as all results of an earlier run are.
+    assert glassnet("sweep", "s.toml", "--no-pictures", "--seeds", "3").exit_code == 0
+    (swept / "drawn.cells.jsonl").write_bytes(b"".join(lines[:3]))
+    assert glassnet("sweep", "s.toml", "--no-pictures", "--fresh", "--seeds", "1").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--set", "sweep.drawn.hiden=[[3]]"], "Did you mean 'hidden'?"),
+        (["--set", "sweep.drawn.hidden=[3]"], "expected a list of lists of widths"),
+        (["--set", "sweep.listed.settings=[{hiden=[3]}]"], "Did you mean 'hidden'?"),
+        (["--set", "sweep.listed.settings=[{hidden=3}]"], "expected a list of whole numbers"),
+        (["--set", "sweep.listed.l2=[0.1]"], "both settings, a list of tables, and lists for l2"),
+        (["--set", "sweep.drawn.folds.splitter='walk'"], "Unknown splitter"),
+        (["--set", "sweep.drawn.folds.gapp=3"], "Did you mean 'gap'?"),
+        (["--set", "sweep.drawn.folds.n_splits=0"], "n_splits"),
+        (["--set", "data.test_fraction=0.2"], "set data.test_fraction = 0"),
+        (["--set", "sweep.drawn.learning_rate.distribution='normal'"], "Unknown distribution"),
+        (["--set", "sweep.drawn.learning_rate.low=0"], "both above 0"),
+        (["--set", "sweep.drawn.learning_rate.low='a'"], "needs low and high, each a number"),
+        (["--set", "sweep.drawn.optimizer=['adma']"], "Did you mean 'adam'?"),
+        (["--set", "sweep.drawn.seeds='two'"], "expected how many, or a list"),
+        (["--set", "sweep.drawn.halving.factor=1"], "factor is 1"),
+        (["--metric", "acuracy"], "Did you mean 'accuracy'?"),
+        (["--metric", "r2"], "r2 does not go with"),
+        (["--seeds", "0"], "seeds is 0"),
+        (["--grid", "listed", "--draws", "3"], "n_draws draws from a grid"),
+    ],
+)
+def test_sweep_says_what_is_wrong_and_leaves_no_folder_of_halves(swept, args, message):
+    result = glassnet("sweep", "s.toml", "--no-pictures", "-q", *args)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+    assert not swept.exists() or list(swept.iterdir()) == []

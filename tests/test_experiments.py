@@ -29,6 +29,7 @@ from glassnet.experiments.prediction import predict_table, to_csv
 from glassnet.experiments.results import RECORD, ResultsFolder
 from glassnet.experiments.schema import SECTIONS, TOP, TRAIN_ONLY
 from glassnet.experiments.settings import experiment_from
+from glassnet.experiments.sweeping import PICTURES as SWEEP_PICTURES
 from glassnet.experiments.sweeping import choose_grids, run_sweeps
 from glassnet.experiments.toml import to_toml
 from glassnet.losses import LOSSES, OUTPUTS
@@ -697,11 +698,11 @@ def test_a_model_that_cannot_read_tables_is_refused(tmp_path, flowers):
 def test_a_sweep_starts_where_the_experiment_does_and_writes_each_grid(tmp_path):
     experiment = small()
     assert choose_grids(experiment) == ["notebook", "sensible"]
-    found = run_sweeps(experiment, tmp_path, ["sensible"], iterations=20)
+    found = run_sweeps(experiment, tmp_path, ["sensible"], how={"iterations": 20})
     assert list(found) == ["sensible"]
-    expected = {
-        f"{grid}{end}" for grid in found for end in (".csv", ".json", "-heatmap.png", "-losses.png")
-    }
+    ends = (".csv", ".json", ".cells.jsonl", "-best.safetensors")
+    ends += tuple(f"-{picture}.png" for picture in SWEEP_PICTURES)
+    expected = {f"{grid}{end}" for grid in found for end in ends}
     assert {path.name for path in tmp_path.iterdir()} == {*expected, "experiment.toml", RECORD}
     run = run_experiment(experiment, tmp_path / "r", **QUICK).run
     cell = next(
@@ -720,7 +721,10 @@ def test_one_grid_can_be_chosen_and_one_setting_has_no_heatmap(tmp_path):
     )
     run_sweeps(experiment, tmp_path, choose_grids(experiment, ["one"]))
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"one.csv", "one.json", "one-losses.png", "experiment.toml", RECORD}
+    assert names == {
+        *("one.csv", "one.json", "one.cells.jsonl", "one-best.safetensors"),
+        *("one-losses.png", "one-parallel.png", "experiment.toml", RECORD),
+    }
     with pytest.raises(InputError, match=r"Did you mean 'one'?"):
         choose_grids(experiment, ["on"])
 
@@ -906,9 +910,8 @@ def test_settings_of_batches_and_validation_are_refused_where_they_stand(values,
 
 @pytest.mark.parametrize("key", TRAIN_ONLY)
 def test_a_sweep_refuses_what_it_does_not_do(key):
-    value = {"stopping": {}, "class_weight": "balanced", "batch_size": 5, "curvature": 5}.get(key, 0.5)
     with pytest.raises(InputError, match=f"knows nothing of {key}"):
-        choose_grids(small(**{f"train__{key}": value}))
+        choose_grids(small(**{f"train__{key}": 5}))
 
 
 # ---- Dropout, and the whole run --------------------------------------------------------------------
@@ -959,7 +962,9 @@ def test_a_job_drops_units_as_train_does(flowers, tmp_path, batch_size, dropout)
 
 def test_a_sweep_of_a_file_drops_units(tmp_path):
     experiment = small(train__dropout=0.4)
-    (result,) = run_sweeps(experiment, tmp_path, ["sensible"], iterations=3, pictures=False).values()
+    (result,) = run_sweeps(
+        experiment, tmp_path, ["sensible"], how={"iterations": 3}, pictures=False
+    ).values()
     assert {run.dropout for run in result.runs} == {(0.4,)}
 
 

@@ -224,7 +224,10 @@ def test_summary_compares_settings_over_seeds_and_folds():
         assert (row["mean"], row["spread"]) == (np.mean(values), np.std(values, ddof=1))
         assert row["networks"] == 6
     assert [row["diverged"] for row in rows] == [0, 0, 6]
-    assert "best settings by the mean held_out_loss over 6" in str(result)
+    text = str(result).splitlines()
+    assert text[3].split() == ["learning_rate", "held_out_loss,", "mean", "of", "6", "+-"]
+    assert [line.split()[0] for line in text[4:7]] == ["0.5", "0.001", "100000"]
+    assert "6 diverged" in text[6]
     assert result.best.metric == min(c.metric for c in result.cells if c.status != "diverged")
 
 

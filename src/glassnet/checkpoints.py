@@ -221,7 +221,7 @@ def run_from_arrays(
             batch_size=batch_size,
             dropout=dropout,
             dropout_seed=seed,
-            cursor=None if batch_size is None else _cursor(document["cursor"], arrays, batch_size, point),
+            cursor=_cursor(document["cursor"], arrays, batch_size, point) if "cursor" in document else None,
             average=document["average"],
             averaged=None if document["average"] is None else _like(arrays["averaged"], flat, network),
             class_weight=_class_weight(document["class_weight"], network),

@@ -317,7 +317,12 @@ class TrainingRun:
                     f"the run ended with. To go on with other data, use "
                     f"gn.train(..., parameters=run.parameters)."
                 )
-        elif self.cursor is None or not self.cursor.fits(problem.fingerprint):
+        elif self.cursor is None:
+            raise InputError(
+                "This run comes from a sweep of so many networks on so many samples that it has let go of "
+                "its place among the batches. Train on with gn.train(..., parameters=run.parameters)."
+            )
+        elif not self.cursor.fits(problem.fingerprint):
             raise InputError(
                 f"These data ({problem.n_samples} samples) are not those that the run was trained on. "
                 f"To go on with other data, use gn.train(..., parameters=run.parameters)."

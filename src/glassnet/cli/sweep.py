@@ -15,17 +15,36 @@ from glassnet.cli.options import experiment_of, settings, tell
 @click.argument("what", metavar="EXPERIMENT")
 @click.option("--grid", "grids", multiple=True, metavar="NAME", help="[sweep.NAME] only; may be repeated.")
 @click.option("--iterations", type=int, metavar="N", help="In place of the grids' own.")
+@click.option("--draws", type=int, metavar="N", help="Draw N settings from each grid, not all of it.")
+@click.option("--seeds", type=int, metavar="N", help="Train each setting with N seeds.")
+@click.option(
+    "--folds", type=int, metavar="N", help="Train each setting on N folds, measured on the others."
+)
+@click.option("--metric", metavar="NAME", help="loss, accuracy or r2, to compare settings by.")
+@click.option(
+    "--halving",
+    type=float,
+    metavar="FACTOR",
+    help="Leave all but one in FACTOR behind, again and again: 3.",
+)
 @settings(train=False)
 @click.option(
     "--results", type=click.Path(path_type=Path), metavar="FOLDER", help="Default: results/NAME-sweep."
 )
+@click.option("--fresh", is_flag=True, help="Begin anew, where an earlier sweep was not done.")
 @click.option("--no-pictures", is_flag=True, help="Draw no pictures.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def sweep(
     what: str,
     grids: tuple[str, ...],
     iterations: int | None,
+    draws: int | None,
+    seeds: int | None,
+    folds: int | None,
+    metric: str | None,
+    halving: float | None,
     results: Path | None,
+    fresh: bool,
     no_pictures: bool,
     quiet: bool,
     **_: object,
@@ -33,29 +52,58 @@ def sweep(
     """Train a network for every combination of settings in a grid, several at a time.
 
     EXPERIMENT is a built-in one, a .toml file or a table, as for glassnet train. Its grids are its
-    sections [sweep.NAME]; all start from the parameters that glassnet train starts from. Each
-    network is told to have converged, to be falling still, to be on a plateau, to be unstable, or
-    to have diverged, and at which iteration.
-
-    By the last tenth of the iterations, in shares of the best constant answer's loss: converged
-    ended at or below 10 % and fell by at most 1 %, so that it may still be falling slowly; falling
-    fell by more, or, above 10 %, by more than 1 % of all that it fell; plateau ended above 10 % and
-    fell by less; unstable rose by more than 5 %, or ended above both that loss and the start.
+    sections [sweep.NAME], with a list for each setting to vary: the optimizer's, batch_size, l2,
+    dropout and whatever else [train] knows, optimizer itself, and hidden, activation and loss of
+    [network]. Networks of one shape start from equal parameters, and those of [network]'s own from
+    the ones of glassnet train. Beside its lists a section may hold
 
     \b
-    The folder then holds, of each grid   NAME.csv, NAME.json   the table; with the loss curves
-                                          NAME-heatmap.png      how each network ended
-                                          NAME-losses.png       how it came there
+      iterations, metric, seeds (how many, or a list of them);
+      folds = 5, or folds.splitter = "walk_forward" (k_fold, stratified, purged) with
+        its settings: folds.n_splits = 5, folds.gap = 2;
+      n_draws = 50, which draws so many settings from the lists, and from distributions:
+        learning_rate.distribution = "loguniform" (uniform, integers) with
+        learning_rate.low = 1e-4, learning_rate.high = 1;
+      halving = 3: who does worse early on is trained no further; halving.first = 500
+        is the first number of iterations after which settings are compared;
+      settings, a list of tables, each a setting, in place of the lists.
+
+    Networks are written down as they end, in NAME.cells.jsonl. Killed at any moment and started
+    again, the sweep goes on where it was and ends with the same table, bit for bit.
+
+    Each network is told to have converged, to be falling still, to be on a plateau, to be unstable,
+    or to have diverged, and at which iteration. By the last tenth of the iterations, in shares of
+    the best constant answer's loss: converged ended at or below 10 % and fell by at most 1 %, so
+    that it may still be falling slowly; falling fell by more, or, above 10 %, by more than 1 % of
+    all that it fell; plateau ended above 10 % and fell by less; unstable rose by more than 5 %, or
+    ended above both that loss and the start.
+
+    \b
+    The folder then holds, of each grid   NAME.csv, NAME.json     the table; with the loss curves
+                                          NAME-summary.csv        settings over seeds and folds
+                                          NAME-best.safetensors   the best network
+                                          NAME-heatmap.png        how each network ended
+                                          NAME-losses.png         how it came there
+                                          NAME-parallel.png       settings and what came of them
     """
     experiment = experiment_of(what)
 
     from glassnet.experiments.sweeping import choose_grids, run_sweeps
 
+    told = {
+        "iterations": iterations,
+        "n_draws": draws,
+        "seeds": seeds,
+        "folds": folds,
+        "metric": metric,
+        "halving": halving,
+    }
     found = run_sweeps(
         experiment,
         results if results is not None else Path("results", f"{experiment.name}-sweep"),
         choose_grids(experiment, grids),
-        iterations=iterations,
+        how={name: value for name, value in told.items() if value is not None},
+        fresh=fresh,
         pictures=not no_pictures,
         tell=(lambda label, words: None) if quiet else tell,
         progress=not quiet and sys.stderr.isatty(),

@@ -171,12 +171,12 @@ def _train(
             callbacks=[] if trace is None else [trace],
             random_state=draws.random,
             stopping=None if stopping is None else stopping_from(stopping),
-            class_weight=_class_weight(experiment["train.class_weight"], draws.samples),
+            class_weight=class_weight_of(experiment["train.class_weight"], draws.samples),
             **experiment.of_train(*COMPUTING, *PENALTIES, *_AS_THEY_ARE),
         )
 
 
-def _class_weight(given: Any, samples: Samples) -> Any:
+def class_weight_of(given: Any, samples: Samples) -> Any:
     """A table of labels as one of class numbers."""
     if not isinstance(given, dict):
         return given

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple
@@ -42,7 +43,6 @@ TEXT = Kind("text between quotes", _is_text)
 TRUTH = Kind("true or false", lambda value: isinstance(value, bool))
 WHOLES = Kind("a list of whole numbers, such as [3]", _are(_is_whole))
 NUMBERS = Kind("a list of numbers, such as [0.1, 0.2]", lambda v: bool(v) and _are(_is_number)(v))
-TRUTHS = Kind("a list of true and false", lambda v: bool(v) and _are(lambda one: isinstance(one, bool))(v))
 PROBABILITIES = Kind(
     "a number, or a list with one for each hidden layer, such as [0.2, 0.5]",
     lambda v: _is_number(v) or _are(_is_number)(v),
@@ -50,10 +50,6 @@ PROBABILITIES = Kind(
 RATE = Kind(
     'a number, or a schedule such as {schedule = "cosine", rate = 0.1, steps = 1000}',
     lambda v: _is_number(v) or isinstance(v, dict),
-)
-RATES = Kind(
-    "a list of numbers or schedules, such as [0.1, 0.2]",
-    lambda v: bool(v) and _are(lambda one: RATE.accepts(one))(v),
 )
 TEXTS = Kind('a list of texts, such as ["a", "b"]', _are(_is_text))
 TEXT_OR_TEXTS = Kind(
@@ -137,14 +133,14 @@ SECTIONS: dict[str, dict[str, Key]] = {
 """The keys of each section; [data] also takes its generator's settings, [train] its optimizer's."""
 
 SWEEP = "sweep"
-"""The section of grids, [sweep.NAME]: lists of an optimizer's settings and penalties, and iterations."""
+"""The section of grids, [sweep.NAME]; see `glassnet.experiments.grids`."""
 
 PENALTIES = ("l1", "l2", "max_norm")
 
 COMPUTING = ("reduction", "dtype", "engine", "threads")
 """How a loss is computed, which the gradient check, training and a sweep share."""
 
-TRAIN_ONLY = ("batch_size", "validation", "stopping", "average", "class_weight", "curvature")
+TRAIN_ONLY = ("curvature",)
 """What a sweep knows nothing of."""
 
 TABLE_ONLY = ("target", "features", "ignore", "task")
@@ -178,8 +174,16 @@ def optimizer_keys(name: str) -> dict[str, Key]:
     return known
 
 
-def grid_keys(name: str) -> dict[str, Kind]:
-    """What a grid may hold lists of: an optimizer's settings, and the penalties."""
-    lists = {RATE: RATES, NUMBER: NUMBERS, TRUTH: TRUTHS, WHOLE: WHOLES}
-    penalties = {key: SECTIONS["train"][key] for key in PENALTIES}
-    return {key: lists[one.kind] for key, one in {**optimizer_keys(name), **penalties}.items()}
+def what(value: Any) -> str:
+    """A value and its kind, as a reader of the file would name it."""
+    shown = json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else str(value)
+    kinds = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number with decimals",
+        str: "text",
+        list: "a list",
+    }
+    return (
+        f"{shown} ({'a section' if isinstance(value, dict) else kinds.get(type(value), 'a date or time')})"
+    )

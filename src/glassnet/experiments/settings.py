@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from glassnet.cores import thread_count
 from glassnet.data import ENGINES, REDUCTIONS
 from glassnet.dropout import as_dropout
 from glassnet.errors import FileError, GlassnetError, InputError, InputTypeError, unknown_name
+from glassnet.experiments.grids import read_sweeps, without_lists
 from glassnet.experiments.schema import (
     SECTIONS,
     SWEEP,
@@ -25,9 +25,9 @@ from glassnet.experiments.schema import (
     TOP,
     WHOLE,
     Key,
-    grid_keys,
     known_keys,
     optimizer_keys,
+    what,
 )
 from glassnet.files import read_bytes
 from glassnet.losses import get_loss, get_output
@@ -162,14 +162,14 @@ def experiment_from(
             section = section.setdefault(part, {})
             if not isinstance(section, dict):
                 raise InputTypeError(
-                    f"{origin}: {part} in {source} is {_what(section)}; expected a section."
+                    f"{origin}: {part} in {source} is {what(section)}; expected a section."
                 )
         section[last] = value
         origins[key] = origin
     if "train.optimizer" in origins:
         _leave_behind(merged, document, origins)
     values = dict(_values(merged, source, origins))
-    sweeps = _sweeps(merged.get(SWEEP, {}), values, source)
+    sweeps = read_sweeps(merged.get(SWEEP, {}), values, source)
     experiment = Experiment(str(values.get("name", name)), source, folder, values, sweeps, origins)
     _check(experiment)
     return experiment
@@ -194,7 +194,7 @@ def _leave_behind(merged: dict[str, Any], document: Mapping[str, Any], origins: 
     sweeps = merged.get(SWEEP)
     grids = sweeps if isinstance(sweeps, dict) else {}
     for name, grid in list(grids.items()):
-        if isinstance(grid, dict) and leave(grid, f"{SWEEP}.{name}") and not set(grid) - {"iterations"}:
+        if isinstance(grid, dict) and leave(grid, f"{SWEEP}.{name}") and without_lists(grid):
             del grids[name]
 
 
@@ -208,7 +208,7 @@ def _values(
             whole = isinstance(value, float) and value.is_integer() and key.kind is WHOLE
             hint = f": write {int(value)}" if whole else ""
             where = origins.get(dotted, f"{dotted} in {source}")
-            raise InputTypeError(f"{where} is {_what(value)}; expected {key.kind.words}{hint}.")
+            raise InputTypeError(f"{where} is {what(value)}; expected {key.kind.words}{hint}.")
         return dotted, value
 
     for name, content in document.items():
@@ -216,9 +216,7 @@ def _values(
             yield checked(name, TOP[name], content)
         elif name in SECTIONS:
             if not isinstance(content, dict):
-                raise InputTypeError(
-                    f"{name} in {source} is {_what(content)}; expected a section [{name}]."
-                )
+                raise InputTypeError(f"{name} in {source} is {what(content)}; expected a section [{name}].")
             known = known_keys(name, content, source)
             for key, value in content.items():
                 dotted = f"{name}.{key}"
@@ -242,47 +240,6 @@ def _belongs(key: str, section: str = "") -> str:
     """Where a key that stands in the wrong place would be known."""
     homes = [name for name in SECTIONS if name != section and key in known_keys(name, {}, "")]
     return f" It belongs to [{homes[0]}]: {homes[0]}.{key}." if homes else ""
-
-
-def _what(value: Any) -> str:
-    """A value and its kind, as a reader of the file would name it."""
-    shown = json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else str(value)
-    kinds = {
-        bool: "true or false",
-        int: "a whole number",
-        float: "a number with decimals",
-        str: "text",
-        list: "a list",
-    }
-    return (
-        f"{shown} ({'a section' if isinstance(value, dict) else kinds.get(type(value), 'a date or time')})"
-    )
-
-
-def _sweeps(content: Any, values: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
-    if not isinstance(content, dict):
-        raise InputTypeError(f"{SWEEP} in {source} is {_what(content)}; expected sections [{SWEEP}.NAME].")
-    name = values.get("train.optimizer", SECTIONS["train"]["optimizer"].default)
-    settings = grid_keys(name)
-    for grid, keys in content.items():
-        where = f"[{SWEEP}.{grid}] in {source}"
-        if not isinstance(keys, dict):
-            raise InputTypeError(
-                f"{SWEEP}.{grid} in {source} is {_what(keys)}; expected a section {where}."
-            )
-        if any(character in grid for character in "/\\\0"):
-            raise InputError(f"{where} gives its name to files, which cannot hold a slash.")
-        for key, value in keys.items():
-            if key not in (*settings, "iterations"):
-                raise unknown_name(f"key of {where}:", key, [*settings, "iterations"])
-            kind = WHOLE if key == "iterations" else settings[key]
-            if not kind.accepts(value):
-                raise InputTypeError(f"{key} of {where} is {_what(value)}; expected {kind.words}.")
-        if not set(keys) - {"iterations"}:
-            raise InputError(
-                f"{where} has no lists to try; expected at least one of: {', '.join(settings)}."
-            )
-    return {grid: dict(keys) for grid, keys in content.items()}
 
 
 def _check(experiment: Experiment) -> None:

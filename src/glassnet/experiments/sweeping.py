@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from numpy.random import RandomState
+
 from glassnet import plots
+from glassnet.checkpoints import save
 from glassnet.errors import InputError, InterruptedTrainingWarning, unknown_name
 from glassnet.experiments.draws import Draws
+from glassnet.experiments.grids import IN_TIME, arguments_of
+from glassnet.experiments.job import class_weight_of
 from glassnet.experiments.library import SETTINGS
 from glassnet.experiments.outcome import Stopwatch, Tell
 from glassnet.experiments.pictures import load_libraries
 from glassnet.experiments.record import FORMAT, environment
 from glassnet.experiments.results import RECORD, ResultsFolder
 from glassnet.experiments.schema import COMPUTING, PENALTIES, SWEEP, TRAIN_ONLY
-from glassnet.experiments.settings import Experiment
+from glassnet.experiments.settings import Experiment, stopping_from
 from glassnet.experiments.toml import to_toml
-from glassnet.schedules import schedule_from_dict
+from glassnet.optimizers import SGD
+from glassnet.probes import Curvature, curvature
 from glassnet.storage import atomic_write, write_csv, write_json
-from glassnet.sweeps import SweepResult, sweep
+from glassnet.sweeps import OtherSweepError, SweepResult, shown, sweep
 
-PICTURES = ("heatmap", "losses")
+PICTURES = ("heatmap", "losses", "parallel")
+
+BEST = "best.safetensors"
 
 
 def choose_grids(experiment: Experiment, names: Sequence[str] = ()) -> list[str]:
@@ -36,8 +46,7 @@ def choose_grids(experiment: Experiment, names: Sequence[str] = ()) -> list[str]
     for key in TRAIN_ONLY:
         if experiment[f"train.{key}"] is not None:
             raise InputError(
-                f"{experiment.where(f'train.{key}')}: a sweep trains on the full batch and knows nothing "
-                f"of {key}. Leave it out."
+                f"{experiment.where(f'train.{key}')}: a sweep knows nothing of {key}. Leave it out."
             )
     for name in names:
         if name not in experiment.sweeps:
@@ -50,42 +59,49 @@ def run_sweeps(
     folder: Path,
     grids: Sequence[str],
     *,
-    iterations: int | None = None,
+    how: Mapping[str, Any] | None = None,
+    fresh: bool = False,
     pictures: bool = True,
     tell: Tell = lambda label, words: None,
     progress: bool = False,
 ) -> dict[str, SweepResult]:
-    """Train over each grid from the parameters that `run_experiment` starts from, and write the results.
+    """Train over each grid from where `run_experiment` starts, and write the results.
 
-    `iterations` takes the place of the grids' own. Ctrl-C ends the sweep and leaves later grids
-    out; what was done is written.
+    `how` takes the place of what the grids say of iterations, n_draws, seeds, folds, metric and halving.
+    Networks are written down as they end: a job that was killed goes on where it was when it is started
+    again, unless it is to start `fresh`. Ctrl-C ends the sweep and leaves later grids out; what was done is
+    written.
 
     Raises FileError where the results cannot be written, and what `sweep` raises.
     """
     watch = Stopwatch()
-    names = [SETTINGS, *(f"{grid}.{kind}" for grid in grids for kind in ("csv", "json"))]
+    kinds = ("csv", "json")
+    names = [SETTINGS, *(f"{grid}.{kind}" for grid in grids for kind in kinds)]
     names += [f"{grid}-{picture}.png" for grid in grids for picture in PICTURES if pictures]
+    names += [name for grid in grids for name in (f"{grid}-{BEST}", f"{grid}-summary.csv")]
     results: dict[str, SweepResult] = {}
     needed = int(1e6 + len(grids) * (2e6 + 1e6 * pictures))
     with ResultsFolder(folder, names, needed, keep=[f"{grid}.csv" for grid in grids]) as place:
         with watch("data"):
             draws = Draws(experiment)
             draws.check_point()  # the stream goes on as in the experiment itself
-            start = draws.start()
         tell("data", f"{experiment.name}: {draws.samples}")
         missing = load_libraries(watch, "matplotlib") if pictures else ""
         for grid in grids:
+            told = {**experiment.sweeps[grid], **(how or {})}
+            journal = place.path / f"{grid}.cells.jsonl"
+            if fresh:
+                journal.unlink(missing_ok=True)
             with watch(f"sweep {grid}"):
-                result = _sweep(experiment, draws, start, grid, iterations, progress)
+                result = _sweep(experiment, draws, grid, told, journal, progress)
             results[grid] = result
             tell(grid, str(result))
-            table = result.table
-            write_csv(place.new(f"{grid}.csv"), {key: [row[key] for row in table] for key in table[0]})
-            write_json(place.new(f"{grid}.json"), result.to_dict())
+            _write(experiment, draws, result, grid, place)
             if pictures and not missing:
                 with watch(f"pictures of {grid}"):
-                    _draw(result, grid, place)
+                    _draw(draws, result, grid, place, not {"n_draws", "settings"} & set(told))
             if any(cell.status == "interrupted" for cell in result.cells):
+                tell("", "Started again with the same settings it goes on where it was.")
                 break
         place.new(SETTINGS).write_text(to_toml(experiment.to_dict()), "utf-8")
         watch.seconds["total"] = watch.total
@@ -104,40 +120,137 @@ def run_sweeps(
         tell("timings" if part == next(iter(watch.seconds)) else "", f"{seconds:7.2f} s  {part}")
     if missing:
         tell("not drawn", missing)
-    tell("files", f"{place.path}: {', '.join(files)}")
+    tell("files", f"{place.path}: {', '.join(files)}; {', '.join(f'{g}.cells.jsonl' for g in results)}")
     return results
 
 
+_AS_THEY_ARE = ("batch_size", "shuffle", "validation", "validate_every", "average", "dropout", "scheme")
+
+
 def _sweep(
-    experiment: Experiment, draws: Draws, start: Any, grid: str, iterations: int | None, progress: bool
+    experiment: Experiment,
+    draws: Draws,
+    grid: str,
+    told: Mapping[str, Any],
+    journal: Path,
+    progress: bool,
 ) -> SweepResult:
-    keys = dict(experiment.sweeps[grid])
-    count = keys.pop("iterations", experiment["train.iterations"])
-    for name, values in keys.items():
-        keys[name] = [schedule_from_dict(one) if isinstance(one, Mapping) else one for one in values]
+    where = f"[{SWEEP}.{grid}] in {experiment.source}"
+    folds = told.get("folds")
+    if isinstance(folds, Mapping) and folds["splitter"] in IN_TIME and experiment.test_fraction > 0:
+        raise InputError(
+            f"folds of {where} go by the order of the rows, which is lost where a share of them is held "
+            f"back at random: set data.test_fraction = 0."
+        )
+    stopping = experiment["train.stopping"]
+    own: dict[str, Any] = {
+        "optimizer": experiment.optimizer(),
+        "iterations": experiment["train.iterations"],
+        "stopping": None if stopping is None else stopping_from(stopping),
+        "class_weight": class_weight_of(experiment["train.class_weight"], draws.samples),
+        **experiment.of_train(*COMPUTING, *PENALTIES, *_AS_THEY_ARE),
+        **arguments_of(told, where, stopping_from, lambda one: class_weight_of(one, draws.samples)),
+    }
+    if "optimizer" in own.get("grid", ()):
+        own["optimizer"] = SGD()  # each setting has its own
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InterruptedTrainingWarning)
-        return sweep(
-            draws.network,
-            draws.samples.X,
-            draws.samples.y,
-            grid=keys,
-            optimizer=experiment.optimizer(),
-            iterations=count if iterations is None else iterations,
-            parameters=start,
-            progress=progress,
-            random_state=draws.random,
-            **experiment.of_train(*COMPUTING, *PENALTIES, "dropout"),
-        )
+
+        def once() -> SweepResult:
+            samples = draws.samples.X, draws.samples.y
+            # Each grid starts where training itself would: at the experiment's own draw.
+            random = copy.deepcopy(draws.random)
+            return sweep(
+                draws.network, *samples, random_state=random, results=journal, progress=progress, **own
+            )
+
+        try:
+            return once()
+        except OtherSweepError as error:
+            if not error.done:
+                raise InputError(
+                    f"{error} Or begin anew, which throws away what was done there: --fresh."
+                ) from error
+            journal.unlink()  # of an earlier job that was done, as all other results are replaced
+            return once()
 
 
-def _draw(result: SweepResult, grid: str, place: ResultsFolder) -> None:
+def _write(
+    experiment: Experiment, draws: Draws, result: SweepResult, grid: str, place: ResultsFolder
+) -> None:
+    """The tables, and the best network."""
+    for name, table in ((f"{grid}.csv", result.table), (f"{grid}-summary.csv", result.summary)):
+        if name.endswith("summary.csv") and len(table) == len(result.cells):
+            continue
+        columns = {key: [_as_cell(row[key]) for row in table] for key in table[0]}
+        write_csv(place.new(name), columns)
+    write_json(place.new(f"{grid}.json"), result.to_dict())
+    if result.best is not None:
+        extra = {"name": experiment.name, "preprocessing": draws.samples.preprocessing.to_dict()}
+        save(result.best.run, place.new(f"{grid}-{BEST}"), extra=extra)
+
+
+def _as_cell(value: Any) -> Any:
+    return value if value is None or isinstance(value, (bool, int, float, str)) else shown(value)
+
+
+def _draw(draws: Draws, result: SweepResult, grid: str, place: ResultsFolder, full: bool) -> None:
     for picture in PICTURES:
-        if picture == "heatmap" and len(result.grid) < 2:
-            continue  # it lies over two settings
-        figure = getattr(plots, f"sweep_{picture}")(result)
+        told: dict[str, Any] = {}
+        if picture == "heatmap":
+            if not full or len(result.grid) < 2:
+                continue  # it lies over a grid of two settings
+            told["curvature"] = _sharpest(draws, result)
+        if picture == "parallel" and len(result.summary) < 2:
+            continue
+        figure = getattr(plots, f"sweep_{picture}")(result, **told)
         with atomic_write(place.new(f"{grid}-{picture}.png")) as temporary:
             figure.savefig(temporary, dpi=figure.dpi)
+
+
+_MOST_PARAMETERS = 2000
+"""Of a network whose curvature is worth the time that a picture may take."""
+
+
+def _sharpest(draws: Draws, result: SweepResult) -> Curvature | None:
+    """The curvature at the start or at the best network's end, wherever the loss is bent more.
+
+    None where a heatmap has no place for the limit that follows from it: it is gradient descent's.
+    """
+    names = list(result.grid)[:2]
+    runs = [cell.trained for cell in result.cells]
+    rates = result.grid.get("learning_rate", ())
+    if (
+        result.best is None
+        or "learning_rate" not in names
+        or not all(isinstance(rate, (int, float)) for rate in rates)
+        or list(rates) != sorted(rates)
+        or not all(isinstance(run.optimizer, SGD) and run.batch_size is None for run in runs)
+        or len({run.network for run in runs}) > 1
+        or runs[0].network.n_parameters > _MOST_PARAMETERS
+    ):
+        return None
+    run = result.best.trained
+    told: dict[str, Any] = {
+        "l1": run.penalties.l1,
+        "l2": run.penalties.l2,
+        "class_weight": run.class_weight,
+    }
+    random: RandomState = copy.deepcopy(draws.random)
+    start = run.network.initialize(random, draws.experiment["train.scheme"])
+    found = [
+        curvature(
+            run.network,
+            theta,
+            draws.samples.X,
+            draws.samples.y,
+            reduction=run.reduction,
+            **told,
+        )
+        for theta in (start, run.theta)
+    ]
+    known = [one for one in found if math.isfinite(one.lambda_max)]
+    return max(known, key=lambda one: one.lambda_max, default=None)
 
 
 def _summary(result: SweepResult) -> dict[str, Any]:
@@ -145,6 +258,10 @@ def _summary(result: SweepResult) -> dict[str, Any]:
     return {
         "networks": len(result.cells),
         "statuses": {cell.label: cell.verdict for cell in result.cells},
-        "best": None if best is None else {**best.settings, "final_loss": best.final_loss},
+        "best": None if best is None else {**_plain(best.settings), "final_loss": best.final_loss},
         "seconds": result.seconds,
     }
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _as_cell(value) for name, value in settings.items()}

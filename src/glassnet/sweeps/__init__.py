@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glassnet.sweeps.baselines import constant_loss, least_loss
+from glassnet.sweeps.journal import OtherSweepError
 from glassnet.sweeps.results import SweepCell, SweepResult
 from glassnet.sweeps.sweeping import sweep
 from glassnet.sweeps.verdicts import CONVERGED_BELOW, FELL, ROSE, STATUSES, assess, rules
@@ -13,6 +14,7 @@ __all__ = [
     "FELL",
     "ROSE",
     "STATUSES",
+    "OtherSweepError",
     "SweepCell",
     "SweepResult",
     "as_plain",

@@ -62,8 +62,8 @@ class Sources:
     flat_targets: bool
     folds: tuple[Fold, ...] | None
     parameters: Parameters | NDArray[Any] | None
-    stream: Any
-    """The state of the random numbers that every network without a seed of its own draws from."""
+    stream: RandomState | None
+    """The random numbers that every network without a seed of its own begins with, from a copy."""
     measure: Measure | None
     validation: object = None
 
@@ -215,7 +215,7 @@ class Workshop:
         if task.seed is not None:
             random = task.seed
         elif random is None:
-            random = stream_of(self.sources.stream)
+            random = copy.deepcopy(self.sources.stream)
         validation = told.pop("validation")
         return begin(
             task.recipe.network,
@@ -323,10 +323,3 @@ class Workshop:
         if self.sources.validation is not None:
             return *self.sources.validation, None  # type: ignore[misc]
         return self.sources.X, self.sources.y, self.sources.weights, None
-
-
-def stream_of(state: Any) -> RandomState:
-    """Random numbers that go on from a state."""
-    random = RandomState(0)
-    random.set_state(state)
-    return random

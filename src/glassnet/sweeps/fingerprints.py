@@ -36,7 +36,8 @@ def fingerprint_of(plan: Plan) -> dict[str, str]:
     ]
     folds = None if sources.folds is None else [rows for fold in sources.folds for rows in fold]
     start = sources.parameters.flat if isinstance(sources.parameters, Parameters) else sources.parameters
-    stream = sources.stream["state"]
+    assert sources.stream is not None
+    stream: Any = sources.stream.get_state(legacy=False)
     measure = sources.measure
     validation = sources.validation if isinstance(sources.validation, tuple) else ()
     return {
@@ -47,7 +48,7 @@ def fingerprint_of(plan: Plan) -> dict[str, str]:
         "folds": "none" if folds is None else _digest(folds),
         "validation": _digest(validation),
         "parameters": _digest([None if start is None else np.asarray(start)]),
-        "random_state": _digest([stream["key"], np.array([stream["pos"]])]),
+        "random_state": _short(hashlib.sha256(canonical(as_plain(stream)).encode())),
         "metric": "none" if measure is None else f"{measure.name}, {measure.mode}, {measure.response}",
         "converged_below": repr(plan.converged_below),
         "keep_losses": str(plan.kept),

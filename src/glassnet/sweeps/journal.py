@@ -30,6 +30,14 @@ _SYNC_SECONDS = 1.0
 """A cut of the power loses no more than that; a kill loses nothing that was written."""
 
 
+class OtherSweepError(FileError):
+    """The file is another sweep's, which may be `done`."""
+
+    def __init__(self, words: str, done: bool = False) -> None:
+        super().__init__(words)
+        self.done = done
+
+
 class Journal:
     """The file of one sweep, open for more lines until `close`."""
 
@@ -72,6 +80,12 @@ class Journal:
             )
         self.records = [record for record in whole if record is not None]
         self._end = sum(len(line) + 1 for line in lines[: len(whole) + 1])
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all networks of the sweep are there."""
+        ended = {record.get("network") for record in self.records if record.get("final")}
+        return self.header is not None and len(ended) == self.header.get("networks")
 
     def begin(self, header: Mapping[str, Any]) -> None:
         """Open for writing, with the header where the file is new; what was torn off is cut away."""
@@ -135,10 +149,11 @@ class Journal:
         differs = [name for name in fingerprint if known.get(name) != fingerprint[name]]
         if differs:
             parts = " and ".join([", ".join(differs[:-1]), differs[-1]] if differs[1:] else differs)
-            raise FileError(
+            raise OtherSweepError(
                 f"{self.path} holds another sweep ({len(self.records)} networks of it are done): {parts} "
                 f"{'is' if len(differs) == 1 else 'are'} not the same. Start that one with its own "
-                f"arguments to go on with it, or give another path to results; the file is as it was."
+                f"arguments to go on with it, or give another path to results; the file is as it was.",
+                done=self.is_done,
             )
 
 

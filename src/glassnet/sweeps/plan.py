@@ -31,7 +31,8 @@ class Plan:
     """What is to be done.
 
     `kept` is about how many losses of a network are kept, `cores` how many threads may compute, `seed`
-    what an unnamed random state was drawn from.
+    what an unnamed random state was drawn from. Runs on batches need the order of the samples to be
+    resumed, which `keep_orders` tells whether to hold on to.
     """
 
     space: Space
@@ -43,6 +44,7 @@ class Plan:
     halving: Halving | None = None
     seed: int | None = None
     rungs: tuple[int, ...] = field(default=())
+    keep_orders: bool = True
 
     @property
     def workers(self) -> int:

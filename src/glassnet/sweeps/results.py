@@ -311,10 +311,6 @@ class SweepResult:
     def __repr__(self) -> str:
         run = self.cells[0].trained
         counts = {status: sum(cell.status == status for cell in self.cells) for status in STATUSES}
-        names = [*self.grid, *self.cells[0]._place]
-        table = [{**cell.settings, **cell._place} for cell in self.cells[:_MOST_ROWS]]
-        rows = [[_short(row.get(name)) for name in names] for row in table]
-        widths = [max(len(text) for text in column) for column in zip(names, *rows, strict=True)]
         unit = "iterations" if run.batch_size is None else "epochs"
         first = f" {run.losses[0]:.6g} at the start," if len(run.losses) and run.batch_size is None else ""
         lines = [
@@ -322,42 +318,44 @@ class SweepResult:
             f"in {self.seconds:.3g} s on {self.threads} thread(s)",
             f"  {run.reduction} loss{first} {self.baseline:.6g} for the best constant answer",
             f"  {', '.join(f'{count} {status}' for status, count in counts.items() if count)}",
-            "  " + "  ".join(name.rjust(width) for name, width in zip(names, widths, strict=True)),
         ]
-        if self.metric is not None:
-            lines[-1] += f"  {'final_loss':>12}  {self.metric}"
-        for row, cell in zip(rows, self.cells, strict=False):
-            values = "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
-            score = ""
-            if self.metric is not None:
-                score = f"  {'' if cell.metric is None else format(cell.metric, '.6g'):>{len(self.metric)}}"
-            lines.append(f"  {values}  {cell.final_loss:12.6g}{score}  {cell.verdict}")
-        more = len(self.cells) - len(rows)
-        if more:
-            lines.append(f"  and {more} more")
+        summary = self.summary
+        rows = self._rows() if len(summary) == len(self.cells) else self._summary_rows(summary)
+        widths = [max(map(len, column)) for column in zip(*rows[: _MOST_ROWS + 1], strict=True)]
+        for row in rows[: _MOST_ROWS + 1]:
+            cells = [text.rjust(width) for text, width in zip(row[:-1], widths[:-1], strict=True)]
+            lines.append("  ".join(["", *cells, row[-1]]).rstrip())
+        if len(rows) > _MOST_ROWS + 1:
+            lines.append(f"  and {len(rows) - _MOST_ROWS - 1} more")
         known = rules(self.converged_below)
         lines += [f"  {status}: {known[status]}" for status in known if counts[status]]
-        return "\n".join([*lines, *self._best_settings()])
+        return "\n".join(lines)
+
+    def _rows(self) -> list[list[str]]:
+        """A heading, and each network's settings, loss, metric and verdict."""
+        metric = [] if self.metric is None else [self.metric]
+        rows = [[*self.grid, "final_loss" if metric else "", *metric, ""]]
+        for cell in self.cells:
+            settings = [_short(cell.settings.get(name)) for name in self.grid]
+            value = [_short(cell.metric)] if metric else []
+            rows.append([*settings, f"{cell.final_loss:.6g}", *value, cell.verdict])
+        return rows
+
+    def _summary_rows(self, summary: list[dict[str, Any]]) -> list[list[str]]:
+        """A heading, and each setting over its seeds and folds, the best first."""
+        of = f"mean of {summary[0]['networks']}"
+        rows = [[*self.grid, f"{self.metric or 'final_loss'}, {of}", "+-", ""]]
+        for row in summary:
+            settings = [_short(row[name]) for name in self.grid]
+            spread = "" if np.isnan(row["spread"]) else f"{row['spread']:.2g}"
+            ended = [f"{row[how]} {how}" for how in ("diverged", "dropped") if row[how]]
+            rows.append([*settings, f"{row['mean']:.6g}", spread, ", ".join(ended)])
+        return rows
 
     @property
     def _networks(self) -> str:
         names = {str(cell.trained.network) for cell in self.cells}
         return names.pop() if len(names) == 1 else f"of {len(names)} kinds"
-
-    def _best_settings(self) -> list[str]:
-        """The best settings over seeds and folds, where there are several networks of each."""
-        summary = self.summary
-        if len(summary) == len(self.cells):
-            return []
-        lines = [
-            f"  best settings by the mean {self.metric or 'final loss'} over {summary[0]['networks']}:"
-        ]
-        for row in summary[:5]:
-            words = ", ".join(f"{name} {_short(row[name])}" for name in self.grid if row[name] is not None)
-            spread = "" if np.isnan(row["spread"]) else f" +- {row['spread']:.2g}"
-            lost = f", {row['diverged']} diverged" if row["diverged"] else ""
-            lines.append(f"    {row['mean']:.6g}{spread}  {words}{lost}")
-        return lines
 
 
 def _short(value: Any) -> str:

@@ -148,6 +148,8 @@ class Rounds:
         status = "dropped" if dropped else assess(run, scale.baseline, plan.converged_below, scale.floor)
         metric = None if status == "interrupted" else self.workshop.measured(task, run)
         run, places = self.workshop.released(run, plan.cores), None
+        if not plan.keep_orders and status != "interrupted":
+            run = replace(run, cursor=None)
         if len(run.losses) > plan.kept:
             places = thinned(run.losses, plan.kept)
             run = replace(run, losses=run.losses[places])

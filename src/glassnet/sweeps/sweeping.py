@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 import warnings
@@ -32,7 +33,7 @@ from glassnet.sweeps.spaces import make_space
 from glassnet.sweeps.verdicts import CONVERGED_BELOW
 
 HISTORY_BYTES = 1 << 29
-"""Of all networks' losses together, about, that are kept."""
+"""Of all networks' losses together, about, that are kept; and of the orders of their samples."""
 
 LOSSES_KEPT = 2000
 """Of each network at least, however many there are."""
@@ -180,13 +181,8 @@ def sweep(
         if journal is not None and journal.header is not None and journal.header["seed"] is not None:
             seed = journal.header["seed"]  # to go on with what it was begun with
     random = as_random_state(random_state if seed is None else seed)
-    # What is drawn from a grid leaves a seed's networks where `train` with that seed begins.
-    draws = (
-        random
-        if isinstance(random_state, RandomState)
-        else as_random_state(random_state if seed is None else seed)
-    )
-    space = make_space(base, grid, settings, n_draws, draws)
+    # Networks start from the stream as it came, whatever is drawn from a grid.
+    space = make_space(base, grid, settings, n_draws, copy.deepcopy(random))
     if halved is not None and "iterations" in space.values:
         raise InputError(
             "halving compares settings after as many iterations: leave iterations out of them."
@@ -195,13 +191,15 @@ def sweep(
         space.recipes, X, y, sample_weight, folds, groups, parameters, (metric, mode, response)
     )
     chosen = seeds_of(seeds, random, "random_state" in space.values)
-    sources = replace(sources, stream=random.get_state(legacy=False))
+    sources = replace(sources, stream=copy.deepcopy(random))
     move_on(random, base, parameters)
     tasks = tasks_of(space, chosen, sources)
     if kept is None:
         kept = max(LOSSES_KEPT, HISTORY_BYTES // 8 // len(tasks))
     rungs = () if halved is None else halved.rungs(len(space.recipes), tasks[0].iterations)
-    plan = Plan(space, sources, tasks, float(converged_below), kept, cores, halved, seed, rungs)
+    orders = 4 * len(sources.X) * sum(task.recipe.told["batch_size"] is not None for task in tasks)
+    keep = orders <= HISTORY_BYTES
+    plan = Plan(space, sources, tasks, float(converged_below), kept, cores, halved, seed, rungs, keep)
     began = time.perf_counter()
     with _open(journal, plan):
         cells = carry_out(plan, journal, progress)

@@ -32,12 +32,7 @@ from glassnet.solvers import (
 )
 from glassnet.stopping import EarlyStopping
 from glassnet.streams import is_stream, prepare_stream, stream
-from glassnet.validation import (
-    HeldOut,
-    Validation,
-    as_validation,
-    take_parts,
-)
+from glassnet.validation import HeldOut, Validation, as_validation, take_parts
 
 # A loss computed anew from the same data differs by rounding only, where another engine or
 # processor computes it; other data are further off by orders of magnitude.
@@ -319,8 +314,8 @@ class TrainingRun:
                 )
         elif self.cursor is None:
             raise InputError(
-                "This run comes from a sweep of so many networks on so many samples that it has let go of "
-                "its place among the batches. Train on with gn.train(..., parameters=run.parameters)."
+                "This run, of a sweep too large for it, has let go of its place among the batches: use "
+                "gn.train(..., parameters=run.parameters)."
             )
         elif not self.cursor.fits(problem.fingerprint):
             raise InputError(

@@ -382,6 +382,13 @@ def test_one_class_alone_is_what_every_sample_is():
     assert set(model.predict(X)) == {"only"}
 
 
+def test_score_of_labels_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match="Mix of label input types"):
+        small().fit(X, Y3).score(X, Y3.astype(str))
+    with pytest.raises(ValueError, match="Mix of label input types"):
+        small().fit(X, Y2).score(X, Y3)
+
+
 @pytest.mark.parametrize("weights", [None, np.linspace(0.5, 2, 150)])
 def test_scores_are_scikit_learns(weights):
     model = small(max_iter=20).fit(X, Y3)

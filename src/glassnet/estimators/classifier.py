@@ -353,8 +353,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of the samples predicted right: of several labels, all of them."""
         found = self.predict(X)
-        plain = sample_weight is None and type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iubU"
-        if plain and y.shape == found.shape:
+        plain = sample_weight is None and type(y) is np.ndarray and y.ndim == 1
+        alike = (
+            plain
+            and y.shape == found.shape
+            and any({y.dtype.kind, found.dtype.kind} <= kinds for kinds in (set("iub"), set("U")))
+        )
+        if alike:
             return float(np.mean(y == found))  # what scikit-learn finds, after its checks
         if self._labels.kind == MULTIOUTPUT:
             return accuracy(np.asarray(y), found, sample_weight)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.parallel import _get_threadpool_controller
 
 from glassnet.activations import Array
 from glassnet.engine import Problem
@@ -40,14 +41,17 @@ def minimize(
         if ended(iterations, float(intermediate_result.fun), intermediate_result.x):
             raise StopIteration
 
-    found = scipy.optimize.minimize(
-        evaluate,
-        flat.astype(np.float64),
-        method="L-BFGS-B",
-        jac=True,
-        callback=after,
-        options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol},
-    )
+    # BLAS has vectors of some hundred numbers to do, for which its threads take longer to meet than it
+    # takes for them; the engine has threads of its own.
+    with _get_threadpool_controller().limit(limits=1, user_api="blas"):
+        found = scipy.optimize.minimize(
+            evaluate,
+            flat.astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            callback=after,
+            options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol},
+        )
     n_iter = min(int(found.nit), max_iter)
     asked = found.status == 99  # by `ended`
     if found.status != 0 and not asked:

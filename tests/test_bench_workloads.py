@@ -10,7 +10,7 @@ import pytest
 
 import glassnet as gn
 from glassnet import bench, native
-from glassnet.bench import bound, memory, peers, scaling, solvers, suite
+from glassnet.bench import bound, classics, memory, peers, scaling, solver_peers, solvers, suite
 from glassnet.bench.job import BenchmarkError, UnavailableError, make_job
 from glassnet.bench.solvers_chart import LOOKS as LOOKS_OF_SOLVERS
 from glassnet.bench.workloads import WORKLOADS, plain, timing
@@ -617,6 +617,18 @@ def test_solvers_job_finds_how_soon_each_arrives(tmp_path, capsys):
     assert "Levenberg-Marquardt" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["scikit-learn's lbfgs"])
+def test_other_libraries_begin_where_the_notebook_does(name):
+    job = make_job(300)
+    _, way, _ = solver_peers.PEERS[name]
+    curve = way(job, 150.0)
+    seconds, losses = np.array(curve).T
+    start = gn.prepare(gn.Network((2, 3, 2)), job.X, job.y, reduction="sum").loss(job.start.flat)
+    assert losses[0] == pytest.approx(start, rel=1e-12)
+    assert losses[-1] < 150 <= losses[:-1].min()
+    assert (np.diff(seconds) > 0).all()
+
+
 def test_solver_whose_loss_the_notebook_does_not_confirm_is_refused():
     job = make_job(50)
     with pytest.raises(bench.BenchmarkError, match="Mine says"):
@@ -645,3 +657,24 @@ def test_there_is_no_bound_without_the_native_engine(monkeypatch):
 def test_settings_that_make_no_sense_are_refused(jobs, settings, error, message):
     with pytest.raises(error, match=message):
         run_quick(jobs, **settings)
+
+
+def test_classics_are_reached_by_every_solver_and_confirmed(tmp_path, capsys):
+    found = run_quick(["classics"], output=tmp_path, quiet=False)["classics"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["quick-classics.json", "quick-classics.png"]
+    for problem in found["problems"].values():
+        shares = {row["name"]: row["share"] for row in problem["ways"]}
+        for name in ("Levenberg-Marquardt", "L-BFGS", "Newton-CG", "SciPy's L-BFGS-B"):
+            assert shares[name] == 1
+    assert "none arrives" in capsys.readouterr().out  # eight samples are no evidence for 161 parameters
+
+
+@pytest.mark.parametrize("way", [classics.by_sklearn, classics.by_scipy], ids=["scikit-learn", "scipy"])
+def test_peers_of_the_classics_begin_where_the_others_do(way):
+    # The loss of the first evaluation is that of the start, whatever order the peer keeps parameters in.
+    for classic in classics.classics():
+        start = classic.network.initialize(3).flat
+        easy = replace(classic, goal=classic.error(start) * (1 + 1e-12))
+        flat, evaluations = way(easy, start)
+        assert evaluations == 1
+        assert np.array_equal(flat, start)

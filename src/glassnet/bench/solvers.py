@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from glassnet.bench.job import N_SAMPLES, SIZES, BenchmarkError, Job, make_job, split
 from glassnet.bench.notebook import Notebook, forward_prop, loss
+from glassnet.bench.solver_peers import measure_peers
 from glassnet.engine import Problem, prepare
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import OPTIMIZERS, SGD
@@ -56,12 +57,14 @@ def ways(job: Job, iterations: int) -> list[Way]:
     ]
 
 
-def measure_solvers(rounds: int, say: Say, n_samples: int = N_SAMPLES) -> dict[str, Any]:
+def measure_solvers(
+    rounds: int, say: Say, n_samples: int = N_SAMPLES, peers: Sequence[str] = ()
+) -> dict[str, Any]:
     """Seconds to the notebook's last loss, for each way, and the curves on the way there.
 
     From the notebook's start, on its summed loss, by the engine and threads that `train` chooses. What
     each arrives at is computed again by the notebook's own formulas before anything is timed. With
-    other samples than the notebook's the end is what momentum reaches.
+    other samples than the notebook's the end is what momentum reaches. `peers` names other libraries.
     """
     job = make_job(n_samples)
     full = n_samples == N_SAMPLES
@@ -84,6 +87,8 @@ def measure_solvers(rounds: int, say: Say, n_samples: int = N_SAMPLES) -> dict[s
         descent = row["curve"] if descent is None else descent
     rows.append(time_scipy(job, end, rounds, notebook * iterations))
     say(line_of(rows[-1]))
+    whole = notebook * iterations
+    rows += measure_peers(job, end, rounds, whole, peers, thin, lambda row: say(line_of(row)))
     assert descent is not None
     return {
         "format": FORMAT,
@@ -102,6 +107,11 @@ def measure_solvers(rounds: int, say: Say, n_samples: int = N_SAMPLES) -> dict[s
 def notebook_seconds(job: Job, rounds: int) -> float:
     """What one iteration of the notebook's takes: the median of so many twenties of them."""
     found = []
+    # A fresh program gets arrays of this size from the system and gives them back, page by page, each time.
+    # Once a larger one was freed, the C library keeps them, and an iteration takes half the time; in
+    # `bench iteration` other libraries have seen to that.
+    large = np.empty(30 << 20, np.uint8)
+    del large
     runner = Notebook(job)
     runner.iterate(20)
     for _ in range(max(rounds, 3)):

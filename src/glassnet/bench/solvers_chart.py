@@ -20,12 +20,18 @@ LOOKS = {
     "Adam": (OKABE_ITO[3], ""),
     "gradient descent": (OKABE_ITO[5], ""),
 }
+LOOKS_OF_PEERS: dict[str, tuple[str, str, str]] = {
+    "scikit-learn's lbfgs": (OKABE_ITO[6], "v", "-"),
+    "PyTorch's LBFGS": (OKABE_ITO[7], "x", "-"),
+    "PyTorch's Adam": (OKABE_ITO[3], "", "--"),
+    "JAX's gradient descent": (OKABE_ITO[5], "", "--"),
+}
 """Color and marker of each way; those of thousands of iterations are lines alone."""
 
 
 def draw_solvers(document: Mapping[str, Any]) -> Figure:
     """A curve for each way from its first iteration on, and where the notebook ends."""
-    figure = new_figure(8.4, 5.4)
+    figure = new_figure(9.4, 6.4)
     axes = flat_axes(figure)
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -38,11 +44,21 @@ def draw_solvers(document: Mapping[str, Any]) -> Figure:
     handles.append(line)
     names.append(f"the notebook's NumPy: {_duration(notebook['seconds'])}")
     rows = {row["name"]: row for row in document["ways"]}
-    for name, (color, marker) in LOOKS.items():
+    looks = {name: (*look, "-") for name, look in LOOKS.items()} | LOOKS_OF_PEERS
+    for name, (color, marker, dashes) in looks.items():
+        if name not in rows:  # a library that is not installed, or was not asked for
+            continue
         row = rows[name]
         seconds, loss = np.array(row["curve"]["seconds"][1:]), np.array(row["curve"]["loss"][1:])
         (line,) = axes.plot(
-            seconds, loss, marker=marker or None, color=color, linewidth=1.8, markersize=4, zorder=3
+            seconds,
+            loss,
+            marker=marker or None,
+            color=color,
+            linestyle=dashes,
+            linewidth=1.8,
+            markersize=4,
+            zorder=3,
         )
         handles.append(line)
         names.append(f"{name}: {'not there' if row['seconds'] is None else _duration(row['seconds'])}")

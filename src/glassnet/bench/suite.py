@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glassnet import native
+from glassnet.bench.classics import SEEDS, classics_table, measure_classics
+from glassnet.bench.classics_chart import draw_classics
 from glassnet.bench.drop_in import drop_in_table, measure_drop_in
 from glassnet.bench.drop_in_speed import measure_speed, speed_table
 from glassnet.bench.job import N_SAMPLES as SAMPLES
@@ -34,12 +36,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEMORY, SCALING, SOLVING, DROP_IN = "memory", "scaling", "solvers", "drop-in"
-WALK_FORWARD = "walk-forward"
+WALK_FORWARD, CLASSICS = "walk-forward", "classics"
 
 JOBS: Mapping[str, str] = {
     **{name: workload.title for name, workload in WORKLOADS.items()},
     MEMORY: "the peak of memory over the data, in mini-batch training on 2,000,000 x 20 float32",
     SOLVING: "how soon each solver is where the notebook's 50,000 iterations end",
+    CLASSICS: "a sine by 1-5-1 and parity by 3-10-10-1, 30 starts each, by each solver and its peers",
     SCALING: "what a sample costs over the width of the layers, and an iteration over the samples",
     DROP_IN: "the estimators against scikit-learn's: 400 settings, the same numbers, how fast",
     WALK_FORWARD: "24 settings x 12 walk-forward folds x 20 epochs of 1.9 million rows x 31 features",
@@ -75,15 +78,15 @@ def run_suite(
     rounds, seconds, peers, quiet : as in `run_benchmark`.
     output : a folder. ``workloads.json`` and ``.png`` hold the workloads and the memory, those of an
         earlier run on the same machine too where this one does not measure them;
-        ``solvers.json`` and ``.png`` the solvers;
+        ``solvers.json`` and ``.png`` the solvers; ``classics.json`` and ``.png`` the classics;
         ``scaling.json``, ``scaling-widths.png`` and ``scaling-samples.png`` the curves, ``drop-in.json``
         the estimators, ``walk-forward.json`` and ``.png`` the search. None writes nothing.
     quick : tiny data, to see that all of it works; the times mean nothing, and the files are called
         ``quick-...``.
     rows : of the walk-forward search's table; None takes 1.9 million.
 
-    Returns what was measured now: {"format", "machine", "workloads", "memory", "solvers", "scaling",
-    "drop_in", "walk_forward"}.
+    Returns what was measured now: {"format", "machine", "workloads", "memory", "solvers", "classics",
+    "scaling", "drop_in", "walk_forward"}.
 
     Raises BenchmarkError for a contestant with a wrong answer, InputError and InputTypeError for
     settings that make no sense, FileError where `output` cannot be written.
@@ -97,6 +100,7 @@ def run_suite(
     names = choose_jobs(jobs)
     check_settings(rounds, seconds, N_SAMPLES)
     chosen = choose_peers(peers)
+    with_peers = {peer.name for peer in chosen if peer.why_missing() is None}
     n_rows = check_rows((QUICK_ROWS if quick else N_ROWS) if rows is None else rows)
     folder = None if output is None else _folder(output)
     say = _silent if quiet else _progress
@@ -119,9 +123,13 @@ def run_suite(
         elif name == MEMORY:
             say(MEMORY)
             found["memory"] = judge_memory(50_000 if quick else N_SAMPLES)
+        elif name == CLASSICS:
+            say(CLASSICS)
+            record = measure_classics(with_peers, say, 2 if quick else SEEDS)
+            found["classics"] = {**record, "machine": machine}
         elif name == SOLVING:
             say(SOLVING)
-            record = measure_solvers(rounds, say, QUICK if quick else SAMPLES)
+            record = measure_solvers(rounds, say, QUICK if quick else SAMPLES, sorted(with_peers))
             found["solvers"] = {**record, "machine": machine}
         elif name == WALK_FORWARD:
             say(WALK_FORWARD)
@@ -185,6 +193,9 @@ def _print(found: Mapping[str, Any]) -> None:
     if "memory" in found:
         print(memory_table(found["memory"]))
         print()
+    if "classics" in found:
+        print(classics_table(found["classics"]))
+        print()
     if "solvers" in found:
         print(solvers_table(found["solvers"]))
         print()
@@ -231,6 +242,10 @@ def _write(
         written.append(f"{prefix}workloads.json")
         if document["workloads"]:
             figure(f"{prefix}workloads.png", draw_workloads(document))
+    if "classics" in found:
+        write_json(folder / f"{prefix}classics.json", found["classics"])
+        written.append(f"{prefix}classics.json")
+        figure(f"{prefix}classics.png", draw_classics(found["classics"]))
     if "solvers" in found:
         write_json(folder / f"{prefix}solvers.json", found["solvers"])
         written.append(f"{prefix}solvers.json")

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier, is
 from sklearn.datasets import make_classification, make_multilabel_classification, make_regression
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -216,7 +217,7 @@ def test_runs_of_values_are_averaged_whatever_lies_between():
     assert np.allclose(mean, each.mean(axis=0))
     assert np.allclose(spread, each.std(axis=0))
     assert model.n_features_in_ == 4
-    assert is_classifier(model) is False
+    assert is_regressor(model)
 
 
 def test_runs_of_classes_and_labels_are_averaged_as_probabilities():
@@ -226,6 +227,8 @@ def test_runs_of_classes_and_labels_are_averaged_as_probabilities():
     P = np.mean([run.predict_proba(X) for run in runs], axis=0)
     assert np.allclose(model.predict_proba(X), P)
     assert np.array_equal(model.predict(X), LABELS[P.argmax(axis=1)])
+    assert is_classifier(model)
+    assert get_scorer("roc_auc_ovr")(model, X, classes) > 0.4
     pair = gn.Ensemble.from_runs([train(seed, "logistic", numbers == 2) for seed in range(2)])
     assert pair.predict_proba(X).shape == (80, 2)
     assert set(pair.predict(X)) <= {0, 1}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone, is_classifier
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import ClassifierTags, RegressorTags, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -332,6 +332,11 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         if self.estimator is None:
+            if "estimators_" in self.__dict__:  # scorers ask what it is
+                classes = self._is_classifier()
+                tags.estimator_type = "classifier" if classes else "regressor"
+                tags.classifier_tags = ClassifierTags() if classes else None
+                tags.regressor_tags = None if classes else RegressorTags()
             return tags
         inner = get_tags(self.estimator)
         tags.estimator_type = inner.estimator_type

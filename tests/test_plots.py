@@ -806,3 +806,15 @@ def test_curvature_asks_for_a_trace_that_has_seen_a_run():
         gn.plots.curvature(3)
     with pytest.raises(gn.InputError, match="no run yet"):
         gn.plots.curvature(gn.CurvatureTrace([[0.0]], [0]))
+
+
+def test_plots_of_a_run_refuse_what_is_none():
+    X, y = [[0.0, 1.0], [1.0, 0.0]], [0, 1]
+    for draw in (
+        gn.plots.loss,
+        gn.plots.output_surface,
+        lambda what: gn.plots.decision_boundary(what, X, y),
+        lambda what: gn.plots.hidden_projection(what, X, y),
+    ):
+        with pytest.raises(gn.InputTypeError, match=r"a TrainingRun, .*not MLPClassifier"):
+            draw(gn.MLPClassifier())

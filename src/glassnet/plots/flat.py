@@ -17,6 +17,7 @@ from glassnet.plots.scenes import (
     Grid,
     as_samples,
     boundary_lines,
+    check_run,
     guess_targets,
     input_projection,
     make_cloud,
@@ -272,6 +273,7 @@ def decision_boundary(
     The samples of a slice lie off the plane: one may stand on the other side of the line and still
     be classified correctly. Rings go by the sample itself.
     """
+    check_run(run)
     samples = as_samples(X, width=run.network.sizes[0])
     field = make_field(run, class_names, output)
     projection = input_projection(run.network, samples, axes, feature_names)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.activations import Array
-from glassnet.errors import InputError, InputTypeError
+from glassnet.errors import InputError
+from glassnet.plots.scenes import check_run
 
 if TYPE_CHECKING:
     from glassnet.runs import TrainingRun
@@ -74,8 +75,7 @@ class LossCurve:
 
 def make_loss_curve(run: TrainingRun, most: int = _MOST) -> LossCurve:
     """The run's losses as a curve; an InputError where there are none."""
-    if not hasattr(run, "losses"):
-        raise InputTypeError(f"run is a TrainingRun, which gn.train returns, not {type(run).__name__}.")
+    check_run(run, "losses")
     losses = np.array(run.losses, dtype=np.float64)
     if losses.ndim != 1 or losses.size == 0:
         raise InputError(

@@ -27,6 +27,16 @@ _MOST_CLASSES = 12  # whole numbers with more values than this are drawn as quan
 _MOST_POINTS = 200_000  # more samples than this are drawn as a random choice of so many
 
 
+def check_run(run: object, has: str = "network") -> None:
+    """An InputTypeError for what is no run, such as a fitted estimator."""
+    if not hasattr(run, has):
+        raise InputTypeError(
+            f"run is a TrainingRun, which gn.train returns, not {type(run).__name__}. Fitted estimators "
+            "have displays: glassnet's LossCurveDisplay and HiddenProjectionDisplay, scikit-learn's "
+            "DecisionBoundaryDisplay."
+        )
+
+
 def predict(
     network: Network,
     theta: Parameters,

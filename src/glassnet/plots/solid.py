@@ -18,6 +18,7 @@ from glassnet.plots.scenes import (
     HiddenScene,
     as_samples,
     boundary_lines,
+    check_run,
     input_projection,
     make_field,
     make_grid,
@@ -70,6 +71,7 @@ def hidden_projection(
     >>> gn.plots.hidden_projection(run, X, y).axes[0].get_zlabel()
     'h₃'
     """
+    check_run(run)
     samples = as_samples(X, width=run.network.sizes[0])
     field = make_field(run, class_names, output)
     scene = make_hidden_scene(field, samples, y, units, layer)
@@ -133,6 +135,7 @@ def output_surface(
     >>> gn.plots.output_surface(run).axes[0].get_zlabel()
     'P(class 1)'
     """
+    check_run(run)
     samples = None if X is None else as_samples(X, width=run.network.sizes[0])
     field = make_field(run, class_names, output)
     projection = input_projection(run.network, samples, axes, feature_names)

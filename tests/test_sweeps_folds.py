@@ -235,3 +235,26 @@ def test_summary_of_a_metric_that_is_best_at_its_maximum():
     result = sweep(grid={"learning_rate": [1e-6, 0.5]}, folds=3, metric="accuracy", iterations=50)
     assert [row["learning_rate"] for row in result.summary] == [0.5, 1e-6]
     assert result.summary[0]["mean"] > result.summary[1]["mean"]
+
+
+def test_validation_data_among_the_settings_each_measure_their_own_networks():
+    held = [(X[:9], Y[:9]), (X[9:], 1 - Y[9:], np.arange(len(Y) - 9)), 0.25, None]
+    result = sweep(grid=None, settings=[{"validation": one} for one in held])
+    *found, without = [cell.metric for cell in result.cells]
+    assert without is None
+    assert found == pytest.approx([cell.run.validation_losses[-1] for cell in result.cells[:3]])
+    assert result.best.setting in (0, 1, 2)
+
+
+def test_summary_of_infinite_metrics_is_silent():
+    result = sweep(metric=lambda y, found: np.inf, mode="min", seeds=2)
+    assert all(row["mean"] == np.inf and np.isnan(row["spread"]) for row in result.summary)
+
+
+def test_what_a_network_raises_tells_of_its_settings():
+    def broken(y, found):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        sweep(grid={"learning_rate": [0.25]}, metric=broken, mode="min", seeds=[5])
+    assert "Raised by the network with learning_rate=0.25, seed 5." in caught.value.__notes__

@@ -19,10 +19,14 @@ def sweep(**settings):
 def test_rungs_leave_one_setting_at_the_end():
     assert Halving().rungs(9, 90) == (10, 30)
     assert Halving(2).rungs(8, 80) == (10, 20, 40)
-    assert Halving().rungs(2, 90) == ()
+    assert Halving().rungs(1, 90) == ()
+    assert Halving().rungs(2, 90) == (30,)
+    assert Halving().rungs(10, 270) == (10, 30, 90)  # 10, 4, 2, 1
     assert Halving().rungs(10**6, 50) == (1, 2, 6, 17)
     assert Halving(first=20).rungs(9, 90) == (20, 60)
     assert Halving(first=90).rungs(9, 90) == ()
+    assert Halving(1.5, first=1).rungs(9, 9) == (1, 2, 3, 4, 7)  # none of them twice
+    assert [Halving(1.001).survivors(n) for n in (1, 2, 3, 4)] == [1, 1, 2, 3]
     assert [Halving().survivors(n) for n in (1, 2, 3, 4, 9, 10)] == [1, 1, 1, 2, 3, 4]
 
 
@@ -110,3 +114,9 @@ def test_no_halving(value):
 def test_bad_halving_is_refused(told, error, message):
     with pytest.raises(error, match=message):
         sweep(**told)
+
+
+def test_settings_that_hold_nothing_out_are_not_compared_with_those_that_do():
+    settings = [{"validation": None}, {"validation": 0.2}]
+    with pytest.raises(gn.InputError, match="some of these settings hold out none"):
+        gn.sweep(NET, X, Y, settings=settings, iterations=3, halving=2)

@@ -289,7 +289,7 @@ def test_two_processes_do_not_write_to_one_file(tmp_path):
     path = tmp_path / "r.jsonl"
     sweep(path)
     held = journal.Journal(path)
-    held.begin({})
+    held.begin(held.header)
     with pytest.raises(gn.FileError, match="is being written by another process"):
         sweep(path)
     held.close()
@@ -315,3 +315,23 @@ def test_a_full_disk_leaves_what_was_written(tmp_path, monkeypatch):
     assert len(path.read_bytes().splitlines()) == 3
     assert path.read_bytes().endswith(b"\n")
     assert_same(sweep(path), sweep())
+
+
+def test_a_file_that_another_sweep_has_begun_meanwhile_is_refused_and_stays(tmp_path):
+    path = tmp_path / "r.jsonl"
+    late = journal.Journal(path)
+    sweep(path)
+    before = path.read_bytes()
+    other = {**journal.Journal(path).header["fingerprint"], "X": "another"}
+    with pytest.raises(gn.FileError, match="holds another sweep"):
+        late.begin({"fingerprint": other, "networks": 1, "seed": None})
+    assert path.read_bytes() == before
+
+
+def test_validation_data_are_told_apart_and_do_not_swell_the_fingerprint(tmp_path):
+    path = tmp_path / "r.jsonl"
+    told = {"grid": {"l2": [0.0, 0.01]}, "iterations": 3}
+    first = sweep(path, validation=(X, Y), **told)
+    assert_same(sweep(path, validation=(X.copy(), Y.copy()), **told), first)
+    with pytest.raises(gn.FileError, match="validation is not the same"):
+        sweep(path, validation=(X + 1, Y), **told)

@@ -244,6 +244,13 @@ def test_draws_from_lists_alone_are_no_more_than_there_are():
         ({"grid": {"network": ["2-3-2"]}}, gn.InputTypeError, "network is a glassnet.Network"),
         ({"grid": {"stopping": [5]}}, gn.InputTypeError, "stopping is a glassnet.EarlyStopping"),
         ({"grid": {"dtype": ["float16"]}}, gn.InputError, "dtype is float32 or float64"),
+        (
+            {"settings": [{"random_state": np.random.RandomState(1)}]},
+            gn.InputTypeError,
+            "would move on from one network",
+        ),
+        ({"settings": [{"validation": (X[:, :1], Y)}]}, gn.InputError, "validation X has 1 columns"),
+        ({"settings": [{"validation": (X * np.nan, Y)}]}, gn.InputError, "validation: X has"),
         ({"grid": {"random_state": [1]}, "seeds": 2}, gn.InputError, "seeds and random_state"),
         ({"grid": {"l2": [0.1]}, "keep_losses": 0}, gn.InputError, "keep_losses is 0"),
     ],

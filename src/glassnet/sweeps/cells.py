@@ -65,7 +65,8 @@ class Sources:
     stream: RandomState | None
     """The random numbers that every network without a seed of its own begins with, from a copy."""
     measure: Measure | None
-    validation: object = None
+    held_out: bool = False
+    """Whether the metric is of samples that a network was not trained on."""
 
 
 class Store:
@@ -285,10 +286,11 @@ class Workshop:
     def measured(self, task: Task, run: TrainingRun) -> float | None:
         """The metric of a run, on the samples that it is held against."""
         measure = self.sources.measure
-        if measure is None:
+        against = None if measure is None else self._held_against(task, run)
+        if measure is None or against is None:
             return None
         network, theta = run.network, run.theta
-        X, y, weights, rows = self._held_against(task, run)
+        X, y, weights, rows = against
         if measure.name != "loss" or measure.function is not None:
             X = np.ascontiguousarray(X[:].astype(theta.dtype, copy=False))
             y = as_target(y, len(X), network.sizes[-1], network.loss.target)
@@ -307,8 +309,8 @@ class Workshop:
         )
         return float(problem.loss(theta.flat))
 
-    def _held_against(self, task: Task, run: TrainingRun) -> tuple[Any, Any, Any, Any]:
-        """X, y, weights and, of folds, the numbers of the rows."""
+    def _held_against(self, task: Task, run: TrainingRun) -> tuple[Any, Any, Any, Any] | None:
+        """X, y, weights and the numbers of the rows; None for one without while others hold some out."""
         if task.fold is not None:
             rows = self._fold(task.fold).test
             with self._lock:
@@ -320,6 +322,9 @@ class Workshop:
             samples = self.samples(task.fold)
             held = self.shared.parts_again(*samples, kept.rows, kept.n_held_out)
             return *held, kept.rows[-kept.n_held_out :]
-        if self.sources.validation is not None:
-            return *self.sources.validation, None  # type: ignore[misc]
+        own = task.recipe.told["validation"]
+        if own is not None:
+            return *own, None
+        if self.sources.held_out:
+            return None
         return self.sources.X, self.sources.y, self.sources.weights, None

@@ -14,6 +14,7 @@ from glassnet.network import Network, Parameters
 from glassnet.sweeps.words import as_plain
 
 if TYPE_CHECKING:
+    from glassnet.sweeps.cells import Task
     from glassnet.sweeps.plan import Plan
 
 _ROWS = 1 << 16
@@ -27,7 +28,7 @@ def fingerprint_of(plan: Plan) -> dict[str, str]:
     tasks = [
         [
             _network(task.recipe.network),
-            as_plain(dict(task.recipe.told)),
+            as_plain({**task.recipe.told, "validation": _validation(task)}),
             task.setting,
             task.seed,
             task.fold,
@@ -39,14 +40,14 @@ def fingerprint_of(plan: Plan) -> dict[str, str]:
     assert sources.stream is not None
     stream: Any = sources.stream.get_state(legacy=False)
     measure = sources.measure
-    validation = sources.validation if isinstance(sources.validation, tuple) else ()
+    validations = {id(given): given for task in plan.tasks if isinstance(given := _given(task), tuple)}
     return {
         "X": _digest([sources.X]),
         "y": _digest([sources.y]),
         "sample_weight": _digest([sources.weights]),
         "settings": _short(hashlib.sha256(canonical(tasks).encode())),
         "folds": "none" if folds is None else _digest(folds),
-        "validation": _digest(validation),
+        "validation": _digest(array for given in validations.values() for array in given),
         "parameters": _digest([None if start is None else np.asarray(start)]),
         "random_state": _short(hashlib.sha256(canonical(as_plain(stream)).encode())),
         "metric": "none" if measure is None else f"{measure.name}, {measure.mode}, {measure.response}",
@@ -56,6 +57,16 @@ def fingerprint_of(plan: Plan) -> dict[str, str]:
         "engine": ", ".join(sorted({plan.engine_of(task) for task in plan.tasks})),
         "glassnet": __version__,
     }
+
+
+def _given(task: Task) -> Any:
+    return task.recipe.told["validation"]
+
+
+def _validation(task: Task) -> Any:
+    """A fraction or None; of arrays the shape alone, since a digest of them stands beside."""
+    given = _given(task)
+    return list(given[0].shape) if isinstance(given, tuple) else given
 
 
 def _network(network: Network) -> Any:

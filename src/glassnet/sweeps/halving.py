@@ -27,15 +27,17 @@ class Halving:
             found, at = [], float(self.first)
             while round(at) < iterations:
                 found.append(round(at))
-                at *= self.factor
+                at = max(at * self.factor, round(at) + 1.0)  # never twice after as many
             return tuple(found)
-        count = int(math.log(n_settings, self.factor) + 1e-9)
+        count = 0
+        while n_settings > 1:
+            n_settings, count = self.survivors(n_settings), count + 1
         rungs = {max(1, round(iterations / self.factor ** (i + 1))) for i in range(count)}
         return tuple(sorted(one for one in rungs if one < iterations))
 
     def survivors(self, n_settings: int) -> int:
-        """How many of so many settings go on."""
-        return max(1, math.ceil(n_settings / self.factor - 1e-9))
+        """How many of so many settings go on: at least one, and one less than there are."""
+        return max(1, min(math.ceil(n_settings / self.factor - 1e-9), n_settings - 1))
 
 
 def as_halving(value: object) -> Halving | None:

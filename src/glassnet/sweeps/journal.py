@@ -88,7 +88,11 @@ class Journal:
         return self.header is not None and len(ended) == self.header.get("networks")
 
     def begin(self, header: Mapping[str, Any]) -> None:
-        """Open for writing, with the header where the file is new; what was torn off is cut away."""
+        """Open for writing, with the header where the file is new; what was torn off is cut away.
+
+        Raises FileError where the file is another sweep's, and leaves that as it is.
+        """
+        self.refuse_others(header["fingerprint"])
         if not self.path.parent.exists():
             raise FileError(
                 f"{self.path} cannot be written: the folder {self.path.parent} does not exist. "
@@ -99,6 +103,7 @@ class Journal:
             _lock(self._file, self.path)
             if os.fstat(self._file).st_size != self._size:  # another process was not done with it
                 self._read(read_bytes(self.path))
+                self.refuse_others(header["fingerprint"])  # which that one may have begun
             if os.fstat(self._file).st_size > self._end:
                 os.ftruncate(self._file, self._end)
             if self.header is None:

@@ -23,7 +23,6 @@ from glassnet.sweeps.halving import Halving
 from glassnet.sweeps.metrics import Measure, as_measure
 from glassnet.sweeps.settings import Recipe
 from glassnet.sweeps.spaces import Space
-from glassnet.validation import as_validation
 
 
 @dataclass(frozen=True)
@@ -55,12 +54,6 @@ class Plan:
     def each(self) -> int:
         """The threads of each: cores that have no network of their own help the others."""
         return self.cores // self.workers
-
-    @property
-    def held_out(self) -> bool:
-        """Whether the metric is of samples that no network was trained on."""
-        validated = any(task.recipe.told["validation"] is not None for task in self.tasks)
-        return self.sources.folds is not None or validated
 
     @staticmethod
     def engine_of(task: Task) -> str:
@@ -106,22 +99,15 @@ def sources_of(
             recipe.network.check_parameters(parameters)
     targets = as_target(raw, len(inputs), first.network.sizes[-1], first.network.loss.target)
     parts = as_folds(folds, first.network, inputs, y, targets, groups)
-    validation = next(
-        (one.told["validation"] for one in recipes if one.told["validation"] is not None), None
-    )
-    held = as_validation(validation) if validation is not None else None
+    given = [one.told["validation"] for one in recipes if one.told["validation"] is not None]
+    for validation in {id(one): one for one in given if isinstance(one, tuple)}.values():
+        as_matrix(validation[0], "validation X", first.network.sizes[0])
+    held_out = parts is not None or bool(given)
     measure: Measure | None = None
-    if metric[0] is not None or parts is not None or held is not None:
-        measure = as_measure(metric[0] or "loss", metric[1], metric[2], first.network)
-    own = None
-    if isinstance(held, tuple):
-        own_weights = None if held[2] is None else np.asarray(held[2], np.float64)
-        own = (
-            as_matrix(held[0], "validation X", first.network.sizes[0]),
-            as_numbers(held[1], "y"),
-            own_weights,
-        )
-    return Sources(inputs, raw, weights, raw.ndim == 1, parts, parameters, None, measure, own)
+    if metric[0] is not None or held_out:
+        for network in dict.fromkeys(recipe.network for recipe in recipes):
+            measure = as_measure(metric[0] or "loss", metric[1], metric[2], network)
+    return Sources(inputs, raw, weights, raw.ndim == 1, parts, parameters, None, measure, held_out)
 
 
 def _distinct(recipes: Sequence[Recipe]) -> list[Recipe]:

@@ -215,15 +215,19 @@ class SweepResult:
         without one, of the final loss; ``networks`` and ``diverged`` count. A setting with a network that
         diverged comes after all others.
         """
+        settings: dict[int, list[SweepCell]] = {}
+        for cell in self.cells:
+            settings.setdefault(cell.setting, []).append(cell)
         rows = []
-        for number in dict.fromkeys(cell.setting for cell in self.cells):
-            cells = [cell for cell in self.cells if cell.setting == number]
+        for number, cells in settings.items():
             values = np.array([self._value(cell) for cell in cells], np.float64)
+            with np.errstate(invalid="ignore"):  # of a metric that is infinite
+                spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
             rows.append(
                 {
                     **{name: cells[0].settings.get(name) for name in self.grid},
                     "mean": float(values.mean()),
-                    "spread": float(values.std(ddof=1)) if len(values) > 1 else float("nan"),
+                    "spread": spread,
                     "networks": len(cells),
                     "diverged": sum(cell.status == "diverged" for cell in cells),
                     "dropped": sum(cell.status == "dropped" for cell in cells),

@@ -18,6 +18,7 @@ from glassnet.sweeps.plan import Plan
 from glassnet.sweeps.records import Track, read_track, write_track
 from glassnet.sweeps.results import SweepCell, thinned
 from glassnet.sweeps.verdicts import assess
+from glassnet.sweeps.words import shown
 
 
 def carry_out(plan: Plan, journal: Journal | None, progress: bool) -> list[SweepCell]:
@@ -91,7 +92,20 @@ class Rounds:
         hands.work([job(track) for track in open_], lambda _, track: self._keep(track))
 
     def _trained(self, track: Track, until: int | None, line: Line, stop: NDArray[np.uint8]) -> Track:
-        """The track further on; with its cell where this is its end."""
+        """The track further on; with its cell where this is its end. What it raises tells of which."""
+        try:
+            return self._trained_as_told(track, until, line, stop)
+        except Exception as error:
+            words = [f"{name}={shown(value)}" for name, value in track.task.settings.items()]
+            words += [
+                f"{name} {n}" for name in ("seed", "fold") if (n := getattr(track.task, name)) is not None
+            ]
+            error.add_note(f"Raised by the network with {', '.join(words)}.")
+            raise
+
+    def _trained_as_told(
+        self, track: Track, until: int | None, line: Line, stop: NDArray[np.uint8]
+    ) -> Track:
         task = track.task
         last = task.iterations if until is None else min(until, task.iterations)
         with line.network(track.iterations, last, ends=until is None) as show:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from numpy.random import RandomState
+
 from glassnet.activations import Activation
-from glassnet.arrays import as_count, as_dtype
+from glassnet.arrays import as_count, as_dtype, as_matrix, as_numbers, as_vector
 from glassnet.data import ENGINES, REDUCTIONS, choose_engine
 from glassnet.dropout import as_dropout
 from glassnet.errors import InputError, InputTypeError, unknown_name
@@ -176,13 +178,30 @@ def _iterations(value: Any, name: str) -> int:
 
 
 def _random_state(value: Any, name: str) -> Any:
+    if isinstance(value, RandomState):
+        raise InputTypeError(
+            "random_state among the settings is a whole number: a RandomState would move on from one "
+            "network to the next."
+        )
     as_random_state(value)
     return value
 
 
 def _validation(value: Any, name: str) -> Any:
+    """A fraction, or checked arrays, which are the same objects for every network."""
     found = as_validation(value)
-    return found if isinstance(found, float) else value
+    if isinstance(found, float):
+        return found
+    X, y, weights = found
+    try:
+        inputs, targets = as_matrix(X), as_numbers(y, "y")
+        return (
+            inputs,
+            targets,
+            None if weights is None else as_vector(weights, "sample_weight", len(inputs)),
+        )
+    except (InputError, InputTypeError) as error:
+        raise type(error)(f"validation: {error}") from error
 
 
 def _penalty(value: Any, name: str) -> Any:

@@ -99,7 +99,8 @@ def sweep(
         Validation fractions are then taken from the training rows.
     groups : for the splitter.
     metric : "loss", "accuracy", "r2" or a function of targets and predictions, on the fold's test rows,
-        else on the validation data, else on all samples; by default "loss" where something is held out. A
+        else on its validation data, else on all samples; by default "loss" where something is held out,
+        and None for a network that has no such samples while others do. A
         function needs `mode`, "max" or "min", and gets what `response` says, "predict" or
         "predict_proba"; one with an argument ``rows`` gets the rows' numbers too.
     converged_below : see `glassnet.sweeps.assess`; raise it where noise in the data keeps even the
@@ -190,6 +191,12 @@ def sweep(
     sources = sources_of(
         space.recipes, X, y, sample_weight, folds, groups, parameters, (metric, mode, response)
     )
+    validated = {recipe.told["validation"] is not None for recipe in space.recipes}
+    if halved is not None and sources.folds is None and len(validated) > 1:
+        raise InputError(
+            "halving compares settings by samples that are held out, and some of these settings hold out "
+            "none: give all of them validation data, or leave validation out of the settings."
+        )
     chosen = seeds_of(seeds, random, "random_state" in space.values)
     sources = replace(sources, stream=copy.deepcopy(random))
     move_on(random, base, parameters)
@@ -214,7 +221,7 @@ def sweep(
         time.perf_counter() - began,
         cells[0].floor,
         sources.measure,
-        plan.held_out,
+        sources.held_out,
     )
     unfinished = sum(cell.status == "interrupted" for cell in cells)
     if unfinished:
@@ -238,9 +245,7 @@ def _open(journal: Journal | None, plan: Plan) -> Iterator[None]:
     if journal is None:
         yield
         return
-    fingerprint = fingerprint_of(plan)
-    journal.refuse_others(fingerprint)
-    journal.begin({"fingerprint": fingerprint, "networks": len(plan.tasks), "seed": plan.seed})
+    journal.begin({"fingerprint": fingerprint_of(plan), "networks": len(plan.tasks), "seed": plan.seed})
     try:
         yield
     finally:

@@ -55,7 +55,7 @@ def rows_of(source, folder, mapped, weighted=False):
     weights = w if weighted else None
     if source == "parquet":
         name = "weight" if weighted else None
-        return gn.stream(folder, "class", features=NAMES, sample_weight=name, memory="16 MiB")
+        return gn.stream(folder, "class", features=NAMES, sample_weight=name, memory="128 MiB")
     kept = {"mapped": mapped, "columns": np.asfortranarray(X), "array": X}[source]
     return gn.stream(kept, y, sample_weight=weights)
 
@@ -310,7 +310,7 @@ def test_integers_in_one_file_and_floats_in_another_are_the_same_numbers(tmp_pat
         ({"y": "class", "features": "x0"}, gn.InputTypeError, r"not one text: \['x0'\]"),
         ({"y": [0, 1]}, gn.InputTypeError, "y is the target column's name"),
         ({"y": "class", "sample_weight": [1.0]}, gn.InputTypeError, "a column's name, as y is"),
-        ({"y": "class", "memory": "1 MiB"}, gn.InputError, "expected 16 MiB or more"),
+        ({"y": "class", "memory": "1 MiB"}, gn.InputError, "expected 96 MiB or more"),
         ({"y": "class", "memory": "lots"}, gn.InputError, "memory is 'lots'"),
         ({"y": "class", "memory": 1.5}, gn.InputTypeError, "memory is bytes"),
     ],
@@ -377,7 +377,7 @@ def test_ranges_of_a_survey_are_whole_blocks_that_cover_all_rows(n):
 
 
 def test_memory_is_read_as_people_write_it():
-    assert as_memory("64MB") == 64_000_000
+    assert as_memory("640MB") == 640_000_000
     assert as_memory(" 0.5 GiB ") == 1 << 29
     assert as_memory(1 << 30) == 1 << 30
 

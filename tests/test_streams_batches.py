@@ -12,6 +12,7 @@ import pytest
 import glassnet as gn
 from glassnet.batches import Batches
 from glassnet.loop import course_of
+from glassnet.streams.memory import RESERVE
 
 N, INPUTS, SIZE = 5_003, 4, 32
 NET = gn.Network((INPUTS, 6, 3), hidden="tanh")
@@ -27,7 +28,7 @@ def streamed(memory=400_000, weighted=True):
     """Rows in windows of about a thousand; less memory than `gn.stream` allows."""
     X, y, w = draw()
     rows = gn.stream(X, y, sample_weight=w if weighted else None)
-    rows.memory = memory
+    rows.memory = RESERVE + memory
     rows.pieces = lambda: [*range(0, N, 300), N]
     return rows
 
@@ -44,7 +45,7 @@ def folder(tmp_path):
 
 def from_files(folder, memory=400_000):
     rows = gn.stream(folder, "class", features=[f"x{i}" for i in range(INPUTS)], sample_weight="weight")
-    rows.memory = memory
+    rows.memory = RESERVE + memory
     return rows
 
 

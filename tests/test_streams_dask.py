@@ -15,6 +15,7 @@ import pytest
 
 import glassnet as gn
 from glassnet.streams import is_stream
+from glassnet.streams.memory import RESERVE
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -120,7 +121,7 @@ def test_solver_and_options_have_the_bits_of_data_in_memory(folder, client):
 def test_batches_of_a_collection_are_read_here(folder, client):
     X, y, _ = draw()
     rows = gn.stream(dd.read_parquet(folder), "class", features=NAMES, dask=client)
-    rows.memory = 400_000
+    rows.memory = RESERVE + 400_000
     run = train(rows, batch_size=32, shuffle=False, iterations=2)
     assert run.cursor.layout[1] == 4  # of five partitions one is empty
     assert run.parameters == train(X, y, batch_size=32, shuffle=False, iterations=2).parameters

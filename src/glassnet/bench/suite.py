@@ -22,6 +22,8 @@ from glassnet.bench.scaling import measure_scaling
 from glassnet.bench.scaling_chart import draw_samples, draw_widths
 from glassnet.bench.solvers import measure_solvers, solvers_table
 from glassnet.bench.solvers_chart import draw_solvers
+from glassnet.bench.streaming import MEMORY as STREAMED_WITHIN
+from glassnet.bench.streaming import measure_streaming, streaming_table
 from glassnet.bench.walk_forward import N_ROWS, check_rows, measure_walk_forward, walk_forward_table
 from glassnet.bench.walk_forward_chart import draw_walk_forward
 from glassnet.bench.workloads import WORKLOADS, run_workload
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEMORY, SCALING, SOLVING, DROP_IN = "memory", "scaling", "solvers", "drop-in"
-WALK_FORWARD, CLASSICS = "walk-forward", "classics"
+WALK_FORWARD, CLASSICS, STREAMING = "walk-forward", "classics", "streaming"
 
 JOBS: Mapping[str, str] = {
     **{name: workload.title for name, workload in WORKLOADS.items()},
@@ -44,6 +46,7 @@ JOBS: Mapping[str, str] = {
     SOLVING: "how soon each solver is where the notebook's 50,000 iterations end",
     CLASSICS: "a sine by 1-5-1 and parity by 3-10-10-1, 30 starts each, by each solver and its peers",
     SCALING: "what a sample costs over the width of the layers, and an iteration over the samples",
+    STREAMING: "data of four times the memory: the most that training takes, and how near it is to reading",
     DROP_IN: "the estimators against scikit-learn's: 400 settings, the same numbers, how fast",
     WALK_FORWARD: "24 settings x 12 walk-forward folds x 20 epochs of 1.9 million rows x 31 features",
 }
@@ -79,6 +82,7 @@ def run_suite(
     output : a folder. ``workloads.json`` and ``.png`` hold the workloads and the memory, those of an
         earlier run on the same machine too where this one does not measure them;
         ``solvers.json`` and ``.png`` the solvers; ``classics.json`` and ``.png`` the classics;
+        ``streaming.json`` data that do not fit;
         ``scaling.json``, ``scaling-widths.png`` and ``scaling-samples.png`` the curves, ``drop-in.json``
         the estimators, ``walk-forward.json`` and ``.png`` the search. None writes nothing.
     quick : tiny data, to see that all of it works; the times mean nothing, and the files are called
@@ -86,7 +90,7 @@ def run_suite(
     rows : of the walk-forward search's table; None takes 1.9 million.
 
     Returns what was measured now: {"format", "machine", "workloads", "memory", "solvers", "classics",
-    "scaling", "drop_in", "walk_forward"}.
+    "scaling", "streaming", "drop_in", "walk_forward"}.
 
     Raises BenchmarkError for a contestant with a wrong answer, InputError and InputTypeError for
     settings that make no sense, FileError where `output` cannot be written.
@@ -135,6 +139,10 @@ def run_suite(
             say(WALK_FORWARD)
             record = measure_walk_forward(chosen, rounds, seconds, say, n_rows, quick)
             found["walk_forward"] = {**record, "machine": machine}
+        elif name == STREAMING:
+            say(STREAMING)
+            record = measure_streaming(rounds, say, 96 << 20 if quick else STREAMED_WITHIN)
+            found["streaming"] = {**record, "machine": machine}
         else:
             found["scaling"] = {
                 **measure_scaling(chosen, rounds, seconds, say, quick),
@@ -210,6 +218,9 @@ def _print(found: Mapping[str, Any]) -> None:
                 cells += [f"bound {row[bound]:.4g}"] if row[bound] is not None else []
                 print(f"  {row[x]:>10,}  {', '.join(cells)}")
         print()
+    if "streaming" in found:
+        print(streaming_table(found["streaming"]))
+        print()
     if "drop_in" in found:
         print(drop_in_table(found["drop_in"]))
         print(speed_table(found["drop_in"]["speed"]))
@@ -255,6 +266,9 @@ def _write(
         written.append(f"{prefix}scaling.json")
         figure(f"{prefix}scaling-widths.png", draw_widths(found["scaling"]))
         figure(f"{prefix}scaling-samples.png", draw_samples(found["scaling"]))
+    if "streaming" in found:
+        write_json(folder / f"{prefix}streaming.json", found["streaming"])
+        written.append(f"{prefix}streaming.json")
     if "drop_in" in found:
         write_json(folder / f"{prefix}drop-in.json", found["drop_in"])
         written.append(f"{prefix}drop-in.json")

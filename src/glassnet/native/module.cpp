@@ -127,15 +127,17 @@ void put(Net& problem, std::size_t start, Matrix<const T> X, nb::object y,
                  });
 }
 
-// X is [inputs][rows].
+// X is [inputs][rows], and may be a part of such an array with more rows.
 template <class T>
-void put_columns(Problem<T>& problem, std::size_t start, Matrix<const T> X, nb::object y,
-                 std::optional<Vector<const T>> weights) {
+void put_columns(Problem<T>& problem, std::size_t start, nb::ndarray<const T, nb::ndim<2>, nb::device::cpu> X,
+                 nb::object y, std::optional<Vector<const T>> weights) {
   const std::size_t rows = X.shape(1);
+  const std::int64_t across = X.stride(0);
+  expect(rows > 0 && (rows == 1 || X.stride(1) == 1) && across >= std::int64_t(rows), "X is not by column");
   checked_put<T>(problem, start, rows, X.shape(0), y, weights,
                  [&](const std::int64_t* labels, const T* targets, const T* w) {
                    Unlocked unlocked;
-                   problem.put(start, rows, X.data(), labels, targets, w, true);
+                   problem.put(start, rows, X.data(), labels, targets, w, std::size_t(across));
                  });
 }
 

@@ -79,22 +79,23 @@ template <class T> class Problem : public Net<T> {
   }
 
   // Packs rows start, start + 1, ... of X [rows][inputs]; their targets, as class numbers or as rows
-  // [rows][outputs]; their weights. With `by_column` x is [inputs][rows].
+  // [rows][outputs]; their weights. Where `across` is not 0, a column's entries lie together, and x's columns
+  // that far from each other.
   void put(std::size_t start, std::size_t rows, const T* x, const std::int64_t* labels, const T* y,
-           const T* w, bool by_column = false) {
+           const T* w, std::size_t across = 0) {
     const std::size_t inputs = widths[0];
     const PackedTargets<T> target(shape, pair, labels, y);
-    if (by_column)
+    if (across > 0)
       for (std::size_t i = 0; i < inputs; ++i)
         for (std::size_t r = 0; r < rows;) {
           const std::size_t b = (start + r) / block, s = (start + r) % block;
           const std::size_t some = std::min(rows - r, block - s);
-          std::copy_n(x + i * rows + r, some, X.get() + (b * inputs + i) * block + s);
+          std::copy_n(x + i * across + r, some, X.get() + (b * inputs + i) * block + s);
           r += some;
         }
     for (std::size_t r = 0; r < rows; ++r) {
       const std::size_t b = (start + r) / block, s = (start + r) % block;
-      for (std::size_t i = 0; !by_column && i < inputs; ++i)
+      for (std::size_t i = 0; across == 0 && i < inputs; ++i)
         X.get()[(b * inputs + i) * block + s] = x[r * inputs + i];
       for (std::size_t k = 0; k < target_rows; ++k)
         Y.get()[(b * target_rows + k) * block + s] = target(r, k);

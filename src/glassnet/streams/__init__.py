@@ -55,20 +55,21 @@ def stream(
         (n, outputs), Dask's where X is.
     features : of Parquet and dataframes the columns to learn from, in that order; None takes all others.
     sample_weight : of Parquet and dataframes a column's name; else (n,).
-    memory : what reading may take, in bytes or as text, at least 16 MiB: "256 MiB".
+    memory : what reading may take, in bytes or as text, at least 96 MiB: "256 MiB".
     dask : who computes the full batch: a scheduler's address, "local" for worker processes on this machine,
         or a ``distributed.Client``. A path is then read by the workers, which must see it. None computes in
         this process; of Dask's collections on the active client, or else on a cluster of threads here.
 
     The full batch has the bits of the same rows in memory, whatever the files, threads and memory. Batches
-    come by windows of a quarter of the memory: an epoch takes row groups (2 MiB of an array) in a new
-    order, and shuffles each window of what comes of that. Data that fit into a window are kept in memory.
+    come by windows of a sixth of the memory beyond 64 MiB: an epoch takes row groups (2 MiB of an array) in
+    a new order, and shuffles each window of what comes of that. Data that fit into a window are
+    kept in memory.
 
     Raises InputError and InputTypeError for what cannot be read, naming file and column.
 
     >>> import numpy as np, glassnet as gn
     >>> X, y = np.arange(12.0).reshape(6, 2) / 12, [0, 0, 0, 1, 1, 1]
-    >>> rows = gn.stream(X, y, memory="64 MiB")
+    >>> rows = gn.stream(X, y, memory="128 MiB")
     >>> run = gn.train(gn.Network((2, 3, 2)), rows, random_state=0, iterations=20)
     >>> in_memory = gn.train(gn.Network((2, 3, 2)), X, y, random_state=0, iterations=20)
     >>> rows, np.array_equal(run.losses, in_memory.losses)

@@ -18,12 +18,13 @@ from glassnet.data import Taken, target_rows
 from glassnet.network import Network
 from glassnet.optimizers import Optimizer
 from glassnet.streams.lanes import Cut
+from glassnet.streams.memory import RESERVE, give_back
 from glassnet.streams.rows import Block, Rows
 from glassnet.streams.sums import Layout
 from glassnet.streams.survey import Survey
 
-_SHARE = 4
-"""A window's share of the memory: one is trained on, and the next is there twice while it is packed."""
+_SHARE = 6
+"""A window's share of the memory beyond `RESERVE`: one is trained on, the next is there twice."""
 
 
 class _Place(NamedTuple):
@@ -60,9 +61,9 @@ class StreamedBatches(Batches):
         self._targets = Layout(network, rows.n_rows, dtype, known.labels, weighted, False, known.each)
         self.fingerprint = known.fingerprint
         self._edges = rows.pieces()
-        # Pages of the reader take the rest.
         row = dtype.itemsize * (network.sizes[0] + network.sizes[-1] + 1) + 16
-        self.window = max(1, rows.memory // (_SHARE * row) // self.batch_size) * self.batch_size
+        share = max(0, rows.memory - RESERVE) // _SHARE
+        self.window = max(1, share // row // self.batch_size) * self.batch_size
         self.layout = self.window, len(self._edges) - 1
         self._pool: ThreadPoolExecutor | None = None
         self._reader: _Reader | None = None
@@ -198,7 +199,10 @@ class StreamedBatches(Batches):
         weights = None if w is None else w[order]
         how = self.dtype, self.reduction, self.batch_size, self.dropout
         kept = self.network, taken, y[order], weights, *how
-        return NativeBatches(*kept, self.threads) if self.engine == "native" else NumpyBatches(*kept)
+        packed = NativeBatches(*kept, self.threads) if self.engine == "native" else NumpyBatches(*kept)
+        del X, taken, kept
+        give_back()
+        return packed
 
     def _blocks(self, seed: int | None, start: int) -> Iterator[Block]:
         """An epoch's rows from a place in its order on."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+import sys
 
 import numpy as np
 
@@ -10,8 +12,11 @@ from glassnet.errors import InputError, InputTypeError
 
 DEFAULT = 1 << 30
 
-LEAST = 16 << 20
-"""Less is not worth streaming for: buffers, threads and the reader's own take about as much."""
+LEAST = 96 << 20
+"""Buffers, threads and what a reader of Parquet keeps for itself take about as much, whatever the data."""
+
+RESERVE = 64 << 20
+"""What of the memory is left to them where batches come by windows."""
 
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 _UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", 1)}
@@ -37,6 +42,14 @@ def as_memory(memory: object) -> int:
             f"memory is {memory:,} bytes; expected {LEAST >> 20} MiB or more, which reading takes at least."
         )
     return int(memory)
+
+
+def give_back() -> None:
+    """Let the C library hand free memory back to the system, which glibc else keeps for each thread."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:  # other C libraries have none
+            trim(0)
 
 
 def in_words(amount: float) -> str:

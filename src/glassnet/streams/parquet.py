@@ -14,12 +14,18 @@ from numpy.typing import NDArray
 
 from glassnet.errors import FileError, InputError, InputTypeError, unknown_name
 from glassnet.files import as_path, explain
+from glassnet.streams.memory import in_words
 from glassnet.streams.rows import Block, Rows
 
 ENDINGS = (".parquet", ".pq")
 
-_PAGE_BYTES = 3 << 20
-"""What a column's reader holds, about: a page as it is in the file, unpacked, and its dictionary."""
+_ARROW = {"float32": "float", "float64": "double"}
+
+_BUFFER_BYTES = 128 << 10
+"""Of a column that is read in one go."""
+
+_PAGE_BYTES = 1 << 20
+"""A page, as nearly all writers make them."""
 
 
 class _File(NamedTuple):
@@ -75,13 +81,18 @@ class ParquetRows(Rows):
         if not targets or not all(isinstance(name, str) for name in targets):
             raise InputTypeError(f"y is the target column's name, or a list of names, not {target!r}.")
         self._flat, self._targets, self._weight = isinstance(target, str), targets, weight
-        self._files, schemas = [], []
+        self._files, schemas, largest = [], [], dict[str, int]()
         for file in parquet_files(path):
             with _opened(file) as content:
                 metadata = content.metadata
                 groups = [0]
                 for g in range(metadata.num_row_groups):
-                    groups.append(groups[-1] + metadata.row_group(g).num_rows)
+                    group = metadata.row_group(g)
+                    groups.append(groups[-1] + group.num_rows)
+                    for c in range(group.num_columns):
+                        chunk = group.column(c)
+                        size = max(largest.get(chunk.path_in_schema, 0), chunk.total_uncompressed_size)
+                        largest[chunk.path_in_schema] = size
                 status = file.stat()
                 self._files.append(_File(file, status.st_size, status.st_mtime_ns, tuple(groups)))
                 schemas.append(content.schema_arrow)
@@ -106,6 +117,15 @@ class ParquetRows(Rows):
         self.n_rows, self.n_inputs = self._before[-1], len(self.features)
         if self.n_rows == 0:
             raise InputError(f"{self.source} has columns, but no rows; expected at least one.")
+        # A column's reader holds a page as it is in the file, and unpacked.
+        pages = [min(_PAGE_BYTES, largest.get(name, _PAGE_BYTES)) for name in [*self.features, *special]]
+        self._lane_bytes = sum(2 * page + _BUFFER_BYTES for page in pages)
+        if self._lane_bytes > memory // 2:
+            raise InputError(
+                f"memory is {in_words(memory)}, but to read {len(pages)} columns of {self.source} page by "
+                f"page takes about {in_words(self._lane_bytes)}: give {in_words(2 * self._lane_bytes)} or "
+                f"more, or name fewer features."
+            )
         single = all(str(first.field(name).type) == "float" for name in self.features)
         self.dtype = np.dtype(np.float32 if single else np.float64)
 
@@ -114,8 +134,7 @@ class ParquetRows(Rows):
         return 12 * (self.n_inputs + len(self._targets) + 1)  # as numbers, and what says which are missing
 
     def lanes(self, threads: int) -> int:
-        of_a_lane = _PAGE_BYTES * (self.n_inputs + len(self._targets) + 1)
-        return max(1, min(threads, int(0.6 * self.memory) // of_a_lane))
+        return max(1, min(threads, self.memory // 2 // self._lane_bytes))
 
     def pieces(self) -> list[int]:
         pairs = zip(self._files, self._before, strict=False)
@@ -176,10 +195,15 @@ class ParquetRows(Rows):
             return _numbers(values)
 
         n = batch.num_rows
-        X = np.empty((self.n_inputs, n), dtype)
-        with np.errstate(over="ignore"):  # found by the survey
-            for place, name in enumerate(self.features):
-                X[place] = column(name)
+        features = batch.select(self.features)
+        kinds = {str(kind) for kind in features.schema.types}
+        if kinds == {_ARROW[dtype.name]} and not any(values.null_count for values in features.columns):
+            X = features.to_tensor(row_major=False).to_numpy().T
+        else:
+            X = np.empty((self.n_inputs, n), dtype)
+            with np.errstate(over="ignore"):  # found by the survey
+                for place, name in enumerate(self.features):
+                    X[place] = column(name)
         y = [column(name) for name in self._targets]
         weight = None if self._weight is None else column(self._weight)
         return Block(X.T, y[0] if self._flat else np.column_stack(y), weight)
@@ -207,7 +231,7 @@ def _opened(path: Path) -> Any:
         ) from error
     try:
         # Page by page: a file that is mapped, or a row group that is read at once, may be of any size.
-        return pq.ParquetFile(path, memory_map=False, buffer_size=1 << 20, pre_buffer=False)
+        return pq.ParquetFile(path, memory_map=False, buffer_size=_BUFFER_BYTES, pre_buffer=False)
     except pa.ArrowException as error:
         raise FileError(f"{path} cannot be read as Parquet: {error}.") from error
     except OSError as error:

@@ -18,6 +18,7 @@ from glassnet.optimizers import SGD, Optimizer
 from glassnet.optimizers.compiled import native_rule
 from glassnet.passes import numpy_update, packed
 from glassnet.streams.lanes import Cut
+from glassnet.streams.memory import give_back
 from glassnet.streams.rows import Rows
 from glassnet.streams.sums import GradientFold, Layout
 from glassnet.streams.survey import Survey
@@ -61,6 +62,8 @@ class StreamedProblem(Problem):
     def _sums(self, flat: Array, slope: bool) -> NDArray[np.float64]:
         fold = GradientFold(self._layout, flat, self.conventions, slope)
         found = self.rows.fold(fold, self._layout.ranges, self.threads, self._is_cancelled)
+        if self.rows.memory < self.n_samples * self.rows.row_bytes:
+            give_back()
         sums = np.zeros((self._layout.count, self._layout.size))
         sums[: len(found)] = found
         return sums

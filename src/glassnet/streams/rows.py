@@ -15,8 +15,11 @@ from glassnet.arrays import as_numbers
 from glassnet.errors import InputError
 from glassnet.streams.lanes import Cancelled, Fold, fold_ahead
 
-BLOCK_BYTES = 2 << 20
-"""What a block takes at most: small enough to be worked on in the processor's own caches."""
+BLOCK_BYTES = 4 << 20
+"""What a block takes at most: enough for a reader's own overhead to be small, little enough for caches."""
+
+PIECE_BYTES = 2 << 20
+"""A piece of an array, where batches are shuffled."""
 
 
 class Block(NamedTuple):
@@ -89,7 +92,7 @@ class Rows(ABC):
 
     def pieces(self) -> list[int]:
         """Where the pieces begin that are shuffled as a whole, and where the last one ends."""
-        rows = max(1, BLOCK_BYTES // self.row_bytes)
+        rows = max(1, PIECE_BYTES // self.row_bytes)
         return [*range(0, self.n_rows, rows), self.n_rows]
 
     def lanes(self, threads: int) -> int:
@@ -119,8 +122,8 @@ class ArrayRows(Rows):
     """An array, in memory or mapped from a file."""
 
     def __init__(self, X: object, y: object, w: object, memory: int) -> None:
-        self._X, self._y = as_numbers(X, "X"), as_numbers(y, "y")
-        self._w = None if w is None else as_numbers(w, "sample_weight")
+        self._X, self._y = _as_given(X, "X"), _as_given(y, "y")
+        self._w = None if w is None else _as_given(w, "sample_weight")
         if self._X.ndim != 2:
             raise InputError(f"X has shape {self._X.shape}; expected 2 dimensions, (samples, features).")
         n = len(self._X)
@@ -150,6 +153,12 @@ class ArrayRows(Rows):
                 _taken(self._y[rows]),
                 None if self._w is None else _taken(self._w[rows]),
             )
+
+
+def _as_given(values: object, name: str) -> NDArray[Any]:
+    """An array of numbers; one that is mapped stays what it is, so that its pages can be let go."""
+    array = as_numbers(values, name)
+    return values if isinstance(values, np.memmap) else array
 
 
 def _taken(view: NDArray[Any], dtype: np.dtype[Any] | None = None) -> Array:

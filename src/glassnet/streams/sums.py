@@ -134,7 +134,7 @@ class _NativeSums(Worker):
     def __init__(self, fold: GradientFold) -> None:
         layout, self._fold = fold.layout, fold
         row = layout.dtype.itemsize * (layout.network.sizes[0] + layout.network.sizes[-1] + 1)
-        blocks = max(1, BLOCK_BYTES // 2 // row // layout.block)
+        blocks = max(1, BLOCK_BYTES // 4 // row // layout.block)
         self._room = min(blocks * layout.block, -(-layout.n // layout.block) * layout.block)
         self._part = layout.part(min(self._room, layout.n))
         self._rule = native_rule(SGD(), Penalties(), 0.0, fold.conventions)
@@ -151,8 +151,10 @@ class _NativeSums(Worker):
         while done < len(y):
             some = slice(done, min(len(y), done + self._room - self._filled))
             X, weights = block.X[some], None if w is None else w[some]
-            if X.strides[0] == X.itemsize and X.strides[1] != X.itemsize:  # columns lie together
-                self._part.put_columns(self._filled, np.ascontiguousarray(X.T), y[some], weights)
+            if (
+                X.strides[0] == X.itemsize and X.strides[1] >= X.nbytes // X.shape[1]
+            ):  # columns lie together
+                self._part.put_columns(self._filled, X.T, y[some], weights)
             else:
                 self._part.put(self._filled, np.ascontiguousarray(X), y[some], weights)
             self._filled += some.stop - done

@@ -18,6 +18,7 @@ from glassnet.data import PACKED_ROWS, target_rows
 from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network
 from glassnet.streams.lanes import Cancelled, Fold, Worker
+from glassnet.streams.memory import give_back
 from glassnet.streams.rows import Block, Rows
 
 
@@ -67,6 +68,8 @@ def survey(
         counts = np.sum([part.counts for part in counted], axis=0)
         each = tuple(map(float, weights_of_counts(class_weight, counts)))
     found = parts(each)
+    if rows.memory < rows.n_rows * rows.row_bytes:
+        give_back()
     weight_sum = sum(part.weight for part in found)
     if not weight_sum > 0:
         what = "sample_weight is" if each is None else "class_weight and sample_weight are"

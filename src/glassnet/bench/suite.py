@@ -24,6 +24,8 @@ from glassnet.bench.solvers import measure_solvers, solvers_table
 from glassnet.bench.solvers_chart import draw_solvers
 from glassnet.bench.streaming import MEMORY as STREAMED_WITHIN
 from glassnet.bench.streaming import measure_streaming, streaming_table
+from glassnet.bench.sweeps import measure_sweeps, sweeps_table
+from glassnet.bench.sweeps_chart import draw_sweeps
 from glassnet.bench.walk_forward import N_ROWS, check_rows, measure_walk_forward, walk_forward_table
 from glassnet.bench.walk_forward_chart import draw_walk_forward
 from glassnet.bench.workloads import WORKLOADS, run_workload
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 MEMORY, SCALING, SOLVING, DROP_IN = "memory", "scaling", "solvers", "drop-in"
 WALK_FORWARD, CLASSICS, STREAMING = "walk-forward", "classics", "streaming"
+SWEEPS = "sweeps"
 
 JOBS: Mapping[str, str] = {
     **{name: workload.title for name, workload in WORKLOADS.items()},
@@ -47,6 +50,7 @@ JOBS: Mapping[str, str] = {
     CLASSICS: "a sine by 1-5-1 and parity by 3-10-10-1, 30 starts each, by each solver and its peers",
     SCALING: "what a sample costs over the width of the layers, and an iteration over the samples",
     STREAMING: "data of four times the memory: the most that training takes, and how near it is to reading",
+    SWEEPS: "the notebook's grid of 25 networks, and 2,000 networks of 2-8-2",
     DROP_IN: "the estimators against scikit-learn's: 400 settings, the same numbers, how fast",
     WALK_FORWARD: "24 settings x 12 walk-forward folds x 20 epochs of 1.9 million rows x 31 features",
 }
@@ -84,7 +88,8 @@ def run_suite(
         ``solvers.json`` and ``.png`` the solvers; ``classics.json`` and ``.png`` the classics;
         ``streaming.json`` data that do not fit;
         ``scaling.json``, ``scaling-widths.png`` and ``scaling-samples.png`` the curves, ``drop-in.json``
-        the estimators, ``walk-forward.json`` and ``.png`` the search. None writes nothing.
+        the estimators, ``walk-forward.json`` and ``.png`` the search, ``sweeps.json`` and ``.png``
+        the sweeps. None writes nothing.
     quick : tiny data, to see that all of it works; the times mean nothing, and the files are called
         ``quick-...``.
     rows : of the walk-forward search's table; None takes 1.9 million.
@@ -135,6 +140,9 @@ def run_suite(
             say(SOLVING)
             record = measure_solvers(rounds, say, QUICK if quick else SAMPLES, sorted(with_peers))
             found["solvers"] = {**record, "machine": machine}
+        elif name == SWEEPS:
+            say(SWEEPS)
+            found["sweeps"] = {**measure_sweeps(chosen, rounds, say, quick), "machine": machine}
         elif name == WALK_FORWARD:
             say(WALK_FORWARD)
             record = measure_walk_forward(chosen, rounds, seconds, say, n_rows, quick)
@@ -225,6 +233,9 @@ def _print(found: Mapping[str, Any]) -> None:
         print(drop_in_table(found["drop_in"]))
         print(speed_table(found["drop_in"]["speed"]))
         print()
+    if "sweeps" in found:
+        print(sweeps_table(found["sweeps"]))
+        print()
     if "walk_forward" in found:
         print(walk_forward_table(found["walk_forward"]))
         print()
@@ -272,6 +283,10 @@ def _write(
     if "drop_in" in found:
         write_json(folder / f"{prefix}drop-in.json", found["drop_in"])
         written.append(f"{prefix}drop-in.json")
+    if "sweeps" in found:
+        write_json(folder / f"{prefix}sweeps.json", found["sweeps"])
+        written.append(f"{prefix}sweeps.json")
+        figure(f"{prefix}sweeps.png", draw_sweeps(found["sweeps"]))
     if "walk_forward" in found:
         write_json(folder / f"{prefix}walk-forward.json", found["walk_forward"])
         written.append(f"{prefix}walk-forward.json")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from glassnet.runs import TrainingRun
 from glassnet.sweeps.cells import Task, Workshop
 from glassnet.sweeps.crew import Crew, Line, crew, progress_of
+from glassnet.sweeps.elsewhere import joblib_is_active, work_elsewhere
 from glassnet.sweeps.halving import best_of
 from glassnet.sweeps.journal import Journal
 from glassnet.sweeps.plan import Plan
@@ -36,6 +37,8 @@ class Rounds:
     def __init__(self, plan: Plan, journal: Journal | None) -> None:
         self.plan, self.journal = plan, journal
         self.workshop = Workshop(plan.sources, plan.workers, plan.each)
+        self._elsewhere = joblib_is_active()
+        self._seen: dict[int, int] = {}  # iterations that the progress line has been told of
         self.tracks = {task.number: Track(task) for task in plan.tasks}
         if journal is not None:
             for record in journal.records:
@@ -86,12 +89,26 @@ class Rounds:
             and (until is None or (not track.ended and track.iterations < until))
         ]
 
+        if self._elsewhere and not hands.stopped:
+
+            def note(_: int, track: Track) -> None:
+                self._keep(track)
+                before = self._seen.get(track.task.number, 0)
+                with line.network(before, until or track.task.iterations, ends=until is None) as show:
+                    show(track.iterations, 0.0)
+                self._seen[track.task.number] = track.iterations
+
+            work_elsewhere(self.plan, open_, until, note, hands.stop)
+            if not hands.stopped:
+                return
+            open_ = [track for track in self.tracks.values() if track.cell is None]
+
         def job(track: Track) -> Callable[[NDArray[np.uint8]], Track]:
-            return lambda stop: self._trained(track, until, line, stop)
+            return lambda stop: self.trained(track, until, line, stop)
 
         hands.work([job(track) for track in open_], lambda _, track: self._keep(track))
 
-    def _trained(self, track: Track, until: int | None, line: Line, stop: NDArray[np.uint8]) -> Track:
+    def trained(self, track: Track, until: int | None, line: Line, stop: NDArray[np.uint8]) -> Track:
         """The track further on; with its cell where this is its end. What it raises tells of which."""
         try:
             return self._trained_as_told(track, until, line, stop)

@@ -116,7 +116,9 @@ def sweep(
     results : a file that each network is written to as soon as it is done. A sweep that was killed, started
         again with the same arguments, goes on where it was and gives the same table, bit for bit; one that
         was done gives it at once. Networks from the file hold no data: `resume` needs X and y.
-    threads : networks that train at a time, each on a thread of its own; None uses all cores.
+    threads : networks that train at a time, each on a thread of its own; None uses all cores. Inside
+        ``joblib.parallel_config("dask")``, or another backend's, networks go wherever joblib leads, many a
+        task, and these threads have no say; the bits are the same.
     progress : show a line with networks done, iterations and time left on stderr.
 
     The others are those of `train`, and each network's run is, bit for bit, what `train` gives for

@@ -1,0 +1,73 @@
+"""Floor 7: networks trained wherever joblib leads: other processes, a Dask or a Ray cluster."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.sweeps.crew import Line
+
+if TYPE_CHECKING:
+    from glassnet.sweeps.plan import Plan
+    from glassnet.sweeps.records import Track
+
+TASKS_PER_WORKER = 4
+"""Many networks a task, so that scheduling is no cost; some tasks for each, so that none waits long."""
+
+
+def joblib_is_active() -> bool:
+    """Whether a backend was chosen by ``joblib.parallel_config`` around this call."""
+    parallel = sys.modules.get("joblib.parallel")
+    if parallel is None:
+        return False
+    config: Any = getattr(getattr(parallel, "_backend", None), "config", None) or {}
+    backend = config.get("backend")
+    chosen = backend is not None and backend is not parallel.default_parallel_config["backend"]
+    return chosen and not getattr(backend, "nesting_level", 0)
+
+
+def work_elsewhere(
+    plan: Plan,
+    tracks: Sequence[Track],
+    until: int | None,
+    done: Callable[[int, Track], None],
+    stop: NDArray[np.uint8],
+) -> None:
+    """Take tracks to a rung or to their end by joblib's tasks; `done` hears of each as it comes.
+
+    After Ctrl-C, which sets `stop`, no more of them are waited for.
+    """
+    if not tracks:
+        return
+    import joblib
+
+    run_tasks = joblib.Parallel(return_as="generator_unordered")
+    count = min(len(tracks), TASKS_PER_WORKER * max(1, joblib.effective_n_jobs()))
+    shares = [list(tracks[i::count]) for i in range(count)]
+    given = replace(plan, cores=1)
+    found: Iterator[list[Track]] = run_tasks(
+        joblib.delayed(train_share)(given, share, until) for share in shares
+    )
+    for share in found:
+        for track in share:
+            done(track.task.number, track)
+        if stop[0]:
+            found.close()  # type: ignore[attr-defined]  # a generator
+            return
+
+
+def train_share(plan: Plan, tracks: Sequence[Track], until: int | None) -> list[Track]:
+    """What a task does: these networks one after the other, on one thread, over data that they share."""
+    from glassnet.sweeps.running import Rounds
+
+    sources = plan.sources
+    # joblib may hand large arrays over as mapped files; the bits are the same.
+    plain = replace(sources, X=np.asarray(sources.X), y=np.asarray(sources.y))
+    rounds = Rounds(replace(plan, sources=plain), None)
+    line, stop = Line(None, len(tracks), 0), np.zeros(1, np.uint8)
+    return [rounds.trained(track, until, line, stop) for track in tracks]

@@ -47,11 +47,11 @@ def test_sweep_through_joblib_has_the_same_bits(tmp_path, backend, kind):
 
 
 def test_sweep_goes_where_joblib_leads(monkeypatch):
-    from glassnet.sweeps import elsewhere
+    from glassnet.sweeps import running
 
     shares = []
-    real = elsewhere.train_share
-    monkeypatch.setattr(elsewhere, "train_share", lambda *a: shares.append(len(a[1])) or real(*a))
+    real = running.train_share
+    monkeypatch.setattr(running, "train_share", lambda *a: shares.append(len(a[1])) or real(*a))
     sweep()
     assert shares == []
     with joblib.parallel_config("threading", n_jobs=2):

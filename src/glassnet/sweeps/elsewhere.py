@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.sweeps.crew import Line
-
 if TYPE_CHECKING:
     from glassnet.sweeps.plan import Plan
     from glassnet.sweeps.records import Track
@@ -32,6 +30,7 @@ def joblib_is_active() -> bool:
 
 
 def work_elsewhere(
+    train_share: Callable[[Plan, Sequence[Track], int | None], list[Track]],
     plan: Plan,
     tracks: Sequence[Track],
     until: int | None,
@@ -59,15 +58,3 @@ def work_elsewhere(
         if stop[0]:
             found.close()  # type: ignore[attr-defined]  # a generator
             return
-
-
-def train_share(plan: Plan, tracks: Sequence[Track], until: int | None) -> list[Track]:
-    """What a task does: these networks one after the other, on one thread, over data that they share."""
-    from glassnet.sweeps.running import Rounds
-
-    sources = plan.sources
-    # joblib may hand large arrays over as mapped files; the bits are the same.
-    plain = replace(sources, X=np.asarray(sources.X), y=np.asarray(sources.y))
-    rounds = Rounds(replace(plan, sources=plain), None)
-    line, stop = Line(None, len(tracks), 0), np.zeros(1, np.uint8)
-    return [rounds.trained(track, until, line, stop) for track in tracks]

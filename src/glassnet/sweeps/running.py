@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -98,7 +98,7 @@ class Rounds:
                     show(track.iterations, 0.0)
                 self._seen[track.task.number] = track.iterations
 
-            work_elsewhere(self.plan, open_, until, note, hands.stop)
+            work_elsewhere(train_share, self.plan, open_, until, note, hands.stop)
             if not hands.stopped:
                 return
             open_ = [track for track in self.tracks.values() if track.cell is None]
@@ -187,3 +187,13 @@ class Rounds:
         return SweepCell(
             task.settings, status, run, places, metric, task.setting, task.seed, task.fold, *scale
         )
+
+
+def train_share(plan: Plan, tracks: Sequence[Track], until: int | None) -> list[Track]:
+    """What a task does: these networks one after the other, on one thread, over data that they share."""
+    sources = plan.sources
+    # joblib may hand large arrays over as mapped files; the bits are the same.
+    plain = replace(sources, X=np.asarray(sources.X), y=np.asarray(sources.y))
+    rounds = Rounds(replace(plan, sources=plain), None)
+    line, stop = Line(None, len(tracks), 0), np.zeros(1, np.uint8)
+    return [rounds.trained(track, until, line, stop) for track in tracks]

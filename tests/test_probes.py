@@ -258,3 +258,37 @@ def test_notebooks_plateau_is_a_saddle(circles, circles_data):
     assert words.startswith("plateau until 6,0")
     assert "a saddle" in words
     assert "2,100 iterations" in words
+
+
+def test_trace_of_a_second_run_begins_anew_and_goes_on_where_one_is_resumed():
+    X, y = np.random.RandomState(0).randn(50, 2), np.arange(50) % 2
+    trace = gn.CurvatureTrace(X, y, every=5)
+    gn.train(gn.Network((2, 3, 2)), X, y, iterations=10, random_state=0, callbacks=[trace])
+    run = gn.train(gn.Network((2, 2)), X, y, iterations=10, random_state=0, callbacks=[trace])
+    assert trace.columns()["iteration"].tolist() == [0, 5, 10]
+    run.resume(5, callbacks=[trace])
+    run.resume(5, callbacks=[trace])
+    assert trace.columns()["iteration"].tolist() == [0, 5, 10, 15]
+
+
+@pytest.mark.parametrize("n", [5, 200])
+def test_eigenvalues_of_what_overflows_are_not_known_and_of_zero_are_zero(n):
+    assert np.isnan(extreme_eigenvalues(lambda rows: rows * np.nan, n)).all()
+    assert extreme_eigenvalues(np.zeros_like, n) == (0.0, 0.0)
+    low, high = extreme_eigenvalues(lambda rows: 3.0 * rows, n)
+    assert (low, high) == pytest.approx((3.0, 3.0))
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [
+        (np.ones(6), r"vectors has shape \(6,\); expected \(k, 6\)"),
+        (np.ones((1, 3)), r"vectors has shape \(1, 3\); expected \(k, 6\)"),
+        (np.full((1, 6), np.nan), "vectors has nan at row 0"),
+    ],
+)
+def test_vectors_that_no_hessian_can_be_multiplied_with_are_refused(vectors, message, engine):
+    problem = gn.prepare(gn.Network((2, 2)), [[0.0, 1.0], [1.0, 0.0]], [0, 1], engine=engine)
+    with pytest.raises(gn.InputError, match=message):
+        problem.hessian_product(np.zeros(6), vectors)
+    assert problem.hessian_product(np.zeros(6), np.empty((0, 6))).shape == (0, 6)

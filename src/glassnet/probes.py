@@ -42,7 +42,8 @@ class Curvature:
     loss, gradient_norm : the reduced loss with its penalties, and the length of its gradient.
     lambda_max, lambda_min : the largest and the smallest eigenvalue of the exact Hessian; below 0 the
         loss bends downward along some direction, and the point is no minimum. Beyond 100 parameters
-        lambda_min is good to about 1e-5 lambda_max; NaN where Lanczos's iteration has not settled.
+        lambda_min is good to about 1e-5 lambda_max; NaN where Lanczos's iteration has not settled. Both are
+        NaN where the Hessian overflows.
     saturation : for each hidden layer the share of all (sample, unit) pairs where the unit's slope is
         less than a twentieth of its function's largest one: what comes back through it is next to nothing.
     dead : for each hidden layer the number of units whose slope is less than a thousandth at every sample.
@@ -186,6 +187,8 @@ def extreme_eigenvalues(product: Product, n: int) -> tuple[float, float]:
     """The smallest and the largest eigenvalue of a symmetric matrix given by its products with rows."""
     if n <= WHOLE:
         H = product(np.eye(n))
+        if not np.isfinite(H).all():
+            return math.nan, math.nan
         values = np.linalg.eigvalsh((H + H.T) / 2)
         return float(values[0]), float(values[-1])
     high = _largest(lambda v: product(v[None])[0], n, 20, 1e-6)
@@ -198,10 +201,15 @@ def extreme_eigenvalues(product: Product, n: int) -> tuple[float, float]:
 
 def _largest(apply: Product, n: int, vectors: int, tolerance: float) -> float:
     """The largest eigenvalue, from the same start each time; NaN where it does not settle."""
-    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+    from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
     operator = LinearOperator((n, n), matvec=lambda v: apply(np.ravel(v)), dtype=np.float64)
     start = np.random.RandomState(0).standard_normal(n)
+    first = apply(start)
+    if not np.isfinite(first).all():
+        return math.nan
+    if not first.any():  # which ARPACK refuses: the matrix is 0
+        return 0.0
     try:
         found = eigsh(
             operator,
@@ -213,7 +221,7 @@ def _largest(apply: Product, n: int, vectors: int, tolerance: float) -> float:
             tol=tolerance,
             return_eigenvectors=False,
         )
-    except ArpackNoConvergence:
+    except ArpackError:  # that it has not converged is one of them
         return math.nan
     return float(found[0])
 
@@ -259,6 +267,8 @@ class CurvatureTrace(Callback):
     points : a `Curvature` for each look, with its iteration.
     run : the run as it was last seen.
 
+    Where a run is resumed the points go on; where one begins they begin anew.
+
     Looking changes nothing in training. For 17 parameters and 50,000 samples a look takes about 70
     gradients; see `curvature` for what it takes of larger networks. `glassnet.plots.curvature` draws it.
 
@@ -296,6 +306,8 @@ class CurvatureTrace(Callback):
             l1=run.penalties.l1,
             l2=run.penalties.l2,
         )
+        # What was seen of another run, or of this one beyond the point that it is resumed from.
+        self.points = [one for one in self.points if 0 < run.iterations >= (one.iteration or 0)]
         self._look(run)
 
     def on_iteration(self, run: Any) -> None:

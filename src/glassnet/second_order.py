@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from glassnet import penalties, second_derivatives
 from glassnet.activations import Array
+from glassnet.arrays import as_numbers, check_finite
 from glassnet.data import check_factor
 from glassnet.errors import EngineError, InputError
 from glassnet.network import Network, Parameters
@@ -54,12 +55,20 @@ class SecondOrder(ABC):
         (see `glassnet.second_derivatives`); the native one takes four gradients for each row, at two
         distances on both sides, which leave about 11 digits. In float64.
 
-        Raises InputError in float32, and EngineError where gradients jump on the way, as with relu: there
-        the NumPy engine has the answer.
+        Raises InputError in float32 and for vectors of another shape; EngineError where gradients jump on
+        the way, as with relu: there the NumPy engine has the answer.
         """
         if self.dtype != np.float64:
             raise InputError('The Hessian is computed in float64: prepare(..., dtype="float64").')
-        flat = self._as_flat(flat)
+        flat, vectors = self._as_flat(flat), np.asarray(as_numbers(vectors, "vectors"), np.float64)
+        if vectors.ndim != 2 or vectors.shape[1] != flat.size:
+            raise InputError(
+                f"vectors has shape {vectors.shape}; expected (k, {flat.size}), for each "
+                f"product a row of as many numbers as there are parameters."
+            )
+        check_finite(vectors, "vectors")
+        if not len(vectors):
+            return vectors
         penalized = self.penalties.l2 * penalties.weight_mask(self.network.sizes) * vectors
         return self._hessian(flat, vectors) / self.divisor + penalized
 

@@ -3,6 +3,9 @@
 import os
 import pickle
 import shutil
+import signal
+import threading
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -11,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import glassnet as gn
-from glassnet.streams import is_stream
+from glassnet.streams import is_stream, prepare_stream
 from glassnet.streams.memory import as_memory
-from glassnet.streams.rows import ArrayRows
-from glassnet.streams.survey import ranges_of
+from glassnet.streams.rows import ArrayRows, Block
+from glassnet.streams.survey import SurveyFold, ranges_of
 
 N, INPUTS = 5_003, 4
 EDGES = [0, 1_300, 1_300, 1_301, 4_000, N]  # one file has no rows, one has a single row
@@ -308,6 +311,7 @@ def test_integers_in_one_file_and_floats_in_another_are_the_same_numbers(tmp_pat
         ({"y": "class", "features": ["x0", "x9"]}, gn.InputError, "'x9'. Choose one of: x0"),
         ({"y": "class", "features": ["class"]}, gn.InputError, "'class' is a target or weight"),
         ({"y": "class", "features": "x0"}, gn.InputTypeError, r"not one text: \['x0'\]"),
+        ({"y": "class", "features": {"x0"}}, gn.InputTypeError, "a set, which has no order"),
         ({"y": [0, 1]}, gn.InputTypeError, "y is the target column's name"),
         ({"y": "class", "sample_weight": [1.0]}, gn.InputTypeError, "a column's name, as y is"),
         ({"y": "class", "memory": "1 MiB"}, gn.InputError, "expected 96 MiB or more"),
@@ -333,6 +337,47 @@ def test_folder_without_parquet_is_refused(tmp_path):
 def test_network_of_another_width_is_refused(folder):
     with pytest.raises(gn.InputError, match="has 4 features; the network takes 7 inputs"):
         gn.train(gn.Network((7, 3)), gn.stream(folder, "class", features=NAMES))
+
+
+@pytest.mark.parametrize("what", ["y", "sample_weight"])
+def test_target_or_weight_too_large_for_single_precision_is_found(what):
+    X, _, w = draw()
+    samples = {"y": X[:, 0].copy(), "sample_weight": w}
+    samples[what][77] = 1e39
+    net = gn.Network((INPUTS, 1), output="identity")
+    with pytest.raises(gn.InputError, match=rf"{what} in float32 has inf at row 77"):
+        gn.train(net, gn.stream(X, **samples), iterations=1, dtype="float32")
+
+
+@pytest.mark.parametrize("weight", [1e-45, 1e35])
+def test_weights_that_single_precision_cannot_hold_are_refused_as_in_memory(weight):
+    X, y, _ = draw()
+    with pytest.raises(gn.InputError) as expected:
+        gn.train(gn.Network((INPUTS, 3)), X, y, sample_weight=np.full(N, weight), dtype="float32")
+    rows = gn.stream(X, y, sample_weight=np.full(N, weight))
+    with pytest.raises(gn.InputError) as raised:
+        gn.train(gn.Network((INPUTS, 3)), rows, dtype="float32")
+    assert str(raised.value) == str(expected.value)
+
+
+def test_array_without_rows_and_targets_that_are_left_out_are_refused():
+    with pytest.raises(gn.InputError, match=r"X is empty, shape \(0, 4\)"):
+        gn.stream(np.empty((0, INPUTS)), [])
+    with pytest.raises(gn.InputError, match="y is missing"):
+        gn.train(gn.Network((INPUTS, 3)), draw()[0])
+
+
+def test_what_takes_arrays_says_that_rows_are_streamed():
+    X, y, _ = draw()
+    net, rows = gn.Network((INPUTS, 3)), gn.stream(X, y)
+    for takes_arrays in (
+        lambda: gn.curvature(net, net.initialize(0), rows, y),
+        lambda: gn.prepare(net, rows, y),
+        lambda: gn.check_gradients(net, net.initialize(0), rows, y),
+        lambda: gn.train(net, X, y, validation=(rows, y)),
+    ):
+        with pytest.raises(gn.InputTypeError, match=r"an array is streamed, .* takes an array in memory"):
+            takes_arrays()
 
 
 @pytest.mark.parametrize(
@@ -365,6 +410,54 @@ def test_file_that_changes_meanwhile_ends_training_with_the_run_kept(tmp_path):
     assert same(raised.value.run, gn.train(net, X, y, iterations=5, random_state=0))
 
 
+# ---- Ctrl-C and threads ---------------------------------------------------------------------------
+
+
+class Interrupted(ArrayRows):
+    """Ctrl-C comes once in the middle of a pass, which then reads on for long unless it is cut."""
+
+    armed, read_since = False, 0
+
+    def most(self, lanes):
+        return 64
+
+    def read(self, start, stop, most, dtype):
+        for block in super().read(start, stop, most, dtype):
+            if self.armed:
+                if self.read_since == 0:
+                    os.kill(os.getpid(), signal.SIGINT)
+                self.read_since += 1
+                time.sleep(0.05)
+            yield block
+
+
+@pytest.mark.parametrize("optimizer", [gn.SGD(0.1), gn.LBFGS()])
+def test_interrupt_cuts_the_pass_that_is_under_way(optimizer):
+    X, y, _ = draw()
+    rows = Interrupted(X, y, None, 1 << 24)
+
+    def arm(run):
+        rows.armed = run.iterations == 2
+
+    net, before = gn.Network((INPUTS, 3)), threading.active_count()
+    how = {"optimizer": optimizer, "random_state": 0, "threads": 1}
+    with pytest.warns(gn.InterruptedTrainingWarning):
+        run = gn.train(net, rows, iterations=9, callbacks=[arm], **how)
+    assert run.status == "interrupted"
+    assert rows.read_since < N / 64 / 2
+    assert threading.active_count() == before
+    rows.armed = False
+    expected = gn.train(net, X, y, iterations=4, engine=run.engine, **how)
+    if run.engine == "native":
+        assert same(run.resume(4 - run.iterations), expected)
+
+
+def test_problem_takes_other_numbers_of_threads():
+    X, y, _ = draw()
+    problem = prepare_stream(gn.Network((INPUTS, 3)), gn.stream(X, y), None, threads=1)
+    assert (problem.with_threads(3).threads, problem.threads) == (3, 1)
+
+
 # ---- Parts ----------------------------------------------------------------------------------------
 
 
@@ -374,6 +467,21 @@ def test_ranges_of_a_survey_are_whole_blocks_that_cover_all_rows(n):
     assert [start for start, _ in ranges] == [0, *(stop for _, stop in ranges[:-1])]
     assert ranges[-1][1] == n
     assert all(start % 65_536 == 0 and start < stop for start, stop in ranges)
+
+
+def test_survey_of_a_range_that_is_gone_on_with_leaves_its_state_as_it_was():
+    """Dask may give a task what it has given before."""
+    X, y, _ = draw(65_536 + 10)
+    fold = SurveyFold(gn.Network((INPUTS, 3)), np.dtype(np.float64), len(X), None)
+    first = fold.worker()
+    first.begin(None, 0)
+    first.take(Block(X[:65_536], y[:65_536], None))
+    state = first.end()
+    for _ in range(2):
+        worker = fold.worker()
+        worker.begin(state, 65_536)
+        worker.take(Block(X[65_536:], y[65_536:], None))
+        assert sum(part.weight for part in worker.end().parts) == len(X)
 
 
 def test_memory_is_read_as_people_write_it():

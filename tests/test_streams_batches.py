@@ -227,6 +227,26 @@ def test_file_that_changes_meanwhile_ends_training_with_the_run_kept(folder):
     assert same(raised.value.run.resume(2, X=from_files(folder)), expected)
 
 
+def test_source_that_fails_once_is_read_again():
+    """At a window's first row, where the reader that failed seems to stand right."""
+    rows, read = streamed(), {}
+    read["well"] = rows.read
+
+    def fails(*how):
+        raise gn.FileError("gone for a while")
+        yield
+
+    def lose(run):
+        if run.iterations == 1:
+            rows.read = fails
+
+    with pytest.raises(gn.FileError, match="gone for a while") as raised:
+        train(rows, iterations=3, callbacks=[lose])
+    rows.read = read["well"]
+    run = raised.value.run
+    assert same(run.resume(3 - run.iterations), train(streamed(), iterations=3))
+
+
 def test_next_window_is_read_in_another_thread_and_each_piece_once_an_epoch():
     rows, seen = streamed(), []
     read = rows.read

@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import glassnet as gn
+from glassnet.courses import Cut
 from glassnet.streams import is_stream
+from glassnet.streams.clusters import gathered
 from glassnet.streams.memory import RESERVE
 
 dask = pytest.importorskip("dask")
@@ -252,6 +254,51 @@ def test_settings_that_cannot_be_are_refused_in_words(client, settings, error, m
     settings.setdefault("features", NAMES)
     with pytest.raises(error, match=message):
         gn.stream(dd.from_pandas(pandas, npartitions=2), dask=client, **settings)
+
+
+def renamed(frame, names):
+    frame = frame.copy()
+    frame.columns = names
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "message"),
+    [
+        (lambda f: f, {"features": [*NAMES, "class"]}, "'class' is a target or weight; it cannot be"),
+        (lambda f: renamed(f, range(5)), {}, "a column called 0; expected a text of its own"),
+        (lambda f: renamed(f, ["a", "a", "b", "c", "class"]), {}, "more than one column called 'a'"),
+        (lambda f: dask.delayed(f), {}, "X is a Dask Delayed; expected a dataframe"),
+    ],
+    ids=["target among features", "numbers", "twice", "delayed"],
+)
+def test_dataframe_whose_columns_are_not_told_apart_is_refused(client, change, settings, message):
+    X, y, _ = draw(90)
+    frame = dd.from_pandas(pd.DataFrame(X, columns=NAMES).assign(**{"class": y}), npartitions=2)
+    with pytest.raises(gn.InputError, match=message):
+        gn.stream(change(frame), "class", dask=client, **settings)
+
+
+def test_what_a_task_raises_is_no_fault_of_the_cluster(client):
+    def opened(block):
+        raise FileNotFoundError("a disk of the worker's")
+
+    X = da.zeros((10, INPUTS), chunks=(5, INPUTS)).map_blocks(opened, meta=np.empty((0, 0)))
+    with pytest.raises(FileNotFoundError, match="a disk of the worker's"):
+        train(gn.stream(X, [0] * 10, dask=client))
+
+
+def test_pass_that_is_cut_leaves_nothing_on_the_cluster(client):
+    task = dask.delayed(slowly, pure=False)
+    with pytest.raises(Cut):
+        gathered(client, [task(n) for n in range(200)], lambda: True)
+    for _ in range(50):
+        if not client.futures and not client.run_on_scheduler(
+            lambda dask_scheduler: len(dask_scheduler.tasks)
+        ):
+            break
+        time.sleep(0.1)
+    assert not client.futures
 
 
 def test_arrays_of_other_lengths_or_dimensions_are_refused(client):

@@ -20,6 +20,10 @@ from glassnet.pace import AHEAD, Pace, advance
 from glassnet.penalties import Penalties
 
 
+class Cut(Exception):  # noqa: N818 - not an error
+    """Ctrl-C came in the middle of a pass or of a step, which is then not made."""
+
+
 class Mean(NamedTuple):
     """A running mean of the parameters: what it keeps of itself at an update, and where it stands."""
 

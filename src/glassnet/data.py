@@ -109,7 +109,8 @@ def check_data(
             raise InputError("class_weight leaves every sample a weight of 0; at least one must count.")
     precision = as_dtype(dtype, inputs)
     if weights is not None:
-        _check_size(weights, precision)
+        with np.errstate(over="ignore"):
+            check_size(weights.max(), weights.sum(dtype=np.float64), precision)
     name, why = choose_engine(network, engine)
     baseline = 0.0
     for rows in row_blocks(n):
@@ -191,12 +192,10 @@ def _sample_weight(sample_weight: object, n: int) -> Array:
     return weights
 
 
-def _check_size(weights: Array, dtype: np.dtype[Any]) -> None:
+def check_size(most: float, total: float, dtype: np.dtype[Any]) -> None:
     """Refuse weights that all vanish in the precision to compute in, or whose sum overflows."""
-    with np.errstate(over="ignore"):
-        total = weights.sum(dtype=np.float64)
-    limits, most = np.finfo(dtype), weights.max()
-    if most < limits.tiny or most <= limits.max < total:  # a weight above that is named when it is cast
+    tiny, largest = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
+    if most < tiny or most <= largest < total:  # a weight above that is named when it is cast
         raise InputError(
             f"The samples' weights are up to {most:.3g} and sum to {total:.3g}, which "
             f"{dtype.name} cannot hold; multiply them by a number that makes them about 1."

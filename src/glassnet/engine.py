@@ -55,6 +55,8 @@ class Problem(second_order.SecondOrder):
     penalties = Penalties()
     conventions: Conventions = OURS
     class_weight: tuple[float, ...] | None = None
+    stop: NDArray[np.uint8] | None = None
+    """Passes that take long raise `Cut` once ``stop[0]`` is set; others take no notice."""
 
     def __init__(
         self,

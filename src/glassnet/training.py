@@ -224,6 +224,8 @@ def begin(
     `maker` shares the data between networks.
     """
     maker = maker or Maker()
+    if y is None and not is_stream(X):
+        raise InputError("y is missing: the targets, one for each row of X.")
     check_rule(optimizer)
     shuffle = as_flag(shuffle, "shuffle")
     random = as_random_state(random_state)

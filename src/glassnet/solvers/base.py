@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.activations import Array
-from glassnet.courses import Course
+from glassnet.courses import Course, Cut
 from glassnet.engine import Problem
 from glassnet.penalties import Penalties
 from glassnet.ranges import Settings, as_not_negative
@@ -29,10 +29,6 @@ GOING_ON, FLAT, SLOW, STUCK = range(len(REASONS))
 
 TOLERANCES: Mapping[str, Any] = {"gradient_tolerance": as_not_negative, "tolerance": as_not_negative}
 """The settings that every solver has, with their checks."""
-
-
-class Cut(Exception):  # noqa: N818 - not an error
-    """Ctrl-C came in the middle of a step, which is then not made."""
 
 
 def dot(a: Array, b: Array) -> float:
@@ -177,9 +173,12 @@ class Steps(Course):
                 return k, False
             self._tried = 0
             try:
+                self.problem.stop = stop
                 point = self.step()
             except Cut:
                 return k, False
+            finally:
+                self.problem.stop = None
             self._evaluations += self._tried
             if point is None:
                 self._reason = STUCK

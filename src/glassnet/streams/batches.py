@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from glassnet.activations import Array
 from glassnet.batches import FEW, Batches, Cursor, NativeBatches, NumpyBatches, Stretch, go_back
+from glassnet.courses import Cut
 from glassnet.data import Taken, target_rows
 from glassnet.network import Network
 from glassnet.optimizers import Optimizer
-from glassnet.streams.lanes import Cut
 from glassnet.streams.memory import RESERVE, give_back
 from glassnet.streams.rows import Block, Rows
 from glassnet.streams.sums import Layout
@@ -193,7 +193,11 @@ class StreamedBatches(Batches):
         n = min(self.window, self.n_samples - start)
         if self._reader is None or not self._reader.stands(place.seed, start):
             self._reader = _Reader(self._blocks(place.seed, start), place.seed, start)
-        X, y, w = self._gather(self._reader.take(n), n)
+        try:
+            X, y, w = self._gather(self._reader.take(n), n)
+        except BaseException:
+            self._reader = None  # which gives no rows any more
+            raise
         order = np.arange(n) if place.seed is None else _stream(place, 1).permutation(n)
         taken: Any = Taken(X, order)
         weights = None if w is None else w[order]

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from glassnet.cores import thread_count
+from glassnet.courses import Cut
 from glassnet.errors import EngineError, GlassnetError, InputError, InputTypeError
-from glassnet.streams.lanes import Cancelled, Cut, Fold
+from glassnet.streams.lanes import Cancelled, Fold
 from glassnet.streams.rows import Block, Rows
 
 LOCAL = "local"
@@ -90,6 +91,7 @@ def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled) -> list[An
     distributed: Any = _imported("distributed")
     from concurrent.futures import CancelledError
 
+    futures: list[Any] = []
     try:
         with client.as_current():
             futures = client.compute(list(tasks))
@@ -99,19 +101,27 @@ def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled) -> list[An
                     break
                 except TimeoutError:
                     if cancelled():
-                        client.cancel(futures)
                         raise Cut from None
                     if client.status not in ("running", "connecting"):
                         raise OSError(f"the connection to the scheduler is {client.status}") from None
             return list(client.gather(futures))
+    except (Cut, KeyboardInterrupt):
+        if client.status == "running":
+            client.cancel(futures)
+        raise
     except Exception as error:
-        lost = isinstance(error, (OSError, CancelledError, distributed.KilledWorker))
-        if isinstance(error, (GlassnetError, Cut)) or not (lost or client.status != "running"):
+        lost = isinstance(
+            error, (distributed.comm.CommClosedError, CancelledError, distributed.KilledWorker)
+        )
+        if isinstance(error, GlassnetError) or not (lost or client.status != "running"):
             raise  # what a task itself says
         raise EngineError(
             f"The Dask cluster did not finish a pass: {type(error).__name__}: {error}. See that its "
             f"scheduler and workers run and have enough memory for a partition."
         ) from error
+    finally:
+        for future in futures:  # else an exception's frames would hold what the cluster keeps for them
+            future.release()
 
 
 class ClusterRows(Rows):

@@ -22,9 +22,9 @@ def dask_rows(
     y and sample_weight are columns' names of a dataframe, collections, or arrays in memory.
     """
     client = client_of(dask)
-    if hasattr(X, "columns"):
+    if hasattr(type(X), "columns"):  # not of a Delayed, which says that it has everything
         return _of_frame(X, y, features, sample_weight, memory, client)
-    if getattr(X, "ndim", 0) != 2:
+    if getattr(type(X), "ndim", None) is None or X.ndim != 2:
         raise InputError(
             f"X is a Dask {type(X).__name__}; expected a dataframe, or an array with 2 dimensions."
         )
@@ -41,14 +41,22 @@ def dask_rows(
 def _of_frame(
     frame: Any, y: object, features: Sequence[str] | None, weight: object, memory: int, client: Any
 ) -> DaskRows:
-    names = [str(name) for name in frame.columns]
-    if isinstance(features, str):
-        raise InputTypeError(f"features is a list of column names, not one text: [{features!r}].")
+    names = list(frame.columns)
+    for name in names:
+        if not isinstance(name, str) or names.count(name) > 1:
+            what = "more than one column" if isinstance(name, str) else "a column"
+            raise InputError(
+                f"The dataframe has {what} called {name!r}; expected a text of its own for each column. "
+                f"Rename them: X.columns = [...]."
+            )
+    if isinstance(features, (str, set, frozenset)):
+        kind = "one text" if isinstance(features, str) else "a set, which has no order"
+        raise InputTypeError(f"features is a list of column names, not {kind}: {features!r}.")
     if features is None and not isinstance(y, str) and not _are_names(y):
         features = [n for n in names if not (isinstance(weight, str) and n == weight)]
     frame, y = _with_columns(frame, y, _TARGET)
     frame, weight = _with_columns(frame, weight, _WEIGHT)
-    names = [str(name) for name in frame.columns]
+    names = list(frame.columns)
     targets = [y] if isinstance(y, str) else y if _are_names(y) else []
     special = [*targets, *([weight] if isinstance(weight, str) else [])]  # type: ignore[misc]
     chosen = list(features) if features is not None else [name for name in names if name not in special]
@@ -56,6 +64,8 @@ def _of_frame(
         if name not in names:
             raise unknown_name("column of the dataframe:", name, names)
     for name in chosen:
+        if name in special:
+            raise InputError(f"{name!r} is a target or weight; it cannot be a feature too.")
         if frame.dtypes[name].kind not in "biuf":
             raise InputTypeError(
                 f"Column {name!r} of the dataframe holds {frame.dtypes[name]} values; expected numbers. "

@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from glassnet.courses import Cut
+
 Block = Any  # of `rows.py`, which lies above this module
 
 Cancelled = Callable[[], bool]
-
-
-class Cut(Exception):  # noqa: N818 - not an error
-    """Ctrl-C came in the middle of a pass, which is then not made."""
 
 
 class Worker(ABC):

@@ -103,6 +103,8 @@ class ParquetRows(Rows):
                 raise unknown_name(f"column of {self._files[0].path}:", name, first.names)
         if isinstance(features, str):
             raise InputTypeError(f"features is a list of column names, not one text: [{features!r}].")
+        if isinstance(features, (set, frozenset)):
+            raise InputTypeError("features is a set, which has no order; expected a list of column names.")
         self.features = list(features) if features is not None else _others(first.names, special)
         for name in self.features:
             if name not in first.names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from typing import Any
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from glassnet import native, penalties
 from glassnet.activations import Array
+from glassnet.cores import thread_count
+from glassnet.courses import Cut
 from glassnet.dropout import Masks
 from glassnet.engine import Descent, Problem
 from glassnet.errors import InputError
@@ -17,7 +20,6 @@ from glassnet.network import Network
 from glassnet.optimizers import SGD, Optimizer
 from glassnet.optimizers.compiled import native_rule
 from glassnet.passes import numpy_update, packed
-from glassnet.streams.lanes import Cut
 from glassnet.streams.memory import give_back
 from glassnet.streams.rows import Rows
 from glassnet.streams.sums import GradientFold, Layout
@@ -49,7 +51,6 @@ class StreamedProblem(Problem):
         self._layout = Layout(
             network, rows.n_rows, dtype, known.labels, weighted, engine == "native", known.each
         )
-        self._stop: NDArray[np.uint8] | None = None
         self._is_weight = penalties.weight_mask(network.sizes)
         self._updater: Any = None
         if engine == "native":
@@ -68,8 +69,13 @@ class StreamedProblem(Problem):
         sums[: len(found)] = found
         return sums
 
+    def with_threads(self, threads: int | None) -> Problem:
+        other = copy.copy(self)
+        other.threads = thread_count(threads)
+        return other
+
     def _is_cancelled(self) -> bool:
-        return self._stop is not None and bool(self._stop[0])
+        return self.stop is not None and bool(self.stop[0])
 
     def loss_and_gradient(self, flat: Array, masks: Masks | None = None) -> tuple[float, Array]:
         flat = self._as_flat(flat)
@@ -116,7 +122,7 @@ class StreamedProblem(Problem):
         average: float = 0.0,
     ) -> Descent:
         end = time.monotonic() + seconds
-        self._stop = stop
+        self.stop = stop
         try:
             for k in range(len(losses)):
                 rate = float(rates[min(k, len(rates) - 1)])
@@ -127,7 +133,7 @@ class StreamedProblem(Problem):
                     loss, g = self.loss_and_gradient(theta)
                 except Cut:
                     return Descent(k, diverged=False)
-                except BaseException:
+                except Exception:
                     if k == 0:
                         raise
                     return Descent(k, diverged=False)  # what was done counts; the next call meets it again
@@ -138,7 +144,7 @@ class StreamedProblem(Problem):
                     return Descent(k + 1, diverged=False)
             return Descent(len(losses), diverged=False)
         finally:
-            self._stop = None
+            self.stop = None
 
     def _updated(
         self, optimizer: Optimizer, point: tuple[Array, Array, Array], t: int, rate: float, average: float

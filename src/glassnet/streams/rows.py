@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet.activations import Array
 from glassnet.arrays import as_numbers
-from glassnet.errors import InputError
+from glassnet.errors import InputError, InputTypeError
 from glassnet.streams.lanes import Cancelled, Fold, fold_ahead
 
 BLOCK_BYTES = 4 << 20
@@ -113,6 +113,12 @@ class Rows(ABC):
     def __len__(self) -> int:
         return self.n_rows
 
+    def __array__(self, *_: object, **__: object) -> NDArray[Any]:
+        raise InputTypeError(
+            f"{self.source} is streamed, which training can do; this takes an array in memory. "
+            f"Give it some of the rows, or all of them where they fit."
+        )
+
     def __repr__(self) -> str:
         weighted = ", weighted" if self.weighted else ""
         return f"{self.n_rows:,} rows of {self.n_inputs} inputs from {self.source}{weighted}"
@@ -127,6 +133,8 @@ class ArrayRows(Rows):
         if self._X.ndim != 2:
             raise InputError(f"X has shape {self._X.shape}; expected 2 dimensions, (samples, features).")
         n = len(self._X)
+        if n == 0:
+            raise InputError(f"X is empty, shape {self._X.shape}; expected at least one sample.")
         for array, what in ((self._y, "y"), (self._w, "sample_weight")):
             if array is not None and (array.ndim == 0 or len(array) != n):
                 entries = 1 if array.ndim == 0 else len(array)

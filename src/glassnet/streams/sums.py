@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,7 @@ from glassnet.activations import Array
 from glassnet.arrays import as_target
 from glassnet.conventions import Conventions
 from glassnet.data import target_rows
+from glassnet.errors import EngineError
 from glassnet.network import Network
 from glassnet.optimizers import SGD
 from glassnet.optimizers.compiled import native_rule
@@ -78,7 +80,11 @@ class Layout:
 
     def part(self, rows: int) -> Any:
         """Room for so many of the rows, in the native engine's own order."""
-        assert native.module is not None
+        if native.module is None:  # on a worker, which is not where the engine was chosen
+            raise EngineError(
+                f"The native engine is not available on {platform.node()}: {native.reason}. Install "
+                f'glassnet on each worker as it is here, or use engine="numpy".'
+            )
         network = self.network
         kind = native.module.Problem32 if self.dtype == np.float32 else native.module.Problem64
         return kind(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from glassnet import reference
 from glassnet.activations import Array
-from glassnet.arrays import as_target
+from glassnet.arrays import as_target, cast
 from glassnet.class_weights import weights_of_counts
-from glassnet.data import PACKED_ROWS, target_rows
+from glassnet.data import PACKED_ROWS, check_size, target_rows
 from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network
 from glassnet.streams.lanes import Cancelled, Fold, Worker
@@ -74,8 +74,7 @@ def survey(
     if not weight_sum > 0:
         what = "sample_weight is" if each is None else "class_weight and sample_weight are"
         raise InputError(f"{what} 0 everywhere; at least one sample must count.")
-    if not np.isfinite(weight_sum) or weight_sum > np.finfo(dtype).max:
-        raise InputError(f"The samples' weights sum to {weight_sum:.3g}, which {dtype.name} cannot hold.")
+    check_size(max(part.heaviest for part in found), weight_sum, dtype)
     return Survey(
         all(part.labels for part in found),
         float(weight_sum),
@@ -99,6 +98,7 @@ class _Part:
     """Of one block."""
 
     weight: float
+    heaviest: float
     baseline: float
     labels: bool
     counts: NDArray[np.int64]
@@ -142,7 +142,8 @@ class _Surveyor(Worker):
         self._sums = np.zeros(2)
 
     def begin(self, state: Any, row: int) -> None:
-        self._found = _Sums(row=row) if state is None else state
+        # A state stays as it is: Dask may take it twice.
+        self._found = _Sums(row=row) if state is None else replace(state, parts=[*state.parts])
 
     def take(self, block: Block) -> None:
         if self._found.wrong is not None:
@@ -183,7 +184,8 @@ class _Surveyor(Worker):
         # As `data.fingerprint` has it.
         sums = [*self._sums, *_fingerprint(targets, first, fold.n), *_fingerprint(own, first, fold.n)]
         weight = float(n) if weights is None else float(weights.sum())
-        self._found.parts.append(_Part(weight, baseline, labels, counts, np.array(sums)))
+        heaviest = 1.0 if weights is None else float(weights.max())
+        self._found.parts.append(_Part(weight, heaviest, baseline, labels, counts, np.array(sums)))
         self._found.row += n
         self._held, self._count, self._sums = [], 0, np.zeros(2)
 
@@ -213,13 +215,17 @@ def check_block(network: Network | None, block: Block, first: int, dtype: np.dty
                 return Wrong(first + int(row), InputError(words), int(place))
     if network is not None:
         outputs, target = network.sizes[-1], network.loss.target
-        wrong = _first_bad(block.y, first, lambda y: as_target(y, len(y), outputs, target))
+        wrong = _first_bad(
+            block.y, first, lambda y: cast(as_target(y, len(y), outputs, target), dtype, "y")
+        )
         if wrong is not None:
             return wrong
-    return None if block.w is None else _first_bad(block.w, first, _check_weights)
+    if block.w is None:
+        return None
+    return _first_bad(block.w, first, lambda w: cast(_checked_weights(w), dtype, "sample_weight"))
 
 
-def _check_weights(w: NDArray[Any]) -> None:
+def _checked_weights(w: NDArray[Any]) -> NDArray[Any]:
     if w.ndim != 1:
         raise InputError(f"sample_weight has {w.ndim} dimensions; expected 1.")
     bad = ~(np.isfinite(w) & (w >= 0))
@@ -228,6 +234,7 @@ def _check_weights(w: NDArray[Any]) -> None:
             f"sample_weight has {w[bad.argmax()]} at row {int(bad.argmax())}; expected a finite "
             f"number of 0 or more."
         )
+    return w
 
 
 def _first_bad(values: NDArray[Any], first: int, check: Callable[[NDArray[Any]], object]) -> Wrong | None:

@@ -8,6 +8,7 @@ tanh; here it is the identity, which squared errors belong to.
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -188,7 +189,7 @@ def _counted(evaluate: Any, classic: Classic, start: Array, minimize: Any) -> tu
 
 def by_torch(classic: Classic, start: Array) -> tuple[Array, int]:
     """PyTorch's LBFGS with its strong Wolfe line search; without one it steps by lr alone."""
-    import torch
+    torch = importlib.import_module("torch")
 
     torch.set_num_threads(1)
     sizes = classic.network.sizes

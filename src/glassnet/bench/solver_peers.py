@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -64,7 +65,7 @@ def by_sklearn(job: Job, end: float) -> Curve:
 
 def by_torch_adam(job: Job, end: float) -> Curve:
     """PyTorch's Adam(0.1), fused."""
-    import torch
+    torch = importlib.import_module("torch")
 
     runner: Any = frameworks.Torch(job, "float64", thread_count(None))
     runner.reset()
@@ -84,7 +85,7 @@ def by_torch_adam(job: Job, end: float) -> Curve:
 
 def by_torch_lbfgs(job: Job, end: float) -> Curve:
     """PyTorch's LBFGS with its strong Wolfe line search."""
-    import torch
+    torch = importlib.import_module("torch")
 
     runner: Any = frameworks.Torch(job, "float64", thread_count(None))
     runner.reset()

@@ -78,7 +78,9 @@ template <class T> class Batches : public Net<T> {
     const auto began = std::chrono::steady_clock::now();
     const std::int64_t before = position.updates;
     Course course{theta, state, good, losses, epochs, how, position, outcome, {how.order, how.key, how.key ? *how.used : 0}};
-    if (work.members.size() == 1 && threads > 1 && how.key && epochs > 1 && Ahead::worthwhile(shape.samples)) {
+    const bool helped =
+        work.members.size() == 1 && threads > 1 && how.key && epochs > 1 && Ahead::worthwhile(shape.samples);
+    if (helped) {
       Ahead ahead(shape.samples);
       run_team(2, [&](int thread, Barrier& barrier) {
         if (thread == 1) return ahead.serve();
@@ -99,9 +101,9 @@ template <class T> class Batches : public Net<T> {
       });
     }
     using Seconds = std::chrono::duration<double>;
+    const double seconds = Seconds(std::chrono::steady_clock::now() - began).count();
     if (!one)
-      contest.report(threads > 1, Seconds(std::chrono::steady_clock::now() - began).count(),
-                     double(position.updates - before));
+      contest.report(helped || work.members.size() > 1, seconds, double(position.updates - before));
     return outcome;
   }
 

@@ -18,7 +18,10 @@ from glassnet.cli.options import experiment_of, settings, tell
 @click.option("--draws", type=int, metavar="N", help="Draw N settings from each grid, not all of it.")
 @click.option("--seeds", type=int, metavar="N", help="Train each setting with N seeds.")
 @click.option(
-    "--folds", type=int, metavar="N", help="Train each setting on N folds, measured on the others."
+    "--folds",
+    type=int,
+    metavar="N",
+    help="Train each setting on N folds, measured on the rest. A table is standardized over all rows.",
 )
 @click.option("--metric", metavar="NAME", help="loss, accuracy or r2, to compare settings by.")
 @click.option(

@@ -58,7 +58,7 @@ def draw_workloads(document: Mapping[str, Any]) -> Figure:
         if "glassnet" in best:
             axes.annotate(
                 duration(best["glassnet"]),
-                (min(best["glassnet"], *goals), y),  # left of both marks
+                (min([best["glassnet"], *goals]), y),  # left of both marks
                 xytext=(-9, 0),
                 textcoords="offset points",
                 ha="right",

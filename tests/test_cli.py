@@ -144,6 +144,7 @@ MISTAKES = [
     (["check", "missing.toml"], 1, "There is no file missing.toml"),
     (["sweep", "circles", "--grid", "notebok"], 2, "Did you mean 'notebook'?"),
     (["sweep", "flowers.csv", "--target", "species"], 2, "has no grid"),
+    (["sweep", "circles", "--dask", "nowhere"], 2, "expected a scheduler's address"),
     (["predict", "flowers.csv", "flowers.csv"], 1, "is not a safetensors file"),
     (["predict", "missing", "flowers.csv"], 1, "There is no file missing"),
     (["info", "circels"], 2, "Did you mean 'circles'?"),

@@ -1,11 +1,16 @@
 """Sweeps under joblib's backends: the same bits, wherever they are made."""
 
+import os
+import signal
+import threading
+import time
+
 import joblib
 import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet.sweeps.elsewhere import joblib_is_active
+from glassnet.sweeps.elsewhere import joblib_is_active, on_dask
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -66,3 +71,36 @@ def test_sweep_on_dask_has_the_same_bits():
     with distributed.Client(**how), joblib.parallel_config("dask"):
         assert joblib_is_active()
         assert_same(sweep(halving=2, iterations=16), whole)
+
+
+def test_sweep_whose_worker_is_killed_is_all_there(tmp_path):
+    dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
+    how = {"iterations": 50_000, "seeds": 4}
+    whole = sweep(**how)
+    over, in_time = threading.Event(), []
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        pid = next(iter(client.run(os.getpid).values()))
+
+        def kill():
+            os.kill(pid, signal.SIGKILL)
+            in_time.append(not over.is_set())
+
+        killer = threading.Timer(0.2, kill)
+        killer.start()
+        with on_dask(client):
+            result = sweep(**how, results=tmp_path / "r.jsonl")
+        over.set()
+        killer.join()
+        for _ in range(100):
+            if not os.path.exists(f"/proc/{pid}"):  # noqa: PTH110
+                break
+            time.sleep(0.05)
+        assert not os.path.exists(f"/proc/{pid}")  # noqa: PTH110
+    assert in_time == [True]
+    assert_same(result, whole)

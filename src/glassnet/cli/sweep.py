@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -32,6 +33,11 @@ from glassnet.cli.options import experiment_of, settings, tell
 )
 @settings(train=False)
 @click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Train on a Dask cluster, by its scheduler's address; local starts one here.",
+)
+@click.option(
     "--results", type=click.Path(path_type=Path), metavar="FOLDER", help="Default: results/NAME-sweep."
 )
 @click.option("--fresh", is_flag=True, help="Begin anew, where an earlier sweep was not done.")
@@ -46,6 +52,7 @@ def sweep(
     folds: int | None,
     metric: str | None,
     halving: float | None,
+    dask: str | None,
     results: Path | None,
     fresh: bool,
     no_pictures: bool,
@@ -92,6 +99,7 @@ def sweep(
     experiment = experiment_of(what)
 
     from glassnet.experiments.sweeping import choose_grids, run_sweeps
+    from glassnet.sweeps.elsewhere import on_dask
 
     told = {
         "iterations": iterations,
@@ -101,16 +109,17 @@ def sweep(
         "metric": metric,
         "halving": halving,
     }
-    found = run_sweeps(
-        experiment,
-        results if results is not None else Path("results", f"{experiment.name}-sweep"),
-        choose_grids(experiment, grids),
-        how={name: value for name, value in told.items() if value is not None},
-        fresh=fresh,
-        pictures=not no_pictures,
-        tell=(lambda label, words: None) if quiet else tell,
-        progress=not quiet and sys.stderr.isatty(),
-    )
+    with on_dask(dask) if dask else nullcontext():
+        found = run_sweeps(
+            experiment,
+            results if results is not None else Path("results", f"{experiment.name}-sweep"),
+            choose_grids(experiment, grids),
+            how={name: value for name, value in told.items() if value is not None},
+            fresh=fresh,
+            pictures=not no_pictures,
+            tell=(lambda label, words: None) if quiet else tell,
+            progress=not quiet and sys.stderr.isatty(),
+        )
     unfinished = sum(cell.status == "interrupted" for result in found.values() for cell in result.cells)
     if unfinished:
         raise Interrupted(f"Ctrl-C ended the sweep before {unfinished} network(s) were done.")

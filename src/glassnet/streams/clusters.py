@@ -28,7 +28,7 @@ def client_of(dask: object) -> Any:
     """The Dask client to compute with: an own one as it is, "local" for worker processes here, an address.
 
     None takes the active one, or else starts threads in this process as a cluster of their own. EngineError
-    where no scheduler answers.
+    where no scheduler answers, InputError for what is no address.
     """
     distributed: Any = _imported("distributed")
     if isinstance(dask, distributed.Client):
@@ -44,6 +44,10 @@ def client_of(dask: object) -> Any:
         )
     if dask == LOCAL:
         return _own({"n_workers": thread_count(None), "threads_per_worker": 1})
+    if ":" not in dask:
+        raise InputError(
+            f"dask is {dask!r}; expected a scheduler's address, such as tcp://127.0.0.1:8786, or {LOCAL!r}."
+        )
     return _own({"address": dask, "timeout": _TIMEOUT})
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from glassnet.streams.clusters import client_of
 
 if TYPE_CHECKING:
     from glassnet.sweeps.plan import Plan
@@ -27,6 +30,20 @@ def joblib_is_active() -> bool:
     backend = config.get("backend")
     chosen = backend is not None and backend is not parallel.default_parallel_config["backend"]
     return chosen and not getattr(backend, "nesting_level", 0)
+
+
+@contextmanager
+def on_dask(where: object) -> Iterator[None]:
+    """Sweeps go to a Dask cluster: a scheduler's address, "local" for processes here, or a client.
+
+    The same as ``joblib.parallel_config("dask")`` around a client of one's own. Raises EngineError where no
+    scheduler answers.
+    """
+    client = client_of(where)
+    import joblib
+
+    with joblib.parallel_config("dask", client=client):
+        yield
 
 
 def work_elsewhere(

@@ -470,3 +470,7 @@ def test_ctrl_c_ends_networks_at_work(slow):
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)
     timer.join()
+
+
+def test_ensemble_is_shown_in_a_notebook_without_warnings():
+    assert "Ensemble" in gn.Ensemble(gn.MLPClassifier())._repr_html_()

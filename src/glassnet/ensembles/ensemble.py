@@ -67,8 +67,8 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
     for a prediction before `fit`. After Ctrl-C the members that were finished are kept, with an
     InterruptedTrainingWarning.
 
-    Example
-    -------
+    Examples
+    --------
     >>> import numpy as np, glassnet as gn
     >>> X = np.linspace(-1, 1, 60)[:, None]
     >>> net = gn.MLPRegressor(hidden_layer_sizes=8, activation="tanh", solver="lbfgs", max_iter=2000)

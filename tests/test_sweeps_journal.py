@@ -1,5 +1,6 @@
 """A sweep's results as they come: what survives a kill, and what is refused."""
 
+import itertools
 import json
 import os
 import random
@@ -114,12 +115,10 @@ def test_what_was_done_is_not_trained_again(tmp_path, monkeypatch):
 
 
 def test_the_file_is_there_as_networks_end(tmp_path):
-    path = tmp_path / "results.jsonl"
-    seen = []
+    path, calls = tmp_path / "results.jsonl", itertools.count(1)
 
     def failing(y, found):
-        seen.append(1)
-        if len(seen) == 4:
+        if next(calls) == 4:
             raise ZeroDivisionError
         return 1.0
 
@@ -129,7 +128,6 @@ def test_the_file_is_there_as_networks_end(tmp_path):
     assert [record["network"] for record in records] == [0, 1, 2]
     assert records[0]["settings"] == {"learning_rate": 0.05, "l2": 0.0}
     assert (records[0]["status"], records[0]["metric"]) == ("falling", 1.0)
-    seen.extend([1] * 10)
     assert len(sweep(path, metric=failing, mode="max").cells) == 6
 
 
@@ -335,3 +333,14 @@ def test_validation_data_are_told_apart_and_do_not_swell_the_fingerprint(tmp_pat
     assert_same(sweep(path, validation=(X.copy(), Y.copy()), **told), first)
     with pytest.raises(gn.FileError, match="validation is not the same"):
         sweep(path, validation=(X + 1, Y), **told)
+
+
+def test_another_metric_of_the_same_name_is_told_apart(tmp_path):
+    def right(factor):
+        return lambda y, found: factor * (y == found).mean()
+
+    path = tmp_path / "r.jsonl"
+    first = sweep(path, metric=right(1), mode="max")
+    assert_same(sweep(path, metric=right(1), mode="max"), first)
+    with pytest.raises(gn.FileError, match="metric is not the same"):
+        sweep(path, metric=right(2), mode="max")

@@ -22,6 +22,7 @@ from glassnet.plots.sweep_words import (
     texts_of,
     words_of,
 )
+from glassnet.sweeps import identity_here
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -150,7 +151,7 @@ def _best_over_others(result: SweepResult, rows: str, columns: str) -> list[list
         found.setdefault(key_of(cell, [rows, columns]), []).append(cell)
 
     def best(*at: Any) -> SweepCell | None:
-        cells = found.get((repr(at[0]), repr(at[1])), ())
+        cells = found.get((identity_here(at[0]), identity_here(at[1])), ())
         return min(cells, key=lambda cell: (cell.status == "diverged", cell.final_loss), default=None)
 
     return [[best(row, column) for column in result.grid[columns]] for row in result.grid[rows]]
@@ -194,7 +195,7 @@ def _set_cells(paper: Any, result: SweepResult, rows: str, columns: str) -> None
         values = result.grid[name]
         places = spread_over(range(len(values)), 24)
         texts = texts_of(values)
-        axis.set_ticks(places, [texts[repr(values[i])] for i in places])
+        axis.set_ticks(places, [texts[identity_here(values[i])] for i in places])
         axis.set_ticks(np.arange(len(values) + 1) - 0.5, minor=True)
         axis.set_label_text(words_of(name), color=style.INK, fontsize=10)
     if len(result.grid[columns]) > _MOST_WORDS[1]:

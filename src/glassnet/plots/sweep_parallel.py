@@ -13,7 +13,7 @@ from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.losses import readable
 from glassnet.plots.sweep_words import LEAST, loss_name, spread_over, summary_of, words_of
-from glassnet.sweeps import shown
+from glassnet.sweeps import identity_here, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,12 +94,14 @@ def _setting_axis(name: str, values: Sequence[Any], result: SweepResult) -> _Axi
             marked = _rounded(marked[0], marked[-1], logarithmic)
         scale = _scale(min(numbers), max(numbers), logarithmic)
         return _Axis(words_of(name), scale(array), [(float(scale(t)), shown(t, 3)) for t in marked], array)
-    kinds = {repr(value): shown(value, 4) for value in distinct} | (
-        {repr(None): "not set"} if any(value is None for value in values) and None not in distinct else {}
+    kinds = {identity_here(value): shown(value, 4) for value in distinct} | (
+        {identity_here(None): "not set"}
+        if any(value is None for value in values) and None not in distinct
+        else {}
     )
     order = list(kinds)
     at = np.linspace(0, 1, len(order)) if len(order) > 1 else np.array([0.5])
-    places = np.array([at[order.index(repr(value))] for value in values])
+    places = np.array([at[order.index(identity_here(value))] for value in values])
     ticks = [(float(at[i]), _cut(kinds[order[i]])) for i in spread_over(range(len(order)), 12)]
     return _Axis(words_of(name), places, ticks)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glassnet.sweeps import shown
+from glassnet.sweeps import identity_here, shown
 
 if TYPE_CHECKING:
     from glassnet.sweeps import SweepCell, SweepResult
@@ -32,13 +32,13 @@ def words_of(name: str) -> str:
 
 def key_of(cell: SweepCell, names: Sequence[str]) -> tuple[str, ...]:
     """What tells combinations of these settings apart; values need not be hashable."""
-    return tuple(repr(cell.settings.get(name)) for name in names)
+    return tuple(identity_here(cell.settings.get(name)) for name in names)
 
 
 def texts_of(values: Sequence[Any]) -> dict[str, str]:
-    """The text of each value, by its repr, of three digits or as many as it takes to tell them apart."""
+    """The text of each value, of three digits or as many as it takes to tell them apart."""
     for digits in range(3, 18):
-        texts = {repr(value): shown(value, digits) for value in values}
+        texts = {identity_here(value): shown(value, digits) for value in values}
         if len(set(texts.values())) == len(texts):
             break
     return texts

@@ -23,6 +23,7 @@ from glassnet.plots.sweep_words import (
     texts_of,
     words_of,
 )
+from glassnet.sweeps import identity_here
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,10 +78,12 @@ def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str =
     for i, value in enumerate(values):
         paper = _panel(figure, rows, columns, i, first)
         first = first or paper
-        cells = [c for c in result.cells if panels is None or key_of(c, [panels]) == (repr(value),)]
+        cells = [
+            c for c in result.cells if panels is None or key_of(c, [panels]) == (identity_here(value),)
+        ]
         _draw_curves(paper, cells, others, looks, span)
         if panels is not None:
-            name = texts_of(result.grid[panels])[repr(value)]
+            name = texts_of(result.grid[panels])[identity_here(value)]
             paper.set_title(f"{words_of(panels)} {name}", loc="left", fontsize=10, color=style.INK)
         _set_scales(paper, result, span)
         paper.tick_params(labelbottom=i + columns >= len(values), labelleft=i % columns == 0)

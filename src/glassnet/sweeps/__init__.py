@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glassnet.sweeps.baselines import constant_loss, least_loss
+from glassnet.sweeps.identities import identity_here
 from glassnet.sweeps.journal import OtherSweepError
 from glassnet.sweeps.results import SweepCell, SweepResult
 from glassnet.sweeps.sweeping import sweep
@@ -20,6 +21,7 @@ __all__ = [
     "as_plain",
     "assess",
     "constant_loss",
+    "identity_here",
     "least_loss",
     "rules",
     "shown",

@@ -26,6 +26,7 @@ from glassnet.penalties import Penalties
 from glassnet.runs import TrainingRun
 from glassnet.sweeps.baselines import Scale, scale_of
 from glassnet.sweeps.folds import Fold
+from glassnet.sweeps.identities import identity_here
 from glassnet.sweeps.metrics import Measure
 from glassnet.sweeps.settings import Recipe
 from glassnet.training import Maker, begin
@@ -178,8 +179,9 @@ def on_threads(problem: Any, threads: int) -> Any:
 
 
 def _key(value: Any) -> Hashable:
-    """What tells values of an argument apart: arrays by identity, anything else by how it is written."""
-    return id(value) if isinstance(value, (np.ndarray, Taken)) and value.size > 100 else repr(value)
+    """What tells values of an argument apart: large arrays by which they are, anything else by its bits."""
+    large = isinstance(value, (np.ndarray, Taken)) and value.size > 100
+    return id(value) if large else identity_here(value)
 
 
 class Workshop:

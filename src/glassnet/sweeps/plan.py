@@ -20,6 +20,7 @@ from glassnet.streams import is_stream
 from glassnet.sweeps.cells import Sources, Task
 from glassnet.sweeps.folds import as_folds
 from glassnet.sweeps.halving import Halving
+from glassnet.sweeps.identities import identity_here
 from glassnet.sweeps.metrics import Measure, as_measure
 from glassnet.sweeps.settings import Recipe
 from glassnet.sweeps.spaces import Space
@@ -115,7 +116,7 @@ def _distinct(recipes: Sequence[Recipe]) -> list[Recipe]:
     found: dict[Any, Recipe] = {}
     for recipe in recipes:
         told = recipe.told
-        key = recipe.network, told["dtype"], told["engine"], repr(told["class_weight"])
+        key = recipe.network, told["dtype"], told["engine"], identity_here(told["class_weight"])
         found.setdefault(key, recipe)
     return list(found.values())
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from glassnet.arrays import as_count
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.solvers import Rule
+from glassnet.sweeps.identities import identity_here
 from glassnet.sweeps.settings import Recipe, as_rule, known_settings
 from glassnet.sweeps.words import shown
 
@@ -58,20 +59,22 @@ def _space(found: Iterable[tuple[dict[str, Any], Recipe]]) -> Space:
     """Without what was found before."""
     chosen: list[dict[str, Any]] = []
     recipes: list[Recipe] = []
-    values: dict[str, dict[str, Any]] = {}  # by their repr, since they need not be hashable
-    seen: set[tuple[tuple[str, str], ...]] = set()
+    values: dict[str, dict[str, Any]] = {}  # by their identity, since they need not be hashable
+    seen: set[tuple[Any, ...]] = set()
     for made, recipe in found:
         read = {name: recipe.value(name) for name in made}
         if "optimizer" in made:  # as it was named, without the settings that stand beside it
             read["optimizer"] = as_rule(made["optimizer"])
-        key = tuple(sorted((name, repr(value)) for name, value in read.items()))
+        told = {name: identity_here(value) for name, value in read.items()}
+        # Functions of one's own may have one name; the network has them themselves.
+        key = recipe.network, *sorted(told.items())
         if key in seen:
             continue
         seen.add(key)
         chosen.append(read)
         recipes.append(recipe)
         for name, value in read.items():
-            values.setdefault(name, {}).setdefault(repr(value), value)
+            values.setdefault(name, {}).setdefault(told[name], value)
     return Space({name: tuple(known.values()) for name, known in values.items()}, chosen, recipes)
 
 
@@ -184,6 +187,7 @@ def _check_grid(base: Recipe, grid: Mapping[str, Any], where: str, drawn: bool) 
             )
         alone = "optimizer" not in grid and name not in ("hidden_layer_sizes", "activation")
         found: list[Any] = []
+        seen: set[str] = set()
         for i, value in enumerate(values):
             if not alone and name != "optimizer":
                 found.append(value)
@@ -192,8 +196,9 @@ def _check_grid(base: Recipe, grid: Mapping[str, Any], where: str, drawn: bool) 
                 found.append(base.replaced({name: value}).value(name))
             except (InputError, InputTypeError) as error:
                 raise type(error)(f"{place}[{i}] cannot be used: {error}") from error
-            if repr(found[-1]) in map(repr, found[:-1]):
+            if (known := identity_here(found[-1])) in seen:
                 raise InputError(f"{place} has {shown(found[-1])} twice; each value is trained once.")
+            seen.add(known)
         if not found:
             raise InputError(f"{place} is empty; expected at least one value.")
 

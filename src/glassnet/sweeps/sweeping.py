@@ -115,7 +115,9 @@ def sweep(
         to the end.
     results : a file that each network is written to as soon as it is done. A sweep that was killed, started
         again with the same arguments, goes on where it was and gives the same table, bit for bit; one that
-        was done gives it at once. Networks from the file hold no data: `resume` needs X and y.
+        was done gives it at once. Networks from the file hold no data: `resume` needs X and y. A metric or
+        another function of one's own is the same where its code, its defaults and what it holds of where it
+        was made are; what it looks up in its module is not looked at.
     threads : networks that train at a time, each on a thread of its own; None uses all cores. Inside
         ``joblib.parallel_config("dask")``, or another backend's, networks go wherever joblib leads, many a
         task, and these threads have no say; the bits are the same.

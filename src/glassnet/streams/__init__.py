@@ -1,7 +1,8 @@
 """Floor 5: data that need not fit into memory, read from where they lie for each pass.
 
 `rows` says what a source of rows is, `parquet` and `clusters` are others; `lanes` reads ahead, `sums` adds
-up, `survey` checks; `problem` and `batches` are the two ways of training, as in `engine` and `batches`.
+up, `survey` checks, `labels` finds classes; `problem` and `batches` are the two ways of training, as in
+`engine` and `batches`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from glassnet.cores import thread_count
 from glassnet.courses import Cut
 from glassnet.errors import EngineError, GlassnetError, InputError, InputTypeError
 from glassnet.streams.lanes import Cancelled, Fold
-from glassnet.streams.rows import Block, Rows
+from glassnet.streams.rows import Block, Rows, WrappedRows
 
 LOCAL = "local"
 
@@ -128,29 +128,12 @@ def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled) -> list[An
             future.release()
 
 
-class ClusterRows(Rows):
+class ClusterRows(WrappedRows):
     """Rows that every worker can read for itself: a range of them is a task."""
 
     def __init__(self, rows: Rows, client: Any) -> None:
-        self._rows, self._client = rows, client
-        self.n_rows, self.n_inputs, self.dtype = rows.n_rows, rows.n_inputs, rows.dtype
-        self.weighted, self.memory, self.source = rows.weighted, rows.memory, rows.source
-
-    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any]) -> Iterator[Block]:
-        return self._rows.read(start, stop, most, dtype)
-
-    def where(self, row: int) -> str:
-        return self._rows.where(row)
-
-    def column(self, place: int) -> str:
-        return self._rows.column(place)
-
-    def pieces(self) -> list[int]:
-        return self._rows.pieces()
-
-    @property
-    def row_bytes(self) -> int:
-        return self._rows.row_bytes
+        super().__init__(rows)
+        self._client = client
 
     def fold(
         self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
@@ -175,6 +158,7 @@ class DaskRows(Rows):
         self._edges = np.cumsum([0, *lengths]).tolist()
         self.n_rows, self.memory, self.source = self._edges[-1], memory, about.source
         self.n_inputs, self.dtype, self.weighted = about.n_inputs, about.dtype, about.weighted
+        self.names = about.names
         if self.n_rows == 0:
             raise InputError(f"{self.source} has no rows; expected at least one.")
 
@@ -183,13 +167,12 @@ class DaskRows(Rows):
         return f"row {row - self._edges[place]} of partition {place}"
 
     def column(self, place: int) -> str:
-        names = self._about.names
-        return f"X, column {place}" if names is None else f"Column {names[place]!r}"
+        return f"X, column {place}" if self.names is None else f"Column {self.names[place]!r}"
 
     def pieces(self) -> list[int]:
         return sorted(set(self._edges))
 
-    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any]) -> Iterator[Block]:
+    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
         for part, (low, high) in zip(self._parts, pairwise(self._edges), strict=True):
             if low < stop and high > start and low < high:
                 (block,) = gathered(self._client, [part], lambda: False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from glassnet.arrays import as_numbers
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.streams.clusters import DaskRows, _About, _imported, client_of, gathered
-from glassnet.streams.rows import Block
+from glassnet.streams.rows import Block, as_labels
 
 
 def dask_rows(
@@ -150,7 +150,7 @@ def _beside(values: Any, name: str, lengths: list[int]) -> list[Any] | None:
                 f"{name} has {len(parts)} partitions, X has {len(lengths)}; they must be the same rows."
             )
         return list(parts)
-    array = as_numbers(values, name)
+    array = as_labels(values, name) if name == "y" else as_numbers(values, name)
     if array.ndim == 0 or len(array) != sum(lengths):
         raise InputError(
             f"{name} has {0 if array.ndim == 0 else len(array)} entries, X has {sum(lengths)} rows; they "
@@ -230,17 +230,17 @@ def _plain(column: Any) -> NDArray[Any]:
     return np.asarray(column.to_numpy())
 
 
-def _numbers(values: Any, name: str, where: str) -> NDArray[Any]:
+def _numbers(
+    values: Any, name: str, where: str, check: Callable[[object, str], NDArray[Any]] = as_numbers
+) -> NDArray[Any]:
     try:
-        return as_numbers(values, name)
+        return check(values, name)
     except (InputError, InputTypeError) as error:
         raise type(error)(f"{where}: {error}") from error
 
 
 def _labels(values: Any, name: str, where: str) -> NDArray[Any]:
-    """Numbers, or labels of text, which are numbered later."""
-    array = np.asarray(values)
-    return array if array.dtype.kind in "OUT" else _numbers(array, name, where)
+    return _numbers(values, name, where, as_labels)
 
 
 def _checked(block: Block, where: str) -> Block:

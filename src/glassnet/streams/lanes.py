@@ -36,12 +36,12 @@ class Worker(ABC):
 class Fold(ABC):
     """What is to be made of a range of rows, one block after the other; it can be pickled.
 
-    `dtype` is what X is read in. A range may be left and gone on with, by another worker, after any
-    multiple of `block` rows.
+    `dtype` is what X is read in; None leaves it out, and X is (n, 0). A range may be left and gone on with,
+    by another worker, after any multiple of `block` rows.
     """
 
     block: int
-    dtype: np.dtype[Any]
+    dtype: np.dtype[Any] | None
 
     @abstractmethod
     def worker(self) -> Worker:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,6 +68,8 @@ def _natural(path: Path) -> list[list[tuple[int, str]]]:
 class ParquetRows(Rows):
     """The rows of a file, or of a folder's files in the order of their names, those of subfolders too."""
 
+    names: tuple[str, ...]
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -105,22 +107,22 @@ class ParquetRows(Rows):
             raise InputTypeError(f"features is a list of column names, not one text: [{features!r}].")
         if isinstance(features, (set, frozenset)):
             raise InputTypeError("features is a set, which has no order; expected a list of column names.")
-        self.features = list(features) if features is not None else _others(first.names, special)
-        for name in self.features:
+        self.names = tuple(features if features is not None else _others(first.names, special))
+        for name in self.names:
             if name not in first.names:
                 raise unknown_name(f"column of {self._files[0].path}:", name, first.names)
             if name in special:
                 raise InputError(f"{name!r} is a target or weight; it cannot be a feature too.")
-        if not self.features:
+        if not self.names:
             raise InputError(f"{self._files[0].path} has no column but {', '.join(special)}.")
         for read, schema in zip(self._files, schemas, strict=True):
-            _check_schema(read.path, schema, [*self.features, *special], targets, self._files[0].path)
+            _check_schema(read.path, schema, [*self.names, *special], targets, self._files[0].path)
         self._before = np.cumsum([0, *(file.groups[-1] for file in self._files)]).tolist()
-        self.n_rows, self.n_inputs = self._before[-1], len(self.features)
+        self.n_rows, self.n_inputs = self._before[-1], len(self.names)
         if self.n_rows == 0:
             raise InputError(f"{self.source} has columns, but no rows; expected at least one.")
         # A column's reader holds a page as it is in the file, and unpacked.
-        pages = [min(_PAGE_BYTES, largest.get(name, _PAGE_BYTES)) for name in [*self.features, *special]]
+        pages = [min(_PAGE_BYTES, largest.get(name, _PAGE_BYTES)) for name in [*self.names, *special]]
         self._lane_bytes = sum(2 * page + _BUFFER_BYTES for page in pages)
         if self._lane_bytes > memory // 2:
             raise InputError(
@@ -128,7 +130,7 @@ class ParquetRows(Rows):
                 f"page takes about {in_words(self._lane_bytes)}: give {in_words(2 * self._lane_bytes)} or "
                 f"more, or name fewer features."
             )
-        single = all(str(first.field(name).type) == "float" for name in self.features)
+        single = all(str(first.field(name).type) == "float" for name in self.names)
         self.dtype = np.dtype(np.float32 if single else np.float64)
 
     @property
@@ -148,16 +150,16 @@ class ParquetRows(Rows):
         return f"row {row - self._before[place] + 1} of {self._files[place].path}"
 
     def column(self, place: int) -> str:
-        return f"Column {self.features[place]!r}"
+        return f"Column {self.names[place]!r}"
 
-    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any]) -> Iterator[Block]:
+    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
         for file, before in zip(self._files, self._before, strict=False):
             low, high = max(start - before, 0), min(stop - before, file.groups[-1])
             if low < high:
                 yield from self._read_file(file, before, low, high, most, dtype)
 
     def _read_file(
-        self, file: _File, before: int, low: int, high: int, most: int, dtype: np.dtype[Any]
+        self, file: _File, before: int, low: int, high: int, most: int, dtype: np.dtype[Any] | None
     ) -> Iterator[Block]:
         import pyarrow as pa
 
@@ -167,7 +169,8 @@ class ParquetRows(Rows):
             if begin < high and file.groups[g + 1] > low and begin < file.groups[g + 1]
         ]
         at = file.groups[groups[0]]
-        names = [*self.features, *self._targets, *([] if self._weight is None else [self._weight])]
+        inputs = () if dtype is None else self.names
+        names = [*inputs, *self._targets, *([] if self._weight is None else [self._weight])]
         status = file.path.stat() if file.path.exists() else None
         if status is None or (status.st_size, status.st_mtime_ns) != (file.size, file.changed):
             raise FileError(f"{file.path} has changed, or is gone, since training began to read it.")
@@ -185,7 +188,7 @@ class ParquetRows(Rows):
             except (pa.ArrowException, OSError) as error:
                 raise FileError(f"{file.path} cannot be read as Parquet: {error}.") from error
 
-    def _block(self, batch: Any, first: int, dtype: np.dtype[Any]) -> Block:
+    def _block(self, batch: Any, first: int, dtype: np.dtype[Any] | None) -> Block:
         def column(name: str) -> NDArray[Any]:
             values = batch.column(name)
             if values.null_count:
@@ -196,19 +199,24 @@ class ParquetRows(Rows):
                 )
             return _numbers(values)
 
-        n = batch.num_rows
-        features = batch.select(self.features)
-        kinds = {str(kind) for kind in features.schema.types}
-        if kinds == {_ARROW[dtype.name]} and not any(values.null_count for values in features.columns):
-            X = features.to_tensor(row_major=False).to_numpy().T
-        else:
-            X = np.empty((self.n_inputs, n), dtype)
-            with np.errstate(over="ignore"):  # found by the survey
-                for place, name in enumerate(self.features):
-                    X[place] = column(name)
+        X = np.empty((0, batch.num_rows)) if dtype is None else self._inputs(batch, column, dtype)
         y = [column(name) for name in self._targets]
         weight = None if self._weight is None else column(self._weight)
         return Block(X.T, y[0] if self._flat else np.column_stack(y), weight)
+
+    def _inputs(
+        self, batch: Any, column: Callable[[str], NDArray[Any]], dtype: np.dtype[Any]
+    ) -> NDArray[Any]:
+        """The features of a batch, (inputs, n)."""
+        features = batch.select(self.names)
+        kinds = {str(kind) for kind in features.schema.types}
+        if kinds == {_ARROW[dtype.name]} and not any(values.null_count for values in features.columns):
+            return features.to_tensor(row_major=False).to_numpy().T
+        X = np.empty((self.n_inputs, batch.num_rows), dtype)
+        with np.errstate(over="ignore"):  # found by the survey
+            for place, name in enumerate(self.names):
+                X[place] = column(name)
+        return X
 
 
 def _numbers(values: Any) -> NDArray[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glassnet.activations import Array
 from glassnet.arrays import as_numbers
 from glassnet.errors import InputError, InputTypeError
-from glassnet.streams.lanes import Cancelled, Fold, fold_ahead
+from glassnet.streams.lanes import Cancelled, Fold, Worker, fold_ahead
 
 BLOCK_BYTES = 4 << 20
 """What a block takes at most: enough for a reader's own overhead to be small, little enough for caches."""
@@ -33,8 +33,10 @@ class Block(NamedTuple):
         """Rows of it, looked at where they lie."""
         return Block(self.X[start:stop], self.y[start:stop], None if self.w is None else self.w[start:stop])
 
-    def cast(self, dtype: np.dtype[Any]) -> Block:
-        """With X in another precision."""
+    def cast(self, dtype: np.dtype[Any] | None) -> Block:
+        """With X in another precision, or without it."""
+        if dtype is None:
+            return self._replace(X=self.X[:, :0])
         with np.errstate(over="ignore"):  # found by the survey
             return self._replace(X=self.X.astype(dtype, copy=False))
 
@@ -51,22 +53,25 @@ class Block(NamedTuple):
 class Rows(ABC):
     """Samples in an order of their own, which are read from where they lie whenever they are needed.
 
-    Attributes: `n_rows`; `n_inputs`; `dtype`, float32 where X is, else float64; `weighted`, whether the
-    samples have weights; `memory`, the bytes that reading may take; `source`, where they lie.
+    Attributes: `n_rows`; `n_inputs`; `names` of the inputs, where they have any; `dtype`, float32 where X
+    is, else float64; `weighted`, whether the samples have weights; `memory`, the bytes that reading may
+    take; `source`, where they lie.
     """
 
     n_rows: int
     n_inputs: int
+    names: tuple[str, ...] | None = None
     dtype: np.dtype[Any]
     weighted: bool
     memory: int
     source: str
 
     @abstractmethod
-    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any]) -> Iterator[Block]:
+    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
         """Rows start, start + 1, ... before stop, in blocks of at most `most`, X in `dtype`.
 
-        Raises InputError, naming file and row, for what cannot be read.
+        Without a dtype X is left out, (n, 0). Raises InputError, naming file and row, for what cannot be
+        read.
         """
 
     def where(self, row: int) -> str:
@@ -119,16 +124,96 @@ class Rows(ABC):
             f"Give it some of the rows, or all of them where they fit."
         )
 
+    def __getitem__(self, _: object) -> NDArray[Any]:
+        return self.__array__()
+
     def __repr__(self) -> str:
         weighted = ", weighted" if self.weighted else ""
         return f"{self.n_rows:,} rows of {self.n_inputs} inputs from {self.source}{weighted}"
+
+
+class WrappedRows(Rows):
+    """The rows of another source, where a class changes how they come."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.n_rows, self.n_inputs, self.names = rows.n_rows, rows.n_inputs, rows.names
+        self.dtype, self.weighted = rows.dtype, rows.weighted
+        self.memory, self.source = rows.memory, rows.source
+
+    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
+        return self._rows.read(start, stop, most, dtype)
+
+    def where(self, row: int) -> str:
+        return self._rows.where(row)
+
+    def column(self, place: int) -> str:
+        return self._rows.column(place)
+
+    @property
+    def row_bytes(self) -> int:
+        return self._rows.row_bytes
+
+    def most(self, lanes: int) -> int:
+        return self._rows.most(lanes)
+
+    def pieces(self) -> list[int]:
+        return self._rows.pieces()
+
+    def lanes(self, threads: int) -> int:
+        return self._rows.lanes(threads)
+
+
+class ChangedRows(WrappedRows):
+    """Rows of which `change` makes others, a block at a time and as many of them: labels into numbers, say.
+
+    It is called wherever blocks are read, by Dask's workers too, and can be pickled. `weighted` says
+    whether what it makes has weights, where that is another.
+    """
+
+    def __init__(self, rows: Rows, change: Callable[[Block], Block], weighted: bool | None = None) -> None:
+        super().__init__(rows)
+        self._change = change
+        if weighted is not None:
+            self.weighted = weighted
+
+    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
+        return map(self._change, self._rows.read(start, stop, most, dtype))
+
+    def fold(
+        self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
+    ) -> list[Any]:
+        return self._rows.fold(_ChangedFold(fold, self._change), ranges, threads, cancelled)
+
+
+class _ChangedFold(Fold):
+    def __init__(self, fold: Fold, change: Callable[[Block], Block]) -> None:
+        self._fold, self._change = fold, change
+        self.block, self.dtype = fold.block, fold.dtype
+
+    def worker(self) -> Worker:
+        return _Changer(self._fold.worker(), self._change)
+
+
+class _Changer(Worker):
+    def __init__(self, worker: Worker, change: Callable[[Block], Block]) -> None:
+        self._worker, self._change = worker, change
+
+    def begin(self, state: Any, row: int) -> None:
+        self._worker.begin(state, row)
+
+    def take(self, block: Block) -> None:
+        self._worker.take(self._change(block))
+
+    def end(self) -> Any:
+        return self._worker.end()
 
 
 class ArrayRows(Rows):
     """An array, in memory or mapped from a file."""
 
     def __init__(self, X: object, y: object, w: object, memory: int) -> None:
-        self._X, self._y = _as_given(X, "X"), _as_given(y, "y")
+        self._X, self._y = _as_given(X, "X"), _as_given(y, "y", as_labels)
         self._w = None if w is None else _as_given(w, "sample_weight")
         if self._X.ndim != 2:
             raise InputError(f"X has shape {self._X.shape}; expected 2 dimensions, (samples, features).")
@@ -153,19 +238,30 @@ class ArrayRows(Rows):
     def column(self, place: int) -> str:
         return f"X, column {place}"
 
-    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any]) -> Iterator[Block]:
+    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
         for first in range(start, stop, most):
             rows = slice(first, min(first + most, stop))
             yield Block(
-                _taken(self._X[rows], dtype),
+                self._X[rows, :0] if dtype is None else _taken(self._X[rows], dtype),
                 _taken(self._y[rows]),
                 None if self._w is None else _taken(self._w[rows]),
             )
 
 
-def _as_given(values: object, name: str) -> NDArray[Any]:
-    """An array of numbers; one that is mapped stays what it is, so that its pages can be let go."""
-    array = as_numbers(values, name)
+def as_labels(values: object, name: str) -> NDArray[Any]:
+    """An array of numbers, or of labels of text, which are numbered later or refused by the survey."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        return as_numbers(values, name)  # says why it cannot be
+    return array if array.dtype.kind in "OUT" else as_numbers(values, name)
+
+
+def _as_given(
+    values: object, name: str, check: Callable[[object, str], NDArray[Any]] = as_numbers
+) -> NDArray[Any]:
+    """An array as checked; one that is mapped stays what it is, so that its pages can be let go."""
+    array = check(values, name)
     return values if isinstance(values, np.memmap) else array
 
 

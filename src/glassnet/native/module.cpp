@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "batches.hpp"
+#include "part.hpp"
 #include "predictor.hpp"
 #include "problem.hpp"
 
@@ -76,7 +77,7 @@ void expect_network(const std::vector<std::size_t>& sizes, std::size_t n_hidden,
   expect(total < 0x1p50, "the network or its data are too large");
 }
 
-// A Problem or Batches.
+// A Problem, a Part or Batches.
 template <class Net>
 Net make_net(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden, const std::string& loss,
              std::size_t n_samples, bool labels, bool weighted, const std::string& isa, double loss_setting,
@@ -129,35 +130,35 @@ void put(Net& problem, std::size_t start, Matrix<const T> X, nb::object y,
 
 // X is [inputs][rows], and may be a part of such an array with more rows.
 template <class T>
-void put_columns(Problem<T>& problem, std::size_t start, nb::ndarray<const T, nb::ndim<2>, nb::device::cpu> X,
+void put_columns(Part<T>& part, std::size_t start, nb::ndarray<const T, nb::ndim<2>, nb::device::cpu> X,
                  nb::object y, std::optional<Vector<const T>> weights) {
   const std::size_t rows = X.shape(1);
   const std::int64_t across = X.stride(0);
   expect(rows > 0 && (rows == 1 || X.stride(1) == 1) && across >= std::int64_t(rows), "X is not by column");
-  checked_put<T>(problem, start, rows, X.shape(0), y, weights,
+  checked_put<T>(part, start, rows, X.shape(0), y, weights,
                  [&](const std::int64_t* labels, const T* targets, const T* w) {
                    Unlocked unlocked;
-                   problem.put(start, rows, X.data(), labels, targets, w, std::size_t(across));
+                   part.put(start, rows, X.data(), labels, targets, w, std::size_t(across));
                  });
 }
 
-// Sums of a part of more samples: see Problem::add.
+// Sums of a part of more samples: see Part::add.
 template <class T>
-void add(Problem<T>& problem, Vector<const T> theta, Vector<double> sums, std::size_t rows, const Rule& rule,
+void add(Part<T>& part, Vector<const T> theta, Vector<double> sums, std::size_t rows, const Rule& rule,
          bool slope) {
-  expect(theta.shape(0) == problem.parameters() && sums.shape(0) == problem.sums_size(), "parameters do not fit");
-  expect(rows <= problem.description().samples, "there are fewer rows");
+  expect(theta.shape(0) == part.parameters() && sums.shape(0) == part.sums_size(), "parameters do not fit");
+  expect(rows <= part.description().samples, "there are fewer rows");
   Unlocked unlocked;
-  problem.add(theta.data(), sums.data(), rows, rule, slope);
+  part.add(theta.data(), sums.data(), rows, rule, slope);
 }
 
 template <class T>
-double finish(const Problem<T>& problem, Vector<const T> theta, Matrix<const double> sums,
+double finish(const Part<T>& part, Vector<const T> theta, Matrix<const double> sums,
               std::optional<Vector<T>> gradient, const Rule& rule, double divisor) {
-  const std::size_t n = problem.parameters();
+  const std::size_t n = part.parameters();
   expect(theta.shape(0) == n && (!gradient || gradient->shape(0) == n), "parameters do not fit");
-  expect(sums.shape(0) == problem.chunk_count() && sums.shape(1) == problem.sums_size(), "the sums do not fit");
-  return problem.finish(theta.data(), sums.data(), gradient ? gradient->data() : nullptr, rule, divisor);
+  expect(sums.shape(0) == part.chunk_count() && sums.shape(1) == part.sums_size(), "the sums do not fit");
+  return part.finish(theta.data(), sums.data(), gradient ? gradient->data() : nullptr, rule, divisor);
 }
 
 template <class T>
@@ -231,33 +232,44 @@ std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta,
   return {outcome.updates, outcome.diverged};
 }
 
+// What a Problem, a Part and Batches are made and filled by.
+template <class T, class Net> nb::class_<Net> bind_net(nb::module_& m, const char* name) {
+  return nb::class_<Net>(m, name)
+      .def(nb::new_(&make_net<Net>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"), nb::arg("n_samples"),
+           nb::arg("labels"), nb::arg("weighted"), nb::arg("isa"), nb::arg("loss_setting") = 0.0,
+           nb::arg("dropout") = std::vector<double>(), nb::arg("whole") = 0)
+      .def_prop_ro("isa", &Net::isa_name)
+      .def("put", &put<T, Net>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
+           nb::arg("weights").noconvert().none());
+}
+
 template <class T> void bind(nb::module_& m, const char* name) {
   // Never a converted copy: results go into the arrays themselves.
   const auto exact = nb::arg().noconvert();
   const nb::arg number;
-  nb::class_<Problem<T>>(m, name)
-      .def(nb::new_(&make_net<Problem<T>>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"),
-                  nb::arg("n_samples"), nb::arg("labels"), nb::arg("weighted"), nb::arg("isa"),
-                  nb::arg("loss_setting") = 0.0, nb::arg("dropout") = std::vector<double>(), nb::arg("whole") = 0)
-      .def_prop_ro("isa", &Problem<T>::isa_name)
-      .def("put", &put<T, Problem<T>>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
-           nb::arg("weights").noconvert().none())
+  bind_net<T, Problem<T>>(m, name)
       .def("loss_and_gradient", &loss_and_gradient<T>, exact, exact, number, number, number,
            nb::arg("seed") = 0, nb::arg("mask") = 0)
       .def("loss", &loss<T>, exact, number, number, number)
-      .def("put_columns", &put_columns<T>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
-           nb::arg("weights").noconvert().none())
-      .def_prop_ro("block_rows", &Problem<T>::block_rows)
-      .def_prop_ro("chunk_rows", &Problem<T>::chunk_rows)
-      .def_prop_ro("chunk_count", &Problem<T>::chunk_count)
-      .def_prop_ro("sums_size", &Problem<T>::sums_size)
-      .def("add", &add<T>, exact, exact, number, number, number)
-      .def("finish", &finish<T>, exact, exact, exact.none(), number, number)
       .def_prop_ro("curvature_parameters", &Problem<T>::curvature_parameters)
       .def("gauss_newton", &gauss_newton<T>, exact, exact, number)
       .def("gauss_newton_product", &gauss_newton_product<T>, exact, exact, exact, number)
       .def("descend", &descend<T>, exact, exact, exact, exact, number, exact, number, number, number,
            exact, number, number, nb::arg("seed") = 0, nb::arg("mask") = 0);
+}
+
+template <class T> void bind_part(nb::module_& m, const char* name) {
+  const auto exact = nb::arg().noconvert();
+  const nb::arg number;
+  bind_net<T, Part<T>>(m, name)
+      .def("put_columns", &put_columns<T>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
+           nb::arg("weights").noconvert().none())
+      .def_prop_ro("block_rows", &Part<T>::block_rows)
+      .def_prop_ro("chunk_rows", &Part<T>::chunk_rows)
+      .def_prop_ro("chunk_count", &Part<T>::chunk_count)
+      .def_prop_ro("sums_size", &Part<T>::sums_size)
+      .def("add", &add<T>, exact, exact, number, number, number)
+      .def("finish", &finish<T>, exact, exact, exact.none(), number, number);
 }
 
 Predictor make_predictor(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden,
@@ -341,13 +353,7 @@ std::pair<std::size_t, bool> train(const Batches<T>& net, Vector<T> theta, Matri
 template <class T> void bind_batches(nb::module_& m, const char* name) {
   const auto exact = nb::arg().noconvert();
   const nb::arg number;
-  nb::class_<Batches<T>>(m, name)
-      .def(nb::new_(&make_net<Batches<T>>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"),
-           nb::arg("n_samples"), nb::arg("labels"), nb::arg("weighted"), nb::arg("isa"),
-           nb::arg("loss_setting") = 0.0, nb::arg("dropout") = std::vector<double>(), nb::arg("whole") = 0)
-      .def_prop_ro("isa", &Batches<T>::isa_name)
-      .def("put", &put<T, Batches<T>>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
-           nb::arg("weights").noconvert().none())
+  bind_net<T, Batches<T>>(m, name)
       .def("train", &train<T>, exact, exact, exact, exact, number, exact, exact.none(), exact.none(), exact,
            exact, exact, number, number, number, exact, number, number, nb::arg("seed") = 0);
 }
@@ -426,6 +432,8 @@ NB_MODULE(_native, m) {
       .def_prop_ro("state_rows", &Rule::state_rows);
   bind<float>(m, "Problem32");
   bind<double>(m, "Problem64");
+  bind_part<float>(m, "Part32");
+  bind_part<double>(m, "Part64");
   bind_batches<float>(m, "Batches32");
   bind_batches<double>(m, "Batches64");
 }

@@ -6,8 +6,7 @@
 #include <deque>
 #include <functional>
 
-#include "curvature_room.hpp"
-#include "net.hpp"
+#include "curved.hpp"
 
 namespace glassnet {
 
@@ -39,69 +38,18 @@ struct Descent {
 // Asked now and then by the calling thread; true ends the call after the last whole update.
 using Poll = std::function<bool()>;
 
-template <class T> class Problem : public Net<T> {
-  using Net<T>::drops, Net<T>::isa, Net<T>::mask, Net<T>::n_parameters, Net<T>::offsets;
-  using Net<T>::pair, Net<T>::shape, Net<T>::target_rows, Net<T>::widths;
-  using Net<T>::last_of_pair, Net<T>::last_units, Net<T>::layers, Net<T>::loss_kind, Net<T>::updates;
+template <class T> class Problem : public Curved<T> {
+  using Curved<T>::block, Curved<T>::blocks_per_chunk, Curved<T>::chunks, Curved<T>::isa;
+  using Curved<T>::kernel_parameters, Curved<T>::mask, Curved<T>::n_parameters, Curved<T>::pair;
+  using Curved<T>::panels, Curved<T>::shape, Curved<T>::updates, Curved<T>::chunk_stride;
+  using Curved<T>::from_kernel, Curved<T>::members_for, Curved<T>::to_kernel;
 
-  std::vector<std::size_t> panels, slopes;
-  std::size_t kernel_parameters;
-  std::size_t block, blocks_per_chunk, chunks;
-  Aligned<T> X, Y, weights;
   struct Work;
   mutable Crowd crowd;
   mutable Spare<Work> spare;  // of the last single evaluation, which may take less time than making one
 
  public:
-  Problem(Shape given, const std::string& isa_name) : Net<T>(std::move(given), isa_name) {
-    const std::size_t layers = this->layers();
-    kernel_parameters = n_parameters - (pair ? last_units() : 0);
-    std::size_t rows = 0;
-    for (std::size_t l = 1; l <= layers; ++l) {
-      panels.push_back(rows);
-      rows += widths[l];
-    }
-    for (std::size_t l = 1; l < layers; ++l) {
-      const bool stored = shape.keeps_slope(l);
-      slopes.push_back(stored ? rows : NO_SLOPES);
-      if (stored) rows += widths[l];
-    }
-    panels.push_back(rows);
-    const std::size_t widest = *std::max_element(widths.begin() + 1, widths.end());
-    panels.push_back(rows + widest);
-    const std::size_t by_sample = widest > 4 ? (widest + LANES<T> - 1) / LANES<T> * LANES<T> : 0;
-    panels.push_back(rows + widest + by_sample);
-    lay_out();
-    const std::size_t padded = (shape.whole ? (shape.samples + block - 1) / block : blocks()) * block;
-    X = Aligned<T>(padded * widths[0]);
-    Y = Aligned<T>(padded * target_rows);
-    if (shape.weighted) weights = Aligned<T>(padded);
-  }
-
-  // Packs rows start, start + 1, ... of X [rows][inputs]; their targets, as class numbers or as rows
-  // [rows][outputs]; their weights. Where `across` is not 0, a column's entries lie together, and x's columns
-  // that far from each other.
-  void put(std::size_t start, std::size_t rows, const T* x, const std::int64_t* labels, const T* y,
-           const T* w, std::size_t across = 0) {
-    const std::size_t inputs = widths[0];
-    const PackedTargets<T> target(shape, pair, labels, y);
-    if (across > 0)
-      for (std::size_t i = 0; i < inputs; ++i)
-        for (std::size_t r = 0; r < rows;) {
-          const std::size_t b = (start + r) / block, s = (start + r) % block;
-          const std::size_t some = std::min(rows - r, block - s);
-          std::copy_n(x + i * across + r, some, X.get() + (b * inputs + i) * block + s);
-          r += some;
-        }
-    for (std::size_t r = 0; r < rows; ++r) {
-      const std::size_t b = (start + r) / block, s = (start + r) % block;
-      for (std::size_t i = 0; across == 0 && i < inputs; ++i)
-        X.get()[(b * inputs + i) * block + s] = x[r * inputs + i];
-      for (std::size_t k = 0; k < target_rows; ++k)
-        Y.get()[(b * target_rows + k) * block + s] = target(r, k);
-      if (w) weights.get()[b * block + s] = w[r];
-    }
-  }
+  using Curved<T>::Curved;
 
   // The loss over `divisor` with the rule's penalties, and its gradient into `gradient`.
   double loss_and_gradient(const T* theta, T* gradient, const Rule& rule, double divisor,
@@ -148,125 +96,6 @@ template <class T> class Problem : public Net<T> {
       });
     return loss;
   }
-
-  // The lower triangle of sum w J^T H J at theta, into `sums` [kernel's parameters][same], of which a pair of
-  // classes has fewer (see `pair`). Chunks of samples, and bands of rows where the matrix is large, are shared
-  // out; which thread takes which has no influence, since each has a place of its own and they are
-  // added in order.
-  void gauss_newton(const T* theta, double* sums, int threads) const {
-    const std::size_t n = kernel_parameters;
-    const CurvatureRoom room(widths, block, sizeof(T), LANES<T>, true);
-    const std::size_t slots = CurvatureRoom::slots(n, chunks), bands = CurvatureRoom::bands(slots);
-    Aligned<double> rest((slots - 1) * n * n);
-    std::fill_n(sums, n * n, 0.0);
-    auto slot = [&](std::size_t j) { return j == 0 ? sums : rest.get() + (j - 1) * n * n; };
-    const double work = double(shape.samples) * double(n) * double(n + 20);
-    const int count = int(std::clamp(work / 1e6, 1.0, std::clamp(double(threads), 1.0, double(slots * bands))));
-    std::vector<Aligned<T>> scratch;
-    for (int thread = 0; thread < count; ++thread) scratch.emplace_back(room.rows * room.plan.part);
-    Aligned<T> converted(pair ? n : 0);
-    const T* const parameters = to_kernel(theta, converted.get());
-    const Plan<T> plan = this->plan({}, 0);
-    const auto kernel = isa.template kernels<T>().curvature.matrix;
-    std::atomic<std::size_t> next{0};
-    run_team(count, [&](int thread, Barrier&) {
-      FlushSubnormals flush;
-      for (std::size_t t; (t = next.fetch_add(1, std::memory_order_relaxed)) < slots * bands;) {
-        const std::size_t j = t / bands, band = t % bands;
-        const std::size_t first = chunks * j / slots * blocks_per_chunk;
-        const std::size_t last = chunks * (j + 1) / slots * blocks_per_chunk;
-        for (std::size_t b = first; b < last; ++b)
-          kernel(plan, room.plan, parameters, b, CurvatureRoom::edge(n, band, bands),
-                 CurvatureRoom::edge(n, band + 1, bands), scratch[thread].get(), slot(j));
-      }
-    });
-    for (std::size_t j = 1; j < slots; ++j)
-      for (std::size_t p = 0; p < n * n; ++p) sums[p] += slot(j)[p];
-  }
-
-  // The same matrix times a vector, both of the network's parameters, into `sums`.
-  void gauss_newton_product(const T* theta, const T* vector, double* sums, int threads) const {
-    const std::size_t n = kernel_parameters;
-    const CurvatureRoom room(widths, block, sizeof(T), LANES<T>, false);
-    Aligned<double> chunk_sums(chunks * chunk_stride());
-    const int count = members_for(threads, 5e5);
-    std::vector<Aligned<T>> scratch;
-    for (int thread = 0; thread < count; ++thread) scratch.emplace_back(room.rows * room.plan.part);
-    Aligned<T> converted[2] = {Aligned<T>(pair ? n : 0), Aligned<T>(pair ? n : 0)};
-    const T* const parameters = to_kernel(theta, converted[0].get());
-    const T* const direction = to_kernel(vector, converted[1].get());
-    const Plan<T> plan = this->plan({}, 0);
-    const auto kernel = isa.template kernels<T>().curvature.product;
-    std::atomic<std::size_t> next{0};
-    run_team(count, [&](int thread, Barrier&) {
-      FlushSubnormals flush;
-      for (std::size_t c; (c = next.fetch_add(1, std::memory_order_relaxed)) < chunks;)
-        for (std::size_t b = 0; b < blocks_per_chunk; ++b)
-          kernel(plan, room.plan, parameters, direction, c * blocks_per_chunk + b, scratch[thread].get(),
-                 chunk_sums.get() + c * chunk_stride());
-    });
-    for (std::size_t c = 1; c < chunks; ++c)
-      for (std::size_t p = 0; p < n; ++p) chunk_sums.get()[p] += chunk_sums.get()[c * chunk_stride() + p];
-    const std::size_t units = pair ? last_units() : 0, before = n_parameters - 2 * units;
-    std::copy_n(chunk_sums.get(), before, sums);
-    for (std::size_t i = 0; i < units; ++i) {
-      sums[before + 2 * i + 1] = chunk_sums.get()[before + i];
-      sums[before + 2 * i] = -chunk_sums.get()[before + i];
-    }
-  }
-
-  // ---- A part of more samples (see Shape::whole), which come block by block ----------------------------
-  //
-  // Blocks and chunks are those of all samples, and so is the order of every sum: what `add` makes of a
-  // chunk's blocks, one after the other, and `finish` of the chunks, has the bits of `loss_and_gradient`.
-
-  std::size_t block_rows() const { return block; }
-  std::size_t chunk_rows() const { return block * blocks_per_chunk; }
-  std::size_t chunk_count() const { return chunks; }
-  std::size_t sums_size() const { return kernel_parameters + 1; }
-
-  // Adds the gradient of the first `rows` samples that are packed here to a chunk's `sums`, and their loss to
-  // its last place; without `slope` the loss alone. Only the last of all samples may leave a block unfilled.
-  void add(const T* theta, double* sums, std::size_t rows, const Rule& rule, bool slope) {
-    FlushSubnormals flush;
-    const std::size_t last = rows / block, begun = rows % block;
-    if (begun > 0) {  // an unfilled block is as empty as where all samples are packed at once
-      auto clear = [&](T* panel, std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i)
-          std::fill_n(panel + (last * count + i) * block + begun, block - begun, T(0));
-      };
-      clear(X.get(), widths[0]);
-      clear(Y.get(), target_rows);
-      if (shape.weighted) clear(weights.get(), 1);
-    }
-    Aligned<T> scratch(panels.back() * block), converted(pair ? kernel_parameters : 0);
-    const T* const parameters = to_kernel(theta, converted.get());
-    Plan<T> plan = this->plan({}, rule.floor);
-    plan.samples = rows;
-    const Pass<T> pass = isa.template kernels<T>().pass;
-    double& loss = sums[kernel_parameters];
-    for (std::size_t b = 0; b * block < rows; ++b)
-      loss += pass(plan, parameters, b, scratch.get(), slope ? sums : nullptr);
-  }
-
-  // The loss over `divisor` with the rule's penalties and, unless it is null, its gradient, from the sums
-  // [chunks][sums_size()] of all chunks.
-  double finish(const T* theta, const double* sums, T* gradient, const Rule& rule, double divisor) const {
-    FlushSubnormals flush;
-    std::vector<double> total(sums, sums + sums_size());
-    for (std::size_t c = 1; c < chunks; ++c)
-      for (std::size_t p = 0; p < sums_size(); ++p) total[p] += sums[c * sums_size() + p];
-    double loss = rule.part * total[kernel_parameters] / divisor;
-    if (gradient) from_kernel(total.data(), divisor, gradient);
-    if (rule.penalizes())
-      loss += sum_over_ranges(n_parameters, [&](std::size_t begin, std::size_t end) {
-        return updates().penalize(rule, theta, mask.get(), gradient, begin, end);
-      });
-    return loss;
-  }
-
-  // The parameters that gauss_newton's matrix is of.
-  std::size_t curvature_parameters() const { return kernel_parameters; }
 
   // Up to `iterations` updates by the rule, each followed by a pass at the new theta. `state` is
   // [the rule's state_rows][parameters]. On entry and on return `gradient` belongs to `theta`. An update
@@ -326,23 +155,6 @@ template <class T> class Problem : public Net<T> {
   }
 
  private:
-  std::size_t blocks() const { return blocks_per_chunk * chunks; }
-
-  // Chunks and blocks, from the shape and the number of samples alone.
-  void lay_out() {
-    const std::size_t n = std::max<std::size_t>(shape.whole ? shape.whole : shape.samples, 1);
-    const std::size_t lanes = LANES<T>;
-    auto ceil = [](std::size_t a, std::size_t b) { return (a + b - 1) / b; };
-    // A block's panels fit in half of a small second-level cache; narrow ones in the first.
-    std::size_t largest = (std::size_t(256) << 10) / ((panels.back() + widths[0]) * sizeof(T));
-    largest = std::clamp<std::size_t>(largest / lanes * lanes, 64, 8192 / sizeof(T));
-    // A chunk has a gradient of its own, twice; wide networks get fewer of them.
-    const std::size_t most = std::clamp<std::size_t>((std::size_t(1) << 21) / kernel_parameters, 8, 32);
-    chunks = std::clamp<std::size_t>(ceil(n, 256), 1, most);
-    blocks_per_chunk = ceil(ceil(n, chunks), largest);
-    block = ceil(ceil(n, chunks * blocks_per_chunk), lanes) * lanes;
-  }
-
   class Clock {
     std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
 
@@ -488,53 +300,6 @@ template <class T> class Problem : public Net<T> {
       for (int thread = 0; thread < count; ++thread) members.emplace_back(problem, sides, thread, rows);
     }
   };
-
-  // How many threads a pass is worth, where each is to have `worthwhile` operations.
-  int members_for(int threads, double worthwhile) const {
-    const double work = double(shape.samples) * double(kernel_parameters + 10 * panels.back());
-    return int(std::clamp(work / worthwhile, 1.0, std::clamp(double(threads), 1.0, double(chunks))));
-  }
-
-  // The kernel's parameters: theirs, but for a pair of classes (see `pair`), which go to `to`.
-  const T* to_kernel(const T* at, T* to) const {
-    if (!pair) return at;
-    std::copy_n(at, offsets[layers()], to);
-    last_of_pair(at, to + offsets[layers()]);
-    return to;
-  }
-
-  // The network's gradient from the kernel's.
-  void from_kernel(const double* sums, double divisor, T* gradient) const {
-    const std::size_t units = pair ? last_units() : 0, before = n_parameters - 2 * units;
-    for (std::size_t p = 0; p < before; ++p) gradient[p] = T(sums[p] / divisor);
-    for (std::size_t i = 0; i < units; ++i) {
-      gradient[before + 2 * i + 1] = T(sums[before + i] / divisor);
-      gradient[before + 2 * i] = -gradient[before + 2 * i + 1];
-    }
-  }
-
-  // A chunk's gradient and loss have cache lines of their own.
-  std::size_t chunk_stride() const { return (kernel_parameters + 1 + 7) / 8 * 8; }
-  Plan<T> plan(const Draw& masks, double floor) const {
-    return {layers(),
-            widths.data(),
-            shape.activations.data(),
-            loss_kind(),
-            shape.loss_setting,
-            shape.labels,
-            shape.weighted,
-            panels.data(),
-            slopes.data(),
-            shape.samples,
-            block,
-            target_rows,
-            X.get(),
-            Y.get(),
-            weights.get(),
-            {masks.number > 0 && !drops.empty() ? drops.data() : nullptr, masks.seed, masks.number,
-             shape.samples},
-            floor};
-  }
 };
 
 }  // namespace glassnet

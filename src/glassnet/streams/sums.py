@@ -86,7 +86,7 @@ class Layout:
                 f'glassnet on each worker as it is here, or use engine="numpy".'
             )
         network = self.network
-        kind = native.module.Problem32 if self.dtype == np.float32 else native.module.Problem64
+        kind = native.module.Part32 if self.dtype == np.float32 else native.module.Part64
         return kind(
             sizes=network.sizes,
             hidden=[record.name for record in network.hidden],

@@ -1,0 +1,89 @@
+// The Gauss-Newton matrix of all samples, and its product with a vector.
+#pragma once
+
+#include "curvature_room.hpp"
+#include "samples.hpp"
+
+namespace glassnet {
+
+template <class T> class Curved : public Samples<T> {
+ protected:
+  using Samples<T>::block, Samples<T>::blocks_per_chunk, Samples<T>::chunks, Samples<T>::isa;
+  using Samples<T>::kernel_parameters, Samples<T>::n_parameters, Samples<T>::pair, Samples<T>::shape;
+  using Samples<T>::widths, Samples<T>::chunk_stride, Samples<T>::last_units, Samples<T>::members_for;
+  using Samples<T>::to_kernel;
+
+ public:
+  using Samples<T>::Samples;
+
+  // The parameters that gauss_newton's matrix is of.
+  std::size_t curvature_parameters() const { return kernel_parameters; }
+
+  // The lower triangle of sum w J^T H J at theta, into `sums` [kernel's parameters][same], of which a pair of
+  // classes has fewer (see `pair`). Chunks of samples, and bands of rows where the matrix is large, are shared
+  // out; which thread takes which has no influence, since each has a place of its own and they are
+  // added in order.
+  void gauss_newton(const T* theta, double* sums, int threads) const {
+    const std::size_t n = kernel_parameters;
+    const CurvatureRoom room(widths, block, sizeof(T), LANES<T>, true);
+    const std::size_t slots = CurvatureRoom::slots(n, chunks), bands = CurvatureRoom::bands(slots);
+    Aligned<double> rest((slots - 1) * n * n);
+    std::fill_n(sums, n * n, 0.0);
+    auto slot = [&](std::size_t j) { return j == 0 ? sums : rest.get() + (j - 1) * n * n; };
+    const double work = double(shape.samples) * double(n) * double(n + 20);
+    const int count = int(std::clamp(work / 1e6, 1.0, std::clamp(double(threads), 1.0, double(slots * bands))));
+    std::vector<Aligned<T>> scratch;
+    for (int thread = 0; thread < count; ++thread) scratch.emplace_back(room.rows * room.plan.part);
+    Aligned<T> converted(pair ? n : 0);
+    const T* const parameters = to_kernel(theta, converted.get());
+    const Plan<T> plan = this->plan({}, 0);
+    const auto kernel = isa.template kernels<T>().curvature.matrix;
+    std::atomic<std::size_t> next{0};
+    run_team(count, [&](int thread, Barrier&) {
+      FlushSubnormals flush;
+      for (std::size_t t; (t = next.fetch_add(1, std::memory_order_relaxed)) < slots * bands;) {
+        const std::size_t j = t / bands, band = t % bands;
+        const std::size_t first = chunks * j / slots * blocks_per_chunk;
+        const std::size_t last = chunks * (j + 1) / slots * blocks_per_chunk;
+        for (std::size_t b = first; b < last; ++b)
+          kernel(plan, room.plan, parameters, b, CurvatureRoom::edge(n, band, bands),
+                 CurvatureRoom::edge(n, band + 1, bands), scratch[thread].get(), slot(j));
+      }
+    });
+    for (std::size_t j = 1; j < slots; ++j)
+      for (std::size_t p = 0; p < n * n; ++p) sums[p] += slot(j)[p];
+  }
+
+  // The same matrix times a vector, both of the network's parameters, into `sums`.
+  void gauss_newton_product(const T* theta, const T* vector, double* sums, int threads) const {
+    const std::size_t n = kernel_parameters;
+    const CurvatureRoom room(widths, block, sizeof(T), LANES<T>, false);
+    Aligned<double> chunk_sums(chunks * chunk_stride());
+    const int count = members_for(threads, 5e5);
+    std::vector<Aligned<T>> scratch;
+    for (int thread = 0; thread < count; ++thread) scratch.emplace_back(room.rows * room.plan.part);
+    Aligned<T> converted[2] = {Aligned<T>(pair ? n : 0), Aligned<T>(pair ? n : 0)};
+    const T* const parameters = to_kernel(theta, converted[0].get());
+    const T* const direction = to_kernel(vector, converted[1].get());
+    const Plan<T> plan = this->plan({}, 0);
+    const auto kernel = isa.template kernels<T>().curvature.product;
+    std::atomic<std::size_t> next{0};
+    run_team(count, [&](int thread, Barrier&) {
+      FlushSubnormals flush;
+      for (std::size_t c; (c = next.fetch_add(1, std::memory_order_relaxed)) < chunks;)
+        for (std::size_t b = 0; b < blocks_per_chunk; ++b)
+          kernel(plan, room.plan, parameters, direction, c * blocks_per_chunk + b, scratch[thread].get(),
+                 chunk_sums.get() + c * chunk_stride());
+    });
+    for (std::size_t c = 1; c < chunks; ++c)
+      for (std::size_t p = 0; p < n; ++p) chunk_sums.get()[p] += chunk_sums.get()[c * chunk_stride() + p];
+    const std::size_t units = pair ? last_units() : 0, before = n_parameters - 2 * units;
+    std::copy_n(chunk_sums.get(), before, sums);
+    for (std::size_t i = 0; i < units; ++i) {
+      sums[before + 2 * i + 1] = chunk_sums.get()[before + i];
+      sums[before + 2 * i] = -chunk_sums.get()[before + i];
+    }
+  }
+};
+
+}  // namespace glassnet

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import signal
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 from numpy.random import RandomState
 
 import glassnet as gn
-from glassnet.solvers import check_rule, rule_from_dict
+from glassnet import native as engine_module
+from glassnet.solvers import check_rule, lbfgs, rule_from_dict
+from glassnet.solvers.base import dot
 from glassnet.solvers.line_search import Trial, wolfe_step
 
 NET = gn.Network((3, 5, 2), hidden="tanh")
@@ -225,7 +228,8 @@ def test_interrupted_solver_keeps_whole_steps(solver):
 
 @every_solver
 def test_step_that_ctrl_c_cuts_short_is_not_made(solver, monkeypatch):
-    problem = gn.prepare(NET, X, Y, l2=1e-3)
+    engine = "numpy" if solver.name == "lbfgs" else "auto"  # whose steps are made within a native call
+    problem = gn.prepare(NET, X, Y, l2=1e-3, engine=engine)
     kind, calls = type(problem), []
     plain = kind.loss_and_gradient
 
@@ -238,9 +242,9 @@ def test_step_that_ctrl_c_cuts_short_is_not_made(solver, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(kind, "loss_and_gradient", pressing)
         with pytest.warns(gn.InterruptedTrainingWarning):
-            run = train(solver)
+            run = train(solver, engine=engine)
     assert 0 < run.iterations < 8
-    assert_same(run.resume(8 - run.iterations), train(solver, 8))
+    assert_same(run.resume(8 - run.iterations), train(solver, 8, engine=engine))
 
 
 @every_solver
@@ -313,6 +317,55 @@ def test_damaged_file_of_a_solver_is_refused(heard, tmp_path):
     write_arrays(tmp_path / "bad.safetensors", {**arrays, "heard": np.array(heard)}, document)
     with pytest.raises(gn.FileError, match="state does not fit"):
         gn.load(tmp_path / "bad.safetensors")
+
+
+# ---- L-BFGS ---------------------------------------------------------------------------------------
+
+
+@every_dtype
+@pytest.mark.parametrize("memory", [1, 4, 10])
+def test_lbfgs_takes_the_same_bits_step_by_step_and_in_native_stretches(dtype, memory, monkeypatch):
+    native = [train(gn.LBFGS(memory), 60, dtype=dtype, random_state=seed) for seed in range(5)]
+    monkeypatch.setattr(lbfgs, "NativeProblem", gn.Parameters)  # which no problem is
+    for seed, run in enumerate(native):
+        assert_same(run, train(gn.LBFGS(memory), 60, dtype=dtype, random_state=seed))
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 8, 9, 17, 1000])
+def test_inner_product_has_the_same_bits_without_the_native_engine(length, monkeypatch):
+    a, b = RandomState(length).randn(2, length)
+    pairs = [(a.astype(one), b.astype(other)) for one in "fd" for other in "fd"]
+    native = [dot(*pair) for pair in pairs]
+    monkeypatch.setattr(engine_module, "module", None)
+    assert [dot(*pair) for pair in pairs] == native
+    assert native[-1] == pytest.approx(a @ b, abs=1e-12)
+
+
+def test_lbfgs_hears_ctrl_c_within_a_native_stretch():
+    x = RandomState(0).randn(100_000, 10)
+    how = {"optimizer": gn.LBFGS(), "random_state": 0, "threads": 1}
+    network, y = gn.Network((10, 60, 2), hidden="tanh"), (x[:, 0] * x[:, 1] > 0).astype(int)
+    began = []
+
+    def press(run):
+        if not began:
+            began.append(run.iterations)
+            timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+            timer.start()
+
+    with pytest.warns(gn.InterruptedTrainingWarning):
+        run = gn.train(network, x, y, iterations=1000, callbacks=[press], **how)
+    assert run.status == "interrupted"
+    part = gn.train(network, x, y, iterations=run.iterations, **how)
+    assert_same(run, part)
+
+
+def test_memory_that_shrinks_keeps_the_newest_pairs():
+    run = train(gn.LBFGS(8), 12)
+    assert len(run.state) == 16
+    assert np.array_equal(run.resume(0, optimizer=gn.LBFGS(3)).state, run.state[-6:])
+    assert len(run.resume(4, optimizer=gn.LBFGS(3)).state) == 6
+    assert len(run.resume(4, optimizer=gn.LBFGS(9)).state) == 18
 
 
 # ---- Newton-CG ------------------------------------------------------------------------------------
@@ -399,6 +452,16 @@ def test_line_search_comes_back_from_where_the_loss_is_infinite():
         return Trial(a, (a - 1) ** 2, 2 * (a - 1)) if a < 2 else Trial(a, np.inf, np.nan)
 
     assert wolfe_step(f, f(0.0), 1e6, 1e-4, 0.5).alpha == pytest.approx(1, abs=0.5)
+
+
+def test_line_search_ends_where_no_number_lies_between_two_trials():
+    start = Trial(0.0, 0.0, -1.0)
+
+    def f(a):  # a wall whose foot does not show the way down
+        return start._replace(alpha=a) if a < 1e-300 else Trial(a, 1.0, -1.0)
+
+    assert wolfe_step(f, start, 5e-324, 1e-4, 0.9) is None
+    assert wolfe_step(lambda a: Trial(a, 1.0, -1.0), start, 5e-324, 1e-4, 0.9) is None
 
 
 def test_line_search_gives_up_where_the_loss_only_rises():

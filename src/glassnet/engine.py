@@ -309,6 +309,10 @@ class NativeProblem(Problem):
     def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
         return second_order.native_curvature(self._problem, self.threads, flat, vector)
 
+    def lbfgs(self, *told: Any) -> Any:
+        """Steps of `glassnet.LBFGS`, as ``solvers/lbfgs.py`` asks for them."""
+        return self._problem.lbfgs(*told, self._rule(), self.divisor, self.threads)
+
     def _rule(self) -> Any:
         """The penalties as the native engine takes them, made once: a small call takes microseconds."""
         made = self._plain_rule
@@ -433,17 +437,7 @@ def loss_and_gradient(
     if not isinstance(network, Network):
         raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
     theta = network.check_parameters(theta)
-    problem = prepare(
-        network,
-        X,
-        y,
-        dtype=theta.dtype,
-        reduction=reduction,
-        sample_weight=sample_weight,
-        engine=engine,
-        threads=threads,
-        l1=l1,
-        l2=l2,
-    )
+    how: Any = {"sample_weight": sample_weight, "engine": engine, "threads": threads, "l1": l1, "l2": l2}
+    problem = prepare(network, X, y, dtype=theta.dtype, reduction=reduction, **how)
     loss, gradient = problem.loss_and_gradient(theta.flat)
     return loss, Parameters(network.sizes, gradient)

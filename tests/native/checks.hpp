@@ -92,6 +92,7 @@ template <class T> const char* precision() { return sizeof(T) == 8 ? "float64" :
 // Each list is a file.
 std::vector<Check> descents();
 std::vector<Check> curvatures();
+std::vector<Check> searches();
 std::vector<Check> batches();
 std::vector<Check> predictions();
 std::vector<Check> functions();

@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
     if (isa.usable) usable.insert(usable.begin(), isa);  // portable, the judge, is the last of isas()
   std::map<std::string, Hash> totals;
   int differences = 0;
-  for (const auto& list : {descents, curvatures, batches, predictions, functions, shuffles, teams})
+  for (const auto& list : {descents, curvatures, searches, batches, predictions, functions, shuffles, teams})
     for (const Check& check : list()) {
       std::uint64_t expected = 0;
       for (const Isa& isa : usable)

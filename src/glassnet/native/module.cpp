@@ -12,6 +12,7 @@
 #include "part.hpp"
 #include "predictor.hpp"
 #include "problem.hpp"
+#include "quasi_newton.hpp"
 
 namespace nb = nanobind;
 using namespace glassnet;
@@ -199,6 +200,16 @@ void gauss_newton_product(const Problem<T>& problem, Vector<const T> theta, Vect
   problem.gauss_newton_product(theta.data(), vector.data(), sums.data(), threads);
 }
 
+// Lets Python's signal handlers run; one of them may set `stop`, or raise.
+Poll polling(bool& failed, const std::uint8_t* stop) {
+  return [&failed, stop] {
+    if (finalizing()) return true;
+    nb::gil_scoped_acquire held;
+    failed = failed || PyErr_CheckSignals() != 0;
+    return failed || is_set(stop);
+  };
+}
+
 template <class T>
 std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta, Matrix<T> state,
                                      Vector<T> gradient, Vector<double> losses, const Rule& rule,
@@ -213,13 +224,7 @@ std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta,
   expect(first >= 1, "updates are counted from 1");
   expect(stop.shape(0) == 1, "stop is one byte");
   bool failed = false;
-  // Lets Python's signal handlers run; one of them may set `stop`, or raise.
-  const Poll poll = [&] {
-    if (finalizing()) return true;
-    nb::gil_scoped_acquire held;
-    failed = failed || PyErr_CheckSignals() != 0;
-    return failed || is_set(stop.data());
-  };
+  const Poll poll = polling(failed, stop.data());
   Outcome outcome;
   {
     Unlocked unlocked;
@@ -243,6 +248,38 @@ template <class T, class Net> nb::class_<Net> bind_net(nb::module_& m, const cha
            nb::arg("weights").noconvert().none());
 }
 
+// Steps of L-BFGS: how many, with how many evaluations, the rows of pairs in use, and why it has ended.
+template <class T>
+nb::tuple lbfgs(const Problem<T>& problem, Vector<T> theta, Vector<T> gradient, Matrix<T> pairs,
+                std::size_t rows, Vector<double> losses, double loss, double decrease, double curvature,
+                double gradient_tolerance, double tolerance, Vector<const std::uint8_t> stop, double seconds,
+                const Rule& rule, double divisor, int threads) {
+  const std::size_t n = problem.parameters();
+  expect(theta.shape(0) == n && gradient.shape(0) == n && pairs.shape(1) == n, "parameters do not fit");
+  expect(rows <= pairs.shape(0) && rows % 2 == 0 && pairs.shape(0) % 2 == 0 && pairs.shape(0) > 0,
+         "the pairs do not fit");
+  expect(stop.shape(0) == 1, "stop is one byte");
+  bool failed = false;
+  const Poll poll = polling(failed, stop.data());
+  Searched found;
+  {
+    Unlocked unlocked;
+    const Quest quest{pairs.shape(0) / 2, decrease, curvature, gradient_tolerance, tolerance, seconds, stop.data()};
+    const auto evaluate = [&](const T* at, T* slope) {
+      return problem.loss_and_gradient(at, slope, rule, divisor, threads);
+    };
+    found = QuasiNewton<T>(n, quest, theta.data(), gradient.data(), loss, pairs.data(), rows, evaluate, poll)
+                .run(losses.data(), losses.shape(0));
+  }
+  if (failed) throw nb::python_error();
+  return nb::make_tuple(found.steps, found.evaluations, found.rows, int(found.reason));
+}
+
+template <class A, class B> double inner_product(Vector<const A> a, Vector<const B> b) {
+  expect(a.shape(0) == b.shape(0), "the vectors do not fit");
+  return dot(a.data(), b.data(), a.shape(0));
+}
+
 template <class T> void bind(nb::module_& m, const char* name) {
   // Never a converted copy: results go into the arrays themselves.
   const auto exact = nb::arg().noconvert();
@@ -255,7 +292,9 @@ template <class T> void bind(nb::module_& m, const char* name) {
       .def("gauss_newton", &gauss_newton<T>, exact, exact, number)
       .def("gauss_newton_product", &gauss_newton_product<T>, exact, exact, exact, number)
       .def("descend", &descend<T>, exact, exact, exact, exact, number, exact, number, number, number,
-           exact, number, number, nb::arg("seed") = 0, nb::arg("mask") = 0);
+           exact, number, number, nb::arg("seed") = 0, nb::arg("mask") = 0)
+      .def("lbfgs", &lbfgs<T>, exact, exact, exact, number, exact, number, number, number, number, number,
+           exact, number, number, number, number);
 }
 
 template <class T> void bind_part(nb::module_& m, const char* name) {
@@ -430,6 +469,11 @@ NB_MODULE(_native, m) {
            nb::arg("l2"), nb::arg("max_norm"), nb::arg("average") = 0.0, nb::arg("shared") = false,
            nb::arg("floor") = 0.0, nb::arg("part") = 1.0)
       .def_prop_ro("state_rows", &Rule::state_rows);
+  const auto exact = nb::arg().noconvert();
+  m.def("dot", &inner_product<double, double>, exact, exact);
+  m.def("dot", &inner_product<float, float>, exact, exact);
+  m.def("dot", &inner_product<double, float>, exact, exact);
+  m.def("dot", &inner_product<float, double>, exact, exact);
   bind<float>(m, "Problem32");
   bind<double>(m, "Problem64");
   bind_part<float>(m, "Part32");

@@ -58,7 +58,7 @@ def rule_from_dict(settings: Mapping[str, Any]) -> Rule:
 
     >>> from glassnet.solvers import rule_from_dict
     >>> rule_from_dict({"name": "lbfgs", "memory": 5})
-    LBFGS(memory=5, decrease=0.0001, curvature=0.9)
+    LBFGS(memory=5)
     """
     name = settings.get("name") if isinstance(settings, Mapping) else None
     if name not in SOLVERS:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from glassnet import native
 from glassnet.activations import Array
 from glassnet.courses import Course, Cut
 from glassnet.engine import Problem
@@ -31,9 +32,23 @@ TOLERANCES: Mapping[str, Any] = {"gradient_tolerance": as_not_negative, "toleran
 """The settings that every solver has, with their checks."""
 
 
+LANES = 8
+
+
 def dot(a: Array, b: Array) -> float:
-    """The inner product in float64, by NumPy's own loop: BLAS sums in an order of its threads."""
-    return float(np.einsum("i,i->", a, b, dtype=np.float64))
+    """The inner product in float64, the same bits with and without the native engine.
+
+    Eight sums, of every eighth product each, and then their sum, by halves; BLAS sums in an order of its
+    threads and of the processor.
+    """
+    if native.module is not None:
+        return float(native.module.dot(a, b))
+    products = np.zeros(-(-len(a) // LANES) * LANES)
+    np.multiply(a, b, out=products[: len(a)], dtype=np.float64)
+    sums = products.reshape(-1, LANES).sum(axis=0)
+    while len(sums) > 1:
+        sums = sums[: len(sums) // 2] + sums[len(sums) // 2 :]
+    return float(sums[0])
 
 
 @dataclass(frozen=True, repr=False)
@@ -218,4 +233,4 @@ class Steps(Course):
             raise Cut
 
     def _is_flat(self) -> bool:
-        return bool(np.abs(self.at.gradient).max() <= self._solver.gradient_tolerance)
+        return float(np.abs(self.at.gradient).max()) <= self._solver.gradient_tolerance

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glassnet.activations import Array
-from glassnet.ranges import as_fraction, as_steps
-from glassnet.solvers.base import TOLERANCES, Point, Solver, Start, Steps, dot
-from glassnet.solvers.line_search import along, check_wolfe
+from glassnet.engine import NativeProblem
+from glassnet.ranges import as_steps
+from glassnet.solvers.base import TOLERANCES, Point, Start, Steps, dot
+from glassnet.solvers.line_search import WOLFE, LineSearch, along
 
 
 @dataclass(frozen=True, repr=False)
-class LBFGS(Solver):
+class LBFGS(LineSearch):
     """theta <- theta - alpha H g, where H is the inverse Hessian as the last few steps show it.
 
     With s = theta_new - theta and y = g_new - g of each of the last `memory` steps, and rho = 1 / y^T s,
@@ -47,20 +50,9 @@ class LBFGS(Solver):
     """
 
     name = "lbfgs"
-    _ranges: ClassVar = {
-        "memory": as_steps,
-        "decrease": as_fraction,
-        "curvature": as_fraction,
-        **TOLERANCES,
-    }
+    _ranges: ClassVar = {"memory": as_steps, **WOLFE, **TOLERANCES}
 
     memory: int = 10
-    decrease: float = 1e-4
-    curvature: float = 0.9
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_wolfe(self.decrease, self.curvature)
 
     def course(self, start: Start) -> Steps:
         return _Steps(self, start)
@@ -70,12 +62,42 @@ class LBFGS(Solver):
 
 
 class _Steps(Steps):
-    """The state's rows are the pairs s, y, the oldest first."""
+    """The state's rows are the pairs s, y, the oldest first.
+
+    What `step` does, for NumPy and for data that are streamed, the native engine's `quasi_newton.hpp` does
+    many times per call, with the same bits.
+    """
 
     def __init__(self, solver: LBFGS, start: Start) -> None:
         super().__init__(solver, start)
         self._settings = solver
         self.state = self.state[-2 * solver.memory :]
+        self._room = self.state  # which begins with the pairs
+
+    def advance(
+        self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
+    ) -> tuple[int, bool]:
+        if not isinstance(self.problem, NativeProblem) or self.stops:
+            return super().advance(losses, stop, seconds)
+        solver, rows = self._settings, len(self.state)
+        room = self._room
+        if len(room) < 2 * solver.memory and len(room) < rows + 2 * len(losses):
+            room = np.empty(
+                (min(2 * solver.memory, 2 * (rows + len(losses))), self.flat.size), self.flat.dtype
+            )
+            room[:rows] = self.state
+        flat, gradient = self.at.flat.copy(), self.at.gradient.copy()
+        told = solver.decrease, solver.curvature, solver.gradient_tolerance, solver.tolerance
+        made, tried, rows, reason = self.problem.lbfgs(
+            flat, gradient, room, rows, losses, self.at.loss, *told, stop, seconds
+        )
+        if made:
+            self.at = Point(flat, float(losses[made - 1]), gradient)
+        self._room, self.state = room, room[:rows]
+        self._updates += made
+        self._evaluations += tried
+        self._reason = reason
+        return made, False
 
     def step(self) -> Point | None:
         pairs = self.state
@@ -86,7 +108,7 @@ class _Steps(Steps):
         if point is not None:
             pair = np.stack([point.flat - self.at.flat, point.gradient - self.at.gradient])
             bend, square = dot(pair[0], pair[1]), dot(pair[1], pair[1])
-            if bend > np.finfo(np.float64).eps * square:  # else H would not stay positive
+            if bend > np.finfo(np.float64).eps * square > 0:  # else H would not stay positive
                 room = 2 * (self._settings.memory - 1)
                 pairs = np.concatenate([pairs[max(0, len(pairs) - room) :], pair])
             self.state = pairs
@@ -94,9 +116,9 @@ class _Steps(Steps):
 
     def _search(self, pairs: Array) -> Point | None:
         gradient = self.at.gradient
-        alpha = 1.0 if len(pairs) else min(1.0, 1.0 / np.sqrt(dot(gradient, gradient)))
-        conditions = self._settings.decrease, self._settings.curvature
-        return along(self, -inverse_hessian(pairs, gradient), alpha, *conditions)
+        length = math.sqrt(dot(gradient, gradient))
+        alpha = 1.0 if len(pairs) or length <= 1 else 1.0 / length
+        return along(self, self._settings, -inverse_hessian(pairs, gradient), alpha)
 
 
 def inverse_hessian(pairs: Array, gradient: Array) -> Array:
@@ -106,11 +128,11 @@ def inverse_hessian(pairs: Array, gradient: Array) -> Array:
     for s, y in zip(pairs[-2::-2], pairs[-1::-2], strict=True):
         rho = 1.0 / dot(s, y)
         a = rho * dot(s, q)
-        q -= a * y
+        q -= a * y.astype(np.float64)
         seen.append((s, y, rho, a))
     if seen:
         _, y, rho, _ = seen[0]
         q *= 1.0 / (rho * dot(y, y))
     for s, y, rho, a in reversed(seen):
-        q += (a - rho * dot(y, q)) * s
+        q += (a - rho * dot(y, q)) * s.astype(np.float64)
     return q

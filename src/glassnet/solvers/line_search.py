@@ -6,17 +6,38 @@ Nocedal and Wright, Numerical Optimization (2006), algorithms 3.5 and 3.6.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from glassnet.activations import Array
 from glassnet.errors import InputError
-from glassnet.solvers.base import Point, Steps, dot
+from glassnet.ranges import as_fraction
+from glassnet.solvers.base import Point, Solver, Steps, dot
 
 MOST = 25
 """Trials, after which the search gives up."""
+
+WOLFE: Mapping[str, Any] = {"decrease": as_fraction, "curvature": as_fraction}
+"""The settings that every solver with a line search has, with their checks."""
+
+
+@dataclass(frozen=True, repr=False)
+class LineSearch(Solver):
+    """A solver whose steps meet the strong Wolfe conditions; ``decrease`` is the smaller of its two."""
+
+    decrease: float = field(default=1e-4, kw_only=True)
+    curvature: float = field(default=0.9, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.decrease < self.curvature:
+            raise InputError(
+                f"decrease is {self.decrease} and curvature {self.curvature}; expected the first to be "
+                f"smaller, or no step might meet both."
+            )
 
 
 class Trial(NamedTuple):
@@ -68,7 +89,8 @@ def wolfe_step(
                 high = low
             low = now
         after = _further(before, start) if high is None else _between(low, high)
-        if after == alpha or not math.isfinite(after):
+        used_up = high is not None and after in (low.alpha, high.alpha)  # no number lies between them
+        if used_up or not math.isfinite(after):
             break
         alpha = after
     return best if best.loss < start.loss else None
@@ -97,7 +119,7 @@ def _between(low: Trial, high: Trial) -> float:
     return low.alpha + min(max(share, 0.1), 0.9) * width
 
 
-def along(steps: Steps, direction: Array, alpha: float, c1: float, c2: float) -> Point | None:
+def along(steps: Steps, solver: LineSearch, direction: Array, alpha: float) -> Point | None:
     """The point of a `wolfe_step` from where the course stands; None where the direction leads nowhere."""
     at = steps.at
     flat, slope = at.flat.astype(np.float64), dot(direction, at.gradient)
@@ -108,14 +130,6 @@ def along(steps: Steps, direction: Array, alpha: float, c1: float, c2: float) ->
         point = steps.evaluate(flat + distance * direction)
         return Trial(distance, point.loss, dot(direction, point.gradient), point)
 
-    found = wolfe_step(try_at, Trial(0.0, at.loss, slope), alpha, c1, c2)
+    conditions = solver.decrease, solver.curvature
+    found = wolfe_step(try_at, Trial(0.0, at.loss, slope), alpha, *conditions)
     return None if found is None else found.point
-
-
-def check_wolfe(decrease: float, curvature: float) -> None:
-    """Raise InputError for conditions that no step might meet."""
-    if not decrease < curvature:
-        raise InputError(
-            f"decrease is {decrease} and curvature {curvature}; expected the first to be smaller, or no "
-            f"step might meet both."
-        )

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.data import check_factor
-from glassnet.ranges import as_fraction, as_steps
-from glassnet.solvers.base import TOLERANCES, Point, Solver, Start, Steps, dot
-from glassnet.solvers.line_search import along, check_wolfe
+from glassnet.ranges import as_steps
+from glassnet.solvers.base import TOLERANCES, Point, Start, Steps, dot
+from glassnet.solvers.line_search import WOLFE, LineSearch, along
 
 
 @dataclass(frozen=True, repr=False)
-class NewtonCG(Solver):
+class NewtonCG(LineSearch):
     """theta <- theta + alpha d with G d = -g solved by conjugate gradients, no further than it pays.
 
     G is the generalized Gauss-Newton matrix, sum J^T H J over the samples, of which only products with
@@ -52,20 +52,9 @@ class NewtonCG(Solver):
 
     name = "newton_cg"
     kept = 1
-    _ranges: ClassVar = {
-        "products": as_steps,
-        "decrease": as_fraction,
-        "curvature": as_fraction,
-        **TOLERANCES,
-    }
+    _ranges: ClassVar = {"products": as_steps, **WOLFE, **TOLERANCES}
 
     products: int = 100
-    decrease: float = 1e-4
-    curvature: float = 0.9
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_wolfe(self.decrease, self.curvature)
 
     def course(self, start: Start) -> Steps:
         return _Steps(self, start)
@@ -85,8 +74,7 @@ class _Steps(Steps):
         length = math.sqrt(dot(gradient, gradient))
         share = min(0.5, math.sqrt(length / self.own[0])) if self.own[0] else 0.5
         direction = self._solve(gradient, share * length)
-        settings = self._settings.decrease, self._settings.curvature
-        return along(self, direction, 1.0, *settings)
+        return along(self, self._settings, direction, 1.0)
 
     def _solve(self, gradient: NDArray[np.float64], enough: float) -> NDArray[np.float64]:
         """d with |G d + gradient| <= enough, or what the products that are allowed come to."""

@@ -15,7 +15,10 @@ from glassnet.solvers.base import TOLERANCES, Point, Start, Steps, dot
 from glassnet.solvers.levenberg_marquardt import LevenbergMarquardt, LevenbergSteps, Matrix
 
 MOVES = 1e-3
-"""While the penalty changes by more than this share of it, training does not end."""
+"""A step is calm where it changes the penalty by no more than this share of it."""
+
+CALM = 5
+"""Calm steps in a row, before which training does not end: a single one may be short by chance."""
 
 
 class Evidence(NamedTuple):
@@ -59,7 +62,7 @@ class BayesianRegularization(LevenbergMarquardt):
     Parameters
     ----------
     damping, gradient_tolerance, tolerance : see `LevenbergMarquardt`; training does not end while the
-        penalty still moves by more than a thousandth.
+        penalty still moves by more than a thousandth within the last five steps.
 
     It begins with gamma = P, or with the l2 that `train` is given. Everything else is as for
     `LevenbergMarquardt`. Standardize targets too: the prior knows one scale of weights.
@@ -81,7 +84,7 @@ class BayesianRegularization(LevenbergMarquardt):
     """
 
     name = "bayesian_regularization"
-    kept = 5
+    kept = 6
     _ranges: ClassVar = {"damping": as_positive, **TOLERANCES}
 
     def course(self, start: Start) -> Steps:
@@ -89,22 +92,24 @@ class BayesianRegularization(LevenbergMarquardt):
 
     def evidence(self, own: Sequence[float]) -> Evidence | None:
         """What a run has kept of it; None before its first step."""
-        return Evidence(*own[2:]) if len(own) == self.kept and own[2] else None
+        return Evidence(*own[2:5]) if len(own) == self.kept and own[2] else None
 
 
 class _Steps(LevenbergSteps):
-    """Its own numbers are mu, nu, gamma, alpha and beta, the third one 0 before the first step."""
+    """Its own numbers are mu, nu, gamma, alpha, beta and how many steps in a row were calm.
+
+    The third one is 0 before the first step.
+    """
 
     def __init__(self, solver: BayesianRegularization, start: Start) -> None:
-        self._moved = 1.0
         super().__init__(solver, start)
         if len(self.own) < solver.kept:
-            self.own = [*self.own[:2], 0.0, 0.0, 1.0]
+            self.own = [*self.own[:2], 0.0, 0.0, 1.0, 0.0]
         self._is_weight = weight_mask(start.problem.network.sizes)
 
     @property
     def settled(self) -> bool:
-        return self._moved <= MOVES
+        return len(self.own) == BayesianRegularization.kept and self.own[5] >= CALM
 
     def step(self) -> Point | None:
         problem, at, mu_nu = self.problem, self.at, (self.own[0], self.own[1])
@@ -119,8 +124,8 @@ class _Steps(LevenbergSteps):
         if made is None:
             return None
         point, mu = made
-        self._moved = abs(l2 - before) / l2 if l2 else 0.0
-        self.problem, self.at, self.own = problem, at, [mu, 2.0, *found]
+        calm = self.own[5] + 1.0 if abs(l2 - before) <= MOVES * l2 else 0.0
+        self.problem, self.at, self.own = problem, at, [mu, 2.0, *found, calm]
         return point
 
     def _evidence(self, problem: Problem, at: Point, G: Matrix) -> Evidence:

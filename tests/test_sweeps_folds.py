@@ -231,6 +231,44 @@ def test_summary_compares_settings_over_seeds_and_folds():
     assert result.best.metric == min(c.metric for c in result.cells if c.status != "diverged")
 
 
+UNLIKE = {
+    "reduction": ["mean", "sum"],
+    "loss": ["cross_entropy", gn.losses.cross_entropy(label_smoothing=0.3)],
+    "class_weight": [None, {0: 1, 1: 9}],
+}
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_losses_of_unlike_scales_are_compared_as_shares(name):
+    result = sweep(grid={"learning_rate": [0.5 / 120, 0.2], name: UNLIKE[name]}, iterations=60)
+    assert result.compared_by == "share"
+    assert result.compared == [cell.share for cell in result.cells]
+    ended = [cell for cell in result.cells if cell.status != "diverged"]
+    assert result.best.share == min(cell.share for cell in ended)
+    assert [row["mean"] for row in result.summary] == sorted(cell.share for cell in result.cells)
+    assert "share" in str(result)
+    alone = sweep(grid={"learning_rate": [0.1, 0.2]}, iterations=3)
+    assert alone.compared_by == "final_loss"
+
+
+def test_a_sum_is_no_worse_than_the_mean_that_it_is_of():
+    grid = (
+        {"learning_rate": [0.5], "reduction": ["mean"]},
+        {"learning_rate": [0.5 / 60], "reduction": ["sum"]},
+    )
+    result = sweep(grid=[dict(one) for one in grid], iterations=40)
+    shares = [cell.share for cell in result.cells]
+    assert shares == pytest.approx([shares[0]] * 2)
+    assert result.cells[1].final_loss > 50 * result.cells[0].final_loss
+
+
+@pytest.mark.parametrize("told", [{"folds": 2}, {"metric": "loss"}, {"validation": 0.3}])
+def test_losses_that_differ_are_no_metric(told):
+    with pytest.raises(gn.InputError, match=r"different losses .*give metric='accuracy'"):
+        sweep(grid={"loss": UNLIKE["loss"]}, **told)
+    sweep(grid={"loss": UNLIKE["loss"]}, iterations=2, **{**told, "metric": "accuracy"})
+
+
 def test_summary_of_a_metric_that_is_best_at_its_maximum():
     result = sweep(grid={"learning_rate": [1e-6, 0.5]}, folds=3, metric="accuracy", iterations=50)
     assert [row["learning_rate"] for row in result.summary] == [0.5, 1e-6]

@@ -293,7 +293,7 @@ class Workshop:
             return None
         network, theta = run.network, run.theta
         X, y, weights, rows = against
-        if measure.name != "loss" or measure.function is not None:
+        if not measure.is_loss:
             X = np.ascontiguousarray(X[:].astype(theta.dtype, copy=False))
             y = as_target(y, len(X), network.sizes[-1], network.loss.target)
             return measure.of(network, theta, X, y, weights, rows, self.sources.flat_targets)

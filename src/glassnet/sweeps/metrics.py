@@ -35,6 +35,11 @@ class Measure:
         """1 where a smaller value is better, else -1."""
         return 1.0 if self.mode == "min" else -1.0
 
+    @property
+    def is_loss(self) -> bool:
+        """Whether it is each network's own loss."""
+        return self.function is None and self.name == "loss"
+
     def of(
         self,
         network: Network,

@@ -108,7 +108,21 @@ def sources_of(
     if metric[0] is not None or held_out:
         for network in dict.fromkeys(recipe.network for recipe in recipes):
             measure = as_measure(metric[0] or "loss", metric[1], metric[2], network)
+    if measure is not None and measure.is_loss:
+        _check_losses(recipes)
     return Sources(inputs, raw, weights, raw.ndim == 1, parts, parameters, None, measure, held_out)
+
+
+def _check_losses(recipes: Sequence[Recipe]) -> None:
+    """Refuse to compare networks by losses that are not the same."""
+    losses = list(dict.fromkeys(recipe.network.loss for recipe in recipes))
+    if len(losses) > 1:
+        other = "r2" if losses[0].target in ("real", "nonnegative") else "accuracy"
+        raise InputError(
+            f"The settings have different losses ({', '.join(map(str, losses))}), whose values on samples "
+            f"that are held out cannot be compared: give metric={other!r}, or a function of targets and "
+            f"predictions."
+        )
 
 
 def _distinct(recipes: Sequence[Recipe]) -> list[Recipe]:

@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from glassnet.errors import InputError
 from glassnet.runs import TrainingRun
 from glassnet.sweeps.metrics import Measure
-from glassnet.sweeps.verdicts import STATUSES, rules
+from glassnet.sweeps.printing import printed
 from glassnet.sweeps.words import as_plain, shown
 
 if TYPE_CHECKING:
     import pandas
     import polars
-
-_MOST_ROWS = 60  # printed
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -169,20 +167,45 @@ class SweepResult:
         return f"{'held_out' if self.held_out else 'training'}_{self.measure.name}"
 
     @property
-    def best(self) -> SweepCell | None:
-        """The network with the best metric or, without one, the lowest final loss; None where all diverged.
+    def compared_by(self) -> str:
+        """The column by which networks are compared: the metric's or, without one, "final_loss".
 
-        Settings are compared over their seeds and folds by `summary`.
+        Losses of unlike scales, because the settings vary the loss, the reduction or the class weights, are
+        compared by "share": what is left of the best constant answer's loss.
         """
-        cells = [cell for cell in self.cells if cell.status != "diverged"]
-        return min(cells, key=self._cost, default=None)
+        if self.metric is not None:
+            return self.metric
+        scales = {
+            (cell.baseline, cell.floor, cell.trained.network.loss, cell.trained.reduction)
+            for cell in self.cells
+        }
+        return "final_loss" if len(scales) == 1 else "share"
 
-    def _cost(self, cell: SweepCell) -> float:
-        """What the best network has least of."""
-        value = cell.final_loss
+    @property
+    def sign(self) -> float:
+        """1 where the least of what is compared is the best, and -1 where the largest is."""
+        return 1.0 if self.measure is None else self.measure.sign
+
+    @property
+    def compared(self) -> list[float]:
+        """What each network is compared by; NaN for one without a metric while others have one."""
         if self.measure is not None:
-            value = np.nan if cell.metric is None else self.measure.sign * cell.metric
-        return value if np.isfinite(value) else np.inf
+            return [float("nan") if cell.metric is None else cell.metric for cell in self.cells]
+        by_share = self.compared_by == "share"
+        return [cell.share if by_share else cell.final_loss for cell in self.cells]
+
+    @property
+    def best(self) -> SweepCell | None:
+        """The network with the best metric or, without one, the lowest loss (see `compared_by`).
+
+        None where all diverged. Settings are compared over their seeds and folds by `summary`.
+        """
+        costs = [
+            (self.sign * value if np.isfinite(value) else np.inf, number)
+            for number, value in enumerate(self.compared)
+            if self.cells[number].status != "diverged"
+        ]
+        return self.cells[min(costs)[1]] if costs else None
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -211,16 +234,16 @@ class SweepResult:
     def summary(self) -> list[dict[str, Any]]:
         """A row for each setting over its seeds and folds, the best first.
 
-        ``mean`` and ``spread`` (the sample standard deviation; NaN of one network) are of the metric or,
-        without one, of the final loss; ``networks`` and ``diverged`` count. A setting with a network that
-        diverged comes after all others.
+        ``mean`` and ``spread`` (the sample standard deviation; NaN of one network) are of what
+        `compared_by` names; ``networks`` and ``diverged`` count. A setting with a network that diverged
+        comes after all others.
         """
-        settings: dict[int, list[SweepCell]] = {}
-        for cell in self.cells:
-            settings.setdefault(cell.setting, []).append(cell)
+        settings: dict[int, list[tuple[SweepCell, float]]] = {}
+        for cell, value in zip(self.cells, self.compared, strict=True):
+            settings.setdefault(cell.setting, []).append((cell, value))
         rows = []
-        for number, cells in settings.items():
-            values = np.array([self._value(cell) for cell in cells], np.float64)
+        for number, found in settings.items():
+            cells, values = [cell for cell, _ in found], np.array([value for _, value in found])
             with np.errstate(invalid="ignore"):  # of a metric that is infinite
                 spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
             rows.append(
@@ -234,18 +257,12 @@ class SweepResult:
                     "setting": number,
                 }
             )
-        sign = 1.0 if self.measure is None else self.measure.sign
 
         def place(row: dict[str, Any]) -> tuple[Any, ...]:
-            cost = sign * row["mean"]
+            cost = self.sign * row["mean"]
             return row["diverged"] > 0, row["dropped"] > 0, not np.isfinite(cost), cost
 
         return sorted(rows, key=place)
-
-    def _value(self, cell: SweepCell) -> float:
-        if self.measure is None:
-            return cell.final_loss
-        return float("nan") if cell.metric is None else cell.metric
 
     def to_pandas(self) -> pandas.DataFrame:
         """`table` as a pandas DataFrame; an InputError where pandas is not installed."""
@@ -313,57 +330,7 @@ class SweepResult:
         return _without_nan(document)
 
     def __repr__(self) -> str:
-        run = self.cells[0].trained
-        counts = {status: sum(cell.status == status for cell in self.cells) for status in STATUSES}
-        unit = "iterations" if run.batch_size is None else "epochs"
-        first = f" {run.losses[0]:.6g} at the start," if len(run.losses) and run.batch_size is None else ""
-        lines = [
-            f"SweepResult: {len(self.cells)} networks {self._networks}, {self.iterations:,} {unit} each, "
-            f"in {self.seconds:.3g} s on {self.threads} thread(s)",
-            f"  {run.reduction} loss{first} {self.baseline:.6g} for the best constant answer",
-            f"  {', '.join(f'{count} {status}' for status, count in counts.items() if count)}",
-        ]
-        summary = self.summary
-        rows = self._rows() if len(summary) == len(self.cells) else self._summary_rows(summary)
-        widths = [max(map(len, column)) for column in zip(*rows[: _MOST_ROWS + 1], strict=True)]
-        for row in rows[: _MOST_ROWS + 1]:
-            cells = [text.rjust(width) for text, width in zip(row[:-1], widths[:-1], strict=True)]
-            lines.append("  ".join(["", *cells, row[-1]]).rstrip())
-        if len(rows) > _MOST_ROWS + 1:
-            lines.append(f"  and {len(rows) - _MOST_ROWS - 1} more")
-        known = rules(self.converged_below)
-        lines += [f"  {status}: {known[status]}" for status in known if counts[status]]
-        return "\n".join(lines)
-
-    def _rows(self) -> list[list[str]]:
-        """A heading, and each network's settings, loss, metric and verdict."""
-        metric = [] if self.metric is None else [self.metric]
-        rows = [[*self.grid, "final_loss" if metric else "", *metric, ""]]
-        for cell in self.cells:
-            settings = [_short(cell.settings.get(name)) for name in self.grid]
-            value = [_short(cell.metric)] if metric else []
-            rows.append([*settings, f"{cell.final_loss:.6g}", *value, cell.verdict])
-        return rows
-
-    def _summary_rows(self, summary: list[dict[str, Any]]) -> list[list[str]]:
-        """A heading, and each setting over its seeds and folds, the best first."""
-        of = f"mean of {summary[0]['networks']}"
-        rows = [[*self.grid, f"{self.metric or 'final_loss'}, {of}", "+-", ""]]
-        for row in summary:
-            settings = [_short(row[name]) for name in self.grid]
-            spread = "" if np.isnan(row["spread"]) else f"{row['spread']:.2g}"
-            ended = [f"{row[how]} {how}" for how in ("diverged", "dropped") if row[how]]
-            rows.append([*settings, f"{row['mean']:.6g}", spread, ", ".join(ended)])
-        return rows
-
-    @property
-    def _networks(self) -> str:
-        names = {str(cell.trained.network) for cell in self.cells}
-        return names.pop() if len(names) == 1 else f"of {len(names)} kinds"
-
-
-def _short(value: Any) -> str:
-    return "" if value is None else shown(value, 6)
+        return printed(self)
 
 
 def _missing(name: str) -> InputError:

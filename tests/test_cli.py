@@ -650,3 +650,14 @@ def test_sweep_says_what_is_wrong_and_leaves_no_folder_of_halves(swept, args, me
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
     assert not swept.exists() or list(swept.iterdir()) == []
+
+
+def test_rows_of_tables_stay_whole_and_sentences_are_wrapped(capsys):
+    from glassnet.cli.options import tell
+
+    row = "  ".join(["0.123456789"] * 12)
+    tell("grid", f"{row}\n{'word ' * 40}")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{'grid':<16}{row}"
+    assert len(lines) > 2
+    assert max(map(len, lines[1:])) < 110

@@ -7,6 +7,7 @@ import glassnet as gn
 from glassnet.plots.sweep_words import SYMBOLS
 from glassnet.runs import TrainingRun
 from glassnet.sweeps import STATUSES, SweepCell, SweepResult
+from glassnet.sweeps.metrics import Measure
 
 NET = gn.Network((2, 3, 2))
 START = NET.initialize(0)
@@ -167,7 +168,7 @@ def test_losses_that_are_not_positive_get_a_linear_scale(result):
     cells = [
         cell(one.settings, one.run.losses - 1, one.status, one.run.diverged_at) for one in result.cells
     ]
-    figure = gn.plots.sweep_losses(replace(result, cells=tuple(cells)))
+    figure = gn.plots.sweep_losses(result_of(result.grid, cells))
     assert figure.axes[0].get_yscale() == "linear"
     rendered(figure)
 
@@ -187,7 +188,7 @@ def test_a_sweep_over_one_setting_is_one_panel(result):
 
 def test_a_sweep_that_diverged_everywhere_is_drawn(result):
     cells = [cell(one.settings, [39183.15], "diverged", 1) for one in result.cells]
-    everywhere = replace(result, cells=tuple(cells))
+    everywhere = result_of(result.grid, cells)
     figure = gn.plots.sweep_losses(everywhere, panels="learning_rate")
     for axes in figure.axes:
         assert texts(axes) == ["2 of 2 diverged at iteration 1"]
@@ -308,6 +309,67 @@ def test_heatmap_of_three_settings_shows_the_best_over_the_third():
     )
 
 
+@pytest.mark.parametrize(("mode", "best"), [("max", (1, 1)), ("min", (0, 0))])
+def test_heatmap_shows_the_metric_with_its_best_framed_and_darkest(result, mode, best):
+    cells = [replace(one, metric=0.9 + i / 100, status="plateau") for i, one in enumerate(result.cells[:4])]
+    measure = Measure("accuracy", mode)
+    two = replace(result_of({"learning_rate": RATES[:2], "momentum": MOMENTA}, cells), measure=measure)
+    figure = gn.plots.sweep_heatmap(two)
+    axes, bar = figure.axes
+    (image,) = axes.images
+    assert image.get_array().tolist() == [[0.9, 0.91], [0.92, 0.93]]
+    assert type(image.norm).__name__ == "Normalize"
+    (frame,) = axes.patches
+    assert tuple(frame.get_center().round()) == best
+    brightness = image.cmap(image.norm(image.get_array()))[..., :3].sum(axis=2)
+    assert brightness.argmin() == (3 if mode == "max" else 0)
+    assert bar.get_ylabel() == "held-out accuracy"
+    assert figure.texts[0].get_text() == "Held-out accuracy"
+    assert "white frame: the best" in written(figure)
+    assert "0.93" in texts(axes)
+
+
+def test_heatmap_shows_means_over_seeds_and_hatches_where_one_diverged(result):
+    cells = [
+        replace(cell(one.settings, [9, loss], status, 3), setting=i, seed=seed)
+        for i, one in enumerate(result.cells[:4])
+        for seed, loss in enumerate((1 + i, 2 + i, 6 + i))
+        for status in ["diverged" if (i, seed) == (0, 1) else "plateau" if seed else "falling"]
+    ]
+    grid = {"learning_rate": RATES[:2], "momentum": MOMENTA}
+    figure = gn.plots.sweep_heatmap(SweepResult(grid, tuple(cells), 1, 1.0, 0.1, 60, 2, 1.0))
+    shown = figure.axes[0].images[0].get_array()
+    assert shown.tolist() == [[None, 4], [5, 6]]
+    assert texts(figure.axes[0])[:3] == ["1 of 3 diverged", "4", "2 of 3 plateau"]
+    assert "each cell the mean over seeds" in written(figure)
+
+
+def test_settings_with_one_value_have_neither_a_panel_nor_a_place_in_the_legend():
+    cells = [cell({"l2": 0.1, "learning_rate": rate}, [2, 1]) for rate in RATES]
+    figure = gn.plots.sweep_losses(result_of({"l2": (0.1,), "learning_rate": RATES}, cells, 1))
+    assert legend_of(figure)[:2] == ("learning rate", ["0.1", "0.2", "0.4"])
+    assert figure.axes[0].get_title(loc="left") == ""
+
+
+def test_of_many_combinations_the_legend_names_the_best():
+    settings = [{"a": float(i % 4), "b": float(i % 5), "c": 0.0 if i < 2 else 1.0} for i in range(20)]
+    cells = [cell(one, [9, 100 - i]) for i, one in enumerate(settings)]
+    grid = {name: tuple(dict.fromkeys(one[name] for one in settings)) for name in "abc"}
+    figure = gn.plots.sweep_losses(result_of(grid, cells, 1))
+    assert legend_of(figure)[0] == "a, b"
+    assert legend_of(figure)[1] == [f"{i % 4}, {i % 5}" for i in range(19, 9, -1)]
+    assert "named: the 10 best of 20" in written(figure)
+
+
+def test_networks_on_batches_are_trained_for_epochs():
+    runs = gn.sweep(
+        NET, np.eye(2), [0, 1], grid={"learning_rate": RATES}, batch_size=1, iterations=2, random_state=0
+    )
+    figure = gn.plots.sweep_losses(runs)
+    assert figure.get_supxlabel() == "epoch"
+    assert "3 networks, 2 epochs each" in written(figure)
+
+
 def test_large_heatmap_has_signs_and_says_what_they_mean():
     rates, momenta = tuple(np.geomspace(0.001, 1, 20)), tuple(np.linspace(0, 0.95, 10))
     names = list(STATUSES)
@@ -333,7 +395,7 @@ def test_every_status_has_a_sign():
 )
 def test_any_losses_can_be_drawn(result, losses, first):
     cells = [cell(one.settings, [first, loss]) for one, loss in zip(result.cells, losses, strict=True)]
-    odd = replace(result, cells=tuple(cells), iterations=1)
+    odd = result_of(result.grid, cells, 1)
     kinds = ("linear", "Normalize") if losses[0] < 0 else ("log", "LogNorm")
     heat, curve = gn.plots.sweep_heatmap(odd), gn.plots.sweep_losses(odd)
     (image,) = heat.axes[0].images
@@ -400,7 +462,7 @@ def test_stability_limit_lies_among_the_learning_rates(result, upward):
         replace(one, trained=replace(one.trained, optimizer=gn.SGD(0.1, one.settings["momentum"])))
         for one in result.cells
     ]
-    figure = gn.plots.sweep_heatmap(replace(result, cells=tuple(cells)), curvature=HERE, **names)
+    figure = gn.plots.sweep_heatmap(result_of(result.grid, cells), curvature=HERE, **names)
     x, y = red_line(figure)
     along, at = (x, y) if upward else (y, x)
     assert along.tolist() == [-0.5, 0, 1, 1.5]
@@ -474,7 +536,7 @@ def test_parallel_draws_settings_over_seeds_and_folds_by_the_metric():
     figure = gn.plots.sweep_parallel(result)
     assert len(ways(figure)) == 6
     names = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
-    assert names[-1] == "held out accuracy"
+    assert names[-1] == "held-out accuracy"
     assert "each line the mean over 4 networks" in written(figure)
     assert "thin: dropped early" in written(figure)
     assert {"not set", "(5,)"} <= set(texts(figure.axes[0]))

@@ -350,6 +350,14 @@ def test_sweep_over_the_notebooks_circles(circles, circles_data):
     assert_allclose(result.runs[1].losses, circles["loss"][:301], rtol=1e-9)
 
 
+def test_what_is_printed_has_columns_for_what_varies():
+    lines = str(sweep(grid={"l2": [0.25], "learning_rate": [0.1, 0.2]}, iterations=2)).splitlines()
+    assert "  all with l2 0.25" in lines
+    heading = next(line for line in lines if "learning_rate" in line)
+    assert "l2" not in heading
+    assert "l2" in str(sweep(grid={"l2": [0.25]}, iterations=2))
+
+
 # ---- The loss of the best constant answer -------------------------------------------------------
 
 

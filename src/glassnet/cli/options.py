@@ -225,13 +225,14 @@ def experiment_of(what: str) -> Experiment:
 
 
 def tell(label: str, words: str) -> None:
-    """Print what a part of a job came to, wrapped beside its label."""
+    """Print what a part of a job came to, wrapped beside its label; rows of tables stay whole."""
     import textwrap
 
-    lines = [
-        line
-        for paragraph in words.splitlines() or [""]
-        for line in textwrap.wrap(paragraph, 92, break_long_words=False, break_on_hyphens=False) or [""]
-    ]
+    def wrapped(line: str) -> list[str]:
+        if "  " in line.strip():  # columns
+            return [line]
+        return textwrap.wrap(line, 92, break_long_words=False, break_on_hyphens=False) or [""]
+
+    lines = [line for paragraph in words.splitlines() or [""] for line in wrapped(paragraph)]
     for i, line in enumerate(lines):
         click.echo(f"{'' if i else label:<16}{line}")

@@ -11,6 +11,7 @@ from glassnet.errors import InputError
 from glassnet.optimizers import SGD
 from glassnet.plots.losses import readable
 from glassnet.plots.sweep_words import key_of
+from glassnet.sweeps import identity_here
 
 if TYPE_CHECKING:
     from glassnet.probes import Curvature
@@ -67,7 +68,9 @@ def _limits(
     found = []
     for value in result.grid[other]:
         rule = next(
-            r for r, c in zip(rules, result.cells, strict=True) if key_of(c, [other]) == (repr(value),)
+            r
+            for r, c in zip(rules, result.cells, strict=True)
+            if key_of(c, [other]) == (identity_here(value),)
         )
         assert isinstance(rule, SGD)
         found.append(curvature.stability_limit(rule.momentum, rule.nesterov))

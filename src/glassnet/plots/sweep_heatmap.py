@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,7 @@ from glassnet.plots.stability import draw_stability
 from glassnet.plots.sweep_words import (
     LEAST,
     SYMBOLS,
-    key_of,
-    loss_name,
+    compared_name,
     spread_over,
     summary_of,
     texts_of,
@@ -39,13 +39,14 @@ def sweep_heatmap(
     rows: str | None = None,
     columns: str | None = None,
     curvature: Curvature | None = None,
-    title: str = "Final loss",
+    title: str | None = None,
 ) -> Figure:
-    """Draw each network's final loss over two settings, on a logarithmic colour scale.
+    """Draw what networks are compared by over two settings: the metric or, without one, the final loss.
 
-    A cell holds its loss and its status (`glassnet.sweeps.STATUSES`); hatched are those that
-    diverged, and framed is the lowest loss. Of more than two settings, a cell shows the best
-    network over all values of the others.
+    A cell holds its value and its status (`glassnet.sweeps.STATUSES`); hatched are those that
+    diverged, and framed is the best; the darker the better. Losses have a logarithmic color scale. With
+    seeds or folds a value is the mean over them, and hatched where one of them diverged. Of more than two
+    settings, a cell shows the best over all values of the others.
 
     Parameters
     ----------
@@ -76,51 +77,51 @@ def sweep_heatmap(
     width = np.clip(2.3 + size[0] * n_columns, 6.8, 14)
     figure = style.new_figure(float(width), float(np.clip(1.5 + size[1] * n_rows, 3.0, 14)))
     paper = style.flat_axes(figure, grid=False)
-    losses = np.array(
-        [
-            [np.nan if cell is None or cell.status == "diverged" else cell.final_loss for cell in row]
-            for row in table
-        ]
-    )
-    norm = _color_norm(losses)
+    values = np.array([[np.nan if place is None else place.value for place in row] for row in table])
+    of_loss = result.measure is None or result.measure.is_loss
+    norm = _color_norm(values, logarithmic=of_loss)
     cmap = require("matplotlib").colormaps[style.VALUES]
+    cmap = cmap if result.sign > 0 else cmap.reversed()
     paper.set_facecolor("#E9E9E9")
-    shown = losses if norm.vmin < 0 else np.maximum(losses, LEAST)
+    logarithmic = of_loss and norm.vmin > 0
+    shown = np.maximum(values, LEAST) if logarithmic else values
     image = paper.imshow(shown, norm=norm, cmap=cmap, origin="lower", aspect="auto")
-    best = min(losses[np.isfinite(losses)], default=None)
+    best = min(result.sign * values[np.isfinite(values)], default=None)
     patch = require("matplotlib.patches").Rectangle
     for i, row in enumerate(table):
-        for j, cell in enumerate(row):
-            if cell is None:
+        for j, place in enumerate(row):
+            if place is None:
                 continue
-            if cell.status == "diverged":
+            if place.status == "diverged":
                 hatch = {"hatch": "////", "edgecolor": "#D2D2D2", "linewidth": 0}
                 paper.add_patch(patch((j - 0.5, i - 0.5), 1, 1, facecolor="none", **hatch))
-            elif cell.final_loss == best:
-                paper.add_patch(
-                    patch((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor="white", linewidth=2.2)
-                )
-            dark = cell.status != "diverged" and _is_dark(image.cmap(norm(max(cell.final_loss, norm.vmin))))
-            _write(paper, (j, i), cell, "white" if dark else style.INK, words)
+            elif result.sign * place.value == best:
+                frame = {"fill": False, "edgecolor": "white", "linewidth": 2.2}
+                paper.add_patch(patch((j - 0.46, i - 0.46), 0.92, 0.92, **frame))
+            dark = np.isfinite(place.value) and _is_dark(cmap(norm(shown[i, j])))
+            text = readable(place.value, 3 if of_loss else 4) if np.isfinite(place.value) else ""
+            _write(paper, (j, i), text, place, "white" if dark else style.INK, words)
     _set_cells(paper, result, rows, columns)
-    if np.isfinite(losses).any():
+    if np.isfinite(values).any():
         _add_color_bar(figure, paper, image, result)
     notes = [summary_of(result)]
     if curvature is not None:
         notes.append(draw_stability(paper, result, rows, columns, curvature))
     if best is not None:
-        notes.append("white frame: the lowest loss")
-    if words and any(cell and " at " in cell.verdict for row in table for cell in row):
+        notes.append("white frame: the best" if result.metric else "white frame: the lowest loss")
+    if words and any(place and " at " in place.words for row in table for place in row):
         notes.append('"at N": at iteration N')
-    others = ["other settings"] if len(result.grid) > 2 else []
-    others += [f"{name}s" for name in ("seed", "fold") if getattr(result.cells[0], name) is not None]
-    if others:
-        notes.append(f"each cell the best over the {' and '.join(others)}")
+    over = [f"{name}s" for name in ("seed", "fold") if getattr(result.cells[0], name) is not None]
+    if over:
+        notes.append(f"each cell the mean over {' and '.join(over)}")
+    if len(result.grid) > 2:
+        notes.append(f"{'' if over else 'each cell '}the best over the other settings")
     if not words:
-        shown = {cell.status for row in table for cell in row if cell}
-        notes.append(
-            ", ".join(f"{sign} {name}" for name, sign in SYMBOLS.items() if sign and name in shown)
-        )
+        met = {place.status for row in table for place in row if place}
+        notes.append(", ".join(f"{sign} {name}" for name, sign in SYMBOLS.items() if sign and name in met))
+    if title is None:
+        name = compared_name(result)
+        title = "Final loss" if result.measure is None else f"{name[:1].upper()}{name[1:]}"
     style.set_title(figure, title, notes)
     return figure
 
@@ -145,26 +146,46 @@ def _two_settings(result: SweepResult, rows: str | None, columns: str | None) ->
     return rows, columns
 
 
-def _best_over_others(result: SweepResult, rows: str, columns: str) -> list[list[SweepCell | None]]:
-    found: dict[tuple[str, ...], list[SweepCell]] = {}
+class _Place(NamedTuple):
+    """What is told of a setting: a value, NaN where a network diverged, a status and the words for it."""
+
+    value: float
+    status: str
+    words: str
+
+
+def _best_over_others(result: SweepResult, rows: str, columns: str) -> list[list[_Place | None]]:
+    """For each row and column the best setting, as the summary has them in order."""
+    networks: dict[int, list[SweepCell]] = {}
     for cell in result.cells:
-        found.setdefault(key_of(cell, [rows, columns]), []).append(cell)
+        networks.setdefault(cell.setting, []).append(cell)
+    found: dict[tuple[str, str], _Place] = {}
+    for row in result.summary:
+        key = identity_here(row[rows]), identity_here(row[columns])
+        if key not in found:
+            found[key] = _place_of(row["mean"], networks[row["setting"]])
+    across = [identity_here(value) for value in result.grid[columns]]
+    return [[found.get((identity_here(value), key)) for key in across] for value in result.grid[rows]]
 
-    def best(*at: Any) -> SweepCell | None:
-        cells = found.get((identity_here(at[0]), identity_here(at[1])), ())
-        return min(cells, key=lambda cell: (cell.status == "diverged", cell.final_loss), default=None)
 
-    return [[best(row, column) for column in result.grid[columns]] for row in result.grid[rows]]
+def _place_of(value: float, cells: Sequence[SweepCell]) -> _Place:
+    statuses = Counter(cell.status for cell in cells)
+    (status, count), *_ = statuses.most_common()
+    if "diverged" in statuses:
+        status, count, value = "diverged", statuses["diverged"], np.nan
+    if len(cells) == 1:
+        return _Place(value, status, cells[0].verdict)
+    return _Place(value, status, status if count == len(cells) else f"{count} of {len(cells)} {status}")
 
 
-def _color_norm(losses: Any) -> Any:
-    """A logarithmic scale where no loss is negative, at least a factor of 2 wide."""
+def _color_norm(values: Any, logarithmic: bool) -> Any:
+    """For losses that are not negative a logarithmic scale, at least a factor of 2 wide."""
     colors = require("matplotlib.colors")
-    finite = losses[np.isfinite(losses)]
+    finite = values[np.isfinite(values)]
     if not finite.size:
         return colors.Normalize(0, 1)
     low, high = float(finite.min()), float(finite.max())
-    if low < 0:
+    if low < 0 or not logarithmic:
         return colors.Normalize(*style.value_range(finite))
     low, high = max(low, LEAST), max(high, LEAST)
     widen = max(np.sqrt(2 * low / high), 1.0)
@@ -176,17 +197,17 @@ def _is_dark(color: Sequence[float]) -> bool:
     return 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
 
 
-def _write(paper: Any, at: tuple[int, int], cell: SweepCell, color: str, words: bool) -> None:
+def _write(paper: Any, at: tuple[int, int], value: str, place: _Place, color: str, words: bool) -> None:
     center = {"horizontalalignment": "center", "verticalalignment": "center", "color": color}
     if not words:
-        paper.text(*at, SYMBOLS[cell.status], fontsize=9, **center)
+        paper.text(*at, SYMBOLS[place.status], fontsize=9, **center)
         return
-    if cell.status == "diverged":
-        paper.text(*at, cell.verdict.replace(" at", "\nat"), fontsize=8.5, **center)
+    verdict = place.words.replace(" at", "\nat")
+    if not value:
+        paper.text(*at, verdict, fontsize=8.5, **center)
         return
-    verdict = cell.verdict.replace(" at", "\nat")
     x, y = at
-    paper.text(x, y + 0.16, readable(cell.final_loss), fontsize=10, fontweight="bold", **center)
+    paper.text(x, y + 0.16, value, fontsize=10, fontweight="bold", **center)
     paper.text(x, y - 0.2, verdict, fontsize=8.5, linespacing=0.95, **center)
 
 
@@ -213,4 +234,4 @@ def _add_color_bar(figure: Figure, paper: Any, image: Any, result: SweepResult) 
     bar.ax.tick_params(labelsize=8, colors=style.FAINT, labelcolor=style.INK, length=2.5)
     bar.ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: readable(value)))
     bar.ax.yaxis.set_minor_formatter(ticker.NullFormatter())
-    bar.set_label(loss_name(result), color=style.INK, fontsize=9)
+    bar.set_label(compared_name(result), color=style.INK, fontsize=9)

@@ -12,7 +12,7 @@ from glassnet.errors import unknown_name
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.losses import readable
-from glassnet.plots.sweep_words import LEAST, loss_name, spread_over, summary_of, words_of
+from glassnet.plots.sweep_words import LEAST, compared_name, spread_over, summary_of, varied, words_of
 from glassnet.sweeps import identity_here, shown
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def sweep_parallel(
     for name in names or ():
         if name not in known:
             raise unknown_name("setting of this sweep:", name, known)
-    chosen = list(names) if names else [name for name in known if len(result.grid[name]) > 1] or known
+    chosen = list(names) if names else varied(result)
     rows = result.summary
     axes = [_setting_axis(name, [row[name] for row in rows], result) for name in chosen]
     axes.append(_outcome_axis(result, rows))
@@ -109,7 +109,7 @@ def _setting_axis(name: str, values: Sequence[Any], result: SweepResult) -> _Axi
 def _outcome_axis(result: SweepResult, rows: Sequence[dict[str, Any]]) -> _Axis:
     values = np.array([row["mean"] for row in rows], np.float64)
     good = np.isfinite(values) & np.array([row["diverged"] == 0 for row in rows])
-    name = loss_name(result) if result.metric is None else words_of(result.metric)
+    name = compared_name(result)
     if not good.any():
         return _Axis(name, np.ones(len(rows)), [], np.full(len(rows), np.nan))
     low, high = float(values[good].min()), float(values[good].max())
@@ -117,7 +117,7 @@ def _outcome_axis(result: SweepResult, rows: Sequence[dict[str, Any]]) -> _Axis:
     if logarithmic:
         low, values = max(low, LEAST), np.maximum(values, LEAST)
     scale = _scale(low, high, logarithmic)
-    worst = 1.0 if result.measure is None or result.measure.mode == "min" else 0.0
+    worst = 1.0 if result.sign > 0 else 0.0
     places = np.where(good, scale(np.where(good, values, low)), worst)
     ticks = [(float(scale(t)), readable(t)) for t in _rounded(low, high, logarithmic)]
     return _Axis(name, places, ticks, np.where(good, values, np.nan))
@@ -153,7 +153,7 @@ def _draw_lines(
     places = np.column_stack([axis.places for axis in axes])
     outcome = axes[-1].values
     assert outcome is not None
-    best_is_low = result.measure is None or result.measure.mode == "min"
+    best_is_low = result.sign > 0
     for i in reversed(range(len(rows))):  # the best one last, on top
         lost = not np.isfinite(outcome[i])
         place = float(axes[-1].places[i])

@@ -51,11 +51,33 @@ def loss_name(result: SweepResult) -> str:
     return f"{'summed' if run.reduction == 'sum' else 'mean'} {name}"
 
 
+def compared_name(result: SweepResult) -> str:
+    """What settings are compared by, for an axis."""
+    if result.compared_by == "share":
+        return "share of the best constant answer's loss"
+    if result.metric is None:
+        return loss_name(result)
+    return words_of(result.metric).replace("held out", "held-out")
+
+
+def unit_of(result: SweepResult) -> str:
+    """What an iteration of the networks is: an epoch where all are trained on batches."""
+    batches = [cell.trained.batch_size is not None for cell in result.cells]
+    return "epoch" if all(batches) else "iteration or epoch" if any(batches) else "iteration"
+
+
 def summary_of(result: SweepResult) -> str:
     """How many networks, and how many ended how."""
     statuses = [cell.status for cell in result.cells]
     counts = [f"{statuses.count(name)} {name}" for name in SYMBOLS if name in statuses]
-    return f"{len(statuses)} networks, {result.iterations:,} iterations each: {', '.join(counts)}"
+    unit = unit_of(result).replace(" ", "s ") + "s"
+    return f"{len(statuses)} networks, {result.iterations:,} {unit} each: {', '.join(counts)}"
+
+
+def varied(result: SweepResult) -> list[str]:
+    """The settings that have more than one value; all where none has."""
+    names = list(result.grid)
+    return [name for name in names if len({key_of(cell, [name]) for cell in result.cells}) > 1] or names
 
 
 def spread_over(values: Sequence[Any], most: int) -> list[Any]:

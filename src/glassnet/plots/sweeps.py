@@ -21,6 +21,8 @@ from glassnet.plots.sweep_words import (
     spread_over,
     summary_of,
     texts_of,
+    unit_of,
+    varied,
     words_of,
 )
 from glassnet.sweeps import identity_here
@@ -34,6 +36,7 @@ Looks = dict[tuple[str, ...], dict[str, Any]]
 """How the curve of each combination of settings looks."""
 
 _MOST_PANELS = 12
+_MOST_NAMES = 10
 
 
 def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str = "Loss curves") -> Figure:
@@ -59,10 +62,11 @@ def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str =
     names = list(result.grid)
     if panels is not None and panels not in names:
         raise unknown_name("setting of this sweep:", panels, names)
-    if panels is None and len(names) > 1:
-        panels = min(names, key=lambda name: len(result.grid[name]))
+    told = varied(result)
+    if panels is None and len(told) > 1:
+        panels = min(told, key=lambda name: len(result.grid[name]))
     values = spread_over(result.grid[panels], _MOST_PANELS) if panels else [None]
-    others = [name for name in names if name != panels]
+    others = [name for name in told if name != panels]
     keys = list(dict.fromkeys(key_of(cell, others) for cell in result.cells))
     looks = dict(zip(keys, _looks(len(keys)), strict=True))
     columns = min(len(values), 3)
@@ -87,13 +91,16 @@ def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str =
             paper.set_title(f"{words_of(panels)} {name}", loc="left", fontsize=10, color=style.INK)
         _set_scales(paper, result, span)
         paper.tick_params(labelbottom=i + columns >= len(values), labelleft=i % columns == 0)
-    figure.supxlabel("iteration", fontsize=10, color=style.INK)
+    figure.supxlabel(unit_of(result), fontsize=10, color=style.INK)
     figure.supylabel(loss_name(result), fontsize=10, color=style.INK)
     notes = [summary_of(result)]
     if panels and len(values) < len(result.grid[panels]):
         notes.append(f"{len(values)} of {len(result.grid[panels])} values of {words_of(panels)} shown")
+    named = _named(result, looks, others)
+    if len(others) > 1 and len(named) < len(looks):
+        notes.append(f"named: the {len(named)} best of {len(looks)}")
     style.set_title(figure, title, notes)
-    _set_curve_legend(figure, result, looks, others)
+    _set_curve_legend(figure, result, {key: looks[key] for key in named}, others)
     return figure
 
 
@@ -223,14 +230,21 @@ def _looks(count: int) -> list[dict[str, Any]]:
     ]
 
 
+def _named(result: SweepResult, looks: Looks, others: Sequence[str]) -> list[tuple[str, ...]]:
+    """The looks that the legend has room for: some of all values of a setting, of several the best."""
+    if len(others) < 2 or len(looks) <= _MOST_NAMES:
+        return spread_over(list(looks), _MOST_NAMES)
+    best = [tuple(identity_here(row[name]) for name in others) for row in result.summary]
+    return list(dict.fromkeys(best))[:_MOST_NAMES]
+
+
 def _set_curve_legend(figure: Figure, result: SweepResult, looks: Looks, others: Sequence[str]) -> None:
     line = require("matplotlib.lines").Line2D
     texts = [texts_of(result.grid[name]) for name in others]
-    keys = spread_over(list(looks), 10)
-    handles = [line([], [], linewidth=1.6, **looks[key]) for key in keys]
+    handles = [line([], [], linewidth=1.6, **look) for look in looks.values()]
     labels = [
         style.tidy(", ".join(filter(None, map(dict.get, texts, key))))  # of many settings as many as fit
-        for key in keys
+        for key in looks
     ]
     if any(cell.status == "diverged" for cell in result.cells):
         handles.append(line([], [], linestyle="", marker="X", markersize=8, color=style.FAINT))

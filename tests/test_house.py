@@ -66,6 +66,7 @@ HOUSE = {
         "sources",
         "stopping",
         "streams",
+        "answers",
         "validation",
     ],
     6: ["loop", "runs", "training"],

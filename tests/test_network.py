@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import glassnet as gn
 from glassnet import native
-from glassnet.network import SCHEMES, as_random_state, count_parameters
+from glassnet.network import SCHEMES, as_random_state, count_parameters, outputs_of
 
 SIZES = (2, 3, 2)
 
@@ -405,11 +405,11 @@ def test_prediction_is_what_forward_gives(hidden, output, dtype):
     for n in (1, 2, 5, 16, 257):
         X = np.random.RandomState(n).randn(n, 3).astype(dtype)
         Y_hat = network.forward(theta, X)[-1]
-        found = network._outputs(theta, X)
+        found = outputs_of(network, theta, X)
         assert found.dtype == dtype
         np.testing.assert_allclose(found, Y_hat, rtol=3e-5 if dtype == "float32" else 1e-12, atol=1e-6)
         # A row's prediction has the same bits whatever goes with it.
-        assert np.array_equal(found[:1], network._outputs(theta, X[:1]))
+        assert np.array_equal(found[:1], outputs_of(network, theta, X[:1]))
 
 
 @pytest.mark.parametrize(

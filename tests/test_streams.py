@@ -306,7 +306,6 @@ def test_integers_in_one_file_and_floats_in_another_are_the_same_numbers(tmp_pat
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"y": None}, gn.InputError, "has the target among its columns: give its name as y"),
         ({"y": "clas"}, gn.InputError, "Did you mean 'class'"),
         ({"y": "class", "features": ["x0", "x9"]}, gn.InputError, "'x9'. Choose one of: x0"),
         ({"y": "class", "features": ["class"]}, gn.InputError, "'class' is a target or weight"),

@@ -106,6 +106,20 @@ def test_collection_has_the_bits_of_data_in_memory_on_two_workers(kind, folder, 
     assert same(train(rows), expected)
 
 
+@pytest.mark.parametrize("kind", [*KINDS, "files"])
+def test_answers_and_scores_of_two_workers_have_the_bits_of_data_in_memory(kind, folder, client, expected):
+    X, y, w = (folder, "class", "weight") if kind == "files" else collections(folder)[kind]
+    how = {"features": NAMES} if kind == "files" else {}
+    rows = gn.stream(X, y, sample_weight=w, dask=client, **how)
+    in_memory = draw()
+    assert np.array_equal(expected.predict_proba(rows), expected.predict_proba(in_memory[0]))
+    assert expected.score(rows) == expected.score(*in_memory)
+    how = {} if "array" in kind else {"features": NAMES}
+    without = gn.stream(X, dask=client, **how)
+    assert not without.targeted
+    assert np.array_equal(expected.predict(without), expected.predict(in_memory[0]))
+
+
 def test_files_read_by_workers_have_the_bits_of_data_in_memory(folder, client, expected):
     rows = gn.stream(folder, "class", features=NAMES, sample_weight="weight", dask=client)
     run = train(rows)
@@ -244,7 +258,6 @@ def test_bad_partition_is_named(client, change, message):
     [
         ({"y": "clas"}, gn.InputError, "Did you mean 'class'"),
         ({"y": "class", "features": ["x0", "text"]}, gn.InputTypeError, "'text' of the dataframe holds"),
-        ({"y": None}, gn.InputError, "y is missing"),
         ({"y": np.zeros(7)}, gn.InputError, "y has 7 entries, X has 900 rows"),
     ],
 )

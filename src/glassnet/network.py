@@ -323,7 +323,7 @@ class Network:
                 f"A network with output {self.output.name!r} predicts values, not probabilities: "
                 f"use predict."
             )
-        return self._outputs(theta, X)
+        return outputs_of(self, theta, X)
 
     def predict(self, theta: Parameters | NDArray[Any], X: object = None) -> NDArray[Any]:
         """The most probable class number (n,) for softmax, labels 0 or 1 for logistic, else Y_hat.
@@ -336,27 +336,7 @@ class Network:
         >>> net.predict(net.initialize(0), [[0.5, -1.0], [0.0, 1.0]]).shape
         (2, 1)
         """
-        Y_hat = self._outputs(theta, X)
-        if self.loss.target == "class":
-            return np.argmax(Y_hat, axis=1)
-        return (Y_hat > 0.5).astype(np.intp) if self.loss.target == "label" else Y_hat
-
-    def _outputs(self, theta: Parameters | NDArray[Any], X: object) -> Array:
-        """Y_hat alone, by the native engine where it can."""
-        _refuse_lone_rows(X)
-        predictor = self._predictor
-        if predictor is None:
-            return self.forward(theta, X)[-1]
-        if type(theta) is Parameters and theta.sizes == self.sizes:
-            # The checks below take longer than one row does; what they would refuse gives None here.
-            threads = 1 if getattr(X, "size", 0) < _ONE_THREAD else thread_count(None)
-            found = predictor(theta.flat, X, threads)
-            if found is not None:
-                return found
-        theta = self.check_parameters(theta)
-        inputs = np.ascontiguousarray(cast(as_matrix(X, width=self.sizes[0]), theta.dtype, "X"))
-        found = predictor(theta.flat, inputs, thread_count(None))
-        return self.forward(theta, inputs)[-1] if found is None else found
+        return decided(self, outputs_of(self, theta, X))
 
     @cached_property
     def _predictor(self) -> Any:
@@ -376,6 +356,33 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_predictor"}
+
+
+def outputs_of(
+    network: Network, theta: Parameters | NDArray[Any], X: object, threads: int | None = None
+) -> Array:
+    """Y_hat alone, (n, outputs), by the native engine where it can; `threads` None takes all cores."""
+    _refuse_lone_rows(X)
+    predictor = network._predictor
+    if predictor is None:
+        return network.forward(theta, X)[-1]
+    if type(theta) is Parameters and theta.sizes == network.sizes:
+        # The checks below take longer than one row does; what they would refuse gives None here.
+        few = threads is None and getattr(X, "size", 0) < _ONE_THREAD
+        found = predictor(theta.flat, X, 1 if few else thread_count(threads))
+        if found is not None:
+            return found
+    theta = network.check_parameters(theta)
+    inputs = np.ascontiguousarray(cast(as_matrix(X, width=network.sizes[0]), theta.dtype, "X"))
+    found = predictor(theta.flat, inputs, thread_count(threads))
+    return network.forward(theta, inputs)[-1] if found is None else found
+
+
+def decided(network: Network, Y_hat: Array) -> NDArray[Any]:
+    """What `Network.predict` makes of the outputs."""
+    if network.loss.target == "class":
+        return np.argmax(Y_hat, axis=1)
+    return (Y_hat > 0.5).astype(np.intp) if network.loss.target == "label" else Y_hat
 
 
 _ONE_THREAD = 4096  # entries of X up to which a second thread is never worth asking for

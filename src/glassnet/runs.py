@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -11,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.activations import Array
-from glassnet.arrays import as_count, as_target, as_vector
+from glassnet.answers import answered, scored
+from glassnet.arrays import as_count
 from glassnet.batches import Batches, Cursor, prepare_batches
 from glassnet.callbacks import Hooks
 from glassnet.data import check_data, same_data
 from glassnet.divergence import gentler, warn_of_ending
 from glassnet.engine import Problem, prepare
-from glassnet.errors import InputError, PreprocessingWarning
+from glassnet.errors import InputError
 from glassnet.loop import Callbacks, Status, at_point, at_rest, continue_run, course_of, masks_of
 from glassnet.network import Network, Parameters
 from glassnet.penalties import Penalties
@@ -194,11 +194,13 @@ class TrainingRun:
 
     def predict_proba(self, X: object) -> Array:
         """`Network.predict_proba` at this run's `theta`; X as in `predict`."""
-        self._warn_of_raw_rows()
-        return self.network.predict_proba(self.theta, X)
+        return answered(self.network, self.theta, X, "predict_proba", self.extra)
 
     def predict(self, X: object) -> NDArray[Any]:
         """`Network.predict` at this run's `theta`: class numbers (n,) for softmax, else (n, outputs).
+
+        X may be what `stream` takes or returns: it is read and answered block by block, with the bits of
+        the same rows in memory. Its targets are not needed and not read.
 
         With one output that is (n, 1): ``run.predict(X) - y`` of a y (n,) broadcasts to (n, n). Write
         ``run.predict(X).ravel()``, or ask `score`.
@@ -208,14 +210,15 @@ class TrainingRun:
         ``run.extra["preprocessing"]``. Here a PreprocessingWarning says so; ``glassnet predict`` does all
         of it, and ``run.network.predict(run.theta, X)`` takes standardized rows without the warning.
         """
-        self._warn_of_raw_rows()
-        return self.network.predict(self.theta, X)
+        return answered(self.network, self.theta, X, "predict", self.extra)
 
-    def score(self, X: object, y: object, sample_weight: object = None) -> float:
+    def score(self, X: object, y: object = None, sample_weight: object = None) -> float:
         """How well the run predicts, as scikit-learn's `accuracy_score` or `r2_score` says; 1 is perfect.
 
         For classes and labels the share of the samples whose every number is right, for other targets
-        R^2, the mean over the outputs. y is what `train` takes; of probabilities the most probable counts.
+        R^2, the mean over the outputs. X and y are what `train` takes; of probabilities the most probable
+        counts. Data that are streamed are read once, their predictions are not kept, and the score has the
+        bits of the same rows in memory.
 
         >>> import glassnet as gn
         >>> X, y = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
@@ -223,37 +226,7 @@ class TrainingRun:
         >>> round(run.score(X, y), 6)
         1.0
         """
-        from sklearn.metrics import accuracy_score, r2_score
-
-        self._warn_of_raw_rows()
-        found, target = self.network.predict(self.theta, X), self.network.loss.target
-        if not len(found):
-            raise InputError("X is empty; expected at least one sample to score.")
-        actual = as_target(y, len(found), self.network.sizes[-1], target)
-        w = None if sample_weight is None else as_vector(sample_weight, "sample_weight", len(found))
-        if target not in ("class", "label"):
-            return float(r2_score(actual, found, sample_weight=w))
-        if actual.ndim == 2:
-            actual = np.argmax(actual, axis=1) if target == "class" else (actual > 0.5).astype(np.intp)
-        return float(accuracy_score(actual, found, sample_weight=w))
-
-    def _warn_of_raw_rows(self) -> None:
-        """Speak up where standardized rows are expected: raw ones would give a wrong answer in silence."""
-        made = self.extra.get("preprocessing")
-        if not isinstance(made, Mapping):
-            return
-        untouched = {"mean": 0, "scale": 1, "target_mean": 0, "target_scale": 1}
-        if not any(np.any(np.asarray(made.get(k, value)) != value) for k, value in untouched.items()):
-            return
-        answers = "standardized values" if made.get("classes") is None else "class numbers, not labels"
-        warnings.warn(
-            f"This run learned from a table's standardized columns, (x - mean) / scale, and answers with "
-            f"{answers}: unscaled rows give wrong answers. Use glassnet predict MODEL TABLE, which does "
-            f"all of it; or standardize X by the means and scales in run.extra['preprocessing'], and call "
-            f"run.network.predict(run.theta, X), which gives no warning.",
-            PreprocessingWarning,
-            stacklevel=3,
-        )
+        return scored(self.network, self.theta, X, y, sample_weight, self.extra)
 
     def resume(
         self,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.activations import Array
+from glassnet.answers import warn_of_raw_rows
 from glassnet.arrays import as_count
 from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network, Parameters
@@ -72,7 +73,7 @@ def members_of_runs(runs: Iterable[TrainingRun], classes: Sequence[Any] | None) 
                 f"the same inputs, outputs and kind of output, whatever lies between."
             )
     labels = _classes(given[0].network, classes)
-    given[0]._warn_of_raw_rows()  # the means and scales of its table stay with the run
+    warn_of_raw_rows(given[0].extra)  # the means and scales of its table stay with the run
     return [Member(run.network, run.theta, labels) for run in given]
 
 

@@ -1,8 +1,8 @@
 """Floor 5: data that need not fit into memory, read from where they lie for each pass.
 
 `rows` says what a source of rows is, `parquet` and `clusters` are others; `lanes` reads ahead, `sums` adds
-up, `survey` checks, `labels` finds classes; `problem` and `batches` are the two ways of training, as in
-`engine` and `batches`.
+up, `survey` checks, `labels` finds classes, `prediction` answers and `tallies` scores; `problem` and
+`batches` are the two ways of training, as in `engine` and `batches`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from glassnet.streams.clusters import ClusterRows, client_of, is_collection
 from glassnet.streams.collections import dask_rows
 from glassnet.streams.memory import DEFAULT, as_memory
 from glassnet.streams.parquet import ParquetRows
+from glassnet.streams.prediction import check_targets, check_width
 from glassnet.streams.problem import StreamedProblem
 from glassnet.streams.rows import ArrayRows, Rows
 from glassnet.streams.survey import survey
@@ -44,17 +45,19 @@ def stream(
     memory: int | str = DEFAULT,
     dask: object = None,
 ) -> Rows:
-    """Data that are read from where they lie, a block at a time, whenever training needs them.
+    """Data that are read from where they lie, a block at a time, whenever they are needed.
 
-    `gn.train` takes what this returns as its X, without y, and calls this itself for a path.
+    `gn.train`, ``run.score`` and ``run.predict`` take what this returns as their X, without y, and call
+    this themselves for a path.
 
     Parameters
     ----------
     X : a Parquet file, or a folder of them, taken in the order of their names; an array (n, inputs), such
         as ``numpy.load(path, mmap_mode="r")``; or a Dask array or dataframe.
     y : of Parquet and dataframes the target column's name, or a list of names; else an array (n,) or
-        (n, outputs), Dask's where X is.
-    features : of Parquet and dataframes the columns to learn from, in that order; None takes all others.
+        (n, outputs), Dask's where X is; None for rows to predict, which need no targets.
+    features : of Parquet and dataframes the columns to learn or predict from, in that order; None takes all
+        others.
     sample_weight : of Parquet and dataframes a column's name; else (n,).
     memory : what reading may take, in bytes or as text, at least 96 MiB: "256 MiB".
     dask : who computes the full batch: a scheduler's address, "local" for worker processes on this machine,
@@ -75,6 +78,8 @@ def stream(
     >>> in_memory = gn.train(gn.Network((2, 3, 2)), X, y, random_state=0, iterations=20)
     >>> rows, np.array_equal(run.losses, in_memory.losses)
     (6 rows of 2 inputs from an array, True)
+    >>> np.array_equal(run.predict(gn.stream(X)), run.predict(X)), run.score(rows) == run.score(X, y)
+    (True, True)
     """
     limit = as_memory(memory)
     if isinstance(X, Rows):
@@ -82,14 +87,8 @@ def stream(
             raise InputError("These rows have their targets and weights; leave y and sample_weight out.")
         return X
     if is_collection(X):
-        if y is None:
-            raise InputError(
-                "y is missing: the targets, as a column's name of a dataframe, or one for each row."
-            )
         return dask_rows(X, y, features, sample_weight, limit, dask)
     if isinstance(X, (str, os.PathLike)):
-        if y is None:
-            raise InputError(f"{os.fspath(X)} has the target among its columns: give its name as y.")
         if sample_weight is not None and not isinstance(sample_weight, str):
             raise InputTypeError("sample_weight is a column's name, as y is, where X is a path.")
         rows = ParquetRows(X, y, features, sample_weight, limit)  # type: ignore[arg-type]  # checked there
@@ -101,8 +100,6 @@ def stream(
         )
     if features is not None:
         raise InputError("features are columns of Parquet; of an array take them: X[:, places].")
-    if y is None:
-        raise InputError("y is missing: the targets, one for each row of X.")
     return ArrayRows(X, y, sample_weight, limit)
 
 
@@ -136,10 +133,8 @@ def prepare_stream(
     dropped = as_dropout(dropout, len(network.hidden))
     if any(dropped) and batch_size is None:
         raise InputError("dropout of streamed data needs batches: give a batch_size, such as 256.")
-    if rows.n_inputs != network.sizes[0]:
-        raise InputError(
-            f"{rows.source} has {rows.n_inputs} features; the network takes {network.sizes[0]} inputs."
-        )
+    check_targets(rows)
+    check_width(network, rows)
     name, why = choose_engine(network, engine)
     precision = as_dtype(dtype, rows)
     known = survey(network, rows, precision, class_weight, count)

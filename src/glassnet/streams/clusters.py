@@ -135,6 +135,9 @@ class ClusterRows(WrappedRows):
         super().__init__(rows)
         self._client = client
 
+    def inputs(self) -> Rows:
+        return ClusterRows(self._rows.inputs(), self._client)
+
     def fold(
         self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
     ) -> list[Any]:
@@ -158,7 +161,7 @@ class DaskRows(Rows):
         self._edges = np.cumsum([0, *lengths]).tolist()
         self.n_rows, self.memory, self.source = self._edges[-1], memory, about.source
         self.n_inputs, self.dtype, self.weighted = about.n_inputs, about.dtype, about.weighted
-        self.names = about.names
+        self.names, self.targeted = about.names, about.targeted
         if self.n_rows == 0:
             raise InputError(f"{self.source} has no rows; expected at least one.")
 
@@ -208,6 +211,7 @@ class _About(NamedTuple):
     dtype: np.dtype[Any]
     weighted: bool
     names: tuple[str, ...] | None
+    targeted: bool
 
 
 class _Carried(NamedTuple):

@@ -34,7 +34,8 @@ def dask_rows(
     X = X.rechunk({1: -1})
     parts = [row[0] for row in X.to_delayed()]
     known = [None if np.isnan(rows) else int(rows) for rows in X.chunks[0]]
-    about = _About("a Dask array", X.shape[1], _precision([X.dtype]), sample_weight is not None, None)
+    kind = _precision([X.dtype])
+    about = _About("a Dask array", X.shape[1], kind, sample_weight is not None, None, y is not None)
     return _joined(parts, known, y, sample_weight, about, memory, client, delayed(_of_arrays))
 
 
@@ -77,7 +78,9 @@ def _of_frame(
     precision = _precision(
         [np.dtype(getattr(frame.dtypes[n], "numpy_dtype", frame.dtypes[n])) for n in chosen]
     )
-    about = _About("a Dask dataframe", len(chosen), precision, weight is not None, tuple(chosen))
+    about = _About(
+        "a Dask dataframe", len(chosen), precision, weight is not None, tuple(chosen), y is not None
+    )
     parts = frame[list(dict.fromkeys([*chosen, *special]))].to_delayed()
     kinds = chosen, y if special and targets else None, weight if isinstance(weight, str) else None
     split = delayed(_of_frames)
@@ -178,7 +181,7 @@ def _of_arrays(X: Any, y: Any, w: Any, place: int) -> Block:
     where = f"partition {place}"
     block = Block(
         _numbers(X, "X", where),
-        _labels(y, "y", where),
+        np.empty((len(X), 0)) if y is None else _labels(y, "y", where),
         None if w is None else _labels(w, "sample_weight", where),
     )
     return _checked(block, where)
@@ -210,7 +213,7 @@ def _of_frames(frame: Any, kinds: Any, place: int) -> Block:
         X[row] = _numbers(_plain(frame[name]), f"column {name!r}", where)
     names = [target] if isinstance(target, str) else target or []
     ys = [_labels(frame[name], f"column {name!r}", where) for name in names]
-    y = np.empty(0) if not ys else ys[0] if isinstance(target, str) else np.column_stack(ys)
+    y = np.empty((len(frame), 0)) if not ys else ys[0] if isinstance(target, str) else np.column_stack(ys)
     return Block(
         X.T, y, None if weight is None else _numbers(_plain(frame[weight]), f"column {weight!r}", where)
     )

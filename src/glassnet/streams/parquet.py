@@ -6,6 +6,7 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,14 +74,15 @@ class ParquetRows(Rows):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        target: str | Sequence[str],
+        target: str | Sequence[str] | None,
         features: Sequence[str] | None,
         weight: str | None,
         memory: int,
     ) -> None:
         self.source, self.memory, self.weighted = os.fspath(path), memory, weight is not None
-        targets = [target] if isinstance(target, str) else list(target)
-        if not targets or not all(isinstance(name, str) for name in targets):
+        targets = [] if target is None else [target] if isinstance(target, str) else list(target)
+        self.targeted = target is not None
+        if not (targets or target is None) or not all(isinstance(name, str) for name in targets):
             raise InputTypeError(f"y is the target column's name, or a list of names, not {target!r}.")
         self._flat, self._targets, self._weight = isinstance(target, str), targets, weight
         self._files, schemas, largest = [], [], dict[str, int]()
@@ -139,6 +141,12 @@ class ParquetRows(Rows):
 
     def lanes(self, threads: int) -> int:
         return max(1, min(threads, self.memory // 2 // self._lane_bytes))
+
+    def inputs(self) -> Rows:
+        other = copy(self)
+        other._targets, other._weight, other._flat = [], None, False
+        other.weighted = other.targeted = False
+        return other
 
     def pieces(self) -> list[int]:
         pairs = zip(self._files, self._before, strict=False)
@@ -200,7 +208,7 @@ class ParquetRows(Rows):
             return _numbers(values)
 
         X = np.empty((0, batch.num_rows)) if dtype is None else self._inputs(batch, column, dtype)
-        y = [column(name) for name in self._targets]
+        y = [column(name) for name in self._targets] or [np.empty((batch.num_rows, 0))]
         weight = None if self._weight is None else column(self._weight)
         return Block(X.T, y[0] if self._flat else np.column_stack(y), weight)
 

@@ -23,7 +23,10 @@ PIECE_BYTES = 2 << 20
 
 
 class Block(NamedTuple):
-    """Some samples that follow each other: X (n, inputs), y as it comes, and weights (n,) or None."""
+    """Some samples that follow each other: X (n, inputs), y as it comes, and weights (n,) or None.
+
+    Without targets y is (n, 0).
+    """
 
     X: NDArray[Any]
     y: NDArray[Any]
@@ -54,8 +57,8 @@ class Rows(ABC):
     """Samples in an order of their own, which are read from where they lie whenever they are needed.
 
     Attributes: `n_rows`; `n_inputs`; `names` of the inputs, where they have any; `dtype`, float32 where X
-    is, else float64; `weighted`, whether the samples have weights; `memory`, the bytes that reading may
-    take; `source`, where they lie.
+    is, else float64; `weighted`, whether the samples have weights, `targeted`, whether targets; `memory`,
+    the bytes that reading may take; `source`, where they lie.
     """
 
     n_rows: int
@@ -63,6 +66,7 @@ class Rows(ABC):
     names: tuple[str, ...] | None = None
     dtype: np.dtype[Any]
     weighted: bool
+    targeted: bool = True
     memory: int
     source: str
 
@@ -95,6 +99,10 @@ class Rows(ABC):
         """
         return max(64, min(BLOCK_BYTES, self.memory // (8 * lanes)) // self.row_bytes)
 
+    def inputs(self) -> Rows:
+        """The same rows where their inputs alone are asked for: targets and weights need not be read."""
+        return self
+
     def pieces(self) -> list[int]:
         """Where the pieces begin that are shuffled as a whole, and where the last one ends."""
         rows = max(1, PIECE_BYTES // self.row_bytes)
@@ -120,16 +128,17 @@ class Rows(ABC):
 
     def __array__(self, *_: object, **__: object) -> NDArray[Any]:
         raise InputTypeError(
-            f"{self.source} is streamed, which training can do; this takes an array in memory. "
-            f"Give it some of the rows, or all of them where they fit."
+            f"{self.source} is streamed, which training takes, and a run's predict and score; this takes "
+            f"an array in memory. Give it some of the rows, or all of them where they fit."
         )
 
     def __getitem__(self, _: object) -> NDArray[Any]:
         return self.__array__()
 
     def __repr__(self) -> str:
-        weighted = ", weighted" if self.weighted else ""
-        return f"{self.n_rows:,} rows of {self.n_inputs} inputs from {self.source}{weighted}"
+        more = "" if self.targeted else ", without targets"
+        more += ", weighted" if self.weighted else ""
+        return f"{self.n_rows:,} rows of {self.n_inputs} inputs from {self.source}{more}"
 
 
 class WrappedRows(Rows):
@@ -138,7 +147,7 @@ class WrappedRows(Rows):
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self.n_rows, self.n_inputs, self.names = rows.n_rows, rows.n_inputs, rows.names
-        self.dtype, self.weighted = rows.dtype, rows.weighted
+        self.dtype, self.weighted, self.targeted = rows.dtype, rows.weighted, rows.targeted
         self.memory, self.source = rows.memory, rows.source
 
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
@@ -213,7 +222,8 @@ class ArrayRows(Rows):
     """An array, in memory or mapped from a file."""
 
     def __init__(self, X: object, y: object, w: object, memory: int) -> None:
-        self._X, self._y = _as_given(X, "X"), _as_given(y, "y", as_labels)
+        self._X, self.targeted = _as_given(X, "X"), y is not None
+        self._y = np.empty((len(self._X), 0)) if y is None else _as_given(y, "y", as_labels)
         self._w = None if w is None else _as_given(w, "sample_weight")
         if self._X.ndim != 2:
             raise InputError(f"X has shape {self._X.shape}; expected 2 dimensions, (samples, features).")

@@ -52,7 +52,7 @@ def survey(
         found = rows.fold(SurveyFold(network, dtype, rows.n_rows, each), ranges, threads, cancelled)
         for sums in found:
             if sums.wrong is not None:
-                raise _named(rows, *sums.wrong)
+                raise named(rows, *sums.wrong)
         return [part for sums in found for part in sums.parts]
 
     each = None
@@ -258,7 +258,7 @@ def _first_bad(values: NDArray[Any], first: int, check: Callable[[NDArray[Any]],
     return None
 
 
-def _named(rows: Rows, row: int, error: Exception, place: int | None) -> Exception:
+def named(rows: Rows, row: int, error: Exception, place: int | None) -> Exception:
     """The error with the row's place in the file."""
     where = rows.where(row)
     if place is not None:

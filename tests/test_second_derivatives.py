@@ -187,3 +187,11 @@ def test_matrix_does_not_depend_on_how_rows_are_cut_in_numpy(monkeypatch):
     whole = problem.gauss_newton(flat)
     monkeypatch.setattr(second_derivatives, "BLOCK", 100)
     assert np.allclose(problem.gauss_newton(flat), whole, rtol=1e-13)
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 33, 100])
+def test_mirrored_matrix_is_the_lower_triangle_twice(size):
+    lower = np.tril(RandomState(size).randn(size, size))
+    filled = lower + np.triu(np.full((size, size), np.nan), 1)
+    native.module.mirror(filled)
+    assert np.array_equal(filled, lower + np.tril(lower, -1).T)

@@ -74,6 +74,7 @@ class Problem(second_order.SecondOrder):
         self.weight_sum = weight_sum
         self.divisor = weight_sum if reduction == "mean" else 1.0
         self.dropout = dropout
+        self._shape = (network.n_parameters,)
         self.baseline = 0.0
         self.engine_reason = ""
 
@@ -148,11 +149,10 @@ class Problem(second_order.SecondOrder):
         if isinstance(flat, Parameters):
             flat = flat.flat
         array = as_numbers(flat, "flat")
-        expected = self.network.n_parameters
-        if array.shape != (expected,):
+        if array.shape != self._shape:
             raise InputError(
-                f"flat has shape {array.shape}; {self.network} has {expected} parameters, so expected "
-                f"({expected},)."
+                f"flat has shape {array.shape}; {self.network} has {self._shape[0]} parameters, so "
+                f"expected {self._shape}."
             )
         return np.ascontiguousarray(array, self.dtype)
 

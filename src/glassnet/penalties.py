@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -52,8 +53,15 @@ def weight_mask(sizes: Sequence[int]) -> Mask:
     >>> weight_mask((2, 1)).tolist()
     [True, True, False]
     """
+    return _weight_mask(tuple(sizes))
+
+
+@lru_cache(maxsize=16)
+def _weight_mask(sizes: tuple[int, ...]) -> Mask:
     parts = [np.repeat([True, False], [n_in * n_out, n_out]) for n_in, n_out in pairwise(sizes)]
-    return np.concatenate(parts)
+    mask = np.concatenate(parts)
+    mask.flags.writeable = False  # it is shared
+    return mask
 
 
 def penalty(theta: Array, is_weight: Mask, l1: float, l2: float) -> tuple[float, Array]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet import penalties, second_derivatives
+from glassnet import native, penalties, second_derivatives
 from glassnet.activations import Array
 from glassnet.arrays import as_numbers, check_finite
 from glassnet.data import check_factor
@@ -38,15 +38,21 @@ class SecondOrder(ABC):
         ``factor``.
         """
         check_factor(self.network)
-        G = self._curvature(self._as_flat(flat), None) / self.divisor
-        return G + np.diag(self.penalties.l2 * penalties.weight_mask(self.network.sizes))
+        G = self._curvature(self._as_flat(flat), None)
+        G /= self.divisor
+        if self.penalties.l2:
+            diagonal(G)[:] += self.penalties.l2 * penalties.weight_mask(self.network.sizes)
+        return G
 
     def gauss_newton_product(self, flat: Array, vector: Array) -> NDArray[np.float64]:
         """G vector, (n_parameters,), without G: about two gradients' work."""
         check_factor(self.network)
         flat, vector = self._as_flat(flat), self._as_flat(vector)
-        product = self._curvature(flat, vector) / self.divisor
-        return product + self.penalties.l2 * penalties.weight_mask(self.network.sizes) * vector
+        product = self._curvature(flat, vector)
+        product /= self.divisor
+        if self.penalties.l2:
+            product += self.penalties.l2 * penalties.weight_mask(self.network.sizes) * vector
+        return product
 
     def hessian_product(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         """H v for each row v of `vectors`, (k, n_parameters), with H the exact Hessian of the reduced loss.
@@ -81,6 +87,11 @@ class SecondOrder(ABC):
         """The samples' part of `gauss_newton`, summed, or of its product with a vector."""
 
 
+def diagonal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A contiguous square matrix's diagonal, as a view that can be written to."""
+    return matrix.reshape(-1)[:: len(matrix) + 1]
+
+
 def numpy_curvature(
     network: Network, X: Array, w: Array | None, flat: Array, vector: Array | None
 ) -> NDArray[np.float64]:
@@ -104,8 +115,8 @@ def native_curvature(problem: Any, threads: int, flat: Array, vector: Array | No
     n = problem.curvature_parameters
     G = np.empty((n, n))
     problem.gauss_newton(flat, G, threads)
-    above = np.triu_indices(n, 1)
-    G[above] = G.T[above]
+    assert native.module is not None
+    native.module.mirror(G)
     if n == flat.size:
         return G
     # A pair of classes: the engine's one output is the second one's Z less the first one's.

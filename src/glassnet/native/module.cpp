@@ -275,6 +275,17 @@ nb::tuple lbfgs(const Problem<T>& problem, Vector<T> theta, Vector<T> gradient, 
   return nb::make_tuple(found.steps, found.evaluations, found.rows, int(found.reason));
 }
 
+// The upper triangle becomes what the lower one is, tile by tile: rows that are written to columns stay cached.
+void mirror(Matrix<double> matrix) {
+  const std::size_t n = matrix.shape(0), tile = 32;
+  expect(matrix.shape(1) == n, "the matrix is not square");
+  double* const a = matrix.data();
+  for (std::size_t top = 0; top < n; top += tile)
+    for (std::size_t left = 0; left <= top; left += tile)
+      for (std::size_t i = top; i < std::min(top + tile, n); ++i)
+        for (std::size_t j = left; j < std::min(left + tile, i); ++j) a[j * n + i] = a[i * n + j];
+}
+
 template <class A, class B> double inner_product(Vector<const A> a, Vector<const B> b) {
   expect(a.shape(0) == b.shape(0), "the vectors do not fit");
   return dot(a.data(), b.data(), a.shape(0));
@@ -470,6 +481,7 @@ NB_MODULE(_native, m) {
            nb::arg("floor") = 0.0, nb::arg("part") = 1.0)
       .def_prop_ro("state_rows", &Rule::state_rows);
   const auto exact = nb::arg().noconvert();
+  m.def("mirror", &mirror, exact);
   m.def("dot", &inner_product<double, double>, exact, exact);
   m.def("dot", &inner_product<float, float>, exact, exact);
   m.def("dot", &inner_product<double, float>, exact, exact);

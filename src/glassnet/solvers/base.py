@@ -51,6 +51,14 @@ def dot(a: Array, b: Array) -> float:
     return float(sums[0])
 
 
+def cast(flat: Array, dtype: np.dtype[Any]) -> Array:
+    """Parameters in the problem's precision, where they may be infinite: then the loss is not finite."""
+    if flat.dtype == dtype:
+        return flat
+    with np.errstate(over="ignore"):
+        return flat.astype(dtype)
+
+
 @dataclass(frozen=True, repr=False)
 class Solver(Settings, ABC):
     """A rule that looks at the loss around it before each step: `train` takes it as its optimizer.
@@ -220,8 +228,7 @@ class Steps(Course):
 
     def evaluate(self, flat: Array) -> Point:
         """The loss and its gradient at parameters that are cast to the problem's precision; counted."""
-        with np.errstate(over="ignore"):
-            flat = flat.astype(self.problem.dtype)
+        flat = cast(flat, self.problem.dtype)
         point = Point(flat, *self.problem.loss_and_gradient(flat))
         self.count()
         return point

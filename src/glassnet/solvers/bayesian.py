@@ -11,6 +11,7 @@ import numpy as np
 from glassnet.engine import Problem
 from glassnet.penalties import Mask, weight_mask
 from glassnet.ranges import as_positive
+from glassnet.second_order import diagonal
 from glassnet.solvers.base import TOLERANCES, Point, Start, Steps, dot
 from glassnet.solvers.levenberg_marquardt import LevenbergMarquardt, LevenbergSteps, Matrix
 
@@ -119,7 +120,7 @@ class _Steps(LevenbergSteps):
         problem = problem.with_penalties(replace(problem.penalties, l2=l2))
         at = Point(at.flat, *problem.loss_and_gradient(at.flat))
         self.count()
-        G[np.diag_indices_from(G)] += l2 * self._is_weight
+        diagonal(G)[:] += l2 * self._is_weight
         made = self.search(problem, at, G, *mu_nu)
         if made is None:
             return None
@@ -156,12 +157,12 @@ def determined(G: Matrix, l2: float, is_weight: Mask) -> tuple[float, float]:
     from scipy.linalg.lapack import dpotrf, dtrtri
 
     A = G.copy()
-    A[np.diag_indices_from(A)] += l2 * is_weight
-    least = 1e-12 * float(np.diagonal(A).max())
+    diagonal(A)[:] += l2 * is_weight
+    least = 1e-12 * float(diagonal(A).max())
     added, failed, factor = 0.0, True, A
     while failed:
         step = least if not added else 9 * added
-        A[np.diag_indices_from(A)] += step
+        diagonal(A)[:] += step
         added += step
         factor, failed = dpotrf(A, lower=True)
     root = dtrtri(factor, lower=True)[0]  # A^-1 = root^T root

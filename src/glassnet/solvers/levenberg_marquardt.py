@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +13,8 @@ from glassnet.data import check_factor
 from glassnet.engine import Problem
 from glassnet.errors import InputError
 from glassnet.ranges import as_positive
-from glassnet.solvers.base import TOLERANCES, Point, Solver, Start, Steps, dot
+from glassnet.second_order import diagonal
+from glassnet.solvers.base import TOLERANCES, Point, Solver, Start, Steps, cast, dot
 
 Matrix = NDArray[np.float64]
 
@@ -95,15 +97,14 @@ class LevenbergSteps(Steps):
     ) -> tuple[Point, float] | None:
         """A point with a lower loss, and the damping to go on with."""
         flat, gradient = at.flat.astype(np.float64), at.gradient.astype(np.float64)
-        largest = float(np.diagonal(G).max())
+        largest = float(diagonal(G).max())
         if mu == 0.0:
             mu = self._damping * (largest or 1.0)
         for _ in range(MOST):
             h = damped_step(G, mu, gradient)
             if h is not None:
-                with np.errstate(over="ignore"):
-                    there = (flat + h).astype(problem.dtype)
-                if np.array_equal(there, at.flat):
+                there = cast(flat + h, problem.dtype)
+                if (there == at.flat).all():
                     return None  # shorter ones would not move at all
                 loss = problem.loss(there)
                 self.count()
@@ -118,16 +119,16 @@ class LevenbergSteps(Steps):
 
 def damped_step(G: Matrix, mu: float, gradient: Matrix) -> Matrix | None:
     """h with (G + mu I) h = -gradient, or None where rounding leaves no Cholesky factor of that matrix."""
-    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+    from scipy.linalg.lapack import dpotrf, dpotrs
 
     damped = G.copy()
-    damped[np.diag_indices_from(damped)] += mu
-    try:
-        factor = cho_factor(damped, lower=True, overwrite_a=True, check_finite=False)
-    except LinAlgError:
+    diagonal(damped)[:] += mu
+    # The transpose is the same matrix, and in LAPACK's order: nothing is copied.
+    factor, failed = dpotrf(damped.T, lower=True, clean=False, overwrite_a=True)
+    if failed:
         return None
-    h: Matrix = -cho_solve(factor, gradient, check_finite=False)
-    return h if np.isfinite(h).all() else None
+    h: Matrix = -dpotrs(factor, gradient, lower=True)[0]
+    return h if math.isfinite(dot(h, h)) else None
 
 
 def check_size(n_parameters: int) -> None:

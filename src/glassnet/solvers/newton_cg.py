@@ -82,7 +82,7 @@ class _Steps(Steps):
         r, p = gradient, -gradient
         square = dot(r, r)
         for number in range(self._settings.products):
-            Gp = self.problem.gauss_newton_product(self.at.flat, p.astype(self.problem.dtype))
+            Gp = self.problem.gauss_newton_product(self.at.flat, p.astype(self.problem.dtype, copy=False))
             self.count()
             bend = dot(p, Gp)
             if not bend > np.finfo(np.float64).eps * dot(p, p) * 1e-3:

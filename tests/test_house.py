@@ -63,6 +63,7 @@ HOUSE = {
         "storage",
         "generators",
         "tables",
+        "moments",
         "sources",
         "stopping",
         "streams",

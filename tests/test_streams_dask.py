@@ -348,3 +348,18 @@ def test_local_cluster_starts_by_itself_in_a_script(folder, tmp_path, expected):
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.split()[-1] == float(expected.losses[-1]).hex()
+
+
+@pytest.mark.parametrize("kind", ["arrays", "a dataframe of files", "files"])
+def test_standardized_rows_have_the_bits_of_data_in_memory(kind, folder, client):
+    X, y, _ = (folder, "class", None) if kind == "files" else collections(folder)[kind]
+    how = {} if kind == "arrays" else {"features": NAMES}
+    rows = gn.stream(X, y, dask=client, standardize=True, **how)
+    in_memory = draw()
+    expected = gn.stream(*in_memory[:2], standardize=True)
+    assert np.array_equal(rows.mean, expected.mean)
+    assert np.array_equal(rows.scale, expected.scale)
+    Z = (in_memory[0] - rows.mean) / rows.scale
+    run = train(rows)
+    assert same(run, train(Z, in_memory[1]))
+    assert run.score(rows) == run.score(expected)

@@ -14,6 +14,7 @@ from glassnet.errors import InputError, PreprocessingWarning
 from glassnet.network import Network, Parameters, outputs_of
 from glassnet.streams import is_stream, stream
 from glassnet.streams.prediction import predicted, tallied
+from glassnet.streams.standardization import StandardizedRows
 from glassnet.streams.tallies import tally
 
 
@@ -25,7 +26,8 @@ def answered(
     extra: Mapping[str, Any],
 ) -> NDArray[Any]:
     """`Network.predict` or `predict_proba`; `extra` is the run's, which says how its rows came to be."""
-    warn_of_raw_rows(extra, 4)
+    if not _is_standardized(X, extra):
+        warn_of_raw_rows(extra, 4)
     if is_stream(X):
         return predicted(network, theta, stream(X), answer)
     found: NDArray[Any] = getattr(network, answer)(theta, X)
@@ -36,7 +38,8 @@ def scored(
     network: Network, theta: Parameters, X: object, y: object, w: object, extra: Mapping[str, Any]
 ) -> float:
     """`TrainingRun.score`."""
-    warn_of_raw_rows(extra, 4)
+    if not _is_standardized(X, extra):
+        warn_of_raw_rows(extra, 4)
     if is_stream(X):
         return tallied(network, theta, stream(X, y, sample_weight=w)).score
     found = outputs_of(network, theta, X)
@@ -44,6 +47,14 @@ def scored(
         raise InputError("X is empty; expected at least one sample to score.")
     weights = None if w is None else as_vector(w, "sample_weight", len(found))
     return tally(network, y, found, weights).score
+
+
+def _is_standardized(X: object, extra: Mapping[str, Any]) -> bool:
+    """Whether a stream's rows come as those that the run has learned from."""
+    made = extra.get("preprocessing")
+    if not isinstance(made, Mapping) or not isinstance(X, StandardizedRows):
+        return False
+    return np.array_equal(X.mean, made["mean"]) and np.array_equal(X.scale, made["scale"])
 
 
 def warn_of_raw_rows(extra: Mapping[str, Any], stacklevel: int = 3) -> None:
@@ -58,8 +69,8 @@ def warn_of_raw_rows(extra: Mapping[str, Any], stacklevel: int = 3) -> None:
     warnings.warn(
         f"This run learned from a table's standardized columns, (x - mean) / scale, and answers with "
         f"{answers}: unscaled rows give wrong answers. Use glassnet predict MODEL TABLE, which does "
-        f"all of it; or standardize X by the means and scales in run.extra['preprocessing'], and call "
-        f"run.network.predict(run.theta, X), which gives no warning.",
+        f"all of it; or standardize X by the means and scales in run.extra['preprocessing'] (a stream with "
+        f"standardize=(mean, scale)), and call run.network.predict(run.theta, X), which gives no warning.",
         PreprocessingWarning,
         stacklevel=stacklevel,
     )

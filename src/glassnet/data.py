@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -166,6 +167,14 @@ def row_blocks(n: int, width: int = 1) -> Iterator[slice]:
     """Slices that cover n rows, a bounded number of them, and of entries of that width, at a time."""
     step = max(1, min(PACKED_ROWS, _PACKED_ENTRIES // width))
     return (slice(start, start + step) for start in range(0, n, step))
+
+
+def ranges_of(n: int) -> list[tuple[int, int]]:
+    """Rows in at most 32 parts, each of whole blocks of `PACKED_ROWS` but for the last one."""
+    blocks = -(-n // PACKED_ROWS)
+    count = min(32, blocks)
+    edges = [min(n, blocks * i // count * PACKED_ROWS) for i in range(count + 1)]
+    return [*pairwise(edges)]
 
 
 def weight_of(w: NDArray[Any]) -> float:

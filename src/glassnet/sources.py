@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.generators import GENERATORS, generate
+from glassnet.moments import check_moments, moments
 from glassnet.network import as_random_state
 from glassnet.tables import Table, as_option, is_missing, is_number, read_table
 
@@ -346,19 +347,9 @@ def _refuse_missing(
 def _moments(
     X: Floats, names: tuple[str, ...], table: Table
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, scale = X.mean(axis=0), X.std(axis=0)
-    # By its range: rounding of the mean would give a constant a deviation of its own.
-    constant = np.all(X[0] == X, axis=0)
-    mean = np.where(constant, X[0], mean)
-    scale = np.where(constant | (scale == 0), 1.0, scale)
-    for name, m, s in zip(names, mean, scale, strict=True):
-        if not np.isfinite(m + s):
-            raise InputError(
-                f"Column {name!r} of {table.source} has values too large to be averaged; expected their "
-                f"squares to stay below 1e308. Use a larger unit."
-            )
-    return tuple(mean.tolist()), tuple(scale.tolist())
+    found = moments(X)
+    check_moments(found, lambda place: f"Column {names[place]!r} of {table.source}")
+    return tuple(found.center.tolist()), tuple(found.scale.tolist())
 
 
 def _as_labels(classes: tuple[Any, ...]) -> NDArray[Any]:

@@ -27,6 +27,7 @@ from glassnet.runs import TrainingRun, prepared, scores
 from glassnet.solvers import Rule, check_fits, check_rule
 from glassnet.stopping import EarlyStopping, check_stopping
 from glassnet.streams import is_stream
+from glassnet.streams.standardization import StandardizedRows, preprocessing_of
 from glassnet.validation import (
     HeldOut,
     Parts,
@@ -274,6 +275,8 @@ def begin(
         held_out = None if held is None else maker.held_out(problem, held, scores(kept.stopping))
         kept = replace(kept, fingerprint=None if held_out is None else held_out.fingerprint)
         start = replace(start, validation=kept, _held_out=held_out)
+    if isinstance(X, StandardizedRows):
+        start = replace(start, extra={"preprocessing": preprocessing_of(X, network)})
     if decay is not None:
         start = replace(start, average=decay, averaged=theta.copy())
     return start, gradient

@@ -1,8 +1,8 @@
 """Floor 5: data that need not fit into memory, read from where they lie for each pass.
 
 `rows` says what a source of rows is, `parquet` and `clusters` are others; `lanes` reads ahead, `sums` adds
-up, `survey` checks, `labels` finds classes, `prediction` answers and `tallies` scores; `problem` and
-`batches` are the two ways of training, as in `engine` and `batches`.
+up, `survey` checks, `labels` finds classes, `standardization` measures inputs, `prediction` answers
+and `tallies` scores; `problem` and `batches` are the two ways of training, as in `engine` and `batches`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from glassnet.streams.parquet import ParquetRows
 from glassnet.streams.prediction import check_targets, check_width
 from glassnet.streams.problem import StreamedProblem
 from glassnet.streams.rows import ArrayRows, Rows
+from glassnet.streams.standardization import standardized
 from glassnet.streams.survey import survey
 
 __all__ = ["Rows", "is_stream", "prepare_stream", "stream"]
@@ -42,6 +43,7 @@ def stream(
     *,
     features: Sequence[str] | None = None,
     sample_weight: object = None,
+    standardize: object = False,
     memory: int | str = DEFAULT,
     dask: object = None,
 ) -> Rows:
@@ -59,6 +61,9 @@ def stream(
     features : of Parquet and dataframes the columns to learn or predict from, in that order; None takes all
         others.
     sample_weight : of Parquet and dataframes a column's name; else (n,).
+    standardize : True reads all rows once and takes from each input its mean and divides by its standard
+        deviation (over n; 1 for a constant) wherever rows are read; the result has both as `mean` and
+        `scale`. A pair of these, (mean, scale), does so with what earlier rows had: for rows to predict.
     memory : what reading may take, in bytes or as text, at least 96 MiB: "256 MiB".
     dask : who computes the full batch: a scheduler's address, "local" for worker processes on this machine,
         or a ``distributed.Client``. A path is then read by the workers, which must see it. None computes in
@@ -68,6 +73,10 @@ def stream(
     come by windows of a sixth of the memory beyond 64 MiB: an epoch takes row groups (2 MiB of an array) in
     a new order, and shuffles each window of what comes of that. Data that fit into a window are
     kept in memory.
+
+    Means and deviations are summed by Chan's formula over a tree that the numbers of rows and inputs alone
+    decide. A run that has learned from standardized rows keeps them in ``run.extra["preprocessing"]``, for
+    ``glassnet predict``; scikit-learn's StandardScaler.partial_fit depends on how the rows are cut.
 
     Raises InputError and InputTypeError for what cannot be read, naming file and column.
 
@@ -80,8 +89,17 @@ def stream(
     (6 rows of 2 inputs from an array, True)
     >>> np.array_equal(run.predict(gn.stream(X)), run.predict(X)), run.score(rows) == run.score(X, y)
     (True, True)
+    >>> rows = gn.stream(X, y, standardize=True)
+    >>> rows.mean.round(3).tolist(), rows.scale.round(3).tolist()
+    ([0.417, 0.5], [0.285, 0.285])
     """
-    limit = as_memory(memory)
+    rows = _rows(X, y, features, sample_weight, as_memory(memory), dask)
+    return standardized(rows, standardize)
+
+
+def _rows(
+    X: object, y: object, features: Sequence[str] | None, sample_weight: object, limit: int, dask: object
+) -> Rows:
     if isinstance(X, Rows):
         if y is not None or sample_weight is not None or features is not None:
             raise InputError("These rows have their targets and weights; leave y and sample_weight out.")

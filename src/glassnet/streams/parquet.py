@@ -81,7 +81,7 @@ class ParquetRows(Rows):
     ) -> None:
         self.source, self.memory, self.weighted = os.fspath(path), memory, weight is not None
         targets = [] if target is None else [target] if isinstance(target, str) else list(target)
-        self.targeted = target is not None
+        self.targeted, self.target = target is not None, target if isinstance(target, str) else None
         if not (targets or target is None) or not all(isinstance(name, str) for name in targets):
             raise InputTypeError(f"y is the target column's name, or a list of names, not {target!r}.")
         self._flat, self._targets, self._weight = isinstance(target, str), targets, weight

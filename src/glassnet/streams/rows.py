@@ -57,8 +57,9 @@ class Rows(ABC):
     """Samples in an order of their own, which are read from where they lie whenever they are needed.
 
     Attributes: `n_rows`; `n_inputs`; `names` of the inputs, where they have any; `dtype`, float32 where X
-    is, else float64; `weighted`, whether the samples have weights, `targeted`, whether targets; `memory`,
-    the bytes that reading may take; `source`, where they lie.
+    is, else float64; `weighted`, whether the samples have weights, `targeted`, whether targets;
+    `target`, the name of the one target that has one; `memory`, the bytes that reading may take; `source`,
+    where they lie.
     """
 
     n_rows: int
@@ -67,6 +68,7 @@ class Rows(ABC):
     dtype: np.dtype[Any]
     weighted: bool
     targeted: bool = True
+    target: str | None = None
     memory: int
     source: str
 
@@ -147,7 +149,8 @@ class WrappedRows(Rows):
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self.n_rows, self.n_inputs, self.names = rows.n_rows, rows.n_inputs, rows.names
-        self.dtype, self.weighted, self.targeted = rows.dtype, rows.weighted, rows.targeted
+        self.dtype, self.weighted = rows.dtype, rows.weighted
+        self.targeted, self.target = rows.targeted, rows.target
         self.memory, self.source = rows.memory, rows.source
 
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
@@ -192,13 +195,15 @@ class ChangedRows(WrappedRows):
     def fold(
         self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
     ) -> list[Any]:
-        return self._rows.fold(_ChangedFold(fold, self._change), ranges, threads, cancelled)
+        return self._rows.fold(ChangedFold(fold, self._change, fold.dtype), ranges, threads, cancelled)
 
 
-class _ChangedFold(Fold):
-    def __init__(self, fold: Fold, change: Callable[[Block], Block]) -> None:
+class ChangedFold(Fold):
+    """A fold of what `change` makes of blocks, whose X is read in `dtype`."""
+
+    def __init__(self, fold: Fold, change: Callable[[Block], Block], dtype: np.dtype[Any] | None) -> None:
         self._fold, self._change = fold, change
-        self.block, self.dtype = fold.block, fold.dtype
+        self.block, self.dtype = fold.block, dtype
 
     def worker(self) -> Worker:
         return _Changer(self._fold.worker(), self._change)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from glassnet.activations import Array
 from glassnet.arrays import as_target, cast
 from glassnet.class_weights import weights_of_counts
 from glassnet.data import PACKED_ROWS, check_size, target_rows
+from glassnet.data import ranges_of as ranges_of
 from glassnet.errors import InputError, InputTypeError
 from glassnet.network import Network
 from glassnet.streams.lanes import Cancelled, Fold, Worker
@@ -83,14 +83,6 @@ def survey(
         np.sum([part.counts for part in found], axis=0),
         each,
     )
-
-
-def ranges_of(n: int) -> list[tuple[int, int]]:
-    """Rows in parts for a survey, whole blocks but for the last one."""
-    blocks = -(-n // PACKED_ROWS)
-    count = min(32, blocks)
-    edges = [min(n, blocks * i // count * PACKED_ROWS) for i in range(count + 1)]
-    return [*pairwise(edges)]
 
 
 @dataclass

@@ -22,7 +22,7 @@ _ENTRIES = 1 << 20
 
 def tally_rows(outputs: int) -> int:
     """The rows of a block, a power of two that divides `PACKED_ROWS`."""
-    return max(64, 1 << min(PACKED_ROWS, _ENTRIES // outputs).bit_length() - 1)
+    return 1 << max(64, min(PACKED_ROWS, _ENTRIES // outputs)).bit_length() - 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -78,6 +78,43 @@ def test_reported_loss_is_the_data_and_the_penalty_of_the_step():
     assert again == run.losses[-1]
 
 
+def test_eight_values_of_parity_are_noise_to_a_hundred_weights():
+    bits = np.array([[a, b, c] for a in (-1.0, 1.0) for b in (-1.0, 1.0) for c in (-1.0, 1.0)])
+    data = bits, bits.prod(axis=1, keepdims=True)
+    network = gn.Network((3, 10, 10, 1), hidden="tanh", output="identity")
+    run = gn.train(network, *data, optimizer=SOLVER, iterations=200, random_state=0)
+    fit = gn.train(
+        network,
+        *data,
+        optimizer=gn.LevenbergMarquardt(),
+        iterations=100,
+        random_state=0,
+        l2=0.01,
+        reduction="sum",
+    )
+    assert run.status == "stopped"
+    assert np.abs(run.predict(bits)).max() < 1e-6  # their mean
+    assert run.evidence.effective_parameters == pytest.approx(1.0, abs=1e-6)
+    assert run.evidence.beta == pytest.approx(7 / 8)
+    betas = 10.0 ** np.arange(-2, 6)
+    best = max(log_evidence(network, data, fit.parameters.flat, 0.01 * beta, beta) for beta in betas)
+    assert fit.score(*data) > 0.999
+    assert best < log_evidence(network, data, run.parameters.flat, *run.evidence[1:]) - 10
+
+
+def log_evidence(network, data, flat, alpha, beta):
+    """MacKay's, with a prior for biases too that is wide enough."""
+    M, problem = weight_mask(network.sizes), gn.prepare(network, *data, reduction="sum")
+    precision = np.where(M, alpha, 1e-3)
+    A = beta * problem.gauss_newton(flat) + np.diag(precision)
+    objective = beta * problem.loss(flat) + precision @ flat**2 / 2
+    n = len(data[0])
+    return (
+        -objective
+        + (np.log(precision).sum() + n * np.log(beta / (2 * np.pi)) - np.linalg.slogdet(A)[1]) / 2
+    )
+
+
 def test_saved_run_keeps_what_was_found_and_goes_on_bit_for_bit(tmp_path):
     whole, part = train(12), train(5)
     gn.save(part, tmp_path / "part.safetensors")

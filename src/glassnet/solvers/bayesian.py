@@ -22,6 +22,10 @@ CALM = 5
 """Calm steps in a row, before which training does not end: a single one may be short by chance."""
 
 
+LEAST = 1e-9
+"""Weights that are determined, as a share of all; fewer are rounding."""
+
+
 class Evidence(NamedTuple):
     """What Bayesian regularization has found of the weights and the noise.
 
@@ -67,6 +71,10 @@ class BayesianRegularization(LevenbergMarquardt):
 
     It begins with gamma = P, or with the l2 that `train` is given. Everything else is as for
     `LevenbergMarquardt`. Standardize targets too: the prior knows one scale of weights.
+
+    The evidence may favor little or nothing: eight samples of three bits' parity are noise to a network
+    of 161 parameters, and it ends at their mean. Where targets have no noise at all, beta rises as long
+    as the fit gets closer, and training goes on: end it by `tolerance`, `iterations` or validation data.
 
     Example
     -------
@@ -141,7 +149,10 @@ class _Steps(LevenbergSteps):
             misfit = 2 * problem.divisor * (at.loss - 0.5 * l2 * square)
             freedom = problem.weight_sum * problem.network.sizes[-1] - gamma
             beta = freedom / misfit if freedom > 0 and misfit > 0 else 1.0
-        return Evidence(gamma, of_weights / square if square > 0 else 0.0, beta)
+        alpha = self.own[3]  # stays, where the data say nothing of the weights and these have vanished
+        if square > 0 and of_weights > LEAST * len(weights):
+            alpha = of_weights / square
+        return Evidence(gamma, alpha, beta)
 
 
 def determined(G: Matrix, l2: float, is_weight: Mask) -> tuple[float, float]:

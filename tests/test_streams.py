@@ -76,7 +76,7 @@ OPTIONS = {
     },
     "adaptive": {"optimizer": gn.SGD(gn.Adaptive(0.1))},
     "summed": {"optimizer": gn.SGD(1e-5), "reduction": "sum"},
-    "lbfgs": {"optimizer": gn.LBFGS()},
+    **{name: {"optimizer": solver()} for name, solver in gn.SOLVERS.items()},
 }
 
 
@@ -430,7 +430,7 @@ class Interrupted(ArrayRows):
             yield block
 
 
-@pytest.mark.parametrize("optimizer", [gn.SGD(0.1), gn.LBFGS()])
+@pytest.mark.parametrize("optimizer", [gn.SGD(0.1), *(solver() for solver in gn.SOLVERS.values())])
 def test_interrupt_cuts_the_pass_that_is_under_way(optimizer):
     X, y, _ = draw()
     rows = Interrupted(X, y, None, 1 << 24)

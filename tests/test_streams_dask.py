@@ -15,7 +15,7 @@ import pytest
 
 import glassnet as gn
 from glassnet.courses import Cut
-from glassnet.streams import is_stream
+from glassnet.streams import is_stream, prepare_stream
 from glassnet.streams.clusters import gathered
 from glassnet.streams.memory import RESERVE
 
@@ -127,11 +127,27 @@ def test_files_read_by_workers_have_the_bits_of_data_in_memory(folder, client, e
     assert same(run.resume(2), expected.resume(2))
 
 
-def test_solver_and_options_have_the_bits_of_data_in_memory(folder, client):
+@pytest.mark.parametrize("solver", [kind() for kind in gn.SOLVERS.values()])
+def test_solver_and_options_have_the_bits_of_data_in_memory(solver, folder, client):
     X, y, _ = draw()
-    how = {"optimizer": gn.LBFGS(), "class_weight": "balanced", "l2": 1e-3, "dtype": "float32"}
+    how = {"optimizer": solver, "class_weight": "balanced", "l2": 1e-3, "dtype": "float32"}
+    how["iterations"] = 1
     rows = gn.stream(dd.read_parquet(folder), "class", features=NAMES, dask=client)
     assert same(train(rows, **how), train(X, y, **how))
+
+
+@pytest.mark.parametrize("kind", ["files", "array"])
+def test_matrix_made_in_shares_by_two_workers_has_the_bits_of_data_in_memory(kind, folder, client):
+    X, y, _ = draw()
+    net = gn.Network((INPUTS, 30, 20, 3))  # 833 parameters: one matrix, whose rows are shared out
+    rows = gn.stream(folder, "class", features=NAMES, dask=client)
+    if kind == "array":
+        rows = gn.stream(da.from_array(X, chunks=(777, 4)), y, dask=client)
+    assert rows.shares() == 2
+    theta = net.initialize(0).flat
+    expected = gn.prepare(net, X, y, engine="native").gauss_newton(theta)
+    streamed = prepare_stream(net, rows, None, engine="native")
+    assert np.array_equal(streamed.gauss_newton(theta), expected)
 
 
 def test_batches_of_a_collection_are_read_here(folder, client):
@@ -160,9 +176,14 @@ def slowly(block):
     return block
 
 
-@pytest.mark.parametrize("kind", ["files", "array"])
-def test_killed_worker_changes_no_bit(kind, folder, expected):
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [("files", gn.Adam(0.01)), ("array", gn.LevenbergMarquardt())],
+    ids=str,
+)
+def test_killed_worker_changes_no_bit(kind, rule, folder):
     X, y, w = draw()
+    expected = train(X, y, sample_weight=w, optimizer=rule)
     # Dask tries for half a minute to reach who does not answer; both processes read this.
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
@@ -185,7 +206,7 @@ def test_killed_worker_changes_no_bit(kind, folder, expected):
                 killed.append(pid)
                 threading.Timer(0.05, os.kill, (pid, signal.SIGKILL)).start()
 
-        run = train(rows, callbacks=[kill])
+        run = train(rows, optimizer=rule, callbacks=[kill])
         for _ in range(100):
             if not os.path.exists(f"/proc/{killed[0]}"):  # noqa: PTH110
                 break

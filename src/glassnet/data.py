@@ -14,9 +14,9 @@ from glassnet import native, reference
 from glassnet.activations import ACTIVATIONS, Array
 from glassnet.arrays import as_dtype, as_matrix, as_target, as_vector
 from glassnet.class_weights import as_class_weights
-from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
+from glassnet.errors import EngineError, InputError, unknown_name
 from glassnet.losses import LOSSES
-from glassnet.network import Network
+from glassnet.network import Network, as_network
 
 REDUCTIONS = ("mean", "sum")
 
@@ -86,8 +86,7 @@ def check_data(
     class_weight: object = None,
 ) -> Data:
     """Check a network's data once; no copy is made of an array. Raises as `prepare` does."""
-    if not isinstance(network, Network):
-        raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
+    as_network(network)
     if reduction not in REDUCTIONS:
         raise unknown_name("reduction", reduction, REDUCTIONS)
     inputs: Any = X if isinstance(X, Taken) else as_matrix(X, width=network.sizes[0])

@@ -19,8 +19,8 @@ from glassnet.conventions import OURS, Conventions
 from glassnet.cores import thread_count
 from glassnet.data import check_data, target_rows, weight_of
 from glassnet.dropout import Masks, as_dropout
-from glassnet.errors import InputError, InputTypeError
-from glassnet.network import Network, Parameters
+from glassnet.errors import InputError
+from glassnet.network import Network, Parameters, as_network
 from glassnet.optimizers import SGD, Optimizer
 from glassnet.optimizers.compiled import native_rule
 from glassnet.passes import drawn, numpy_loss, numpy_pass, numpy_update, packed
@@ -434,8 +434,7 @@ def loss_and_gradient(
 
     For many calls on the same data, `prepare` once and call the problem's own method.
     """
-    if not isinstance(network, Network):
-        raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
+    as_network(network)
     theta = network.check_parameters(theta)
     how: Any = {"sample_weight": sample_weight, "engine": engine, "threads": threads, "l1": l1, "l2": l2}
     problem = prepare(network, X, y, dtype=theta.dtype, reduction=reduction, **how)

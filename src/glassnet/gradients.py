@@ -34,7 +34,7 @@ from glassnet.data import target_rows
 from glassnet.engine import prepare
 from glassnet.errors import InputError, InputTypeError
 from glassnet.gradient_report import GradientCheck, GradientEntry, Verdict
-from glassnet.network import Network, Parameters
+from glassnet.network import Network, Parameters, as_network
 from glassnet.penalties import Penalties, weight_mask
 from glassnet.rounding import rounding_errors, unit_roundoff
 
@@ -88,8 +88,7 @@ def check_gradients(
         raise InputTypeError(f"epsilon is a number, not {epsilon!r}.")
     if not 0 < epsilon < 1:
         raise InputError(f"epsilon is {epsilon}; expected a small step above 0 and below 1, such as 1e-4.")
-    if not isinstance(network, Network):
-        raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
+    as_network(network)
     theta = network.check_parameters(theta)
     given = None if gradient is None else _as_gradient(network, gradient)
     precision = as_dtype(dtype) if dtype is not None else (theta if given is None else given).dtype

@@ -120,6 +120,20 @@ def count_parameters(sizes: Sequence[int]) -> int:
     return sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
 
 
+def as_network(network: object) -> Network:
+    """The network itself; InputTypeError for anything else."""
+    if not isinstance(network, Network):
+        raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
+    return network
+
+
+def as_scheme(scheme: str) -> str:
+    """The scheme itself; InputError for one that there is not."""
+    if scheme not in SCHEMES:
+        raise unknown_name("scheme", scheme, SCHEMES)
+    return scheme
+
+
 def as_random_state(random_state: object) -> RandomState:
     """An integer (or None: entropy) makes a `numpy.random.RandomState`; an instance passes through."""
     if isinstance(random_state, RandomState):
@@ -270,8 +284,7 @@ class Network:
         >>> gn.Network((2, 3, 2)).initialize(random_state=42, scheme="normal").flat[:2].round(4).tolist()
         [0.4967, -0.1383]
         """
-        if scheme not in SCHEMES:
-            raise unknown_name("scheme", scheme, SCHEMES)
+        as_scheme(scheme)
         random = as_random_state(random_state)
         layers = [SCHEMES[scheme](self, layer, random) for layer in range(len(self.sizes) - 1)]
         flat = np.concatenate([part.ravel() for W, b in layers for part in (W, b)])

@@ -31,7 +31,7 @@ from glassnet.solvers import (
     check_rule,
 )
 from glassnet.stopping import EarlyStopping
-from glassnet.streams import is_stream, prepare_stream, stream
+from glassnet.streams import is_stream, memory_of, prepare_stream, stream
 from glassnet.validation import HeldOut, Validation, as_validation, take_parts
 
 # A loss computed anew from the same data differs by rounding only, where another engine or
@@ -271,7 +271,10 @@ class TrainingRun:
                 f"This run blew up at iteration {self.diverged_at} and would again. Resume it with "
                 f"another optimizer, for instance optimizer={gentler(rule)}."
             )
-        check_fits(rule, self.batch_size, self.penalties, self.dropout, self.average)
+        if X is not None and is_stream(X):
+            X, y, sample_weight = stream(X, y, sample_weight=sample_weight), None, None
+        memory = memory_of(X) if X is not None else memory_of(getattr(self._problem, "rows", None))
+        check_fits(rule, self.network, self.batch_size, self.penalties, self.dropout, self.average, memory)
         problem, held_out = self._resumed_data(X, y, sample_weight, validation, engine, threads)
         end = self._unrestored()
         gradient = None

@@ -39,7 +39,7 @@ class SecondOrder(ABC):
         """
         check_factor(self.network)
         G = self._curvature(self._as_flat(flat), None)
-        G /= self.divisor
+        G /= self.divisor  # in its place: it may be large
         if self.penalties.l2:
             diagonal(G)[:] += self.penalties.l2 * penalties.weight_mask(self.network.sizes)
         return G
@@ -108,23 +108,32 @@ def numpy_curvature(
 
 def native_curvature(problem: Any, threads: int, flat: Array, vector: Array | None) -> NDArray[np.float64]:
     """The same by the native engine."""
+    sums = np.empty((problem.curvature_parameters,) * (1 if vector is not None else 2))
     if vector is not None:
-        product = np.empty(flat.size)
-        problem.gauss_newton_product(flat, vector, product, threads)
-        return product
-    n = problem.curvature_parameters
-    G = np.empty((n, n))
-    problem.gauss_newton(flat, G, threads)
-    assert native.module is not None
-    native.module.mirror(G)
-    if n == flat.size:
-        return G
-    # A pair of classes: the engine's one output is the second one's Z less the first one's.
-    units = flat.size - n
-    place, sign = np.arange(flat.size), np.ones(flat.size)
+        problem.gauss_newton_product(flat, vector, sums, threads)
+    else:
+        problem.gauss_newton(flat, sums, threads)
+        assert native.module is not None
+        native.module.mirror(sums)
+    return of_network(sums, flat.size)
+
+
+def of_network(sums: NDArray[np.float64], n_parameters: int) -> NDArray[np.float64]:
+    """A matrix or a vector over the engine's parameters as one over the network's.
+
+    They differ where there are two classes: the engine's one output is the second one's Z less the
+    first one's.
+    """
+    n = len(sums)
+    if n == n_parameters:
+        return sums
+    units = n_parameters - n
+    place, sign = np.arange(n_parameters), np.ones(n_parameters)
     place[-2 * units :] = np.repeat(np.arange(n - units, n), 2)
     sign[-2 * units :: 2] = -1
-    return sign[:, None] * G[np.ix_(place, place)] * sign
+    if sums.ndim == 1:
+        return sums[place] * sign
+    return sign[:, None] * sums[np.ix_(place, place)] * sign
 
 
 def numpy_hessian(

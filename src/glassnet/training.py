@@ -16,17 +16,18 @@ from glassnet.batches import Batches
 from glassnet.callbacks import Hooks
 from glassnet.data import Data, check_data
 from glassnet.divergence import divergence_limit, warn_of_ending
-from glassnet.dropout import Masks, draw_seed
+from glassnet.dropout import Masks, as_dropout, draw_seed
 from glassnet.engine import Problem
 from glassnet.errors import InputError
 from glassnet.loop import Callbacks, continue_run, course_of, state_at_rest
-from glassnet.network import Network, Parameters, as_random_state
+from glassnet.network import Network, Parameters, as_network, as_random_state, as_scheme
 from glassnet.optimizers import SGD
+from glassnet.penalties import Penalties
 from glassnet.ranges import as_flag, as_fraction, as_steps
 from glassnet.runs import TrainingRun, prepared, scores
 from glassnet.solvers import Rule, check_fits, check_rule
 from glassnet.stopping import EarlyStopping, check_stopping
-from glassnet.streams import is_stream
+from glassnet.streams import is_stream, memory_of, stream
 from glassnet.streams.standardization import StandardizedRows, preprocessing_of
 from glassnet.validation import (
     HeldOut,
@@ -234,6 +235,16 @@ def begin(
     kept = Validation(every, check_stopping(stopping, validation is not None))
     decay = None if average is None else as_fraction(average, "average")
     held = None if validation is None else as_validation(validation)
+    dropped = as_dropout(dropout, len(as_network(network).hidden))
+    if is_stream(X):
+        X, y, sample_weight = stream(X, y, sample_weight=sample_weight), None, None
+    fit = batch_size, Penalties(l1, l2, max_norm), dropped, decay
+    check_fits(optimizer, network, *fit, memory_of(X))
+    check_metric(network, kept.stopping)
+    if parameters is None:
+        as_scheme(scheme)
+    else:
+        parameters = network.check_parameters(parameters)
     samples: Any = X, y, sample_weight
     if isinstance(held, float) and is_stream(X):
         raise InputError(
@@ -262,7 +273,6 @@ def begin(
         class_weight=class_weight,
         dropout=dropout,
     )
-    check_fits(optimizer, batch_size, problem.penalties, problem.dropout, decay)
     theta = first_parameters(problem, parameters, scheme, random)
     gradient = None
     if isinstance(problem, Problem):
@@ -271,7 +281,6 @@ def begin(
         seed = first_seed(problem, random)
         start = begin_epochs(problem, theta, optimizer, random if shuffle else None, seed)
     if held is not None or stopping is not None:
-        check_metric(network, kept.stopping)
         held_out = None if held is None else maker.held_out(problem, held, scores(kept.stopping))
         kept = replace(kept, fingerprint=None if held_out is None else held_out.fingerprint)
         start = replace(start, validation=kept, _held_out=held_out)

@@ -76,7 +76,7 @@ def fit_whole(job: Job) -> Found:
     if solver is None:
         flat, loss, n_iter = quasi_newton.minimize(problem, job.theta.flat, tol=estimator.tol, **how)
     else:
-        check_fits(solver, None, problem.penalties, problem.dropout, None)
+        check_fits(solver, problem.network, None, problem.penalties, problem.dropout, None)
         flat, loss, n_iter = stepping.minimize(problem, job.theta.flat, solver, **how)
     if (best := record.chosen()) is not None:
         flat = best

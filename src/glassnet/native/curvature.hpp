@@ -25,7 +25,7 @@ template <class T> class CurvaturePass {
   CurvaturePass(const Plan<T>& plan, const CurvaturePlan& room, const T* parameters, T* scratch)
       : plan(plan), room(room), parameters(parameters), scratch(scratch), stride(room.part) {}
 
-  // Rows begin .. end of the lower triangle, added to sums [parameters][parameters].
+  // Rows begin .. end of the lower triangle, added to sums [end - begin][parameters].
   void matrix(std::size_t block, std::size_t begin, std::size_t end, double* sums) {
     const std::size_t n = room.parameters, terms = factors();
     each_part(block, [&] {
@@ -179,7 +179,7 @@ template <class T> class CurvaturePass {
 
   void add_products(std::size_t n, std::size_t begin, std::size_t end, double* sums) {
     auto sink = [&](std::size_t i, std::size_t j, std::size_t count, const T* values) GLASSNET_LAMBDA {
-      double* to = sums + i * n + j;
+      double* to = sums + (i - begin) * n + j;
       for (std::size_t k = 0; k < count; ++k) to[k] += double(values[k]);
     };
     const Rows<T> J{row(room.jacobian), stride};

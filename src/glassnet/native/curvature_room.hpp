@@ -58,10 +58,11 @@ struct CurvatureRoom {
   }
   // Bands of rows of each, so that there is something to share where there are few of them.
   static std::size_t bands(std::size_t slots) { return slots >= 8 ? 1 : (7 + slots) / slots; }
-  // Where a band begins: bands of a triangle with about the same area.
-  static std::size_t edge(std::size_t n, std::size_t band, std::size_t bands) {
-    if (band == bands) return n;
-    return std::size_t(double(n) * std::sqrt(double(band) / double(bands))) / 24 * 24;
+  // Where a band of rows begin .. end begins: bands of a triangle with about the same area.
+  static std::size_t edge(std::size_t begin, std::size_t end, std::size_t band, std::size_t bands) {
+    if (band == bands) return end;
+    const double first = double(begin) * double(begin), all = double(end) * double(end) - first;
+    return std::max(begin, std::size_t(std::sqrt(first + all * double(band) / double(bands))) / 24 * 24);
   }
 };
 

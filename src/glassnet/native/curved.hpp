@@ -10,7 +10,7 @@ template <class T> class Curved : public Samples<T> {
  protected:
   using Samples<T>::block, Samples<T>::blocks_per_chunk, Samples<T>::chunks, Samples<T>::isa;
   using Samples<T>::kernel_parameters, Samples<T>::n_parameters, Samples<T>::pair, Samples<T>::shape;
-  using Samples<T>::widths, Samples<T>::chunk_stride, Samples<T>::last_units, Samples<T>::members_for;
+  using Samples<T>::widths, Samples<T>::chunk_stride, Samples<T>::members_for;
   using Samples<T>::to_kernel;
 
  public:
@@ -43,18 +43,20 @@ template <class T> class Curved : public Samples<T> {
       FlushSubnormals flush;
       for (std::size_t t; (t = next.fetch_add(1, std::memory_order_relaxed)) < slots * bands;) {
         const std::size_t j = t / bands, band = t % bands;
+        const std::size_t begin = CurvatureRoom::edge(0, n, band, bands);
+        const std::size_t end = CurvatureRoom::edge(0, n, band + 1, bands);
         const std::size_t first = chunks * j / slots * blocks_per_chunk;
         const std::size_t last = chunks * (j + 1) / slots * blocks_per_chunk;
         for (std::size_t b = first; b < last; ++b)
-          kernel(plan, room.plan, parameters, b, CurvatureRoom::edge(n, band, bands),
-                 CurvatureRoom::edge(n, band + 1, bands), scratch[thread].get(), slot(j));
+          kernel(plan, room.plan, parameters, b, begin, end, scratch[thread].get(), slot(j) + begin * n);
       }
     });
     for (std::size_t j = 1; j < slots; ++j)
       for (std::size_t p = 0; p < n * n; ++p) sums[p] += slot(j)[p];
   }
 
-  // The same matrix times a vector, both of the network's parameters, into `sums`.
+  // The same matrix, or rather the network's, times a vector of the network's parameters, into `sums` [kernel's
+  // parameters]; a pair's first class has what the second one has, with the other sign.
   void gauss_newton_product(const T* theta, const T* vector, double* sums, int threads) const {
     const std::size_t n = kernel_parameters;
     const CurvatureRoom room(widths, block, sizeof(T), LANES<T>, false);
@@ -77,12 +79,7 @@ template <class T> class Curved : public Samples<T> {
     });
     for (std::size_t c = 1; c < chunks; ++c)
       for (std::size_t p = 0; p < n; ++p) chunk_sums.get()[p] += chunk_sums.get()[c * chunk_stride() + p];
-    const std::size_t units = pair ? last_units() : 0, before = n_parameters - 2 * units;
-    std::copy_n(chunk_sums.get(), before, sums);
-    for (std::size_t i = 0; i < units; ++i) {
-      sums[before + 2 * i + 1] = chunk_sums.get()[before + i];
-      sums[before + 2 * i] = -chunk_sums.get()[before + i];
-    }
+    std::copy_n(chunk_sums.get(), n, sums);
   }
 };
 

@@ -163,6 +163,28 @@ double finish(const Part<T>& part, Vector<const T> theta, Matrix<const double> s
 }
 
 template <class T>
+void add_gauss_newton(Part<T>& part, Vector<const T> theta, Matrix<double> sums, std::size_t rows, std::size_t begin,
+                      std::size_t end, int threads) {
+  const std::size_t n = part.curvature_parameters();
+  expect(theta.shape(0) == part.parameters(), "parameters do not fit");
+  expect(begin <= end && end <= n && sums.shape(0) == end - begin && sums.shape(1) == n, "the matrix does not fit");
+  expect(rows <= part.description().samples, "there are fewer rows");
+  Unlocked unlocked;
+  part.add_gauss_newton(theta.data(), sums.data(), rows, begin, end, threads);
+}
+
+template <class T>
+void add_gauss_newton_product(Part<T>& part, Vector<const T> theta, Vector<const T> vector, Vector<double> sums,
+                              std::size_t rows) {
+  const std::size_t n = part.parameters();
+  expect(theta.shape(0) == n && vector.shape(0) == n, "parameters do not fit");
+  expect(sums.shape(0) == part.curvature_parameters(), "the sums do not fit");
+  expect(rows <= part.description().samples, "there are fewer rows");
+  Unlocked unlocked;
+  part.add_gauss_newton_product(theta.data(), vector.data(), sums.data(), rows);
+}
+
+template <class T>
 double loss_and_gradient(const Problem<T>& problem, Vector<const T> theta, Vector<T> gradient,
                          const Rule& rule, double divisor, int threads, std::uint64_t seed,
                          std::uint64_t mask) {
@@ -195,7 +217,8 @@ template <class T>
 void gauss_newton_product(const Problem<T>& problem, Vector<const T> theta, Vector<const T> vector,
                           Vector<double> sums, int threads) {
   const std::size_t n = problem.parameters();
-  expect(theta.shape(0) == n && vector.shape(0) == n && sums.shape(0) == n, "parameters do not fit");
+  expect(theta.shape(0) == n && vector.shape(0) == n, "parameters do not fit");
+  expect(sums.shape(0) == problem.curvature_parameters(), "the sums do not fit");
   nb::gil_scoped_release released;
   problem.gauss_newton_product(theta.data(), vector.data(), sums.data(), threads);
 }
@@ -319,7 +342,11 @@ template <class T> void bind_part(nb::module_& m, const char* name) {
       .def_prop_ro("chunk_count", &Part<T>::chunk_count)
       .def_prop_ro("sums_size", &Part<T>::sums_size)
       .def("add", &add<T>, exact, exact, number, number, number)
-      .def("finish", &finish<T>, exact, exact, exact.none(), number, number);
+      .def("finish", &finish<T>, exact, exact, exact.none(), number, number)
+      .def_prop_ro("curvature_parameters", &Part<T>::curvature_parameters)
+      .def_prop_ro("curvature_slots", &Part<T>::curvature_slots)
+      .def("add_gauss_newton", &add_gauss_newton<T>, exact, exact, number, number, number, number)
+      .def("add_gauss_newton_product", &add_gauss_newton_product<T>, exact, exact, exact, number);
 }
 
 Predictor make_predictor(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden,

@@ -1,6 +1,7 @@
 // A part of more samples (see Shape::whole), which come block by block.
 #pragma once
 
+#include "curvature_room.hpp"
 #include "samples.hpp"
 
 namespace glassnet {
@@ -26,24 +27,62 @@ template <class T> class Part : public Samples<T> {
   // its last place; without `slope` the loss alone. Only the last of all samples may leave a block unfilled.
   void add(const T* theta, double* sums, std::size_t rows, const Rule& rule, bool slope) {
     FlushSubnormals flush;
-    const std::size_t last = rows / block, begun = rows % block;
-    if (begun > 0) {  // an unfilled block is as empty as where all samples are packed at once
-      auto clear = [&](T* panel, std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i)
-          std::fill_n(panel + (last * count + i) * block + begun, block - begun, T(0));
-      };
-      clear(X.get(), widths[0]);
-      clear(Y.get(), target_rows);
-      if (shape.weighted) clear(weights.get(), 1);
-    }
+    clear_behind(rows);
     Aligned<T> scratch(panels.back() * block), converted(pair ? kernel_parameters : 0);
     const T* const parameters = to_kernel(theta, converted.get());
-    Plan<T> plan = this->plan({}, rule.floor);
-    plan.samples = rows;
+    const Plan<T> plan = plan_of(rows, rule.floor);
     const Pass<T> pass = isa.template kernels<T>().pass;
     double& loss = sums[kernel_parameters];
     for (std::size_t b = 0; b * block < rows; ++b)
       loss += pass(plan, parameters, b, scratch.get(), slope ? sums : nullptr);
+  }
+
+  std::size_t curvature_parameters() const { return kernel_parameters; }
+
+  // The chunks that the slots of Curved::gauss_newton begin with, and where the last one ends.
+  std::vector<std::size_t> curvature_slots() const {
+    const std::size_t slots = CurvatureRoom::slots(kernel_parameters, chunks);
+    std::vector<std::size_t> edges;
+    for (std::size_t j = 0; j <= slots; ++j) edges.push_back(chunks * j / slots);
+    return edges;
+  }
+
+  // Adds rows begin .. end of the lower triangle of sum w J^T H J over the first `rows` samples to a slot's
+  // `sums` [end - begin][the kernel's parameters]. The rows are shared out as Curved::gauss_newton does it.
+  void add_gauss_newton(const T* theta, double* sums, std::size_t rows, std::size_t begin, std::size_t end,
+                        int threads) {
+    clear_behind(rows);
+    const std::size_t n = kernel_parameters, count = std::size_t(std::max(threads, 1));
+    const CurvatureRoom room(widths, block, sizeof(T), LANES<T>, true);
+    std::vector<Aligned<T>> scratch;
+    for (std::size_t t = 0; t < count; ++t) scratch.emplace_back(room.rows * room.plan.part);
+    Aligned<T> converted(pair ? n : 0);
+    const T* const parameters = to_kernel(theta, converted.get());
+    const Plan<T> plan = plan_of(rows, 0);
+    const auto kernel = isa.template kernels<T>().curvature.matrix;
+    run_team(int(count), [&](int thread, Barrier&) {
+      FlushSubnormals flush;
+      const std::size_t from = CurvatureRoom::edge(begin, end, thread, count);
+      const std::size_t to = CurvatureRoom::edge(begin, end, thread + 1, count);
+      if (from == to) return;
+      for (std::size_t b = 0; b * block < rows; ++b)
+        kernel(plan, room.plan, parameters, b, from, to, scratch[thread].get(), sums + (from - begin) * n);
+    });
+  }
+
+  // Adds the same matrix times a vector to a chunk's `sums` [the kernel's parameters].
+  void add_gauss_newton_product(const T* theta, const T* vector, double* sums, std::size_t rows) {
+    FlushSubnormals flush;
+    clear_behind(rows);
+    const std::size_t n = kernel_parameters;
+    const CurvatureRoom room(widths, block, sizeof(T), LANES<T>, false);
+    Aligned<T> scratch(room.rows * room.plan.part), converted[2] = {Aligned<T>(pair ? n : 0), Aligned<T>(pair ? n : 0)};
+    const T* const parameters = to_kernel(theta, converted[0].get());
+    const T* const direction = to_kernel(vector, converted[1].get());
+    const Plan<T> plan = plan_of(rows, 0);
+    const auto kernel = isa.template kernels<T>().curvature.product;
+    for (std::size_t b = 0; b * block < rows; ++b)
+      kernel(plan, room.plan, parameters, direction, b, scratch.get(), sums);
   }
 
   // The loss over `divisor` with the rule's penalties and, unless it is null, its gradient, from the sums
@@ -60,6 +99,26 @@ template <class T> class Part : public Samples<T> {
         return updates().penalize(rule, theta, mask.get(), gradient, begin, end);
       });
     return loss;
+  }
+
+ private:
+  Plan<T> plan_of(std::size_t rows, double floor) const {
+    Plan<T> plan = this->plan({}, floor);
+    plan.samples = rows;
+    return plan;
+  }
+
+  // What is left of an unfilled block is as empty as where all samples are packed at once.
+  void clear_behind(std::size_t rows) {
+    const std::size_t last = rows / block, begun = rows % block;
+    if (begun == 0) return;
+    auto clear = [&](T* panel, std::size_t count) {
+      for (std::size_t i = 0; i < count; ++i)
+        std::fill_n(panel + (last * count + i) * block + begun, block - begun, T(0));
+    };
+    clear(X.get(), widths[0]);
+    clear(Y.get(), target_rows);
+    if (shape.weighted) clear(weights.get(), 1);
   }
 };
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from glassnet.errors import InputError, unknown_name
+from glassnet.network import Network
 from glassnet.optimizers import OPTIMIZERS, Optimizer, check_optimizer, optimizer_from_dict
 from glassnet.penalties import Penalties
 from glassnet.solvers.base import REASONS, Solver, Start, Steps
@@ -74,12 +75,17 @@ def rule_from_dict(settings: Mapping[str, Any]) -> Rule:
 
 def check_fits(
     rule: Rule,
+    network: Network,
     batch_size: int | None,
     penalties: Penalties,
     dropout: Sequence[float],
     average: float | None,
+    memory: int | None = None,
 ) -> None:
-    """Raise InputError where a solver cannot do what training asks for; optimizers can do all of it."""
+    """Raise InputError where a solver cannot do what training asks for; optimizers can do all of it.
+
+    `memory` is that of rows that are streamed.
+    """
     if not isinstance(rule, Solver):
         return
     mine = f"gn.{type(rule).__name__}"
@@ -92,3 +98,4 @@ def check_fits(
     ):
         if unfit:
             raise InputError(f"{mine} {why}: leave {what} out, or use an optimizer such as gn.Adam().")
+    rule.check(network, memory)

@@ -15,6 +15,7 @@ from glassnet import native
 from glassnet.activations import Array
 from glassnet.courses import Course, Cut
 from glassnet.engine import Problem
+from glassnet.network import Network
 from glassnet.penalties import Penalties
 from glassnet.ranges import Settings, as_not_negative
 
@@ -89,6 +90,9 @@ class Solver(Settings, ABC):
     @abstractmethod
     def course(self, start: Start) -> Steps:
         """What the training loop advances."""
+
+    def check(self, network: Network, memory: int | None = None) -> None:
+        """Raise InputError where it cannot train that network, or not on rows streamed in that memory."""
 
     def fits(self, state: Array, heard: NDArray[np.float64]) -> bool:
         """Whether a run by this solver can have kept these, for what is read from a file."""

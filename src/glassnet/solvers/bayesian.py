@@ -94,6 +94,7 @@ class BayesianRegularization(LevenbergMarquardt):
 
     name = "bayesian_regularization"
     kept = 6
+    matrices = 4
     _ranges: ClassVar = {"damping": as_positive, **TOLERANCES}
 
     def course(self, start: Start) -> Steps:

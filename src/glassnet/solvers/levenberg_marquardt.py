@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from glassnet.data import check_factor
 from glassnet.engine import Problem
 from glassnet.errors import InputError
+from glassnet.network import Network
 from glassnet.ranges import as_positive
 from glassnet.second_order import diagonal
 from glassnet.solvers.base import TOLERANCES, Point, Solver, Start, Steps, cast, dot
@@ -42,8 +43,8 @@ class LevenbergMarquardt(Solver):
 
     For cross_entropy, binary_cross_entropy, squared_error and poisson, with l2 and sample weights, on
     the full batch; memory grows with the square of the parameters and not with the samples. `train`
-    raises InputError for other losses, for so many parameters that it would take more than 4 GiB, and
-    with batch_size, dropout, l1, max_norm or average.
+    raises InputError for other losses, for so many parameters that it would take more than 4 GiB, or of
+    streamed rows more than half of their memory, and with batch_size, dropout, l1, max_norm or average.
 
     Example
     -------
@@ -67,8 +68,15 @@ class LevenbergMarquardt(Solver):
 
     damping: float = 1e-3
 
+    matrices: ClassVar[int] = 3
+    """As large as G, that are there at a time: while it is summed, and while it is factorized."""
+
     def course(self, start: Start) -> Steps:
         return LevenbergSteps(self, start)
+
+    def check(self, network: Network, memory: int | None = None) -> None:
+        check_factor(network)
+        check_size(self, network.n_parameters, memory)
 
 
 class LevenbergSteps(Steps):
@@ -77,8 +85,6 @@ class LevenbergSteps(Steps):
     def __init__(self, solver: LevenbergMarquardt, start: Start) -> None:
         super().__init__(solver, start)
         self._damping = solver.damping
-        check_factor(start.problem.network)
-        check_size(start.flat.size)
         self.own = self.own or [0.0, 2.0]
         self._matrix: Matrix | None = None
 
@@ -131,12 +137,23 @@ def damped_step(G: Matrix, mu: float, gradient: Matrix) -> Matrix | None:
     return h if math.isfinite(dot(h, h)) else None
 
 
-def check_size(n_parameters: int) -> None:
-    """Raise InputError where the matrix, its copy and the sums that it is made of would be too large."""
-    needed = 3 * 8 * n_parameters**2
+def check_size(solver: LevenbergMarquardt, n_parameters: int, memory: int | None) -> None:
+    """Raise InputError where the matrix and what is made of it would be too large.
+
+    Of the `memory` of streamed rows reading may take half (see `Rows.most`).
+    """
+    needed = solver.matrices * 8 * n_parameters**2
+    mine, matrix = f"gn.{type(solver).__name__}", f"the matrix of {n_parameters:,} parameters"
     if needed > LARGEST:
         raise InputError(
-            f"gn.LevenbergMarquardt would take {needed / 2**30:,.0f} GiB for the matrix of "
-            f"{n_parameters:,} parameters; it works up to {LARGEST >> 30} GiB. Use gn.NewtonCG(), which "
-            f"takes the same curvature without the matrix, or gn.LBFGS()."
+            f"{mine} would take {needed / 2**30:,.0f} GiB for {matrix}; it works up to "
+            f"{LARGEST >> 30} GiB. Use gn.NewtonCG(), which takes the same curvature without the "
+            f"matrix, or gn.LBFGS()."
+        )
+    if memory is not None and needed > memory // 2:
+        raise InputError(
+            f"{mine} would take {needed / 2**20:,.0f} MiB for {matrix}, and of the memory for these rows, "
+            f"{memory >> 20:,} MiB, half is for reading. Give gn.stream(..., "
+            f'memory="{-(-2 * needed >> 20)} MiB") or more, or use gn.NewtonCG() or gn.LBFGS(), which take '
+            f"no matrix."
         )

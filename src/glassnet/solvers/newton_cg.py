@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.data import check_factor
+from glassnet.network import Network
 from glassnet.ranges import as_steps
 from glassnet.solvers.base import TOLERANCES, Point, Start, Steps, dot
 from glassnet.solvers.line_search import WOLFE, LineSearch, along
@@ -59,13 +60,15 @@ class NewtonCG(LineSearch):
     def course(self, start: Start) -> Steps:
         return _Steps(self, start)
 
+    def check(self, network: Network, memory: int | None = None) -> None:
+        check_factor(network)
+
 
 class _Steps(Steps):
     """Its own number is the length of the first gradient."""
 
     def __init__(self, solver: NewtonCG, start: Start) -> None:
         super().__init__(solver, start)
-        check_factor(start.problem.network)
         self._settings = solver
         self.own = self.own or [math.sqrt(dot(start.gradient, start.gradient))]
 

@@ -1,8 +1,9 @@
 """Floor 5: data that need not fit into memory, read from where they lie for each pass.
 
-`rows` says what a source of rows is, `parquet` and `clusters` are others; `lanes` reads ahead, `sums` adds
-up, `survey` checks, `labels` finds classes, `standardization` measures inputs, `prediction` answers
-and `tallies` scores; `problem` and `batches` are the two ways of training, as in `engine` and `batches`.
+`rows` says what a source of rows is, `parquet` and `clusters` are others; `lanes` reads ahead, `layouts`
+cuts rows as an engine does, `sums` adds up, `survey` checks, `labels` finds classes, `standardization`
+measures inputs, `prediction` answers and `tallies` scores; `problem` and `batches` are the two ways of
+training, as in `engine` and `batches`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from glassnet.data import REDUCTIONS, choose_engine
 from glassnet.dropout import as_dropout
 from glassnet.engine import Problem
 from glassnet.errors import InputError, InputTypeError, unknown_name
-from glassnet.network import Network
+from glassnet.network import Network, as_network
 from glassnet.penalties import Penalties
 from glassnet.ranges import as_steps
 from glassnet.streams.batches import StreamedBatches
@@ -34,7 +35,7 @@ from glassnet.streams.rows import ArrayRows, Rows
 from glassnet.streams.standardization import standardized
 from glassnet.streams.survey import survey
 
-__all__ = ["Rows", "is_stream", "prepare_stream", "stream"]
+__all__ = ["Rows", "is_stream", "memory_of", "prepare_stream", "stream"]
 
 
 def stream(
@@ -127,6 +128,11 @@ def is_stream(X: object) -> bool:
     return large or isinstance(X, (Rows, str, os.PathLike)) or is_collection(X)
 
 
+def memory_of(X: object) -> int | None:
+    """The bytes that reading may take; None of data in memory."""
+    return X.memory if isinstance(X, Rows) else None
+
+
 def prepare_stream(
     network: Network,
     rows: Rows,
@@ -143,8 +149,7 @@ def prepare_stream(
     class_weight: object = None,
 ) -> Problem | Batches:
     """As `prepare` and `prepare_batches` of rows: reads all of them once, to check them."""
-    if not isinstance(network, Network):
-        raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
+    as_network(network)
     if reduction not in REDUCTIONS:
         raise unknown_name("reduction", reduction, REDUCTIONS)
     penalized, count = Penalties(l1, l2, max_norm), thread_count(threads)
@@ -153,16 +158,16 @@ def prepare_stream(
         raise InputError("dropout of streamed data needs batches: give a batch_size, such as 256.")
     check_targets(rows)
     check_width(network, rows)
+    size = None if batch_size is None else as_steps(batch_size, "batch_size")
     name, why = choose_engine(network, engine)
     precision = as_dtype(dtype, rows)
     known = survey(network, rows, precision, class_weight, count)
     how = network, rows, known, precision, reduction, name, count
     made: Problem | Batches
-    if batch_size is None:
+    if size is None:
         made = StreamedProblem(*how)
         made.baseline = known.baseline / made.divisor
     else:
-        size = as_steps(batch_size, "batch_size")
         streamed = StreamedBatches(*how, batch_size=size, dropout=dropped)
         made = streamed.whole() if streamed.windows == 1 else streamed
         made.baseline = known.baseline / known.weight_sum

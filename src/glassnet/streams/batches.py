@@ -18,9 +18,9 @@ from glassnet.courses import Cut
 from glassnet.data import Taken, target_rows
 from glassnet.network import Network
 from glassnet.optimizers import Optimizer
+from glassnet.streams.layouts import Layout
 from glassnet.streams.memory import RESERVE, give_back
 from glassnet.streams.rows import Block, Rows
-from glassnet.streams.sums import Layout
 from glassnet.streams.survey import Survey
 
 _SHARE = 6

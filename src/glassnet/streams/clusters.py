@@ -128,6 +128,11 @@ def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled) -> list[An
             future.release()
 
 
+def _threads_of(client: Any) -> int:
+    """The threads of all workers that there are now."""
+    return max(1, sum(client.nthreads().values()))
+
+
 class ClusterRows(WrappedRows):
     """Rows that every worker can read for itself: a range of them is a task."""
 
@@ -137,6 +142,9 @@ class ClusterRows(WrappedRows):
 
     def inputs(self) -> Rows:
         return ClusterRows(self._rows.inputs(), self._client)
+
+    def shares(self) -> int:
+        return _threads_of(self._client)
 
     def fold(
         self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
@@ -174,6 +182,9 @@ class DaskRows(Rows):
 
     def pieces(self) -> list[int]:
         return sorted(set(self._edges))
+
+    def shares(self) -> int:
+        return _threads_of(self._client)
 
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
         for part, (low, high) in zip(self._parts, pairwise(self._edges), strict=True):

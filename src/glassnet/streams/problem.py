@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet import native, penalties
+from glassnet import native, penalties, second_order
 from glassnet.activations import Array
 from glassnet.cores import thread_count
 from glassnet.courses import Cut
 from glassnet.dropout import Masks
 from glassnet.engine import Descent, Problem
-from glassnet.errors import InputError
 from glassnet.network import Network
 from glassnet.optimizers import SGD, Optimizer
 from glassnet.optimizers.compiled import native_rule
 from glassnet.passes import numpy_update, packed
+from glassnet.streams.layouts import Layout
 from glassnet.streams.memory import give_back
 from glassnet.streams.rows import Rows
-from glassnet.streams.sums import GradientFold, Layout
+from glassnet.streams.sums import GradientFold, MatrixFold, ProductFold, SumFold
 from glassnet.streams.survey import Survey
 
 
@@ -60,11 +62,15 @@ class StreamedProblem(Problem):
             self._updater = packed(kind, network, X, y, None, dtype)
             self.isa: str = self._updater.isa
 
-    def _sums(self, flat: Array, slope: bool) -> NDArray[np.float64]:
-        fold = GradientFold(self._layout, flat, self.conventions, slope)
-        found = self.rows.fold(fold, self._layout.ranges, self.threads, self._is_cancelled)
+    def _folded(self, fold: SumFold, ranges: Sequence[tuple[int, int]]) -> list[NDArray[np.float64]]:
+        found = self.rows.fold(fold, ranges, self.threads, self._is_cancelled)
         if self.rows.memory < self.n_samples * self.rows.row_bytes:
             give_back()
+        return found
+
+    def _sums(self, flat: Array, slope: bool) -> NDArray[np.float64]:
+        fold = GradientFold(self._layout, flat, self.conventions, slope)
+        found = self._folded(fold, self._layout.ranges)
         sums = np.zeros((self._layout.count, self._layout.size))
         sums[: len(found)] = found
         return sums
@@ -90,9 +96,7 @@ class StreamedProblem(Problem):
         if self.engine == "native":
             rule = native_rule(SGD(), self.penalties, 0.0, self.conventions)
             return float(self._layout.empty.finish(flat, sums, gradient, rule, self.divisor))
-        total = sums[0].copy()
-        for chunk in sums[1:]:
-            total += chunk
+        total = in_order([*sums])
         loss, penalized = float(total[-1] / self.divisor), self.penalties
         added, slope = penalties.penalty(flat, self._is_weight, penalized.l1, penalized.l2)
         if gradient is not None:
@@ -100,10 +104,23 @@ class StreamedProblem(Problem):
         return loss + added
 
     def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
-        raise InputError(
-            "Curvature is computed of data in memory; these are streamed. Use gn.LBFGS(), which needs "
-            "gradients alone, or an optimizer such as gn.Adam()."
-        )
+        layout = self._layout
+        if vector is not None:
+            product = in_order(self._folded(ProductFold(layout, flat, vector), layout.ranges))
+            return second_order.of_network(product, flat.size)
+        n, slots = layout.curved, layout.slots
+        # Where there are fewer slots than threads, or than a cluster's, rows of the matrix are shared out.
+        shares = -(-self.rows.shares() // len(slots)) if layout.native else 1
+        threads = 1 if shares > 1 else max(1, self.threads // len(slots))
+        folds = MatrixFold(layout, flat, 0, n, threads).shares(shares)
+        G = np.zeros((n, n))
+        with ThreadPoolExecutor(len(folds), "glassnet") as pool:
+            for fold, found in zip(folds, pool.map(lambda f: self._folded(f, slots), folds), strict=True):
+                G[fold.begin : fold.end] = in_order(found)
+        if self.engine == "native":
+            assert native.module is not None
+            native.module.mirror(G)
+        return second_order.of_network(G, flat.size)
 
     def descend(
         self,
@@ -164,3 +181,11 @@ class StreamedProblem(Problem):
         if not made:  # the loss is not a number, and so is a parameter
             flat[:] = np.nan
         return flat, state
+
+
+def in_order(sums: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Sums of one range after the other, added up."""
+    total = sums[0].copy()
+    for each in sums[1:]:
+        total += each
+    return total

@@ -114,6 +114,10 @@ class Rows(ABC):
         """How many blocks can be worked on at once."""
         return threads
 
+    def shares(self) -> int:
+        """How many folds of the same range are better than one: those of a cluster's threads."""
+        return 1
+
     def fold(
         self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
     ) -> list[Any]:
@@ -174,6 +178,9 @@ class WrappedRows(Rows):
 
     def lanes(self, threads: int) -> int:
         return self._rows.lanes(threads)
+
+    def shares(self) -> int:
+        return self._rows.shares()
 
 
 class ChangedRows(WrappedRows):

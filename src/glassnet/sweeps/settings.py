@@ -13,7 +13,7 @@ from glassnet.arrays import as_count, as_dtype, as_matrix, as_numbers, as_vector
 from glassnet.data import ENGINES, REDUCTIONS, choose_engine
 from glassnet.dropout import as_dropout
 from glassnet.errors import InputError, InputTypeError, unknown_name
-from glassnet.network import SCHEMES, Network, as_random_state
+from glassnet.network import SCHEMES, Network, as_network, as_random_state
 from glassnet.penalties import Penalties
 from glassnet.ranges import as_flag, as_fraction, as_steps
 from glassnet.solvers import RULES, Rule, check_fits, check_rule
@@ -97,7 +97,7 @@ class Recipe:
         told = self.told
         dropped = as_dropout(told["dropout"], len(self.network.hidden))
         penalties = Penalties(told["l1"], told["l2"], told["max_norm"])
-        check_fits(self.optimizer, told["batch_size"], penalties, dropped, told["average"])
+        check_fits(self.optimizer, self.network, told["batch_size"], penalties, dropped, told["average"])
         choose_engine(self.network, told["engine"])
         stopping = check_stopping(told["stopping"], told["validation"] is not None)
         if told["validation"] is not None or stopping is not None:
@@ -123,8 +123,7 @@ def _network(base: Network, settings: Mapping[str, Any]) -> Network:
     if not settings:
         return base
     network = settings.get("network", base)
-    if not isinstance(network, Network):
-        raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
+    as_network(network)
     ends = (base.sizes[0], base.sizes[-1])
     if (network.sizes[0], network.sizes[-1]) != ends:
         raise InputError(

@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet.cores import thread_count
 from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarning
-from glassnet.network import Network, Parameters, as_random_state
+from glassnet.network import Network, Parameters, as_network, as_random_state
 from glassnet.optimizers import SGD
 from glassnet.ranges import as_steps
 from glassnet.solvers import Rule, check_rule
@@ -171,8 +171,7 @@ def sweep(
         "average": average,
         "class_weight": class_weight,
     }
-    if not isinstance(network, Network):
-        raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
+    as_network(network)
     base = Recipe(network, told).replaced(told)
     _check_share(converged_below)
     kept = None if keep_losses is None else as_steps(keep_losses, "keep_losses")

@@ -321,13 +321,19 @@ def test_best_settings_are_averaged_fold_by_fold():
         ({}, {"n_best": 0}, gn.InputError, "n_best is 0; the sweep has 3 settings"),
         ({}, {"fold": 0}, gn.InputError, "fold is 0, and the sweep has no folds"),
         ({"folds": 2}, {}, gn.InputError, "fold is None, and the sweep has folds 0 to 1; fold=-1 takes"),
+        (
+            {"halving": {"factor": 3, "first": 1}, "iterations": 9},
+            {},
+            gn.InputError,
+            "halving trained 1 settings",
+        ),
         ({"folds": 2}, {"fold": 2}, gn.InputError, "fold is 2; the sweep has folds 0 to 1"),
         ({"folds": 2}, {"fold": "last"}, gn.InputTypeError, "fold is a whole number, not 'last'"),
     ],
 )
 def test_what_a_sweep_does_not_have_is_refused(more, asked, error, words):
     with pytest.raises(error, match=words):
-        gn.Ensemble.from_sweep(search(**more, iterations=1), **asked)
+        gn.Ensemble.from_sweep(search(**{"iterations": 1, **more}), **asked)
     with pytest.raises(gn.InputTypeError, match=r"result is what gn\.sweep returned, not list"):
         gn.Ensemble.from_sweep([])
 

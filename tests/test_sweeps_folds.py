@@ -228,7 +228,7 @@ def test_summary_compares_settings_over_seeds_and_folds():
     assert text[3].split() == ["learning_rate", "held_out_loss,", "mean", "of", "6", "+-"]
     assert [line.split()[0] for line in text[4:7]] == ["0.5", "0.001", "100000"]
     assert "6 diverged" in text[6]
-    assert result.best.metric == min(c.metric for c in result.cells if c.status != "diverged")
+    assert result.best.metric == min(c.metric for c in result.cells if c.setting == 1)
 
 
 UNLIKE = {
@@ -282,6 +282,26 @@ def test_validation_data_among_the_settings_each_measure_their_own_networks():
     assert without is None
     assert found == pytest.approx([cell.run.validation_losses[-1] for cell in result.cells[:3]])
     assert result.best.setting in (0, 1, 2)
+
+
+def test_best_is_of_the_best_setting_and_not_the_luckiest_network():
+    lucky = iter([9.0, 0.0, 5.0, 5.0, 8.0, 5.5])
+    result = sweep(
+        grid={"learning_rate": [0.1, 0.2, 0.3]},
+        seeds=2,
+        metric=lambda y, found: next(lucky),
+        mode="max",
+        threads=1,
+    )
+    assert [row["setting"] for row in result.summary] == [2, 1, 0]
+    assert (result.best.setting, result.best.metric) == (2, 8.0)
+
+
+def test_best_passes_over_metrics_that_are_no_number():
+    found = iter([np.nan, 2.0, np.nan])
+    told = {"grid": {"learning_rate": [0.1, 0.2, 0.3]}, "mode": "min", "threads": 1}
+    assert sweep(metric=lambda y, _: next(found), **told).best.settings == {"learning_rate": 0.2}
+    assert sweep(metric=lambda y, _: np.nan, **told).best is None
 
 
 def test_summary_of_infinite_metrics_is_silent():

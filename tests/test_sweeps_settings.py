@@ -135,6 +135,8 @@ def cell_loss(run):
 def test_an_optimizer_may_be_named():
     result = sweep(grid={"optimizer": ["sgd", "adam"], "learning_rate": [0.1]})
     assert [run.optimizer for run in result.runs] == [gn.SGD(0.1), gn.Adam(0.1)]
+    # In a table a rate in the optimizer's words would not be the one beside it.
+    assert [row["optimizer"] for row in result.table] == ["SGD()", "Adam()"]
 
 
 def test_networks_with_one_seed_and_shape_start_equal():

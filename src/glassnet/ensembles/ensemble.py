@@ -134,7 +134,8 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
         fold : of a sweep over folds the one whose runs are meant, as trained on its rows; -1 is the last.
         classes : as for `from_runs`.
 
-        Raises InputError for more settings than there are, a fold that is none, and as `from_runs` does.
+        Raises InputError for more settings than there are, or than halving trained to the end, for a fold
+        that is none, and as `from_runs` does.
 
         >>> import glassnet as gn
         >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 2.0, 3.0]

@@ -81,9 +81,15 @@ def best_runs(result: SweepResult, n_best: int, fold: int | None) -> list[Traini
     """The runs of a sweep's best settings, on one fold where there are folds."""
     if not isinstance(result, SweepResult):
         raise InputTypeError(f"result is what gn.sweep returned, not {type(result).__name__}.")
-    count, order = as_count(n_best, "n_best"), [row["setting"] for row in result.summary]
-    if not 1 <= count <= len(order):
-        raise InputError(f"n_best is {count}; the sweep has {len(order)} settings to choose from.")
+    count, rows = as_count(n_best, "n_best"), result.summary
+    if not 1 <= count <= len(rows):
+        raise InputError(f"n_best is {count}; the sweep has {len(rows)} settings to choose from.")
+    whole = [row["setting"] for row in rows if not row["dropped"]]
+    if count > len(whole):
+        raise InputError(
+            f"n_best is {count}, and halving trained {len(whole)} settings to the end; the others are "
+            f"hardly trained. Lower n_best, or halving's factor."
+        )
     folds = sorted({cell.fold for cell in result.cells if cell.fold is not None})
     if (fold is None) != (not folds):
         has = f"folds 0 to {folds[-1]}; fold=-1 takes the last one's networks" if folds else "no folds"
@@ -96,7 +102,7 @@ def best_runs(result: SweepResult, n_best: int, fold: int | None) -> list[Traini
         fold = folds[fold]
     return [
         cell.run
-        for setting in order[:count]
+        for setting in whole[:count]
         for cell in result.cells
         if (cell.setting, cell.fold) == (setting, fold)
     ]

@@ -224,7 +224,6 @@ def _sharpest(draws: Draws, result: SweepResult) -> Curvature | None:
         result.best is None
         or "learning_rate" not in names
         or not all(isinstance(rate, (int, float)) for rate in rates)
-        or list(rates) != sorted(rates)
         or not all(isinstance(run.optimizer, SGD) and run.batch_size is None for run in runs)
         or len({run.network for run in runs}) > 1
         or runs[0].network.n_parameters > _MOST_PARAMETERS

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from glassnet.errors import InputError
 from glassnet.optimizers import SGD
 from glassnet.plots.losses import readable
-from glassnet.plots.sweep_words import key_of
+from glassnet.plots.sweep_words import ascending, key_of
 from glassnet.sweeps import identity_here
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ RATE = "learning_rate"
 def draw_stability(paper: Any, result: SweepResult, rows: str, columns: str, curvature: Curvature) -> str:
     """Draw the limit over the cells; what it is, for the note under the title."""
     limits = _limits(result, columns if rows == RATE else rows, rows, columns, curvature)
-    rates = result.grid[RATE]
+    rates = ascending(result, RATE)
     at = _places(np.array(rates, np.float64), limits)
     along = np.arange(len(limits), dtype=np.float64)
     # To the edges of the first and the last cell.
@@ -61,12 +61,8 @@ def _limits(
             "The stability limit is a learning rate of gradient descent with momentum: it is drawn over "
             "numbers of learning_rate on one of the axes, of a sweep whose optimizer is gn.SGD."
         )
-    if list(rates) != sorted(rates):
-        raise InputError(
-            "The stability limit is drawn over learning rates in rising order; sort the grid's."
-        )
     found = []
-    for value in result.grid[other]:
+    for value in ascending(result, other):
         rule = next(
             r
             for r, c in zip(rules, result.cells, strict=True)

@@ -16,6 +16,7 @@ from glassnet.plots.stability import draw_stability
 from glassnet.plots.sweep_words import (
     LEAST,
     SYMBOLS,
+    ascending,
     compared_name,
     spread_over,
     summary_of,
@@ -164,8 +165,9 @@ def _best_over_others(result: SweepResult, rows: str, columns: str) -> list[list
         key = identity_here(row[rows]), identity_here(row[columns])
         if key not in found:
             found[key] = _place_of(row["mean"], networks[row["setting"]])
-    across = [identity_here(value) for value in result.grid[columns]]
-    return [[found.get((identity_here(value), key)) for key in across] for value in result.grid[rows]]
+    across = [identity_here(value) for value in ascending(result, columns)]
+    upward = [identity_here(value) for value in ascending(result, rows)]
+    return [[found.get((row, column)) for column in across] for row in upward]
 
 
 def _place_of(value: float, cells: Sequence[SweepCell]) -> _Place:
@@ -213,7 +215,7 @@ def _write(paper: Any, at: tuple[int, int], value: str, place: _Place, color: st
 
 def _set_cells(paper: Any, result: SweepResult, rows: str, columns: str) -> None:
     for axis, name in ((paper.xaxis, columns), (paper.yaxis, rows)):
-        values = result.grid[name]
+        values = ascending(result, name)
         places = spread_over(range(len(values)), 24)
         texts = texts_of(values)
         axis.set_ticks(places, [texts[identity_here(values[i])] for i in places])

@@ -44,6 +44,12 @@ def texts_of(values: Sequence[Any]) -> dict[str, str]:
     return texts
 
 
+def ascending(result: SweepResult, name: str) -> list[Any]:
+    """A setting's values along an axis: numbers ascend, as drawn ones do not by themselves."""
+    values = list(result.grid[name])
+    return sorted(values) if all(isinstance(value, (int, float)) for value in values) else values
+
+
 def loss_name(result: SweepResult) -> str:
     """What the losses are, for an axis."""
     run = result.cells[0].trained

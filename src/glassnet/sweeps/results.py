@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.errors import InputError
+from glassnet.optimizers import Optimizer
 from glassnet.runs import TrainingRun
+from glassnet.solvers import Solver
 from glassnet.sweeps.metrics import Measure
 from glassnet.sweeps.printing import printed
 from glassnet.sweeps.words import as_plain, shown
@@ -196,27 +198,31 @@ class SweepResult:
 
     @property
     def best(self) -> SweepCell | None:
-        """The network with the best metric or, without one, the lowest loss (see `compared_by`).
+        """The best network of the best setting; None where there is none.
 
-        None where all diverged. Settings are compared over their seeds and folds by `summary`.
+        The setting is the first in `summary`, whose mean over seeds and folds hangs less on luck than a
+        single network does; the network is its best by what `compared_by` names. Networks that diverged,
+        and those whose metric or loss is not a number, are passed over.
         """
-        costs = [
-            (self.sign * value if np.isfinite(value) else np.inf, number)
-            for number, value in enumerate(self.compared)
-            if self.cells[number].status != "diverged"
-        ]
-        return self.cells[min(costs)[1]] if costs else None
+        costs: dict[int, list[tuple[float, int]]] = {}
+        for number, (cell, value) in enumerate(zip(self.cells, self.compared, strict=True)):
+            if cell.status != "diverged" and np.isfinite(value):
+                costs.setdefault(cell.setting, []).append((self.sign * value, number))
+        settings = (row["setting"] for row in self.summary)
+        chosen = next((setting for setting in settings if setting in costs), None)
+        return None if chosen is None else self.cells[min(costs[chosen])[1]]
 
     @property
     def table(self) -> list[dict[str, Any]]:
         """A row for each network: settings, seed, fold, status, iterations, losses, metric, seconds.
 
         ``share`` is the final loss over the baseline, both above the floor: for squared error, 1 - R^2.
-        All but ``seconds`` is the same, bit for bit, each time that the sweep is made.
+        An optimizer is there by its name: its settings may stand in columns of their own. All but
+        ``seconds`` is the same, bit for bit, each time that the sweep is made.
         """
         rows = []
         for cell in self.cells:
-            row = {name: cell.settings.get(name) for name in self.grid} | cell._place
+            row = {name: _entry(cell.settings.get(name)) for name in self.grid} | cell._place
             row |= {
                 "status": cell.status,
                 "diverged_at": cell.trained.diverged_at,
@@ -235,8 +241,8 @@ class SweepResult:
         """A row for each setting over its seeds and folds, the best first.
 
         ``mean`` and ``spread`` (the sample standard deviation; NaN of one network) are of what
-        `compared_by` names; ``networks`` and ``diverged`` count. A setting with a network that diverged
-        comes after all others.
+        `compared_by` names; ``networks``, ``diverged`` and ``dropped`` count. A setting with a network
+        that diverged comes after all others, and before those one that halving left behind.
         """
         settings: dict[int, list[tuple[SweepCell, float]]] = {}
         for cell, value in zip(self.cells, self.compared, strict=True):
@@ -331,6 +337,11 @@ class SweepResult:
 
     def __repr__(self) -> str:
         return printed(self)
+
+
+def _entry(value: Any) -> Any:
+    """A setting as an entry of a table."""
+    return shown(value) if isinstance(value, (Optimizer, Solver)) else value
 
 
 def _missing(name: str) -> InputError:

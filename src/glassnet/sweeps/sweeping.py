@@ -90,8 +90,8 @@ def sweep(
         "stopping", ...), "hidden_layer_sizes", "activation", "loss", or the "network" itself. What is not
         named stays as given.
     settings : in place of a grid, a list of settings, ``[{"learning_rate": 0.1}, {"l2": 0.01}]``.
-    n_draws : so many settings are drawn from the grid, whose values may then be distributions of
-        ``scipy.stats``, as scikit-learn's ParameterSampler draws them.
+    n_draws : so many settings, or all where there are fewer, are drawn from the grid, whose values may then
+        be distributions of ``scipy.stats``, as scikit-learn's ParameterSampler draws them.
     seeds : each setting is trained with each of these in place of `random_state`, or with so many that
         are drawn from it.
     folds : a number, a splitter with scikit-learn's ``split(X, y, groups)``, or pairs of row numbers

@@ -94,8 +94,8 @@ def test_data_frame_is_taken_and_one_with_text_is_refused():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": [1, 2], "b": [0.5, 1.5]})
     assert np.array_equal(as_matrix(frame), [[1, 0.5], [2, 1.5]])
-    with pytest.raises(gn.InputTypeError, match="X holds object values"):
-        as_matrix(frame.assign(c=["x", "y"]))
+    with pytest.raises(gn.InputTypeError, match=r"X holds 'x' in its column 'c' and 1 more.*get_dummies"):
+        as_matrix(frame.assign(c=["x", "y"], d=["u", "v"]))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,24 @@ def test_prepare_table_chooses_columns():
     assert prepare_table(source, "y", ignore=["b"], test_fraction=0).preprocessing.features == ("a", "c")
     one = prepare_table(source, "y", features=["c", "a"], ignore=["c", "b"], test_fraction=0)
     assert one.preprocessing.features == ("a",)
+
+
+def test_prepare_table_leaves_an_index_out_unless_it_is_named_and_says_so():
+    numbered = replace(table(n=[0, 1, 2, 3], a=[1.0, 2, 3, 4], y=["u", "v"] * 2), index=("n",))
+    data = prepare_table(numbered, "y", test_fraction=0)
+    assert data.preprocessing.features == ("a",)
+    assert [note for note in data.notes if "'n'" in note and "index" in note]
+    named = prepare_table(numbered, "y", features=["n", "a"], test_fraction=0)
+    assert (named.preprocessing.features, named.notes) == (("n", "a"), ())
+    assert prepare_table(numbered, "y", ignore=["n"], test_fraction=0).notes == ()
+
+
+def test_prepare_table_speaks_up_where_a_column_without_a_name_may_be_an_index():
+    source = table(**{"unnamed 1": [3, 1, 2, 7], "a": [1.0, 2, 3, 4], "y": ["u", "v"] * 2})
+    data = prepare_table(source, "y", test_fraction=0)
+    assert data.preprocessing.features == ("unnamed 1", "a")
+    assert any("--ignore 'unnamed 1'" in note for note in data.notes)
+    assert prepare_table(source, "y", features=["unnamed 1"], test_fraction=0).notes == ()
 
 
 GOOD = {"a": [1.0, 2.0, 3.0, 4.0], "y": ["u", "v", "u", "v"]}

@@ -1,6 +1,7 @@
 import sys
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -251,3 +252,35 @@ def test_read_table_says_what_to_install_for_parquet(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(InputError, match=r'pip install "glassnet\[parquet\]"'):
         read_table(tmp_path / "a.parquet")
+
+
+# ---- A frame's index -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "numbers", "index"),
+    [
+        ("", [0, 1, 2], ("unnamed 1",)),
+        ("", [5, 6, 7], ("unnamed 1",)),
+        ("Unnamed: 0", [0, 1, 2], ("Unnamed: 0",)),
+        ("", [0, 2, 3], ()),  # of rows that were chosen: it may be an index, or a measurement
+        ("", [0.0, 1.5, 2.5], ()),
+        ("n", [0, 1, 2], ()),
+    ],
+)
+def test_read_table_tells_an_index_from_a_column(read, header, numbers, index):
+    rows = "\n".join(f"{number},{2 * number}" for number in numbers)
+    assert read(f"{header},a\n{rows}\n").index == index
+
+
+def test_read_table_tells_the_index_that_pandas_keeps_in_parquet(tmp_path):
+    frame = pd.DataFrame({"a": np.arange(6.0), "b": 1.0}, index=[f"r{i}" for i in range(6)])
+    for name, made, index in [
+        ("range", frame.reset_index(drop=True), ()),
+        ("filtered", frame.reset_index(drop=True)[frame["a"].to_numpy() % 3 > 0], ("__index_level_0__",)),
+        ("named", frame.rename_axis("row"), ("row",)),
+    ]:
+        made.to_parquet(tmp_path / f"{name}.parquet")
+        assert read_table(tmp_path / f"{name}.parquet").index == index
+    pq.write_table(pa.table({"__index_level_0__": [3, 4], "a": [0, 1]}), tmp_path / "bare.parquet")
+    assert read_table(tmp_path / "bare.parquet").index == ("__index_level_0__",)

@@ -36,6 +36,7 @@ def as_numbers(values: object, name: str) -> NDArray[Any]:
     except ValueError as error:
         raise InputError(f"{name} cannot be made into an array: {str(error).rstrip('.')}.") from error
     if array.dtype.kind not in "biuf":
+        _refuse_columns(values, name)
         kinds = {"c": "complex", "O": "object", "U": "text", "S": "bytes", "M": "date", "m": "time"}
         kind = kinds.get(array.dtype.kind, array.dtype.name)
         # "str320" is what NumPy calls text of 10 characters; its short form is how one writes it.
@@ -48,6 +49,22 @@ def as_numbers(values: object, name: str) -> NDArray[Any]:
         )
         raise InputTypeError(f"{name} holds {kind} values (dtype {written}); expected real numbers. {mend}")
     return array
+
+
+def _refuse_columns(frame: Any, name: str) -> None:
+    """Raise InputTypeError that names the columns of a data frame that are no numbers."""
+    if not (hasattr(frame, "columns") and hasattr(frame, "dtypes") and hasattr(frame, "__getitem__")):
+        return
+    columns = [(one, np.asarray(frame[one])) for one in frame.columns]
+    bad = [(one, column) for one, column in columns if column.dtype.kind not in "biuf"]
+    if bad:
+        one, column = bad[0]
+        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise InputTypeError(
+            f"{name} holds {column[0]!r} in its column {one!r}{more}; expected real numbers. Leave out "
+            f"what tells nothing ({name}.drop(columns=[{one!r}])), and make numbers of categories, for "
+            f"instance with pandas.get_dummies({name})."
+        )
 
 
 def check_finite(array: NDArray[Any], name: str, first_row: int = 0) -> None:

@@ -15,7 +15,7 @@ from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.generators import GENERATORS, generate
 from glassnet.moments import check_moments, moments
 from glassnet.network import as_random_state
-from glassnet.tables import Table, as_option, is_missing, is_number, read_table
+from glassnet.tables import Table, as_option, is_missing, is_number, read_table, without_index
 
 __all__ = [
     "GENERATORS",
@@ -165,12 +165,12 @@ def prepare_table(
     """Make a table ready for a network: choose columns, number the classes, hold rows back, standardise.
 
     Mean and scale come from the training rows alone, so that the test rows stay unseen. `features`
-    are all columns but the target and those in `ignore`, unless they are named; they must be numbers
-    (or true and false, taken as 1 and 0). `task` is "classification" or "regression"; by default a
-    target is classes when it is text, true and false, or whole numbers with two distinct values, or
-    with at most 20 that come twice each on average; a quantity otherwise. `test_fraction` of the
-    rows, from 0 to below 1, are held back (see `split`). `standardize_target` false leaves a quantity in
-    its own unit, for a network that predicts counts.
+    are all columns but the target, those in `ignore` and an index that pandas wrote (see `Table`), unless
+    they are named; they must be numbers (or true and false, taken as 1 and 0). `task` is "classification"
+    or "regression"; by default a target is classes when it is text, true and false, or whole numbers with
+    two distinct values, or with at most 20 that come twice each on average; a quantity otherwise.
+    `test_fraction` of the rows, from 0 to below 1, are held back (see `split`). `standardize_target` false
+    leaves a quantity in its own unit, for a network that predicts counts.
 
     Raises InputError for a column that is not there (with the nearest name), a feature that holds
     text, a missing or infinite value (with column and line), one class only, or a target of text
@@ -186,9 +186,10 @@ def prepare_table(
     >>> data.preprocessing.classes, data.y_train.tolist(), data.X_train[:, 0].round(2).tolist()
     (('large', 'small'), [1, 0, 1, 0], [-1.15, 0.82, -0.82, 1.15])
     """
-    names = _choose_features(table, target, features, ignore)
+    names, notes = _choose_features(table, target, features, ignore)
     raw = _feature_matrix(table, names, to_choose=True)
-    chosen, notes = _choose_task(table, target, task)
+    chosen, taken = _choose_task(table, target, task)
+    notes += taken
     classes: tuple[Any, ...] | None = None
     if chosen == "classification":
         found, numbers = np.unique(_labels(table, target), return_inverse=True)
@@ -220,7 +221,8 @@ def prepare_table(
 
 def _choose_features(
     table: Table, target: str, features: Iterable[str] | None, ignore: Iterable[str]
-) -> tuple[str, ...]:
+) -> tuple[tuple[str, ...], list[str]]:
+    """The features' names, and sentences about an index among the columns."""
     for argument, given in (("features", features), ("ignore", ignore)):
         if isinstance(given, str):
             raise InputTypeError(f"{argument} is a list of column names, not one text: [{given!r}].")
@@ -233,12 +235,13 @@ def _choose_features(
         raise InputError(f"features names a column twice: {_listed(named)}.")
     chosen = named if features is not None else [name for name in table.names if name != target]
     chosen = [name for name in chosen if name not in left_out]
+    chosen, notes = (chosen, []) if features is not None else without_index(table, chosen)
     if not chosen:
         raise InputError(
             f"No features are left: {table.source} has the columns {_listed(table.names)}, of which "
             f"{target!r} is the target. At least one more is needed."
         )
-    return tuple(chosen)
+    return tuple(chosen), notes
 
 
 def _choose_task(table: Table, target: str, task: str | None) -> tuple[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import shlex
@@ -23,7 +24,11 @@ MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 
 DELIMITERS = (",", ";", "\t")
 
+NAMELESS = ("unnamed 1", "Unnamed: 0")
+"""What a first column without a name is called here, and by pandas where it wrote such a file again."""
+
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
+_INDEX_LEVEL = re.compile(r"__index_level_\d+__", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _PARQUET = (".parquet", ".pq")
 _OTHER_FORMATS = {
@@ -42,12 +47,14 @@ class Table:
 
     A column whose every value is a number is int64 or float64 (a missing one is NaN), one of true
     and false is bool, any other holds text (dtype object; a missing value is the empty string).
-    ``lines`` has the line on which each row of a CSV begins, and is None for other files.
+    ``lines`` has the line on which each row of a CSV begins, and is None for other files. ``index`` names
+    the columns that only number the rows, as pandas writes a frame's index.
     """
 
     columns: dict[str, NDArray[Any]]
     source: Path
     lines: NDArray[np.int64] | None = None
+    index: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,7 +99,8 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     >>> table.names, table["width"].tolist(), table["species"].tolist()
     (('width', 'species'), [0.2, 1.4], ['setosa', 'versicolor'])
 
-    Unlike pandas, it takes no row for an index, and never takes text in a column of numbers for a
+    Unlike pandas, it keeps a first column without a name, as ``DataFrame.to_csv`` writes the index; where
+    that counts the rows, ``index`` names it. It never takes text in a column of numbers for a
     missing value, save for the words of `MISSING`.
     """
     given = as_path(path)
@@ -129,7 +137,13 @@ def _read_csv(path: Path) -> Table:
         rows.append(row)
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
     parsed = {name: _parse(cells) for name, cells in zip(names, columns, strict=True)}
-    return Table(parsed, path, np.array(lines, np.int64))
+    return Table(parsed, path, np.array(lines, np.int64), _counting(names[0], parsed[names[0]]))
+
+
+def _counting(name: str, column: NDArray[Any]) -> tuple[str, ...]:
+    """The first column's name where it has none of its own and goes up by one from row to row."""
+    counts = name in NAMELESS and column.dtype == np.int64 and bool(np.all(np.diff(column) == 1))
+    return (name,) if counts else ()
 
 
 def _decode(data: bytes, path: Path) -> str:
@@ -199,6 +213,22 @@ def as_option(name: str) -> str:
     return shlex.quote(name)
 
 
+def without_index(table: Table, names: list[str]) -> tuple[list[str], list[str]]:
+    """The names without those of an index, and sentences about what is one and what may be."""
+    index = [name for name in names if name in table.index]
+    if index:
+        return [name for name in names if name not in index], [
+            f"Left out, since an index only numbers the rows: {', '.join(map(repr, index))}. To learn from "
+            f"it, name the features that you want (--features)."
+        ]
+    if names and names[0] in NAMELESS and names[0] == table.names[0]:
+        return names, [
+            f"The first column has no name, and is taken for a feature: {names[0]!r}. Where it is an "
+            f"index, which tells nothing of new rows, leave it out (--ignore {as_option(names[0])})."
+        ]
+    return names, []
+
+
 def _parse(cells: Sequence[str]) -> NDArray[Any]:
     values = [cell.strip() for cell in cells]
     present = [value for value in values if value.lower() not in MISSING]
@@ -249,7 +279,17 @@ def _read_parquet(path: Path) -> Table:
         raise FileError(f"{path} cannot be read as Parquet: {error}.") from error
     if not parsed:
         raise FileError(f"{path} has no columns.")
-    return Table(parsed, path)
+    index = pandas_index(content.schema) or _counting(content.column_names[0], next(iter(parsed.values())))
+    return Table(parsed, path, index=index)
+
+
+def pandas_index(schema: Any) -> tuple[str, ...]:
+    """The columns of a Parquet file in which pandas, or who writes as it does, keeps a frame's index."""
+    try:
+        described = list(json.loads((schema.metadata or {}).get(b"pandas", b"{}"))["index_columns"])
+    except (ValueError, KeyError, TypeError):
+        described = []  # another writer's: its columns' names still tell
+    return tuple(name for name in schema.names if name in described or _INDEX_LEVEL.fullmatch(name))
 
 
 def _from_arrow(column: Any, pa: Any) -> NDArray[Any]:

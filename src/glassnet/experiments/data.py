@@ -44,7 +44,16 @@ class Samples:
         held = f" and {len(self.X_test):,} held out" if len(self.X_test) else ""
         classes = self.preprocessing.classes
         kind = "a quantity" if classes is None else f"{len(classes)} classes"
-        return f"{n:,} samples{held}, {features} feature{'s' if features != 1 else ''}, {kind}"
+        named = "" if self.feature_names is None else f" ({_listed(self.preprocessing.features)})"
+        return f"{n:,} samples{held}, {features} feature{'s' if features != 1 else ''}{named}, {kind}"
+
+
+_MOST_NAMES = 8
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def load_samples(experiment: Experiment, random: RandomState) -> Samples:

@@ -8,7 +8,6 @@ training, as in `engine` and `batches`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,6 +28,7 @@ from glassnet.streams.clusters import ClusterRows, client_of, is_collection
 from glassnet.streams.collections import dask_rows
 from glassnet.streams.memory import DEFAULT, as_memory
 from glassnet.streams.parquet import ParquetRows
+from glassnet.streams.paths import are_paths
 from glassnet.streams.prediction import check_targets, check_width
 from glassnet.streams.problem import StreamedProblem
 from glassnet.streams.rows import ArrayRows, Rows
@@ -55,12 +55,13 @@ def stream(
 
     Parameters
     ----------
-    X : a Parquet file, or a folder of them, taken in the order of their names; an array (n, inputs), such
-        as ``numpy.load(path, mmap_mode="r")``; or a Dask array or dataframe.
+    X : a Parquet file, or a folder of them and of folders, taken in the order of their names, or a list of
+        either; an array (n, inputs), such as ``numpy.load(path, mmap_mode="r")``; or a Dask array or
+        dataframe.
     y : of Parquet and dataframes the target column's name, or a list of names; else an array (n,) or
         (n, outputs), Dask's where X is; None for rows to predict, which need no targets.
     features : of Parquet and dataframes the columns to learn or predict from, in that order; None takes all
-        others.
+        others, without an index that pandas wrote.
     sample_weight : of Parquet and dataframes a column's name; else (n,).
     standardize : True reads all rows once and takes from each input its mean and divides by its standard
         deviation (over n; 1 for a constant) wherever rows are read; the result has both as `mean` and
@@ -107,7 +108,7 @@ def _rows(
         return X
     if is_collection(X):
         return dask_rows(X, y, features, sample_weight, limit, dask)
-    if isinstance(X, (str, os.PathLike)):
+    if are_paths(X):
         if sample_weight is not None and not isinstance(sample_weight, str):
             raise InputTypeError("sample_weight is a column's name, as y is, where X is a path.")
         rows = ParquetRows(X, y, features, sample_weight, limit)  # type: ignore[arg-type]  # checked there
@@ -119,13 +120,24 @@ def _rows(
         )
     if features is not None:
         raise InputError("features are columns of Parquet; of an array take them: X[:, places].")
+    for name, value in (("y", y), ("sample_weight", sample_weight)):
+        if isinstance(value, str):
+            array = (
+                f"{name} = X[{value!r}], and X without that column"
+                if hasattr(X, "columns")
+                else "of numbers"
+            )
+            raise InputTypeError(
+                f"{name} is {value!r}, but X lies in memory, and columns have names only where X is a path "
+                f"or Dask's: give {name} as an array, {array}."
+            )
     return ArrayRows(X, y, sample_weight, limit)
 
 
 def is_stream(X: object) -> bool:
-    """Whether training streams X: rows, a path, Dask's, or a mapped file of more than `DEFAULT` bytes."""
+    """Whether training streams X: rows, paths, Dask's, or a mapped file of more than `DEFAULT` bytes."""
     large = isinstance(X, np.memmap) and X.nbytes > DEFAULT
-    return large or isinstance(X, (Rows, str, os.PathLike)) or is_collection(X)
+    return large or isinstance(X, Rows) or are_paths(X) or is_collection(X)
 
 
 def memory_of(X: object) -> int | None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.errors import FileError, InputError, InputTypeError, unknown_name
-from glassnet.files import as_path, explain
+from glassnet.files import explain
 from glassnet.streams.memory import in_words
+from glassnet.streams.paths import Paths, each_path, refuse_keys
+from glassnet.streams.paths import in_words as given_as
 from glassnet.streams.rows import Block, Rows
+from glassnet.tables import pandas_index
 
 ENDINGS = (".parquet", ".pq")
 
@@ -37,17 +40,19 @@ class _File(NamedTuple):
     """The rows before each row group, within the file; its end is the number of all."""
 
 
-def parquet_files(path: str | os.PathLike[str]) -> list[Path]:
-    """The file, or a folder's Parquet files in the order of their names; FileError where there are none.
+def parquet_files(path: Paths) -> list[Path]:
+    """The file, or a folder's Parquet files in the order of their names; of a list, one after the other.
 
-    Numbers in names count as numbers: part-10 comes after part-9. Names that begin with a point or an
-    underscore are passed over.
+    Those of subfolders count too. Numbers in names count as numbers: part-10 comes after part-9. Names that
+    begin with a point or an underscore are passed over. Raises FileError where there are none, and for
+    files of another format.
     """
-    given = as_path(path, "X")
+    return [file for given in each_path(path) for file in _in_folder(given)]
+
+
+def _in_folder(given: Path) -> list[Path]:
     if given.is_file():
         return [given]
-    if not given.exists():
-        raise FileError(f"There is no file or folder {given}, looked for from {Path.cwd()}.")
     found = [
         file
         for file in given.rglob("*")
@@ -67,26 +72,35 @@ def _natural(path: Path) -> list[list[tuple[int, str]]]:
 
 
 class ParquetRows(Rows):
-    """The rows of a file, or of a folder's files in the order of their names, those of subfolders too."""
+    """The rows of a file, of a folder's files in the order of their names, or of a list of either."""
 
     names: tuple[str, ...]
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Paths,
         target: str | Sequence[str] | None,
         features: Sequence[str] | None,
         weight: str | None,
         memory: int,
     ) -> None:
-        self.source, self.memory, self.weighted = os.fspath(path), memory, weight is not None
-        targets = [] if target is None else [target] if isinstance(target, str) else list(target)
+        if isinstance(features, str):
+            raise InputTypeError(f"features is a list of column names, not one text: [{features!r}].")
+        if isinstance(features, (set, frozenset)):
+            raise InputTypeError("features is a set, which has no order; expected a list of column names.")
+        files = parquet_files(path)
+        self.source, self.memory, self.weighted = given_as(path), memory, weight is not None
+        named = [] if target is None else [target] if isinstance(target, str) else target
+        targets = list(named) if isinstance(named, (list, tuple)) else []
         self.targeted, self.target = target is not None, target if isinstance(target, str) else None
         if not (targets or target is None) or not all(isinstance(name, str) for name in targets):
-            raise InputTypeError(f"y is the target column's name, or a list of names, not {target!r}.")
+            raise InputTypeError(
+                "y is the target column's name, or a list of names, where X is a path; got "
+                f"{short(target)}."
+            )
         self._flat, self._targets, self._weight = isinstance(target, str), targets, weight
         self._files, schemas, largest = [], [], dict[str, int]()
-        for file in parquet_files(path):
+        for file in files:
             with _opened(file) as content:
                 metadata = content.metadata
                 groups = [0]
@@ -102,14 +116,13 @@ class ParquetRows(Rows):
                 schemas.append(content.schema_arrow)
         first = schemas[0]
         special = [*targets, *([] if weight is None else [weight])]
+        lacking = [name for name in [*special, *(features or ())] if name not in first.names]
+        refuse_keys(path, files, lacking, features is None)
         for name in special:
             if name not in first.names:
                 raise unknown_name(f"column of {self._files[0].path}:", name, first.names)
-        if isinstance(features, str):
-            raise InputTypeError(f"features is a list of column names, not one text: [{features!r}].")
-        if isinstance(features, (set, frozenset)):
-            raise InputTypeError("features is a set, which has no order; expected a list of column names.")
-        self.names = tuple(features if features is not None else _others(first.names, special))
+        index = [] if features is not None else pandas_index(first)
+        self.names = tuple(features if features is not None else _others(first.names, [*special, *index]))
         for name in self.names:
             if name not in first.names:
                 raise unknown_name(f"column of {self._files[0].path}:", name, first.names)
@@ -119,6 +132,13 @@ class ParquetRows(Rows):
             raise InputError(f"{self._files[0].path} has no column but {', '.join(special)}.")
         for read, schema in zip(self._files, schemas, strict=True):
             _check_schema(read.path, schema, [*self.names, *special], targets, self._files[0].path)
+            known = [*first.names, *pandas_index(schema)]
+            more = [] if features is not None else _others(schema.names, known)
+            if more:
+                raise InputError(
+                    f"{read.path} has the column {more[0]!r}, which {self._files[0].path} lacks; every "
+                    f"file needs the same columns. To leave it out, name the features: features=[...]."
+                )
         self._before = np.cumsum([0, *(file.groups[-1] for file in self._files)]).tolist()
         self.n_rows, self.n_inputs = self._before[-1], len(self.names)
         if self.n_rows == 0:

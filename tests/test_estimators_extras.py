@@ -673,10 +673,3 @@ def test_threads_that_are_named_are_taken_from_the_start_where_they_are_worth_it
     assert threads_of_calls(monkeypatch, n_threads=2)[0] == 2
     monkeypatch.setattr(epochs, "WORTHWHILE", 1e99)
     assert set(threads_of_calls(monkeypatch, n_threads=2)) == {1}
-
-
-@pytest.mark.parametrize("model", [gn.MLPClassifier, gn.MLPRegressor])
-def test_files_are_sent_on_to_train(model, tmp_path):
-    for X in (str(tmp_path), tmp_path):
-        with pytest.raises(gn.InputError, match=r"samples in memory.*gn.train\(network, path, column\)"):
-            model().fit(X, [0, 1])

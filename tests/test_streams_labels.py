@@ -24,7 +24,7 @@ KINDS = {
 def draw(n=N):
     random = np.random.RandomState(0)
     y = random.randint(0, 2, n)
-    y[n - 5] = 2  # a class that the last range alone has
+    y[n * 4 // 7] = 2  # a class that is first far behind the beginning
     return random.randn(n, 2), y
 
 
@@ -126,5 +126,5 @@ def test_changed_rows_are_changed_where_dask_computes():
 
 
 def test_rows_cannot_be_taken_one_by_one():
-    with pytest.raises(gn.InputTypeError, match="is streamed, which training can do"):
+    with pytest.raises(gn.InputTypeError, match="is streamed, which training takes"):
         gn.stream(*draw(100))[:10]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,11 @@ from glassnet.estimators.job import Job, Snapshots
 from glassnet.estimators.networks import draw_parameters, hidden_sizes, pack
 from glassnet.estimators.prediction import Predicting
 from glassnet.estimators.solving import OF_TRAINING, fit_epochs, fit_whole
+from glassnet.estimators.streaming import as_stream, check_columns
 from glassnet.estimators.talk import Talk
 from glassnet.estimators.tasks import Tasks, has_callbacks
 from glassnet.network import Network, Parameters
+from glassnet.streams import Rows
 
 # What scikit-learn keeps on an estimator while it is fitted, for callbacks.
 _OF_CALLBACKS = ("_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callback_ctx")
@@ -30,14 +33,31 @@ _OF_CALLBACKS = ("_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_cal
 _OF_DATA = ("classes_", "_labels", "_n_targets", "n_features_in_", "feature_names_in_", "imputer_")
 
 
+class _Ready(NamedTuple):
+    """Samples that have been checked: their features, their precision, and themselves in another."""
+
+    width: int
+    dtype: np.dtype[Any]
+    samples: Callable[[np.dtype[Any]], Samples | Rows]
+
+
 class BaseMLP(Predicting):
     """A network fitted by scikit-learn's rules; see `MLPClassifier` and `MLPRegressor`."""
 
     # ---- What a classifier and a regressor each have of their own ----------------------------------
 
     @abstractmethod
-    def _check_y(self, y: Any, first: bool, incremental: bool) -> NDArray[Any]:
-        """The targets, checked; of a classifier the labels are learned, or held against those known."""
+    def _check_y(self, y: Any, first: bool, incremental: bool, classes: Any = None) -> NDArray[Any]:
+        """The targets, checked; of a classifier the labels are learned, or held against those known.
+
+        A first `partial_fit` is told them, `classes`.
+        """
+
+    @abstractmethod
+    def _check_streamed(
+        self, rows: Rows, first: bool, incremental: bool, classes: Any
+    ) -> Callable[[np.dtype[Any]], Rows]:
+        """As `_check_y` of targets that are streamed: what codes them in a precision, block by block."""
 
     @abstractmethod
     def _encode(self, y: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -59,8 +79,8 @@ class BaseMLP(Predicting):
         """What a part for validation is stratified by."""
         return None
 
-    def _offsets(self, samples: Samples) -> NDArray[np.float64] | None:
-        """What each sample's loss is reported with, beside the engine's; None for nothing."""
+    def _offset(self) -> Callable[[NDArray[Any]], NDArray[np.float64]] | None:
+        """What a sample's loss is reported with beside the engine's, by its target; None for nothing."""
         return None
 
     def _balance(
@@ -76,10 +96,18 @@ class BaseMLP(Predicting):
 
     # ---- Fitting -----------------------------------------------------------------------------------
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool) -> Any:
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: Any,
+        incremental: bool,
+        classes: Any = None,
+    ) -> Any:
         before = dict(self.__dict__)
         try:
-            return self._train(X, y, sample_weight, validation_data, incremental)
+            return self._train(X, y, sample_weight, validation_data, incremental, classes)
         except BaseException:
             # A fit that fails leaves the estimator as it was.
             now = self.__dict__
@@ -89,10 +117,11 @@ class BaseMLP(Predicting):
             now.update(kept)
             raise
 
-    def _train(self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool) -> Any:
+    def _train(
+        self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool, classes: Any
+    ) -> Any:
         widths = hidden_sizes(self.hidden_layer_sizes)
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        stochastic = self.solver in STOCHASTIC or self.optimizer is not None
         if incremental and self.early_stopping:
             if validation_data is None:
                 raise ValueError(
@@ -102,19 +131,17 @@ class BaseMLP(Predicting):
             if getattr(self, "stopped_", False):
                 return self
         given = X, y, sample_weight
-        X, y = self._checked(X, y, first, incremental)
-        weights = None if sample_weight is None else check_weights(sample_weight, X)
-        weights = self._balance(y, weights, incremental)
-        if weights is not None and not weights.sum() > 0:
-            raise InputError(
-                f"The samples' weights sum to {weights.sum():.6g}; expected more than 0: at least one must "
-                "count."
-            )
+        rows = as_stream(X, y, sample_weight)
+        ready = (
+            self._in_memory(X, y, sample_weight, first, incremental, classes)
+            if rows is None
+            else self._streamed(rows, first, incremental, classes, validation_data is not None)
+        )
         random = check_random_state(self.random_state)
         n_outputs = self._design()[2]
         if first:
-            network = self._network_of((X.shape[1], *widths, n_outputs))
-            theta = draw_parameters(network, self.activation, random, X.dtype)
+            network = self._network_of((ready.width, *widths, n_outputs))
+            theta = draw_parameters(network, self.activation, random, ready.dtype)
         else:
             theta = pack(self.coefs_, self.intercepts_)
             network = self._network_of(theta.sizes)
@@ -122,14 +149,9 @@ class BaseMLP(Predicting):
                 raise ValueError(
                     f"y has {n_outputs} outputs, but the estimator was fitted with {theta.sizes[-1]}."
                 )
-        if not stochastic:  # these work in float64, whatever X is
+        if not self._is_stochastic:  # these work in float64, whatever X is
             theta = theta.astype(np.float64)
-        dtype = theta.dtype
-        samples = Samples(
-            as_rows(X, dtype),
-            self._encode(y, dtype),
-            None if weights is None else np.asarray(weights, dtype),
-        )
+        samples = ready.samples(theta.dtype)
         at = self._snapshots(network)
         tasks = Tasks(self, int(self.max_iter), given, at) if has_callbacks(self) else None
         talk = Talk(self.verbose, more=validation_data is not None or self.scoring is not None)
@@ -137,7 +159,7 @@ class BaseMLP(Predicting):
             self, network, theta, samples, random, first, incremental, validation_data, talk, tasks, at
         )
         with talk.open(int(self.max_iter)):
-            flat, found = fit_epochs(job) if stochastic else fit_whole(job)
+            flat, found = fit_epochs(job) if self._is_stochastic else fit_whole(job)
         if not np.isfinite(flat).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
@@ -171,13 +193,46 @@ class BaseMLP(Predicting):
     def _out_activation(self, network: Network) -> str:
         return network.output.name
 
-    def _checked(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Array, NDArray[Any]]:
+    def _in_memory(
+        self, X: Any, y: Any, sample_weight: Any, first: bool, incremental: bool, classes: Any
+    ) -> _Ready:
         X, y = check_samples(self, X, y, first, self._numeric)
-        y = self._check_y(y, first, incremental)
-        return self._complete(X, first, LARGE), y
+        y = self._check_y(y, first, incremental, classes)
+        X = self._complete(X, first, LARGE)
+        weights = None if sample_weight is None else check_weights(sample_weight, X)
+        weights = self._balance(y, weights, incremental)
+        if weights is not None and not weights.sum() > 0:
+            raise InputError(
+                f"The samples' weights sum to {weights.sum():.6g}; expected more than 0: at least one must "
+                "count."
+            )
+
+        def samples(dtype: np.dtype[Any]) -> Samples:
+            w = None if weights is None else np.asarray(weights, dtype)
+            return Samples(as_rows(X, dtype), self._encode(y, dtype), w)
+
+        return _Ready(X.shape[1], X.dtype, samples)
+
+    def _streamed(
+        self, rows: Rows, first: bool, incremental: bool, classes: Any, validated: bool
+    ) -> _Ready:
+        if self.early_stopping and not validated and self._is_stochastic:
+            raise InputError(
+                f"early_stopping=True holds out a part of samples in memory; {rows.source} is streamed. "
+                f"Give validation_data=(X, y) to fit."
+            )
+        check_columns(self, rows, first)
+        coded = self._check_streamed(rows, first, incremental, classes)
+        dtype = rows.dtype if self.dtype is None else np.dtype(self.dtype)
+        return _Ready(rows.n_inputs, dtype, coded)
+
+    @property
+    def _is_stochastic(self) -> bool:
+        """Whether training takes batches."""
+        return self.solver in STOCHASTIC or self.optimizer is not None
 
     def _check_solver(self) -> bool:
-        if self.solver not in STOCHASTIC and self.optimizer is None:
+        if not self._is_stochastic:
             raise AttributeError(
                 f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
             )

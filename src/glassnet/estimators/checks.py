@@ -6,7 +6,6 @@ take, such as anything that deserves an error, goes through scikit-learn's own f
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from scipy.sparse import csc_array, csc_matrix, csr_array, csr_matrix, issparse
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from glassnet.errors import InputError
-from glassnet.streams import Rows
+from glassnet.streams import is_stream
 
 MOST_DENSE = 0.05
 """The share of entries other than 0 from which on a sparse X is trained on as an array."""
@@ -32,7 +31,8 @@ def check_inputs(estimator: Any, X: Any) -> Any:
     """X for a prediction, an array or a sparse matrix."""
     if _is_plain(X) and _is_known(estimator, X):
         return X
-    _refuse_streams(X)
+    if is_stream(X):
+        raise InputError(f"X is {X!r}; this takes samples in memory, an array or a table.")
     return validate_data(estimator, X, **_how(estimator), reset=False)
 
 
@@ -52,20 +52,11 @@ def check_samples(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) ->
             estimator.n_features_in_ = X.shape[1]
             estimator.__dict__.pop("feature_names_in_", None)
         return X, y
-    _refuse_streams(X)
     options = {"y_numeric": True} if numeric else {}
     wanted = FLOATS if dtype is None else dtype
     return validate_data(
         estimator, X, y, **_how(estimator), multi_output=True, dtype=wanted, reset=reset, **options
     )
-
-
-def _refuse_streams(X: Any) -> None:
-    if isinstance(X, (str, os.PathLike, Rows)):
-        raise InputError(
-            f"X is {X!r}; an estimator takes samples in memory, an array or a table. Read the file "
-            f"where it fits; gn.train(network, path, column) trains on files that do not."
-        )
 
 
 def as_rows(X: Any, dtype: np.dtype[Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,6 @@ from glassnet.conventions import Conventions
 from glassnet.estimators import constraints
 from glassnet.estimators.base import BaseMLP
 from glassnet.estimators.grouped import grouped_cross_entropy
-from glassnet.estimators.heldout import Samples
 from glassnet.estimators.labels import (
     BINARY,
     MULTICLASS,
@@ -31,11 +31,11 @@ from glassnet.estimators.labels import (
     told_labels,
 )
 from glassnet.estimators.scores import accuracy
+from glassnet.estimators.streaming import Classes, Coding
 from glassnet.estimators.weighting import weigh
 from glassnet.losses import Loss
 from glassnet.network import Network
-
-_OF_LABELS = ("classes_", "_labels")
+from glassnet.streams import Rows
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -182,6 +182,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     InputError and InputTypeError; a `fit` that fails leaves the estimator as it was. ValueError too where
     training ends with parameters that are not finite.
 
+    Streamed samples have the numbers of samples in memory with "lbfgs", and on batches where they fit into
+    a window of `glassnet.stream`. Where they cannot be read on, the error's attribute `estimator` is fitted
+    as far as training had come.
+
     For the same `random_state` the losses and parameters follow scikit-learn's up to rounding. It adds the
     arguments from `loss` on, activations and schedules beyond its own, `validation_data`, and y with
     several columns of classes; a sparse X is made dense unless it is large and nearly empty.
@@ -279,16 +283,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, validation_data: Any = None
     ) -> MLPClassifier:
         """Fit the network to samples and their classes, from the start unless `warm_start`.
 
         Parameters
         ----------
-        X : (n_samples, n_features), an array, a sparse matrix or a data frame.
+        X : (n_samples, n_features), an array, a sparse matrix or a data frame; or what `glassnet.stream`
+            takes or returns, such as a Parquet folder, which is read anew for each pass.
         y : classes (n_samples,), labels 0 and 1 (n_samples, n_labels), or a column of classes for each
-            output (n_samples, n_columns).
-        sample_weight : (n_samples,), how much each sample counts.
+            output (n_samples, n_columns); of Parquet and Dask's dataframes a column's name, or a list.
+        sample_weight : (n_samples,), how much each sample counts, or a column's name.
         validation_data : (X, y) or (X, y, sample_weight): a fixed set of one's own, whose loss and
             scores go into `history_`, and which early stopping watches in place of a part split off.
         """
@@ -299,7 +304,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def partial_fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         classes: Any = None,
         *,
@@ -316,18 +321,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             not improved for `n_iter_no_change` calls, `stopped_` is True, the best parameters come back
             and further calls change nothing.
         """
-        before = {name: self.__dict__[name] for name in _OF_LABELS if name in self.__dict__}
-        try:
-            if _check_partial_fit_first_call(self, classes):
-                told = told_labels(classes, y.toarray() if issparse(y) else np.asarray(y))
-                self._labels = replace(self._for_loss(told), sparse=issparse(y))
-                self.classes_ = self._labels.classes
-            return self._fit(X, y, sample_weight, validation_data, incremental=True)
-        except BaseException:
-            for name in _OF_LABELS:
-                self.__dict__.pop(name, None)
-            self.__dict__.update(before)
-            raise
+        return self._fit(X, y, sample_weight, validation_data, incremental=True, classes=classes)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The predicted classes (n_samples,), or labels or classes of each output (n_samples, n)."""
@@ -367,11 +361,25 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     # ---- What the base asks for --------------------------------------------------------------------
 
-    def _check_y(self, y: Any, first: bool, incremental: bool) -> NDArray[Any]:
+    def _check_streamed(
+        self, rows: Rows, first: bool, incremental: bool, classes: Any
+    ) -> Callable[[np.dtype[Any]], Rows]:
+        found = Classes(rows, self.n_threads)
+        try:
+            self._check_y(found.example, first, incremental, classes)
+        except ValueError as error:
+            raise found.placed(error, self._labels.known if hasattr(self, "_labels") else ()) from error
+        each = found.weights(self.class_weight, self._labels, incremental)
+        return lambda dtype: Coding(self._labels, dtype, each).of(rows)
+
+    def _check_y(self, y: Any, first: bool, incremental: bool, classes: Any = None) -> NDArray[Any]:
         sparse = issparse(y)
         y = y.toarray() if sparse else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        if incremental and _check_partial_fit_first_call(self, classes):
+            self._labels = replace(self._for_loss(told_labels(classes, y)), sparse=sparse)
+            self.classes_ = self._labels.classes
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._labels = replace(self._for_loss(learn_labels(y)), sparse=sparse)
             self.classes_ = self._labels.classes
@@ -426,9 +434,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _strata(self, target: NDArray[Any]) -> NDArray[Any] | None:
         # Of two classes only, as in scikit-learn: its other targets have several columns.
         return target > 0.5 if target.ndim == 2 and target.shape[1] == 1 else None
-
-    def _offsets(self, samples: Samples) -> NDArray[np.float64] | None:
-        return None
 
     def _balance(
         self, y: NDArray[Any], weights: NDArray[Any] | None, incremental: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from glassnet.activations import Array
 from glassnet.errors import InputError, InputTypeError
 from glassnet.estimators.checks import LARGE_TO_PREDICT, as_rows, check_inputs, check_weights
 from glassnet.estimators.heldout import HeldOut, Samples
-from glassnet.estimators.job import Job, make_problem
+from glassnet.estimators.job import Job, make_problem, mean_offset
 from glassnet.estimators.scorers import make_scorers
+from glassnet.streams import Rows
 
 
 def split_off(job: Job) -> tuple[Samples, HeldOut]:
     """The samples without a part, and that part, drawn as scikit-learn draws it."""
     estimator, samples = job.estimator, job.samples
+    assert not isinstance(samples, Rows)  # for which `base` has refused it
     train, test = train_test_split(
         np.arange(samples.X.shape[0]),
         random_state=job.random,
@@ -72,16 +75,21 @@ def _checked(estimator: Any, X: Any, y: Any, weights: Any, dtype: np.dtype[Any])
     return Samples(X, estimator._encode(y, dtype), weights)
 
 
+def standing_at(job: Job, flat: Array, found: Mapping[str, Any] | None = None) -> Any:
+    """An estimator fitted as far as these parameters, with what else it has `found`."""
+    model = object.__new__(type(job.estimator))
+    model.__dict__.update({**job.estimator.__dict__, **(found or {}), **job.at(flat)})
+    return model
+
+
 def _held_out(job: Job, held: Samples, given: tuple[Any, Any] | None) -> HeldOut:
     """`given` are the samples as scorers take them, where there are scorers."""
     estimator = job.estimator
     problem = make_problem(job, held)
-    offsets = estimator._offsets(held)
-    more = 0.0 if offsets is None else float(np.average(offsets, weights=held.weights))
+    more = mean_offset(job, held)
 
     def stand_at(flat: Array) -> Any:
-        model = object.__new__(type(estimator))
-        model.__dict__.update({**estimator.__dict__, **job.at(flat.copy())})
+        model = standing_at(job, flat.copy())
         if given is not None and isinstance(given[0], np.ndarray):
             model.__dict__.pop("feature_names_in_", None)  # an array has no names
         return model

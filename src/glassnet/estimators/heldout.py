@@ -19,6 +19,11 @@ class Samples(NamedTuple):
     target: NDArray[Any]
     weights: Array | None
 
+    @property
+    def n_rows(self) -> int:
+        """How many there are."""
+        return int(self.X.shape[0])
+
     def take(self, rows: NDArray[np.intp]) -> Samples:
         """Some of them."""
         weights = None if self.weights is None else self.weights[rows]

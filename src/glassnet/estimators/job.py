@@ -16,10 +16,12 @@ from glassnet.cores import thread_count
 from glassnet.data import choose_engine
 from glassnet.engine import NativeProblem, NumpyProblem, Problem
 from glassnet.estimators.heldout import Samples
+from glassnet.estimators.streaming import mean_over
 from glassnet.estimators.talk import Talk
 from glassnet.estimators.tasks import Tasks
 from glassnet.network import Network, Parameters
 from glassnet.penalties import Penalties
+from glassnet.streams import Rows, prepare_stream
 
 WORTHWHILE = 2e7
 """Operations of a call to the engine below which starting threads takes longer than they save."""
@@ -34,7 +36,7 @@ class Job(NamedTuple):
     estimator: Any
     network: Network
     theta: Parameters
-    samples: Samples
+    samples: Samples | Rows
     random: RandomState
     first: bool
     """Whether nothing of an earlier fit is gone on with."""
@@ -56,13 +58,23 @@ def penalties_of(estimator: Any) -> Penalties:
     return Penalties(float(estimator.l1), float(estimator.alpha))
 
 
+def mean_offset(job: Job, samples: Samples | Rows) -> float:
+    """What the samples' mean loss is reported with, beside the engine's."""
+    value = job.estimator._offset()
+    if value is None:
+        return 0.0
+    if isinstance(samples, Rows):
+        return mean_over(samples, value, job.estimator.n_threads)
+    return float(np.average(value(samples.target), weights=samples.weights))
+
+
 def _engine_of(job: Job, samples: Samples) -> str:
     return "numpy" if issparse(samples.X) else choose_engine(job.network, "auto")[0]
 
 
-def make_batches(job: Job, samples: Samples, dropout: tuple[float, ...]) -> Batches:
+def make_batches(job: Job, samples: Samples | Rows, dropout: tuple[float, ...]) -> Batches:
     """The samples, which have been checked, to be trained on in batches."""
-    estimator, n = job.estimator, samples.X.shape[0]
+    estimator, n = job.estimator, samples.n_rows
     size = min(200, n)
     if estimator.batch_size != "auto":
         if estimator.batch_size > n:
@@ -71,18 +83,27 @@ def make_batches(job: Job, samples: Samples, dropout: tuple[float, ...]) -> Batc
                 stacklevel=2,
             )
         size = min(int(estimator.batch_size), n)
-    name = _engine_of(job, samples)
-    kept = (job.network, *samples, samples.X.dtype, "mean", size, dropout)
-    # More threads come with the epochs, where there are enough to do.
-    native = name == "native"
-    batches: Batches = NativeBatches(*kept, threads=1) if native else NumpyBatches(*kept)
+    batches: Any
+    if isinstance(samples, Rows):
+        how = {"dtype": job.theta.dtype, "threads": estimator.n_threads}
+        batches = prepare_stream(job.network, samples, size, dropout=dropout, **how)
+    else:
+        kept = (job.network, *samples, samples.X.dtype, "mean", size, dropout)
+        # More threads come with the epochs, where there are enough to do.
+        native = _engine_of(job, samples) == "native"
+        batches = NativeBatches(*kept, threads=1) if native else NumpyBatches(*kept)
     batches.penalties = penalties_of(estimator)
-    batches.conventions = estimator._conventions(samples.X.dtype)
+    batches.conventions = estimator._conventions(job.theta.dtype)
     return batches
 
 
-def make_problem(job: Job, samples: Samples) -> Problem:
+def make_problem(job: Job, samples: Samples | Rows) -> Problem:
     """The samples, which have been checked, as one batch without penalties."""
+    if isinstance(samples, Rows):
+        how: Any = {"dtype": job.theta.dtype, "threads": job.estimator.n_threads}
+        streamed: Any = prepare_stream(job.network, samples, None, **how)
+        streamed.conventions = job.estimator._conventions(job.theta.dtype)
+        return streamed
     name = _engine_of(job, samples)
     kept = (job.network, *samples, samples.X.dtype, "mean", (0.0,) * len(job.network.hidden))
     problem: Problem

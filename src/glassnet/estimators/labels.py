@@ -48,8 +48,8 @@ class Labels:
             return (y != 0).astype(dtype)
         if self.kind == MULTIOUTPUT:
             columns = zip(self.classes, y.T, strict=True)
-            return np.hstack([np.eye(len(c), dtype=dtype)[_numbers(c, one)] for c, one in columns])
-        numbers = _numbers(self.classes, y)
+            return np.hstack([np.eye(len(c), dtype=dtype)[numbers_of(c, one)] for c, one in columns])
+        numbers = numbers_of(self.classes, y)
         return numbers if self.kind == MULTICLASS else numbers[:, None].astype(dtype)
 
     def numbers(self, P: NDArray[Any]) -> NDArray[np.intp]:
@@ -63,6 +63,17 @@ class Labels:
     def parts(self, P: NDArray[Any]) -> list[NDArray[Any]]:
         """The columns of each output of "multioutput"."""
         return self.groups.split(P)
+
+    @property
+    def known(self) -> list[NDArray[Any]]:
+        """The classes of each column of y."""
+        if self.kind == MULTIOUTPUT:
+            return list(self.classes)
+        return [np.arange(2)] * self.n_outputs if self.kind == MULTILABEL else [self.classes]
+
+    def columns(self, y: NDArray[Any]) -> list[NDArray[Any]]:
+        """The columns of y that have classes of their own."""
+        return [*y.T] if self.kind in (MULTILABEL, MULTIOUTPUT) else [y]
 
     @property
     def groups(self) -> Groups:
@@ -85,8 +96,12 @@ def _sparse_kind() -> Any:
     return csr_array if get_config().get("sparse_interface") == "sparray" else csr_matrix
 
 
-def _numbers(classes: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:
-    return np.searchsorted(classes, y)
+def numbers_of(classes: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:
+    """The place of each label among the classes, which are in order and have it."""
+    if y.dtype != object:
+        return np.searchsorted(classes, y)
+    places = {label: place for place, label in enumerate(classes.tolist())}
+    return np.fromiter(map(places.__getitem__, y.tolist()), np.intp, len(y))
 
 
 def learn_labels(y: NDArray[Any]) -> Labels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,10 @@ from glassnet.conventions import Conventions
 from glassnet.errors import InputError
 from glassnet.estimators import constraints
 from glassnet.estimators.base import BaseMLP
-from glassnet.estimators.heldout import Samples
 from glassnet.estimators.scores import r2
+from glassnet.estimators.streaming import first_targets
 from glassnet.losses import LOSSES
+from glassnet.streams import Rows
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -164,6 +166,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     InputError and InputTypeError; a `fit` that fails leaves the estimator as it was. ValueError too where
     training ends with parameters that are not finite.
 
+    Streamed samples have the numbers of samples in memory with "lbfgs", and on batches where they fit into
+    a window of `glassnet.stream`. Where they cannot be read on, the error's attribute `estimator` is fitted
+    as far as training had come.
+
     For the same `random_state` the losses and parameters follow scikit-learn's up to rounding, but for
     several outputs, whose reported loss and with it the epoch of stopping differ (see `average_outputs`),
     as does what "lbfgs" finds for them. It adds the arguments from `average_outputs` on, losses,
@@ -259,15 +265,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, validation_data: Any = None
     ) -> MLPRegressor:
         """Fit the network to samples and their targets, from the start unless `warm_start`.
 
         Parameters
         ----------
-        X : (n_samples, n_features), an array, a sparse matrix or a data frame.
-        y : (n_samples,) or (n_samples, n_outputs).
-        sample_weight : (n_samples,), how much each sample counts.
+        X : (n_samples, n_features), an array, a sparse matrix or a data frame; or what `glassnet.stream`
+            takes or returns, such as a Parquet folder, which is read anew for each pass.
+        y : (n_samples,) or (n_samples, n_outputs); of Parquet and Dask's dataframes a column's name, or a
+            list.
+        sample_weight : (n_samples,), how much each sample counts, or a column's name.
         validation_data : (X, y) or (X, y, sample_weight): a fixed set of one's own, whose loss and
             scores go into `history_`, and which early stopping watches in place of a part split off.
         """
@@ -276,7 +284,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @available_if(lambda estimator: estimator._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, validation_data: Any = None
     ) -> MLPRegressor:
         """One epoch over the samples more.
 
@@ -298,7 +306,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _numeric = True
 
-    def _check_y(self, y: Any, first: bool, incremental: bool) -> NDArray[Any]:
+    def _check_streamed(
+        self, rows: Rows, first: bool, incremental: bool, classes: Any
+    ) -> Callable[[np.dtype[Any]], Rows]:
+        self._check_y(first_targets(rows), first, incremental)
+        return lambda dtype: rows
+
+    def _check_y(self, y: Any, first: bool, incremental: bool, classes: Any = None) -> NDArray[Any]:
         y = y.toarray() if issparse(y) else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -341,8 +355,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _rate(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:
         return r2(target, Y_hat, weights)
 
-    def _offsets(self, samples: Samples) -> NDArray[np.float64] | None:
-        if self._loss_name != "poisson":
-            return None
-        y = samples.target.astype(np.float64)
-        return (xlogy(y, y) - y).sum(axis=1)
+    def _offset(self) -> Callable[[NDArray[Any]], NDArray[np.float64]] | None:
+        return _poisson_offset if self._loss_name == "poisson" else None
+
+
+def _poisson_offset(target: NDArray[Any]) -> NDArray[np.float64]:
+    y = target.astype(np.float64).reshape(len(target), -1)
+    return (xlogy(y, y) - y).sum(axis=1)

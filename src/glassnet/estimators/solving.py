@@ -9,18 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.activations import Array
+from glassnet.batches import Batches
 from glassnet.conventions import OURS, Conventions
 from glassnet.dropout import as_dropout, draw_seed
 from glassnet.errors import InputError
 from glassnet.estimators import quasi_newton, stepping
 from glassnet.estimators.epochs import Epochs, Rules
-from glassnet.estimators.evaluation import given_samples, split_off
+from glassnet.estimators.evaluation import given_samples, split_off, standing_at
 from glassnet.estimators.heldout import Samples
-from glassnet.estimators.job import Job, make_batches, make_problem, penalties_of
+from glassnet.estimators.job import Job, make_batches, make_problem, mean_offset, penalties_of
 from glassnet.estimators.rates import Drive, make_drive
 from glassnet.estimators.record import Record, continued
+from glassnet.estimators.streaming import targets_of
 from glassnet.schedules import Schedule
 from glassnet.solvers import Solver, check_fits
+from glassnet.streams import Rows
 
 Found = tuple[Array, dict[str, Any]]
 """The flat parameters, and the attributes that go with them."""
@@ -52,7 +55,10 @@ def fit_whole(job: Job) -> Found:
     record = _record(job, early)
     tol, patience = float(estimator.tol), float(estimator.n_iter_no_change)
 
+    reached = job.theta.flat.copy()
+
     def ended(number: int, loss: float, flat: Array) -> bool:
+        reached[:] = flat
         seen = {} if held is None else held.look(flat.copy(), early)
         record.add(loss, tol, flat, seen)
         talk.epoch(number, loss, seen)
@@ -66,31 +72,38 @@ def fit_whole(job: Job) -> Found:
 
     if tasks is not None:
         tasks.begin()
-    offsets = estimator._offsets(samples)
     how: dict[str, Any] = {
         "max_iter": int(estimator.max_iter),
         "max_fun": int(estimator.max_fun),
         "ended": ended,
-        "offset": 0.0 if offsets is None else float(np.average(offsets, weights=samples.weights)),
+        "offset": mean_offset(job, samples),
     }
-    if solver is None:
-        flat, loss, n_iter = quasi_newton.minimize(problem, job.theta.flat, tol=estimator.tol, **how)
-    else:
-        check_fits(solver, problem.network, None, problem.penalties, problem.dropout, None)
-        flat, loss, n_iter = stepping.minimize(problem, job.theta.flat, solver, **how)
+
+    def found(loss: float, n_iter: int) -> dict[str, Any]:
+        made: dict[str, Any] = {"loss_": loss, "n_iter_": n_iter, "history_": record.history}
+        if solver is not None:
+            made["loss_curve_"], made["best_loss_"] = record.loss_curve, record.best_loss
+            made["validation_scores_"] = made["best_validation_score_"] = None
+        if early:
+            made["validation_scores_"] = record.scores
+            made["best_validation_score_"] = record.best_score
+            made["_no_improvement_count"] = record.failures
+        if job.first:
+            made["t_"] = 0
+        return {**made, **record.kept()}
+
+    try:
+        if solver is None:
+            flat, loss, n_iter = quasi_newton.minimize(problem, job.theta.flat, tol=estimator.tol, **how)
+        else:
+            check_fits(solver, problem.network, None, problem.penalties, problem.dropout, None)
+            flat, loss, n_iter = stepping.minimize(problem, job.theta.flat, solver, **how)
+    except Exception as error:
+        _keep_work(job, error, reached, found(record.loss, record.epochs))
+        raise
     if (best := record.chosen()) is not None:
         flat = best
-    found: dict[str, Any] = {"loss_": loss, "n_iter_": n_iter, "history_": record.history}
-    if solver is not None:
-        found["loss_curve_"], found["best_loss_"] = record.loss_curve, record.best_loss
-        found["validation_scores_"] = found["best_validation_score_"] = None
-    if early:
-        found["validation_scores_"] = record.scores
-        found["best_validation_score_"] = record.best_score
-        found["_no_improvement_count"] = record.failures
-    if job.first:
-        found["t_"] = 0
-    return flat, {**found, **record.kept()}
+    return flat, found(loss, n_iter)
 
 
 def _refuse_ignored(job: Job, solver: Solver | None) -> None:
@@ -138,12 +151,32 @@ def fit_epochs(job: Job) -> Found:
         talk=job.talk,
         held=held,
         hooks=None if job.tasks is None else (job.tasks.begin, job.tasks.end),
-        correct=_correction(estimator._offsets(samples), samples, batches.batch_size),
+        correct=_correction(job, samples, batches),
         dropout_seed=seed,
         n_threads=estimator.n_threads,
     )
+
+    def found() -> dict[str, Any]:
+        made = {
+            "loss_": record.loss,
+            "n_iter_": record.epochs,
+            "t_": record.seen,
+            "loss_curve_": record.loss_curve,
+            "best_loss_": record.best_loss,
+            "validation_scores_": record.scores,
+            "best_validation_score_": record.best_score,
+            "history_": record.history,
+            "_no_improvement_count": record.failures,
+            "_drive": drive,
+            **record.kept(),
+        }
+        return {**made, "stopped_": epochs.stalled} if job.incremental and early else made
+
     try:
         epochs.run()
+    except Exception as error:
+        _keep_work(job, error, theta.flat, found())
+        raise
     finally:
         if job.random is estimator.random_state or estimator.random_state is None:
             epochs.settle()  # others go on drawing from it
@@ -151,22 +184,13 @@ def fit_epochs(job: Job) -> Found:
     # What is fitted a call at a time goes back to its best parameters when it has stalled.
     if (not job.incremental or epochs.stalled) and (best := record.chosen()) is not None:
         flat = best
-    found = {
-        "loss_": record.loss,
-        "n_iter_": record.epochs,
-        "t_": record.seen,
-        "loss_curve_": record.loss_curve,
-        "best_loss_": record.best_loss,
-        "validation_scores_": record.scores,
-        "best_validation_score_": record.best_score,
-        "history_": record.history,
-        "_no_improvement_count": record.failures,
-        "_drive": drive,
-        **record.kept(),
-    }
-    if job.incremental and early:
-        found["stopped_"] = epochs.stalled
-    return flat, found
+    return flat, found()
+
+
+def _keep_work(job: Job, error: Exception, flat: Array, found: dict[str, Any]) -> None:
+    """Hand on what has been learned from streamed samples, whose files may be gone in the middle of it."""
+    if isinstance(job.samples, Rows):
+        error.estimator = standing_at(job, flat.copy(), found)  # type: ignore[attr-defined]
 
 
 def _record(job: Job, early: bool) -> Record:
@@ -189,18 +213,22 @@ def _drive(job: Job) -> Drive:
 
 
 def _correction(
-    offsets: NDArray[np.float64] | None, samples: Samples, batch_size: int
+    job: Job, samples: Samples | Rows, batches: Batches
 ) -> Callable[[float, NDArray[Any] | None], float] | None:
     """What turns an epoch's loss, whose order is known, into the reported one; None for nothing.
 
-    An epoch's loss is the mean of its batches', each over its own weights.
+    An epoch's loss is the mean of its batches', each over its own weights. Where samples come by windows
+    their order is not kept, and the mean over all takes the place of the batches' own.
     """
-    if offsets is None:
+    offset, batch_size = job.estimator._offset(), batches.batch_size
+    if offset is None:
         return None
-    w, n = samples.weights, samples.X.shape[0]
-    if w is None:
-        mean = float(offsets.mean())
+    if isinstance(samples, Rows) and samples.weighted and not any(batches.layout):
+        samples = targets_of(samples, job.theta.dtype)  # which fit
+    if isinstance(samples, Rows) or samples.weights is None:
+        mean = mean_offset(job, samples)
         return lambda loss, order: loss + mean
+    offsets, w, n = offset(samples.target), samples.weights, samples.n_rows
     starts = np.arange(0, n, batch_size)
     sizes = np.diff(np.append(starts, n))
     weighted, weights = w * offsets, w.astype(np.float64)

@@ -134,8 +134,8 @@ class Rows(ABC):
 
     def __array__(self, *_: object, **__: object) -> NDArray[Any]:
         raise InputTypeError(
-            f"{self.source} is streamed, which training takes, and a run's predict and score; this takes "
-            f"an array in memory. Give it some of the rows, or all of them where they fit."
+            f"{self.source} is streamed, which training takes, an estimator's fit, and predict and score; "
+            f"this takes an array in memory. Give it some of the rows, or all of them where they fit."
         )
 
     def __getitem__(self, _: object) -> NDArray[Any]:

@@ -1,0 +1,224 @@
+"""Floor 7: samples that do not fit into memory, looked at once and coded as they are read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.cores import thread_count
+from glassnet.data import ranges_of
+from glassnet.errors import InputError, InputTypeError
+from glassnet.estimators.heldout import Samples
+from glassnet.estimators.labels import Labels, numbers_of
+from glassnet.estimators.weighting import weighted, weights_of_classes
+from glassnet.streams import Rows, is_stream, stream
+from glassnet.streams.labels import target_values
+from glassnet.streams.lanes import Fold, Worker
+from glassnet.streams.prediction import check_targets
+from glassnet.streams.rows import Block, ChangedRows
+
+
+def as_stream(X: Any, y: Any, sample_weight: Any = None) -> Rows | None:
+    """As rows with targets, where X is what `glassnet.train` streams; None for samples in memory."""
+    if not is_stream(X):
+        return None
+    if y is None and not isinstance(X, Rows):
+        raise InputError(
+            "y is missing: the target column's name where X is a path or a dataframe, else one for each "
+            "row."
+        )
+    rows = stream(X, y, sample_weight=sample_weight)
+    check_targets(rows)
+    return rows
+
+
+def check_columns(estimator: Any, rows: Rows, reset: bool) -> None:
+    """As scikit-learn checks features: `reset` learns their number and names, else they are compared.
+
+    Raises InputError for others, and where missing values would have to be filled in.
+    """
+    if estimator.missing != "error":
+        raise InputError(
+            f"missing={estimator.missing!r} fills in missing values of data in memory; {rows.source} is "
+            f"streamed. Fill them in before they are written, and leave missing='error'."
+        )
+    name, known = type(estimator).__name__, getattr(estimator, "feature_names_in_", None)
+    if reset:
+        estimator.n_features_in_ = rows.n_inputs
+        estimator.__dict__.pop("feature_names_in_", None)
+        if rows.names is not None:
+            estimator.feature_names_in_ = np.array(rows.names, dtype=object)
+    elif rows.n_inputs != estimator.n_features_in_:
+        raise InputError(
+            f"{rows.source} has {rows.n_inputs} features, but {name} is expecting "
+            f"{estimator.n_features_in_} features as input. Choose them: gn.stream(..., features=[...])."
+        )
+    elif rows.names is not None and known is not None and [*rows.names] != [*known]:
+        raise InputError(
+            f"{rows.source} has the features {', '.join(rows.names)}; {name} was fitted on "
+            f"{', '.join(known)}, in this order. Choose them: gn.stream(..., features=[...])."
+        )
+    elif rows.names is None and known is not None:
+        warnings.warn(
+            f"X does not have valid feature names, but {name} was fitted with feature names", stacklevel=2
+        )
+    elif rows.names is not None and known is None:
+        warnings.warn(f"X has feature names, but {name} was fitted without feature names", stacklevel=2)
+
+
+# ---- What a pass over the targets finds ------------------------------------------------------------
+
+
+def first_targets(rows: Rows) -> NDArray[Any]:
+    """The targets of one row, (1,) or (1, outputs): a regressor's, which training's survey looks at."""
+    y = next(rows.read(0, 1, 1, None)).y
+    if y.dtype.kind in "OUT":
+        raise InputTypeError(f"y has {y.ravel()[0]!r} at {rows.where(0)}; a regressor takes numbers.")
+    return y
+
+
+def targets_of(rows: Rows, dtype: np.dtype[Any]) -> Samples:
+    """The targets and weights of rows in memory, without their X."""
+    blocks = [block.copy() for block in rows.read(0, rows.n_rows, rows.most(1), None)]
+    X, y = (np.concatenate(parts) for parts in ([b.X for b in blocks], [b.y for b in blocks]))
+    ws = [block.w for block in blocks if block.w is not None]
+    return Samples(X, y.astype(dtype), np.concatenate(ws).astype(dtype) if ws else None)
+
+
+class Classes:
+    """The classes of rows as a pass over their targets finds them.
+
+    `example` is a small y with all values of each column, so that what is asked of y can be asked of it.
+    """
+
+    def __init__(self, rows: Rows, threads: int | None) -> None:
+        self._rows = rows
+        self._columns, flat = target_values(rows, thread_count(threads))
+        self._values = [np.sort(column.array()) for column in self._columns]
+        # Thrice: scikit-learn warns where hardly a value is there twice.
+        most = 3 * max(map(len, self._values))
+        columns = [np.resize(values, most) for values in self._values]
+        self.example: NDArray[Any] = columns[0] if flat else np.column_stack(columns)
+
+    def placed(self, error: ValueError, known: Sequence[NDArray[Any]]) -> ValueError:
+        """The error with the row of the first class that is not known, where one is not."""
+        new = [
+            (row, value)
+            for column, classes in zip(self._columns, known, strict=False)
+            for value, row in column.first.items()
+            if value not in set(classes.tolist())
+        ]
+        if not new:
+            return error
+        row, value = min(new, key=lambda one: one[0])
+        return InputError(f"{error} The first such is {value!r} at {self._rows.where(row)}.")
+
+    def weights(
+        self, class_weight: Any, labels: Labels, incremental: bool
+    ) -> tuple[NDArray[np.float64], ...] | None:
+        """What ``class_weight`` gives each class of each column, as of samples in memory; None for None."""
+        if class_weight is None:
+            return None
+        counts = [
+            np.array([column.counts[value] for value in values.tolist()], np.float64)
+            for column, values in zip(self._columns, self._values, strict=True)
+        ]
+        if isinstance(class_weight, str) and self._rows.weighted:
+            # In one go: sums of weights have the bits that they have in memory.
+            fold = _WeightsFold(self._values)
+            (counts,) = self._rows.fold(fold, [(0, self._rows.n_rows)], 1, lambda: False)
+        return weights_of_classes(class_weight, labels, self._values, counts, incremental)
+
+
+@dataclass(frozen=True)
+class Coding:
+    """Labels into what a network learns, and the weights of classes into the samples'."""
+
+    labels: Labels
+    dtype: np.dtype[Any]
+    each: tuple[NDArray[np.float64], ...] | None
+
+    def __call__(self, block: Block) -> Block:
+        y = block.y.ravel() if block.y.shape[1:] == (1,) else block.y
+        w = block.w if self.each is None else weighted(self.labels, self.each, y, block.w)
+        return Block(block.X, self.labels.encode(y, self.dtype), w)
+
+    def of(self, rows: Rows) -> Rows:
+        """Rows, coded as they are read."""
+        return ChangedRows(rows, self, rows.weighted or self.each is not None)
+
+
+# ---- Sums over the rows ----------------------------------------------------------------------------
+
+
+def mean_over(
+    rows: Rows, value: Callable[[NDArray[Any]], NDArray[np.float64]], threads: int | None
+) -> float:
+    """The mean over the rows, by their weights, of a value of their targets."""
+    found = rows.fold(_MeanFold(value), ranges_of(rows.n_rows), thread_count(threads), lambda: False)
+    total, weight = np.sum(found, axis=0)
+    return float(total / weight)
+
+
+class _SumsFold(Fold):
+    """Sums over targets and weights, of any rows at a time."""
+
+    block, dtype = 1, None
+
+    def start(self) -> Any:
+        """The sums of no rows."""
+        raise NotImplementedError
+
+    def add(self, sums: Any, block: Block) -> Any:
+        """With those of a block, in memory of its own."""
+        raise NotImplementedError
+
+    def worker(self) -> Worker:
+        return _Summer(self)
+
+
+class _Summer(Worker):
+    def __init__(self, fold: _SumsFold) -> None:
+        self._fold = fold
+
+    def begin(self, state: Any, row: int) -> None:
+        self._sums = self._fold.start() if state is None else state
+
+    def take(self, block: Block) -> None:
+        self._sums = self._fold.add(self._sums, block)
+
+    def end(self) -> Any:
+        return self._sums
+
+
+@dataclass(frozen=True, eq=False)
+class _MeanFold(_SumsFold):
+    value: Callable[[NDArray[Any]], NDArray[np.float64]]
+
+    def start(self) -> Any:
+        return np.zeros(2)
+
+    def add(self, sums: Any, block: Block) -> Any:
+        values, w = self.value(block.y), np.ones(len(block.y)) if block.w is None else block.w
+        return sums + np.array([(values * w).sum(), w.sum()])
+
+
+@dataclass(frozen=True, eq=False)
+class _WeightsFold(_SumsFold):
+    """The weights of each value of each column, added one after the other as ``numpy.bincount`` does."""
+
+    values: list[NDArray[Any]]
+
+    def start(self) -> Any:
+        return [np.zeros(len(values)) for values in self.values]
+
+    def add(self, sums: Any, block: Block) -> Any:
+        columns, made = [block.y] if block.y.ndim == 1 else block.y.T, [each.copy() for each in sums]
+        for total, values, column in zip(made, self.values, columns, strict=True):
+            np.add.at(total, numbers_of(values, column), np.asarray(block.w))
+        return made

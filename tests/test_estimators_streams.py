@@ -1,0 +1,445 @@
+"""The estimators on streamed data: the numbers of the same samples in memory, and errors in words."""
+
+import inspect
+import os
+import pickle
+import shutil
+import signal
+import time
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import glassnet as gn
+from glassnet.estimators.constraints import LOSSES_OF_NUMBERS
+from glassnet.streams.memory import RESERVE
+from glassnet.streams.rows import ArrayRows, ChangedRows
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:A column-vector y was passed"),
+]
+
+N, INPUTS = 5_003, 4
+NAMES = [f"x{i}" for i in range(INPUTS)]
+EDGES = [0, 1_300, 1_301, 4_000, N]
+TREES = np.array(["fir", "oak", "elm"])
+
+
+def draw(n=N):
+    random = np.random.RandomState(0)
+    X = random.randn(n, INPUTS)
+    kinds = np.argmax(X[:, :3] + 0.5 * random.randn(n, 3), axis=1)
+    return X, kinds, random.uniform(0.5, 2, n), random.poisson(np.exp(X[:, 0])).astype(float)
+
+
+TARGETS = {
+    "binary": lambda: TREES[draw()[1] % 2],
+    "text": lambda: TREES[draw()[1]],
+    "objects": lambda: TREES.astype(object)[draw()[1]],
+    "numbers": lambda: np.array([7, -2, 3])[draw()[1]],
+    "column": lambda: draw()[1][:, None],
+    "multilabel": lambda: (draw()[0][:, :2] > 0).astype(int),
+    "multioutput": lambda: np.column_stack([draw()[1], draw()[1] % 2]),
+}
+
+
+def write(folder, y, edges=EDGES, dtype=np.float64, names=NAMES, X=None):
+    folder.mkdir()
+    X, w = draw()[0] if X is None else X, draw()[2]
+    for part, (start, stop) in enumerate(pairwise(edges)):
+        columns = {name: X[start:stop, place].astype(dtype) for place, name in enumerate(names)}
+        columns |= {"y": y[start:stop], "w": w[start:stop]}
+        pq.write_table(pa.table(columns), folder / f"part-{part}.parquet", row_group_size=700)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("rows") / "data", TARGETS["text"]())
+
+
+def small(kind=gn.MLPClassifier, **arguments):
+    return kind(**{"hidden_layer_sizes": (6,), "max_iter": 4, "random_state": 0, **arguments})
+
+
+def same(one, other, **close):
+    """Whether all that is learned but names is the same; with a tolerance, the parameters and losses."""
+    for name in {name for name in {*vars(one), *vars(other)} if name.endswith("_")} - {"feature_names_in_"}:
+        a, b = getattr(one, name), getattr(other, name)
+        for left, right in zip(*(v if isinstance(v, list) else [v] for v in (a, b)), strict=True):
+            if close and name in ("coefs_", "intercepts_", "loss_", "loss_curve_"):
+                np.testing.assert_allclose(left, right, **close)
+            elif isinstance(left, np.ndarray):
+                assert np.array_equal(left, right), name
+                assert left.dtype == right.dtype, name
+            else:
+                assert left == right or (close and name in ("history_", "best_loss_")), name
+    return True
+
+
+# ---- Numbers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd", "lm", gn.LBFGS(), gn.NewtonCG()], ids=str)
+@pytest.mark.parametrize("kind", TARGETS)
+def test_classifier_learns_what_it_does_in_memory(kind, solver):
+    X, _, w, _ = draw()
+    y = TARGETS[kind]()
+    if kind == "multioutput" and solver not in ("lbfgs", "adam", "sgd", gn.LBFGS()):
+        pytest.skip("several softmaxes have no second derivative")
+    model = small(solver=solver)
+    # Several softmaxes run on the NumPy engine, whose sums of the full batch are made in another order.
+    close = {"rtol": 1e-9} if kind == "multioutput" and solver not in ("adam", "sgd") else {}
+    assert same(clone(model).fit(gn.stream(X, y)), clone(model).fit(X, y), **close)
+    weighted = gn.stream(X, y, sample_weight=w)
+    assert same(clone(model).fit(weighted), clone(model).fit(X, y, w), **close)
+
+
+@pytest.mark.parametrize("weight", ["balanced", "dict"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", TARGETS)
+def test_class_weights_are_those_of_samples_in_memory(kind, weighted, weight):
+    X, _, w, _ = draw()
+    y = TARGETS[kind]()
+    w = np.where(np.arange(N) % 3 == 0, 0.0, w) if weighted else None
+    columns = [y] if y.ndim == 1 or y.shape[1] == 1 else y.T
+    each = [{value: 2.0 + place for place, value in enumerate(np.unique(c).tolist())} for c in columns]
+    given = weight if weight == "balanced" else each[0] if len(each) == 1 else each
+    model = small(solver="adam", class_weight=given)
+    assert same(clone(model).fit(gn.stream(X, y, sample_weight=w)), clone(model).fit(X, y, w))
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+@pytest.mark.parametrize("loss", LOSSES_OF_NUMBERS)
+def test_regressor_learns_what_it_does_in_memory(loss, solver):
+    X, _, w, y = draw()
+    model = small(gn.MLPRegressor, loss=loss, solver=solver)
+    for more in ({}, {"sample_weight": w}):
+        # The mean that is added to a Poisson loss is summed by blocks.
+        close = {"rtol": 1e-12} if loss == "poisson" else {}
+        assert same(clone(model).fit(gn.stream(X, y, **more)), clone(model).fit(X, y, **more), **close)
+
+
+@pytest.mark.parametrize("average", [False, True])
+def test_several_targets_are_learned_as_in_memory(average, tmp_path):
+    X, _, _, y = draw()
+    folder = write(tmp_path / "f", y)
+    model = small(gn.MLPRegressor, solver="lbfgs", average_outputs=average)
+    rows = gn.stream(folder, ["y", "x0"], features=["x1", "x2"])
+    assert same(clone(model).fit(rows), clone(model).fit(X[:, 1:3], np.column_stack([y, X[:, 0]])))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"dtype": "float32"},
+        {"batch_size": 64, "shuffle": False},
+        {"optimizer": "adamw", "learning_rate": gn.Cosine(0.01, 200)},
+        {"dropout": 0.2, "l1": 1e-3},
+        {"loss": gn.losses.cross_entropy(label_smoothing=0.1)},
+        {"solver": "sgd", "learning_rate": "adaptive", "max_iter": 40, "n_iter_no_change": 1, "tol": 0.1},
+        {"solver": "sgd", "learning_rate": "invscaling"},
+        {"activation": "silu", "restore_best": True},
+    ],
+    ids=str,
+)
+def test_settings_of_batches_have_the_numbers_of_data_in_memory(arguments):
+    X, kinds, w, _ = draw()
+    model = small(**arguments)
+    assert same(
+        clone(model).fit(gn.stream(X, kinds, sample_weight=w)), clone(model).fit(X, kinds, sample_weight=w)
+    )
+
+
+def test_folder_and_column_are_all_that_fit_needs(folder):
+    X, _, w, _ = draw()
+    rows = small().fit(str(folder), "y", sample_weight="w")
+    assert same(rows, small().fit(X, TARGETS["text"](), w))
+    assert rows.feature_names_in_.tolist() == NAMES
+    assert rows.classes_.tolist() == ["elm", "fir", "oak"]
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_single_precision_columns_are_learned_from_as_in_memory(solver, tmp_path):
+    X, kinds, _, _ = draw()
+    folder = write(tmp_path / "f", kinds, dtype=np.float32)
+    rows = gn.stream(folder, "y", features=NAMES)
+    model = small(solver=solver)
+    assert same(clone(model).fit(rows), clone(model).fit(X.astype(np.float32), kinds))
+
+
+def test_mapped_array_with_text_is_streamed_by_itself_where_it_is_large(tmp_path, monkeypatch):
+    X, y = draw()[0], TARGETS["text"]()
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    monkeypatch.setattr("glassnet.streams.DEFAULT", mapped.nbytes - 1)
+    assert same(small(solver="lbfgs").fit(mapped, y), small(solver="lbfgs").fit(X, y))
+
+
+def test_dask_collections_are_fitted():
+    da, dd = pytest.importorskip("dask.array"), pytest.importorskip("dask.dataframe")
+    pd = pytest.importorskip("pandas")
+    X, y = draw()[0], TARGETS["objects"]()
+    how = {"solver": "lbfgs", "class_weight": "balanced"}
+    expected = small(**how).fit(X, y)
+    assert same(small(**how).fit(da.from_array(X, chunks=(900, INPUTS)), y), expected)
+    frame = dd.from_pandas(pd.DataFrame(X, columns=NAMES).assign(label=y), npartitions=3)
+    named = small(**how).fit(frame, "label")
+    assert same(named, expected)
+    assert named.feature_names_in_.tolist() == NAMES
+    assert same(small(**how).fit(frame[NAMES], frame["label"]), expected)
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """Windows of 1,000 rows or so."""
+    monkeypatch.setattr("glassnet.streams.batches._SHARE", 1_000)
+
+    def stream(*source, **how):
+        rows = gn.stream(*source, **how)
+        rows.memory = RESERVE + (64 << 20)
+        return rows
+
+    return stream
+
+
+def test_rows_that_come_by_windows_are_learned(windows):
+    X, y = draw()[0], TARGETS["text"]()
+    how = {"max_iter": 30, "learning_rate_init": 0.01}
+    model = small(**how).fit(windows(X, y))
+    assert abs(model.score(X, y) - small(**how).fit(X, y).score(X, y)) < 0.02
+    assert model.t_ == 30 * N
+    assert same(model, small(**how).fit(windows(X, y)))
+
+
+def test_windows_follow_the_random_state(windows):
+    X, kinds, _, _ = draw()
+    one, other = (small(random_state=seed).fit(windows(X, kinds)).loss_ for seed in (0, 1))
+    assert one != other
+    random = np.random.RandomState(0)
+    assert small(random_state=random).fit(windows(X, kinds)).loss_ == one
+    assert small(random_state=random).fit(windows(X, kinds)).loss_ != one
+
+
+def test_poisson_by_windows_reports_deviances(windows):
+    X, _, w, y = draw()
+    model = small(gn.MLPRegressor, loss="poisson", max_iter=10)
+    one, other = clone(model).fit(windows(X, y, sample_weight=w)), clone(model).fit(X, y, w)
+    assert abs(one.loss_ - other.loss_) < 0.05 * other.loss_
+
+
+# ---- Going on -------------------------------------------------------------------------------------
+
+
+def test_partial_fit_goes_on_from_rows_to_rows(folder):
+    X, _, w, _ = draw()
+    y = TARGETS["text"]()
+    one, other = small(), small()
+    for _ in range(3):
+        one.partial_fit(gn.stream(folder, "y", features=NAMES, sample_weight="w"), classes=TREES)
+        other.partial_fit(X, y, w, classes=TREES)
+    assert same(one, other)
+    assert one.n_iter_ == 1
+    assert one.t_ == 3 * N
+
+
+def test_partial_fit_takes_a_file_at_a_time(folder):
+    X, y = draw()[0], TARGETS["text"]()
+    one, other = small(), small()
+    for part, (start, stop) in enumerate(pairwise(EDGES)):
+        one.partial_fit(gn.stream(folder / f"part-{part}.parquet", "y", features=NAMES), classes=TREES)
+        other.partial_fit(X[start:stop], y[start:stop], classes=TREES)
+    assert same(one, other)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_warm_start_goes_on_between_memory_and_rows(solver):
+    X, kinds, _, _ = draw()
+    rows, model = gn.stream(X, kinds), small(solver=solver, warm_start=True)
+    assert same(clone(model).fit(rows).fit(X, kinds), clone(model).fit(X, kinds).fit(rows))
+
+
+def test_validation_data_are_watched(folder):
+    X, y = draw()[0], TARGETS["text"]()
+    how = {"early_stopping": True, "scoring": ["f1_macro", "accuracy"], "max_iter": 8}
+    held = X[:300], y[:300]
+    one = small(**how).fit(gn.stream(X, y), validation_data=held)
+    assert same(one, small(**how).fit(X, y, validation_data=held))
+
+
+# ---- What is kept ---------------------------------------------------------------------------------
+
+
+def test_fitted_estimator_holds_no_data(folder):
+    model = small().fit(folder, "y", sample_weight="w")
+    assert len(pickle.dumps(model)) < 10_000
+    rows = [v for v in vars(model).values() if isinstance(v, (gn.streams.Rows, np.memmap))]
+    assert not rows
+    assert same(pickle.loads(pickle.dumps(model)), model)
+    assert clone(model).get_params() == model.get_params()
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("solver", ["lbfgs", "adam", gn.LBFGS()])
+def test_file_that_changes_meanwhile_leaves_the_work_with_the_error(solver, tmp_path):
+    folder = write(tmp_path / "f", TARGETS["text"]())
+    rows = gn.stream(folder, "y", features=NAMES)
+    rows.memory = RESERVE  # a batch at a time
+    X, y = draw()[0], TARGETS["text"]()
+    calls = []
+
+    def watch(estimator, X, y):
+        calls.append(estimator.coefs_[0].copy())
+        if len(calls) == 2:
+            shutil.copy(folder / "part-1.parquet", folder / "part-2.parquet")
+        return 0.0
+
+    model = small(solver=solver, scoring=watch, max_iter=50)
+    with pytest.raises(gn.FileError, match=r"part-2.parquet has changed") as raised:
+        model.fit(rows, validation_data=(X[:10], y[:10]))
+    assert not hasattr(model, "coefs_")
+    kept = raised.value.estimator
+    assert len(kept.history_["loss"]) == len(calls) >= 2
+    assert kept.predict(X).shape == (N,)
+    again = kept.set_params(warm_start=True, scoring=None, max_iter=2).fit(X, y)
+    assert again.loss_ < kept.history_["loss"][0]
+
+
+class Interrupted(ArrayRows):
+    """Ctrl-C comes once, while inputs are read for the time that is told."""
+
+    read_before = 0
+
+    def read(self, start, stop, most, dtype):
+        self.read_before += dtype is not None
+        if self.read_before == self.when:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+        yield from super().read(start, stop, most, dtype)
+
+
+@pytest.mark.parametrize("when", [3, 9], ids=["first window", "later window"])
+def test_interrupt_ends_a_fit_that_reads(when):
+    X, kinds, _, _ = draw()
+    rows = Interrupted(X, kinds, None, 1 << 30)
+    rows.when = when  # the survey is the first time, and a look at the first rows the second
+    rows.memory = RESERVE
+    model = small(max_iter=1_000, batch_size=1_000, n_threads=1)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(rows)
+    assert model.n_iter_ < 1_000
+
+
+# ---- What cannot be used --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "how", "error", "message"),
+    [
+        ({"early_stopping": True}, {}, gn.InputError, r"holds out a part .* validation_data=\(X, y\)"),
+        ({"missing": "mean"}, {}, gn.InputError, "missing='mean' fills in .* before they are written"),
+        (
+            {"solver": "lbfgs", "dropout": 0.1},
+            {},
+            gn.InputError,
+            "dropout is for solvers that take batches",
+        ),
+        ({}, {"y": None}, gn.InputError, "y is missing: the target column's name"),
+        ({}, {"y": "yy"}, gn.InputError, "Did you mean 'y'"),
+        ({}, {"sample_weight": np.ones(N)}, gn.InputTypeError, "sample_weight is a column's name"),
+        ({"class_weight": {"ash": 2.0}}, {}, ValueError, "not in class_weight"),
+        ({"class_weight": {"fir": -1.0}}, {}, gn.InputError, "class_weight has -1.0 for 'fir'"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(folder, arguments, how, error, message):
+    with pytest.raises(error, match=message):
+        small(**arguments).fit(folder, **{"y": "y", **how})
+
+
+def test_rows_bring_their_targets():
+    X, kinds, _, _ = draw()
+    for kind in (gn.MLPClassifier, gn.MLPRegressor):
+        assert inspect.signature(kind.fit).parameters["y"].default is None
+        with pytest.raises(gn.InputError, match="These rows have their targets"):
+            small(kind).fit(gn.stream(X, kinds), kinds)
+        with pytest.raises(gn.InputError, match="y is missing"):
+            small(kind).fit(gn.stream(X))
+        with pytest.raises(ValueError, match="requires y to be passed"):
+            small(kind).fit(X)
+
+
+def test_quantities_are_no_classes_and_text_is_no_quantity(folder):
+    X, _, _, y = draw()
+    with pytest.raises(ValueError, match="Unknown label type"):
+        small().fit(gn.stream(X, y + 0.5))
+    with pytest.raises(gn.InputTypeError, match=r"y has 'fir' at row 1 of .*part-0.parquet; .* numbers"):
+        small(gn.MLPRegressor).fit(folder, "y")
+
+
+@pytest.mark.parametrize("kind", [gn.MLPClassifier, gn.MLPRegressor])
+def test_values_that_are_missing_are_named_by_file_and_row(kind, tmp_path):
+    y = draw()[3]
+    y[1_300] = np.nan
+    folder = write(tmp_path / "f", y)
+    with pytest.raises(gn.InputError, match=r"y has nan at row 1 of .*part-1.parquet"):
+        small(kind).fit(folder, "y")
+    X = draw()[0]
+    X[4_007, 2] = np.inf
+    folder = write(tmp_path / "g", draw()[1], X=X)
+    with pytest.raises(gn.InputError, match=r"Column 'x2' has inf.* at row 8 of .*part-3.parquet"):
+        small(kind).fit(folder, "y")
+
+
+def test_counts_below_zero_are_named_by_row():
+    X, _, _, y = draw()
+    y[77] = -1
+    with pytest.raises(gn.InputError, match=r"y has \[-1.\] at row 77; expected values of 0 or more"):
+        small(gn.MLPRegressor, loss="poisson").fit(gn.stream(X, y))
+
+
+def test_class_that_was_not_told_is_named_by_file_and_row(folder):
+    with pytest.raises(
+        gn.InputError, match=r"classes not in .* The first such is 'elm' at row \d+ of .*part-0"
+    ):
+        small().partial_fit(gn.stream(folder, "y"), classes=["fir", "oak"])
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        small().partial_fit(gn.stream(folder, "y"))
+
+
+def test_other_features_are_refused(folder):
+    model = small(warm_start=True).fit(folder, "y")
+    for features, message in (
+        ([*NAMES[::-1], "w"], "fitted on x0, x1, x2, x3, w, in this order"),
+        (NAMES, "has 4 features, but MLPClassifier is expecting 5 features"),
+    ):
+        with pytest.raises(gn.InputError, match=message):
+            model.fit(gn.stream(folder, "y", features=features))
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        model.fit(gn.stream(np.column_stack([*draw()[0].T, draw()[2]]), TARGETS["text"]()))
+    assert model.feature_names_in_.tolist() == [*NAMES, "w"]
+
+
+def test_refit_that_fails_leaves_the_estimator_as_it_was(folder):
+    model = small().fit(folder, "y")
+    before = dict(vars(model))
+    with pytest.raises(gn.InputError):
+        model.fit(gn.stream(draw()[0][:, :2], np.r_[np.nan, draw()[3][1:]]))
+    assert vars(model) == before
+
+
+def test_pipeline_with_a_scaler_says_that_rows_are_streamed(folder):
+    with pytest.raises(gn.InputTypeError, match="is streamed, which training takes"):
+        make_pipeline(StandardScaler(), small()).fit(gn.stream(folder, "y"), None)
+
+
+def test_changed_rows_are_fitted_too(folder):
+    """As streams of one's own are."""
+    rows = ChangedRows(gn.stream(folder, "y", features=NAMES), lambda block: block._replace(X=2 * block.X))
+    assert same(small().fit(rows), small().fit(2 * draw()[0], TARGETS["text"]()))

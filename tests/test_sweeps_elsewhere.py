@@ -2,15 +2,22 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
 import pytest
+from joblib.parallel import ThreadingBackend
 
 import glassnet as gn
+from glassnet.sweeps import elsewhere, running
+from glassnet.sweeps.cargo import train_share
 from glassnet.sweeps.elsewhere import joblib_is_active, on_dask
+from glassnet.sweeps.records import Track
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -52,16 +59,72 @@ def test_sweep_through_joblib_has_the_same_bits(tmp_path, backend, kind):
 
 
 def test_sweep_goes_where_joblib_leads(monkeypatch):
-    from glassnet.sweeps import running
-
     shares = []
-    real = running.train_share
-    monkeypatch.setattr(running, "train_share", lambda *a: shares.append(len(a[1])) or real(*a))
+    real = elsewhere.train_share
+    monkeypatch.setattr(elsewhere, "train_share", lambda *a: shares.append(len(a[1])) or real(*a))
     sweep()
     assert shares == []
     with joblib.parallel_config("threading", n_jobs=2):
         sweep()
     assert sum(shares) == 8
+
+
+class TellsOfNoneBeforeAll(ThreadingBackend):
+    """As Ray's backend: results come once all that was given is done."""
+
+    supports_return_generator = False
+
+
+def test_a_backend_that_gives_all_at_once_is_given_some_at_a_time(tmp_path, monkeypatch):
+    given, lengths = [], []
+    joblib.register_parallel_backend("at once", TellsOfNoneBeforeAll)
+    real = running.Rounds._keep
+    monkeypatch.setattr(elsewhere, "TASKS_AT_A_TIME", 2)
+    monkeypatch.setattr(elsewhere, "train_share", lambda *a: given.extend(a[1]) or train_share(*a))
+    monkeypatch.setattr(
+        running.Rounds, "_keep", lambda self, track: lengths.append(len(given)) or real(self, track)
+    )
+    with joblib.parallel_config("at once", n_jobs=2):
+        result = sweep(results=tmp_path / "r.jsonl")
+    assert_same(result, sweep())
+    assert lengths[0] < len(given) == 8
+
+
+def test_large_data_have_the_same_bits_as_mapped_files():
+    X = np.random.RandomState(1).randn(20_000, 2)
+    y = (X[:, 0] > 0).astype(int)
+    told = {
+        "grid": {"learning_rate": [0.1, 0.5], "validation": [(X[:15_000], y[:15_000]), (X, y)]},
+        "folds": [(np.arange(5_000, 20_000), np.arange(5_000))],
+        "sample_weight": np.random.RandomState(2).uniform(1, 2, 20_000),
+        "metric": "accuracy",
+        "iterations": 2,
+        "random_state": 0,
+    }
+    whole = gn.sweep(NET, X, y, **told)
+    with joblib.parallel_config("loky", n_jobs=2, max_nbytes=1000):
+        assert_same(gn.sweep(NET, X, y, **told), whole)
+
+
+def test_shares_are_as_long_as_what_was_done_tells():
+    tracks = [Track(SimpleNamespace(number=i)) for i in range(10_000)]
+    shares = elsewhere.Shares(tracks, workers=2)
+    given = []
+    for seconds, share in zip((0.001, 0.001, 0.001, 0.001, 0.001, 0.5), shares, strict=False):
+        given.append(share)
+        shares.heard(len(share), seconds * len(share))
+    rest = list(shares)
+    lengths = [len(share) for share in given]
+    assert lengths == [1, 4, 16, 64, 256, 1000]
+    each = (341 * 0.001 + 1000 * 0.5) / 1341
+    assert len(rest[0]) == int(elsewhere.TASK_SECONDS / each)
+    numbers = [track.task.number for share in [*given, *rest] for track in share]
+    assert sorted(numbers) == list(range(10_000))
+    assert np.abs(np.diff(numbers)).min() > 1000
+    few = elsewhere.Shares(tracks[:40], workers=2)
+    next(iter(few))
+    few.heard(1, 1e-9)
+    assert [len(share) for share in few] == [4, 8, 6, 5, 4, 3, 2, 1, 1, 1, 1, 1, 1, 1]
 
 
 def test_sweep_on_dask_has_the_same_bits():
@@ -73,11 +136,12 @@ def test_sweep_on_dask_has_the_same_bits():
         assert_same(sweep(halving=2, iterations=16), whole)
 
 
-def test_sweep_whose_worker_is_killed_is_all_there(tmp_path):
+def test_sweep_whose_worker_is_killed_is_all_there_and_sends_its_data_once(tmp_path, monkeypatch):
     dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
     how = {"iterations": 50_000, "seeds": 4}
     whole = sweep(**how)
-    over, in_time = threading.Event(), []
+    over, in_time, sent, real = threading.Event(), [], [], elsewhere._sent
+    monkeypatch.setattr(elsewhere, "_sent", lambda *a: sent.append(real(*a)) or sent[-1])
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
         distributed.LocalCluster(
@@ -104,3 +168,41 @@ def test_sweep_whose_worker_is_killed_is_all_there(tmp_path):
         assert not os.path.exists(f"/proc/{pid}")  # noqa: PTH110
     assert in_time == [True]
     assert_same(result, whole)
+    assert [type(one) for one in sent] == [distributed.Future]  # and each share has this
+
+
+SCRIPT = """
+import sys, contextlib, warnings
+import joblib, numpy as np, glassnet as gn
+from glassnet.sweeps.elsewhere import on_dask
+if __name__ == "__main__":
+    warnings.simplefilter("ignore", gn.InterruptedTrainingWarning)
+    random = np.random.RandomState(0)
+    X, y = random.randn(5_000, 2), random.randint(0, 2, 5_000)
+    settings = [{"learning_rate": rate} for rate in np.geomspace(0.01, 1, 39)]
+    settings.append({"iterations": 100_000_000})
+    with on_dask("local") if sys.argv[1] == "dask" else joblib.parallel_config("loky", n_jobs=2):
+        result = gn.sweep(gn.Network((2, 4, 2)), X, y, settings=settings, iterations=50, random_state=0,
+                          results=sys.argv[2])
+    print([cell.status for cell in result.cells].count("interrupted"))
+"""
+
+
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_ctrl_c_in_a_terminal_keeps_what_is_done_elsewhere(tmp_path, backend):
+    if backend == "dask":
+        pytest.importorskip("distributed")
+    script, path = tmp_path / "script.py", tmp_path / "r.jsonl"
+    script.write_text(SCRIPT)
+    process = subprocess.Popen(
+        [sys.executable, script, backend, path], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (path.exists() and path.read_bytes().count(b"\n") > 2):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    out = process.communicate(timeout=60)[0]
+    assert process.returncode == 0
+    done = path.read_bytes().count(b"\n") - 1
+    assert 2 <= done < 40
+    assert 40 - done == int(out)

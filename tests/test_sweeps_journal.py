@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,31 @@ def test_networks_that_ctrl_c_has_cut_short_are_not_written(tmp_path, monkeypatc
     assert_same(sweep(path), sweep())
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, ZeroDivisionError])
+def test_what_ends_a_sweep_has_the_networks_that_were_finished(tmp_path, monkeypatch, kind):
+    whole = sweep()
+    real = running.Rounds._keep
+
+    def pressed_again(self, track):
+        real(self, track)
+        if len(self.finished) == 3:
+            raise kind
+
+    monkeypatch.setattr(running.Rounds, "_keep", pressed_again)
+    with pytest.raises(kind) as caught:
+        sweep(threads=1)
+    assert table_of(caught.value.result) == table_of(replace(whole, cells=whole.cells[:3]))
+    (note,) = caught.value.__notes__
+    assert (
+        note == "3 of 6 networks of the sweep are finished: they are this exception's attribute `result`."
+    )
+    with pytest.raises(kind) as caught:
+        sweep(tmp_path / "r.jsonl", threads=1)
+    assert "goes on from" in caught.value.__notes__[0]
+    monkeypatch.undo()
+    assert_same(sweep(tmp_path / "r.jsonl"), whole)
+
+
 def test_a_seed_of_nobodys_own_is_kept(tmp_path):
     path = tmp_path / "results.jsonl"
     first = sweep(path, random_state=None, seeds=2)
@@ -274,7 +300,7 @@ def test_a_later_format_is_told(tmp_path, monkeypatch):
 
 
 def test_places_that_cannot_be_written_are_told_before_anything_is_trained(tmp_path, monkeypatch):
-    monkeypatch.setattr("glassnet.sweeps.sweeping.carry_out", None)
+    monkeypatch.setattr("glassnet.sweeps.sweeping.Rounds", None)
     with pytest.raises(gn.FileError, match=r"does not exist\. Create it first"):
         sweep(tmp_path / "nowhere" / "r.jsonl")
     with pytest.raises(gn.FileError, match="is a folder"):

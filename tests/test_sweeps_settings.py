@@ -260,7 +260,7 @@ def test_draws_from_lists_alone_are_no_more_than_there_are():
 def test_settings_that_cannot_be_used_are_refused_before_anything_is_trained(
     monkeypatch, told, error, message
 ):
-    monkeypatch.setattr(sweeping, "carry_out", None)
+    monkeypatch.setattr(sweeping, "Rounds", None)
     with pytest.raises(error, match=message):
         sweep(**told)
 

@@ -20,15 +20,18 @@ class Interrupts:
     `stop` is one byte, 1 once training should end, which the engines read between updates. While
     `computing`, a second Ctrl-C is only remembered, as `again`: the engine is about to come back with
     whole updates, and what it is told in the middle of one would be lost. A third one raises there too.
+    While `waiting` for other processes, which read no byte of this one, the first one raises.
     """
 
     stop: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(1, np.uint8))
     computing: bool = False
     again: bool = False
+    waiting: bool = False
 
     def hear(self, number: int, frame: FrameType | None) -> None:
         """The handler of the signal."""
-        if self.again or (self.stop[0] and not self.computing):
+        if self.waiting or self.again or (self.stop[0] and not self.computing):
+            self.stop[0] = 1
             raise KeyboardInterrupt
         self.again = bool(self.stop[0])
         self.stop[0] = 1

@@ -23,6 +23,9 @@ LOCAL = "local"
 
 _TIMEOUT = "10s"
 
+_DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+"""What workers here run first: Ctrl-C comes to all processes of a terminal, and this one decides."""
+
 
 def client_of(dask: object) -> Any:
     """The Dask client to compute with: an own one as it is, "local" for worker processes here, an address.
@@ -43,7 +46,7 @@ def client_of(dask: object) -> Any:
             f'dask is a scheduler\'s address, "{LOCAL}" or a distributed.Client, not {dask!r}.'
         )
     if dask == LOCAL:
-        return _own({"n_workers": thread_count(None), "threads_per_worker": 1})
+        return _own({"n_workers": thread_count(None), "threads_per_worker": 1, "preload": _DEAF})
     if ":" not in dask:
         raise InputError(
             f"dask is {dask!r}; expected a scheduler's address, such as tcp://127.0.0.1:8786, or {LOCAL!r}."

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.interrupts import stop_on_interrupt
+from glassnet.interrupts import Interrupts, stop_on_interrupt
 from glassnet.loop import Progress
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ def crew(workers: int) -> Iterator[Crew]:
     with stop_on_interrupt() as interrupts:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="glassnet-sweep")
         try:
-            yield Crew(pool, interrupts.stop)
+            yield Crew(pool, interrupts)
         except BaseException:
             interrupts.stop[0] = 1  # the others need not finish
             raise
@@ -89,13 +89,13 @@ def crew(workers: int) -> Iterator[Crew]:
 class Crew:
     """See `crew`."""
 
-    def __init__(self, pool: ThreadPoolExecutor, stop: NDArray[np.uint8]) -> None:
-        self._pool, self.stop = pool, stop
+    def __init__(self, pool: ThreadPoolExecutor, interrupts: Interrupts) -> None:
+        self._pool, self.interrupts = pool, interrupts
 
     @property
     def stopped(self) -> bool:
         """Whether Ctrl-C was pressed."""
-        return bool(self.stop[0])
+        return bool(self.interrupts.stop[0])
 
     def work(
         self, jobs: Sequence[Callable[[NDArray[np.uint8]], T]], done: Callable[[int, T], None] | None = None
@@ -104,7 +104,7 @@ class Crew:
 
         Raises what the first job that fails raises.
         """
-        futures = {self._pool.submit(job, self.stop): i for i, job in enumerate(jobs)}
+        futures = {self._pool.submit(job, self.interrupts.stop): i for i, job in enumerate(jobs)}
         found: list[Any] = [None] * len(jobs)
         for future in as_completed(futures):
             i = futures[future]

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from glassnet.interrupts import Interrupts
 from glassnet.streams.clusters import client_of
+from glassnet.sweeps.cargo import Answer, Cargo, train_share
+from glassnet.sweeps.plan import Plan
+from glassnet.sweeps.records import Track
 
-if TYPE_CHECKING:
-    from glassnet.sweeps.plan import Plan
-    from glassnet.sweeps.records import Track
+TASK_SECONDS = 1.0
+"""Of training in a task, about: scheduling is no cost then, and a kill loses no more than that."""
 
-TASKS_PER_WORKER = 4
-"""Many networks a task, so that scheduling is no cost; some tasks for each, so that none waits long."""
+TASKS_AT_A_TIME = 4
+"""For each worker, where a backend tells of no task before all that it was given are done."""
 
 
 def joblib_is_active() -> bool:
@@ -47,31 +50,100 @@ def on_dask(where: object) -> Iterator[None]:
 
 
 def work_elsewhere(
-    train_share: Callable[[Plan, Sequence[Track], int | None], list[Track]],
     plan: Plan,
     tracks: Sequence[Track],
     until: int | None,
-    done: Callable[[int, Track], None],
-    stop: NDArray[np.uint8],
+    done: Callable[[Track], None],
+    interrupts: Interrupts,
 ) -> None:
     """Take tracks to a rung or to their end by joblib's tasks; `done` hears of each as it comes.
 
-    After Ctrl-C, which sets `stop`, no more of them are waited for.
+    After Ctrl-C, which sets the byte of `interrupts`, no more of them are waited for.
     """
     if not tracks:
         return
     import joblib
 
-    run_tasks = joblib.Parallel(return_as="generator_unordered")
-    count = min(len(tracks), TASKS_PER_WORKER * max(1, joblib.effective_n_jobs()))
-    shares = [list(tracks[i::count]) for i in range(count)]
-    given = replace(plan, cores=1)
-    found: Iterator[list[Track]] = run_tasks(
-        joblib.delayed(train_share)(given, share, until) for share in shares
+    tasks = {track.task.number: track.task for track in tracks}
+    shares = Shares(tracks, max(1, joblib.effective_n_jobs()))
+    cargo = Cargo.of(plan)
+    backend, _ = joblib.parallel.get_active_backend()
+    sent = _sent(cargo, getattr(backend, "client", None))
+    calls = (
+        joblib.delayed(train_share)(sent, [cargo.light(track) for track in share], until)
+        for share in shares
     )
-    for share in found:
-        for track in share:
-            done(track.task.number, track)
-        if stop[0]:
-            found.close()  # type: ignore[attr-defined]  # a generator
-            return
+    found = _answers(calls, backend, shares.workers)
+    try:
+        while not interrupts.stop[0]:
+            interrupts.waiting = True
+            try:
+                answer = next(found, None)
+            finally:
+                interrupts.waiting = False
+            if answer is None:
+                return
+            shares.heard(len(answer.tracks), answer.seconds)
+            for track in answer.tracks:
+                done(replace(track, task=tasks[track.task.number]))
+    except KeyboardInterrupt:
+        if interrupts.again:
+            raise
+        interrupts.stop[0] = 1  # which a worker of this terminal may have heard first
+    finally:
+        with warnings.catch_warnings():  # that tasks were cut short
+            warnings.simplefilter("ignore")
+            found.close()
+
+
+def _sent(cargo: Cargo, client: Any) -> Any:
+    """The cargo as each task is to be given it: on Dask as what a task of its own has given.
+
+    So the data go to the cluster once, and are there again where the worker that held them is lost.
+    """
+    if client is None:
+        return cargo
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sending large graph")
+        return client.submit(_arrived, cargo, pure=False)
+
+
+def _arrived(cargo: Cargo) -> Cargo:
+    return cargo
+
+
+def _answers(calls: Iterable[Any], backend: Any, workers: int) -> Generator[Answer, None, None]:
+    """What tasks give, as they end where the backend can say so, else some for each worker at a time."""
+    import joblib
+
+    if backend.supports_return_generator:
+        yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(calls)
+        return
+    with joblib.Parallel(batch_size=1) as run:
+        while some := list(islice(calls, TASKS_AT_A_TIME * workers)):
+            yield from run(some)
+
+
+class Shares:
+    """Tracks as lists for a task each, long enough to be worth sending, by what those done have taken."""
+
+    def __init__(self, tracks: Sequence[Track], workers: int) -> None:
+        # Neighbors are alike: by the golden ratio any of them is far from those before it.
+        mixed = sorted(range(len(tracks)), key=lambda i: i * 0.6180339887498949 % 1)
+        self._left = deque(tracks[i] for i in mixed)
+        self.workers, self._size = workers, 1
+        self._networks, self._seconds = 0, 0.0
+
+    def heard(self, networks: int, seconds: float) -> None:
+        """How long so many networks took."""
+        self._networks += networks
+        self._seconds += seconds
+
+    def __iter__(self) -> Iterator[list[Track]]:
+        while self._left:
+            fair = len(self._left) // (2 * self.workers)
+            if self._networks:
+                each = self._seconds / self._networks
+                self._size = min(int(TASK_SECONDS / max(each, 1e-9)), 4 * self._size)
+            size = max(1, min(self._size, fair))
+            yield [self._left.popleft() for _ in range(min(size, len(self._left)))]

@@ -49,7 +49,7 @@ class Plan:
     @property
     def workers(self) -> int:
         """How many networks are trained at a time."""
-        return min(self.cores, len(self.tasks))
+        return max(1, min(self.cores, len(self.tasks)))
 
     @property
     def each(self) -> int:

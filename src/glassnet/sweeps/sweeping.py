@@ -26,8 +26,8 @@ from glassnet.sweeps.fingerprints import fingerprint_of
 from glassnet.sweeps.halving import as_halving
 from glassnet.sweeps.journal import Journal
 from glassnet.sweeps.plan import Plan, move_on, seeds_of, sources_of, tasks_of
-from glassnet.sweeps.results import SweepResult
-from glassnet.sweeps.running import carry_out
+from glassnet.sweeps.results import SweepCell, SweepResult
+from glassnet.sweeps.running import Rounds
 from glassnet.sweeps.settings import Recipe
 from glassnet.sweeps.spaces import make_space
 from glassnet.sweeps.verdicts import CONVERGED_BELOW
@@ -129,7 +129,8 @@ def sweep(
     is in when it is passed. The data are packed once for all networks that can share them. Divergence
     gives no warning here: the result tells. The first Ctrl-C ends all networks after their current
     update and gives an InterruptedTrainingWarning and the result so far; the second raises
-    KeyboardInterrupt, and nothing is kept.
+    KeyboardInterrupt. What ends a sweep as an exception has the networks that were finished before as its
+    attribute ``result``.
 
     Raises InputError for an empty grid, an unknown setting, a value or a combination that cannot be
     used and a fold that lacks a class, before anything is computed; FileError for results of another
@@ -212,34 +213,48 @@ def sweep(
     plan = Plan(space, sources, tasks, float(converged_below), kept, cores, halved, seed, rungs, keep)
     began = time.perf_counter()
     with _open(journal, plan):
-        cells = carry_out(plan, journal, progress)
-    result = SweepResult(
-        space.values,
-        tuple(cells),
-        max(task.iterations for task in tasks),
-        cells[0].baseline,
-        float(converged_below),
-        len(sources.X),
-        plan.workers * plan.each,
-        time.perf_counter() - began,
-        cells[0].floor,
-        sources.measure,
-        sources.held_out,
-    )
-    unfinished = sum(cell.status == "interrupted" for cell in cells)
+        rounds = Rounds(plan, journal)
+        try:
+            result = _result_of(plan, rounds.run(progress), began)
+        except BaseException as error:  # a second Ctrl-C, or what a network has raised
+            if rounds.finished:
+                error.result = _result_of(plan, rounds.finished, began)  # type: ignore[attr-defined]
+                error.add_note(
+                    f"{len(rounds.finished)} of {len(plan.tasks)} networks of the sweep are finished: they "
+                    f"are this exception's attribute `result`{_goes_on(journal)}."
+                )
+            raise
+    unfinished = sum(cell.status == "interrupted" for cell in result.cells)
     if unfinished:
-        after = (
-            ""
-            if journal is None
-            else f" Started again with the same arguments it goes on from {journal.path}."
-        )
         warnings.warn(
-            f"Ctrl-C ended the sweep: {len(cells) - unfinished} of {len(cells)} networks are finished. "
-            f"The others hold their work so far; their run.resume(iterations) goes on from there.{after}",
+            f"Ctrl-C ended the sweep: {len(tasks) - unfinished} of {len(tasks)} networks are finished. "
+            f"The others hold their work so far; their run.resume(iterations) goes on from there"
+            f"{_goes_on(journal)}.",
             InterruptedTrainingWarning,
             stacklevel=2,
         )
     return result
+
+
+def _result_of(plan: Plan, cells: Sequence[SweepCell], began: float) -> SweepResult:
+    return SweepResult(
+        plan.space.values,
+        tuple(cells),
+        max(task.iterations for task in plan.tasks),
+        cells[0].baseline,
+        plan.converged_below,
+        len(plan.sources.X),
+        plan.workers * plan.each,
+        time.perf_counter() - began,
+        cells[0].floor,
+        plan.sources.measure,
+        plan.sources.held_out,
+    )
+
+
+def _goes_on(journal: Journal | None) -> str:
+    at = "" if journal is None else os.fspath(journal.path)
+    return f". Started again with the same arguments it goes on from {at}" if at else ""
 
 
 @contextmanager

@@ -661,3 +661,29 @@ def test_rows_of_tables_stay_whole_and_sentences_are_wrapped(capsys):
     assert lines[0] == f"{'grid':<16}{row}"
     assert len(lines) > 2
     assert max(map(len, lines[1:])) < 110
+
+
+def test_folds_of_a_table_are_standardized_by_the_rows_that_are_trained_on(tmp_path, monkeypatch):
+    from sklearn.model_selection import StratifiedKFold
+
+    monkeypatch.chdir(tmp_path)
+    random = np.random.RandomState(0)
+    y = np.arange(40) % 2
+    X = 100 * random.randn(40, 2) + 1e4 + 100 * y[:, None]
+    rows = "\n".join(f"{a!r},{b!r},{label}" for (a, b), label in zip(X.tolist(), "ab" * 20, strict=True))
+    Path("points.csv").write_text(f"u,v,species\n{rows}\n")
+    told = ["--set", "sweep.rates.learning_rate=[0.1]", "--set", "data.test_fraction=0", "--folds", 2]
+    result = glassnet(
+        "sweep", "points.csv", "--target", "species", *told, "--iterations", 9, "--no-pictures"
+    )
+    assert result.exit_code == 0, result.stderr
+    best = gn.load("results/points-sweep/rates-best.safetensors")
+    made = best.extra["preprocessing"]
+    folds = [train for train, _ in StratifiedKFold(2).split(X, y)]
+    near = [np.allclose(made["mean"], X[train].mean(axis=0), rtol=1e-12) for train in folds]
+    assert near.count(True) == 1
+    train = folds[near.index(True)]
+    np.testing.assert_allclose(made["scale"], X[train].std(axis=0), rtol=1e-10)
+    scaled = (X[train] - made["mean"]) / made["scale"]
+    loss, _ = gn.loss_and_gradient(best.network, best.theta, scaled, y[train])
+    assert loss == pytest.approx(best.losses[-1], rel=1e-9)

@@ -212,6 +212,52 @@ def test_a_metric_that_returns_no_number_is_refused():
         sweep(metric=lambda y, found: None, mode="max")
 
 
+# ---- Standardized by what is trained on -------------------------------------------------------------
+
+
+FAR = 1e3 * X + [1e5, -20]
+
+
+@pytest.mark.parametrize("told", [{}, {"batch_size": 10, "validation": 0.2}, {"dtype": np.float32}])
+def test_each_fold_is_standardized_by_its_training_rows(told):
+    folds = [(np.arange(20, 60), np.arange(20)), (np.arange(0, 45), np.arange(45, 60))]
+    how = {"metric": "accuracy", "iterations": 6, "random_state": 3, **told}
+    result = gn.sweep(NET, FAR, Y, grid=GRID, folds=folds, standardize=True, **how)
+    for cell in result.cells:
+        train, test = folds[cell.fold]
+        mean, deviation = FAR[train].mean(axis=0), FAR[train].std(axis=0)
+        made = cell.run.extra["preprocessing"]
+        assert made["mean"] == pytest.approx(mean)
+        assert made["scale"] == pytest.approx(deviation)
+        scaled = (FAR - np.array(made["mean"])) / np.array(made["scale"])
+        alone = gn.train(
+            NET,
+            scaled[train],
+            Y[train],
+            optimizer=cell.run.optimizer,
+            iterations=6,
+            random_state=3,
+            **told,
+        )
+        assert_same_path(cell.run, alone)
+        found = cell.run.network.predict(cell.run.theta, scaled[test].astype(cell.run.dtype))
+        assert cell.metric == np.mean(found == Y[test])
+        with pytest.warns(gn.PreprocessingWarning):
+            cell.run.predict(FAR[test])
+
+
+@pytest.mark.parametrize("told", [{}, {"folds": 2, "validation": (X, Y)}])
+def test_what_cannot_be_standardized_by_folds_is_refused(told):
+    with pytest.raises(gn.InputError, match="standardize"):
+        sweep(standardize=True, **told)
+    with pytest.raises(gn.InputTypeError, match="standardize"):
+        sweep(standardize="yes", folds=2)
+    with pytest.raises(
+        gn.InputError, match="X, column 1, in the training rows of fold 0, has values too large"
+    ):
+        gn.sweep(NET, [[0, 1e200], [1, -1e200]] * 4, [0, 1] * 4, grid=GRID, folds=2, standardize=True)
+
+
 # ---- The summary --------------------------------------------------------------------------------
 
 

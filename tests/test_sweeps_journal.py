@@ -49,6 +49,7 @@ def assert_same(one, other):
         assert a.run.parameters == b.run.parameters
         assert a.run.averaged == b.run.averaged
         assert np.array_equal(a.run.state, b.run.state)
+        assert a.run.extra == b.run.extra
         assert np.array_equal(a.run.validation_losses, b.run.validation_losses)
         assert (a.run.optimizer, a.run.network, a.run.status) == (
             b.run.optimizer,
@@ -60,6 +61,7 @@ def assert_same(one, other):
 KINDS = {
     "full batch": {},
     "folds and seeds": {"folds": 3, "seeds": 2, "metric": "accuracy"},
+    "standardized": {"folds": 2, "standardize": True},
     "batches": {"batch_size": 8, "validation": 0.2, "average": 0.9, "dropout": 0.2},
     "class weights": {"class_weight": "balanced"},
     "stopping": {"validation": 0.3, "stopping": gn.EarlyStopping(patience=1, tolerance=0.01)},
@@ -359,6 +361,13 @@ def test_validation_data_are_told_apart_and_do_not_swell_the_fingerprint(tmp_pat
     assert_same(sweep(path, validation=(X.copy(), Y.copy()), **told), first)
     with pytest.raises(gn.FileError, match="validation is not the same"):
         sweep(path, validation=(X + 1, Y), **told)
+
+
+def test_folds_that_are_standardized_are_another_sweep(tmp_path):
+    path = tmp_path / "r.jsonl"
+    sweep(path, folds=2)
+    with pytest.raises(gn.FileError, match="folds is not the same"):
+        sweep(path, folds=2, standardize=True)
 
 
 def test_another_metric_of_the_same_name_is_told_apart(tmp_path):

@@ -6,9 +6,11 @@ import copy
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.random import RandomState
 
 from glassnet import plots
@@ -27,6 +29,7 @@ from glassnet.experiments.settings import Experiment, stopping_from
 from glassnet.experiments.toml import to_toml
 from glassnet.optimizers import SGD
 from glassnet.probes import Curvature, curvature
+from glassnet.sources import Preprocessing
 from glassnet.storage import atomic_write, write_csv, write_json
 from glassnet.sweeps import OtherSweepError, SweepResult, shown, sweep
 
@@ -151,6 +154,8 @@ def _sweep(
         **experiment.of_train(*COMPUTING, *PENALTIES, *_AS_THEY_ARE),
         **arguments_of(told, where, stopping_from, lambda one: class_weight_of(one, draws.samples)),
     }
+    if folds is not None and experiment["data.file"]:
+        own["standardize"] = True  # all rows' means and scales would tell of the test rows
     if "optimizer" in own.get("grid", ()):
         own["optimizer"] = SGD()  # each setting has its own
     with warnings.catch_warnings():
@@ -186,8 +191,19 @@ def _write(
         write_csv(place.new(name), columns)
     write_json(place.new(f"{grid}.json"), result.to_dict())
     if result.best is not None:
-        extra = {"name": experiment.name, "preprocessing": draws.samples.preprocessing.to_dict()}
-        save(result.best.run, place.new(f"{grid}-{BEST}"), extra=extra)
+        run = result.best.run
+        made = _of_fold(draws.samples.preprocessing, run.extra.get("preprocessing"))
+        extra = {"name": experiment.name, "preprocessing": made.to_dict()}
+        save(run, place.new(f"{grid}-{BEST}"), extra=extra)
+
+
+def _of_fold(made: Preprocessing, fold: Mapping[str, Any] | None) -> Preprocessing:
+    """How a table's rows became those of a fold: standardized by all rows, and then by its own."""
+    if fold is None:
+        return made
+    mean, scale, own_mean, own_scale = map(np.array, (made.mean, made.scale, fold["mean"], fold["scale"]))
+    center, whole = mean + scale * own_mean, scale * own_scale
+    return replace(made, mean=tuple(center.tolist()), scale=tuple(whole.tolist()))
 
 
 def _as_cell(value: Any) -> Any:

@@ -21,9 +21,11 @@ from glassnet.callbacks import Hooks
 from glassnet.data import Data, Taken
 from glassnet.engine import Problem
 from glassnet.loop import Progress, continue_run, course_of, masks_of
+from glassnet.moments import Moments, check_moments, moments
 from glassnet.network import Network, Parameters
 from glassnet.penalties import Penalties
 from glassnet.runs import TrainingRun
+from glassnet.sources import Preprocessing
 from glassnet.sweeps.baselines import Scale, scale_of
 from glassnet.sweeps.folds import Fold
 from glassnet.sweeps.identities import identity_here
@@ -68,6 +70,8 @@ class Sources:
     measure: Measure | None
     held_out: bool = False
     """Whether the metric is of samples that a network was not trained on."""
+    standardize: bool = False
+    """Whether the columns of X are standardized by each fold's training rows."""
 
 
 class Store:
@@ -192,6 +196,7 @@ class Workshop:
         self.shared = Shared(workers)
         self._samples: dict[int | None, tuple[Any, Any, Any]] = {}
         self._held: dict[int, tuple[Any, Any, Any]] = {}
+        self._moments: dict[int, Moments] = {}
         self._lock = threading.Lock()
 
     def samples(self, fold: int | None) -> tuple[Any, Any, Any]:
@@ -199,16 +204,39 @@ class Workshop:
         with self._lock:
             if fold not in self._samples:
                 whole = self.sources.X, self.sources.y, self.sources.weights
-                self._samples[fold] = whole if fold is None else self._take(self._fold(fold).train)
+                self._samples[fold] = whole if fold is None else self._take(fold, self._fold(fold).train)
             return self._samples[fold]
 
     def _fold(self, fold: int) -> Fold:
         assert self.sources.folds is not None
         return self.sources.folds[fold]
 
-    def _take(self, rows: NDArray[np.int64]) -> tuple[Any, Any, Any]:
-        w = self.sources.weights
-        return Taken(self.sources.X, rows), self.sources.y[rows], None if w is None else w[rows]
+    def _take(self, fold: int, rows: NDArray[np.int64]) -> tuple[Any, Any, Any]:
+        X, w = self.sources.X, self.sources.weights
+        taken = self._standardized(fold, X[rows]) if self.sources.standardize else Taken(X, rows)
+        return taken, self.sources.y[rows], None if w is None else w[rows]
+
+    def _standardized(self, fold: int, X: NDArray[Any]) -> NDArray[Any]:
+        """Rows by the mean and the deviation of the fold's training rows, which come first."""
+        if fold not in self._moments:
+            found = moments(X)
+            check_moments(found, lambda place: f"X, column {place}, in the training rows of fold {fold},")
+            self._moments[fold] = found
+        found = self._moments[fold]
+        return np.ascontiguousarray(((X - found.center) / found.scale).astype(X.dtype, copy=False))
+
+    def _preprocessing(self, fold: int, network: Network) -> dict[str, Any]:
+        """How a fold's rows became inputs, as a run of a table keeps it."""
+        found, target = self._moments[fold], network.loss.target
+        classes = {"class": tuple(range(network.sizes[-1])), "label": (0, 1)}.get(target)
+        return Preprocessing(
+            "y",
+            "regression" if classes is None else "classification",
+            tuple(f"x{place + 1}" for place in range(network.sizes[0])),
+            tuple(found.center.tolist()),
+            tuple(found.scale.tolist()),
+            classes,
+        ).to_dict()
 
     def begin(self, task: Task) -> tuple[TrainingRun, Array | None]:
         """The run of a task before its first iteration, and the gradient there."""
@@ -220,7 +248,7 @@ class Workshop:
         elif random is None:
             random = copy.deepcopy(self.sources.stream)
         validation = told.pop("validation")
-        return begin(
+        run, gradient = begin(
             task.recipe.network,
             X,
             y,
@@ -232,6 +260,9 @@ class Workshop:
             maker=self.shared,
             **told,
         )
+        if self.sources.standardize and task.fold is not None:
+            run = replace(run, extra={"preprocessing": self._preprocessing(task.fold, run.network)})
+        return run, gradient
 
     def train(
         self, task: Task, run: TrainingRun | None, until: int, show: Progress, stop: NDArray[np.uint8]
@@ -314,10 +345,11 @@ class Workshop:
     def _held_against(self, task: Task, run: TrainingRun) -> tuple[Any, Any, Any, Any] | None:
         """X, y, weights and the numbers of the rows; None for one without while others hold some out."""
         if task.fold is not None:
+            self.samples(task.fold)  # whose moments the test rows are standardized by
             rows = self._fold(task.fold).test
             with self._lock:
                 if task.fold not in self._held:
-                    self._held[task.fold] = self._take(rows)
+                    self._held[task.fold] = self._take(task.fold, rows)
                 return *self._held[task.fold], rows
         kept = run.validation
         if kept is not None and kept.rows is not None:

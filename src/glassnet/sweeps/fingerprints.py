@@ -38,7 +38,7 @@ def fingerprint_of(plan: Plan) -> dict[str, str]:
         "y": digest([sources.y]),
         "sample_weight": digest([sources.weights]),
         "settings": short(tasks),
-        "folds": "none" if folds is None else digest(folds),
+        "folds": "none" if folds is None else digest(folds) + ", standardized" * sources.standardize,
         "validation": digest(array for given in validations.values() for array in given),
         "parameters": digest([None if start is None else np.asarray(start)]),
         "random_state": short(hashlib.sha256(canonical(as_plain(stream)).encode())),

@@ -81,6 +81,7 @@ def sources_of(
     groups: object,
     parameters: Parameters | NDArray[Any] | None,
     metric: tuple[Any, str | None, str],
+    standardize: bool = False,
 ) -> Sources:
     """The data, checked as each network asks for them, in folds, and the metric."""
     first = recipes[0]
@@ -104,13 +105,25 @@ def sources_of(
     for validation in {id(one): one for one in given if isinstance(one, tuple)}.values():
         as_matrix(validation[0], "validation X", first.network.sizes[0])
     held_out = parts is not None or bool(given)
+    if standardize and parts is None:
+        raise InputError(
+            "standardize goes with folds, whose training rows tell the means and scales. Without folds "
+            "standardize X beforehand."
+        )
+    if standardize and any(isinstance(one, tuple) for one in given):
+        raise InputError(
+            "standardize is of the folds' rows, and validation data of their own are none of these: leave "
+            "one of the two out, or give validation as a share of the rows."
+        )
     measure: Measure | None = None
     if metric[0] is not None or held_out:
         for network in dict.fromkeys(recipe.network for recipe in recipes):
             measure = as_measure(metric[0] or "loss", metric[1], metric[2], network)
     if measure is not None and measure.is_loss:
         _check_losses(recipes)
-    return Sources(inputs, raw, weights, raw.ndim == 1, parts, parameters, None, measure, held_out)
+    return Sources(
+        inputs, raw, weights, raw.ndim == 1, parts, parameters, None, measure, held_out, standardize
+    )
 
 
 def _check_losses(recipes: Sequence[Recipe]) -> None:

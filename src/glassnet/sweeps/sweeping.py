@@ -19,7 +19,7 @@ from glassnet.cores import thread_count
 from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarning
 from glassnet.network import Network, Parameters, as_network, as_random_state
 from glassnet.optimizers import SGD
-from glassnet.ranges import as_steps
+from glassnet.ranges import as_flag, as_steps
 from glassnet.solvers import Rule, check_rule
 from glassnet.stopping import EarlyStopping
 from glassnet.sweeps.fingerprints import fingerprint_of
@@ -50,6 +50,7 @@ def sweep(
     seeds: int | Iterable[int] | None = None,
     folds: object = None,
     groups: object = None,
+    standardize: bool = False,
     metric: str | Callable[..., float] | None = None,
     mode: str | None = None,
     response: str = "predict",
@@ -98,6 +99,9 @@ def sweep(
         (train, test): each setting is trained on each fold's first rows and measured on the others.
         Validation fractions are then taken from the training rows.
     groups : for the splitter.
+    standardize : whether each fold's columns of X are centered and scaled by the mean and the deviation of
+        its training rows, test rows too, which takes a copy of the fold's rows. ``run.extra`` then holds
+        both, and `predict` gives a PreprocessingWarning, as it wants rows standardized by them.
     metric : "loss", "accuracy", "r2" or a function of targets and predictions, on the fold's test rows,
         else on its validation data, else on all samples; by default "loss" where something is held out,
         and None for a network that has no such samples while others do. A
@@ -192,9 +196,8 @@ def sweep(
         raise InputError(
             "halving compares settings after as many iterations: leave iterations out of them."
         )
-    sources = sources_of(
-        space.recipes, X, y, sample_weight, folds, groups, parameters, (metric, mode, response)
-    )
+    measured, scaled = (metric, mode, response), as_flag(standardize, "standardize")
+    sources = sources_of(space.recipes, X, y, sample_weight, folds, groups, parameters, measured, scaled)
     validated = {recipe.told["validation"] is not None for recipe in space.recipes}
     if halved is not None and sources.folds is None and len(validated) > 1:
         raise InputError(

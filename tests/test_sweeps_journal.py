@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet.sweeps import journal, running
+from glassnet.sweeps import cells, journal, running
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -104,9 +105,9 @@ def test_what_was_done_is_not_trained_again(tmp_path, monkeypatch):
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:4]))
     trained = []
-    real = running.Workshop.train
+    real = cells.Workshop.train
     monkeypatch.setattr(
-        running.Workshop,
+        cells.Workshop,
         "train",
         lambda self, task, *a: trained.append(task.number) or real(self, task, *a),
     )
@@ -136,14 +137,14 @@ def test_the_file_is_there_as_networks_end(tmp_path):
 
 def test_networks_that_ctrl_c_has_cut_short_are_not_written(tmp_path, monkeypatch):
     path = tmp_path / "results.jsonl"
-    real = running.Workshop.train
+    real = cells.Workshop.train
 
     def pressed(self, task, run, until, show, stop):
         stop[0] = task.number >= 2
         return real(self, task, run, until, show, stop)
 
     with monkeypatch.context() as patch:
-        patch.setattr(running.Workshop, "train", pressed)
+        patch.setattr(cells.Workshop, "train", pressed)
         with pytest.warns(gn.InterruptedTrainingWarning, match="goes on from .*results.jsonl"):
             sweep(path, threads=1)
     assert len(path.read_text().splitlines()) == 1 + 2
@@ -180,6 +181,20 @@ def test_a_seed_of_nobodys_own_is_kept(tmp_path):
     first = sweep(path, random_state=None, seeds=2)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:5]))
     assert_same(sweep(path, random_state=None, seeds=2), first)
+
+
+def test_the_file_is_looked_through_a_line_at_a_time(tmp_path):
+    path = tmp_path / "r.jsonl"
+    sweep(path, iterations=5_000, seeds=5)
+    longest = max(map(len, path.read_bytes().splitlines()))
+    assert path.stat().st_size > 5 * longest
+    tracemalloc.start()
+    try:
+        found = journal.Journal(path)
+        assert sum(record["final"] for record in found.records()) == 30
+        assert tracemalloc.get_traced_memory()[1] < 8 * longest
+    finally:
+        tracemalloc.stop()
 
 
 # ---- SIGKILL ------------------------------------------------------------------------------------

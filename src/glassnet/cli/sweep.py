@@ -22,7 +22,7 @@ from glassnet.cli.options import experiment_of, settings, tell
     "--folds",
     type=int,
     metavar="N",
-    help="Train each setting on N folds, measured on the rest; tables are standardized by the rows trained on.",
+    help="Train each setting on N folds, measured on the rest. Tables are standardized by training rows.",
 )
 @click.option("--metric", metavar="NAME", help="loss, accuracy or r2, to compare settings by.")
 @click.option(

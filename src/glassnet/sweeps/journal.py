@@ -14,18 +14,19 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from glassnet.documents import canonical
 from glassnet.errors import FileError
-from glassnet.files import as_path, explain, read_bytes
+from glassnet.files import as_path, explain
 
 FORMAT = 1
 _KEY = "glassnet sweep"
 _CHECK = ',"check":"'
 _START = b'{"fingerprint":'
+_MOST_OF_A_HEADER = 1 << 20
 _SYNC_SECONDS = 1.0
 """A cut of the power loses no more than that; a kill loses nothing that was written."""
 
@@ -42,50 +43,79 @@ class Journal:
     """The file of one sweep, open for more lines until `close`."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Read what is there; nothing is written before `begin`. FileError for what is no such file."""
+        """Look through what is there, a line at a time; nothing is written before `begin`.
+
+        Raises FileError for what is no such file.
+        """
         self.path = as_path(path, "results")
         self.header: dict[str, Any] | None = None
-        self.records: list[dict[str, Any]] = []
+        self._lines: dict[int, int] = {}  # where the last line of each network begins
+        self._final: set[int] = set()
         self._file: int | None = None
         self._synced = 0.0
         self._end = self._size = 0
         if self.path.exists():
-            self._read(read_bytes(self.path))
+            self._read()
 
-    def _read(self, data: bytes) -> None:
-        self._size = len(data)
-        if b"\n" not in data and data[: len(_START)] == _START[: len(data)]:
+    def _read(self) -> None:
+        if not self.path.is_file():
+            raise FileError(f"{self.path} is a folder or a device; expected a file, or a path for one.")
+        try:
+            with self.path.open("rb") as file:
+                self._look_through(file)
+                self._size = os.fstat(file.fileno()).st_size
+        except OSError as error:
+            raise FileError(f"{self.path} cannot be read: {explain(error)}.") from error
+
+    def _look_through(self, file: IO[bytes]) -> None:
+        first = file.readline(_MOST_OF_A_HEADER)
+        if first[-1:] != b"\n" and first[: len(_START)] == _START[: len(first)]:
             return  # a kill came before the first line was whole
-        lines = data.split(b"\n")
-        found = [_parsed(line) for line in lines]
-        if found[0] is None or found[0].get(_KEY) is None:
+        header = _parsed(first)
+        if header is None or header.get(_KEY) is None:
             raise FileError(
                 f"{self.path} is not a sweep's results, which glassnet would go on with. Give another path "
                 f"to results, or move the file away; it is as it was."
             )
-        if found[0][_KEY] != FORMAT:
+        if header[_KEY] != FORMAT:
             raise FileError(
-                f"{self.path} has format {found[0][_KEY]}; this glassnet knows format {FORMAT}. Go on with "
+                f"{self.path} has format {header[_KEY]}; this glassnet knows format {FORMAT}. Go on with "
                 f"the glassnet that began it."
             )
-        self.header = found[0]
-        # The last one is what stands behind the last newline: nothing, or what a kill has torn off.
-        whole = found[1:-1]
-        while whole and whole[-1] is None:  # a cut of the power may leave more than one
-            whole.pop()
-        if None in whole:
-            raise FileError(
-                f"{self.path} is damaged: line {whole.index(None) + 2} is not what was written, while "
-                f"later ones are. Restore it from a copy, or give another path to begin anew."
-            )
-        self.records = [record for record in whole if record is not None]
-        self._end = sum(len(line) + 1 for line in lines[: len(whole) + 1])
+        self.header, self._end = header, file.tell()
+        self._lines.clear()
+        self._final.clear()
+        at, torn = self._end, None
+        for number, line in enumerate(file, 2):
+            record = _parsed(line)
+            if record is None:  # a kill tears off the last line, a cut of the power may be more than one
+                torn = torn or number
+            elif torn is not None:
+                raise FileError(
+                    f"{self.path} is damaged: line {torn} is not what was written, while later ones are. "
+                    f"Restore it from a copy, or give another path to begin anew."
+                )
+            else:
+                self._lines[record.get("network", -1)] = at
+                self._final |= {record["network"]} if record.get("final") else set()
+                self._end = at + len(line)
+            at += len(line)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The last record of each network, one at a time: together they may be large."""
+        if not self._lines:
+            return
+        with self.path.open("rb") as file:
+            for at in self._lines.values():
+                file.seek(at)
+                record = _parsed(file.readline())
+                assert record is not None
+                yield record
 
     @property
     def is_done(self) -> bool:
         """Whether all networks of the sweep are there."""
-        ended = {record.get("network") for record in self.records if record.get("final")}
-        return self.header is not None and len(ended) == self.header.get("networks")
+        return self.header is not None and len(self._final) == self.header.get("networks")
 
     def begin(self, header: Mapping[str, Any]) -> None:
         """Open for writing, with the header where the file is new; what was torn off is cut away.
@@ -102,7 +132,7 @@ class Journal:
             self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
             _lock(self._file, self.path)
             if os.fstat(self._file).st_size != self._size:  # another process was not done with it
-                self._read(read_bytes(self.path))
+                self._read()
                 self.refuse_others(header["fingerprint"])  # which that one may have begun
             if os.fstat(self._file).st_size > self._end:
                 os.ftruncate(self._file, self._end)
@@ -155,7 +185,7 @@ class Journal:
         if differs:
             parts = " and ".join([", ".join(differs[:-1]), differs[-1]] if differs[1:] else differs)
             raise OtherSweepError(
-                f"{self.path} holds another sweep ({len(self.records)} networks of it are done): {parts} "
+                f"{self.path} holds another sweep ({len(self._lines)} networks of it are done): {parts} "
                 f"{'is' if len(differs) == 1 else 'are'} not the same. Start that one with its own "
                 f"arguments to go on with it, or give another path to results; the file is as it was.",
                 done=self.is_done,
@@ -179,7 +209,7 @@ def _line(record: Mapping[str, Any]) -> bytes:
 def _parsed(line: bytes) -> dict[str, Any] | None:
     """The record of a line; None where it is not whole."""
     body, mark, check = line.rpartition(_CHECK.encode())
-    if not mark or check[16:] != b'"}':
+    if not mark or check[16:] != b'"}\n':
         return None
     text = body + b"}"
     if hashlib.sha256(text).hexdigest()[:16].encode() != check[:16]:

@@ -32,10 +32,9 @@ class Rounds:
         self._elsewhere = joblib_is_active()
         self.tracks = {task.number: Track(task) for task in plan.tasks}
         if journal is not None:
-            for record in journal.records:
+            for record in journal.records():
                 track = read_track(record, plan, journal.path)
                 self.tracks[track.task.number] = track
-            journal.records.clear()
 
     def run(self, progress: bool) -> list[SweepCell]:
         """A cell for each task, in their order."""

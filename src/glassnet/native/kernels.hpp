@@ -16,7 +16,8 @@ constexpr Kernels<T> KERNELS = {pass<T>,
                                 all_updates<T>,
                                 forward<T>,
                                 {gauss_newton<T>, gauss_newton_product<T>},
-                                all_finite<T>};
+                                all_finite<T>,
+                                transpose_all<T>};
 const Kernels<float> kernels32 = KERNELS<float>;
 const Kernels<double> kernels64 = KERNELS<double>;
 

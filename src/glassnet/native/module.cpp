@@ -129,17 +129,20 @@ void put(Net& problem, std::size_t start, Matrix<const T> X, nb::object y,
                  });
 }
 
-// X is [inputs][rows], and may be a part of such an array with more rows.
+// Rows first, first + 1, ... of columns: as many as y has.
 template <class T>
-void put_columns(Part<T>& part, std::size_t start, nb::ndarray<const T, nb::ndim<2>, nb::device::cpu> X,
+void put_columns(Part<T>& part, std::size_t start, const std::vector<Vector<const T>>& columns, std::size_t first,
                  nb::object y, std::optional<Vector<const T>> weights) {
-  const std::size_t rows = X.shape(1);
-  const std::int64_t across = X.stride(0);
-  expect(rows > 0 && (rows == 1 || X.stride(1) == 1) && across >= std::int64_t(rows), "X is not by column");
-  checked_put<T>(part, start, rows, X.shape(0), y, weights,
+  const std::size_t rows = nb::len(y);
+  std::vector<const T*> from;
+  for (const Vector<const T>& column : columns) {
+    expect(first <= column.shape(0) && rows <= column.shape(0) - first, "a column is too short");
+    from.push_back(column.data() + first);
+  }
+  checked_put<T>(part, start, rows, columns.size(), y, weights,
                  [&](const std::int64_t* labels, const T* targets, const T* w) {
                    Unlocked unlocked;
-                   part.put(start, rows, X.data(), labels, targets, w, std::size_t(across));
+                   part.put_columns(start, rows, from.data(), labels, targets, w);
                  });
 }
 
@@ -335,7 +338,7 @@ template <class T> void bind_part(nb::module_& m, const char* name) {
   const auto exact = nb::arg().noconvert();
   const nb::arg number;
   bind_net<T, Part<T>>(m, name)
-      .def("put_columns", &put_columns<T>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
+      .def("put_columns", &put_columns<T>, nb::arg("start"), nb::arg("columns").noconvert(), nb::arg("first"), nb::arg("y"),
            nb::arg("weights").noconvert().none())
       .def_prop_ro("block_rows", &Part<T>::block_rows)
       .def_prop_ro("chunk_rows", &Part<T>::chunk_rows)

@@ -211,6 +211,8 @@ template <class T> struct Kernels {
   Forward<T> forward;
   CurvatureKernels<T> curvature;
   bool (*all_finite)(const T* x, std::size_t n);
+  // See transpose.hpp.
+  void (*transpose)(const T* x, std::size_t rows, std::size_t columns, T* to, std::size_t stride);
 };
 
 #define GLASSNET_KERNELS(isa)              \

@@ -8,7 +8,7 @@ namespace glassnet {
 
 template <class T> class Samples : public Net<T> {
  protected:
-  using Net<T>::drops, Net<T>::n_parameters, Net<T>::offsets, Net<T>::pair, Net<T>::shape;
+  using Net<T>::drops, Net<T>::isa, Net<T>::n_parameters, Net<T>::offsets, Net<T>::pair, Net<T>::shape;
   using Net<T>::target_rows, Net<T>::widths, Net<T>::last_of_pair, Net<T>::last_units, Net<T>::layers;
   using Net<T>::loss_kind;
 
@@ -44,26 +44,42 @@ template <class T> class Samples : public Net<T> {
   }
 
   // Packs rows start, start + 1, ... of X [rows][inputs]; their targets, as class numbers or as rows
-  // [rows][outputs]; their weights. Where `across` is not 0, a column's entries lie together, and x's columns
-  // that far from each other.
-  void put(std::size_t start, std::size_t rows, const T* x, const std::int64_t* labels, const T* y,
-           const T* w, std::size_t across = 0) {
+  // [rows][outputs]; their weights.
+  void put(std::size_t start, std::size_t rows, const T* x, const std::int64_t* labels, const T* y, const T* w) {
     const std::size_t inputs = widths[0];
-    const PackedTargets<T> target(shape, pair, labels, y);
-    if (across > 0)
+    const auto transpose = isa.template kernels<T>().transpose;
+    for_blocks(start, rows, [&](std::size_t r, std::size_t some, std::size_t b, std::size_t s) {
+      transpose(x + r * inputs, some, inputs, X.get() + b * inputs * block + s, block);
+    });
+    put_targets(start, rows, labels, y, w);
+  }
+
+  // The same of columns [inputs][rows], which may lie anywhere.
+  void put_columns(std::size_t start, std::size_t rows, const T* const* columns, const std::int64_t* labels,
+                   const T* y, const T* w) {
+    const std::size_t inputs = widths[0];
+    for_blocks(start, rows, [&](std::size_t r, std::size_t some, std::size_t b, std::size_t s) {
       for (std::size_t i = 0; i < inputs; ++i)
-        for (std::size_t r = 0; r < rows;) {
-          const std::size_t b = (start + r) / block, s = (start + r) % block;
-          const std::size_t some = std::min(rows - r, block - s);
-          std::copy_n(x + i * across + r, some, X.get() + (b * inputs + i) * block + s);
-          r += some;
-        }
+        std::copy_n(columns[i] + r, some, X.get() + (b * inputs + i) * block + s);
+    });
+    put_targets(start, rows, labels, y, w);
+  }
+
+ private:
+  // Rows start, start + 1, ... by the blocks they belong to: from row r on `some` of them, at place s of block b.
+  template <class F> void for_blocks(std::size_t start, std::size_t rows, const F& put) const {
+    for (std::size_t r = 0, some; r < rows; r += some) {
+      const std::size_t b = (start + r) / block, s = (start + r) % block;
+      some = std::min(rows - r, block - s);
+      put(r, some, b, s);
+    }
+  }
+
+  void put_targets(std::size_t start, std::size_t rows, const std::int64_t* labels, const T* y, const T* w) {
+    const PackedTargets<T> target(shape, pair, labels, y);
     for (std::size_t r = 0; r < rows; ++r) {
       const std::size_t b = (start + r) / block, s = (start + r) % block;
-      for (std::size_t i = 0; across == 0 && i < inputs; ++i)
-        X.get()[(b * inputs + i) * block + s] = x[r * inputs + i];
-      for (std::size_t k = 0; k < target_rows; ++k)
-        Y.get()[(b * target_rows + k) * block + s] = target(r, k);
+      for (std::size_t k = 0; k < target_rows; ++k) Y.get()[(b * target_rows + k) * block + s] = target(r, k);
       if (w) weights.get()[b * block + s] = w[r];
     }
   }

@@ -85,6 +85,18 @@ void transpose_rows(const From& from, std::size_t begin, std::size_t end, std::s
   }
 }
 
+// to[c][r] = x[r][c] for rows that lie one behind the other.
+template <class T>
+void transpose_all(const T* x, std::size_t rows, std::size_t columns, T* to, std::size_t stride) {
+  const std::size_t whole = rows / LANES<T> * LANES<T>;
+  const std::size_t inner = whole < LANES<T> ? 0 : whole - LANES<T>;  // the last group has nothing behind it
+  auto row = [&](std::size_t r) GLASSNET_LAMBDA { return x + r * columns; };
+  transpose_rows<T, true>(row, 0, inner, columns, to, stride);
+  transpose_rows<T, false>(row, inner, whole, columns, to, stride);
+  for (std::size_t r = whole; r < rows; ++r)
+    for (std::size_t c = 0; c < columns; ++c) to[c * stride + r] = x[r * columns + c];
+}
+
 // to[s][j] = from[j][s] for the samples begin .. end, whole groups of them.
 template <class T>
 void transpose_panel(const T* from, std::size_t stride, std::size_t rows, std::size_t begin,

@@ -1,4 +1,4 @@
-"""Floor 5: rows taken in lanes, each of which reads ahead while it computes."""
+"""Floor 5: rows taken in lanes, which read and compute by turns, or read ahead where cores are left."""
 
 from __future__ import annotations
 
@@ -37,10 +37,12 @@ class Fold(ABC):
     """What is to be made of a range of rows, one block after the other; it can be pickled.
 
     `dtype` is what X is read in; None leaves it out, and X is (n, 0). A range may be left and gone on with,
-    by another worker, after any multiple of `block` rows.
+    by another worker, after any multiple of `block` rows. `by_column` says whether workers take X by column
+    too.
     """
 
     block: int
+    by_column: bool = False
     dtype: np.dtype[Any] | None
 
     @abstractmethod
@@ -48,17 +50,19 @@ class Fold(ABC):
         """One that does it; each thread has its own."""
 
 
-def fold_ahead(
+def fold_lanes(
     read: Callable[[int, int], Iterator[Block]],
     fold: Fold,
     ranges: Sequence[tuple[int, int]],
     lanes: int,
+    ahead: bool,
     cancelled: Cancelled,
 ) -> list[Any]:
     """What `fold` makes of each range, in the ranges' order; these lie one behind the other.
 
-    Each lane takes as many ranges and reads them in one go, a block ahead in a thread of its own. How many
-    lanes there are has no influence on what comes out. Raises Cut where `cancelled` says so meanwhile.
+    Each lane takes as many ranges and reads them in one go, in the thread that computes: what was read is
+    still in its core's cache; with `ahead` in a thread of its own, a block ahead. How many lanes there
+    are has no influence on what comes out. Raises Cut where `cancelled` says so meanwhile.
     """
     ended = threading.Event()
     parts = [ranges[len(ranges) * i // lanes : len(ranges) * (i + 1) // lanes] for i in range(lanes)]
@@ -68,13 +72,14 @@ def fold_ahead(
             worker, found, at = fold.worker(), [], part[0][0]
             left = list(reversed(part))
             worker.begin(None, at)
-            for block in _ahead(read(at, part[-1][1]), pool):
+            blocks = read(at, part[-1][1])
+            for block in _ahead(blocks, pool) if ahead else blocks:
                 if ended.is_set():
                     raise Cut
-                start = 0
-                while start < len(block.X):
-                    stop = min(len(block.X), start + left[-1][1] - at)
-                    worker.take(block if stop - start == len(block.X) else block.part(start, stop))
+                start, rows = 0, len(block.y)
+                while start < rows:
+                    stop = min(rows, start + left[-1][1] - at)
+                    worker.take(block if stop - start == rows else block.part(start, stop))
                     at, start = at + stop - start, stop
                     if at == left[-1][1]:
                         left.pop()

@@ -16,7 +16,7 @@ from glassnet.arrays import as_target
 from glassnet.data import target_rows
 from glassnet.errors import EngineError
 from glassnet.network import Network
-from glassnet.streams.rows import Block
+from glassnet.streams.rows import Block, Columns
 
 _NUMPY_BLOCK = 4096
 
@@ -114,10 +114,10 @@ class Layout:
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "empty"}
 
-    def targets(self, block: Block) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    def targets(self, block: Block | Columns) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """A block's targets and weights as the engines take them, but for their precision."""
         network = self.network
-        y = as_target(block.y, len(block.X), network.sizes[-1], network.loss.target)
+        y = as_target(block.y, len(block.y), network.sizes[-1], network.loss.target)
         if not self.labels and y.ndim == 1:  # others are no one-hot rows
             y = target_rows(y, network.sizes[-1], self.dtype)
         w = block.w

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from pathlib import Path
 from reprlib import repr as short
@@ -18,7 +18,7 @@ from glassnet.files import explain
 from glassnet.streams.memory import in_words
 from glassnet.streams.paths import Paths, each_path, refuse_keys
 from glassnet.streams.paths import in_words as given_as
-from glassnet.streams.rows import Block, Rows
+from glassnet.streams.rows import Block, Columns, Rows
 from glassnet.tables import pandas_index
 
 ENDINGS = (".parquet", ".pq")
@@ -181,6 +181,12 @@ class ParquetRows(Rows):
         return f"Column {self.names[place]!r}"
 
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
+        for columns in self.read_columns(start, stop, most, dtype):
+            yield columns.block(self.dtype if dtype is None else dtype)
+
+    def read_columns(
+        self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None
+    ) -> Iterator[Columns]:
         for file, before in zip(self._files, self._before, strict=False):
             low, high = max(start - before, 0), min(stop - before, file.groups[-1])
             if low < high:
@@ -188,7 +194,7 @@ class ParquetRows(Rows):
 
     def _read_file(
         self, file: _File, before: int, low: int, high: int, most: int, dtype: np.dtype[Any] | None
-    ) -> Iterator[Block]:
+    ) -> Iterator[Columns]:
         import pyarrow as pa
 
         groups = [
@@ -209,14 +215,14 @@ class ParquetRows(Rows):
                 ):
                     begin, end = max(low - at, 0), min(high - at, batch.num_rows)
                     if begin < end:
-                        yield self._block(batch.slice(begin, end - begin), before + at + begin, dtype)
+                        yield self._columns(batch.slice(begin, end - begin), before + at + begin, dtype)
                     at += batch.num_rows
                     if at >= high:
                         return
             except (pa.ArrowException, OSError) as error:
                 raise FileError(f"{file.path} cannot be read as Parquet: {error}.") from error
 
-    def _block(self, batch: Any, first: int, dtype: np.dtype[Any] | None) -> Block:
+    def _columns(self, batch: Any, first: int, dtype: np.dtype[Any] | None) -> Columns:
         def column(name: str) -> NDArray[Any]:
             values = batch.column(name)
             if values.null_count:
@@ -227,24 +233,11 @@ class ParquetRows(Rows):
                 )
             return _numbers(values)
 
-        X = np.empty((0, batch.num_rows)) if dtype is None else self._inputs(batch, column, dtype)
+        with np.errstate(over="ignore"):  # found by the survey
+            X = () if dtype is None else tuple(column(n).astype(dtype, copy=False) for n in self.names)
         y = [column(name) for name in self._targets] or [np.empty((batch.num_rows, 0))]
         weight = None if self._weight is None else column(self._weight)
-        return Block(X.T, y[0] if self._flat else np.column_stack(y), weight)
-
-    def _inputs(
-        self, batch: Any, column: Callable[[str], NDArray[Any]], dtype: np.dtype[Any]
-    ) -> NDArray[Any]:
-        """The features of a batch, (inputs, n)."""
-        features = batch.select(self.names)
-        kinds = {str(kind) for kind in features.schema.types}
-        if kinds == {_ARROW[dtype.name]} and not any(values.null_count for values in features.columns):
-            return features.to_tensor(row_major=False).to_numpy().T
-        X = np.empty((self.n_inputs, batch.num_rows), dtype)
-        with np.errstate(over="ignore"):  # found by the survey
-            for place, name in enumerate(self.names):
-                X[place] = column(name)
-        return X
+        return Columns(X, y[0] if self._flat else np.column_stack(y), weight)
 
 
 def _numbers(values: Any) -> NDArray[Any]:

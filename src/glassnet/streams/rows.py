@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glassnet.activations import Array
 from glassnet.arrays import as_numbers
 from glassnet.errors import InputError, InputTypeError
-from glassnet.streams.lanes import Cancelled, Fold, Worker, fold_ahead
+from glassnet.streams.lanes import Cancelled, Fold, Worker, fold_lanes
 
 BLOCK_BYTES = 4 << 20
 """What a block takes at most: enough for a reader's own overhead to be small, little enough for caches."""
@@ -53,6 +53,26 @@ class Block(NamedTuple):
         return Block(np.concatenate([self.X, other.X]), np.concatenate([self.y, other.y]), w)
 
 
+class Columns(NamedTuple):
+    """As `Block`, with X as its columns (inputs,) of (n,) each."""
+
+    X: tuple[NDArray[Any], ...]
+    y: NDArray[Any]
+    w: NDArray[Any] | None
+
+    def part(self, start: int, stop: int) -> Columns:
+        """Rows of it, looked at where they lie."""
+        X = tuple(column[start:stop] for column in self.X)
+        return Columns(X, self.y[start:stop], None if self.w is None else self.w[start:stop])
+
+    def block(self, dtype: np.dtype[Any]) -> Block:
+        """The same with X as an array, in which columns lie together."""
+        X = np.empty((len(self.X), len(self.y)), dtype)
+        for place, column in enumerate(self.X):
+            X[place] = column
+        return Block(X.T, self.y, self.w)
+
+
 class Rows(ABC):
     """Samples in an order of their own, which are read from where they lie whenever they are needed.
 
@@ -80,6 +100,12 @@ class Rows(ABC):
         read.
         """
 
+    def read_columns(
+        self, start: int, stop: int, most: int, dtype: np.dtype[Any]
+    ) -> Iterator[Block] | Iterator[Columns]:
+        """As `read`, or by column where that is how they come: for folds that take them so."""
+        return self.read(start, stop, most, dtype)
+
     def where(self, row: int) -> str:
         """A row, counted from 0 over all of them, as a person finds it."""
         return f"row {row}"
@@ -96,8 +122,8 @@ class Rows(ABC):
     def most(self, lanes: int) -> int:
         """How many rows a block may have, so that all that are under way stay within the memory.
 
-        A lane has one block that is worked on, one that waits and one that is being read, which takes
-        up to twice its room.
+        A lane that reads ahead has one block that is worked on, one that waits and one that is being read,
+        which takes up to twice its room.
         """
         return max(64, min(BLOCK_BYTES, self.memory // (8 * lanes)) // self.row_bytes)
 
@@ -124,10 +150,12 @@ class Rows(ABC):
         """What `fold` makes of each range of rows."""
         lanes = max(1, min(self.lanes(threads), len(ranges)))
 
-        def read(start: int, stop: int) -> Iterator[Block]:
+        def read(start: int, stop: int) -> Iterator[Block] | Iterator[Columns]:
+            if fold.by_column and fold.dtype is not None:
+                return self.read_columns(start, stop, self.most(lanes), fold.dtype)
             return self.read(start, stop, self.most(lanes), fold.dtype)
 
-        return fold_ahead(read, fold, ranges, lanes, cancelled)
+        return fold_lanes(read, fold, ranges, lanes, lanes < threads, cancelled)
 
     def __len__(self) -> int:
         return self.n_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from glassnet.passes import numpy_pass
 from glassnet.penalties import Penalties
 from glassnet.streams.lanes import Fold, Worker
 from glassnet.streams.layouts import Layout
-from glassnet.streams.rows import BLOCK_BYTES, Block
+from glassnet.streams.rows import Block, Columns
 
 Samples = tuple[Array, Array, Array | None]
 """X, Y and weights of a block, as the NumPy engine takes them."""
@@ -33,6 +33,8 @@ class SumFold(Fold):
     layout: Layout
     flat: Array
     block: int = field(init=False)
+    room_bytes: ClassVar[int] = 256 << 10
+    """What is packed at a time: little enough to be in a core's cache still where it is summed."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "block", self.layout.block)
@@ -40,6 +42,10 @@ class SumFold(Fold):
     @property
     def dtype(self) -> np.dtype[Any]:  # type: ignore[override]  # read only
         return self.layout.dtype
+
+    @property
+    def by_column(self) -> bool:  # type: ignore[override]  # read only
+        return self.layout.native
 
     @property
     @abstractmethod
@@ -107,6 +113,7 @@ class MatrixFold(SumFold):
     begin: int
     end: int
     threads: int
+    room_bytes: ClassVar[int] = 1 << 20  # which its threads share
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -131,7 +138,7 @@ class _NativeSums(Worker):
     def __init__(self, fold: SumFold) -> None:
         layout, self._fold = fold.layout, fold
         row = layout.dtype.itemsize * (layout.network.sizes[0] + layout.network.sizes[-1] + 1)
-        blocks = max(1, BLOCK_BYTES // 4 // row // layout.block)
+        blocks = max(1, fold.room_bytes // row // layout.block)
         self._room = min(blocks * layout.block, -(-layout.n // layout.block) * layout.block)
         self._part = layout.part(min(self._room, layout.n))
         self._filled = 0
@@ -139,20 +146,21 @@ class _NativeSums(Worker):
     def begin(self, state: Any, row: int) -> None:
         self._sums = np.zeros(self._fold.shape) if state is None else state.copy()
 
-    def take(self, block: Block) -> None:
+    def take(self, block: Block | Columns) -> None:
         y, w = self._fold.layout.targets(block)
         dtype, done = self._fold.layout.dtype, 0
         y = np.ascontiguousarray(y, np.int64 if y.ndim == 1 else dtype)
         w = None if w is None else np.ascontiguousarray(w, dtype)
+        X = [*block.X] if isinstance(block, Columns) else block.X
+        if not isinstance(X, list) and X.strides[0] == X.itemsize:
+            X = [*X.T]
         while done < len(y):
             some = slice(done, min(len(y), done + self._room - self._filled))
-            X, weights = block.X[some], None if w is None else w[some]
-            if (
-                X.strides[0] == X.itemsize and X.strides[1] >= X.nbytes // X.shape[1]
-            ):  # columns lie together
-                self._part.put_columns(self._filled, X.T, y[some], weights)
+            weights = None if w is None else w[some]
+            if isinstance(X, list):
+                self._part.put_columns(self._filled, X, done, y[some], weights)
             else:
-                self._part.put(self._filled, np.ascontiguousarray(X), y[some], weights)
+                self._part.put(self._filled, np.ascontiguousarray(X[some]), y[some], weights)
             self._filled += some.stop - done
             done = some.stop
             if self._filled == self._room:

@@ -215,7 +215,7 @@ def test_data_draws_all_of_50_000_samples_without_a_blot(circles_data):
     pixels = rendered(figure, style.DPI)[..., :3]
     (left, bottom), (right, top) = figure.axes[0].transData.transform([(-0.15, -0.15), (0.15, 0.15)])
     middle = pixels[len(pixels) - int(top) : len(pixels) - int(bottom), int(left) : int(right)]
-    # The densest part is shaded: the dots' full colour is rare, and some paper shows through.
+    # The densest part is shaded: the dots' full color is rare, and some paper shows through.
     assert np.median(np.abs(middle - 255 * style.rgb(style.OKABE_ITO[1])).max(axis=-1)) > 10
     assert len(np.unique(middle.reshape(-1, 3), axis=0)) > 50
 

@@ -120,7 +120,7 @@ def test_every_curve_is_its_networks(result):
             assert at[:9].tolist() == list(range(9))
 
 
-def test_curves_are_told_apart_by_colour_and_dash_which_the_legend_has(result):
+def test_curves_are_told_apart_by_color_and_dash_which_the_legend_has(result):
     figure = gn.plots.sweep_losses(result, panels="learning_rate")
     handles = legend_of(figure)[2].legend_handles
     for axes in figure.axes:
@@ -196,7 +196,7 @@ def test_a_sweep_that_diverged_everywhere_is_drawn(result):
         assert np.floor(np.log10(high)) > np.ceil(np.log10(low)) or np.log10(high / low) >= 1
     assert_inside(figure)
     axes = gn.plots.sweep_heatmap(everywhere).axes
-    assert len(axes) == 1  # no scale for colours that are not there
+    assert len(axes) == 1  # no scale for colors that are not there
     assert texts(axes[0])[:6] == ["diverged\nat 1"] * 6
 
 

@@ -1,6 +1,7 @@
 """What the curve says: the exact Hessian by either engine, its ends, lost units, and along a run."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -198,6 +199,26 @@ def test_trace_changes_nothing_and_sees_what_curvature_sees():
     assert trace.points[-1].loss == pytest.approx(run.losses[-1])
     assert trace.momentum == (0.9, False)
     assert trace.columns()["stability_limit"][-1] == end.stability_limit(0.9)
+
+
+@pytest.mark.parametrize("hidden", ["tanh", "relu"])  # by differences, and by the R operator
+def test_trace_sees_the_penalty_that_the_run_has_come_to(hidden):
+    network = gn.Network((3, 4, 1), hidden=hidden, output="identity")
+    y = np.tanh(X[:, :1])
+    trace = gn.CurvatureTrace(X, y, every=1)
+    run = gn.train(
+        network,
+        X,
+        y,
+        optimizer=gn.BayesianRegularization(),
+        iterations=3,
+        random_state=0,
+        callbacks=[trace],
+    )
+    assert run.penalties.l2 > 0
+    end = gn.curvature(network, run.parameters, X, y, l2=run.penalties.l2)
+    assert trace.points[-1] == replace(end, iteration=3)
+    assert end.loss == run.losses[-1]
 
 
 def test_trace_goes_on_with_a_run_that_is_resumed():

@@ -3,6 +3,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import glassnet as gn
+from glassnet.plots.losses import readable
 from glassnet.plots.projection import spans
 from glassnet.plots.scenes import input_projection, make_cloud, make_field, make_grid
 from glassnet.report import interactive, page, score, tables, traces
@@ -138,6 +140,48 @@ def test_report_of_every_network_has_pictures_that_plotly_accepts(
     assert dots(pictures["data"]) == dots(pictures["boundary"]) == 30
     if not hidden:
         assert "no hidden layer" in made.text
+
+
+def traced(hidden, rule, iterations=6):
+    """A run that a trace has watched, on samples that are given too."""
+    X = np.random.RandomState(0).randn(30, 2)
+    y = (X[:, 0] > 0).astype(int)
+    trace = gn.CurvatureTrace(X, y, every=2)
+    how = {"optimizer": rule, "iterations": iterations, "random_state": 0, "callbacks": [trace]}
+    return gn.train(gn.Network((2, *hidden, 2), hidden="relu"), X, y, **how), X, y, trace
+
+
+@pytest.mark.parametrize("hidden", [(), (4,), (4, 3)], ids=str)
+@pytest.mark.parametrize("rule", [gn.SGD(0.5, 0.5), gn.LBFGS()], ids=lambda rule: rule.name)
+def test_report_draws_what_the_curve_said(hidden, rule, write):
+    from plotly.graph_objects import Figure
+
+    run, X, y, trace = traced(hidden, rule)
+    made = write(run, X, y, curvature=trace)
+    picture = made.pictures()["landscape"]
+    Figure(**picture)
+    panels = 3 + bool(hidden)
+    assert picture["layout"]["xaxis"]["anchor"] == f"y{panels}"
+    domains = [picture["layout"][f"yaxis{n if n > 1 else ''}"]["domain"] for n in range(1, panels + 1)]
+    assert all(upper[0] > lower[1] for upper, lower in pairwise(domains))
+    assert domains[0][1] == 1
+    assert abs(domains[-1][0]) < 1e-12
+    (gradient,) = (line for line in picture["data"] if line["name"] == "gradient norm")
+    assert gradient["x"] == [point.iteration for point in trace.points]
+    assert gradient["y"] == [point.gradient_norm for point in trace.points]
+    assert ("stability limit of rate 0.5: 6" in str(picture)) == (rule.name == "sgd")
+    assert f"the gradient is {readable(trace.points[-1].gradient_norm)} long" in made.text
+    assert "What the curve says" in made.text
+
+
+def test_report_without_a_trace_says_nothing_of_the_curve(write):
+    run, X, y, _ = traced((3,), gn.SGD(0.5))
+    made = write(run, X, y)
+    assert "What the curve says" not in made.text
+    with pytest.raises(gn.InputTypeError, match="CurvatureTrace"):
+        write(run, X, y, curvature=run)
+    with pytest.raises(gn.InputError, match="no run yet"):
+        write(run, X, y, curvature=gn.CurvatureTrace(X, y))
 
 
 def test_report_loads_nothing_from_anywhere(tmp_path, make_data):
@@ -313,7 +357,7 @@ def test_each_class_keeps_its_own_part_of_a_surfaces_colors():
     (surface, *_) = interactive.boundary_picture(cloud, grid)["data"]
     color = unpacked(surface["z"])
     assert_array_equal(np.floor(color), grid.values.argmax(axis=-1))
-    # plotly cuts the scale into 256 steps: no value lies within one of another class's colours.
+    # plotly cuts the scale into 256 steps: no value lies within one of another class's colors.
     steps = 256 * color / surface["zmax"]
     borders = 256 * np.arange(5) / surface["zmax"]
     assert np.abs(steps[..., None] - borders).min() > 1

@@ -19,6 +19,7 @@ from glassnet.engine import Problem, prepare
 from glassnet.errors import EngineError, InputError
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import SGD
+from glassnet.penalties import Penalties
 from glassnet.ranges import as_positive, as_share, as_steps
 
 WHOLE = 100
@@ -162,13 +163,20 @@ class _Problems:
     def _prepare(self, **other: Any) -> Problem:
         return prepare(self.network, *self._samples, **{**self._how, "dtype": np.float64, **other})
 
+    def penalize(self, penalties: Penalties) -> None:
+        """From here on the loss has these penalties."""
+        self.main = self.main.with_penalties(penalties)
+        if self._reference is not None:
+            self._reference = self._reference.with_penalties(penalties)
+
     def hessian_product(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         if not self._jumps:
             try:
                 return self.main.hessian_product(flat, vectors)
             except EngineError:
                 self._jumps = True
-        self._reference = self._reference or self._prepare(engine="numpy")
+        if self._reference is None:
+            self._reference = self._prepare(engine="numpy").with_penalties(self.main.penalties)
         return self._reference.hessian_product(flat, vectors)
 
 
@@ -303,8 +311,6 @@ class CurvatureTrace(Callback):
             self._samples,
             reduction=run.reduction,
             class_weight=run.class_weight,
-            l1=run.penalties.l1,
-            l2=run.penalties.l2,
         )
         # What was seen of another run, or of this one beyond the point that it is resumed from.
         self.points = [one for one in self.points if 0 < run.iterations >= (one.iteration or 0)]
@@ -320,6 +326,7 @@ class CurvatureTrace(Callback):
     def _look(self, run: Any) -> None:
         self.run = run
         assert self._problems is not None
+        self._problems.penalize(run.penalties)  # which Bayesian regularization chooses anew with each step
         if self.points and self.points[-1].iteration == run.iterations:
             return
         if len(self.points) >= self._most:

@@ -117,4 +117,5 @@ def write_report_page(outcome: Outcome, results: ResultsFolder, watch: Stopwatch
             feature_names=samples.feature_names,
             held_out=samples.held_out,
             axes=samples.axes,
+            curvature=outcome.trace,
         )

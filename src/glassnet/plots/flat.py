@@ -43,10 +43,10 @@ def data(
     axes: Axes = None,
     limits: object = None,
 ) -> Figure:
-    """Draw the samples X (n, inputs), coloured by y, and return a matplotlib Figure.
+    """Draw the samples X (n, inputs), colored by y, and return a matplotlib Figure.
 
     y holds classes (text, whole numbers of at most 12 values, or rows with a single 1) or values,
-    which get a colour scale.
+    which get a color scale.
 
     Parameters
     ----------
@@ -248,7 +248,7 @@ def decision_boundary(
 
     For classes, the tint shows the most probable one and how sure the network is; the line is where
     two of them are equally probable, P = 1/2 for two classes. Samples on the wrong side are ringed.
-    For a regression the prediction and the samples share one colour scale. One input gives curves
+    For a regression the prediction and the samples share one color scale. One input gives curves
     over it.
 
     Parameters
@@ -313,7 +313,7 @@ def decision_boundary(
 
 
 def draw_background(figure: Figure, paper: Any, grid: Grid, values: Array) -> None:
-    """The field as an image: tints of the classes, or the colour scale of a value."""
+    """The field as an image: tints of the classes, or the color scale of a value."""
     (left, right), (bottom, top) = _grid_span(grid)
     place = {
         "extent": (left, right, bottom, top),

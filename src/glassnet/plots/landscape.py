@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,31 +39,94 @@ def curvature(trace: CurvatureTrace, *, title: str = "What the curve says") -> F
     >>> [paper.get_ylabel() for paper in gn.plots.curvature(trace).axes]
     ['mean cross-entropy', 'gradient norm', 'eigenvalues', 'saturated units']
     """
-    if not isinstance(trace, CurvatureTrace):
-        raise InputTypeError(f"trace is a glassnet.CurvatureTrace, not {type(trace).__name__}.")
-    if not trace.points:
-        raise InputError(
-            "The trace has seen no run yet: give it to gn.train among the callbacks, then draw it."
-        )
-    curve, seen = make_loss_curve(trace.run), trace.columns()
-    hidden = len(trace.points[0].dead)
-    figure = style.new_figure(7.6, 7.4 + 1.4 * bool(hidden))
-    papers = _stacked(figure, [1.5, 1.0, 1.5, 1.0][: 3 + bool(hidden)])
+    scene = make_landscape(trace, make_loss_curve(check_trace(trace).run))
+    curve, hidden = scene.curve, bool(scene.saturation)
+    figure = style.new_figure(7.6, 7.4 + 1.4 * hidden)
+    papers = _stacked(figure, list(HEIGHTS[: 3 + hidden]))
     _draw_losses(papers[0], curve)
     papers[0].set_ylabel(curve.label.removesuffix(" (log scale)"))
-    _draw_on_log(papers[1], seen["iteration"], seen["gradient_norm"], _BLUE)
+    _draw_on_log(papers[1], scene.iterations, scene.gradient, _BLUE)
     papers[1].set_ylabel("gradient norm")
-    entries = _draw_eigenvalues(papers[2], trace)
+    entries = _draw_eigenvalues(papers[2], scene)
     if hidden:
-        _draw_saturation(papers[3], seen, hidden)
+        _draw_saturation(papers[3], scene)
     last = papers[-1]
     last.set_xlabel(curve.unit, color=style.INK, fontsize=10)
     ticker = require("matplotlib.ticker")
     last.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
     last.xaxis.set_major_locator(ticker.MaxNLocator(6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     style.set_legend(papers[2], [line for line, _ in entries], [words for _, words in entries])
-    style.set_title(figure, title, [curve.summary, explanation(trace, curve)])
+    style.set_title(figure, title, [curve.summary, scene.explanation])
     return figure
+
+
+HEIGHTS = (1.5, 1.0, 1.5, 1.0)
+"""Of the four pictures, against each other: the last one is for networks with a hidden layer."""
+
+
+class Landscape(NamedTuple):
+    """What a picture shows of a run.
+
+    curve : the losses. iterations, gradient, largest, negative : (n,) of the looks; `negative` is the size
+    of the smallest eigenvalue where that is below 0, else NaN. limit : the curvature that the run's
+    learning rate can take, and that rate; None for other runs. saturation : each hidden layer's name, and
+    its shares (n,). explanation : what the plateau was.
+    """
+
+    curve: LossCurve
+    iterations: NDArray[np.int64]
+    gradient: NDArray[np.float64]
+    largest: NDArray[np.float64]
+    negative: NDArray[np.float64]
+    limit: tuple[float, float] | None
+    saturation: list[tuple[str, NDArray[np.float64]]]
+    explanation: str
+
+
+def check_trace(trace: CurvatureTrace) -> CurvatureTrace:
+    """The trace itself, or an error where it is none or has seen no run."""
+    if not isinstance(trace, CurvatureTrace):
+        raise InputTypeError(f"trace is a glassnet.CurvatureTrace, not {type(trace).__name__}.")
+    if not trace.points:
+        raise InputError(
+            "The trace has seen no run yet: give it to gn.train among the callbacks, then draw it."
+        )
+    return trace
+
+
+def make_landscape(trace: CurvatureTrace, curve: LossCurve) -> Landscape:
+    """What is to be drawn of a trace, with the losses of its run."""
+    seen, layers = trace.columns(), len(trace.points[0].dead)
+    largest, smallest, rate = seen["lambda_max"], seen["lambda_min"], _rate(trace)
+    limit = math.inf
+    if rate is not None:
+        limit = Curvature(0.0, 0.0, rate, 0.0, (), ()).stability_limit(*trace.momentum)
+    saturation = []
+    for layer in range(1, layers + 1):
+        dead = seen[f"dead_{layer}"][-1]
+        parts = [f"hidden layer {layer}" if layers > 1 else "", f"{dead} dead at the end" if dead else ""]
+        name = ", ".join(part for part in parts if part)
+        saturation.append((name, seen[f"saturation_{layer}"]))
+    return Landscape(
+        curve,
+        seen["iteration"],
+        seen["gradient_norm"],
+        largest,
+        # What is within rounding of 0 has no sign worth drawing.
+        np.where(smallest < -1e-9 * np.abs(largest), -smallest, np.nan),
+        None if rate is None or not math.isfinite(limit) else (limit, rate),
+        saturation,
+        explanation(trace, curve),
+    )
+
+
+def limit_words(limit: tuple[float, float]) -> str:
+    """The legend's entry for a `Landscape`'s limit."""
+    return f"stability limit of rate {limit[1]:g}: {readable(limit[0])}"
+
+
+LARGEST, NEGATIVE = "largest eigenvalue of the Hessian", "smallest, where it is negative: its size"
+"""The legend's entries for eigenvalues."""
 
 
 def explanation(trace: CurvatureTrace, curve: LossCurve) -> str:
@@ -146,33 +209,22 @@ def _draw_on_log(paper: Any, x: NDArray[Any], y: Array, color: str, **look: Any)
     return line
 
 
-def _draw_eigenvalues(paper: Any, trace: CurvatureTrace) -> list[tuple[Any, str]]:
-    seen = trace.columns()
-    x, top, low = seen["iteration"], seen["lambda_max"], seen["lambda_min"]
-    # What is within rounding of 0 has no sign worth drawing.
-    low = np.where(low < -1e-9 * np.abs(top), -low, np.nan)
-    entries = [(_draw_on_log(paper, x, top, _BLUE), "largest eigenvalue of the Hessian")]
-    if np.isfinite(low).any():
-        line = _draw_on_log(paper, x, low, _RED)
-        entries.append((line, "smallest, where it is negative: its size"))
-    rate = _rate(trace)
-    if rate is not None:
-        limit = Curvature(0.0, 0.0, rate, 0.0, (), ()).stability_limit(*trace.momentum)
-        if math.isfinite(limit):
-            line = paper.axhline(limit, color=style.FAINT, linewidth=1.2, linestyle=(0, (5, 3)))
-            entries.append((line, f"stability limit of rate {rate:g}: {readable(limit)}"))
+def _draw_eigenvalues(paper: Any, scene: Landscape) -> list[tuple[Any, str]]:
+    entries = [(_draw_on_log(paper, scene.iterations, scene.largest, _BLUE), LARGEST)]
+    if np.isfinite(scene.negative).any():
+        entries.append((_draw_on_log(paper, scene.iterations, scene.negative, _RED), NEGATIVE))
+    if scene.limit is not None:
+        line = paper.axhline(scene.limit[0], color=style.FAINT, linewidth=1.2, linestyle=(0, (5, 3)))
+        entries.append((line, limit_words(scene.limit)))
     paper.set_ylabel("eigenvalues")
     return entries
 
 
-def _draw_saturation(paper: Any, seen: dict[str, Any], layers: int) -> None:
+def _draw_saturation(paper: Any, scene: Landscape) -> None:
     ticker = require("matplotlib.ticker")
-    colors = style.class_colors(layers)
-    for layer, color in enumerate(colors, 1):
-        dead = seen[f"dead_{layer}"][-1]
-        parts = [f"hidden layer {layer}" if layers > 1 else "", f"{dead} dead at the end" if dead else ""]
-        name = ", ".join(part for part in parts if part)
-        paper.plot(seen["iteration"], seen[f"saturation_{layer}"], color=color, linewidth=1.5, label=name)
+    colors = style.class_colors(len(scene.saturation))
+    for (name, shares), color in zip(scene.saturation, colors, strict=True):
+        paper.plot(scene.iterations, shares, color=color, linewidth=1.5, label=name)
     if any(paper.get_legend_handles_labels()[1]):
         paper.legend(frameon=False, fontsize=8.5, labelcolor=style.INK)
     paper.set_ylim(-0.03, 1.03)

@@ -60,7 +60,7 @@ def predict(
 
 @dataclass(frozen=True)
 class Targets:
-    """What colours the samples: class numbers into `names`, or values of the one quantity named."""
+    """What colors the samples: class numbers into `names`, or values of the one quantity named."""
 
     values: NDArray[Any]
     names: tuple[str, ...]
@@ -208,7 +208,7 @@ def chosen_samples(n: int, most: int = _MOST_POINTS) -> NDArray[np.intp]:
 
 @dataclass(frozen=True)
 class Cloud:
-    """Samples as a picture shows them: their coordinates, colours and which of them are wrong."""
+    """Samples as a picture shows them: their coordinates, colors and which of them are wrong."""
 
     points: Array
     targets: Targets

@@ -46,7 +46,7 @@ def hidden_projection(
     output: int | None = None,
     view: tuple[float, float] | None = None,
 ) -> Figure:
-    """Draw the samples where a hidden layer puts them: three units as axes, coloured by target.
+    """Draw the samples where a hidden layer puts them: three units as axes, colored by target.
 
     Where the layer has three units or fewer, feeds the output layer and two classes are told apart,
     the plane (a line, a threshold) at which the output layer separates them is drawn too. Two units
@@ -57,7 +57,7 @@ def hidden_projection(
     units : which units are the axes, by index from 0, or "principal"; None is all of up to three,
         else the principal axes of the layer's output.
     layer : which hidden layer, from 0; -1 is the last.
-    output : which label, target value, or softmax class against the rest, the colours show.
+    output : which label, target value, or softmax class against the rest, the colors show.
     view : elevation and azimuth in degrees; None looks from where the classes are seen apart.
 
     The other arguments are those of `decision_boundary`.
@@ -113,7 +113,7 @@ def output_surface(
 ) -> Figure:
     """Draw the network's output as a surface over the plane of its inputs.
 
-    The height is P(class 1) of two classes, the largest probability of more (coloured by class),
+    The height is P(class 1) of two classes, the largest probability of more (colored by class),
     the prediction of a regression. The contour where P = 1/2 runs on the surface, dotted where the
     surface hides it, and on the floor. One input gives a curve.
 
@@ -258,10 +258,10 @@ def _draw_surface(figure: Figure, grid: Grid, view: tuple[float, float]) -> None
 
 @cache
 def smooth_surface() -> Any:
-    """The class of a surface whose colours run smoothly from corner to corner.
+    """The class of a surface whose colors run smoothly from corner to corner.
 
-    matplotlib's own 3-D surfaces give each face one colour, which makes bands of a steep wall; its
-    flat meshes can run colours. This is one of those, whose corners follow the 3-D view. (A class
+    matplotlib's own 3-D surfaces give each face one color, which makes bands of a steep wall; its
+    flat meshes can run colors. This is one of those, whose corners follow the 3-D view. (A class
     made in a function, because its base is imported only here.)
     """
     mesh: Any = require("matplotlib.collections").QuadMesh

@@ -1,4 +1,4 @@
-"""Floor 8: how the pictures look: colours, paper, labels, and samples that never become a blot."""
+"""Floor 8: how the pictures look: colors, paper, labels, and samples that never become a blot."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#4D4D4D")
-"""Okabe and Ito's (2008) colours, told apart with any colour vision; strongest first.
+"""Okabe and Ito's (2008) colors, told apart with any color vision; strongest first.
 
 Their yellow and black are darkened and lightened, to be seen on white and beside the boundary.
 """
 
 INK, FAINT, GRID = "#222222", "#666666", "#E3E3E3"
-VALUES = "viridis"  # perceptually uniform, safe for the colour-blind, legible in grey
+VALUES = "viridis"  # perceptually uniform, safe for the color-blind, legible in grey
 DPI = 200
 
 _BESIDE = "beside the heading"  # marks a legend there
@@ -35,7 +35,7 @@ _MOST_CLASSES = 12  # in a legend
 _NAME = 24  # characters of a class's name there
 
 
-# ---- Text and colours ---------------------------------------------------------------------------
+# ---- Text and colors ---------------------------------------------------------------------------
 
 
 def tidy(text: object, longest: int = _LONGEST) -> str:
@@ -61,7 +61,7 @@ def plain(text: object, longest: int = _LONGEST) -> str:
 
 
 def class_colors(count: int) -> list[str]:
-    """`count` colours as "#rrggbb"; beyond eight they are steps of one colour map."""
+    """`count` colors as "#rrggbb"; beyond eight they are steps of one color map."""
     if count <= len(OKABE_ITO):
         return list(OKABE_ITO[:count])
     colors = require("matplotlib.colors")
@@ -75,12 +75,12 @@ def rgb(color: str) -> Array:
 
 
 def tint(color: str, strength: float) -> Array:
-    """A colour mixed with white; strength 1 is the colour itself."""
+    """A color mixed with white; strength 1 is the color itself."""
     return 1 - strength * (1 - rgb(color))
 
 
 def shades(P: Array, colors: Sequence[str], strength: float = 0.3) -> Array:
-    """Probabilities (..., C) as colours (..., 3): the leading class's tint, white where none leads."""
+    """Probabilities (..., C) as colors (..., 3): the leading class's tint, white where none leads."""
     P = np.nan_to_num(P)
     count = P.shape[-1]
     tints = np.stack([tint(color, strength) for color in colors])
@@ -89,7 +89,7 @@ def shades(P: Array, colors: Sequence[str], strength: float = 0.3) -> Array:
 
 
 def two_class_map(names: Sequence[str] = (), strength: float = 0.9) -> Any:
-    """A colour map from class 0's colour over near-white to class 1's."""
+    """A color map from class 0's color over near-white to class 1's."""
     colors = require("matplotlib.colors")
     zero, one = OKABE_ITO[:2]
     return colors.LinearSegmentedColormap.from_list(
@@ -314,9 +314,9 @@ def draw_samples(
 ) -> None:
     """Samples as dots whose size falls with their number and whose opacity falls with their density.
 
-    `screen` (n, 2) is where the dots lie on the paper, which shows `span`. The dots of one colour
+    `screen` (n, 2) is where the dots lie on the paper, which shows `span`. The dots of one color
     and opacity go into one line without a line, which matplotlib stamps from a single image: 50,000
-    take a tenth of a second. Colours take turns in slices, lest the last cover the others; the
+    take a tenth of a second. Colors take turns in slices, lest the last cover the others; the
     slices follow `order` (indices of the dots to draw), from back to front in 3-D.
     """
     n = len(cloud.points)
@@ -334,7 +334,7 @@ def draw_samples(
         "markeredgewidth": 0,
         "zorder": zorder,
     }
-    if not cloud.targets.is_class and n <= 5000:  # or they vanish on a background of their own colour
+    if not cloud.targets.is_class and n <= 5000:  # or they vanish on a background of their own color
         look |= {"markeredgewidth": 0.15 * size, "markeredgecolor": "white"}
     slices = 6 if len(colors) <= 12 else 1
     for part in np.array_split(rows, min(slices, rows.size)):
@@ -346,7 +346,7 @@ def draw_samples(
 
 
 def color_groups(targets: Targets) -> tuple[NDArray[np.intp], list[str]]:
-    """Each sample's group and each group's colour: its class, or one of 32 steps of its value."""
+    """Each sample's group and each group's color: its class, or one of 32 steps of its value."""
     if targets.is_class:
         return targets.values.astype(np.intp), class_colors(len(targets.names))
     colors = require("matplotlib.colors")

@@ -41,7 +41,7 @@ def sweep_parallel(
 ) -> Figure:
     """Draw parallel coordinates: an axis for each setting, the last one for the metric or the final loss.
 
-    Each setting is a line across, at the mean over its seeds and folds, coloured by where it ends;
+    Each setting is a line across, at the mean over its seeds and folds, colored by where it ends;
     the best one is drawn thick, dashed are those of which a network diverged, which end at the axis's
     bad end, and thin those that were dropped. Scales are logarithmic where values differ by a factor of 20;
     settings that are no numbers stand at equal distances.

@@ -42,7 +42,7 @@ _MOST_NAMES = 10
 def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str = "Loss curves") -> Figure:
     """Draw every loss curve of a sweep, on logarithmic axes: a panel for each value of one setting.
 
-    Colours and dashes tell the values of the other setting. Where a loss jumps up and down, the
+    Colors and dashes tell the values of the other setting. Where a loss jumps up and down, the
     line is its median and the band its range, stretch by stretch. A curve that leaves through the
     top, with a cross, is a network that diverged.
 
@@ -220,7 +220,7 @@ def _lay_out(figure: Any, **settings: Any) -> None:
 
 
 def _looks(count: int) -> list[dict[str, Any]]:
-    """Colours in the order of the values, from dark to light, and dashes in turn."""
+    """Colors in the order of the values, from dark to light, and dashes in turn."""
     cmap, colors = require("matplotlib").colormaps[style.VALUES], require("matplotlib.colors")
     dashes: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
     shades = np.linspace(0, 0.88, count) if count > 1 else [0.0]

@@ -26,12 +26,14 @@ from glassnet.plots.scenes import (
 )
 from glassnet.plots.style import tidy
 from glassnet.report import interactive, tables
+from glassnet.report.curvature import curvature_figure
 from glassnet.report.page import Html, Section, build, figure, join, pairs, tag
 from glassnet.report.scores import Confusion, Fit, Scores, percent, score
 from glassnet.storage import atomic_write
 
 if TYPE_CHECKING:
     from glassnet.gradient_report import GradientCheck
+    from glassnet.probes import CurvatureTrace
     from glassnet.runs import TrainingRun
 
 __all__ = ["Confusion", "Fit", "Scores", "percent", "score", "write_report"]
@@ -55,6 +57,7 @@ def write_report(
     held_out: tuple[object, object] | None = None,
     axes: Axes = None,
     output: int | None = None,
+    curvature: CurvatureTrace | None = None,
 ) -> Path:
     """Write one HTML file with a run's pictures, scores, parameters and settings; return its path.
 
@@ -69,6 +72,7 @@ def write_report(
     settings, timings : what else is worth knowing, by name; timings in seconds.
     held_out : (X, y) that the run has not seen, scored beside.
     class_names, feature_names, axes, output : as for `glassnet.plots.decision_boundary`.
+    curvature : what the run's `CurvatureTrace` has seen, for a section on what the curve says.
 
     Raises InputError for arrays that cannot be used, FileError where the file cannot be written,
     and MissingLibraryError where plotly or matplotlib is not installed.
@@ -83,6 +87,7 @@ def write_report(
     True
     """
     samples = as_samples(X, width=run.network.sizes[0])
+    landscape = None if curvature is None else curvature_figure(curvature, _LOSS_POINTS)
     subject = _Subject(
         run, samples, y, make_field(run, class_names, output), class_names, feature_names, axes
     )
@@ -95,6 +100,7 @@ def write_report(
     scores = {name: tables.in_own_unit(one, made) for name, one in scores.items()}
     sections = [
         Section("pictures", "What it learned", _pictures(subject)),
+        *([] if landscape is None else [Section("curvature", "What the curve says", landscape)]),
         Section("scores", "Scores", tables.score_tables(scores)),
         *([] if check is None else [Section("check", "Gradient check", tables.check_table(check))]),
         Section(
@@ -149,7 +155,7 @@ def _pictures(subject: _Subject) -> Html:
             "The loss",
             interactive.loss_picture(make_loss_curve(run, _LOSS_POINTS)),
             "The loss after every iteration. Drag across a stretch to enlarge it; double-click to see all.",
-            wide=True,
+            shape="wide",
         ),
     ]
     return tag("div", *parts, class_="pictures")
@@ -184,7 +190,7 @@ def _hidden(subject: _Subject) -> Html:
 
 def _boundary_caption(field: Field, drawn: str, where: str, about_slice: str) -> str:
     if not field.is_class:
-        return f"The prediction as colours, with {drawn} in the same colours.{where}"
+        return f"The prediction as colors, with {drawn} in the same colors.{where}"
     return (
         f"The tint is the most probable class, paler where the network is less sure; the line is where "
         f"two classes are equally probable. {_sentence(drawn)}{where}"

@@ -208,11 +208,11 @@ def _background(grid: Grid, values: NDArray[Any]) -> Trace:
 
 
 def _winners(grid: Grid, strength: float) -> Trace:
-    """Class and certainty in one number, class + certainty: a colour scale of one ramp per class."""
+    """Class and certainty in one number, class + certainty: a color scale of one ramp per class."""
     count = len(grid.field.names)
     P = np.nan_to_num(grid.values)
     lead = np.clip((P.max(axis=-1) - 1 / count) / (1 - 1 / count), 0, 1)
-    # plotly's scales have 256 colours: each class keeps clear of its neighbours' ends of the scale.
+    # plotly's scales have 256 colors: each class keeps clear of its neighbours' ends of the scale.
     scale: list[list[Any]] = []
     for i, color in enumerate(style.class_colors(count)):
         full = hex_color(style.tint(color, strength))

@@ -49,9 +49,13 @@ a { color: var(--mark); text-decoration: none; } a:hover, a:focus-visible { text
 .pictures > .wide { grid-column: 1 / -1; }
 .pictures > * { min-width: 0; }
 figure { margin: 0; }
-.plot { width: 100%; height: min(560px, 96vw); min-height: 330px; border: 1px solid var(--rule);
-  border-radius: 8px; overflow: hidden; }
-.wide .plot { height: min(460px, 80vw); }
+.plot { box-sizing: content-box; height: min(530px, 96vw); min-height: 330px;
+  border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; }
+.wide .plot { height: min(430px, 80vw); }
+.tall .plot { height: 800px; }
+/* plotly's buttons have a strip of their own: within the picture they lie on the legend. */
+.plot { padding-top: 30px; }
+.plot .modebar-container { top: -28px !important; }
 figcaption { color: var(--faint); font-size: .93rem; margin-top: .5rem; max-width: 46rem; }
 .scroll { overflow-x: auto; margin: .4rem 0 1rem; padding-bottom: 6px;
   /* A shadow at the edge where a table goes on, covered by white that scrolls with the end of it. */
@@ -78,10 +82,12 @@ footer { border-top: 1px solid var(--rule); color: var(--faint); font-size: .88r
   h1 { font-size: 1.5rem; } header { padding: 22px 0 18px; } h2 { margin-top: 2.2rem; }
   .cards { grid-template-columns: repeat(auto-fit, minmax(145px, 1fr)); gap: 10px; }
   .card { padding: 10px 12px; } .card b { font-size: 1.2rem; }
+  .plot { padding-top: 0; }
 }
 @media print {
   nav, .modebar { display: none !important; } header { background: none; padding-top: 0; }
-  figure, .card, table { break-inside: avoid; } h2, h3 { break-after: avoid; } .plot { height: 440px; }
+  figure, .card, table { break-inside: avoid; } h2, h3 { break-after: avoid; }
+  .plot { height: 440px; padding-top: 0; } .tall .plot { height: 760px; }
 }
 """
 
@@ -194,16 +200,21 @@ class Section:
     content: Html
 
 
-def figure(anchor: str, heading: str, picture: Picture | None, caption: object, wide: bool = False) -> Html:
-    """A picture with its heading and caption; its numbers travel as JSON, in which no tag can end."""
-    title = tag("h3", heading)
-    kind = "picture wide" if wide else "picture"
+def figure(anchor: str, heading: str, picture: Picture | None, caption: object, shape: str = "") -> Html:
+    """A picture with its heading and caption; its numbers travel as JSON, in which no tag can end.
+
+    `shape` is "wide" for the page's whole width, or "wide tall".
+    """
+    title = tag("h3", heading) if heading else ""
+    kind = f"picture {shape}".strip()
     if picture is None:
         return tag("div", title, tag("p", caption), class_=kind)
     encoded = json.dumps(picture, separators=(",", ":"), allow_nan=False, default=_plain)
     safe = encoded.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     data = Html(f'<script type="application/json" id="{esc(anchor)}-data">{safe}</script>')
-    plot = tag("div", class_="plot", data_figure=f"{anchor}-data", role="img", aria_label=heading)
+    plot = tag(
+        "div", class_="plot", data_figure=f"{anchor}-data", role="img", aria_label=heading or caption
+    )
     return tag("div", title, tag("figure", plot, data, tag("figcaption", caption)), class_=kind)
 
 

@@ -88,7 +88,7 @@ def _confusion_table(confusion: Confusion) -> Html:
         for j, count in enumerate(confusion.counts[i]):
             share = count / totals[i]
             color = "0,158,115" if i == j else "213,94,0"
-            # Even a single error is to be seen: the colour starts visibly above nothing.
+            # Even a single error is to be seen: the color starts visibly above nothing.
             depth = 0.0 if count == 0 else 0.12 + 0.33 * share
             cells.append(
                 tag("td", f"{count:,}", class_="cell", style=f"background:rgba({color},{depth:.3f})")

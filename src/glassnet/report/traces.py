@@ -96,7 +96,7 @@ def plane_axes(projection: Projection, span: Array) -> dict[str, Any]:
 def make_samples(
     points: Array, targets: Targets, labels: Sequence[object], opacity: Array | float
 ) -> list[Trace]:
-    """Dots in two or three dimensions, a trace for each class or one with a colour scale."""
+    """Dots in two or three dimensions, a trace for each class or one with a color scale."""
     solid = points.shape[1] == 3
     size = max(1.8, style.dot_size(len(points))) if solid else max(2.4, 1.6 * style.dot_size(len(points)))
     kind = "scatter3d" if solid else "scattergl"

@@ -18,7 +18,7 @@ LOOKS = {
     "scikit-learn": ("scikit-learn", OKABE_ITO[4], "^"),
     "numpy": ("NumPy", OKABE_ITO[7], "v"),
 }
-"""Name, colour and marker of each peer, here and in the charts of scaling."""
+"""Name, color and marker of each peer, here and in the charts of scaling."""
 
 
 def fastest(result: Mapping[str, Any]) -> dict[str, float]:

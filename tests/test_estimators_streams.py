@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -272,6 +273,134 @@ def test_validation_data_are_watched(folder):
     held = X[:300], y[:300]
     one = small(**how).fit(gn.stream(X, y), validation_data=held)
     assert same(one, small(**how).fit(X, y, validation_data=held))
+
+
+# ---- Answers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_answers_and_scores_are_those_in_memory(kind):
+    X, _, w, _ = draw()
+    y = TARGETS[kind]()
+    model = small().fit(X, y)
+    rows = gn.stream(X, y, sample_weight=w)
+    for new in (rows, gn.stream(X)):
+        found, expected = model.predict(new), model.predict(X)
+        assert np.array_equal(found, expected)
+        assert found.dtype == expected.dtype
+        for ask in (model.predict_proba, model.predict_log_proba):
+            parts = zip(*(p if isinstance(p, list) else [p] for p in (ask(new), ask(X))), strict=True)
+            assert all(np.array_equal(one, other) for one, other in parts)
+    assert model.score(gn.stream(X, y)) == model.score(X, y)
+    assert model.score(rows) == pytest.approx(model.score(X, y, w), rel=1e-12)
+
+
+def test_labels_that_were_not_learned_count_as_wrong():
+    X, y = draw()[0], TARGETS["text"]()
+    model = small().fit(X, y)
+    y[:100] = "ash"
+    assert model.score(gn.stream(X, y)) == model.score(X, y)
+    with pytest.raises(gn.InputTypeError, match=r"y has \[\d\] at row 0; .* labels such as \['"):
+        model.score(gn.stream(X, draw()[1]))
+
+
+def test_sparse_labels_are_answered_sparse():
+    from scipy.sparse import csr_array
+
+    X, y = draw()[0], TARGETS["multilabel"]()
+    model = small().fit(X, csr_array(y))
+    assert np.array_equal(model.predict(gn.stream(X)).toarray(), model.predict(X).toarray())
+    assert model.score(gn.stream(X, y)) == model.score(X, y)
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_regressor_answers_and_scores_as_in_memory(outputs):
+    X, _, w, y = draw()
+    y = y if outputs == 1 else np.column_stack([y, X[:, 0]])
+    model = small(gn.MLPRegressor, max_iter=20).fit(X, y)
+    assert np.array_equal(model.predict(gn.stream(X)), model.predict(X))
+    assert model.score(gn.stream(X, y, sample_weight=w)) == pytest.approx(model.score(X, y, w), rel=1e-12)
+
+
+def test_single_precision_is_kept_where_both_have_it():
+    X, y = draw()[0].astype(np.float32), TARGETS["text"]()
+    single, double = small().fit(X, y), small().fit(X.astype(float), y)
+    for model in (single, double):
+        for new in (X, X.astype(float)):
+            found = model.predict_proba(gn.stream(new))
+            assert found.dtype == model.predict_proba(new).dtype
+            assert np.array_equal(found, model.predict_proba(new))
+
+
+def test_files_are_answered_by_the_names_of_their_columns(folder, tmp_path):
+    X, y, w = draw()[0], TARGETS["text"](), draw()[2]
+    model = small().fit(gn.stream(folder, "y", features=NAMES, sample_weight="w"))
+    expected = small().fit(X, y, w)
+    # In another order, beside other columns.
+    new = write(tmp_path / "new", y, names=NAMES[::-1], X=X[:, ::-1])
+    assert np.array_equal(model.predict(str(new)), expected.predict(X))
+    assert model.score(new, "y") == expected.score(X, y)
+    assert model.score(new, "y", sample_weight="w") == pytest.approx(expected.score(X, y, w))
+    with pytest.raises(gn.InputError, match="y is missing"):
+        model.score(new)
+
+
+def test_dask_collections_are_answered():
+    da, dd = pytest.importorskip("dask.array"), pytest.importorskip("dask.dataframe")
+    pd = pytest.importorskip("pandas")
+    X, y = draw()[0], TARGETS["objects"]()
+    model = small().fit(X, y)
+    array = da.from_array(X, chunks=(900, INPUTS))
+    assert np.array_equal(model.predict(array), model.predict(X))
+    assert model.score(array, y) == model.score(X, y)
+    frame = dd.from_pandas(pd.DataFrame(X, columns=NAMES).assign(label=y), npartitions=3)
+    named = small().fit(frame, "label")
+    assert np.array_equal(named.predict(frame), model.predict(X))
+    assert named.score(frame, "label") == model.score(X, y)
+
+
+def test_parameters_that_are_not_finite_answer_as_in_memory():
+    X, _, _, y = draw()
+    model = small(gn.MLPRegressor).fit(X, y)
+    model.coefs_[0][:] = np.inf
+    assert np.isnan(model.predict(gn.stream(X))).all()
+
+
+def test_standardized_rows_are_remembered():
+    X, y = 5 * draw()[0] + 3, TARGETS["text"]()
+    rows = gn.stream(X, y, standardize=True)
+    Z = (X - rows.mean) / rows.scale
+    how = {"scoring": "accuracy"}
+    model = small(**how).fit(rows, validation_data=(Z, y))
+    expected = small(**how).fit(Z, y, validation_data=(Z, y))
+    assert np.array_equal(model.coefs_[0], expected.coefs_[0])
+    new = gn.stream(X, standardize=(model.mean_, model.scale_))
+    assert np.array_equal(model.predict(new), expected.predict(Z))
+    assert model.score(rows) == expected.score(Z, y)
+    for raw in (X, gn.stream(X), gn.stream(X, standardize=(model.mean_, 2 * model.scale_))):
+        with pytest.warns(gn.PreprocessingWarning, match="has learned from standardized rows"):
+            model.predict(raw)
+    assert not hasattr(model.fit(Z, y, validation_data=(Z, y)), "mean_")
+    model.predict(Z)
+
+
+def test_what_was_not_fitted_answers_nothing(folder):
+    X, y = draw()[:2]
+    for ask in (lambda m: m.predict(gn.stream(X)), lambda m: m.score(gn.stream(X, y))):
+        for kind in (gn.MLPClassifier, gn.MLPRegressor):
+            with pytest.raises(NotFittedError):
+                ask(kind())
+    model = small().fit(X, y)
+    with pytest.raises(gn.InputError, match="has 3 features, but MLPClassifier is expecting 4"):
+        model.predict(gn.stream(X[:, :3]))
+    X[4_321, 1] = np.nan
+    for ask in (lambda: model.predict(gn.stream(X)), lambda: model.score(gn.stream(X, y))):
+        with pytest.raises(
+            gn.InputError, match="X, column 1 has nan; expected a finite number at row 4321"
+        ):
+            ask()
+    with pytest.raises(gn.InputError, match="takes samples in memory"):
+        model.hidden_activations(gn.stream(X))
 
 
 # ---- What is kept ---------------------------------------------------------------------------------

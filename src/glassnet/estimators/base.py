@@ -30,7 +30,16 @@ from glassnet.streams import Rows
 _OF_CALLBACKS = ("_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callback_ctx")
 
 # What is learned before training begins, and a prediction needs.
-_OF_DATA = ("classes_", "_labels", "_n_targets", "n_features_in_", "feature_names_in_", "imputer_")
+_OF_DATA = (
+    "classes_",
+    "_labels",
+    "_n_targets",
+    "n_features_in_",
+    "feature_names_in_",
+    "imputer_",
+    "mean_",
+    "scale_",
+)
 
 
 class _Ready(NamedTuple):
@@ -197,6 +206,9 @@ class BaseMLP(Predicting):
         self, X: Any, y: Any, sample_weight: Any, first: bool, incremental: bool, classes: Any
     ) -> _Ready:
         X, y = check_samples(self, X, y, first, self._numeric)
+        if first:  # which a fit on standardized rows has left
+            self.__dict__.pop("mean_", None)
+            self.__dict__.pop("scale_", None)
         y = self._check_y(y, first, incremental, classes)
         X = self._complete(X, first, LARGE)
         weights = None if sample_weight is None else check_weights(sample_weight, X)

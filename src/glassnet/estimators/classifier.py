@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.metrics import accuracy_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
@@ -25,17 +24,19 @@ from glassnet.estimators.labels import (
     MULTICLASS,
     MULTIOUTPUT,
     Labels,
+    both_classes,
     check_labels,
     check_loss,
     learn_labels,
     told_labels,
 )
-from glassnet.estimators.scores import accuracy
+from glassnet.estimators.scores import accuracy, label_score
+from glassnet.estimators.streamed_answers import rows_for, share_right
 from glassnet.estimators.streaming import Classes, Coding
 from glassnet.estimators.weighting import weigh
 from glassnet.losses import Loss
 from glassnet.network import Network
-from glassnet.streams import Rows
+from glassnet.streams import Rows, is_stream
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -167,6 +168,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Features of X.
     feature_names_in_ : ndarray of str
         Their names, where X has them.
+    mean_, scale_ : ndarray
+        Where rows of ``glassnet.stream(..., standardize=True)`` were fitted, what they were standardized
+        by; other samples to predict for get a PreprocessingWarning.
     network_ : Network
         The network, for glassnet's own functions.
     parameters_ : Parameters
@@ -324,19 +328,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._fit(X, y, sample_weight, validation_data, incremental=True, classes=classes)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The predicted classes (n_samples,), or labels or classes of each output (n_samples, n)."""
-        P = self._outputs(X)
-        return self._labels.decode(P)
+        """The predicted classes (n_samples,), or labels or classes of each output (n_samples, n).
+
+        X may be what `glassnet.stream` takes or returns, and is then read in pieces; of files and
+        dataframes the columns that were fitted are found by their names.
+        """
+        return self._answers(X, lambda P: self._labels.decode(P))
 
     def predict_proba(self, X: Any) -> Any:
         """The probability of each class (n_samples, n_classes) or label, in the order of `classes_`.
 
-        Where y has several columns of classes, a list of arrays, one for each column.
+        X is as for `predict`. Where y has several columns of classes, a list of arrays, one for each.
         """
-        P = self._outputs(X)
-        if self._labels.kind == MULTIOUTPUT:
-            return self._labels.parts(P)
-        return np.hstack([1 - P, P]) if P.shape[1] == 1 else P
+        P = self._answers(X, both_classes)
+        return self._labels.parts(P) if self._labels.kind == MULTIOUTPUT else P
 
     def predict_log_proba(self, X: Any) -> Any:
         """The logarithm of `predict_proba`."""
@@ -344,20 +349,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         with np.errstate(divide="ignore"):
             return [np.log(part) for part in P] if isinstance(P, list) else np.log(P)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The share of the samples predicted right: of several labels, all of them."""
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """The share of the samples predicted right: of several labels, all of them.
+
+        X, y and sample_weight are as for `fit`; of samples that are streamed no prediction is kept.
+        """
+        if is_stream(X):
+            rows = rows_for(self, X, y, sample_weight, scored=True)
+            answer = replace(self._labels, sparse=False).decode
+            return share_right(*self._fitted(), rows, answer, self.n_threads)
         found = self.predict(X)
-        plain = sample_weight is None and type(y) is np.ndarray and y.ndim == 1
-        alike = (
-            plain
-            and y.shape == found.shape
-            and any({y.dtype.kind, found.dtype.kind} <= kinds for kinds in (set("iub"), set("U")))
-        )
-        if alike:
-            return float(np.mean(y == found))  # what scikit-learn finds, after its checks
-        if self._labels.kind == MULTIOUTPUT:
-            return accuracy(np.asarray(y), found, sample_weight)
-        return float(accuracy_score(y, found, sample_weight=sample_weight))
+        return label_score(y, found, sample_weight, self._labels.kind == MULTIOUTPUT)
 
     # ---- What the base asks for --------------------------------------------------------------------
 

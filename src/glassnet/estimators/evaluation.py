@@ -92,6 +92,7 @@ def _held_out(job: Job, held: Samples, given: tuple[Any, Any] | None) -> HeldOut
         model = standing_at(job, flat.copy())
         if given is not None and isinstance(given[0], np.ndarray):
             model.__dict__.pop("feature_names_in_", None)  # an array has no names
+        model.__dict__.pop("mean_", None)  # the samples are as those trained on
         return model
 
     return HeldOut(

@@ -96,6 +96,11 @@ def _sparse_kind() -> Any:
     return csr_array if get_config().get("sparse_interface") == "sparray" else csr_matrix
 
 
+def both_classes(P: NDArray[Any]) -> NDArray[Any]:
+    """The probabilities of two classes where there is that of the second alone; others as they are."""
+    return np.hstack([1 - P, P]) if P.shape[1] == 1 else P
+
+
 def numbers_of(classes: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:
     """The place of each label among the classes, which are in order and have it."""
     if y.dtype != object:

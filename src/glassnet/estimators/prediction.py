@@ -18,7 +18,9 @@ from glassnet.activations import Array
 from glassnet.estimators.checks import LARGE_TO_PREDICT, as_rows, check_inputs, stays_sparse
 from glassnet.estimators.insight import input_gradients, link_jacobian
 from glassnet.estimators.networks import hidden_functions, pack
+from glassnet.estimators.streamed_answers import Answer, answered, rows_for, warn_of_raw_samples
 from glassnet.network import Network, Parameters
+from glassnet.streams import is_stream
 
 
 class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
@@ -101,8 +103,13 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
             theta = theta.astype(dtype)
         return network, theta, as_rows(X, dtype)
 
-    def _outputs(self, X: Any) -> Array:
-        return self._outputs_of(*self._ready(X, LARGE_TO_PREDICT))
+    def _answers(self, X: Any, answer: Answer) -> Any:
+        """What `answer` makes of the outputs, of samples in memory or streamed."""
+        if is_stream(X):
+            rows = rows_for(self, X)
+            return answered(*self._fitted(), rows, lambda Y: answer(self._link(Y)), self.n_threads)
+        warn_of_raw_samples(self, X)
+        return answer(self._outputs_of(*self._ready(X, LARGE_TO_PREDICT)))
 
     @property
     def network_(self) -> Network:

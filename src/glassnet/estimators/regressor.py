@@ -19,9 +19,11 @@ from glassnet.errors import InputError
 from glassnet.estimators import constraints
 from glassnet.estimators.base import BaseMLP
 from glassnet.estimators.scores import r2
+from glassnet.estimators.streamed_answers import in_precision, rows_for
 from glassnet.estimators.streaming import first_targets
 from glassnet.losses import LOSSES
-from glassnet.streams import Rows
+from glassnet.streams import Rows, is_stream
+from glassnet.streams.prediction import tallied
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -153,6 +155,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Features of X.
     feature_names_in_ : ndarray of str
         Their names, where X has them.
+    mean_, scale_ : ndarray
+        Where rows of ``glassnet.stream(..., standardize=True)`` were fitted, what they were standardized
+        by; other samples to predict for get a PreprocessingWarning.
     network_ : Network
         The network, for glassnet's own functions.
     parameters_ : Parameters
@@ -298,9 +303,23 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return self._fit(X, y, sample_weight, validation_data, incremental=True)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The predicted values, (n_samples,), or (n_samples, n_outputs) where there are several."""
-        Y_hat = self._outputs(X)
-        return Y_hat.ravel() if Y_hat.shape[1] == 1 else Y_hat
+        """The predicted values, (n_samples,), or (n_samples, n_outputs) where there are several.
+
+        X may be what `glassnet.stream` takes or returns, and is then read in pieces; of files and
+        dataframes the columns that were fitted are found by their names.
+        """
+        found: NDArray[Any] = self._answers(X, self._decode)
+        return found
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """R^2, the mean over the outputs, as scikit-learn's `r2_score` has it.
+
+        X, y and sample_weight are as for `fit`; of samples that are streamed no prediction is kept.
+        """
+        if not is_stream(X):
+            return float(super().score(X, y, sample_weight))
+        rows, (network, theta) = rows_for(self, X, y, sample_weight, scored=True), self._fitted()
+        return tallied(network, in_precision(theta, rows), rows, self.n_threads).score
 
     # ---- What the base asks for --------------------------------------------------------------------
 

@@ -21,9 +21,12 @@ from glassnet.streams.labels import target_values
 from glassnet.streams.lanes import Fold, Worker
 from glassnet.streams.prediction import check_targets
 from glassnet.streams.rows import Block, ChangedRows
+from glassnet.streams.standardization import StandardizedRows
 
 
-def as_stream(X: Any, y: Any, sample_weight: Any = None) -> Rows | None:
+def as_stream(
+    X: Any, y: Any, sample_weight: Any = None, features: Sequence[str] | None = None
+) -> Rows | None:
     """As rows with targets, where X is what `glassnet.train` streams; None for samples in memory."""
     if not is_stream(X):
         return None
@@ -32,7 +35,7 @@ def as_stream(X: Any, y: Any, sample_weight: Any = None) -> Rows | None:
             "y is missing: the target column's name where X is a path or a dataframe, else one for each "
             "row."
         )
-    rows = stream(X, y, sample_weight=sample_weight)
+    rows = stream(X, y, sample_weight=sample_weight, features=features)
     check_targets(rows)
     return rows
 
@@ -50,10 +53,13 @@ def check_columns(estimator: Any, rows: Rows, reset: bool) -> None:
     name, known = type(estimator).__name__, getattr(estimator, "feature_names_in_", None)
     if reset:
         estimator.n_features_in_ = rows.n_inputs
-        estimator.__dict__.pop("feature_names_in_", None)
+        for known_of in ("feature_names_in_", "mean_", "scale_"):
+            estimator.__dict__.pop(known_of, None)
+        if isinstance(rows, StandardizedRows):
+            estimator.mean_, estimator.scale_ = rows.mean, rows.scale
         if rows.names is not None:
             estimator.feature_names_in_ = np.array(rows.names, dtype=object)
-    elif rows.n_inputs != estimator.n_features_in_:
+    elif rows.n_inputs != getattr(estimator, "n_features_in_", rows.n_inputs):
         raise InputError(
             f"{rows.source} has {rows.n_inputs} features, but {name} is expecting "
             f"{estimator.n_features_in_} features as input. Choose them: gn.stream(..., features=[...])."

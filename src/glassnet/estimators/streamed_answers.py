@@ -1,0 +1,154 @@
+"""Floor 7: what a fitted estimator answers to samples that are streamed, and how well, in pieces."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils.validation import check_is_fitted
+
+from glassnet.activations import Array
+from glassnet.cores import thread_count
+from glassnet.data import ranges_of
+from glassnet.errors import InputTypeError, PreprocessingWarning
+from glassnet.estimators.streaming import as_stream, check_columns
+from glassnet.network import Network, Parameters, outputs_of
+from glassnet.streams import Rows, stream
+from glassnet.streams.clusters import is_collection
+from glassnet.streams.lanes import Fold, Worker
+from glassnet.streams.prediction import predictions
+from glassnet.streams.rows import Block
+from glassnet.streams.standardization import StandardizedRows
+from glassnet.streams.survey import Wrong, check_block, named
+
+Answer = Callable[[Array], NDArray[Any]]
+"""What is made of the outputs of some samples."""
+
+
+def rows_for(
+    estimator: Any, X: Any, y: Any = None, sample_weight: Any = None, scored: bool = False
+) -> Rows:
+    """Samples as rows with the features that were fitted: those of files and dataframes by their names.
+
+    Those that are `scored` have targets. Raises NotFittedError before `fit`, and warns of raw samples.
+    """
+    check_is_fitted(estimator, estimator._needed)
+    warn_of_raw_samples(estimator, X)
+    named = isinstance(X, (str, os.PathLike)) or (is_collection(X) and hasattr(type(X), "columns"))
+    known = getattr(estimator, "feature_names_in_", None)
+    features = None if known is None or not named else [*known]
+    rows = as_stream(X, y, sample_weight, features) if scored else stream(X, features=features)
+    assert rows is not None
+    check_columns(estimator, rows, False)
+    return rows
+
+
+def in_precision(theta: Parameters, rows: Rows) -> Parameters:
+    """Parameters in single precision where the rows are as well."""
+    return theta if rows.dtype == np.float32 else theta.astype(np.float64)
+
+
+def answered(network: Network, theta: Parameters, rows: Rows, answer: Answer, threads: int | None) -> Any:
+    """The answers to all rows; more than these is never in memory."""
+    theta = in_precision(theta, rows)
+    if not np.isfinite(theta.flat).all():
+        return answer(np.full((rows.n_rows, network.sizes[-1]), np.nan, theta.dtype))
+    pieces = map(answer, predictions(network, theta, rows, "outputs", threads))
+    some = next(pieces)
+    if sparse.issparse(some):
+        return sparse.vstack([some, *pieces], format="csr")
+    found, at = np.empty((rows.n_rows, *some.shape[1:]), some.dtype), len(some)
+    found[:at] = some
+    for some in pieces:
+        found[at : at + len(some)] = some
+        at += len(some)
+    return found
+
+
+def share_right(
+    network: Network, theta: Parameters, rows: Rows, answer: Answer, threads: int | None
+) -> float:
+    """The share of the samples, by their weights, whose every answer is the target; none are kept."""
+    fold = _RightFold(network, in_precision(theta, rows), answer)
+    found = rows.fold(fold, ranges_of(rows.n_rows), thread_count(threads), lambda: False)
+    for sums in found:
+        if sums.wrong is not None:
+            raise named(rows, *sums.wrong)
+    return float(sum(sums.right for sums in found) / sum(sums.weight for sums in found))
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Of a range, of so many rows by now."""
+
+    row: int
+    right: float = 0.0
+    weight: float = 0.0
+    wrong: Wrong | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _RightFold(Fold):
+    network: Network
+    theta: Parameters
+    answer: Answer
+    block: int = 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]  # read only
+        return self.theta.dtype
+
+    def worker(self) -> Worker:
+        return _Judge(self)
+
+
+class _Judge(Worker):
+    def __init__(self, fold: _RightFold) -> None:
+        self._fold = fold
+
+    def begin(self, state: Any, row: int) -> None:
+        self._sums = _Sums(row) if state is None else state
+
+    def take(self, block: Block) -> None:
+        fold, sums = self._fold, self._sums
+        if sums.wrong is not None or not len(block.X):
+            return
+        wrong = check_block(None, block, sums.row, fold.dtype)
+        if wrong is not None:
+            self._sums = replace(sums, wrong=wrong)
+            return
+        found = fold.answer(outputs_of(fold.network, fold.theta, np.ascontiguousarray(block.X), 1))
+        y, found = (labels.reshape(len(block.y), -1) for labels in (block.y, found))
+        mine, learned = y[0].tolist(), found[0].tolist()
+        if [isinstance(one, str) for one in mine] != [isinstance(one, str) for one in learned]:
+            words = f"y has {mine} at row 0; the estimator has learned labels such as {learned}."
+            self._sums = replace(sums, wrong=Wrong(sums.row, InputTypeError(words)))
+            return
+        hits = (y == found).all(axis=1)
+        w = np.ones(len(y)) if block.w is None else block.w.astype(np.float64)
+        self._sums = _Sums(sums.row + len(y), sums.right + float(hits @ w), sums.weight + float(w.sum()))
+
+    def end(self) -> _Sums:
+        return self._sums
+
+
+def warn_of_raw_samples(estimator: Any, X: Any) -> None:
+    """Speak up where the estimator has learned from standardized rows, and others come."""
+    made = estimator.__dict__
+    if "mean_" not in made:
+        return
+    alike = isinstance(X, StandardizedRows) and np.array_equal(X.mean, made["mean_"])
+    if not (alike and np.array_equal(X.scale, made["scale_"])):
+        warnings.warn(
+            f"{type(estimator).__name__} has learned from standardized rows, (x - mean_) / scale_; raw "
+            f"ones get wrong answers. Standardize these too, arrays as well: gn.stream(X, "
+            f"standardize=(model.mean_, model.scale_)).",
+            PreprocessingWarning,
+            stacklevel=4,
+        )

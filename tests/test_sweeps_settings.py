@@ -310,6 +310,15 @@ def test_settings_of_any_kind_are_shown_drawn_and_written(tmp_path):
     assert json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert "(4, 2)" in str(result)
     assert len(result.to_pandas()) == len(result.to_polars()) == 3
+
+
+def test_numbers_and_truths_stay_so_in_frames_where_some_are_missing():
+    settings = [{"batch_size": 10, "shuffle": False}, {"batch_size": None, "l2": 0.5}]
+    result = sweep(grid=None, settings=settings, iterations=2)
+    kinds = result.to_pandas().dtypes.astype(str)
+    assert [kinds[name] for name in ("batch_size", "shuffle", "l2")] == ["Int64", "boolean", "float64"]
+    kinds = result.to_polars().schema
+    assert [str(kinds[name]) for name in ("batch_size", "shuffle", "l2")] == ["Int64", "Boolean", "Float64"]
     gn.plots.sweep_losses(result)
     gn.plots.sweep_heatmap(result)
 

@@ -25,28 +25,12 @@ from glassnet.experiments.schema import (
 from glassnet.folds import PurgedKFold, WalkForward
 from glassnet.schedules import schedule_from_dict
 from glassnet.solvers import RULES
+from glassnet.sweeps.settings import TRAINING as SETTINGS
 
 NETWORK = {"hidden": WHOLES, "activation": TEXT_OR_TEXTS, "loss": NAME_OR_SETTINGS}
 """What changes the network; `hidden` holds the widths of the hidden layers."""
 
-TRAINING = (
-    "optimizer",
-    "batch_size",
-    "l1",
-    "l2",
-    "max_norm",
-    "dropout",
-    "class_weight",
-    "average",
-    "validation",
-    "validate_every",
-    "stopping",
-    "shuffle",
-    "scheme",
-    "reduction",
-    "dtype",
-    "engine",
-)
+TRAINING = tuple(name for name in SETTINGS if name not in ("iterations", "random_state"))
 """Keys of [train] that a grid may hold lists of, beside the optimizer's settings."""
 
 HOW: dict[str, Kind] = {

@@ -271,12 +271,21 @@ class SweepResult:
         return sorted(rows, key=place)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """`table` as a pandas DataFrame; an InputError where pandas is not installed."""
+        """`table` as a pandas DataFrame; an InputError where pandas is not installed.
+
+        Whole numbers stay whole where some are missing, as ``batch_size`` of a full batch is.
+        """
         try:
             import pandas
         except ImportError as error:
             raise _missing("pandas") from error
-        return pandas.DataFrame(self.table).astype({"diverged_at": "Int64"})
+        rows, kinds = self.table, {"diverged_at": "Int64"}
+        for name in self.grid:
+            values = [row[name] for row in rows]
+            known = {type(value) for value in values if value is not None}
+            if None in values and known in ({int}, {bool}):
+                kinds[name] = "Int64" if known == {int} else "boolean"
+        return pandas.DataFrame(rows).astype(kinds)
 
     def to_polars(self) -> polars.DataFrame:
         """`table` as a polars DataFrame; an InputError where polars is not installed.

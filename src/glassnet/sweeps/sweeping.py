@@ -123,8 +123,9 @@ def sweep(
         another function of one's own is the same where its code, its defaults and what it holds of where it
         was made are; what it looks up in its module is not looked at.
     threads : networks that train at a time, each on a thread of its own; None uses all cores. Inside
-        ``joblib.parallel_config("dask")``, or another backend's, networks go wherever joblib leads, many a
-        task, and these threads have no say; the bits are the same.
+        ``joblib.parallel_config("dask")``, or of another backend such as loky or ray with ``n_jobs=-1``,
+        networks go wherever joblib leads, in tasks of about a second, and these threads have no say; the
+        bits are the same.
     progress : show a line with networks done, iterations and time left on stderr.
 
     The others are those of `train`, and each network's run is, bit for bit, what `train` gives for

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import CancelledError
 from types import SimpleNamespace
 
 import joblib
@@ -134,6 +135,22 @@ def test_sweep_on_dask_has_the_same_bits():
     with distributed.Client(**how), joblib.parallel_config("dask"):
         assert joblib_is_active()
         assert_same(sweep(halving=2, iterations=16), whole)
+
+
+@pytest.mark.parametrize(("kind", "told"), [(CancelledError, gn.EngineError), (KeyError, KeyError)])
+def test_a_cluster_that_is_lost_is_told_from_what_a_network_raises(monkeypatch, kind, told):
+    distributed = pytest.importorskip("distributed")
+
+    def lost(calls, backend, workers):
+        function, (sent, share, until), _ = next(iter(calls))
+        yield function(sent.result(), share, until)
+        raise kind("gone.")
+
+    monkeypatch.setattr(elsewhere, "_answers", lost)
+    how = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
+    with distributed.Client(**how) as client, on_dask(client), pytest.raises(told, match="gone") as caught:
+        sweep()
+    assert len(caught.value.result.cells) == 1  # what was finished before
 
 
 def test_sweep_whose_worker_is_killed_is_all_there_and_sends_its_data_once(tmp_path, monkeypatch):

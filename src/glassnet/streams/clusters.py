@@ -96,8 +96,6 @@ def is_collection(X: object) -> bool:
 def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled) -> list[Any]:
     """What the tasks give. Raises Cut where `cancelled` says so, EngineError where the cluster is lost."""
     distributed: Any = _imported("distributed")
-    from concurrent.futures import CancelledError
-
     futures: list[Any] = []
     try:
         with client.as_current():
@@ -117,10 +115,7 @@ def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled) -> list[An
             client.cancel(futures)
         raise
     except Exception as error:
-        lost = isinstance(
-            error, (distributed.comm.CommClosedError, CancelledError, distributed.KilledWorker)
-        )
-        if isinstance(error, GlassnetError) or not (lost or client.status != "running"):
+        if not is_lost(client, error):
             raise  # what a task itself says
         raise EngineError(
             f"The Dask cluster did not finish a pass: {type(error).__name__}: {error}. See that its "
@@ -129,6 +124,16 @@ def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled) -> list[An
     finally:
         for future in futures:  # else an exception's frames would hold what the cluster keeps for them
             future.release()
+
+
+def is_lost(client: Any, error: Exception) -> bool:
+    """Whether an error is that of a cluster which is gone, and not what a task has raised."""
+    distributed: Any = _imported("distributed")
+    from concurrent.futures import CancelledError
+
+    lost = distributed.comm.CommClosedError, CancelledError, distributed.KilledWorker
+    told = isinstance(error, GlassnetError)
+    return not told and (isinstance(error, lost) or client.status != "running")
 
 
 def _threads_of(client: Any) -> int:

@@ -11,8 +11,9 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from glassnet.errors import EngineError
 from glassnet.interrupts import Interrupts
-from glassnet.streams.clusters import client_of
+from glassnet.streams.clusters import client_of, is_lost
 from glassnet.sweeps.cargo import Answer, Cargo, train_share
 from glassnet.sweeps.plan import Plan
 from glassnet.sweeps.records import Track
@@ -58,7 +59,8 @@ def work_elsewhere(
 ) -> None:
     """Take tracks to a rung or to their end by joblib's tasks; `done` hears of each as it comes.
 
-    After Ctrl-C, which sets the byte of `interrupts`, no more of them are waited for.
+    After Ctrl-C, which sets the byte of `interrupts`, no more of them are waited for. Raises what a network
+    raises, and EngineError where a cluster is lost.
     """
     if not tracks:
         return
@@ -68,7 +70,8 @@ def work_elsewhere(
     shares = Shares(tracks, max(1, joblib.effective_n_jobs()))
     cargo = Cargo.of(plan)
     backend, _ = joblib.parallel.get_active_backend()
-    sent = _sent(cargo, getattr(backend, "client", None))
+    client = getattr(backend, "client", None)
+    sent = _sent(cargo, client)
     calls = (
         joblib.delayed(train_share)(sent, [cargo.light(track) for track in share], until)
         for share in shares
@@ -90,6 +93,13 @@ def work_elsewhere(
         if interrupts.again:
             raise
         interrupts.stop[0] = 1  # which a worker of this terminal may have heard first
+    except Exception as error:
+        if client is None or not is_lost(client, error):
+            raise  # what a network has raised
+        raise EngineError(
+            f"The Dask cluster did not finish the sweep: {str(error).strip().rstrip('.')}. See that its "
+            f"scheduler and workers run and have enough memory for the data, and start the sweep again."
+        ) from error
     finally:
         with warnings.catch_warnings():  # that tasks were cut short
             warnings.simplefilter("ignore")

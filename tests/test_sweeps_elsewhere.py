@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import CancelledError
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 import joblib
@@ -17,6 +18,7 @@ from joblib.parallel import ThreadingBackend
 import glassnet as gn
 from glassnet.sweeps import elsewhere, running
 from glassnet.sweeps.cargo import train_share
+from glassnet.sweeps.crew import Line
 from glassnet.sweeps.elsewhere import joblib_is_active, on_dask
 from glassnet.sweeps.records import Track
 
@@ -68,6 +70,42 @@ def test_sweep_goes_where_joblib_leads(monkeypatch):
     with joblib.parallel_config("threading", n_jobs=2):
         sweep()
     assert sum(shares) == 8
+
+
+class Counted:
+    """What tqdm's line is told."""
+
+    def __init__(self, total):
+        self.n, self.total = 0, total
+
+    def update(self, count):
+        self.n += count
+
+    def set_description_str(self, words):
+        self.words = words
+
+
+@pytest.mark.parametrize("halving", [None, 2])
+@pytest.mark.parametrize("backend", ["here", "threading"])
+def test_progress_ends_at_its_total_after_a_kill_too(tmp_path, monkeypatch, backend, halving):
+    lines = []
+
+    @contextmanager
+    def progress_of(show, networks, iterations, done=0):
+        lines.append(Counted(iterations))
+        yield Line(lines[-1], networks, done)
+
+    monkeypatch.setattr(running, "progress_of", progress_of)
+    path = tmp_path / "r.jsonl"
+    told = {"grid": {"learning_rate": [0.1, 0.2, 0.3, 0.4]}, "iterations": 16, "halving": halving}
+    where = nullcontext() if backend == "here" else joblib.parallel_config(backend, n_jobs=2)
+    with where:
+        sweep(results=path, progress=True, **told)
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:4]))
+        sweep(results=path, progress=True, **told)
+    assert [line.n for line in lines] == [line.total for line in lines]
+    assert lines[0].n > lines[1].n > 0
+    assert {line.words for line in lines} == {"4 of 4 networks"}
 
 
 class TellsOfNoneBeforeAll(ThreadingBackend):

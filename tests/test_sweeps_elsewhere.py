@@ -1,6 +1,7 @@
 """Sweeps under joblib's backends: the same bits, wherever they are made."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from joblib.parallel import ThreadingBackend
 
 import glassnet as gn
 from glassnet.sweeps import elsewhere, running
-from glassnet.sweeps.cargo import train_share
+from glassnet.sweeps.cargo import Cargo, train_share
 from glassnet.sweeps.crew import Line
 from glassnet.sweeps.elsewhere import joblib_is_active, on_dask
 from glassnet.sweeps.records import Track
@@ -143,6 +144,22 @@ def test_large_data_have_the_same_bits_as_mapped_files():
     whole = gn.sweep(NET, X, y, **told)
     with joblib.parallel_config("loky", n_jobs=2, max_nbytes=1000):
         assert_same(gn.sweep(NET, X, y, **told), whole)
+
+
+def test_a_process_keeps_what_came_last_and_packs_it_once(monkeypatch):
+    made = []
+    monkeypatch.setattr(running.Elsewhere, "work", lambda self, *a: made.append(self._cargo))
+    with joblib.parallel_config("threading", n_jobs=2), pytest.raises(AssertionError):
+        sweep()  # none of whose networks are trained
+    (cargo,) = made
+    arrived = [pickle.loads(pickle.dumps(cargo)) for _ in range(2)]
+    assert arrived[0] is arrived[1]
+    assert arrived[0].trainer is arrived[1].trainer
+    other = pickle.loads(pickle.dumps(Cargo(cargo._plan, (), "another")))
+    assert other is not arrived[0]
+    assert pickle.loads(pickle.dumps(cargo)) is not arrived[0]
+    alone = Cargo(cargo._plan, ())
+    assert pickle.loads(pickle.dumps(alone)) is not pickle.loads(pickle.dumps(alone))
 
 
 def test_shares_are_as_long_as_what_was_done_tells():

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,23 +31,25 @@ class Kept(NamedTuple):
 class Cargo:
     """A plan's data without its tasks, and a trainer over them, which tasks in one process share.
 
-    It is pickled without the trainer; where it arrives one is made when it is asked for.
+    It is pickled without the trainer; where it arrives one is made when it is asked for. Where each task
+    brings it along (`kept`), a process keeps the one that came last, so that nothing is packed twice.
     """
 
-    def __init__(self, plan: Plan, validations: Sequence[Arrays]) -> None:
-        self._plan, self._validations = plan, tuple(validations)
+    def __init__(self, plan: Plan, validations: Sequence[Arrays], kept: str | None = None) -> None:
+        self._plan, self._validations, self._kept = plan, tuple(validations), kept
         self._lock = threading.Lock()
         self._trainer: Trainer | None = None
 
     @classmethod
-    def of(cls, plan: Plan) -> Cargo:
+    def of(cls, plan: Plan, kept: bool) -> Cargo:
         """What the plan's tasks have in common, to be trained on one thread each."""
         given = [task.recipe.told["validation"] for task in plan.tasks]
         arrays = {id(one): one for one in given if isinstance(one, tuple)}
-        return cls(replace(plan, tasks=(), space=Space({}, [], []), cores=1), list(arrays.values()))
+        common = replace(plan, tasks=(), space=Space({}, [], []), cores=1)
+        return cls(common, list(arrays.values()), uuid4().hex if kept else None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Cargo, (self._plan, self._validations)
+        return _arrived, (self._plan, self._validations, self._kept)
 
     @property
     def trainer(self) -> Trainer:
@@ -77,6 +80,22 @@ class Cargo:
         given = track.task.recipe.told["validation"]
         kept = isinstance(given, Kept)
         return _with_validation(track, self._validations[given.number]) if kept else track
+
+
+_here: dict[str, Cargo] = {}
+"""The cargo that came last, by its name; a worker that has nothing to do soon ends."""
+
+_arriving = threading.Lock()
+
+
+def _arrived(plan: Plan, validations: Sequence[Arrays], kept: str | None) -> Cargo:
+    if kept is None:
+        return Cargo(plan, validations)
+    with _arriving:
+        if kept not in _here:
+            _here.clear()
+            _here[kept] = Cargo(plan, validations, kept)
+        return _here[kept]
 
 
 class Answer(NamedTuple):

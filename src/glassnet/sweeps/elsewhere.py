@@ -50,60 +50,69 @@ def on_dask(where: object) -> Iterator[None]:
         yield
 
 
-def work_elsewhere(
-    plan: Plan,
-    tracks: Sequence[Track],
-    until: int | None,
-    done: Callable[[Track], None],
-    interrupts: Interrupts,
-) -> None:
-    """Take tracks to a rung or to their end by joblib's tasks; `done` hears of each as it comes.
+class Elsewhere:
+    """Where joblib's active backend leads, with a plan's data on the way there."""
 
-    After Ctrl-C, which sets the byte of `interrupts`, no more of them are waited for. Raises what a network
-    raises, and EngineError where a cluster is lost.
-    """
-    if not tracks:
-        return
-    import joblib
+    def __init__(self, plan: Plan) -> None:
+        import joblib
 
-    tasks = {track.task.number: track.task for track in tracks}
-    shares = Shares(tracks, max(1, joblib.effective_n_jobs()))
-    cargo = Cargo.of(plan)
-    backend, _ = joblib.parallel.get_active_backend()
-    client = getattr(backend, "client", None)
-    sent = _sent(cargo, client)
-    calls = (
-        joblib.delayed(train_share)(sent, [cargo.light(track) for track in share], until)
-        for share in shares
-    )
-    found = _answers(calls, backend, shares.workers)
-    try:
-        while not interrupts.stop[0]:
-            interrupts.waiting = True
-            try:
-                answer = next(found, None)
-            finally:
-                interrupts.waiting = False
-            if answer is None:
-                return
-            shares.heard(len(answer.tracks), answer.seconds)
-            for track in answer.tracks:
-                done(replace(track, task=tasks[track.task.number]))
-    except KeyboardInterrupt:
-        if interrupts.again:
-            raise
-        interrupts.stop[0] = 1  # which a worker of this terminal may have heard first
-    except Exception as error:
-        if client is None or not is_lost(client, error):
-            raise  # what a network has raised
-        raise EngineError(
-            f"The Dask cluster did not finish the sweep: {str(error).strip().rstrip('.')}. See that its "
-            f"scheduler and workers run and have enough memory for the data, and start the sweep again."
-        ) from error
-    finally:
-        with warnings.catch_warnings():  # that tasks were cut short
-            warnings.simplefilter("ignore")
-            found.close()
+        self._backend, _ = joblib.parallel.get_active_backend()
+        self._workers = max(1, joblib.effective_n_jobs())
+        self._client = getattr(self._backend, "client", None)
+        self._cargo = Cargo.of(plan, kept=self._client is None)
+        self._sent = _sent(self._cargo, self._client)
+
+    def work(
+        self,
+        tracks: Sequence[Track],
+        until: int | None,
+        done: Callable[[Track], None],
+        interrupts: Interrupts,
+    ) -> None:
+        """Take tracks to a rung or to their end by joblib's tasks; `done` hears of each as it comes.
+
+        After Ctrl-C, which sets the byte of `interrupts`, no more of them are waited for. Raises what a
+        network raises, and EngineError where a cluster is lost.
+        """
+        if not tracks:
+            return
+        import joblib
+
+        tasks = {track.task.number: track.task for track in tracks}
+        shares = Shares(tracks, self._workers)
+        calls = (
+            joblib.delayed(train_share)(self._sent, [self._cargo.light(track) for track in share], until)
+            for share in shares
+        )
+        found = _answers(calls, self._backend, self._workers)
+        try:
+            while not interrupts.stop[0]:
+                interrupts.waiting = True
+                try:
+                    answer = next(found, None)
+                finally:
+                    interrupts.waiting = False
+                if answer is None:
+                    return
+                shares.heard(len(answer.tracks), answer.seconds)
+                for track in answer.tracks:
+                    done(replace(track, task=tasks[track.task.number]))
+        except KeyboardInterrupt:
+            if interrupts.again:
+                raise
+            interrupts.stop[0] = 1  # which a worker of this terminal may have heard first
+        except Exception as error:
+            if self._client is None or not is_lost(self._client, error):
+                raise  # what a network has raised
+            why = str(error).strip().rstrip(".")
+            raise EngineError(
+                f"The Dask cluster did not finish the sweep: {why}. See that its scheduler and workers run "
+                f"and have enough memory for the data, and start the sweep again."
+            ) from error
+        finally:
+            with warnings.catch_warnings():  # that tasks were cut short
+                warnings.simplefilter("ignore")
+                found.close()
 
 
 def _sent(cargo: Cargo, client: Any) -> Any:
@@ -115,10 +124,10 @@ def _sent(cargo: Cargo, client: Any) -> Any:
         return cargo
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sending large graph")
-        return client.submit(_arrived, cargo, pure=False)
+        return client.submit(_as_it_is, cargo, pure=False)
 
 
-def _arrived(cargo: Cargo) -> Cargo:
+def _as_it_is(cargo: Cargo) -> Cargo:
     return cargo
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.sweeps.crew import Crew, Line, crew, progress_of
-from glassnet.sweeps.elsewhere import joblib_is_active, work_elsewhere
+from glassnet.sweeps.elsewhere import Elsewhere, joblib_is_active
 from glassnet.sweeps.halving import best_of
 from glassnet.sweeps.journal import Journal
 from glassnet.sweeps.plan import Plan
@@ -29,7 +29,7 @@ class Rounds:
     def __init__(self, plan: Plan, journal: Journal | None) -> None:
         self.plan, self.journal = plan, journal
         self.trainer = Trainer(plan)
-        self._elsewhere = joblib_is_active()
+        self._elsewhere = Elsewhere(plan) if joblib_is_active() else None
         self.tracks = {task.number: Track(task) for task in plan.tasks}
         if journal is not None:
             for record in journal.records():
@@ -85,7 +85,7 @@ class Rounds:
             and (until is None or (not track.ended and track.iterations < until))
         ]
 
-        if self._elsewhere and not hands.stopped:
+        if self._elsewhere is not None and not hands.stopped:
 
             def note(track: Track) -> None:
                 before = self.tracks[track.task.number].iterations
@@ -93,7 +93,7 @@ class Rounds:
                 with line.network(before, until or track.task.iterations, ends=until is None) as show:
                     show(track.iterations, 0.0)
 
-            work_elsewhere(self.plan, open_, until, note, hands.interrupts)
+            self._elsewhere.work(open_, until, note, hands.interrupts)
             if not hands.stopped:
                 return
             open_ = [track for track in self.tracks.values() if track.cell is None]

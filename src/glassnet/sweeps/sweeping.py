@@ -133,8 +133,9 @@ def sweep(
     and so, where they are of one shape and scheme, from the same parameters: the state that a RandomState
     is in when it is passed. The data are packed once for all networks that can share them. Divergence
     gives no warning here: the result tells. The first Ctrl-C ends all networks after their current
-    update and gives an InterruptedTrainingWarning and the result so far; the second raises
-    KeyboardInterrupt. What ends a sweep as an exception has the networks that were finished before as its
+    update and gives an InterruptedTrainingWarning and the result so far; what other processes were at is
+    lost but for the networks that they had sent back. The second raises KeyboardInterrupt. What ends a
+    sweep as an exception has the networks that were finished before as its
     attribute ``result``.
 
     Raises InputError for an empty grid, an unknown setting, a value or a combination that cannot be

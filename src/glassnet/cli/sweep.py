@@ -70,7 +70,8 @@ def sweep(
     \b
       iterations, metric, seeds (how many, or a list of them);
       folds = 5, or folds.splitter = "walk_forward" (k_fold, stratified, purged) with
-        its settings: folds.n_splits = 5, folds.gap = 2;
+        its settings: folds.n_splits = 5, folds.gap = 2, folds.times = "a column of
+        dates", for walk_forward and purged (by the rows' order without one);
       n_draws = 50, which draws so many settings from the lists, and from distributions:
         learning_rate.distribution = "loguniform" (uniform, integers) with
         learning_rate.low = 1e-4, learning_rate.high = 1;
@@ -78,7 +79,8 @@ def sweep(
         is the first number of iterations after which settings are compared;
       settings, a list of tables, each a setting, in place of the lists.
 
-    Networks are written down as they end, in NAME.cells.jsonl. Killed at any moment and started
+    Where rows are held out (data.test_fraction) and there are no folds, networks are compared on
+    these. Networks are written down as they end, in NAME.cells.jsonl. Killed at any moment and started
     again, the sweep goes on where it was and ends with the same table, bit for bit.
 
     Each network is told to have converged, to be falling still, to be on a plateau, to be unstable,

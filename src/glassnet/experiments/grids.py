@@ -181,8 +181,8 @@ def distribution_from(told: Mapping[str, Any], where: str) -> Any:
     return stats.loguniform(low, high) if name == "loguniform" else stats.uniform(low, high - low)
 
 
-def splitter_from(told: Any, where: str) -> Any:
-    """Folds as `sweep` takes them."""
+def splitter_from(told: Any, where: str, times: object = None) -> Any:
+    """Folds as `sweep` takes them; `times` are the values of the column that ``times`` names."""
     if not isinstance(told, Mapping):
         return told
     name, settings = told["splitter"], {key: told[key] for key in told if key != "splitter"}
@@ -193,10 +193,12 @@ def splitter_from(told: Any, where: str) -> Any:
         from sklearn import model_selection
 
         kind = model_selection.KFold if name == "k_fold" else model_selection.StratifiedKFold
-    known = [key for key in inspect.signature(kind).parameters if key not in ("times", "ends")]
+    known = [key for key in inspect.signature(kind).parameters if key != "ends"]
     for key in settings:
         if key not in known:
             raise unknown_name(f"setting of the splitter {name!r} in {where}:", key, known)
+    if "times" in settings:
+        settings["times"] = times
     try:
         return kind(**settings)
     except (ValueError, TypeError) as error:
@@ -204,13 +206,17 @@ def splitter_from(told: Any, where: str) -> Any:
 
 
 def arguments_of(
-    keys: Mapping[str, Any], where: str, stopping: Callable[[Any], Any], class_weight: Callable[[Any], Any]
+    keys: Mapping[str, Any],
+    where: str,
+    stopping: Callable[[Any], Any],
+    class_weight: Callable[[Any], Any],
+    times: object = None,
 ) -> dict[str, Any]:
     """The arguments of `sweep` that a grid tells; two of its settings are read by functions."""
     told = dict(keys)
     how = {key: told.pop(key) for key in HOW if key in told}
     if "folds" in how:
-        how["folds"] = splitter_from(how["folds"], where)
+        how["folds"] = splitter_from(how["folds"], where, times)
     readers: dict[str, Callable[[Any], Any]] = {
         "stopping": stopping,
         "class_weight": class_weight,

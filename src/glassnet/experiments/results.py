@@ -35,7 +35,8 @@ class ResultsFolder:
     def __init__(
         self, path: str | os.PathLike[str], names: Iterable[str], needed: int, keep: Iterable[str] = ()
     ) -> None:
-        self.path = results_folder(path)
+        is_new = not os.path.lexists(path)
+        self.path, self._is_new = results_folder(path), is_new
         self._keep = set(keep)
         self._earlier = _earlier(self.path)
         foreign = [n for n in [*names, RECORD] if n not in self._earlier and os.path.lexists(self.path / n)]
@@ -87,6 +88,9 @@ class ResultsFolder:
     ) -> None:
         if error is None or not self._keep & set(self.written):
             self._discard()
+            if error is not None and self._is_new:
+                with contextlib.suppress(OSError):
+                    self.path.rmdir()  # where nothing else is in it
             return
         earlier = " The earlier results are untouched." if self._earlier else ""
         words = f"What was written before is in {self._stage}: {', '.join(self.written)}.{earlier}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
+from numpy.typing import NDArray
 
 from glassnet import plots
 from glassnet.checkpoints import save
@@ -29,7 +30,7 @@ from glassnet.experiments.settings import Experiment, stopping_from
 from glassnet.experiments.toml import to_toml
 from glassnet.optimizers import SGD
 from glassnet.probes import Curvature, curvature
-from glassnet.sources import Preprocessing
+from glassnet.sources import Preprocessing, read_table
 from glassnet.storage import atomic_write, write_csv, write_json
 from glassnet.sweeps import OtherSweepError, SweepResult, shown, sweep
 
@@ -41,6 +42,8 @@ BEST = "best.safetensors"
 def choose_grids(experiment: Experiment, names: Sequence[str] = ()) -> list[str]:
     """The grids of those names, or all; an InputError for a name that is none, and where there are none."""
     if not experiment.sweeps:
+        if (file := experiment["data.file"]) and not (experiment.folder / file).exists():
+            read_table(experiment.folder / file)  # which says that there is none
         raise InputError(
             f"{experiment.source} has no grid to sweep over; expected a section [{SWEEP}.rates], say, with "
             f"learning_rate = [0.03, 0.1, 0.3] and iterations = 1000, or "
@@ -145,6 +148,9 @@ def _sweep(
             f"folds of {where} go by the order of the rows, which is lost where a share of them is held "
             f"back at random: set data.test_fraction = 0."
         )
+    times = None
+    if isinstance(folds, Mapping) and "times" in folds:
+        times = _times(experiment, draws, folds["times"], where)
     stopping = experiment["train.stopping"]
     own: dict[str, Any] = {
         "optimizer": experiment.optimizer(),
@@ -152,22 +158,33 @@ def _sweep(
         "stopping": None if stopping is None else stopping_from(stopping),
         "class_weight": class_weight_of(experiment["train.class_weight"], draws.samples),
         **experiment.of_train(*COMPUTING, *PENALTIES, *_AS_THEY_ARE),
-        **arguments_of(told, where, stopping_from, lambda one: class_weight_of(one, draws.samples)),
+        **arguments_of(told, where, stopping_from, lambda one: class_weight_of(one, draws.samples), times),
     }
     if folds is not None and experiment["data.file"]:
         own["standardize"] = True  # all rows' means and scales would tell of the test rows
+    X, y, held = draws.samples.X, draws.samples.y, draws.samples.held_out
+    tried = [own.get("grid", {}), *own.get("settings", ())]
+    by_rows_held_out = held is not None and folds is None and own["validation"] is None
+    by_rows_held_out = by_rows_held_out and not any("validation" in one for one in tried)
+    if held is not None and by_rows_held_out:
+        # The held-out rows say how good a network is, and have no part in its training.
+        n = len(X)
+        X, y = np.concatenate([X, held[0]]), np.concatenate([y, held[1]])
+        own["folds"] = [(np.arange(n), np.arange(n, len(X)))]
+        if any("loss" in one for one in tried):  # which are no common scale
+            own.setdefault("metric", "r2" if draws.samples.preprocessing.classes is None else "accuracy")
     if "optimizer" in own.get("grid", ()):
         own["optimizer"] = SGD()  # each setting has its own
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InterruptedTrainingWarning)
 
         def once() -> SweepResult:
-            samples = draws.samples.X, draws.samples.y
             # Each grid starts where training itself would: at the experiment's own draw.
             random = copy.deepcopy(draws.random)
-            return sweep(
-                draws.network, *samples, random_state=random, results=journal, progress=progress, **own
+            found = sweep(
+                draws.network, X, y, random_state=random, results=journal, progress=progress, **own
             )
+            return _of_one_split(found, len(draws.samples.X)) if by_rows_held_out else found
 
         try:
             return once()
@@ -178,6 +195,28 @@ def _sweep(
                 ) from error
             journal.unlink()  # of an earlier job that was done, as all other results are replaced
             return once()
+
+
+def _times(experiment: Experiment, draws: Draws, name: object, where: str) -> NDArray[Any]:
+    """The column of a table that has each row's date."""
+    file = experiment["data.file"]
+    if not file:
+        raise InputError(f"folds.times of {where} is a column of a table, and these data are generated.")
+    table = read_table(experiment.folder / file)
+    if name not in table.names:
+        raise unknown_name(f"column of {table.source}:", str(name), table.names)
+    assert isinstance(name, str)
+    if name in draws.samples.preprocessing.features:
+        raise InputError(
+            f"folds.times of {where}: {name!r} is a feature too; leave it out with data.ignore."
+        )
+    return table[name]
+
+
+def _of_one_split(result: SweepResult, n_samples: int) -> SweepResult:
+    """Without the number of the only fold."""
+    cells = tuple(replace(cell, fold=None) for cell in result.cells)
+    return replace(result, cells=cells, n_samples=n_samples)
 
 
 def _write(

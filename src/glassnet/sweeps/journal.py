@@ -31,6 +31,9 @@ _SYNC_SECONDS = 1.0
 """A cut of the power loses no more than that; a kill loses nothing that was written."""
 
 
+_WORDS = {"settings": "what networks are told (the settings, iterations, or another argument)"}
+
+
 class OtherSweepError(FileError):
     """The file is another sweep's, which may be `done`."""
 
@@ -183,10 +186,11 @@ class Journal:
         known = self.header["fingerprint"]
         differs = [name for name in fingerprint if known.get(name) != fingerprint[name]]
         if differs:
-            parts = " and ".join([", ".join(differs[:-1]), differs[-1]] if differs[1:] else differs)
+            words = [_WORDS.get(name, name) for name in differs]
+            parts = " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
             raise OtherSweepError(
                 f"{self.path} holds another sweep ({len(self._lines)} networks of it are done): {parts} "
-                f"{'is' if len(differs) == 1 else 'are'} not the same. Start that one with its own "
+                f"{'is' if len(words) == 1 else 'are'} not the same. Start that one with its own "
                 f"arguments to go on with it, or give another path to results; the file is as it was.",
                 done=self.is_done,
             )

@@ -104,7 +104,8 @@ def sweep(
         both, and `predict` gives a PreprocessingWarning, as it wants rows standardized by them.
     metric : "loss", "accuracy", "r2" or a function of targets and predictions, on the fold's test rows,
         else on its validation data, else on all samples; by default "loss" where something is held out,
-        and None for a network that has no such samples while others do. A
+        and None for a network that has no such samples while others do. Where it is None, networks are
+        compared by the loss that they were trained on, penalties included, which favors no penalty. A
         function needs `mode`, "max" or "min", and gets what `response` says, "predict" or
         "predict_proba"; one with an argument ``rows`` gets the rows' numbers too.
     converged_below : see `glassnet.sweeps.assess`; raise it where noise in the data keeps even the

@@ -25,7 +25,7 @@ from glassnet.experiments import (
 )
 from glassnet.experiments.draws import Draws
 from glassnet.experiments.job import run_experiment
-from glassnet.experiments.prediction import predict_table, to_csv
+from glassnet.experiments.prediction import csv_lines, predict_table
 from glassnet.experiments.results import RECORD, ResultsFolder
 from glassnet.experiments.schema import SECTIONS, TOP, TRAIN_ONLY
 from glassnet.experiments.settings import experiment_from
@@ -598,15 +598,16 @@ def test_without_a_drawing_library_all_else_is_done(library, tmp_path, monkeypat
 def test_predictions_are_the_tables_own_labels(output, flowers, tmp_path):
     outcome = run_experiment(table(flowers, network__output=output), tmp_path / "r", **QUICK)
     found = predict_table(tmp_path / "r", flowers, proba=True)
-    assert list(found.columns) == ["prediction", "P(setosa)", "P(virginica)"]
-    assert set(found.columns["prediction"]) == {"setosa", "virginica"}
-    both = found.columns["P(setosa)"] + found.columns["P(virginica)"]
+    columns = found.columns
+    assert list(columns) == ["prediction", "P(setosa)", "P(virginica)"]
+    assert set(columns["prediction"]) == {"setosa", "virginica"}
+    both = columns["P(setosa)"] + columns["P(virginica)"]
     assert np.allclose(both, 1)
-    leaders = np.where(found.columns["P(virginica)"] > found.columns["P(setosa)"], "virginica", "setosa")
-    assert np.array_equal(found.columns["prediction"], leaders)
-    right = np.mean(found.columns["prediction"] == gn.sources.read_table(flowers)["species"])
+    leaders = np.where(columns["P(virginica)"] > columns["P(setosa)"], "virginica", "setosa")
+    assert np.array_equal(columns["prediction"], leaders)
+    right = np.mean(columns["prediction"] == gn.sources.read_table(flowers)["species"])
     assert right > 0.9
-    assert found.remark.startswith("Score against 'species': ")
+    assert found.remark().startswith("Score against 'species': ")
     assert outcome.run.iterations == 200
 
 
@@ -650,7 +651,7 @@ def test_predicted_quantities_are_in_the_targets_own_unit(tmp_path):
     run_experiment(experiment, tmp_path / "r", **QUICK)
     found = predict_table(tmp_path / "r" / "model.safetensors", path)
     assert np.allclose(found.columns["prediction"], 1000 + 500 * x, atol=1)
-    assert "R² 1.0000" in found.remark
+    assert "R² 1.0000" in found.remark()
     with pytest.raises(InputError, match="a quantity without probabilities"):
         predict_table(tmp_path / "r", path, proba=True)
 
@@ -672,11 +673,12 @@ def test_predictions_need_no_target_and_bear_an_odd_one(flowers, tmp_path):
     new = tmp_path / "new.csv"
     new.write_text("length,width\n3.5,3.0\n-0.5,0.1\n")
     found = predict_table(tmp_path / "r", new)
-    assert found.columns["prediction"].tolist() == ["virginica", "setosa"]
-    assert found.remark == ""
+    columns = found.columns
+    assert columns["prediction"].tolist() == ["virginica", "setosa"]
+    assert found.remark() == ""
     new.write_text("length,width,species\n3.5,3.0,rose\n")
-    assert "Not scored: " in predict_table(tmp_path / "r", new).remark
-    assert to_csv(found.columns) == "prediction\nvirginica\nsetosa\n"
+    assert "Not scored: " in predict_table(tmp_path / "r", new).remark()
+    assert "".join(csv_lines(iter([columns]))) == "prediction\nvirginica\nsetosa\n"
 
 
 def test_a_model_of_generated_data_predicts_a_table(tmp_path):

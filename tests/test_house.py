@@ -64,6 +64,7 @@ HOUSE = {
         "generators",
         "tables",
         "moments",
+        "splits",
         "sources",
         "stopping",
         "streams",

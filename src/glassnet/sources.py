@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.generators import GENERATORS, generate
 from glassnet.moments import check_moments, moments
-from glassnet.network import as_random_state
+from glassnet.splits import Split, listed, split
 from glassnet.tables import Table, as_option, is_missing, is_number, read_table, without_index
 
 __all__ = [
@@ -85,7 +85,7 @@ class Preprocessing:
             if label not in numbers:
                 raise InputError(
                     f"Column {self.target!r} of {table.source} is {label!r} at {table.where(row)}; the "
-                    f"model knows the classes {_listed(self.classes)}."
+                    f"model knows the classes {listed(self.classes)}."
                 )
         return np.array([numbers[label] for label in labels], dtype=np.intp)
 
@@ -186,7 +186,7 @@ def prepare_table(
     >>> data.preprocessing.classes, data.y_train.tolist(), data.X_train[:, 0].round(2).tolist()
     (('large', 'small'), [1, 0, 1, 0], [-1.15, 0.82, -0.82, 1.15])
     """
-    names, notes = _choose_features(table, target, features, ignore)
+    names, notes = choose_features(table, target, features, ignore)
     raw = _feature_matrix(table, names, to_choose=True)
     chosen, taken = _choose_task(table, target, task)
     notes += taken
@@ -194,7 +194,7 @@ def prepare_table(
     if chosen == "classification":
         found, numbers = np.unique(_labels(table, target), return_inverse=True)
         classes = tuple(found.tolist())
-        _check_classes(table, target, classes)
+        check_classes(table.source, target, classes, table.n_rows)
         train, test, note = split(_labels(table, target), test_fraction, random_state)
         notes += [note] if note else []
         y: NDArray[Any] = numbers.astype(np.intp)
@@ -211,18 +211,21 @@ def prepare_table(
         name for name, column in zip(names, raw[train].T, strict=True) if np.all(column == column[0])
     ]
     if constant:
-        notes.append(
-            f"Constant in the training rows, so that nothing is learned from: {_listed(constant)}."
-        )
+        notes.append(constant_note(constant))
     made = Preprocessing(target, chosen, names, mean, scale, classes, target_mean, target_scale)
     X = (raw - np.array(mean)) / np.array(scale)
     return TableData(X[train], y[train], X[test], y[test], train, test, made, tuple(notes))
 
 
-def _choose_features(
+def constant_note(names: Iterable[str]) -> str:
+    """A sentence about features that never vary."""
+    return f"Constant in the training rows, so that nothing is learned from: {listed(names)}."
+
+
+def choose_features(
     table: Table, target: str, features: Iterable[str] | None, ignore: Iterable[str]
 ) -> tuple[tuple[str, ...], list[str]]:
-    """The features' names, and sentences about an index among the columns."""
+    """The features' names, and sentences about an index among the columns; no value is looked at."""
     for argument, given in (("features", features), ("ignore", ignore)):
         if isinstance(given, str):
             raise InputTypeError(f"{argument} is a list of column names, not one text: [{given!r}].")
@@ -232,50 +235,63 @@ def _choose_features(
     if target in named:
         raise InputError(f"{target!r} is the target; it cannot be a feature too. Leave it out of features.")
     if len(set(named)) < len(named):
-        raise InputError(f"features names a column twice: {_listed(named)}.")
+        raise InputError(f"features names a column twice: {listed(named)}.")
     chosen = named if features is not None else [name for name in table.names if name != target]
     chosen = [name for name in chosen if name not in left_out]
     chosen, notes = (chosen, []) if features is not None else without_index(table, chosen)
     if not chosen:
         raise InputError(
-            f"No features are left: {table.source} has the columns {_listed(table.names)}, of which "
+            f"No features are left: {table.source} has the columns {listed(table.names)}, of which "
             f"{target!r} is the target. At least one more is needed."
         )
     return tuple(chosen), notes
 
 
 def _choose_task(table: Table, target: str, task: str | None) -> tuple[str, list[str]]:
+    column = table[target]
+    if task is not None or column.dtype.kind in "Ob":
+        return choose_task(target, column, table.n_rows, task)
+    return choose_task(target, np.unique(_numbers(table, target)), table.n_rows)
+
+
+def choose_task(
+    target: str, values: NDArray[Any], n: int, task: str | None = None, most: int | None = None
+) -> tuple[str, list[str]]:
+    """The task that is asked for, or what the target's different values, of n rows, look like; with notes.
+
+    Of numbers each value is there once; where there are more than `most`, others may be left out.
+    """
     if task is not None:
         if task not in TASKS:
             raise unknown_name("task", task, TASKS)
         return task, []
-    column = table[target]
-    if column.dtype.kind in "Ob":
+    if values.dtype.kind in "OUTb":
         return "classification", []
-    numbers = _numbers(table, target)
-    distinct = len(np.unique(numbers))
-    whole = bool(np.all(numbers == np.floor(numbers)))
-    if whole and (distinct <= 2 or (distinct <= MAX_CLASSES and 2 * distinct <= len(numbers))):
+    distinct = len(values)
+    whole = bool(np.all(values == np.floor(values)))
+    if whole and (distinct <= 2 or (distinct <= MAX_CLASSES and 2 * distinct <= n)):
         found, other = "classification", "regression"
     else:
         found, other = "regression", "classification"
     kind = "whole numbers" if whole else "numbers"
-    note = f"{target!r} holds {kind}, {distinct} of them distinct: taken for {found}, not {other}."
+    count = f"{distinct}" if most is None or distinct <= most else f"more than {most:,}"
+    note = f"{target!r} holds {kind}, {count} of them distinct: taken for {found}, not {other}."
     return found, [note]
 
 
-def _check_classes(table: Table, target: str, classes: tuple[Any, ...]) -> None:
+def check_classes(source: object, target: str, classes: tuple[Any, ...], n: int) -> None:
+    """Raise InputError for a target with one class, or with another one in each of n rows."""
     if len(classes) < 2:
         raise InputError(
-            f"Column {target!r} of {table.source} is {classes[0]!r} in every row; a classification "
+            f"Column {target!r} of {source} is {classes[0]!r} in every row; a classification "
             f"needs two classes or more."
         )
-    if len(classes) == table.n_rows > 2:
+    if len(classes) == n > 2:
         # Text is no quantity.
         quantity = "" if isinstance(classes[0], str) else ", or for a quantity --task regression"
         raise InputError(
-            f"Column {target!r} of {table.source} has another value in each of its {table.n_rows} rows, "
-            f"such as {_listed(classes[:3])}: that names rows, it does not class them. Choose another "
+            f"Column {target!r} of {source} has another value in each of its {n} rows, "
+            f"such as {listed(classes[:3])}: that names rows, it does not class them. Choose another "
             f"target{quantity}."
         )
 
@@ -357,83 +373,3 @@ def _moments(
 
 def _as_labels(classes: tuple[Any, ...]) -> NDArray[Any]:
     return np.array(classes, dtype=object if isinstance(classes[0], str) else None)
-
-
-def _listed(names: Iterable[Any]) -> str:
-    texts = [repr(name) for name in names]
-    more = f" and {len(texts) - 10} more" if len(texts) > 10 else ""
-    return ", ".join(texts[:10]) + more
-
-
-# ---- Held-out rows -------------------------------------------------------------------------------
-
-
-class Split(NamedTuple):
-    """Row numbers to train on and to test on, and a sentence where a class forced a compromise."""
-
-    train: NDArray[np.intp]
-    test: NDArray[np.intp]
-    note: str = ""
-
-
-def split(
-    y: ArrayLike,
-    test_fraction: float = 0.25,
-    random_state: int | RandomState | None = 0,
-    stratify: bool = True,
-) -> Split:
-    """Draw the rows to hold back: ``test_fraction`` of them, with each class in the same proportion.
-
-    The draw is scikit-learn's `train_test_split` on the row numbers: the same rows for the same
-    random_state. Where that would stop with an error, this goes on: the row of a class that has no
-    other is trained on, and where either part is too small to hold every class, proportions are left
-    to chance. ``note`` says so, and names the classes that a part lacks. ``stratify=False`` is for
-    targets that are quantities.
-
-    Raises InputError for a fraction outside [0, 1) and where no row would be left to train on.
-
-    >>> from glassnet.sources import split
-    >>> train, test, _ = split([0, 0, 0, 0, 1, 1, 1, 1], 0.25)
-    >>> len(train), sorted([0, 0, 0, 0, 1, 1, 1, 1][row] for row in test)
-    (6, [0, 1])
-    """
-    if isinstance(test_fraction, bool) or not isinstance(test_fraction, (int, float, np.number)):
-        raise InputTypeError(f"test_fraction is a number, not {test_fraction!r}.")
-    if not 0 <= test_fraction < 1:
-        raise InputError(f"test_fraction is {test_fraction}; expected from 0 to below 1, such as 0.25.")
-    values = np.asarray(y)
-    rows, nothing = np.arange(len(values)), np.empty(0, np.intp)
-    random = as_random_state(random_state)
-    if test_fraction == 0:
-        return Split(rows, nothing)
-    n_test = int(np.ceil(test_fraction * len(rows)))
-    if n_test >= len(rows):
-        raise InputError(
-            f"test_fraction={test_fraction} of {len(rows)} row(s) leaves none to train on. Use more rows, "
-            f"or test_fraction=0."
-        )
-    from sklearn.model_selection import train_test_split
-
-    alone, strata = np.zeros(len(rows), bool), None
-    if stratify:
-        _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-        lone = counts[inverse] == 1
-        n_classes, n_train = int((counts > 1).sum()), len(rows) - int(lone.sum()) - n_test
-        if 0 < n_classes <= min(n_test, n_train):
-            alone, strata = lone, values[~lone]
-    train, test = train_test_split(rows[~alone], test_size=n_test, random_state=random, stratify=strata)
-    train = np.concatenate([train, rows[alone]])
-    return Split(train, test, _compromise(values, train, test, strata is not None) if stratify else "")
-
-
-def _compromise(
-    values: NDArray[Any], train: NDArray[np.intp], test: NDArray[np.intp], in_proportion: bool
-) -> str:
-    """Which classes a part lacks, and whether proportions were left to chance, in words for the user."""
-    classes = np.unique(values)
-    parts = [] if in_proportion else ["too few rows to hold out every class in proportion"]
-    for rows, part in ((train, "training"), (test, "test")):
-        missing = np.setdiff1d(classes, values[rows])
-        if missing.size:
-            parts.append(f"no {part} row of the class(es) {_listed(missing.tolist())}")
-    return f"The split has {', and '.join(parts)}." if parts else ""

@@ -381,6 +381,13 @@ def write_csv(path: PathLike, columns: Mapping[str, ArrayLike]) -> None:
     2.0,"dark, red"
     <BLANKLINE>
     """
+    text = csv_text(columns)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(text.encode(errors="backslashreplace"))
+
+
+def csv_text(columns: Mapping[str, ArrayLike], header: bool = True) -> str:
+    """What `write_csv` writes, or the rows that follow without the header."""
     if not columns:
         raise InputError("write_csv was given no columns; expected at least one.")
     cells = {name: _cells(name, values) for name, values in columns.items()}
@@ -391,10 +398,9 @@ def write_csv(path: PathLike, columns: Mapping[str, ArrayLike]) -> None:
                 f"Column {name!r} has {len(column)} values, column {first!r} has {len(cells[first])}; "
                 f"all columns of a table are of one length."
             )
-    rows = [",".join(_quoted(str(name)) for name in cells)]
+    rows = [",".join(_quoted(str(name)) for name in cells)] if header else []
     rows += map(",".join, zip(*cells.values(), strict=True))
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(("\n".join(rows) + "\n").encode(errors="backslashreplace"))
+    return "".join(f"{row}\n" for row in rows)
 
 
 def _cells(name: str, values: ArrayLike) -> list[str]:

@@ -14,7 +14,8 @@ from glassnet.cli.options import experiment_of, settings
 def check(what: str, **_: object) -> None:
     """Compare every entry of the gradient with a central difference, and print the table.
 
-    EXPERIMENT is a built-in one, a .toml file or a table, as for glassnet train. The parameters are
+    EXPERIMENT is a built-in one, a .toml file or a table, as for glassnet train; of a folder the check
+    takes rows drawn at random. The parameters are
     those that glassnet train checks. Exit status 1 where an entry is wrong.
     """
     experiment = experiment_of(what)

@@ -118,6 +118,13 @@ _TABLE = {
         "SHARE",
         "Share of the rows held back for the score; of a table, 0.25.",
     ),
+    "--memory": (
+        "data.memory",
+        str,
+        "AMOUNT",
+        'Read Parquet a block at a time within this much memory, such as "256 MiB"; folders and files of '
+        "more than 1 GiB are read so in any case.",
+    ),
     "--random-state": ("random_state", int, "SEED", "Seed of every random draw."),
 }
 _NETWORK = {
@@ -157,6 +164,12 @@ _TRAIN = {
         int,
         "N",
         "Watch the loss's curvature every N iterations, into curvature.csv and curvature.png.",
+    ),
+    "--dask": (
+        "data.dask",
+        str,
+        "ADDRESS",
+        "Workers of a Dask cluster read Parquet and compute, by its scheduler's address; local starts one.",
     ),
     "--axes": (
         "pictures.axes",

@@ -10,23 +10,36 @@ import click
 @click.command(short_help="Predict with a trained model.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="OUT.csv", help="Default: stdout.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="A .csv or .parquet file. Default: CSV on stdout.",
+)
 @click.option("--proba", is_flag=True, help="Add a column with the probability of each class.")
-def predict(model: Path, file: Path, output: Path | None, proba: bool) -> None:
-    """Predict a value for each row of a table, as CSV.
+@click.option(
+    "--memory",
+    metavar="AMOUNT",
+    help='Read Parquet a block at a time within this much memory, such as "256 MiB"; folders and files of '
+    "more than 1 GiB are read so in any case.",
+)
+def predict(model: Path, file: Path, output: Path | None, proba: bool, memory: str | None) -> None:
+    """Predict a value for each row of a table, as CSV or Parquet.
 
-    MODEL is a model.safetensors that glassnet train wrote, or its folder. FILE (.csv or .parquet)
-    needs the columns that the model learned from; others are ignored. Predictions are the table's
-    own labels, or values in its own unit. Where the target's column is there too, the score goes to
-    stderr.
+    MODEL is a model.safetensors that glassnet train wrote, or its folder. FILE (.csv or .parquet, or
+    a folder of Parquet files) needs the columns that the model learned from; others are ignored.
+    Predictions are the table's own labels, or values in its own unit. Where the target's column is
+    there too, the score goes to stderr.
     """
-    from glassnet.experiments.prediction import predict_table, to_csv
-    from glassnet.storage import write_csv
+    from glassnet.experiments.prediction import csv_lines, predict_table, write_predictions
 
-    found = predict_table(model, file, proba)
+    found = predict_table(model, file, proba, memory)
     if output is None:
-        click.echo(to_csv(found.columns), nl=False)
+        for text in csv_lines(found.blocks):
+            click.echo(text, nl=False)
     else:
-        write_csv(output, found.columns)
+        write_predictions(output, found.blocks)
         click.echo(f"{found.n_rows:,} prediction(s) in {output}", err=True)
-    click.echo(found.remark, err=True, nl=bool(found.remark))
+    remark = found.remark()
+    click.echo(remark, err=True, nl=bool(remark))

@@ -61,7 +61,8 @@ def sweep(
 ) -> None:
     """Train a network for every combination of settings in a grid, several at a time.
 
-    EXPERIMENT is a built-in one, a .toml file or a table, as for glassnet train. Its grids are its
+    EXPERIMENT is a built-in one, a .toml file or a table, as for glassnet train; a folder of Parquet
+    files has to fit into its --memory, 1 GiB by default. Its grids are its
     sections [sweep.NAME], with a list for each setting to vary: the optimizer's, batch_size, l2,
     dropout and whatever else [train] knows, optimizer itself, and hidden, activation and loss of
     [network]. Networks of one shape start from equal parameters, and those of [network]'s own from

@@ -13,6 +13,8 @@ from glassnet.errors import InputError, unknown_name
 from glassnet.experiments.settings import Experiment
 from glassnet.losses import LOSSES, OUTPUTS, get_loss, get_output
 from glassnet.network import Network
+from glassnet.report import Scores, score
+from glassnet.runs import TrainingRun
 from glassnet.sources import Preprocessing, generate, prepare_table, read_table, split
 
 
@@ -35,13 +37,34 @@ class Samples:
     notes: tuple[str, ...] = ()
 
     @property
+    def n(self) -> int:
+        """How many rows there are to train on."""
+        return len(self.X)
+
+    @property
+    def n_held_out(self) -> int:
+        """How many rows are held out."""
+        return len(self.X_test)
+
+    def scores(self, run: TrainingRun) -> dict[str, Scores]:
+        """How well the run predicts the rows it was trained on, and those held out."""
+        found = {"training": score(run, self.X, self.y, self.target_names)}
+        if self.held_out is not None:
+            found["held-out"] = score(run, *self.held_out, self.target_names)
+        return found
+
+    def to_train_on(self, validation: float | None, random: RandomState) -> tuple[object, object, object]:
+        """X, y and validation, as `train` takes them; a stream draws its validation rows from `random`."""
+        return self.X, self.y, validation
+
+    @property
     def held_out(self) -> tuple[NDArray[np.float64], NDArray[Any]] | None:
         """(X, y) of the test rows, or None where there are none."""
         return (self.X_test, self.y_test) if len(self.X_test) else None
 
     def __str__(self) -> str:
-        n, features = self.X.shape
-        held = f" and {len(self.X_test):,} held out" if len(self.X_test) else ""
+        n, features = self.n, self.X.shape[1]
+        held = f" and {self.n_held_out:,} held out" if self.n_held_out else ""
         classes = self.preprocessing.classes
         kind = "a quantity" if classes is None else f"{len(classes)} classes"
         named = "" if self.feature_names is None else f" ({_listed(self.preprocessing.features)})"
@@ -95,10 +118,24 @@ def _generated(experiment: Experiment, random: RandomState) -> Samples:
     )
 
 
-def _from_table(experiment: Experiment, random: RandomState) -> Samples:
+def counts(experiment: Experiment) -> bool:
+    """Whether the target stays in its own unit: a standardized count may be negative."""
     output = experiment["network.output"]
-    # Counts stay counts: a standardized one may be negative.
-    counts = output is not None and LOSSES[get_output(output).loss].target == "nonnegative"
+    return output is not None and LOSSES[get_output(output).loss].target == "nonnegative"
+
+
+def described(experiment: Experiment, made: Preprocessing) -> dict[str, Any]:
+    """What pictures call a table's columns and classes, and which features they show."""
+    label = made.target if counts(experiment) else f"{made.target} (standardized)"
+    return {
+        "preprocessing": made,
+        "feature_names": tuple(f"{name} (standardized)" for name in made.features),
+        "target_names": (label,) if made.classes is None else tuple(map(str, made.classes)),
+        "axes": _axes(experiment, made),
+    }
+
+
+def _from_table(experiment: Experiment, random: RandomState) -> Samples:
     # Relative to where the experiment's file lies, so that both can be moved together.
     table = read_table(experiment.folder / experiment["data.file"])
     data = prepare_table(
@@ -109,20 +146,15 @@ def _from_table(experiment: Experiment, random: RandomState) -> Samples:
         ignore=experiment["data.ignore"] or (),
         test_fraction=experiment.test_fraction,
         random_state=random,
-        standardize_target=not counts,
+        standardize_target=not counts(experiment),
     )
-    made = data.preprocessing
-    label = made.target if counts else f"{made.target} (standardized)"
     return Samples(
         data.X_train,
         data.y_train,
         data.X_test,
         data.y_test,
-        made,
-        tuple(f"{name} (standardized)" for name in made.features),
-        (label,) if made.classes is None else tuple(str(one) for one in made.classes),
-        _axes(experiment, made),
-        data.notes,
+        notes=data.notes,
+        **described(experiment, data.preprocessing),
     )
 
 

@@ -10,6 +10,7 @@ from numpy.random import RandomState
 from glassnet.experiments.data import Samples, build_network, load_samples
 from glassnet.experiments.schema import COMPUTING
 from glassnet.experiments.settings import Experiment
+from glassnet.experiments.streaming import StreamedSamples, is_streamed, streamed_samples
 from glassnet.gradient_report import GradientCheck
 from glassnet.gradients import check_gradients
 from glassnet.network import Network, Parameters
@@ -28,8 +29,17 @@ class Draws:
 
     def __post_init__(self) -> None:
         self.random = RandomState(self.experiment["random_state"])
-        self.samples = load_samples(self.experiment, self.random)
+        if is_streamed(self.experiment):
+            self.samples = streamed_samples(self.experiment, self.random)
+        else:
+            self.samples = load_samples(self.experiment, self.random)
         self.network = build_network(self.experiment, self.samples)
+
+    def in_memory(self) -> Draws:
+        """With all samples in memory; InputError where they do not fit."""
+        if isinstance(self.samples, StreamedSamples):
+            self.samples = self.samples.in_memory()
+        return self
 
     def check_point(self) -> Parameters:
         """Draw the parameters for the gradient check; the stream goes on behind them."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.checkpoints import save
-from glassnet.errors import DivergenceWarning, InterruptedTrainingWarning, unknown_name
+from glassnet.errors import DivergenceWarning, GlassnetError, InterruptedTrainingWarning, unknown_name
 from glassnet.experiments.data import Samples
 from glassnet.experiments.draws import Draws
 from glassnet.experiments.library import SETTINGS
@@ -26,10 +26,10 @@ from glassnet.experiments.record import describe_curvature, describe_run, descri
 from glassnet.experiments.results import RECORD, ResultsFolder
 from glassnet.experiments.schema import COMPUTING, PENALTIES
 from glassnet.experiments.settings import Experiment, stopping_from
+from glassnet.experiments.streaming import is_streamed
 from glassnet.experiments.toml import to_toml
 from glassnet.network import Parameters
 from glassnet.probes import CurvatureTrace
-from glassnet.report import score
 from glassnet.runs import TrainingRun
 from glassnet.storage import write_csv, write_json
 from glassnet.training import train
@@ -59,9 +59,10 @@ def run_experiment(
     watched = experiment["train.curvature"] is not None
     names += [CURVATURES, *([CURVATURE] if pictures else [])] if watched else []
     with ResultsFolder(folder, names, _needed(experiment, pictures, report), keep=[MODEL]) as results:
-        with watch("loading scikit-learn"):
-            import sklearn.datasets
-            import sklearn.model_selection  # noqa: F401 - the data need it, and should not pay for it
+        if not is_streamed(experiment):
+            with watch("loading scikit-learn"):
+                import sklearn.datasets
+                import sklearn.model_selection  # noqa: F401 - the data need it, and should not pay for it
         with watch("data"):
             draws = Draws(experiment)
         samples, network = draws.samples, draws.network
@@ -73,25 +74,29 @@ def run_experiment(
             point = draws.check_point()
             check = draws.check(point) if experiment["check.enabled"] else None
         if check is not None:
-            few = f" (On {check.n_samples:,} samples.)" if check.n_samples < len(samples.X) else ""
+            few = f" (On {check.n_samples:,} samples.)" if check.n_samples < samples.n else ""
             tell("gradient check", f"{check.verdict}{few}")
             check.raise_if_failed()
         initial = draws.start()
         trace = _trace(experiment, samples)
-        with watch("training"):
-            run = _train(experiment, draws, initial, progress, trace)
+        extra = {"name": experiment.name, "preprocessing": samples.preprocessing.to_dict()}
+        try:
+            with watch("training"):
+                run = _train(experiment, draws, initial, progress, trace)
+        except GlassnetError as error:
+            if isinstance(done := getattr(error, "run", None), TrainingRun):
+                save(done, results.new(MODEL), extra=extra)  # which the error will say
+            raise
+        with watch("model"):
+            save(run, results.new(MODEL), extra=extra)
         tell("training", describe_run(run))
         if trace is not None:
             tell("curvature", describe_curvature(trace))
         with watch("scores"):
-            scores = {"training": score(run, samples.X, samples.y, samples.target_names)}
-            if samples.held_out is not None:
-                scores["held-out"] = score(run, *samples.held_out, samples.target_names)
+            scores = samples.scores(run)
         for part, found in scores.items():
             tell(f"{part} score", describe_scores(found, samples.preprocessing))
-        with watch("model and losses"):
-            extra = {"name": experiment.name, "preprocessing": samples.preprocessing.to_dict()}
-            save(run, results.new(MODEL), extra=extra)
+        with watch("losses and settings"):
             write_csv(results.new(LOSSES), _losses(run))
             if trace is not None:
                 write_csv(results.new(CURVATURES), trace.columns())
@@ -136,7 +141,6 @@ _AS_THEY_ARE = (
     "iterations",
     "batch_size",
     "shuffle",
-    "validation",
     "validate_every",
     "average",
     "dropout",
@@ -157,14 +161,16 @@ def _train(
     trace: CurvatureTrace | None = None,
 ) -> TrainingRun:
     stopping = experiment["train.stopping"]
+    X, y, validation = draws.samples.to_train_on(experiment["train.validation"], draws.random)
     with warnings.catch_warnings():
         # How the run ended is told by whoever started the job.
         warnings.simplefilter("ignore", DivergenceWarning)
         warnings.simplefilter("ignore", InterruptedTrainingWarning)
         return train(
             draws.network,
-            draws.samples.X,
-            draws.samples.y,
+            X,
+            y,
+            validation=validation,
             optimizer=experiment.optimizer(),
             parameters=initial,
             progress=progress,

@@ -11,6 +11,7 @@ from glassnet.errors import InputError, unknown_name
 from glassnet.experiments.settings import Experiment, Override, experiment_from, read_toml
 from glassnet.files import as_path
 from glassnet.sources import read_table
+from glassnet.streams.parquet import ENDINGS, parquet_header
 
 SETTINGS = "experiment.toml"
 """The file of settings in a folder of results."""
@@ -29,7 +30,8 @@ def built_in() -> dict[str, str]:
 
 
 def find_experiment(what: str, overrides: Mapping[str, Override] | None = None) -> Experiment:
-    """The built-in experiment of that name, or what a .toml file says, or a table to learn from.
+    """The built-in experiment of that name, or what a .toml file says, or a table to learn from, which may
+    be a folder of Parquet files.
 
     `overrides` are laid over its settings: by dotted key, such as "train.iterations".
 
@@ -47,8 +49,8 @@ def find_experiment(what: str, overrides: Mapping[str, Override] | None = None) 
         import tomllib
 
         return experiment_from(tomllib.loads(texts[what]), what, f"{what}.toml", Path(), overrides)
-    if path.is_dir():  # a folder of results holds its settings
-        path /= SETTINGS
+    if path.is_dir() and ((path / SETTINGS).exists() or not _holds_parquet(path)):
+        path /= SETTINGS  # a folder of results holds its settings
     suffix = path.suffix.lower()
     if suffix == ".toml":
         return experiment_from(read_toml(path), path.stem, str(path), path.parent, overrides)
@@ -59,9 +61,14 @@ def find_experiment(what: str, overrides: Mapping[str, Override] | None = None) 
     raise InputError(f"{error} Or give a file: an experiment (.toml) or a table (.csv, .parquet).")
 
 
+def _holds_parquet(folder: Path) -> bool:
+    return any(file.suffix.lower() in ENDINGS for file in folder.rglob("*"))
+
+
 def _table_experiment(path: Path, overrides: dict[str, Override]) -> Experiment:
     if "data.target" not in overrides:
-        names = read_table(path).names
+        parquet = path.is_dir() or path.suffix.lower() in ENDINGS
+        names = parquet_header(path)[0].names if parquet else read_table(path).names
         shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
         raise InputError(
             f"{path} is a table: say which column to predict, with --target COLUMN. It has: {shown}."

@@ -115,7 +115,8 @@ def write_report_page(outcome: Outcome, results: ResultsFolder, watch: Stopwatch
             timings={part: seconds for part, seconds in outcome.timings.items() if part != "training"},
             class_names=samples.target_names,
             feature_names=samples.feature_names,
-            held_out=samples.held_out,
+            scores=outcome.scores,
+            n_samples=samples.n,
             axes=samples.axes,
             curvature=outcome.trace,
         )

@@ -28,7 +28,6 @@ _MOST_PARAMETERS = 10_000  # more are in the model's file only
 def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
     """The document of run.json."""
     run, samples, made = outcome.run, outcome.samples, outcome.samples.preprocessing
-    n_test = len(samples.X_test)
     return {
         "format": FORMAT,
         "name": outcome.experiment.name,
@@ -47,8 +46,8 @@ def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
         "curvature": None if outcome.trace is None else asdict(outcome.trace.points[-1]),
         "gradient_check": None if outcome.check is None else outcome.check.to_dict(),
         "data": {
-            "n_samples": len(samples.X),
-            "n_held_out": n_test,
+            "n_samples": samples.n,
+            "n_held_out": samples.n_held_out,
             "notes": list(samples.notes),
             "preprocessing": made.to_dict(),
         },

@@ -40,6 +40,7 @@ def _is_text(value: Any) -> bool:
 WHOLE = Kind("a whole number", _is_whole)
 NUMBER = Kind("a number", _is_number)
 TEXT = Kind("text between quotes", _is_text)
+AMOUNT = Kind('text such as "256 MiB", or bytes', lambda value: _is_text(value) or _is_whole(value))
 TRUTH = Kind("true or false", lambda value: isinstance(value, bool))
 WHOLES = Kind("a list of whole numbers, such as [3]", _are(_is_whole))
 NUMBERS = Kind("a list of numbers, such as [0.1, 0.2]", lambda v: bool(v) and _are(_is_number)(v))
@@ -94,6 +95,8 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "ignore": Key(TEXTS),
         "task": Key(TEXT),
         "test_fraction": Key(NUMBER),
+        "memory": Key(AMOUNT),
+        "dask": Key(TEXT),
     },
     "network": {
         "hidden": Key(WHOLES, [8]),
@@ -143,7 +146,7 @@ COMPUTING = ("reduction", "dtype", "engine", "threads")
 TRAIN_ONLY = ("curvature",)
 """What a sweep knows nothing of."""
 
-TABLE_ONLY = ("target", "features", "ignore", "task")
+TABLE_ONLY = ("target", "features", "ignore", "task", "memory", "dask")
 
 
 def known_keys(section: str, content: Mapping[str, Any], source: str) -> dict[str, Key]:

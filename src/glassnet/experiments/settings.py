@@ -36,6 +36,7 @@ from glassnet.ranges import as_bound, as_fraction, as_not_negative, as_steps
 from glassnet.solvers import RULES, rule_from_dict
 from glassnet.sources import GENERATORS, TASKS
 from glassnet.stopping import EarlyStopping, check_stopping
+from glassnet.streams.memory import as_memory
 
 
 class Override(NamedTuple):
@@ -344,6 +345,7 @@ _TESTS: dict[str, Callable[[Any], object]] = {
     "random_state": as_random_state,
     "data.task": _one_of("task", TASKS),
     "data.test_fraction": _check_fraction,
+    "data.memory": as_memory,
     "network.hidden": _check_hidden,
     "network.activation": _check_activation,
     "network.output": get_output,

@@ -89,7 +89,7 @@ def run_sweeps(
     needed = int(1e6 + len(grids) * (2e6 + 1e6 * pictures))
     with ResultsFolder(folder, names, needed, keep=[f"{grid}.csv" for grid in grids]) as place:
         with watch("data"):
-            draws = Draws(experiment)
+            draws = Draws(experiment).in_memory()
             draws.check_point()  # the stream goes on as in the experiment itself
         tell("data", f"{experiment.name}: {draws.samples}")
         missing = load_libraries(watch, "matplotlib") if pictures else ""

@@ -55,6 +55,8 @@ def write_report(
     class_names: object = None,
     feature_names: object = None,
     held_out: tuple[object, object] | None = None,
+    scores: Mapping[str, Scores] | None = None,
+    n_samples: int | None = None,
     axes: Axes = None,
     output: int | None = None,
     curvature: CurvatureTrace | None = None,
@@ -71,6 +73,8 @@ def write_report(
     check : a gradient check to tabulate.
     settings, timings : what else is worth knowing, by name; timings in seconds.
     held_out : (X, y) that the run has not seen, scored beside.
+    scores : by the name of their samples, in place of those on X and held_out.
+    n_samples : how many the run was trained on, where X are some of them.
     class_names, feature_names, axes, output : as for `glassnet.plots.decision_boundary`.
     curvature : what the run's `CurvatureTrace` has seen, for a section on what the curve says.
 
@@ -91,12 +95,13 @@ def write_report(
     subject = _Subject(
         run, samples, y, make_field(run, class_names, output), class_names, feature_names, axes
     )
-    scores = {"training": score(run, samples, y, class_names)}
+    if scores is None:
+        scores = {"training": score(run, samples, y, class_names)}
     if held_out is not None:
         if not isinstance(held_out, (tuple, list)) or len(held_out) != 2:
             raise InputTypeError(f"held_out is a pair (X, y), not a {type(held_out).__name__}.")
         scores = {**scores, "held-out": score(run, *held_out, class_names=class_names)}
-    made = run.extra.get("preprocessing")
+    made, n = run.extra.get("preprocessing"), n_samples or len(samples)
     scores = {name: tables.in_own_unit(one, made) for name, one in scores.items()}
     sections = [
         Section("pictures", "What it learned", _pictures(subject)),
@@ -106,9 +111,9 @@ def write_report(
         Section(
             "parameters", "Learned parameters", tables.parameter_tables(run, feature_names, class_names)
         ),
-        Section("settings", "Settings and timings", _settings(run, len(samples), settings, timings)),
+        Section("settings", "Settings and timings", _settings(run, n, settings, timings)),
     ]
-    lead = f"{run.network}, trained on {len(samples):,} samples of {samples.shape[1]} features"
+    lead = f"{run.network}, trained on {n:,} samples of {samples.shape[1]} features"
     page = build(title, lead, [*_notices(run), _cards(run, scores)], sections, _foot())
     with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.arrays import as_matrix, as_target
+from glassnet.arrays import as_matrix
 from glassnet.errors import InputError
+from glassnet.network import Network
 from glassnet.plots.projection import as_names
 from glassnet.plots.scenes import predict
+from glassnet.streams.tallies import Tally, tally
 
 if TYPE_CHECKING:
     from glassnet.runs import TrainingRun
@@ -122,43 +124,31 @@ def score(run: TrainingRun, X: object, y: object, class_names: object = None) ->
     samples = as_matrix(X, width=network.sizes[0])
     if len(samples) == 0:
         raise InputError(f"X is empty, shape {samples.shape}; expected at least one sample to score.")
-    kind, count = network.loss.target, network.sizes[-1]
-    rows = as_target(y, len(samples), count, kind)
     Y_hat = predict(network, network.check_parameters(run.theta), samples)
-    n = len(samples)
+    return scores_of(network, tally(network, y, Y_hat), class_names)
+
+
+def scores_of(network: Network, found: Tally, class_names: object = None) -> Scores:
+    """The scores that a tally of predictions comes to."""
+    kind, count, n = network.loss.target, network.sizes[-1], found.n
     if kind == "class":
         names = as_names(class_names, count, "class_names", [f"class {i}" for i in range(count)])
-        actual = rows if rows.ndim == 1 else rows.argmax(axis=1)
-        return Scores(n, confusions=(confusion(actual, Y_hat.argmax(axis=1), names),))
+        return Scores(n, confusions=(Confusion(found.counts, names),))
+    if kind == "label" and count == 1:
+        names = as_names(class_names, 2, "class_names", ("class 0", "class 1"))
+        return Scores(n, confusions=(Confusion(found.counts[0], names),))
     if kind == "label":
-        actual, predicted = (rows > 0.5).astype(np.intp), (Y_hat > 0.5).astype(np.intp)
-        if count == 1:
-            names = as_names(class_names, 2, "class_names", ("class 0", "class 1"))
-            return Scores(n, confusions=(confusion(actual[:, 0], predicted[:, 0], names),))
         names = as_names(class_names, count, "class_names", [f"label {i}" for i in range(count)])
-        tables = [
-            confusion(actual[:, i], predicted[:, i], (f"not {name}", name)) for i, name in enumerate(names)
-        ]
-        return Scores(n, confusions=tuple(tables), exact=float((actual == predicted).all(axis=1).mean()))
-    default = ["y"] if count == 1 else [f"y {i}" for i in range(count)]
-    names = as_names(class_names, count, "class_names", default)
-    fits = [_fit(rows[:, i], Y_hat[:, i], name) for i, name in enumerate(names)]
-    return Scores(n, fits=tuple(fits))
-
-
-def confusion(actual: NDArray[Any], predicted: NDArray[Any], names: tuple[str, ...]) -> Confusion:
-    """The confusion of class numbers (n,) with predicted ones."""
-    count = len(names)
-    counts = np.bincount(actual * count + predicted, minlength=count * count).reshape(count, count)
-    return Confusion(counts, names)
-
-
-def _fit(actual: NDArray[Any], predicted: NDArray[Any], name: str) -> Fit:
+        pairs = zip(found.counts, names, strict=True)
+        tables = tuple(Confusion(counts, (f"not {name}", name)) for counts, name in pairs)
+        return Scores(n, confusions=tables, exact=found.exact / n)
+    names = as_names(
+        class_names, count, "class_names", ["y"] if count == 1 else [f"y {i}" for i in range(count)]
+    )
     with np.errstate(all="ignore"):
-        errors = np.square(actual.astype(np.float64) - predicted)
-        spread = np.square(actual - actual.mean(dtype=np.float64)).sum(dtype=np.float64)
-        r2 = float(1 - errors.sum() / spread) if spread > 0 else float("nan")
-        return Fit(name, r2, float(np.sqrt(errors.mean())))
+        r2 = np.where(found.spread > 0, 1 - found.errors / found.spread, np.nan)
+        rmse = np.sqrt(found.errors / n)
+    return Scores(n, fits=tuple(map(Fit, names, r2.tolist(), rmse.tolist())))
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:

@@ -47,11 +47,12 @@ class Values:
         return found
 
 
-def target_values(rows: Rows, threads: int) -> tuple[list[Values], bool]:
+def target_values(rows: Rows, threads: int, classes: bool = True) -> tuple[list[Values], bool]:
     """The values of each column of the rows' targets, and whether there is one column, (n,).
 
     Reads the targets once. Raises InputError, naming the row, for a value that is missing or not finite,
-    and where there are more than `MOST`; InputTypeError for text and numbers in one column.
+    and where there are more than `MOST`, unless they need not be `classes`: no more are looked for then.
+    InputTypeError for text and numbers in one column.
     """
     found = rows.fold(_ValuesFold(), ranges_of(rows.n_rows), threads, lambda: False)
     columns = [Values() for _ in found[0].columns]
@@ -60,12 +61,13 @@ def target_values(rows: Rows, threads: int) -> tuple[list[Values], bool]:
             row, error = part.wrong
             raise InputError(f"{error} at {rows.where(row)}. Drop those rows or fill them in.")
         for column, more in zip(columns, part.columns, strict=True):
-            column.add(more.counts, more.first, more.dtype)
-            _check(rows, column)
+            if len(column.counts) <= MOST:
+                column.add(more.counts, more.first, more.dtype)
+            _check(rows, column, classes)
     return columns, found[0].flat
 
 
-def _check(rows: Rows, column: Values) -> None:
+def _check(rows: Rows, column: Values, classes: bool) -> None:
     texts = [value for value in column.counts if isinstance(value, str)]
     if texts and len(texts) < len(column.counts):
         number = next(value for value in column.counts if not isinstance(value, str))
@@ -73,7 +75,7 @@ def _check(rows: Rows, column: Values) -> None:
             f"y has {texts[0]!r} at {rows.where(column.first[texts[0]])} and {number!r} at "
             f"{rows.where(column.first[number])}; expected all text or all numbers."
         )
-    if len(column.counts) > MOST:
+    if classes and len(column.counts) > MOST:
         last = max(column.first.values())
         raise InputError(
             f"y has more than {MOST:,} different values, the last new one at {rows.where(last)}; expected "

@@ -19,7 +19,7 @@ from glassnet.streams.memory import in_words
 from glassnet.streams.paths import Paths, each_path, refuse_keys
 from glassnet.streams.paths import in_words as given_as
 from glassnet.streams.rows import Block, Columns, Rows
-from glassnet.tables import pandas_index
+from glassnet.tables import Table, as_option, pandas_index
 
 ENDINGS = (".parquet", ".pq")
 
@@ -69,6 +69,21 @@ def _in_folder(given: Path) -> list[Path]:
 def _natural(path: Path) -> list[list[tuple[int, str]]]:
     parts = [re.findall(r"\d+|\D+", part) for part in path.parts]
     return [[(int(word), word) if word.isdecimal() else (-1, word) for word in part] for part in parts]
+
+
+def parquet_header(path: Path) -> tuple[Table, int]:
+    """The columns of a file, or of a folder's first one, without rows; and what all values would take."""
+    found: Table | None = None
+    rows = 0
+    for file in parquet_files(path):
+        with _opened(file) as content:
+            rows += content.metadata.num_rows
+            if found is None:
+                schema = content.schema_arrow
+                columns = {name: np.empty(0) for name in schema.names}
+                found = Table(columns, path, index=pandas_index(schema))
+    assert found is not None  # else `parquet_files` has raised
+    return found, 8 * rows * len(found.names)
 
 
 class ParquetRows(Rows):
@@ -292,6 +307,6 @@ def _check_schema(
         text = name in targets and (types.is_string(inner) or types.is_large_string(inner))
         if not text and not any(test(inner) for test in tests):
             raise InputTypeError(
-                f"Column {name!r} of {path} holds {kind} values; expected numbers. Leave the column out "
-                f"with features=[...], or encode its categories as numbers."
+                f"Column {name!r} of {path} holds {kind} values; expected numbers. Leave the column out, "
+                f"with features=[...] or --ignore {as_option(name)}, or encode its categories as numbers."
             )

@@ -140,7 +140,8 @@ import hashlib, numpy as np, glassnet as gn
 from numpy.random import RandomState
 found = hashlib.sha256()
 for output, sizes in [("softmax", (3, 20, 5)), ("softmax", (2, 3, 2)), ("logistic", (2, 4, 3)),
-                      ("identity", (2, 30, 9, 2)), ("exp", (2, 5, 1))]:
+                      ("identity", (2, 30, 9, 2)), ("exp", (2, 5, 1)), ("identity", (3, 140, 1)),
+                      ("logistic", (70, 2, 3))]:
     net = gn.Network(sizes, hidden="tanh", output=output)
     random = RandomState(0)
     X = random.randn(901, sizes[0])

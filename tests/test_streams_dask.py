@@ -139,7 +139,7 @@ def test_solver_and_options_have_the_bits_of_data_in_memory(solver, folder, clie
 @pytest.mark.parametrize("kind", ["files", "array"])
 def test_matrix_made_in_shares_by_two_workers_has_the_bits_of_data_in_memory(kind, folder, client):
     X, y, _ = draw()
-    net = gn.Network((INPUTS, 30, 20, 3))  # 833 parameters: one matrix, whose rows are shared out
+    net = gn.Network((INPUTS, 40, 30, 3))  # 1,523 parameters: one matrix, which is shared out
     rows = gn.stream(folder, "class", features=NAMES, dask=client)
     if kind == "array":
         rows = gn.stream(da.from_array(X, chunks=(777, 4)), y, dask=client)

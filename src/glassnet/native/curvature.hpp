@@ -1,12 +1,12 @@
 // The Gauss-Newton matrix G = sum over samples of w J^T H J, and its product with a vector. J is dZ/dtheta of
 // a sample, H the second derivative of its loss by Z, written as sum_k f_k f_k^T.
 //
-// A part of a block goes forward once. For each k the seeds sqrt(w) f_k then go back like an error, and
-// every parameter gets a row of what they come to at each sample, (sqrt(w) J^T f_k): G is the product of
-// those rows with themselves. They live for one part only, so that memory does not grow with the samples.
-//
-// Few parameters are summed with the samples in the lanes, many with parameters in the lanes, as in
-// matrix.hpp. Only the lower triangle is made.
+// A part of a block goes forward once. For each k the seeds sqrt(w) f_k then go back like an error. Of few
+// parameters every one gets a row of what they come to at each sample, (sqrt(w) J^T f_k), and G is the product of
+// those rows with themselves, with the samples in the lanes. Of many the errors of all k are multiplied with each
+// other first, and then with products of inputs, pairs in the lanes: see CurvatureBlock. That is one product for
+// all k, and of two parameters in one layer half of what would be done. All of it lives for one part only, so
+// that memory does not grow with the samples.
 #pragma once
 
 #include "forward.hpp"
@@ -25,17 +25,22 @@ template <class T> class CurvaturePass {
   CurvaturePass(const Plan<T>& plan, const CurvaturePlan& room, const T* parameters, T* scratch)
       : plan(plan), room(room), parameters(parameters), scratch(scratch), stride(room.part) {}
 
-  // Rows begin .. end of the lower triangle, added to sums [end - begin][parameters].
+  // Rows begin .. end of the sums (see CurvatureSums), to which those of the block are added.
   void matrix(std::size_t block, std::size_t begin, std::size_t end, double* sums) {
-    const std::size_t n = room.parameters, terms = factors();
+    const std::size_t terms = factors();
     each_part(block, [&] {
       square_root_of_weights();
       output_factors();
       for (std::size_t k = 0; k < terms; ++k) {
-        seed(k);
-        rows_of_jacobian();
-        add_products(n, begin, end, sums);
+        if (room.many) {
+          errors_of_all_layers(k);
+        } else {
+          seed(k, row(room.errors[0]));
+          rows_of_jacobian();
+          add_products(begin, end, sums);
+        }
       }
+      if (room.many && terms > 0) add_blocks(begin, end, sums);
     });
   }
 
@@ -125,12 +130,11 @@ template <class T> class CurvaturePass {
     }
   }
 
-  // sqrt(w) f_k into the first panel of errors; see factors.py.
-  void seed(std::size_t k) {
+  // sqrt(w) f_k into a panel of errors; see factors.py.
+  void seed(std::size_t k, T* E) {
     constexpr T least = std::numeric_limits<T>::min();
     const T* const w = row(room.weight);
     const T* const Z = row(room.output);
-    T* const E = row(room.errors[0]);
     const std::size_t n = outputs();
     for (std::size_t o = 0; o < n; ++o)
       if (o != k) std::fill_n(E + o * stride, padded, T(0));
@@ -177,28 +181,106 @@ template <class T> class CurvaturePass {
     }
   }
 
-  void add_products(std::size_t n, std::size_t begin, std::size_t end, double* sums) {
+  void add_products(std::size_t begin, std::size_t end, double* sums) {
+    const std::size_t n = room.parameters;
     auto sink = [&](std::size_t i, std::size_t j, std::size_t count, const T* values) GLASSNET_LAMBDA {
       double* to = sums + (i - begin) * n + j;
       for (std::size_t k = 0; k < count; ++k) to[k] += double(values[k]);
     };
     const Rows<T> J{row(room.jacobian), stride};
-    if (!room.many) {
-      for (std::size_t i = begin; i < end; i += 4) {
-        const std::size_t to = i + 4 < end ? i + 4 : end;
-        narrow_gradient<T>(J, i, to, J, to, padded, sink);
+    for (std::size_t i = begin; i < end; i += 4) {
+      const std::size_t to = i + 4 < end ? i + 4 : end;
+      narrow_gradient<T>(J, i, to, J, to, padded, sink);
+    }
+  }
+
+  // ---- Many parameters ---------------------------------------------------------------------------------
+
+  T* deltas(std::size_t l, std::size_t k) const { return row(room.deltas[l] + k * plan.widths[l]); }
+
+  void errors_of_all_layers(std::size_t k) {
+    seed(k, deltas(plan.layers, k));
+    std::size_t at = room.parameters;
+    for (std::size_t l = plan.layers; l > 1; --l) {
+      at -= size_of(l);
+      back(l, parameters + at, deltas(l, k), deltas(l - 1, k));
+    }
+  }
+
+  void add_blocks(std::size_t begin, std::size_t end, double* sums) {
+    for (std::size_t l = 0; l < plan.layers; ++l) std::fill_n(hidden(l) + plan.widths[l] * stride, padded, T(1));
+    for (std::size_t b = 0; b < room.n_blocks; ++b) {
+      const CurvatureBlock& block = room.blocks[b];
+      const std::size_t last = block.first_row + block.rows;
+      const std::size_t from = begin > block.first_row ? begin : block.first_row, to = end < last ? end : last;
+      if (from >= to) continue;
+      add_block(block, from - block.first_row, to - block.first_row, sums);
+      sums += (to - from) * block.columns;
+    }
+  }
+
+  // A block's rows begin .. end. Some pairs for the lanes are made and turned, then all that are broadcast, a
+  // few at a time, are multiplied with them.
+  void add_block(const CurvatureBlock& block, std::size_t begin, std::size_t end, double* sums) {
+    constexpr std::size_t side = 4 * LANES<T>, most = CURVATURE_GROUPS * LANES<T>;
+    T *const in_lanes = row(room.lanes), *const panels = row(room.panels), *const tile = row(room.tile);
+    for (std::size_t c = 0; c < block.columns; c += most) {
+      const std::size_t columns = block.columns - c < most ? block.columns - c : most;
+      const std::size_t filled = (columns + LANES<T> - 1) / LANES<T> * LANES<T>;
+      pairs(block, block.errors_in_lanes, c, columns, in_lanes);
+      for (std::size_t r = columns; r < filled; ++r) std::fill_n(in_lanes + r * stride, padded, T(0));
+      for (std::size_t p = 0; p < filled; p += side)
+        transpose_panel<T>(in_lanes + p * stride, stride, filled - p < side ? filled - p : side, 0, padded,
+                           panels + p * stride, side);
+      for (std::size_t r = begin; r < end; r += CURVATURE_ROWS) {
+        const std::size_t rows = end - r < CURVATURE_ROWS ? end - r : CURVATURE_ROWS;
+        pairs(block, !block.errors_in_lanes, r, rows, tile);
+        for (std::size_t p = 0; p < columns; p += side) {
+          double* const at = sums + (r - begin) * block.columns + c + p;
+          const std::size_t count = columns - p < side ? columns - p : side;
+          wide_gradient<T>(Rows<T>{tile, stride}, 0, rows, Rows<T>{panels + p * stride, side}, count, padded,
+                           [&](std::size_t i, std::size_t j, std::size_t many, const T* values) GLASSNET_LAMBDA {
+                             double* const to = at + i * block.columns + j;
+                             for (std::size_t k = 0; k < many; ++k) to[k] += double(values[k]);
+                           });
+        }
       }
-      return;
     }
-    const Rows<T> by_sample{row(room.by_sample), (n + LANES<T> - 1) / LANES<T> * LANES<T>};
-    T* const to = row(room.by_sample);
-    for (std::size_t s = 0; s < padded; ++s)
-      std::fill(to + s * by_sample.stride + n, to + (s + 1) * by_sample.stride, T(0));
-    transpose_panel<T>(J.data, stride, end, 0, padded, to, by_sample.stride);
-    for (std::size_t i = begin; i < end; i += 24) {
-      const std::size_t last = i + 24 < end ? i + 24 : end;
-      wide_gradient<T>(J, i, last, by_sample, last, padded, sink);
+  }
+
+  // Pairs number first, first + 1, ... of a block's errors, or of its inputs, a row each.
+  void pairs(const CurvatureBlock& block, bool errors, std::size_t first, std::size_t count, T* to) const {
+    const std::size_t l = block.layer, m = block.before;
+    const std::size_t across = errors ? plan.widths[m] : plan.widths[m - 1] + 1;
+    std::size_t a = first / across, b = first % across;
+    if (l == m)
+      for (a = 0, b = first; b > a;) b -= ++a;
+    for (std::size_t r = 0; r < count; ++r, to += stride) {
+      if (errors) {
+        product_of_errors(l, a, m, b, to);
+      } else {
+        const T *const one = hidden(l - 1) + a * stride, *const other = hidden(m - 1) + b * stride;
+        for (std::size_t s = 0; s < padded; ++s) to[s] = one[s] * other[s];
+      }
+      if (++b > (l == m ? a : across - 1)) {
+        ++a;
+        b = 0;
+      }
     }
+  }
+
+  // The sum over k of a unit's error times another's.
+  void product_of_errors(std::size_t l, std::size_t o, std::size_t m, std::size_t p, T* to) const {
+    const std::size_t terms = factors();
+    const T *const one = deltas(l, 0) + o * stride, *const other = deltas(m, 0) + p * stride;
+    const std::size_t next = plan.widths[l] * stride, other_next = plan.widths[m] * stride;
+    for_packs<T>(0, padded, [&](auto pack, std::size_t s) GLASSNET_LAMBDA {
+      using P = decltype(pack);
+      P sum = P::load(one + s) * P::load(other + s);
+      for (std::size_t k = 1; k < terms; ++k)
+        sum = fma(P::load(one + k * next + s), P::load(other + k * other_next + s), sum);
+      sum.store(to + s);
+    });
   }
 
   // dZ along the vector, layer by layer: R_l = R_(l-1) W_l + H_(l-1) V_l + v_l, then times the slopes.

@@ -19,22 +19,20 @@ template <class T> class Curved : public Samples<T> {
   // The parameters that gauss_newton's matrix is of.
   std::size_t curvature_parameters() const { return kernel_parameters; }
 
-  // The lower triangle of sum w J^T H J at theta, into `sums` [kernel's parameters][same], of which a pair of
-  // classes has fewer (see `pair`). Chunks of samples, and bands of rows where the matrix is large, are shared
+  // The lower triangle of sum w J^T H J at theta, into G [kernel's parameters][same], of which a pair of
+  // classes has fewer (see `pair`). Chunks of samples, and shares of the sums where these are many, are shared
   // out; which thread takes which has no influence, since each has a place of its own and they are
   // added in order.
-  void gauss_newton(const T* theta, double* sums, int threads) const {
-    const std::size_t n = kernel_parameters;
-    const CurvatureRoom room(widths, block, sizeof(T), LANES<T>, true);
-    const std::size_t slots = CurvatureRoom::slots(n, chunks), bands = CurvatureRoom::bands(slots);
-    Aligned<double> rest((slots - 1) * n * n);
-    std::fill_n(sums, n * n, 0.0);
-    auto slot = [&](std::size_t j) { return j == 0 ? sums : rest.get() + (j - 1) * n * n; };
-    const double work = double(shape.samples) * double(n) * double(n + 20);
+  void gauss_newton(const T* theta, double* G, int threads) const {
+    const CurvatureSums sums(widths);
+    const CurvatureRoom room(widths, this->factors(), block, sizeof(T), LANES<T>, &sums);
+    const std::size_t slots = sums.slots(chunks), bands = CurvatureSums::bands(slots);
+    Aligned<double> all(slots * sums.size);
+    const double work = double(shape.samples) * double(sums.size + 20 * kernel_parameters);
     const int count = int(std::clamp(work / 1e6, 1.0, std::clamp(double(threads), 1.0, double(slots * bands))));
     std::vector<Aligned<T>> scratch;
     for (int thread = 0; thread < count; ++thread) scratch.emplace_back(room.rows * room.plan.part);
-    Aligned<T> converted(pair ? n : 0);
+    Aligned<T> converted(pair ? kernel_parameters : 0);
     const T* const parameters = to_kernel(theta, converted.get());
     const Plan<T> plan = this->plan({}, 0);
     const auto kernel = isa.template kernels<T>().curvature.matrix;
@@ -43,23 +41,24 @@ template <class T> class Curved : public Samples<T> {
       FlushSubnormals flush;
       for (std::size_t t; (t = next.fetch_add(1, std::memory_order_relaxed)) < slots * bands;) {
         const std::size_t j = t / bands, band = t % bands;
-        const std::size_t begin = CurvatureRoom::edge(0, n, band, bands);
-        const std::size_t end = CurvatureRoom::edge(0, n, band + 1, bands);
+        const std::size_t begin = sums.edge(0, sums.rows, band, bands), end = sums.edge(0, sums.rows, band + 1, bands);
         const std::size_t first = chunks * j / slots * blocks_per_chunk;
         const std::size_t last = chunks * (j + 1) / slots * blocks_per_chunk;
-        for (std::size_t b = first; b < last; ++b)
-          kernel(plan, room.plan, parameters, b, begin, end, scratch[thread].get(), slot(j) + begin * n);
+        for (std::size_t b = first; b < last && begin < end; ++b)
+          kernel(plan, room.plan, parameters, b, begin, end, scratch[thread].get(),
+                 all.get() + j * sums.size + sums.offset(begin));
       }
     });
     for (std::size_t j = 1; j < slots; ++j)
-      for (std::size_t p = 0; p < n * n; ++p) sums[p] += slot(j)[p];
+      for (std::size_t p = 0; p < sums.size; ++p) all.get()[p] += all.get()[j * sums.size + p];
+    sums.expand(all.get(), G);
   }
 
   // The same matrix, or rather the network's, times a vector of the network's parameters, into `sums` [kernel's
   // parameters]; a pair's first class has what the second one has, with the other sign.
   void gauss_newton_product(const T* theta, const T* vector, double* sums, int threads) const {
     const std::size_t n = kernel_parameters;
-    const CurvatureRoom room(widths, block, sizeof(T), LANES<T>, false);
+    const CurvatureRoom room(widths, this->factors(), block, sizeof(T), LANES<T>, nullptr);
     Aligned<double> chunk_sums(chunks * chunk_stride());
     const int count = members_for(threads, 5e5);
     std::vector<Aligned<T>> scratch;

@@ -166,14 +166,23 @@ double finish(const Part<T>& part, Vector<const T> theta, Matrix<const double> s
 }
 
 template <class T>
-void add_gauss_newton(Part<T>& part, Vector<const T> theta, Matrix<double> sums, std::size_t rows, std::size_t begin,
+void add_gauss_newton(Part<T>& part, Vector<const T> theta, Vector<double> sums, std::size_t rows, std::size_t begin,
                       std::size_t end, int threads) {
-  const std::size_t n = part.curvature_parameters();
+  const CurvatureSums all = part.curvature_sums();
   expect(theta.shape(0) == part.parameters(), "parameters do not fit");
-  expect(begin <= end && end <= n && sums.shape(0) == end - begin && sums.shape(1) == n, "the matrix does not fit");
+  expect(begin <= end && end <= all.rows && sums.shape(0) == all.offset(end) - all.offset(begin),
+         "the sums do not fit");
   expect(rows <= part.description().samples, "there are fewer rows");
   Unlocked unlocked;
   part.add_gauss_newton(theta.data(), sums.data(), rows, begin, end, threads);
+}
+
+template <class T> void expand(const Part<T>& part, Vector<const double> sums, Matrix<double> G) {
+  const CurvatureSums all = part.curvature_sums();
+  expect(sums.shape(0) == all.size && G.shape(0) == all.parameters && G.shape(1) == all.parameters,
+         "the matrix does not fit");
+  Unlocked unlocked;
+  all.expand(sums.data(), G.data());
 }
 
 template <class T>
@@ -348,6 +357,8 @@ template <class T> void bind_part(nb::module_& m, const char* name) {
       .def("finish", &finish<T>, exact, exact, exact.none(), number, number)
       .def_prop_ro("curvature_parameters", &Part<T>::curvature_parameters)
       .def_prop_ro("curvature_slots", &Part<T>::curvature_slots)
+      .def("curvature_shares", &Part<T>::curvature_shares)
+      .def("expand", &expand<T>, exact, exact)
       .def("add_gauss_newton", &add_gauss_newton<T>, exact, exact, number, number, number, number)
       .def("add_gauss_newton_product", &add_gauss_newton_product<T>, exact, exact, exact, number);
 }

@@ -121,6 +121,8 @@ template <class T> class Net {
   std::size_t layers() const { return widths.size() - 1; }
   // The kernel's loss.
   Loss loss_kind() const { return pair ? Loss::binary_cross_entropy : shape.loss; }
+  // The terms of the loss's second derivative by Z.
+  std::size_t factors() const { return loss_kind() == Loss::cross_entropy ? widths.back() - 1 : widths.back(); }
   // Weights and bias of each output of the last layer.
   std::size_t last_units() const { return widths[widths.size() - 2] + 1; }
   // The kernel's last layer of a pair of classes.

@@ -38,35 +38,49 @@ template <class T> class Part : public Samples<T> {
   }
 
   std::size_t curvature_parameters() const { return kernel_parameters; }
+  CurvatureSums curvature_sums() const { return CurvatureSums(widths); }
 
   // The chunks that the slots of Curved::gauss_newton begin with, and where the last one ends.
   std::vector<std::size_t> curvature_slots() const {
-    const std::size_t slots = CurvatureRoom::slots(kernel_parameters, chunks);
+    const std::size_t slots = CurvatureSums(widths).slots(chunks);
     std::vector<std::size_t> edges;
     for (std::size_t j = 0; j <= slots; ++j) edges.push_back(chunks * j / slots);
     return edges;
   }
 
-  // Adds rows begin .. end of the lower triangle of sum w J^T H J over the first `rows` samples to a slot's
-  // `sums` [end - begin][the kernel's parameters]. The rows are shared out as Curved::gauss_newton does it.
+  // The rows of a slot's sums that shares of about the same size begin with, and where their sums do; the
+  // last ones are the end.
+  std::vector<std::pair<std::size_t, std::size_t>> curvature_shares(std::size_t count) const {
+    const CurvatureSums all(widths);
+    std::vector<std::pair<std::size_t, std::size_t>> edges;
+    for (std::size_t share = 0; share <= count; ++share) {
+      const std::size_t row = all.edge(0, all.rows, share, count);
+      edges.push_back({row, all.offset(row)});
+    }
+    return edges;
+  }
+
+  // Adds what the first `rows` samples make of rows begin .. end of a slot's sums to these, `sums`. They are
+  // shared out as Curved::gauss_newton does it.
   void add_gauss_newton(const T* theta, double* sums, std::size_t rows, std::size_t begin, std::size_t end,
                         int threads) {
     clear_behind(rows);
-    const std::size_t n = kernel_parameters, count = std::size_t(std::max(threads, 1));
-    const CurvatureRoom room(widths, block, sizeof(T), LANES<T>, true);
+    const CurvatureSums all(widths);
+    const CurvatureRoom room(widths, this->factors(), block, sizeof(T), LANES<T>, &all);
+    const std::size_t count = std::size_t(std::max(threads, 1));
     std::vector<Aligned<T>> scratch;
     for (std::size_t t = 0; t < count; ++t) scratch.emplace_back(room.rows * room.plan.part);
-    Aligned<T> converted(pair ? n : 0);
+    Aligned<T> converted(pair ? kernel_parameters : 0);
     const T* const parameters = to_kernel(theta, converted.get());
     const Plan<T> plan = plan_of(rows, 0);
     const auto kernel = isa.template kernels<T>().curvature.matrix;
     run_team(int(count), [&](int thread, Barrier&) {
       FlushSubnormals flush;
-      const std::size_t from = CurvatureRoom::edge(begin, end, thread, count);
-      const std::size_t to = CurvatureRoom::edge(begin, end, thread + 1, count);
+      const std::size_t from = all.edge(begin, end, thread, count), to = all.edge(begin, end, thread + 1, count);
       if (from == to) return;
       for (std::size_t b = 0; b * block < rows; ++b)
-        kernel(plan, room.plan, parameters, b, from, to, scratch[thread].get(), sums + (from - begin) * n);
+        kernel(plan, room.plan, parameters, b, from, to, scratch[thread].get(),
+               sums + all.offset(from) - all.offset(begin));
     });
   }
 
@@ -75,7 +89,7 @@ template <class T> class Part : public Samples<T> {
     FlushSubnormals flush;
     clear_behind(rows);
     const std::size_t n = kernel_parameters;
-    const CurvatureRoom room(widths, block, sizeof(T), LANES<T>, false);
+    const CurvatureRoom room(widths, this->factors(), block, sizeof(T), LANES<T>, nullptr);
     Aligned<T> scratch(room.rows * room.plan.part), converted[2] = {Aligned<T>(pair ? n : 0), Aligned<T>(pair ? n : 0)};
     const T* const parameters = to_kernel(theta, converted[0].get());
     const T* const direction = to_kernel(vector, converted[1].get());

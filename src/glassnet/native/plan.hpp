@@ -159,16 +159,35 @@ template <class T> struct BatchKernels {
                    std::size_t samples, T scale, bool add, T* gradient);
 };
 
+// A pair of layers in the Gauss-Newton matrix of many parameters. Its entry for the weights (i, o) of `layer`
+// and (j, p) of `before` is a sum over samples of (h_i h_j) (sum_k d_o d_p), h the layers' inputs with a 1
+// behind for the bias and d their errors: a matrix product of pairs of inputs and pairs of errors. Of one
+// layer only pairs i >= j and o >= p are different ones. Some pairs lie in the lanes, the others are broadcast.
+struct CurvatureBlock {
+  std::size_t layer, before;
+  std::size_t rows, columns;     // pairs that are broadcast, and those in the lanes
+  bool errors_in_lanes;
+  std::size_t first_row, first;  // where its sums begin, among all rows and all sums
+};
+
 // Where things lie in the scratch of a curvature kernel, in rows of `part` samples, which are taken through
 // at once. See curvature.hpp.
 struct CurvaturePlan {
   std::size_t parameters, part;
-  bool many;                  // parameters: they are summed with parameters in the lanes
-  const std::size_t* hidden;  // [layers]: each layer's input
+  bool many;                  // parameters: they are summed by blocks, else as the lower triangle
+  const CurvatureBlock* blocks;
+  std::size_t n_blocks;
+  const std::size_t* hidden;  // [layers]: each layer's input, and a row of ones
   const std::size_t* slopes;  // [layers], from 1: dH/dZ
   std::size_t output, tails, weight, errors[2], spare;
-  std::size_t jacobian, by_sample;
+  std::size_t jacobian;       // of few parameters
+  const std::size_t* deltas;  // [layers + 1], from 1: each factor's errors of a layer; of many
+  std::size_t tile, lanes, panels;  // pairs that are broadcast; those in the lanes, and the same by sample
 };
+
+// Pairs that are broadcast at a time, and groups of pairs in the lanes: so many that one pays for making the
+// others, and all stay in a second-level cache.
+inline constexpr std::size_t CURVATURE_ROWS = 24, CURVATURE_GROUPS = 16;
 
 template <class T> struct CurvatureKernels {
   void (*matrix)(const Plan<T>&, const CurvaturePlan&, const T* parameters, std::size_t block, std::size_t begin,

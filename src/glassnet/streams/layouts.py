@@ -6,7 +6,7 @@ import platform
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,13 @@ _NUMPY_BLOCK = 4096
 
 _APART = 1 << 20
 """Entries of all matrices that the NumPy engine sums apart."""
+
+
+class Share(NamedTuple):
+    """A row of the sums that the Gauss-Newton matrix is made of, and the place where it begins."""
+
+    row: int
+    place: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +76,25 @@ class Layout:
     def curved(self) -> int:
         """The parameters that the Gauss-Newton matrix is summed of: the engine's."""
         return int(self.empty.curvature_parameters) if self.native else self.network.n_parameters
+
+    def shares(self, count: int) -> list[Share]:
+        """Where so many shares of the matrix's sums begin, and where the last one ends.
+
+        Each is of about as many sums; the NumPy engine has one.
+        """
+        if self.native:
+            return [Share(*edge) for edge in self.empty.curvature_shares(count)]
+        return [Share(0, 0), Share(self.curved, self.curved**2)]
+
+    def matrix(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The Gauss-Newton matrix over the engine's parameters, from all of its sums."""
+        if not self.native:
+            return sums.reshape(self.curved, self.curved)
+        assert native.module is not None
+        G = np.zeros((self.curved, self.curved))
+        self.empty.expand(sums, G)
+        native.module.mirror(G)
+        return G
 
     @property
     def slots(self) -> list[tuple[int, int]]:

@@ -24,7 +24,7 @@ from glassnet.passes import numpy_update, packed
 from glassnet.streams.layouts import Layout
 from glassnet.streams.memory import give_back
 from glassnet.streams.rows import Rows
-from glassnet.streams.sums import GradientFold, MatrixFold, ProductFold, SumFold
+from glassnet.streams.sums import GradientFold, ProductFold, SumFold, matrix_folds
 from glassnet.streams.survey import Survey
 
 
@@ -108,19 +108,15 @@ class StreamedProblem(Problem):
         if vector is not None:
             product = in_order(self._folded(ProductFold(layout, flat, vector), layout.ranges))
             return second_order.of_network(product, flat.size)
-        n, slots = layout.curved, layout.slots
-        # Where there are fewer slots than threads, or than a cluster's, rows of the matrix are shared out.
-        shares = -(-self.rows.shares() // len(slots)) if layout.native else 1
+        slots = layout.slots
+        # Where there are fewer slots than threads, or than a cluster's, each is shared out.
+        shares = -(-self.rows.shares() // len(slots))
         threads = 1 if shares > 1 else max(1, self.threads // len(slots))
-        folds = MatrixFold(layout, flat, 0, n, threads).shares(shares)
-        G = np.zeros((n, n))
+        folds = matrix_folds(layout, flat, shares, threads)
         with ThreadPoolExecutor(len(folds), "glassnet") as pool:
-            for fold, found in zip(folds, pool.map(lambda f: self._folded(f, slots), folds), strict=True):
-                G[fold.begin : fold.end] = in_order(found)
-        if self.engine == "native":
-            assert native.module is not None
-            native.module.mirror(G)
-        return second_order.of_network(G, flat.size)
+            found = [*pool.map(lambda fold: in_order(self._folded(fold, slots)), folds)]
+        sums = found[0] if len(found) == 1 else np.concatenate(found)
+        return second_order.of_network(layout.matrix(sums), flat.size)
 
     def descend(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from glassnet.optimizers.compiled import native_rule
 from glassnet.passes import numpy_pass
 from glassnet.penalties import Penalties
 from glassnet.streams.lanes import Fold, Worker
-from glassnet.streams.layouts import Layout
+from glassnet.streams.layouts import Layout, Share
 from glassnet.streams.rows import Block, Columns
 
 Samples = tuple[Array, Array, Array | None]
@@ -108,30 +108,29 @@ class ProductFold(SumFold):
 
 @dataclass(frozen=True, eq=False)
 class MatrixFold(SumFold):
-    """Rows `begin` to `end` of the Gauss-Newton matrix, of which the lower triangle counts."""
+    """The share from `begin` to `end` of what the Gauss-Newton matrix is made of; see `Layout.shares`."""
 
-    begin: int
-    end: int
+    begin: Share
+    end: Share
     threads: int
     room_bytes: ClassVar[int] = 1 << 20  # which its threads share
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.end - self.begin, self.layout.curved
-
-    def shares(self, count: int) -> list[MatrixFold]:
-        """The same as so many folds, each with rows of about as many entries."""
-        n = self.layout.curved
-        edges = [round(n * (place / count) ** 0.5) for place in range(count + 1)]
-        return [replace(self, begin=begin, end=end) for begin, end in pairwise(edges) if begin < end]
+        return (self.end.place - self.begin.place,)
 
     def add_native(self, part: Any, sums: NDArray[np.float64], rows: int) -> None:
-        part.add_gauss_newton(self.flat, sums, rows, self.begin, self.end, self.threads)
+        part.add_gauss_newton(self.flat, sums, rows, self.begin.row, self.end.row, self.threads)
 
     def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
         X, _, w = samples
-        G = second_order.numpy_curvature(self.layout.network, X, w, self.flat, None)
-        sums += G[self.begin : self.end]
+        sums += second_order.numpy_curvature(self.layout.network, X, w, self.flat, None).ravel()
+
+
+def matrix_folds(layout: Layout, flat: Array, count: int, threads: int) -> list[MatrixFold]:
+    """All of it, in so many shares at most."""
+    edges = pairwise(layout.shares(count))
+    return [MatrixFold(layout, flat, begin, end, threads) for begin, end in edges if begin.row < end.row]
 
 
 class _NativeSums(Worker):

@@ -370,7 +370,6 @@ def test_what_takes_arrays_says_that_rows_are_streamed():
     X, y, _ = draw()
     net, rows = gn.Network((INPUTS, 3)), gn.stream(X, y)
     for takes_arrays in (
-        lambda: gn.curvature(net, net.initialize(0), rows, y),
         lambda: gn.prepare(net, rows, y),
         lambda: gn.check_gradients(net, net.initialize(0), rows, y),
         lambda: gn.train(net, X, y, validation=(rows, y)),

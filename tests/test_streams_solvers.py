@@ -127,6 +127,52 @@ def test_saved_solver_goes_on_from_files(solver, folder, tmp_path):
         assert resumed.penalties == expected.penalties
 
 
+# ---- What the curve says ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden", ["tanh", "relu"])
+def test_curvature_of_files_is_that_of_data_in_memory(hidden, folder):
+    X, y, w = in_memory()
+    net = gn.Network((INPUTS, 5, 3), hidden=hidden)
+    theta = net.initialize(0)
+    rows = gn.stream(folder, "class", features=NAMES, sample_weight="weight")
+    found = gn.curvature(net, theta, rows, l2=0.1)
+    expected = gn.curvature(net, theta, X, y, sample_weight=w, l2=0.1)
+    if hidden == "tanh" and gn.train(net, X, y, iterations=0).engine == "native":
+        assert found == expected
+    for name in ("loss", "gradient_norm", "lambda_max", "lambda_min", "saturation", "dead"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-9, atol=1e-12)
+
+
+class Counted(ArrayRows):
+    """Rows that count how many have been read."""
+
+    count = 0
+
+    def read(self, start, stop, most, dtype):
+        self.count += stop - start
+        return super().read(start, stop, most, dtype)
+
+
+def test_a_look_at_few_parameters_reads_all_rows_a_few_times():
+    X, y, _ = draw()
+    rows = Counted(X, y, None, 1 << 30)
+    gn.curvature(gn.Network((INPUTS, 5, 3), hidden="tanh"), np.full(43, 0.1), rows, engine="native")
+    assert rows.count == 4 * N  # a check, the gradient, all gradients of the Hessian, slopes
+
+
+def test_trace_looks_at_rows_that_training_streams():
+    X, y, _ = draw(600)
+    net = gn.Network((INPUTS, 3, 3))
+    rows = gn.stream(X, y)
+    traces = gn.CurvatureTrace(rows, every=2), gn.CurvatureTrace(X, y, every=2)
+    for trace in traces:
+        gn.train(net, rows, iterations=4, random_state=0, callbacks=[trace])
+    assert len(traces[0].points) == 3
+    for name, column in traces[0].columns().items():
+        np.testing.assert_allclose(column, traces[1].columns()[name], rtol=1e-9, atol=1e-12)
+
+
 # ---- What is refused, before anything is read -----------------------------------------------------
 
 

@@ -142,7 +142,11 @@ class Problem(second_order.SecondOrder):
     def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         summed = self.with_penalties(Penalties())
         summed.divisor = 1.0
-        return second_order.differenced_hessian(lambda at: summed.loss_and_gradient(at)[1], flat, vectors)
+        return second_order.differenced_hessian(summed._gradients, flat, vectors)
+
+    def _gradients(self, points: NDArray[Any]) -> NDArray[Any]:
+        """The gradient at each row."""
+        return np.stack([self.loss_and_gradient(flat)[1] for flat in points])
 
     def _as_flat(self, flat: object) -> Array:
         """Flat parameters as the engines take them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from glassnet.network import Network, Parameters
 from glassnet.optimizers import SGD
 from glassnet.penalties import Penalties
 from glassnet.ranges import as_positive, as_share, as_steps
+from glassnet.streams import Rows, is_stream, prepare_stream, stream
 
 WHOLE = 100
 """Parameters up to which all eigenvalues are computed; beyond, the two ends of them by Lanczos."""
@@ -100,7 +101,7 @@ def curvature(
     network: Network,
     theta: Parameters | NDArray[Any],
     X: object,
-    y: object,
+    y: object = None,
     *,
     reduction: str = "mean",
     sample_weight: object = None,
@@ -114,7 +115,9 @@ def curvature(
 
     Parameters
     ----------
-    network, theta, X, y : as for `check_gradients`; everything is computed in float64.
+    network, theta, X, y : as for `check_gradients`; everything is computed in float64. X may be what
+        `stream` takes: all rows are then read for every product of the Hessian with some vectors, up to
+        100 parameters about four times in all, beyond some hundred times. Some of the rows tell as much.
     reduction, sample_weight, class_weight, l1, l2 : as in training, whose loss this is about.
     engine, threads : as for `prepare`.
 
@@ -153,15 +156,31 @@ class _Problems:
 
     def __init__(self, network: Network, samples: tuple[Any, Any, Any], **how: Any) -> None:
         X, y, sample_weight = samples
+        if is_stream(X):
+            X, y, sample_weight = stream(X, y, sample_weight=sample_weight), None, None
         self.network, self._samples, self._how = network, (X, y), {**how, "sample_weight": sample_weight}
         self.main = self._prepare()
-        self.X = as_matrix(X)
+        self._X = X if isinstance(X, Rows) else as_matrix(X)
         kinks = [network.loss.kinks, *(record.kinks for record in network.hidden)]
         self._jumps = any(kinks) and self.main.engine == "native"
         self._reference: Problem | None = None
 
     def _prepare(self, **other: Any) -> Problem:
-        return prepare(self.network, *self._samples, **{**self._how, "dtype": np.float64, **other})
+        how, (X, y) = {**self._how, "dtype": np.float64, **other}, self._samples
+        if not isinstance(X, Rows):
+            return prepare(self.network, X, y, **how)
+        del how["sample_weight"]
+        problem = prepare_stream(self.network, X, None, **how)
+        assert isinstance(problem, Problem)
+        return problem
+
+    def inputs(self) -> Iterator[NDArray[np.float64]]:
+        """All inputs, some rows at a time."""
+        X = self._X
+        if isinstance(X, Rows):
+            blocks = X.inputs().read(0, X.n_rows, X.most(1), np.dtype(np.float64))
+            return (block.X for block in blocks)
+        return (np.asarray(X[rows], np.float64) for rows in row_blocks(*X.shape))
 
     def penalize(self, penalties: Penalties) -> None:
         """From here on the loss has these penalties."""
@@ -187,7 +206,7 @@ def look(problems: _Problems, flat: Array, iteration: int | None = None) -> Curv
     if not (math.isfinite(loss) and np.isfinite(gradient).all()):
         raise InputError(f"The loss is {loss} at these parameters: it has no curvature that could be told.")
     low, high = extreme_eigenvalues(lambda rows: problems.hessian_product(flat, rows), flat.size)
-    saturation, dead = slopes_lost(network, Parameters(network.sizes, flat), problems.X)
+    saturation, dead = slopes_lost(network, Parameters(network.sizes, flat), problems.inputs())
     return Curvature(loss, float(np.linalg.norm(gradient)), high, low, saturation, dead, iteration)
 
 
@@ -235,21 +254,22 @@ def _largest(apply: Product, n: int, vectors: int, tolerance: float) -> float:
 
 
 def slopes_lost(
-    network: Network, theta: Parameters, X: NDArray[Any]
+    network: Network, theta: Parameters, blocks: Iterable[NDArray[np.float64]]
 ) -> tuple[tuple[float, ...], tuple[int, ...]]:
     """Each hidden layer's share of saturated (sample, unit) pairs, and its number of dead units."""
     largest = [_largest_slope(record) for record in network.hidden]
     flat = [np.zeros(width) for width in network.sizes[1:-1]]
     steepest = [np.zeros(width) for width in network.sizes[1:-1]]
-    for rows in row_blocks(*X.shape):
-        inputs = np.asarray(X[rows], np.float64)
+    n = 0
+    for inputs in blocks:
+        n += len(inputs)
         with np.errstate(over="ignore", under="ignore"):
             Zs, Hs = reference.forward_propagation(inputs, theta.weights, theta.biases, network.hidden)
         for layer, record in enumerate(network.hidden):
             slope = np.abs(record.derivative(Zs[layer], Hs[layer + 1]))
             flat[layer] += (slope < SATURATED * largest[layer]).sum(axis=0)
             steepest[layer] = np.maximum(steepest[layer], slope.max(axis=0))
-    shares = tuple(float(count.mean() / len(X)) for count in flat)
+    shares = tuple(float(count.mean() / n) for count in flat)
     dead = tuple(int((top < DEAD * most).sum()) for top, most in zip(steepest, largest, strict=True))
     return shares, dead
 
@@ -294,7 +314,13 @@ class CurvatureTrace(Callback):
     """
 
     def __init__(
-        self, X: object, y: object, *, every: int = 100, sample_weight: object = None, most: int = 400
+        self,
+        X: object,
+        y: object = None,
+        *,
+        every: int = 100,
+        sample_weight: object = None,
+        most: int = 400,
     ) -> None:
         self.every = as_steps(every, "every")
         self._most = as_steps(most, "most")

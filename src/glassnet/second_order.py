@@ -163,21 +163,21 @@ the two are combined is about the square of it."""
 
 
 def differenced_hessian(
-    gradient: Callable[[Array], Array], flat: Array, vectors: NDArray[np.float64]
+    gradients: Callable[[NDArray[Any]], NDArray[Any]], flat: Array, vectors: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The Hessian times each row, by central differences at h and 2 h, and Richardson's step to h = 0.
 
-    The differences of a smooth function at h and 2 h are alike but for h^2; those across a jump of the
-    gradient are not, which is an EngineError.
+    `gradients` gives that at each row. The differences of a smooth function at h and 2 h are alike but for
+    h^2; those across a jump of the gradient are not, which is an EngineError.
     """
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    lengths[lengths == 0] = 1.0
     for h in DISTANCES:
-        near, far = np.empty_like(vectors), np.empty_like(vectors)
-        for row, (v, length) in enumerate(zip(vectors, lengths, strict=True)):
-            step = h * v / (length or 1.0)
-            scale = (length or 1.0) / h
-            near[row] = (gradient(flat + step) - gradient(flat - step)) * (scale / 2)
-            far[row] = (gradient(flat + 2 * step) - gradient(flat - 2 * step)) * (scale / 4)
+        steps = h * vectors / lengths[:, None]
+        points = [flat + times * steps for times in (1, -1, 2, -2)]
+        one, other, third, fourth = np.split(gradients(np.concatenate(points)), 4)
+        scale = (lengths / h)[:, None]
+        near, far = (one - other) * (scale / 2), (third - fourth) * (scale / 4)
         if np.abs(near - far).max() <= SETTLED * np.abs(near).max():
             return (4 * near - far) / 3
     raise EngineError(

@@ -24,7 +24,7 @@ from glassnet.passes import numpy_update, packed
 from glassnet.streams.layouts import Layout
 from glassnet.streams.memory import give_back
 from glassnet.streams.rows import Rows
-from glassnet.streams.sums import GradientFold, ProductFold, SumFold, matrix_folds
+from glassnet.streams.sums import EachFold, GradientFold, HessianFold, ProductFold, SumFold, matrix_folds
 from glassnet.streams.survey import Survey
 
 
@@ -71,6 +71,10 @@ class StreamedProblem(Problem):
     def _sums(self, flat: Array, slope: bool) -> NDArray[np.float64]:
         fold = GradientFold(self._layout, flat, self.conventions, slope)
         found = self._folded(fold, self._layout.ranges)
+        return self._padded(found)
+
+    def _padded(self, found: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Of all chunks, of which the last ones may be empty."""
         sums = np.zeros((self._layout.count, self._layout.size))
         sums[: len(found)] = found
         return sums
@@ -117,6 +121,20 @@ class StreamedProblem(Problem):
             found = [*pool.map(lambda fold: in_order(self._folded(fold, slots)), folds)]
         sums = found[0] if len(found) == 1 else np.concatenate(found)
         return second_order.of_network(layout.matrix(sums), flat.size)
+
+    def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.engine == "native":
+            return super()._hessian(flat, vectors)
+        return in_order(self._folded(HessianFold(self._layout, flat, vectors), self._layout.ranges))
+
+    def _gradients(self, points: NDArray[Any]) -> NDArray[Any]:
+        layout = self._layout
+        folds = tuple(GradientFold(layout, flat, self.conventions) for flat in points)
+        found = self._folded(EachFold(layout, points[0], folds), layout.ranges)
+        gradients = np.empty_like(points)
+        for k, (flat, gradient) in enumerate(zip(points, gradients, strict=True)):
+            self._finish(flat, self._padded([sums[k] for sums in found]), gradient)
+        return gradients
 
     def descend(
         self,

@@ -89,6 +89,42 @@ class GradientFold(SumFold):
 
 
 @dataclass(frozen=True, eq=False)
+class EachFold(SumFold):
+    """The sums of several folds, a row each: all of them in one pass."""
+
+    folds: tuple[SumFold, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self.folds), *self.folds[0].shape
+
+    def add_native(self, part: Any, sums: NDArray[np.float64], rows: int) -> None:
+        for fold, own in zip(self.folds, sums, strict=True):
+            fold.add_native(part, own, rows)
+
+    def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
+        for fold, own in zip(self.folds, sums, strict=True):
+            fold.add_numpy(samples, own)
+
+
+@dataclass(frozen=True, eq=False)
+class HessianFold(SumFold):
+    """The exact Hessian times each row of `vectors`, by the NumPy engine."""
+
+    vectors: NDArray[np.float64]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.vectors.shape
+
+    def add_native(self, part: Any, sums: NDArray[np.float64], rows: int) -> None:
+        raise NotImplementedError("The native engine takes differences of gradients.")
+
+    def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
+        sums += second_order.numpy_hessian(self.layout.network, samples, self.flat, self.vectors)
+
+
+@dataclass(frozen=True, eq=False)
 class ProductFold(SumFold):
     """The Gauss-Newton matrix times a vector."""
 

@@ -259,8 +259,12 @@ def _numbers(values: Any) -> NDArray[Any]:
     import pyarrow as pa
 
     types = pa.types
+    if types.is_string(values.type) or types.is_large_string(values.type):
+        values = values.dictionary_encode()
     if types.is_dictionary(values.type):
-        values = values.dictionary_decode()
+        # A text is made once for all rows that have it.
+        known = values.dictionary.to_numpy(zero_copy_only=False)
+        return known[values.indices.to_numpy(zero_copy_only=False)]
     if types.is_decimal(values.type):
         values = values.cast(pa.float64())
     found = values.to_numpy(zero_copy_only=False)

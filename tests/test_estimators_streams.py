@@ -275,6 +275,43 @@ def test_validation_data_are_watched(folder):
     assert same(one, small(**how).fit(X, y, validation_data=held))
 
 
+@pytest.mark.parametrize("kind", ["binary", "text", "multioutput"])
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_validation_data_may_be_streamed(kind, solver):
+    X, w, y = draw()[0], draw()[2], TARGETS[kind]()
+    how = {"early_stopping": True, "max_iter": 6, "solver": solver, "class_weight": "balanced"}
+    held = X[:900] + 0.1, y[:900], w[:900]
+    expected = small(**how).fit(X, y, validation_data=held)
+    rows = gn.stream(*held[:2], sample_weight=held[2])
+    assert len(expected.validation_scores_) == len(expected.history_["score"])
+    for given in (rows, (rows, None)):
+        model = small(**how).fit(X, y, validation_data=given)
+        for name, values in model.history_.items():
+            np.testing.assert_allclose(values, expected.history_[name], rtol=1e-6)
+        np.testing.assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-6)
+
+
+def test_regressors_validation_data_may_be_a_folder(folder, tmp_path):
+    X, _, _, y = draw()
+    folder = write(tmp_path / "f", y)
+    how = {"early_stopping": True, "loss": "poisson", "max_iter": 6}
+    model = small(gn.MLPRegressor, **how)
+    named = clone(model).fit(gn.stream(folder, "y", features=NAMES), validation_data=(folder, "y", "w"))
+    expected = clone(model).fit(X, y, validation_data=(X, y, draw()[2]))
+    for name, values in named.history_.items():
+        np.testing.assert_allclose(values, expected.history_[name], rtol=1e-9)
+
+
+def test_streamed_validation_data_are_checked(folder):
+    X, y = draw()[0], TARGETS["text"]()
+    with pytest.raises(gn.InputError, match="scoring is measured on samples in memory"):
+        small(scoring="accuracy").fit(X, y, validation_data=gn.stream(X, y))
+    with pytest.raises(gn.InputError, match=r"validation_data: .* The first such is 'ash' at row 3"):
+        small().fit(X, y, validation_data=gn.stream(X, np.where(np.arange(N) == 3, "ash", y)))
+    with pytest.raises(gn.InputError, match=r"validation_data: .*expecting 4 features"):
+        small().fit(X, y, validation_data=gn.stream(X[:, :2], y))
+
+
 # ---- Answers --------------------------------------------------------------------------------------
 
 

@@ -64,9 +64,12 @@ class BaseMLP(Predicting):
 
     @abstractmethod
     def _check_streamed(
-        self, rows: Rows, first: bool, incremental: bool, classes: Any
+        self, rows: Rows, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False
     ) -> Callable[[np.dtype[Any]], Rows]:
-        """As `_check_y` of targets that are streamed: what codes them in a precision, block by block."""
+        """As `_check_y` of targets that are streamed: what codes them in a precision, block by block.
+
+        The weights of classes count where rows are `trained_on`.
+        """
 
     @abstractmethod
     def _encode(self, y: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -234,7 +237,7 @@ class BaseMLP(Predicting):
                 f"Give validation_data=(X, y) to fit."
             )
         check_columns(self, rows, first)
-        coded = self._check_streamed(rows, first, incremental, classes)
+        coded = self._check_streamed(rows, first, incremental, classes, trained_on=True)
         dtype = rows.dtype if self.dtype is None else np.dtype(self.dtype)
         return _Ready(rows.n_inputs, dtype, coded)
 

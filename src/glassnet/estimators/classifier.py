@@ -298,8 +298,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : classes (n_samples,), labels 0 and 1 (n_samples, n_labels), or a column of classes for each
             output (n_samples, n_columns); of Parquet and Dask's dataframes a column's name, or a list.
         sample_weight : (n_samples,), how much each sample counts, or a column's name.
-        validation_data : (X, y) or (X, y, sample_weight): a fixed set of one's own, whose loss and
-            scores go into `history_`, and which early stopping watches in place of a part split off.
+        validation_data : (X, y), (X, y, sample_weight) or rows of `glassnet.stream`: a set of one's own,
+            whose loss and scores go into `history_`; early stopping watches it, not a part split off.
         """
         return self._fit(X, y, sample_weight, validation_data, incremental=False)
 
@@ -364,14 +364,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     # ---- What the base asks for --------------------------------------------------------------------
 
     def _check_streamed(
-        self, rows: Rows, first: bool, incremental: bool, classes: Any
+        self, rows: Rows, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False
     ) -> Callable[[np.dtype[Any]], Rows]:
         found = Classes(rows, self.n_threads)
         try:
             self._check_y(found.example, first, incremental, classes)
         except ValueError as error:
             raise found.placed(error, self._labels.known if hasattr(self, "_labels") else ()) from error
-        each = found.weights(self.class_weight, self._labels, incremental)
+        each = found.weights(self.class_weight if trained_on else None, self._labels, incremental)
         return lambda dtype: Coding(self._labels, dtype, each).of(rows)
 
     def _check_y(self, y: Any, first: bool, incremental: bool, classes: Any = None) -> NDArray[Any]:
@@ -431,7 +431,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return Conventions(shared=True, floor=float(np.finfo(dtype).eps) if plain else 0.0)
 
     def _rate(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:
-        return accuracy(target, self._labels.numbers(Y_hat), weights)
+        actual = self._labels.numbers(target) if self._labels.kind == MULTIOUTPUT else target
+        return accuracy(actual, self._labels.numbers(Y_hat), weights)
 
     def _strata(self, target: NDArray[Any]) -> NDArray[Any] | None:
         # Of two classes only, as in scikit-learn: its other targets have several columns.

@@ -15,6 +15,9 @@ from glassnet.estimators.checks import LARGE_TO_PREDICT, as_rows, check_inputs, 
 from glassnet.estimators.heldout import HeldOut, Samples
 from glassnet.estimators.job import Job, make_problem, mean_offset
 from glassnet.estimators.scorers import make_scorers
+from glassnet.estimators.streamed_answers import fitted_features
+from glassnet.estimators.streaming import as_stream, check_columns
+from glassnet.network import Parameters
 from glassnet.streams import Rows
 
 
@@ -47,6 +50,8 @@ def given_samples(job: Job) -> HeldOut | None:
                 "early_stopping=True."
             )
         return None
+    if isinstance(validation_data, Rows):
+        validation_data = validation_data, None
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         several = isinstance(validation_data, (tuple, list))
         kind = type(validation_data).__name__
@@ -56,7 +61,13 @@ def given_samples(job: Job) -> HeldOut | None:
         )
     given_X, given_y, *rest = validation_data
     try:
-        held = _checked(estimator, given_X, given_y, rest[0] if rest else None, job.theta.dtype)
+        weights = rest[0] if rest else None
+        rows = as_stream(given_X, given_y, weights, fitted_features(estimator, given_X))
+        if rows is not None:
+            check_columns(estimator, rows, False)
+            coded = estimator._check_streamed(rows, False, True)(job.theta.dtype)
+            return _held_out(job, coded, None, rows)
+        held = _checked(estimator, given_X, given_y, weights, job.theta.dtype)
     except ValueError as wrong:
         raise InputError(f"validation_data: {wrong}") from wrong
     except TypeError as wrong:
@@ -82,8 +93,10 @@ def standing_at(job: Job, flat: Array, found: Mapping[str, Any] | None = None) -
     return model
 
 
-def _held_out(job: Job, held: Samples, given: tuple[Any, Any] | None) -> HeldOut:
-    """`given` are the samples as scorers take them, where there are scorers."""
+def _held_out(
+    job: Job, held: Samples | Rows, given: tuple[Any, Any] | None, rows: Rows | None = None
+) -> HeldOut:
+    """`given` are the samples as scorers take them, where there are scorers; `rows` those streamed."""
     estimator = job.estimator
     problem = make_problem(job, held)
     more = mean_offset(job, held)
@@ -95,11 +108,20 @@ def _held_out(job: Job, held: Samples, given: tuple[Any, Any] | None) -> HeldOut
         model.__dict__.pop("mean_", None)  # the samples are as those trained on
         return model
 
+    def score(flat: Array) -> float:
+        if isinstance(held, Samples):
+            theta = Parameters(job.network.sizes, flat)
+            Y_hat = estimator._outputs_of(job.network, theta, held.X)
+            return float(estimator._rate(held.target, Y_hat, held.weights))
+        return float(stand_at(flat).score(rows)) if np.isfinite(flat).all() else float("nan")
+
+    if rows is not None and estimator.scoring is not None:
+        raise InputError(
+            f"scoring is measured on samples in memory; {rows.source} is streamed. Leave scoring out: "
+            f"early_stopping then watches accuracy or R^2."
+        )
     return HeldOut(
-        job.network,
-        held,
-        rate=estimator._rate,
-        predict=estimator._outputs_of,
+        score=score,
         loss=lambda flat: problem.loss(flat) + more,
         scorers=make_scorers(estimator.scoring),
         at=stand_at,

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.activations import Array
-from glassnet.network import Network, Parameters
 
 
 class Samples(NamedTuple):
@@ -30,32 +29,26 @@ class Samples(NamedTuple):
         return Samples(self.X[rows], self.target[rows], weights)
 
 
-Predict = Callable[[Network, Parameters, Array], Array]
 Scorers = Mapping[str, Callable[..., float]]
 
 
 class HeldOut:
     """What is evaluated after an epoch.
 
-    `rate` gives the score of predictions for targets and weights, `loss` the loss of flat parameters.
-    `scorers` take an estimator that stands at the parameters, which `at` makes, and the samples as they
-    came.
+    `score` and `loss` are those of flat parameters. `scorers` take an estimator that stands at the
+    parameters, which `at` makes, and the samples as they came.
     """
 
     def __init__(
         self,
-        network: Network,
-        samples: Samples,
         *,
-        rate: Callable[[NDArray[Any], Array, NDArray[Any] | None], float],
-        predict: Predict,
+        score: Callable[[Array], float],
         loss: Callable[[Array], float],
         scorers: Scorers | None = None,
         at: Callable[[Array], Any] | None = None,
         given: tuple[Any, Any] | None = None,
     ) -> None:
-        self._network, self._samples = network, samples
-        self._rate, self._predict, self._loss = rate, predict, loss
+        self._score, self._loss = score, loss
         self._scorers, self._at, self._given = dict(scorers or {}), at, given
 
     def look(self, flat: Array, scored: bool) -> dict[str, float]:
@@ -71,7 +64,5 @@ class HeldOut:
             if scored:
                 seen["score"] = next(v for k, v in seen.items() if k != "validation_loss")
         elif scored:
-            samples, theta = self._samples, Parameters(self._network.sizes, flat)
-            Y_hat = self._predict(self._network, theta, samples.X)
-            seen["score"] = self._rate(samples.target, Y_hat, samples.weights)
+            seen["score"] = self._score(flat)
         return seen

@@ -281,8 +281,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : (n_samples,) or (n_samples, n_outputs); of Parquet and Dask's dataframes a column's name, or a
             list.
         sample_weight : (n_samples,), how much each sample counts, or a column's name.
-        validation_data : (X, y) or (X, y, sample_weight): a fixed set of one's own, whose loss and
-            scores go into `history_`, and which early stopping watches in place of a part split off.
+        validation_data : (X, y), (X, y, sample_weight) or rows of `glassnet.stream`: a set of one's own,
+            whose loss and scores go into `history_`; early stopping watches it, not a part split off.
         """
         return self._fit(X, y, sample_weight, validation_data, incremental=False)
 
@@ -326,7 +326,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _numeric = True
 
     def _check_streamed(
-        self, rows: Rows, first: bool, incremental: bool, classes: Any
+        self, rows: Rows, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False
     ) -> Callable[[np.dtype[Any]], Rows]:
         self._check_y(first_targets(rows), first, incremental)
         return lambda dtype: rows

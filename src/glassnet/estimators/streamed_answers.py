@@ -40,13 +40,18 @@ def rows_for(
     """
     check_is_fitted(estimator, estimator._needed)
     warn_of_raw_samples(estimator, X)
-    named = isinstance(X, (str, os.PathLike)) or (is_collection(X) and hasattr(type(X), "columns"))
-    known = getattr(estimator, "feature_names_in_", None)
-    features = None if known is None or not named else [*known]
+    features = fitted_features(estimator, X)
     rows = as_stream(X, y, sample_weight, features) if scored else stream(X, features=features)
     assert rows is not None
     check_columns(estimator, rows, False)
     return rows
+
+
+def fitted_features(estimator: Any, X: Any) -> list[str] | None:
+    """The columns to read of files and dataframes, where names were fitted."""
+    named = isinstance(X, (str, os.PathLike)) or (is_collection(X) and hasattr(type(X), "columns"))
+    known = getattr(estimator, "feature_names_in_", None)
+    return None if known is None or not named else [*known]
 
 
 def in_precision(theta: Parameters, rows: Rows) -> Parameters:

@@ -70,6 +70,13 @@ def test_folder_is_made_ready_as_a_table_is(target, folder, tmp_path):
     assert np.array_equal(samples.X, expected.X_train)  # few enough to be shown whole
 
 
+def test_columns_and_a_quantity_are_standardized_by_the_rows_to_train_on(folder):
+    block = gathered_rows(Draws(experiment(folder, "height")).samples.rows)
+    for values in (block.X[:, :2], block.y):
+        np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-12)
+        np.testing.assert_allclose(values.std(axis=0), 1, rtol=1e-12)
+
+
 def test_run_of_a_folder_is_that_of_its_rows_in_memory(folder, tmp_path):
     job = experiment(folder, data__memory="128 MiB")
     outcome = run_experiment(job, tmp_path / "r", **QUICK)

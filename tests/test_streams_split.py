@@ -44,13 +44,14 @@ def test_each_row_is_in_one_part_in_its_order(kind, share, tmp_path):
 
 
 def test_files_and_blocks_have_no_say_in_who_is_held_out(tmp_path):
-    expected = gathered_rows(split_rows(source("array", tmp_path), 0.3, 1)[1]).X
+    array = source("array", tmp_path)
+    expected = gathered_rows(split_rows(array, 0.3, 1)[1]).X
     rows = split_rows(source("files", tmp_path), 0.3, 1)[1]
     assert np.array_equal(gathered_rows(rows).X, expected)
     for start, stop, most in ((0, 1, 64), (700, 2_999, 100), (2_999, rows.n_rows, 5_000)):
         blocks = list(rows.read(start, stop, most, np.dtype(np.float64)))
         assert np.array_equal(np.concatenate([block.X for block in blocks]), expected[start:stop])
-    assert not np.array_equal(gathered_rows(split_rows(rows, 0.3, 2)[1]).X, expected)
+    assert not np.array_equal(gathered_rows(split_rows(array, 0.3, 2)[1]).X, expected)
 
 
 def test_share_is_held_out_of_every_stretch():

@@ -35,6 +35,8 @@ from glassnet.streams.rows import Block, ChangedRows
 from glassnet.streams.split import SplitRows, gathered_rows, split_rows
 from glassnet.streams.standardization import StandardizedRows, measured
 
+_DOUBLE = np.dtype(np.float64)
+
 _SHOWN = 50_000
 """Rows that are kept for pictures, the gradient check and the curvature, at most."""
 
@@ -75,18 +77,14 @@ class StreamedSamples(Samples):
         if validation is None:
             return self.rows, None, None
         fit, held = split_rows(self.raw, validation, _seed(random))
-        block = gathered_rows(self.ready(self._fitting(held, "validation rows")))
-        return self.ready(fit), None, (block.X, block.y)
-
-    def _fitting(self, rows: Rows, what: str) -> Rows:
-        """The rows, if they fit into a part of the memory."""
-        needed, most = 8 * rows.n_rows * (rows.n_inputs + 1), self.rows.memory // 8
-        if needed > most:
+        needed, memory = 8 * held.n_rows * (held.n_inputs + 1), self.rows.memory
+        if needed > memory // 8:
             raise InputError(
-                f"The {rows.n_rows:,} {what} take {in_words(needed)} in memory, and an eighth of "
-                f"{in_words(self.rows.memory)} is theirs: choose a smaller share, or give more memory."
+                f"The {held.n_rows:,} validation rows take {in_words(needed)} in memory, and an eighth of "
+                f"{in_words(memory)} is theirs: choose a smaller share, or give more memory."
             )
-        return rows
+        block = gathered_rows(self.ready(held), _DOUBLE)
+        return self.ready(fit), None, (block.X, block.y)
 
     def in_memory(self) -> Samples:
         """All of them in memory, where they fit; InputError where they do not."""
@@ -98,8 +96,8 @@ class StreamedSamples(Samples):
                 f"take {in_words(needed)}, more than {in_words(self.rows.memory)}. Sweep over a sample of "
                 f"them, or give more memory: data.memory."
             )
-        train = gathered_rows(self.rows)
-        test = train.part(0, 0) if self.held is None else gathered_rows(self.held)
+        train = gathered_rows(self.rows, _DOUBLE)
+        test = train.part(0, 0) if self.held is None else gathered_rows(self.held, _DOUBLE)
         kept = {name: getattr(self, name) for name in ("preprocessing", "feature_names", "target_names")}
         return Samples(train.X, train.y, test.X, test.y, axes=self.axes, notes=self.notes, **kept)
 
@@ -182,7 +180,7 @@ def streamed_samples(experiment: Experiment, random: RandomState) -> StreamedSam
             f"Read from files within {in_words(memory)}; pictures and the gradient check take "
             f"{shown.n_rows:,} rows, drawn at random."
         )
-    sample = gathered_rows(ready(shown, False), np.dtype(np.float64))
+    sample = gathered_rows(ready(shown, False), _DOUBLE)
     nothing = sample.part(0, 0)
     made = Preprocessing(
         target,

@@ -334,6 +334,28 @@ def test_every_activation_with_every_loss_equals_the_reference(make_data, hidden
             np.testing.assert_allclose(g, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("hidden", ["logistic", "tanh"])
+@pytest.mark.parametrize("scale", [1, 300])
+@both_dtypes
+def test_one_hidden_layer_for_two_classes_equals_the_reference(make_data, hidden, scale, dtype):
+    """Tiles of units, pipelines filled or not, saturation; the loss alone has the same bits."""
+    tolerance = 1e-12 if dtype == np.float64 else 1e-4
+    for inputs, units in ((1, 1), (2, 3), (2, 8), (4, 5), (5, 3), (3, 64), (3, 65)):
+        network = gn.Network((inputs, units, 2), hidden)
+        theta = network.initialize(units, dtype=dtype)
+        theta.flat[:] *= dtype(scale)
+        for n in (1, 8, 47, 48, 49, 500):
+            X, y = make_data(network, n, seed=n)
+            ours, theirs = (prepare(network, X, y, dtype=dtype, engine=e) for e in ("native", "numpy"))
+            (loss, gradient), (expected, slope) = (p.loss_and_gradient(theta.flat) for p in (ours, theirs))
+            assert loss == pytest.approx(expected, rel=tolerance, abs=tolerance)
+            size = np.abs(slope.flat).max()
+            np.testing.assert_allclose(
+                gradient.flat, slope.flat, rtol=tolerance, atol=scale * tolerance * size
+            )
+            assert ours.loss(theta.flat) == loss
+
+
 def test_padding_counts_for_nothing_where_its_outputs_loss_is_infinite():
     network = gn.Network((1, 1), output="exp")
     theta = gn.Parameters(network.sizes, np.array([-800.0, 800.0]))

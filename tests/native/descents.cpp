@@ -78,6 +78,13 @@ std::vector<Case> cases() {
   all.push_back({{{100, 100, 100}, {elu}, squared_error, 100, false, false}, 0.1, 1e-4, 0.2});
   // Chunks and blocks enough for three threads.
   all.push_back({{{2, 3, 2}, {logistic}, cross_entropy, 10007, true, false}});
+  // What a pass of its own takes: units in tiles, pipelines that never fill, and one shape too many of each kind.
+  for (const Activation activation : {logistic, tanh})
+    for (std::size_t inputs : {1, 2, 4, 5})
+      for (std::size_t units : {1, 2, 4, 8, 64, 65})
+        all.push_back({{{inputs, units, 2}, {activation}, cross_entropy, 11 * units + 8 * inputs, true, false}});
+  all.push_back({{{2, 3, 1}, {logistic}, binary_cross_entropy, 4099, false, false}});
+  all.push_back({{{2, 3, 2}, {tanh}, cross_entropy, 997, true, false}, 3000, 1e-3});
   all.push_back({{{5, 7, 3, 4}, {tanh, tanh}, cross_entropy, 2003, true, true}});
   all.push_back({{{20, 33, 5}, {relu}, cross_entropy, 1500, true, false}});
   const Shape deep{{3, 17, 9, 33, 5}, {tanh, relu, identity, logistic}, squared_error, 700, false, false};

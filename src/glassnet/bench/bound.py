@@ -1,7 +1,7 @@
 """Floor 9: the least time that an iteration can take: instructions counted, over rates just measured.
 
 The count is of vector instructions for one vector of samples, of the formulas that the engine uses
-(``native/math.hpp``, ``functions.hpp``, ``heads.hpp``), a two-class softmax being one output: whoever
+(``native/shallow.hpp``), a two-class softmax being one output: whoever
 wants the same accuracy from the same polynomials needs them all. Nothing else is counted: no load or
 store, no loop, none of the work that is done once per block or once per iteration (logarithms of
 products, folding of lanes, the update, waiting for the other thread), and no multiplication by -1,
@@ -20,7 +20,7 @@ from typing import Any
 from glassnet import native
 
 COEFFICIENTS = {"float64": 5, "float32": 2}
-"""Of the polynomial in R(r) = r coth(r/2) = 2 + r^2 p(r^2), which gives e^r = (R + r) / (R - r)."""
+"""Behind the first, of R = r coth(r ln(2) / 2), a polynomial in r^2: 2^r = (R + r) / (R - r)."""
 
 HIDDEN, INPUTS = 3, 2
 
@@ -54,8 +54,8 @@ class Phase:
 
 
 def exponential(coefficients: int) -> Count:
-    """e^x as 2^n (R + r) / (R - r), not yet divided: n = round(x / ln 2), r = x - n ln 2 in two parts."""
-    reduction = Count(fma=1 + 2, add=1, bits=1)  # n by adding and taking off a number; a shift makes 2^n
+    """2^x as 2^n (R + r) / (R - r), not yet divided, with n = round(x) and r = x - n."""
+    reduction = Count(add=3, bits=1)  # n by adding and taking off a number; a shift makes 2^n
     polynomial = Count(fma=1 + coefficients)  # r^2, then one fma for each coefficient
     return reduction + polynomial + Count(add=2)
 
@@ -63,29 +63,28 @@ def exponential(coefficients: int) -> Count:
 def phases(precision: str) -> tuple[Phase, ...]:
     """The pass over a 2-3-2 network, phase by phase."""
     e = exponential(COEFFICIENTS[precision])
-    head = Count(fma=2, add=4, min_max=1, bits=2, divide=1)
     return (
         Phase("hidden Z", Count(fma=INPUTS) * HIDDEN, "an fma per weight; the bias starts the sum"),
         Phase(
             "hidden activations",
             (Count(min_max=2) + e + Count(fma=1, divide=1)) * HIDDEN,
-            "clip, e^-z as a ratio, 1 / (1 + e^-z) by one division, per unit",
+            "clip, 2^-z as a ratio, 1 / (1 + 2^-z) by one division, per unit",
         ),
         Phase("output Z", Count(fma=HIDDEN), "one output for two classes"),
         Phase(
-            "e^-abs(z)",
-            Count(bits=1, min_max=1) + e + Count(fma=1, divide=1),
-            "sign, clip, exponential, its scale and division",
+            "2^-abs(z) = b / a",
+            Count(bits=1, min_max=1) + e + Count(fma=1),
+            "sign, clip, exponential, its scale",
         ),
         Phase(
             "error and loss",
-            head,
-            "1 + e^-abs(z), compare, blend, divide, - y; max(z, 0), - y z, sum; product; sum of errors",
+            Count(fma=3, add=4, min_max=1, bits=2, divide=1),
+            "a + b, compare, blend, divide, - y; max(z, 0), - y z, sum; two products; sum of errors",
         ),
         Phase(
             "hidden error and output gradient",
-            Count(fma=4, add=1) * HIDDEN,
-            "w delta, h - h^2, their product, h delta, sum of errors, per unit",
+            Count(fma=2, add=2) * HIDDEN,
+            "h delta, less h of that, sums of both, per unit",
         ),
         Phase("input gradient", Count(fma=INPUTS) * HIDDEN, "an fma per weight"),
     )
@@ -108,7 +107,9 @@ def dense(sizes: Sequence[int], precision: str) -> Count:
     back = weights - widths[0] * widths[1]
     units = sum(widths[1:-1])
     count = Count(fma=2 * weights + back, min_max=units, bits=units, add=units)
-    ends = [phase.count for phase in phases(precision) if phase.name in ("e^-abs(z)", "error and loss")]
+    ends = [
+        phase.count for phase in phases(precision) if phase.name in ("2^-abs(z) = b / a", "error and loss")
+    ]
     return sum(ends, count)
 
 

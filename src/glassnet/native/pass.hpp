@@ -9,7 +9,7 @@
 #include <algorithm>
 
 #include "dropout.hpp"
-#include "heads.hpp"
+#include "shallow.hpp"
 #include "transpose.hpp"
 
 namespace glassnet::GLASSNET_ISA {
@@ -200,6 +200,7 @@ template <class T> class BlockPass {
 template <class T>
 double pass(const Plan<T>& plan, const T* parameters, std::size_t block, T* scratch,
             double* gradient) {
+  if (ShallowPass<T>::takes(plan)) return ShallowPass<T>(plan, parameters, block, scratch, gradient).run();
   return BlockPass<T>(plan, parameters, block, scratch, gradient).run();
 }
 

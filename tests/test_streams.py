@@ -15,6 +15,7 @@ import pytest
 
 import glassnet as gn
 from glassnet.streams import is_stream, prepare_stream
+from glassnet.streams.mapped import place_of, row_blocks
 from glassnet.streams.memory import as_memory
 from glassnet.streams.rows import ArrayRows, Block
 from glassnet.streams.survey import SurveyFold, ranges_of
@@ -194,6 +195,56 @@ def test_a_small_mapped_array_is_read_into_memory_and_a_large_one_streamed(mappe
     assert not is_stream(mapped)
     monkeypatch.setattr("glassnet.streams.DEFAULT", mapped.nbytes - 1)
     assert is_stream(mapped)
+
+
+def columns_of(X):
+    return X[:, :3]
+
+
+def every_other_row(X):
+    return X[::2]
+
+
+def whole(X):
+    return X
+
+
+@pytest.mark.parametrize("view", [whole, columns_of, every_other_row, np.flipud])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_rows_of_a_mapped_array_are_those_of_the_array(tmp_path, view, order):
+    X = np.asarray(np.random.default_rng(0).standard_normal((999, 4)), order=order)
+    np.save(tmp_path / "X.npy", X)
+    array = view(np.load(tmp_path / "X.npy", mmap_mode="r"))
+    place = place_of(array)
+    assert (place is not None) == (order == "C" and view is not np.flipud)
+    blocks = list(row_blocks(array, place, 7, 403, 100))
+    assert [len(block) for block in blocks] == [100, 100, 100, 96]
+    np.testing.assert_array_equal(np.concatenate(blocks), view(X)[7:403])
+
+
+def test_mapped_file_that_is_cut_short_is_an_error_and_one_replaced_keeps_its_map(tmp_path):
+    X, y = np.arange(4_000.0).reshape(1_000, 4) / 4_000, np.arange(1_000) % 2
+    np.save(tmp_path / "X.npy", X)
+    rows = gn.stream(np.load(tmp_path / "X.npy", mmap_mode="r"), y)
+    np.save(tmp_path / "other.npy", X + 1)
+    (tmp_path / "X.npy").rename(tmp_path / "kept.npy")
+    (tmp_path / "other.npy").rename(tmp_path / "X.npy")
+    net, how = gn.Network((4, 2)), {"random_state": 0, "iterations": 2}
+    assert gn.train(net, rows, **how).parameters == gn.train(net, X, y, **how).parameters
+    rows = gn.stream(np.load(tmp_path / "kept.npy", mmap_mode="r"), y)
+    os.truncate(tmp_path / "kept.npy", 4_096)
+    with pytest.raises(gn.FileError, match=r"kept\.npy has changed since training began"):
+        gn.train(net, rows, **how)
+
+
+def test_file_cut_short_while_it_is_read_is_an_error(tmp_path):
+    np.save(tmp_path / "X.npy", np.zeros((1_000, 4)))
+    array = np.load(tmp_path / "X.npy", mmap_mode="r")
+    blocks = row_blocks(array, place_of(array), 0, 1_000, 100)
+    next(blocks)
+    os.truncate(tmp_path / "X.npy", 4_096)
+    with pytest.raises(gn.FileError, match=r"ends before row 200"):
+        next(blocks)
 
 
 def test_pages_of_a_private_map_keep_their_changes(mapped):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -10,13 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.activations import Array
 from glassnet.arrays import as_numbers
 from glassnet.errors import InputError, InputTypeError
 from glassnet.streams.lanes import Cancelled, Fold, Worker, fold_lanes
+from glassnet.streams.mapped import place_of, row_blocks
 
 BLOCK_BYTES = 4 << 20
 """What a block takes at most: enough for a reader's own overhead to be small, little enough for caches."""
+
+_READ_BYTES = 1 << 20
+"""Of an array's rows, which cost next to nothing to read in small blocks: what a core's cache holds."""
 
 PIECE_BYTES = 2 << 20
 """A piece of an array, where batches are shuffled."""
@@ -279,6 +281,7 @@ class ArrayRows(Rows):
         self.weighted, self.memory = self._w is not None, memory
         name = getattr(X, "filename", None)
         self.source = "an array" if name is None else str(name)
+        self._places = [place_of(array) for array in self._arrays()]
 
     @property
     def row_bytes(self) -> int:
@@ -289,13 +292,19 @@ class ArrayRows(Rows):
         return f"X, column {place}"
 
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
-        for first in range(start, stop, most):
-            rows = slice(first, min(first + most, stop))
-            yield Block(
-                self._X[rows, :0] if dtype is None else _taken(self._X[rows], dtype),
-                _taken(self._y[rows]),
-                None if self._w is None else _taken(self._w[rows]),
-            )
+        arrays, places = self._arrays(), self._places
+        if dtype is None:
+            arrays, places = [self._X[:, :0], *arrays[1:]], [None, *places[1:]]
+        pairs = zip(arrays, places, strict=True)
+        for X, y, *w in zip(*(row_blocks(*pair, start, stop, most) for pair in pairs), strict=True):
+            block = Block(X, y, w[0] if w else None)
+            yield block if dtype is None else block.cast(dtype)
+
+    def _arrays(self) -> list[NDArray[Any]]:
+        return [self._X, self._y, *([] if self._w is None else [self._w])]
+
+    def most(self, lanes: int) -> int:
+        return max(64, min(super().most(lanes), _READ_BYTES // self.row_bytes))
 
 
 def as_labels(values: object, name: str) -> NDArray[Any]:
@@ -313,33 +322,3 @@ def _as_given(
     """An array as checked; one that is mapped stays what it is, so that its pages can be let go."""
     array = check(values, name)
     return values if isinstance(values, np.memmap) else array
-
-
-def _taken(view: NDArray[Any], dtype: np.dtype[Any] | None = None) -> Array:
-    """The rows of a mapped file in memory of their own, of an array as they are; in `dtype`.
-
-    What was read of the file stays in the system's cache, but no longer counts as this process's own.
-    """
-    mapped = _map_of(view)
-    with np.errstate(over="ignore"):  # found by the survey
-        if mapped is None:
-            return view if dtype is None else view.astype(dtype, copy=False)
-        found = np.array(view, dtype=dtype, order="K")
-    base = np.frombuffer(mapped, np.uint8)
-    low, high = np.lib.array_utils.byte_bounds(view)
-    begin = (low - base.ctypes.data) // mmap.PAGESIZE * mmap.PAGESIZE
-    length = min(high - base.ctypes.data, len(mapped)) - begin
-    if length > 0:
-        mapped.madvise(mmap.MADV_DONTNEED, begin, length)
-    return found
-
-
-def _map_of(array: NDArray[Any]) -> mmap.mmap | None:
-    """The file's map that an array looks at, where its pages can be let go without losing anything."""
-    if not isinstance(array, np.memmap) or array.size == 0 or not hasattr(mmap, "MADV_DONTNEED"):
-        return None
-    base: Any = array
-    while base is not None and not isinstance(base, mmap.mmap):
-        base = getattr(base, "base", None)
-    # Pages of a private map, mode "c", may hold changes that are in no file.
-    return base if base is not None and array.mode != "c" else None

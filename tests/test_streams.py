@@ -237,6 +237,28 @@ def test_mapped_file_that_is_cut_short_is_an_error_and_one_replaced_keeps_its_ma
         gn.train(net, rows, **how)
 
 
+def test_mapped_rows_wider_than_the_memory_are_refused_with_what_they_take(tmp_path):
+    wide = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float64, (2, 30_000))
+    with pytest.raises(gn.InputError, match=r"rows of 30,000 columns .* takes about 117 MiB: give more"):
+        gn.stream(wide, [0, 1], memory="96 MiB")
+    assert gn.stream(wide, [0, 1], memory="128 MiB").lanes(8) == 1
+
+
+def test_damage_to_a_page_with_a_checksum_is_found(tmp_path):
+    X, y, _ = draw(500)
+    path = tmp_path / "data.parquet"
+    columns = {"class": y, **{name: X[:, place] for place, name in enumerate(NAMES)}}
+    pq.write_table(
+        pa.table(columns), path, write_page_checksum=True, compression="none", use_dictionary=False
+    )
+    content = bytearray(path.read_bytes())
+    place = content.find(X[100:110, 2].tobytes())
+    content[place] ^= 1  # another number, in its last digit
+    path.write_bytes(content)
+    with pytest.raises(gn.FileError, match=r"data.parquet cannot be read as Parquet: .*CRC"):
+        gn.train(gn.Network((INPUTS, 3)), path, "class")
+
+
 def test_file_cut_short_while_it_is_read_is_an_error(tmp_path):
     np.save(tmp_path / "X.npy", np.zeros((1_000, 4)))
     array = np.load(tmp_path / "X.npy", mmap_mode="r")
@@ -364,6 +386,7 @@ def test_integers_in_one_file_and_floats_in_another_are_the_same_numbers(tmp_pat
         ({"y": "class", "features": {"x0"}}, gn.InputTypeError, "a set, which has no order"),
         ({"y": [0, 1]}, gn.InputTypeError, "y is the target column's name"),
         ({"y": "class", "sample_weight": [1.0]}, gn.InputTypeError, "a column's name, as y is"),
+        ({"y": "class", "sample_weight": "class"}, gn.InputError, "sample_weight is 'class', a target"),
         ({"y": "class", "memory": "1 MiB"}, gn.InputError, "expected 96 MiB or more"),
         ({"y": "class", "memory": "lots"}, gn.InputError, "memory is 'lots'"),
         ({"y": "class", "memory": 1.5}, gn.InputTypeError, "memory is bytes"),

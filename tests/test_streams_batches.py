@@ -1,7 +1,10 @@
 """Batches of streamed data: the order is the documented one, and goes on from anywhere."""
 
+import os
 import shutil
+import signal
 import threading
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -261,6 +264,28 @@ def test_next_window_is_read_in_another_thread_and_each_piece_once_an_epoch():
     run.resume(1)
     assert sorted(start for start, _, _ in seen) == [*range(0, N, 300)]
     assert not any(main for _, _, main in seen)
+
+
+def test_reading_ahead_ends_with_an_interrupt():
+    rows, seen = streamed(), []
+    read = rows.read
+
+    def slow(*how):
+        seen.append(how)
+        if len(seen) == 60:
+            os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.02)
+        return read(*how)
+
+    whole = train(streamed(), iterations=6)
+    rows.read = slow
+    with pytest.warns(gn.InterruptedTrainingWarning):
+        run = train(rows, iterations=6)
+    left = len(seen)
+    time.sleep(0.2)
+    assert len(seen) <= left + 1
+    rows.read = read
+    assert same(run.resume(6 - run.iterations), whole)
 
 
 def test_validation_data_and_callbacks_go_with_windows():

@@ -227,6 +227,18 @@ def test_scheduler_that_is_not_there_is_named(folder, monkeypatch):
         gn.stream(folder, "class", dask="tcp://127.0.0.1:1")
 
 
+def test_scheduler_without_workers_is_told_of_and_not_waited_for_without_end(folder, monkeypatch):
+    for name, seconds in (("_ASK", 0.0), ("_SILENCE", 0.0), ("_PATIENCE", 1.0)):
+        monkeypatch.setattr(f"glassnet.streams.clusters.{name}", seconds)
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
+        distributed.Client(cluster, set_as_default=False) as alone,
+        pytest.warns(gn.GlassnetWarning, match=r"has no worker yet.*dask worker"),
+        pytest.raises(gn.EngineError, match=r"has had no worker for \d+ s\. Start one"),
+    ):
+        gn.train(gn.Network((INPUTS + 1, 3)), gn.stream(folder, "class", dask=alone))
+
+
 def test_cluster_that_is_lost_meanwhile_leaves_the_run():
     cluster = distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", silence_logs=50

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from copy import deepcopy
+from threading import Event
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,6 +67,7 @@ class StreamedBatches(Batches):
         self.window = max(1, share // row // self.batch_size) * self.batch_size
         self.layout = self.window, len(self._edges) - 1
         self._pool: ThreadPoolExecutor | None = None
+        self._ended = Event()
         self._reader: _Reader | None = None
         self._at: tuple[_Place, Batches] | None = None
         self._coming: tuple[_Place, Future[Batches]] | None = None
@@ -81,7 +83,7 @@ class StreamedBatches(Batches):
 
     def whole(self) -> Batches:
         """All rows in memory, in their order, as `prepare_batches` has them."""
-        batches = self._packed(_Place(None, 0))
+        batches = self._packed(_Place(None, 0), self._ended)
         batches.fingerprint, batches._first = self.fingerprint, self._first
         return batches
 
@@ -153,6 +155,8 @@ class StreamedBatches(Batches):
                 losses[epochs] = cursor.loss / self.n_samples
                 cursor.row, cursor.loss = 0, 0.0
                 epochs += 1
+        if stop[0]:
+            self._read_no_further()
         return Stretch(epochs, updates, diverged=False)
 
     def _after(self, place: _Place, random: RandomState | None, more: bool) -> _Place | None:
@@ -168,7 +172,7 @@ class StreamedBatches(Batches):
         if self._at is None or self._at[0] != place:
             self._at = None  # makes room
             if self._coming is None or self._coming[0] != place:
-                self._coming = place, self._thread().submit(self._packed, place)
+                self._coming = place, self._thread().submit(self._packed, place, self._ended)
             coming = self._coming[1]
             while not coming.done():
                 if stop[0]:
@@ -177,24 +181,29 @@ class StreamedBatches(Batches):
             self._coming = None
             self._at = place, coming.result()
         if then is not None and self._coming is None and then != place:
-            self._coming = then, self._thread().submit(self._packed, then)
+            self._coming = then, self._thread().submit(self._packed, then, self._ended)
         found = self._at[1]
         found.penalties, found.conventions, found.threads = self.penalties, self.conventions, self.threads
         return found
+
+    def _read_no_further(self) -> None:
+        """End the reading ahead, of which the process would else wait for the end before it ends itself."""
+        self._ended.set()
+        self._ended, self._coming = Event(), None
 
     def _thread(self) -> ThreadPoolExecutor:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, "glassnet")
         return self._pool
 
-    def _packed(self, place: _Place) -> Batches:
-        """A window as the engine keeps it."""
+    def _packed(self, place: _Place, ended: Event) -> Batches:
+        """A window as the engine keeps it; Cut where `ended` is set meanwhile."""
         start = place.number * self.window
         n = min(self.window, self.n_samples - start)
         if self._reader is None or not self._reader.stands(place.seed, start):
             self._reader = _Reader(self._blocks(place.seed, start), place.seed, start)
         try:
-            X, y, w = self._gather(self._reader.take(n), n)
+            X, y, w = self._gather(self._reader.take(n), n, ended)
         except BaseException:
             self._reader = None  # which gives no rows any more
             raise
@@ -220,10 +229,12 @@ class StreamedBatches(Batches):
                 yield from self.rows.read(begin + skip, end, self.rows.most(1), self.dtype)
             skip = max(0, skip - (end - begin))
 
-    def _gather(self, blocks: Iterator[Block], n: int) -> Block:
+    def _gather(self, blocks: Iterator[Block], n: int, ended: Event) -> Block:
         X = np.empty((n, self.network.sizes[0]), self.dtype)
         ys, ws, at = [], [], 0
         for block in blocks:
+            if ended.is_set():
+                raise Cut
             X[at : at + len(block.X)] = block.X
             at += len(block.X)
             y, w = self._targets.targets(block)

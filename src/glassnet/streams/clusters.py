@@ -7,6 +7,8 @@ partitions are read from where they lie, and the parameters come with each task.
 from __future__ import annotations
 
 import atexit
+import time
+import warnings
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -15,13 +17,16 @@ import numpy as np
 
 from glassnet.cores import thread_count
 from glassnet.courses import Cut
-from glassnet.errors import EngineError, GlassnetError, InputError, InputTypeError
+from glassnet.errors import EngineError, GlassnetError, GlassnetWarning, InputError, InputTypeError
 from glassnet.streams.lanes import Cancelled, Fold
 from glassnet.streams.rows import Block, Rows, WrappedRows
 
 LOCAL = "local"
 
 _TIMEOUT = "10s"
+
+_ASK, _SILENCE, _PATIENCE = 1.0, 10.0, 300.0
+"""Seconds from one question for workers to the next, and without any to a warning and to an error."""
 
 _DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 """What workers here run first: Ctrl-C comes to all processes of a terminal, and this one decides."""
@@ -33,7 +38,7 @@ def client_of(dask: object) -> Any:
     None takes the active one, or else starts threads in this process as a cluster of their own. EngineError
     where no scheduler answers, InputError for what is no address.
     """
-    distributed: Any = _imported("distributed")
+    distributed: Any = imported("distributed")
     if isinstance(dask, distributed.Client):
         return dask
     if dask is None:
@@ -59,7 +64,7 @@ _clients: dict[str, Any] = {}
 
 def _own(settings: dict[str, Any]) -> Any:
     """A client that ends with this process, one for each kind; it is nobody else's default."""
-    distributed: Any = _imported("distributed")
+    distributed: Any = imported("distributed")
     kind = repr(settings)
     if kind in _clients and _clients[kind].status == "running":
         return _clients[kind]
@@ -77,7 +82,8 @@ def _own(settings: dict[str, Any]) -> Any:
     return client
 
 
-def _imported(name: str) -> Any:
+def imported(name: str) -> Any:
+    """A module of Dask's; InputError, which says what to install, where it is missing."""
     import importlib
 
     try:
@@ -93,18 +99,54 @@ def is_collection(X: object) -> bool:
     return hasattr(X, "__dask_graph__")
 
 
+class Alone:
+    """How long a scheduler has had no workers, for which Dask would wait without an end and a word."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._since, self._asked, self._warned = (
+            client,
+            time.monotonic(),
+            time.monotonic(),
+            False,
+        )
+
+    def watch(self) -> None:
+        """Ask for workers now and then: warn where there are none, and in the end raise EngineError."""
+        now = time.monotonic()
+        if now - self._asked < _ASK or self._client.status != "running":
+            return
+        self._asked = now
+        if self._client.nthreads():
+            self._since = now
+            return
+        waited, scheduler = now - self._since, self._client.scheduler.address
+        how = f"Start one with `dask worker {scheduler}`"
+        if waited > _SILENCE and not self._warned:
+            self._warned = True
+            words = (
+                f"The Dask scheduler at {scheduler} has no worker yet. {how}; waiting {_PATIENCE:.0f} s."
+            )
+            warnings.warn(words, GlassnetWarning, stacklevel=2)
+        if waited > _PATIENCE:
+            raise EngineError(
+                f"The Dask scheduler at {scheduler} has had no worker for {waited:.0f} s. {how}, and go on."
+            )
+
+
 def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled) -> list[Any]:
     """What the tasks give. Raises Cut where `cancelled` says so, EngineError where the cluster is lost."""
-    distributed: Any = _imported("distributed")
+    distributed: Any = imported("distributed")
     futures: list[Any] = []
     try:
         with client.as_current():
             futures = client.compute(list(tasks))
+            alone = Alone(client)
             while True:
                 try:
                     distributed.wait(futures, timeout=0.2)
                     break
                 except TimeoutError:
+                    alone.watch()
                     if cancelled():
                         raise Cut from None
                     if client.status not in ("running", "connecting"):
@@ -128,7 +170,7 @@ def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled) -> list[An
 
 def is_lost(client: Any, error: Exception) -> bool:
     """Whether an error is that of a cluster which is gone, and not what a task has raised."""
-    distributed: Any = _imported("distributed")
+    distributed: Any = imported("distributed")
     from concurrent.futures import CancelledError
 
     lost = distributed.comm.CommClosedError, CancelledError, distributed.KilledWorker
@@ -157,7 +199,7 @@ class ClusterRows(WrappedRows):
     def fold(
         self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
     ) -> list[Any]:
-        dask: Any = _imported("dask")
+        dask: Any = imported("dask")
         shared, rows = (dask.delayed(each, traverse=False) for each in (fold, self._rows))
         task = dask.delayed(_fold_range, pure=False)
         return gathered(self._client, [task(rows, shared, *edges) for edges in ranges], cancelled)
@@ -171,7 +213,7 @@ class DaskRows(Rows):
     """The rows of Dask's partitions, in their order."""
 
     def __init__(
-        self, parts: Sequence[Any], lengths: Sequence[int], about: _About, memory: int, client: Any
+        self, parts: Sequence[Any], lengths: Sequence[int], about: About, memory: int, client: Any
     ) -> None:
         self._parts, self._client, self._about = list(parts), client, about
         self._edges = np.cumsum([0, *lengths]).tolist()
@@ -206,7 +248,7 @@ class DaskRows(Rows):
         self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
     ) -> list[Any]:
         """A range is a chain of tasks, one for each partition in it, which hand on its sums."""
-        dask: Any = _imported("dask")
+        dask: Any = imported("dask")
         shared, step = dask.delayed(fold, traverse=False), dask.delayed(_step, pure=False)
         edges, chains = np.array(self._edges), []
         for start, stop in ranges:
@@ -222,7 +264,7 @@ class DaskRows(Rows):
         return [found.state for found in gathered(self._client, chains, cancelled)]
 
 
-class _About(NamedTuple):
+class About(NamedTuple):
     """What is known of a collection without computing it."""
 
     source: str

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from glassnet.arrays import as_numbers
 from glassnet.errors import InputError, InputTypeError, unknown_name
-from glassnet.streams.clusters import DaskRows, _About, _imported, client_of, gathered
-from glassnet.streams.rows import Block, as_labels
+from glassnet.streams.clusters import About, DaskRows, client_of, gathered, imported
+from glassnet.streams.rows import Block, as_labels, refuse_weight
 
 
 def dask_rows(
@@ -30,12 +30,12 @@ def dask_rows(
         )
     if features is not None:
         raise InputError("features are columns of a dataframe; of an array take them: X[:, places].")
-    delayed: Any = _imported("dask").delayed
+    delayed: Any = imported("dask").delayed
     X = X.rechunk({1: -1})
     parts = [row[0] for row in X.to_delayed()]
     known = [None if np.isnan(rows) else int(rows) for rows in X.chunks[0]]
     kind = _precision([X.dtype])
-    about = _About("a Dask array", X.shape[1], kind, sample_weight is not None, None, y is not None)
+    about = About("a Dask array", X.shape[1], kind, sample_weight is not None, None, y is not None)
     return _joined(parts, known, y, sample_weight, about, memory, client, delayed(_of_arrays))
 
 
@@ -59,6 +59,7 @@ def _of_frame(
     frame, weight = _with_columns(frame, weight, _WEIGHT)
     names = list(frame.columns)
     targets = [y] if isinstance(y, str) else y if _are_names(y) else []
+    refuse_weight(weight, targets)  # type: ignore[arg-type]  # names
     special = [*targets, *([weight] if isinstance(weight, str) else [])]  # type: ignore[misc]
     chosen = list(features) if features is not None else [name for name in names if name not in special]
     for name in [*special, *chosen]:
@@ -74,11 +75,11 @@ def _of_frame(
             )
     if not chosen:
         raise InputError(f"The dataframe has no column but {', '.join(special)}.")
-    delayed: Any = _imported("dask").delayed
+    delayed: Any = imported("dask").delayed
     precision = _precision(
         [np.dtype(getattr(frame.dtypes[n], "numpy_dtype", frame.dtypes[n])) for n in chosen]
     )
-    about = _About(
+    about = About(
         "a Dask dataframe", len(chosen), precision, weight is not None, tuple(chosen), y is not None
     )
     parts = frame[list(dict.fromkeys([*chosen, *special]))].to_delayed()
@@ -115,13 +116,13 @@ def _joined(
     known: list[int | None],
     y: object,
     weight: object,
-    about: _About,
+    about: About,
     memory: int,
     client: Any,
     join: Any,
 ) -> DaskRows:
     """The partitions with targets and weights that come beside X."""
-    delayed: Any = _imported("dask").delayed
+    delayed: Any = imported("dask").delayed
     lengths: list[int] = [n for n in known if n is not None]
     if len(lengths) < len(known):
         lengths = gathered(client, [delayed(_rows_in)(part) for part in parts], lambda: False)

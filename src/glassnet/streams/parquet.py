@@ -18,7 +18,7 @@ from glassnet.files import explain
 from glassnet.streams.memory import in_words
 from glassnet.streams.paths import Paths, each_path, refuse_keys
 from glassnet.streams.paths import in_words as given_as
-from glassnet.streams.rows import Block, Columns, Rows
+from glassnet.streams.rows import Block, Columns, Rows, refuse_weight
 from glassnet.tables import Table, as_option, pandas_index
 
 ENDINGS = (".parquet", ".pq")
@@ -130,6 +130,7 @@ class ParquetRows(Rows):
                 self._files.append(_File(file, status.st_size, status.st_mtime_ns, tuple(groups)))
                 schemas.append(content.schema_arrow)
         first = schemas[0]
+        refuse_weight(weight, targets)
         special = [*targets, *([] if weight is None else [weight])]
         lacking = [name for name in [*special, *(features or ())] if name not in first.names]
         refuse_keys(path, files, lacking, features is None)
@@ -281,7 +282,14 @@ def _opened(path: Path) -> Any:
         ) from error
     try:
         # Page by page: a file that is mapped, or a row group that is read at once, may be of any size.
-        return pq.ParquetFile(path, memory_map=False, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+        # Pages with a checksum are held against it.
+        return pq.ParquetFile(
+            path,
+            memory_map=False,
+            buffer_size=_BUFFER_BYTES,
+            pre_buffer=False,
+            page_checksum_verification=True,
+        )
     except pa.ArrowException as error:
         raise FileError(f"{path} cannot be read as Parquet: {error}.") from error
     except OSError as error:

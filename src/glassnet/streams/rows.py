@@ -13,9 +13,16 @@ from glassnet.arrays import as_numbers
 from glassnet.errors import InputError, InputTypeError
 from glassnet.streams.lanes import Cancelled, Fold, Worker, fold_lanes
 from glassnet.streams.mapped import place_of, row_blocks
+from glassnet.streams.memory import in_words
 
 BLOCK_BYTES = 4 << 20
 """What a block takes at most: enough for a reader's own overhead to be small, little enough for caches."""
+
+_LEAST_ROWS = 64
+"""Of a block: fewer would be lost in what a block costs of itself, and the engine's have no fewer."""
+
+_UNDER_WAY = 8
+"""How many blocks' room a lane may take: what it reads, works on and packs."""
 
 _READ_BYTES = 1 << 20
 """Of an array's rows, which cost next to nothing to read in small blocks: what a core's cache holds."""
@@ -127,7 +134,8 @@ class Rows(ABC):
         A lane that reads ahead has one block that is worked on, one that waits and one that is being read,
         which takes up to twice its room.
         """
-        return max(64, min(BLOCK_BYTES, self.memory // (8 * lanes)) // self.row_bytes)
+        room = min(BLOCK_BYTES, self.memory // (_UNDER_WAY * lanes))
+        return max(_LEAST_ROWS, room // self.row_bytes)
 
     def inputs(self) -> Rows:
         """The same rows where their inputs alone are asked for: targets and weights need not be read."""
@@ -282,6 +290,15 @@ class ArrayRows(Rows):
         name = getattr(X, "filename", None)
         self.source = "an array" if name is None else str(name)
         self._places = [place_of(array) for array in self._arrays()]
+        # Rows in memory are not read.
+        mapped = isinstance(self._X, np.memmap)
+        self._lane_bytes = _UNDER_WAY * _LEAST_ROWS * self.row_bytes if mapped else 1
+        if self._lane_bytes > memory:
+            raise InputError(
+                f"memory is {in_words(memory)}, but to read rows of {self.n_inputs:,} columns from "
+                f"{self.source} takes about {in_words(self._lane_bytes)}: give more than that, "
+                f"or take some of the columns."
+            )
 
     @property
     def row_bytes(self) -> int:
@@ -304,7 +321,18 @@ class ArrayRows(Rows):
         return [self._X, self._y, *([] if self._w is None else [self._w])]
 
     def most(self, lanes: int) -> int:
-        return max(64, min(super().most(lanes), _READ_BYTES // self.row_bytes))
+        return max(_LEAST_ROWS, min(super().most(lanes), _READ_BYTES // self.row_bytes))
+
+    def lanes(self, threads: int) -> int:
+        return max(1, min(threads, self.memory // self._lane_bytes))
+
+
+def refuse_weight(weight: object, targets: Sequence[object]) -> None:
+    """Raise InputError for a target column that is to be the weights, too."""
+    if isinstance(weight, str) and weight in targets:
+        raise InputError(
+            f"sample_weight is {weight!r}, a target; expected a column that says how much each row counts."
+        )
 
 
 def as_labels(values: object, name: str) -> NDArray[Any]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,9 @@ INPUTS, HIDDEN, TARGET, FILES = 31, 16, "target", 8
 ROW = 8 * (INPUTS + 1)
 GROUP = 1 << 16
 
-FORMAT = 1
+BATCH, PIECE = 256, 1 << 20
+
+FORMAT = 2
 
 
 def network(inputs: int = INPUTS) -> Network:
@@ -151,26 +154,41 @@ def child(folder: str, source: str, memory: str) -> None:
     net, few = network(rows.n_inputs), np.zeros((10, rows.n_inputs))
     for batch_size in (None, 5):
         train(net, few, np.zeros(10), iterations=1, batch_size=batch_size)
-    with sampled() as most:
+    with sampled() as seen:
         run = train(net, rows, iterations=3, random_state=0)
-        full = most()
-        run = train(net, rows, iterations=2, random_state=0, batch_size=256)
-    print(json.dumps({"peak": most(), "peak_of_the_full_batch": full, "updates": run.updates}))
+        full, changed = max(taken for _, taken in seen), seen[-1][0]
+        run = train(net, rows, iterations=2, random_state=0, batch_size=BATCH)
+    found = {
+        "peak": max(taken for _, taken in seen),
+        "peak_of_the_full_batch": full,
+        "updates": run.updates,
+        "batches_from": changed,
+        "curve": thinned(seen),
+    }
+    print(json.dumps(found))
+
+
+def thinned(seen: list[tuple[float, int]], most: int = 240) -> list[tuple[float, int]]:
+    """Seconds and bytes, of each of `most` stretches of time the largest."""
+    step = max(1, -(-len(seen) // most))
+    parts = [seen[start : start + step] for start in range(0, len(seen), step)]
+    return [(round(part[0][0], 3), max(taken for _, taken in part)) for part in parts]
 
 
 @contextmanager
-def sampled(every: float = 0.002) -> Iterator[Callable[[], int]]:
-    """Sample this process's resident memory; gives a function that says the most over the start."""
-    start, most, ended = resident(), [0], threading.Event()
+def sampled(every: float = 0.002) -> Iterator[list[tuple[float, int]]]:
+    """Sample this process's resident memory over the start, in bytes, with the seconds since."""
+    start, began, ended = resident(), time.perf_counter(), threading.Event()
+    seen = [(0.0, 0)]
 
     def watch() -> None:
         while not ended.wait(every):
-            most[0] = max(most[0], resident() - start)
+            seen.append((time.perf_counter() - began, resident() - start))
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield lambda: most[0]
+        yield seen
     finally:
         ended.set()
         thread.join()
@@ -186,28 +204,32 @@ def resident() -> int:
 
 
 def measure_passes(folder: Path, n: int, rounds: int, say: Say) -> dict[str, Any]:
-    """Bytes per second of a pass, of bare reading of the same bytes, and of the engine in memory."""
-    threads = thread_count(None)
-    theta = network().initialize(0).flat
+    """Bytes per second of passes and epochs, of bare reading, and of the engine in memory."""
+    threads, part = thread_count(None), min(n, 1 << 19)
     rows = sources(folder, MEMORY)
-    X = np.load(folder / "X.npy", mmap_mode="r")
-    part = min(n, 1 << 19)
-    problems: dict[str, Any] = {
-        name: prepare_stream(network(), source, None) for name, source in rows.items()
-    }
-    kept = prepare(network(), np.array(X[:part]), np.load(folder / "y.npy")[:part])
-    jobs: dict[str, tuple[Callable[[], Any], int]] = {
-        "parquet, a training pass": (lambda: problems["parquet"].loss_and_gradient(theta), n * ROW),
-        "parquet, pyarrow's bare decode, 1 thread": (lambda: decode(folder, 1, False), n * ROW),
-        f"parquet, pyarrow's bare decode, {threads} files at once": (
-            lambda: decode(folder, threads, False),
-            n * ROW,
-        ),
-        "parquet, pyarrow's bare decode, its own threads": (lambda: decode(folder, 1, True), n * ROW),
-        "mapped, a training pass": (lambda: problems["mapped"].loss_and_gradient(theta), n * ROW),
-        "mapped, bare reading": (lambda: read(X), n * 8 * INPUTS),
-        "in memory, a training pass": (lambda: kept.loss_and_gradient(theta), part * ROW),
-    }
+    kept = np.load(folder / "X.npy", mmap_mode="r")[:part].copy(), np.load(folder / "y.npy")[:part]
+    networks = {"": network(), " without a hidden layer": Network((INPUTS, 1), output="identity")}
+    jobs: dict[str, tuple[Callable[[], Any], int]] = {}
+    for words, net in networks.items():
+        theta = net.initialize(0).flat
+        problems: dict[str, Any] = {
+            name: prepare_stream(net, source, None) for name, source in rows.items()
+        }
+        for name, problem in {**problems, "in memory": prepare(net, *kept)}.items():
+            size = (part if name == "in memory" else n) * ROW
+            jobs[f"{name}, a pass{words}"] = partial(problem.loss_and_gradient, theta), size
+    how: Any = {"iterations": 1, "batch_size": BATCH, "random_state": 0}
+    for name, source in rows.items():
+        jobs[f"{name}, an epoch of batches"] = partial(train(network(), source, **how).resume, 1), n * ROW
+    jobs["in memory, an epoch of batches"] = partial(train(network(), *kept, **how).resume, 1), part * ROW
+    for words, workers, own in (
+        ("1 thread", 1, False),
+        (f"{threads} files at once", threads, False),
+        ("its own threads", 1, True),
+    ):
+        jobs[f"parquet, pyarrow's bare decode, {words}"] = partial(decode, folder, workers, own), n * ROW
+    for workers in sorted({1, threads}):
+        jobs[f"mapped, bare reading, {workers} threads"] = partial(read, folder, workers), n * 8 * INPUTS
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for number in range(rounds + 1):
         say(f"round {number} of {rounds}")
@@ -217,18 +239,26 @@ def measure_passes(folder: Path, n: int, rounds: int, say: Say) -> dict[str, Any
             if number:  # the first one finds the files in no cache
                 seconds[name].append(time.perf_counter() - began)
     speed = {name: size / float(np.median(seconds[name])) for name, (_, size) in jobs.items()}
-    decoders = [value for name, value in speed.items() if "decode" in name]
+    bare = {
+        source: max(value for name, value in speed.items() if source in name and "bare" in name)
+        for source in rows
+    }
     return {
         "threads": threads,
         "bytes_per_second": speed,
-        "share_of_the_decoder": speed["parquet, a training pass"] / max(decoders),
-        "share_of_reading": speed["mapped, a training pass"] / speed["mapped, bare reading"],
-        "share_of_memory": {
-            name: speed[f"{name}, a training pass"] / speed["in memory, a training pass"]
-            for name in ("parquet", "mapped")
-        },
-        # What one core that reads and computes by turns would reach, were nothing else to do.
-        "by_turns": 1 / (1 / max(decoders) + 1 / speed["in memory, a training pass"]),
+        "bare": bare,
+        "shares": [
+            {
+                "source": source,
+                "work": work,
+                "of_bare_reading": speed[f"{source}, {work}"] / bare[source],
+                # What cores that read and compute by turns would reach, were there nothing else to do.
+                "of_the_bound": speed[f"{source}, {work}"]
+                * (1 / bare[source] + 1 / speed[f"in memory, {work}"]),
+            }
+            for source in rows
+            for work in [*(f"a pass{words}" for words in networks), "an epoch of batches"]
+        ],
     }
 
 
@@ -244,10 +274,19 @@ def decode(folder: Path, workers: int, use_threads: bool) -> None:
         list(pool.map(one, sorted((folder / "parquet").iterdir())))
 
 
-def read(X: Any) -> None:
-    """Copy a mapped array's rows, some at a time."""
-    for start in range(0, len(X), GROUP // 8):
-        np.array(X[start : start + GROUP // 8])
+def read(folder: Path, workers: int) -> None:
+    """Read the array's file from end to end into buffers that are used again, one for each thread."""
+    size = (folder / "X.npy").stat().st_size
+
+    def one(worker: int) -> None:
+        buffer = memoryview(bytearray(PIECE))
+        with (folder / "X.npy").open("rb", buffering=0) as file:
+            file.seek(size * worker // workers)
+            while (left := size * (worker + 1) // workers - file.tell()) > 0:
+                file.readinto(buffer[: min(PIECE, left)])
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(one, range(workers)))
 
 
 def streaming_table(record: dict[str, Any]) -> str:
@@ -261,8 +300,9 @@ def streaming_table(record: dict[str, Any]) -> str:
     speed = record["speed"]
     for name, value in speed["bytes_per_second"].items():
         lines.append(f"  {value / 1e9:6.2f} GB/s  {name}")
-    lines.append(
-        f"A pass over Parquet reaches {speed['share_of_the_decoder']:.0%} of the fastest decode, over a "
-        f"mapped array {speed['share_of_reading']:.0%} of bare reading; both compute besides."
-    )
+    for row in speed["shares"]:
+        lines.append(
+            f"{row['source']}, {row['work']}: {row['of_bare_reading']:.0%} of bare reading, "
+            f"{row['of_the_bound']:.0%} of what reading and arithmetic by turns allow"
+        )
     return "\n".join(lines)

@@ -24,6 +24,7 @@ from glassnet.bench.solvers import measure_solvers, solvers_table
 from glassnet.bench.solvers_chart import draw_solvers
 from glassnet.bench.streaming import MEMORY as STREAMED_WITHIN
 from glassnet.bench.streaming import measure_streaming, streaming_table
+from glassnet.bench.streaming_chart import draw_streaming
 from glassnet.bench.sweeps import measure_sweeps, sweeps_table
 from glassnet.bench.sweeps_chart import draw_sweeps
 from glassnet.bench.walk_forward import N_ROWS, check_rows, measure_walk_forward, walk_forward_table
@@ -86,7 +87,7 @@ def run_suite(
     output : a folder. ``workloads.json`` and ``.png`` hold the workloads and the memory, those of an
         earlier run on the same machine too where this one does not measure them;
         ``solvers.json`` and ``.png`` the solvers; ``classics.json`` and ``.png`` the classics;
-        ``streaming.json`` data that do not fit;
+        ``streaming.json`` and ``.png`` data that do not fit;
         ``scaling.json``, ``scaling-widths.png`` and ``scaling-samples.png`` the curves, ``drop-in.json``
         the estimators, ``walk-forward.json`` and ``.png`` the search, ``sweeps.json`` and ``.png``
         the sweeps. None writes nothing.
@@ -280,6 +281,7 @@ def _write(
     if "streaming" in found:
         write_json(folder / f"{prefix}streaming.json", found["streaming"])
         written.append(f"{prefix}streaming.json")
+        figure(f"{prefix}streaming.png", draw_streaming(found["streaming"]))
     if "drop_in" in found:
         write_json(folder / f"{prefix}drop-in.json", found["drop_in"])
         written.append(f"{prefix}drop-in.json")

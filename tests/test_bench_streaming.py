@@ -76,11 +76,12 @@ def test_training_that_fails_is_told_and_what_is_missed_says_so(tmp_path):
         streaming.judge_peak(tmp_path, "parquet", MEMORY, silent)
     row = {"source": "parquet", "peak": 9 << 20, "peak_of_the_full_batch": 8 << 20, "holds": False}
     share = {"source": "parquet", "work": "a pass", "of_bare_reading": 0.5, "of_the_bound": 0.9}
-    speed = {"bytes_per_second": {"a pass": 2e9}, "shares": [share]}
+    rates = {"a pass": 2e9}
+    speed = {"bytes_per_second": rates, "bytes_per_second_of_a_core": rates, "shares": [share]}
     record = {"job": "job", "memory": 4 << 20, "peaks": [row], "speed": speed}
     table = streaming.streaming_table(record)
     assert "[MISSED] parquet: 9 MiB at the peak" in table
-    assert "parquet, a pass: 50% of bare reading, 90% of what" in table
+    assert "parquet, a pass: 50% of bare reading for a core's time, 90% of what" in table
 
 
 def test_streaming_is_a_job_of_the_benchmark():

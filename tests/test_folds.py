@@ -1,6 +1,7 @@
 """Folds in time: scikit-learn's where they coincide, nothing of the test in training, errors that help."""
 
 import pickle
+import re
 from datetime import date, timedelta
 from itertools import product
 
@@ -219,6 +220,44 @@ def test_dates_that_are_none_are_refused(folds, times, error, words):
         list(type(folds)(3, times=times).split(X))
     with pytest.raises(error, match=words.replace("times", "groups")):
         list(folds.split(X, groups=times))
+
+
+NOT_IN_ORDER = {
+    "%d.%m.%Y": "pd.to_datetime",
+    "%m/%d/%Y": "pd.to_datetime",
+    "%d-%b-%y": "pd.to_datetime",
+    "%d %B %Y": "pd.to_datetime",
+    "%b %d, %Y": "pd.to_datetime",
+    "%d.%m.%Y %H:%M": "pd.to_datetime",
+    "%Y-%-m-%-d": "pd.to_datetime",
+    "%-j": "dtype=float",
+}
+
+
+@pytest.mark.parametrize("kind", ["object", "str", "bytes"])
+@pytest.mark.parametrize("form", NOT_IN_ORDER)
+def test_text_that_does_not_sort_as_time_is_refused_sorted_or_not(form, kind):
+    days = pd.date_range("2024-01-05", periods=30)
+    for labels in (days.strftime(form), sorted(days.strftime(form))):
+        times = np.asarray(labels, dtype=object if kind == "object" else str)
+        times = times.astype(bytes) if kind == "bytes" else times
+        with pytest.raises(gn.InputError, match=re.escape(NOT_IN_ORDER[form])):
+            list(gn.WalkForward(3, times=times).split(X))
+    with pytest.raises(gn.InputError, match="ends is text"):
+        list(gn.WalkForward(3, times=days.strftime("%Y-%m-%d"), ends=days.strftime(form)).split(X))
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%Y%m%d", "%Y-%m-%dT%H:%M:%S", "%Y/%m/%d", "%G-W%V-%u", "%j"])
+def test_text_that_sorts_as_time_is_taken(form):
+    days = pd.date_range("2024-01-05", periods=30)
+    found = [train.tolist() for train, _ in gn.WalkForward(3, times=days.strftime(form)).split(X)]
+    assert found == [train.tolist() for train, _ in gn.WalkForward(3, times=days).split(X)]
+
+
+def test_text_out_of_order_is_told_to_be_made_dates_before_it_is_sorted():
+    times = [f"day {day}" for day in range(30)]
+    with pytest.raises(gn.InputError, match=r"'?day 9 back to day 10.*letter by letter.*pd\.to_datetime"):
+        list(gn.WalkForward(3, times=times).split(X))
 
 
 @each_splitter

@@ -1,5 +1,6 @@
 """Dask: the bits of data in memory on any number of workers, also where one of them is killed."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -237,6 +238,26 @@ def test_scheduler_without_workers_is_told_of_and_not_waited_for_without_end(fol
         pytest.raises(gn.EngineError, match=r"has had no worker for \d+ s\. Start one"),
     ):
         gn.train(gn.Network((INPUTS + 1, 3)), gn.stream(folder, "class", dask=alone))
+
+
+def test_script_without_a_guard_ends_in_the_worker_and_is_told_by_who_started_it(folder, monkeypatch):
+    class Failing:
+        def __init__(self, **_):
+            with monkeypatch.context() as within:
+                within.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+                with pytest.raises(SystemExit):  # no traceback for each worker
+                    gn.stream(folder, "class", dask="local")
+            raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr("glassnet.streams.clusters._clients", {})
+    monkeypatch.setattr(distributed, "LocalCluster", Failing)
+    with pytest.raises(gn.EngineError, match='if __name__ == "__main__":') as caught:
+        gn.stream(folder, "class", dask="local")
+    assert caught.value.__suppress_context__
+    # Where another library starts the process, it alone hears of it.
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(gn.InputError, match='if __name__ == "__main__":'):
+        gn.stream(folder, "class", dask="local")
 
 
 def test_cluster_that_is_lost_meanwhile_leaves_the_run():

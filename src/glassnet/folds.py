@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import pairwise
@@ -108,8 +109,8 @@ class WalkForward(TimeFolds):
     gap : dates left out between training and test. Where a row's target looks h dates ahead, h dates
         before the test know of it: ``gap=h``.
     times : (n_samples,), each row's date: numbers, dates or text that sort as time does, in the rows'
-        order. Rows of one date are never parted, and sizes and gaps count dates. None, where `split`
-        gets no groups either, takes every row as a date of its own.
+        order (text begins with the year: "2024-01-31"). Rows of one date are never parted, and sizes and
+        gaps count dates. None, where `split` gets no groups either, takes every row as a date of its own.
     ends : (n_samples,), the date at which each row's target is known, where that differs from row to row
         (López de Prado's t1): no row is trained on whose end reaches the test. Beside `gap`.
 
@@ -255,13 +256,17 @@ class Days:
         new = np.flatnonzero(_compared(labels[1:], labels[:-1], "!=", name)) + 1
         self._starts = np.concatenate([[0], new, [n_rows]]) if n_rows else np.zeros(1, np.intp)
         first = labels[self._starts[:-1]]  # one label for each date
+        _refuse_text(first, name)
         wrong = np.flatnonzero(~_compared(first[1:], first[:-1], ">", name))
         if len(wrong):
             at = int(self._starts[wrong[0] + 1])
+            text = ""
+            if isinstance(labels[at], (str, bytes)):
+                text = f"Text goes letter by letter: if it tells dates, {_MAKE_DATES.format(name)}. "
             raise InputError(
                 f"{name} goes from {labels[at - 1]!s} back to {labels[at]!s} at row {at}; expected rows in "
-                f"the order of time. Sort them first: order = np.argsort({name}, kind='stable'), then "
-                f"X[order], y[order] and {name}[order]."
+                f"the order of time. {text}Sort them first: order = np.argsort({name}, kind='stable'), "
+                f"then X[order], y[order] and {name}[order]."
             )
         if ends is not None:
             self.ends = self._numbers(_as_labels(ends, n_rows, "ends"), first, name)
@@ -285,6 +290,7 @@ class Days:
                 f"ends ({ends.dtype.name}) cannot be compared with {name} ({first.dtype.name}); expected "
                 f"dates of one kind."
             )
+        _refuse_text(ends, "ends")
         own = np.repeat(np.arange(len(self)), np.diff(self._starts))
         early = np.flatnonzero(numbers < own)
         if len(early):
@@ -322,6 +328,42 @@ def _as_labels(values: object, n_rows: int, name: str) -> NDArray[Any]:
             f"the rows that have none."
         )
     return labels
+
+
+_MAKE_DATES = "make dates of it, {0} = pd.to_datetime({0}, format=...)"
+
+_MONTHS = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_DAY_FIRST = re.compile(
+    # 31.01.2024, 1/31/24, 31 Jan 2024; Jan 31, 2024; 2024-1-5, whose month needs two digits to sort
+    rf"\d{{1,2}}[./ -](\d{{1,2}}|{_MONTHS}\.?)[./ -]\d{{2,4}}(\D.*)?|{_MONTHS}\.? \d.*"
+    r"|\d{4}[./-](\d[./-]\d{1,2}|\d\d[./-]\d)(\D.*)?",
+    re.ASCII | re.IGNORECASE | re.DOTALL,
+)
+_NUMBER = re.compile(r"\d+", re.ASCII)
+
+
+def _refuse_text(labels: NDArray[Any], name: str) -> None:
+    """Raise InputError for text that says when, but does not sort so: a fold would train on the future."""
+    if labels.dtype.kind not in "USO":
+        return
+    widths: dict[int, str] = {}
+    for one in labels.tolist():
+        text = one.decode(errors="replace") if isinstance(one, bytes) else one
+        if not isinstance(text, str):
+            return
+        if _DAY_FIRST.fullmatch(text.strip()):
+            raise InputError(
+                f"{name} is text such as {text!r}, which is put in order letter by letter, not by time: "
+                f"{_MAKE_DATES.format(name)}. Text that begins with four digits of the year, then two of "
+                f"the month and of the day, sorts as time does."
+            )
+        if _NUMBER.fullmatch(text):
+            widths[len(text)] = text
+    if len(widths) > 1:
+        raise InputError(
+            f"{name} is text of numbers such as {' and '.join(map(repr, widths.values()))}, which is put "
+            f"in order letter by letter: make numbers of it, {name} = np.asarray({name}, dtype=float)."
+        )
 
 
 def _compared(left: NDArray[Any], right: NDArray[Any], how: str, name: str) -> NDArray[np.bool_]:

@@ -7,6 +7,8 @@ partitions are read from where they lie, and the parameters come with each task.
 from __future__ import annotations
 
 import atexit
+import os
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -51,12 +53,35 @@ def client_of(dask: object) -> Any:
             f'dask is a scheduler\'s address, "{LOCAL}" or a distributed.Client, not {dask!r}.'
         )
     if dask == LOCAL:
+        _refuse_to_nest()
         return _own({"n_workers": thread_count(None), "threads_per_worker": 1, "preload": _DEAF})
     if ":" not in dask:
         raise InputError(
             f"dask is {dask!r}; expected a scheduler's address, such as tcp://127.0.0.1:8786, or {LOCAL!r}."
         )
     return _own({"address": dask, "timeout": _TIMEOUT})
+
+
+_STARTING = "GLASSNET_STARTS_WORKERS"
+"""Set where a cluster is starting: its worker processes see it, and this one tells what is wrong with "
+"them."""
+
+_GUARD = (
+    "Each worker process begins by running the script that starts it, which must not start workers there: "
+    'put what your script does below a line `if __name__ == "__main__":`.'
+)
+
+
+def _refuse_to_nest() -> None:
+    """Raise InputError in a process that is just being started and runs its script's top level."""
+    import multiprocessing  # which makes a second name for the main module: not with `import glassnet`
+
+    # Only Python's own spawn sets it, and only while it imports the main module.
+    if not getattr(multiprocessing.current_process(), "_inheriting", False):
+        return
+    if _STARTING in os.environ:
+        sys.exit(1)
+    raise InputError(_GUARD)
 
 
 _clients: dict[str, Any] = {}
@@ -69,7 +94,7 @@ def _own(settings: dict[str, Any]) -> Any:
     if kind in _clients and _clients[kind].status == "running":
         return _clients[kind]
     if "address" not in settings:
-        settings = {**settings, "dashboard_address": ":0"}
+        settings = {"address": _cluster(distributed, settings)}
     try:
         client = distributed.Client(**settings, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -80,6 +105,19 @@ def _own(settings: dict[str, Any]) -> Any:
     _clients[kind] = client
     atexit.register(client.close)
     return client
+
+
+def _cluster(distributed: Any, settings: dict[str, Any]) -> Any:
+    """Workers on this machine. By itself: a client that fails to start one waits a minute for it to end."""
+    os.environ[_STARTING] = "1"
+    try:
+        cluster = distributed.LocalCluster(**settings, dashboard_address=":0")
+    except RuntimeError:
+        raise EngineError(f"Dask's workers did not start. {_GUARD}") from None
+    finally:
+        del os.environ[_STARTING]
+    atexit.register(cluster.close)
+    return cluster
 
 
 def imported(name: str) -> Any:

@@ -480,3 +480,14 @@ def test_ctrl_c_ends_networks_at_work(slow):
 
 def test_ensemble_is_shown_in_a_notebook_without_warnings():
     assert "Ensemble" in gn.Ensemble(gn.MLPClassifier())._repr_html_()
+
+
+def test_ensemble_of_trained_networks_shows_them_and_gn_load_names_its_own_load(tmp_path):
+    X, y = [[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0]
+    net = gn.Network((1, 1), output="identity")
+    result = gn.sweep(net, X, y, grid={"learning_rate": [0.01, 0.1]}, iterations=3, random_state=0)
+    ensemble = gn.Ensemble.from_sweep(result, 2)
+    assert repr(ensemble) == f"<Ensemble of 2 trained networks, the first {net}>"
+    ensemble.save(tmp_path / "e.safetensors")
+    with pytest.raises(gn.FileError, match=r"gn\.Ensemble\.load"):
+        gn.load(tmp_path / "e.safetensors")

@@ -59,5 +59,6 @@ def test_nearest_name_knows_other_spellings_and_other_libraries_names(wrong, cho
 def test_names_from_elsewhere_stand_for_names_of_ours():
     from glassnet.network import SCHEMES
 
-    ours = {*gn.ACTIVATIONS, *gn.LOSSES, *gn.OUTPUTS, *SCHEMES}
+    settings = {*gn.SGD().settings(), "hidden_layer_sizes", "l2"}
+    ours = {*gn.ACTIVATIONS, *gn.LOSSES, *gn.OUTPUTS, *SCHEMES, *settings}
     assert set(errors._ELSEWHERE.values()) <= ours

@@ -190,3 +190,23 @@ def test_ctrl_c_ends_the_fit_with_what_was_done(monkeypatch):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_lm_passes_scikit_learns_checks(estimator, check):
     check(estimator)
+
+
+def test_estimator_tells_the_evidence_and_why_training_ended():
+    X = np.random.RandomState(0).randn(60, 2)
+    y = X[:, 0] + 0.1 * np.random.RandomState(1).randn(60)
+    model = gn.MLPRegressor("squared_error", (4,), solver=gn.BayesianRegularization(), random_state=0)
+    assert 0 < model.fit(X, y).evidence_.effective_parameters < 17
+    assert model.reason_
+    model.set_params(solver="adam", max_iter=300, tol=1e-2).fit(X, y)
+    assert not hasattr(model, "evidence_")
+    assert not hasattr(model, "reason_")
+
+
+@pytest.mark.parametrize("name", [name for name in gn.SOLVERS if name != "lbfgs"])
+def test_solvers_name_stands_for_it_with_the_estimators_tol(name):
+    X = np.random.RandomState(0).randn(40, 2)
+    how = {"hidden_layer_sizes": (3,), "max_iter": 500, "random_state": 0, "tol": 1e-3}
+    named = gn.MLPRegressor(solver=name, **how).fit(X, X[:, 0])
+    same = gn.MLPRegressor(solver=gn.SOLVERS[name](gradient_tolerance=1e-3), **how).fit(X, X[:, 0])
+    assert named.loss_curve_ == same.loss_curve_

@@ -26,6 +26,7 @@ from glassnet.experiments import (
 from glassnet.experiments.draws import Draws
 from glassnet.experiments.job import run_experiment
 from glassnet.experiments.prediction import csv_lines, predict_table
+from glassnet.experiments.record import describe_run
 from glassnet.experiments.results import RECORD, ResultsFolder
 from glassnet.experiments.schema import SECTIONS, TOP, TRAIN_ONLY
 from glassnet.experiments.settings import experiment_from
@@ -990,3 +991,15 @@ def test_the_readmes_file_is_one(flowers):
     experiment = experiment_from(document, "readme", "README.md", Path())
     assert experiment["train.dropout"] == 0.1
     assert experiment.optimizer() == gn.AdamW(gn.OneCycle(3e-3, 5_000), clip_norm=1.0)
+
+
+def test_description_of_a_run_tells_its_evidence_and_why_it_ended():
+    x = np.linspace(-1, 1, 40)[:, None]
+    net = gn.Network((1, 3, 1), hidden="tanh", output="identity")
+    how = {"optimizer": gn.BayesianRegularization(), "iterations": 500, "random_state": 0}
+    y = np.sin(3 * x) + 0.1 * np.random.RandomState(0).randn(40, 1)
+    run = gn.train(net, x, y, **how)
+    words = describe_run(run)
+    assert f"{run.evidence.effective_parameters:.4g} of 10 parameters effective" in words
+    assert run.reason
+    assert run.reason in words

@@ -554,3 +554,17 @@ def test_x_that_float32_cannot_hold_is_refused_by_prediction():
 def test_a_network_asked_without_parameters_says_that_it_has_none(method):
     with pytest.raises(gn.InputTypeError, match=r"net\.predict\(theta, X\), or run\.predict\(X\)"):
         getattr(gn.Network((2, 3, 2)), method)([[0.5, -1.0]])
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        gn.Network((2, 2)),
+        gn.Network((2, 3, 4, 1), hidden=["relu", "tanh"], output="identity", loss="huber"),
+        gn.Network((2, 3, 2), loss={"name": "cross_entropy", "label_smoothing": 0.1}),
+    ],
+    ids=str,
+)
+def test_repr_is_what_makes_the_network_again(net):
+    assert eval(repr(net), {"Network": gn.Network}) == net
+    assert "function" not in repr(net)

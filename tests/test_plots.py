@@ -13,6 +13,8 @@ import glassnet as gn
 from glassnet import plots
 from glassnet.plots import losses as loss_curves
 from glassnet.plots import space, style
+from glassnet.plots.landscape import log_ticks
+from glassnet.plots.losses import loss_words
 from glassnet.plots.projection import make_projection, spans
 from glassnet.plots.scenes import (
     Targets,
@@ -818,3 +820,43 @@ def test_plots_of_a_run_refuse_what_is_none():
     ):
         with pytest.raises(gn.InputTypeError, match=r"a TrainingRun, .*not MLPClassifier"):
             draw(gn.MLPClassifier())
+
+
+@pytest.mark.parametrize("low", [1e-12, 0.3, 0.69])
+@pytest.mark.parametrize("ratio", [1.001, 1.3, 4.0, 90.0, 1e9])
+def test_log_ticks_label_every_span_with_a_few_round_numbers(low, ratio):
+    ticks = log_ticks(low, low * ratio)
+    assert 2 <= len(ticks) <= 9
+    assert all(low <= tick <= low * ratio for tick in ticks)
+    assert sorted(set(ticks)) == ticks
+
+
+def test_curvature_labels_each_axis_and_keeps_the_layers_names_off_the_lines():
+    X = np.random.RandomState(0).randn(30, 2)
+    trace = gn.CurvatureTrace(X, X[:, 0], every=1)
+    net = gn.Network((2, 4, 3, 1), hidden="relu", output="identity")
+    gn.train(net, X, X[:, 0], iterations=5, random_state=0, callbacks=[trace])
+    figure = gn.plots.curvature(trace)
+    figure.canvas.draw()
+    for paper in figure.axes[:3]:
+        low, high = paper.get_ylim()
+        assert sum(low <= tick <= high for tick in paper.get_yticks()) >= 2
+    last = figure.axes[3]
+    assert last.get_legend().get_window_extent().y0 >= last.get_window_extent().y1 - 8
+
+
+@pytest.mark.parametrize(
+    ("outputs", "loss", "reduction", "words"),
+    [
+        (1, "squared_error", "mean", "half the mean squared error"),
+        (1, "squared_error", "sum", "half the summed squared error"),
+        (2, "squared_error", "mean", "half the squared error per sample"),
+        (1, "absolute_error", "mean", "mean absolute error"),
+    ],
+)
+def test_axis_names_the_loss_as_it_is_reduced_and_halved(outputs, loss, reduction, words):
+    X = np.random.RandomState(0).randn(8, 2)
+    net = gn.Network((2, outputs), output="identity", loss=loss)
+    run = gn.train(net, X, X[:, :outputs], iterations=2, random_state=0, reduction=reduction)
+    assert loss_words(run) == words
+    assert gn.plots.loss(run).axes[0].get_ylabel().startswith(words)

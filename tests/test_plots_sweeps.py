@@ -564,3 +564,15 @@ def test_parallel_scale_is_logarithmic_where_values_differ_much(result):
     cells = [cell({"learning_rate": rate, "momentum": 0.0}, falling(rate)) for rate in rates]
     figure = gn.plots.sweep_parallel(result_of({"learning_rate": rates, "momentum": (0.0,)}, cells))
     assert sorted(float(line.get_ydata()[0]) for line in ways(figure)) == pytest.approx([0, 0.5, 1])
+
+
+def test_what_is_no_sweep_or_curvature_is_refused_in_words():
+    X, y = [[0.0], [1.0]], [0, 1]
+    run = gn.train(gn.Network((1, 2)), X, y, iterations=1, random_state=0)
+    for draw in (gn.plots.sweep_heatmap, gn.plots.sweep_losses, gn.plots.sweep_parallel):
+        with pytest.raises(gn.InputTypeError, match=r"gn\.sweep returns.*not TrainingRun"):
+            draw(run)
+    grid = {"learning_rate": [0.1, 1.0], "momentum": [0.0, 0.5]}
+    result = gn.sweep(gn.Network((1, 2)), X, y, grid=grid, iterations=2, random_state=0)
+    with pytest.raises(gn.InputTypeError, match=r"gn\.curvature.*not TrainingRun"):
+        gn.plots.sweep_heatmap(result, curvature=run)

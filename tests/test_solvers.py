@@ -208,7 +208,7 @@ def test_callback_hears_of_each_step_and_can_end_it(solver):
 
     run = train(solver, callbacks=[look])
     assert run.status == "stopped"
-    assert run.reason == ""
+    assert run.reason == "a callback asked for it"
     assert [k for k, _, _ in seen] == [1, 2, 3]
     assert [loss for _, loss, _ in seen] == run.losses[1:].tolist()
     assert_same(run.resume(5), train(solver, 8))
@@ -568,3 +568,9 @@ def test_command_line_trains_by_a_solver(solver, tmp_path):
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
     assert gn.load(tmp_path / "r" / "model.safetensors").optimizer == solver
+
+
+@pytest.mark.parametrize("given", ["lm", "trainlm", "levenberg-marquardt", gn.LevenbergMarquardt], ids=str)
+def test_solvers_name_or_class_is_told_what_to_write(given):
+    with pytest.raises(gn.InputTypeError, match=r"Use gn\.LevenbergMarquardt\(\)\."):
+        gn.train(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], optimizer=given)

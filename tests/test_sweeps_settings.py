@@ -327,3 +327,16 @@ def test_to_polars_holds_numbers_as_numbers():
     frame = sweep(grid={"learning_rate": [0.1, 1e4], "batch_size": [None, 10]}).to_polars()
     assert [str(kind) for kind in frame.dtypes[:4]] == ["Float64", "Int64", "String", "Int64"]
     assert frame["batch_size"].to_list() == [None, 10, None, 10]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("hidden", "hidden_layer_sizes"), ("lr", "learning_rate"), ("alpha", "l2")]
+)
+def test_settings_as_others_call_them_are_told_apart(wrong, right):
+    with pytest.raises(gn.InputError, match=f"Did you mean '{right}'"):
+        gn.sweep(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], grid={wrong: [0.1]})
+
+
+def test_text_for_a_list_is_put_into_brackets():
+    with pytest.raises(gn.InputTypeError, match=r"such as \['tanh'\]"):
+        gn.sweep(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], grid={"activation": "tanh"})

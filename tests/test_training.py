@@ -617,3 +617,24 @@ def test_predict_documents_the_shape_and_the_trap(answer):
 
 def test_train_advises_to_standardize():
     assert "Standardize X first" in gn.train.__doc__
+
+
+def test_run_says_why_it_ended_and_shows_it():
+    X, y = np.random.RandomState(0).randn(30, 2), [0, 1] * 15
+    how = {"iterations": 300, "random_state": 0}
+    run = gn.train(gn.Network((2, 8, 2)), X, y, validation=0.3, stopping=gn.EarlyStopping(2), **how)
+    assert run.reason == "loss has not improved for 2 evaluations"
+    assert run.reason in repr(run)
+    assert gn.train(gn.Network((2, 2)), X, y, **how, callbacks=[lambda run: True]).reason == (
+        "a callback asked for it"
+    )
+    run = gn.train(gn.Network((2, 2)), X, y, iterations=2, random_state=0)
+    assert (run.reason, repr(run).count("\n")) == ("", 2)
+
+
+def test_run_where_parameters_belong_is_told_its_theta():
+    run = gn.train(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], iterations=1, random_state=0)
+    with pytest.raises(gn.InputTypeError, match=r"run\.theta"):
+        gn.curvature(run.network, run, [[0.0], [1.0]], [0, 1])
+    with pytest.raises(gn.InputTypeError, match=r"X is text, 'pq'.*gn\.stream"):
+        gn.check_gradients(run.network, run.theta, "pq", "label")

@@ -36,6 +36,11 @@ def as_numbers(values: object, name: str) -> NDArray[Any]:
     except ValueError as error:
         raise InputError(f"{name} cannot be made into an array: {str(error).rstrip('.')}.") from error
     if array.dtype.kind not in "biuf":
+        if isinstance(values, str):
+            raise InputTypeError(
+                f"{name} is text, {values!r}; expected numbers in memory. Files are read by gn.stream, for "
+                f"training, predict and score."
+            )
         _refuse_columns(values, name)
         kinds = {"c": "complex", "O": "object", "U": "text", "S": "bytes", "M": "date", "m": "time"}
         kind = kinds.get(array.dtype.kind, array.dtype.name)

@@ -155,7 +155,8 @@ def run_from_arrays(
 ) -> TrainingRun:
     """The run that `run_as_arrays` described; `path` is where it comes from in errors."""
     if document.get("format") != FORMAT:
-        raise FileError(f"{os.fspath(path)} is not a training run; gn.load reads what gn.save wrote.")
+        hint = " Use gn.Ensemble.load." if document.get("format") == "glassnet ensemble" else ""
+        raise FileError(f"{os.fspath(path)} is not a training run; gn.load reads what gn.save wrote.{hint}")
     if document.get("version") != VERSION:
         raise FileError(
             f"{os.fspath(path)} has format version {document.get('version')}; this glassnet reads "

@@ -72,6 +72,10 @@ _ELSEWHERE = {
     "smoothl1": "huber",
     "pinball": "quantile",
     "xavier": "glorot",
+    "hidden": "hidden_layer_sizes",
+    "lr": "learning_rate",
+    "alpha": "l2",
+    "weightdecay": "l2",
     "kaiming": "he",
 }
 """What other libraries call things that have a name here, as `_plain` writes it."""

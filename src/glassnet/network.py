@@ -189,7 +189,7 @@ SCHEMES: dict[str, Draw] = {"normal": _normal, "glorot": _glorot, "he": _he, "sk
 """Every scheme of initial draws by name."""
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class Network:
     """A feedforward network: layer widths, hidden activations, output link and loss.
 
@@ -263,6 +263,12 @@ class Network:
         """How many weights and biases there are."""
         return count_parameters(self.sizes)
 
+    def __repr__(self) -> str:
+        names = [record.name for record in self.hidden]
+        hidden = f", hidden={(names[0] if len(set(names)) == 1 else names)!r}" if names else ""
+        loss = "" if self.loss == get_loss(None, self.output) else f", loss={self.loss.to_plain()!r}"
+        return f"Network({self.sizes}{hidden}, output={self.output.name!r}{loss})"
+
     def __str__(self) -> str:
         sizes = "-".join(map(str, self.sizes))
         functions = [*(record.name for record in self.hidden), self.output.name]
@@ -292,6 +298,8 @@ class Network:
 
     def check_parameters(self, theta: Parameters | NDArray[Any]) -> Parameters:
         """`theta` as Parameters of this network's sizes, finite; a flat vector is wrapped."""
+        if hasattr(theta, "losses") and hasattr(theta, "theta"):
+            raise InputTypeError("parameters are expected, not a run: give its own, run.theta.")
         if not isinstance(theta, Parameters):
             theta = Parameters(self.sizes, as_numbers(theta, "parameters"))
         if theta.sizes != self.sizes:

@@ -146,8 +146,16 @@ class TrainingRun:
 
     @property
     def reason(self) -> str:
-        """Why a solver has ended by itself; "" where it has not, and for an optimizer."""
-        return REASONS[int(self.heard[1])] if self.evaluations is not None else ""
+        """Why training ended by itself: a solver's reason, a stopping rule's or a callback; else ""."""
+        found = REASONS[int(self.heard[1])] if self.evaluations is not None else ""
+        if found or self.status != "stopped":
+            return found
+        kept = self.validation
+        rule = None if kept is None else kept.stopping
+        if kept is None or rule is None or rule.patience is None or kept.waited < rule.patience:
+            return "a callback asked for it"
+        count = f"{rule.patience} evaluation{'s' if rule.patience != 1 else ''}"
+        return f"{rule.metric_name} has not improved for {count}"
 
     @property
     def evidence(self) -> Evidence | None:
@@ -181,11 +189,12 @@ class TrainingRun:
         kind = "iterations" if self.batch_size is None else f"epochs of batches of {self.batch_size}"
         losses = f"{self.losses[0]:.7g} -> {self.losses[-1]:.7g}" if len(self.losses) else "not yet known"
         best = "" if self.best_iteration is None else f", best at {self.best_iteration:,}"
+        why = f"\n  {self.reason}" if self.reason else ""
         return (
             f"TrainingRun of {self.network} by {self.optimizer}\n"
             f"  {what}: {self.iterations:,} {kind} in {self.seconds:.3g} s, "
             f"{self.reduction} loss {losses}{best}\n"
-            f"  {self.dtype.name}, {self.engine} engine, {self.threads} thread(s)"
+            f"  {self.dtype.name}, {self.engine} engine, {self.threads} thread(s){why}"
         )
 
     def forward(self, X: object) -> list[Array]:

@@ -276,7 +276,7 @@ def _read_parquet(path: Path) -> Table:
         _refuse_repeats(content.column_names, path)
         parsed = {name: _from_arrow(content.column(i), pa) for i, name in enumerate(content.column_names)}
     except (pa.ArrowException, OSError) as error:
-        raise FileError(f"{path} cannot be read as Parquet: {error}.") from error
+        raise FileError(f"{path} cannot be read as Parquet: {str(error).rstrip('.')}.") from error
     if not parsed:
         raise FileError(f"{path} has no columns.")
     index = pandas_index(content.schema) or _counting(content.column_names[0], next(iter(parsed.values())))

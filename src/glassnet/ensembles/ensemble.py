@@ -146,6 +146,12 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
         """
         return cls.from_runs(best_runs(result, n_best, fold), classes)
 
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        made = getattr(self, "estimators_", [])
+        if self.estimator is None and made:
+            return f"<Ensemble of {len(made)} trained networks, the first {made[0].network}>"
+        return str(super().__repr__(N_CHAR_MAX))
+
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Ensemble:
         """Fit the members to the same samples, each from its own seed, at the same time.

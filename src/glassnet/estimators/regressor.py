@@ -44,7 +44,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         each layer.
     solver : {"adam", "sgd", "lbfgs", "lm"} or Solver, default="adam"
         "adam" and "sgd" take batches; "lbfgs", SciPy's L-BFGS-B, and "lm", `glassnet.LevenbergMarquardt`,
-        the whole of the data, in float64. Or one of `glassnet.SOLVERS`, such as ``gn.NewtonCG()``.
+        the whole of the data, in float64. Or another of `glassnet.SOLVERS`, such as ``gn.NewtonCG()``, or
+        its name.
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha/2 sum W^2`` divided by the batch's weights (its samples, where
         they have none). Biases are not penalized.
@@ -164,6 +165,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         `coefs_` and `intercepts_` as one flat vector.
     stopped_ : bool
         Whether early stopping has ended a series of `partial_fit`; see there.
+    reason_ : str
+        Of `glassnet.SOLVERS`: why training ended by itself, "" where it did not.
+    evidence_ : Evidence or None
+        Of `glassnet.BayesianRegularization`: how many parameters the data determine, alpha and beta.
 
     Notes
     -----

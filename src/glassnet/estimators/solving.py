@@ -34,6 +34,8 @@ OF_TRAINING = (
     "validation_scores_",
     "best_validation_score_",
     "stopped_",
+    "reason_",
+    "evidence_",
     "_no_improvement_count",
     "_drive",
 )
@@ -90,14 +92,15 @@ def fit_whole(job: Job) -> Found:
             made["_no_improvement_count"] = record.failures
         if job.first:
             made["t_"] = 0
-        return {**made, **record.kept()}
+        return {**made, **told, **record.kept()}
 
+    told: dict[str, Any] = {}
     try:
         if solver is None:
             flat, loss, n_iter = quasi_newton.minimize(problem, job.theta.flat, tol=estimator.tol, **how)
         else:
             check_fits(solver, problem.network, None, problem.penalties, problem.dropout, None)
-            flat, loss, n_iter = stepping.minimize(problem, job.theta.flat, solver, **how)
+            flat, loss, n_iter = stepping.minimize(problem, job.theta.flat, solver, told=told, **how)
     except Exception as error:
         _keep_work(job, error, reached, found(record.loss, record.epochs))
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,22 @@ from sklearn.exceptions import ConvergenceWarning
 from glassnet.activations import Array
 from glassnet.engine import Problem
 from glassnet.interrupts import stop_on_interrupt
-from glassnet.solvers import LevenbergMarquardt, Solver, Start
+from glassnet.solvers import REASONS, SOLVERS, BayesianRegularization, LevenbergMarquardt, Solver, Start
 
 AT_ONCE = 3600.0  # seconds for a step, which comes back when it is made: Ctrl-C ends one sooner
 
+
+def _made(kind: type[Solver], tol: float) -> Solver:
+    return kind(gradient_tolerance=tol)
+
+
 BY_NAME: dict[str, Callable[[float], Solver]] = {
     "lm": lambda tol: LevenbergMarquardt(gradient_tolerance=tol),
+    **{
+        name: partial(_made, kind)
+        for name, kind in SOLVERS.items()
+        if name != "lbfgs"  # which is SciPy's
+    },
 }
 """The solvers that an estimator's ``solver`` may name beside scikit-learn's, made with its ``tol``."""
 
@@ -38,11 +49,13 @@ def minimize(
     max_iter: int,
     max_fun: int,
     ended: Callable[[int, float, Array], bool],
+    told: dict[str, Any],
     offset: float = 0.0,
 ) -> tuple[Array, float, int]:
     """The parameters, the loss and the steps from `flat` on; `ended` is told of each and may stop.
 
-    `offset` is added to every loss. Warns where the solver did not end by itself.
+    Into `told` goes what the solver tells of its end. `offset` is added to every loss. Warns where the
+    solver did not end by itself.
     """
     loss, gradient = problem.loss_and_gradient(flat)
     course = solver.course(Start(problem, flat, loss, gradient, np.empty((0, flat.size)), np.empty(0), 0))
@@ -56,6 +69,9 @@ def minimize(
             elif interrupts.stop[0]:
                 break
         interrupted = bool(interrupts.stop[0])
+    told["reason_"] = REASONS[int(course.heard[1])]
+    if isinstance(solver, BayesianRegularization):
+        told["evidence_"] = solver.evidence(course.heard[2:].tolist())
     if interrupted:
         warnings.warn("Training interrupted by user.", stacklevel=2)
     elif not (course.stops or asked):

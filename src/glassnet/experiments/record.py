@@ -38,6 +38,8 @@ def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
         "first_loss": run.losses[0] if len(run.losses) else None,
         "final_loss": run.losses[-1] if len(run.losses) else None,
         "best_iteration": run.best_iteration,
+        "reason": run.reason,
+        "evidence": None if run.evidence is None else run.evidence._asdict(),
         "scores": {part: scores_to_dict(found, made) for part, found in outcome.scores.items()},
         "network": str(run.network),
         "n_parameters": run.network.n_parameters,
@@ -137,10 +139,18 @@ def describe_run(run: TrainingRun) -> str:
     each = f", {1000 * run.seconds / run.iterations:.3g} ms each" if run.iterations else ""
     made = f"{run.iterations:,} {'iterations' if run.batch_size is None else 'epochs'}"
     ended = f"{run.status} after {made}" if run.status != "completed" else ""
+    why = f"; {run.reason}" if run.reason else ""
+    if run.evidence is not None:
+        found, total = run.evidence, run.network.n_parameters
+        why += (
+            f"; evidence: {found.effective_parameters:.4g} of {total} parameters effective, "
+            f"alpha {found.alpha:.4g}, beta {found.beta:.4g}"
+        )
     losses = f"{run.losses[0]:.10g} -> {run.losses[-1]:.10g}" if len(run.losses) else "not yet known"
     best = "" if run.best_iteration is None else f"; best at {run.best_iteration:,}"
     advice = "; use a smaller learning rate" if run.status == "diverged" else ""
     return (
         f"{ended or made} in {run.seconds:.3g} s{each} "
-        f"({run.engine} engine, {run.dtype.name}, {threads}); {run.reduction} loss {losses}{best}{advice}"
+        f"({run.engine} engine, {run.dtype.name}, {threads}); {run.reduction} loss "
+        f"{losses}{best}{advice}{why}"
     )

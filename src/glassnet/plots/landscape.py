@@ -13,7 +13,7 @@ from glassnet.errors import InputError, InputTypeError
 from glassnet.optimizers import SGD
 from glassnet.plots import style
 from glassnet.plots.libraries import require
-from glassnet.plots.losses import LossCurve, make_loss_curve, readable
+from glassnet.plots.losses import LossCurve, loss_words, make_loss_curve, readable
 from glassnet.probes import Curvature, CurvatureTrace
 
 if TYPE_CHECKING:
@@ -44,12 +44,15 @@ def curvature(trace: CurvatureTrace, *, title: str = "What the curve says") -> F
     figure = style.new_figure(7.6, 7.4 + 1.4 * hidden)
     papers = _stacked(figure, list(HEIGHTS[: 3 + hidden]))
     _draw_losses(papers[0], curve)
-    papers[0].set_ylabel(curve.label.removesuffix(" (log scale)"))
+    papers[0].set_ylabel(loss_words(trace.run))
     _draw_on_log(papers[1], scene.iterations, scene.gradient, _BLUE)
     papers[1].set_ylabel("gradient norm")
     entries = _draw_eigenvalues(papers[2], scene)
     if hidden:
         _draw_saturation(papers[3], scene)
+    for paper in papers:
+        if paper.get_yscale() == "log":
+            _label_log(paper)
     last = papers[-1]
     last.set_xlabel(curve.unit, color=style.INK, fontsize=10)
     ticker = require("matplotlib.ticker")
@@ -202,11 +205,30 @@ def _draw_on_log(paper: Any, x: NDArray[Any], y: Array, color: str, **look: Any)
     (line,) = paper.plot(x, y, color=color, **look)
     if np.isfinite(y).any():
         paper.set_yscale("log")
-        ticker = require("matplotlib.ticker")
-        paper.yaxis.set_major_locator(ticker.LogLocator(numticks=6))
-        paper.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: readable(value)))
-        paper.yaxis.set_minor_locator(ticker.NullLocator())
     return line
+
+
+def _label_log(paper: Any) -> None:
+    ticker = require("matplotlib.ticker")
+    paper.yaxis.set_major_locator(ticker.FixedLocator(log_ticks(*paper.get_ylim())))
+    paper.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: readable(value)))
+    paper.yaxis.set_minor_locator(ticker.NullLocator())
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Where the labels of a logarithmic axis go, three of them or a few more: round numbers.
+
+    >>> log_ticks(0.01, 2000.0), log_ticks(0.3, 20.0), log_ticks(0.685, 0.693)
+    ([0.01, 0.1, 1.0, 10.0, 100.0, 1000.0], [0.5, 1.0, 2.0, 5.0, 10.0, 20.0], [0.686, 0.688, 0.69, 0.692])
+    """
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1,), (1, 2, 5), range(1, 10)):
+        ticks = [float(f"{digit}e{power}") for power in powers for digit in digits]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) >= 3:
+            return ticks[:: math.ceil(len(ticks) / 7)]
+    even = require("matplotlib.ticker").MaxNLocator(5).tick_values(low, high)
+    return [float(f"{tick:.12g}") for tick in even if low <= tick <= high]
 
 
 def _draw_eigenvalues(paper: Any, scene: Landscape) -> list[tuple[Any, str]]:
@@ -226,7 +248,8 @@ def _draw_saturation(paper: Any, scene: Landscape) -> None:
     for (name, shares), color in zip(scene.saturation, colors, strict=True):
         paper.plot(scene.iterations, shares, color=color, linewidth=1.5, label=name)
     if any(paper.get_legend_handles_labels()[1]):
-        paper.legend(frameon=False, fontsize=8.5, labelcolor=style.INK)
+        place = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.97), "ncols": len(scene.saturation)}
+        paper.legend(frameon=False, fontsize=8.5, labelcolor=style.INK, borderaxespad=0.2, **place)
     paper.set_ylim(-0.03, 1.03)
     paper.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
     paper.set_ylabel("saturated units")

@@ -192,10 +192,23 @@ def _marks(iterations: NDArray[np.intp], losses: Array, unit: str) -> tuple[Mark
     return *marks, Mark(at, f"end: {readable(losses[last], 4)}", "left")
 
 
-def _label(run: TrainingRun, log: bool) -> str:
+def loss_words(run: TrainingRun) -> str:
+    """What a run's losses are, for an axis."""
     name = str(run.network.loss).replace("cross_", "cross-").replace("_", " ")
-    kind = "summed" if run.reduction == "sum" else "mean"
-    return f"{kind} {name}" + (" (log scale)" if log else "")
+    kind = f"{'summed' if run.reduction == 'sum' else 'mean'} {name}"
+    if run.network.loss.name != "squared_error":
+        return kind
+    if (
+        run.reduction == "mean" and run.network.sizes[-1] > 1
+    ):  # summed over the outputs, which a mean is not
+        return "half the squared error per sample"
+    return f"half the {kind}"
+
+
+def _label(run: TrainingRun, log: bool) -> str:
+    words = loss_words(run)
+    scale = " (log scale)" if len(words) < 28 else " (log)"
+    return words + (scale if log else "")
 
 
 def _summary(run: TrainingRun, losses: Array, finite: NDArray[np.bool_]) -> str:

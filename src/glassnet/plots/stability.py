@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.errors import InputError
+from glassnet.errors import InputError, InputTypeError
 from glassnet.optimizers import SGD
 from glassnet.plots.losses import readable
 from glassnet.plots.sweep_words import ascending, key_of
+from glassnet.probes import Curvature
 from glassnet.sweeps import identity_here
 
 if TYPE_CHECKING:
-    from glassnet.probes import Curvature
     from glassnet.sweeps import SweepResult
 
 RATE = "learning_rate"
@@ -22,6 +22,11 @@ RATE = "learning_rate"
 
 def draw_stability(paper: Any, result: SweepResult, rows: str, columns: str, curvature: Curvature) -> str:
     """Draw the limit over the cells; what it is, for the note under the title."""
+    if not isinstance(curvature, Curvature):
+        raise InputTypeError(
+            "curvature is what gn.curvature(network, run.theta, X, y) returns, not "
+            f"{type(curvature).__name__}."
+        )
     limits = _limits(result, columns if rows == RATE else rows, rows, columns, curvature)
     rates = ascending(result, RATE)
     at = _places(np.array(rates, np.float64), limits)

@@ -17,6 +17,7 @@ from glassnet.plots.sweep_words import (
     LEAST,
     SYMBOLS,
     ascending,
+    check_result,
     compared_name,
     spread_over,
     summary_of,
@@ -70,6 +71,7 @@ def sweep_heatmap(
 
     The limit at the best network's end: ``curvature=gn.curvature(net, result.best.run.theta, X, y)``.
     """
+    check_result(result)
     rows, columns = _two_settings(result, rows, columns)
     table = _best_over_others(result, rows, columns)
     n_rows, n_columns = len(table), len(table[0])

@@ -12,7 +12,15 @@ from glassnet.errors import unknown_name
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.losses import readable
-from glassnet.plots.sweep_words import LEAST, compared_name, spread_over, summary_of, varied, words_of
+from glassnet.plots.sweep_words import (
+    LEAST,
+    check_result,
+    compared_name,
+    spread_over,
+    summary_of,
+    varied,
+    words_of,
+)
 from glassnet.sweeps import identity_here, shown
 
 if TYPE_CHECKING:
@@ -60,6 +68,7 @@ def sweep_parallel(
 
     Inselberg, "The plane with parallel coordinates" (1985).
     """
+    check_result(result)
     known = list(result.grid)
     for name in names or ():
         if name not in known:

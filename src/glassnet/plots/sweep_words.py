@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glassnet.sweeps import identity_here, shown
+from glassnet.errors import InputTypeError
+from glassnet.plots.losses import loss_words
+from glassnet.sweeps import SweepResult, identity_here, shown
 
 if TYPE_CHECKING:
-    from glassnet.sweeps import SweepCell, SweepResult
+    from glassnet.sweeps import SweepCell
 
 LEAST = 1e-100  # of a loss on a logarithmic scale; below, and at 0, it is drawn as this
 SYMBOLS = {
@@ -23,6 +25,14 @@ SYMBOLS = {
     "interrupted": "?",
 }
 """What stands for a status where there is no room for its name."""
+
+
+def check_result(result: object) -> None:
+    """Raise InputTypeError for what is no sweep's result."""
+    if not isinstance(result, SweepResult):
+        raise InputTypeError(
+            f"result is what gn.sweep returns, a glassnet.SweepResult, not {type(result).__name__}."
+        )
 
 
 def words_of(name: str) -> str:
@@ -52,9 +62,7 @@ def ascending(result: SweepResult, name: str) -> list[Any]:
 
 def loss_name(result: SweepResult) -> str:
     """What the losses are, for an axis."""
-    run = result.cells[0].trained
-    name = str(run.network.loss).replace("cross_", "cross-").replace("_", " ")
-    return f"{'summed' if run.reduction == 'sum' else 'mean'} {name}"
+    return loss_words(result.cells[0].trained)
 
 
 def compared_name(result: SweepResult) -> str:

@@ -16,6 +16,7 @@ from glassnet.plots.libraries import require
 from glassnet.plots.losses import readable
 from glassnet.plots.sweep_words import (
     LEAST,
+    check_result,
     key_of,
     loss_name,
     spread_over,
@@ -59,6 +60,7 @@ def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str =
     >>> [axes.get_title(loc="left") for axes in gn.plots.sweep_losses(result).axes]
     ['learning rate 0.1', 'learning rate 1']
     """
+    check_result(result)
     names = list(result.grid)
     if panels is not None and panels not in names:
         raise unknown_name("setting of this sweep:", panels, names)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from glassnet.errors import InputError, unknown_name
+from glassnet.errors import InputError, InputTypeError, nearest_name, unknown_name
 from glassnet.network import Network
 from glassnet.optimizers import OPTIMIZERS, Optimizer, check_optimizer, optimizer_from_dict
 from glassnet.penalties import Penalties
@@ -51,6 +51,19 @@ def check_rule(optimizer: object) -> Rule:
     """`optimizer` itself where it is one of ours or a solver; else an InputTypeError."""
     if isinstance(optimizer, Solver) and SOLVERS.get(optimizer.name) is type(optimizer):
         return optimizer
+    meant: Any = optimizer
+    if isinstance(optimizer, str) and optimizer not in OPTIMIZERS:
+        name = (
+            "levenberg_marquardt"
+            if optimizer.lower() in ("lm", "trainlm")
+            else nearest_name(optimizer, RULES)
+        )
+        meant = SOLVERS.get(name or "")
+    if isinstance(meant, type) and issubclass(meant, Solver):
+        what = f"the class {meant.__name__}" if meant is optimizer else repr(optimizer)
+        raise InputTypeError(
+            f"optimizer is a glassnet optimizer or solver, not {what}. Use gn.{meant.__name__}()."
+        )
     return check_optimizer(optimizer)
 
 

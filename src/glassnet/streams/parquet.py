@@ -236,7 +236,7 @@ class ParquetRows(Rows):
                     if at >= high:
                         return
             except (pa.ArrowException, OSError) as error:
-                raise FileError(f"{file.path} cannot be read as Parquet: {error}.") from error
+                raise FileError(_unreadable(file.path, error)) from error
 
     def _columns(self, batch: Any, first: int, dtype: np.dtype[Any] | None) -> Columns:
         def column(name: str) -> NDArray[Any]:
@@ -291,9 +291,13 @@ def _opened(path: Path) -> Any:
             page_checksum_verification=True,
         )
     except pa.ArrowException as error:
-        raise FileError(f"{path} cannot be read as Parquet: {error}.") from error
+        raise FileError(_unreadable(path, error)) from error
     except OSError as error:
         raise FileError(f"{path} cannot be read: {explain(error)}.") from error
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    return f"{path} cannot be read as Parquet: {str(error).rstrip('.')}."
 
 
 def _others(names: Sequence[str], special: Sequence[str]) -> list[str]:

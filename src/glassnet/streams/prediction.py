@@ -90,8 +90,8 @@ def check_width(network: Network, rows: Rows) -> None:
     """Raise InputError for rows of another width than the network's."""
     if rows.n_inputs != network.sizes[0]:
         raise InputError(
-            f"{rows.source} has {rows.n_inputs} features; the network takes {network.sizes[0]} inputs. Of "
-            f"files and dataframes name them in their order: gn.stream(..., features=[...])."
+            f"X, {rows.source}, has {rows.n_inputs} features; the network takes {network.sizes[0]} inputs. "
+            f"Of files and dataframes name them in their order: gn.stream(..., features=[...])."
         )
 
 

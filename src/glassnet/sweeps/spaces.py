@@ -182,7 +182,8 @@ def _check_grid(base: Recipe, grid: Mapping[str, Any], where: str, drawn: bool) 
             continue
         if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
             raise InputTypeError(
-                f"{place} is {values!r}; expected a list of values, such as [0.1, 0.2]"
+                f"{place} is {values!r}; expected a list of values, such as "
+                f"{[values] if isinstance(values, str) else [0.1, 0.2]}"
                 f"{', or a distribution of scipy.stats' if drawn else ''}."
             )
         alone = "optimizer" not in grid and name not in ("hidden_layer_sizes", "activation")

@@ -673,3 +673,9 @@ def test_threads_that_are_named_are_taken_from_the_start_where_they_are_worth_it
     assert threads_of_calls(monkeypatch, n_threads=2)[0] == 2
     monkeypatch.setattr(epochs, "WORTHWHILE", 1e99)
     assert set(threads_of_calls(monkeypatch, n_threads=2)) == {1}
+
+
+@pytest.mark.parametrize("callback", [gn.CurvatureTrace([[0.0]], [0]), gn.Callback], ids=["one", "class"])
+def test_callback_of_train_is_told_where_it_belongs(callback):
+    with pytest.raises(gn.InputTypeError, match=r"callback of gn\.train.*model\.network_.*gn\.curvature"):
+        gn.MLPRegressor().set_callbacks(callback)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from glassnet.activations import Array
+from glassnet.callbacks import Callback
 from glassnet.conventions import Conventions
-from glassnet.errors import InputError
+from glassnet.errors import InputError, InputTypeError
 from glassnet.estimators.checks import LARGE, as_rows, check_samples, check_weights
 from glassnet.estimators.constraints import STOCHASTIC, check_arguments
 from glassnet.estimators.heldout import Samples
@@ -52,6 +53,18 @@ class _Ready(NamedTuple):
 
 class BaseMLP(Predicting):
     """A network fitted by scikit-learn's rules; see `MLPClassifier` and `MLPRegressor`."""
+
+    def set_callbacks(self, *callbacks: Any) -> Any:
+        """scikit-learn's callbacks for the next fits; InputTypeError for those of `glassnet.train`."""
+        for one in callbacks:
+            if isinstance(one, Callback) or (isinstance(one, type) and issubclass(one, Callback)):
+                name = one.__name__ if isinstance(one, type) else type(one).__name__
+                raise InputTypeError(
+                    f"{name} is a callback of gn.train, and an estimator takes scikit-learn's. Once it is "
+                    f"fitted, train its network so, gn.train(model.network_, X, y, callbacks=[...]), or "
+                    f"look at where it is: gn.curvature(model.network_, model.parameters_, X, y)."
+                )
+        return super().set_callbacks(*callbacks)
 
     # ---- What a classifier and a regressor each have of their own ----------------------------------
 

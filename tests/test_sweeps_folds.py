@@ -246,6 +246,15 @@ def test_each_fold_is_standardized_by_its_training_rows(told):
             cell.run.predict(FAR[test])
 
 
+@pytest.mark.parametrize("kind", ["i8", "u1", "?", "f2"])
+def test_whole_numbers_are_standardized_as_fractions(kind):
+    counts = np.random.RandomState(7).randint(0, 5, FAR.shape).astype(kind)
+    how = {"grid": GRID, "folds": 3, "standardize": True, "iterations": 3, "random_state": 3}
+    whole, wide = (gn.sweep(NET, rows, Y, **how) for rows in (counts, counts.astype(np.float64)))
+    for one, other in zip(whole.runs, wide.runs, strict=True):
+        assert_same_path(one, other)
+
+
 @pytest.mark.parametrize("told", [{}, {"folds": 2, "validation": (X, Y)}])
 def test_what_cannot_be_standardized_by_folds_is_refused(told):
     with pytest.raises(gn.InputError, match="standardize"):

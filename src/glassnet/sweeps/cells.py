@@ -15,7 +15,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet.activations import Array
-from glassnet.arrays import as_target
+from glassnet.arrays import as_dtype, as_target
 from glassnet.batches import Batches
 from glassnet.callbacks import Hooks
 from glassnet.data import Data, Taken
@@ -223,7 +223,8 @@ class Workshop:
             check_moments(found, lambda place: f"X, column {place}, in the training rows of fold {fold},")
             self._moments[fold] = found
         found = self._moments[fold]
-        return np.ascontiguousarray(((X - found.center) / found.scale).astype(X.dtype, copy=False))
+        scaled = (X - found.center) / found.scale
+        return np.ascontiguousarray(scaled, as_dtype(None, X))
 
     def _preprocessing(self, fold: int, network: Network) -> dict[str, Any]:
         """How a fold's rows became inputs, as a run of a table keeps it."""

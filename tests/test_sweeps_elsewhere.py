@@ -183,6 +183,18 @@ def test_shares_are_as_long_as_what_was_done_tells():
     assert [len(share) for share in few] == [4, 8, 6, 5, 4, 3, 2, 1, 1, 1, 1, 1, 1, 1]
 
 
+def test_shares_grow_again_after_a_slow_start():
+    tracks = [Track(SimpleNamespace(number=i)) for i in range(10_000)]
+    shares = elsewhere.Shares(tracks, workers=2)
+    lengths = []
+    for seconds, share in zip((3.0, 0.0, 0.0, 0.0, 0.0), shares, strict=False):  # the first one packs data
+        lengths.append(len(share))
+        shares.heard(len(share), seconds)
+    assert lengths == [1, 1, 1, 1, 1]
+    shares.heard(1000, 1.0)
+    assert len(next(iter(shares))) == 4
+
+
 def test_sweep_on_dask_has_the_same_bits():
     distributed = pytest.importorskip("distributed")
     how = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}

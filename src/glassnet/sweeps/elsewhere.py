@@ -163,6 +163,6 @@ class Shares:
             fair = len(self._left) // (2 * self.workers)
             if self._networks:
                 each = self._seconds / self._networks
-                self._size = min(int(TASK_SECONDS / max(each, 1e-9)), 4 * self._size)
+                self._size = max(1, min(int(TASK_SECONDS / max(each, 1e-9)), 4 * self._size))
             size = max(1, min(self._size, fair))
             yield [self._left.popleft() for _ in range(min(size, len(self._left)))]

@@ -1,9 +1,11 @@
 """What tells values of a setting apart, functions and large arrays too."""
 
 import functools
+import itertools
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -29,14 +31,25 @@ class Scorer:
         return self.factor
 
 
+class Owner:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def metric(self, y, found):
+        return self.factor
+
+
 APART = {
     "numbers": [1, 1.0, True, "1", None, 0.1, np.nextafter(0.1, 1)],
     "arrays": [LONG, OTHER, LONG[:-1], LONG.astype("f4"), LONG.reshape(2, -1)],
     "containers": [(1, 2), (2, 1), (1, (2,)), {"a": 1}, {"a": 2}, {1, 2}, (LONG,), (OTHER,)],
     "functions": [scaled(1), scaled(2), scaled(1, 2), lambda y, found: 0.0, np.tanh, np.exp, len],
     "arrays in closures": [scaled(LONG), scaled(OTHER)],
+    "dates in closures": [scaled(date(2020, 1, day)) for day in (1, 2)],
+    "dates": [np.array([day, "2020-01-03"], "M8[D]") for day in ("2020-01-01", "2020-01-02")],
+    "what compares by value": [range(3), range(4), slice(3), slice(4), date(2020, 1, 1), date(2020, 1, 2)],
     "partial": [functools.partial(scaled, 1), functools.partial(scaled, 2)],
-    "objects": [Scorer(1), Scorer(2), Scorer, Scorer(1).__call__],
+    "objects": [Scorer(1), Scorer(2), Scorer, Scorer(1).__call__, Owner(1).metric, Owner(2).metric],
     "activations": [RELU, replace(RELU, value=np.abs), replace(RELU, value=np.tanh)],
     "losses": [gn.losses.huber(delta=1.0), gn.losses.huber(delta=2.0), gn.LOSSES["quantile"]],
     "networks": [gn.Network((2, 2)), gn.Network((2, 3, 2)), gn.Network((2, 3, 2), "relu")],
@@ -81,15 +94,32 @@ def test_objects_of_unknown_kinds_are_told_apart_here_alone():
     assert identity(one) == identity(other)
     assert identity_here(one) != identity_here(other)
     assert identity_here(one) == identity_here(one)
+    counter = itertools.count()
+    fresh = identity(counter)
+    next(counter)
+    assert identity(counter) == fresh != identity(one)
+
+
+def test_tables_of_pandas_are_told_apart():
+    pandas = pytest.importorskip("pandas")
+    tables = [
+        pandas.DataFrame({"day": pandas.date_range(day, periods=3)}) for day in ("2020", "2021", "2020")
+    ]
+    one, other, again = (identity(scaled(table)) for table in tables)
+    assert one == again != other
+    tables[0]["day"].describe()  # which may leave something behind
+    assert identity(scaled(tables[0])) == one
 
 
 def test_another_process_tells_the_same():
     script = """
+from datetime import date
 import numpy as np, glassnet as gn
 from glassnet.sweeps.identities import identity
 def scaled(factor):
     return lambda y, found: factor if y in {"a", "b", "c"} else np.mean(y == found)
-print(identity([scaled(2.0), gn.Network((2, 3, 2)), gn.EarlyStopping(metric=scaled(1), mode="max")]))
+stopping = gn.EarlyStopping(metric=scaled(1), mode="max")
+print(identity([scaled(2.0), date(2020, 1, 1), gn.Network((2, 3, 2)), stopping]))
 """
     told = {
         subprocess.run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
 from types import CodeType, FunctionType, MethodType
 from typing import Any
@@ -22,10 +22,11 @@ def identity(value: Any, unknown: Callable[[Any], str] | None = None) -> str:
     """A text that equal values share, in another process too, and that differs where one bit does.
 
     A function is its module, its name and a digest of its code, its defaults and what it has taken along
-    from where it was made; what it looks up in its module when it is called is no part of it. Neither is
-    what lies within objects of unknown kinds: `unknown` says what stands for one, by default its type.
+    from where it was made; what it looks up in its module when it is called is no part of it. `unknown`
+    says what stands for an object of a kind that is not looked into: by default, where it compares by value
+    as a date or a table of pandas does, what pickle would keep of it, else its type.
     """
-    return _Teller(unknown or _kind).of(value)
+    return _Teller(unknown).of(value)
 
 
 def identity_here(value: Any) -> str:
@@ -43,7 +44,8 @@ def digest(arrays: Iterable[NDArray[Any] | None]) -> str:
         sha.update(f"{array.dtype.str}{array.shape}".encode())
         rows = np.atleast_1d(array)
         for start in range(0, len(rows), _ROWS):
-            sha.update(np.ascontiguousarray(rows[start : start + _ROWS]).data)
+            # As bytes: dates have no buffer.
+            sha.update(np.ascontiguousarray(rows[start : start + _ROWS]).reshape(-1).view(np.uint8).data)
     return short(sha)
 
 
@@ -59,9 +61,10 @@ def _kind(value: object) -> str:
 class _Teller:
     """Walks through a value; what holds itself is told where it comes again."""
 
-    def __init__(self, unknown: Callable[[Any], str]) -> None:
-        self._unknown = unknown
+    def __init__(self, unknown: Callable[[Any], str] | None) -> None:
+        self._unknown = unknown or self._as_pickled
         self._within: list[int] = []
+        self._in_value = False
 
     def of(self, value: Any) -> str:
         if isinstance(value, np.generic):
@@ -94,11 +97,30 @@ class _Teller:
             return self._code(value)
         return self._of_function(value) if callable(value) else self._unknown(value)
 
+    def _as_pickled(self, value: Any) -> str:
+        equals: Any = type(value).__eq__
+        if equals is object.__eq__ and not self._in_value:  # a counter or a file, which may move on
+            return _kind(value)
+        try:
+            kept = value.__reduce_ex__(4)
+        except Exception:  # as a lock
+            return _kind(value)
+        if isinstance(kept, str):  # its name
+            return f"{_kind(value)} {kept}"
+        parts = (list(part) if isinstance(part, Iterator) else part for part in kept)
+        before, self._in_value = self._in_value, True  # and all of it is its value
+        try:
+            return f"{_kind(value)}{self.of(tuple(parts))}"
+        finally:
+            self._in_value = before
+
     def _of_function(self, value: Any) -> str:
         if isinstance(value, functools.partial):
             return f"partial{self.of((value.func, value.args, value.keywords))}"
         if isinstance(value, MethodType):
-            return f"{self.of(value.__func__)} of {self.of(value.__self__)}"
+            owner = value.__self__
+            held = None if isinstance(owner, type) else getattr(owner, "__dict__", None)
+            return f"{self.of(value.__func__)} of {self.of((owner, held))}"
         if isinstance(value, FunctionType):
             taken = [_contents(cell) for cell in value.__closure__ or ()]
             held = self.of((value.__code__, value.__defaults__, value.__kwdefaults__, taken))

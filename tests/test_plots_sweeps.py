@@ -329,6 +329,14 @@ def test_heatmap_shows_the_metric_with_its_best_framed_and_darkest(result, mode,
     assert "0.93" in texts(axes)
 
 
+def test_heatmap_frames_no_network_that_was_dropped(result):
+    cells = [replace(one, status="dropped" if i == 3 else one.status) for i, one in enumerate(result.cells)]
+    halved = result_of(result.grid, cells)
+    assert halved.best.setting == 2  # the loss of the dropped one was lower, early on
+    framed = [one for one in gn.plots.sweep_heatmap(halved).axes[0].patches if not one.get_hatch()]
+    assert [one.get_center().round().tolist() for one in framed] == [[0, 1]]
+
+
 def test_heatmap_shows_means_over_seeds_and_hatches_where_one_diverged(result):
     cells = [
         replace(cell(one.settings, [9, loss], status, 3), setting=i, seed=seed)
@@ -368,6 +376,9 @@ def test_networks_on_batches_are_trained_for_epochs():
     figure = gn.plots.sweep_losses(runs)
     assert figure.get_supxlabel() == "epoch"
     assert "3 networks, 2 epochs each" in written(figure)
+    grid = {"batch_size": [None, 1]}
+    mixed = gn.plots.sweep_losses(gn.sweep(NET, np.eye(2), [0, 1], grid=grid, iterations=2, random_state=0))
+    assert "2 networks, 2 iterations or epochs each" in written(mixed)
 
 
 def test_large_heatmap_has_signs_and_says_what_they_mean():

@@ -89,7 +89,7 @@ def sweep_heatmap(
     logarithmic = of_loss and norm.vmin > 0
     shown = np.maximum(values, LEAST) if logarithmic else values
     image = paper.imshow(shown, norm=norm, cmap=cmap, origin="lower", aspect="auto")
-    best = min(result.sign * values[np.isfinite(values)], default=None)
+    best = None if result.best is None or not np.isfinite(values).any() else result.best.setting
     patch = require("matplotlib.patches").Rectangle
     for i, row in enumerate(table):
         for j, place in enumerate(row):
@@ -98,7 +98,7 @@ def sweep_heatmap(
             if place.status == "diverged":
                 hatch = {"hatch": "////", "edgecolor": "#D2D2D2", "linewidth": 0}
                 paper.add_patch(patch((j - 0.5, i - 0.5), 1, 1, facecolor="none", **hatch))
-            elif result.sign * place.value == best:
+            elif place.setting == best:
                 frame = {"fill": False, "edgecolor": "white", "linewidth": 2.2}
                 paper.add_patch(patch((j - 0.46, i - 0.46), 0.92, 0.92, **frame))
             dark = np.isfinite(place.value) and _is_dark(cmap(norm(shown[i, j])))
@@ -111,7 +111,7 @@ def sweep_heatmap(
     if curvature is not None:
         notes.append(draw_stability(paper, result, rows, columns, curvature))
     if best is not None:
-        notes.append("white frame: the best" if result.metric else "white frame: the lowest loss")
+        notes.append("white frame: the best")
     if words and any(place and " at " in place.words for row in table for place in row):
         notes.append('"at N": at iteration N')
     over = [f"{name}s" for name in ("seed", "fold") if getattr(result.cells[0], name) is not None]
@@ -152,6 +152,7 @@ def _two_settings(result: SweepResult, rows: str | None, columns: str | None) ->
 class _Place(NamedTuple):
     """What is told of a setting: a value, NaN where a network diverged, a status and the words for it."""
 
+    setting: int
     value: float
     status: str
     words: str
@@ -178,8 +179,9 @@ def _place_of(value: float, cells: Sequence[SweepCell]) -> _Place:
     if "diverged" in statuses:
         status, count, value = "diverged", statuses["diverged"], np.nan
     if len(cells) == 1:
-        return _Place(value, status, cells[0].verdict)
-    return _Place(value, status, status if count == len(cells) else f"{count} of {len(cells)} {status}")
+        return _Place(cells[0].setting, value, status, cells[0].verdict)
+    words = status if count == len(cells) else f"{count} of {len(cells)} {status}"
+    return _Place(cells[0].setting, value, status, words)
 
 
 def _color_norm(values: Any, logarithmic: bool) -> Any:

@@ -84,7 +84,7 @@ def summary_of(result: SweepResult) -> str:
     """How many networks, and how many ended how."""
     statuses = [cell.status for cell in result.cells]
     counts = [f"{statuses.count(name)} {name}" for name in SYMBOLS if name in statuses]
-    unit = unit_of(result).replace(" ", "s ") + "s"
+    unit = unit_of(result).replace(" or ", "s or ") + "s"
     return f"{len(statuses)} networks, {result.iterations:,} {unit} each: {', '.join(counts)}"
 
 

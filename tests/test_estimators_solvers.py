@@ -187,6 +187,7 @@ def test_ctrl_c_ends_the_fit_with_what_was_done(monkeypatch):
         for kind in (gn.MLPClassifier, gn.MLPRegressor)
     ]
 )
+@pytest.mark.filterwarnings("ignore::glassnet.errors.StalledTrainingWarning")  # of noise
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_lm_passes_scikit_learns_checks(estimator, check):
     check(estimator)

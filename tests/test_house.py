@@ -48,6 +48,7 @@ HOUSE = {
     3: ["network"],
     4: ["data", "passes", "second_order", "engine", "batches"],
     5: [
+        "baselines",
         "divergence",
         "pace",
         "courses",
@@ -68,6 +69,7 @@ HOUSE = {
         "stopping",
         "streams",
         "probes",
+        "stalls",
         "answers",
         "validation",
     ],

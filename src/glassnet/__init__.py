@@ -28,7 +28,8 @@ What there is; help() of each shows an example:
 - files: save, load
 - pictures and a page of them: glassnet.plots, glassnet.report
 - errors: GlassnetError with InputError, InputTypeError, EngineError, FileError and GradientError;
-  warnings: GlassnetWarning with DivergenceWarning, InterruptedTrainingWarning and PreprocessingWarning
+  warnings: GlassnetWarning with DivergenceWarning, InterruptedTrainingWarning, StalledTrainingWarning and
+  PreprocessingWarning
 
 Inputs are best standardized; `train` says how. The command line is ``glassnet --help``.
 """
@@ -51,6 +52,7 @@ from glassnet.errors import (
     InputTypeError,
     InterruptedTrainingWarning,
     PreprocessingWarning,
+    StalledTrainingWarning,
 )
 from glassnet.folds import PurgedKFold, WalkForward
 from glassnet.gradient_report import GradientCheck
@@ -166,6 +168,7 @@ __all__ = [
     "RMSprop",
     "Schedule",
     "Solver",
+    "StalledTrainingWarning",
     "Step",
     "SweepResult",
     "TrainingRun",

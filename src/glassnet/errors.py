@@ -47,6 +47,10 @@ class InterruptedTrainingWarning(GlassnetWarning):
     """Ctrl-C ended training; the run holds the work so far."""
 
 
+class StalledTrainingWarning(GlassnetWarning):
+    """A solver ended where a hidden layer has no slope left, and answers like a constant."""
+
+
 def unknown_name(kind: str, name: object, choices: Iterable[str]) -> InputError:
     """The error for a name that a registry lacks, with the nearest name where there is one."""
     names = list(choices)

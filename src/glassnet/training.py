@@ -11,7 +11,7 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from glassnet.activations import Array
-from glassnet.arrays import as_count, check_finite
+from glassnet.arrays import as_count, as_matrix, check_finite
 from glassnet.batches import Batches
 from glassnet.callbacks import Hooks
 from glassnet.data import Data, check_data
@@ -25,7 +25,8 @@ from glassnet.optimizers import SGD
 from glassnet.penalties import Penalties
 from glassnet.ranges import as_flag, as_fraction, as_steps
 from glassnet.runs import TrainingRun, prepared, scores
-from glassnet.solvers import Rule, check_fits, check_rule
+from glassnet.solvers import Rule, Solver, check_fits, check_rule
+from glassnet.stalls import warn_if_stalled
 from glassnet.stopping import EarlyStopping, check_stopping
 from glassnet.streams import is_stream, memory_of, stream
 from glassnet.streams.standardization import StandardizedRows, preprocessing_of
@@ -170,7 +171,23 @@ def train(
     )
     run = continue_run(start, course_of(start, gradient), iterations, hooks, progress)
     warn_of_ending(run)
+    if isinstance(optimizer, Solver) and run.status == "stopped" and not is_stream(X):
+        _warn_of_stall(run, X, y, sample_weight)
     return run
+
+
+def _warn_of_stall(run: TrainingRun, X: object, y: object, weights: object) -> None:
+    """Look at the samples that were trained on."""
+    problem = run._problem
+    assert isinstance(problem, Problem)
+    inputs, targets = as_matrix(X), np.asarray(y)
+    kept = run.validation
+    if kept is not None and kept.rows is not None:
+        rows = kept.rows[: -kept.n_held_out]
+        inputs, targets = inputs[rows], targets[rows]
+        weights = None if weights is None else np.asarray(weights)[rows]
+    flat, loss = run.parameters.flat, float(run.losses[-1])
+    warn_if_stalled(problem, flat, loss, inputs, targets, weights, stacklevel=4)
 
 
 class Maker:

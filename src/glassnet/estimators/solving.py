@@ -23,6 +23,7 @@ from glassnet.estimators.record import Record, continued
 from glassnet.estimators.streaming import targets_of
 from glassnet.schedules import Schedule
 from glassnet.solvers import Solver, check_fits
+from glassnet.stalls import warn_if_stalled
 from glassnet.streams import Rows
 
 Found = tuple[Array, dict[str, Any]]
@@ -106,6 +107,8 @@ def fit_whole(job: Job) -> Found:
         raise
     if (best := record.chosen()) is not None:
         flat = best
+    if solver is not None and not isinstance(samples, Rows):
+        warn_if_stalled(problem, flat, loss - how["offset"], samples.X, samples.target, samples.weights, 7)
     return flat, found(loss, n_iter)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glassnet.sweeps.baselines import constant_loss, least_loss
+from glassnet.baselines import constant_loss, least_loss
 from glassnet.sweeps.identities import identity_here
 from glassnet.sweeps.journal import OtherSweepError
 from glassnet.sweeps.results import SweepCell, SweepResult

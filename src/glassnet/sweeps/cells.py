@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from glassnet.activations import Array
 from glassnet.arrays import as_dtype, as_target
+from glassnet.baselines import Scale, scale_of
 from glassnet.batches import Batches
 from glassnet.callbacks import Hooks
 from glassnet.data import Data, Taken
@@ -26,7 +27,6 @@ from glassnet.network import Network, Parameters
 from glassnet.penalties import Penalties
 from glassnet.runs import TrainingRun
 from glassnet.sources import Preprocessing
-from glassnet.sweeps.baselines import Scale, scale_of
 from glassnet.sweeps.folds import Fold
 from glassnet.sweeps.identities import identity_here
 from glassnet.sweeps.metrics import Measure

@@ -1,4 +1,4 @@
-"""Floor 7: the ends of the scale of losses: what the best constant answer pays, and the perfect one."""
+"""Floor 5: the ends of the scale of losses: what the best constant answer pays, and the perfect one."""
 
 from __future__ import annotations
 

@@ -163,6 +163,7 @@ PUBLIC = [
     "InverseScaling",
     "OneCycle",
     "Schedule",
+    "StalledTrainingWarning",
     "Step",
     "WarmUp",
     "MLPClassifier",

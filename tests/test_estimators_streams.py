@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 import glassnet as gn
 from glassnet.estimators.constraints import LOSSES_OF_NUMBERS
+from glassnet.estimators.streaming import mean_over
 from glassnet.streams.memory import RESERVE
 from glassnet.streams.rows import ArrayRows, ChangedRows
 
@@ -339,6 +340,22 @@ def test_labels_that_were_not_learned_count_as_wrong():
     assert model.score(gn.stream(X, y)) == model.score(X, y)
     with pytest.raises(gn.InputTypeError, match=r"y has \[\d\] at row 0; .* labels such as \['"):
         model.score(gn.stream(X, draw()[1]))
+
+
+def test_weighted_means_have_the_same_bits_however_rows_are_cut(tmp_path):
+    cuts = [[0, N], EDGES, [*range(0, N, 11), N], [*range(0, N, 137), N]]
+    folders = [write(tmp_path / str(place), draw()[1], edges) for place, edges in enumerate(cuts)]
+    rows = [gn.stream(folder, "y", features=NAMES, sample_weight="w") for folder in folders]
+    model = small().fit(rows[0])
+    assert len({model.score(each) for each in rows}) == 1
+    assert len({mean_over(each, lambda block: np.log1p(block.y), None, 1) for each in rows}) == 1
+
+
+def test_weights_of_zero_are_refused_by_a_score():
+    X, y = draw(10)[0], draw(10)[1]
+    model = small().fit(X, y)
+    with pytest.raises(gn.InputError, match="sample_weight is 0 everywhere"):
+        model.score(gn.stream(X, y, sample_weight=np.zeros(10)))
 
 
 def test_sparse_labels_are_answered_sparse():

@@ -64,7 +64,7 @@ def mean_offset(job: Job, samples: Samples | Rows) -> float:
     if value is None:
         return 0.0
     if isinstance(samples, Rows):
-        return mean_over(samples, value, job.estimator.n_threads)
+        return mean_over(samples, lambda block: value(block.y), None, job.estimator.n_threads)
     return float(np.average(value(samples.target), weights=samples.weights))
 
 

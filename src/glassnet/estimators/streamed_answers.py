@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,14 @@ from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from glassnet.activations import Array
-from glassnet.cores import thread_count
-from glassnet.data import ranges_of
 from glassnet.errors import InputTypeError, PreprocessingWarning
-from glassnet.estimators.streaming import as_stream, check_columns
+from glassnet.estimators.streaming import as_stream, check_columns, mean_over
 from glassnet.network import Network, Parameters, outputs_of
 from glassnet.streams import Rows, stream
 from glassnet.streams.clusters import is_collection
-from glassnet.streams.lanes import Fold, Worker
 from glassnet.streams.prediction import predictions
 from glassnet.streams.rows import Block
 from glassnet.streams.standardization import StandardizedRows
-from glassnet.streams.survey import Wrong, check_block, named
 
 Answer = Callable[[Array], NDArray[Any]]
 """What is made of the outputs of some samples."""
@@ -80,67 +76,28 @@ def share_right(
     network: Network, theta: Parameters, rows: Rows, answer: Answer, threads: int | None
 ) -> float:
     """The share of the samples, by their weights, whose every answer is the target; none are kept."""
-    fold = _RightFold(network, in_precision(theta, rows), answer)
-    found = rows.fold(fold, ranges_of(rows.n_rows), thread_count(threads), lambda: False)
-    for sums in found:
-        if sums.wrong is not None:
-            raise named(rows, *sums.wrong)
-    return float(sum(sums.right for sums in found) / sum(sums.weight for sums in found))
-
-
-@dataclass(frozen=True)
-class _Sums:
-    """Of a range, of so many rows by now."""
-
-    row: int
-    right: float = 0.0
-    weight: float = 0.0
-    wrong: Wrong | None = None
+    theta = in_precision(theta, rows)
+    return mean_over(rows, _Right(network, theta, answer), theta.dtype, threads)
 
 
 @dataclass(frozen=True, eq=False)
-class _RightFold(Fold):
+class _Right:
+    """Whether each of some rows is answered right."""
+
     network: Network
     theta: Parameters
     answer: Answer
-    block: int = 1
 
-    @property
-    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]  # read only
-        return self.theta.dtype
-
-    def worker(self) -> Worker:
-        return _Judge(self)
-
-
-class _Judge(Worker):
-    def __init__(self, fold: _RightFold) -> None:
-        self._fold = fold
-
-    def begin(self, state: Any, row: int) -> None:
-        self._sums = _Sums(row) if state is None else state
-
-    def take(self, block: Block) -> None:
-        fold, sums = self._fold, self._sums
-        if sums.wrong is not None or not len(block.X):
-            return
-        wrong = check_block(None, block, sums.row, fold.dtype)
-        if wrong is not None:
-            self._sums = replace(sums, wrong=wrong)
-            return
-        found = fold.answer(outputs_of(fold.network, fold.theta, np.ascontiguousarray(block.X), 1))
+    def __call__(self, block: Block) -> NDArray[np.bool_]:
+        found = self.answer(outputs_of(self.network, self.theta, np.ascontiguousarray(block.X), 1))
         y, found = (labels.reshape(len(block.y), -1) for labels in (block.y, found))
         mine, learned = y[0].tolist(), found[0].tolist()
         if [isinstance(one, str) for one in mine] != [isinstance(one, str) for one in learned]:
-            words = f"y has {mine} at row 0; the estimator has learned labels such as {learned}."
-            self._sums = replace(sums, wrong=Wrong(sums.row, InputTypeError(words)))
-            return
-        hits = (y == found).all(axis=1)
-        w = np.ones(len(y)) if block.w is None else block.w.astype(np.float64)
-        self._sums = _Sums(sums.row + len(y), sums.right + float(hits @ w), sums.weight + float(w.sum()))
-
-    def end(self) -> _Sums:
-        return self._sums
+            raise InputTypeError(
+                f"y has {mine} at row 0; the estimator has learned labels such as {learned}."
+            )
+        right: NDArray[np.bool_] = (y == found).all(axis=1)
+        return right
 
 
 def warn_of_raw_samples(estimator: Any, X: Any) -> None:

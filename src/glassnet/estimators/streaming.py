@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.cores import thread_count
-from glassnet.data import ranges_of
+from glassnet.data import PACKED_ROWS, ranges_of
 from glassnet.errors import InputError, InputTypeError
 from glassnet.estimators.heldout import Samples
 from glassnet.estimators.labels import Labels, numbers_of
@@ -22,6 +22,7 @@ from glassnet.streams.lanes import Fold, Worker
 from glassnet.streams.prediction import check_targets
 from glassnet.streams.rows import Block, ChangedRows
 from glassnet.streams.standardization import StandardizedRows
+from glassnet.streams.survey import Wrong, check_block, named
 
 
 def as_stream(
@@ -163,68 +164,109 @@ class Coding:
 
 
 def mean_over(
-    rows: Rows, value: Callable[[NDArray[Any]], NDArray[np.float64]], threads: int | None
+    rows: Rows, value: Callable[[Block], NDArray[Any]], dtype: np.dtype[Any] | None, threads: int | None
 ) -> float:
-    """The mean over the rows, by their weights, of a value of their targets."""
-    found = rows.fold(_MeanFold(value), ranges_of(rows.n_rows), thread_count(threads), lambda: False)
-    total, weight = np.sum(found, axis=0)
-    return float(total / weight)
+    """The mean over the rows, by their weights, of a value of each, of a block whose X is in `dtype`.
+
+    Added up by blocks of a fixed size: how rows are cut has no say in the bits. Raises InputError and
+    InputTypeError for what cannot be used, and for what `value` refuses, "at row 0" being its block's.
+    """
+    found = rows.fold(_MeanFold(value, dtype), ranges_of(rows.n_rows), thread_count(threads), lambda: False)
+    for sums in found:
+        if sums.wrong is not None:
+            raise named(rows, *sums.wrong)
+    weight = sum(sums.weight for sums in found)
+    if not weight > 0:
+        raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
+    return sum(sums.total for sums in found) / weight
 
 
-class _SumsFold(Fold):
-    """Sums over targets and weights, of any rows at a time."""
+@dataclass(frozen=True)
+class _Mean:
+    """Of a range, of so many rows by now."""
 
-    block, dtype = 1, None
+    row: int
+    total: float = 0.0
+    weight: float = 0.0
+    wrong: Wrong | None = None
 
-    def start(self) -> Any:
-        """The sums of no rows."""
-        raise NotImplementedError
 
-    def add(self, sums: Any, block: Block) -> Any:
-        """With those of a block, in memory of its own."""
-        raise NotImplementedError
+@dataclass(frozen=True, eq=False)
+class _MeanFold(Fold):
+    value: Callable[[Block], NDArray[Any]]
+    dtype: np.dtype[Any] | None
+    block: int = PACKED_ROWS
 
     def worker(self) -> Worker:
-        return _Summer(self)
+        return _Averager(self)
 
 
-class _Summer(Worker):
-    def __init__(self, fold: _SumsFold) -> None:
+class _Averager(Worker):
+    """Values and weights are two numbers a row, and are kept until a block is whole."""
+
+    def __init__(self, fold: _MeanFold) -> None:
         self._fold = fold
+        self._held = np.empty((2, fold.block))
+        self._count = 0
 
     def begin(self, state: Any, row: int) -> None:
-        self._sums = self._fold.start() if state is None else state
+        self._sums = _Mean(row) if state is None else state
 
     def take(self, block: Block) -> None:
-        self._sums = self._fold.add(self._sums, block)
+        fold, done = self._fold, 0
+        while done < len(block.y) and self._sums.wrong is None:
+            stop = min(len(block.y), done + fold.block - self._count)
+            part, row = block.part(done, stop), self._sums.row + self._count
+            wrong = None if fold.dtype is None else check_block(None, part, row, fold.dtype)
+            try:
+                values = 0.0 if wrong is not None else fold.value(part)
+            except (InputError, InputTypeError) as error:
+                wrong = Wrong(row, error)
+            if wrong is not None:
+                self._sums = replace(self._sums, wrong=wrong)
+                return
+            new = slice(self._count, self._count + stop - done)
+            self._held[0, new], self._held[1, new] = values, 1.0 if part.w is None else part.w
+            self._count, done = new.stop, stop
+            if self._count == fold.block:
+                self._close()
 
-    def end(self) -> Any:
+    def _close(self) -> None:
+        sums, (values, weights) = self._sums, self._held[:, : self._count]
+        total = sums.total + float((values * weights).sum())
+        self._sums = _Mean(sums.row + self._count, total, sums.weight + float(weights.sum()))
+        self._count = 0
+
+    def end(self) -> _Mean:
+        if self._count and self._sums.wrong is None:
+            self._close()
         return self._sums
 
 
 @dataclass(frozen=True, eq=False)
-class _MeanFold(_SumsFold):
-    value: Callable[[NDArray[Any]], NDArray[np.float64]]
-
-    def start(self) -> Any:
-        return np.zeros(2)
-
-    def add(self, sums: Any, block: Block) -> Any:
-        values, w = self.value(block.y), np.ones(len(block.y)) if block.w is None else block.w
-        return sums + np.array([(values * w).sum(), w.sum()])
-
-
-@dataclass(frozen=True, eq=False)
-class _WeightsFold(_SumsFold):
+class _WeightsFold(Fold):
     """The weights of each value of each column, added one after the other as ``numpy.bincount`` does."""
 
     values: list[NDArray[Any]]
+    block: int = 1
+    dtype: None = None
 
-    def start(self) -> Any:
-        return [np.zeros(len(values)) for values in self.values]
+    def worker(self) -> Worker:
+        return _Weigher(self.values)
 
-    def add(self, sums: Any, block: Block) -> Any:
-        columns, made = [block.y] if block.y.ndim == 1 else block.y.T, [each.copy() for each in sums]
-        for total, values, column in zip(made, self.values, columns, strict=True):
+
+class _Weigher(Worker):
+    def __init__(self, values: list[NDArray[Any]]) -> None:
+        self._values = values
+
+    def begin(self, state: Any, row: int) -> None:
+        # A state stays as it is: Dask may take it twice.
+        self._sums = [np.zeros(len(v)) for v in self._values] if state is None else [*map(np.copy, state)]
+
+    def take(self, block: Block) -> None:
+        columns = [block.y] if block.y.ndim == 1 else block.y.T
+        for total, values, column in zip(self._sums, self._values, columns, strict=True):
             np.add.at(total, numbers_of(values, column), np.asarray(block.w))
-        return made
+
+    def end(self) -> list[NDArray[np.float64]]:
+        return self._sums

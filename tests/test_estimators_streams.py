@@ -395,6 +395,9 @@ def test_files_are_answered_by_the_names_of_their_columns(folder, tmp_path):
     assert np.array_equal(model.predict(str(new)), expected.predict(X))
     assert model.score(new, "y") == expected.score(X, y)
     assert model.score(new, "y", sample_weight="w") == pytest.approx(expected.score(X, y, w))
+    files = sorted(new.iterdir())
+    assert np.array_equal(model.predict(files), expected.predict(X))
+    assert model.score(files, "y") == expected.score(X, y)
     with pytest.raises(gn.InputError, match="y is missing"):
         model.score(new)
 
@@ -436,6 +439,21 @@ def test_standardized_rows_are_remembered():
             model.predict(raw)
     assert not hasattr(model.fit(Z, y, validation_data=(Z, y)), "mean_")
     model.predict(Z)
+
+
+def test_rows_standardized_otherwise_are_spoken_of_where_a_fit_goes_on_or_watches_them():
+    X, y = 5 * draw()[0] + 3, TARGETS["text"]()
+    rows, others = gn.stream(X, y, standardize=True), gn.stream(X[:2000], y[:2000], standardize=True)
+    alike = gn.stream(X[:2000], y[:2000], standardize=(rows.mean, rows.scale))
+    model = small(warm_start=True).fit(rows, validation_data=alike).fit(alike).partial_fit(alike)
+    for other in (others, gn.stream(X, y)):
+        for goes_on in (
+            model.fit,
+            model.partial_fit,
+            lambda new: small().fit(rows, validation_data=new),
+        ):
+            with pytest.warns(gn.PreprocessingWarning, match="has learned from standardized rows"):
+                goes_on(other)
 
 
 def test_what_was_not_fitted_answers_nothing(folder):

@@ -156,6 +156,9 @@ def test_single_precision_columns_are_trained_in_single_precision(tmp_path):
     X, y, w = draw(500)
     rows = gn.stream(write(tmp_path / "f", X.astype(np.float32), y, w, [0, 500]), "class", features=NAMES)
     assert gn.train(gn.Network((INPUTS, 3)), rows, iterations=1).dtype == np.float32
+    double = write(tmp_path / "g", X, y, w, [0, 500])
+    both = gn.stream([tmp_path / "f", double], "class", features=NAMES)
+    assert gn.train(gn.Network((INPUTS, 3)), both, iterations=1).dtype == np.float64
 
 
 def test_several_targets_are_rows(tmp_path):

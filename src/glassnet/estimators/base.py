@@ -21,6 +21,7 @@ from glassnet.estimators.job import Job, Snapshots
 from glassnet.estimators.networks import draw_parameters, hidden_sizes, pack
 from glassnet.estimators.prediction import Predicting
 from glassnet.estimators.solving import OF_TRAINING, fit_epochs, fit_whole
+from glassnet.estimators.streamed_answers import warn_of_raw_samples
 from glassnet.estimators.streaming import as_stream, check_columns
 from glassnet.estimators.talk import Talk
 from glassnet.estimators.tasks import Tasks, has_callbacks
@@ -250,6 +251,8 @@ class BaseMLP(Predicting):
                 f"Give validation_data=(X, y) to fit."
             )
         check_columns(self, rows, first)
+        if not first:
+            warn_of_raw_samples(self, rows)
         coded = self._check_streamed(rows, first, incremental, classes, trained_on=True)
         dtype = rows.dtype if self.dtype is None else np.dtype(self.dtype)
         return _Ready(rows.n_inputs, dtype, coded)

@@ -15,7 +15,7 @@ from glassnet.estimators.checks import LARGE_TO_PREDICT, as_rows, check_inputs, 
 from glassnet.estimators.heldout import HeldOut, Samples
 from glassnet.estimators.job import Job, make_problem, mean_offset
 from glassnet.estimators.scorers import make_scorers
-from glassnet.estimators.streamed_answers import fitted_features
+from glassnet.estimators.streamed_answers import fitted_features, warn_of_raw_samples
 from glassnet.estimators.streaming import as_stream, check_columns
 from glassnet.network import Parameters
 from glassnet.streams import Rows
@@ -65,6 +65,7 @@ def given_samples(job: Job) -> HeldOut | None:
         rows = as_stream(given_X, given_y, weights, fitted_features(estimator, given_X))
         if rows is not None:
             check_columns(estimator, rows, False)
+            warn_of_raw_samples(estimator, rows)
             coded = estimator._check_streamed(rows, False, True)(job.theta.dtype)
             return _held_out(job, coded, None, rows)
         held = _checked(estimator, given_X, given_y, weights, job.theta.dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from glassnet.estimators.streaming import as_stream, check_columns, mean_over
 from glassnet.network import Network, Parameters, outputs_of
 from glassnet.streams import Rows, stream
 from glassnet.streams.clusters import is_collection
+from glassnet.streams.paths import are_paths
 from glassnet.streams.prediction import predictions
 from glassnet.streams.rows import Block
 from glassnet.streams.standardization import StandardizedRows
@@ -45,7 +45,7 @@ def rows_for(
 
 def fitted_features(estimator: Any, X: Any) -> list[str] | None:
     """The columns to read of files and dataframes, where names were fitted."""
-    named = isinstance(X, (str, os.PathLike)) or (is_collection(X) and hasattr(type(X), "columns"))
+    named = are_paths(X) or (is_collection(X) and hasattr(type(X), "columns"))
     known = getattr(estimator, "feature_names_in_", None)
     return None if known is None or not named else [*known]
 

@@ -168,7 +168,7 @@ class ParquetRows(Rows):
                 f"page takes about {in_words(self._lane_bytes)}: give {in_words(2 * self._lane_bytes)} or "
                 f"more, or name fewer features."
             )
-        single = all(str(first.field(name).type) == "float" for name in self.names)
+        single = all(str(schema.field(name).type) == "float" for schema in schemas for name in self.names)
         self.dtype = np.dtype(np.float32 if single else np.float64)
 
     @property

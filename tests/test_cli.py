@@ -742,5 +742,31 @@ def test_folds_in_time_go_by_a_column_of_dates(tmp_path):
         assert message in " ".join(result.stderr.split())
 
 
+def test_folds_in_time_go_by_dates_of_a_folder_too(tmp_path):
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    days = np.datetime64("2026-01-01") + np.arange(48) // 4
+    random = np.random.RandomState(0)
+    table = pa.table({"day": pa.array(days), "x": random.randn(48), "y": random.randn(48)})
+    (tmp_path / "parts").mkdir()
+    parquet.write_table(table, tmp_path / "whole.parquet")
+    for i, place in enumerate((0, 20, 30)):
+        parquet.write_table(
+            table.slice(place, (20, 10, 18)[i]), tmp_path / "parts" / f"part-{8 + i}.parquet"
+        )
+    (tmp_path / "p.toml").write_text(
+        "[data]\nfile = 'parts'\nmemory = '96 MiB'\ntarget = 'y'\nignore = ['day']\ntest_fraction = 0\n"
+        "[sweep.s]\nl2 = [0.0, 0.1]\niterations = 2\n"
+        "folds = {splitter = 'purged', n_splits = 3, gap = 1, times = 'day'}\n"
+    )
+    tables = []
+    for file in ("parts", "whole.parquet"):
+        result = glassnet("sweep", "p.toml", "--no-pictures", "--fresh", "--set", f"data.file='{file}'")
+        assert result.exit_code == 0, result.stderr
+        cells = json.loads((tmp_path / "results" / "p-sweep" / "s.json").read_text())["cells"]
+        tables.append([{**cell, "seconds": 0} for cell in cells])
+    assert len(tables[0]) == 6
+    assert tables[0] == tables[1]
+
+
 def test_a_sweep_of_a_file_that_is_not_there_says_so():
     assert "There is no file nowhere.csv" in glassnet("sweep", "nowhere.csv", "--target", "a").stderr

@@ -32,6 +32,7 @@ from glassnet.optimizers import SGD
 from glassnet.probes import Curvature, curvature
 from glassnet.sources import Preprocessing, read_table
 from glassnet.storage import atomic_write, write_csv, write_json
+from glassnet.streams.parquet import parquet_files
 from glassnet.sweeps import OtherSweepError, SweepResult, shown, sweep
 
 PICTURES = ("heatmap", "losses", "parallel")
@@ -199,18 +200,21 @@ def _sweep(
 
 def _times(experiment: Experiment, draws: Draws, name: object, where: str) -> NDArray[Any]:
     """The column of a table that has each row's date."""
-    file = experiment["data.file"]
+    file, dates = experiment["data.file"], []
     if not file:
         raise InputError(f"folds.times of {where} is a column of a table, and these data are generated.")
-    table = read_table(experiment.folder / file)
-    if name not in table.names:
-        raise unknown_name(f"column of {table.source}:", str(name), table.names)
-    assert isinstance(name, str)
+    path = experiment.folder / file
+    for part in parquet_files(path) if path.is_dir() else [path]:
+        table = read_table(part)
+        if name not in table.names:
+            raise unknown_name(f"column of {table.source}:", str(name), table.names)
+        assert isinstance(name, str)
+        dates.append(table[name])
     if name in draws.samples.preprocessing.features:
         raise InputError(
             f"folds.times of {where}: {name!r} is a feature too; leave it out with data.ignore."
         )
-    return table[name]
+    return np.concatenate(dates)
 
 
 def _of_one_split(result: SweepResult, n_samples: int) -> SweepResult:

@@ -255,6 +255,21 @@ def test_sweep_whose_worker_is_killed_is_all_there_and_sends_its_data_once(tmp_p
     assert [type(one) for one in sent] == [distributed.Future]  # and each share has this
 
 
+def test_a_second_ctrl_c_while_a_network_is_noted_raises(monkeypatch):
+    real = running.Rounds._keep
+
+    def pressed(self, track):
+        real(self, track)
+        monkeypatch.undo()
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(running.Rounds, "_keep", pressed)
+    with joblib.parallel_config("threading", n_jobs=2), pytest.raises(KeyboardInterrupt) as caught:
+        sweep()
+    assert len(caught.value.result.cells) == 1
+
+
 SCRIPT = """
 import sys, contextlib, warnings
 import joblib, numpy as np, glassnet as gn

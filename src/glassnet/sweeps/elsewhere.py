@@ -87,9 +87,12 @@ class Elsewhere:
         found = _answers(calls, self._backend, self._workers)
         try:
             while not interrupts.stop[0]:
-                interrupts.waiting = True
                 try:
+                    interrupts.waiting = True
                     answer = next(found, None)
+                except KeyboardInterrupt:
+                    interrupts.stop[0] = 1  # which a worker of this terminal may have heard first
+                    return
                 finally:
                     interrupts.waiting = False
                 if answer is None:
@@ -97,10 +100,6 @@ class Elsewhere:
                 shares.heard(len(answer.tracks), answer.seconds)
                 for track in answer.tracks:
                     done(replace(track, task=tasks[track.task.number]))
-        except KeyboardInterrupt:
-            if interrupts.again:
-                raise
-            interrupts.stop[0] = 1  # which a worker of this terminal may have heard first
         except Exception as error:
             if self._client is None or not is_lost(self._client, error):
                 raise  # what a network has raised

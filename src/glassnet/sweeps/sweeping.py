@@ -120,7 +120,8 @@ def sweep(
         to the end.
     results : a file that each network is written to as soon as it is done. A sweep that was killed, started
         again with the same arguments, goes on where it was and gives the same table, bit for bit; one that
-        was done gives it at once. Networks from the file hold no data: `resume` needs X and y. A metric or
+        was done gives it at once. Networks from the file, and from other processes, hold no data: `resume`
+        needs X and y. A metric or
         another function of one's own is the same where its code, its defaults and what it holds of where it
         was made are; what it looks up in its module is not looked at.
     threads : networks that train at a time, each on a thread of its own; None uses all cores. Inside

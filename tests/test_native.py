@@ -749,6 +749,37 @@ print(1)
     assert answer(script(code, str(threads))) == 1
 
 
+@pytest.mark.parametrize(
+    "call",
+    ["loss(flat)", "loss_and_gradient(flat)", "gauss_newton(flat)", "gauss_newton_product(flat, flat)"],
+)
+def test_program_may_end_while_a_daemon_thread_asks_a_problem(call):
+    code = """
+import sys, threading, time
+import numpy as np
+import glassnet as gn
+from glassnet.engine import prepare
+
+class Last:
+    def __del__(self, sleep=time.sleep):
+        sleep(0.3)  # the interpreter is ending, and the thread wants it back
+
+random, network = np.random.RandomState(0), gn.Network((20, 20, 3))
+problem = prepare(network, random.randn(3000, 20), random.randint(0, 3, 3000), engine="native", threads=1)
+flat, busy, last = network.initialize(0).flat, threading.Event(), Last()
+
+def work():
+    while True:
+        eval("problem." + sys.argv[1])
+        busy.set()
+
+threading.Thread(target=work, daemon=True).start()
+busy.wait(30)
+print(1)
+"""
+    assert answer(script(code, call)) == 1
+
+
 def test_unknown_instruction_set_is_refused_by_prediction_too(monkeypatch):
     monkeypatch.setenv("GLASSNET_ISA", "sse")
     net = gn.Network((2, 2))

@@ -221,7 +221,7 @@ void gauss_newton(const Problem<T>& problem, Vector<const T> theta, Matrix<doubl
   const std::size_t n = problem.curvature_parameters();
   expect(theta.shape(0) == problem.parameters(), "parameters do not fit");
   expect(sums.shape(0) == n && sums.shape(1) == n, "the matrix does not fit");
-  nb::gil_scoped_release released;
+  Unlocked unlocked;
   problem.gauss_newton(theta.data(), sums.data(), threads);
 }
 
@@ -231,7 +231,7 @@ void gauss_newton_product(const Problem<T>& problem, Vector<const T> theta, Vect
   const std::size_t n = problem.parameters();
   expect(theta.shape(0) == n && vector.shape(0) == n, "parameters do not fit");
   expect(sums.shape(0) == problem.curvature_parameters(), "the sums do not fit");
-  nb::gil_scoped_release released;
+  Unlocked unlocked;
   problem.gauss_newton_product(theta.data(), vector.data(), sums.data(), threads);
 }
 

@@ -292,8 +292,8 @@ def test_runs_of_a_standardized_table_say_so():
 
 def search(**settings):
     net = gn.Network((4, 5, 1), output="identity")
-    grid = {"learning_rate": [0.001, 0.1, 0.01]}
-    return gn.sweep(net, X, y, grid=grid, random_state=0, **{"iterations": 20, **settings})
+    told = {"grid": {"learning_rate": [0.001, 0.1, 0.01]}, "iterations": 20, **settings}
+    return gn.sweep(net, X, y, random_state=0, **told)
 
 
 def test_best_settings_of_a_sweep_are_averaged_with_all_their_seeds():
@@ -326,6 +326,12 @@ def test_best_settings_are_averaged_fold_by_fold():
             {},
             gn.InputError,
             "halving trained 1 settings",
+        ),
+        (
+            {"grid": {"learning_rate": [0.01, 1e9, 0.1]}, "iterations": 9},
+            {},
+            gn.InputError,
+            r"n_best is 3, and of 1 of 3 settings a network diverged.* Lower n_best",
         ),
         ({"folds": 2}, {"fold": 2}, gn.InputError, "fold is 2; the sweep has folds 0 to 1"),
         ({"folds": 2}, {"fold": "last"}, gn.InputTypeError, "fold is a whole number, not 'last'"),

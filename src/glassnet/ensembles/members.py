@@ -100,6 +100,14 @@ def best_runs(result: SweepResult, n_best: int, fold: int | None) -> list[Traini
         if not -len(folds) <= fold < len(folds):
             raise InputError(f"fold is {fold}; the sweep has folds 0 to {folds[-1]}.")
         fold = folds[fold]
+    # Of this fold: a setting may have blown up on another one.
+    blown = {cell.setting for cell in result.cells if cell.fold == fold and cell.status == "diverged"}
+    if not blown.isdisjoint(whole[:count]):
+        raise InputError(
+            f"n_best is {count}, and of {len(blown.intersection(whole))} of {len(whole)} settings a "
+            f"network diverged, whose predictions would spoil the mean. Lower n_best, or sweep over "
+            f"smaller learning rates."
+        )
     return [
         cell.run
         for setting in whole[:count]

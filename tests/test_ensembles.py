@@ -497,3 +497,29 @@ def test_ensemble_of_trained_networks_shows_them_and_gn_load_names_its_own_load(
     ensemble.save(tmp_path / "e.safetensors")
     with pytest.raises(gn.FileError, match=r"gn\.Ensemble\.load"):
         gn.load(tmp_path / "e.safetensors")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kind", ["classes", "labels", "values"])
+def test_streams_are_fitted_and_scored_as_in_memory(kind, tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    random = np.random.RandomState(0)
+    X, w = random.randn(300, 2), random.uniform(0.5, 2, 300)
+    ys = {"classes": X[:, 0] > 0, "labels": X > 0, "values": X[:, 0]}
+    y = ys[kind].astype(float if kind == "values" else int)
+    member = gn.MLPRegressor if kind == "values" else gn.MLPClassifier
+    model = gn.Ensemble(member(hidden_layer_sizes=(3,), max_iter=3), 2, random_state=0)
+    expected = clone(model).fit(X, y)
+    rows = gn.stream(X, y, sample_weight=w)
+    unweighted = gn.stream(X, y)
+    assert np.array_equal(model.fit(unweighted).predict(gn.stream(X)), expected.predict(X))
+    assert model.score(unweighted) == expected.score(X, y)
+    assert model.score(rows) == expected.score(X, y, w)
+    if kind == "classes":
+        path = tmp_path / "rows.parquet"
+        pq.write_table(pa.table({"a": X[:, 0], "b": X[:, 1], "y": y}), path)
+        assert model.fit(path, "y").score(path, "y") == expected.score(X, y)
+        with pytest.raises(gn.InputError, match="y is missing"):
+            model.fit(path)
+        with pytest.raises(ValueError, match="requires y to be passed"):
+            model.fit(X)

@@ -28,11 +28,21 @@ from glassnet.ensembles.files import read_members, write_members
 from glassnet.ensembles.members import Member, best_runs, members_of_runs
 from glassnet.ensembles.parallel import fit_members, seeds_of
 from glassnet.errors import InputError, InterruptedTrainingWarning
+from glassnet.estimators.classifier import MLPClassifier
+from glassnet.estimators.labels import MULTILABEL
+from glassnet.estimators.streaming import as_stream, targets_of
 from glassnet.runs import TrainingRun
 from glassnet.sweeps import SweepResult
 
 Parts = list[NDArray[Any]]
 """An array, or one for each column of classes."""
+
+
+def _is_multilabel(member: Any, y: Any) -> bool:
+    """Whether a fitted member tells several labels, each 0 or 1; y may be streamed."""
+    if isinstance(member, MLPClassifier):
+        return bool(member._labels.kind == MULTILABEL)
+    return bool(type_of_target(y) == "multilabel-indicator")
 
 
 def _has_probabilities(ensemble: Any) -> bool:
@@ -153,13 +163,14 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
         return str(super().__repr__(N_CHAR_MAX))
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Ensemble:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, **fit_params: Any) -> Ensemble:
         """Fit the members to the same samples, each from its own seed, at the same time.
 
         Parameters
         ----------
-        X, y : as the members take them.
-        sample_weight : (n_samples,), for members that take it.
+        X, y : as the members take them; of `MLPClassifier` and `MLPRegressor` also what `glassnet.stream`
+            takes or returns, which they read one after the other.
+        sample_weight : (n_samples,), for members that take it, or a column's name.
         fit_params : passed on to each member's `fit`, such as ``validation_data=(X, y)``.
         """
         if self.estimator is None:
@@ -183,7 +194,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
         fitted = fit_members(members, self.n_threads, X, y, fit_params)
         if not fitted:
             raise KeyboardInterrupt
-        self._multilabel = classes and type_of_target(y) == "multilabel-indicator"
+        self._multilabel = classes and _is_multilabel(fitted[0], y)
         self._with(fitted)
         if len(fitted) < self.n_estimators:
             warnings.warn(
@@ -234,9 +245,14 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
         each = [np.stack(columns) for columns in zip(*self._outputs(X), strict=True)]
         return each if isinstance(getattr(self, "classes_", None), list) else each[0]
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The share of the samples predicted right, or R^2 of values, as scikit-learn defines them."""
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """The share of the samples predicted right, or R^2 of values, as scikit-learn defines them.
+
+        X, y and sample_weight are as for `fit`.
+        """
         found = self.predict(X)
+        if (rows := as_stream(X, y, sample_weight)) is not None:
+            _, y, sample_weight = targets_of(rows)
         if not self._is_classifier():
             return float(r2_score(y, found, sample_weight=sample_weight))
         if isinstance(self.classes_, list):  # which accuracy_score refuses

@@ -12,6 +12,7 @@ from sklearn import config_context, get_config
 
 from glassnet.cores import thread_count
 from glassnet.interrupts import stop_on_interrupt
+from glassnet.streams import is_stream
 
 Params = Mapping[str, Any]
 
@@ -23,7 +24,8 @@ def fit_members(members: list[Any], n_threads: int | None, X: Any, y: Any, param
     """
     if _is_through_joblib():
         return _through_joblib(members, X, y, params)
-    workers = min(thread_count(n_threads), len(members))
+    # What reads a stream takes all of its memory, and its threads read side by side.
+    workers = 1 if is_stream(X) else min(thread_count(n_threads), len(members))
     # Cores that have no member of their own help the others; the numbers are the same.
     share = thread_count(n_threads) // workers
     config = get_config()  # scikit-learn keeps one for each thread

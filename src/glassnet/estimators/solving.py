@@ -230,7 +230,9 @@ def _correction(
     if offset is None:
         return None
     if isinstance(samples, Rows) and samples.weighted and not any(batches.layout):
-        samples = targets_of(samples, job.theta.dtype)  # which fit
+        X, y, w = targets_of(samples)  # which fit
+        dtype = job.theta.dtype
+        samples = Samples(X, y.astype(dtype), None if w is None else w.astype(dtype))
     if isinstance(samples, Rows) or samples.weights is None:
         mean = mean_offset(job, samples)
         return lambda loss, order: loss + mean

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from glassnet.cores import thread_count
 from glassnet.data import PACKED_ROWS, ranges_of
 from glassnet.errors import InputError, InputTypeError
-from glassnet.estimators.heldout import Samples
 from glassnet.estimators.labels import Labels, numbers_of
 from glassnet.estimators.weighting import weighted, weights_of_classes
 from glassnet.streams import Rows, is_stream, stream
@@ -89,12 +88,12 @@ def first_targets(rows: Rows) -> NDArray[Any]:
     return y
 
 
-def targets_of(rows: Rows, dtype: np.dtype[Any]) -> Samples:
+def targets_of(rows: Rows) -> Block:
     """The targets and weights of rows in memory, without their X."""
     blocks = [block.copy() for block in rows.read(0, rows.n_rows, rows.most(1), None)]
     X, y = (np.concatenate(parts) for parts in ([b.X for b in blocks], [b.y for b in blocks]))
     ws = [block.w for block in blocks if block.w is not None]
-    return Samples(X, y.astype(dtype), np.concatenate(ws).astype(dtype) if ws else None)
+    return Block(X, y, np.concatenate(ws) if ws else None)
 
 
 class Classes:

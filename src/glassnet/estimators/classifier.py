@@ -169,22 +169,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     feature_names_in_ : ndarray of str
         Their names, where X has them.
     mean_, scale_ : ndarray
-        Where rows of ``glassnet.stream(..., standardize=True)`` were fitted, what they were standardized
-        by; other samples to predict for get a PreprocessingWarning.
+        What rows of ``glassnet.stream(..., standardize=True)`` were standardized by.
     network_ : Network
         The network, for glassnet's own functions.
     parameters_ : Parameters
         `coefs_` and `intercepts_` as one flat vector.
     stopped_ : bool
         Whether early stopping has ended a series of `partial_fit`; see there.
+    reason_ : str
+        Of `glassnet.SOLVERS`: why training ended by itself, "" where it did not.
     classes_ : ndarray or list of ndarray
         The classes (n_classes,), in order; where y has several columns of classes, a list of such arrays.
 
     Notes
     -----
-    Raises ValueError and TypeError with scikit-learn's messages where it has one, some of them as
-    InputError and InputTypeError; a `fit` that fails leaves the estimator as it was. ValueError too where
-    training ends with parameters that are not finite.
+    Raises ValueError and TypeError with scikit-learn's messages where it has one, some as InputError and
+    InputTypeError, also for parameters that end not finite; a `fit` that fails changes nothing.
 
     Streamed samples have the numbers of samples in memory with "lbfgs", and on batches where they fit into
     a window of `glassnet.stream`. Where they cannot be read on, the error's attribute `estimator` is fitted

@@ -77,6 +77,23 @@ def test_columns_and_a_quantity_are_standardized_by_the_rows_to_train_on(folder)
         np.testing.assert_allclose(values.std(axis=0), 1, rtol=1e-12)
 
 
+@pytest.mark.parametrize("column", ["a", "height"])
+def test_what_cannot_be_used_of_rows_held_out_is_found_before_training(
+    column, folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("glassnet.streams.labels.MOST", 100)  # more are quantities, and not looked at
+    monkeypatch.setattr(streaming_module, "MOST", 100)
+    columns, samples = table(), Draws(experiment(folder, "height")).samples
+    a = (
+        samples.preprocessing.mean[0]
+        + samples.preprocessing.scale[0] * gathered_rows(samples.held).X[-1, 0]
+    )
+    row = np.abs(columns["a"] - a).argmin()
+    columns[column][row] = np.nan
+    with pytest.raises(gn.InputError, match=f"Column '{column}' has nan; .* at row "):
+        Draws(experiment(write(tmp_path / "bad", columns), "height"))
+
+
 def test_run_of_a_folder_is_that_of_its_rows_in_memory(folder, tmp_path):
     job = experiment(folder, data__memory="128 MiB")
     outcome = run_experiment(job, tmp_path / "r", **QUICK)

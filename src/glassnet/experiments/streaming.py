@@ -15,6 +15,7 @@ from glassnet.cores import thread_count
 from glassnet.errors import InputError
 from glassnet.experiments.data import Samples, counts, described
 from glassnet.experiments.settings import Experiment
+from glassnet.moments import Moments
 from glassnet.report import Scores
 from glassnet.report.scores import scores_of
 from glassnet.runs import TrainingRun
@@ -151,8 +152,8 @@ class Target(NamedTuple):
 def streamed_samples(experiment: Experiment, random: RandomState) -> StreamedSamples:
     """As `prepare_table` makes a table ready, in a few passes over its files.
 
-    One finds the target's values, one the means and deviations of the rows to train on, and one draws the
-    sample for the pictures.
+    One finds the target's values, one the means and deviations of the rows to train on, one what cannot be
+    used of those held out, and one draws the sample for the pictures.
     """
     path, target = experiment.folder / experiment["data.file"], experiment["data.target"]
     left_out = experiment["data.ignore"] or ()
@@ -163,7 +164,7 @@ def streamed_samples(experiment: Experiment, random: RandomState) -> StreamedSam
     known = _target(experiment, path, whole, threads, seed)
     raw, held = _split(experiment, whole, seed)
     client = None if experiment["data.dask"] is None else client_of(experiment["data.dask"])
-    inputs = measured(raw if client is None else ClusterRows(raw, client), threads)
+    inputs = _measured(raw, held, client, threads)
     center, scale = inputs.center, inputs.scale
     constant = [name for name, one in zip(names, inputs.constant, strict=True) if one]
     notes = [*noted, *known.notes, *([constant_note(constant)] if constant else [])]
@@ -211,6 +212,13 @@ def _split(experiment: Experiment, rows: Rows, seed: int) -> tuple[Rows, Rows | 
     return split_rows(rows, share, seed) if share > 0 else (rows, None)
 
 
+def _measured(raw: Rows, held: Rows | None, client: Any, threads: int) -> Moments:
+    """The moments of the rows to train on; those held out are looked at too."""
+    # What cannot be used would else be met by the scores, after all of the training.
+    parts = [raw] if held is None else [held, raw]
+    return [measured(part if client is None else ClusterRows(part, client), threads) for part in parts][-1]
+
+
 def _target(experiment: Experiment, path: Path, rows: Rows, threads: int, seed: int) -> Target:
     """The target's task and classes, of all rows, or its mean and deviation, of those to train on."""
     target = experiment["data.target"]
@@ -226,7 +234,7 @@ def _target(experiment: Experiment, path: Path, rows: Rows, threads: int, seed: 
     if counts(experiment):
         return Target(task, None, 0.0, 1.0, notes)
     own = stream(path, features=[target], memory=rows.memory)
-    moments = measured(_split(experiment, own, seed)[0], threads)
+    moments = _measured(*_split(experiment, own, seed), None, threads)
     return Target(task, None, float(moments.center[0]), float(moments.scale[0]), notes)
 
 

@@ -94,6 +94,13 @@ def test_what_cannot_be_used_of_rows_held_out_is_found_before_training(
         Draws(experiment(write(tmp_path / "bad", columns), "height"))
 
 
+def test_blank_text_is_a_missing_label(tmp_path):
+    columns = table()
+    columns["species"] = np.where(np.arange(N) == 1_002, " ", columns["species"])
+    with pytest.raises(gn.InputError, match=r"'species' has a missing value at row 2 of .*part-2\.parquet"):
+        Draws(experiment(write(tmp_path / "blank", columns)))
+
+
 def test_run_of_a_folder_is_that_of_its_rows_in_memory(folder, tmp_path):
     job = experiment(folder, data__memory="128 MiB")
     outcome = run_experiment(job, tmp_path / "r", **QUICK)

@@ -228,6 +228,12 @@ def _target(experiment: Experiment, path: Path, rows: Rows, threads: int, seed: 
     if task == "classification":
         if len(values) > MOST:
             target_values(rows, threads)  # raises
+        blank = [row for label, row in found.first.items() if isinstance(label, str) and not label.strip()]
+        if blank:  # which is missing, as in a table that is read whole
+            raise InputError(
+                f"Column {target!r} has a missing value at {rows.where(min(blank))}; expected a value in "
+                f"each row. Drop those rows or fill them in."
+            )
         classes = tuple(np.unique(values).tolist())
         check_classes(path, target, classes, rows.n_rows)
         return Target(task, classes, 0.0, 1.0, notes)

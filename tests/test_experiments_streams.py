@@ -101,6 +101,15 @@ def test_blank_text_is_a_missing_label(tmp_path):
         Draws(experiment(write(tmp_path / "blank", columns)))
 
 
+def test_class_that_a_part_of_the_split_lacks_is_named(tmp_path):
+    columns = table()
+    columns["species"] = np.where(np.arange(N) == 1_002, "yew", columns["species"])
+    samples = Draws(experiment(write(tmp_path / "lone", columns))).samples
+    trained = 3 in gathered_rows(samples.rows).y
+    part = "test" if trained else "training"
+    assert f"The split has no {part} row of the class(es) 'yew'." in samples.notes
+
+
 def test_run_of_a_folder_is_that_of_its_rows_in_memory(folder, tmp_path):
     job = experiment(folder, data__memory="128 MiB")
     outcome = run_experiment(job, tmp_path / "r", **QUICK)

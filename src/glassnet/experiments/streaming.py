@@ -26,6 +26,7 @@ from glassnet.sources import (
     choose_task,
     constant_note,
 )
+from glassnet.splits import listed
 from glassnet.streams import Rows, stream
 from glassnet.streams.clusters import ClusterRows, client_of
 from glassnet.streams.labels import MOST, target_values
@@ -167,7 +168,8 @@ def streamed_samples(experiment: Experiment, random: RandomState) -> StreamedSam
     inputs = _measured(raw, held, client, threads)
     center, scale = inputs.center, inputs.scale
     constant = [name for name, one in zip(names, inputs.constant, strict=True) if one]
-    notes = [*noted, *known.notes, *([constant_note(constant)] if constant else [])]
+    notes = [*noted, *known.notes, *_lacking(known, raw, held, threads)]
+    notes += [constant_note(constant)] if constant else []
 
     def ready(rows: Rows, spread: bool = True) -> Rows:
         changed: Rows = ChangedRows(rows, known.encode)
@@ -210,6 +212,17 @@ def streamed_samples(experiment: Experiment, random: RandomState) -> StreamedSam
 def _split(experiment: Experiment, rows: Rows, seed: int) -> tuple[Rows, Rows | None]:
     share = experiment.test_fraction
     return split_rows(rows, share, seed) if share > 0 else (rows, None)
+
+
+def _lacking(known: Target, raw: Rows, held: Rows | None, threads: int) -> list[str]:
+    """Which classes a part of a split lacks, in words for the user."""
+    found = []
+    for rows, part in ((raw, "training"), (held, "test")):
+        if known.classes is not None and held is not None and rows is not None:
+            (values,), _ = target_values(rows, threads)
+            missing = [label for label in known.classes if label not in values.counts]
+            found += [f"no {part} row of the class(es) {listed(missing)}"] if missing else []
+    return [f"The split has {', and '.join(found)}."] if found else []
 
 
 def _measured(raw: Rows, held: Rows | None, client: Any, threads: int) -> Moments:

@@ -580,3 +580,11 @@ def test_rows_say_what_they_are_and_survive_a_pickle(folder, mapped):
     assert repr(rows) == f"5,003 rows of 4 inputs from {folder}, weighted"
     assert len(pickle.loads(pickle.dumps(rows))) == N
     assert isinstance(gn.stream(np.zeros((2, 1)), [0, 1]), ArrayRows)
+
+
+@pytest.mark.parametrize("how", [{"memory": "256 MiB"}, {"dask": "local"}])
+def test_rows_that_are_made_are_told_no_other_way_of_reading(how):
+    rows = gn.stream(np.ones((5, 2)), np.ones(5))
+    with pytest.raises(gn.InputError, match="give memory and dask there"):
+        gn.stream(rows, standardize=True, **how)
+    assert gn.stream(rows, standardize=True).memory == rows.memory

@@ -105,6 +105,11 @@ def _rows(
     if isinstance(X, Rows):
         if y is not None or sample_weight is not None or features is not None:
             raise InputError("These rows have their targets and weights; leave y and sample_weight out.")
+        if dask is not None or limit not in (DEFAULT, X.memory):
+            raise InputError(
+                "These rows are read as they were told when they were made; give memory and dask there: "
+                "gn.stream(PATH, ..., memory=..., dask=...)."
+            )
         return X
     if is_collection(X):
         return dask_rows(X, y, features, sample_weight, limit, dask)

@@ -162,6 +162,13 @@ def test_directions_that_change_nothing_do_not_count():
     assert 0 <= of_weights <= 3
 
 
+def test_where_nothing_is_determined_the_search_for_a_factor_ends():
+    M = np.array([True, True, False])
+    assert determined(np.zeros((3, 3)), 0.0, M) == (0, 0)
+    with np.errstate(all="ignore"):
+        assert np.isnan(determined(np.full((3, 3), np.nan), 0.0, M)).all()
+
+
 def test_fewer_targets_than_parameters_leave_a_finite_noise():
     run = gn.train(NET, x[::12], Y[::12], optimizer=SOLVER, iterations=50, random_state=0)
     assert np.isfinite(run.evidence).all()

@@ -170,9 +170,9 @@ def determined(G: Matrix, l2: float, is_weight: Mask) -> tuple[float, float]:
 
     A = G.copy()
     diagonal(A)[:] += l2 * is_weight
-    least = 1e-12 * float(diagonal(A).max())
+    least = max(1e-12 * float(diagonal(A).max()), float(np.finfo(np.float64).tiny))
     added, failed, factor = 0.0, True, A
-    while failed:
+    while failed and added < np.inf:  # which it comes to where G is not finite
         step = least if not added else 9 * added
         diagonal(A)[:] += step
         added += step

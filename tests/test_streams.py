@@ -588,3 +588,10 @@ def test_rows_that_are_made_are_told_no_other_way_of_reading(how):
     with pytest.raises(gn.InputError, match="give memory and dask there"):
         gn.stream(rows, standardize=True, **how)
     assert gn.stream(rows, standardize=True).memory == rows.memory
+
+
+def test_labels_of_text_are_told_where_they_belong():
+    X = np.zeros((4, 2))
+    rows = gn.stream(X, np.array(["ash", "oak", "ash", "oak"]))
+    with pytest.raises(gn.InputTypeError, match=r"y holds text, 'ash'.*gn\.MLPClassifier.*at row 0"):
+        gn.train(gn.Network((2, 2)), rows)

@@ -26,7 +26,9 @@ def in_own_unit(scores: Scores, preprocessing: object) -> Scores:
     scale = preprocessing.get("target_scale") if isinstance(preprocessing, Mapping) else None
     if not isinstance(scale, (int, float)) or len(scores.fits) != 1:
         return scores
-    return replace(scores, fits=tuple(replace(fit, rmse=scale * fit.rmse) for fit in scores.fits))
+    (fit,) = scores.fits
+    name = fit.name.removesuffix(" (standardized)")  # as an experiment calls its target
+    return replace(scores, fits=(replace(fit, name=name, rmse=scale * fit.rmse),))
 
 
 def standardization(preprocessing: object) -> list[Html]:

@@ -104,7 +104,10 @@ def _rows(
 ) -> Rows:
     if isinstance(X, Rows):
         if y is not None or sample_weight is not None or features is not None:
-            raise InputError("These rows have their targets and weights; leave y and sample_weight out.")
+            raise InputError(
+                f"{X.source} is streamed: y, sample_weight and features go into gn.stream(X, y, "
+                f"sample_weight=..., features=...) itself. Leave them out here."
+            )
         if dask is not None or limit not in (DEFAULT, X.memory):
             raise InputError(
                 "These rows are read as they were told when they were made; give memory and dask there: "

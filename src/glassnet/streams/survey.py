@@ -207,6 +207,12 @@ def check_block(network: Network | None, block: Block, first: int, dtype: np.dty
                 return Wrong(first + int(row), InputError(words), int(place))
     if network is not None:
         outputs, target = network.sizes[-1], network.loss.target
+        if block.y.size and isinstance(block.y.flat[0], str):
+            words = (
+                f"y holds text, {str(block.y.flat[0])!r}; a network takes numbers. gn.MLPClassifier().fit "
+                f"of the same data takes labels as they are; else write a column of class numbers."
+            )
+            return Wrong(first, InputTypeError(words))
         wrong = _first_bad(
             block.y, first, lambda y: cast(as_target(y, len(y), outputs, target), dtype, "y")
         )

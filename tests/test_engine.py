@@ -604,7 +604,7 @@ def test_a_prepared_problem_casts_parameters_of_another_precision(engine):
         (np.zeros(16), gn.InputError, r"flat has shape \(16,\); 2-3-2 .* expected \(17,\)"),
         (np.zeros((17, 1)), gn.InputError, r"flat has shape \(17, 1\)"),
         (gn.Network((2, 4, 2)).initialize(0), gn.InputError, r"flat has shape \(22,\)"),
-        ("theta", gn.InputTypeError, "flat holds text"),
+        ("theta", gn.InputTypeError, "flat is text"),
         (None, gn.InputTypeError, "flat holds object"),
     ],
 )

@@ -52,7 +52,10 @@ class Taken:
         return len(self.rows)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        return self.whole[self.rows[index]]
+        rows = self.rows[index]
+        if self.whole.flags.c_contiguous:  # of another array `take` would first copy all
+            return np.asarray(self.whole).take(rows, axis=0)  # a third of the time of an index
+        return self.whole[rows]
 
     def astype(self, dtype: np.dtype[Any], copy: bool = True) -> NDArray[Any]:
         """All rows, copied once."""

@@ -139,7 +139,13 @@ MISTAKES = [
     (["train", "circles", "--set", "nothing"], 2, "KEY=VALUE"),
     (["train", "circles", "--results", "flowers.csv"], 1, "flowers.csv is a file"),
     (["train", "circles", "--iterations", "many"], 2, "'many' is not a valid integer"),
-    (["train", "."], 1, "There is no file experiment.toml"),
+    (["train", "."], 1, ". holds no Parquet file, nor the experiment.toml of a folder of results"),
+    (["train", "*.parquet", "--target", "a"], 1, "Patterns are not filled in: give the folder"),
+    (
+        ["train", "flower"],
+        2,
+        "Did you mean 'flowers.csv'? Choose one of: circles. Or a file or a folder",
+    ),
     (["check", "circles", "--engine", "cuda"], 2, "Unknown engine 'cuda'"),
     (["check", "missing.toml"], 1, "There is no file missing.toml"),
     (["sweep", "circles", "--grid", "notebok"], 2, "Did you mean 'notebook'?"),
@@ -295,6 +301,7 @@ def test_ctrl_c_keeps_the_work_and_ends_with_status_130(tmp_path, monkeypatch):
     result = glassnet("train", "circles", *SMALL)
     assert result.exit_code == 130
     assert "Ctrl-C ended training after 3 of 5 iterations" in result.stderr
+    assert "resume(n, X=..., y=...)" in result.stderr
     document = json.loads((tmp_path / "results/circles/run.json").read_text())
     assert (document["status"], document["iterations"]) == ("interrupted", 3)
 

@@ -37,7 +37,7 @@ def table(n=N):
 
 
 def write(folder, columns, edges=(0, 1_000, 1_001, N), group=700):
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for part, (start, stop) in enumerate(pairwise(edges)):
         some = {name: values[start:stop] for name, values in columns.items()}
         pq.write_table(pa.table(some), folder / f"part-{part}.parquet", row_group_size=group)
@@ -53,6 +53,7 @@ def experiment(path, target="species", **values):
     given = {"data.target": target, "data.features": ["a", "b", "flat"], "train.iterations": 20}
     given |= {"train.optimizer": "adam", "train.learning_rate": 0.05}
     given |= {name.replace("__", "."): value for name, value in values.items()}
+    given = {name: value for name, value in given.items() if value is not None}
     return find_experiment(str(path), {name: Override(value, name) for name, value in given.items()})
 
 
@@ -286,6 +287,28 @@ def test_small_files_are_read_whole_unless_memory_is_given(folder):
     assert is_streamed(experiment(folder))
 
 
+def hive(folder):
+    folder.mkdir()
+    for kind in ("ash", "elm"):
+        index = {"__index_level_0__": np.arange(40)}
+        write(folder / f"kind={kind}", {name: table(40)[name] for name in ("a", "b")} | index, (0, 20, 40))
+    return folder
+
+
+@pytest.mark.parametrize("how", [{"data__ignore": ["kind"]}, {"data__features": ["b"]}])
+def test_column_of_folders_names_can_be_done_without(how, tmp_path):
+    samples = Draws(experiment(hive(tmp_path / "hive"), "a", **{"data__features": None, **how})).samples
+    assert samples.preprocessing.features == ("b",)
+
+
+def test_column_of_the_files_may_name_folders_too(tmp_path):
+    write(tmp_path / "trees" / "b=1", table(40), (0, 40))
+    samples = Draws(
+        experiment(tmp_path / "trees", "a", data__features=None, data__ignore=["species"])
+    ).samples
+    assert "b" in samples.preprocessing.features
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -297,7 +320,16 @@ def test_small_files_are_read_whole_unless_memory_is_given(folder):
         (["train", "{folder}", "--target", "a", "--memory", "3"], "--memory 3: memory is 3 bytes"),
         (["train", "{csv}", "--target", "y", "--memory", "1 GiB"], r"--memory 1 GiB is for Parquet files"),
         (["train", "circles", "--memory", "1 GiB"], "goes with a table"),
-        (["train", "{empty}"], "experiment.toml"),
+        (["train", "{empty}"], "empty holds no Parquet file"),
+        (["train", "tree"], "Did you mean 'trees'"),
+        (["train", "{folder}", "--target", "species", "--features", "a", "--task", "regression"],
+         r"'species' holds text: '\w+' at row .*give --task classification"),
+        (["train", "{hive}", "--target", "a"], "'kind' is in the names of folders alone.*--ignore kind"),
+        (["check", "{hive}", "--target", "a"], "'kind' is in the names of folders alone"),
+        (["train", "{hive}", "--target", "kind"], "'kind' is in the names of folders alone"),
+        (["train", "{hive}", "--target", "a", "--ignore", "kin"], "'kind' is in the names of fold"),
+        (["train", "{hive}", "--target", "what", "--ignore", "kind"],
+         r"column of \S*part-0.parquet: 'what'. Choose one of: a, b\."),
         (["predict", "{folder}", "{csv}"], "model.safetensors"),
         (["sweep", "{folder}", "--target", "height", "--features", "a", "--memory", "{least}", "--set",
           "sweep.s.l2=[0.0]"], "9,000 rows of .* more than 96 MiB"),
@@ -305,11 +337,14 @@ def test_small_files_are_read_whole_unless_memory_is_given(folder):
 )  # fmt: skip
 def test_what_cannot_be_is_refused_in_words(args, message, folder, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "trees").mkdir()
+    hive(tmp_path / "hive")
     (tmp_path / "t.csv").write_text("x,y\n1,2\n3,4\n")
     if "{least}" in args:
         monkeypatch.setattr(streaming_module.StreamedSamples, "n", 10_000_000)
         message = message.replace("9,000", "10,002,250")
     places = {"folder": folder, "csv": tmp_path / "t.csv", "empty": tmp_path / "empty", "least": "96MiB"}
+    places["hive"] = tmp_path / "hive"
     monkeypatch.chdir(tmp_path)
     found = command(*(arg.format(**places) for arg in args))
     assert found.exit_code != 0

@@ -69,7 +69,8 @@ class Table:
     def __getitem__(self, name: str) -> NDArray[Any]:
         """A column, or InputError with the nearest name."""
         if name not in self.columns:
-            raise unknown_name(f"column of {self.source}:", name, self.names)
+            choices = [known for known in self.names if known not in self.index]
+            raise unknown_name(f"column of {self.source}:", name, choices)
         return self.columns[name]
 
     def where(self, row: int) -> str:

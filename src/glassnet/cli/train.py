@@ -85,5 +85,6 @@ def train(
     if run.status == "interrupted":
         raise Interrupted(
             f"Ctrl-C ended training after {run.iterations:,} of {experiment['train.iterations']:,} "
-            f"iterations. The files in {outcome.folder} hold the work so far."
+            f"iterations. The files in {outcome.folder} hold the work so far. This command begins anew "
+            f"each time; gn.load(...).resume(n, X=..., y=...) goes on, with the very data of training."
         )

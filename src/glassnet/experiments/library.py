@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from glassnet.errors import InputError, unknown_name
+from glassnet.errors import FileError, InputError, nearest_name
 from glassnet.experiments.settings import Experiment, Override, experiment_from, read_toml
 from glassnet.files import as_path
 from glassnet.sources import read_table
@@ -49,16 +49,39 @@ def find_experiment(what: str, overrides: Mapping[str, Override] | None = None) 
         import tomllib
 
         return experiment_from(tomllib.loads(texts[what]), what, f"{what}.toml", Path(), overrides)
-    if path.is_dir() and ((path / SETTINGS).exists() or not _holds_parquet(path)):
-        path /= SETTINGS  # a folder of results holds its settings
+    if path.is_dir():
+        if (path / SETTINGS).exists():
+            path /= SETTINGS  # a folder of results holds its settings
+        elif not _holds_parquet(path):
+            raise FileError(
+                f"{path} holds no Parquet file, nor the {SETTINGS} of a folder of results; expected files "
+                f"that end in {' or '.join(ENDINGS)}. A CSV file is given by its own name."
+            )
     suffix = path.suffix.lower()
     if suffix == ".toml":
         return experiment_from(read_toml(path), path.stem, str(path), path.parent, overrides)
+    if any(mark in what for mark in "*?[") and not path.exists():
+        raise FileError(f"There is no file {path}. Patterns are not filled in: give the folder.")
     # What has an ending was meant as a file: reading it says why it cannot be one.
     if suffix or path.exists():
         return _table_experiment(path, dict(overrides or {}))
-    error = unknown_name("experiment", what, texts)
-    raise InputError(f"{error} Or give a file: an experiment (.toml) or a table (.csv, .parquet).")
+    near = nearest_name(what, [*texts, *_beside(path)])
+    hint = "" if near is None else f" Did you mean {near!r}?"
+    raise InputError(
+        f"Unknown experiment {what!r}.{hint} Choose one of: {', '.join(texts)}. Or a file or a folder: "
+        f"an experiment (.toml), a table (.csv, .parquet, or a folder of Parquet files), or a folder of "
+        f"results."
+    )
+
+
+def _beside(path: Path) -> list[str]:
+    """What might have been meant: the folders, experiments and tables where `path` would be."""
+    try:
+        entries = sorted(path.parent.iterdir())
+    except OSError:
+        return []
+    endings = (".toml", ".csv", *ENDINGS)
+    return [str(entry) for entry in entries if entry.suffix.lower() in endings or entry.is_dir()]
 
 
 def _holds_parquet(folder: Path) -> bool:
@@ -68,7 +91,8 @@ def _holds_parquet(folder: Path) -> bool:
 def _table_experiment(path: Path, overrides: dict[str, Override]) -> Experiment:
     if "data.target" not in overrides:
         parquet = path.is_dir() or path.suffix.lower() in ENDINGS
-        names = parquet_header(path)[0].names if parquet else read_table(path).names
+        table = parquet_header(path)[0] if parquet else read_table(path)
+        names = [name for name in table.names if name not in table.index]
         shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
         raise InputError(
             f"{path} is a table: say which column to predict, with --target COLUMN. It has: {shown}."

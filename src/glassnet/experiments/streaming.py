@@ -31,7 +31,8 @@ from glassnet.streams import Rows, stream
 from glassnet.streams.clusters import ClusterRows, client_of
 from glassnet.streams.labels import MOST, target_values
 from glassnet.streams.memory import DEFAULT, as_memory, in_words
-from glassnet.streams.parquet import ENDINGS, parquet_header
+from glassnet.streams.parquet import ENDINGS, parquet_files, parquet_header
+from glassnet.streams.paths import folder_keys, refuse_keys
 from glassnet.streams.prediction import tallied
 from glassnet.streams.rows import Block, ChangedRows
 from glassnet.streams.split import SplitRows, gathered_rows, split_rows
@@ -158,7 +159,13 @@ def streamed_samples(experiment: Experiment, random: RandomState) -> StreamedSam
     """
     path, target = experiment.folder / experiment["data.file"], experiment["data.target"]
     left_out = experiment["data.ignore"] or ()
-    names, noted = choose_features(parquet_header(path)[0], target, experiment["data.features"], left_out)
+    header, named = parquet_header(path)[0], experiment["data.features"]
+    keys = folder_keys(path, parquet_files(path), header.names)
+    lacking = [name for name in (target, *(named or ())) if name not in header.names]
+    wanted = {key: part for key, part in keys.items() if key in lacking or key not in left_out}
+    refuse_keys(wanted, lacking, named is None)
+    left_out = [name for name in left_out if name in header.names or name not in keys]
+    names, noted = choose_features(header, target, named, left_out)
     memory = as_memory(experiment["data.memory"] or DEFAULT)
     threads, seed = thread_count(experiment["train.threads"]), _seed(random)
     whole = stream(path, target, features=names, memory=memory)
@@ -250,6 +257,12 @@ def _target(experiment: Experiment, path: Path, rows: Rows, threads: int, seed: 
         classes = tuple(np.unique(values).tolist())
         check_classes(path, target, classes, rows.n_rows)
         return Target(task, classes, 0.0, 1.0, notes)
+    text = [label for label in found.first if isinstance(label, str)]
+    if text:
+        raise InputError(
+            f"Column {target!r} holds text: {text[0]!r} at {rows.where(found.first[text[0]])}; a "
+            f"regression expects numbers. For classes, give --task classification."
+        )
     if counts(experiment):
         return Target(task, None, 0.0, 1.0, notes)
     own = stream(path, features=[target], memory=rows.memory)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from glassnet.errors import FileError, InputError, InputTypeError, unknown_name
 from glassnet.files import explain
 from glassnet.streams.memory import in_words
-from glassnet.streams.paths import Paths, each_path, refuse_keys
+from glassnet.streams.paths import Paths, each_path, folder_keys, refuse_keys
 from glassnet.streams.paths import in_words as given_as
 from glassnet.streams.rows import Block, Columns, Rows, refuse_weight
 from glassnet.tables import Table, as_option, pandas_index
@@ -81,7 +81,7 @@ def parquet_header(path: Path) -> tuple[Table, int]:
             if found is None:
                 schema = content.schema_arrow
                 columns = {name: np.empty(0) for name in schema.names}
-                found = Table(columns, path, index=pandas_index(schema))
+                found = Table(columns, file, index=pandas_index(schema))
     assert found is not None  # else `parquet_files` has raised
     return found, 8 * rows * len(found.names)
 
@@ -133,15 +133,16 @@ class ParquetRows(Rows):
         refuse_weight(weight, targets)
         special = [*targets, *([] if weight is None else [weight])]
         lacking = [name for name in [*special, *(features or ())] if name not in first.names]
-        refuse_keys(path, files, lacking, features is None)
+        refuse_keys(folder_keys(path, files, first.names), lacking, features is None)
+        choices = _others(first.names, pandas_index(first))
         for name in special:
             if name not in first.names:
-                raise unknown_name(f"column of {self._files[0].path}:", name, first.names)
+                raise unknown_name(f"column of {self._files[0].path}:", name, choices)
         index = [] if features is not None else pandas_index(first)
         self.names = tuple(features if features is not None else _others(first.names, [*special, *index]))
         for name in self.names:
             if name not in first.names:
-                raise unknown_name(f"column of {self._files[0].path}:", name, first.names)
+                raise unknown_name(f"column of {self._files[0].path}:", name, choices)
             if name in special:
                 raise InputError(f"{name!r} is a target or weight; it cannot be a feature too.")
         if not self.names:

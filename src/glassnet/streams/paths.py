@@ -8,6 +8,7 @@ from pathlib import Path
 
 from glassnet.errors import FileError, InputError
 from glassnet.files import as_path
+from glassnet.tables import as_option
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -49,21 +50,31 @@ def in_words(paths: Paths) -> str:
     return f"{os.fspath(paths[0])}{more}"
 
 
-def refuse_keys(paths: Paths, files: Sequence[Path], asked: Sequence[str], all_others: bool) -> None:
-    """Raise InputError where names of folders, as in year=2024, hold a column that is wanted.
+def folder_keys(paths: Paths, files: Sequence[Path], names: Sequence[str]) -> dict[str, str]:
+    """The columns that names of folders alone tell, as year=2024 does, each with such a name.
 
-    `asked` are names that the files' columns lack; `all_others`: whatever there is, is wanted.
+    `names` are the files' own columns.
     """
     found: dict[str, str] = {}
     for top in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
         for file in files:
             for part in file.relative_to(top).parts[:-1] if file.is_relative_to(top) else ():
                 key, equals, _ = part.partition("=")
-                if key and equals:
+                if key and equals and key not in names:
                     found.setdefault(key, part)
-    for key, folder in found.items():
+    return found
+
+
+def refuse_keys(keys: dict[str, str], asked: Sequence[str], all_others: bool) -> None:
+    """Raise InputError where one of `keys`, from `folder_keys`, is wanted.
+
+    `asked` are names that the files' columns lack; `all_others`: whatever there is, is wanted.
+    """
+    for key, folder in keys.items():
         if key in asked or all_others:
-            without = "" if key in asked else " To do without, name the features: features=[...]."
+            option = as_option(key)
+            without = f" To do without, name the features, features=[...], or give --ignore {option}."
+            without = "" if key in asked else without
             raise InputError(
                 f"The column {key!r} is in the names of folders alone, such as {folder}, and is not read: "
                 f"write files that hold it, for instance with pandas.read_parquet(...).to_parquet(...)."

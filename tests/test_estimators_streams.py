@@ -428,7 +428,8 @@ def test_standardized_rows_are_remembered():
     rows = gn.stream(X, y, standardize=True)
     Z = (X - rows.mean) / rows.scale
     how = {"scoring": "accuracy"}
-    model = small(**how).fit(rows, validation_data=(Z, y))
+    with pytest.warns(gn.PreprocessingWarning, match="has learned from standardized rows"):
+        model = small(**how).fit(rows, validation_data=(Z, y))
     expected = small(**how).fit(Z, y, validation_data=(Z, y))
     assert np.array_equal(model.coefs_[0], expected.coefs_[0])
     new = gn.stream(X, standardize=(model.mean_, model.scale_))
@@ -445,15 +446,21 @@ def test_rows_standardized_otherwise_are_spoken_of_where_a_fit_goes_on_or_watche
     X, y = 5 * draw()[0] + 3, TARGETS["text"]()
     rows, others = gn.stream(X, y, standardize=True), gn.stream(X[:2000], y[:2000], standardize=True)
     alike = gn.stream(X[:2000], y[:2000], standardize=(rows.mean, rows.scale))
+    raws = (gn.stream(X, y),), (X, y)
     model = small(warm_start=True).fit(rows, validation_data=alike).fit(alike).partial_fit(alike)
-    for other in (others, gn.stream(X, y)):
-        for goes_on in (
-            model.fit,
-            model.partial_fit,
-            lambda new: small().fit(rows, validation_data=new),
-        ):
-            with pytest.warns(gn.PreprocessingWarning, match="has learned from standardized rows"):
-                goes_on(other)
+    watch = lambda X, y=None: small().fit(rows, validation_data=X if y is None else (X, y))  # noqa: E731
+    for goes_on, samples in (
+        (watch, (others,)),
+        *((goes_on, raw) for goes_on in (watch, model.fit, model.partial_fit) for raw in raws),
+    ):
+        with pytest.warns(gn.PreprocessingWarning, match="has learned from standardized rows"):
+            goes_on(*samples)
+    coefs = model.coefs_[0]
+    for goes_on in (model.fit, model.partial_fit):
+        with pytest.raises(gn.InputError, match=r"standardize=\(model\.mean_, model\.scale_\)"):
+            goes_on(others)
+    assert np.array_equal(model.mean_, rows.mean)
+    assert model.coefs_[0] is coefs
 
 
 def test_what_was_not_fitted_answers_nothing(folder):

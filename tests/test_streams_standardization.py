@@ -145,10 +145,34 @@ def test_settings_that_cannot_be_are_refused_in_words(samples):
     assert isinstance(rows, StandardizedRows)
     for how, error, message in (
         ("yes", gn.InputTypeError, "standardize is True, .*not 'yes'"),
-        (([0.0], [1.0]), gn.InputError, r"mean has shape \(1,\); expected \(3,\)"),
+        (([0.0], [1.0]), gn.InputError, r"mean has shape \(1,\); expected \(3,\), one per input"),
         ((rows.mean, 0 * rows.scale), gn.InputError, "scale has 0; expected numbers above 0"),
     ):
         with pytest.raises(error, match=message):
             gn.stream(X, y, standardize=how)
     with pytest.raises(gn.InputError, match="standardized already"):
         gn.stream(rows, standardize=True)
+
+
+def test_validation_samples_beside_standardized_rows_are_spoken_of(samples):
+    X, y = samples
+    rows = gn.stream(X, y, standardize=True)
+    Z = (X[:50] - rows.mean) / rows.scale
+    with pytest.warns(gn.PreprocessingWarning, match=r"\(X_validation - rows\.mean\) / rows\.scale"):
+        run = gn.train(NET, rows, validation=(Z, y[:50]), **ADAM)
+    expected = gn.train(NET, (X - rows.mean) / rows.scale, y, validation=(Z, y[:50]), **ADAM)
+    assert np.array_equal(run.validation_losses, expected.validation_losses)
+    as_it_came = gn.stream(X, y, standardize=(np.zeros(INPUTS), np.ones(INPUTS)))
+    gn.train(NET, as_it_came, validation=(X[:50], y[:50]), **{**ADAM, "iterations": 1})
+
+
+def test_warning_of_a_streamed_run_says_the_remedy_for_streams(samples):
+    X, y = samples
+    for net, target in (NET, y), (gn.Network((INPUTS, 1), output="identity"), y.astype(float)):
+        run = gn.train(net, gn.stream(X, target, standardize=True), **ADAM)
+        with pytest.warns(gn.PreprocessingWarning) as told:
+            run.predict(X[:5])
+        (words,) = (str(one.message) for one in told)
+        assert "gn.stream(X, standardize=(mean, scale)), or" in words
+        assert "(X - mean) / scale" in words
+        assert "answers with" not in words  # these are as the target came

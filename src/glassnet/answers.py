@@ -14,7 +14,7 @@ from glassnet.errors import InputError, PreprocessingWarning
 from glassnet.network import Network, Parameters, outputs_of
 from glassnet.streams import is_stream, stream
 from glassnet.streams.prediction import predicted, tallied
-from glassnet.streams.standardization import StandardizedRows
+from glassnet.streams.standardization import standardized_by
 from glassnet.streams.tallies import tally
 
 
@@ -52,25 +52,52 @@ def scored(
 def _is_standardized(X: object, extra: Mapping[str, Any]) -> bool:
     """Whether a stream's rows come as those that the run has learned from."""
     made = extra.get("preprocessing")
-    if not isinstance(made, Mapping) or not isinstance(X, StandardizedRows):
-        return False
-    return np.array_equal(X.mean, made["mean"]) and np.array_equal(X.scale, made["scale"])
+    return isinstance(made, Mapping) and standardized_by(X, made["mean"], made["scale"])
 
 
 def warn_of_raw_rows(extra: Mapping[str, Any], stacklevel: int = 3) -> None:
     """Speak up where standardized rows are expected: raw ones would give a wrong answer in silence."""
-    made = extra.get("preprocessing")
-    if not isinstance(made, Mapping):
+    if _is_untouched(extra):
         return
-    untouched = {"mean": 0, "scale": 1, "target_mean": 0, "target_scale": 1}
-    if not any(np.any(np.asarray(made.get(k, value)) != value) for k, value in untouched.items()):
-        return
-    answers = "standardized values" if made.get("classes") is None else "class numbers, not labels"
+    answers = _answers_with(extra["preprocessing"])
     warnings.warn(
-        f"This run learned from a table's standardized columns, (x - mean) / scale, and answers with "
-        f"{answers}: unscaled rows give wrong answers. Use glassnet predict MODEL TABLE, which does "
-        f"all of it; or standardize X by the means and scales in run.extra['preprocessing'] (a stream with "
-        f"standardize=(mean, scale)), and call run.network.predict(run.theta, X), which gives no warning.",
+        f"This run learned from standardized columns, (x - mean) / scale{answers}: unscaled rows give "
+        f"wrong answers. mean and scale are in run.extra['preprocessing']: predict for gn.stream(X, "
+        f"standardize=(mean, scale)), or call run.network.predict(run.theta, (X - mean) / scale); neither "
+        f"gives this warning. For a table, glassnet predict MODEL TABLE does all of it.",
         PreprocessingWarning,
         stacklevel=stacklevel,
     )
+
+
+def warn_of_raw_validation(extra: Mapping[str, Any], stacklevel: int = 4) -> None:
+    """Speak up where a run that learns from standardized rows is watched on an array."""
+    if _is_untouched(extra):
+        return
+    warnings.warn(
+        "validation: training standardizes its rows, (x - mean) / scale, and cannot know whether these are "
+        "standardized too; raw ones are scored wrong and stop training at the wrong time. Give "
+        "((X_validation - rows.mean) / rows.scale, y_validation), with the mean and scale of the streamed "
+        "rows; once that is done: warnings.simplefilter('ignore', gn.PreprocessingWarning).",
+        PreprocessingWarning,
+        stacklevel=stacklevel,
+    )
+
+
+def _is_untouched(extra: Mapping[str, Any]) -> bool:
+    """Whether a run has learned from values as they came."""
+    made = extra.get("preprocessing")
+    untouched = {"mean": 0, "scale": 1, "target_mean": 0, "target_scale": 1}
+    return not isinstance(made, Mapping) or all(
+        np.all(np.asarray(made.get(name, value)) == value) for name, value in untouched.items()
+    )
+
+
+def _answers_with(made: Mapping[str, Any]) -> str:
+    """What its answers are of, where that is not the target as it came."""
+    classes = made.get("classes")
+    if classes is not None:
+        numbers = [*classes] == [*range(len(classes))]
+        return "" if numbers else ", and answers with class numbers, not labels"
+    moved = (made.get("target_mean", 0), made.get("target_scale", 1)) != (0, 1)
+    return ", and answers with standardized values" if moved else ""

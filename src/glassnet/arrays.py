@@ -131,11 +131,11 @@ def as_matrix(X: object, name: str = "X", width: int | None = None) -> NDArray[A
     return array
 
 
-def as_vector(values: object, name: str, length: int) -> NDArray[Any]:
+def as_vector(values: object, name: str, length: int, one_per: str = "sample") -> NDArray[Any]:
     """`values` as a 1-D array of `length` finite numbers."""
     array = as_numbers(values, name)
     if array.shape != (length,):
-        raise InputError(f"{name} has shape {array.shape}; expected ({length},), one per sample.")
+        raise InputError(f"{name} has shape {array.shape}; expected ({length},), one per {one_per}.")
     check_finite(array, name)
     return array
 

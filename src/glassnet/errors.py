@@ -40,7 +40,7 @@ class DivergenceWarning(GlassnetWarning):
 
 
 class PreprocessingWarning(GlassnetWarning):
-    """A run whose training standardized a table's columns was given rows that it cannot know to be so."""
+    """What learned from standardized columns was given rows that it cannot know to be so."""
 
 
 class InterruptedTrainingWarning(GlassnetWarning):

@@ -214,10 +214,12 @@ class TrainingRun:
         With one output that is (n, 1): ``run.predict(X) - y`` of a y (n,) broadcasts to (n, n). Write
         ``run.predict(X).ravel()``, or ask `score`.
 
-        X has the columns that training had, scaled as they were. A run that ``glassnet train`` made of a
-        table learned from standardized columns and class numbers; the means, scales and labels are in
-        ``run.extra["preprocessing"]``. Here a PreprocessingWarning says so; ``glassnet predict`` does all
-        of it, and ``run.network.predict(run.theta, X)`` takes standardized rows without the warning.
+        X has the columns that training had, scaled as they were. A run of
+        ``gn.stream(..., standardize=True)`` learned from standardized columns, one that
+        ``glassnet train`` made of a table from class numbers as well; the means, scales and labels are in
+        ``run.extra["preprocessing"]``. A PreprocessingWarning says so of rows other than
+        ``gn.stream(X, standardize=(mean, scale))``. Standardized arrays are answered
+        without it by ``run.network.predict(run.theta, X)``, and tables by ``glassnet predict``.
         """
         return answered(self.network, self.theta, X, "predict", self.extra)
 

@@ -11,6 +11,7 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from glassnet.activations import Array
+from glassnet.answers import warn_of_raw_validation
 from glassnet.arrays import as_count, as_matrix, check_finite
 from glassnet.batches import Batches
 from glassnet.callbacks import Hooks
@@ -108,7 +109,8 @@ def train(
         is drawn from `random_state` after the parameters and before the orders, as scikit-learn's
         estimators do, by its `train_test_split`, with each class in proportion.
         ``run.validation_losses`` are the losses on them, without penalties but with the class weights,
-        which Keras leaves out; of the running mean of the parameters where there is one.
+        which Keras leaves out; of the running mean of the parameters where there is one. Where
+        X is a standardized `stream`, they are to be standardized alike; a PreprocessingWarning says so.
     validate_every : iterations from one evaluation to the next; the full batch has one before the first.
     stopping : ``gn.EarlyStopping(patience=10)`` ends training where the validation loss, or another
         metric, has stopped improving, and gives the run its best parameters.
@@ -303,6 +305,8 @@ def begin(
         start = replace(start, validation=kept, _held_out=held_out)
     if isinstance(X, StandardizedRows):
         start = replace(start, extra={"preprocessing": preprocessing_of(X, network)})
+        if held is not None:
+            warn_of_raw_validation(start.extra)
     if decay is not None:
         start = replace(start, average=decay, averaged=theta.copy())
     return start, gradient

@@ -21,7 +21,7 @@ from glassnet.estimators.job import Job, Snapshots
 from glassnet.estimators.networks import draw_parameters, hidden_sizes, pack
 from glassnet.estimators.prediction import Predicting
 from glassnet.estimators.solving import OF_TRAINING, fit_epochs, fit_whole
-from glassnet.estimators.streamed_answers import warn_of_raw_samples
+from glassnet.estimators.streamed_answers import check_scales, warn_of_raw_samples
 from glassnet.estimators.streaming import as_stream, check_columns
 from glassnet.estimators.talk import Talk
 from glassnet.estimators.tasks import Tasks, has_callbacks
@@ -226,6 +226,8 @@ class BaseMLP(Predicting):
         if first:  # which a fit on standardized rows has left
             self.__dict__.pop("mean_", None)
             self.__dict__.pop("scale_", None)
+        else:
+            warn_of_raw_samples(self, X)
         y = self._check_y(y, first, incremental, classes)
         X = self._complete(X, first, LARGE)
         weights = None if sample_weight is None else check_weights(sample_weight, X)
@@ -252,7 +254,7 @@ class BaseMLP(Predicting):
             )
         check_columns(self, rows, first)
         if not first:
-            warn_of_raw_samples(self, rows)
+            check_scales(self, rows)
         coded = self._check_streamed(rows, first, incremental, classes, trained_on=True)
         dtype = rows.dtype if self.dtype is None else np.dtype(self.dtype)
         return _Ready(rows.n_inputs, dtype, coded)

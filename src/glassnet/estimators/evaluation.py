@@ -68,6 +68,7 @@ def given_samples(job: Job) -> HeldOut | None:
             warn_of_raw_samples(estimator, rows)
             coded = estimator._check_streamed(rows, False, True)(job.theta.dtype)
             return _held_out(job, coded, None, rows)
+        warn_of_raw_samples(estimator, given_X)
         held = _checked(estimator, given_X, given_y, weights, job.theta.dtype)
     except ValueError as wrong:
         raise InputError(f"validation_data: {wrong}") from wrong

@@ -158,7 +158,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Their names, where X has them.
     mean_, scale_ : ndarray
         Where rows of ``glassnet.stream(..., standardize=True)`` were fitted, what they were standardized
-        by; other samples to predict for get a PreprocessingWarning.
+        by; other samples to predict for, validate on or go on with get a PreprocessingWarning, and rows
+        standardized by other numbers to go on with an InputError.
     network_ : Network
         The network, for glassnet's own functions.
     parameters_ : Parameters

@@ -13,7 +13,7 @@ from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from glassnet.activations import Array
-from glassnet.errors import InputTypeError, PreprocessingWarning
+from glassnet.errors import InputError, InputTypeError, PreprocessingWarning
 from glassnet.estimators.streaming import as_stream, check_columns, mean_over
 from glassnet.network import Network, Parameters, outputs_of
 from glassnet.streams import Rows, stream
@@ -21,7 +21,7 @@ from glassnet.streams.clusters import is_collection
 from glassnet.streams.paths import are_paths
 from glassnet.streams.prediction import predictions
 from glassnet.streams.rows import Block
-from glassnet.streams.standardization import StandardizedRows
+from glassnet.streams.standardization import StandardizedRows, standardized_by
 
 Answer = Callable[[Array], NDArray[Any]]
 """What is made of the outputs of some samples."""
@@ -105,12 +105,23 @@ def warn_of_raw_samples(estimator: Any, X: Any) -> None:
     made = estimator.__dict__
     if "mean_" not in made:
         return
-    alike = isinstance(X, StandardizedRows) and np.array_equal(X.mean, made["mean_"])
-    if not (alike and np.array_equal(X.scale, made["scale_"])):
+    if not standardized_by(X, made["mean_"], made["scale_"]):
         warnings.warn(
             f"{type(estimator).__name__} has learned from standardized rows, (x - mean_) / scale_; raw "
             f"ones get wrong answers. Standardize these too, arrays as well: gn.stream(X, "
-            f"standardize=(model.mean_, model.scale_)).",
+            f"standardize=(model.mean_, model.scale_)); the rows fitted have them as mean and scale.",
             PreprocessingWarning,
             stacklevel=4,
         )
+
+
+def check_scales(estimator: Any, rows: Rows) -> None:
+    """Raise an InputError where a fit goes on with rows in another scale, and warn of raw ones."""
+    both = "mean_" in estimator.__dict__ and isinstance(rows, StandardizedRows)
+    if both and not standardized_by(rows, estimator.mean_, estimator.scale_):
+        raise InputError(
+            f"{type(estimator).__name__} has learned from rows standardized by its mean_ and scale_; these "
+            f"are standardized by other numbers. Standardize them alike: gn.stream(..., "
+            f"standardize=(model.mean_, model.scale_))."
+        )
+    warn_of_raw_samples(estimator, rows)

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from glassnet.checkpoints import save
-from glassnet.errors import DivergenceWarning, GlassnetError, InterruptedTrainingWarning, unknown_name
+from glassnet.errors import (
+    DivergenceWarning,
+    GlassnetError,
+    InterruptedTrainingWarning,
+    PreprocessingWarning,
+    unknown_name,
+)
 from glassnet.experiments.data import Samples
 from glassnet.experiments.draws import Draws
 from glassnet.experiments.library import SETTINGS
@@ -166,6 +172,7 @@ def _train(
         # How the run ended is told by whoever started the job.
         warnings.simplefilter("ignore", DivergenceWarning)
         warnings.simplefilter("ignore", InterruptedTrainingWarning)
+        warnings.simplefilter("ignore", PreprocessingWarning)  # the rows held out are standardized alike
         return train(
             draws.network,
             X,

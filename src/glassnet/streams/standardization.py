@@ -75,12 +75,19 @@ def standardized(rows: Rows, how: object) -> Rows:
             f"standardize is True, which measures the inputs, or (mean, scale) of others, not {how!r}."
         )
     mean, scale = (
-        as_vector(values, name, rows.n_inputs).astype(np.float64)
+        as_vector(values, name, rows.n_inputs, "input").astype(np.float64)
         for values, name in zip(how, ("mean", "scale"), strict=True)
     )
     if not (scale > 0).all():
         raise InputError(f"scale has {scale.min():g}; expected numbers above 0.")
     return StandardizedRows(rows, mean, scale)
+
+
+def standardized_by(X: object, mean: object, scale: object) -> bool:
+    """Whether X are rows that come standardized by these means and scales."""
+    if not isinstance(X, StandardizedRows):
+        return False
+    return np.array_equal(X.mean, np.asarray(mean)) and np.array_equal(X.scale, np.asarray(scale))
 
 
 def measured(rows: Rows, threads: int | None = None) -> Moments:

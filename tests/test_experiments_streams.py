@@ -150,10 +150,39 @@ def test_validation_rows_are_drawn_from_those_to_train_on(folder, tmp_path):
     run = run_experiment(job, tmp_path / "r", **QUICK).run
     assert len(run.validation_losses) == run.iterations
     assert run.validation.n_held_out == 0  # they are samples of their own
-    large = Draws(experiment(folder)).samples
+    large = Draws(experiment(folder, data__memory="1 GiB")).samples
     large.rows.memory = 1_000
     with pytest.raises(gn.InputError, match=r"validation rows take .* choose a smaller share"):
         large.to_train_on(0.5, np.random.RandomState(0))
+
+
+WAYS = {
+    "full batch": {},
+    "a quantity": {"target": "height"},
+    "batches": {"train__batch_size": 100, "train__iterations": 3},
+    "validation": {"train__validation": 0.1, "train__dtype": "float32"},
+    "single": {"target": "height", "data__features": ["single"]},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_few_rows_are_kept_in_memory_with_the_same_bits(way, tmp_path, monkeypatch):
+    columns = table()
+    path = write(tmp_path / "trees", columns | {"single": columns["a"].astype(np.float32)})
+    read = run_experiment(experiment(path, **WAYS[way], data__memory="1 GiB"), tmp_path / "r", **QUICK)
+    assert str(read.samples).endswith("read from files within 1 GiB")
+    job = experiment(path, **WAYS[way])
+    kept = run_experiment(job, tmp_path / "k", **QUICK)
+    assert str(kept.samples).endswith("kept in memory")
+    assert isinstance(kept.samples.to_train_on(None, np.random.RandomState(0))[0], np.ndarray)
+    assert np.array_equal(kept.run.losses, read.run.losses)
+    assert np.array_equal(kept.run.validation_losses, read.run.validation_losses)
+    assert kept.run.parameters == read.run.parameters
+    assert kept.samples.notes == read.samples.notes
+    scores = [outcome.scores["held-out"].headline for outcome in (kept, read)]
+    assert scores[0] == scores[1]
+    monkeypatch.setattr(streaming_module, "WHOLE", 8 * kept.samples.n * (kept.samples.X.shape[1] + 1) - 1)
+    assert not Draws(job).samples.whole
 
 
 def test_dask_has_the_same_bits(folder, tmp_path):
@@ -178,7 +207,7 @@ def test_file_that_changes_meanwhile_leaves_the_model_so_far(folder, tmp_path, m
 
     monkeypatch.setattr("glassnet.experiments.job.train", disturbed)
     with pytest.raises(gn.FileError, match=r"has changed, or is gone.*model.safetensors"):
-        run_experiment(experiment(copy), tmp_path / "r", **QUICK)
+        run_experiment(experiment(copy, data__memory="1 GiB"), tmp_path / "r", **QUICK)
     (model,) = (tmp_path / "r").glob("unfinished-*/model.safetensors")
     assert gn.load(model).iterations == 4
 

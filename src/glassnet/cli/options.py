@@ -122,8 +122,8 @@ _TABLE = {
         "data.memory",
         str,
         "AMOUNT",
-        'Read Parquet a block at a time within this much memory, such as "256 MiB"; folders and files of '
-        "more than 1 GiB are read so in any case.",
+        'Read Parquet a block at a time within this much memory, such as "256 MiB". By default a folder\'s '
+        "numbers are kept in memory up to 128 MiB; beyond, and files of more than 1 GiB, are read so.",
     ),
     "--random-state": ("random_state", int, "SEED", "Seed of every random draw."),
 }

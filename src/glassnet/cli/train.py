@@ -41,10 +41,11 @@ def train(
 
     EXPERIMENT is a built-in one (glassnet info lists them), a .toml file of your own, or a table
     (.csv or .parquet, or a folder of Parquet files, with --target): features are standardized, rows
-    are held back for the score, and classes may be any labels. A folder, a Parquet file of more than
-    1 GiB, and one with --memory or --dask are read a block at a time in each pass; pictures and the
-    gradient check then take up to 50,000 rows drawn at random. Options change the experiment's
-    settings; [table: ...] is what a table starts with.
+    are held back for the score, and classes may be any labels. Of a folder up to 128 MiB of numbers
+    to train on are kept in memory; a larger one, a Parquet file of more than 1 GiB, and one with
+    --memory or --dask are read a block at a time in each pass. Pictures and the gradient check of all
+    of these take up to 50,000 rows drawn at random. Options change the experiment's settings;
+    [table: ...] is what a table starts with.
 
     \b
     The folder then holds   model.safetensors   for glassnet predict and gn.load

@@ -40,6 +40,9 @@ from glassnet.streams.standardization import StandardizedRows, measured
 
 _DOUBLE = np.dtype(np.float64)
 
+WHOLE = DEFAULT // 8
+"""Bytes of numbers to train on that are kept in memory, unless memory or Dask's workers are given."""
+
 _SHOWN = 50_000
 """Rows that are kept for pictures, the gradient check and the curvature, at most."""
 
@@ -49,12 +52,14 @@ class StreamedSamples(Samples):
     """Samples that stay where they lie; X and y are some of those to train on, drawn at random.
 
     `rows` are all to train on, `held` those held out, and `ready` makes such rows of others of the files.
+    Where they are few enough, `whole`, training has them in memory, with the same bits.
     """
 
     rows: Rows
     held: Rows | None
     raw: Rows
     ready: Callable[[Rows], Rows]
+    whole: bool
 
     @property
     def n(self) -> int:
@@ -78,16 +83,26 @@ class StreamedSamples(Samples):
 
     def to_train_on(self, validation: float | None, random: RandomState) -> tuple[object, object, object]:
         if validation is None:
-            return self.rows, None, None
+            return *self._given(self.rows), None
         fit, held = split_rows(self.raw, validation, _seed(random))
         needed, memory = 8 * held.n_rows * (held.n_inputs + 1), self.rows.memory
-        if needed > memory // 8:
+        if needed > memory // 8 and not self.whole:
             raise InputError(
                 f"The {held.n_rows:,} validation rows take {in_words(needed)} in memory, and an eighth of "
                 f"{in_words(memory)} is theirs: choose a smaller share, or give more memory."
             )
         block = gathered_rows(self.ready(held), _DOUBLE)
-        return self.ready(fit), None, (block.X, block.y)
+        return *self._given(self.ready(fit)), (block.X, block.y)
+
+    def _given(self, rows: Rows) -> tuple[object, object]:
+        if not self.whole:
+            return rows, None
+        block = gathered_rows(rows, _DOUBLE)
+        return block.X, block.y
+
+    def __str__(self) -> str:
+        how = "kept in memory" if self.whole else f"read from files within {in_words(self.rows.memory)}"
+        return f"{super().__str__()}, {how}"
 
     def in_memory(self) -> Samples:
         """All of them in memory, where they fit; InputError where they do not."""
@@ -106,11 +121,11 @@ class StreamedSamples(Samples):
 
 
 def is_streamed(experiment: Experiment) -> bool:
-    """Whether the table is read a block at a time: a folder, where memory is given, or a large file."""
+    """Whether the table is made ready by blocks: a folder, where memory is given, or a large file."""
     if not experiment["data.file"]:
         return False
     path = experiment.folder / experiment["data.file"]
-    asked = experiment["data.memory"] is not None or experiment["data.dask"] is not None
+    asked = _asked(experiment)
     if path.is_dir():
         return True
     if path.suffix.lower() not in ENDINGS:
@@ -122,6 +137,10 @@ def is_streamed(experiment: Experiment) -> bool:
             )
         return False
     return asked or (path.is_file() and parquet_header(path)[1] > DEFAULT)
+
+
+def _asked(experiment: Experiment) -> bool:
+    return experiment["data.memory"] is not None or experiment["data.dask"] is not None
 
 
 class Target(NamedTuple):
@@ -187,8 +206,7 @@ def streamed_samples(experiment: Experiment, random: RandomState) -> StreamedSam
     shown = raw if raw.n_rows <= most else SplitRows(raw, most / raw.n_rows, _seed(random), True)
     if shown is not raw:
         notes.append(
-            f"Read from files within {in_words(memory)}; pictures and the gradient check take "
-            f"{shown.n_rows:,} rows, drawn at random."
+            f"Of these, pictures and the gradient check take {shown.n_rows:,} rows, drawn at random."
         )
     sample = gathered_rows(ready(shown, False), _DOUBLE)
     nothing = sample.part(0, 0)
@@ -212,6 +230,7 @@ def streamed_samples(experiment: Experiment, random: RandomState) -> StreamedSam
         held=None if held is None else ready(held),
         raw=raw,
         ready=ready,
+        whole=not _asked(experiment) and 8 * raw.n_rows * (len(names) + 1) <= WHOLE,
         **described(experiment, made),
     )
 

@@ -41,6 +41,10 @@ bool finalizing() {
 #endif
 }
 
+[[noreturn]] void stop_for_good() {
+  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
 // Other Python threads may run while it lives. Where the interpreter ends meanwhile, which does not wait for
 // daemon threads, this one stops for good, as all do from Python 3.14 on: before that, asking for the
 // interpreter unwinds the stack, which C++ answers by aborting the process.
@@ -51,8 +55,12 @@ class Unlocked {
   Unlocked() = default;
   Unlocked(const Unlocked&) = delete;
   ~Unlocked() {
-    while (finalizing()) std::this_thread::sleep_for(std::chrono::hours(1));
-    PyEval_RestoreThread(state);
+    if (finalizing()) stop_for_good();
+    try {
+      PyEval_RestoreThread(state);
+    } catch (...) {  // the interpreter ended while this waited for it
+      stop_for_good();
+    }
   }
 };
 

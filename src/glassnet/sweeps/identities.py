@@ -92,7 +92,9 @@ class _Teller:
         if _is_built_in(value):
             return f"{type(value).__name__} {value}" if isinstance(value, Loss) else str(value.name)
         if is_dataclass(value) and not isinstance(value, type):
-            return f"{_kind(value)}{self.of({one.name: getattr(value, one.name) for one in fields(value)})}"
+            # A class of the caller's own may have been made without the fields of the one it derives from.
+            known = {one.name: getattr(value, one.name, None) for one in fields(value)}
+            return f"{_kind(value)}{self.of(known)}"
         if isinstance(value, CodeType):
             return self._code(value)
         return self._of_function(value) if callable(value) else self._unknown(value)

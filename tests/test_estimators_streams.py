@@ -94,9 +94,12 @@ def same(one, other, **close):
 def test_classifier_learns_what_it_does_in_memory(kind, solver):
     X, _, w, _ = draw()
     y = TARGETS[kind]()
-    if kind == "multioutput" and solver not in ("lbfgs", "adam", "sgd", gn.LBFGS()):
-        pytest.skip("several softmaxes have no second derivative")
     model = small(solver=solver)
+    if kind == "multioutput" and solver not in ("lbfgs", "adam", "sgd", gn.LBFGS()):
+        for samples in ((X, y), (gn.stream(X, y),)):  # several softmaxes have no second derivative
+            with pytest.raises(gn.InputError, match="LBFGS"):
+                clone(model).fit(*samples)
+        return
     # Several softmaxes run on the NumPy engine, whose sums of the full batch are made in another order.
     close = {"rtol": 1e-9} if kind == "multioutput" and solver not in ("adam", "sgd") else {}
     assert same(clone(model).fit(gn.stream(X, y)), clone(model).fit(X, y), **close)

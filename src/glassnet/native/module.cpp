@@ -1,68 +1,14 @@
 // The Python module: problems over data that engine.py has checked.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
-#include <nanobind/stl/string.h>
-#include <nanobind/stl/vector.h>
-
-#include <optional>
 
 #include "batches.hpp"
-#include "part.hpp"
+#include "part_binding.hpp"
 #include "predictor.hpp"
-#include "problem.hpp"
 #include "quasi_newton.hpp"
 
-namespace nb = nanobind;
 using namespace glassnet;
 
 namespace {
-
-template <class T> using Vector = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T> using Matrix = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-template <class E, std::size_t n>
-E named(const char* kind, const std::string& name, const char* const (&names)[n]) {
-  for (std::size_t i = 0; i < n; ++i)
-    if (name == names[i]) return E(i);
-  throw std::invalid_argument(std::string("the native engine has no ") + kind + " '" + name + "'");
-}
-
-void expect(bool holds, const char* what) {
-  if (!holds) throw std::invalid_argument(what);
-}
-
-bool finalizing() {
-#if PY_VERSION_HEX >= 0x030d0000
-  return Py_IsFinalizing();
-#else
-  return _Py_IsFinalizing();
-#endif
-}
-
-[[noreturn]] void stop_for_good() {
-  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
-}
-
-// Other Python threads may run while it lives. Where the interpreter ends meanwhile, which does not wait for
-// daemon threads, this one stops for good, as all do from Python 3.14 on: before that, asking for the
-// interpreter unwinds the stack, which C++ answers by aborting the process.
-class Unlocked {
-  PyThreadState* const state = PyEval_SaveThread();
-
- public:
-  Unlocked() = default;
-  Unlocked(const Unlocked&) = delete;
-  ~Unlocked() {
-    if (finalizing()) stop_for_good();
-    try {
-      PyEval_RestoreThread(state);
-    } catch (...) {  // the interpreter ended while this waited for it
-      stop_for_good();
-    }
-  }
-};
 
 Rule make_rule(const std::string& kind, const std::vector<double>& coefficients, bool flag,
                double weight_decay, double clip_value, double clip_norm, double l1, double l2,
@@ -72,136 +18,6 @@ Rule make_rule(const std::string& kind, const std::vector<double>& coefficients,
   expect(coefficients.size() <= std::size(rule.coefficients), "too many coefficients");
   std::copy(coefficients.begin(), coefficients.end(), rule.coefficients);
   return rule;
-}
-
-// Checks a network of these sizes, over so many samples.
-void expect_network(const std::vector<std::size_t>& sizes, std::size_t n_hidden, std::size_t n_samples) {
-  expect(sizes.size() >= 2 && n_hidden == sizes.size() - 2, "one activation per hidden layer");
-  double total = 0;
-  for (std::size_t l = 0; l < sizes.size(); ++l) {
-    expect(sizes[l] > 0, "a layer needs a width of 1 or more");
-    total += double(sizes[l]) * (double(n_samples) + (l > 0 ? double(sizes[l - 1]) : 0));
-  }
-  // Far more than any machine holds, far less than overflows when it is counted in bytes.
-  expect(total < 0x1p50, "the network or its data are too large");
-}
-
-// A Problem, a Part or Batches.
-template <class Net>
-Net make_net(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden, const std::string& loss,
-             std::size_t n_samples, bool labels, bool weighted, const std::string& isa, double loss_setting,
-             std::vector<double> dropout, std::size_t whole) {
-  expect_network(sizes, hidden.size(), std::max(n_samples, whole));
-  expect(whole == 0 || n_samples <= whole, "a part is no larger than the whole");
-  expect(dropout.empty() || dropout.size() == hidden.size(), "one probability per hidden layer");
-  for (double p : dropout) expect(p >= 0 && p < 1, "a probability of dropout is from 0 to below 1");
-  Shape shape{std::move(sizes), {}, named<Loss>("loss", loss, LOSS_NAMES), n_samples, labels,
-              weighted, loss_setting, std::move(dropout), whole};
-  for (const std::string& name : hidden)
-    shape.activations.push_back(named<Activation>("activation", name, ACTIVATION_NAMES));
-  expect(!labels || shape.loss == Loss::cross_entropy, "only cross_entropy takes class numbers");
-  return Net(std::move(shape), isa);
-}
-
-// Checks targets and weights of so many rows and hands them to `put`.
-template <class T, class Net, class Put>
-void checked_put(const Net& problem, std::size_t start, std::size_t rows, std::size_t inputs, nb::object y,
-                 const std::optional<Vector<const T>>& weights, const Put& put) {
-  const Shape& shape = problem.description();
-  expect(inputs == shape.sizes[0] && start <= shape.samples && rows <= shape.samples - start,
-         "X does not fit");
-  expect(weights.has_value() == shape.weighted && (!weights || weights->shape(0) == rows),
-         "weights do not fit");
-  const T* w = weights ? weights->data() : nullptr;
-  if (shape.labels) {
-    Vector<const std::int64_t> numbers;
-    expect(nb::try_cast(y, numbers, false) && numbers.shape(0) == rows, "y does not fit");
-    put(numbers.data(), nullptr, w);
-  } else {
-    Matrix<const T> targets;
-    expect(nb::try_cast(y, targets, false) && targets.shape(0) == rows &&
-               targets.shape(1) == shape.sizes.back(),
-           "y does not fit");
-    put(nullptr, targets.data(), w);
-  }
-}
-
-template <class T, class Net>
-void put(Net& problem, std::size_t start, Matrix<const T> X, nb::object y,
-         std::optional<Vector<const T>> weights) {
-  const std::size_t rows = X.shape(0);
-  checked_put<T>(problem, start, rows, X.shape(1), y, weights,
-                 [&](const std::int64_t* labels, const T* targets, const T* w) {
-                   Unlocked unlocked;
-                   problem.put(start, rows, X.data(), labels, targets, w);
-                 });
-}
-
-// Rows first, first + 1, ... of columns: as many as y has.
-template <class T>
-void put_columns(Part<T>& part, std::size_t start, const std::vector<Vector<const T>>& columns, std::size_t first,
-                 nb::object y, std::optional<Vector<const T>> weights) {
-  const std::size_t rows = nb::len(y);
-  std::vector<const T*> from;
-  for (const Vector<const T>& column : columns) {
-    expect(first <= column.shape(0) && rows <= column.shape(0) - first, "a column is too short");
-    from.push_back(column.data() + first);
-  }
-  checked_put<T>(part, start, rows, columns.size(), y, weights,
-                 [&](const std::int64_t* labels, const T* targets, const T* w) {
-                   Unlocked unlocked;
-                   part.put_columns(start, rows, from.data(), labels, targets, w);
-                 });
-}
-
-// Sums of a part of more samples: see Part::add.
-template <class T>
-void add(Part<T>& part, Vector<const T> theta, Vector<double> sums, std::size_t rows, const Rule& rule,
-         bool slope) {
-  expect(theta.shape(0) == part.parameters() && sums.shape(0) == part.sums_size(), "parameters do not fit");
-  expect(rows <= part.description().samples, "there are fewer rows");
-  Unlocked unlocked;
-  part.add(theta.data(), sums.data(), rows, rule, slope);
-}
-
-template <class T>
-double finish(const Part<T>& part, Vector<const T> theta, Matrix<const double> sums,
-              std::optional<Vector<T>> gradient, const Rule& rule, double divisor) {
-  const std::size_t n = part.parameters();
-  expect(theta.shape(0) == n && (!gradient || gradient->shape(0) == n), "parameters do not fit");
-  expect(sums.shape(0) == part.chunk_count() && sums.shape(1) == part.sums_size(), "the sums do not fit");
-  return part.finish(theta.data(), sums.data(), gradient ? gradient->data() : nullptr, rule, divisor);
-}
-
-template <class T>
-void add_gauss_newton(Part<T>& part, Vector<const T> theta, Vector<double> sums, std::size_t rows, std::size_t begin,
-                      std::size_t end, int threads) {
-  const CurvatureSums all = part.curvature_sums();
-  expect(theta.shape(0) == part.parameters(), "parameters do not fit");
-  expect(begin <= end && end <= all.rows && sums.shape(0) == all.offset(end) - all.offset(begin),
-         "the sums do not fit");
-  expect(rows <= part.description().samples, "there are fewer rows");
-  Unlocked unlocked;
-  part.add_gauss_newton(theta.data(), sums.data(), rows, begin, end, threads);
-}
-
-template <class T> void expand(const Part<T>& part, Vector<const double> sums, Matrix<double> G) {
-  const CurvatureSums all = part.curvature_sums();
-  expect(sums.shape(0) == all.size && G.shape(0) == all.parameters && G.shape(1) == all.parameters,
-         "the matrix does not fit");
-  Unlocked unlocked;
-  all.expand(sums.data(), G.data());
-}
-
-template <class T>
-void add_gauss_newton_product(Part<T>& part, Vector<const T> theta, Vector<const T> vector, Vector<double> sums,
-                              std::size_t rows) {
-  const std::size_t n = part.parameters();
-  expect(theta.shape(0) == n && vector.shape(0) == n, "parameters do not fit");
-  expect(sums.shape(0) == part.curvature_parameters(), "the sums do not fit");
-  expect(rows <= part.description().samples, "there are fewer rows");
-  Unlocked unlocked;
-  part.add_gauss_newton_product(theta.data(), vector.data(), sums.data(), rows);
 }
 
 template <class T>
@@ -243,16 +59,6 @@ void gauss_newton_product(const Problem<T>& problem, Vector<const T> theta, Vect
   problem.gauss_newton_product(theta.data(), vector.data(), sums.data(), threads);
 }
 
-// Lets Python's signal handlers run; one of them may set `stop`, or raise.
-Poll polling(bool& failed, const std::uint8_t* stop) {
-  return [&failed, stop] {
-    if (finalizing()) return true;
-    nb::gil_scoped_acquire held;
-    failed = failed || PyErr_CheckSignals() != 0;
-    return failed || is_set(stop);
-  };
-}
-
 template <class T>
 std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta, Matrix<T> state,
                                      Vector<T> gradient, Vector<double> losses, const Rule& rule,
@@ -278,17 +84,6 @@ std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta,
   }
   if (failed) throw nb::python_error();
   return {outcome.updates, outcome.diverged};
-}
-
-// What a Problem, a Part and Batches are made and filled by.
-template <class T, class Net> nb::class_<Net> bind_net(nb::module_& m, const char* name) {
-  return nb::class_<Net>(m, name)
-      .def(nb::new_(&make_net<Net>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"), nb::arg("n_samples"),
-           nb::arg("labels"), nb::arg("weighted"), nb::arg("isa"), nb::arg("loss_setting") = 0.0,
-           nb::arg("dropout") = std::vector<double>(), nb::arg("whole") = 0)
-      .def_prop_ro("isa", &Net::isa_name)
-      .def("put", &put<T, Net>, nb::arg("start"), nb::arg("X").noconvert(), nb::arg("y"),
-           nb::arg("weights").noconvert().none());
 }
 
 // Steps of L-BFGS: how many, with how many evaluations, the rows of pairs in use, and why it has ended.
@@ -349,26 +144,6 @@ template <class T> void bind(nb::module_& m, const char* name) {
            exact, number, number, nb::arg("seed") = 0, nb::arg("mask") = 0)
       .def("lbfgs", &lbfgs<T>, exact, exact, exact, number, exact, number, number, number, number, number,
            exact, number, number, number, number);
-}
-
-template <class T> void bind_part(nb::module_& m, const char* name) {
-  const auto exact = nb::arg().noconvert();
-  const nb::arg number;
-  bind_net<T, Part<T>>(m, name)
-      .def("put_columns", &put_columns<T>, nb::arg("start"), nb::arg("columns").noconvert(), nb::arg("first"), nb::arg("y"),
-           nb::arg("weights").noconvert().none())
-      .def_prop_ro("block_rows", &Part<T>::block_rows)
-      .def_prop_ro("chunk_rows", &Part<T>::chunk_rows)
-      .def_prop_ro("chunk_count", &Part<T>::chunk_count)
-      .def_prop_ro("sums_size", &Part<T>::sums_size)
-      .def("add", &add<T>, exact, exact, number, number, number)
-      .def("finish", &finish<T>, exact, exact, exact.none(), number, number)
-      .def_prop_ro("curvature_parameters", &Part<T>::curvature_parameters)
-      .def_prop_ro("curvature_slots", &Part<T>::curvature_slots)
-      .def("curvature_shares", &Part<T>::curvature_shares)
-      .def("expand", &expand<T>, exact, exact)
-      .def("add_gauss_newton", &add_gauss_newton<T>, exact, exact, number, number, number, number)
-      .def("add_gauss_newton_product", &add_gauss_newton_product<T>, exact, exact, exact, number);
 }
 
 Predictor make_predictor(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden,

@@ -44,28 +44,36 @@ class SumFold(Fold):
         return self.layout.dtype
 
     @property
-    def by_column(self) -> bool:  # type: ignore[override]  # read only
-        return self.layout.native
-
-    @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
         """That of the sums."""
-
-    @abstractmethod
-    def add_native(self, part: Any, sums: NDArray[np.float64], rows: int) -> None:
-        """Add what the native engine makes of the first rows that are packed."""
 
     @abstractmethod
     def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
         """Add what the NumPy engine makes of a block."""
 
     def worker(self) -> Worker:
-        return _NativeSums(self) if self.layout.native else _NumpySums(self)
+        return _NumpySums(self)
 
 
 @dataclass(frozen=True, eq=False)
-class GradientFold(SumFold):
+class EngineFold(SumFold):
+    """Sums that either engine makes: the layout's."""
+
+    @property
+    def by_column(self) -> bool:  # type: ignore[override]  # read only
+        return self.layout.native
+
+    @abstractmethod
+    def add_native(self, part: Any, sums: NDArray[np.float64], rows: int) -> None:
+        """Add what the native engine makes of the first rows that are packed."""
+
+    def worker(self) -> Worker:
+        return _NativeSums(self) if self.layout.native else super().worker()
+
+
+@dataclass(frozen=True, eq=False)
+class GradientFold(EngineFold):
     """The gradient of the summed loss and, behind it, the loss; without `slope` the loss alone."""
 
     conventions: Conventions
@@ -89,10 +97,10 @@ class GradientFold(SumFold):
 
 
 @dataclass(frozen=True, eq=False)
-class EachFold(SumFold):
+class EachFold(EngineFold):
     """The sums of several folds, a row each: all of them in one pass."""
 
-    folds: tuple[SumFold, ...]
+    folds: tuple[EngineFold, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -109,7 +117,7 @@ class EachFold(SumFold):
 
 @dataclass(frozen=True, eq=False)
 class HessianFold(SumFold):
-    """The exact Hessian times each row of `vectors`, by the NumPy engine."""
+    """The exact Hessian times each row of `vectors`; the native engine takes differences of gradients."""
 
     vectors: NDArray[np.float64]
 
@@ -117,15 +125,12 @@ class HessianFold(SumFold):
     def shape(self) -> tuple[int, ...]:
         return self.vectors.shape
 
-    def add_native(self, part: Any, sums: NDArray[np.float64], rows: int) -> None:
-        raise NotImplementedError("The native engine takes differences of gradients.")
-
     def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
         sums += second_order.numpy_hessian(self.layout.network, samples, self.flat, self.vectors)
 
 
 @dataclass(frozen=True, eq=False)
-class ProductFold(SumFold):
+class ProductFold(EngineFold):
     """The Gauss-Newton matrix times a vector."""
 
     vector: Array
@@ -143,7 +148,7 @@ class ProductFold(SumFold):
 
 
 @dataclass(frozen=True, eq=False)
-class MatrixFold(SumFold):
+class MatrixFold(EngineFold):
     """The share from `begin` to `end` of what the Gauss-Newton matrix is made of; see `Layout.shares`."""
 
     begin: Share
@@ -170,7 +175,7 @@ def matrix_folds(layout: Layout, flat: Array, count: int, threads: int) -> list[
 
 
 class _NativeSums(Worker):
-    def __init__(self, fold: SumFold) -> None:
+    def __init__(self, fold: EngineFold) -> None:
         layout, self._fold = fold.layout, fold
         row = layout.dtype.itemsize * (layout.network.sizes[0] + layout.network.sizes[-1] + 1)
         blocks = max(1, fold.room_bytes // row // layout.block)

@@ -152,25 +152,38 @@ def measure_peers(
         curves = [way(job, end) for _ in range(rounds if quick else 1)]
         best = min(curves, key=lambda curve: curve[-1][0])
         there = best[-1][1] <= end * (1 + 1e-9)
-        seconds = float(np.median([curve[-1][0] for curve in curves])) if there else None
-        kept = thin(len(best))
-        rows.append(
-            {
-                "name": name,
-                "rule": name,
-                "threads": thread_count(None),
-                "iterations": None,
-                "evaluations": len(best),
-                "seconds": seconds,
-                "seconds_of_rounds": [curve[-1][0] for curve in curves],
-                "times_sooner": None if seconds is None else notebook / seconds,
-                "last_loss": best[-1][1],
-                "curve": {
-                    "iterations": kept,
-                    "seconds": [best[i][0] for i in kept],
-                    "loss": [best[i][1] for i in kept],
-                },
-            }
-        )
+        found = [curve[-1][0] for curve in curves]
+        seconds = float(np.median(found)) if there else None
+        rows.append(row_of(name, name, thread_count(None), best, found, seconds, notebook, thin))
         say(rows[-1])
     return rows
+
+
+def row_of(
+    name: str,
+    rule: str,
+    threads: int,
+    best: Curve,
+    rounds: list[float],
+    seconds: float | None,
+    notebook: float,
+    thin: Any,
+) -> dict[str, Any]:
+    """A peer's row of the table: its curve, thinned, and its time, None where it did not arrive."""
+    kept = thin(len(best))
+    return {
+        "name": name,
+        "rule": rule,
+        "threads": threads,
+        "iterations": None,
+        "evaluations": len(best),
+        "seconds": seconds,
+        "seconds_of_rounds": rounds,
+        "times_sooner": None if seconds is None else notebook / seconds,
+        "last_loss": best[-1][1],
+        "curve": {
+            "iterations": kept,
+            "seconds": [best[i][0] for i in kept],
+            "loss": [best[i][1] for i in kept],
+        },
+    }

@@ -11,7 +11,7 @@ import numpy as np
 
 from glassnet.bench.job import N_SAMPLES, SIZES, BenchmarkError, Job, make_job, split
 from glassnet.bench.notebook import Notebook, forward_prop, loss
-from glassnet.bench.solver_peers import measure_peers
+from glassnet.bench.solver_peers import measure_peers, row_of
 from glassnet.engine import Problem, prepare
 from glassnet.network import Network, Parameters
 from glassnet.optimizers import OPTIMIZERS, SGD
@@ -207,24 +207,8 @@ def time_scipy(job: Job, end: float, rounds: int, notebook: float) -> dict[str, 
             minimize(look, job.start.flat.copy(), jac=True, method="L-BFGS-B", options={"maxiter": 1000})
         except StopIteration:
             found.append(time.perf_counter() - began)
-    kept = thin(len(best))
     seconds = float(np.median(found)) if found else None
-    return {
-        "name": "SciPy's L-BFGS-B",
-        "rule": "L-BFGS-B",
-        "threads": problem.threads,
-        "iterations": None,
-        "evaluations": len(best),
-        "seconds": seconds,
-        "seconds_of_rounds": found,
-        "times_sooner": None if seconds is None else notebook / seconds,
-        "last_loss": best[-1][1],
-        "curve": {
-            "iterations": kept,
-            "seconds": [best[i][0] for i in kept],
-            "loss": [best[i][1] for i in kept],
-        },
-    }
+    return row_of("SciPy's L-BFGS-B", "L-BFGS-B", problem.threads, best, found, seconds, notebook, thin)
 
 
 def check_end(job: Job, parameters: Parameters, said: float, name: str) -> None:

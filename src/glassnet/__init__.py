@@ -26,7 +26,7 @@ What there is; help() of each shows an example:
   HiddenProjectionDisplay, NetworkDiagramDisplay
 - averages of many networks, with their spread: Ensemble
 - files: save, load
-- pictures and a page of them: glassnet.plots, glassnet.report
+- pictures and a page of them: glassnet.plots, glassnet.plots.report
 - errors: GlassnetError with InputError, InputTypeError, EngineError, FileError and GradientError;
   warnings: GlassnetWarning with DivergenceWarning, InterruptedTrainingWarning, StalledTrainingWarning and
   PreprocessingWarning
@@ -37,10 +37,12 @@ Inputs are best standardized; `train` says how. The command line is ``glassnet -
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from glassnet.activations import ACTIVATIONS, Activation
-from glassnet.callbacks import Callback, Every
-from glassnet.checkpoints import load, save
-from glassnet.engine import Problem, loss_and_gradient, prepare
+from glassnet._version import __version__ as __version__
+from glassnet.data.dataset import stream
+from glassnet.diagnostics.curvature import Curvature, CurvatureTrace, curvature
+from glassnet.diagnostics.gradient_check import check_gradients
+from glassnet.diagnostics.gradient_report import GradientCheck
+from glassnet.engine.full_batch import Problem, loss_and_gradient, prepare
 from glassnet.errors import (
     DivergenceWarning,
     EngineError,
@@ -54,12 +56,12 @@ from glassnet.errors import (
     PreprocessingWarning,
     StalledTrainingWarning,
 )
-from glassnet.folds import PurgedKFold, WalkForward
-from glassnet.gradient_report import GradientCheck
-from glassnet.gradients import check_gradients
-from glassnet.losses import LOSSES, OUTPUTS, Loss, Output
-from glassnet.network import Network, Parameters
-from glassnet.optimizers import (
+from glassnet.model_selection import SweepResult, sweep
+from glassnet.model_selection.time_folds import PurgedKFold, WalkForward
+from glassnet.nn.activations import ACTIVATIONS, Activation
+from glassnet.nn.losses import LOSSES, OUTPUTS, Loss, Output
+from glassnet.nn.network import Network, Parameters
+from glassnet.optim import (
     OPTIMIZERS,
     SGD,
     Adadelta,
@@ -72,10 +74,8 @@ from glassnet.optimizers import (
     Optimizer,
     RMSprop,
 )
-from glassnet.penalties import Penalties
-from glassnet.probes import Curvature, CurvatureTrace, curvature
-from glassnet.runs import TrainingRun
-from glassnet.schedules import (
+from glassnet.optim.penalties import Penalties
+from glassnet.optim.schedules import (
     SCHEDULES,
     Adaptive,
     Constant,
@@ -87,7 +87,11 @@ from glassnet.schedules import (
     Step,
     WarmUp,
 )
-from glassnet.solvers import (
+from glassnet.training.callbacks import Callback, Every
+from glassnet.training.checkpoints import load, save
+from glassnet.training.early_stopping import EarlyStopping
+from glassnet.training.run import TrainingRun
+from glassnet.training.steppers import (
     LBFGS,
     SOLVERS,
     BayesianRegularization,
@@ -96,17 +100,12 @@ from glassnet.solvers import (
     NewtonCG,
     Solver,
 )
-from glassnet.stopping import EarlyStopping
-from glassnet.streams import stream
-from glassnet.sweeps import SweepResult, sweep
-from glassnet.training import train
+from glassnet.training.train import train
 
 if TYPE_CHECKING:
-    from glassnet.displays import HiddenProjectionDisplay, LossCurveDisplay, NetworkDiagramDisplay
-    from glassnet.ensembles import Ensemble
-    from glassnet.estimators import MLPClassifier, MLPRegressor
-
-__version__ = "0.1.0"
+    from glassnet.sklearn import MLPClassifier, MLPRegressor
+    from glassnet.sklearn.displays import HiddenProjectionDisplay, LossCurveDisplay, NetworkDiagramDisplay
+    from glassnet.sklearn.ensembles import Ensemble
 
 __all__ = [
     "ACTIVATIONS",
@@ -186,14 +185,18 @@ __all__ = [
 ]
 
 # What is heavy to import waits until it is asked for.
-_LAZY_MODULES = ("plots", "report")
+_LAZY_MODULES = {
+    "losses": "glassnet.nn.losses",
+    "plots": "glassnet.plots",
+    "report": "glassnet.plots.report",
+}
 _LAZY_CLASSES = {
-    "Ensemble": "ensembles",
-    "HiddenProjectionDisplay": "displays",
-    "LossCurveDisplay": "displays",
-    "MLPClassifier": "estimators",
-    "MLPRegressor": "estimators",
-    "NetworkDiagramDisplay": "displays",
+    "Ensemble": "glassnet.sklearn.ensembles",
+    "HiddenProjectionDisplay": "glassnet.sklearn.displays",
+    "LossCurveDisplay": "glassnet.sklearn.displays",
+    "MLPClassifier": "glassnet.sklearn",
+    "MLPRegressor": "glassnet.sklearn",
+    "NetworkDiagramDisplay": "glassnet.sklearn.displays",
 }
 
 
@@ -203,7 +206,7 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY_MODULES:
-        return importlib.import_module(f"glassnet.{name}")
+        return importlib.import_module(_LAZY_MODULES[name])
     if name in _LAZY_CLASSES:
-        return getattr(importlib.import_module(f"glassnet.{_LAZY_CLASSES[name]}"), name)
+        return getattr(importlib.import_module(_LAZY_CLASSES[name]), name)
     raise AttributeError(f"module 'glassnet' has no attribute {name!r}")

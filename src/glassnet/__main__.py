@@ -1,4 +1,4 @@
-"""Floor 9: ``python -m glassnet`` is the command line."""
+"""``python -m glassnet`` is the command line."""
 
 from glassnet.cli import main
 

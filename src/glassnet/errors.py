@@ -1,4 +1,4 @@
-"""Floor 0: what can go wrong, as a small tree.
+"""What can go wrong, as a small tree.
 
 Every message says what came, what was expected and how to mend it.
 """

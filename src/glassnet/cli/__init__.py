@@ -1,4 +1,4 @@
-"""Floor 9: the command line. This module and the commands' import click alone until a command runs.
+"""The command line. This module and the commands' import click alone until a command runs.
 
 Exit statuses: 0 done; 1 the job failed (a file, a diverged run, a gradient that is wrong); 2 the
 command or a value in it cannot be used; 130 Ctrl-C.
@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
-        from glassnet import __version__
+        from glassnet._version import __version__
 
         click.echo(f"glassnet {__version__}")
         context.exit()

@@ -1,20 +1,35 @@
-"""Floor 9: glassnet bench."""
+"""Glassnet bench."""
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
 
 from glassnet.cli.options import Named, names_between_commas
+from glassnet.errors import InputError, unknown_name
+
+
+def _benchmarks() -> ModuleType:
+    """The package beside the sources, which is not installed with the library."""
+    for folder in (Path.cwd(), *Path.cwd().parents, *Path(__file__).parents):
+        if (folder / "benchmarks" / "__init__.py").is_file() and (folder / "src" / "glassnet").is_dir():
+            if str(folder) not in sys.path:
+                sys.path.insert(0, str(folder))
+            return importlib.import_module("benchmarks")
+    raise InputError(
+        "glassnet bench works in a checkout of the project: the benchmarks are not installed with the "
+        "library. Change to the checkout's folder and run it again."
+    )
 
 
 def _peers() -> Iterable[str]:
-    from glassnet.bench import PEERS
-
-    return PEERS
+    return tuple(_benchmarks().PEERS)
 
 
 ITERATION, ALL = "iteration", "all"
@@ -70,12 +85,14 @@ def bench(
     another of --list; or "all". All libraries must give the same answers before anything is timed.
     Prints tables with ratios and writes them as JSON and as charts.
     """
-    from glassnet.bench import JOBS, run_benchmark, run_suite
-    from glassnet.errors import unknown_name
-
-    known = [ITERATION, *JOBS, ALL]
+    benchmarks = _benchmarks()
+    known = [ITERATION, *benchmarks.JOBS, ALL]
     if listed:
-        jobs_shown = {ITERATION: "one full-batch iteration of the circles job", **JOBS, ALL: "all of them"}
+        jobs_shown = {
+            ITERATION: "one full-batch iteration of the circles job",
+            **benchmarks.JOBS,
+            ALL: "all of them",
+        }
         for name, words in jobs_shown.items():
             click.echo(f"{name:<16}{words}")
         return
@@ -83,11 +100,11 @@ def bench(
         if name not in known:
             raise unknown_name("job", name, known)
     wanted = known if ALL in jobs else list(jobs) or [ITERATION]
-    others = [name for name in wanted if name in JOBS]
+    others = [name for name in wanted if name in benchmarks.JOBS]
     settings: dict[str, Any] = {"rounds": rounds, "seconds": seconds, "peers": peers, "quiet": quiet}
     if ITERATION in wanted and quick:
-        run_benchmark(**settings, output=output / "quick-iteration.json", n_samples=1000)
+        benchmarks.run_benchmark(**settings, output=output / "quick-iteration.json", n_samples=1000)
     elif ITERATION in wanted:
-        run_benchmark(**settings, output=output)
+        benchmarks.run_benchmark(**settings, output=output)
     if others:
-        run_suite(others, **settings, output=output, quick=quick, rows=rows)
+        benchmarks.run_suite(others, **settings, output=output, quick=quick, rows=rows)

@@ -1,4 +1,4 @@
-"""Floor 9: glassnet check."""
+"""Glassnet check."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check(what: str, **_: object) -> None:
     """
     experiment = experiment_of(what)
 
-    from glassnet.experiments.draws import Draws
+    from glassnet.cli.experiments.draws import Draws
 
     draws = Draws(experiment)
     found = draws.check(draws.check_point())

@@ -1,4 +1,4 @@
-"""Floor 9: users' mistakes as one readable line and an exit status, never a traceback."""
+"""Users' mistakes as one readable line and an exit status, never a traceback."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def plain_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EPIPE:
             raise  # whoever reads our output has enough; click ends quietly
-        from glassnet.files import explain
+        from glassnet.utils.paths import explain
 
         where = f"{error.filename}: " if error.filename else ""
         raise Failure(f"{where}{explain(error)}.") from error

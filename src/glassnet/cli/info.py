@@ -1,4 +1,4 @@
-"""Floor 9: glassnet info."""
+"""Glassnet info."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def info(experiment: str | None) -> None:
     glassnet info circles > my.toml
     glassnet train my.toml
     """
-    from glassnet.experiments import built_in
+    from glassnet.cli.experiments import built_in
 
     texts = built_in()
     if experiment is not None:
@@ -37,7 +37,7 @@ def _facts() -> list[tuple[str, str]]:
 
     import numpy as np
 
-    from glassnet import __version__
+    from glassnet._version import __version__
 
     return [
         ("glassnet", __version__),
@@ -72,7 +72,7 @@ def _engine() -> list[tuple[str, str]]:
 def _threads() -> str:
     import os
 
-    from glassnet.cores import thread_count
+    from glassnet.utils.threads import thread_count
 
     count, present = thread_count(None), os.cpu_count() or 1
     if os.environ.get("GLASSNET_THREADS"):

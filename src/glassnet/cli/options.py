@@ -1,4 +1,4 @@
-"""Floor 9: the options that several commands share; each lays a value over an experiment's settings."""
+"""The options that several commands share; each lays a value over an experiment's settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from glassnet.experiments import Experiment
+    from glassnet.cli.experiments import Experiment
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,7 +46,7 @@ class Setting(Named):
 
 def _default(key: str) -> str | None:
     """What a key is where nothing sets it, as one would write the option."""
-    from glassnet.experiments.schema import TOP, known_keys
+    from glassnet.cli.experiments.schema import TOP, known_keys
 
     section, _, name = key.rpartition(".")
     default = (known_keys(section, {}, "") if section else TOP)[name].default
@@ -73,31 +73,31 @@ def widths_between_commas(text: str) -> list[int]:
 
 
 def _activations() -> Sequence[str]:
-    from glassnet.activations import ACTIVATIONS
+    from glassnet.nn.activations import ACTIVATIONS
 
     return list(ACTIVATIONS)
 
 
 def _optimizers() -> Sequence[str]:
-    from glassnet.solvers import RULES
+    from glassnet.training.steppers import RULES
 
     return list(RULES)
 
 
 def _engines() -> Sequence[str]:
-    from glassnet.data import ENGINES
+    from glassnet.data.checks import ENGINES
 
     return ENGINES
 
 
 def _floats() -> Sequence[str]:
-    from glassnet.arrays import FLOATS
+    from glassnet.utils.array_checks import FLOATS
 
     return [kind.name for kind in FLOATS]
 
 
 def _tasks() -> Sequence[str]:
-    from glassnet.sources import TASKS
+    from glassnet.data.preprocessing import TASKS
 
     return TASKS
 
@@ -222,7 +222,7 @@ def settings(train: bool = True) -> Callable[[Command], Command]:
 
 def experiment_of(what: str) -> Experiment:
     """The experiment that the current command was given, with its options laid over the settings."""
-    from glassnet.experiments import Override, find_experiment, parse_assignment
+    from glassnet.cli.experiments import Override, find_experiment, parse_assignment
 
     context, overrides = click.get_current_context(), {}
     for option in context.command.params:

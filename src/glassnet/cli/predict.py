@@ -1,4 +1,4 @@
-"""Floor 9: glassnet predict."""
+"""Glassnet predict."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def predict(model: Path, file: Path, output: Path | None, proba: bool, memory: s
     Predictions are the table's own labels, or values in its own unit. Where the target's column is
     there too, the score goes to stderr.
     """
-    from glassnet.experiments.prediction import csv_lines, predict_table, write_predictions
+    from glassnet.cli.experiments.prediction import csv_lines, predict_table, write_predictions
 
     found = predict_table(model, file, proba, memory)
     if output is None:

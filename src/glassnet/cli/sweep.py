@@ -1,4 +1,4 @@
-"""Floor 9: glassnet sweep."""
+"""Glassnet sweep."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def sweep(
     """
     experiment = experiment_of(what)
 
-    from glassnet.experiments.sweeping import choose_grids, run_sweeps
-    from glassnet.sweeps.elsewhere import on_dask
+    from glassnet.cli.experiments.sweeping import choose_grids, run_sweeps
+    from glassnet.model_selection.joblib_backend import on_dask
 
     told = {
         "iterations": iterations,

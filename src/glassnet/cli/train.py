@@ -1,4 +1,4 @@
-"""Floor 9: glassnet train."""
+"""Glassnet train."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def train(
     """
     experiment = experiment_of(what)
 
-    from glassnet.experiments.job import run_experiment
+    from glassnet.cli.experiments.job import run_experiment
 
     outcome = run_experiment(
         experiment,

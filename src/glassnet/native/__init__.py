@@ -1,4 +1,4 @@
-"""Floor 2: the compiled engine, where the installation could build it.
+"""The compiled engine, where the installation could build it.
 
 ``module`` is the extension, or None; ``reason`` then says why it is missing.
 """

@@ -1,4 +1,4 @@
-"""Floor 8: the pictures, drawn by matplotlib (the extra ``plot``).
+"""The pictures, drawn by matplotlib (the extra ``plot``).
 
 Each function returns a matplotlib Figure that belongs to no pyplot window: Jupyter shows it,
 ``figure.savefig(path)`` writes it.

@@ -1,4 +1,4 @@
-"""Floor 8: the pictures in the plane: the data, the loss, the decision boundary."""
+"""The pictures in the plane: the data, the loss, the decision boundary."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glassnet.activations import Array
+from glassnet._types import Array
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.losses import Cliff, LossCurve, Mark, make_loss_curve, readable
@@ -28,7 +28,7 @@ from glassnet.plots.scenes import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from glassnet.runs import TrainingRun
+    from glassnet.training.run import TrainingRun
 
 _MOST_RINGS = 300  # wrong samples that are ringed one by one
 

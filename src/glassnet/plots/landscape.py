@@ -1,4 +1,4 @@
-"""Floor 8: what the curve said along a run, so that a plateau is explained and not only seen."""
+"""What the curve said along a run, so that a plateau is explained and not only seen."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.activations import Array
+from glassnet._types import Array
+from glassnet.diagnostics.curvature import Curvature, CurvatureTrace
 from glassnet.errors import InputError, InputTypeError
-from glassnet.optimizers import SGD
+from glassnet.optim import SGD
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.losses import LossCurve, loss_words, make_loss_curve, readable
-from glassnet.probes import Curvature, CurvatureTrace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Floor 8: the libraries of the extra ``plot``, imported when a picture is made."""
+"""The libraries of the extra ``plot``, imported when a picture is made."""
 
 import importlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""Floor 8: a loss history made ready to draw."""
+"""A loss history made ready to draw."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.activations import Array
+from glassnet._types import Array
 from glassnet.errors import InputError
 from glassnet.plots.scenes import check_run
 
 if TYPE_CHECKING:
-    from glassnet.runs import TrainingRun
+    from glassnet.training.run import TrainingRun
 
 _MOST = 20_000  # points of a drawn curve
 _LONG = 64  # characters of an optimizer beyond which its defaults are left out

@@ -1,4 +1,4 @@
-"""Floor 8: the surface over a plane as triangles that end where one class follows another."""
+"""The surface over a plane as triangles that end where one class follows another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.activations import Array
+from glassnet._types import Array
 from glassnet.plots import style
 from glassnet.plots.scenes import Grid
 

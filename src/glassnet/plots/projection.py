@@ -1,4 +1,4 @@
-"""Floor 8: from many coordinates to the one, two or three that a picture has, and back."""
+"""From many coordinates to the one, two or three that a picture has, and back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.activations import Array
+from glassnet._types import Array
 from glassnet.errors import InputError, InputTypeError, unknown_name
 
 Axes = str | int | Sequence[str | int] | None

@@ -1,4 +1,4 @@
-"""Floor 8: the numbers of the pictures, apart from their drawing, which matplotlib and plotly share."""
+"""The numbers of the pictures, apart from their drawing, which matplotlib and plotly share."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from glassnet import reference
-from glassnet.activations import Array
-from glassnet.arrays import as_matrix, as_numbers, as_target, check_finite
+from glassnet._types import Array
 from glassnet.errors import InputError, InputTypeError
-from glassnet.network import Network, Parameters
+from glassnet.nn import reference
+from glassnet.nn.network import Network, Parameters
 from glassnet.plots.libraries import require
 from glassnet.plots.projection import Axes, Projection, as_names, make_projection, numbered, spans
 from glassnet.plots.space import best_azimuth, plane_in_box
+from glassnet.utils.array_checks import as_matrix, as_numbers, as_target, check_finite
 
 if TYPE_CHECKING:
-    from glassnet.runs import TrainingRun
+    from glassnet.training.run import TrainingRun
 
 _BLOCK = 8192  # rows that go through the network at a time
 _MOST_CLASSES = 12  # whole numbers with more values than this are drawn as quantities

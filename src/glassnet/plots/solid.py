@@ -1,4 +1,4 @@
-"""Floor 8: the pictures in space: the samples as the hidden layer sees them, the output as a landscape."""
+"""The pictures in space: the samples as the hidden layer sees them, the output as a landscape."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glassnet.activations import Array
+from glassnet._types import Array
 from glassnet.plots import space, style
 from glassnet.plots.flat import draw_curves
 from glassnet.plots.libraries import require
@@ -28,7 +28,7 @@ from glassnet.plots.scenes import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from glassnet.runs import TrainingRun
+    from glassnet.training.run import TrainingRun
 
 _PLANE = "#9A9A9A"
 _HEIGHT = 0.62  # of the surface's box, where its base measures 1 by 1

@@ -1,4 +1,4 @@
-"""Floor 8: geometry of the 3-D pictures: planes cut by boxes, and what hides what."""
+"""Geometry of the 3-D pictures: planes cut by boxes, and what hides what."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.activations import Array
+from glassnet._types import Array
 
 
 def view_direction(elevation: float, azimuth: float) -> Array:

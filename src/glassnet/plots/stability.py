@@ -1,4 +1,4 @@
-"""Floor 8: the learning rate beyond which gradient descent cannot stay, as a line over a heatmap."""
+"""The learning rate beyond which gradient descent cannot stay, as a line over a heatmap."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glassnet.diagnostics.curvature import Curvature
 from glassnet.errors import InputError, InputTypeError
-from glassnet.optimizers import SGD
+from glassnet.model_selection import identity_here
+from glassnet.optim import SGD
 from glassnet.plots.losses import readable
 from glassnet.plots.sweep_words import ascending, key_of
-from glassnet.probes import Curvature
-from glassnet.sweeps import identity_here
 
 if TYPE_CHECKING:
-    from glassnet.sweeps import SweepResult
+    from glassnet.model_selection import SweepResult
 
 RATE = "learning_rate"
 

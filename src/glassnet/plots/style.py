@@ -1,4 +1,4 @@
-"""Floor 8: how the pictures look: colors, paper, labels, and samples that never become a blot."""
+"""How the pictures look: colors, paper, labels, and samples that never become a blot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from glassnet.activations import Array
+from glassnet._types import Array
 from glassnet.plots.libraries import require
 from glassnet.plots.scenes import Cloud, Targets
 

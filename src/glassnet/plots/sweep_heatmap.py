@@ -1,4 +1,4 @@
-"""Floor 8: a picture of a sweep: how each network ended, over two settings."""
+"""A picture of a sweep: how each network ended, over two settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from glassnet.errors import InputError, unknown_name
+from glassnet.model_selection import identity_here
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.losses import readable
@@ -24,13 +25,12 @@ from glassnet.plots.sweep_words import (
     texts_of,
     words_of,
 )
-from glassnet.sweeps import identity_here
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from glassnet.probes import Curvature
-    from glassnet.sweeps import SweepCell, SweepResult
+    from glassnet.diagnostics.curvature import Curvature
+    from glassnet.model_selection import SweepCell, SweepResult
 
 _MOST_WORDS = (16, 8)  # rows and columns of a heatmap whose cells have room for words
 
@@ -45,7 +45,7 @@ def sweep_heatmap(
 ) -> Figure:
     """Draw what networks are compared by over two settings: the metric or, without one, the final loss.
 
-    A cell holds its value and its status (`glassnet.sweeps.STATUSES`); hatched are those that
+    A cell holds its value and its status (`glassnet.model_selection.STATUSES`); hatched are those that
     diverged, and framed is the best; the darker the better. Losses have a logarithmic color scale. With
     seeds or folds a value is the mean over them, and hatched where one of them diverged. Of more than two
     settings, a cell shows the best over all values of the others.

@@ -1,4 +1,4 @@
-"""Floor 8: a picture of a sweep over many settings: an axis for each, a line for each way across."""
+"""A picture of a sweep over many settings: an axis for each, a line for each way across."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.errors import unknown_name
+from glassnet.model_selection import identity_here, shown
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.losses import readable
@@ -21,12 +22,11 @@ from glassnet.plots.sweep_words import (
     varied,
     words_of,
 )
-from glassnet.sweeps import identity_here, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from glassnet.sweeps import SweepResult
+    from glassnet.model_selection import SweepResult
 
 _FEW = 8  # values up to which each has a tick
 _WIDE = 20.0  # a ratio of largest and smallest from which a scale is logarithmic

@@ -1,4 +1,4 @@
-"""Floor 8: what pictures of a sweep have in common: words for settings, losses and how networks ended."""
+"""What pictures of a sweep have in common: words for settings, losses and how networks ended."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glassnet.errors import InputTypeError
+from glassnet.model_selection import SweepResult, identity_here, shown
 from glassnet.plots.losses import loss_words
-from glassnet.sweeps import SweepResult, identity_here, shown
 
 if TYPE_CHECKING:
-    from glassnet.sweeps import SweepCell
+    from glassnet.model_selection import SweepCell
 
 LEAST = 1e-100  # of a loss on a logarithmic scale; below, and at 0, it is drawn as this
 SYMBOLS = {

@@ -1,4 +1,4 @@
-"""Floor 8: a picture of a sweep: every loss curve."""
+"""A picture of a sweep: every loss curve."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.activations import Array
+from glassnet._types import Array
 from glassnet.errors import unknown_name
+from glassnet.model_selection import identity_here
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.losses import readable
@@ -26,12 +27,11 @@ from glassnet.plots.sweep_words import (
     varied,
     words_of,
 )
-from glassnet.sweeps import identity_here
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from glassnet.sweeps import SweepCell, SweepResult
+    from glassnet.model_selection import SweepCell, SweepResult
 
 Looks = dict[tuple[str, ...], dict[str, Any]]
 """How the curve of each combination of settings looks."""

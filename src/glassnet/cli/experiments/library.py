@@ -1,0 +1,120 @@
+"""Where experiments come from: built in, a TOML file, or a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from glassnet.cli.experiments.settings import Experiment, Override, experiment_from, read_toml
+from glassnet.data.parquet import ENDINGS, parquet_header
+from glassnet.data.preprocessing import read_table
+from glassnet.errors import FileError, InputError, nearest_name
+from glassnet.utils.paths import as_path
+
+SETTINGS = "experiment.toml"
+"""The file of settings in a folder of results."""
+
+
+def built_in() -> dict[str, str]:
+    """The text of every built-in experiment, by name.
+
+    >>> from glassnet.cli.experiments import built_in
+    >>> sorted(built_in())
+    ['circles']
+    """
+    folder = resources.files(__package__)
+    files = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")]
+    return {entry.name.removesuffix(".toml"): entry.read_text("utf-8") for entry in files}
+
+
+def find_experiment(what: str, overrides: Mapping[str, Override] | None = None) -> Experiment:
+    """The built-in experiment of that name, or what a .toml file says, or a table to learn from, which may
+    be a folder of Parquet files.
+
+    `overrides` are laid over its settings: by dotted key, such as "train.iterations".
+
+    Raises FileError for a file that cannot be read, InputError and InputTypeError for settings that
+    cannot be used, for a name that nothing has, and for a table without a target.
+
+    >>> from glassnet.cli.experiments import find_experiment
+    >>> circles = find_experiment("circles")
+    >>> circles["train.iterations"], circles.optimizer()
+    (50000, SGD(learning_rate=0.0001, momentum=0.5))
+    """
+    path = as_path(what, "the experiment")
+    texts = built_in()
+    if what in texts:
+        import tomllib
+
+        return experiment_from(tomllib.loads(texts[what]), what, f"{what}.toml", Path(), overrides)
+    if path.is_dir():
+        if (path / SETTINGS).exists():
+            path /= SETTINGS  # a folder of results holds its settings
+        elif not _holds_parquet(path):
+            raise FileError(
+                f"{path} holds no Parquet file, nor the {SETTINGS} of a folder of results; expected files "
+                f"that end in {' or '.join(ENDINGS)}. A CSV file is given by its own name."
+            )
+    suffix = path.suffix.lower()
+    if suffix == ".toml":
+        return experiment_from(read_toml(path), path.stem, str(path), path.parent, overrides)
+    if any(mark in what for mark in "*?[") and not path.exists():
+        raise FileError(f"There is no file {path}. Patterns are not filled in: give the folder.")
+    # What has an ending was meant as a file: reading it says why it cannot be one.
+    if suffix or path.exists():
+        return _table_experiment(path, dict(overrides or {}))
+    near = nearest_name(what, [*texts, *_beside(path)])
+    hint = "" if near is None else f" Did you mean {near!r}?"
+    raise InputError(
+        f"Unknown experiment {what!r}.{hint} Choose one of: {', '.join(texts)}. Or a file or a folder: "
+        f"an experiment (.toml), a table (.csv, .parquet, or a folder of Parquet files), or a folder of "
+        f"results."
+    )
+
+
+def _beside(path: Path) -> list[str]:
+    """What might have been meant: the folders, experiments and tables where `path` would be."""
+    try:
+        entries = sorted(path.parent.iterdir())
+    except OSError:
+        return []
+    endings = (".toml", ".csv", *ENDINGS)
+    return [str(entry) for entry in entries if entry.suffix.lower() in endings or entry.is_dir()]
+
+
+def _holds_parquet(folder: Path) -> bool:
+    return any(file.suffix.lower() in ENDINGS for file in folder.rglob("*"))
+
+
+def _table_experiment(path: Path, overrides: dict[str, Override]) -> Experiment:
+    if "data.target" not in overrides:
+        parquet = path.is_dir() or path.suffix.lower() in ENDINGS
+        table = parquet_header(path)[0] if parquet else read_table(path)
+        names = [name for name in table.names if name not in table.index]
+        shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+        raise InputError(
+            f"{path} is a table: say which column to predict, with --target COLUMN. It has: {shown}."
+        )
+    document: dict[str, Any] = {"data": {"file": str(path)}}
+    return experiment_from(document, path.stem, str(path), Path(), overrides)
+
+
+def parse_assignment(text: str) -> tuple[str, Override]:
+    """``"train.momentum=0.5"`` as a dotted key and its value; what is no TOML value is taken as text.
+
+    >>> from glassnet.cli.experiments import parse_assignment
+    >>> parse_assignment("train.momentum=0.5")
+    ('train.momentum', Override(value=0.5, origin='--set train.momentum'))
+    """
+    import tomllib
+
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not key:
+        raise InputError(f"--set {text!r} is not KEY=VALUE; expected, for instance, train.momentum=0.5.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    return key, Override(parsed, f"--set {key}")

@@ -1,0 +1,157 @@
+"""What is worth knowing about a run, as run.json holds it and as a line says it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from glassnet import native
+from glassnet._version import __version__
+from glassnet.cli.experiments.outcome import Outcome
+from glassnet.data.preprocessing import Preprocessing
+from glassnet.diagnostics.curvature import CurvatureTrace
+from glassnet.nn.network import Parameters
+from glassnet.plots.report import Scores
+from glassnet.training.run import TrainingRun
+
+FORMAT = 1
+"""The version of run.json."""
+
+_LIBRARIES = ("numpy", "sklearn", "scipy", "safetensors", "matplotlib", "plotly", "pyarrow")
+_MOST_PARAMETERS = 10_000  # more are in the model's file only
+
+
+def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
+    """The document of run.json."""
+    run, samples, made = outcome.run, outcome.samples, outcome.samples.preprocessing
+    return {
+        "format": FORMAT,
+        "name": outcome.experiment.name,
+        "title": outcome.experiment.title,
+        "status": run.status,
+        "diverged_at": run.diverged_at,
+        "iterations": run.iterations,
+        "first_loss": run.losses[0] if len(run.losses) else None,
+        "final_loss": run.losses[-1] if len(run.losses) else None,
+        "best_iteration": run.best_iteration,
+        "reason": run.reason,
+        "evidence": None if run.evidence is None else run.evidence._asdict(),
+        "scores": {part: scores_to_dict(found, made) for part, found in outcome.scores.items()},
+        "network": str(run.network),
+        "n_parameters": run.network.n_parameters,
+        "parameters": _parameters(run.theta),
+        "initial_parameters": _parameters(outcome.initial),
+        "curvature": None if outcome.trace is None else asdict(outcome.trace.points[-1]),
+        "gradient_check": None if outcome.check is None else outcome.check.to_dict(),
+        "data": {
+            "n_samples": samples.n,
+            "n_held_out": samples.n_held_out,
+            "notes": list(samples.notes),
+            "preprocessing": made.to_dict(),
+        },
+        "settings": outcome.experiment.to_dict(),
+        "engine": {
+            "name": run.engine,
+            "reason": run.engine_reason,
+            "instruction_set": instruction_set(run.engine),
+            "threads": run.threads,
+            "dtype": run.dtype.name,
+        },
+        "timings": {**outcome.timings, "updates": run.seconds},
+        **environment(),
+        "files": list(files),
+    }
+
+
+def environment() -> dict[str, Any]:
+    """The machine, the versions of the libraries that took part, and the time."""
+    loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in _LIBRARIES}
+    return {
+        "machine": {
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "processors": os.cpu_count(),
+            "python": platform.python_version(),
+        },
+        "versions": {"glassnet": __version__, **{name: v for name, v in loaded.items() if v is not None}},
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def instruction_set(engine: str) -> str | None:
+    """What the native engine computes with here: GLASSNET_ISA, or the best that the processor has."""
+    if engine != "native" or native.module is None:
+        return None
+    return native.forced_isa() or str(native.module.isas()[0])
+
+
+def _parameters(theta: Parameters) -> dict[str, Any] | None:
+    if theta.flat.size > _MOST_PARAMETERS:
+        return None
+    pairs = zip(theta.weights, theta.biases, strict=True)
+    return {
+        f"{k}{i}": values for i, pair in enumerate(pairs, 1) for k, values in zip("Wb", pair, strict=True)
+    }
+
+
+def scores_to_dict(found: Scores, made: Preprocessing) -> dict[str, Any]:
+    """Accuracy and confusion, or R2 and the root mean square error in the target's own unit."""
+    if found.fits:
+        fit = found.fits[0]
+        return {"n": found.n, "r2": fit.r2, "rmse": fit.rmse * made.target_scale}
+    table = found.confusions[0]
+    return {
+        "n": found.n,
+        "accuracy": table.accuracy,
+        "wrong": table.total - table.right,
+        "classes": list(table.names),
+        "confusion": table.counts,
+    }
+
+
+def describe_scores(found: Scores, made: Preprocessing) -> str:
+    """The score in a line."""
+    if found.fits:
+        fit = found.fits[0]
+        return f"R² {fit.r2:.4f}, root mean square error {fit.rmse * made.target_scale:.4g} ({made.target})"
+    return " ".join(found.headline)
+
+
+def describe_curvature(trace: CurvatureTrace) -> str:
+    """Where the run ended, by what the curve says there, and how large a learning rate can be."""
+    end, (momentum, nesterov) = trace.points[-1], trace.momentum
+    limit = end.stability_limit(momentum, nesterov)
+    dead = f", {sum(end.dead)} dead units" if any(end.dead) else ""
+    return (
+        f"{len(trace.points):,} looks; at the end gradient {end.gradient_norm:.3g}, the Hessian's "
+        f"eigenvalues from {end.lambda_min:.3g} to {end.lambda_max:.3g}: steps of momentum "
+        f"{momentum:g} grow at rates above {limit:.3g}{dead}"
+    )
+
+
+def describe_run(run: TrainingRun) -> str:
+    """How training went, in a sentence."""
+    threads = f"{run.threads} thread{'s' if run.threads != 1 else ''}"
+    each = f", {1000 * run.seconds / run.iterations:.3g} ms each" if run.iterations else ""
+    made = f"{run.iterations:,} {'iterations' if run.batch_size is None else 'epochs'}"
+    ended = f"{run.status} after {made}" if run.status != "completed" else ""
+    why = f"; {run.reason}" if run.reason else ""
+    if run.evidence is not None:
+        found, total = run.evidence, run.network.n_parameters
+        why += (
+            f"; evidence: {found.effective_parameters:.4g} of {total} parameters effective, "
+            f"alpha {found.alpha:.4g}, beta {found.beta:.4g}"
+        )
+    losses = f"{run.losses[0]:.10g} -> {run.losses[-1]:.10g}" if len(run.losses) else "not yet known"
+    best = "" if run.best_iteration is None else f"; best at {run.best_iteration:,}"
+    advice = "; use a smaller learning rate" if run.status == "diverged" else ""
+    return (
+        f"{ended or made} in {run.seconds:.3g} s{each} "
+        f"({run.engine} engine, {run.dtype.name}, {threads}); {run.reduction} loss "
+        f"{losses}{best}{advice}{why}"
+    )

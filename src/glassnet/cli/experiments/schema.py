@@ -1,0 +1,192 @@
+"""The sections and keys of an experiment's settings, with the kind of value each takes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+from glassnet.data.class_weights import BALANCED
+from glassnet.data.preprocessing import GENERATORS
+from glassnet.errors import unknown_name
+from glassnet.training.steppers import RULES
+
+
+class Kind(NamedTuple):
+    """What a key's value may be, in words and as a test."""
+
+    words: str
+    accepts: Callable[[Any], bool]
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or _is_whole(value)
+
+
+def _are(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(test(one) for one in value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+WHOLE = Kind("a whole number", _is_whole)
+NUMBER = Kind("a number", _is_number)
+TEXT = Kind("text between quotes", _is_text)
+AMOUNT = Kind('text such as "256 MiB", or bytes', lambda value: _is_text(value) or _is_whole(value))
+TRUTH = Kind("true or false", lambda value: isinstance(value, bool))
+WHOLES = Kind("a list of whole numbers, such as [3]", _are(_is_whole))
+NUMBERS = Kind("a list of numbers, such as [0.1, 0.2]", lambda v: bool(v) and _are(_is_number)(v))
+PROBABILITIES = Kind(
+    "a number, or a list with one for each hidden layer, such as [0.2, 0.5]",
+    lambda v: _is_number(v) or _are(_is_number)(v),
+)
+RATE = Kind(
+    'a number, or a schedule such as {schedule = "cosine", rate = 0.1, steps = 1000}',
+    lambda v: _is_number(v) or isinstance(v, dict),
+)
+TEXTS = Kind('a list of texts, such as ["a", "b"]', _are(_is_text))
+TEXT_OR_TEXTS = Kind(
+    'text, or a list of texts such as ["a", "b"]', lambda v: _is_text(v) or _are(_is_text)(v)
+)
+
+
+NAME_OR_SETTINGS = Kind(
+    'text, or a table such as {name = "huber", delta = 0.5}',
+    lambda v: _is_text(v) or (isinstance(v, dict) and "name" in v),
+)
+
+
+STOPPING = Kind(
+    'a table such as {patience = 10, metric = "accuracy"}',
+    lambda v: isinstance(v, dict),
+)
+CLASS_WEIGHT = Kind(
+    '"balanced", a list with a number for each class, or a table of a number for each label',
+    lambda v: (
+        v == BALANCED or NUMBERS.accepts(v) or (isinstance(v, dict) and _are(_is_number)([*v.values()]))
+    ),
+)
+
+
+class Key(NamedTuple):
+    """A setting: its kind, and the value it has where none is given."""
+
+    kind: Kind
+    default: Any = None
+
+
+TOP: dict[str, Key] = {"name": Key(TEXT), "title": Key(TEXT), "random_state": Key(WHOLE, 0)}
+"""The keys above the sections."""
+
+SECTIONS: dict[str, dict[str, Key]] = {
+    "data": {
+        "generator": Key(TEXT),
+        "file": Key(TEXT),
+        "target": Key(TEXT),
+        "features": Key(TEXTS),
+        "ignore": Key(TEXTS),
+        "task": Key(TEXT),
+        "test_fraction": Key(NUMBER),
+        "memory": Key(AMOUNT),
+        "dask": Key(TEXT),
+    },
+    "network": {
+        "hidden": Key(WHOLES, [8]),
+        "activation": Key(TEXT_OR_TEXTS, "tanh"),
+        "output": Key(TEXT),
+        "loss": Key(NAME_OR_SETTINGS),
+    },
+    "check": {
+        "enabled": Key(TRUTH, True),
+        "scheme": Key(TEXT),
+        "epsilon": Key(NUMBER, 1e-4),
+        "samples": Key(WHOLE),
+    },
+    "train": {
+        "scheme": Key(TEXT, "glorot"),
+        "optimizer": Key(TEXT, "sgd"),
+        "iterations": Key(WHOLE, 2000),
+        "batch_size": Key(WHOLE),
+        "shuffle": Key(TRUTH, True),
+        "validation": Key(NUMBER),
+        "validate_every": Key(WHOLE, 1),
+        "curvature": Key(WHOLE),
+        "stopping": Key(STOPPING),
+        "average": Key(NUMBER),
+        "class_weight": Key(CLASS_WEIGHT),
+        "reduction": Key(TEXT, "mean"),
+        "dtype": Key(TEXT, "float64"),
+        "engine": Key(TEXT, "auto"),
+        "threads": Key(WHOLE),
+        "l1": Key(NUMBER, 0.0),
+        "l2": Key(NUMBER, 0.0),
+        "max_norm": Key(NUMBER),
+        "dropout": Key(PROBABILITIES, 0.0),
+    },
+    "pictures": {"axes": Key(TEXT_OR_TEXTS)},
+}
+"""The keys of each section; [data] also takes its generator's settings, [train] its optimizer's."""
+
+SWEEP = "sweep"
+"""The section of grids, [sweep.NAME]; see `glassnet.cli.experiments.grids`."""
+
+PENALTIES = ("l1", "l2", "max_norm")
+
+COMPUTING = ("reduction", "dtype", "engine", "threads")
+"""How a loss is computed, which the gradient check, training and a sweep share."""
+
+TRAIN_ONLY = ("curvature",)
+"""What a sweep knows nothing of."""
+
+TABLE_ONLY = ("target", "features", "ignore", "task", "memory", "dask")
+
+
+def known_keys(section: str, content: Mapping[str, Any], source: str) -> dict[str, Key]:
+    """The keys that a section takes: its own, and those of the generator or optimizer that it names."""
+    known = dict(SECTIONS[section])
+    if section == "data" and isinstance(name := content.get("generator"), str):
+        if name not in GENERATORS:
+            raise unknown_name(f"generator in {source}:", name, GENERATORS)
+        for parameter in list(inspect.signature(GENERATORS[name]).parameters.values())[1:]:
+            known[parameter.name] = Key(
+                WHOLE if _is_whole(parameter.default) else NUMBER, parameter.default
+            )
+    if section == "train":
+        name = content.get("optimizer", SECTIONS["train"]["optimizer"].default)
+        if isinstance(name, str):
+            if name not in RULES:
+                raise unknown_name(f"optimizer in {source}:", name, RULES)
+            known |= optimizer_keys(name)
+    return known
+
+
+def optimizer_keys(name: str) -> dict[str, Key]:
+    """The settings of an optimizer or a solver, the seldom used ones last."""
+    known = {}
+    for one in sorted(fields(RULES[name]), key=lambda one: bool(one.kw_only)):
+        kind = TRUTH if isinstance(one.default, bool) else WHOLE if _is_whole(one.default) else NUMBER
+        known[one.name] = Key(RATE if one.name == "learning_rate" else kind, one.default)
+    return known
+
+
+def what(value: Any) -> str:
+    """A value and its kind, as a reader of the file would name it."""
+    shown = json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else str(value)
+    kinds = {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number with decimals",
+        str: "text",
+        list: "a list",
+    }
+    return (
+        f"{shown} ({'a section' if isinstance(value, dict) else kinds.get(type(value), 'a date or time')})"
+    )

@@ -1,0 +1,370 @@
+"""An experiment's settings: every section and key with its kind, read from TOML and checked."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from glassnet.cli.experiments.grids import read_sweeps, without_lists
+from glassnet.cli.experiments.schema import (
+    SECTIONS,
+    SWEEP,
+    TABLE_ONLY,
+    TOP,
+    WHOLE,
+    Key,
+    known_keys,
+    optimizer_keys,
+    what,
+)
+from glassnet.data.checks import ENGINES, REDUCTIONS
+from glassnet.data.preprocessing import GENERATORS, TASKS
+from glassnet.errors import FileError, GlassnetError, InputError, InputTypeError, unknown_name
+from glassnet.nn.activations import get_activation
+from glassnet.nn.dropout import as_dropout
+from glassnet.nn.losses import get_loss, get_output
+from glassnet.nn.network import SCHEMES, as_random_state, as_sizes
+from glassnet.training.early_stopping import EarlyStopping, check_stopping
+from glassnet.training.steppers import RULES, rule_from_dict
+from glassnet.utils.array_checks import as_dtype
+from glassnet.utils.memory import as_memory
+from glassnet.utils.paths import read_bytes
+from glassnet.utils.settings_checks import as_bound, as_fraction, as_not_negative, as_steps
+from glassnet.utils.threads import thread_count
+
+
+class Override(NamedTuple):
+    """A value from the command line, and the option that gave it."""
+
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A whole run as settings: ``experiment["train.iterations"]`` is the value given or the default.
+
+    ``values`` holds what was given, by dotted key; ``sweeps`` the grids by name. ``source`` says in
+    errors where the settings come from, and relative paths start at ``folder``.
+    """
+
+    name: str
+    source: str
+    folder: Path
+    values: Mapping[str, Any]
+    sweeps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self.values:
+            return self.values[key]
+        section, _, name = key.rpartition(".")
+        return (SECTIONS[section] if section else TOP)[name].default
+
+    def section(self, name: str) -> dict[str, Any]:
+        """A section's values with their defaults, without what is not set."""
+        prefix = f"{name}."
+        given = {key.removeprefix(prefix): v for key, v in self.values.items() if key.startswith(prefix)}
+        known = known_keys(name, given, self.source)
+        values = {key: given.get(key, known[key].default) for key in known}
+        return {key: value for key, value in values.items() if value is not None}
+
+    def generator_settings(self) -> dict[str, Any]:
+        """What [data] says about its generator."""
+        return {key: value for key, value in self.section("data").items() if key not in SECTIONS["data"]}
+
+    def optimizer(self, **settings: Any) -> Any:
+        """The optimizer of [train], with `settings` in place of its own."""
+        own = {key: value for key, value in self.section("train").items() if key not in SECTIONS["train"]}
+        return rule_from_dict({"name": self["train.optimizer"], **own, **settings})
+
+    def of_train(self, *names: str) -> dict[str, Any]:
+        """These keys of [train], as `train` takes them."""
+        return {name: self[f"train.{name}"] for name in names}
+
+    @property
+    def test_fraction(self) -> float:
+        """The share of the rows to hold back: a quarter of a table, nothing of what is generated."""
+        given = self["data.test_fraction"]
+        return float((0.25 if self["data.file"] else 0.0) if given is None else given)
+
+    @property
+    def check_scheme(self) -> str:
+        """The scheme of the gradient check's draw: that of training, unless it has its own."""
+        return str(self["check.scheme"] or self["train.scheme"])
+
+    @property
+    def title(self) -> str:
+        """What pictures and reports are headed with."""
+        return str(self["title"] or self.name)
+
+    def where(self, key: str) -> str:
+        """A key with the file or option that set it, for errors."""
+        return self.origins.get(key, f"{key} in {self.source}")
+
+    @contextmanager
+    def blame(self, key: str) -> Iterator[None]:
+        """Put where `key` was set in front of the message of an error in the block."""
+        try:
+            yield
+        except GlassnetError as error:
+            raise type(error)(f"{self.where(key)}: {error}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings with their defaults, in sections; what `experiment_from` takes."""
+        top = {"name": self.name, "title": self["title"], "random_state": self["random_state"]}
+        document: dict[str, Any] = {key: value for key, value in top.items() if value is not None}
+        for name in SECTIONS:
+            if section := self.section(name):
+                document[name] = section
+        document["data"]["test_fraction"] = self.test_fraction
+        document["check"]["scheme"] = self.check_scheme
+        if "file" in document["data"]:  # so that the settings can be copied to another folder
+            document["data"]["file"] = str((self.folder / document["data"]["file"]).absolute())
+        if self.sweeps:
+            document[SWEEP] = {name: dict(grid) for name, grid in self.sweeps.items()}
+        return document
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file's content, or FileError."""
+    data = read_bytes(path)
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path} is not text in UTF-8. Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise FileError(f"{path} is not valid TOML: {error}. See https://toml.io.") from error
+
+
+def experiment_from(
+    document: Mapping[str, Any],
+    name: str,
+    source: str,
+    folder: Path,
+    overrides: Mapping[str, Override] | None = None,
+) -> Experiment:
+    """An experiment of what a TOML file says, with the command line's values laid over it.
+
+    Raises InputError and InputTypeError for a section or key that is unknown (with the nearest
+    name), a value of another kind, and one that cannot be used, each with where it was set.
+    """
+    merged, origins = deepcopy(dict(document)), {}
+    for key, (value, origin) in (overrides or {}).items():
+        *path, last = key.split(".")
+        section = merged
+        for part in path:
+            section = section.setdefault(part, {})
+            if not isinstance(section, dict):
+                raise InputTypeError(
+                    f"{origin}: {part} in {source} is {what(section)}; expected a section."
+                )
+        section[last] = value
+        origins[key] = origin
+    if "train.optimizer" in origins:
+        _leave_behind(merged, document, origins)
+    values = dict(_values(merged, source, origins))
+    sweeps = read_sweeps(merged.get(SWEEP, {}), values, source)
+    experiment = Experiment(str(values.get("name", name)), source, folder, values, sweeps, origins)
+    _check(experiment)
+    return experiment
+
+
+def _leave_behind(merged: dict[str, Any], document: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    """Take out what the file says of its own optimizer and the one asked for lacks; grids too."""
+    sections = [one["train"] for one in (document, merged) if isinstance(one.get("train"), dict)]
+    names = [one.get("optimizer", SECTIONS["train"]["optimizer"].default) for one in sections]
+    if not all(isinstance(name, str) and name in RULES for name in names):
+        return  # which has an error of its own
+    lost = set(optimizer_keys(names[0])) - set(optimizer_keys(names[-1]))
+
+    def leave(content: Any, prefix: str) -> bool:
+        """Whether anything went."""
+        keys = [key for key in lost & set(content) if f"{prefix}.{key}" not in origins]
+        for key in keys:
+            del content[key]
+        return bool(keys)
+
+    leave(merged["train"], "train")
+    sweeps = merged.get(SWEEP)
+    grids = sweeps if isinstance(sweeps, dict) else {}
+    for name, grid in list(grids.items()):
+        if isinstance(grid, dict) and leave(grid, f"{SWEEP}.{name}") and without_lists(grid):
+            del grids[name]
+
+
+def _values(
+    document: Mapping[str, Any], source: str, origins: Mapping[str, str]
+) -> Iterator[tuple[str, Any]]:
+    """Every (dotted key, value), each known and of its kind."""
+
+    def checked(dotted: str, key: Key, value: Any) -> tuple[str, Any]:
+        if not key.kind.accepts(value):
+            whole = isinstance(value, float) and value.is_integer() and key.kind is WHOLE
+            hint = f": write {int(value)}" if whole else ""
+            where = origins.get(dotted, f"{dotted} in {source}")
+            raise InputTypeError(f"{where} is {what(value)}; expected {key.kind.words}{hint}.")
+        return dotted, value
+
+    for name, content in document.items():
+        if name in TOP:
+            yield checked(name, TOP[name], content)
+        elif name in SECTIONS:
+            if not isinstance(content, dict):
+                raise InputTypeError(f"{name} in {source} is {what(content)}; expected a section [{name}].")
+            known = known_keys(name, content, source)
+            for key, value in content.items():
+                dotted = f"{name}.{key}"
+                if key not in known:
+                    raise _unknown_key(origins.get(dotted, source), name, key, known)
+                yield checked(dotted, known[key], value)
+        elif name != SWEEP:
+            sections = [*(f"[{section}]" for section in (*SECTIONS, SWEEP)), *TOP]
+            shown = f"[{name}]" if isinstance(content, dict) else name
+            error = unknown_name(f"section or key of {origins.get(name, source)}:", shown, sections)
+            raise InputError(f"{error}{_belongs(name)}")
+
+
+def _unknown_key(source: str, section: str, key: str, known: Mapping[str, Key]) -> InputError:
+    return InputError(
+        f"{unknown_name(f'key of [{section}] in {source}:', key, known)}{_belongs(key, section)}"
+    )
+
+
+def _belongs(key: str, section: str = "") -> str:
+    """Where a key that stands in the wrong place would be known."""
+    homes = [name for name in SECTIONS if name != section and key in known_keys(name, {}, "")]
+    return f" It belongs to [{homes[0]}]: {homes[0]}.{key}." if homes else ""
+
+
+def _check(experiment: Experiment) -> None:
+    """Refuse values that cannot be used, before any work is done."""
+    data = experiment.section("data")
+    if ("generator" in data) == ("file" in data):
+        both = "both a generator and a file" if "file" in data else "neither a generator nor a file"
+        raise InputError(
+            f"[data] in {experiment.source} names {both}; expected one: "
+            f'generator = "{next(iter(GENERATORS))}", or file = "points.csv" with target = "a column".'
+        )
+    if "file" in data and "target" not in data:
+        raise InputError(
+            f'[data] in {experiment.source} has a file, but no target = "a column" to predict.'
+        )
+    for key in TABLE_ONLY:
+        if "generator" in data and key in data:
+            raise InputError(
+                f"{experiment.where(f'data.{key}')} goes with a table, and these data are generated by "
+                f"{data['generator']!r}. Leave it out."
+            )
+    if experiment.name in ("", ".", "..") or any(c in experiment.name for c in "/\\\0"):
+        raise InputError(
+            f"{experiment.where('name')} is {experiment.name!r}; expected the name of a folder."
+        )
+    for key, test in _TESTS.items():
+        value = experiment[key]
+        if value is not None:
+            with experiment.blame(key):
+                test(value)
+    hidden, activation = experiment["network.hidden"], experiment["network.activation"]
+    if isinstance(activation, list) and len(activation) != len(hidden):
+        raise InputError(
+            f"{experiment.where('network.activation')} names {len(activation)} activation(s) for "
+            f"{len(hidden)} hidden layer(s), {hidden}; expected one for all, or one for each."
+        )
+    with experiment.blame("train.dropout"):
+        as_dropout(experiment["train.dropout"], len(hidden))
+    if experiment["train.stopping"] is not None:
+        with experiment.blame("train.stopping"):
+            rule = stopping_from(experiment["train.stopping"])
+            check_stopping(rule, experiment["train.validation"] is not None)
+    if experiment["network.output"] is not None and experiment["network.loss"] is not None:
+        with experiment.blame("network.loss"):
+            get_loss(experiment["network.loss"], get_output(experiment["network.output"]))
+    for key, value in experiment.section("train").items():
+        if key not in SECTIONS["train"]:
+            with experiment.blame(f"train.{key}"):
+                rule_from_dict({"name": experiment["train.optimizer"], key: value})
+
+
+def _one_of(kind: str, choices: Any) -> Callable[[Any], None]:
+    def test(value: Any) -> None:
+        if value not in choices:
+            raise unknown_name(kind, value, choices)
+
+    return test
+
+
+def _at_least(least: int, what: str) -> Callable[[Any], None]:
+    def test(value: Any) -> None:
+        if value < least:
+            raise InputError(f"{value} {what}; expected {least} or more.")
+
+    return test
+
+
+def _check_hidden(widths: list[int]) -> None:
+    for i, width in enumerate(widths):
+        if width < 1:
+            raise InputError(
+                f"hidden layer {i + 1} of {widths} has a width of {width}; expected 1 or more."
+            )
+    as_sizes([1, *widths, 1])
+
+
+def _check_activation(activation: str | list[str]) -> None:
+    for name in [activation] if isinstance(activation, str) else activation:
+        get_activation(name)
+
+
+def _check_fraction(fraction: float) -> None:
+    if not 0 <= fraction < 1:
+        raise InputError(f"test_fraction is {fraction}; expected from 0 to below 1, such as 0.25.")
+
+
+def stopping_from(settings: Mapping[str, Any]) -> EarlyStopping:
+    """The stopping rule of a table of its settings."""
+    known = [one for one in EarlyStopping().settings() if one not in ("mode", "response")]
+    for name in settings:
+        if name not in known:
+            raise unknown_name("setting of the stopping rule", name, known)
+    return EarlyStopping(**settings)
+
+
+def _check_epsilon(epsilon: float) -> None:
+    if not 0 < epsilon < 1:
+        raise InputError(f"epsilon is {epsilon}; expected a small step above 0 and below 1, such as 1e-4.")
+
+
+_TESTS: dict[str, Callable[[Any], object]] = {
+    "random_state": as_random_state,
+    "data.task": _one_of("task", TASKS),
+    "data.test_fraction": _check_fraction,
+    "data.memory": as_memory,
+    "network.hidden": _check_hidden,
+    "network.activation": _check_activation,
+    "network.output": get_output,
+    "check.scheme": _one_of("scheme", SCHEMES),
+    "check.epsilon": _check_epsilon,
+    "check.samples": _at_least(1, "samples to check on"),
+    "train.scheme": _one_of("scheme", SCHEMES),
+    "train.iterations": _at_least(0, "iterations"),
+    "train.batch_size": partial(as_steps, name="batch_size"),
+    "train.validation": partial(as_fraction, name="validation"),
+    "train.validate_every": partial(as_steps, name="validate_every"),
+    "train.curvature": partial(as_steps, name="curvature"),
+    "train.stopping": stopping_from,
+    "train.average": partial(as_fraction, name="average"),
+    "train.reduction": _one_of("reduction", REDUCTIONS),
+    "train.dtype": as_dtype,
+    "train.engine": _one_of("engine", ENGINES),
+    "train.threads": thread_count,
+    "train.l1": partial(as_not_negative, name="l1"),
+    "train.l2": partial(as_not_negative, name="l2"),
+    "train.max_norm": partial(as_bound, name="max_norm"),
+}

@@ -1,0 +1,343 @@
+"""Rows on a Dask cluster: Dask arrays and dataframes, and Parquet files that its workers read.
+
+Dask alone decides where what is computed, and computes again what a worker that dies has had: its
+partitions are read from where they lie, and the parameters come with each task.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from glassnet.data.reduce import Cancelled, Fold
+from glassnet.data.source import Block, Rows, WrappedRows
+from glassnet.errors import EngineError, GlassnetError, GlassnetWarning, InputError, InputTypeError
+from glassnet.utils.interrupts import Cut
+from glassnet.utils.threads import thread_count
+
+LOCAL = "local"
+
+_TIMEOUT = "10s"
+
+_ASK, _SILENCE, _PATIENCE = 1.0, 10.0, 300.0
+"""Seconds from one question for workers to the next, and without any to a warning and to an error."""
+
+_DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+"""What workers here run first: Ctrl-C comes to all processes of a terminal, and this one decides."""
+
+
+def client_of(dask: object) -> Any:
+    """The Dask client to compute with: an own one as it is, "local" for worker processes here, an address.
+
+    None takes the active one, or else starts threads in this process as a cluster of their own. EngineError
+    where no scheduler answers, InputError for what is no address.
+    """
+    distributed: Any = imported("distributed")
+    if isinstance(dask, distributed.Client):
+        return dask
+    if dask is None:
+        try:
+            return distributed.get_client()
+        except ValueError:
+            return _own({"processes": False, "n_workers": 1, "threads_per_worker": thread_count(None)})
+    if not isinstance(dask, str):
+        raise InputTypeError(
+            f'dask is a scheduler\'s address, "{LOCAL}" or a distributed.Client, not {dask!r}.'
+        )
+    if dask == LOCAL:
+        _refuse_to_nest()
+        return _own({"n_workers": thread_count(None), "threads_per_worker": 1, "preload": _DEAF})
+    if ":" not in dask:
+        raise InputError(
+            f"dask is {dask!r}; expected a scheduler's address, such as tcp://127.0.0.1:8786, or {LOCAL!r}."
+        )
+    return _own({"address": dask, "timeout": _TIMEOUT})
+
+
+_STARTING = "GLASSNET_STARTS_WORKERS"
+"""Set where a cluster is starting: its worker processes see it, and this one tells what is wrong with "
+"them."""
+
+_GUARD = (
+    "Each worker process begins by running the script that starts it, which must not start workers there: "
+    'put what your script does below a line `if __name__ == "__main__":`.'
+)
+
+
+def _refuse_to_nest() -> None:
+    """Raise InputError in a process that is just being started and runs its script's top level."""
+    import multiprocessing  # which makes a second name for the main module: not with `import glassnet`
+
+    # Only Python's own spawn sets it, and only while it imports the main module.
+    if not getattr(multiprocessing.current_process(), "_inheriting", False):
+        return
+    if _STARTING in os.environ:
+        sys.exit(1)
+    raise InputError(_GUARD)
+
+
+_clients: dict[str, Any] = {}
+
+
+def _own(settings: dict[str, Any]) -> Any:
+    """A client that ends with this process, one for each kind; it is nobody else's default."""
+    distributed: Any = imported("distributed")
+    kind = repr(settings)
+    if kind in _clients and _clients[kind].status == "running":
+        return _clients[kind]
+    if "address" not in settings:
+        settings = {"address": _cluster(distributed, settings)}
+    try:
+        client = distributed.Client(**settings, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"No Dask scheduler answers at {settings.get('address')}: {error}. Start one there with `dask "
+            f'scheduler` and `dask worker ADDRESS`, or use dask="{LOCAL}" for workers on this machine.'
+        ) from error
+    _clients[kind] = client
+    atexit.register(client.close)
+    return client
+
+
+def _cluster(distributed: Any, settings: dict[str, Any]) -> Any:
+    """Workers on this machine. By itself: a client that fails to start one waits a minute for it to end."""
+    os.environ[_STARTING] = "1"
+    try:
+        cluster = distributed.LocalCluster(**settings, dashboard_address=":0")
+    except RuntimeError:
+        raise EngineError(f"Dask's workers did not start. {_GUARD}") from None
+    finally:
+        del os.environ[_STARTING]
+    atexit.register(cluster.close)
+    return cluster
+
+
+def imported(name: str) -> Any:
+    """A module of Dask's; InputError, which says what to install, where it is missing."""
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f'Dask needs {error.name}, which is not installed: pip install "glassnet[dask]".'
+        ) from error
+
+
+def is_collection(X: object) -> bool:
+    """Whether X is one of Dask's collections."""
+    return hasattr(X, "__dask_graph__")
+
+
+class Alone:
+    """How long a scheduler has had no workers, for which Dask would wait without an end and a word."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self._since, self._asked, self._warned = (
+            client,
+            time.monotonic(),
+            time.monotonic(),
+            False,
+        )
+
+    def watch(self) -> None:
+        """Ask for workers now and then: warn where there are none, and in the end raise EngineError."""
+        now = time.monotonic()
+        if now - self._asked < _ASK or self._client.status != "running":
+            return
+        self._asked = now
+        if self._client.nthreads():
+            self._since = now
+            return
+        waited, scheduler = now - self._since, self._client.scheduler.address
+        how = f"Start one with `dask worker {scheduler}`"
+        if waited > _SILENCE and not self._warned:
+            self._warned = True
+            words = (
+                f"The Dask scheduler at {scheduler} has no worker yet. {how}; waiting {_PATIENCE:.0f} s."
+            )
+            warnings.warn(words, GlassnetWarning, stacklevel=2)
+        if waited > _PATIENCE:
+            raise EngineError(
+                f"The Dask scheduler at {scheduler} has had no worker for {waited:.0f} s. {how}, and go on."
+            )
+
+
+def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled) -> list[Any]:
+    """What the tasks give. Raises Cut where `cancelled` says so, EngineError where the cluster is lost."""
+    distributed: Any = imported("distributed")
+    futures: list[Any] = []
+    try:
+        with client.as_current():
+            futures = client.compute(list(tasks))
+            alone = Alone(client)
+            while True:
+                try:
+                    distributed.wait(futures, timeout=0.2)
+                    break
+                except TimeoutError:
+                    alone.watch()
+                    if cancelled():
+                        raise Cut from None
+                    if client.status not in ("running", "connecting"):
+                        raise OSError(f"the connection to the scheduler is {client.status}") from None
+            return list(client.gather(futures))
+    except (Cut, KeyboardInterrupt):
+        if client.status == "running":
+            client.cancel(futures)
+        raise
+    except Exception as error:
+        if not is_lost(client, error):
+            raise  # what a task itself says
+        raise EngineError(
+            f"The Dask cluster did not finish a pass: {type(error).__name__}: {error}. See that its "
+            f"scheduler and workers run and have enough memory for a partition."
+        ) from error
+    finally:
+        for future in futures:  # else an exception's frames would hold what the cluster keeps for them
+            future.release()
+
+
+def is_lost(client: Any, error: Exception) -> bool:
+    """Whether an error is that of a cluster which is gone, and not what a task has raised."""
+    distributed: Any = imported("distributed")
+    from concurrent.futures import CancelledError
+
+    lost = distributed.comm.CommClosedError, CancelledError, distributed.KilledWorker
+    told = isinstance(error, GlassnetError)
+    return not told and (isinstance(error, lost) or client.status != "running")
+
+
+def _threads_of(client: Any) -> int:
+    """The threads of all workers that there are now."""
+    return max(1, sum(client.nthreads().values()))
+
+
+class ClusterRows(WrappedRows):
+    """Rows that every worker can read for itself: a range of them is a task."""
+
+    def __init__(self, rows: Rows, client: Any) -> None:
+        super().__init__(rows)
+        self._client = client
+
+    def inputs(self) -> Rows:
+        return ClusterRows(self._rows.inputs(), self._client)
+
+    def shares(self) -> int:
+        return _threads_of(self._client)
+
+    def fold(
+        self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
+    ) -> list[Any]:
+        dask: Any = imported("dask")
+        shared, rows = (dask.delayed(each, traverse=False) for each in (fold, self._rows))
+        task = dask.delayed(_fold_range, pure=False)
+        return gathered(self._client, [task(rows, shared, *edges) for edges in ranges], cancelled)
+
+
+def _fold_range(rows: Rows, fold: Fold, start: int, stop: int) -> Any:
+    return rows.fold(fold, [(start, stop)], 1, lambda: False)[0]
+
+
+class DaskRows(Rows):
+    """The rows of Dask's partitions, in their order."""
+
+    def __init__(
+        self, parts: Sequence[Any], lengths: Sequence[int], about: About, memory: int, client: Any
+    ) -> None:
+        self._parts, self._client, self._about = list(parts), client, about
+        self._edges = np.cumsum([0, *lengths]).tolist()
+        self.n_rows, self.memory, self.source = self._edges[-1], memory, about.source
+        self.n_inputs, self.dtype, self.weighted = about.n_inputs, about.dtype, about.weighted
+        self.names, self.targeted = about.names, about.targeted
+        if self.n_rows == 0:
+            raise InputError(f"{self.source} has no rows; expected at least one.")
+
+    def where(self, row: int) -> str:
+        place = int(np.searchsorted(self._edges, row, side="right")) - 1
+        return f"row {row - self._edges[place]} of partition {place}"
+
+    def column(self, place: int) -> str:
+        return f"X, column {place}" if self.names is None else f"Column {self.names[place]!r}"
+
+    def pieces(self) -> list[int]:
+        return sorted(set(self._edges))
+
+    def shares(self) -> int:
+        return _threads_of(self._client)
+
+    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
+        for part, (low, high) in zip(self._parts, pairwise(self._edges), strict=True):
+            if low < stop and high > start and low < high:
+                (block,) = gathered(self._client, [part], lambda: False)
+                block = block.cast(dtype)
+                for first in range(max(start, low), min(stop, high), most):
+                    yield block.part(first - low, min(first + most, stop, high) - low)
+
+    def fold(
+        self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
+    ) -> list[Any]:
+        """A range is a chain of tasks, one for each partition in it, which hand on its sums."""
+        dask: Any = imported("dask")
+        shared, step = dask.delayed(fold, traverse=False), dask.delayed(_step, pure=False)
+        edges, chains = np.array(self._edges), []
+        for start, stop in ranges:
+            first = int(np.searchsorted(edges, start, side="right")) - 1
+            last = int(np.searchsorted(edges, stop, side="left"))
+            carried = None
+            for place in range(first, last):
+                low, high = max(start, self._edges[place]), min(stop, self._edges[place + 1])
+                if low < high:
+                    rows = low - self._edges[place], high - self._edges[place]
+                    carried = step(shared, carried, self._parts[place], start, rows, high == stop)
+            chains.append(carried)
+        return [found.state for found in gathered(self._client, chains, cancelled)]
+
+
+class About(NamedTuple):
+    """What is known of a collection without computing it."""
+
+    source: str
+    n_inputs: int
+    dtype: np.dtype[Any]
+    weighted: bool
+    names: tuple[str, ...] | None
+    targeted: bool
+
+
+class _Carried(NamedTuple):
+    """What a task hands on: the range's sums, and rows that do not fill a block yet."""
+
+    state: Any
+    left: Block | None
+
+
+def _step(
+    fold: Fold, carried: _Carried | None, block: Block, row: int, rows: tuple[int, int], last: bool
+) -> _Carried:
+    """Go on with a range, which began at `row`, by those rows of a partition."""
+    block = block.part(*rows).cast(fold.dtype)
+    state, left = (None, None) if carried is None else carried
+    held = 0 if left is None else len(left.X)
+    whole = held + len(block.X)
+    if not last:
+        whole -= whole % fold.block
+    if whole < held:  # not even what was left fills a block now
+        assert left is not None
+        return _Carried(state, left.joined(block))
+    worker = fold.worker()
+    worker.begin(state, row)
+    if left is not None:
+        worker.take(left)
+    if whole > held:
+        worker.take(block.part(0, whole - held))
+    rest = block.part(whole - held, len(block.X))
+    return _Carried(worker.end(), rest.copy() if len(rest.X) else None)

@@ -1,0 +1,131 @@
+"""The sources of rows as one kind of dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from glassnet.data.dask_cluster import ClusterRows, client_of, is_collection
+from glassnet.data.dask_collections import dask_rows
+from glassnet.data.parquet import ParquetRows
+from glassnet.data.paths import are_paths
+from glassnet.data.source import ArrayRows, Rows
+from glassnet.data.standardization import standardized
+from glassnet.errors import InputError, InputTypeError
+from glassnet.utils.memory import DEFAULT, as_memory
+
+
+def stream(
+    X: object,
+    y: object = None,
+    *,
+    features: Sequence[str] | None = None,
+    sample_weight: object = None,
+    standardize: object = False,
+    memory: int | str = DEFAULT,
+    dask: object = None,
+) -> Rows:
+    """Data that are read from where they lie, a block at a time, whenever they are needed.
+
+    `gn.train`, ``run.score`` and ``run.predict`` take what this returns as their X, without y, and call
+    this themselves for a path.
+
+    Parameters
+    ----------
+    X : a Parquet file, or a folder of them and of folders, taken in the order of their names, or a list of
+        either; an array (n, inputs), such as ``numpy.load(path, mmap_mode="r")``; or a Dask array or
+        dataframe.
+    y : of Parquet and dataframes the target column's name, or a list of names; else an array (n,) or
+        (n, outputs), Dask's where X is; None for rows to predict, which need no targets.
+    features : of Parquet and dataframes the columns to learn or predict from, in that order; None takes all
+        others, without an index that pandas wrote.
+    sample_weight : of Parquet and dataframes a column's name; else (n,).
+    standardize : True reads all rows once and takes from each input its mean and divides by its standard
+        deviation (over n; 1 for a constant) wherever rows are read; the result has both as `mean` and
+        `scale`. A pair of these, (mean, scale), does so with what earlier rows had: for rows to predict.
+    memory : what reading may take, in bytes or as text, at least 96 MiB: "256 MiB".
+    dask : who computes the full batch: a scheduler's address, "local" for worker processes on this machine,
+        or a ``distributed.Client``. A path is then read by the workers, which must see it. None computes in
+        this process; of Dask's collections on the active client, or else on a cluster of threads here.
+
+    The full batch has the bits of the same rows in memory, whatever the files, threads and memory. Batches
+    come by windows of a sixth of the memory beyond 64 MiB: an epoch takes row groups (2 MiB of an array) in
+    a new order, and shuffles each window of what comes of that. Data that fit into a window are
+    kept in memory.
+
+    Means and deviations are summed by Chan's formula over a tree that the numbers of rows and inputs alone
+    decide. A run that has learned from standardized rows keeps them in ``run.extra["preprocessing"]``, for
+    ``glassnet predict``; scikit-learn's StandardScaler.partial_fit depends on how the rows are cut.
+
+    Raises InputError and InputTypeError for what cannot be read, naming file and column.
+
+    >>> import numpy as np, glassnet as gn
+    >>> X, y = np.arange(12.0).reshape(6, 2) / 12, [0, 0, 0, 1, 1, 1]
+    >>> rows = gn.stream(X, y, memory="128 MiB")
+    >>> run = gn.train(gn.Network((2, 3, 2)), rows, random_state=0, iterations=20)
+    >>> in_memory = gn.train(gn.Network((2, 3, 2)), X, y, random_state=0, iterations=20)
+    >>> rows, np.array_equal(run.losses, in_memory.losses)
+    (6 rows of 2 inputs from an array, True)
+    >>> np.array_equal(run.predict(gn.stream(X)), run.predict(X)), run.score(rows) == run.score(X, y)
+    (True, True)
+    >>> rows = gn.stream(X, y, standardize=True)
+    >>> rows.mean.round(3).tolist(), rows.scale.round(3).tolist()
+    ([0.417, 0.5], [0.285, 0.285])
+    """
+    rows = _rows(X, y, features, sample_weight, as_memory(memory), dask)
+    return standardized(rows, standardize)
+
+
+def _rows(
+    X: object, y: object, features: Sequence[str] | None, sample_weight: object, limit: int, dask: object
+) -> Rows:
+    if isinstance(X, Rows):
+        if y is not None or sample_weight is not None or features is not None:
+            raise InputError(
+                f"{X.source} is streamed: y, sample_weight and features go into gn.stream(X, y, "
+                f"sample_weight=..., features=...) itself. Leave them out here."
+            )
+        if dask is not None or limit not in (DEFAULT, X.memory):
+            raise InputError(
+                "These rows are read as they were told when they were made; give memory and dask there: "
+                "gn.stream(PATH, ..., memory=..., dask=...)."
+            )
+        return X
+    if is_collection(X):
+        return dask_rows(X, y, features, sample_weight, limit, dask)
+    if are_paths(X):
+        if sample_weight is not None and not isinstance(sample_weight, str):
+            raise InputTypeError("sample_weight is a column's name, as y is, where X is a path.")
+        rows = ParquetRows(X, y, features, sample_weight, limit)  # type: ignore[arg-type]  # checked there
+        return rows if dask is None else ClusterRows(rows, client_of(dask))
+    if dask is not None:
+        raise InputError(
+            "dask is for a path, which its workers read, and for Dask's own collections. Make one of the "
+            "array: dask.array.from_array(X, chunks=...)."
+        )
+    if features is not None:
+        raise InputError("features are columns of Parquet; of an array take them: X[:, places].")
+    for name, value in (("y", y), ("sample_weight", sample_weight)):
+        if isinstance(value, str):
+            array = (
+                f"{name} = X[{value!r}], and X without that column"
+                if hasattr(X, "columns")
+                else "of numbers"
+            )
+            raise InputTypeError(
+                f"{name} is {value!r}, but X lies in memory, and columns have names only where X is a path "
+                f"or Dask's: give {name} as an array, {array}."
+            )
+    return ArrayRows(X, y, sample_weight, limit)
+
+
+def is_stream(X: object) -> bool:
+    """Whether training streams X: rows, paths, Dask's, or a mapped file of more than `DEFAULT` bytes."""
+    large = isinstance(X, np.memmap) and X.nbytes > DEFAULT
+    return large or isinstance(X, Rows) or are_paths(X) or is_collection(X)
+
+
+def memory_of(X: object) -> int | None:
+    """The bytes that reading may take; None of data in memory."""
+    return X.memory if isinstance(X, Rows) else None

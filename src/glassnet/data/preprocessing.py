@@ -1,0 +1,375 @@
+"""Where samples come from: tables made ready for a network, and generated data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
+
+from glassnet.data.generators import GENERATORS, generate
+from glassnet.data.holdout import Split, listed, split
+from glassnet.data.moments import check_moments, moments
+from glassnet.data.tables import Table, as_option, is_missing, is_number, read_table, without_index
+from glassnet.errors import InputError, InputTypeError, unknown_name
+
+__all__ = [
+    "GENERATORS",
+    "TASKS",
+    "Preprocessing",
+    "Split",
+    "Table",
+    "TableData",
+    "generate",
+    "prepare_table",
+    "read_table",
+    "split",
+]
+
+TASKS = ("classification", "regression")
+
+MAX_CLASSES = 20
+"""Whole numbers with more distinct values than this are taken for quantities, not for classes."""
+
+Floats = NDArray[np.float64]
+
+
+# ---- A table, made ready -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a table becomes inputs and targets, learned once and kept with the model.
+
+    Each feature is standardised, (x - mean) / scale, with the training rows' mean and standard
+    deviation (over n, not n - 1); a constant feature has scale 1. Classes are numbered in sorted
+    order; ``classes`` is None for regression, whose target is standardised too, so that a learning
+    rate suits it whatever its unit. Plain Python values throughout: equal when their values are.
+    """
+
+    target: str
+    task: str
+    features: tuple[str, ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    classes: tuple[Any, ...] | None = None
+    target_mean: float = 0.0
+    target_scale: float = 1.0
+
+    def transform(self, table: Table) -> Floats:
+        """The table's features, standardised, (n, features): found by name, other columns ignored.
+
+        Raises InputError for a feature that is not there, or that holds text or a missing value.
+        """
+        return (_feature_matrix(table, self.features) - np.array(self.mean)) / np.array(self.scale)
+
+    def encode(self, table: Table) -> NDArray[Any]:
+        """The table's target as a network learns it: class numbers, or standardised values, (n,).
+
+        Raises InputError for a missing column or value, and for a class that training never saw.
+        """
+        if self.classes is None:
+            return (_numbers(table, self.target) - self.target_mean) / self.target_scale
+        labels = _labels(table, self.target).tolist()
+        # One odd row makes text of a column of numbers, and its absence numbers of a column of text.
+        if isinstance(self.classes[0], str):
+            labels = [str(label) for label in labels]
+        else:
+            labels = [float(x) if isinstance(x, str) and is_number(x) else x for x in labels]
+        numbers = {label: number for number, label in enumerate(self.classes)}
+        for row, label in enumerate(labels):
+            if label not in numbers:
+                raise InputError(
+                    f"Column {self.target!r} of {table.source} is {label!r} at {table.where(row)}; the "
+                    f"model knows the classes {listed(self.classes)}."
+                )
+        return np.array([numbers[label] for label in labels], dtype=np.intp)
+
+    def labels(self, class_numbers: ArrayLike) -> NDArray[Any]:
+        """The classes that the numbers stand for, in the type that the table had.
+
+        Raises InputError for a regression, and for a number that stands for no class.
+        """
+        if self.classes is None:
+            raise InputError(f"The target {self.target!r} is a quantity without classes: use values().")
+        numbers = np.asarray(class_numbers)
+        whole = numbers.dtype.kind in "iu"
+        if not whole or (numbers.size and not 0 <= numbers.min() <= numbers.max() < len(self.classes)):
+            raise InputError(
+                f"class_numbers are whole numbers from 0 to {len(self.classes) - 1}; got {class_numbers!r}."
+            )
+        return _as_labels(self.classes)[numbers]
+
+    def values(self, outputs: ArrayLike) -> Floats:
+        """A regression network's outputs, (n,) or (n, 1), in the target's own unit, (n,)."""
+        if self.classes is not None:
+            raise InputError(f"The target {self.target!r} has classes: use labels().")
+        return np.asarray(outputs, dtype=float).reshape(-1) * self.target_scale + self.target_mean
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON can hold it; `from_dict` gives an equal one back, to the last bit."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
+        """What `to_dict` described, or InputError."""
+        try:
+            settings: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+            }
+            made = cls(**settings)
+            consistent = (
+                made.task in TASKS
+                and len(made.features) == len(made.mean) == len(made.scale)
+                and (made.classes is not None) == (made.task == "classification")
+            )
+        except (AttributeError, TypeError) as error:
+            raise InputError(f"This does not describe a preprocessing: {error}.") from error
+        if not consistent:
+            raise InputError(f"This does not describe a preprocessing: its parts disagree, {values!r}.")
+        return made
+
+
+@dataclass(frozen=True, eq=False)
+class TableData:
+    """A table cut into training and test samples: inputs, targets, row numbers, and how they came to be.
+
+    ``notes`` are sentences for the user about what was decided for them.
+    """
+
+    X_train: Floats
+    y_train: NDArray[Any]
+    X_test: Floats
+    y_test: NDArray[Any]
+    train_rows: NDArray[np.intp]
+    test_rows: NDArray[np.intp]
+    preprocessing: Preprocessing
+    notes: tuple[str, ...]
+
+
+def prepare_table(
+    table: Table,
+    target: str,
+    *,
+    task: str | None = None,
+    features: Iterable[str] | None = None,
+    ignore: Iterable[str] = (),
+    test_fraction: float = 0.25,
+    random_state: int | RandomState | None = 0,
+    standardize_target: bool = True,
+) -> TableData:
+    """Make a table ready for a network: choose columns, number the classes, hold rows back, standardise.
+
+    Mean and scale come from the training rows alone, so that the test rows stay unseen. `features`
+    are all columns but the target, those in `ignore` and an index that pandas wrote (see `Table`), unless
+    they are named; they must be numbers (or true and false, taken as 1 and 0). `task` is "classification"
+    or "regression"; by default a target is classes when it is text, true and false, or whole numbers with
+    two distinct values, or with at most 20 that come twice each on average; a quantity otherwise.
+    `test_fraction` of the rows, from 0 to below 1, are held back (see `split`). `standardize_target` false
+    leaves a quantity in its own unit, for a network that predicts counts.
+
+    Raises InputError for a column that is not there (with the nearest name), a feature that holds
+    text, a missing or infinite value (with column and line), one class only, or a target of text
+    where a regression was asked for.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from glassnet.data.preprocessing import prepare_table, read_table
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "leaves.csv")
+    ...     _ = path.write_text("width,species\\n0.2,small\\n1.4,large\\n0.4,small\\n1.6,large\\n")
+    ...     data = prepare_table(read_table(path), "species", test_fraction=0)
+    >>> data.preprocessing.classes, data.y_train.tolist(), data.X_train[:, 0].round(2).tolist()
+    (('large', 'small'), [1, 0, 1, 0], [-1.15, 0.82, -0.82, 1.15])
+    """
+    names, notes = choose_features(table, target, features, ignore)
+    raw = _feature_matrix(table, names, to_choose=True)
+    chosen, taken = _choose_task(table, target, task)
+    notes += taken
+    classes: tuple[Any, ...] | None = None
+    if chosen == "classification":
+        found, numbers = np.unique(_labels(table, target), return_inverse=True)
+        classes = tuple(found.tolist())
+        check_classes(table.source, target, classes, table.n_rows)
+        train, test, note = split(_labels(table, target), test_fraction, random_state)
+        notes += [note] if note else []
+        y: NDArray[Any] = numbers.astype(np.intp)
+        target_mean, target_scale = 0.0, 1.0
+    else:
+        values = _numbers(table, target)
+        train, test, _ = split(values, test_fraction, random_state, stratify=False)
+        target_mean, target_scale = 0.0, 1.0
+        if standardize_target:
+            (target_mean,), (target_scale,) = _moments(values[train, None], (target,), table)
+        y = (values - target_mean) / target_scale
+    mean, scale = _moments(raw[train], names, table)
+    constant = [
+        name for name, column in zip(names, raw[train].T, strict=True) if np.all(column == column[0])
+    ]
+    if constant:
+        notes.append(constant_note(constant))
+    made = Preprocessing(target, chosen, names, mean, scale, classes, target_mean, target_scale)
+    X = (raw - np.array(mean)) / np.array(scale)
+    return TableData(X[train], y[train], X[test], y[test], train, test, made, tuple(notes))
+
+
+def constant_note(names: Iterable[str]) -> str:
+    """A sentence about features that never vary."""
+    return f"Constant in the training rows, so that nothing is learned from: {listed(names)}."
+
+
+def choose_features(
+    table: Table, target: str, features: Iterable[str] | None, ignore: Iterable[str]
+) -> tuple[tuple[str, ...], list[str]]:
+    """The features' names, and sentences about an index among the columns; no value is looked at."""
+    for argument, given in (("features", features), ("ignore", ignore)):
+        if isinstance(given, str):
+            raise InputTypeError(f"{argument} is a list of column names, not one text: [{given!r}].")
+    named, left_out = list(features or ()), set(ignore)
+    for name in [target, *named, *sorted(left_out)]:
+        table[name]  # or an error with the nearest name
+    if target in named:
+        raise InputError(f"{target!r} is the target; it cannot be a feature too. Leave it out of features.")
+    if len(set(named)) < len(named):
+        raise InputError(f"features names a column twice: {listed(named)}.")
+    chosen = named if features is not None else [name for name in table.names if name != target]
+    chosen = [name for name in chosen if name not in left_out]
+    chosen, notes = (chosen, []) if features is not None else without_index(table, chosen)
+    if not chosen:
+        raise InputError(
+            f"No features are left: {table.source} has the columns {listed(table.names)}, of which "
+            f"{target!r} is the target. At least one more is needed."
+        )
+    return tuple(chosen), notes
+
+
+def _choose_task(table: Table, target: str, task: str | None) -> tuple[str, list[str]]:
+    column = table[target]
+    if task is not None or column.dtype.kind in "Ob":
+        return choose_task(target, column, table.n_rows, task)
+    return choose_task(target, np.unique(_numbers(table, target)), table.n_rows)
+
+
+def choose_task(
+    target: str, values: NDArray[Any], n: int, task: str | None = None, most: int | None = None
+) -> tuple[str, list[str]]:
+    """The task that is asked for, or what the target's different values, of n rows, look like; with notes.
+
+    Of numbers each value is there once; where there are more than `most`, others may be left out.
+    """
+    if task is not None:
+        if task not in TASKS:
+            raise unknown_name("task", task, TASKS)
+        return task, []
+    if values.dtype.kind in "OUTb":
+        return "classification", []
+    distinct = len(values)
+    whole = bool(np.all(values == np.floor(values)))
+    if whole and (distinct <= 2 or (distinct <= MAX_CLASSES and 2 * distinct <= n)):
+        found, other = "classification", "regression"
+    else:
+        found, other = "regression", "classification"
+    kind = "whole numbers" if whole else "numbers"
+    count = f"{distinct}" if most is None or distinct <= most else f"more than {most:,}"
+    note = f"{target!r} holds {kind}, {count} of them distinct: taken for {found}, not {other}."
+    return found, [note]
+
+
+def check_classes(source: object, target: str, classes: tuple[Any, ...], n: int) -> None:
+    """Raise InputError for a target with one class, or with another one in each of n rows."""
+    if len(classes) < 2:
+        raise InputError(
+            f"Column {target!r} of {source} is {classes[0]!r} in every row; a classification "
+            f"needs two classes or more."
+        )
+    if len(classes) == n > 2:
+        # Text is no quantity.
+        quantity = "" if isinstance(classes[0], str) else ", or for a quantity --task regression"
+        raise InputError(
+            f"Column {target!r} of {source} has another value in each of its {n} rows, "
+            f"such as {listed(classes[:3])}: that names rows, it does not class them. Choose another "
+            f"target{quantity}."
+        )
+
+
+def _feature_matrix(table: Table, names: tuple[str, ...], to_choose: bool = False) -> Floats:
+    return np.column_stack([_numbers(table, name, to_choose) for name in names])
+
+
+def _numbers(table: Table, name: str, to_choose: bool = False) -> Floats:
+    """A column as finite float64, or InputError that names column, row and value, and how to mend it.
+
+    `to_choose`: it may be left out, as features may before a model has learned from them.
+    """
+    column = table[name]
+    if column.dtype.kind == "O":
+        column = _text_as_numbers(table, name, column, to_choose)
+    numbers = column.astype(np.float64)
+    _refuse_missing(table, name, ~np.isfinite(numbers), np.isinf(numbers), to_choose)
+    return numbers
+
+
+def _text_as_numbers(table: Table, name: str, column: NDArray[Any], to_choose: bool) -> Floats:
+    """Numbers that a Parquet file, or another row's value, made text of; or an InputError."""
+    bad = np.array([not (is_number(cell) or is_missing(cell)) for cell in column])
+    if not bad.any():
+        return np.array([np.nan if is_missing(cell) else float(cell) for cell in column])
+    row = int(bad.argmax())
+    value = column[row].strip()
+    if re.fullmatch(r"[+-]?\d+,\d+", value):
+        mend = f"Write decimal points: {value.replace(',', '.')}."
+    elif not to_choose:
+        mend = "Write numbers there, or leave those rows out."
+    else:
+        mend = (
+            f"Leave the column out (--ignore {as_option(name)}, or ignore=[{name!r}]), name the features "
+            f"that you want (--features), or encode its categories as numbers."
+        )
+    raise InputError(
+        f"Column {name!r} of {table.source} holds text: {value!r} at {table.where(row)} "
+        f"({bad.sum()} of {len(bad)} values are not numbers); expected numbers. {mend}"
+    )
+
+
+def _labels(table: Table, name: str) -> NDArray[Any]:
+    column = table[name]
+    if column.dtype.kind == "O":
+        _refuse_missing(table, name, np.array([not cell.strip() for cell in column]))
+    elif column.dtype.kind == "f":
+        _refuse_missing(table, name, ~np.isfinite(column), np.isinf(column))
+    return column
+
+
+def _refuse_missing(
+    table: Table,
+    name: str,
+    bad: NDArray[np.bool_],
+    infinite: NDArray[np.bool_] | None = None,
+    to_choose: bool = False,
+) -> None:
+    if not bad.any():
+        return
+    row = int(bad.argmax())
+    what = "an infinite" if infinite is not None and infinite[row] else "a missing"
+    more = f" ({bad.sum()} such values)" if bad.sum() > 1 else ""
+    choice = f"; a feature can also be left out (--ignore {as_option(name)})" if to_choose else ""
+    raise InputError(
+        f"Column {name!r} of {table.source} has {what} value at {table.where(row)}{more}; expected a value "
+        f"in every row. Drop those rows or fill them in{choice}."
+    )
+
+
+def _moments(
+    X: Floats, names: tuple[str, ...], table: Table
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    found = moments(X)
+    check_moments(found, lambda place: f"Column {names[place]!r} of {table.source}")
+    return tuple(found.center.tolist()), tuple(found.scale.tolist())
+
+
+def _as_labels(classes: tuple[Any, ...]) -> NDArray[Any]:
+    return np.array(classes, dtype=object if isinstance(classes[0], str) else None)

@@ -1,0 +1,1 @@
+"""The gradient check, and what the curvature of the loss tells."""

@@ -1,0 +1,284 @@
+"""What a gradient check found, as rows, in words and for a file."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from glassnet.errors import GradientError
+from glassnet.nn.network import Network
+
+Verdict = Literal["right", "wrong", "kink", "unsettled"]
+
+_WHOLE_LAYER = 24  # entries of a layer that are printed before only the worst are
+_WORST = 8
+_NEARLY = 2  # times the finest tolerance, relative to its entry, up to which an entry tells of precision
+
+
+class GradientEntry(NamedTuple):
+    """One parameter: its two derivatives and what the checker says of them."""
+
+    layer: int
+    """From 1."""
+    name: str
+    """"W1", "b1", ..."""
+    index: tuple[int, ...]  # type: ignore[assignment]  # hides tuple.index, which a row has no use for
+    """Its place in that array."""
+    numerical: float
+    backpropagated: float
+    relative_error: float
+    """|difference| / max(|numerical|, |backpropagated|)."""
+    tolerance: float
+    """The difference that is allowed, in the gradient's own units."""
+    epsilon: float
+    """The step that it was judged with."""
+    verdict: Verdict
+
+    @property
+    def label(self) -> str:
+        """W1[0, 2], say."""
+        return f"{self.name}{list(self.index)}"
+
+    @property
+    def excess(self) -> float:
+        """The difference in multiples of what is allowed; above 1 it is not right."""
+        difference = abs(self.numerical - self.backpropagated)
+        if not math.isfinite(difference):
+            return math.inf
+        return difference / self.tolerance if self.tolerance > 0 else (math.inf if difference else 0.0)
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """What `check_gradients` found: `table` has a row per parameter, `str()` is for reading.
+
+    ``table`` is a tuple of rows (layer, name, index, numerical, backpropagated, relative_error,
+    tolerance, epsilon, verdict) in the order of the flat parameters. ``engine`` is "native", "numpy",
+    or "given" for a gradient that was handed in.
+
+    >>> import glassnet as gn
+    >>> net = gn.Network((1, 2))
+    >>> check = gn.check_gradients(net, net.initialize(0), [[0.0], [1.0]], [0, 1])
+    >>> check.passed, [row.name for row in check.table]
+    (True, ['W1', 'W1', 'b1', 'b1'])
+    """
+
+    network: Network
+    table: tuple[GradientEntry, ...]
+    engine: str
+    dtype: np.dtype[Any]
+    epsilon: float
+    reduction: str
+    n_samples: int
+
+    @property
+    def passed(self) -> bool:
+        """True where no entry is wrong and at least one could be judged."""
+        return self.n_wrong == 0 and self.n_checked > 0
+
+    @property
+    def n_wrong(self) -> int:
+        """How many entries are wrong."""
+        return self._count("wrong")
+
+    @property
+    def n_checked(self) -> int:
+        """How many entries could be judged: those that are right or wrong."""
+        return self._count("right") + self.n_wrong
+
+    @property
+    def n_kinks(self) -> int:
+        """How many entries were not judged because their step crosses a kink."""
+        return self._count("kink")
+
+    @property
+    def n_unsettled(self) -> int:
+        """How many entries were not judged because their numerical derivative does not settle."""
+        return self._count("unsettled")
+
+    @property
+    def worst(self) -> GradientEntry | None:
+        """The judged entry that goes farthest beyond, or nearest to, what is allowed."""
+        judged = [entry for entry in self.table if entry.verdict in ("right", "wrong")]
+        return max(judged, key=lambda entry: entry.excess, default=None)
+
+    @property
+    def sensitivity(self) -> float:
+        """The smallest relative error common to all entries that this check would have noticed."""
+        return min(
+            (
+                entry.tolerance / abs(entry.numerical)
+                for entry in self.table
+                if entry.verdict in ("right", "wrong") and entry.numerical
+            ),
+            default=math.inf,
+        )
+
+    @property
+    def verdict(self) -> str:
+        """The outcome in words."""
+        total, judged = len(self.table), self.n_checked
+        worst = self.worst
+        if worst is None:
+            words = f"NOTHING JUDGED: none of the {total} entries could be."
+        elif self.passed:
+            count = f"all {total}" if judged == total else f"{judged} of {total}"
+            words = f"PASSED: {count} entries agree; {self._precision()}."
+        else:
+            words = f"FAILED: {self._failure(worst)}"
+        if self.n_kinks:
+            words += (
+                f" Not judged: {self.n_kinks} whose step crosses a kink of an activation, however small."
+            )
+        if self.n_unsettled:
+            words += f" Not judged: {self.n_unsettled} whose numerical derivative does not settle."
+        smaller = [e.epsilon for e in self.table if e.epsilon < self.epsilon and e.verdict == "right"]
+        if smaller:
+            words += (
+                f" {len(smaller)} needed a smaller step, down to {min(smaller):g}, to stay clear of a "
+                f"kink or of strong curvature."
+            )
+        return words
+
+    def raise_if_failed(self) -> "GradientCheck":
+        """Return this check where it passed, else raise a GradientError in words."""
+        if not self.passed:
+            raise GradientError(f"The gradient check of {self.network} {self.verdict}")
+        return self
+
+    def __str__(self) -> str:
+        samples = f"{self.n_samples} sample{'s' if self.n_samples > 1 else ''}"
+        kind = "summed" if self.reduction == "sum" else "mean"
+        whose = "a gradient handed in" if self.engine == "given" else f"the {self.engine} engine"
+        lines = [
+            f"Gradient check of {self.network}",
+            f"{whose}, {self.dtype.name}, {samples}, {kind} loss, epsilon {self.epsilon:g}",
+        ]
+        for layer, rows in groupby(self.table, key=lambda entry: entry.layer):
+            lines += ["", *_layer_table(layer, list(rows))]
+        return "\n".join([*lines, "", self.verdict])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as strings, numbers and lists that JSON can hold; what is not finite is None."""
+        return {
+            "network": str(self.network),
+            "engine": self.engine,
+            "dtype": self.dtype.name,
+            "epsilon": self.epsilon,
+            "reduction": self.reduction,
+            "n_samples": self.n_samples,
+            "passed": self.passed,
+            "verdict": self.verdict,
+            "n_entries": len(self.table),
+            "n_checked": self.n_checked,
+            "n_wrong": self.n_wrong,
+            "n_kinks": self.n_kinks,
+            "n_unsettled": self.n_unsettled,
+            "sensitivity": _finite(self.sensitivity),
+            "table": [{key: _finite(value) for key, value in e._asdict().items()} for e in self.table],
+        }
+
+    def _count(self, verdict: Verdict) -> int:
+        return sum(entry.verdict == verdict for entry in self.table)
+
+    def _precision(self) -> str:
+        """How closely, by the entries that can tell: one that is all rounding may be off by 100 %."""
+        right = [entry for entry in self.table if entry.verdict == "right"]
+        limit = _NEARLY * self.sensitivity
+        telling = [e for e in right if e.numerical and e.tolerance <= limit * abs(e.numerical)]
+        if not telling or self.sensitivity >= 1:
+            return "none of them stands above rounding"
+        largest = max(entry.relative_error for entry in telling)
+        which = "" if len(telling) == len(right) else f" of the {len(telling)} well above rounding"
+        return (
+            f"the largest relative error{which} is {largest:.1e}, and one of {self.sensitivity:.1e} common "
+            f"to all of them would have been noticed"
+        )
+
+    def _failure(self, worst: GradientEntry) -> str:
+        hint = _diagnosis(self.table)
+        return (
+            f"{self.n_wrong} of {len(self.table)} entries are wrong. The worst is in layer "
+            f"{worst.layer}, {worst.label}: numerical {worst.numerical:.10g}, backpropagated "
+            f"{worst.backpropagated:.10g}, relative error {worst.relative_error:.1e} where "
+            f"{worst.tolerance / (abs(worst.numerical) or 1):.1e} is allowed."
+            f"{' ' + hint if hint else ''}"
+        )
+
+
+# ---- Words --------------------------------------------------------------------------------------
+
+
+def _layer_table(layer: int, rows: list[GradientEntry]) -> list[str]:
+    """One layer's entries, or the worst of them where there are many."""
+    shown, rest = rows, ""
+    if len(rows) > _WHOLE_LAYER:
+        bad = sorted(rows, key=lambda e: (e.verdict != "wrong", -e.excess))[:_WORST]
+        shown = [entry for entry in rows if entry in bad]
+        others = [e.verdict for e in rows if e not in bad]
+        counts = [f"{others.count(verdict)} {verdict}" for verdict in sorted(set(others), reverse=True)]
+        rest = f"  ... and {len(others)} more: {', '.join(counts)}"
+    width = max(len("entry"), *(len(entry.label) for entry in shown))
+    lines = [
+        f"Layer {layer}",
+        f"  {'entry':<{width}}  {'numerical':>17}  {'backpropagated':>17}  {'relative error':>14}  verdict",
+    ]
+    lines += [
+        f"  {e.label:<{width}}  {e.numerical:>17.9e}  {e.backpropagated:>17.9e}  "
+        f"{_relative(e):>14}  {e.verdict}"
+        for e in shown
+    ]
+    return [*lines, rest] if rest else lines
+
+
+def _relative(entry: GradientEntry) -> str:
+    """The relative error, "-" where both values are below rounding and it says nothing."""
+    noise = max(abs(entry.numerical), abs(entry.backpropagated)) <= entry.tolerance
+    return "-" if noise and entry.verdict == "right" else f"{entry.relative_error:.1e}"
+
+
+def _diagnosis(table: Sequence[GradientEntry]) -> str:
+    """The mistake that the wrong entries look like, in words; "" where they look like none."""
+    findings: dict[str, list[str]] = {}
+    for name, group in groupby(table, key=lambda entry: entry.name):
+        rows = list(group)
+        if len(rows) > 1 and any(entry.verdict == "wrong" for entry in rows):
+            finding = _finding(rows)
+            if finding:
+                findings.setdefault(finding, []).append(name)
+    return " ".join(f"{', '.join(names)}: {finding}." for finding, names in findings.items())
+
+
+def _finding(rows: Sequence[GradientEntry]) -> str:
+    shape = tuple(i + 1 for i in rows[-1].index)
+    numerical = np.array([entry.numerical for entry in rows])
+    gradient = np.array([entry.backpropagated for entry in rows])
+    allowed = np.array([entry.tolerance for entry in rows])
+    if not gradient.any():
+        return "zero everywhere, as if it was never computed"
+    if (
+        min(shape) > 1
+        and len(shape) == 2
+        and np.all(np.abs(numerical.reshape(shape).T.ravel() - gradient) <= 2 * allowed)
+    ):
+        return "looks transposed"
+    largest = int(np.argmax(np.abs(numerical)))
+    if numerical[largest]:
+        factor = gradient[largest] / numerical[largest]
+        slack = allowed + 0.01 * np.abs((factor - 1) * numerical)
+        if np.all(np.abs(gradient - factor * numerical) <= slack):
+            return (
+                "the wrong sign"
+                if abs(factor + 1) < 1e-3
+                else f"every entry is {factor:.6g} times what it should be"
+            )
+    return ""
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,92 @@
+"""How far rounding may move a loss and its gradient, by an analysis of errors.
+
+The gradient checker needs to know which differences a precision explains and which it does not.
+A fixed tolerance cannot say: a gradient near a minimum is a small sum of large terms that cancel,
+and is rounded as coarsely as the terms are. So the passes of the reference are followed once more,
+carrying beside every quantity a bound on its error (a running error analysis: Higham, Accuracy and
+Stability of Numerical Algorithms, 2nd ed., section 3.3). A sum of n terms is charged
+sqrt(n) u sum |terms|, what independent roundings add up to (Higham and Mary, A new approach to
+probabilistic rounding error analysis, 2019), not the n u of the worst case.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from glassnet._types import Array
+from glassnet.nn import reference
+from glassnet.nn.network import Network, Parameters
+
+CONFIDENCE = 2.0
+"""Multiples of the estimated error that are allowed; errors seen in practice are a tenth of one."""
+
+
+def unit_roundoff(dtype: np.dtype[np.floating]) -> float:
+    """Half the distance from 1 to the next number: 1.1e-16 in float64, 6.0e-8 in float32."""
+    return float(np.finfo(dtype).eps) / 2
+
+
+def rounding_errors(
+    network: Network, theta: Parameters, X: Array, Y: Array, w: Array, u: float
+) -> tuple[float, Array]:
+    """Allowances for the rounding of the loss sum_i w_i xi_i and of each entry of its gradient.
+
+    The arguments are float64 and taken as exact, w included; `u` is the unit roundoff of the arithmetic
+    that is judged. A relu whose Z rounding can carry over the kink is charged with its whole effect.
+    """
+    Zs, Hs = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
+
+    # Forward: e_Z and e_H are bounds on the errors of Z and H.
+    e_Zs, e_Hs = [], [np.zeros_like(X)]
+    for layer, (W, b, H) in enumerate(zip(theta.weights, theta.biases, Hs, strict=True)):
+        terms = np.abs(H) @ np.abs(W) + np.abs(b)
+        e_Zs.append(u * np.sqrt(len(W) + 1) * terms + e_Hs[-1] @ np.abs(W))
+        if layer < len(network.hidden):
+            value = network.hidden[layer].value
+            e_Hs.append(_spread(value, Zs[layer], e_Zs[-1]) + u * np.abs(Hs[layer + 1]))
+
+    Z, e_Z = Zs[-1], e_Zs[-1]
+    delta = network.loss.delta(Z, Y)
+    loss_terms = np.abs(delta * e_Z).sum(axis=1) + u * (1 + np.abs(network.loss.value(Z, Y)))
+    loss_error = float(w @ loss_terms)
+
+    # Each column of Z is moved by itself: moving all of them together leaves a softmax as it is.
+    e_delta = u * (np.abs(network.output.link(Z)) + np.abs(delta))
+    for column in range(Z.shape[1]):
+        steps = []
+        for sign in (1, -1):
+            moved = Z.copy()
+            moved[:, column] += sign * e_Z[:, column]
+            steps.append(np.abs(network.loss.delta(moved, Y) - delta))
+        e_delta += np.maximum(*steps)
+    delta, e_delta = w[:, None] * delta, w[:, None] * e_delta
+
+    # Backward: e_delta is a bound on the error of delta, the same lines as the reference's.
+    summing = u * np.sqrt(len(X))
+    parts: list[Array] = []
+    for layer in reversed(range(len(theta.weights))):
+        H, e_H = np.abs(Hs[layer]), e_Hs[layer]
+        for_weights = (H + e_H).T @ e_delta + e_H.T @ np.abs(delta) + summing * (H.T @ np.abs(delta))
+        for_bias = (e_delta + summing * np.abs(delta)).sum(axis=0)
+        parts = [for_weights.ravel(), for_bias, *parts]
+        if layer:
+            W, Z, e_Z, H = theta.weights[layer], Zs[layer - 1], e_Zs[layer - 1], Hs[layer]
+            derivative = network.hidden[layer - 1].derivative
+            slope = derivative(Z, H)
+            # The same derivative seen as a function of Z alone, H following it.
+            e_slope = u * np.abs(slope) + _spread(_slope_of(network, layer - 1), Z, e_Z)
+            back = delta @ W.T
+            e_back = e_delta @ np.abs(W).T + u * np.sqrt(W.shape[1]) * (np.abs(delta) @ np.abs(W).T)
+            delta, e_delta = back * slope, e_back * (np.abs(slope) + e_slope) + np.abs(back) * e_slope
+    return CONFIDENCE * loss_error, CONFIDENCE * np.concatenate(parts)
+
+
+def _slope_of(network: Network, layer: int) -> Callable[[Array], Array]:
+    record = network.hidden[layer]
+    return lambda Z: record.derivative(Z, record.value(Z))
+
+
+def _spread(function: Callable[[Array], Array], Z: Array, e_Z: Array) -> Array:
+    """How far a function of each entry may lie from its value at Z when Z is off by e_Z."""
+    middle = function(Z)
+    return np.maximum(np.abs(function(Z + e_Z) - middle), np.abs(function(Z - e_Z) - middle))

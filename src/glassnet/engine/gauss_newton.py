@@ -1,0 +1,188 @@
+"""The Gauss-Newton matrix of a problem, and its products with vectors, by either engine."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet import native
+from glassnet._types import Array
+from glassnet.data.checks import check_factor
+from glassnet.errors import EngineError, InputError
+from glassnet.nn import reference_curvature as second_derivatives
+from glassnet.nn.network import Network, Parameters
+from glassnet.optim import penalties
+from glassnet.optim.penalties import Penalties
+from glassnet.utils.array_checks import as_numbers, check_finite
+
+
+class SecondOrder(ABC):
+    """What a `Problem` knows of its loss's curvature."""
+
+    network: Network
+    dtype: np.dtype[Any]
+    divisor: float
+    penalties: Penalties
+
+    @abstractmethod
+    def _as_flat(self, flat: object) -> Array:
+        """Flat parameters as the engines take them."""
+
+    def gauss_newton(self, flat: Array) -> NDArray[np.float64]:
+        """The Gauss-Newton matrix G at flat parameters, (n_parameters, n_parameters), of the reduced loss.
+
+        The samples' J^T H J (see `glassnet.nn.reference_curvature`), and l2 on the diagonal of weights;
+        l1 has no part. What it takes of memory is G, whatever the samples. InputError for a loss without
+        ``factor``.
+        """
+        check_factor(self.network)
+        G = self._curvature(self._as_flat(flat), None)
+        G /= self.divisor  # in its place: it may be large
+        if self.penalties.l2:
+            diagonal(G)[:] += self.penalties.l2 * penalties.weight_mask(self.network.sizes)
+        return G
+
+    def gauss_newton_product(self, flat: Array, vector: Array) -> NDArray[np.float64]:
+        """G vector, (n_parameters,), without G: about two gradients' work."""
+        check_factor(self.network)
+        flat, vector = self._as_flat(flat), self._as_flat(vector)
+        product = self._curvature(flat, vector)
+        product /= self.divisor
+        if self.penalties.l2:
+            product += self.penalties.l2 * penalties.weight_mask(self.network.sizes) * vector
+        return product
+
+    def hessian_product(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """H v for each row v of `vectors`, (k, n_parameters), with H the exact Hessian of the reduced loss.
+
+        Residuals' part and l2 included; l1 has no part. The NumPy engine applies Pearlmutter's R operator
+        (see `glassnet.nn.reference_curvature`); the native one takes four gradients for each row, at two
+        distances on both sides, which leave about 11 digits. In float64.
+
+        Raises InputError in float32 and for vectors of another shape; EngineError where gradients jump on
+        the way, as with relu: there the NumPy engine has the answer.
+        """
+        if self.dtype != np.float64:
+            raise InputError('The Hessian is computed in float64: prepare(..., dtype="float64").')
+        flat, vectors = self._as_flat(flat), np.asarray(as_numbers(vectors, "vectors"), np.float64)
+        if vectors.ndim != 2 or vectors.shape[1] != flat.size:
+            raise InputError(
+                f"vectors has shape {vectors.shape}; expected (k, {flat.size}), for each "
+                f"product a row of as many numbers as there are parameters."
+            )
+        check_finite(vectors, "vectors")
+        if not len(vectors):
+            return vectors
+        penalized = self.penalties.l2 * penalties.weight_mask(self.network.sizes) * vectors
+        return self._hessian(flat, vectors) / self.divisor + penalized
+
+    @abstractmethod
+    def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The samples' part of `hessian_product`, summed."""
+
+    @abstractmethod
+    def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
+        """The samples' part of `gauss_newton`, summed, or of its product with a vector."""
+
+
+def diagonal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A contiguous square matrix's diagonal, as a view that can be written to."""
+    return matrix.reshape(-1)[:: len(matrix) + 1]
+
+
+def numpy_curvature(
+    network: Network, X: Array, w: Array | None, flat: Array, vector: Array | None
+) -> NDArray[np.float64]:
+    """The summed Gauss-Newton matrix, or its product with a vector, by `second_derivatives.py`."""
+    theta = Parameters(network.sizes, flat)
+    model = X, theta.weights, theta.biases, network.hidden, network.loss
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        if vector is None:
+            return second_derivatives.gauss_newton(*model, w)
+        v = Parameters(network.sizes, vector)
+        product = second_derivatives.gauss_newton_product(*model, (v.weights, v.biases), w)
+        return product.astype(np.float64)
+
+
+def native_curvature(problem: Any, threads: int, flat: Array, vector: Array | None) -> NDArray[np.float64]:
+    """The same by the native engine."""
+    sums = np.empty((problem.curvature_parameters,) * (1 if vector is not None else 2))
+    if vector is not None:
+        problem.gauss_newton_product(flat, vector, sums, threads)
+    else:
+        problem.gauss_newton(flat, sums, threads)
+        assert native.module is not None
+        native.module.mirror(sums)
+    return of_network(sums, flat.size)
+
+
+def of_network(sums: NDArray[np.float64], n_parameters: int) -> NDArray[np.float64]:
+    """A matrix or a vector over the engine's parameters as one over the network's.
+
+    They differ where there are two classes: the engine's one output is the second one's Z less the
+    first one's.
+    """
+    n = len(sums)
+    if n == n_parameters:
+        return sums
+    units = n_parameters - n
+    place, sign = np.arange(n_parameters), np.ones(n_parameters)
+    place[-2 * units :] = np.repeat(np.arange(n - units, n), 2)
+    sign[-2 * units :: 2] = -1
+    if sums.ndim == 1:
+        return sums[place] * sign
+    return sign[:, None] * sums[np.ix_(place, place)] * sign
+
+
+def numpy_hessian(
+    network: Network,
+    data: tuple[Array, Array, Array | None],
+    flat: Array,
+    vectors: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The summed Hessian times each row, by `second_derivatives.py`."""
+    X, Y, w = data
+    theta = Parameters(network.sizes, flat)
+    model = X, Y, theta.weights, theta.biases, network.hidden, network.loss
+    products = np.empty_like(vectors)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        for product, vector in zip(products, vectors, strict=True):
+            v = Parameters(network.sizes, vector)
+            product[:] = second_derivatives.hessian_product(*model, (v.weights, v.biases), w)
+    return products
+
+
+DISTANCES = (3e-4, 3e-5)
+"""How far the gradients of a difference lie from the point, along a vector of length 1, first to last."""
+
+SETTLED = 1e-6
+"""What the differences of two distances may differ by, as a share of the largest entry: what is left once
+the two are combined is about the square of it."""
+
+
+def differenced_hessian(
+    gradients: Callable[[NDArray[Any]], NDArray[Any]], flat: Array, vectors: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The Hessian times each row, by central differences at h and 2 h, and Richardson's step to h = 0.
+
+    `gradients` gives that at each row. The differences of a smooth function at h and 2 h are alike but for
+    h^2; those across a jump of the gradient are not, which is an EngineError.
+    """
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    lengths[lengths == 0] = 1.0
+    for h in DISTANCES:
+        steps = h * vectors / lengths[:, None]
+        points = [flat + times * steps for times in (1, -1, 2, -2)]
+        one, other, third, fourth = np.split(gradients(np.concatenate(points)), 4)
+        scale = (lengths / h)[:, None]
+        near, far = (one - other) * (scale / 2), (third - fourth) * (scale / 4)
+        if np.abs(near - far).max() <= SETTLED * np.abs(near).max():
+            return (4 * near - far) / 3
+    raise EngineError(
+        "The gradient jumps or bends too sharply near these parameters for differences to show the "
+        'Hessian: use engine="numpy", which does without.'
+    )

@@ -1,0 +1,132 @@
+"""What a score needs of predictions, summed block by block in a fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.data.checks import PACKED_ROWS
+from glassnet.data.scan import ranges_of
+from glassnet.errors import InputError
+from glassnet.nn.network import Network, decided
+from glassnet.utils.array_checks import as_target
+
+_ENTRIES = 1 << 20
+
+
+def tally_rows(outputs: int) -> int:
+    """The rows of a block, a power of two that divides `PACKED_ROWS`."""
+    return 1 << max(64, min(PACKED_ROWS, _ENTRIES // outputs)).bit_length() - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Of some rows: how many, the sum of their weights, and by what the network predicts
+
+    of classes and labels `right`, the weights of the rows whose every number is right, `exact`, how many
+    these are, and `counts` of the actual against the predicted, (C, C), or (outputs, 2, 2) of labels;
+    of values, by output, the weighted `mean`, the sum of squares about it, `spread`, and `errors`, the sum
+    of squared errors.
+    """
+
+    n: int
+    weight: float
+    right: float = 0.0
+    exact: int = 0
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    mean: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    spread: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    errors: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+
+    @classmethod
+    def of(cls, network: Network, y: NDArray[Any], Y_hat: Array, w: NDArray[Any] | None) -> Tally:
+        """Of a block; y as `as_target` gives them."""
+        w = None if w is None else w.astype(np.float64)
+        weight = float(len(y) if w is None else w.sum())
+        if network.loss.target in ("class", "label"):
+            counts, hits = _counted(network, y, decided(network, Y_hat))
+            exact = int(hits.sum())
+            return cls(len(y), weight, float(exact if w is None else (hits * w).sum()), exact, counts)
+        actual, each = y.astype(np.float64), np.float64(1.0) if w is None else w[:, None]
+        with np.errstate(all="ignore"):
+            mean = (each * actual).sum(axis=0) / (weight or 1.0)
+            spread, errors = ((each * (actual - at) ** 2).sum(axis=0) for at in (mean, Y_hat))
+        return cls(len(y), weight, mean=mean, spread=spread, errors=errors)
+
+    def merged(self, other: Tally) -> Tally:
+        """Of both parts' rows: means and squares about them as Chan, Golub and LeVeque (1979) add them."""
+        weight = self.weight + other.weight
+        share = other.weight / weight if weight else 0.0
+        with np.errstate(all="ignore"):
+            between = other.mean - self.mean
+            return Tally(
+                self.n + other.n,
+                weight,
+                self.right + other.right,
+                self.exact + other.exact,
+                self.counts + other.counts,
+                self.mean + between * share,
+                self.spread + other.spread + between**2 * (self.weight * share),
+                self.errors + other.errors,
+            )
+
+    @property
+    def score(self) -> float:
+        """The share of the weights that is right; of values R^2, the mean over the outputs."""
+        if not self.weight > 0:
+            raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
+        return self.right / self.weight if self.counts.size else float(np.average(self.r2))
+
+    @property
+    def r2(self) -> NDArray[np.float64]:
+        """By output; as scikit-learn has it where y never varies: 1 where every value is met, else 0."""
+        if self.n < 2:
+            return np.full_like(self.errors, np.nan)
+        with np.errstate(all="ignore"):
+            known = 1 - self.errors / self.spread
+        return np.where(self.spread != 0, known, np.where(self.errors == 0, 1.0, 0.0))
+
+
+def _counted(
+    network: Network, y: NDArray[Any], found: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """`Tally.counts`, and the rows that are right."""
+    outputs = network.sizes[-1]
+    if network.loss.target == "class":
+        actual = y if y.ndim == 1 else np.argmax(y, axis=1)
+        shape: tuple[int, ...] = (outputs, outputs)
+        pairs = actual * outputs + found
+        hits = actual == found
+    else:
+        actual = (y > 0.5).astype(np.intp)
+        pairs, shape = (4 * np.arange(outputs) + 2 * actual + found).ravel(), (outputs, 2, 2)
+        hits = (actual == found).all(axis=1)
+    return np.bincount(pairs, minlength=int(np.prod(shape))).reshape(shape), hits
+
+
+def summed(tallies: Iterable[Tally]) -> Tally:
+    """Of all parts, added in their order."""
+    return reduce(Tally.merged, tallies)
+
+
+def tally(network: Network, y: object, Y_hat: Array, w: NDArray[Any] | None = None) -> Tally:
+    """Of predictions in memory, with the bits of the same rows streamed."""
+    actual, rows = (
+        as_target(y, len(Y_hat), network.sizes[-1], network.loss.target),
+        tally_rows(Y_hat.shape[1]),
+    )
+
+    def block(start: int, stop: int) -> Tally:
+        some = slice(start, stop)
+        return Tally.of(network, actual[some], Y_hat[some], None if w is None else w[some])
+
+    return summed(
+        summed(block(first, min(first + rows, stop)) for first in range(start, stop, rows))
+        for start, stop in ranges_of(len(Y_hat))
+    )

@@ -1,0 +1,275 @@
+"""Training on batches of rows that are read anew for each epoch, a window at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from copy import deepcopy
+from threading import Event
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.data.checks import Taken, target_rows
+from glassnet.data.scan import Survey
+from glassnet.data.source import Block, Rows
+from glassnet.engine.chunks import Layout
+from glassnet.engine.minibatch import FEW, Batches, Cursor, NativeBatches, NumpyBatches, Stretch, go_back
+from glassnet.nn.network import Network
+from glassnet.optim import Optimizer
+from glassnet.utils.interrupts import Cut
+from glassnet.utils.memory import RESERVE, give_back
+
+_SHARE = 6
+"""A window's share of the memory beyond `RESERVE`: one is trained on, the next is there twice."""
+
+
+class _Place(NamedTuple):
+    """A window of an epoch; `seed` is the epoch's, None for rows as they come."""
+
+    seed: int | None
+    number: int
+
+
+class StreamedBatches(Batches):
+    """Rows that stay where they lie, a window of which is in memory at a time.
+
+    An epoch takes the source's pieces (row groups of Parquet, stretches of an array) in a new order and
+    cuts what comes of that into windows of `window` rows, whole batches; each window's rows are shuffled,
+    and trained on while the next window is read. The epoch's seed is drawn from the cursor's stream; pieces
+    and windows are shuffled by generators of that seed, so that any window can be made again.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        rows: Rows,
+        known: Survey,
+        dtype: np.dtype[Any],
+        reduction: str,
+        engine: str,
+        threads: int,
+        batch_size: int,
+        dropout: tuple[float, ...],
+    ) -> None:
+        super().__init__(network, rows.n_rows, dtype, reduction, batch_size, dropout)
+        self.engine, self.threads, self.rows = engine, threads, rows
+        weighted = rows.weighted or known.each is not None
+        self._targets = Layout(network, rows.n_rows, dtype, known.labels, weighted, False, known.each)
+        self.fingerprint = known.fingerprint
+        self._edges = rows.pieces()
+        row = dtype.itemsize * (network.sizes[0] + network.sizes[-1] + 1) + 16
+        share = max(0, rows.memory - RESERVE) // _SHARE
+        self.window = max(1, share // row // self.batch_size) * self.batch_size
+        self.layout = self.window, len(self._edges) - 1
+        self._pool: ThreadPoolExecutor | None = None
+        self._ended = Event()
+        self._reader: _Reader | None = None
+        self._at: tuple[_Place, Batches] | None = None
+        self._coming: tuple[_Place, Future[Batches]] | None = None
+        first = next(rows.read(0, min(self.batch_size, FEW, rows.n_rows), FEW, dtype))
+        y, w = self._targets.targets(first)
+        Y = target_rows(y, network.sizes[-1], dtype)
+        self._first = np.ascontiguousarray(first.X), Y, None if w is None else w.astype(dtype)
+
+    @property
+    def windows(self) -> int:
+        """How many an epoch has, the last of which may be short."""
+        return -(-self.n_samples // self.window)
+
+    def whole(self) -> Batches:
+        """All rows in memory, in their order, as `prepare_batches` has them."""
+        batches = self._packed(_Place(None, 0), self._ended)
+        batches.fingerprint, batches._first = self.fingerprint, self._first
+        return batches
+
+    def begin(self, random: RandomState | None, limit: float) -> Cursor:
+        return Cursor(limit, self.fingerprint, None, random, layout=self.layout)
+
+    def train(
+        self,
+        flat: Array,
+        state: Array,
+        good: Array,
+        losses: NDArray[np.float64],
+        cursor: Cursor,
+        *,
+        optimizer: Optimizer,
+        rates: NDArray[np.float64],
+        first_update: int,
+        stop: NDArray[np.uint8],
+        seconds: float,
+        dropout_seed: int | None = None,
+        average: float = 0.0,
+    ) -> Stretch:
+        end = time.monotonic() + seconds
+        epochs = updates = 0
+        while epochs < len(losses) and (len(rates) == 1 or updates < len(rates)):
+            if updates and (stop[0] or time.monotonic() >= end):
+                break
+            random, seed, before = cursor.random, cursor.seed, None
+            if cursor.row == 0 and random is not None:
+                before = random.get_state(legacy=False)
+                seed = _seed(random)
+            place = _Place(None if random is None else seed, cursor.row // self.window)
+            more = epochs + 1 < len(losses)
+            try:
+                inner = self._window(place, self._after(place, random, more), stop)
+            except Exception as error:
+                if random is not None and before is not None:
+                    random.set_state(before)  # the epoch has not begun
+                if updates or isinstance(error, Cut):
+                    break  # what was done counts; the next call meets an error again
+                raise
+            cursor.seed = seed
+            begun = place.number * self.window
+            within = Cursor(cursor.limit, (), row=cursor.row - begun, loss=cursor.loss)
+            loss = np.empty(1)
+            stretch = inner.train(
+                flat,
+                state,
+                good if place.number == 0 else good.copy(),
+                loss,
+                within,
+                optimizer=optimizer,
+                rates=rates if len(rates) == 1 else rates[updates:],
+                first_update=first_update + updates,
+                stop=stop,
+                seconds=max(0.0, end - time.monotonic()),
+                dropout_seed=dropout_seed,
+                average=average,
+            )
+            updates += stretch.updates
+            cursor.row, cursor.loss = begun + within.row, within.loss
+            if stretch.diverged:
+                go_back(flat, state, good)
+                return Stretch(epochs, updates, diverged=True)
+            if stretch.epochs:  # the window's end
+                cursor.row = min(begun + self.window, self.n_samples)
+                cursor.loss = float(loss[0]) * inner.n_samples
+            if cursor.row == self.n_samples:
+                losses[epochs] = cursor.loss / self.n_samples
+                cursor.row, cursor.loss = 0, 0.0
+                epochs += 1
+        if stop[0]:
+            self._read_no_further()
+        return Stretch(epochs, updates, diverged=False)
+
+    def _after(self, place: _Place, random: RandomState | None, more: bool) -> _Place | None:
+        """The window that follows, of the next epoch where there are to be `more`."""
+        if place.number + 1 < self.windows:
+            return place._replace(number=place.number + 1)
+        if not more:
+            return None
+        return _Place(None if random is None else _seed(deepcopy(random)), 0)
+
+    def _window(self, place: _Place, then: _Place | None, stop: NDArray[np.uint8]) -> Batches:
+        """A window, while the one after it is being read; raises Cut where `stop` is set meanwhile."""
+        if self._at is None or self._at[0] != place:
+            self._at = None  # makes room
+            if self._coming is None or self._coming[0] != place:
+                self._coming = place, self._thread().submit(self._packed, place, self._ended)
+            coming = self._coming[1]
+            while not coming.done():
+                if stop[0]:
+                    raise Cut
+                wait([coming], 0.05)
+            self._coming = None
+            self._at = place, coming.result()
+        if then is not None and self._coming is None and then != place:
+            self._coming = then, self._thread().submit(self._packed, then, self._ended)
+        found = self._at[1]
+        found.penalties, found.conventions, found.threads = self.penalties, self.conventions, self.threads
+        return found
+
+    def _read_no_further(self) -> None:
+        """End the reading ahead, of which the process would else wait for the end before it ends itself."""
+        self._ended.set()
+        self._ended, self._coming = Event(), None
+
+    def _thread(self) -> ThreadPoolExecutor:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, "glassnet")
+        return self._pool
+
+    def _packed(self, place: _Place, ended: Event) -> Batches:
+        """A window as the engine keeps it; Cut where `ended` is set meanwhile."""
+        start = place.number * self.window
+        n = min(self.window, self.n_samples - start)
+        if self._reader is None or not self._reader.stands(place.seed, start):
+            self._reader = _Reader(self._blocks(place.seed, start), place.seed, start)
+        try:
+            X, y, w = self._gather(self._reader.take(n), n, ended)
+        except BaseException:
+            self._reader = None  # which gives no rows any more
+            raise
+        order = np.arange(n) if place.seed is None else _stream(place, 1).permutation(n)
+        taken: Any = Taken(X, order)
+        weights = None if w is None else w[order]
+        how = self.dtype, self.reduction, self.batch_size, self.dropout
+        kept = self.network, taken, y[order], weights, *how
+        packed = NativeBatches(*kept, self.threads) if self.engine == "native" else NumpyBatches(*kept)
+        del X, taken, kept
+        give_back()
+        return packed
+
+    def _blocks(self, seed: int | None, start: int) -> Iterator[Block]:
+        """An epoch's rows from a place in its order on."""
+        pieces = np.arange(len(self._edges) - 1)
+        if seed is not None:
+            pieces = _stream(_Place(seed, 0), 0).permutation(pieces)
+        skip = start
+        for piece in pieces.tolist():
+            begin, end = self._edges[piece], self._edges[piece + 1]
+            if skip < end - begin:
+                yield from self.rows.read(begin + skip, end, self.rows.most(1), self.dtype)
+            skip = max(0, skip - (end - begin))
+
+    def _gather(self, blocks: Iterator[Block], n: int, ended: Event) -> Block:
+        X = np.empty((n, self.network.sizes[0]), self.dtype)
+        ys, ws, at = [], [], 0
+        for block in blocks:
+            if ended.is_set():
+                raise Cut
+            X[at : at + len(block.X)] = block.X
+            at += len(block.X)
+            y, w = self._targets.targets(block)
+            ys.append(y.copy())
+            if w is not None:
+                ws.append(w.copy())
+        return Block(X, np.concatenate(ys), np.concatenate(ws) if ws else None)
+
+
+class _Reader:
+    """An epoch's rows, taken some at a time."""
+
+    def __init__(self, blocks: Iterator[Block], seed: int | None, start: int) -> None:
+        self._blocks, self._seed, self._row = blocks, seed, start
+        self._left: Block | None = None
+
+    def stands(self, seed: int | None, row: int) -> bool:
+        """Whether what comes next is that row of that epoch."""
+        return (seed, row) == (self._seed, self._row)
+
+    def take(self, n: int) -> Iterator[Block]:
+        """The next n rows."""
+        taken = 0
+        while taken < n:
+            block = next(self._blocks) if self._left is None else self._left
+            some = min(n - taken, len(block.X))
+            self._left = None if some == len(block.X) else block.part(some, len(block.X))
+            taken, self._row = taken + some, self._row + some
+            yield block.part(0, some)
+
+
+def _seed(random: RandomState) -> int:
+    return int(random.randint(0, 2**32, dtype=np.uint64))
+
+
+def _stream(place: _Place, purpose: int) -> RandomState:
+    """The generator of an epoch's pieces, purpose 0, or of a window's rows, purpose 1."""
+    return RandomState([place.seed or 0, place.number, purpose])

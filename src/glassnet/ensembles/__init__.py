@@ -1,7 +1,0 @@
-"""Floor 7: networks whose predictions are averaged, and how far apart they are."""
-
-from __future__ import annotations
-
-from glassnet.ensembles.ensemble import Ensemble
-
-__all__ = ["Ensemble"]

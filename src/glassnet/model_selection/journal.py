@@ -1,0 +1,239 @@
+"""A sweep's results as they come, in a file that survives a kill at any moment.
+
+A line of JSON for each network, behind a first line that tells which sweep it is. A line is whole or
+it does not count: it ends in a check over all of it, and what a kill has torn off is cut away when the
+sweep goes on.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from glassnet.errors import FileError
+from glassnet.utils.json_documents import canonical
+from glassnet.utils.paths import as_path, explain
+
+FORMAT = 1
+_KEY = "glassnet sweep"
+_CHECK = ',"check":"'
+_START = b'{"fingerprint":'
+_MOST_OF_A_HEADER = 1 << 20
+_SYNC_SECONDS = 1.0
+"""A cut of the power loses no more than that; a kill loses nothing that was written."""
+
+
+_WORDS = {"settings": "what networks are told (the settings, iterations, or another argument)"}
+
+
+class OtherSweepError(FileError):
+    """The file is another sweep's, which may be `done`."""
+
+    def __init__(self, words: str, done: bool = False) -> None:
+        super().__init__(words)
+        self.done = done
+
+
+class Journal:
+    """The file of one sweep, open for more lines until `close`."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Look through what is there, a line at a time; nothing is written before `begin`.
+
+        Raises FileError for what is no such file.
+        """
+        self.path = as_path(path, "results")
+        self.header: dict[str, Any] | None = None
+        self._lines: dict[int, int] = {}  # where the last line of each network begins
+        self._final: set[int] = set()
+        self._file: int | None = None
+        self._synced = 0.0
+        self._end = self._size = 0
+        if self.path.exists():
+            self._read()
+
+    def _read(self) -> None:
+        if not self.path.is_file():
+            raise FileError(f"{self.path} is a folder or a device; expected a file, or a path for one.")
+        try:
+            with self.path.open("rb") as file:
+                self._look_through(file)
+                self._size = os.fstat(file.fileno()).st_size
+        except OSError as error:
+            raise FileError(f"{self.path} cannot be read: {explain(error)}.") from error
+
+    def _look_through(self, file: IO[bytes]) -> None:
+        first = file.readline(_MOST_OF_A_HEADER)
+        if first[-1:] != b"\n" and first[: len(_START)] == _START[: len(first)]:
+            return  # a kill came before the first line was whole
+        header = _parsed(first)
+        if header is None or header.get(_KEY) is None:
+            raise FileError(
+                f"{self.path} is not a sweep's results, which glassnet would go on with. Give another path "
+                f"to results, or move the file away; it is as it was."
+            )
+        if header[_KEY] != FORMAT:
+            raise FileError(
+                f"{self.path} has format {header[_KEY]}; this glassnet knows format {FORMAT}. Go on with "
+                f"the glassnet that began it."
+            )
+        self.header, self._end = header, file.tell()
+        self._lines.clear()
+        self._final.clear()
+        at, torn = self._end, None
+        for number, line in enumerate(file, 2):
+            record = _parsed(line)
+            if record is None:  # a kill tears off the last line, a cut of the power may be more than one
+                torn = torn or number
+            elif torn is not None:
+                raise FileError(
+                    f"{self.path} is damaged: line {torn} is not what was written, while later ones are. "
+                    f"Restore it from a copy, or give another path to begin anew."
+                )
+            else:
+                self._lines[record.get("network", -1)] = at
+                self._final |= {record["network"]} if record.get("final") else set()
+                self._end = at + len(line)
+            at += len(line)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The last record of each network, one at a time: together they may be large."""
+        if not self._lines:
+            return
+        with self.path.open("rb") as file:
+            for at in self._lines.values():
+                file.seek(at)
+                record = _parsed(file.readline())
+                assert record is not None
+                yield record
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all networks of the sweep are there."""
+        return self.header is not None and len(self._final) == self.header.get("networks")
+
+    def begin(self, header: Mapping[str, Any]) -> None:
+        """Open for writing, with the header where the file is new; what was torn off is cut away.
+
+        Raises FileError where the file is another sweep's, and leaves that as it is.
+        """
+        self.refuse_others(header["fingerprint"])
+        if not self.path.parent.exists():
+            raise FileError(
+                f"{self.path} cannot be written: the folder {self.path.parent} does not exist. "
+                f"Create it first."
+            )
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+            _lock(self._file, self.path)
+            if os.fstat(self._file).st_size != self._size:  # another process was not done with it
+                self._read()
+                self.refuse_others(header["fingerprint"])  # which that one may have begun
+            if os.fstat(self._file).st_size > self._end:
+                os.ftruncate(self._file, self._end)
+            if self.header is None:
+                self._append(_line({**header, _KEY: FORMAT}))
+        except OSError as error:
+            self.close()
+            raise FileError(f"{self.path} cannot be written: {explain(error, True)}.") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _append(self, line: bytes) -> None:
+        assert self._file is not None
+        written = os.write(self._file, line)
+        while written < len(line):
+            written += os.write(self._file, line[written:])
+        self._end += len(line)
+
+    def write(self, record: Mapping[str, Any], data: bytes) -> None:
+        """Add a line, in one piece; `data` goes along as text."""
+        assert self._file is not None
+        try:
+            self._append(_line({**record, "data": base64.b64encode(data).decode()}))
+            if time.monotonic() - self._synced > _SYNC_SECONDS:
+                os.fsync(self._file)
+                self._synced = time.monotonic()
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._end)
+            raise FileError(
+                f"{self.path} cannot be written any further: {explain(error, True)}. What was written is "
+                f"whole: make room, and start the sweep again with the same arguments, which goes on there."
+            ) from error
+
+    def close(self) -> None:
+        """Flush and let go of the file."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                os.fsync(self._file)
+            os.close(self._file)
+            self._file = None
+
+    def refuse_others(self, fingerprint: Mapping[str, str]) -> None:
+        """Raise FileError where the file is of a sweep with other data or settings."""
+        if self.header is None:
+            return
+        known = self.header["fingerprint"]
+        differs = [name for name in fingerprint if known.get(name) != fingerprint[name]]
+        if differs:
+            words = [_WORDS.get(name, name) for name in differs]
+            parts = " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
+            raise OtherSweepError(
+                f"{self.path} holds another sweep ({len(self._lines)} networks of it are done): {parts} "
+                f"{'is' if len(words) == 1 else 'are'} not the same. Start that one with its own "
+                f"arguments to go on with it, or give another path to results; the file is as it was.",
+                done=self.is_done,
+            )
+
+
+def data_of(record: Mapping[str, Any]) -> bytes:
+    """The bytes that went along with a line."""
+    try:
+        return base64.b64decode(record["data"], validate=True)
+    except (binascii.Error, KeyError, TypeError, ValueError) as error:
+        raise FileError(f"A record of the sweep's results lacks its data: {error}.") from error
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    text = canonical(record)
+    check = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f'{text[:-1]}{_CHECK}{check}"}}\n'.encode()
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """The record of a line; None where it is not whole."""
+    body, mark, check = line.rpartition(_CHECK.encode())
+    if not mark or check[16:] != b'"}\n':
+        return None
+    text = body + b"}"
+    if hashlib.sha256(text).hexdigest()[:16].encode() != check[:16]:
+        return None
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _lock(file: int, path: Path) -> None:
+    """Keep a second process from writing to the same file."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has none
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise FileError(
+            f"{path} is being written by another process. Wait for it, or give another path to results."
+        ) from error

@@ -1,0 +1,286 @@
+"""Many networks at once: every setting of a space, with every seed, on every fold."""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import DTypeLike, NDArray
+
+from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarning
+from glassnet.model_selection.fingerprints import fingerprint_of
+from glassnet.model_selection.halving import as_halving
+from glassnet.model_selection.journal import Journal
+from glassnet.model_selection.outcomes import CONVERGED_BELOW
+from glassnet.model_selection.plan import Plan, move_on, seeds_of, sources_of, tasks_of
+from glassnet.model_selection.results import SweepCell, SweepResult
+from glassnet.model_selection.scheduler import Rounds
+from glassnet.model_selection.search_space import make_space
+from glassnet.model_selection.settings import Recipe
+from glassnet.nn.network import Network, Parameters, as_network, as_random_state
+from glassnet.optim import SGD
+from glassnet.training.early_stopping import EarlyStopping
+from glassnet.training.steppers import Rule, check_rule
+from glassnet.utils.settings_checks import as_flag, as_steps
+from glassnet.utils.threads import thread_count
+
+HISTORY_BYTES = 1 << 29
+"""Of all networks' losses together, about, that are kept; and of the orders of their samples."""
+
+LOSSES_KEPT = 2000
+"""Of each network at least, however many there are."""
+
+
+def sweep(
+    network: Network,
+    X: object,
+    y: object,
+    *,
+    grid: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    settings: Iterable[Mapping[str, Any]] | None = None,
+    n_draws: int | None = None,
+    seeds: int | Iterable[int] | None = None,
+    folds: object = None,
+    groups: object = None,
+    standardize: bool = False,
+    metric: str | Callable[..., float] | None = None,
+    mode: str | None = None,
+    response: str = "predict",
+    optimizer: Rule = SGD(),  # noqa: B008 - it is frozen
+    iterations: int = 1000,
+    batch_size: int | None = None,
+    reduction: str = "mean",
+    parameters: Parameters | NDArray[Any] | None = None,
+    scheme: str = "glorot",
+    random_state: int | RandomState | None = None,
+    dtype: DTypeLike | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    sample_weight: object = None,
+    converged_below: float = CONVERGED_BELOW,
+    halving: object = None,
+    results: str | os.PathLike[str] | None = None,
+    keep_losses: int | None = None,
+    progress: bool = False,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    max_norm: float | None = None,
+    shuffle: bool = True,
+    dropout: float | Sequence[float] = 0.0,
+    validation: object = None,
+    validate_every: int = 1,
+    stopping: EarlyStopping | None = None,
+    average: float | None = None,
+    class_weight: object = None,
+) -> SweepResult:
+    """Train many networks in parallel: every setting, with every seed, on every fold.
+
+    Parameters
+    ----------
+    grid : values for settings, as ``{"learning_rate": [0.1, 1], "momentum": [0]}``, of which every
+        combination is trained; or a list of grids. A setting is whatever the optimizer has, what `train`
+        is told ("optimizer", an instance or a name, "iterations", "batch_size", "l2", "dropout",
+        "stopping", ...), "hidden_layer_sizes", "activation", "loss", or the "network" itself. What is not
+        named stays as given.
+    settings : in place of a grid, a list of settings, ``[{"learning_rate": 0.1}, {"l2": 0.01}]``.
+    n_draws : so many settings, or all where there are fewer, are drawn from the grid, whose values may then
+        be distributions of ``scipy.stats``, as scikit-learn's ParameterSampler draws them.
+    seeds : each setting is trained with each of these in place of `random_state`, or with so many that
+        are drawn from it.
+    folds : a number, a splitter with scikit-learn's ``split(X, y, groups)``, or pairs of row numbers
+        (train, test): each setting is trained on each fold's first rows and measured on the others.
+        Validation fractions are then taken from the training rows.
+    groups : for the splitter.
+    standardize : whether each fold's columns of X are centered and scaled by the mean and the deviation of
+        its training rows, test rows too, which takes a copy of the fold's rows. ``run.extra`` then holds
+        both, and `predict` gives a PreprocessingWarning, as it wants rows standardized by them.
+    metric : "loss", "accuracy", "r2" or a function of targets and predictions, on the fold's test rows,
+        else on its validation data, else on all samples; by default "loss" where something is held out,
+        and None for a network that has no such samples while others do. Where it is None, networks are
+        compared by the loss that they were trained on, penalties included, which favors no penalty. A
+        function needs `mode`, "max" or "min", and gets what `response` says, "predict" or
+        "predict_proba"; one with an argument ``rows`` gets the rows' numbers too.
+    converged_below : see `glassnet.model_selection.assess`; raise it where noise in the data keeps even the
+        best loss high.
+    keep_losses : about how many losses of each network are kept, where it has more; None keeps as many as
+        fit into half a gigabyte for all networks, and 2,000 at least. What is left out is NaN in
+        ``run.losses``, and the first, lowest, highest and last one of each stretch is kept.
+    halving : successive halving: True, a factor such as 3, or ``{"factor": 3, "first": 100}``. All settings
+        are trained for a few iterations, the best third of them for three times as many, and so on; who
+        is left behind has the status "dropped". Settings are compared over all their seeds and folds, by
+        the metric or, without one, by the loss as a share of the best constant answer's. None trains all
+        to the end.
+    results : a file that each network is written to as soon as it is done. A sweep that was killed, started
+        again with the same arguments, goes on where it was and gives the same table, bit for bit; one that
+        was done gives it at once. Networks from the file, and from other processes, hold no data: `resume`
+        needs X and y. A metric or
+        another function of one's own is the same where its code, its defaults and what it holds of where it
+        was made are; what it looks up in its module is not looked at.
+    threads : networks that train at a time, each on a thread of its own; None uses all cores. Inside
+        ``joblib.parallel_config("dask")``, or of another backend such as loky or ray with ``n_jobs=-1``,
+        networks go wherever joblib leads, in tasks of about a second, and these threads have no say; the
+        bits are the same.
+    progress : show a line with networks done, iterations and time left on stderr.
+
+    The others are those of `train`, and each network's run is, bit for bit, what `train` gives for
+    its settings on its rows, however many threads there are. All start from the same random numbers,
+    and so, where they are of one shape and scheme, from the same parameters: the state that a RandomState
+    is in when it is passed. The data are packed once for all networks that can share them. Divergence
+    gives no warning here: the result tells. The first Ctrl-C ends all networks after their current
+    update and gives an InterruptedTrainingWarning and the result so far; what other processes were at is
+    lost but for the networks that they had sent back. The second raises KeyboardInterrupt. What ends a
+    sweep as an exception has the networks that were finished before as its
+    attribute ``result``.
+
+    Raises InputError for an empty grid, an unknown setting, a value or a combination that cannot be
+    used and a fold that lacks a class, before anything is computed; FileError for results of another
+    sweep, damaged ones, and where they cannot be written; and what `train` raises.
+
+    Example
+    -------
+    >>> import glassnet as gn
+    >>> X, y = [[0.0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> net = gn.Network((2, 8, 2), hidden="tanh")
+    >>> result = gn.sweep(net, X, y, grid={"learning_rate": [0.001, 0.5]}, random_state=0)
+    >>> [(row["learning_rate"], row["status"]) for row in result.table]
+    [(0.001, 'falling'), (0.5, 'converged')]
+    >>> settings = [{"optimizer": "adam"}, {"hidden_layer_sizes": (4, 4), "activation": "relu"}]
+    >>> gn.sweep(net, X, y, settings=settings, seeds=3, random_state=0).summary[0]["optimizer"]
+    Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08)
+
+    scikit-learn's GridSearchCV refits the best estimator and has each fit in a process of its own; this
+    keeps every run with its losses, and has many networks in one.
+    """
+    check_rule(optimizer)
+    told = {
+        "optimizer": optimizer,
+        "iterations": iterations,
+        "batch_size": batch_size,
+        "reduction": reduction,
+        "scheme": scheme,
+        "random_state": None,
+        "dtype": dtype,
+        "engine": engine,
+        "l1": l1,
+        "l2": l2,
+        "max_norm": max_norm,
+        "shuffle": shuffle,
+        "dropout": dropout,
+        "validation": validation,
+        "validate_every": validate_every,
+        "stopping": stopping,
+        "average": average,
+        "class_weight": class_weight,
+    }
+    as_network(network)
+    base = Recipe(network, told).replaced(told)
+    _check_share(converged_below)
+    kept = None if keep_losses is None else as_steps(keep_losses, "keep_losses")
+    cores, halved = thread_count(threads), as_halving(halving)
+    if metric is None and (mode is not None or response != "predict"):
+        raise InputError("mode and response go with a metric.")
+    journal = None if results is None else Journal(results)
+    seed = None
+    if random_state is None:
+        seed = int(np.random.SeedSequence().generate_state(1)[0])
+        if journal is not None and journal.header is not None and journal.header["seed"] is not None:
+            seed = journal.header["seed"]  # to go on with what it was begun with
+    random = as_random_state(random_state if seed is None else seed)
+    # Networks start from the stream as it came, whatever is drawn from a grid.
+    space = make_space(base, grid, settings, n_draws, copy.deepcopy(random))
+    if halved is not None and "iterations" in space.values:
+        raise InputError(
+            "halving compares settings after as many iterations: leave iterations out of them."
+        )
+    measured, scaled = (metric, mode, response), as_flag(standardize, "standardize")
+    sources = sources_of(space.recipes, X, y, sample_weight, folds, groups, parameters, measured, scaled)
+    validated = {recipe.told["validation"] is not None for recipe in space.recipes}
+    if halved is not None and sources.folds is None and len(validated) > 1:
+        raise InputError(
+            "halving compares settings by samples that are held out, and some of these settings hold out "
+            "none: give all of them validation data, or leave validation out of the settings."
+        )
+    chosen = seeds_of(seeds, random, "random_state" in space.values)
+    sources = replace(sources, stream=copy.deepcopy(random))
+    move_on(random, base, parameters)
+    tasks = tasks_of(space, chosen, sources)
+    if kept is None:
+        kept = max(LOSSES_KEPT, HISTORY_BYTES // 8 // len(tasks))
+    rungs = () if halved is None else halved.rungs(len(space.recipes), tasks[0].iterations)
+    orders = 4 * len(sources.X) * sum(task.recipe.told["batch_size"] is not None for task in tasks)
+    keep = orders <= HISTORY_BYTES
+    plan = Plan(space, sources, tasks, float(converged_below), kept, cores, halved, seed, rungs, keep)
+    began = time.perf_counter()
+    with _open(journal, plan):
+        rounds = Rounds(plan, journal)
+        try:
+            result = _result_of(plan, rounds.run(progress), began)
+        except BaseException as error:  # a second Ctrl-C, or what a network has raised
+            if rounds.finished:
+                error.result = _result_of(plan, rounds.finished, began)  # type: ignore[attr-defined]
+                error.add_note(
+                    f"{len(rounds.finished)} of {len(plan.tasks)} networks of the sweep are finished: they "
+                    f"are this exception's attribute `result`{_goes_on(journal)}."
+                )
+            raise
+    unfinished = sum(cell.status == "interrupted" for cell in result.cells)
+    if unfinished:
+        warnings.warn(
+            f"Ctrl-C ended the sweep: {len(tasks) - unfinished} of {len(tasks)} networks are finished. "
+            f"The others hold their work so far; their run.resume(iterations) goes on from there"
+            f"{_goes_on(journal)}.",
+            InterruptedTrainingWarning,
+            stacklevel=2,
+        )
+    return result
+
+
+def _result_of(plan: Plan, cells: Sequence[SweepCell], began: float) -> SweepResult:
+    return SweepResult(
+        plan.space.values,
+        tuple(cells),
+        max(task.iterations for task in plan.tasks),
+        cells[0].baseline,
+        plan.converged_below,
+        len(plan.sources.X),
+        plan.workers * plan.each,
+        time.perf_counter() - began,
+        cells[0].floor,
+        plan.sources.measure,
+        plan.sources.held_out,
+    )
+
+
+def _goes_on(journal: Journal | None) -> str:
+    at = "" if journal is None else os.fspath(journal.path)
+    return f". Started again with the same arguments it goes on from {at}" if at else ""
+
+
+@contextmanager
+def _open(journal: Journal | None, plan: Plan) -> Iterator[None]:
+    """The journal, once it is known to be this sweep's, open for what comes."""
+    if journal is None:
+        yield
+        return
+    journal.begin({"fingerprint": fingerprint_of(plan), "networks": len(plan.tasks), "seed": plan.seed})
+    try:
+        yield
+    finally:
+        journal.close()
+
+
+def _check_share(share: object) -> None:
+    if isinstance(share, bool) or not isinstance(share, (int, float, np.integer, np.floating)):
+        raise InputTypeError(f"converged_below is a number, not {share!r}.")
+    if not 0 < share < np.inf:
+        raise InputError(
+            f"converged_below is {share}; expected a share of the best constant answer's loss, such as 0.1."
+        )

@@ -1,0 +1,395 @@
+"""Rows that are ordered in time, split into folds whose training data know nothing of the test."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.errors import InputError, InputTypeError
+from glassnet.utils.array_checks import as_count
+
+Rows = NDArray[np.intp]
+
+
+class TimeFolds(ABC):
+    """What `WalkForward` and `PurgedKFold` share: scikit-learn's two methods of a splitter, and dates."""
+
+    def __init__(self, n_splits: int, gap: int, times: object, ends: object) -> None:
+        self.n_splits = as_count(n_splits, "n_splits")
+        self.gap = as_count(gap, "gap")
+        self.times = times
+        self.ends = ends
+
+    def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
+        """How many folds there are; the arguments are scikit-learn's, and are not looked at."""
+        return self.n_splits
+
+    def split(self, X: Any, y: object = None, groups: object = None) -> Iterator[tuple[Rows, Rows]]:
+        """The numbers of the rows to train on and to test on, fold by fold; both ascend.
+
+        Parameters
+        ----------
+        X : anything with a row for each sample, such as an array (n_samples, n_features).
+        y : not looked at.
+        groups : (n_samples,), each row's date, in the place of `times`.
+
+        Raises InputError where there are too few rows or dates for the folds, where times descend, are
+        missing or are of another length than X, and where a fold keeps nothing to train on.
+        """
+        n = _row_count(X)
+        given = [("times", self.times), ("groups", groups)]
+        named = [(name, labels) for name, labels in given if labels is not None]
+        if len(named) == 2:
+            raise InputError("Both times and groups are given, and both are dates; give one of them.")
+        name, labels = named[0] if named else ("times", None)
+        days = Days(n, None, None, name) if labels is None else Days(n, labels, self.ends, name)
+        if labels is None and self.ends is not None:
+            raise InputError("ends are dates as times are; give times too, in the same unit.")
+        return self._folds(days)
+
+    def _folds(self, days: Days) -> Iterator[tuple[Rows, Rows]]:
+        for number, (first, last) in enumerate(self._tests(days), 1):
+            kept = np.zeros(days.n_rows, dtype=bool)
+            for low, high in self._training(days, first, last):
+                kept[days.rows(low, high)] = True
+            test = days.rows(first, last)
+            # A label that is still open when the test begins tells of it.
+            if days.ends is not None:
+                kept[: test.start] &= days.ends[: test.start] < first
+            train = np.flatnonzero(kept)
+            if not len(train):
+                raise InputError(
+                    f"Fold {number} of {self.n_splits} keeps no rows to train on beside its test of "
+                    f"{last - first} of {len(days)} {days.unit}: {self!r} leaves out all the others. "
+                    f"Lower what is left out, or n_splits."
+                )
+            yield train, np.arange(test.start, test.stop)
+
+    def get_metadata_routing(self) -> Any:
+        """That `split` takes groups, for scikit-learn where its metadata routing is switched on."""
+        from sklearn.utils.metadata_routing import MetadataRequest
+
+        request = MetadataRequest(owner=self)
+        request.split.add_request(param="groups", alias=True)
+        return request
+
+    @abstractmethod
+    def _tests(self, days: Days) -> list[tuple[int, int]]:
+        """Each fold's test, from a date up to another; an InputError where there are too few dates."""
+
+    @abstractmethod
+    def _training(self, days: Days, first: int, last: int) -> list[tuple[int, int]]:
+        """The stretches of dates to train on, beside a test."""
+
+    def _settings(self) -> list[str]:
+        given = [f"n_splits={self.n_splits}", f"gap={self.gap}"]
+        return given + [f"{name}=..." for name in ("times", "ends") if getattr(self, name) is not None]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self._settings())})"
+
+
+class WalkForward(TimeFolds):
+    """Folds that train on the past and test on what comes next, as a model would be used.
+
+    The last ``n_splits * test_size`` dates are tested, in turn. The fold that tests from date t on trains
+    on the dates before ``t - gap``: all of them, or with `max_train_size` only so many, the last.
+
+    Parameters
+    ----------
+    n_splits : how many folds.
+    test_size : dates of each test; None takes ``n_dates // (n_splits + 1)``.
+    max_train_size : dates to train on at most, a window that rolls; None is one that expands.
+    gap : dates left out between training and test. Where a row's target looks h dates ahead, h dates
+        before the test know of it: ``gap=h``.
+    times : (n_samples,), each row's date: numbers, dates or text that sort as time does, in the rows'
+        order (text begins with the year: "2024-01-31"). Rows of one date are never parted, and sizes and
+        gaps count dates. None, where `split` gets no groups either, takes every row as a date of its own.
+    ends : (n_samples,), the date at which each row's target is known, where that differs from row to row
+        (López de Prado's t1): no row is trained on whose end reaches the test. Beside `gap`.
+
+    Raises InputError and InputTypeError for settings out of range, and see `split`.
+
+    Example
+    -------
+    >>> import glassnet as gn
+    >>> for train, test in gn.WalkForward(3, test_size=2, gap=1).split(range(10)):
+    ...     print(train, test)
+    [0 1 2] [4 5]
+    [0 1 2 3 4] [6 7]
+    [0 1 2 3 4 5 6] [8 9]
+    >>> dates = ["2024-01-01", "2024-01-01", "2024-01-02", "2024-01-02", "2024-01-03"]
+    >>> [test.tolist() for _, test in gn.WalkForward(2, times=dates).split(dates)]
+    [[2, 3], [4]]
+
+    Hyndman and Athanasopoulos (2021), "Forecasting: principles and practice", 5.10. Without times the
+    folds are those of scikit-learn's TimeSeriesSplit, which knows neither dates nor ends; one fold is
+    allowed here.
+    """
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        test_size: int | None = None,
+        max_train_size: int | None = None,
+        gap: int = 0,
+        times: object = None,
+        ends: object = None,
+    ) -> None:
+        super().__init__(n_splits, gap, times, ends)
+        self.test_size = _as_size(test_size, "test_size")
+        self.max_train_size = _as_size(max_train_size, "max_train_size")
+        if self.n_splits < 1:
+            raise InputError("n_splits is 0; expected 1 or more folds.")
+
+    def _tests(self, days: Days) -> list[tuple[int, int]]:
+        n, unit = len(days), days.unit
+        size = self.test_size or n // (self.n_splits + 1)
+        first = n - self.n_splits * size
+        if not size or first - self.gap < 1:
+            least = self.n_splits * max(size, 1) + self.gap + 1
+            raise InputError(
+                f"There are {n} {unit}; {self.n_splits} tests of {max(size, 1)}, a gap of {self.gap} and "
+                f"at least one to train on need {least}. Lower n_splits, test_size or gap."
+            )
+        return [(at, at + size) for at in range(first, n, size)]
+
+    def _training(self, days: Days, first: int, last: int) -> list[tuple[int, int]]:
+        end = first - self.gap
+        return [(0 if self.max_train_size is None else max(0, end - self.max_train_size), end)]
+
+    def _settings(self) -> list[str]:
+        sizes = [("test_size", self.test_size), ("max_train_size", self.max_train_size)]
+        n_splits, *rest = super()._settings()
+        return [n_splits, *(f"{name}={size}" for name, size in sizes if size is not None), *rest]
+
+
+class PurgedKFold(TimeFolds):
+    """K folds of neighboring dates, trained on both sides without the rows whose targets touch the test.
+
+    Each date is tested once. Where the test is the dates from a up to b, training leaves out, beside
+    them, the `gap` dates before a, whose targets reach into the test, the `gap` dates from b on, which the
+    test's targets reach into, and then `embargo` dates more.
+
+    Parameters
+    ----------
+    n_splits : how many folds, 2 or more.
+    gap : dates purged on each side of the test: how far ahead a row's target looks.
+    embargo : dates left out after that, for features that remember; López de Prado takes 1 % of all.
+    times, ends : as for `WalkForward`. With ends the rows before the test are purged whose ends reach it,
+        and after the test all dates up to the last end in it; `gap` may then be 0.
+
+    Raises InputError and InputTypeError for settings out of range, and see `split`.
+
+    Example
+    -------
+    >>> import glassnet as gn
+    >>> for train, test in gn.PurgedKFold(3, gap=1, embargo=1).split(range(9)):
+    ...     print(train, test)
+    [5 6 7 8] [0 1 2]
+    [0 1 8] [3 4 5]
+    [0 1 2 3 4] [6 7 8]
+
+    López de Prado (2018), "Advances in Financial Machine Learning", chapter 7. With a gap and an embargo
+    of 0 and without times the folds are those of scikit-learn's KFold.
+    """
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        gap: int = 0,
+        embargo: int = 0,
+        times: object = None,
+        ends: object = None,
+    ) -> None:
+        super().__init__(n_splits, gap, times, ends)
+        self.embargo = as_count(embargo, "embargo")
+        if self.n_splits < 2:
+            raise InputError(f"n_splits is {self.n_splits}; expected 2 or more, since each is tested once.")
+
+    def _tests(self, days: Days) -> list[tuple[int, int]]:
+        n = len(days)
+        if n < self.n_splits:
+            raise InputError(
+                f"There are {n} {days.unit}, too few for {self.n_splits} folds. Lower n_splits."
+            )
+        sizes = np.full(self.n_splits, n // self.n_splits)
+        sizes[: n % self.n_splits] += 1
+        edges = np.concatenate([[0], np.cumsum(sizes)]).tolist()
+        return list(pairwise(edges))
+
+    def _training(self, days: Days, first: int, last: int) -> list[tuple[int, int]]:
+        after = last + self.gap
+        if days.ends is not None:
+            after = max(after, int(days.ends[days.rows(first, last)].max()) + 1)
+        return [(0, max(0, first - self.gap)), (min(after + self.embargo, len(days)), len(days))]
+
+    def _settings(self) -> list[str]:
+        n_splits, gap, *rest = super()._settings()
+        return [n_splits, gap, f"embargo={self.embargo}", *rest]
+
+
+# ---- Dates --------------------------------------------------------------------------------------
+
+
+class Days:
+    """The dates of ordered rows: where each begins, and at which each row's target is known.
+
+    ``ends[i]`` is the number of the last date that is not after row i's end; None where there are none.
+    """
+
+    def __init__(self, n_rows: int, times: object, ends: object, name: str) -> None:
+        self.n_rows, self.unit = n_rows, "rows" if times is None else "dates"
+        self.ends: Rows | None = None
+        if times is None:
+            self._starts: Rows = np.arange(n_rows + 1)
+            return
+        labels = _as_labels(times, n_rows, name)
+        new = np.flatnonzero(_compared(labels[1:], labels[:-1], "!=", name)) + 1
+        self._starts = np.concatenate([[0], new, [n_rows]]) if n_rows else np.zeros(1, np.intp)
+        first = labels[self._starts[:-1]]  # one label for each date
+        _refuse_text(first, name)
+        wrong = np.flatnonzero(~_compared(first[1:], first[:-1], ">", name))
+        if len(wrong):
+            at = int(self._starts[wrong[0] + 1])
+            text = ""
+            if isinstance(labels[at], (str, bytes)):
+                text = f"Text goes letter by letter: if it tells dates, {_MAKE_DATES.format(name)}. "
+            raise InputError(
+                f"{name} goes from {labels[at - 1]!s} back to {labels[at]!s} at row {at}; expected rows in "
+                f"the order of time. {text}Sort them first: order = np.argsort({name}, kind='stable'), "
+                f"then X[order], y[order] and {name}[order]."
+            )
+        if ends is not None:
+            self.ends = self._numbers(_as_labels(ends, n_rows, "ends"), first, name)
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def rows(self, first: int, last: int) -> slice:
+        """The rows of the dates from one up to another."""
+        return slice(int(self._starts[first]), int(self._starts[max(last, first)]))
+
+    def _numbers(self, ends: NDArray[Any], first: NDArray[Any], name: str) -> Rows:
+        kinds = [array.dtype.kind.translate(_ALIKE) for array in (ends, first)]
+        try:
+            # NumPy would compare numbers with text, as text.
+            numbers = np.searchsorted(first, ends, side="right") - 1 if kinds[0] == kinds[1] else None
+        except TypeError:
+            numbers = None
+        if numbers is None:
+            raise InputTypeError(
+                f"ends ({ends.dtype.name}) cannot be compared with {name} ({first.dtype.name}); expected "
+                f"dates of one kind."
+            )
+        _refuse_text(ends, "ends")
+        own = np.repeat(np.arange(len(self)), np.diff(self._starts))
+        early = np.flatnonzero(numbers < own)
+        if len(early):
+            at = int(early[0])
+            raise InputError(
+                f"ends has {ends[at]!s} at row {at}, before the row's own date {first[own[at]]!s}; "
+                f"expected the date at which its target is known."
+            )
+        return numbers
+
+
+_ALIKE = str.maketrans("biu", "fff")  # kinds of numbers, which compare with each other
+
+
+def _as_labels(values: object, n_rows: int, name: str) -> NDArray[Any]:
+    """Dates, one for each row, none missing."""
+    try:
+        labels = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} cannot be made into an array: {str(error).rstrip('.')}.") from error
+    if labels.shape != (n_rows,):
+        raise InputError(
+            f"{name} has shape {labels.shape}; expected ({n_rows},), a date for each row of X."
+        )
+    if labels.dtype.kind not in "biufMUSO":
+        raise InputTypeError(
+            f"{name} holds {labels.dtype.name} values; expected dates, numbers or text that sort as "
+            f"time does."
+        )
+    # NaN and NaT differ from themselves; None and pandas' NA are found where they are compared.
+    missing = np.flatnonzero(_compared(labels, labels, "!=", name))
+    if len(missing):
+        raise InputError(
+            f"{name} has {labels[missing[0]]!s} at row {missing[0]}; expected a date for every row. Drop "
+            f"the rows that have none."
+        )
+    return labels
+
+
+_MAKE_DATES = "make dates of it, {0} = pd.to_datetime({0}, format=...)"
+
+_MONTHS = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_DAY_FIRST = re.compile(
+    # 31.01.2024, 1/31/24, 31 Jan 2024; Jan 31, 2024; 2024-1-5, whose month needs two digits to sort
+    rf"\d{{1,2}}[./ -](\d{{1,2}}|{_MONTHS}\.?)[./ -]\d{{2,4}}(\D.*)?|{_MONTHS}\.? \d.*"
+    r"|\d{4}[./-](\d[./-]\d{1,2}|\d\d[./-]\d)(\D.*)?",
+    re.ASCII | re.IGNORECASE | re.DOTALL,
+)
+_NUMBER = re.compile(r"\d+", re.ASCII)
+
+
+def _refuse_text(labels: NDArray[Any], name: str) -> None:
+    """Raise InputError for text that says when, but does not sort so: a fold would train on the future."""
+    if labels.dtype.kind not in "USO":
+        return
+    widths: dict[int, str] = {}
+    for one in labels.tolist():
+        text = one.decode(errors="replace") if isinstance(one, bytes) else one
+        if not isinstance(text, str):
+            return
+        if _DAY_FIRST.fullmatch(text.strip()):
+            raise InputError(
+                f"{name} is text such as {text!r}, which is put in order letter by letter, not by time: "
+                f"{_MAKE_DATES.format(name)}. Text that begins with four digits of the year, then two of "
+                f"the month and of the day, sorts as time does."
+            )
+        if _NUMBER.fullmatch(text):
+            widths[len(text)] = text
+    if len(widths) > 1:
+        raise InputError(
+            f"{name} is text of numbers such as {' and '.join(map(repr, widths.values()))}, which is put "
+            f"in order letter by letter: make numbers of it, {name} = np.asarray({name}, dtype=float)."
+        )
+
+
+def _compared(left: NDArray[Any], right: NDArray[Any], how: str, name: str) -> NDArray[np.bool_]:
+    try:
+        return np.asarray(left != right if how == "!=" else left > right, dtype=bool)
+    except TypeError as error:
+        raise InputTypeError(
+            f"{name} holds values that cannot be put in order ({str(error).rstrip('.')}); expected dates "
+            f"of one kind, none missing."
+        ) from error
+
+
+def _row_count(X: Any) -> int:
+    shape = getattr(X, "shape", None)  # a sparse matrix has no length
+    if shape is not None and len(shape) > 0:
+        return int(shape[0])
+    try:
+        return len(X)
+    except TypeError as error:
+        raise InputTypeError(f"X has no rows to split: {type(X).__name__}; expected an array.") from error
+
+
+def _as_size(value: object, name: str) -> int | None:
+    if value is None:
+        return None
+    size = as_count(value, name)
+    if size == 0:
+        raise InputError(f"{name} is 0; expected 1 or more, or None.")
+    return size

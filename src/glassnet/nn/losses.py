@@ -1,0 +1,444 @@
+"""The output layer's links and losses, each loss a record of value and delta.
+
+A loss is written as a function of the output layer's *pre-activation* Z, never of Y_hat: the link
+is folded in, which is what keeps value and delta finite and exact for logits of any size.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, SupportsIndex
+
+import numpy as np
+
+from glassnet._types import Array
+from glassnet.errors import InputError, InputTypeError, unknown_name
+from glassnet.nn import loss_hessians as factors
+from glassnet.nn.activations import logistic
+
+
+@dataclass(frozen=True)
+class Output:
+    """The output layer's link, Y_hat = link(Z) with Z and Y_hat of shape (n, outputs).
+
+    >>> import numpy as np, glassnet as gn
+    >>> softmax = gn.OUTPUTS["softmax"]
+    >>> softmax.link(np.zeros((1, 2))).tolist(), softmax.loss
+    ([[0.5, 0.5]], 'cross_entropy')
+    """
+
+    name: str
+    link: Callable[[Array], Array]
+    formula: str
+    loss: str
+    """The loss that belongs to this link, used where none is named."""
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        # As for an activation: a built-in record travels by name.
+        if OUTPUTS.get(self.name) is self:
+            return get_output, (self.name,)
+        return super().__reduce_ex__(protocol)
+
+
+class Settings(Mapping[str, float]):
+    """Numbers by name that do not change, so that a record which holds them can be hashed."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, float] | None = None) -> None:
+        self._values = dict(values or {})
+
+    def __getitem__(self, name: str) -> float:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A sample's loss and its derivative with respect to the output layer's Z.
+
+    ``value(Z, Y)`` is (n,): each sample's loss, summed over the outputs. ``delta(Z, Y)`` is
+    (n, outputs): its derivative with respect to Z. ``target`` says what a target may be: ``"class"``
+    (probabilities of classes, rows that sum to 1), ``"label"`` (each entry from 0 to 1),
+    ``"nonnegative"`` (0 and above) or ``"real"``. ``settings`` are the numbers that the loss was made
+    with; ``kinks`` the residuals z - y where its derivative jumps, which the gradient checker
+    does not step across. ``factor(Z)``, where there is one, is (K, n, outputs): rows f_1 ... f_K for each
+    sample whose products sum to the loss's second derivative by Z, ``sum_k f_k f_k^T``.
+
+    Example
+    -------
+    >>> import glassnet as gn
+    >>> loss = gn.losses.huber(delta=0.5)
+    >>> loss == gn.losses.huber(delta=0.5), loss == gn.LOSSES["huber"], dict(loss.settings)
+    (True, False, {'delta': 0.5})
+    >>> str(gn.Network((3, 1), output="identity", loss=loss))
+    '3-1 (identity; huber(delta=0.5))'
+
+    A record that none of `LOSSES`'s functions made runs on the NumPy engine.
+    """
+
+    name: str
+    output: str
+    target: str
+    value: Callable[[Array, Array], Array]
+    delta: Callable[[Array, Array], Array]
+    formula: str
+    delta_formula: str
+    settings: Mapping[str, float] = field(default_factory=Settings)
+    kinks: tuple[float, ...] = ()
+    factor: Callable[[Array], Array] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", Settings(self.settings))
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether this is a loss of `LOSSES`, with its own settings or with others."""
+        if self.name not in MAKERS or not self.settings:
+            return LOSSES.get(self.name) is self
+        try:
+            return self == MAKERS[self.name](**self.settings)
+        except (InputError, TypeError):  # one's own under our name, with settings that ours refuses
+            return False
+
+    def to_plain(self) -> str | dict[str, Any]:
+        """The name or, with settings other than the defaults, name and settings: JSON and TOML hold it.
+
+        >>> import glassnet as gn
+        >>> gn.LOSSES["huber"].to_plain(), gn.losses.huber(delta=0.5).to_plain()
+        ('huber', {'name': 'huber', 'delta': 0.5})
+        """
+        if not self.settings or LOSSES.get(self.name) == self:
+            return self.name
+        return {"name": self.name, **self.settings}
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        plain = self.to_plain()
+        if isinstance(plain, str):
+            return plain
+        return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in self.settings.items())})"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        # As for an activation, with its settings: an equal record comes back, the default one itself.
+        if self.is_built_in:
+            return loss_from_plain, (self.to_plain(),)
+        return super().__reduce_ex__(protocol)
+
+
+@dataclass(frozen=True)
+class _With:
+    """A function of Z, Y and a loss's settings as one of Z and Y; equal where both are."""
+
+    function: Callable[..., Array]
+    settings: Settings
+
+    def __call__(self, Z: Array, Y: Array) -> Array:
+        return self.function(Z, Y, **self.settings)
+
+
+def softmax(z: Array) -> Array:
+    """exp(z) / sum exp(z) along the row, the row's maximum taken off first so that no exp overflows."""
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def _exp(z: Array) -> Array:
+    with np.errstate(over="ignore"):  # infinite is what such a Y_hat is
+        return np.exp(z)
+
+
+# ---- Values and deltas, as functions of Z -------------------------------------------------------
+
+
+def _smoothed(y: Array, label_smoothing: float) -> Array:
+    if label_smoothing == 0:
+        return y
+    return (1 - label_smoothing) * y + label_smoothing / y.shape[1]
+
+
+def _cross_entropy(z: Array, y: Array, label_smoothing: float) -> Array:
+    shifted = z - z.max(axis=1, keepdims=True)
+    picked = (_smoothed(y, label_smoothing) * shifted).sum(axis=1)
+    return np.log(np.exp(shifted).sum(axis=1)) - picked
+
+
+def _cross_entropy_delta(z: Array, y: Array, label_smoothing: float) -> Array:
+    return softmax(z) - _smoothed(y, label_smoothing)
+
+
+def _binary_cross_entropy(z: Array, y: Array) -> Array:
+    return (np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))).sum(axis=1)
+
+
+def _huber(z: Array, y: Array, delta: float) -> Array:
+    error = z - y
+    clipped = np.clip(error, -delta, delta)
+    return (clipped * (error - clipped / 2)).sum(axis=1)
+
+
+def _huber_delta(z: Array, y: Array, delta: float) -> Array:
+    return np.clip(z - y, -delta, delta)
+
+
+def _quantile(z: Array, y: Array, level: float) -> Array:
+    error = z - y
+    return np.maximum((1 - level) * error, -level * error).sum(axis=1)
+
+
+def _quantile_delta(z: Array, y: Array, level: float) -> Array:
+    error = z - y
+    # At the kink itself the derivative is taken as 0, which lies between its two sides.
+    return np.where(error > 0, 1 - level, np.where(error < 0, -level, 0)).astype(error.dtype)
+
+
+def _cross_entropy_factor(z: Array) -> Array:
+    return factors.multinomial(softmax(z))
+
+
+OUTPUTS: dict[str, Output] = {
+    record.name: record
+    for record in (
+        Output("softmax", softmax, "exp(z_c) / sum_k exp(z_k)", loss="cross_entropy"),
+        Output("logistic", logistic, "1 / (1 + exp(-z))", loss="binary_cross_entropy"),
+        Output("identity", lambda z: z, "z", loss="squared_error"),
+        Output("exp", _exp, "exp(z)", loss="poisson"),
+    )
+}
+"""Every output link by name."""
+
+# ---- Losses with a setting ----------------------------------------------------------------------
+
+
+def cross_entropy(label_smoothing: float = 0.0) -> Loss:
+    """Cross-entropy over a softmax: -sum_c y'_c log y_hat_c with y' = (1 - e) y + e / C.
+
+    e is `label_smoothing`, from 0 to below 1: a class then asks for a probability a little below 1,
+    which finite outputs can give (Szegedy et al., Rethinking the Inception architecture, 2016). Y is
+    class numbers (n,) or rows (n, C) that sum to 1. As in PyTorch.
+
+    Raises InputError for a setting out of range.
+
+    >>> import glassnet as gn
+    >>> net = gn.Network((2, 3), loss=gn.losses.cross_entropy(label_smoothing=0.1))
+    >>> net.loss.settings["label_smoothing"]
+    0.1
+    """
+    e = _as_setting(label_smoothing, "label_smoothing", 0, 1, "0.1", includes_low=True)
+    settings = Settings({"label_smoothing": e})
+    smooth = "-sum_c y_c log y_hat_c" if e == 0 else "-sum_c y'_c log y_hat_c, y' = (1 - e) y + e / C"
+    return Loss(
+        "cross_entropy",
+        output="softmax",
+        target="class",
+        value=_With(_cross_entropy, settings),
+        delta=_With(_cross_entropy_delta, settings),
+        formula=smooth if e == 0 else f"{smooth}, e = {e!r}",
+        delta_formula="y_hat - y" if e == 0 else "y_hat - y'",
+        settings=settings,
+        factor=_cross_entropy_factor,
+    )
+
+
+def huber(delta: float = 1.0) -> Loss:
+    """Huber's loss: r^2 / 2 up to |r| = delta, delta (|r| - delta / 2) beyond, with r = y_hat - y.
+
+    Summed over the outputs. `delta`, above 0, is in the target's unit: errors above it pull with a
+    force that no longer grows (Huber, Robust estimation of a location parameter, 1964). PyTorch's
+    HuberLoss, of which SmoothL1Loss is a multiple.
+
+    Raises InputError for a setting out of range.
+
+    >>> import numpy as np, glassnet as gn
+    >>> gn.losses.huber(delta=2.0).value(np.array([[1.0], [5.0]]), np.zeros((2, 1))).tolist()
+    [0.5, 8.0]
+    """
+    settings = Settings({"delta": _as_setting(delta, "delta", 0, np.inf, "1.0")})
+    return Loss(
+        "huber",
+        output="identity",
+        target="real",
+        value=_With(_huber, settings),
+        delta=_With(_huber_delta, settings),
+        formula="sum_k r_k^2 / 2 where |r_k| <= d, else d (|r_k| - d / 2); "
+        f"r = y_hat - y, d = {settings['delta']!r}",
+        delta_formula="min(max(y_hat - y, -d), d)",
+        settings=settings,
+    )
+
+
+def quantile(level: float = 0.5) -> Loss:
+    """The pinball loss, least where y_hat is y's quantile: max((1 - level) r, -level r), r = y_hat - y.
+
+    Summed over the outputs. `level` lies between 0 and 1: with 0.9 the network learns what nine in
+    ten targets stay below (Koenker and Bassett, Regression quantiles, 1978). scikit-learn's
+    mean_pinball_loss; at 0.5 it is half the absolute error. Where r is 0 the derivative is taken as 0.
+
+    Raises InputError for a setting out of range.
+
+    >>> import numpy as np, glassnet as gn
+    >>> gn.losses.quantile(level=0.75).value(np.array([[1.0], [-1.0]]), np.zeros((2, 1))).tolist()
+    [0.25, 0.75]
+    """
+    settings = Settings({"level": _as_setting(level, "level", 0, 1, "0.9")})
+    return Loss(
+        "quantile",
+        output="identity",
+        target="real",
+        value=_With(_quantile, settings),
+        delta=_With(_quantile_delta, settings),
+        formula=f"sum_k max((1 - q) r_k, -q r_k); r = y_hat - y, q = {settings['level']!r}",
+        delta_formula="1 - q where y_hat > y, -q where y_hat < y",
+        settings=settings,
+        kinks=(0.0,),
+    )
+
+
+def _as_setting(
+    value: object, name: str, low: float, high: float, example: str, includes_low: bool = False
+) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise InputTypeError(f"{name} is a number such as {example}, not {value!r}.")
+    number = float(value)
+    if not (low < number < high or (includes_low and number == low)):
+        start = f"from {low}" if includes_low else f"above {low}"
+        end = "and finite" if high == np.inf else f"{'to ' if includes_low else 'and '}below {high}"
+        raise InputError(f"{name} is {number}; expected a number {start} {end}, such as {example}.")
+    return number
+
+
+# ---- The registry -------------------------------------------------------------------------------
+
+LOSSES: dict[str, Loss] = {
+    record.name: record
+    for record in (
+        cross_entropy(),
+        Loss(
+            "binary_cross_entropy",
+            output="logistic",
+            target="label",
+            value=_binary_cross_entropy,
+            delta=lambda z, y: logistic(z) - y,
+            formula="-sum_k [y_k log y_hat_k + (1 - y_k) log(1 - y_hat_k)]",
+            delta_formula="y_hat - y",
+            factor=factors.bernoulli,
+        ),
+        Loss(
+            "squared_error",
+            output="identity",
+            target="real",
+            value=lambda z, y: 0.5 * ((z - y) ** 2).sum(axis=1),
+            delta=lambda z, y: z - y,
+            formula="1/2 sum_k (y_hat_k - y_k)^2",
+            delta_formula="y_hat - y",
+            factor=factors.ones,
+        ),
+        Loss(
+            "absolute_error",
+            output="identity",
+            target="real",
+            value=lambda z, y: np.abs(z - y).sum(axis=1),
+            # At the kink itself 0, which lies between its two sides.
+            delta=lambda z, y: np.sign(z - y),
+            formula="sum_k |y_hat_k - y_k|",
+            delta_formula="sign(y_hat - y)",
+            kinks=(0.0,),
+        ),
+        huber(),
+        quantile(),
+        Loss(
+            "poisson",
+            output="exp",
+            target="nonnegative",
+            # Without log y!, which no network changes: it is below 0 where y is large.
+            value=lambda z, y: (_exp(z) - y * z).sum(axis=1),
+            delta=lambda z, y: _exp(z) - y,
+            formula="sum_k [y_hat_k - y_k log y_hat_k], log y_k! left out",
+            delta_formula="y_hat - y",
+            factor=factors.rates,
+        ),
+    )
+}
+"""Every loss by name, with the default settings where it has any."""
+
+MAKERS: dict[str, Callable[..., Loss]] = {
+    maker.__name__: maker for maker in (cross_entropy, huber, quantile)
+}
+"""The functions that make a loss with settings of one's own, by the loss's name."""
+
+
+def loss_from_plain(plain: str | Mapping[str, Any]) -> Loss:
+    """The loss that ``to_plain`` described, a name or a mapping; a setting left out takes its default.
+
+    Raises InputError for a missing or unknown name, an unknown setting or a value out of range.
+
+    >>> from glassnet.nn.losses import loss_from_plain
+    >>> loss_from_plain({"name": "quantile", "level": 0.9}).settings["level"]
+    0.9
+    """
+    if isinstance(plain, str):
+        plain = {"name": plain}
+    if not isinstance(plain, Mapping):
+        raise InputTypeError(
+            f"A loss is a name or a glassnet.Loss such as gn.losses.huber(delta=0.5), not {plain!r} "
+            f"({type(plain).__name__}). Names: {', '.join(LOSSES)}."
+        )
+    settings = dict(plain)
+    if "name" not in settings:
+        raise InputError(f"The loss has no name. Choose one of: {', '.join(LOSSES)}.")
+    name = settings.pop("name")
+    if name not in LOSSES:
+        raise unknown_name("loss", name, LOSSES)
+    known = inspect.signature(MAKERS[name]).parameters if name in MAKERS else {}
+    for setting in settings:
+        if not known:
+            raise InputError(f"The loss {name!r} has no settings; leave out {', '.join(settings)}.")
+        if setting not in known:
+            raise unknown_name(f"setting of the loss {name!r}:", setting, known)
+    return MAKERS[name](**settings) if settings else LOSSES[name]
+
+
+def get_output(output: str) -> Output:
+    """The output record for a name, or an InputError that names the nearest one."""
+    if not isinstance(output, str):
+        raise InputTypeError(
+            f"An output is a name, not {output!r} ({type(output).__name__}). Names: {', '.join(OUTPUTS)}."
+        )
+    if output not in OUTPUTS:
+        raise unknown_name("output", output, OUTPUTS)
+    return OUTPUTS[output]
+
+
+def get_loss(loss: str | Mapping[str, Any] | Loss | None, output: Output) -> Loss:
+    """The loss record for a name (None: the output's own), which must belong to that output.
+
+    A mapping such as ``{"name": "huber", "delta": 0.5}`` gives settings too. Raises InputError for an
+    unknown name or setting, or a loss written for another output.
+    """
+    if isinstance(loss, Loss):
+        record = loss
+    elif loss is None:
+        record = LOSSES[output.loss]
+    else:
+        record = loss_from_plain(loss)
+    if record.output != output.name:
+        fitting = [r.name for r in LOSSES.values() if r.output == output.name]
+        raise InputError(
+            f"The loss {record.name!r} is written for the output {record.output!r}, not "
+            f"{output.name!r}. Use output={record.output!r}, or one of these losses: "
+            f"{', '.join(fitting)}."
+        )
+    return record

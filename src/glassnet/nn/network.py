@@ -1,0 +1,420 @@
+"""A network's shape and functions, its parameters as one flat vector, and initial draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import DTypeLike, NDArray
+
+from glassnet import native
+from glassnet._types import Array
+from glassnet.errors import InputError, InputTypeError, unknown_name
+from glassnet.nn import reference
+from glassnet.nn.activations import ACTIVATIONS, Activation, get_activation
+from glassnet.nn.losses import OUTPUTS, Loss, Output, get_loss, get_output
+from glassnet.utils.array_checks import as_dtype, as_matrix, as_numbers, cast, check_finite
+from glassnet.utils.threads import thread_count
+
+
+def as_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
+    """Layer widths as a tuple of at least two positive integers, or an error that names the culprit."""
+    if isinstance(sizes, (str, bytes)) or not isinstance(sizes, Iterable):
+        raise InputTypeError(f"sizes is a sequence of layer widths such as (2, 3, 2), not {sizes!r}.")
+    given = tuple(sizes)
+    for i, width in enumerate(given):
+        if isinstance(width, bool) or not isinstance(width, (int, np.integer)):
+            raise InputTypeError(f"sizes[{i}] is {width!r} in {given}; a width is a whole number.")
+        if width < 1:
+            raise InputError(f"sizes[{i}] is {width} in {given}; a layer needs a width of 1 or more.")
+    if len(given) < 2:
+        raise InputError(f"sizes is {given}; expected at least an input and an output, as in (2, 2).")
+    return tuple(int(width) for width in given)
+
+
+class Parameters:
+    """A network's weights and biases: one flat vector, and a view on it for each W and b.
+
+    ``flat`` is (n_parameters,), contiguous and writable, in the order W1, b1, W2, b2, ... with each
+    W in C order. ``weights[l]`` is (sizes[l], sizes[l+1]) and ``biases[l]`` is (sizes[l+1],); both
+    are views, so that writing to them writes to ``flat``.
+
+    Example
+    -------
+    >>> import glassnet as gn
+    >>> theta = gn.Network((2, 3, 2)).initialize(random_state=42)
+    >>> theta.weights[0][0, 0] = 5.0
+    >>> float(theta.flat[0])
+    5.0
+
+    Raises InputError when `flat` has another length than the sizes ask for. A float32 or float64
+    array is wrapped as it is, not copied, when it is contiguous.
+    """
+
+    __slots__ = ("biases", "flat", "sizes", "weights")
+
+    def __init__(self, sizes: Iterable[int], flat: NDArray[Any]) -> None:
+        self.sizes = as_sizes(sizes)
+        flat = as_numbers(flat, "flat")
+        self.flat: Array = np.require(flat, dtype=as_dtype(None, flat), requirements=["C", "W"])
+        expected = count_parameters(self.sizes)
+        if self.flat.shape != (expected,):
+            raise InputError(
+                f"flat has shape {flat.shape}; sizes {self.sizes} have {expected} parameters, "
+                f"so expected ({expected},)."
+            )
+        weights, biases, start = [], [], 0
+        for n_in, n_out in pairwise(self.sizes):
+            middle, stop = start + n_in * n_out, start + (n_in + 1) * n_out
+            weights.append(self.flat[start:middle].reshape(n_in, n_out))
+            biases.append(self.flat[middle:stop])
+            start = stop
+        self.weights: tuple[Array, ...] = tuple(weights)
+        self.biases: tuple[Array, ...] = tuple(biases)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self.flat.dtype
+
+    def copy(self) -> Parameters:
+        """The same values in memory of their own."""
+        return Parameters(self.sizes, self.flat.copy())
+
+    def astype(self, dtype: DTypeLike) -> Parameters:
+        """The same values in another precision, always a copy."""
+        return Parameters(self.sizes, self.flat.astype(as_dtype(dtype)))
+
+    # Views do not survive pickling or deepcopy: the flat vector does, and they are made anew.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Parameters, (self.sizes, self.flat.copy())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameters:
+        return self.copy()
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Parameters)
+            and self.sizes == other.sizes
+            and self.dtype == other.dtype
+            and bool(np.array_equal(self.flat, other.flat, equal_nan=True))
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def __repr__(self) -> str:
+        layers = []
+        for number, (W, b) in enumerate(zip(self.weights, self.biases, strict=True), 1):
+            values = (np.array2string(a, precision=6, prefix="     ") for a in (W, b))
+            layers += [f"W{number} = {next(values)}", f"b{number} = {next(values)}"]
+        total = self.flat.size
+        head = f"Parameters{self.sizes}, {total} values, {self.dtype.name}"
+        return head if total > 100 else "\n".join([head, *layers])
+
+
+def count_parameters(sizes: Sequence[int]) -> int:
+    """(n_in + 1) n_out, summed over the layers."""
+    return sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
+
+
+def as_network(network: object) -> Network:
+    """The network itself; InputTypeError for anything else."""
+    if not isinstance(network, Network):
+        raise InputTypeError(f"network is a glassnet.Network, not {type(network).__name__}.")
+    return network
+
+
+def as_scheme(scheme: str) -> str:
+    """The scheme itself; InputError for one that there is not."""
+    if scheme not in SCHEMES:
+        raise unknown_name("scheme", scheme, SCHEMES)
+    return scheme
+
+
+def as_random_state(random_state: object) -> RandomState:
+    """An integer (or None: entropy) makes a `numpy.random.RandomState`; an instance passes through."""
+    if isinstance(random_state, RandomState):
+        return random_state
+    if random_state is None:
+        return RandomState()
+    if isinstance(random_state, bool) or not isinstance(random_state, (int, np.integer)):
+        raise InputTypeError(
+            f"random_state is None, a whole number or a numpy.random.RandomState, not {random_state!r}."
+        )
+    if not 0 <= random_state < 2**32:
+        raise InputError(f"random_state is {random_state}; a seed lies from 0 to 2**32 - 1.")
+    return RandomState(int(random_state))
+
+
+# ---- Initial draws: (network, layer, random) -> W, b --------------------------------------------
+
+Draw = Callable[["Network", int, RandomState], tuple[Array, Array]]
+
+
+def _normal(network: Network, layer: int, random: RandomState) -> tuple[Array, Array]:
+    """The notebook's: standard normal weights, then standard normal biases."""
+    n_in, n_out = network.sizes[layer : layer + 2]
+    return random.randn(n_in, n_out), random.randn(n_out)
+
+
+def _glorot(network: Network, layer: int, random: RandomState) -> tuple[Array, Array]:
+    """Uniform within sqrt(6 / (n_in + n_out)), biases 0 (Glorot and Bengio, 2010)."""
+    n_in, n_out = network.sizes[layer : layer + 2]
+    bound = np.sqrt(6 / (n_in + n_out))
+    return random.uniform(-bound, bound, (n_in, n_out)), np.zeros(n_out)
+
+
+def _he(network: Network, layer: int, random: RandomState) -> tuple[Array, Array]:
+    """Normal with standard deviation sqrt(2 / n_in), biases 0 (He et al., 2015)."""
+    n_in, n_out = network.sizes[layer : layer + 2]
+    return random.normal(0, np.sqrt(2 / n_in), (n_in, n_out)), np.zeros(n_out)
+
+
+def _sklearn(network: Network, layer: int, random: RandomState) -> tuple[Array, Array]:
+    """scikit-learn's: weights and biases uniform within sqrt(f / (n_in + n_out)), f 2 or 6.
+
+    f is 2 where the layer's activation is logistic; the output layer goes by the last hidden one.
+    """
+    n_in, n_out = network.sizes[layer : layer + 2]
+    hidden = network.hidden[: layer + 1]
+    factor = 2 if hidden and hidden[-1].name == "logistic" else 6
+    bound = np.sqrt(factor / (n_in + n_out))
+    return random.uniform(-bound, bound, (n_in, n_out)), random.uniform(-bound, bound, n_out)
+
+
+SCHEMES: dict[str, Draw] = {"normal": _normal, "glorot": _glorot, "he": _he, "sklearn": _sklearn}
+"""Every scheme of initial draws by name."""
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Network:
+    """A feedforward network: layer widths, hidden activations, output link and loss.
+
+    A layer computes Z = H W + b and H = activation(Z); the last one Y_hat = link(Z).
+
+    Parameters
+    ----------
+    sizes : widths from input to output; (2, 2) has no hidden layer.
+    hidden : one activation (a name or a record) for all hidden layers, or one for each.
+    output : "softmax", "logistic", "identity" or "exp".
+    loss : None takes the output's own: cross_entropy, binary_cross_entropy, squared_error, poisson.
+        A name from `LOSSES` takes another ("absolute_error", "huber", "quantile" go with identity);
+        `glassnet.nn.losses.huber(delta=0.5)` or ``{"name": "huber", "delta": 0.5}`` one with settings.
+
+    Raises InputError for a width below 1, a name that is unknown, a list of activations of another
+    length than there are hidden layers, a softmax over one class, or a loss written for another
+    output.
+
+    Example
+    -------
+    >>> import glassnet as gn
+    >>> net = gn.Network((2, 3, 2), hidden="logistic", output="softmax")
+    >>> net.n_parameters
+    17
+
+    A network is frozen and holds no parameters, unlike a PyTorch module: the same network can be
+    trained many times, from several threads. W is (n_in, n_out), the transpose of PyTorch's.
+    """
+
+    sizes: tuple[int, ...]
+    hidden: tuple[Activation, ...]
+    output: Output
+    loss: Loss
+
+    def __init__(
+        self,
+        sizes: Iterable[int],
+        hidden: str | Activation | Sequence[str | Activation] = "logistic",
+        output: str = "softmax",
+        loss: str | Mapping[str, Any] | Loss | None = None,
+    ) -> None:
+        sizes = as_sizes(sizes)
+        n_hidden = len(sizes) - 2
+        if isinstance(hidden, (str, Activation)):
+            records = (get_activation(hidden),) * n_hidden
+        elif isinstance(hidden, Sequence):
+            records = tuple(get_activation(one) for one in hidden)
+        else:
+            records = (get_activation(hidden),)  # raises, and says what an activation is
+        if len(records) != n_hidden:
+            raise InputError(
+                f"hidden names {len(records)} activation(s), but sizes {sizes} have {n_hidden} "
+                f"hidden layer(s). Give one name for all of them, or one for each."
+            )
+        link = get_output(output)
+        if link.name == "softmax" and sizes[-1] < 2:
+            raise InputError(
+                f"A softmax over {sizes[-1]} output is always 1: use 2 outputs, or "
+                f'output="logistic" with one.'
+            )
+        for field, value in (
+            ("sizes", sizes),
+            ("hidden", records),
+            ("output", link),
+            ("loss", get_loss(loss, link)),
+        ):
+            object.__setattr__(self, field, value)
+
+    @property
+    def n_parameters(self) -> int:
+        """How many weights and biases there are."""
+        return count_parameters(self.sizes)
+
+    def __repr__(self) -> str:
+        names = [record.name for record in self.hidden]
+        hidden = f", hidden={(names[0] if len(set(names)) == 1 else names)!r}" if names else ""
+        loss = "" if self.loss == get_loss(None, self.output) else f", loss={self.loss.to_plain()!r}"
+        return f"Network({self.sizes}{hidden}, output={self.output.name!r}{loss})"
+
+    def __str__(self) -> str:
+        sizes = "-".join(map(str, self.sizes))
+        functions = [*(record.name for record in self.hidden), self.output.name]
+        return f"{sizes} ({', '.join(functions)}; {self.loss})"
+
+    def initialize(
+        self,
+        random_state: int | RandomState | None = None,
+        scheme: str = "glorot",
+        dtype: DTypeLike = float,
+    ) -> Parameters:
+        """Draw the parameters that training starts from, layer by layer, W before b.
+
+        `scheme` is "normal" (standard normal weights and biases, as in the notebook), "glorot",
+        "he" or "sklearn" (the numbers that scikit-learn's MLPClassifier draws from the same seed).
+        Draws are made in float64 and then cast, so that both precisions start from the same point.
+
+        >>> import glassnet as gn
+        >>> gn.Network((2, 3, 2)).initialize(random_state=42, scheme="normal").flat[:2].round(4).tolist()
+        [0.4967, -0.1383]
+        """
+        as_scheme(scheme)
+        random = as_random_state(random_state)
+        layers = [SCHEMES[scheme](self, layer, random) for layer in range(len(self.sizes) - 1)]
+        flat = np.concatenate([part.ravel() for W, b in layers for part in (W, b)])
+        return Parameters(self.sizes, flat.astype(as_dtype(dtype), copy=False))
+
+    def check_parameters(self, theta: Parameters | NDArray[Any]) -> Parameters:
+        """`theta` as Parameters of this network's sizes, finite; a flat vector is wrapped."""
+        if hasattr(theta, "losses") and hasattr(theta, "theta"):
+            raise InputTypeError("parameters are expected, not a run: give its own, run.theta.")
+        if not isinstance(theta, Parameters):
+            theta = Parameters(self.sizes, as_numbers(theta, "parameters"))
+        if theta.sizes != self.sizes:
+            raise InputError(f"The parameters have sizes {theta.sizes}, the network has {self.sizes}.")
+        check_finite(theta.flat, "parameters")
+        return theta
+
+    def forward(self, theta: Parameters | NDArray[Any], X: object = None) -> list[Array]:
+        """Every layer's output, [H1, ..., Y_hat], each (n, width); computed in the parameters' precision.
+
+        Raises InputError for an X that is not 2-D, not finite in that precision or of another width
+        than the input.
+
+        >>> import glassnet as gn
+        >>> net = gn.Network((2, 3, 2))
+        >>> [layer.shape for layer in net.forward(net.initialize(0), [[0.5, -1.0]])]
+        [(1, 3), (1, 2)]
+        """
+        _refuse_lone_rows(X)
+        theta = self.check_parameters(theta)
+        inputs = cast(as_matrix(X, width=self.sizes[0]), theta.dtype, "X")
+        # Huge parameters overflow, and what comes out says so: NaN or infinity.
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            Zs, Hs = reference.forward_propagation(inputs, theta.weights, theta.biases, self.hidden)
+            return [*Hs[1:], reference.output_activations(Zs[-1], self.output)]
+
+    def predict_proba(self, theta: Parameters | NDArray[Any], X: object = None) -> Array:
+        """The class probabilities (softmax) or label probabilities (logistic), (n, outputs).
+
+        Computed by the native engine where it is there and knows the functions: a row takes a few
+        microseconds where theta is `Parameters` and X a C-contiguous array of its precision.
+
+        Raises InputError for a network whose output is not a probability, and what `forward` raises.
+
+        >>> import glassnet as gn
+        >>> net = gn.Network((2, 3, 2))
+        >>> net.predict_proba(net.initialize(0), [[0.5, -1.0]]).shape
+        (1, 2)
+        """
+        if self.loss.target not in ("class", "label"):
+            raise InputError(
+                f"A network with output {self.output.name!r} predicts values, not probabilities: "
+                f"use predict."
+            )
+        return outputs_of(self, theta, X)
+
+    def predict(self, theta: Parameters | NDArray[Any], X: object = None) -> NDArray[Any]:
+        """The most probable class number (n,) for softmax, labels 0 or 1 for logistic, else Y_hat.
+
+        Labels and Y_hat are (n, outputs), and (n, 1) with one output: take ``.ravel()`` before they meet a
+        y (n,), with which (n, 1) broadcasts to (n, n).
+
+        >>> import glassnet as gn
+        >>> net = gn.Network((2, 3, 1), output="identity")
+        >>> net.predict(net.initialize(0), [[0.5, -1.0], [0.0, 1.0]]).shape
+        (2, 1)
+        """
+        return decided(self, outputs_of(self, theta, X))
+
+    @cached_property
+    def _predictor(self) -> Any:
+        """The native engine's forward pass of this network, or None where it has none."""
+        if (
+            native.module is None
+            or OUTPUTS.get(self.output.name) is not self.output
+            or any(ACTIVATIONS.get(one.name) is not one for one in self.hidden)
+        ):
+            return None
+        return native.module.Predictor(
+            self.sizes,
+            [one.name for one in self.hidden],
+            self.output.name,
+            native.forced_isa(),
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_predictor"}
+
+
+def outputs_of(
+    network: Network, theta: Parameters | NDArray[Any], X: object, threads: int | None = None
+) -> Array:
+    """Y_hat alone, (n, outputs), by the native engine where it can; `threads` None takes all cores."""
+    _refuse_lone_rows(X)
+    predictor = network._predictor
+    if predictor is None:
+        return network.forward(theta, X)[-1]
+    if type(theta) is Parameters and theta.sizes == network.sizes:
+        # The checks below take longer than one row does; what they would refuse gives None here.
+        few = threads is None and getattr(X, "size", 0) < _ONE_THREAD
+        found = predictor(theta.flat, X, 1 if few else thread_count(threads))
+        if found is not None:
+            return found
+    theta = network.check_parameters(theta)
+    inputs = np.ascontiguousarray(cast(as_matrix(X, width=network.sizes[0]), theta.dtype, "X"))
+    found = predictor(theta.flat, inputs, thread_count(threads))
+    return network.forward(theta, inputs)[-1] if found is None else found
+
+
+def decided(network: Network, Y_hat: Array) -> NDArray[Any]:
+    """What `Network.predict` makes of the outputs."""
+    if network.loss.target == "class":
+        return np.argmax(Y_hat, axis=1)
+    return (Y_hat > 0.5).astype(np.intp) if network.loss.target == "label" else Y_hat
+
+
+_ONE_THREAD = 4096  # entries of X up to which a second thread is never worth asking for
+
+
+def _refuse_lone_rows(X: object) -> None:
+    """A habit from elsewhere, where a network keeps its parameters: net.predict(X)."""
+    if X is None:
+        raise InputTypeError(
+            "X is missing. A Network holds no parameters: net.predict(theta, X), or run.predict(X) of what "
+            "gn.train returned."
+        )

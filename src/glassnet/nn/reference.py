@@ -1,0 +1,143 @@
+"""Backpropagation as a book would print it, in plain NumPy.
+
+This file is the judge of the native engine and is never made faster at the cost of clarity. Read
+it from top to bottom; it needs nothing but the records of activations and losses.
+
+Notation
+--------
+A row is a sample, N samples in all. The network has layers 1 to L, of which the last is the output.
+
+=========  ==============  ==========================================================
+X          (N, d)          the input
+W, b       (m, k), (k,)    a layer's weights and biases, from m inputs to k outputs
+Z          (N, k)          a layer's pre-activation,  Z = H_before @ W + b
+H          (N, k)          a hidden layer's output,   H = sigma(Z); the first H_before is X
+M          (N, k)          where units are dropped, 0 or 1/(1 - p), and H = sigma(Z) * M
+Y_hat, Y   (N, C)          the output layer's output, Y_hat = link(Z), and its target
+J          a number        the loss, summed over the samples
+delta      (N, k)          dJ/dZ, a layer's error
+V, g       (P,)            the momentum and the gradient dJ/d(W, b), as one flat vector
+=========  ==============  ==========================================================
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from glassnet._types import Array
+from glassnet.nn.activations import Activation
+from glassnet.nn.losses import Loss, Output
+
+# ---- Forward propagation ------------------------------------------------------------------------
+
+
+def pre_activation(H_before: Array, W: Array, b: Array) -> Array:
+    """Z = H_before W + b."""
+    Z: Array = H_before @ W + b
+    return Z
+
+
+def hidden_activations(Z: Array, sigma: Activation, M: Array | None = None) -> Array:
+    """H = sigma(Z), times M where units are dropped."""
+    H = sigma.value(Z)
+    return H if M is None else H * M
+
+
+def output_activations(Z: Array, output: Output) -> Array:
+    """Y_hat = link(Z), for instance the softmax exp(Z) / sum_c exp(Z_c)."""
+    return output.link(Z)
+
+
+def forward_propagation(
+    X: Array,
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+    hidden: Sequence[Activation],
+    masks: Sequence[Array | None] | None = None,
+) -> tuple[list[Array], list[Array]]:
+    """Every layer's Z, and the input of every layer: [X, H_1, ..., H_(L-1)].
+
+    `masks` holds each hidden layer's M, or None for a layer that is whole.
+    """
+    Zs, Hs = [], [X]
+    for layer, sigma in enumerate(hidden):
+        Zs.append(pre_activation(Hs[-1], weights[layer], biases[layer]))
+        Hs.append(hidden_activations(Zs[-1], sigma, masks[layer] if masks else None))
+    Zs.append(pre_activation(Hs[-1], weights[-1], biases[-1]))
+    return Zs, Hs
+
+
+# ---- Loss ---------------------------------------------------------------------------------------
+
+
+def loss(Z: Array, Y: Array, loss: Loss, w: Array | None = None) -> float:
+    """J = sum_i w_i xi(y_i, y_hat_i), from the output layer's Z; w_i = 1 where none is given."""
+    xi = loss.value(Z, Y)
+    return float(np.sum(xi if w is None else w * xi, dtype=np.float64))
+
+
+def loss_gradient(Z: Array, Y: Array, loss: Loss, w: Array | None = None) -> Array:
+    """delta_L = dJ/dZ_L; for each link with the loss that belongs to it, this is Y_hat - Y."""
+    delta = loss.delta(Z, Y)
+    return delta if w is None else w[:, None] * delta
+
+
+# ---- Backpropagation ----------------------------------------------------------------------------
+
+
+def weight_gradient(H_before: Array, delta: Array) -> Array:
+    """dJ/dW = H_before^T delta, for the output layer and for every hidden one (there H_before may be X)."""
+    gradient: Array = H_before.T @ delta
+    return gradient
+
+
+def bias_gradient(delta: Array) -> Array:
+    """dJ/db = sum_i delta_i."""
+    gradient: Array = delta.sum(axis=0)
+    return gradient
+
+
+def hidden_error(
+    delta_next: Array, W_next: Array, Z: Array, H: Array, sigma: Activation, M: Array | None = None
+) -> Array:
+    """delta = dJ/dZ = (delta_next W_next^T) * sigma'(Z), one layer down from delta_next.
+
+    Where units are dropped, times M; H is sigma(Z) before they were.
+    """
+    error: Array = (delta_next @ W_next.T) * sigma.derivative(Z, H)
+    return error if M is None else error * M
+
+
+def compute_gradients(
+    X: Array,
+    Y: Array,
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+    hidden: Sequence[Activation],
+    loss_record: Loss,
+    w: Array | None = None,
+    masks: Sequence[Array | None] | None = None,
+) -> tuple[float, list[Array], list[Array]]:
+    """J, and dJ/dW and dJ/db for every layer, from one pass forward and one back."""
+    Zs, Hs = forward_propagation(X, weights, biases, hidden, masks)
+    delta = loss_gradient(Zs[-1], Y, loss_record, w)
+    weight_gradients = [weight_gradient(Hs[-1], delta)]
+    bias_gradients = [bias_gradient(delta)]
+    for layer in reversed(range(len(hidden))):
+        Z, sigma, M = Zs[layer], hidden[layer], masks[layer] if masks else None
+        H = Hs[layer + 1] if M is None else hidden_activations(Z, sigma)
+        delta = hidden_error(delta, weights[layer + 1], Z, H, sigma, M)
+        weight_gradients.insert(0, weight_gradient(Hs[layer], delta))
+        bias_gradients.insert(0, bias_gradient(delta))
+    return loss(Zs[-1], Y, loss_record, w), weight_gradients, bias_gradients
+
+
+# ---- The update ---------------------------------------------------------------------------------
+
+
+def momentum_update(
+    theta: Array, V: Array, g: Array, learning_rate: float, momentum: float
+) -> tuple[Array, Array]:
+    """V <- momentum V - learning_rate g, then theta <- theta + V."""
+    V = momentum * V - learning_rate * g
+    return theta + V, V

@@ -1,0 +1,224 @@
+"""Adam and its kin, which divide a running mean of gradients by their root mean square."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from glassnet._types import Array
+from glassnet.optim.base import COMMON, Optimizer
+from glassnet.optim.penalties import Mask, decay
+from glassnet.optim.schedules import Schedule
+from glassnet.utils.settings_checks import as_flag, as_not_negative, as_positive, as_share
+
+BETAS = {**COMMON, "beta1": as_share, "beta2": as_share, "epsilon": as_positive}
+
+
+def _moments(state: Array, g: Array, beta1: float, beta2: float) -> tuple[Array, Array]:
+    """m <- beta1 m + (1 - beta1) g and v <- beta2 v + (1 - beta2) g^2, the state's first two rows."""
+    m = beta1 * state[0] + (1.0 - beta1) * g
+    v = beta2 * state[1] + (1.0 - beta2) * (g * g)
+    return m, v
+
+
+def _step(m: Array, v: Array, t: int, rate: float, beta1: float, beta2: float, epsilon: float) -> Array:
+    """rate m_hat / (sqrt(v_hat) + epsilon), where m_hat and v_hat make up for the start at 0.
+
+    The correction of v is multiplied out, which saves a division for each parameter.
+    """
+    root = math.sqrt(1.0 - beta2**t)
+    return rate * root / (1.0 - beta1**t) * (m / (np.sqrt(v) + epsilon * root))
+
+
+@dataclass(frozen=True, repr=False)
+class Adam(Optimizer):
+    """theta <- theta - rate m_hat / (sqrt(v_hat) + epsilon), by running means of g and g^2.
+
+    m <- beta1 m + (1 - beta1) g and v <- beta2 v + (1 - beta2) g^2 start at 0, for which
+    m_hat = m / (1 - beta1^t) and v_hat = v / (1 - beta2^t) make up at update t.
+
+    Parameters
+    ----------
+    learning_rate : above 0 and finite, or a schedule: about the size of a step.
+    beta1, beta2 : from 0 to below 1: how much of m, the momentum, and of v is kept.
+    epsilon : above 0, added to the root of v_hat.
+    epsilon_hat : True adds epsilon to the root of v instead, the paper's second form:
+        theta <- theta - rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon). The first
+        updates see a larger epsilon then.
+    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
+
+    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+
+    >>> import glassnet as gn
+    >>> gn.Adam(0.01)
+    Adam(learning_rate=0.01, beta1=0.9, beta2=0.999, epsilon=1e-08)
+
+    Kingma and Ba (2015). PyTorch's; its weight_decay is a penalty, `train`'s l2. scikit-learn's is
+    epsilon_hat=True, to the last bit: in float32 it computes the step in float64, and so does this.
+    """
+
+    name = "adam"
+    state_names = ("mean", "square")
+    coefficients = ("beta1", "beta2", "epsilon")
+    flag = "epsilon_hat"
+    _ranges: ClassVar = {**BETAS, "epsilon_hat": as_flag}
+
+    learning_rate: float | Schedule = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    epsilon_hat: bool = field(default=False, kw_only=True)
+
+    def update(
+        self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
+    ) -> tuple[Array, Array]:
+        m, v = _moments(state, gradient, self.beta1, self.beta2)
+        if self.epsilon_hat:
+            rate = rate * math.sqrt(1.0 - self.beta2**t) / (1.0 - self.beta1**t)
+            step = -rate * m.astype(np.float64, copy=False) / (np.sqrt(v) + self.epsilon)
+            return (theta + step).astype(theta.dtype, copy=False), np.stack([m, v])
+        return theta - _step(m, v, t, rate, self.beta1, self.beta2, self.epsilon), np.stack([m, v])
+
+
+@dataclass(frozen=True, repr=False)
+class AMSGrad(Optimizer):
+    """Adam by the largest v so far: theta <- theta - rate m_hat / (sqrt(max v / (1 - beta2^t)) + epsilon).
+
+    No parameter's divisor ever shrinks but for the correction of the start, which mends a case where
+    Adam does not converge.
+
+    Parameters
+    ----------
+    learning_rate : above 0 and finite, or a schedule.
+    beta1, beta2 : from 0 to below 1: how much of m, the momentum, and of v is kept.
+    epsilon : above 0, added outside of the root.
+    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
+
+    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+
+    >>> import glassnet as gn
+    >>> gn.AMSGrad()
+    AMSGrad(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08)
+
+    Reddi, Kale and Kumar (2018), who do not correct for the start. PyTorch's Adam(amsgrad=True).
+    scikit-learn does not have it.
+    """
+
+    name = "amsgrad"
+    state_names = ("mean", "square", "largest")
+    coefficients = ("beta1", "beta2", "epsilon")
+    _ranges: ClassVar = BETAS
+
+    learning_rate: float | Schedule = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def update(
+        self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
+    ) -> tuple[Array, Array]:
+        m, v = _moments(state, gradient, self.beta1, self.beta2)
+        largest = np.maximum(state[2], v)
+        step = _step(m, largest, t, rate, self.beta1, self.beta2, self.epsilon)
+        return theta - step, np.stack([m, v, largest])
+
+
+@dataclass(frozen=True, repr=False)
+class AdamW(Optimizer):
+    """Adam after a decay of the weights: W <- (1 - rate weight_decay) W, then Adam's update.
+
+    The decay is not part of the loss: it shrinks all weights by the same share, where Adam divides a
+    penalty's gradient like any other. Weights only, never biases.
+
+    Parameters
+    ----------
+    learning_rate : above 0 and finite, or a schedule.
+    beta1, beta2 : from 0 to below 1: how much of m, the momentum, and of v is kept.
+    epsilon : above 0, added to the root of v_hat.
+    weight_decay : from 0 up.
+    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
+
+    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+
+    >>> import glassnet as gn
+    >>> gn.AdamW(weight_decay=0.1)
+    AdamW(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.1)
+
+    Loshchilov and Hutter (2019). PyTorch's decays all parameters, biases too, unless they are put in a
+    group of their own. scikit-learn does not have it.
+    """
+
+    name = "adamw"
+    state_names = ("mean", "square")
+    coefficients = ("beta1", "beta2", "epsilon")
+    _ranges: ClassVar = {**BETAS, "weight_decay": as_not_negative}
+
+    learning_rate: float | Schedule = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.01
+
+    def update(
+        self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
+    ) -> tuple[Array, Array]:
+        m, v = _moments(state, gradient, self.beta1, self.beta2)
+        kept = decay(theta, rate * self.weight_decay, is_weight)
+        return kept - _step(m, v, t, rate, self.beta1, self.beta2, self.epsilon), np.stack([m, v])
+
+
+@dataclass(frozen=True, repr=False)
+class Nadam(Optimizer):
+    """Adam with Nesterov's step ahead: part of the step is the gradient's own, part the next momentum's.
+
+    With mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2), P_t = mu_1 ... mu_t and Adam's m, v and v_hat,
+    theta <- theta - rate [(1 - mu_t) / (1 - P_t) g + mu_(t+1) / (1 - P_(t+1)) m] / (sqrt(v_hat) + epsilon).
+
+    Parameters
+    ----------
+    learning_rate : above 0 and finite, or a schedule.
+    beta1, beta2 : from 0 to below 1: how much of m, the momentum, and of v is kept.
+    epsilon : above 0, added to the root of v_hat.
+    momentum_decay : from 0 up: how fast mu rises from about beta1 / 2 to beta1.
+    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
+
+    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+
+    >>> import glassnet as gn
+    >>> gn.Nadam()
+    Nadam(learning_rate=0.002, beta1=0.9, beta2=0.999, epsilon=1e-08, momentum_decay=0.004)
+
+    Dozat (2016). PyTorch's NAdam, which keeps P in the default precision, float32; here it is float64.
+    scikit-learn does not have it.
+    """
+
+    name = "nadam"
+    state_names = ("mean", "square")
+    coefficients = ("beta1", "beta2", "epsilon", "momentum_decay")
+    _ranges: ClassVar = {**BETAS, "momentum_decay": as_not_negative}
+
+    learning_rate: float | Schedule = 0.002
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    momentum_decay: float = 4e-3
+
+    def update(
+        self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
+    ) -> tuple[Array, Array]:
+        m, v = _moments(state, gradient, self.beta1, self.beta2)
+        now, ahead = self._mu(t), self._mu(t + 1)
+        product = 1.0
+        for i in range(1, t + 1):
+            product *= self._mu(i)
+            if product < 2.0**-60:  # 1 - P is 1 from here on, to the last bit
+                break
+        r = np.sqrt(v / (1.0 - self.beta2**t)) + self.epsilon
+        theta = theta - rate * (1.0 - now) / (1.0 - product) * (gradient / r)
+        return theta - rate * ahead / (1.0 - product * ahead) * (m / r), np.stack([m, v])
+
+    def _mu(self, t: int) -> float:
+        return self.beta1 * (1.0 - 0.5 * 0.96 ** (t * self.momentum_decay))

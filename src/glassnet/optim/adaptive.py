@@ -1,0 +1,151 @@
+"""A rate for each parameter by the squares of its past gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from glassnet._types import Array
+from glassnet.optim.base import COMMON, Optimizer
+from glassnet.optim.penalties import Mask
+from glassnet.optim.schedules import Schedule
+from glassnet.utils.settings_checks import as_flag, as_positive, as_share
+
+
+@dataclass(frozen=True, repr=False)
+class RMSprop(Optimizer):
+    """Steps over a running root mean square: theta <- theta - rate B, B <- momentum B + g / r.
+
+    r = sqrt(v) + epsilon with v <- rho v + (1 - rho) g^2. With centered=True, r = sqrt(v - m^2) +
+    epsilon with the running mean m <- rho m + (1 - rho) g: the spread of the gradients.
+
+    Parameters
+    ----------
+    learning_rate : above 0 and finite, or a schedule.
+    rho : from 0 to below 1, how much of the running means is kept.
+    epsilon : above 0, added outside of the root.
+    momentum : from 0 to below 1; B is not multiplied by the rate, so that a change of rate also
+        rescales the momentum that is already there.
+    centered : whether to take the mean off.
+    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
+
+    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+
+    >>> import glassnet as gn
+    >>> gn.RMSprop(centered=True)
+    RMSprop(learning_rate=0.01, rho=0.99, epsilon=1e-08, momentum=0.0, centered=True)
+
+    Tieleman and Hinton (2012); centered: Graves (2013). PyTorch's, where rho is alpha; v - m^2, which
+    rounding can take below 0, counts as 0 there. scikit-learn does not have it.
+    """
+
+    name = "rmsprop"
+    state_names = ("square", "buffer", "mean")
+    coefficients = ("rho", "epsilon", "momentum")
+    flag = "centered"
+    _ranges: ClassVar = {
+        **COMMON,
+        "rho": as_share,
+        "epsilon": as_positive,
+        "momentum": as_share,
+        "centered": as_flag,
+    }
+
+    learning_rate: float | Schedule = 0.01
+    rho: float = 0.99
+    epsilon: float = 1e-8
+    momentum: float = 0.0
+    centered: bool = field(default=False, kw_only=True)
+
+    def update(
+        self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
+    ) -> tuple[Array, Array]:
+        v, B, m = state
+        v = self.rho * v + (1.0 - self.rho) * (gradient * gradient)
+        spread = v
+        if self.centered:
+            m = self.rho * m + (1.0 - self.rho) * gradient
+            spread = np.maximum(v - m * m, 0)
+        B = self.momentum * B + gradient / (np.sqrt(spread) + self.epsilon)
+        return theta - rate * B, np.stack([v, B, m])
+
+
+@dataclass(frozen=True, repr=False)
+class Adagrad(Optimizer):
+    """Steps over the root of all squares so far: theta <- theta - rate g / (sqrt(v) + epsilon).
+
+    v <- v + g^2 grows without end, so that every parameter's steps become ever shorter.
+
+    Parameters
+    ----------
+    learning_rate : above 0 and finite, or a schedule.
+    epsilon : above 0, added outside of the root.
+    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
+
+    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+
+    >>> import glassnet as gn
+    >>> gn.Adagrad()
+    Adagrad(learning_rate=0.01, epsilon=1e-10)
+
+    Duchi, Hazan and Singer (2011). PyTorch's; its lr_decay is
+    ``gn.InverseScaling(rate, power=1, decay=lr_decay)``. scikit-learn does not have it.
+    """
+
+    name = "adagrad"
+    state_names = ("squares",)
+    coefficients = ("epsilon",)
+    _ranges: ClassVar = {**COMMON, "epsilon": as_positive}
+
+    learning_rate: float | Schedule = 0.01
+    epsilon: float = 1e-10
+
+    def update(
+        self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
+    ) -> tuple[Array, Array]:
+        v = state[0] + gradient * gradient
+        return theta - rate * (gradient / (np.sqrt(v) + self.epsilon)), np.stack([v])
+
+
+@dataclass(frozen=True, repr=False)
+class Adadelta(Optimizer):
+    """Steps in the parameters' own unit: theta <- theta - rate d, d = sqrt(u + e) / sqrt(v + e) g.
+
+    v <- rho v + (1 - rho) g^2 is the gradients' running mean square, u <- rho u + (1 - rho) d^2 that
+    of the steps; e is epsilon.
+
+    Parameters
+    ----------
+    learning_rate : above 0 and finite, or a schedule; 1 is the paper's, which has none.
+    rho : from 0 to below 1, how much of the running means is kept.
+    epsilon : above 0, added inside of both roots; the first steps are about its root.
+    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
+
+    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+
+    >>> import glassnet as gn
+    >>> gn.Adadelta()
+    Adadelta(learning_rate=1.0, rho=0.9, epsilon=1e-06)
+
+    Zeiler (2012). PyTorch's. scikit-learn does not have it.
+    """
+
+    name = "adadelta"
+    state_names = ("square", "steps")
+    coefficients = ("rho", "epsilon")
+    _ranges: ClassVar = {**COMMON, "rho": as_share, "epsilon": as_positive}
+
+    learning_rate: float | Schedule = 1.0
+    rho: float = 0.9
+    epsilon: float = 1e-6
+
+    def update(
+        self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
+    ) -> tuple[Array, Array]:
+        v, u = state
+        v = self.rho * v + (1.0 - self.rho) * (gradient * gradient)
+        d = np.sqrt(u + self.epsilon) / np.sqrt(v + self.epsilon) * gradient
+        u = self.rho * u + (1.0 - self.rho) * (d * d)
+        return theta - rate * d, np.stack([v, u])

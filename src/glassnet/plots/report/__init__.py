@@ -1,0 +1,281 @@
+"""A training run as one HTML file that opens anywhere (the extra ``plot``)."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.errors import InputError, InputTypeError
+from glassnet.plots.losses import make_loss_curve, readable
+from glassnet.plots.projection import Axes, spans
+from glassnet.plots.report import interactive, tables
+from glassnet.plots.report.curvature import curvature_figure
+from glassnet.plots.report.page import Html, Section, build, figure, join, pairs, tag
+from glassnet.plots.report.scores import Confusion, Fit, Scores, percent, score
+from glassnet.plots.scenes import (
+    Field,
+    as_samples,
+    input_projection,
+    make_cloud,
+    make_field,
+    make_grid,
+    make_hidden_scene,
+)
+from glassnet.plots.style import tidy
+from glassnet.utils.storage import atomic_write
+
+if TYPE_CHECKING:
+    from glassnet.diagnostics.curvature import CurvatureTrace
+    from glassnet.diagnostics.gradient_report import GradientCheck
+    from glassnet.training.run import TrainingRun
+
+__all__ = ["Confusion", "Fit", "Scores", "percent", "score", "write_report"]
+
+_FLAT_POINTS, _SOLID_POINTS, _LOSS_POINTS = 100_000, 15_000, 6_000
+_FINE, _COARSE = 200, 110  # grid points along an axis, of the boundary and of the surface
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    *,
+    run: TrainingRun,
+    X: object,
+    y: object,
+    title: str = "Training report",
+    check: GradientCheck | None = None,
+    settings: Mapping[str, object] | None = None,
+    timings: Mapping[str, object] | None = None,
+    class_names: object = None,
+    feature_names: object = None,
+    held_out: tuple[object, object] | None = None,
+    scores: Mapping[str, Scores] | None = None,
+    n_samples: int | None = None,
+    axes: Axes = None,
+    output: int | None = None,
+    curvature: CurvatureTrace | None = None,
+) -> Path:
+    """Write one HTML file with a run's pictures, scores, parameters and settings; return its path.
+
+    The pictures are those of `glassnet.plots`, made by plotly: the ones in space turn with the
+    mouse. The file holds all it needs, plotly.js too (5 MB), and asks no network for anything.
+
+    Parameters
+    ----------
+    path : the file, written whole or not at all; its folder must exist.
+    run, X, y : the run and the samples (n, inputs) to show and score it on, as `train` takes them.
+    check : a gradient check to tabulate.
+    settings, timings : what else is worth knowing, by name; timings in seconds.
+    held_out : (X, y) that the run has not seen, scored beside.
+    scores : by the name of their samples, in place of those on X and held_out.
+    n_samples : how many the run was trained on, where X are some of them.
+    class_names, feature_names, axes, output : as for `glassnet.plots.decision_boundary`.
+    curvature : what the run's `CurvatureTrace` has seen, for a section on what the curve says.
+
+    Raises InputError for arrays that cannot be used, FileError where the file cannot be written,
+    and MissingLibraryError where plotly or matplotlib is not installed.
+
+    >>> import tempfile
+    >>> import glassnet as gn
+    >>> X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
+    >>> run = gn.train(gn.Network((2, 3, 2)), X, y, random_state=0, iterations=20)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = gn.report.write_report(f"{folder}/report.html", run=run, X=X, y=y)
+    ...     path.stat().st_size > 1_000_000
+    True
+    """
+    samples = as_samples(X, width=run.network.sizes[0])
+    landscape = None if curvature is None else curvature_figure(curvature, _LOSS_POINTS)
+    subject = _Subject(
+        run, samples, y, make_field(run, class_names, output), class_names, feature_names, axes
+    )
+    if scores is None:
+        scores = {"training": score(run, samples, y, class_names)}
+    if held_out is not None:
+        if not isinstance(held_out, (tuple, list)) or len(held_out) != 2:
+            raise InputTypeError(f"held_out is a pair (X, y), not a {type(held_out).__name__}.")
+        scores = {**scores, "held-out": score(run, *held_out, class_names=class_names)}
+    made, n = run.extra.get("preprocessing"), n_samples or len(samples)
+    scores = {name: tables.in_own_unit(one, made) for name, one in scores.items()}
+    sections = [
+        Section("pictures", "What it learned", _pictures(subject)),
+        *([] if landscape is None else [Section("curvature", "What the curve says", landscape)]),
+        Section("scores", "Scores", tables.score_tables(scores)),
+        *([] if check is None else [Section("check", "Gradient check", tables.check_table(check))]),
+        Section(
+            "parameters", "Learned parameters", tables.parameter_tables(run, feature_names, class_names)
+        ),
+        Section("settings", "Settings and timings", _settings(run, n, settings, timings)),
+    ]
+    lead = f"{run.network}, trained on {n:,} samples of {samples.shape[1]} features"
+    page = build(title, lead, [*_notices(run), _cards(run, scores)], sections, _foot())
+    with atomic_write(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return Path(path)
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What the pictures show."""
+
+    run: TrainingRun
+    X: NDArray[Any]
+    y: object
+    field: Field
+    class_names: object
+    feature_names: object
+    axes: Axes
+
+
+def _pictures(subject: _Subject) -> Html:
+    run, field, X = subject.run, subject.field, subject.X
+    projection = input_projection(run.network, X, subject.axes, subject.feature_names)
+    cloud = make_cloud(X, field.targets(subject.y, len(X)), projection, field, _FLAT_POINTS)
+    span = spans(cloud.points, projection.dimensions)
+    grid = make_grid(field, projection, span, _FINE)
+    drawn = f"{len(cloud.points):,} samples" if not cloud.note else cloud.note
+    where = f" {_sentence(projection.note)}" if projection.note else ""
+    surface = make_grid(field, projection, span, _COARSE, adaptive=True)
+    plane = projection.dimensions == 2
+    over = f"{field.quantity} over the same {'plane. Drag to turn it.' if plane else 'line.'}"
+    boundary = "The decision boundary" if field.is_class else f"The prediction of {tidy(field.names[0])}"
+    parts = [
+        figure("data", "The data", interactive.data_picture(cloud, projection), f"{drawn}.{where}"),
+        figure(
+            "boundary",
+            boundary,
+            interactive.boundary_picture(cloud, grid),
+            _boundary_caption(field, drawn, where, projection.slice_note if plane else ""),
+        ),
+        _hidden(subject),
+        figure("surface", "The output surface", interactive.surface_picture(surface), over),
+        figure(
+            "loss",
+            "The loss",
+            interactive.loss_picture(make_loss_curve(run, _LOSS_POINTS)),
+            "The loss after every iteration. Drag across a stretch to enlarge it; double-click to see all.",
+            shape="wide",
+        ),
+    ]
+    return tag("div", *parts, class_="pictures")
+
+
+def _hidden(subject: _Subject) -> Html:
+    network, heading = subject.run.network, "The samples in the last hidden layer"
+    if not network.hidden:
+        words = "This network has no hidden layer: its output is computed from the input directly."
+        return figure("hidden", heading, None, words)
+    try:
+        scene = make_hidden_scene(subject.field, subject.X, subject.y, None, -1, _FLAT_POINTS)
+    except InputError as error:  # a layer that overflowed has nothing to draw
+        return figure("hidden", heading, None, str(error))
+    picture = interactive.hidden_picture(scene, _SOLID_POINTS)
+    width, name = network.sizes[-2], network.hidden[-1].name
+    words = f"Each sample at the output of the layer's {width} {name} unit{'s' if width > 1 else ''}"
+    if not scene.projection.whole:
+        words += f", {scene.projection.note}" if scene.projection.note else ""
+    words += "."
+    if scene.projection.dimensions == 3:
+        n = len(scene.cloud.points)
+        shown = -(-n // max(1, -(-n // _SOLID_POINTS)))
+        words += " Drag to turn it."
+        if shown < scene.cloud.total:
+            words += f" {shown:,} of {scene.cloud.total:,} samples are shown."
+    if scene.plane is not None:
+        kind = ("threshold", "line", "plane")[scene.projection.dimensions - 1]
+        words += f" The output layer separates the two classes by a {kind}."
+    return figure("hidden", heading, picture, words)
+
+
+def _boundary_caption(field: Field, drawn: str, where: str, about_slice: str) -> str:
+    if not field.is_class:
+        return f"The prediction as colors, with {drawn} in the same colors.{where}"
+    return (
+        f"The tint is the most probable class, paler where the network is less sure; the line is where "
+        f"two classes are equally probable. {_sentence(drawn)}{where}"
+        + (f" {_sentence(about_slice)}" if about_slice else "")
+    )
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+# ---- The frame ----------------------------------------------------------------------------------
+
+
+def _notices(run: TrainingRun) -> list[Html]:
+    words = {
+        "diverged": f"Training blew up at iteration {run.diverged_at}. What follows is the network "
+        f"before that update. A smaller learning rate is the usual cure.",
+        "interrupted": f"Training was interrupted after {run.iterations:,} iterations.",
+        "stopped": f"Training was stopped by a rule or a callback after {run.iterations:,} iterations.",
+    }.get(run.status)
+    return [] if words is None else [tag("p", words, class_="note", role="status")]
+
+
+def _cards(run: TrainingRun, scores: Mapping[str, Scores]) -> Html:
+    cards = []
+    for name, one in scores.items():
+        figures, words = one.headline
+        cards.append((figures, words if len(scores) == 1 else f"{name}: {words}"))
+    losses = np.asarray(run.losses, dtype=np.float64)
+    kind = "summed" if run.reduction == "sum" else "mean"
+    start = "at the start" if run.batch_size is None else "in the first epoch"
+    cards.append(
+        (readable(float(losses[-1]), 4), f"final {kind} loss, {readable(float(losses[0]), 5)} {start}")
+    )
+    each = f", {1000 * run.seconds / run.iterations:.3g} ms each" if run.iterations else ""
+    cards.append((f"{run.seconds:.3g} s", f"for {run.iterations:,} iterations{each}"))
+    threads = f"{run.threads} thread{'s' if run.threads != 1 else ''}"
+    cards.append(
+        (f"{run.network.n_parameters:,}", f"parameters; {run.engine} engine, {run.dtype.name}, {threads}")
+    )
+    return tag(
+        "div", *(tag("div", tag("b", a), tag("span", b), class_="card") for a, b in cards), class_="cards"
+    )
+
+
+def _settings(
+    run: TrainingRun,
+    n: int,
+    settings: Mapping[str, object] | None,
+    timings: Mapping[str, object] | None,
+) -> Html:
+    own = {
+        "network": str(run.network),
+        "parameters": run.network.n_parameters,
+        "samples": n,
+        "optimizer": str(run.optimizer),
+        "loss": f"{run.network.loss}: {run.network.loss.formula}",
+        "reduction": run.reduction,
+        "iterations": run.iterations,
+        "status": run.status,
+        "precision": run.dtype.name,
+        "engine": f"{run.engine} ({run.engine_reason})",
+        "threads": run.threads,
+    }
+    parts = [tag("h3", "The run"), pairs(own)]
+    if settings:
+        parts += [tag("h3", "The experiment"), pairs(settings)]
+    spent = {"training": f"{run.seconds:.3f} s"}
+    for name, value in (timings or {}).items():
+        real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        spent[name] = f"{value:.3f} s" if real else str(value)
+    return join([*parts, tag("h3", "Timings"), pairs(spent)])
+
+
+def _foot() -> str:
+    from glassnet._version import __version__
+
+    return (
+        f"Made by glassnet {__version__} with Python {platform.python_version()} and NumPy "
+        f"{np.__version__} on {platform.system()} {platform.machine()}. Pictures by plotly.js, which is "
+        f"inside this file."
+    )

@@ -1,0 +1,143 @@
+"""What the curve said along a run, as a part of the report."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.plots import style
+from glassnet.plots.landscape import (
+    HEIGHTS,
+    LARGEST,
+    NEGATIVE,
+    Landscape,
+    check_trace,
+    limit_words,
+    make_landscape,
+)
+from glassnet.plots.losses import make_loss_curve, readable
+from glassnet.plots.report.page import Html, figure, tag
+from glassnet.plots.report.traces import Picture, Trace, make_axis, make_layout
+
+if TYPE_CHECKING:
+    from glassnet.diagnostics.curvature import CurvatureTrace
+
+_BLUE, _RED = style.OKABE_ITO[:2]
+_GAP = 0.045  # between two pictures, of the height of all
+
+_LEAD = (
+    "Above, the loss; under it the length of its gradient, the ends of its exact Hessian's spectrum, and "
+    "the share of hidden units whose slope is less than a twentieth of their function's largest. Drag "
+    "across a stretch to enlarge it in all of them; double-click to see all."
+)
+
+
+def curvature_figure(trace: CurvatureTrace, loss_points: int) -> Html:
+    """The section's picture, and what it comes to in words."""
+    scene = make_landscape(trace, make_loss_curve(check_trace(trace).run, loss_points))
+    words = f"{scene.explanation[:1].upper()}{scene.explanation[1:]}." if scene.explanation else ""
+    picture = figure("landscape", "", curvature_picture(scene), _LEAD, shape="wide tall")
+    return tag("div", *([tag("p", words)] if words else []), tag("p", _ending(trace)), picture)
+
+
+def _ending(trace: CurvatureTrace) -> str:
+    end, (momentum, nesterov) = trace.points[-1], trace.momentum
+    limit, most = end.stability_limit(momentum, nesterov), readable(end.lambda_max)
+    parts = [f"At the end, after {end.iteration:,}, the gradient is {readable(end.gradient_norm)} long"]
+    if math.isfinite(limit):
+        parts[0] += (
+            f" and the largest eigenvalue is {most}: steps of gradient descent with momentum {momentum:g} "
+            f"grow there at learning rates above {readable(limit)}"
+        )
+    dead, units = sum(end.dead), sum(trace.run.network.sizes[1:-1])
+    if units:
+        parts.append(f"{dead or 'none'} of the {units:,} hidden units {'are' if dead > 1 else 'is'} dead")
+    return f"{'; '.join(parts)}."
+
+
+def curvature_picture(scene: Landscape) -> Picture:
+    """Four pictures over one axis of iterations, three where there is no hidden layer."""
+    curve, x = scene.curve, scene.iterations
+    panels: list[tuple[str, bool, list[Trace]]] = [
+        (
+            curve.label.removesuffix(" (log scale)"),
+            curve.log,
+            [_line(curve.iterations, curve.losses, "loss", _BLUE, curve.log)],
+        ),
+        ("gradient norm", True, [_line(x, scene.gradient, "gradient norm", _BLUE)]),
+        ("eigenvalues", True, _eigenvalues(scene)),
+    ]
+    if scene.saturation:
+        colors = style.class_colors(len(scene.saturation))
+        lines = [
+            _line(
+                x, shares, name or "saturated units", color, False, hover="%{y:.1%}", showlegend=bool(name)
+            )
+            for (name, shares), color in zip(scene.saturation, colors, strict=True)
+        ]
+        panels.append(("saturated units", False, lines))
+    first, last = curve.span
+    margin = 0.03 * (last - first + 1)
+    layout = make_layout(hovermode="x", showlegend=True)
+    layout["xaxis"] = make_axis(curve.unit, (first - margin, last + margin), tickformat=",d", nticks=7)
+    layout["xaxis"]["anchor"] = f"y{len(panels)}"
+    for number, (top, bottom) in enumerate(_domains(len(panels)), 1):
+        label, log, lines = panels[number - 1]
+        for line in lines:
+            line["yaxis"] = f"y{number}" if number > 1 else "y"
+        known = any(value is not None for line in lines for value in line["y"])
+        axis = make_axis(label, type="log" if log and known else "linear", automargin=True)
+        axis |= {"domain": [bottom, top], "nticks": 5, "exponentformat": "none", "separatethousands": True}
+        if label == "saturated units":
+            axis |= {"range": [-0.03, 1.03], "tickformat": ".0%"}
+        layout[f"yaxis{number if number > 1 else ''}"] = axis
+    return {"data": [line for _, _, lines in panels for line in lines], "layout": layout}
+
+
+def _domains(count: int) -> list[tuple[float, float]]:
+    """Top and bottom of each picture, the first one uppermost."""
+    heights = np.array(HEIGHTS[:count])
+    heights *= (1 - _GAP * (count - 1)) / heights.sum()
+    tops = 1 - np.concatenate([[0.0], np.cumsum(heights + _GAP)[:-1]])
+    return [(float(top), float(max(top - height, 0.0))) for top, height in zip(tops, heights, strict=True)]
+
+
+def _eigenvalues(scene: Landscape) -> list[Trace]:
+    lines = [_line(scene.iterations, scene.largest, LARGEST, _BLUE, showlegend=True)]
+    if np.isfinite(scene.negative).any():
+        lines.append(_line(scene.iterations, scene.negative, NEGATIVE, _RED, showlegend=True))
+    if scene.limit is not None:
+        ends = np.array(scene.curve.span)
+        look = {"width": 1.5, "dash": "dash"}
+        name = limit_words(scene.limit)
+        level = np.full(2, scene.limit[0])
+        lines.append(_line(ends, level, name, style.FAINT, line=look, hover="", showlegend=True))
+    return lines
+
+
+def _line(
+    x: NDArray[Any],
+    y: NDArray[Any],
+    name: str,
+    color: str,
+    log: bool = True,
+    hover: str = "%{y:.4g}",
+    line: dict[str, Any] | None = None,
+    showlegend: bool = False,
+) -> Trace:
+    """A line with gaps where there is no number; on a log scale, where it is not above 0."""
+    shown = np.isfinite(y) & ((y > 0) | (not log))
+    told = {"hovertemplate": f"{name} {hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
+    return {
+        "type": "scatter",
+        "mode": "lines+markers" if shown.sum() <= 40 and hover else "lines",
+        "name": name,
+        "showlegend": showlegend,
+        "x": x.tolist(),
+        "y": [float(value) if there else None for value, there in zip(y, shown, strict=True)],
+        "line": {"color": color, "width": 2, **(line or {})},
+        **told,
+    }

@@ -1,0 +1,403 @@
+"""The five pictures as plotly figures, written as the plain dicts that plotly.js reads.
+
+Made without plotly's Python classes, which take longer to import than the page takes to write; the
+tests hand every figure to them.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.plots import style
+from glassnet.plots.flat import crossings
+from glassnet.plots.losses import LossCurve, readable
+from glassnet.plots.mesh import make_mesh
+from glassnet.plots.projection import Projection, spans
+from glassnet.plots.report.traces import (
+    VIRIDIS,
+    Picture,
+    Trace,
+    flat_samples,
+    hex_color,
+    legend_entry,
+    make_axis,
+    make_layout,
+    make_line,
+    make_samples,
+    make_scene,
+    packed,
+    plane_axes,
+    text,
+    upright,
+)
+from glassnet.plots.scenes import Cloud, Grid, HiddenScene, Targets, boundary_lines
+
+# ---- The five pictures --------------------------------------------------------------------------
+
+
+def data_picture(cloud: Cloud, projection: Projection) -> Picture:
+    """The samples."""
+    if projection.dimensions == 1:
+        return _over_line(cloud, projection, [])
+    span = spans(cloud.points, 2)
+    return {
+        "data": flat_samples(cloud, span, projection.labels),
+        "layout": make_layout(**plane_axes(projection, span)),
+    }
+
+
+def loss_picture(curve: LossCurve) -> Picture:
+    """The loss after every iteration."""
+    first, last = curve.span
+    few = len(curve.iterations) <= 40
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers" if few else "lines",
+        "name": "loss",
+        "x": packed(curve.iterations, "i4"),
+        "y": [float(value) if np.isfinite(value) else None for value in curve.losses],
+        "line": {"color": style.OKABE_ITO[0], "width": 2},
+        "hovertemplate": f"{curve.unit} %{{x:,d}}<br>loss %{{y:.7g}}<extra></extra>",
+    }
+    traces: list[dict[str, Any]] = [trace]
+    if len(curve.validation[0]):
+        traces.append(
+            {
+                **trace,
+                "name": "validation",
+                "x": packed(curve.validation[0], "i4"),
+                "y": [float(value) if np.isfinite(value) else None for value in curve.validation[1]],
+                "line": {"color": style.OKABE_ITO[1], "width": 1.5},
+            }
+        )
+    margin = 0.03 * (last - first + 1)
+    layout = make_layout(
+        xaxis=make_axis(curve.unit, (first - margin, last + margin), tickformat=",d", nticks=7),
+        yaxis=make_axis(curve.label, type="log" if curve.log else "linear", exponentformat="none"),
+        showlegend=len(traces) > 1,
+        hovermode="x",
+    )
+    layout["yaxis"].update(
+        separatethousands=True, automargin=True, dtick=1 if _decades(curve) > 1.5 else None
+    )
+    notes = []
+    for mark in curve.marks:
+        x, y = mark.at
+        left = mark.side == "right"  # whose words begin there
+        notes.append(
+            {
+                "x": x,
+                "y": float(np.log10(y)) if curve.log else y,
+                "text": html.escape(mark.text),
+                "ax": 40 if left else -24,
+                "ay": -22,
+                "arrowhead": 6,
+                "arrowcolor": style.FAINT,
+                "xanchor": "left" if left else "right",
+            }
+        )
+    if curve.cliff is not None:
+        cliff = curve.cliff
+        notes.append(
+            {
+                "x": cliff.stop,
+                "y": float(np.log10(cliff.after)),
+                "text": f"a plateau near {readable(cliff.before)} until {cliff.start:,},<br>"
+                f"then {readable(cliff.after)} at {cliff.stop:,}",
+                "ax": 36,
+                "ay": -20,
+                "align": "left",
+                "xanchor": "left",
+                "arrowhead": 6,
+                "arrowcolor": style.FAINT,
+            }
+        )
+    if curve.diverged_at is not None:
+        line = {"color": style.OKABE_ITO[1], "width": 2, "dash": "dash"}
+        x = curve.diverged_at
+        layout["shapes"] = [
+            {"type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1, "line": line}
+        ]
+        notes.append(
+            {
+                "x": x,
+                "yref": "paper",
+                "y": 1,
+                "yanchor": "top",
+                "xanchor": "right",
+                "showarrow": False,
+                "text": f"diverged at {curve.unit} {x:,}",
+                "font": {"color": style.OKABE_ITO[1]},
+                "bgcolor": "rgba(255,255,255,0.8)",
+            }
+        )
+    layout["annotations"] = notes
+    return {"data": traces, "layout": layout}
+
+
+def _decades(curve: LossCurve) -> float:
+    if not curve.log or len(curve.finite) == 0:
+        return 0.0
+    return float(np.log10(curve.finite.max() / curve.finite.min()))
+
+
+def boundary_picture(cloud: Cloud, grid: Grid) -> Picture:
+    """What the network says everywhere, with the samples on it."""
+    if grid.projection.dimensions == 1:
+        return _over_line(cloud, grid.projection, _curves(grid))
+    span = np.array([(ticks[0], ticks[-1]) for ticks in grid.ticks])
+    traces = [
+        _background(grid, cloud.targets.values),
+        *flat_samples(cloud, span, grid.projection.labels),
+    ]
+    label = "P = 1/2" if len(grid.field.names) == 2 else "equally probable"
+    traces += [make_line(line, label, legend=i == 0) for i, line in enumerate(boundary_lines(grid))]
+    if cloud.wrong is not None and cloud.wrong.any():
+        wrong = cloud.points[cloud.wrong]
+        traces.append(
+            {
+                "type": "scattergl",
+                "mode": "markers",
+                "name": f"misclassified ({len(wrong):,})",
+                "x": packed(wrong[:, 0]),
+                "y": packed(wrong[:, 1]),
+                "marker": {"symbol": "circle-open", "size": 10, "color": style.INK, "line": {"width": 1.4}},
+                "hoverinfo": "skip",
+            }
+        )
+    layout = make_layout(**plane_axes(grid.projection, span))
+    for axis in ("xaxis", "yaxis"):
+        layout[axis]["showgrid"] = False
+    return {"data": traces, "layout": layout}
+
+
+def _background(grid: Grid, values: NDArray[Any]) -> Trace:
+    trace: Trace = {
+        "type": "heatmap",
+        "x": packed(grid.ticks[0]),
+        "y": packed(grid.ticks[1]),
+        "showscale": False,
+    }
+    names = grid.field.names
+    if not grid.field.is_class:
+        low, high = style.value_range(values)
+        name = text(grid.field.quantity)
+        return {
+            **trace,
+            "z": packed(grid.values),
+            "zmin": low,
+            "zmax": high,
+            "colorscale": VIRIDIS,
+            "hovertemplate": f"{name} %{{z:.4g}}<extra></extra>",
+        }
+    if len(names) == 2:
+        return {
+            **trace,
+            "z": packed(grid.scalar),
+            "zmin": 0,
+            "zmax": 1,
+            "colorscale": _two_class_scale(0.3),
+            "hovertemplate": f"P({text(names[1], 24)}) = %{{z:.4f}}<extra></extra>",
+        }
+    return {**trace, **_winners(grid, 0.3), "hoverinfo": "skip"}
+
+
+def _winners(grid: Grid, strength: float) -> Trace:
+    """Class and certainty in one number, class + certainty: a color scale of one ramp per class."""
+    count = len(grid.field.names)
+    P = np.nan_to_num(grid.values)
+    lead = np.clip((P.max(axis=-1) - 1 / count) / (1 - 1 / count), 0, 1)
+    # plotly's scales have 256 colors: each class keeps clear of its neighbours' ends of the scale.
+    scale: list[list[Any]] = []
+    for i, color in enumerate(style.class_colors(count)):
+        full = hex_color(style.tint(color, strength))
+        scale += [[i / count, "#ffffff"], [(i + 0.1) / count, "#ffffff"], [(i + 0.85) / count, full]]
+        scale.append([1 if i == count - 1 else (i + 0.999) / count, full])
+    number = P.argmax(axis=-1) + 0.1 + 0.75 * lead
+    return {"z": packed(number), "zmin": 0, "zmax": count, "colorscale": scale}
+
+
+def _cut_surface(grid: Grid, surface: Trace) -> Trace:
+    """The surface of several classes as triangles that end on the borders."""
+    mesh = make_mesh(grid)
+    kept = {key: surface[key] for key in ("hovertemplate", "lighting", "showscale")}
+    # By default plotly gives small triangles no normal, and light passes them by.
+    kept["lighting"] = {**kept["lighting"], "facenormalsepsilon": 0, "vertexnormalsepsilon": 0}
+    return {
+        "type": "mesh3d",
+        **kept,
+        **{axis: packed(column) for axis, column in zip("xyz", mesh.points.T, strict=True)},
+        **{corner: packed(column, "i4") for corner, column in zip("ijk", mesh.triangles.T, strict=True)},
+        "vertexcolor": [hex_color(color) for color in mesh.colors(len(grid.field.names), 0.75)],
+    }
+
+
+def _two_class_scale(strength: float) -> list[list[Any]]:
+    zero, one = (hex_color(style.tint(color, strength)) for color in style.OKABE_ITO[:2])
+    return [[0, zero], [0.5, "#ffffff"], [1, one]]
+
+
+def hidden_picture(scene: HiddenScene, most: int) -> Picture:
+    """The samples in a hidden layer's coordinates, at most about `most` of them in three dimensions."""
+    cloud, dimensions, labels = scene.cloud, scene.projection.dimensions, scene.projection.labels
+    if dimensions == 1:
+        return _histogram(scene)
+    if dimensions == 2:
+        span = spans(cloud.points, 2)
+        traces = flat_samples(cloud, span, labels)
+        if scene.plane is not None:
+            traces += _cut(scene.plane, span)
+        axes = {"xaxis": make_axis(labels[0], span[0]), "yaxis": make_axis(labels[1], span[1])}
+        return {"data": traces, "layout": make_layout(**axes)}
+    step = max(1, -(-len(cloud.points) // most))
+    some = Targets(cloud.targets.values[::step], cloud.targets.names, cloud.targets.is_class)
+    traces = make_samples(cloud.points[::step], some, labels, 0.75)
+    corners = scene.corners
+    if len(corners):
+        fan = np.arange(1, len(corners) - 1)
+        traces.append(
+            {
+                "type": "mesh3d",
+                "name": "output layer's boundary",
+                "showlegend": True,
+                **{axis: packed(column) for axis, column in zip("xyz", corners.T, strict=True)},
+                "i": [0] * len(fan),
+                "j": fan.tolist(),
+                "k": (fan + 1).tolist(),
+                "color": "#888888",
+                "opacity": 0.45,
+                "hoverinfo": "skip",
+            }
+        )
+        closed = np.vstack([corners, corners[:1]])
+        traces.append(make_line(closed, "edge", legend=False, line={"color": style.INK, "width": 3}))
+    groups, _ = style.color_groups(cloud.targets)
+    view = 22.0, scene.azimuth(groups, 22.0)
+    return {"data": traces, "layout": make_layout(**make_scene(labels, scene.box, 1.0, view))}
+
+
+def _cut(plane: tuple[Array, float], span: Array) -> list[Trace]:
+    """The line ``w . h + b = 0`` where it crosses the rectangle."""
+    w, b = plane
+    corners = np.array([(span[0][i], span[1][j]) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))])
+    found = []
+    for start, stop in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        before, after = start @ w + b, stop @ w + b
+        if (before < 0) != (after < 0):
+            found.append(start + before / (before - after) * (stop - start))
+    return [make_line(np.array(found[:2]), "output layer's boundary")] if len(found) >= 2 else []
+
+
+def _histogram(scene: HiddenScene) -> Picture:
+    h, targets = scene.cloud.points[:, 0], scene.cloud.targets
+    span = spans(h[:, None], 1)[0]
+    edges = np.linspace(*span, 61)  # type: ignore[call-overload]
+    middles = (edges[:-1] + edges[1:]) / 2
+    groups, names = np.zeros(len(h), dtype=np.intp), ["samples"]
+    if targets.is_class:
+        groups, names = targets.values, list(targets.names)
+    bars = [
+        {
+            "type": "bar",
+            "name": text(name),
+            "x": packed(middles),
+            "y": np.histogram(h[groups == i], edges)[0].tolist(),
+            "width": float(edges[1] - edges[0]),
+            "marker": {"color": color, "opacity": 0.6},
+        }
+        for i, (name, color) in enumerate(zip(names, style.class_colors(len(names)), strict=True))
+    ]
+    layout = make_layout(
+        xaxis=make_axis(scene.projection.labels[0], span),
+        yaxis=make_axis("samples"),
+        barmode="overlay",
+        bargap=0,
+    )
+    if scene.plane is not None and scene.plane[0][0] != 0:
+        place = float(-scene.plane[1] / scene.plane[0][0])
+        if span[0] < place < span[1]:
+            layout["shapes"] = [upright(place)]
+    return {"data": bars, "layout": layout}
+
+
+def surface_picture(grid: Grid) -> Picture:
+    """The network's output as a landscape that turns with the mouse; over one input, a curve."""
+    labels, quantity = grid.projection.labels, grid.field.quantity
+    if grid.projection.dimensions == 1:
+        label = "probability" if grid.field.is_class else quantity
+        layout = make_layout(xaxis=make_axis(labels[0], grid.ticks[0][[0, -1]]), yaxis=make_axis(label))
+        layout["shapes"] = [upright(place) for place in crossings(grid)] if grid.field.is_class else []
+        return {"data": _curves(grid), "layout": layout}
+    z = grid.scalar
+    low, high = (0.0, 1.0) if grid.field.is_class else style.value_range(z)
+    surface: Trace = {
+        "type": "surface",
+        "x": packed(grid.ticks[0]),
+        "y": packed(grid.ticks[1]),
+        "z": packed(np.where(np.isfinite(z), z, low)),
+        "showscale": False,
+        "lighting": {"ambient": 0.72, "diffuse": 0.5, "specular": 0.05, "roughness": 0.9},
+        "hovertemplate": f"{text(labels[0], 24)} %{{x:.4g}}<br>{text(labels[1], 24)} %{{y:.4g}}"
+        f"<br>{text(quantity)} %{{z:.4f}}<extra></extra>",
+        "contours": {axis: {"highlight": False} for axis in "xyz"},
+    }
+    if not grid.field.is_class:
+        bar = {"title": {"text": text(quantity, 24), "side": "right"}, "thickness": 12}
+        surface.update(colorscale=VIRIDIS, cmin=low, cmax=high, showscale=True, colorbar=bar)
+    elif len(grid.field.names) == 2:
+        surface.update(colorscale=_two_class_scale(0.9), cmin=0, cmax=1)
+    else:
+        surface = _cut_surface(grid, surface)
+    traces = [surface]
+    label = "P = 1/2" if len(grid.field.names) == 2 else "equally probable"
+    for i, line in enumerate(boundary_lines(grid)):
+        # A little above the surface, or the two would fight over the same pixels.
+        heights = grid.height_at(line) + 0.004
+        traces.append(make_line(np.column_stack([line, heights]), label, legend=i == 0))
+    if grid.field.is_class and len(grid.field.names) > 2:
+        colors = style.class_colors(len(grid.field.names))
+        traces += [
+            legend_entry(name, {"color": color, "symbol": "square", "size": 6})
+            for name, color in zip(grid.field.names, colors, strict=True)
+        ]
+    box = np.array([*((ticks[0], ticks[-1]) for ticks in grid.ticks), (low, high)])
+    return {
+        "data": traces,
+        "layout": make_layout(**make_scene([*labels, quantity], box, 0.7), showlegend=True),
+    }
+
+
+# ---- Parts --------------------------------------------------------------------------------------
+
+
+def _curves(grid: Grid) -> list[Trace]:
+    ticks = grid.ticks[0]
+    if not grid.field.is_class:
+        line = {"color": style.OKABE_ITO[1], "width": 2.5}
+        return [make_line(np.column_stack([ticks, grid.values]), text(grid.field.quantity), line=line)]
+    colors = style.class_colors(len(grid.field.names))
+    return [
+        make_line(np.column_stack([ticks, column]), f"P({text(name)})", line={"color": color, "width": 2.5})
+        for name, color, column in zip(grid.field.names, colors, grid.values.T, strict=True)
+    ]
+
+
+def _over_line(cloud: Cloud, projection: Projection, curves: list[Trace]) -> Picture:
+    """Samples over one coordinate: a value at its height, a class in a strip of its own."""
+    targets = cloud.targets
+    points = style.over_line(cloud)
+    label = "class (a strip each)" if targets.is_class else targets.names[0]
+    if curves and targets.is_class:
+        label = "probability; samples in a strip per class"
+    span = np.vstack([spans(cloud.points, 1), spans(points[:, 1:], 1)])
+    layout = make_layout(xaxis=make_axis(projection.labels[0], span[0]), yaxis=make_axis(label))
+    plain = targets
+    if not targets.is_class:  # their height shows the value already
+        plain = Targets(np.zeros(len(points), dtype=np.intp), ("samples",), is_class=True)
+    samples = flat_samples(Cloud(points, plain, None, cloud.total), span, [projection.labels[0], label])
+    return {"data": [*samples, *curves], "layout": layout}

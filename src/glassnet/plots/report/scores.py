@@ -1,0 +1,156 @@
+"""How well a run predicts: accuracy and confusion for classes, R2 and RMSE for values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.engine.metrics import Tally, tally
+from glassnet.errors import InputError
+from glassnet.nn.network import Network
+from glassnet.plots.projection import as_names
+from glassnet.plots.scenes import predict
+from glassnet.utils.array_checks import as_matrix
+
+if TYPE_CHECKING:
+    from glassnet.training.run import TrainingRun
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts (C, C): ``counts[i, j]`` samples are of class i and were taken for class j."""
+
+    counts: NDArray[np.intp]
+    names: tuple[str, ...]
+
+    @property
+    def total(self) -> int:
+        """All samples."""
+        return int(self.counts.sum())
+
+    @property
+    def right(self) -> int:
+        """The samples on the diagonal."""
+        return int(np.trace(self.counts))
+
+    @property
+    def accuracy(self) -> float:
+        """right / total."""
+        return self.right / self.total
+
+    @property
+    def recall(self) -> NDArray[np.float64]:
+        """(C,): of the samples of a class, the share that was found; NaN where there is none."""
+        return _ratio(np.diag(self.counts), self.counts.sum(axis=1))
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """(C,): of the samples taken for a class, the share that is of it; NaN where there is none."""
+        return _ratio(np.diag(self.counts), self.counts.sum(axis=0))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One target value: R2 = 1 - sum (y - y_hat)^2 / sum (y - mean y)^2, and the root mean square error.
+
+    R2 is NaN where y never varies.
+    """
+
+    name: str
+    r2: float
+    rmse: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A run's scores on n samples: a confusion for softmax or one for each label, or fits.
+
+    `exact` is the share of samples whose labels are all right, where there are several.
+    """
+
+    n: int
+    confusions: tuple[Confusion, ...] = ()
+    fits: tuple[Fit, ...] = ()
+    exact: float | None = None
+
+    @property
+    def headline(self) -> tuple[str, str]:
+        """The score that matters most, in figures and in words."""
+        if self.exact is not None:
+            return percent(self.exact), "of samples with every label right"
+        if self.confusions:
+            wrong = self.n - self.confusions[0].right
+            return percent(self.confusions[0].accuracy), f"accuracy: {wrong:,} of {self.n:,} samples wrong"
+        if len(self.fits) == 1:
+            return f"{self.fits[0].r2:.4f}", f"R², with a root mean square error of {self.fits[0].rmse:.4g}"
+        return f"{np.mean([fit.r2 for fit in self.fits]):.4f}", f"mean R² of {len(self.fits)} target values"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage that is 100 % only where nothing is wrong, nor 0 % where something is right.
+
+    >>> from glassnet.plots.report.scores import percent
+    >>> percent(49_998 / 50_000), percent(1.0), percent(0.5)
+    ('99.996 %', '100 %', '50 %')
+    """
+    if not np.isfinite(share):
+        return "undefined"
+    for digits in range(1, 8):
+        text = f"{100 * share:.{digits}f}"
+        if float(text) not in (0.0, 100.0) or share in (0.0, 1.0):
+            break
+    return f"{text.rstrip('0').rstrip('.')} %"
+
+
+def score(run: TrainingRun, X: object, y: object, class_names: object = None) -> Scores:
+    """Score a run's predictions for X (n, inputs) against y, as `train` takes them.
+
+    Raises InputError for arrays that cannot be used or are empty.
+
+    >>> import glassnet as gn
+    >>> from glassnet.plots.report import score
+    >>> X, y = [[0.0], [1.0]], [0, 1]
+    >>> run = gn.train(gn.Network((1, 2)), X, y, random_state=0, iterations=100)
+    >>> score(run, X, y).confusions[0].counts.tolist()
+    [[1, 0], [0, 1]]
+
+    Labels count as predicted from P = 1/2 up, and as present from y = 1/2 up (scikit-learn's
+    accuracy for several labels is `exact` here).
+    """
+    network = run.network
+    samples = as_matrix(X, width=network.sizes[0])
+    if len(samples) == 0:
+        raise InputError(f"X is empty, shape {samples.shape}; expected at least one sample to score.")
+    Y_hat = predict(network, network.check_parameters(run.theta), samples)
+    return scores_of(network, tally(network, y, Y_hat), class_names)
+
+
+def scores_of(network: Network, found: Tally, class_names: object = None) -> Scores:
+    """The scores that a tally of predictions comes to."""
+    kind, count, n = network.loss.target, network.sizes[-1], found.n
+    if kind == "class":
+        names = as_names(class_names, count, "class_names", [f"class {i}" for i in range(count)])
+        return Scores(n, confusions=(Confusion(found.counts, names),))
+    if kind == "label" and count == 1:
+        names = as_names(class_names, 2, "class_names", ("class 0", "class 1"))
+        return Scores(n, confusions=(Confusion(found.counts[0], names),))
+    if kind == "label":
+        names = as_names(class_names, count, "class_names", [f"label {i}" for i in range(count)])
+        pairs = zip(found.counts, names, strict=True)
+        tables = tuple(Confusion(counts, (f"not {name}", name)) for counts, name in pairs)
+        return Scores(n, confusions=tables, exact=found.exact / n)
+    names = as_names(
+        class_names, count, "class_names", ["y"] if count == 1 else [f"y {i}" for i in range(count)]
+    )
+    with np.errstate(all="ignore"):
+        r2 = np.where(found.spread > 0, 1 - found.errors / found.spread, np.nan)
+        rmse = np.sqrt(found.errors / n)
+    return Scores(n, fits=tuple(map(Fit, names, r2.tolist(), rmse.tolist())))
+
+
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(part / whole, dtype=np.float64)

@@ -1,0 +1,214 @@
+"""What the report's plotly figures are made of: arrays, axes, samples, lines."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.plots import style
+from glassnet.plots.projection import Projection
+from glassnet.plots.scenes import Cloud, Targets
+from glassnet.plots.space import view_direction
+
+Trace = dict[str, Any]
+Picture = dict[str, Any]
+
+VIRIDIS = "Viridis"
+
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+_NO_TAGS = str.maketrans("<>{}", "\u2039\u203a()")
+_EXACT = {"color": style.INK, "width": 2, "simplify": False}
+
+
+def text(name: object, longest: int = 40) -> str:
+    """A user's name for plotly, which reads a little HTML, and fills braces in hover texts."""
+    return html.escape(style.tidy(name, longest)).replace("{", "&#123;").replace("}", "&#125;")
+
+
+def packed(values: NDArray[Any], kind: str = "f4") -> dict[str, Any]:
+    """An array as plotly's base64 block, a third of the size of written numbers; rows of a matrix stay.
+
+    Single precision is a hundredth of a pixel, and more than a picture needs.
+    """
+    data = np.ascontiguousarray(values, dtype=f"<{kind}")
+    block = {"dtype": kind, "bdata": base64.b64encode(data.tobytes()).decode("ascii")}
+    return block if data.ndim == 1 else {**block, "shape": ", ".join(map(str, data.shape))}
+
+
+def hex_color(color: Array) -> str:
+    """Three numbers from 0 to 1 as "#rrggbb"."""
+    return "#" + "".join(f"{round(255 * float(c)):02x}" for c in color)
+
+
+def make_layout(**extra: Any) -> dict[str, Any]:
+    """A figure's layout: the page's font, white paper, the legend above."""
+    return {
+        "font": {"family": _FONT, "size": 13, "color": style.INK},
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "margin": {"l": 58, "r": 12, "t": 34, "b": 48},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1.01,
+            "xanchor": "left",
+            "yanchor": "bottom",
+            "itemsizing": "constant",
+        },
+        "hoverlabel": {"font": {"family": _FONT}},
+        **extra,
+    }
+
+
+def make_axis(label: object, span: Sequence[float] | Array | None = None, **extra: Any) -> dict[str, Any]:
+    """An axis of a flat figure, from and to where `span` says."""
+    axis: dict[str, Any] = {
+        "title": {"text": text(label), "standoff": 8},
+        "gridcolor": style.GRID,
+        "linecolor": style.FAINT,
+        "zeroline": False,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": style.FAINT,
+        **extra,
+    }
+    if span is not None:
+        axis["range"] = [float(span[0]), float(span[1])]
+    return axis
+
+
+def plane_axes(projection: Projection, span: Array) -> dict[str, Any]:
+    """Both axes of a plane, in equal units where their lengths are alike."""
+    x, y = (make_axis(label, one) for label, one in zip(projection.labels, span, strict=True))
+    width, height = np.ptp(span, axis=1)
+    if 0.5 <= width / height <= 2:
+        y.update(scaleanchor="x", constrain="domain")
+        x.update(constrain="domain")
+    return {"xaxis": x, "yaxis": y}
+
+
+def make_samples(
+    points: Array, targets: Targets, labels: Sequence[object], opacity: Array | float
+) -> list[Trace]:
+    """Dots in two or three dimensions, a trace for each class or one with a color scale."""
+    solid = points.shape[1] == 3
+    size = max(1.8, style.dot_size(len(points))) if solid else max(2.4, 1.6 * style.dot_size(len(points)))
+    kind = "scatter3d" if solid else "scattergl"
+    where = "<br>".join(
+        f"{text(label, 24)} %{{{axis}:.4g}}" for axis, label in zip("xyz", labels, strict=False)
+    )
+    traces = []
+
+    def add(rows: NDArray[Any], name: str, marker: dict[str, Any], legend: bool) -> None:
+        if not solid and isinstance(opacity, np.ndarray):
+            marker = {**marker, "opacity": packed(opacity[rows])}
+        if legend:  # by an entry of its own: the first dot's size and opacity say little
+            look = {"color": marker["color"], "size": 8, "symbol": "circle"}
+            traces.append(legend_entry(name, look, "scatter3d" if solid else "scatter"))
+        traces.append(
+            {
+                "type": kind,
+                "mode": "markers",
+                "name": text(name),
+                "legendgroup": text(name),
+                "showlegend": False,
+                **{axis: packed(column) for axis, column in zip("xyz", points[rows].T, strict=False)},
+                "marker": {"size": size, "line": {"width": 0}, **marker},
+                "hovertemplate": f"{where}<extra>{text(name)}</extra>",
+            }
+        )
+
+    if not targets.is_class:
+        low, high = style.value_range(targets.values)
+        scale = {
+            "color": packed(targets.values),
+            "colorscale": VIRIDIS,
+            "cmin": low,
+            "cmax": high,
+            "colorbar": {"title": {"text": text(targets.names[0], 24), "side": "right"}, "thickness": 12},
+        }
+        add(np.arange(len(points)), targets.names[0], {**scale, "opacity": 0.7}, legend=False)
+        return traces
+    for group, color in enumerate(style.class_colors(len(targets.names))):
+        rows = np.flatnonzero(targets.values == group)
+        if rows.size:
+            add(rows, targets.names[group], {"color": color, "opacity": 0.75}, legend=True)
+    return traces
+
+
+def flat_samples(cloud: Cloud, span: Array, labels: Sequence[object]) -> list[Trace]:
+    """Samples in the plane, their opacity falling with their density."""
+    fade = style.opacities(cloud.points, span, 1.6 * style.dot_size(len(cloud.points)))
+    return make_samples(cloud.points, cloud.targets, labels, fade)
+
+
+def make_line(points: Array, name: str, legend: bool = True, **extra: Any) -> Trace:
+    """A line in two or three dimensions."""
+    return {
+        "type": "scatter3d" if points.shape[1] == 3 else "scatter",
+        "mode": "lines",
+        "name": name,
+        "showlegend": legend,
+        "legendgroup": name,
+        **{axis: packed(column) for axis, column in zip("xyz", points.T, strict=False)},
+        "line": {"color": style.INK, "width": 5} if points.shape[1] == 3 else _EXACT,
+        "hoverinfo": "skip",
+        **extra,
+    }
+
+
+def legend_entry(name: str, marker: dict[str, Any], kind: str = "scatter3d") -> Trace:
+    """An entry of the legend, with a click on which the traces of that name come and go."""
+    nowhere = {axis: [None] for axis in ("xyz" if kind == "scatter3d" else "xy")}
+    return {
+        "type": kind,
+        "mode": "markers",
+        "name": text(name),
+        "legendgroup": text(name),
+        "marker": marker,
+        "hoverinfo": "skip",
+        **nowhere,
+    }
+
+
+def make_scene(
+    labels: Sequence[object], box: Array, height: float, view: tuple[float, float] = (30.0, -55.0)
+) -> dict[str, Any]:
+    """A 3-D scene over the box (3, 2), its height against a base of 1 by 1, seen from `view`."""
+    axes = {}
+    for axis, label, span in zip("xyz", labels, box, strict=True):
+        axes[f"{axis}axis"] = {
+            # Drawn as it stands, entities and all; what would be a tag gets other brackets.
+            # Lines before it keep it clear of the ticks' numbers.
+            "title": {"text": 2 * "<br>" + style.tidy(label, 28).translate(_NO_TAGS), "font": {"size": 13}},
+            "tickfont": {"size": 11},
+            "nticks": 6,
+            "range": [float(span[0]), float(span[1])],
+            "backgroundcolor": "#f6f6f6",
+            "showbackground": True,
+            "gridcolor": "#d9d9d9",
+            "zerolinecolor": "#d9d9d9",
+            "showspikes": False,
+        }
+    side = 1.15 if height < 1 else 1.0  # fills the picture, and still leaves room to turn
+    x, y, z = (2 * view_direction(*view)).tolist()
+    scene = {
+        **axes,
+        "aspectmode": "manual",
+        "aspectratio": {"x": side, "y": side, "z": side * height},
+        "camera": {"eye": {"x": x, "y": y, "z": z}, "projection": {"type": "orthographic"}},
+        "dragmode": "turntable",
+    }
+    return {"scene": scene, "margin": {"l": 0, "r": 0, "t": 34, "b": 0}}
+
+
+def upright(x: float) -> dict[str, Any]:
+    """A dashed vertical line."""
+    line = {"color": style.INK, "width": 1.6, "dash": "dash"}
+    return {"type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1, "line": line}

@@ -1,0 +1,117 @@
+"""One call of `fit`, ready to be solved, and its data in the engine's hands."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.random import RandomState
+from scipy.sparse import issparse
+
+from glassnet._types import Array
+from glassnet.data.checks import choose_engine
+from glassnet.data.source import Rows
+from glassnet.engine.full_batch import NativeProblem, NumpyProblem, Problem
+from glassnet.engine.minibatch import Batches, NativeBatches, NumpyBatches
+from glassnet.engine.prepare import prepare_stream
+from glassnet.nn.network import Network, Parameters
+from glassnet.optim.penalties import Penalties
+from glassnet.sklearn.heldout import Samples
+from glassnet.sklearn.streaming import mean_over
+from glassnet.sklearn.talk import Talk
+from glassnet.sklearn.tasks import Tasks
+from glassnet.utils.threads import thread_count
+
+WORTHWHILE = 2e7
+"""Operations of a call to the engine below which starting threads takes longer than they save."""
+
+Snapshots = Callable[[Array], dict[str, Any]]
+"""A function of flat parameters: the attributes of an estimator that stands there."""
+
+
+class Job(NamedTuple):
+    """What a solver is given; `theta` is changed in place."""
+
+    estimator: Any
+    network: Network
+    theta: Parameters
+    samples: Samples | Rows
+    random: RandomState
+    first: bool
+    """Whether nothing of an earlier fit is gone on with."""
+    incremental: bool
+    validation: Any
+    talk: Talk
+    tasks: Tasks | None
+    at: Snapshots
+
+
+def operations(network: Network, n_samples: int) -> float:
+    """About how many a pass forward and back over the samples takes."""
+    units = sum(network.sizes[1:])
+    return n_samples * (6.0 * network.n_parameters + 60.0 * units)
+
+
+def penalties_of(estimator: Any) -> Penalties:
+    """Those of a batch whose weights sum to 1."""
+    return Penalties(float(estimator.l1), float(estimator.alpha))
+
+
+def mean_offset(job: Job, samples: Samples | Rows) -> float:
+    """What the samples' mean loss is reported with, beside the engine's."""
+    value = job.estimator._offset()
+    if value is None:
+        return 0.0
+    if isinstance(samples, Rows):
+        return mean_over(samples, lambda block: value(block.y), None, job.estimator.n_threads)
+    return float(np.average(value(samples.target), weights=samples.weights))
+
+
+def _engine_of(job: Job, samples: Samples) -> str:
+    return "numpy" if issparse(samples.X) else choose_engine(job.network, "auto")[0]
+
+
+def make_batches(job: Job, samples: Samples | Rows, dropout: tuple[float, ...]) -> Batches:
+    """The samples, which have been checked, to be trained on in batches."""
+    estimator, n = job.estimator, samples.n_rows
+    size = min(200, n)
+    if estimator.batch_size != "auto":
+        if estimator.batch_size > n:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+                stacklevel=2,
+            )
+        size = min(int(estimator.batch_size), n)
+    batches: Any
+    if isinstance(samples, Rows):
+        how = {"dtype": job.theta.dtype, "threads": estimator.n_threads}
+        batches = prepare_stream(job.network, samples, size, dropout=dropout, **how)
+    else:
+        kept = (job.network, *samples, samples.X.dtype, "mean", size, dropout)
+        # More threads come with the epochs, where there are enough to do.
+        native = _engine_of(job, samples) == "native"
+        batches = NativeBatches(*kept, threads=1) if native else NumpyBatches(*kept)
+    batches.penalties = penalties_of(estimator)
+    batches.conventions = estimator._conventions(job.theta.dtype)
+    return batches
+
+
+def make_problem(job: Job, samples: Samples | Rows) -> Problem:
+    """The samples, which have been checked, as one batch without penalties."""
+    if isinstance(samples, Rows):
+        how: Any = {"dtype": job.theta.dtype, "threads": job.estimator.n_threads}
+        streamed: Any = prepare_stream(job.network, samples, None, **how)
+        streamed.conventions = job.estimator._conventions(job.theta.dtype)
+        return streamed
+    name = _engine_of(job, samples)
+    kept = (job.network, *samples, samples.X.dtype, "mean", (0.0,) * len(job.network.hidden))
+    problem: Problem
+    if name == "native":
+        large = operations(job.network, samples.X.shape[0]) > WORTHWHILE
+        problem = NativeProblem(*kept, threads=thread_count(job.estimator.n_threads) if large else 1)
+    else:
+        problem = NumpyProblem(*kept)
+    problem.conventions = job.estimator._conventions(np.dtype(samples.X.dtype))
+    return problem

@@ -1,0 +1,171 @@
+"""What an estimator is asked for once it is fitted."""
+
+from __future__ import annotations
+
+import operator
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils.validation import check_is_fitted
+
+from glassnet._types import Array
+from glassnet.data.dataset import is_stream
+from glassnet.nn import reference
+from glassnet.nn.network import Network, Parameters
+from glassnet.sklearn.checks import LARGE_TO_PREDICT, as_rows, check_inputs, stays_sparse
+from glassnet.sklearn.insight import input_gradients, link_jacobian
+from glassnet.sklearn.networks import hidden_functions, pack
+from glassnet.sklearn.streamed_answers import Answer, answered, rows_for, warn_of_raw_samples
+
+
+class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
+    """Prediction by `coefs_` and `intercepts_`, whether they were fitted or set by hand."""
+
+    _names: list[str]
+    _needed: tuple[str, ...] = ("coefs_", "intercepts_")  # for a prediction
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        # scikit-learn reads the signature at every clone, which takes as long as an epoch.
+        if "_names" not in cls.__dict__:
+            cls._names = super()._get_param_names()
+        return list(cls._names)
+
+    @abstractmethod
+    def _design(self) -> tuple[str, Any, int]:
+        """The output, the loss and the number of outputs; known once y is checked."""
+
+    def _link(self, Y_hat: Array) -> Array:
+        """The outputs of the estimator from those of its network."""
+        return Y_hat
+
+    def _link_jacobian(self, network: Network, Y_hat: Array) -> Array:
+        """Their derivative by the output layer's Z, (n, outputs, outputs)."""
+        return link_jacobian(network.output.name, Y_hat)
+
+    def _network_of(self, sizes: tuple[int, ...]) -> Network:
+        output, loss, _ = self._design()
+        return Network(sizes, hidden_functions(self.activation, len(sizes) - 2), output, loss)
+
+    def _outputs_of(self, network: Network, theta: Parameters, X: Any) -> Array:
+        """The outputs (n, n_outputs), NaN where the parameters are not finite."""
+        if not np.isfinite(theta.flat).all():
+            return np.full((X.shape[0], network.sizes[-1]), np.nan, theta.dtype)
+        if issparse(X):
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
+                return self._link(reference.output_activations(Zs[-1], network.output))
+        if network.loss.target in ("class", "label"):
+            return network.predict_proba(theta, X)
+        return self._link(network.predict(theta, X))
+
+    def _fitted(self) -> tuple[Network, Parameters]:
+        """The network and its parameters."""
+        found = self.__dict__
+        coefs, intercepts = found["coefs_"], found["intercepts_"]
+        theta: Parameters | None = found.get("_theta")
+        parts = [*coefs, *intercepts]
+        views = [] if theta is None else [*theta.weights, *theta.biases]
+        if theta is None or len(views) != len(parts) or any(map(operator.is_not, views, parts)):
+            theta = pack(coefs, intercepts)
+        network: Network | None = found.get("_network")
+        if network is None or network.sizes != theta.sizes:
+            network = self._network_of(theta.sizes)
+        return network, theta
+
+    def _complete(self, X: Any, learn: bool, least: float = np.inf) -> Any:
+        """X without NaN: an array, or sparse rows where `least` entries make them worth it."""
+        if self.missing == "error" and stays_sparse(X, least):
+            return X
+        if issparse(X):
+            X = X.toarray()
+        if self.missing != "error":
+            from sklearn.impute import SimpleImputer
+
+            if learn:
+                self.imputer_ = SimpleImputer(strategy=self.missing, keep_empty_features=True).fit(X)
+            X = self.imputer_.transform(X)
+        return X
+
+    def _ready(self, X: Any, least: float = np.inf) -> tuple[Network, Parameters, Any]:
+        """The network, its parameters, and samples checked, in the precision to compute in."""
+        check_is_fitted(self, self._needed)
+        network, theta = self._fitted()
+        X = self._complete(check_inputs(self, X), False, least)
+        narrow = X.dtype == np.float32 and theta.dtype == np.float32
+        dtype = np.dtype(np.float32 if narrow else np.float64)
+        if theta.dtype != dtype:
+            theta = theta.astype(dtype)
+        return network, theta, as_rows(X, dtype)
+
+    def _answers(self, X: Any, answer: Answer) -> Any:
+        """What `answer` makes of the outputs, of samples in memory or streamed."""
+        if is_stream(X):
+            rows = rows_for(self, X)
+            return answered(*self._fitted(), rows, lambda Y: answer(self._link(Y)), self.n_threads)
+        warn_of_raw_samples(self, X)
+        return answer(self._outputs_of(*self._ready(X, LARGE_TO_PREDICT)))
+
+    @property
+    def network_(self) -> Network:
+        """The fitted network as a `Network`, for what glassnet does with those."""
+        check_is_fitted(self, self._needed)
+        return self._fitted()[0]
+
+    @property
+    def parameters_(self) -> Parameters:
+        """`coefs_` and `intercepts_` as `Parameters` of `network_`, one flat vector.
+
+        A gradient check of a fitted estimator; a classifier of two classes has one output, 0 or 1:
+
+        >>> import numpy as np, glassnet as gn
+        >>> X = np.random.RandomState(0).randn(40, 3)
+        >>> model = gn.MLPClassifier((4,), activation="tanh", solver="lm", random_state=0)
+        >>> model = model.fit(X, X[:, 0] > X[:, 1] ** 2)
+        >>> gn.check_gradients(model.network_, model.parameters_, X, X[:, :1] > X[:, 1:2] ** 2).passed
+        True
+        """
+        check_is_fitted(self, self._needed)
+        return self._fitted()[1]
+
+    def hidden_activations(self, X: Any) -> list[Array]:
+        """Each hidden layer's output for samples, a list of (n_samples, n_units).
+
+        X is as for `predict`; raises NotFittedError before `fit`. scikit-learn keeps them to itself.
+        """
+        network, theta, X = self._ready(X)
+        return network.forward(theta, X)[:-1]
+
+    def input_gradients(self, X: Any) -> NDArray[Any]:
+        """How each output changes with each feature: dy_hat_k / dx_j, (n_samples, n_outputs, n_features).
+
+        The outputs are a regressor's values and a classifier's probabilities; where `n_outputs_` is 1, of
+        two classes that of the second. X is as for `predict`; raises NotFittedError before `fit`.
+        Simonyan, Vedaldi and Zisserman (2014). scikit-learn has nothing like it.
+        """
+        network, theta, X = self._ready(X)
+        jacobian = self._link_jacobian(network, self._outputs_of(network, theta, X))
+        return input_gradients(network, theta, X, jacobian)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        # Views on one vector do not survive; they are made anew from `coefs_`.
+        return {name: value for name, value in state.items() if name != "_theta"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        found = self.__dict__
+        if "_network" in found and "coefs_" in found:
+            theta = pack(found["coefs_"], found["intercepts_"])
+            found.update(coefs_=list(theta.weights), intercepts_=list(theta.biases), _theta=theta)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self.missing != "error"
+        return tags

@@ -1,0 +1,92 @@
+"""The solvers of `gn.SOLVERS` over an estimator's data; scikit-learn has none of them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from glassnet._types import Array
+from glassnet.engine.full_batch import Problem
+from glassnet.training.steppers import (
+    REASONS,
+    SOLVERS,
+    BayesianRegularization,
+    LevenbergMarquardt,
+    Solver,
+    Start,
+)
+from glassnet.utils.interrupts import stop_on_interrupt
+
+AT_ONCE = 3600.0  # seconds for a step, which comes back when it is made: Ctrl-C ends one sooner
+
+
+def _made(kind: type[Solver], tol: float) -> Solver:
+    return kind(gradient_tolerance=tol)
+
+
+BY_NAME: dict[str, Callable[[float], Solver]] = {
+    "lm": lambda tol: LevenbergMarquardt(gradient_tolerance=tol),
+    **{
+        name: partial(_made, kind)
+        for name, kind in SOLVERS.items()
+        if name != "lbfgs"  # which is SciPy's
+    },
+}
+"""The solvers that an estimator's ``solver`` may name beside scikit-learn's, made with its ``tol``."""
+
+
+def solver_of(estimator: Any) -> Solver | None:
+    """The solver of ours that an estimator asks for; None for scikit-learn's."""
+    given = estimator.solver
+    if isinstance(given, Solver):
+        return given
+    return BY_NAME[given](float(estimator.tol)) if given in BY_NAME else None
+
+
+def minimize(
+    problem: Problem,
+    flat: Array,
+    solver: Solver,
+    *,
+    max_iter: int,
+    max_fun: int,
+    ended: Callable[[int, float, Array], bool],
+    told: dict[str, Any],
+    offset: float = 0.0,
+) -> tuple[Array, float, int]:
+    """The parameters, the loss and the steps from `flat` on; `ended` is told of each and may stop.
+
+    Into `told` goes what the solver tells of its end. `offset` is added to every loss. Warns where the
+    solver did not end by itself.
+    """
+    loss, gradient = problem.loss_and_gradient(flat)
+    course = solver.course(Start(problem, flat, loss, gradient, np.empty((0, flat.size)), np.empty(0), 0))
+    made, losses, asked = 0, np.array([loss]), False
+    with stop_on_interrupt() as interrupts:
+        while made < max_iter and course.evaluations < max_fun and not (course.stops or asked):
+            before = made
+            made += course.advance(losses, interrupts.stop, AT_ONCE)[0]
+            if made > before:
+                asked = ended(made, float(losses[0]) + offset, course.flat)
+            elif interrupts.stop[0]:
+                break
+        interrupted = bool(interrupts.stop[0])
+    told["reason_"] = REASONS[int(course.heard[1])]
+    if isinstance(solver, BayesianRegularization):
+        told["evidence_"] = solver.evidence(course.heard[2:].tolist())
+    if interrupted:
+        warnings.warn("Training interrupted by user.", stacklevel=2)
+    elif not (course.stops or asked):
+        what, limit = ("max_iter", max_iter) if made == max_iter else ("max_fun", max_fun)
+        warnings.warn(
+            f"{type(solver).__name__} failed to converge after {made} iteration(s). Raise the limit "
+            f"({what}={limit}), or let it end sooner by a larger tol.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return course.flat.copy(), float(losses[0]) + offset, made

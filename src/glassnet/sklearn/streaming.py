@@ -1,0 +1,271 @@
+"""Samples that do not fit into memory, looked at once and coded as they are read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.data.checks import PACKED_ROWS, ranges_of
+from glassnet.data.dataset import is_stream, stream
+from glassnet.data.labels import target_values
+from glassnet.data.reduce import Fold, Worker
+from glassnet.data.scan import Wrong, check_block, named
+from glassnet.data.source import Block, ChangedRows, Rows
+from glassnet.data.standardization import StandardizedRows
+from glassnet.engine.predict import check_targets
+from glassnet.errors import InputError, InputTypeError
+from glassnet.sklearn.labels import Labels, numbers_of
+from glassnet.sklearn.weighting import weighted, weights_of_classes
+from glassnet.utils.threads import thread_count
+
+
+def as_stream(
+    X: Any, y: Any, sample_weight: Any = None, features: Sequence[str] | None = None
+) -> Rows | None:
+    """As rows with targets, where X is what `glassnet.train` streams; None for samples in memory."""
+    if not is_stream(X):
+        return None
+    if y is None and not isinstance(X, Rows):
+        raise InputError(
+            "y is missing: the target column's name where X is a path or a dataframe, else one for each "
+            "row."
+        )
+    rows = stream(X, y, sample_weight=sample_weight, features=features)
+    check_targets(rows)
+    return rows
+
+
+def check_columns(estimator: Any, rows: Rows, reset: bool) -> None:
+    """As scikit-learn checks features: `reset` learns their number and names, else they are compared.
+
+    Raises InputError for others, and where missing values would have to be filled in.
+    """
+    if estimator.missing != "error":
+        raise InputError(
+            f"missing={estimator.missing!r} fills in missing values of data in memory; {rows.source} is "
+            f"streamed. Fill them in before they are written, and leave missing='error'."
+        )
+    name, known = type(estimator).__name__, getattr(estimator, "feature_names_in_", None)
+    if reset:
+        estimator.n_features_in_ = rows.n_inputs
+        for known_of in ("feature_names_in_", "mean_", "scale_"):
+            estimator.__dict__.pop(known_of, None)
+        if isinstance(rows, StandardizedRows):
+            estimator.mean_, estimator.scale_ = rows.mean, rows.scale
+        if rows.names is not None:
+            estimator.feature_names_in_ = np.array(rows.names, dtype=object)
+    elif rows.n_inputs != getattr(estimator, "n_features_in_", rows.n_inputs):
+        raise InputError(
+            f"{rows.source} has {rows.n_inputs} features, but {name} is expecting "
+            f"{estimator.n_features_in_} features as input. Choose them: gn.stream(..., features=[...])."
+        )
+    elif rows.names is not None and known is not None and [*rows.names] != [*known]:
+        raise InputError(
+            f"{rows.source} has the features {', '.join(rows.names)}; {name} was fitted on "
+            f"{', '.join(known)}, in this order. Choose them: gn.stream(..., features=[...])."
+        )
+    elif rows.names is None and known is not None:
+        warnings.warn(
+            f"X does not have valid feature names, but {name} was fitted with feature names", stacklevel=2
+        )
+    elif rows.names is not None and known is None:
+        warnings.warn(f"X has feature names, but {name} was fitted without feature names", stacklevel=2)
+
+
+# ---- What a pass over the targets finds ------------------------------------------------------------
+
+
+def first_targets(rows: Rows) -> NDArray[Any]:
+    """The targets of one row, (1,) or (1, outputs): a regressor's, which training's survey looks at."""
+    y = next(rows.read(0, 1, 1, None)).y
+    if y.dtype.kind in "OUT":
+        raise InputTypeError(f"y has {y.ravel()[0]!r} at {rows.where(0)}; a regressor takes numbers.")
+    return y
+
+
+def targets_of(rows: Rows) -> Block:
+    """The targets and weights of rows in memory, without their X."""
+    blocks = [block.copy() for block in rows.read(0, rows.n_rows, rows.most(1), None)]
+    X, y = (np.concatenate(parts) for parts in ([b.X for b in blocks], [b.y for b in blocks]))
+    ws = [block.w for block in blocks if block.w is not None]
+    return Block(X, y, np.concatenate(ws) if ws else None)
+
+
+class Classes:
+    """The classes of rows as a pass over their targets finds them.
+
+    `example` is a small y with all values of each column, so that what is asked of y can be asked of it.
+    """
+
+    def __init__(self, rows: Rows, threads: int | None) -> None:
+        self._rows = rows
+        self._columns, flat = target_values(rows, thread_count(threads))
+        self._values = [np.sort(column.array()) for column in self._columns]
+        # Thrice: scikit-learn warns where hardly a value is there twice.
+        most = 3 * max(map(len, self._values))
+        columns = [np.resize(values, most) for values in self._values]
+        self.example: NDArray[Any] = columns[0] if flat else np.column_stack(columns)
+
+    def placed(self, error: ValueError, known: Sequence[NDArray[Any]]) -> ValueError:
+        """The error with the row of the first class that is not known, where one is not."""
+        new = [
+            (row, value)
+            for column, classes in zip(self._columns, known, strict=False)
+            for value, row in column.first.items()
+            if value not in set(classes.tolist())
+        ]
+        if not new:
+            return error
+        row, value = min(new, key=lambda one: one[0])
+        return InputError(f"{error} The first such is {value!r} at {self._rows.where(row)}.")
+
+    def weights(
+        self, class_weight: Any, labels: Labels, incremental: bool
+    ) -> tuple[NDArray[np.float64], ...] | None:
+        """What ``class_weight`` gives each class of each column, as of samples in memory; None for None."""
+        if class_weight is None:
+            return None
+        counts = [
+            np.array([column.counts[value] for value in values.tolist()], np.float64)
+            for column, values in zip(self._columns, self._values, strict=True)
+        ]
+        if isinstance(class_weight, str) and self._rows.weighted:
+            # In one go: sums of weights have the bits that they have in memory.
+            fold = _WeightsFold(self._values)
+            (counts,) = self._rows.fold(fold, [(0, self._rows.n_rows)], 1, lambda: False)
+        return weights_of_classes(class_weight, labels, self._values, counts, incremental)
+
+
+@dataclass(frozen=True)
+class Coding:
+    """Labels into what a network learns, and the weights of classes into the samples'."""
+
+    labels: Labels
+    dtype: np.dtype[Any]
+    each: tuple[NDArray[np.float64], ...] | None
+
+    def __call__(self, block: Block) -> Block:
+        y = block.y.ravel() if block.y.shape[1:] == (1,) else block.y
+        w = block.w if self.each is None else weighted(self.labels, self.each, y, block.w)
+        return Block(block.X, self.labels.encode(y, self.dtype), w)
+
+    def of(self, rows: Rows) -> Rows:
+        """Rows, coded as they are read."""
+        return ChangedRows(rows, self, rows.weighted or self.each is not None)
+
+
+# ---- Sums over the rows ----------------------------------------------------------------------------
+
+
+def mean_over(
+    rows: Rows, value: Callable[[Block], NDArray[Any]], dtype: np.dtype[Any] | None, threads: int | None
+) -> float:
+    """The mean over the rows, by their weights, of a value of each, of a block whose X is in `dtype`.
+
+    Added up by blocks of a fixed size: how rows are cut has no say in the bits. Raises InputError and
+    InputTypeError for what cannot be used, and for what `value` refuses, "at row 0" being its block's.
+    """
+    found = rows.fold(_MeanFold(value, dtype), ranges_of(rows.n_rows), thread_count(threads), lambda: False)
+    for sums in found:
+        if sums.wrong is not None:
+            raise named(rows, *sums.wrong)
+    weight = sum(sums.weight for sums in found)
+    if not weight > 0:
+        raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
+    return sum(sums.total for sums in found) / weight
+
+
+@dataclass(frozen=True)
+class _Mean:
+    """Of a range, of so many rows by now."""
+
+    row: int
+    total: float = 0.0
+    weight: float = 0.0
+    wrong: Wrong | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _MeanFold(Fold):
+    value: Callable[[Block], NDArray[Any]]
+    dtype: np.dtype[Any] | None
+    block: int = PACKED_ROWS
+
+    def worker(self) -> Worker:
+        return _Averager(self)
+
+
+class _Averager(Worker):
+    """Values and weights are two numbers a row, and are kept until a block is whole."""
+
+    def __init__(self, fold: _MeanFold) -> None:
+        self._fold = fold
+        self._held = np.empty((2, fold.block))
+        self._count = 0
+
+    def begin(self, state: Any, row: int) -> None:
+        self._sums = _Mean(row) if state is None else state
+
+    def take(self, block: Block) -> None:
+        fold, done = self._fold, 0
+        while done < len(block.y) and self._sums.wrong is None:
+            stop = min(len(block.y), done + fold.block - self._count)
+            part, row = block.part(done, stop), self._sums.row + self._count
+            wrong = None if fold.dtype is None else check_block(None, part, row, fold.dtype)
+            try:
+                values = 0.0 if wrong is not None else fold.value(part)
+            except (InputError, InputTypeError) as error:
+                wrong = Wrong(row, error)
+            if wrong is not None:
+                self._sums = replace(self._sums, wrong=wrong)
+                return
+            new = slice(self._count, self._count + stop - done)
+            self._held[0, new], self._held[1, new] = values, 1.0 if part.w is None else part.w
+            self._count, done = new.stop, stop
+            if self._count == fold.block:
+                self._close()
+
+    def _close(self) -> None:
+        sums, (values, weights) = self._sums, self._held[:, : self._count]
+        total = sums.total + float((values * weights).sum())
+        self._sums = _Mean(sums.row + self._count, total, sums.weight + float(weights.sum()))
+        self._count = 0
+
+    def end(self) -> _Mean:
+        if self._count and self._sums.wrong is None:
+            self._close()
+        return self._sums
+
+
+@dataclass(frozen=True, eq=False)
+class _WeightsFold(Fold):
+    """The weights of each value of each column, added one after the other as ``numpy.bincount`` does."""
+
+    values: list[NDArray[Any]]
+    block: int = 1
+    dtype: None = None
+
+    def worker(self) -> Worker:
+        return _Weigher(self.values)
+
+
+class _Weigher(Worker):
+    def __init__(self, values: list[NDArray[Any]]) -> None:
+        self._values = values
+
+    def begin(self, state: Any, row: int) -> None:
+        # A state stays as it is: Dask may take it twice.
+        self._sums = [np.zeros(len(v)) for v in self._values] if state is None else [*map(np.copy, state)]
+
+    def take(self, block: Block) -> None:
+        columns = [block.y] if block.y.ndim == 1 else block.y.T
+        for total, values, column in zip(self._sums, self._values, columns, strict=True):
+            np.add.at(total, numbers_of(values, column), np.asarray(block.w))
+
+    def end(self) -> list[NDArray[np.float64]]:
+        return self._sums

@@ -1,0 +1,1 @@
+"""One training loop, its steppers, the run, callbacks, validation, early stopping and checkpoints."""

@@ -1,0 +1,65 @@
+"""When a loss has blown up, which optimizer would be gentler, and how a run's end is told."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from glassnet.errors import DivergenceWarning, InterruptedTrainingWarning
+from glassnet.optim import Optimizer
+from glassnet.optim.schedules import Schedule
+
+Run = Any  # a TrainingRun, whose module lies above this one
+
+DIVERGENCE_FACTOR = 100.0
+"""A loss this many times worse than both the first one and `Problem.baseline` has blown up.
+
+Losses here are safe for outputs of any size, so that a learning rate far too large seldom gives
+NaN: it throws the parameters to where every gradient is flat. On the notebook's circles with
+the summed loss, rates from 0.01 to 0.25 give 170 to 4,000 times the first loss after one update, and
+never come back; runs that end well stay below it.
+"""
+
+
+def divergence_limit(first: float, baseline: float) -> float:
+    """The loss above which training that began at `first` ends as diverged."""
+    worst, scale = max(first, baseline), max(abs(first), abs(baseline))
+    # For a loss that is never negative this is DIVERGENCE_FACTOR * worst; one's own may be negative.
+    limit = worst + (DIVERGENCE_FACTOR - 1) * scale
+    return float(min(limit, np.finfo(np.float64).max))  # so that an infinite loss is above it
+
+
+def gentler(optimizer: Optimizer) -> str:
+    """The optimizer with a tenth of its learning rate, as one would write it."""
+    rate = optimizer.learning_rate
+    tenth = rate.slower(0.1) if isinstance(rate, Schedule) else float(f"{rate / 10:.1g}")
+    return re.sub(r"\b(?=[A-Z]\w*\()", "gn.", repr(replace(optimizer, learning_rate=tenth)))
+
+
+def warn_of_ending(run: Run) -> None:
+    """Tell the caller of `train` or `resume` how the run ended, where it did not end well."""
+    if run.status == "diverged":
+        hint = ' A summed loss asks for a rate smaller by the number of samples than reduction="mean" does.'
+        before = f"; the loss before was {run.losses[-1]:.6g}" if len(run.losses) else ""
+        warnings.warn(
+            f"Training blew up at iteration {run.diverged_at}: its loss was not finite or above "
+            f"{DIVERGENCE_FACTOR:g} times what training started from{before}. "
+            f"The run ends with the parameters of iteration {run.iterations}. "
+            f"Use a smaller learning rate, for instance optimizer={gentler(run.optimizer)}."
+            f"{hint if run.reduction == 'sum' else ''}",
+            DivergenceWarning,
+            stacklevel=3,
+        )
+    elif run.status == "interrupted":
+        # An epoch that was cut short gives no loss.
+        at = f", at the loss {run.losses[-1]:.6g}" if len(run.losses) else ""
+        warnings.warn(
+            f"Ctrl-C ended training after iteration {run.iterations}{at}. "
+            f"The run holds the work so far; run.resume(iterations) goes on from there.",
+            InterruptedTrainingWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,139 @@
+"""When training has gone on for long enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from glassnet.errors import InputError, InputTypeError, unknown_name
+from glassnet.utils.settings_checks import Settings, as_flag, as_not_negative, as_steps
+
+Metric = Callable[[Any, Any], float]
+"""A function of the targets and the predictions."""
+
+METRICS: Mapping[str, str] = {"loss": "min", "accuracy": "max"}
+"""The metrics that have a name, with what is best of them."""
+
+MODES = ("min", "max")
+RESPONSES = ("predict", "predict_proba")
+
+
+def _as_patience(value: object, name: str) -> int | None:
+    return None if value is None else as_steps(value, name)
+
+
+def _as_metric(value: object, name: str) -> str | Metric:
+    if callable(value):
+        return value
+    if not isinstance(value, str):
+        raise InputTypeError(f"{name} is a name or a function of targets and predictions, not {value!r}.")
+    if value not in METRICS:
+        raise unknown_name(name, value, METRICS)
+    return value
+
+
+def _as_mode(value: object, name: str) -> str | None:
+    if value is not None and value not in MODES:
+        raise unknown_name(name, str(value), MODES)
+    return value
+
+
+def _as_response(value: object, name: str) -> str:
+    if value not in RESPONSES:
+        raise unknown_name(name, str(value), RESPONSES)
+    return str(value)
+
+
+@dataclass(frozen=True, repr=False)
+class EarlyStopping(Settings):
+    """Ends training where a metric of the validation data has not improved for a while.
+
+    An evaluation improves where the metric is better than the best one before by more than
+    `tolerance`. After `patience` evaluations in a row without, training ends with status "stopped".
+
+    Parameters
+    ----------
+    patience : 1 or more; None never ends training, and keeps the best parameters all the same.
+    tolerance : from 0 up, in the metric's own unit.
+    metric : "loss", the validation loss, or the training loss where there are no validation data;
+        "accuracy", the share of the samples predicted right in every output; or a function of the
+        targets and the predictions, such as ``sklearn.metrics.f1_score``. It gets class numbers (n,)
+        where y has them, else rows.
+    restore_best : whether the run ends with the parameters of its best evaluation, whatever ended it.
+    mode : "min" or "max", which of a function's values is best; a name has its own.
+    response : "predict" or "predict_proba", what predictions a function gets.
+
+    Raises InputError for settings out of range and for a function without a mode.
+
+    Example
+    -------
+    >>> import numpy as np, glassnet as gn
+    >>> random = np.random.RandomState(0)
+    >>> X, y = random.randn(60, 2), random.randint(0, 2, 60)
+    >>> run = gn.train(gn.Network((2, 8, 2)), X[:40], y[:40], validation=(X[40:], y[40:]),
+    ...                stopping=gn.EarlyStopping(patience=5), random_state=0)
+    >>> run.status, run.iterations - run.best_iteration
+    ('stopped', 5)
+
+    Prechelt (1998), "Early stopping - but when?". scikit-learn's ``early_stopping=True`` watches the
+    accuracy, or R2, of a tenth of the data, counts an evaluation that improves by just its tol as one
+    that does, and stops after one more without. Keras measures improvements from the last one that
+    was large enough; here, as in scikit-learn, it is from the best, so that many small ones end training.
+    """
+
+    patience: int | None = 10
+    tolerance: float = 0.0
+    metric: str | Metric = "loss"
+    restore_best: bool = True
+    mode: str | None = field(default=None, kw_only=True)
+    response: str = field(default="predict", kw_only=True)
+
+    _ranges: ClassVar[Mapping[str, Callable[[object, str], object]]] = {
+        "patience": _as_patience,
+        "tolerance": as_not_negative,
+        "metric": _as_metric,
+        "restore_best": as_flag,
+        "mode": _as_mode,
+        "response": _as_response,
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        own = METRICS.get(self.metric) if isinstance(self.metric, str) else None
+        if own is None and self.mode is None:
+            raise InputError(
+                f'EarlyStopping watches {self.metric_name} and needs mode="min" or mode="max": which of '
+                f"its values is best."
+            )
+        if own is not None and self.mode not in (None, own):
+            raise InputError(
+                f'The best {self.metric} is its {own}imum: leave mode out, or use mode="{own}".'
+            )
+
+    @property
+    def metric_name(self) -> str:
+        """The metric's name, a function's own where it is one."""
+        if isinstance(self.metric, str):
+            return self.metric
+        return str(getattr(self.metric, "__name__", type(self.metric).__name__))
+
+    @property
+    def sign(self) -> float:
+        """1 where a smaller value is better, else -1."""
+        mode = METRICS[self.metric] if isinstance(self.metric, str) else self.mode
+        return 1.0 if mode == "min" else -1.0
+
+
+def check_stopping(stopping: object, validated: bool) -> EarlyStopping | None:
+    """`stopping`, or an error; `validated` tells whether there are validation data."""
+    if stopping is None:
+        return None
+    if not isinstance(stopping, EarlyStopping):
+        raise InputTypeError(f"stopping is a glassnet.EarlyStopping, not {stopping!r}.")
+    if not validated and stopping.metric != "loss":
+        raise InputError(
+            f"EarlyStopping watches {stopping.metric_name}, which is measured on validation data: give "
+            f"some, such as validation=0.1, or watch the loss."
+        )
+    return stopping

@@ -1,0 +1,114 @@
+"""The solvers, which look around before each step, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from glassnet.errors import InputError, InputTypeError, nearest_name, unknown_name
+from glassnet.nn.network import Network
+from glassnet.optim import OPTIMIZERS, Optimizer, check_optimizer, optimizer_from_dict
+from glassnet.optim.penalties import Penalties
+from glassnet.training.steppers.bayesian_regularization import BayesianRegularization, Evidence
+from glassnet.training.steppers.lbfgs import LBFGS
+from glassnet.training.steppers.levenberg_marquardt import LevenbergMarquardt
+from glassnet.training.steppers.newton_cg import NewtonCG
+from glassnet.training.steppers.solver import REASONS, Solver, Start, Steps
+
+__all__ = [
+    "LBFGS",
+    "REASONS",
+    "RULES",
+    "SOLVERS",
+    "BayesianRegularization",
+    "Evidence",
+    "LevenbergMarquardt",
+    "NewtonCG",
+    "Rule",
+    "Solver",
+    "Start",
+    "Steps",
+    "check_fits",
+    "check_rule",
+    "rule_from_dict",
+]
+
+Rule = Optimizer | Solver
+"""What moves parameters in training."""
+
+SOLVERS: dict[str, type[Solver]] = {
+    kind.name: kind for kind in (LBFGS, LevenbergMarquardt, BayesianRegularization, NewtonCG)
+}
+"""Every solver's class by name."""
+
+
+RULES: dict[str, type[Optimizer] | type[Solver]] = {**OPTIMIZERS, **SOLVERS}
+"""Whatever `train` takes as its optimizer, by name."""
+
+
+def check_rule(optimizer: object) -> Rule:
+    """`optimizer` itself where it is one of ours or a solver; else an InputTypeError."""
+    if isinstance(optimizer, Solver) and SOLVERS.get(optimizer.name) is type(optimizer):
+        return optimizer
+    meant: Any = optimizer
+    if isinstance(optimizer, str) and optimizer not in OPTIMIZERS:
+        name = (
+            "levenberg_marquardt"
+            if optimizer.lower() in ("lm", "trainlm")
+            else nearest_name(optimizer, RULES)
+        )
+        meant = SOLVERS.get(name or "")
+    if isinstance(meant, type) and issubclass(meant, Solver):
+        what = f"the class {meant.__name__}" if meant is optimizer else repr(optimizer)
+        raise InputTypeError(
+            f"optimizer is a glassnet optimizer or solver, not {what}. Use gn.{meant.__name__}()."
+        )
+    return check_optimizer(optimizer)
+
+
+def rule_from_dict(settings: Mapping[str, Any]) -> Rule:
+    """The optimizer or solver that ``to_dict`` described; raises as `optimizer_from_dict` does.
+
+    >>> from glassnet.training.steppers import rule_from_dict
+    >>> rule_from_dict({"name": "lbfgs", "memory": 5})
+    LBFGS(memory=5)
+    """
+    name = settings.get("name") if isinstance(settings, Mapping) else None
+    if name not in SOLVERS:
+        if name is not None and name not in RULES:
+            raise unknown_name("optimizer", name, RULES)
+        return optimizer_from_dict(settings)
+    known = [field.name for field in fields(SOLVERS[name])]
+    for setting in settings:
+        if setting not in ("name", *known):
+            raise unknown_name(f"setting of the solver {name!r}:", setting, known)
+    return SOLVERS[name](**{key: value for key, value in settings.items() if key != "name"})
+
+
+def check_fits(
+    rule: Rule,
+    network: Network,
+    batch_size: int | None,
+    penalties: Penalties,
+    dropout: Sequence[float],
+    average: float | None,
+    memory: int | None = None,
+) -> None:
+    """Raise InputError where a solver cannot do what training asks for; optimizers can do all of it.
+
+    `memory` is that of rows that are streamed.
+    """
+    if not isinstance(rule, Solver):
+        return
+    mine = f"gn.{type(rule).__name__}"
+    for unfit, what, why in (
+        (batch_size is not None, "batch_size", "compares losses, which batches change"),
+        (any(dropout), "dropout", "compares losses, which masks change"),
+        (penalties.l1 > 0, "l1", "needs a smooth loss, which |W| is not; l2 is"),
+        (penalties.max_norm is not None, "max_norm", "would not see that a step was cut short"),
+        (average is not None, "average", "makes few steps, and each lowers the loss: the last one is best"),
+    ):
+        if unfit:
+            raise InputError(f"{mine} {why}: leave {what} out, or use an optimizer such as gn.Adam().")
+    rule.check(network, memory)

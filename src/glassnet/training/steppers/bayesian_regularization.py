@@ -1,0 +1,186 @@
+"""Bayesian regularization: Levenberg-Marquardt that chooses its own penalty as it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.gauss_newton import diagonal
+from glassnet.optim.penalties import Mask, weight_mask
+from glassnet.training.steppers.levenberg_marquardt import LevenbergMarquardt, LevenbergSteps, Matrix
+from glassnet.training.steppers.solver import TOLERANCES, Point, Start, Steps, dot
+from glassnet.utils.settings_checks import as_positive
+
+MOVES = 1e-3
+"""A step is calm where it changes the penalty by no more than this share of it."""
+
+CALM = 5
+"""Calm steps in a row, before which training does not end: a single one may be short by chance."""
+
+
+LEAST = 1e-9
+"""Weights that are determined, as a share of all; fewer are rounding."""
+
+
+class Evidence(NamedTuple):
+    """What Bayesian regularization has found of the weights and the noise.
+
+    effective_parameters : gamma, how many parameters the data determine, of all that there are.
+    alpha : the weights' precision; their prior is normal with the variance 1 / alpha.
+    beta : the noise's precision, whose variance is 1 / beta; 1 where a loss has no noise of its own.
+
+    The objective is ``beta E + alpha/2 sum W^2`` with E the summed loss; what is reported is that over
+    beta and the reduction's divisor, so that ``l2 = alpha / (beta divisor)``.
+
+    >>> import glassnet as gn
+    >>> gn.Evidence(12.5, alpha=0.1, beta=100.0).effective_parameters
+    12.5
+    """
+
+    effective_parameters: float
+    alpha: float
+    beta: float
+
+
+@dataclass(frozen=True, repr=False)
+class BayesianRegularization(LevenbergMarquardt):
+    """Levenberg-Marquardt on beta E + alpha/2 sum W^2, with alpha and beta estimated anew before each step.
+
+    E is the summed loss. With A = beta G + alpha M the objective's Gauss-Newton matrix, M marking the
+    weights, of which there are N, and P parameters in all (MacKay's evidence framework):
+
+        gamma   = beta tr(G A^-1)              how many of the P parameters the data determine
+        gamma_W = N - alpha tr(M A^-1)         how many of the weights
+        alpha   = gamma_W / sum W^2
+        beta    = (n - gamma) / (2 E)          n values of the targets; 1 where that is not above 0
+
+    beta is the noise's precision, for squared errors; the other losses have none, and beta is 1. The
+    penalty is part of the loss that is reported: ``losses[k]`` is the reduced loss with the l2 that step k
+    was made with, l2 = alpha / (beta divisor), the divisor being the reduction's. Each step lowers that;
+    from one step to the next it may also rise, by the new penalty. ``run.penalties.l2`` is the last one and
+    ``run.evidence`` has gamma, alpha and beta.
+
+    Parameters
+    ----------
+    damping, gradient_tolerance, tolerance : see `LevenbergMarquardt`; training does not end while the
+        penalty still moves by more than a thousandth within the last five steps.
+
+    It begins with gamma = P, or with the l2 that `train` is given. Everything else is as for
+    `LevenbergMarquardt`. Standardize targets too: the prior knows one scale of weights.
+
+    The evidence may favor little or nothing: eight samples of three bits' parity are noise to a network
+    of 161 parameters, and it ends at their mean. Where targets have no noise at all, beta rises as long
+    as the fit gets closer, and training goes on: end it by `tolerance`, `iterations` or validation data.
+
+    Example
+    -------
+    >>> import numpy as np, glassnet as gn
+    >>> random = np.random.RandomState(0)
+    >>> x = np.linspace(-1, 1, 60)[:, None]
+    >>> y = np.sin(np.pi * x) + 0.1 * random.randn(60, 1)
+    >>> net = gn.Network((1, 20, 1), hidden="tanh", output="identity")  # 61 parameters
+    >>> run = gn.train(net, x, y, optimizer=gn.BayesianRegularization(), iterations=300, random_state=0)
+    >>> run.evidence.effective_parameters < 15, 0.08 < run.evidence.beta ** -0.5 < 0.12
+    (True, True)
+
+    MacKay, "Bayesian interpolation" (1992); Foresee and Hagan, "Gauss-Newton approximation to Bayesian
+    learning" (1997), which is MATLAB's trainbr: there biases are penalized too, and E sums squares without
+    the half. scikit-learn's BayesianRidge does it for linear models; PyTorch has nothing like it.
+    """
+
+    name = "bayesian_regularization"
+    kept = 6
+    matrices = 4
+    _ranges: ClassVar = {"damping": as_positive, **TOLERANCES}
+
+    def course(self, start: Start) -> Steps:
+        return _Steps(self, start)
+
+    def evidence(self, own: Sequence[float]) -> Evidence | None:
+        """What a run has kept of it; None before its first step."""
+        return Evidence(*own[2:5]) if len(own) == self.kept and own[2] else None
+
+
+class _Steps(LevenbergSteps):
+    """Its own numbers are mu, nu, gamma, alpha, beta and how many steps in a row were calm.
+
+    The third one is 0 before the first step.
+    """
+
+    def __init__(self, solver: BayesianRegularization, start: Start) -> None:
+        super().__init__(solver, start)
+        if len(self.own) < solver.kept:
+            self.own = [*self.own[:2], 0.0, 0.0, 1.0, 0.0]
+        self._is_weight = weight_mask(start.problem.network.sizes)
+
+    @property
+    def settled(self) -> bool:
+        return len(self.own) == BayesianRegularization.kept and self.own[5] >= CALM
+
+    def step(self) -> Point | None:
+        problem, at, mu_nu = self.problem, self.at, (self.own[0], self.own[1])
+        G = problem.with_penalties(replace(problem.penalties, l2=0.0)).gauss_newton(at.flat)
+        found = self._evidence(problem, at, G)
+        before, l2 = problem.penalties.l2, found.alpha / (found.beta * problem.divisor)
+        problem = problem.with_penalties(replace(problem.penalties, l2=l2))
+        at = Point(at.flat, *problem.loss_and_gradient(at.flat))
+        self.count()
+        diagonal(G)[:] += l2 * self._is_weight
+        made = self.search(problem, at, G, *mu_nu)
+        if made is None:
+            return None
+        point, mu = made
+        calm = self.own[5] + 1.0 if abs(l2 - before) <= MOVES * l2 else 0.0
+        self.problem, self.at, self.own = problem, at, [mu, 2.0, *found, calm]
+        return point
+
+    def _evidence(self, problem: Problem, at: Point, G: Matrix) -> Evidence:
+        """gamma, alpha and beta at a point whose data have the Gauss-Newton matrix G."""
+        l2, weights = problem.penalties.l2, at.flat[self._is_weight].astype(np.float64)
+        square = dot(weights, weights)
+        gamma, of_weights = float(at.flat.size), float(len(weights))
+        if l2 > 0:
+            gamma, of_weights = determined(G, l2, self._is_weight)
+        beta = 1.0
+        if problem.network.loss.name == "squared_error":
+            misfit = 2 * problem.divisor * (at.loss - 0.5 * l2 * square)
+            freedom = problem.weight_sum * problem.network.sizes[-1] - gamma
+            beta = freedom / misfit if freedom > 0 and misfit > 0 else 1.0
+        alpha = self.own[3]  # stays, where the data say nothing of the weights and these have vanished
+        if square > 0 and of_weights > LEAST * len(weights):
+            alpha = of_weights / square
+        return Evidence(gamma, alpha, beta)
+
+
+def determined(G: Matrix, l2: float, is_weight: Mask) -> tuple[float, float]:
+    """How many parameters the data determine, tr G A^-1 with A = G + l2 M, and how many of the weights.
+
+    Directions that change nothing, such as a shift of all of a softmax's biases, are in neither: A is
+    regular but for them, and has a trillionth of its largest entry added to its diagonal.
+
+    >>> found = determined(np.diag([2.0, 0.5, 3.0, 0.0]), 0.5, np.array([True, True, False, False]))
+    >>> [round(one, 6) for one in found]
+    [2.3, 1.3]
+    """
+    from scipy.linalg.lapack import dpotrf, dtrtri
+
+    A = G.copy()
+    diagonal(A)[:] += l2 * is_weight
+    least = max(1e-12 * float(diagonal(A).max()), float(np.finfo(np.float64).tiny))
+    added, failed, factor = 0.0, True, A
+    while failed and added < np.inf:  # which it comes to where G is not finite
+        step = least if not added else 9 * added
+        diagonal(A)[:] += step
+        added += step
+        factor, failed = dpotrf(A, lower=True)
+    root = dtrtri(factor, lower=True)[0]  # A^-1 = root^T root
+    inverse = np.einsum("ki,ki->i", root, root)
+    of_weights = float(is_weight.sum() - (l2 + added) * inverse[is_weight].sum())
+    of_biases = float((~is_weight).sum() - added * inverse[~is_weight].sum())
+    # Rounding may leave a little less than nothing.
+    of_weights, of_biases = max(of_weights, 0.0), max(of_biases, 0.0)
+    return of_weights + of_biases, of_weights

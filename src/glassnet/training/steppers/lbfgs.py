@@ -1,0 +1,138 @@
+"""L-BFGS, the curvature of the last few steps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.engine.full_batch import NativeProblem
+from glassnet.training.steppers.line_search import WOLFE, LineSearch, along
+from glassnet.training.steppers.solver import TOLERANCES, Point, Start, Steps, dot
+from glassnet.utils.settings_checks import as_steps
+
+
+@dataclass(frozen=True, repr=False)
+class LBFGS(LineSearch):
+    """theta <- theta - alpha H g, where H is the inverse Hessian as the last few steps show it.
+
+    With s = theta_new - theta and y = g_new - g of each of the last `memory` steps, and rho = 1 / y^T s,
+    H <- (I - rho s y^T) H (I - rho y s^T) + rho s s^T from the oldest on, beginning with
+    y^T s / y^T y I of the newest. alpha meets the strong Wolfe conditions: the loss falls by `decrease`
+    times what the slope promises, and the slope that is left is `curvature` times the first at most.
+
+    Parameters
+    ----------
+    memory : pairs that are kept, 1 or more: 2 memory vectors of the parameters' length.
+    decrease, curvature : above 0 and below 1, the first one the smaller.
+    gradient_tolerance, tolerance : when to end, see `Solver`.
+
+    For any smooth loss, with l2 and sample weights, on the full batch. `train` raises InputError with
+    batch_size, dropout, l1, max_norm or average.
+
+    Example
+    -------
+    >>> import numpy as np, glassnet as gn
+    >>> X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), [0, 1, 1, 0]
+    >>> run = gn.train(gn.Network((2, 4, 2), hidden="tanh"), X, y, optimizer=gn.LBFGS(), iterations=50,
+    ...                random_state=1)
+    >>> run.predict(X).tolist(), bool(run.losses[-1] < 1e-3)
+    ([0, 1, 1, 0], True)
+
+    Nocedal (1980); Liu and Nocedal (1989); the search along the line: Nocedal and Wright (2006). SciPy's
+    L-BFGS-B, scikit-learn's solver="lbfgs", searches after More and Thuente and cannot go on where it
+    stopped. PyTorch's LBFGS makes up to 20 such steps in one of its own, and searches no line unless
+    told to.
+    """
+
+    name = "lbfgs"
+    _ranges: ClassVar = {"memory": as_steps, **WOLFE, **TOLERANCES}
+
+    memory: int = 10
+
+    def course(self, start: Start) -> Steps:
+        return _Steps(self, start)
+
+    def fits_rows(self, rows: int) -> bool:
+        return rows % 2 == 0 and rows <= 2 * self.memory
+
+
+class _Steps(Steps):
+    """The state's rows are the pairs s, y, the oldest first.
+
+    What `step` does, for NumPy and for data that are streamed, the native engine's `quasi_newton.hpp` does
+    many times per call, with the same bits.
+    """
+
+    def __init__(self, solver: LBFGS, start: Start) -> None:
+        super().__init__(solver, start)
+        self._settings = solver
+        self.state = self.state[-2 * solver.memory :]
+        self._room = self.state  # which begins with the pairs
+
+    def advance(
+        self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
+    ) -> tuple[int, bool]:
+        if not isinstance(self.problem, NativeProblem) or self.stops:
+            return super().advance(losses, stop, seconds)
+        solver, rows = self._settings, len(self.state)
+        room = self._room
+        if len(room) < 2 * solver.memory and len(room) < rows + 2 * len(losses):
+            room = np.empty(
+                (min(2 * solver.memory, 2 * (rows + len(losses))), self.flat.size), self.flat.dtype
+            )
+            room[:rows] = self.state
+        flat, gradient = self.at.flat.copy(), self.at.gradient.copy()
+        told = solver.decrease, solver.curvature, solver.gradient_tolerance, solver.tolerance
+        made, tried, rows, reason = self.problem.lbfgs(
+            flat, gradient, room, rows, losses, self.at.loss, *told, stop, seconds
+        )
+        if made:
+            self.at = Point(flat, float(losses[made - 1]), gradient)
+        self._room, self.state = room, room[:rows]
+        self._updates += made
+        self._evaluations += tried
+        self._reason = reason
+        return made, False
+
+    def step(self) -> Point | None:
+        pairs = self.state
+        point = self._search(pairs)
+        if point is None and len(pairs):
+            pairs = pairs[:0]  # what they show is wrong here: once more without
+            point = self._search(pairs)
+        if point is not None:
+            pair = np.stack([point.flat - self.at.flat, point.gradient - self.at.gradient])
+            bend, square = dot(pair[0], pair[1]), dot(pair[1], pair[1])
+            if bend > np.finfo(np.float64).eps * square > 0:  # else H would not stay positive
+                room = 2 * (self._settings.memory - 1)
+                pairs = np.concatenate([pairs[max(0, len(pairs) - room) :], pair])
+            self.state = pairs
+        return point
+
+    def _search(self, pairs: Array) -> Point | None:
+        gradient = self.at.gradient
+        length = math.sqrt(dot(gradient, gradient))
+        alpha = 1.0 if len(pairs) or length <= 1 else 1.0 / length
+        return along(self, self._settings, -inverse_hessian(pairs, gradient), alpha)
+
+
+def inverse_hessian(pairs: Array, gradient: Array) -> Array:
+    """H g, by the two loops: from the newest pair to the oldest and back."""
+    q = gradient.astype(np.float64)
+    seen = []
+    for s, y in zip(pairs[-2::-2], pairs[-1::-2], strict=True):
+        rho = 1.0 / dot(s, y)
+        a = rho * dot(s, q)
+        q -= a * y.astype(np.float64)
+        seen.append((s, y, rho, a))
+    if seen:
+        _, y, rho, _ = seen[0]
+        q *= 1.0 / (rho * dot(y, y))
+    for s, y, rho, a in reversed(seen):
+        q += (a - rho * dot(y, q)) * s.astype(np.float64)
+    return q

@@ -1,0 +1,393 @@
+"""Training, and the run that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import DTypeLike, NDArray
+
+from glassnet._types import Array
+from glassnet.data.checks import Data, check_data
+from glassnet.data.dataset import is_stream, memory_of, stream
+from glassnet.data.standardization import StandardizedRows, preprocessing_of
+from glassnet.engine.answers import warn_of_raw_validation
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.minibatch import Batches
+from glassnet.errors import InputError
+from glassnet.nn.dropout import Masks, as_dropout, draw_seed
+from glassnet.nn.network import Network, Parameters, as_network, as_random_state, as_scheme
+from glassnet.optim import SGD
+from glassnet.optim.penalties import Penalties
+from glassnet.training.callbacks import Hooks
+from glassnet.training.divergence import divergence_limit, warn_of_ending
+from glassnet.training.early_stopping import EarlyStopping, check_stopping
+from glassnet.training.loop import Callbacks, continue_run, course_of, state_at_rest
+from glassnet.training.run import TrainingRun, prepared, scores
+from glassnet.training.stall_warning import warn_if_stalled
+from glassnet.training.steppers import Rule, Solver, check_fits, check_rule
+from glassnet.training.validation import HeldOut, Parts, Validation, as_validation, check_metric, hold_out
+from glassnet.utils.array_checks import as_count, as_matrix, check_finite
+from glassnet.utils.settings_checks import as_flag, as_fraction, as_steps
+
+
+def train(
+    network: Network,
+    X: object,
+    y: object = None,
+    *,
+    optimizer: Rule = SGD(learning_rate=0.1, momentum=0.9),  # noqa: B008 - it is frozen
+    iterations: int = 1000,
+    batch_size: int | None = None,
+    reduction: str = "mean",
+    parameters: Parameters | NDArray[Any] | None = None,
+    scheme: str = "glorot",
+    random_state: int | RandomState | None = None,
+    dtype: DTypeLike | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    sample_weight: object = None,
+    callbacks: Callbacks = (),
+    progress: bool = False,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    max_norm: float | None = None,
+    shuffle: bool = True,
+    dropout: float | Sequence[float] = 0.0,
+    validation: object = None,
+    validate_every: int = 1,
+    stopping: EarlyStopping | None = None,
+    average: float | None = None,
+    class_weight: object = None,
+) -> TrainingRun:
+    """Train a network and return the run; of what is passed in only a RandomState's stream moves on.
+
+    Standardize X first, and a y of quantities as well: on columns of large numbers the defaults end with
+    one prediction for all rows. ``(X - X.mean(axis=0)) / X.std(axis=0)`` does it; keep both numbers for
+    the rows to predict.
+
+    Parameters
+    ----------
+    X, y : (n, inputs) and class numbers (n,) or target rows (n, outputs). Data that do not fit into memory:
+        what `stream` takes, such as a Parquet folder and the target column's name, or what it returns. A
+        mapped array of more than 1 GiB is streamed too.
+    optimizer : ``gn.SGD(learning_rate, momentum)``, ``gn.Adam()`` or another of ``gn.OPTIMIZERS``, whose
+        learning rate may be a schedule of ``gn.SCHEDULES``; or a solver of ``gn.SOLVERS``, such as
+        ``gn.LBFGS()``, for the full batch.
+    iterations : updates on the full batch, epochs with a batch_size, accepted steps of a solver at
+        most; 0 trains nothing.
+    batch_size : None, the full batch; else the samples of an update. The last batch of an epoch takes
+        what is left.
+    reduction : "mean" divides the loss by the sum of the sample weights, "sum" does not.
+    shuffle : with a batch_size, whether each epoch takes the samples in a new order. The orders are drawn
+        from `random_state` after the parameters, as scikit-learn's estimators draw theirs.
+    parameters : where to start, cast into a copy; None draws them by `scheme` ("glorot", "normal",
+        "he", "sklearn") with `random_state`.
+    dtype : float32 or float64; None takes X's own if it is float32, else float64.
+    engine, threads : "auto", "native" or "numpy"; None uses all cores the process is allowed.
+    sample_weight : (n,), 0 or more; a weight of 2 counts as the sample twice.
+    callbacks : `Callback` instances, or functions of the run called after each iteration.
+    progress : show a line with iteration, loss, speed and time left on stderr.
+    l1, l2 : ``l2/2 sum W^2 + l1 sum |W|`` is added to the reduced loss and is part of what is reported;
+        biases are never penalized.
+    max_norm : the length that each unit's incoming weights are scaled back to after an update, where
+        they are longer; None leaves them.
+    dropout : the probability with which training leaves out a hidden unit, one number or one for each
+        hidden layer; see `glassnet.nn.dropout.mask`. The losses are those with units left out. The masks'
+        seed is drawn from `random_state`, after the parameters and before any order of the samples.
+    validation : (X, y), (X, y, sample_weight), or a fraction of the samples to hold out. The fraction
+        is drawn from `random_state` after the parameters and before the orders, as scikit-learn's
+        estimators do, by its `train_test_split`, with each class in proportion.
+        ``run.validation_losses`` are the losses on them, without penalties but with the class weights,
+        which Keras leaves out; of the running mean of the parameters where there is one. Where
+        X is a standardized `stream`, they are to be standardized alike; a PreprocessingWarning says so.
+    validate_every : iterations from one evaluation to the next; the full batch has one before the first.
+    stopping : ``gn.EarlyStopping(patience=10)`` ends training where the validation loss, or another
+        metric, has stopped improving, and gives the run its best parameters.
+    average : d, above 0 and below 1, keeps a running mean of the parameters, ``run.averaged``, which
+        validation evaluates and the run predicts with: it starts at the first parameters, and each
+        update, max_norm included, makes it d mean + (1 - d) theta.
+        Polyak and Juditsky (1992). PyTorch's AveragedModel and Keras's ``use_ema`` start it at the
+        parameters after the first update.
+    class_weight : "balanced", ``n / (C count)`` for each of the C classes in y, or a mapping or sequence
+        of a weight for each class number; it multiplies the sample weights. For class numbers and
+        one-hot rows; of a fraction held out, the samples trained on are counted.
+
+    A loss above `DIVERGENCE_FACTOR` times the larger of the first one and the loss of a network that
+    knows nothing, or one that is not finite, ends training with status "diverged", the parameters
+    before that update and a DivergenceWarning. The first Ctrl-C ends it with "interrupted" and an
+    InterruptedTrainingWarning, the second raises KeyboardInterrupt, whose attribute `run` is the work
+    so far.
+
+    Raises InputError and InputTypeError for input that cannot be used, also where the first loss is
+    not finite, and EngineError for an engine that cannot do it.
+
+    Example
+    -------
+    >>> import numpy as np, glassnet as gn
+    >>> X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), [0, 1, 1, 0]
+    >>> run = gn.train(gn.Network((2, 8, 2), hidden="tanh"), X, y, iterations=500, random_state=0)
+    >>> run.predict(X).tolist(), len(run.losses)
+    ([0, 1, 1, 0], 501)
+
+    scikit-learn's "sgd" solver takes mini-batches of 200 and stops by itself; this takes the whole
+    batch and exactly the iterations that it is told. ``losses[k]`` is the loss after k updates,
+    where a PyTorch loop that records before the step lacks the last one.
+    """
+    iterations = as_count(iterations, "iterations")
+    hooks = Hooks(callbacks)
+    start, gradient = begin(
+        network,
+        X,
+        y,
+        optimizer=optimizer,
+        batch_size=batch_size,
+        reduction=reduction,
+        parameters=parameters,
+        scheme=scheme,
+        random_state=random_state,
+        dtype=dtype,
+        engine=engine,
+        threads=threads,
+        sample_weight=sample_weight,
+        l1=l1,
+        l2=l2,
+        max_norm=max_norm,
+        shuffle=shuffle,
+        dropout=dropout,
+        validation=validation,
+        validate_every=validate_every,
+        stopping=stopping,
+        average=average,
+        class_weight=class_weight,
+    )
+    run = continue_run(start, course_of(start, gradient), iterations, hooks, progress)
+    warn_of_ending(run)
+    if isinstance(optimizer, Solver) and run.status == "stopped" and not is_stream(X):
+        _warn_of_stall(run, X, y, sample_weight)
+    return run
+
+
+def _warn_of_stall(run: TrainingRun, X: object, y: object, weights: object) -> None:
+    """Look at the samples that were trained on."""
+    problem = run._problem
+    assert isinstance(problem, Problem)
+    inputs, targets = as_matrix(X), np.asarray(y)
+    kept = run.validation
+    if kept is not None and kept.rows is not None:
+        rows = kept.rows[: -kept.n_held_out]
+        inputs, targets = inputs[rows], targets[rows]
+        weights = None if weights is None else np.asarray(weights)[rows]
+    flat, loss = run.parameters.flat, float(run.losses[-1])
+    warn_if_stalled(problem, flat, loss, inputs, targets, weights, stacklevel=4)
+
+
+class Maker:
+    """What makes data ready for `begin`; one that keeps what it made serves many networks."""
+
+    def checked(self, network: Network, X: object, y: object, *how: Any) -> Data:
+        """`check_data` of all samples, before some are held out."""
+        return check_data(network, X, y, *how)
+
+    def held_out_parts(self, network: Network, data: Data, fraction: float, random: RandomState) -> Parts:
+        """`hold_out`, which draws from `random`."""
+        return hold_out(network, data, fraction, random)
+
+    def prepared(self, network: Network, samples: Any, batch_size: int | None, **how: Any) -> Any:
+        """`glassnet.training.run.prepared`."""
+        return prepared(network, samples, batch_size, **how)
+
+    def held_out(self, trained: Problem | Batches, samples: Any, keep: bool) -> HeldOut:
+        """`HeldOut`."""
+        return HeldOut(trained, samples, keep)
+
+
+def begin(
+    network: Network,
+    X: object,
+    y: object,
+    *,
+    optimizer: Rule,
+    batch_size: int | None = None,
+    reduction: str = "mean",
+    parameters: Parameters | NDArray[Any] | None = None,
+    scheme: str = "glorot",
+    random_state: int | RandomState | None = None,
+    dtype: DTypeLike | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    sample_weight: object = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    max_norm: float | None = None,
+    shuffle: bool = True,
+    dropout: float | Sequence[float] = 0.0,
+    validation: object = None,
+    validate_every: int = 1,
+    stopping: EarlyStopping | None = None,
+    average: float | None = None,
+    class_weight: object = None,
+    maker: Maker | None = None,
+) -> tuple[TrainingRun, Array | None]:
+    """The run of `train` before its first iteration, and on the full batch the gradient there.
+
+    The arguments are those of `train`, which goes on from here by `continue_run`; so does a sweep, whose
+    `maker` shares the data between networks.
+    """
+    maker = maker or Maker()
+    if y is None and not is_stream(X):
+        raise InputError("y is missing: the targets, one for each row of X.")
+    check_rule(optimizer)
+    shuffle = as_flag(shuffle, "shuffle")
+    random = as_random_state(random_state)
+    every = as_steps(validate_every, "validate_every")
+    kept = Validation(every, check_stopping(stopping, validation is not None))
+    decay = None if average is None else as_fraction(average, "average")
+    held = None if validation is None else as_validation(validation)
+    dropped = as_dropout(dropout, len(as_network(network).hidden))
+    if is_stream(X):
+        X, y, sample_weight = stream(X, y, sample_weight=sample_weight), None, None
+    fit = batch_size, Penalties(l1, l2, max_norm), dropped, decay
+    check_fits(optimizer, network, *fit, memory_of(X))
+    check_metric(network, kept.stopping)
+    if parameters is None:
+        as_scheme(scheme)
+    else:
+        parameters = network.check_parameters(parameters)
+    samples: Any = X, y, sample_weight
+    if isinstance(held, float) and is_stream(X):
+        raise InputError(
+            "A fraction for validation is drawn from data in memory; these are streamed. Give "
+            "validation=(X, y), samples of their own."
+        )
+    if isinstance(held, float):
+        data = maker.checked(network, X, y, dtype, reduction, sample_weight, engine)
+        dtype = data.dtype
+        if parameters is None:
+            parameters = network.initialize(random, scheme)
+        parts = maker.held_out_parts(network, data, held, random)
+        samples, held = parts.training, parts.held_out
+        kept = replace(kept, rows=parts.rows, n_held_out=parts.n_held_out)
+    problem = maker.prepared(
+        network,
+        samples,
+        batch_size,
+        dtype=dtype,
+        reduction=reduction,
+        engine=engine,
+        threads=threads,
+        l1=l1,
+        l2=l2,
+        max_norm=max_norm,
+        class_weight=class_weight,
+        dropout=dropout,
+    )
+    theta = first_parameters(problem, parameters, scheme, random)
+    gradient = None
+    if isinstance(problem, Problem):
+        start, gradient = begin_run(problem, theta, optimizer, first_seed(problem, random))
+    else:
+        seed = first_seed(problem, random)
+        start = begin_epochs(problem, theta, optimizer, random if shuffle else None, seed)
+    if held is not None or stopping is not None:
+        held_out = None if held is None else maker.held_out(problem, held, scores(kept.stopping))
+        kept = replace(kept, fingerprint=None if held_out is None else held_out.fingerprint)
+        start = replace(start, validation=kept, _held_out=held_out)
+    if isinstance(X, StandardizedRows):
+        start = replace(start, extra={"preprocessing": preprocessing_of(X, network)})
+        if held is not None:
+            warn_of_raw_validation(start.extra)
+    if decay is not None:
+        start = replace(start, average=decay, averaged=theta.copy())
+    return start, gradient
+
+
+def first_parameters(
+    problem: Problem | Batches,
+    parameters: Parameters | NDArray[Any] | None,
+    scheme: str,
+    random_state: int | RandomState | None,
+) -> Parameters:
+    """Where training starts, in the problem's precision: `parameters` as a copy, or a draw."""
+    if parameters is None:
+        return problem.network.initialize(random_state, scheme, problem.dtype)
+    return _cast_parameters(problem.network.check_parameters(parameters), problem.dtype)
+
+
+def first_seed(problem: Problem | Batches, random: RandomState) -> int | None:
+    """What a run's masks are drawn from; None, and nothing is drawn, without dropout."""
+    return draw_seed(random) if any(problem.dropout) else None
+
+
+def begin_run(
+    problem: Problem, theta: Parameters, optimizer: Rule, dropout_seed: int | None = None
+) -> tuple[TrainingRun, Array]:
+    """A run without iterations at parameters of the problem's precision, and the gradient there.
+
+    A problem with dropout needs a seed. Raises InputError where the loss is not finite.
+    """
+    masks = None if dropout_seed is None else Masks(dropout_seed, 1)
+    loss, gradient = problem.loss_and_gradient(theta.flat, masks)
+    return _start(problem, theta, optimizer, loss, np.array([loss]), dropout_seed), gradient
+
+
+def begin_epochs(
+    batches: Batches,
+    theta: Parameters,
+    optimizer: Rule,
+    random: RandomState | None,
+    dropout_seed: int | None = None,
+) -> TrainingRun:
+    """A run without epochs; the samples' order is drawn from `random`, or stays.
+
+    Raises InputError where the first samples' loss is not finite.
+    """
+    loss = batches.first_loss(theta.flat)
+    start = _start(batches, theta, optimizer, loss, np.empty(0), dropout_seed)
+    cursor = batches.begin(random, divergence_limit(loss, batches.baseline))
+    return replace(start, batch_size=batches.batch_size, cursor=cursor)
+
+
+def _start(
+    problem: Problem | Batches,
+    theta: Parameters,
+    optimizer: Rule,
+    loss: float,
+    losses: NDArray[np.float64],
+    dropout_seed: int | None,
+) -> TrainingRun:
+    if not np.isfinite(loss):
+        raise InputError(
+            f"The loss is {loss} before the first update, in {problem.dtype.name}: the parameters (up to "
+            f"{np.abs(theta.flat).max():.3g}) or the data are too large. Start from smaller parameters, "
+            f'standardize X and y, or use dtype="float64".'
+        )
+    return TrainingRun(
+        network=problem.network,
+        optimizer=optimizer,
+        parameters=theta,
+        state=state_at_rest(optimizer, theta.flat),
+        losses=losses,
+        reduction=problem.reduction,
+        status="running",
+        diverged_at=None,
+        seconds=0.0,
+        engine=problem.engine,
+        engine_reason=problem.engine_reason,
+        threads=problem.threads,
+        penalties=problem.penalties,
+        dropout=problem.dropout,
+        dropout_seed=dropout_seed,
+        class_weight=problem.class_weight,
+        _problem=problem,
+    )
+
+
+def _cast_parameters(theta: Parameters, dtype: np.dtype[Any]) -> Parameters:
+    with np.errstate(over="ignore"):
+        cast = theta.astype(dtype)
+    check_finite(cast.flat, f"parameters in {dtype.name}")
+    return cast

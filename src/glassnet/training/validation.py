@@ -1,0 +1,281 @@
+"""Validation: what is held out, what it says of a run, what stops or is restored by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.data.checks import Data, Taken, check_data, fingerprint
+from glassnet.data.preprocessing import split
+from glassnet.engine.full_batch import Problem, prepare
+from glassnet.engine.minibatch import Batches
+from glassnet.errors import InputError, InputTypeError
+from glassnet.nn.network import Network, Parameters
+from glassnet.training.early_stopping import EarlyStopping
+from glassnet.utils.settings_checks import as_fraction
+
+Samples = tuple[Taken, NDArray[Any], NDArray[Any] | None]
+"""X, y and sample weights."""
+
+
+def _no_values() -> NDArray[np.float64]:
+    return np.empty(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """What a run keeps of its evaluations, and of what stops it.
+
+    An evaluation is made at iteration 0 on the full batch, and wherever the number of iterations is a
+    multiple of `every`. `losses` and `scores` (of a metric that is not the loss) have a value for each.
+
+    `best` is the best value, and `waited` the number of evaluations since one improved.
+    `best_point` and `last_point` are (1, n_parameters) or, with a running mean behind, (2,
+    n_parameters): the parameters of `best_iteration`, and, where a run has gone back to them, those
+    that training had come to and goes on from.
+
+    `fingerprint` recognizes the validation data; None where there are none. `rows`, where a fraction
+    was held out, are the numbers of the rows that are trained on and then those held out, of which
+    there are `n_held_out`.
+    """
+
+    every: int = 1
+    stopping: EarlyStopping | None = None
+    fingerprint: tuple[float, ...] | None = None
+    rows: NDArray[np.int64] | None = None
+    n_held_out: int = 0
+    iterations: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    losses: NDArray[np.float64] = field(default_factory=_no_values)
+    scores: NDArray[np.float64] = field(default_factory=_no_values)
+    best: float = np.nan
+    best_iteration: int | None = None
+    waited: int = 0
+    best_point: Array | None = None
+    last_point: Array | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "losses", "scores"):
+            values = getattr(self, name).view()
+            values.flags.writeable = False  # snapshots share one history
+            object.__setattr__(self, name, values)
+
+    def going_on(self) -> Validation:
+        """To go on with: after a stop, patience begins anew."""
+        patience = None if self.stopping is None else self.stopping.patience
+        over = patience is not None and self.waited >= patience
+        return replace(self, last_point=None, waited=0 if over else self.waited)
+
+
+class Parts(NamedTuple):
+    """Data in two, and the numbers of their rows as `Validation.rows` has them."""
+
+    training: Samples
+    held_out: Samples
+    rows: NDArray[np.int64]
+    n_held_out: int
+
+
+def hold_out(network: Network, data: Data, fraction: float, random: RandomState) -> Parts:
+    """Draw a fraction of the samples to hold out, as scikit-learn's `train_test_split` draws them.
+
+    Each class has its share of them, where y are classes or one label.
+    """
+    y, strata = data.y, None
+    if network.loss.target == "class":
+        strata = y if y.ndim == 1 else np.argmax(y, axis=1)
+    elif network.loss.target == "label" and y.shape[1] == 1 and np.isin(y, (0, 1)).all():
+        strata = y[:, 0]
+    try:
+        found = split(np.zeros(len(y)) if strata is None else strata, fraction, random, strata is not None)
+    except InputError as error:
+        raise InputError(
+            f"validation={fraction} of {len(y)} sample(s) leaves none to train on: give more samples, or a "
+            f"smaller fraction."
+        ) from error
+    rows = np.concatenate([found.train, found.test]).astype(np.int64)
+    return take_parts(data, rows, len(found.test))
+
+
+def take_parts(data: Data, rows: NDArray[np.int64], n_held_out: int) -> Parts:
+    """The data in the two parts that were drawn before."""
+    if len(rows) != len(data.X):
+        raise InputError(
+            f"X has {len(data.X)} samples, but the run was made with {len(rows)}, those held out included."
+        )
+
+    def take(some: NDArray[np.int64]) -> Samples:
+        own = data.own_weights
+        return Taken(data.X, some), data.y[some], None if own is None else own[some]
+
+    n = len(rows) - n_held_out
+    return Parts(take(rows[:n]), take(rows[n:]), rows, n_held_out)
+
+
+def as_validation(validation: object) -> float | tuple[object, object, object]:
+    """`validation` as a fraction, or as X, y and sample weights (None where there are none)."""
+    if isinstance(validation, (int, float, np.number)) and not isinstance(validation, bool):
+        return as_fraction(validation, "validation")
+    if not isinstance(validation, Sequence) or isinstance(validation, str) or len(validation) not in (2, 3):
+        raise InputTypeError(
+            f"validation is (X, y), (X, y, sample_weight) or a fraction such as 0.1, not "
+            f"{type(validation).__name__}."
+        )
+    X, y, *weights = validation
+    return X, y, weights[0] if weights else None
+
+
+class HeldOut:
+    """Validation data made ready for many evaluations, by the engine that trains."""
+
+    def __init__(
+        self, trained: Problem | Batches, samples: tuple[object, object, object], keep: bool
+    ) -> None:
+        """As `trained` has its data; `keep` them for a metric that is not the loss."""
+        network = trained.network
+        how: Any = {
+            "dtype": trained.dtype,
+            "reduction": trained.reduction,
+            "engine": trained.engine,
+            "class_weight": trained.class_weight,
+        }
+        X, y, weights = samples
+        try:
+            data = check_data(network, X, y, sample_weight=weights, **how)
+            self._problem = prepare(
+                network, data.X, data.y, sample_weight=data.own_weights, threads=trained.threads, **how
+            )
+        except (InputError, InputTypeError) as error:
+            raise type(error)(f"validation: {error}") from error
+        self.fingerprint = fingerprint(data)
+        self._weights = data.own_weights
+        self._X = np.ascontiguousarray(data.X.astype(trained.dtype, copy=False)) if keep else None
+        self._y = data.y
+
+    def loss(self, flat: Array) -> float:
+        """The reduced loss without penalties."""
+        return self._problem.loss(flat)
+
+    def score(self, stopping: EarlyStopping, flat: Array) -> float:
+        """The metric of `stopping`."""
+        network = self._problem.network
+        theta = Parameters(network.sizes, flat)  # of its own: several threads may ask at once
+        if stopping.metric == "accuracy":
+            found = network.predict(theta, self._X)
+            y = np.argmax(self._y, axis=1) if self._y.ndim > found.ndim else self._y
+            right = found == y if found.ndim == 1 else (found == y).all(axis=1)
+            return float(np.average(right, weights=self._weights))
+        assert callable(stopping.metric)
+        respond = network.predict if stopping.response == "predict" else network.predict_proba
+        value = stopping.metric(self._y, respond(theta, self._X))
+        try:
+            return float(value)
+        except (TypeError, ValueError) as error:
+            raise InputTypeError(
+                f"The metric {stopping.metric_name} returned {value!r}; expected a number."
+            ) from error
+
+
+def check_metric(network: Network, stopping: EarlyStopping | None) -> None:
+    """Raise an InputError for a metric that this network's predictions have none of."""
+    if stopping is None or network.loss.target in ("class", "label"):
+        return
+    if stopping.metric == "accuracy" or (
+        callable(stopping.metric) and stopping.response == "predict_proba"
+    ):
+        what = "accuracy" if stopping.metric == "accuracy" else "probabilities"
+        raise InputError(
+            f"EarlyStopping asks for {what}, but a network with output {network.output.name!r} predicts "
+            f"values: watch the loss, or a function of predictions."
+        )
+
+
+class Watcher:
+    """Evaluates a run where it is due, and remembers; `record` is what the run keeps of it."""
+
+    def __init__(self, start: Validation, held_out: HeldOut | None, iteration: int, last: int) -> None:
+        self._start, self._held_out, self._stopping = start, held_out, start.stopping
+        self._count = len(start.losses)
+        room = self._count + (last // start.every - iteration // start.every + 1 if held_out else 0)
+        self._scored = self._stopping is not None and self._stopping.metric != "loss"
+        self._iterations = _lengthened(start.iterations, room)
+        self._losses = _lengthened(start.losses, room)
+        self._scores = _lengthened(start.scores, room if self._scored else 0)
+        self._best = np.inf
+        if self._stopping is not None and start.best_iteration is not None:
+            self._best = self._stopping.sign * start.best
+        self._best_iteration, self._waited = start.best_iteration, start.waited
+        self._best_point = None if start.best_point is None else start.best_point.copy()
+
+    @property
+    def begun(self) -> bool:
+        """Whether an evaluation has been made."""
+        return self._count > 0 or self._best_iteration is not None
+
+    def next_after(self, iteration: int) -> int:
+        """The next iteration that is to be evaluated."""
+        every = self._start.every
+        return (iteration // every + 1) * every
+
+    def look(self, iteration: int, flat: Array, averaged: Array | None, loss: float) -> bool:
+        """Evaluate the run after an iteration, where that is due; whether it has gone on for long enough.
+
+        `loss` is the training loss. Where there is a running mean of the parameters it is evaluated.
+        """
+        if iteration % self._start.every:
+            return False
+        point, value, rule = flat if averaged is None else averaged, loss, self._stopping
+        if self._held_out is not None:
+            value = self._held_out.loss(point)
+            score = self._held_out.score(rule, point) if rule is not None and self._scored else None
+            self._iterations[self._count], self._losses[self._count] = iteration, value
+            if score is not None:
+                self._scores[self._count] = value = score
+            self._count += 1
+        if rule is None:
+            return False
+        value *= rule.sign
+        improved = self._best - value > rule.tolerance
+        if value < self._best:  # never where it is NaN
+            self._best, self._best_iteration = value, iteration
+            if rule.restore_best:
+                self._keep(flat, averaged)
+        self._waited = 0 if improved else self._waited + 1
+        return rule.patience is not None and self._waited >= rule.patience
+
+    def forget(self, after: int) -> None:
+        """Take back the evaluations of later iterations, as these are."""
+        while self._count > 0 and self._iterations[self._count - 1] > after:
+            self._count -= 1
+
+    def _keep(self, flat: Array, averaged: Array | None) -> None:
+        if self._best_point is None:
+            self._best_point = np.empty((1 if averaged is None else 2, flat.size), flat.dtype)
+        self._best_point[0] = flat
+        if averaged is not None:
+            self._best_point[1] = averaged
+
+    def record(self) -> Validation:
+        """The evaluations so far, in memory that stays as it is."""
+        known = self._best_iteration is not None and self._stopping is not None
+        return replace(
+            self._start,
+            iterations=self._iterations[: self._count],
+            losses=self._losses[: self._count],
+            scores=self._scores[: self._count],
+            best=self._best * self._stopping.sign if known and self._stopping is not None else np.nan,
+            best_iteration=self._best_iteration,
+            waited=self._waited,
+            best_point=None if self._best_point is None else self._best_point.copy(),
+        )
+
+
+def _lengthened(values: NDArray[Any], length: int) -> NDArray[Any]:
+    longer = np.empty(max(length, len(values)), values.dtype)
+    longer[: len(values)] = values
+    return longer

@@ -1,0 +1,1 @@
+"""Checks of arguments, files, JSON, threads, Ctrl-C and progress: no mathematics."""

@@ -1,0 +1,55 @@
+"""Documents of JSON: NumPy's values as plain ones, and one text for each document."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from glassnet.errors import InputError, InputTypeError
+
+
+def canonical(document: Any) -> str:
+    """The one JSON text of a document: keys sorted, no spaces, ASCII."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def refuse(value: float, where: str) -> str:
+    """For `plain`: a document without NaN and infinities."""
+    raise InputError(
+        f"{where} is {value}, which JSON cannot hold; expected a finite number. Use None, text, or an "
+        f"array beside the document."
+    )
+
+
+def spell(value: float, where: str) -> str:
+    """For `plain`: NaN and infinities in words, which float() reads."""
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def plain(value: Any, where: str, not_finite: Callable[[float, str], str], depth: int = 0) -> Any:
+    """`value` in Python's own types, as JSON has them; `not_finite` deals with NaN and infinities."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else not_finite(value, where)
+    if depth == 100:
+        raise InputError(f"{where} is nested over 100 levels deep; does the document contain itself?")
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise InputTypeError(
+                    f"{where} has the key {key!r}; JSON's keys are text, so use {str(key)!r}."
+                )
+        return {k: plain(v, f"{where}[{k!r}]", not_finite, depth + 1) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v, f"{where}[{i}]", not_finite, depth + 1) for i, v in enumerate(value)]
+    raise InputTypeError(
+        f"{where} is {value!r} ({type(value).__name__}), which JSON cannot hold; expected text, a "
+        f"number, a bool, None, or lists and mappings of these."
+    )

@@ -1,0 +1,61 @@
+"""Amounts of memory as people write them."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import sys
+
+import numpy as np
+
+from glassnet.errors import InputError, InputTypeError
+
+DEFAULT = 1 << 30
+
+LEAST = 96 << 20
+"""Buffers, threads and what a reader of Parquet keeps for itself take about as much, whatever the data."""
+
+RESERVE = 64 << 20
+"""What of the memory is left to them where batches come by windows."""
+
+_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+_UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", 1)}
+_AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([kmgt]i?|)b?\s*", re.IGNORECASE)
+
+
+def as_memory(memory: object) -> int:
+    """An amount of memory in bytes: a whole number of them, or text such as "256 MiB" or "2 GB".
+
+    >>> from glassnet.utils.memory import as_memory
+    >>> as_memory("256 MiB"), as_memory("2GB")
+    (268435456, 2000000000)
+    """
+    if isinstance(memory, str):
+        match = _AMOUNT.fullmatch(memory)
+        if match is None:
+            raise InputError(f'memory is {memory!r}; expected bytes, or text such as "256 MiB" or "2 GB".')
+        memory = int(float(match[1]) * _UNITS[match[2].lower()])
+    if isinstance(memory, bool) or not isinstance(memory, (int, np.integer)):
+        raise InputTypeError(f'memory is bytes, or text such as "256 MiB", not {memory!r}.')
+    if memory < LEAST:
+        raise InputError(
+            f"memory is {memory:,} bytes; expected {LEAST >> 20} MiB or more, which reading takes at least."
+        )
+    return int(memory)
+
+
+def give_back() -> None:
+    """Let the C library hand free memory back to the system, which glibc else keeps for each thread."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:  # other C libraries have none
+            trim(0)
+
+
+def in_words(amount: float) -> str:
+    """Bytes as people read them."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.3g} {unit}"
+        amount /= 1024
+    return f"{amount:.3g} TiB"

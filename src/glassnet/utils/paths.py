@@ -1,0 +1,77 @@
+"""What the operating system says about files, in words."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import os
+import stat
+from pathlib import Path
+
+from glassnet.errors import FileError, InputError, InputTypeError
+
+_REASONS = {
+    errno.ENOENT: "there is no such file or folder",
+    errno.EACCES: "permission is denied. Choose a place that you own, or change its permissions",
+    errno.EPERM: "the system does not permit it. Choose a place that you own",
+    errno.EROFS: "the file system is read-only. Choose a folder on another one",
+    errno.EISDIR: "a folder stands there. Give the path of a file",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
+    errno.ELOOP: "the path goes round in circles of symbolic links",
+    errno.EIO: "the device reports an input/output error. Look after the disk before trying again",
+    errno.EMFILE: "too many files are open in this process. Close some first",
+}
+
+
+def as_path(path: object, name: str = "path") -> Path:
+    """`path` as a pathlib.Path; InputTypeError for what is no path, InputError for an impossible one."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputTypeError(f"{name} is text or a pathlib.Path, not {path!r} ({type(path).__name__}).")
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise InputTypeError(f"{name} is text, not bytes: use os.fsdecode({text!r}).")
+    if not text or "\0" in text:
+        raise InputError(f"{name} is {text!r}; expected the name of a file or folder.")
+    return Path(text)
+
+
+def explain(error: OSError, writing: bool = False) -> str:
+    """Why the system refused, with what to do about it, as the end of a sentence without its period."""
+    if writing and error.errno == errno.ENOENT:  # what /proc says to every new file
+        return "the folder there takes no new files. Choose an ordinary folder"
+    if error.errno in _REASONS:
+        return _REASONS[error.errno]
+    return error.strerror or str(error) or type(error).__name__
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """All of a file, or FileError: missing (with the nearest name), a folder, a device, not readable."""
+    given = as_path(path)
+    try:
+        mode = given.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise FileError(f"{given} is a folder; expected a file. Give the path of a file in it.")
+        # /dev/zero never ends; a pipe does, and is how a shell hands over what another program prints.
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+            raise FileError(f"{given} is a device, not a file of data. Give the path of a file.")
+        return given.read_bytes()
+    except FileNotFoundError as error:
+        raise _missing(given) from error
+    except OSError as error:
+        raise FileError(f"{given} cannot be read: {explain(error)}.") from error
+    except MemoryError as error:
+        raise FileError(f"{given} does not fit into this machine's memory. Split it up.") from error
+
+
+def _missing(path: Path) -> FileError:
+    if path.is_symlink():
+        return FileError(f"{path} is a symbolic link to {path.readlink()}, which does not exist.")
+    from_here = "" if path.is_absolute() else f", looked for from {Path.cwd()}"
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return FileError(f"There is no file {path}: its folder does not exist either{from_here}.")
+    near = difflib.get_close_matches(path.name, names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else " Check the name and the folder."
+    return FileError(f"There is no file {path}{from_here}.{hint}")

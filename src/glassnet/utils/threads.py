@@ -1,0 +1,67 @@
+"""How many cores this process may use."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from glassnet.errors import InputError, InputTypeError
+
+
+def thread_count(threads: int | None) -> int:
+    """`threads`, or the cores that this process is allowed.
+
+    None takes GLASSNET_THREADS where it is set, else the smallest of the affinity mask, the cgroup's
+    processor quota and, in a worker of joblib's, this worker's share. Results do not depend on it.
+    """
+    if threads is None:
+        setting = os.environ.get("GLASSNET_THREADS", "")
+        if not setting:
+            return _allowed_cores()
+        if not setting.isdecimal() or int(setting) < 1:
+            raise InputError(f"GLASSNET_THREADS is {setting!r}; expected a whole number from 1 up.")
+        return int(setting)
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)):
+        raise InputTypeError(f"threads is None or a whole number, not {threads!r}.")
+    if threads < 1:
+        raise InputError(f"threads is {threads}; expected 1 or more, or None for all cores.")
+    return int(threads)
+
+
+def _allowed_cores() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, int(_cgroup_quota()), _share_of_worker()))
+
+
+def _share_of_worker() -> int:
+    """The threads that a worker of joblib's may start, so that all of them together fit the cores.
+
+    joblib tells a process how many, in OMP_NUM_THREADS. It tells a thread nothing: that is one of several.
+    """
+    joblib = sys.modules.get("joblib.parallel")
+    if joblib is None or joblib.get_active_backend()[0].nesting_level == 0:
+        return sys.maxsize
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    in_a_process = threading.current_thread() is threading.main_thread()
+    return max(1, int(told)) if in_a_process and told.isdecimal() else 1
+
+
+def _cgroup_quota() -> float:
+    """The processors that the cgroup (version 2, then 1) allows; infinite is written as a large number."""
+    unlimited = 1e9
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            folder = Path("/sys/fs/cgroup/cpu")
+            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
+            period = (folder / "cpu.cfs_period_us").read_text()
+        except OSError:
+            return unlimited
+    if quota in ("max", "-1"):
+        return unlimited
+    return max(1.0, float(quota) / float(period))

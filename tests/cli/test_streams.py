@@ -1,0 +1,380 @@
+"""Tables that are read a block at a time: the whole job, by the rows of a folder of Parquet files."""
+
+import json
+import re
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+import glassnet as gn
+from glassnet.cli import main
+from glassnet.cli.experiments import Override, find_experiment
+from glassnet.cli.experiments import streaming as streaming_module
+from glassnet.cli.experiments.draws import Draws
+from glassnet.cli.experiments.job import run_experiment
+from glassnet.cli.experiments.prediction import predict_table, write_predictions
+from glassnet.cli.experiments.results import RECORD
+from glassnet.cli.experiments.streaming import class_numbers, is_streamed
+from glassnet.data.preprocessing import prepare_table, read_table
+from glassnet.data.streamed_holdout import gathered_rows
+
+N = 9_000
+QUICK = {"pictures": False, "report": False}
+TARGETS = ["species", "code", "sick", "height"]
+
+
+def table(n=N):
+    random = np.random.RandomState(0)
+    X = random.randn(n, 2) * [1, 100] + [0, 1e4]
+    number = (X[:, 0] > 0).astype(int) + (X[:, 0] > 1)
+    species = np.array(["elm", "fir", "oak"])[number]
+    columns = {"a": X[:, 0], "b": X[:, 1], "flat": np.full(n, 0.1), "species": species}
+    return columns | {"code": 10 * number, "sick": number > 0, "height": 100 + 3 * X[:, 0]}
+
+
+def write(folder, columns, edges=(0, 1_000, 1_001, N), group=700):
+    folder.mkdir(parents=True)
+    for part, (start, stop) in enumerate(pairwise(edges)):
+        some = {name: values[start:stop] for name, values in columns.items()}
+        pq.write_table(pa.table(some), folder / f"part-{part}.parquet", row_group_size=group)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("table") / "trees", table())
+
+
+def experiment(path, target="species", **values):
+    given = {"data.target": target, "data.features": ["a", "b", "flat"], "train.iterations": 20}
+    given |= {"train.optimizer": "adam", "train.learning_rate": 0.05}
+    given |= {name.replace("__", "."): value for name, value in values.items()}
+    given = {name: value for name, value in given.items() if value is not None}
+    return find_experiment(str(path), {name: Override(value, name) for name, value in given.items()})
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_folder_is_made_ready_as_a_table_is(target, folder, tmp_path):
+    """Of all rows, so that both have the same ones to train on."""
+    samples = Draws(experiment(folder, target, data__test_fraction=0.0)).samples
+    whole = write(tmp_path / "whole", table(), (0, N), N) / "part-0.parquet"
+    expected = prepare_table(read_table(whole), target, features=["a", "b", "flat"], test_fraction=0)
+    assert samples.preprocessing == expected.preprocessing
+    assert samples.notes == expected.notes
+    block = gathered_rows(samples.rows)
+    assert np.array_equal(block.X, expected.X_train)
+    assert np.array_equal(block.y, expected.y_train)
+    assert np.array_equal(samples.X, expected.X_train)  # few enough to be shown whole
+
+
+def test_columns_and_a_quantity_are_standardized_by_the_rows_to_train_on(folder):
+    block = gathered_rows(Draws(experiment(folder, "height")).samples.rows)
+    for values in (block.X[:, :2], block.y):
+        np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-12)
+        np.testing.assert_allclose(values.std(axis=0), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("column", ["a", "height"])
+def test_what_cannot_be_used_of_rows_held_out_is_found_before_training(
+    column, folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("glassnet.data.labels.MOST", 100)  # more are quantities, and not looked at
+    monkeypatch.setattr(streaming_module, "MOST", 100)
+    columns, samples = table(), Draws(experiment(folder, "height")).samples
+    a = (
+        samples.preprocessing.mean[0]
+        + samples.preprocessing.scale[0] * gathered_rows(samples.held).X[-1, 0]
+    )
+    row = np.abs(columns["a"] - a).argmin()
+    columns[column][row] = np.nan
+    with pytest.raises(gn.InputError, match=f"Column '{column}' has nan; .* at row "):
+        Draws(experiment(write(tmp_path / "bad", columns), "height"))
+
+
+def test_blank_text_is_a_missing_label(tmp_path):
+    columns = table()
+    columns["species"] = np.where(np.arange(N) == 1_002, " ", columns["species"])
+    with pytest.raises(gn.InputError, match=r"'species' has a missing value at row 2 of .*part-2\.parquet"):
+        Draws(experiment(write(tmp_path / "blank", columns)))
+
+
+def test_class_that_a_part_of_the_split_lacks_is_named(tmp_path):
+    columns = table()
+    columns["species"] = np.where(np.arange(N) == 1_002, "yew", columns["species"])
+    samples = Draws(experiment(write(tmp_path / "lone", columns))).samples
+    trained = 3 in gathered_rows(samples.rows).y
+    part = "test" if trained else "training"
+    assert f"The split has no {part} row of the class(es) 'yew'." in samples.notes
+
+
+def test_run_of_a_folder_is_that_of_its_rows_in_memory(folder, tmp_path):
+    job = experiment(folder, data__memory="128 MiB")
+    outcome = run_experiment(job, tmp_path / "r", **QUICK)
+    draws = Draws(job)
+    samples = draws.samples.in_memory()
+    assert (len(samples.X), len(samples.X_test)) == (6_750, 2_250)
+    draws.check_point()
+    how = {"parameters": draws.start(), "iterations": 20, "optimizer": gn.Adam(0.05)}
+    expected = gn.train(draws.network, samples.X, samples.y, **how)
+    assert np.array_equal(outcome.run.losses, expected.losses)
+    found = {part: one.confusions[0].accuracy for part, one in outcome.scores.items()}
+    assert found == {
+        "training": expected.score(samples.X, samples.y),
+        "held-out": expected.score(samples.X_test, samples.y_test),
+    }
+    record = json.loads((tmp_path / "r" / RECORD).read_text())
+    assert (record["data"]["n_samples"], record["data"]["n_held_out"]) == (6_750, 2_250)
+    assert record["settings"]["data"]["memory"] == "128 MiB"
+
+
+def test_pictures_and_report_are_of_a_sample_and_scores_of_all_rows(folder, tmp_path, monkeypatch):
+    pytest.importorskip("plotly")
+    monkeypatch.setattr(streaming_module, "_SHOWN", 1_500)
+    outcome = run_experiment(experiment(folder, train__iterations=3), tmp_path / "r")
+    assert len(outcome.samples.X) == 1_500
+    assert any("pictures and the gradient check take 1,500 rows" in note for note in outcome.samples.notes)
+    assert outcome.scores["training"].n == 6_750
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "trained on 6,750 samples" in page
+    assert "of 6,750 samples wrong" in page
+    assert "of 2,250 samples wrong" in page
+    assert {"data.png", "loss.png", "decision_boundary.png"} <= set(outcome.files)
+
+
+def test_validation_rows_are_drawn_from_those_to_train_on(folder, tmp_path):
+    job = experiment(folder, train__validation=0.1, train__stopping={"patience": 3}, train__batch_size=100)
+    run = run_experiment(job, tmp_path / "r", **QUICK).run
+    assert len(run.validation_losses) == run.iterations
+    assert run.validation.n_held_out == 0  # they are samples of their own
+    large = Draws(experiment(folder, data__memory="1 GiB")).samples
+    large.rows.memory = 1_000
+    with pytest.raises(gn.InputError, match=r"validation rows take .* choose a smaller share"):
+        large.to_train_on(0.5, np.random.RandomState(0))
+
+
+WAYS = {
+    "full batch": {},
+    "a quantity": {"target": "height"},
+    "batches": {"train__batch_size": 100, "train__iterations": 3},
+    "validation": {"train__validation": 0.1, "train__dtype": "float32"},
+    "single": {"target": "height", "data__features": ["single"]},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_few_rows_are_kept_in_memory_with_the_same_bits(way, tmp_path, monkeypatch):
+    columns = table()
+    path = write(tmp_path / "trees", columns | {"single": columns["a"].astype(np.float32)})
+    read = run_experiment(experiment(path, **WAYS[way], data__memory="1 GiB"), tmp_path / "r", **QUICK)
+    assert str(read.samples).endswith("read from files within 1 GiB")
+    job = experiment(path, **WAYS[way])
+    kept = run_experiment(job, tmp_path / "k", **QUICK)
+    assert str(kept.samples).endswith("kept in memory")
+    assert isinstance(kept.samples.to_train_on(None, np.random.RandomState(0))[0], np.ndarray)
+    assert np.array_equal(kept.run.losses, read.run.losses)
+    assert np.array_equal(kept.run.validation_losses, read.run.validation_losses)
+    assert kept.run.parameters == read.run.parameters
+    assert kept.samples.notes == read.samples.notes
+    scores = [outcome.scores["held-out"].headline for outcome in (kept, read)]
+    assert scores[0] == scores[1]
+    monkeypatch.setattr(streaming_module, "WHOLE", 8 * kept.samples.n * (kept.samples.X.shape[1] + 1) - 1)
+    assert not Draws(job).samples.whole
+
+
+def test_dask_has_the_same_bits(folder, tmp_path):
+    pytest.importorskip("distributed")
+    how = {"train__iterations": 3, "data__memory": "128 MiB"}
+    expected = run_experiment(experiment(folder, **how), tmp_path / "r", **QUICK).run
+    run = run_experiment(experiment(folder, data__dask="local", **how), tmp_path / "d", **QUICK).run
+    assert np.array_equal(run.losses, expected.losses)
+    assert run.parameters == expected.parameters
+
+
+def test_file_that_changes_meanwhile_leaves_the_model_so_far(folder, tmp_path, monkeypatch):
+    copy = write(tmp_path / "copy", table())
+    train = gn.training.train
+
+    def disturbed(*args, **how):
+        def change(run):
+            if run.iterations == 4:
+                (copy / "part-1.parquet").unlink()
+
+        return train(*args, **{**how, "callbacks": [change]})
+
+    monkeypatch.setattr("glassnet.cli.experiments.job.train", disturbed)
+    with pytest.raises(gn.FileError, match=r"has changed, or is gone.*model.safetensors"):
+        run_experiment(experiment(copy, data__memory="1 GiB"), tmp_path / "r", **QUICK)
+    (model,) = (tmp_path / "r").glob("unfinished-*/model.safetensors")
+    assert gn.load(model).iterations == 4
+
+
+# ---- Predictions ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_predictions_of_a_folder_are_those_of_a_table(target, folder, tmp_path):
+    run_experiment(experiment(folder, target, train__iterations=60), tmp_path / "r", **QUICK)
+    whole = write(tmp_path / "whole", table(), (0, N), N) / "part-0.parquet"
+    proba = target != "height"
+    expected = predict_table(tmp_path / "r", whole, proba)
+    again = predict_table(tmp_path / "r", folder, proba, memory="128 MiB")
+    columns = expected.columns
+    found = again.columns
+    assert list(found) == list(columns)
+    for name, values in found.items():
+        assert values.dtype.kind == columns[name].dtype.kind
+        assert np.array_equal(values, columns[name])
+    assert again.remark() == expected.remark() != ""
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_predictions_are_written_block_by_block(ending, folder, tmp_path):
+    run_experiment(experiment(folder), tmp_path / "r", **QUICK)
+    found = predict_table(tmp_path / "r", folder, proba=True)
+    assert found.n_rows == N
+    path = tmp_path / f"out.{ending}"
+    write_predictions(path, found.blocks)
+    back = read_table(path)
+    expected = predict_table(tmp_path / "r", folder, proba=True).columns
+    assert back.names == tuple(expected)
+    for name in back.names:
+        assert np.array_equal(back[name], expected[name])
+
+
+def test_predictions_need_no_target_and_bear_an_odd_one(folder, tmp_path):
+    run_experiment(experiment(folder), tmp_path / "r", **QUICK)
+    columns = table(50)
+    columns["species"] = np.where(np.arange(50) == 33, "yew", columns["species"])
+    new = write(tmp_path / "new", columns, (0, 20, 50))
+    remark = predict_table(tmp_path / "r", new).remark()
+    assert "Not scored: y is 'yew' at row 14 of" in remark
+    assert "the classes 'elm', 'fir', 'oak'" in remark
+    del columns["species"]
+    bare = predict_table(tmp_path / "r", write(tmp_path / "bare", columns, (0, 50)))
+    assert bare.remark() == ""
+    assert len(bare.columns["prediction"]) == 50
+
+
+def test_class_numbers_are_places_among_the_classes():
+    assert class_numbers(np.array(["b", "a", "x"], dtype=object), ("a", "b")).tolist() == [1, 0, -1]
+    assert class_numbers(np.array([7.0, -1.0, 8.0, 0.0]), (-1, 7)).tolist() == [1, 0, -1, -1]
+    assert class_numbers(np.array([True, False]), (False, True)).tolist() == [1, 0]
+
+
+# ---- The command line -----------------------------------------------------------------------------
+
+
+def command(*args):
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+def test_commands_take_a_folder(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    how = ["--target", "species", "--ignore", "code,sick,height"]
+    found = command(
+        "train", folder, *how, "--memory", "128 MiB", "--iterations", 40, "--no-pictures", "--no-report"
+    )
+    assert found.exit_code == 0, found.output
+    assert "trees: 6,750 samples and 2,250 held out, 3 features (a, b, flat), 3 classes" in found.output
+    checked = command("check", folder, *how)
+    assert checked.exit_code == 0
+    assert "PASSED" in checked.output
+    out = tmp_path / "out.csv"
+    found = command("predict", "results/trees", folder, "-o", out, "--memory", "128 MiB")
+    assert found.exit_code == 0, found.output
+    assert "9,000 prediction(s)" in found.output
+    assert len(out.read_text().splitlines()) == N + 1
+    printed = command("predict", "results/trees", folder / "part-2.parquet")
+    assert printed.stdout.splitlines()[1:] == out.read_text().splitlines()[1_002:]
+    grid = ["--set", "sweep.rates.learning_rate=[0.01, 0.1]", "--iterations", 5, "--no-pictures"]
+    swept = command("sweep", folder, *how, *grid)
+    assert swept.exit_code == 0, swept.output
+
+
+def test_experiments_file_may_name_a_folder(folder, tmp_path):
+    path = tmp_path / "trees.toml"
+    path.write_text(
+        f'[data]\nfile = "{folder}"\ntarget = "height"\nfeatures = ["a"]\nmemory = "128 MiB"\n'
+        f'[train]\niterations = 5\n'
+    )  # fmt: skip
+    job = find_experiment(str(path))
+    assert is_streamed(job)
+    outcome = run_experiment(job, tmp_path / "r", **QUICK)
+    again = find_experiment(str(tmp_path / "r"))  # the settings that it wrote
+    assert again.to_dict() == job.to_dict()
+    assert run_experiment(again, tmp_path / "again", **QUICK).run.parameters == outcome.run.parameters
+
+
+def test_small_files_are_read_whole_unless_memory_is_given(folder):
+    path = folder / "part-0.parquet"
+    assert not is_streamed(experiment(path))
+    assert is_streamed(experiment(path, data__memory="1 GiB"))
+    assert is_streamed(experiment(folder))
+
+
+def hive(folder):
+    folder.mkdir()
+    for kind in ("ash", "elm"):
+        index = {"__index_level_0__": np.arange(40)}
+        write(folder / f"kind={kind}", {name: table(40)[name] for name in ("a", "b")} | index, (0, 20, 40))
+    return folder
+
+
+@pytest.mark.parametrize("how", [{"data__ignore": ["kind"]}, {"data__features": ["b"]}])
+def test_column_of_folders_names_can_be_done_without(how, tmp_path):
+    samples = Draws(experiment(hive(tmp_path / "hive"), "a", **{"data__features": None, **how})).samples
+    assert samples.preprocessing.features == ("b",)
+
+
+def test_column_of_the_files_may_name_folders_too(tmp_path):
+    write(tmp_path / "trees" / "b=1", table(40), (0, 40))
+    samples = Draws(
+        experiment(tmp_path / "trees", "a", data__features=None, data__ignore=["species"])
+    ).samples
+    assert "b" in samples.preprocessing.features
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["train", "{folder}"], "say which column to predict, with --target COLUMN. It has: a, b, flat"),
+        (["train", "{folder}", "--target", "specie"], "Did you mean 'species'"),
+        (["train", "{folder}", "--target", "flat", "--features", "a", "--task", "classification"],
+         "needs two classes or more"),
+        (["train", "{folder}", "--target", "a"], "species'.* holds string values.* or --ignore species"),
+        (["train", "{folder}", "--target", "a", "--memory", "3"], "--memory 3: memory is 3 bytes"),
+        (["train", "{csv}", "--target", "y", "--memory", "1 GiB"], r"--memory 1 GiB is for Parquet files"),
+        (["train", "circles", "--memory", "1 GiB"], "goes with a table"),
+        (["train", "{empty}"], "empty holds no Parquet file"),
+        (["train", "tree"], "Did you mean 'trees'"),
+        (["train", "{folder}", "--target", "species", "--features", "a", "--task", "regression"],
+         r"'species' holds text: '\w+' at row .*give --task classification"),
+        (["train", "{hive}", "--target", "a"], "'kind' is in the names of folders alone.*--ignore kind"),
+        (["check", "{hive}", "--target", "a"], "'kind' is in the names of folders alone"),
+        (["train", "{hive}", "--target", "kind"], "'kind' is in the names of folders alone"),
+        (["train", "{hive}", "--target", "a", "--ignore", "kin"], "'kind' is in the names of fold"),
+        (["train", "{hive}", "--target", "what", "--ignore", "kind"],
+         r"column of \S*part-0.parquet: 'what'. Choose one of: a, b\."),
+        (["predict", "{folder}", "{csv}"], "model.safetensors"),
+        (["sweep", "{folder}", "--target", "height", "--features", "a", "--memory", "{least}", "--set",
+          "sweep.s.l2=[0.0]"], "9,000 rows of .* more than 96 MiB"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_in_words(args, message, folder, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "trees").mkdir()
+    hive(tmp_path / "hive")
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n3,4\n")
+    if "{least}" in args:
+        monkeypatch.setattr(streaming_module.StreamedSamples, "n", 10_000_000)
+        message = message.replace("9,000", "10,002,250")
+    places = {"folder": folder, "csv": tmp_path / "t.csv", "empty": tmp_path / "empty", "least": "96MiB"}
+    places["hive"] = tmp_path / "hive"
+    monkeypatch.chdir(tmp_path)
+    found = command(*(arg.format(**places) for arg in args))
+    assert found.exit_code != 0
+    assert re.search(message, found.output), found.output

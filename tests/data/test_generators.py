@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.random import RandomState
+
+from glassnet.data.generators import GENERATORS, generate
+from glassnet.errors import InputError, InputTypeError
+
+REFERENCE = Path(__file__).parents[1] / "data" / "circles_50k.npz"
+every_generator = pytest.mark.parametrize("name", GENERATORS)
+
+
+def test_circles_leaves_the_notebooks_stream_where_its_draws_go_on():
+    random = RandomState(42)
+    X, y = GENERATORS["circles"](n_samples=50_000, factor=0.1, noise=0.1, random_state=random)
+    assert X[:3].round(8).tolist() == [
+        [0.00998894, 0.13752024],
+        [-0.80483086, 0.7588945],
+        [0.87072983, 0.01985853],
+    ]
+    assert X.sum() == pytest.approx(5.309259744322375, rel=1e-12)
+    assert y[:10].tolist() == [1, 0, 0, 0, 1, 1, 0, 1, 0, 1]
+    assert np.bincount(y).tolist() == [25_000, 25_000]
+    with np.load(REFERENCE) as reference:
+        for when in ("check", "initial"):
+            for part, shape in (
+                ("hidden_weights", (2, 3)),
+                ("hidden_bias", (1, 3)),
+                ("output_weights", (3, 2)),
+                ("output_bias", (1, 2)),
+            ):
+                expected = reference[f"{when}_{part}"]
+                assert np.array_equal(random.randn(*shape), expected.reshape(shape)), (when, part)
+
+
+def test_circles_defaults_are_the_notebooks_own():
+    X, y = generate("circles", random_state=42)
+    X_named, y_named = generate("circles", random_state=42, n_samples=50_000, factor=0.1, noise=0.1)
+    assert np.array_equal(X, X_named)
+    assert np.array_equal(y, y_named)
+
+
+@every_generator
+def test_generate_gives_the_same_samples_for_a_seed_and_its_stream(name):
+    X, y = generate(name, 7, n_samples=60)
+    X_again, y_again = generate(name, RandomState(7), n_samples=60)
+    assert X.shape == (60, 2)
+    assert y.shape == (60,)
+    assert y.dtype.kind == "i"
+    assert np.array_equal(X, X_again)
+    assert np.array_equal(y, y_again)
+    assert np.unique(y).tolist() == list(range(y.max() + 1))
+    assert not np.array_equal(X, generate(name, 8, n_samples=60)[0])
+
+
+@every_generator
+def test_generate_leaves_numpys_own_state_alone(name):
+    np.random.seed(3)
+    before = np.random.get_state()[1].copy()
+    generate(name, 7, n_samples=60)
+    assert np.array_equal(np.random.get_state()[1], before)
+
+
+@every_generator
+def test_generate_moves_a_stream_on(name):
+    random = RandomState(7)
+    first, second = (generate(name, random, n_samples=60)[0] for _ in range(2))
+    assert not np.array_equal(first, second)
+
+
+def test_generate_settings_reach_the_generator():
+    X, y = generate("blobs", 0, n_samples=30, centers=5, n_features=4, spread=1e-9)
+    assert X.shape == (30, 4)
+    assert y.max() == 4
+    assert X[y == 2].std(axis=0).max() < 1e-8
+    X, y = generate("circles", 0, n_samples=30, factor=0.5, noise=0.0)
+    np.testing.assert_allclose(np.linalg.norm(X, axis=1), np.where(y == 1, 0.5, 1.0))
+    X, _ = generate("moons", 0, n_samples=30, noise=0.0)
+    assert X[:, 1].min() == pytest.approx(-0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("circels", {}, "Unknown generator 'circels'. Did you mean 'circles'"),
+        ("circles", {"nois": 1}, "Did you mean 'noise'"),
+        ("circles", {"factor": 2.0}, "'circles' cannot use its settings: .*factor"),
+        ("circles", {"n_samples": "many"}, "n_samples"),
+        ("circles", {"noise": -1.0}, "noise"),
+    ],
+)
+def test_generate_says_what_is_wrong_with_a_setting(name, settings, words):
+    with pytest.raises(InputError, match=words):
+        generate(name, 0, **settings)
+
+
+def test_generate_passes_on_what_is_wrong_with_a_random_state():
+    with pytest.raises(InputTypeError, match="random_state"):
+        generate("circles", "seed")

@@ -1,0 +1,383 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.datasets import load_iris
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from glassnet.data.preprocessing import MAX_CLASSES, TASKS, Preprocessing, prepare_table, read_table, split
+from glassnet.data.tables import Table
+from glassnet.errors import InputError, InputTypeError
+
+
+def table(**columns):
+    made = {}
+    for name, values in columns.items():
+        column = np.asarray(values)
+        made[name] = column.astype(object) if column.dtype.kind == "U" else column
+    length = len(next(iter(made.values())))
+    return Table(made, Path("a.csv"), np.arange(2, 2 + length))
+
+
+def iris():
+    data = load_iris()
+    columns = dict(zip("abcd", data.data.T, strict=True))
+    return table(**columns, species=data.target_names[data.target])
+
+
+# ---- prepare_table -------------------------------------------------------------------------------
+
+
+def test_prepare_table_equals_scikit_learns_way():
+    data = prepare_table(iris(), "species", test_fraction=0.3, random_state=5)
+    X, labels = load_iris().data, load_iris().target_names[load_iris().target]
+    rows = np.arange(150)
+    train, test = train_test_split(rows, test_size=0.3, random_state=5, stratify=labels)
+    scaler = StandardScaler().fit(X[train])
+    assert np.array_equal(data.train_rows, train)
+    assert np.array_equal(data.test_rows, test)
+    np.testing.assert_allclose(data.X_train, scaler.transform(X[train]), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(data.X_test, scaler.transform(X[test]), rtol=1e-12, atol=1e-12)
+    assert data.preprocessing.labels(data.y_test).tolist() == labels[test].tolist()
+    assert data.preprocessing.classes == ("setosa", "versicolor", "virginica")
+    assert data.preprocessing.features == tuple("abcd")
+    assert data.notes == ()
+
+
+def test_prepare_table_does_not_look_at_the_test_rows():
+    X = np.arange(20.0)
+    other = X.copy()
+    y = ["u", "v"] * 10
+    data = prepare_table(table(x=X, y=y), "y")
+    other[data.test_rows] = 1e6
+    again = prepare_table(table(x=other, y=y), "y")
+    assert again.preprocessing == data.preprocessing
+    assert np.array_equal(again.X_train, data.X_train)
+    assert not np.array_equal(again.X_test, data.X_test)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_prepare_table_agrees_with_the_preprocessing_it_made(task):
+    source = table(x=np.arange(40.0), z=[True, False] * 20, y=[0, 3, 5, 5] * 10)
+    data = prepare_table(source, "y", task=task)
+    assert np.array_equal(data.preprocessing.transform(source)[data.train_rows], data.X_train)
+    assert np.array_equal(data.preprocessing.transform(source)[data.test_rows], data.X_test)
+    assert np.array_equal(data.preprocessing.encode(source)[data.test_rows], data.y_test)
+    assert sorted([*data.train_rows, *data.test_rows]) == list(range(40))
+
+
+LABELS = {
+    "text": (["b", "a", "b", "é"] * 3, ("a", "b", "é")),
+    "int": ([7, -1, 7, 100] * 3, (-1, 7, 100)),
+    "float": ([1.0, 0.0, 1.0, 2.0] * 3, (0.0, 1.0, 2.0)),
+    "half": ([0.5, 0.25, 0.5, 1.0] * 3, (0.25, 0.5, 1.0)),
+    "bool": ([True, False, True, True] * 3, (False, True)),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_prepare_table_numbers_classes_of_any_type(kind):
+    values, classes = LABELS[kind]
+    data = prepare_table(table(x=np.arange(12.0), y=values), "y", task="classification", test_fraction=0)
+    made = data.preprocessing
+    assert made.classes == classes
+    assert list(map(type, made.classes)) == list(map(type, classes))
+    assert data.y_train.dtype == np.intp
+    assert data.y_train.tolist() == [classes.index(value) for value in values]
+    assert made.labels(data.y_train).tolist() == values
+    again = Preprocessing.from_dict(json.loads(json.dumps(made.to_dict())))
+    assert again == made
+    assert list(map(type, again.classes)) == list(map(type, classes))
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (["a", "b", "c", "a"] * 10, "classification"),
+        ([True, False] * 20, "classification"),
+        ([0, 1] * 20, "classification"),
+        ([0.0, 1.0] * 20, "classification"),
+        (np.arange(40) % MAX_CLASSES, "classification"),
+        (np.arange(42) % (MAX_CLASSES + 1), "regression"),
+        (np.arange(40), "regression"),
+        (np.arange(40) / 7, "regression"),
+        ([0.5, 1.5] * 20, "regression"),
+    ],
+)
+def test_prepare_table_infers_the_task_and_says_so(values, task):
+    data = prepare_table(table(x=np.arange(len(values)), y=values), "y", test_fraction=0)
+    assert data.preprocessing.task == task
+    decided = np.asarray(values).dtype.kind in "if"
+    assert [task in note for note in data.notes] == [True] * decided
+
+
+def test_prepare_table_standardizes_a_quantity_and_maps_it_back():
+    y = np.linspace(1e6, 2e6, 30)
+    data = prepare_table(table(x=np.arange(30.0), y=y), "y")
+    assert data.y_train.mean() == pytest.approx(0, abs=1e-12)
+    assert data.y_train.std() == pytest.approx(1)
+    for outputs in (data.y_test, data.y_test[:, None]):
+        np.testing.assert_allclose(data.preprocessing.values(outputs), y[data.test_rows])
+    again = Preprocessing.from_dict(json.loads(json.dumps(data.preprocessing.to_dict())))
+    assert again == data.preprocessing
+
+
+def test_prepare_table_leaves_a_constant_feature_at_zero_and_says_so():
+    # The mean of many times 0.1 is not 0.1: by its deviation alone it would not look constant.
+    source = table(x=np.arange(30.0), same=np.full(30, 0.1), y=["a", "b"] * 15)
+    data = prepare_table(source, "y")
+    assert np.array_equal(data.X_train[:, 1], np.zeros_like(data.y_train))
+    assert data.preprocessing.scale[1] == 1
+    assert data.notes == ("Constant in the training rows, so that nothing is learned from: 'same'.",)
+
+
+def test_prepare_table_survives_a_deviation_too_small_for_a_float():
+    data = prepare_table(table(x=[0.0, 5e-324] * 4, y=["a", "b"] * 4), "y", test_fraction=0)
+    assert np.isfinite(data.X_train).all()
+
+
+def test_prepare_table_chooses_columns():
+    source = table(a=[1.0, 2, 3, 4], b=["t"] * 4, c=[4.0, 3, 2, 1], y=["u", "v"] * 2)
+    for chosen in ({"features": ["c", "a"]}, {"features": iter(["c", "a"])}):
+        assert prepare_table(source, "y", **chosen, test_fraction=0).preprocessing.features == ("c", "a")
+    assert prepare_table(source, "y", ignore=["b"], test_fraction=0).preprocessing.features == ("a", "c")
+    one = prepare_table(source, "y", features=["c", "a"], ignore=["c", "b"], test_fraction=0)
+    assert one.preprocessing.features == ("a",)
+
+
+def test_prepare_table_leaves_an_index_out_unless_it_is_named_and_says_so():
+    numbered = replace(table(n=[0, 1, 2, 3], a=[1.0, 2, 3, 4], y=["u", "v"] * 2), index=("n",))
+    data = prepare_table(numbered, "y", test_fraction=0)
+    assert data.preprocessing.features == ("a",)
+    assert [note for note in data.notes if "'n'" in note and "index" in note]
+    named = prepare_table(numbered, "y", features=["n", "a"], test_fraction=0)
+    assert (named.preprocessing.features, named.notes) == (("n", "a"), ())
+    assert prepare_table(numbered, "y", ignore=["n"], test_fraction=0).notes == ()
+
+
+def test_prepare_table_speaks_up_where_a_column_without_a_name_may_be_an_index():
+    source = table(**{"unnamed 1": [3, 1, 2, 7], "a": [1.0, 2, 3, 4], "y": ["u", "v"] * 2})
+    data = prepare_table(source, "y", test_fraction=0)
+    assert data.preprocessing.features == ("unnamed 1", "a")
+    assert any("--ignore 'unnamed 1'" in note for note in data.notes)
+    assert prepare_table(source, "y", features=["unnamed 1"], test_fraction=0).notes == ()
+
+
+GOOD = {"a": [1.0, 2.0, 3.0, 4.0], "y": ["u", "v", "u", "v"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings", "words"),
+    [
+        ({}, {"target": "yy"}, r"column of a\.csv: 'yy'. Did you mean 'y'"),
+        ({}, {"features": ["aa"]}, "Did you mean 'a'"),
+        ({}, {"ignore": ["aa"]}, "Did you mean 'a'"),
+        ({}, {"features": ["y"]}, "'y' is the target"),
+        ({}, {"features": ["a", "a"]}, "twice"),
+        ({}, {"features": []}, "No features are left"),
+        ({}, {"ignore": ["a"]}, "No features are left"),
+        ({}, {"task": "clasification"}, "Did you mean 'classification'"),
+        ({}, {"task": "regression"}, "'y' of a.csv holds text: 'u' at line 2"),
+        (
+            {"b": ["1", "x", "", "y"]},
+            {},
+            r"'b' of a.csv holds text: 'x' at line 3 \(2 of 4 values.*--ignore b.*--features.*encode",
+        ),
+        ({"b": ["1,5", "2,5", "3", "4"]}, {}, "Write decimal points: 1.5"),
+        ({"b": [1.0, np.nan, 2.0, np.nan]}, {}, r"'b' of a.csv has a missing value at line 3 \(2 such"),
+        ({"b": [1.0, 2.0, np.inf, np.nan]}, {}, r"'b' of a.csv has an infinite value at line 4"),
+        ({"y": [1.0, np.nan, 2.0, 1.0]}, {}, "'y' of a.csv has a missing value at line 3"),
+        ({"y": [1.0, np.nan, 2.0, 1.0]}, {"task": "classification"}, "missing value at line 3"),
+        ({"y": ["u", "v", " ", "u"]}, {}, "'y' of a.csv has a missing value at line 4"),
+        ({"y": ["u"] * 4}, {}, "'u' in every row; a classification needs two"),
+        ({"y": ["p", "q", "r", "s"]}, {}, "another value in each of its 4 rows.*names rows"),
+        ({"b": [1e308, 1e308, -1e308, -1e308]}, {}, "'b' of a.csv has values too large"),
+        ({}, {"test_fraction": 1.0}, "test_fraction is 1.0; expected"),
+        ({}, {"test_fraction": 0.9}, "leaves none to train on"),
+    ],
+)
+def test_prepare_table_names_what_is_wrong_and_where(changes, settings, words):
+    with pytest.raises(InputError, match=words):
+        prepare_table(table(**GOOD | changes), settings.pop("target", "y"), **settings)
+
+
+@pytest.mark.parametrize("argument", ["features", "ignore"])
+def test_prepare_table_refuses_one_text_for_a_list_of_names(argument):
+    with pytest.raises(InputTypeError, match=rf"{argument} is a list of column names.*\['a'\]"):
+        prepare_table(table(**GOOD), "y", **{argument: "a"})
+
+
+# ---- Preprocessing -------------------------------------------------------------------------------
+
+
+def test_preprocessing_finds_columns_by_name(tmp_path):
+    made = prepare_table(
+        table(a=[1.0, 2, 3], b=[3.0, 5, 4], y=[0, 1, 1]), "y", test_fraction=0
+    ).preprocessing
+    (tmp_path / "new.csv").write_text("more,b,a\nx,5,1\ny,4,3\n")
+    X = made.transform(read_table(tmp_path / "new.csv"))
+    expected = (np.array([[1, 5], [3, 4]]) - made.mean) / np.array(made.scale)
+    assert np.array_equal(X, expected)
+
+
+def test_preprocessing_names_what_a_new_table_lacks():
+    made = prepare_table(table(**GOOD), "y", test_fraction=0).preprocessing
+    with pytest.raises(InputError, match=r"column of a\.csv: 'a'"):
+        made.transform(table(b=[1.0], y=["u"]))
+    with pytest.raises(InputError, match="missing value at line 3"):
+        made.transform(table(a=[1.0, np.nan]))
+    with pytest.raises(InputError, match="'w' at line 3; the model knows the classes 'u', 'v'"):
+        made.encode(table(a=[1.0, 2.0], y=["u", "w"]))
+
+
+def test_preprocessing_takes_numbers_that_a_file_holds_as_text():
+    made = prepare_table(table(**GOOD), "y", test_fraction=0).preprocessing
+    assert np.array_equal(made.transform(table(a=["1", "2.0"])), made.transform(table(a=[1, 2])))
+    with pytest.raises(InputError, match="missing value at line 3"):
+        made.transform(table(a=["1", "NA"]))
+
+
+def test_preprocessing_encodes_labels_whose_type_another_file_changed():
+    text = prepare_table(table(a=[1, 2, 3, 4], y=["1", "x", "1", "2"]), "y", test_fraction=0).preprocessing
+    assert text.encode(table(y=[2, 1])).tolist() == [1, 0]
+    whole = prepare_table(table(a=[1, 2, 3, 4], y=[3, 4, 3, 4]), "y", test_fraction=0).preprocessing
+    assert whole.encode(table(y=[4.0, 3.0])).tolist() == [1, 0]
+    with pytest.raises(InputError, match="'x' at line 3; the model knows the classes 3, 4"):
+        whole.encode(table(y=["3", "x"]))
+
+
+def test_preprocessing_refuses_what_belongs_to_the_other_task():
+    classes = prepare_table(table(**GOOD), "y", test_fraction=0).preprocessing
+    quantity = prepare_table(table(a=[1, 2, 3], y=[0.5, 1.5, 3]), "y", test_fraction=0).preprocessing
+    with pytest.raises(InputError, match="has classes"):
+        classes.values([0.0])
+    with pytest.raises(InputError, match="without classes"):
+        quantity.labels([0])
+
+
+@pytest.mark.parametrize("numbers", [[2], [-1], [0.0], ["u"]])
+def test_preprocessing_refuses_numbers_of_no_class(numbers):
+    made = prepare_table(table(**GOOD), "y", test_fraction=0).preprocessing
+    with pytest.raises(InputError, match="from 0 to 1"):
+        made.labels(numbers)
+
+
+@settings(deadline=None)
+@given(
+    X=hnp.arrays(
+        np.float64, st.tuples(st.integers(1, 8), st.integers(1, 4)), elements=st.floats(-1e150, 1e150)
+    )
+)
+def test_preprocessing_survives_json_to_the_last_bit(X):
+    source = table(**{f"x{i}": column for i, column in enumerate(X.T)}, y=np.arange(len(X)))
+    made = prepare_table(source, "y", task="regression", test_fraction=0).preprocessing
+    again = Preprocessing.from_dict(json.loads(json.dumps(made.to_dict())))
+    assert again == made
+    assert again.transform(source).tobytes() == made.transform(source).tobytes()
+    assert np.isfinite(made.transform(source)).all()
+    np.testing.assert_allclose(made.values(made.encode(source)), np.arange(len(X)), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"task": "guessing"}, {"mean": []}, {"classes": None}, {"more": 1}, {"features": 3}],
+)
+def test_preprocessing_from_dict_refuses_what_is_inconsistent(change):
+    values = prepare_table(table(**GOOD), "y", test_fraction=0).preprocessing.to_dict()
+    assert Preprocessing.from_dict(values).to_dict() == values
+    with pytest.raises(InputError, match="does not describe a preprocessing"):
+        Preprocessing.from_dict(values | change)
+    with pytest.raises(InputError, match="does not describe a preprocessing"):
+        Preprocessing.from_dict([1])
+
+
+# ---- split ---------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    y=st.lists(st.integers(0, 3), min_size=2, max_size=40),
+    fraction=st.floats(0, 0.99),
+    seed=st.integers(0, 5),
+)
+def test_split_gives_every_row_once_whatever_the_classes(y, fraction, seed):
+    n_test = int(np.ceil(fraction * len(y)))
+    if n_test >= len(y):
+        with pytest.raises(InputError, match="none to train on"):
+            split(y, fraction, seed)
+        return
+    train, test, note = split(y, fraction, seed)
+    assert sorted([*train, *test]) == list(range(len(y)))
+    assert len(test) == n_test
+    again = split(y, fraction, seed)
+    assert np.array_equal(train, again.train)
+    assert np.array_equal(test, again.test)
+    for rows, part in ((train, "training"), (test, "test")):
+        missing = set(y) - {y[row] for row in rows} if n_test else set()
+        assert (f"no {part} row of the class(es) " in note) == bool(missing)
+        assert all(str(label) in note for label in missing)
+    if n_test and "in proportion" not in note:
+        often = [label for label in y if y.count(label) > 1]
+        for label in set(often):
+            found = [y[row] for row in test].count(label)
+            assert abs(found - often.count(label) * n_test / len(often)) <= 1 + 1e-9
+
+
+def test_split_draws_the_rows_that_scikit_learn_draws():
+    y = np.repeat([0, 1, 2], 20)
+    for stratify in (True, False):
+        train, test = train_test_split(
+            np.arange(60), test_size=0.2, random_state=3, stratify=y if stratify else None
+        )
+        found = split(y, 0.2, 3, stratify)
+        assert np.array_equal(found.train, train)
+        assert np.array_equal(found.test, test)
+        assert not found.note
+
+
+def test_split_trains_on_the_row_of_a_class_that_has_no_other():
+    y = ["a"] * 10 + ["b"] * 10 + ["only"]
+    for seed in range(5):
+        train, test, note = split(y, 0.25, seed)
+        assert 20 in train
+        assert note == "The split has no test row of the class(es) 'only'."
+        assert {y[row] for row in test} == {"a", "b"}
+
+
+def test_split_says_where_proportions_are_left_to_chance():
+    for y in ([0, 1, 2, 3] * 5, list(range(20))):
+        note = split(y, 0.1).note
+        assert "too few rows to hold out every class in proportion" in note
+        assert "no test row of the class(es)" in note
+    assert split([0.5, 1.5, 2.5] * 5, 0.1, stratify=False).note == ""
+
+
+def test_split_of_nothing_trains_on_everything():
+    train, test, note = split([1, 0, 1], 0)
+    assert (train.tolist(), test.tolist(), note) == ([0, 1, 2], [], "")
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1, 1.5, float("nan")])
+def test_split_refuses_a_fraction_out_of_range(fraction):
+    with pytest.raises(InputError, match="expected from 0 to below 1"):
+        split([0, 1], fraction)
+
+
+@pytest.mark.parametrize("fraction", ["0.2", None, True])
+def test_split_refuses_what_is_no_fraction(fraction):
+    with pytest.raises(InputTypeError, match="test_fraction is a number"):
+        split([0, 1], fraction)
+
+
+def test_prepare_table_names_the_labels_that_a_part_lacks(tmp_path):
+    path = tmp_path / "trees.csv"
+    rows = [f"{i},{('oak', 'elm')[i % 2]}" for i in range(12)]
+    path.write_text("\n".join(["height,kind", *rows, "30,fir"]))
+    data = prepare_table(read_table(path), "kind")
+    assert "The split has no test row of the class(es) 'fir'." in data.notes

@@ -1,0 +1,286 @@
+import sys
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from glassnet.data.tables import DELIMITERS, MISSING, is_number, read_table
+from glassnet.errors import FileError, InputError
+from glassnet.utils.storage import write_csv
+
+
+@pytest.fixture
+def read(tmp_path):
+    """read_table on text or bytes."""
+
+    def read(content, name="a.csv"):
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return read_table(path)
+
+    return read
+
+
+# ---- CSV -----------------------------------------------------------------------------------------
+
+
+def test_read_table_gives_each_column_the_type_of_its_values(read):
+    table = read("whole,real,truth,text,mixed\n1,1.5,true,a,1\n-2,2,False,b,x\n+3,-.5e3,TRUE,1x,2\n")
+    assert table.names == ("whole", "real", "truth", "text", "mixed")
+    assert table.n_rows == 3
+    kinds = {name: table[name].dtype for name in table.names}
+    assert kinds == {
+        "whole": "int64",
+        "real": "float64",
+        "truth": "bool",
+        "text": "object",
+        "mixed": "object",
+    }
+    assert table["whole"].tolist() == [1, -2, 3]
+    assert table["real"].tolist() == [1.5, 2, -500]
+    assert table["truth"].tolist() == [True, False, True]
+    assert table["mixed"].tolist() == ["1", "x", "2"]
+
+
+@pytest.mark.parametrize("delimiter", DELIMITERS)
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_read_table_finds_the_delimiter(read, delimiter, ending):
+    rows = [["a", "b", "c"], ["1", '"x, y; z\t"', "2"], ["3", "w", "4"]]
+    table = read(ending.join(delimiter.join(row) for row in rows))
+    assert table.names == ("a", "b", "c")
+    assert table["b"].tolist() == ["x, y; z\t", "w"]
+
+
+def test_read_table_prefers_the_delimiter_that_cuts_rows_alike(read):
+    table = read("length, m;width, m;kind\n1;2;a\n")
+    assert table.names == ("length, m", "width, m", "kind")
+
+
+@pytest.mark.parametrize("delimiter", DELIMITERS)
+def test_a_short_first_row_does_not_hide_the_delimiter(read, delimiter):
+    text = "a,b,k\n1,2\n3,4,5\n".replace(",", delimiter)
+    with pytest.raises(FileError, match=r"Line 2 of .* has 2 value.*names 3 columns"):
+        read(text)
+
+
+def test_read_table_takes_one_column(read):
+    assert read("a\n1\n2\n")["a"].tolist() == [1, 2]
+
+
+def test_read_table_tolerates_a_byte_order_mark_blank_lines_and_spaces(read):
+    table = read(b"\xef\xbb\xbf a , b\n\n 1, x\n\n 2 , y\n\n")
+    assert table.names == ("a", "b")
+    assert table["a"].tolist() == [1, 2]
+    assert table["b"].tolist() == ["x", "y"]
+    assert [table.where(row) for row in range(2)] == ["line 3", "line 5"]
+
+
+def test_read_table_counts_lines_where_text_has_several(read):
+    table = read('a,b\n1,"one\ntwo"\n2,x\n')
+    assert [table.where(row) for row in range(2)] == ["line 2", "line 4"]
+
+
+@pytest.mark.parametrize("word", [*MISSING, "NaN", "NULL"])
+def test_read_table_makes_nan_of_every_word_for_missing(read, word):
+    table = read(f"number,text,truth\n1,a,true\n{word},{word},{word}\n")
+    np.testing.assert_array_equal(table["number"], [1, np.nan])
+    np.testing.assert_array_equal(table["truth"], [1, np.nan])
+    assert table["text"].tolist() == ["a", word]
+
+
+def test_read_table_keeps_whole_numbers_exact_up_to_64_bits(read):
+    table = read(f"a,b\n{2**63 - 1},{2**63}\n{-(2**63)},1\n")
+    assert table["a"].tolist() == [2**63 - 1, -(2**63)]
+    assert table["b"].tolist() == [2.0**63, 1.0]
+
+
+def test_read_table_names_columns_that_have_no_name(read):
+    assert read(",a\n0,1\n").names == ("unnamed 1", "a")
+
+
+@pytest.mark.parametrize("text", ["1_000", "0x10", "1d5", "٣", "one", "", "1.2.3", "1,5", "nan", "--1"])
+def test_is_number_refuses_what_pythons_float_may_take(text):
+    assert not is_number(text)
+
+
+@pytest.mark.parametrize("text", ["1", "-1.", ".5", "+1e-5", " 2 ", "inf", "-Infinity", "1E5"])
+def test_is_number_takes_what_float_takes_too(text):
+    assert is_number(text)
+    float(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "words"),
+    [
+        ("", FileError, "is empty; expected a row of column names"),
+        ("\n\n", FileError, "is empty"),
+        ("a,b\n", InputError, "no rows"),
+        ("1,2.5\n3,4\n", InputError, "first row of .* is numbers: 1, 2.5"),
+        ("a,b,a\n1,2,3\n", InputError, "more than one column called 'a'"),
+        ("a,b\n1,2\n\n3\n4,5\n", FileError, r"Line 4 of .* has 1 value.* names 2 columns"),
+        ("a,b\n1,2\n1,2,3\n", FileError, "Line 3 of .* has 3 value"),
+        ('a,b\n1,2\n3,"x\n4,5\n', FileError, "begins on line 3 cannot be read.*quote"),
+        ("a,b\n1," + "x" * 200_000, FileError, "begins on line 2 cannot be read.*limit"),
+        (b"a,b\n1,2\ncaf\xe9,3\n", FileError, "not text in UTF-8: byte 0xe9 on line 3"),
+        ("a,b\n1,2".encode("utf-16"), FileError, "UTF-16"),
+        ("a,b\n1,\0\n", FileError, "line 2 holds a zero byte"),
+        (b"PK\x03\x04...", FileError, "Excel"),
+        (b"\x1f\x8b...", FileError, "gunzip"),
+        (b"PAR1...", FileError, "name it .parquet"),
+    ],
+)
+def test_read_table_says_what_is_wrong_with_a_file(read, content, error, words):
+    with pytest.raises(error, match=words):
+        read(content)
+
+
+def test_read_table_names_a_missing_file(tmp_path):
+    with pytest.raises(FileError, match="no file"):
+        read_table(tmp_path / "a.csv")
+    with pytest.raises(FileError, match="no file"):
+        read_table(tmp_path / "a.parquet")
+
+
+def test_table_suggests_the_nearest_column(read):
+    with pytest.raises(InputError, match=r"column of .*a\.csv: 'specis'.*Did you mean 'species'"):
+        read("width,species\n1,a\n")["specis"]
+
+
+@settings(deadline=None)
+@given(n=st.integers(1, 6), data=st.data())
+def test_read_table_gives_back_what_write_csv_wrote(tmp_path_factory, n, data):
+    path = tmp_path_factory.getbasetemp() / "tables.csv"
+    letters = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+    columns = {
+        "real": data.draw(hnp.arrays(np.float64, n)),
+        "single": data.draw(hnp.arrays(np.float32, n, elements=st.floats(width=32, allow_nan=False))),
+        "whole": data.draw(hnp.arrays(np.int64, n)),
+        "truth": data.draw(hnp.arrays(bool, n)),
+        # Letters in front, or a column of text could come back as one of numbers.
+        "text": np.array(["t" + t for t in data.draw(st.lists(letters, min_size=n, max_size=n))], object),
+    }
+    write_csv(path, columns)
+    table = read_table(path)
+    assert table.names == tuple(columns)
+    assert np.array_equal(table["single"].astype(np.float32), columns.pop("single"))
+    for name, column in columns.items():
+        if column.dtype.kind != "f":
+            assert table[name].dtype == column.dtype
+            assert table[name].tolist() == column.tolist()
+        else:
+            assert np.array_equal(table[name], column, equal_nan=True)
+
+
+# ---- Parquet -------------------------------------------------------------------------------------
+
+
+def write_parquet(path, **columns):
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".pq", ".PARQUET"])
+def test_read_table_reads_parquet_of_every_kind_of_column(tmp_path, ending):
+    path = write_parquet(
+        tmp_path / f"a{ending}",
+        whole=pa.array([1, 2], pa.int8()),
+        huge=pa.array([1, 2**64 - 1], pa.uint64()),
+        gap=pa.array([2**62 + 1, None], pa.int64()),
+        single=pa.array([0.1, None], pa.float32()),
+        half=pa.array(np.array([0.5, 1.5], np.float16)),
+        money=pa.array([1, 2]).cast(pa.decimal128(22, 2)),
+        truth=pa.array([True, False]),
+        doubt=pa.array([True, None]),
+        text=pa.array(["a", None]),
+        category=pa.array(["x", "y"]).dictionary_encode(),
+        level=pa.array([3, 4]).dictionary_encode(),
+        nothing=pa.nulls(2),
+        time=pa.array([0, 1], pa.timestamp("s")),
+        list=pa.array([[1], [2, 3]]),
+    )
+    table = read_table(path)
+    assert table.n_rows == 2
+    assert table.where(1) == "row 2"
+    expected = {
+        "whole": np.array([1, 2], np.int64),
+        "huge": np.array([1, 2.0**64]),
+        "gap": np.array([2.0**62, np.nan]),
+        "single": np.array([np.float32(0.1), np.nan], np.float64),
+        "half": np.array([0.5, 1.5]),
+        "money": np.array([1.0, 2.0]),
+        "truth": np.array([True, False]),
+        "doubt": np.array([1, np.nan]),
+        "text": np.array(["a", ""], object),
+        "category": np.array(["x", "y"], object),
+        "level": np.array([3, 4], np.int64),
+        "nothing": np.array([np.nan, np.nan]),
+        "time": np.array(["1970-01-01 00:00:00", "1970-01-01 00:00:01"], object),
+        "list": np.array(["[1]", "[2, 3]"], object),
+    }
+    assert table.names == tuple(expected)
+    for name, column in expected.items():
+        assert table[name].dtype == column.dtype, name
+        np.testing.assert_array_equal(table[name], column, err_msg=name)
+
+
+def test_read_table_ignores_what_a_folders_name_would_mean_to_pyarrow(tmp_path):
+    (tmp_path / "year=2020").mkdir()
+    path = write_parquet(tmp_path / "year=2020" / "a.parquet", x=[1.0])
+    assert read_table(path).names == ("x",)
+
+
+def test_read_table_says_what_is_wrong_with_a_parquet_file(read, tmp_path):
+    good = write_parquet(tmp_path / "good.parquet", x=np.arange(100.0)).read_bytes()
+    for content in (b"", b"a,b\n1,2\n", good[:-20], good[:8] + bytes(len(good) - 16) + good[-8:]):
+        with pytest.raises(FileError, match="cannot be read as Parquet"):
+            read(content, "a.parquet")
+    with pytest.raises(InputError, match="no rows"):
+        read_table(write_parquet(tmp_path / "none.parquet", x=pa.array([], pa.float64())))
+    pq.write_table(pa.Table.from_arrays([pa.array([1])] * 2, ["x", "x"]), tmp_path / "twice.parquet")
+    with pytest.raises(InputError, match="more than one column called 'x'"):
+        read_table(tmp_path / "twice.parquet")
+    with pytest.raises(FileError, match="no columns"):
+        read_table(write_parquet(tmp_path / "empty.parquet"))
+
+
+def test_read_table_says_what_to_install_for_parquet(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InputError, match=r'pip install "glassnet\[parquet\]"'):
+        read_table(tmp_path / "a.parquet")
+
+
+# ---- A frame's index -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "numbers", "index"),
+    [
+        ("", [0, 1, 2], ("unnamed 1",)),
+        ("", [5, 6, 7], ("unnamed 1",)),
+        ("Unnamed: 0", [0, 1, 2], ("Unnamed: 0",)),
+        ("", [0, 2, 3], ()),  # of rows that were chosen: it may be an index, or a measurement
+        ("", [0.0, 1.5, 2.5], ()),
+        ("n", [0, 1, 2], ()),
+    ],
+)
+def test_read_table_tells_an_index_from_a_column(read, header, numbers, index):
+    rows = "\n".join(f"{number},{2 * number}" for number in numbers)
+    assert read(f"{header},a\n{rows}\n").index == index
+
+
+def test_read_table_tells_the_index_that_pandas_keeps_in_parquet(tmp_path):
+    frame = pd.DataFrame({"a": np.arange(6.0), "b": 1.0}, index=[f"r{i}" for i in range(6)])
+    for name, made, index in [
+        ("range", frame.reset_index(drop=True), ()),
+        ("filtered", frame.reset_index(drop=True)[frame["a"].to_numpy() % 3 > 0], ("__index_level_0__",)),
+        ("named", frame.rename_axis("row"), ("row",)),
+    ]:
+        made.to_parquet(tmp_path / f"{name}.parquet")
+        assert read_table(tmp_path / f"{name}.parquet").index == index
+    pq.write_table(pa.table({"__index_level_0__": [3, 4], "a": [0, 1]}), tmp_path / "bare.parquet")
+    assert read_table(tmp_path / "bare.parquet").index == ("__index_level_0__",)

@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+
+import glassnet as gn
+from glassnet.model_selection.halving import Halving, as_halving, best_of
+
+NET = gn.Network((2, 3, 2), hidden="tanh")
+RANDOM = np.random.RandomState(0)
+Y = RANDOM.randint(0, 2, 60)
+X = RANDOM.randn(60, 2) + 2 * Y[:, None]
+RATES = [1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 1e6]
+
+
+def sweep(**settings):
+    told = {"grid": {"learning_rate": RATES}, "iterations": 90, "random_state": 3, "halving": True}
+    return gn.sweep(NET, X, Y, **{**told, **settings})
+
+
+def test_rungs_leave_one_setting_at_the_end():
+    assert Halving().rungs(9, 90) == (10, 30)
+    assert Halving(2).rungs(8, 80) == (10, 20, 40)
+    assert Halving().rungs(1, 90) == ()
+    assert Halving().rungs(2, 90) == (30,)
+    assert Halving().rungs(10, 270) == (10, 30, 90)  # 10, 4, 2, 1
+    assert Halving().rungs(10**6, 50) == (1, 2, 6, 17)
+    assert Halving(first=20).rungs(9, 90) == (20, 60)
+    assert Halving(first=90).rungs(9, 90) == ()
+    assert Halving(1.5, first=1).rungs(9, 9) == (1, 2, 3, 4, 7)  # none of them twice
+    assert [Halving(1.001).survivors(n) for n in (1, 2, 3, 4)] == [1, 1, 2, 3]
+    assert [Halving().survivors(n) for n in (1, 2, 3, 4, 9, 10)] == [1, 1, 1, 2, 3, 4]
+
+
+def test_the_best_stay_and_the_first_of_equals():
+    costs = {0: [3.0], 1: [1.0, 2.0], 2: [np.nan, 0.0], 3: [1.5], 4: [np.inf]}
+    assert best_of(costs, 1) == {1}
+    assert best_of(costs, 2) == {1, 3}
+    assert best_of(costs, 4) == {0, 1, 2, 3}
+
+
+def test_settings_that_do_worse_are_dropped():
+    result = sweep()
+    whole = sweep(halving=None)
+    ended = {row["learning_rate"]: (row["status"], row["iterations"]) for row in result.table}
+    shares = {k: [run.losses[k] for run in whole.runs if len(run.losses) > k] for k in (10, 30)}
+    assert len([status for status, _ in ended.values() if status == "dropped"]) == 7
+    assert ended[1e6] == ("diverged", 0)
+    assert sorted(count for _, count in ended.values()) == [0, 10, 10, 10, 10, 10, 30, 30, 90]
+    left = next(cell for cell in result.cells if cell.iterations == 90)
+    assert left.final_loss in [run.losses[-1] for run in whole.runs]
+    assert left.run.losses[10] in sorted(shares[10])[:3]
+    assert left.run.losses[30] == min(cell.run.losses[30] for cell in result.cells if cell.iterations >= 30)
+    assert "dropped at 10" in str(result)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_what_is_trained_in_stretches_is_what_train_gives(engine, batch_size):
+    told = {
+        "batch_size": batch_size,
+        "engine": engine,
+        "validation": 0.25,
+        "stopping": gn.EarlyStopping(patience=8, metric="accuracy"),
+        "average": 0.9,
+        "dropout": 0.1,
+    }
+    result = sweep(**told, grid={"learning_rate": RATES[2:7]}, halving={"factor": 1.5, "first": 5})
+    assert {cell.status for cell in result.cells} >= {"dropped"}
+    for cell in result.cells:
+        optimizer = gn.SGD(cell.settings["learning_rate"])
+        alone = gn.train(NET, X, Y, optimizer=optimizer, iterations=cell.iterations, random_state=3, **told)
+        assert np.array_equal(cell.run.losses, alone.losses)
+        assert cell.run.parameters == alone.parameters
+        assert np.array_equal(cell.run.validation_losses, alone.validation_losses)
+
+
+def test_settings_are_compared_over_their_seeds_and_folds_by_the_metric():
+    result = sweep(folds=2, seeds=2, metric="accuracy", grid={"learning_rate": RATES[:6]})
+    by_setting = {}
+    for cell in result.cells:
+        by_setting.setdefault(cell.setting, set()).add(cell.iterations)
+    assert all(len(counts) == 1 for counts in by_setting.values()), "a setting's networks go together"
+    assert result.summary[0]["dropped"] == 0
+    assert result.summary[-1]["dropped"] == 4
+
+
+def test_solvers_that_have_ended_stay_as_they_are():
+    result = sweep(grid={"optimizer": [gn.LevenbergMarquardt(), gn.LBFGS(), gn.SGD(1e-4)]}, iterations=300)
+    first = result.cells[0]
+    assert first.run.status == "stopped"
+    assert first.status != "dropped"
+
+
+def test_progress_knows_of_what_is_left_behind(capsys):
+    sweep(progress=True)
+    shown = capsys.readouterr().err
+    assert "9 of 9 networks" in shown
+
+
+@pytest.mark.parametrize("value", [None, False])
+def test_no_halving(value):
+    assert as_halving(value) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "error", "message"),
+    [
+        ({"halving": 1}, gn.InputError, "factor is 1; expected a number above 1"),
+        ({"halving": np.inf}, gn.InputError, "factor is inf"),
+        ({"halving": {"first": 0}}, gn.InputError, "halving's first is 0"),
+        ({"halving": {"frist": 3}}, gn.InputError, "Did you mean 'first'"),
+        ({"halving": "yes"}, gn.InputTypeError, "halving is True, a factor"),
+        ({"grid": {"iterations": [10, 20]}}, gn.InputError, "leave iterations out"),
+    ],
+)
+def test_bad_halving_is_refused(told, error, message):
+    with pytest.raises(error, match=message):
+        sweep(**told)
+
+
+def test_settings_that_hold_nothing_out_are_not_compared_with_those_that_do():
+    settings = [{"validation": None}, {"validation": 0.2}]
+    with pytest.raises(gn.InputError, match="some of these settings hold out none"):
+        gn.sweep(NET, X, Y, settings=settings, iterations=3, halving=2)

@@ -1,0 +1,308 @@
+"""Sweeps under joblib's backends: the same bits, wherever they are made."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
+
+import joblib
+import numpy as np
+import pytest
+from joblib.parallel import ThreadingBackend
+
+import glassnet as gn
+from glassnet.model_selection import joblib_backend as elsewhere
+from glassnet.model_selection import scheduler as running
+from glassnet.model_selection.joblib_backend import joblib_is_active, on_dask
+from glassnet.model_selection.payload import Cargo, train_share
+from glassnet.model_selection.records import Track
+from glassnet.model_selection.thread_pool import Line
+
+NET = gn.Network((2, 3, 2), hidden="tanh")
+RANDOM = np.random.RandomState(0)
+Y = RANDOM.randint(0, 2, 60)
+X = RANDOM.randn(60, 2) + Y[:, None]
+
+KINDS = {
+    "plain": {},
+    "folds": {"folds": [(np.arange(40), np.arange(40, 60))], "seeds": 2, "metric": "accuracy"},
+    "batches": {"batch_size": 10, "validation": 0.2, "dropout": 0.1},
+    "halving": {"halving": 2, "iterations": 16},
+}
+
+
+def sweep(**told):
+    grid = {"learning_rate": [0.01, 0.1, 0.5, 1e6], "momentum": [0.0, 0.9]}
+    return gn.sweep(NET, X, Y, **{"grid": grid, "iterations": 6, "random_state": 3, **told})
+
+
+def assert_same(one, other):
+    def table(result):
+        return repr([{k: v for k, v in row.items() if k != "seconds"} for row in result.table])
+
+    assert table(one) == table(other)
+    for a, b in zip(one.runs, other.runs, strict=True):
+        assert np.array_equal(a.losses, b.losses)
+        assert a.parameters == b.parameters
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_sweep_through_joblib_has_the_same_bits(tmp_path, backend, kind):
+    whole = sweep(**KINDS[kind])
+    with joblib.parallel_config(backend, n_jobs=2):
+        assert joblib_is_active()
+        assert_same(sweep(**KINDS[kind], results=tmp_path / "r.jsonl"), whole)
+    assert not joblib_is_active()
+    assert_same(sweep(**KINDS[kind], results=tmp_path / "r.jsonl"), whole)
+
+
+def test_sweep_goes_where_joblib_leads(monkeypatch):
+    shares = []
+    real = elsewhere.train_share
+    monkeypatch.setattr(elsewhere, "train_share", lambda *a: shares.append(len(a[1])) or real(*a))
+    sweep()
+    assert shares == []
+    with joblib.parallel_config("threading", n_jobs=2):
+        sweep()
+    assert sum(shares) == 8
+
+
+class Counted:
+    """What tqdm's line is told."""
+
+    def __init__(self, total):
+        self.n, self.total = 0, total
+
+    def update(self, count):
+        self.n += count
+
+    def set_description_str(self, words):
+        self.words = words
+
+
+@pytest.mark.parametrize("halving", [None, 2])
+@pytest.mark.parametrize("backend", ["here", "threading"])
+def test_progress_ends_at_its_total_after_a_kill_too(tmp_path, monkeypatch, backend, halving):
+    lines = []
+
+    @contextmanager
+    def progress_of(show, networks, iterations, done=0):
+        lines.append(Counted(iterations))
+        yield Line(lines[-1], networks, done)
+
+    monkeypatch.setattr(running, "progress_of", progress_of)
+    path = tmp_path / "r.jsonl"
+    told = {"grid": {"learning_rate": [0.1, 0.2, 0.3, 0.4]}, "iterations": 16, "halving": halving}
+    where = nullcontext() if backend == "here" else joblib.parallel_config(backend, n_jobs=2)
+    with where:
+        sweep(results=path, progress=True, **told)
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:4]))
+        sweep(results=path, progress=True, **told)
+    assert [line.n for line in lines] == [line.total for line in lines]
+    assert lines[0].n > lines[1].n > 0
+    assert {line.words for line in lines} == {"4 of 4 networks"}
+
+
+class TellsOfNoneBeforeAll(ThreadingBackend):
+    """As Ray's backend: results come once all that was given is done."""
+
+    supports_return_generator = False
+
+
+def test_a_backend_that_gives_all_at_once_is_given_some_at_a_time(tmp_path, monkeypatch):
+    given, lengths = [], []
+    joblib.register_parallel_backend("at once", TellsOfNoneBeforeAll)
+    real = running.Rounds._keep
+    monkeypatch.setattr(elsewhere, "TASKS_AT_A_TIME", 2)
+    monkeypatch.setattr(elsewhere, "train_share", lambda *a: given.extend(a[1]) or train_share(*a))
+    monkeypatch.setattr(
+        running.Rounds, "_keep", lambda self, track: lengths.append(len(given)) or real(self, track)
+    )
+    with joblib.parallel_config("at once", n_jobs=2):
+        result = sweep(results=tmp_path / "r.jsonl")
+    assert_same(result, sweep())
+    assert lengths[0] < len(given) == 8
+
+
+def test_large_data_have_the_same_bits_as_mapped_files():
+    X = np.random.RandomState(1).randn(20_000, 2)
+    y = (X[:, 0] > 0).astype(int)
+    told = {
+        "grid": {"learning_rate": [0.1, 0.5], "validation": [(X[:15_000], y[:15_000]), (X, y)]},
+        "folds": [(np.arange(5_000, 20_000), np.arange(5_000))],
+        "sample_weight": np.random.RandomState(2).uniform(1, 2, 20_000),
+        "metric": "accuracy",
+        "iterations": 2,
+        "random_state": 0,
+    }
+    whole = gn.sweep(NET, X, y, **told)
+    with joblib.parallel_config("loky", n_jobs=2, max_nbytes=1000):
+        assert_same(gn.sweep(NET, X, y, **told), whole)
+
+
+def test_a_process_keeps_what_came_last_and_packs_it_once(monkeypatch):
+    made = []
+    monkeypatch.setattr(running.Elsewhere, "work", lambda self, *a: made.append(self._cargo))
+    with joblib.parallel_config("threading", n_jobs=2), pytest.raises(AssertionError):
+        sweep()  # none of whose networks are trained
+    (cargo,) = made
+    arrived = [pickle.loads(pickle.dumps(cargo)) for _ in range(2)]
+    assert arrived[0] is arrived[1]
+    assert arrived[0].trainer is arrived[1].trainer
+    other = pickle.loads(pickle.dumps(Cargo(cargo._plan, (), "another")))
+    assert other is not arrived[0]
+    assert pickle.loads(pickle.dumps(cargo)) is not arrived[0]
+    alone = Cargo(cargo._plan, ())
+    assert pickle.loads(pickle.dumps(alone)) is not pickle.loads(pickle.dumps(alone))
+
+
+def test_shares_are_as_long_as_what_was_done_tells():
+    tracks = [Track(SimpleNamespace(number=i)) for i in range(10_000)]
+    shares = elsewhere.Shares(tracks, workers=2)
+    given = []
+    for seconds, share in zip((0.001, 0.001, 0.001, 0.001, 0.001, 0.5), shares, strict=False):
+        given.append(share)
+        shares.heard(len(share), seconds * len(share))
+    rest = list(shares)
+    lengths = [len(share) for share in given]
+    assert lengths == [1, 4, 16, 64, 256, 1000]
+    each = (341 * 0.001 + 1000 * 0.5) / 1341
+    assert len(rest[0]) == int(elsewhere.TASK_SECONDS / each)
+    numbers = [track.task.number for share in [*given, *rest] for track in share]
+    assert sorted(numbers) == list(range(10_000))
+    assert np.abs(np.diff(numbers)).min() > 1000
+    few = elsewhere.Shares(tracks[:40], workers=2)
+    next(iter(few))
+    few.heard(1, 1e-9)
+    assert [len(share) for share in few] == [4, 8, 6, 5, 4, 3, 2, 1, 1, 1, 1, 1, 1, 1]
+
+
+def test_shares_grow_again_after_a_slow_start():
+    tracks = [Track(SimpleNamespace(number=i)) for i in range(10_000)]
+    shares = elsewhere.Shares(tracks, workers=2)
+    lengths = []
+    for seconds, share in zip((3.0, 0.0, 0.0, 0.0, 0.0), shares, strict=False):  # the first one packs data
+        lengths.append(len(share))
+        shares.heard(len(share), seconds)
+    assert lengths == [1, 1, 1, 1, 1]
+    shares.heard(1000, 1.0)
+    assert len(next(iter(shares))) == 4
+
+
+def test_sweep_on_dask_has_the_same_bits():
+    distributed = pytest.importorskip("distributed")
+    how = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
+    whole = sweep(halving=2, iterations=16)
+    with distributed.Client(**how), joblib.parallel_config("dask"):
+        assert joblib_is_active()
+        assert_same(sweep(halving=2, iterations=16), whole)
+
+
+@pytest.mark.parametrize(("kind", "told"), [(CancelledError, gn.EngineError), (KeyError, KeyError)])
+def test_a_cluster_that_is_lost_is_told_from_what_a_network_raises(monkeypatch, kind, told):
+    distributed = pytest.importorskip("distributed")
+
+    def lost(calls, backend, workers):
+        function, (sent, share, until), _ = next(iter(calls))
+        yield function(sent.result(), share, until)
+        raise kind("gone.")
+
+    monkeypatch.setattr(elsewhere, "_answers", lost)
+    how = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
+    with distributed.Client(**how) as client, on_dask(client), pytest.raises(told, match="gone") as caught:
+        sweep()
+    assert len(caught.value.result.cells) == 1  # what was finished before
+
+
+def test_sweep_whose_worker_is_killed_is_all_there_and_sends_its_data_once(tmp_path, monkeypatch):
+    dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
+    how = {"iterations": 50_000, "seeds": 4}
+    whole = sweep(**how)
+    over, in_time, sent, real = threading.Event(), [], [], elsewhere._sent
+    monkeypatch.setattr(elsewhere, "_sent", lambda *a: sent.append(real(*a)) or sent[-1])
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        pid = next(iter(client.run(os.getpid).values()))
+
+        def kill():
+            os.kill(pid, signal.SIGKILL)
+            in_time.append(not over.is_set())
+
+        killer = threading.Timer(0.2, kill)
+        killer.start()
+        with on_dask(client):
+            result = sweep(**how, results=tmp_path / "r.jsonl")
+        over.set()
+        killer.join()
+        for _ in range(100):
+            if not os.path.exists(f"/proc/{pid}"):  # noqa: PTH110
+                break
+            time.sleep(0.05)
+        assert not os.path.exists(f"/proc/{pid}")  # noqa: PTH110
+    assert in_time == [True]
+    assert_same(result, whole)
+    assert [type(one) for one in sent] == [distributed.Future]  # and each share has this
+
+
+def test_a_second_ctrl_c_while_a_network_is_noted_raises(monkeypatch):
+    real = running.Rounds._keep
+
+    def pressed(self, track):
+        real(self, track)
+        monkeypatch.undo()
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(running.Rounds, "_keep", pressed)
+    with joblib.parallel_config("threading", n_jobs=2), pytest.raises(KeyboardInterrupt) as caught:
+        sweep()
+    assert len(caught.value.result.cells) == 1
+
+
+SCRIPT = """
+import sys, contextlib, warnings
+import joblib, numpy as np, glassnet as gn
+from glassnet.sweeps.elsewhere import on_dask
+if __name__ == "__main__":
+    warnings.simplefilter("ignore", gn.InterruptedTrainingWarning)
+    random = np.random.RandomState(0)
+    X, y = random.randn(5_000, 2), random.randint(0, 2, 5_000)
+    settings = [{"learning_rate": rate} for rate in np.geomspace(0.01, 1, 39)]
+    settings.append({"iterations": 100_000_000})
+    with on_dask("local") if sys.argv[1] == "dask" else joblib.parallel_config("loky", n_jobs=2):
+        result = gn.sweep(gn.Network((2, 4, 2)), X, y, settings=settings, iterations=50, random_state=0,
+                          results=sys.argv[2])
+    print([cell.status for cell in result.cells].count("interrupted"))
+"""
+
+
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_ctrl_c_in_a_terminal_keeps_what_is_done_elsewhere(tmp_path, backend):
+    if backend == "dask":
+        pytest.importorskip("distributed")
+    script, path = tmp_path / "script.py", tmp_path / "r.jsonl"
+    script.write_text(SCRIPT)
+    process = subprocess.Popen(
+        [sys.executable, script, backend, path], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (path.exists() and path.read_bytes().count(b"\n") > 2):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    out = process.communicate(timeout=60)[0]
+    assert process.returncode == 0
+    done = path.read_bytes().count(b"\n") - 1
+    assert 2 <= done < 40
+    assert 40 - done == int(out)

@@ -409,6 +409,20 @@ def test_bench_hands_its_options_on(monkeypatch):
     assert asked["output"] == Path("benchmarks/results")
 
 
+def test_bench_outside_of_a_checkout_says_where_it_works(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys.modules["glassnet.cli.bench"], "__file__", str(tmp_path / "cli" / "bench.py"))
+    result = glassnet("bench", "--list")
+    assert result.exit_code == 2
+    assert "works in a checkout of the project" in result.stderr
+    assert "--peers" in glassnet("bench", "--help").stdout
+
+
+def test_bench_works_in_a_folder_of_a_checkout_wherever_the_library_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys.modules["glassnet.cli.bench"], "__file__", str(tmp_path / "cli" / "bench.py"))
+    monkeypatch.chdir(Path(__file__).parent)
+    assert "iteration" in glassnet("bench", "--list").stdout
+
+
 def test_bench_refuses_a_peer_that_is_none():
     result = glassnet("bench", "--peers", "tensorflow")
     assert result.exit_code == 2

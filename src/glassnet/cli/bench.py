@@ -1,4 +1,4 @@
-"""Glassnet bench."""
+"""Glassnet bench: timing, which works in a checkout of the project."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ import click
 from glassnet.cli.options import Named, names_between_commas
 from glassnet.errors import InputError, unknown_name
 
+ITERATION, ALL = "iteration", "all"
 
-def _benchmarks() -> ModuleType:
-    """The package beside the sources, which is not installed with the library."""
+
+def load_benchmarks() -> ModuleType:
+    """The package ``benchmarks`` of the checkout that holds this folder or the library.
+
+    Raises InputError where there is no checkout: the benchmarks are not installed with the library.
+    """
     for folder in (Path.cwd(), *Path.cwd().parents, *Path(__file__).parents):
         if (folder / "benchmarks" / "__init__.py").is_file() and (folder / "src" / "glassnet").is_dir():
             if str(folder) not in sys.path:
@@ -29,10 +34,10 @@ def _benchmarks() -> ModuleType:
 
 
 def _peers() -> Iterable[str]:
-    return tuple(_benchmarks().PEERS)
-
-
-ITERATION, ALL = "iteration", "all"
+    try:
+        return tuple(load_benchmarks().PEERS)
+    except InputError:  # help must work without a checkout
+        return ("the libraries that the project's checkout compares",)
 
 
 @click.command(short_help="Time the same work here and in other libraries.")
@@ -85,7 +90,7 @@ def bench(
     another of --list; or "all". All libraries must give the same answers before anything is timed.
     Prints tables with ratios and writes them as JSON and as charts.
     """
-    benchmarks = _benchmarks()
+    benchmarks = load_benchmarks()
     known = [ITERATION, *benchmarks.JOBS, ALL]
     if listed:
         jobs_shown = {

@@ -11,7 +11,6 @@ import numpy as np
 from glassnet.cli.experiments.data import Samples
 from glassnet.cli.experiments.draws import Draws
 from glassnet.cli.experiments.library import SETTINGS
-from glassnet.cli.experiments.outcome import Outcome, Stopwatch, Tell
 from glassnet.cli.experiments.pictures import (
     CURVATURE,
     PICTURES,
@@ -20,7 +19,15 @@ from glassnet.cli.experiments.pictures import (
     write_pictures,
     write_report_page,
 )
-from glassnet.cli.experiments.record import describe_curvature, describe_run, describe_scores, record
+from glassnet.cli.experiments.record import (
+    Outcome,
+    Stopwatch,
+    Tell,
+    describe_curvature,
+    describe_run,
+    describe_scores,
+    record,
+)
 from glassnet.cli.experiments.results import RECORD, ResultsFolder
 from glassnet.cli.experiments.schema import COMPUTING, PENALTIES
 from glassnet.cli.experiments.settings import Experiment, stopping_from

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from glassnet.cli.experiments.settings import Experiment, Override, experiment_from, read_toml
+from glassnet.cli.experiments.settings import Experiment, Override, experiment_from
+from glassnet.cli.experiments.toml import read_toml
 from glassnet.data.parquet import ENDINGS, parquet_header
 from glassnet.data.preprocessing import read_table
 from glassnet.errors import FileError, InputError, nearest_name
@@ -46,8 +48,6 @@ def find_experiment(what: str, overrides: Mapping[str, Override] | None = None) 
     path = as_path(what, "the experiment")
     texts = built_in()
     if what in texts:
-        import tomllib
-
         return experiment_from(tomllib.loads(texts[what]), what, f"{what}.toml", Path(), overrides)
     if path.is_dir():
         if (path / SETTINGS).exists():
@@ -108,8 +108,6 @@ def parse_assignment(text: str) -> tuple[str, Override]:
     >>> parse_assignment("train.momentum=0.5")
     ('train.momentum', Override(value=0.5, origin='--set train.momentum'))
     """
-    import tomllib
-
     key, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not key:
         raise InputError(f"--set {text!r} is not KEY=VALUE; expected, for instance, train.momentum=0.5.")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from glassnet import plots
-from glassnet.cli.experiments.outcome import Outcome, Stopwatch
+from glassnet.cli.experiments.record import Outcome, Stopwatch
 from glassnet.cli.experiments.results import ResultsFolder
 from glassnet.plots.libraries import MissingLibraryError, require
 from glassnet.plots.report import write_report

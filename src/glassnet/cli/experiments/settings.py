@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -25,7 +24,7 @@ from glassnet.cli.experiments.schema import (
 )
 from glassnet.data.checks import ENGINES, REDUCTIONS
 from glassnet.data.preprocessing import GENERATORS, TASKS
-from glassnet.errors import FileError, GlassnetError, InputError, InputTypeError, unknown_name
+from glassnet.errors import GlassnetError, InputError, InputTypeError, unknown_name
 from glassnet.nn.activations import get_activation
 from glassnet.nn.dropout import as_dropout
 from glassnet.nn.losses import get_loss, get_output
@@ -34,7 +33,6 @@ from glassnet.training.early_stopping import EarlyStopping, check_stopping
 from glassnet.training.steppers import RULES, rule_from_dict
 from glassnet.utils.array_checks import as_dtype
 from glassnet.utils.memory import as_memory
-from glassnet.utils.paths import read_bytes
 from glassnet.utils.settings_checks import as_bound, as_fraction, as_not_negative, as_steps
 from glassnet.utils.threads import thread_count
 
@@ -130,17 +128,6 @@ class Experiment:
         if self.sweeps:
             document[SWEEP] = {name: dict(grid) for name, grid in self.sweeps.items()}
         return document
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file's content, or FileError."""
-    data = read_bytes(path)
-    try:
-        return tomllib.loads(data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise FileError(f"{path} is not text in UTF-8. Save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise FileError(f"{path} is not valid TOML: {error}. See https://toml.io.") from error
 
 
 def experiment_from(

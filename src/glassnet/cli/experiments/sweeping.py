@@ -19,9 +19,8 @@ from glassnet.cli.experiments.draws import Draws
 from glassnet.cli.experiments.grids import IN_TIME, arguments_of
 from glassnet.cli.experiments.job import class_weight_of
 from glassnet.cli.experiments.library import SETTINGS
-from glassnet.cli.experiments.outcome import Stopwatch, Tell
 from glassnet.cli.experiments.pictures import load_libraries
-from glassnet.cli.experiments.record import FORMAT, environment
+from glassnet.cli.experiments.record import FORMAT, Stopwatch, Tell, environment
 from glassnet.cli.experiments.results import RECORD, ResultsFolder
 from glassnet.cli.experiments.schema import COMPUTING, PENALTIES, SWEEP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import Experiment, stopping_from

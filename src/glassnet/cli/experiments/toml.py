@@ -1,13 +1,29 @@
-"""Settings as TOML; Python itself reads TOML, but does not write it."""
+"""TOML files, read and written: Python itself only reads them."""
 
 from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from glassnet.errors import FileError
+from glassnet.utils.paths import read_bytes
+
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file's content, or FileError."""
+    data = read_bytes(path)
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path} is not text in UTF-8. Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise FileError(f"{path} is not valid TOML: {error}. See https://toml.io.") from error
 
 
 def to_toml(document: Mapping[str, Any], comment: str = "") -> str:

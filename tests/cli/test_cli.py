@@ -320,7 +320,8 @@ def test_a_real_ctrl_c_reaches_a_running_program(tmp_path):
     ) as program:
         seen = b""
         while b"iterations/s" not in seen:
-            seen += os.read(program.stderr.fileno(), 4096)
+            seen += (said := os.read(program.stderr.fileno(), 4096))
+            assert said, f"it ended early: {seen!r}"
         program.send_signal(signal.SIGINT)
         program.stderr.read()
     assert program.returncode == 130

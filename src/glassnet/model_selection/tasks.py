@@ -30,6 +30,7 @@ from glassnet.training.baselines import Scale, scale_of
 from glassnet.training.callbacks import Hooks
 from glassnet.training.loop import Progress, continue_run, course_of, masks_of
 from glassnet.training.run import TrainingRun
+from glassnet.training.settings import FitSettings
 from glassnet.training.train import Maker, begin
 from glassnet.training.validation import HeldOut, Parts, Samples
 from glassnet.utils.array_checks import as_dtype, as_target
@@ -241,26 +242,15 @@ class Workshop:
 
     def begin(self, task: Task) -> tuple[TrainingRun, Array | None]:
         """The run of a task before its first iteration, and the gradient there."""
-        told = {name: value for name, value in task.recipe.told.items() if name != "iterations"}
-        X, y, weights = self.samples(task.fold)
-        random = told.pop("random_state")
+        told = task.recipe.told
+        random = told["random_state"]
         if task.seed is not None:
             random = task.seed
         elif random is None:
             random = copy.deepcopy(self.sources.stream)
-        validation = told.pop("validation")
-        run, gradient = begin(
-            task.recipe.network,
-            X,
-            y,
-            sample_weight=weights,
-            parameters=self.sources.parameters,
-            random_state=random,
-            validation=validation,
-            threads=self.threads,
-            maker=self.shared,
-            **told,
-        )
+        own = {"random_state": random, "parameters": self.sources.parameters, "threads": self.threads}
+        settings = FitSettings.of({**told, **own})
+        run, gradient = begin(task.recipe.network, self.samples(task.fold), settings, self.shared)
         if self.sources.standardize and task.fold is not None:
             run = replace(run, extra={"preprocessing": self._preprocessing(task.fold, run.network)})
         return run, gradient

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,20 +19,19 @@ from glassnet.engine.answers import warn_of_raw_validation
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.errors import InputError
-from glassnet.nn.dropout import Masks, as_dropout, draw_seed
-from glassnet.nn.network import Network, Parameters, as_network, as_random_state, as_scheme
+from glassnet.nn.dropout import Masks, draw_seed
+from glassnet.nn.network import Network, Parameters, as_random_state
 from glassnet.optim import SGD
-from glassnet.optim.penalties import Penalties
 from glassnet.training.callbacks import Hooks
 from glassnet.training.divergence import divergence_limit, warn_of_ending
-from glassnet.training.early_stopping import EarlyStopping, check_stopping
+from glassnet.training.early_stopping import EarlyStopping
 from glassnet.training.loop import Callbacks, continue_run, course_of, state_at_rest
 from glassnet.training.run import TrainingRun, prepared, scores
+from glassnet.training.settings import NAMES, FitSettings
 from glassnet.training.stall_warning import warn_if_stalled
-from glassnet.training.steppers import Rule, Solver, check_fits, check_rule
-from glassnet.training.validation import HeldOut, Parts, Validation, as_validation, check_metric, hold_out
-from glassnet.utils.array_checks import as_count, as_matrix, check_finite
-from glassnet.utils.settings_checks import as_flag, as_fraction, as_steps
+from glassnet.training.steppers import Rule, Solver
+from glassnet.training.validation import HeldOut, Parts, Validation, hold_out
+from glassnet.utils.array_checks import as_matrix, check_finite
 
 
 def train(
@@ -84,8 +84,8 @@ def train(
     reduction : "mean" divides the loss by the sum of the sample weights, "sum" does not.
     shuffle : with a batch_size, whether each epoch takes the samples in a new order. The orders are drawn
         from `random_state` after the parameters, as scikit-learn's estimators draw theirs.
-    parameters : where to start, cast into a copy; None draws them by `scheme` ("glorot", "normal",
-        "he", "sklearn") with `random_state`.
+    parameters, scheme, random_state : where to start. `parameters` are cast into a copy; None draws them
+        by the scheme "glorot", "normal", "he" or "sklearn", from a seed or a RandomState.
     dtype : float32 or float64; None takes X's own if it is float32, else float64.
     engine, threads : "auto", "native" or "numpy"; None uses all cores the process is allowed.
     sample_weight : (n,), 0 or more; a weight of 2 counts as the sample twice.
@@ -137,38 +137,22 @@ def train(
     batch and exactly the iterations that it is told. ``losses[k]`` is the loss after k updates,
     where a PyTorch loop that records before the step lacks the last one.
     """
-    iterations = as_count(iterations, "iterations")
+    settings = FitSettings.of(locals())
     hooks = Hooks(callbacks)
-    start, gradient = begin(
-        network,
-        X,
-        y,
-        optimizer=optimizer,
-        batch_size=batch_size,
-        reduction=reduction,
-        parameters=parameters,
-        scheme=scheme,
-        random_state=random_state,
-        dtype=dtype,
-        engine=engine,
-        threads=threads,
-        sample_weight=sample_weight,
-        l1=l1,
-        l2=l2,
-        max_norm=max_norm,
-        shuffle=shuffle,
-        dropout=dropout,
-        validation=validation,
-        validate_every=validate_every,
-        stopping=stopping,
-        average=average,
-        class_weight=class_weight,
-    )
-    run = continue_run(start, course_of(start, gradient), iterations, hooks, progress)
+    start, gradient = begin(network, (X, y, sample_weight), settings)
+    run = continue_run(start, course_of(start, gradient), settings.iterations, hooks, progress)
     warn_of_ending(run)
     if isinstance(optimizer, Solver) and run.status == "stopped" and not is_stream(X):
         _warn_of_stall(run, X, y, sample_weight)
     return run
+
+
+DEFAULTS: Mapping[str, Any] = {
+    name: parameter.default
+    for name, parameter in inspect.signature(train).parameters.items()
+    if name in NAMES
+}
+"""The default of every setting."""
 
 
 def _warn_of_stall(run: TrainingRun, X: object, y: object, weights: object) -> None:
@@ -207,101 +191,72 @@ class Maker:
 
 def begin(
     network: Network,
-    X: object,
-    y: object,
-    *,
-    optimizer: Rule,
-    batch_size: int | None = None,
-    reduction: str = "mean",
-    parameters: Parameters | NDArray[Any] | None = None,
-    scheme: str = "glorot",
-    random_state: int | RandomState | None = None,
-    dtype: DTypeLike | None = None,
-    engine: str = "auto",
-    threads: int | None = None,
-    sample_weight: object = None,
-    l1: float = 0.0,
-    l2: float = 0.0,
-    max_norm: float | None = None,
-    shuffle: bool = True,
-    dropout: float | Sequence[float] = 0.0,
-    validation: object = None,
-    validate_every: int = 1,
-    stopping: EarlyStopping | None = None,
-    average: float | None = None,
-    class_weight: object = None,
+    samples: tuple[object, object, object],
+    settings: FitSettings,
     maker: Maker | None = None,
 ) -> tuple[TrainingRun, Array | None]:
     """The run of `train` before its first iteration, and on the full batch the gradient there.
 
-    The arguments are those of `train`, which goes on from here by `continue_run`; so does a sweep, whose
-    `maker` shares the data between networks.
+    `samples` are X, y and the sample weights. `train` goes on from here by `continue_run`; so does a sweep,
+    whose `maker` shares the data between networks.
     """
     maker = maker or Maker()
+    X, y, sample_weight = samples
     if y is None and not is_stream(X):
         raise InputError("y is missing: the targets, one for each row of X.")
-    check_rule(optimizer)
-    shuffle = as_flag(shuffle, "shuffle")
-    random = as_random_state(random_state)
-    every = as_steps(validate_every, "validate_every")
-    kept = Validation(every, check_stopping(stopping, validation is not None))
-    decay = None if average is None else as_fraction(average, "average")
-    held = None if validation is None else as_validation(validation)
-    dropped = as_dropout(dropout, len(as_network(network).hidden))
     if is_stream(X):
         X, y, sample_weight = stream(X, y, sample_weight=sample_weight), None, None
-    fit = batch_size, Penalties(l1, l2, max_norm), dropped, decay
-    check_fits(optimizer, network, *fit, memory_of(X))
-    check_metric(network, kept.stopping)
-    if parameters is None:
-        as_scheme(scheme)
-    else:
+    settings.check(network, memory_of(X))
+    stopping, parameters, dtype = settings.stopping, settings.parameters, settings.dtype
+    random = as_random_state(settings.random_state)
+    kept = Validation(settings.validate_every, stopping)
+    if parameters is not None:
         parameters = network.check_parameters(parameters)
-    samples: Any = X, y, sample_weight
+    training: Any = X, y, sample_weight
+    held: Any = settings.validation
     if isinstance(held, float) and is_stream(X):
         raise InputError(
             "A fraction for validation is drawn from data in memory; these are streamed. Give "
             "validation=(X, y), samples of their own."
         )
     if isinstance(held, float):
-        data = maker.checked(network, X, y, dtype, reduction, sample_weight, engine)
+        data = maker.checked(network, X, y, dtype, settings.reduction, sample_weight, settings.engine)
         dtype = data.dtype
         if parameters is None:
-            parameters = network.initialize(random, scheme)
+            parameters = network.initialize(random, settings.scheme)
         parts = maker.held_out_parts(network, data, held, random)
-        samples, held = parts.training, parts.held_out
+        training, held = parts.training, parts.held_out
         kept = replace(kept, rows=parts.rows, n_held_out=parts.n_held_out)
     problem = maker.prepared(
         network,
-        samples,
-        batch_size,
+        training,
+        settings.batch_size,
         dtype=dtype,
-        reduction=reduction,
-        engine=engine,
-        threads=threads,
-        l1=l1,
-        l2=l2,
-        max_norm=max_norm,
-        class_weight=class_weight,
-        dropout=dropout,
+        reduction=settings.reduction,
+        engine=settings.engine,
+        threads=settings.threads,
+        l1=settings.l1,
+        l2=settings.l2,
+        max_norm=settings.max_norm,
+        class_weight=settings.class_weight,
+        dropout=settings.dropout,
     )
-    theta = first_parameters(problem, parameters, scheme, random)
-    gradient = None
+    theta = first_parameters(problem, parameters, settings.scheme, random)
+    gradient, seed = None, first_seed(problem, random)
     if isinstance(problem, Problem):
-        start, gradient = begin_run(problem, theta, optimizer, first_seed(problem, random))
+        start, gradient = begin_run(problem, theta, settings.optimizer, seed)
     else:
-        seed = first_seed(problem, random)
-        start = begin_epochs(problem, theta, optimizer, random if shuffle else None, seed)
+        start = begin_epochs(problem, theta, settings.optimizer, random if settings.shuffle else None, seed)
     if held is not None or stopping is not None:
-        held_out = None if held is None else maker.held_out(problem, held, scores(kept.stopping))
+        held_out = None if held is None else maker.held_out(problem, held, scores(stopping))
         kept = replace(kept, fingerprint=None if held_out is None else held_out.fingerprint)
         start = replace(start, validation=kept, _held_out=held_out)
     if isinstance(X, StandardizedRows):
         start = replace(start, extra={"preprocessing": preprocessing_of(X, network)})
         if held is not None:
             warn_of_raw_validation(start.extra)
-    if decay is not None:
-        start = replace(start, average=decay, averaged=theta.copy())
+    if settings.average is not None:
+        start = replace(start, average=settings.average, averaged=theta.copy())
     return start, gradient
 
 

@@ -1,0 +1,125 @@
+"""The settings of a fit: one frozen record, which `train` makes of its keywords and everybody below reads.
+
+A setting of `train` is written down in two places that a test compares: `train`'s signature has its name,
+type, default and documentation, the record here has its check. Whoever needs the names, the checks or the
+defaults (sweeps, experiment files, the command line) derives them: from `NAMES`, `CHECKS` and, of
+`glassnet.training.train`, `DEFAULTS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+from numpy.random import RandomState
+from numpy.typing import DTypeLike, NDArray
+
+from glassnet.data.checks import ENGINES, REDUCTIONS, choose_engine
+from glassnet.errors import unknown_name
+from glassnet.nn.dropout import as_dropout
+from glassnet.nn.network import SCHEMES, Network, Parameters, as_network, as_random_state
+from glassnet.optim.penalties import Penalties
+from glassnet.training.early_stopping import EarlyStopping, check_stopping
+from glassnet.training.steppers import Rule, check_fits, check_rule
+from glassnet.training.validation import as_validation, check_metric
+from glassnet.utils.array_checks import as_count, as_dtype
+from glassnet.utils.settings_checks import as_bound, as_flag, as_fraction, as_not_negative, as_steps
+from glassnet.utils.threads import thread_count
+
+Check = Callable[[Any, str], Any]
+"""A function of a value and its name: the value as the record holds it, or an error that says the name."""
+
+
+def or_none(check: Check) -> Check:
+    """The check of a setting that may be None."""
+    return lambda value, name: None if value is None else check(value, name)
+
+
+def one_of(choices: Iterable[str]) -> Check:
+    """The check of a setting that is one of some names."""
+    known = tuple(choices)
+
+    def check(value: Any, name: str) -> Any:
+        if value not in known:
+            raise unknown_name(name, value, known)
+        return value
+
+    return check
+
+
+def _as_random_state(value: Any, name: str) -> Any:
+    if value is not None and not isinstance(value, RandomState):
+        as_random_state(value)
+    return value
+
+
+def _checked(check: Check | None = None) -> dict[str, Check]:
+    """The metadata of a field; without a check the value is looked at together with network and data."""
+    return {} if check is None else {"check": check}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FitSettings:
+    """Every keyword of `train` that says how to fit, each checked on its own.
+
+    `train` documents the fields and holds their defaults. `dtype` is None or the name of a precision,
+    `validation` None, a fraction, or X, y and weights. `check` looks at what depends on the network.
+    """
+
+    optimizer: Rule = field(metadata=_checked(lambda value, name: check_rule(value)))
+    iterations: int = field(metadata=_checked(as_count))
+    batch_size: int | None = field(metadata=_checked(or_none(as_steps)))
+    reduction: str = field(metadata=_checked(one_of(REDUCTIONS)))
+    parameters: Parameters | NDArray[Any] | None = field(metadata=_checked())
+    scheme: str = field(metadata=_checked(one_of(SCHEMES)))
+    random_state: int | RandomState | None = field(metadata=_checked(_as_random_state))
+    dtype: DTypeLike | None = field(metadata=_checked(or_none(lambda value, name: as_dtype(value).name)))
+    engine: str = field(metadata=_checked(one_of(ENGINES)))
+    threads: int | None = field(metadata=_checked(or_none(lambda value, name: thread_count(value))))
+    l1: float = field(metadata=_checked(as_not_negative))
+    l2: float = field(metadata=_checked(as_not_negative))
+    max_norm: float | None = field(metadata=_checked(as_bound))
+    shuffle: bool = field(metadata=_checked(as_flag))
+    dropout: float | Sequence[float] = field(metadata=_checked())
+    validation: object = field(metadata=_checked(or_none(lambda value, name: as_validation(value))))
+    validate_every: int = field(metadata=_checked(as_steps))
+    stopping: EarlyStopping | None = field(
+        metadata=_checked(lambda value, name: check_stopping(value, True))
+    )
+    average: float | None = field(metadata=_checked(or_none(as_fraction)))
+    class_weight: object = field(metadata=_checked())
+
+    def __post_init__(self) -> None:
+        for name, check in CHECKS.items():
+            object.__setattr__(self, name, check(getattr(self, name), name))
+
+    @classmethod
+    def of(cls, keywords: Mapping[str, Any]) -> FitSettings:
+        """The record of a call's keywords by name, of which others than settings are left out."""
+        return cls(**{name: keywords[name] for name in NAMES})
+
+    @cached_property
+    def penalties(self) -> Penalties:
+        """l1, l2 and max_norm as one."""
+        return Penalties(self.l1, self.l2, self.max_norm)
+
+    def check(self, network: Network, memory: int | None = None) -> None:
+        """Raise InputError or EngineError where settings do not fit each other or the network.
+
+        `memory` is that of data which are streamed, in bytes.
+        """
+        dropout = as_dropout(self.dropout, len(as_network(network).hidden))
+        check_fits(self.optimizer, network, self.batch_size, self.penalties, dropout, self.average, memory)
+        choose_engine(network, self.engine)
+        check_metric(network, check_stopping(self.stopping, self.validation is not None))
+
+
+NAMES = tuple(setting.name for setting in fields(FitSettings))
+"""The name of every setting, in `train`'s order."""
+
+CHECKS: Mapping[str, Check] = {
+    setting.name: setting.metadata["check"] for setting in fields(FitSettings) if setting.metadata
+}
+"""The check of every setting that can be looked at on its own."""

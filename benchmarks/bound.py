@@ -1,7 +1,7 @@
 """The least time that an iteration can take: instructions counted, over rates just measured.
 
 The count is of vector instructions for one vector of samples, of the formulas that the engine uses
-(``native/shallow.hpp``), a two-class softmax being one output: whoever
+(``native/kernels/shallow.hpp``), a two-class softmax being one output: whoever
 wants the same accuracy from the same polynomials needs them all. Nothing else is counted: no load or
 store, no loop, none of the work that is done once per block or once per iteration (logarithms of
 products, folding of lanes, the update, waiting for the other thread), and no multiplication by -1,

@@ -230,7 +230,7 @@ def test_slice_is_filled_with_iterations(job):
 
 
 def source(name, start, end="\n}"):
-    text = (ROOT / "src/glassnet/native" / name).read_text()
+    text = (ROOT / "src/glassnet/native/kernels" / name).read_text()
     begin = text.index(start)
     return text[begin : text.index(end, begin)]
 

@@ -1,5 +1,5 @@
 // Training on batches: whole epochs, calls that end within one, and calls that are cut short.
-#include "batches.hpp"
+#include "host/batches.hpp"
 
 #include <numeric>
 

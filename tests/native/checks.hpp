@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "plan.hpp"
+#include "host/plan.hpp"
 
 namespace glassnet {
 

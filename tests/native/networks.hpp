@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "checks.hpp"
-#include "problem.hpp"
+#include "host/problem.hpp"
 
 namespace glassnet {
 

@@ -1,6 +1,6 @@
 // Prediction: few rows and many, which are to have the same bits as one by one, and callers at once.
 #include "networks.hpp"
-#include "predictor.hpp"
+#include "host/predictor.hpp"
 
 namespace glassnet {
 

@@ -9,7 +9,7 @@
 #include <map>
 
 #include "checks.hpp"
-#include "isa.hpp"
+#include "host/isa.hpp"
 
 using namespace glassnet;
 

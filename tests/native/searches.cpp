@@ -1,6 +1,6 @@
 // L-BFGS: the same steps at once and one by one, and what it leaves where an evaluation fails.
 #include "networks.hpp"
-#include "quasi_newton.hpp"
+#include "host/quasi_newton.hpp"
 
 namespace glassnet {
 

@@ -1,5 +1,5 @@
 // The order of an epoch against a plain one: words from the standard library's generator, one jump each.
-#include "shuffle.hpp"
+#include "host/shuffle.hpp"
 
 #include <numeric>
 #include <random>

@@ -1,5 +1,5 @@
 // Teams where the system has no memory for as many threads as wanted.
-#include "team.hpp"
+#include "host/team.hpp"
 
 #include <cstdlib>
 #include <new>

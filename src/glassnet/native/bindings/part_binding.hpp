@@ -1,0 +1,96 @@
+// A part of more samples in Python: what streams fill and sum.
+#pragma once
+
+#include "bindings/binding.hpp"
+#include "host/part.hpp"
+
+namespace glassnet {
+
+// Rows first, first + 1, ... of columns: as many as y has.
+template <class T>
+void put_columns(Part<T>& part, std::size_t start, const std::vector<Vector<const T>>& columns, std::size_t first,
+                 nb::object y, std::optional<Vector<const T>> weights) {
+  const std::size_t rows = nb::len(y);
+  std::vector<const T*> from;
+  for (const Vector<const T>& column : columns) {
+    expect(first <= column.shape(0) && rows <= column.shape(0) - first, "a column is too short");
+    from.push_back(column.data() + first);
+  }
+  checked_put<T>(part, start, rows, columns.size(), y, weights,
+                 [&](const std::int64_t* labels, const T* targets, const T* w) {
+                   Unlocked unlocked;
+                   part.put_columns(start, rows, from.data(), labels, targets, w);
+                 });
+}
+
+// Sums of a part of more samples: see Part::add.
+template <class T>
+void add(Part<T>& part, Vector<const T> theta, Vector<double> sums, std::size_t rows, const Rule& rule,
+         bool slope) {
+  expect(theta.shape(0) == part.parameters() && sums.shape(0) == part.sums_size(), "parameters do not fit");
+  expect(rows <= part.description().samples, "there are fewer rows");
+  Unlocked unlocked;
+  part.add(theta.data(), sums.data(), rows, rule, slope);
+}
+
+template <class T>
+double finish(const Part<T>& part, Vector<const T> theta, Matrix<const double> sums,
+              std::optional<Vector<T>> gradient, const Rule& rule, double divisor) {
+  const std::size_t n = part.parameters();
+  expect(theta.shape(0) == n && (!gradient || gradient->shape(0) == n), "parameters do not fit");
+  expect(sums.shape(0) == part.chunk_count() && sums.shape(1) == part.sums_size(), "the sums do not fit");
+  return part.finish(theta.data(), sums.data(), gradient ? gradient->data() : nullptr, rule, divisor);
+}
+
+template <class T>
+void add_gauss_newton(Part<T>& part, Vector<const T> theta, Vector<double> sums, std::size_t rows, std::size_t begin,
+                      std::size_t end, int threads) {
+  const CurvatureSums all = part.curvature_sums();
+  expect(theta.shape(0) == part.parameters(), "parameters do not fit");
+  expect(begin <= end && end <= all.rows && sums.shape(0) == all.offset(end) - all.offset(begin),
+         "the sums do not fit");
+  expect(rows <= part.description().samples, "there are fewer rows");
+  Unlocked unlocked;
+  part.add_gauss_newton(theta.data(), sums.data(), rows, begin, end, threads);
+}
+
+template <class T> void expand(const Part<T>& part, Vector<const double> sums, Matrix<double> G) {
+  const CurvatureSums all = part.curvature_sums();
+  expect(sums.shape(0) == all.size && G.shape(0) == all.parameters && G.shape(1) == all.parameters,
+         "the matrix does not fit");
+  Unlocked unlocked;
+  all.expand(sums.data(), G.data());
+}
+
+template <class T>
+void add_gauss_newton_product(Part<T>& part, Vector<const T> theta, Vector<const T> vector, Vector<double> sums,
+                              std::size_t rows) {
+  const std::size_t n = part.parameters();
+  expect(theta.shape(0) == n && vector.shape(0) == n, "parameters do not fit");
+  expect(sums.shape(0) == part.curvature_parameters(), "the sums do not fit");
+  expect(rows <= part.description().samples, "there are fewer rows");
+  Unlocked unlocked;
+  part.add_gauss_newton_product(theta.data(), vector.data(), sums.data(), rows);
+}
+
+template <class T> void bind_part(nb::module_& m, const char* name) {
+  const auto exact = nb::arg().noconvert();
+  const nb::arg number;
+  bind_net<T, Part<T>>(m, name)
+      .def("put_columns", &put_columns<T>, nb::arg("start"), nb::arg("columns").noconvert(), nb::arg("first"), nb::arg("y"),
+           nb::arg("weights").noconvert().none())
+      .def_prop_ro("block_rows", &Part<T>::block_rows)
+      .def_prop_ro("chunk_rows", &Part<T>::chunk_rows)
+      .def_prop_ro("chunk_count", &Part<T>::chunk_count)
+      .def_prop_ro("sums_size", &Part<T>::sums_size)
+      .def("add", &add<T>, exact, exact, number, number, number)
+      .def("finish", &finish<T>, exact, exact, exact.none(), number, number)
+      .def_prop_ro("curvature_parameters", &Part<T>::curvature_parameters)
+      .def_prop_ro("curvature_slots", &Part<T>::curvature_slots)
+      .def("curvature_shares", &Part<T>::curvature_shares)
+      .def("expand", &expand<T>, exact, exact)
+      .def("add_gauss_newton", &add_gauss_newton<T>, exact, exact, number, number, number, number)
+      .def("add_gauss_newton_product", &add_gauss_newton_product<T>, exact, exact, exact, number);
+}
+
+}  // namespace glassnet

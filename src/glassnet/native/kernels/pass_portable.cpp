@@ -1,0 +1,3 @@
+#include "kernels/vec_portable.hpp"
+#define GLASSNET_ISA portable
+#include "kernels/kernels.hpp"

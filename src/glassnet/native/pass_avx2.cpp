@@ -1,3 +1,0 @@
-#include "vec_avx2.hpp"
-#define GLASSNET_ISA avx2
-#include "kernels.hpp"

@@ -1,3 +1,0 @@
-#include "vec_avx512.hpp"
-#define GLASSNET_ISA avx512
-#include "kernels.hpp"

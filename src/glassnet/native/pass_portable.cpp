@@ -1,3 +1,0 @@
-#include "vec_portable.hpp"
-#define GLASSNET_ISA portable
-#include "kernels.hpp"

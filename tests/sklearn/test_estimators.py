@@ -201,7 +201,7 @@ def mostly_zero(n=120, d=60):
 )
 @pytest.mark.parametrize("container", [csr_array, csc_matrix])
 def test_large_sparse_samples_stay_sparse(container, arguments, dtype, monkeypatch):
-    from glassnet.sklearn import base, evaluation, prediction
+    from glassnet.sklearn import base, prediction, validation
 
     dense, y, w = mostly_zero()
     dense = dense.astype(dtype)
@@ -209,7 +209,7 @@ def test_large_sparse_samples_stay_sparse(container, arguments, dtype, monkeypat
     for module, name in (
         (base, "LARGE"),
         (prediction, "LARGE_TO_PREDICT"),
-        (evaluation, "LARGE_TO_PREDICT"),
+        (validation, "LARGE_TO_PREDICT"),
     ):
         monkeypatch.setattr(module, name, 0)
     rows = container(dense)
@@ -225,7 +225,7 @@ def test_large_sparse_samples_stay_sparse(container, arguments, dtype, monkeypat
 
 
 def test_few_or_dense_sparse_samples_are_made_arrays():
-    from glassnet.sklearn.checks import stays_sparse
+    from glassnet.sklearn.input_checks import stays_sparse
 
     thin = csr_array(([1.0], ([0], [0])), shape=(10, 1000))
     assert stays_sparse(thin, 10_000)
@@ -302,14 +302,14 @@ def test_training_that_blows_up_is_refused_as_scikit_learn_refuses_it():
 def test_ctrl_c_ends_a_fit_and_keeps_the_work(monkeypatch):
     import _thread
 
-    from glassnet.sklearn import talk
+    from glassnet.sklearn import callbacks
 
     def press(self, number, loss, score=None):
         if number == 3:
             _thread.interrupt_main()
 
-    monkeypatch.setattr(talk.Talk, "epoch", press)
-    monkeypatch.setattr(talk.Talk, "speaks", True)
+    monkeypatch.setattr(callbacks.Talk, "epoch", press)
+    monkeypatch.setattr(callbacks.Talk, "speaks", True)
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         model = small(max_iter=5000, tol=0.0).fit(X, Y3)
     assert 3 <= model.n_iter_ < 5000

@@ -13,8 +13,8 @@ from sklearn.utils import compute_sample_weight
 
 import glassnet as gn
 from glassnet.sklearn import epochs
-from glassnet.sklearn.grouped import grouped_cross_entropy
-from glassnet.sklearn.insight import link_jacobian
+from glassnet.sklearn.labels import grouped_cross_entropy
+from glassnet.sklearn.network import link_jacobian
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import glassnet as gn
-from glassnet.sklearn.stepping import BY_NAME
+from glassnet.sklearn.solvers import BY_NAME
 
 X = RandomState(0).randn(120, 4)
 LABELS = np.array(["a", "b", "c"])[(X[:, 0] > 0).astype(int) + (X[:, 1] * X[:, 2] > 0)]
@@ -88,7 +88,7 @@ def test_lm_is_the_solver_itself_on_the_same_loss():
 
 
 def start_of(model):
-    from glassnet.sklearn.networks import draw_parameters
+    from glassnet.sklearn.network import draw_parameters
 
     return draw_parameters(model._network, "tanh", RandomState(0), np.float64)
 

@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import glassnet as gn
-from glassnet.data.source import ArrayRows, ChangedRows
-from glassnet.sklearn.constraints import LOSSES_OF_NUMBERS
+from glassnet.data.source import ArrayRows, ChangedRows, Rows
+from glassnet.sklearn.parameter_constraints import LOSSES_OF_NUMBERS
 from glassnet.sklearn.streaming import mean_over
 from glassnet.utils.memory import RESERVE
 
@@ -491,7 +491,7 @@ def test_what_was_not_fitted_answers_nothing(folder):
 def test_fitted_estimator_holds_no_data(folder):
     model = small().fit(folder, "y", sample_weight="w")
     assert len(pickle.dumps(model)) < 10_000
-    rows = [v for v in vars(model).values() if isinstance(v, (gn.streams.Rows, np.memmap))]
+    rows = [v for v in vars(model).values() if isinstance(v, (Rows, np.memmap))]
     assert not rows
     assert same(pickle.loads(pickle.dumps(model)), model)
     assert clone(model).get_params() == model.get_params()

@@ -15,17 +15,14 @@ from glassnet.data.source import Rows
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.loss_conventions import Conventions
-from glassnet.sklearn.checks import LARGE, as_rows, check_samples, check_weights
-from glassnet.sklearn.constraints import STOCHASTIC, check_arguments
-from glassnet.sklearn.heldout import Samples
-from glassnet.sklearn.job import Job, Snapshots
-from glassnet.sklearn.networks import draw_parameters, hidden_sizes, pack
+from glassnet.sklearn.callbacks import Talk, Tasks, has_callbacks
+from glassnet.sklearn.input_checks import LARGE, as_rows, check_samples, check_weights
+from glassnet.sklearn.job import Job, Samples, Snapshots
+from glassnet.sklearn.network import draw_parameters, hidden_sizes, pack
+from glassnet.sklearn.parameter_constraints import STOCHASTIC, check_arguments
 from glassnet.sklearn.prediction import Predicting
 from glassnet.sklearn.solving import OF_TRAINING, fit_epochs, fit_whole
-from glassnet.sklearn.streamed_answers import check_scales, warn_of_raw_samples
-from glassnet.sklearn.streaming import as_stream, check_columns
-from glassnet.sklearn.talk import Talk
-from glassnet.sklearn.tasks import Tasks, has_callbacks
+from glassnet.sklearn.streaming import as_stream, check_columns, check_scales, warn_of_raw_samples
 from glassnet.training.callbacks import Callback
 
 # What scikit-learn keeps on an estimator while it is fitted, for callbacks.

@@ -20,9 +20,8 @@ from glassnet.data.source import Rows
 from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network
 from glassnet.optim.loss_conventions import Conventions
-from glassnet.sklearn import constraints
+from glassnet.sklearn import parameter_constraints as constraints
 from glassnet.sklearn.base import BaseMLP
-from glassnet.sklearn.grouped import grouped_cross_entropy
 from glassnet.sklearn.labels import (
     BINARY,
     MULTICLASS,
@@ -31,13 +30,13 @@ from glassnet.sklearn.labels import (
     both_classes,
     check_labels,
     check_loss,
+    grouped_cross_entropy,
     learn_labels,
     told_labels,
+    weigh,
 )
-from glassnet.sklearn.scores import accuracy, label_score
-from glassnet.sklearn.streamed_answers import rows_for, share_right
-from glassnet.sklearn.streaming import Classes, Coding
-from glassnet.sklearn.weighting import weigh
+from glassnet.sklearn.scoring import accuracy, label_score
+from glassnet.sklearn.streaming import Classes, Coding, rows_for, share_right
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):

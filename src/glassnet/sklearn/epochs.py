@@ -15,11 +15,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from glassnet._types import Array
 from glassnet.engine.minibatch import Batches
-from glassnet.sklearn.heldout import HeldOut
+from glassnet.sklearn.callbacks import Talk
 from glassnet.sklearn.job import WORTHWHILE, operations
 from glassnet.sklearn.rates import Drive
 from glassnet.sklearn.record import Record
-from glassnet.sklearn.talk import Talk
+from glassnet.sklearn.validation import HeldOut
 from glassnet.utils.interrupts import stop_on_interrupt
 from glassnet.utils.threads import thread_count
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from glassnet._types import Array
@@ -18,14 +19,31 @@ from glassnet.engine.minibatch import Batches, NativeBatches, NumpyBatches
 from glassnet.engine.prepare import prepare_stream
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties
-from glassnet.sklearn.heldout import Samples
+from glassnet.sklearn.callbacks import Talk, Tasks
 from glassnet.sklearn.streaming import mean_over
-from glassnet.sklearn.talk import Talk
-from glassnet.sklearn.tasks import Tasks
 from glassnet.utils.threads import thread_count
 
 WORTHWHILE = 2e7
 """Operations of a call to the engine below which starting threads takes longer than they save."""
+
+
+class Samples(NamedTuple):
+    """Data as the engine takes them: X, maybe sparse, class numbers or rows, and weights or None."""
+
+    X: Array
+    target: NDArray[Any]
+    weights: Array | None
+
+    @property
+    def n_rows(self) -> int:
+        """How many there are."""
+        return int(self.X.shape[0])
+
+    def take(self, rows: NDArray[np.intp]) -> Samples:
+        """Some of them."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Samples(self.X[rows], self.target[rows], weights)
+
 
 Snapshots = Callable[[Array], dict[str, Any]]
 """A function of flat parameters: the attributes of an estimator that stands there."""

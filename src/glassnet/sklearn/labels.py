@@ -1,7 +1,8 @@
-"""A classifier's labels and the numbers that a network learns in their place."""
+"""A classifier's labels as a network learns them, several softmaxes side by side, and ``class_weight``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +10,77 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from sklearn import get_config
+from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
+from glassnet._types import Array
 from glassnet.errors import InputError
-from glassnet.nn.losses import Loss
-from glassnet.sklearn.grouped import Groups
+from glassnet.nn.losses import Loss, softmax
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The outputs of each column: `widths` of them, in order."""
+
+    widths: tuple[int, ...]
+
+    def split(self, Z: Array) -> list[Array]:
+        """The columns' own parts of (n, outputs)."""
+        return np.split(Z, np.cumsum(self.widths)[:-1], axis=1)
+
+    def softmax(self, Z: Array) -> Array:
+        """A softmax over each part."""
+        return np.hstack([softmax(z) for z in self.split(Z)])
+
+    def jacobian(self, P: Array) -> Array:
+        """dp/dz, (n, outputs, outputs), from the probabilities."""
+        same = np.repeat(np.arange(len(self.widths)), self.widths)
+        eye = np.eye(P.shape[1], dtype=P.dtype)
+        return P[:, :, None] * (eye - P[:, None, :] * (same[:, None] == same))
+
+
+@dataclass(frozen=True)
+class _Value:
+    groups: Groups
+
+    def __call__(self, Z: Array, Y: Array) -> Array:
+        total = np.zeros(len(Z), Z.dtype)
+        for z, y in zip(self.groups.split(Z), self.groups.split(Y), strict=True):
+            shifted = z - z.max(axis=1, keepdims=True)
+            total = total + np.log(np.exp(shifted).sum(axis=1)) - (y * shifted).sum(axis=1)
+        return total
+
+
+@dataclass(frozen=True)
+class _Delta:
+    groups: Groups
+
+    def __call__(self, Z: Array, Y: Array) -> Array:
+        return self.groups.softmax(Z) - Y
+
+
+def grouped_cross_entropy(widths: Sequence[int]) -> Loss:
+    """The sum over groups g of -sum_c y_gc log p_gc, p_g being the softmax of the group's Z.
+
+    Its targets are rows of one-hot parts. It runs on the NumPy engine.
+
+    >>> import numpy as np
+    >>> from glassnet.sklearn.labels import grouped_cross_entropy
+    >>> loss = grouped_cross_entropy([2, 3])
+    >>> loss.value(np.zeros((1, 5)), np.array([[1.0, 0, 0, 1, 0]])).round(4).tolist()  # log 2 + log 3
+    [1.7918]
+    """
+    groups = Groups(tuple(widths))
+    return Loss(
+        "grouped_cross_entropy",
+        output="identity",
+        target="real",
+        value=_Value(groups),
+        delta=_Delta(groups),
+        formula="-sum_g sum_c y_gc log y_hat_gc",
+        delta_formula="y_hat - y",
+    )
+
 
 BINARY, MULTICLASS, MULTILABEL, MULTIOUTPUT = "binary", "multiclass", "multilabel", "multioutput"
 
@@ -177,3 +244,77 @@ def check_loss(record: Loss, labels: Labels) -> None:
         asked = {MULTICLASS: "one of several classes", BINARY: "one of two classes"}
         what = asked.get(labels.kind, "several columns")
         raise InputError(f"loss={record.name!r} cannot be used where y holds {what}: use 'log_loss'.")
+
+
+def weigh(
+    class_weight: Any, labels: Labels, y: NDArray[Any], weights: NDArray[Any] | None, incremental: bool
+) -> NDArray[Any] | None:
+    """The samples' weights times those of their classes; of several columns, those of each.
+
+    Raises as `weights_of_classes`.
+    """
+    if class_weight is None:
+        return weights
+    columns = labels.columns(y)
+    each = weights_of_classes(class_weight, labels, columns, [weights] * len(columns), incremental)
+    return weighted(labels, each, y, weights)
+
+
+def weighted(
+    labels: Labels, each: Sequence[NDArray[np.float64]], y: NDArray[Any], weights: NDArray[Any] | None
+) -> NDArray[Any]:
+    """The samples' weights times those `each` has of the classes of a column."""
+    made = np.ones(len(y)) if weights is None else weights
+    for found, known, column in zip(each, labels.known, labels.columns(y), strict=True):
+        made = made * found[numbers_of(known, column)]
+    return made
+
+
+def weights_of_classes(
+    class_weight: Any,
+    labels: Labels,
+    columns: Sequence[NDArray[Any]],
+    weights: Sequence[NDArray[Any] | None],
+    incremental: bool,
+) -> tuple[NDArray[np.float64], ...]:
+    """The weight of each class of each column, whose samples have weights of their own.
+
+    "balanced" is ``n / (C count)`` of each class in y, as scikit-learn has it, samples counted by their
+    weights. Else a mapping of weights, of several columns a list of them.
+
+    Raises ValueError for a class that does not exist, as scikit-learn does; InputError for a weight below
+    0, another number of mappings, and for "balanced" where y is only a part of the data.
+    """
+    balanced = isinstance(class_weight, str)
+    if balanced and incremental:
+        raise InputError(
+            "class_weight='balanced' is not supported for partial_fit, which sees a part of the classes at "
+            "a time. Give the weights, as in class_weight={'rare': 10, 'common': 1}; "
+            "sklearn.utils.compute_class_weight finds them from all of y."
+        )
+    alone = labels.kind not in (MULTILABEL, MULTIOUTPUT)
+    told = [class_weight] * len(columns) if balanced or alone else class_weight
+    if not isinstance(told, (list, tuple)) or len(told) != len(columns):
+        raise InputError(
+            f"class_weight is {class_weight!r}; y has {len(columns)} columns, for which it is 'balanced' "
+            f"or a list of {len(columns)} mappings, as in [{{0: 1, 1: 5}}, ...]."
+        )
+    return tuple(map(_of_column, told, labels.known, columns, weights))
+
+
+def _of_column(
+    class_weight: Any, known: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None
+) -> NDArray[np.float64]:
+    if isinstance(class_weight, str):
+        there = slice(None) if weights is None else weights != 0  # a sample of weight 0 is none
+        counted = None if weights is None else weights[there]
+        present = np.unique(y[there])
+        found = np.ones(len(known))
+        found[np.searchsorted(known, present)] = compute_class_weight(
+            class_weight, classes=present, y=y[there], sample_weight=counted
+        )
+        return found
+    for label, weight in class_weight.items():
+        if not (np.isfinite(weight) and weight >= 0):
+            raise InputError(f"class_weight has {weight!r} for {label!r}; expected a number from 0 up.")
+    return compute_class_weight(class_weight, classes=known, y=y)

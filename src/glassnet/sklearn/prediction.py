@@ -17,10 +17,9 @@ from glassnet._types import Array
 from glassnet.data.dataset import is_stream
 from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters
-from glassnet.sklearn.checks import LARGE_TO_PREDICT, as_rows, check_inputs, stays_sparse
-from glassnet.sklearn.insight import input_gradients, link_jacobian
-from glassnet.sklearn.networks import hidden_functions, pack
-from glassnet.sklearn.streamed_answers import Answer, answered, rows_for, warn_of_raw_samples
+from glassnet.sklearn.input_checks import LARGE_TO_PREDICT, as_rows, check_inputs, stays_sparse
+from glassnet.sklearn.network import hidden_functions, input_gradients, link_jacobian, pack
+from glassnet.sklearn.streaming import Answer, answered, rows_for, warn_of_raw_samples
 
 
 class Predicting(CallbackSupportMixin, BaseEstimator, ABC):

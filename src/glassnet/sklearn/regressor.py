@@ -20,11 +20,10 @@ from glassnet.engine.predict import tallied
 from glassnet.errors import InputError
 from glassnet.nn.losses import LOSSES
 from glassnet.optim.loss_conventions import Conventions
-from glassnet.sklearn import constraints
+from glassnet.sklearn import parameter_constraints as constraints
 from glassnet.sklearn.base import BaseMLP
-from glassnet.sklearn.scores import r2
-from glassnet.sklearn.streamed_answers import in_precision, rows_for
-from glassnet.sklearn.streaming import first_targets
+from glassnet.sklearn.scoring import r2
+from glassnet.sklearn.streaming import first_targets, in_precision, rows_for
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):

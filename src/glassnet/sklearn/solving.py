@@ -15,14 +15,13 @@ from glassnet.errors import InputError
 from glassnet.nn.dropout import as_dropout, draw_seed
 from glassnet.optim.loss_conventions import OURS, Conventions
 from glassnet.optim.schedules import Schedule
-from glassnet.sklearn import quasi_newton, stepping
+from glassnet.sklearn import solvers
 from glassnet.sklearn.epochs import Epochs, Rules
-from glassnet.sklearn.evaluation import given_samples, split_off, standing_at
-from glassnet.sklearn.heldout import Samples
-from glassnet.sklearn.job import Job, make_batches, make_problem, mean_offset, penalties_of
+from glassnet.sklearn.job import Job, Samples, make_batches, make_problem, mean_offset, penalties_of
 from glassnet.sklearn.rates import Drive, make_drive
 from glassnet.sklearn.record import Record, continued
 from glassnet.sklearn.streaming import targets_of
+from glassnet.sklearn.validation import given_samples, split_off, standing_at
 from glassnet.training.stall_warning import warn_if_stalled
 from glassnet.training.steppers import Solver, check_fits
 
@@ -46,7 +45,7 @@ OF_TRAINING = (
 def fit_whole(job: Job) -> Found:
     """On all samples at once: by SciPy's L-BFGS-B, or by a solver of ours."""
     estimator, samples, tasks, talk = job.estimator, job.samples, job.tasks, job.talk
-    solver = stepping.solver_of(estimator)
+    solver = solvers.solver_of(estimator)
     _refuse_ignored(job, solver)
     problem = make_problem(job, samples)
     if solver is not None:  # which needs losses that go with their gradients
@@ -98,10 +97,12 @@ def fit_whole(job: Job) -> Found:
     told: dict[str, Any] = {}
     try:
         if solver is None:
-            flat, loss, n_iter = quasi_newton.minimize(problem, job.theta.flat, tol=estimator.tol, **how)
+            flat, loss, n_iter = solvers.minimize_by_scipy(
+                problem, job.theta.flat, tol=estimator.tol, **how
+            )
         else:
             check_fits(solver, problem.network, None, problem.penalties, problem.dropout, None)
-            flat, loss, n_iter = stepping.minimize(problem, job.theta.flat, solver, told=told, **how)
+            flat, loss, n_iter = solvers.minimize(problem, job.theta.flat, solver, told=told, **how)
     except Exception as error:
         _keep_work(job, error, reached, found(record.loss, record.epochs))
         raise

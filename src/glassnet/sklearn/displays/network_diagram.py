@@ -15,7 +15,7 @@ from glassnet.plots.projection import as_names, numbered
 from glassnet.plots.style import FAINT, INK, OKABE_ITO, plain, rgb, tint
 from glassnet.sklearn.displays.subject import axes_or_new, find_subject
 from glassnet.sklearn.displays.wiring import freest, strongest_units, strongest_weights, unit_heights
-from glassnet.sklearn.networks import pack
+from glassnet.sklearn.network import pack
 from glassnet.utils.array_checks import check_finite
 
 POSITIVE, NEGATIVE = OKABE_ITO[:2]

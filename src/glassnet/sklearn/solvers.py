@@ -1,4 +1,4 @@
-"""The solvers of `gn.SOLVERS` over an estimator's data; scikit-learn has none of them."""
+"""The solvers that take all samples at once: SciPy's L-BFGS-B, and those of `gn.SOLVERS`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.parallel import _get_threadpool_controller
 
 from glassnet._types import Array
 from glassnet.engine.full_batch import Problem
@@ -21,6 +23,57 @@ from glassnet.training.steppers import (
     Start,
 )
 from glassnet.utils.interrupts import stop_on_interrupt
+
+
+def minimize_by_scipy(
+    problem: Problem,
+    flat: Array,
+    *,
+    max_iter: int,
+    max_fun: int,
+    tol: float,
+    ended: Callable[[int, float, Array], bool],
+    offset: float = 0.0,
+) -> tuple[Array, float, int]:
+    """The parameters, the loss and the iterations from `flat` on; `ended` is told of each and may stop.
+
+    `offset` is added to every loss. Warns where the solver did not converge.
+    """
+    iterations = 0
+
+    def evaluate(theta: Array) -> tuple[float, Array]:
+        loss, gradient = problem.loss_and_gradient(theta)
+        return loss + offset, gradient
+
+    def after(intermediate_result: Any) -> None:
+        nonlocal iterations
+        iterations += 1
+        if ended(iterations, float(intermediate_result.fun), intermediate_result.x):
+            raise StopIteration
+
+    # BLAS has vectors of some hundred numbers to do, for which its threads take longer to meet than it
+    # takes for them; the engine has threads of its own.
+    with _get_threadpool_controller().limit(limits=1, user_api="blas"):
+        found = scipy.optimize.minimize(
+            evaluate,
+            flat.astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            callback=after,
+            options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol},
+        )
+    n_iter = min(int(found.nit), max_iter)
+    asked = found.status == 99  # by `ended`
+    if found.status != 0 and not asked:
+        more = f"\nRaise the limit of iterations (max_iter={max_iter})." if n_iter == max_iter else ""
+        warnings.warn(
+            f"lbfgs failed to converge after {n_iter} iteration(s) (status={found.status}):\n"
+            f"{found.message}\n{more}\nScaling the data may help as well, for instance by StandardScaler.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return found.x, float(found.fun), n_iter
+
 
 AT_ONCE = 3600.0  # seconds for a step, which comes back when it is made: Ctrl-C ends one sooner
 

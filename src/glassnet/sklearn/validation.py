@@ -1,8 +1,8 @@
-"""The samples that a fit evaluates: a part that it splits off, or the caller's own."""
+"""The samples that a fit evaluates after each epoch: a part that it splits off, or the caller's own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,48 @@ from glassnet._types import Array
 from glassnet.data.source import Rows
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Parameters
-from glassnet.sklearn.checks import LARGE_TO_PREDICT, as_rows, check_inputs, check_weights
-from glassnet.sklearn.heldout import HeldOut, Samples
-from glassnet.sklearn.job import Job, make_problem, mean_offset
-from glassnet.sklearn.scorers import make_scorers
-from glassnet.sklearn.streamed_answers import fitted_features, warn_of_raw_samples
-from glassnet.sklearn.streaming import as_stream, check_columns
+from glassnet.sklearn.input_checks import LARGE_TO_PREDICT, as_rows, check_inputs, check_weights
+from glassnet.sklearn.job import Job, Samples, make_problem, mean_offset
+from glassnet.sklearn.scoring import make_scorers
+from glassnet.sklearn.streaming import as_stream, check_columns, fitted_features, warn_of_raw_samples
+
+Scorers = Mapping[str, Callable[..., float]]
+
+
+class HeldOut:
+    """What is evaluated after an epoch.
+
+    `score` and `loss` are those of flat parameters. `scorers` take an estimator that stands at the
+    parameters, which `at` makes, and the samples as they came.
+    """
+
+    def __init__(
+        self,
+        *,
+        score: Callable[[Array], float],
+        loss: Callable[[Array], float],
+        scorers: Scorers | None = None,
+        at: Callable[[Array], Any] | None = None,
+        given: tuple[Any, Any] | None = None,
+    ) -> None:
+        self._score, self._loss = score, loss
+        self._scorers, self._at, self._given = dict(scorers or {}), at, given
+
+    def look(self, flat: Array, scored: bool) -> dict[str, float]:
+        """The values at these parameters; "score", where wanted, is the first scorer's or the own one."""
+        finite = bool(np.isfinite(flat).all())
+        seen = {"validation_loss": self._loss(flat) if finite else float("nan")}
+        if self._scorers:
+            assert self._at is not None
+            assert self._given is not None
+            model = self._at(flat)
+            for name, scorer in self._scorers.items():
+                seen[f"validation_{name}"] = float(scorer(model, *self._given))
+            if scored:
+                seen["score"] = next(v for k, v in seen.items() if k != "validation_loss")
+        elif scored:
+            seen["score"] = self._score(flat)
+        return seen
 
 
 def split_off(job: Job) -> tuple[Samples, HeldOut]:

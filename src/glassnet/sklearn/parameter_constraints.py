@@ -21,7 +21,7 @@ from glassnet.nn.activations import ACTIVATIONS, Activation
 from glassnet.nn.losses import LOSSES, Loss
 from glassnet.optim import OPTIMIZERS, Optimizer
 from glassnet.optim.schedules import Schedule
-from glassnet.sklearn.stepping import BY_NAME
+from glassnet.sklearn.solvers import BY_NAME
 from glassnet.training.steppers import Solver
 
 STOCHASTIC = ("sgd", "adam")

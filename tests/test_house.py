@@ -159,7 +159,7 @@ NAMES = {name_of(path) for path in MODULES}
 
 
 def room_of(module):
-    """The room of `glassnet.plots.flat` is plots; the package itself has none."""
+    """The room of `glassnet.plots.style` is plots; the package itself has none."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else ""
 

@@ -272,8 +272,8 @@ def test_notebooks_plateau_is_a_saddle(circles, circles_data):
     assert third.gradient_norm < 1e-4 * first.gradient_norm
     assert -2e-4 * third.lambda_max < third.lambda_min < 0
     assert 1500 < third.escape_iterations(1e-4, 0.5) < 2500
-    from glassnet.plots.landscape import explanation
-    from glassnet.plots.losses import make_loss_curve
+    from glassnet.plots.curvature_trace import explanation
+    from glassnet.plots.loss_curve import make_loss_curve
 
     words = explanation(trace, make_loss_curve(trace.run))
     assert words.startswith("plateau until 6,0")

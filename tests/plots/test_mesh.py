@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet.plots import space
-from glassnet.plots.mesh import make_mesh
+from glassnet.plots import geometry
+from glassnet.plots.picture_data import input_projection, make_field, make_grid
 from glassnet.plots.projection import spans
-from glassnet.plots.scenes import input_projection, make_field, make_grid
+from glassnet.plots.surface import make_mesh
 
 pytest.importorskip("matplotlib")
 
@@ -53,5 +53,7 @@ def test_mesh_is_cut_where_two_classes_are_equally_probable(grid):
 def test_hidden_by_surface_leaves_what_is_seen_from_beneath():
     ticks = np.linspace(0, 1, 50)
     heights = np.tile(4 * np.clip(0.5 - ticks, 0, None)[:, None], (1, 50))  # high at the viewer's edge
-    towards = space.view_direction(20, -90)
-    assert not space.hidden_by_surface(np.array([[0.5, 0.55, 0.0]]), (ticks, ticks), heights, towards).any()
+    towards = geometry.view_direction(20, -90)
+    assert not geometry.hidden_by_surface(
+        np.array([[0.5, 0.55, 0.0]]), (ticks, ticks), heights, towards
+    ).any()

@@ -11,12 +11,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import glassnet as gn
 from glassnet import plots
-from glassnet.plots import losses as loss_curves
-from glassnet.plots import space, style
-from glassnet.plots.landscape import log_ticks
-from glassnet.plots.losses import loss_words
-from glassnet.plots.projection import make_projection, spans
-from glassnet.plots.scenes import (
+from glassnet.plots import geometry, style
+from glassnet.plots import loss_curve as loss_curves
+from glassnet.plots.curvature_trace import log_ticks
+from glassnet.plots.loss_curve import loss_words
+from glassnet.plots.picture_data import (
     Targets,
     boundary_lines,
     guess_targets,
@@ -26,6 +25,7 @@ from glassnet.plots.scenes import (
     make_grid,
     make_hidden_scene,
 )
+from glassnet.plots.projection import make_projection, spans
 
 INPUTS = [1, 2, 5]
 WIDTHS = {"softmax": [2, 3]}  # a softmax over one output does not exist
@@ -492,11 +492,11 @@ def test_no_plane_where_the_layer_does_not_divide_two_classes(sizes, make_data):
 
 def test_plane_in_box_cuts_every_edge_it_crosses():
     low, high = np.zeros(3), np.ones(3)
-    hexagon = space.plane_in_box(np.ones(3), -1.5, low, high)
+    hexagon = geometry.plane_in_box(np.ones(3), -1.5, low, high)
     assert len(hexagon) == 6
     steps = np.linalg.norm(hexagon - np.roll(hexagon, 1, axis=0), axis=1)
     assert_allclose(steps, np.sqrt(0.5))  # in order around it
-    assert space.plane_in_box(np.ones(3), 5.0, low, high).shape == (0, 3)
+    assert geometry.plane_in_box(np.ones(3), 5.0, low, high).shape == (0, 3)
 
 
 def test_hidden_units_can_be_chosen():
@@ -557,8 +557,8 @@ def test_hidden_by_surface_finds_what_a_wall_hides():
         101, axis=0
     )  # a wall at x = 1/2
     points = np.array([[0.2, 0.5, 0.0], [0.8, 0.5, 0.0], [0.5, 0.5, 1.0]])
-    towards = space.view_direction(30.0, 0.0)  # the viewer stands at large x
-    hidden = space.hidden_by_surface(points, (ticks, ticks), heights, towards)
+    towards = geometry.view_direction(30.0, 0.0)  # the viewer stands at large x
+    hidden = geometry.hidden_by_surface(points, (ticks, ticks), heights, towards)
     assert hidden.tolist() == [True, False, False]
 
 

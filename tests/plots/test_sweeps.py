@@ -6,7 +6,7 @@ import pytest
 import glassnet as gn
 from glassnet.model_selection import STATUSES, SweepCell, SweepResult
 from glassnet.model_selection.metrics import Measure
-from glassnet.plots.sweep_words import SYMBOLS
+from glassnet.plots.sweeps.words import SYMBOLS
 from glassnet.training.run import TrainingRun
 
 NET = gn.Network((2, 3, 2))

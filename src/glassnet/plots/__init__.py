@@ -4,13 +4,15 @@ Each function returns a matplotlib Figure that belongs to no pyplot window: Jupy
 ``figure.savefig(path)`` writes it.
 """
 
-from glassnet.plots.flat import data, decision_boundary, loss
-from glassnet.plots.landscape import curvature
+from glassnet.plots.boundary import data, decision_boundary
+from glassnet.plots.curvature_trace import curvature
+from glassnet.plots.hidden_layer import hidden_projection
 from glassnet.plots.libraries import MissingLibraryError
-from glassnet.plots.solid import hidden_projection, output_surface
-from glassnet.plots.sweep_heatmap import sweep_heatmap
-from glassnet.plots.sweep_parallel import sweep_parallel
-from glassnet.plots.sweeps import sweep_losses
+from glassnet.plots.loss_curve import loss
+from glassnet.plots.surface import output_surface
+from glassnet.plots.sweeps.curves import sweep_losses
+from glassnet.plots.sweeps.heatmap import sweep_heatmap
+from glassnet.plots.sweeps.parallel import sweep_parallel
 
 __all__ = [
     "MissingLibraryError",

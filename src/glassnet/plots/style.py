@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.plots.libraries import require
-from glassnet.plots.scenes import Cloud, Targets
+from glassnet.plots.picture_data import Cloud, Targets
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,13 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.errors import InputError, InputTypeError
-from glassnet.plots.losses import make_loss_curve, readable
-from glassnet.plots.projection import Axes, spans
-from glassnet.plots.report import interactive, tables
-from glassnet.plots.report.curvature import curvature_figure
-from glassnet.plots.report.page import Html, Section, build, figure, join, pairs, tag
-from glassnet.plots.report.scores import Confusion, Fit, Scores, percent, score
-from glassnet.plots.scenes import (
+from glassnet.plots.loss_curve import make_loss_curve, readable
+from glassnet.plots.picture_data import (
     Field,
     as_samples,
     input_projection,
@@ -28,6 +23,11 @@ from glassnet.plots.scenes import (
     make_grid,
     make_hidden_scene,
 )
+from glassnet.plots.projection import Axes, spans
+from glassnet.plots.report import interactive, tables
+from glassnet.plots.report.curvature import curvature_figure
+from glassnet.plots.report.page import Html, Section, build, figure, join, pairs, tag
+from glassnet.plots.report.scores import Confusion, Fit, Scores, percent, score
 from glassnet.plots.style import tidy
 from glassnet.utils.storage import atomic_write
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.plots import style
-from glassnet.plots.landscape import (
+from glassnet.plots.curvature_trace import (
     HEIGHTS,
     LARGEST,
     NEGATIVE,
@@ -18,7 +18,7 @@ from glassnet.plots.landscape import (
     limit_words,
     make_landscape,
 )
-from glassnet.plots.losses import make_loss_curve, readable
+from glassnet.plots.loss_curve import make_loss_curve, readable
 from glassnet.plots.report.page import Html, figure, tag
 from glassnet.plots.report.traces import Picture, Trace, make_axis, make_layout
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.plots import style
-from glassnet.plots.flat import crossings
-from glassnet.plots.losses import LossCurve, readable
-from glassnet.plots.mesh import make_mesh
+from glassnet.plots.boundary import crossings
+from glassnet.plots.loss_curve import LossCurve, readable
+from glassnet.plots.picture_data import Cloud, Grid, HiddenScene, Targets, boundary_lines
 from glassnet.plots.projection import Projection, spans
 from glassnet.plots.report.traces import (
     VIRIDIS,
@@ -35,7 +35,7 @@ from glassnet.plots.report.traces import (
     text,
     upright,
 )
-from glassnet.plots.scenes import Cloud, Grid, HiddenScene, Targets, boundary_lines
+from glassnet.plots.surface import make_mesh
 
 # ---- The five pictures --------------------------------------------------------------------------
 

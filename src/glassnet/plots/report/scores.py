@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from glassnet.engine.metrics import Tally, tally
 from glassnet.errors import InputError
 from glassnet.nn.network import Network
+from glassnet.plots.picture_data import predict
 from glassnet.plots.projection import as_names
-from glassnet.plots.scenes import predict
 from glassnet.utils.array_checks import as_matrix
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.plots import style
+from glassnet.plots.geometry import view_direction
+from glassnet.plots.picture_data import Cloud, Targets
 from glassnet.plots.projection import Projection
-from glassnet.plots.scenes import Cloud, Targets
-from glassnet.plots.space import view_direction
 
 Trace = dict[str, Any]
 Picture = dict[str, Any]

@@ -11,10 +11,10 @@ from numpy.random import RandomState
 from glassnet._types import Array
 from glassnet.errors import InputError
 from glassnet.plots import style
+from glassnet.plots.geometry import best_azimuth, screen_axes
 from glassnet.plots.libraries import require
+from glassnet.plots.picture_data import Cloud, Targets, chosen_samples, hidden_layer
 from glassnet.plots.projection import Axes, make_projection, numbered, spans
-from glassnet.plots.scenes import Cloud, Targets, chosen_samples, hidden_layer
-from glassnet.plots.space import best_azimuth, screen_axes
 from glassnet.sklearn.displays.subject import axes_or_new, find_subject
 from glassnet.utils.array_checks import check_finite
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from glassnet._types import Array
 from glassnet.errors import InputError, unknown_name
-from glassnet.plots.flat import set_log_scale
 from glassnet.plots.libraries import require
+from glassnet.plots.loss_curve import set_log_scale
 from glassnet.plots.style import OKABE_ITO, plain
 from glassnet.sklearn.displays.subject import axes_or_new, find_subject
 

@@ -16,8 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import InputError, InputTypeError
 from glassnet.plots.libraries import require
+from glassnet.plots.picture_data import Targets
 from glassnet.plots.projection import as_names
-from glassnet.plots.scenes import Targets
 from glassnet.plots.style import tidy
 from glassnet.sklearn import MLPClassifier, MLPRegressor
 

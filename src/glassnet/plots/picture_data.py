@@ -14,9 +14,9 @@ from glassnet._types import Array
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters
+from glassnet.plots.geometry import best_azimuth, plane_in_box
 from glassnet.plots.libraries import require
 from glassnet.plots.projection import Axes, Projection, as_names, make_projection, numbered, spans
-from glassnet.plots.space import best_azimuth, plane_in_box
 from glassnet.utils.array_checks import as_matrix, as_numbers, as_target, check_finite
 
 if TYPE_CHECKING:

@@ -1,101 +1,36 @@
-"""The pictures in space: the samples as the hidden layer sees them, the output as a landscape."""
+"""The output of the network as a surface over the plane of its inputs."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.plots import space, style
-from glassnet.plots.flat import draw_curves
+from glassnet.plots import geometry, style
+from glassnet.plots.boundary import draw_curves
 from glassnet.plots.libraries import require
-from glassnet.plots.mesh import Mesh, make_mesh
-from glassnet.plots.projection import Axes, spans
-from glassnet.plots.scenes import (
+from glassnet.plots.picture_data import (
     Grid,
-    HiddenScene,
     as_samples,
     boundary_lines,
     check_run,
     input_projection,
     make_field,
     make_grid,
-    make_hidden_scene,
 )
+from glassnet.plots.projection import Axes, spans
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from glassnet.training.run import TrainingRun
 
-_PLANE = "#9A9A9A"
 _HEIGHT = 0.62  # of the surface's box, where its base measures 1 by 1
-
-
-def hidden_projection(
-    run: TrainingRun,
-    X: object,
-    y: object,
-    *,
-    title: str | None = None,
-    class_names: object = None,
-    units: Axes = None,
-    layer: int = -1,
-    output: int | None = None,
-    view: tuple[float, float] | None = None,
-) -> Figure:
-    """Draw the samples where a hidden layer puts them: three units as axes, colored by target.
-
-    Where the layer has three units or fewer, feeds the output layer and two classes are told apart,
-    the plane (a line, a threshold) at which the output layer separates them is drawn too. Two units
-    give a picture in the plane, one a histogram.
-
-    Parameters
-    ----------
-    units : which units are the axes, by index from 0, or "principal"; None is all of up to three,
-        else the principal axes of the layer's output.
-    layer : which hidden layer, from 0; -1 is the last.
-    output : which label, target value, or softmax class against the rest, the colors show.
-    view : elevation and azimuth in degrees; None looks from where the classes are seen apart.
-
-    The other arguments are those of `decision_boundary`.
-
-    Raises InputError for a network without hidden layers, an unknown layer or unit, and arrays that
-    cannot be used; MissingLibraryError where matplotlib is not installed.
-
-    >>> import glassnet as gn
-    >>> X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
-    >>> run = gn.train(gn.Network((2, 3, 2)), X, y, random_state=0, iterations=20)
-    >>> gn.plots.hidden_projection(run, X, y).axes[0].get_zlabel()
-    'h₃'
-    """
-    check_run(run)
-    samples = as_samples(X, width=run.network.sizes[0])
-    field = make_field(run, class_names, output)
-    scene = make_hidden_scene(field, samples, y, units, layer)
-    cloud, dimensions = scene.cloud, scene.projection.dimensions
-    figure = style.new_figure(7.2, 5.6, "constrained" if dimensions < 3 else None)
-    handles, names = style.sample_legend(cloud.targets)
-    if dimensions == 3:
-        paper, more = _draw_space(figure, scene, view)
-    else:
-        paper = style.flat_axes(figure)
-        more = _draw_histogram(paper, scene) if dimensions == 1 else _draw_plane(paper, scene)
-        style.set_labels(paper, [*scene.projection.labels, "samples"][:2])
-    if more is not None:
-        handles, names = [*handles, more], [*names, "output layer's boundary"]
-    style.set_legend(paper, handles, names, len(names) - (more is not None))
-    if not cloud.targets.is_class and dimensions > 1:
-        style.color_bar(
-            figure, paper, *style.value_range(cloud.targets.values), style.tidy(cloud.targets.names[0])
-        )
-    heading = title or f"The samples in hidden layer {scene.layer + 1}"
-    width = run.network.sizes[scene.layer + 1]
-    about = f"{width} {run.network.hidden[scene.layer].name} unit{'s' if width > 1 else ''}"
-    style.set_title(figure, heading, [about, cloud.note, scene.projection.note])
-    return figure
 
 
 def output_surface(
@@ -155,76 +90,6 @@ def output_surface(
     return figure
 
 
-# ---- The hidden layer ---------------------------------------------------------------------------
-
-
-def _draw_histogram(paper: Any, scene: HiddenScene) -> Any:
-    h, targets = scene.cloud.points[:, 0], scene.cloud.targets
-    low, high = spans(h[:, None], 1)[0]
-    edges = np.linspace(low, high, 61)
-    groups = targets.values if targets.is_class else np.zeros(len(h), dtype=np.intp)
-    for group, color in enumerate(style.class_colors(len(targets.names))):
-        counts, _ = np.histogram(h[groups == group], edges)
-        paper.stairs(counts, edges, fill=True, color=color, alpha=0.5)
-        paper.stairs(counts, edges, color=color, linewidth=1.2)
-    paper.set_ylim(bottom=0)
-    paper.set_xlim(low, high)
-    if scene.plane is None or scene.plane[0][0] == 0:
-        return None
-    place = -scene.plane[1] / scene.plane[0][0]
-    if not low < place < high:
-        return None
-    return paper.axvline(place, color=style.INK, linewidth=1.4)
-
-
-def _draw_plane(paper: Any, scene: HiddenScene) -> Any:
-    span = spans(scene.cloud.points, 2)
-    style.draw_samples(paper, scene.cloud, scene.cloud.points, span)
-    paper.set_xlim(*span[0])
-    paper.set_ylim(*span[1])
-    if scene.plane is None:
-        return None
-    w, b = scene.plane
-    ticks = [np.linspace(low, high, 3) for low, high in span]
-    margin = w[0] * ticks[0][None, :] + w[1] * ticks[1][:, None] + b
-    if not margin.min() < 0 < margin.max():
-        return None
-    paper.contour(*ticks, margin, levels=[0], colors=style.INK, linewidths=1.6, zorder=6)
-    return require("matplotlib.lines").Line2D([], [], color=style.INK, linewidth=1.6)
-
-
-def _draw_space(figure: Figure, scene: HiddenScene, view: tuple[float, float] | None) -> tuple[Any, Any]:
-    cloud = scene.cloud
-    span = scene.box
-    scale = np.ptp(span, axis=1)
-    unit = (cloud.points - span[:, 0]) / scale  # in the box that is drawn
-    groups, _ = style.color_groups(cloud.targets)
-    elevation, azimuth = view or (22.0, scene.azimuth(groups, 22.0))
-    paper = style.solid_axes(figure, elevation, azimuth)
-    paper.set(xlim=span[0], ylim=span[1], zlim=span[2])
-    style.set_labels(paper, scene.projection.labels)
-    towards = space.view_direction(elevation, azimuth)
-    far_first = np.argsort(unit @ towards, kind="stable")
-    screen = unit @ space.screen_axes(elevation, azimuth).T
-    seen = screen, spans(screen, 2)
-    corners = scene.corners
-    if len(corners) == 0:
-        style.draw_samples(paper, cloud, *seen, far_first)
-        return paper, None
-    # Samples on the viewer's side of the plane can only be in front of it, the others behind.
-    w, b = scene.plane  # type: ignore[misc]
-    front = (cloud.points @ w + b) * ((w * scale) @ towards) > 0
-    style.draw_samples(paper, cloud, *seen, far_first[~front[far_first]], zorder=2)
-    art3d, patches = require("mpl_toolkits.mplot3d.art3d"), require("matplotlib.patches")
-    look = {"facecolor": _PLANE, "edgecolor": style.INK, "linewidth": 1.0, "alpha": 0.4}
-    paper.add_collection3d(art3d.Poly3DCollection([corners], zorder=3, **look), autolim=False)
-    style.draw_samples(paper, cloud, *seen, far_first[front[far_first]], zorder=4)
-    return paper, patches.Patch(**look)
-
-
-# ---- The output ---------------------------------------------------------------------------------
-
-
 def _draw_surface(figure: Figure, grid: Grid, view: tuple[float, float]) -> None:
     paper = style.solid_axes(figure, *view, height=_HEIGHT)
     low, high = (0.0, 1.0) if grid.field.is_class else style.value_range(grid.scalar)
@@ -274,7 +139,7 @@ def smooth_surface() -> Any:
 
         def do_3d_projection(self) -> float:
             # Far faces first: in a landscape that is an order of rows and columns.
-            towards = space.view_direction(self.axes.elev, self.axes.azim)
+            towards = geometry.view_direction(self.axes.elev, self.axes.azim)
             order = np.s_[:: 1 if towards[1] > 0 else -1, :: 1 if towards[0] > 0 else -1]
             corners = self._corners[order]
             x, y, z = proj3d.proj_transform(*corners.reshape(-1, 3).T, self.axes.M)
@@ -301,7 +166,7 @@ def smooth_triangles() -> Any:
 
         def do_3d_projection(self) -> float:
             # Far cells first, by rows and columns, and of a cell its far pieces.
-            mesh, towards = self._mesh, space.view_direction(self.axes.elev, self.axes.azim)
+            mesh, towards = self._mesh, geometry.view_direction(self.axes.elev, self.axes.azim)
             rows, columns = np.divmod(mesh.cells, self._columns)
             turn = [1 if one > 0 else -1 for one in towards[:2]]
             near = mesh.points[mesh.triangles, :2].mean(axis=1) @ towards[:2]
@@ -346,15 +211,100 @@ def _draw_contours(paper: Any, grid: Grid, heights: Array, view: tuple[float, fl
     low = np.array([grid.ticks[0][0], grid.ticks[1][0], 0.0])
     scale = np.array([np.ptp(grid.ticks[0]), np.ptp(grid.ticks[1]), 1 / _HEIGHT])
     ticks = tuple((one - one[0]) / np.ptp(one) for one in grid.ticks)
-    towards = space.view_direction(*view)
+    towards = geometry.view_direction(*view)
     lines = boundary_lines(grid)
     for line in lines:
         z = np.full(len(line), 0.5) if len(grid.field.names) == 2 else grid.height_at(line)
         curve = np.column_stack([line, z])
-        hidden = space.hidden_by_surface((curve - low) / scale, ticks, heights * _HEIGHT, towards)
+        hidden = geometry.hidden_by_surface((curve - low) / scale, ticks, heights * _HEIGHT, towards)
         shown = np.where(hidden[:, None], np.nan, curve)
         behind = np.where(hidden[:, None], curve, np.nan)
         paper.plot(*shown.T, color=style.INK, linewidth=1.8, zorder=4)
         paper.plot(*behind.T, color=style.INK, linewidth=1.0, linestyle=(0, (1, 1.8)), zorder=4)
     line2d = require("matplotlib.lines").Line2D
     return line2d([], [], color=style.INK, linewidth=1.8) if lines else None
+
+
+# ---- Triangles ----------------------------------------------------------------------------------
+
+Corner = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Triangles (t, 3) into `points` (p, 3), each point with its class, and the grid's cell of each one.
+
+    A triangle has one class. On a border each class has points of its own, in the same places, so
+    that colors change there and nowhere else.
+    """
+
+    points: Array
+    classes: NDArray[np.intp]
+    triangles: NDArray[np.intp]
+    cells: NDArray[np.intp]
+
+    def colors(self, count: int, strength: float) -> Array:
+        """(p, 3): the tint of each point's class, paler where the network is less sure."""
+        tints = np.stack([style.tint(color, strength) for color in style.class_colors(count)])
+        lead = np.clip((self.points[:, 2:] - 1 / count) / (1 - 1 / count), 0, 1)
+        return 1 - lead * (1 - tints[self.classes])
+
+
+def make_mesh(grid: Grid) -> Mesh:
+    """The largest probability of three or more classes over a plane, cut along the borders.
+
+    A square grid cannot show the crease where two classes meet: it steps along it. Here each cell is
+    two triangles, and one with several classes at its corners is cut where they are equally
+    probable, logarithms running straight between the corners.
+    """
+    n_rows, n_columns, count = grid.values.shape
+    x, y = np.meshgrid(*grid.ticks)
+    P = np.nan_to_num(grid.values).reshape(-1, count)
+    logs = np.log(np.clip(P, np.finfo(grid.field.parameters.dtype).tiny, 1))
+    places = np.column_stack([x.ravel(), y.ravel()])
+    leaders = P.argmax(axis=1)
+    first = (np.arange(n_rows - 1)[:, None] * n_columns + np.arange(n_columns - 1)).ravel()
+    squares = first[:, None] + np.array([0, 1, n_columns + 1, n_columns])
+    triangles = np.concatenate([squares[:, [0, 1, 2]], squares[:, [0, 2, 3]]])
+    cells = np.tile(np.arange(len(first)), 2)
+    mixed = np.ptp(leaders[triangles], axis=1) > 0
+    corners: list[Corner] = []
+    numbers: list[int] = []
+    pieces: list[tuple[int, int, int]] = []
+    owners: list[int] = []
+    for cell, triangle in zip(cells[mixed], triangles[mixed], strict=True):
+        present = np.unique(leaders[triangle]).tolist()
+        whole = [(*places[k], *logs[k, present]) for k in triangle]
+        for own, number in enumerate(present):
+            part = whole
+            for other in range(len(present)):
+                if other != own:
+                    part = _where_ahead(part, 2 + own, 2 + other)
+            base = len(places) + len(corners)
+            corners += part
+            numbers += [number] * len(part)
+            fan = [(base, base + k, base + k + 1) for k in range(1, len(part) - 1)]
+            pieces += fan
+            owners += [int(cell)] * len(fan)
+    heights, classes = P.max(axis=1), leaders
+    if corners:
+        added = np.array([corner[:2] for corner in corners])
+        places = np.concatenate([places, added])
+        heights = np.concatenate([heights, grid.height_at(added)])
+        classes = np.concatenate([classes, np.array(numbers, dtype=np.intp)])
+        triangles = np.concatenate([triangles[~mixed], np.array(pieces, dtype=np.intp)])
+        cells = np.concatenate([cells[~mixed], np.array(owners, dtype=np.intp)])
+    return Mesh(np.column_stack([places, heights]), classes, triangles, cells)
+
+
+def _where_ahead(polygon: list[Corner], own: int, other: int) -> list[Corner]:
+    """The part of a polygon where entry `own` of its corners is not below entry `other`."""
+    kept: list[Corner] = []
+    for a, b in pairwise([*polygon, *polygon[:1]]):
+        before, after = a[own] - a[other], b[own] - b[other]
+        if before >= 0:
+            kept.append(a)
+        if before * after < 0:
+            share = before / (before - after)
+            kept.append(tuple(p + share * (q - p) for p, q in zip(a, b, strict=True)))
+    return kept

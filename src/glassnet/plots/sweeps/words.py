@@ -9,7 +9,7 @@ import numpy as np
 
 from glassnet.errors import InputTypeError
 from glassnet.model_selection import SweepResult, identity_here, shown
-from glassnet.plots.losses import loss_words
+from glassnet.plots.loss_curve import loss_words
 
 if TYPE_CHECKING:
     from glassnet.model_selection import SweepCell

@@ -1,18 +1,23 @@
-"""A loss history made ready to draw."""
+"""The loss during training: its curve thinned, with what is worth words, and its picture."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.errors import InputError
-from glassnet.plots.scenes import check_run
+from glassnet.plots import style
+from glassnet.plots.libraries import require
+from glassnet.plots.picture_data import check_run
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from glassnet.training.run import TrainingRun
 
 _MOST = 20_000  # points of a drawn curve
@@ -221,3 +226,147 @@ def _summary(run: TrainingRun, losses: Array, finite: NDArray[np.bool_]) -> str:
     if left_out:
         text += f" · {left_out:,} losses that are not finite left out"
     return text if run.status == "completed" else f"{run.status} · {text}"
+
+
+# ---- Drawing ------------------------------------------------------------------------------------
+
+
+def loss(run: TrainingRun, *, title: str = "Loss during training") -> Figure:
+    """Draw the loss after every iteration, on a log scale where it is positive.
+
+    The steepest fall after a plateau is marked, and where a run diverged. Values that are not
+    finite are left out. Every value counts: of a long history each stretch keeps its smallest and
+    largest loss. With validation data there are two curves, and a mark where the stopping rule found
+    the best.
+
+    Raises InputError for a run without losses, MissingLibraryError where matplotlib is missing.
+
+    >>> import glassnet as gn
+    >>> run = gn.train(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], random_state=0, iterations=9)
+    >>> gn.plots.loss(run).axes[0].get_yscale()
+    'log'
+    """
+    curve = make_loss_curve(run)
+    figure = style.new_figure(7.6, 4.6)
+    paper = style.flat_axes(figure)
+    _draw_loss(paper, curve)
+    style.set_labels(paper, [curve.unit, curve.label])
+    style.set_title(figure, title, [curve.summary])
+    return figure
+
+
+def _draw_loss(paper: Any, curve: LossCurve) -> None:
+    ticker = require("matplotlib.ticker")
+    color = style.OKABE_ITO[0]
+    few = len(curve.iterations) <= 40
+    paper.plot(
+        curve.iterations,
+        curve.losses,
+        color=color,
+        linewidth=1.5,
+        marker="o" if few else "",
+        markersize=3.5,
+        label="training",
+    )
+    if len(curve.validation[0]):
+        _draw_validation(paper, curve, few)
+    first, last = curve.span
+    room = (0.02 * (last - first + 1), 0.03 * (last - first + 1)) if last > first else (0.5, 0.5)
+    paper.set_xlim(first - room[0], last + room[1])
+    paper.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    paper.xaxis.set_major_locator(ticker.MaxNLocator(6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    if curve.log:
+        set_log_scale(paper, curve.finite)
+    lines = [(curve.iterations, curve.losses), curve.validation]
+    for mark in curve.marks:
+        _annotate(paper, mark, lines)
+    if curve.cliff is not None:
+        _draw_cliff(paper, curve, curve.cliff)
+    if curve.diverged_at is not None:
+        paper.axvline(curve.diverged_at, color=style.OKABE_ITO[1], linewidth=1.3, linestyle=(0, (4, 3)))
+        paper.annotate(
+            f"diverged at {curve.unit} {curve.diverged_at:,}",
+            (curve.diverged_at, 0.96),
+            xycoords=("data", "axes fraction"),
+            xytext=(-6, 0),
+            textcoords="offset points",
+            horizontalalignment="right",
+            verticalalignment="top",
+            fontsize=9,
+            color=style.OKABE_ITO[1],
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
+        )
+    if not len(curve.finite):
+        paper.text(0.5, 0.5, "no finite loss", transform=paper.transAxes, ha="center", color=style.FAINT)
+
+
+def _draw_validation(paper: Any, curve: LossCurve, few: bool) -> None:
+    look: Any = {"color": style.OKABE_ITO[1], "marker": "o" if few else "", "markersize": 3.5}
+    paper.plot(*curve.validation, linewidth=1.3, label="validation", **look)
+    if curve.best is not None:
+        look |= {"marker": "o", "markersize": 8, "markerfacecolor": "none", "linestyle": ""}
+        paper.plot(*curve.best, zorder=6, label=f"best, at {curve.best[0]:,}", **look)
+    style.set_legend(paper, *paper.get_legend_handles_labels())
+
+
+def set_log_scale(paper: Any, losses: Array) -> None:
+    """A log scale for losses above 0, with labels between the decades where there are few of them."""
+    ticker = require("matplotlib.ticker")
+    low, high = np.log10([losses.min(), losses.max()])
+    margin = max(0.06 * (high - low), 0.05)
+    # Set before the scale, and not beyond what matplotlib computes with: a run may end at 1e300.
+    paper.set_ylim(*10 ** np.clip([low - margin, high + 2 * margin], -220, 220))
+    paper.set_yscale("log")
+    paper.grid(which="minor", axis="y", color=style.GRID, linewidth=0.3)
+    paper.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: readable(value)))
+    if high - low > 1.5:
+        paper.yaxis.set_minor_formatter(ticker.NullFormatter())
+    else:
+        few = "25" if high - low > 0.7 else "123456789"  # first digits of the labels between decades
+        paper.yaxis.set_minor_formatter(
+            ticker.FuncFormatter(lambda value, _: readable(value) if f"{value:e}"[0] in few else "")
+        )
+        paper.tick_params(axis="y", which="minor", labelsize=8, labelcolor=style.INK, colors=style.FAINT)
+
+
+def _annotate(paper: Any, mark: Mark, lines: Sequence[tuple[Any, Array]]) -> None:
+    paper.plot(*mark.at, marker="o", color=style.OKABE_ITO[0], markersize=5, zorder=5)
+    paper.annotate(
+        mark.text,
+        mark.at,
+        xytext=style.free_place(paper, mark.at, mark.text, mark.side, lines),
+        textcoords="offset points",
+        horizontalalignment="left" if mark.side == "right" else "right",
+        verticalalignment="center",
+        fontsize=9,
+        color=style.INK,
+        arrowprops={"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.8, "shrinkB": 3},
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.7},
+    )
+
+
+def _draw_cliff(paper: Any, curve: LossCurve, cliff: Cliff) -> None:
+    """The fall after a plateau, enlarged in the empty corner above the curve."""
+    ticker = require("matplotlib.ticker")
+    color = style.OKABE_ITO[0]
+    backing = require("matplotlib.patches").Rectangle
+    paper.add_patch(backing((0.4, 0.35), 0.65, 0.7, transform=paper.transAxes, color="white", zorder=2.2))
+    inset = paper.inset_axes((0.47, 0.43, 0.5, 0.42))
+    inset.set_facecolor("white")
+    inset.plot(cliff.iterations, cliff.losses, color=color, linewidth=1.5)
+    inset.set_yscale("log")
+    inset.set_xlim(cliff.iterations[0], cliff.iterations[-1])
+    inset.xaxis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
+    inset.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    inset.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: readable(value)))
+    inset.yaxis.set_minor_locator(ticker.NullLocator())
+    inset.tick_params(colors=style.FAINT, labelcolor=style.INK, labelsize=8, width=0.6, length=2.5)
+    inset.grid(color=style.GRID, linewidth=0.6)
+    for spine in inset.spines.values():
+        spine.set_color(style.FAINT)
+        spine.set_linewidth(0.7)
+    inset.set_title(cliff.text, loc="left", fontsize=9, color=style.INK, pad=5)
+    frame = paper.indicate_inset_zoom(inset, edgecolor=style.FAINT, linewidth=0.8, alpha=0.9)
+    for connector, left in zip(frame.connectors, (True, True, False, False), strict=True):
+        connector.set_visible(left)
+        connector.set_zorder(2.1)

@@ -14,7 +14,7 @@ from glassnet.errors import InputError, InputTypeError
 from glassnet.optim import SGD
 from glassnet.plots import style
 from glassnet.plots.libraries import require
-from glassnet.plots.losses import LossCurve, loss_words, make_loss_curve, readable
+from glassnet.plots.loss_curve import LossCurve, loss_words, make_loss_curve, readable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,8 +14,8 @@ from glassnet.errors import unknown_name
 from glassnet.model_selection import identity_here
 from glassnet.plots import style
 from glassnet.plots.libraries import require
-from glassnet.plots.losses import readable
-from glassnet.plots.sweep_words import (
+from glassnet.plots.loss_curve import readable
+from glassnet.plots.sweeps.words import (
     LEAST,
     check_result,
     key_of,

@@ -1,0 +1,1 @@
+"""The pictures of a sweep: curves, a heatmap and parallel coordinates."""

@@ -10,6 +10,7 @@ from numpy.random import RandomState
 
 import glassnet as gn
 from glassnet import native
+from glassnet.nn import reference_curvature
 
 SMOOTH = [loss for loss in gn.LOSSES.values() if loss.factor is not None]
 every_loss = pytest.mark.parametrize("loss", SMOOTH, ids=lambda one: one.name)
@@ -179,14 +180,12 @@ def test_matrix_needs_a_loss_with_a_factor(engine):
 
 
 def test_matrix_does_not_depend_on_how_rows_are_cut_in_numpy(monkeypatch):
-    from glassnet.nn import reference_curvature as second_derivatives
-
     network = gn.Network((3, 4, 3))
     X, y = RandomState(0).randn(50, 3), RandomState(1).randint(0, 3, 50)
     problem = gn.prepare(network, X, y, engine="numpy")
     flat = network.initialize(0).flat
     whole = problem.gauss_newton(flat)
-    monkeypatch.setattr(second_derivatives, "BLOCK", 100)
+    monkeypatch.setattr(reference_curvature, "BLOCK", 100)
     assert np.allclose(problem.gauss_newton(flat), whole, rtol=1e-13)
 
 

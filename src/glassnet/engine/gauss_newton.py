@@ -13,7 +13,7 @@ from glassnet import native
 from glassnet._types import Array
 from glassnet.data.checks import check_factor
 from glassnet.errors import EngineError, InputError
-from glassnet.nn import reference_curvature as second_derivatives
+from glassnet.nn import reference_curvature
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim import penalties
 from glassnet.optim.penalties import Penalties
@@ -97,15 +97,13 @@ def diagonal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 def numpy_curvature(
     network: Network, X: Array, w: Array | None, flat: Array, vector: Array | None
 ) -> NDArray[np.float64]:
-    """The summed Gauss-Newton matrix, or its product with a vector, by `second_derivatives.py`."""
+    """The summed Gauss-Newton matrix, or its product with a vector, by `reference_curvature`."""
     theta = Parameters(network.sizes, flat)
-    model = X, theta.weights, theta.biases, network.hidden, network.loss
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         if vector is None:
-            return second_derivatives.gauss_newton(*model, w)
+            return reference_curvature.gauss_newton(network, theta, X, w)
         v = Parameters(network.sizes, vector)
-        product = second_derivatives.gauss_newton_product(*model, (v.weights, v.biases), w)
-        return product.astype(np.float64)
+        return reference_curvature.gauss_newton_product(network, theta, X, v, w).astype(np.float64)
 
 
 def native_curvature(problem: Any, threads: int, flat: Array, vector: Array | None) -> NDArray[np.float64]:
@@ -144,15 +142,14 @@ def numpy_hessian(
     flat: Array,
     vectors: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """The summed Hessian times each row, by `second_derivatives.py`."""
+    """The summed Hessian times each row, by `reference_curvature`."""
     X, Y, w = data
     theta = Parameters(network.sizes, flat)
-    model = X, Y, theta.weights, theta.biases, network.hidden, network.loss
     products = np.empty_like(vectors)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for product, vector in zip(products, vectors, strict=True):
             v = Parameters(network.sizes, vector)
-            product[:] = second_derivatives.hessian_product(*model, (v.weights, v.biases), w)
+            product[:] = reference_curvature.hessian_product(network, theta, X, Y, v, w)
     return products
 
 

@@ -1,1 +1,1 @@
-"""What a network computes, in plain NumPy: activations, losses, dropout, the reference and the network."""
+"""What a network computes, in plain NumPy: activations, losses, dropout, reference passes, networks."""

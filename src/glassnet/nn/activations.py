@@ -1,4 +1,4 @@
-"""The functions of the hidden layers, each a record of value and derivative."""
+"""The activations of the hidden layers, each a record of value and derivative."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from glassnet.nn import special
 class Activation:
     """A function applied to each entry of Z, with its derivative beside it.
 
-    ``value(Z)`` gives H; ``derivative(Z, H)`` gives dH/dZ and may use whichever of the two is
-    handier (the logistic function's is H (1 - H)). Both take and return arrays of one shape and
-    keep its precision. ``kinks`` are the points where the derivative jumps: the gradient checker
-    does not judge an entry whose step crosses one.
+    ``value(Z)`` gives H; ``derivative(Z, H)`` gives dH/dZ from whichever of the two is handier (for the
+    logistic function H (1 - H)). Both take and return arrays of one shape and keep the precision.
+    ``kinks`` are the points where the derivative jumps: the gradient checker does not judge an entry whose
+    step crosses one.
 
     Example
     -------
@@ -28,7 +28,7 @@ class Activation:
     >>> Network((2, 3, 2), hidden=square).hidden[0].name
     'square'
 
-    A record that is not in `ACTIVATIONS` runs on the NumPy engine.
+    Only the NumPy engine runs a record that is not in `ACTIVATIONS`.
     """
 
     name: str
@@ -39,14 +39,14 @@ class Activation:
     kinks: tuple[float, ...] = ()
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        # A built-in record travels by name: lambdas do not pickle, and a copy would be another record.
+        # A built-in record is pickled by its name: lambdas do not pickle, and a copy would be a new record.
         if ACTIVATIONS.get(self.name) is self:
             return get_activation, (self.name,)
         return super().__reduce_ex__(protocol)
 
 
 def logistic(z: Array) -> Array:
-    """1 / (1 + exp(-z)), written so that exp never overflows: its argument is never positive."""
+    """1 / (1 + exp(-z)); exp never overflows, because its argument is never positive."""
     e = np.exp(-np.abs(z))
     return np.where(z >= 0, 1, e) / (1 + e)
 
@@ -54,7 +54,7 @@ def logistic(z: Array) -> Array:
 LEAK = 0.01
 """The slope of leaky_relu below 0: PyTorch's default."""
 
-# Klambauer et al., Self-normalizing neural networks, 2017: the digits of their appendix.
+# The digits of the appendix of Klambauer et al., Self-normalizing neural networks, 2017.
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 
@@ -85,7 +85,7 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation(
             "relu",
             value=lambda z: np.maximum(z, 0),
-            # At the kink itself the derivative is taken as 0, as PyTorch and scikit-learn do.
+            # At the kink the derivative is 0, as in PyTorch and scikit-learn.
             derivative=lambda z, h: (z > 0).astype(z.dtype),
             formula="max(z, 0)",
             derivative_formula="1 where z > 0, else 0",
@@ -102,7 +102,7 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation(
             "elu",
             value=lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
-            # Not h + 1, which PyTorch takes: that has no digits left where z is far below 0.
+            # PyTorch takes h + 1, which has no digits left where z is far below 0.
             derivative=lambda z, h: np.exp(np.minimum(z, 0)),
             formula="max(z, 0) + exp(min(z, 0)) - 1",
             derivative_formula="1 where z > 0, else exp(z)",
@@ -143,7 +143,7 @@ ACTIVATIONS: dict[str, Activation] = {
         ),
         Activation(
             "softplus",
-            # For any z: PyTorch's is z itself from 20 on, which is the same in float32 only.
+            # PyTorch returns z itself from 20 on, which is the same in float32 only.
             value=lambda z: np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))),
             derivative=lambda z, h: logistic(z),
             formula="log(1 + exp(z))",
@@ -171,8 +171,7 @@ ACTIVATIONS: dict[str, Activation] = {
 def get_activation(activation: str | Activation) -> Activation:
     """The record for a name; a record passes through.
 
-    Raises InputError for a name that is not known (with the nearest one that is), InputTypeError
-    for anything that is neither.
+    Raises InputError for an unknown name, with the nearest known one, and InputTypeError for anything else.
     """
     if isinstance(activation, Activation):
         return activation

@@ -1,7 +1,7 @@
 """Dropout, whose masks are a function of a seed and of counters.
 
-Both engines compute the same masks by the same generator, Philox4x64-10, so that neither the engine
-nor the number of threads nor the size of a block has a say in who is dropped.
+Both engines compute the same masks by the same generator, Philox4x64-10: neither the engine nor the number
+of threads nor the size of a block changes which units are dropped.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from glassnet.utils.settings_checks import as_real
 
 
 def as_dropout(value: object, n_hidden: int) -> tuple[float, ...]:
-    """Each hidden layer's probability of dropping a unit, from one number for all or a list of them.
+    """Each hidden layer's probability of dropping a unit, from one number for all layers or a list.
 
-    Raises InputError for a probability outside of 0 <= p < 1 or a list of another length, and
-    InputTypeError for what is no number.
+    Raises InputError for a probability outside of 0 <= p < 1 or a list of the wrong length, and
+    InputTypeError for anything but numbers.
 
     >>> from glassnet.nn.dropout import as_dropout
     >>> as_dropout(0.5, 2), as_dropout([0, 0.25], 2)
@@ -33,12 +33,12 @@ def as_dropout(value: object, n_hidden: int) -> tuple[float, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         p = _as_probability(value, "dropout")
         if p and not n_hidden:
-            raise InputError(f"dropout is {p}, but the network has no hidden layer that it could act on.")
+            raise InputError(f"dropout is {p}, but the network has no hidden layer with units to drop.")
         return (p,) * n_hidden
     if len(value) != n_hidden:
         raise InputError(
             f"dropout has {len(value)} probabilities, the network {n_hidden} hidden layer(s); expected one "
-            f"for each, or one number for all."
+            f"probability for each layer, or one number for all of them."
         )
     return tuple(_as_probability(p, f"dropout[{layer}]") for layer, p in enumerate(value))
 
@@ -48,16 +48,16 @@ def _as_probability(value: object, name: str) -> float:
     if not 0 <= p < 1:
         raise InputError(
             f"{name} is {p}; expected the probability of dropping a unit, from 0 to below 1, such as 0.5. "
-            f"0 drops none."
+            f"0 drops no unit."
         )
     return p
 
 
 @dataclass(frozen=True)
 class Masks:
-    """Which masks a training pass draws: the run's seed, and the pass's number, from 1.
+    """Which masks a training pass draws: the run's seed, and the number of the pass, from 1.
 
-    The pass whose gradient update t follows is number t, on the full batch and on batches.
+    Update t follows the gradient of pass t, on the full batch and on batches.
     """
 
     seed: int
@@ -72,7 +72,7 @@ class Masks:
                 raise InputError(f"{name} is {value}; expected a whole number from {least} to 2**64 - 1.")
 
     def after(self, passes: int) -> Masks:
-        """Those of so many passes later."""
+        """The masks of so many passes later."""
         return Masks(self.seed, self.number + passes)
 
     def draw(
@@ -88,30 +88,30 @@ class Masks:
 def mask(
     seed: int, number: int, layer: int, n_units: int, n_samples: int, p: float, dtype: DTypeLike
 ) -> Array:
-    """(n_samples, n_units) of 0, with probability p, and 1 / (1 - p): what H is multiplied by.
+    """The factors of H, (n_samples, n_units): 0 with probability p, else 1 / (1 - p).
 
-    `layer` counts hidden layers from 1, `number` passes from 1, and a row is a sample's place in its
+    `layer` counts hidden layers from 1, `number` counts passes from 1, and a row is a sample's place in its
     batch. Unit o of sample s takes the 32-bit word number ``o n_samples + s`` of the Philox stream with
-    the key `seed` and the counter (1, layer, number, 0), and is kept where that is at least ``p 2^32``.
+    the key `seed` and the counter (1, layer, number, 0), and stays where the word is at least ``p 2^32``.
 
-    Dropout: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting"
-    (2014), inverted, so that nothing is left to do in prediction. The generator: Salmon et al.,
-    "Parallel random numbers: as easy as 1, 2, 3" (2011). PyTorch's masks depend on the device and on
-    what else has drawn from its stream; scikit-learn has no dropout.
+    Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (2014), inverted,
+    so that prediction needs no factor. The generator: Salmon et al., "Parallel random numbers: as easy as
+    1, 2, 3" (2011). PyTorch's masks depend on the device and on all other draws from its stream;
+    scikit-learn has no dropout.
 
     >>> from glassnet.nn.dropout import mask
     >>> mask(seed=0, number=1, layer=1, n_units=6, n_samples=2, p=0.5, dtype="float64").tolist()
     [[2.0, 0.0, 0.0, 2.0, 0.0, 0.0], [0.0, 2.0, 0.0, 2.0, 2.0, 0.0]]
     """
     count = n_units * n_samples
-    # NumPy takes a step before its first block: the counter then is (1, layer, number, 0).
+    # NumPy steps the counter before its first block, to (1, layer, number, 0).
     stream = Philox(key=seed, counter=np.array([0, layer, number, 0], np.uint64))
-    raw = stream.random_raw(-(-count // 2))  # two words each, the lower half first
+    raw = stream.random_raw(-(-count // 2))  # two words in each, the lower half first
     words = raw.astype("<u8", copy=False).view("<u4")[:count].reshape(n_units, n_samples)
-    kept = np.ascontiguousarray((words >= p * 2.0**32).T)
-    return np.multiply(kept, 1 / (1 - p), dtype=dtype)
+    stays = np.ascontiguousarray((words >= p * 2.0**32).T)
+    return np.multiply(stays, 1 / (1 - p), dtype=dtype)
 
 
 def draw_seed(random: RandomState) -> int:
-    """The next 32-bit word of the stream: what a run's masks are drawn from."""
+    """The seed of a run's masks: the next 32-bit word of the stream."""
     return int(random.randint(2**32, dtype=np.uint32))

@@ -1,7 +1,7 @@
-"""The second derivative of a loss by the output layer's Z, as a sum of products f f^T.
+"""The second derivative of a loss with respect to the output layer's Z, as a sum of products f f^T.
 
-Each function gives (K, n, outputs): rows f_1 ... f_K for each sample with sum_k f_k f_k^T that sample's
-second derivative. Nothing is subtracted, so that what is small stays exact.
+Each function returns (K, n, outputs): for each sample the rows f_1 ... f_K, with sum_k f_k f_k^T the second
+derivative of its loss. No formula subtracts, so that small entries stay exact.
 """
 
 import numpy as np
@@ -10,20 +10,20 @@ from glassnet._types import Array
 
 
 def multinomial(p: Array) -> Array:
-    """diag(p) - p p^T, of the cross-entropy over a softmax p (n, C), by C - 1 rows.
+    """diag(p) - p p^T of the cross-entropy over a softmax p (n, C), from C - 1 rows.
 
     With q_k = p_(k+1) + ... + p_C, f_k is sqrt(p_k q_k / (p_k + q_k)) times 1 at k and -p_j / q_k at
-    each j behind: the Cholesky factor of a multinomial's covariance (Tanabe and Sagae, 1992).
+    each j > k: the Cholesky factor of a multinomial's covariance (Tanabe and Sagae, 1992).
 
     >>> import numpy as np
     >>> f = multinomial(np.array([[0.5, 0.25, 0.25]]))[:, 0]
     >>> (f.T @ f).round(6).tolist()
     [[0.25, -0.125, -0.125], [-0.125, 0.1875, -0.0625], [-0.125, -0.0625, 0.1875]]
     """
-    behind = np.cumsum(p[:, :0:-1], axis=1)[:, ::-1]  # q_1 ... q_(C-1)
+    rest = np.cumsum(p[:, :0:-1], axis=1)[:, ::-1]  # q_1 ... q_(C-1)
     factors = np.zeros((p.shape[1] - 1, *p.shape), p.dtype)
     for k, f in enumerate(factors):
-        q = np.maximum(behind[:, k], np.finfo(p.dtype).tiny)
+        q = np.maximum(rest[:, k], np.finfo(p.dtype).tiny)
         f[:, k] = 1
         f[:, k + 1 :] = -p[:, k + 1 :] / q[:, None]
         f *= np.sqrt(p[:, k] * (q / (p[:, k] + q)))[:, None]
@@ -31,22 +31,22 @@ def multinomial(p: Array) -> Array:
 
 
 def bernoulli(z: Array) -> Array:
-    """p (1 - p) for each output, of binary cross-entropy: its root is t / (1 + t^2) with t = e^(-|z|/2)."""
+    """p (1 - p) of binary cross-entropy, for each output: the root is t / (1 + t^2) with t = e^(-|z|/2)."""
     t = np.exp(-np.abs(z) / 2)
-    return _each(t / (1 + t * t))
+    return _diagonal(t / (1 + t * t))
 
 
 def rates(z: Array) -> Array:
-    """e^z for each output, of the Poisson loss."""
+    """e^z of the Poisson loss, for each output."""
     with np.errstate(over="ignore"):
-        return _each(np.exp(z / 2))
+        return _diagonal(np.exp(z / 2))
 
 
 def ones(z: Array) -> Array:
-    """1 for each output, of the squared error."""
-    return _each(np.ones_like(z))
+    """1 of the squared error, for each output."""
+    return _diagonal(np.ones_like(z))
 
 
-def _each(roots: Array) -> Array:
-    """f_k with the k-th root at k and 0 elsewhere, where outputs have nothing to do with each other."""
+def _diagonal(roots: Array) -> Array:
+    """f_k with the k-th root at k and 0 elsewhere, for a loss that is a sum over the outputs."""
     return roots.T[:, :, None] * np.eye(roots.shape[1], dtype=roots.dtype)[:, None, :]

@@ -1,7 +1,7 @@
-"""The output layer's links and losses, each loss a record of value and delta.
+"""The links of the output layer and the losses, each loss a record of value and delta.
 
-A loss is written as a function of the output layer's *pre-activation* Z, never of Y_hat: the link
-is folded in, which is what keeps value and delta finite and exact for logits of any size.
+A loss is a function of the output layer's *pre-activation* Z, not of Y_hat: link and loss are one formula,
+which keeps value and delta finite and exact for logits of any size.
 """
 
 import inspect
@@ -13,8 +13,9 @@ import numpy as np
 
 from glassnet._types import Array
 from glassnet.errors import InputError, InputTypeError, unknown_name
-from glassnet.nn import loss_hessians as factors
+from glassnet.nn import loss_hessians
 from glassnet.nn.activations import logistic
+from glassnet.utils.settings_checks import as_fraction, as_positive, as_real
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,17 @@ class Output:
     link: Callable[[Array], Array]
     formula: str
     loss: str
-    """The loss that belongs to this link, used where none is named."""
+    """The link's own loss, which a network takes where no other is named."""
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        # As for an activation: a built-in record travels by name.
+        # As for an activation: a built-in record is pickled by its name.
         if OUTPUTS.get(self.name) is self:
             return get_output, (self.name,)
         return super().__reduce_ex__(protocol)
 
 
 class Settings(Mapping[str, float]):
-    """Numbers by name that do not change, so that a record which holds them can be hashed."""
+    """Numbers by name that never change, so that a record that holds them can be hashed."""
 
     __slots__ = ("_values",)
 
@@ -71,10 +72,10 @@ class Loss:
     ``value(Z, Y)`` is (n,): each sample's loss, summed over the outputs. ``delta(Z, Y)`` is
     (n, outputs): its derivative with respect to Z. ``target`` says what a target may be: ``"class"``
     (probabilities of classes, rows that sum to 1), ``"label"`` (each entry from 0 to 1),
-    ``"nonnegative"`` (0 and above) or ``"real"``. ``settings`` are the numbers that the loss was made
-    with; ``kinks`` the residuals z - y where its derivative jumps, which the gradient checker
-    does not step across. ``factor(Z)``, where there is one, is (K, n, outputs): rows f_1 ... f_K for each
-    sample whose products sum to the loss's second derivative by Z, ``sum_k f_k f_k^T``.
+    ``"nonnegative"`` (0 and above) or ``"real"``. ``settings`` are the numbers in the loss's formula, and
+    ``kinks`` the residuals z - y where its derivative jumps: the gradient checker does not step across
+    them. ``factor(Z)``, or None, is (K, n, outputs): for each sample the rows f_1 ... f_K whose products
+    add up to the second derivative of its loss with respect to Z, ``sum_k f_k f_k^T``.
 
     Example
     -------
@@ -85,7 +86,7 @@ class Loss:
     >>> str(gn.Network((3, 1), output="identity", loss=loss))
     '3-1 (identity; huber(delta=0.5))'
 
-    A record that none of `LOSSES`'s functions made runs on the NumPy engine.
+    Only the NumPy engine runs a record that glassnet's own functions have not made.
     """
 
     name: str
@@ -104,16 +105,16 @@ class Loss:
 
     @property
     def is_built_in(self) -> bool:
-        """Whether this is a loss of `LOSSES`, with its own settings or with others."""
+        """Whether this is a loss of `LOSSES`, with its default settings or with others."""
         if self.name not in MAKERS or not self.settings:
             return LOSSES.get(self.name) is self
         try:
             return self == MAKERS[self.name](**self.settings)
-        except (InputError, TypeError):  # one's own under our name, with settings that ours refuses
+        except (InputError, TypeError):  # a user's record under our name, with settings that ours refuses
             return False
 
     def to_plain(self) -> str | dict[str, Any]:
-        """The name or, with settings other than the defaults, name and settings: JSON and TOML hold it.
+        """The name; with settings other than the defaults, name and settings, which JSON and TOML hold.
 
         >>> import glassnet as gn
         >>> gn.LOSSES["huber"].to_plain(), gn.losses.huber(delta=0.5).to_plain()
@@ -133,7 +134,7 @@ class Loss:
         return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in self.settings.items())})"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        # As for an activation, with its settings: an equal record comes back, the default one itself.
+        # Pickled by name and settings: an equal record comes back, the default one itself.
         if self.is_built_in:
             return loss_from_plain, (self.to_plain(),)
         return super().__reduce_ex__(protocol)
@@ -141,7 +142,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class _With:
-    """A function of Z, Y and a loss's settings as one of Z and Y; equal where both are."""
+    """function(Z, Y) of a function(Z, Y, settings); two are equal where function and settings are."""
 
     function: Callable[..., Array]
     settings: Settings
@@ -151,13 +152,13 @@ class _With:
 
 
 def softmax(z: Array) -> Array:
-    """exp(z) / sum exp(z) along the row, the row's maximum taken off first so that no exp overflows."""
+    """exp(z) / sum exp(z) along the row, after subtracting the row's maximum: no exp overflows."""
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
 
 
 def _exp(z: Array) -> Array:
-    with np.errstate(over="ignore"):  # infinite is what such a Y_hat is
+    with np.errstate(over="ignore"):  # such a Y_hat is infinite
         return np.exp(z)
 
 
@@ -201,12 +202,12 @@ def _quantile(z: Array, y: Array, level: float) -> Array:
 
 def _quantile_delta(z: Array, y: Array, level: float) -> Array:
     error = z - y
-    # At the kink itself the derivative is taken as 0, which lies between its two sides.
+    # At the kink the derivative is 0, which lies between its two sides.
     return np.where(error > 0, 1 - level, np.where(error < 0, -level, 0)).astype(error.dtype)
 
 
 def _cross_entropy_factor(z: Array) -> Array:
-    return factors.multinomial(softmax(z))
+    return loss_hessians.multinomial(softmax(z))
 
 
 OUTPUTS: dict[str, Output] = {
@@ -226,8 +227,8 @@ OUTPUTS: dict[str, Output] = {
 def cross_entropy(label_smoothing: float = 0.0) -> Loss:
     """Cross-entropy over a softmax: -sum_c y'_c log y_hat_c with y' = (1 - e) y + e / C.
 
-    e is `label_smoothing`, from 0 to below 1: a class then asks for a probability a little below 1,
-    which finite outputs can give (Szegedy et al., Rethinking the Inception architecture, 2016). Y is
+    e is `label_smoothing`, from 0 to below 1: the target of a class is then a probability a little below 1,
+    which finite outputs can reach (Szegedy et al., Rethinking the Inception architecture, 2016). Y is
     class numbers (n,) or rows (n, C) that sum to 1. As in PyTorch.
 
     Raises InputError for a setting out of range.
@@ -237,7 +238,9 @@ def cross_entropy(label_smoothing: float = 0.0) -> Loss:
     >>> net.loss.settings["label_smoothing"]
     0.1
     """
-    e = _as_setting(label_smoothing, "label_smoothing", 0, 1, "0.1", includes_low=True)
+    e = as_real(label_smoothing, "label_smoothing")
+    if not 0 <= e < 1:
+        raise InputError(f"label_smoothing is {e}; expected a number from 0 to below 1, such as 0.1.")
     settings = Settings({"label_smoothing": e})
     smooth = "-sum_c y_c log y_hat_c" if e == 0 else "-sum_c y'_c log y_hat_c, y' = (1 - e) y + e / C"
     return Loss(
@@ -256,9 +259,9 @@ def cross_entropy(label_smoothing: float = 0.0) -> Loss:
 def huber(delta: float = 1.0) -> Loss:
     """Huber's loss: r^2 / 2 up to |r| = delta, delta (|r| - delta / 2) beyond, with r = y_hat - y.
 
-    Summed over the outputs. `delta`, above 0, is in the target's unit: errors above it pull with a
-    force that no longer grows (Huber, Robust estimation of a location parameter, 1964). PyTorch's
-    HuberLoss, of which SmoothL1Loss is a multiple.
+    Summed over the outputs. `delta`, above 0, is in the unit of the target: beyond it the derivative stays
+    +-delta (Huber, Robust estimation of a location parameter, 1964). PyTorch's HuberLoss, of which
+    SmoothL1Loss is a multiple.
 
     Raises InputError for a setting out of range.
 
@@ -266,7 +269,7 @@ def huber(delta: float = 1.0) -> Loss:
     >>> gn.losses.huber(delta=2.0).value(np.array([[1.0], [5.0]]), np.zeros((2, 1))).tolist()
     [0.5, 8.0]
     """
-    settings = Settings({"delta": _as_setting(delta, "delta", 0, np.inf, "1.0")})
+    settings = Settings({"delta": as_positive(delta, "delta")})
     return Loss(
         "huber",
         output="identity",
@@ -283,9 +286,9 @@ def huber(delta: float = 1.0) -> Loss:
 def quantile(level: float = 0.5) -> Loss:
     """The pinball loss, least where y_hat is y's quantile: max((1 - level) r, -level r), r = y_hat - y.
 
-    Summed over the outputs. `level` lies between 0 and 1: with 0.9 the network learns what nine in
-    ten targets stay below (Koenker and Bassett, Regression quantiles, 1978). scikit-learn's
-    mean_pinball_loss; at 0.5 it is half the absolute error. Where r is 0 the derivative is taken as 0.
+    Summed over the outputs. `level` lies between 0 and 1: with 0.9 the network learns the value that nine
+    of ten targets stay below (Koenker and Bassett, Regression quantiles, 1978). scikit-learn's
+    mean_pinball_loss; at 0.5 it is half the absolute error. Where r is 0 the derivative is 0.
 
     Raises InputError for a setting out of range.
 
@@ -293,7 +296,7 @@ def quantile(level: float = 0.5) -> Loss:
     >>> gn.losses.quantile(level=0.75).value(np.array([[1.0], [-1.0]]), np.zeros((2, 1))).tolist()
     [0.25, 0.75]
     """
-    settings = Settings({"level": _as_setting(level, "level", 0, 1, "0.9")})
+    settings = Settings({"level": as_fraction(level, "level")})
     return Loss(
         "quantile",
         output="identity",
@@ -305,19 +308,6 @@ def quantile(level: float = 0.5) -> Loss:
         settings=settings,
         kinks=(0.0,),
     )
-
-
-def _as_setting(
-    value: object, name: str, low: float, high: float, example: str, includes_low: bool = False
-) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise InputTypeError(f"{name} is a number such as {example}, not {value!r}.")
-    number = float(value)
-    if not (low < number < high or (includes_low and number == low)):
-        start = f"from {low}" if includes_low else f"above {low}"
-        end = "and finite" if high == np.inf else f"{'to ' if includes_low else 'and '}below {high}"
-        raise InputError(f"{name} is {number}; expected a number {start} {end}, such as {example}.")
-    return number
 
 
 # ---- The registry -------------------------------------------------------------------------------
@@ -334,7 +324,7 @@ LOSSES: dict[str, Loss] = {
             delta=lambda z, y: logistic(z) - y,
             formula="-sum_k [y_k log y_hat_k + (1 - y_k) log(1 - y_hat_k)]",
             delta_formula="y_hat - y",
-            factor=factors.bernoulli,
+            factor=loss_hessians.bernoulli,
         ),
         Loss(
             "squared_error",
@@ -344,14 +334,14 @@ LOSSES: dict[str, Loss] = {
             delta=lambda z, y: z - y,
             formula="1/2 sum_k (y_hat_k - y_k)^2",
             delta_formula="y_hat - y",
-            factor=factors.ones,
+            factor=loss_hessians.ones,
         ),
         Loss(
             "absolute_error",
             output="identity",
             target="real",
             value=lambda z, y: np.abs(z - y).sum(axis=1),
-            # At the kink itself 0, which lies between its two sides.
+            # At the kink 0, which lies between its two sides.
             delta=lambda z, y: np.sign(z - y),
             formula="sum_k |y_hat_k - y_k|",
             delta_formula="sign(y_hat - y)",
@@ -363,25 +353,25 @@ LOSSES: dict[str, Loss] = {
             "poisson",
             output="exp",
             target="nonnegative",
-            # Without log y!, which no network changes: it is below 0 where y is large.
+            # Without log y!, which no network changes: the value is below 0 where y is large.
             value=lambda z, y: (_exp(z) - y * z).sum(axis=1),
             delta=lambda z, y: _exp(z) - y,
             formula="sum_k [y_hat_k - y_k log y_hat_k], log y_k! left out",
             delta_formula="y_hat - y",
-            factor=factors.rates,
+            factor=loss_hessians.rates,
         ),
     )
 }
-"""Every loss by name, with the default settings where it has any."""
+"""Every loss by name, with its default settings."""
 
 MAKERS: dict[str, Callable[..., Loss]] = {
-    maker.__name__: maker for maker in (cross_entropy, huber, quantile)
+    name: globals()[name] for name, record in LOSSES.items() if record.settings
 }
-"""The functions that make a loss with settings of one's own, by the loss's name."""
+"""The function that makes each loss with settings: it has the name of the loss."""
 
 
 def loss_from_plain(plain: str | Mapping[str, Any]) -> Loss:
-    """The loss that ``to_plain`` described, a name or a mapping; a setting left out takes its default.
+    """The loss from what ``to_plain`` gives, a name or a mapping; a missing setting takes its default.
 
     Raises InputError for a missing or unknown name, an unknown setting or a value out of range.
 
@@ -423,10 +413,10 @@ def get_output(output: str) -> Output:
 
 
 def get_loss(loss: str | Mapping[str, Any] | Loss | None, output: Output) -> Loss:
-    """The loss record for a name (None: the output's own), which must belong to that output.
+    """The loss record for a name, or for None the output's own loss; it must be a loss over that output.
 
     A mapping such as ``{"name": "huber", "delta": 0.5}`` gives settings too. Raises InputError for an
-    unknown name or setting, or a loss written for another output.
+    unknown name or setting, and for a loss over another output.
     """
     if isinstance(loss, Loss):
         record = loss

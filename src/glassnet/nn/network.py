@@ -23,18 +23,18 @@ from glassnet.utils.threads import thread_count
 
 
 def as_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
-    """Layer widths as a tuple of at least two positive integers, or an error that names the culprit."""
+    """Layer widths as a tuple of at least two positive integers, or an error that names the bad one."""
     if isinstance(sizes, (str, bytes)) or not isinstance(sizes, Iterable):
         raise InputTypeError(f"sizes is a sequence of layer widths such as (2, 3, 2), not {sizes!r}.")
-    given = tuple(sizes)
-    for i, width in enumerate(given):
+    widths = tuple(sizes)
+    for i, width in enumerate(widths):
         if isinstance(width, bool) or not isinstance(width, (int, np.integer)):
-            raise InputTypeError(f"sizes[{i}] is {width!r} in {given}; a width is a whole number.")
+            raise InputTypeError(f"sizes[{i}] is {width!r} in {widths}; a width is a whole number.")
         if width < 1:
-            raise InputError(f"sizes[{i}] is {width} in {given}; a layer needs a width of 1 or more.")
-    if len(given) < 2:
-        raise InputError(f"sizes is {given}; expected at least an input and an output, as in (2, 2).")
-    return tuple(int(width) for width in given)
+            raise InputError(f"sizes[{i}] is {width} in {widths}; a layer needs a width of 1 or more.")
+    if len(widths) < 2:
+        raise InputError(f"sizes is {widths}; expected at least an input and an output, as in (2, 2).")
+    return tuple(int(width) for width in widths)
 
 
 class Parameters:
@@ -42,7 +42,7 @@ class Parameters:
 
     ``flat`` is (n_parameters,), contiguous and writable, in the order W1, b1, W2, b2, ... with each
     W in C order. ``weights[l]`` is (sizes[l], sizes[l+1]) and ``biases[l]`` is (sizes[l+1],); both
-    are views, so that writing to them writes to ``flat``.
+    are views: writing to them writes to ``flat``.
 
     Example
     -------
@@ -52,8 +52,8 @@ class Parameters:
     >>> float(theta.flat[0])
     5.0
 
-    Raises InputError when `flat` has another length than the sizes ask for. A float32 or float64
-    array is wrapped as it is, not copied, when it is contiguous.
+    Raises InputError where the length of `flat` does not fit the sizes. A contiguous float32 or float64
+    array is wrapped, not copied.
     """
 
     __slots__ = ("biases", "flat", "sizes", "weights")
@@ -90,7 +90,7 @@ class Parameters:
         """The same values in another precision, always a copy."""
         return Parameters(self.sizes, self.flat.astype(as_dtype(dtype)))
 
-    # Views do not survive pickling or deepcopy: the flat vector does, and they are made anew.
+    # Views do not survive pickling or deepcopy: only the flat vector is pickled.
     def __reduce__(self) -> tuple[Any, ...]:
         return Parameters, (self.sizes, self.flat.copy())
 
@@ -130,7 +130,7 @@ def as_network(network: object) -> Network:
 
 
 def as_scheme(scheme: str) -> str:
-    """The scheme itself; InputError for one that there is not."""
+    """The scheme itself; InputError for an unknown one."""
     if scheme not in SCHEMES:
         raise unknown_name("scheme", scheme, SCHEMES)
     return scheme
@@ -178,7 +178,7 @@ def _he(network: Network, layer: int, random: RandomState) -> tuple[Array, Array
 def _sklearn(network: Network, layer: int, random: RandomState) -> tuple[Array, Array]:
     """scikit-learn's: weights and biases uniform within sqrt(f / (n_in + n_out)), f 2 or 6.
 
-    f is 2 where the layer's activation is logistic; the output layer goes by the last hidden one.
+    f is 2 where the layer's activation is logistic; the output layer has the f of the last hidden layer.
     """
     n_in, n_out = network.sizes[layer : layer + 2]
     hidden = network.hidden[: layer + 1]
@@ -200,15 +200,14 @@ class Network:
     Parameters
     ----------
     sizes : widths from input to output; (2, 2) has no hidden layer.
-    hidden : one activation (a name or a record) for all hidden layers, or one for each.
+    hidden : one activation (a name or a record) for all hidden layers, or a list with one for each.
     output : "softmax", "logistic", "identity" or "exp".
-    loss : None takes the output's own: cross_entropy, binary_cross_entropy, squared_error, poisson.
+    loss : None takes the output's own loss: cross_entropy, binary_cross_entropy, squared_error, poisson.
         A name from `LOSSES` takes another ("absolute_error", "huber", "quantile" go with identity);
         `glassnet.nn.losses.huber(delta=0.5)` or ``{"name": "huber", "delta": 0.5}`` one with settings.
 
-    Raises InputError for a width below 1, a name that is unknown, a list of activations of another
-    length than there are hidden layers, a softmax over one class, or a loss written for another
-    output.
+    Raises InputError for a width below 1, an unknown name, a list of activations that is not as long as
+    there are hidden layers, a softmax over one class, or a loss over another output.
 
     Example
     -------
@@ -217,8 +216,8 @@ class Network:
     >>> net.n_parameters
     17
 
-    A network is frozen and holds no parameters, unlike a PyTorch module: the same network can be
-    trained many times, from several threads. W is (n_in, n_out), the transpose of PyTorch's.
+    A network is frozen and holds no parameters, unlike a PyTorch module: one network can be trained many
+    times, from several threads. W is (n_in, n_out), the transpose of PyTorch's.
     """
 
     sizes: tuple[int, ...]
@@ -238,13 +237,13 @@ class Network:
         if isinstance(hidden, (str, Activation)):
             records = (get_activation(hidden),) * n_hidden
         elif isinstance(hidden, Sequence):
-            records = tuple(get_activation(one) for one in hidden)
+            records = tuple(get_activation(activation) for activation in hidden)
         else:
-            records = (get_activation(hidden),)  # raises, and says what an activation is
+            records = (get_activation(hidden),)  # raises and says what an activation is
         if len(records) != n_hidden:
             raise InputError(
                 f"hidden names {len(records)} activation(s), but sizes {sizes} have {n_hidden} "
-                f"hidden layer(s). Give one name for all of them, or one for each."
+                f"hidden layer(s). Give one name for all layers, or one for each."
             )
         link = get_output(output)
         if link.name == "softmax" and sizes[-1] < 2:
@@ -262,7 +261,7 @@ class Network:
 
     @property
     def n_parameters(self) -> int:
-        """How many weights and biases there are."""
+        """The number of weights and biases."""
         return count_parameters(self.sizes)
 
     def __repr__(self) -> str:
@@ -286,7 +285,7 @@ class Network:
 
         `scheme` is "normal" (standard normal weights and biases, as in the notebook), "glorot",
         "he" or "sklearn" (the numbers that scikit-learn's MLPClassifier draws from the same seed).
-        Draws are made in float64 and then cast, so that both precisions start from the same point.
+        It draws in float64 and then casts, so that both precisions start from the same point.
 
         >>> import glassnet as gn
         >>> gn.Network((2, 3, 2)).initialize(random_state=42, scheme="normal").flat[:2].round(4).tolist()
@@ -301,7 +300,7 @@ class Network:
     def check_parameters(self, theta: Parameters | NDArray[Any]) -> Parameters:
         """`theta` as Parameters of this network's sizes, finite; a flat vector is wrapped."""
         if hasattr(theta, "losses") and hasattr(theta, "theta"):
-            raise InputTypeError("parameters are expected, not a run: give its own, run.theta.")
+            raise InputTypeError("Expected parameters, not a run: give run.theta.")
         if not isinstance(theta, Parameters):
             theta = Parameters(self.sizes, as_numbers(theta, "parameters"))
         if theta.sizes != self.sizes:
@@ -312,18 +311,18 @@ class Network:
     def forward(self, theta: Parameters | NDArray[Any], X: object = None) -> list[Array]:
         """Every layer's output, [H1, ..., Y_hat], each (n, width); computed in the parameters' precision.
 
-        Raises InputError for an X that is not 2-D, not finite in that precision or of another width
-        than the input.
+        Raises InputError for an X that is not 2-D, not finite in that precision, or whose width is not that
+        of the input.
 
         >>> import glassnet as gn
         >>> net = gn.Network((2, 3, 2))
         >>> [layer.shape for layer in net.forward(net.initialize(0), [[0.5, -1.0]])]
         [(1, 3), (1, 2)]
         """
-        _refuse_lone_rows(X)
+        _check_both(X)
         theta = self.check_parameters(theta)
         inputs = cast(as_matrix(X, width=self.sizes[0]), theta.dtype, "X")
-        # Huge parameters overflow, and what comes out says so: NaN or infinity.
+        # Huge parameters overflow: the outputs are then NaN or infinite.
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             Zs, Hs = reference.forward_propagation(inputs, theta.weights, theta.biases, self.hidden)
             return [*Hs[1:], reference.output_activations(Zs[-1], self.output)]
@@ -331,10 +330,10 @@ class Network:
     def predict_proba(self, theta: Parameters | NDArray[Any], X: object = None) -> Array:
         """The class probabilities (softmax) or label probabilities (logistic), (n, outputs).
 
-        Computed by the native engine where it is there and knows the functions: a row takes a few
+        The native engine computes them where it is installed and knows the functions: a row takes a few
         microseconds where theta is `Parameters` and X a C-contiguous array of its precision.
 
-        Raises InputError for a network whose output is not a probability, and what `forward` raises.
+        Raises InputError for a network whose output is not a probability, and all that `forward` raises.
 
         >>> import glassnet as gn
         >>> net = gn.Network((2, 3, 2))
@@ -351,8 +350,8 @@ class Network:
     def predict(self, theta: Parameters | NDArray[Any], X: object = None) -> NDArray[Any]:
         """The most probable class number (n,) for softmax, labels 0 or 1 for logistic, else Y_hat.
 
-        Labels and Y_hat are (n, outputs), and (n, 1) with one output: take ``.ravel()`` before they meet a
-        y (n,), with which (n, 1) broadcasts to (n, n).
+        Labels and Y_hat are (n, outputs), and (n, 1) with one output: take ``.ravel()`` before you compute
+        with a y (n,), because NumPy broadcasts (n, 1) with (n,) to (n, n).
 
         >>> import glassnet as gn
         >>> net = gn.Network((2, 3, 1), output="identity")
@@ -363,19 +362,15 @@ class Network:
 
     @cached_property
     def _predictor(self) -> Any:
-        """The native engine's forward pass of this network, or None where it has none."""
+        """The native engine's forward pass of this network, or None where it cannot run it."""
         if (
             native.module is None
             or OUTPUTS.get(self.output.name) is not self.output
-            or any(ACTIVATIONS.get(one.name) is not one for one in self.hidden)
+            or any(ACTIVATIONS.get(record.name) is not record for record in self.hidden)
         ):
             return None
-        return native.module.Predictor(
-            self.sizes,
-            [one.name for one in self.hidden],
-            self.output.name,
-            native.forced_isa(),
-        )
+        hidden = [record.name for record in self.hidden]
+        return native.module.Predictor(self.sizes, hidden, self.output.name, native.forced_isa())
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_predictor"}
@@ -385,36 +380,36 @@ def outputs_of(
     network: Network, theta: Parameters | NDArray[Any], X: object, threads: int | None = None
 ) -> Array:
     """Y_hat alone, (n, outputs), by the native engine where it can; `threads` None takes all cores."""
-    _refuse_lone_rows(X)
+    _check_both(X)
     predictor = network._predictor
     if predictor is None:
         return network.forward(theta, X)[-1]
     if type(theta) is Parameters and theta.sizes == network.sizes:
-        # The checks below take longer than one row does; what they would refuse gives None here.
+        # The checks below take longer than one row does; the predictor returns None where they would raise.
         few = threads is None and getattr(X, "size", 0) < _ONE_THREAD
-        found = predictor(theta.flat, X, 1 if few else thread_count(threads))
-        if found is not None:
-            return found
+        Y_hat = predictor(theta.flat, X, 1 if few else thread_count(threads))
+        if Y_hat is not None:
+            return Y_hat
     theta = network.check_parameters(theta)
     inputs = np.ascontiguousarray(cast(as_matrix(X, width=network.sizes[0]), theta.dtype, "X"))
-    found = predictor(theta.flat, inputs, thread_count(threads))
-    return network.forward(theta, inputs)[-1] if found is None else found
+    Y_hat = predictor(theta.flat, inputs, thread_count(threads))
+    return network.forward(theta, inputs)[-1] if Y_hat is None else Y_hat
 
 
 def decided(network: Network, Y_hat: Array) -> NDArray[Any]:
-    """What `Network.predict` makes of the outputs."""
+    """The predictions of `Network.predict` from the outputs."""
     if network.loss.target == "class":
         return np.argmax(Y_hat, axis=1)
     return (Y_hat > 0.5).astype(np.intp) if network.loss.target == "label" else Y_hat
 
 
-_ONE_THREAD = 4096  # entries of X up to which a second thread is never worth asking for
+_ONE_THREAD = 4096  # entries of X below which a second thread never pays
 
 
-def _refuse_lone_rows(X: object) -> None:
-    """A habit from elsewhere, where a network keeps its parameters: net.predict(X)."""
+def _check_both(X: object) -> None:
+    """InputTypeError for net.predict(X), as in libraries whose networks hold their parameters."""
     if X is None:
         raise InputTypeError(
-            "X is missing. A Network holds no parameters: net.predict(theta, X), or run.predict(X) of what "
-            "gn.train returned."
+            "X is missing. A Network holds no parameters: use net.predict(theta, X), or run.predict(X) of "
+            "the run that gn.train returns."
         )

@@ -1,7 +1,7 @@
 """Backpropagation as a book would print it, in plain NumPy.
 
-This file is the judge of the native engine and is never made faster at the cost of clarity. Read
-it from top to bottom; it needs nothing but the records of activations and losses.
+This file is the judge of the native engine: clarity comes before speed here. Read it from top to bottom; it
+needs only the records of activations and losses.
 
 Notation
 --------
@@ -12,7 +12,7 @@ X          (N, d)          the input
 W, b       (m, k), (k,)    a layer's weights and biases, from m inputs to k outputs
 Z          (N, k)          a layer's pre-activation,  Z = H_before @ W + b
 H          (N, k)          a hidden layer's output,   H = sigma(Z); the first H_before is X
-M          (N, k)          where units are dropped, 0 or 1/(1 - p), and H = sigma(Z) * M
+M          (N, k)          with dropout: 0 or 1/(1 - p), and H = sigma(Z) * M
 Y_hat, Y   (N, C)          the output layer's output, Y_hat = link(Z), and its target
 J          a number        the loss, summed over the samples
 delta      (N, k)          dJ/dZ, a layer's error
@@ -38,7 +38,7 @@ def pre_activation(H_before: Array, W: Array, b: Array) -> Array:
 
 
 def hidden_activations(Z: Array, sigma: Activation, M: Array | None = None) -> Array:
-    """H = sigma(Z), times M where units are dropped."""
+    """H = sigma(Z); with dropout, H = sigma(Z) * M."""
     H = sigma.value(Z)
     return H if M is None else H * M
 
@@ -57,7 +57,7 @@ def forward_propagation(
 ) -> tuple[list[Array], list[Array]]:
     """Every layer's Z, and the input of every layer: [X, H_1, ..., H_(L-1)].
 
-    `masks` holds each hidden layer's M, or None for a layer that is whole.
+    `masks` holds each hidden layer's M, or None for a layer without dropout.
     """
     Zs, Hs = [], [X]
     for layer, sigma in enumerate(hidden):
@@ -71,13 +71,13 @@ def forward_propagation(
 
 
 def loss(Z: Array, Y: Array, loss: Loss, w: Array | None = None) -> float:
-    """J = sum_i w_i xi(y_i, y_hat_i), from the output layer's Z; w_i = 1 where none is given."""
+    """J = sum_i w_i xi(y_i, y_hat_i), from the output layer's Z; without w, w_i = 1."""
     xi = loss.value(Z, Y)
     return float(np.sum(xi if w is None else w * xi, dtype=np.float64))
 
 
 def loss_gradient(Z: Array, Y: Array, loss: Loss, w: Array | None = None) -> Array:
-    """delta_L = dJ/dZ_L; for each link with the loss that belongs to it, this is Y_hat - Y."""
+    """delta_L = dJ/dZ_L; for each link with its own loss, this is Y_hat - Y."""
     delta = loss.delta(Z, Y)
     return delta if w is None else w[:, None] * delta
 
@@ -86,7 +86,7 @@ def loss_gradient(Z: Array, Y: Array, loss: Loss, w: Array | None = None) -> Arr
 
 
 def weight_gradient(H_before: Array, delta: Array) -> Array:
-    """dJ/dW = H_before^T delta, for the output layer and for every hidden one (there H_before may be X)."""
+    """dJ/dW = H_before^T delta, for the output layer and every hidden layer; the first H_before is X."""
     gradient: Array = H_before.T @ delta
     return gradient
 
@@ -102,7 +102,7 @@ def hidden_error(
 ) -> Array:
     """delta = dJ/dZ = (delta_next W_next^T) * sigma'(Z), one layer down from delta_next.
 
-    Where units are dropped, times M; H is sigma(Z) before they were.
+    H is sigma(Z), without dropout; with dropout the result is multiplied by M.
     """
     error: Array = (delta_next @ W_next.T) * sigma.derivative(Z, H)
     return error if M is None else error * M
@@ -118,7 +118,7 @@ def compute_gradients(
     w: Array | None = None,
     masks: Sequence[Array | None] | None = None,
 ) -> tuple[float, list[Array], list[Array]]:
-    """J, and dJ/dW and dJ/db for every layer, from one pass forward and one back."""
+    """J, and dJ/dW and dJ/db for every layer, from one pass forward and one pass back."""
     Zs, Hs = forward_propagation(X, weights, biases, hidden, masks)
     delta = loss_gradient(Zs[-1], Y, loss_record, w)
     weight_gradients = [weight_gradient(Hs[-1], delta)]

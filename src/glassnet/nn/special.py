@@ -1,10 +1,10 @@
 """The smooth relatives of relu, to a few units in the last place for arguments of any size.
 
-Each formula of a textbook loses digits somewhere: 1 + erf(z / sqrt 2) where z is far below 0, and
-exp(-z^2 / 2) because z^2 is rounded before it is taken times hundreds. Here the exponent comes in two
-parts, one of so few digits that it is exact, and e^- in two factors: x * half * other is right even
-where half * other alone is too small to be a normal number. Everything is computed in float64 and
-rounded once to the precision that came in; infinity gives the limit, and NaN gives NaN.
+Each textbook formula loses digits somewhere: 1 + erf(z / sqrt 2) where z is far below 0, and exp(-z^2 / 2)
+because it magnifies the rounding of z^2 by hundreds. Here the exponent is a sum of two numbers, one with so
+few digits that it is exact, and e^-exponent is a product of two factors: x * half * other is right even
+where half * other alone is too small to be a normal number. Everything is computed in float64 and rounded
+once to the precision of the argument; infinity gives the limit, and NaN gives NaN.
 """
 
 from collections.abc import Callable
@@ -85,7 +85,7 @@ def gelu_derivative(z: Array) -> Array:
 
 # ---- gelu_tanh: z / (1 + exp(-w)), w = 2 sqrt(2 / pi) (z + 0.044715 z^3) --------------------------
 
-# The factors of z and z^3, each a number of few digits and the rest of it.
+# The factors of z and z^3, each split into a number of few digits and the rest.
 _LINEAR_COARSE, _LINEAR_REST = 13073 / 2**13, -0.000056073706769288240216
 _CUBIC_COARSE, _CUBIC_REST = 9353 / 2**17, -2.9107781810012236612e-6
 _LINEAR, _CUBIC = _LINEAR_COARSE + _LINEAR_REST, _CUBIC_COARSE + _CUBIC_REST

@@ -1,4 +1,4 @@
-"""Adam and its kin, which divide a running mean of gradients by their root mean square."""
+"""Adam and its relatives: steps along a running mean of the gradients, divided by its typical size."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from glassnet.optim.penalties import Mask, decay
 from glassnet.optim.schedules import Schedule
 from glassnet.utils.settings_checks import as_flag, as_not_negative, as_positive, as_share
 
+__all__ = ["Adam", "AMSGrad", "AdamW", "Nadam", "Lion"]  # noqa: RUF022 - the order of OPTIMIZERS
+
 BETAS = {**COMMON, "beta1": as_share, "beta2": as_share, "epsilon": as_positive}
 
 
@@ -25,9 +27,9 @@ def _moments(state: Array, g: Array, beta1: float, beta2: float) -> tuple[Array,
 
 
 def _step(m: Array, v: Array, t: int, rate: float, beta1: float, beta2: float, epsilon: float) -> Array:
-    """rate m_hat / (sqrt(v_hat) + epsilon), where m_hat and v_hat make up for the start at 0.
+    """rate m_hat / (sqrt(v_hat) + epsilon), where m_hat and v_hat correct for the start at 0.
 
-    The correction of v is multiplied out, which saves a division for each parameter.
+    Multiplying out the correction of v saves a division for each parameter.
     """
     root = math.sqrt(1.0 - beta2**t)
     return rate * root / (1.0 - beta1**t) * (m / (np.sqrt(v) + epsilon * root))
@@ -37,27 +39,25 @@ def _step(m: Array, v: Array, t: int, rate: float, beta1: float, beta2: float, e
 class Adam(Optimizer):
     """theta <- theta - rate m_hat / (sqrt(v_hat) + epsilon), by running means of g and g^2.
 
-    m <- beta1 m + (1 - beta1) g and v <- beta2 v + (1 - beta2) g^2 start at 0, for which
-    m_hat = m / (1 - beta1^t) and v_hat = v / (1 - beta2^t) make up at update t.
+    m <- beta1 m + (1 - beta1) g and v <- beta2 v + (1 - beta2) g^2 start at 0; at update t
+    m_hat = m / (1 - beta1^t) and v_hat = v / (1 - beta2^t) correct for that.
 
     Parameters
     ----------
     learning_rate : above 0 and finite, or a schedule: about the size of a step.
-    beta1, beta2 : from 0 to below 1: how much of m, the momentum, and of v is kept.
+    beta1, beta2 : from 0 to below 1: how much of m, the momentum, and of v an update keeps.
     epsilon : above 0, added to the root of v_hat.
     epsilon_hat : True adds epsilon to the root of v instead, the paper's second form:
-        theta <- theta - rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon). The first
-        updates see a larger epsilon then.
-    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
-
-    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+        theta <- theta - rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon), whose epsilon is
+        larger in the first updates.
+    clip_norm, clip_value : see `Optimizer`.
 
     >>> import glassnet as gn
     >>> gn.Adam(0.01)
     Adam(learning_rate=0.01, beta1=0.9, beta2=0.999, epsilon=1e-08)
 
-    Kingma and Ba (2015). PyTorch's; its weight_decay is a penalty, `train`'s l2. scikit-learn's is
-    epsilon_hat=True, to the last bit: in float32 it computes the step in float64, and so does this.
+    Kingma and Ba (2015). As in PyTorch, whose weight_decay is `train`'s l2. epsilon_hat=True is
+    scikit-learn's to the last bit: in float32 both compute the step in float64.
     """
 
     name = "adam"
@@ -87,23 +87,20 @@ class Adam(Optimizer):
 class AMSGrad(Optimizer):
     """Adam by the largest v so far: theta <- theta - rate m_hat / (sqrt(max v / (1 - beta2^t)) + epsilon).
 
-    No parameter's divisor ever shrinks but for the correction of the start, which mends a case where
+    Apart from the correction for the start, no parameter's divisor ever shrinks, which mends a case where
     Adam does not converge.
 
     Parameters
     ----------
-    learning_rate : above 0 and finite, or a schedule.
-    beta1, beta2 : from 0 to below 1: how much of m, the momentum, and of v is kept.
+    beta1, beta2 : as for `Adam`.
     epsilon : above 0, added outside of the root.
-    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
-
-    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+    learning_rate, clip_norm, clip_value : see `Optimizer`.
 
     >>> import glassnet as gn
     >>> gn.AMSGrad()
     AMSGrad(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08)
 
-    Reddi, Kale and Kumar (2018), who do not correct for the start. PyTorch's Adam(amsgrad=True).
+    Reddi, Kale and Kumar (2018), who leave out the correction for the start. PyTorch's Adam(amsgrad=True).
     scikit-learn does not have it.
     """
 
@@ -130,24 +127,21 @@ class AMSGrad(Optimizer):
 class AdamW(Optimizer):
     """Adam after a decay of the weights: W <- (1 - rate weight_decay) W, then Adam's update.
 
-    The decay is not part of the loss: it shrinks all weights by the same share, where Adam divides a
-    penalty's gradient like any other. Weights only, never biases.
+    The decay is not part of the loss: it shrinks all weights by the same factor, where Adam divides the
+    gradient of a penalty like any other. It acts on weights, never on biases.
 
     Parameters
     ----------
-    learning_rate : above 0 and finite, or a schedule.
-    beta1, beta2 : from 0 to below 1: how much of m, the momentum, and of v is kept.
+    beta1, beta2 : as for `Adam`.
     epsilon : above 0, added to the root of v_hat.
     weight_decay : from 0 up.
-    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
-
-    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+    learning_rate, clip_norm, clip_value : see `Optimizer`.
 
     >>> import glassnet as gn
     >>> gn.AdamW(weight_decay=0.1)
     AdamW(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.1)
 
-    Loshchilov and Hutter (2019). PyTorch's decays all parameters, biases too, unless they are put in a
+    Loshchilov and Hutter (2019). PyTorch's decays biases too, unless the user puts them into a parameter
     group of their own. scikit-learn does not have it.
     """
 
@@ -166,26 +160,23 @@ class AdamW(Optimizer):
         self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
     ) -> tuple[Array, Array]:
         m, v = _moments(state, gradient, self.beta1, self.beta2)
-        kept = decay(theta, rate * self.weight_decay, is_weight)
-        return kept - _step(m, v, t, rate, self.beta1, self.beta2, self.epsilon), np.stack([m, v])
+        decayed = decay(theta, rate * self.weight_decay, is_weight)
+        return decayed - _step(m, v, t, rate, self.beta1, self.beta2, self.epsilon), np.stack([m, v])
 
 
 @dataclass(frozen=True, repr=False)
 class Nadam(Optimizer):
-    """Adam with Nesterov's step ahead: part of the step is the gradient's own, part the next momentum's.
+    """Adam with Nesterov's step ahead: a step along the gradient and along the next update's momentum.
 
     With mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2), P_t = mu_1 ... mu_t and Adam's m, v and v_hat,
     theta <- theta - rate [(1 - mu_t) / (1 - P_t) g + mu_(t+1) / (1 - P_(t+1)) m] / (sqrt(v_hat) + epsilon).
 
     Parameters
     ----------
-    learning_rate : above 0 and finite, or a schedule.
-    beta1, beta2 : from 0 to below 1: how much of m, the momentum, and of v is kept.
+    beta1, beta2 : as for `Adam`.
     epsilon : above 0, added to the root of v_hat.
     momentum_decay : from 0 up: how fast mu rises from about beta1 / 2 to beta1.
-    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
-
-    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+    learning_rate, clip_norm, clip_value : see `Optimizer`.
 
     >>> import glassnet as gn
     >>> gn.Nadam()
@@ -214,7 +205,7 @@ class Nadam(Optimizer):
         product = 1.0
         for i in range(1, t + 1):
             product *= self._mu(i)
-            if product < 2.0**-60:  # 1 - P is 1 from here on, to the last bit
+            if product < 2.0**-60:  # from here on 1 - P is 1, to the last bit
                 break
         r = np.sqrt(v / (1.0 - self.beta2**t)) + self.epsilon
         theta = theta - rate * (1.0 - now) / (1.0 - product) * (gradient / r)
@@ -222,3 +213,44 @@ class Nadam(Optimizer):
 
     def _mu(self, t: int) -> float:
         return self.beta1 * (1.0 - 0.5 * 0.96 ** (t * self.momentum_decay))
+
+
+@dataclass(frozen=True, repr=False)
+class Lion(Optimizer):
+    """Steps of one size: theta <- theta - rate (sign(c) + weight_decay W), c = beta1 m + (1 - beta1) g.
+
+    Then m <- beta2 m + (1 - beta2) g. Each parameter moves up or down by the rate, whatever the size of the
+    gradient, so that good rates are 3 to 10 times smaller than Adam's. The decay comes first and acts on
+    weights, never on biases.
+
+    Parameters
+    ----------
+    beta1, beta2 : from 0 to below 1: how much of the mean m the step and the mean itself keep.
+    weight_decay : from 0 up, the factor, times the rate, by which each update shrinks a weight.
+    learning_rate, clip_norm, clip_value : see `Optimizer`.
+
+    >>> import glassnet as gn
+    >>> gn.Lion()
+    Lion(learning_rate=0.0001, beta1=0.9, beta2=0.99, weight_decay=0.0)
+
+    Chen et al., "Symbolic discovery of optimization algorithms" (2023). Neither PyTorch nor
+    scikit-learn has it.
+    """
+
+    name = "lion"
+    state_names = ("mean",)
+    coefficients = ("beta1", "beta2")
+    _ranges: ClassVar = {**COMMON, "beta1": as_share, "beta2": as_share, "weight_decay": as_not_negative}
+
+    learning_rate: float | Schedule = 1e-4
+    beta1: float = 0.9
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+
+    def update(
+        self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
+    ) -> tuple[Array, Array]:
+        (m,) = state
+        c = self.beta1 * m + (1.0 - self.beta1) * gradient
+        decayed = decay(theta, rate * self.weight_decay, is_weight)
+        return decayed - rate * np.sign(c), np.stack([self.beta2 * m + (1.0 - self.beta2) * gradient])

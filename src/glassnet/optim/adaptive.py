@@ -1,4 +1,4 @@
-"""A rate for each parameter by the squares of its past gradients."""
+"""Rules that scale the rate of each parameter by the squares of its past gradients."""
 
 from __future__ import annotations
 
@@ -13,32 +13,31 @@ from glassnet.optim.penalties import Mask
 from glassnet.optim.schedules import Schedule
 from glassnet.utils.settings_checks import as_flag, as_positive, as_share
 
+__all__ = ["RMSprop", "Adagrad", "Adadelta"]  # noqa: RUF022 - the order of OPTIMIZERS
+
 
 @dataclass(frozen=True, repr=False)
 class RMSprop(Optimizer):
-    """Steps over a running root mean square: theta <- theta - rate B, B <- momentum B + g / r.
+    """Steps divided by a running root mean square: theta <- theta - rate B, B <- momentum B + g / r.
 
     r = sqrt(v) + epsilon with v <- rho v + (1 - rho) g^2. With centered=True, r = sqrt(v - m^2) +
     epsilon with the running mean m <- rho m + (1 - rho) g: the spread of the gradients.
 
     Parameters
     ----------
-    learning_rate : above 0 and finite, or a schedule.
-    rho : from 0 to below 1, how much of the running means is kept.
+    rho : from 0 to below 1, how much of the running means an update keeps.
     epsilon : above 0, added outside of the root.
-    momentum : from 0 to below 1; B is not multiplied by the rate, so that a change of rate also
-        rescales the momentum that is already there.
-    centered : whether to take the mean off.
-    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
-
-    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+    momentum : from 0 to below 1; the rate multiplies all of B, so that a change of rate also rescales the
+        momentum that has built up.
+    centered : whether to subtract the squared mean.
+    learning_rate, clip_norm, clip_value : see `Optimizer`.
 
     >>> import glassnet as gn
     >>> gn.RMSprop(centered=True)
     RMSprop(learning_rate=0.01, rho=0.99, epsilon=1e-08, momentum=0.0, centered=True)
 
-    Tieleman and Hinton (2012); centered: Graves (2013). PyTorch's, where rho is alpha; v - m^2, which
-    rounding can take below 0, counts as 0 there. scikit-learn does not have it.
+    Tieleman and Hinton (2012); centered: Graves (2013). As in PyTorch, where rho is alpha; a v - m^2 that
+    rounding takes below 0 counts as 0. scikit-learn does not have it.
     """
 
     name = "rmsprop"
@@ -74,17 +73,14 @@ class RMSprop(Optimizer):
 
 @dataclass(frozen=True, repr=False)
 class Adagrad(Optimizer):
-    """Steps over the root of all squares so far: theta <- theta - rate g / (sqrt(v) + epsilon).
+    """Steps divided by the root of all squares so far: theta <- theta - rate g / (sqrt(v) + epsilon).
 
-    v <- v + g^2 grows without end, so that every parameter's steps become ever shorter.
+    v <- v + g^2 grows without end, so that the steps of every parameter shrink.
 
     Parameters
     ----------
-    learning_rate : above 0 and finite, or a schedule.
     epsilon : above 0, added outside of the root.
-    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
-
-    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+    learning_rate, clip_norm, clip_value : see `Optimizer`.
 
     >>> import glassnet as gn
     >>> gn.Adagrad()
@@ -111,19 +107,17 @@ class Adagrad(Optimizer):
 
 @dataclass(frozen=True, repr=False)
 class Adadelta(Optimizer):
-    """Steps in the parameters' own unit: theta <- theta - rate d, d = sqrt(u + e) / sqrt(v + e) g.
+    """Steps in the unit of the parameters: theta <- theta - rate d, d = sqrt(u + e) / sqrt(v + e) g.
 
-    v <- rho v + (1 - rho) g^2 is the gradients' running mean square, u <- rho u + (1 - rho) d^2 that
+    v <- rho v + (1 - rho) g^2 is the running mean square of the gradients, u <- rho u + (1 - rho) d^2 that
     of the steps; e is epsilon.
 
     Parameters
     ----------
-    learning_rate : above 0 and finite, or a schedule; 1 is the paper's, which has none.
-    rho : from 0 to below 1, how much of the running means is kept.
-    epsilon : above 0, added inside of both roots; the first steps are about its root.
-    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
-
-    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+    learning_rate : above 0 and finite, or a schedule; the paper has no rate, which is a rate of 1.
+    rho : from 0 to below 1, how much of the running means an update keeps.
+    epsilon : above 0, added inside of both roots; the first steps are about its root long.
+    clip_norm, clip_value : see `Optimizer`.
 
     >>> import glassnet as gn
     >>> gn.Adadelta()

@@ -1,4 +1,4 @@
-"""What every optimizer is: a frozen record of settings, and a pure update."""
+"""The base of every optimizer: a frozen record of settings with a pure update."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def as_rate(value: object, name: str) -> float | Schedule:
 
 
 COMMON: Mapping[str, Any] = {"learning_rate": as_rate, "clip_norm": as_bound, "clip_value": as_bound}
-"""The settings that every optimizer has, with their checks."""
+"""The settings of every optimizer, with their checks."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,12 +29,15 @@ class Optimizer(Settings, ABC):
     Parameters
     ----------
     learning_rate : above 0 and finite, or a schedule such as ``gn.Cosine(0.1, steps=1000)``.
-    clip_norm : the gradient is made shorter where it is longer than this, all parameters together;
-        None leaves it. It is clipped as the rule gets it, penalties included.
-    clip_value : before that, each entry of the gradient is taken to within +- this; None leaves it.
+    clip_norm : the greatest length of the gradient of all parameters together, penalties included: a longer
+        one is scaled down to it; None leaves the gradient as it is.
+    clip_value : before that, each entry of the gradient is clipped to within +- this; None leaves it.
 
-    ``update`` is the rule itself; ``state_names`` are the rows of the state that it keeps, an array
-    (rows, parameters) of the parameters' precision which starts at 0.
+    ``update`` is the rule itself; ``state_names`` name the rows of its state, an array (rows, parameters)
+    in the precision of the parameters that starts at 0.
+
+    Every optimizer raises InputError for a value outside its range and InputTypeError for one of another
+    type.
 
     >>> import numpy as np, glassnet as gn
     >>> theta, g, is_weight = np.array([1.0, -1.0]), np.array([2.0, 0.0]), np.array([True, True])
@@ -45,9 +48,9 @@ class Optimizer(Settings, ABC):
     name: ClassVar[str]
     state_names: ClassVar[tuple[str, ...]]
     coefficients: ClassVar[tuple[str, ...]] = ()
-    """The fields that the native engine is told, in its order."""
+    """The fields that the native engine reads, in its order."""
     flag: ClassVar[str] = ""
-    """The one of True or False."""
+    """The field that is True or False, if there is one."""
 
     learning_rate: float | Schedule = 0.1
     clip_norm: float | None = field(default=None, kw_only=True)
@@ -57,7 +60,7 @@ class Optimizer(Settings, ABC):
     def update(
         self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
     ) -> tuple[Array, Array]:
-        """The parameters and the state after update number t, from 1, as new arrays.
+        """The parameters and the state after update t, counted from 1, as new arrays.
 
         theta, gradient and is_weight are (n_parameters,), state (rows, n_parameters); the gradient is
         already clipped. `rate` is a Python float, so that float32 stays float32.
@@ -65,11 +68,11 @@ class Optimizer(Settings, ABC):
 
     @property
     def schedule(self) -> Schedule:
-        """The learning rate as a schedule, also where it is a number."""
+        """The learning rate as a schedule, even where it is a number."""
         return as_schedule(self.learning_rate, "learning_rate")
 
     def to_dict(self) -> dict[str, Any]:
-        """The name and the settings, as JSON and TOML can hold them; what is None is left out.
+        """The name and the settings that are not None, as JSON and TOML hold them.
 
         >>> import glassnet as gn
         >>> gn.SGD(0.5).to_dict()

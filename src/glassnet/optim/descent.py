@@ -1,4 +1,4 @@
-"""Gradient descent itself, with one rate for all parameters."""
+"""Gradient descent with momentum: one rate for all parameters."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 from glassnet._types import Array
 from glassnet.nn import reference
 from glassnet.optim.base import COMMON, Optimizer
-from glassnet.optim.penalties import Mask, decay
-from glassnet.optim.schedules import Schedule
-from glassnet.utils.settings_checks import as_flag, as_not_negative, as_share
+from glassnet.optim.penalties import Mask
+from glassnet.utils.settings_checks import as_flag, as_share
+
+__all__ = ["SGD"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,13 +26,11 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    learning_rate : above 0 and finite, or a schedule. Its unit goes with the reduction: a rate r for
-        the mean loss of n samples takes the same steps as r / n for their sum.
-    momentum : from 0 to below 1, the share of the last step that the next one keeps.
+    learning_rate : above 0 and finite, or a schedule. Its unit depends on the reduction: a rate r for the
+        mean loss of n samples takes the same steps as r / n for the sum.
+    momentum : from 0 to below 1, the fraction of the last step that the next one repeats.
     nesterov : whether to look ahead.
-    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
-
-    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
+    clip_norm, clip_value : see `Optimizer`.
 
     Example
     -------
@@ -43,8 +42,8 @@ class SGD(Optimizer):
     (1983) as in Sutskever et al. (2013): what scikit-learn computes, to the last bit; its
     nesterovs_momentum is True by default. PyTorch's buffer is B <- momentum B + g and its step
     theta <- theta - learning_rate B (nesterov: g + momentum B in place of B): the same path while the
-    rate is constant (V is -learning_rate B), but there a change of rate also rescales the momentum
-    that is already there.
+    rate is constant (V is -learning_rate B), but a change of PyTorch's rate also rescales the momentum
+    that has built up.
     """
 
     name = "sgd"
@@ -63,47 +62,3 @@ class SGD(Optimizer):
         if self.nesterov:
             moved = theta + (self.momentum * V - rate * gradient)
         return moved, np.stack([V])
-
-
-@dataclass(frozen=True, repr=False)
-class Lion(Optimizer):
-    """Steps of one size: theta <- theta - rate (sign(c) + weight_decay W), c = beta1 m + (1 - beta1) g.
-
-    Then m <- beta2 m + (1 - beta2) g. Each parameter moves by the rate up or down, whatever the
-    gradient's size, so that rates are 3 to 10 times smaller than Adam's. The decay is taken off
-    first, weights only, never biases.
-
-    Parameters
-    ----------
-    learning_rate : above 0 and finite, or a schedule.
-    beta1, beta2 : from 0 to below 1: how much of the mean m the step and the mean itself keep.
-    weight_decay : from 0 up, the share of a weight that goes at each update, times the rate.
-    clip_norm, clip_value : bounds for the gradient, see `Optimizer`.
-
-    Raises InputError for a value outside its range, InputTypeError for one that is not a number.
-
-    >>> import glassnet as gn
-    >>> gn.Lion()
-    Lion(learning_rate=0.0001, beta1=0.9, beta2=0.99, weight_decay=0.0)
-
-    Chen et al., "Symbolic discovery of optimization algorithms" (2023). Neither PyTorch nor
-    scikit-learn has it.
-    """
-
-    name = "lion"
-    state_names = ("mean",)
-    coefficients = ("beta1", "beta2")
-    _ranges: ClassVar = {**COMMON, "beta1": as_share, "beta2": as_share, "weight_decay": as_not_negative}
-
-    learning_rate: float | Schedule = 1e-4
-    beta1: float = 0.9
-    beta2: float = 0.99
-    weight_decay: float = 0.0
-
-    def update(
-        self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
-    ) -> tuple[Array, Array]:
-        (m,) = state
-        c = self.beta1 * m + (1.0 - self.beta1) * gradient
-        kept = decay(theta, rate * self.weight_decay, is_weight)
-        return kept - rate * np.sign(c), np.stack([self.beta2 * m + (1.0 - self.beta2) * gradient])

@@ -1,4 +1,4 @@
-"""Scikit-learn's conventions of a loss, where they are not this library's."""
+"""How the reported loss and the penalties are counted: scikit-learn's conventions differ from ours."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from glassnet.optim.penalties import Penalties
 
 @dataclass(frozen=True)
 class Conventions:
-    """How the loss and the penalties of training are counted; the defaults are this library's own.
+    """How training counts the reported loss and the penalties; the defaults are this library's own.
 
-    shared : a batch's penalties are divided by the sum of its weights, as scikit-learn's ``alpha`` is.
-    floor : the least probability that the reported loss is told of, above 0; 0 takes each as it is. For
-        labels 0 or 1, and class numbers without smoothing. The gradient knows of no floor.
-    part : how much of the data's loss is reported: scikit-learn averages a squared error over the
-        outputs, but not its gradient.
+    shared : whether a batch's penalties are divided by the sum of its weights, as scikit-learn's ``alpha``.
+    floor : the least probability in the reported loss, above 0; 0 reports each probability as it is. For
+        labels 0 or 1, and class numbers without smoothing. It does not change the gradient.
+    part : the factor of the data's loss in the reported loss: scikit-learn averages a squared error over
+        the outputs, but not its gradient.
     """
 
     shared: bool = False
@@ -28,7 +28,7 @@ class Conventions:
     part: float = 1.0
 
     def over(self, penalties: Penalties, weight: float) -> Penalties:
-        """The penalties of a batch of this weight."""
+        """The penalties for a batch whose weights sum to `weight`."""
         if not self.shared or weight <= 0:
             return penalties
         return Penalties(penalties.l1 / weight, penalties.l2 / weight, penalties.max_norm)
@@ -38,7 +38,7 @@ OURS = Conventions()
 
 
 def loss_above(floor: float, loss: Loss, Z: Array, Y: Array, w: Array | None) -> float:
-    """What the summed loss has above -log(floor) for each probability below the floor.
+    """The excess of the summed loss: loss + log(floor) for each probability below the floor.
 
     >>> import numpy as np, glassnet as gn
     >>> from glassnet.optim.loss_conventions import loss_above

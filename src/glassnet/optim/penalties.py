@@ -1,6 +1,6 @@
-"""What is added to the loss, and what bounds the gradient and the weights.
+"""Penalties on the weights, and bounds for the gradient and for the weights.
 
-A mask over the flat parameters says which are weights: biases are never penalized.
+A mask over the flat parameters is True for weights: biases are never penalized.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Penalties:
-    """What is asked of the weights, never of biases, beside a low loss.
+    """Penalties and a bound on the weights; they never act on biases.
 
-    l1 and l2 add ``l2/2 sum W^2 + l1 sum |W|`` to the reduced loss. max_norm scales every unit's
-    incoming weights back to that length after each update, where they are longer; None leaves them.
+    l1 and l2 add ``l2/2 sum W^2 + l1 sum |W|`` to the reduced loss. After each update, max_norm scales the
+    incoming weights of every unit down to that length where they are longer; None leaves them.
 
     Raises InputError for a number below 0 or that is not finite, and for a max_norm of 0.
 
@@ -33,8 +33,8 @@ class Penalties:
     >>> run.penalties
     Penalties(l1=0.0, l2=0.01, max_norm=2.0)
 
-    scikit-learn's alpha is l2 times the number of samples, which it divides by; PyTorch's weight_decay
-    is an l2 that falls on biases too.
+    scikit-learn's alpha is l2 times the number of samples, by which it divides; PyTorch's weight_decay is
+    an l2 that acts on biases too.
     """
 
     l1: float = 0.0
@@ -58,17 +58,16 @@ def weight_mask(sizes: Sequence[int]) -> Mask:
 
 @lru_cache(maxsize=16)
 def _weight_mask(sizes: tuple[int, ...]) -> Mask:
-    parts = [np.repeat([True, False], [n_in * n_out, n_out]) for n_in, n_out in pairwise(sizes)]
-    mask = np.concatenate(parts)
-    mask.flags.writeable = False  # it is shared
+    layers = [np.repeat([True, False], [n_in * n_out, n_out]) for n_in, n_out in pairwise(sizes)]
+    mask = np.concatenate(layers)
+    mask.flags.writeable = False  # all callers share it
     return mask
 
 
 def penalty(theta: Array, is_weight: Mask, l1: float, l2: float) -> tuple[float, Array]:
     """l2/2 sum W^2 + l1 sum |W| over the weights, and its gradient l2 W + l1 sign(W).
 
-    The gradient takes sign(0) as 0. PyTorch's ``weight_decay`` is l2, on biases too; scikit-learn's
-    ``alpha`` is l2 times the number of samples, for a mean loss.
+    sign(0) is 0.
 
     >>> import numpy as np
     >>> from glassnet.optim.penalties import penalty
@@ -77,17 +76,17 @@ def penalty(theta: Array, is_weight: Mask, l1: float, l2: float) -> tuple[float,
     """
     W = np.where(is_weight, theta, 0).astype(np.float64, copy=False)
     value = 0.5 * l2 * float(W @ W)
-    if l1 == 0.0:  # of many parameters the rest takes longer than all else
+    if l1 == 0.0:  # with many parameters the terms of l1 take longer than all the rest
         return value, is_weight * (l2 * theta)
     return value + l1 * float(np.abs(W).sum()), is_weight * (l2 * theta + l1 * np.sign(theta))
 
 
 def clip(gradient: Array, clip_value: float | None, clip_norm: float | None) -> Array:
-    """Each entry to within +-clip_value, then the whole to a length of at most clip_norm; None leaves it.
+    """The gradient with each entry within +-clip_value, then scaled to a length of at most clip_norm.
 
-    The whole is multiplied by min(1, clip_norm / length), its direction stays. Pascanu, Mikolov and
-    Bengio (2013). PyTorch's clip_grad_norm_ adds 1e-6 to the length, and with it shortens a gradient
-    that is just within the bound.
+    The factor min(1, clip_norm / length) leaves the direction; None leaves the gradient. Pascanu, Mikolov
+    and Bengio (2013). PyTorch's clip_grad_norm_ adds 1e-6 to the length, which shortens a gradient that is
+    just within the bound.
 
     >>> import numpy as np
     >>> from glassnet.optim.penalties import clip
@@ -104,7 +103,7 @@ def clip(gradient: Array, clip_value: float | None, clip_norm: float | None) -> 
 
 
 def constrain(theta: Array, sizes: Sequence[int], max_norm: float) -> Array:
-    """Every unit's incoming weights, a column of its W, scaled back to a length of max_norm if longer.
+    """The incoming weights of every unit, a column of its W, scaled down to a length of max_norm if longer.
 
     Srebro and Shraibman (2005); with dropout, Srivastava et al. (2014). Keras's MaxNorm adds 1e-7 to
     the length.
@@ -124,10 +123,9 @@ def constrain(theta: Array, sizes: Sequence[int], max_norm: float) -> Array:
     return theta
 
 
-def decay(theta: Array, share: float, is_weight: Mask) -> Array:
-    """The weights made smaller by `share` of themselves; biases stay.
+def decay(theta: Array, amount: float, is_weight: Mask) -> Array:
+    """The weights times (1 - amount); biases stay.
 
-    Loshchilov and Hutter's decoupled weight decay (2019): not part of the loss or its gradient.
+    Loshchilov and Hutter's decoupled weight decay (2019): it is not part of the loss or its gradient.
     """
-    kept = np.where(is_weight, theta.dtype.type(1.0 - share), theta.dtype.type(1))
-    return theta * kept
+    return theta * np.where(is_weight, theta.dtype.type(1.0 - amount), theta.dtype.type(1))

@@ -1,15 +1,15 @@
 """How the learning rate changes over training, as frozen records.
 
-A schedule answers for updates by their numbers, counted from 1, and looks at nothing else: where
-calls end and whether training was resumed have no influence. `Adaptive` alone listens to the losses.
+The rate of an update depends on the number of the update, counted from 1, and on nothing else: neither the
+ends of calls nor resuming change it. Only `Adaptive` listens to the losses.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ from glassnet.utils.settings_checks import (
     as_positive,
     as_share,
     as_steps,
+    settings_from_dict,
 )
 
 Rates = NDArray[np.float64]
@@ -31,14 +32,14 @@ PER = ("update", "iteration")
 
 
 def as_per(value: object, name: str) -> str:
-    """What a schedule counts."""
+    """The unit that a schedule counts, "update" or "iteration"."""
     if value not in PER:
         raise unknown_name(f"{name} of a schedule:", value, PER)
     return str(value)
 
 
-def _each(function: Callable[[float], float], values: Rates) -> Rates:
-    # NumPy's own cos and power differ in the last bit between processors, and with them all of training.
+def _map(function: Callable[[float], float], values: Rates) -> Rates:
+    # NumPy's own cos and power differ in the last bit between processors, and would change all of training.
     return np.fromiter(map(function, values.tolist()), np.float64, len(values))
 
 
@@ -48,10 +49,10 @@ def _scaled(rate: float, factor: float) -> float:
 
 @dataclass(frozen=True, repr=False)
 class Schedule(Settings, ABC):
-    """A learning rate for every update: what ``learning_rate=`` takes in place of a number.
+    """A learning rate for every update: ``learning_rate=`` takes it in place of a number.
 
-    A kind's formula is in s, the updates finished before: 0 for the first. With ``per="iteration"``
-    it counts iterations instead: an update on the full batch, an epoch with batch_size.
+    The formulas of its classes are in s, the number of earlier updates: 0 for the first update. With
+    ``per="iteration"`` s counts iterations instead: updates on the full batch, epochs with batch_size.
 
     >>> import glassnet as gn
     >>> rule = gn.SGD(learning_rate=gn.Step(0.1, every=2))
@@ -67,12 +68,12 @@ class Schedule(Settings, ABC):
 
     @abstractmethod
     def slower(self, factor: float) -> Schedule:
-        """The same schedule with every rate multiplied by `factor`, in numbers one would write."""
+        """The same schedule with every rate multiplied by `factor`, in numbers rounded to 12 digits."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The name and the settings, as JSON and TOML can hold them.
+        """The name and the settings, as JSON and TOML hold them.
 
-        Raises InputTypeError for a schedule of one's own, which a name would not bring back.
+        Raises InputTypeError for a user's own schedule, because no registry has its name.
 
         >>> import glassnet as gn
         >>> gn.Step(0.1, every=30).to_dict()
@@ -89,7 +90,7 @@ class Schedule(Settings, ABC):
 
 @dataclass(frozen=True, repr=False)
 class Constant(Schedule):
-    """The same rate for every update; a number given as ``learning_rate=`` means this.
+    """The same rate for every update; a number as ``learning_rate=`` means this.
 
     rate is above 0 and finite; InputError otherwise.
 
@@ -112,7 +113,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True, repr=False)
 class Formula(Schedule):
-    """A schedule that is a formula of s and begins with, or is measured by, `rate`."""
+    """A schedule that is a formula of s, scaled by `rate`."""
 
     rate: float
     per: str = field(default="update", kw_only=True)
@@ -133,7 +134,7 @@ class Formula(Schedule):
 
 @dataclass(frozen=True, repr=False)
 class InverseScaling(Formula):
-    """rate / (1 + decay s)^power: long steps at first, then ever shorter ones, never 0.
+    """rate / (1 + decay s)^power: the rate falls quickly at first, then slowly, and never to 0.
 
     rate and decay are above 0, power from 0 up; InputError otherwise.
 
@@ -141,9 +142,9 @@ class InverseScaling(Formula):
     >>> gn.InverseScaling(0.1, power=1).rates(1, 4).round(4).tolist()
     [0.1, 0.05, 0.0333, 0.025]
 
-    Robbins and Monro (1951) show descent on noisy gradients to converge for power above 0.5, up to 1.
-    scikit-learn's "invscaling" counts samples, once an epoch: over n samples that is
-    ``InverseScaling(rate, power, decay=n, per="iteration")``, to the last bit.
+    Robbins and Monro (1951) show that descent on noisy gradients converges for power above 0.5, up to 1.
+    scikit-learn's "invscaling" counts samples, once an epoch: over n samples it equals
+    ``InverseScaling(rate, power, decay=n, per="iteration")`` to the last bit.
     """
 
     name = "inverse_scaling"
@@ -158,12 +159,12 @@ class InverseScaling(Formula):
     decay: float = 1.0
 
     def after(self, s: Rates) -> Rates:
-        return self.rate / _each(lambda base: base**self.power, self.decay * s + 1.0)
+        return self.rate / _map(lambda base: base**self.power, self.decay * s + 1.0)
 
 
 @dataclass(frozen=True, repr=False)
 class Step(Formula):
-    """rate factor^floor(s / every): the rate drops all at once after every so many updates.
+    """rate factor^floor(s / every): the rate drops by the factor after every so many updates.
 
     rate is above 0, every a whole number from 1, factor above 0 and up to 1; InputError otherwise.
 
@@ -171,8 +172,7 @@ class Step(Formula):
     >>> gn.Step(0.1, every=2, factor=0.5).rates(1, 5).tolist()
     [0.1, 0.1, 0.05, 0.05, 0.025]
 
-    PyTorch's StepLR(step_size=every, gamma=factor), which its users step once an epoch:
-    ``per="iteration"``.
+    PyTorch's StepLR(step_size=every, gamma=factor), whose users step it once an epoch: ``per="iteration"``.
     """
 
     name = "step"
@@ -182,12 +182,12 @@ class Step(Formula):
     factor: float = 0.1
 
     def after(self, s: Rates) -> Rates:
-        return self.rate * _each(lambda n: self.factor**n, s // self.every)
+        return self.rate * _map(lambda n: self.factor**n, s // self.every)
 
 
 @dataclass(frozen=True, repr=False)
 class Exponential(Formula):
-    """rate factor^s: the rate shrinks by the same share at every update.
+    """rate factor^s: every update shrinks the rate by the same factor.
 
     rate is above 0, factor above 0 and up to 1; InputError otherwise.
 
@@ -195,7 +195,7 @@ class Exponential(Formula):
     >>> gn.Exponential(0.1, factor=0.5).rates(1, 3).tolist()
     [0.1, 0.05, 0.025]
 
-    PyTorch's ExponentialLR(gamma=factor), which its users step once an epoch: ``per="iteration"``.
+    PyTorch's ExponentialLR(gamma=factor), whose users step it once an epoch: ``per="iteration"``.
     """
 
     name = "exponential"
@@ -204,7 +204,7 @@ class Exponential(Formula):
     factor: float
 
     def after(self, s: Rates) -> Rates:
-        return self.rate * _each(lambda n: self.factor**n, s)
+        return self.rate * _map(lambda n: self.factor**n, s)
 
 
 @dataclass(frozen=True, repr=False)
@@ -218,7 +218,7 @@ class Cosine(Formula):
     [0.1, 0.0854, 0.05, 0.0146, 0.0, 0.0]
 
     Loshchilov and Hutter, "SGDR" (2017), without its restarts. PyTorch's
-    CosineAnnealingLR(T_max=steps, eta_min=final) rises again after T_max; this stays.
+    CosineAnnealingLR(T_max=steps, eta_min=final) rises again after T_max; this one stays at `final`.
     """
 
     name = "cosine"
@@ -234,17 +234,17 @@ class Cosine(Formula):
         return replace(self, rate=_scaled(self.rate, factor), final=_scaled(self.final, factor))
 
 
-def _cosine(start: float | Rates, end: float | Rates, share: Rates) -> Rates:
-    """From start at share 0 to end at share 1, flat at both."""
-    return end + (start - end) * (1.0 + _each(lambda x: math.cos(math.pi * x), share)) / 2.0
+def _cosine(start: float | Rates, end: float | Rates, x: Rates) -> Rates:
+    """From start at x = 0 to end at x = 1, flat at both."""
+    return end + (start - end) * (1.0 + _map(lambda x: math.cos(math.pi * x), x)) / 2.0
 
 
 @dataclass(frozen=True, repr=False)
 class OneCycle(Formula):
     """Up from rate / div_factor to `rate`, then down to rate / (div_factor final_div_factor).
 
-    Both ways are half a cosine: up over the first ``pct_start * steps - 1`` updates, down until
-    ``steps - 1``; the last rate stays.
+    Rise and fall are half a cosine each: up over the first ``pct_start * steps - 1`` updates, down until
+    ``steps - 1``; then the last rate stays.
 
     rate is above 0, steps a whole number from 1, pct_start from 0 to below 1, both factors above 0;
     InputError otherwise.
@@ -253,9 +253,9 @@ class OneCycle(Formula):
     >>> gn.OneCycle(1.0, steps=5, pct_start=0.6).rates(1, 5).round(3).tolist()
     [0.04, 0.52, 1.0, 0.5, 0.0]
 
-    Smith and Topin, "Super-convergence" (2018). The numbers, names and defaults are those of PyTorch's
-    OneCycleLR with cosine annealing, which by default also cycles the momentum; this changes the rate
-    alone.
+    Smith and Topin, "Super-convergence" (2018). Numbers, names and defaults are those of PyTorch's
+    OneCycleLR with cosine annealing, which by default also cycles the momentum; this one changes only the
+    rate.
     """
 
     name = "one_cycle"
@@ -276,7 +276,7 @@ class OneCycle(Formula):
     def after(self, s: Rates) -> Rates:
         first = self.rate / self.div_factor
         top, end = self.pct_start * self.steps - 1.0, self.steps - 1.0
-        # Either way may be shorter than one update, and is then not gone.
+        # A rise or fall shorter than one update is left out.
         up = _cosine(first, self.rate, np.clip(s / top, 0.0, 1.0) if top > 0 else np.ones_like(s))
         down = (s - top) / (end - top) if end > top else np.ones_like(s)
         return np.where(
@@ -286,11 +286,10 @@ class OneCycle(Formula):
 
 @dataclass(frozen=True, repr=False)
 class WarmUp(Schedule):
-    """`updates` updates with a rate that rises in a line from `start` times the first, then `then`.
+    """A rate that rises linearly over the first `updates` updates, then the schedule `then`.
 
-    The rate is that of the schedule's first update times start + (1 - start) s / updates for
-    s < updates; then the schedule begins, which counts from there. `then` is another schedule or a
-    number.
+    For s < updates the rate is the first rate of `then` times start + (1 - start) s / updates; after that
+    `then`, a schedule or a number, counts from 0.
 
     updates is a whole number from 1, start above 0 and up to 1; InputError otherwise, also for a
     schedule that listens to the losses.
@@ -314,7 +313,7 @@ class WarmUp(Schedule):
         object.__setattr__(self, "then", as_schedule(self.then, "then"))
         if isinstance(self.then, (Adaptive, WarmUp)):
             raise InputError(
-                f"WarmUp goes before a schedule that is known beforehand, not {self.then!r}; use for "
+                f"WarmUp takes a schedule whose rates are known beforehand, not {self.then!r}; use for "
                 f"instance gn.Cosine or a number."
             )
         super().__post_init__()
@@ -322,8 +321,8 @@ class WarmUp(Schedule):
     def rates(self, first_update: int, count: int, updates_per_iteration: int = 1) -> Rates:
         numbers = np.arange(first_update, first_update + count)
         rising = numbers[numbers <= self.updates]
-        begun = self.then.rates(1, 1, updates_per_iteration)[0]
-        rise = begun * (self.start + (1.0 - self.start) * ((rising - 1) / self.updates))
+        top = self.then.rates(1, 1, updates_per_iteration)[0]
+        rise = top * (self.start + (1.0 - self.start) * ((rising - 1) / self.updates))
         rest = count - len(rising)
         after = max(first_update - self.updates, 1)
         return np.concatenate([rise, self.then.rates(after, rest, updates_per_iteration)])
@@ -333,37 +332,36 @@ class WarmUp(Schedule):
 
 
 class Heard(NamedTuple):
-    """What `Adaptive` keeps of the losses: all of its state, numbers that a file can hold."""
+    """The whole state of `Adaptive`, as numbers that a file can hold."""
 
     rate: float
-    """0 where training should stop."""
+    """0 stops training."""
     best: float
     """The lowest loss so far."""
     failures: float
-    """How many losses in a row were not below it by the tolerance."""
+    """How many losses in a row were not below the best by the tolerance."""
 
 
 @dataclass(frozen=True, repr=False)
 class Adaptive(Schedule):
-    """The rate is divided by `divisor` each time the loss has not fallen by `tolerance` for long enough.
+    """Divides the rate by `divisor` after `patience` iterations in a row without a better loss.
 
-    Long enough is `patience` iterations in a row whose loss is above the lowest so far less the
-    tolerance. Where that happens at a rate of `smallest` or below, training stops, with the status
-    "stopped". The losses are those of the run: on the full batch the loss after each update, with
-    batch_size the epoch's.
+    A loss is better where it is at or below the lowest so far minus `tolerance`. At a rate of `smallest` or
+    below, training stops instead, with the status "stopped". The losses are those of the run: on the full
+    batch the loss after each update, with batch_size the loss of the epoch.
 
     rate and smallest are above 0, divisor above 0, tolerance from 0 up, patience a whole number from 1;
     InputError otherwise.
 
     >>> import glassnet as gn
     >>> rule = gn.Adaptive(0.5)
-    >>> where, heard = rule.listen(rule.begin(1.0), [0.9, 0.8, 0.8, 0.8, 0.7])
-    >>> where, heard.rate  # the fourth loss is the second in a row that has not fallen
+    >>> index, state = rule.listen(rule.begin(1.0), [0.9, 0.8, 0.8, 0.8, 0.7])
+    >>> index, state.rate  # the fourth loss is the second in a row that has not fallen
     (3, 0.1)
 
     scikit-learn's learning_rate="adaptive" documents a patience of 2 and takes n_iter_no_change + 1;
-    ``Adaptive(rate, patience=n_iter_no_change + 1)`` is its rule. PyTorch's ReduceLROnPlateau is of the
-    same kind: it multiplies by a factor of 0.1 after 10 epochs, and measures tolerances relatively.
+    ``Adaptive(rate, patience=n_iter_no_change + 1)`` is its rule. PyTorch's ReduceLROnPlateau is similar:
+    it multiplies by a factor of 0.1 after 10 epochs, with a relative tolerance.
     """
 
     name = "adaptive"
@@ -382,15 +380,12 @@ class Adaptive(Schedule):
     smallest: float = 1e-6
 
     def begin(self, loss: float = math.inf) -> Heard:
-        """The state before the first iteration, given the loss that training starts from."""
+        """The state before the first iteration; `loss` is the loss that training starts from."""
         return Heard(self.rate, loss, 0)
 
-    def listen(self, heard: Heard, losses: Any) -> tuple[int | None, Heard]:
-        """The state after iterations with these losses, up to the first that changes the rate.
-
-        Also the index of that one, or None where none does.
-        """
-        rate, best, failures = heard
+    def listen(self, state: Heard, losses: Sequence[float] | Rates) -> tuple[int | None, Heard]:
+        """The index of the first loss that changes the rate, or None, and the state after it."""
+        rate, best, failures = state
         for i, loss in enumerate(losses):
             failures = failures + 1 if loss > best - self.tolerance else 0
             best = min(best, float(loss))
@@ -399,7 +394,7 @@ class Adaptive(Schedule):
         return None, Heard(rate, best, failures)
 
     def rates(self, first_update: int, count: int, updates_per_iteration: int = 1) -> Rates:
-        """The rate as long as no loss has been heard."""
+        """The rate before the first loss."""
         return np.full(count, self.rate)
 
     def slower(self, factor: float) -> Schedule:
@@ -414,12 +409,12 @@ SCHEDULES: dict[str, type[Schedule]] = {
 
 
 def as_schedule(value: object, name: str) -> Schedule:
-    """A schedule itself; a number as the constant rate."""
+    """A schedule itself, or the constant schedule of a number."""
     return value if isinstance(value, Schedule) else Constant(as_positive(value, name))
 
 
 def schedule_from_dict(settings: Mapping[str, Any]) -> Schedule:
-    """The schedule that ``to_dict`` described; a setting left out takes its default.
+    """The schedule from what ``to_dict`` gives; a missing setting takes its default.
 
     Raises InputError for a missing or unknown name, an unknown or missing setting or a value out of
     range.
@@ -428,24 +423,6 @@ def schedule_from_dict(settings: Mapping[str, Any]) -> Schedule:
     >>> schedule_from_dict({"schedule": "cosine", "rate": 0.1, "steps": 100})
     Cosine(rate=0.1, steps=100, final=0.0)
     """
-    if not isinstance(settings, Mapping):
-        raise InputTypeError(
-            f'A schedule is described by a mapping such as {{"schedule": "cosine", "rate": 0.1, '
-            f'"steps": 100}}, not {settings!r}.'
-        )
-    values = dict(settings)
-    if "schedule" not in values:
-        raise InputError(f"The schedule has no name: schedule = one of: {', '.join(SCHEDULES)}.")
-    name = values.pop("schedule")
-    if not isinstance(name, str) or name not in SCHEDULES:
-        raise unknown_name("schedule", name, SCHEDULES)
-    known = fields(SCHEDULES[name])
-    for setting in values:
-        if setting not in [one.name for one in known]:
-            raise unknown_name(f"setting of the schedule {name!r}:", setting, [one.name for one in known])
-    for one in known:
-        if one.default is MISSING and one.name not in values:
-            raise InputError(f"The schedule {name!r} lacks {one.name}, which has no default.")
-    if isinstance(values.get("then"), Mapping):
-        values["then"] = schedule_from_dict(values["then"])
-    return SCHEDULES[name](**values)
+    example = '{"schedule": "cosine", "rate": 0.1, "steps": 100}'
+    nested = {"then": schedule_from_dict}
+    return settings_from_dict(settings, SCHEDULES, "schedule", "schedule", example, nested)

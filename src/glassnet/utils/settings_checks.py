@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import fields
-from typing import Any, ClassVar
+from dataclasses import MISSING, fields
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from glassnet.errors import InputError, InputTypeError
+from glassnet.errors import InputError, InputTypeError, unknown_name
 
 
 def as_real(value: object, name: str) -> float:
@@ -120,3 +120,41 @@ class Settings:
         off = {one.name: one.default for one in fields(self) if one.kw_only}  # type: ignore[arg-type]  # too
         shown = {k: v for k, v in self.settings().items() if k not in off or v != off[k]}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+Kind = TypeVar("Kind", bound=Settings)
+
+
+def settings_from_dict(
+    description: Mapping[str, Any],
+    kinds: Mapping[str, type[Kind]],
+    what: str,
+    key: str,
+    example: str,
+    nested: Mapping[str, Callable[[Mapping[str, Any]], object]],
+) -> Kind:
+    """The record of settings that a mapping describes: its kind's name under `key`, and its settings.
+
+    `what` and `example` are for error messages; `nested` reads settings that are mappings themselves.
+    Raises InputTypeError for anything but a mapping, and InputError for a missing or unknown name and for
+    an unknown or missing setting.
+    """
+    if not isinstance(description, Mapping):
+        raise InputTypeError(f"Describe the {what} by a mapping such as {example}, not {description!r}.")
+    values = dict(description)
+    if key not in values:
+        raise InputError(f"The {what} has no name: set {key!r} to one of: {', '.join(kinds)}.")
+    name = values.pop(key)
+    if not isinstance(name, str) or name not in kinds:
+        raise unknown_name(what, name, kinds)
+    known = {field.name: field.default for field in fields(kinds[name])}  # type: ignore[arg-type]  # too
+    for setting in values:
+        if setting not in known:
+            raise unknown_name(f"setting of the {what} {name!r}:", setting, known)
+    for setting, default in known.items():
+        if default is MISSING and setting not in values:
+            raise InputError(f"The {what} {name!r} lacks {setting}, which has no default.")
+    for setting, read in nested.items():
+        if isinstance(values.get(setting), Mapping):
+            values[setting] = read(values[setting])
+    return kinds[name](**values)

@@ -18,6 +18,7 @@ from numpy.random import PCG64, RandomState
 import glassnet as gn
 from glassnet import native
 from glassnet.engine.minibatch import prepare_batches
+from glassnet.engine.updates import Updates
 
 EVERY_LOSS = [
     *gn.LOSSES.values(),
@@ -351,18 +352,8 @@ def test_updates_are_pytorchs(make_data, engine, name):
 
 def epochs(batches, flat, cursor, count, seconds=np.inf):
     """A call of so many epochs of plain descent that hardly moves anything."""
-    return batches.train(
-        flat,
-        np.zeros((1, flat.size)),
-        flat.copy(),
-        np.zeros(count),
-        cursor,
-        optimizer=gn.SGD(),
-        rates=np.array([1e-9]),
-        first_update=1,
-        stop=np.zeros(1, np.uint8),
-        seconds=seconds,
-    )
+    updates = Updates(gn.SGD(), np.array([1e-9]), 1, np.zeros(1, np.uint8), seconds)
+    return batches.train(flat, np.zeros((1, flat.size)), np.zeros(count), cursor, updates)
 
 
 def epoch_orders(engine, n, random, count, threads):
@@ -684,10 +675,8 @@ def test_arguments_that_do_not_fit_are_refused_and_nothing_is_written():
     prepared._batches = Recorder(batches)
     flat = np.zeros(9)
     cursor = prepared.begin(RandomState(0), 1e9)
-    told = {"optimizer": gn.SGD(), "rates": np.array([0.1]), "first_update": 1, "seconds": 1.0}
-    prepared.train(
-        flat, np.zeros((1, 9)), flat.copy(), np.zeros(1), cursor, stop=np.zeros(1, np.uint8), **told
-    )
+    updates = Updates(gn.SGD(), np.array([0.1]), 1, np.zeros(1, np.uint8), 1.0)
+    prepared.train(flat, np.zeros((1, 9)), np.zeros(1), cursor, updates)
     good = prepared._batches.arguments
     frozen = np.zeros(9)
     frozen.flags.writeable = False

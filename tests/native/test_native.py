@@ -17,7 +17,7 @@ from exact_activations import units_off
 import glassnet as gn
 from glassnet import native
 from glassnet.engine.full_batch import prepare
-from glassnet.engine.native_rule import native_rule
+from glassnet.engine.updates import native_rule
 from glassnet.optim.penalties import Penalties
 
 # The registry's, and those with a setting of their own.
@@ -758,14 +758,14 @@ def test_program_may_end_while_a_daemon_thread_asks_a_problem(call):
 import sys, threading, time
 import numpy as np
 import glassnet as gn
-from glassnet.engine import prepare
 
 class Last:
     def __del__(self, sleep=time.sleep):
         sleep(0.3)  # the interpreter is ending, and the thread wants it back
 
 random, network = np.random.RandomState(0), gn.Network((20, 20, 3))
-problem = prepare(network, random.randn(3000, 20), random.randint(0, 3, 3000), engine="native", threads=1)
+y = random.randint(0, 3, 3000)
+problem = gn.prepare(network, random.randn(3000, 20), y, engine="native", threads=1)
 flat, busy, last = network.initialize(0).flat, threading.Event(), Last()
 
 def work():

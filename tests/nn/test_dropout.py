@@ -9,6 +9,7 @@ import glassnet as gn
 from glassnet import native
 from glassnet.engine.full_batch import prepare
 from glassnet.engine.minibatch import prepare_batches
+from glassnet.engine.updates import Updates
 from glassnet.nn import reference
 from glassnet.nn.dropout import Masks, as_dropout, draw_seed, mask
 from glassnet.utils.storage import read_arrays, write_arrays
@@ -218,13 +219,13 @@ def test_dropping_problem_does_not_descend_without_masks(engine):
     problem = prepare(NET, *data(20), engine=engine, dropout=P)
     flat, stop = NET.initialize(0).flat, np.zeros(1, np.uint8)
     _, gradient = problem.loss_and_gradient(flat)
-    how = {"optimizer": gn.SGD(), "rates": np.ones(1), "first_update": 1, "stop": stop, "seconds": 1.0}
+    how = {"optimizer": gn.SGD(), "rates": np.ones(1), "stop": stop, "seconds": 1.0, "limit": 1e9}
     with pytest.raises(gn.InputError, match=r"descend takes the masks.*masks=Masks\(seed=0, number=1\)"):
-        problem.descend(flat, np.zeros((1, flat.size)), gradient, np.empty(1), limit=1e9, **how)
+        problem.descend(flat, np.zeros((1, flat.size)), gradient, np.empty(1), first_update=1, **how)
     batches = prepare_batches(NET, *data(20), 5, engine=engine, dropout=P)
-    arrays = flat, np.zeros((1, flat.size)), flat.copy(), np.empty(1)
-    with pytest.raises(gn.InputError, match="train takes dropout_seed"):
-        batches.train(*arrays, batches.begin(None, 1e9), **how)
+    arrays = flat, np.zeros((1, flat.size)), np.empty(1)
+    with pytest.raises(gn.InputError, match=r"train takes masks.*masks=Masks\(seed=0, number=1\)"):
+        batches.train(*arrays, batches.begin(None, 1e9), Updates(first=1, **how))
 
 
 # ---- Training -------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import pytest
 
 import glassnet as gn
 from glassnet.engine.minibatch import prepare_batches
+from glassnet.engine.updates import Updates
 from glassnet.optim.loss_conventions import OURS, Conventions, loss_above
 from glassnet.optim.penalties import Penalties
 
@@ -15,18 +16,10 @@ def epoch(engine, network, X, y, conventions, weights=None, l2=0.0, batch_size=4
     batches.conventions = conventions
     theta = network.initialize(0)
     losses = np.empty(1)
-    batches.train(
-        theta.flat,
-        np.zeros((1, theta.flat.size)),
-        theta.flat.copy(),
-        losses,
-        batches.begin(None, np.inf),
-        optimizer=gn.SGD(rate, momentum=0.0),
-        rates=np.array([rate]),
-        first_update=1,
-        stop=np.zeros(1, np.uint8),
-        seconds=np.inf,
-    )
+    rule, stop = gn.SGD(rate, momentum=0.0), np.zeros(1, np.uint8)
+    updates = Updates(rule, np.array([rate]), first=1, stop=stop, seconds=np.inf)
+    state, cursor = np.zeros((1, theta.flat.size)), batches.begin(None, np.inf)
+    batches.train(theta.flat, state, losses, cursor, updates)
     return losses[0], theta.flat
 
 

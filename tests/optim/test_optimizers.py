@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import glassnet as gn
 from glassnet import native
 from glassnet.engine.full_batch import prepare
-from glassnet.engine.native_rule import native_rule
+from glassnet.engine.updates import native_rule
 from glassnet.nn import reference
 from glassnet.optim import OPTIMIZERS, check_optimizer, optimizer_from_dict
 from glassnet.optim.penalties import weight_mask

@@ -16,8 +16,8 @@ from glassnet import native
 from glassnet._types import Array
 from glassnet.data.checks import check_data, target_rows, weight_of
 from glassnet.engine import gauss_newton as second_order
-from glassnet.engine.native_rule import native_rule
-from glassnet.engine.numpy_ops import drawn, numpy_loss, numpy_pass, numpy_update, packed
+from glassnet.engine.numpy_ops import drawn, numpy_loss, numpy_pass, packed
+from glassnet.engine.updates import Updates, native_rule, numpy_update
 from glassnet.errors import InputError
 from glassnet.nn.dropout import Masks, as_dropout
 from glassnet.nn.network import Network, Parameters, as_network
@@ -107,7 +107,6 @@ class Problem(second_order.SecondOrder):
     def loss(self, flat: Array) -> float:
         """The same loss, to the last bit, by a pass forward alone."""
 
-    @abstractmethod
     def descend(
         self,
         flat: Array,
@@ -127,7 +126,7 @@ class Problem(second_order.SecondOrder):
         """Up to ``len(losses)`` updates by the optimizer, all arrays changed in place.
 
         `state` is (len(optimizer.state_names), n_parameters). `rates` holds one learning rate for all
-        updates, or at least one for each; the optimizer's own is not looked at. `first_update` is the
+        updates, or at least one for each; the optimizer's own is ignored. `first_update` is the
         number of the first update, from 1. With an `average` d above 0, `state` has a last row more:
         a mean of the parameters, made d mean + (1 - d) theta after each update.
 
@@ -139,6 +138,25 @@ class Problem(second_order.SecondOrder):
         With dropout, passes are training passes: `masks` are those of the pass that gave `gradient` on
         entry, and each pass takes the next number. Raises InputError where they are missing.
         """
+        updates = Updates(optimizer, rates, first_update, stop, seconds, limit, masks, average)
+        return self.advance(flat, state, gradient, losses, updates)
+
+    def advance(
+        self, flat: Array, state: Array, gradient: Array, losses: NDArray[np.float64], updates: Updates
+    ) -> Descent:
+        """`descend`, whose settings are one record."""
+        if updates.masks is None and any(self.dropout):
+            raise InputError(
+                "This problem drops units: descend takes the masks of the pass that gave the gradient, "
+                "such as masks=Masks(seed=0, number=1), which loss_and_gradient takes too."
+            )
+        return self._advance(flat, state, gradient, losses, updates)
+
+    @abstractmethod
+    def _advance(
+        self, flat: Array, state: Array, gradient: Array, losses: NDArray[np.float64], updates: Updates
+    ) -> Descent:
+        """`advance` with masks where units are dropped."""
 
     def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         summed = self.with_penalties(Penalties())
@@ -160,13 +178,6 @@ class Problem(second_order.SecondOrder):
                 f"expected {self._shape}."
             )
         return np.ascontiguousarray(array, self.dtype)
-
-    def _check_masks(self, masks: Masks | None) -> None:
-        if masks is None and any(self.dropout):
-            raise InputError(
-                "This problem drops units: descend takes the masks of the pass that gave the gradient, "
-                "such as masks=Masks(seed=0, number=1), which loss_and_gradient takes too."
-            )
 
 
 class NumpyProblem(Problem):
@@ -219,41 +230,17 @@ class NumpyProblem(Problem):
     def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         return second_order.numpy_hessian(self.network, (self._X, self._Y, self._w), flat, vectors)
 
-    def descend(
-        self,
-        flat: Array,
-        state: Array,
-        gradient: Array,
-        losses: NDArray[np.float64],
-        *,
-        optimizer: Optimizer,
-        rates: NDArray[np.float64],
-        first_update: int,
-        limit: float,
-        stop: NDArray[np.uint8],
-        seconds: float,
-        masks: Masks | None = None,
-        average: float = 0.0,
+    def _advance(
+        self, flat: Array, state: Array, gradient: Array, losses: NDArray[np.float64], updates: Updates
     ) -> Descent:
-        self._check_masks(masks)
-        end = time.monotonic() + seconds
+        end, masks = time.monotonic() + updates.seconds, updates.masks
         for k in range(len(losses)):
-            rate = float(rates[min(k, len(rates) - 1)])
-            theta, kept = numpy_update(
-                self.network,
-                optimizer,
-                self.penalties,
-                self._is_weight,
-                (flat, state, gradient),
-                first_update + k,
-                rate,
-                average,
-            )
+            theta, moved = numpy_update(self.network, self.penalties, updates, k, (flat, state, gradient))
             loss, g = self.loss_and_gradient(theta, masks and masks.after(k + 1))
-            if not loss <= limit:
+            if not loss <= updates.limit:
                 return Descent(k, diverged=True)
-            flat[:], state[:], gradient[:], losses[k] = theta, kept, g, loss
-            if stop[0] or time.monotonic() >= end:
+            flat[:], state[:], gradient[:], losses[k] = theta, moved, g, loss
+            if updates.stop[0] or time.monotonic() >= end:
                 return Descent(k + 1, diverged=False)
         return Descent(len(losses), diverged=False)
 
@@ -326,39 +313,25 @@ class NativeProblem(Problem):
             made = self._plain_rule = *told, native_rule(SGD(), told[0], 0.0, told[1])
         return made[2]
 
-    def descend(
-        self,
-        flat: Array,
-        state: Array,
-        gradient: Array,
-        losses: NDArray[np.float64],
-        *,
-        optimizer: Optimizer,
-        rates: NDArray[np.float64],
-        first_update: int,
-        limit: float,
-        stop: NDArray[np.uint8],
-        seconds: float,
-        masks: Masks | None = None,
-        average: float = 0.0,
+    def _advance(
+        self, flat: Array, state: Array, gradient: Array, losses: NDArray[np.float64], updates: Updates
     ) -> Descent:
-        self._check_masks(masks)
-        updates, diverged = self._problem.descend(
+        made, diverged = self._problem.descend(
             flat,
             state,
             gradient,
             losses,
-            native_rule(optimizer, self.penalties, average, self.conventions),
-            rates,
-            first_update,
+            native_rule(updates.optimizer, self.penalties, updates.average, self.conventions),
+            updates.rates,
+            updates.first,
             self.divisor,
-            limit,
-            stop,
-            seconds,
+            updates.limit,
+            updates.stop,
+            updates.seconds,
             self.threads,
-            *drawn(masks),
+            *drawn(updates.masks),
         )
-        return Descent(updates, diverged)
+        return Descent(made, diverged)
 
 
 def prepare(

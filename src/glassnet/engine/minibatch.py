@@ -16,13 +16,13 @@ from numpy.typing import DTypeLike, NDArray
 from glassnet import native
 from glassnet._types import Array
 from glassnet.data.checks import Data, check_data, fingerprint, same_data, target_rows
-from glassnet.engine.native_rule import native_rule
-from glassnet.engine.numpy_ops import numpy_pass, numpy_update, packed
+from glassnet.engine.numpy_ops import drawn, numpy_pass, packed
+from glassnet.engine.updates import Updates, native_rule, numpy_update
 from glassnet.errors import InputError
 from glassnet.nn import reference
 from glassnet.nn.dropout import Masks, as_dropout
 from glassnet.nn.network import Network, Parameters
-from glassnet.optim import Optimizer, penalties
+from glassnet.optim import penalties
 from glassnet.optim.loss_conventions import OURS
 from glassnet.optim.penalties import Penalties
 from glassnet.utils.array_checks import cast
@@ -102,8 +102,8 @@ def _windows(rows: int, pieces: int) -> str:
     return f"windows of {rows:,} rows over {pieces:,} pieces" if rows else "memory"
 
 
-class Stretch(NamedTuple):
-    """What a call of `Batches.train` did: epochs ended, updates made, and whether a loss blew up."""
+class EpochsDone(NamedTuple):
+    """How far a call of `Batches.train` came: epochs ended, updates made, and whether a loss diverged."""
 
     epochs: int
     updates: int
@@ -166,47 +166,38 @@ class Batches(ABC):
         self._first = data.X[few].astype(self.dtype), Y, w
         self.fingerprint = fingerprint(data)
 
-    def _masks(self, dropout_seed: int | None, first_update: int) -> Masks | None:
-        """Those of the first update; None where no unit is dropped."""
-        if not any(self.dropout):
-            return None
-        if dropout_seed is None:
-            raise InputError("These batches drop units: train takes dropout_seed, such as dropout_seed=0.")
-        return Masks(dropout_seed, first_update)
-
     def begin(self, random: RandomState | None, limit: float) -> Cursor:
         """The place before the first epoch; None takes the samples as they come, every epoch."""
         order = None if random is None else np.arange(self.n_samples, dtype=np.uint32)
         return Cursor(limit, self.fingerprint, order, random)
 
-    @abstractmethod
     def train(
-        self,
-        flat: Array,
-        state: Array,
-        good: Array,
-        losses: NDArray[np.float64],
-        cursor: Cursor,
-        *,
-        optimizer: Optimizer,
-        rates: NDArray[np.float64],
-        first_update: int,
-        stop: NDArray[np.uint8],
-        seconds: float,
-        dropout_seed: int | None = None,
-        average: float = 0.0,
-    ) -> Stretch:
-        """Up to ``len(losses)`` epochs from where `cursor` stands; arrays and cursor are changed in place.
+        self, flat: Array, state: Array, losses: NDArray[np.float64], cursor: Cursor, updates: Updates
+    ) -> EpochsDone:
+        """Up to ``len(losses)`` epochs from the place of `cursor`; changes arrays and cursor in place.
 
-        Returns early, within an epoch as well, when `seconds` are over, ``stop[0]`` is set, or `rates`
+        Returns early, within an epoch as well, when the seconds are over, ``stop[0]`` is set, or the rates
         (one for each update, or one for all) are used up. An epoch's entry in `losses` is the mean of
-        its batches' losses, weighted by their samples. `good` keeps the parameters that the last epoch
-        whose first batch went well began with: where a loss blows up, or a parameter is not finite at
-        an epoch's end, `flat` returns to them, and `cursor` stands where that was seen. At row 0 it is
-        the update before, the last of an epoch, that did it, and `good` is from that epoch. With an
-        `average`, as in `Problem.descend`, it keeps the mean behind them. With dropout, update number t
-        draws the `Masks` of that number from `dropout_seed`, which it needs.
+        its batches' losses, weighted by their samples. `cursor.good` keeps the parameters at the beginning
+        of the last epoch whose first batch did not diverge, and with an average the mean behind them: where
+        a loss is above the limit, or a parameter is not finite at an epoch's end, `flat` returns to them,
+        and `cursor` stays where that was seen. At row 0 the last update of the epoch before has diverged,
+        and `cursor.good` is from that epoch. Raises InputError where units are dropped without masks.
         """
+        if updates.masks is None and any(self.dropout):
+            raise InputError(
+                "These batches drop units: train takes masks of the first update, such as "
+                "masks=Masks(seed=0, number=1)."
+            )
+        if cursor.good is None:
+            cursor.good = np.concatenate([flat, state[-1]]) if updates.average else flat.copy()
+        return self._train(flat, state, losses, cursor, updates)
+
+    @abstractmethod
+    def _train(
+        self, flat: Array, state: Array, losses: NDArray[np.float64], cursor: Cursor, updates: Updates
+    ) -> EpochsDone:
+        """`train` with masks where units are dropped, and a cursor that has `good`."""
 
 
 class NumpyBatches(Batches):
@@ -243,67 +234,50 @@ class NumpyBatches(Batches):
         if self.reduction == "mean":
             # A batch whose samples all have weight 0 has the loss 0.
             divisor = float(n) if w is None else float(w.sum(dtype=np.float64)) or 1.0
-        drawn = None
-        if masks is not None:
-            drawn = masks.draw(self.network.sizes, self.dropout, n, self.dtype)
+        dropped = None
+        if masks is not None and any(self.dropout):
+            dropped = masks.draw(self.network.sizes, self.dropout, n, self.dtype)
         penalized = self.conventions.over(self.penalties, divisor)
-        how = divisor, penalized, self._is_weight, drawn, self.conventions
+        how = divisor, penalized, self._is_weight, dropped, self.conventions
         return n, *numpy_pass(self.network, X, Y, w, flat, *how)
 
-    def train(
-        self,
-        flat: Array,
-        state: Array,
-        good: Array,
-        losses: NDArray[np.float64],
-        cursor: Cursor,
-        *,
-        optimizer: Optimizer,
-        rates: NDArray[np.float64],
-        first_update: int,
-        stop: NDArray[np.uint8],
-        seconds: float,
-        dropout_seed: int | None = None,
-        average: float = 0.0,
-    ) -> Stretch:
-        masks = self._masks(dropout_seed, first_update)
-        end = time.monotonic() + seconds
-        epochs = updates = 0
-        while epochs < len(losses) and (len(rates) == 1 or updates < len(rates)):
-            if updates and (stop[0] or time.monotonic() >= end):
+    def _train(
+        self, flat: Array, state: Array, losses: NDArray[np.float64], cursor: Cursor, updates: Updates
+    ) -> EpochsDone:
+        assert cursor.good is not None
+        end, good, masks = time.monotonic() + updates.seconds, cursor.good, updates.masks
+        epochs = k = 0
+        while epochs < len(losses) and (len(updates.rates) == 1 or k < len(updates.rates)):
+            if k and (updates.stop[0] or time.monotonic() >= end):
                 break
             if cursor.row == 0 and cursor.random is not None:
                 cursor.random.shuffle(cursor.order)  # type: ignore[arg-type]  # both or neither
-            samples, loss, gradient = self._batch(cursor, flat, masks and masks.after(updates))
-            if not loss <= cursor.limit:
+            samples, loss, gradient = self._batch(cursor, flat, masks and masks.after(k))
+            if not loss <= updates.limit:
                 go_back(flat, state, good)
-                return Stretch(epochs, updates, diverged=True)
+                return EpochsDone(epochs, k, diverged=True)
             if cursor.row == 0:
-                good[:] = np.concatenate([flat, state[-1]]) if average else flat
-            rate = float(rates[min(updates, len(rates) - 1)])
-            theta, kept = numpy_update(
+                good[:] = np.concatenate([flat, state[-1]]) if updates.average else flat
+            theta, moved = numpy_update(
                 self.network,
-                optimizer,
                 self.penalties,
-                self._is_weight,
+                updates,
+                k,
                 (flat, state, gradient),
-                first_update + updates,
-                rate,
-                average,
-                in_place=not average and self.penalties.max_norm is None,
+                in_place=not updates.average and self.penalties.max_norm is None,
             )
             if theta is not flat:
-                flat[:], state[:] = theta, kept
-            updates += 1
+                flat[:], state[:] = theta, moved
+            k += 1
             cursor.row, cursor.loss = cursor.row + samples, cursor.loss + loss * samples
             if cursor.row == self.n_samples:
                 losses[epochs] = cursor.loss / self.n_samples
                 if not np.isfinite(flat).all():
                     go_back(flat, state, good)
-                    return Stretch(epochs, updates, diverged=True)
+                    return EpochsDone(epochs, k, diverged=True)
                 cursor.row, cursor.loss = 0, 0.0
                 epochs += 1
-        return Stretch(epochs, updates, diverged=False)
+        return EpochsDone(epochs, k, diverged=False)
 
 
 def go_back(flat: Array, state: Array, good: Array) -> None:
@@ -337,23 +311,9 @@ class NativeBatches(Batches):
         self._batches = packed(kind, network, X, y, w, dtype, dropout)
         self.isa: str = self._batches.isa
 
-    def train(
-        self,
-        flat: Array,
-        state: Array,
-        good: Array,
-        losses: NDArray[np.float64],
-        cursor: Cursor,
-        *,
-        optimizer: Optimizer,
-        rates: NDArray[np.float64],
-        first_update: int,
-        stop: NDArray[np.uint8],
-        seconds: float,
-        dropout_seed: int | None = None,
-        average: float = 0.0,
-    ) -> Stretch:
-        masks = self._masks(dropout_seed, first_update)
+    def _train(
+        self, flat: Array, state: Array, losses: NDArray[np.float64], cursor: Cursor, updates: Updates
+    ) -> EpochsDone:
         lent = cursor.lend()
         key, used = (None, np.zeros(1, np.int64)) if lent is None else lent
         if cursor.random is not None and lent is None:
@@ -361,15 +321,15 @@ class NativeBatches(Batches):
             losses = losses[:1]
             if cursor.row == 0:
                 cursor.random.shuffle(cursor.order)  # type: ignore[arg-type]  # both or neither
-        position = np.array([cursor.row, first_update - 1])
-        loss = np.array([cursor.loss])
+        before = updates.first - 1
+        position, loss = np.array([cursor.row, before]), np.array([cursor.loss])
         epochs, diverged = self._batches.train(
             flat,
             state,
-            good,
+            cursor.good,
             losses,
-            native_rule(optimizer, self.penalties, average, self.conventions),
-            rates,
+            native_rule(updates.optimizer, self.penalties, updates.average, self.conventions),
+            updates.rates,
             cursor.order,
             key,
             used,
@@ -377,14 +337,14 @@ class NativeBatches(Batches):
             loss,
             self.batch_size,
             self.reduction == "mean",
-            cursor.limit,
-            stop,
-            seconds,
+            updates.limit,
+            updates.stop,
+            updates.seconds,
             self.threads,
-            0 if masks is None else masks.seed,
+            drawn(updates.masks)[0],
         )
         cursor.row, cursor.loss = int(position[0]), float(loss[0])
-        return Stretch(epochs, int(position[1]) - (first_update - 1), diverged)
+        return EpochsDone(epochs, int(position[1]) - before, diverged)
 
 
 def prepare_batches(

@@ -14,12 +14,12 @@ from glassnet.data.checks import row_blocks
 from glassnet.nn import reference
 from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Network, Parameters
-from glassnet.optim import Optimizer, penalties
+from glassnet.optim import penalties
 from glassnet.optim.loss_conventions import OURS, Conventions, loss_above
 from glassnet.optim.penalties import Penalties
 from glassnet.utils.array_checks import cast
 
-_PART = 1 << 14  # parameters that are moved at a time
+_PARAMETERS = 1 << 14  # penalized at a time
 
 
 def numpy_pass(
@@ -50,8 +50,8 @@ def numpy_pass(
             loss -= loss_above(conventions.floor, network.loss, Zs[-1], Y, w)
         loss = conventions.part * loss / divisor
         if penalized.l1 or penalized.l2:
-            for start in range(0, flat.size, _PART):
-                part = slice(start, start + _PART)
+            for start in range(0, flat.size, _PARAMETERS):
+                part = slice(start, start + _PARAMETERS)
                 added, slope = penalties.penalty(flat[part], is_weight[part], penalized.l1, penalized.l2)
                 loss, gradient[part] = loss + added, gradient[part] + slope
         return loss, gradient
@@ -79,38 +79,6 @@ def numpy_loss(
         if penalized.l1 or penalized.l2:
             loss += penalties.penalty(flat, is_weight, penalized.l1, penalized.l2)[0]
         return loss
-
-
-def numpy_update(
-    network: Network,
-    optimizer: Optimizer,
-    penalized: Penalties,
-    is_weight: penalties.Mask,
-    point: tuple[Array, Array, Array],
-    t: int,
-    rate: float,
-    average: float = 0.0,
-    in_place: bool = False,
-) -> tuple[Array, Array]:
-    """Update number t from `point`, parameters, state and gradient: the new parameters and state.
-
-    See `Problem.descend` for `average`. `in_place` writes them over the old ones.
-    """
-    flat, state, gradient = point
-    own = state[: len(optimizer.state_names)]
-    theta, kept = (flat, own) if in_place else (np.empty_like(flat), np.empty_like(own))
-    with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
-        g = penalties.clip(gradient, optimizer.clip_value, optimizer.clip_norm)
-        # Part by part, so that what lies between stays in the cache: each parameter moves by itself.
-        for start in range(0, flat.size, _PART):
-            part = slice(start, start + _PART)
-            moved = optimizer.update(flat[part], own[:, part], g[part], t, rate, is_weight[part])
-            theta[part], kept[:, part] = moved
-        if penalized.max_norm is not None:
-            theta = penalties.constrain(theta, network.sizes, penalized.max_norm)
-        if average:
-            kept = np.vstack([kept, average * state[-1] + (1.0 - average) * theta])
-    return theta, kept
 
 
 def drawn(masks: Masks | None) -> tuple[int, int]:

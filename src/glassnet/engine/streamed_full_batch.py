@@ -11,19 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet import native
 from glassnet._types import Array
 from glassnet.data.scan import Survey
 from glassnet.data.source import Rows
 from glassnet.engine import gauss_newton as second_order
 from glassnet.engine.chunks import Layout
 from glassnet.engine.full_batch import Descent, Problem
-from glassnet.engine.native_rule import native_rule
-from glassnet.engine.numpy_ops import numpy_update, packed
 from glassnet.engine.sums import EachFold, GradientFold, HessianFold, ProductFold, SumFold, matrix_folds
+from glassnet.engine.updates import Updates, native_rule, numpy_update
 from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Network
-from glassnet.optim import SGD, Optimizer, penalties
+from glassnet.optim import SGD, penalties
 from glassnet.utils.interrupts import Cut
 from glassnet.utils.memory import give_back
 from glassnet.utils.threads import thread_count
@@ -55,13 +53,8 @@ class StreamedProblem(Problem):
             network, rows.n_rows, dtype, known.labels, weighted, engine == "native", known.each
         )
         self._is_weight = penalties.weight_mask(network.sizes)
-        self._updater: Any = None
         if engine == "native":
-            assert native.module is not None
-            kind = native.module.Problem32 if dtype == np.float32 else native.module.Problem64
-            X, y = np.zeros((1, network.sizes[0])), np.zeros((1, network.sizes[-1]))
-            self._updater = packed(kind, network, X, y, None, dtype)
-            self.isa: str = self._updater.isa
+            self.isa: str = self._layout.empty.isa
 
     def _folded(self, fold: SumFold, ranges: Sequence[tuple[int, int]]) -> list[NDArray[np.float64]]:
         found = self.rows.fold(fold, ranges, self.threads, self._is_cancelled)
@@ -137,30 +130,14 @@ class StreamedProblem(Problem):
             self._finish(flat, self._padded([sums[k] for sums in found]), gradient)
         return gradients
 
-    def descend(
-        self,
-        flat: Array,
-        state: Array,
-        gradient: Array,
-        losses: NDArray[np.float64],
-        *,
-        optimizer: Optimizer,
-        rates: NDArray[np.float64],
-        first_update: int,
-        limit: float,
-        stop: NDArray[np.uint8],
-        seconds: float,
-        masks: Masks | None = None,
-        average: float = 0.0,
+    def _advance(
+        self, flat: Array, state: Array, gradient: Array, losses: NDArray[np.float64], updates: Updates
     ) -> Descent:
-        end = time.monotonic() + seconds
+        end, stop = time.monotonic() + updates.seconds, updates.stop
         self.stop = stop
         try:
             for k in range(len(losses)):
-                rate = float(rates[min(k, len(rates) - 1)])
-                theta, kept = self._updated(
-                    optimizer, (flat, state, gradient), first_update + k, rate, average
-                )
+                theta, moved = self._updated(updates, k, flat, state, gradient)
                 try:
                     loss, g = self.loss_and_gradient(theta)
                 except Cut:
@@ -168,10 +145,10 @@ class StreamedProblem(Problem):
                 except Exception:
                     if k == 0:
                         raise
-                    return Descent(k, diverged=False)  # what was done counts; the next call meets it again
-                if not loss <= limit:
+                    return Descent(k, diverged=False)  # updates made so far count; the next call raises
+                if not loss <= updates.limit:
                     return Descent(k, diverged=True)
-                flat[:], state[:], gradient[:], losses[k] = theta, kept, g, loss
+                flat[:], state[:], gradient[:], losses[k] = theta, moved, g, loss
                 if stop[0] or time.monotonic() >= end:
                     return Descent(k + 1, diverged=False)
             return Descent(len(losses), diverged=False)
@@ -179,23 +156,16 @@ class StreamedProblem(Problem):
             self.stop = None
 
     def _updated(
-        self, optimizer: Optimizer, point: tuple[Array, Array, Array], t: int, rate: float, average: float
+        self, updates: Updates, k: int, flat: Array, state: Array, gradient: Array
     ) -> tuple[Array, Array]:
-        """Update number t by the engine's own arithmetic: the new parameters and state."""
-        if self._updater is None:
-            return numpy_update(
-                self.network, optimizer, self.penalties, self._is_weight, point, t, rate, average
-            )
-        flat, state, gradient = (array.copy() for array in point)
-        # Over one row of zeros: what the pass that follows the update gives is not looked at.
-        rule = native_rule(optimizer, self.penalties, average)
-        never, loss, rates = np.zeros(1, np.uint8), np.zeros(1), np.array([rate])
-        made, _ = self._updater.descend(
-            flat, state, gradient, loss, rule, rates, t, 1.0, np.inf, never, np.inf, 1
-        )
-        if not made:  # the loss is not a number, and so is a parameter
-            flat[:] = np.nan
-        return flat, state
+        """The new parameters and state after update k, by the engine's own arithmetic."""
+        if self.engine == "numpy":
+            return numpy_update(self.network, self.penalties, updates, k, (flat, state, gradient))
+        theta, moved = flat.copy(), state.copy()
+        rule = native_rule(updates.optimizer, self.penalties, updates.average)
+        # Clips the gradient in place.
+        self._layout.empty.update(theta, moved, gradient.copy(), rule, updates.rate(k), updates.first + k)
+        return theta, moved
 
 
 def in_order(sums: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

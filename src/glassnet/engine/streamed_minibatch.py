@@ -18,9 +18,9 @@ from glassnet.data.checks import Taken, target_rows
 from glassnet.data.scan import Survey
 from glassnet.data.source import Block, Rows
 from glassnet.engine.chunks import Layout
-from glassnet.engine.minibatch import FEW, Batches, Cursor, NativeBatches, NumpyBatches, Stretch, go_back
+from glassnet.engine.minibatch import FEW, Batches, Cursor, EpochsDone, NativeBatches, NumpyBatches, go_back
+from glassnet.engine.updates import Updates
 from glassnet.nn.network import Network
-from glassnet.optim import Optimizer
 from glassnet.utils.interrupts import Cut
 from glassnet.utils.memory import RESERVE, give_back
 
@@ -90,26 +90,14 @@ class StreamedBatches(Batches):
     def begin(self, random: RandomState | None, limit: float) -> Cursor:
         return Cursor(limit, self.fingerprint, None, random, layout=self.layout)
 
-    def train(
-        self,
-        flat: Array,
-        state: Array,
-        good: Array,
-        losses: NDArray[np.float64],
-        cursor: Cursor,
-        *,
-        optimizer: Optimizer,
-        rates: NDArray[np.float64],
-        first_update: int,
-        stop: NDArray[np.uint8],
-        seconds: float,
-        dropout_seed: int | None = None,
-        average: float = 0.0,
-    ) -> Stretch:
-        end = time.monotonic() + seconds
-        epochs = updates = 0
-        while epochs < len(losses) and (len(rates) == 1 or updates < len(rates)):
-            if updates and (stop[0] or time.monotonic() >= end):
+    def _train(
+        self, flat: Array, state: Array, losses: NDArray[np.float64], cursor: Cursor, updates: Updates
+    ) -> EpochsDone:
+        assert cursor.good is not None
+        end, stop, good = time.monotonic() + updates.seconds, updates.stop, cursor.good
+        epochs = made = 0
+        while epochs < len(losses) and (len(updates.rates) == 1 or made < len(updates.rates)):
+            if made and (stop[0] or time.monotonic() >= end):
                 break
             random, seed, before = cursor.random, cursor.seed, None
             if cursor.row == 0 and random is not None:
@@ -118,46 +106,40 @@ class StreamedBatches(Batches):
             place = _Place(None if random is None else seed, cursor.row // self.window)
             more = epochs + 1 < len(losses)
             try:
-                inner = self._window(place, self._after(place, random, more), stop)
+                window = self._window(place, self._after(place, random, more), stop)
             except Exception as error:
                 if random is not None and before is not None:
                     random.set_state(before)  # the epoch has not begun
-                if updates or isinstance(error, Cut):
-                    break  # what was done counts; the next call meets an error again
+                if made or isinstance(error, Cut):
+                    break  # updates made so far count; the next call raises the error
                 raise
             cursor.seed = seed
             begun = place.number * self.window
             within = Cursor(cursor.limit, (), row=cursor.row - begun, loss=cursor.loss)
+            within.good = good if place.number == 0 else good.copy()
             loss = np.empty(1)
-            stretch = inner.train(
-                flat,
-                state,
-                good if place.number == 0 else good.copy(),
-                loss,
-                within,
-                optimizer=optimizer,
-                rates=rates if len(rates) == 1 else rates[updates:],
-                first_update=first_update + updates,
-                stop=stop,
+            left = updates._replace(
+                rates=updates.rates if len(updates.rates) == 1 else updates.rates[made:],
+                first=updates.first + made,
                 seconds=max(0.0, end - time.monotonic()),
-                dropout_seed=dropout_seed,
-                average=average,
+                masks=updates.masks and updates.masks.after(made),
             )
-            updates += stretch.updates
+            done = window.train(flat, state, loss, within, left)
+            made += done.updates
             cursor.row, cursor.loss = begun + within.row, within.loss
-            if stretch.diverged:
+            if done.diverged:
                 go_back(flat, state, good)
-                return Stretch(epochs, updates, diverged=True)
-            if stretch.epochs:  # the window's end
+                return EpochsDone(epochs, made, diverged=True)
+            if done.epochs:  # the window's end
                 cursor.row = min(begun + self.window, self.n_samples)
-                cursor.loss = float(loss[0]) * inner.n_samples
+                cursor.loss = float(loss[0]) * window.n_samples
             if cursor.row == self.n_samples:
                 losses[epochs] = cursor.loss / self.n_samples
                 cursor.row, cursor.loss = 0, 0.0
                 epochs += 1
         if stop[0]:
             self._read_no_further()
-        return Stretch(epochs, updates, diverged=False)
+        return EpochsDone(epochs, made, diverged=False)
 
     def _after(self, place: _Place, random: RandomState | None, more: bool) -> _Place | None:
         """The window that follows, of the next epoch where there are to be `more`."""

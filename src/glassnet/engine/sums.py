@@ -16,8 +16,8 @@ from glassnet.data.reduce import Fold, Worker
 from glassnet.data.source import Block, Columns
 from glassnet.engine import gauss_newton as second_order
 from glassnet.engine.chunks import Layout, Share
-from glassnet.engine.native_rule import native_rule
 from glassnet.engine.numpy_ops import numpy_pass
+from glassnet.engine.updates import native_rule
 from glassnet.optim import SGD, penalties
 from glassnet.optim.loss_conventions import Conventions
 from glassnet.optim.penalties import Penalties

@@ -15,6 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from glassnet._types import Array
 from glassnet.engine.minibatch import Batches
+from glassnet.engine.updates import Updates
+from glassnet.nn.dropout import Masks
 from glassnet.sklearn.callbacks import Talk
 from glassnet.sklearn.job import WORTHWHILE, operations
 from glassnet.sklearn.rates import Drive
@@ -67,7 +69,6 @@ class Epochs:
         self._rules, self._talk, self._held, self._hooks = rules, talk, held, hooks
         self._correct, self._seed = correct, dropout_seed
         self._cursor = batches.begin(random, np.inf)
-        self._good = flat.copy()
         self._lost = False
         self._n_threads, self._allowed = n_threads, 0
         self._operations = operations(batches.network, batches.n_samples)
@@ -118,22 +119,13 @@ class Epochs:
             if self._lost:
                 losses[done:] = np.nan
                 return len(losses)
-            stretch = self._batches.train(
-                self._flat,
-                drive.state,
-                self._good,
-                losses[done:],
-                cursor,
-                optimizer=drive.optimizer,
-                rates=drive.rates(),
-                first_update=drive.updates + 1,
-                stop=stop,
-                seconds=CHUNK_SECONDS,
-                dropout_seed=self._seed,
-            )
-            drive.made(stretch.updates)
-            done += stretch.epochs
-            if stretch.diverged:
+            first = drive.updates + 1
+            masks = None if self._seed is None else Masks(self._seed, first)
+            updates = Updates(drive.optimizer, drive.rates(), first, stop, CHUNK_SECONDS, masks=masks)
+            made = self._batches.train(self._flat, drive.state, losses[done:], cursor, updates)
+            drive.made(made.updates)
+            done += made.epochs
+            if made.diverged:
                 # What is not finite stays so: the engine need not compute it.
                 if cursor.row < self._batches.n_samples:
                     losses[done] = np.nan

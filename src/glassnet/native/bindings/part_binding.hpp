@@ -42,6 +42,21 @@ double finish(const Part<T>& part, Vector<const T> theta, Matrix<const double> s
   return part.finish(theta.data(), sums.data(), gradient ? gradient->data() : nullptr, rule, divisor);
 }
 
+// One update by the rule, of the arrays themselves: the gradient is clipped in place.
+template <class T>
+void update(const Part<T>& part, Vector<T> theta, Matrix<T> state, Vector<T> gradient, const Rule& rule, double rate,
+            std::int64_t t) {
+  const std::size_t n = part.parameters();
+  expect(theta.shape(0) == n && gradient.shape(0) == n, "parameters do not fit");
+  expect(state.shape(0) == rule.state_rows() && state.shape(1) == n, "the optimizer's state does not fit");
+  expect(t >= 1, "updates are counted from 1");
+  const std::vector<std::size_t>& sizes = part.description().sizes;
+  std::vector<double> squares(*std::max_element(sizes.begin(), sizes.end()));
+  Unlocked unlocked;
+  FlushSubnormals flush;
+  part.update(rule, rate, t, theta.data(), state.data(), gradient.data(), squares.data());
+}
+
 template <class T>
 void add_gauss_newton(Part<T>& part, Vector<const T> theta, Vector<double> sums, std::size_t rows, std::size_t begin,
                       std::size_t end, int threads) {
@@ -87,6 +102,7 @@ template <class T> void bind_part(nb::module_& m, const char* name) {
       .def("finish", &finish<T>, exact, exact, exact.none(), number, number)
       .def_prop_ro("curvature_parameters", &Part<T>::curvature_parameters)
       .def_prop_ro("curvature_slots", &Part<T>::curvature_slots)
+      .def("update", &update<T>, exact, exact, exact, number, number, number)
       .def("curvature_shares", &Part<T>::curvature_shares)
       .def("expand", &expand<T>, exact, exact)
       .def("add_gauss_newton", &add_gauss_newton<T>, exact, exact, number, number, number, number)

@@ -136,6 +136,24 @@ template <class T> class Net {
   const char* isa_name() const { return isa.name; }
   const Shape& description() const { return shape; }
   std::size_t parameters() const { return n_parameters; }
+
+  // Update number t of parameters and the optimizer's state, [the rule's state_rows][parameters]. Clips the
+  // gradient in place. `squares` has room for as many values as the widest layer has units.
+  void update(const Rule& rule, double rate, std::int64_t t, T* theta, T* state, T* gradient,
+              double* squares) const {
+    const Updates<T>& updates = this->updates();
+    double scale = 1;
+    if (rule.clips())
+      scale = clip_scale(rule, sum_over_ranges(n_parameters, [&](std::size_t begin, std::size_t end) {
+        return updates.clip(rule, gradient, begin, end);
+      }));
+    updates.update({&rule, rate, t, scale, theta, state, n_parameters, gradient, mask.get()}, 0, n_parameters);
+    if (rule.max_norm < INFINITE)
+      for (std::size_t l = 1; l < shape.sizes.size(); ++l)
+        updates.constrain(theta + offsets[l], shape.sizes[l - 1], shape.sizes[l], rule.max_norm, squares);
+    if (rule.averages())
+      updates.average(rule, theta, state + (rule.state_rows() - 1) * n_parameters, 0, n_parameters);
+  }
 };
 
 }  // namespace glassnet

@@ -205,24 +205,9 @@ template <class T> class Problem : public Curved<T> {
           sums(problem.kernel_parameters),
           squares(*std::max_element(problem.shape.sizes.begin(), problem.shape.sizes.end())) {}
 
-    // Update number t, by the gradient that the last pass left, which is clipped in place.
+    // Update number t, by the gradient that the last pass left.
     void update(const Rule& rule, double rate, std::int64_t t) {
-      const Updates<T>& updates = problem.updates();
-      const std::size_t n = theta.size();
-      double scale = 1;
-      if (rule.clips())
-        scale = clip_scale(rule, sum_over_ranges(n, [&](std::size_t begin, std::size_t end) {
-          return updates.clip(rule, gradient.data(), begin, end);
-        }));
-      updates.update({&rule, rate, t, scale, theta.data(), state.data(), n, gradient.data(),
-                      problem.mask.get()}, 0, n);
-      if (rule.max_norm < INFINITE) {
-        T* W = theta.data();
-        const auto& sizes = problem.shape.sizes;
-        for (std::size_t l = 1; l < sizes.size(); W += (sizes[l - 1] + 1) * sizes[l], ++l)
-          updates.constrain(W, sizes[l - 1], sizes[l], rule.max_norm, squares.data());
-      }
-      if (rule.averages()) updates.average(rule, theta.data(), state.data() + state.size() - n, 0, n);
+      problem.update(rule, rate, t, theta.data(), state.data(), gradient.data(), squares.data());
     }
 
     // This thread's share of a pass over all samples; then, the same on every thread, its loss and

@@ -6,7 +6,7 @@ The solvers' is in `solvers/base.py`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches, Cursor
+from glassnet.engine.updates import Updates
 from glassnet.nn.dropout import Masks
 from glassnet.optim import Optimizer
 from glassnet.optim.penalties import Penalties
@@ -96,6 +97,13 @@ class Paced(Course):
     def stops(self) -> bool:
         return self.pace.stops
 
+    def _updates(
+        self, ahead: int, stop: NDArray[np.uint8], seconds: float, limit: float, masks: Masks | None
+    ) -> Updates:
+        """The next ones, whose rates reach so many updates ahead."""
+        rates, first = self.pace.rates(ahead), self.pace.updates + 1
+        return Updates(self.optimizer, rates, first, stop, seconds, limit, masks, self.average)
+
 
 class FullBatch(Paced):
     """An iteration is an update on all samples."""
@@ -122,8 +130,8 @@ class FullBatch(Paced):
         self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
     ) -> tuple[int, bool]:
         arrays = self.flat, self._kept, self._gradient
-        how = self._limit, stop, seconds, self._masks, self.average
-        descent = advance(self._problem, self.optimizer, self.pace, arrays, losses, *how)
+        updates = self._updates(len(losses), stop, seconds, self._limit, self._masks)
+        descent = advance(self._problem, self.pace, arrays, losses, updates)
         self._masks = self._masks and self._masks.after(descent.updates)
         return descent.updates, descent.diverged
 
@@ -148,7 +156,6 @@ class Epochs(Paced):
         self._batches, self.cursor, self._seed = batches, cursor, dropout_seed
         if cursor.good is None or (pace.updates == 0 and cursor.row == 0):
             cursor.good = flat.copy() if mean.flat is None else np.concatenate([flat, mean.flat])
-        self._good = cursor.good
 
     def advance(
         self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
@@ -156,25 +163,14 @@ class Epochs(Paced):
         assert self.cursor is not None
         if self.pace.listens:
             losses = losses[:1]  # the next epoch's rate depends on this one's loss
-        told: Any = {"optimizer": self.optimizer, "first_update": self.pace.updates + 1}
-        stretch = self._batches.train(
-            self.flat,
-            self._kept,
-            self._good,
-            losses,
-            self.cursor,
-            rates=self.pace.rates(AHEAD),
-            stop=stop,
-            seconds=seconds,
-            dropout_seed=self._seed,
-            average=self.average,
-            **told,
-        )
-        self.pace.made(stretch.updates)
-        self.pace.listen(losses[: stretch.epochs])
-        epochs = stretch.epochs
-        if stretch.diverged:
+        masks = None if self._seed is None else Masks(self._seed, self.pace.updates + 1)
+        updates = self._updates(AHEAD, stop, seconds, self.cursor.limit, masks)
+        done = self._batches.train(self.flat, self._kept, losses, self.cursor, updates)
+        self.pace.made(done.updates)
+        self.pace.listen(losses[: done.epochs])
+        epochs = done.epochs
+        if done.diverged:
             epochs -= self.cursor.row == 0 and self.pace.updates > 0
             # What is left of this epoch is not made up for: the next one begins from its start.
             self.cursor.row, self.cursor.loss = 0, 0.0
-        return epochs, stretch.diverged
+        return epochs, done.diverged

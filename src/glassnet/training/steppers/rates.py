@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.engine.full_batch import Descent, Problem
-from glassnet.nn.dropout import Masks
-from glassnet.optim import Optimizer
+from glassnet.engine.updates import Updates
 from glassnet.optim.schedules import Adaptive, Constant, Heard, Schedule
 
 AHEAD = 4096
@@ -90,36 +88,22 @@ class Pace:
 
 def advance(
     problem: Problem,
-    optimizer: Optimizer,
     pace: Pace,
     arrays: tuple[Array, Array, Array],
     losses: NDArray[np.float64],
-    limit: float,
-    stop: NDArray[np.uint8],
-    seconds: float,
-    masks: Masks | None = None,
-    average: float = 0.0,
+    updates: Updates,
 ) -> Descent:
-    """The next updates by their rates, up to one for each place in `losses`; see `Problem.descend`."""
-    rates = pace.rates(len(losses))
-    if len(rates) > 1:
-        losses = losses[: len(rates)]
+    """The next updates by their rates, up to one for each place in `losses`; see `Problem.advance`."""
+    if len(updates.rates) > 1:
+        losses = losses[: len(updates.rates)]
     before = [array.copy() for array in arrays] if pace.listens else []
-    told: Any = {
-        "optimizer": optimizer,
-        "rates": rates,
-        "first_update": pace.updates + 1,
-        "limit": limit,
-        "average": average,
-    }
-    told["masks"] = masks
-    descent = problem.descend(*arrays, losses, **told, stop=stop, seconds=seconds)
+    descent = problem.advance(*arrays, losses, updates)
     turn = pace.listen(losses[: descent.updates])
     if turn is not None and (turn < descent.updates or descent.diverged):
         # What followed was made at a rate that should have changed: again, up to there.
         for array, kept in zip(arrays, before, strict=True):
             array[:] = kept
-        never = np.zeros(1, np.uint8)
-        descent = problem.descend(*arrays, losses[:turn], **told, stop=never, seconds=np.inf)
+        again = updates._replace(stop=np.zeros(1, np.uint8), seconds=math.inf)
+        descent = problem.advance(*arrays, losses[:turn], again)
     pace.made(descent.updates)
     return descent

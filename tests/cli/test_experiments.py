@@ -31,7 +31,7 @@ from glassnet.cli.experiments.settings import experiment_from
 from glassnet.cli.experiments.sweeping import PICTURES as SWEEP_PICTURES
 from glassnet.cli.experiments.sweeping import choose_grids, run_sweeps
 from glassnet.cli.experiments.toml import to_toml
-from glassnet.data.preprocessing import GENERATORS
+from glassnet.data.generators import GENERATORS
 from glassnet.errors import FileError, GradientError, InputError, InputTypeError
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.losses import LOSSES, OUTPUTS

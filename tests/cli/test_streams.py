@@ -19,8 +19,8 @@ from glassnet.cli.experiments.job import run_experiment
 from glassnet.cli.experiments.prediction import predict_table, write_predictions
 from glassnet.cli.experiments.results import RECORD
 from glassnet.cli.experiments.streaming import class_numbers, is_streamed
-from glassnet.data.preprocessing import prepare_table, read_table
-from glassnet.data.streamed_holdout import gathered_rows
+from glassnet.data.preprocessing import prepare_table
+from glassnet.data.tables import read_table
 
 N = 9_000
 QUICK = {"pictures": False, "report": False}
@@ -65,14 +65,14 @@ def test_folder_is_made_ready_as_a_table_is(target, folder, tmp_path):
     expected = prepare_table(read_table(whole), target, features=["a", "b", "flat"], test_fraction=0)
     assert samples.preprocessing == expected.preprocessing
     assert samples.notes == expected.notes
-    block = gathered_rows(samples.rows)
+    block = samples.rows.read_all()
     assert np.array_equal(block.X, expected.X_train)
     assert np.array_equal(block.y, expected.y_train)
     assert np.array_equal(samples.X, expected.X_train)  # few enough to be shown whole
 
 
 def test_columns_and_a_quantity_are_standardized_by_the_rows_to_train_on(folder):
-    block = gathered_rows(Draws(experiment(folder, "height")).samples.rows)
+    block = Draws(experiment(folder, "height")).samples.rows.read_all()
     for values in (block.X[:, :2], block.y):
         np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-12)
         np.testing.assert_allclose(values.std(axis=0), 1, rtol=1e-12)
@@ -82,13 +82,10 @@ def test_columns_and_a_quantity_are_standardized_by_the_rows_to_train_on(folder)
 def test_what_cannot_be_used_of_rows_held_out_is_found_before_training(
     column, folder, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("glassnet.data.labels.MOST", 100)  # more are quantities, and not looked at
+    monkeypatch.setattr("glassnet.data.scan.MOST", 100)  # more are quantities, and not looked at
     monkeypatch.setattr(streaming_module, "MOST", 100)
     columns, samples = table(), Draws(experiment(folder, "height")).samples
-    a = (
-        samples.preprocessing.mean[0]
-        + samples.preprocessing.scale[0] * gathered_rows(samples.held).X[-1, 0]
-    )
+    a = samples.preprocessing.mean[0] + samples.preprocessing.scale[0] * samples.held.read_all().X[-1, 0]
     row = np.abs(columns["a"] - a).argmin()
     columns[column][row] = np.nan
     with pytest.raises(gn.InputError, match=f"Column '{column}' has nan; .* at row "):
@@ -106,7 +103,7 @@ def test_class_that_a_part_of_the_split_lacks_is_named(tmp_path):
     columns = table()
     columns["species"] = np.where(np.arange(N) == 1_002, "yew", columns["species"])
     samples = Draws(experiment(write(tmp_path / "lone", columns))).samples
-    trained = 3 in gathered_rows(samples.rows).y
+    trained = 3 in samples.rows.read_all().y
     part = "test" if trained else "training"
     assert f"The split has no {part} row of the class(es) 'yew'." in samples.notes
 

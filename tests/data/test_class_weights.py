@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet.data.class_weights import as_class_weights
+from glassnet.data.checks import as_class_weights
 
 Y = np.array([0, 0, 0, 2, 2, 1])
 

@@ -145,7 +145,7 @@ def test_matrix_made_in_shares_by_two_workers_has_the_bits_of_data_in_memory(kin
     rows = gn.stream(folder, "class", features=NAMES, dask=client)
     if kind == "array":
         rows = gn.stream(da.from_array(X, chunks=(777, 4)), y, dask=client)
-    assert rows.shares() == 2
+    assert rows.cluster_threads() == 2
     theta = net.initialize(0).flat
     expected = gn.prepare(net, X, y, engine="native").gauss_newton(theta)
     streamed = prepare_stream(net, rows, None, engine="native")

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import glassnet as gn
-from glassnet.data.streamed_holdout import STRETCH, gathered_rows, split_rows
+from glassnet.data.holdout import STRETCH, split_dataset
 
 N = 10_003
 X = np.column_stack([np.arange(N), np.arange(N) % 7]).astype(float)
@@ -29,9 +29,9 @@ def source(kind, tmp_path, edges=(0, 1, 5_000, N), group=999):
 @pytest.mark.parametrize("kind", ["array", "files"])
 def test_each_row_is_in_one_part_in_its_order(kind, share, tmp_path):
     rows = source(kind, tmp_path)
-    parts = split_rows(rows, share, 5)
+    parts = split_dataset(rows, share, 5)
     assert [part.n_rows for part in parts] == [N - np.ceil(share * N), np.ceil(share * N)]
-    found = [gathered_rows(part) for part in parts]
+    found = [part.read_all() for part in parts]
     ids = [block.X[:, 0].astype(int) for block in found]
     assert np.array_equal(np.sort(np.concatenate(ids)), np.arange(N))
     for own, block, part in zip(ids, found, parts, strict=True):
@@ -45,27 +45,27 @@ def test_each_row_is_in_one_part_in_its_order(kind, share, tmp_path):
 
 def test_files_and_blocks_have_no_say_in_who_is_held_out(tmp_path):
     array = source("array", tmp_path)
-    expected = gathered_rows(split_rows(array, 0.3, 1)[1]).X
-    rows = split_rows(source("files", tmp_path), 0.3, 1)[1]
-    assert np.array_equal(gathered_rows(rows).X, expected)
+    expected = split_dataset(array, 0.3, 1)[1].read_all().X
+    rows = split_dataset(source("files", tmp_path), 0.3, 1)[1]
+    assert np.array_equal(rows.read_all().X, expected)
     for start, stop, most in ((0, 1, 64), (700, 2_999, 100), (2_999, rows.n_rows, 5_000)):
         blocks = list(rows.read(start, stop, most, np.dtype(np.float64)))
         assert np.array_equal(np.concatenate([block.X for block in blocks]), expected[start:stop])
-    assert not np.array_equal(gathered_rows(split_rows(array, 0.3, 2)[1]).X, expected)
+    assert not np.array_equal(split_dataset(array, 0.3, 2)[1].read_all().X, expected)
 
 
 def test_share_is_held_out_of_every_stretch():
     """So that rows sorted by class or time are no trap."""
-    held = gathered_rows(split_rows(gn.stream(X, Y), 0.25, 0)[1]).X[:, 0]
+    held = split_dataset(gn.stream(X, Y), 0.25, 0)[1].read_all().X[:, 0]
     assert np.bincount((held // STRETCH).astype(int)).tolist() == [1_024, 1_024, 453]
 
 
 def test_pieces_are_the_sources():
     rows = gn.stream(np.zeros((400_000, 4)), np.zeros(400_000, int))
-    part = split_rows(rows, 0.25, 0)[0]
-    edges = part.pieces()
-    assert len(edges) == len(rows.pieces())
-    for edge, before in zip(edges[:-1], rows.pieces()[:-1], strict=True):
+    part = split_dataset(rows, 0.25, 0)[0]
+    edges = part.row_groups()
+    assert len(edges) == len(rows.row_groups())
+    for edge, before in zip(edges[:-1], rows.row_groups()[:-1], strict=True):
         assert part._source(edge) >= before
         assert edge == 0 or part._source(edge - 1) < before
     assert edges[-1] == part.n_rows
@@ -73,19 +73,19 @@ def test_pieces_are_the_sources():
 
 def test_parts_are_trained_on_with_the_bits_of_their_rows_in_memory(tmp_path):
     train, held = (
-        pickle.loads(pickle.dumps(part)) for part in split_rows(source("files", tmp_path), 0.2, 3)
+        pickle.loads(pickle.dumps(part)) for part in split_dataset(source("files", tmp_path), 0.2, 3)
     )
     net, how = gn.Network((2, 3, 2)), {"iterations": 3, "random_state": 0, "optimizer": gn.Adam(0.01)}
-    block = gathered_rows(train)
+    block = train.read_all()
     run = gn.train(net, train, threads=3, **how)
     expected = gn.train(net, block.X, block.y, sample_weight=block.w, **how)
     assert np.array_equal(run.losses, expected.losses)
     assert run.parameters == expected.parameters
-    block = gathered_rows(held)
+    block = held.read_all()
     assert run.score(held) == run.score(block.X, block.y, block.w)
     assert np.array_equal(run.predict(held), run.predict(block.X))
 
 
 def test_part_without_rows_is_refused():
     with pytest.raises(gn.InputError, match="leaves none to train on"):
-        split_rows(gn.stream(X[:3], Y[:3]), 0.9, 0)
+        split_dataset(gn.stream(X[:3], Y[:3]), 0.9, 0)

@@ -6,9 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import glassnet as gn
-from glassnet.data import labels
-from glassnet.data.labels import target_values
-from glassnet.data.source import Block, ChangedRows
+from glassnet.data import scan
+from glassnet.data.reduce import Block
+from glassnet.data.scan import target_values
+from glassnet.data.source import MappedDataset
 
 N = 70_003  # more than one range of rows
 
@@ -84,7 +85,7 @@ def test_text_among_numbers_is_named_by_row():
 
 
 def test_quantities_are_told_from_classes(monkeypatch):
-    monkeypatch.setattr(labels, "MOST", 50)
+    monkeypatch.setattr(scan, "MOST", 50)
     X, _ = draw(100)
     with pytest.raises(gn.InputError, match=r"more than 50 different values.* expected classes"):
         target_values(gn.stream(X, X[:, 0].copy()), 1)
@@ -107,7 +108,7 @@ def test_changed_rows_are_trained_on_as_if_they_were_there(batch_size, tmp_path)
     path = write(tmp_path / "f", y, rows=1_500)
     how = {"iterations": 3, "random_state": 0, "batch_size": batch_size, "engine": "native"}
     net = gn.Network((2, 3, 2))
-    rows = ChangedRows(gn.stream(path, "y"), swapped, weighted=True)
+    rows = MappedDataset(gn.stream(path, "y"), swapped, weighted=True)
     run = gn.train(net, rows, **how)
     expected = gn.train(net, draw(4_000)[0], 1 - y, sample_weight=np.full(4_000, 2.0), **how)
     assert np.array_equal(run.losses, expected.losses)
@@ -120,7 +121,7 @@ def test_changed_rows_are_changed_where_dask_computes():
     X, y = draw(4_000)
     y %= 2
     net, how = gn.Network((2, 3, 2)), {"iterations": 3, "random_state": 0, "engine": "native"}
-    rows = ChangedRows(gn.stream(da.from_array(X, chunks=(701, 2)), y), swapped, weighted=True)
+    rows = MappedDataset(gn.stream(da.from_array(X, chunks=(701, 2)), y), swapped, weighted=True)
     expected = gn.train(net, X, 1 - y, sample_weight=np.full(4_000, 2.0), **how)
     assert np.array_equal(gn.train(net, rows, **how).losses, expected.losses)
 

@@ -5,13 +5,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from glassnet.data.checks import PACKED_ROWS
-from glassnet.data.moments import Moments, Tower, leaf_rows, moments
+from glassnet.data.fixed_order import BLOCK_ROWS, Moments, MomentsTree, leaf_rows, moments
 
 
 @pytest.mark.parametrize("width", [1, 2, 31, 1_000, 200_000])
 def test_leaves_divide_a_range_of_rows(width):
-    assert PACKED_ROWS % leaf_rows(width) == 0
+    assert BLOCK_ROWS % leaf_rows(width) == 0
 
 
 @pytest.mark.parametrize("n", [1, 2, 4_095, 4_097, 70_001, 200_003])
@@ -42,9 +41,9 @@ def test_constant_column_has_its_value_and_scale_1():
 
 
 def test_tower_adds_pairs_of_equal_height():
-    tower = Tower()
+    tree = MomentsTree()
     for leaf in np.arange(7.0).reshape(7, 1, 1):
-        tower = tower.with_leaf(Moments.of(leaf))
-    assert [height for height, _ in tower.floors] == [2, 1, 0]
-    assert tower.total.n == 7
-    assert tower.total.center.tolist() == [3.0]
+        tree = tree.with_leaf(Moments.of(leaf))
+    assert [height for height, _ in tree.waiting] == [2, 1, 0]
+    assert tree.total.n == 7
+    assert tree.total.center.tolist() == [3.0]

@@ -11,8 +11,9 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from glassnet.data.preprocessing import MAX_CLASSES, TASKS, Preprocessing, prepare_table, read_table, split
-from glassnet.data.tables import Table
+from glassnet.data.holdout import split
+from glassnet.data.preprocessing import MAX_CLASSES, TASKS, Preprocessing, prepare_table
+from glassnet.data.tables import Table, read_table
 from glassnet.errors import InputError, InputTypeError
 
 

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import glassnet as gn
+from glassnet.data.arrays import ArrayDataset, array_blocks, place_of
 from glassnet.data.dataset import is_stream
-from glassnet.data.memmap import place_of, row_blocks
-from glassnet.data.scan import SurveyFold, ranges_of
-from glassnet.data.source import ArrayRows, Block
+from glassnet.data.fixed_order import chunk_ranges
+from glassnet.data.reduce import Block
+from glassnet.data.scan import ScanReduction
 from glassnet.engine.prepare import prepare_stream
 from glassnet.utils.memory import as_memory
 
@@ -221,7 +222,7 @@ def test_rows_of_a_mapped_array_are_those_of_the_array(tmp_path, view, order):
     array = view(np.load(tmp_path / "X.npy", mmap_mode="r"))
     place = place_of(array)
     assert (place is not None) == (order == "C" and view is not np.flipud)
-    blocks = list(row_blocks(array, place, 7, 403, 100))
+    blocks = list(array_blocks(array, place, 7, 403, 100))
     assert [len(block) for block in blocks] == [100, 100, 100, 96]
     np.testing.assert_array_equal(np.concatenate(blocks), view(X)[7:403])
 
@@ -245,7 +246,7 @@ def test_mapped_rows_wider_than_the_memory_are_refused_with_what_they_take(tmp_p
     wide = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float64, (2, 30_000))
     with pytest.raises(gn.InputError, match=r"rows of 30,000 columns .* takes about 117 MiB: give more"):
         gn.stream(wide, [0, 1], memory="96 MiB")
-    assert gn.stream(wide, [0, 1], memory="128 MiB").lanes(8) == 1
+    assert gn.stream(wide, [0, 1], memory="128 MiB").workers(8) == 1
 
 
 def test_damage_to_a_page_with_a_checksum_is_found(tmp_path):
@@ -266,7 +267,7 @@ def test_damage_to_a_page_with_a_checksum_is_found(tmp_path):
 def test_file_cut_short_while_it_is_read_is_an_error(tmp_path):
     np.save(tmp_path / "X.npy", np.zeros((1_000, 4)))
     array = np.load(tmp_path / "X.npy", mmap_mode="r")
-    blocks = row_blocks(array, place_of(array), 0, 1_000, 100)
+    blocks = array_blocks(array, place_of(array), 0, 1_000, 100)
     next(blocks)
     os.truncate(tmp_path / "X.npy", 4_096)
     with pytest.raises(gn.FileError, match=r"ends before row 200"):
@@ -489,7 +490,7 @@ def test_file_that_changes_meanwhile_ends_training_with_the_run_kept(tmp_path):
 # ---- Ctrl-C and threads ---------------------------------------------------------------------------
 
 
-class Interrupted(ArrayRows):
+class Interrupted(ArrayDataset):
     """Ctrl-C comes once in the middle of a pass, which then reads on for long unless it is cut."""
 
     armed, read_since = False, 0
@@ -539,7 +540,7 @@ def test_problem_takes_other_numbers_of_threads():
 
 @pytest.mark.parametrize("n", [1, 65_536, 65_537, 10_000_001])
 def test_ranges_of_a_survey_are_whole_blocks_that_cover_all_rows(n):
-    ranges = ranges_of(n)
+    ranges = chunk_ranges(n)
     assert [start for start, _ in ranges] == [0, *(stop for _, stop in ranges[:-1])]
     assert ranges[-1][1] == n
     assert all(start % 65_536 == 0 and start < stop for start, stop in ranges)
@@ -548,7 +549,7 @@ def test_ranges_of_a_survey_are_whole_blocks_that_cover_all_rows(n):
 def test_survey_of_a_range_that_is_gone_on_with_leaves_its_state_as_it_was():
     """Dask may give a task what it has given before."""
     X, y, _ = draw(65_536 + 10)
-    fold = SurveyFold(gn.Network((INPUTS, 3)), np.dtype(np.float64), len(X), None)
+    fold = ScanReduction(gn.Network((INPUTS, 3)), np.dtype(np.float64), len(X), None)
     first = fold.worker()
     first.begin(None, 0)
     first.take(Block(X[:65_536], y[:65_536], None))
@@ -580,7 +581,7 @@ def test_rows_say_what_they_are_and_survive_a_pickle(folder, mapped):
     rows = rows_of("parquet", folder, mapped, weighted=True)
     assert repr(rows) == f"5,003 rows of 4 inputs from {folder}, weighted"
     assert len(pickle.loads(pickle.dumps(rows))) == N
-    assert isinstance(gn.stream(np.zeros((2, 1)), [0, 1]), ArrayRows)
+    assert isinstance(gn.stream(np.zeros((2, 1)), [0, 1]), ArrayDataset)
 
 
 @pytest.mark.parametrize("how", [{"memory": "256 MiB"}, {"dask": "local"}])

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import glassnet as gn
-from glassnet.data.preprocessing import Preprocessing, prepare_table, read_table
-from glassnet.data.standardization import StandardizedRows, measured
+from glassnet.data.preprocessing import Preprocessing, prepare_table
+from glassnet.data.standardization import StandardizedDataset, measured
+from glassnet.data.tables import read_table
 
 N, INPUTS = 70_003, 3
 NAMES = [f"x{i}" for i in range(INPUTS)]
@@ -142,7 +143,7 @@ def test_values_that_cannot_be_averaged_are_named(samples, change, message):
 def test_settings_that_cannot_be_are_refused_in_words(samples):
     X, y = samples
     rows = gn.stream(X, y, standardize=True)
-    assert isinstance(rows, StandardizedRows)
+    assert isinstance(rows, StandardizedDataset)
     for how, error, message in (
         ("yes", gn.InputTypeError, "standardize is True, .*not 'yes'"),
         (([0.0], [1.0]), gn.InputError, r"mean has shape \(1,\); expected \(3,\), one per input"),

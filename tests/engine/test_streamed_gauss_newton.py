@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import glassnet as gn
-from glassnet.data.source import ArrayRows
+from glassnet.data.arrays import ArrayDataset
 from glassnet.engine.prepare import prepare_stream
 
 N, INPUTS = 5_003, 4
@@ -144,7 +144,7 @@ def test_curvature_of_files_is_that_of_data_in_memory(hidden, folder):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-9, atol=1e-12)
 
 
-class Counted(ArrayRows):
+class Counted(ArrayDataset):
     """Rows that count how many have been read."""
 
     count = 0
@@ -176,7 +176,7 @@ def test_trace_looks_at_rows_that_training_streams():
 # ---- What is refused, before anything is read -----------------------------------------------------
 
 
-class Unread(ArrayRows):
+class Unread(ArrayDataset):
     """Rows that must not be looked at."""
 
     def read(self, start, stop, most, dtype):

@@ -69,7 +69,7 @@ def documented_orders(rows, random, epochs, window):
     """Each epoch's order of the rows, as `StreamedBatches` describes it."""
     for _ in range(epochs):
         seed = int(random.randint(0, 2**32, dtype=np.uint64))
-        edges = rows.pieces()
+        edges = rows.row_groups()
         pieces = np.random.RandomState([seed, 0, 0]).permutation(len(edges) - 1)
         order = np.concatenate([np.arange(edges[piece], edges[piece + 1]) for piece in pieces])
         for number, start in enumerate(range(0, N, window)):

@@ -18,7 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import glassnet as gn
-from glassnet.data.source import ArrayRows, ChangedRows, Rows
+from glassnet.data.arrays import ArrayDataset
+from glassnet.data.source import Dataset, MappedDataset
 from glassnet.sklearn.parameter_constraints import LOSSES_OF_NUMBERS
 from glassnet.sklearn.streaming import mean_over
 from glassnet.utils.memory import RESERVE
@@ -491,7 +492,7 @@ def test_what_was_not_fitted_answers_nothing(folder):
 def test_fitted_estimator_holds_no_data(folder):
     model = small().fit(folder, "y", sample_weight="w")
     assert len(pickle.dumps(model)) < 10_000
-    rows = [v for v in vars(model).values() if isinstance(v, (Rows, np.memmap))]
+    rows = [v for v in vars(model).values() if isinstance(v, (Dataset, np.memmap))]
     assert not rows
     assert same(pickle.loads(pickle.dumps(model)), model)
     assert clone(model).get_params() == model.get_params()
@@ -523,7 +524,7 @@ def test_file_that_changes_meanwhile_leaves_the_work_with_the_error(solver, tmp_
     assert again.loss_ < kept.history_["loss"][0]
 
 
-class Interrupted(ArrayRows):
+class Interrupted(ArrayDataset):
     """Ctrl-C comes once, while inputs are read for the time that is told."""
 
     read_before = 0
@@ -652,5 +653,7 @@ def test_pipeline_with_a_scaler_says_that_rows_are_streamed(folder):
 
 def test_changed_rows_are_fitted_too(folder):
     """As streams of one's own are."""
-    rows = ChangedRows(gn.stream(folder, "y", features=NAMES), lambda block: block._replace(X=2 * block.X))
+    rows = MappedDataset(
+        gn.stream(folder, "y", features=NAMES), lambda block: block._replace(X=2 * block.X)
+    )
     assert same(small().fit(rows), small().fit(2 * draw()[0], TARGETS["text"]()))

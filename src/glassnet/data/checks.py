@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,61 +10,26 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet import native
 from glassnet._types import Array
-from glassnet.data.class_weights import as_class_weights
-from glassnet.errors import EngineError, InputError, unknown_name
+from glassnet.data.arrays import InMemory
+from glassnet.data.fixed_order import BLOCK_ROWS, row_blocks
+from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
 from glassnet.nn import reference
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.losses import LOSSES
 from glassnet.nn.network import Network, as_network
-from glassnet.utils.array_checks import as_dtype, as_matrix, as_target, as_vector
+from glassnet.utils.array_checks import as_dtype, as_numbers, as_vector
 
 REDUCTIONS = ("mean", "sum")
 
 ENGINES = ("auto", "native", "numpy")
 
-PACKED_ROWS = 1 << 16  # rows cast at a time, so that casting never holds a second copy of X
-_PACKED_ENTRIES = 1 << 20
 
+class CheckedData(NamedTuple):
+    """Validated arrays, plus the dtype and the engine to compute in.
 
-@dataclass(frozen=True, eq=False)
-class Taken:
-    """Rows of an X that has been checked, as the engines read them: a block at a time, never all copied."""
-
-    whole: NDArray[Any]
-    rows: NDArray[np.int64]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """As an array's."""
-        return len(self.rows), self.whole.shape[1]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """As an array's."""
-        return self.whole.dtype
-
-    @property
-    def size(self) -> int:
-        """As an array's."""
-        return len(self.rows) * self.whole.shape[1]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: Any) -> NDArray[Any]:
-        rows = self.rows[index]
-        # A third of the time of an index; but of an array in another order it would first copy all.
-        if isinstance(self.whole, np.ndarray) and self.whole.flags.c_contiguous:
-            return np.asarray(self.whole).take(rows, axis=0)
-        return self.whole[rows]
-
-    def astype(self, dtype: np.dtype[Any], copy: bool = True) -> NDArray[Any]:
-        """All rows, copied once."""
-        return self.whole[self.rows].astype(dtype, copy=False)
-
-
-class Data(NamedTuple):
-    """Data that have been checked, as they came, and what is to be done with them."""
+    `weights` are the sample weights times those of the classes; `own_weights` those of the samples alone.
+    `baseline` is the summed loss where the output layer's Z is 0 everywhere.
+    """
 
     X: NDArray[Any]
     y: NDArray[Any]
@@ -75,9 +38,7 @@ class Data(NamedTuple):
     engine: Literal["native", "numpy"]
     reason: str
     baseline: float
-    """The summed loss where the output layer's Z is 0 everywhere."""
     own_weights: Array | None = None
-    """The samples' weights without those of their classes."""
     class_weight: tuple[float, ...] | None = None
 
 
@@ -90,42 +51,39 @@ def check_data(
     sample_weight: object,
     engine: str,
     class_weight: object = None,
-) -> Data:
-    """Check a network's data once; no copy is made of an array. Raises as `prepare` does."""
+) -> CheckedData:
+    """Check arrays, or an `InMemory` dataset, for a network; raises as `prepare` does."""
     as_network(network)
     if reduction not in REDUCTIONS:
         raise unknown_name("reduction", reduction, REDUCTIONS)
-    inputs: Any = X if isinstance(X, Taken) else as_matrix(X, width=network.sizes[0])
-    n = len(inputs)
-    if n == 0:
-        raise InputError(f"X is empty, shape {inputs.shape}; expected at least one sample.")
-    targets = as_target(y, n, network.sizes[-1], network.loss.target)
-    own = weights = None if sample_weight is None else _sample_weight(sample_weight, n)
-    each = None
+    data = X if isinstance(X, InMemory) else InMemory.validated(X, y, sample_weight, network.sizes[0])
+    data.require_width(network.sizes[0])
+    targets, own = data.targets(network), data.weights
+    weights, of_classes = own, None
     if class_weight is not None:
         if network.loss.target != "class" or targets.ndim != 1:
             raise InputError(
                 f"class_weight is for a softmax whose y are class numbers or one-hot rows; the "
                 f"loss here is {network.loss}, y has shape {targets.shape}. Use sample_weight."
             )
-        each = as_class_weights(class_weight, targets, network.sizes[-1])
+        of_classes = as_class_weights(class_weight, targets, network.sizes[-1])
         with np.errstate(over="ignore"):
-            weights = each[targets] if own is None else own * each[targets]
+            weights = of_classes[targets] if own is None else own * of_classes[targets]
         if not weights.any():
             raise InputError("class_weight leaves every sample a weight of 0; at least one must count.")
-    precision = as_dtype(dtype, inputs)
+    precision = as_dtype(dtype, data)
     if weights is not None:
         with np.errstate(over="ignore"):
             check_size(weights.max(), weights.sum(dtype=np.float64), precision)
-    name, why = choose_engine(network, engine)
+    name, reason = choose_engine(network, engine)
     baseline = 0.0
-    for rows in row_blocks(n):
+    for rows in row_blocks(data.n_rows):
         Y = target_rows(targets[rows], network.sizes[-1], np.dtype(np.float64))
         w = None if weights is None else weights[rows]
         with np.errstate(over="ignore"):  # an infinite loss is refused before the first update
             baseline += reference.loss(np.zeros_like(Y), Y, network.loss, w)
-    known = None if each is None else tuple(each.tolist())
-    return Data(inputs, targets, weights, precision, name, why, baseline, own, known)
+    known = None if of_classes is None else tuple(of_classes.tolist())
+    return CheckedData(data.X, targets, weights, precision, name, reason, baseline, own, known)
 
 
 def missing_in_native(network: Network) -> str:
@@ -168,25 +126,6 @@ def choose_engine(network: Network, engine: str) -> tuple[Literal["native", "num
     return "numpy", missing
 
 
-def row_blocks(n: int, width: int = 1) -> Iterator[slice]:
-    """Slices that cover n rows, a bounded number of them, and of entries of that width, at a time."""
-    step = max(1, min(PACKED_ROWS, _PACKED_ENTRIES // width))
-    return (slice(start, start + step) for start in range(0, n, step))
-
-
-def ranges_of(n: int) -> list[tuple[int, int]]:
-    """Rows in at most 32 parts, each of whole blocks of `PACKED_ROWS` but for the last one."""
-    blocks = -(-n // PACKED_ROWS)
-    count = min(32, blocks)
-    edges = [min(n, blocks * i // count * PACKED_ROWS) for i in range(count + 1)]
-    return [*pairwise(edges)]
-
-
-def weight_of(w: NDArray[Any]) -> float:
-    """The sum of weights, block by block: what a pass over rows that do not fit into memory gives too."""
-    return sum(float(w[rows].sum()) for rows in row_blocks(len(w)))
-
-
 def target_rows(y: NDArray[Any], n_outputs: int, dtype: np.dtype[Any]) -> Array:
     """Class numbers as one-hot rows; rows as they are; all of `dtype`."""
     if y.ndim == 2:
@@ -194,16 +133,6 @@ def target_rows(y: NDArray[Any], n_outputs: int, dtype: np.dtype[Any]) -> Array:
     rows = np.zeros((len(y), n_outputs), dtype)
     rows[np.arange(len(y)), y] = 1
     return rows
-
-
-def _sample_weight(sample_weight: object, n: int) -> Array:
-    weights = as_vector(sample_weight, "sample_weight", n)
-    if (weights < 0).any():
-        row = int(np.argmax(weights < 0))
-        raise InputError(f"sample_weight has {weights[row]} at row {row}; expected 0 or more.")
-    if not weights.any():
-        raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
-    return weights
 
 
 def check_size(most: float, total: float, dtype: np.dtype[Any]) -> None:
@@ -216,7 +145,7 @@ def check_size(most: float, total: float, dtype: np.dtype[Any]) -> None:
         )
 
 
-def fingerprint(data: Data) -> tuple[float, ...]:
+def fingerprint(data: CheckedData) -> tuple[float, ...]:
     """What recognizes data again: how many, and of X, y and weights the sum, and that by place.
 
     The second one, of rows by their place among them, tells another order apart, which batches depend on.
@@ -227,7 +156,7 @@ def fingerprint(data: Data) -> tuple[float, ...]:
     with np.errstate(over="ignore", invalid="ignore"):
         for array in (data.X, data.y, own):
             total = by_place = 0.0
-            step = max(1, PACKED_ROWS * n // array.size)
+            step = max(1, BLOCK_ROWS * n // array.size)
             for start in range(0, n, step):
                 part = array[start : start + step].astype(np.float64)
                 total += part.sum()
@@ -239,3 +168,71 @@ def fingerprint(data: Data) -> tuple[float, ...]:
 def same_data(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     """Whether two fingerprints are of the same data; sums in another layout differ by rounding."""
     return len(one) == len(other) and bool(np.allclose(one, other, rtol=1e-6, atol=1e-6, equal_nan=True))
+
+
+BALANCED = "balanced"
+
+
+def as_class_weights(class_weight: object, y: NDArray[np.intp], n_classes: int) -> Array:
+    """The weight of each class, (n_classes,), which multiplies the sample weights.
+
+    "balanced" is ``n / (C count)`` for a class with `count` of the n samples, C being the classes that
+    occur in y, as in scikit-learn: every class then counts as much as any other. Else a mapping from
+    class numbers, or a sequence, of weights from 0 up.
+
+    Raises InputError for a class of y without a weight, where scikit-learn takes 1, and for a number
+    that is no class.
+
+    >>> import numpy as np
+    >>> from glassnet.data.checks import as_class_weights
+    >>> as_class_weights("balanced", np.array([0, 0, 0, 1]), 2).round(3).tolist()
+    [0.667, 2.0]
+    """
+    return weights_of_counts(class_weight, np.bincount(y, minlength=n_classes))
+
+
+def weights_of_counts(class_weight: object, counts: NDArray[np.integer]) -> Array:
+    """The same by how many samples each class has."""
+    n_classes = len(counts)
+    if isinstance(class_weight, str):
+        if class_weight != BALANCED:
+            raise InputError(
+                f"class_weight is {class_weight!r}; expected {BALANCED!r}, or a weight for each class such "
+                f"as {{0: 1.0, 1: 5.0}}."
+            )
+        present = counts > 0
+        return np.where(present, counts.sum() / (present.sum() * np.maximum(counts, 1)), 1.0)
+    if isinstance(class_weight, Mapping):
+        weights = np.full(n_classes, np.nan)
+        for number, weight in class_weight.items():
+            whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+            if not whole or not 0 <= number < n_classes:
+                raise InputError(
+                    f"class_weight has a weight for {number!r}; expected class numbers from 0 to "
+                    f"{n_classes - 1}."
+                )
+            weights[number] = as_vector([weight], f"class_weight[{number}]", 1)[0]
+        missing = np.flatnonzero(np.isnan(weights) & (counts > 0))
+        if missing.size:
+            raise InputError(
+                f"class_weight has no weight for class {missing[0]}, which {counts[missing[0]]} sample(s) "
+                f"are of; give every class one."
+            )
+        weights[np.isnan(weights)] = 1.0
+    else:
+        if not isinstance(class_weight, (list, tuple, np.ndarray)):
+            raise InputTypeError(
+                f"class_weight is {BALANCED!r}, a mapping from class numbers to weights or a list of "
+                f"weights, not {class_weight!r}."
+            )
+        weights = as_numbers(class_weight, "class_weight").astype(np.float64)
+        if weights.shape != (n_classes,):
+            raise InputError(
+                f"class_weight has shape {weights.shape}; expected ({n_classes},), one for each class."
+            )
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if bad.size:
+        raise InputError(
+            f"class_weight has {weights[bad[0]]} for class {bad[0]}; expected finite numbers from 0 up."
+        )
+    return weights

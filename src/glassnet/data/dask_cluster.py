@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from glassnet.data.reduce import Cancelled, Fold
-from glassnet.data.source import Block, Rows, WrappedRows
+from glassnet.data.reduce import Block, Cancelled, Reduction
+from glassnet.data.source import Dataset, WrappedDataset
 from glassnet.errors import EngineError, GlassnetError, GlassnetWarning, InputError, InputTypeError
 from glassnet.utils.interrupts import Cut
 from glassnet.utils.threads import thread_count
@@ -221,33 +221,37 @@ def _threads_of(client: Any) -> int:
     return max(1, sum(client.nthreads().values()))
 
 
-class ClusterRows(WrappedRows):
+class ClusterDataset(WrappedDataset):
     """Rows that every worker can read for itself: a range of them is a task."""
 
-    def __init__(self, rows: Rows, client: Any) -> None:
+    def __init__(self, rows: Dataset, client: Any) -> None:
         super().__init__(rows)
         self._client = client
 
-    def inputs(self) -> Rows:
-        return ClusterRows(self._rows.inputs(), self._client)
+    def inputs(self) -> Dataset:
+        return ClusterDataset(self._dataset.inputs(), self._client)
 
-    def shares(self) -> int:
+    def cluster_threads(self) -> int:
         return _threads_of(self._client)
 
-    def fold(
-        self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
+    def reduce(
+        self,
+        reduction: Reduction,
+        ranges: Sequence[tuple[int, int]],
+        threads: int,
+        cancelled: Cancelled = lambda: False,
     ) -> list[Any]:
         dask: Any = imported("dask")
-        shared, rows = (dask.delayed(each, traverse=False) for each in (fold, self._rows))
-        task = dask.delayed(_fold_range, pure=False)
+        shared, rows = (dask.delayed(each, traverse=False) for each in (reduction, self._dataset))
+        task = dask.delayed(_reduce_range, pure=False)
         return gathered(self._client, [task(rows, shared, *edges) for edges in ranges], cancelled)
 
 
-def _fold_range(rows: Rows, fold: Fold, start: int, stop: int) -> Any:
-    return rows.fold(fold, [(start, stop)], 1, lambda: False)[0]
+def _reduce_range(dataset: Dataset, reduction: Reduction, start: int, stop: int) -> Any:
+    return dataset.reduce(reduction, [(start, stop)], 1, lambda: False)[0]
 
 
-class DaskRows(Rows):
+class DaskDataset(Dataset):
     """The rows of Dask's partitions, in their order."""
 
     def __init__(
@@ -268,10 +272,10 @@ class DaskRows(Rows):
     def column(self, place: int) -> str:
         return f"X, column {place}" if self.names is None else f"Column {self.names[place]!r}"
 
-    def pieces(self) -> list[int]:
+    def row_groups(self) -> list[int]:
         return sorted(set(self._edges))
 
-    def shares(self) -> int:
+    def cluster_threads(self) -> int:
         return _threads_of(self._client)
 
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
@@ -280,14 +284,18 @@ class DaskRows(Rows):
                 (block,) = gathered(self._client, [part], lambda: False)
                 block = block.cast(dtype)
                 for first in range(max(start, low), min(stop, high), most):
-                    yield block.part(first - low, min(first + most, stop, high) - low)
+                    yield block.rows(first - low, min(first + most, stop, high) - low)
 
-    def fold(
-        self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
+    def reduce(
+        self,
+        reduction: Reduction,
+        ranges: Sequence[tuple[int, int]],
+        threads: int,
+        cancelled: Cancelled = lambda: False,
     ) -> list[Any]:
         """A range is a chain of tasks, one for each partition in it, which hand on its sums."""
         dask: Any = imported("dask")
-        shared, step = dask.delayed(fold, traverse=False), dask.delayed(_step, pure=False)
+        shared, step = dask.delayed(reduction, traverse=False), dask.delayed(_step, pure=False)
         edges, chains = np.array(self._edges), []
         for start, stop in ranges:
             first = int(np.searchsorted(edges, start, side="right")) - 1
@@ -321,23 +329,28 @@ class _Carried(NamedTuple):
 
 
 def _step(
-    fold: Fold, carried: _Carried | None, block: Block, row: int, rows: tuple[int, int], last: bool
+    reduction: Reduction,
+    carried: _Carried | None,
+    block: Block,
+    row: int,
+    rows: tuple[int, int],
+    last: bool,
 ) -> _Carried:
     """Go on with a range, which began at `row`, by those rows of a partition."""
-    block = block.part(*rows).cast(fold.dtype)
+    block = block.rows(*rows).cast(reduction.dtype)
     state, left = (None, None) if carried is None else carried
     held = 0 if left is None else len(left.X)
     whole = held + len(block.X)
     if not last:
-        whole -= whole % fold.block
+        whole -= whole % reduction.block
     if whole < held:  # not even what was left fills a block now
         assert left is not None
-        return _Carried(state, left.joined(block))
-    worker = fold.worker()
+        return _Carried(state, Block.concatenated([left, block]))
+    worker = reduction.worker()
     worker.begin(state, row)
     if left is not None:
         worker.take(left)
     if whole > held:
-        worker.take(block.part(0, whole - held))
-    rest = block.part(whole - held, len(block.X))
+        worker.take(block.rows(0, whole - held))
+    rest = block.rows(whole - held, len(block.X))
     return _Carried(worker.end(), rest.copy() if len(rest.X) else None)

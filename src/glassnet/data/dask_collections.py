@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.dask_cluster import About, DaskRows, client_of, gathered, imported
-from glassnet.data.source import Block, as_labels, refuse_weight
+from glassnet.data.dask_cluster import About, DaskDataset, client_of, gathered, imported
+from glassnet.data.reduce import Block
+from glassnet.data.source import as_labels, refuse_weight
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.utils.array_checks import as_numbers
 
 
-def dask_rows(
+def dask_dataset(
     X: Any, y: object, features: Sequence[str] | None, sample_weight: object, memory: int, dask: object
-) -> DaskRows:
+) -> DaskDataset:
     """The rows of a Dask array or dataframe X, with targets and weights in the same partitions.
 
     y and sample_weight are columns' names of a dataframe, collections, or arrays in memory.
@@ -41,7 +42,7 @@ def dask_rows(
 
 def _of_frame(
     frame: Any, y: object, features: Sequence[str] | None, weight: object, memory: int, client: Any
-) -> DaskRows:
+) -> DaskDataset:
     names = list(frame.columns)
     for name in names:
         if not isinstance(name, str) or names.count(name) > 1:
@@ -120,7 +121,7 @@ def _joined(
     memory: int,
     client: Any,
     join: Any,
-) -> DaskRows:
+) -> DaskDataset:
     """The partitions with targets and weights that come beside X."""
     delayed: Any = imported("dask").delayed
     lengths: list[int] = [n for n in known if n is not None]
@@ -131,7 +132,7 @@ def _joined(
         join(part, *(None if other is None else other[place] for other in others), place)
         for place, part in enumerate(parts)
     ]
-    return DaskRows(blocks, lengths, about, memory, client)
+    return DaskDataset(blocks, lengths, about, memory, client)
 
 
 def _beside(values: Any, name: str, lengths: list[int]) -> list[Any] | None:

@@ -1,4 +1,21 @@
-"""The sources of rows as one kind of dataset."""
+"""The door for data: whatever a user gives becomes one kind of dataset.
+
+Whoever takes X, y and sample weights from a user calls `as_dataset` once, at the door, and hands the
+`Dataset` on; nobody asks later where the rows lie. Paths, Dask's collections, mapped files above 1 GiB and
+what `stream` returned become datasets that are read a block at a time; arrays, lists and data frames
+become an `InMemory` dataset, which holds the validated arrays without a copy. Both answer the same
+questions:
+
+- ``data.require_targets()`` and ``data.require_width(network.sizes[0])`` raise where they must;
+- ``data.memory_limit`` is the bytes that reading may take, or None in memory;
+- ``data.preprocessing(network)`` is what a model file keeps of standardized inputs, or None;
+- ``data.is_standardized_by(mean, scale)`` compares with what a run learned from;
+- ``data.hold_out(network, fraction, random)`` draws rows to validate on (streams refuse, in words), and
+  ``data.hold_out_again(network, rows, n_held_out)`` repeats it; both give two datasets;
+- ``data.read(...)`` and ``data.reduce(...)`` go over all rows in blocks, ``data.read_all()`` takes them;
+- ``data.in_memory`` is for the engine alone, which packs such rows: `checks.check_data` takes an `InMemory`
+  as its X and gives the arrays, targets and weights for a network; its `X`, `y` and `weights` are as given.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +23,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from glassnet.data.dask_cluster import ClusterRows, client_of, is_collection
-from glassnet.data.dask_collections import dask_rows
-from glassnet.data.parquet import ParquetRows
-from glassnet.data.paths import are_paths
-from glassnet.data.source import ArrayRows, Rows
+from glassnet.data.arrays import ArrayDataset, InMemory
+from glassnet.data.dask_cluster import ClusterDataset, client_of, is_collection
+from glassnet.data.dask_collections import dask_dataset
+from glassnet.data.parquet import ParquetDataset, are_paths
+from glassnet.data.source import Dataset
 from glassnet.data.standardization import standardized
 from glassnet.errors import InputError, InputTypeError
 from glassnet.utils.memory import DEFAULT, as_memory
@@ -25,7 +42,7 @@ def stream(
     standardize: object = False,
     memory: int | str = DEFAULT,
     dask: object = None,
-) -> Rows:
+) -> Dataset:
     """Data that are read from where they lie, a block at a time, whenever they are needed.
 
     `gn.train`, ``run.score`` and ``run.predict`` take what this returns as their X, without y, and call
@@ -79,8 +96,8 @@ def stream(
 
 def _rows(
     X: object, y: object, features: Sequence[str] | None, sample_weight: object, limit: int, dask: object
-) -> Rows:
-    if isinstance(X, Rows):
+) -> Dataset:
+    if isinstance(X, Dataset):
         if y is not None or sample_weight is not None or features is not None:
             raise InputError(
                 f"{X.source} is streamed: y, sample_weight and features go into gn.stream(X, y, "
@@ -93,12 +110,12 @@ def _rows(
             )
         return X
     if is_collection(X):
-        return dask_rows(X, y, features, sample_weight, limit, dask)
+        return dask_dataset(X, y, features, sample_weight, limit, dask)
     if are_paths(X):
         if sample_weight is not None and not isinstance(sample_weight, str):
             raise InputTypeError("sample_weight is a column's name, as y is, where X is a path.")
-        rows = ParquetRows(X, y, features, sample_weight, limit)  # type: ignore[arg-type]  # checked there
-        return rows if dask is None else ClusterRows(rows, client_of(dask))
+        rows = ParquetDataset(X, y, features, sample_weight, limit)  # type: ignore[arg-type]  # checked there
+        return rows if dask is None else ClusterDataset(rows, client_of(dask))
     if dask is not None:
         raise InputError(
             "dask is for a path, which its workers read, and for Dask's own collections. Make one of the "
@@ -117,15 +134,27 @@ def _rows(
                 f"{name} is {value!r}, but X lies in memory, and columns have names only where X is a path "
                 f"or Dask's: give {name} as an array, {array}."
             )
-    return ArrayRows(X, y, sample_weight, limit)
+    return ArrayDataset(X, y, sample_weight, limit)
 
 
 def is_stream(X: object) -> bool:
-    """Whether training streams X: rows, paths, Dask's, or a mapped file of more than `DEFAULT` bytes."""
+    """Whether X is streamed: a path, a Dask collection, a mapped file above `DEFAULT` bytes, a dataset."""
     large = isinstance(X, np.memmap) and X.nbytes > DEFAULT
-    return large or isinstance(X, Rows) or are_paths(X) or is_collection(X)
+    return large or (isinstance(X, Dataset) and not X.in_memory) or are_paths(X) or is_collection(X)
 
 
 def memory_of(X: object) -> int | None:
     """The bytes that reading may take; None of data in memory."""
-    return X.memory if isinstance(X, Rows) else None
+    return X.memory_limit if isinstance(X, Dataset) else None
+
+
+def as_dataset(X: object, y: object = None, sample_weight: object = None) -> Dataset:
+    """X, y and sample weights as a dataset: see the top of this module.
+
+    Raises InputError and InputTypeError for what is no data, or cannot be used by any network.
+    """
+    if isinstance(X, InMemory) and y is None and sample_weight is None:
+        return X
+    if is_stream(X):
+        return stream(X, y, sample_weight=sample_weight)
+    return InMemory.validated(X, y, sample_weight)

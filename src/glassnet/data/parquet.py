@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -13,13 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.paths import Paths, each_path, folder_keys, refuse_keys
-from glassnet.data.paths import in_words as given_as
-from glassnet.data.source import Block, Columns, Rows, refuse_weight
+from glassnet.data.reduce import Block, Columns
+from glassnet.data.source import Dataset, refuse_weight
 from glassnet.data.tables import Table, as_option, pandas_index
 from glassnet.errors import FileError, InputError, InputTypeError, unknown_name
 from glassnet.utils.memory import in_words
-from glassnet.utils.paths import explain
+from glassnet.utils.paths import as_path, explain
 
 ENDINGS = (".parquet", ".pq")
 
@@ -86,7 +86,7 @@ def parquet_header(path: Path) -> tuple[Table, int]:
     return found, 8 * rows * len(found.names)
 
 
-class ParquetRows(Rows):
+class ParquetDataset(Dataset):
     """The rows of a file, of a folder's files in the order of their names, or of a list of either."""
 
     names: tuple[str, ...]
@@ -104,7 +104,7 @@ class ParquetRows(Rows):
         if isinstance(features, (set, frozenset)):
             raise InputTypeError("features is a set, which has no order; expected a list of column names.")
         files = parquet_files(path)
-        self.source, self.memory, self.weighted = given_as(path), memory, weight is not None
+        self.source, self.memory, self.weighted = paths_in_words(path), memory, weight is not None
         named = [] if target is None else [target] if isinstance(target, str) else target
         targets = list(named) if isinstance(named, (list, tuple)) else []
         self.targeted, self.target = target is not None, target if isinstance(target, str) else None
@@ -176,16 +176,16 @@ class ParquetRows(Rows):
     def row_bytes(self) -> int:
         return 12 * (self.n_inputs + len(self._targets) + 1)  # as numbers, and what says which are missing
 
-    def lanes(self, threads: int) -> int:
+    def workers(self, threads: int) -> int:
         return max(1, min(threads, self.memory // 2 // self._lane_bytes))
 
-    def inputs(self) -> Rows:
+    def inputs(self) -> Dataset:
         other = copy(self)
         other._targets, other._weight, other._flat = [], None, False
         other.weighted = other.targeted = False
         return other
 
-    def pieces(self) -> list[int]:
+    def row_groups(self) -> list[int]:
         pairs = zip(self._files, self._before, strict=False)
         starts = [before + begin for file, before in pairs for begin in file.groups[:-1]]
         return sorted({*starts, self.n_rows})
@@ -326,4 +326,76 @@ def _check_schema(
             raise InputTypeError(
                 f"Column {name!r} of {path} holds {kind} values; expected numbers. Leave the column out, "
                 f"with features=[...] or --ignore {as_option(name)}, or encode its categories as numbers."
+            )
+
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+_OTHERS = {
+    ".npy": "Map the array, X = np.load({!r}, mmap_mode='r'), and give that",
+    ".npz": "Load an array of it, X = np.load({!r})[NAME], and give that",
+    ".csv": "Only Parquet is read in parts: write the table as such, for instance with "
+    "pandas.read_csv({!r}).to_parquet(...), or let glassnet train take it into memory",
+}
+"""Endings of files that people have, and what to do with them."""
+
+
+def are_paths(X: object) -> bool:
+    """Whether X is a path, or a list of paths."""
+    several = X if isinstance(X, (list, tuple)) and X else [X]
+    return all(isinstance(one, (str, os.PathLike)) for one in several)
+
+
+def each_path(paths: Paths) -> Iterator[Path]:
+    """One path or several, each of which is there; FileError for what is not, or of another format."""
+    for one in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
+        path = as_path(one, "X")
+        other = _OTHERS.get(path.suffix.lower())
+        if other is not None and not path.is_dir():
+            raise FileError(f"{path} is not a Parquet file. {other.format(str(path))}.")
+        if not path.exists():
+            hint = ""
+            if any(mark in str(path) for mark in "*?["):
+                hint = " Patterns are not filled in: give the folder, or a list, sorted(glob.glob(...))."
+            raise FileError(f"There is no file or folder {path}, looked for from {Path.cwd()}.{hint}")
+        yield path
+
+
+def paths_in_words(paths: Paths) -> str:
+    """What was given, for a sentence."""
+    if isinstance(paths, (str, os.PathLike)):
+        return os.fspath(paths)
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{os.fspath(paths[0])}{more}"
+
+
+def folder_keys(paths: Paths, files: Sequence[Path], names: Sequence[str]) -> dict[str, str]:
+    """The columns that names of folders alone tell, as year=2024 does, each with such a name.
+
+    `names` are the files' own columns.
+    """
+    found: dict[str, str] = {}
+    for top in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
+        for file in files:
+            for part in file.relative_to(top).parts[:-1] if file.is_relative_to(top) else ():
+                key, equals, _ = part.partition("=")
+                if key and equals and key not in names:
+                    found.setdefault(key, part)
+    return found
+
+
+def refuse_keys(keys: dict[str, str], asked: Sequence[str], all_others: bool) -> None:
+    """Raise InputError where one of `keys`, from `folder_keys`, is wanted.
+
+    `asked` are names that the files' columns lack; `all_others`: whatever there is, is wanted.
+    """
+    for key, folder in keys.items():
+        if key in asked or all_others:
+            option = as_option(key)
+            without = f" To do without, name the features, features=[...], or give --ignore {option}."
+            without = "" if key in asked else without
+            raise InputError(
+                f"The column {key!r} is in the names of folders alone, such as {folder}, and is not read: "
+                f"write files that hold it, for instance with pandas.read_parquet(...).to_parquet(...)."
+                f"{without}"
             )

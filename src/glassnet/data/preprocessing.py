@@ -11,9 +11,9 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 
+from glassnet.data.fixed_order import moments
 from glassnet.data.generators import GENERATORS, generate
 from glassnet.data.holdout import Split, listed, split
-from glassnet.data.moments import check_moments, moments
 from glassnet.data.tables import Table, as_option, is_missing, is_number, read_table, without_index
 from glassnet.errors import InputError, InputTypeError, unknown_name
 
@@ -367,7 +367,7 @@ def _moments(
     X: Floats, names: tuple[str, ...], table: Table
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     found = moments(X)
-    check_moments(found, lambda place: f"Column {names[place]!r} of {table.source}")
+    found.check_finite(lambda place: f"Column {names[place]!r} of {table.source}")
     return tuple(found.center.tolist()), tuple(found.scale.tolist())
 
 

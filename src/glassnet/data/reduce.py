@@ -1,4 +1,4 @@
-"""Rows taken in lanes, which read and compute by turns, or read ahead where cores are left."""
+"""Blocks of rows, and reductions over them by several workers at once."""
 
 from __future__ import annotations
 
@@ -6,39 +6,90 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glassnet.utils.interrupts import Cut
-
-Block = Any  # of `rows.py`, which lies above this module
 
 Cancelled = Callable[[], bool]
 
 
+class Block(NamedTuple):
+    """Consecutive rows: X (n, inputs), y as the source has it, and weights (n,) or None.
+
+    Without targets y is (n, 0).
+    """
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    w: NDArray[Any] | None
+
+    def rows(self, start: int, stop: int) -> Block:
+        """Some of the rows, without a copy."""
+        return Block(self.X[start:stop], self.y[start:stop], None if self.w is None else self.w[start:stop])
+
+    def cast(self, dtype: np.dtype[Any] | None) -> Block:
+        """The block with X in another precision, or without X."""
+        if dtype is None:
+            return self._replace(X=self.X[:, :0])
+        with np.errstate(over="ignore"):  # the scan reports what overflows
+            return self._replace(X=self.X.astype(dtype, copy=False))
+
+    def copy(self) -> Block:
+        """The block in memory of its own."""
+        return Block(self.X.copy(), self.y.copy(), None if self.w is None else self.w.copy())
+
+    @staticmethod
+    def concatenated(blocks: Sequence[Block]) -> Block:
+        """All rows of the blocks, one block after the other."""
+        ws = [block.w for block in blocks if block.w is not None]
+        X, y = (np.concatenate(arrays) for arrays in ([b.X for b in blocks], [b.y for b in blocks]))
+        return Block(X, y, np.concatenate(ws) if ws else None)
+
+
+class Columns(NamedTuple):
+    """A `Block` with X as its columns, each (n,)."""
+
+    X: tuple[NDArray[Any], ...]
+    y: NDArray[Any]
+    w: NDArray[Any] | None
+
+    def rows(self, start: int, stop: int) -> Columns:
+        """Some of the rows, without a copy."""
+        X = tuple(column[start:stop] for column in self.X)
+        return Columns(X, self.y[start:stop], None if self.w is None else self.w[start:stop])
+
+    def block(self, dtype: np.dtype[Any]) -> Block:
+        """The same rows with X as an array whose columns are contiguous."""
+        X = np.empty((len(self.X), len(self.y)), dtype)
+        for place, column in enumerate(self.X):
+            X[place] = column
+        return Block(X.T, self.y, self.w)
+
+
 class Worker(ABC):
-    """Takes the blocks of one range after another, in order."""
+    """Reduces one range of rows after another, block by block."""
 
     @abstractmethod
     def begin(self, state: Any, row: int) -> None:
-        """Go on from what `end` gave, or None for the start, with that row."""
+        """Begin a range at `row` with state None, or continue it from a state that `end` returned."""
 
     @abstractmethod
     def take(self, block: Block) -> None:
-        """The rows that follow."""
+        """Take the rows that follow."""
 
     @abstractmethod
     def end(self) -> Any:
-        """What has come of the rows: after a multiple of the fold's `block`, or where the range ends."""
+        """The state after the rows so far: a multiple of the reduction's `block`, or the whole range."""
 
 
-class Fold(ABC):
-    """What is to be made of a range of rows, one block after the other; it can be pickled.
+class Reduction(ABC):
+    """What is computed of a range of rows, one block after the other; a reduction can be pickled.
 
-    `dtype` is what X is read in; None leaves it out, and X is (n, 0). A range may be left and gone on with,
-    by another worker, after any multiple of `block` rows. `by_column` says whether workers take X by column
-    too.
+    `dtype` is the type to read X in; with None X is left out, (n, 0). Another worker may continue a range
+    after any multiple of `block` rows. `by_column` says that workers take `Columns` too.
     """
 
     block: int
@@ -47,49 +98,51 @@ class Fold(ABC):
 
     @abstractmethod
     def worker(self) -> Worker:
-        """One that does it; each thread has its own."""
+        """A worker; each thread has its own."""
 
 
-def fold_lanes(
-    read: Callable[[int, int], Iterator[Block]],
-    fold: Fold,
+def reduce_in_workers(
+    read: Callable[[int, int], Iterator[Block] | Iterator[Columns]],
+    reduction: Reduction,
     ranges: Sequence[tuple[int, int]],
-    lanes: int,
+    workers: int,
     ahead: bool,
     cancelled: Cancelled,
 ) -> list[Any]:
-    """What `fold` makes of each range, in the ranges' order; these lie one behind the other.
+    """The reduction of each of the consecutive ranges, in their order.
 
-    Each lane takes as many ranges and reads them in one go, in the thread that computes: what was read is
-    still in its core's cache; with `ahead` in a thread of its own, a block ahead. How many lanes there
-    are has no influence on what comes out. Raises Cut where `cancelled` says so meanwhile.
+    Each worker takes as many ranges as the others and reads them in one go, in the thread that computes,
+    so that what it reads is still in its core's cache; with `ahead` a second thread reads one block ahead.
+    The number of workers does not influence the result. Raises Cut once `cancelled` returns True.
     """
     ended = threading.Event()
-    parts = [ranges[len(ranges) * i // lanes : len(ranges) * (i + 1) // lanes] for i in range(lanes)]
-    with ThreadPoolExecutor(2 * lanes, "glassnet") as pool:
+    shared_out = [
+        ranges[len(ranges) * i // workers : len(ranges) * (i + 1) // workers] for i in range(workers)
+    ]
+    with ThreadPoolExecutor(2 * workers, "glassnet") as pool:
 
-        def lane(part: Sequence[tuple[int, int]]) -> list[Any]:
-            worker, found, at = fold.worker(), [], part[0][0]
-            left = list(reversed(part))
+        def work(some: Sequence[tuple[int, int]]) -> list[Any]:
+            worker, states, at = reduction.worker(), [], some[0][0]
+            left = list(reversed(some))
             worker.begin(None, at)
-            blocks = read(at, part[-1][1])
+            blocks: Iterator[Any] = read(at, some[-1][1])
             for block in _ahead(blocks, pool) if ahead else blocks:
                 if ended.is_set():
                     raise Cut
                 start, rows = 0, len(block.y)
                 while start < rows:
                     stop = min(rows, start + left[-1][1] - at)
-                    worker.take(block if stop - start == rows else block.part(start, stop))
+                    worker.take(block if stop - start == rows else block.rows(start, stop))
                     at, start = at + stop - start, stop
                     if at == left[-1][1]:
                         left.pop()
-                        found.append(worker.end())
+                        states.append(worker.end())
                         if left:
                             worker.begin(None, at)
-            return found
+            return states
 
         try:
-            futures = [pool.submit(lane, part) for part in parts if part]
+            futures = [pool.submit(work, some) for some in shared_out if some]
             waiting = set(futures)
             while waiting:
                 done, waiting = wait(waiting, 0.05, FIRST_EXCEPTION)
@@ -99,11 +152,11 @@ def fold_lanes(
                     raise Cut
             return [state for future in futures for state in future.result()]
         finally:
-            ended.set()  # the others need not go on where one of them has failed
+            ended.set()  # when one worker fails, the others stop
 
 
 def _ahead(blocks: Iterator[Block], pool: ThreadPoolExecutor) -> Iterator[Block]:
-    """The blocks, of which the next one is read while the caller has one."""
+    """The blocks; the pool reads the next one while the caller works on one."""
     coming = pool.submit(next, blocks, None)
     while (block := coming.result()) is not None:
         coming = pool.submit(next, blocks, None)

@@ -1,4 +1,4 @@
-"""Samples that are read a block at a time: what each source is, and arrays as one."""
+"""The dataset: rows of X, y and sample weights, wherever they lie."""
 
 from __future__ import annotations
 
@@ -7,88 +7,47 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from glassnet.data.memmap import place_of, row_blocks
-from glassnet.data.reduce import Cancelled, Fold, Worker, fold_lanes
+from glassnet.data.reduce import Block, Cancelled, Columns, Reduction, Worker, reduce_in_workers
 from glassnet.errors import InputError, InputTypeError
+from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_numbers
-from glassnet.utils.memory import in_words
 
 BLOCK_BYTES = 4 << 20
-"""What a block takes at most: enough for a reader's own overhead to be small, little enough for caches."""
+"""Most bytes of a block: large enough to make a reader's overhead small, small enough for the caches."""
 
-_LEAST_ROWS = 64
-"""Of a block: fewer would be lost in what a block costs of itself, and the engine's have no fewer."""
+LEAST_ROWS = 64
+"""Least rows of a block: fewer cost more than they bring, and the engine's own blocks have no fewer."""
 
-_UNDER_WAY = 8
-"""How many blocks' room a lane may take: what it reads, works on and packs."""
+BLOCKS_UNDER_WAY = 8
+"""The room of a worker, in blocks: those it reads, computes on and packs."""
 
-_READ_BYTES = 1 << 20
-"""Of an array's rows, which cost next to nothing to read in small blocks: what a core's cache holds."""
-
-PIECE_BYTES = 2 << 20
-"""A piece of an array, where batches are shuffled."""
+ROW_GROUP_BYTES = 2 << 20
+"""Bytes of a row group of a source that has no row groups of its own."""
 
 
-class Block(NamedTuple):
-    """Some samples that follow each other: X (n, inputs), y as it comes, and weights (n,) or None.
+class HoldOut(NamedTuple):
+    """A dataset in two: the rows to train on and those held out.
 
-    Without targets y is (n, 0).
+    `rows` are the row numbers of the first and then of the second dataset, of which there are `n_held_out`.
     """
 
-    X: NDArray[Any]
-    y: NDArray[Any]
-    w: NDArray[Any] | None
-
-    def part(self, start: int, stop: int) -> Block:
-        """Rows of it, looked at where they lie."""
-        return Block(self.X[start:stop], self.y[start:stop], None if self.w is None else self.w[start:stop])
-
-    def cast(self, dtype: np.dtype[Any] | None) -> Block:
-        """With X in another precision, or without it."""
-        if dtype is None:
-            return self._replace(X=self.X[:, :0])
-        with np.errstate(over="ignore"):  # found by the survey
-            return self._replace(X=self.X.astype(dtype, copy=False))
-
-    def copy(self) -> Block:
-        """In memory of its own."""
-        return Block(self.X.copy(), self.y.copy(), None if self.w is None else self.w.copy())
-
-    def joined(self, other: Block) -> Block:
-        """With the rows of another behind."""
-        w = None if self.w is None or other.w is None else np.concatenate([self.w, other.w])
-        return Block(np.concatenate([self.X, other.X]), np.concatenate([self.y, other.y]), w)
+    training: Dataset
+    held_out: Dataset
+    rows: NDArray[np.int64]
+    n_held_out: int
 
 
-class Columns(NamedTuple):
-    """As `Block`, with X as its columns (inputs,) of (n,) each."""
+class Dataset(ABC):
+    """Rows in a fixed order: arrays (`InMemory`), or another source that is read a block at a time.
 
-    X: tuple[NDArray[Any], ...]
-    y: NDArray[Any]
-    w: NDArray[Any] | None
-
-    def part(self, start: int, stop: int) -> Columns:
-        """Rows of it, looked at where they lie."""
-        X = tuple(column[start:stop] for column in self.X)
-        return Columns(X, self.y[start:stop], None if self.w is None else self.w[start:stop])
-
-    def block(self, dtype: np.dtype[Any]) -> Block:
-        """The same with X as an array, in which columns lie together."""
-        X = np.empty((len(self.X), len(self.y)), dtype)
-        for place, column in enumerate(self.X):
-            X[place] = column
-        return Block(X.T, self.y, self.w)
-
-
-class Rows(ABC):
-    """Samples in an order of their own, which are read from where they lie whenever they are needed.
-
-    Attributes: `n_rows`; `n_inputs`; `names` of the inputs, where they have any; `dtype`, float32 where X
-    is, else float64; `weighted`, whether the samples have weights, `targeted`, whether targets;
-    `target`, the name of the one target that has one; `memory`, the bytes that reading may take; `source`,
-    where they lie.
+    Attributes: `n_rows`; `n_inputs`; `names` of the inputs or None; `dtype`, float32 where X is, else
+    float64; `weighted`, whether there are sample weights; `targeted`, whether there are targets; `target`,
+    the name of a single target that has one; `memory`, the bytes that reading may take; `source`, where the
+    rows lie, in words; `in_memory`, whether the engine may keep all rows; `standardization`, the
+    (mean, scale) that the inputs are standardized by, or None.
     """
 
     n_rows: int
@@ -100,10 +59,12 @@ class Rows(ABC):
     target: str | None = None
     memory: int
     source: str
+    in_memory: bool = False
+    standardization: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     @abstractmethod
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
-        """Rows start, start + 1, ... before stop, in blocks of at most `most`, X in `dtype`.
+        """Rows `start` to before `stop`, in blocks of at most `most` rows, with X in `dtype`.
 
         Without a dtype X is left out, (n, 0). Raises InputError, naming file and row, for what cannot be
         read.
@@ -112,60 +73,111 @@ class Rows(ABC):
     def read_columns(
         self, start: int, stop: int, most: int, dtype: np.dtype[Any]
     ) -> Iterator[Block] | Iterator[Columns]:
-        """As `read`, or by column where that is how they come: for folds that take them so."""
+        """As `read`, or by column where the source lies in columns: for reductions that take both."""
         return self.read(start, stop, most, dtype)
 
     def where(self, row: int) -> str:
-        """A row, counted from 0 over all of them, as a person finds it."""
+        """The place of a row, counted from 0 over all rows, for an error message."""
         return f"row {row}"
 
     def column(self, place: int) -> str:
-        """An input as a person finds it."""
+        """The name of an input for an error message."""
         return f"column {place} of {self.source}"
 
     @property
+    def memory_limit(self) -> int | None:
+        """The bytes that reading may take; None for arrays in memory."""
+        return self.memory
+
+    @property
     def row_bytes(self) -> int:
-        """About what a row takes while it is read."""
+        """About the bytes that a row takes while it is read."""
         return 8 * (self.n_inputs + 2)
 
-    def most(self, lanes: int) -> int:
-        """How many rows a block may have, so that all that are under way stay within the memory.
+    def block_rows(self, workers: int) -> int:
+        """The rows of a block, so that all blocks of all workers stay within the memory.
 
-        A lane that reads ahead has one block that is worked on, one that waits and one that is being read,
-        which takes up to twice its room.
+        A worker that reads ahead has one block that it computes on, one that waits and one that is being
+        read, which takes up to twice its room.
         """
-        room = min(BLOCK_BYTES, self.memory // (_UNDER_WAY * lanes))
-        return max(_LEAST_ROWS, room // self.row_bytes)
+        room = min(BLOCK_BYTES, self.memory // (BLOCKS_UNDER_WAY * workers))
+        return max(LEAST_ROWS, room // self.row_bytes)
 
-    def inputs(self) -> Rows:
-        """The same rows where their inputs alone are asked for: targets and weights need not be read."""
+    def inputs(self) -> Dataset:
+        """The same rows for uses that need X alone: targets and weights need not be read."""
         return self
 
-    def pieces(self) -> list[int]:
-        """Where the pieces begin that are shuffled as a whole, and where the last one ends."""
-        rows = max(1, PIECE_BYTES // self.row_bytes)
+    def row_groups(self) -> list[int]:
+        """The first rows of the groups that are shuffled as a whole, and the end of the last group."""
+        rows = max(1, ROW_GROUP_BYTES // self.row_bytes)
         return [*range(0, self.n_rows, rows), self.n_rows]
 
-    def lanes(self, threads: int) -> int:
-        """How many blocks can be worked on at once."""
+    def workers(self, threads: int) -> int:
+        """How many of the threads can read at once."""
         return threads
 
-    def shares(self) -> int:
-        """How many folds of the same range are better than one: those of a cluster's threads."""
+    def cluster_threads(self) -> int:
+        """The threads of the cluster that reduces the rows; 1 in this process."""
         return 1
 
-    def fold(
-        self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
+    def reduce(
+        self,
+        reduction: Reduction,
+        ranges: Sequence[tuple[int, int]],
+        threads: int,
+        cancelled: Cancelled = lambda: False,
     ) -> list[Any]:
-        """What `fold` makes of each range of rows."""
-        lanes = max(1, min(self.lanes(threads), len(ranges)))
+        """The reduction of each range of rows."""
+        workers = max(1, min(self.workers(threads), len(ranges)))
 
         def read(start: int, stop: int) -> Iterator[Block] | Iterator[Columns]:
-            if fold.by_column and fold.dtype is not None:
-                return self.read_columns(start, stop, self.most(lanes), fold.dtype)
-            return self.read(start, stop, self.most(lanes), fold.dtype)
+            if reduction.by_column and reduction.dtype is not None:
+                return self.read_columns(start, stop, self.block_rows(workers), reduction.dtype)
+            return self.read(start, stop, self.block_rows(workers), reduction.dtype)
 
-        return fold_lanes(read, fold, ranges, lanes, lanes < threads, cancelled)
+        return reduce_in_workers(read, reduction, ranges, workers, workers < threads, cancelled)
+
+    def read_all(self, dtype: np.dtype[Any] | None = None) -> Block:
+        """All rows in one block, X in `dtype` or the dataset's own; they must fit into memory."""
+        blocks = [*self.read(0, self.n_rows, self.block_rows(1), dtype or self.dtype)]
+        return Block.concatenated(blocks)
+
+    def is_standardized_by(self, mean: object, scale: object) -> bool:
+        """Whether the inputs are standardized by this mean and this scale."""
+        if self.standardization is None:
+            return False
+        return all(map(np.array_equal, self.standardization, (np.asarray(mean), np.asarray(scale))))
+
+    def preprocessing(self, network: Network) -> dict[str, Any] | None:
+        """How the rows became inputs, as a model file keeps it; None for inputs as they came."""
+        return None
+
+    def require_targets(self) -> None:
+        """Raise InputError for rows without targets."""
+        if not self.targeted:
+            raise InputError(
+                f"y is missing: {self.source} is to be learned from or scored, which takes targets. Give "
+                f"y, of files and dataframes the column's name: gn.stream(X, y)."
+            )
+
+    def require_width(self, width: int) -> None:
+        """Raise InputError unless X has `width` columns, as the network has inputs."""
+        if self.n_inputs != width:
+            raise InputError(
+                f"X, {self.source}, has {self.n_inputs} features; the network takes {width} inputs. Of "
+                f"files and dataframes name them in their order: gn.stream(..., features=[...])."
+            )
+
+    def hold_out(self, network: Network, fraction: float, random: RandomState) -> HoldOut:
+        """Draw a fraction of the rows to hold out, each class in proportion; InputError for streams."""
+        raise InputError(
+            "A fraction for validation is drawn from data in memory; these are streamed. Give "
+            "validation=(X, y), samples of their own."
+        )
+
+    def hold_out_again(self, network: Network, rows: NDArray[np.int64], n_held_out: int) -> HoldOut:
+        """What `hold_out` gave before, from its `rows` and `n_held_out`."""
+        raise InputError("Rows held out by number are taken from data in memory; these are streamed.")
 
     def __len__(self) -> int:
         return self.n_rows
@@ -185,76 +197,89 @@ class Rows(ABC):
         return f"{self.n_rows:,} rows of {self.n_inputs} inputs from {self.source}{more}"
 
 
-class WrappedRows(Rows):
-    """The rows of another source, where a class changes how they come."""
+class WrappedDataset(Dataset):
+    """Another dataset whose rows a subclass changes as they are read."""
 
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        self.n_rows, self.n_inputs, self.names = rows.n_rows, rows.n_inputs, rows.names
-        self.dtype, self.weighted = rows.dtype, rows.weighted
-        self.targeted, self.target = rows.targeted, rows.target
-        self.memory, self.source = rows.memory, rows.source
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self.n_rows, self.n_inputs, self.names = dataset.n_rows, dataset.n_inputs, dataset.names
+        self.dtype, self.weighted = dataset.dtype, dataset.weighted
+        self.targeted, self.target = dataset.targeted, dataset.target
+        self.memory, self.source = dataset.memory, dataset.source
+        self.standardization = dataset.standardization
 
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
-        return self._rows.read(start, stop, most, dtype)
+        return self._dataset.read(start, stop, most, dtype)
 
     def where(self, row: int) -> str:
-        return self._rows.where(row)
+        return self._dataset.where(row)
 
     def column(self, place: int) -> str:
-        return self._rows.column(place)
+        return self._dataset.column(place)
+
+    def preprocessing(self, network: Network) -> dict[str, Any] | None:
+        return self._dataset.preprocessing(network)
 
     @property
     def row_bytes(self) -> int:
-        return self._rows.row_bytes
+        return self._dataset.row_bytes
 
-    def most(self, lanes: int) -> int:
-        return self._rows.most(lanes)
+    def block_rows(self, workers: int) -> int:
+        return self._dataset.block_rows(workers)
 
-    def pieces(self) -> list[int]:
-        return self._rows.pieces()
+    def row_groups(self) -> list[int]:
+        return self._dataset.row_groups()
 
-    def lanes(self, threads: int) -> int:
-        return self._rows.lanes(threads)
+    def workers(self, threads: int) -> int:
+        return self._dataset.workers(threads)
 
-    def shares(self) -> int:
-        return self._rows.shares()
+    def cluster_threads(self) -> int:
+        return self._dataset.cluster_threads()
 
 
-class ChangedRows(WrappedRows):
-    """Rows of which `change` makes others, a block at a time and as many of them: labels into numbers, say.
+class MappedDataset(WrappedDataset):
+    """A dataset of which `change` makes another, block by block and row by row: labels to numbers, say.
 
-    It is called wherever blocks are read, by Dask's workers too, and can be pickled. `weighted` says
-    whether what it makes has weights, where that is another.
+    `change` is called wherever blocks are read, by Dask's workers too, and can be pickled. `weighted` says
+    whether the changed rows have weights, where that differs from the dataset's.
     """
 
-    def __init__(self, rows: Rows, change: Callable[[Block], Block], weighted: bool | None = None) -> None:
-        super().__init__(rows)
+    def __init__(
+        self, dataset: Dataset, change: Callable[[Block], Block], weighted: bool | None = None
+    ) -> None:
+        super().__init__(dataset)
         self._change = change
         if weighted is not None:
             self.weighted = weighted
 
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
-        return map(self._change, self._rows.read(start, stop, most, dtype))
+        return map(self._change, self._dataset.read(start, stop, most, dtype))
 
-    def fold(
-        self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
+    def reduce(
+        self,
+        reduction: Reduction,
+        ranges: Sequence[tuple[int, int]],
+        threads: int,
+        cancelled: Cancelled = lambda: False,
     ) -> list[Any]:
-        return self._rows.fold(ChangedFold(fold, self._change, fold.dtype), ranges, threads, cancelled)
+        mapped = MappedReduction(reduction, self._change, reduction.dtype)
+        return self._dataset.reduce(mapped, ranges, threads, cancelled)
 
 
-class ChangedFold(Fold):
-    """A fold of what `change` makes of blocks, whose X is read in `dtype`."""
+class MappedReduction(Reduction):
+    """A reduction of the blocks that `change` makes of blocks whose X is read in `dtype`."""
 
-    def __init__(self, fold: Fold, change: Callable[[Block], Block], dtype: np.dtype[Any] | None) -> None:
-        self._fold, self._change = fold, change
-        self.block, self.dtype = fold.block, dtype
+    def __init__(
+        self, reduction: Reduction, change: Callable[[Block], Block], dtype: np.dtype[Any] | None
+    ) -> None:
+        self._reduction, self._change = reduction, change
+        self.block, self.dtype = reduction.block, dtype
 
     def worker(self) -> Worker:
-        return _Changer(self._fold.worker(), self._change)
+        return _MappedWorker(self._reduction.worker(), self._change)
 
 
-class _Changer(Worker):
+class _MappedWorker(Worker):
     def __init__(self, worker: Worker, change: Callable[[Block], Block]) -> None:
         self._worker, self._change = worker, change
 
@@ -268,65 +293,6 @@ class _Changer(Worker):
         return self._worker.end()
 
 
-class ArrayRows(Rows):
-    """An array, in memory or mapped from a file."""
-
-    def __init__(self, X: object, y: object, w: object, memory: int) -> None:
-        self._X, self.targeted = _as_given(X, "X"), y is not None
-        self._y = np.empty((len(self._X), 0)) if y is None else _as_given(y, "y", as_labels)
-        self._w = None if w is None else _as_given(w, "sample_weight")
-        if self._X.ndim != 2:
-            raise InputError(f"X has shape {self._X.shape}; expected 2 dimensions, (samples, features).")
-        n = len(self._X)
-        if n == 0:
-            raise InputError(f"X is empty, shape {self._X.shape}; expected at least one sample.")
-        for array, what in ((self._y, "y"), (self._w, "sample_weight")):
-            if array is not None and (array.ndim == 0 or len(array) != n):
-                entries = 1 if array.ndim == 0 else len(array)
-                raise InputError(f"{what} has {entries} entries, X has {n} rows; they must be equal.")
-        self.n_rows, self.n_inputs = self._X.shape
-        self.dtype = np.dtype(np.float32 if self._X.dtype == np.float32 else np.float64)
-        self.weighted, self.memory = self._w is not None, memory
-        name = getattr(X, "filename", None)
-        self.source = "an array" if name is None else str(name)
-        self._places = [place_of(array) for array in self._arrays()]
-        # Rows in memory are not read.
-        mapped = isinstance(self._X, np.memmap)
-        self._lane_bytes = _UNDER_WAY * _LEAST_ROWS * self.row_bytes if mapped else 1
-        if self._lane_bytes > memory:
-            raise InputError(
-                f"memory is {in_words(memory)}, but to read rows of {self.n_inputs:,} columns from "
-                f"{self.source} takes about {in_words(self._lane_bytes)}: give more than that, "
-                f"or take some of the columns."
-            )
-
-    @property
-    def row_bytes(self) -> int:
-        row = sum(a.nbytes // max(1, len(a)) for a in (self._X, self._y, self._w) if a is not None)
-        return max(row, 8 * self.n_inputs)
-
-    def column(self, place: int) -> str:
-        return f"X, column {place}"
-
-    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
-        arrays, places = self._arrays(), self._places
-        if dtype is None:
-            arrays, places = [self._X[:, :0], *arrays[1:]], [None, *places[1:]]
-        pairs = zip(arrays, places, strict=True)
-        for X, y, *w in zip(*(row_blocks(*pair, start, stop, most) for pair in pairs), strict=True):
-            block = Block(X, y, w[0] if w else None)
-            yield block if dtype is None else block.cast(dtype)
-
-    def _arrays(self) -> list[NDArray[Any]]:
-        return [self._X, self._y, *([] if self._w is None else [self._w])]
-
-    def most(self, lanes: int) -> int:
-        return max(_LEAST_ROWS, min(super().most(lanes), _READ_BYTES // self.row_bytes))
-
-    def lanes(self, threads: int) -> int:
-        return max(1, min(threads, self.memory // self._lane_bytes))
-
-
 def refuse_weight(weight: object, targets: Sequence[object]) -> None:
     """Raise InputError for a target column that is to be the weights, too."""
     if isinstance(weight, str) and weight in targets:
@@ -336,17 +302,9 @@ def refuse_weight(weight: object, targets: Sequence[object]) -> None:
 
 
 def as_labels(values: object, name: str) -> NDArray[Any]:
-    """An array of numbers, or of labels of text, which are numbered later or refused by the survey."""
+    """An array of numbers, or of text labels, which are numbered later or refused by the scan."""
     try:
         array = np.asarray(values)
     except ValueError:
-        return as_numbers(values, name)  # says why it cannot be
+        return as_numbers(values, name)  # raises, and says why
     return array if array.dtype.kind in "OUT" else as_numbers(values, name)
-
-
-def _as_given(
-    values: object, name: str, check: Callable[[object, str], NDArray[Any]] = as_numbers
-) -> NDArray[Any]:
-    """An array as checked; one that is mapped stays what it is, so that its pages can be let go."""
-    array = check(values, name)
-    return values if isinstance(values, np.memmap) else array

@@ -1,21 +1,20 @@
-"""Inputs measured in one pass, and standardized wherever they are read."""
+"""Inputs that are measured in one pass and standardized wherever they are read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.checks import PACKED_ROWS, ranges_of
-from glassnet.data.moments import Floats, Moments, Tower, check_moments, leaf_rows
+from glassnet.data.fixed_order import BLOCK_ROWS, Floats, Moments, MomentsTree, chunk_ranges, leaf_rows
 from glassnet.data.preprocessing import Preprocessing
-from glassnet.data.reduce import Cancelled, Fold, Worker
-from glassnet.data.scan import Wrong, check_block, named
-from glassnet.data.source import Block, ChangedFold, Rows, WrappedRows
+from glassnet.data.reduce import Block, Cancelled, Reduction, Worker
+from glassnet.data.scan import BadRow, check_block, located
+from glassnet.data.source import LEAST_ROWS, Dataset, MappedReduction, WrappedDataset
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_vector
@@ -25,29 +24,36 @@ from glassnet.utils.threads import thread_count
 _DOUBLE = np.dtype(np.float64)
 
 
-class StandardizedRows(WrappedRows):
-    """Rows whose inputs come as (x - mean) / scale, computed in float64, by column."""
+class StandardizedDataset(WrappedDataset):
+    """A dataset whose inputs come as (x - mean) / scale, computed in float64, by column."""
 
-    def __init__(self, rows: Rows, mean: Floats, scale: Floats) -> None:
-        super().__init__(rows)
-        self.mean, self.scale = mean, scale
+    def __init__(self, dataset: Dataset, mean: Floats, scale: Floats) -> None:
+        super().__init__(dataset)
+        self.mean, self.scale = self.standardization = mean, scale
 
-    def inputs(self) -> Rows:
-        return StandardizedRows(self._rows.inputs(), self.mean, self.scale)
+    def inputs(self) -> Dataset:
+        return StandardizedDataset(self._dataset.inputs(), self.mean, self.scale)
 
-    def most(self, lanes: int) -> int:
-        return max(64, self._rows.most(lanes) // 2)  # a block is there as it came, too
+    def block_rows(self, workers: int) -> int:
+        return max(LEAST_ROWS, self._dataset.block_rows(workers) // 2)  # the raw block is there, too
+
+    def preprocessing(self, network: Network) -> dict[str, Any]:
+        return standardizing_preprocessing(network, self.mean, self.scale, self.target, self.names)
 
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
         change = partial(_standardized, mean=self.mean, scale=self.scale, dtype=dtype)
-        return map(change, self._rows.read(start, stop, most, None if dtype is None else _DOUBLE))
+        return map(change, self._dataset.read(start, stop, most, None if dtype is None else _DOUBLE))
 
-    def fold(
-        self, fold: Fold, ranges: Sequence[tuple[int, int]], threads: int, cancelled: Cancelled
+    def reduce(
+        self,
+        reduction: Reduction,
+        ranges: Sequence[tuple[int, int]],
+        threads: int,
+        cancelled: Cancelled = lambda: False,
     ) -> list[Any]:
-        change = partial(_standardized, mean=self.mean, scale=self.scale, dtype=fold.dtype)
-        changed = ChangedFold(fold, change, None if fold.dtype is None else _DOUBLE)
-        return self._rows.fold(changed, ranges, threads, cancelled)
+        change = partial(_standardized, mean=self.mean, scale=self.scale, dtype=reduction.dtype)
+        mapped = MappedReduction(reduction, change, None if reduction.dtype is None else _DOUBLE)
+        return self._dataset.reduce(mapped, ranges, threads, cancelled)
 
 
 def _standardized(block: Block, mean: Floats, scale: Floats, dtype: np.dtype[Any] | None) -> Block:
@@ -58,108 +64,108 @@ def _standardized(block: Block, mean: Floats, scale: Floats, dtype: np.dtype[Any
     return block._replace(X=X).cast(dtype)
 
 
-def standardized(rows: Rows, how: object) -> Rows:
-    """The rows, standardized by their own moments, True, or by (mean, scale); or as they are, False.
+def standardized(dataset: Dataset, standardize: object) -> Dataset:
+    """The dataset, standardized by its own moments (True), by (mean, scale), or not at all (False).
 
     Raises InputError for a value that is missing or not finite, and for columns too large to be averaged.
     """
-    if how is None or how is False:
-        return rows
-    if isinstance(rows, StandardizedRows):
+    if standardize is None or standardize is False:
+        return dataset
+    if dataset.standardization is not None:
         raise InputError("These rows are standardized already; leave standardize out.")
-    if how is True:
-        found = measured(rows)
-        return StandardizedRows(rows, found.center, found.scale)
-    if not isinstance(how, (tuple, list)) or len(how) != 2:
+    if standardize is True:
+        moments = measured(dataset)
+        return StandardizedDataset(dataset, moments.center, moments.scale)
+    if not isinstance(standardize, (tuple, list)) or len(standardize) != 2:
         raise InputTypeError(
-            f"standardize is True, which measures the inputs, or (mean, scale) of others, not {how!r}."
+            f"standardize is True, which measures the inputs, or (mean, scale) of others, not "
+            f"{standardize!r}."
         )
     mean, scale = (
-        as_vector(values, name, rows.n_inputs, "input").astype(np.float64)
-        for values, name in zip(how, ("mean", "scale"), strict=True)
+        as_vector(values, name, dataset.n_inputs, "input").astype(np.float64)
+        for values, name in zip(standardize, ("mean", "scale"), strict=True)
     )
     if not (scale > 0).all():
         raise InputError(f"scale has {scale.min():g}; expected numbers above 0.")
-    return StandardizedRows(rows, mean, scale)
+    return StandardizedDataset(dataset, mean, scale)
 
 
 def standardized_by(X: object, mean: object, scale: object) -> bool:
-    """Whether X are rows that come standardized by these means and scales."""
-    if not isinstance(X, StandardizedRows):
-        return False
-    return np.array_equal(X.mean, np.asarray(mean)) and np.array_equal(X.scale, np.asarray(scale))
+    """Whether X is a dataset that is standardized by this mean and this scale."""
+    return isinstance(X, Dataset) and X.is_standardized_by(mean, scale)
 
 
-def measured(rows: Rows, threads: int | None = None) -> Moments:
-    """The moments of each input over all rows, read once.
-
-    Leaves of rows and the tree that adds them depend on the numbers of rows and inputs alone: files,
-    threads, memory and machines have no say in the bits.
-    """
-    fold = _MomentsFold(rows.n_inputs)
-    found = rows.fold(fold, ranges_of(rows.n_rows), thread_count(threads), lambda: False)
-    if rows.memory < rows.n_rows * rows.row_bytes:
-        give_back()
-    for state in found:
-        if state.wrong is not None:
-            raise named(rows, *state.wrong)
-    total = reduce(Moments.merged, (state.tower.total for state in found))
-    check_moments(total, rows.column)
-    return total
-
-
-def preprocessing_of(rows: StandardizedRows, network: Network) -> dict[str, Any]:
-    """How the rows became inputs, as a model's file keeps it and ``glassnet predict`` reads it."""
+def standardizing_preprocessing(
+    network: Network,
+    mean: Floats,
+    scale: Floats,
+    target: str | None = None,
+    names: tuple[str, ...] | None = None,
+) -> dict[str, Any]:
+    """What a model file keeps of a network that learned from (x - mean) / scale, for `glassnet predict`."""
     kind, outputs = network.loss.target, network.sizes[-1]
     classes = {"class": tuple(range(outputs)), "label": (0, 1)}.get(kind)
-    names = rows.names or tuple(f"x{place + 1}" for place in range(rows.n_inputs))
     return Preprocessing(
-        rows.target or "y",
+        target or "y",
         "regression" if classes is None else "classification",
-        names,
-        tuple(rows.mean.tolist()),
-        tuple(rows.scale.tolist()),
+        names or tuple(f"x{place + 1}" for place in range(len(mean))),
+        tuple(mean.tolist()),
+        tuple(scale.tolist()),
         classes,
     ).to_dict()
 
 
+def measured(dataset: Dataset, threads: int | None = None) -> Moments:
+    """The moments of each input over all rows, read once, with the bits of `fixed_order.moments`."""
+    reduction = _MomentsReduction(dataset.n_inputs)
+    states = dataset.reduce(reduction, chunk_ranges(dataset.n_rows), thread_count(threads))
+    if dataset.memory < dataset.n_rows * dataset.row_bytes:
+        give_back()
+    for state in states:
+        if state.bad is not None:
+            raise located(dataset, *state.bad)
+    total = reduce(Moments.merged, (state.tree.total for state in states))
+    total.check_finite(dataset.column)
+    return total
+
+
 @dataclass(frozen=True)
 class _State:
-    """Of a range: its tower, how many rows it has, and what is wrong with one."""
+    """The moments of a range so far: the number of its next row, and the first row that cannot be used."""
 
     row: int
-    tower: Tower
-    wrong: Wrong | None = None
+    tree: MomentsTree
+    bad: BadRow | None = None
 
 
-class _MomentsFold(Fold):
+class _MomentsReduction(Reduction):
     dtype = _DOUBLE
 
     def __init__(self, width: int) -> None:
         self.width = width
         self.block = leaf_rows(width)
-        assert PACKED_ROWS % self.block == 0
+        assert BLOCK_ROWS % self.block == 0
 
     def worker(self) -> Worker:
-        return _Measurer(self)
+        return _MomentsWorker(self)
 
 
-class _Measurer(Worker):
-    """Gathers leaves, whose columns are contiguous whatever the blocks' layout."""
+class _MomentsWorker(Worker):
+    """Collects leaves, whose columns are contiguous whatever the layout of the blocks."""
 
-    def __init__(self, fold: _MomentsFold) -> None:
-        self._leaf: NDArray[np.float64] = np.empty((fold.width, fold.block))
+    def __init__(self, reduction: _MomentsReduction) -> None:
+        self._leaf: NDArray[np.float64] = np.empty((reduction.width, reduction.block))
         self._count = 0
 
     def begin(self, state: Any, row: int) -> None:
-        self._state = _State(row, Tower()) if state is None else state
+        self._state = _State(row, MomentsTree()) if state is None else state
 
     def take(self, block: Block) -> None:
-        if self._state.wrong is not None:
+        if self._state.bad is not None:
             return
-        wrong = check_block(None, block, self._state.row + self._count, _DOUBLE)
-        if wrong is not None:
-            self._state = _State(self._state.row, self._state.tower, wrong)
+        bad = check_block(None, block, self._state.row + self._count, _DOUBLE)
+        if bad is not None:
+            self._state = replace(self._state, bad=bad)
             return
         done, n = 0, len(block.X)
         while done < n:
@@ -172,10 +178,10 @@ class _Measurer(Worker):
 
     def _close(self) -> None:
         leaf = Moments.of(self._leaf[:, : self._count])
-        self._state = _State(self._state.row + self._count, self._state.tower.with_leaf(leaf))
+        self._state = _State(self._state.row + self._count, self._state.tree.with_leaf(leaf))
         self._count = 0
 
     def end(self) -> _State:
-        if self._count and self._state.wrong is None:
+        if self._count and self._state.bad is None:
             self._close()
         return self._state

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.checks import row_blocks
 from glassnet.data.dataset import is_stream, stream
-from glassnet.data.source import Rows
+from glassnet.data.fixed_order import row_blocks
+from glassnet.data.source import Dataset
 from glassnet.engine.full_batch import Problem, prepare
 from glassnet.engine.prepare import prepare_stream
 from glassnet.errors import EngineError, InputError
@@ -156,14 +156,14 @@ class _Problems:
             X, y, sample_weight = stream(X, y, sample_weight=sample_weight), None, None
         self.network, self._samples, self._how = network, (X, y), {**how, "sample_weight": sample_weight}
         self.main = self._prepare()
-        self._X = X if isinstance(X, Rows) else as_matrix(X)
+        self._X = X if isinstance(X, Dataset) else as_matrix(X)
         kinks = [network.loss.kinks, *(record.kinks for record in network.hidden)]
         self._jumps = any(kinks) and self.main.engine == "native"
         self._reference: Problem | None = None
 
     def _prepare(self, **other: Any) -> Problem:
         how, (X, y) = {**self._how, "dtype": np.float64, **other}, self._samples
-        if not isinstance(X, Rows):
+        if not isinstance(X, Dataset):
             return prepare(self.network, X, y, **how)
         del how["sample_weight"]
         problem = prepare_stream(self.network, X, None, **how)
@@ -173,8 +173,8 @@ class _Problems:
     def inputs(self) -> Iterator[NDArray[np.float64]]:
         """All inputs, some rows at a time."""
         X = self._X
-        if isinstance(X, Rows):
-            blocks = X.inputs().read(0, X.n_rows, X.most(1), np.dtype(np.float64))
+        if isinstance(X, Dataset):
+            blocks = X.inputs().read(0, X.n_rows, X.block_rows(1), np.dtype(np.float64))
             return (block.X for block in blocks)
         return (np.asarray(X[rows], np.float64) for rows in row_blocks(*X.shape))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from glassnet import native
 from glassnet.data.checks import target_rows
-from glassnet.data.source import Block, Columns
+from glassnet.data.reduce import Block, Columns
 from glassnet.errors import EngineError
 from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_target

@@ -14,7 +14,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet import native
 from glassnet._types import Array
-from glassnet.data.checks import check_data, target_rows, weight_of
+from glassnet.data.checks import check_data, target_rows
+from glassnet.data.fixed_order import total_weight
 from glassnet.engine import gauss_newton as second_order
 from glassnet.engine.numpy_ops import drawn, numpy_loss, numpy_pass, packed
 from glassnet.engine.updates import Updates, native_rule, numpy_update
@@ -195,7 +196,7 @@ class NumpyProblem(Problem):
         reduction: str,
         dropout: tuple[float, ...],
     ) -> None:
-        weight_sum = X.shape[0] if w is None else weight_of(w)
+        weight_sum = X.shape[0] if w is None else total_weight(w)
         super().__init__(network, X.shape[0], dtype, reduction, weight_sum, dropout)
         self._X = cast(X, dtype, "X")
         self._Y = target_rows(y, network.sizes[-1], dtype) if y.ndim == 1 else cast(y, dtype, "y")
@@ -261,7 +262,7 @@ class NativeProblem(Problem):
         dropout: tuple[float, ...],
         threads: int,
     ) -> None:
-        weight_sum = len(X) if w is None else weight_of(w)
+        weight_sum = len(X) if w is None else total_weight(w)
         super().__init__(network, len(X), dtype, reduction, weight_sum, dropout)
         assert native.module is not None
         self.threads = threads

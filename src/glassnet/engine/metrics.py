@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.checks import PACKED_ROWS
-from glassnet.data.scan import ranges_of
+from glassnet.data.fixed_order import BLOCK_ROWS, chunk_ranges
 from glassnet.errors import InputError
 from glassnet.nn.network import Network, decided
 from glassnet.utils.array_checks import as_target
@@ -22,7 +21,7 @@ _ENTRIES = 1 << 20
 
 def tally_rows(outputs: int) -> int:
     """The rows of a block, a power of two that divides `PACKED_ROWS`."""
-    return 1 << max(64, min(PACKED_ROWS, _ENTRIES // outputs)).bit_length() - 1
+    return 1 << max(64, min(BLOCK_ROWS, _ENTRIES // outputs)).bit_length() - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,5 +127,5 @@ def tally(network: Network, y: object, Y_hat: Array, w: NDArray[Any] | None = No
 
     return summed(
         summed(block(first, min(first + rows, stop)) for first in range(start, stop, rows))
-        for start, stop in ranges_of(len(Y_hat))
+        for start, stop in chunk_ranges(len(Y_hat))
     )

@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet import native
 from glassnet._types import Array
-from glassnet.data.checks import Data, check_data, fingerprint, same_data, target_rows
+from glassnet.data.checks import CheckedData, check_data, fingerprint, same_data, target_rows
 from glassnet.engine.numpy_ops import drawn, numpy_pass, packed
 from glassnet.engine.updates import Updates, native_rule, numpy_update
 from glassnet.errors import InputError
@@ -158,7 +158,7 @@ class Batches(ABC):
         total = (float(len(X)) if w is None else float(w.sum(dtype=np.float64))) or 1.0
         return loss / total * (1.0 if self.reduction == "mean" else self.batch_size)
 
-    def remember(self, data: Data) -> None:
+    def remember(self, data: CheckedData) -> None:
         """Keep what recognizes the data, and a few samples of them."""
         few = slice(0, min(self.batch_size, FEW))
         w = None if data.weights is None else data.weights[few].astype(self.dtype)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from glassnet import native
 from glassnet._types import Array
-from glassnet.data.checks import row_blocks
+from glassnet.data.fixed_order import row_blocks
 from glassnet.nn import reference
 from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Network, Parameters

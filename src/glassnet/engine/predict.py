@@ -10,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.reduce import Fold, Worker
-from glassnet.data.scan import Wrong, check_block, named, ranges_of
-from glassnet.data.source import Block, Rows
+from glassnet.data.fixed_order import chunk_ranges
+from glassnet.data.reduce import Block, Reduction, Worker
+from glassnet.data.scan import BadRow, check_block, located
+from glassnet.data.source import Dataset
 from glassnet.engine.metrics import Tally, summed, tally_rows
 from glassnet.errors import InputError
 from glassnet.nn.network import Network, Parameters, decided, outputs_of
@@ -30,7 +31,7 @@ _ANSWER_BYTES = 32 << 20
 def predicted(
     network: Network,
     theta: Parameters,
-    rows: Rows,
+    rows: Dataset,
     answer: Answer = "predict",
     threads: int | None = None,
 ) -> NDArray[Any]:
@@ -51,7 +52,7 @@ def predicted(
 def predictions(
     network: Network,
     theta: Parameters,
-    rows: Rows,
+    rows: Dataset,
     answer: Answer = "predict",
     threads: int | None = None,
 ) -> Iterator[NDArray[Any]]:
@@ -62,16 +63,16 @@ def predictions(
     rows, lanes = rows.inputs(), thread_count(threads)
     fold = _AnswerFold(network, network.check_parameters(theta), answer)
     most = max(1, min(_ANSWER_BYTES, rows.memory // 8) // (8 * network.sizes[-1]))
-    for ranges in _waves(rows.pieces(), most):
-        for found in rows.fold(fold, ranges, lanes, lambda: False):
-            if isinstance(found, Wrong):
-                raise named(rows, *found)
+    for ranges in _waves(rows.row_groups(), most):
+        for found in rows.reduce(fold, ranges, lanes, lambda: False):
+            if isinstance(found, BadRow):
+                raise located(rows, *found)
             yield found
         if rows.memory < rows.n_rows * rows.row_bytes:
             give_back()
 
 
-def tallied(network: Network, theta: Parameters, rows: Rows, threads: int | None = None) -> Tally:
+def tallied(network: Network, theta: Parameters, rows: Dataset, threads: int | None = None) -> Tally:
     """What a score needs of the predictions for rows with targets, which are not kept.
 
     Raises InputError for rows without targets, and as training does for what cannot be used.
@@ -79,14 +80,14 @@ def tallied(network: Network, theta: Parameters, rows: Rows, threads: int | None
     check_targets(rows)
     check_width(network, rows)
     fold = _TallyFold(network, network.check_parameters(theta))
-    found = rows.fold(fold, ranges_of(rows.n_rows), thread_count(threads), lambda: False)
+    found = rows.reduce(fold, chunk_ranges(rows.n_rows), thread_count(threads), lambda: False)
     for state in found:
         if state.wrong is not None:
-            raise named(rows, *state.wrong)
+            raise located(rows, *state.wrong)
     return summed(state.tally for state in found)
 
 
-def check_width(network: Network, rows: Rows) -> None:
+def check_width(network: Network, rows: Dataset) -> None:
     """Raise InputError for rows of another width than the network's."""
     if rows.n_inputs != network.sizes[0]:
         raise InputError(
@@ -95,7 +96,7 @@ def check_width(network: Network, rows: Rows) -> None:
         )
 
 
-def check_targets(rows: Rows) -> None:
+def check_targets(rows: Dataset) -> None:
     """Raise InputError for rows without targets."""
     if not rows.targeted:
         raise InputError(
@@ -120,7 +121,7 @@ def _waves(edges: Sequence[int], most: int) -> Iterator[list[tuple[int, int]]]:
 
 
 @dataclass(frozen=True, eq=False)
-class _AnswerFold(Fold):
+class _AnswerFold(Reduction):
     network: Network
     theta: Parameters
     answer: Answer
@@ -139,7 +140,7 @@ class _Answerer(Worker):
         self._fold = fold
 
     def begin(self, state: Any, row: int) -> None:
-        self._wrong: Wrong | None = state if isinstance(state, Wrong) else None
+        self._wrong: BadRow | None = state if isinstance(state, BadRow) else None
         self._found: list[NDArray[Any]] = [] if state is None or self._wrong else [state]
         self._row = row
 
@@ -153,7 +154,7 @@ class _Answerer(Worker):
             Y_hat = outputs_of(fold.network, fold.theta, np.ascontiguousarray(block.X), 1)
             self._found.append(decided(fold.network, Y_hat) if fold.answer == "predict" else Y_hat)
 
-    def end(self) -> NDArray[Any] | Wrong:
+    def end(self) -> NDArray[Any] | BadRow:
         return np.concatenate(self._found) if self._wrong is None else self._wrong
 
 
@@ -163,11 +164,11 @@ class _State:
 
     row: int
     tally: Tally | None = None
-    wrong: Wrong | None = None
+    wrong: BadRow | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class _TallyFold(Fold):
+class _TallyFold(Reduction):
     network: Network
     theta: Parameters
     block: int = field(init=False)
@@ -198,7 +199,7 @@ class _Tallier(Worker):
         fold, done = self._fold, 0
         while done < len(block.X) and self._state.wrong is None:
             stop = min(len(block.X), done + fold.block - self._count)
-            part, first = block.part(done, stop), self._state.row + self._count
+            part, first = block.rows(done, stop), self._state.row + self._count
             wrong = check_block(fold.network, part, first, fold.dtype)
             if wrong is not None:
                 self._state = _State(self._state.row, wrong=wrong)

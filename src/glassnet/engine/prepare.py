@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from numpy.typing import DTypeLike
 
 from glassnet.data.checks import REDUCTIONS, choose_engine
-from glassnet.data.scan import survey
-from glassnet.data.source import Rows
+from glassnet.data.scan import scan
+from glassnet.data.source import Dataset
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.predict import check_targets, check_width
@@ -25,7 +25,7 @@ from glassnet.utils.threads import thread_count
 
 def prepare_stream(
     network: Network,
-    rows: Rows,
+    rows: Dataset,
     batch_size: int | None,
     *,
     dtype: DTypeLike | None = None,
@@ -51,7 +51,7 @@ def prepare_stream(
     size = None if batch_size is None else as_steps(batch_size, "batch_size")
     name, why = choose_engine(network, engine)
     precision = as_dtype(dtype, rows)
-    known = survey(network, rows, precision, class_weight, count)
+    known = scan(network, rows, precision, class_weight, count)
     how = network, rows, known, precision, reduction, name, count
     made: Problem | Batches
     if size is None:

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.scan import Survey
-from glassnet.data.source import Rows
+from glassnet.data.fixed_order import sum_in_order
+from glassnet.data.scan import Scan
+from glassnet.data.source import Dataset
 from glassnet.engine import gauss_newton as second_order
 from glassnet.engine.chunks import Layout
 from glassnet.engine.full_batch import Descent, Problem
@@ -37,8 +38,8 @@ class StreamedProblem(Problem):
     def __init__(
         self,
         network: Network,
-        rows: Rows,
-        known: Survey,
+        rows: Dataset,
+        known: Scan,
         dtype: np.dtype[Any],
         reduction: str,
         engine: str,
@@ -57,7 +58,7 @@ class StreamedProblem(Problem):
             self.isa: str = self._layout.empty.isa
 
     def _folded(self, fold: SumFold, ranges: Sequence[tuple[int, int]]) -> list[NDArray[np.float64]]:
-        found = self.rows.fold(fold, ranges, self.threads, self._is_cancelled)
+        found = self.rows.reduce(fold, ranges, self.threads, self._is_cancelled)
         if self.rows.memory < self.n_samples * self.rows.row_bytes:
             give_back()
         return found
@@ -94,7 +95,7 @@ class StreamedProblem(Problem):
         if self.engine == "native":
             rule = native_rule(SGD(), self.penalties, 0.0, self.conventions)
             return float(self._layout.empty.finish(flat, sums, gradient, rule, self.divisor))
-        total = in_order([*sums])
+        total = sum_in_order([*sums])
         loss, penalized = float(total[-1] / self.divisor), self.penalties
         added, slope = penalties.penalty(flat, self._is_weight, penalized.l1, penalized.l2)
         if gradient is not None:
@@ -104,22 +105,22 @@ class StreamedProblem(Problem):
     def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
         layout = self._layout
         if vector is not None:
-            product = in_order(self._folded(ProductFold(layout, flat, vector), layout.ranges))
+            product = sum_in_order(self._folded(ProductFold(layout, flat, vector), layout.ranges))
             return second_order.of_network(product, flat.size)
         slots = layout.slots
         # Where there are fewer slots than threads, or than a cluster's, each is shared out.
-        shares = -(-self.rows.shares() // len(slots))
+        shares = -(-self.rows.cluster_threads() // len(slots))
         threads = 1 if shares > 1 else max(1, self.threads // len(slots))
         folds = matrix_folds(layout, flat, shares, threads)
         with ThreadPoolExecutor(len(folds), "glassnet") as pool:
-            found = [*pool.map(lambda fold: in_order(self._folded(fold, slots)), folds)]
+            found = [*pool.map(lambda fold: sum_in_order(self._folded(fold, slots)), folds)]
         sums = found[0] if len(found) == 1 else np.concatenate(found)
         return second_order.of_network(layout.matrix(sums), flat.size)
 
     def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.engine == "native":
             return super()._hessian(flat, vectors)
-        return in_order(self._folded(HessianFold(self._layout, flat, vectors), self._layout.ranges))
+        return sum_in_order(self._folded(HessianFold(self._layout, flat, vectors), self._layout.ranges))
 
     def _gradients(self, points: NDArray[Any]) -> NDArray[Any]:
         layout = self._layout
@@ -166,11 +167,3 @@ class StreamedProblem(Problem):
         # Clips the gradient in place.
         self._layout.empty.update(theta, moved, gradient.copy(), rule, updates.rate(k), updates.first + k)
         return theta, moved
-
-
-def in_order(sums: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Sums of one range after the other, added up."""
-    total = sums[0].copy()
-    for each in sums[1:]:
-        total += each
-    return total

@@ -14,9 +14,11 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.checks import Taken, target_rows
-from glassnet.data.scan import Survey
-from glassnet.data.source import Block, Rows
+from glassnet.data.arrays import RowSubset
+from glassnet.data.checks import target_rows
+from glassnet.data.reduce import Block
+from glassnet.data.scan import Scan
+from glassnet.data.source import Dataset
 from glassnet.engine.chunks import Layout
 from glassnet.engine.minibatch import FEW, Batches, Cursor, EpochsDone, NativeBatches, NumpyBatches, go_back
 from glassnet.engine.updates import Updates
@@ -47,8 +49,8 @@ class StreamedBatches(Batches):
     def __init__(
         self,
         network: Network,
-        rows: Rows,
-        known: Survey,
+        rows: Dataset,
+        known: Scan,
         dtype: np.dtype[Any],
         reduction: str,
         engine: str,
@@ -61,7 +63,7 @@ class StreamedBatches(Batches):
         weighted = rows.weighted or known.each is not None
         self._targets = Layout(network, rows.n_rows, dtype, known.labels, weighted, False, known.each)
         self.fingerprint = known.fingerprint
-        self._edges = rows.pieces()
+        self._edges = rows.row_groups()
         row = dtype.itemsize * (network.sizes[0] + network.sizes[-1] + 1) + 16
         share = max(0, rows.memory - RESERVE) // _SHARE
         self.window = max(1, share // row // self.batch_size) * self.batch_size
@@ -190,7 +192,7 @@ class StreamedBatches(Batches):
             self._reader = None  # which gives no rows any more
             raise
         order = np.arange(n) if place.seed is None else _stream(place, 1).permutation(n)
-        taken: Any = Taken(X, order)
+        taken: Any = RowSubset(X, order)
         weights = None if w is None else w[order]
         how = self.dtype, self.reduction, self.batch_size, self.dropout
         kept = self.network, taken, y[order], weights, *how
@@ -208,7 +210,7 @@ class StreamedBatches(Batches):
         for piece in pieces.tolist():
             begin, end = self._edges[piece], self._edges[piece + 1]
             if skip < end - begin:
-                yield from self.rows.read(begin + skip, end, self.rows.most(1), self.dtype)
+                yield from self.rows.read(begin + skip, end, self.rows.block_rows(1), self.dtype)
             skip = max(0, skip - (end - begin))
 
     def _gather(self, blocks: Iterator[Block], n: int, ended: Event) -> Block:
@@ -243,9 +245,9 @@ class _Reader:
         while taken < n:
             block = next(self._blocks) if self._left is None else self._left
             some = min(n - taken, len(block.X))
-            self._left = None if some == len(block.X) else block.part(some, len(block.X))
+            self._left = None if some == len(block.X) else block.rows(some, len(block.X))
             taken, self._row = taken + some, self._row + some
-            yield block.part(0, some)
+            yield block.rows(0, some)
 
 
 def _seed(random: RandomState) -> int:

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.checks import target_rows
-from glassnet.data.reduce import Fold, Worker
-from glassnet.data.source import Block, Columns
+from glassnet.data.reduce import Block, Columns, Reduction, Worker
 from glassnet.engine import gauss_newton as second_order
 from glassnet.engine.chunks import Layout, Share
 from glassnet.engine.numpy_ops import numpy_pass
@@ -27,7 +26,7 @@ Samples = tuple[Array, Array, Array | None]
 
 
 @dataclass(frozen=True, eq=False)
-class SumFold(Fold):
+class SumFold(Reduction):
     """Sums of `shape`, at flat parameters."""
 
     layout: Layout
@@ -231,7 +230,7 @@ class _NumpySums(Worker):
         done = 0
         while done < len(block.X):
             stop = min(len(block.X), done + self._rows - self._count)
-            self._held.append(block.part(done, stop))
+            self._held.append(block.rows(done, stop))
             self._count += stop - done
             done = stop
             if self._count == self._rows:

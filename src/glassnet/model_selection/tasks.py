@@ -15,8 +15,9 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.checks import Data, Taken
-from glassnet.data.moments import Moments, check_moments, moments
+from glassnet.data.arrays import RowSubset
+from glassnet.data.checks import CheckedData
+from glassnet.data.fixed_order import Moments, moments
 from glassnet.data.preprocessing import Preprocessing
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
@@ -114,13 +115,15 @@ class Shared(Maker):
     def __init__(self, threads: int) -> None:
         self.store = Store(at_hand=8 * threads)
 
-    def checked(self, network: Network, X: object, y: object, *how: Any) -> Data:
+    def checked(self, network: Network, X: object, y: object, *how: Any) -> CheckedData:
         key = ("checked", network, id(X), id(y), *map(_key, how))
         make = super().checked
-        data: Data = self.store.get(key, lambda: make(network, X, y, *how), (X, y, how))
+        data: CheckedData = self.store.get(key, lambda: make(network, X, y, *how), (X, y, how))
         return data
 
-    def held_out_parts(self, network: Network, data: Data, fraction: float, random: RandomState) -> Parts:
+    def held_out_parts(
+        self, network: Network, data: CheckedData, fraction: float, random: RandomState
+    ) -> Parts:
         parts = super().held_out_parts(network, data, fraction, random)
         # The same rows are the same objects, which is what the other keys go by.
         key = self._key_of_parts(data.X, parts.rows, parts.n_held_out)
@@ -137,7 +140,7 @@ class Shared(Maker):
 
         def make() -> Parts:
             train, test = (
-                (Taken(X, some), y[some], None if weights is None else weights[some])
+                (RowSubset(X, some), y[some], None if weights is None else weights[some])
                 for some in (rows[:-n], rows[-n:])
             )
             return Parts(train, test, rows, n)
@@ -185,7 +188,7 @@ def on_threads(problem: Any, threads: int) -> Any:
 
 def _key(value: Any) -> Hashable:
     """What tells values of an argument apart: large arrays by which they are, anything else by its bits."""
-    large = isinstance(value, (np.ndarray, Taken)) and value.size > 100
+    large = isinstance(value, (np.ndarray, RowSubset)) and value.size > 100
     return id(value) if large else identity_here(value)
 
 
@@ -214,14 +217,14 @@ class Workshop:
 
     def _take(self, fold: int, rows: NDArray[np.int64]) -> tuple[Any, Any, Any]:
         X, w = self.sources.X, self.sources.weights
-        taken = self._standardized(fold, X[rows]) if self.sources.standardize else Taken(X, rows)
+        taken = self._standardized(fold, X[rows]) if self.sources.standardize else RowSubset(X, rows)
         return taken, self.sources.y[rows], None if w is None else w[rows]
 
     def _standardized(self, fold: int, X: NDArray[Any]) -> NDArray[Any]:
         """Rows by the mean and the deviation of the fold's training rows, which come first."""
         if fold not in self._moments:
             found = moments(X)
-            check_moments(found, lambda place: f"X, column {place}, in the training rows of fold {fold},")
+            found.check_finite(lambda place: f"X, column {place}, in the training rows of fold {fold},")
             self._moments[fold] = found
         found = self._moments[fold]
         scaled = (X - found.center) / found.scale

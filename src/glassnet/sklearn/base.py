@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from glassnet._types import Array
-from glassnet.data.source import Rows
+from glassnet.data.source import Dataset
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.loss_conventions import Conventions
@@ -46,7 +46,7 @@ class _Ready(NamedTuple):
 
     width: int
     dtype: np.dtype[Any]
-    samples: Callable[[np.dtype[Any]], Samples | Rows]
+    samples: Callable[[np.dtype[Any]], Samples | Dataset]
 
 
 class BaseMLP(Predicting):
@@ -75,8 +75,8 @@ class BaseMLP(Predicting):
 
     @abstractmethod
     def _check_streamed(
-        self, rows: Rows, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False
-    ) -> Callable[[np.dtype[Any]], Rows]:
+        self, rows: Dataset, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False
+    ) -> Callable[[np.dtype[Any]], Dataset]:
         """As `_check_y` of targets that are streamed: what codes them in a precision, block by block.
 
         The weights of classes count where rows are `trained_on`.
@@ -242,7 +242,7 @@ class BaseMLP(Predicting):
         return _Ready(X.shape[1], X.dtype, samples)
 
     def _streamed(
-        self, rows: Rows, first: bool, incremental: bool, classes: Any, validated: bool
+        self, rows: Dataset, first: bool, incremental: bool, classes: Any, validated: bool
     ) -> _Ready:
         if self.early_stopping and not validated and self._is_stochastic:
             raise InputError(

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from glassnet._types import Array
 from glassnet.data.dataset import is_stream
-from glassnet.data.source import Rows
+from glassnet.data.source import Dataset
 from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network
 from glassnet.optim.loss_conventions import Conventions
@@ -364,8 +364,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     # ---- What the base asks for --------------------------------------------------------------------
 
     def _check_streamed(
-        self, rows: Rows, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False
-    ) -> Callable[[np.dtype[Any]], Rows]:
+        self, rows: Dataset, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False
+    ) -> Callable[[np.dtype[Any]], Dataset]:
         found = Classes(rows, self.n_threads)
         try:
             self._check_y(found.example, first, incremental, classes)

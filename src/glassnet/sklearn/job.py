@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 
 from glassnet._types import Array
 from glassnet.data.checks import choose_engine
-from glassnet.data.source import Rows
+from glassnet.data.source import Dataset
 from glassnet.engine.full_batch import NativeProblem, NumpyProblem, Problem
 from glassnet.engine.minibatch import Batches, NativeBatches, NumpyBatches
 from glassnet.engine.prepare import prepare_stream
@@ -55,7 +55,7 @@ class Job(NamedTuple):
     estimator: Any
     network: Network
     theta: Parameters
-    samples: Samples | Rows
+    samples: Samples | Dataset
     random: RandomState
     first: bool
     """Whether nothing of an earlier fit is gone on with."""
@@ -77,12 +77,12 @@ def penalties_of(estimator: Any) -> Penalties:
     return Penalties(float(estimator.l1), float(estimator.alpha))
 
 
-def mean_offset(job: Job, samples: Samples | Rows) -> float:
+def mean_offset(job: Job, samples: Samples | Dataset) -> float:
     """What the samples' mean loss is reported with, beside the engine's."""
     value = job.estimator._offset()
     if value is None:
         return 0.0
-    if isinstance(samples, Rows):
+    if isinstance(samples, Dataset):
         return mean_over(samples, lambda block: value(block.y), None, job.estimator.n_threads)
     return float(np.average(value(samples.target), weights=samples.weights))
 
@@ -91,7 +91,7 @@ def _engine_of(job: Job, samples: Samples) -> str:
     return "numpy" if issparse(samples.X) else choose_engine(job.network, "auto")[0]
 
 
-def make_batches(job: Job, samples: Samples | Rows, dropout: tuple[float, ...]) -> Batches:
+def make_batches(job: Job, samples: Samples | Dataset, dropout: tuple[float, ...]) -> Batches:
     """The samples, which have been checked, to be trained on in batches."""
     estimator, n = job.estimator, samples.n_rows
     size = min(200, n)
@@ -103,7 +103,7 @@ def make_batches(job: Job, samples: Samples | Rows, dropout: tuple[float, ...]) 
             )
         size = min(int(estimator.batch_size), n)
     batches: Any
-    if isinstance(samples, Rows):
+    if isinstance(samples, Dataset):
         how = {"dtype": job.theta.dtype, "threads": estimator.n_threads}
         batches = prepare_stream(job.network, samples, size, dropout=dropout, **how)
     else:
@@ -116,9 +116,9 @@ def make_batches(job: Job, samples: Samples | Rows, dropout: tuple[float, ...]) 
     return batches
 
 
-def make_problem(job: Job, samples: Samples | Rows) -> Problem:
+def make_problem(job: Job, samples: Samples | Dataset) -> Problem:
     """The samples, which have been checked, as one batch without penalties."""
-    if isinstance(samples, Rows):
+    if isinstance(samples, Dataset):
         how: Any = {"dtype": job.theta.dtype, "threads": job.estimator.n_threads}
         streamed: Any = prepare_stream(job.network, samples, None, **how)
         streamed.conventions = job.estimator._conventions(job.theta.dtype)

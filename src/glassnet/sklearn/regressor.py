@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 
 from glassnet._types import Array
 from glassnet.data.dataset import is_stream
-from glassnet.data.source import Rows
+from glassnet.data.source import Dataset
 from glassnet.engine.predict import tallied
 from glassnet.errors import InputError
 from glassnet.nn.losses import LOSSES
@@ -332,8 +332,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _numeric = True
 
     def _check_streamed(
-        self, rows: Rows, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False
-    ) -> Callable[[np.dtype[Any]], Rows]:
+        self, rows: Dataset, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False
+    ) -> Callable[[np.dtype[Any]], Dataset]:
         self._check_y(first_targets(rows), first, incremental)
         return lambda dtype: rows
 

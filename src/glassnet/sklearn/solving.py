@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.source import Rows
+from glassnet.data.source import Dataset
 from glassnet.engine.minibatch import Batches
 from glassnet.errors import InputError
 from glassnet.nn.dropout import as_dropout, draw_seed
@@ -108,7 +108,7 @@ def fit_whole(job: Job) -> Found:
         raise
     if (best := record.chosen()) is not None:
         flat = best
-    if solver is not None and not isinstance(samples, Rows):
+    if solver is not None and not isinstance(samples, Dataset):
         warn_if_stalled(problem, flat, loss - how["offset"], samples.X, samples.target, samples.weights, 7)
     return flat, found(loss, n_iter)
 
@@ -196,7 +196,7 @@ def fit_epochs(job: Job) -> Found:
 
 def _keep_work(job: Job, error: Exception, flat: Array, found: dict[str, Any]) -> None:
     """Hand on what has been learned from streamed samples, whose files may be gone in the middle of it."""
-    if isinstance(job.samples, Rows):
+    if isinstance(job.samples, Dataset):
         error.estimator = standing_at(job, flat.copy(), found)  # type: ignore[attr-defined]
 
 
@@ -220,7 +220,7 @@ def _drive(job: Job) -> Drive:
 
 
 def _correction(
-    job: Job, samples: Samples | Rows, batches: Batches
+    job: Job, samples: Samples | Dataset, batches: Batches
 ) -> Callable[[float, NDArray[Any] | None], float] | None:
     """What turns an epoch's loss, whose order is known, into the reported one; None for nothing.
 
@@ -230,11 +230,11 @@ def _correction(
     offset, batch_size = job.estimator._offset(), batches.batch_size
     if offset is None:
         return None
-    if isinstance(samples, Rows) and samples.weighted and not any(batches.layout):
+    if isinstance(samples, Dataset) and samples.weighted and not any(batches.layout):
         X, y, w = targets_of(samples)  # which fit
         dtype = job.theta.dtype
         samples = Samples(X, y.astype(dtype), None if w is None else w.astype(dtype))
-    if isinstance(samples, Rows) or samples.weights is None:
+    if isinstance(samples, Dataset) or samples.weights is None:
         mean = mean_offset(job, samples)
         return lambda loss, order: loss + mean
     offsets, w, n = offset(samples.target), samples.weights, samples.n_rows

@@ -13,15 +13,14 @@ from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from glassnet._types import Array
-from glassnet.data.checks import PACKED_ROWS, ranges_of
 from glassnet.data.dask_cluster import is_collection
 from glassnet.data.dataset import is_stream, stream
-from glassnet.data.labels import target_values
-from glassnet.data.paths import are_paths
-from glassnet.data.reduce import Fold, Worker
-from glassnet.data.scan import Wrong, check_block, named
-from glassnet.data.source import Block, ChangedRows, Rows
-from glassnet.data.standardization import StandardizedRows, standardized_by
+from glassnet.data.fixed_order import BLOCK_ROWS, chunk_ranges
+from glassnet.data.parquet import are_paths
+from glassnet.data.reduce import Block, Reduction, Worker
+from glassnet.data.scan import BadRow, check_block, located, target_values
+from glassnet.data.source import Dataset, MappedDataset
+from glassnet.data.standardization import StandardizedDataset, standardized_by
 from glassnet.engine.predict import check_targets, predictions
 from glassnet.errors import InputError, InputTypeError, PreprocessingWarning
 from glassnet.nn.network import Network, Parameters, outputs_of
@@ -31,11 +30,11 @@ from glassnet.utils.threads import thread_count
 
 def as_stream(
     X: Any, y: Any, sample_weight: Any = None, features: Sequence[str] | None = None
-) -> Rows | None:
+) -> Dataset | None:
     """As rows with targets, where X is what `glassnet.train` streams; None for samples in memory."""
     if not is_stream(X):
         return None
-    if y is None and not isinstance(X, Rows):
+    if y is None and not isinstance(X, Dataset):
         raise InputError(
             "y is missing: the target column's name where X is a path or a dataframe, else one for each "
             "row."
@@ -45,7 +44,7 @@ def as_stream(
     return rows
 
 
-def check_columns(estimator: Any, rows: Rows, reset: bool) -> None:
+def check_columns(estimator: Any, rows: Dataset, reset: bool) -> None:
     """As scikit-learn checks features: `reset` learns their number and names, else they are compared.
 
     Raises InputError for others, and where missing values would have to be filled in.
@@ -60,7 +59,7 @@ def check_columns(estimator: Any, rows: Rows, reset: bool) -> None:
         estimator.n_features_in_ = rows.n_inputs
         for known_of in ("feature_names_in_", "mean_", "scale_"):
             estimator.__dict__.pop(known_of, None)
-        if isinstance(rows, StandardizedRows):
+        if isinstance(rows, StandardizedDataset):
             estimator.mean_, estimator.scale_ = rows.mean, rows.scale
         if rows.names is not None:
             estimator.feature_names_in_ = np.array(rows.names, dtype=object)
@@ -85,7 +84,7 @@ def check_columns(estimator: Any, rows: Rows, reset: bool) -> None:
 # ---- What a pass over the targets finds ------------------------------------------------------------
 
 
-def first_targets(rows: Rows) -> NDArray[Any]:
+def first_targets(rows: Dataset) -> NDArray[Any]:
     """The targets of one row, (1,) or (1, outputs): a regressor's, which training's survey looks at."""
     y = next(rows.read(0, 1, 1, None)).y
     if y.dtype.kind in "OUT":
@@ -93,9 +92,9 @@ def first_targets(rows: Rows) -> NDArray[Any]:
     return y
 
 
-def targets_of(rows: Rows) -> Block:
+def targets_of(rows: Dataset) -> Block:
     """The targets and weights of rows in memory, without their X."""
-    blocks = [block.copy() for block in rows.read(0, rows.n_rows, rows.most(1), None)]
+    blocks = [block.copy() for block in rows.read(0, rows.n_rows, rows.block_rows(1), None)]
     X, y = (np.concatenate(parts) for parts in ([b.X for b in blocks], [b.y for b in blocks]))
     ws = [block.w for block in blocks if block.w is not None]
     return Block(X, y, np.concatenate(ws) if ws else None)
@@ -107,7 +106,7 @@ class Classes:
     `example` is a small y with all values of each column, so that what is asked of y can be asked of it.
     """
 
-    def __init__(self, rows: Rows, threads: int | None) -> None:
+    def __init__(self, rows: Dataset, threads: int | None) -> None:
         self._rows = rows
         self._columns, flat = target_values(rows, thread_count(threads))
         self._values = [np.sort(column.array()) for column in self._columns]
@@ -142,7 +141,7 @@ class Classes:
         if isinstance(class_weight, str) and self._rows.weighted:
             # In one go: sums of weights have the bits that they have in memory.
             fold = _WeightsFold(self._values)
-            (counts,) = self._rows.fold(fold, [(0, self._rows.n_rows)], 1, lambda: False)
+            (counts,) = self._rows.reduce(fold, [(0, self._rows.n_rows)], 1, lambda: False)
         return weights_of_classes(class_weight, labels, self._values, counts, incremental)
 
 
@@ -159,26 +158,28 @@ class Coding:
         w = block.w if self.each is None else weighted(self.labels, self.each, y, block.w)
         return Block(block.X, self.labels.encode(y, self.dtype), w)
 
-    def of(self, rows: Rows) -> Rows:
+    def of(self, rows: Dataset) -> Dataset:
         """Rows, coded as they are read."""
-        return ChangedRows(rows, self, rows.weighted or self.each is not None)
+        return MappedDataset(rows, self, rows.weighted or self.each is not None)
 
 
 # ---- Sums over the rows ----------------------------------------------------------------------------
 
 
 def mean_over(
-    rows: Rows, value: Callable[[Block], NDArray[Any]], dtype: np.dtype[Any] | None, threads: int | None
+    rows: Dataset, value: Callable[[Block], NDArray[Any]], dtype: np.dtype[Any] | None, threads: int | None
 ) -> float:
     """The mean over the rows, by their weights, of a value of each, of a block whose X is in `dtype`.
 
     Added up by blocks of a fixed size: how rows are cut has no say in the bits. Raises InputError and
     InputTypeError for what cannot be used, and for what `value` refuses, "at row 0" being its block's.
     """
-    found = rows.fold(_MeanFold(value, dtype), ranges_of(rows.n_rows), thread_count(threads), lambda: False)
+    found = rows.reduce(
+        _MeanFold(value, dtype), chunk_ranges(rows.n_rows), thread_count(threads), lambda: False
+    )
     for sums in found:
         if sums.wrong is not None:
-            raise named(rows, *sums.wrong)
+            raise located(rows, *sums.wrong)
     weight = sum(sums.weight for sums in found)
     if not weight > 0:
         raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
@@ -192,14 +193,14 @@ class _Mean:
     row: int
     total: float = 0.0
     weight: float = 0.0
-    wrong: Wrong | None = None
+    wrong: BadRow | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class _MeanFold(Fold):
+class _MeanFold(Reduction):
     value: Callable[[Block], NDArray[Any]]
     dtype: np.dtype[Any] | None
-    block: int = PACKED_ROWS
+    block: int = BLOCK_ROWS
 
     def worker(self) -> Worker:
         return _Averager(self)
@@ -220,12 +221,12 @@ class _Averager(Worker):
         fold, done = self._fold, 0
         while done < len(block.y) and self._sums.wrong is None:
             stop = min(len(block.y), done + fold.block - self._count)
-            part, row = block.part(done, stop), self._sums.row + self._count
+            part, row = block.rows(done, stop), self._sums.row + self._count
             wrong = None if fold.dtype is None else check_block(None, part, row, fold.dtype)
             try:
                 values = 0.0 if wrong is not None else fold.value(part)
             except (InputError, InputTypeError) as error:
-                wrong = Wrong(row, error)
+                wrong = BadRow(row, error)
             if wrong is not None:
                 self._sums = replace(self._sums, wrong=wrong)
                 return
@@ -248,7 +249,7 @@ class _Averager(Worker):
 
 
 @dataclass(frozen=True, eq=False)
-class _WeightsFold(Fold):
+class _WeightsFold(Reduction):
     """The weights of each value of each column, added one after the other as ``numpy.bincount`` does."""
 
     values: list[NDArray[Any]]
@@ -282,7 +283,7 @@ Answer = Callable[[Array], NDArray[Any]]
 
 def rows_for(
     estimator: Any, X: Any, y: Any = None, sample_weight: Any = None, scored: bool = False
-) -> Rows:
+) -> Dataset:
     """Samples as rows with the features that were fitted: those of files and dataframes by their names.
 
     Those that are `scored` have targets. Raises NotFittedError before `fit`, and warns of raw samples.
@@ -298,17 +299,19 @@ def rows_for(
 
 def fitted_features(estimator: Any, X: Any) -> list[str] | None:
     """The columns to read of files and dataframes, where names were fitted."""
-    named = are_paths(X) or (is_collection(X) and hasattr(type(X), "columns"))
+    located = are_paths(X) or (is_collection(X) and hasattr(type(X), "columns"))
     known = getattr(estimator, "feature_names_in_", None)
-    return None if known is None or not named else [*known]
+    return None if known is None or not located else [*known]
 
 
-def in_precision(theta: Parameters, rows: Rows) -> Parameters:
+def in_precision(theta: Parameters, rows: Dataset) -> Parameters:
     """Parameters in single precision where the rows are as well."""
     return theta if rows.dtype == np.float32 else theta.astype(np.float64)
 
 
-def answered(network: Network, theta: Parameters, rows: Rows, answer: Answer, threads: int | None) -> Any:
+def answered(
+    network: Network, theta: Parameters, rows: Dataset, answer: Answer, threads: int | None
+) -> Any:
     """The answers to all rows; more than these is never in memory."""
     theta = in_precision(theta, rows)
     if not np.isfinite(theta.flat).all():
@@ -326,7 +329,7 @@ def answered(network: Network, theta: Parameters, rows: Rows, answer: Answer, th
 
 
 def share_right(
-    network: Network, theta: Parameters, rows: Rows, answer: Answer, threads: int | None
+    network: Network, theta: Parameters, rows: Dataset, answer: Answer, threads: int | None
 ) -> float:
     """The share of the samples, by their weights, whose every answer is the target; none are kept."""
     theta = in_precision(theta, rows)
@@ -368,9 +371,9 @@ def warn_of_raw_samples(estimator: Any, X: Any) -> None:
         )
 
 
-def check_scales(estimator: Any, rows: Rows) -> None:
+def check_scales(estimator: Any, rows: Dataset) -> None:
     """Raise an InputError where a fit goes on with rows in another scale, and warn of raw ones."""
-    both = "mean_" in estimator.__dict__ and isinstance(rows, StandardizedRows)
+    both = "mean_" in estimator.__dict__ and isinstance(rows, StandardizedDataset)
     if both and not standardized_by(rows, estimator.mean_, estimator.scale_):
         raise InputError(
             f"{type(estimator).__name__} has learned from rows standardized by its mean_ and scale_; these "

@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
 
 from glassnet._types import Array
-from glassnet.data.source import Rows
+from glassnet.data.source import Dataset
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Parameters
 from glassnet.sklearn.input_checks import LARGE_TO_PREDICT, as_rows, check_inputs, check_weights
@@ -60,7 +60,7 @@ class HeldOut:
 def split_off(job: Job) -> tuple[Samples, HeldOut]:
     """The samples without a part, and that part, drawn as scikit-learn draws it."""
     estimator, samples = job.estimator, job.samples
-    assert not isinstance(samples, Rows)  # for which `base` has refused it
+    assert not isinstance(samples, Dataset)  # for which `base` has refused it
     train, test = train_test_split(
         np.arange(samples.X.shape[0]),
         random_state=job.random,
@@ -86,7 +86,7 @@ def given_samples(job: Job) -> HeldOut | None:
                 "early_stopping=True."
             )
         return None
-    if isinstance(validation_data, Rows):
+    if isinstance(validation_data, Dataset):
         validation_data = validation_data, None
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         several = isinstance(validation_data, (tuple, list))
@@ -132,7 +132,7 @@ def standing_at(job: Job, flat: Array, found: Mapping[str, Any] | None = None) -
 
 
 def _held_out(
-    job: Job, held: Samples | Rows, given: tuple[Any, Any] | None, rows: Rows | None = None
+    job: Job, held: Samples | Dataset, given: tuple[Any, Any] | None, rows: Dataset | None = None
 ) -> HeldOut:
     """`given` are the samples as scorers take them, where there are scorers; `rows` those streamed."""
     estimator = job.estimator

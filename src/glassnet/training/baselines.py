@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from glassnet._types import Array
-from glassnet.data.checks import row_blocks, target_rows
+from glassnet.data.checks import target_rows
+from glassnet.data.fixed_order import row_blocks
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.nn import reference

@@ -12,9 +12,9 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from glassnet._types import Array
-from glassnet.data.checks import Data, check_data
+from glassnet.data.checks import CheckedData, check_data
 from glassnet.data.dataset import is_stream, memory_of, stream
-from glassnet.data.standardization import StandardizedRows, preprocessing_of
+from glassnet.data.standardization import StandardizedDataset
 from glassnet.engine.answers import warn_of_raw_validation
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
@@ -172,11 +172,13 @@ def _warn_of_stall(run: TrainingRun, X: object, y: object, weights: object) -> N
 class Maker:
     """What makes data ready for `begin`; one that keeps what it made serves many networks."""
 
-    def checked(self, network: Network, X: object, y: object, *how: Any) -> Data:
+    def checked(self, network: Network, X: object, y: object, *how: Any) -> CheckedData:
         """`check_data` of all samples, before some are held out."""
         return check_data(network, X, y, *how)
 
-    def held_out_parts(self, network: Network, data: Data, fraction: float, random: RandomState) -> Parts:
+    def held_out_parts(
+        self, network: Network, data: CheckedData, fraction: float, random: RandomState
+    ) -> Parts:
         """`hold_out`, which draws from `random`."""
         return hold_out(network, data, fraction, random)
 
@@ -251,8 +253,8 @@ def begin(
         held_out = None if held is None else maker.held_out(problem, held, scores(stopping))
         kept = replace(kept, fingerprint=None if held_out is None else held_out.fingerprint)
         start = replace(start, validation=kept, _held_out=held_out)
-    if isinstance(X, StandardizedRows):
-        start = replace(start, extra={"preprocessing": preprocessing_of(X, network)})
+    if isinstance(X, StandardizedDataset):
+        start = replace(start, extra={"preprocessing": X.preprocessing(network)})
         if held is not None:
             warn_of_raw_validation(start.extra)
     if settings.average is not None:

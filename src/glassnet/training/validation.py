@@ -11,8 +11,9 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.checks import Data, Taken, check_data, fingerprint
-from glassnet.data.preprocessing import split
+from glassnet.data.arrays import RowSubset
+from glassnet.data.checks import CheckedData, check_data, fingerprint
+from glassnet.data.holdout import split
 from glassnet.engine.full_batch import Problem, prepare
 from glassnet.engine.minibatch import Batches
 from glassnet.errors import InputError, InputTypeError
@@ -20,7 +21,7 @@ from glassnet.nn.network import Network, Parameters
 from glassnet.training.early_stopping import EarlyStopping
 from glassnet.utils.settings_checks import as_fraction
 
-Samples = tuple[Taken, NDArray[Any], NDArray[Any] | None]
+Samples = tuple[RowSubset, NDArray[Any], NDArray[Any] | None]
 """X, y and sample weights."""
 
 
@@ -81,7 +82,7 @@ class Parts(NamedTuple):
     n_held_out: int
 
 
-def hold_out(network: Network, data: Data, fraction: float, random: RandomState) -> Parts:
+def hold_out(network: Network, data: CheckedData, fraction: float, random: RandomState) -> Parts:
     """Draw a fraction of the samples to hold out, as scikit-learn's `train_test_split` draws them.
 
     Each class has its share of them, where y are classes or one label.
@@ -102,7 +103,7 @@ def hold_out(network: Network, data: Data, fraction: float, random: RandomState)
     return take_parts(data, rows, len(found.test))
 
 
-def take_parts(data: Data, rows: NDArray[np.int64], n_held_out: int) -> Parts:
+def take_parts(data: CheckedData, rows: NDArray[np.int64], n_held_out: int) -> Parts:
     """The data in the two parts that were drawn before."""
     if len(rows) != len(data.X):
         raise InputError(
@@ -111,7 +112,7 @@ def take_parts(data: Data, rows: NDArray[np.int64], n_held_out: int) -> Parts:
 
     def take(some: NDArray[np.int64]) -> Samples:
         own = data.own_weights
-        return Taken(data.X, some), data.y[some], None if own is None else own[some]
+        return RowSubset(data.X, some), data.y[some], None if own is None else own[some]
 
     n = len(rows) - n_held_out
     return Parts(take(rows[:n]), take(rows[n:]), rows, n_held_out)

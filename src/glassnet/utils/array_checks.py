@@ -123,12 +123,18 @@ def as_matrix(X: object, name: str = "X", width: int | None = None) -> NDArray[A
             f"{name} has {array.ndim} dimension(s), shape {array.shape}; expected 2, "
             f"(samples, features).{hint}"
         )
-    if width is not None and array.shape[1] != width:
-        raise InputError(
-            f"{name} has {array.shape[1]} columns, shape {array.shape}; the network takes {width} inputs."
-        )
+    if width is not None:
+        check_width(array, width, name)
     check_finite(array, name)
     return array
+
+
+def check_width(X: Any, width: int, name: str = "X") -> None:
+    """Raise InputError unless X has `width` columns."""
+    if X.shape[1] != width:
+        raise InputError(
+            f"{name} has {X.shape[1]} columns, shape {X.shape}; the network takes {width} inputs."
+        )
 
 
 def as_vector(values: object, name: str, length: int, one_per: str = "sample") -> NDArray[Any]:

@@ -10,7 +10,10 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet.cli.experiments.settings import Experiment
-from glassnet.data.preprocessing import Preprocessing, generate, prepare_table, read_table, split
+from glassnet.data.generators import generate
+from glassnet.data.holdout import split
+from glassnet.data.preprocessing import Preprocessing, prepare_table
+from glassnet.data.tables import read_table
 from glassnet.errors import InputError, unknown_name
 from glassnet.nn.losses import LOSSES, OUTPUTS, get_loss, get_output
 from glassnet.nn.network import Network

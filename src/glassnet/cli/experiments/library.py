@@ -11,7 +11,7 @@ from typing import Any
 from glassnet.cli.experiments.settings import Experiment, Override, experiment_from
 from glassnet.cli.experiments.toml import read_toml
 from glassnet.data.parquet import ENDINGS, parquet_header
-from glassnet.data.preprocessing import read_table
+from glassnet.data.tables import read_table
 from glassnet.errors import FileError, InputError, nearest_name
 from glassnet.utils.paths import as_path
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from glassnet.cli.experiments.record import describe_scores
 from glassnet.cli.experiments.streaming import Target
 from glassnet.data.dataset import stream
-from glassnet.data.labels import target_values
 from glassnet.data.parquet import ENDINGS, parquet_header
-from glassnet.data.preprocessing import Preprocessing, read_table
-from glassnet.data.source import ChangedRows
+from glassnet.data.preprocessing import Preprocessing
+from glassnet.data.scan import target_values
+from glassnet.data.source import MappedDataset
+from glassnet.data.tables import read_table
 from glassnet.engine.predict import predictions, tallied
 from glassnet.errors import GlassnetError, InputError
 from glassnet.nn.network import outputs_of
@@ -123,7 +124,7 @@ def _streamed(run: TrainingRun, made: Preprocessing, path: Path, proba: bool, me
             if made.classes is not None:
                 (found,), _ = target_values(own, 1)
                 target.check(found.first, own)
-            tally = tallied(run.network, run.theta, ChangedRows(own, target.encode))
+            tally = tallied(run.network, run.theta, MappedDataset(own, target.encode))
         except GlassnetError as error:  # an odd target is no reason to withhold predictions
             return f"Not scored: {error}"
         return f"Score against {made.target!r}: {describe_scores(scores_of(run.network, tally), made)}"

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple
 
-from glassnet.data.class_weights import BALANCED
-from glassnet.data.preprocessing import GENERATORS
+from glassnet.data.checks import BALANCED
+from glassnet.data.generators import GENERATORS
 from glassnet.errors import unknown_name
 from glassnet.training.steppers import RULES
 

@@ -23,7 +23,8 @@ from glassnet.cli.experiments.schema import (
     what,
 )
 from glassnet.data.checks import ENGINES, REDUCTIONS
-from glassnet.data.preprocessing import GENERATORS, TASKS
+from glassnet.data.generators import GENERATORS
+from glassnet.data.preprocessing import TASKS
 from glassnet.errors import GlassnetError, InputError, InputTypeError, unknown_name
 from glassnet.nn.activations import get_activation
 from glassnet.nn.dropout import as_dropout

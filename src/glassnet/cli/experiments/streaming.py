@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from glassnet.cli.experiments.data import Samples, counts, described
 from glassnet.cli.experiments.settings import Experiment
-from glassnet.data.dask_cluster import ClusterRows, client_of
+from glassnet.data.dask_cluster import ClusterDataset, client_of
 from glassnet.data.dataset import stream
-from glassnet.data.holdout import listed
-from glassnet.data.labels import MOST, target_values
-from glassnet.data.moments import Moments
-from glassnet.data.parquet import ENDINGS, parquet_files, parquet_header
-from glassnet.data.paths import folder_keys, refuse_keys
+from glassnet.data.fixed_order import Moments
+from glassnet.data.holdout import SplitDataset, listed, split_dataset
+from glassnet.data.parquet import ENDINGS, folder_keys, parquet_files, parquet_header, refuse_keys
 from glassnet.data.preprocessing import (
     Preprocessing,
     check_classes,
@@ -27,9 +25,10 @@ from glassnet.data.preprocessing import (
     choose_task,
     constant_note,
 )
-from glassnet.data.source import Block, ChangedRows, Rows
-from glassnet.data.standardization import StandardizedRows, measured
-from glassnet.data.streamed_holdout import SplitRows, gathered_rows, split_rows
+from glassnet.data.reduce import Block
+from glassnet.data.scan import MOST, target_values
+from glassnet.data.source import Dataset, MappedDataset
+from glassnet.data.standardization import StandardizedDataset, measured
 from glassnet.engine.predict import tallied
 from glassnet.errors import InputError
 from glassnet.plots.report import Scores
@@ -55,10 +54,10 @@ class StreamedSamples(Samples):
     Where they are few enough, `whole`, training has them in memory, with the same bits.
     """
 
-    rows: Rows
-    held: Rows | None
-    raw: Rows
-    ready: Callable[[Rows], Rows]
+    rows: Dataset
+    held: Dataset | None
+    raw: Dataset
+    ready: Callable[[Dataset], Dataset]
     whole: bool
 
     @property
@@ -84,20 +83,20 @@ class StreamedSamples(Samples):
     def to_train_on(self, validation: float | None, random: RandomState) -> tuple[object, object, object]:
         if validation is None:
             return *self._given(self.rows), None
-        fit, held = split_rows(self.raw, validation, _seed(random))
+        fit, held = split_dataset(self.raw, validation, _seed(random))
         needed, memory = 8 * held.n_rows * (held.n_inputs + 1), self.rows.memory
         if needed > memory // 8 and not self.whole:
             raise InputError(
                 f"The {held.n_rows:,} validation rows take {in_words(needed)} in memory, and an eighth of "
                 f"{in_words(memory)} is theirs: choose a smaller share, or give more memory."
             )
-        block = gathered_rows(self.ready(held), _DOUBLE)
+        block = self.ready(held).read_all(_DOUBLE)
         return *self._given(self.ready(fit)), (block.X, block.y)
 
-    def _given(self, rows: Rows) -> tuple[object, object]:
+    def _given(self, rows: Dataset) -> tuple[object, object]:
         if not self.whole:
             return rows, None
-        block = gathered_rows(rows, _DOUBLE)
+        block = rows.read_all(_DOUBLE)
         return block.X, block.y
 
     def __str__(self) -> str:
@@ -114,8 +113,8 @@ class StreamedSamples(Samples):
                 f"take {in_words(needed)}, more than {in_words(self.rows.memory)}. Sweep over a sample of "
                 f"them, or give more memory: data.memory."
             )
-        train = gathered_rows(self.rows, _DOUBLE)
-        test = train.part(0, 0) if self.held is None else gathered_rows(self.held, _DOUBLE)
+        train = self.rows.read_all(_DOUBLE)
+        test = train.rows(0, 0) if self.held is None else self.held.read_all(_DOUBLE)
         kept = {name: getattr(self, name) for name in ("preprocessing", "feature_names", "target_names")}
         return Samples(train.X, train.y, test.X, test.y, axes=self.axes, notes=self.notes, **kept)
 
@@ -158,7 +157,7 @@ class Target(NamedTuple):
             return block._replace(y=(block.y.astype(np.float64) - self.center) / self.scale)
         return block._replace(y=class_numbers(block.y, self.classes))
 
-    def check(self, first: dict[Any, int], rows: Rows) -> None:
+    def check(self, first: dict[Any, int], rows: Dataset) -> None:
         """Raise InputError for a label that is no class; `first` says at which row each is."""
         assert self.classes is not None
         labels = np.array([*first], dtype=object)
@@ -197,19 +196,19 @@ def streamed_samples(experiment: Experiment, random: RandomState) -> StreamedSam
     notes = [*noted, *known.notes, *_lacking(known, raw, held, threads)]
     notes += [constant_note(constant)] if constant else []
 
-    def ready(rows: Rows, spread: bool = True) -> Rows:
-        changed: Rows = ChangedRows(rows, known.encode)
-        changed = changed if client is None or not spread else ClusterRows(changed, client)
-        return StandardizedRows(changed, center, scale)
+    def ready(rows: Dataset, spread: bool = True) -> Dataset:
+        changed: Dataset = MappedDataset(rows, known.encode)
+        changed = changed if client is None or not spread else ClusterDataset(changed, client)
+        return StandardizedDataset(changed, center, scale)
 
     most = max(1_000, min(_SHOWN, memory // 16 // (8 * len(names))))
-    shown = raw if raw.n_rows <= most else SplitRows(raw, most / raw.n_rows, _seed(random), True)
+    shown = raw if raw.n_rows <= most else SplitDataset(raw, most / raw.n_rows, _seed(random), True)
     if shown is not raw:
         notes.append(
             f"Of these, pictures and the gradient check take {shown.n_rows:,} rows, drawn at random."
         )
-    sample = gathered_rows(ready(shown, False), _DOUBLE)
-    nothing = sample.part(0, 0)
+    sample = ready(shown, False).read_all(_DOUBLE)
+    nothing = sample.rows(0, 0)
     made = Preprocessing(
         target,
         known.task,
@@ -235,12 +234,12 @@ def streamed_samples(experiment: Experiment, random: RandomState) -> StreamedSam
     )
 
 
-def _split(experiment: Experiment, rows: Rows, seed: int) -> tuple[Rows, Rows | None]:
+def _split(experiment: Experiment, rows: Dataset, seed: int) -> tuple[Dataset, Dataset | None]:
     share = experiment.test_fraction
-    return split_rows(rows, share, seed) if share > 0 else (rows, None)
+    return split_dataset(rows, share, seed) if share > 0 else (rows, None)
 
 
-def _lacking(known: Target, raw: Rows, held: Rows | None, threads: int) -> list[str]:
+def _lacking(known: Target, raw: Dataset, held: Dataset | None, threads: int) -> list[str]:
     """Which classes a part of a split lacks, in words for the user."""
     found = []
     for rows, part in ((raw, "training"), (held, "test")):
@@ -251,14 +250,16 @@ def _lacking(known: Target, raw: Rows, held: Rows | None, threads: int) -> list[
     return [f"The split has {', and '.join(found)}."] if found else []
 
 
-def _measured(raw: Rows, held: Rows | None, client: Any, threads: int) -> Moments:
+def _measured(raw: Dataset, held: Dataset | None, client: Any, threads: int) -> Moments:
     """The moments of the rows to train on; those held out are looked at too."""
     # What cannot be used would else be met by the scores, after all of the training.
     parts = [raw] if held is None else [held, raw]
-    return [measured(part if client is None else ClusterRows(part, client), threads) for part in parts][-1]
+    return [measured(part if client is None else ClusterDataset(part, client), threads) for part in parts][
+        -1
+    ]
 
 
-def _target(experiment: Experiment, path: Path, rows: Rows, threads: int, seed: int) -> Target:
+def _target(experiment: Experiment, path: Path, rows: Dataset, threads: int, seed: int) -> Target:
     """The target's task and classes, of all rows, or its mean and deviation, of those to train on."""
     target = experiment["data.target"]
     (found,), _ = target_values(rows, threads, classes=False)

@@ -26,7 +26,8 @@ from glassnet.cli.experiments.schema import COMPUTING, PENALTIES, SWEEP, TRAIN_O
 from glassnet.cli.experiments.settings import Experiment, stopping_from
 from glassnet.cli.experiments.toml import to_toml
 from glassnet.data.parquet import parquet_files
-from glassnet.data.preprocessing import Preprocessing, read_table
+from glassnet.data.preprocessing import Preprocessing
+from glassnet.data.tables import read_table
 from glassnet.diagnostics.curvature import Curvature, curvature
 from glassnet.errors import InputError, InterruptedTrainingWarning, unknown_name
 from glassnet.model_selection import OtherSweepError, SweepResult, shown, sweep

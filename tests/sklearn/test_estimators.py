@@ -207,9 +207,9 @@ def test_large_sparse_samples_stay_sparse(container, arguments, dtype, monkeypat
     dense = dense.astype(dtype)
     model = small(**arguments).fit(dense, y, w, validation_data=(dense, y))
     for module, name in (
-        (base, "LARGE"),
-        (prediction, "LARGE_TO_PREDICT"),
-        (validation, "LARGE_TO_PREDICT"),
+        (base, "MIN_ENTRIES"),
+        (prediction, "MIN_ENTRIES_TO_PREDICT"),
+        (validation, "MIN_ENTRIES_TO_PREDICT"),
     ):
         monkeypatch.setattr(module, name, 0)
     rows = container(dense)
@@ -308,8 +308,8 @@ def test_ctrl_c_ends_a_fit_and_keeps_the_work(monkeypatch):
         if number == 3:
             _thread.interrupt_main()
 
-    monkeypatch.setattr(callbacks.Talk, "epoch", press)
-    monkeypatch.setattr(callbacks.Talk, "speaks", True)
+    monkeypatch.setattr(callbacks.Verbosity, "epoch", press)
+    monkeypatch.setattr(callbacks.Verbosity, "is_on", True)
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         model = small(max_iter=5000, tol=0.0).fit(X, Y3)
     assert 3 <= model.n_iter_ < 5000

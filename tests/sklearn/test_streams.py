@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 import glassnet as gn
 from glassnet.data.arrays import ArrayDataset
 from glassnet.data.source import Dataset, MappedDataset
-from glassnet.sklearn.parameter_constraints import LOSSES_OF_NUMBERS
+from glassnet.sklearn.parameter_constraints import REGRESSION_LOSSES
 from glassnet.sklearn.streaming import mean_over
 from glassnet.utils.memory import RESERVE
 
@@ -123,7 +123,7 @@ def test_class_weights_are_those_of_samples_in_memory(kind, weighted, weight):
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
-@pytest.mark.parametrize("loss", LOSSES_OF_NUMBERS)
+@pytest.mark.parametrize("loss", REGRESSION_LOSSES)
 def test_regressor_learns_what_it_does_in_memory(loss, solver):
     X, _, w, y = draw()
     model = small(gn.MLPRegressor, loss=loss, solver=solver)

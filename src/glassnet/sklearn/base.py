@@ -15,8 +15,8 @@ from glassnet.data.source import Dataset
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.loss_conventions import Conventions
-from glassnet.sklearn.callbacks import Talk, Tasks, has_callbacks
-from glassnet.sklearn.input_checks import LARGE, as_rows, check_samples, check_weights
+from glassnet.sklearn.callbacks import FitTasks, Verbosity, has_callbacks
+from glassnet.sklearn.input_checks import MIN_ENTRIES, as_rows, check_samples, check_weights
 from glassnet.sklearn.job import Job, Samples, Snapshots
 from glassnet.sklearn.network import draw_parameters, hidden_sizes, pack
 from glassnet.sklearn.parameter_constraints import STOCHASTIC, check_arguments
@@ -176,12 +176,12 @@ class BaseMLP(Predicting):
             theta = theta.astype(np.float64)
         samples = ready.samples(theta.dtype)
         at = self._snapshots(network)
-        tasks = Tasks(self, int(self.max_iter), given, at) if has_callbacks(self) else None
-        talk = Talk(self.verbose, more=validation_data is not None or self.scoring is not None)
+        tasks = FitTasks(self, int(self.max_iter), given, at) if has_callbacks(self) else None
+        talk = Verbosity(self.verbose, measures=validation_data is not None or self.scoring is not None)
         job = Job(
             self, network, theta, samples, random, first, incremental, validation_data, talk, tasks, at
         )
-        with talk.open(int(self.max_iter)):
+        with talk.shown(int(self.max_iter)):
             flat, found = fit_epochs(job) if self._is_stochastic else fit_whole(job)
         if not np.isfinite(flat).all():
             raise ValueError(
@@ -192,7 +192,7 @@ class BaseMLP(Predicting):
             self.__dict__.pop(name, None)
         self.__dict__.update({**found, **at(flat)})
         if tasks is not None:
-            tasks.close(flat)
+            tasks.end_fit(flat)
         return self
 
     def _snapshots(self, network: Network) -> Snapshots:
@@ -226,7 +226,7 @@ class BaseMLP(Predicting):
         else:
             warn_of_raw_samples(self, X)
         y = self._check_y(y, first, incremental, classes)
-        X = self._complete(X, first, LARGE)
+        X = self._complete(X, first, MIN_ENTRIES)
         weights = None if sample_weight is None else check_weights(sample_weight, X)
         weights = self._balance(y, weights, incremental)
         if weights is not None and not weights.sum() > 0:

@@ -1,4 +1,4 @@
-"""What is told of each epoch: scikit-learn's callbacks, and the lines or the bar of ``verbose``."""
+"""Who hears of each epoch: scikit-learn's callbacks, and ``verbose``'s lines or progress bar."""
 
 from __future__ import annotations
 
@@ -11,98 +11,92 @@ from glassnet.sklearn.parameter_constraints import BAR
 from glassnet.utils.progress import progress_line
 
 
-class Tasks:
-    """The tasks of a fit as scikit-learn's callback protocol has them: the fit, and its iterations.
+class FitTasks:
+    """The tasks of a fit in scikit-learn's callback protocol: the fit itself, and each iteration.
 
-    `at` makes the attributes that an estimator at some flat parameters has: callbacks are given a
-    fitted estimator made of them, where they ask for one.
+    `attributes_at` gives the attributes of an estimator with some flat parameters: scikit-learn makes a
+    fitted estimator of them for a callback that wants one.
     """
 
     def __init__(
         self,
         estimator: Any,
         max_iter: int,
-        given: tuple[Any, Any, Any],
-        at: Callable[[Array], dict[str, Any]],
+        samples: tuple[Any, Any, Any],
+        attributes_at: Callable[[Array], dict[str, Any]],
     ) -> None:
-        self._estimator, self._at = estimator, at
-        X, y, weights = given
+        X, y, weights = samples
         metadata = {} if weights is None else {"sample_weight": weights}
-        self._given: dict[str, Any] = {"X": X, "y": y, "metadata": metadata}
-        self._root = estimator._init_callback_context(max_subtasks=max_iter)
-        self._root.call_on_fit_task_begin(estimator=estimator, **self._given)
-        self._task: Any = None
+        self._arguments: dict[str, Any] = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._attributes_at = attributes_at
+        self._fit = estimator._init_callback_context(max_subtasks=max_iter)
+        self._fit.call_on_fit_task_begin(**self._arguments)
+        self._iteration: Any = None
 
-    def begin(self) -> None:
-        """Before an iteration."""
-        self._task = self._root.subcontext(task_name="iteration")
-        self._task.call_on_fit_task_begin(estimator=self._estimator, **self._given)
+    def begin_iteration(self) -> None:
+        """Tell the callbacks that an iteration begins."""
+        self._iteration = self._fit.subcontext(task_name="iteration")
+        self._iteration.call_on_fit_task_begin(**self._arguments)
 
-    def end(self, number: int, flat: Array) -> bool:
-        """After an iteration: whether a callback asks training to stop."""
-        return bool(
-            self._task.call_on_fit_task_end(
-                estimator=self._estimator,
-                **self._given,
-                reconstruction_attributes=lambda: self._at(flat.copy()),
-            )
-        )
+    def end_iteration(self, flat: Array) -> bool:
+        """Tell the callbacks that it has ended with these parameters: whether one asks training to stop."""
+        return self._end(self._iteration, flat)
 
-    def close(self, flat: Array) -> None:
-        """When training is over."""
-        self._root.call_on_fit_task_end(
-            estimator=self._estimator,
-            **self._given,
-            reconstruction_attributes=lambda: self._at(flat.copy()),
-        )
+    def end_fit(self, flat: Array) -> None:
+        """Tell the callbacks that training is over, with these parameters."""
+        self._end(self._fit, flat)
+
+    def _end(self, task: Any, flat: Array) -> bool:
+        attributes = lambda: self._attributes_at(flat.copy())  # noqa: E731
+        return bool(task.call_on_fit_task_end(**self._arguments, reconstruction_attributes=attributes))
 
 
 def has_callbacks(estimator: Any) -> bool:
-    """Whether somebody is to be told."""
+    """Whether `set_callbacks` has given the estimator any."""
     return bool(getattr(estimator, "_skl_callbacks", None))
 
 
-class Talk:
-    """Says nothing, prints a line for each epoch, or keeps a bar on stderr up to date.
+class Verbosity:
+    """What ``verbose`` asks for: nothing, scikit-learn's lines for each epoch, or a bar on stderr.
 
-    `more` prints what is measured on samples held out too, which scikit-learn's users do not ask for.
+    With `measures`, which scikit-learn lacks, the lines also have what is measured on held-out samples.
     """
 
-    def __init__(self, verbose: Any, more: bool = False) -> None:
-        self._more = more
-        self._prints = verbose != BAR and bool(verbose)
-        self._bar = verbose == BAR
-        self._show: Any = None
+    def __init__(self, verbose: Any, measures: bool = False) -> None:
+        self._measures = measures
+        self._has_bar = verbose == BAR
+        self._prints = bool(verbose) and not self._has_bar
+        self._show: Callable[[int, float], None]
 
     @property
-    def speaks(self) -> bool:
-        """Whether each epoch is told of."""
-        return self._prints or self._bar
+    def is_on(self) -> bool:
+        """Whether each epoch is reported."""
+        return self._prints or self._has_bar
 
     @contextmanager
-    def open(self, last: int) -> Iterator[None]:
-        """While training goes on, for `last` iterations at most."""
-        with progress_line(self._bar, 0, last) as self._show:
+    def shown(self, max_iter: int) -> Iterator[None]:
+        """A context in which the bar stands, for `max_iter` iterations at most."""
+        with progress_line(self._has_bar, 0, max_iter) as self._show:
             yield
 
-    def epoch(self, number: int, loss: float, seen: Mapping[str, float]) -> None:
-        """After an iteration."""
+    def epoch(self, number: int, loss: float, measured: Mapping[str, float]) -> None:
+        """Report an iteration: its loss, and what was measured on held-out samples."""
         if self._prints:
             print(f"Iteration {number}, loss = {loss:.8f}")
-            if "score" in seen:
-                print(f"Validation score: {seen['score']:f}")
-            if self._more:
-                told = [(name, value) for name, value in seen.items() if name != "score"]
-                print(", ".join(f"{name} = {value:.8f}" for name, value in told))
-        if self._bar:
+            if "score" in measured:
+                print(f"Validation score: {measured['score']:f}")
+            if self._measures:
+                more = [f"{name} = {value:.8f}" for name, value in measured.items() if name != "score"]
+                print(", ".join(more))
+        if self._has_bar:
             self._show(number, loss)
 
-    def stalled(self, early: bool, tol: float, patience: float, stops: bool, rate: float) -> None:
-        """When there has been no progress for too long."""
-        if not self._prints:
-            return
-        what = "Validation score" if early else "Training loss"
-        goes_on = "Stopping." if stops else f"Setting learning rate to {rate:f}"
-        print(
-            f"{what} did not improve more than tol={tol:f} for {patience:g} consecutive epochs. {goes_on}"
-        )
+    def stall(self, early: bool, tol: float, patience: float, stops: bool, rate: float) -> None:
+        """Report that the loss, or the score where `early`, has made no progress for too long."""
+        if self._prints:
+            value = "Validation score" if early else "Training loss"
+            consequence = "Stopping." if stops else f"Setting learning rate to {rate:f}"
+            print(
+                f"{value} did not improve more than tol={tol:f} for {patience:g} consecutive epochs. "
+                f"{consequence}"
+            )

@@ -30,10 +30,10 @@ from glassnet.sklearn.labels import (
     both_classes,
     check_labels,
     check_loss,
+    declared_labels,
     grouped_cross_entropy,
     learn_labels,
-    told_labels,
-    weigh,
+    with_class_weights,
 )
 from glassnet.sklearn.scoring import accuracy, label_score
 from glassnet.sklearn.streaming import Classes, Coding, rows_for, share_right
@@ -341,7 +341,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X is as for `predict`. Where y has several columns of classes, a list of arrays, one for each.
         """
         P = self._answers(X, both_classes)
-        return self._labels.parts(P) if self._labels.kind == MULTIOUTPUT else P
+        return self._labels.softmaxes.split(P) if self._labels.kind == MULTIOUTPUT else P
 
     def predict_log_proba(self, X: Any) -> Any:
         """The logarithm of `predict_proba`."""
@@ -370,7 +370,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         try:
             self._check_y(found.example, first, incremental, classes)
         except ValueError as error:
-            raise found.placed(error, self._labels.known if hasattr(self, "_labels") else ()) from error
+            raise found.placed(
+                error, self._labels.classes_by_column if hasattr(self, "_labels") else ()
+            ) from error
         each = found.weights(self.class_weight if trained_on else None, self._labels, incremental)
         return lambda dtype: Coding(self._labels, dtype, each).of(rows)
 
@@ -380,14 +382,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if incremental and _check_partial_fit_first_call(self, classes):
-            self._labels = replace(self._for_loss(told_labels(classes, y)), sparse=sparse)
+            self._labels = replace(self._for_loss(declared_labels(classes, y)), sparse=sparse)
             self.classes_ = self._labels.classes
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._labels = replace(self._for_loss(learn_labels(y)), sparse=sparse)
             self.classes_ = self._labels.classes
         else:
             if not hasattr(self, "_labels"):
-                self._labels = self._for_loss(told_labels(self.classes_, y))
+                self._labels = self._for_loss(declared_labels(self.classes_, y))
             check_labels(self._labels, y, self.warm_start and not incremental)
         return y
 
@@ -410,17 +412,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if not isinstance(self.loss, str):
             check_loss(self.loss, labels)
         if labels.kind == MULTIOUTPUT:
-            return "identity", grouped_cross_entropy(labels.groups.widths), labels.n_outputs
+            return "identity", grouped_cross_entropy(labels.softmaxes.widths), labels.n_outputs
         output = "softmax" if labels.kind == MULTICLASS else "logistic"
         loss = None if isinstance(self.loss, str) else self.loss
         return output, loss, labels.n_outputs
 
     def _link(self, Y_hat: Array) -> Array:
-        return self._labels.groups.softmax(Y_hat) if self._labels.kind == MULTIOUTPUT else Y_hat
+        return self._labels.softmaxes(Y_hat) if self._labels.kind == MULTIOUTPUT else Y_hat
 
     def _link_jacobian(self, network: Network, Y_hat: Array) -> NDArray[Any]:
         if self._labels.kind == MULTIOUTPUT:
-            return self._labels.groups.jacobian(Y_hat)
+            return self._labels.softmaxes.jacobian(Y_hat)
         return super()._link_jacobian(network, Y_hat)
 
     def _out_activation(self, network: Network) -> str:
@@ -441,7 +443,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _balance(
         self, y: NDArray[Any], weights: NDArray[Any] | None, incremental: bool
     ) -> NDArray[Any] | None:
-        return weigh(self.class_weight, self._labels, y, weights, incremental)
+        return with_class_weights(self.class_weight, self._labels, y, weights, incremental)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -17,7 +17,7 @@ from glassnet._types import Array
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.updates import Updates
 from glassnet.nn.dropout import Masks
-from glassnet.sklearn.callbacks import Talk
+from glassnet.sklearn.callbacks import Verbosity
 from glassnet.sklearn.job import WORTHWHILE, operations
 from glassnet.sklearn.rates import Drive
 from glassnet.sklearn.record import Record
@@ -28,8 +28,8 @@ from glassnet.utils.threads import thread_count
 CHUNK_SECONDS = 0.04  # how long the engine may be away from Ctrl-C
 WAKING = 0.03  # of training before other cores are asked: one that sleeps takes milliseconds to wake
 
-EpochHook = Callable[[int, Array], bool]
-"""Called after an epoch with its number and the parameters; whether to stop."""
+EpochHook = Callable[[Array], bool]
+"""Called after an epoch with the parameters; whether to stop."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Epochs:
         rules: Rules,
         random: RandomState | None,
         *,
-        talk: Talk,
+        talk: Verbosity,
         held: HeldOut | None = None,
         hooks: tuple[Callable[[], None], EpochHook] | None = None,
         correct: Callable[[float, NDArray[Any] | None], float] | None = None,
@@ -103,9 +103,7 @@ class Epochs:
     def _span(self) -> int:
         """Epochs until the next decision: the engine makes so many without coming back."""
         rules, record = self._rules, self._record
-        looked_at = (
-            self._held or self._hooks or self._talk.speaks or record.keep_best or self._drive.listens
-        )
+        looked_at = self._held or self._hooks or self._talk.is_on or record.keep_best or self._drive.listens
         if looked_at or rules.incremental or self._correct is not None:
             return 1
         left = min(rules.max_iter - record.epochs, self._drive.most_epochs)
@@ -153,10 +151,10 @@ class Epochs:
         record.add(loss, rules.tol, self._flat, seen)
         self._talk.epoch(record.epochs, loss, seen)
         drive.epoch_ended(loss, record.seen)
-        told_to_stop = bool(self._hooks and self._hooks[1](record.epochs, self._flat))
+        told_to_stop = bool(self._hooks and self._hooks[1](self._flat))
         if record.failures > rules.patience:
             stop = drive.stalled()
-            self._talk.stalled(record.early, rules.tol, rules.patience, stop, drive.rate)
+            self._talk.stall(record.early, rules.tol, rules.patience, stop, drive.rate)
             if stop:
                 self.stalled = True
                 return True

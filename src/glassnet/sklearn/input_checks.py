@@ -1,7 +1,7 @@
-"""Scikit-learn's checks of data, with a short way for plain arrays and sparse rows.
+"""Scikit-learn's checks of samples, with a fast way for plain arrays and sparse rows.
 
-For a network that is fitted in a millisecond they take as long as the fit. What the short way does not
-take, such as anything that deserves an error, goes through scikit-learn's own functions.
+scikit-learn's own functions take as long as the fit of a small network. They check whatever the fast way
+does not take, such as everything that deserves an error.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from glassnet.data.dataset import is_stream
 from glassnet.errors import InputError
 
-MOST_DENSE = 0.05
-"""The share of entries other than 0 from which on a sparse X is trained on as an array."""
+MAX_DENSITY = 0.05
+"""The share of nonzero entries from which on a sparse X is made an array."""
 
-LARGE, LARGE_TO_PREDICT = 1 << 23, 1 << 17
-"""Entries that an X has at least to be trained on, and predicted for, as sparse rows."""
+MIN_ENTRIES, MIN_ENTRIES_TO_PREDICT = 1 << 23, 1 << 17
+"""Entries from which on an X is trained on, and predicted for, as sparse rows."""
 
 _SPARSE = (csr_array, csr_matrix, csc_array, csc_matrix)
 
@@ -33,7 +33,7 @@ def check_inputs(estimator: Any, X: Any) -> Any:
         return X
     if is_stream(X):
         raise InputError(f"X is {X!r}; this takes samples in memory, an array or a table.")
-    return validate_data(estimator, X, **_how(estimator), reset=False)
+    return validate_data(estimator, X, **_options(estimator), reset=False)
 
 
 def check_samples(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) -> tuple[Any, Any]:
@@ -52,27 +52,24 @@ def check_samples(estimator: Any, X: Any, y: Any, reset: bool, numeric: bool) ->
             estimator.n_features_in_ = X.shape[1]
             estimator.__dict__.pop("feature_names_in_", None)
         return X, y
-    options = {"y_numeric": True} if numeric else {}
-    wanted = FLOATS if dtype is None else dtype
-    return validate_data(
-        estimator, X, y, **_how(estimator), multi_output=True, dtype=wanted, reset=reset, **options
-    )
+    options = _options(estimator) | {"multi_output": True, "dtype": FLOATS if dtype is None else dtype}
+    if numeric:
+        options["y_numeric"] = True
+    return validate_data(estimator, X, y, **options, reset=reset)
 
 
 def as_rows(X: Any, dtype: np.dtype[Any]) -> Any:
     """Checked samples in the precision to compute in, an array in C order or sparse rows."""
-    if issparse(X):
-        return csr_array(X, dtype=dtype)
-    return np.ascontiguousarray(X, dtype)
+    return csr_array(X, dtype=dtype) if issparse(X) else np.ascontiguousarray(X, dtype)
 
 
-def stays_sparse(X: Any, least: float) -> bool:
-    """Whether to leave X sparse: where it would have `least` entries as an array, nearly all of them 0.
+def stays_sparse(X: Any, min_entries: float) -> bool:
+    """Whether X is better left sparse: of `min_entries` or more, nearly all of them 0.
 
-    Else the engine, which reads arrays, is faster by far.
+    Otherwise the engine, which reads arrays, is faster by far.
     """
     entries = X.shape[0] * X.shape[1]
-    return issparse(X) and entries >= least and X.nnz < MOST_DENSE * entries
+    return issparse(X) and entries >= min_entries and X.nnz < MAX_DENSITY * entries
 
 
 def check_weights(weights: Any, X: Any) -> NDArray[Any]:
@@ -83,7 +80,7 @@ def check_weights(weights: Any, X: Any) -> NDArray[Any]:
     return _check_sample_weight(weights, X)
 
 
-def _how(estimator: Any) -> dict[str, Any]:
+def _options(estimator: Any) -> dict[str, Any]:
     finite = True if estimator.missing == "error" else "allow-nan"
     return {"accept_sparse": ["csr", "csc"], "ensure_all_finite": finite}
 
@@ -101,6 +98,6 @@ def _is_finite(array: Any) -> bool:
 
 
 def _is_known(estimator: Any, X: Any) -> bool:
-    """Whether X has the width that was fitted, and no names are missed."""
-    found = estimator.__dict__
-    return found.get("n_features_in_") == X.shape[1] and "feature_names_in_" not in found
+    """Whether X has the width that was fitted, and the fit had no feature names."""
+    fitted = vars(estimator)
+    return fitted.get("n_features_in_") == X.shape[1] and "feature_names_in_" not in fitted

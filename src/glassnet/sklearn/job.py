@@ -19,7 +19,7 @@ from glassnet.engine.minibatch import Batches, NativeBatches, NumpyBatches
 from glassnet.engine.prepare import prepare_stream
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties
-from glassnet.sklearn.callbacks import Talk, Tasks
+from glassnet.sklearn.callbacks import FitTasks, Verbosity
 from glassnet.sklearn.streaming import mean_over
 from glassnet.utils.threads import thread_count
 
@@ -61,8 +61,8 @@ class Job(NamedTuple):
     """Whether nothing of an earlier fit is gone on with."""
     incremental: bool
     validation: Any
-    talk: Talk
-    tasks: Tasks | None
+    talk: Verbosity
+    tasks: FitTasks | None
     at: Snapshots
 
 

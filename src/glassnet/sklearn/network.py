@@ -1,4 +1,4 @@
-"""An estimator's network: layers, first parameters, `coefs_` as one flat vector, and input gradients."""
+"""An estimator's network: its layers, its first parameters, `coefs_` as one vector, and input gradients."""
 
 from __future__ import annotations
 
@@ -40,33 +40,26 @@ def hidden_functions(activation: Any, n_hidden: int) -> Sequence[str | Activatio
 def draw_parameters(network: Network, activation: Any, random: RandomState, dtype: Any) -> Parameters:
     """Weights and biases uniform within sqrt(f / (n_in + n_out)), f 2 below a logistic layer, else 6.
 
-    scikit-learn's numbers from the same stream. Without a hidden layer it goes by the activation all
-    the same.
+    scikit-learn's numbers from the same stream; it takes f from `activation` also where no layer is hidden.
     """
     if len(network.sizes) > 2 or activation != "logistic":
         return network.initialize(random, "sklearn", dtype)
     bound = np.sqrt(2 / sum(network.sizes))
-    parts = [random.uniform(-bound, bound, size) for size in (np.prod(network.sizes), network.sizes[1])]
-    return Parameters(network.sizes, np.concatenate(parts).astype(dtype))
-
-
-def sizes_of(coefs: Sequence[Array]) -> tuple[int, ...]:
-    """The widths from input to output that weights have."""
-    return (np.shape(coefs[0])[0], *(np.shape(W)[1] for W in coefs))
+    draws = [random.uniform(-bound, bound, size) for size in (np.prod(network.sizes), network.sizes[1])]
+    return Parameters(network.sizes, np.concatenate(draws).astype(dtype))
 
 
 def pack(coefs: Sequence[Array], intercepts: Sequence[Array]) -> Parameters:
-    """Weights and biases, however they were set, as one flat vector of a copy's own."""
-    sizes = sizes_of(coefs)
-    shapes = [(n_in, n_out) for n_in, n_out in pairwise(sizes)]
-    found = [np.shape(W) for W in coefs]
-    if found != shapes or [np.shape(b) for b in intercepts] != [(n_out,) for _, n_out in shapes]:
+    """Weights and biases, which may be set by hand, copied into one flat vector."""
+    sizes = (np.shape(coefs[0])[0], *(np.shape(W)[1] for W in coefs))
+    shapes = [np.shape(W) for W in coefs]
+    if shapes != [*pairwise(sizes)] or [np.shape(b) for b in intercepts] != [(n,) for n in sizes[1:]]:
         raise InputError(
-            f"coefs_ have shapes {found}, intercepts_ {[np.shape(b) for b in intercepts]}; expected layers "
-            f"that follow one another, and one intercept for each unit."
+            f"coefs_ have shapes {shapes}, intercepts_ {[np.shape(b) for b in intercepts]}; expected "
+            f"layers that follow one another, and one intercept for each unit."
         )
-    pairs = zip(coefs, intercepts, strict=True)
-    flat = np.concatenate([np.asarray(part).ravel() for pair in pairs for part in pair])
+    layers = zip(coefs, intercepts, strict=True)
+    flat = np.concatenate([np.asarray(array).ravel() for layer in layers for array in layer])
     return Parameters(sizes, flat if flat.dtype == np.float32 else flat.astype(np.float64, copy=False))
 
 
@@ -85,7 +78,7 @@ def link_jacobian(name: str, Y_hat: Array) -> Array:
 def input_gradients(network: Network, theta: Parameters, X: Array, jacobian: Array) -> Array:
     """dy_hat/dx, (n, outputs, inputs), from the output layer's dy_hat/dz.
 
-    One pass forward, and then per layer, from the last: times W^T, times the activation's derivative.
+    A forward pass; then for each layer, from the last: times W^T, times the activation's derivative.
     """
     Zs, Hs = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
     G = jacobian @ theta.weights[-1].T

@@ -1,4 +1,4 @@
-"""What each constructor argument may be, as scikit-learn's validation takes it."""
+"""What each constructor argument may be, in the form of scikit-learn's parameter validation."""
 
 from __future__ import annotations
 
@@ -26,13 +26,10 @@ from glassnet.training.steppers import Solver
 
 STOCHASTIC = ("sgd", "adam")
 
-BAR = "bar"
-"""The ``verbose`` that shows a progress line."""
+BAR = "bar"  # the ``verbose`` that shows a progress line
 
-OF_NUMBERS = ("identity", "exp")
-"""The outputs of a regressor."""
-
-LOSSES_OF_NUMBERS = tuple(name for name, one in LOSSES.items() if one.output in OF_NUMBERS)
+REGRESSION_OUTPUTS = ("identity", "exp")
+REGRESSION_LOSSES = tuple(name for name, loss in LOSSES.items() if loss.output in REGRESSION_OUTPUTS)
 
 COMMON: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -76,42 +73,39 @@ CLASSIFIER: dict[str, list[Any]] = {
 
 REGRESSOR: dict[str, list[Any]] = {
     **COMMON,
-    "loss": [StrOptions(set(LOSSES_OF_NUMBERS)), Loss],
+    "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
     "average_outputs": ["boolean"],
 }
 
 
-def _explain_optimizer(value: Any) -> None:
-    """Raise InputTypeError for what is near an optimizer."""
-    if isinstance(value, type) and issubclass(value, Optimizer):
-        raise InputTypeError(
-            f"optimizer is the class {value.__name__}: make an instance, as in gn.{value.__name__}(0.01), "
-            f"or give its name, {value.name!r}."
-        )
-    if isinstance(value, Solver):
-        raise InputTypeError(
-            f"optimizer={value!r} is a solver, which gn.train takes in the place of an optimizer; an "
-            f"estimator takes it as solver={value!r}, or by name, as in solver='lm'."
-        )
-
-
 @cache
 def _defaults(kind: type) -> dict[str, Any]:
-    return {name: one.default for name, one in inspect.signature(kind).parameters.items()}
+    return {name: argument.default for name, argument in inspect.signature(kind).parameters.items()}
 
 
 def check_arguments(estimator: Any) -> None:
-    """Raise scikit-learn's error for an argument out of range; the defaults need no check.
+    """Raise scikit-learn's error for an argument out of range, and ours for an optimizer that is none.
 
-    Checking them all would take longer than fitting a small network.
+    Arguments that have their defaults are not checked: that would take longer than to fit a small network.
     """
-    defaults, found = _defaults(estimator.__class__), estimator.__dict__
+    kind, values = type(estimator), vars(estimator)
+    defaults = _defaults(kind)  # type: ignore[arg-type]  # a class is hashable
     changed = {
-        name: found[name]
+        name: values[name]
         for name in estimator._parameter_constraints
-        if name in found and found[name] is not defaults.get(name, found)
+        if name in values and values[name] is not defaults.get(name, values)
     }
-    if changed:
-        _explain_optimizer(changed.get("optimizer"))
-        name = type(estimator).__name__
-        validate_parameter_constraints(estimator._parameter_constraints, changed, caller_name=name)
+    if not changed:
+        return
+    optimizer = changed.get("optimizer")
+    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
+        raise InputTypeError(
+            f"optimizer is the class {optimizer.__name__}: make an instance, as in "
+            f"gn.{optimizer.__name__}(0.01), or give its name, {optimizer.name!r}."
+        )
+    if isinstance(optimizer, Solver):
+        raise InputTypeError(
+            f"optimizer={optimizer!r} is a solver, which gn.train takes in the place of an optimizer; an "
+            f"estimator takes it as solver={optimizer!r}, or by name, as in solver='lm'."
+        )
+    validate_parameter_constraints(estimator._parameter_constraints, changed, caller_name=kind.__name__)

@@ -17,7 +17,7 @@ from glassnet._types import Array
 from glassnet.data.dataset import is_stream
 from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters
-from glassnet.sklearn.input_checks import LARGE_TO_PREDICT, as_rows, check_inputs, stays_sparse
+from glassnet.sklearn.input_checks import MIN_ENTRIES_TO_PREDICT, as_rows, check_inputs, stays_sparse
 from glassnet.sklearn.network import hidden_functions, input_gradients, link_jacobian, pack
 from glassnet.sklearn.streaming import Answer, answered, rows_for, warn_of_raw_samples
 
@@ -108,7 +108,7 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
             rows = rows_for(self, X)
             return answered(*self._fitted(), rows, lambda Y: answer(self._link(Y)), self.n_threads)
         warn_of_raw_samples(self, X)
-        return answer(self._outputs_of(*self._ready(X, LARGE_TO_PREDICT)))
+        return answer(self._outputs_of(*self._ready(X, MIN_ENTRIES_TO_PREDICT)))
 
     @property
     def network_(self) -> Network:

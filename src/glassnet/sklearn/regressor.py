@@ -365,10 +365,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _design(self) -> tuple[str, Any, int]:
         record = LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
-        if record.output not in constraints.OF_NUMBERS:
+        if record.output not in constraints.REGRESSION_OUTPUTS:
             raise InputError(
                 f"loss={record.name!r} is for classes; a regressor takes one of "
-                f"{', '.join(constraints.LOSSES_OF_NUMBERS)}, or a record of one such as "
+                f"{', '.join(constraints.REGRESSION_LOSSES)}, or a record of one such as "
                 "gn.losses.quantile(0.9)."
             )
         return record.output, record, self._n_targets

@@ -14,21 +14,21 @@ from glassnet.errors import InputError, InputTypeError
 Weights = NDArray[Any] | None
 
 
-def accuracy(y: NDArray[Any], found: NDArray[Any], w: Weights) -> float:
-    """The share of the samples whose every number is right, by their weights.
+def accuracy(y: NDArray[Any], y_hat: NDArray[Any], weights: Weights) -> float:
+    """The share of the samples, by their weights, whose every number is right: `accuracy_score` unchecked.
 
     >>> import numpy as np
     >>> from glassnet.sklearn.scoring import accuracy
     >>> accuracy(np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2]), None)
     0.75
     """
-    right = y == found
+    right = y == y_hat
     if right.ndim == 2:
         right = right.all(axis=1)
-    return float(np.average(right, weights=w))
+    return float(np.average(right, weights=weights))
 
 
-def label_score(y: Any, found: Any, w: Any, several: bool) -> float:
+def label_score(y: Any, y_hat: Any, weights: Any, several: bool) -> float:
     """scikit-learn's `accuracy_score`, without its checks of plain arrays; of `several` columns, all right.
 
     >>> import numpy as np
@@ -36,34 +36,34 @@ def label_score(y: Any, found: Any, w: Any, several: bool) -> float:
     >>> label_score(np.array(["a", "b"]), np.array(["a", "a"]), None, False)
     0.5
     """
-    plain = w is None and type(y) is np.ndarray and y.ndim == 1 and y.shape == found.shape
-    if plain and any({y.dtype.kind, found.dtype.kind} <= kinds for kinds in (set("iub"), set("U"))):
-        return float(np.mean(y == found))
-    return (
-        accuracy(np.asarray(y), found, w) if several else float(accuracy_score(y, found, sample_weight=w))
-    )
+    plain = weights is None and type(y) is np.ndarray and y.ndim == 1 and y.shape == y_hat.shape
+    if plain and any({y.dtype.kind, y_hat.dtype.kind} <= kinds for kinds in (set("iub"), set("U"))):
+        return float(np.mean(y == y_hat))
+    if several:
+        return accuracy(np.asarray(y), y_hat, weights)
+    return float(accuracy_score(y, y_hat, sample_weight=weights))
 
 
-def r2(y: NDArray[Any], found: NDArray[Any], w: Weights) -> float:
+def r2(y: NDArray[Any], y_hat: NDArray[Any], weights: Weights) -> float:
     """1 - sum w (y - y_hat)^2 / sum w (y - y_mean)^2, averaged over the outputs; NaN where not finite.
 
-    An output that does not vary counts 1 where it is predicted without an error, else 0.
+    An output that does not vary counts 1 where its predictions have no error, else 0: `r2_score` unchecked.
 
     >>> import numpy as np
     >>> from glassnet.sklearn.scoring import r2
     >>> r2(np.array([[0.0], [1.0], [2.0]]), np.array([[0.0], [1.0], [1.0]]), None)
     0.5
     """
-    if not np.isfinite(found).all():
+    if not np.isfinite(y_hat).all():
         return float("nan")
-    weight: Any = 1.0 if w is None else w[:, None]
+    weight: Any = 1.0 if weights is None else weights[:, None]
     with np.errstate(over="ignore", invalid="ignore"):
-        left = (weight * (y - found) ** 2).sum(axis=0, dtype=np.float64)
-        spread = (weight * (y - np.average(y, axis=0, weights=w)) ** 2).sum(axis=0, dtype=np.float64)
-        scores = np.ones(left.shape)
+        residual = (weight * (y - y_hat) ** 2).sum(axis=0, dtype=np.float64)
+        spread = (weight * (y - np.average(y, axis=0, weights=weights)) ** 2).sum(axis=0, dtype=np.float64)
+        scores = np.ones(residual.shape)
         varies = spread != 0
-        scores[varies] = 1 - left[varies] / spread[varies]
-    scores[(left != 0) & ~varies] = 0.0
+        scores[varies] = 1 - residual[varies] / spread[varies]
+    scores[(residual != 0) & ~varies] = 0.0
     return float(np.average(scores))
 
 
@@ -79,10 +79,10 @@ def make_scorers(scoring: Any) -> dict[str, Callable[..., float]]:
     if scoring is None:
         return {}
     if isinstance(scoring, Mapping):
-        named = [(str(name), one) for name, one in scoring.items()]
+        named = [(str(name), scorer) for name, scorer in scoring.items()]
     else:
         several = list(scoring) if isinstance(scoring, (list, tuple, set)) else [scoring]
-        named = [(_name(one), one) for one in several]
+        named = [(_name(scorer), scorer) for scorer in several]
     names = [name for name, _ in named]
     for name in names:
         if names.count(name) > 1 or name == "loss":
@@ -91,19 +91,21 @@ def make_scorers(scoring: Any) -> dict[str, Callable[..., float]]:
                 f"scoring: {name!r} {why} in history_. Name the scorers yourself, as in "
                 f"scoring={{'macro': one, 'share': other}}."
             )
-    return {name: _scorer(one) for name, one in named}
+    return {name: _as_scorer(scorer) for name, scorer in named}
 
 
-def _name(one: Any) -> str:
-    """A scorer's name, or that of the function that it was made of."""
-    if isinstance(one, str):
-        return one
-    return str(getattr(getattr(one, "_score_func", one), "__name__", "score"))
+def _name(scorer: Any) -> str:
+    """A scorer's name, or the name of the function it was made from."""
+    if isinstance(scorer, str):
+        return scorer
+    return str(getattr(getattr(scorer, "_score_func", scorer), "__name__", "score"))
 
 
-def _scorer(one: Any) -> Callable[..., float]:
-    if isinstance(one, str):
-        return get_scorer(one)
-    if not callable(one):
-        raise InputTypeError(f"scoring holds names or functions (estimator, X, y) -> float, not {one!r}.")
-    return one
+def _as_scorer(scorer: Any) -> Callable[..., float]:
+    if isinstance(scorer, str):
+        return get_scorer(scorer)
+    if not callable(scorer):
+        raise InputTypeError(
+            f"scoring holds names or functions (estimator, X, y) -> float, not {scorer!r}."
+        )
+    return scorer

@@ -64,16 +64,16 @@ def fit_whole(job: Job) -> Found:
         seen = {} if held is None else held.look(flat.copy(), early)
         record.add(loss, tol, flat, seen)
         talk.epoch(number, loss, seen)
-        stop = tasks is not None and tasks.end(number, flat)
+        stop = tasks is not None and tasks.end_iteration(flat)
         if early and record.failures > patience:
-            talk.stalled(early, tol, patience, True, 0.0)
+            talk.stall(early, tol, patience, True, 0.0)
             stop = True
         if tasks is not None and number < estimator.max_iter and not stop:
-            tasks.begin()
+            tasks.begin_iteration()
         return stop
 
     if tasks is not None:
-        tasks.begin()
+        tasks.begin_iteration()
     how: dict[str, Any] = {
         "max_iter": int(estimator.max_iter),
         "max_fun": int(estimator.max_fun),
@@ -157,7 +157,7 @@ def fit_epochs(job: Job) -> Found:
         job.random if estimator.shuffle else None,
         talk=job.talk,
         held=held,
-        hooks=None if job.tasks is None else (job.tasks.begin, job.tasks.end),
+        hooks=None if job.tasks is None else (job.tasks.begin_iteration, job.tasks.end_iteration),
         correct=_correction(job, samples, batches),
         dropout_seed=seed,
         n_threads=estimator.n_threads,

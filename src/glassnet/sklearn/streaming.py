@@ -24,7 +24,7 @@ from glassnet.data.standardization import StandardizedDataset, standardized_by
 from glassnet.engine.predict import check_targets, predictions
 from glassnet.errors import InputError, InputTypeError, PreprocessingWarning
 from glassnet.nn.network import Network, Parameters, outputs_of
-from glassnet.sklearn.labels import Labels, numbers_of, weighted, weights_of_classes
+from glassnet.sklearn.labels import Labels, class_numbers, class_weights, multiply_weights
 from glassnet.utils.threads import thread_count
 
 
@@ -142,7 +142,7 @@ class Classes:
             # In one go: sums of weights have the bits that they have in memory.
             fold = _WeightsFold(self._values)
             (counts,) = self._rows.reduce(fold, [(0, self._rows.n_rows)], 1, lambda: False)
-        return weights_of_classes(class_weight, labels, self._values, counts, incremental)
+        return class_weights(class_weight, labels, self._values, counts, incremental)
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Coding:
 
     def __call__(self, block: Block) -> Block:
         y = block.y.ravel() if block.y.shape[1:] == (1,) else block.y
-        w = block.w if self.each is None else weighted(self.labels, self.each, y, block.w)
+        w = block.w if self.each is None else multiply_weights(self.labels, self.each, y, block.w)
         return Block(block.X, self.labels.encode(y, self.dtype), w)
 
     def of(self, rows: Dataset) -> Dataset:
@@ -271,7 +271,7 @@ class _Weigher(Worker):
     def take(self, block: Block) -> None:
         columns = [block.y] if block.y.ndim == 1 else block.y.T
         for total, values, column in zip(self._sums, self._values, columns, strict=True):
-            np.add.at(total, numbers_of(values, column), np.asarray(block.w))
+            np.add.at(total, class_numbers(values, column), np.asarray(block.w))
 
     def end(self) -> list[NDArray[np.float64]]:
         return self._sums

@@ -13,7 +13,7 @@ from glassnet._types import Array
 from glassnet.data.source import Dataset
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Parameters
-from glassnet.sklearn.input_checks import LARGE_TO_PREDICT, as_rows, check_inputs, check_weights
+from glassnet.sklearn.input_checks import MIN_ENTRIES_TO_PREDICT, as_rows, check_inputs, check_weights
 from glassnet.sklearn.job import Job, Samples, make_problem, mean_offset
 from glassnet.sklearn.scoring import make_scorers
 from glassnet.sklearn.streaming import as_stream, check_columns, fitted_features, warn_of_raw_samples
@@ -120,7 +120,7 @@ def _checked(estimator: Any, X: Any, y: Any, weights: Any, dtype: np.dtype[Any])
     check_consistent_length(X, y)
     y = estimator._check_y(y, False, True)
     weights = None if weights is None else np.asarray(check_weights(weights, X), dtype)
-    X = as_rows(estimator._complete(X, False, LARGE_TO_PREDICT), dtype)
+    X = as_rows(estimator._complete(X, False, MIN_ENTRIES_TO_PREDICT), dtype)
     return Samples(X, estimator._encode(y, dtype), weights)
 
 

@@ -20,7 +20,7 @@ from glassnet.sklearn.input_checks import MIN_ENTRIES, as_rows, check_samples, c
 from glassnet.sklearn.job import Job, Samples, Snapshots
 from glassnet.sklearn.network import draw_parameters, hidden_sizes, pack
 from glassnet.sklearn.parameter_constraints import STOCHASTIC, check_arguments
-from glassnet.sklearn.prediction import Predicting
+from glassnet.sklearn.prediction import MLPPredictor
 from glassnet.sklearn.solving import OF_TRAINING, fit_epochs, fit_whole
 from glassnet.sklearn.streaming import as_stream, check_columns, check_scales, warn_of_raw_samples
 from glassnet.training.callbacks import Callback
@@ -49,7 +49,7 @@ class _Ready(NamedTuple):
     samples: Callable[[np.dtype[Any]], Samples | Dataset]
 
 
-class BaseMLP(Predicting):
+class BaseMLP(MLPPredictor):
     """A network fitted by scikit-learn's rules; see `MLPClassifier` and `MLPRegressor`."""
 
     def set_callbacks(self, *callbacks: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What an estimator is asked for once it is fitted."""
+"""The base of both estimators: the constructor's arguments, and what a fitted network predicts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,53 @@ from glassnet.sklearn.network import hidden_functions, input_gradients, link_jac
 from glassnet.sklearn.streaming import Answer, answered, rows_for, warn_of_raw_samples
 
 
-class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
+class MLPPredictor(CallbackSupportMixin, BaseEstimator, ABC):
     """Prediction by `coefs_` and `intercepts_`, whether they were fitted or set by hand."""
+
+    # The arguments that both estimators have; the classes document them.
+    hidden_layer_sizes: Any
+    activation: Any
+    solver: Any
+    alpha: float
+    batch_size: int | str
+    learning_rate: Any
+    learning_rate_init: float
+    power_t: float
+    max_iter: int
+    shuffle: bool
+    random_state: Any
+    tol: float
+    verbose: Any
+    warm_start: bool
+    momentum: float
+    nesterovs_momentum: bool
+    early_stopping: bool
+    validation_fraction: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    n_iter_no_change: float
+    max_fun: int
+    loss: Any
+    dropout: Any
+    optimizer: Any
+    l1: float
+    scoring: Any
+    restore_best: bool
+    missing: str
+    dtype: Any
+    n_threads: int | None
+
+    coefs_: list[Array]
+    intercepts_: list[Array]
 
     _names: list[str]
     _needed: tuple[str, ...] = ("coefs_", "intercepts_")  # for a prediction
+
+    def _keep_arguments(self, arguments: dict[str, Any]) -> None:
+        """Keep the constructor's ``locals()`` as attributes, unchanged, as scikit-learn asks."""
+        del arguments["self"]
+        self.__dict__.update(arguments)
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
@@ -37,14 +79,14 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _design(self) -> tuple[str, Any, int]:
-        """The output, the loss and the number of outputs; known once y is checked."""
+        """The output, the loss and the number of outputs; y must have been checked."""
 
     def _link(self, Y_hat: Array) -> Array:
-        """The outputs of the estimator from those of its network."""
+        """The estimator's outputs from those of its network."""
         return Y_hat
 
     def _link_jacobian(self, network: Network, Y_hat: Array) -> Array:
-        """Their derivative by the output layer's Z, (n, outputs, outputs)."""
+        """The derivative of the estimator's outputs by the output layer's Z, (n, outputs, outputs)."""
         return link_jacobian(network.output.name, Y_hat)
 
     def _network_of(self, sizes: tuple[int, ...]) -> Network:
@@ -64,22 +106,22 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
         return self._link(network.predict(theta, X))
 
     def _fitted(self) -> tuple[Network, Parameters]:
-        """The network and its parameters."""
-        found = self.__dict__
-        coefs, intercepts = found["coefs_"], found["intercepts_"]
-        theta: Parameters | None = found.get("_theta")
-        parts = [*coefs, *intercepts]
+        """The network and its parameters, packed anew where `coefs_` or `intercepts_` were set by hand."""
+        attributes = vars(self)
+        coefs, intercepts = attributes["coefs_"], attributes["intercepts_"]
+        theta: Parameters | None = attributes.get("_theta")
+        arrays = [*coefs, *intercepts]
         views = [] if theta is None else [*theta.weights, *theta.biases]
-        if theta is None or len(views) != len(parts) or any(map(operator.is_not, views, parts)):
+        if theta is None or len(views) != len(arrays) or any(map(operator.is_not, views, arrays)):
             theta = pack(coefs, intercepts)
-        network: Network | None = found.get("_network")
+        network: Network | None = attributes.get("_network")
         if network is None or network.sizes != theta.sizes:
             network = self._network_of(theta.sizes)
         return network, theta
 
-    def _complete(self, X: Any, learn: bool, least: float = np.inf) -> Any:
-        """X without NaN: an array, or sparse rows where `least` entries make them worth it."""
-        if self.missing == "error" and stays_sparse(X, least):
+    def _complete(self, X: Any, learn: bool, min_entries: float = np.inf) -> Any:
+        """X without missing values: an array, or sparse rows of `min_entries` or more, nearly all 0."""
+        if self.missing == "error" and stays_sparse(X, min_entries):
             return X
         if issparse(X):
             X = X.toarray()
@@ -91,11 +133,11 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
             X = self.imputer_.transform(X)
         return X
 
-    def _ready(self, X: Any, least: float = np.inf) -> tuple[Network, Parameters, Any]:
-        """The network, its parameters, and samples checked, in the precision to compute in."""
+    def _prepare(self, X: Any, min_entries: float = np.inf) -> tuple[Network, Parameters, Any]:
+        """The network, its parameters, and checked samples, in the precision to compute in."""
         check_is_fitted(self, self._needed)
         network, theta = self._fitted()
-        X = self._complete(check_inputs(self, X), False, least)
+        X = self._complete(check_inputs(self, X), False, min_entries)
         narrow = X.dtype == np.float32 and theta.dtype == np.float32
         dtype = np.dtype(np.float32 if narrow else np.float64)
         if theta.dtype != dtype:
@@ -103,16 +145,16 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
         return network, theta, as_rows(X, dtype)
 
     def _answers(self, X: Any, answer: Answer) -> Any:
-        """What `answer` makes of the outputs, of samples in memory or streamed."""
+        """The outputs for X, in memory or streamed, as `answer` makes predictions of them."""
         if is_stream(X):
             rows = rows_for(self, X)
             return answered(*self._fitted(), rows, lambda Y: answer(self._link(Y)), self.n_threads)
         warn_of_raw_samples(self, X)
-        return answer(self._outputs_of(*self._ready(X, MIN_ENTRIES_TO_PREDICT)))
+        return answer(self._outputs_of(*self._prepare(X, MIN_ENTRIES_TO_PREDICT)))
 
     @property
     def network_(self) -> Network:
-        """The fitted network as a `Network`, for what glassnet does with those."""
+        """The fitted network, for glassnet's own functions."""
         check_is_fitted(self, self._needed)
         return self._fitted()[0]
 
@@ -135,9 +177,9 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
     def hidden_activations(self, X: Any) -> list[Array]:
         """Each hidden layer's output for samples, a list of (n_samples, n_units).
 
-        X is as for `predict`; raises NotFittedError before `fit`. scikit-learn keeps them to itself.
+        X is as for `predict`; raises NotFittedError before `fit`. scikit-learn does not give them.
         """
-        network, theta, X = self._ready(X)
+        network, theta, X = self._prepare(X)
         return network.forward(theta, X)[:-1]
 
     def input_gradients(self, X: Any) -> NDArray[Any]:
@@ -147,21 +189,20 @@ class Predicting(CallbackSupportMixin, BaseEstimator, ABC):
         two classes that of the second. X is as for `predict`; raises NotFittedError before `fit`.
         Simonyan, Vedaldi and Zisserman (2014). scikit-learn has nothing like it.
         """
-        network, theta, X = self._ready(X)
+        network, theta, X = self._prepare(X)
         jacobian = self._link_jacobian(network, self._outputs_of(network, theta, X))
         return input_gradients(network, theta, X, jacobian)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
-        # Views on one vector do not survive; they are made anew from `coefs_`.
+        # A pickle does not keep views on one vector: `__setstate__` packs `coefs_` again.
         return {name: value for name, value in state.items() if name != "_theta"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        found = self.__dict__
-        if "_network" in found and "coefs_" in found:
-            theta = pack(found["coefs_"], found["intercepts_"])
-            found.update(coefs_=list(theta.weights), intercepts_=list(theta.biases), _theta=theta)
+        if "_network" in vars(self) and "coefs_" in vars(self):
+            theta = pack(self.coefs_, self.intercepts_)
+            self.__dict__.update(coefs_=list(theta.weights), intercepts_=list(theta.biases), _theta=theta)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

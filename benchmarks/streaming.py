@@ -24,7 +24,7 @@ from glassnet.engine.prepare import prepare_stream
 from glassnet.nn.network import Network
 from glassnet.optim import OPTIMIZERS
 from glassnet.training.train import train
-from glassnet.utils.memory import in_words
+from glassnet.utils.memory import size_text
 from glassnet.utils.threads import thread_count
 
 Say = Callable[[str], None]
@@ -67,7 +67,7 @@ def measure_streaming(rounds: int, say: Say, memory: int = MEMORY) -> dict[str, 
         peaks = [judge_peak(where, source, memory, say) for source in ("parquet", "mapped")]
         return {
             "format": FORMAT,
-            "job": f"{INPUTS}-{HIDDEN}-1 tanh, {n:,} x {INPUTS} float64, {in_words(on_disk)} of Parquet",
+            "job": f"{INPUTS}-{HIDDEN}-1 tanh, {n:,} x {INPUTS} float64, {size_text(on_disk)} of Parquet",
             "rows": n,
             "bytes": n * ROW,
             "bytes_on_disk": on_disk,
@@ -140,7 +140,7 @@ def judge_peak(folder: Path, source: str, memory: int, say: Say) -> dict[str, An
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise BenchmarkError(f"Training on {source} failed: {lines[-1]}")
     found = json.loads(done.stdout)
-    say(f"{source}: {in_words(found['peak'])} at the peak, of {in_words(memory)} allowed")
+    say(f"{source}: {size_text(found['peak'])} at the peak, of {size_text(memory)} allowed")
     return {"source": source, **found, "holds": found["peak"] < memory}
 
 
@@ -296,10 +296,10 @@ def read(folder: Path, workers: int) -> None:
 
 def streaming_table(record: dict[str, Any]) -> str:
     """The record for a terminal."""
-    lines = [f"streaming: {record['job']}, told to stay within {in_words(record['memory'])}"]
+    lines = [f"streaming: {record['job']}, told to stay within {size_text(record['memory'])}"]
     for row in record["peaks"]:
-        words = f"{in_words(row['peak'])} at the peak over the imported process"
-        full = in_words(row["peak_of_the_full_batch"])
+        words = f"{size_text(row['peak'])} at the peak over the imported process"
+        full = size_text(row["peak_of_the_full_batch"])
         verdict = "[holds]" if row["holds"] else "[MISSED]"
         lines.append(f"{verdict} {row['source']}: {words} ({full} on the full batch)")
     speed = record["speed"]

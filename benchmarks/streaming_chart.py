@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from glassnet.plots.style import FAINT, GRID, INK, OKABE_ITO, flat_axes, new_figure, set_title
-from glassnet.utils.memory import in_words
+from glassnet.utils.memory import size_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,12 +34,12 @@ def _draw_memory(axes: Any, document: Mapping[str, Any]) -> None:
     limit = document["memory"]
     for row, color in zip(document["peaks"], OKABE_ITO, strict=False):
         seconds, taken = zip(*row["curve"], strict=True)
-        name = f"{NAMES[row['source']]}, {in_words(row['peak'])} at most"
+        name = f"{NAMES[row['source']]}, {size_text(row['peak'])} at most"
         axes.plot(seconds, [amount / 2**20 for amount in taken], color=color, linewidth=1.2, label=name)
         axes.axvline(row["batches_from"], color=color, linewidth=0.8, linestyle=":")
     axes.axhline(limit / 2**20, color=INK, linewidth=1.2, linestyle="--")
     axes.annotate(
-        f"told to stay within {in_words(limit)}", (0.02, limit / 2**20), (0, 4), color=INK, fontsize=9,
+        f"told to stay within {size_text(limit)}", (0.02, limit / 2**20), (0, 4), color=INK, fontsize=9,
         xycoords=("axes fraction", "data"), textcoords="offset points",
     )  # fmt: skip
     axes.set_ylim(0, limit / 2**20 * 1.25)

@@ -21,7 +21,7 @@ from glassnet.nn.network import Network
 from glassnet.optim import OPTIMIZERS
 from glassnet.sklearn.ensembles import Ensemble
 from glassnet.training.run import TrainingRun
-from glassnet.utils.array_checks import as_count
+from glassnet.utils.settings_checks import as_count
 from glassnet.utils.threads import thread_count
 
 FORMAT = 1

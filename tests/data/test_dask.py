@@ -19,7 +19,7 @@ from glassnet.data.dask_cluster import gathered
 from glassnet.data.dataset import is_stream
 from glassnet.engine.prepare import prepare_stream
 from glassnet.utils.interrupts import Cut
-from glassnet.utils.memory import RESERVE
+from glassnet.utils.memory import RESERVED
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -155,7 +155,7 @@ def test_matrix_made_in_shares_by_two_workers_has_the_bits_of_data_in_memory(kin
 def test_batches_of_a_collection_are_read_here(folder, client):
     X, y, _ = draw()
     rows = gn.stream(dd.read_parquet(folder), "class", features=NAMES, dask=client)
-    rows.memory = RESERVE + 400_000
+    rows.memory = RESERVED + 400_000
     run = train(rows, batch_size=32, shuffle=False, iterations=2)
     assert run.cursor.layout[1] == 4  # of five partitions one is empty
     assert run.parameters == train(X, y, batch_size=32, shuffle=False, iterations=2).parameters

@@ -198,7 +198,7 @@ def test_validation_and_early_stopping_go_with_streamed_data(folder, mapped):
 
 def test_a_small_mapped_array_is_read_into_memory_and_a_large_one_streamed(mapped, monkeypatch):
     assert not is_stream(mapped)
-    monkeypatch.setattr("glassnet.data.dataset.DEFAULT", mapped.nbytes - 1)
+    monkeypatch.setattr("glassnet.data.dataset.DEFAULT_MEMORY", mapped.nbytes - 1)
     assert is_stream(mapped)
 
 

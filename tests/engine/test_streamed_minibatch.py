@@ -15,7 +15,7 @@ import pytest
 import glassnet as gn
 from glassnet.engine.minibatch import Batches
 from glassnet.training.loop import course_of
-from glassnet.utils.memory import RESERVE
+from glassnet.utils.memory import RESERVED
 
 N, INPUTS, SIZE = 5_003, 4, 32
 NET = gn.Network((INPUTS, 6, 3), hidden="tanh")
@@ -31,8 +31,8 @@ def streamed(memory=400_000, weighted=True):
     """Rows in windows of about a thousand; less memory than `gn.stream` allows."""
     X, y, w = draw()
     rows = gn.stream(X, y, sample_weight=w if weighted else None)
-    rows.memory = RESERVE + memory
-    rows.pieces = lambda: [*range(0, N, 300), N]
+    rows.memory = RESERVED + memory
+    rows.row_groups = lambda: [*range(0, N, 300), N]
     return rows
 
 
@@ -48,7 +48,7 @@ def folder(tmp_path):
 
 def from_files(folder, memory=400_000):
     rows = gn.stream(folder, "class", features=[f"x{i}" for i in range(INPUTS)], sample_weight="weight")
-    rows.memory = RESERVE + memory
+    rows.memory = RESERVED + memory
     return rows
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import glassnet as gn
 from glassnet import native
-from glassnet.nn.network import SCHEMES, as_random_state, count_parameters, outputs_of
+from glassnet.nn.network import SCHEMES, count_parameters, outputs_of
+from glassnet.utils.settings_checks import as_random_state
 
 SIZES = (2, 3, 2)
 

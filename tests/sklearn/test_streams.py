@@ -22,7 +22,7 @@ from glassnet.data.arrays import ArrayDataset
 from glassnet.data.source import Dataset, MappedDataset
 from glassnet.sklearn.parameter_constraints import REGRESSION_LOSSES
 from glassnet.sklearn.streaming import mean_over
-from glassnet.utils.memory import RESERVE
+from glassnet.utils.memory import RESERVED
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -185,7 +185,7 @@ def test_mapped_array_with_text_is_streamed_by_itself_where_it_is_large(tmp_path
     X, y = draw()[0], TARGETS["text"]()
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    monkeypatch.setattr("glassnet.data.dataset.DEFAULT", mapped.nbytes - 1)
+    monkeypatch.setattr("glassnet.data.dataset.DEFAULT_MEMORY", mapped.nbytes - 1)
     assert same(small(solver="lbfgs").fit(mapped, y), small(solver="lbfgs").fit(X, y))
 
 
@@ -210,7 +210,7 @@ def windows(monkeypatch):
 
     def stream(*source, **how):
         rows = gn.stream(*source, **how)
-        rows.memory = RESERVE + (64 << 20)
+        rows.memory = RESERVED + (64 << 20)
         return rows
 
     return stream
@@ -503,7 +503,7 @@ def test_fitted_estimator_holds_no_data(folder):
 def test_file_that_changes_meanwhile_leaves_the_work_with_the_error(solver, tmp_path):
     folder = write(tmp_path / "f", TARGETS["text"]())
     rows = gn.stream(folder, "y", features=NAMES)
-    rows.memory = RESERVE  # a batch at a time
+    rows.memory = RESERVED  # a batch at a time
     X, y = draw()[0], TARGETS["text"]()
     calls = []
 
@@ -542,7 +542,7 @@ def test_interrupt_ends_a_fit_that_reads(when):
     X, kinds, _, _ = draw()
     rows = Interrupted(X, kinds, None, 1 << 30)
     rows.when = when  # the survey is the first time, and a look at the first rows the second
-    rows.memory = RESERVE
+    rows.memory = RESERVED
     model = small(max_iter=1_000, batch_size=1_000, n_threads=1)
     with pytest.warns(UserWarning, match="interrupted by user"):
         model.fit(rows)

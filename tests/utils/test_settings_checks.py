@@ -8,12 +8,12 @@ import glassnet as gn
 from glassnet.utils.settings_checks import (
     Settings,
     as_bound,
+    as_decay,
+    as_factor,
     as_flag,
     as_not_negative,
-    as_part,
     as_positive,
     as_real,
-    as_share,
     as_steps,
 )
 
@@ -24,8 +24,8 @@ from glassnet.utils.settings_checks import (
         (as_real, [-1, 0, np.float32(2), 1e300], []),
         (as_positive, [5e-324, 3], [0, -1, np.inf, np.nan]),
         (as_not_negative, [0, 3], [-1e-9, np.inf, np.nan]),
-        (as_share, [0, 0.999], [-1e-9, 1, np.nan]),
-        (as_part, [1e-9, 1], [0, 1.001, np.nan]),
+        (as_decay, [0, 0.999], [-1e-9, 1, np.nan]),
+        (as_factor, [1e-9, 1], [0, 1.001, np.nan]),
         (as_bound, [1e-9, 7], [0, np.inf]),
     ],
 )

@@ -21,7 +21,7 @@ from glassnet.data.source import BLOCKS_UNDER_WAY, LEAST_ROWS, Dataset, HoldOut,
 from glassnet.errors import FileError, InputError
 from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_matrix, as_numbers, as_target, as_vector, check_width
-from glassnet.utils.memory import in_words
+from glassnet.utils.memory import size_text
 from glassnet.utils.paths import explain
 
 _READ_BYTES = 1 << 20
@@ -224,8 +224,8 @@ class ArrayDataset(Dataset):
         self._worker_bytes = BLOCKS_UNDER_WAY * LEAST_ROWS * self.row_bytes if mapped else 1
         if self._worker_bytes > memory:
             raise InputError(
-                f"memory is {in_words(memory)}, but to read rows of {self.n_inputs:,} columns from "
-                f"{self.source} takes about {in_words(self._worker_bytes)}: give more than that, "
+                f"memory is {size_text(memory)}, but to read rows of {self.n_inputs:,} columns from "
+                f"{self.source} takes about {size_text(self._worker_bytes)}: give more than that, "
                 f"or take some of the columns."
             )
 

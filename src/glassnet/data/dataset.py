@@ -30,7 +30,7 @@ from glassnet.data.parquet import ParquetDataset, are_paths
 from glassnet.data.source import Dataset
 from glassnet.data.standardization import standardized
 from glassnet.errors import InputError, InputTypeError
-from glassnet.utils.memory import DEFAULT, as_memory
+from glassnet.utils.memory import DEFAULT_MEMORY, as_memory
 
 
 def stream(
@@ -40,7 +40,7 @@ def stream(
     features: Sequence[str] | None = None,
     sample_weight: object = None,
     standardize: object = False,
-    memory: int | str = DEFAULT,
+    memory: int | str = DEFAULT_MEMORY,
     dask: object = None,
 ) -> Dataset:
     """Data that are read from where they lie, a block at a time, whenever they are needed.
@@ -103,7 +103,7 @@ def _rows(
                 f"{X.source} is streamed: y, sample_weight and features go into gn.stream(X, y, "
                 f"sample_weight=..., features=...) itself. Leave them out here."
             )
-        if dask is not None or limit not in (DEFAULT, X.memory):
+        if dask is not None or limit not in (DEFAULT_MEMORY, X.memory):
             raise InputError(
                 "These rows are read as they were told when they were made; give memory and dask there: "
                 "gn.stream(PATH, ..., memory=..., dask=...)."
@@ -138,8 +138,8 @@ def _rows(
 
 
 def is_stream(X: object) -> bool:
-    """Whether X is streamed: a path, a Dask collection, a mapped file above `DEFAULT` bytes, a dataset."""
-    large = isinstance(X, np.memmap) and X.nbytes > DEFAULT
+    """Whether X is streamed: a path, a Dask collection, a mapped file above 1 GiB, a dataset."""
+    large = isinstance(X, np.memmap) and X.nbytes > DEFAULT_MEMORY
     return large or (isinstance(X, Dataset) and not X.in_memory) or are_paths(X) or is_collection(X)
 
 

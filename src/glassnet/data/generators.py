@@ -11,7 +11,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet.errors import InputError, InputTypeError, unknown_name
-from glassnet.nn.network import as_random_state
+from glassnet.utils.settings_checks import as_random_state
 
 Samples = tuple[NDArray[np.float64], NDArray[np.int64]]
 

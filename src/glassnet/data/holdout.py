@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from glassnet.data.reduce import Block
 from glassnet.data.source import Dataset, WrappedDataset
 from glassnet.errors import InputError, InputTypeError
-from glassnet.nn.network import as_random_state
+from glassnet.utils.settings_checks import as_random_state
 
 
 def listed(names: Iterable[Any]) -> str:

@@ -18,7 +18,7 @@ from glassnet.data.reduce import Block, Columns
 from glassnet.data.source import Dataset, refuse_weight
 from glassnet.data.tables import Table, as_option, pandas_index
 from glassnet.errors import FileError, InputError, InputTypeError, unknown_name
-from glassnet.utils.memory import in_words
+from glassnet.utils.memory import size_text
 from glassnet.utils.paths import as_path, explain
 
 ENDINGS = (".parquet", ".pq")
@@ -165,9 +165,9 @@ class ParquetDataset(Dataset):
         self._lane_bytes = sum(2 * page + _BUFFER_BYTES for page in pages)
         if self._lane_bytes > memory // 2:
             raise InputError(
-                f"memory is {in_words(memory)}, but to read {len(pages)} columns of {self.source} page by "
-                f"page takes about {in_words(self._lane_bytes)}: give {in_words(2 * self._lane_bytes)} or "
-                f"more, or name fewer features."
+                f"memory is {size_text(memory)}, but to read {len(pages)} columns of {self.source} page by "
+                f"page takes about {size_text(self._lane_bytes)}: give {size_text(2 * self._lane_bytes)} "
+                f"or more, or name fewer features."
             )
         single = all(str(schema.field(name).type) == "float" for schema in schemas for name in self.names)
         self.dtype = np.dtype(np.float32 if single else np.float64)

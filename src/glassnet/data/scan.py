@@ -19,7 +19,7 @@ from glassnet.errors import InputError, InputTypeError
 from glassnet.nn import reference
 from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_target, cast
-from glassnet.utils.memory import give_back
+from glassnet.utils.memory import release_memory
 
 
 class Scan(NamedTuple):
@@ -69,7 +69,7 @@ def scan(
         each = tuple(map(float, weights_of_counts(class_weight, counts)))
     found = parts(each)
     if rows.memory < rows.n_rows * rows.row_bytes:
-        give_back()
+        release_memory()
     weight_sum = sum(part.weight for part in found)
     if not weight_sum > 0:
         what = "sample_weight is" if each is None else "class_weight and sample_weight are"

@@ -18,7 +18,7 @@ from glassnet.data.source import LEAST_ROWS, Dataset, MappedReduction, WrappedDa
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_vector
-from glassnet.utils.memory import give_back
+from glassnet.utils.memory import release_memory
 from glassnet.utils.threads import thread_count
 
 _DOUBLE = np.dtype(np.float64)
@@ -120,7 +120,7 @@ def measured(dataset: Dataset, threads: int | None = None) -> Moments:
     reduction = _MomentsReduction(dataset.n_inputs)
     states = dataset.reduce(reduction, chunk_ranges(dataset.n_rows), thread_count(threads))
     if dataset.memory < dataset.n_rows * dataset.row_bytes:
-        give_back()
+        release_memory()
     for state in states:
         if state.bad is not None:
             raise located(dataset, *state.bad)

@@ -23,7 +23,7 @@ from glassnet.optim.penalties import Penalties
 from glassnet.training.callbacks import Callback
 from glassnet.training.stall_warning import slopes_lost
 from glassnet.utils.array_checks import as_matrix
-from glassnet.utils.settings_checks import as_positive, as_share, as_steps
+from glassnet.utils.settings_checks import as_decay, as_positive, as_steps
 
 WHOLE = 100
 """Parameters up to which all eigenvalues are computed; beyond, the two ends of them by Lanczos."""
@@ -70,7 +70,7 @@ class Curvature:
         Of the loss as it is reduced: for a summed one it is smaller by the number of samples. Polyak,
         "Some methods of speeding up the convergence of iteration methods" (1964).
         """
-        m = as_share(momentum, "momentum")
+        m = as_decay(momentum, "momentum")
         if self.lambda_max <= 0:
             return math.inf
         return 2 * (1 + m) / ((1 + 2 * m if nesterov else 1.0) * self.lambda_max)
@@ -82,7 +82,7 @@ class Curvature:
         r^2 - (1 + m - rate lambda_min) r + m = 0; about (1 - m) / (rate |lambda_min|) where that is many.
         Infinite where nothing bends downward.
         """
-        rate, m = as_positive(learning_rate, "learning_rate"), as_share(momentum, "momentum")
+        rate, m = as_positive(learning_rate, "learning_rate"), as_decay(momentum, "momentum")
         if not self.lambda_min < 0:
             return math.inf
         # r = 1 + x with x^2 + (1 - m - s) x - s = 0, s = rate |lambda_min|: no digit is lost in a tiny x.

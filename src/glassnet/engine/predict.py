@@ -18,7 +18,7 @@ from glassnet.engine.metrics import Tally, summed, tally_rows
 from glassnet.errors import InputError
 from glassnet.nn.network import Network, Parameters, decided, outputs_of
 from glassnet.utils.array_checks import as_target
-from glassnet.utils.memory import give_back
+from glassnet.utils.memory import release_memory
 from glassnet.utils.threads import thread_count
 
 Answer = Literal["predict", "predict_proba", "outputs"]
@@ -69,7 +69,7 @@ def predictions(
                 raise located(rows, *found)
             yield found
         if rows.memory < rows.n_rows * rows.row_bytes:
-            give_back()
+            release_memory()
 
 
 def tallied(network: Network, theta: Parameters, rows: Dataset, threads: int | None = None) -> Tally:

@@ -24,7 +24,7 @@ from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Network
 from glassnet.optim import SGD, penalties
 from glassnet.utils.interrupts import Cut
-from glassnet.utils.memory import give_back
+from glassnet.utils.memory import release_memory
 from glassnet.utils.threads import thread_count
 
 
@@ -60,7 +60,7 @@ class StreamedProblem(Problem):
     def _folded(self, fold: SumFold, ranges: Sequence[tuple[int, int]]) -> list[NDArray[np.float64]]:
         found = self.rows.reduce(fold, ranges, self.threads, self._is_cancelled)
         if self.rows.memory < self.n_samples * self.rows.row_bytes:
-            give_back()
+            release_memory()
         return found
 
     def _sums(self, flat: Array, slope: bool) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ from glassnet.engine.minibatch import FEW, Batches, Cursor, EpochsDone, NativeBa
 from glassnet.engine.updates import Updates
 from glassnet.nn.network import Network
 from glassnet.utils.interrupts import Cut
-from glassnet.utils.memory import RESERVE, give_back
+from glassnet.utils.memory import RESERVED, release_memory
 
 _SHARE = 6
 """A window's share of the memory beyond `RESERVE`: one is trained on, the next is there twice."""
@@ -65,7 +65,7 @@ class StreamedBatches(Batches):
         self.fingerprint = known.fingerprint
         self._edges = rows.row_groups()
         row = dtype.itemsize * (network.sizes[0] + network.sizes[-1] + 1) + 16
-        share = max(0, rows.memory - RESERVE) // _SHARE
+        share = max(0, rows.memory - RESERVED) // _SHARE
         self.window = max(1, share // row // self.batch_size) * self.batch_size
         self.layout = self.window, len(self._edges) - 1
         self._pool: ThreadPoolExecutor | None = None
@@ -198,7 +198,7 @@ class StreamedBatches(Batches):
         kept = self.network, taken, y[order], weights, *how
         packed = NativeBatches(*kept, self.threads) if self.engine == "native" else NumpyBatches(*kept)
         del X, taken, kept
-        give_back()
+        release_memory()
         return packed
 
     def _blocks(self, seed: int | None, start: int) -> Iterator[Block]:

@@ -21,9 +21,9 @@ from glassnet.model_selection.settings import Recipe
 from glassnet.model_selection.sweep_folds import as_folds
 from glassnet.model_selection.tasks import Sources, Task
 from glassnet.nn.dropout import draw_seed
-from glassnet.nn.network import Parameters, as_random_state
+from glassnet.nn.network import Parameters
 from glassnet.utils.array_checks import as_matrix, as_numbers, as_target, as_vector
-from glassnet.utils.settings_checks import as_steps
+from glassnet.utils.settings_checks import as_random_state, as_steps
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from glassnet.model_selection.hashing import identity_here
 from glassnet.model_selection.settings import Recipe, as_rule, known_settings
 from glassnet.model_selection.words import shown
 from glassnet.training.steppers import Rule
-from glassnet.utils.array_checks import as_count
+from glassnet.utils.settings_checks import as_count
 
 Settings = Mapping[str, Any]
 

@@ -12,13 +12,13 @@ from glassnet.data.checks import ENGINES, REDUCTIONS, choose_engine
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn.activations import Activation
 from glassnet.nn.dropout import as_dropout
-from glassnet.nn.network import SCHEMES, Network, as_network, as_random_state
+from glassnet.nn.network import SCHEMES, Network, as_network
 from glassnet.optim.penalties import Penalties
 from glassnet.training.early_stopping import check_stopping
 from glassnet.training.steppers import RULES, Rule, check_fits, check_rule
 from glassnet.training.validation import as_validation, check_metric
-from glassnet.utils.array_checks import as_count, as_dtype, as_matrix, as_numbers, as_vector
-from glassnet.utils.settings_checks import as_flag, as_fraction, as_steps
+from glassnet.utils.array_checks import as_dtype, as_matrix, as_numbers, as_vector
+from glassnet.utils.settings_checks import as_count, as_flag, as_fraction, as_random_state, as_steps
 
 NETWORK = ("network", "hidden_layer_sizes", "activation", "loss")
 """What changes the network itself."""

@@ -25,11 +25,11 @@ from glassnet.model_selection.results import SweepCell, SweepResult
 from glassnet.model_selection.scheduler import Rounds
 from glassnet.model_selection.search_space import make_space
 from glassnet.model_selection.settings import Recipe
-from glassnet.nn.network import Network, Parameters, as_network, as_random_state
+from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim import SGD
 from glassnet.training.early_stopping import EarlyStopping
 from glassnet.training.steppers import Rule, check_rule
-from glassnet.utils.settings_checks import as_flag, as_steps
+from glassnet.utils.settings_checks import as_flag, as_random_state, as_steps
 from glassnet.utils.threads import thread_count
 
 HISTORY_BYTES = 1 << 29

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.errors import InputError, InputTypeError
-from glassnet.utils.array_checks import as_count
+from glassnet.utils.settings_checks import as_count
 
 Rows = NDArray[np.intp]
 

@@ -19,6 +19,7 @@ from glassnet.nn import reference
 from glassnet.nn.activations import ACTIVATIONS, Activation, get_activation
 from glassnet.nn.losses import OUTPUTS, Loss, Output, get_loss, get_output
 from glassnet.utils.array_checks import as_dtype, as_matrix, as_numbers, cast, check_finite
+from glassnet.utils.settings_checks import as_random_state
 from glassnet.utils.threads import thread_count
 
 
@@ -134,21 +135,6 @@ def as_scheme(scheme: str) -> str:
     if scheme not in SCHEMES:
         raise unknown_name("scheme", scheme, SCHEMES)
     return scheme
-
-
-def as_random_state(random_state: object) -> RandomState:
-    """An integer (or None: entropy) makes a `numpy.random.RandomState`; an instance passes through."""
-    if isinstance(random_state, RandomState):
-        return random_state
-    if random_state is None:
-        return RandomState()
-    if isinstance(random_state, bool) or not isinstance(random_state, (int, np.integer)):
-        raise InputTypeError(
-            f"random_state is None, a whole number or a numpy.random.RandomState, not {random_state!r}."
-        )
-    if not 0 <= random_state < 2**32:
-        raise InputError(f"random_state is {random_state}; a seed lies from 0 to 2**32 - 1.")
-    return RandomState(int(random_state))
 
 
 # ---- Initial draws: (network, layer, random) -> W, b --------------------------------------------

@@ -12,11 +12,11 @@ from glassnet._types import Array
 from glassnet.optim.base import COMMON, Optimizer
 from glassnet.optim.penalties import Mask, decay
 from glassnet.optim.schedules import Schedule
-from glassnet.utils.settings_checks import as_flag, as_not_negative, as_positive, as_share
+from glassnet.utils.settings_checks import as_decay, as_flag, as_not_negative, as_positive
 
 __all__ = ["Adam", "AMSGrad", "AdamW", "Nadam", "Lion"]  # noqa: RUF022 - the order of OPTIMIZERS
 
-BETAS = {**COMMON, "beta1": as_share, "beta2": as_share, "epsilon": as_positive}
+BETAS = {**COMMON, "beta1": as_decay, "beta2": as_decay, "epsilon": as_positive}
 
 
 def _moments(state: Array, g: Array, beta1: float, beta2: float) -> tuple[Array, Array]:
@@ -240,7 +240,7 @@ class Lion(Optimizer):
     name = "lion"
     state_names = ("mean",)
     coefficients = ("beta1", "beta2")
-    _ranges: ClassVar = {**COMMON, "beta1": as_share, "beta2": as_share, "weight_decay": as_not_negative}
+    _ranges: ClassVar = {**COMMON, "beta1": as_decay, "beta2": as_decay, "weight_decay": as_not_negative}
 
     learning_rate: float | Schedule = 1e-4
     beta1: float = 0.9

@@ -11,7 +11,7 @@ from glassnet._types import Array
 from glassnet.optim.base import COMMON, Optimizer
 from glassnet.optim.penalties import Mask
 from glassnet.optim.schedules import Schedule
-from glassnet.utils.settings_checks import as_flag, as_positive, as_share
+from glassnet.utils.settings_checks import as_decay, as_flag, as_positive
 
 __all__ = ["RMSprop", "Adagrad", "Adadelta"]  # noqa: RUF022 - the order of OPTIMIZERS
 
@@ -46,9 +46,9 @@ class RMSprop(Optimizer):
     flag = "centered"
     _ranges: ClassVar = {
         **COMMON,
-        "rho": as_share,
+        "rho": as_decay,
         "epsilon": as_positive,
-        "momentum": as_share,
+        "momentum": as_decay,
         "centered": as_flag,
     }
 
@@ -129,7 +129,7 @@ class Adadelta(Optimizer):
     name = "adadelta"
     state_names = ("square", "steps")
     coefficients = ("rho", "epsilon")
-    _ranges: ClassVar = {**COMMON, "rho": as_share, "epsilon": as_positive}
+    _ranges: ClassVar = {**COMMON, "rho": as_decay, "epsilon": as_positive}
 
     learning_rate: float | Schedule = 1.0
     rho: float = 0.9

@@ -11,7 +11,7 @@ from glassnet._types import Array
 from glassnet.nn import reference
 from glassnet.optim.base import COMMON, Optimizer
 from glassnet.optim.penalties import Mask
-from glassnet.utils.settings_checks import as_flag, as_share
+from glassnet.utils.settings_checks import as_decay, as_flag
 
 __all__ = ["SGD"]
 
@@ -50,7 +50,7 @@ class SGD(Optimizer):
     state_names = ("velocity",)
     coefficients = ("momentum",)
     flag = "nesterov"
-    _ranges: ClassVar = {**COMMON, "momentum": as_share, "nesterov": as_flag}
+    _ranges: ClassVar = {**COMMON, "momentum": as_decay, "nesterov": as_flag}
 
     momentum: float = 0.9
     nesterov: bool = field(default=False, kw_only=True)

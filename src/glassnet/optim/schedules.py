@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.utils.settings_checks import (
     Settings,
+    as_decay,
+    as_factor,
     as_not_negative,
-    as_part,
     as_positive,
-    as_share,
     as_steps,
     settings_from_dict,
 )
@@ -176,7 +176,7 @@ class Step(Formula):
     """
 
     name = "step"
-    _ranges: ClassVar = {"rate": as_positive, "every": as_steps, "factor": as_part, "per": as_per}
+    _ranges: ClassVar = {"rate": as_positive, "every": as_steps, "factor": as_factor, "per": as_per}
 
     every: int
     factor: float = 0.1
@@ -199,7 +199,7 @@ class Exponential(Formula):
     """
 
     name = "exponential"
-    _ranges: ClassVar = {"rate": as_positive, "factor": as_part, "per": as_per}
+    _ranges: ClassVar = {"rate": as_positive, "factor": as_factor, "per": as_per}
 
     factor: float
 
@@ -262,7 +262,7 @@ class OneCycle(Formula):
     _ranges: ClassVar = {
         "rate": as_positive,
         "steps": as_steps,
-        "pct_start": as_share,
+        "pct_start": as_decay,
         "div_factor": as_positive,
         "final_div_factor": as_positive,
         "per": as_per,
@@ -303,7 +303,7 @@ class WarmUp(Schedule):
     """
 
     name = "warm_up"
-    _ranges: ClassVar = {"updates": as_steps, "start": as_part}
+    _ranges: ClassVar = {"updates": as_steps, "start": as_factor}
 
     then: Schedule
     updates: int

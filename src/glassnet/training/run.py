@@ -33,7 +33,7 @@ from glassnet.training.steppers import (
     check_rule,
 )
 from glassnet.training.validation import HeldOut, Validation, as_validation, take_parts
-from glassnet.utils.array_checks import as_count
+from glassnet.utils.settings_checks import as_count
 
 # A loss computed anew from the same data differs by rounding only, where another engine or
 # processor computes it; other data are further off by orders of magnitude.

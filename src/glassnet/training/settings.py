@@ -19,13 +19,21 @@ from numpy.typing import DTypeLike, NDArray
 from glassnet.data.checks import ENGINES, REDUCTIONS, choose_engine
 from glassnet.errors import unknown_name
 from glassnet.nn.dropout import as_dropout
-from glassnet.nn.network import SCHEMES, Network, Parameters, as_network, as_random_state
+from glassnet.nn.network import SCHEMES, Network, Parameters, as_network
 from glassnet.optim.penalties import Penalties
 from glassnet.training.early_stopping import EarlyStopping, check_stopping
 from glassnet.training.steppers import Rule, check_fits, check_rule
 from glassnet.training.validation import as_validation, check_metric
-from glassnet.utils.array_checks import as_count, as_dtype
-from glassnet.utils.settings_checks import as_bound, as_flag, as_fraction, as_not_negative, as_steps
+from glassnet.utils.array_checks import as_dtype
+from glassnet.utils.settings_checks import (
+    as_bound,
+    as_count,
+    as_flag,
+    as_fraction,
+    as_not_negative,
+    as_random_state,
+    as_steps,
+)
 from glassnet.utils.threads import thread_count
 
 Check = Callable[[Any, str], Any]

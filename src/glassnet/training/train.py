@@ -20,7 +20,7 @@ from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.errors import InputError
 from glassnet.nn.dropout import Masks, draw_seed
-from glassnet.nn.network import Network, Parameters, as_random_state
+from glassnet.nn.network import Network, Parameters
 from glassnet.optim import SGD
 from glassnet.training.callbacks import Hooks
 from glassnet.training.divergence import divergence_limit, warn_of_ending
@@ -32,6 +32,7 @@ from glassnet.training.stall_warning import warn_if_stalled
 from glassnet.training.steppers import Rule, Solver
 from glassnet.training.validation import HeldOut, Parts, Validation, hold_out
 from glassnet.utils.array_checks import as_matrix, check_finite
+from glassnet.utils.settings_checks import as_random_state
 
 
 def train(

@@ -146,15 +146,6 @@ def as_vector(values: object, name: str, length: int, one_per: str = "sample") -
     return array
 
 
-def as_count(value: object, name: str) -> int:
-    """`value` as a whole number from 0 up."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise InputTypeError(f"{name} is a whole number, not {value!r}.")
-    if value < 0:
-        raise InputError(f"{name} is {value}; expected 0 or more.")
-    return int(value)
-
-
 def as_target(y: object, n_samples: int, n_outputs: int, target: str) -> NDArray[Any]:
     """y as class numbers (n,) of type intp, or as target rows (n, n_outputs).
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from glassnet.errors import InputError, InputTypeError
 
-DEFAULT = 1 << 30
+DEFAULT_MEMORY = 1 << 30
 
 LEAST = 96 << 20
 """Buffers, threads and what a reader of Parquet keeps for itself take about as much, whatever the data."""
 
-RESERVE = 64 << 20
+RESERVED = 64 << 20
 """What of the memory is left to them where batches come by windows."""
 
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
@@ -44,7 +44,7 @@ def as_memory(memory: object) -> int:
     return int(memory)
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Let the C library hand free memory back to the system, which glibc else keeps for each thread."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -52,7 +52,7 @@ def give_back() -> None:
             trim(0)
 
 
-def in_words(amount: float) -> str:
+def size_text(amount: float) -> str:
     """Bytes as people read them."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if amount < 1024:

@@ -1,4 +1,4 @@
-"""Settings that are numbers, each checked to lie in its range."""
+"""Checks of settings, and records of settings that check themselves."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import MISSING, fields
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+from numpy.random import RandomState
 
 from glassnet.errors import InputError, InputTypeError, unknown_name
 
@@ -22,47 +23,37 @@ def as_real(value: object, name: str) -> float:
         raise InputError(f"{name} is a whole number too large for a float.") from error
 
 
+def _in_range(value: object, name: str, fits: Callable[[float], bool], expected: str) -> float:
+    number = as_real(value, name)
+    if not fits(number):
+        raise InputError(f"{name} is {number}; expected a {expected}.")
+    return number
+
+
 def as_positive(value: object, name: str) -> float:
     """A finite number above 0."""
-    number = as_real(value, name)
-    if not 0 < number < math.inf:
-        raise InputError(f"{name} is {number}; expected a finite number above 0, such as 0.1.")
-    return number
+    return _in_range(value, name, lambda x: 0 < x < math.inf, "finite number above 0, such as 0.1")
 
 
 def as_not_negative(value: object, name: str) -> float:
     """A finite number from 0 up."""
-    number = as_real(value, name)
-    if not 0 <= number < math.inf:
-        raise InputError(f"{name} is {number}; expected a finite number from 0 up, such as 1e-4.")
-    return number
+    return _in_range(value, name, lambda x: 0 <= x < math.inf, "finite number from 0 up, such as 1e-4")
 
 
-def as_share(value: object, name: str) -> float:
+def as_decay(value: object, name: str) -> float:
     """A number from 0 to below 1: how much of the past is kept."""
-    number = as_real(value, name)
-    if not 0 <= number < 1:
-        raise InputError(
-            f"{name} is {number}; expected a number from 0 to below 1, such as 0.9. "
-            f"At 1 and above, what is past never dies down."
-        )
-    return number
+    expected = "number from 0 to below 1, such as 0.9. At 1 and above, the past never fades"
+    return _in_range(value, name, lambda x: 0 <= x < 1, expected)
 
 
-def as_part(value: object, name: str) -> float:
+def as_factor(value: object, name: str) -> float:
     """A number above 0 and up to 1."""
-    number = as_real(value, name)
-    if not 0 < number <= 1:
-        raise InputError(f"{name} is {number}; expected a number above 0, up to 1, such as 0.5.")
-    return number
+    return _in_range(value, name, lambda x: 0 < x <= 1, "number above 0, up to 1, such as 0.5")
 
 
 def as_fraction(value: object, name: str) -> float:
     """A number above 0 and below 1."""
-    number = as_real(value, name)
-    if not 0 < number < 1:
-        raise InputError(f"{name} is {number}; expected a number above 0 and below 1, such as 0.1.")
-    return number
+    return _in_range(value, name, lambda x: 0 < x < 1, "number above 0 and below 1, such as 0.1")
 
 
 def as_bound(value: object, name: str) -> float | None:
@@ -77,20 +68,40 @@ def as_flag(value: object, name: str) -> bool:
     return bool(value)
 
 
-def as_steps(value: object, name: str) -> int:
-    """A whole number from 1 up."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+def as_count(value: object, name: str, least: int = 0) -> int:
+    """A whole number from `least` up."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise InputTypeError(f"{name} is a whole number, not {value!r}.")
-    if value < 1:
-        raise InputError(f"{name} is {value}; expected 1 or more.")
+    if value < least:
+        raise InputError(f"{name} is {value}; expected {least} or more.")
     return int(value)
 
 
-class Settings:
-    """What a frozen dataclass of settings inherits: ranges that are checked, and a short repr.
+def as_steps(value: object, name: str) -> int:
+    """A whole number from 1 up."""
+    return as_count(value, name, 1)
 
-    `_ranges` has a check for every field. Keyword-only fields are the seldom used ones: `repr` shows
-    them where they differ from their default.
+
+def as_random_state(random_state: object) -> RandomState:
+    """An integer (or None: entropy) makes a `numpy.random.RandomState`; an instance passes through."""
+    if isinstance(random_state, RandomState):
+        return random_state
+    if random_state is None:
+        return RandomState()
+    if isinstance(random_state, bool) or not isinstance(random_state, (int, np.integer)):
+        raise InputTypeError(
+            f"random_state is None, a whole number or a numpy.random.RandomState, not {random_state!r}."
+        )
+    if not 0 <= random_state < 2**32:
+        raise InputError(f"random_state is {random_state}; a seed lies from 0 to 2**32 - 1.")
+    return RandomState(int(random_state))
+
+
+class Settings:
+    """The base of frozen dataclasses of settings: it checks their ranges and keeps their repr short.
+
+    `_ranges` has a check for every field. Keyword-only fields are rarely used: `repr` shows them where they
+    differ from their default.
     """
 
     _ranges: ClassVar[Mapping[str, Callable[[object, str], object]]]
@@ -100,9 +111,9 @@ class Settings:
             object.__setattr__(self, setting, check(getattr(self, setting), setting))
 
     def settings(self) -> dict[str, Any]:
-        """Every setting by name, the seldom used ones last."""
-        known = sorted(fields(self), key=lambda one: bool(one.kw_only))  # type: ignore[arg-type]  # a dataclass's
-        return {one.name: getattr(self, one.name) for one in known}
+        """Every setting by name, the rarely used ones last."""
+        known = sorted(fields(self), key=lambda field: bool(field.kw_only))  # type: ignore[arg-type]  # a dataclass's
+        return {field.name: getattr(self, field.name) for field in known}
 
     def brief(self) -> str:
         """The repr without what is at its default, for places with little room.
@@ -111,14 +122,14 @@ class Settings:
         >>> gn.Adam(gn.OneCycle(0.1, steps=50), beta1=0.8).brief()
         'Adam(learning_rate=OneCycle(rate=0.1, steps=50), beta1=0.8)'
         """
-        default = {one.name: one.default for one in fields(self)}  # type: ignore[arg-type]  # a dataclass's
+        default = {field.name: field.default for field in fields(self)}  # type: ignore[arg-type]  # a dataclass's
         shown = {k: v for k, v in self.settings().items() if v != default[k]}
         parts = (f"{k}={v.brief() if isinstance(v, Settings) else repr(v)}" for k, v in shown.items())
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def __repr__(self) -> str:
-        off = {one.name: one.default for one in fields(self) if one.kw_only}  # type: ignore[arg-type]  # too
-        shown = {k: v for k, v in self.settings().items() if k not in off or v != off[k]}
+        default = {field.name: field.default for field in fields(self) if field.kw_only}  # type: ignore[arg-type]  # too
+        shown = {k: v for k, v in self.settings().items() if k not in default or v != default[k]}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 

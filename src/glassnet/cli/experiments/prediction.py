@@ -26,7 +26,7 @@ from glassnet.plots.report import score
 from glassnet.plots.report.scores import scores_of
 from glassnet.training.checkpoints import load
 from glassnet.training.run import TrainingRun
-from glassnet.utils.memory import DEFAULT, as_memory
+from glassnet.utils.memory import DEFAULT_MEMORY, as_memory
 from glassnet.utils.storage import atomic_write, csv_text
 
 Columns = dict[str, NDArray[Any]]
@@ -80,7 +80,7 @@ def predict_table(
             f"known here. Predict with gn.load(...).predict(X) in Python."
         )
     if _is_streamed(file, memory):
-        return _streamed(run, made, file, proba, as_memory(memory or DEFAULT))
+        return _streamed(run, made, file, proba, as_memory(memory or DEFAULT_MEMORY))
     table = read_table(file)
     X = made.transform(table)
     Y_hat = outputs_of(run.network, run.theta, X)
@@ -106,7 +106,7 @@ def _is_streamed(file: Path, memory: int | str | None) -> bool:
                 f"--memory is for Parquet files and folders of them; {file} is read whole. Leave it out."
             )
         return False
-    return memory is not None or (file.is_file() and parquet_header(file)[1] > DEFAULT)
+    return memory is not None or (file.is_file() and parquet_header(file)[1] > DEFAULT_MEMORY)
 
 
 def _streamed(run: TrainingRun, made: Preprocessing, path: Path, proba: bool, memory: int) -> Predictions:

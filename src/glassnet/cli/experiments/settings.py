@@ -29,12 +29,12 @@ from glassnet.errors import GlassnetError, InputError, InputTypeError, unknown_n
 from glassnet.nn.activations import get_activation
 from glassnet.nn.dropout import as_dropout
 from glassnet.nn.losses import get_loss, get_output
-from glassnet.nn.network import SCHEMES, as_random_state, as_sizes
+from glassnet.nn.network import SCHEMES, as_sizes
 from glassnet.training.early_stopping import EarlyStopping, check_stopping
 from glassnet.training.steppers import RULES, rule_from_dict
 from glassnet.utils.array_checks import as_dtype
 from glassnet.utils.memory import as_memory
-from glassnet.utils.settings_checks import as_bound, as_fraction, as_not_negative, as_steps
+from glassnet.utils.settings_checks import as_bound, as_fraction, as_not_negative, as_random_state, as_steps
 from glassnet.utils.threads import thread_count
 
 

@@ -34,12 +34,12 @@ from glassnet.errors import InputError
 from glassnet.plots.report import Scores
 from glassnet.plots.report.scores import scores_of
 from glassnet.training.run import TrainingRun
-from glassnet.utils.memory import DEFAULT, as_memory, in_words
+from glassnet.utils.memory import DEFAULT_MEMORY, as_memory, size_text
 from glassnet.utils.threads import thread_count
 
 _DOUBLE = np.dtype(np.float64)
 
-WHOLE = DEFAULT // 8
+WHOLE = DEFAULT_MEMORY // 8
 """Bytes of numbers to train on that are kept in memory, unless memory or Dask's workers are given."""
 
 _SHOWN = 50_000
@@ -87,8 +87,8 @@ class StreamedSamples(Samples):
         needed, memory = 8 * held.n_rows * (held.n_inputs + 1), self.rows.memory
         if needed > memory // 8 and not self.whole:
             raise InputError(
-                f"The {held.n_rows:,} validation rows take {in_words(needed)} in memory, and an eighth of "
-                f"{in_words(memory)} is theirs: choose a smaller share, or give more memory."
+                f"The {held.n_rows:,} validation rows take {size_text(needed)} in memory, and an eighth of "
+                f"{size_text(memory)} is theirs: choose a smaller share, or give more memory."
             )
         block = self.ready(held).read_all(_DOUBLE)
         return *self._given(self.ready(fit)), (block.X, block.y)
@@ -100,7 +100,7 @@ class StreamedSamples(Samples):
         return block.X, block.y
 
     def __str__(self) -> str:
-        how = "kept in memory" if self.whole else f"read from files within {in_words(self.rows.memory)}"
+        how = "kept in memory" if self.whole else f"read from files within {size_text(self.rows.memory)}"
         return f"{super().__str__()}, {how}"
 
     def in_memory(self) -> Samples:
@@ -110,8 +110,8 @@ class StreamedSamples(Samples):
         if needed > self.rows.memory:
             raise InputError(
                 f"A sweep trains many networks on data in memory, and {count:,} rows of {self.rows.source} "
-                f"take {in_words(needed)}, more than {in_words(self.rows.memory)}. Sweep over a sample of "
-                f"them, or give more memory: data.memory."
+                f"take {size_text(needed)}, more than {size_text(self.rows.memory)}. Sweep over a sample "
+                f"of them, or give more memory: data.memory."
             )
         train = self.rows.read_all(_DOUBLE)
         test = train.rows(0, 0) if self.held is None else self.held.read_all(_DOUBLE)
@@ -135,7 +135,7 @@ def is_streamed(experiment: Experiment) -> bool:
                 f"Write it as Parquet, or leave that out."
             )
         return False
-    return asked or (path.is_file() and parquet_header(path)[1] > DEFAULT)
+    return asked or (path.is_file() and parquet_header(path)[1] > DEFAULT_MEMORY)
 
 
 def _asked(experiment: Experiment) -> bool:
@@ -184,7 +184,7 @@ def streamed_samples(experiment: Experiment, random: RandomState) -> StreamedSam
     refuse_keys(wanted, lacking, named is None)
     left_out = [name for name in left_out if name in header.names or name not in keys]
     names, noted = choose_features(header, target, named, left_out)
-    memory = as_memory(experiment["data.memory"] or DEFAULT)
+    memory = as_memory(experiment["data.memory"] or DEFAULT_MEMORY)
     threads, seed = thread_count(experiment["train.threads"]), _seed(random)
     whole = stream(path, target, features=names, memory=memory)
     known = _target(experiment, path, whole, threads, seed)

@@ -15,7 +15,7 @@ from glassnet.errors import InputError, InputTypeError
 from glassnet.model_selection import SweepResult
 from glassnet.nn.network import Network, Parameters
 from glassnet.training.run import TrainingRun
-from glassnet.utils.array_checks import as_count
+from glassnet.utils.settings_checks import as_count
 
 
 @dataclass(frozen=True, eq=False)

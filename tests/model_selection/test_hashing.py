@@ -115,7 +115,7 @@ def test_another_process_tells_the_same():
     script = """
 from datetime import date
 import numpy as np, glassnet as gn
-from glassnet.sweeps.identities import identity
+from glassnet.model_selection.hashing import identity
 def scaled(factor):
     return lambda y, found: factor if y in {"a", "b", "c"} else np.mean(y == found)
 stopping = gn.EarlyStopping(metric=scaled(1), mode="max")

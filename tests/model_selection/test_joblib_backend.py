@@ -17,12 +17,11 @@ import pytest
 from joblib.parallel import ThreadingBackend
 
 import glassnet as gn
-from glassnet.model_selection import joblib_backend as elsewhere
-from glassnet.model_selection import scheduler as running
-from glassnet.model_selection.joblib_backend import joblib_is_active, on_dask
-from glassnet.model_selection.payload import Cargo, train_share
-from glassnet.model_selection.records import Track
-from glassnet.model_selection.thread_pool import Line
+from glassnet.model_selection import joblib_backend, scheduler
+from glassnet.model_selection.joblib_backend import Payload, joblib_is_active, on_dask, train_list
+from glassnet.model_selection.plan import TaskState
+from glassnet.model_selection.scheduler import Scheduler
+from glassnet.model_selection.thread_pool import ProgressLine
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -65,8 +64,8 @@ def test_sweep_through_joblib_has_the_same_bits(tmp_path, backend, kind):
 
 def test_sweep_goes_where_joblib_leads(monkeypatch):
     shares = []
-    real = elsewhere.train_share
-    monkeypatch.setattr(elsewhere, "train_share", lambda *a: shares.append(len(a[1])) or real(*a))
+    real = joblib_backend.train_list
+    monkeypatch.setattr(joblib_backend, "train_list", lambda *a: shares.append(len(a[1])) or real(*a))
     sweep()
     assert shares == []
     with joblib.parallel_config("threading", n_jobs=2):
@@ -93,11 +92,11 @@ def test_progress_ends_at_its_total_after_a_kill_too(tmp_path, monkeypatch, back
     lines = []
 
     @contextmanager
-    def progress_of(show, networks, iterations, done=0):
+    def progress_line(show, networks, iterations, done=0):
         lines.append(Counted(iterations))
-        yield Line(lines[-1], networks, done)
+        yield ProgressLine(lines[-1], networks, done)
 
-    monkeypatch.setattr(running, "progress_of", progress_of)
+    monkeypatch.setattr(scheduler, "progress_line", progress_line)
     path = tmp_path / "r.jsonl"
     told = {"grid": {"learning_rate": [0.1, 0.2, 0.3, 0.4]}, "iterations": 16, "halving": halving}
     where = nullcontext() if backend == "here" else joblib.parallel_config(backend, n_jobs=2)
@@ -119,11 +118,11 @@ class TellsOfNoneBeforeAll(ThreadingBackend):
 def test_a_backend_that_gives_all_at_once_is_given_some_at_a_time(tmp_path, monkeypatch):
     given, lengths = [], []
     joblib.register_parallel_backend("at once", TellsOfNoneBeforeAll)
-    real = running.Rounds._keep
-    monkeypatch.setattr(elsewhere, "TASKS_AT_A_TIME", 2)
-    monkeypatch.setattr(elsewhere, "train_share", lambda *a: given.extend(a[1]) or train_share(*a))
+    real = Scheduler._keep
+    monkeypatch.setattr(joblib_backend, "LISTS_AT_A_TIME", 2)
+    monkeypatch.setattr(joblib_backend, "train_list", lambda *a: given.extend(a[1]) or train_list(*a))
     monkeypatch.setattr(
-        running.Rounds, "_keep", lambda self, track: lengths.append(len(given)) or real(self, track)
+        Scheduler, "_keep", lambda self, track: lengths.append(len(given)) or real(self, track)
     )
     with joblib.parallel_config("at once", n_jobs=2):
         result = sweep(results=tmp_path / "r.jsonl")
@@ -149,50 +148,50 @@ def test_large_data_have_the_same_bits_as_mapped_files():
 
 def test_a_process_keeps_what_came_last_and_packs_it_once(monkeypatch):
     made = []
-    monkeypatch.setattr(running.Elsewhere, "work", lambda self, *a: made.append(self._cargo))
+    monkeypatch.setattr(scheduler.JoblibBackend, "run", lambda self, *a: made.append(self._payload))
     with joblib.parallel_config("threading", n_jobs=2), pytest.raises(AssertionError):
         sweep()  # none of whose networks are trained
-    (cargo,) = made
-    arrived = [pickle.loads(pickle.dumps(cargo)) for _ in range(2)]
+    (payload,) = made
+    arrived = [pickle.loads(pickle.dumps(payload)) for _ in range(2)]
     assert arrived[0] is arrived[1]
-    assert arrived[0].trainer is arrived[1].trainer
-    other = pickle.loads(pickle.dumps(Cargo(cargo._plan, (), "another")))
+    assert arrived[0].worker is arrived[1].worker
+    other = pickle.loads(pickle.dumps(Payload(payload._plan, (), "another")))
     assert other is not arrived[0]
-    assert pickle.loads(pickle.dumps(cargo)) is not arrived[0]
-    alone = Cargo(cargo._plan, ())
+    assert pickle.loads(pickle.dumps(payload)) is not arrived[0]
+    alone = Payload(payload._plan, ())
     assert pickle.loads(pickle.dumps(alone)) is not pickle.loads(pickle.dumps(alone))
 
 
 def test_shares_are_as_long_as_what_was_done_tells():
-    tracks = [Track(SimpleNamespace(number=i)) for i in range(10_000)]
-    shares = elsewhere.Shares(tracks, workers=2)
+    tracks = [TaskState(SimpleNamespace(number=i)) for i in range(10_000)]
+    shares = joblib_backend.StateLists(tracks, workers=2)
     given = []
     for seconds, share in zip((0.001, 0.001, 0.001, 0.001, 0.001, 0.5), shares, strict=False):
         given.append(share)
-        shares.heard(len(share), seconds * len(share))
+        shares.add_time(len(share), seconds * len(share))
     rest = list(shares)
     lengths = [len(share) for share in given]
     assert lengths == [1, 4, 16, 64, 256, 1000]
     each = (341 * 0.001 + 1000 * 0.5) / 1341
-    assert len(rest[0]) == int(elsewhere.TASK_SECONDS / each)
+    assert len(rest[0]) == int(joblib_backend.LIST_SECONDS / each)
     numbers = [track.task.number for share in [*given, *rest] for track in share]
     assert sorted(numbers) == list(range(10_000))
     assert np.abs(np.diff(numbers)).min() > 1000
-    few = elsewhere.Shares(tracks[:40], workers=2)
+    few = joblib_backend.StateLists(tracks[:40], workers=2)
     next(iter(few))
-    few.heard(1, 1e-9)
+    few.add_time(1, 1e-9)
     assert [len(share) for share in few] == [4, 8, 6, 5, 4, 3, 2, 1, 1, 1, 1, 1, 1, 1]
 
 
 def test_shares_grow_again_after_a_slow_start():
-    tracks = [Track(SimpleNamespace(number=i)) for i in range(10_000)]
-    shares = elsewhere.Shares(tracks, workers=2)
+    tracks = [TaskState(SimpleNamespace(number=i)) for i in range(10_000)]
+    shares = joblib_backend.StateLists(tracks, workers=2)
     lengths = []
     for seconds, share in zip((3.0, 0.0, 0.0, 0.0, 0.0), shares, strict=False):  # the first one packs data
         lengths.append(len(share))
-        shares.heard(len(share), seconds)
+        shares.add_time(len(share), seconds)
     assert lengths == [1, 1, 1, 1, 1]
-    shares.heard(1000, 1.0)
+    shares.add_time(1000, 1.0)
     assert len(next(iter(shares))) == 4
 
 
@@ -210,11 +209,11 @@ def test_a_cluster_that_is_lost_is_told_from_what_a_network_raises(monkeypatch, 
     distributed = pytest.importorskip("distributed")
 
     def lost(calls, backend, workers):
-        function, (sent, share, until), _ = next(iter(calls))
-        yield function(sent.result(), share, until)
+        function, (sent, states, until), _ = next(iter(calls))
+        yield function(sent.result(), states, until)
         raise kind("gone.")
 
-    monkeypatch.setattr(elsewhere, "_answers", lost)
+    monkeypatch.setattr(joblib_backend, "_answers", lost)
     how = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
     with distributed.Client(**how) as client, on_dask(client), pytest.raises(told, match="gone") as caught:
         sweep()
@@ -225,8 +224,8 @@ def test_sweep_whose_worker_is_killed_is_all_there_and_sends_its_data_once(tmp_p
     dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
     how = {"iterations": 50_000, "seeds": 4}
     whole = sweep(**how)
-    over, in_time, sent, real = threading.Event(), [], [], elsewhere._sent
-    monkeypatch.setattr(elsewhere, "_sent", lambda *a: sent.append(real(*a)) or sent[-1])
+    over, in_time, sent, real = threading.Event(), [], [], joblib_backend._sent
+    monkeypatch.setattr(joblib_backend, "_sent", lambda *a: sent.append(real(*a)) or sent[-1])
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
         distributed.LocalCluster(
@@ -257,7 +256,7 @@ def test_sweep_whose_worker_is_killed_is_all_there_and_sends_its_data_once(tmp_p
 
 
 def test_a_second_ctrl_c_while_a_network_is_noted_raises(monkeypatch):
-    real = running.Rounds._keep
+    real = Scheduler._keep
 
     def pressed(self, track):
         real(self, track)
@@ -265,7 +264,7 @@ def test_a_second_ctrl_c_while_a_network_is_noted_raises(monkeypatch):
         for _ in range(2):
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(running.Rounds, "_keep", pressed)
+    monkeypatch.setattr(Scheduler, "_keep", pressed)
     with joblib.parallel_config("threading", n_jobs=2), pytest.raises(KeyboardInterrupt) as caught:
         sweep()
     assert len(caught.value.result.cells) == 1
@@ -274,7 +273,7 @@ def test_a_second_ctrl_c_while_a_network_is_noted_raises(monkeypatch):
 SCRIPT = """
 import sys, contextlib, warnings
 import joblib, numpy as np, glassnet as gn
-from glassnet.sweeps.elsewhere import on_dask
+from glassnet.model_selection.joblib_backend import on_dask
 if __name__ == "__main__":
     warnings.simplefilter("ignore", gn.InterruptedTrainingWarning)
     random = np.random.RandomState(0)
@@ -289,7 +288,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("backend", ["loky", "dask"])
-def test_ctrl_c_in_a_terminal_keeps_what_is_done_elsewhere(tmp_path, backend):
+def test_ctrl_c_in_a_terminal_keeps_what_is_done_joblib_backend(tmp_path, backend):
     if backend == "dask":
         pytest.importorskip("distributed")
     script, path = tmp_path / "script.py", tmp_path / "r.jsonl"

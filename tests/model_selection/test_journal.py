@@ -17,8 +17,8 @@ import pytest
 
 import glassnet as gn
 from glassnet.model_selection import journal
-from glassnet.model_selection import scheduler as running
-from glassnet.model_selection import tasks as cells
+from glassnet.model_selection import worker as workers
+from glassnet.model_selection.scheduler import Scheduler
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -107,9 +107,9 @@ def test_what_was_done_is_not_trained_again(tmp_path, monkeypatch):
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:4]))
     trained = []
-    real = cells.Workshop.train
+    real = workers.Worker.train
     monkeypatch.setattr(
-        cells.Workshop,
+        workers.Worker,
         "train",
         lambda self, task, *a: trained.append(task.number) or real(self, task, *a),
     )
@@ -139,14 +139,14 @@ def test_the_file_is_there_as_networks_end(tmp_path):
 
 def test_networks_that_ctrl_c_has_cut_short_are_not_written(tmp_path, monkeypatch):
     path = tmp_path / "results.jsonl"
-    real = cells.Workshop.train
+    real = workers.Worker.train
 
     def pressed(self, task, run, until, show, stop):
         stop[0] = task.number >= 2
         return real(self, task, run, until, show, stop)
 
     with monkeypatch.context() as patch:
-        patch.setattr(cells.Workshop, "train", pressed)
+        patch.setattr(workers.Worker, "train", pressed)
         with pytest.warns(gn.InterruptedTrainingWarning, match="goes on from .*results.jsonl"):
             sweep(path, threads=1)
     assert len(path.read_text().splitlines()) == 1 + 2
@@ -156,14 +156,14 @@ def test_networks_that_ctrl_c_has_cut_short_are_not_written(tmp_path, monkeypatc
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, ZeroDivisionError])
 def test_what_ends_a_sweep_has_the_networks_that_were_finished(tmp_path, monkeypatch, kind):
     whole = sweep()
-    real = running.Rounds._keep
+    real = Scheduler._keep
 
     def pressed_again(self, track):
         real(self, track)
         if len(self.finished) == 3:
             raise kind
 
-    monkeypatch.setattr(running.Rounds, "_keep", pressed_again)
+    monkeypatch.setattr(Scheduler, "_keep", pressed_again)
     with pytest.raises(kind) as caught:
         sweep(threads=1)
     assert table_of(caught.value.result) == table_of(replace(whole, cells=whole.cells[:3]))
@@ -319,7 +319,7 @@ def test_a_later_format_is_told(tmp_path, monkeypatch):
 
 
 def test_places_that_cannot_be_written_are_told_before_anything_is_trained(tmp_path, monkeypatch):
-    monkeypatch.setattr("glassnet.model_selection.sweep.Rounds", None)
+    monkeypatch.setattr(Scheduler, "run", None)
     with pytest.raises(gn.FileError, match=r"does not exist\. Create it first"):
         sweep(tmp_path / "nowhere" / "r.jsonl")
     with pytest.raises(gn.FileError, match="is a folder"):

@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import loguniform, randint
 
 import glassnet as gn
-from glassnet.model_selection import sweep as sweeping
-from glassnet.model_selection import tasks as cells
+from glassnet.model_selection import worker as workers
+from glassnet.model_selection.scheduler import Scheduler
 from glassnet.model_selection.settings import NETWORK, TRAINING
 from glassnet.training import run as runs
 
@@ -155,8 +155,8 @@ def test_data_are_packed_once_for_those_that_can_share_them(monkeypatch):
 
 
 def test_runs_let_go_of_data_that_would_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(cells, "KEPT_BYTES", 1)
-    monkeypatch.setattr(cells.Store.__init__, "__defaults__", (1,))
+    monkeypatch.setattr(workers, "CACHE_BYTES", 1)
+    monkeypatch.setattr(workers.Cache.__init__, "__defaults__", (1,))
     widths = list(range(1, 40))
     result = sweep(grid={"hidden_layer_sizes": widths}, iterations=1)
     for run, width in zip(result.runs, widths, strict=True):
@@ -261,7 +261,7 @@ def test_draws_from_lists_alone_are_no_more_than_there_are():
 def test_settings_that_cannot_be_used_are_refused_before_anything_is_trained(
     monkeypatch, told, error, message
 ):
-    monkeypatch.setattr(sweeping, "Rounds", None)
+    monkeypatch.setattr(Scheduler, "run", None)
     with pytest.raises(error, match=message):
         sweep(**told)
 

@@ -13,10 +13,18 @@ from numpy.testing import assert_allclose
 import glassnet as gn
 from glassnet import model_selection as sweeps
 from glassnet.engine.full_batch import prepare
-from glassnet.model_selection import CONVERGED_BELOW, FELL, ROSE, STATUSES, SweepCell, assess, rules
-from glassnet.model_selection import sweep as sweeping
-from glassnet.model_selection import tasks as cells
-from glassnet.model_selection import thread_pool as crew
+from glassnet.model_selection import (
+    CONVERGED_BELOW,
+    FELL,
+    ROSE,
+    STATUSES,
+    SweepCell,
+    assess,
+    rules,
+    thread_pool,
+)
+from glassnet.model_selection import worker as workers
+from glassnet.model_selection.scheduler import Scheduler
 from glassnet.training import loop
 from glassnet.training import run as runs
 from glassnet.training import train as training
@@ -147,7 +155,7 @@ def test_sweep_runs_as_many_networks_at_a_time_as_there_are_threads(monkeypatch)
             with lock:
                 busy -= 1
 
-    monkeypatch.setattr(cells, "continue_run", watched)
+    monkeypatch.setattr(workers, "continue_run", watched)
     sweep(threads=2)
     assert most == 2
 
@@ -184,7 +192,7 @@ def test_an_error_in_one_network_ends_the_sweep(monkeypatch):
             raise ZeroDivisionError
         ended.append(loop.continue_run(start, *args).status)
 
-    monkeypatch.setattr(cells, "continue_run", failing)
+    monkeypatch.setattr(workers, "continue_run", failing)
     with pytest.raises(ZeroDivisionError):
         sweep(grid={"learning_rate": [0.1, 0.2, 0.3, 0.4]}, iterations=20_000_000, threads=2)
     assert set(ended) <= {"interrupted"}
@@ -226,7 +234,7 @@ def test_progress_counts_networks_and_leaves_out_what_divergence_saves(capsys):
     ],
 )
 def test_sweep_refuses_a_bad_grid_before_it_does_anything(monkeypatch, grid, error, message):
-    monkeypatch.setattr(sweeping, "sources_of", None)
+    monkeypatch.setattr(Scheduler, "run", None)
     with pytest.raises(error, match=message):
         sweep(grid=grid)
 
@@ -555,14 +563,14 @@ def test_ctrl_c_returns_what_was_done_so_far(engine, threads, handler):
 
 
 def test_networks_that_were_done_when_ctrl_c_came_are_done(monkeypatch, handler):
-    real = crew.as_completed
+    real = thread_pool.as_completed
 
     def late(futures):
         done = list(real(futures))
         signal.raise_signal(signal.SIGINT)
         return done
 
-    monkeypatch.setattr(crew, "as_completed", late)
+    monkeypatch.setattr(thread_pool, "as_completed", late)
     assert "interrupted" not in {cell.status for cell in sweep().cells}
 
 
@@ -582,7 +590,7 @@ def test_second_ctrl_c_raises_and_leaves_no_thread_behind(monkeypatch, handler):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(crew, "as_completed", press_twice)
+    monkeypatch.setattr(thread_pool, "as_completed", press_twice)
     with pytest.raises(KeyboardInterrupt):
         sweep(iterations=20_000_000)
     assert signal.getsignal(signal.SIGINT) is handler
@@ -591,14 +599,14 @@ def test_second_ctrl_c_raises_and_leaves_no_thread_behind(monkeypatch, handler):
 
 def test_sweep_in_another_thread_installs_no_handler(handler):
     results, seen = [], []
-    real = crew.as_completed
+    real = thread_pool.as_completed
 
     def watched(futures):
         seen.append(signal.getsignal(signal.SIGINT))
         return real(futures)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crew, "as_completed", watched)
+        patch.setattr(thread_pool, "as_completed", watched)
         thread = threading.Thread(target=lambda: results.append(sweep()))
         thread.start()
         thread.join()

@@ -1,13 +1,21 @@
-"""Many networks at once, and what can be said of each of them."""
+"""Many networks at once: sweeps over settings, seeds and folds, and their results."""
 
 from __future__ import annotations
 
 from glassnet.model_selection.hashing import identity_here
 from glassnet.model_selection.journal import OtherSweepError
-from glassnet.model_selection.outcomes import CONVERGED_BELOW, FELL, ROSE, STATUSES, assess, rules
-from glassnet.model_selection.results import SweepCell, SweepResult
+from glassnet.model_selection.outcomes import (
+    CONVERGED_BELOW,
+    FELL,
+    ROSE,
+    STATUSES,
+    SweepCell,
+    assess,
+    rules,
+)
+from glassnet.model_selection.results import SweepResult
+from glassnet.model_selection.settings import as_plain, shown
 from glassnet.model_selection.sweep import sweep
-from glassnet.model_selection.words import as_plain, shown
 from glassnet.training.baselines import constant_loss, least_loss
 
 __all__ = [

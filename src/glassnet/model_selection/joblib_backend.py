@@ -1,28 +1,38 @@
-"""Networks trained wherever joblib leads: other processes, a Dask or a Ray cluster."""
+"""Networks trained wherever joblib leads: in other processes, on a Dask or a Ray cluster.
+
+The data travel once, as a `Payload`; networks travel in lists long enough to be worth a joblib task.
+"""
 
 from __future__ import annotations
 
 import sys
+import threading
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import numpy as np
 
 from glassnet.data.dask_cluster import client_of, is_lost
 from glassnet.errors import EngineError
-from glassnet.model_selection.payload import Answer, Cargo, train_share
-from glassnet.model_selection.plan import Plan
-from glassnet.model_selection.records import Track
+from glassnet.model_selection.plan import Plan, TaskState, validation_arrays
+from glassnet.model_selection.search_space import SearchSpace
+from glassnet.model_selection.sweep_folds import Fold
+from glassnet.model_selection.thread_pool import ProgressLine
+from glassnet.model_selection.worker import Worker
 from glassnet.utils.interrupts import Interrupts
 
-TASK_SECONDS = 1.0
-"""Of training in a task, about: scheduling is no cost then, and a kill loses no more than that."""
+LIST_SECONDS = 1.0
+"""About how long a list of networks trains: scheduling costs nothing then, and a kill loses little."""
 
-TASKS_AT_A_TIME = 4
-"""For each worker, where a backend tells of no task before all that it was given are done."""
+LISTS_AT_A_TIME = 4
+"""The lists for each worker, where a backend reports no result before it has all that it was asked for."""
 
 
 def joblib_is_active() -> bool:
@@ -50,8 +60,11 @@ def on_dask(where: object) -> Iterator[None]:
         yield
 
 
-class Elsewhere:
-    """Where joblib's active backend leads, with a plan's data on the way there."""
+# ---- Here ---------------------------------------------------------------------------------------
+
+
+class JoblibBackend:
+    """The backend that is active in joblib, and a plan's data on the way there."""
 
     def __init__(self, plan: Plan) -> None:
         import joblib
@@ -59,109 +72,216 @@ class Elsewhere:
         self._backend, _ = joblib.parallel.get_active_backend()
         self._workers = max(1, joblib.effective_n_jobs())
         self._client = getattr(self._backend, "client", None)
-        self._cargo = Cargo.of(plan, kept=self._client is None)
-        self._sent = _sent(self._cargo, self._client)
+        self._payload = Payload.of(plan, named=self._client is None)
+        self._sent = _sent(self._payload, self._client)
 
-    def work(
+    def run(
         self,
-        tracks: Sequence[Track],
+        states: Sequence[TaskState],
         until: int | None,
-        done: Callable[[Track], None],
+        done: Callable[[TaskState], None],
         interrupts: Interrupts,
     ) -> None:
-        """Take tracks to a rung or to their end by joblib's tasks; `done` hears of each as it comes.
+        """Train networks up to a rung or to their end; `done` is called with each as it comes.
 
-        After Ctrl-C, which sets the byte of `interrupts`, no more of them are waited for. Raises what a
-        network raises, and EngineError where a cluster is lost.
+        After Ctrl-C, which sets the byte of `interrupts`, it waits for no more of them. Raises the
+        exception of a network, and EngineError where a cluster is lost.
         """
-        if not tracks:
+        if not states:
             return
         import joblib
 
-        tasks = {track.task.number: track.task for track in tracks}
-        shares = Shares(tracks, self._workers)
+        tasks = {state.task.number: state.task for state in states}
+        lists = StateLists(states, self._workers)
         calls = (
-            joblib.delayed(train_share)(self._sent, [self._cargo.light(track) for track in share], until)
-            for share in shares
+            joblib.delayed(train_list)(self._sent, [self._payload.light(state) for state in part], until)
+            for part in lists
         )
-        found = _answers(calls, self._backend, self._workers)
+        answers = _answers(calls, self._backend, self._workers)
         try:
             while not interrupts.stop[0]:
                 try:
                     interrupts.waiting = True
-                    answer = next(found, None)
+                    answer = next(answers, None)
                 except KeyboardInterrupt:
-                    interrupts.stop[0] = 1  # which a worker of this terminal may have heard first
+                    interrupts.stop[0] = 1  # a worker of this terminal may have got the signal first
                     return
                 finally:
                     interrupts.waiting = False
                 if answer is None:
                     return
-                shares.heard(len(answer.tracks), answer.seconds)
-                for track in answer.tracks:
-                    done(replace(track, task=tasks[track.task.number]))
+                lists.add_time(len(answer.states), answer.seconds)
+                for state in answer.states:
+                    done(replace(state, task=tasks[state.task.number]))
         except Exception as error:
             if self._client is None or not is_lost(self._client, error):
-                raise  # what a network has raised
+                raise  # a network's exception
             why = str(error).strip().rstrip(".")
             raise EngineError(
                 f"The Dask cluster did not finish the sweep: {why}. See that its scheduler and workers run "
                 f"and have enough memory for the data, and start the sweep again."
             ) from error
         finally:
-            with warnings.catch_warnings():  # that tasks were cut short
+            with warnings.catch_warnings():  # of tasks that were cut short
                 warnings.simplefilter("ignore")
-                found.close()
+                answers.close()
 
 
-def _sent(cargo: Cargo, client: Any) -> Any:
-    """The cargo as each task is to be given it: on Dask as what a task of its own has given.
+def _sent(payload: Payload, client: Any) -> Any:
+    """The payload as each joblib task gets it: on Dask as the result of a task of its own.
 
-    So the data go to the cluster once, and are there again where the worker that held them is lost.
+    So the data travel to the cluster once, and are there again where the worker that held them is lost.
     """
     if client is None:
-        return cargo
+        return payload
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sending large graph")
-        return client.submit(_as_it_is, cargo, pure=False)
+        return client.submit(_unchanged, payload, pure=False)
 
 
-def _as_it_is(cargo: Cargo) -> Cargo:
-    return cargo
+def _unchanged(payload: Payload) -> Payload:
+    return payload
 
 
 def _answers(calls: Iterable[Any], backend: Any, workers: int) -> Generator[Answer, None, None]:
-    """What tasks give, as they end where the backend can say so, else some for each worker at a time."""
+    """Results as they come where the backend reports them so, else after some calls for each worker."""
     import joblib
 
     if backend.supports_return_generator:
         yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(calls)
         return
     with joblib.Parallel(batch_size=1) as run:
-        while some := list(islice(calls, TASKS_AT_A_TIME * workers)):
+        while some := list(islice(calls, LISTS_AT_A_TIME * workers)):
             yield from run(some)
 
 
-class Shares:
-    """Tracks as lists for a task each, long enough to be worth sending, by what those done have taken."""
+class StateLists:
+    """Splits networks into lists, one for a joblib task, as long as the time of those before allows."""
 
-    def __init__(self, tracks: Sequence[Track], workers: int) -> None:
-        # Neighbors are alike: by the golden ratio any of them is far from those before it.
-        mixed = sorted(range(len(tracks)), key=lambda i: i * 0.6180339887498949 % 1)
-        self._left = deque(tracks[i] for i in mixed)
-        self.workers, self._size = workers, 1
+    def __init__(self, states: Sequence[TaskState], workers: int) -> None:
+        # Neighbors are alike: the golden ratio takes each far from those before it.
+        mixed = sorted(range(len(states)), key=lambda i: i * 0.6180339887498949 % 1)
+        self._left = deque(states[i] for i in mixed)
+        self.workers, self._length = workers, 1
         self._networks, self._seconds = 0, 0.0
 
-    def heard(self, networks: int, seconds: float) -> None:
-        """How long so many networks took."""
+    def add_time(self, networks: int, seconds: float) -> None:
+        """Take note of how long so many networks took."""
         self._networks += networks
         self._seconds += seconds
 
-    def __iter__(self) -> Iterator[list[Track]]:
+    def __iter__(self) -> Iterator[list[TaskState]]:
         while self._left:
             fair = len(self._left) // (2 * self.workers)
             if self._networks:
                 each = self._seconds / self._networks
-                self._size = max(1, min(int(TASK_SECONDS / max(each, 1e-9)), 4 * self._size))
-            size = max(1, min(self._size, fair))
-            yield [self._left.popleft() for _ in range(min(size, len(self._left)))]
+                self._length = max(1, min(int(LIST_SECONDS / max(each, 1e-9)), 4 * self._length))
+            length = max(1, min(self._length, fair))
+            yield [self._left.popleft() for _ in range(min(length, len(self._left)))]
+
+
+# ---- There --------------------------------------------------------------------------------------
+
+
+class ValidationNumber(NamedTuple):
+    """Stands for validation arrays, which the payload holds once for all networks."""
+
+    number: int
+
+
+class Payload:
+    """A plan's data without its tasks, and the worker that all joblib tasks of a process share.
+
+    Pickles leave the worker out; a process makes its own when a task asks for it. Where every joblib
+    task brings the payload along, it has a `name`, by which a process keeps the payload that came last
+    and packs its data once.
+    """
+
+    def __init__(self, plan: Plan, validations: Sequence[tuple[Any, ...]], name: str | None = None) -> None:
+        self._plan, self._validations, self._name = plan, tuple(validations), name
+        self._lock = threading.Lock()
+        self._worker: Worker | None = None
+
+    @classmethod
+    def of(cls, plan: Plan, named: bool) -> Payload:
+        """The payload of a plan whose networks train on one thread each."""
+        common = replace(plan, tasks=(), space=SearchSpace({}, [], []), cores=1)
+        validations = validation_arrays(task.candidate for task in plan.tasks)
+        return cls(common, validations, uuid4().hex if named else None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, (self._plan, self._validations, self._name)
+
+    @property
+    def worker(self) -> Worker:
+        """The worker that trains networks over these data."""
+        with self._lock:
+            if self._worker is None:
+                data = self._plan.data
+                # Arrays may arrive as mapped files or as another process's memory.
+                arrays = replace(
+                    data,
+                    X=np.asarray(data.X),
+                    y=np.asarray(data.y),
+                    weights=None if data.weights is None else np.asarray(data.weights),
+                    folds=data.folds and tuple(Fold(*map(np.asarray, fold)) for fold in data.folds),
+                )
+                self._validations = tuple(
+                    tuple(None if array is None else np.asarray(array) for array in arrays_of_one)
+                    for arrays_of_one in self._validations
+                )
+                self._worker = Worker(replace(self._plan, data=arrays))
+            return self._worker
+
+    def light(self, state: TaskState) -> TaskState:
+        """The state without validation arrays."""
+        validation = state.task.candidate.validation
+        places = [i for i, arrays in enumerate(self._validations) if arrays is validation]
+        return _with_validation(state, ValidationNumber(places[0])) if places else state
+
+    def whole(self, state: TaskState) -> TaskState:
+        """The state with its validation arrays."""
+        validation = state.task.candidate.validation
+        if not isinstance(validation, ValidationNumber):
+            return state
+        return _with_validation(state, self._validations[validation.number])
+
+
+_last: dict[str, Payload] = {}
+"""The payload that came last, by its name; a process that has nothing to do soon ends."""
+
+_arriving = threading.Lock()
+
+
+def _arrived(plan: Plan, validations: Sequence[tuple[Any, ...]], name: str | None) -> Payload:
+    if name is None:
+        return Payload(plan, validations)
+    with _arriving:
+        if name not in _last:
+            _last.clear()
+            _last[name] = Payload(plan, validations, name)
+        return _last[name]
+
+
+class Answer(NamedTuple):
+    """The result of a joblib task: networks trained further, and the seconds that it took."""
+
+    states: list[TaskState]
+    seconds: float
+
+
+def train_list(payload: Payload, states: Sequence[TaskState], until: int | None) -> Answer:
+    """A joblib task: train these networks one after the other, on one thread."""
+    began = time.perf_counter()
+    worker, line, stop = payload.worker, ProgressLine(None, len(states), 0), np.zeros(1, np.uint8)
+    trained = [
+        replace(worker.advance(payload.whole(light), until, line, stop), task=light.task)
+        for light in states
+    ]
+    return Answer(trained, time.perf_counter() - began)
+
+
+def _with_validation(state: TaskState, validation: Any) -> TaskState:
+    candidate = state.task.candidate
+    candidate = replace(candidate, settings={**candidate.settings, "validation": validation})
+    return replace(state, task=replace(state.task, candidate=candidate))

@@ -1,8 +1,8 @@
 """A sweep's results as they come, in a file that survives a kill at any moment.
 
-A line of JSON for each network, behind a first line that tells which sweep it is. A line is whole or
-it does not count: it ends in a check over all of it, and what a kill has torn off is cut away when the
-sweep goes on.
+The first line says which sweep it is; each other line is the record of a network, as JSON. A line ends in
+a check sum over all of it. A line that a kill has torn off does not count, and is cut away when the sweep
+goes on.
 """
 
 from __future__ import annotations
@@ -12,15 +12,27 @@ import binascii
 import contextlib
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from glassnet.errors import FileError
+from glassnet.model_selection.outcomes import SweepCell
+from glassnet.model_selection.plan import Plan, TaskState
+from glassnet.model_selection.settings import as_plain
+from glassnet.optim import Optimizer
+from glassnet.optim.schedules import SCHEDULES, Schedule
+from glassnet.training.checkpoints import run_as_arrays, run_from_arrays
+from glassnet.training.run import TrainingRun
 from glassnet.utils.json_documents import canonical
 from glassnet.utils.paths import as_path, explain
+from glassnet.utils.storage import arrays_as_bytes, arrays_from_bytes
 
 FORMAT = 1
 _KEY = "glassnet sweep"
@@ -30,12 +42,11 @@ _MOST_OF_A_HEADER = 1 << 20
 _SYNC_SECONDS = 1.0
 """A cut of the power loses no more than that; a kill loses nothing that was written."""
 
-
-_WORDS = {"settings": "what networks are told (the settings, iterations, or another argument)"}
+_WORDS = {"settings": "the networks' settings (of the grid, iterations, or another argument)"}
 
 
 class OtherSweepError(FileError):
-    """The file is another sweep's, which may be `done`."""
+    """The file holds another sweep, whose networks may all be `done`."""
 
     def __init__(self, words: str, done: bool = False) -> None:
         super().__init__(words)
@@ -46,9 +57,9 @@ class Journal:
     """The file of one sweep, open for more lines until `close`."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Look through what is there, a line at a time; nothing is written before `begin`.
+        """Look through the file, a line at a time; nothing is written before `begin`.
 
-        Raises FileError for what is no such file.
+        Raises FileError for a file of another kind.
         """
         self.path = as_path(path, "results")
         self.header: dict[str, Any] | None = None
@@ -91,7 +102,7 @@ class Journal:
         at, torn = self._end, None
         for number, line in enumerate(file, 2):
             record = _parsed(line)
-            if record is None:  # a kill tears off the last line, a cut of the power may be more than one
+            if record is None:  # a kill tears off the last line, a cut of the power perhaps several
                 torn = torn or number
             elif torn is not None:
                 raise FileError(
@@ -121,9 +132,9 @@ class Journal:
         return self.header is not None and len(self._final) == self.header.get("networks")
 
     def begin(self, header: Mapping[str, Any]) -> None:
-        """Open for writing, with the header where the file is new; what was torn off is cut away.
+        """Open for writing, with the header where the file is new; a torn line is cut away.
 
-        Raises FileError where the file is another sweep's, and leaves that as it is.
+        Raises FileError where the file holds another sweep, and leaves it as it is.
         """
         self.refuse_others(header["fingerprint"])
         if not self.path.parent.exists():
@@ -180,24 +191,23 @@ class Journal:
             self._file = None
 
     def refuse_others(self, fingerprint: Mapping[str, str]) -> None:
-        """Raise FileError where the file is of a sweep with other data or settings."""
+        """Raise FileError where the file holds a sweep with other data or settings."""
         if self.header is None:
             return
         known = self.header["fingerprint"]
-        differs = [name for name in fingerprint if known.get(name) != fingerprint[name]]
-        if differs:
-            words = [_WORDS.get(name, name) for name in differs]
-            parts = " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
+        words = [_WORDS.get(name, name) for name in fingerprint if known.get(name) != fingerprint[name]]
+        if words:
+            inputs = " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
             raise OtherSweepError(
-                f"{self.path} holds another sweep ({len(self._lines)} networks of it are done): {parts} "
+                f"{self.path} holds another sweep ({len(self._lines)} networks of it are done): {inputs} "
                 f"{'is' if len(words) == 1 else 'are'} not the same. Start that one with its own "
                 f"arguments to go on with it, or give another path to results; the file is as it was.",
                 done=self.is_done,
             )
 
 
-def data_of(record: Mapping[str, Any]) -> bytes:
-    """The bytes that went along with a line."""
+def _data_of(record: Mapping[str, Any]) -> bytes:
+    """The bytes that a line carries as text."""
     try:
         return base64.b64decode(record["data"], validate=True)
     except (binascii.Error, KeyError, TypeError, ValueError) as error:
@@ -237,3 +247,89 @@ def _lock(file: int, path: Path) -> None:
         raise FileError(
             f"{path} is being written by another process. Wait for it, or give another path to results."
         ) from error
+
+
+# ---- Records --------------------------------------------------------------------------------------
+
+
+def write_state(state: TaskState) -> tuple[dict[str, Any], bytes]:
+    """A record of the journal, for people and other programs to read, and the run's arrays as bytes."""
+    task, cell = state.task, state.cell
+    run = state.run if cell is None else cell.trained
+    assert run is not None
+    arrays, document = run_as_arrays(_writable(run))
+    arrays["sweep_values"] = np.array(state.costs, np.float64)
+    record: dict[str, Any] = {
+        "network": task.number,
+        "settings": as_plain(dict(task.settings)),
+        "seed": task.seed,
+        "fold": task.fold,
+        "status": _status_so_far(run) if cell is None else cell.status,
+        "final": cell is not None,
+        "loss": _finite(run.losses[-1] if len(run.losses) else math.nan),
+        "seconds": run.seconds,
+    }
+    if cell is not None:
+        metric = math.nan if cell.metric is None else cell.metric
+        arrays["sweep_numbers"] = np.array([cell.baseline, cell.floor, metric], np.float64)
+        if cell.kept is not None:
+            arrays["sweep_kept"] = cell.kept.astype(np.int64)
+            document["iterations"] = len(cell.kept) - (run.batch_size is None)
+        record |= {
+            "iterations": cell.iterations,
+            "metric": None if cell.metric is None else _finite(cell.metric),
+            "has_metric": cell.metric is not None,
+        }
+    return record, arrays_as_bytes(arrays, document)
+
+
+def read_state(record: Mapping[str, Any], plan: Plan, path: Path) -> TaskState:
+    """The state of a task, from its record; of two records of a network the later one is further on."""
+    try:
+        task = plan.tasks[record["network"]]
+        final, status = record["final"], record["status"]
+        has_metric = record.get("has_metric", False)
+    except (KeyError, IndexError, TypeError) as error:
+        raise FileError(f"{path} has a record that does not belong to this sweep: {error}.") from error
+    arrays, document = arrays_from_bytes(_data_of(record), path)
+    costs = tuple(arrays.pop("sweep_values").tolist())
+    numbers, kept = arrays.pop("sweep_numbers", None), arrays.pop("sweep_kept", None)
+    candidate = task.candidate
+    stopping = candidate.settings["stopping"]
+    metric = () if stopping is None or isinstance(stopping.metric, str) else (stopping.metric,)
+    own_functions = candidate.network.hidden, (candidate.network.loss,), metric
+    run = run_from_arrays(arrays, document, path, *own_functions)
+    run = replace(run, network=candidate.network, optimizer=candidate.optimizer)
+    if not final or numbers is None:
+        return TaskState(task, run, costs)
+    cell = SweepCell(
+        task.settings,
+        status,
+        run,
+        kept,
+        float(numbers[2]) if has_metric else None,
+        task.setting,
+        task.seed,
+        task.fold,
+        float(numbers[0]),
+        float(numbers[1]),
+    )
+    return TaskState(task, None, costs, cell)
+
+
+def _writable(run: TrainingRun) -> TrainingRun:
+    """The run without a schedule of the caller's own, which no file can hold."""
+    rule = run.optimizer
+    if isinstance(rule, Optimizer):
+        rate = rule.learning_rate
+        if isinstance(rate, Schedule) and SCHEDULES.get(rate.name) is not type(rate):
+            return replace(run, optimizer=replace(rule, learning_rate=1.0))
+    return run
+
+
+def _finite(value: float) -> float | str:
+    return float(value) if math.isfinite(value) else str(float(value))
+
+
+def _status_so_far(run: TrainingRun) -> str:
+    return f"{run.status} after {run.iterations}" if run.status == "completed" else run.status

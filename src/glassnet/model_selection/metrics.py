@@ -1,4 +1,4 @@
-"""The number that a sweep compares networks by, on samples that they have not been trained on."""
+"""The metric that a sweep compares networks by, on samples that they were not trained on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METRICS: Mapping[str, str] = {"loss": "min", "accuracy": "max", "r2": "max"}
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric: its name, which of its values is best ("min" or "max"), and the function where it is one.
+    """A metric: its name, which of its values is best ("min" or "max"), and the caller's function or None.
 
     "loss" is the mean loss of the samples by their weights, without penalties and class weights.
     """
@@ -55,19 +55,21 @@ class Measure:
         y is class numbers (n,) or rows; with `flat_targets` a function gets values (n,) of a single output.
         """
         respond = network.predict if self.response == "predict" else network.predict_proba
-        found = respond(theta, X)
+        predicted = respond(theta, X)
         if self.function is None and self.name == "accuracy":
-            actual = np.argmax(y, axis=1) if y.ndim > found.ndim else y
-            right = found == actual if found.ndim == 1 else (found == (actual > 0.5)).all(axis=1)
+            actual = np.argmax(y, axis=1) if y.ndim > predicted.ndim else y
+            right = (
+                predicted == actual if predicted.ndim == 1 else (predicted == (actual > 0.5)).all(axis=1)
+            )
             return float(np.average(right, weights=weights))
         if self.function is None:
             from sklearn.metrics import r2_score
 
-            return float(r2_score(y, found, sample_weight=weights))
+            return float(r2_score(y, predicted, sample_weight=weights))
         if flat_targets and self.response == "predict":
-            y, found = y.reshape(-1), found.reshape(-1)
-        more: dict[str, Any] = {"rows": rows} if _takes_rows(self.function) else {}
-        value: Any = self.function(y, found, **more)
+            y, predicted = y.reshape(-1), predicted.reshape(-1)
+        extra: dict[str, Any] = {"rows": rows} if _takes_rows(self.function) else {}
+        value: Any = self.function(y, predicted, **extra)
         try:
             return float(value)
         except (TypeError, ValueError) as error:
@@ -77,7 +79,7 @@ class Measure:
 
 
 def as_measure(metric: object, mode: str | None, response: str, network: Network) -> Measure:
-    """The metric of `sweep`'s arguments, or an error that says what is missing."""
+    """The metric of `sweep`'s arguments for a network; raises InputError where it does not fit."""
     if response not in RESPONSES:
         raise unknown_name("response", response, RESPONSES)
     if mode is not None and mode not in MODES:

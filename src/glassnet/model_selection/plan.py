@@ -1,49 +1,120 @@
-"""All that a sweep is to do: its data, checked, and a task for each network."""
+"""The plan of a sweep: its data, checked once, and a task for each network."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
+from glassnet._version import __version__
 from glassnet.data.checks import check_data, choose_engine
 from glassnet.data.dataset import is_stream
-from glassnet.errors import InputError, InputTypeError
-from glassnet.model_selection.halving import Halving
-from glassnet.model_selection.hashing import identity_here
+from glassnet.errors import InputError, InputTypeError, unknown_name
+from glassnet.model_selection.hashing import digest, identity, identity_here, short
 from glassnet.model_selection.metrics import Measure, as_measure
-from glassnet.model_selection.search_space import Space
-from glassnet.model_selection.settings import Recipe
-from glassnet.model_selection.sweep_folds import as_folds
-from glassnet.model_selection.tasks import Sources, Task
+from glassnet.model_selection.outcomes import SweepCell
+from glassnet.model_selection.search_space import SearchSpace
+from glassnet.model_selection.settings import Candidate, as_plain
+from glassnet.model_selection.sweep_folds import Fold, as_folds
 from glassnet.nn.dropout import draw_seed
 from glassnet.nn.network import Parameters
+from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import as_matrix, as_numbers, as_target, as_vector
-from glassnet.utils.settings_checks import as_random_state, as_steps
+from glassnet.utils.json_documents import canonical
+from glassnet.utils.settings_checks import as_random_state, as_real, as_steps
+
+
+@dataclass(frozen=True)
+class Task:
+    """One network to train: its number in the sweep, its setting, seed and fold."""
+
+    number: int
+    setting: int
+    settings: Mapping[str, Any]
+    candidate: Candidate
+    seed: int | None = None
+    fold: int | None = None
+
+    @property
+    def iterations(self) -> int:
+        """How many iterations it is to be trained for."""
+        return int(self.candidate.settings["iterations"])
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """How far a task has come: the run so far, its cost at each rung, and the cell once it is finished."""
+
+    task: Task
+    run: TrainingRun | None = None
+    costs: tuple[float, ...] = ()
+    cell: SweepCell | None = None
+
+    @property
+    def iterations(self) -> int:
+        """How many iterations have been made."""
+        if self.cell is not None:
+            return self.cell.iterations
+        return 0 if self.run is None else self.run.iterations
+
+    @property
+    def ended(self) -> bool:
+        """Whether training has ended by itself, before its last iteration."""
+        return self.cell is not None or (
+            self.run is not None and self.run.status in ("stopped", "diverged")
+        )
+
+    def cost_at(self, rung: int) -> float:
+        """The cost at a rung; a network that ended earlier has the cost that it had then."""
+        return self.costs[min(rung, len(self.costs) - 1)] if self.costs else math.inf
+
+
+@dataclass(frozen=True)
+class SweepData:
+    """The checked data that all networks of a sweep share, their folds and metric, and where they start.
+
+    Every network without a seed of its own draws from a copy of `stream`. `held_out` says whether the
+    metric is of samples that a network was not trained on, `standardize` whether the columns of X are
+    standardized by each fold's training rows.
+    """
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    weights: NDArray[Any] | None
+    flat_targets: bool
+    folds: tuple[Fold, ...] | None
+    parameters: Parameters | NDArray[Any] | None
+    stream: RandomState
+    measure: Measure | None
+    held_out: bool = False
+    standardize: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done.
+    """Everything that a sweep is to do.
 
-    `kept` is about how many losses of a network are kept, `cores` how many threads may compute, `seed`
-    what an unnamed random state was drawn from. Runs on batches need the order of the samples to be
-    resumed, which `keep_orders` tells whether to hold on to.
+    About `keep_losses` losses of each network are kept, and `cores` threads may compute. `seed` is the one
+    that was drawn where the caller named no random state. At each of the `rungs`, numbers of iterations,
+    successive halving compares the settings. Runs on batches need the order of their samples to be
+    resumed; `keep_orders` says whether they keep it.
     """
 
-    space: Space
-    sources: Sources
+    space: SearchSpace
+    data: SweepData
     tasks: tuple[Task, ...]
     converged_below: float
-    kept: int
+    keep_losses: int
     cores: int
     halving: Halving | None = None
     seed: int | None = None
-    rungs: tuple[int, ...] = field(default=())
+    rungs: tuple[int, ...] = ()
     keep_orders: bool = True
 
     @property
@@ -52,83 +123,129 @@ class Plan:
         return max(1, min(self.cores, len(self.tasks)))
 
     @property
-    def each(self) -> int:
-        """The threads of each: cores that have no network of their own help the others."""
+    def threads_each(self) -> int:
+        """The threads of each network: cores that have no network of their own help the others."""
         return self.cores // self.workers
 
-    @staticmethod
-    def engine_of(task: Task) -> str:
-        """The engine that trains a task."""
-        return choose_engine(task.recipe.network, task.recipe.told["engine"])[0]
+    def fingerprint(self) -> dict[str, str]:
+        """A short text for each input that the sweep's numbers depend on, by the input's name."""
+        data, tasks = self.data, hashlib.sha256()
+        texts: dict[int, str] = {}  # the networks of many seeds and folds share one candidate
+        for task in self.tasks:
+            candidate = task.candidate
+            text = texts.get(id(candidate)) or texts.setdefault(id(candidate), _text_of(candidate))
+            tasks.update(f"{text} {task.setting} {task.seed} {task.fold}\n".encode())
+        folds = None if data.folds is None else [rows for fold in data.folds for rows in fold]
+        start = data.parameters.flat if isinstance(data.parameters, Parameters) else data.parameters
+        stream: Any = data.stream.get_state(legacy=False)
+        candidates = {id(task.candidate): task.candidate for task in self.tasks}.values()
+        engines = {choose_engine(one.network, one.settings["engine"])[0] for one in candidates}
+        return {
+            "X": digest([data.X]),
+            "y": digest([data.y]),
+            "sample_weight": digest([data.weights]),
+            "settings": short(tasks),
+            "folds": "none" if folds is None else digest(folds) + ", standardized" * data.standardize,
+            "validation": digest(array for held in validation_arrays(candidates) for array in held),
+            "parameters": digest([None if start is None else np.asarray(start)]),
+            "random_state": short(hashlib.sha256(canonical(as_plain(stream)).encode())),
+            "metric": "none" if data.measure is None else _text_of_measure(data.measure),
+            "converged_below": repr(self.converged_below),
+            "keep_losses": str(self.keep_losses),
+            "halving": str(self.halving),
+            "engine": ", ".join(sorted(engines)),
+            "glassnet": __version__,
+        }
 
 
-def tasks_of(space: Space, seeds: Sequence[int | None], sources: Sources) -> tuple[Task, ...]:
+def _text_of(candidate: Candidate) -> str:
+    """The network and its settings, with validation arrays as their shape alone."""
+    validation = candidate.validation
+    shape = validation[0].shape if isinstance(validation, tuple) else validation
+    return identity((candidate.network, {**candidate.settings, "validation": shape}))
+
+
+def _text_of_measure(measure: Measure) -> str:
+    words = f"{measure.name}, {measure.mode}, {measure.response}"
+    return words if measure.function is None else f"{words}, {identity(measure.function)}"
+
+
+def validation_arrays(candidates: Iterable[Candidate]) -> list[tuple[Any, ...]]:
+    """The validation data that candidates were given as arrays, each once."""
+    held_out = (candidate.validation for candidate in candidates)
+    return list({id(arrays): arrays for arrays in held_out if isinstance(arrays, tuple)}.values())
+
+
+# ---- Tasks and data -----------------------------------------------------------------------------
+
+
+def tasks_of(space: SearchSpace, seeds: Sequence[int | None], data: SweepData) -> tuple[Task, ...]:
     """A task for each setting, seed and fold, the folds varying fastest."""
-    folds: Sequence[int | None] = [None] if sources.folds is None else range(len(sources.folds))
-    places = [(i, seed, fold) for i in range(len(space.recipes)) for seed in seeds for fold in folds]
+    folds: Sequence[int | None] = [None] if data.folds is None else range(len(data.folds))
+    places = [(i, seed, fold) for i in range(len(space.candidates)) for seed in seeds for fold in folds]
     return tuple(
-        Task(number, i, space.chosen[i], space.recipes[i], seed, fold)
+        Task(number, i, space.chosen[i], space.candidates[i], seed, fold)
         for number, (i, seed, fold) in enumerate(places)
     )
 
 
-def sources_of(
-    recipes: Sequence[Recipe],
-    X: object,
-    y: object,
-    sample_weight: object,
+def check_sweep_data(
+    candidates: Sequence[Candidate],
+    samples: tuple[object, object, object],
     folds: object,
     groups: object,
     parameters: Parameters | NDArray[Any] | None,
-    metric: tuple[Any, str | None, str],
-    standardize: bool = False,
-) -> Sources:
-    """The data, checked as each network asks for them, in folds, and the metric."""
-    first = recipes[0]
+    metric: tuple[object, str | None, str],
+    standardize: bool,
+    stream: RandomState,
+) -> SweepData:
+    """X, y and sample weights, checked against every network, with the folds and the metric."""
+    X, y, sample_weight = samples
     if is_stream(X):
         raise InputError(
-            "A sweep trains many networks on data in memory, and these are streamed. Give arrays, or a "
-            "sample of the rows that fits."
+            "X is streamed, and a sweep trains many networks on data in memory. Give arrays, or a sample "
+            "of the rows that fits."
         )
-    inputs = as_matrix(X, width=first.network.sizes[0])
+    network = candidates[0].network
+    inputs = as_matrix(X, width=network.sizes[0])
     raw = as_numbers(y, "y")
     weights = None if sample_weight is None else as_vector(sample_weight, "sample_weight", len(inputs))
-    for recipe in _distinct(recipes):
-        told = recipe.told
-        how = told["dtype"], told["reduction"], weights, told["engine"], told["class_weight"]
-        check_data(recipe.network, inputs, raw, *how)
+    for candidate in _distinct(candidates):
+        settings = candidate.settings
+        kinds = settings["dtype"], settings["reduction"], weights, settings["engine"]
+        check_data(candidate.network, inputs, raw, *kinds, settings["class_weight"])
         if parameters is not None:
-            recipe.network.check_parameters(parameters)
-    targets = as_target(raw, len(inputs), first.network.sizes[-1], first.network.loss.target)
-    parts = as_folds(folds, first.network, inputs, y, targets, groups)
-    given = [one.told["validation"] for one in recipes if one.told["validation"] is not None]
-    for validation in {id(one): one for one in given if isinstance(one, tuple)}.values():
-        as_matrix(validation[0], "validation X", first.network.sizes[0])
-    held_out = parts is not None or bool(given)
-    if standardize and parts is None:
+            candidate.network.check_parameters(parameters)
+    targets = as_target(raw, len(inputs), network.sizes[-1], network.loss.target)
+    pairs = as_folds(folds, network, inputs, y, targets, groups)
+    arrays = validation_arrays(candidates)
+    for validation in arrays:
+        as_matrix(validation[0], "validation X", network.sizes[0])
+    held_out = pairs is not None or any(candidate.validation is not None for candidate in candidates)
+    if standardize and pairs is None:
         raise InputError(
-            "standardize goes with folds, whose training rows tell the means and scales. Without folds "
-            "standardize X beforehand."
+            "standardize=True takes means and scales from the training rows of folds, and there are no "
+            "folds. Give folds, or standardize X beforehand."
         )
-    if standardize and any(isinstance(one, tuple) for one in given):
+    if standardize and arrays:
         raise InputError(
-            "standardize is of the folds' rows, and validation data of their own are none of these: leave "
-            "one of the two out, or give validation as a share of the rows."
+            "standardize=True scales the rows of the folds, and validation data given as arrays are none "
+            "of them. Leave one of the two out, or give validation as a fraction of the rows."
         )
     measure: Measure | None = None
     if metric[0] is not None or held_out:
-        for network in dict.fromkeys(recipe.network for recipe in recipes):
-            measure = as_measure(metric[0] or "loss", metric[1], metric[2], network)
+        for other in dict.fromkeys(candidate.network for candidate in candidates):
+            measure = as_measure(metric[0] or "loss", *metric[1:], other)
     if measure is not None and measure.is_loss:
-        _check_losses(recipes)
-    return Sources(
-        inputs, raw, weights, raw.ndim == 1, parts, parameters, None, measure, held_out, standardize
+        _check_losses(candidates)
+    return SweepData(
+        inputs, raw, weights, raw.ndim == 1, pairs, parameters, stream, measure, held_out, standardize
     )
 
 
-def _check_losses(recipes: Sequence[Recipe]) -> None:
+def _check_losses(candidates: Sequence[Candidate]) -> None:
     """Refuse to compare networks by losses that are not the same."""
-    losses = list(dict.fromkeys(recipe.network.loss for recipe in recipes))
+    losses = list(dict.fromkeys(candidate.network.loss for candidate in candidates))
     if len(losses) > 1:
         other = "r2" if losses[0].target in ("real", "nonnegative") else "accuracy"
         raise InputError(
@@ -138,17 +255,17 @@ def _check_losses(recipes: Sequence[Recipe]) -> None:
         )
 
 
-def _distinct(recipes: Sequence[Recipe]) -> list[Recipe]:
-    """One of each kind, as far as the data's checks tell them apart."""
-    found: dict[Any, Recipe] = {}
-    for recipe in recipes:
-        told = recipe.told
-        key = recipe.network, told["dtype"], told["engine"], identity_here(told["class_weight"])
-        found.setdefault(key, recipe)
-    return list(found.values())
+def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """One candidate of each kind that the data's checks tell apart."""
+    distinct: dict[Any, Candidate] = {}
+    for candidate in candidates:
+        settings = candidate.settings
+        key = candidate.network, settings["dtype"], settings["engine"]
+        distinct.setdefault((*key, identity_here(settings["class_weight"])), candidate)
+    return list(distinct.values())
 
 
-def seeds_of(seeds: object, random: RandomState, swept: bool) -> list[int | None]:
+def as_seeds(seeds: object, random: RandomState, swept: bool) -> list[int | None]:
     """The seeds of `sweep`'s argument, or [None]; a number of them is drawn from `random`."""
     if seeds is None:
         return [None]
@@ -162,22 +279,89 @@ def seeds_of(seeds: object, random: RandomState, swept: bool) -> list[int | None
         raise InputTypeError(
             f"seeds is how many, or a list of whole numbers such as [0, 1], not {seeds!r}."
         )
-    found = list(seeds)
-    for seed in found:
+    numbers = list(seeds)
+    for seed in numbers:
         if seed is None or isinstance(seed, RandomState):
             raise InputTypeError(f"seeds holds whole numbers such as [0, 1], not {seed!r}.")
         as_random_state(seed)
-    if not found:
+    if not numbers:
         raise InputError("seeds is empty; expected at least one.")
-    if len(set(found)) < len(found):
-        raise InputError(f"seeds {found} has one of them twice; each network is trained once.")
-    return [int(seed) for seed in found]
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"seeds {numbers} has one of them twice; each network is trained once.")
+    return [int(seed) for seed in numbers]
 
 
-def move_on(random: RandomState, base: Recipe, parameters: object) -> None:
+def move_on(random: RandomState, base: Candidate, parameters: object) -> None:
     """Leave the caller's stream where one network's draws before its training leave it."""
     if parameters is None:
-        base.network.initialize(random, base.told["scheme"])
-    dropped = base.told["dropout"]
-    if np.any(np.asarray(dropped) != 0):
+        base.network.initialize(random, base.settings["scheme"])
+    if np.any(np.asarray(base.settings["dropout"]) != 0):
         draw_seed(random)
+
+
+# ---- Successive halving ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Halving:
+    """Train all settings for a few iterations, the best one in `factor` for `factor` times as many, ...
+
+    `first` is the first number of iterations; None takes the one that leaves one setting at the end.
+    """
+
+    factor: float = 3.0
+    first: int | None = None
+
+    def rungs(self, n_settings: int, iterations: int) -> tuple[int, ...]:
+        """The iterations after which settings are compared, fewest first; fewer than `iterations`."""
+        if self.first is not None:
+            rungs, at = [], float(self.first)
+            while round(at) < iterations:
+                rungs.append(round(at))
+                at = max(at * self.factor, round(at) + 1.0)  # never twice after as many
+            return tuple(rungs)
+        count = 0
+        while n_settings > 1:
+            n_settings, count = self.survivors(n_settings), count + 1
+        distinct = {max(1, round(iterations / self.factor ** (i + 1))) for i in range(count)}
+        return tuple(sorted(rung for rung in distinct if rung < iterations))
+
+    def survivors(self, n_settings: int) -> int:
+        """How many of so many settings go on: at least one, and one less than there are."""
+        return max(1, min(math.ceil(n_settings / self.factor - 1e-9), n_settings - 1))
+
+
+def as_halving(value: object) -> Halving | None:
+    """The `halving` of `sweep`: None, True, a factor, or a mapping with "factor" and "first"."""
+    if value is None or value is False:
+        return None
+    if value is True:
+        return Halving()
+    if isinstance(value, (int, float)):
+        value = {"factor": value}
+    if not isinstance(value, Mapping):
+        raise InputTypeError(
+            f'halving is True, a factor such as 3 or a mapping such as {{"factor": 3, "first": 100}}, not '
+            f"{value!r}."
+        )
+    for name in value:
+        if name not in ("factor", "first"):
+            raise unknown_name("key of halving:", name, ("factor", "first"))
+    factor = as_real(value.get("factor", Halving.factor), "halving's factor")
+    if not 1 < factor < math.inf:
+        raise InputError(f"halving's factor is {factor:g}; expected a number above 1, such as 3.")
+    first = value.get("first")
+    return Halving(factor, None if first is None else as_steps(first, "halving's first"))
+
+
+def best_settings(costs: Mapping[int, Sequence[float]], count: int) -> set[int]:
+    """The settings with the least mean cost over their networks; a cost that is not finite is the worst.
+
+    Of equal ones the first stay.
+    """
+
+    def mean(setting: int) -> float:
+        total = sum(costs[setting]) / len(costs[setting])
+        return total if math.isfinite(total) else math.inf
+
+    return set(sorted(costs, key=lambda setting: (mean(setting), setting))[:count])

@@ -1,19 +1,17 @@
-"""What a sweep gives: each network's run with a verdict, as a table and as JSON."""
+"""The result of a sweep: every network's run and outcome, as text, as a table and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glassnet.errors import InputError
 from glassnet.model_selection.metrics import Measure
-from glassnet.model_selection.printing import printed
-from glassnet.model_selection.words import as_plain, shown
+from glassnet.model_selection.outcomes import STATUSES, SweepCell, rules
+from glassnet.model_selection.settings import as_plain, shown
 from glassnet.optim import Optimizer
 from glassnet.training.run import TrainingRun
 from glassnet.training.steppers import Solver
@@ -22,114 +20,18 @@ if TYPE_CHECKING:
     import pandas
     import polars
 
-
-@dataclass(frozen=True, eq=False, repr=False)
-class SweepCell:
-    """One network of a sweep.
-
-    Attributes
-    ----------
-    settings : what was varied, by name.
-    status : see `glassnet.model_selection.STATUSES`.
-    trained : the `TrainingRun`, whose losses may be thinned; `run` has one for each iteration.
-    kept : the places of the losses that are kept, or None where all are.
-    metric : what the sweep's metric says of it; None where there is none.
-    setting, seed, fold : the number of the setting, the seed and the number of the fold; None where a
-        sweep has none.
-    baseline, floor : the loss of the best constant answer, and of the perfect one.
-    """
-
-    settings: Mapping[str, Any]
-    status: str
-    trained: TrainingRun
-    kept: NDArray[np.int64] | None = None
-    metric: float | None = None
-    setting: int = 0
-    seed: int | None = None
-    fold: int | None = None
-    baseline: float = 1.0
-    floor: float = 0.0
-
-    @property
-    def run(self) -> TrainingRun:
-        """The `TrainingRun`, which predicts, is saved and resumes; a loss that was not kept is NaN."""
-        if self.kept is None:
-            return self.trained
-        losses = np.full(self.kept[-1] + 1 if len(self.kept) else 0, np.nan)
-        losses[self.kept] = self.trained.losses
-        return replace(self.trained, losses=losses)
-
-    @property
-    def iterations(self) -> int:
-        """How many it was trained for."""
-        return self.trained.iterations if self.kept is None else int(self.kept[-1]) + 1 - self._lead
-
-    @property
-    def _lead(self) -> int:
-        return int(self.trained.batch_size is None)
-
-    @property
-    def label(self) -> str:
-        """The settings, as ``learning_rate 0.1, momentum 0.9``, and the seed and the fold."""
-        parts = [f"{name} {shown(value)}" for name, value in self.settings.items()]
-        parts += [f"{name} {value}" for name, value in self._place.items()]
-        return ", ".join(parts)
-
-    @property
-    def _place(self) -> dict[str, int]:
-        return {k: v for k, v in (("seed", self.seed), ("fold", self.fold)) if v is not None}
-
-    @property
-    def verdict(self) -> str:
-        """The status in words, with the iteration where training ended early."""
-        if self.status == "diverged":
-            return f"diverged at {self.trained.diverged_at:,}"
-        ended = self.status in ("interrupted", "dropped")
-        return f"{self.status} at {self.iterations:,}" if ended else self.status
-
-    @property
-    def final_loss(self) -> float:
-        """The loss after the last update; for a run that diverged, before it blew up.
-
-        With a batch_size the last epoch's; NaN where there was none.
-        """
-        return float(self.trained.losses[-1]) if len(self.trained.losses) else float("nan")
-
-    @property
-    def lowest_loss(self) -> float:
-        """The smallest loss on the way."""
-        return float(self.trained.losses.min()) if len(self.trained.losses) else float("nan")
-
-    @property
-    def share(self) -> float:
-        """The final loss over the baseline, both above the floor: for squared error, 1 - R^2."""
-        return (self.final_loss - self.floor) / (self.baseline - self.floor)
-
-    def curve(self, most: int | None = 2000) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Iterations and losses, at most about `most` of them; None gives all that are kept.
-
-        A long history is cut into stretches, short ones at the start and equal ones later, of which
-        the first, smallest, largest and last loss are kept: the curve looks the same on linear and
-        on logarithmic axes.
-        """
-        losses = self.trained.losses
-        keep = np.arange(len(losses)) if most is None else thinned(losses, most)
-        at = keep if self.kept is None else self.kept[keep]
-        return at + 1 - self._lead, losses[keep]
-
-    def __repr__(self) -> str:
-        return f"SweepCell({self.label}: {self.verdict}, loss {self.final_loss:.6g})"
+_MOST_ROWS = 60
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SweepResult:
-    """What a sweep gives: a `SweepCell` for every network, and what they share.
+    """The result of a sweep: a `SweepCell` for every network, and what they share.
 
     Attributes
     ----------
     grid : the values of each setting, in the order in which they came.
     cells : in the order of the settings, the last one of a grid varying fastest, then by seed and fold.
-    iterations : what each network was to be trained for, at most.
+    iterations : the most iterations that a network was to be trained for.
     baseline : the loss of the best constant answer, of the first network; see `SweepCell.baseline`.
     converged_below : the share of the baseline at or below which a settled loss has converged.
     floor : the loss of the perfect answer, where shares begin: 0, but for poisson.
@@ -222,7 +124,7 @@ class SweepResult:
         """
         rows = []
         for cell in self.cells:
-            row = {name: _entry(cell.settings.get(name)) for name in self.grid} | cell._place
+            row = {name: _entry(cell.settings.get(name)) for name in self.grid} | cell.place
             row |= {
                 "status": cell.status,
                 "diverged_at": cell.trained.diverged_at,
@@ -345,7 +247,7 @@ class SweepResult:
         return _without_nan(document)
 
     def __repr__(self) -> str:
-        return printed(self)
+        return _printed(self)
 
 
 def _entry(value: Any) -> Any:
@@ -369,16 +271,73 @@ def _without_nan(value: Any) -> Any:
     return [_without_nan(one) for one in value] if isinstance(value, list) else value
 
 
-def thinned(losses: NDArray[np.float64], most: int) -> NDArray[np.intp]:
-    """The places of about `most` losses that make the same curve; see `SweepCell.curve`."""
-    n = len(losses)
-    if n <= most:
-        return np.arange(n)
-    stretches = max(most // 8, 2)
-    edges = np.concatenate([np.geomspace(1, n, stretches), np.linspace(0, n, stretches)])
-    edges = np.unique(edges.astype(np.intp))
-    kept = [np.array([0, n - 1])]
-    for low, high in pairwise(edges):
-        part = losses[low:high]
-        kept.append(low + np.array([0, part.argmin(), part.argmax(), high - low - 1]))
-    return np.unique(np.concatenate(kept))
+def _printed(result: SweepResult) -> str:
+    """What was trained, how the networks ended, and a table: each network or, of several, each setting."""
+    run = result.cells[0].trained
+    counts = {status: sum(cell.status == status for cell in result.cells) for status in STATUSES}
+    unit = "iterations" if run.batch_size is None else "epochs"
+    first = f" {run.losses[0]:.6g} at the start," if len(run.losses) and run.batch_size is None else ""
+    lines = [
+        f"SweepResult: {len(result.cells)} networks {_networks(result)}, {result.iterations:,} {unit} "
+        f"each, in {result.seconds:.3g} s on {result.threads} thread(s)",
+        f"  {run.reduction} loss{first} {result.baseline:.6g} for the best constant answer",
+        f"  {', '.join(f'{count} {status}' for status, count in counts.items() if count)}",
+    ]
+    if len(equal := _equal(result)) < len(result.grid) and equal:
+        lines.append(f"  all with {', '.join(f'{name} {_short(result.grid[name][0])}' for name in equal)}")
+    summary = result.summary
+    rows = _rows(result) if len(summary) == len(result.cells) else _summary_rows(result, summary)
+    widths = [max(map(len, column)) for column in zip(*rows[: _MOST_ROWS + 1], strict=True)]
+    for row in rows[: _MOST_ROWS + 1]:
+        cells = [text.rjust(width) for text, width in zip(row[:-1], widths[:-1], strict=True)]
+        lines.append("  ".join(["", *cells, row[-1]]).rstrip())
+    if len(rows) > _MOST_ROWS + 1:
+        lines.append(f"  and {len(rows) - _MOST_ROWS - 1} more")
+    known = rules(result.converged_below)
+    lines += [f"  {status}: {known[status]}" for status in known if counts[status]]
+    return "\n".join(lines)
+
+
+def _rows(result: SweepResult) -> list[list[str]]:
+    """A heading, and each network's settings, loss, what it is compared by, and verdict."""
+    names = _varied(result)
+    by = [] if result.compared_by == "final_loss" else [result.compared_by]
+    rows = [[*names, "final_loss" if by else "", *by, ""]]
+    for cell, value in zip(result.cells, result.compared, strict=True):
+        settings = [_short(cell.settings.get(name)) for name in names]
+        lacks = result.measure is not None and cell.metric is None
+        compared = ["" if lacks else _short(value)] if by else []
+        rows.append([*settings, f"{cell.final_loss:.6g}", *compared, cell.verdict])
+    return rows
+
+
+def _summary_rows(result: SweepResult, summary: list[dict[str, Any]]) -> list[list[str]]:
+    """A heading, and each setting over its seeds and folds, the best first."""
+    names = _varied(result)
+    rows = [[*names, f"{result.compared_by}, mean of {summary[0]['networks']}", "+-", ""]]
+    for row in summary:
+        settings = [_short(row[name]) for name in names]
+        spread = "" if np.isnan(row["spread"]) else f"{row['spread']:.2g}"
+        ended = [f"{row[how]} {how}" for how in ("diverged", "dropped") if row[how]]
+        rows.append([*settings, f"{row['mean']:.6g}", spread, ", ".join(ended)])
+    return rows
+
+
+def _varied(result: SweepResult) -> list[str]:
+    """The settings with more than one value, or, where there are none, all."""
+    equal = _equal(result)
+    return [name for name in result.grid if name not in equal] or list(result.grid)
+
+
+def _equal(result: SweepResult) -> list[str]:
+    every = [name for name in result.grid if all(name in cell.settings for cell in result.cells)]
+    return [name for name in every if len(result.grid[name]) == 1]
+
+
+def _networks(result: SweepResult) -> str:
+    names = {str(cell.trained.network) for cell in result.cells}
+    return names.pop() if len(names) == 1 else f"of {len(names)} kinds"
+
+
+def _short(value: Any) -> str:
+    return "" if value is None else shown(value, 6)

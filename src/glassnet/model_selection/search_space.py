@@ -7,35 +7,36 @@ from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
+from numpy.random import RandomState
+
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.model_selection.hashing import identity_here
-from glassnet.model_selection.settings import Recipe, as_rule, known_settings
-from glassnet.model_selection.words import shown
+from glassnet.model_selection.settings import Candidate, as_rule, known_settings, shown
 from glassnet.training.steppers import Rule
 from glassnet.utils.settings_checks import as_count
 
 Settings = Mapping[str, Any]
 
 
-class Space(NamedTuple):
-    """What is tried: the values of each setting as they were read, and a recipe for every combination.
+class SearchSpace(NamedTuple):
+    """The values of each setting as they were read, and a candidate for every combination.
 
-    ``chosen[i]`` names the settings of ``recipes[i]``.
+    ``chosen[i]`` are the settings by name that make ``candidates[i]``.
     """
 
     values: dict[str, tuple[Any, ...]]
     chosen: list[dict[str, Any]]
-    recipes: list[Recipe]
+    candidates: list[Candidate]
 
 
-def make_space(
-    base: Recipe, grid: object, settings: object, n_draws: int | None, random_state: Any
-) -> Space:
-    """The settings of `sweep`'s arguments, all read and checked; raises as it does."""
+def make_search_space(
+    base: Candidate, grid: object, settings: object, n_draws: int | None, random: RandomState
+) -> SearchSpace:
+    """The candidates of `sweep`'s arguments, all read and checked; raises as it does."""
     if (grid is None) == (settings is None):
-        what = "neither grid nor settings" if grid is None else "both grid and settings"
+        which = "neither grid nor settings" if grid is None else "both grid and settings"
         raise InputError(
-            f"sweep was given {what}; expected one of grid={{'learning_rate': [0.1, 0.5]}} and "
+            f"sweep was given {which}; expected one of grid={{'learning_rate': [0.1, 0.5]}} and "
             f"settings=[{{'learning_rate': 0.1}}, {{'learning_rate': 0.5}}]."
         )
     if settings is not None:
@@ -43,90 +44,85 @@ def make_space(
             raise InputError("n_draws draws from a grid; settings is a list, all of which is trained.")
         return _of_list(base, settings)
     grids = _grids(grid, base)
-    for one, where in grids:
-        _check_grid(base, one, where, drawn=n_draws is not None)
+    for values, where in grids:
+        _check_grid(base, values, where, drawn=n_draws is not None)
     if n_draws is not None:
-        return _drawn(base, [one for one, _ in grids], n_draws, random_state)
-    found: list[tuple[dict[str, Any], Recipe]] = []
-    for one, where in grids:
-        for combination in product(*one.values()):
-            made = dict(zip(one, combination, strict=True))
-            found.append((made, _recipe(base, made, where)))
-    return _space(found)
+        return _drawn(base, [values for values, _ in grids], n_draws, random)
+    return _space(
+        (chosen := dict(zip(values, combination, strict=True)), _candidate(base, chosen, where))
+        for values, where in grids
+        for combination in product(*values.values())
+    )
 
 
-def _space(found: Iterable[tuple[dict[str, Any], Recipe]]) -> Space:
-    """Without what was found before."""
-    chosen: list[dict[str, Any]] = []
-    recipes: list[Recipe] = []
+def _space(pairs: Iterable[tuple[dict[str, Any], Candidate]]) -> SearchSpace:
+    """The space of settings and their candidates, each once."""
+    space = SearchSpace({}, [], [])
     values: dict[str, dict[str, Any]] = {}  # by their identity, since they need not be hashable
     seen: set[tuple[Any, ...]] = set()
-    for made, recipe in found:
-        read = {name: recipe.value(name) for name in made}
-        if "optimizer" in made:  # as it was named, without the settings that stand beside it
-            read["optimizer"] = as_rule(made["optimizer"])
-        told = {name: identity_here(value) for name, value in read.items()}
-        # Functions of one's own may have one name; the network has them themselves.
-        key = recipe.network, *sorted(told.items())
+    for settings, candidate in pairs:
+        read = {name: candidate.value(name) for name in settings}
+        if "optimizer" in settings:  # as it was named, without the settings that stand beside it
+            read["optimizer"] = as_rule(settings["optimizer"])
+        identities = {name: identity_here(value) for name, value in read.items()}
+        # Two functions of the caller's own may have one name; the networks hold the functions.
+        key = candidate.network, *sorted(identities.items())
         if key in seen:
             continue
         seen.add(key)
-        chosen.append(read)
-        recipes.append(recipe)
+        space.chosen.append(read)
+        space.candidates.append(candidate)
         for name, value in read.items():
-            values.setdefault(name, {}).setdefault(told[name], value)
-    return Space({name: tuple(known.values()) for name, known in values.items()}, chosen, recipes)
+            values.setdefault(name, {}).setdefault(identities[name], value)
+    space.values.update((name, tuple(distinct.values())) for name, distinct in values.items())
+    return space
 
 
-def _recipe(base: Recipe, settings: Settings, where: str) -> Recipe:
-    """The recipe with settings that go together, or an error that says which do not."""
+def _candidate(base: Candidate, settings: Settings, where: str) -> Candidate:
+    """The candidate with settings that go together, or an error that says which do not."""
     try:
-        recipe = base.replaced(settings)
-        recipe.check()
+        candidate = base.replaced(settings)
+        candidate.check()
     except (InputError, InputTypeError) as error:
         words = ", ".join(f"{name}={shown(value)}" for name, value in settings.items())
         raise type(error)(f"{where} has {words}, which cannot be used: {error}") from error
-    return recipe
+    return candidate
 
 
-def _of_list(base: Recipe, settings: object) -> Space:
+def _of_list(base: Candidate, settings: object) -> SearchSpace:
     if isinstance(settings, (str, Mapping)) or not isinstance(settings, Iterable):
         raise InputTypeError(
             f"settings is a list of mappings such as [{{'learning_rate': 0.1}}], not "
             f"{type(settings).__name__}."
         )
-    listed = list(settings)
-    if not listed:
-        raise InputError("settings is empty; expected at least one mapping.")
-    found = []
-    for i, one in enumerate(listed):
+    pairs = []
+    for i, listed in enumerate(settings):
         where = f"settings[{i}]"
-        if not isinstance(one, Mapping):
+        if not isinstance(listed, Mapping):
             raise InputTypeError(
-                f"{where} is {one!r}; expected a mapping such as {{'learning_rate': 0.1}}."
+                f"{where} is {listed!r}; expected a mapping such as {{'learning_rate': 0.1}}."
             )
-        _check_names(base, one, where, _rules([one.get("optimizer")]))
-        found.append((dict(one), _recipe(base, one, where)))
-    space = _space(found)
-    if len(space.chosen) < len(found):
+        _check_names(base, listed, where, _rules([listed.get("optimizer")]))
+        pairs.append((dict(listed), _candidate(base, listed, where)))
+    if not pairs:
+        raise InputError("settings is empty; expected at least one mapping.")
+    space = _space(pairs)
+    if len(space.chosen) < len(pairs):
         raise InputError(
-            f"settings lists {len(found) - len(space.chosen)} setting(s) more than once; each is trained "
+            f"settings lists {len(pairs) - len(space.chosen)} setting(s) more than once; each is trained "
             f"once."
         )
     return space
 
 
-def _grids(grid: object, base: Recipe) -> list[tuple[Mapping[str, Any], str]]:
-    """The grids, and what to call them."""
-    if isinstance(grid, Mapping):
-        grids: list[Any] = [grid]
-    elif (
-        isinstance(grid, Sequence)
-        and not isinstance(grid, str)
-        and all(isinstance(one, Mapping) for one in grid)
+def _grids(grid: object, base: Candidate) -> list[tuple[Settings, str]]:
+    """The grids, and how an error calls each."""
+    grids = [grid] if isinstance(grid, Mapping) else grid
+    if (
+        isinstance(grids, str)
+        or not isinstance(grids, Sequence)
+        or not all(isinstance(values, Mapping) for values in grids)
     ):
-        grids = list(grid)
-    else:
         raise InputTypeError(
             f'grid is a mapping such as {{"learning_rate": [0.1, 0.2]}}, or a list of such, not '
             f"{type(grid).__name__}."
@@ -139,7 +135,7 @@ def _grids(grid: object, base: Recipe) -> list[tuple[Mapping[str, Any], str]]:
 
 
 def _listed(values: Any) -> Any:
-    """A setting's values as a list; what is none, or a distribution, as it is."""
+    """A setting's values as a list; a distribution, or something else that is no list, as it is."""
     if hasattr(values, "rvs") or isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         return values
     return [_plain(value) for value in values]
@@ -151,23 +147,23 @@ def _plain(value: Any) -> Any:
 
 
 def _rules(values: Iterable[Any]) -> Iterator[Rule]:
-    """The optimizers among these, as far as they are any."""
+    """The optimizers among these."""
     for value in values:
         if value is not None:
             yield as_rule(value)
 
 
-def _check_names(base: Recipe, one: Mapping[str, Any], where: str, rules: Iterable[Rule]) -> None:
+def _check_names(base: Candidate, names: Iterable[str], where: str, rules: Iterable[Rule]) -> None:
     swept = list(rules) or [base.optimizer]
     known = known_settings(swept)
-    for name in one:
+    for name in names:
         if name not in known:
             kinds = " or ".join(dict.fromkeys(type(rule).__name__ for rule in swept))
             raise unknown_name(f"setting of {kinds} in the {where.partition('[')[0]}:", name, known)
 
 
-def _check_grid(base: Recipe, grid: Mapping[str, Any], where: str, drawn: bool) -> None:
-    """Refuse names and values that cannot be used, each by itself where it does not hang on another."""
+def _check_grid(base: Candidate, grid: Settings, where: str, drawn: bool) -> None:
+    """Refuse names that are unknown and, where a value can be checked by itself, values."""
     optimizers = grid.get("optimizer", ())
     listed = isinstance(optimizers, Iterable) and not isinstance(optimizers, str)
     _check_names(base, grid, where, _rules(optimizers) if listed else ())
@@ -186,33 +182,32 @@ def _check_grid(base: Recipe, grid: Mapping[str, Any], where: str, drawn: bool) 
                 f"{[values] if isinstance(values, str) else [0.1, 0.2]}"
                 f"{', or a distribution of scipy.stats' if drawn else ''}."
             )
-        alone = "optimizer" not in grid and name not in ("hidden_layer_sizes", "activation")
-        found: list[Any] = []
+        if not values:
+            raise InputError(f"{place} is empty; expected at least one value.")
+        if name != "optimizer" and ("optimizer" in grid or name in ("hidden_layer_sizes", "activation")):
+            continue  # these values are checked together with the others
         seen: set[str] = set()
         for i, value in enumerate(values):
-            if not alone and name != "optimizer":
-                found.append(value)
-                continue
             try:
-                found.append(base.replaced({name: value}).value(name))
+                read = base.replaced({name: value}).value(name)
             except (InputError, InputTypeError) as error:
                 raise type(error)(f"{place}[{i}] cannot be used: {error}") from error
-            if (known := identity_here(found[-1])) in seen:
-                raise InputError(f"{place} has {shown(found[-1])} twice; each value is trained once.")
+            if (known := identity_here(read)) in seen:
+                raise InputError(f"{place} has {shown(read)} twice; each value is trained once.")
             seen.add(known)
-        if not found:
-            raise InputError(f"{place} is empty; expected at least one value.")
 
 
-def _drawn(base: Recipe, grids: list[Mapping[str, Any]], n_draws: object, random_state: Any) -> Space:
+def _drawn(base: Candidate, grids: list[Settings], n_draws: object, random: RandomState) -> SearchSpace:
     count = as_count(n_draws, "n_draws")
     if count == 0:
         raise InputError("n_draws is 0; expected 1 or more.")
     from sklearn.model_selection import ParameterSampler
 
-    if not any(hasattr(values, "rvs") for one in grids for values in one.values()):
+    if not any(hasattr(values, "rvs") for grid in grids for values in grid.values()):
         # The sampler would warn that there are no more.
-        count = min(count, sum(prod(len(values) for values in one.values()) for one in grids))
-    drawn = ParameterSampler(grids, count, random_state=random_state)
-    made = [{name: _plain(value) for name, value in one.items()} for one in drawn]
-    return _space((one, _recipe(base, one, "A draw")) for one in made)
+        count = min(count, sum(prod(len(values) for values in grid.values()) for grid in grids))
+    draws = [
+        {name: _plain(value) for name, value in draw.items()}
+        for draw in ParameterSampler(grids, count, random_state=random)
+    ]
+    return _space((draw, _candidate(base, draw, "A draw")) for draw in draws)

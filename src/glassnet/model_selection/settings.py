@@ -1,4 +1,4 @@
-"""Whatever a network of a sweep may be told: its shape, its training, its optimizer's settings."""
+"""The settings of a network of a sweep: its shape, its training and its optimizer's settings."""
 
 from __future__ import annotations
 
@@ -12,16 +12,25 @@ from glassnet.data.checks import ENGINES, REDUCTIONS, choose_engine
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn.activations import Activation
 from glassnet.nn.dropout import as_dropout
+from glassnet.nn.losses import Loss
 from glassnet.nn.network import SCHEMES, Network, as_network
 from glassnet.optim.penalties import Penalties
+from glassnet.optim.schedules import SCHEDULES, Schedule
 from glassnet.training.early_stopping import check_stopping
 from glassnet.training.steppers import RULES, Rule, check_fits, check_rule
 from glassnet.training.validation import as_validation, check_metric
 from glassnet.utils.array_checks import as_dtype, as_matrix, as_numbers, as_vector
-from glassnet.utils.settings_checks import as_count, as_flag, as_fraction, as_random_state, as_steps
+from glassnet.utils.settings_checks import (
+    Settings,
+    as_count,
+    as_flag,
+    as_fraction,
+    as_random_state,
+    as_steps,
+)
 
 NETWORK = ("network", "hidden_layer_sizes", "activation", "loss")
-"""What changes the network itself."""
+"""The settings that change the network itself."""
 
 TRAINING = (
     "optimizer",
@@ -43,24 +52,29 @@ TRAINING = (
     "dtype",
     "engine",
 )
-"""What `train` is told, beside the data, where it starts and how it reports."""
+"""The settings of `train` that a sweep may vary."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A network, and what `train` is told of it by name, "optimizer" and "iterations" included."""
+class Candidate:
+    """A network and the settings to train it with, "optimizer" and "iterations" included."""
 
     network: Network
-    told: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
     @property
     def optimizer(self) -> Rule:
         """The optimizer or solver."""
-        rule: Rule = self.told["optimizer"]
+        rule: Rule = self.settings["optimizer"]
         return rule
 
+    @property
+    def validation(self) -> Any:
+        """A fraction, arrays (X, y, sample weights), or None."""
+        return self.settings["validation"]
+
     def value(self, name: str) -> Any:
-        """The setting of that name as it was read."""
+        """The value of a setting, as it was read."""
         if name == "network":
             return self.network
         if name == "hidden_layer_sizes":
@@ -70,42 +84,44 @@ class Recipe:
             return names[0] if len(set(names)) == 1 else names
         if name == "loss":
             return str(self.network.loss)
-        return self.told[name] if name in self.told else getattr(self.optimizer, name)
+        return self.settings[name] if name in self.settings else getattr(self.optimizer, name)
 
-    def replaced(self, settings: Mapping[str, Any]) -> Recipe:
-        """The recipe with these settings, each read and checked as far as that goes without the data.
+    def replaced(self, settings: Mapping[str, Any]) -> Candidate:
+        """The candidate with these settings, each read and checked as far as that goes without the data.
 
         Raises InputError and InputTypeError.
         """
         rule = self.optimizer
         if "optimizer" in settings:
             rule = as_rule(settings["optimizer"])
-        told = {name: value for name, value in settings.items() if name in TRAINING}
-        own = {name: v for name, v in settings.items() if name not in told and name not in NETWORK}
+        training = {name: value for name, value in settings.items() if name in TRAINING}
+        rules = {name: v for name, v in settings.items() if name not in training and name not in NETWORK}
         known = list(rule.settings())
-        for name in own:
+        for name in rules:
             if name not in known:
                 raise unknown_name(f"setting of {type(rule).__name__}:", name, known)
-        if own:
-            rule = replace(rule, **own)
+        if rules:
+            rule = replace(rule, **rules)
         network = _network(self.network, {name: settings[name] for name in NETWORK if name in settings})
-        read = {name: _CHECKS.get(name, _as_it_is)(value, name) for name, value in told.items()}
-        return Recipe(network, {**self.told, **read, "optimizer": rule})
+        read = {name: _CHECKS.get(name, _unchecked)(value, name) for name, value in training.items()}
+        return Candidate(network, {**self.settings, **read, "optimizer": rule})
 
     def check(self) -> None:
         """Raise InputError where settings do not go together."""
-        told = self.told
-        dropped = as_dropout(told["dropout"], len(self.network.hidden))
-        penalties = Penalties(told["l1"], told["l2"], told["max_norm"])
-        check_fits(self.optimizer, self.network, told["batch_size"], penalties, dropped, told["average"])
-        choose_engine(self.network, told["engine"])
-        stopping = check_stopping(told["stopping"], told["validation"] is not None)
-        if told["validation"] is not None or stopping is not None:
+        settings = self.settings
+        dropout = as_dropout(settings["dropout"], len(self.network.hidden))
+        penalties = Penalties(settings["l1"], settings["l2"], settings["max_norm"])
+        check_fits(
+            self.optimizer, self.network, settings["batch_size"], penalties, dropout, settings["average"]
+        )
+        choose_engine(self.network, settings["engine"])
+        stopping = check_stopping(settings["stopping"], self.validation is not None)
+        if self.validation is not None or stopping is not None:
             check_metric(self.network, stopping)
 
 
 def known_settings(rules: Iterable[Rule]) -> list[str]:
-    """Every name that a setting may have where these optimizers are among those swept over."""
+    """The names of all settings that a sweep over these optimizers may vary."""
     names = [name for rule in rules for name in rule.settings()]
     return list(dict.fromkeys([*names, *TRAINING, *NETWORK]))
 
@@ -127,8 +143,8 @@ def _network(base: Network, settings: Mapping[str, Any]) -> Network:
     ends = (base.sizes[0], base.sizes[-1])
     if (network.sizes[0], network.sizes[-1]) != ends:
         raise InputError(
-            f"The network {network} has {network.sizes[0]} input(s) and {network.sizes[-1]} output(s), and "
-            f"those of a sweep have {ends[0]} and {ends[1]}, which the data ask for."
+            f"The network {network} has {network.sizes[0]} input(s) and {network.sizes[-1]} output(s); "
+            f"expected {ends[0]} and {ends[1]}, as the sweep's other networks and the data have."
         )
     widths = settings.get("hidden_layer_sizes", network.sizes[1:-1])
     if isinstance(widths, int) and not isinstance(widths, bool):
@@ -152,7 +168,7 @@ def _network(base: Network, settings: Mapping[str, Any]) -> Network:
     return Network(sizes, hidden, network.output.name, settings.get("loss", network.loss))
 
 
-def _as_it_is(value: Any, name: str) -> Any:
+def _unchecked(value: Any, name: str) -> Any:
     return value
 
 
@@ -188,10 +204,10 @@ def _random_state(value: Any, name: str) -> Any:
 
 def _validation(value: Any, name: str) -> Any:
     """A fraction, or checked arrays, which are the same objects for every network."""
-    found = as_validation(value)
-    if isinstance(found, float):
-        return found
-    X, y, weights = found
+    validation = as_validation(value)
+    if isinstance(validation, float):
+        return validation
+    X, y, weights = validation
     try:
         inputs, targets = as_matrix(X), as_numbers(y, "y")
         return (
@@ -224,3 +240,38 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "dtype": _or_none(lambda value, name: as_dtype(value).name),
     "engine": _one_of(ENGINES),
 }
+
+
+# ---- Settings as text and as JSON -----------------------------------------------------------------
+
+
+def shown(value: Any, digits: int = 12) -> str:
+    """A setting's value as text: a number in up to so many digits, anything else as it is written."""
+    if isinstance(value, float):
+        return f"{value:.{digits}g}"
+    if isinstance(value, (tuple, list)):
+        return f"({', '.join(shown(item, digits) for item in value)}{',' if len(value) == 1 else ''})"
+    if isinstance(value, Activation):
+        return value.name
+    return value.brief() if isinstance(value, Settings) and not isinstance(value, Schedule) else str(value)
+
+
+def as_plain(value: Any) -> Any:
+    """A setting's value as JSON can hold it; objects of the caller's own as text."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Schedule):
+        return value.to_dict() if SCHEDULES.get(value.name) is type(value) else str(value)
+    if type(value) in RULES.values():
+        return {name: as_plain(item) for name, item in value.to_dict().items()}
+    if isinstance(value, Mapping):
+        return {str(name): as_plain(item) for name, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [as_plain(item) for item in value]
+    if isinstance(value, Settings):
+        return {"kind": type(value).__name__, **as_plain(value.settings())}
+    if isinstance(value, (Network, Loss, Activation)):
+        return shown(value)
+    if callable(value):
+        return f"{value.__module__}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+    return as_plain(value.tolist()) if hasattr(value, "tolist") else str(value)

@@ -8,7 +8,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,13 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarning
-from glassnet.model_selection.fingerprints import fingerprint_of
-from glassnet.model_selection.halving import as_halving
 from glassnet.model_selection.journal import Journal
-from glassnet.model_selection.outcomes import CONVERGED_BELOW
-from glassnet.model_selection.plan import Plan, move_on, seeds_of, sources_of, tasks_of
-from glassnet.model_selection.results import SweepCell, SweepResult
-from glassnet.model_selection.scheduler import Rounds
-from glassnet.model_selection.search_space import make_space
-from glassnet.model_selection.settings import Recipe
+from glassnet.model_selection.outcomes import CONVERGED_BELOW, SweepCell
+from glassnet.model_selection.plan import Plan, as_halving, as_seeds, check_sweep_data, move_on, tasks_of
+from glassnet.model_selection.results import SweepResult
+from glassnet.model_selection.scheduler import Scheduler
+from glassnet.model_selection.search_space import make_search_space
+from glassnet.model_selection.settings import Candidate
 from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim import SGD
 from glassnet.training.early_stopping import EarlyStopping
@@ -33,10 +30,10 @@ from glassnet.utils.settings_checks import as_flag, as_random_state, as_steps
 from glassnet.utils.threads import thread_count
 
 HISTORY_BYTES = 1 << 29
-"""Of all networks' losses together, about, that are kept; and of the orders of their samples."""
+"""About how many bytes of losses are kept for all networks, and as many of their samples' orders."""
 
 LOSSES_KEPT = 2000
-"""Of each network at least, however many there are."""
+"""How many losses of each network are kept at least, however many networks there are."""
 
 
 def sweep(
@@ -160,7 +157,7 @@ def sweep(
     keeps every run with its losses, and has many networks in one.
     """
     check_rule(optimizer)
-    told = {
+    training = {
         "optimizer": optimizer,
         "iterations": iterations,
         "batch_size": batch_size,
@@ -181,9 +178,9 @@ def sweep(
         "class_weight": class_weight,
     }
     as_network(network)
-    base = Recipe(network, told).replaced(told)
+    base = Candidate(network, training).replaced(training)
     _check_share(converged_below)
-    kept = None if keep_losses is None else as_steps(keep_losses, "keep_losses")
+    keep = None if keep_losses is None else as_steps(keep_losses, "keep_losses")
     cores, halved = thread_count(threads), as_halving(halving)
     if metric is None and (mode is not None or response != "predict"):
         raise InputError("mode and response go with a metric.")
@@ -192,43 +189,45 @@ def sweep(
     if random_state is None:
         seed = int(np.random.SeedSequence().generate_state(1)[0])
         if journal is not None and journal.header is not None and journal.header["seed"] is not None:
-            seed = journal.header["seed"]  # to go on with what it was begun with
+            seed = journal.header["seed"]  # the seed that the sweep began with
     random = as_random_state(random_state if seed is None else seed)
     # Networks start from the stream as it came, whatever is drawn from a grid.
-    space = make_space(base, grid, settings, n_draws, copy.deepcopy(random))
+    space = make_search_space(base, grid, settings, n_draws, copy.deepcopy(random))
     if halved is not None and "iterations" in space.values:
         raise InputError(
             "halving compares settings after as many iterations: leave iterations out of them."
         )
-    measured, scaled = (metric, mode, response), as_flag(standardize, "standardize")
-    sources = sources_of(space.recipes, X, y, sample_weight, folds, groups, parameters, measured, scaled)
-    validated = {recipe.told["validation"] is not None for recipe in space.recipes}
-    if halved is not None and sources.folds is None and len(validated) > 1:
+    scaled = as_flag(standardize, "standardize")
+    chosen = as_seeds(seeds, random, "random_state" in space.values)
+    samples, measure = (X, y, sample_weight), (metric, mode, response)
+    stream = copy.deepcopy(random)
+    data = check_sweep_data(space.candidates, samples, folds, groups, parameters, measure, scaled, stream)
+    validated = {candidate.validation is not None for candidate in space.candidates}
+    if halved is not None and data.folds is None and len(validated) > 1:
         raise InputError(
             "halving compares settings by samples that are held out, and some of these settings hold out "
             "none: give all of them validation data, or leave validation out of the settings."
         )
-    chosen = seeds_of(seeds, random, "random_state" in space.values)
-    sources = replace(sources, stream=copy.deepcopy(random))
     move_on(random, base, parameters)
-    tasks = tasks_of(space, chosen, sources)
-    if kept is None:
-        kept = max(LOSSES_KEPT, HISTORY_BYTES // 8 // len(tasks))
-    rungs = () if halved is None else halved.rungs(len(space.recipes), tasks[0].iterations)
-    orders = 4 * len(sources.X) * sum(task.recipe.told["batch_size"] is not None for task in tasks)
-    keep = orders <= HISTORY_BYTES
-    plan = Plan(space, sources, tasks, float(converged_below), kept, cores, halved, seed, rungs, keep)
+    tasks = tasks_of(space, chosen, data)
+    if keep is None:
+        keep = max(LOSSES_KEPT, HISTORY_BYTES // 8 // len(tasks))
+    rungs = () if halved is None else halved.rungs(len(space.candidates), tasks[0].iterations)
+    in_batches = sum(task.candidate.settings["batch_size"] is not None for task in tasks)
+    keep_orders = 4 * len(data.X) * in_batches <= HISTORY_BYTES
+    below = float(converged_below)
+    plan = Plan(space, data, tasks, below, keep, cores, halved, seed, rungs, keep_orders)
     began = time.perf_counter()
     with _open(journal, plan):
-        rounds = Rounds(plan, journal)
+        scheduler = Scheduler(plan, journal)
         try:
-            result = _result_of(plan, rounds.run(progress), began)
-        except BaseException as error:  # a second Ctrl-C, or what a network has raised
-            if rounds.finished:
-                error.result = _result_of(plan, rounds.finished, began)  # type: ignore[attr-defined]
+            result = _result_of(plan, scheduler.run(progress), began)
+        except BaseException as error:  # a second Ctrl-C, or a network's exception
+            if scheduler.finished:
+                error.result = _result_of(plan, scheduler.finished, began)  # type: ignore[attr-defined]
                 error.add_note(
-                    f"{len(rounds.finished)} of {len(plan.tasks)} networks of the sweep are finished: they "
-                    f"are this exception's attribute `result`{_goes_on(journal)}."
+                    f"{len(scheduler.finished)} of {len(plan.tasks)} networks of the sweep are finished: "
+                    f"they are this exception's attribute `result`{_goes_on(journal)}."
                 )
             raise
     unfinished = sum(cell.status == "interrupted" for cell in result.cells)
@@ -250,12 +249,12 @@ def _result_of(plan: Plan, cells: Sequence[SweepCell], began: float) -> SweepRes
         max(task.iterations for task in plan.tasks),
         cells[0].baseline,
         plan.converged_below,
-        len(plan.sources.X),
-        plan.workers * plan.each,
+        len(plan.data.X),
+        plan.workers * plan.threads_each,
         time.perf_counter() - began,
         cells[0].floor,
-        plan.sources.measure,
-        plan.sources.held_out,
+        plan.data.measure,
+        plan.data.held_out,
     )
 
 
@@ -266,11 +265,11 @@ def _goes_on(journal: Journal | None) -> str:
 
 @contextmanager
 def _open(journal: Journal | None, plan: Plan) -> Iterator[None]:
-    """The journal, once it is known to be this sweep's, open for what comes."""
+    """Open the journal where it is this sweep's, and close it when the block ends."""
     if journal is None:
         yield
         return
-    journal.begin({"fingerprint": fingerprint_of(plan), "networks": len(plan.tasks), "seed": plan.seed})
+    journal.begin({"fingerprint": plan.fingerprint(), "networks": len(plan.tasks), "seed": plan.seed})
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The parts of the data that networks of a sweep are trained on and held against."""
+"""The folds of a sweep: the rows that networks are trained on, and those that they are tested on."""
 
 from __future__ import annotations
 

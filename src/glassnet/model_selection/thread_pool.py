@@ -18,8 +18,8 @@ from glassnet.utils.interrupts import Interrupts, stop_on_interrupt
 T = TypeVar("T")
 
 
-class Line:
-    """A progress line on stderr: networks done, iterations a second, and the time left."""
+class ProgressLine:
+    """A line on stderr: networks done, iterations a second, and the time left."""
 
     def __init__(self, line: Any, networks: int, done: int) -> None:
         self._line, self._networks, self._done = line, networks, done
@@ -32,7 +32,7 @@ class Line:
 
     @contextmanager
     def network(self, first: int, last: int, ends: bool = True) -> Iterator[Progress]:
-        """A function of iteration and loss for one network, which is `done` afterwards where it ends."""
+        """A function of iteration and loss for one network, which is then done if it `ends`."""
         seen = first
 
         def update(iteration: int, loss: float) -> None:
@@ -43,14 +43,10 @@ class Line:
             seen = iteration
 
         yield update
-        with self._lock:
-            self._done += ends
-            if self._line is not None:
-                self._line.total -= last - seen  # what a diverged network leaves out takes no time
-            self._describe()
+        self.leave_out(last - seen, int(ends))  # iterations that a diverged network leaves out take no time
 
     def leave_out(self, iterations: int, networks: int) -> None:
-        """Networks that go on no further."""
+        """Count networks as done and take iterations that will not be made from the total."""
         with self._lock:
             self._done += networks
             if self._line is not None:
@@ -59,56 +55,49 @@ class Line:
 
 
 @contextmanager
-def progress_of(show: bool, networks: int, iterations: int, done: int = 0) -> Iterator[Line]:
-    """The line while networks are trained; `done` of them were before, whose iterations do not count."""
+def progress_line(show: bool, networks: int, iterations: int, done: int = 0) -> Iterator[ProgressLine]:
+    """The line while networks are trained; `iterations` are without those of the `done` networks."""
     if not show:
-        yield Line(None, networks, done)
+        yield ProgressLine(None, networks, done)
         return
     from tqdm import tqdm
 
     with tqdm(
         total=iterations, unit=" iterations", unit_scale=True, file=sys.stderr, dynamic_ncols=True
     ) as line:
-        yield Line(line, networks, done)
+        yield ProgressLine(line, networks, done)
 
 
 @contextmanager
-def crew(workers: int) -> Iterator[Crew]:
+def thread_pool(workers: int) -> Iterator[ThreadPool]:
     """Threads that are gone when the block ends; the first Ctrl-C asks all networks to stop."""
     with stop_on_interrupt() as interrupts:
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="glassnet-sweep")
+        executor = ThreadPoolExecutor(workers, thread_name_prefix="glassnet-sweep")
         try:
-            yield Crew(pool, interrupts)
+            yield ThreadPool(executor, interrupts)
         except BaseException:
             interrupts.stop[0] = 1  # the others need not finish
             raise
         finally:
-            pool.shutdown(cancel_futures=bool(interrupts.stop[0]))
+            executor.shutdown(cancel_futures=bool(interrupts.stop[0]))
 
 
-class Crew:
-    """See `crew`."""
+class ThreadPool:
+    """Runs jobs on the threads of `thread_pool`."""
 
-    def __init__(self, pool: ThreadPoolExecutor, interrupts: Interrupts) -> None:
-        self._pool, self.interrupts = pool, interrupts
+    def __init__(self, executor: ThreadPoolExecutor, interrupts: Interrupts) -> None:
+        self._executor, self.interrupts = executor, interrupts
 
     @property
     def stopped(self) -> bool:
         """Whether Ctrl-C was pressed."""
         return bool(self.interrupts.stop[0])
 
-    def work(
-        self, jobs: Sequence[Callable[[NDArray[np.uint8]], T]], done: Callable[[int, T], None] | None = None
-    ) -> list[T]:
-        """What each job gives, in their order; `done` hears of each as it comes, in this thread.
+    def run(self, jobs: Sequence[Callable[[NDArray[np.uint8]], T]], done: Callable[[T], None]) -> None:
+        """Call `done` in this thread with the result of each job as it comes.
 
-        Raises what the first job that fails raises.
+        Raises the exception of the first job that fails.
         """
-        futures = {self._pool.submit(job, self.interrupts.stop): i for i, job in enumerate(jobs)}
-        found: list[Any] = [None] * len(jobs)
+        futures = [self._executor.submit(job, self.interrupts.stop) for job in jobs]
         for future in as_completed(futures):
-            i = futures[future]
-            found[i] = future.result()
-            if done is not None:
-                done(i, found[i])
-        return found
+            done(future.result())

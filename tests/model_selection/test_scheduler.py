@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet.model_selection.halving import Halving, as_halving, best_of
+from glassnet.model_selection.plan import Halving, as_halving, best_settings
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -32,9 +32,9 @@ def test_rungs_leave_one_setting_at_the_end():
 
 def test_the_best_stay_and_the_first_of_equals():
     costs = {0: [3.0], 1: [1.0, 2.0], 2: [np.nan, 0.0], 3: [1.5], 4: [np.inf]}
-    assert best_of(costs, 1) == {1}
-    assert best_of(costs, 2) == {1, 3}
-    assert best_of(costs, 4) == {0, 1, 2, 3}
+    assert best_settings(costs, 1) == {1}
+    assert best_settings(costs, 2) == {1, 3}
+    assert best_settings(costs, 4) == {0, 1, 2, 3}
 
 
 def test_settings_that_do_worse_are_dropped():

@@ -1,0 +1,404 @@
+"""A worker trains one network of a sweep at a time, over data that all networks share."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.data.arrays import RowSubset
+from glassnet.data.checks import CheckedData
+from glassnet.data.fixed_order import Moments, moments
+from glassnet.data.preprocessing import Preprocessing
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.minibatch import Batches
+from glassnet.model_selection.hashing import identity_here
+from glassnet.model_selection.outcomes import SweepCell, assess, thinned
+from glassnet.model_selection.plan import Plan, Task, TaskState
+from glassnet.model_selection.settings import shown
+from glassnet.model_selection.sweep_folds import Fold
+from glassnet.model_selection.thread_pool import ProgressLine
+from glassnet.nn.network import Network
+from glassnet.optim.penalties import Penalties
+from glassnet.training.baselines import Scale, scale_of
+from glassnet.training.callbacks import Hooks
+from glassnet.training.loop import Progress, continue_run, course_of, masks_of
+from glassnet.training.run import TrainingRun
+from glassnet.training.settings import FitSettings
+from glassnet.training.train import Maker, begin
+from glassnet.training.validation import HeldOut, Parts, Samples
+from glassnet.utils.array_checks import as_dtype, as_target
+
+CACHE_BYTES = 1 << 30
+"""How many bytes of packed data a cache holds at most; runs that share them resume without new data."""
+
+
+class Cache:
+    """Values by key, each made once; beyond `most_bytes` only the `recent` ones used last stay."""
+
+    def __init__(self, recent: int, most_bytes: int = CACHE_BYTES) -> None:
+        self._recent, self._most, self._bytes = recent, most_bytes, 0
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Hashable, list[Any]] = OrderedDict()
+
+    @property
+    def overflows(self) -> bool:
+        """Whether all values made so far are too large to stay."""
+        return self._bytes > self._most
+
+    def get(self, key: Hashable, make: Callable[[], Any], of: object, n_bytes: int = 0) -> Any:
+        """The value of `make` for the key; a thread that asks while another makes it waits.
+
+        The entry keeps the objects `of` alive, whose identities are in the key.
+        """
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None:
+                entry = self._entries[key] = [threading.Lock(), None, of]
+                self._bytes += n_bytes
+                while self.overflows and len(self._entries) > self._recent:
+                    self._entries.popitem(last=False)
+            else:
+                self._entries.move_to_end(key)
+        with entry[0]:
+            if entry[1] is None:
+                entry[1] = make()
+        return entry[1]
+
+
+class SharedData(Maker):
+    """Makes data ready once for all networks that can share them; keys hold the identity of arrays."""
+
+    def __init__(self, workers: int) -> None:
+        self.cache = Cache(recent=8 * workers)
+
+    def checked(self, network: Network, X: object, y: object, *how: Any) -> CheckedData:
+        key = ("checked", network, id(X), id(y), *map(_key, how))
+        make = super().checked
+        data: CheckedData = self.cache.get(key, lambda: make(network, X, y, *how), (X, y, how))
+        return data
+
+    def held_out_parts(
+        self, network: Network, data: CheckedData, fraction: float, random: RandomState
+    ) -> Parts:
+        parts = super().held_out_parts(network, data, fraction, random)
+        # Equal rows give the same objects, whose identities the other keys hold.
+        key = self._split_key(data.X, parts.rows, parts.n_held_out)
+        shared: Parts = self.cache.get(key, lambda: parts, data.X, 4 * parts.rows.nbytes)
+        return shared
+
+    @staticmethod
+    def _split_key(X: Any, rows: NDArray[np.int64], n_held_out: int) -> Hashable:
+        return "split", id(X), hashlib.sha256(rows.tobytes()).digest(), n_held_out
+
+    def held_out_again(self, samples: Any, rows: NDArray[np.int64], n: int) -> Samples:
+        """The samples that were held out: the last `n` of these rows."""
+        X, y, weights = samples
+
+        def make() -> Parts:
+            train, test = (
+                (RowSubset(X, some), y[some], None if weights is None else weights[some])
+                for some in (rows[:-n], rows[-n:])
+            )
+            return Parts(train, test, rows, n)
+
+        parts: Parts = self.cache.get(self._split_key(X, rows, n), make, X, 4 * rows.nbytes)
+        return parts.held_out
+
+    def prepared(self, network: Network, samples: Any, batch_size: int | None, **how: Any) -> Any:
+        threads = how.pop("threads")
+        penalties = Penalties(how.pop("l1"), how.pop("l2"), how.pop("max_norm"))
+        X, y, weights = samples
+        settings = tuple((name, _key(value)) for name, value in sorted(how.items()))
+        key = ("prepared", network, id(X), id(y), id(weights), batch_size, settings)
+        make = super().prepared
+        problem = self.cache.get(
+            key,
+            lambda: make(network, samples, batch_size, threads=threads, **how),
+            (samples, how),
+            _packed_bytes(network, X),
+        )
+        own = _on_threads(problem, threads)
+        own.penalties = penalties
+        return own
+
+    def held_out(self, trained: Problem | Batches, samples: Any, keep: bool) -> HeldOut:
+        about = trained.network, trained.dtype.name, trained.reduction, trained.engine, trained.class_weight
+        key = ("held out", *about, *map(id, samples), keep)
+        make = super().held_out
+        size = _packed_bytes(trained.network, samples[0]) * (2 if keep else 1)
+        held_out: HeldOut = self.cache.get(key, lambda: make(trained, samples, keep), samples, size)
+        return held_out
+
+
+def _packed_bytes(network: Network, X: Any) -> int:
+    return 8 * (network.sizes[0] + network.sizes[-1] + 1) * len(X)
+
+
+def _key(value: Any) -> Hashable:
+    """A key of an argument: the identity of a large array, else a text of the value's bits."""
+    large = isinstance(value, (np.ndarray, RowSubset)) and value.size > 100
+    return id(value) if large else identity_here(value)
+
+
+class Worker:
+    """Trains and judges the networks of a plan; any number of threads may use it at a time."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.data = plan, plan.data
+        self.shared = SharedData(plan.workers)
+        self._samples: dict[int | None, tuple[Any, Any, Any]] = {}
+        self._test_samples: dict[int, tuple[Any, Any, Any]] = {}
+        self._moments: dict[int, Moments] = {}
+        self._lock = threading.Lock()
+
+    # ---- A task ---------------------------------------------------------------------------------
+
+    def advance(
+        self, state: TaskState, until: int | None, line: ProgressLine, stop: NDArray[np.uint8]
+    ) -> TaskState:
+        """The task trained up to an iteration, or finished where that is None.
+
+        An exception gets a note that names the network's settings.
+        """
+        try:
+            return self._advance(state, until, line, stop)
+        except Exception as error:
+            task = state.task
+            words = [f"{name}={shown(value)}" for name, value in task.settings.items()]
+            words += [
+                f"{name} {n}" for name, n in (("seed", task.seed), ("fold", task.fold)) if n is not None
+            ]
+            error.add_note(f"Raised by the network with {', '.join(words)}.")
+            raise
+
+    def _advance(
+        self, state: TaskState, until: int | None, line: ProgressLine, stop: NDArray[np.uint8]
+    ) -> TaskState:
+        task = state.task
+        last = task.iterations if until is None else min(until, task.iterations)
+        with line.network(state.iterations, last, ends=until is None) as show:
+            run = state.run
+            if not state.ended and state.iterations < last:
+                run = self.train(task, state.run, last, show, stop)
+        assert run is not None
+        if until is None or run.status == "interrupted":
+            return replace(state, run=None, cell=self.cell_of(task, run))
+        cost = self._cost(task, run)
+        return replace(state, run=self._lightened(run), costs=(*state.costs, cost))
+
+    def train(
+        self, task: Task, run: TrainingRun | None, until: int, show: Progress, stop: NDArray[np.uint8]
+    ) -> TrainingRun:
+        """The task's run up to an iteration, bit for bit `train`'s; `run` is how far it has come."""
+        if run is None:
+            start, gradient = self._begin(task)
+        else:
+            start, gradient = _going_on(self._with_data(task, run))
+        left = until - start.iterations
+        return continue_run(start, course_of(start, gradient), left, Hooks(()), show, stop)
+
+    def _begin(self, task: Task) -> tuple[TrainingRun, Array | None]:
+        """The run of a task before its first iteration, and the gradient there."""
+        random = task.candidate.settings["random_state"]
+        if task.seed is not None:
+            random = task.seed
+        elif random is None:
+            random = copy.deepcopy(self.data.stream)
+        own = {
+            "random_state": random,
+            "parameters": self.data.parameters,
+            "threads": self.plan.threads_each,
+        }
+        settings = FitSettings.of({**task.candidate.settings, **own})
+        samples = self._training_samples(task.fold)
+        run, gradient = begin(task.candidate.network, samples, settings, self.shared)
+        if self.data.standardize and task.fold is not None:
+            run = replace(run, extra={"preprocessing": self._preprocessing(task.fold, run.network)})
+        return run, gradient
+
+    def cell_of(self, task: Task, run: TrainingRun, dropped: bool = False) -> SweepCell:
+        """The cell of a finished network: its run, status and metric."""
+        plan = self.plan
+        run = self._with_data(task, run)
+        scale = self._scale(task, run)
+        status = "dropped" if dropped else assess(run, scale.baseline, plan.converged_below, scale.floor)
+        metric = None if status == "interrupted" else self._metric(task, run)
+        run, places = self._lightened(run, plan.cores), None
+        if not plan.keep_orders and status != "interrupted":
+            run = replace(run, cursor=None)
+        if len(run.losses) > plan.keep_losses:
+            places = thinned(run.losses, plan.keep_losses)
+            run = replace(run, losses=run.losses[places])
+        return SweepCell(
+            task.settings, status, run, places, metric, task.setting, task.seed, task.fold, *scale
+        )
+
+    # ---- Samples --------------------------------------------------------------------------------
+
+    def _training_samples(self, fold: int | None) -> tuple[Any, Any, Any]:
+        """X, y and weights that a fold's networks are trained on, the same objects each time."""
+        with self._lock:
+            if fold not in self._samples:
+                whole = self.data.X, self.data.y, self.data.weights
+                self._samples[fold] = whole if fold is None else self._take(fold, self._fold(fold).train)
+            return self._samples[fold]
+
+    def _fold(self, fold: int) -> Fold:
+        assert self.data.folds is not None
+        return self.data.folds[fold]
+
+    def _take(self, fold: int, rows: NDArray[np.int64]) -> tuple[Any, Any, Any]:
+        X, w = self.data.X, self.data.weights
+        taken = self._standardized(fold, X[rows]) if self.data.standardize else RowSubset(X, rows)
+        return taken, self.data.y[rows], None if w is None else w[rows]
+
+    def _standardized(self, fold: int, X: NDArray[Any]) -> NDArray[Any]:
+        """Rows scaled by the mean and the deviation of the fold's training rows, which come first."""
+        if fold not in self._moments:
+            computed = moments(X)
+            computed.check_finite(lambda place: f"X, column {place}, in the training rows of fold {fold},")
+            self._moments[fold] = computed
+        scaled = (X - self._moments[fold].center) / self._moments[fold].scale
+        return np.ascontiguousarray(scaled, as_dtype(None, X))
+
+    def _preprocessing(self, fold: int, network: Network) -> dict[str, Any]:
+        """How a fold's rows became inputs, as a run of a table keeps it."""
+        known, target = self._moments[fold], network.loss.target
+        classes = {"class": tuple(range(network.sizes[-1])), "label": (0, 1)}.get(target)
+        return Preprocessing(
+            "y",
+            "regression" if classes is None else "classification",
+            tuple(f"x{place + 1}" for place in range(network.sizes[0])),
+            tuple(known.center.tolist()),
+            tuple(known.scale.tolist()),
+            classes,
+        ).to_dict()
+
+    def _judging_samples(self, task: Task, run: TrainingRun) -> tuple[Any, Any, Any, Any] | None:
+        """X, y, weights and row numbers for the metric; None where only other networks hold some out."""
+        if task.fold is not None:
+            self._training_samples(task.fold)  # whose moments standardize the test rows
+            rows = self._fold(task.fold).test
+            with self._lock:
+                if task.fold not in self._test_samples:
+                    self._test_samples[task.fold] = self._take(task.fold, rows)
+                return *self._test_samples[task.fold], rows
+        validation = run.validation
+        if validation is not None and validation.rows is not None:
+            n = validation.n_held_out
+            samples = self._training_samples(task.fold)
+            return *self.shared.held_out_again(samples, validation.rows, n), validation.rows[-n:]
+        if task.candidate.validation is not None:
+            return *task.candidate.validation, None
+        if self.data.held_out:
+            return None
+        return self.data.X, self.data.y, self.data.weights, None
+
+    # ---- Judging --------------------------------------------------------------------------------
+
+    def _cost(self, task: Task, run: TrainingRun) -> float:
+        """What a rung compares settings by: the metric or, without one, the share of the loss."""
+        if run.status == "diverged" or not len(run.losses):
+            return math.inf
+        if self.data.measure is not None:
+            metric = self._metric(task, run)
+            assert metric is not None
+            return self.data.measure.sign * metric
+        scale = self._scale(task, run)
+        return (float(run.losses[-1]) - scale.floor) / (scale.baseline - scale.floor)
+
+    def _scale(self, task: Task, run: TrainingRun) -> Scale:
+        """The loss of the best constant answer and of the perfect one, on the samples trained on."""
+        X, y, weights = self._training_samples(task.fold)
+        trained: Any = slice(None)
+        digest = b""
+        validation = run.validation
+        if validation is not None and validation.rows is not None:
+            trained = validation.rows[: -validation.n_held_out]
+            digest = hashlib.sha256(trained.tobytes()).digest()
+        settings = task.candidate.settings
+        about = run.network.loss, task.fold, digest, settings["reduction"], settings["batch_size"]
+        key = ("scale", *about, _key(settings["class_weight"]))
+
+        def make() -> Scale:
+            return scale_of(_problem_of(run), y[trained], None if weights is None else weights[trained])
+
+        scale: Scale = self.shared.cache.get(key, make, (X, y, settings["class_weight"]))
+        return scale
+
+    def _metric(self, task: Task, run: TrainingRun) -> float | None:
+        """The metric of a run, on the samples held out from it where there are any."""
+        measure = self.data.measure
+        samples = None if measure is None else self._judging_samples(task, run)
+        if measure is None or samples is None:
+            return None
+        network, theta = run.network, run.theta
+        X, y, weights, rows = samples
+        if not measure.is_loss:
+            X = np.ascontiguousarray(X[:].astype(theta.dtype, copy=False))
+            y = as_target(y, len(X), network.sizes[-1], network.loss.target)
+            return measure.of(network, theta, X, y, weights, rows, self.data.flat_targets)
+        problem = self.shared.prepared(
+            network,
+            (X, y, weights),
+            None,
+            dtype=run.dtype,
+            reduction="mean",
+            engine=run.engine,
+            threads=self.plan.threads_each,
+            l1=0.0,
+            l2=0.0,
+            max_norm=None,
+        )
+        return float(problem.loss(theta.flat))
+
+    # ---- A run's data ---------------------------------------------------------------------------
+
+    def _with_data(self, task: Task, run: TrainingRun) -> TrainingRun:
+        """The run with its data, which a run from a file lacks."""
+        if run._problem is not None:
+            return run
+        start, _ = self._begin(task)
+        return replace(run, threads=start.threads, _problem=start._problem, _held_out=start._held_out)
+
+    def _lightened(self, run: TrainingRun, threads: int | None = None) -> TrainingRun:
+        """The run with its data on `threads`, or without where all runs' data are too large to stay."""
+        if self.shared.cache.overflows:
+            return replace(run, _problem=None, _held_out=None)
+        return run if threads is None else replace(run, _problem=_on_threads(run._problem, threads))
+
+
+# ---- What a run and its problem do not offer yet ---------------------------------------------------
+
+
+def _problem_of(run: TrainingRun) -> Any:
+    return run._problem
+
+
+def _going_on(run: TrainingRun) -> tuple[TrainingRun, Array | None]:
+    """A run where its training left off, ready to go on, and the gradient there."""
+    start, gradient = run._unrestored(), None
+    if isinstance(start._problem, Problem):
+        _, gradient = start._problem.loss_and_gradient(start.parameters.flat, masks_of(start))
+    if start.cursor is not None:
+        start = replace(start, cursor=start.cursor.copy())
+    return start, gradient
+
+
+def _on_threads(problem: Any, threads: int) -> Any:
+    """The same problem or batches over the same packed data, on another number of threads."""
+    other = copy.copy(problem)
+    if other.engine == "native":
+        other.threads = threads
+    return other

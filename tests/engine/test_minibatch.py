@@ -510,7 +510,7 @@ def test_instruction_sets_do_not_change_a_bit(monkeypatch, make_data, network, b
         monkeypatch.setenv("GLASSNET_ISA", isa)
         settings = {"batch_size": batch_size, "dtype": dtype, "engine": "native", "threads": 2, **options}
         run = train(network, data, 2, **settings, **weights)
-        assert run._problem.isa == isa
+        assert run.data.problem.isa == isa
         found[isa] = b"".join(bits(run))
     assert len(set(found.values())) == 1
 

@@ -14,7 +14,7 @@ import pytest
 
 import glassnet as gn
 from glassnet.engine.minibatch import Batches
-from glassnet.training.loop import course_of
+from glassnet.training.run_policy import stepper_of
 from glassnet.utils.memory import RESERVED
 
 N, INPUTS, SIZE = 5_003, 4, 32
@@ -163,35 +163,35 @@ def test_run_is_broken_off_anywhere_and_goes_on_bit_for_bit(tmp_path):
     run = train(streamed(), iterations=0, dropout=0.1, average=0.9)
     losses, done, calls = np.full(2, np.nan), 0, 0
     while done < 2:
-        course = course_of(run, None)
+        stepper = stepper_of(run)
         stop = np.zeros(1, np.uint8)
         for _ in range(23):
-            made, _ = course.advance(losses[done:], stop, 0.0)
+            made, _ = stepper.advance(losses[done:], stop, 0.0)
             done, calls = done + made, calls + 1
             if done == 2:
                 break
-        run = replaced(run, course)
+        run = replaced(run, stepper)
         gn.save(run, tmp_path / "run.safetensors")
-        run = replaced(gn.load(tmp_path / "run.safetensors"), course, problem=run._problem)
+        run = replaced(gn.load(tmp_path / "run.safetensors"), stepper, run.data)
     assert calls > 20
     assert np.array_equal(losses, unbroken.losses)
     assert run.parameters == unbroken.parameters
     assert run.averaged == unbroken.averaged
 
 
-def replaced(run, course, problem=None):
+def replaced(run, stepper, data=None):
     from dataclasses import replace
 
-    mean = None if course.averaged is None else gn.Parameters(NET.sizes, course.averaged.copy())
-    cursor = course.cursor.copy() if problem is None else run.cursor
+    mean = None if stepper.averaged is None else gn.Parameters(NET.sizes, stepper.averaged.copy())
+    cursor = stepper.cursor.copy() if data is None else run.cursor
     return replace(
         run,
-        parameters=gn.Parameters(NET.sizes, course.flat.copy()),
-        state=course.state.copy(),
-        updates=course.updates,
+        parameters=gn.Parameters(NET.sizes, stepper.flat.copy()),
+        state=stepper.state.copy(),
+        updates=stepper.updates,
         cursor=cursor,
         averaged=mean,
-        _problem=run._problem if problem is None else problem,
+        data=run.data if data is None else data,
     )
 
 
@@ -296,4 +296,4 @@ def test_validation_data_and_callbacks_go_with_windows():
     )
     assert heard == [1, 2, 3]
     assert len(run.validation_losses) == 3
-    assert isinstance(run._problem, Batches)
+    assert isinstance(run.data.problem, Batches)

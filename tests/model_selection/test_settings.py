@@ -11,7 +11,7 @@ import glassnet as gn
 from glassnet.model_selection import worker as workers
 from glassnet.model_selection.scheduler import Scheduler
 from glassnet.model_selection.settings import NETWORK, TRAINING
-from glassnet.training import run as runs
+from glassnet.training import preparation
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -148,8 +148,10 @@ def test_networks_with_one_seed_and_shape_start_equal():
 
 def test_data_are_packed_once_for_those_that_can_share_them(monkeypatch):
     made = []
-    real = runs.prepare
-    monkeypatch.setattr(runs, "prepare", lambda *a, **how: made.append(a[0].sizes) or real(*a, **how))
+    real = preparation.prepare
+    monkeypatch.setattr(
+        preparation, "prepare", lambda *a, **how: made.append(a[0].sizes) or real(*a, **how)
+    )
     sweep(grid={"learning_rate": [0.1, 0.2, 0.3], "l2": [0.0, 0.1], "hidden_layer_sizes": [3, 4]})
     assert sorted(made) == [(2, 3, 2), (2, 4, 2)]
 
@@ -161,8 +163,8 @@ def test_runs_let_go_of_data_that_would_fill_the_memory(monkeypatch):
     result = sweep(grid={"hidden_layer_sizes": widths}, iterations=1)
     for run, width in zip(result.runs, widths, strict=True):
         assert_same_path(run, train(gn.Network((2, width, 2), hidden="tanh"), iterations=1))
-    assert any(run._problem is None for run in result.runs)
-    run = next(run for run in result.runs if run._problem is None)
+    assert any(run.data is None for run in result.runs)
+    run = next(run for run in result.runs if run.data is None)
     assert run.resume(1, X=X, y=Y).iterations == 2
 
 

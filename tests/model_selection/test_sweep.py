@@ -25,9 +25,8 @@ from glassnet.model_selection import (
 )
 from glassnet.model_selection import worker as workers
 from glassnet.model_selection.scheduler import Scheduler
-from glassnet.training import loop
-from glassnet.training import run as runs
-from glassnet.training import train as training
+from glassnet.training import preparation, run_policy
+from glassnet.training.train import begin_run
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -109,7 +108,7 @@ def test_sweep_draws_the_parameters_once():
 def test_sweep_prepares_the_data_once(monkeypatch):
     calls = []
     counted = lambda *args, **how: calls.append(1) or prepare(*args, **how)  # noqa: E731
-    monkeypatch.setattr(runs, "prepare", counted)
+    monkeypatch.setattr(preparation, "prepare", counted)
     sweep()
     assert calls == [1]
 
@@ -143,14 +142,14 @@ def test_a_network_resumes_on_all_threads():
 def test_sweep_runs_as_many_networks_at_a_time_as_there_are_threads(monkeypatch):
     together, most, busy, lock = threading.Barrier(2, timeout=20), 0, 0, threading.Lock()
 
-    def watched(*args):
+    def watched(*args, **settings):
         nonlocal most, busy
         with lock:
             busy += 1
             most = max(most, busy)
         together.wait()  # breaks unless two come
         try:
-            return loop.continue_run(*args)
+            return run_policy.continue_run(*args, **settings)
         finally:
             with lock:
                 busy -= 1
@@ -187,10 +186,10 @@ def test_problem_with_other_threads_shares_the_data(engine):
 def test_an_error_in_one_network_ends_the_sweep(monkeypatch):
     ended = []
 
-    def failing(start, *args):
+    def failing(start, *args, **settings):
         if start.optimizer.learning_rate == 0.2:
             raise ZeroDivisionError
-        ended.append(loop.continue_run(start, *args).status)
+        ended.append(run_policy.continue_run(start, *args, **settings).status)
 
     monkeypatch.setattr(workers, "continue_run", failing)
     with pytest.raises(ZeroDivisionError):
@@ -577,11 +576,10 @@ def test_networks_that_were_done_when_ctrl_c_came_are_done(monkeypatch, handler)
 def test_network_whose_last_update_was_made_is_not_interrupted():
     stop = np.ones(1, np.uint8)
     problem = prepare(NET, X, Y)
-    start, gradient = training.begin_run(problem, START, gn.SGD())
-    course = loop.course_of(start, gradient)
-    run = loop.continue_run(start, course, 0, loop.Hooks(()), False, stop)
+    start, _ = begin_run(problem, START, gn.SGD())
+    run = run_policy.continue_run(start, 0, stop=stop)
     assert run.status == "completed"
-    run = loop.continue_run(start, course, 1, loop.Hooks(()), False, stop)
+    run = run_policy.continue_run(start, 1, stop=stop)
     assert (run.status, run.iterations) == ("interrupted", 0)
 
 

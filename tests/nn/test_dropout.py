@@ -389,7 +389,7 @@ def test_another_optimizer_takes_up_the_run_with_its_masks(engine):
     np.testing.assert_allclose(run.losses, other.losses, rtol=1e-11)
     again = run.resume(1)
     masks = Masks(run.dropout_seed, 9)  # after the passes of losses 0 to 7
-    assert run._problem.loss_and_gradient(again.parameters.flat, masks)[0] == again.losses[8]
+    assert run.data.problem.loss_and_gradient(again.parameters.flat, masks)[0] == again.losses[8]
 
 
 def test_adaptive_rate_hears_the_masked_losses(engine):

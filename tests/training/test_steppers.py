@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 from numpy.random import RandomState
 
 import glassnet as gn
-from glassnet.training import loop
-from glassnet.training.steppers import first_order as courses
-from glassnet.training.steppers import rates as pace
+from glassnet.training import loop, run_policy
+from glassnet.training.steppers import first_order, rates
 from glassnet.utils.storage import read_arrays, write_arrays
 
 NET = gn.Network((3, 6, 2), hidden="tanh")
@@ -133,8 +132,8 @@ def test_where_calls_end_has_no_influence(engine, monkeypatch, rate):
     assert_same_path(train(**options), whole)
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 9.0)
     for ahead in (2, 3, 5):
-        monkeypatch.setattr(pace, "AHEAD", ahead)
-        monkeypatch.setattr(courses, "AHEAD", ahead)
+        monkeypatch.setattr(rates, "AHEAD", ahead)
+        monkeypatch.setattr(first_order, "AHEAD", ahead)
         assert_same_path(train(**options), whole)
 
 
@@ -145,8 +144,8 @@ def test_callbacks_have_no_influence(engine, monkeypatch, rate, every):
     options = {"engine": engine, "optimizer": gn.SGD(rate)}
     whole = train(**options)
     for ahead in (4096, 7, 13):  # 6 updates an epoch: one rate is left
-        monkeypatch.setattr(pace, "AHEAD", ahead)
-        monkeypatch.setattr(courses, "AHEAD", ahead)
+        monkeypatch.setattr(rates, "AHEAD", ahead)
+        monkeypatch.setattr(first_order, "AHEAD", ahead)
         assert_same_path(train(**options, callbacks=[gn.Every(every, lambda run: None)]), whole)
 
 
@@ -154,7 +153,7 @@ def test_last_rate_computed_ahead_is_not_taken_for_all(engine, monkeypatch):
     """On the full batch too, where a call ends one update before the rates do."""
     options = {"engine": engine, "optimizer": gn.SGD(gn.Cosine(0.3, steps=30)), "batch_size": None}
     whole = train(30, **options)
-    monkeypatch.setattr(pace, "AHEAD", 5)
+    monkeypatch.setattr(rates, "AHEAD", 5)
     run = train(30, **options, callbacks=[gn.Every(4, lambda run: None)])
     assert np.array_equal(run.losses, whole.losses)
 
@@ -501,19 +500,19 @@ def test_ctrl_c_within_an_epoch_keeps_the_place(handler, tmp_path, monkeypatch, 
 def cut(epochs, update, engine, match="", **options):
     """A run interrupted after so many updates, as by Ctrl-C: each call makes one."""
 
-    class Batches(courses.Epochs):
+    class Batches(first_order.Epochs):
         def advance(self, losses, stop, seconds):
             made = super().advance(losses, stop, 0.0)
-            if self.pace.updates == update:
+            if self.rates.updates == update:
                 signal.raise_signal(signal.SIGINT)
             return made
 
-    original, loop.Epochs = loop.Epochs, Batches
+    original, run_policy.Epochs = run_policy.Epochs, Batches
     try:
         with pytest.warns(gn.InterruptedTrainingWarning, match=match):
             return train(epochs, engine=engine, **options)
     finally:
-        loop.Epochs = original
+        run_policy.Epochs = original
 
 
 @every_shuffle

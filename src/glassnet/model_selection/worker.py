@@ -31,11 +31,13 @@ from glassnet.model_selection.thread_pool import ProgressLine
 from glassnet.nn.network import Network
 from glassnet.optim.penalties import Penalties
 from glassnet.training.baselines import Scale, scale_of
-from glassnet.training.callbacks import Hooks
-from glassnet.training.loop import Progress, continue_run, course_of, masks_of
+from glassnet.training.loop import Progress
+from glassnet.training.preparation import Preparation
 from glassnet.training.run import TrainingRun
+from glassnet.training.run_policy import continue_run
 from glassnet.training.settings import FitSettings
-from glassnet.training.train import Maker, begin
+from glassnet.training.state import at_end, with_data, without_data
+from glassnet.training.train import begin
 from glassnet.training.validation import HeldOut, Parts, Samples
 from glassnet.utils.array_checks import as_dtype, as_target
 
@@ -76,22 +78,21 @@ class Cache:
         return entry[1]
 
 
-class SharedData(Maker):
+class SharedData(Preparation):
     """Makes data ready once for all networks that can share them; keys hold the identity of arrays."""
 
     def __init__(self, workers: int) -> None:
         self.cache = Cache(recent=8 * workers)
 
-    def checked(self, network: Network, X: object, y: object, *how: Any) -> CheckedData:
-        key = ("checked", network, id(X), id(y), *map(_key, how))
-        make = super().checked
-        data: CheckedData = self.cache.get(key, lambda: make(network, X, y, *how), (X, y, how))
+    def check(self, network: Network, samples: Any, *settings: Any) -> CheckedData:
+        key = ("checked", network, *map(id, samples), *map(_key, settings))
+        make = super().check
+        kept = samples, settings
+        data: CheckedData = self.cache.get(key, lambda: make(network, samples, *settings), kept)
         return data
 
-    def held_out_parts(
-        self, network: Network, data: CheckedData, fraction: float, random: RandomState
-    ) -> Parts:
-        parts = super().held_out_parts(network, data, fraction, random)
+    def hold_out(self, network: Network, data: CheckedData, fraction: float, random: RandomState) -> Parts:
+        parts = super().hold_out(network, data, fraction, random)
         # Equal rows give the same objects, whose identities the other keys hold.
         key = self._split_key(data.X, parts.rows, parts.n_held_out)
         shared: Parts = self.cache.get(key, lambda: parts, data.X, 4 * parts.rows.nbytes)
@@ -115,13 +116,13 @@ class SharedData(Maker):
         parts: Parts = self.cache.get(self._split_key(X, rows, n), make, X, 4 * rows.nbytes)
         return parts.held_out
 
-    def prepared(self, network: Network, samples: Any, batch_size: int | None, **how: Any) -> Any:
+    def prepare(self, network: Network, samples: Any, batch_size: int | None, **how: Any) -> Any:
         threads = how.pop("threads")
         penalties = Penalties(how.pop("l1"), how.pop("l2"), how.pop("max_norm"))
         X, y, weights = samples
         settings = tuple((name, _key(value)) for name, value in sorted(how.items()))
         key = ("prepared", network, id(X), id(y), id(weights), batch_size, settings)
-        make = super().prepared
+        make = super().prepare
         problem = self.cache.get(
             key,
             lambda: make(network, samples, batch_size, threads=threads, **how),
@@ -132,10 +133,10 @@ class SharedData(Maker):
         own.penalties = penalties
         return own
 
-    def held_out(self, trained: Problem | Batches, samples: Any, keep: bool) -> HeldOut:
+    def prepare_validation(self, trained: Problem | Batches, samples: Any, keep: bool) -> HeldOut:
         about = trained.network, trained.dtype.name, trained.reduction, trained.engine, trained.class_weight
         key = ("held out", *about, *map(id, samples), keep)
-        make = super().held_out
+        make = super().prepare_validation
         size = _packed_bytes(trained.network, samples[0]) * (2 if keep else 1)
         held_out: HeldOut = self.cache.get(key, lambda: make(trained, samples, keep), samples, size)
         return held_out
@@ -204,9 +205,9 @@ class Worker:
         if run is None:
             start, gradient = self._begin(task)
         else:
-            start, gradient = _going_on(self._with_data(task, run))
+            start, gradient = at_end(self._with_data(task, run)), None
         left = until - start.iterations
-        return continue_run(start, course_of(start, gradient), left, Hooks(()), show, stop)
+        return continue_run(start, left, progress=show, stop=stop, gradient=gradient)
 
     def _begin(self, task: Task) -> tuple[TrainingRun, Array | None]:
         """The run of a task before its first iteration, and the gradient there."""
@@ -332,7 +333,8 @@ class Worker:
         key = ("scale", *about, _key(settings["class_weight"]))
 
         def make() -> Scale:
-            return scale_of(_problem_of(run), y[trained], None if weights is None else weights[trained])
+            assert run.data is not None
+            return scale_of(run.data.problem, y[trained], None if weights is None else weights[trained])
 
         scale: Scale = self.shared.cache.get(key, make, (X, y, settings["class_weight"]))
         return scale
@@ -349,7 +351,7 @@ class Worker:
             X = np.ascontiguousarray(X[:].astype(theta.dtype, copy=False))
             y = as_target(y, len(X), network.sizes[-1], network.loss.target)
             return measure.of(network, theta, X, y, weights, rows, self.data.flat_targets)
-        problem = self.shared.prepared(
+        problem = self.shared.prepare(
             network,
             (X, y, weights),
             None,
@@ -361,39 +363,26 @@ class Worker:
             l2=0.0,
             max_norm=None,
         )
-        return float(problem.loss(theta.flat))
+        assert isinstance(problem, Problem)
+        return problem.loss(theta.flat)
 
     # ---- A run's data ---------------------------------------------------------------------------
 
     def _with_data(self, task: Task, run: TrainingRun) -> TrainingRun:
         """The run with its data, which a run from a file lacks."""
-        if run._problem is not None:
+        if run.data is not None:
             return run
         start, _ = self._begin(task)
-        return replace(run, threads=start.threads, _problem=start._problem, _held_out=start._held_out)
+        assert start.data is not None
+        return with_data(run, *start.data)
 
     def _lightened(self, run: TrainingRun, threads: int | None = None) -> TrainingRun:
         """The run with its data on `threads`, or without where all runs' data are too large to stay."""
         if self.shared.cache.overflows:
-            return replace(run, _problem=None, _held_out=None)
-        return run if threads is None else replace(run, _problem=_on_threads(run._problem, threads))
-
-
-# ---- What a run and its problem do not offer yet ---------------------------------------------------
-
-
-def _problem_of(run: TrainingRun) -> Any:
-    return run._problem
-
-
-def _going_on(run: TrainingRun) -> tuple[TrainingRun, Array | None]:
-    """A run where its training left off, ready to go on, and the gradient there."""
-    start, gradient = run._unrestored(), None
-    if isinstance(start._problem, Problem):
-        _, gradient = start._problem.loss_and_gradient(start.parameters.flat, masks_of(start))
-    if start.cursor is not None:
-        start = replace(start, cursor=start.cursor.copy())
-    return start, gradient
+            return without_data(run)
+        if threads is None or run.data is None:
+            return run
+        return replace(run, data=run.data._replace(problem=_on_threads(run.data.problem, threads)))
 
 
 def _on_threads(problem: Any, threads: int) -> Any:

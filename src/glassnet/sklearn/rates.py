@@ -13,7 +13,7 @@ from glassnet.errors import InputError
 from glassnet.optim import OPTIMIZERS, SGD, Adam, Optimizer
 from glassnet.optim.base import COMMON
 from glassnet.optim.schedules import Schedule
-from glassnet.training.steppers.rates import AHEAD, Pace
+from glassnet.training.steppers.rates import AHEAD, LearningRates
 from glassnet.utils.settings_checks import as_flag, as_not_negative
 
 SMALLEST = 1e-6  # at a rate from here down "adaptive" stops
@@ -54,7 +54,7 @@ class Drive:
         self.state: Array = np.zeros((len(optimizer.state_names), n_parameters), dtype)
         self.updates = 0
         self.heard: NDArray[np.float64] | None = None
-        self._pace: Pace | None = None
+        self._pace: LearningRates | None = None
         self._plan: NDArray[np.float64] = np.empty(0)
         self._planned = 0
 
@@ -72,13 +72,13 @@ class Drive:
     @property
     def listens(self) -> bool:
         """Whether the next epoch's rates depend on the loss of this one."""
-        return self._pace is not None and self._pace.listens
+        return self._pace is not None and self._pace.follow_losses
 
     def begin(self, updates_per_epoch: int) -> None:
         """Before the epochs of a call, whose data have so many batches."""
         self._per_epoch = updates_per_epoch
         if self.schedule is not None:
-            self._pace = Pace(
+            self._pace = LearningRates(
                 self.schedule, self.updates, self.heard, updates_per_iteration=updates_per_epoch
             )
 
@@ -99,7 +99,7 @@ class Drive:
     def rates(self) -> NDArray[np.float64]:
         """Of the updates to come: one for all, or one for each."""
         if self._pace is not None:
-            return self._pace.rates(AHEAD)
+            return self._pace.next(AHEAD)
         return self._plan if len(self._plan) == 1 else self._plan[self._planned :]
 
     def made(self, updates: int) -> None:
@@ -107,15 +107,15 @@ class Drive:
         self.updates += updates
         self._planned += updates
         if self._pace is not None:
-            self._pace.made(updates)
+            self._pace.count(updates)
 
     def epoch_ended(self, loss: float, seen: int) -> None:
         """After an epoch with this loss, and `seen` samples in all."""
         if self.kind == "invscaling":
             self.rate = self._inverse(seen)
         if self._pace is not None:
-            self._pace.listen(np.array([loss]))
-            self.heard = self._pace.heard
+            self._pace.observe(np.array([loss]))
+            self.heard = self._pace.memory
 
     def stalled(self) -> bool:
         """After too many epochs without progress: whether to stop, rather than go on more slowly."""

@@ -15,7 +15,6 @@ from sklearn.utils.parallel import _get_threadpool_controller
 from glassnet._types import Array
 from glassnet.engine.full_batch import Problem
 from glassnet.training.steppers import (
-    REASONS,
     SOLVERS,
     BayesianRegularization,
     LevenbergMarquardt,
@@ -118,23 +117,23 @@ def minimize(
     solver did not end by itself.
     """
     loss, gradient = problem.loss_and_gradient(flat)
-    course = solver.course(Start(problem, flat, loss, gradient, np.empty((0, flat.size)), np.empty(0), 0))
+    stepper = solver.stepper(Start(problem, flat, loss, gradient, np.empty((0, flat.size))))
     made, losses, asked = 0, np.array([loss]), False
     with stop_on_interrupt() as interrupts:
-        while made < max_iter and course.evaluations < max_fun and not (course.stops or asked):
+        while made < max_iter and stepper.evaluations < max_fun and not (stepper.stops or asked):
             before = made
-            made += course.advance(losses, interrupts.stop, AT_ONCE)[0]
+            made += stepper.advance(losses, interrupts.stop, AT_ONCE)[0]
             if made > before:
-                asked = ended(made, float(losses[0]) + offset, course.flat)
+                asked = ended(made, float(losses[0]) + offset, stepper.flat)
             elif interrupts.stop[0]:
                 break
         interrupted = bool(interrupts.stop[0])
-    told["reason_"] = REASONS[int(course.heard[1])]
+    told["reason_"] = stepper.reason.text
     if isinstance(solver, BayesianRegularization):
-        told["evidence_"] = solver.evidence(course.heard[2:].tolist())
+        told["evidence_"] = solver.evidence(stepper.numbers)
     if interrupted:
         warnings.warn("Training interrupted by user.", stacklevel=2)
-    elif not (course.stops or asked):
+    elif not (stepper.stops or asked):
         what, limit = ("max_iter", max_iter) if made == max_iter else ("max_fun", max_fun)
         warnings.warn(
             f"{type(solver).__name__} failed to converge after {made} iteration(s). Raise the limit "
@@ -142,4 +141,4 @@ def minimize(
             ConvergenceWarning,
             stacklevel=2,
         )
-    return course.flat.copy(), float(losses[0]) + offset, made
+    return stepper.flat.copy(), float(losses[0]) + offset, made

@@ -20,8 +20,8 @@ from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties
 from glassnet.training.early_stopping import METRICS, EarlyStopping
-from glassnet.training.loop import STATUSES
 from glassnet.training.run import TrainingRun
+from glassnet.training.state import STATUSES
 from glassnet.training.steppers import Rule, Solver, rule_from_dict
 from glassnet.training.validation import Validation
 from glassnet.utils.array_checks import FLOATS

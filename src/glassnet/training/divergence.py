@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from glassnet.errors import DivergenceWarning, InterruptedTrainingWarning
-from glassnet.optim import Optimizer
 from glassnet.optim.schedules import Schedule
-
-Run = Any  # a TrainingRun, whose module lies above this one
+from glassnet.training.state import RunState
+from glassnet.training.steppers import Rule, Solver
 
 DIVERGENCE_FACTOR = 100.0
 """A loss this many times worse than both the first one and `Problem.baseline` has blown up.
@@ -33,14 +31,15 @@ def divergence_limit(first: float, baseline: float) -> float:
     return float(min(limit, np.finfo(np.float64).max))  # so that an infinite loss is above it
 
 
-def gentler(optimizer: Optimizer) -> str:
+def gentler(optimizer: Rule) -> str:
     """The optimizer with a tenth of its learning rate, as one would write it."""
+    assert not isinstance(optimizer, Solver)  # each of its steps lowers the loss
     rate = optimizer.learning_rate
     tenth = rate.slower(0.1) if isinstance(rate, Schedule) else float(f"{rate / 10:.1g}")
     return re.sub(r"\b(?=[A-Z]\w*\()", "gn.", repr(replace(optimizer, learning_rate=tenth)))
 
 
-def warn_of_ending(run: Run) -> None:
+def warn_of_ending(run: RunState) -> None:
     """Tell the caller of `train` or `resume` how the run ended, where it did not end well."""
     if run.status == "diverged":
         hint = ' A summed loss asks for a rate smaller by the number of samples than reduction="mean" does.'

@@ -1,214 +1,191 @@
-"""The one training loop, which takes a run as far as it is asked to."""
+"""The one training loop: it takes a stepper from iteration to iteration, as a policy decides.
+
+The loop is mechanism, and stands here once: it opens Ctrl-C, lets the stepper compute in chunks that end
+by the clock, counts iterations, keeps the history of losses, shows progress, and tells how training ended.
+What differs between `train`, a sweep and scikit-learn's estimators is a `Policy`. The order of calls:
+
+1. ``policy.begin(loop)``, once, with Ctrl-C open.
+2. ``policy.next_decision(k)`` at iteration `k`: the iteration, above `k`, up to which nothing needs
+   deciding; the loop cuts it to ``policy.last``. A policy also sets rates, threads and the like here.
+3. The stepper advances by a chunk, which may end before that iteration and, on batches, in the middle of an
+   epoch. Then progress is shown, and the loop calls
+
+   - ``policy.diverged(k)``, if the next iteration diverged: training ends at iteration `k`, which may be
+     one less than before. A stepper by scikit-learn's rules, ``Epochs(..., keep_nan=True)``, never does;
+   - ``policy.decide(k, losses)``, if the chunk made iterations: `losses` are theirs, a view of the history.
+     True ends training.
+
+4. Step 3 again until the iteration of step 2 is reached, then step 2; until `last`, an answer of True, a
+   rule that ends by itself (``stepper.stops``), a divergence, or Ctrl-C. After Ctrl-C the stepper ends with
+   whole updates, and the policy still decides on the whole iterations among them.
+5. ``policy.failed(error, where, k)``, before an error of the stepper (such as one of rows that are read
+   meanwhile) or a second Ctrl-C leaves the loop. What the policy itself raises leaves as it is.
+
+``Loop(...).run()`` returns the status: "completed", "stopped", "interrupted" or "diverged". Where a chunk
+ends has no influence on the numbers: all state goes from one to the next in the stepper.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
-from dataclasses import replace
-from typing import Any, Literal
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet._types import Array
-from glassnet.engine.full_batch import Problem
-from glassnet.engine.minibatch import Batches
 from glassnet.errors import InputError
-from glassnet.nn.dropout import Masks
-from glassnet.nn.network import Parameters
-from glassnet.training.callbacks import Callback, Hooks
-from glassnet.training.divergence import divergence_limit
-from glassnet.training.steppers import Rule, Solver, Start
-from glassnet.training.steppers.first_order import Course, Epochs, FullBatch, Mean
-from glassnet.training.steppers.rates import Pace
-from glassnet.training.validation import Watcher
+from glassnet.training.state import Status
+from glassnet.training.steppers.stepper import NOTHING, Stepper
 from glassnet.utils.interrupts import Interrupts, stop_on_interrupt
 from glassnet.utils.progress import progress_line
-
-Run = Any  # a TrainingRun, whose module lies above this one
-
-Status = Literal["running", "completed", "stopped", "interrupted", "diverged"]
-
-
-STATUSES: tuple[Status, ...] = ("running", "completed", "stopped", "interrupted", "diverged")
-
-
-Callbacks = Iterable[Callback | Callable[[Run], bool | None]]
 
 Progress = Callable[[int, float], None]
 """A function of iteration and loss, called now and then."""
 
+CHUNK_SECONDS = 0.04
+"""How long an engine may compute before it comes back to progress, callbacks and Ctrl-C."""
 
-CHUNK_SECONDS = 0.04  # how long an engine may be away from progress, callbacks and Ctrl-C
-
-
-def masks_of(run: Run) -> Masks | None:
-    """Those of the pass that gave a full-batch run's last loss: ``losses[k]`` has the masks k + 1."""
-    return None if run.dropout_seed is None else Masks(run.dropout_seed, run.iterations + 1)
+ROOM = 1024
+"""Losses that a history has room for at first, where the policy does not need all of it."""
 
 
-def course_of(start: Run, gradient: Array | None) -> Course:
-    """What `continue_run` advances, from the run's own data; the full batch needs the gradient there."""
-    problem, flat, state, rule = start._problem, start.parameters.flat, start.state, start.optimizer
-    if isinstance(rule, Solver):
-        assert isinstance(problem, Problem)
-        assert gradient is not None
-        at = float(start.losses[-1]), gradient
-        return rule.course(Start(problem, flat, *at, state, start.heard, start.updates))
-    mean = Mean()
-    if start.average is not None and start.averaged is not None:
-        mean = Mean(start.average, start.averaged.flat)
-    if isinstance(problem, Batches):
-        assert start.cursor is not None
-        pace = Pace(
-            rule.schedule, start.updates, start.heard, updates_per_iteration=problem.updates_per_epoch
-        )
-        return Epochs(problem, flat, state, start.cursor, rule, pace, start.dropout_seed, mean)
-    assert problem is not None
-    assert gradient is not None
-    pace = Pace(rule.schedule, start.updates, start.heard, float(start.losses[-1]))
-    limit = divergence_limit(float(start.losses[0]), problem.baseline)
-    return FullBatch(problem, flat, state, gradient, rule, pace, limit, masks_of(start), mean)
+class Policy(ABC):
+    """What a way of training decides; this module's docstring tells when each method is called."""
+
+    last: int
+    """The iteration at which training ends at the latest."""
+
+    def begin(self, loop: Loop) -> None:  # noqa: B027 - may be left as it is
+        """Training is about to begin, or to go on, at ``loop.iteration``."""
+
+    def next_decision(self, iteration: int) -> int:
+        """The iteration, after this one, up to which the stepper may go on by itself."""
+        return iteration + 1
+
+    @abstractmethod
+    def decide(self, iteration: int, losses: NDArray[np.float64]) -> bool:
+        """Look at the iterations just made, which end at `iteration`; True ends training."""
+
+    def diverged(self, iteration: int) -> None:  # noqa: B027 - may be left as it is
+        """Training ends at `iteration`, as the one after it diverged; later ones are taken back."""
+
+    def failed(  # noqa: B027 - may be left as it is
+        self, error: BaseException, where: str, iteration: int
+    ) -> None:
+        """An error, raised `where` (such as "after") the iteration, is about to leave: keep the work."""
 
 
-def state_at_rest(rule: Rule, flat: Array) -> Array:
-    """What a rule keeps before it has seen anything."""
-    rows = 0 if isinstance(rule, Solver) else len(rule.state_names)
-    return np.zeros((rows, flat.size), flat.dtype)
+class Loop:
+    """A training in progress: `stepper` goes on from iteration `start`, as `policy` decides.
 
-
-def at_rest(run: Run, optimizer: Rule) -> Run:
-    """The run with a rule that has seen no update yet."""
-    state = state_at_rest(optimizer, run.parameters.flat)
-    return replace(run, optimizer=optimizer, state=state, updates=0, heard=np.empty(0))
-
-
-def continue_run(
-    start: Run,
-    course: Course,
-    iterations: int,
-    hooks: Hooks,
-    progress: bool | Progress,
-    shared_stop: NDArray[np.uint8] | None = None,
-) -> Run:
-    """The one training loop: `iterations` more of the course that begins at `start`, and is changed.
-
-    The engine works in chunks that end by the clock or where a callback is due. All state goes from
-    one chunk to the next, so where they end has no influence on the numbers. A caller with many
-    runs at once has a `stop_on_interrupt` of its own open, whose byte is `shared_stop`.
-
-    A second Ctrl-C, and what a callback or a metric raises, leave with the run so far as their `run`.
+    `losses` is the history so far, to which the new losses are added. A caller with many trainings at once
+    has a `stop_on_interrupt` of its own open, whose byte is `stop`; with a byte that nobody sets, Ctrl-C
+    raises KeyboardInterrupt as in any Python code.
     """
-    began = time.perf_counter()
-    lead = course.lead
-    k = start.iterations
-    last = k + iterations
-    losses = _history(start.losses, last + lead)
-    stopped, diverged = course.stops, False
-    watcher = None
-    if start.validation is not None:
-        watcher = Watcher(start.validation, start._held_out, k, last)
 
-    def look() -> bool:
-        if watcher is None:
-            return False
+    def __init__(
+        self,
+        stepper: Stepper,
+        policy: Policy,
+        start: int = 0,
+        losses: NDArray[np.float64] = NOTHING,
+        stop: NDArray[np.uint8] | None = None,
+        progress: bool | Progress = False,
+    ) -> None:
+        self.stepper, self.policy, self.iteration = stepper, policy, start
+        self.chunk_seconds = CHUNK_SECONDS
+        self.interrupts = Interrupts() if stop is None else Interrupts(stop)
+        self._shared, self._progress = stop is not None, progress
+        self._history, self._decision = losses, start
+        self._stopped, self._diverged = stepper.stops, False
+        self._show: Progress = _nothing
+
+    @property
+    def stop(self) -> NDArray[np.uint8]:
+        """One byte, set by Ctrl-C."""
+        return self.interrupts.stop
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """The history: on the full batch it begins with the loss of the start."""
+        return self._history[: self.iteration + self.stepper.start_losses]
+
+    def reserve(self, last: int) -> None:
+        """Make room for the losses up to an iteration; raises InputError where memory has none."""
+        size = last + self.stepper.start_losses
+        if size <= len(self._history):
+            return
         try:
-            return watcher.look(k, course.flat, course.averaged, losses[k + lead - 1])
-        except BaseException as error:  # of a metric of the caller's own, or Ctrl-C
-            work_kept(error, "by an evaluation after")
-            raise
+            history = np.empty(size)
+        except (MemoryError, ValueError) as error:
+            raise InputError(
+                f"A loss history of {size:,} iterations does not fit into memory; train fewer at a time, "
+                f"and resume."
+            ) from error
+        known = self.losses
+        history[: len(known)] = known
+        self._history = history
 
-    def mean_of(flat: Array) -> Parameters:
-        return Parameters(start.network.sizes, flat.copy())
-
-    def snapshot(status: Status = "running", diverged_at: int | None = None) -> Run:
-        return replace(
-            start,
-            parameters=Parameters(start.network.sizes, course.flat.copy()),
-            state=course.state.copy(),
-            losses=losses[: k + lead],
-            status=status,
-            diverged_at=diverged_at,
-            updates=course.updates,
-            heard=course.heard,
-            penalties=start.penalties if course.penalties is None else course.penalties,
-            cursor=None if course.cursor is None else course.cursor.copy(),
-            averaged=None if course.averaged is None else mean_of(course.averaged),
-            validation=None if watcher is None else watcher.record(),
-            seconds=start.seconds + time.perf_counter() - began,
-        )
-
-    def work_kept(error: BaseException, where: str) -> None:
-        error.run = snapshot()  # type: ignore[attr-defined]
-        error.add_note(
-            f"Raised {where} iteration {k}; the work so far is this exception's attribute `run`."
-        )
-
-    stopping = stop_on_interrupt() if shared_stop is None else nullcontext(Interrupts(shared_stop))
-    showing = nullcontext(progress) if callable(progress) else progress_line(progress, k, last)
-    with stopping as interrupts, showing as show:
-        stop = interrupts.stop
-        if watcher is not None and lead and k == 0 and not watcher.begun:
-            look()
-        hooks.begin(snapshot)
-        while k < last and not (stopped or diverged or stop[0]):
-            end = int(min(last, hooks.next_after(k), last if watcher is None else watcher.next_after(k)))
-            interrupts.computing = True
+    def run(self) -> Status:
+        """Train until the policy, the rule, a divergence or Ctrl-C ends it; how it ended."""
+        policy = self.policy
+        with self._open_interrupts() as self.interrupts, self._open_progress() as self._show:
+            policy.begin(self)
             try:
-                made, diverged = course.advance(losses[k + lead : end + lead], stop, CHUNK_SECONDS)
-            except Exception as failure:  # of data that are read meanwhile
-                work_kept(failure, "after")
+                self.stepper.drive(self)
+            except Exception as error:
+                if self.interrupts.computing:  # else the policy raised it
+                    policy.failed(error, "after", self.iteration)
                 raise
-            interrupts.computing = False
-            k += made
-            if k + lead:
-                show(k, losses[k + lead - 1])
-            if diverged and watcher is not None:
-                watcher.forget(k)
-            if interrupts.again:
-                error = KeyboardInterrupt()
-                work_kept(error, "by a second Ctrl-C after")
-                raise error
-            if made > 0:
-                enough = look()
-                stopped = hooks.iteration(k, snapshot) or enough
-            stopped = stopped or course.stops
-    if k < last:
-        losses = losses[: k + lead].copy()  # lets go of what was never reached
-    if diverged:
-        run = snapshot("diverged", k + 1)
-    elif stop[0] and (k < last or shared_stop is None):
-        # A single run even where the last update was made: Ctrl-C was pressed to be heard.
-        run = snapshot("interrupted")
-    else:
-        run = snapshot("stopped" if stopped else "completed")
-    run = restored(run)
-    hooks.end(lambda: run)
-    return run
+        whole = self.iteration >= policy.last
+        if not whole:
+            self._history = self.losses.copy()  # lets go of the room that was not needed
+        if self._diverged:
+            return "diverged"
+        # A training of its own is interrupted even after its last update: Ctrl-C was pressed to be heard.
+        if self.stop[0] and not (whole and self._shared):
+            return "interrupted"
+        return "stopped" if self._stopped or self.stepper.stops else "completed"
+
+    def next_losses(self) -> NDArray[np.float64] | None:
+        """For the stepper: a place for each loss up to the next decision; None where training is over."""
+        k, last = self.iteration, self.policy.last
+        if k >= last or self._stopped or self._diverged or self.stop[0]:
+            return None
+        if k >= self._decision:
+            self._decision = min(last, self.policy.next_decision(k))
+        end, start_losses = self._decision, self.stepper.start_losses
+        if end + start_losses > len(self._history):
+            self.reserve(min(last, max(end, 2 * k, ROOM)))
+        self.interrupts.computing = True
+        return self._history[k + start_losses : end + start_losses]
+
+    def advanced(self, iterations: int, diverged: bool = False) -> None:
+        """For the stepper: it has made iterations, and whether the next one diverged."""
+        self.interrupts.computing = False
+        self.iteration, self._diverged = self.iteration + iterations, diverged
+        k, losses = self.iteration, self.losses
+        if len(losses):
+            self._show(k, losses[-1])
+        if diverged:
+            self.policy.diverged(k)
+        if self.interrupts.again:
+            error = KeyboardInterrupt()
+            self.policy.failed(error, "by a second Ctrl-C after", k)
+            raise error
+        if iterations > 0:
+            self._stopped = self.policy.decide(k, losses[len(losses) - iterations :]) or self._stopped
+        self._stopped = self._stopped or self.stepper.stops
+
+    def _open_interrupts(self) -> AbstractContextManager[Interrupts]:
+        return nullcontext(self.interrupts) if self._shared else stop_on_interrupt()
+
+    def _open_progress(self) -> AbstractContextManager[Progress]:
+        if callable(self._progress):
+            return nullcontext(self._progress)
+        return progress_line(self._progress, self.iteration, self.policy.last)
 
 
-def at_point(run: Run, point: Array) -> Run:
-    """The run at other parameters, and their mean where it has one."""
-    flat, *mean = (Parameters(run.network.sizes, row.copy()) for row in point)
-    return replace(run, parameters=flat, averaged=mean[0] if mean else None)
-
-
-def restored(run: Run) -> Run:
-    """The run at its best parameters, with those that it had come to kept for resuming."""
-    kept = run.validation
-    if kept is None or kept.best_point is None or kept.best_iteration == run.iterations:
-        return run
-    rows = [theta.flat for theta in (run.parameters, run.averaged) if theta is not None]
-    return at_point(replace(run, validation=replace(kept, last_point=np.stack(rows))), kept.best_point)
-
-
-def _history(losses: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    try:
-        history = np.empty(length)
-    except (MemoryError, ValueError) as error:
-        raise InputError(
-            f"A loss history of {length:,} iterations does not fit into memory; train in stretches."
-        ) from error
-    history[: len(losses)] = losses
-    return history
+def _nothing(iteration: int, loss: float) -> None:
+    """Show no progress."""

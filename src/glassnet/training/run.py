@@ -1,38 +1,26 @@
-"""The run that comes of training: what it holds, and how it goes on."""
+"""The run that comes of training: what it holds, what it predicts, and how it goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.checks import check_data, same_data
 from glassnet.data.dataset import is_stream, memory_of, stream
 from glassnet.engine.answers import answered, scored
-from glassnet.engine.full_batch import Problem, prepare
-from glassnet.engine.minibatch import Batches, Cursor, prepare_batches
-from glassnet.engine.prepare import prepare_stream
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.minibatch import Batches
 from glassnet.errors import InputError
-from glassnet.nn.network import Network, Parameters
-from glassnet.optim.penalties import Penalties
-from glassnet.training.callbacks import Hooks
 from glassnet.training.divergence import gentler, warn_of_ending
-from glassnet.training.early_stopping import EarlyStopping
-from glassnet.training.loop import Callbacks, Status, at_point, at_rest, continue_run, course_of, masks_of
-from glassnet.training.steppers import (
-    REASONS,
-    BayesianRegularization,
-    Evidence,
-    Rule,
-    Solver,
-    check_fits,
-    check_rule,
-)
-from glassnet.training.validation import HeldOut, Validation, as_validation, take_parts
+from glassnet.training.hooks import Callbacks, Hooks
+from glassnet.training.preparation import Preparation
+from glassnet.training.run_policy import continue_run
+from glassnet.training.state import RunData, RunState, at_end, masks_of, with_data, with_rule
+from glassnet.training.steppers import Rule, Solver, check_fits, check_rule
+from glassnet.training.validation import HeldOut, as_validation, take_parts
 from glassnet.utils.settings_checks import as_count
 
 # A loss computed anew from the same data differs by rounding only, where another engine or
@@ -41,7 +29,7 @@ _SAME_LOSS = {"float32": 1e-4, "float64": 1e-9}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TrainingRun:
+class TrainingRun(RunState):
     """What training gives: the parameters, the loss after every iteration, and what resuming needs.
 
     Attributes
@@ -73,6 +61,7 @@ class TrainingRun:
         are made with, is the mean then; ``run.network.predict(run.parameters, X)`` asks the last ones.
     class_weight : the weight of each class, or None.
     validation : `Validation`, the evaluations and what a stopping rule keeps, or None.
+    data : the data as the engine has them; None where the run was loaded, copied or unpickled.
 
     Where a stopping rule has brought the best parameters back, `parameters` and `averaged` are those of
     `best_iteration`; `state`, `updates` and `losses` are of the last iteration, which resuming goes on
@@ -85,118 +74,6 @@ class TrainingRun:
     >>> run.status, run.iterations, run.predict([[0.0], [1.0]]).tolist()
     ('completed', 200, [0, 1])
     """
-
-    network: Network
-    optimizer: Rule
-    parameters: Parameters
-    state: Array
-    losses: NDArray[np.float64]
-    reduction: str
-    status: Status
-    diverged_at: int | None
-    seconds: float
-    engine: str
-    engine_reason: str
-    threads: int
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    updates: int = 0
-    penalties: Penalties = field(default_factory=Penalties)
-    heard: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    batch_size: int | None = None
-    cursor: Cursor | None = None
-    dropout: tuple[float, ...] = ()
-    dropout_seed: int | None = None
-    average: float | None = None
-    averaged: Parameters | None = None
-    class_weight: tuple[float, ...] | None = None
-    validation: Validation | None = None
-    _problem: Problem | Batches | None = None
-    _held_out: HeldOut | None = None
-
-    def __post_init__(self) -> None:
-        losses = self.losses.view()
-        losses.flags.writeable = False  # snapshots share one history
-        object.__setattr__(self, "losses", losses)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return TrainingRun, tuple(getattr(self, f.name) for f in fields(self) if f.name[0] != "_")
-
-    @property
-    def iterations(self) -> int:
-        """Updates, or epochs with a batch_size, made since the very start, over all resumptions."""
-        return len(self.losses) - (self.batch_size is None)
-
-    @property
-    def theta(self) -> Parameters:
-        """What the run predicts with: the mean of the parameters where there is one, else the last ones.
-
-        The mean is what validation evaluates. Keras's ``use_ema`` predicts with it as well, PyTorch's
-        AveragedModel is a model beside the other.
-        """
-        return self.parameters if self.averaged is None else self.averaged
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The precision of the parameters and of the computation."""
-        return self.parameters.dtype
-
-    @property
-    def evaluations(self) -> int | None:
-        """Losses (and products, of NewtonCG) that a solver has asked for, the first one too; else None."""
-        return int(self.heard[0]) if isinstance(self.optimizer, Solver) and len(self.heard) else None
-
-    @property
-    def reason(self) -> str:
-        """Why training ended by itself: a solver's reason, a stopping rule's or a callback; else ""."""
-        found = REASONS[int(self.heard[1])] if self.evaluations is not None else ""
-        if found or self.status != "stopped":
-            return found
-        kept = self.validation
-        rule = None if kept is None else kept.stopping
-        if kept is None or rule is None or rule.patience is None or kept.waited < rule.patience:
-            return "a callback asked for it"
-        count = f"{rule.patience} evaluation{'s' if rule.patience != 1 else ''}"
-        return f"{rule.metric_name} has not improved for {count}"
-
-    @property
-    def evidence(self) -> Evidence | None:
-        """What `BayesianRegularization` has found of the weights and the noise; None for other rules."""
-        rule = self.optimizer
-        return rule.evidence(self.heard[2:].tolist()) if isinstance(rule, BayesianRegularization) else None
-
-    @property
-    def validation_losses(self) -> NDArray[np.float64]:
-        """The loss on the validation data, without penalties, at each of `validation_iterations`."""
-        return np.empty(0) if self.validation is None else self.validation.losses
-
-    @property
-    def validation_scores(self) -> NDArray[np.float64]:
-        """The stopping rule's metric there, where it has one that is not the loss."""
-        return np.empty(0) if self.validation is None else self.validation.scores
-
-    @property
-    def validation_iterations(self) -> NDArray[np.int64]:
-        """The iterations that were evaluated: on the full batch from 0, the start; with a batch_size from
-        the first epoch whose number is a multiple of `validate_every`."""
-        return np.empty(0, np.int64) if self.validation is None else self.validation.iterations
-
-    @property
-    def best_iteration(self) -> int | None:
-        """The iteration whose metric is the best so far; None without a stopping rule."""
-        return None if self.validation is None else self.validation.best_iteration
-
-    def __repr__(self) -> str:
-        what = f"diverged at iteration {self.diverged_at}" if self.diverged_at is not None else self.status
-        kind = "iterations" if self.batch_size is None else f"epochs of batches of {self.batch_size}"
-        losses = f"{self.losses[0]:.7g} -> {self.losses[-1]:.7g}" if len(self.losses) else "not yet known"
-        best = "" if self.best_iteration is None else f", best at {self.best_iteration:,}"
-        why = f"\n  {self.reason}" if self.reason else ""
-        return (
-            f"TrainingRun of {self.network} by {self.optimizer}\n"
-            f"  {what}: {self.iterations:,} {kind} in {self.seconds:.3g} s, "
-            f"{self.reduction} loss {losses}{best}\n"
-            f"  {self.dtype.name}, {self.engine} engine, {self.threads} thread(s){why}"
-        )
 
     def forward(self, X: object) -> list[Array]:
         """`Network.forward` at this run's `theta`."""
@@ -249,7 +126,7 @@ class TrainingRun:
         sample_weight: object = None,
         validation: object = None,
         optimizer: Rule | None = None,
-        callbacks: Callbacks = (),
+        callbacks: Callbacks[TrainingRun] = (),
         progress: bool = False,
         engine: str | None = None,
         threads: int | None = None,
@@ -285,64 +162,24 @@ class TrainingRun:
             )
         if X is not None and is_stream(X):
             X, y, sample_weight = stream(X, y, sample_weight=sample_weight), None, None
-        memory = memory_of(X) if X is not None else memory_of(getattr(self._problem, "rows", None))
-        check_fits(rule, self.network, self.batch_size, self.penalties, self.dropout, self.average, memory)
-        problem, held_out = self._resumed_data(X, y, sample_weight, validation, engine, threads)
-        end = self._unrestored()
-        gradient = None
-        if isinstance(problem, Problem):
-            loss, gradient = problem.loss_and_gradient(end.parameters.flat, masks_of(self))
-            tolerance = _SAME_LOSS[self.dtype.name] * max(abs(self.losses[-1]), abs(problem.baseline))
-            if not abs(loss - self.losses[-1]) <= tolerance:
-                raise InputError(
-                    f"On these data the run's parameters have the loss {loss:.10g}, but training ended at "
-                    f"{self.losses[-1]:.10g}: the data, their weights or the parameters are not those that "
-                    f"the run ended with. To go on with other data, use "
-                    f"gn.train(..., parameters=run.parameters)."
-                )
-        elif self.cursor is None:
-            raise InputError(
-                "This run, of a sweep too large for it, has let go of its place among the batches: use "
-                "gn.train(..., parameters=run.parameters)."
-            )
-        elif not self.cursor.fits(problem.fingerprint):
-            raise InputError(
-                f"These data ({problem.n_samples} samples) are not those that the run was trained on. "
-                f"To go on with other data, use gn.train(..., parameters=run.parameters)."
-            )
+        rows = X if X is not None or self.data is None else getattr(self.data.problem, "rows", None)
+        fit = self.batch_size, self.penalties, self.dropout, self.average
+        check_fits(rule, self.network, *fit, memory_of(rows))
+        if X is not None and (y is not None or is_stream(X)):
+            data = self._prepared(X, y, sample_weight, validation, engine, threads)
         else:
-            self.cursor.check_layout(problem.layout)
-        start = (
-            end if self.status != "diverged" and rule.name == self.optimizer.name else at_rest(end, rule)
-        )
-        if isinstance(rule, Solver):
-            if rule != self.optimizer and len(start.heard):  # what has ended it may have changed
-                start = replace(start, heard=rule.going_on(start.heard))
-        elif getattr(self.optimizer, "learning_rate", None) != rule.learning_rate:
-            start = replace(start, heard=np.empty(0))
-        start = replace(
-            start,
-            optimizer=rule,
-            engine=problem.engine,
-            engine_reason=problem.engine_reason,
-            threads=problem.threads,
-            cursor=None if self.cursor is None else self.cursor.copy(),  # it moves on
-            _problem=problem,
-            _held_out=held_out,
-        )
-        run = continue_run(start, course_of(start, gradient), iterations, hooks, progress)
+            data = self._own_data(X, y, sample_weight, validation, engine, threads)
+        start, gradient = at_end(self), None
+        if isinstance(data.problem, Problem):
+            gradient = _same_loss_at(start, data.problem)
+        else:
+            _check_batches(start, data.problem)
+        start = with_data(with_rule(start, rule), *data)
+        run = continue_run(start, iterations, hooks, progress, gradient=gradient)
         warn_of_ending(run)
         return run
 
-    def _unrestored(self) -> TrainingRun:
-        """The run at the parameters that training had come to, ready to go on."""
-        if self.validation is None:
-            return self
-        point = self.validation.last_point
-        run = replace(self, validation=self.validation.going_on())
-        return run if point is None else at_point(run, point)
-
-    def _resumed_data(
+    def _prepared(
         self,
         X: object,
         y: object,
@@ -350,53 +187,27 @@ class TrainingRun:
         validation: object,
         engine: str | None,
         threads: int | None,
-    ) -> tuple[Problem | Batches, HeldOut | None]:
-        if X is not None and (y is not None or is_stream(X)):
-            samples = X, y, sample_weight
-            kept = self.validation
-            if kept is not None and kept.rows is not None:
-                data = check_data(
-                    self.network, *samples[:2], self.dtype, self.reduction, sample_weight, "auto"
-                )
-                parts = take_parts(data, kept.rows, kept.n_held_out)
-                samples, validation = parts.training, parts.held_out
-            problem = prepared(
-                self.network,
-                samples,
-                self.batch_size,
-                dtype=self.dtype,
-                reduction=self.reduction,
-                engine=self.engine if engine is None else engine,
-                threads=threads,
-                class_weight=self.class_weight,
-                dropout=self.dropout,
-                **asdict(self.penalties),
-            )
-            return problem, self._resumed_validation(problem, validation)
-        given = {
-            "X": X,
-            "y": y,
-            "sample_weight": sample_weight,
-            "validation": validation,
-            "engine": engine,
-            "threads": threads,
-        }
-        names = [name for name, value in given.items() if value is not None]
-        if names:
-            raise InputError(
-                f"resume was given {' and '.join(names)}, but X and y go together, and sample_weight, "
-                f"validation, engine and threads only with them."
-            )
-        if self._problem is None:
-            raise InputError(
-                "This run was loaded or copied and holds no data: give those it was trained on, "
-                "run.resume(iterations, X=X, y=y), with sample_weight where there was one."
-            )
-        if isinstance(self._problem, Problem):  # a solver may have chosen other penalties
-            return self._problem.with_penalties(self.penalties), self._held_out
-        return self._problem, self._held_out
+    ) -> RunData:
+        samples, kept, preparation = (X, y, sample_weight), self.validation, Preparation()
+        if kept is not None and kept.rows is not None:
+            data = check_data(self.network, X, y, self.dtype, self.reduction, sample_weight, "auto")
+            parts = take_parts(data, kept.rows, kept.n_held_out)
+            samples, validation = parts.training, parts.held_out
+        problem = preparation.prepare(
+            self.network,
+            samples,
+            self.batch_size,
+            dtype=self.dtype,
+            reduction=self.reduction,
+            engine=self.engine if engine is None else engine,
+            threads=threads,
+            class_weight=self.class_weight,
+            dropout=self.dropout,
+            **asdict(self.penalties),
+        )
+        return RunData(problem, self._prepared_validation(problem, validation))
 
-    def _resumed_validation(self, problem: Problem | Batches, validation: object) -> HeldOut | None:
+    def _prepared_validation(self, problem: Problem | Batches, validation: object) -> HeldOut | None:
         kept = self.validation
         if kept is None or kept.fingerprint is None:
             if validation is not None:
@@ -410,24 +221,53 @@ class TrainingRun:
                 "This run was evaluated on validation data, and holds none any more: give them to resume "
                 "too, validation=(X, y)."
             )
-        held_out = HeldOut(problem, samples, scores(kept.stopping))
+        held_out = HeldOut(problem, samples, kept.keeps_samples)
         if not same_data(held_out.fingerprint, kept.fingerprint):
             raise InputError("The validation data are not those that the run was evaluated on.")
         return held_out
 
+    def _own_data(self, *arguments: object) -> RunData:
+        """The data that the run holds; `arguments` must then be missing."""
+        names = ("X", "y", "sample_weight", "validation", "engine", "threads")
+        named = [name for name, value in zip(names, arguments, strict=True) if value is not None]
+        if named:
+            raise InputError(
+                f"resume was given {' and '.join(named)}, but X and y go together, and sample_weight, "
+                f"validation, engine and threads only with them."
+            )
+        if self.data is None:
+            raise InputError(
+                "This run was loaded or copied and holds no data: give those it was trained on, "
+                "run.resume(iterations, X=X, y=y), with sample_weight where there was one."
+            )
+        if isinstance(self.data.problem, Problem):  # a solver may have chosen other penalties
+            return self.data._replace(problem=self.data.problem.with_penalties(self.penalties))
+        return self.data
 
-def prepared(
-    network: Network, samples: tuple[Any, Any, Any], batch_size: int | None, **how: Any
-) -> Problem | Batches:
-    """The samples made ready for the full batch, or for batches of that size."""
-    X, y, sample_weight = samples
-    if is_stream(X):
-        return prepare_stream(network, stream(X, y, sample_weight=sample_weight), batch_size, **how)
-    if batch_size is None:
-        return prepare(network, X, y, sample_weight=sample_weight, **how)
-    return prepare_batches(network, X, y, batch_size, sample_weight=sample_weight, **how)
+
+def _same_loss_at(run: RunState, problem: Problem) -> Array:
+    """The gradient at the run's parameters; InputError where the loss there is not its last one."""
+    loss, gradient = problem.loss_and_gradient(run.parameters.flat, masks_of(run))
+    tolerance = _SAME_LOSS[run.dtype.name] * max(abs(run.losses[-1]), abs(problem.baseline))
+    if not abs(loss - run.losses[-1]) <= tolerance:
+        raise InputError(
+            f"On these data the run's parameters have the loss {loss:.10g}, but training ended at "
+            f"{run.losses[-1]:.10g}: the data, their weights or the parameters are not those that "
+            f"the run ended with. To go on with other data, use "
+            f"gn.train(..., parameters=run.parameters)."
+        )
+    return gradient
 
 
-def scores(stopping: EarlyStopping | None) -> bool:
-    """Whether a stopping rule looks at more than the loss."""
-    return stopping is not None and stopping.metric != "loss"
+def _check_batches(run: RunState, batches: Batches) -> None:
+    if run.cursor is None:
+        raise InputError(
+            "This run, of a sweep too large for it, has let go of its place among the batches: use "
+            "gn.train(..., parameters=run.parameters)."
+        )
+    if not run.cursor.fits(batches.fingerprint):
+        raise InputError(
+            f"These data ({batches.n_samples} samples) are not those that the run was trained on. "
+            f"To go on with other data, use gn.train(..., parameters=run.parameters)."
+        )
+    run.cursor.check_layout(batches.layout)

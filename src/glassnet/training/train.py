@@ -12,7 +12,6 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from glassnet._types import Array
-from glassnet.data.checks import CheckedData, check_data
 from glassnet.data.dataset import is_stream, memory_of, stream
 from glassnet.data.standardization import StandardizedDataset
 from glassnet.engine.answers import warn_of_raw_validation
@@ -22,15 +21,17 @@ from glassnet.errors import InputError
 from glassnet.nn.dropout import Masks, draw_seed
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim import SGD
-from glassnet.training.callbacks import Hooks
 from glassnet.training.divergence import divergence_limit, warn_of_ending
 from glassnet.training.early_stopping import EarlyStopping
-from glassnet.training.loop import Callbacks, continue_run, course_of, state_at_rest
-from glassnet.training.run import TrainingRun, prepared, scores
+from glassnet.training.hooks import Callbacks, Hooks
+from glassnet.training.preparation import Preparation
+from glassnet.training.run import TrainingRun
+from glassnet.training.run_policy import continue_run
 from glassnet.training.settings import NAMES, FitSettings
 from glassnet.training.stall_warning import warn_if_stalled
+from glassnet.training.state import RunData, state_at_rest
 from glassnet.training.steppers import Rule, Solver
-from glassnet.training.validation import HeldOut, Parts, Validation, hold_out
+from glassnet.training.validation import Validation
 from glassnet.utils.array_checks import as_matrix, check_finite
 from glassnet.utils.settings_checks import as_random_state
 
@@ -51,7 +52,7 @@ def train(
     engine: str = "auto",
     threads: int | None = None,
     sample_weight: object = None,
-    callbacks: Callbacks = (),
+    callbacks: Callbacks[TrainingRun] = (),
     progress: bool = False,
     l1: float = 0.0,
     l2: float = 0.0,
@@ -141,7 +142,7 @@ def train(
     settings = FitSettings.of(locals())
     hooks = Hooks(callbacks)
     start, gradient = begin(network, (X, y, sample_weight), settings)
-    run = continue_run(start, course_of(start, gradient), settings.iterations, hooks, progress)
+    run = continue_run(start, settings.iterations, hooks, progress, gradient=gradient)
     warn_of_ending(run)
     if isinstance(optimizer, Solver) and run.status == "stopped" and not is_stream(X):
         _warn_of_stall(run, X, y, sample_weight)
@@ -158,7 +159,8 @@ DEFAULTS: Mapping[str, Any] = {
 
 def _warn_of_stall(run: TrainingRun, X: object, y: object, weights: object) -> None:
     """Look at the samples that were trained on."""
-    problem = run._problem
+    assert run.data is not None
+    problem = run.data.problem
     assert isinstance(problem, Problem)
     inputs, targets = as_matrix(X), np.asarray(y)
     kept = run.validation
@@ -170,40 +172,18 @@ def _warn_of_stall(run: TrainingRun, X: object, y: object, weights: object) -> N
     warn_if_stalled(problem, flat, loss, inputs, targets, weights, stacklevel=4)
 
 
-class Maker:
-    """What makes data ready for `begin`; one that keeps what it made serves many networks."""
-
-    def checked(self, network: Network, X: object, y: object, *how: Any) -> CheckedData:
-        """`check_data` of all samples, before some are held out."""
-        return check_data(network, X, y, *how)
-
-    def held_out_parts(
-        self, network: Network, data: CheckedData, fraction: float, random: RandomState
-    ) -> Parts:
-        """`hold_out`, which draws from `random`."""
-        return hold_out(network, data, fraction, random)
-
-    def prepared(self, network: Network, samples: Any, batch_size: int | None, **how: Any) -> Any:
-        """`glassnet.training.run.prepared`."""
-        return prepared(network, samples, batch_size, **how)
-
-    def held_out(self, trained: Problem | Batches, samples: Any, keep: bool) -> HeldOut:
-        """`HeldOut`."""
-        return HeldOut(trained, samples, keep)
-
-
 def begin(
     network: Network,
     samples: tuple[object, object, object],
     settings: FitSettings,
-    maker: Maker | None = None,
+    preparation: Preparation | None = None,
 ) -> tuple[TrainingRun, Array | None]:
     """The run of `train` before its first iteration, and on the full batch the gradient there.
 
     `samples` are X, y and the sample weights. `train` goes on from here by `continue_run`; so does a sweep,
-    whose `maker` shares the data between networks.
+    whose `preparation` shares the data between networks.
     """
-    maker = maker or Maker()
+    preparation = preparation or Preparation()
     X, y, sample_weight = samples
     if y is None and not is_stream(X):
         raise InputError("y is missing: the targets, one for each row of X.")
@@ -223,14 +203,14 @@ def begin(
             "validation=(X, y), samples of their own."
         )
     if isinstance(held, float):
-        data = maker.checked(network, X, y, dtype, settings.reduction, sample_weight, settings.engine)
+        data = preparation.check(network, training, dtype, settings.reduction, settings.engine)
         dtype = data.dtype
         if parameters is None:
             parameters = network.initialize(random, settings.scheme)
-        parts = maker.held_out_parts(network, data, held, random)
+        parts = preparation.hold_out(network, data, held, random)
         training, held = parts.training, parts.held_out
         kept = replace(kept, rows=parts.rows, n_held_out=parts.n_held_out)
-    problem = maker.prepared(
+    problem = preparation.prepare(
         network,
         training,
         settings.batch_size,
@@ -251,9 +231,11 @@ def begin(
     else:
         start = begin_epochs(problem, theta, settings.optimizer, random if settings.shuffle else None, seed)
     if held is not None or stopping is not None:
-        held_out = None if held is None else maker.held_out(problem, held, scores(stopping))
+        held_out = (
+            None if held is None else preparation.prepare_validation(problem, held, kept.keeps_samples)
+        )
         kept = replace(kept, fingerprint=None if held_out is None else held_out.fingerprint)
-        start = replace(start, validation=kept, _held_out=held_out)
+        start = replace(start, validation=kept, data=RunData(problem, held_out))
     if isinstance(X, StandardizedDataset):
         start = replace(start, extra={"preprocessing": X.preprocessing(network)})
         if held is not None:
@@ -340,7 +322,7 @@ def _start(
         dropout=problem.dropout,
         dropout_seed=dropout_seed,
         class_weight=problem.class_weight,
-        _problem=problem,
+        data=RunData(problem),
     )
 
 

@@ -66,11 +66,20 @@ class Validation:
             values.flags.writeable = False  # snapshots share one history
             object.__setattr__(self, name, values)
 
+    @property
+    def keeps_samples(self) -> bool:
+        """Whether the stopping rule needs the samples themselves: a metric other than the loss."""
+        return self.stopping is not None and self.stopping.metric != "loss"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the stopping rule's patience is used up."""
+        patience = None if self.stopping is None else self.stopping.patience
+        return patience is not None and self.waited >= patience
+
     def going_on(self) -> Validation:
         """To go on with: after a stop, patience begins anew."""
-        patience = None if self.stopping is None else self.stopping.patience
-        over = patience is not None and self.waited >= patience
-        return replace(self, last_point=None, waited=0 if over else self.waited)
+        return replace(self, last_point=None, waited=0 if self.is_over else self.waited)
 
 
 class Parts(NamedTuple):
@@ -196,14 +205,14 @@ def check_metric(network: Network, stopping: EarlyStopping | None) -> None:
         )
 
 
-class Watcher:
-    """Evaluates a run where it is due, and remembers; `record` is what the run keeps of it."""
+class Evaluator:
+    """Evaluates a run where that is due, and remembers; `record` is what the run keeps of it."""
 
     def __init__(self, start: Validation, held_out: HeldOut | None, iteration: int, last: int) -> None:
         self._start, self._held_out, self._stopping = start, held_out, start.stopping
         self._count = len(start.losses)
         room = self._count + (last // start.every - iteration // start.every + 1 if held_out else 0)
-        self._scored = self._stopping is not None and self._stopping.metric != "loss"
+        self._scored = start.keeps_samples
         self._iterations = _lengthened(start.iterations, room)
         self._losses = _lengthened(start.losses, room)
         self._scores = _lengthened(start.scores, room if self._scored else 0)
@@ -214,7 +223,7 @@ class Watcher:
         self._best_point = None if start.best_point is None else start.best_point.copy()
 
     @property
-    def begun(self) -> bool:
+    def has_begun(self) -> bool:
         """Whether an evaluation has been made."""
         return self._count > 0 or self._best_iteration is not None
 

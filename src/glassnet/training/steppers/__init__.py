@@ -14,11 +14,10 @@ from glassnet.training.steppers.bayesian_regularization import BayesianRegulariz
 from glassnet.training.steppers.lbfgs import LBFGS
 from glassnet.training.steppers.levenberg_marquardt import LevenbergMarquardt
 from glassnet.training.steppers.newton_cg import NewtonCG
-from glassnet.training.steppers.solver import REASONS, Solver, Start, Steps
+from glassnet.training.steppers.solver import Solver, SolverState, SolverStepper, Start, StopReason
 
 __all__ = [
     "LBFGS",
-    "REASONS",
     "RULES",
     "SOLVERS",
     "BayesianRegularization",
@@ -27,8 +26,10 @@ __all__ = [
     "NewtonCG",
     "Rule",
     "Solver",
+    "SolverState",
+    "SolverStepper",
     "Start",
-    "Steps",
+    "StopReason",
     "check_fits",
     "check_rule",
     "rule_from_dict",

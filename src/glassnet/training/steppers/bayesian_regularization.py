@@ -11,8 +11,8 @@ import numpy as np
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.gauss_newton import diagonal
 from glassnet.optim.penalties import Mask, weight_mask
-from glassnet.training.steppers.levenberg_marquardt import LevenbergMarquardt, LevenbergSteps, Matrix
-from glassnet.training.steppers.solver import TOLERANCES, Point, Start, Steps, dot
+from glassnet.training.steppers.levenberg_marquardt import LevenbergMarquardt, LevenbergStepper, Matrix
+from glassnet.training.steppers.solver import TOLERANCES, Point, SolverStepper, Start, dot
 from glassnet.utils.settings_checks import as_positive
 
 MOVES = 1e-3
@@ -93,49 +93,46 @@ class BayesianRegularization(LevenbergMarquardt):
     """
 
     name = "bayesian_regularization"
-    kept = 6
+    n_numbers = 6
     matrices = 4
     _ranges: ClassVar = {"damping": as_positive, **TOLERANCES}
 
-    def course(self, start: Start) -> Steps:
-        return _Steps(self, start)
+    def stepper(self, start: Start) -> SolverStepper:
+        return _Stepper(self, start)
 
-    def evidence(self, own: Sequence[float]) -> Evidence | None:
-        """What a run has kept of it; None before its first step."""
-        return Evidence(*own[2:5]) if len(own) == self.kept and own[2] else None
+    def evidence(self, numbers: Sequence[float]) -> Evidence | None:
+        """The evidence among the numbers that a run keeps; None before its first step."""
+        return Evidence(*numbers[2:5]) if len(numbers) == self.n_numbers and numbers[2] else None
 
 
-class _Steps(LevenbergSteps):
-    """Its own numbers are mu, nu, gamma, alpha, beta and how many steps in a row were calm.
-
-    The third one is 0 before the first step.
-    """
+class _Stepper(LevenbergStepper):
+    """Its numbers are mu, nu, gamma (0 before the first step), alpha, beta and the calm steps in a row."""
 
     def __init__(self, solver: BayesianRegularization, start: Start) -> None:
         super().__init__(solver, start)
-        if len(self.own) < solver.kept:
-            self.own = [*self.own[:2], 0.0, 0.0, 1.0, 0.0]
+        if len(self.numbers) < solver.n_numbers:
+            self.numbers = (*self.numbers[:2], 0.0, 0.0, 1.0, 0.0)
         self._is_weight = weight_mask(start.problem.network.sizes)
 
     @property
     def settled(self) -> bool:
-        return len(self.own) == BayesianRegularization.kept and self.own[5] >= CALM
+        return len(self.numbers) == BayesianRegularization.n_numbers and self.numbers[5] >= CALM
 
     def step(self) -> Point | None:
-        problem, at, mu_nu = self.problem, self.at, (self.own[0], self.own[1])
+        problem, at, mu_nu = self.problem, self.point, self.numbers[:2]
         G = problem.with_penalties(replace(problem.penalties, l2=0.0)).gauss_newton(at.flat)
-        found = self._evidence(problem, at, G)
-        before, l2 = problem.penalties.l2, found.alpha / (found.beta * problem.divisor)
+        evidence = self._evidence(problem, at, G)
+        before, l2 = problem.penalties.l2, evidence.alpha / (evidence.beta * problem.divisor)
         problem = problem.with_penalties(replace(problem.penalties, l2=l2))
         at = Point(at.flat, *problem.loss_and_gradient(at.flat))
-        self.count()
+        self.count_evaluation()
         diagonal(G)[:] += l2 * self._is_weight
-        made = self.search(problem, at, G, *mu_nu)
-        if made is None:
+        result = self.search(problem, at, G, *mu_nu)
+        if result is None:
             return None
-        point, mu = made
-        calm = self.own[5] + 1.0 if abs(l2 - before) <= MOVES * l2 else 0.0
-        self.problem, self.at, self.own = problem, at, [mu, 2.0, *found, calm]
+        point, mu = result
+        calm = self.numbers[5] + 1.0 if abs(l2 - before) <= MOVES * l2 else 0.0
+        self.problem, self.point, self.numbers = problem, at, (mu, 2.0, *evidence, calm)
         return point
 
     def _evidence(self, problem: Problem, at: Point, G: Matrix) -> Evidence:
@@ -150,7 +147,7 @@ class _Steps(LevenbergSteps):
             misfit = 2 * problem.divisor * (at.loss - 0.5 * l2 * square)
             freedom = problem.weight_sum * problem.network.sizes[-1] - gamma
             beta = freedom / misfit if freedom > 0 and misfit > 0 else 1.0
-        alpha = self.own[3]  # stays, where the data say nothing of the weights and these have vanished
+        alpha = self.numbers[3]  # stays, where the data say nothing of the weights and these have vanished
         if square > 0 and of_weights > LEAST * len(weights):
             alpha = of_weights / square
         return Evidence(gamma, alpha, beta)

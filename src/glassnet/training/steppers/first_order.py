@@ -1,11 +1,8 @@
-"""The ways of training, on the full batch and on batches, as one: arrays that advance.
-
-The solvers' is in `solvers/base.py`.
-"""
+"""First-order steppers: an optimizer's updates on the full batch, and on batches."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -17,98 +14,57 @@ from glassnet.engine.minibatch import Batches, Cursor
 from glassnet.engine.updates import Updates
 from glassnet.nn.dropout import Masks
 from glassnet.optim import Optimizer
-from glassnet.optim.penalties import Penalties
-from glassnet.training.steppers.rates import AHEAD, Pace, advance
+from glassnet.training.steppers.rates import AHEAD, LearningRates
+from glassnet.training.steppers.stepper import Stepper
 
 
 class Mean(NamedTuple):
-    """A running mean of the parameters: what it keeps of itself at an update, and where it stands."""
+    """A running mean of the parameters: its decay (0 for no mean), and where it stands."""
 
-    average: float = 0.0
+    decay: float = 0.0
     flat: Array | None = None
 
 
 NO_MEAN = Mean()
 
 
-class Course(ABC):
-    """The parameters, the optimizer's state and whatever else goes from one stretch to the next.
-
-    `lead` is the number of losses before the first iteration's: 1 on the full batch, whose first loss
-    is that of the start, 0 on batches. `state` may be a view of what changes.
-    """
-
-    lead: int
-    flat: Array
-    state: Array
-    cursor: Cursor | None = None
-    averaged: Array | None = None
-    penalties: Penalties | None = None
-    """Those that the last loss was counted with, where a rule chooses them."""
-
-    @property
-    @abstractmethod
-    def updates(self) -> int:
-        """How many the state has seen."""
-
-    @property
-    @abstractmethod
-    def heard(self) -> NDArray[np.float64]:
-        """What a run keeps beside the state."""
-
-    @property
-    @abstractmethod
-    def stops(self) -> bool:
-        """Whether training is to end here."""
-
-    @abstractmethod
-    def advance(
-        self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
-    ) -> tuple[int, bool]:
-        """Up to ``len(losses)`` iterations: how many were made, and whether the next one blew up.
-
-        On batches that may show in the epoch after, which then is taken back with it: -1 was made.
-        """
-
-
-class Paced(Course):
-    """By an optimizer, at the rates of its schedule."""
+class FirstOrder(Stepper):
+    """Updates by an optimizer, at the rates of its schedule."""
 
     def __init__(
-        self, flat: Array, state: Array, optimizer: Optimizer, pace: Pace, mean: Mean = NO_MEAN
+        self, flat: Array, state: Array, optimizer: Optimizer, rates: LearningRates, mean: Mean = NO_MEAN
     ) -> None:
-        self.flat, self.average = flat.copy(), mean.average
-        self.optimizer, self.pace = optimizer, pace
+        self.flat, self.optimizer, self.rates = flat.copy(), optimizer, rates
+        self._decay = mean.decay
         # The engines keep the mean behind the optimizer's own state.
-        self._kept = state.copy() if mean.flat is None else np.vstack([state, mean.flat])
-
-        self.state = self._kept[: len(optimizer.state_names)]
-        self.averaged = self._kept[-1] if self.average else None
-
-    @property
-    def updates(self) -> int:
-        return self.pace.updates
+        self._rows = state.copy() if mean.flat is None else np.vstack([state, mean.flat])
+        self.state = self._rows[: len(optimizer.state_names)]
+        self.averaged = self._rows[-1] if mean.decay else None
 
     @property
-    def heard(self) -> NDArray[np.float64]:
-        return self.pace.heard
+    def updates(self) -> int:  # type: ignore[override]  # read only
+        return self.rates.updates
 
     @property
-    def stops(self) -> bool:
-        return self.pace.stops
+    def memory(self) -> NDArray[np.float64]:  # type: ignore[override]  # read only
+        return self.rates.memory
+
+    @property
+    def stops(self) -> bool:  # type: ignore[override]  # read only
+        return self.rates.stops
 
     def _updates(
         self, ahead: int, stop: NDArray[np.uint8], seconds: float, limit: float, masks: Masks | None
     ) -> Updates:
         """The next ones, whose rates reach so many updates ahead."""
-        rates, first = self.pace.rates(ahead), self.pace.updates + 1
-        return Updates(self.optimizer, rates, first, stop, seconds, limit, masks, self.average)
+        rates, first = self.rates.next(ahead), self.rates.updates + 1
+        return Updates(self.optimizer, rates, first, stop, seconds, limit, masks, self._decay)
 
 
-class FullBatch(Paced):
-    """An iteration is an update on all samples."""
+class FullBatch(FirstOrder):
+    """An iteration is an update on all samples. `masks` are those of the pass that gave `gradient`."""
 
-    lead = 1
+    start_losses = 1
 
     def __init__(
         self,
@@ -117,29 +73,45 @@ class FullBatch(Paced):
         state: Array,
         gradient: Array,
         optimizer: Optimizer,
-        pace: Pace,
+        rates: LearningRates,
         limit: float,
         masks: Masks | None,
         mean: Mean = NO_MEAN,
     ) -> None:
-        super().__init__(flat, state, optimizer, pace, mean)
-        self._problem, self._gradient, self._limit = problem, gradient, limit
-        self._masks = masks  # that gave the gradient
+        super().__init__(flat, state, optimizer, rates, mean)
+        self._problem, self._gradient, self._limit, self._masks = problem, gradient, limit, masks
 
     def advance(
         self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
     ) -> tuple[int, bool]:
-        arrays = self.flat, self._kept, self._gradient
         updates = self._updates(len(losses), stop, seconds, self._limit, self._masks)
-        descent = advance(self._problem, self.pace, arrays, losses, updates)
+        if len(updates.rates) > 1:
+            losses = losses[: len(updates.rates)]
+        arrays = self.flat, self._rows, self._gradient
+        before = [array.copy() for array in arrays] if self.rates.follow_losses else []
+        descent = self._problem.advance(*arrays, losses, updates)
+        change = self.rates.observe(losses[: descent.updates])
+        if change is not None and (change < descent.updates or descent.diverged):
+            # The later updates were made at a rate that should have changed: again, up to the change.
+            for array, copied in zip(arrays, before, strict=True):
+                array[:] = copied
+            again = updates._replace(stop=np.zeros(1, np.uint8), seconds=math.inf)
+            descent = self._problem.advance(*arrays, losses[:change], again)
+        self.rates.count(descent.updates)
         self._masks = self._masks and self._masks.after(descent.updates)
         return descent.updates, descent.diverged
 
 
-class Epochs(Paced):
-    """An iteration is an epoch, an update on each of its batches."""
+class Epochs(FirstOrder):
+    """An iteration is an epoch, an update on each of its batches.
 
-    lead = 0
+    After a loss that is above the cursor's limit or not finite, the parameters go back to where the epoch
+    began, and `advance` tells. With ``keep_nan`` there is no way back: they are NaN from there on, and so
+    is the loss of every later epoch, as in scikit-learn.
+    """
+
+    start_losses = 0
+    cursor: Cursor
 
     def __init__(
         self,
@@ -148,29 +120,39 @@ class Epochs(Paced):
         state: Array,
         cursor: Cursor,
         optimizer: Optimizer,
-        pace: Pace,
+        rates: LearningRates,
         dropout_seed: int | None,
         mean: Mean = NO_MEAN,
+        keep_nan: bool = False,
     ) -> None:
-        super().__init__(flat, state, optimizer, pace, mean)
+        super().__init__(flat, state, optimizer, rates, mean)
         self._batches, self.cursor, self._seed = batches, cursor, dropout_seed
-        if cursor.good is None or (pace.updates == 0 and cursor.row == 0):
+        self._keep_nan, self._is_nan = keep_nan, False
+        if cursor.good is None or (rates.updates == 0 and cursor.row == 0):
             cursor.good = flat.copy() if mean.flat is None else np.concatenate([flat, mean.flat])
 
     def advance(
         self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
     ) -> tuple[int, bool]:
-        assert self.cursor is not None
-        if self.pace.listens:
+        if self._is_nan:
+            losses[:] = np.nan
+            return len(losses), False
+        if self.rates.follow_losses:
             losses = losses[:1]  # the next epoch's rate depends on this one's loss
-        masks = None if self._seed is None else Masks(self._seed, self.pace.updates + 1)
+        masks = None if self._seed is None else Masks(self._seed, self.rates.updates + 1)
         updates = self._updates(AHEAD, stop, seconds, self.cursor.limit, masks)
-        done = self._batches.train(self.flat, self._kept, losses, self.cursor, updates)
-        self.pace.made(done.updates)
-        self.pace.listen(losses[: done.epochs])
+        done = self._batches.train(self.flat, self._rows, losses, self.cursor, updates)
+        self.rates.count(done.updates)
         epochs = done.epochs
+        if done.diverged and self._keep_nan:
+            if self.cursor.row < self._batches.n_samples:
+                losses[epochs] = np.nan  # else the epoch is whole and has its loss
+            self._is_nan, self.flat[:] = True, np.nan
+            self.rates.observe(losses[: epochs + 1])
+            return epochs + 1, False
+        self.rates.observe(losses[:epochs])
         if done.diverged:
-            epochs -= self.cursor.row == 0 and self.pace.updates > 0
-            # What is left of this epoch is not made up for: the next one begins from its start.
+            epochs -= self.cursor.row == 0 and self.rates.updates > 0
+            # The rest of this epoch is left out: the next one begins from its start.
             self.cursor.row, self.cursor.loss = 0, 0.0
         return epochs, done.diverged

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.engine.full_batch import NativeProblem
 from glassnet.training.steppers.line_search import WOLFE, LineSearch, along
-from glassnet.training.steppers.solver import TOLERANCES, Point, Start, Steps, dot
+from glassnet.training.steppers.solver import TOLERANCES, Point, SolverStepper, Start, StopReason, dot
 from glassnet.utils.settings_checks import as_steps
 
 
@@ -54,14 +54,14 @@ class LBFGS(LineSearch):
 
     memory: int = 10
 
-    def course(self, start: Start) -> Steps:
-        return _Steps(self, start)
+    def stepper(self, start: Start) -> SolverStepper:
+        return _Stepper(self, start)
 
     def fits_rows(self, rows: int) -> bool:
         return rows % 2 == 0 and rows <= 2 * self.memory
 
 
-class _Steps(Steps):
+class _Stepper(SolverStepper):
     """The state's rows are the pairs s, y, the oldest first.
 
     What `step` does, for NumPy and for data that are streamed, the native engine's `quasi_newton.hpp` does
@@ -86,18 +86,18 @@ class _Steps(Steps):
                 (min(2 * solver.memory, 2 * (rows + len(losses))), self.flat.size), self.flat.dtype
             )
             room[:rows] = self.state
-        flat, gradient = self.at.flat.copy(), self.at.gradient.copy()
-        told = solver.decrease, solver.curvature, solver.gradient_tolerance, solver.tolerance
-        made, tried, rows, reason = self.problem.lbfgs(
-            flat, gradient, room, rows, losses, self.at.loss, *told, stop, seconds
+        flat, gradient = self.point.flat.copy(), self.point.gradient.copy()
+        conditions = solver.decrease, solver.curvature, solver.gradient_tolerance, solver.tolerance
+        steps, evaluations, rows, reason = self.problem.lbfgs(
+            flat, gradient, room, rows, losses, self.point.loss, *conditions, stop, seconds
         )
-        if made:
-            self.at = Point(flat, float(losses[made - 1]), gradient)
+        if steps:
+            self.point = Point(flat, float(losses[steps - 1]), gradient)
         self._room, self.state = room, room[:rows]
-        self._updates += made
-        self._evaluations += tried
-        self._reason = reason
-        return made, False
+        self.updates += steps
+        self.evaluations += evaluations
+        self.reason = StopReason(reason)
+        return steps, False
 
     def step(self) -> Point | None:
         pairs = self.state
@@ -106,7 +106,7 @@ class _Steps(Steps):
             pairs = pairs[:0]  # what they show is wrong here: once more without
             point = self._search(pairs)
         if point is not None:
-            pair = np.stack([point.flat - self.at.flat, point.gradient - self.at.gradient])
+            pair = np.stack([point.flat - self.point.flat, point.gradient - self.point.gradient])
             bend, square = dot(pair[0], pair[1]), dot(pair[1], pair[1])
             if bend > np.finfo(np.float64).eps * square > 0:  # else H would not stay positive
                 room = 2 * (self._settings.memory - 1)
@@ -115,7 +115,7 @@ class _Steps(Steps):
         return point
 
     def _search(self, pairs: Array) -> Point | None:
-        gradient = self.at.gradient
+        gradient = self.point.gradient
         length = math.sqrt(dot(gradient, gradient))
         alpha = 1.0 if len(pairs) or length <= 1 else 1.0 / length
         return along(self, self._settings, -inverse_hessian(pairs, gradient), alpha)

@@ -14,7 +14,7 @@ from glassnet.engine.full_batch import Problem
 from glassnet.engine.gauss_newton import diagonal
 from glassnet.errors import InputError
 from glassnet.nn.network import Network
-from glassnet.training.steppers.solver import TOLERANCES, Point, Solver, Start, Steps, cast, dot
+from glassnet.training.steppers.solver import TOLERANCES, Point, Solver, SolverStepper, Start, cast, dot
 from glassnet.utils.settings_checks import as_positive
 
 Matrix = NDArray[np.float64]
@@ -63,7 +63,7 @@ class LevenbergMarquardt(Solver):
     """
 
     name = "levenberg_marquardt"
-    kept = 2
+    n_numbers = 2
     _ranges: ClassVar = {"damping": as_positive, **TOLERANCES}
 
     damping: float = 1e-3
@@ -71,31 +71,31 @@ class LevenbergMarquardt(Solver):
     matrices: ClassVar[int] = 3
     """As large as G, that are there at a time: while it is summed, and while it is factorized."""
 
-    def course(self, start: Start) -> Steps:
-        return LevenbergSteps(self, start)
+    def stepper(self, start: Start) -> SolverStepper:
+        return LevenbergStepper(self, start)
 
     def check(self, network: Network, memory: int | None = None) -> None:
         check_factor(network)
         check_size(self, network.n_parameters, memory)
 
 
-class LevenbergSteps(Steps):
-    """Its own numbers are mu and nu, the first one 0 before the first step."""
+class LevenbergStepper(SolverStepper):
+    """Its numbers are mu, 0 before the first step, and nu."""
 
     def __init__(self, solver: LevenbergMarquardt, start: Start) -> None:
         super().__init__(solver, start)
         self._damping = solver.damping
-        self.own = self.own or [0.0, 2.0]
+        self.numbers = self.numbers or (0.0, 2.0)
         self._matrix: Matrix | None = None
 
     def step(self) -> Point | None:
         if self._matrix is None:
-            self._matrix = self.problem.gauss_newton(self.at.flat)
-        found = self.search(self.problem, self.at, self._matrix, self.own[0], self.own[1])
-        if found is None:
+            self._matrix = self.problem.gauss_newton(self.point.flat)
+        result = self.search(self.problem, self.point, self._matrix, *self.numbers)
+        if result is None:
             return None
-        point, mu = found
-        self.own, self._matrix = [mu, 2.0], None
+        point, mu = result
+        self.numbers, self._matrix = (mu, 2.0), None
         return point
 
     def search(
@@ -113,7 +113,7 @@ class LevenbergSteps(Steps):
                 if (there == at.flat).all():
                     return None  # shorter ones would not move at all
                 loss = problem.loss(there)
-                self.count()
+                self.count_evaluation()
                 if loss < at.loss:
                     rho = (at.loss - loss) / (0.5 * (mu * dot(h, h) - dot(h, gradient)))
                     point = Point(there, *problem.loss_and_gradient(there))

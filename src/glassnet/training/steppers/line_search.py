@@ -14,7 +14,7 @@ import numpy as np
 
 from glassnet._types import Array
 from glassnet.errors import InputError
-from glassnet.training.steppers.solver import Point, Solver, Steps, dot
+from glassnet.training.steppers.solver import Point, Solver, SolverStepper, dot
 from glassnet.utils.settings_checks import as_fraction
 
 MOST = 25
@@ -119,15 +119,15 @@ def _between(low: Trial, high: Trial) -> float:
     return low.alpha + min(max(share, 0.1), 0.9) * width
 
 
-def along(steps: Steps, solver: LineSearch, direction: Array, alpha: float) -> Point | None:
-    """The point of a `wolfe_step` from where the course stands; None where the direction leads nowhere."""
-    at = steps.at
+def along(stepper: SolverStepper, solver: LineSearch, direction: Array, alpha: float) -> Point | None:
+    """The point of a `wolfe_step` from where the stepper stands; None where the direction leads nowhere."""
+    at = stepper.point
     flat, slope = at.flat.astype(np.float64), dot(direction, at.gradient)
     if not slope < 0:
         return None
 
     def try_at(distance: float) -> Trial:
-        point = steps.evaluate(flat + distance * direction)
+        point = stepper.evaluate(flat + distance * direction)
         return Trial(distance, point.loss, dot(direction, point.gradient), point)
 
     conditions = solver.decrease, solver.curvature

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from glassnet.data.checks import check_factor
 from glassnet.nn.network import Network
 from glassnet.training.steppers.line_search import WOLFE, LineSearch, along
-from glassnet.training.steppers.solver import TOLERANCES, Point, Start, Steps, dot
+from glassnet.training.steppers.solver import TOLERANCES, Point, SolverStepper, Start, dot
 from glassnet.utils.settings_checks import as_steps
 
 
@@ -52,30 +52,31 @@ class NewtonCG(LineSearch):
     """
 
     name = "newton_cg"
-    kept = 1
+    n_numbers = 1
     _ranges: ClassVar = {"products": as_steps, **WOLFE, **TOLERANCES}
 
     products: int = 100
 
-    def course(self, start: Start) -> Steps:
-        return _Steps(self, start)
+    def stepper(self, start: Start) -> SolverStepper:
+        return _Stepper(self, start)
 
     def check(self, network: Network, memory: int | None = None) -> None:
         check_factor(network)
 
 
-class _Steps(Steps):
-    """Its own number is the length of the first gradient."""
+class _Stepper(SolverStepper):
+    """Its number is the length of the first gradient."""
 
     def __init__(self, solver: NewtonCG, start: Start) -> None:
         super().__init__(solver, start)
         self._settings = solver
-        self.own = self.own or [math.sqrt(dot(start.gradient, start.gradient))]
+        self.numbers = self.numbers or (math.sqrt(dot(start.gradient, start.gradient)),)
 
     def step(self) -> Point | None:
-        gradient = self.at.gradient.astype(np.float64)
+        gradient = self.point.gradient.astype(np.float64)
         length = math.sqrt(dot(gradient, gradient))
-        share = min(0.5, math.sqrt(length / self.own[0])) if self.own[0] else 0.5
+        (first,) = self.numbers
+        share = min(0.5, math.sqrt(length / first)) if first else 0.5
         direction = self._solve(gradient, share * length)
         return along(self, self._settings, direction, 1.0)
 
@@ -85,8 +86,10 @@ class _Steps(Steps):
         r, p = gradient, -gradient
         square = dot(r, r)
         for number in range(self._settings.products):
-            Gp = self.problem.gauss_newton_product(self.at.flat, p.astype(self.problem.dtype, copy=False))
-            self.count()
+            Gp = self.problem.gauss_newton_product(
+                self.point.flat, p.astype(self.problem.dtype, copy=False)
+            )
+            self.count_evaluation()
             bend = dot(p, Gp)
             if not bend > np.finfo(np.float64).eps * dot(p, p) * 1e-3:
                 return d if number else -gradient  # G says nothing about this direction

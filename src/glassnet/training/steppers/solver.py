@@ -1,4 +1,4 @@
-"""What every solver is: settings, and a course whose iterations are accepted steps."""
+"""What every solver is: settings, and a stepper whose iterations are accepted steps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,19 +17,57 @@ from glassnet._types import Array
 from glassnet.engine.full_batch import Problem
 from glassnet.nn.network import Network
 from glassnet.optim.penalties import Penalties
-from glassnet.training.steppers.first_order import Course
+from glassnet.training.steppers.stepper import Stepper
 from glassnet.utils.interrupts import Cut
 from glassnet.utils.settings_checks import Settings, as_not_negative
 
-REASONS = (
-    "",
-    "the gradient is no longer than gradient_tolerance",
-    "the last step lowered the loss by no more than tolerance, as a share of it",
-    "no step lowers the loss any more, in this precision",
-)
-"""Why a solver has ended, by the number that it keeps of it."""
 
-GOING_ON, FLAT, SLOW, STUCK = range(len(REASONS))
+class StopReason(IntEnum):
+    """Why a solver has ended; files hold the number."""
+
+    NONE = 0
+    FLAT = 1
+    SLOW = 2
+    STUCK = 3
+
+    @property
+    def text(self) -> str:
+        """The reason in words, "" for none."""
+        return _TEXTS[self]
+
+
+_TEXTS = {
+    StopReason.NONE: "",
+    StopReason.FLAT: "the gradient is no longer than gradient_tolerance",
+    StopReason.SLOW: "the last step lowered the loss by no more than tolerance, as a share of it",
+    StopReason.STUCK: "no step lowers the loss any more, in this precision",
+}
+
+
+class SolverState(NamedTuple):
+    """What a solver keeps beside the rows of its state; `run.heard` and files have it as one array.
+
+    evaluations : losses, and products of `NewtonCG`, that were computed, the first one too.
+    reason : why the solver has ended, if it has.
+    numbers : what a kind of solver needs of its own, such as a damping.
+    """
+
+    evaluations: int = 1
+    reason: StopReason = StopReason.NONE
+    numbers: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, memory: NDArray[np.float64]) -> SolverState:
+        """The state in a run's array, which is empty before the first step."""
+        if not len(memory):
+            return cls()
+        evaluations, reason, *numbers = memory.tolist()
+        return cls(int(evaluations), StopReason(int(reason)), tuple(numbers))
+
+    def array(self) -> NDArray[np.float64]:
+        """The state as a run keeps it."""
+        return np.array([self.evaluations, self.reason, *self.numbers], np.float64)
+
 
 TOLERANCES: Mapping[str, Any] = {"gradient_tolerance": as_not_negative, "tolerance": as_not_negative}
 """The settings that every solver has, with their checks."""
@@ -82,29 +121,24 @@ class Solver(Settings, ABC):
     """
 
     name: ClassVar[str]
-    kept: ClassVar[int] = 0
-    """How many numbers a course keeps of its own."""
+    n_numbers: ClassVar[int] = 0
+    """How many `SolverState.numbers` it keeps."""
 
     gradient_tolerance: float = field(default=1e-7, kw_only=True)
     tolerance: float = field(default=1e-9, kw_only=True)
 
     @abstractmethod
-    def course(self, start: Start) -> Steps:
+    def stepper(self, start: Start) -> SolverStepper:
         """What the training loop advances."""
 
     def check(self, network: Network, memory: int | None = None) -> None:
         """Raise InputError where it cannot train that network, or not on rows streamed in that memory."""
 
-    def fits(self, state: Array, heard: NDArray[np.float64]) -> bool:
-        """Whether a run by this solver can have kept these, for what is read from a file."""
-        fresh = heard.shape == (0,)
-        whole = heard.shape == (2 + self.kept,) and 0 <= heard[1] < len(REASONS)
+    def fits(self, state: Array, memory: NDArray[np.float64]) -> bool:
+        """Whether a run by this solver can have kept these, which were read from a file."""
+        fresh = memory.shape == (0,)
+        whole = memory.shape == (2 + self.n_numbers,) and 0 <= memory[1] < len(StopReason)
         return (fresh or whole) and self.fits_rows(len(state))
-
-    @staticmethod
-    def going_on(heard: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What a run keeps, without the reason for which it has ended."""
-        return np.concatenate([heard[:1], [GOING_ON], heard[2:]])
 
     def fits_rows(self, rows: int) -> bool:
         """Whether its state can have so many rows."""
@@ -121,15 +155,15 @@ class Solver(Settings, ABC):
 
 
 class Start(NamedTuple):
-    """Where a solver begins or goes on: `heard` is what it has kept, no numbers where it begins."""
+    """Where a solver begins or goes on, with the state of a run (`rows` and `memory`)."""
 
     problem: Problem
     flat: Array
     loss: float
     gradient: Array
-    state: Array
-    heard: NDArray[np.float64]
-    updates: int
+    rows: Array
+    memory: SolverState = SolverState()
+    updates: int = 0
 
 
 class Point(NamedTuple):
@@ -140,26 +174,21 @@ class Point(NamedTuple):
     gradient: Array
 
 
-class Steps(Course):
-    """A solver under way. `step` makes the next one, or gives None where there is none.
+class SolverStepper(Stepper):
+    """A solver under way, whose iterations are accepted steps: `step` makes the next one."""
 
-    What it keeps is the number of evaluations, the reason why it has ended, and numbers of its own.
-    """
-
-    lead = 1
+    start_losses = 1
 
     def __init__(self, solver: Solver, start: Start) -> None:
         self._solver, self.problem = solver, start.problem
-        self.at = Point(start.flat.copy(), start.loss, start.gradient)
-        self.state = start.state.copy()
-        self._updates = start.updates
+        self.point = Point(start.flat.copy(), start.loss, start.gradient)
+        self.state = start.rows.copy()
+        self.updates = start.updates
+        self.evaluations, self.reason, self.numbers = start.memory
         self._stop = np.zeros(1, np.uint8)
-        heard = start.heard.tolist() or [1, GOING_ON]
-        self._evaluations, self._reason = int(heard[0]), int(heard[1])
-        self.own: list[float] = heard[2:]
-        self._tried = 0  # evaluations since the last step
-        if self._reason == GOING_ON and self.settled and self._is_flat():
-            self._reason = FLAT
+        self._since_step = 0
+        if self.reason is StopReason.NONE and self.settled and self._is_flat():
+            self.reason = StopReason.FLAT
 
     @property
     def settled(self) -> bool:
@@ -172,24 +201,15 @@ class Steps(Course):
 
     @property
     def flat(self) -> Array:  # type: ignore[override]  # read only
-        return self.at.flat
+        return self.point.flat
 
     @property
-    def updates(self) -> int:
-        return self._updates
+    def memory(self) -> NDArray[np.float64]:  # type: ignore[override]  # read only
+        return SolverState(self.evaluations, self.reason, self.numbers).array()
 
     @property
-    def evaluations(self) -> int:
-        """Losses, and products of NewtonCG, that have been asked for, the first one too."""
-        return self._evaluations
-
-    @property
-    def heard(self) -> NDArray[np.float64]:
-        return np.array([self._evaluations, self._reason, *self.own], np.float64)
-
-    @property
-    def stops(self) -> bool:
-        return self._reason != GOING_ON
+    def stops(self) -> bool:  # type: ignore[override]  # read only
+        return self.reason is not StopReason.NONE
 
     def advance(
         self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
@@ -199,7 +219,7 @@ class Steps(Course):
         for k in range(len(losses)):
             if self.stops:
                 return k, False
-            self._tried = 0
+            self._since_step = 0
             try:
                 self.problem.stop = stop
                 point = self.step()
@@ -207,19 +227,19 @@ class Steps(Course):
                 return k, False
             finally:
                 self.problem.stop = None
-            self._evaluations += self._tried
+            self.evaluations += self._since_step
             if point is None:
-                self._reason = STUCK
+                self.reason = StopReason.STUCK
                 return k, False
-            before, self.at = self.at.loss, point  # of the loss as the step had it
+            before, self.point = self.point.loss, point  # the loss before as the step had it
             losses[k] = point.loss
-            self._updates += 1
+            self.updates += 1
             if not self.settled:
                 pass
             elif self._is_flat():
-                self._reason = FLAT
+                self.reason = StopReason.FLAT
             elif before - point.loss <= self._solver.tolerance * abs(before):
-                self._reason = SLOW
+                self.reason = StopReason.SLOW
             if stop[0] or time.monotonic() >= end:
                 return k + 1, False
         return len(losses), False
@@ -228,21 +248,21 @@ class Steps(Course):
     def step(self) -> Point | None:
         """The point that the next step leads to, or None where no step lowers the loss.
 
-        It changes what the course keeps only once there is nothing left that could raise `Cut`.
+        It changes the stepper only once nothing is left that could raise `Cut`.
         """
 
     def evaluate(self, flat: Array) -> Point:
         """The loss and its gradient at parameters that are cast to the problem's precision; counted."""
         flat = cast(flat, self.problem.dtype)
         point = Point(flat, *self.problem.loss_and_gradient(flat))
-        self.count()
+        self.count_evaluation()
         return point
 
-    def count(self) -> None:
-        """One evaluation more; raises `Cut` where Ctrl-C has been pressed meanwhile."""
-        self._tried += 1
+    def count_evaluation(self) -> None:
+        """Count an evaluation; raises `Cut` where Ctrl-C has been pressed meanwhile."""
+        self._since_step += 1
         if self._stop[0]:
             raise Cut
 
     def _is_flat(self) -> bool:
-        return float(np.abs(self.at.gradient).max()) <= self._solver.gradient_tolerance
+        return float(np.abs(self.point.gradient).max()) <= self._solver.gradient_tolerance

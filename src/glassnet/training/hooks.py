@@ -1,0 +1,116 @@
+"""What a training loop calls between iterations: several callbacks as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Generic
+
+import numpy as np
+
+from glassnet.errors import InputError, InputTypeError
+from glassnet.training.state import AnyRun
+
+
+class Hook(Generic[AnyRun]):
+    """The hooks of a callback for runs of a class; `glassnet.Callback` explains them."""
+
+    every: int = 1
+    """Iterations between two calls of `on_iteration`; updates run natively in between."""
+
+    def on_train_begin(self, run: AnyRun) -> None:
+        """Before the first update; the run has its loss, and no iteration of this call yet."""
+
+    def on_iteration(self, run: AnyRun) -> bool | None:
+        """After every `every`-th iteration; True ends training."""
+
+    def on_train_end(self, run: AnyRun) -> None:
+        """Once, with the run that `train` returns, whatever its status."""
+
+
+class FunctionHook(Hook[AnyRun]):
+    """A function that is called after every n-th iteration."""
+
+    def __init__(self, n: int, function: Callable[[AnyRun], bool | None]) -> None:
+        if not callable(function):
+            raise InputTypeError(f"Every takes a function of a run, not {function!r}.")
+        self.every = n
+        self._function = function
+        _check_every(self)
+
+    def on_iteration(self, run: AnyRun) -> bool | None:
+        return self._function(run)
+
+
+Callbacks = Iterable[Hook[AnyRun] | Callable[[AnyRun], bool | None]]
+
+
+class Hooks(Generic[AnyRun]):
+    """Several callbacks as one; `snapshot` makes the run that they are shown."""
+
+    def __init__(self, callbacks: Callbacks[AnyRun]) -> None:
+        if isinstance(callbacks, Hook) or not isinstance(callbacks, Iterable):
+            raise InputTypeError(
+                f"callbacks is a list of callbacks or functions, not {callbacks!r}. Put a single one "
+                f"into brackets."
+            )
+        self._hooks: list[Hook[AnyRun]] = [_as_hook(callback) for callback in callbacks]
+
+    def begin(self, snapshot: Callable[[], AnyRun]) -> None:
+        """Call every on_train_begin."""
+        for hook in self._hooks:
+            _call(hook.on_train_begin, snapshot)
+
+    def next_after(self, iteration: int) -> float:
+        """The next iteration at which one of them wants to be called, or infinity."""
+        return min(
+            ((iteration // hook.every + 1) * hook.every for hook in self._hooks), default=float("inf")
+        )
+
+    def iteration(self, iteration: int, snapshot: Callable[[], AnyRun]) -> bool:
+        """Call every on_iteration that is due; whether one of them wants to stop."""
+        due = [hook for hook in self._hooks if iteration % hook.every == 0]
+        answers = [_call(hook.on_iteration, snapshot) for hook in due]
+        # Only a truth value stops: a lambda may well return something else by accident.
+        return any(isinstance(answer, (bool, np.bool_)) and bool(answer) for answer in answers)
+
+    def end(self, snapshot: Callable[[], AnyRun]) -> None:
+        """Call every on_train_end."""
+        for hook in self._hooks:
+            _call(hook.on_train_end, snapshot)
+
+
+def _call(hook: Callable[[AnyRun], object], snapshot: Callable[[], AnyRun]) -> object:
+    run = snapshot()
+    try:
+        return hook(run)
+    except BaseException as error:
+        # The error is the caller's; hours of training should not be lost with it.
+        error.run = run  # type: ignore[attr-defined]
+        error.add_note(
+            f"Raised in a glassnet callback after iteration {run.iterations}; the work so far is this "
+            f"exception's attribute `run`."
+        )
+        raise
+
+
+def _as_hook(callback: object) -> Hook[Any]:
+    if isinstance(callback, type):
+        raise InputTypeError(
+            f"A callback is an instance, not the class itself: write {callback.__name__}(...)."
+        )
+    if isinstance(callback, Hook):
+        _check_every(callback)
+        return callback
+    if callable(callback):
+        return FunctionHook(1, callback)
+    raise InputTypeError(
+        f"A callback is a glassnet.Callback or a function of a run, not {callback!r} "
+        f"({type(callback).__name__})."
+    )
+
+
+def _check_every(hook: Hook[Any]) -> None:
+    if isinstance(hook.every, bool) or not isinstance(hook.every, (int, np.integer)):
+        raise InputTypeError(f"A callback's every is a whole number of iterations, not {hook.every!r}.")
+    if hook.every < 1:
+        raise InputError(f"A callback's every is {hook.every}; expected 1 or more iterations.")

@@ -1,0 +1,145 @@
+"""How `train`, `resume` and a sweep take a run further: the loop's policy for runs, and its stepper."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Generic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.minibatch import Batches
+from glassnet.nn.network import Parameters
+from glassnet.training.divergence import divergence_limit
+from glassnet.training.hooks import Hooks
+from glassnet.training.loop import Loop, Policy, Progress
+from glassnet.training.state import AnyRun, RunState, Status, at_best, masks_of
+from glassnet.training.steppers import Solver, SolverState, Start
+from glassnet.training.steppers.first_order import Epochs, FullBatch, Mean
+from glassnet.training.steppers.rates import LearningRates
+from glassnet.training.steppers.stepper import Stepper
+from glassnet.training.validation import Evaluator
+
+
+def continue_run(
+    start: AnyRun,
+    iterations: int,
+    hooks: Hooks[AnyRun] | None = None,
+    progress: bool | Progress = False,
+    stop: NDArray[np.uint8] | None = None,
+    gradient: Array | None = None,
+) -> AnyRun:
+    """The run after `iterations` more of the run at `start`, whose cursor moves on.
+
+    `gradient` is the one at its parameters, where it is known. `stop` is `Loop`'s.
+    """
+    policy = RunPolicy(start, iterations, Hooks(()) if hooks is None else hooks)
+    loop = Loop(stepper_of(start, gradient), policy, start.iterations, start.losses, stop, progress)
+    loop.reserve(policy.last)
+    status = loop.run()
+    return policy.ended(status)
+
+
+def stepper_of(start: RunState, gradient: Array | None = None) -> Stepper:
+    """What takes a run with data further; `gradient` is the one at its parameters, where it is known."""
+    problem = None if start.data is None else start.data.problem
+    flat, rows, rule = start.parameters.flat, start.state, start.optimizer
+    if isinstance(problem, Problem) and gradient is None:
+        _, gradient = problem.loss_and_gradient(flat, masks_of(start))
+    if isinstance(rule, Solver):
+        assert isinstance(problem, Problem)
+        assert gradient is not None
+        loss, memory = float(start.losses[-1]), SolverState.of(start.heard)
+        return rule.stepper(Start(problem, flat, loss, gradient, rows, memory, start.updates))
+    mean = Mean()
+    if start.average is not None and start.averaged is not None:
+        mean = Mean(start.average, start.averaged.flat)
+    if isinstance(problem, Batches):
+        assert start.cursor is not None
+        rates = LearningRates(
+            rule.schedule, start.updates, start.heard, updates_per_iteration=problem.updates_per_epoch
+        )
+        return Epochs(problem, flat, rows, start.cursor, rule, rates, start.dropout_seed, mean)
+    assert problem is not None
+    assert gradient is not None
+    rates = LearningRates(rule.schedule, start.updates, start.heard, float(start.losses[-1]))
+    limit = divergence_limit(float(start.losses[0]), problem.baseline)
+    return FullBatch(problem, flat, rows, gradient, rule, rates, limit, masks_of(start), mean)
+
+
+class RunPolicy(Policy, Generic[AnyRun]):
+    """Evaluations, a stopping rule and callbacks decide; whatever happens, the work so far is a run."""
+
+    def __init__(self, start: AnyRun, iterations: int, hooks: Hooks[AnyRun]) -> None:
+        self._start, self._hooks = start, hooks
+        self._began = time.perf_counter()
+        self.last = start.iterations + iterations
+        self._evaluator: Evaluator | None = None
+        if start.validation is not None and start.data is not None:
+            self._evaluator = Evaluator(start.validation, start.data.held_out, start.iterations, self.last)
+
+    def begin(self, loop: Loop) -> None:
+        self._loop, evaluator = loop, self._evaluator
+        at_start = loop.iteration == 0 and loop.stepper.start_losses
+        if evaluator is not None and at_start and not evaluator.has_begun:
+            self._evaluate(0)
+        self._hooks.begin(self.snapshot)
+
+    def next_decision(self, iteration: int) -> int:
+        evaluator = self._evaluator
+        evaluation = self.last if evaluator is None else evaluator.next_after(iteration)
+        return int(min(self.last, self._hooks.next_after(iteration), evaluation))
+
+    def decide(self, iteration: int, losses: NDArray[np.float64]) -> bool:
+        enough = self._evaluate(iteration)
+        return self._hooks.iteration(iteration, self.snapshot) or enough
+
+    def diverged(self, iteration: int) -> None:
+        if self._evaluator is not None:
+            self._evaluator.forget(iteration)
+
+    def failed(self, error: BaseException, where: str, iteration: int) -> None:
+        error.run = self.snapshot()  # type: ignore[attr-defined]
+        error.add_note(
+            f"Raised {where} iteration {iteration}; the work so far is this exception's attribute `run`."
+        )
+
+    def ended(self, status: Status) -> AnyRun:
+        """The run as the loop left it, at its best parameters; the last callbacks have seen it."""
+        run = at_best(self.snapshot(status))
+        self._hooks.end(lambda: run)
+        return run
+
+    def snapshot(self, status: Status = "running") -> AnyRun:
+        """The run at this moment, in memory of its own."""
+        start, loop, stepper = self._start, self._loop, self._loop.stepper
+        sizes = start.network.sizes
+        mean = stepper.averaged
+        return replace(
+            start,
+            parameters=Parameters(sizes, stepper.flat.copy()),
+            state=stepper.state.copy(),
+            losses=loop.losses,
+            status=status,
+            diverged_at=loop.iteration + 1 if status == "diverged" else None,
+            updates=stepper.updates,
+            heard=stepper.memory,
+            penalties=start.penalties if stepper.penalties is None else stepper.penalties,
+            cursor=None if stepper.cursor is None else stepper.cursor.copy(),
+            averaged=None if mean is None else Parameters(sizes, mean.copy()),
+            validation=None if self._evaluator is None else self._evaluator.record(),
+            seconds=start.seconds + time.perf_counter() - self._began,
+        )
+
+    def _evaluate(self, iteration: int) -> bool:
+        if self._evaluator is None:
+            return False
+        stepper = self._loop.stepper
+        try:
+            return self._evaluator.look(iteration, stepper.flat, stepper.averaged, self._loop.losses[-1])
+        except BaseException as error:  # of a metric of the caller's own, or Ctrl-C
+            self.failed(error, "by an evaluation after", iteration)
+            raise

@@ -1,0 +1,238 @@
+"""The state of a run: every number that predicting and going on need, whatever is done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.minibatch import Batches, Cursor
+from glassnet.nn.dropout import Masks
+from glassnet.nn.network import Network, Parameters
+from glassnet.optim.penalties import Penalties
+from glassnet.training.steppers import (
+    BayesianRegularization,
+    Evidence,
+    Rule,
+    Solver,
+    SolverState,
+    StopReason,
+)
+from glassnet.training.validation import HeldOut, Validation
+
+Status = Literal["running", "completed", "stopped", "interrupted", "diverged"]
+
+STATUSES: tuple[Status, ...] = ("running", "completed", "stopped", "interrupted", "diverged")
+
+
+class RunData(NamedTuple):
+    """The data of a run as the engine has them: those trained on, and those that evaluate it."""
+
+    problem: Problem | Batches
+    held_out: HeldOut | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RunState:
+    """What training gives and goes on from; `TrainingRun` adds what users do with it, and has the docs."""
+
+    network: Network
+    optimizer: Rule
+    parameters: Parameters
+    state: Array
+    losses: NDArray[np.float64]
+    reduction: str
+    status: Status
+    diverged_at: int | None
+    seconds: float
+    engine: str
+    engine_reason: str
+    threads: int
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    updates: int = 0
+    penalties: Penalties = field(default_factory=Penalties)
+    heard: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    batch_size: int | None = None
+    cursor: Cursor | None = None
+    dropout: tuple[float, ...] = ()
+    dropout_seed: int | None = None
+    average: float | None = None
+    averaged: Parameters | None = None
+    class_weight: tuple[float, ...] | None = None
+    validation: Validation | None = None
+    data: RunData | None = None
+
+    def __post_init__(self) -> None:
+        losses = self.losses.view()
+        losses.flags.writeable = False  # snapshots share one history
+        object.__setattr__(self, "losses", losses)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, f.name) for f in fields(self) if f.name != "data")
+
+    @property
+    def iterations(self) -> int:
+        """Updates, or epochs with a batch_size, made since the very start, over all resumptions."""
+        return len(self.losses) - (self.batch_size is None)
+
+    @property
+    def theta(self) -> Parameters:
+        """What the run predicts with: the mean of the parameters where there is one, else the last ones.
+
+        The mean is what validation evaluates. Keras's ``use_ema`` predicts with it as well, PyTorch's
+        AveragedModel is a model beside the other.
+        """
+        return self.parameters if self.averaged is None else self.averaged
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The precision of the parameters and of the computation."""
+        return self.parameters.dtype
+
+    @property
+    def evaluations(self) -> int | None:
+        """Losses (and products, of NewtonCG) that a solver has computed, the first one too; else None."""
+        return None if self._solver_state is None else self._solver_state.evaluations
+
+    @property
+    def _solver_state(self) -> SolverState | None:
+        """`heard` of a solver, by name; None of an optimizer and before the first step."""
+        begun = isinstance(self.optimizer, Solver) and len(self.heard)
+        return SolverState.of(self.heard) if begun else None
+
+    @property
+    def reason(self) -> str:
+        """Why training ended by itself: a solver's reason, a stopping rule's or a callback; else ""."""
+        text = "" if self._solver_state is None else self._solver_state.reason.text
+        if text or self.status != "stopped":
+            return text
+        rule = None if self.validation is None else self.validation.stopping
+        if self.validation is None or rule is None or not self.validation.is_over:
+            return "a callback asked for it"
+        count = f"{rule.patience} evaluation{'s' if rule.patience != 1 else ''}"
+        return f"{rule.metric_name} has not improved for {count}"
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """What `BayesianRegularization` has estimated of weights and noise; None for other rules."""
+        rule, state = self.optimizer, self._solver_state
+        if state is None or not isinstance(rule, BayesianRegularization):
+            return None
+        return rule.evidence(state.numbers)
+
+    @property
+    def validation_losses(self) -> NDArray[np.float64]:
+        """The loss on the validation data, without penalties, at each of `validation_iterations`."""
+        return np.empty(0) if self.validation is None else self.validation.losses
+
+    @property
+    def validation_scores(self) -> NDArray[np.float64]:
+        """The stopping rule's metric there, where it has one that is not the loss."""
+        return np.empty(0) if self.validation is None else self.validation.scores
+
+    @property
+    def validation_iterations(self) -> NDArray[np.int64]:
+        """The iterations that were evaluated: on the full batch from 0, the start; with a batch_size from
+        the first epoch whose number is a multiple of `validate_every`."""
+        return np.empty(0, np.int64) if self.validation is None else self.validation.iterations
+
+    @property
+    def best_iteration(self) -> int | None:
+        """The iteration whose metric is the best so far; None without a stopping rule."""
+        return None if self.validation is None else self.validation.best_iteration
+
+    def __repr__(self) -> str:
+        status = (
+            f"diverged at iteration {self.diverged_at}" if self.diverged_at is not None else self.status
+        )
+        kind = "iterations" if self.batch_size is None else f"epochs of batches of {self.batch_size}"
+        losses = f"{self.losses[0]:.7g} -> {self.losses[-1]:.7g}" if len(self.losses) else "not yet known"
+        best = "" if self.best_iteration is None else f", best at {self.best_iteration:,}"
+        reason = f"\n  {self.reason}" if self.reason else ""
+        return (
+            f"TrainingRun of {self.network} by {self.optimizer}\n"
+            f"  {status}: {self.iterations:,} {kind} in {self.seconds:.3g} s, "
+            f"{self.reduction} loss {losses}{best}\n"
+            f"  {self.dtype.name}, {self.engine} engine, {self.threads} thread(s){reason}"
+        )
+
+
+AnyRun = TypeVar("AnyRun", bound=RunState)
+"""A run of whatever class: what is made of it is of the same."""
+
+
+def masks_of(run: RunState) -> Masks | None:
+    """Those of the pass that gave a full-batch run's last loss: ``losses[k]`` has the masks k + 1."""
+    return None if run.dropout_seed is None else Masks(run.dropout_seed, run.iterations + 1)
+
+
+def state_at_rest(rule: Rule, flat: Array) -> Array:
+    """A rule's rows before its first update."""
+    rows = 0 if isinstance(rule, Solver) else len(rule.state_names)
+    return np.zeros((rows, flat.size), flat.dtype)
+
+
+def with_rule(run: AnyRun, rule: Rule) -> AnyRun:
+    """The run to go on with by another rule: the same kind keeps its state, another starts from rest.
+
+    So does each rule after a divergence. What has ended a solver may not end one with other settings, and
+    rates that follow the losses begin anew where the learning rate is another.
+    """
+    if run.status == "diverged" or rule.name != run.optimizer.name:
+        rows = state_at_rest(rule, run.parameters.flat)
+        return replace(run, optimizer=rule, state=rows, updates=0, heard=np.empty(0))
+    heard = run.heard
+    if isinstance(rule, Solver):
+        if rule != run.optimizer and len(heard):
+            heard = SolverState.of(heard)._replace(reason=StopReason.NONE).array()
+    elif getattr(run.optimizer, "learning_rate", None) != rule.learning_rate:
+        heard = np.empty(0)
+    return replace(run, optimizer=rule, heard=heard)
+
+
+def with_data(run: AnyRun, problem: Problem | Batches, held_out: HeldOut | None = None) -> AnyRun:
+    """The run with its data, and what computes on them."""
+    return replace(
+        run,
+        engine=problem.engine,
+        engine_reason=problem.engine_reason,
+        threads=problem.threads,
+        data=RunData(problem, held_out),
+    )
+
+
+def without_data(run: AnyRun) -> AnyRun:
+    """The run without its data, which others may let go of then."""
+    return replace(run, data=None)
+
+
+def at_point(run: AnyRun, point: Array) -> AnyRun:
+    """The run at other parameters, and their mean where it has one."""
+    flat, *mean = (Parameters(run.network.sizes, row.copy()) for row in point)
+    return replace(run, parameters=flat, averaged=mean[0] if mean else None)
+
+
+def at_best(run: AnyRun) -> AnyRun:
+    """The run at its best parameters, which keeps the last ones for going on."""
+    validation = run.validation
+    if validation is None or validation.best_point is None or validation.best_iteration == run.iterations:
+        return run
+    rows = [theta.flat for theta in (run.parameters, run.averaged) if theta is not None]
+    return at_point(
+        replace(run, validation=replace(validation, last_point=np.stack(rows))), validation.best_point
+    )
+
+
+def at_end(run: AnyRun) -> AnyRun:
+    """The run at the parameters that training had come to, ready to go on: its cursor is a copy."""
+    cursor = None if run.cursor is None else run.cursor.copy()
+    if run.validation is None:
+        return replace(run, cursor=cursor)
+    point = run.validation.last_point
+    run = replace(run, cursor=cursor, validation=run.validation.going_on())
+    return run if point is None else at_point(run, point)

@@ -14,17 +14,16 @@ NEEDED = ("pyproject.toml", "CMakeLists.txt", "README.md", "LICENSE", "src")
 LEFTOVERS = shutil.ignore_patterns("*.so", "__pycache__", "build")
 
 
-@pytest.fixture
-def tree(tmp_path):
+def copy_sources(folder):
     """A copy of the sources as a clone has them: nothing that was built."""
     for name in NEEDED:
-        source, copy = ROOT / name, tmp_path / "tree" / name
+        source, copy = ROOT / name, folder / "tree" / name
         if source.is_dir():
             shutil.copytree(source, copy, ignore=LEFTOVERS)
         else:
             copy.parent.mkdir(exist_ok=True)
             shutil.copy(source, copy)
-    return tmp_path / "tree"
+    return folder / "tree"
 
 
 def tools(folder, names):
@@ -54,13 +53,20 @@ def install(tree, target, path):
     )
 
 
-def test_install_without_a_compiler_trains_on_the_numpy_engine_and_says_why(tree, tmp_path):
-    path = tools(tmp_path / "tools", ["cmake", "ninja", "make"])
+@pytest.fixture(scope="module")
+def without_compiler(tmp_path_factory):
+    """The folder of an installation without a C++ compiler, and what pip printed."""
+    folder = tmp_path_factory.mktemp("plain")
+    path = tools(folder / "tools", ["cmake", "ninja", "make"])
     assert shutil.which("c++", path=path) is None
-    target = tmp_path / "target"
-    result = install(tree, target, path)
+    result = install(copy_sources(folder), folder / "target", path)
     assert result.returncode == 0, result.stdout
-    assert "installing glassnet with the NumPy engine only" in " ".join(result.stdout.split())
+    return folder / "target", result.stdout
+
+
+def test_install_without_a_compiler_trains_on_the_numpy_engine_and_says_why(without_compiler):
+    target, printed = without_compiler
+    assert "installing glassnet with the NumPy engine only" in " ".join(printed.split())
     code = """
 import json
 import glassnet as gn
@@ -73,8 +79,8 @@ try:
     refusal = "none"
 except gn.EngineError as error:
     refusal = str(error)
-found = [gn.__file__, native.module is None, native.reason, run.engine, run.engine_reason, refusal]
-print(json.dumps([*found, len(run.losses)]))
+said = [gn.__file__, native.module is None, native.reason, run.engine, run.engine_reason, refusal]
+print(json.dumps([*said, len(run.losses)]))
 """
     settings = os.environ | {"PYTHONPATH": str(target)}
     said = subprocess.run(
@@ -90,9 +96,12 @@ print(json.dumps([*found, len(run.losses)]))
     assert length == 21
 
 
-def test_install_with_a_compiler_fails_on_an_error_in_our_own_code(tree, tmp_path):
+def test_install_with_a_compiler_fails_on_an_error_in_our_own_code(tmp_path):
+    tree = copy_sources(tmp_path)
     native = tree / "src/glassnet/native"
-    for source in native.glob("*.cpp"):
+    sources = list(native.rglob("*.cpp"))
+    assert len(sources) > 3
+    for source in sources:
         source.write_text("#error broken on purpose\n")
     with (native / "CMakeLists.txt").open("a") as build:  # ours first, which is quicker
         build.write("add_dependencies(nanobind-static passes)\n")
@@ -104,11 +113,10 @@ def test_install_with_a_compiler_fails_on_an_error_in_our_own_code(tree, tmp_pat
     assert not (tmp_path / "target" / "glassnet").exists()
 
 
-def test_installed_package_holds_no_sources_of_the_build(tree, tmp_path):
-    path = tools(tmp_path / "tools", ["cmake", "ninja", "make"])
-    target = tmp_path / "target"
-    assert install(tree, target, path).returncode == 0
+def test_installed_package_holds_no_sources_of_the_build_and_no_benchmarks(without_compiler):
+    target, _ = without_compiler
     files = {file.suffix for file in (target / "glassnet").rglob("*") if file.is_file()}
     assert files.isdisjoint({".cpp", ".hpp", ".txt", ".so"})
     assert (target / "glassnet" / "py.typed").is_file()
     assert list((target / "glassnet").rglob("*.toml")) != []
+    assert not (target / "benchmarks").exists()

@@ -7,10 +7,10 @@
 >>> run.predict(X).tolist(), run.score(X, y)
 ([0, 1, 1, 0], 1.0)
 
-What there is; help() of each shows an example:
+The public names; help() of each shows an example:
 
-- networks: Network, Parameters; the names that they take are in ACTIVATIONS, OUTPUTS and LOSSES, and
-  the records behind them are of the classes Activation, Output and Loss
+- networks: Network, Parameters; ACTIVATIONS, OUTPUTS and LOSSES hold the names that they take, and
+  the records behind them, of the classes Activation, Output and Loss
 - training: train, TrainingRun, EarlyStopping, Callback, Every, Penalties
 - data that do not fit into memory: stream
 - optimizers, in OPTIMIZERS: SGD, RMSprop, Adagrad, Adadelta, Adam, AMSGrad, AdamW, Nadam, Lion, each an
@@ -19,19 +19,19 @@ What there is; help() of each shows an example:
 - solvers, in SOLVERS, which go where an optimizer goes: LBFGS, LevenbergMarquardt,
   BayesianRegularization (which finds an Evidence), NewtonCG, each a Solver
 - gradients: check_gradients, GradientCheck; loss_and_gradient, prepare and Problem for loops of your own
-- what the loss looks like around a point and along a run: curvature, Curvature, CurvatureTrace
+- the curvature of the loss at a point and along a run: curvature, Curvature, CurvatureTrace
 - many networks at once: sweep, SweepResult
 - folds of rows in the order of time, for scikit-learn too: WalkForward, PurgedKFold
 - scikit-learn's classes: MLPClassifier, MLPRegressor; its displays of them: LossCurveDisplay,
   HiddenProjectionDisplay, NetworkDiagramDisplay
-- averages of many networks, with their spread: Ensemble
+- the mean of many networks, with their spread: Ensemble
 - files: save, load
 - pictures and a page of them: glassnet.plots, glassnet.plots.report
 - errors: GlassnetError with InputError, InputTypeError, EngineError, FileError and GradientError;
   warnings: GlassnetWarning with DivergenceWarning, InterruptedTrainingWarning, StalledTrainingWarning and
   PreprocessingWarning
 
-Inputs are best standardized; `train` says how. The command line is ``glassnet --help``.
+Standardize inputs first; `train` says how. The command line is ``glassnet --help``.
 """
 
 import importlib
@@ -184,7 +184,7 @@ __all__ = [
     "train",
 ]
 
-# What is heavy to import waits until it is asked for.
+# Modules that are heavy to import wait until somebody uses them.
 _LAZY_MODULES = {
     "losses": "glassnet.nn.losses",
     "plots": "glassnet.plots",

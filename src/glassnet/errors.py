@@ -1,4 +1,4 @@
-"""What can go wrong, as a small tree.
+"""The exceptions and warnings of glassnet, as a small tree.
 
 Every message says what came, what was expected and how to mend it.
 """
@@ -16,11 +16,11 @@ class InputError(GlassnetError, ValueError):
 
 
 class InputTypeError(GlassnetError, TypeError):
-    """A value of a kind that cannot be used, such as text where numbers belong."""
+    """A value of a type that cannot be used, such as text where numbers belong."""
 
 
 class EngineError(InputError):
-    """The engine that was asked for is missing or cannot do what was asked."""
+    """The chosen engine is missing, or cannot do what the settings ask for."""
 
 
 class FileError(InputError):
@@ -36,11 +36,11 @@ class GlassnetWarning(UserWarning):
 
 
 class DivergenceWarning(GlassnetWarning):
-    """Training blew up; the run ends with the last parameters before it did."""
+    """Training diverged; the run ends with the last parameters before that."""
 
 
 class PreprocessingWarning(GlassnetWarning):
-    """What learned from standardized columns was given rows that it cannot know to be so."""
+    """A run that learned from standardized inputs was given rows that may not be standardized."""
 
 
 class InterruptedTrainingWarning(GlassnetWarning):
@@ -48,7 +48,7 @@ class InterruptedTrainingWarning(GlassnetWarning):
 
 
 class StalledTrainingWarning(GlassnetWarning):
-    """A solver ended where a hidden layer has no slope left, and answers like a constant."""
+    """A solver ended with a hidden layer dead or saturated, and predicts like a constant."""
 
 
 def unknown_name(kind: str, name: object, choices: Iterable[str]) -> InputError:
@@ -59,7 +59,7 @@ def unknown_name(kind: str, name: object, choices: Iterable[str]) -> InputError:
     return InputError(f"Unknown {kind} {name!r}.{hint} Choose one of: {', '.join(names)}.")
 
 
-_ELSEWHERE = {
+_OTHER_NAMES = {
     "sigmoid": "logistic",
     "linear": "identity",
     "swish": "silu",
@@ -82,17 +82,17 @@ _ELSEWHERE = {
     "weightdecay": "l2",
     "kaiming": "he",
 }
-"""What other libraries call things that have a name here, as `_plain` writes it."""
+"""Other libraries' names, as `_plain` writes them, and the names here."""
 
 
 def nearest_name(name: object, choices: Iterable[str]) -> str | None:
-    """The choice that a wrong name most likely meant: written otherwise, another library's, or near it."""
-    plain = {_plain(choice): choice for choice in reversed(list(choices))}  # of two alike the first
+    """The choice that a wrong name most likely means: near it, spelled otherwise, or another library's."""
+    plain = {_plain(choice): choice for choice in reversed(list(choices))}  # of two alike the first wins
     wrong = _plain(str(name))
     if wrong in plain:
         return plain[wrong]
-    if _plain(_ELSEWHERE.get(wrong, "")) in plain:
-        return plain[_plain(_ELSEWHERE[wrong])]
+    if _plain(_OTHER_NAMES.get(wrong, "")) in plain:
+        return plain[_plain(_OTHER_NAMES[wrong])]
     near = difflib.get_close_matches(wrong, plain, n=1)
     return plain[near[0]] if near else None
 

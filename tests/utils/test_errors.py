@@ -61,4 +61,4 @@ def test_names_from_elsewhere_stand_for_names_of_ours():
 
     settings = {*gn.SGD().settings(), "hidden_layer_sizes", "l2"}
     ours = {*gn.ACTIVATIONS, *gn.LOSSES, *gn.OUTPUTS, *SCHEMES, *settings}
-    assert set(errors._ELSEWHERE.values()) <= ours
+    assert set(errors._OTHER_NAMES.values()) <= ours

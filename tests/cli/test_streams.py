@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import wraps
 from itertools import pairwise
 
 import numpy as np
@@ -12,13 +13,11 @@ from click.testing import CliRunner
 
 import glassnet as gn
 from glassnet.cli import main
-from glassnet.cli.experiments import Override, find_experiment
-from glassnet.cli.experiments import streaming as streaming_module
-from glassnet.cli.experiments.draws import Draws
+from glassnet.cli.experiments import Override, find_experiment, preparation, samples
 from glassnet.cli.experiments.job import run_experiment
 from glassnet.cli.experiments.prediction import predict_table, write_predictions
+from glassnet.cli.experiments.preparation import Draws, class_numbers, reads_blocks
 from glassnet.cli.experiments.results import RECORD
-from glassnet.cli.experiments.streaming import class_numbers, is_streamed
 from glassnet.data.preprocessing import prepare_table
 from glassnet.data.tables import read_table
 
@@ -65,14 +64,14 @@ def test_folder_is_made_ready_as_a_table_is(target, folder, tmp_path):
     expected = prepare_table(read_table(whole), target, features=["a", "b", "flat"], test_fraction=0)
     assert samples.preprocessing == expected.preprocessing
     assert samples.notes == expected.notes
-    block = samples.rows.read_all()
+    block = samples.training.read_all()
     assert np.array_equal(block.X, expected.X_train)
     assert np.array_equal(block.y, expected.y_train)
     assert np.array_equal(samples.X, expected.X_train)  # few enough to be shown whole
 
 
 def test_columns_and_a_quantity_are_standardized_by_the_rows_to_train_on(folder):
-    block = Draws(experiment(folder, "height")).samples.rows.read_all()
+    block = Draws(experiment(folder, "height")).samples.training.read_all()
     for values in (block.X[:, :2], block.y):
         np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-12)
         np.testing.assert_allclose(values.std(axis=0), 1, rtol=1e-12)
@@ -83,9 +82,12 @@ def test_what_cannot_be_used_of_rows_held_out_is_found_before_training(
     column, folder, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("glassnet.data.scan.MOST", 100)  # more are quantities, and not looked at
-    monkeypatch.setattr(streaming_module, "MOST", 100)
+    monkeypatch.setattr(preparation, "MOST", 100)
     columns, samples = table(), Draws(experiment(folder, "height")).samples
-    a = samples.preprocessing.mean[0] + samples.preprocessing.scale[0] * samples.held.read_all().X[-1, 0]
+    a = (
+        samples.preprocessing.mean[0]
+        + samples.preprocessing.scale[0] * samples.held_out.read_all().X[-1, 0]
+    )
     row = np.abs(columns["a"] - a).argmin()
     columns[column][row] = np.nan
     with pytest.raises(gn.InputError, match=f"Column '{column}' has nan; .* at row "):
@@ -103,7 +105,7 @@ def test_class_that_a_part_of_the_split_lacks_is_named(tmp_path):
     columns = table()
     columns["species"] = np.where(np.arange(N) == 1_002, "yew", columns["species"])
     samples = Draws(experiment(write(tmp_path / "lone", columns))).samples
-    trained = 3 in samples.rows.read_all().y
+    trained = 3 in samples.training.read_all().y
     part = "test" if trained else "training"
     assert f"The split has no {part} row of the class(es) 'yew'." in samples.notes
 
@@ -113,7 +115,8 @@ def test_run_of_a_folder_is_that_of_its_rows_in_memory(folder, tmp_path):
     outcome = run_experiment(job, tmp_path / "r", **QUICK)
     draws = Draws(job)
     samples = draws.samples.in_memory()
-    assert (len(samples.X), len(samples.X_test)) == (6_750, 2_250)
+    assert (len(samples.X), samples.n_held_out) == (6_750, 2_250)
+    held_out = samples.held_out.read_all()
     draws.check_point()
     how = {"parameters": draws.start(), "iterations": 20, "optimizer": gn.Adam(0.05)}
     expected = gn.train(draws.network, samples.X, samples.y, **how)
@@ -121,7 +124,7 @@ def test_run_of_a_folder_is_that_of_its_rows_in_memory(folder, tmp_path):
     found = {part: one.confusions[0].accuracy for part, one in outcome.scores.items()}
     assert found == {
         "training": expected.score(samples.X, samples.y),
-        "held-out": expected.score(samples.X_test, samples.y_test),
+        "held-out": expected.score(held_out.X, held_out.y),
     }
     record = json.loads((tmp_path / "r" / RECORD).read_text())
     assert (record["data"]["n_samples"], record["data"]["n_held_out"]) == (6_750, 2_250)
@@ -130,7 +133,7 @@ def test_run_of_a_folder_is_that_of_its_rows_in_memory(folder, tmp_path):
 
 def test_pictures_and_report_are_of_a_sample_and_scores_of_all_rows(folder, tmp_path, monkeypatch):
     pytest.importorskip("plotly")
-    monkeypatch.setattr(streaming_module, "_SHOWN", 1_500)
+    monkeypatch.setattr(preparation, "_SHOWN", 1_500)
     outcome = run_experiment(experiment(folder, train__iterations=3), tmp_path / "r")
     assert len(outcome.samples.X) == 1_500
     assert any("pictures and the gradient check take 1,500 rows" in note for note in outcome.samples.notes)
@@ -142,15 +145,15 @@ def test_pictures_and_report_are_of_a_sample_and_scores_of_all_rows(folder, tmp_
     assert {"data.png", "loss.png", "decision_boundary.png"} <= set(outcome.files)
 
 
-def test_validation_rows_are_drawn_from_those_to_train_on(folder, tmp_path):
+def test_validation_rows_are_drawn_from_those_to_train_on(folder, tmp_path, monkeypatch):
     job = experiment(folder, train__validation=0.1, train__stopping={"patience": 3}, train__batch_size=100)
     run = run_experiment(job, tmp_path / "r", **QUICK).run
     assert len(run.validation_losses) == run.iterations
     assert run.validation.n_held_out == 0  # they are samples of their own
+    monkeypatch.setattr(preparation, "_VALIDATION", 10**7)
     large = Draws(experiment(folder, data__memory="1 GiB")).samples
-    large.rows.memory = 1_000
     with pytest.raises(gn.InputError, match=r"validation rows take .* choose a smaller share"):
-        large.to_train_on(0.5, np.random.RandomState(0))
+        large.with_validation(0.5, np.random.RandomState(0))
 
 
 WAYS = {
@@ -171,30 +174,34 @@ def test_few_rows_are_kept_in_memory_with_the_same_bits(way, tmp_path, monkeypat
     job = experiment(path, **WAYS[way])
     kept = run_experiment(job, tmp_path / "k", **QUICK)
     assert str(kept.samples).endswith("kept in memory")
-    assert isinstance(kept.samples.to_train_on(None, np.random.RandomState(0))[0], np.ndarray)
+    assert kept.samples.training.in_memory
     assert np.array_equal(kept.run.losses, read.run.losses)
     assert np.array_equal(kept.run.validation_losses, read.run.validation_losses)
     assert kept.run.parameters == read.run.parameters
     assert kept.samples.notes == read.samples.notes
     scores = [outcome.scores["held-out"].headline for outcome in (kept, read)]
     assert scores[0] == scores[1]
-    monkeypatch.setattr(streaming_module, "WHOLE", 8 * kept.samples.n * (kept.samples.X.shape[1] + 1) - 1)
-    assert not Draws(job).samples.whole
+    monkeypatch.setattr(preparation, "WHOLE", 8 * kept.samples.n * (kept.samples.X.shape[1] + 1) - 1)
+    assert not Draws(job).samples.training.in_memory
 
 
 def test_dask_has_the_same_bits(folder, tmp_path):
-    pytest.importorskip("distributed")
+    distributed = pytest.importorskip("distributed")
     how = {"train__iterations": 3, "data__memory": "128 MiB"}
     expected = run_experiment(experiment(folder, **how), tmp_path / "r", **QUICK).run
-    run = run_experiment(experiment(folder, data__dask="local", **how), tmp_path / "d", **QUICK).run
+    with distributed.LocalCluster(processes=False, n_workers=2, dashboard_address=None) as cluster:
+        job = experiment(folder, data__dask=cluster.scheduler_address, **how)
+        run = run_experiment(job, tmp_path / "d", **QUICK).run
+        preparation.client_of(cluster.scheduler_address).close()
     assert np.array_equal(run.losses, expected.losses)
     assert run.parameters == expected.parameters
 
 
 def test_file_that_changes_meanwhile_leaves_the_model_so_far(folder, tmp_path, monkeypatch):
     copy = write(tmp_path / "copy", table())
-    train = gn.training.train
+    train = gn.train
 
+    @wraps(train)
     def disturbed(*args, **how):
         def change(run):
             if run.iterations == 4:
@@ -299,7 +306,7 @@ def test_experiments_file_may_name_a_folder(folder, tmp_path):
         f'[train]\niterations = 5\n'
     )  # fmt: skip
     job = find_experiment(str(path))
-    assert is_streamed(job)
+    assert reads_blocks(job)
     outcome = run_experiment(job, tmp_path / "r", **QUICK)
     again = find_experiment(str(tmp_path / "r"))  # the settings that it wrote
     assert again.to_dict() == job.to_dict()
@@ -308,9 +315,9 @@ def test_experiments_file_may_name_a_folder(folder, tmp_path):
 
 def test_small_files_are_read_whole_unless_memory_is_given(folder):
     path = folder / "part-0.parquet"
-    assert not is_streamed(experiment(path))
-    assert is_streamed(experiment(path, data__memory="1 GiB"))
-    assert is_streamed(experiment(folder))
+    assert not reads_blocks(experiment(path))
+    assert reads_blocks(experiment(path, data__memory="1 GiB"))
+    assert reads_blocks(experiment(folder))
 
 
 def hive(folder):
@@ -367,7 +374,7 @@ def test_what_cannot_be_is_refused_in_words(args, message, folder, tmp_path, mon
     hive(tmp_path / "hive")
     (tmp_path / "t.csv").write_text("x,y\n1,2\n3,4\n")
     if "{least}" in args:
-        monkeypatch.setattr(streaming_module.StreamedSamples, "n", 10_000_000)
+        monkeypatch.setattr(samples.Samples, "n", 10_000_000)
         message = message.replace("9,000", "10,002,250")
     places = {"folder": folder, "csv": tmp_path / "t.csv", "empty": tmp_path / "empty", "least": "96MiB"}
     places["hive"] = tmp_path / "hive"

@@ -9,21 +9,21 @@ from glassnet.cli.options import experiment_of, settings
 
 
 @click.command(short_help="Check an experiment's gradient against differences.")
-@click.argument("what", metavar="EXPERIMENT")
+@click.argument("name", metavar="EXPERIMENT")
 @settings(train=False)
-def check(what: str, **_: object) -> None:
+def check(name: str, **_: object) -> None:
     """Compare every entry of the gradient with a central difference, and print the table.
 
     EXPERIMENT is a built-in one, a .toml file or a table, as for glassnet train; of a folder the check
-    takes rows drawn at random. The parameters are
-    those that glassnet train checks. Exit status 1 where an entry is wrong.
+    takes rows drawn at random. The parameters are those that glassnet train checks. Exit status 1
+    where an entry is wrong.
     """
-    experiment = experiment_of(what)
+    experiment = experiment_of(name)
 
-    from glassnet.cli.experiments.draws import Draws
+    from glassnet.cli.experiments.preparation import Draws
 
     draws = Draws(experiment)
-    found = draws.check(draws.check_point())
-    click.echo(str(found))
-    if not found.passed:
+    result = draws.check(draws.check_point())
+    click.echo(str(result))
+    if not result.passed:
         click.get_current_context().exit(Failure.exit_code)

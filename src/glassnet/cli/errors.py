@@ -18,19 +18,19 @@ class Failure(click.ClickException):
 
 
 class Unusable(Failure):
-    """What was asked for cannot be done: exit status 2."""
+    """The command, or a value in it, cannot be used: exit status 2."""
 
     exit_code = 2
 
 
 class Interrupted(Failure):
-    """Ctrl-C came: exit status 130."""
+    """Ctrl-C ended the job: exit status 130."""
 
     exit_code = 130
 
 
 class Group(click.Group):
-    """A group whose commands, in the order they were added, speak plainly of what went wrong."""
+    """Commands in the order in which they were added, whose errors are messages and exit statuses."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(self.commands)
@@ -68,7 +68,7 @@ def plain_errors() -> Iterator[None]:
         ) from error
     except OSError as error:
         if error.errno == errno.EPIPE:
-            raise  # whoever reads our output has enough; click ends quietly
+            raise  # the reader of the output closed it; click ends quietly
         from glassnet.utils.paths import explain
 
         where = f"{error.filename}: " if error.filename else ""
@@ -77,7 +77,7 @@ def plain_errors() -> Iterator[None]:
 
 @contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Show warnings as lines without the place in the code that gave them."""
+    """Show warnings as lines, without their place in the code."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         click.echo(f"Warning: {message}", err=True)

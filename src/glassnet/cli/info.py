@@ -86,7 +86,7 @@ def _threads() -> str:
 
 
 def _libraries() -> list[tuple[str, str]]:
-    """What is installed of each extra that is for users, from the package's own metadata."""
+    """The libraries of each extra for users, with the versions installed, by the package's own metadata."""
     import re
     from importlib import metadata
 
@@ -103,9 +103,9 @@ def _libraries() -> list[tuple[str, str]]:
             extras.setdefault(extra[1] if extra else "", []).append(name[0])
     rows = []
     for extra_name, names in extras.items():
-        found = {name: _installed(name) for name in names}
-        words = ", ".join(f"{name} {version or 'missing'}" for name, version in found.items())
-        mend = f': pip install "glassnet[{extra_name}]"' if None in found.values() and extra_name else ""
+        versions = {name: _installed(name) for name in names}
+        words = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
+        mend = f': pip install "glassnet[{extra_name}]"' if None in versions.values() and extra_name else ""
         rows.append((f"extra {extra_name}" if extra_name else "libraries", words + mend))
     return rows
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+import importlib
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -45,11 +46,10 @@ class Setting(Named):
 
 
 def _default(key: str) -> str | None:
-    """What a key is where nothing sets it, as one would write the option."""
-    from glassnet.cli.experiments.schema import TOP, known_keys
+    """The default of a key, as one would write the option."""
+    from glassnet.cli.experiments.schema import key_at
 
-    section, _, name = key.rpartition(".")
-    default = (known_keys(section, {}, "") if section else TOP)[name].default
+    default = key_at(key).default
     if default is None or isinstance(default, bool):
         return None
     return ",".join(map(str, default)) if isinstance(default, list) else str(default)
@@ -72,106 +72,95 @@ def widths_between_commas(text: str) -> list[int]:
         raise click.BadParameter(f"{text!r} is not whole numbers between commas, such as 16,8.") from error
 
 
-def _activations() -> Sequence[str]:
-    from glassnet.nn.activations import ACTIVATIONS
+def registry(module: str, name: str) -> Callable[[], list[str]]:
+    """The names in a registry of the library, which is imported when help is asked for."""
 
-    return list(ACTIVATIONS)
+    def names() -> list[str]:
+        entries = getattr(importlib.import_module(f"glassnet.{module}"), name)
+        return [getattr(entry, "name", entry) for entry in entries]
 
-
-def _optimizers() -> Sequence[str]:
-    from glassnet.training.steppers import RULES
-
-    return list(RULES)
+    return names
 
 
-def _engines() -> Sequence[str]:
-    from glassnet.data.checks import ENGINES
+class _Row(NamedTuple):
+    """An option: the key that it sets, its type, how help calls its value, and what help says."""
 
-    return ENGINES
-
-
-def _floats() -> Sequence[str]:
-    from glassnet.utils.array_checks import FLOATS
-
-    return [kind.name for kind in FLOATS]
-
-
-def _tasks() -> Sequence[str]:
-    from glassnet.data.preprocessing import TASKS
-
-    return TASKS
+    key: str
+    of_type: Any
+    metavar: str
+    words: str
+    names: Callable[[], list[str]] | None = None
 
 
 _TABLE = {
-    "--target": ("data.target", str, "COLUMN", "The column of a table to predict."),
-    "--features": (
-        "data.features",
-        names_between_commas,
-        "A,B,...",
-        "Columns to predict from; all others by default.",
+    "--target": _Row("data.target", str, "COLUMN", "The column of a table to predict."),
+    "--features": _Row(
+        "data.features", names_between_commas, "A,B,...", "Columns to predict from; all others by default."
     ),
-    "--ignore": ("data.ignore", names_between_commas, "A,B,...", "Columns to leave out."),
-    "--task": ("data.task", str, "TASK", "{names}; by default as the target looks."),
-    "--test-fraction": (
-        "data.test_fraction",
-        float,
-        "SHARE",
-        "Share of the rows held back for the score; of a table, 0.25.",
+    "--ignore": _Row("data.ignore", names_between_commas, "A,B,...", "Columns to leave out."),
+    "--task": _Row(
+        "data.task",
+        str,
+        "TASK",
+        "{names}; by default as the target looks.",
+        registry("data.preprocessing", "TASKS"),
     ),
-    "--memory": (
+    "--test-fraction": _Row(
+        "data.test_fraction", float, "SHARE", "Share of the rows held back for the score; of a table, 0.25."
+    ),
+    "--memory": _Row(
         "data.memory",
         str,
         "AMOUNT",
         'Read Parquet a block at a time within this much memory, such as "256 MiB". By default a folder\'s '
         "numbers are kept in memory up to 128 MiB; beyond, and files of more than 1 GiB, are read so.",
     ),
-    "--random-state": ("random_state", int, "SEED", "Seed of every random draw."),
+    "--random-state": _Row("random_state", int, "SEED", "Seed of every random draw."),
 }
 _NETWORK = {
-    "--hidden": (
-        "network.hidden",
-        widths_between_commas,
-        "16,16",
-        'Widths of the hidden layers, "" for none.',
+    "--hidden": _Row(
+        "network.hidden", widths_between_commas, "16,16", 'Widths of the hidden layers, "" for none.'
     ),
-    "--activation": ("network.activation", str, "NAME", "Of the hidden layers: {names}."),
+    "--activation": _Row(
+        "network.activation",
+        str,
+        "NAME",
+        "Of the hidden layers: {names}.",
+        registry("nn.activations", "ACTIVATIONS"),
+    ),
 }
 _TRAIN = {
-    "--iterations": ("train.iterations", int, "N", "Updates, each by all training samples, or epochs."),
-    "--batch-size": ("train.batch_size", int, "N", "Samples of an update; an iteration is then an epoch."),
-    "--optimizer": ("train.optimizer", str, "NAME", "{names}."),
-    "--learning-rate": ("train.learning_rate", float, "RATE", "The size of a step."),
-    "--momentum": (
-        "train.momentum",
-        float,
-        "SHARE",
-        "For sgd: share of the last step that the next one keeps.",
+    "--iterations": _Row("train.iterations", int, "N", "Updates, each by all training samples, or epochs."),
+    "--batch-size": _Row(
+        "train.batch_size", int, "N", "Samples of an update; an iteration is then an epoch."
     ),
-    "--dropout": (
-        "train.dropout",
-        float,
-        "SHARE",
-        "Probability with which training leaves out a hidden unit.",
+    "--optimizer": _Row("train.optimizer", str, "NAME", "{names}.", registry("training.steppers", "RULES")),
+    "--learning-rate": _Row("train.learning_rate", float, "RATE", "The size of a step."),
+    "--momentum": _Row(
+        "train.momentum", float, "SHARE", "For sgd: share of the last step that the next one keeps."
     ),
-    "--validation": (
+    "--dropout": _Row(
+        "train.dropout", float, "SHARE", "Probability with which training leaves out a hidden unit."
+    ),
+    "--validation": _Row(
         "train.validation",
         float,
         "SHARE",
         "Share of the training samples to follow the loss on, and to stop by.",
     ),
-    "--curvature": (
+    "--curvature": _Row(
         "train.curvature",
         int,
         "N",
         "Watch the loss's curvature every N iterations, into curvature.csv and curvature.png.",
     ),
-    "--dask": (
+    "--dask": _Row(
         "data.dask",
         str,
         "ADDRESS",
         "Workers of a Dask cluster read Parquet and compute, by its scheduler's address; local starts one.",
     ),
-    "--axes": (
+    "--axes": _Row(
         "pictures.axes",
         names_between_commas,
         "A,B",
@@ -179,22 +168,15 @@ _TRAIN = {
     ),
 }
 _COMPUTE = {
-    "--engine": ("train.engine", str, "NAME", "{names}."),
-    "--dtype": ("train.dtype", str, "NAME", "{names}."),
-    "--threads": ("train.threads", int, "N", "All cores by default; results do not depend on it."),
-}
-_REGISTRIES = {
-    "--activation": _activations,
-    "--optimizer": _optimizers,
-    "--engine": _engines,
-    "--dtype": _floats,
-    "--task": _tasks,
+    "--engine": _Row("train.engine", str, "NAME", "{names}.", registry("data.checks", "ENGINES")),
+    "--dtype": _Row("train.dtype", str, "NAME", "{names}.", registry("utils.array_checks", "FLOATS")),
+    "--threads": _Row("train.threads", int, "N", "All cores by default; results do not depend on it."),
 }
 
 
 def settings(train: bool = True) -> Callable[[Command], Command]:
-    """Add the options that set an experiment's keys; without `train` those about training are left out."""
-    groups = {**_TABLE, **_NETWORK, **(_TRAIN if train else {}), **_COMPUTE}
+    """Add the options that set keys of an experiment; those about training only for `train`."""
+    rows = {**_TABLE, **_NETWORK, **(_TRAIN if train else {}), **_COMPUTE}
 
     def add(command: Command) -> Command:
         command = click.option(
@@ -204,24 +186,16 @@ def settings(train: bool = True) -> Callable[[Command], Command]:
             metavar="KEY=VALUE",
             help="Any key of a file: train.l2=0.01, train.stopping.patience=5.",
         )(command)
-        for name, (key, kind, metavar, words) in reversed(groups.items()):
-            option = click.option(
-                name,
-                cls=Setting,
-                key=key,
-                names=_REGISTRIES.get(name),
-                type=kind,
-                metavar=metavar,
-                help=words,
-            )
-            command = option(command)
+        for name, row in reversed(rows.items()):
+            shown = {"type": row.of_type, "metavar": row.metavar, "help": row.words}
+            command = click.option(name, cls=Setting, key=row.key, names=row.names, **shown)(command)
         return command
 
     return add
 
 
-def experiment_of(what: str) -> Experiment:
-    """The experiment that the current command was given, with its options laid over the settings."""
+def experiment_of(name: str) -> Experiment:
+    """The experiment of a name, file or table, with the command's options laid over its settings."""
     from glassnet.cli.experiments import Override, find_experiment, parse_assignment
 
     context, overrides = click.get_current_context(), {}
@@ -234,11 +208,11 @@ def experiment_of(what: str) -> Experiment:
             shown = "" if option.is_flag else f" {shown}"
             overrides[option.key] = Override(value, f"{option.opts[0]}{shown}")
     overrides |= dict(parse_assignment(text) for text in context.params.get("assignments", ()))
-    return find_experiment(what, overrides)
+    return find_experiment(name, overrides)
 
 
 def tell(label: str, words: str) -> None:
-    """Print what a part of a job came to, wrapped beside its label; rows of tables stay whole."""
+    """Print what came of a step of a job, wrapped beside its label; rows of tables stay whole."""
     import textwrap
 
     def wrapped(line: str) -> list[str]:

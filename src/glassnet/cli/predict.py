@@ -34,12 +34,12 @@ def predict(model: Path, file: Path, output: Path | None, proba: bool, memory: s
     """
     from glassnet.cli.experiments.prediction import csv_lines, predict_table, write_predictions
 
-    found = predict_table(model, file, proba, memory)
+    predictions = predict_table(model, file, proba, memory)
     if output is None:
-        for text in csv_lines(found.blocks):
+        for text in csv_lines(predictions.blocks):
             click.echo(text, nl=False)
     else:
-        write_predictions(output, found.blocks)
-        click.echo(f"{found.n_rows:,} prediction(s) in {output}", err=True)
-    remark = found.remark()
+        write_predictions(output, predictions.blocks)
+        click.echo(f"{predictions.n_rows:,} prediction(s) in {output}", err=True)
+    remark = predictions.remark()
     click.echo(remark, err=True, nl=bool(remark))

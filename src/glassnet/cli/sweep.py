@@ -13,7 +13,7 @@ from glassnet.cli.options import experiment_of, settings, tell
 
 
 @click.command(short_help="Train over grids of settings.")
-@click.argument("what", metavar="EXPERIMENT")
+@click.argument("name", metavar="EXPERIMENT")
 @click.option("--grid", "grids", multiple=True, metavar="NAME", help="[sweep.NAME] only; may be repeated.")
 @click.option("--iterations", type=int, metavar="N", help="In place of the grids' own.")
 @click.option("--draws", type=int, metavar="N", help="Draw N settings from each grid, not all of it.")
@@ -44,7 +44,7 @@ from glassnet.cli.options import experiment_of, settings, tell
 @click.option("--no-pictures", is_flag=True, help="Draw no pictures.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def sweep(
-    what: str,
+    name: str,
     grids: tuple[str, ...],
     iterations: int | None,
     draws: int | None,
@@ -99,12 +99,12 @@ def sweep(
                                           NAME-losses.png         how it came there
                                           NAME-parallel.png       settings and what came of them
     """
-    experiment = experiment_of(what)
+    experiment = experiment_of(name)
 
     from glassnet.cli.experiments.sweeping import choose_grids, run_sweeps
     from glassnet.model_selection.joblib_backend import on_dask
 
-    told = {
+    options = {
         "iterations": iterations,
         "n_draws": draws,
         "seeds": seeds,
@@ -113,16 +113,18 @@ def sweep(
         "halving": halving,
     }
     with on_dask(dask) if dask else nullcontext():
-        found = run_sweeps(
+        results_by_grid = run_sweeps(
             experiment,
             results if results is not None else Path("results", f"{experiment.name}-sweep"),
             choose_grids(experiment, grids),
-            how={name: value for name, value in told.items() if value is not None},
+            options={option: value for option, value in options.items() if value is not None},
             fresh=fresh,
             pictures=not no_pictures,
             tell=(lambda label, words: None) if quiet else tell,
             progress=not quiet and sys.stderr.isatty(),
         )
-    unfinished = sum(cell.status == "interrupted" for result in found.values() for cell in result.cells)
+    unfinished = sum(
+        cell.status == "interrupted" for result in results_by_grid.values() for cell in result.cells
+    )
     if unfinished:
         raise Interrupted(f"Ctrl-C ended the sweep before {unfinished} network(s) were done.")

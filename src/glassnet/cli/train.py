@@ -12,7 +12,7 @@ from glassnet.cli.options import Setting, experiment_of, settings, tell
 
 
 @click.command(short_help="Run an experiment, or learn a table's column.")
-@click.argument("what", metavar="EXPERIMENT")
+@click.argument("name", metavar="EXPERIMENT")
 @settings()
 @click.option(
     "--results", type=click.Path(path_type=Path), metavar="FOLDER", help="Default: results/NAME, from here."
@@ -30,7 +30,7 @@ from glassnet.cli.options import Setting, experiment_of, settings, tell
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def train(
-    what: str,
+    name: str,
     results: Path | None,
     no_pictures: bool,
     no_report: bool,
@@ -58,7 +58,7 @@ def train(
     An earlier run's files stay until all the new ones are complete. Ctrl-C ends training and keeps
     the work.
     """
-    experiment = experiment_of(what)
+    experiment = experiment_of(name)
 
     from glassnet.cli.experiments.job import run_experiment
 
@@ -72,14 +72,14 @@ def train(
     )
     run = outcome.run
     if run.status == "diverged":
-        rate = experiment.optimizer().learning_rate
+        rate = experiment.optimizer().settings().get("learning_rate")
         summed = ", and a summed loss asks for smaller ones" if run.reduction == "sum" else ""
         advice = "a tenth of the schedule's"
         if isinstance(rate, float):
             advice = f"--learning-rate {float(f'{rate / 10:.2g}'):g} (it was {rate:g}{summed})"
-        went = f"from {run.losses[-1]:.6g} " if len(run.losses) else ""
+        last = f"from {run.losses[-1]:.6g} " if len(run.losses) else ""
         raise Failure(
-            f"Training blew up at iteration {run.diverged_at:,}: the loss went {went}"
+            f"Training blew up at iteration {run.diverged_at:,}: the loss went {last}"
             f"to one that is not finite, or 100 times what training started from. The files hold the "
             f"network before that update. Use a smaller learning rate, for instance {advice}."
         )

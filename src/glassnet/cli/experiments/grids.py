@@ -1,4 +1,4 @@
-"""[sweep.NAME]: lists of settings to try, and how, as the arguments of `sweep`."""
+"""[sweep.NAME]: lists of settings to try, and options, as the arguments of `sweep`."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from glassnet.cli.experiments.schema import (
     WHOLES,
     Kind,
     optimizer_keys,
-    what,
+    shown,
 )
 from glassnet.errors import InputError, InputTypeError, unknown_name
-from glassnet.model_selection.settings import TRAINING as SETTINGS
 from glassnet.model_selection.time_folds import PurgedKFold, WalkForward
 from glassnet.optim.schedules import schedule_from_dict
+from glassnet.training.settings import NAMES
 from glassnet.training.steppers import RULES
 
 NETWORK = {"hidden": WHOLES, "activation": TEXT_OR_TEXTS, "loss": NAME_OR_SETTINGS}
-"""What changes the network; `hidden` holds the widths of the hidden layers."""
+"""Settings of the network; `hidden` holds the widths of the hidden layers."""
 
-TRAINING = tuple(name for name in SETTINGS if name not in ("iterations", "random_state"))
+TRAINING = tuple(name for name in NAMES if name in SECTIONS["train"].keys() - {"iterations", "threads"})
 """Keys of [train] that a grid may hold lists of, beside the optimizer's settings."""
 
-HOW: dict[str, Kind] = {
+OPTIONS: dict[str, Kind] = {
     "iterations": WHOLE,
     "n_draws": WHOLE,
     "seeds": Kind(
@@ -53,13 +53,13 @@ HOW: dict[str, Kind] = {
     "keep_losses": WHOLE,
     "settings": Kind(
         "a list of tables such as [{learning_rate = 0.1}, {l2 = 0.01}]",
-        lambda v: isinstance(v, list) and bool(v) and all(isinstance(one, dict) for one in v),
+        lambda v: isinstance(v, list) and bool(v) and all(isinstance(setting, dict) for setting in v),
     ),
 }
-"""What is no list of values to try, but tells how they are tried."""
+"""Keys that are no list of values to try, but say how to try them."""
 
 DISTRIBUTIONS = ("uniform", "loguniform", "integers")
-"""What numbers can be drawn from, each from `low` to `high`, with n_draws."""
+"""Distributions of numbers from `low` to `high`, for n_draws."""
 
 SPLITTERS: dict[str, Any] = {
     "k_fold": None,
@@ -67,7 +67,7 @@ SPLITTERS: dict[str, Any] = {
     "walk_forward": WalkForward,
     "purged": PurgedKFold,
 }
-"""The splitters by their name in a file; scikit-learn's are loaded when they are asked for."""
+"""The splitters by their name in a file; None stands for one of scikit-learn's, which is imported late."""
 
 IN_TIME = ("walk_forward", "purged")
 
@@ -82,25 +82,27 @@ _LISTS = {
 
 
 def setting_keys(optimizers: list[str]) -> dict[str, Kind]:
-    """What a setting may be called where these are the optimizers, and the kind of its values."""
-    own = {key: one.kind for name in optimizers for key, one in optimizer_keys(name).items()}
-    return own | {key: SECTIONS["train"][key].kind for key in TRAINING} | NETWORK
+    """The settings that a grid may vary with these optimizers, and the kinds of their values."""
+    of_rules = {name: key.kind for rule in optimizers for name, key in optimizer_keys(rule).items()}
+    return of_rules | {key: SECTIONS["train"][key].kind for key in TRAINING} | NETWORK
 
 
 def without_lists(grid: Mapping[str, Any]) -> bool:
-    """Whether there is nothing to try."""
-    return not set(grid) - (set(HOW) - {"settings"})
+    """Whether a grid has nothing to try."""
+    return not set(grid) - (set(OPTIONS) - {"settings"})
 
 
 def read_sweeps(content: Any, values: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
     """The sections [sweep.NAME], every key known and every value of its kind."""
     if not isinstance(content, dict):
-        raise InputTypeError(f"{SWEEP} in {source} is {what(content)}; expected sections [{SWEEP}.NAME].")
+        raise InputTypeError(f"{SWEEP} in {source} is {shown(content)}; expected sections [{SWEEP}.NAME].")
     default = values.get("train.optimizer", SECTIONS["train"]["optimizer"].default)
     for grid, keys in content.items():
         where = f"[{SWEEP}.{grid}] in {source}"
         if not isinstance(keys, dict):
-            raise InputTypeError(f"{SWEEP}.{grid} in {source} is {what(keys)}; expected a section {where}.")
+            raise InputTypeError(
+                f"{SWEEP}.{grid} in {source} is {shown(keys)}; expected a section {where}."
+            )
         if any(character in grid for character in "/\\\0"):
             raise InputError(f"{where} gives its name to files, which cannot hold a slash.")
         _check_grid(keys, where, default)
@@ -111,30 +113,31 @@ def _check_grid(keys: Mapping[str, Any], where: str, default: str) -> None:
     named = keys.get("optimizer")
     known = setting_keys(_optimizers(named if isinstance(named, list) else None, default))
     for key, value in keys.items():
-        if key in HOW:
-            if not HOW[key].accepts(value):
-                raise InputTypeError(f"{key} of {where} is {what(value)}; expected {HOW[key].words}.")
+        if key in OPTIONS:
+            if not OPTIONS[key].accepts(value):
+                raise InputTypeError(f"{key} of {where} is {shown(value)}; expected {OPTIONS[key].words}.")
         elif key not in known:
-            raise unknown_name(f"key of {where}:", key, [*known, *HOW])
+            raise unknown_name(f"key of {where}:", key, [*known, *OPTIONS])
         else:
             _check_values(key, value, known[key], where)
-    for i, one in enumerate(keys.get("settings", ())):
+    for i, setting in enumerate(keys.get("settings", ())):
         here = f"settings[{i}] of {where}"
-        known = setting_keys(_optimizers([one["optimizer"]] if "optimizer" in one else None, default))
-        for key, value in one.items():
+        named = [setting["optimizer"]] if "optimizer" in setting else None
+        known = setting_keys(_optimizers(named, default))
+        for key, value in setting.items():
             if key not in known:
                 raise unknown_name(f"key of {here}:", key, known)
             if not known[key].accepts(value):
-                raise InputTypeError(f"{key} of {here} is {what(value)}; expected {known[key].words}.")
+                raise InputTypeError(f"{key} of {here} is {shown(value)}; expected {known[key].words}.")
     if without_lists(keys):
         raise InputError(
             f"{where} has no lists to try; expected at least one of: {', '.join(known)}; or settings, a "
             f"list of tables."
         )
-    if "settings" in keys and set(keys) - set(HOW):
+    if "settings" in keys and set(keys) - set(OPTIONS):
         raise InputError(
             f"{where} has both settings, a list of tables, and lists for "
-            f"{', '.join(sorted(set(keys) - set(HOW)))}: give one of the two."
+            f"{', '.join(sorted(set(keys) - set(OPTIONS)))}: give one of the two."
         )
 
 
@@ -151,14 +154,14 @@ def _check_values(key: str, value: Any, kind: Kind, where: str) -> None:
     if isinstance(value, dict) and "distribution" in value:
         distribution_from(value, f"{key} of {where}")
         return
-    if not isinstance(value, list) or not value or not all(kind.accepts(one) for one in value):
+    if not isinstance(value, list) or not value or not all(map(kind.accepts, value)):
         words = _LISTS.get(id(kind), f"a list of values, each {kind.words}")
-        raise InputTypeError(f"{key} of {where} is {what(value)}; expected {words}.")
+        raise InputTypeError(f"{key} of {where} is {shown(value)}; expected {words}.")
 
 
-def distribution_from(told: Mapping[str, Any], where: str) -> Any:
+def distribution_from(table: Mapping[str, Any], where: str) -> Any:
     """A distribution of scipy.stats, of a table such as {distribution = "uniform", low = 0, high = 1}."""
-    name, ends = told["distribution"], {key: told[key] for key in told if key != "distribution"}
+    name, ends = table["distribution"], {key: table[key] for key in table if key != "distribution"}
     if name not in DISTRIBUTIONS:
         raise unknown_name(f"distribution in {where}:", name, DISTRIBUTIONS)
     for key in ends:
@@ -181,11 +184,11 @@ def distribution_from(told: Mapping[str, Any], where: str) -> Any:
     return stats.loguniform(low, high) if name == "loguniform" else stats.uniform(low, high - low)
 
 
-def splitter_from(told: Any, where: str, times: object = None) -> Any:
+def splitter_from(folds: Any, where: str, times: object = None) -> Any:
     """Folds as `sweep` takes them; `times` are the values of the column that ``times`` names."""
-    if not isinstance(told, Mapping):
-        return told
-    name, settings = told["splitter"], {key: told[key] for key in told if key != "splitter"}
+    if not isinstance(folds, Mapping):
+        return folds
+    name, settings = folds["splitter"], {key: folds[key] for key in folds if key != "splitter"}
     if name not in SPLITTERS:
         raise unknown_name(f"splitter in {where}:", name, SPLITTERS)
     kind = SPLITTERS[name]
@@ -212,28 +215,29 @@ def arguments_of(
     class_weight: Callable[[Any], Any],
     times: object = None,
 ) -> dict[str, Any]:
-    """The arguments of `sweep` that a grid tells; two of its settings are read by functions."""
-    told = dict(keys)
-    how = {key: told.pop(key) for key in HOW if key in told}
-    if "folds" in how:
-        how["folds"] = splitter_from(how["folds"], where, times)
+    """The arguments of `sweep` for a grid; functions read its stopping rules and class weights."""
+    varied = {key: values for key, values in keys.items() if key not in OPTIONS}
+    options = {key: keys[key] for key in OPTIONS if key in keys}
+    if "folds" in options:
+        options["folds"] = splitter_from(options["folds"], where, times)
     readers: dict[str, Callable[[Any], Any]] = {
         "stopping": stopping,
         "class_weight": class_weight,
-        "learning_rate": lambda one: schedule_from_dict(one) if isinstance(one, Mapping) else one,
+        "learning_rate": lambda rate: schedule_from_dict(rate) if isinstance(rate, Mapping) else rate,
     }
     names = {"hidden": "hidden_layer_sizes"}
 
     def read(key: str, value: Any) -> Any:
-        return readers.get(key, lambda one: one)(value)
+        return readers[key](value) if key in readers else value
 
-    if "settings" in how:
-        listed = [{names.get(k, k): read(k, v) for k, v in one.items()} for one in how.pop("settings")]
-        return {**how, "settings": listed}
+    if "settings" in options:
+        tables = options.pop("settings")
+        settings = [{names.get(k, k): read(k, v) for k, v in table.items()} for table in tables]
+        return {**options, "settings": settings}
     grid = {
-        names.get(key, key): distribution_from(value, f"{key} of {where}")
-        if isinstance(value, dict)
-        else [read(key, one) for one in value]
-        for key, value in told.items()
+        names.get(key, key): distribution_from(values, f"{key} of {where}")
+        if isinstance(values, dict)
+        else [read(key, value) for value in values]
+        for key, values in varied.items()
     }
-    return {**how, "grid": grid}
+    return {**options, "grid": grid}

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.cli.experiments.data import Samples
-from glassnet.cli.experiments.draws import Draws
 from glassnet.cli.experiments.library import SETTINGS
 from glassnet.cli.experiments.pictures import (
     CURVATURE,
@@ -19,6 +17,7 @@ from glassnet.cli.experiments.pictures import (
     write_pictures,
     write_report_page,
 )
+from glassnet.cli.experiments.preparation import Draws, reads_blocks
 from glassnet.cli.experiments.record import (
     Outcome,
     Stopwatch,
@@ -29,17 +28,15 @@ from glassnet.cli.experiments.record import (
     record,
 )
 from glassnet.cli.experiments.results import RECORD, ResultsFolder
-from glassnet.cli.experiments.schema import COMPUTING, PENALTIES
-from glassnet.cli.experiments.settings import Experiment, stopping_from
-from glassnet.cli.experiments.streaming import is_streamed
+from glassnet.cli.experiments.settings import Experiment
 from glassnet.cli.experiments.toml import to_toml
+from glassnet.data.arrays import InMemory
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.errors import (
     DivergenceWarning,
     GlassnetError,
     InterruptedTrainingWarning,
     PreprocessingWarning,
-    unknown_name,
 )
 from glassnet.nn.network import Parameters
 from glassnet.training.checkpoints import save
@@ -59,20 +56,20 @@ def run_experiment(
     tell: Tell = lambda label, words: None,
     progress: bool = False,
 ) -> Outcome:
-    """Draw, check, train, score, and write the results; `tell` hears of each part as (label, words).
+    """Draw, check, train, score, and write the results; `tell` is called after each step.
 
     Ctrl-C during training and divergence end training early, not the job: the run says so. Ctrl-C
     while pictures are drawn leaves the rest of them out.
 
     Raises GradientError where the gradient check fails, FileError where the results cannot be
-    written, and what the parts raise.
+    written, and InputError for settings and data that do not fit each other.
     """
     watch = Stopwatch()
     names = [MODEL, LOSSES, SETTINGS, *(PICTURES if pictures else ()), *([REPORT] if report else ())]
-    watched = experiment["train.curvature"] is not None
-    names += [CURVATURES, *([CURVATURE] if pictures else [])] if watched else []
+    every = experiment["train.curvature"]
+    names += [CURVATURES, *([CURVATURE] if pictures else [])] if every is not None else []
     with ResultsFolder(folder, names, _needed(experiment, pictures, report), keep=[MODEL]) as results:
-        if not is_streamed(experiment):
+        if not reads_blocks(experiment):
             with watch("loading scikit-learn"):
                 import sklearn.datasets
                 import sklearn.model_selection  # noqa: F401 - the data need it, and should not pay for it
@@ -91,14 +88,15 @@ def run_experiment(
             tell("gradient check", f"{check.verdict}{few}")
             check.raise_if_failed()
         initial = draws.start()
-        trace = _trace(experiment, samples)
+        trace = None if every is None else CurvatureTrace(samples.X, samples.y, every=every)
         extra = {"name": experiment.name, "preprocessing": samples.preprocessing.to_dict()}
         try:
             with watch("training"):
-                run = _train(experiment, draws, initial, progress, trace)
+                run = _train(draws, initial, progress, trace)
         except GlassnetError as error:
-            if isinstance(done := getattr(error, "run", None), TrainingRun):
-                save(done, results.new(MODEL), extra=extra)  # which the error will say
+            run_so_far = getattr(error, "run", None)
+            if isinstance(run_so_far, TrainingRun):
+                save(run_so_far, results.new(MODEL), extra=extra)  # the error will say where it is
             raise
         with watch("model"):
             save(run, results.new(MODEL), extra=extra)
@@ -107,8 +105,8 @@ def run_experiment(
             tell("curvature", describe_curvature(trace))
         with watch("scores"):
             scores = samples.scores(run)
-        for part, found in scores.items():
-            tell(f"{part} score", describe_scores(found, samples.preprocessing))
+        for name, score in scores.items():
+            tell(f"{name} score", describe_scores(score, samples.preprocessing))
         with watch("losses and settings"):
             write_csv(results.new(LOSSES), _losses(run))
             if trace is not None:
@@ -116,27 +114,16 @@ def run_experiment(
             settings = to_toml(experiment.to_dict(), _SETTINGS_COMMENT.format(name=experiment.name))
             results.new(SETTINGS).write_text(settings, "utf-8")
         outcome = Outcome(
-            experiment,
-            samples,
-            run,
-            initial,
-            check,
-            scores,
-            watch.seconds,
-            results.path,
-            results.written,
-            trace,
+            experiment, samples, run, initial, check, scores, watch.seconds, results.path, [], trace
         )
         missing = _draw(outcome, results, watch, pictures, report)
         watch.seconds["total"] = watch.total
         write_json(results.new(RECORD), record(outcome, [*results.written, RECORD]))
-        files = results.commit()
-    for part, seconds in watch.seconds.items():
-        tell("timings" if part == next(iter(watch.seconds)) else "", f"{seconds:7.2f} s  {part}")
+        outcome.files[:] = results.commit()
+    watch.tell(tell)
     for words in missing:
         tell("not drawn", words)
-    tell("files", f"{results.path}: {', '.join(files)}")
-    outcome.files[:] = files
+    tell("files", f"{results.path}: {', '.join(outcome.files)}")
     return outcome
 
 
@@ -150,61 +137,25 @@ def _needed(experiment: Experiment, pictures: bool, report: bool) -> int:
     return int(1e5 + history + 3e6 * pictures + 8e6 * report)
 
 
-_AS_THEY_ARE = (
-    "iterations",
-    "batch_size",
-    "shuffle",
-    "validate_every",
-    "average",
-    "dropout",
-)
-
-
-def _trace(experiment: Experiment, samples: Samples) -> CurvatureTrace | None:
-    """What watches the curvature, on rows that are held out for validation too."""
-    every = experiment["train.curvature"]
-    return None if every is None else CurvatureTrace(samples.X, samples.y, every=every)
-
-
-def _train(
-    experiment: Experiment,
-    draws: Draws,
-    initial: Parameters,
-    progress: bool,
-    trace: CurvatureTrace | None = None,
-) -> TrainingRun:
-    stopping = experiment["train.stopping"]
-    X, y, validation = draws.samples.to_train_on(experiment["train.validation"], draws.random)
+def _train(draws: Draws, initial: Parameters, progress: bool, trace: CurvatureTrace | None) -> TrainingRun:
+    experiment = draws.experiment
+    training, validation = draws.samples.with_validation(experiment["train.validation"], draws.random)
+    keywords = experiment.keywords(
+        train,
+        validation=validation,
+        class_weight=draws.samples.class_weight(experiment["train.class_weight"]),
+        parameters=initial,
+        random_state=draws.random,
+        callbacks=[] if trace is None else [trace],
+        progress=progress,
+    )
     with warnings.catch_warnings():
-        # How the run ended is told by whoever started the job.
+        # Whoever started the job says how the run ended.
         warnings.simplefilter("ignore", DivergenceWarning)
         warnings.simplefilter("ignore", InterruptedTrainingWarning)
-        warnings.simplefilter("ignore", PreprocessingWarning)  # the rows held out are standardized alike
-        return train(
-            draws.network,
-            X,
-            y,
-            validation=validation,
-            optimizer=experiment.optimizer(),
-            parameters=initial,
-            progress=progress,
-            callbacks=[] if trace is None else [trace],
-            random_state=draws.random,
-            stopping=None if stopping is None else stopping_from(stopping),
-            class_weight=class_weight_of(experiment["train.class_weight"], draws.samples),
-            **experiment.of_train(*COMPUTING, *PENALTIES, *_AS_THEY_ARE),
-        )
-
-
-def class_weight_of(given: Any, samples: Samples) -> Any:
-    """A table of labels as one of class numbers."""
-    if not isinstance(given, dict):
-        return given
-    labels = [str(label) for label in samples.target_names]
-    for label in given:
-        if label not in labels:
-            raise unknown_name("label in train.class_weight", label, labels)
-    return {labels.index(label): weight for label, weight in given.items()}
+        warnings.simplefilter("ignore", PreprocessingWarning)  # the validation rows are standardized alike
+        X, y = (training.X, training.y) if isinstance(training, InMemory) else (training, None)
+        return train(draws.network, X, y, **keywords)
 
 
 def _losses(run: TrainingRun) -> dict[str, Any]:
@@ -223,7 +174,7 @@ def _losses(run: TrainingRun) -> dict[str, Any]:
 def _draw(
     outcome: Outcome, results: ResultsFolder, watch: Stopwatch, pictures: bool, report: bool
 ) -> list[str]:
-    """Write the pictures and the report; sentences about what could not be."""
+    """Write the pictures and the report; returns sentences about those that could not be drawn."""
     missing = []
     try:
         if pictures and not (why := load_libraries(watch, "matplotlib")):
@@ -235,6 +186,6 @@ def _draw(
         elif report and why not in missing:
             missing.append(why)
     except KeyboardInterrupt:
-        # The model is what took time; pictures can be had again.
+        # The model is what took time; pictures can be drawn again.
         missing.append("Ctrl-C: the rest of the pictures was left out.")
     return missing

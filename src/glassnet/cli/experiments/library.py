@@ -31,24 +31,24 @@ def built_in() -> dict[str, str]:
     return {entry.name.removesuffix(".toml"): entry.read_text("utf-8") for entry in files}
 
 
-def find_experiment(what: str, overrides: Mapping[str, Override] | None = None) -> Experiment:
-    """The built-in experiment of that name, or what a .toml file says, or a table to learn from, which may
-    be a folder of Parquet files.
+def find_experiment(name: str, overrides: Mapping[str, Override] | None = None) -> Experiment:
+    """The built-in experiment of a name, a .toml file's, or one that learns from a table.
 
-    `overrides` are laid over its settings: by dotted key, such as "train.iterations".
+    A table is a .csv or .parquet file or a folder of Parquet files. `overrides` are laid over the settings,
+    by dotted key such as "train.iterations".
 
     Raises FileError for a file that cannot be read, InputError and InputTypeError for settings that
-    cannot be used, for a name that nothing has, and for a table without a target.
+    cannot be used, for an unknown name, and for a table without a target.
 
     >>> from glassnet.cli.experiments import find_experiment
     >>> circles = find_experiment("circles")
     >>> circles["train.iterations"], circles.optimizer()
     (50000, SGD(learning_rate=0.0001, momentum=0.5))
     """
-    path = as_path(what, "the experiment")
+    path = as_path(name, "the experiment")
     texts = built_in()
-    if what in texts:
-        return experiment_from(tomllib.loads(texts[what]), what, f"{what}.toml", Path(), overrides)
+    if name in texts:
+        return experiment_from(tomllib.loads(texts[name]), name, f"{name}.toml", Path(), overrides)
     if path.is_dir():
         if (path / SETTINGS).exists():
             path /= SETTINGS  # a folder of results holds its settings
@@ -60,22 +60,22 @@ def find_experiment(what: str, overrides: Mapping[str, Override] | None = None) 
     suffix = path.suffix.lower()
     if suffix == ".toml":
         return experiment_from(read_toml(path), path.stem, str(path), path.parent, overrides)
-    if any(mark in what for mark in "*?[") and not path.exists():
+    if any(mark in name for mark in "*?[") and not path.exists():
         raise FileError(f"There is no file {path}. Patterns are not filled in: give the folder.")
-    # What has an ending was meant as a file: reading it says why it cannot be one.
+    # A name with an ending means a file: reading it says why it cannot be one.
     if suffix or path.exists():
         return _table_experiment(path, dict(overrides or {}))
-    near = nearest_name(what, [*texts, *_beside(path)])
+    near = nearest_name(name, [*texts, *_beside(path)])
     hint = "" if near is None else f" Did you mean {near!r}?"
     raise InputError(
-        f"Unknown experiment {what!r}.{hint} Choose one of: {', '.join(texts)}. Or a file or a folder: "
+        f"Unknown experiment {name!r}.{hint} Choose one of: {', '.join(texts)}. Or a file or a folder: "
         f"an experiment (.toml), a table (.csv, .parquet, or a folder of Parquet files), or a folder of "
         f"results."
     )
 
 
 def _beside(path: Path) -> list[str]:
-    """What might have been meant: the folders, experiments and tables where `path` would be."""
+    """The folders, experiments and tables that lie where `path` would."""
     try:
         entries = sorted(path.parent.iterdir())
     except OSError:
@@ -102,7 +102,7 @@ def _table_experiment(path: Path, overrides: dict[str, Override]) -> Experiment:
 
 
 def parse_assignment(text: str) -> tuple[str, Override]:
-    """``"train.momentum=0.5"`` as a dotted key and its value; what is no TOML value is taken as text.
+    """``"train.momentum=0.5"`` as a dotted key and its value, in TOML or as text.
 
     >>> from glassnet.cli.experiments import parse_assignment
     >>> parse_assignment("train.momentum=0.5")

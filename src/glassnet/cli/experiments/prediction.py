@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glassnet.cli.experiments.preparation import class_numbers, encode
 from glassnet.cli.experiments.record import describe_scores
-from glassnet.cli.experiments.streaming import Target
-from glassnet.data.dataset import stream
+from glassnet.data.dataset import as_dataset, stream
+from glassnet.data.holdout import listed
 from glassnet.data.parquet import ENDINGS, parquet_header
 from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.scan import target_values
-from glassnet.data.source import MappedDataset
+from glassnet.data.source import Dataset, MappedDataset
 from glassnet.data.tables import read_table
 from glassnet.engine.predict import predictions, tallied
 from glassnet.errors import GlassnetError, InputError
-from glassnet.nn.network import outputs_of
-from glassnet.plots.report import score
 from glassnet.plots.report.scores import scores_of
 from glassnet.training.checkpoints import load
-from glassnet.training.run import TrainingRun
 from glassnet.utils.memory import DEFAULT_MEMORY, as_memory
 from glassnet.utils.storage import atomic_write, csv_text
 
@@ -34,7 +33,7 @@ Columns = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Of `n_rows` rows, in blocks of columns by name, which can be had once.
+    """The predictions of `n_rows` rows as blocks of columns by name, which can be iterated once.
 
     `remark` gives a sentence about the score, or why there is none.
     """
@@ -62,91 +61,114 @@ def predict_table(
     for columns that are missing or no numbers, and for probabilities of a quantity.
     """
     run = load(model / "model.safetensors" if model.is_dir() else model)
-    described = run.extra.get("preprocessing")
-    if described is None:
+    kept = run.extra.get("preprocessing")
+    if kept is None:
         raise InputError(
             f"{model} does not say how to read a table: it was not written by glassnet train. Predict with "
             f"gn.load(...).predict(X) in Python."
         )
-    made = Preprocessing.from_dict(described)
-    if made.classes is None and proba:
+    preprocessing = Preprocessing.from_dict(kept)
+    if preprocessing.classes is None and proba:
         raise InputError(
-            f"{model} predicts {made.target!r}, a quantity without probabilities. Leave out --proba."
+            f"{model} predicts {preprocessing.target!r}, a quantity without probabilities. Leave out "
+            f"--proba."
         )
     outputs = run.network.sizes[-1]
-    if outputs not in ((1,) if made.classes is None else (1, len(made.classes))):
+    if outputs not in ((1,) if preprocessing.classes is None else (1, len(preprocessing.classes))):
         raise InputError(
-            f"{model} has {outputs} outputs, of which a table's column {made.target!r} is made in no way "
-            f"known here. Predict with gn.load(...).predict(X) in Python."
+            f"{model} has {outputs} outputs, of which a table's column {preprocessing.target!r} is made in "
+            f"no way known here. Predict with gn.load(...).predict(X) in Python."
         )
-    if _is_streamed(file, memory):
-        return _streamed(run, made, file, proba, as_memory(memory or DEFAULT_MEMORY))
-    table = read_table(file)
-    X = made.transform(table)
-    Y_hat = outputs_of(run.network, run.theta, X)
+    read = _files if _reads_blocks(file, memory) else _table
+    rows, with_targets = read(preprocessing, file, as_memory(memory or DEFAULT_MEMORY))
 
     def remark() -> str:
-        if made.target not in table.names:
-            return ""
         try:
-            y = made.encode(table)
-        except InputError as error:  # an odd target is no reason to withhold predictions
-            return f"Not scored: {error}"
-        return f"Score against {made.target!r}: {describe_scores(score(run, X, y), made)}"
-
-    return Predictions(table.n_rows, iter([_columns(made, Y_hat, proba)]), remark)
-
-
-def _is_streamed(file: Path, memory: int | str | None) -> bool:
-    if file.is_dir():
-        return True
-    if file.suffix.lower() not in ENDINGS:
-        if memory is not None:
-            raise InputError(
-                f"--memory is for Parquet files and folders of them; {file} is read whole. Leave it out."
-            )
-        return False
-    return memory is not None or (file.is_file() and parquet_header(file)[1] > DEFAULT_MEMORY)
-
-
-def _streamed(run: TrainingRun, made: Preprocessing, path: Path, proba: bool, memory: int) -> Predictions:
-    moments = made.mean, made.scale
-    how: dict[str, Any] = {"features": made.features, "standardize": moments, "memory": memory}
-    rows = stream(path, **how)
-    outputs = predictions(run.network, run.theta, rows, "outputs")
-
-    def remark() -> str:
-        if made.target not in parquet_header(path)[0].names:
-            return ""
-        target = Target(made.task, made.classes, made.target_mean, made.target_scale, [])
-        try:
-            own = stream(path, made.target, **how)
-            if made.classes is not None:
-                (found,), _ = target_values(own, 1)
-                target.check(found.first, own)
-            tally = tallied(run.network, run.theta, MappedDataset(own, target.encode))
+            scored = with_targets()
+            if scored is None:
+                return ""
+            scores = scores_of(run.network, tallied(run.network, run.theta, scored))
         except GlassnetError as error:  # an odd target is no reason to withhold predictions
             return f"Not scored: {error}"
-        return f"Score against {made.target!r}: {describe_scores(scores_of(run.network, tally), made)}"
+        return f"Score against {preprocessing.target!r}: {describe_scores(scores, preprocessing)}"
 
-    return Predictions(rows.n_rows, (_columns(made, Y_hat, proba) for Y_hat in outputs), remark)
+    blocks = predictions(run.network, run.theta, rows, "outputs")
+    return Predictions(rows.n_rows, (_columns(preprocessing, block, proba) for block in blocks), remark)
 
 
-def _columns(made: Preprocessing, Y_hat: NDArray[Any], proba: bool) -> Columns:
+def _reads_blocks(file: Path, memory: int | str | None) -> bool:
+    if file.is_dir():
+        return True
+    if file.suffix.lower() in ENDINGS:
+        return memory is not None or (file.is_file() and parquet_header(file)[1] > DEFAULT_MEMORY)
+    if memory is not None:
+        raise InputError(
+            f"--memory is for Parquet files and folders of them; {file} is read whole. Leave it out."
+        )
+    return False
+
+
+Rows = tuple[Dataset, Callable[[], Dataset | None]]
+"""The rows to predict, and what gives them with their targets; None where the table has no such column."""
+
+
+def _table(preprocessing: Preprocessing, file: Path, memory: int) -> Rows:
+    table = read_table(file)
+    X = preprocessing.transform(table)
+
+    def with_targets() -> Dataset | None:
+        return as_dataset(X, preprocessing.encode(table)) if preprocessing.target in table.names else None
+
+    return as_dataset(X), with_targets
+
+
+def _files(preprocessing: Preprocessing, path: Path, memory: int) -> Rows:
+    read = partial(
+        stream,
+        path,
+        features=preprocessing.features,
+        standardize=(preprocessing.mean, preprocessing.scale),
+        memory=memory,
+    )
+
+    def with_targets() -> Dataset | None:
+        if preprocessing.target not in parquet_header(path)[0].names:
+            return None
+        rows = read(preprocessing.target)
+        if preprocessing.classes is not None:
+            _refuse_other_labels(rows, preprocessing.classes)
+        return MappedDataset(rows, partial(encode, preprocessing=preprocessing))
+
+    return read(), with_targets
+
+
+def _refuse_other_labels(rows: Dataset, classes: tuple[Any, ...]) -> None:
+    (column,), _ = target_values(rows, 1)
+    labels = np.array([*column.first], dtype=object)
+    unknown = labels[class_numbers(labels, classes) < 0]
+    if len(unknown):
+        raise InputError(
+            f"y is {unknown[0]!r} at {rows.where(column.first[unknown[0]])}; the model knows the classes "
+            f"{listed(classes)}."
+        )
+
+
+def _columns(preprocessing: Preprocessing, outputs: NDArray[Any], proba: bool) -> Columns:
     """What the network's outputs say of the target."""
-    if made.classes is None:
-        return {"prediction": made.values(Y_hat)}
-    P = Y_hat
+    classes = preprocessing.classes
+    if classes is None:
+        return {"prediction": preprocessing.values(outputs)}
+    P = outputs
     if P.shape[1] == 1:  # one logistic output: the probability of the second class
         P = np.column_stack([1 - P, P])
-    columns = {"prediction": made.labels(P.argmax(axis=1))}
+    columns = {"prediction": preprocessing.labels(P.argmax(axis=1))}
     if proba:
-        columns |= {f"P({label})": P[:, i] for i, label in enumerate(made.classes)}
+        columns |= {f"P({label})": P[:, i] for i, label in enumerate(classes)}
     return columns
 
 
 def csv_lines(blocks: Iterator[Columns]) -> Iterator[str]:
-    """Blocks as the text of a CSV file, piece by piece."""
+    """The text of a CSV file, block by block."""
     for number, columns in enumerate(blocks):
         yield csv_text(columns, header=number == 0)
 

@@ -1,4 +1,4 @@
-"""What a job came to, as an object, as run.json holds it and as a line says it."""
+"""The outcome of a job: the object, the document run.json, and the lines that are printed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from glassnet import native
 from glassnet._version import __version__
-from glassnet.cli.experiments.data import Samples
+from glassnet.cli.experiments.samples import Samples
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.preprocessing import Preprocessing
 from glassnet.diagnostics.curvature import CurvatureTrace
@@ -32,13 +32,12 @@ _MOST_PARAMETERS = 10_000  # more are in the model's file only
 
 
 Tell = Callable[[str, str], None]
-"""What hears of each part of a job: (label, words)."""
+"""Is called with (label, words) after each step of a job."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a job came to: the run, its check and scores, seconds by part, the files, and what was seen of
-    the curvature where that was asked for."""
+    """A job's run, with its gradient check, scores, seconds by step, files, and trace of the curvature."""
 
     experiment: Experiment
     samples: Samples
@@ -53,29 +52,34 @@ class Outcome:
 
 
 class Stopwatch:
-    """Seconds by the name of a part."""
+    """Seconds by the name of a step."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._began = time.perf_counter()
 
     @contextmanager
-    def __call__(self, part: str) -> Iterator[None]:
+    def __call__(self, step: str) -> Iterator[None]:
         began = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - began
+            self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - began
 
     @property
     def total(self) -> float:
         """Seconds since the watch was made."""
         return time.perf_counter() - self._began
 
+    def tell(self, tell: Tell) -> None:
+        """Say how long each step took."""
+        for number, (step, seconds) in enumerate(self.seconds.items()):
+            tell("" if number else "timings", f"{seconds:7.2f} s  {step}")
+
 
 def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
     """The document of run.json."""
-    run, samples, made = outcome.run, outcome.samples, outcome.samples.preprocessing
+    run, samples, preprocessing = outcome.run, outcome.samples, outcome.samples.preprocessing
     return {
         "format": FORMAT,
         "name": outcome.experiment.name,
@@ -88,7 +92,7 @@ def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
         "best_iteration": run.best_iteration,
         "reason": run.reason,
         "evidence": None if run.evidence is None else run.evidence._asdict(),
-        "scores": {part: scores_to_dict(found, made) for part, found in outcome.scores.items()},
+        "scores": {name: scores_to_dict(scores, preprocessing) for name, scores in outcome.scores.items()},
         "network": str(run.network),
         "n_parameters": run.network.n_parameters,
         "parameters": _parameters(run.theta),
@@ -99,7 +103,7 @@ def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
             "n_samples": samples.n,
             "n_held_out": samples.n_held_out,
             "notes": list(samples.notes),
-            "preprocessing": made.to_dict(),
+            "preprocessing": preprocessing.to_dict(),
         },
         "settings": outcome.experiment.to_dict(),
         "engine": {
@@ -116,7 +120,7 @@ def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """The machine, the versions of the libraries that took part, and the time."""
+    """The machine, the versions of the libraries that the job loaded, and the time."""
     loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in _LIBRARIES}
     return {
         "machine": {
@@ -131,7 +135,7 @@ def environment() -> dict[str, Any]:
 
 
 def instruction_set(engine: str) -> str | None:
-    """What the native engine computes with here: GLASSNET_ISA, or the best that the processor has."""
+    """The native engine's instruction set: GLASSNET_ISA's, or the best that the processor has."""
     if engine != "native" or native.module is None:
         return None
     return native.forced_isa() or str(native.module.isas()[0])
@@ -146,14 +150,14 @@ def _parameters(theta: Parameters) -> dict[str, Any] | None:
     }
 
 
-def scores_to_dict(found: Scores, made: Preprocessing) -> dict[str, Any]:
+def scores_to_dict(scores: Scores, preprocessing: Preprocessing) -> dict[str, Any]:
     """Accuracy and confusion, or R2 and the root mean square error in the target's own unit."""
-    if found.fits:
-        fit = found.fits[0]
-        return {"n": found.n, "r2": fit.r2, "rmse": fit.rmse * made.target_scale}
-    table = found.confusions[0]
+    if scores.fits:
+        fit = scores.fits[0]
+        return {"n": scores.n, "r2": fit.r2, "rmse": fit.rmse * preprocessing.target_scale}
+    table = scores.confusions[0]
     return {
-        "n": found.n,
+        "n": scores.n,
         "accuracy": table.accuracy,
         "wrong": table.total - table.right,
         "classes": list(table.names),
@@ -161,16 +165,16 @@ def scores_to_dict(found: Scores, made: Preprocessing) -> dict[str, Any]:
     }
 
 
-def describe_scores(found: Scores, made: Preprocessing) -> str:
+def describe_scores(scores: Scores, preprocessing: Preprocessing) -> str:
     """The score in a line."""
-    if found.fits:
-        fit = found.fits[0]
-        return f"R² {fit.r2:.4f}, root mean square error {fit.rmse * made.target_scale:.4g} ({made.target})"
-    return " ".join(found.headline)
+    if scores.fits:
+        r2, rmse = scores.fits[0].r2, scores.fits[0].rmse * preprocessing.target_scale
+        return f"R² {r2:.4f}, root mean square error {rmse:.4g} ({preprocessing.target})"
+    return " ".join(scores.headline)
 
 
 def describe_curvature(trace: CurvatureTrace) -> str:
-    """Where the run ended, by what the curve says there, and how large a learning rate can be."""
+    """The curvature where the run ended, and how large a learning rate it allows."""
     end, (momentum, nesterov) = trace.points[-1], trace.momentum
     limit = end.stability_limit(momentum, nesterov)
     dead = f", {sum(end.dead)} dead units" if any(end.dead) else ""
@@ -185,20 +189,20 @@ def describe_run(run: TrainingRun) -> str:
     """How training went, in a sentence."""
     threads = f"{run.threads} thread{'s' if run.threads != 1 else ''}"
     each = f", {1000 * run.seconds / run.iterations:.3g} ms each" if run.iterations else ""
-    made = f"{run.iterations:,} {'iterations' if run.batch_size is None else 'epochs'}"
-    ended = f"{run.status} after {made}" if run.status != "completed" else ""
+    length = f"{run.iterations:,} {'iterations' if run.batch_size is None else 'epochs'}"
+    ended = length if run.status == "completed" else f"{run.status} after {length}"
     why = f"; {run.reason}" if run.reason else ""
     if run.evidence is not None:
-        found, total = run.evidence, run.network.n_parameters
+        evidence, total = run.evidence, run.network.n_parameters
         why += (
-            f"; evidence: {found.effective_parameters:.4g} of {total} parameters effective, "
-            f"alpha {found.alpha:.4g}, beta {found.beta:.4g}"
+            f"; evidence: {evidence.effective_parameters:.4g} of {total} parameters effective, "
+            f"alpha {evidence.alpha:.4g}, beta {evidence.beta:.4g}"
         )
     losses = f"{run.losses[0]:.10g} -> {run.losses[-1]:.10g}" if len(run.losses) else "not yet known"
     best = "" if run.best_iteration is None else f"; best at {run.best_iteration:,}"
     advice = "; use a smaller learning rate" if run.status == "diverged" else ""
     return (
-        f"{ended or made} in {run.seconds:.3g} s{each} "
+        f"{ended} in {run.seconds:.3g} s{each} "
         f"({run.engine} engine, {run.dtype.name}, {threads}); {run.reduction} loss "
         f"{losses}{best}{advice}{why}"
     )

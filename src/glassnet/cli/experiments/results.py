@@ -24,9 +24,8 @@ class ResultsFolder:
     """A folder of results, and beside its files the new ones until they are complete.
 
     Used as a context: files are written to ``folder.new(name)``, and `commit` moves them all into
-    place and removes what the earlier run wrote and this one does not. Where the block fails, the
-    earlier results are as they were; what was already written of the new ones, if a file in `keep`
-    is among it, stays in a folder of its own, which the error names.
+    place and removes the earlier run's other files. Where the block fails, the earlier results stay as
+    they were; if a file in `keep` is among the new ones, they stay in a folder that the error names.
 
     Raises FileError at once where the folder cannot be written, where it holds files of a name in
     `names` that no run wrote, and where there is less room on the disk than `needed` bytes.
@@ -35,9 +34,8 @@ class ResultsFolder:
     def __init__(
         self, path: str | os.PathLike[str], names: Iterable[str], needed: int, keep: Iterable[str] = ()
     ) -> None:
-        is_new = not os.path.lexists(path)
-        self.path, self._is_new = results_folder(path), is_new
-        self._keep = set(keep)
+        self._is_new, self._keep = not os.path.lexists(path), set(keep)
+        self.path = results_folder(path)
         self._earlier = _earlier(self.path)
         foreign = [n for n in [*names, RECORD] if n not in self._earlier and os.path.lexists(self.path / n)]
         if foreign:
@@ -52,7 +50,7 @@ class ResultsFolder:
         return self
 
     def new(self, name: str) -> Path:
-        """Where to write a file until all are complete."""
+        """The path to write a file to, until all are complete."""
         try:
             self._stage.mkdir(exist_ok=True)
         except OSError as error:
@@ -114,7 +112,7 @@ def _require_room(path: Path, needed: int) -> None:
     try:
         free = shutil.disk_usage(path).free
     except OSError:
-        return  # a file system that does not tell
+        return  # some file systems do not say
     if free < needed:
         raise FileError(
             f"The disk of {path} has {free / 1e6:,.1f} MB free, and the results take about "

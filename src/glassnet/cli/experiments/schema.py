@@ -1,4 +1,7 @@
-"""The sections and keys of an experiment's settings, with the kind of value each takes."""
+"""The sections and keys of an experiment's settings, with the kind of value each takes.
+
+The keys of [train] are the settings of `glassnet.train`: name, type, default and check are read from there.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from typing import Any, NamedTuple
 from glassnet.data.checks import BALANCED
 from glassnet.data.generators import GENERATORS
 from glassnet.errors import unknown_name
+from glassnet.training.settings import FitSettings
 from glassnet.training.steppers import RULES
+from glassnet.training.train import DEFAULTS
 
 
 class Kind(NamedTuple):
@@ -30,7 +35,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _are(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(test(one) for one in value)
+    return lambda value: isinstance(value, list) and all(map(test, value))
 
 
 def _is_text(value: Any) -> bool:
@@ -56,18 +61,11 @@ TEXTS = Kind('a list of texts, such as ["a", "b"]', _are(_is_text))
 TEXT_OR_TEXTS = Kind(
     'text, or a list of texts such as ["a", "b"]', lambda v: _is_text(v) or _are(_is_text)(v)
 )
-
-
 NAME_OR_SETTINGS = Kind(
     'text, or a table such as {name = "huber", delta = 0.5}',
     lambda v: _is_text(v) or (isinstance(v, dict) and "name" in v),
 )
-
-
-STOPPING = Kind(
-    'a table such as {patience = 10, metric = "accuracy"}',
-    lambda v: isinstance(v, dict),
-)
+STOPPING = Kind('a table such as {patience = 10, metric = "accuracy"}', lambda v: isinstance(v, dict))
 CLASS_WEIGHT = Kind(
     '"balanced", a list with a number for each class, or a table of a number for each label',
     lambda v: (
@@ -85,6 +83,36 @@ class Key(NamedTuple):
 
 TOP: dict[str, Key] = {"name": Key(TEXT), "title": Key(TEXT), "random_state": Key(WHOLE, 0)}
 """The keys above the sections."""
+
+_KINDS = {
+    "int": WHOLE,
+    "float": NUMBER,
+    "str": TEXT,
+    "bool": TRUTH,
+    "float | Sequence[float]": PROBABILITIES,
+    "DTypeLike": TEXT,
+    "Rule": TEXT,
+    "EarlyStopping": STOPPING,
+}
+"""By the type of a setting of `train`, None apart, what a file may say."""
+
+_KINDS_BY_NAME = {"validation": NUMBER, "class_weight": CLASS_WEIGHT}
+"""The same for settings of any type, of which a file can say some values only."""
+
+_OWN_DEFAULTS = {"optimizer": "sgd", "iterations": 2000, "dtype": "float64"}
+"""Where an experiment starts otherwise than a call of `train`."""
+
+
+def _settings_of_train() -> dict[str, Key]:
+    """The settings of `train` that a file can hold; its parameters are drawn, by `random_state` on top."""
+    known = {}
+    for setting in fields(FitSettings):
+        name, of_type = setting.name, str(setting.type).removesuffix(" | None")
+        kind = _KINDS_BY_NAME.get(name) or _KINDS.get(of_type)
+        if kind is not None and name not in TOP:
+            known[name] = Key(kind, _OWN_DEFAULTS.get(name, DEFAULTS[name]))
+    return known
+
 
 SECTIONS: dict[str, dict[str, Key]] = {
     "data": {
@@ -110,27 +138,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "epsilon": Key(NUMBER, 1e-4),
         "samples": Key(WHOLE),
     },
-    "train": {
-        "scheme": Key(TEXT, "glorot"),
-        "optimizer": Key(TEXT, "sgd"),
-        "iterations": Key(WHOLE, 2000),
-        "batch_size": Key(WHOLE),
-        "shuffle": Key(TRUTH, True),
-        "validation": Key(NUMBER),
-        "validate_every": Key(WHOLE, 1),
-        "curvature": Key(WHOLE),
-        "stopping": Key(STOPPING),
-        "average": Key(NUMBER),
-        "class_weight": Key(CLASS_WEIGHT),
-        "reduction": Key(TEXT, "mean"),
-        "dtype": Key(TEXT, "float64"),
-        "engine": Key(TEXT, "auto"),
-        "threads": Key(WHOLE),
-        "l1": Key(NUMBER, 0.0),
-        "l2": Key(NUMBER, 0.0),
-        "max_norm": Key(NUMBER),
-        "dropout": Key(PROBABILITIES, 0.0),
-    },
+    "train": {**_settings_of_train(), "curvature": Key(WHOLE)},
     "pictures": {"axes": Key(TEXT_OR_TEXTS)},
 }
 """The keys of each section; [data] also takes its generator's settings, [train] its optimizer's."""
@@ -138,13 +146,8 @@ SECTIONS: dict[str, dict[str, Key]] = {
 SWEEP = "sweep"
 """The section of grids, [sweep.NAME]; see `glassnet.cli.experiments.grids`."""
 
-PENALTIES = ("l1", "l2", "max_norm")
-
-COMPUTING = ("reduction", "dtype", "engine", "threads")
-"""How a loss is computed, which the gradient check, training and a sweep share."""
-
 TRAIN_ONLY = ("curvature",)
-"""What a sweep knows nothing of."""
+"""Keys of [train] that `train` and a sweep have no setting for."""
 
 TABLE_ONLY = ("target", "features", "ignore", "task", "memory", "dask")
 
@@ -168,25 +171,31 @@ def known_keys(section: str, content: Mapping[str, Any], source: str) -> dict[st
     return known
 
 
+def key_at(dotted: str) -> Key:
+    """The key of a dotted name such as ``train.iterations``, where no optimizer or generator is named."""
+    section, _, name = dotted.rpartition(".")
+    return (known_keys(section, {}, "") if section else TOP)[name]
+
+
 def optimizer_keys(name: str) -> dict[str, Key]:
     """The settings of an optimizer or a solver, the seldom used ones last."""
     known = {}
-    for one in sorted(fields(RULES[name]), key=lambda one: bool(one.kw_only)):
-        kind = TRUTH if isinstance(one.default, bool) else WHOLE if _is_whole(one.default) else NUMBER
-        known[one.name] = Key(RATE if one.name == "learning_rate" else kind, one.default)
+    for setting in sorted(fields(RULES[name]), key=lambda setting: bool(setting.kw_only)):
+        default = setting.default
+        kind = TRUTH if isinstance(default, bool) else WHOLE if _is_whole(default) else NUMBER
+        known[setting.name] = Key(RATE if setting.name == "learning_rate" else kind, default)
     return known
 
 
-def what(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value and its kind, as a reader of the file would name it."""
-    shown = json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else str(value)
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else str(value)
     kinds = {
         bool: "true or false",
         int: "a whole number",
         float: "a number with decimals",
         str: "text",
         list: "a list",
+        dict: "a section",
     }
-    return (
-        f"{shown} ({'a section' if isinstance(value, dict) else kinds.get(type(value), 'a date or time')})"
-    )
+    return f"{text} ({kinds.get(type(value), 'a date or time')})"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,9 +20,8 @@ from glassnet.cli.experiments.schema import (
     Key,
     known_keys,
     optimizer_keys,
-    what,
+    shown,
 )
-from glassnet.data.checks import ENGINES, REDUCTIONS
 from glassnet.data.generators import GENERATORS
 from glassnet.data.preprocessing import TASKS
 from glassnet.errors import GlassnetError, InputError, InputTypeError, unknown_name
@@ -31,11 +30,10 @@ from glassnet.nn.dropout import as_dropout
 from glassnet.nn.losses import get_loss, get_output
 from glassnet.nn.network import SCHEMES, as_sizes
 from glassnet.training.early_stopping import EarlyStopping, check_stopping
-from glassnet.training.steppers import RULES, rule_from_dict
-from glassnet.utils.array_checks import as_dtype
+from glassnet.training.settings import CHECKS, Check, one_of
+from glassnet.training.steppers import RULES, Rule, rule_from_dict
 from glassnet.utils.memory import as_memory
-from glassnet.utils.settings_checks import as_bound, as_fraction, as_not_negative, as_random_state, as_steps
-from glassnet.utils.threads import thread_count
+from glassnet.utils.settings_checks import as_random_state, as_steps
 
 
 class Override(NamedTuple):
@@ -47,9 +45,9 @@ class Override(NamedTuple):
 
 @dataclass(frozen=True)
 class Experiment:
-    """A whole run as settings: ``experiment["train.iterations"]`` is the value given or the default.
+    """A whole run as settings: ``experiment["train.iterations"]`` is the value set, or the default.
 
-    ``values`` holds what was given, by dotted key; ``sweeps`` the grids by name. ``source`` says in
+    ``values`` holds the values set, by dotted key; ``sweeps`` the grids by name. ``source`` says in
     errors where the settings come from, and relative paths start at ``folder``.
     """
 
@@ -69,38 +67,46 @@ class Experiment:
     def section(self, name: str) -> dict[str, Any]:
         """A section's values with their defaults, without what is not set."""
         prefix = f"{name}."
-        given = {key.removeprefix(prefix): v for key, v in self.values.items() if key.startswith(prefix)}
-        known = known_keys(name, given, self.source)
-        values = {key: given.get(key, known[key].default) for key in known}
-        return {key: value for key, value in values.items() if value is not None}
+        values = {key.removeprefix(prefix): v for key, v in self.values.items() if key.startswith(prefix)}
+        defaults = {key: known.default for key, known in known_keys(name, values, self.source).items()}
+        return {key: value for key, value in (defaults | values).items() if value is not None}
 
     def generator_settings(self) -> dict[str, Any]:
         """What [data] says about its generator."""
         return {key: value for key, value in self.section("data").items() if key not in SECTIONS["data"]}
 
-    def optimizer(self, **settings: Any) -> Any:
-        """The optimizer of [train], with `settings` in place of its own."""
-        own = {key: value for key, value in self.section("train").items() if key not in SECTIONS["train"]}
-        return rule_from_dict({"name": self["train.optimizer"], **own, **settings})
+    def optimizer(self) -> Rule:
+        """The optimizer or solver of [train], with its settings."""
+        keys = {key: value for key, value in self.section("train").items() if key not in SECTIONS["train"]}
+        return rule_from_dict({"name": self["train.optimizer"], **keys})
 
-    def of_train(self, *names: str) -> dict[str, Any]:
-        """These keys of [train], as `train` takes them."""
-        return {name: self[f"train.{name}"] for name in names}
+    def keywords(self, function: Callable[..., object], **others: Any) -> dict[str, Any]:
+        """The keys of [train] that `function` takes, such as `train`, `sweep` or `check_gradients`.
+
+        `others` take the place of the file's values.
+        """
+        known = SECTIONS["train"].keys() & inspect.signature(function).parameters.keys()
+        values = {name: self[f"train.{name}"] for name in known}
+        if "optimizer" in values:
+            values["optimizer"] = self.optimizer()
+        if values.get("stopping") is not None:
+            values["stopping"] = stopping_from(values["stopping"])
+        return values | others
 
     @property
     def test_fraction(self) -> float:
-        """The share of the rows to hold back: a quarter of a table, nothing of what is generated."""
-        given = self["data.test_fraction"]
-        return float((0.25 if self["data.file"] else 0.0) if given is None else given)
+        """The fraction of the rows to hold out: by default a quarter of a table, and no generated rows."""
+        default = 0.25 if self["data.file"] else 0.0
+        return float(self.values.get("data.test_fraction", default))
 
     @property
     def check_scheme(self) -> str:
-        """The scheme of the gradient check's draw: that of training, unless it has its own."""
+        """The scheme of the gradient check's draw, by default that of training."""
         return str(self["check.scheme"] or self["train.scheme"])
 
     @property
     def title(self) -> str:
-        """What pictures and reports are headed with."""
+        """The heading of pictures and reports."""
         return str(self["title"] or self.name)
 
     def where(self, key: str) -> str:
@@ -116,7 +122,7 @@ class Experiment:
             raise type(error)(f"{self.where(key)}: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
-        """All settings with their defaults, in sections; what `experiment_from` takes."""
+        """All settings with their defaults, in sections, as `experiment_from` takes them."""
         top = {"name": self.name, "title": self["title"], "random_state": self["random_state"]}
         document: dict[str, Any] = {key: value for key, value in top.items() if value is not None}
         for name in SECTIONS:
@@ -138,7 +144,7 @@ def experiment_from(
     folder: Path,
     overrides: Mapping[str, Override] | None = None,
 ) -> Experiment:
-    """An experiment of what a TOML file says, with the command line's values laid over it.
+    """The experiment of a TOML file's content, with the command line's values laid over it.
 
     Raises InputError and InputTypeError for a section or key that is unknown (with the nearest
     name), a value of another kind, and one that cannot be used, each with where it was set.
@@ -151,12 +157,12 @@ def experiment_from(
             section = section.setdefault(part, {})
             if not isinstance(section, dict):
                 raise InputTypeError(
-                    f"{origin}: {part} in {source} is {what(section)}; expected a section."
+                    f"{origin}: {part} in {source} is {shown(section)}; expected a section."
                 )
         section[last] = value
         origins[key] = origin
     if "train.optimizer" in origins:
-        _leave_behind(merged, document, origins)
+        _remove_lost_settings(merged, document, origins)
     values = dict(_values(merged, source, origins))
     sweeps = read_sweeps(merged.get(SWEEP, {}), values, source)
     experiment = Experiment(str(values.get("name", name)), source, folder, values, sweeps, origins)
@@ -164,26 +170,28 @@ def experiment_from(
     return experiment
 
 
-def _leave_behind(merged: dict[str, Any], document: Mapping[str, Any], origins: Mapping[str, str]) -> None:
-    """Take out what the file says of its own optimizer and the one asked for lacks; grids too."""
-    sections = [one["train"] for one in (document, merged) if isinstance(one.get("train"), dict)]
-    names = [one.get("optimizer", SECTIONS["train"]["optimizer"].default) for one in sections]
+def _remove_lost_settings(
+    merged: dict[str, Any], document: Mapping[str, Any], origins: Mapping[str, str]
+) -> None:
+    """Remove the settings of the file's optimizer that the command line's optimizer lacks, of grids too."""
+    sections = [top["train"] for top in (document, merged) if isinstance(top.get("train"), dict)]
+    names = [train.get("optimizer", SECTIONS["train"]["optimizer"].default) for train in sections]
     if not all(isinstance(name, str) and name in RULES for name in names):
-        return  # which has an error of its own
+        return  # the name has an error of its own
     lost = set(optimizer_keys(names[0])) - set(optimizer_keys(names[-1]))
 
-    def leave(content: Any, prefix: str) -> bool:
-        """Whether anything went."""
+    def remove(content: Any, prefix: str) -> bool:
+        """Whether any setting was removed."""
         keys = [key for key in lost & set(content) if f"{prefix}.{key}" not in origins]
         for key in keys:
             del content[key]
         return bool(keys)
 
-    leave(merged["train"], "train")
+    remove(merged["train"], "train")
     sweeps = merged.get(SWEEP)
     grids = sweeps if isinstance(sweeps, dict) else {}
     for name, grid in list(grids.items()):
-        if isinstance(grid, dict) and leave(grid, f"{SWEEP}.{name}") and without_lists(grid):
+        if isinstance(grid, dict) and remove(grid, f"{SWEEP}.{name}") and without_lists(grid):
             del grids[name]
 
 
@@ -197,7 +205,7 @@ def _values(
             whole = isinstance(value, float) and value.is_integer() and key.kind is WHOLE
             hint = f": write {int(value)}" if whole else ""
             where = origins.get(dotted, f"{dotted} in {source}")
-            raise InputTypeError(f"{where} is {what(value)}; expected {key.kind.words}{hint}.")
+            raise InputTypeError(f"{where} is {shown(value)}; expected {key.kind.words}{hint}.")
         return dotted, value
 
     for name, content in document.items():
@@ -205,7 +213,9 @@ def _values(
             yield checked(name, TOP[name], content)
         elif name in SECTIONS:
             if not isinstance(content, dict):
-                raise InputTypeError(f"{name} in {source} is {what(content)}; expected a section [{name}].")
+                raise InputTypeError(
+                    f"{name} in {source} is {shown(content)}; expected a section [{name}]."
+                )
             known = known_keys(name, content, source)
             for key, value in content.items():
                 dotted = f"{name}.{key}"
@@ -214,8 +224,8 @@ def _values(
                 yield checked(dotted, known[key], value)
         elif name != SWEEP:
             sections = [*(f"[{section}]" for section in (*SECTIONS, SWEEP)), *TOP]
-            shown = f"[{name}]" if isinstance(content, dict) else name
-            error = unknown_name(f"section or key of {origins.get(name, source)}:", shown, sections)
+            title = f"[{name}]" if isinstance(content, dict) else name
+            error = unknown_name(f"section or key of {origins.get(name, source)}:", title, sections)
             raise InputError(f"{error}{_belongs(name)}")
 
 
@@ -226,7 +236,7 @@ def _unknown_key(source: str, section: str, key: str, known: Mapping[str, Key]) 
 
 
 def _belongs(key: str, section: str = "") -> str:
-    """Where a key that stands in the wrong place would be known."""
+    """A sentence on the section that has this key, where another one does."""
     homes = [name for name in SECTIONS if name != section and key in known_keys(name, {}, "")]
     return f" It belongs to [{homes[0]}]: {homes[0]}.{key}." if homes else ""
 
@@ -254,11 +264,11 @@ def _check(experiment: Experiment) -> None:
         raise InputError(
             f"{experiment.where('name')} is {experiment.name!r}; expected the name of a folder."
         )
-    for key, test in _TESTS.items():
+    for key, check in _CHECKS.items():
         value = experiment[key]
         if value is not None:
             with experiment.blame(key):
-                test(value)
+                check(value, key.rpartition(".")[2])
     hidden, activation = experiment["network.hidden"], experiment["network.activation"]
     if isinstance(activation, list) and len(activation) != len(hidden):
         raise InputError(
@@ -280,23 +290,7 @@ def _check(experiment: Experiment) -> None:
                 rule_from_dict({"name": experiment["train.optimizer"], key: value})
 
 
-def _one_of(kind: str, choices: Any) -> Callable[[Any], None]:
-    def test(value: Any) -> None:
-        if value not in choices:
-            raise unknown_name(kind, value, choices)
-
-    return test
-
-
-def _at_least(least: int, what: str) -> Callable[[Any], None]:
-    def test(value: Any) -> None:
-        if value < least:
-            raise InputError(f"{value} {what}; expected {least} or more.")
-
-    return test
-
-
-def _check_hidden(widths: list[int]) -> None:
+def _check_hidden(widths: list[int], name: str) -> None:
     for i, width in enumerate(widths):
         if width < 1:
             raise InputError(
@@ -305,54 +299,44 @@ def _check_hidden(widths: list[int]) -> None:
     as_sizes([1, *widths, 1])
 
 
-def _check_activation(activation: str | list[str]) -> None:
-    for name in [activation] if isinstance(activation, str) else activation:
-        get_activation(name)
+def _check_activation(activation: str | list[str], name: str) -> None:
+    for layer in [activation] if isinstance(activation, str) else activation:
+        get_activation(layer)
 
 
-def _check_fraction(fraction: float) -> None:
+def _check_fraction(fraction: float, name: str) -> None:
     if not 0 <= fraction < 1:
-        raise InputError(f"test_fraction is {fraction}; expected from 0 to below 1, such as 0.25.")
+        raise InputError(f"{name} is {fraction}; expected from 0 to below 1, such as 0.25.")
+
+
+def _check_epsilon(epsilon: float, name: str) -> None:
+    if not 0 < epsilon < 1:
+        raise InputError(f"{name} is {epsilon}; expected a small step above 0 and below 1, such as 1e-4.")
 
 
 def stopping_from(settings: Mapping[str, Any]) -> EarlyStopping:
     """The stopping rule of a table of its settings."""
-    known = [one for one in EarlyStopping().settings() if one not in ("mode", "response")]
+    known = [setting for setting in EarlyStopping().settings() if setting not in ("mode", "response")]
     for name in settings:
         if name not in known:
             raise unknown_name("setting of the stopping rule", name, known)
     return EarlyStopping(**settings)
 
 
-def _check_epsilon(epsilon: float) -> None:
-    if not 0 < epsilon < 1:
-        raise InputError(f"epsilon is {epsilon}; expected a small step above 0 and below 1, such as 1e-4.")
-
-
-_TESTS: dict[str, Callable[[Any], object]] = {
-    "random_state": as_random_state,
-    "data.task": _one_of("task", TASKS),
+_CHECKS: dict[str, Check] = {
+    "random_state": lambda value, name: as_random_state(value),
+    "data.task": one_of(TASKS),
     "data.test_fraction": _check_fraction,
-    "data.memory": as_memory,
+    "data.memory": lambda value, name: as_memory(value),
     "network.hidden": _check_hidden,
     "network.activation": _check_activation,
-    "network.output": get_output,
-    "check.scheme": _one_of("scheme", SCHEMES),
+    "network.output": lambda value, name: get_output(value),
+    "check.scheme": one_of(SCHEMES),
     "check.epsilon": _check_epsilon,
-    "check.samples": _at_least(1, "samples to check on"),
-    "train.scheme": _one_of("scheme", SCHEMES),
-    "train.iterations": _at_least(0, "iterations"),
-    "train.batch_size": partial(as_steps, name="batch_size"),
-    "train.validation": partial(as_fraction, name="validation"),
-    "train.validate_every": partial(as_steps, name="validate_every"),
-    "train.curvature": partial(as_steps, name="curvature"),
-    "train.stopping": stopping_from,
-    "train.average": partial(as_fraction, name="average"),
-    "train.reduction": _one_of("reduction", REDUCTIONS),
-    "train.dtype": as_dtype,
-    "train.engine": _one_of("engine", ENGINES),
-    "train.threads": thread_count,
-    "train.l1": partial(as_not_negative, name="l1"),
-    "train.l2": partial(as_not_negative, name="l2"),
-    "train.max_norm": partial(as_bound, name="max_norm"),
+    "check.samples": as_steps,
+    **{f"train.{name}": CHECKS[name] for name in SECTIONS["train"].keys() & CHECKS.keys()},
+    "train.optimizer": one_of(RULES),
+    "train.stopping": lambda value, name: stopping_from(value),
+    "train.curvature": as_steps,
 }
+"""The check of each value on its own; the checks of [train] are `train`'s."""

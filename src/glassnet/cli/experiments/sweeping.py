@@ -15,14 +15,14 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet import plots
-from glassnet.cli.experiments.draws import Draws
 from glassnet.cli.experiments.grids import IN_TIME, arguments_of
-from glassnet.cli.experiments.job import class_weight_of
 from glassnet.cli.experiments.library import SETTINGS
 from glassnet.cli.experiments.pictures import load_libraries
+from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import FORMAT, Stopwatch, Tell, environment
 from glassnet.cli.experiments.results import RECORD, ResultsFolder
-from glassnet.cli.experiments.schema import COMPUTING, PENALTIES, SWEEP, TRAIN_ONLY
+from glassnet.cli.experiments.samples import doubles
+from glassnet.cli.experiments.schema import SWEEP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import Experiment, stopping_from
 from glassnet.cli.experiments.toml import to_toml
 from glassnet.data.parquet import parquet_files
@@ -41,7 +41,7 @@ BEST = "best.safetensors"
 
 
 def choose_grids(experiment: Experiment, names: Sequence[str] = ()) -> list[str]:
-    """The grids of those names, or all; an InputError for a name that is none, and where there are none."""
+    """The grids of those names, or all; InputError for an unknown name, and where there are no grids."""
     if not experiment.sweeps:
         if (file := experiment["data.file"]) and not (experiment.folder / file).exists():
             read_table(experiment.folder / file)  # which says that there is none
@@ -66,7 +66,7 @@ def run_sweeps(
     folder: Path,
     grids: Sequence[str],
     *,
-    how: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     fresh: bool = False,
     pictures: bool = True,
     tell: Tell = lambda label, words: None,
@@ -74,12 +74,12 @@ def run_sweeps(
 ) -> dict[str, SweepResult]:
     """Train over each grid from where `run_experiment` starts, and write the results.
 
-    `how` takes the place of what the grids say of iterations, n_draws, seeds, folds, metric and halving.
-    Networks are written down as they end: a job that was killed goes on where it was when it is started
-    again, unless it is to start `fresh`. Ctrl-C ends the sweep and leaves later grids out; what was done is
+    `options` replace iterations, n_draws, seeds, folds, metric and halving of the grids. A journal keeps
+    each network as it ends: a job that was killed continues when it is started again, unless `fresh`
+    says to begin anew. Ctrl-C ends the sweep and leaves later grids out; the networks done so far are
     written.
 
-    Raises FileError where the results cannot be written, and what `sweep` raises.
+    Raises FileError where the results cannot be written, and InputError as `sweep` does.
     """
     watch = Stopwatch()
     kinds = ("csv", "json")
@@ -90,23 +90,24 @@ def run_sweeps(
     needed = int(1e6 + len(grids) * (2e6 + 1e6 * pictures))
     with ResultsFolder(folder, names, needed, keep=[f"{grid}.csv" for grid in grids]) as place:
         with watch("data"):
-            draws = Draws(experiment).in_memory()
+            draws = Draws(experiment)
+            draws.samples = draws.samples.in_memory()
             draws.check_point()  # the stream goes on as in the experiment itself
         tell("data", f"{experiment.name}: {draws.samples}")
         missing = load_libraries(watch, "matplotlib") if pictures else ""
         for grid in grids:
-            told = {**experiment.sweeps[grid], **(how or {})}
+            keys = {**experiment.sweeps[grid], **(options or {})}
             journal = place.path / f"{grid}.cells.jsonl"
             if fresh:
                 journal.unlink(missing_ok=True)
             with watch(f"sweep {grid}"):
-                result = _sweep(experiment, draws, grid, told, journal, progress)
+                result = _sweep(draws, grid, keys, journal, progress)
             results[grid] = result
             tell(grid, str(result))
-            _write(experiment, draws, result, grid, place)
+            _write(draws, result, grid, place)
             if pictures and not missing:
                 with watch(f"pictures of {grid}"):
-                    _draw(draws, result, grid, place, not {"n_draws", "settings"} & set(told))
+                    _draw(draws, result, grid, place, not {"n_draws", "settings"} & set(keys))
             if any(cell.status == "interrupted" for cell in result.cells):
                 tell("", "Started again with the same settings it goes on where it was.")
                 break
@@ -123,27 +124,17 @@ def run_sweeps(
         }
         write_json(place.new(RECORD), document)
         files = place.commit()
-    for part, seconds in watch.seconds.items():
-        tell("timings" if part == next(iter(watch.seconds)) else "", f"{seconds:7.2f} s  {part}")
+    watch.tell(tell)
     if missing:
         tell("not drawn", missing)
     tell("files", f"{place.path}: {', '.join(files)}; {', '.join(f'{g}.cells.jsonl' for g in results)}")
     return results
 
 
-_AS_THEY_ARE = ("batch_size", "shuffle", "validation", "validate_every", "average", "dropout", "scheme")
-
-
-def _sweep(
-    experiment: Experiment,
-    draws: Draws,
-    grid: str,
-    told: Mapping[str, Any],
-    journal: Path,
-    progress: bool,
-) -> SweepResult:
+def _sweep(draws: Draws, grid: str, keys: Mapping[str, Any], journal: Path, progress: bool) -> SweepResult:
+    experiment, samples = draws.experiment, draws.samples
     where = f"[{SWEEP}.{grid}] in {experiment.source}"
-    folds = told.get("folds")
+    folds = keys.get("folds")
     if isinstance(folds, Mapping) and folds["splitter"] in IN_TIME and experiment.test_fraction > 0:
         raise InputError(
             f"folds of {where} go by the order of the rows, which is lost where a share of them is held "
@@ -151,42 +142,36 @@ def _sweep(
         )
     times = None
     if isinstance(folds, Mapping) and "times" in folds:
-        times = _times(experiment, draws, folds["times"], where)
-    stopping = experiment["train.stopping"]
-    own: dict[str, Any] = {
-        "optimizer": experiment.optimizer(),
-        "iterations": experiment["train.iterations"],
-        "stopping": None if stopping is None else stopping_from(stopping),
-        "class_weight": class_weight_of(experiment["train.class_weight"], draws.samples),
-        **experiment.of_train(*COMPUTING, *PENALTIES, *_AS_THEY_ARE),
-        **arguments_of(told, where, stopping_from, lambda one: class_weight_of(one, draws.samples), times),
-    }
+        times = _times(experiment, samples.preprocessing.features, folds["times"], where)
+    class_weight = samples.class_weight(experiment["train.class_weight"])
+    of_grid = arguments_of(keys, where, stopping_from, samples.class_weight, times)
+    keywords = experiment.keywords(sweep, class_weight=class_weight, **of_grid)
     if folds is not None and experiment["data.file"]:
-        own["standardize"] = True  # all rows' means and scales would tell of the test rows
-    X, y, held = draws.samples.X, draws.samples.y, draws.samples.held_out
-    tried = [own.get("grid", {}), *own.get("settings", ())]
-    by_rows_held_out = held is not None and folds is None and own["validation"] is None
-    by_rows_held_out = by_rows_held_out and not any("validation" in one for one in tried)
-    if held is not None and by_rows_held_out:
-        # The held-out rows say how good a network is, and have no part in its training.
-        n = len(X)
-        X, y = np.concatenate([X, held[0]]), np.concatenate([y, held[1]])
-        own["folds"] = [(np.arange(n), np.arange(n, len(X)))]
-        if any("loss" in one for one in tried):  # which are no common scale
-            own.setdefault("metric", "r2" if draws.samples.preprocessing.classes is None else "accuracy")
-    if "optimizer" in own.get("grid", ()):
-        own["optimizer"] = SGD()  # each setting has its own
+        keywords["standardize"] = True  # all rows' means and scales would tell of the test rows
+    if "optimizer" in of_grid.get("grid", ()):
+        keywords["optimizer"] = SGD()  # each setting has its own
+    varied = [of_grid.get("grid", {}), *of_grid.get("settings", ())]
+    validates = keywords["validation"] is not None or any("validation" in names for names in varied)
+    X, y, n = samples.X, samples.y, samples.n
+    compared = None if folds is not None or validates else samples.held_out
+    if compared is not None:
+        # The held-out rows say how good a network is, and take no part in its training.
+        held_out = doubles(compared)
+        X, y = np.concatenate([X, held_out.X]), np.concatenate([y, held_out.y])
+        keywords["folds"] = [(np.arange(n), np.arange(n, len(X)))]
+        if any("loss" in names for names in varied):  # different losses are no common scale
+            keywords.setdefault("metric", "r2" if samples.preprocessing.classes is None else "accuracy")
+
+    def once() -> SweepResult:
+        # Each grid starts where training itself would: at the experiment's own draw.
+        random = copy.deepcopy(draws.random)
+        result = sweep(
+            draws.network, X, y, **keywords, random_state=random, results=journal, progress=progress
+        )
+        return _of_one_split(result, n) if compared is not None else result
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InterruptedTrainingWarning)
-
-        def once() -> SweepResult:
-            # Each grid starts where training itself would: at the experiment's own draw.
-            random = copy.deepcopy(draws.random)
-            found = sweep(
-                draws.network, X, y, random_state=random, results=journal, progress=progress, **own
-            )
-            return _of_one_split(found, len(draws.samples.X)) if by_rows_held_out else found
-
         try:
             return once()
         except OtherSweepError as error:
@@ -194,11 +179,11 @@ def _sweep(
                 raise InputError(
                     f"{error} Or begin anew, which throws away what was done there: --fresh."
                 ) from error
-            journal.unlink()  # of an earlier job that was done, as all other results are replaced
+            journal.unlink()  # an earlier job completed it, and all its results are replaced
             return once()
 
 
-def _times(experiment: Experiment, draws: Draws, name: object, where: str) -> NDArray[Any]:
+def _times(experiment: Experiment, features: Sequence[str], name: object, where: str) -> NDArray[Any]:
     """The column of a table that has each row's date."""
     file, dates = experiment["data.file"], []
     if not file:
@@ -210,7 +195,7 @@ def _times(experiment: Experiment, draws: Draws, name: object, where: str) -> ND
             raise unknown_name(f"column of {table.source}:", str(name), table.names)
         assert isinstance(name, str)
         dates.append(table[name])
-    if name in draws.samples.preprocessing.features:
+    if name in features:
         raise InputError(
             f"folds.times of {where}: {name!r} is a feature too; leave it out with data.ignore."
         )
@@ -223,10 +208,8 @@ def _of_one_split(result: SweepResult, n_samples: int) -> SweepResult:
     return replace(result, cells=cells, n_samples=n_samples)
 
 
-def _write(
-    experiment: Experiment, draws: Draws, result: SweepResult, grid: str, place: ResultsFolder
-) -> None:
-    """The tables, and the best network."""
+def _write(draws: Draws, result: SweepResult, grid: str, place: ResultsFolder) -> None:
+    """Write the tables and the best network."""
     for name, table in ((f"{grid}.csv", result.table), (f"{grid}-summary.csv", result.summary)):
         if name.endswith("summary.csv") and len(table) == len(result.cells):
             continue
@@ -235,18 +218,18 @@ def _write(
     write_json(place.new(f"{grid}.json"), result.to_dict())
     if result.best is not None:
         run = result.best.run
-        made = _of_fold(draws.samples.preprocessing, run.extra.get("preprocessing"))
-        extra = {"name": experiment.name, "preprocessing": made.to_dict()}
+        preprocessing = _of_fold(draws.samples.preprocessing, run.extra.get("preprocessing"))
+        extra = {"name": draws.experiment.name, "preprocessing": preprocessing.to_dict()}
         save(run, place.new(f"{grid}-{BEST}"), extra=extra)
 
 
-def _of_fold(made: Preprocessing, fold: Mapping[str, Any] | None) -> Preprocessing:
-    """How a table's rows became those of a fold: standardized by all rows, and then by its own."""
+def _of_fold(table: Preprocessing, fold: Mapping[str, Any] | None) -> Preprocessing:
+    """The preprocessing of a fold, whose rows were standardized by all rows and then by its own."""
     if fold is None:
-        return made
-    mean, scale, own_mean, own_scale = map(np.array, (made.mean, made.scale, fold["mean"], fold["scale"]))
-    center, whole = mean + scale * own_mean, scale * own_scale
-    return replace(made, mean=tuple(center.tolist()), scale=tuple(whole.tolist()))
+        return table
+    mean, scale, own_mean, own_scale = map(np.array, (table.mean, table.scale, fold["mean"], fold["scale"]))
+    both_means, both_scales = mean + scale * own_mean, scale * own_scale
+    return replace(table, mean=tuple(both_means.tolist()), scale=tuple(both_scales.tolist()))
 
 
 def _as_cell(value: Any) -> Any:
@@ -255,33 +238,32 @@ def _as_cell(value: Any) -> Any:
 
 def _draw(draws: Draws, result: SweepResult, grid: str, place: ResultsFolder, full: bool) -> None:
     for picture in PICTURES:
-        told: dict[str, Any] = {}
+        keywords: dict[str, Any] = {}
         if picture == "heatmap":
             if not full or len(result.grid) < 2:
                 continue  # it lies over a grid of two settings
-            told["curvature"] = _sharpest(draws, result)
+            keywords["curvature"] = _sharpest(draws, result)
         if picture == "parallel" and len(result.summary) < 2:
             continue
-        figure = getattr(plots, f"sweep_{picture}")(result, **told)
+        figure = getattr(plots, f"sweep_{picture}")(result, **keywords)
         with atomic_write(place.new(f"{grid}-{picture}.png")) as temporary:
             figure.savefig(temporary, dpi=figure.dpi)
 
 
 _MOST_PARAMETERS = 2000
-"""Of a network whose curvature is worth the time that a picture may take."""
+"""Most parameters of a network whose curvature is worth the time that a picture may take."""
 
 
 def _sharpest(draws: Draws, result: SweepResult) -> Curvature | None:
     """The curvature at the start or at the best network's end, wherever the loss is bent more.
 
-    None where a heatmap has no place for the limit that follows from it: it is gradient descent's.
+    None where a heatmap has no place for the stability limit, which is gradient descent's.
     """
-    names = list(result.grid)[:2]
     runs = [cell.trained for cell in result.cells]
     rates = result.grid.get("learning_rate", ())
     if (
         result.best is None
-        or "learning_rate" not in names
+        or "learning_rate" not in list(result.grid)[:2]
         or not all(isinstance(rate, (int, float)) for rate in rates)
         or not all(isinstance(run.optimizer, SGD) and run.batch_size is None for run in runs)
         or len({run.network for run in runs}) > 1
@@ -289,26 +271,18 @@ def _sharpest(draws: Draws, result: SweepResult) -> Curvature | None:
     ):
         return None
     run = result.best.trained
-    told: dict[str, Any] = {
+    keywords: dict[str, Any] = {
+        "reduction": run.reduction,
         "l1": run.penalties.l1,
         "l2": run.penalties.l2,
         "class_weight": run.class_weight,
     }
     random: RandomState = copy.deepcopy(draws.random)
     start = run.network.initialize(random, draws.experiment["train.scheme"])
-    found = [
-        curvature(
-            run.network,
-            theta,
-            draws.samples.X,
-            draws.samples.y,
-            reduction=run.reduction,
-            **told,
-        )
-        for theta in (start, run.theta)
-    ]
-    known = [one for one in found if math.isfinite(one.lambda_max)]
-    return max(known, key=lambda one: one.lambda_max, default=None)
+    X, y = draws.samples.X, draws.samples.y
+    curvatures = [curvature(run.network, theta, X, y, **keywords) for theta in (start, run.theta)]
+    finite = [point for point in curvatures if math.isfinite(point.lambda_max)]
+    return max(finite, key=lambda point: point.lambda_max, default=None)
 
 
 def _summary(result: SweepResult) -> dict[str, Any]:
@@ -316,10 +290,10 @@ def _summary(result: SweepResult) -> dict[str, Any]:
     return {
         "networks": len(result.cells),
         "statuses": {cell.label: cell.verdict for cell in result.cells},
-        "best": None if best is None else {**_plain(best.settings), "final_loss": best.final_loss},
+        "best": None if best is None else {**_cells(best.settings), "final_loss": best.final_loss},
         "seconds": result.seconds,
     }
 
 
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _cells(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _as_cell(value) for name, value in settings.items()}

@@ -1,0 +1,182 @@
+"""An experiment's samples: rows to train on, rows held out, and some of them for pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from glassnet.cli.experiments.settings import Experiment
+from glassnet.data.dataset import as_dataset
+from glassnet.data.preprocessing import Preprocessing
+from glassnet.data.reduce import Block
+from glassnet.data.source import Dataset
+from glassnet.engine.predict import tallied
+from glassnet.errors import InputError, unknown_name
+from glassnet.nn.losses import LOSSES, OUTPUTS, get_loss, get_output
+from glassnet.nn.network import Network
+from glassnet.plots.report.scores import Scores, scores_of
+from glassnet.training.run import TrainingRun
+from glassnet.utils.memory import size_text
+
+HoldOut = Callable[[float, RandomState], tuple[Dataset, object]]
+"""Draws a fraction of the rows: the others as a dataset, and those drawn as `train` takes `validation`."""
+
+_MOST_NAMES = 8
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Samples:
+    """Rows to train on and rows held out, with the preprocessing that made them, and names for pictures.
+
+    X (rows, features) and y are the rows that pictures, the gradient check and the curvature show: all to
+    train on, or some of them drawn at random. y holds class numbers or, for a regression, standardized
+    values. `axes` are the features of the pictures, by index, or as plots take them. `reading` says how
+    training reads rows of files. `hold_out` draws validation rows; without one, `train` does.
+    """
+
+    X: NDArray[np.float64]
+    y: NDArray[Any]
+    training: Dataset
+    held_out: Dataset | None
+    preprocessing: Preprocessing
+    feature_names: tuple[str, ...] | None
+    target_names: tuple[str, ...]
+    axes: Any
+    notes: tuple[str, ...] = ()
+    reading: str = ""
+    hold_out: HoldOut | None = None
+
+    @property
+    def n(self) -> int:
+        """The number of rows to train on."""
+        return self.training.n_rows
+
+    @property
+    def n_held_out(self) -> int:
+        """The number of rows held out."""
+        return 0 if self.held_out is None else self.held_out.n_rows
+
+    def with_validation(self, fraction: float | None, random: RandomState) -> tuple[Dataset, object]:
+        """The rows to train on and `validation`, as `train` takes them."""
+        if fraction is None or self.hold_out is None:
+            return self.training, fraction
+        return self.hold_out(fraction, random)
+
+    def scores(self, run: TrainingRun) -> dict[str, Scores]:
+        """How well the run predicts the rows that it was trained on, and those held out."""
+        datasets = {"training": self.training, "held-out": self.held_out}
+        return {
+            name: scores_of(run.network, tallied(run.network, run.theta, dataset), self.target_names)
+            for name, dataset in datasets.items()
+            if dataset is not None
+        }
+
+    def in_memory(self) -> Samples:
+        """The same samples with all rows in X and y, as a sweep takes them.
+
+        Raises InputError where they exceed the memory that reading may take.
+        """
+        count = self.n + self.n_held_out
+        needed, memory = 8 * count * (self.training.n_inputs + 1), self.training.memory_limit
+        if memory is not None and needed > memory:
+            raise InputError(
+                f"A sweep trains many networks on data in memory, and {count:,} rows of "
+                f"{self.training.source} take {size_text(needed)}, more than {size_text(memory)}. Sweep "
+                f"over a sample of them, or give more memory: data.memory."
+            )
+        X, y, _ = doubles(self.training)
+        held_out = None if self.held_out is None else as_dataset(*doubles(self.held_out)[:2])
+        training = as_dataset(X, y)
+        return replace(self, X=X, y=y, training=training, held_out=held_out, reading="", hold_out=None)
+
+    def class_weight(self, weights: Any) -> Any:
+        """`class_weight` as `train` takes it: a table of labels becomes one of class numbers."""
+        if not isinstance(weights, dict):
+            return weights
+        labels = [str(label) for label in self.target_names]
+        for label in weights:
+            if label not in labels:
+                raise unknown_name("label in train.class_weight", label, labels)
+        return {labels.index(label): weight for label, weight in weights.items()}
+
+    def __str__(self) -> str:
+        features, classes = self.X.shape[1], self.preprocessing.classes
+        held = f" and {self.n_held_out:,} held out" if self.n_held_out else ""
+        kind = "a quantity" if classes is None else f"{len(classes)} classes"
+        names = self.preprocessing.features
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        named = "" if self.feature_names is None else f" ({', '.join(names[:_MOST_NAMES])}{more})"
+        words = f"{self.n:,} samples{held}, {features} feature{'s' if features != 1 else ''}{named}, {kind}"
+        return f"{words}, {self.reading}" if self.reading else words
+
+
+def doubles(dataset: Dataset) -> Block:
+    """All rows of a dataset in memory, X in double precision."""
+    return dataset.read_all(np.dtype(np.float64))
+
+
+def keeps_its_unit(experiment: Experiment) -> bool:
+    """Whether a quantity is learned in its own unit: a standardized count could be negative."""
+    output = experiment["network.output"]
+    return output is not None and LOSSES[get_output(output).loss].target == "nonnegative"
+
+
+def names_of(experiment: Experiment, preprocessing: Preprocessing) -> dict[str, Any]:
+    """What pictures call a table's columns and classes, and the features that they show."""
+    unit = "" if keeps_its_unit(experiment) else " (standardized)"
+    classes = preprocessing.classes
+    return {
+        "preprocessing": preprocessing,
+        "feature_names": tuple(f"{name} (standardized)" for name in preprocessing.features),
+        "target_names": (preprocessing.target + unit,) if classes is None else tuple(map(str, classes)),
+        "axes": axes_of(experiment, preprocessing),
+    }
+
+
+def axes_of(experiment: Experiment, preprocessing: Preprocessing) -> Any:
+    """The features that pictures show, as indices: plots call them by longer names."""
+    axes, features = experiment["pictures.axes"], preprocessing.features
+    if axes is None or axes == "principal":
+        return axes
+    names = [axes] if isinstance(axes, str) else axes
+    with experiment.blame("pictures.axes"):
+        if not 1 <= len(set(names)) == len(names) <= 2:
+            raise InputError(f"{names} does not name one or two different features, nor is it principal.")
+        for name in names:
+            if name not in features:
+                raise unknown_name("feature", name, [*features, "principal"])
+    return [features.index(name) for name in names]
+
+
+def build_network(experiment: Experiment, samples: Samples) -> Network:
+    """The network that [network] describes, as wide at both ends as the samples ask for.
+
+    Raises InputError for an output that does not fit the task.
+    """
+    classes, task = samples.preprocessing.classes, samples.preprocessing.task
+    targets = ("real", "nonnegative") if classes is None else ("class", "label")
+    fitting = [name for name, output in OUTPUTS.items() if LOSSES[output.loss].target in targets]
+    output = experiment["network.output"] or fitting[0]
+    with experiment.blame("network.output"):
+        target = LOSSES[get_output(output).loss].target
+        if target not in targets:
+            raise InputError(
+                f"The output {output!r} does not fit a {task}; choose one of: {', '.join(fitting)}."
+            )
+        if target == "label" and classes is not None and len(classes) != 2:
+            raise InputError(
+                f"The output {output!r} tells two classes apart, and there are {len(classes)}; choose "
+                f"{fitting[0]!r}."
+            )
+    outputs = len(classes) if classes is not None and target == "class" else 1
+    loss = experiment["network.loss"]
+    with experiment.blame("network.loss"):
+        get_loss(loss, get_output(output))
+    with experiment.blame("network.activation"):
+        sizes = (samples.X.shape[1], *experiment["network.hidden"], outputs)
+        return Network(sizes, experiment["network.activation"], output, loss)

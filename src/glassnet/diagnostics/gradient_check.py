@@ -1,23 +1,23 @@
-"""The gradient checker, which believes nobody: not the engine, and not the reference.
+"""The gradient checker, which trusts neither the engine nor the reference's backward pass.
 
-How an entry is judged
+How it judges an entry
 ----------------------
 The numerical side is the notebook's central difference, N(h) = [J(theta + h) - J(theta - h)] / 2h
 with h = epsilon, in float64 by the reference's forward pass, whatever computed the gradient. It has
 two errors of its own: rounding, about u J / h, and truncation, about h^2 J''' / 6 (Nocedal and
 Wright, Numerical Optimization, 2nd ed., section 8.1), and it means nothing where a step carries a
-sample over a kink, such as relu's at 0 or the absolute error's at y_hat = y. The backpropagated side
-is rounded as well, in float32 visibly. An entry is
+sample over a kink, such as relu's at 0 or the absolute error's at y_hat = y. Backpropagation rounds
+too, visibly in float32. An entry is
 
 right      when the two differ by at most
            RELATIVE_TOLERANCE * |N(h)| + rounding of N(h) + rounding of the gradient,
-           where both roundings come from an error analysis at these very data (`rounding.py`);
+           where both roundings come from an error analysis with these data (`rounding.py`);
 wrong      when they differ by more than that, and truncation does not explain it: N(h) has settled,
            as a step ten times smaller shows;
-kink       when the step crosses a kink, even after it was made ten times smaller four times;
-unsettled  when N(h) still moves after as many steps: neither right nor wrong can be said.
+kink       when the step crosses a kink, even a step 10,000 times smaller;
+unsettled  when N(h) still moves after as many steps, so that the entry is neither right nor wrong.
 
-Only the entries that are not right at once are looked at with smaller steps.
+Only entries that are not right at once take smaller steps.
 """
 
 import math
@@ -39,10 +39,10 @@ from glassnet.optim.penalties import Penalties, weight_mask
 from glassnet.utils.array_checks import as_dtype, as_matrix, as_numbers, as_target, check_finite
 
 RELATIVE_TOLERANCE = 1e-5
-"""What `numpy.allclose`, and with it the notebook, allows; both roundings are added to it."""
+"""The tolerance of `numpy.allclose`, and so of the notebook; the check adds both roundings to it."""
 
 SMALLER_STEPS = 4
-"""How often a step may be made ten times smaller."""
+"""How many times the check makes a step ten times smaller."""
 
 
 def check_gradients(
@@ -64,14 +64,14 @@ def check_gradients(
     """Compare every entry of the gradient with a central difference, [J(+h) - J(-h)] / 2h.
 
     X is (n, inputs), y as for `loss_and_gradient`. The gradient is the engine's, in `dtype` (None:
-    the parameters' own precision); or one of your own, `gradient`, in the same reduction: Parameters,
-    a flat vector, or a list [W1, b1, W2, b2, ...] of arrays (a bias may be (1, width)); it is judged
-    by the precision it comes in. The numerical
-    side is always float64, at the data and parameters as `dtype` holds them. How an entry is judged
-    stands at the top of this module. l1 and l2 are `train`'s penalties; |W| has a kink at 0.
+    the precision of the parameters); or your own, `gradient`, in the same reduction: Parameters,
+    a flat vector, or a list [W1, b1, W2, b2, ...] of arrays (a bias may be (1, width)), judged by the
+    precision of its arrays. The numerical side is always float64, at the data and parameters as `dtype`
+    holds them. The top of this module says how the check judges an entry. l1 and l2 are `train`'s
+    penalties; |W| has a kink at 0.
 
-    Raises InputError and InputTypeError for bad input, EngineError for an engine that cannot. A
-    gradient that is wrong is a result, not an error: `GradientCheck.raise_if_failed` makes it one.
+    Raises InputError and InputTypeError for bad input, EngineError for an engine that cannot run the
+    network. A wrong gradient is a result, not an error: `GradientCheck.raise_if_failed` makes it one.
 
     >>> import glassnet as gn
     >>> net = gn.Network((2, 3, 2))
@@ -81,8 +81,8 @@ def check_gradients(
     (True, 17, 0)
 
     The notebook stops at the first entry that fails `numpy.allclose`; `torch.autograd.gradcheck` fails
-    where a step crosses a kink and asks for float64. Two passes per parameter: for a large network,
-    check a few samples.
+    where a step crosses a kink and needs float64. The check takes two passes per parameter: for a large
+    network, check a few samples.
     """
     if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float, np.integer, np.floating)):
         raise InputTypeError(f"epsilon is a number, not {epsilon!r}.")
@@ -90,8 +90,8 @@ def check_gradients(
         raise InputError(f"epsilon is {epsilon}; expected a small step above 0 and below 1, such as 1e-4.")
     as_network(network)
     theta = network.check_parameters(theta)
-    given = None if gradient is None else _as_gradient(network, gradient)
-    precision = as_dtype(dtype) if dtype is not None else (theta if given is None else given).dtype
+    own = None if gradient is None else _as_gradient(network, gradient)
+    precision = as_dtype(dtype) if dtype is not None else (theta if own is None else own).dtype
 
     problem = prepare(
         network,
@@ -100,7 +100,7 @@ def check_gradients(
         dtype=precision,
         reduction=reduction,
         sample_weight=sample_weight,
-        engine=engine if given is None else "numpy",
+        engine=engine if own is None else "numpy",
         threads=threads,
         l1=l1,
         l2=l2,
@@ -108,7 +108,7 @@ def check_gradients(
     with np.errstate(over="ignore"):
         at = theta.astype(precision)
     check_finite(at.flat, f"parameters in {precision.name}")
-    backpropagated = given.flat if given is not None else problem.loss_and_gradient(at.flat)[1]
+    backpropagated = problem.loss_and_gradient(at.flat)[1] if own is None else own.flat
 
     # The numerical side sees the numbers that the engine saw, and computes with them in float64.
     def seen(values: NDArray[Any]) -> NDArray[np.float64]:
@@ -118,15 +118,14 @@ def check_gradients(
     targets = as_target(y, len(inputs), network.sizes[-1], network.loss.target)
     Y = seen(target_rows(targets, network.sizes[-1], precision))
     w = np.ones(len(inputs)) if sample_weight is None else seen(as_numbers(sample_weight, "sample_weight"))
-    judge = _Judge(
-        network, at.astype(np.float64), inputs, Y, w / problem.divisor, precision, problem.penalties
-    )
+    data = inputs, Y, w / problem.divisor
+    judge = _Judge(network, at.astype(np.float64), data, problem.penalties, precision)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         table = tuple(judge.judge(np.asarray(backpropagated, np.float64), float(epsilon)))
     return GradientCheck(
         network=network,
         table=table,
-        engine=problem.engine if given is None else "given",
+        engine=problem.engine if own is None else "given",
         dtype=precision,
         epsilon=float(epsilon),
         reduction=reduction,
@@ -137,12 +136,12 @@ def check_gradients(
 def _as_gradient(
     network: Network, gradient: Parameters | NDArray[Any] | Sequence[NDArray[Any]]
 ) -> Parameters:
-    """A user's own gradient as Parameters; its values may be anything, its shapes may not."""
+    """A user's own gradient as Parameters: any values, in the right shapes."""
     if isinstance(gradient, Parameters):
         if gradient.sizes != network.sizes:
             raise InputError(f"The gradient has sizes {gradient.sizes}, the network has {network.sizes}.")
         return gradient
-    if not isinstance(gradient, (list, tuple)) or not any(np.ndim(part) for part in gradient):
+    if not isinstance(gradient, (list, tuple)) or not any(np.ndim(array) for array in gradient):
         return Parameters(network.sizes, as_numbers(gradient, "gradient"))
     expected = [
         (f"{kind}{layer}", (n_in, n_out) if kind == "W" else (n_out,))
@@ -152,65 +151,56 @@ def _as_gradient(
     if len(gradient) != len(expected):
         names = ", ".join(name for name, _ in expected)
         raise InputError(f"gradient has {len(gradient)} arrays; expected {len(expected)}: {names}.")
-    parts = []
-    for (name, shape), part in zip(expected, gradient, strict=True):
-        array = as_numbers(part, f"gradient {name}")
+    flat = []
+    for (name, shape), values in zip(expected, gradient, strict=True):
+        array = as_numbers(values, f"gradient {name}")
         if array.shape != shape and not (len(shape) == 1 and array.shape == (1, *shape)):
             hint = " It looks transposed." if array.shape == shape[::-1] else ""
             raise InputError(f"The gradient of {name} has shape {array.shape}; expected {shape}.{hint}")
-        parts.append(array.ravel())
-    return Parameters(network.sizes, np.concatenate(parts))
+        flat.append(array.ravel())
+    return Parameters(network.sizes, np.concatenate(flat))
 
 
 class _Judge:
-    """The numerical side at one point, and what it says of a gradient."""
+    """The numerical side at one point, which judges a gradient entry by entry."""
 
     def __init__(
         self,
         network: Network,
         theta: Parameters,
-        X: Array,
-        Y: Array,
-        w: Array,
-        precision: np.dtype[Any],
+        data: tuple[Array, Array, Array],
         penalties: Penalties,
+        precision: np.dtype[Any],
     ) -> None:
-        self._network, self._theta, self._Y, self._w = network, theta, Y, w
+        X, self._Y, self._w = data
+        self._network, self._theta = network, theta
         self._l1, self._l2 = penalties.l1, penalties.l2
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             Zs, self._Hs = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
             self._sides = [self._sides_of(Zs, 0, layer) for layer in range(len(network.sizes) - 1)]
-            self._loss_error, _ = rounding_errors(network, theta, X, Y, w, unit_roundoff(theta.dtype))
-            _, self._gradient_error = rounding_errors(network, theta, X, Y, w, unit_roundoff(precision))
+            errors = [
+                rounding_errors(network, theta, *data, unit_roundoff(dtype))
+                for dtype in (theta.dtype, precision)
+            ]
+        self._loss_error, self._gradient_error = errors[0][0], errors[1][1]
         # Two products and two sums of the penalty's slope.
         slope = weight_mask(network.sizes) * (self._l2 * np.abs(theta.flat) + self._l1)
         self._gradient_error = self._gradient_error + 4 * unit_roundoff(precision) * slope
 
     def judge(self, gradient: NDArray[np.float64], epsilon: float) -> Iterator[GradientEntry]:
         """A row for every entry of every parameter, in the order of the flat vector."""
-        position = 0
-        for layer, pair in enumerate(zip(self._theta.weights, self._theta.biases, strict=True)):
-            for name, values in zip("Wb", pair, strict=True):
+        entries = zip(gradient.tolist(), self._gradient_error.tolist(), strict=True)
+        for layer, arrays in enumerate(zip(self._theta.weights, self._theta.biases, strict=True)):
+            for name, values in zip("Wb", arrays, strict=True):
                 for index in np.ndindex(values.shape):
-                    error = float(self._gradient_error[position])
+                    backpropagated, error = next(entries)
                     numerical, allowed, step, verdict = self._entry(
-                        layer, values, index, float(gradient[position]), error, epsilon
+                        layer, values, index, backpropagated, error, epsilon
                     )
-                    backpropagated = float(gradient[position])
                     largest = max(abs(numerical), abs(backpropagated))
                     relative = abs(numerical - backpropagated) / largest if largest else 0.0
-                    yield GradientEntry(
-                        layer + 1,
-                        f"{name}{layer + 1}",
-                        index,
-                        numerical,
-                        backpropagated,
-                        relative,
-                        allowed,
-                        step,
-                        verdict,
-                    )
-                    position += 1
+                    label = layer + 1, f"{name}{layer + 1}", index
+                    yield GradientEntry(*label, numerical, backpropagated, relative, allowed, step, verdict)
 
     def _entry(
         self,
@@ -223,12 +213,12 @@ class _Judge:
     ) -> tuple[float, float, float, Verdict]:
         """The numerical derivative, the difference allowed, the step, and the verdict."""
         verdict: Verdict = "kink"
-        before = None  # the derivative that the step before gave
+        before = None  # the derivative from the step before
         result = math.nan, math.inf, epsilon
         for k in range(SMALLER_STEPS + 1):
             step = epsilon / 10**k
             numerical, width, crosses = self._central_difference(layer, values, index, step)
-            if width == 0:  # the step is lost in the parameter's last digit
+            if width == 0:  # the step is lost in the last digit of the parameter
                 verdict = "unsettled"
                 break
             allowed = RELATIVE_TOLERANCE * abs(numerical) + 2 * self._loss_error / width + error
@@ -238,9 +228,8 @@ class _Judge:
             difference = abs(numerical - gradient)
             if difference <= allowed < math.inf:
                 return *result, "right"
-            # Ten times smaller, the truncation error is at most a tenth of what it was: this much of
-            # it is left. What has settled, and differs by more, is wrong; written with `not` so that
-            # a gradient that is NaN is wrong too.
+            # A step ten times smaller leaves at most a tenth of the truncation error, `left`. An entry that
+            # has settled and differs by more is wrong; `not` makes a gradient that is NaN wrong too.
             left = math.inf if before is None else abs(before - numerical) / 9
             if left <= allowed < math.inf and not difference <= allowed + left:
                 return *result, "wrong"
@@ -252,11 +241,11 @@ class _Judge:
     ) -> tuple[float, float, bool]:
         """[J(theta + h) - J(theta - h)] / 2h for one entry, 2h, and whether that crosses a kink.
 
-        The difference is taken sample by sample, which rounds less than that of two sums; 2h is the
-        distance between the two numbers that were really used.
+        It subtracts sample by sample, which rounds less than subtracting two sums; 2h is the distance
+        between the two numbers that theta really takes.
         """
-        kept = values[index]
-        high, low = kept + step, kept - step
+        center = values[index]
+        high, low = center + step, center - step
         losses, crosses = [], False
         for value in (high, low):
             values[index] = value
@@ -272,7 +261,7 @@ class _Judge:
                 not np.array_equal(self._sides_of(Zs, layer, other), self._sides[other])
                 for other in range(layer, len(self._sides))
             )
-        values[index] = kept
+        values[index] = center
         width = float(high - low)
         difference = float(self._w @ (losses[0] - losses[1]))
         if values.ndim == 2:  # weights; biases are not penalized
@@ -282,9 +271,9 @@ class _Judge:
         return (difference / width if width else math.nan), width, crosses
 
     def _sides_of(self, Zs: Sequence[Array], first: int, layer: int) -> NDArray[np.int8]:
-        """On which side of each of its function's kinks a layer's Z lies; Zs begins at layer `first`.
+        """On which side of each kink of its function a layer's Z lies; Zs begins at layer `first`.
 
-        The output layer's function is the loss, whose kinks are in the residual.
+        The function of the output layer is the loss, whose kinks are in the residual.
         """
         Z, hidden = Zs[layer - first], self._network.hidden
         if layer < len(hidden):

@@ -1,4 +1,4 @@
-"""What a gradient check found, as rows, in words and for a file."""
+"""The result of a gradient check: as rows, in words and for a file."""
 
 import math
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ from glassnet.nn.network import Network
 
 Verdict = Literal["right", "wrong", "kink", "unsettled"]
 
-_WHOLE_LAYER = 24  # entries of a layer that are printed before only the worst are
+_WHOLE_LAYER = 24  # entries of a layer up to which all are printed, beyond it only the worst
 _WORST = 8
-_NEARLY = 2  # times the finest tolerance, relative to its entry, up to which an entry tells of precision
+_NEARLY = 2  # an entry counts for the precision where its relative tolerance is within this of the finest
 
 
 class GradientEntry(NamedTuple):
-    """One parameter: its two derivatives and what the checker says of them."""
+    """One parameter: its two derivatives and the verdict of the checker."""
 
     layer: int
     """From 1."""
     name: str
     """"W1", "b1", ..."""
     index: tuple[int, ...]  # type: ignore[assignment]  # hides tuple.index, which a row has no use for
-    """Its place in that array."""
+    """The index in that array."""
     numerical: float
     backpropagated: float
     relative_error: float
@@ -34,7 +34,7 @@ class GradientEntry(NamedTuple):
     tolerance: float
     """The difference that is allowed, in the gradient's own units."""
     epsilon: float
-    """The step that it was judged with."""
+    """The step of the deciding difference."""
     verdict: Verdict
 
     @property
@@ -44,7 +44,7 @@ class GradientEntry(NamedTuple):
 
     @property
     def excess(self) -> float:
-        """The difference in multiples of what is allowed; above 1 it is not right."""
+        """The difference in multiples of the tolerance; above 1 the entry is not right."""
         difference = abs(self.numerical - self.backpropagated)
         if not math.isfinite(difference):
             return math.inf
@@ -53,11 +53,11 @@ class GradientEntry(NamedTuple):
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What `check_gradients` found: `table` has a row per parameter, `str()` is for reading.
+    """The result of `check_gradients`: `table` has a row per parameter, `str()` is for reading.
 
     ``table`` is a tuple of rows (layer, name, index, numerical, backpropagated, relative_error,
     tolerance, epsilon, verdict) in the order of the flat parameters. ``engine`` is "native", "numpy",
-    or "given" for a gradient that was handed in.
+    or "given" for a gradient from the caller.
 
     >>> import glassnet as gn
     >>> net = gn.Network((1, 2))
@@ -76,38 +76,38 @@ class GradientCheck:
 
     @property
     def passed(self) -> bool:
-        """True where no entry is wrong and at least one could be judged."""
+        """True where no entry is wrong and at least one is right."""
         return self.n_wrong == 0 and self.n_checked > 0
 
     @property
     def n_wrong(self) -> int:
-        """How many entries are wrong."""
+        """The number of wrong entries."""
         return self._count("wrong")
 
     @property
     def n_checked(self) -> int:
-        """How many entries could be judged: those that are right or wrong."""
+        """The number of judged entries: those that are right or wrong."""
         return self._count("right") + self.n_wrong
 
     @property
     def n_kinks(self) -> int:
-        """How many entries were not judged because their step crosses a kink."""
+        """The number of entries not judged because their step crosses a kink."""
         return self._count("kink")
 
     @property
     def n_unsettled(self) -> int:
-        """How many entries were not judged because their numerical derivative does not settle."""
+        """The number of entries not judged because their numerical derivative does not settle."""
         return self._count("unsettled")
 
     @property
     def worst(self) -> GradientEntry | None:
-        """The judged entry that goes farthest beyond, or nearest to, what is allowed."""
+        """The judged entry whose difference is largest in multiples of its tolerance."""
         judged = [entry for entry in self.table if entry.verdict in ("right", "wrong")]
         return max(judged, key=lambda entry: entry.excess, default=None)
 
     @property
     def sensitivity(self) -> float:
-        """The smallest relative error common to all entries that this check would have noticed."""
+        """The smallest relative error, common to all entries, that this check would notice."""
         return min(
             (
                 entry.tolerance / abs(entry.numerical)
@@ -162,7 +162,7 @@ class GradientCheck:
         return "\n".join([*lines, "", self.verdict])
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as strings, numbers and lists that JSON can hold; what is not finite is None."""
+        """Everything as strings, numbers and lists for JSON; numbers that are not finite are None."""
         return {
             "network": str(self.network),
             "engine": self.engine,
@@ -185,7 +185,7 @@ class GradientCheck:
         return sum(entry.verdict == verdict for entry in self.table)
 
     def _precision(self) -> str:
-        """How closely, by the entries that can tell: one that is all rounding may be off by 100 %."""
+        """How closely the entries well above rounding agree: the others may be off by 100 %."""
         right = [entry for entry in self.table if entry.verdict == "right"]
         limit = _NEARLY * self.sensitivity
         telling = [e for e in right if e.numerical and e.tolerance <= limit * abs(e.numerical)]
@@ -213,7 +213,7 @@ class GradientCheck:
 
 
 def _layer_table(layer: int, rows: list[GradientEntry]) -> list[str]:
-    """One layer's entries, or the worst of them where there are many."""
+    """The entries of one layer, or the worst of them where there are many."""
     shown, rest = rows, ""
     if len(rows) > _WHOLE_LAYER:
         bad = sorted(rows, key=lambda e: (e.verdict != "wrong", -e.excess))[:_WORST]
@@ -235,16 +235,16 @@ def _layer_table(layer: int, rows: list[GradientEntry]) -> list[str]:
 
 
 def _relative(entry: GradientEntry) -> str:
-    """The relative error, "-" where both values are below rounding and it says nothing."""
+    """The relative error, "-" where both values are below rounding and it means nothing."""
     noise = max(abs(entry.numerical), abs(entry.backpropagated)) <= entry.tolerance
     return "-" if noise and entry.verdict == "right" else f"{entry.relative_error:.1e}"
 
 
 def _diagnosis(table: Sequence[GradientEntry]) -> str:
-    """The mistake that the wrong entries look like, in words; "" where they look like none."""
+    """The mistake that the wrong entries look like, in words; "" for no known mistake."""
     findings: dict[str, list[str]] = {}
-    for name, group in groupby(table, key=lambda entry: entry.name):
-        rows = list(group)
+    for name, entries in groupby(table, key=lambda entry: entry.name):
+        rows = list(entries)
         if len(rows) > 1 and any(entry.verdict == "wrong" for entry in rows):
             finding = _finding(rows)
             if finding:

@@ -1,12 +1,11 @@
-"""How far rounding may move a loss and its gradient, by an analysis of errors.
+"""How far rounding may move a loss and its gradient: an error analysis.
 
-The gradient checker needs to know which differences a precision explains and which it does not.
-A fixed tolerance cannot say: a gradient near a minimum is a small sum of large terms that cancel,
-and is rounded as coarsely as the terms are. So the passes of the reference are followed once more,
-carrying beside every quantity a bound on its error (a running error analysis: Higham, Accuracy and
-Stability of Numerical Algorithms, 2nd ed., section 3.3). A sum of n terms is charged
-sqrt(n) u sum |terms|, what independent roundings add up to (Higham and Mary, A new approach to
-probabilistic rounding error analysis, 2019), not the n u of the worst case.
+The gradient checker must know which differences rounding explains. A fixed tolerance cannot tell: near a
+minimum a gradient is a small sum of large terms that cancel, and rounds as coarsely as the terms. So this
+module repeats the passes of the reference and carries a bound on the error beside every quantity (a running
+error analysis: Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.3). The error of
+a sum of n terms is sqrt(n) u sum |terms|, as independent roundings add up (Higham and Mary, A new approach
+to probabilistic rounding error analysis, 2019), not the n u of the worst case.
 """
 
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters
 
 CONFIDENCE = 2.0
-"""Multiples of the estimated error that are allowed; errors seen in practice are a tenth of one."""
+"""How many times the estimated error is allowed; errors in practice are a tenth of the estimate."""
 
 
 def unit_roundoff(dtype: np.dtype[np.floating]) -> float:
@@ -29,10 +28,10 @@ def unit_roundoff(dtype: np.dtype[np.floating]) -> float:
 def rounding_errors(
     network: Network, theta: Parameters, X: Array, Y: Array, w: Array, u: float
 ) -> tuple[float, Array]:
-    """Allowances for the rounding of the loss sum_i w_i xi_i and of each entry of its gradient.
+    """Bounds on the rounding of the loss sum_i w_i xi_i and of each entry of its gradient.
 
-    The arguments are float64 and taken as exact, w included; `u` is the unit roundoff of the arithmetic
-    that is judged. A relu whose Z rounding can carry over the kink is charged with its whole effect.
+    The arguments are float64 and count as exact, w included; `u` is the unit roundoff of the judged
+    arithmetic. Where rounding can carry a relu's Z over the kink, the bound includes the whole jump.
     """
     Zs, Hs = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
 
@@ -50,7 +49,7 @@ def rounding_errors(
     loss_terms = np.abs(delta * e_Z).sum(axis=1) + u * (1 + np.abs(network.loss.value(Z, Y)))
     loss_error = float(w @ loss_terms)
 
-    # Each column of Z is moved by itself: moving all of them together leaves a softmax as it is.
+    # One column of Z moves at a time: a softmax does not change when all of them move together.
     e_delta = u * (np.abs(network.output.link(Z)) + np.abs(delta))
     for column in range(Z.shape[1]):
         steps = []
@@ -61,24 +60,24 @@ def rounding_errors(
         e_delta += np.maximum(*steps)
     delta, e_delta = w[:, None] * delta, w[:, None] * e_delta
 
-    # Backward: e_delta is a bound on the error of delta, the same lines as the reference's.
+    # Backward: the lines of the reference, where e_delta bounds the error of delta.
     summing = u * np.sqrt(len(X))
-    parts: list[Array] = []
+    bounds: list[Array] = []
     for layer in reversed(range(len(theta.weights))):
         H, e_H = np.abs(Hs[layer]), e_Hs[layer]
         for_weights = (H + e_H).T @ e_delta + e_H.T @ np.abs(delta) + summing * (H.T @ np.abs(delta))
         for_bias = (e_delta + summing * np.abs(delta)).sum(axis=0)
-        parts = [for_weights.ravel(), for_bias, *parts]
+        bounds = [for_weights.ravel(), for_bias, *bounds]
         if layer:
             W, Z, e_Z, H = theta.weights[layer], Zs[layer - 1], e_Zs[layer - 1], Hs[layer]
             derivative = network.hidden[layer - 1].derivative
             slope = derivative(Z, H)
-            # The same derivative seen as a function of Z alone, H following it.
+            # The derivative as a function of Z alone: H moves with Z.
             e_slope = u * np.abs(slope) + _spread(_slope_of(network, layer - 1), Z, e_Z)
             back = delta @ W.T
             e_back = e_delta @ np.abs(W).T + u * np.sqrt(W.shape[1]) * (np.abs(delta) @ np.abs(W).T)
             delta, e_delta = back * slope, e_back * (np.abs(slope) + e_slope) + np.abs(back) * e_slope
-    return CONFIDENCE * loss_error, CONFIDENCE * np.concatenate(parts)
+    return CONFIDENCE * loss_error, CONFIDENCE * np.concatenate(bounds)
 
 
 def _slope_of(network: Network, layer: int) -> Callable[[Array], Array]:
@@ -87,6 +86,6 @@ def _slope_of(network: Network, layer: int) -> Callable[[Array], Array]:
 
 
 def _spread(function: Callable[[Array], Array], Z: Array, e_Z: Array) -> Array:
-    """How far a function of each entry may lie from its value at Z when Z is off by e_Z."""
+    """How far a function of each entry may lie from its value at Z where Z is off by e_Z."""
     middle = function(Z)
     return np.maximum(np.abs(function(Z + e_Z) - middle), np.abs(function(Z - e_Z) - middle))

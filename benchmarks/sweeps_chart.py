@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from glassnet.plots.loss_curve import readable
-from glassnet.plots.style import FAINT, INK, OKABE_ITO, new_figure, set_title
+from glassnet.plots.style import FAINT, INK, OKABE_ITO, new_figure, readable, set_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -325,7 +325,7 @@ def test_find_cliff_leaves_a_smooth_curve_alone():
     [(12876.9, "12,900"), (0.00153, "0.00153"), (1e-9, "1e-09"), (0.0, "0"), (1e12, "1e+12")],
 )
 def test_readable_spells_numbers_plainly(value, text):
-    assert loss_curves.readable(value) == text
+    assert style.readable(value) == text
 
 
 # ---- The boundary -------------------------------------------------------------------------------

@@ -11,11 +11,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import glassnet as gn
-from glassnet.plots.loss_curve import readable
 from glassnet.plots.picture_data import input_projection, make_cloud, make_field, make_grid
 from glassnet.plots.projection import spans
 from glassnet.plots.report import interactive, page, score, tables, traces
 from glassnet.plots.report.scores import percent
+from glassnet.plots.style import readable
 
 INPUTS = [1, 2, 5]
 HIDDEN = [(), (1,), (2,), (3,), (8,)]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from glassnet.training.run import TrainingRun
 
-_MOST_RINGS = 300  # wrong samples that are ringed one by one
+_MOST_RINGS = 300  # misclassified samples up to which each gets a ring
 
 
 def data(
@@ -48,10 +48,10 @@ def data(
 
     Parameters
     ----------
-    class_names, feature_names : what the legend and the axes say.
-    axes : which features to show, by index from 0 or name, or "principal" for the directions in
+    class_names, feature_names : the names in the legend and on the axes.
+    axes : the features to show, by index from 0 or name, or "principal" for the directions in
         which the samples vary most; None is all of up to two features, else "principal".
-    limits : (low, high) for both axes, or a pair for each; None is the samples' range.
+    limits : (low, high) for both axes, or a pair for each; None is the range of the samples.
 
     Raises InputError for arrays that are empty, not finite or of unequal length, and
     MissingLibraryError where matplotlib is not installed.
@@ -61,7 +61,7 @@ def data(
     >>> [text.get_text() for text in figure.legends[0].get_texts()]
     ['out (1)', 'in (1)']
 
-    The figure belongs to no pyplot window: Jupyter shows it, ``figure.savefig(path)`` keeps it.
+    The figure belongs to no pyplot window: Jupyter shows it, ``figure.savefig(path)`` writes it.
     """
     samples = as_samples(X)
     width = samples.shape[1]
@@ -101,25 +101,24 @@ def decision_boundary(
     limits: object = None,
     resolution: int = 300,
 ) -> Figure:
-    """Draw what the network predicts everywhere, with the samples on it.
+    """Draw the prediction at every point, with the samples on it.
 
-    For classes, the tint shows the most probable one and how sure the network is; the line is where
-    two of them are equally probable, P = 1/2 for two classes. Samples on the wrong side are ringed.
-    For a regression the prediction and the samples share one color scale. One input gives curves
-    over it.
+    For classes, the tint shows the most probable class and how sure the network is; the line shows where
+    two classes are equally probable, P = 1/2 for two. Rings mark misclassified samples. For a regression
+    the prediction and the samples share one color scale. For one input the picture shows curves over it.
 
     Parameters
     ----------
     X, y : (n, inputs) and the targets, as `train` takes them.
     class_names : names of the classes (softmax, logistic with one output), of the labels (logistic
         with several) or of the target values (identity).
-    axes : as for `data`. With more inputs than are shown, the background is the plane through the
-        samples' mean, and the samples are projected on it.
-    output : a softmax class drawn against the rest, or which label or target value to draw.
-    limits, resolution : the range as for `data`, and grid points along each axis.
+    axes : as for `data`. With more inputs than axes, the background is the plane through the mean of the
+        samples, and the samples are projected on it.
+    output : a softmax class against the rest, or the label or target value to draw.
+    limits, resolution : the range as for `data`, and the grid points along each axis.
 
-    Raises InputError for arrays that cannot be used, an unknown feature or output, and
-    MissingLibraryError where matplotlib is not installed.
+    Raises InputError for unusable arrays and for an unknown feature or output, MissingLibraryError where
+    matplotlib is not installed.
 
     >>> import glassnet as gn
     >>> X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 0, 1, 1]
@@ -127,8 +126,8 @@ def decision_boundary(
     >>> gn.plots.decision_boundary(run, X, y).axes[0].get_xlabel()
     'x₁'
 
-    The samples of a slice lie off the plane: one may stand on the other side of the line and still
-    be classified correctly. Rings go by the sample itself.
+    The samples of a slice lie off the plane: one may appear on the other side of the line and still be
+    classified correctly. Rings depend on the sample itself.
     """
     check_run(run)
     samples = as_samples(X, width=run.network.sizes[0])
@@ -166,11 +165,8 @@ def decision_boundary(
     return figure
 
 
-# ---- Parts --------------------------------------------------------------------------------------
-
-
 def draw_background(figure: Figure, paper: Any, grid: Grid, values: Array) -> None:
-    """The field as an image: tints of the classes, or the color scale of a value."""
+    """Draw the field as an image: tints of the classes, or the color scale of a value."""
     (left, right), (bottom, top) = _grid_span(grid)
     place = {
         "extent": (left, right, bottom, top),
@@ -192,18 +188,18 @@ def draw_background(figure: Figure, paper: Any, grid: Grid, values: Array) -> No
 
 
 def draw_boundary(paper: Any, grid: Grid) -> Any:
-    """The line where the leading class changes; a legend's handle for it, or None where there is none."""
+    """Draw the line where the leading class changes; return its handle for a legend, or None."""
     if not grid.field.is_class:
         return None
     lines = boundary_lines(grid)
-    for one in lines:
-        paper.plot(*one.T, color=style.INK, linewidth=1.6, zorder=6)
+    for points in lines:
+        paper.plot(*points.T, color=style.INK, linewidth=1.6, zorder=6)
     line = require("matplotlib.lines").Line2D
     return line([], [], color=style.INK, linewidth=1.6) if lines else None
 
 
 def draw_rings(paper: Any, cloud: Cloud) -> Any:
-    """Rings around the misclassified samples where they can be counted; a legend's handle, or None."""
+    """Draw rings around the misclassified samples, if few; return their handle for a legend, or None."""
     wrong = _wrong(cloud)
     if not 0 < wrong <= _MOST_RINGS:
         return None
@@ -220,7 +216,7 @@ def draw_rings(paper: Any, cloud: Cloud) -> Any:
 
 
 def draw_curves(paper: Any, grid: Grid) -> tuple[list[Any], list[str]]:
-    """The field over one coordinate: a curve for each class's probability, or for the value."""
+    """Draw the field over one coordinate: a curve for the probability of each class, or for the value."""
     line = require("matplotlib.lines").Line2D
     ticks, values = grid.ticks[0], grid.values
     if not grid.field.is_class:
@@ -237,19 +233,19 @@ def draw_curves(paper: Any, grid: Grid) -> tuple[list[Any], list[str]]:
 
 
 def crossings(grid: Grid) -> list[float]:
-    """Where over one coordinate the leading class changes."""
+    """The places over one coordinate where the leading class changes."""
     leader = grid.values.argmax(axis=-1)
     margins, ticks = grid.margins(), grid.ticks[0]
     places = []
     for i in np.flatnonzero(leader[1:] != leader[:-1]):
         before, after = margins[i : i + 2, leader[i]]
-        share = before / (before - after) if before > after else 0.5
-        places.append(float(ticks[i] + share * (ticks[i + 1] - ticks[i])))
+        x = before / (before - after) if before > after else 0.5
+        places.append(float(ticks[i] + x * (ticks[i + 1] - ticks[i])))
     return places
 
 
 def _draw_over_line(paper: Any, cloud: Cloud, span: Array, zorder: float = 3) -> None:
-    """Samples over one coordinate: a value at its height, a class in a strip of its own."""
+    """Draw samples over one coordinate: a value at its height, each class in its own strip."""
     targets = cloud.targets
     points = style.over_line(cloud)
     shown = Cloud(points, targets, cloud.wrong, cloud.total)
@@ -270,23 +266,23 @@ def _set_view(paper: Any, projection: Projection, span: Array) -> None:
     if projection.dimensions == 2:
         paper.set_ylim(*span[1])
         if _is_even(span):
-            # By the lower left corner, or the layout would not reckon with the labels there.
+            # At the lower left corner, so that the layout includes the labels there.
             paper.set_aspect("equal", anchor="SW")
     style.set_labels(paper, labels)
 
 
 def _is_even(span: Array) -> bool:
-    """Whether a plane's sides are alike enough to be drawn in equal units."""
+    """Whether the sides of a plane are similar enough for equal units."""
     return len(span) == 2 and bool(0.5 <= np.ptp(span[0]) / np.ptp(span[1]) <= 2)
 
 
 def _size_for(span: Array, bar: bool = False) -> tuple[float, float]:
-    """A figure's inches that leave little empty around a plane in equal units, and a scale beside it."""
+    """The size of a figure, in inches, that fits a plane in equal units and a color bar beside it."""
     if not _is_even(span):
         return 7.2, 5.6
-    share = float(np.ptp(span[1]) / np.ptp(span[0]))
-    height = float(np.clip(4.9 * share, 2.6, 5.4))
-    return float(np.clip(height / share + 0.9, 4.8, 7.2)) + 0.9 * bar, height + 1.0
+    aspect = float(np.ptp(span[1]) / np.ptp(span[0]))
+    height = float(np.clip(4.9 * aspect, 2.6, 5.4))
+    return float(np.clip(height / aspect + 0.9, 4.8, 7.2)) + 0.9 * bar, height + 1.0
 
 
 def _grid_span(grid: Grid) -> Array:

@@ -1,4 +1,4 @@
-"""What the curve said along a run, so that a plateau is explained and not only seen."""
+"""The gradient and the curvature along a run, which explain its plateaus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from glassnet.errors import InputError, InputTypeError
 from glassnet.optim import SGD
 from glassnet.plots import style
 from glassnet.plots.libraries import require
-from glassnet.plots.loss_curve import LossCurve, loss_words, make_loss_curve, readable
+from glassnet.plots.loss_curve import LossCurve, loss_words, make_loss_curve
+from glassnet.plots.style import readable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,12 +26,12 @@ _BLUE, _RED, _GREEN = style.OKABE_ITO[:3]
 def curvature(trace: CurvatureTrace, *, title: str = "What the curve says") -> Figure:
     """Draw loss, gradient, the Hessian's two ends and saturated units along a run.
 
-    `trace` is the `CurvatureTrace` that the run had among its callbacks. Where the run is gradient
-    descent at one learning rate, a line shows the curvature 2 (1 + momentum) / rate beyond which its
-    steps grow. Where the loss has a plateau the heading says what it was: how flat, whether the loss bent
-    downward there, and in how many iterations such a rate gets away from it.
+    `trace` is the `CurvatureTrace` among the callbacks of the run. For gradient descent at one learning
+    rate, a line shows the curvature 2 (1 + momentum) / rate beyond which its steps grow. For a loss with a
+    plateau the heading says how flat it was, whether the loss curved downward there, and how many
+    iterations the rate takes to get away from it.
 
-    Raises InputError for a trace that has not seen a run, MissingLibraryError without matplotlib.
+    Raises InputError for a trace without a run, MissingLibraryError without matplotlib.
 
     >>> import glassnet as gn
     >>> X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
@@ -39,7 +40,7 @@ def curvature(trace: CurvatureTrace, *, title: str = "What the curve says") -> F
     >>> [paper.get_ylabel() for paper in gn.plots.curvature(trace).axes]
     ['mean cross-entropy', 'gradient norm', 'eigenvalues', 'saturated units']
     """
-    scene = make_landscape(trace, make_loss_curve(check_trace(trace).run))
+    scene = curvature_data(trace, make_loss_curve(check_trace(trace).run))
     curve, hidden = scene.curve, bool(scene.saturation)
     figure = style.new_figure(7.6, 7.4 + 1.4 * hidden)
     papers = _stacked(figure, list(HEIGHTS[: 3 + hidden]))
@@ -55,9 +56,7 @@ def curvature(trace: CurvatureTrace, *, title: str = "What the curve says") -> F
             _label_log(paper)
     last = papers[-1]
     last.set_xlabel(curve.unit, color=style.INK, fontsize=10)
-    ticker = require("matplotlib.ticker")
-    last.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    last.xaxis.set_major_locator(ticker.MaxNLocator(6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    style.count_ticks(last.xaxis)
     style.set_legend(papers[2], [line for line, _ in entries], [words for _, words in entries])
     style.set_title(figure, title, [curve.summary, scene.explanation])
     return figure
@@ -67,13 +66,14 @@ HEIGHTS = (1.5, 1.0, 1.5, 1.0)
 """Of the four pictures, against each other: the last one is for networks with a hidden layer."""
 
 
-class Landscape(NamedTuple):
-    """What a picture shows of a run.
+class CurvatureData(NamedTuple):
+    """The data of the picture of a run.
 
-    curve : the losses. iterations, gradient, largest, negative : (n,) of the looks; `negative` is the size
-    of the smallest eigenvalue where that is below 0, else NaN. limit : the curvature that the run's
-    learning rate can take, and that rate; None for other runs. saturation : each hidden layer's name, and
-    its shares (n,). explanation : what the plateau was.
+    curve : the losses. iterations, gradient, largest, negative : (n,) at the points of the trace;
+        `negative`
+    is minus the smallest eigenvalue where that is below 0, else NaN. limit : the largest curvature at which
+    the run's learning rate is stable, and that rate; None for other runs. saturation : the name of each
+    hidden layer, and its shares (n,). explanation : the plateau in words.
     """
 
     curve: LossCurve
@@ -87,7 +87,7 @@ class Landscape(NamedTuple):
 
 
 def check_trace(trace: CurvatureTrace) -> CurvatureTrace:
-    """The trace itself, or an error where it is none or has seen no run."""
+    """The trace itself, or an error for another type or a trace without a run."""
     if not isinstance(trace, CurvatureTrace):
         raise InputTypeError(f"trace is a glassnet.CurvatureTrace, not {type(trace).__name__}.")
     if not trace.points:
@@ -97,25 +97,24 @@ def check_trace(trace: CurvatureTrace) -> CurvatureTrace:
     return trace
 
 
-def make_landscape(trace: CurvatureTrace, curve: LossCurve) -> Landscape:
-    """What is to be drawn of a trace, with the losses of its run."""
-    seen, layers = trace.columns(), len(trace.points[0].dead)
-    largest, smallest, rate = seen["lambda_max"], seen["lambda_min"], _rate(trace)
+def curvature_data(trace: CurvatureTrace, curve: LossCurve) -> CurvatureData:
+    """The data to draw of a trace, with the losses of its run."""
+    columns, layers = trace.columns(), len(trace.points[0].dead)
+    largest, smallest, rate = columns["lambda_max"], columns["lambda_min"], _rate(trace)
     limit = math.inf
     if rate is not None:
         limit = Curvature(0.0, 0.0, rate, 0.0, (), ()).stability_limit(*trace.momentum)
     saturation = []
     for layer in range(1, layers + 1):
-        dead = seen[f"dead_{layer}"][-1]
-        parts = [f"hidden layer {layer}" if layers > 1 else "", f"{dead} dead at the end" if dead else ""]
-        name = ", ".join(part for part in parts if part)
-        saturation.append((name, seen[f"saturation_{layer}"]))
-    return Landscape(
+        dead = columns[f"dead_{layer}"][-1]
+        words = [f"hidden layer {layer}" if layers > 1 else "", f"{dead} dead at the end" if dead else ""]
+        saturation.append((", ".join(filter(None, words)), columns[f"saturation_{layer}"]))
+    return CurvatureData(
         curve,
-        seen["iteration"],
-        seen["gradient_norm"],
+        columns["iteration"],
+        columns["gradient_norm"],
         largest,
-        # What is within rounding of 0 has no sign worth drawing.
+        # The sign of an eigenvalue within rounding of 0 means nothing.
         np.where(smallest < -1e-9 * np.abs(largest), -smallest, np.nan),
         None if rate is None or not math.isfinite(limit) else (limit, rate),
         saturation,
@@ -124,24 +123,24 @@ def make_landscape(trace: CurvatureTrace, curve: LossCurve) -> Landscape:
 
 
 def limit_words(limit: tuple[float, float]) -> str:
-    """The legend's entry for a `Landscape`'s limit."""
+    """The entry of the legend for the limit of a `CurvatureData`."""
     return f"stability limit of rate {limit[1]:g}: {readable(limit[0])}"
 
 
 LARGEST, NEGATIVE = "largest eigenvalue of the Hessian", "smallest, where it is negative: its size"
-"""The legend's entries for eigenvalues."""
+"""The entries of the legend for eigenvalues."""
 
 
 def explanation(trace: CurvatureTrace, curve: LossCurve) -> str:
-    """What the plateau of a run was, in a sentence or two; "" where it has none that was looked at."""
+    """The plateau of a run in a sentence; "" for a run without one, or without a point on it."""
     cliff = curve.cliff
     if cliff is None:
         return ""
-    on_it = [one for one in trace.points if one.iteration is not None and one.iteration <= cliff.start]
-    on_it = [one for one in on_it if one.loss <= 1.5 * cliff.before]
-    if not on_it:
+    before = [p for p in trace.points if p.iteration is not None and p.iteration <= cliff.start]
+    plateau = [point for point in before if point.loss <= 1.5 * cliff.before]
+    if not plateau:
         return ""
-    flattest = min(on_it, key=lambda one: one.gradient_norm)
+    flattest = min(plateau, key=lambda point: point.gradient_norm)
     first = trace.points[0].gradient_norm
     at = f"{flattest.iteration:,}"
     text = (
@@ -163,7 +162,7 @@ def _escape(trace: CurvatureTrace, at: Curvature) -> str:
 
 
 def _rate(trace: CurvatureTrace) -> float | None:
-    """The run's one learning rate, of gradient descent on the full batch."""
+    """The learning rate of gradient descent on the full batch at one rate, else None."""
     rule = trace.run.optimizer
     if isinstance(rule, SGD) and isinstance(rule.learning_rate, float) and trace.run.batch_size is None:
         return rule.learning_rate
@@ -174,17 +173,9 @@ def _stacked(figure: Figure, heights: list[float]) -> list[Any]:
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     papers: list[Any] = []
     for row in range(len(heights)):
-        paper: Any = figure.add_subplot(grid[row], sharex=papers[0] if papers else None)
-        paper.set_facecolor("white")
-        for side, spine in paper.spines.items():
-            spine.set_visible(side in ("left", "bottom"))
-            spine.set_color(style.FAINT)
-            spine.set_linewidth(0.8)
-        paper.tick_params(
-            colors=style.FAINT, labelcolor=style.INK, labelsize=8.5, labelbottom=row == len(heights) - 1
-        )
-        paper.grid(color=style.GRID, linewidth=0.7)
-        paper.set_axisbelow(True)
+        shared = {"sharex": papers[0] if papers else None}
+        paper = style.flat_axes(figure, place=[grid[row]], shared=shared, labelsize=8.5)
+        paper.tick_params(labelbottom=row == len(heights) - 1)
         paper.yaxis.label.set(color=style.INK, fontsize=9.5)
         papers.append(paper)
     figure.align_ylabels(papers)
@@ -199,7 +190,7 @@ def _draw_losses(paper: Any, curve: LossCurve) -> None:
 
 
 def _draw_on_log(paper: Any, x: NDArray[Any], y: Array, color: str, **look: Any) -> Any:
-    """Values above 0 on a log scale; the others are gaps."""
+    """Draw the values above 0 on a log scale, with gaps at the others."""
     y = np.where(y > 0, y, np.nan)
     look = {"linewidth": 1.5, "marker": "o" if np.isfinite(y).sum() <= 40 else "", "markersize": 3, **look}
     (line,) = paper.plot(x, y, color=color, **look)
@@ -211,12 +202,12 @@ def _draw_on_log(paper: Any, x: NDArray[Any], y: Array, color: str, **look: Any)
 def _label_log(paper: Any) -> None:
     ticker = require("matplotlib.ticker")
     paper.yaxis.set_major_locator(ticker.FixedLocator(log_ticks(*paper.get_ylim())))
-    paper.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: readable(value)))
+    style.label_ticks(paper.yaxis)
     paper.yaxis.set_minor_locator(ticker.NullLocator())
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Where the labels of a logarithmic axis go, three of them or a few more: round numbers.
+    """Three or more round numbers to label on a logarithmic axis.
 
     >>> log_ticks(0.01, 2000.0), log_ticks(0.3, 20.0), log_ticks(0.685, 0.693)
     ([0.01, 0.1, 1.0, 10.0, 100.0, 1000.0], [0.5, 1.0, 2.0, 5.0, 10.0, 20.0], [0.686, 0.688, 0.69, 0.692])
@@ -231,7 +222,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [float(f"{tick:.12g}") for tick in even if low <= tick <= high]
 
 
-def _draw_eigenvalues(paper: Any, scene: Landscape) -> list[tuple[Any, str]]:
+def _draw_eigenvalues(paper: Any, scene: CurvatureData) -> list[tuple[Any, str]]:
     entries = [(_draw_on_log(paper, scene.iterations, scene.largest, _BLUE), LARGEST)]
     if np.isfinite(scene.negative).any():
         entries.append((_draw_on_log(paper, scene.iterations, scene.negative, _RED), NEGATIVE))
@@ -242,7 +233,7 @@ def _draw_eigenvalues(paper: Any, scene: Landscape) -> list[tuple[Any, str]]:
     return entries
 
 
-def _draw_saturation(paper: Any, scene: Landscape) -> None:
+def _draw_saturation(paper: Any, scene: CurvatureData) -> None:
     ticker = require("matplotlib.ticker")
     colors = style.class_colors(len(scene.saturation))
     for (name, shares), color in zip(scene.saturation, colors, strict=True):

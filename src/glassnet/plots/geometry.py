@@ -11,7 +11,7 @@ from glassnet._types import Array
 
 
 def view_direction(elevation: float, azimuth: float) -> Array:
-    """The unit vector towards the viewer, angles in degrees, in a box with sides of length 1."""
+    """The unit vector toward the viewer, for angles in degrees, in a box with sides of length 1."""
     e, a = np.radians([elevation, azimuth])
     return np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
 
@@ -25,32 +25,32 @@ def screen_axes(elevation: float, azimuth: float) -> Array:
 
 
 def plane_in_box(w: Array, b: float, low: Array, high: Array) -> Array:
-    """The corners, in order around it, of the plane ``w . h + b = 0`` inside a box; (0, 3) where it misses.
+    """The corners, in order, of the plane ``w . h + b = 0`` inside a box; (0, 3) where it misses the box.
 
-    A corner lies where one of the box's twelve edges changes sides.
+    The corners lie where an edge of the box crosses the plane.
     """
     corners = np.array(list(product(*zip(low, high, strict=True))))
     sides = corners @ w + b
-    found = []
+    crossings = []
     for i, j in product(range(8), repeat=2):
         one_edge = np.count_nonzero(corners[i] != corners[j]) == 1
         if i < j and one_edge and (sides[i] < 0) != (sides[j] < 0):
-            share = sides[i] / (sides[i] - sides[j])
-            found.append(corners[i] + share * (corners[j] - corners[i]))
-    if len(found) < 3:
+            x = sides[i] / (sides[i] - sides[j])
+            crossings.append(corners[i] + x * (corners[j] - corners[i]))
+    if len(crossings) < 3:
         return np.empty((0, 3))
-    points = np.array(found)
-    # Sorted by angle around their middle, in any two directions inside the plane.
+    points = np.array(crossings)
+    # Sorted by the angle around their mean, in two directions inside the plane.
     _, _, directions = np.linalg.svd(points - points.mean(axis=0))
     x, y = ((points - points.mean(axis=0)) @ directions[:2].T).T
     return points[np.argsort(np.arctan2(y, x))]
 
 
 def best_azimuth(points: Array, groups: NDArray[np.intp], normal: Array | None, elevation: float) -> float:
-    """The azimuth from which groups of points are best seen apart, of those that show all three axes.
+    """The azimuth, of those that show all three axes, that shows groups of points best apart.
 
-    With a separating plane's normal: where the plane is seen from a little beside its edge. Without:
-    where the groups' middles are far apart on the screen, compared with their spread.
+    With the normal of a separating plane: the view nearly along the plane. Without: the view with the means
+    of the groups farthest apart on the screen, relative to their spread.
     """
     angles = np.array(
         [quarter + a for quarter in (-90, 0, -180, 90) for a in (30, 40, 50, 60)], dtype=float
@@ -65,27 +65,27 @@ def best_azimuth(points: Array, groups: NDArray[np.intp], normal: Array | None, 
     scores = []
     for a in angles:
         screen = points @ screen_axes(elevation, a)[0]
-        parts = [screen[groups == group] for group in present]
-        between = np.var([part.mean() for part in parts])
-        scores.append(between / (np.mean([part.var() for part in parts]) + 1e-3))
+        samples = [screen[groups == group] for group in present]
+        between = np.var([points.mean() for points in samples])
+        scores.append(between / (np.mean([points.var() for points in samples]) + 1e-3))
     return float(angles[int(np.argmax(scores))])
 
 
 def hidden_by_surface(
     points: Array, ticks: tuple[Array, ...], heights: Array, direction: Array, steps: int = 200
 ) -> NDArray[np.bool_]:
-    """Which points (n, 3) on a surface the surface itself hides from a far viewer in that direction.
+    """Which points (n, 3) on a surface the surface hides from a far viewer in that direction.
 
-    All in the same units; ``heights[i, j]`` is the height over ``(ticks[0][j], ticks[1][i])``. From
-    each point a ray goes to the viewer; where it goes through the surface, the point is hidden. One
-    that starts below and leaves the box below is seen from beneath.
+    All in the same units; ``heights[i, j]`` is the height over ``(ticks[0][j], ticks[1][i])``. A point is
+    hidden where the ray from it to the viewer goes through the surface. A ray that starts below the surface
+    and stays below it shows the point from beneath.
     """
     x, y = ticks
     reach = np.hypot(x[-1] - x[0], y[-1] - y[0]) / max(np.hypot(*direction[:2]), 1e-9)
     tolerance = 0.02 * max(float(np.ptp(heights)), 1e-12)
     hidden = np.zeros(len(points), dtype=bool)
-    side = np.zeros(len(points))  # of the surface, on which the ray is: 1 above, -1 below, 0 not known yet
-    # Within its own cell a point in a crease lies below the grid, which spans it like a tarpaulin.
+    side = np.zeros(len(points))  # of the ray: 1 above the surface, -1 below it, 0 unknown
+    # In its own cell a point in a crease lies below the grid, which is straight between its corners.
     width, depth = (
         np.diff(one)[np.clip(np.searchsorted(one, column) - 1, 0, len(one) - 2)]
         for one, column in zip(ticks, points.T, strict=False)
@@ -105,7 +105,7 @@ def hidden_by_surface(
         away = np.abs(step * direction)
         beyond = (away[0] > 1.5 * width) | (away[1] > 1.5 * depth)
         gap = at[:, 2] - ground
-        now = np.where(inside & beyond & (np.abs(gap) > tolerance), np.sign(gap), 0)
-        hidden |= now * side < 0
-        side = np.where(side == 0, now, side)
+        here = np.where(inside & beyond & (np.abs(gap) > tolerance), np.sign(gap), 0)
+        hidden |= here * side < 0
+        side = np.where(side == 0, here, side)
     return hidden

@@ -37,24 +37,24 @@ def hidden_projection(
     output: int | None = None,
     view: tuple[float, float] | None = None,
 ) -> Figure:
-    """Draw the samples where a hidden layer puts them: three units as axes, colored by target.
+    """Draw the samples in the coordinates of a hidden layer: three units as axes, colored by target.
 
-    Where the layer has three units or fewer, feeds the output layer and two classes are told apart,
-    the plane (a line, a threshold) at which the output layer separates them is drawn too. Two units
-    give a picture in the plane, one a histogram.
+    Where the layer has three units or fewer and feeds an output layer that separates two classes, the
+    picture shows the separating plane (a line, a threshold) too. Two units give a picture in the plane, one
+    a histogram.
 
     Parameters
     ----------
-    units : which units are the axes, by index from 0, or "principal"; None is all of up to three,
-        else the principal axes of the layer's output.
-    layer : which hidden layer, from 0; -1 is the last.
-    output : which label, target value, or softmax class against the rest, the colors show.
-    view : elevation and azimuth in degrees; None looks from where the classes are seen apart.
+    units : the units on the axes, by index from 0, or "principal"; None is all of up to three, else the
+        principal axes of the layer's output.
+    layer : the hidden layer, from 0; -1 is the last.
+    output : the label, target value, or softmax class against the rest, that the colors show.
+    view : elevation and azimuth in degrees; None chooses a view that shows the classes apart.
 
     The other arguments are those of `decision_boundary`.
 
-    Raises InputError for a network without hidden layers, an unknown layer or unit, and arrays that
-    cannot be used; MissingLibraryError where matplotlib is not installed.
+    Raises InputError for a network without hidden layers, an unknown layer or unit, and unusable arrays;
+    MissingLibraryError where matplotlib is not installed.
 
     >>> import glassnet as gn
     >>> X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
@@ -93,9 +93,9 @@ def _draw_histogram(paper: Any, scene: HiddenScene) -> Any:
     h, targets = scene.cloud.points[:, 0], scene.cloud.targets
     low, high = spans(h[:, None], 1)[0]
     edges = np.linspace(low, high, 61)
-    groups = targets.values if targets.is_class else np.zeros(len(h), dtype=np.intp)
-    for group, color in enumerate(style.class_colors(len(targets.names))):
-        counts, _ = np.histogram(h[groups == group], edges)
+    classes = targets.values if targets.is_class else np.zeros(len(h), dtype=np.intp)
+    for number, color in enumerate(style.class_colors(len(targets.names))):
+        counts, _ = np.histogram(h[classes == number], edges)
         paper.stairs(counts, edges, fill=True, color=color, alpha=0.5)
         paper.stairs(counts, edges, color=color, linewidth=1.2)
     paper.set_ylim(bottom=0)
@@ -128,9 +128,9 @@ def _draw_space(figure: Figure, scene: HiddenScene, view: tuple[float, float] | 
     cloud = scene.cloud
     span = scene.box
     scale = np.ptp(span, axis=1)
-    unit = (cloud.points - span[:, 0]) / scale  # in the box that is drawn
-    groups, _ = style.color_groups(cloud.targets)
-    elevation, azimuth = view or (22.0, scene.azimuth(groups, 22.0))
+    unit = (cloud.points - span[:, 0]) / scale  # in a box with sides of length 1
+    numbers, _ = style.number_colors(cloud.targets)
+    elevation, azimuth = view or (22.0, scene.azimuth(numbers, 22.0))
     paper = style.solid_axes(figure, elevation, azimuth)
     paper.set(xlim=span[0], ylim=span[1], zlim=span[2])
     style.set_labels(paper, scene.projection.labels)
@@ -142,7 +142,7 @@ def _draw_space(figure: Figure, scene: HiddenScene, view: tuple[float, float] | 
     if len(corners) == 0:
         style.draw_samples(paper, cloud, *seen, far_first)
         return paper, None
-    # Samples on the viewer's side of the plane can only be in front of it, the others behind.
+    # Samples on the viewer's side of the plane are in front of it, the others behind.
     w, b = scene.plane  # type: ignore[misc]
     front = (cloud.points @ w + b) * ((w * scale) @ towards) > 0
     style.draw_samples(paper, cloud, *seen, far_first[~front[far_first]], zorder=2)

@@ -7,7 +7,7 @@ from glassnet.errors import GlassnetError
 
 
 class MissingLibraryError(GlassnetError, ImportError):
-    """A library of an extra is not installed; the message has the command that installs it."""
+    """A library of an extra is not installed; the message gives the command that installs it."""
 
 
 def require(module: str) -> Any:

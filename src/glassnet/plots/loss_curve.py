@@ -14,6 +14,7 @@ from glassnet.errors import InputError
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import check_run
+from glassnet.plots.style import readable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +27,7 @@ _LONG = 64  # characters of an optimizer beyond which its defaults are left out
 
 @dataclass(frozen=True)
 class Mark:
-    """A point worth words: where, which, and on which side of it the words go, "left" or "right"."""
+    """A label of a point: the point, the text, and its side of the point, "left" or "right"."""
 
     at: tuple[float, float]
     text: str
@@ -35,7 +36,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Cliff:
-    """A plateau's end: two iterations between which the loss falls steeply, and the curve around them."""
+    """The end of a plateau: two iterations between which the loss falls steeply, and the curve there."""
 
     start: int
     stop: int
@@ -46,14 +47,14 @@ class Cliff:
 
     @property
     def text(self) -> str:
-        """What happens here, in words."""
+        """The plateau and the fall in words."""
         before, after = readable(self.before), readable(self.after)
         return f"a plateau near {before} until {self.start:,}, then {after} at {self.stop:,}"
 
 
 @dataclass(frozen=True)
 class LossCurve:
-    """Iterations and their losses (NaN where not finite), thinned, and what to say about them."""
+    """Iterations and their losses (NaN where not finite), thinned, with labels for the picture."""
 
     iterations: NDArray[np.intp]
     losses: Array
@@ -65,28 +66,28 @@ class LossCurve:
     cliff: Cliff | None
     diverged_at: int | None
     unit: str
-    """What is counted: "iteration", or "epoch" where a run has batches."""
+    """"iteration", or "epoch" for a run on batches."""
     validation: tuple[NDArray[np.int64], Array]
     """Iterations and losses of the validation data, thinned; empty where there are none."""
     best: tuple[int, float] | None
-    """The best iteration and its validation loss, where a stopping rule knows one."""
+    """The best iteration and its validation loss, if a stopping rule knows it."""
 
     @property
     def finite(self) -> Array:
-        """The losses that are drawn, validation losses too."""
+        """The losses in the picture, validation losses too."""
         losses = np.concatenate([self.losses, self.validation[1]])
         return losses[np.isfinite(losses)]
 
 
 def make_loss_curve(run: TrainingRun, most: int = _MOST) -> LossCurve:
-    """The run's losses as a curve; an InputError where there are none."""
+    """The losses of a run as a curve; InputError where there are none."""
     check_run(run, "losses")
     losses = np.array(run.losses, dtype=np.float64)
     if losses.ndim != 1 or losses.size == 0:
         raise InputError(
             f"run.losses has shape {losses.shape}; expected one loss per iteration, at least one."
         )
-    # losses[k] follows k updates; one value fewer means a value for each epoch, the first being epoch 1.
+    # losses[k] follows k updates; on batches there is a loss for each epoch, from epoch 1.
     first = 1 if len(losses) == run.iterations else 0
     iterations = np.arange(first, first + len(losses))
     finite = np.isfinite(losses)
@@ -116,32 +117,23 @@ def make_loss_curve(run: TrainingRun, most: int = _MOST) -> LossCurve:
 
 
 def thinned(values: Array, most: int) -> NDArray[np.intp]:
-    """Indices of at most about `most` values that draw the same curve: each stretch's extremes."""
+    """Indices of at most about `most` values that draw the same curve: the extremes of every interval."""
     n = len(values)
     if n <= most:
         return np.arange(n)
-    stretches = np.array_split(np.arange(n), most // 4)
-    kept: set[int] = set()
-    for rows in stretches:
-        part = values[rows]
-        kept.update((int(rows[0]), int(rows[-1])))
-        if np.isfinite(part).any():
-            kept.update((int(rows[np.nanargmin(part)]), int(rows[np.nanargmax(part)])))
-    return np.array(sorted(kept))
-
-
-def readable(value: float, digits: int = 3) -> str:
-    """A number to `digits` digits, without an exponent where one can do without: 12,900 or 0.00153."""
-    if value != 0 and not 1e-4 <= abs(value) < 1e9:
-        return f"{value:.{digits}g}"
-    return f"{float(f'{value:.{digits}g}'):,.10g}"
+    chosen: set[int] = set()
+    for rows in np.array_split(np.arange(n), most // 4):
+        chosen.update((int(rows[0]), int(rows[-1])))
+        if np.isfinite(values[rows]).any():
+            chosen.update((int(rows[np.nanargmin(values[rows])]), int(rows[np.nanargmax(values[rows])])))
+    return np.array(sorted(chosen))
 
 
 def find_cliff(iterations: NDArray[np.intp], losses: Array) -> Cliff | None:
-    """The steepest fall after a plateau, if there is one.
+    """The steepest fall after a plateau, or None.
 
-    A cliff is a fall to less than a third within 1/250 of the iterations, which comes after the
-    first 2 % and follows a stretch five times as long in which the loss fell by less than a third.
+    A cliff is a fall to less than a third within 1/250 of the iterations, after the first 2 %, that follows
+    five times as many iterations in which the loss fell by less than a third.
     """
     n = len(losses) - 1
     window = n // 250
@@ -175,10 +167,12 @@ def _marks(iterations: NDArray[np.intp], losses: Array, unit: str) -> tuple[Mark
     if finite.size == 0:
         return ()
     first, last = int(finite[0]), int(finite[-1])
-    # An epoch's loss is the mean over its batches: the first one's is no start any more.
+    # The loss of an epoch is the mean over its batches: that of the first is not the loss at the start.
     begun = "start" if iterations[first] == 0 else f"{unit} {iterations[first]:,}"
     start = Mark(
-        (float(iterations[first]), float(losses[first])), f"{begun}: {readable(losses[first], 5)}", "right"
+        (float(iterations[first]), float(losses[first])),
+        f"{begun}: {readable(losses[first], 5)}",
+        "right",
     )
     if last == first:
         return (start,)
@@ -188,7 +182,7 @@ def _marks(iterations: NDArray[np.intp], losses: Array, unit: str) -> tuple[Mark
         side = "right" if top - first < 0.6 * (last - first) else "left"
         words = f"highest: {readable(losses[top], 5)} at {iterations[top]:,}"
         spike = (float(iterations[top]), float(losses[top]))
-        if top - first < 0.1 * (last - first):  # two labels would lie on each other
+        if top - first < 0.1 * (last - first):  # two labels would overlap
             text = f"{start.text}, then up to {readable(losses[top], 5)} at {iterations[top]:,}"
             marks = [Mark(spike, text, "right")]
         else:
@@ -198,14 +192,12 @@ def _marks(iterations: NDArray[np.intp], losses: Array, unit: str) -> tuple[Mark
 
 
 def loss_words(run: TrainingRun) -> str:
-    """What a run's losses are, for an axis."""
+    """The name of a run's losses, for an axis."""
     name = str(run.network.loss).replace("cross_", "cross-").replace("_", " ")
     kind = f"{'summed' if run.reduction == 'sum' else 'mean'} {name}"
     if run.network.loss.name != "squared_error":
         return kind
-    if (
-        run.reduction == "mean" and run.network.sizes[-1] > 1
-    ):  # summed over the outputs, which a mean is not
+    if run.reduction == "mean" and run.network.sizes[-1] > 1:  # a sum over the outputs, not a mean
         return "half the squared error per sample"
     return f"half the {kind}"
 
@@ -217,11 +209,11 @@ def _label(run: TrainingRun, log: bool) -> str:
 
 
 def _summary(run: TrainingRun, losses: Array, finite: NDArray[np.bool_]) -> str:
-    made = f"{run.iterations:,} {'iteration' if run.batch_size is None else 'epoch'}"
-    made += "" if run.iterations == 1 else "s"
-    made += "" if run.batch_size is None else f" of batches of {run.batch_size:,}"
+    count = f"{run.iterations:,} {'iteration' if run.batch_size is None else 'epoch'}"
+    count += "" if run.iterations == 1 else "s"
+    count += "" if run.batch_size is None else f" of batches of {run.batch_size:,}"
     rule = str(run.optimizer)
-    text = f"{made} by {rule if len(rule) <= _LONG else run.optimizer.brief()}"
+    text = f"{count} by {rule if len(rule) <= _LONG else run.optimizer.brief()}"
     left_out = int((~finite).sum())
     if left_out:
         text += f" · {left_out:,} losses that are not finite left out"
@@ -234,10 +226,9 @@ def _summary(run: TrainingRun, losses: Array, finite: NDArray[np.bool_]) -> str:
 def loss(run: TrainingRun, *, title: str = "Loss during training") -> Figure:
     """Draw the loss after every iteration, on a log scale where it is positive.
 
-    The steepest fall after a plateau is marked, and where a run diverged. Values that are not
-    finite are left out. Every value counts: of a long history each stretch keeps its smallest and
-    largest loss. With validation data there are two curves, and a mark where the stopping rule found
-    the best.
+    The picture marks the steepest fall after a plateau, and where a run diverged. It leaves out values that
+    are not finite. A curve of many iterations keeps the smallest and largest loss of every interval. With
+    validation data there are two curves, and a mark at the best iteration of the stopping rule.
 
     Raises InputError for a run without losses, MissingLibraryError where matplotlib is missing.
 
@@ -256,7 +247,6 @@ def loss(run: TrainingRun, *, title: str = "Loss during training") -> Figure:
 
 
 def _draw_loss(paper: Any, curve: LossCurve) -> None:
-    ticker = require("matplotlib.ticker")
     color = style.OKABE_ITO[0]
     few = len(curve.iterations) <= 40
     paper.plot(
@@ -273,8 +263,7 @@ def _draw_loss(paper: Any, curve: LossCurve) -> None:
     first, last = curve.span
     room = (0.02 * (last - first + 1), 0.03 * (last - first + 1)) if last > first else (0.5, 0.5)
     paper.set_xlim(first - room[0], last + room[1])
-    paper.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    paper.xaxis.set_major_locator(ticker.MaxNLocator(6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    style.count_ticks(paper.xaxis)
     if curve.log:
         set_log_scale(paper, curve.finite)
     lines = [(curve.iterations, curve.losses), curve.validation]
@@ -310,15 +299,15 @@ def _draw_validation(paper: Any, curve: LossCurve, few: bool) -> None:
 
 
 def set_log_scale(paper: Any, losses: Array) -> None:
-    """A log scale for losses above 0, with labels between the decades where there are few of them."""
+    """Set a log scale for losses above 0, with labels between the decades where these are few."""
     ticker = require("matplotlib.ticker")
     low, high = np.log10([losses.min(), losses.max()])
     margin = max(0.06 * (high - low), 0.05)
-    # Set before the scale, and not beyond what matplotlib computes with: a run may end at 1e300.
+    # Before the scale, and within the numbers that matplotlib can handle: a run may end at 1e300.
     paper.set_ylim(*10 ** np.clip([low - margin, high + 2 * margin], -220, 220))
     paper.set_yscale("log")
     paper.grid(which="minor", axis="y", color=style.GRID, linewidth=0.3)
-    paper.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: readable(value)))
+    style.label_ticks(paper.yaxis)
     if high - low > 1.5:
         paper.yaxis.set_minor_formatter(ticker.NullFormatter())
     else:
@@ -346,7 +335,7 @@ def _annotate(paper: Any, mark: Mark, lines: Sequence[tuple[Any, Array]]) -> Non
 
 
 def _draw_cliff(paper: Any, curve: LossCurve, cliff: Cliff) -> None:
-    """The fall after a plateau, enlarged in the empty corner above the curve."""
+    """Draw the fall after a plateau, enlarged, in the empty corner above the curve."""
     ticker = require("matplotlib.ticker")
     color = style.OKABE_ITO[0]
     backing = require("matplotlib.patches").Rectangle
@@ -356,9 +345,8 @@ def _draw_cliff(paper: Any, curve: LossCurve, cliff: Cliff) -> None:
     inset.plot(cliff.iterations, cliff.losses, color=color, linewidth=1.5)
     inset.set_yscale("log")
     inset.set_xlim(cliff.iterations[0], cliff.iterations[-1])
-    inset.xaxis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
-    inset.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    inset.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: readable(value)))
+    style.count_ticks(inset.xaxis, most=5, least=2)
+    style.label_ticks(inset.yaxis)
     inset.yaxis.set_minor_locator(ticker.NullLocator())
     inset.tick_params(colors=style.FAINT, labelcolor=style.INK, labelsize=8, width=0.6, length=2.5)
     inset.grid(color=style.GRID, linewidth=0.6)

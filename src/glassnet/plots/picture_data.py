@@ -1,4 +1,4 @@
-"""The numbers of the pictures, apart from their drawing, which matplotlib and plotly share."""
+"""The data of the pictures, which the drawing by matplotlib and by plotly share."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from glassnet.training.run import TrainingRun
 
 _BLOCK = 8192  # rows that go through the network at a time
-_MOST_CLASSES = 12  # whole numbers with more values than this are drawn as quantities
-_MOST_POINTS = 200_000  # more samples than this are drawn as a random choice of so many
+_MOST_CLASSES = 12  # whole numbers with more values than this count as quantities
+_MOST_POINTS = 200_000  # of more samples than this, a picture draws a random choice of so many
 
 
 def check_run(run: object, has: str = "network") -> None:
-    """An InputTypeError for what is no run, such as a fitted estimator."""
+    """Raise InputTypeError for anything but a run, such as a fitted estimator."""
     if not hasattr(run, has):
         raise InputTypeError(
             f"run is a TrainingRun, which gn.train returns, not {type(run).__name__}. Fitted estimators "
@@ -43,24 +43,24 @@ def predict(
     X: NDArray[Any],
     pick: Callable[[list[Array], Array], Array] | None = None,
 ) -> Array:
-    """Y_hat (n, outputs), or what `pick` makes of ([X, H1, ...], Y_hat), a block of rows at a time.
+    """Y_hat (n, outputs), or pick([X, H1, ...], Y_hat), computed a block of rows at a time.
 
-    The forward pass of `Network.forward`, without its memory for all rows of every layer at once,
-    and silent where a network that blew up overflows.
+    Unlike `Network.forward`, it does not keep all rows of every layer at once, and does not warn where a
+    diverged network overflows.
     """
-    parts = []
+    blocks = []
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for start in range(0, len(X), _BLOCK):
             block = X[start : start + _BLOCK].astype(theta.dtype)
             Zs, Hs = reference.forward_propagation(block, theta.weights, theta.biases, network.hidden)
             Y_hat = reference.output_activations(Zs[-1], network.output)
-            parts.append(Y_hat if pick is None else pick(Hs, Y_hat))
-    return np.concatenate(parts)
+            blocks.append(Y_hat if pick is None else pick(Hs, Y_hat))
+    return np.concatenate(blocks)
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What colors the samples: class numbers into `names`, or values of the one quantity named."""
+    """The targets that color the samples: class numbers into `names`, or values of the named quantity."""
 
     values: NDArray[Any]
     names: tuple[str, ...]
@@ -69,10 +69,10 @@ class Targets:
 
 @dataclass(frozen=True)
 class Field:
-    """What a network says at a point: the probability of each class, or a value.
+    """The prediction of a network as a function of the input: the probability of each class, or a value.
 
-    With `output` a softmax network is asked about that class against the rest; a logistic one with
-    several labels is asked about one of them, and a regression about one of its values.
+    `output` picks one class of a softmax against the rest, one of several labels, or one of the values of a
+    regression.
     """
 
     network: Network
@@ -82,12 +82,12 @@ class Field:
 
     @property
     def is_class(self) -> bool:
-        """Whether there are probabilities of classes; else values."""
+        """True for probabilities of classes, False for values."""
         return self.network.loss.target in ("class", "label")
 
     @property
     def quantity(self) -> str:
-        """What a surface over this field shows."""
+        """The name of the height of a surface over this field."""
         if not self.is_class:
             return f"predicted {self.names[0]}"
         return f"P({self.names[1]})" if len(self.names) == 2 else "P(most probable class)"
@@ -104,7 +104,7 @@ class Field:
         return self.of_outputs(predict(self.network, self.parameters, X)).astype(np.float64)
 
     def targets(self, y: object, n: int) -> Targets:
-        """y in this field's terms: class numbers, or the values of the chosen output."""
+        """y as class numbers, or as the values of the chosen output."""
         network = self.network
         rows = as_target(y, n, network.sizes[-1], network.loss.target)
         if network.loss.target == "class":
@@ -119,7 +119,7 @@ class Field:
 
 
 def make_field(run: TrainingRun, class_names: object = None, output: int | None = None) -> Field:
-    """The run's field; `class_names` names its classes, labels or target values.
+    """The field of a run; `class_names` names its classes, labels or target values.
 
     Raises InputError for an output that the network does not have, or for another number of names.
     """
@@ -132,19 +132,25 @@ def make_field(run: TrainingRun, class_names: object = None, output: int | None 
             raise InputError(f"output is {output}; the network's outputs go from 0 to {count - 1}.")
         output = int(output)
     parameters = network.check_parameters(run.theta)
+    names = output_names(network, class_names)
     if kind == "class":
-        names = as_names(class_names, count, "class_names", [f"class {i}" for i in range(count)])
         if output is not None:
             names = (names[1 - output] if count == 2 else f"not {names[output]}", names[output])
         return Field(network, parameters, names, output)
     output = output or 0
     if kind == "label" and count == 1:
-        names = as_names(class_names, 2, "class_names", ("class 0", "class 1"))
         return Field(network, parameters, names, output)
-    default = "label {}" if kind == "label" else ("y" if count == 1 else "y {}")
-    names = as_names(class_names, count, "class_names", [default.format(i) for i in range(count)])
     chosen = names[output]
     return Field(network, parameters, (f"not {chosen}", chosen) if kind == "label" else (chosen,), output)
+
+
+def output_names(network: Network, class_names: object = None) -> tuple[str, ...]:
+    """`class_names`, or default names, of the classes (two for a single label), labels or values."""
+    count, word = network.sizes[-1], {"class": "class", "label": "label"}.get(network.loss.target, "y")
+    if word == "label" and count == 1:
+        count, word = 2, "class"
+    default = ["y"] if word == "y" and count == 1 else [f"{word} {i}" for i in range(count)]
+    return as_names(class_names, count, "class_names", default)
 
 
 def as_samples(X: object, width: int | None = None) -> NDArray[Any]:
@@ -156,11 +162,10 @@ def as_samples(X: object, width: int | None = None) -> NDArray[Any]:
 
 
 def guess_targets(y: object, n: int, class_names: object = None, output: int = 0) -> Targets:
-    """y without a network to say what it means.
+    """The targets of y, without a network that defines them.
 
-    Text, and whole numbers of at most 12 values, are classes (numbered in sorted order, as
-    numpy.unique does); rows that are all 0 or 1 with one 1 each are classes too. Anything else is
-    a quantity, of which column `output` is taken.
+    Text, and whole numbers of at most 12 values, are classes, numbered in sorted order as by numpy.unique;
+    rows of 0 and 1 with a single 1 are classes too. Anything else is a quantity: its column `output`.
     """
     labels = np.asarray(y)
     if labels.ndim not in (1, 2) or len(labels) != n:
@@ -174,13 +179,13 @@ def guess_targets(y: object, n: int, class_names: object = None, output: int = 0
         labels = labels[:, output]
     labels = labels.reshape(n)
     if labels.dtype.kind in "OUST":
-        found, numbers = np.unique([str(label) for label in labels], return_inverse=True)
-        return _classes(numbers, found, class_names, prefix="")
+        distinct, numbers = np.unique([str(label) for label in labels], return_inverse=True)
+        return _classes(numbers, distinct, class_names, prefix="")
     values = as_numbers(labels, "y")
     check_finite(values, "y")
-    found, numbers = np.unique(values, return_inverse=True)
-    if len(found) <= _MOST_CLASSES and np.all(found == np.round(found)):
-        whole = found.astype(np.int64)
+    distinct, numbers = np.unique(values, return_inverse=True)
+    if len(distinct) <= _MOST_CLASSES and np.all(distinct == np.round(distinct)):
+        whole = distinct.astype(np.int64)
         # Class numbers index the names: where class 0 has no sample, class 1 keeps its own name.
         if class_names is not None and whole[0] >= 0 and whole[-1] < _count(class_names):
             return _classes(values.astype(np.intp), range(_count(class_names)), class_names)
@@ -193,14 +198,14 @@ def _count(names: object) -> int:
 
 
 def _classes(
-    numbers: NDArray[Any], found: Sequence[Any] | NDArray[Any], names: object, prefix: str = "class "
+    numbers: NDArray[Any], labels: Sequence[Any] | NDArray[Any], names: object, prefix: str = "class "
 ) -> Targets:
-    defaults = [f"{prefix}{one}" for one in found]
-    return Targets(numbers, as_names(names, len(found), "class_names", defaults), is_class=True)
+    defaults = [f"{prefix}{label}" for label in labels]
+    return Targets(numbers, as_names(names, len(labels), "class_names", defaults), is_class=True)
 
 
 def chosen_samples(n: int, most: int = _MOST_POINTS) -> NDArray[np.intp]:
-    """The indices of the samples to draw: all, or a random choice of `most` that is always the same."""
+    """The indices of the samples to draw: all, or a repeatable random choice of `most`."""
     if n <= most:
         return np.arange(n)
     return np.sort(RandomState(0).permutation(n)[:most])
@@ -208,7 +213,7 @@ def chosen_samples(n: int, most: int = _MOST_POINTS) -> NDArray[np.intp]:
 
 @dataclass(frozen=True)
 class Cloud:
-    """Samples as a picture shows them: their coordinates, colors and which of them are wrong."""
+    """The samples of a picture: coordinates, targets, and whether each is misclassified."""
 
     points: Array
     targets: Targets
@@ -217,7 +222,7 @@ class Cloud:
 
     @property
     def note(self) -> str:
-        """What to say where not all samples are drawn."""
+        """A note where the picture does not draw all samples, else ""."""
         drawn = len(self.points)
         return "" if drawn == self.total else f"{drawn:,} of {self.total:,} samples drawn at random"
 
@@ -229,7 +234,7 @@ def make_cloud(
     field: Field | None = None,
     most: int = _MOST_POINTS,
 ) -> Cloud:
-    """The samples projected; with a field, also which of them it classifies wrongly."""
+    """The projected samples; with a field, also which of them it misclassifies."""
     rows = chosen_samples(len(X), most)
     shown = Targets(targets.values[rows], targets.names, targets.is_class)
     wrong = None
@@ -254,23 +259,23 @@ class Grid:
     def margins(self) -> Array:
         """log P(class c) - log P(the best other class), (..., C): 0 on the border of class c.
 
-        Logarithms, because probabilities jump from 0 to 1 between grid points where the network is
-        sure, and a line drawn from them would be jagged.
+        Where the network is sure, probabilities jump from 0 to 1 between grid points and give a jagged
+        line; their logarithms do not.
         """
-        smallest = np.finfo(self.field.parameters.dtype).eps  # what 1 - P can still resolve
+        smallest = np.finfo(self.field.parameters.dtype).eps  # the resolution of 1 - P
         P = np.log(np.clip(np.nan_to_num(self.values), smallest, 1))
         best = P.max(axis=-1, keepdims=True)
         order = np.sort(P, axis=-1)
         return P - np.where(best == P, order[..., -2:-1], best)
 
     def height_at(self, points: Array) -> Array:
-        """`scalar` at points (m, 2) of the plane, asked of the network itself."""
+        """`scalar` at points (m, 2) of the plane, computed by the network."""
         values = self.field(self.projection.lift(points))
         return replace(self, values=values).scalar
 
     @property
     def scalar(self) -> Array:
-        """What a surface shows: the value, P(class 1) of two, or the largest probability of more."""
+        """The height of a surface: the value, P(class 1) of two classes, or the largest probability."""
         if not self.field.is_class:
             return self.values
         return self.values[..., 1] if self.values.shape[-1] == 2 else self.values.max(axis=-1)
@@ -281,8 +286,8 @@ def make_grid(
 ) -> Grid:
     """The field at `resolution` points along each axis of the projection.
 
-    An adaptive grid has more of its points where the field is steep, for surfaces whose walls would
-    otherwise be two or three points wide.
+    An adaptive grid has more points where the field is steep, so that the walls of a surface are more than
+    two or three points wide.
     """
     if isinstance(resolution, bool) or not isinstance(resolution, (int, np.integer)) or resolution < 2:
         raise InputError(f"resolution is {resolution!r}; expected a whole number of grid points from 2 up.")
@@ -291,21 +296,21 @@ def make_grid(
     if not adaptive or len(span) != 2 or not np.isfinite(grid.scalar).all():
         return grid
     ticks = []
-    for one, axis in zip(grid.ticks, (1, 0), strict=True):
+    for even, axis in zip(grid.ticks, (1, 0), strict=True):
         slope = np.abs(np.diff(grid.scalar, axis=axis)).max(axis=1 - axis)
-        # Half the points are spread evenly, half by how steep the field is.
-        share = np.full(count - 1, 1 / (count - 1)) + slope / (slope.sum() or 1)
-        reached = np.append(0, np.cumsum(share))
-        ticks.append(np.interp(np.linspace(0, reached[-1], count), reached, one))
+        # Half of the points lie evenly, half in proportion to the slope of the field.
+        density = np.full(count - 1, 1 / (count - 1)) + slope / (slope.sum() or 1)
+        reached = np.append(0, np.cumsum(density))
+        ticks.append(np.interp(np.linspace(0, reached[-1], count), reached, even))
     return _grid_at(field, projection, tuple(ticks))
 
 
 def _grid_at(field: Field, projection: Projection, ticks: tuple[Array, ...]) -> Grid:
     mesh = np.meshgrid(*ticks)
-    U = np.stack([one.ravel() for one in mesh], axis=1)
-    # Lifting a block at a time: a whole plane of a wide network's inputs would not fit into memory.
-    parts = [field(projection.lift(U[start : start + _BLOCK])) for start in range(0, len(U), _BLOCK)]
-    values = np.concatenate(parts)
+    U = np.stack([coordinate.ravel() for coordinate in mesh], axis=1)
+    # A block at a time: the inputs of a wide network over the whole plane would not fit into memory.
+    blocks = [field(projection.lift(U[start : start + _BLOCK])) for start in range(0, len(U), _BLOCK)]
+    values = np.concatenate(blocks)
     return Grid(ticks, values.reshape(*mesh[0].shape, *values.shape[1:]), projection, field)
 
 
@@ -323,7 +328,7 @@ def hidden_layer(network: Network, layer: int) -> int:
     count = len(network.hidden)
     if count == 0:
         raise InputError(
-            f"The network {network} has no hidden layer to look into. Give it one, as in "
+            f"The network {network} has no hidden layer to draw. Give it one, as in "
             f"gn.Network(({network.sizes[0]}, 3, {network.sizes[-1]})), or draw the decision boundary."
         )
     if isinstance(layer, bool) or not isinstance(layer, (int, np.integer)):
@@ -334,16 +339,16 @@ def hidden_layer(network: Network, layer: int) -> int:
 
 
 def hidden_outputs(field: Field, X: NDArray[Any], layer: int) -> Array:
-    """H of that hidden layer for every sample, (n, width)."""
+    """H of a hidden layer for every sample, (n, width)."""
     H = predict(field.network, field.parameters, X, lambda Hs, _: Hs[layer + 1]).astype(np.float64)
     check_finite(H, f"The output of hidden layer {layer}")
     return H
 
 
 def separating_plane(field: Field, layer: int) -> tuple[Array, float] | None:
-    """w (width,) and b of the plane ``w . h + b = 0`` between two classes, or None where there is none.
+    """w (width,) and b of the plane ``w . h + b = 0`` between two classes, or None.
 
-    There is one where `layer` feeds the output layer directly and that decides between two classes.
+    There is a plane where `layer` feeds the output layer and that decides between two classes.
     """
     network, theta = field.network, field.parameters
     if not field.is_class or layer != len(network.hidden) - 1 or len(field.names) != 2:
@@ -351,15 +356,15 @@ def separating_plane(field: Field, layer: int) -> tuple[Array, float] | None:
     W, b = theta.weights[-1].astype(np.float64), theta.biases[-1].astype(np.float64)
     if network.loss.target == "label":
         return W[:, field.output or 0], float(b[field.output or 0])
-    if W.shape[1] > 2:  # one class against the rest is not divided by a plane
+    if W.shape[1] > 2:  # no plane divides one class from the rest
         return None
-    one = 1 if field.output is None else field.output
-    return W[:, one] - W[:, 1 - one], float(b[one] - b[1 - one])
+    k = 1 if field.output is None else field.output
+    return W[:, k] - W[:, 1 - k], float(b[k] - b[1 - k])
 
 
 @dataclass(frozen=True)
 class HiddenScene:
-    """The samples in a hidden layer's coordinates, and where the output layer divides them."""
+    """The samples in the coordinates of a hidden layer, and where the output layer divides them."""
 
     cloud: Cloud
     projection: Projection
@@ -375,13 +380,12 @@ class HiddenScene:
         return plane_in_box(*self.plane, self.box[:, 0], self.box[:, 1])
 
     def azimuth(self, groups: NDArray[np.intp], elevation: float) -> float:
-        """The azimuth from which the samples' groups are best seen apart, in a box of equal sides."""
+        """The azimuth that shows the groups of samples best apart, in a box of equal sides."""
         scale = np.ptp(self.box, axis=1)
         some = slice(None, None, max(1, len(groups) // 2000))
         unit = (self.cloud.points[some] - self.box[:, 0]) / scale
-        return best_azimuth(
-            unit, groups[some], None if self.plane is None else self.plane[0] * scale, elevation
-        )
+        normal = None if self.plane is None else self.plane[0] * scale
+        return best_azimuth(unit, groups[some], normal, elevation)
 
 
 def make_hidden_scene(
@@ -401,14 +405,9 @@ def make_hidden_scene(
     if plane is not None:  # in the picture's coordinates
         w, b = plane
         plane = projection.directions @ w, float(b + projection.origin @ w)
-    bounded = (
-        network.hidden[index].name == "logistic" and projection.whole and not np.any(projection.origin)
-    )
-    box = (
-        np.tile([0.0, 1.0], (projection.dimensions, 1))
-        if bounded
-        else spans(cloud.points, projection.dimensions)
-    )
+    box = spans(cloud.points, projection.dimensions)
+    if network.hidden[index].name == "logistic" and projection.whole and not np.any(projection.origin):
+        box = np.tile([0.0, 1.0], (projection.dimensions, 1))
     return HiddenScene(cloud, projection, index, plane, box)
 
 

@@ -1,4 +1,4 @@
-"""From many coordinates to the one, two or three that a picture has, and back."""
+"""The projection from many coordinates to the one, two or three of a picture, and back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from glassnet._types import Array
 from glassnet.errors import InputError, InputTypeError, unknown_name
 
 Axes = str | int | Sequence[str | int] | None
-"""Which coordinates a picture shows: names, indices from 0, "principal", or None for the default."""
+"""The coordinates in a picture: names, indices from 0, "principal", or None for the default."""
 
 PRINCIPAL = "principal"
 
@@ -21,16 +21,16 @@ _DIGITS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def numbered(letter: str, count: int) -> tuple[str, ...]:
-    """x₁, x₂, ...: the names of coordinates that have none."""
+    """x₁, x₂, ...: default names of coordinates."""
     return tuple(f"{letter}{str(i).translate(_DIGITS)}" for i in range(1, count + 1))
 
 
 @dataclass(frozen=True)
 class Projection:
-    """A point, the origin, and k orthonormal directions from it, both in d coordinates.
+    """An origin and k orthonormal directions from it, in d coordinates.
 
     ``project`` takes (n, d) to (n, k) and ``lift`` takes (m, k) back to (m, d), into the line, plane
-    or space through the origin. `note` says what becomes of the coordinates that are not shown.
+    or space through the origin. `note` says how the picture treats the other coordinates.
     """
 
     origin: Array
@@ -45,7 +45,7 @@ class Projection:
 
     @property
     def slice_note(self) -> str:
-        """What to know of samples on a slice: "" where every coordinate is shown."""
+        """A note about samples on a slice; "" where the picture shows every coordinate."""
         if self.whole:
             return ""
         return (
@@ -55,7 +55,7 @@ class Projection:
 
     @property
     def whole(self) -> bool:
-        """Whether every coordinate is shown."""
+        """Whether the picture shows every coordinate."""
         return self.dimensions == len(self.origin)
 
     def project(self, X: NDArray[Any]) -> Array:
@@ -68,15 +68,15 @@ class Projection:
 
 
 def as_names(names: object, count: int, what: str, defaults: Sequence[str]) -> tuple[str, ...]:
-    """`count` names as text, the defaults where None; what is not text is written as text."""
+    """`count` names, converted to text; the defaults where `names` is None."""
     if names is None:
         return tuple(defaults)
     if isinstance(names, str) or not hasattr(names, "__iter__"):
         raise InputTypeError(f"{what} is a sequence of {count} names, not {names!r}.")
-    given = tuple(str(name) for name in names)
-    if len(given) != count:
-        raise InputError(f"{what} has {len(given)} name(s), {_short(given)}; expected {count}.")
-    return given
+    texts = tuple(str(name) for name in names)
+    if len(texts) != count:
+        raise InputError(f"{what} has {len(texts)} name(s), {_short(texts)}; expected {count}.")
+    return texts
 
 
 def make_projection(
@@ -89,12 +89,12 @@ def make_projection(
 ) -> Projection:
     """The projection to at most `dimensions` of `width` coordinates.
 
-    `axes` picks coordinates by index or name, the others stay at X's mean; "principal" takes the
-    directions in which X varies most (principal component analysis). None shows everything where
-    it fits and the principal axes where it does not.
+    `axes` picks coordinates by index or name, and the others stay at the mean of X; "principal" takes the
+    directions in which X varies most (principal component analysis). None shows all coordinates where they
+    fit, else the principal axes.
 
-    Raises InputError for an unknown or repeated coordinate, too many of them, or a missing X where
-    its mean is needed.
+    Raises InputError for an unknown or repeated coordinate, for too many, or for a missing X whose mean is
+    needed.
     """
     if axes is None:
         axes = tuple(range(width)) if width <= dimensions else PRINCIPAL
@@ -106,7 +106,7 @@ def make_projection(
             f"{what} names {len(chosen)} coordinate(s), {chosen!r}; expected 1 to {dimensions} of them, "
             f"or {PRINCIPAL!r}."
         )
-    index = [_index(one, names, what) for one in chosen]
+    index = [_index(axis, names, what) for axis in chosen]
     if len(set(index)) < len(index):
         raise InputError(f"{what} names a coordinate twice: {chosen!r}.")
     hidden = width - len(index)
@@ -124,31 +124,31 @@ def make_projection(
 def _needed(X: NDArray[Any] | None, width: int, what: str) -> Array:
     if X is None:
         raise InputError(
-            f"There are {width} inputs, more than this picture shows: give X=, whose mean and "
-            f"directions place the picture among them."
+            f"There are {width} inputs, more than this picture shows: give X=, whose mean and directions "
+            f"place the picture among them."
         )
     return X.astype(np.float64, copy=False)
 
 
-def _index(one: object, names: Sequence[str], what: str) -> int:
-    if isinstance(one, str):
-        if one not in names:
-            raise unknown_name(f"coordinate in {what}:", one, [*names, PRINCIPAL])
-        return list(names).index(one)
-    if isinstance(one, bool) or not isinstance(one, (int, np.integer)):
-        raise InputTypeError(f"{what} holds indices or names, not {one!r}.")
-    if not -len(names) <= one < len(names):
-        raise InputError(f"{what} has {one}; expected an index from 0 to {len(names) - 1}.")
-    return int(one) % len(names)
+def _index(axis: object, names: Sequence[str], what: str) -> int:
+    if isinstance(axis, str):
+        if axis not in names:
+            raise unknown_name(f"coordinate in {what}:", axis, [*names, PRINCIPAL])
+        return list(names).index(axis)
+    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
+        raise InputTypeError(f"{what} holds indices or names, not {axis!r}.")
+    if not -len(names) <= axis < len(names):
+        raise InputError(f"{what} has {axis}; expected an index from 0 to {len(names) - 1}.")
+    return int(axis) % len(names)
 
 
 def _principal(X: Array, dimensions: int) -> Projection:
     mean = X.mean(axis=0)
-    # The covariance is (d, d), however many samples there are; its singular vectors are X's.
+    # The covariance is (d, d) for any number of samples; its singular vectors are those of X.
     centered = X - mean
     _, variances, directions = np.linalg.svd(centered.T @ centered)
     directions = directions[:dimensions]
-    # A direction's sign is free: the largest entry is made positive, so that pictures repeat.
+    # The sign of a direction is arbitrary: a positive largest entry makes pictures repeatable.
     largest = np.abs(directions).argmax(axis=1)
     directions = directions * np.sign(directions[np.arange(dimensions), largest])[:, None]
     total = variances.sum()
@@ -166,24 +166,24 @@ def _short(names: Sequence[str]) -> str:
 
 
 def spans(U: Array | None, dimensions: int, limits: object = None) -> Array:
-    """(dimensions, 2): from where to where each axis goes.
+    """The limits of each axis, (dimensions, 2).
 
-    `limits` is one pair for all axes or a pair for each; else the samples' range and 5 % more, or
-    -1.5 to 1.5 where there are no samples.
+    `limits` is one pair for all axes or a pair for each; None takes the range of the samples and 5 % more,
+    or -1.5 to 1.5 without samples.
     """
     if limits is not None:
         try:
-            given = np.broadcast_to(np.asarray(limits, dtype=np.float64), (dimensions, 2))
+            pairs = np.broadcast_to(np.asarray(limits, dtype=np.float64), (dimensions, 2))
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"limits is a pair (low, high), or one pair for each of {dimensions} axes, not {limits!r}."
             ) from error
-        if not (np.isfinite(given).all() and (given[:, 0] < given[:, 1]).all()):
+        if not (np.isfinite(pairs).all() and (pairs[:, 0] < pairs[:, 1]).all()):
             raise InputError(f"limits is {limits!r}; expected finite pairs, low below high.")
-        return given
+        return pairs
     if U is None:
         return np.tile([-1.5, 1.5], (dimensions, 1))
     low, high = U.min(axis=0), U.max(axis=0)
-    # A coordinate that never varies still gets a width.
+    # A constant coordinate still gets a width.
     margin = np.where(high > low, 0.05 * (high - low), np.maximum(0.5, 0.05 * np.abs(low)))
     return np.stack([low - margin, high + margin], axis=1)

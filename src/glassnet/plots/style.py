@@ -1,10 +1,10 @@
-"""How the pictures look: colors, paper, labels, and samples that never become a blot."""
+"""How the pictures look: colors, axes, labels, and samples that stay visible where they are dense."""
 
 from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#4D4D4D")
-"""Okabe and Ito's (2008) colors, told apart with any color vision; strongest first.
+"""The colors of Okabe and Ito (2008), which any color vision tells apart; strongest first.
 
-Their yellow and black are darkened and lightened, to be seen on white and beside the boundary.
+The yellow is darker and the black lighter than theirs, to be visible on white and beside the boundary.
 """
 
 INK, FAINT, GRID = "#222222", "#666666", "#E3E3E3"
-VALUES = "viridis"  # perceptually uniform, safe for the color-blind, legible in grey
+VALUES = "viridis"  # perceptually uniform, safe for the color-blind, legible in gray
 DPI = 200
 
-_BESIDE = "beside the heading"  # marks a legend there
-_LONGEST = 40  # characters of a label before it is cut
+_BESIDE = "beside the heading"  # the gid of a legend there
+_LONGEST = 40  # characters of a label
 _MOST_CLASSES = 12  # in a legend
-_NAME = 24  # characters of a class's name there
+_NAME = 24  # characters of the name of a class in a legend
 
 
 # ---- Text and colors ---------------------------------------------------------------------------
@@ -45,7 +45,7 @@ def tidy(text: object, longest: int = _LONGEST) -> str:
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Names of classes for a legend; long ones that would become the same keep both their ends."""
+    """Names of classes for a legend; long names that would be cut to the same text keep both ends."""
     cut = [tidy(name, _NAME) for name in names]
     if len(set(cut)) == len(set(names)):
         return cut
@@ -55,13 +55,20 @@ def short_names(names: Sequence[str]) -> list[str]:
 
 
 def plain(text: object, longest: int = _LONGEST) -> str:
-    """A user's name for matplotlib: no mathematics between dollar signs, nothing hidden from the legend."""
+    """A user's name for matplotlib, without mathematics, and without a "_" that hides it in a legend."""
     line = tidy(text, longest).replace("$", r"\$")
     return f" {line}" if line.startswith("_") else line
 
 
+def readable(value: float, digits: int = 3) -> str:
+    """A number to `digits` digits, with an exponent only if very large or small: 12,900 or 0.00153."""
+    if value != 0 and not 1e-4 <= abs(value) < 1e9:
+        return f"{value:.{digits}g}"
+    return f"{float(f'{value:.{digits}g}'):,.10g}"
+
+
 def class_colors(count: int) -> list[str]:
-    """`count` colors as "#rrggbb"; beyond eight they are steps of one color map."""
+    """`count` colors as "#rrggbb"; more than eight are steps of one color map."""
     if count <= len(OKABE_ITO):
         return list(OKABE_ITO[:count])
     colors = require("matplotlib.colors")
@@ -80,7 +87,7 @@ def tint(color: str, strength: float) -> Array:
 
 
 def shades(P: Array, colors: Sequence[str], strength: float = 0.3) -> Array:
-    """Probabilities (..., C) as colors (..., 3): the leading class's tint, white where none leads."""
+    """Probabilities (..., C) as colors (..., 3): the tint of the leading class, white where none leads."""
     P = np.nan_to_num(P)
     count = P.shape[-1]
     tints = np.stack([tint(color, strength) for color in colors])
@@ -97,14 +104,14 @@ def two_class_map(names: Sequence[str] = (), strength: float = 0.9) -> Any:
     )
 
 
-# ---- Paper --------------------------------------------------------------------------------------
+# ---- Figures and axes ---------------------------------------------------------------------------
 
 
 def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
-    """A white figure of its own: no pyplot, no global state, shown by Jupyter without either.
+    """A white figure without pyplot and its global state.
 
-    Jupyter shows plain matplotlib figures only once pyplot has been imported; ``_repr_png_`` works
-    always. The picture has 200 dots per inch and is shown at half its size, sharp on any screen.
+    Jupyter shows matplotlib figures only after an import of pyplot, but always calls ``_repr_png_``. The
+    picture has 200 dots per inch, and Jupyter shows it at half its size, sharp on any screen.
     """
     require("matplotlib.backends.backend_agg")
     figure = require("matplotlib.figure").Figure(
@@ -123,25 +130,44 @@ def _repr_png(figure: Figure) -> tuple[bytes, dict[str, int]]:
     return buffer.getvalue(), {"width": int(width), "height": int(height)}
 
 
-def flat_axes(figure: Figure, grid: bool = True) -> Any:
-    """Axes with two spines, quiet ticks and a faint grid, whatever the user's rcParams say."""
-    axes = figure.add_subplot()
+def flat_axes(
+    figure: Figure, grid: bool = True, place: Sequence[Any] = (), shared: Any = None, **ticks: Any
+) -> Any:
+    """Axes with two spines, quiet ticks and a faint grid, whatever the user's rcParams say.
+
+    `place` goes to ``add_subplot``, with `shared` as ``sharex`` and ``sharey``; `ticks` change the ticks.
+    """
+    axes: Any = figure.add_subplot(*place, **(shared or {}))
     axes.set_facecolor("white")
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(FAINT)
         spine.set_linewidth(0.8)
-    axes.tick_params(colors=FAINT, labelcolor=INK, labelsize=9, width=0.8, length=3.5)
+    look = {"colors": FAINT, "labelcolor": INK, "labelsize": 9, "width": 0.8, "length": 3.5}
+    axes.tick_params(**{**look, **ticks})
     if grid:
         axes.grid(color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
     return axes
 
 
-def solid_axes(figure: Figure, elevation: float, azimuth: float, height: float = 0.9) -> Any:
-    """3-D axes on white, without perspective: then what hides what follows from one direction.
+def label_ticks(axis: Any, write: Callable[[float], str] = readable) -> None:
+    """Label the major ticks of a matplotlib axis by `write`."""
+    axis.set_major_formatter(require("matplotlib.ticker").FuncFormatter(lambda value, _: write(value)))
 
-    `height` is the box's, where its base measures 1 by 1.
+
+def count_ticks(axis: Any, most: int = 6, least: int = 1) -> None:
+    """Put the ticks of an axis of iterations at a few whole numbers."""
+    ticker = require("matplotlib.ticker")
+    label_ticks(axis, lambda value: f"{value:,.10g}")
+    steps = [1, 2, 5, 10]
+    axis.set_major_locator(ticker.MaxNLocator(most, steps=steps, integer=True, min_n_ticks=least))
+
+
+def solid_axes(figure: Figure, elevation: float, azimuth: float, height: float = 0.9) -> Any:
+    """3-D axes on white, without perspective, so that one direction decides what hides what.
+
+    `height` is that of the box over a base of 1 by 1.
     """
     require("mpl_toolkits.mplot3d")
     axes: Any = figure.add_axes(
@@ -155,7 +181,7 @@ def solid_axes(figure: Figure, elevation: float, azimuth: float, height: float =
         axis.line.set_color(FAINT)
         axis._axinfo["grid"].update(color="#D9D9D9", linewidth=0.6)
     axes.tick_params(colors=FAINT, labelcolor=INK, labelsize=8, pad=1)
-    # The horizontal axes meet in the corner next to the viewer: their labels lean away from it.
+    # The horizontal axes meet in the corner next to the viewer: the labels are aligned away from it.
     a = np.radians(azimuth)
     for axis, right in ((axes.xaxis, np.sin(a) * np.cos(a)), (axes.yaxis, -np.sin(a) * np.cos(a))):
         for tick in axis.get_major_ticks(20):
@@ -164,15 +190,15 @@ def solid_axes(figure: Figure, elevation: float, azimuth: float, height: float =
 
 
 def set_labels(axes: Any, labels: Sequence[str]) -> None:
-    """Axis labels, cut where they are long."""
+    """Set the labels of the axes; long ones are cut."""
     for name, label in zip("xyz", labels, strict=False):
         getattr(axes, f"set_{name}label")(plain(label), color=INK, fontsize=10)
 
 
 def set_title(figure: Figure, title: str, notes: Sequence[str] = ()) -> None:
-    """A heading at the top left, like a book's, and under it up to four lines of notes.
+    """Write a heading at the top left, and under it up to four lines of notes.
 
-    What is left out of longer ones is marked by an ellipsis.
+    An ellipsis marks where longer ones are cut.
     """
     beside = any(legend.get_gid() == _BESIDE for legend in figure.legends)
     share = figure.get_figwidth() / 7.2
@@ -195,10 +221,10 @@ def set_title(figure: Figure, title: str, notes: Sequence[str] = ()) -> None:
 
 
 def set_legend(axes: Any, handles: Sequence[Any], names: Sequence[str], classes: int | None = None) -> None:
-    """A legend in columns under the picture, which grows by it; in space, beside the heading if short.
+    """Add a legend in columns under the picture, which grows by it; in 3-D beside the heading if short.
 
-    The first `classes` entries (None: all) are classes: of more than twelve the rest is counted in an
-    entry of its own, and what follows, a boundary or rings, always stays. It comes before the heading.
+    The first `classes` entries (None: all) are classes: the legend shows twelve and counts the others in
+    one entry; the entries after them, a boundary or rings, always stay. Call this before `set_title`.
     """
     if not handles:
         return
@@ -209,10 +235,12 @@ def set_legend(axes: Any, handles: Sequence[Any], names: Sequence[str], classes:
         entries = [*entries[:_MOST_CLASSES], rest, *entries[count:]]
     look: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": INK, "handletextpad": 0.5}
     figure, longest = axes.figure, max(len(label) for _, label in entries)
-    given = [one for one, _ in entries], [label for _, label in entries]
+    handles, names = [handle for handle, _ in entries], [label for _, label in entries]
     solid = figure.get_layout_engine() is None
     if solid and len(entries) <= 5 and longest <= _NAME:
-        figure.legend(*given, loc="upper right", bbox_to_anchor=(0.985, 0.985), **look).set_gid(_BESIDE)
+        figure.legend(handles, names, loc="upper right", bbox_to_anchor=(0.985, 0.985), **look).set_gid(
+            _BESIDE
+        )
         return
     width, height = figure.get_size_inches()
     columns = int(np.clip((width - 0.3) / (0.4 + 0.066 * longest), 1, len(entries)))
@@ -224,13 +252,13 @@ def set_legend(axes: Any, handles: Sequence[Any], names: Sequence[str], classes:
         left, bottom, right, top = axes.get_position(original=True).extents
         low = (bottom * height + grown) / (height + grown)
         axes.set_position((left, low, right - left, (top - bottom) * height / (height + grown)))
-        figure.legend(*given, loc="lower left", bbox_to_anchor=(0.02, 0.01), **look)
-    else:  # a legend of the axes would not be reckoned with where their units are equal
-        figure.legend(*given, loc="outside lower left", **look)
+        figure.legend(handles, names, loc="lower left", bbox_to_anchor=(0.02, 0.01), **look)
+    else:  # the layout ignores a legend of the axes where their units are equal
+        figure.legend(handles, names, loc="outside lower left", **look)
 
 
 def dot(color: str, **extra: Any) -> Any:
-    """A legend's handle for samples."""
+    """A handle for samples in a legend."""
     line = require("matplotlib.lines").Line2D
     return line([], [], **{"color": color, "marker": "o", "markersize": 6, "linestyle": "", **extra})
 
@@ -238,14 +266,14 @@ def dot(color: str, **extra: Any) -> Any:
 def free_place(
     axes: Any, at: tuple[float, float], text: str, side: str, lines: Sequence[tuple[Any, Array]]
 ) -> tuple[float, float]:
-    """Where words about a point lie on the least of the lines, in points from it; near places first.
+    """The place of `text` near a point where it covers the least of the lines, in points from it.
 
-    `side` is "left" or "right" of the point; lines are (x, y), NaN where there is a gap.
+    `side` is "left" or "right" of the point; lines are (x, y), NaN in gaps.
     """
     scale = 72 / axes.figure.dpi
     point = axes.transData.transform(at) * scale
     low, high = (axes.transAxes.transform(corner)[1] * scale for corner in ((0, 0), (0, 1)))
-    along = np.arange(14.0, 15.0 + 5.3 * len(text), 2.0)  # the words' extent: 5.3 points a letter
+    along = np.arange(14.0, 15.0 + 5.3 * len(text), 2.0)  # the text: 5.3 points a letter
     spans = []
     for x, y in lines:
         drawn = np.flatnonzero(np.isfinite(y))
@@ -273,28 +301,27 @@ def dot_size(n: int) -> float:
 
 
 def over_line(cloud: Cloud) -> Array:
-    """Samples of one coordinate as points (n, 2): a value at its height, a class in a strip of its own."""
+    """Samples of one coordinate as points (n, 2): a value at its height, each class in its own strip."""
     heights = cloud.targets.values.astype(np.float64)
     if cloud.targets.is_class:
-        # Two classes stand at 0 and 1, where their probabilities go; scattered a little to show density.
+        # Two classes lie at 0 and 1, the limits of their probabilities; scatter shows their density.
         scatter = RandomState(0).uniform(-0.05, 0.05, len(heights))
         heights = heights / max(len(cloud.targets.names) - 1, 1) + scatter
     return np.column_stack([cloud.points[:, 0], heights])
 
 
 def opacities(U: Array, span: Array, size: float) -> Array:
-    """An opacity for each dot at U (n, 2), so that dense places stay shaded and sparse ones visible.
+    """An opacity for each dot at U (n, 2) that keeps dense places shaded and sparse dots visible.
 
-    Where k dots overlap on average, dots of opacity a cover the share ``1 - exp(-k a)`` of the
-    paper. The share wanted grows with a power of log k, to 0.9 where k is largest: each dot's opacity
-    follows from it. A tone curve, as photographs of bright and dark places have.
+    Where k dots overlap on average, dots of opacity a cover ``1 - exp(-k a)`` of the area. The opacities
+    make this grow with a power of log k, up to 0.9 where k is largest, like the tone curve of a photograph.
     """
-    cells, inches = 90, 4.3  # the picture's side
-    share = (U - span[:, 0]) / np.ptp(span, axis=1)
-    at = np.clip((share * cells).astype(np.intp), 0, cells - 1)
+    cells, inches = 90, 4.3  # along a side of the picture
+    at = ((U - span[:, 0]) / np.ptp(span, axis=1) * cells).astype(np.intp)
+    at = np.clip(at, 0, cells - 1)
     counts = np.zeros((cells + 2, cells + 2))
     np.add.at(counts, (at[:, 0] + 1, at[:, 1] + 1), 1.0)
-    # Averaged over a cell and its neighbours, or the cells would show.
+    # Averages over a cell and its neighbors, so that the cells do not show.
     for axis in (0, 1):
         counts = (np.roll(counts, 1, axis) + 2 * counts + np.roll(counts, -1, axis)) / 4
     dot, cell = np.pi / 4 * size**2, (inches * 72 / cells) ** 2
@@ -312,12 +339,12 @@ def draw_samples(
     order: NDArray[Any] | None = None,
     zorder: float = 3,
 ) -> None:
-    """Samples as dots whose size falls with their number and whose opacity falls with their density.
+    """Draw samples as dots whose size falls with their number and whose opacity falls with their density.
 
-    `screen` (n, 2) is where the dots lie on the paper, which shows `span`. The dots of one color
-    and opacity go into one line without a line, which matplotlib stamps from a single image: 50,000
-    take a tenth of a second. Colors take turns in slices, lest the last cover the others; the
-    slices follow `order` (indices of the dots to draw), from back to front in 3-D.
+    `screen` (n, 2) is the place of the dots in the picture, which shows `span`. Each color and opacity is
+    one plot of markers, which matplotlib stamps from a single image: 50,000 take a tenth of a second. The
+    colors alternate in slices, so that the last does not cover the others; the slices follow `order` (the
+    indices of the dots to draw), from back to front in 3-D.
     """
     n = len(cloud.points)
     rows = np.arange(n) if order is None else order
@@ -326,7 +353,7 @@ def draw_samples(
     size = dot_size(n)
     levels = np.geomspace(0.03, 0.7, 7)
     level = np.abs(np.log(opacities(screen, span, size))[:, None] - np.log(levels)).argmin(axis=1)
-    groups, colors = color_groups(cloud.targets)
+    color_numbers, colors = number_colors(cloud.targets)
     look: dict[str, Any] = {
         "linestyle": "",
         "marker": "o",
@@ -334,30 +361,30 @@ def draw_samples(
         "markeredgewidth": 0,
         "zorder": zorder,
     }
-    if not cloud.targets.is_class and n <= 5000:  # or they vanish on a background of their own color
+    if not cloud.targets.is_class and n <= 5000:  # visible on a background of the same color
         look |= {"markeredgewidth": 0.15 * size, "markeredgecolor": "white"}
     slices = 6 if len(colors) <= 12 else 1
-    for part in np.array_split(rows, min(slices, rows.size)):
-        kinds = groups[part] * len(levels) + level[part]
+    for chosen in np.array_split(rows, min(slices, rows.size)):
+        kinds = color_numbers[chosen] * len(levels) + level[chosen]
         for kind in np.unique(kinds):
-            group, one = divmod(int(kind), len(levels))
-            points = cloud.points[part[kinds == kind]]
-            axes.plot(*points.T, color=colors[group], alpha=levels[one], **look)
+            color, opacity = divmod(int(kind), len(levels))
+            points = cloud.points[chosen[kinds == kind]]
+            axes.plot(*points.T, color=colors[color], alpha=levels[opacity], **look)
 
 
-def color_groups(targets: Targets) -> tuple[NDArray[np.intp], list[str]]:
-    """Each sample's group and each group's color: its class, or one of 32 steps of its value."""
+def number_colors(targets: Targets) -> tuple[NDArray[np.intp], list[str]]:
+    """The number of each sample's color, and the colors: of its class, or of 32 steps of its value."""
     if targets.is_class:
         return targets.values.astype(np.intp), class_colors(len(targets.names))
     colors = require("matplotlib.colors")
     steps = require("matplotlib").colormaps[VALUES](np.linspace(0, 1, 32))
     low, high = value_range(targets.values)
-    groups = np.clip((targets.values - low) / (high - low) * 32, 0, 31).astype(np.intp)
-    return groups, [colors.to_hex(color) for color in steps]
+    numbers = np.clip((targets.values - low) / (high - low) * 32, 0, 31).astype(np.intp)
+    return numbers, [colors.to_hex(color) for color in steps]
 
 
 def value_range(values: NDArray[Any]) -> tuple[float, float]:
-    """The smallest and largest finite value, apart even where there is only one."""
+    """The smallest and largest finite value; where they are equal, half below and half above it."""
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return 0.0, 1.0
@@ -366,7 +393,7 @@ def value_range(values: NDArray[Any]) -> tuple[float, float]:
 
 
 def sample_legend(targets: Targets) -> tuple[list[Any], list[str]]:
-    """Handles and names of the classes, with how many samples each has."""
+    """Handles and names of the classes, with the number of samples of each."""
     if not targets.is_class:
         return [], []
     counts = np.bincount(targets.values.astype(np.intp), minlength=len(targets.names))
@@ -376,7 +403,7 @@ def sample_legend(targets: Targets) -> tuple[list[Any], list[str]]:
 
 
 def color_bar(figure: Figure, axes: Any, low: float, high: float, label: str, cmap: Any = VALUES) -> None:
-    """A scale for values beside the axes."""
+    """Draw a scale of values beside the axes."""
     colors, cm = require("matplotlib.colors"), require("matplotlib.cm")
     mappable = cm.ScalarMappable(colors.Normalize(low, high), cmap)
     if hasattr(axes, "get_zlim"):

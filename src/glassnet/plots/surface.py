@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from glassnet.training.run import TrainingRun
 
-_HEIGHT = 0.62  # of the surface's box, where its base measures 1 by 1
+_HEIGHT = 0.62  # of the box of the surface, over a base of 1 by 1
 
 
 def output_surface(
@@ -46,23 +46,21 @@ def output_surface(
     resolution: int = 200,
     view: tuple[float, float] | None = None,
 ) -> Figure:
-    """Draw the network's output as a surface over the plane of its inputs.
+    """Draw the output of the network as a surface over the plane of its inputs.
 
-    The height is P(class 1) of two classes, the largest probability of more (colored by class),
-    the prediction of a regression. The contour where P = 1/2 runs on the surface, dotted where the
-    surface hides it, and on the floor. One input gives a curve.
+    The height is P(class 1) of two classes, the largest probability of more (colored by class), or the
+    prediction of a regression. The contour where P = 1/2 runs on the surface, dotted where the surface
+    hides it. For one input the picture shows a curve.
 
     Parameters
     ----------
-    X : (n, inputs), the samples whose range the picture covers; without, each axis goes from -1.5
-        to 1.5. Needed where the network has more inputs than are shown: the plane goes through
-        their mean.
+    X : (n, inputs), the samples whose range the picture covers; without X, each axis goes from -1.5 to 1.5.
+        A network with more inputs than axes needs X: the plane goes through the mean of the samples.
     axes, limits, class_names, feature_names, output : as for `decision_boundary`.
     resolution : grid points along each axis.
     view : elevation and azimuth in degrees.
 
-    Raises InputError for arguments that cannot be used, MissingLibraryError where matplotlib is not
-    installed.
+    Raises InputError for unusable arguments, MissingLibraryError where matplotlib is not installed.
 
     >>> import glassnet as gn
     >>> X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
@@ -125,9 +123,9 @@ def _draw_surface(figure: Figure, grid: Grid, view: tuple[float, float]) -> None
 def smooth_surface() -> Any:
     """The class of a surface whose colors run smoothly from corner to corner.
 
-    matplotlib's own 3-D surfaces give each face one color, which makes bands of a steep wall; its
-    flat meshes can run colors. This is one of those, whose corners follow the 3-D view. (A class
-    made in a function, because its base is imported only here.)
+    matplotlib's own 3-D surfaces give each face one color, which makes bands on a steep wall; its flat
+    meshes blend colors. This one is such a mesh, whose corners follow the 3-D view. (The function defines
+    the class because it imports the base.)
     """
     mesh: Any = require("matplotlib.collections").QuadMesh
     proj3d = require("mpl_toolkits.mplot3d.proj3d")
@@ -138,7 +136,7 @@ def smooth_surface() -> Any:
             self._corners, self._corner_colors = corners, colors
 
         def do_3d_projection(self) -> float:
-            # Far faces first: in a landscape that is an order of rows and columns.
+            # Far faces first: over a grid that is an order of rows and columns.
             towards = geometry.view_direction(self.axes.elev, self.axes.azim)
             order = np.s_[:: 1 if towards[1] > 0 else -1, :: 1 if towards[0] > 0 else -1]
             corners = self._corners[order]
@@ -152,7 +150,7 @@ def smooth_surface() -> Any:
 
 @cache
 def smooth_triangles() -> Any:
-    """The class of a surface of triangles in the 3-D view, its colors running from corner to corner."""
+    """The class of a surface of triangles in the 3-D view, whose colors blend from corner to corner."""
     base: Any = require("matplotlib.collections").TriMesh
     triangulation = require("matplotlib.tri").Triangulation
     proj3d = require("mpl_toolkits.mplot3d.proj3d")
@@ -165,10 +163,10 @@ def smooth_triangles() -> Any:
             self.set_facecolor(colors)
 
         def do_3d_projection(self) -> float:
-            # Far cells first, by rows and columns, and of a cell its far pieces.
+            # Far cells first, by rows and columns, and in a cell its far triangles.
             mesh, towards = self._mesh, geometry.view_direction(self.axes.elev, self.axes.azim)
             rows, columns = np.divmod(mesh.cells, self._columns)
-            turn = [1 if one > 0 else -1 for one in towards[:2]]
+            turn = [1 if component > 0 else -1 for component in towards[:2]]
             near = mesh.points[mesh.triangles, :2].mean(axis=1) @ towards[:2]
             order = np.lexsort([near, turn[0] * columns, turn[1] * rows])
             x, y, z = proj3d.proj_transform(*mesh.points.T, self.axes.M)
@@ -179,7 +177,7 @@ def smooth_triangles() -> Any:
 
 
 def _light(grid: Grid, relief: Array) -> Array:
-    """How bright each point of the surface is, 0.7 to 1, lit from the upper left."""
+    """The brightness of each point of the surface, 0.7 to 1, lit from the upper left."""
     slopes = np.gradient(relief, *(ticks / np.ptp(ticks) for ticks in reversed(grid.ticks)))
     normal = np.stack([-_HEIGHT * slopes[1], -_HEIGHT * slopes[0], np.ones_like(relief)], axis=-1)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
@@ -188,7 +186,7 @@ def _light(grid: Grid, relief: Array) -> Array:
 
 
 def _light_on(mesh: Mesh, grid: Grid, light: Array) -> Array:
-    """The light at a mesh's points: its first ones are the grid's, the others lie between those."""
+    """The light at the points of a mesh: the first are those of the grid, the others lie between them."""
     x, y = mesh.points[light.size :, :2].T
     row = np.interp(y, grid.ticks[1], np.arange(len(grid.ticks[1])))
     column = np.interp(x, grid.ticks[0], np.arange(len(grid.ticks[0])))
@@ -200,14 +198,13 @@ def _light_on(mesh: Mesh, grid: Grid, light: Array) -> Array:
 
 
 def surface_colors(grid: Grid, low: float, high: float) -> Array:
-    """The surface's colors (rows, columns, 3): between two classes', or a scale of values."""
+    """The colors of the surface (rows, columns, 3): between those of two classes, or a scale of values."""
     cmap = style.two_class_map() if grid.field.is_class else require("matplotlib").colormaps[style.VALUES]
-    share = (np.nan_to_num(grid.scalar, nan=low) - low) / (high - low)
-    return np.asarray(cmap(share))[..., :3]
+    return np.asarray(cmap((np.nan_to_num(grid.scalar, nan=low) - low) / (high - low)))[..., :3]
 
 
 def _draw_contours(paper: Any, grid: Grid, heights: Array, view: tuple[float, float]) -> Any:
-    """The boundary on the surface, dotted where the surface hides it; a legend's handle, or None."""
+    """Draw the boundary on the surface, dotted where the surface hides it; return a handle, or None."""
     low = np.array([grid.ticks[0][0], grid.ticks[1][0], 0.0])
     scale = np.array([np.ptp(grid.ticks[0]), np.ptp(grid.ticks[1]), 1 / _HEIGHT])
     ticks = tuple((one - one[0]) / np.ptp(one) for one in grid.ticks)
@@ -232,10 +229,10 @@ Corner = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Mesh:
-    """Triangles (t, 3) into `points` (p, 3), each point with its class, and the grid's cell of each one.
+    """Triangles (t, 3) of indices into `points` (p, 3), the class of each point, the cell of each triangle.
 
-    A triangle has one class. On a border each class has points of its own, in the same places, so
-    that colors change there and nowhere else.
+    A triangle has one class. On a border each class has its own points, in the same places, so that colors
+    change there and nowhere else.
     """
 
     points: Array
@@ -253,9 +250,9 @@ class Mesh:
 def make_mesh(grid: Grid) -> Mesh:
     """The largest probability of three or more classes over a plane, cut along the borders.
 
-    A square grid cannot show the crease where two classes meet: it steps along it. Here each cell is
-    two triangles, and one with several classes at its corners is cut where they are equally
-    probable, logarithms running straight between the corners.
+    A square grid shows steps along the crease where two classes meet. Here each cell is two triangles, and
+    a triangle with several classes at its corners is cut where they are equally probable; logarithms of
+    probabilities are linear between the corners.
     """
     n_rows, n_columns, count = grid.values.shape
     x, y = np.meshgrid(*grid.ticks)
@@ -270,41 +267,41 @@ def make_mesh(grid: Grid) -> Mesh:
     mixed = np.ptp(leaders[triangles], axis=1) > 0
     corners: list[Corner] = []
     numbers: list[int] = []
-    pieces: list[tuple[int, int, int]] = []
-    owners: list[int] = []
+    added: list[tuple[int, int, int]] = []
+    added_cells: list[int] = []
     for cell, triangle in zip(cells[mixed], triangles[mixed], strict=True):
         present = np.unique(leaders[triangle]).tolist()
         whole = [(*places[k], *logs[k, present]) for k in triangle]
-        for own, number in enumerate(present):
-            part = whole
+        for leader, number in enumerate(present):
+            polygon = whole
             for other in range(len(present)):
-                if other != own:
-                    part = _where_ahead(part, 2 + own, 2 + other)
+                if other != leader:
+                    polygon = _where_ahead(polygon, 2 + leader, 2 + other)
             base = len(places) + len(corners)
-            corners += part
-            numbers += [number] * len(part)
-            fan = [(base, base + k, base + k + 1) for k in range(1, len(part) - 1)]
-            pieces += fan
-            owners += [int(cell)] * len(fan)
+            corners += polygon
+            numbers += [number] * len(polygon)
+            fan = [(base, base + k, base + k + 1) for k in range(1, len(polygon) - 1)]
+            added += fan
+            added_cells += [int(cell)] * len(fan)
     heights, classes = P.max(axis=1), leaders
     if corners:
-        added = np.array([corner[:2] for corner in corners])
-        places = np.concatenate([places, added])
-        heights = np.concatenate([heights, grid.height_at(added)])
+        points = np.array([corner[:2] for corner in corners])
+        places = np.concatenate([places, points])
+        heights = np.concatenate([heights, grid.height_at(points)])
         classes = np.concatenate([classes, np.array(numbers, dtype=np.intp)])
-        triangles = np.concatenate([triangles[~mixed], np.array(pieces, dtype=np.intp)])
-        cells = np.concatenate([cells[~mixed], np.array(owners, dtype=np.intp)])
+        triangles = np.concatenate([triangles[~mixed], np.array(added, dtype=np.intp)])
+        cells = np.concatenate([cells[~mixed], np.array(added_cells, dtype=np.intp)])
     return Mesh(np.column_stack([places, heights]), classes, triangles, cells)
 
 
-def _where_ahead(polygon: list[Corner], own: int, other: int) -> list[Corner]:
-    """The part of a polygon where entry `own` of its corners is not below entry `other`."""
-    kept: list[Corner] = []
+def _where_ahead(polygon: list[Corner], leader: int, other: int) -> list[Corner]:
+    """The polygon where entry `leader` of its corners is not below entry `other`."""
+    corners: list[Corner] = []
     for a, b in pairwise([*polygon, *polygon[:1]]):
-        before, after = a[own] - a[other], b[own] - b[other]
+        before, after = a[leader] - a[other], b[leader] - b[other]
         if before >= 0:
-            kept.append(a)
+            corners.append(a)
         if before * after < 0:
-            share = before / (before - after)
-            kept.append(tuple(p + share * (q - p) for p, q in zip(a, b, strict=True)))
-    return kept
+            x = before / (before - after)
+            corners.append(tuple(p + x * (q - p) for p, q in zip(a, b, strict=True)))
+    return corners

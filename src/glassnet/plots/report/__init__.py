@@ -1,4 +1,4 @@
-"""A training run as one HTML file that opens anywhere (the extra ``plot``)."""
+"""A training run as one HTML file that opens anywhere (needs the extra ``plot``)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.errors import InputError, InputTypeError
-from glassnet.plots.loss_curve import make_loss_curve, readable
+from glassnet.plots.loss_curve import make_loss_curve
 from glassnet.plots.picture_data import (
     Field,
     as_samples,
@@ -28,7 +28,7 @@ from glassnet.plots.report import interactive, tables
 from glassnet.plots.report.curvature import curvature_figure
 from glassnet.plots.report.page import Html, Section, build, figure, join, pairs, tag
 from glassnet.plots.report.scores import Confusion, Fit, Scores, percent, score
-from glassnet.plots.style import tidy
+from glassnet.plots.style import readable, tidy
 from glassnet.utils.storage import atomic_write
 
 if TYPE_CHECKING:
@@ -63,23 +63,23 @@ def write_report(
 ) -> Path:
     """Write one HTML file with a run's pictures, scores, parameters and settings; return its path.
 
-    The pictures are those of `glassnet.plots`, made by plotly: the ones in space turn with the
-    mouse. The file holds all it needs, plotly.js too (5 MB), and asks no network for anything.
+    The pictures are those of `glassnet.plots`, drawn by plotly: those in 3-D turn with the mouse. The file
+    contains all it needs, plotly.js too (5 MB), and loads nothing from a network.
 
     Parameters
     ----------
     path : the file, written whole or not at all; its folder must exist.
     run, X, y : the run and the samples (n, inputs) to show and score it on, as `train` takes them.
     check : a gradient check to tabulate.
-    settings, timings : what else is worth knowing, by name; timings in seconds.
-    held_out : (X, y) that the run has not seen, scored beside.
-    scores : by the name of their samples, in place of those on X and held_out.
-    n_samples : how many the run was trained on, where X are some of them.
+    settings, timings : more facts by name; timings in seconds.
+    held_out : (X, y) that the run has not seen, to score beside X and y.
+    scores : scores by the name of their samples, in place of those on X and held_out.
+    n_samples : the number of samples that the run was trained on, where X holds only some of them.
     class_names, feature_names, axes, output : as for `glassnet.plots.decision_boundary`.
-    curvature : what the run's `CurvatureTrace` has seen, for a section on what the curve says.
+    curvature : the `CurvatureTrace` of the run, for a section on what the curve says.
 
-    Raises InputError for arrays that cannot be used, FileError where the file cannot be written,
-    and MissingLibraryError where plotly or matplotlib is not installed.
+    Raises InputError for unusable arrays, FileError where it cannot write the file, and MissingLibraryError
+    where plotly or matplotlib is not installed.
 
     >>> import tempfile
     >>> import glassnet as gn
@@ -101,8 +101,8 @@ def write_report(
         if not isinstance(held_out, (tuple, list)) or len(held_out) != 2:
             raise InputTypeError(f"held_out is a pair (X, y), not a {type(held_out).__name__}.")
         scores = {**scores, "held-out": score(run, *held_out, class_names=class_names)}
-    made, n = run.extra.get("preprocessing"), n_samples or len(samples)
-    scores = {name: tables.in_own_unit(one, made) for name, one in scores.items()}
+    preprocessing, n = run.extra.get("preprocessing"), n_samples or len(samples)
+    scores = {name: tables.in_own_unit(result, preprocessing) for name, result in scores.items()}
     sections = [
         Section("pictures", "What it learned", _pictures(subject)),
         *([] if landscape is None else [Section("curvature", "What the curve says", landscape)]),
@@ -122,7 +122,7 @@ def write_report(
 
 @dataclass(frozen=True)
 class _Subject:
-    """What the pictures show."""
+    """The subject of the pictures."""
 
     run: TrainingRun
     X: NDArray[Any]
@@ -145,7 +145,7 @@ def _pictures(subject: _Subject) -> Html:
     plane = projection.dimensions == 2
     over = f"{field.quantity} over the same {'plane. Drag to turn it.' if plane else 'line.'}"
     boundary = "The decision boundary" if field.is_class else f"The prediction of {tidy(field.names[0])}"
-    parts = [
+    figures = [
         figure("data", "The data", interactive.data_picture(cloud, projection), f"{drawn}.{where}"),
         figure(
             "boundary",
@@ -163,7 +163,7 @@ def _pictures(subject: _Subject) -> Html:
             shape="wide",
         ),
     ]
-    return tag("div", *parts, class_="pictures")
+    return tag("div", *figures, class_="pictures")
 
 
 def _hidden(subject: _Subject) -> Html:
@@ -173,7 +173,7 @@ def _hidden(subject: _Subject) -> Html:
         return figure("hidden", heading, None, words)
     try:
         scene = make_hidden_scene(subject.field, subject.X, subject.y, None, -1, _FLAT_POINTS)
-    except InputError as error:  # a layer that overflowed has nothing to draw
+    except InputError as error:  # the layer overflowed
         return figure("hidden", heading, None, str(error))
     picture = interactive.hidden_picture(scene, _SOLID_POINTS)
     width, name = network.sizes[-2], network.hidden[-1].name
@@ -222,9 +222,9 @@ def _notices(run: TrainingRun) -> list[Html]:
 
 def _cards(run: TrainingRun, scores: Mapping[str, Scores]) -> Html:
     cards = []
-    for name, one in scores.items():
-        figures, words = one.headline
-        cards.append((figures, words if len(scores) == 1 else f"{name}: {words}"))
+    for name, result in scores.items():
+        score_text, words = result.headline
+        cards.append((score_text, words if len(scores) == 1 else f"{name}: {words}"))
     losses = np.asarray(run.losses, dtype=np.float64)
     kind = "summed" if run.reduction == "sum" else "mean"
     start = "at the start" if run.batch_size is None else "in the first epoch"
@@ -248,7 +248,7 @@ def _settings(
     settings: Mapping[str, object] | None,
     timings: Mapping[str, object] | None,
 ) -> Html:
-    own = {
+    facts = {
         "network": str(run.network),
         "parameters": run.network.n_parameters,
         "samples": n,
@@ -261,14 +261,14 @@ def _settings(
         "engine": f"{run.engine} ({run.engine_reason})",
         "threads": run.threads,
     }
-    parts = [tag("h3", "The run"), pairs(own)]
+    contents = [tag("h3", "The run"), pairs(facts)]
     if settings:
-        parts += [tag("h3", "The experiment"), pairs(settings)]
+        contents += [tag("h3", "The experiment"), pairs(settings)]
     spent = {"training": f"{run.seconds:.3f} s"}
     for name, value in (timings or {}).items():
         real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
         spent[name] = f"{value:.3f} s" if real else str(value)
-    return join([*parts, tag("h3", "Timings"), pairs(spent)])
+    return join([*contents, tag("h3", "Timings"), pairs(spent)])
 
 
 def _foot() -> str:

@@ -1,4 +1,4 @@
-"""What the curve said along a run, as a part of the report."""
+"""The section of the report on the gradient and the curvature along a run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from glassnet.plots.curvature_trace import (
     HEIGHTS,
     LARGEST,
     NEGATIVE,
-    Landscape,
+    CurvatureData,
     check_trace,
+    curvature_data,
     limit_words,
-    make_landscape,
 )
-from glassnet.plots.loss_curve import make_loss_curve, readable
+from glassnet.plots.loss_curve import make_loss_curve
 from glassnet.plots.report.page import Html, figure, tag
 from glassnet.plots.report.traces import Picture, Trace, make_axis, make_layout
+from glassnet.plots.style import readable
 
 if TYPE_CHECKING:
     from glassnet.diagnostics.curvature import CurvatureTrace
@@ -36,8 +37,8 @@ _LEAD = (
 
 
 def curvature_figure(trace: CurvatureTrace, loss_points: int) -> Html:
-    """The section's picture, and what it comes to in words."""
-    scene = make_landscape(trace, make_loss_curve(check_trace(trace).run, loss_points))
+    """The picture of the section, with a summary in words."""
+    scene = curvature_data(trace, make_loss_curve(check_trace(trace).run, loss_points))
     words = f"{scene.explanation[:1].upper()}{scene.explanation[1:]}." if scene.explanation else ""
     picture = figure("landscape", "", curvature_picture(scene), _LEAD, shape="wide tall")
     return tag("div", *([tag("p", words)] if words else []), tag("p", _ending(trace)), picture)
@@ -58,8 +59,8 @@ def _ending(trace: CurvatureTrace) -> str:
     return f"{'; '.join(parts)}."
 
 
-def curvature_picture(scene: Landscape) -> Picture:
-    """Four pictures over one axis of iterations, three where there is no hidden layer."""
+def curvature_picture(scene: CurvatureData) -> Picture:
+    """Four pictures over one axis of iterations, three without a hidden layer."""
     curve, x = scene.curve, scene.iterations
     panels: list[tuple[str, bool, list[Trace]]] = [
         (
@@ -72,10 +73,9 @@ def curvature_picture(scene: Landscape) -> Picture:
     ]
     if scene.saturation:
         colors = style.class_colors(len(scene.saturation))
+        look: dict[str, Any] = {"log": False, "hover": "%{y:.1%}"}
         lines = [
-            _line(
-                x, shares, name or "saturated units", color, False, hover="%{y:.1%}", showlegend=bool(name)
-            )
+            _line(x, shares, name or "saturated units", color, showlegend=bool(name), **look)
             for (name, shares), color in zip(scene.saturation, colors, strict=True)
         ]
         panels.append(("saturated units", False, lines))
@@ -98,14 +98,14 @@ def curvature_picture(scene: Landscape) -> Picture:
 
 
 def _domains(count: int) -> list[tuple[float, float]]:
-    """Top and bottom of each picture, the first one uppermost."""
+    """Top and bottom of each picture; the first is the uppermost."""
     heights = np.array(HEIGHTS[:count])
     heights *= (1 - _GAP * (count - 1)) / heights.sum()
     tops = 1 - np.concatenate([[0.0], np.cumsum(heights + _GAP)[:-1]])
     return [(float(top), float(max(top - height, 0.0))) for top, height in zip(tops, heights, strict=True)]
 
 
-def _eigenvalues(scene: Landscape) -> list[Trace]:
+def _eigenvalues(scene: CurvatureData) -> list[Trace]:
     lines = [_line(scene.iterations, scene.largest, LARGEST, _BLUE, showlegend=True)]
     if np.isfinite(scene.negative).any():
         lines.append(_line(scene.iterations, scene.negative, NEGATIVE, _RED, showlegend=True))
@@ -130,14 +130,14 @@ def _line(
 ) -> Trace:
     """A line with gaps where there is no number; on a log scale, where it is not above 0."""
     shown = np.isfinite(y) & ((y > 0) | (not log))
-    told = {"hovertemplate": f"{name} {hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
+    on_hover = {"hovertemplate": f"{name} {hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
     return {
         "type": "scatter",
         "mode": "lines+markers" if shown.sum() <= 40 and hover else "lines",
         "name": name,
         "showlegend": showlegend,
         "x": x.tolist(),
-        "y": [float(value) if there else None for value, there in zip(y, shown, strict=True)],
+        "y": [float(value) if show else None for value, show in zip(y, shown, strict=True)],
         "line": {"color": color, "width": 2, **(line or {})},
-        **told,
+        **on_hover,
     }

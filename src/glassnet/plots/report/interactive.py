@@ -1,7 +1,7 @@
 """The five pictures as plotly figures, written as the plain dicts that plotly.js reads.
 
-Made without plotly's Python classes, which take longer to import than the page takes to write; the
-tests hand every figure to them.
+This module does not import plotly's Python classes, which takes longer than writing the page; the tests
+check every figure with them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.plots import style
 from glassnet.plots.boundary import crossings
-from glassnet.plots.loss_curve import LossCurve, readable
+from glassnet.plots.loss_curve import LossCurve
 from glassnet.plots.picture_data import Cloud, Grid, HiddenScene, Targets, boundary_lines
 from glassnet.plots.projection import Projection, spans
 from glassnet.plots.report.traces import (
@@ -54,27 +54,22 @@ def data_picture(cloud: Cloud, projection: Projection) -> Picture:
 def loss_picture(curve: LossCurve) -> Picture:
     """The loss after every iteration."""
     first, last = curve.span
-    few = len(curve.iterations) <= 40
-    trace = {
-        "type": "scatter",
-        "mode": "lines+markers" if few else "lines",
-        "name": "loss",
-        "x": packed(curve.iterations, "i4"),
-        "y": [float(value) if np.isfinite(value) else None for value in curve.losses],
-        "line": {"color": style.OKABE_ITO[0], "width": 2},
-        "hovertemplate": f"{curve.unit} %{{x:,d}}<br>loss %{{y:.7g}}<extra></extra>",
-    }
-    traces: list[dict[str, Any]] = [trace]
+    mode = "lines+markers" if len(curve.iterations) <= 40 else "lines"
+    lines: list[tuple[str, NDArray[Any], Array, float]] = [("loss", curve.iterations, curve.losses, 2)]
     if len(curve.validation[0]):
-        traces.append(
-            {
-                **trace,
-                "name": "validation",
-                "x": packed(curve.validation[0], "i4"),
-                "y": [float(value) if np.isfinite(value) else None for value in curve.validation[1]],
-                "line": {"color": style.OKABE_ITO[1], "width": 1.5},
-            }
-        )
+        lines.append(("validation", *curve.validation, 1.5))
+    traces = [
+        {
+            "type": "scatter",
+            "mode": mode,
+            "name": name,
+            "x": packed(iterations, "i4"),
+            "y": [float(value) if np.isfinite(value) else None for value in losses],
+            "line": {"color": color, "width": width},
+            "hovertemplate": f"{curve.unit} %{{x:,d}}<br>loss %{{y:.7g}}<extra></extra>",
+        }
+        for (name, iterations, losses, width), color in zip(lines, style.OKABE_ITO, strict=False)
+    ]
     margin = 0.03 * (last - first + 1)
     layout = make_layout(
         xaxis=make_axis(curve.unit, (first - margin, last + margin), tickformat=",d", nticks=7),
@@ -85,59 +80,43 @@ def loss_picture(curve: LossCurve) -> Picture:
     layout["yaxis"].update(
         separatethousands=True, automargin=True, dtick=1 if _decades(curve) > 1.5 else None
     )
-    notes = []
-    for mark in curve.marks:
-        x, y = mark.at
-        left = mark.side == "right"  # whose words begin there
-        notes.append(
-            {
-                "x": x,
-                "y": float(np.log10(y)) if curve.log else y,
-                "text": html.escape(mark.text),
-                "ax": 40 if left else -24,
-                "ay": -22,
-                "arrowhead": 6,
-                "arrowcolor": style.FAINT,
-                "xanchor": "left" if left else "right",
-            }
-        )
+    notes = [_note(*mark.at, html.escape(mark.text), mark.side, curve.log) for mark in curve.marks]
     if curve.cliff is not None:
-        cliff = curve.cliff
-        notes.append(
-            {
-                "x": cliff.stop,
-                "y": float(np.log10(cliff.after)),
-                "text": f"a plateau near {readable(cliff.before)} until {cliff.start:,},<br>"
-                f"then {readable(cliff.after)} at {cliff.stop:,}",
-                "ax": 36,
-                "ay": -20,
-                "align": "left",
-                "xanchor": "left",
-                "arrowhead": 6,
-                "arrowcolor": style.FAINT,
-            }
-        )
+        text = html.escape(curve.cliff.text).replace(", then", ",<br>then")
+        look = {"ax": 36, "ay": -20, "align": "left"}
+        notes.append({**_note(curve.cliff.stop, curve.cliff.after, text, "right", True), **look})
     if curve.diverged_at is not None:
-        line = {"color": style.OKABE_ITO[1], "width": 2, "dash": "dash"}
-        x = curve.diverged_at
-        layout["shapes"] = [
-            {"type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1, "line": line}
-        ]
+        color = style.OKABE_ITO[1]
+        layout["shapes"] = [upright(curve.diverged_at, color, 2)]
         notes.append(
             {
-                "x": x,
+                "x": curve.diverged_at,
                 "yref": "paper",
                 "y": 1,
                 "yanchor": "top",
                 "xanchor": "right",
                 "showarrow": False,
-                "text": f"diverged at {curve.unit} {x:,}",
-                "font": {"color": style.OKABE_ITO[1]},
+                "text": f"diverged at {curve.unit} {curve.diverged_at:,}",
+                "font": {"color": color},
                 "bgcolor": "rgba(255,255,255,0.8)",
             }
         )
     layout["annotations"] = notes
     return {"data": traces, "layout": layout}
+
+
+def _note(x: float, y: float, text: str, side: str, log: bool) -> dict[str, Any]:
+    """Words with an arrow to a point, on the "left" or "right" of it."""
+    return {
+        "x": x,
+        "y": float(np.log10(y)) if log else y,
+        "text": text,
+        "ax": 40 if side == "right" else -24,
+        "ay": -22,
+        "arrowhead": 6,
+        "arrowcolor": style.FAINT,
+        "xanchor": "left" if side == "right" else "right",
+    }
 
 
 def _decades(curve: LossCurve) -> float:
@@ -147,7 +126,7 @@ def _decades(curve: LossCurve) -> float:
 
 
 def boundary_picture(cloud: Cloud, grid: Grid) -> Picture:
-    """What the network says everywhere, with the samples on it."""
+    """The prediction at every point, with the samples on it."""
     if grid.projection.dimensions == 1:
         return _over_line(cloud, grid.projection, _curves(grid))
     span = np.array([(ticks[0], ticks[-1]) for ticks in grid.ticks])
@@ -177,42 +156,31 @@ def boundary_picture(cloud: Cloud, grid: Grid) -> Picture:
 
 
 def _background(grid: Grid, values: NDArray[Any]) -> Trace:
+    names = grid.field.names
     trace: Trace = {
         "type": "heatmap",
         "x": packed(grid.ticks[0]),
         "y": packed(grid.ticks[1]),
         "showscale": False,
     }
-    names = grid.field.names
-    if not grid.field.is_class:
+    if grid.field.is_class and len(names) > 2:
+        return {**trace, **_winners(grid, 0.3), "hoverinfo": "skip"}
+    if grid.field.is_class:
+        look = {"zmin": 0, "zmax": 1, "colorscale": _two_class_scale(0.3)}
+        words = f"P({text(names[1], 24)}) = %{{z:.4f}}"
+    else:
         low, high = style.value_range(values)
-        name = text(grid.field.quantity)
-        return {
-            **trace,
-            "z": packed(grid.values),
-            "zmin": low,
-            "zmax": high,
-            "colorscale": VIRIDIS,
-            "hovertemplate": f"{name} %{{z:.4g}}<extra></extra>",
-        }
-    if len(names) == 2:
-        return {
-            **trace,
-            "z": packed(grid.scalar),
-            "zmin": 0,
-            "zmax": 1,
-            "colorscale": _two_class_scale(0.3),
-            "hovertemplate": f"P({text(names[1], 24)}) = %{{z:.4f}}<extra></extra>",
-        }
-    return {**trace, **_winners(grid, 0.3), "hoverinfo": "skip"}
+        look = {"zmin": low, "zmax": high, "colorscale": VIRIDIS}
+        words = f"{text(grid.field.quantity)} %{{z:.4g}}"
+    return {**trace, "z": packed(grid.scalar), **look, "hovertemplate": f"{words}<extra></extra>"}
 
 
 def _winners(grid: Grid, strength: float) -> Trace:
-    """Class and certainty in one number, class + certainty: a color scale of one ramp per class."""
+    """class + certainty as one number, on a color scale with a ramp for each class."""
     count = len(grid.field.names)
     P = np.nan_to_num(grid.values)
     lead = np.clip((P.max(axis=-1) - 1 / count) / (1 - 1 / count), 0, 1)
-    # plotly's scales have 256 colors: each class keeps clear of its neighbours' ends of the scale.
+    # plotly's scales have 256 colors: each class keeps clear of the ends of its neighbors' ramps.
     scale: list[list[Any]] = []
     for i, color in enumerate(style.class_colors(count)):
         full = hex_color(style.tint(color, strength))
@@ -225,12 +193,12 @@ def _winners(grid: Grid, strength: float) -> Trace:
 def _cut_surface(grid: Grid, surface: Trace) -> Trace:
     """The surface of several classes as triangles that end on the borders."""
     mesh = make_mesh(grid)
-    kept = {key: surface[key] for key in ("hovertemplate", "lighting", "showscale")}
-    # By default plotly gives small triangles no normal, and light passes them by.
-    kept["lighting"] = {**kept["lighting"], "facenormalsepsilon": 0, "vertexnormalsepsilon": 0}
+    # By default plotly gives small triangles no normal, and does not light them.
+    lighting = {**surface["lighting"], "facenormalsepsilon": 0, "vertexnormalsepsilon": 0}
     return {
         "type": "mesh3d",
-        **kept,
+        **{key: surface[key] for key in ("hovertemplate", "showscale")},
+        "lighting": lighting,
         **{axis: packed(column) for axis, column in zip("xyz", mesh.points.T, strict=True)},
         **{corner: packed(column, "i4") for corner, column in zip("ijk", mesh.triangles.T, strict=True)},
         "vertexcolor": [hex_color(color) for color in mesh.colors(len(grid.field.names), 0.75)],
@@ -243,7 +211,7 @@ def _two_class_scale(strength: float) -> list[list[Any]]:
 
 
 def hidden_picture(scene: HiddenScene, most: int) -> Picture:
-    """The samples in a hidden layer's coordinates, at most about `most` of them in three dimensions."""
+    """The samples in the coordinates of a hidden layer; in three dimensions at most about `most`."""
     cloud, dimensions, labels = scene.cloud, scene.projection.dimensions, scene.projection.labels
     if dimensions == 1:
         return _histogram(scene)
@@ -276,7 +244,7 @@ def hidden_picture(scene: HiddenScene, most: int) -> Picture:
         )
         closed = np.vstack([corners, corners[:1]])
         traces.append(make_line(closed, "edge", legend=False, line={"color": style.INK, "width": 3}))
-    groups, _ = style.color_groups(cloud.targets)
+    groups, _ = style.number_colors(cloud.targets)
     view = 22.0, scene.azimuth(groups, 22.0)
     return {"data": traces, "layout": make_layout(**make_scene(labels, scene.box, 1.0, view))}
 
@@ -285,12 +253,12 @@ def _cut(plane: tuple[Array, float], span: Array) -> list[Trace]:
     """The line ``w . h + b = 0`` where it crosses the rectangle."""
     w, b = plane
     corners = np.array([(span[0][i], span[1][j]) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))])
-    found = []
+    ends = []
     for start, stop in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         before, after = start @ w + b, stop @ w + b
         if (before < 0) != (after < 0):
-            found.append(start + before / (before - after) * (stop - start))
-    return [make_line(np.array(found[:2]), "output layer's boundary")] if len(found) >= 2 else []
+            ends.append(start + before / (before - after) * (stop - start))
+    return [make_line(np.array(ends[:2]), "output layer's boundary")] if len(ends) >= 2 else []
 
 
 def _histogram(scene: HiddenScene) -> Picture:
@@ -326,7 +294,7 @@ def _histogram(scene: HiddenScene) -> Picture:
 
 
 def surface_picture(grid: Grid) -> Picture:
-    """The network's output as a landscape that turns with the mouse; over one input, a curve."""
+    """The output of the network as a surface that turns with the mouse; over one input, a curve."""
     labels, quantity = grid.projection.labels, grid.field.quantity
     if grid.projection.dimensions == 1:
         label = "probability" if grid.field.is_class else quantity
@@ -356,7 +324,7 @@ def surface_picture(grid: Grid) -> Picture:
     traces = [surface]
     label = "P = 1/2" if len(grid.field.names) == 2 else "equally probable"
     for i, line in enumerate(boundary_lines(grid)):
-        # A little above the surface, or the two would fight over the same pixels.
+        # A little above the surface, which would otherwise hide pixels of the line.
         heights = grid.height_at(line) + 0.004
         traces.append(make_line(np.column_stack([line, heights]), label, legend=i == 0))
     if grid.field.is_class and len(grid.field.names) > 2:
@@ -372,9 +340,6 @@ def surface_picture(grid: Grid) -> Picture:
     }
 
 
-# ---- Parts --------------------------------------------------------------------------------------
-
-
 def _curves(grid: Grid) -> list[Trace]:
     ticks = grid.ticks[0]
     if not grid.field.is_class:
@@ -388,7 +353,7 @@ def _curves(grid: Grid) -> list[Trace]:
 
 
 def _over_line(cloud: Cloud, projection: Projection, curves: list[Trace]) -> Picture:
-    """Samples over one coordinate: a value at its height, a class in a strip of its own."""
+    """Samples over one coordinate: a value at its height, each class in its own strip."""
     targets = cloud.targets
     points = style.over_line(cloud)
     label = "class (a strip each)" if targets.is_class else targets.names[0]
@@ -397,7 +362,7 @@ def _over_line(cloud: Cloud, projection: Projection, curves: list[Trace]) -> Pic
     span = np.vstack([spans(cloud.points, 1), spans(points[:, 1:], 1)])
     layout = make_layout(xaxis=make_axis(projection.labels[0], span[0]), yaxis=make_axis(label))
     plain = targets
-    if not targets.is_class:  # their height shows the value already
+    if not targets.is_class:  # the height already shows the value
         plain = Targets(np.zeros(len(points), dtype=np.intp), ("samples",), is_class=True)
     samples = flat_samples(Cloud(points, plain, None, cloud.total), span, [projection.labels[0], label])
     return {"data": [*samples, *curves], "layout": layout}

@@ -1,4 +1,4 @@
-"""How well a run predicts: accuracy and confusion for classes, R2 and RMSE for values."""
+"""How well a run predicts: accuracy and confusions of classes, R2 and RMSE of values."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from glassnet.engine.metrics import Tally, tally
 from glassnet.errors import InputError
 from glassnet.nn.network import Network
-from glassnet.plots.picture_data import predict
-from glassnet.plots.projection import as_names
+from glassnet.plots.picture_data import output_names, predict
 from glassnet.utils.array_checks import as_matrix
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts (C, C): ``counts[i, j]`` samples are of class i and were taken for class j."""
+    """Counts (C, C): ``counts[i, j]`` samples of class i were predicted as class j."""
 
     counts: NDArray[np.intp]
     names: tuple[str, ...]
@@ -43,12 +42,12 @@ class Confusion:
 
     @property
     def recall(self) -> NDArray[np.float64]:
-        """(C,): of the samples of a class, the share that was found; NaN where there is none."""
+        """(C,): the correct share of the samples of each class; NaN for a class without samples."""
         return _ratio(np.diag(self.counts), self.counts.sum(axis=1))
 
     @property
     def precision(self) -> NDArray[np.float64]:
-        """(C,): of the samples taken for a class, the share that is of it; NaN where there is none."""
+        """(C,): the correct share of the predictions of each class; NaN for a class never predicted."""
         return _ratio(np.diag(self.counts), self.counts.sum(axis=0))
 
 
@@ -68,7 +67,7 @@ class Fit:
 class Scores:
     """A run's scores on n samples: a confusion for softmax or one for each label, or fits.
 
-    `exact` is the share of samples whose labels are all right, where there are several.
+    `exact` is the share of samples whose labels are all right, for several labels.
     """
 
     n: int
@@ -78,7 +77,7 @@ class Scores:
 
     @property
     def headline(self) -> tuple[str, str]:
-        """The score that matters most, in figures and in words."""
+        """The main score, as a number and in words."""
         if self.exact is not None:
             return percent(self.exact), "of samples with every label right"
         if self.confusions:
@@ -90,7 +89,7 @@ class Scores:
 
 
 def percent(share: float) -> str:
-    """A share as a percentage that is 100 % only where nothing is wrong, nor 0 % where something is right.
+    """A share as a percentage: 100 % only where nothing is wrong, and 0 % only where nothing is right.
 
     >>> from glassnet.plots.report.scores import percent
     >>> percent(49_998 / 50_000), percent(1.0), percent(0.5)
@@ -129,22 +128,16 @@ def score(run: TrainingRun, X: object, y: object, class_names: object = None) ->
 
 
 def scores_of(network: Network, found: Tally, class_names: object = None) -> Scores:
-    """The scores that a tally of predictions comes to."""
-    kind, count, n = network.loss.target, network.sizes[-1], found.n
+    """The scores from a tally of predictions."""
+    kind, n, names = network.loss.target, found.n, output_names(network, class_names)
     if kind == "class":
-        names = as_names(class_names, count, "class_names", [f"class {i}" for i in range(count)])
         return Scores(n, confusions=(Confusion(found.counts, names),))
-    if kind == "label" and count == 1:
-        names = as_names(class_names, 2, "class_names", ("class 0", "class 1"))
+    if kind == "label" and network.sizes[-1] == 1:
         return Scores(n, confusions=(Confusion(found.counts[0], names),))
     if kind == "label":
-        names = as_names(class_names, count, "class_names", [f"label {i}" for i in range(count)])
         pairs = zip(found.counts, names, strict=True)
         tables = tuple(Confusion(counts, (f"not {name}", name)) for counts, name in pairs)
         return Scores(n, confusions=tables, exact=found.exact / n)
-    names = as_names(
-        class_names, count, "class_names", ["y"] if count == 1 else [f"y {i}" for i in range(count)]
-    )
     with np.errstate(all="ignore"):
         r2 = np.where(found.spread > 0, 1 - found.errors / found.spread, np.nan)
         rmse = np.sqrt(found.errors / n)

@@ -1,4 +1,4 @@
-"""What the report's plotly figures are made of: arrays, axes, samples, lines."""
+"""The elements of the report's plotly figures: arrays, axes, samples, lines."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _EXACT = {"color": style.INK, "width": 2, "simplify": False}
 
 
 def text(name: object, longest: int = 40) -> str:
-    """A user's name for plotly, which reads a little HTML, and fills braces in hover texts."""
+    """A user's name for plotly, which interprets some HTML, and braces in hover texts."""
     return html.escape(style.tidy(name, longest)).replace("{", "&#123;").replace("}", "&#125;")
 
 
 def packed(values: NDArray[Any], kind: str = "f4") -> dict[str, Any]:
-    """An array as plotly's base64 block, a third of the size of written numbers; rows of a matrix stay.
+    """An array as plotly's base64 block, a third of the size of written numbers; a matrix keeps its shape.
 
-    Single precision is a hundredth of a pixel, and more than a picture needs.
+    Single precision resolves a hundredth of a pixel, more than a picture needs.
     """
     data = np.ascontiguousarray(values, dtype=f"<{kind}")
     block = {"dtype": kind, "bdata": base64.b64encode(data.tobytes()).decode("ascii")}
@@ -47,7 +47,7 @@ def hex_color(color: Array) -> str:
 
 
 def make_layout(**extra: Any) -> dict[str, Any]:
-    """A figure's layout: the page's font, white paper, the legend above."""
+    """The layout of a figure: the font of the page, white paper, the legend above."""
     return {
         "font": {"family": _FONT, "size": 13, "color": style.INK},
         "paper_bgcolor": "white",
@@ -67,7 +67,7 @@ def make_layout(**extra: Any) -> dict[str, Any]:
 
 
 def make_axis(label: object, span: Sequence[float] | Array | None = None, **extra: Any) -> dict[str, Any]:
-    """An axis of a flat figure, from and to where `span` says."""
+    """An axis of a flat figure over `span` (low, high)."""
     axis: dict[str, Any] = {
         "title": {"text": text(label), "standoff": 8},
         "gridcolor": style.GRID,
@@ -108,7 +108,7 @@ def make_samples(
     def add(rows: NDArray[Any], name: str, marker: dict[str, Any], legend: bool) -> None:
         if not solid and isinstance(opacity, np.ndarray):
             marker = {**marker, "opacity": packed(opacity[rows])}
-        if legend:  # by an entry of its own: the first dot's size and opacity say little
+        if legend:  # in an entry of its own, whose dot does not depend on size and opacity of the samples
             look = {"color": marker["color"], "size": 8, "symbol": "circle"}
             traces.append(legend_entry(name, look, "scatter3d" if solid else "scatter"))
         traces.append(
@@ -143,7 +143,7 @@ def make_samples(
 
 
 def flat_samples(cloud: Cloud, span: Array, labels: Sequence[object]) -> list[Trace]:
-    """Samples in the plane, their opacity falling with their density."""
+    """Samples in the plane; their opacity falls with their density."""
     fade = style.opacities(cloud.points, span, 1.6 * style.dot_size(len(cloud.points)))
     return make_samples(cloud.points, cloud.targets, labels, fade)
 
@@ -164,7 +164,7 @@ def make_line(points: Array, name: str, legend: bool = True, **extra: Any) -> Tr
 
 
 def legend_entry(name: str, marker: dict[str, Any], kind: str = "scatter3d") -> Trace:
-    """An entry of the legend, with a click on which the traces of that name come and go."""
+    """An entry of the legend: a click on it hides and shows the traces of that name."""
     nowhere = {axis: [None] for axis in ("xyz" if kind == "scatter3d" else "xy")}
     return {
         "type": kind,
@@ -181,11 +181,10 @@ def make_scene(
     labels: Sequence[object], box: Array, height: float, view: tuple[float, float] = (30.0, -55.0)
 ) -> dict[str, Any]:
     """A 3-D scene over the box (3, 2), its height against a base of 1 by 1, seen from `view`."""
-    axes = {}
-    for axis, label, span in zip("xyz", labels, box, strict=True):
-        axes[f"{axis}axis"] = {
-            # Drawn as it stands, entities and all; what would be a tag gets other brackets.
-            # Lines before it keep it clear of the ticks' numbers.
+    axes = {
+        f"{axis}axis": {
+            # plotly draws entities as they stand here; other brackets prevent tags.
+            # The empty lines keep the title clear of the numbers of the ticks.
             "title": {"text": 2 * "<br>" + style.tidy(label, 28).translate(_NO_TAGS), "font": {"size": 13}},
             "tickfont": {"size": 11},
             "nticks": 6,
@@ -196,7 +195,9 @@ def make_scene(
             "zerolinecolor": "#d9d9d9",
             "showspikes": False,
         }
-    side = 1.15 if height < 1 else 1.0  # fills the picture, and still leaves room to turn
+        for axis, label, span in zip("xyz", labels, box, strict=True)
+    }
+    side = 1.15 if height < 1 else 1.0  # fills the picture but leaves room to turn
     x, y, z = (2 * view_direction(*view)).tolist()
     scene = {
         **axes,
@@ -208,7 +209,7 @@ def make_scene(
     return {"scene": scene, "margin": {"l": 0, "r": 0, "t": 34, "b": 0}}
 
 
-def upright(x: float) -> dict[str, Any]:
+def upright(x: float, color: str = style.INK, width: float = 1.6) -> dict[str, Any]:
     """A dashed vertical line."""
-    line = {"color": style.INK, "width": 1.6, "dash": "dash"}
+    line = {"color": color, "width": width, "dash": "dash"}
     return {"type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1, "line": line}

@@ -1,4 +1,4 @@
-"""A picture of a sweep: every loss curve."""
+"""The picture of every loss curve of a sweep."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from glassnet.errors import unknown_name
 from glassnet.model_selection import identity_here
 from glassnet.plots import style
 from glassnet.plots.libraries import require
-from glassnet.plots.loss_curve import readable
 from glassnet.plots.sweeps.words import (
     LEAST,
     check_result,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from glassnet.model_selection import SweepCell, SweepResult
 
 Looks = dict[tuple[str, ...], dict[str, Any]]
-"""How the curve of each combination of settings looks."""
+"""The look of the curve for each combination of settings."""
 
 _MOST_PANELS = 12
 _MOST_NAMES = 10
@@ -43,14 +42,14 @@ _MOST_NAMES = 10
 def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str = "Loss curves") -> Figure:
     """Draw every loss curve of a sweep, on logarithmic axes: a panel for each value of one setting.
 
-    Colors and dashes tell the values of the other setting. Where a loss jumps up and down, the
-    line is its median and the band its range, stretch by stretch. A curve that leaves through the
-    top, with a cross, is a network that diverged.
+    Colors and dashes show the values of the other settings. Where a loss jumps up and down, the line is its
+    median and the band its range over short intervals. A curve that leaves through the top, with a cross,
+    is a network that diverged.
 
     Parameters
     ----------
-    panels : the setting that has a panel for each value; None takes the one with the fewest, and
-        for a single setting one panel for all.
+    panels : the setting with a panel for each value; None takes the one with the fewest values, or one
+        panel for a single setting.
 
     Raises InputError for an unknown setting, and MissingLibraryError where matplotlib is missing.
 
@@ -64,29 +63,26 @@ def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str =
     names = list(result.grid)
     if panels is not None and panels not in names:
         raise unknown_name("setting of this sweep:", panels, names)
-    told = varied(result)
-    if panels is None and len(told) > 1:
-        panels = min(told, key=lambda name: len(result.grid[name]))
+    changing = varied(result)
+    if panels is None and len(changing) > 1:
+        panels = min(changing, key=lambda name: len(result.grid[name]))
     values = spread_over(result.grid[panels], _MOST_PANELS) if panels else [None]
-    others = [name for name in told if name != panels]
+    others = [name for name in changing if name != panels]
     keys = list(dict.fromkeys(key_of(cell, others) for cell in result.cells))
     looks = dict(zip(keys, _looks(len(keys)), strict=True))
     columns = min(len(values), 3)
     rows = -(-len(values) // columns)
-    width, height = (
-        1.9 + (2.9 * columns if columns > 1 else 5.6),
-        1.3 + (2.5 if columns > 1 else 3.6) * rows,
-    )
-    figure = style.new_figure(width, height)
-    _lay_out(figure, w_pad=0.06, h_pad=0.06)
+    panel_width, panel_height = (2.9, 2.5) if columns > 1 else (5.6, 3.6)
+    figure: Any = style.new_figure(1.9 + panel_width * columns, 1.3 + panel_height * rows)
+    figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
     span = _loss_span(result)
     first: Any = None
     for i, value in enumerate(values):
-        paper = _panel(figure, rows, columns, i, first)
+        place, shared = (rows, columns, i + 1), {"sharex": first, "sharey": first}
+        paper = style.flat_axes(figure, place=place, shared=shared, labelsize=8.5, length=3)
         first = first or paper
-        cells = [
-            c for c in result.cells if panels is None or key_of(c, [panels]) == (identity_here(value),)
-        ]
+        key = (identity_here(value),)
+        cells = [cell for cell in result.cells if panels is None or key_of(cell, [panels]) == key]
         _draw_curves(paper, cells, others, looks, span)
         if panels is not None:
             name = texts_of(result.grid[panels])[identity_here(value)]
@@ -119,7 +115,8 @@ def _draw_curves(
     for cell in cells:
         look = looks[key_of(cell, others)]
         iterations, losses = cell.curve(None)
-        at, low, middle, high = _stretches(iterations, losses if span[0] < 0 else np.maximum(losses, LEAST))
+        losses = losses if span[0] < 0 else np.maximum(losses, LEAST)
+        at, low, middle, high = _intervals(iterations, losses)
         paper.fill_between(at, low, high, color=look["color"], alpha=0.16, linewidth=0)
         if cell.trained.diverged_at is not None:
             at, middle = np.append(at, cell.trained.diverged_at), np.append(middle, span[1])
@@ -142,12 +139,12 @@ def _draw_curves(
         )
 
 
-def _stretches(
+def _intervals(
     iterations: NDArray[np.intp], losses: NDArray[np.float64]
 ) -> tuple[Array, Array, Array, Array]:
-    """Where, smallest, median and largest loss of stretches that look equally long on the paper.
+    """Place, smallest, median and largest loss of intervals that look equally long on the logarithmic axis.
 
-    Early ones hold one loss each; the first and the last loss are always among them.
+    Early intervals hold one loss each; the first and the last loss always have their own.
     """
     if not len(losses):
         return (np.empty(0),) * 4
@@ -155,54 +152,41 @@ def _stretches(
     edges = np.unique(np.geomspace(1, max(last, 1), 200).astype(np.intp))
     rows = [(float(iterations[0]), losses[0], losses[0], losses[0])]
     for start, stop in pairwise(edges):
-        part = losses[slice(*np.searchsorted(iterations, (start, stop)))]
-        if not len(part):
+        inside = losses[slice(*np.searchsorted(iterations, (start, stop)))]
+        if not len(inside):
             continue
         middle = start if stop == start + 1 else np.sqrt(start * stop)
-        rows.append((middle, part.min(), np.median(part), part.max()))
+        rows.append((middle, inside.min(), np.median(inside), inside.max()))
     rows.append((last, losses[-1], losses[-1], losses[-1]))
     at, low, middle, high = np.array(rows).T
     return at, low, middle, high
 
 
 def _has_band(cell: SweepCell) -> bool:
-    """Whether a band can be seen about the curve: a range that is no mere fall within a stretch."""
-    _, low, _, high = _stretches(*cell.curve(None))
-    # A falling loss has every stretch begin below the end of the one before.
+    """Whether the picture shows a band about the curve: a loss that rises, and not only falls."""
+    _, low, _, high = _intervals(*cell.curve(None))
+    # A falling loss begins every interval below the end of the one before.
     return bool(np.any((high[1:] > 1.02 * high[:-1]) & (high[1:] > 1.02 * low[1:]) & (low[1:] > 0)))
 
 
-def _panel(figure: Figure, rows: int, columns: int, i: int, first: Any) -> Any:
-    paper: Any = figure.add_subplot(rows, columns, i + 1, sharex=first, sharey=first)
-    paper.set_facecolor("white")
-    for side, spine in paper.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(style.FAINT)
-        spine.set_linewidth(0.8)
-    paper.tick_params(colors=style.FAINT, labelcolor=style.INK, labelsize=8.5, width=0.8, length=3)
-    paper.grid(color=style.GRID, linewidth=0.7)
-    paper.set_axisbelow(True)
-    return paper
-
-
 def _set_scales(paper: Any, result: SweepResult, span: tuple[float, float]) -> None:
-    """Iterations from 0, logarithmic from 1 on, since what is early is quick; log losses if positive."""
+    """Scale iterations logarithmically from 1 on, because early changes are quick, and positive losses."""
     ticker = require("matplotlib.ticker")
     paper.set_xscale("symlog", linthresh=1, linscale=0.25)
     paper.set_xlim(-0.15, result.iterations * 1.25)
     powers = 10.0 ** np.arange(0, int(np.log10(result.iterations)) + 1)
     paper.xaxis.set_major_locator(ticker.FixedLocator([0, *powers[:: 1 + len(powers) // 6]]))
     paper.xaxis.set_minor_locator(ticker.NullLocator())
-    paper.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    style.label_ticks(paper.xaxis, lambda value: f"{value:,.0f}")
     if span[0] > 0:
         paper.set_yscale("log")
         paper.yaxis.set_minor_formatter(ticker.NullFormatter())
     paper.set_ylim(*span)
-    paper.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: readable(value)))
+    style.label_ticks(paper.yaxis)
 
 
 def _loss_span(result: SweepResult) -> tuple[float, float]:
-    """The limits of the loss axis; two powers of 10 lie within them where it is logarithmic."""
+    """The limits of the loss axis; a logarithmic axis has at least two powers of 10 within them."""
     histories = [losses for cell in result.cells if len(losses := cell.trained.losses)]
     low = min((float(losses.min()) for losses in histories), default=1.0)
     high = max((float(losses.max()) for losses in histories), default=1.0)
@@ -212,17 +196,13 @@ def _loss_span(result: SweepResult) -> tuple[float, float]:
     low, high = max(low, LEAST), max(high, LEAST)
     margin = max(0.06 * np.log10(high / low), 0.15)
     bottom, top = np.log10(low) - margin, np.log10(high) + 2 * margin
-    if np.floor(top) - np.ceil(bottom) < 1:  # no two of the ticks, which stand at powers of 10
+    if np.floor(top) - np.ceil(bottom) < 1:  # fewer than two ticks, which lie at powers of 10
         bottom, top = np.floor(bottom), np.ceil(top)
     return float(10**bottom), float(10**top)
 
 
-def _lay_out(figure: Any, **settings: Any) -> None:
-    figure.get_layout_engine().set(**settings)
-
-
 def _looks(count: int) -> list[dict[str, Any]]:
-    """Colors in the order of the values, from dark to light, and dashes in turn."""
+    """Colors in the order of the values, from dark to light, and four dashes in turn."""
     cmap, colors = require("matplotlib").colormaps[style.VALUES], require("matplotlib.colors")
     dashes: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
     shades = np.linspace(0, 0.88, count) if count > 1 else [0.0]
@@ -233,7 +213,7 @@ def _looks(count: int) -> list[dict[str, Any]]:
 
 
 def _named(result: SweepResult, looks: Looks, others: Sequence[str]) -> list[tuple[str, ...]]:
-    """The looks that the legend has room for: some of all values of a setting, of several the best."""
+    """The keys that fit into the legend: evenly spaced values of one setting, or the best of several."""
     if len(others) < 2 or len(looks) <= _MOST_NAMES:
         return spread_over(list(looks), _MOST_NAMES)
     best = [tuple(identity_here(row[name]) for name in others) for row in result.summary]

@@ -1,4 +1,4 @@
-"""A picture of a sweep: how each network ended, over two settings."""
+"""The picture of a sweep over two settings: how each network ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from glassnet.model_selection import identity_here
 from glassnet.optim import SGD
 from glassnet.plots import style
 from glassnet.plots.libraries import require
-from glassnet.plots.loss_curve import readable
+from glassnet.plots.style import readable
 from glassnet.plots.sweeps.words import (
     LEAST,
     SYMBOLS,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from glassnet.model_selection import SweepCell, SweepResult
 
-_MOST_WORDS = (16, 8)  # rows and columns of a heatmap whose cells have room for words
+_MOST_WORDS = (16, 8)  # rows and columns up to which the cells have room for words
 
 
 def sweep_heatmap(
@@ -45,24 +45,22 @@ def sweep_heatmap(
     curvature: Curvature | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draw what networks are compared by over two settings: the metric or, without one, the final loss.
+    """Draw the metric of the networks or, without one, the final loss over two settings.
 
-    A cell holds its value and its status (`glassnet.model_selection.STATUSES`); hatched are those that
-    diverged, and framed is the best; the darker the better. Losses have a logarithmic color scale. With
-    seeds or folds a value is the mean over them, and hatched where one of them diverged. Of more than two
+    A cell shows its value and its status (`glassnet.model_selection.STATUSES`): hatching marks networks
+    that diverged, a frame the best one, and darker is better. Losses have a logarithmic color scale. With
+    seeds or folds a value is the mean over them, with hatching where one of them diverged. Of more than two
     settings, a cell shows the best over all values of the others.
 
     Parameters
     ----------
-    rows, columns : the settings upward and to the right; None takes the first and second that are
-        left.
-    curvature : what `glassnet.curvature` says of a point, as a rule of where the best network has ended: a
-        line is drawn at the learning rate 2 (1 + m) / lambda_max, beyond which gradient descent with
-        momentum m cannot stay there.
+    rows, columns : the settings upward and to the right; None takes the first unused ones.
+    curvature : the `glassnet.curvature` at a point, usually where the best network ended: a line marks the
+        learning rate 2 (1 + m) / lambda_max, beyond which gradient descent with momentum m cannot stay
+        there.
 
-    Raises InputError for a sweep over one setting or an unknown one, for a stability limit where learning
-    rates of gradient descent are not on one of the axes, and MissingLibraryError where
-    matplotlib is missing.
+    Raises InputError for a sweep over one setting or an unknown one, for a stability limit without learning
+    rates of gradient descent on one of the axes, and MissingLibraryError where matplotlib is missing.
 
     >>> import glassnet as gn
     >>> grid = {"learning_rate": [0.1, 1.0], "momentum": [0.0, 0.5, 0.9]}
@@ -111,19 +109,20 @@ def sweep_heatmap(
         _add_color_bar(figure, paper, image, result)
     notes = [summary_of(result)]
     if curvature is not None:
-        notes.append(draw_stability(paper, result, rows, columns, curvature))
+        notes.append(_draw_stability(paper, result, rows, columns, curvature))
     if best is not None:
         notes.append("white frame: the best")
     if words and any(place and " at " in place.words for row in table for place in row):
         notes.append('"at N": at iteration N')
-    over = [f"{name}s" for name in ("seed", "fold") if getattr(result.cells[0], name) is not None]
-    if over:
-        notes.append(f"each cell the mean over {' and '.join(over)}")
+    averaged = [f"{name}s" for name in ("seed", "fold") if getattr(result.cells[0], name) is not None]
+    if averaged:
+        notes.append(f"each cell the mean over {' and '.join(averaged)}")
     if len(result.grid) > 2:
-        notes.append(f"{'' if over else 'each cell '}the best over the other settings")
+        notes.append(f"{'' if averaged else 'each cell '}the best over the other settings")
     if not words:
-        met = {place.status for row in table for place in row if place}
-        notes.append(", ".join(f"{sign} {name}" for name, sign in SYMBOLS.items() if sign and name in met))
+        statuses = {place.status for row in table for place in row if place}
+        signs = [f"{sign} {name}" for name, sign in SYMBOLS.items() if sign and name in statuses]
+        notes.append(", ".join(signs))
     if title is None:
         name = compared_name(result)
         title = "Final loss" if result.measure is None else f"{name[:1].upper()}{name[1:]}"
@@ -152,7 +151,7 @@ def _two_settings(result: SweepResult, rows: str | None, columns: str | None) ->
 
 
 class _Place(NamedTuple):
-    """What is told of a setting: a value, NaN where a network diverged, a status and the words for it."""
+    """The content of a cell: a setting, its value (NaN where a network diverged), its status, in words."""
 
     setting: int
     value: float
@@ -161,18 +160,18 @@ class _Place(NamedTuple):
 
 
 def _best_over_others(result: SweepResult, rows: str, columns: str) -> list[list[_Place | None]]:
-    """For each row and column the best setting, as the summary has them in order."""
+    """For each row and column the best setting: the first in the order of the summary."""
     networks: dict[int, list[SweepCell]] = {}
     for cell in result.cells:
         networks.setdefault(cell.setting, []).append(cell)
-    found: dict[tuple[str, str], _Place] = {}
+    best: dict[tuple[str, str], _Place] = {}
     for row in result.summary:
         key = identity_here(row[rows]), identity_here(row[columns])
-        if key not in found:
-            found[key] = _place_of(row["mean"], networks[row["setting"]])
+        if key not in best:
+            best[key] = _place_of(row["mean"], networks[row["setting"]])
     across = [identity_here(value) for value in ascending(result, columns)]
     upward = [identity_here(value) for value in ascending(result, rows)]
-    return [[found.get((row, column)) for column in across] for row in upward]
+    return [[best.get((row, column)) for column in across] for row in upward]
 
 
 def _place_of(value: float, cells: Sequence[SweepCell]) -> _Place:
@@ -187,7 +186,7 @@ def _place_of(value: float, cells: Sequence[SweepCell]) -> _Place:
 
 
 def _color_norm(values: Any, logarithmic: bool) -> Any:
-    """For losses that are not negative a logarithmic scale, at least a factor of 2 wide."""
+    """A color scale: logarithmic and at least a factor of 2 wide for losses that are not negative."""
     colors = require("matplotlib.colors")
     finite = values[np.isfinite(values)]
     if not finite.size:
@@ -210,13 +209,13 @@ def _write(paper: Any, at: tuple[int, int], value: str, place: _Place, color: st
     if not words:
         paper.text(*at, SYMBOLS[place.status], fontsize=9, **center)
         return
-    verdict = place.words.replace(" at", "\nat")
+    outcome = place.words.replace(" at", "\nat")
     if not value:
-        paper.text(*at, verdict, fontsize=8.5, **center)
+        paper.text(*at, outcome, fontsize=8.5, **center)
         return
     x, y = at
     paper.text(x, y + 0.16, value, fontsize=10, fontweight="bold", **center)
-    paper.text(x, y - 0.2, verdict, fontsize=8.5, linespacing=0.95, **center)
+    paper.text(x, y - 0.2, outcome, fontsize=8.5, linespacing=0.95, **center)
 
 
 def _set_cells(paper: Any, result: SweepResult, rows: str, columns: str) -> None:
@@ -240,25 +239,25 @@ def _add_color_bar(figure: Figure, paper: Any, image: Any, result: SweepResult) 
     bar = figure.colorbar(image, ax=paper, shrink=0.85, pad=0.03, aspect=26)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, colors=style.FAINT, labelcolor=style.INK, length=2.5)
-    bar.ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: readable(value)))
+    style.label_ticks(bar.ax.yaxis)
     bar.ax.yaxis.set_minor_formatter(ticker.NullFormatter())
     bar.set_label(compared_name(result), color=style.INK, fontsize=9)
 
 
 # ---- The stability limit ------------------------------------------------------------------------
 
-RATE = "learning_rate"
+_RATE = "learning_rate"
 
 
-def draw_stability(paper: Any, result: SweepResult, rows: str, columns: str, curvature: Curvature) -> str:
-    """Draw the limit over the cells; what it is, for the note under the title."""
+def _draw_stability(paper: Any, result: SweepResult, rows: str, columns: str, curvature: Curvature) -> str:
+    """Draw the limit over the cells; return a note for the heading."""
     if not isinstance(curvature, Curvature):
         raise InputTypeError(
             "curvature is what gn.curvature(network, run.theta, X, y) returns, not "
             f"{type(curvature).__name__}."
         )
-    limits = _limits(result, columns if rows == RATE else rows, rows, columns, curvature)
-    rates = ascending(result, RATE)
+    limits = _limits(result, columns if rows == _RATE else rows, rows, columns, curvature)
+    rates = ascending(result, _RATE)
     at = _places(np.array(rates, np.float64), limits)
     along = np.arange(len(limits), dtype=np.float64)
     # To the edges of the first and the last cell.
@@ -267,13 +266,13 @@ def draw_stability(paper: Any, result: SweepResult, rows: str, columns: str, cur
     inside = at.min() < len(rates) - 0.5 and at.max() > -0.5
     at = np.clip(at, -0.5, len(rates) - 0.5)
     if inside:
-        x, y = (along, at) if rows == RATE else (at, along)
+        x, y = (along, at) if rows == _RATE else (at, along)
         paper.plot(x, y, color="white", linewidth=4.2, zorder=2.5, solid_capstyle="butt")
         paper.plot(x, y, color="#C8102E", linewidth=2.0, zorder=2.6, solid_capstyle="butt")
     low, high = float(limits.min()), float(limits.max())
     span = readable(low) if low == high else f"{readable(low)} to {readable(high)}"
-    which = "red" if inside else "off the picture"
-    return f"{which}: the stability limit {_formula(result)}, {span}"
+    look = "red" if inside else "off the picture"
+    return f"{look}: the stability limit {_formula(result)}, {span}"
 
 
 def _formula(result: SweepResult) -> str:
@@ -281,41 +280,36 @@ def _formula(result: SweepResult) -> str:
     below = "λmax"
     if isinstance(rule, SGD) and rule.nesterov:
         below = f"((1\u00a0+\u00a02m)\u00a0{below})"
-    return f"2(1\u00a0+\u00a0m)/{below}"  # which no line breaks
+    return f"2(1\u00a0+\u00a0m)/{below}"  # the spaces break no line
 
 
 def _limits(
     result: SweepResult, other: str, rows: str, columns: str, curvature: Curvature
 ) -> NDArray[np.float64]:
-    """The largest learning rate for each value of the other setting."""
+    """The stability limit for each value of the other setting."""
     rules = [cell.trained.optimizer for cell in result.cells]
-    rates = result.grid.get(RATE, ())
-    plain = all(isinstance(rate, (int, float)) for rate in rates)
-    if RATE not in (rows, columns) or not plain or not all(isinstance(rule, SGD) for rule in rules):
+    plain = all(isinstance(rate, (int, float)) for rate in result.grid.get(_RATE, ()))
+    if _RATE not in (rows, columns) or not plain or not all(isinstance(rule, SGD) for rule in rules):
         raise InputError(
-            "The stability limit is a learning rate of gradient descent with momentum: it is drawn over "
-            "numbers of learning_rate on one of the axes, of a sweep whose optimizer is gn.SGD."
+            "The stability limit is a learning rate of gradient descent with momentum: it needs numbers of "
+            "learning_rate on one of the axes, and a sweep whose optimizer is gn.SGD."
         )
-    found = []
+    limits = []
     for value in ascending(result, other):
-        rule = next(
-            r
-            for r, c in zip(rules, result.cells, strict=True)
-            if key_of(c, [other]) == (identity_here(value),)
-        )
+        key = (identity_here(value),)
+        rule = next(r for r, c in zip(rules, result.cells, strict=True) if key_of(c, [other]) == key)
         assert isinstance(rule, SGD)
-        found.append(curvature.stability_limit(rule.momentum, rule.nesterov))
-    return np.array(found)
+        limits.append(curvature.stability_limit(rule.momentum, rule.nesterov))
+    return np.array(limits)
 
 
 def _places(rates: NDArray[np.float64], limits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Where limits lie among the rates, whose cells are one apart, on a logarithmic scale."""
-    logs, wanted = np.log(rates), np.log(limits)
-    index = np.arange(len(rates), dtype=np.float64)
+    """The places of limits among the rates, whose cells are one apart, on a logarithmic scale."""
+    logs, at = np.log(rates), np.log(limits)
     if len(rates) == 1:
-        return np.clip(wanted - logs[0], -1.0, 1.0)
-    found = np.interp(wanted, logs, index)
-    below, above = wanted < logs[0], wanted > logs[-1]
-    found[below] = (wanted[below] - logs[0]) / (logs[1] - logs[0])
-    found[above] = len(rates) - 1 + (wanted[above] - logs[-1]) / (logs[-1] - logs[-2])
-    return found
+        return np.clip(at - logs[0], -1.0, 1.0)
+    places = np.interp(at, logs, np.arange(len(rates), dtype=np.float64))
+    below, above = at < logs[0], at > logs[-1]
+    places[below] = (at[below] - logs[0]) / (logs[1] - logs[0])
+    places[above] = len(rates) - 1 + (at[above] - logs[-1]) / (logs[-1] - logs[-2])
+    return places

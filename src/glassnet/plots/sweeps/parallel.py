@@ -1,4 +1,4 @@
-"""A picture of a sweep over many settings: an axis for each, a line for each way across."""
+"""The picture of a sweep over many settings: an axis for each setting, a line for each combination."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from glassnet.errors import unknown_name
 from glassnet.model_selection import identity_here, shown
 from glassnet.plots import style
 from glassnet.plots.libraries import require
-from glassnet.plots.loss_curve import readable
+from glassnet.plots.style import readable
 from glassnet.plots.sweeps.words import (
     LEAST,
     check_result,
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from glassnet.model_selection import SweepResult
 
 _FEW = 8  # values up to which each has a tick
-_WIDE = 20.0  # a ratio of largest and smallest from which a scale is logarithmic
+_WIDE = 20.0  # the ratio of the largest and smallest value beyond which a scale is logarithmic
 
 
 class _Axis(NamedTuple):
-    """A vertical axis: where each line crosses it, from 0 to 1, and ticks."""
+    """A vertical axis: the place of each line on it, from 0 to 1, its ticks and the values."""
 
     title: str
     places: NDArray[np.float64]
@@ -49,10 +49,10 @@ def sweep_parallel(
 ) -> Figure:
     """Draw parallel coordinates: an axis for each setting, the last one for the metric or the final loss.
 
-    Each setting is a line across, at the mean over its seeds and folds, colored by where it ends;
-    the best one is drawn thick, dashed are those of which a network diverged, which end at the axis's
-    bad end, and thin those that were dropped. Scales are logarithmic where values differ by a factor of 20;
-    settings that are no numbers stand at equal distances.
+    Each combination of settings is a line to the mean over its seeds and folds, whose color shows where it
+    ends. The best line is thick; dashed lines, of settings with a network that diverged, end at the bad end
+    of the last axis; thin lines are settings that the sweep dropped. Scales are logarithmic where values
+    differ by a factor of 20; values that are no numbers lie at equal distances.
 
     Parameters
     ----------
@@ -103,15 +103,13 @@ def _setting_axis(name: str, values: Sequence[Any], result: SweepResult) -> _Axi
             marked = _rounded(marked[0], marked[-1], logarithmic)
         scale = _scale(min(numbers), max(numbers), logarithmic)
         return _Axis(words_of(name), scale(array), [(float(scale(t)), shown(t, 3)) for t in marked], array)
-    kinds = {identity_here(value): shown(value, 4) for value in distinct} | (
-        {identity_here(None): "not set"}
-        if any(value is None for value in values) and None not in distinct
-        else {}
-    )
-    order = list(kinds)
+    texts = {identity_here(value): shown(value, 4) for value in distinct}
+    if any(value is None for value in values) and None not in distinct:
+        texts[identity_here(None)] = "not set"
+    order = list(texts)
     at = np.linspace(0, 1, len(order)) if len(order) > 1 else np.array([0.5])
     places = np.array([at[order.index(identity_here(value))] for value in values])
-    ticks = [(float(at[i]), _cut(kinds[order[i]])) for i in spread_over(range(len(order)), 12)]
+    ticks = [(float(at[i]), style.tidy(texts[order[i]], 24)) for i in spread_over(range(len(order)), 12)]
     return _Axis(words_of(name), places, ticks)
 
 
@@ -133,7 +131,7 @@ def _outcome_axis(result: SweepResult, rows: Sequence[dict[str, Any]]) -> _Axis:
 
 
 def _scale(low: float, high: float, logarithmic: bool) -> Any:
-    """From values to places from 0 to 1."""
+    """The function from values to places from 0 to 1."""
     if high <= low:
         return lambda value: np.zeros_like(np.asarray(value, np.float64)) + 0.5
     if logarithmic:
@@ -147,12 +145,8 @@ def _rounded(low: float, high: float, logarithmic: bool) -> list[float]:
         return [low]
     ticker = require("matplotlib.ticker")
     locator = ticker.LogLocator(numticks=7) if logarithmic else ticker.MaxNLocator(5)
-    found = [float(t) for t in locator.tick_values(low, high) if low <= t <= high]
-    return found if len(found) > 1 else [low, high]
-
-
-def _cut(text: str, most: int = 24) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    ticks = [float(tick) for tick in locator.tick_values(low, high) if low <= tick <= high]
+    return ticks if len(ticks) > 1 else [low, high]
 
 
 def _draw_lines(

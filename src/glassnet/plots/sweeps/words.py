@@ -1,4 +1,4 @@
-"""What pictures of a sweep have in common: words for settings, losses and how networks ended."""
+"""The words of the pictures of a sweep: settings, losses, and how the networks ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from glassnet.plots.loss_curve import loss_words
 if TYPE_CHECKING:
     from glassnet.model_selection import SweepCell
 
-LEAST = 1e-100  # of a loss on a logarithmic scale; below, and at 0, it is drawn as this
+LEAST = 1e-100  # the smallest loss on a logarithmic scale, which stands for smaller ones and for 0
 SYMBOLS = {
     "converged": "",
     "falling": "↓",
@@ -24,11 +24,11 @@ SYMBOLS = {
     "dropped": "|",
     "interrupted": "?",
 }
-"""What stands for a status where there is no room for its name."""
+"""The symbol of a status where there is no room for its name."""
 
 
 def check_result(result: object) -> None:
-    """Raise InputTypeError for what is no sweep's result."""
+    """Raise InputTypeError for anything but the result of a sweep."""
     if not isinstance(result, SweepResult):
         raise InputTypeError(
             f"result is what gn.sweep returns, a glassnet.SweepResult, not {type(result).__name__}."
@@ -36,17 +36,17 @@ def check_result(result: object) -> None:
 
 
 def words_of(name: str) -> str:
-    """A setting's name as one writes it."""
+    """The name of a setting with spaces."""
     return name.replace("_", " ")
 
 
 def key_of(cell: SweepCell, names: Sequence[str]) -> tuple[str, ...]:
-    """What tells combinations of these settings apart; values need not be hashable."""
+    """A key for the values of these settings, which need not be hashable."""
     return tuple(identity_here(cell.settings.get(name)) for name in names)
 
 
 def texts_of(values: Sequence[Any]) -> dict[str, str]:
-    """The text of each value, of three digits or as many as it takes to tell them apart."""
+    """The text of each value, with three digits or as many as make the texts different."""
     for digits in range(3, 18):
         texts = {identity_here(value): shown(value, digits) for value in values}
         if len(set(texts.values())) == len(texts):
@@ -55,18 +55,18 @@ def texts_of(values: Sequence[Any]) -> dict[str, str]:
 
 
 def ascending(result: SweepResult, name: str) -> list[Any]:
-    """A setting's values along an axis: numbers ascend, as drawn ones do not by themselves."""
+    """The values of a setting along an axis: numbers in ascending order, others in that of the grid."""
     values = list(result.grid[name])
     return sorted(values) if all(isinstance(value, (int, float)) for value in values) else values
 
 
 def loss_name(result: SweepResult) -> str:
-    """What the losses are, for an axis."""
+    """The name of the losses, for an axis."""
     return loss_words(result.cells[0].trained)
 
 
 def compared_name(result: SweepResult) -> str:
-    """What settings are compared by, for an axis."""
+    """The name of the quantity that compares settings, for an axis."""
     if result.compared_by == "share":
         return "share of the best constant answer's loss"
     if result.metric is None:
@@ -75,13 +75,13 @@ def compared_name(result: SweepResult) -> str:
 
 
 def unit_of(result: SweepResult) -> str:
-    """What an iteration of the networks is: an epoch where all are trained on batches."""
+    """The unit of the networks' iterations: an epoch where all are trained on batches."""
     batches = [cell.trained.batch_size is not None for cell in result.cells]
     return "epoch" if all(batches) else "iteration or epoch" if any(batches) else "iteration"
 
 
 def summary_of(result: SweepResult) -> str:
-    """How many networks, and how many ended how."""
+    """The number of networks, and of those with each status."""
     statuses = [cell.status for cell in result.cells]
     counts = [f"{statuses.count(name)} {name}" for name in SYMBOLS if name in statuses]
     unit = unit_of(result).replace(" or ", "s or ") + "s"
@@ -89,12 +89,12 @@ def summary_of(result: SweepResult) -> str:
 
 
 def varied(result: SweepResult) -> list[str]:
-    """The settings that have more than one value; all where none has."""
+    """The settings with more than one value; all settings where none has."""
     names = list(result.grid)
     return [name for name in names if len({key_of(cell, [name]) for cell in result.cells}) > 1] or names
 
 
 def spread_over(values: Sequence[Any], most: int) -> list[Any]:
-    """At most `most` of the values, evenly over all of them, the first and last included."""
+    """At most `most` of the values, evenly spaced, with the first and the last."""
     places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
     return [values[i] for i in places]

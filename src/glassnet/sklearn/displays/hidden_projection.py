@@ -208,7 +208,7 @@ class HiddenProjectionDisplay:
             return cloud.points if self.points.shape[1] == 2 else style.over_line(cloud)
         low, high = spans(self.points, 3).T
         unit = (cloud.points - low) / (high - low)
-        groups, _ = style.color_groups(cloud.targets)
+        groups, _ = style.number_colors(cloud.targets)
         some = slice(0, 2000)  # they are in random order
         elevation, azimuth = view or (
             _ELEVATION,
@@ -274,7 +274,7 @@ def _dimensions(n_components: int | None, width: int, units: Axes, ax: Any) -> i
 
 def _look(cloud: Cloud, screen: Array) -> dict[str, Any]:
     """Each sample's color and opacity, and the size of all."""
-    groups, colors = style.color_groups(cloud.targets)
+    groups, colors = style.number_colors(cloud.targets)
     size = style.dot_size(len(cloud.points))
     faces = np.empty((len(groups), 4))
     faces[:, :3] = np.array([style.rgb(color) for color in colors])[groups]

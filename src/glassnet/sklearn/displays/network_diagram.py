@@ -10,9 +10,8 @@ import numpy as np
 from glassnet._types import Array
 from glassnet.errors import InputError
 from glassnet.plots.libraries import require
-from glassnet.plots.loss_curve import readable
 from glassnet.plots.projection import as_names, numbered
-from glassnet.plots.style import FAINT, INK, OKABE_ITO, plain, rgb, tint
+from glassnet.plots.style import FAINT, INK, OKABE_ITO, plain, readable, rgb, tint
 from glassnet.sklearn.displays.subject import axes_or_new, find_subject
 from glassnet.sklearn.displays.wiring import freest, strongest_units, strongest_weights, unit_heights
 from glassnet.sklearn.network import pack

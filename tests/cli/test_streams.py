@@ -81,7 +81,7 @@ def test_columns_and_a_quantity_are_standardized_by_the_rows_to_train_on(folder)
 def test_what_cannot_be_used_of_rows_held_out_is_found_before_training(
     column, folder, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("glassnet.data.scan.MOST", 100)  # more are quantities, and not looked at
+    monkeypatch.setattr("glassnet.data.scan.MOST_VALUES", 100)  # more are quantities, and not looked at
     monkeypatch.setattr(preparation, "MOST", 100)
     columns, samples = table(), Draws(experiment(folder, "height")).samples
     a = (

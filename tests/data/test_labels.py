@@ -85,7 +85,7 @@ def test_text_among_numbers_is_named_by_row():
 
 
 def test_quantities_are_told_from_classes(monkeypatch):
-    monkeypatch.setattr(scan, "MOST", 50)
+    monkeypatch.setattr(scan, "MOST_VALUES", 50)
     X, _ = draw(100)
     with pytest.raises(gn.InputError, match=r"more than 50 different values.* expected classes"):
         target_values(gn.stream(X, X[:, 0].copy()), 1)

@@ -558,7 +558,7 @@ def test_survey_of_a_range_that_is_gone_on_with_leaves_its_state_as_it_was():
         worker = fold.worker()
         worker.begin(state, 65_536)
         worker.take(Block(X[65_536:], y[65_536:], None))
-        assert sum(part.weight for part in worker.end().parts) == len(X)
+        assert sum(part.weight for part in worker.end().value) == len(X)
 
 
 def test_memory_is_read_as_people_write_it():

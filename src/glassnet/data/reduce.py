@@ -85,6 +85,75 @@ class Worker(ABC):
         """The state after the rows so far: a multiple of the reduction's `block`, or the whole range."""
 
 
+class BadRow(NamedTuple):
+    """The first row that cannot be used, with an error about "row 0", or about an input: its `place`."""
+
+    row: int
+    error: Exception
+    place: int | None = None
+
+
+class BlockState(NamedTuple):
+    """What a `BlockWorker` knows of a range: its next row, the value so far, and a row that is bad."""
+
+    row: int
+    value: Any = None
+    bad: BadRow | None = None
+
+
+class BlockWorker(Worker):
+    """A worker that checks rows as they come and computes on whole blocks of `size` rows.
+
+    However a source cuts its rows, the value has the same bits: see `fixed_order`.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: list[Any] = []
+        self._count = 0
+
+    @abstractmethod
+    def keep(self, block: Block, first: int) -> Any:
+        """What to keep of rows of a block that is not whole yet, in memory of its own, or a `BadRow`.
+
+        `first` is the number of the first of these rows.
+        """
+
+    @abstractmethod
+    def add(self, value: Any, kept: list[Any], first: int) -> Any:
+        """The value with a whole block, of which `keep` kept this; None stands for no rows.
+
+        The earlier value stays as it is: Dask may use it twice.
+        """
+
+    def begin(self, state: Any, row: int) -> None:
+        self._state = BlockState(row) if state is None else state
+
+    def take(self, block: Block) -> None:
+        done, n = 0, len(block.y)
+        while done < n and self._state.bad is None:
+            stop = min(n, done + self._size - self._count)
+            kept = self.keep(block.rows(done, stop), self._state.row + self._count)
+            if isinstance(kept, BadRow):
+                self._state = self._state._replace(bad=kept)
+                return
+            self._kept.append(kept)
+            self._count += stop - done
+            done = stop
+            if self._count == self._size:
+                self._close()
+
+    def _close(self) -> None:
+        value = self.add(self._state.value, self._kept, self._state.row)
+        self._state = BlockState(self._state.row + self._count, value)
+        self._kept, self._count = [], 0
+
+    def end(self) -> BlockState:
+        if self._count and self._state.bad is None:
+            self._close()
+        return self._state
+
+
 class Reduction(ABC):
     """What is computed of a range of rows, one block after the other; a reduction can be pickled.
 

@@ -1,10 +1,10 @@
-"""One pass over all rows, which checks each and learns what training must know of them."""
+"""Passes over streamed rows that check each and collect what training needs to know of all."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,21 +12,22 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.checks import check_size, target_rows, weights_of_counts
-from glassnet.data.fixed_order import BLOCK_ROWS, chunk_ranges
-from glassnet.data.reduce import Block, Cancelled, Reduction, Worker
+from glassnet.data.fixed_order import BLOCK_ROWS
+from glassnet.data.reduce import BadRow, Block, BlockState, BlockWorker, Cancelled, Reduction, Worker
 from glassnet.data.source import Dataset
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn import reference
 from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_target, cast
-from glassnet.utils.memory import release_memory
+
+# ---- All rows, before training --------------------------------------------------------------------
 
 
 class Scan(NamedTuple):
-    """What is known of the rows.
+    """What a pass over all rows found.
 
     `labels` says whether targets are class numbers or one-hot rows, `counts` how many of each class.
-    `weight_sum` and `baseline`, the summed loss where Z is 0 everywhere, are with the class weights `each`.
+    `weight_sum` and `baseline`, the summed loss where Z is 0 everywhere, include the `class_weight`.
     """
 
     labels: bool
@@ -34,190 +35,169 @@ class Scan(NamedTuple):
     baseline: float
     fingerprint: tuple[float, ...]
     counts: NDArray[np.int64]
-    each: tuple[float, ...] | None
+    class_weight: tuple[float, ...] | None
 
 
 def scan(
     network: Network,
-    rows: Dataset,
+    dataset: Dataset,
     dtype: np.dtype[Any],
     class_weight: object,
     threads: int,
     cancelled: Cancelled = lambda: False,
 ) -> Scan:
-    """Read all rows once. Raises InputError that names the place of what cannot be used."""
-    ranges = chunk_ranges(rows.n_rows)
+    """Read all rows once; raises InputError that names the place of what cannot be used."""
 
-    def parts(each: tuple[float, ...] | None) -> list[_Part]:
-        found = rows.reduce(ScanReduction(network, dtype, rows.n_rows, each), ranges, threads, cancelled)
-        for sums in found:
-            if sums.wrong is not None:
-                raise located(rows, *sums.wrong)
-        return [part for sums in found for part in sums.parts]
+    def sums(weights: tuple[float, ...] | None) -> list[_BlockSums]:
+        reduction = ScanReduction(network, dtype, dataset.n_rows, weights)
+        return [block for chunk in dataset.reduce_chunks(reduction, threads, cancelled) for block in chunk]
 
-    each = None
+    weights = None
     if class_weight is not None:
         if network.loss.target != "class":
             raise InputError(
                 f"class_weight is for a softmax whose y are class numbers or one-hot rows; the loss here "
                 f"is {network.loss}. Use sample_weight."
             )
-        counted = parts(None)
-        if not all(part.labels for part in counted):
+        counted = sums(None)
+        if not all(block.labels for block in counted):
             raise InputError("class_weight is for class numbers or one-hot rows; y has others.")
-        counts = np.sum([part.counts for part in counted], axis=0)
-        each = tuple(map(float, weights_of_counts(class_weight, counts)))
-    found = parts(each)
-    if rows.memory < rows.n_rows * rows.row_bytes:
-        release_memory()
-    weight_sum = sum(part.weight for part in found)
+        counts = np.sum([block.counts for block in counted], axis=0)
+        weights = tuple(map(float, weights_of_counts(class_weight, counts)))
+    blocks = sums(weights)
+    weight_sum = sum(block.weight for block in blocks)
     if not weight_sum > 0:
-        what = "sample_weight is" if each is None else "class_weight and sample_weight are"
-        raise InputError(f"{what} 0 everywhere; at least one sample must count.")
-    check_size(max(part.heaviest for part in found), weight_sum, dtype)
+        names = "sample_weight is" if weights is None else "class_weight and sample_weight are"
+        raise InputError(f"{names} 0 everywhere; at least one sample must count.")
+    check_size(max(block.heaviest for block in blocks), weight_sum, dtype)
     return Scan(
-        all(part.labels for part in found),
+        all(block.labels for block in blocks),
         float(weight_sum),
-        float(sum(part.baseline for part in found)),
-        (float(rows.n_rows), *np.sum([part.sums for part in found], axis=0).tolist()),
-        np.sum([part.counts for part in found], axis=0),
-        each,
+        float(sum(block.baseline for block in blocks)),
+        (float(dataset.n_rows), *np.sum([block.fingerprint for block in blocks], axis=0).tolist()),
+        np.sum([block.counts for block in blocks], axis=0),
+        weights,
     )
 
 
-@dataclass
-class _Part:
-    """Of one block."""
-
+class _BlockSums(NamedTuple):
     weight: float
     heaviest: float
     baseline: float
     labels: bool
     counts: NDArray[np.int64]
-    sums: NDArray[np.float64]
-
-
-class BadRow(NamedTuple):
-    """What cannot be used: of which row, with an error about row 0 or about an input."""
-
-    row: int
-    error: Exception
-    place: int | None = None
-
-
-@dataclass
-class _Sums:
-    parts: list[_Part] = field(default_factory=list)
-    row: int = 0
-    wrong: BadRow | None = None
+    fingerprint: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class ScanReduction(Reduction):
-    """Sums by blocks of `check_data`'s own size, so that what is added up of them has its bits."""
+    """The sums of blocks as large as those of `check_data`, so that the total has its bits."""
 
     network: Network
     dtype: np.dtype[Any]
     n: int
-    each: tuple[float, ...] | None
+    class_weight: tuple[float, ...] | None
     block: int = BLOCK_ROWS
 
     def worker(self) -> Worker:
-        return _Surveyor(self)
+        return _ScanWorker(self)
 
 
-class _Surveyor(Worker):
-    def __init__(self, fold: ScanReduction) -> None:
-        self._fold = fold
-        self._held: list[tuple[Array, Array | None]] = []
-        self._count = 0
-        self._sums = np.zeros(2)
+class _Kept(NamedTuple):
+    """Targets and weights of some rows, which are few numbers, and the sums of their inputs."""
 
-    def begin(self, state: Any, row: int) -> None:
-        # A state stays as it is: Dask may take it twice.
-        self._found = _Sums(row=row) if state is None else replace(state, parts=[*state.parts])
+    y: Array
+    w: Array | None
+    sums: NDArray[np.float64]
 
-    def take(self, block: Block) -> None:
-        if self._found.wrong is not None:
-            return
-        done = 0
-        while done < len(block.X) and self._found.wrong is None:
-            stop = min(len(block.X), done + BLOCK_ROWS - self._count)
-            part = block.rows(done, stop)
-            first = self._found.row + self._count
-            self._found.wrong = check_block(self._fold.network, part, first, self._fold.dtype)
-            if self._found.wrong is not None:
-                return
-            self._sums += _fingerprint(part.X, first, self._fold.n)
-            # Targets and weights are few numbers, and are kept until the block is whole.
-            self._held.append((part.y.copy(), None if part.w is None else part.w.copy()))
-            self._count += stop - done
-            done = stop
-            if self._count == BLOCK_ROWS:
-                self._close()
 
-    def _close(self) -> None:
-        fold, network = self._fold, self._fold.network
-        y = np.concatenate([y for y, _ in self._held])
-        ws = [w for _, w in self._held if w is not None]
-        w = np.concatenate(ws) if ws else None
-        first, n, outputs = self._found.row, len(y), network.sizes[-1]
+class _ScanWorker(BlockWorker):
+    def __init__(self, reduction: ScanReduction) -> None:
+        super().__init__(reduction.block)
+        self._reduction = reduction
+
+    def keep(self, block: Block, first: int) -> _Kept | BadRow:
+        reduction = self._reduction
+        bad = check_block(reduction.network, block, first, reduction.dtype)
+        if bad is not None:
+            return bad
+        w = None if block.w is None else block.w.copy()
+        return _Kept(block.y.copy(), w, _position_sums(block.X, first, reduction.n))
+
+    def add(self, value: list[_BlockSums] | None, kept: list[_Kept], first: int) -> list[_BlockSums]:
+        reduction, network = self._reduction, self._reduction.network
+        y = np.concatenate([rows.y for rows in kept])
+        ws = [rows.w for rows in kept if rows.w is not None]
+        own = np.concatenate(ws) if ws else None
+        n, outputs = len(y), network.sizes[-1]
         targets = as_target(y, n, outputs, network.loss.target)
         labels = targets.ndim == 1
         counts = np.bincount(targets, minlength=outputs) if labels else np.zeros(outputs, np.int64)
-        weights = w
-        if fold.each is not None:
-            each = np.array(fold.each)
-            weights = each[targets] if w is None else w * each[targets]
+        weights = own
+        if reduction.class_weight is not None:
+            of_classes = np.array(reduction.class_weight)[targets]
+            weights = of_classes if own is None else own * of_classes
         Y = target_rows(targets, outputs, np.dtype(np.float64))
         with np.errstate(over="ignore"):  # an infinite loss is refused before the first update
             baseline = reference.loss(np.zeros_like(Y), Y, network.loss, weights)
-        own = np.ones(n) if w is None else w
-        # As `data.fingerprint` has it.
-        sums = [*self._sums, *_fingerprint(targets, first, fold.n), *_fingerprint(own, first, fold.n)]
-        weight = float(n) if weights is None else float(weights.sum())
-        heaviest = 1.0 if weights is None else float(weights.max())
-        self._found.parts.append(_Part(weight, heaviest, baseline, labels, counts, np.array(sums)))
-        self._found.row += n
-        self._held, self._count, self._sums = [], 0, np.zeros(2)
+        # As `checks.fingerprint` has it.
+        inputs = sum((rows.sums for rows in kept), np.zeros(2))
+        others = (_position_sums(array, first, reduction.n) for array in (targets, _ones_or(own, n)))
+        sums = _BlockSums(
+            float(n) if weights is None else float(weights.sum()),
+            1.0 if weights is None else float(weights.max()),
+            baseline,
+            labels,
+            counts,
+            np.concatenate([inputs, *others]),
+        )
+        return [*(value or []), sums]
 
-    def end(self) -> _Sums:
-        if self._count and self._found.wrong is None:
-            self._close()
-        return self._found
+
+def _ones_or(w: Array | None, n: int) -> Array:
+    return np.ones(n) if w is None else w
 
 
-def _fingerprint(array: NDArray[Any], first: int, n: int) -> NDArray[np.float64]:
+def _position_sums(array: NDArray[Any], first: int, n: int) -> NDArray[np.float64]:
+    """The sum of some of n rows, and their sum by place, which tells another order apart."""
     with np.errstate(over="ignore", invalid="ignore"):
         by_row = array.sum(axis=1, dtype=np.float64) if array.ndim == 2 else array.astype(np.float64)
         return np.array([by_row.sum(), np.arange(first, first + len(by_row)) / n @ by_row])
 
 
+# ---- Some rows --------------------------------------------------------------------------------------
+
+
 def check_block(network: Network | None, block: Block, first: int, dtype: np.dtype[Any]) -> BadRow | None:
-    """The first thing about rows that cannot be used; without a network their inputs and weights alone."""
+    """The first row that cannot be used, of which `first` is the number of the block's first row.
+
+    Without a network only inputs and weights are checked.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         if not np.isfinite(block.X.sum(dtype=np.float64)):
             bad = ~np.isfinite(block.X)
             if bad.any():
                 row, place = np.unravel_index(int(bad.argmax()), bad.shape)
                 value = block.X[row, place]
-                words = (
-                    f"has {value}{f' in {dtype.name}' if np.isinf(value) else ''}; expected a finite number"
-                )
-                return BadRow(first + int(row), InputError(words), int(place))
+                precision = f" in {dtype.name}" if np.isinf(value) else ""
+                error = InputError(f"has {value}{precision}; expected a finite number")
+                return BadRow(first + int(row), error, int(place))
     if network is not None:
         outputs, target = network.sizes[-1], network.loss.target
         if block.y.size and isinstance(block.y.flat[0], str):
-            words = (
-                f"y holds text, {str(block.y.flat[0])!r}; a network takes numbers. gn.MLPClassifier().fit "
-                f"of the same data takes labels as they are; else write a column of class numbers."
+            return BadRow(
+                first,
+                InputTypeError(
+                    f"y holds text, {str(block.y.flat[0])!r}; a network takes numbers. "
+                    f"gn.MLPClassifier().fit of the same data takes labels as they are; else write a "
+                    f"column of class numbers."
+                ),
             )
-            return BadRow(first, InputTypeError(words))
-        wrong = _first_bad(
+        bad_target = _first_bad(
             block.y, first, lambda y: cast(as_target(y, len(y), outputs, target), dtype, "y")
         )
-        if wrong is not None:
-            return wrong
+        if bad_target is not None:
+            return bad_target
     if block.w is None:
         return None
     return _first_bad(block.w, first, lambda w: cast(_checked_weights(w), dtype, "sample_weight"))
@@ -236,51 +216,42 @@ def _checked_weights(w: NDArray[Any]) -> NDArray[Any]:
 
 
 def _first_bad(values: NDArray[Any], first: int, check: Callable[[NDArray[Any]], object]) -> BadRow | None:
-    """Where the first row is that `check` refuses, found by halves, and what it says of it alone."""
-    try:
-        check(values)
-    except (InputError, InputTypeError):
-        low, high = 0, len(values)
-        while high - low > 1:
-            middle = (low + high) // 2
-            try:
-                check(values[low:middle])
-                low = middle
-            except (InputError, InputTypeError):
-                high = middle
+    """The first row that `check` refuses, found by bisection, and the error about this row alone."""
+
+    def error_of(low: int, high: int) -> Exception | None:
         try:
             check(values[low:high])
         except (InputError, InputTypeError) as error:
-            return BadRow(first + low, error)
-        raise
-    return None
+            return error
+        return None
+
+    if error_of(0, len(values)) is None:
+        return None
+    low, high = 0, len(values)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if error_of(low, middle) is None else (low, middle)
+    error = error_of(low, high)
+    assert error is not None
+    return BadRow(first + low, error)
 
 
-def located(rows: Dataset, row: int, error: Exception, place: int | None) -> Exception:
-    """The error with the row's place in the file."""
-    where = rows.where(row)
-    if place is not None:
-        return InputError(f"{rows.column(place)} {error} at {where}. Drop those rows or impute the values.")
-    words = str(error).replace("at row 0", f"at {where}")
-    return type(error)(words if where in words else f"{words} (at {where})")
+# ---- The values of targets ------------------------------------------------------------------------
 
-
-# ---- Targets alone ---
-
-MOST = 1 << 16
-"""Different values above which targets are taken for quantities, and not for classes."""
+MOST_VALUES = 1 << 16
+"""Targets with more different values than this are quantities and no classes."""
 
 
 @dataclass
 class Values:
-    """The different values of a column of targets: how often each is there, and where it is first."""
+    """The different values of a column of targets, with their counts and first rows."""
 
     counts: dict[Any, int] = field(default_factory=dict)
     first: dict[Any, int] = field(default_factory=dict)
     dtype: np.dtype[Any] | None = None
 
     def add(self, counts: dict[Any, int], first: dict[Any, int], dtype: np.dtype[Any] | None) -> None:
-        """What later rows hold."""
+        """Add the values of later rows."""
         for value, count in counts.items():
             if value not in self.counts:
                 self.first[value] = first[value]
@@ -293,95 +264,87 @@ class Values:
             self.dtype = np.dtype(object) if mixed else np.promote_types(known, dtype)
 
     def array(self) -> NDArray[Any]:
-        """The values, as an array of the kind that they came in, in no order."""
+        """The values, as an array of the type that the targets have, in no order."""
         assert self.dtype is not None
-        found = np.empty(len(self.counts), self.dtype)
-        found[:] = [*self.counts]
-        return found
+        values = np.empty(len(self.counts), self.dtype)
+        values[:] = [*self.counts]
+        return values
 
 
-def target_values(rows: Dataset, threads: int, classes: bool = True) -> tuple[list[Values], bool]:
-    """The values of each column of the rows' targets, and whether there is one column, (n,).
+def target_values(dataset: Dataset, threads: int, classes: bool = True) -> tuple[list[Values], bool]:
+    """The values of each column of the targets, and whether y is one column, (n,); reads the targets once.
 
-    Reads the targets once. Raises InputError, naming the row, for a value that is missing or not finite,
-    and where there are more than `MOST`, unless they need not be `classes`: no more are looked for then.
-    InputTypeError for text and numbers in one column.
+    Raises InputError, naming the row, for a value that is missing or not finite, and, if the targets must
+    be `classes`, for more than `MOST_VALUES` values; else it stops counting there. InputTypeError for text
+    and numbers in one column.
     """
-    found = rows.reduce(_ValuesFold(), chunk_ranges(rows.n_rows), threads, lambda: False)
-    columns = [Values() for _ in found[0].columns]
-    for part in found:
-        if part.wrong is not None:
-            row, error = part.wrong
-            raise InputError(f"{error} at {rows.where(row)}. Drop those rows or fill them in.")
-        for column, more in zip(columns, part.columns, strict=True):
-            if len(column.counts) <= MOST:
+    chunks = dataset.reduce_chunks(_ValuesReduction(), threads)
+    columns = [Values() for _ in chunks[0].columns]
+    for chunk in chunks:
+        for column, more in zip(columns, chunk.columns, strict=True):
+            if len(column.counts) <= MOST_VALUES:
                 column.add(more.counts, more.first, more.dtype)
-            _check(rows, column, classes)
-    return columns, found[0].flat
+            _check_values(dataset, column, classes)
+    return columns, chunks[0].flat
 
 
-def _check(rows: Dataset, column: Values, classes: bool) -> None:
+def _check_values(dataset: Dataset, column: Values, classes: bool) -> None:
     texts = [value for value in column.counts if isinstance(value, str)]
     if texts and len(texts) < len(column.counts):
         number = next(value for value in column.counts if not isinstance(value, str))
         raise InputTypeError(
-            f"y has {texts[0]!r} at {rows.where(column.first[texts[0]])} and {number!r} at "
-            f"{rows.where(column.first[number])}; expected all text or all numbers."
+            f"y has {texts[0]!r} at {dataset.where(column.first[texts[0]])} and {number!r} at "
+            f"{dataset.where(column.first[number])}; expected all text or all numbers."
         )
-    if classes and len(column.counts) > MOST:
+    if classes and len(column.counts) > MOST_VALUES:
         last = max(column.first.values())
         raise InputError(
-            f"y has more than {MOST:,} different values, the last new one at {rows.where(last)}; expected "
-            f"classes. Quantities are for a regression."
+            f"y has more than {MOST_VALUES:,} different values, the last new one at {dataset.where(last)}; "
+            f"expected classes. Quantities are for a regression."
         )
 
 
-@dataclass
-class _Found:
-    """Of a range of rows; `wrong` is a row, and what is wrong there."""
-
-    row: int
+class _Columns(NamedTuple):
     columns: list[Values]
-    flat: bool = True
-    wrong: tuple[int, str] | None = None
+    flat: bool
 
 
-class _ValuesFold(Reduction):
+class _ValuesReduction(Reduction):
     block = 1
     dtype = None
 
     def worker(self) -> Worker:
-        return _Valuer()
+        return _ValuesWorker()
 
 
-class _Valuer(Worker):
+class _ValuesWorker(Worker):
     def begin(self, state: Any, row: int) -> None:
-        self._found = _Found(row, [])
-        if state is not None:  # which stays as it is: Dask may take it twice
-            copies = [Values({**v.counts}, {**v.first}, v.dtype) for v in state.columns]
-            self._found = _Found(state.row, copies, state.flat, state.wrong)
+        self._row, self._columns, self._flat, self._bad = row, list[Values](), True, None
+        if state is not None:  # a state stays as it is: Dask may use it twice
+            self._row, (columns, self._flat), self._bad = state
+            self._columns = [Values({**v.counts}, {**v.first}, v.dtype) for v in columns]
 
     def take(self, block: Block) -> None:
-        found, n = self._found, len(block.y)
-        if n == 0 or found.wrong is not None:
+        if len(block.y) == 0 or self._bad is not None:
             return
-        found.flat = block.y.ndim == 1
-        columns = [block.y] if found.flat else [*block.y.T]
-        found.columns = found.columns or [Values() for _ in columns]
-        for values, column in zip(found.columns, columns, strict=True):
-            if len(values.counts) <= MOST:  # else it is refused
-                bad = _bad(column)
+        self._flat = block.y.ndim == 1
+        columns = [block.y] if self._flat else [*block.y.T]
+        self._columns = self._columns or [Values() for _ in columns]
+        for values, column in zip(self._columns, columns, strict=True):
+            if len(values.counts) <= MOST_VALUES:
+                bad = _first_missing(column)
                 if bad is not None:
-                    found.wrong = found.row + bad, f"y has {column[bad]}"
+                    words = f"y has {column[bad]} at row 0. Drop those rows or fill them in."
+                    self._bad = BadRow(self._row + bad, InputError(words))
                     return
-                values.add(*_counted(column, found.row, values.first), column.dtype)
-        found.row += n
+                values.add(*_counted(column, self._row, values.first), column.dtype)
+        self._row += len(block.y)
 
-    def end(self) -> _Found:
-        return self._found
+    def end(self) -> BlockState:
+        return BlockState(self._row, _Columns(self._columns, self._flat), self._bad)
 
 
-def _bad(column: NDArray[Any]) -> int | None:
+def _first_missing(column: NDArray[Any]) -> int | None:
     """The first entry that is missing or not finite."""
     if column.dtype.kind == "f":
         with np.errstate(over="ignore", invalid="ignore"):
@@ -389,7 +352,7 @@ def _bad(column: NDArray[Any]) -> int | None:
                 return None
         bad = ~np.isfinite(column)
     elif column.dtype.kind == "O":
-        # What is not equal to itself is no number, however it came to be there.
+        # A value that does not equal itself is no number, however it got there.
         bad = np.fromiter((v is None or v != v for v in column.tolist()), bool, len(column))
     else:
         return None
@@ -399,16 +362,16 @@ def _bad(column: NDArray[Any]) -> int | None:
 def _counted(
     column: NDArray[Any], row: int, known: dict[Any, int]
 ) -> tuple[dict[Any, int], dict[Any, int]]:
-    """How often each value is there, and where it is first if it is not `known`; counted from `row`."""
+    """The count of each value, and the first row of each that is not `known`, counted from `row`."""
     if column.dtype.kind not in "OUT":
-        found, places, counts = np.unique(column, return_index=True, return_counts=True)
-        keys = found.tolist()
+        values, places, counts = np.unique(column, return_index=True, return_counts=True)
+        keys = values.tolist()
         starts = dict(zip(keys, (row + places).tolist(), strict=True))
         return dict(zip(keys, counts.tolist(), strict=True)), starts
-    values = column.tolist()
-    counted, first = Counter(values), dict[Any, int]()
+    entries = column.tolist()
+    counted, first = Counter(entries), dict[Any, int]()
     new = counted.keys() - known.keys()
-    for place, value in enumerate(values) if new else ():
+    for place, value in enumerate(entries) if new else ():
         if value in new:
             first.setdefault(value, row + place)
     return counted, first

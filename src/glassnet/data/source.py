@@ -10,10 +10,13 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from glassnet.data.reduce import Block, Cancelled, Columns, Reduction, Worker, reduce_in_workers
+from glassnet.data.fixed_order import chunk_ranges
+from glassnet.data.reduce import BadRow, Block, Cancelled, Columns, Reduction, Worker, reduce_in_workers
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_numbers
+from glassnet.utils.memory import release_memory
+from glassnet.utils.threads import thread_count
 
 BLOCK_BYTES = 4 << 20
 """Most bytes of a block: large enough to make a reader's overhead small, small enough for the caches."""
@@ -136,6 +139,31 @@ class Dataset(ABC):
             return self.read(start, stop, self.block_rows(workers), reduction.dtype)
 
         return reduce_in_workers(read, reduction, ranges, workers, workers < threads, cancelled)
+
+    def reduce_chunks(
+        self, reduction: Reduction, threads: int | None = None, cancelled: Cancelled = lambda: False
+    ) -> list[Any]:
+        """The values of a reduction by `BlockWorker`s, one for each chunk.
+
+        Raises InputError, naming its place, for the first row that cannot be used.
+        """
+        states = self.reduce(reduction, chunk_ranges(self.n_rows), thread_count(threads), cancelled)
+        if self.memory < self.n_rows * self.row_bytes:
+            release_memory()
+        for state in states:
+            if state.bad is not None:
+                raise self.located(state.bad)
+        return [state.value for state in states]
+
+    def located(self, bad: BadRow) -> Exception:
+        """The error about a row, with the row's place in the source."""
+        where = self.where(bad.row)
+        if bad.place is not None:
+            return InputError(
+                f"{self.column(bad.place)} {bad.error} at {where}. Drop those rows or impute the values."
+            )
+        words = str(bad.error).replace("at row 0", f"at {where}")
+        return type(bad.error)(words if where in words else f"{words} (at {where})")
 
     def read_all(self, dtype: np.dtype[Any] | None = None) -> Block:
         """All rows in one block, X in `dtype` or the dataset's own; they must fit into memory."""

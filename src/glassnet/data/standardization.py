@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.fixed_order import BLOCK_ROWS, Floats, Moments, MomentsTree, chunk_ranges, leaf_rows
+from glassnet.data.fixed_order import BLOCK_ROWS, Floats, Moments, MomentsTree, leaf_rows
 from glassnet.data.preprocessing import Preprocessing
-from glassnet.data.reduce import Block, Cancelled, Reduction, Worker
-from glassnet.data.scan import BadRow, check_block, located
+from glassnet.data.reduce import BadRow, Block, BlockWorker, Cancelled, Reduction, Worker
+from glassnet.data.scan import check_block
 from glassnet.data.source import LEAST_ROWS, Dataset, MappedReduction, WrappedDataset
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_vector
-from glassnet.utils.memory import release_memory
-from glassnet.utils.threads import thread_count
 
 _DOUBLE = np.dtype(np.float64)
 
@@ -117,25 +114,10 @@ def standardizing_preprocessing(
 
 def measured(dataset: Dataset, threads: int | None = None) -> Moments:
     """The moments of each input over all rows, read once, with the bits of `fixed_order.moments`."""
-    reduction = _MomentsReduction(dataset.n_inputs)
-    states = dataset.reduce(reduction, chunk_ranges(dataset.n_rows), thread_count(threads))
-    if dataset.memory < dataset.n_rows * dataset.row_bytes:
-        release_memory()
-    for state in states:
-        if state.bad is not None:
-            raise located(dataset, *state.bad)
-    total = reduce(Moments.merged, (state.tree.total for state in states))
+    trees = dataset.reduce_chunks(_MomentsReduction(dataset.n_inputs), threads)
+    total = reduce(Moments.merged, (tree.total for tree in trees))
     total.check_finite(dataset.column)
     return total
-
-
-@dataclass(frozen=True)
-class _State:
-    """The moments of a range so far: the number of its next row, and the first row that cannot be used."""
-
-    row: int
-    tree: MomentsTree
-    bad: BadRow | None = None
 
 
 class _MomentsReduction(Reduction):
@@ -150,38 +132,19 @@ class _MomentsReduction(Reduction):
         return _MomentsWorker(self)
 
 
-class _MomentsWorker(Worker):
+class _MomentsWorker(BlockWorker):
     """Collects leaves, whose columns are contiguous whatever the layout of the blocks."""
 
     def __init__(self, reduction: _MomentsReduction) -> None:
+        super().__init__(reduction.block)
         self._leaf: NDArray[np.float64] = np.empty((reduction.width, reduction.block))
-        self._count = 0
 
-    def begin(self, state: Any, row: int) -> None:
-        self._state = _State(row, MomentsTree()) if state is None else state
-
-    def take(self, block: Block) -> None:
-        if self._state.bad is not None:
-            return
-        bad = check_block(None, block, self._state.row + self._count, _DOUBLE)
+    def keep(self, block: Block, first: int) -> int | BadRow:
+        bad = check_block(None, block, first, _DOUBLE)
         if bad is not None:
-            self._state = replace(self._state, bad=bad)
-            return
-        done, n = 0, len(block.X)
-        while done < n:
-            stop = min(n, done + self._leaf.shape[1] - self._count)
-            self._leaf[:, self._count : self._count + stop - done] = block.X[done:stop].T
-            self._count += stop - done
-            done = stop
-            if self._count == self._leaf.shape[1]:
-                self._close()
+            return bad
+        self._leaf[:, self._count : self._count + len(block.X)] = block.X.T
+        return len(block.X)
 
-    def _close(self) -> None:
-        leaf = Moments.of(self._leaf[:, : self._count])
-        self._state = _State(self._state.row + self._count, self._state.tree.with_leaf(leaf))
-        self._count = 0
-
-    def end(self) -> _State:
-        if self._count and self._state.bad is None:
-            self._close()
-        return self._state
+    def add(self, value: MomentsTree | None, kept: list[int], first: int) -> MomentsTree:
+        return (value or MomentsTree()).with_leaf(Moments.of(self._leaf[:, : sum(kept)]))

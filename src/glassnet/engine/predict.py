@@ -10,9 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.fixed_order import chunk_ranges
-from glassnet.data.reduce import Block, Reduction, Worker
-from glassnet.data.scan import BadRow, check_block, located
+from glassnet.data.reduce import BadRow, Block, BlockWorker, Reduction, Worker
+from glassnet.data.scan import check_block
 from glassnet.data.source import Dataset
 from glassnet.engine.metrics import Tally, summed, tally_rows
 from glassnet.errors import InputError
@@ -66,7 +65,7 @@ def predictions(
     for ranges in _waves(rows.row_groups(), most):
         for found in rows.reduce(fold, ranges, lanes, lambda: False):
             if isinstance(found, BadRow):
-                raise located(rows, *found)
+                raise rows.located(found)
             yield found
         if rows.memory < rows.n_rows * rows.row_bytes:
             release_memory()
@@ -79,12 +78,8 @@ def tallied(network: Network, theta: Parameters, rows: Dataset, threads: int | N
     """
     check_targets(rows)
     check_width(network, rows)
-    fold = _TallyFold(network, network.check_parameters(theta))
-    found = rows.reduce(fold, chunk_ranges(rows.n_rows), thread_count(threads), lambda: False)
-    for state in found:
-        if state.wrong is not None:
-            raise located(rows, *state.wrong)
-    return summed(state.tally for state in found)
+    fold = _TallyReduction(network, network.check_parameters(theta))
+    return summed(rows.reduce_chunks(fold, threads))
 
 
 def check_width(network: Network, rows: Dataset) -> None:
@@ -158,17 +153,8 @@ class _Answerer(Worker):
         return np.concatenate(self._found) if self._wrong is None else self._wrong
 
 
-@dataclass(frozen=True)
-class _State:
-    """Of a range: what has been counted, of how many rows from the range's own first one."""
-
-    row: int
-    tally: Tally | None = None
-    wrong: BadRow | None = None
-
-
 @dataclass(frozen=True, eq=False)
-class _TallyFold(Reduction):
+class _TallyReduction(Reduction):
     network: Network
     theta: Parameters
     block: int = field(init=False)
@@ -181,47 +167,25 @@ class _TallyFold(Reduction):
         return self.theta.dtype
 
     def worker(self) -> Worker:
-        return _Tallier(self)
+        return _TallyWorker(self)
 
 
-class _Tallier(Worker):
-    """Outputs, targets and weights are few numbers, and are kept until a block is whole."""
+class _TallyWorker(BlockWorker):
+    """Keeps outputs, targets and weights, which are few numbers, until a block is whole."""
 
-    def __init__(self, fold: _TallyFold) -> None:
-        self._fold = fold
-        self._held: list[Block] = []
-        self._count = 0
+    def __init__(self, reduction: _TallyReduction) -> None:
+        super().__init__(reduction.block)
+        self._network, self._theta = reduction.network, reduction.theta
 
-    def begin(self, state: Any, row: int) -> None:
-        self._state = _State(row) if state is None else state
+    def keep(self, block: Block, first: int) -> Block | BadRow:
+        bad = check_block(self._network, block, first, self._theta.dtype)
+        if bad is not None:
+            return bad
+        Y_hat = outputs_of(self._network, self._theta, np.ascontiguousarray(block.X), 1)
+        return block._replace(X=Y_hat).copy()
 
-    def take(self, block: Block) -> None:
-        fold, done = self._fold, 0
-        while done < len(block.X) and self._state.wrong is None:
-            stop = min(len(block.X), done + fold.block - self._count)
-            part, first = block.rows(done, stop), self._state.row + self._count
-            wrong = check_block(fold.network, part, first, fold.dtype)
-            if wrong is not None:
-                self._state = _State(self._state.row, wrong=wrong)
-                return
-            Y_hat = outputs_of(fold.network, fold.theta, np.ascontiguousarray(part.X), 1)
-            self._held.append(Block(Y_hat, part.y.copy(), None if part.w is None else part.w.copy()))
-            self._count += stop - done
-            done = stop
-            if self._count == fold.block:
-                self._close()
-
-    def _close(self) -> None:
-        network, state = self._fold.network, self._state
-        Y_hat, y = (np.concatenate(parts) for parts in zip(*((b.X, b.y) for b in self._held), strict=True))
-        ws = [b.w for b in self._held if b.w is not None]
-        actual = as_target(y, len(y), network.sizes[-1], network.loss.target)
-        new = Tally.of(network, actual, Y_hat, np.concatenate(ws) if ws else None)
-        old = state.tally
-        self._state = _State(state.row + len(y), new if old is None else old.merged(new))
-        self._held, self._count = [], 0
-
-    def end(self) -> _State:
-        if self._count and self._state.wrong is None:
-            self._close()
-        return self._state
+    def add(self, value: Tally | None, kept: list[Block], first: int) -> Tally:
+        Y_hat, y, w = Block.concatenated(kept)
+        actual = as_target(y, len(y), self._network.sizes[-1], self._network.loss.target)
+        tally = Tally.of(self._network, actual, Y_hat, w)
+        return tally if value is None else value.merged(tally)

@@ -63,5 +63,5 @@ def prepare_stream(
         made.baseline = known.baseline / known.weight_sum
         if reduction == "sum":
             made.baseline = known.baseline * made.batch_size / rows.n_rows
-    made.engine_reason, made.penalties, made.class_weight = why, penalized, known.each
+    made.engine_reason, made.penalties, made.class_weight = why, penalized, known.class_weight
     return made

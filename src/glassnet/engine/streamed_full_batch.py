@@ -49,9 +49,9 @@ class StreamedProblem(Problem):
         super().__init__(network, rows.n_rows, dtype, reduction, known.weight_sum, dropout)
         self.engine, self.threads = engine, threads
         self.rows, self.fingerprint = rows, known.fingerprint
-        weighted = rows.weighted or known.each is not None
+        weighted = rows.weighted or known.class_weight is not None
         self._layout = Layout(
-            network, rows.n_rows, dtype, known.labels, weighted, engine == "native", known.each
+            network, rows.n_rows, dtype, known.labels, weighted, engine == "native", known.class_weight
         )
         self._is_weight = penalties.weight_mask(network.sizes)
         if engine == "native":

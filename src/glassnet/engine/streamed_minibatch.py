@@ -60,8 +60,10 @@ class StreamedBatches(Batches):
     ) -> None:
         super().__init__(network, rows.n_rows, dtype, reduction, batch_size, dropout)
         self.engine, self.threads, self.rows = engine, threads, rows
-        weighted = rows.weighted or known.each is not None
-        self._targets = Layout(network, rows.n_rows, dtype, known.labels, weighted, False, known.each)
+        weighted = rows.weighted or known.class_weight is not None
+        self._targets = Layout(
+            network, rows.n_rows, dtype, known.labels, weighted, False, known.class_weight
+        )
         self.fingerprint = known.fingerprint
         self._edges = rows.row_groups()
         row = dtype.itemsize * (network.sizes[0] + network.sizes[-1] + 1) + 16

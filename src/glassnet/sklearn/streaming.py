@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from glassnet._types import Array
 from glassnet.data.dask_cluster import is_collection
 from glassnet.data.dataset import is_stream, stream
-from glassnet.data.fixed_order import BLOCK_ROWS, chunk_ranges
+from glassnet.data.fixed_order import BLOCK_ROWS
 from glassnet.data.parquet import are_paths
-from glassnet.data.reduce import Block, Reduction, Worker
-from glassnet.data.scan import BadRow, check_block, located, target_values
+from glassnet.data.reduce import BadRow, Block, BlockWorker, Reduction, Worker
+from glassnet.data.scan import check_block, target_values
 from glassnet.data.source import Dataset, MappedDataset
 from glassnet.data.standardization import StandardizedDataset, standardized_by
 from glassnet.engine.predict import check_targets, predictions
@@ -174,78 +174,49 @@ def mean_over(
     Added up by blocks of a fixed size: how rows are cut has no say in the bits. Raises InputError and
     InputTypeError for what cannot be used, and for what `value` refuses, "at row 0" being its block's.
     """
-    found = rows.reduce(
-        _MeanFold(value, dtype), chunk_ranges(rows.n_rows), thread_count(threads), lambda: False
-    )
-    for sums in found:
-        if sums.wrong is not None:
-            raise located(rows, *sums.wrong)
-    weight = sum(sums.weight for sums in found)
+    chunks = rows.reduce_chunks(_MeanReduction(value, dtype), threads)
+    weight = sum(weight for _, weight in chunks)
     if not weight > 0:
         raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
-    return sum(sums.total for sums in found) / weight
-
-
-@dataclass(frozen=True)
-class _Mean:
-    """Of a range, of so many rows by now."""
-
-    row: int
-    total: float = 0.0
-    weight: float = 0.0
-    wrong: BadRow | None = None
+    return sum(total for total, _ in chunks) / weight
 
 
 @dataclass(frozen=True, eq=False)
-class _MeanFold(Reduction):
+class _MeanReduction(Reduction):
     value: Callable[[Block], NDArray[Any]]
     dtype: np.dtype[Any] | None
     block: int = BLOCK_ROWS
 
     def worker(self) -> Worker:
-        return _Averager(self)
+        return _MeanWorker(self)
 
 
-class _Averager(Worker):
-    """Values and weights are two numbers a row, and are kept until a block is whole."""
+class _MeanWorker(BlockWorker):
+    """Keeps values and weights, two numbers a row, until a block is whole."""
 
-    def __init__(self, fold: _MeanFold) -> None:
-        self._fold = fold
-        self._held = np.empty((2, fold.block))
-        self._count = 0
+    def __init__(self, reduction: _MeanReduction) -> None:
+        super().__init__(reduction.block)
+        self._reduction = reduction
 
-    def begin(self, state: Any, row: int) -> None:
-        self._sums = _Mean(row) if state is None else state
+    def keep(self, block: Block, first: int) -> NDArray[np.float64] | BadRow:
+        reduction = self._reduction
+        bad = None if reduction.dtype is None else check_block(None, block, first, reduction.dtype)
+        if bad is not None:
+            return bad
+        kept = np.empty((2, len(block.y)))
+        try:
+            kept[0] = reduction.value(block)
+        except (InputError, InputTypeError) as error:
+            return BadRow(first, error)
+        kept[1] = 1.0 if block.w is None else block.w
+        return kept
 
-    def take(self, block: Block) -> None:
-        fold, done = self._fold, 0
-        while done < len(block.y) and self._sums.wrong is None:
-            stop = min(len(block.y), done + fold.block - self._count)
-            part, row = block.rows(done, stop), self._sums.row + self._count
-            wrong = None if fold.dtype is None else check_block(None, part, row, fold.dtype)
-            try:
-                values = 0.0 if wrong is not None else fold.value(part)
-            except (InputError, InputTypeError) as error:
-                wrong = BadRow(row, error)
-            if wrong is not None:
-                self._sums = replace(self._sums, wrong=wrong)
-                return
-            new = slice(self._count, self._count + stop - done)
-            self._held[0, new], self._held[1, new] = values, 1.0 if part.w is None else part.w
-            self._count, done = new.stop, stop
-            if self._count == fold.block:
-                self._close()
-
-    def _close(self) -> None:
-        sums, (values, weights) = self._sums, self._held[:, : self._count]
-        total = sums.total + float((values * weights).sum())
-        self._sums = _Mean(sums.row + self._count, total, sums.weight + float(weights.sum()))
-        self._count = 0
-
-    def end(self) -> _Mean:
-        if self._count and self._sums.wrong is None:
-            self._close()
-        return self._sums
+    def add(
+        self, value: tuple[float, float] | None, kept: list[NDArray[np.float64]], first: int
+    ) -> tuple[float, float]:
+        values, weights = np.concatenate(kept, axis=1)
+        total, weight = value or (0.0, 0.0)
+        return total + float((values * weights).sum()), weight + float(weights.sum())
 
 
 @dataclass(frozen=True, eq=False)

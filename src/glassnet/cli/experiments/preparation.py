@@ -36,7 +36,7 @@ from glassnet.data.preprocessing import (
     prepare_table,
 )
 from glassnet.data.reduce import Block
-from glassnet.data.scan import MOST, target_values
+from glassnet.data.scan import MOST_VALUES, target_values
 from glassnet.data.source import Dataset, MappedDataset
 from glassnet.data.standardization import StandardizedDataset, measured
 from glassnet.data.tables import read_table
@@ -267,9 +267,9 @@ def _task(
     target = experiment["data.target"]
     (column,), _ = target_values(rows, threads, classes=False)
     values = column.array()
-    task, notes = choose_task(target, values, rows.n_rows, experiment["data.task"], MOST)
+    task, notes = choose_task(target, values, rows.n_rows, experiment["data.task"], MOST_VALUES)
     if task == "classification":
-        if len(values) > MOST:
+        if len(values) > MOST_VALUES:
             target_values(rows, threads)  # raises
         blank = [row for label, row in column.first.items() if isinstance(label, str) and not label.strip()]
         if blank:  # which is missing, as in a table that is read whole

@@ -1,6 +1,8 @@
+import inspect
 import json
 import os
 import pickle
+import pydoc
 import signal
 import threading
 import warnings
@@ -210,6 +212,26 @@ def test_progress_counts_networks_and_leaves_out_what_divergence_saves(capsys):
     assert "160/160" in shown  # 4 networks of 40 iterations; two diverged at once
     sweep()
     assert capsys.readouterr().err == ""
+
+
+def test_sweep_shows_every_argument_with_its_default():
+    ours, theirs = (inspect.signature(function).parameters for function in (gn.sweep, gn.train))
+    assert set(theirs) - set(ours) == {"callbacks"}
+    different = {name for name in theirs if name in ours and ours[name].default != theirs[name].default}
+    assert different == {"y"}
+    assert all(
+        one.kind is one.KEYWORD_ONLY for name, one in ours.items() if name not in ("network", "X", "y")
+    )
+    assert "class_weight" in pydoc.render_doc(gn.sweep)
+
+
+@pytest.mark.parametrize(("name", "near"), [("bach_size", "batch_size"), ("lr", None), ("callbacks", None)])
+def test_sweep_refuses_an_argument_that_it_does_not_have(name, near):
+    hint = "" if near is None else f"Did you mean '{near}'"
+    with pytest.raises(
+        gn.InputTypeError, match=f"sweep has no argument '{name}'.*{hint}.*halving.*dropout"
+    ):
+        sweep(**{name: 3})
 
 
 # ---- What cannot be swept -----------------------------------------------------------------------

@@ -82,7 +82,7 @@ def _candidate(base: Candidate, settings: Settings, where: str) -> Candidate:
     """The candidate with settings that go together, or an error that says which do not."""
     try:
         candidate = base.replaced(settings)
-        candidate.check()
+        candidate.fit_settings().check(candidate.network)
     except (InputError, InputTypeError) as error:
         words = ", ".join(f"{name}={shown(value)}" for name, value in settings.items())
         raise type(error)(f"{where} has {words}, which cannot be used: {error}") from error

@@ -2,56 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.random import RandomState
 
-from glassnet.data.checks import ENGINES, REDUCTIONS, choose_engine
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn.activations import Activation
-from glassnet.nn.dropout import as_dropout
 from glassnet.nn.losses import Loss
-from glassnet.nn.network import SCHEMES, Network, as_network
-from glassnet.optim.penalties import Penalties
+from glassnet.nn.network import Network, as_network
 from glassnet.optim.schedules import SCHEDULES, Schedule
-from glassnet.training.early_stopping import check_stopping
-from glassnet.training.steppers import RULES, Rule, check_fits, check_rule
-from glassnet.training.validation import as_validation, check_metric
-from glassnet.utils.array_checks import as_dtype, as_matrix, as_numbers, as_vector
-from glassnet.utils.settings_checks import (
-    Settings,
-    as_count,
-    as_flag,
-    as_fraction,
-    as_random_state,
-    as_steps,
-)
+from glassnet.training.settings import CHECKS, NAMES, Check, FitSettings, or_none
+from glassnet.training.steppers import RULES, Rule, check_rule
+from glassnet.training.validation import as_validation
+from glassnet.utils.array_checks import as_matrix, as_numbers, as_vector
+from glassnet.utils.settings_checks import Settings, as_random_state, as_steps
 
 NETWORK = ("network", "hidden_layer_sizes", "activation", "loss")
 """The settings that change the network itself."""
 
-TRAINING = (
-    "optimizer",
-    "iterations",
-    "batch_size",
-    "l1",
-    "l2",
-    "max_norm",
-    "dropout",
-    "class_weight",
-    "average",
-    "validation",
-    "validate_every",
-    "stopping",
-    "shuffle",
-    "scheme",
-    "random_state",
-    "reduction",
-    "dtype",
-    "engine",
-)
+TRAINING = tuple(name for name in NAMES if name not in ("parameters", "threads"))
 """The settings of `train` that a sweep may vary."""
 
 
@@ -103,21 +74,12 @@ class Candidate:
         if rules:
             rule = replace(rule, **rules)
         network = _network(self.network, {name: settings[name] for name in NETWORK if name in settings})
-        read = {name: _CHECKS.get(name, _unchecked)(value, name) for name, value in training.items()}
+        read = {name: _CHECKS[name](v, name) if name in _CHECKS else v for name, v in training.items()}
         return Candidate(network, {**self.settings, **read, "optimizer": rule})
 
-    def check(self) -> None:
-        """Raise InputError where settings do not go together."""
-        settings = self.settings
-        dropout = as_dropout(settings["dropout"], len(self.network.hidden))
-        penalties = Penalties(settings["l1"], settings["l2"], settings["max_norm"])
-        check_fits(
-            self.optimizer, self.network, settings["batch_size"], penalties, dropout, settings["average"]
-        )
-        choose_engine(self.network, settings["engine"])
-        stopping = check_stopping(settings["stopping"], self.validation is not None)
-        if self.validation is not None or stopping is not None:
-            check_metric(self.network, stopping)
+    def fit_settings(self, **others: Any) -> FitSettings:
+        """The record that `train` would make of the settings, with `others` in place of theirs."""
+        return FitSettings.of({"parameters": None, "threads": None, **self.settings, **others})
 
 
 def known_settings(rules: Iterable[Rule]) -> list[str]:
@@ -168,30 +130,6 @@ def _network(base: Network, settings: Mapping[str, Any]) -> Network:
     return Network(sizes, hidden, network.output.name, settings.get("loss", network.loss))
 
 
-def _unchecked(value: Any, name: str) -> Any:
-    return value
-
-
-def _one_of(choices: Iterable[str]) -> Callable[[Any, str], Any]:
-    def check(value: Any, name: str) -> Any:
-        if value not in list(choices):
-            raise unknown_name(name, value, choices)
-        return value
-
-    return check
-
-
-def _or_none(check: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    return lambda value, name: None if value is None else check(value, name)
-
-
-def _iterations(value: Any, name: str) -> int:
-    count = as_count(value, name)
-    if count == 0:
-        raise InputError("iterations is 0; a sweep compares what training does, so expected 1 or more.")
-    return count
-
-
 def _random_state(value: Any, name: str) -> Any:
     if isinstance(value, RandomState):
         raise InputTypeError(
@@ -219,27 +157,13 @@ def _validation(value: Any, name: str) -> Any:
         raise type(error)(f"validation: {error}") from error
 
 
-def _penalty(value: Any, name: str) -> Any:
-    return getattr(Penalties(**{name: value}), name)
-
-
-_CHECKS: dict[str, Callable[[Any, str], Any]] = {
-    "iterations": _iterations,
-    "batch_size": _or_none(as_steps),
-    "l1": _penalty,
-    "l2": _penalty,
-    "max_norm": _penalty,
-    "average": _or_none(as_fraction),
-    "validation": _or_none(_validation),
-    "validate_every": as_steps,
-    "stopping": lambda value, name: check_stopping(value, True),
-    "shuffle": as_flag,
-    "scheme": _one_of(SCHEMES),
+_CHECKS: Mapping[str, Check] = {
+    **{name: check for name, check in CHECKS.items() if name != "optimizer"},
+    "iterations": as_steps,
     "random_state": _random_state,
-    "reduction": _one_of(REDUCTIONS),
-    "dtype": _or_none(lambda value, name: as_dtype(value).name),
-    "engine": _one_of(ENGINES),
+    "validation": or_none(_validation),
 }
+"""`train`'s own checks, stricter where many networks share a setting."""
 
 
 # ---- Settings as text and as JSON -----------------------------------------------------------------

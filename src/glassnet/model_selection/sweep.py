@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 import time
 import warnings
@@ -12,20 +13,20 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarning
+from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarning, nearest_name
 from glassnet.model_selection.journal import Journal
 from glassnet.model_selection.outcomes import CONVERGED_BELOW, SweepCell
 from glassnet.model_selection.plan import Plan, as_halving, as_seeds, check_sweep_data, move_on, tasks_of
 from glassnet.model_selection.results import SweepResult
 from glassnet.model_selection.scheduler import Scheduler
 from glassnet.model_selection.search_space import make_search_space
-from glassnet.model_selection.settings import Candidate
+from glassnet.model_selection.settings import TRAINING, Candidate
 from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim import SGD
-from glassnet.training.early_stopping import EarlyStopping
 from glassnet.training.steppers import Rule, check_rule
+from glassnet.training.train import DEFAULTS, train
 from glassnet.utils.settings_checks import as_flag, as_random_state, as_steps
 from glassnet.utils.threads import thread_count
 
@@ -52,14 +53,8 @@ def sweep(
     mode: str | None = None,
     response: str = "predict",
     optimizer: Rule = SGD(),  # noqa: B008 - it is frozen
-    iterations: int = 1000,
-    batch_size: int | None = None,
-    reduction: str = "mean",
     parameters: Parameters | NDArray[Any] | None = None,
-    scheme: str = "glorot",
     random_state: int | RandomState | None = None,
-    dtype: DTypeLike | None = None,
-    engine: str = "auto",
     threads: int | None = None,
     sample_weight: object = None,
     converged_below: float = CONVERGED_BELOW,
@@ -67,16 +62,7 @@ def sweep(
     results: str | os.PathLike[str] | None = None,
     keep_losses: int | None = None,
     progress: bool = False,
-    l1: float = 0.0,
-    l2: float = 0.0,
-    max_norm: float | None = None,
-    shuffle: bool = True,
-    dropout: float | Sequence[float] = 0.0,
-    validation: object = None,
-    validate_every: int = 1,
-    stopping: EarlyStopping | None = None,
-    average: float | None = None,
-    class_weight: object = None,
+    **training: Any,
 ) -> SweepResult:
     """Train many networks in parallel: every setting, with every seed, on every fold.
 
@@ -157,28 +143,13 @@ def sweep(
     keeps every run with its losses, and has many networks in one.
     """
     check_rule(optimizer)
-    training = {
-        "optimizer": optimizer,
-        "iterations": iterations,
-        "batch_size": batch_size,
-        "reduction": reduction,
-        "scheme": scheme,
-        "random_state": None,
-        "dtype": dtype,
-        "engine": engine,
-        "l1": l1,
-        "l2": l2,
-        "max_norm": max_norm,
-        "shuffle": shuffle,
-        "dropout": dropout,
-        "validation": validation,
-        "validate_every": validate_every,
-        "stopping": stopping,
-        "average": average,
-        "class_weight": class_weight,
-    }
+    for name in training:
+        if name not in _OF_TRAIN:
+            raise _unknown_argument(name)
     as_network(network)
-    base = Candidate(network, training).replaced(training)
+    defaults = {name: DEFAULTS[name] for name in TRAINING}
+    fixed = {"optimizer": optimizer, "random_state": None}
+    base = Candidate(network, {**defaults, **fixed}).replaced(training)
     _check_share(converged_below)
     keep = None if keep_losses is None else as_steps(keep_losses, "keep_losses")
     cores, halved = thread_count(threads), as_halving(halving)
@@ -240,6 +211,30 @@ def sweep(
             stacklevel=2,
         )
     return result
+
+
+_OF_TRAIN = [name for name in TRAINING if name not in ("optimizer", "random_state")]
+"""The arguments that `sweep` passes on to `train` as they are."""
+
+
+def _whole_signature() -> inspect.Signature:
+    """The signature of `sweep` with the arguments of `train` in the place of ``**training``."""
+    own = inspect.signature(sweep).parameters.values()
+    passed_on = inspect.signature(train).parameters
+    shown = [one for one in own if one.kind is not one.VAR_KEYWORD]
+    return inspect.Signature(
+        [*shown, *(passed_on[name] for name in _OF_TRAIN)], return_annotation="SweepResult"
+    )
+
+
+sweep.__signature__ = _whole_signature()  # type: ignore[attr-defined]  # help() and inspect show it
+
+
+def _unknown_argument(name: str) -> InputTypeError:
+    known = list(inspect.signature(sweep).parameters)
+    near = nearest_name(name, known)
+    hint = "" if near is None else f" Did you mean {near!r}?"
+    return InputTypeError(f"sweep has no argument {name!r}.{hint} It has {', '.join(known)}.")
 
 
 def _result_of(plan: Plan, cells: Sequence[SweepCell], began: float) -> SweepResult:

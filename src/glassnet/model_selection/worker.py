@@ -35,7 +35,6 @@ from glassnet.training.loop import Progress
 from glassnet.training.preparation import Preparation
 from glassnet.training.run import TrainingRun
 from glassnet.training.run_policy import continue_run
-from glassnet.training.settings import FitSettings
 from glassnet.training.state import at_end, with_data, without_data
 from glassnet.training.train import begin
 from glassnet.training.validation import HeldOut, Parts, Samples
@@ -216,12 +215,9 @@ class Worker:
             random = task.seed
         elif random is None:
             random = copy.deepcopy(self.data.stream)
-        own = {
-            "random_state": random,
-            "parameters": self.data.parameters,
-            "threads": self.plan.threads_each,
-        }
-        settings = FitSettings.of({**task.candidate.settings, **own})
+        settings = task.candidate.fit_settings(
+            random_state=random, parameters=self.data.parameters, threads=self.plan.threads_each
+        )
         samples = self._training_samples(task.fold)
         run, gradient = begin(task.candidate.network, samples, settings, self.shared)
         if self.data.standardize and task.fold is not None:

@@ -11,6 +11,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet.cli.experiments.settings import Experiment
+from glassnet.data.arrays import InMemory
 from glassnet.data.dataset import as_dataset
 from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.reduce import Block
@@ -19,7 +20,7 @@ from glassnet.engine.predict import tallied
 from glassnet.errors import InputError, unknown_name
 from glassnet.nn.losses import LOSSES, OUTPUTS, get_loss, get_output
 from glassnet.nn.network import Network
-from glassnet.plots.report.scores import Scores, scores_of
+from glassnet.plots.report.scores import Scores, score, scores_of
 from glassnet.training.run import TrainingRun
 from glassnet.utils.memory import size_text
 
@@ -71,10 +72,13 @@ class Samples:
         """How well the run predicts the rows that it was trained on, and those held out."""
         datasets = {"training": self.training, "held-out": self.held_out}
         return {
-            name: scores_of(run.network, tallied(run.network, run.theta, dataset), self.target_names)
-            for name, dataset in datasets.items()
-            if dataset is not None
+            name: self._scores_on(run, dataset) for name, dataset in datasets.items() if dataset is not None
         }
+
+    def _scores_on(self, run: TrainingRun, dataset: Dataset) -> Scores:
+        if isinstance(dataset, InMemory):
+            return score(run, dataset.X[:], dataset.y, self.target_names)
+        return scores_of(run.network, tallied(run.network, run.theta, dataset), self.target_names)
 
     def in_memory(self) -> Samples:
         """The same samples with all rows in X and y, as a sweep takes them.

@@ -2,7 +2,6 @@ import copy
 import pickle
 import re
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,22 +50,16 @@ def loss_at(run, data, **settings):
 
 
 @pytest.fixture(scope="module")
-def circles():
-    from sklearn.datasets import make_circles
-
-    X, y = make_circles(
-        n_samples=50_000, shuffle=True, factor=0.1, noise=0.1, random_state=np.random.RandomState(42)
-    )
-    with np.load(Path(__file__).parents[1] / "data" / "circles_50k.npz") as file:
-        truth = {name: file[name] for name in file.files}
+def notebook(circles, circles_data):
+    """The notebook's data, its first parameters, and its losses."""
     parts = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
-    start = np.concatenate([truth[f"initial_{part}"].ravel() for part in parts])
-    return X, y, start, truth["loss"]
+    start = np.concatenate([circles[f"initial_{part}"].ravel() for part in parts])
+    return *circles_data[:2], start, circles["loss"]
 
 
 @every_engine
-def test_train_follows_the_notebook(circles, engine):
-    X, y, start, losses = circles
+def test_train_follows_the_notebook(notebook, engine):
+    X, y, start, losses = notebook
     run = gn.train(
         gn.Network((2, 3, 2)),
         X,
@@ -81,8 +74,8 @@ def test_train_follows_the_notebook(circles, engine):
 
 
 @every_engine
-def test_train_finds_that_the_notebooks_learning_rate_blows_up(circles, engine):
-    X, y, start, losses = circles
+def test_train_finds_that_the_notebooks_learning_rate_blows_up(notebook, engine):
+    X, y, start, losses = notebook
     with pytest.warns(gn.DivergenceWarning, match=r"iteration 1\b.*smaller learning rate.*summed"):
         run = gn.train(
             gn.Network((2, 3, 2)),

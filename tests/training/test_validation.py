@@ -526,13 +526,13 @@ def test_the_mean_is_that_of_a_plain_loop(engine, batch_size, rule, max_norm):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @ways
 def test_the_mean_has_the_same_bits_for_any_threads_and_instructions(dtype, batch_size, monkeypatch):
-    size = None if batch_size is None else 2000
-    net = gn.Network((2, 70, 60, 3), hidden="tanh")
-    X, y = blobs(6000, 3)
+    size = None if batch_size is None else 1000
+    net = gn.Network((2, 40, 30, 3), hidden="tanh")
+    X, y = blobs(3000, 3)
     how = {"dtype": dtype, "engine": "native", "batch_size": size, "validation": None, "max_norm": 1.0}
 
     def mean(**settings):
-        return train(3, (X, y), net, average=0.7, **how, **settings).averaged
+        return train(2, (X, y), net, average=0.7, **how, **settings).averaged
 
     expected = mean(threads=1)
     for threads in (2, 3):
@@ -597,9 +597,9 @@ def test_the_mean_is_what_scores_and_the_report_show():
 
 @ways
 def test_a_fraction_is_held_out_without_a_copy_of_x(batch_size):
-    X = np.random.RandomState(0).randn(60_000, 100)
+    X = np.random.RandomState(0).randn(36_000, 100)
     y = (X[:, 0] > 0).astype(int)
-    how = {"iterations": 1, "validation": 0.2, "batch_size": batch_size and 20_000, "engine": "native"}
+    how = {"iterations": 1, "validation": 0.2, "batch_size": batch_size and 12_000, "engine": "native"}
     net = gn.Network((100, 2))
     gn.train(net, X[:100], y[:100], **how)  # loads what it needs
     tracemalloc.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from glassnet.nn.dropout import as_dropout
 from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties
-from glassnet.training.early_stopping import METRICS, EarlyStopping
+from glassnet.training.early_stopping import METRICS, EarlyStopping, Metric, metric_name
 from glassnet.training.run import TrainingRun
 from glassnet.training.state import STATUSES
 from glassnet.training.steppers import Rule, Solver, rule_from_dict
@@ -30,15 +30,31 @@ from glassnet.utils.storage import read_arrays, write_arrays
 FORMAT = "glassnet run"
 VERSION = 4
 
+_PLAIN = (
+    "reduction",
+    "status",
+    "diverged_at",
+    "iterations",
+    "seconds",
+    "engine",
+    "engine_reason",
+    "threads",
+    "updates",
+    "batch_size",
+    "dropout_seed",
+    "average",
+)
+"""The fields of a run that a document holds as they are."""
+
+
 Record = TypeVar("Record", Activation, Loss)
 
 
 def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any] | None = None) -> None:
     """Write a run to a safetensors file, with all that `load` needs to predict and resume; not the data.
 
-    `extra`, anything that JSON can hold, is kept beside it as ``run.extra`` (None: the run's own).
-    Functions of your own, activations, a loss or a stopping rule's metric, are kept by name: `load`
-    asks for them.
+    The file also holds `extra`, anything that JSON can hold, as ``run.extra`` (None: the run's own). Of
+    your own activations, loss or stopping rule's metric it holds the names: `load` asks for them.
 
     Raises FileError where the file cannot be written, InputTypeError for what is not a run.
 
@@ -75,21 +91,10 @@ def run_as_arrays(
         "own_activations": sorted({r.name for r in network.hidden if ACTIVATIONS.get(r.name) != r}),
         "own_loss": not network.loss.is_built_in,
         "optimizer": run.optimizer.to_dict(),
-        "reduction": run.reduction,
-        "status": run.status,
-        "diverged_at": run.diverged_at,
-        "iterations": run.iterations,
-        "seconds": run.seconds,
+        **{name: getattr(run, name) for name in _PLAIN},
         "dtype": run.dtype.name,
-        "engine": run.engine,
-        "engine_reason": run.engine_reason,
-        "threads": run.threads,
-        "updates": run.updates,
         "penalties": asdict(run.penalties),
-        "batch_size": run.batch_size,
         "dropout": list(run.dropout),
-        "dropout_seed": run.dropout_seed,
-        "average": run.average,
         "class_weight": None if run.class_weight is None else list(run.class_weight),
         "extra": dict(run.extra if extra is None else extra),
     }
@@ -101,15 +106,7 @@ def run_as_arrays(
     }
     if run.cursor is not None:
         arrays |= _cursor_arrays(run.cursor)
-        document["cursor"] = {
-            "limit": run.cursor.limit,
-            "fingerprint": list(run.cursor.fingerprint),
-            "row": run.cursor.row,
-            "loss": run.cursor.loss,
-            "random": _random_document(run.cursor.random),
-            "layout": list(run.cursor.layout),
-            "seed": run.cursor.seed,
-        }
+        document["cursor"] = _cursor_document(run.cursor)
     if run.averaged is not None:
         arrays["averaged"] = run.averaged.flat
     if run.validation is not None:
@@ -122,7 +119,7 @@ def load(
     path: str | os.PathLike[str],
     activations: Iterable[Activation] = (),
     losses: Iterable[Loss] = (),
-    metrics: Iterable[Callable[[Any, Any], float]] = (),
+    metrics: Iterable[Metric] = (),
 ) -> TrainingRun:
     """The run that `save` wrote, exactly; ``run.resume(iterations, X=X, y=y)`` trains on bit for bit.
 
@@ -152,9 +149,9 @@ def run_from_arrays(
     path: str | os.PathLike[str],
     activations: Iterable[Activation] = (),
     losses: Iterable[Loss] = (),
-    metrics: Iterable[Callable[[Any, Any], float]] = (),
+    metrics: Iterable[Metric] = (),
 ) -> TrainingRun:
-    """The run that `run_as_arrays` described; `path` is where it comes from in errors."""
+    """The run that `run_as_arrays` described; errors name `path`."""
     if document.get("format") != FORMAT:
         hint = " Use gn.Ensemble.load." if document.get("format") == "glassnet ensemble" else ""
         raise FileError(f"{os.fspath(path)} is not a training run; gn.load reads what gn.save wrote.{hint}")
@@ -164,73 +161,80 @@ def run_from_arrays(
             f"version {VERSION}. Load it with the glassnet that wrote it, or a later one."
         )
     try:
-        described = document["network"]
-        own_activations, own_loss = document["own_activations"], document["own_loss"]
+        described, own, own_loss = (document[n] for n in ("network", "own_activations", "own_loss"))
     except (KeyError, TypeError) as error:
         raise _damaged(path, error) from error
-    mine = _by_name(activations, Activation, "activations")
+    my_activations = _by_name(activations, Activation, "activations")
     my_losses = _by_name(losses, Loss, "losses")
-    for name in own_activations:
-        _require(name, mine, "activation", "activations", path)
+    my_metrics = _by_function_name(metrics)
+    for name in own:
+        _require(name, my_activations, "activation", "activations", path)
     if own_loss:
         _require(described["loss"], my_losses, "loss", "losses", path)
-    my_metrics = _functions(metrics)
     rule = (document.get("validation") or {}).get("stopping")
     if rule is not None and rule.get("metric") not in METRICS:
         _require(str(rule.get("metric")), my_metrics, "metric", "metrics", path)
     try:
         network = Network(
             described["sizes"],
-            [mine[name] if name in own_activations else name for name in described["hidden"]],
+            [my_activations[name] if name in own else name for name in described["hidden"]],
             described["output"],
             my_losses[described["loss"]] if own_loss else described["loss"],
         )
-        flat, state, heard, history = (arrays[n] for n in ("parameters", "state", "heard", "losses"))
-        optimizer = rule_from_dict(document["optimizer"])
-        precisions = {flat.dtype.name, state.dtype.name, document["dtype"]}
-        _check(flat.dtype in FLOATS and len(precisions) == 1, "precisions differ")
-        _check(_fits(optimizer, state, heard, flat), "the optimizer's state does not fit")
-        _check(type(document["updates"]) is int and document["updates"] >= 0, "updates is no count")
-        _check(heard.dtype == np.float64 and heard.ndim == 1, "what was heard of the losses is no list")
-        _check(history.dtype == np.float64 and history.ndim == 1, "the losses are no history")
-        batch_size = document["batch_size"]
-        lead = 1 if batch_size is None else 0
-        _check(len(history) == document["iterations"] + lead, "the losses are not one for each iteration")
-        dropout, seed = as_dropout(document["dropout"], len(network.hidden)), document["dropout_seed"]
-        _check(
-            (type(seed) is int and 0 <= seed < 2**64) if any(dropout) else seed is None, "no seed of masks"
-        )
-        _check(document["status"] in STATUSES, f"the status {document['status']!r} is unknown")
-        # What a run goes back to has the mean of the parameters behind them.
-        point = flat if document["average"] is None else np.tile(flat, 2)
-        return TrainingRun(
-            network=network,
-            optimizer=optimizer,
-            parameters=Parameters(network.sizes, flat),
-            state=state,
-            losses=history,
-            reduction=document["reduction"],
-            status=document["status"],
-            diverged_at=document["diverged_at"],
-            seconds=document["seconds"],
-            engine=document["engine"],
-            engine_reason=document["engine_reason"],
-            threads=document["threads"],
-            extra=document["extra"],
-            updates=document["updates"],
-            penalties=Penalties(**document["penalties"]),
-            heard=heard,
-            batch_size=batch_size,
-            dropout=dropout,
-            dropout_seed=seed,
-            cursor=_cursor(document["cursor"], arrays, batch_size, point) if "cursor" in document else None,
-            average=document["average"],
-            averaged=None if document["average"] is None else _like(arrays["averaged"], flat, network),
-            class_weight=_class_weight(document["class_weight"], network),
-            validation=_validation(document.get("validation"), arrays, flat, my_metrics),
-        )
+        return _run(network, arrays, document, my_metrics)
     except (KeyError, TypeError, InputError) as error:
         raise _damaged(path, error) from error
+
+
+def _run(
+    network: Network,
+    arrays: Mapping[str, NDArray[Any]],
+    document: Mapping[str, Any],
+    metrics: Mapping[str, Metric],
+) -> TrainingRun:
+    flat, state, heard, history = (arrays[n] for n in ("parameters", "state", "heard", "losses"))
+    optimizer = rule_from_dict(document["optimizer"])
+    precisions = {flat.dtype.name, state.dtype.name, document["dtype"]}
+    _check(flat.dtype in FLOATS and len(precisions) == 1, "precisions differ")
+    _check(_fits(optimizer, state, heard, flat), "the optimizer's state does not fit")
+    _check(type(document["updates"]) is int and document["updates"] >= 0, "updates is no count")
+    for name, values in (("heard", heard), ("losses", history)):
+        _check(values.dtype == np.float64 and values.ndim == 1, f"{name} is no list of float64")
+    start_losses = 1 if document["batch_size"] is None else 0
+    _check(
+        len(history) == document["iterations"] + start_losses, "the losses are not one for each iteration"
+    )
+    dropout, seed = as_dropout(document["dropout"], len(network.hidden)), document["dropout_seed"]
+    needed = type(seed) is int and 0 <= seed < 2**64 if any(dropout) else seed is None
+    _check(needed, "the seed of dropout's masks does not fit")
+    _check(document["status"] in STATUSES, f"the status {document['status']!r} is unknown")
+    averaged, cursor = None, None
+    if document["average"] is not None:
+        averaged = arrays["averaged"]
+        fits = averaged.dtype == flat.dtype and averaged.shape == flat.shape
+        _check(fits, "the mean of the parameters does not fit")
+    if "cursor" in document:
+        # Behind the parameters that a run goes back to is their mean.
+        point = flat if averaged is None else np.tile(flat, 2)
+        cursor = _cursor(document["cursor"], arrays, document["batch_size"], point)
+    weights = document["class_weight"]
+    _check(weights is None or len(weights) == network.sizes[-1], "the class weights do not fit")
+    return TrainingRun(
+        network=network,
+        optimizer=optimizer,
+        parameters=Parameters(network.sizes, flat),
+        state=state,
+        losses=history,
+        heard=heard,
+        penalties=Penalties(**document["penalties"]),
+        dropout=dropout,
+        cursor=cursor,
+        averaged=None if averaged is None else Parameters(network.sizes, averaged),
+        class_weight=None if weights is None else tuple(map(float, weights)),
+        validation=_validation(document.get("validation"), arrays, flat, metrics),
+        extra=document["extra"],
+        **{name: document[name] for name in _PLAIN if name != "iterations"},
+    )
 
 
 def _fits(rule: Rule, state: NDArray[Any], heard: NDArray[Any], flat: NDArray[Any]) -> bool:
@@ -239,21 +243,32 @@ def _fits(rule: Rule, state: NDArray[Any], heard: NDArray[Any], flat: NDArray[An
     return rule.fits(state, heard) if isinstance(rule, Solver) else len(state) == len(rule.state_names)
 
 
+# ---- The place among the batches ------------------------------------------------------------------
+
+
 def _cursor_arrays(cursor: Cursor) -> dict[str, NDArray[Any]]:
-    arrays: dict[str, NDArray[Any]] = {}
-    if cursor.order is not None:
-        arrays["order"] = cursor.order
-    if cursor.good is not None:
-        arrays["good"] = cursor.good
+    arrays = {"order": cursor.order, "good": cursor.good}
     if cursor.random is not None:
         state: Any = cursor.random.get_state(legacy=False)
         if state["bit_generator"] == "MT19937":
             arrays["random_key"] = state["state"]["key"]
-    return arrays
+    return {name: values for name, values in arrays.items() if values is not None}
+
+
+def _cursor_document(cursor: Cursor) -> dict[str, Any]:
+    return {
+        "limit": cursor.limit,
+        "fingerprint": list(cursor.fingerprint),
+        "row": cursor.row,
+        "loss": cursor.loss,
+        "random": _random_document(cursor.random),
+        "layout": list(cursor.layout),
+        "seed": cursor.seed,
+    }
 
 
 def _random_document(random: RandomState | None) -> dict[str, Any] | None:
-    """The stream's state but for its key; None where there is none."""
+    """The state of a stream of random numbers without its key; None where there is no stream."""
     if random is None:
         return None
     state: Any = random.get_state(legacy=False)
@@ -265,22 +280,26 @@ def _random_document(random: RandomState | None) -> dict[str, Any] | None:
     return {"pos": int(state["state"]["pos"]), "has_gauss": state["has_gauss"], "gauss": state["gauss"]}
 
 
+def _random(described: Mapping[str, Any], key: NDArray[Any]) -> RandomState:
+    pos, has_gauss, gauss = described["pos"], described["has_gauss"], described["gauss"]
+    _check(key.dtype == np.uint32 and key.shape == (624,), "the random state does not fit")
+    # NumPy takes any place, and draws from what lies there.
+    _check(type(pos) is int and 0 <= pos <= 624, "the random state's place does not fit")
+    _check(has_gauss in (0, 1) and type(gauss) is float, "the random state's normal does not fit")
+    random = RandomState()
+    random.set_state(("MT19937", key, pos, has_gauss, gauss))
+    return random
+
+
 def _cursor(
     described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], batch_size: Any, point: Array
 ) -> Cursor:
-    random = None
-    if described["random"] is not None:
-        key, kept = arrays["random_key"], described["random"]
-        pos, has_gauss, gauss = kept["pos"], kept["has_gauss"], kept["gauss"]
-        _check(key.dtype == np.uint32 and key.shape == (624,), "the random state does not fit")
-        # NumPy takes any place, and draws from what lies there.
-        _check(type(pos) is int and 0 <= pos <= 624, "the random state's place does not fit")
-        _check(has_gauss in (0, 1) and type(gauss) is float, "the random state's normal does not fit")
-        random = RandomState()
-        random.set_state(("MT19937", key, pos, has_gauss, gauss))
-    fingerprint, order = described["fingerprint"], arrays.get("order")
+    state = described["random"]
+    random = None if state is None else _random(state, arrays["random_key"])
+    fingerprint, row = described["fingerprint"], described["row"]
+    order, good = arrays.get("order"), arrays.get("good")
     _check(len(fingerprint) == 7 and _are_floats(*fingerprint), "the data's fingerprint does not fit")
-    n, row = fingerprint[0], described["row"]
+    n = fingerprint[0]
     _check(type(batch_size) is int and 1 <= batch_size <= n, "the batches do not fit the data")
     _check(type(row) is int and 0 <= row < n and row % batch_size == 0, "no batch begins at the row")
     _check(_are_floats(described["limit"], described["loss"]), "the loss or its limit is no number")
@@ -291,13 +310,11 @@ def _cursor(
     _check((order is None) == (random is None or layout[0] > 0), "the order lacks its random state")
     if order is not None:
         fits = order.dtype == np.uint32 and order.shape == (n,)
-        _check(
-            fits and np.array_equal(np.sort(order), np.arange(order.size)),
-            "the order is none of the samples",
-        )
-    good = arrays.get("good")
+        fits = fits and np.array_equal(np.sort(order), np.arange(order.size))
+        _check(fits, "the order is no order of the samples")
     if good is not None:
-        _check(good.dtype == point.dtype and good.shape == point.shape, "what to go back to does not fit")
+        fits = good.dtype == point.dtype and good.shape == point.shape
+        _check(fits, "the parameters to go back to do not fit")
     place: Any = row, described["loss"], good, tuple(layout), seed
     return Cursor(described["limit"], tuple(fingerprint), order, random, *place)
 
@@ -306,25 +323,28 @@ def _are_floats(*values: object) -> bool:
     return all(type(value) is float for value in values)
 
 
-_HISTORY = ("iterations", "losses", "scores")  # of the evaluations
+# ---- Validation -----------------------------------------------------------------------------------
+
+_HISTORY = {"iterations": np.int64, "losses": np.float64, "scores": np.float64}
 _POINTS = ("best_point", "last_point")
+_ARRAYS = (*_HISTORY, *_POINTS, "rows")
 
 
-def _validation_arrays(kept: Validation) -> dict[str, NDArray[Any]]:
-    held = {name: getattr(kept, name) for name in (*_HISTORY, *_POINTS, "rows")}
-    return {f"validation_{name}": values for name, values in held.items() if values is not None}
+def _validation_arrays(validation: Validation) -> dict[str, NDArray[Any]]:
+    arrays = {f"validation_{name}": getattr(validation, name) for name in _ARRAYS}
+    return {name: values for name, values in arrays.items() if values is not None}
 
 
-def _validation_document(kept: Validation) -> dict[str, Any]:
-    rule = kept.stopping
+def _validation_document(validation: Validation) -> dict[str, Any]:
+    rule, fingerprint = validation.stopping, validation.fingerprint
     return {
-        "every": kept.every,
+        "every": validation.every,
         "stopping": None if rule is None else {**rule.settings(), "metric": rule.metric_name},
-        "fingerprint": None if kept.fingerprint is None else list(kept.fingerprint),
-        "n_held_out": kept.n_held_out,
-        "best": None if kept.best_iteration is None else kept.best,
-        "best_iteration": kept.best_iteration,
-        "waited": kept.waited,
+        "fingerprint": None if fingerprint is None else list(fingerprint),
+        "n_held_out": validation.n_held_out,
+        "best": None if validation.best_iteration is None else validation.best,
+        "best_iteration": validation.best_iteration,
+        "waited": validation.waited,
     }
 
 
@@ -332,23 +352,19 @@ def _validation(
     described: Mapping[str, Any] | None,
     arrays: Mapping[str, NDArray[Any]],
     flat: NDArray[Any],
-    metrics: Mapping[str, Callable[[Any, Any], float]],
+    metrics: Mapping[str, Metric],
 ) -> Validation | None:
     if described is None:
         return None
-    held = {name: arrays.get(f"validation_{name}") for name in (*_HISTORY, *_POINTS, "rows")}
-    for name, kind in zip(_HISTORY, (np.int64, np.float64, np.float64), strict=True):
-        values = held[name]
-        _check(
-            values is not None and values.dtype == kind and values.ndim == 1, f"the {name} are no history"
-        )
+    values: dict[str, Any] = {name: arrays.get(f"validation_{name}") for name in _ARRAYS}
+    for name, dtype in _HISTORY.items():
+        fits = values[name] is not None and values[name].dtype == dtype and values[name].ndim == 1
+        _check(fits, f"the {name} are no history")
     for name in _POINTS:
-        point = held[name]
-        fits = point is None or (
-            point.dtype == flat.dtype and point.shape in ((1, flat.size), (2, flat.size))
-        )
+        point, shapes = values[name], ((1, flat.size), (2, flat.size))
+        fits = point is None or (point.dtype == flat.dtype and point.shape in shapes)
         _check(fits, f"the {name.replace('_', ' ')} does not fit")
-    rows, rule = held["rows"], described["stopping"]
+    rows, rule, fingerprint = values["rows"], described["stopping"], described["fingerprint"]
     if rows is not None:
         _check(np.array_equal(np.sort(rows), np.arange(len(rows))), "the rows are none of the samples")
     if rule is not None:
@@ -356,47 +372,36 @@ def _validation(
     return Validation(
         every=described["every"],
         stopping=rule,
-        fingerprint=None
-        if described["fingerprint"] is None
-        else tuple(map(float, described["fingerprint"])),
+        fingerprint=None if fingerprint is None else tuple(map(float, fingerprint)),
         n_held_out=described["n_held_out"],
         best=np.nan if described["best"] is None else described["best"],
         best_iteration=described["best_iteration"],
         waited=described["waited"],
-        **held,  # type: ignore[arg-type]  # the history was found to be there
+        **values,
     )
 
 
-def _like(values: NDArray[Any], flat: NDArray[Any], network: Network) -> Parameters:
-    _check(
-        values.dtype == flat.dtype and values.shape == flat.shape, "the mean of the parameters does not fit"
-    )
-    return Parameters(network.sizes, values)
+# ---- Records and functions of the user's own, and errors -------------------------------------------
 
 
-def _class_weight(weights: list[float] | None, network: Network) -> tuple[float, ...] | None:
-    _check(weights is None or len(weights) == network.sizes[-1], "the class weights do not fit")
-    return None if weights is None else tuple(map(float, weights))
-
-
-def _functions(metrics: object) -> dict[str, Callable[[Any, Any], float]]:
+def _by_function_name(metrics: object) -> dict[str, Metric]:
     if callable(metrics) or not isinstance(metrics, Iterable):
         raise InputTypeError(f"metrics is a list of functions, not {metrics!r}.")
-    given = list(metrics)
-    for one in given:
-        if not callable(one):
-            raise InputTypeError(f"metrics holds functions of targets and predictions, not {one!r}.")
-    return {str(getattr(one, "__name__", type(one).__name__)): one for one in given}
+    functions = list(metrics)
+    for function in functions:
+        if not callable(function):
+            raise InputTypeError(f"metrics holds functions of targets and predictions, not {function!r}.")
+    return {metric_name(function): function for function in functions}
 
 
 def _by_name(records: Iterable[Record], kind: type[Record], argument: str) -> dict[str, Record]:
     if isinstance(records, kind) or not isinstance(records, Iterable):
         raise InputTypeError(f"{argument} is a list of records, not {records!r}.")
-    given = list(records)
-    for record in given:
+    listed = list(records)
+    for record in listed:
         if not isinstance(record, kind):
             raise InputTypeError(f"{argument} holds glassnet.{kind.__name__} records, not {record!r}.")
-    return {record.name: record for record in given}
+    return {record.name: record for record in listed}
 
 
 def _require(

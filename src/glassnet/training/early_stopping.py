@@ -1,4 +1,4 @@
-"""When training has gone on for long enough."""
+"""The stopping rule: training ends where a metric has stopped improving."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ Metric = Callable[[Any, Any], float]
 """A function of the targets and the predictions."""
 
 METRICS: Mapping[str, str] = {"loss": "min", "accuracy": "max"}
-"""The metrics that have a name, with what is best of them."""
+"""The metrics that have a name, with the mode whose values are best."""
+
+
+def metric_name(metric: str | Metric) -> str:
+    """The name of a metric, a function's own where it is one."""
+    return metric if isinstance(metric, str) else str(getattr(metric, "__name__", type(metric).__name__))
+
 
 MODES = ("min", "max")
 RESPONSES = ("predict", "predict_proba")
@@ -49,8 +55,8 @@ def _as_response(value: object, name: str) -> str:
 class EarlyStopping(Settings):
     """Ends training where a metric of the validation data has not improved for a while.
 
-    An evaluation improves where the metric is better than the best one before by more than
-    `tolerance`. After `patience` evaluations in a row without, training ends with status "stopped".
+    An evaluation improves on the best one before it where the metric is better by more than `tolerance`.
+    After `patience` evaluations in a row that do not improve, training ends with status "stopped".
 
     Parameters
     ----------
@@ -100,23 +106,21 @@ class EarlyStopping(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        own = METRICS.get(self.metric) if isinstance(self.metric, str) else None
-        if own is None and self.mode is None:
+        named = METRICS.get(self.metric) if isinstance(self.metric, str) else None
+        if named is None and self.mode is None:
             raise InputError(
                 f'EarlyStopping watches {self.metric_name} and needs mode="min" or mode="max": which of '
                 f"its values is best."
             )
-        if own is not None and self.mode not in (None, own):
+        if named is not None and self.mode not in (None, named):
             raise InputError(
-                f'The best {self.metric} is its {own}imum: leave mode out, or use mode="{own}".'
+                f'The best {self.metric} is its {named}imum: leave mode out, or use mode="{named}".'
             )
 
     @property
     def metric_name(self) -> str:
         """The metric's name, a function's own where it is one."""
-        if isinstance(self.metric, str):
-            return self.metric
-        return str(getattr(self.metric, "__name__", type(self.metric).__name__))
+        return metric_name(self.metric)
 
     @property
     def sign(self) -> float:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from benchmarks.job import BenchmarkError
 from glassnet._types import Array
-from glassnet.engine.full_batch import Problem, prepare
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.prepare import prepare
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim import OPTIMIZERS
 from glassnet.training.run import TrainingRun

@@ -16,7 +16,7 @@ from benchmarks.job import N_SAMPLES, SIZES, BenchmarkError, Contestant, Job, sp
 from glassnet import native
 from glassnet._types import Array
 from glassnet._version import __version__
-from glassnet.engine.full_batch import prepare
+from glassnet.engine.prepare import prepare
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn.network import Network
 from glassnet.optim import SGD

@@ -12,7 +12,8 @@ import numpy as np
 from benchmarks.job import N_SAMPLES, SIZES, BenchmarkError, Job, make_job, split
 from benchmarks.notebook import Notebook, forward_prop, loss
 from benchmarks.solver_peers import measure_peers, row_of
-from glassnet.engine.full_batch import Problem, prepare
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.prepare import prepare
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim import OPTIMIZERS, SGD
 from glassnet.training.run import TrainingRun

@@ -19,8 +19,7 @@ import numpy as np
 
 from benchmarks.job import BenchmarkError
 from glassnet.data.dataset import stream
-from glassnet.engine.full_batch import prepare
-from glassnet.engine.prepare import prepare_stream
+from glassnet.engine.prepare import ProblemSettings, prepare, prepare_problem
 from glassnet.nn.network import Network
 from glassnet.optim import OPTIMIZERS
 from glassnet.training.train import train
@@ -214,7 +213,7 @@ def measure_passes(folder: Path, n: int, rounds: int, say: Say) -> dict[str, Any
     for words, net in networks.items():
         theta = net.initialize(0).flat
         problems: dict[str, Any] = {
-            name: prepare_stream(net, source, None) for name, source in rows.items()
+            name: prepare_problem(net, source, ProblemSettings()) for name, source in rows.items()
         }
         for name, problem in {**problems, "in memory": prepare(net, *kept)}.items():
             size = (part if name == "in memory" else n) * ROW

@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.workloads.task import CHECKED, LEARNING_RATE, SEED, Contestant, Runner, Task
 from glassnet._types import Array
 from glassnet._version import __version__
-from glassnet.engine.full_batch import prepare
+from glassnet.engine.prepare import prepare
 from glassnet.optim import OPTIMIZERS
 from glassnet.training.run import TrainingRun
 from glassnet.training.train import train

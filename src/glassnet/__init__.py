@@ -42,7 +42,8 @@ from glassnet.data.dataset import stream
 from glassnet.diagnostics.curvature import Curvature, CurvatureTrace, curvature
 from glassnet.diagnostics.gradient_check import check_gradients
 from glassnet.diagnostics.gradient_report import GradientCheck
-from glassnet.engine.full_batch import Problem, loss_and_gradient, prepare
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.prepare import loss_and_gradient, prepare
 from glassnet.errors import (
     DivergenceWarning,
     EngineError,

@@ -19,7 +19,6 @@ from glassnet.data.dataset import is_stream
 from glassnet.data.fixed_order import chunk_ranges
 from glassnet.data.reduce import Block
 from glassnet.data.scan import ScanReduction
-from glassnet.engine.prepare import prepare_stream
 from glassnet.utils.memory import as_memory
 
 N, INPUTS = 5_003, 4
@@ -531,7 +530,7 @@ def test_interrupt_cuts_the_pass_that_is_under_way(optimizer):
 
 def test_problem_takes_other_numbers_of_threads():
     X, y, _ = draw()
-    problem = prepare_stream(gn.Network((INPUTS, 3)), gn.stream(X, y), None, threads=1)
+    problem = gn.prepare(gn.Network((INPUTS, 3)), gn.stream(X, y), None, threads=1)
     assert (problem.with_threads(3).threads, problem.threads) == (3, 1)
 
 

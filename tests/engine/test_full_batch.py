@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import glassnet as gn
 from glassnet import native
-from glassnet.engine.full_batch import prepare
+from glassnet.engine.prepare import prepare
 
 NET = gn.Network((2, 3, 2))
 X = np.random.RandomState(0).randn(20, 2)

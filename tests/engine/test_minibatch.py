@@ -17,8 +17,9 @@ from numpy.random import PCG64, RandomState
 
 import glassnet as gn
 from glassnet import native
-from glassnet.engine.minibatch import prepare_batches
-from glassnet.engine.updates import Updates
+from glassnet.data.dataset import as_dataset
+from glassnet.engine.prepare import ProblemSettings, prepare_problem
+from glassnet.engine.records import Updates
 
 EVERY_LOSS = [
     *gn.LOSSES.values(),
@@ -358,9 +359,9 @@ def epochs(batches, flat, cursor, count, seconds=np.inf):
 
 def epoch_orders(engine, n, random, count, threads):
     """The orders of the first epochs, None for one that a call did not end with."""
-    batches = prepare_batches(
-        gn.Network((1, 2)), np.zeros((n, 1)), np.zeros(n, int), 1000, engine=engine, threads=threads
-    )
+    data = as_dataset(np.zeros((n, 1)), np.zeros(n, int))
+    settings = ProblemSettings(1000, engine=engine, threads=threads)
+    batches = prepare_problem(gn.Network((1, 2)), data, settings)
     cursor, orders = batches.begin(random, np.inf), []
     while len(orders) < count:
         made = epochs(batches, np.zeros(4), cursor, 2).epochs
@@ -546,7 +547,9 @@ def test_work_enough_for_several_threads_is_given_to_them(make_data):
 
         def work(network=network, batch_size=batch_size, X=X, y=y, done=done):
             while not done.is_set():  # made anew: one that met others in its way stays alone for a while
-                batches = prepare_batches(network, X, y, batch_size, engine="native", threads=3)
+                batches = prepare_problem(
+                    network, as_dataset(X, y), ProblemSettings(batch_size, engine="native", threads=3)
+                )
                 cursor, flat = batches.begin(RandomState(0), np.inf), network.initialize(0).flat
                 epochs(batches, flat, cursor, 10**5, seconds=0.1)
 
@@ -671,7 +674,7 @@ def test_arguments_that_do_not_fit_are_refused_and_nothing_is_written():
         sizes=[2, 3], hidden=[], loss="cross_entropy", n_samples=4, labels=True, weighted=False, isa=""
     )
     batches.put(0, X, y, None)
-    prepared = prepare_batches(gn.Network((2, 3)), X, y, 2, engine="native")
+    prepared = prepare_problem(gn.Network((2, 3)), as_dataset(X, y), ProblemSettings(2, engine="native"))
     prepared._batches = Recorder(batches)
     flat = np.zeros(9)
     cursor = prepared.begin(RandomState(0), 1e9)

@@ -70,8 +70,8 @@ def documented_orders(rows, random, epochs, window):
     for _ in range(epochs):
         seed = int(random.randint(0, 2**32, dtype=np.uint64))
         edges = rows.row_groups()
-        pieces = np.random.RandomState([seed, 0, 0]).permutation(len(edges) - 1)
-        order = np.concatenate([np.arange(edges[piece], edges[piece + 1]) for piece in pieces])
+        groups = np.random.RandomState([seed, 0, 0]).permutation(len(edges) - 1)
+        order = np.concatenate([np.arange(edges[group], edges[group + 1]) for group in groups])
         for number, start in enumerate(range(0, N, window)):
             part = order[start : start + window]
             part[:] = part[np.random.RandomState([seed, number, 1]).permutation(len(part))]
@@ -122,7 +122,7 @@ def test_orders_are_the_documented_ones(source, folder, engine):
     assert run.parameters == theta
 
 
-def test_rows_of_several_pieces_meet_in_a_window_and_epochs_differ():
+def test_rows_of_several_row_groups_meet_in_a_window_and_epochs_differ():
     rows = streamed()
     window = train(rows, iterations=1).cursor.layout[0]
     first, second = documented_orders(rows, np.random.RandomState(1), 2, window)
@@ -197,7 +197,7 @@ def replaced(run, stepper, data=None):
 
 def test_windows_of_another_memory_or_source_are_refused(folder):
     run = train(streamed(), iterations=1)
-    message = r"were drawn from windows of [\d,]+ rows over 17 pieces, these data come in windows of"
+    message = r"were drawn from windows of [\d,]+ rows over 17 row groups, these data come in windows of"
     for other in (streamed(memory=200_000), from_files(folder)):
         with pytest.raises(gn.InputError, match=message):
             run.resume(1, X=other)

@@ -8,10 +8,10 @@ import pytest
 from scipy.stats import loguniform, randint
 
 import glassnet as gn
+from glassnet.engine.prepare import problem_of
 from glassnet.model_selection import worker as workers
 from glassnet.model_selection.scheduler import Scheduler
 from glassnet.model_selection.settings import NETWORK, TRAINING
-from glassnet.training import preparation
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -148,10 +148,8 @@ def test_networks_with_one_seed_and_shape_start_equal():
 
 def test_data_are_packed_once_for_those_that_can_share_them(monkeypatch):
     made = []
-    real = preparation.prepare
-    monkeypatch.setattr(
-        preparation, "prepare", lambda *a, **how: made.append(a[0].sizes) or real(*a, **how)
-    )
+    noted = lambda setup, *a: made.append(setup.network.sizes) or problem_of(setup, *a)  # noqa: E731
+    monkeypatch.setattr("glassnet.engine.prepare.problem_of", noted)
     sweep(grid={"learning_rate": [0.1, 0.2, 0.3], "l2": [0.0, 0.1], "hidden_layer_sizes": [3, 4]})
     assert sorted(made) == [(2, 3, 2), (2, 4, 2)]
 

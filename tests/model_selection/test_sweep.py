@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 
 import glassnet as gn
 from glassnet import model_selection as sweeps
-from glassnet.engine.full_batch import prepare
+from glassnet.engine.prepare import prepare, problem_of
 from glassnet.model_selection import (
     CONVERGED_BELOW,
     FELL,
@@ -27,7 +27,7 @@ from glassnet.model_selection import (
 )
 from glassnet.model_selection import worker as workers
 from glassnet.model_selection.scheduler import Scheduler
-from glassnet.training import preparation, run_policy
+from glassnet.training import run_policy
 from glassnet.training.train import begin_run
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
@@ -109,8 +109,8 @@ def test_sweep_draws_the_parameters_once():
 
 def test_sweep_prepares_the_data_once(monkeypatch):
     calls = []
-    counted = lambda *args, **how: calls.append(1) or prepare(*args, **how)  # noqa: E731
-    monkeypatch.setattr(preparation, "prepare", counted)
+    counted = lambda *args: calls.append(1) or problem_of(*args)  # noqa: E731
+    monkeypatch.setattr("glassnet.engine.prepare.problem_of", counted)
     sweep()
     assert calls == [1]
 

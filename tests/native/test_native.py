@@ -16,8 +16,8 @@ from exact_activations import units_off
 
 import glassnet as gn
 from glassnet import native
-from glassnet.engine.full_batch import prepare
-from glassnet.engine.updates import native_rule
+from glassnet.engine.native_calls import native_rule
+from glassnet.engine.prepare import prepare
 from glassnet.optim.penalties import Penalties
 
 # The registry's, and those with a setting of their own.
@@ -507,7 +507,7 @@ def test_senseless_numbers_of_threads_do_no_harm(make_data, threads):
     job = JOBS["two classes"]
     problem = prepare_job(job, 500, np.float64, make_data)
     expected = descend(job, problem, 5).bits()
-    problem.threads = threads
+    problem = problem._with(threads=threads)  # `with_threads` refuses such numbers
     assert descend(job, problem, 5).bits() == expected
 
 

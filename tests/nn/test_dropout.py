@@ -7,9 +7,9 @@ import pytest
 
 import glassnet as gn
 from glassnet import native
-from glassnet.engine.full_batch import prepare
-from glassnet.engine.minibatch import prepare_batches
-from glassnet.engine.updates import Updates
+from glassnet.data.dataset import as_dataset
+from glassnet.engine.prepare import ProblemSettings, prepare, prepare_problem
+from glassnet.engine.records import Updates
 from glassnet.nn import reference
 from glassnet.nn.dropout import Masks, as_dropout, draw_seed, mask
 from glassnet.utils.storage import read_arrays, write_arrays
@@ -220,11 +220,12 @@ def test_dropping_problem_does_not_descend_without_masks(engine):
     flat, stop = NET.initialize(0).flat, np.zeros(1, np.uint8)
     _, gradient = problem.loss_and_gradient(flat)
     how = {"optimizer": gn.SGD(), "rates": np.ones(1), "stop": stop, "seconds": 1.0, "limit": 1e9}
-    with pytest.raises(gn.InputError, match=r"descend takes the masks.*masks=Masks\(seed=0, number=1\)"):
+    with pytest.raises(gn.InputError, match=r"give the masks of the pass.*masks=Masks\(seed=0, number=1\)"):
         problem.descend(flat, np.zeros((1, flat.size)), gradient, np.empty(1), first_update=1, **how)
-    batches = prepare_batches(NET, *data(20), 5, engine=engine, dropout=P)
+    settings = ProblemSettings(5, engine=engine, dropout=P)
+    batches = prepare_problem(NET, as_dataset(*data(20)), settings)
     arrays = flat, np.zeros((1, flat.size)), np.empty(1)
-    with pytest.raises(gn.InputError, match=r"train takes masks.*masks=Masks\(seed=0, number=1\)"):
+    with pytest.raises(gn.InputError, match=r"give the masks of the pass.*masks=Masks\(seed=0, number=1\)"):
         batches.train(*arrays, batches.begin(None, 1e9), Updates(first=1, **how))
 
 

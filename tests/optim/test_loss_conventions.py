@@ -4,16 +4,19 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet.engine.minibatch import prepare_batches
-from glassnet.engine.updates import Updates
+from glassnet.data.dataset import as_dataset
+from glassnet.engine.prepare import ProblemSettings, prepare_problem
+from glassnet.engine.records import Updates
 from glassnet.optim.loss_conventions import OURS, Conventions, loss_above
 from glassnet.optim.penalties import Penalties
 
 
 def epoch(engine, network, X, y, conventions, weights=None, l2=0.0, batch_size=4, rate=0.1):
     """The loss of an epoch without shuffling, and the parameters after it."""
-    batches = prepare_batches(network, X, y, batch_size, engine=engine, sample_weight=weights, l2=l2)
-    batches.conventions = conventions
+    settings = ProblemSettings(
+        batch_size, engine=engine, penalties=Penalties(l2=l2), conventions=conventions
+    )
+    batches = prepare_problem(network, as_dataset(X, y, weights), settings)
     theta = network.initialize(0)
     losses = np.empty(1)
     rule, stop = gn.SGD(rate, momentum=0.0), np.zeros(1, np.uint8)
@@ -63,7 +66,7 @@ def test_reported_loss_takes_probabilities_at_least_at_the_floor(engine, weighte
     floor = float(np.finfo(dtype).eps)
     problem = gn.prepare(network, X, y, engine=engine, sample_weight=w, dtype=dtype)
     plain, gradient = problem.loss_and_gradient(theta.flat.astype(dtype))
-    problem.conventions = Conventions(floor=floor)
+    problem = problem.with_conventions(Conventions(floor=floor))
     loss, same = problem.loss_and_gradient(theta.flat.astype(dtype))
     P = network.predict_proba(theta, X)
     if output == "softmax":

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import glassnet as gn
 from glassnet import native
-from glassnet.engine.full_batch import prepare
-from glassnet.engine.updates import native_rule
+from glassnet.engine.native_calls import native_rule
+from glassnet.engine.prepare import prepare
 from glassnet.nn import reference
 from glassnet.optim import OPTIMIZERS, check_optimizer, optimizer_from_dict
 from glassnet.optim.penalties import weight_mask

@@ -648,9 +648,9 @@ def threads_of_calls(monkeypatch, **arguments):
 
     allowed, train = [], NativeBatches.train
 
-    def listen(self, *args, **kwargs):
-        allowed.append(self.threads)
-        return train(self, *args, **kwargs)
+    def listen(self, flat, state, losses, cursor, updates):
+        allowed.append(updates.threads)
+        return train(self, flat, state, losses, cursor, updates)
 
     monkeypatch.setattr(NativeBatches, "train", listen)
     wide = np.random.RandomState(0).randn(400, 60)

@@ -206,7 +206,7 @@ def test_dask_collections_are_fitted():
 @pytest.fixture
 def windows(monkeypatch):
     """Windows of 1,000 rows or so."""
-    monkeypatch.setattr("glassnet.engine.streamed_minibatch._SHARE", 1_000)
+    monkeypatch.setattr("glassnet.engine.streamed_minibatch._WINDOWS", 1_000)
 
     def stream(*source, **how):
         rows = gn.stream(*source, **how)

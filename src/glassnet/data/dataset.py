@@ -148,8 +148,12 @@ def memory_of(X: object) -> int | None:
     return X.memory_limit if isinstance(X, Dataset) else None
 
 
-def as_dataset(X: object, y: object = None, sample_weight: object = None) -> Dataset:
+def as_dataset(
+    X: object, y: object = None, sample_weight: object = None, width: int | None = None
+) -> Dataset:
     """X, y and sample weights as a dataset: see the top of this module.
+
+    `width` is the number of inputs, where it is known: an error about another shape then says more.
 
     Raises InputError and InputTypeError for what is no data, or cannot be used by any network.
     """
@@ -157,4 +161,4 @@ def as_dataset(X: object, y: object = None, sample_weight: object = None) -> Dat
         return X
     if is_stream(X):
         return stream(X, y, sample_weight=sample_weight)
-    return InMemory.validated(X, y, sample_weight)
+    return InMemory.validated(X, y, sample_weight, width)

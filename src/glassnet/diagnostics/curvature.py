@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.dataset import is_stream, stream
-from glassnet.data.fixed_order import row_blocks
+from glassnet.data.dataset import as_dataset
 from glassnet.data.source import Dataset
-from glassnet.engine.full_batch import Problem, prepare
-from glassnet.engine.prepare import prepare_stream
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.errors import EngineError, InputError
-from glassnet.nn.network import Network, Parameters
+from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim import SGD
 from glassnet.optim.penalties import Penalties
 from glassnet.training.callbacks import Callback
 from glassnet.training.stall_warning import slopes_lost
-from glassnet.utils.array_checks import as_matrix
 from glassnet.utils.settings_checks import as_decay, as_positive, as_steps
 
 WHOLE = 100
@@ -133,16 +131,15 @@ def curvature(
     >>> round(here.lambda_max, 6), round(here.stability_limit(momentum=0.5), 6)
     (1.0, 3.0)
     """
-    problems = _Problems(
-        network,
-        (X, y, sample_weight),
+    settings = ProblemSettings(
         reduction=reduction,
         class_weight=class_weight,
-        l1=l1,
-        l2=l2,
+        penalties=Penalties(l1, l2),
         engine=engine,
         threads=threads,
     )
+    data = as_dataset(X, y, sample_weight, width=as_network(network).sizes[0])
+    problems = _Problems(network, data, settings)
     flat = network.check_parameters(theta).flat
     return look(problems, np.asarray(flat, np.float64))
 
@@ -150,33 +147,23 @@ def curvature(
 class _Problems:
     """The loss over some samples, and how its Hessian is best computed."""
 
-    def __init__(self, network: Network, samples: tuple[Any, Any, Any], **how: Any) -> None:
-        X, y, sample_weight = samples
-        if is_stream(X):
-            X, y, sample_weight = stream(X, y, sample_weight=sample_weight), None, None
-        self.network, self._samples, self._how = network, (X, y), {**how, "sample_weight": sample_weight}
-        self.main = self._prepare()
-        self._X = X if isinstance(X, Dataset) else as_matrix(X)
+    def __init__(self, network: Network, data: Dataset, settings: ProblemSettings) -> None:
+        self.network, self._data = network, data
+        self._settings = replace(settings, dtype=np.float64)
+        self.main = self._prepare(self._settings)
         kinks = [network.loss.kinks, *(record.kinks for record in network.hidden)]
         self._jumps = any(kinks) and self.main.engine == "native"
         self._reference: Problem | None = None
 
-    def _prepare(self, **other: Any) -> Problem:
-        how, (X, y) = {**self._how, "dtype": np.float64, **other}, self._samples
-        if not isinstance(X, Dataset):
-            return prepare(self.network, X, y, **how)
-        del how["sample_weight"]
-        problem = prepare_stream(self.network, X, None, **how)
+    def _prepare(self, settings: ProblemSettings) -> Problem:
+        problem = prepare_problem(self.network, self._data, settings)
         assert isinstance(problem, Problem)
         return problem
 
     def inputs(self) -> Iterator[NDArray[np.float64]]:
         """All inputs, some rows at a time."""
-        X = self._X
-        if isinstance(X, Dataset):
-            blocks = X.inputs().read(0, X.n_rows, X.block_rows(1), np.dtype(np.float64))
-            return (block.X for block in blocks)
-        return (np.asarray(X[rows], np.float64) for rows in row_blocks(*X.shape))
+        data, dtype = self._data.inputs(), np.dtype(np.float64)
+        return (block.X for block in data.read(0, data.n_rows, data.block_rows(1), dtype))
 
     def penalize(self, penalties: Penalties) -> None:
         """From here on the loss has these penalties."""
@@ -191,7 +178,8 @@ class _Problems:
             except EngineError:
                 self._jumps = True
         if self._reference is None:
-            self._reference = self._prepare(engine="numpy").with_penalties(self.main.penalties)
+            reference = self._prepare(replace(self._settings, engine="numpy"))
+            self._reference = reference.with_penalties(self.main.penalties)
         return self._reference.hessian_product(flat, vectors)
 
 
@@ -302,12 +290,10 @@ class CurvatureTrace(Callback):
         self.run: Any = None
 
     def on_train_begin(self, run: Any) -> None:
-        self._problems = _Problems(
-            run.network,
-            self._samples,
-            reduction=run.reduction,
-            class_weight=run.class_weight,
-        )
+        X, y, sample_weight = self._samples
+        data = as_dataset(X, y, sample_weight, run.network.sizes[0])
+        settings = ProblemSettings(reduction=run.reduction, class_weight=run.class_weight)
+        self._problems = _Problems(run.network, data, settings)
         # What was seen of another run, or of this one beyond the point that it is resumed from.
         self.points = [one for one in self.points if 0 < run.iterations >= (one.iteration or 0)]
         self._look(run)

@@ -31,7 +31,7 @@ from glassnet._types import Array
 from glassnet.data.checks import target_rows
 from glassnet.diagnostics.gradient_report import GradientCheck, GradientEntry, Verdict
 from glassnet.diagnostics.rounding import rounding_errors, unit_roundoff
-from glassnet.engine.full_batch import prepare
+from glassnet.engine.prepare import prepare
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters, as_network

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from glassnet import native
 from glassnet._types import Array
 from glassnet.data.checks import check_factor
+from glassnet.engine.numpy_ops import Samples
 from glassnet.errors import EngineError, InputError
 from glassnet.nn import reference_curvature
 from glassnet.nn.network import Network, Parameters
@@ -21,7 +22,7 @@ from glassnet.utils.array_checks import as_numbers, check_finite
 
 
 class SecondOrder(ABC):
-    """What a `Problem` knows of its loss's curvature."""
+    """The curvature of a problem's loss: products with the Gauss-Newton matrix and the Hessian."""
 
     network: Network
     dtype: np.dtype[Any]
@@ -36,8 +37,8 @@ class SecondOrder(ABC):
         """The Gauss-Newton matrix G at flat parameters, (n_parameters, n_parameters), of the reduced loss.
 
         The samples' J^T H J (see `glassnet.nn.reference_curvature`), and l2 on the diagonal of weights;
-        l1 has no part. What it takes of memory is G, whatever the samples. InputError for a loss without
-        ``factor``.
+        l1 adds nothing. It takes the memory of G, whatever the number of samples. InputError for a loss
+        without ``factor``.
         """
         check_factor(self.network)
         G = self._curvature(self._as_flat(flat), None)
@@ -59,12 +60,12 @@ class SecondOrder(ABC):
     def hessian_product(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         """H v for each row v of `vectors`, (k, n_parameters), with H the exact Hessian of the reduced loss.
 
-        Residuals' part and l2 included; l1 has no part. The NumPy engine applies Pearlmutter's R operator
-        (see `glassnet.nn.reference_curvature`); the native one takes four gradients for each row, at two
-        distances on both sides, which leave about 11 digits. In float64.
+        The residuals' terms and l2 are included; l1 adds nothing. The NumPy engine applies Pearlmutter's
+        R operator (see `glassnet.nn.reference_curvature`); the native one takes four gradients for each
+        row, at two distances on both sides, which leaves about 11 digits. In float64.
 
         Raises InputError in float32 and for vectors of another shape; EngineError where gradients jump on
-        the way, as with relu: there the NumPy engine has the answer.
+        the way, as with relu: the NumPy engine then computes it.
         """
         if self.dtype != np.float64:
             raise InputError('The Hessian is computed in float64: prepare(..., dtype="float64").')
@@ -82,11 +83,11 @@ class SecondOrder(ABC):
 
     @abstractmethod
     def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The samples' part of `hessian_product`, summed."""
+        """The samples' sum in `hessian_product`."""
 
     @abstractmethod
     def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
-        """The samples' part of `gauss_newton`, summed, or of its product with a vector."""
+        """The samples' sum in `gauss_newton`, or in its product with a vector."""
 
 
 def diagonal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -95,10 +96,10 @@ def diagonal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def numpy_curvature(
-    network: Network, X: Array, w: Array | None, flat: Array, vector: Array | None
+    network: Network, samples: Samples, flat: Array, vector: Array | None
 ) -> NDArray[np.float64]:
     """The summed Gauss-Newton matrix, or its product with a vector, by `reference_curvature`."""
-    theta = Parameters(network.sizes, flat)
+    (X, _, w), theta = samples, Parameters(network.sizes, flat)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         if vector is None:
             return reference_curvature.gauss_newton(network, theta, X, w)
@@ -137,14 +138,10 @@ def of_network(sums: NDArray[np.float64], n_parameters: int) -> NDArray[np.float
 
 
 def numpy_hessian(
-    network: Network,
-    data: tuple[Array, Array, Array | None],
-    flat: Array,
-    vectors: NDArray[np.float64],
+    network: Network, samples: Samples, flat: Array, vectors: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The summed Hessian times each row, by `reference_curvature`."""
-    X, Y, w = data
-    theta = Parameters(network.sizes, flat)
+    (X, Y, w), theta = samples, Parameters(network.sizes, flat)
     products = np.empty_like(vectors)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for product, vector in zip(products, vectors, strict=True):
@@ -157,8 +154,8 @@ DISTANCES = (3e-4, 3e-5)
 """How far the gradients of a difference lie from the point, along a vector of length 1, first to last."""
 
 SETTLED = 1e-6
-"""What the differences of two distances may differ by, as a share of the largest entry: what is left once
-the two are combined is about the square of it."""
+"""How much the differences of two distances may differ, relative to the largest entry: the error of the two
+combined is about the square of it."""
 
 
 def differenced_hessian(
@@ -181,5 +178,5 @@ def differenced_hessian(
             return (4 * near - far) / 3
     raise EngineError(
         "The gradient jumps or bends too sharply near these parameters for differences to show the "
-        'Hessian: use engine="numpy", which does without.'
+        'Hessian: use engine="numpy", which needs no differences.'
     )

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from glassnet import native
 from glassnet._types import Array
-from glassnet.data.checks import CheckedData, check_data, fingerprint, same_data, target_rows
-from glassnet.engine.numpy_ops import drawn, numpy_pass, packed
-from glassnet.engine.updates import Updates, native_rule, numpy_update
+from glassnet.data.checks import same_data, target_rows
+from glassnet.engine.native_calls import Rules, native_masks, pack
+from glassnet.engine.numpy_ops import NumpyLoss, numpy_update
+from glassnet.engine.records import Arrays, Prepared, Setup, Updates
 from glassnet.errors import InputError
 from glassnet.nn import reference
-from glassnet.nn.dropout import Masks, as_dropout
-from glassnet.nn.network import Network, Parameters
-from glassnet.optim import penalties
-from glassnet.optim.loss_conventions import OURS
-from glassnet.optim.penalties import Penalties
+from glassnet.nn.dropout import Masks
+from glassnet.nn.network import Parameters
 from glassnet.utils.array_checks import cast
-from glassnet.utils.settings_checks import as_steps
-from glassnet.utils.threads import thread_count
 
-_MOST_SAMPLES = 2**32 - 1  # an order holds 32-bit numbers
-FEW = 1024  # samples that tell what loss training starts from
+FEW = 1024
+"""The samples at most whose loss tells where training starts."""
 
 
 @dataclass(eq=False)
@@ -42,8 +36,8 @@ class Cursor:
     samples are done, and `loss` is the sum of their batches' losses, each times its samples. A batch's
     loss above `limit` has blown up; `good` are the parameters to go back to then.
 
-    Of data that are streamed `layout` has the rows of a window and the number of pieces, and `seed` is what
-    this epoch's order is made of again; there is no `order`.
+    For streamed data `layout` has the rows of a window and the number of row groups, and `seed` makes this
+    epoch's order again; there is no `order`.
     """
 
     limit: float
@@ -84,10 +78,10 @@ class Cursor:
     def check_layout(self, layout: tuple[int, int]) -> None:
         """Raise InputError where data come in other windows, and so in another order."""
         if layout != self.layout:
-            (mine, my_pieces), (other, pieces) = self.layout, layout
+            (window, groups), (other, other_groups) = self.layout, layout
             raise InputError(
-                f"This run's batches were drawn from {_windows(mine, my_pieces)}, these data come in "
-                f"{_windows(other, pieces)}: the order would be another. Give the data from the same "
+                f"This run's batches were drawn from {_windows(window, groups)}, these data come in "
+                f"{_windows(other, other_groups)}: the order would be another. Give the data from the same "
                 f"source and with the same memory, as gn.stream(..., memory=...) had it."
             )
 
@@ -98,8 +92,8 @@ class Cursor:
         return replace(self, order=order, random=deepcopy(self.random), good=deepcopy(self.good))
 
 
-def _windows(rows: int, pieces: int) -> str:
-    return f"windows of {rows:,} rows over {pieces:,} pieces" if rows else "memory"
+def _windows(rows: int, groups: int) -> str:
+    return f"windows of {rows:,} rows over {groups:,} row groups" if rows else "memory"
 
 
 class EpochsDone(NamedTuple):
@@ -110,37 +104,34 @@ class EpochsDone(NamedTuple):
     diverged: bool
 
 
-class Batches(ABC):
-    """A network with its data, checked and kept by sample, to be trained a batch at a time.
+class Batches(Prepared, ABC):
+    """A network with its samples, checked and kept by sample, to be trained a batch at a time.
 
     Attributes as a `Problem`'s, and `batch_size`, at most the number of samples; `baseline` is that
-    of a batch.
+    of a batch. `fingerprint` recognizes the data; `first` holds the first samples, at most a batch.
     """
 
-    engine: str
-    threads: int = 1
     layout = (0, 0)
     """See `Cursor`."""
 
     def __init__(
         self,
-        network: Network,
+        setup: Setup,
         n_samples: int,
-        dtype: np.dtype[Any],
-        reduction: str,
         batch_size: int,
-        dropout: tuple[float, ...],
+        baseline: float,
+        fingerprint: tuple[float, ...],
+        first: Arrays,
     ) -> None:
-        self.dropout = dropout
-        self.network, self.n_samples, self.dtype = network, n_samples, dtype
-        self.reduction, self.batch_size = reduction, min(batch_size, n_samples)
-        self.penalties = Penalties()
-        self.conventions = OURS
-        self.class_weight: tuple[float, ...] | None = None
-        self.baseline = 0.0
-        self.engine_reason = ""
-        self.fingerprint: tuple[float, ...] = ()
-        self._first: tuple[Array, Array, Array | None] | None = None
+        super().__init__(setup, n_samples)
+        self.batch_size, self.baseline, self.fingerprint = batch_size, baseline, fingerprint
+        few, dtype = slice(0, min(batch_size, FEW)), self.dtype
+        w = None if first.weights is None else first.weights[few].astype(dtype)
+        self._first = (
+            first.X[few].astype(dtype),
+            target_rows(first.y[few], self.network.sizes[-1], dtype),
+            w,
+        )
 
     @property
     def updates_per_epoch(self) -> int:
@@ -149,7 +140,6 @@ class Batches(ABC):
 
     def first_loss(self, flat: Array) -> float:
         """The loss of a batch at the parameters, from the data's first samples."""
-        assert self._first is not None
         X, Y, w = self._first
         theta = Parameters(self.network.sizes, flat)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
@@ -157,14 +147,6 @@ class Batches(ABC):
             loss = reference.loss(Zs[-1], Y, self.network.loss, w)
         total = (float(len(X)) if w is None else float(w.sum(dtype=np.float64))) or 1.0
         return loss / total * (1.0 if self.reduction == "mean" else self.batch_size)
-
-    def remember(self, data: CheckedData) -> None:
-        """Keep what recognizes the data, and a few samples of them."""
-        few = slice(0, min(self.batch_size, FEW))
-        w = None if data.weights is None else data.weights[few].astype(self.dtype)
-        Y = target_rows(data.y[few], self.network.sizes[-1], self.dtype)
-        self._first = data.X[few].astype(self.dtype), Y, w
-        self.fingerprint = fingerprint(data)
 
     def begin(self, random: RandomState | None, limit: float) -> Cursor:
         """The place before the first epoch; None takes the samples as they come, every epoch."""
@@ -184,11 +166,7 @@ class Batches(ABC):
         and `cursor` stays where that was seen. At row 0 the last update of the epoch before has diverged,
         and `cursor.good` is from that epoch. Raises InputError where units are dropped without masks.
         """
-        if updates.masks is None and any(self.dropout):
-            raise InputError(
-                "These batches drop units: train takes masks of the first update, such as "
-                "masks=Masks(seed=0, number=1)."
-            )
+        self.check_masks(updates.masks)
         if cursor.good is None:
             cursor.good = np.concatenate([flat, state[-1]]) if updates.average else flat.copy()
         return self._train(flat, state, losses, cursor, updates)
@@ -197,33 +175,32 @@ class Batches(ABC):
     def _train(
         self, flat: Array, state: Array, losses: NDArray[np.float64], cursor: Cursor, updates: Updates
     ) -> EpochsDone:
-        """`train` with masks where units are dropped, and a cursor that has `good`."""
+        """`train`, with masks where units are dropped and a cursor that has `good`."""
 
 
 class NumpyBatches(Batches):
     """The reference on one batch after another; X may be a sparse array of SciPy's."""
 
-    engine = "numpy"
-
     def __init__(
         self,
-        network: Network,
-        X: NDArray[Any],
-        y: NDArray[Any],
-        w: NDArray[Any] | None,
-        dtype: np.dtype[Any],
-        reduction: str,
+        setup: Setup,
+        arrays: Arrays,
         batch_size: int,
-        dropout: tuple[float, ...],
+        baseline: float = 0.0,
+        fingerprint: tuple[float, ...] = (),
     ) -> None:
-        super().__init__(network, X.shape[0], dtype, reduction, batch_size, dropout)
+        (X, y, w), dtype = arrays, setup.dtype
+        super().__init__(setup, X.shape[0], batch_size, baseline, fingerprint, arrays)
         self._X = cast(X, dtype, "X")
         self._y = y if y.ndim == 1 else cast(y, dtype, "y")
         self._w = None if w is None else cast(w, dtype, "sample_weight")
-        self._is_weight = penalties.weight_mask(network.sizes)
+
+    def _take(self, setup: Setup) -> None:
+        super()._take(setup)
+        self.threads = 1  # whatever number is asked for
 
     def _batch(self, cursor: Cursor, flat: Array, masks: Masks | None) -> tuple[int, float, Array]:
-        """The samples, the loss and the gradient of the batch at the cursor."""
+        """The number of samples, the loss and the gradient of the batch at the cursor."""
         rows: Any = slice(cursor.row, min(cursor.row + self.batch_size, self.n_samples))
         if cursor.order is not None:
             rows = cursor.order[rows]
@@ -234,12 +211,12 @@ class NumpyBatches(Batches):
         if self.reduction == "mean":
             # A batch whose samples all have weight 0 has the loss 0.
             divisor = float(n) if w is None else float(w.sum(dtype=np.float64)) or 1.0
-        dropped = None
+        drawn = None
         if masks is not None and any(self.dropout):
-            dropped = masks.draw(self.network.sizes, self.dropout, n, self.dtype)
+            drawn = masks.draw(self.network.sizes, self.dropout, n, self.dtype)
         penalized = self.conventions.over(self.penalties, divisor)
-        how = divisor, penalized, self._is_weight, dropped, self.conventions
-        return n, *numpy_pass(self.network, X, Y, w, flat, *how)
+        loss = NumpyLoss(self.network, divisor, penalized, self.conventions)
+        return n, *loss.value_and_gradient((X, Y, w), flat, drawn)
 
     def _train(
         self, flat: Array, state: Array, losses: NDArray[np.float64], cursor: Cursor, updates: Updates
@@ -288,28 +265,23 @@ def go_back(flat: Array, state: Array, good: Array) -> None:
 
 
 class NativeBatches(Batches):
-    """The compiled engine over data that it keeps for itself, one copy in the precision of training."""
-
-    engine = "native"
+    """The compiled engine over a copy of the samples, in the precision of training."""
 
     def __init__(
         self,
-        network: Network,
-        X: NDArray[Any],
-        y: NDArray[Any],
-        w: NDArray[Any] | None,
-        dtype: np.dtype[Any],
-        reduction: str,
+        setup: Setup,
+        arrays: Arrays,
         batch_size: int,
-        dropout: tuple[float, ...],
-        threads: int,
+        baseline: float = 0.0,
+        fingerprint: tuple[float, ...] = (),
     ) -> None:
-        super().__init__(network, len(X), dtype, reduction, batch_size, dropout)
-        assert native.module is not None
-        self.threads = threads
-        kind = native.module.Batches32 if dtype == np.float32 else native.module.Batches64
-        self._batches = packed(kind, network, X, y, w, dtype, dropout)
+        super().__init__(setup, len(arrays.X), batch_size, baseline, fingerprint, arrays)
+        self._batches = pack("Batches", setup, arrays)
         self.isa: str = self._batches.isa
+
+    def _take(self, setup: Setup) -> None:
+        super()._take(setup)
+        self._rules = Rules(setup)
 
     def _train(
         self, flat: Array, state: Array, losses: NDArray[np.float64], cursor: Cursor, updates: Updates
@@ -328,7 +300,7 @@ class NativeBatches(Batches):
             state,
             cursor.good,
             losses,
-            native_rule(updates.optimizer, self.penalties, updates.average, self.conventions),
+            self._rules.of(updates.optimizer, updates.average),
             updates.rates,
             cursor.order,
             key,
@@ -340,51 +312,20 @@ class NativeBatches(Batches):
             updates.limit,
             updates.stop,
             updates.seconds,
-            self.threads,
-            drawn(updates.masks)[0],
+            updates.threads or self.threads,
+            native_masks(updates.masks)[0],
         )
         cursor.row, cursor.loss = int(position[0]), float(loss[0])
         return EpochsDone(epochs, int(position[1]) - before, diverged)
 
 
-def prepare_batches(
-    network: Network,
-    X: object,
-    y: object,
+def batches_of(
+    setup: Setup,
+    arrays: Arrays,
     batch_size: int,
-    *,
-    dtype: DTypeLike | None = None,
-    reduction: str = "mean",
-    sample_weight: object = None,
-    engine: str = "auto",
-    threads: int | None = None,
-    l1: float = 0.0,
-    l2: float = 0.0,
-    max_norm: float | None = None,
-    dropout: float | Sequence[float] = 0.0,
-    class_weight: object = None,
+    baseline: float = 0.0,
+    fingerprint: tuple[float, ...] = (),
 ) -> Batches:
-    """Check a network's data once and keep them by sample, for training on batches.
-
-    As `prepare`, which is for the full batch; a batch_size above the number of samples is that number.
-    """
-    batch_size = as_steps(batch_size, "batch_size")
-    penalized = Penalties(l1, l2, max_norm)
-    count = thread_count(threads)
-    data = check_data(network, X, y, dtype, reduction, sample_weight, engine, class_weight)
-    n = len(data.X)
-    if n > _MOST_SAMPLES:
-        raise InputError(f"X has {n} samples; batches are drawn from at most {_MOST_SAMPLES}.")
-    batches: Batches
-    dropped = as_dropout(dropout, len(network.hidden))
-    kept = (network, data.X, data.y, data.weights, data.dtype, reduction, batch_size, dropped)
-    batches = NativeBatches(*kept, count) if data.engine == "native" else NumpyBatches(*kept)
-    batches.engine_reason = data.reason
-    batches.penalties = penalized
-    batches.class_weight = data.class_weight
-    batches.remember(data)
-    total = n if data.weights is None else float(data.weights.sum())
-    batches.baseline = (
-        data.baseline / total * (1.0 if reduction == "mean" else total * batches.batch_size / n)
-    )
-    return batches
+    """Batches of validated samples, by the engine of the setup; `baseline` is that of a batch."""
+    kind = NativeBatches if setup.engine == "native" else NumpyBatches
+    return kind(setup, arrays, batch_size, baseline, fingerprint)

@@ -1,120 +1,107 @@
-"""What the full batch and batches share: NumPy's pass and update, and the packing of data."""
+"""The NumPy engine: the loss, its gradient and an update, by the reference."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from glassnet import native
 from glassnet._types import Array
-from glassnet.data.fixed_order import row_blocks
+from glassnet.engine.records import Updates
 from glassnet.nn import reference
-from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim import penalties
 from glassnet.optim.loss_conventions import OURS, Conventions, loss_above
-from glassnet.optim.penalties import Penalties
-from glassnet.utils.array_checks import cast
+from glassnet.optim.penalties import NO_PENALTIES, Penalties
 
-_PARAMETERS = 1 << 14  # penalized at a time
+Samples = tuple[Array, Array, Array | None]
+"""X, rows of targets, and weights or None."""
+
+_PARAMETERS = 1 << 14
+"""The parameters that are penalized or updated at a time, so that they stay in the cache."""
 
 
-def numpy_pass(
+class NumpyLoss(NamedTuple):
+    """The loss of a network over samples: their sum over `divisor`, with penalties and conventions."""
+
+    network: Network
+    divisor: float = 1.0
+    penalties: Penalties = NO_PENALTIES
+    conventions: Conventions = OURS
+
+    def value(self, samples: Samples, flat: Array) -> float:
+        """The loss that `value_and_gradient` gives, by a pass forward alone."""
+        (X, Y, w), network, theta = samples, self.network, Parameters(self.network.sizes, flat)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
+            loss = self._reduced(reference.loss(Zs[-1], Y, network.loss, w), Zs[-1], samples)
+            if self.penalties.l1 or self.penalties.l2:
+                is_weight = penalties.weight_mask(network.sizes)
+                loss += penalties.penalty(flat, is_weight, self.penalties.l1, self.penalties.l2)[0]
+            return loss
+
+    def value_and_gradient(
+        self, samples: Samples, flat: Array, masks: Sequence[Array | None] | None = None
+    ) -> tuple[float, Array]:
+        """The loss and its gradient; with masks those of a training pass."""
+        (X, Y, w), network, theta = samples, self.network, Parameters(self.network.sizes, flat)
+        # The loss tells of a diverged network; NumPy's own warnings would only repeat it.
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            loss, weights, biases = reference.compute_gradients(
+                X, Y, theta.weights, theta.biases, network.hidden, network.loss, w, masks
+            )
+            layers = [array.ravel() for pair in zip(weights, biases, strict=True) for array in pair]
+            gradient = np.concatenate(layers).astype(flat.dtype, copy=False)
+            if self.divisor != 1.0:
+                gradient /= gradient.dtype.type(self.divisor)
+            Z = None
+            if self.conventions.floor:
+                Z = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden, masks)[0][
+                    -1
+                ]
+            loss, (l1, l2) = self._reduced(loss, Z, samples), (self.penalties.l1, self.penalties.l2)
+            if l1 or l2:
+                is_weight = penalties.weight_mask(network.sizes)
+                for start in range(0, flat.size, _PARAMETERS):
+                    some = slice(start, start + _PARAMETERS)
+                    added, slope = penalties.penalty(flat[some], is_weight[some], l1, l2)
+                    loss, gradient[some] = loss + added, gradient[some] + slope
+            return loss, gradient
+
+    def _reduced(self, loss: float, Z: Array | None, samples: Samples) -> float:
+        """The reported loss of the summed one; `Z` is the output layer's, where there is a floor."""
+        if self.conventions.floor and Z is not None:
+            loss -= loss_above(self.conventions.floor, self.network.loss, Z, *samples[1:])
+        return self.conventions.part * loss / self.divisor
+
+
+def numpy_update(
     network: Network,
-    X: Array,
-    Y: Array,
-    w: Array | None,
-    flat: Array,
-    divisor: float,
     penalized: Penalties,
-    is_weight: penalties.Mask,
-    masks: Sequence[Array | None] | None = None,
-    conventions: Conventions = OURS,
-) -> tuple[float, Array]:
-    """The loss over `divisor` with its penalties, and its gradient, by the reference."""
-    theta = Parameters(network.sizes, flat)
-    # A blown-up network is found by its loss; NumPy's own warnings would only say it twice.
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        loss, weights, biases = reference.compute_gradients(
-            X, Y, theta.weights, theta.biases, network.hidden, network.loss, w, masks
-        )
-        parts = [part.ravel() for pair in zip(weights, biases, strict=True) for part in pair]
-        gradient = np.concatenate(parts).astype(flat.dtype, copy=False)
-        if divisor != 1.0:
-            gradient /= gradient.dtype.type(divisor)
-        if conventions.floor:
-            Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden, masks)
-            loss -= loss_above(conventions.floor, network.loss, Zs[-1], Y, w)
-        loss = conventions.part * loss / divisor
-        if penalized.l1 or penalized.l2:
-            for start in range(0, flat.size, _PARAMETERS):
-                part = slice(start, start + _PARAMETERS)
-                added, slope = penalties.penalty(flat[part], is_weight[part], penalized.l1, penalized.l2)
-                loss, gradient[part] = loss + added, gradient[part] + slope
-        return loss, gradient
+    updates: Updates,
+    k: int,
+    arrays: tuple[Array, Array, Array],
+    in_place: bool = False,
+) -> tuple[Array, Array]:
+    """The new parameters and state after update k of the call; `arrays` are flat, state and gradient.
 
-
-def numpy_loss(
-    network: Network,
-    X: Array,
-    Y: Array,
-    w: Array | None,
-    flat: Array,
-    divisor: float,
-    penalized: Penalties,
-    is_weight: penalties.Mask,
-    conventions: Conventions = OURS,
-) -> float:
-    """The loss that `numpy_pass` gives."""
-    theta = Parameters(network.sizes, flat)
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
-        loss = reference.loss(Zs[-1], Y, network.loss, w)
-        if conventions.floor:
-            loss -= loss_above(conventions.floor, network.loss, Zs[-1], Y, w)
-        loss = conventions.part * loss / divisor
-        if penalized.l1 or penalized.l2:
-            loss += penalties.penalty(flat, is_weight, penalized.l1, penalized.l2)[0]
-        return loss
-
-
-def drawn(masks: Masks | None) -> tuple[int, int]:
-    """The native engine's seed and number of the mask; number 0 is a pass without."""
-    return (0, 0) if masks is None else (masks.seed, masks.number)
-
-
-def packed(
-    kind: Any,
-    network: Network,
-    X: NDArray[Any],
-    y: NDArray[Any],
-    w: NDArray[Any] | None,
-    dtype: np.dtype[Any],
-    dropout: tuple[float, ...] = (),
-) -> Any:
-    """A native Problem or Batches that holds these data in its own order."""
-    made = kind(
-        sizes=network.sizes,
-        hidden=[record.name for record in network.hidden],
-        loss=network.loss.name,
-        n_samples=len(X),
-        labels=y.ndim == 1,
-        weighted=w is not None,
-        isa=native.forced_isa(),
-        loss_setting=next(iter(network.loss.settings.values()), 0.0),
-        dropout=dropout,
-    )
-    for rows in row_blocks(*X.shape):
-        start = rows.start
-        target = y[rows].astype(np.int64) if y.ndim == 1 else cast(y[rows], dtype, "y", start)
-        weight = None if w is None else cast(w[rows], dtype, "sample_weight", start)
-        made.put(
-            start,
-            np.ascontiguousarray(cast(X[rows], dtype, "X", start)),
-            np.ascontiguousarray(target),
-            None if weight is None else np.ascontiguousarray(weight),
-        )
-    return made
+    `in_place` writes them over the old ones.
+    """
+    flat, state, gradient = arrays
+    optimizer, is_weight = updates.optimizer, penalties.weight_mask(network.sizes)
+    t, rate, average = updates.first + k, updates.rate(k), updates.average
+    own = state[: len(optimizer.state_names)]
+    theta, new = (flat, own) if in_place else (np.empty_like(flat), np.empty_like(own))
+    with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
+        g = penalties.clip(gradient, optimizer.clip_value, optimizer.clip_norm)
+        for start in range(0, flat.size, _PARAMETERS):
+            some = slice(start, start + _PARAMETERS)
+            theta[some], new[:, some] = optimizer.update(
+                flat[some], own[:, some], g[some], t, rate, is_weight[some]
+            )
+        if penalized.max_norm is not None:
+            theta = penalties.constrain(theta, network.sizes, penalized.max_norm)
+        if average:
+            new = np.vstack([new, average * state[-1] + (1.0 - average) * theta])
+    return theta, new

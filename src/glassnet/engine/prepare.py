@@ -1,35 +1,145 @@
-"""Data made ready for an engine."""
+"""One preparation: a network and its samples, in memory or streamed, made ready for an engine."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from numpy.typing import DTypeLike
 
-from glassnet.data.checks import REDUCTIONS, choose_engine
+from glassnet.data.checks import REDUCTIONS, check_data, choose_engine, fingerprint
+from glassnet.data.dataset import as_dataset
 from glassnet.data.scan import scan
 from glassnet.data.source import Dataset
-from glassnet.engine.full_batch import Problem
-from glassnet.engine.minibatch import Batches
-from glassnet.engine.predict import check_targets, check_width
+from glassnet.engine.full_batch import Problem, problem_of
+from glassnet.engine.minibatch import Batches, batches_of
+from glassnet.engine.records import Arrays, Setup
 from glassnet.engine.streamed_full_batch import StreamedProblem
 from glassnet.engine.streamed_minibatch import StreamedBatches
 from glassnet.errors import InputError, unknown_name
 from glassnet.nn.dropout import as_dropout
-from glassnet.nn.network import Network, as_network
-from glassnet.optim.penalties import Penalties
+from glassnet.nn.network import Network, Parameters, as_network
+from glassnet.optim.loss_conventions import OURS, Conventions
+from glassnet.optim.penalties import NO_PENALTIES, Penalties
 from glassnet.utils.array_checks import as_dtype
 from glassnet.utils.settings_checks import as_steps
 from glassnet.utils.threads import thread_count
 
+_MOST_SAMPLES = 2**32 - 1
+"""An order of samples in memory holds 32-bit numbers."""
 
-def prepare_stream(
+
+@dataclass(frozen=True, eq=False)
+class ProblemSettings:
+    """The settings of a problem as they come; the fields are those of `prepare`.
+
+    `batch_size` None prepares the full batch, a number batches of that many samples. `conventions` are
+    those of the loss.
+    """
+
+    batch_size: int | None = None
+    dtype: DTypeLike | None = None
+    reduction: str = "mean"
+    engine: str = "auto"
+    threads: int | None = None
+    penalties: Penalties = NO_PENALTIES
+    dropout: float | Sequence[float] = 0.0
+    class_weight: object = None
+    conventions: Conventions = OURS
+
+
+def prepare_problem(
+    network: Network, dataset: Dataset | Arrays, settings: ProblemSettings
+) -> Problem | Batches:
+    """The problem of a network and its dataset; a batch_size above the number of samples is that number.
+
+    Checks a dataset once, and `Arrays` not at all. Raises as `prepare` does.
+    """
+    as_network(network)
+    size = None if settings.batch_size is None else as_steps(settings.batch_size, "batch_size")
+    threads = thread_count(settings.threads)
+    if settings.reduction not in REDUCTIONS:
+        raise unknown_name("reduction", settings.reduction, REDUCTIONS)
+    if isinstance(dataset, Arrays):
+        setup = _setup(network, settings, threads, as_dtype(settings.dtype, dataset.X))
+        if size is None:
+            return problem_of(setup, dataset)
+        return batches_of(setup, dataset, min(size, dataset.X.shape[0]))
+    prepared = _in_memory if dataset.in_memory else _streamed
+    return prepared(network, dataset, settings, size, threads)
+
+
+def _setup(
     network: Network,
-    rows: Dataset,
-    batch_size: int | None,
+    settings: ProblemSettings,
+    threads: int,
+    dtype: Any,
+    class_weight: tuple[float, ...] | None = None,
+) -> Setup:
+    engine, reason = choose_engine(network, settings.engine)
+    return Setup(
+        network,
+        dtype,
+        engine,
+        reason,
+        threads,
+        settings.reduction,
+        settings.penalties,
+        settings.conventions,
+        as_dropout(settings.dropout, len(network.hidden)),
+        class_weight,
+    )
+
+
+def _in_memory(
+    network: Network, dataset: Dataset, settings: ProblemSettings, size: int | None, threads: int
+) -> Problem | Batches:
+    reduction = settings.reduction
+    data = check_data(
+        network, dataset, None, settings.dtype, reduction, None, settings.engine, settings.class_weight
+    )
+    arrays, n = Arrays(data.X, data.y, data.weights), len(data.X)
+    setup = _setup(network, settings, threads, data.dtype, data.class_weight)
+    if size is None:
+        return problem_of(setup, arrays, data.baseline)
+    if n > _MOST_SAMPLES:
+        raise InputError(f"X has {n} samples; batches are drawn from at most {_MOST_SAMPLES}.")
+    size = min(size, n)
+    total = n if data.weights is None else float(data.weights.sum())
+    baseline = data.baseline / total * (1.0 if reduction == "mean" else total * size / n)
+    return batches_of(setup, arrays, size, baseline, fingerprint(data))
+
+
+def _streamed(
+    network: Network, rows: Dataset, settings: ProblemSettings, size: int | None, threads: int
+) -> Problem | Batches:
+    if size is None and any(as_dropout(settings.dropout, len(network.hidden))):
+        raise InputError("dropout of streamed data needs batches: give a batch_size, such as 256.")
+    rows.require_targets()
+    rows.require_width(network.sizes[0])
+    dtype = as_dtype(settings.dtype, rows)
+    choose_engine(network, settings.engine)  # before the pass over all rows
+    known = scan(network, rows, dtype, settings.class_weight, threads)
+    setup = _setup(network, settings, threads, dtype, known.class_weight)
+    if size is None:
+        return StreamedProblem(setup, rows, known)
+    size = min(size, rows.n_rows)
+    baseline = known.baseline / known.weight_sum
+    if settings.reduction == "sum":
+        baseline = known.baseline * size / rows.n_rows
+    batches = StreamedBatches(setup, rows, known, size, baseline)
+    return batches.whole() if batches.windows == 1 else batches
+
+
+def prepare(
+    network: Network,
+    X: object,
+    y: object,
     *,
     dtype: DTypeLike | None = None,
     reduction: str = "mean",
+    sample_weight: object = None,
     engine: str = "auto",
     threads: int | None = None,
     l1: float = 0.0,
@@ -37,31 +147,75 @@ def prepare_stream(
     max_norm: float | None = None,
     dropout: float | Sequence[float] = 0.0,
     class_weight: object = None,
-) -> Problem | Batches:
-    """As `prepare` and `prepare_batches` of rows: reads all of them once, to check them."""
+) -> Problem:
+    """Check a network's data once and pack them for an engine.
+
+    X is (n, inputs); y is as the design of the loss asks: class numbers (n,) or rows. l1, l2 and
+    max_norm are `Penalties`; dropout is the probability of dropping a hidden unit in a training pass,
+    or one for each hidden layer. class_weight, "balanced" or a weight for each class number (see
+    `train`), multiplies the sample weights. Nothing that is passed in is changed. Raises InputError or
+    InputTypeError for data that cannot be used, saying which row and column, and EngineError for an
+    engine that cannot.
+
+    >>> import numpy as np, glassnet as gn
+    >>> net = gn.Network((2, 3, 2))
+    >>> problem = gn.prepare(net, [[0.0, 1.0], [1.0, 0.0]], [0, 1])
+    >>> loss, gradient = problem.loss_and_gradient(np.zeros(net.n_parameters))
+    >>> round(loss, 6), gradient.shape
+    (0.693147, (17,))
+
+    What SciPy's ``minimize(jac=True)`` asks for, and a loop of one's own; PyTorch and scikit-learn check
+    and copy the data, or build the graph, at every call.
+    """
+    problem = prepare_problem(
+        network,
+        as_dataset(X, y, sample_weight, width=as_network(network).sizes[0]),
+        ProblemSettings(
+            dtype=dtype,
+            reduction=reduction,
+            engine=engine,
+            threads=threads,
+            penalties=Penalties(l1, l2, max_norm),
+            dropout=dropout,
+            class_weight=class_weight,
+        ),
+    )
+    assert isinstance(problem, Problem)
+    return problem
+
+
+def loss_and_gradient(
+    network: Network,
+    theta: Parameters,
+    X: object,
+    y: object,
+    reduction: str = "mean",
+    sample_weight: object = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+) -> tuple[float, Parameters]:
+    """The loss J and its gradient dJ/dtheta, from one pass forward and one back.
+
+    X is (n, inputs). J is the samples' losses, summed (`reduction="sum"`) or divided by the sum of
+    the sample weights (`"mean"`), plus the penalty ``l2/2 sum W^2 + l1 sum |W|`` over the weights.
+    Computed in the parameters' precision; the loss is a float.
+
+    Raises InputError and InputTypeError for bad input, EngineError for an engine that cannot.
+
+    >>> import numpy as np, glassnet as gn
+    >>> net = gn.Network((2, 3, 2))
+    >>> theta = gn.Parameters(net.sizes, np.zeros(net.n_parameters))
+    >>> loss, gradient = gn.loss_and_gradient(net, theta, [[0.0, 1.0]], [1])
+    >>> round(loss, 6), gradient.biases[1].tolist()
+    (0.693147, [0.5, -0.5])
+
+    For many calls on the same data, `prepare` once and call the problem's own method.
+    """
     as_network(network)
-    if reduction not in REDUCTIONS:
-        raise unknown_name("reduction", reduction, REDUCTIONS)
-    penalized, count = Penalties(l1, l2, max_norm), thread_count(threads)
-    dropped = as_dropout(dropout, len(network.hidden))
-    if any(dropped) and batch_size is None:
-        raise InputError("dropout of streamed data needs batches: give a batch_size, such as 256.")
-    check_targets(rows)
-    check_width(network, rows)
-    size = None if batch_size is None else as_steps(batch_size, "batch_size")
-    name, why = choose_engine(network, engine)
-    precision = as_dtype(dtype, rows)
-    known = scan(network, rows, precision, class_weight, count)
-    how = network, rows, known, precision, reduction, name, count
-    made: Problem | Batches
-    if size is None:
-        made = StreamedProblem(*how)
-        made.baseline = known.baseline / made.divisor
-    else:
-        streamed = StreamedBatches(*how, batch_size=size, dropout=dropped)
-        made = streamed.whole() if streamed.windows == 1 else streamed
-        made.baseline = known.baseline / known.weight_sum
-        if reduction == "sum":
-            made.baseline = known.baseline * made.batch_size / rows.n_rows
-    made.engine_reason, made.penalties, made.class_weight = why, penalized, known.class_weight
-    return made
+    theta = network.check_parameters(theta)
+    how: Any = {"sample_weight": sample_weight, "engine": engine, "threads": threads, "l1": l1, "l2": l2}
+    problem = prepare(network, X, y, dtype=theta.dtype, reduction=reduction, **how)
+    loss, gradient = problem.loss_and_gradient(theta.flat)
+    return loss, Parameters(network.sizes, gradient)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,17 @@ from glassnet._types import Array
 from glassnet.data.fixed_order import sum_in_order
 from glassnet.data.scan import Scan
 from glassnet.data.source import Dataset
-from glassnet.engine import gauss_newton as second_order
-from glassnet.engine.chunks import Layout
+from glassnet.engine import gauss_newton
+from glassnet.engine.chunks import Chunks
 from glassnet.engine.full_batch import Descent, Problem
-from glassnet.engine.sums import EachFold, GradientFold, HessianFold, ProductFold, SumFold, matrix_folds
-from glassnet.engine.updates import Updates, native_rule, numpy_update
+from glassnet.engine.native_calls import Rules
+from glassnet.engine.numpy_ops import numpy_update
+from glassnet.engine.records import Setup, Updates
+from glassnet.engine.sums import GradientSums, HessianSums, ProductSums, StackedSums, Sums, matrix_sums
 from glassnet.nn.dropout import Masks
-from glassnet.nn.network import Network
-from glassnet.optim import SGD, penalties
+from glassnet.optim import penalties
 from glassnet.utils.interrupts import Cut
 from glassnet.utils.memory import release_memory
-from glassnet.utils.threads import thread_count
 
 
 class StreamedProblem(Problem):
@@ -35,52 +35,32 @@ class StreamedProblem(Problem):
     so are the bits. With the NumPy engine they are the same from whatever source the rows come.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        rows: Dataset,
-        known: Scan,
-        dtype: np.dtype[Any],
-        reduction: str,
-        engine: str,
-        threads: int,
-    ) -> None:
-        dropout = (0.0,) * len(network.hidden)
-        super().__init__(network, rows.n_rows, dtype, reduction, known.weight_sum, dropout)
-        self.engine, self.threads = engine, threads
-        self.rows, self.fingerprint = rows, known.fingerprint
-        weighted = rows.weighted or known.class_weight is not None
-        self._layout = Layout(
-            network, rows.n_rows, dtype, known.labels, weighted, engine == "native", known.class_weight
-        )
-        self._is_weight = penalties.weight_mask(network.sizes)
-        if engine == "native":
-            self.isa: str = self._layout.empty.isa
+    def __init__(self, setup: Setup, rows: Dataset, scan: Scan) -> None:
+        super().__init__(setup, rows.n_rows, scan.weight_sum, scan.baseline)
+        self.rows, self.fingerprint = rows, scan.fingerprint
+        weighted = rows.weighted or setup.class_weight is not None
+        self._chunks = Chunks(setup, rows.n_rows, scan.labels, weighted)
+        self._stop: NDArray[np.uint8] | None = None
+        if setup.engine == "native":
+            self.isa: str = self._chunks.empty.isa
 
-    def _folded(self, fold: SumFold, ranges: Sequence[tuple[int, int]]) -> list[NDArray[np.float64]]:
-        found = self.rows.reduce(fold, ranges, self.threads, self._is_cancelled)
-        if self.rows.memory < self.n_samples * self.rows.row_bytes:
-            release_memory()
-        return found
+    def _take(self, setup: Setup) -> None:
+        super()._take(setup)
+        self._rules = Rules(setup) if setup.engine == "native" else None
 
-    def _sums(self, flat: Array, slope: bool) -> NDArray[np.float64]:
-        fold = GradientFold(self._layout, flat, self.conventions, slope)
-        found = self._folded(fold, self._layout.ranges)
-        return self._padded(found)
-
-    def _padded(self, found: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Of all chunks, of which the last ones may be empty."""
-        sums = np.zeros((self._layout.count, self._layout.size))
-        sums[: len(found)] = found
-        return sums
-
-    def with_threads(self, threads: int | None) -> Problem:
-        other = copy.copy(self)
-        other.threads = thread_count(threads)
+    def with_stop(self, stop: NDArray[np.uint8]) -> StreamedProblem:
+        other = copy(self)
+        other._stop = stop
         return other
 
+    def _reduced(self, sums: Sums, ranges: Sequence[tuple[int, int]]) -> list[NDArray[np.float64]]:
+        reduced = self.rows.reduce(sums, ranges, self.threads, self._is_cancelled)
+        if self.rows.memory < self.n_samples * self.rows.row_bytes:
+            release_memory()
+        return reduced
+
     def _is_cancelled(self) -> bool:
-        return self.stop is not None and bool(self.stop[0])
+        return self._stop is not None and bool(self._stop[0])
 
     def loss_and_gradient(self, flat: Array, masks: Masks | None = None) -> tuple[float, Array]:
         flat = self._as_flat(flat)
@@ -91,79 +71,80 @@ class StreamedProblem(Problem):
         flat = self._as_flat(flat)
         return self._finish(flat, self._sums(flat, False), None)
 
-    def _finish(self, flat: Array, sums: NDArray[np.float64], gradient: Array | None) -> float:
-        if self.engine == "native":
-            rule = native_rule(SGD(), self.penalties, 0.0, self.conventions)
-            return float(self._layout.empty.finish(flat, sums, gradient, rule, self.divisor))
-        total = sum_in_order([*sums])
-        loss, penalized = float(total[-1] / self.divisor), self.penalties
-        added, slope = penalties.penalty(flat, self._is_weight, penalized.l1, penalized.l2)
+    def _sums(self, flat: Array, slope: bool) -> list[NDArray[np.float64]]:
+        return self._reduced(GradientSums(self._chunks, flat, self.conventions, slope), self._chunks.ranges)
+
+    def _finish(self, flat: Array, sums: list[NDArray[np.float64]], gradient: Array | None) -> float:
+        """The loss of all chunks' sums; writes the gradient."""
+        chunks = self._chunks
+        by_chunk = np.zeros((chunks.count, chunks.size))  # the engine's last chunks may be empty
+        by_chunk[: len(sums)] = sums
+        if self._rules is not None:
+            return float(chunks.empty.finish(flat, by_chunk, gradient, self._rules.of_loss, self.divisor))
+        total = sum_in_order([*by_chunk])
+        is_weight = penalties.weight_mask(self.network.sizes)
+        added, slope = penalties.penalty(flat, is_weight, self.penalties.l1, self.penalties.l2)
         if gradient is not None:
             gradient[:] = (total[:-1] / self.divisor).astype(flat.dtype) + slope
-        return loss + added
+        return float(total[-1] / self.divisor) + added
 
     def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
-        layout = self._layout
+        chunks = self._chunks
         if vector is not None:
-            product = sum_in_order(self._folded(ProductFold(layout, flat, vector), layout.ranges))
-            return second_order.of_network(product, flat.size)
-        slots = layout.slots
-        # Where there are fewer slots than threads, or than a cluster's, each is shared out.
-        shares = -(-self.rows.cluster_threads() // len(slots))
-        threads = 1 if shares > 1 else max(1, self.threads // len(slots))
-        folds = matrix_folds(layout, flat, shares, threads)
-        with ThreadPoolExecutor(len(folds), "glassnet") as pool:
-            found = [*pool.map(lambda fold: sum_in_order(self._folded(fold, slots)), folds)]
-        sums = found[0] if len(found) == 1 else np.concatenate(found)
-        return second_order.of_network(layout.matrix(sums), flat.size)
+            product = sum_in_order(self._reduced(ProductSums(chunks, flat, vector), chunks.ranges))
+            return gauss_newton.of_network(product, flat.size)
+        ranges = chunks.matrix_ranges
+        # Where there are fewer ranges than threads of the cluster, each pass sums a run of the matrix.
+        runs = -(-self.rows.cluster_threads() // len(ranges))
+        threads = 1 if runs > 1 else max(1, self.threads // len(ranges))
+        passes = matrix_sums(chunks, flat, runs, threads)
+        with ThreadPoolExecutor(len(passes), "glassnet") as pool:
+            sums = [*pool.map(lambda run: sum_in_order(self._reduced(run, ranges)), passes)]
+        matrix = chunks.matrix(sums[0] if len(sums) == 1 else np.concatenate(sums))
+        return gauss_newton.of_network(matrix, flat.size)
 
     def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         if self.engine == "native":
             return super()._hessian(flat, vectors)
-        return sum_in_order(self._folded(HessianFold(self._layout, flat, vectors), self._layout.ranges))
+        return sum_in_order(self._reduced(HessianSums(self._chunks, flat, vectors), self._chunks.ranges))
 
     def _gradients(self, points: NDArray[Any]) -> NDArray[Any]:
-        layout = self._layout
-        folds = tuple(GradientFold(layout, flat, self.conventions) for flat in points)
-        found = self._folded(EachFold(layout, points[0], folds), layout.ranges)
+        chunks = self._chunks
+        members = tuple(GradientSums(chunks, flat, self.conventions) for flat in points)
+        reduced = self._reduced(StackedSums(chunks, points[0], members), chunks.ranges)
         gradients = np.empty_like(points)
         for k, (flat, gradient) in enumerate(zip(points, gradients, strict=True)):
-            self._finish(flat, self._padded([sums[k] for sums in found]), gradient)
+            self._finish(flat, [sums[k] for sums in reduced], gradient)
         return gradients
 
     def _advance(
         self, flat: Array, state: Array, gradient: Array, losses: NDArray[np.float64], updates: Updates
     ) -> Descent:
-        end, stop = time.monotonic() + updates.seconds, updates.stop
-        self.stop = stop
-        try:
-            for k in range(len(losses)):
-                theta, moved = self._updated(updates, k, flat, state, gradient)
-                try:
-                    loss, g = self.loss_and_gradient(theta)
-                except Cut:
-                    return Descent(k, diverged=False)
-                except Exception:
-                    if k == 0:
-                        raise
-                    return Descent(k, diverged=False)  # updates made so far count; the next call raises
-                if not loss <= updates.limit:
-                    return Descent(k, diverged=True)
-                flat[:], state[:], gradient[:], losses[k] = theta, moved, g, loss
-                if stop[0] or time.monotonic() >= end:
-                    return Descent(k + 1, diverged=False)
-            return Descent(len(losses), diverged=False)
-        finally:
-            self.stop = None
+        end, stop, passes = time.monotonic() + updates.seconds, updates.stop, self.with_stop(updates.stop)
+        for k in range(len(losses)):
+            theta, moved = self._updated(updates, k, flat, state, gradient)
+            try:
+                loss, g = passes.loss_and_gradient(theta)
+            except Cut:
+                return Descent(k, diverged=False)
+            except Exception:
+                if k == 0:
+                    raise
+                return Descent(k, diverged=False)  # updates made so far count; the next call raises
+            if not loss <= updates.limit:
+                return Descent(k, diverged=True)
+            flat[:], state[:], gradient[:], losses[k] = theta, moved, g, loss
+            if stop[0] or time.monotonic() >= end:
+                return Descent(k + 1, diverged=False)
+        return Descent(len(losses), diverged=False)
 
     def _updated(
         self, updates: Updates, k: int, flat: Array, state: Array, gradient: Array
     ) -> tuple[Array, Array]:
         """The new parameters and state after update k, by the engine's own arithmetic."""
-        if self.engine == "numpy":
+        if self._rules is None:
             return numpy_update(self.network, self.penalties, updates, k, (flat, state, gradient))
-        theta, moved = flat.copy(), state.copy()
-        rule = native_rule(updates.optimizer, self.penalties, updates.average)
-        # Clips the gradient in place.
-        self._layout.empty.update(theta, moved, gradient.copy(), rule, updates.rate(k), updates.first + k)
+        theta, moved, rule = flat.copy(), state.copy(), self._rules.of(updates.optimizer, updates.average)
+        # It clips the gradient in place.
+        self._chunks.empty.update(theta, moved, gradient.copy(), rule, updates.rate(k), updates.first + k)
         return theta, moved

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from copy import deepcopy
 from threading import Event
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.random import RandomState
@@ -15,19 +15,17 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.arrays import RowSubset
-from glassnet.data.checks import target_rows
 from glassnet.data.reduce import Block
 from glassnet.data.scan import Scan
 from glassnet.data.source import Dataset
-from glassnet.engine.chunks import Layout
-from glassnet.engine.minibatch import FEW, Batches, Cursor, EpochsDone, NativeBatches, NumpyBatches, go_back
-from glassnet.engine.updates import Updates
-from glassnet.nn.network import Network
+from glassnet.engine.chunks import Chunks
+from glassnet.engine.minibatch import FEW, Batches, Cursor, EpochsDone, batches_of, go_back
+from glassnet.engine.records import Arrays, Setup, Updates
 from glassnet.utils.interrupts import Cut
 from glassnet.utils.memory import RESERVED, release_memory
 
-_SHARE = 6
-"""A window's share of the memory beyond `RESERVE`: one is trained on, the next is there twice."""
+_WINDOWS = 6
+"""The windows that fit into the memory beyond `RESERVED`: one is trained on, the next is there twice."""
 
 
 class _Place(NamedTuple):
@@ -38,47 +36,38 @@ class _Place(NamedTuple):
 
 
 class StreamedBatches(Batches):
-    """Rows that stay where they lie, a window of which is in memory at a time.
+    """Rows that stay where they lie, of which one window at a time is in memory.
 
-    An epoch takes the source's pieces (row groups of Parquet, stretches of an array) in a new order and
-    cuts what comes of that into windows of `window` rows, whole batches; each window's rows are shuffled,
-    and trained on while the next window is read. The epoch's seed is drawn from the cursor's stream; pieces
-    and windows are shuffled by generators of that seed, so that any window can be made again.
+    An epoch takes the row groups of the dataset in a new order and divides them into windows of `window`
+    rows, whole batches; it shuffles the rows of each window, and trains on them while it reads the next
+    window. The cursor's stream draws the epoch's seed; generators of that seed shuffle row groups and
+    windows, so that any window can be made again.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        rows: Dataset,
-        known: Scan,
-        dtype: np.dtype[Any],
-        reduction: str,
-        engine: str,
-        threads: int,
-        batch_size: int,
-        dropout: tuple[float, ...],
-    ) -> None:
-        super().__init__(network, rows.n_rows, dtype, reduction, batch_size, dropout)
-        self.engine, self.threads, self.rows = engine, threads, rows
-        weighted = rows.weighted or known.class_weight is not None
-        self._targets = Layout(
-            network, rows.n_rows, dtype, known.labels, weighted, False, known.class_weight
-        )
-        self.fingerprint = known.fingerprint
-        self._edges = rows.row_groups()
-        row = dtype.itemsize * (network.sizes[0] + network.sizes[-1] + 1) + 16
-        share = max(0, rows.memory - RESERVED) // _SHARE
-        self.window = max(1, share // row // self.batch_size) * self.batch_size
+    def __init__(self, setup: Setup, rows: Dataset, scan: Scan, batch_size: int, baseline: float) -> None:
+        weighted = rows.weighted or setup.class_weight is not None
+        self._chunks = Chunks(setup, rows.n_rows, scan.labels, weighted)
+        first = next(rows.read(0, min(batch_size, FEW, rows.n_rows), FEW, setup.dtype))
+        few = Arrays(np.ascontiguousarray(first.X), *self._chunks.targets(first))
+        super().__init__(setup, rows.n_rows, batch_size, baseline, scan.fingerprint, few)
+        self.rows, self._edges = rows, rows.row_groups()
+        row = setup.dtype.itemsize * (self.network.sizes[0] + self.network.sizes[-1] + 1) + 16
+        window = max(0, rows.memory - RESERVED) // _WINDOWS
+        self.window = max(1, window // row // batch_size) * batch_size
         self.layout = self.window, len(self._edges) - 1
+        self._begin_reading()
+
+    def _with(self, **changes: Any) -> Self:
+        other = super()._with(**changes)
+        other._begin_reading()
+        return other
+
+    def _begin_reading(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
         self._ended = Event()
         self._reader: _Reader | None = None
         self._at: tuple[_Place, Batches] | None = None
         self._coming: tuple[_Place, Future[Batches]] | None = None
-        first = next(rows.read(0, min(self.batch_size, FEW, rows.n_rows), FEW, dtype))
-        y, w = self._targets.targets(first)
-        Y = target_rows(y, network.sizes[-1], dtype)
-        self._first = np.ascontiguousarray(first.X), Y, None if w is None else w.astype(dtype)
 
     @property
     def windows(self) -> int:
@@ -86,10 +75,8 @@ class StreamedBatches(Batches):
         return -(-self.n_samples // self.window)
 
     def whole(self) -> Batches:
-        """All rows in memory, in their order, as `prepare_batches` has them."""
-        batches = self._packed(_Place(None, 0), self._ended)
-        batches.fingerprint, batches._first = self.fingerprint, self._first
-        return batches
+        """Batches of all rows in memory, in their order."""
+        return self._packed(_Place(None, 0), self._ended, self.baseline, self.fingerprint)
 
     def begin(self, random: RandomState | None, limit: float) -> Cursor:
         return Cursor(limit, self.fingerprint, None, random, layout=self.layout)
@@ -127,6 +114,7 @@ class StreamedBatches(Batches):
                 first=updates.first + made,
                 seconds=max(0.0, end - time.monotonic()),
                 masks=updates.masks and updates.masks.after(made),
+                threads=updates.threads or self.threads,
             )
             done = window.train(flat, state, loss, within, left)
             made += done.updates
@@ -168,12 +156,10 @@ class StreamedBatches(Batches):
             self._at = place, coming.result()
         if then is not None and self._coming is None and then != place:
             self._coming = then, self._thread().submit(self._packed, then, self._ended)
-        found = self._at[1]
-        found.penalties, found.conventions, found.threads = self.penalties, self.conventions, self.threads
-        return found
+        return self._at[1]
 
     def _read_no_further(self) -> None:
-        """End the reading ahead, of which the process would else wait for the end before it ends itself."""
+        """End the reading ahead: the process would wait for its end before it ends itself."""
         self._ended.set()
         self._ended, self._coming = Event(), None
 
@@ -182,8 +168,19 @@ class StreamedBatches(Batches):
             self._pool = ThreadPoolExecutor(1, "glassnet")
         return self._pool
 
-    def _packed(self, place: _Place, ended: Event) -> Batches:
-        """A window as the engine keeps it; Cut where `ended` is set meanwhile."""
+    def _packed(
+        self, place: _Place, ended: Event, baseline: float = 0.0, fingerprint: tuple[float, ...] = ()
+    ) -> Batches:
+        """A window as the engine keeps it; raises Cut where `ended` is set meanwhile."""
+        arrays = self._arrays(place, ended)
+        size = min(self.batch_size, len(arrays.X))
+        batches = batches_of(self.setup, arrays, size, baseline, fingerprint)
+        del arrays
+        release_memory()
+        return batches
+
+    def _arrays(self, place: _Place, ended: Event) -> Arrays:
+        """A window's rows, shuffled."""
         start = place.number * self.window
         n = min(self.window, self.n_samples - start)
         if self._reader is None or not self._reader.stands(place.seed, start):
@@ -191,26 +188,19 @@ class StreamedBatches(Batches):
         try:
             X, y, w = self._gather(self._reader.take(n), n, ended)
         except BaseException:
-            self._reader = None  # which gives no rows any more
+            self._reader = None  # it gives no rows after an error
             raise
         order = np.arange(n) if place.seed is None else _stream(place, 1).permutation(n)
-        taken: Any = RowSubset(X, order)
-        weights = None if w is None else w[order]
-        how = self.dtype, self.reduction, self.batch_size, self.dropout
-        kept = self.network, taken, y[order], weights, *how
-        packed = NativeBatches(*kept, self.threads) if self.engine == "native" else NumpyBatches(*kept)
-        del X, taken, kept
-        release_memory()
-        return packed
+        return Arrays(RowSubset(X, order), y[order], None if w is None else w[order])
 
     def _blocks(self, seed: int | None, start: int) -> Iterator[Block]:
         """An epoch's rows from a place in its order on."""
-        pieces = np.arange(len(self._edges) - 1)
+        groups = np.arange(len(self._edges) - 1)
         if seed is not None:
-            pieces = _stream(_Place(seed, 0), 0).permutation(pieces)
+            groups = _stream(_Place(seed, 0), 0).permutation(groups)
         skip = start
-        for piece in pieces.tolist():
-            begin, end = self._edges[piece], self._edges[piece + 1]
+        for group in groups.tolist():
+            begin, end = self._edges[group], self._edges[group + 1]
             if skip < end - begin:
                 yield from self.rows.read(begin + skip, end, self.rows.block_rows(1), self.dtype)
             skip = max(0, skip - (end - begin))
@@ -223,7 +213,7 @@ class StreamedBatches(Batches):
                 raise Cut
             X[at : at + len(block.X)] = block.X
             at += len(block.X)
-            y, w = self._targets.targets(block)
+            y, w = self._chunks.targets(block)
             ys.append(y.copy())
             if w is not None:
                 ws.append(w.copy())
@@ -238,7 +228,7 @@ class _Reader:
         self._left: Block | None = None
 
     def stands(self, seed: int | None, row: int) -> bool:
-        """Whether what comes next is that row of that epoch."""
+        """Whether the next row is that row of that epoch."""
         return (seed, row) == (self._seed, self._row)
 
     def take(self, n: int) -> Iterator[Block]:
@@ -257,5 +247,5 @@ def _seed(random: RandomState) -> int:
 
 
 def _stream(place: _Place, purpose: int) -> RandomState:
-    """The generator of an epoch's pieces, purpose 0, or of a window's rows, purpose 1."""
+    """The generator that shuffles an epoch's row groups, purpose 0, or a window's rows, purpose 1."""
     return RandomState([place.seed or 0, place.number, purpose])

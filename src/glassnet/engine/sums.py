@@ -1,4 +1,4 @@
-"""What is summed over a range of rows, by either engine: losses, gradients, curvature."""
+"""Sums over a range of rows, by either engine: losses, gradients, curvature."""
 
 from __future__ import annotations
 
@@ -13,66 +13,63 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.data.checks import target_rows
 from glassnet.data.reduce import Block, Columns, Reduction, Worker
-from glassnet.engine import gauss_newton as second_order
-from glassnet.engine.chunks import Layout, Share
-from glassnet.engine.numpy_ops import numpy_pass
-from glassnet.engine.updates import native_rule
-from glassnet.optim import SGD, penalties
+from glassnet.engine import gauss_newton
+from glassnet.engine.chunks import Chunks, Edge
+from glassnet.engine.native_calls import native_rule
+from glassnet.engine.numpy_ops import NumpyLoss, Samples
+from glassnet.optim import SGD
 from glassnet.optim.loss_conventions import Conventions
 from glassnet.optim.penalties import Penalties
 
-Samples = tuple[Array, Array, Array | None]
-"""X, Y and weights of a block, as the NumPy engine takes them."""
-
 
 @dataclass(frozen=True, eq=False)
-class SumFold(Reduction):
-    """Sums of `shape`, at flat parameters."""
+class Sums(Reduction):
+    """Sums over a range of rows at flat parameters; a range is one chunk or several."""
 
-    layout: Layout
+    chunks: Chunks
     flat: Array
     block: int = field(init=False)
     room_bytes: ClassVar[int] = 256 << 10
-    """What is packed at a time: little enough to be in a core's cache still where it is summed."""
+    """The bytes that are packed at a time: they stay in a core's cache until they are summed."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "block", self.layout.block)
+        object.__setattr__(self, "block", self.chunks.block)
 
     @property
     def dtype(self) -> np.dtype[Any]:  # type: ignore[override]  # read only
-        return self.layout.dtype
+        return self.chunks.dtype
 
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """That of the sums."""
+        """The shape of the sums."""
 
     @abstractmethod
     def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
-        """Add what the NumPy engine makes of a block."""
+        """Add the sums of a block, by the NumPy engine."""
 
     def worker(self) -> Worker:
-        return _NumpySums(self)
+        return _NumpyWorker(self)
 
 
 @dataclass(frozen=True, eq=False)
-class EngineFold(SumFold):
-    """Sums that either engine makes: the layout's."""
+class EngineSums(Sums):
+    """Sums that either engine makes."""
 
     @property
     def by_column(self) -> bool:  # type: ignore[override]  # read only
-        return self.layout.native
+        return self.chunks.native
 
     @abstractmethod
-    def add_native(self, part: Any, sums: NDArray[np.float64], rows: int) -> None:
-        """Add what the native engine makes of the first rows that are packed."""
+    def add_native(self, buffer: Any, sums: NDArray[np.float64], n: int) -> None:
+        """Add the sums of the buffer's first rows, by the native engine."""
 
     def worker(self) -> Worker:
-        return _NativeSums(self) if self.layout.native else super().worker()
+        return _NativeWorker(self) if self.chunks.native else super().worker()
 
 
 @dataclass(frozen=True, eq=False)
-class GradientFold(EngineFold):
+class GradientSums(EngineSums):
     """The gradient of the summed loss and, behind it, the loss; without `slope` the loss alone."""
 
     conventions: Conventions
@@ -80,42 +77,40 @@ class GradientFold(EngineFold):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (self.layout.size,)
+        return (self.chunks.size,)
 
-    def add_native(self, part: Any, sums: NDArray[np.float64], rows: int) -> None:
+    def add_native(self, buffer: Any, sums: NDArray[np.float64], n: int) -> None:
         rule = native_rule(SGD(), Penalties(), 0.0, self.conventions)
-        part.add(self.flat, sums, rows, rule, self.slope)
+        buffer.add(self.flat, sums, n, rule, self.slope)
 
     def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
-        network, (X, Y, w) = self.layout.network, samples
-        is_weight = penalties.weight_mask(network.sizes)
-        how = 1.0, Penalties(), is_weight, None, self.conventions
-        loss, gradient = numpy_pass(network, X, Y, w, self.flat, *how)
+        loss = NumpyLoss(self.chunks.network, conventions=self.conventions)
+        value, gradient = loss.value_and_gradient(samples, self.flat)
         sums[:-1] += gradient
-        sums[-1] += loss
+        sums[-1] += value
 
 
 @dataclass(frozen=True, eq=False)
-class EachFold(EngineFold):
-    """The sums of several folds, a row each: all of them in one pass."""
+class StackedSums(EngineSums):
+    """Several sums, a row each, in one pass."""
 
-    folds: tuple[EngineFold, ...]
+    members: tuple[EngineSums, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return len(self.folds), *self.folds[0].shape
+        return len(self.members), *self.members[0].shape
 
-    def add_native(self, part: Any, sums: NDArray[np.float64], rows: int) -> None:
-        for fold, own in zip(self.folds, sums, strict=True):
-            fold.add_native(part, own, rows)
+    def add_native(self, buffer: Any, sums: NDArray[np.float64], n: int) -> None:
+        for member, row in zip(self.members, sums, strict=True):
+            member.add_native(buffer, row, n)
 
     def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
-        for fold, own in zip(self.folds, sums, strict=True):
-            fold.add_numpy(samples, own)
+        for member, row in zip(self.members, sums, strict=True):
+            member.add_numpy(samples, row)
 
 
 @dataclass(frozen=True, eq=False)
-class HessianFold(SumFold):
+class HessianSums(Sums):
     """The exact Hessian times each row of `vectors`; the native engine takes differences of gradients."""
 
     vectors: NDArray[np.float64]
@@ -125,69 +120,67 @@ class HessianFold(SumFold):
         return self.vectors.shape
 
     def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
-        sums += second_order.numpy_hessian(self.layout.network, samples, self.flat, self.vectors)
+        sums += gauss_newton.numpy_hessian(self.chunks.network, samples, self.flat, self.vectors)
 
 
 @dataclass(frozen=True, eq=False)
-class ProductFold(EngineFold):
+class ProductSums(EngineSums):
     """The Gauss-Newton matrix times a vector."""
 
     vector: Array
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (self.layout.curved,)
+        return (self.chunks.curved,)
 
-    def add_native(self, part: Any, sums: NDArray[np.float64], rows: int) -> None:
-        part.add_gauss_newton_product(self.flat, self.vector, sums, rows)
+    def add_native(self, buffer: Any, sums: NDArray[np.float64], n: int) -> None:
+        buffer.add_gauss_newton_product(self.flat, self.vector, sums, n)
 
     def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
-        X, _, w = samples
-        sums += second_order.numpy_curvature(self.layout.network, X, w, self.flat, self.vector)
+        sums += gauss_newton.numpy_curvature(self.chunks.network, samples, self.flat, self.vector)
 
 
 @dataclass(frozen=True, eq=False)
-class MatrixFold(EngineFold):
-    """The share from `begin` to `end` of what the Gauss-Newton matrix is made of; see `Layout.shares`."""
+class MatrixSums(EngineSums):
+    """The sums of the Gauss-Newton matrix from `begin` to `end`; see `Chunks.matrix_edges`."""
 
-    begin: Share
-    end: Share
+    begin: Edge
+    end: Edge
     threads: int
-    room_bytes: ClassVar[int] = 1 << 20  # which its threads share
+    room_bytes: ClassVar[int] = 1 << 20  # for all of its threads
 
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.end.place - self.begin.place,)
 
-    def add_native(self, part: Any, sums: NDArray[np.float64], rows: int) -> None:
-        part.add_gauss_newton(self.flat, sums, rows, self.begin.row, self.end.row, self.threads)
+    def add_native(self, buffer: Any, sums: NDArray[np.float64], n: int) -> None:
+        buffer.add_gauss_newton(self.flat, sums, n, self.begin.row, self.end.row, self.threads)
 
     def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
-        X, _, w = samples
-        sums += second_order.numpy_curvature(self.layout.network, X, w, self.flat, None).ravel()
+        sums += gauss_newton.numpy_curvature(self.chunks.network, samples, self.flat, None).ravel()
 
 
-def matrix_folds(layout: Layout, flat: Array, count: int, threads: int) -> list[MatrixFold]:
-    """All of it, in so many shares at most."""
-    edges = pairwise(layout.shares(count))
-    return [MatrixFold(layout, flat, begin, end, threads) for begin, end in edges if begin.row < end.row]
+def matrix_sums(chunks: Chunks, flat: Array, count: int, threads: int) -> list[MatrixSums]:
+    """All sums of the Gauss-Newton matrix, in at most `count` runs."""
+    edges = pairwise(chunks.matrix_edges(count))
+    return [MatrixSums(chunks, flat, begin, end, threads) for begin, end in edges if begin.row < end.row]
 
 
-class _NativeSums(Worker):
-    def __init__(self, fold: EngineFold) -> None:
-        layout, self._fold = fold.layout, fold
-        row = layout.dtype.itemsize * (layout.network.sizes[0] + layout.network.sizes[-1] + 1)
-        blocks = max(1, fold.room_bytes // row // layout.block)
-        self._room = min(blocks * layout.block, -(-layout.n // layout.block) * layout.block)
-        self._part = layout.part(min(self._room, layout.n))
+class _NativeWorker(Worker):
+    def __init__(self, sums: EngineSums) -> None:
+        chunks, self._reduction = sums.chunks, sums
+        row = chunks.dtype.itemsize * (chunks.network.sizes[0] + chunks.network.sizes[-1] + 1)
+        blocks = max(1, sums.room_bytes // row // chunks.block)
+        self._room = min(blocks * chunks.block, -(-chunks.n // chunks.block) * chunks.block)
+        self._buffer = chunks.buffer(min(self._room, chunks.n))
         self._filled = 0
 
     def begin(self, state: Any, row: int) -> None:
-        self._sums = np.zeros(self._fold.shape) if state is None else state.copy()
+        self._sums = np.zeros(self._reduction.shape) if state is None else state.copy()
 
     def take(self, block: Block | Columns) -> None:
-        y, w = self._fold.layout.targets(block)
-        dtype, done = self._fold.layout.dtype, 0
+        y, w = self._reduction.chunks.targets(block)
+        dtype, done = self._reduction.chunks.dtype, 0
         y = np.ascontiguousarray(y, np.int64 if y.ndim == 1 else dtype)
         w = None if w is None else np.ascontiguousarray(w, dtype)
         X = [*block.X] if isinstance(block, Columns) else block.X
@@ -197,16 +190,16 @@ class _NativeSums(Worker):
             some = slice(done, min(len(y), done + self._room - self._filled))
             weights = None if w is None else w[some]
             if isinstance(X, list):
-                self._part.put_columns(self._filled, X, done, y[some], weights)
+                self._buffer.put_columns(self._filled, X, done, y[some], weights)
             else:
-                self._part.put(self._filled, np.ascontiguousarray(X[some]), y[some], weights)
+                self._buffer.put(self._filled, np.ascontiguousarray(X[some]), y[some], weights)
             self._filled += some.stop - done
             done = some.stop
             if self._filled == self._room:
                 self._add()
 
     def _add(self) -> None:
-        self._fold.add_native(self._part, self._sums, self._filled)
+        self._reduction.add_native(self._buffer, self._sums, self._filled)
         self._filled = 0
 
     def end(self) -> NDArray[np.float64]:
@@ -215,16 +208,16 @@ class _NativeSums(Worker):
         return self._sums
 
 
-class _NumpySums(Worker):
-    """The reference, block by block; a block's rows are gathered where they come in other pieces."""
+class _NumpyWorker(Worker):
+    """The reference, block by block; gathers a block's rows where they come in blocks of other sizes."""
 
-    def __init__(self, fold: SumFold) -> None:
-        self._fold, self._rows = fold, fold.layout.block
+    def __init__(self, sums: Sums) -> None:
+        self._reduction, self._rows = sums, sums.chunks.block
         self._held: list[Block] = []
         self._count = 0
 
     def begin(self, state: Any, row: int) -> None:
-        self._sums = np.zeros(self._fold.shape) if state is None else state.copy()
+        self._sums = np.zeros(self._reduction.shape) if state is None else state.copy()
 
     def take(self, block: Block) -> None:
         done = 0
@@ -237,13 +230,13 @@ class _NumpySums(Worker):
                 self._add()
 
     def _add(self) -> None:
-        layout = self._fold.layout
-        whole = Block(*(None if p[0] is None else np.concatenate(p) for p in zip(*self._held, strict=True)))  # type: ignore[arg-type]
-        y, w = layout.targets(whole)
+        chunks = self._reduction.chunks
+        whole = Block.concatenated(self._held)
+        y, w = chunks.targets(whole)
         X = np.ascontiguousarray(whole.X)
-        Y = target_rows(y, layout.network.sizes[-1], layout.dtype)
-        weights = None if w is None else w.astype(layout.dtype)
-        self._fold.add_numpy((X, Y, weights), self._sums)
+        Y = target_rows(y, chunks.network.sizes[-1], chunks.dtype)
+        weights = None if w is None else w.astype(chunks.dtype)
+        self._reduction.add_numpy((X, Y, weights), self._sums)
         self._held, self._count = [], 0
 
     def end(self) -> NDArray[np.float64]:

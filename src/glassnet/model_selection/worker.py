@@ -22,6 +22,7 @@ from glassnet.data.fixed_order import Moments, moments
 from glassnet.data.preprocessing import Preprocessing
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
+from glassnet.engine.prepare import ProblemSettings
 from glassnet.model_selection.hashing import identity_here
 from glassnet.model_selection.outcomes import SweepCell, assess, thinned
 from glassnet.model_selection.plan import Plan, Task, TaskState
@@ -29,7 +30,7 @@ from glassnet.model_selection.settings import shown
 from glassnet.model_selection.sweep_folds import Fold
 from glassnet.model_selection.thread_pool import ProgressLine
 from glassnet.nn.network import Network
-from glassnet.optim.penalties import Penalties
+from glassnet.optim.penalties import NO_PENALTIES
 from glassnet.training.baselines import Scale, scale_of
 from glassnet.training.loop import Progress
 from glassnet.training.preparation import Preparation
@@ -115,22 +116,16 @@ class SharedData(Preparation):
         parts: Parts = self.cache.get(self._split_key(X, rows, n), make, X, 4 * rows.nbytes)
         return parts.held_out
 
-    def prepare(self, network: Network, samples: Any, batch_size: int | None, **how: Any) -> Any:
-        threads = how.pop("threads")
-        penalties = Penalties(how.pop("l1"), how.pop("l2"), how.pop("max_norm"))
+    def prepare(self, network: Network, samples: Any, settings: ProblemSettings) -> Problem | Batches:
         X, y, weights = samples
-        settings = tuple((name, _key(value)) for name, value in sorted(how.items()))
-        key = ("prepared", network, id(X), id(y), id(weights), batch_size, settings)
+        shared = replace(settings, penalties=NO_PENALTIES, threads=None)
+        values = tuple((name, _key(value)) for name, value in vars(shared).items())
+        key = ("prepared", network, id(X), id(y), id(weights), values)
         make = super().prepare
-        problem = self.cache.get(
-            key,
-            lambda: make(network, samples, batch_size, threads=threads, **how),
-            (samples, how),
-            _packed_bytes(network, X),
+        problem: Problem | Batches = self.cache.get(
+            key, lambda: make(network, samples, settings), (samples, settings), _packed_bytes(network, X)
         )
-        own = _on_threads(problem, threads)
-        own.penalties = penalties
-        return own
+        return problem.with_threads(settings.threads).with_penalties(settings.penalties)
 
     def prepare_validation(self, trained: Problem | Batches, samples: Any, keep: bool) -> HeldOut:
         about = trained.network, trained.dtype.name, trained.reduction, trained.engine, trained.class_weight
@@ -350,14 +345,7 @@ class Worker:
         problem = self.shared.prepare(
             network,
             (X, y, weights),
-            None,
-            dtype=run.dtype,
-            reduction="mean",
-            engine=run.engine,
-            threads=self.plan.threads_each,
-            l1=0.0,
-            l2=0.0,
-            max_norm=None,
+            ProblemSettings(dtype=run.dtype, engine=run.engine, threads=self.plan.threads_each),
         )
         assert isinstance(problem, Problem)
         return problem.loss(theta.flat)
@@ -378,12 +366,4 @@ class Worker:
             return without_data(run)
         if threads is None or run.data is None:
             return run
-        return replace(run, data=run.data._replace(problem=_on_threads(run.data.problem, threads)))
-
-
-def _on_threads(problem: Any, threads: int) -> Any:
-    """The same problem or batches over the same packed data, on another number of threads."""
-    other = copy.copy(problem)
-    if other.engine == "native":
-        other.threads = threads
-    return other
+        return replace(run, data=run.data._replace(problem=run.data.problem.with_threads(threads)))

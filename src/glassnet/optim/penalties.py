@@ -46,6 +46,9 @@ class Penalties:
             object.__setattr__(self, name, check(getattr(self, name), name))
 
 
+NO_PENALTIES = Penalties()
+
+
 def weight_mask(sizes: Sequence[int]) -> Mask:
     """True for each weight of the flat parameters W1, b1, W2, b2, ..., False for each bias.
 

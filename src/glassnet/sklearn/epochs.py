@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from glassnet._types import Array
 from glassnet.engine.minibatch import Batches
-from glassnet.engine.updates import Updates
+from glassnet.engine.records import Updates
 from glassnet.nn.dropout import Masks
 from glassnet.sklearn.callbacks import Verbosity
 from glassnet.sklearn.job import WORTHWHILE, operations
@@ -112,14 +112,16 @@ class Epochs:
     def _advance(self, losses: NDArray[np.float64], stop: NDArray[np.uint8]) -> int:
         """Epochs that were made, up to one for each place in `losses`; Ctrl-C leaves one unfinished."""
         done, cursor, drive = 0, self._cursor, self._drive
-        self._batches.threads, began = self._threads(len(losses)), time.perf_counter()
+        threads, began = self._threads(len(losses)), time.perf_counter()
         while done < len(losses) and not stop[0]:
             if self._lost:
                 losses[done:] = np.nan
                 return len(losses)
             first = drive.updates + 1
             masks = None if self._seed is None else Masks(self._seed, first)
-            updates = Updates(drive.optimizer, drive.rates(), first, stop, CHUNK_SECONDS, masks=masks)
+            updates = Updates(
+                drive.optimizer, drive.rates(), first, stop, CHUNK_SECONDS, masks=masks, threads=threads
+            )
             made = self._batches.train(self._flat, drive.state, losses[done:], cursor, updates)
             drive.made(made.updates)
             done += made.epochs

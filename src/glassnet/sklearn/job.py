@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from glassnet._types import Array
-from glassnet.data.checks import choose_engine
 from glassnet.data.source import Dataset
-from glassnet.engine.full_batch import NativeProblem, NumpyProblem, Problem
-from glassnet.engine.minibatch import Batches, NativeBatches, NumpyBatches
-from glassnet.engine.prepare import prepare_stream
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.minibatch import Batches
+from glassnet.engine.prepare import ProblemSettings, prepare_problem
+from glassnet.engine.records import Arrays
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties
 from glassnet.sklearn.callbacks import FitTasks, Verbosity
 from glassnet.sklearn.streaming import mean_over
-from glassnet.utils.threads import thread_count
 
 WORTHWHILE = 2e7
 """Operations of a call to the engine below which starting threads takes longer than they save."""
@@ -87,8 +86,16 @@ def mean_offset(job: Job, samples: Samples | Dataset) -> float:
     return float(np.average(value(samples.target), weights=samples.weights))
 
 
-def _engine_of(job: Job, samples: Samples) -> str:
-    return "numpy" if issparse(samples.X) else choose_engine(job.network, "auto")[0]
+def _prepare(
+    job: Job, samples: Samples | Dataset, threads: int | None, settings: dict[str, Any]
+) -> Problem | Batches:
+    """The samples, which have been checked, in the hands of an engine."""
+    settings = {"conventions": job.estimator._conventions(job.theta.dtype), "threads": threads, **settings}
+    if isinstance(samples, Dataset):
+        return prepare_problem(job.network, samples, ProblemSettings(dtype=job.theta.dtype, **settings))
+    engine = "numpy" if issparse(samples.X) else "auto"
+    settings |= {"dtype": samples.X.dtype, "engine": engine}
+    return prepare_problem(job.network, Arrays(*samples), ProblemSettings(**settings))
 
 
 def make_batches(job: Job, samples: Samples | Dataset, dropout: tuple[float, ...]) -> Batches:
@@ -102,34 +109,17 @@ def make_batches(job: Job, samples: Samples | Dataset, dropout: tuple[float, ...
                 stacklevel=2,
             )
         size = min(int(estimator.batch_size), n)
-    batches: Any
-    if isinstance(samples, Dataset):
-        how = {"dtype": job.theta.dtype, "threads": estimator.n_threads}
-        batches = prepare_stream(job.network, samples, size, dropout=dropout, **how)
-    else:
-        kept = (job.network, *samples, samples.X.dtype, "mean", size, dropout)
-        # More threads come with the epochs, where there are enough to do.
-        native = _engine_of(job, samples) == "native"
-        batches = NativeBatches(*kept, threads=1) if native else NumpyBatches(*kept)
-    batches.penalties = penalties_of(estimator)
-    batches.conventions = estimator._conventions(job.theta.dtype)
+    # More threads come with the epochs, where there are enough to do.
+    threads = estimator.n_threads if isinstance(samples, Dataset) else 1
+    settings = {"batch_size": size, "dropout": dropout, "penalties": penalties_of(estimator)}
+    batches = _prepare(job, samples, threads, settings)
+    assert isinstance(batches, Batches)
     return batches
 
 
 def make_problem(job: Job, samples: Samples | Dataset) -> Problem:
     """The samples, which have been checked, as one batch without penalties."""
-    if isinstance(samples, Dataset):
-        how: Any = {"dtype": job.theta.dtype, "threads": job.estimator.n_threads}
-        streamed: Any = prepare_stream(job.network, samples, None, **how)
-        streamed.conventions = job.estimator._conventions(job.theta.dtype)
-        return streamed
-    name = _engine_of(job, samples)
-    kept = (job.network, *samples, samples.X.dtype, "mean", (0.0,) * len(job.network.hidden))
-    problem: Problem
-    if name == "native":
-        large = operations(job.network, samples.X.shape[0]) > WORTHWHILE
-        problem = NativeProblem(*kept, threads=thread_count(job.estimator.n_threads) if large else 1)
-    else:
-        problem = NumpyProblem(*kept)
-    problem.conventions = job.estimator._conventions(np.dtype(samples.X.dtype))
+    small = not isinstance(samples, Dataset) and operations(job.network, samples.n_rows) <= WORTHWHILE
+    problem = _prepare(job, samples, 1 if small else job.estimator.n_threads, {})
+    assert isinstance(problem, Problem)
     return problem

@@ -49,8 +49,9 @@ def fit_whole(job: Job) -> Found:
     _refuse_ignored(job, solver)
     problem = make_problem(job, samples)
     if solver is not None:  # which needs losses that go with their gradients
-        problem.conventions = OURS
-    problem.penalties = Conventions(shared=True).over(penalties_of(estimator), problem.divisor)
+        problem = problem.with_conventions(OURS)
+    penalties = Conventions(shared=True).over(penalties_of(estimator), problem.divisor)
+    problem = problem.with_penalties(penalties)
     held = given_samples(job)
     # As in scikit-learn's lbfgs, nothing is held out; what the caller holds out can be watched.
     early = bool(estimator.early_stopping) and held is not None

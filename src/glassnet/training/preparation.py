@@ -7,10 +7,10 @@ from typing import Any
 from numpy.random import RandomState
 
 from glassnet.data.checks import CheckedData, check_data
-from glassnet.data.dataset import is_stream, stream
-from glassnet.engine.full_batch import Problem, prepare
-from glassnet.engine.minibatch import Batches, prepare_batches
-from glassnet.engine.prepare import prepare_stream
+from glassnet.data.dataset import as_dataset
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.minibatch import Batches
+from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.nn.network import Network
 from glassnet.training.validation import HeldOut, Parts, hold_out
 
@@ -32,16 +32,10 @@ class Preparation:
         """Hold out a fraction of the samples, drawn from `random`."""
         return hold_out(network, data, fraction, random)
 
-    def prepare(
-        self, network: Network, samples: Samples, batch_size: int | None, **settings: Any
-    ) -> Problem | Batches:
-        """The samples for the full batch or for batches; `settings` are those of `gn.prepare`."""
+    def prepare(self, network: Network, samples: Samples, settings: ProblemSettings) -> Problem | Batches:
+        """The samples for the full batch or for batches; see `prepare_problem`."""
         X, y, weights = samples
-        if is_stream(X):
-            return prepare_stream(network, stream(X, y, sample_weight=weights), batch_size, **settings)
-        if batch_size is None:
-            return prepare(network, X, y, sample_weight=weights, **settings)
-        return prepare_batches(network, X, y, batch_size, sample_weight=weights, **settings)
+        return prepare_problem(network, as_dataset(X, y, weights, network.sizes[0]), settings)
 
     def prepare_validation(self, trained: Problem | Batches, samples: Samples, keep: bool) -> HeldOut:
         """Validation data for the engine and in the precision of `trained`; see `HeldOut`."""

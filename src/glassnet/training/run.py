@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from glassnet.data.dataset import is_stream, memory_of, stream
 from glassnet.engine.answers import answered, scored
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
+from glassnet.engine.prepare import ProblemSettings
 from glassnet.errors import InputError
 from glassnet.training.divergence import gentler, warn_of_ending
 from glassnet.training.hooks import Callbacks, Hooks
@@ -193,18 +194,17 @@ class TrainingRun(RunState):
             data = check_data(self.network, X, y, self.dtype, self.reduction, sample_weight, "auto")
             parts = take_parts(data, kept.rows, kept.n_held_out)
             samples, validation = parts.training, parts.held_out
-        problem = preparation.prepare(
-            self.network,
-            samples,
+        settings = ProblemSettings(
             self.batch_size,
-            dtype=self.dtype,
-            reduction=self.reduction,
-            engine=self.engine if engine is None else engine,
-            threads=threads,
-            class_weight=self.class_weight,
-            dropout=self.dropout,
-            **asdict(self.penalties),
+            self.dtype,
+            self.reduction,
+            self.engine if engine is None else engine,
+            threads,
+            self.penalties,
+            self.dropout,
+            self.class_weight,
         )
+        problem = preparation.prepare(self.network, samples, settings)
         return RunData(problem, self._prepared_validation(problem, validation))
 
     def _prepared_validation(self, problem: Problem | Batches, validation: object) -> HeldOut | None:

@@ -17,6 +17,7 @@ from glassnet.data.standardization import StandardizedDataset
 from glassnet.engine.answers import warn_of_raw_validation
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
+from glassnet.engine.prepare import ProblemSettings
 from glassnet.errors import InputError
 from glassnet.nn.dropout import Masks, draw_seed
 from glassnet.nn.network import Network, Parameters
@@ -213,16 +214,16 @@ def begin(
     problem = preparation.prepare(
         network,
         training,
-        settings.batch_size,
-        dtype=dtype,
-        reduction=settings.reduction,
-        engine=settings.engine,
-        threads=settings.threads,
-        l1=settings.l1,
-        l2=settings.l2,
-        max_norm=settings.max_norm,
-        class_weight=settings.class_weight,
-        dropout=settings.dropout,
+        ProblemSettings(
+            settings.batch_size,
+            dtype,
+            settings.reduction,
+            settings.engine,
+            settings.threads,
+            settings.penalties,
+            settings.dropout,
+            settings.class_weight,
+        ),
     )
     theta = first_parameters(problem, parameters, settings.scheme, random)
     gradient, seed = None, first_seed(problem, random)

@@ -14,8 +14,9 @@ from glassnet._types import Array
 from glassnet.data.arrays import RowSubset
 from glassnet.data.checks import CheckedData, check_data, fingerprint
 from glassnet.data.holdout import split
-from glassnet.engine.full_batch import Problem, prepare
+from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
+from glassnet.engine.prepare import prepare
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Network, Parameters
 from glassnet.training.early_stopping import EarlyStopping

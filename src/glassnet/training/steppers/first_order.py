@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches, Cursor
-from glassnet.engine.updates import Updates
+from glassnet.engine.records import Updates
 from glassnet.nn.dropout import Masks
 from glassnet.optim import Optimizer
 from glassnet.training.steppers.rates import AHEAD, LearningRates

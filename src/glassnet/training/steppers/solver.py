@@ -220,13 +220,11 @@ class SolverStepper(Stepper):
             if self.stops:
                 return k, False
             self._since_step = 0
+            self.problem = self.problem.with_stop(stop)
             try:
-                self.problem.stop = stop
                 point = self.step()
             except Cut:
                 return k, False
-            finally:
-                self.problem.stop = None
             self.evaluations += self._since_step
             if point is None:
                 self.reason = StopReason.STUCK

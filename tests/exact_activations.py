@@ -83,9 +83,9 @@ def points(dtype):
     info = np.finfo(dtype)
     random = np.random.RandomState(0)
     last = -1.06 * np.log(info.tiny) - 1  # beyond where exp(z) vanishes
-    sizes = np.geomspace(2 * info.tiny, info.max / 4, 80)
-    parts = [np.linspace(-last, last, 301), random.uniform(-40, 40, 300), random.uniform(-8, 8, 400)]
-    return np.unique(np.concatenate([*parts, np.linspace(-3, 3, 121), sizes, -sizes, [0]]).astype(dtype))
+    sizes = np.geomspace(2 * info.tiny, info.max / 4, 40)
+    wide = [np.linspace(-last, last, 101), random.uniform(-40, 40, 120), random.uniform(-8, 8, 160)]
+    return np.unique(np.concatenate([*wide, np.linspace(-3, 3, 61), sizes, -sizes, [0]]).astype(dtype))
 
 
 @functools.cache

@@ -298,8 +298,10 @@ def test_import_leaves_numpys_settings_and_random_stream_alone(after_import):
 # ---- What is public -------------------------------------------------------------------------------
 
 
-def test_public_names_are_these_and_no_others():
-    assert sorted(gn.__all__) == sorted(PUBLIC)
+def test_public_names_are_these_and_those_of_the_registries():
+    registries = gn.OPTIMIZERS, gn.SCHEDULES, gn.SOLVERS
+    registered = {kind.__name__ for registry in registries for kind in registry.values()}
+    assert sorted(gn.__all__) == sorted({*PUBLIC, *registered})
     assert len(set(gn.__all__)) == len(gn.__all__)
 
 

@@ -1,6 +1,7 @@
 """Dropout: the masks themselves, both engines' passes with them, and whole runs."""
 
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 ROUNDING = {"float32": 2e-5, "float64": 1e-12}
 NET = gn.Network((3, 9, 6, 2), hidden=["tanh", "gelu"])
 P = (0.3, 0.6)
+PAIRS = list(zip(gn.ACTIVATIONS, cycle(gn.LOSSES)))  # all of both, taking turns
 
 
 def data(n, network=NET, seed=0):
@@ -160,8 +162,7 @@ def test_later_passes_have_later_numbers():
 # ---- One pass -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", gn.LOSSES)
-@pytest.mark.parametrize("hidden", gn.ACTIVATIONS)
+@pytest.mark.parametrize(("hidden", "loss"), PAIRS)
 def test_masked_gradient_is_the_masked_losss_slope(make_network, make_data, hidden, loss):
     network = make_network((3, 5, 4, 2), hidden, loss)
     X, Y = make_data(network, 6, seed=3)
@@ -188,10 +189,10 @@ def test_masked_gradient_is_the_masked_losss_slope(make_network, make_data, hidd
 @pytest.mark.parametrize("hidden", gn.ACTIVATIONS)
 @both_dtypes
 def test_engines_agree_on_a_training_pass(hidden, dtype):
-    for sizes in [(3, 5, 4, 3), (2, 17, 9, 2)]:
+    for sizes, counts in [((3, 5, 4, 3), (1, 257)), ((2, 17, 9, 2), (7, 1001))]:  # 1,001: several blocks
         network = gn.Network(sizes, hidden=hidden)
         theta = network.initialize(1, dtype=dtype).flat
-        for n in (1, 7, 257, 3001):  # the last two are several blocks
+        for n in counts:
             X, y = data(n, network, seed=n)
             passes = {}
             for engine in ("numpy", "native"):
@@ -235,7 +236,7 @@ def test_dropping_problem_does_not_descend_without_masks(engine):
 @pytest.mark.parametrize(
     ("n", "batch_size"),
     # The last has batches of several blocks.
-    [*((n, size) for n in (1, 57, 613) for size in (None, 1, 16, 33, 300)), (3001, None), (3001, 1300)],
+    [(1, None), (1, 16), (57, None), (57, 1), (57, 16), (213, 33), (613, 300), (3001, 1300)],
 )
 @both_dtypes
 def test_engines_agree_on_training(dtype, n, batch_size):
@@ -250,22 +251,19 @@ def test_engines_agree_on_training(dtype, n, batch_size):
     np.testing.assert_allclose(runs[1].parameters.flat, flat, rtol=0, atol=tolerance * np.abs(flat).max())
 
 
-@pytest.mark.parametrize("batch_size", [None, 1500])
-@both_dtypes
+@pytest.mark.parametrize(("batch_size", "dtype"), [(None, "float32"), (700, "float64")])
 def test_threads_and_instruction_sets_do_not_change_a_bit(monkeypatch, dtype, batch_size):
-    network = gn.Network((5, 70, 33, 3), hidden=["relu", "softplus"])
-    settings = {"network": network, "n": 4001, "batch_size": batch_size, "dtype": dtype, "iterations": 3}
+    network = gn.Network((5, 40, 33, 3), hidden=["relu", "softplus"])
+    settings = {"network": network, "n": 2001, "batch_size": batch_size, "dtype": dtype, "iterations": 2}
     runs = []
-    for isa in native.module.isas():
+    for threads, isa in enumerate(native.module.isas(), 1):
         monkeypatch.setenv("GLASSNET_ISA", isa)
-        for threads in (1, 2, 3):
-            runs.append(train(**settings, engine="native", threads=threads))
-            same_runs(runs[-1], runs[0])
-    assert len(runs) > 2
+        runs.append(train(**settings, engine="native", threads=threads))
+        same_runs(runs[-1], runs[0])
+    assert len(runs) > 1
 
 
-@pytest.mark.parametrize("batch_size", [None, 16])
-@both_dtypes
+@pytest.mark.parametrize(("batch_size", "dtype"), [(None, "float64"), (16, "float32")])
 def test_probability_of_zero_gives_the_bits_of_no_dropout(engine, dtype, batch_size):
     settings = {"engine": engine, "dtype": dtype, "batch_size": batch_size}
     for none in (0.0, (0, 0)):
@@ -340,8 +338,7 @@ def test_prediction_drops_nothing(engine):
 # ---- Going on -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("batch_size", [None, 16])
-@both_dtypes
+@pytest.mark.parametrize(("batch_size", "dtype"), [(None, "float32"), (16, "float64")])
 def test_resumed_run_is_the_whole_run(engine, dtype, batch_size):
     settings = {"engine": engine, "dtype": dtype, "batch_size": batch_size}
     run = train(iterations=5, **settings)

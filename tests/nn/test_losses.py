@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
-from hypothesis import given
+from exact_losses import LINKS, VALUES
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import glassnet as gn
@@ -37,22 +38,8 @@ def largest_logit(output, dtype):
     return dtype(np.log(np.finfo(dtype).max) - 1 if output == "exp" else 1e4)
 
 
-def naive(loss, Z, Y):
-    """Each loss as its formula is printed, from y_hat; wrong for large Z, right for moderate ones."""
-    Y_hat = gn.OUTPUTS[loss.output].link(Z)
-    return {
-        "cross_entropy": lambda: -(Y * np.log(Y_hat)),
-        "binary_cross_entropy": lambda: -(Y * np.log(Y_hat) + (1 - Y) * np.log(1 - Y_hat)),
-        "squared_error": lambda: 0.5 * (Y_hat - Y) ** 2,
-        "absolute_error": lambda: np.abs(Y_hat - Y),
-        "huber": lambda: np.where(np.abs(Y_hat - Y) <= 1, (Y_hat - Y) ** 2 / 2, np.abs(Y_hat - Y) - 0.5),
-        "quantile": lambda: 0.5 * np.abs(Y_hat - Y),
-        "poisson": lambda: Y_hat - Y * np.log(Y_hat),
-    }[loss.name]().sum(axis=1)
-
-
 @each_loss
-@pytest.mark.parametrize("width", [2, 3, 5])
+@pytest.mark.parametrize("width", [2, 5])
 @pytest.mark.parametrize("hard", [False, True])
 def test_delta_equals_central_difference_of_value(loss, width, hard):
     random = np.random.RandomState(width)
@@ -66,10 +53,13 @@ def test_delta_equals_central_difference_of_value(loss, width, hard):
 
 @each_loss
 @pytest.mark.parametrize("hard", [False, True])
-def test_value_equals_the_naive_formula_where_that_is_exact(loss, hard):
+def test_value_equals_the_printed_formula_where_that_is_exact(loss, hard):
     random = np.random.RandomState(1)
     Z, Y = 2 * random.randn(30, 3), targets_for(loss, 30, 3, random, hard)
-    np.testing.assert_allclose(loss.value(Z, Y), naive(loss, Z, Y), rtol=1e-12)
+    printed = [
+        VALUES[loss.name](y, LINKS[loss.output](z)) for z, y in zip(Z.tolist(), Y.tolist(), strict=True)
+    ]
+    np.testing.assert_allclose(loss.value(Z, Y), printed, rtol=1e-12)
 
 
 @each_loss
@@ -149,6 +139,7 @@ def test_link_gives_targets_of_its_losss_kind(output):
         np.testing.assert_allclose(Y_hat.sum(axis=1), 1, rtol=1e-15)
 
 
+@settings(max_examples=40)
 @given(
     row=st.lists(st.floats(-50, 50), min_size=2, max_size=6),
     shift=st.floats(-1e3, 1e3),
@@ -189,16 +180,12 @@ def test_poisson_differs_from_the_log_likelihood_by_log_y_factorial_alone():
 
 # ---- Losses with a setting ----------------------------------------------------------------------
 
-OTHERS = [
-    gn.losses.cross_entropy(label_smoothing=0.1),
-    gn.losses.huber(delta=0.3),
-    gn.losses.quantile(level=0.9),
-]
+OTHERS = [make(0.3) for make in MAKERS.values()]
 each_other = pytest.mark.parametrize("other", OTHERS, ids=str)
 
 
 def test_every_loss_with_settings_is_among_these_tests():
-    assert {one.name for one in OTHERS} == set(MAKERS) == {r.name for r in LOSSES if r.settings}
+    assert {other.name for other in OTHERS} == set(MAKERS) == {r.name for r in LOSSES if r.settings}
     for other in OTHERS:
         assert other != gn.LOSSES[other.name]
 
@@ -226,6 +213,7 @@ def test_huber_is_the_squared_error_near_and_a_line_far_away():
     assert loss.delta(Z, Y)[:, 0].tolist() == [0.2, -0.3, 0.5, -0.5]
 
 
+@settings(max_examples=25)
 @given(st.floats(0.01, 0.99), st.lists(st.floats(-10, 10), min_size=1, max_size=20, unique=True))
 def test_quantile_is_least_at_a_quantile_and_equals_sklearns_pinball_loss(level, y):
     from sklearn.metrics import mean_pinball_loss

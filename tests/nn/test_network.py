@@ -2,6 +2,7 @@ import copy
 import dataclasses
 import pickle
 import warnings
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from glassnet.nn.network import SCHEMES, count_parameters, outputs_of
 from glassnet.utils.settings_checks import as_random_state
 
 SIZES = (2, 3, 2)
+PAIRS = list(zip(gn.ACTIVATIONS, cycle(gn.OUTPUTS)))
 
 
 def counted(sizes=SIZES, dtype=float):
@@ -321,9 +323,10 @@ def test_normal_scheme_continues_the_notebooks_random_stream(circles, circles_da
         assert np.array_equal(theta.biases[1], circles[f"{draw}_output_bias"][0])
 
 
-@pytest.mark.parametrize("activation", ["relu", "logistic", "tanh", "identity"])
-@pytest.mark.parametrize("hidden", [(5,), (4, 3)])
-@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize(
+    ("activation", "hidden", "classes"),
+    [("relu", (5,), 2), ("logistic", (5,), 3), ("logistic", (4, 3), 2), ("tanh", (4, 3), 3)],
+)
 def test_sklearn_scheme_draws_scikit_learns_numbers(activation, hidden, classes):
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
@@ -398,8 +401,7 @@ def test_prediction_of_each_kind():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("output", gn.OUTPUTS)
-@pytest.mark.parametrize("hidden", gn.ACTIVATIONS)
+@pytest.mark.parametrize(("hidden", "output"), PAIRS)
 def test_prediction_is_what_forward_gives(hidden, output, dtype):
     network = gn.Network((3, 5, 18, 4), hidden=hidden, output=output)
     theta = network.initialize(1, dtype=dtype)
@@ -533,8 +535,7 @@ def test_loss_with_settings_may_be_a_mapping_and_is_named_with_them():
 # ---- Numbers too large ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("hidden", gn.ACTIVATIONS)
-@pytest.mark.parametrize("output", gn.OUTPUTS)
+@pytest.mark.parametrize(("hidden", "output"), PAIRS)
 def test_forward_and_predict_of_huge_parameters_give_no_warning_of_numpys(hidden, output):
     net = gn.Network((2, 3, 2), hidden=hidden, output=output)
     theta = gn.Parameters(net.sizes, np.linspace(-1, 1, net.n_parameters) * 1e300)

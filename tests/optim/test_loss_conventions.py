@@ -40,8 +40,7 @@ def by_hand(network, X, y, weights, l2, batch_size, rate):
     return total / len(X), theta.flat
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("outputs", [2, 3])
+@pytest.mark.parametrize(("weighted", "outputs"), [(False, 2), (True, 3)])
 def test_shared_penalties_are_divided_by_each_batchs_weights(engine, make_data, weighted, outputs):
     network = gn.Network((3, 4, outputs))
     X, y = make_data(network, 10, labels=True)  # the last batch of 4 is short
@@ -52,9 +51,15 @@ def test_shared_penalties_are_divided_by_each_batchs_weights(engine, make_data, 
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(("output", "outputs"), [("logistic", 1), ("logistic", 3), ("softmax", 4)])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("output", "outputs", "weighted", "dtype"),
+    [
+        ("logistic", 1, True, "float64"),
+        ("logistic", 3, False, "float32"),
+        ("softmax", 4, False, "float64"),
+        ("softmax", 4, True, "float32"),
+    ],
+)
 def test_reported_loss_takes_probabilities_at_least_at_the_floor(engine, weighted, output, outputs, dtype):
     network = gn.Network((2, outputs), output=output)
     random = np.random.RandomState(0)

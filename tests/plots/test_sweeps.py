@@ -501,12 +501,12 @@ def test_stability_limit_beyond_the_rates_is_said(result):
 @pytest.mark.parametrize(
     ("told", "message"),
     [
-        ({"grid": {"momentum": [0.1], "l2": [0.0]}}, "drawn over numbers of learning_rate"),
+        ({"grid": {"momentum": [0.1], "l2": [0.0]}}, "needs numbers of learning_rate"),
         (
             {"grid": {"learning_rate": [0.1], "l2": [0.0]}, "optimizer": gn.Adam()},
             "whose optimizer is gn.SGD",
         ),
-        ({"grid": {"learning_rate": [gn.Cosine(0.1, 3)], "l2": [0.0]}}, "drawn over numbers"),
+        ({"grid": {"learning_rate": [gn.Cosine(0.1, 3)], "l2": [0.0]}}, "needs numbers"),
     ],
 )
 def test_stability_limit_of_what_has_none_is_refused(told, message):

@@ -68,6 +68,7 @@ def run_experiment(
     names = [MODEL, LOSSES, SETTINGS, *(PICTURES if pictures else ()), *([REPORT] if report else ())]
     every = experiment["train.curvature"]
     names += [CURVATURES, *([CURVATURE] if pictures else [])] if every is not None else []
+    settings = to_toml(experiment.to_dict(), _SETTINGS_COMMENT.format(name=experiment.name))
     with ResultsFolder(folder, names, _needed(experiment, pictures, report), keep=[MODEL]) as results:
         if not reads_blocks(experiment):
             with watch("loading scikit-learn"):
@@ -111,7 +112,6 @@ def run_experiment(
             write_csv(results.new(LOSSES), _losses(run))
             if trace is not None:
                 write_csv(results.new(CURVATURES), trace.columns())
-            settings = to_toml(experiment.to_dict(), _SETTINGS_COMMENT.format(name=experiment.name))
             results.new(SETTINGS).write_text(settings, "utf-8")
         outcome = Outcome(
             experiment, samples, run, initial, check, scores, watch.seconds, results.path, [], trace

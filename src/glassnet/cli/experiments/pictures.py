@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from glassnet import plots
 from glassnet.cli.experiments.record import Outcome, Stopwatch
@@ -13,53 +13,35 @@ from glassnet.plots.libraries import MissingLibraryError, require
 from glassnet.plots.report import write_report
 from glassnet.utils.storage import atomic_write
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 REPORT, HIDDEN, CURVATURE = "report.html", "hidden_projection.png", "curvature.png"
 
 _PROBES = {"matplotlib": "matplotlib.backends.backend_agg", "plotly": "plotly.offline"}
 
 
-def _data(outcome: Outcome) -> Any:
+def _data(outcome: Outcome) -> Figure:
     samples = outcome.samples
-    y = samples.y if outcome.samples.preprocessing.classes is None else samples.y.astype(int)
-    return plots.data(
-        samples.X,
-        y,
-        class_names=samples.target_names,
-        feature_names=samples.feature_names,
-        axes=samples.axes,
-        title=outcome.experiment.title,
-    )
+    y = samples.y if samples.preprocessing.classes is None else samples.y.astype(int)
+    return plots.data(samples.X, y, **samples.labels(), title=outcome.experiment.title)
 
 
-def _boundary(outcome: Outcome) -> Any:
+def _boundary(outcome: Outcome) -> Figure:
     samples = outcome.samples
-    return plots.decision_boundary(
-        outcome.run,
-        samples.X,
-        samples.y,
-        class_names=samples.target_names,
-        feature_names=samples.feature_names,
-        axes=samples.axes,
-    )
+    return plots.decision_boundary(outcome.run, samples.X, samples.y, **samples.labels())
 
 
-def _hidden(outcome: Outcome) -> Any:
+def _hidden(outcome: Outcome) -> Figure:
     samples = outcome.samples
     return plots.hidden_projection(outcome.run, samples.X, samples.y, class_names=samples.target_names)
 
 
-def _surface(outcome: Outcome) -> Any:
-    samples = outcome.samples
-    return plots.output_surface(
-        outcome.run,
-        X=samples.X,
-        class_names=samples.target_names,
-        feature_names=samples.feature_names,
-        axes=samples.axes,
-    )
+def _surface(outcome: Outcome) -> Figure:
+    return plots.output_surface(outcome.run, X=outcome.samples.X, **outcome.samples.labels())
 
 
-PICTURES: dict[str, Callable[[Outcome], Any]] = {
+PICTURES: dict[str, Callable[[Outcome], Figure]] = {
     "data.png": _data,
     "loss.png": lambda outcome: plots.loss(outcome.run),
     "decision_boundary.png": _boundary,
@@ -81,7 +63,7 @@ def load_libraries(watch: Stopwatch, *names: str) -> str:
 
 
 def write_pictures(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) -> None:
-    """Draw every picture that the network has: without hidden layers there is no hidden projection."""
+    """Draw every picture; a network without hidden layers has no hidden projection."""
     pictures, trace = dict(PICTURES), outcome.trace
     if trace is not None:
         pictures[CURVATURE] = lambda _: plots.curvature(trace)
@@ -112,11 +94,9 @@ def write_report_page(outcome: Outcome, results: ResultsFolder, watch: Stopwatch
             title=outcome.experiment.title,
             check=outcome.check,
             settings=rows,
-            timings={part: seconds for part, seconds in outcome.timings.items() if part != "training"},
-            class_names=samples.target_names,
-            feature_names=samples.feature_names,
+            timings={step: seconds for step, seconds in outcome.timings.items() if step != "training"},
             scores=outcome.scores,
             n_samples=samples.n,
-            axes=samples.axes,
             curvature=outcome.trace,
+            **samples.labels(),
         )

@@ -152,17 +152,17 @@ def _generated(experiment: Experiment, random: RandomState) -> Samples:
 
 
 def _from_table(experiment: Experiment, random: RandomState) -> Samples:
-    # Relative to where the experiment's file lies, so that both can be moved together.
-    table = read_table(experiment.folder / experiment["data.file"])
+    in_unit = keeps_its_unit(experiment)
     data = prepare_table(
-        table,
+        # Relative to where the experiment's file lies, so that both can be moved together.
+        read_table(experiment.folder / experiment["data.file"]),
         experiment["data.target"],
         task=experiment["data.task"],
         features=experiment["data.features"],
         ignore=experiment["data.ignore"] or (),
         test_fraction=experiment.test_fraction,
         random_state=random,
-        standardize_target=not keeps_its_unit(experiment),
+        standardize_target=not in_unit,
     )
     return Samples(
         X=data.X_train,

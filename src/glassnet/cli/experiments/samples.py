@@ -20,6 +20,7 @@ from glassnet.engine.predict import tallied
 from glassnet.errors import InputError, unknown_name
 from glassnet.nn.losses import LOSSES, OUTPUTS, get_loss, get_output
 from glassnet.nn.network import Network
+from glassnet.plots.projection import Axes
 from glassnet.plots.report.scores import Scores, score, scores_of
 from glassnet.training.run import TrainingRun
 from glassnet.utils.memory import size_text
@@ -47,7 +48,7 @@ class Samples:
     preprocessing: Preprocessing
     feature_names: tuple[str, ...] | None
     target_names: tuple[str, ...]
-    axes: Any
+    axes: Axes
     notes: tuple[str, ...] = ()
     reading: str = ""
     hold_out: HoldOut | None = None
@@ -61,6 +62,14 @@ class Samples:
     def n_held_out(self) -> int:
         """The number of rows held out."""
         return 0 if self.held_out is None else self.held_out.n_rows
+
+    def labels(self) -> dict[str, Any]:
+        """The names and axes, as plots take them."""
+        return {
+            "class_names": self.target_names,
+            "feature_names": self.feature_names,
+            "axes": self.axes,
+        }
 
     def with_validation(self, fraction: float | None, random: RandomState) -> tuple[Dataset, object]:
         """The rows to train on and `validation`, as `train` takes them."""
@@ -142,7 +151,7 @@ def names_of(experiment: Experiment, preprocessing: Preprocessing) -> dict[str, 
     }
 
 
-def axes_of(experiment: Experiment, preprocessing: Preprocessing) -> Any:
+def axes_of(experiment: Experiment, preprocessing: Preprocessing) -> Axes:
     """The features that pictures show, as indices: plots call them by longer names."""
     axes, features = experiment["pictures.axes"], preprocessing.features
     if axes is None or axes == "principal":

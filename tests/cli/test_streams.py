@@ -82,7 +82,7 @@ def test_what_cannot_be_used_of_rows_held_out_is_found_before_training(
     column, folder, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("glassnet.data.scan.MOST_VALUES", 100)  # more are quantities, and not looked at
-    monkeypatch.setattr(preparation, "MOST", 100)
+    monkeypatch.setattr(preparation, "MOST_VALUES", 100)
     columns, samples = table(), Draws(experiment(folder, "height")).samples
     a = (
         samples.preprocessing.mean[0]
@@ -174,7 +174,7 @@ def test_few_rows_are_kept_in_memory_with_the_same_bits(way, tmp_path, monkeypat
     job = experiment(path, **WAYS[way])
     kept = run_experiment(job, tmp_path / "k", **QUICK)
     assert str(kept.samples).endswith("kept in memory")
-    assert kept.samples.training.in_memory
+    assert kept.samples.with_validation(None, np.random.RandomState(0))[0].in_memory
     assert np.array_equal(kept.run.losses, read.run.losses)
     assert np.array_equal(kept.run.validation_losses, read.run.validation_losses)
     assert kept.run.parameters == read.run.parameters
@@ -182,7 +182,7 @@ def test_few_rows_are_kept_in_memory_with_the_same_bits(way, tmp_path, monkeypat
     scores = [outcome.scores["held-out"].headline for outcome in (kept, read)]
     assert scores[0] == scores[1]
     monkeypatch.setattr(preparation, "WHOLE", 8 * kept.samples.n * (kept.samples.X.shape[1] + 1) - 1)
-    assert not Draws(job).samples.training.in_memory
+    assert not Draws(job).samples.with_validation(None, np.random.RandomState(0))[0].in_memory
 
 
 def test_dask_has_the_same_bits(folder, tmp_path):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glassnet.data.arrays import InMemory
 from glassnet.data.reduce import BadRow, Block, BlockWorker, Reduction, Worker
 from glassnet.data.scan import check_block
 from glassnet.data.source import Dataset
@@ -57,6 +59,10 @@ def predictions(
 ) -> Iterator[NDArray[Any]]:
     """As `predicted`, some rows at a time, in their order: no more is in memory than reading takes."""
     check_width(network, rows)
+    if isinstance(rows, InMemory):  # all at once, as `Network.predict` computes
+        answers = {"predict": network.predict, "predict_proba": network.predict_proba}
+        yield answers.get(answer, partial(outputs_of, network))(theta, rows.X[:])
+        return
     if answer == "predict_proba" and network.loss.target not in ("class", "label"):
         network.predict_proba(theta, np.empty((0, rows.n_inputs)))  # raises, and says what to do
     rows, lanes = rows.inputs(), thread_count(threads)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from glassnet.cli.experiments.preparation import class_numbers, encode
 from glassnet.cli.experiments.record import describe_scores
+from glassnet.cli.experiments.samples import scores_on
 from glassnet.data.dataset import as_dataset, stream
 from glassnet.data.holdout import listed
 from glassnet.data.parquet import ENDINGS, parquet_header
@@ -21,9 +22,8 @@ from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.scan import target_values
 from glassnet.data.source import Dataset, MappedDataset
 from glassnet.data.tables import read_table
-from glassnet.engine.predict import predictions, tallied
+from glassnet.engine.predict import predictions
 from glassnet.errors import GlassnetError, InputError
-from glassnet.plots.report.scores import scores_of
 from glassnet.training.checkpoints import load
 from glassnet.utils.memory import DEFAULT_MEMORY, as_memory
 from glassnet.utils.storage import atomic_write, csv_text
@@ -87,7 +87,7 @@ def predict_table(
             scored = with_targets()
             if scored is None:
                 return ""
-            scores = scores_of(run.network, tallied(run.network, run.theta, scored))
+            scores = scores_on(run, scored)
         except GlassnetError as error:  # an odd target is no reason to withhold predictions
             return f"Not scored: {error}"
         return f"Score against {preprocessing.target!r}: {describe_scores(scores, preprocessing)}"

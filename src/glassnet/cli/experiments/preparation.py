@@ -218,32 +218,28 @@ def _from_files(experiment: Experiment, random: RandomState) -> Samples:
     sample = doubles(standardized(shown, None))
     fits = not _sets_memory(experiment) and 8 * training.n_rows * (len(names) + 1) <= WHOLE
 
-    def kept(rows: Dataset) -> Dataset:
-        return as_dataset(*doubles(rows)[:2]) if fits else rows
-
-    def hold_out(fraction: float, random: RandomState) -> tuple[Dataset, object]:
-        others, drawn = split_dataset(training, fraction, _seed(random))
-        needed = 8 * drawn.n_rows * (drawn.n_inputs + 1)
-        if needed > memory // _VALIDATION and not fits:
-            raise InputError(
-                f"The {drawn.n_rows:,} validation rows take {size_text(needed)} in memory, and an eighth "
-                f"of {size_text(memory)} is theirs: choose a smaller share, or give more memory."
-            )
-        block = doubles(standardized(drawn))
-        return kept(standardized(others)), (block.X, block.y)
-
-    everything = (
-        as_dataset(sample.X, sample.y) if fits and shown is training else kept(standardized(training))
-    )
+    def load(fraction: float | None, random: RandomState) -> tuple[Dataset, object]:
+        rows, validation = training, None
+        if fraction is not None:
+            rows, drawn = split_dataset(training, fraction, _seed(random))
+            needed = 8 * drawn.n_rows * (drawn.n_inputs + 1)
+            if needed > memory // _VALIDATION and not fits:
+                raise InputError(
+                    f"The {drawn.n_rows:,} validation rows take {size_text(needed)} in memory, and an "
+                    f"eighth of {size_text(memory)} is theirs: choose a smaller share, or give more memory."
+                )
+            validation = doubles(standardized(drawn))[:2]
+        rows = standardized(rows)
+        return as_dataset(*doubles(rows)[:2]) if fits else rows, validation
 
     return Samples(
         X=sample.X,
         y=sample.y,
-        training=everything,
+        training=standardized(training),
         held_out=None if held_out is None else standardized(held_out),
         notes=tuple(notes),
         reading="kept in memory" if fits else f"read from files within {size_text(memory)}",
-        hold_out=hold_out,
+        loader=load,
         **names_of(experiment, preprocessing),
     )
 

@@ -25,8 +25,8 @@ from glassnet.plots.report.scores import Scores, score, scores_of
 from glassnet.training.run import TrainingRun
 from glassnet.utils.memory import size_text
 
-HoldOut = Callable[[float, RandomState], tuple[Dataset, object]]
-"""Draws a fraction of the rows: the others as a dataset, and those drawn as `train` takes `validation`."""
+Loader = Callable[[float | None, RandomState], tuple[Dataset, object]]
+"""Takes the fraction to validate on and gives `train`'s dataset and `validation`."""
 
 _MOST_NAMES = 8
 
@@ -37,8 +37,8 @@ class Samples:
 
     X (rows, features) and y are the rows that pictures, the gradient check and the curvature show: all to
     train on, or some of them drawn at random. y holds class numbers or, for a regression, standardized
-    values. `axes` are the features of the pictures, by index, or as plots take them. `reading` says how
-    training reads rows of files. `hold_out` draws validation rows; without one, `train` does.
+    values. `axes` are the features of the pictures, by index, or as plots take them. Rows of files have a
+    `loader` for training, and `reading` says how it reads them.
     """
 
     X: NDArray[np.float64]
@@ -51,7 +51,7 @@ class Samples:
     axes: Axes
     notes: tuple[str, ...] = ()
     reading: str = ""
-    hold_out: HoldOut | None = None
+    loader: Loader | None = None
 
     @property
     def n(self) -> int:
@@ -73,21 +73,16 @@ class Samples:
 
     def with_validation(self, fraction: float | None, random: RandomState) -> tuple[Dataset, object]:
         """The rows to train on and `validation`, as `train` takes them."""
-        if fraction is None or self.hold_out is None:
-            return self.training, fraction
-        return self.hold_out(fraction, random)
+        return (self.training, fraction) if self.loader is None else self.loader(fraction, random)
 
     def scores(self, run: TrainingRun) -> dict[str, Scores]:
         """How well the run predicts the rows that it was trained on, and those held out."""
         datasets = {"training": self.training, "held-out": self.held_out}
         return {
-            name: self._scores_on(run, dataset) for name, dataset in datasets.items() if dataset is not None
+            name: scores_on(run, dataset, self.target_names)
+            for name, dataset in datasets.items()
+            if dataset is not None
         }
-
-    def _scores_on(self, run: TrainingRun, dataset: Dataset) -> Scores:
-        if isinstance(dataset, InMemory):
-            return score(run, dataset.X[:], dataset.y, self.target_names)
-        return scores_of(run.network, tallied(run.network, run.theta, dataset), self.target_names)
 
     def in_memory(self) -> Samples:
         """The same samples with all rows in X and y, as a sweep takes them.
@@ -105,7 +100,7 @@ class Samples:
         X, y, _ = doubles(self.training)
         held_out = None if self.held_out is None else as_dataset(*doubles(self.held_out)[:2])
         training = as_dataset(X, y)
-        return replace(self, X=X, y=y, training=training, held_out=held_out, reading="", hold_out=None)
+        return replace(self, X=X, y=y, training=training, held_out=held_out, reading="", loader=None)
 
     def class_weight(self, weights: Any) -> Any:
         """`class_weight` as `train` takes it: a table of labels becomes one of class numbers."""
@@ -126,6 +121,13 @@ class Samples:
         named = "" if self.feature_names is None else f" ({', '.join(names[:_MOST_NAMES])}{more})"
         words = f"{self.n:,} samples{held}, {features} feature{'s' if features != 1 else ''}{named}, {kind}"
         return f"{words}, {self.reading}" if self.reading else words
+
+
+def scores_on(run: TrainingRun, dataset: Dataset, class_names: object = None) -> Scores:
+    """The run's scores on a dataset; those of rows in memory are the report's own."""
+    if isinstance(dataset, InMemory):
+        return score(run, dataset.X[:], dataset.y, class_names)
+    return scores_of(run.network, tallied(run.network, run.theta, dataset), class_names)
 
 
 def doubles(dataset: Dataset) -> Block:

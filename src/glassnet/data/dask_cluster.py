@@ -171,7 +171,7 @@ class Alone:
             )
 
 
-def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled) -> list[Any]:
+def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled = lambda: False) -> list[Any]:
     """What the tasks give. Raises Cut where `cancelled` says so, EngineError where the cluster is lost."""
     distributed: Any = imported("distributed")
     futures: list[Any] = []
@@ -281,7 +281,7 @@ class DaskDataset(Dataset):
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
         for part, (low, high) in zip(self._parts, pairwise(self._edges), strict=True):
             if low < stop and high > start and low < high:
-                (block,) = gathered(self._client, [part], lambda: False)
+                (block,) = gathered(self._client, [part])
                 block = block.cast(dtype)
                 for first in range(max(start, low), min(stop, high), most):
                     yield block.rows(first - low, min(first + most, stop, high) - low)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet.data.fixed_order import chunk_ranges
 from glassnet.data.reduce import BadRow, Block, Cancelled, Columns, Reduction, Worker, reduce_in_workers
-from glassnet.errors import InputError, InputTypeError
+from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_numbers
 from glassnet.utils.memory import release_memory
@@ -321,12 +321,39 @@ class _MappedWorker(Worker):
         return self._worker.end()
 
 
-def refuse_weight(weight: object, targets: Sequence[object]) -> None:
-    """Raise InputError for a target column that is to be the weights, too."""
-    if isinstance(weight, str) and weight in targets:
+def choose_columns(
+    owner: str,
+    names: Sequence[str],
+    targets: Sequence[str],
+    weight: str | None,
+    features: Sequence[str] | None,
+    index: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """The columns to learn from: `features`, or all others but an `index`.
+
+    Raises InputError, with the nearest name, for columns that `owner` lacks, for a column with two uses,
+    and where no column is left; InputTypeError for features that are no list.
+    """
+    if isinstance(features, (str, set, frozenset)):
+        kind = f"one text: [{features!r}]" if isinstance(features, str) else "a set, which has no order"
+        raise InputTypeError(f"features is a list of column names, not {kind}.")
+    if weight is not None and weight in targets:
         raise InputError(
             f"sample_weight is {weight!r}, a target; expected a column that says how much each row counts."
         )
+    special = [*targets, *([] if weight is None else [weight])]
+    others = [name for name in names if name not in special and name not in index]
+    chosen = tuple(others if features is None else features)
+    for name in [*special, *chosen]:
+        if name not in names:
+            known = [name for name in names if name not in index]
+            raise unknown_name(f"column of {owner}:", name, known)
+    for name in chosen:
+        if name in special:
+            raise InputError(f"{name!r} is a target or weight; it cannot be a feature too.")
+    if not chosen:
+        raise InputError(f"There is no column in {owner} but {', '.join(special)}.")
+    return chosen
 
 
 def as_labels(values: object, name: str) -> NDArray[Any]:

@@ -262,6 +262,23 @@ def _refuse_repeats(names: Sequence[str], path: Path) -> None:
 
 
 def _read_parquet(path: Path) -> Table:
+    pa, pq = import_pyarrow(path)
+    data = read_bytes(path)
+    try:
+        # From memory: given a path, pyarrow takes folders called a=1 for columns.
+        content = pq.ParquetFile(pa.BufferReader(data)).read()
+        _refuse_repeats(content.column_names, path)
+        parsed = {name: _from_arrow(content.column(i), pa) for i, name in enumerate(content.column_names)}
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable_parquet(path, error) from error
+    if not parsed:
+        raise FileError(f"{path} has no columns.")
+    index = pandas_index(content.schema) or _counting(content.column_names[0], next(iter(parsed.values())))
+    return Table(parsed, path, index=index)
+
+
+def import_pyarrow(path: Path) -> tuple[Any, Any]:
+    """The modules pyarrow and pyarrow.parquet; InputError, which says what to install, where they miss."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -270,18 +287,12 @@ def _read_parquet(path: Path) -> Table:
             f'Reading {path} needs pyarrow, which is not installed: pip install "glassnet[parquet]". CSV '
             f"files need nothing more."
         ) from error
-    data = read_bytes(path)
-    try:
-        # From memory: given a path, pyarrow takes folders called a=1 for columns.
-        content = pq.ParquetFile(pa.BufferReader(data)).read()
-        _refuse_repeats(content.column_names, path)
-        parsed = {name: _from_arrow(content.column(i), pa) for i, name in enumerate(content.column_names)}
-    except (pa.ArrowException, OSError) as error:
-        raise FileError(f"{path} cannot be read as Parquet: {str(error).rstrip('.')}.") from error
-    if not parsed:
-        raise FileError(f"{path} has no columns.")
-    index = pandas_index(content.schema) or _counting(content.column_names[0], next(iter(parsed.values())))
-    return Table(parsed, path, index=index)
+    return pa, pq
+
+
+def unreadable_parquet(path: Path, error: Exception) -> FileError:
+    """The error for a file that pyarrow cannot read."""
+    return FileError(f"{path} cannot be read as Parquet: {str(error).rstrip('.')}.")
 
 
 def pandas_index(schema: Any) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -26,8 +27,11 @@ def point_of(network):
     return flat + 0.1 * RandomState(2).randn(flat.size)
 
 
-@pytest.mark.parametrize("loss", gn.LOSSES.values(), ids=str)
-@pytest.mark.parametrize("activation", gn.ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("activation", "loss"),
+    [*zip(gn.ACTIVATIONS, cycle(gn.LOSSES.values())), *(("tanh", loss) for loss in gn.LOSSES.values())],
+    ids=str,
+)
 def test_engines_agree_on_the_hessian_or_native_says_that_it_cannot(activation, loss):
     network = gn.Network((3, 4, 3), hidden=activation, output=loss.output, loss=loss)
     weights = RandomState(3).uniform(size=80)
@@ -98,8 +102,7 @@ def test_ends_that_do_not_settle_are_nan():
     assert np.isnan(extreme_eigenvalues(lambda rows: rows * crowded, 20_000)).all()
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
-@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.5, True), (0.9, False), (0.9, True)])
 @pytest.mark.parametrize(("share", "grows"), [(0.99, False), (1.01, True)])
 @pytest.mark.filterwarnings("ignore::glassnet.DivergenceWarning")
 def test_training_grows_just_beyond_the_stability_limit(momentum, nesterov, share, grows):

@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ import glassnet as gn
 from glassnet.diagnostics.gradient_check import RELATIVE_TOLERANCE
 from glassnet.diagnostics.gradient_report import GradientEntry
 from glassnet.diagnostics.rounding import rounding_errors, unit_roundoff
+from glassnet.nn.losses import MAKERS
 
 DTYPES = [np.float64, np.float32]
+PAIRS = list(zip(gn.ACTIVATIONS, cycle(gn.LOSSES)))  # all of both, taking turns
 NOTEBOOK = gn.Network((2, 3, 2))
 DEEP = gn.Network((4, 6, 6, 5, 3), hidden=["tanh", "logistic", "relu"])
 SQUARE = gn.Network((3, 3, 3), hidden="tanh", output="identity")
@@ -37,10 +40,9 @@ def true_gradient(network, theta, X, y, reduction="mean"):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("loss", gn.LOSSES)
-@pytest.mark.parametrize("hidden", gn.ACTIVATIONS)
+@pytest.mark.parametrize(("hidden", "loss"), PAIRS)
 def test_every_activation_and_loss_of_either_engine_is_right(make_network, engine, hidden, loss, dtype):
-    for sizes in [(2, 2), (2, 3, 2), (4, 6, 5, 3)]:
+    for sizes in [(2, 2), (4, 6, 5, 3)]:
         network = make_network(sizes, hidden, loss)
         check = gn.check_gradients(network, *problem_of(network), engine=engine, dtype=dtype)
         assert check.passed, str(check)
@@ -49,7 +51,7 @@ def test_every_activation_and_loss_of_either_engine_is_right(make_network, engin
         assert check.verdict.startswith(f"PASSED: all {network.n_parameters} entries agree")
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("engine", "dtype"), [("numpy", np.float64), ("native", np.float32)])
 def test_the_notebooks_own_check_passes_sharply(circles, circles_data, engine, dtype):
     X, y, _ = circles_data
     names = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
@@ -215,7 +217,7 @@ def test_any_single_wrong_entry_is_the_only_one_rejected(network, dtype):
     theta, X, y = problem_of(network, n=25, dtype=dtype)
     right = true_gradient(network, theta, X, y)
     scale = np.abs(right.flat).max()
-    for position in range(0, network.n_parameters, 5):
+    for position in range(0, network.n_parameters, 9):
         wrong = right.copy()
         wrong.flat[position] += 1e-3 * scale
         check = gn.check_gradients(network, theta, X, y, gradient=wrong)
@@ -224,7 +226,7 @@ def test_any_single_wrong_entry_is_the_only_one_rejected(network, dtype):
         assert check.worst == check.table[position]
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(factor=st.floats(5e-4, 1e3), up=st.booleans(), seed=st.integers(0, 1000))
 def test_any_factor_from_1_0005_is_rejected(factor, up, seed):
     theta, X, y = problem_of(NOTEBOOK, n=9, seed=seed)
@@ -450,7 +452,7 @@ def test_common_mistakes_are_named(fault, words):
     assert words in gn.check_gradients(SQUARE, theta, X, y, gradient=gradient).verdict
 
 
-def test_no_mistake_is_named_where_none_is_recognised():
+def test_no_mistake_is_named_where_none_is_recognized():
     theta, X, y = problem_of(SQUARE)
     gradient = true_gradient(SQUARE, theta, X, y)
     gradient.flat[:] += 0.01 * np.random.RandomState(0).randn(gradient.flat.size)
@@ -631,8 +633,7 @@ def test_data_and_parameters_are_checked_as_everywhere():
 # ---- The allowance for rounding -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", gn.LOSSES)
-@pytest.mark.parametrize("hidden", gn.ACTIVATIONS)
+@pytest.mark.parametrize(("hidden", "loss"), PAIRS)
 def test_allowance_covers_float32s_rounding_and_not_much_more(make_network, make_data, hidden, loss):
     network = make_network((3, 7, 6, 3), hidden, loss)
     ratios = []
@@ -652,8 +653,7 @@ def test_allowance_covers_float32s_rounding_and_not_much_more(make_network, make
     assert np.max(ratios) > 0.01
 
 
-@pytest.mark.parametrize("loss", gn.LOSSES)
-@pytest.mark.parametrize("hidden", [None, *gn.ACTIVATIONS])
+@pytest.mark.parametrize(("hidden", "loss"), [*((None, loss) for loss in gn.LOSSES), *PAIRS])
 @pytest.mark.parametrize("fitted", [True, False])
 def test_allowance_covers_a_z_that_cancellation_spoils(make_network, make_data, hidden, loss, fitted):
     """The bias takes all of Z away but its rounding: float32's Z is noise, some relus' of another sign."""
@@ -702,11 +702,7 @@ def test_step_across_a_losss_kink_is_told_apart_from_a_wrong_entry(make_network,
     assert [entry.verdict for entry in check.table] == ["kink", "wrong", "kink", "right"]
 
 
-@pytest.mark.parametrize(
-    "loss",
-    [gn.losses.cross_entropy(0.1), gn.losses.huber(delta=0.3), gn.losses.quantile(level=0.9)],
-    ids=str,
-)
+@pytest.mark.parametrize("loss", [make(0.3) for make in MAKERS.values()], ids=str)
 @pytest.mark.parametrize("width", [2, 4])
 def test_losses_with_settings_pass_in_either_engine(make_data, engine, loss, width):
     network = gn.Network((3, 4, width), "gelu", loss.output, loss)

@@ -249,7 +249,7 @@ def test_trace_watches_every_kind_of_training(how):
     assert np.isfinite(trace.columns()["lambda_max"]).all()
 
 
-@pytest.mark.parametrize(("how", "words"), [({"every": 0}, "every"), ({"most": 2}, "3 looks")])
+@pytest.mark.parametrize(("how", "words"), [({"every": 0}, "every"), ({"most": 2}, "3 points")])
 def test_trace_refuses_settings_out_of_range(how, words):
     with pytest.raises(gn.InputError, match=words):
         gn.CurvatureTrace(X, Y, **how)

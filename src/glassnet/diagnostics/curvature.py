@@ -1,4 +1,4 @@
-"""What the curve says at a point, and along a run: gradient, curvature, saturation."""
+"""The gradient, the curvature and the saturated units at a point, and along a run."""
 
 from __future__ import annotations
 
@@ -20,30 +20,32 @@ from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim import SGD
 from glassnet.optim.penalties import Penalties
 from glassnet.training.callbacks import Callback
+from glassnet.training.run import TrainingRun
 from glassnet.training.stall_warning import slopes_lost
 from glassnet.utils.settings_checks import as_decay, as_positive, as_steps
 
 WHOLE = 100
-"""Parameters up to which all eigenvalues are computed; beyond, the two ends of them by Lanczos."""
+"""Parameters up to which all eigenvalues are computed; beyond, Lanczos computes the two extreme ones."""
 
 Product = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Curvature:
-    """What the loss looks like around a point: `curvature` makes it.
+    """The loss around a point: the result of `curvature`.
 
     Attributes
     ----------
     loss, gradient_norm : the reduced loss with its penalties, and the length of its gradient.
-    lambda_max, lambda_min : the largest and the smallest eigenvalue of the exact Hessian; below 0 the
-        loss bends downward along some direction, and the point is no minimum. Beyond 100 parameters
-        lambda_min is good to about 1e-5 lambda_max; NaN where Lanczos's iteration has not settled. Both are
-        NaN where the Hessian overflows.
-    saturation : for each hidden layer the share of all (sample, unit) pairs where the unit's slope is
-        less than a twentieth of its function's largest one: what comes back through it is next to nothing.
-    dead : for each hidden layer the number of units whose slope is less than a thousandth at every sample.
-    iteration : of a run, or None.
+    lambda_max, lambda_min : the largest and the smallest eigenvalue of the exact Hessian. Where lambda_min
+        is below 0, the loss curves downward along some direction, and the point is no minimum. Beyond 100
+        parameters lambda_min is good to about 1e-5 lambda_max, and NaN where Lanczos's iteration does not
+        settle. Both are NaN where the Hessian overflows.
+    saturation : for each hidden layer the share of all (sample, unit) pairs where the slope of the unit is
+        less than a twentieth of the largest slope of its function, so that hardly any gradient passes it.
+    dead : for each hidden layer the number of units whose slope is less than a thousandth of the largest at
+        every sample.
+    iteration : the iteration of a run, or None.
 
     >>> import glassnet as gn
     >>> here = gn.Curvature(1.0, 0.5, lambda_max=20.0, lambda_min=-2.0, saturation=(), dead=())
@@ -60,12 +62,12 @@ class Curvature:
     iteration: int | None = None
 
     def stability_limit(self, momentum: float = 0.0, nesterov: bool = False) -> float:
-        """The largest learning rate that momentum m can take here: 2 (1 + m) / lambda_max.
+        """The largest stable learning rate here with momentum m: 2 (1 + m) / lambda_max.
 
-        Beyond it, steps along the sharpest direction of the loss, as it is bent here, grow. With Nesterov's
-        momentum it is 2 (1 + m) / ((1 + 2 m) lambda_max). Infinite where nothing bends upward.
+        Beyond it, steps along the sharpest direction of the loss grow. With Nesterov's momentum it is
+        2 (1 + m) / ((1 + 2 m) lambda_max). Infinite where the loss curves upward along no direction.
 
-        Of the loss as it is reduced: for a summed one it is smaller by the number of samples. Polyak,
+        It depends on the reduction: for a summed loss it is smaller by the number of samples. Polyak,
         "Some methods of speeding up the convergence of iteration methods" (1964).
         """
         m = as_decay(momentum, "momentum")
@@ -74,16 +76,16 @@ class Curvature:
         return 2 * (1 + m) / ((1 + 2 * m if nesterov else 1.0) * self.lambda_max)
 
     def escape_iterations(self, learning_rate: float, momentum: float = 0.0) -> float:
-        """How many iterations gradient descent with momentum takes to get e times as far from a saddle.
+        """The iterations in which gradient descent with momentum gets e times as far from a saddle.
 
-        Along the direction of lambda_min < 0, 1 / ln r, where r is the larger root of
-        r^2 - (1 + m - rate lambda_min) r + m = 0; about (1 - m) / (rate |lambda_min|) where that is many.
-        Infinite where nothing bends downward.
+        Along the direction of lambda_min < 0 it is 1 / ln r, where r is the larger root of
+        r^2 - (1 + m - rate lambda_min) r + m = 0; about (1 - m) / (rate |lambda_min|) where that is large.
+        Infinite where the loss curves downward along no direction.
         """
         rate, m = as_positive(learning_rate, "learning_rate"), as_decay(momentum, "momentum")
         if not self.lambda_min < 0:
             return math.inf
-        # r = 1 + x with x^2 + (1 - m - s) x - s = 0, s = rate |lambda_min|: no digit is lost in a tiny x.
+        # r = 1 + x with x^2 + (1 - m - s) x - s = 0, s = rate |lambda_min|: a tiny x keeps its digits.
         s = -rate * self.lambda_min
         b = 1 - m - s
         root = math.sqrt(b * b + 4 * s)
@@ -105,23 +107,23 @@ def curvature(
     engine: str = "auto",
     threads: int | None = None,
 ) -> Curvature:
-    """The gradient's length, the exact Hessian's ends, and saturated and dead units, at one point.
+    """The length of the gradient, the extreme eigenvalues of the Hessian, and lost units, at one point.
 
     Parameters
     ----------
-    network, theta, X, y : as for `check_gradients`; everything is computed in float64. X may be what
-        `stream` takes: all rows are then read for every product of the Hessian with some vectors, up to
-        100 parameters about four times in all, beyond some hundred times. Some of the rows tell as much.
-    reduction, sample_weight, class_weight, l1, l2 : as in training, whose loss this is about.
+    network, theta, X, y : as for `check_gradients`; everything is computed in float64. X may be anything
+        that `stream` takes: every product of the Hessian with some vectors then reads all rows, about four
+        times in all up to 100 parameters, some hundred times beyond. A part of the rows is usually enough.
+    reduction, sample_weight, class_weight, l1, l2 : as in training, whose loss this is.
     engine, threads : as for `prepare`.
 
-    The Hessian is all of it, what depends on the residuals too. Up to 100 parameters it is made whole and
-    all eigenvalues are computed; beyond that Lanczos's iteration (SciPy's ``eigsh``) finds the two ends
-    from about a hundred products. A product takes four gradients natively (central differences at two
-    distances, good to about 11 digits; see `Problem.hessian_product`); with functions that have kinks, such
-    as relu, it is Pearlmutter's R operator in NumPy, and the Hessian the one between the kinks.
+    The Hessian includes the term that depends on the residuals. Up to 100 parameters the whole matrix gives
+    all eigenvalues; beyond that Lanczos's iteration (SciPy's ``eigsh``) computes the two extreme ones from
+    about a hundred products. A native product takes four gradients (central differences at two distances,
+    good to about 11 digits; see `Problem.hessian_product`); for functions with kinks, such as relu, it is
+    Pearlmutter's R operator in NumPy, and the Hessian is that between the kinks.
 
-    Raises what `prepare` raises.
+    Raises all that `prepare` raises.
 
     Example
     -------
@@ -141,11 +143,11 @@ def curvature(
     data = as_dataset(X, y, sample_weight, width=as_network(network).sizes[0])
     problems = _Problems(network, data, settings)
     flat = network.check_parameters(theta).flat
-    return look(problems, np.asarray(flat, np.float64))
+    return curvature_at(problems, np.asarray(flat, np.float64))
 
 
 class _Problems:
-    """The loss over some samples, and how its Hessian is best computed."""
+    """The loss over some samples, and the best way to compute products of its Hessian."""
 
     def __init__(self, network: Network, data: Dataset, settings: ProblemSettings) -> None:
         self.network, self._data = network, data
@@ -161,12 +163,12 @@ class _Problems:
         return problem
 
     def inputs(self) -> Iterator[NDArray[np.float64]]:
-        """All inputs, some rows at a time."""
+        """All inputs, a block of rows at a time."""
         data, dtype = self._data.inputs(), np.dtype(np.float64)
         return (block.X for block in data.read(0, data.n_rows, data.block_rows(1), dtype))
 
     def penalize(self, penalties: Penalties) -> None:
-        """From here on the loss has these penalties."""
+        """Set the penalties of the loss."""
         self.main = self.main.with_penalties(penalties)
         if self._reference is not None:
             self._reference = self._reference.with_penalties(penalties)
@@ -183,12 +185,14 @@ class _Problems:
         return self._reference.hessian_product(flat, vectors)
 
 
-def look(problems: _Problems, flat: Array, iteration: int | None = None) -> Curvature:
-    """What `curvature` gives, at float64 parameters."""
+def curvature_at(problems: _Problems, flat: Array, iteration: int | None = None) -> Curvature:
+    """The result of `curvature`, at float64 parameters."""
     network = problems.network
     loss, gradient = problems.main.loss_and_gradient(flat)
     if not (math.isfinite(loss) and np.isfinite(gradient).all()):
-        raise InputError(f"The loss is {loss} at these parameters: it has no curvature that could be told.")
+        raise InputError(
+            f"The loss is {loss} at these parameters, or its gradient is not finite: there is no curvature."
+        )
     low, high = extreme_eigenvalues(lambda rows: problems.hessian_product(flat, rows), flat.size)
     saturation, dead = slopes_lost(network, Parameters(network.sizes, flat), problems.inputs())
     return Curvature(loss, float(np.linalg.norm(gradient)), high, low, saturation, dead, iteration)
@@ -203,7 +207,7 @@ def extreme_eigenvalues(product: Product, n: int) -> tuple[float, float]:
         values = np.linalg.eigvalsh((H + H.T) / 2)
         return float(values[0]), float(values[-1])
     high = _largest(lambda v: product(v[None])[0], n, 20, 1e-6)
-    # The smallest one by its distance from the largest: near 0 it would be long in settling by itself.
+    # The smallest one from its distance to the largest: near 0 it would take long to settle by itself.
     width = math.nan
     if math.isfinite(high):
         width = _largest(lambda v: high * v - product(v[None])[0], n, 40, 1e-4)
@@ -211,7 +215,7 @@ def extreme_eigenvalues(product: Product, n: int) -> tuple[float, float]:
 
 
 def _largest(apply: Product, n: int, vectors: int, tolerance: float) -> float:
-    """The largest eigenvalue, from the same start each time; NaN where it does not settle."""
+    """The largest eigenvalue, always from the same start; NaN where it does not settle."""
     from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
     operator = LinearOperator((n, n), matvec=lambda v: apply(np.ravel(v)), dtype=np.float64)
@@ -219,44 +223,36 @@ def _largest(apply: Product, n: int, vectors: int, tolerance: float) -> float:
     first = apply(start)
     if not np.isfinite(first).all():
         return math.nan
-    if not first.any():  # which ARPACK refuses: the matrix is 0
+    if not first.any():  # the matrix is 0, which ARPACK refuses
         return 0.0
+    settings = {"v0": start, "ncv": vectors, "maxiter": 10, "tol": tolerance}
     try:
-        found = eigsh(
-            operator,
-            1,
-            which="LA",
-            v0=start,
-            ncv=vectors,
-            maxiter=10,
-            tol=tolerance,
-            return_eigenvectors=False,
-        )
-    except ArpackError:  # that it has not converged is one of them
+        (largest,) = eigsh(operator, 1, which="LA", return_eigenvectors=False, **settings)
+    except ArpackError:  # also where it does not converge
         return math.nan
-    return float(found[0])
+    return float(largest)
 
 
 class CurvatureTrace(Callback):
-    """A callback that looks at the curvature at a run's start, every so many iterations, and at its end.
+    """A callback that computes the curvature at the start and the end of a run, and regularly between.
 
     Parameters
     ----------
-    X, y, sample_weight : the samples to look at, as a rule those that training gets. The loss is the run's:
-        its reduction, penalties and class weights, without dropout.
-    every : iterations between two looks.
-    most : looks that are kept, 3 or more. Where there would be more of them, every second one is let go
-        of and `every` is doubled: what a run of any length costs is bounded.
+    X, y, sample_weight : the samples, usually those of training. The loss is that of the run: its
+        reduction, penalties and class weights, without dropout.
+    every : iterations between two points.
+    most : the most points to keep, 3 or more. Beyond it, the trace drops every second point and doubles
+        `every`, which bounds the cost of a run of any length.
 
     Attributes
     ----------
-    points : a `Curvature` for each look, with its iteration.
-    run : the run as it was last seen.
+    points : a `Curvature` for each point, with its iteration.
+    run : the run at the last point.
 
-    Where a run is resumed the points go on; where one begins they begin anew.
+    The points of a resumed run follow those before; a new run starts them anew.
 
-    Looking changes nothing in training. For 17 parameters and 50,000 samples a look takes about 70
-    gradients; see `curvature` for what it takes of larger networks. `glassnet.plots.curvature` draws it.
+    The trace changes nothing in training. For 17 parameters and 50,000 samples a point takes about 70
+    gradients; see `curvature` for larger networks. `glassnet.plots.curvature` draws the trace.
 
     Example
     -------
@@ -283,63 +279,59 @@ class CurvatureTrace(Callback):
         self.every = as_steps(every, "every")
         self._most = as_steps(most, "most")
         if self._most < 3:
-            raise InputError(f"most is {most}; expected 3 looks or more.")
+            raise InputError(f"most is {most}; expected 3 points or more.")
         self._samples = X, y, sample_weight
         self._problems: _Problems | None = None
         self.points: list[Curvature] = []
-        self.run: Any = None
+        self.run: TrainingRun | None = None
 
-    def on_train_begin(self, run: Any) -> None:
+    def on_train_begin(self, run: TrainingRun) -> None:
         X, y, sample_weight = self._samples
         data = as_dataset(X, y, sample_weight, run.network.sizes[0])
         settings = ProblemSettings(reduction=run.reduction, class_weight=run.class_weight)
         self._problems = _Problems(run.network, data, settings)
-        # What was seen of another run, or of this one beyond the point that it is resumed from.
-        self.points = [one for one in self.points if 0 < run.iterations >= (one.iteration or 0)]
-        self._look(run)
+        # Drops the points of another run, and those beyond the iteration that this one resumes from.
+        self.points = [p for p in self.points if 0 < run.iterations >= (p.iteration or 0)]
+        self._add_point(run)
 
-    def on_iteration(self, run: Any) -> None:
-        self._look(run)
+    def on_iteration(self, run: TrainingRun) -> None:
+        self._add_point(run)
 
-    def on_train_end(self, run: Any) -> None:
-        self._look(run)
-        self._problems = None  # lets go of the packed data
+    def on_train_end(self, run: TrainingRun) -> None:
+        self._add_point(run)
+        self._problems = None  # frees the packed data
 
-    def _look(self, run: Any) -> None:
+    def _add_point(self, run: TrainingRun) -> None:
         self.run = run
         assert self._problems is not None
-        self._problems.penalize(run.penalties)  # which Bayesian regularization chooses anew with each step
+        self._problems.penalize(run.penalties)  # which Bayesian regularization sets at each step
         if self.points and self.points[-1].iteration == run.iterations:
             return
         if len(self.points) >= self._most:
             self.points = self.points[::2]
             self.every *= 2
-        self.points.append(
-            look(self._problems, np.asarray(run.parameters.flat, np.float64), run.iterations)
-        )
+        flat = np.asarray(run.parameters.flat, np.float64)
+        self.points.append(curvature_at(self._problems, flat, run.iterations))
 
     @property
     def momentum(self) -> tuple[float, bool]:
-        """That of the run's gradient descent, and whether it is Nesterov's; none for other optimizers."""
+        """The momentum of gradient descent, and whether it is Nesterov's; 0 for other optimizers."""
         rule = None if self.run is None else self.run.optimizer
         return (rule.momentum, rule.nesterov) if isinstance(rule, SGD) else (0.0, False)
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """All that was seen as columns of a table, a row for each look.
+        """All points as columns of a table, with a row for each point.
 
         iteration, loss, gradient_norm, lambda_max, lambda_min, stability_limit with the run's momentum, and
         for each hidden layer saturation_1, dead_1 and so on.
         """
-        points = self.points
         names = ("loss", "gradient_norm", "lambda_max", "lambda_min")
-        layers = len(points[0].dead) if points else 0
-        return {
-            "iteration": np.array([one.iteration for one in points], np.int64),
-            **{name: np.array([getattr(one, name) for one in points], np.float64) for name in names},
-            "stability_limit": np.array([one.stability_limit(*self.momentum) for one in points]),
-            **{
-                f"saturation_{i + 1}": np.array([one.saturation[i] for one in points])
-                for i in range(layers)
-            },
-            **{f"dead_{i + 1}": np.array([one.dead[i] for one in points], np.int64) for i in range(layers)},
+        columns: dict[str, NDArray[Any]] = {
+            "iteration": np.array([p.iteration for p in self.points], np.int64)
         }
+        columns |= {name: np.array([getattr(p, name) for p in self.points], np.float64) for name in names}
+        columns["stability_limit"] = np.array([p.stability_limit(*self.momentum) for p in self.points])
+        layers = range(len(self.points[0].dead) if self.points else 0)
+        columns |= {f"saturation_{i + 1}": np.array([p.saturation[i] for p in self.points]) for i in layers}
+        columns |= {f"dead_{i + 1}": np.array([p.dead[i] for p in self.points], np.int64) for i in layers}
+        return columns

@@ -20,6 +20,8 @@ from glassnet.plots.style import readable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from glassnet.training.run import TrainingRun
+
 _BLUE, _RED, _GREEN = style.OKABE_ITO[:3]
 
 
@@ -40,12 +42,12 @@ def curvature(trace: CurvatureTrace, *, title: str = "What the curve says") -> F
     >>> [paper.get_ylabel() for paper in gn.plots.curvature(trace).axes]
     ['mean cross-entropy', 'gradient norm', 'eigenvalues', 'saturated units']
     """
-    scene = curvature_data(trace, make_loss_curve(check_trace(trace).run))
+    scene = curvature_data(trace, make_loss_curve(run_of(trace)))
     curve, hidden = scene.curve, bool(scene.saturation)
     figure = style.new_figure(7.6, 7.4 + 1.4 * hidden)
     papers = _stacked(figure, list(HEIGHTS[: 3 + hidden]))
     _draw_losses(papers[0], curve)
-    papers[0].set_ylabel(loss_words(trace.run))
+    papers[0].set_ylabel(loss_words(run_of(trace)))
     _draw_on_log(papers[1], scene.iterations, scene.gradient, _BLUE)
     papers[1].set_ylabel("gradient norm")
     entries = _draw_eigenvalues(papers[2], scene)
@@ -86,15 +88,15 @@ class CurvatureData(NamedTuple):
     explanation: str
 
 
-def check_trace(trace: CurvatureTrace) -> CurvatureTrace:
-    """The trace itself, or an error for another type or a trace without a run."""
+def run_of(trace: CurvatureTrace) -> TrainingRun:
+    """The run of a trace, or an error for another type or a trace without a run."""
     if not isinstance(trace, CurvatureTrace):
         raise InputTypeError(f"trace is a glassnet.CurvatureTrace, not {type(trace).__name__}.")
-    if not trace.points:
+    if trace.run is None or not trace.points:
         raise InputError(
             "The trace has seen no run yet: give it to gn.train among the callbacks, then draw it."
         )
-    return trace
+    return trace.run
 
 
 def curvature_data(trace: CurvatureTrace, curve: LossCurve) -> CurvatureData:
@@ -163,8 +165,9 @@ def _escape(trace: CurvatureTrace, at: Curvature) -> str:
 
 def _rate(trace: CurvatureTrace) -> float | None:
     """The learning rate of gradient descent on the full batch at one rate, else None."""
-    rule = trace.run.optimizer
-    if isinstance(rule, SGD) and isinstance(rule.learning_rate, float) and trace.run.batch_size is None:
+    run = run_of(trace)
+    rule = run.optimizer
+    if isinstance(rule, SGD) and isinstance(rule.learning_rate, float) and run.batch_size is None:
         return rule.learning_rate
     return None
 

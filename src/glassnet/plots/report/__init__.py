@@ -159,7 +159,7 @@ def _pictures(subject: _Subject) -> Html:
             "loss",
             "The loss",
             interactive.loss_picture(make_loss_curve(run, _LOSS_POINTS)),
-            "The loss after every iteration. Drag across a stretch to enlarge it; double-click to see all.",
+            "The loss after every iteration. Drag over an interval to enlarge it; double-click to see all.",
             shape="wide",
         ),
     ]

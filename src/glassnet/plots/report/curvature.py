@@ -14,9 +14,9 @@ from glassnet.plots.curvature_trace import (
     LARGEST,
     NEGATIVE,
     CurvatureData,
-    check_trace,
     curvature_data,
     limit_words,
+    run_of,
 )
 from glassnet.plots.loss_curve import make_loss_curve
 from glassnet.plots.report.page import Html, figure, tag
@@ -32,13 +32,13 @@ _GAP = 0.045  # between two pictures, of the height of all
 _LEAD = (
     "Above, the loss; under it the length of its gradient, the ends of its exact Hessian's spectrum, and "
     "the share of hidden units whose slope is less than a twentieth of their function's largest. Drag "
-    "across a stretch to enlarge it in all of them; double-click to see all."
+    "over an interval to enlarge it in all of them; double-click to see all."
 )
 
 
 def curvature_figure(trace: CurvatureTrace, loss_points: int) -> Html:
     """The picture of the section, with a summary in words."""
-    scene = curvature_data(trace, make_loss_curve(check_trace(trace).run, loss_points))
+    scene = curvature_data(trace, make_loss_curve(run_of(trace), loss_points))
     words = f"{scene.explanation[:1].upper()}{scene.explanation[1:]}." if scene.explanation else ""
     picture = figure("landscape", "", curvature_picture(scene), _LEAD, shape="wide tall")
     return tag("div", *([tag("p", words)] if words else []), tag("p", _ending(trace)), picture)
@@ -53,7 +53,7 @@ def _ending(trace: CurvatureTrace) -> str:
             f" and the largest eigenvalue is {most}: steps of gradient descent with momentum {momentum:g} "
             f"grow there at learning rates above {readable(limit)}"
         )
-    dead, units = sum(end.dead), sum(trace.run.network.sizes[1:-1])
+    dead, units = sum(end.dead), sum(run_of(trace).network.sizes[1:-1])
     if units:
         parts.append(f"{dead or 'none'} of the {units:,} hidden units {'are' if dead > 1 else 'is'} dead")
     return f"{'; '.join(parts)}."

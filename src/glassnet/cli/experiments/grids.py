@@ -19,7 +19,7 @@ from glassnet.cli.experiments.schema import (
     WHOLES,
     Kind,
     optimizer_keys,
-    shown,
+    section_kind,
 )
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.model_selection.time_folds import PurgedKFold, WalkForward
@@ -94,15 +94,11 @@ def without_lists(grid: Mapping[str, Any]) -> bool:
 
 def read_sweeps(content: Any, values: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
     """The sections [sweep.NAME], every key known and every value of its kind."""
-    if not isinstance(content, dict):
-        raise InputTypeError(f"{SWEEP} in {source} is {shown(content)}; expected sections [{SWEEP}.NAME].")
+    section_kind(f"sections [{SWEEP}.NAME]").check(content, f"{SWEEP} in {source}")
     default = values.get("train.optimizer", SECTIONS["train"]["optimizer"].default)
     for grid, keys in content.items():
         where = f"[{SWEEP}.{grid}] in {source}"
-        if not isinstance(keys, dict):
-            raise InputTypeError(
-                f"{SWEEP}.{grid} in {source} is {shown(keys)}; expected a section {where}."
-            )
+        section_kind(f"a section {where}").check(keys, f"{SWEEP}.{grid} in {source}")
         if any(character in grid for character in "/\\\0"):
             raise InputError(f"{where} gives its name to files, which cannot hold a slash.")
         _check_grid(keys, where, default)
@@ -114,8 +110,7 @@ def _check_grid(keys: Mapping[str, Any], where: str, default: str) -> None:
     known = setting_keys(_optimizers(named if isinstance(named, list) else None, default))
     for key, value in keys.items():
         if key in OPTIONS:
-            if not OPTIONS[key].accepts(value):
-                raise InputTypeError(f"{key} of {where} is {shown(value)}; expected {OPTIONS[key].words}.")
+            OPTIONS[key].check(value, f"{key} of {where}")
         elif key not in known:
             raise unknown_name(f"key of {where}:", key, [*known, *OPTIONS])
         else:
@@ -127,8 +122,7 @@ def _check_grid(keys: Mapping[str, Any], where: str, default: str) -> None:
         for key, value in setting.items():
             if key not in known:
                 raise unknown_name(f"key of {here}:", key, known)
-            if not known[key].accepts(value):
-                raise InputTypeError(f"{key} of {here} is {shown(value)}; expected {known[key].words}.")
+            known[key].check(value, f"{key} of {here}")
     if without_lists(keys):
         raise InputError(
             f"{where} has no lists to try; expected at least one of: {', '.join(known)}; or settings, a "
@@ -154,9 +148,9 @@ def _check_values(key: str, value: Any, kind: Kind, where: str) -> None:
     if isinstance(value, dict) and "distribution" in value:
         distribution_from(value, f"{key} of {where}")
         return
-    if not isinstance(value, list) or not value or not all(map(kind.accepts, value)):
-        words = _LISTS.get(id(kind), f"a list of values, each {kind.words}")
-        raise InputTypeError(f"{key} of {where} is {shown(value)}; expected {words}.")
+    words = _LISTS.get(id(kind), f"a list of values, each {kind.words}")
+    lists = Kind(words, lambda v: isinstance(v, list) and bool(v) and all(map(kind.accepts, v)))
+    lists.check(value, f"{key} of {where}")
 
 
 def distribution_from(table: Mapping[str, Any], where: str) -> Any:

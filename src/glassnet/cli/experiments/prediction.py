@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.cli.experiments.preparation import class_numbers, encode
+from glassnet.cli.experiments.preparation import class_numbers, encode, in_blocks
 from glassnet.cli.experiments.record import describe_scores
 from glassnet.cli.experiments.samples import scores_on
 from glassnet.data.dataset import as_dataset, stream
@@ -79,7 +79,7 @@ def predict_table(
             f"{model} has {outputs} outputs, of which a table's column {preprocessing.target!r} is made in "
             f"no way known here. Predict with gn.load(...).predict(X) in Python."
         )
-    read = _files if _reads_blocks(file, memory) else _table
+    read = _files if in_blocks(file, memory is not None, "--memory") else _table
     rows, with_targets = read(preprocessing, file, as_memory(memory or DEFAULT_MEMORY))
 
     def remark() -> str:
@@ -94,18 +94,6 @@ def predict_table(
 
     blocks = predictions(run.network, run.theta, rows, "outputs")
     return Predictions(rows.n_rows, (_columns(preprocessing, block, proba) for block in blocks), remark)
-
-
-def _reads_blocks(file: Path, memory: int | str | None) -> bool:
-    if file.is_dir():
-        return True
-    if file.suffix.lower() in ENDINGS:
-        return memory is not None or (file.is_file() and parquet_header(file)[1] > DEFAULT_MEMORY)
-    if memory is not None:
-        raise InputError(
-            f"--memory is for Parquet files and folders of them; {file} is read whole. Leave it out."
-        )
-    return False
 
 
 Rows = tuple[Dataset, Callable[[], Dataset | None]]

@@ -103,19 +103,27 @@ def prepare_samples(experiment: Experiment, random: RandomState) -> Samples:
 
 
 def reads_blocks(experiment: Experiment) -> bool:
-    """Whether the table is read a block at a time: a folder, a large file, or one with memory or Dask."""
+    """Whether the experiment's table is read a block at a time."""
     if not experiment["data.file"]:
         return False
+    key = "data.dask" if experiment["data.memory"] is None else "data.memory"
     path = experiment.folder / experiment["data.file"]
+    return in_blocks(path, _sets_memory(experiment), experiment.where(key))
+
+
+def in_blocks(path: Path, sets_memory: bool, option: str) -> bool:
+    """Whether a table is read a block at a time: a folder, a file above 1 GiB, or where memory is set.
+
+    Raises InputError, which names the option, where memory is set for a table that is read whole.
+    """
     if path.is_dir():
         return True
     if path.suffix.lower() in ENDINGS:
-        return _sets_memory(experiment) or (path.is_file() and parquet_header(path)[1] > DEFAULT_MEMORY)
-    if _sets_memory(experiment):
-        key = "data.memory" if experiment["data.memory"] is not None else "data.dask"
+        return sets_memory or (path.is_file() and parquet_header(path)[1] > DEFAULT_MEMORY)
+    if sets_memory:
         raise InputError(
-            f"{experiment.where(key)} is for Parquet files and folders of them; {path} is read whole. "
-            f"Write it as Parquet, or leave that out."
+            f"{option} is for Parquet files and folders of them; {path} is read whole. Leave it out, or "
+            f"write the table as Parquet."
         )
     return False
 

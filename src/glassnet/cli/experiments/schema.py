@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from glassnet.data.checks import BALANCED
 from glassnet.data.generators import GENERATORS
-from glassnet.errors import unknown_name
+from glassnet.errors import InputTypeError, unknown_name
 from glassnet.training.settings import FitSettings
 from glassnet.training.steppers import RULES
 from glassnet.training.train import DEFAULTS
@@ -24,6 +24,11 @@ class Kind(NamedTuple):
 
     words: str
     accepts: Callable[[Any], bool]
+
+    def check(self, value: Any, where: str, hint: str = "") -> None:
+        """Raise InputTypeError, which says `where` the value stands, for one of another kind."""
+        if not self.accepts(value):
+            raise InputTypeError(f"{where} is {shown(value)}; expected {self.words}{hint}.")
 
 
 def _is_whole(value: Any) -> bool:
@@ -40,6 +45,11 @@ def _are(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def section_kind(words: str) -> Kind:
+    """The kind of a section, named by `words`."""
+    return Kind(words, lambda value: isinstance(value, dict))
 
 
 WHOLE = Kind("a whole number", _is_whole)

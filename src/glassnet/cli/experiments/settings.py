@@ -20,11 +20,11 @@ from glassnet.cli.experiments.schema import (
     Key,
     known_keys,
     optimizer_keys,
-    shown,
+    section_kind,
 )
 from glassnet.data.generators import GENERATORS
 from glassnet.data.preprocessing import TASKS
-from glassnet.errors import GlassnetError, InputError, InputTypeError, unknown_name
+from glassnet.errors import GlassnetError, InputError, unknown_name
 from glassnet.nn.activations import get_activation
 from glassnet.nn.dropout import as_dropout
 from glassnet.nn.losses import get_loss, get_output
@@ -152,14 +152,11 @@ def experiment_from(
     merged, origins = deepcopy(dict(document)), {}
     for key, (value, origin) in (overrides or {}).items():
         *path, last = key.split(".")
-        section = merged
+        content = merged
         for part in path:
-            section = section.setdefault(part, {})
-            if not isinstance(section, dict):
-                raise InputTypeError(
-                    f"{origin}: {part} in {source} is {shown(section)}; expected a section."
-                )
-        section[last] = value
+            content = content.setdefault(part, {})
+            section_kind("a section").check(content, f"{origin}: {part} in {source}")
+        content[last] = value
         origins[key] = origin
     if "train.optimizer" in origins:
         _remove_lost_settings(merged, document, origins)
@@ -201,21 +198,16 @@ def _values(
     """Every (dotted key, value), each known and of its kind."""
 
     def checked(dotted: str, key: Key, value: Any) -> tuple[str, Any]:
-        if not key.kind.accepts(value):
-            whole = isinstance(value, float) and value.is_integer() and key.kind is WHOLE
-            hint = f": write {int(value)}" if whole else ""
-            where = origins.get(dotted, f"{dotted} in {source}")
-            raise InputTypeError(f"{where} is {shown(value)}; expected {key.kind.words}{hint}.")
+        whole = isinstance(value, float) and value.is_integer() and key.kind is WHOLE
+        hint = f": write {int(value)}" if whole else ""
+        key.kind.check(value, origins.get(dotted, f"{dotted} in {source}"), hint)
         return dotted, value
 
     for name, content in document.items():
         if name in TOP:
             yield checked(name, TOP[name], content)
         elif name in SECTIONS:
-            if not isinstance(content, dict):
-                raise InputTypeError(
-                    f"{name} in {source} is {shown(content)}; expected a section [{name}]."
-                )
+            section_kind(f"a section [{name}]").check(content, f"{name} in {source}")
             known = known_keys(name, content, source)
             for key, value in content.items():
                 dotted = f"{name}.{key}"

@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose
 
 import glassnet as gn
 from glassnet import model_selection as sweeps
+from glassnet.data.dataset import as_dataset
 from glassnet.engine.prepare import prepare, problem_of
 from glassnet.model_selection import (
     CONVERGED_BELOW,
@@ -28,7 +29,8 @@ from glassnet.model_selection import (
 from glassnet.model_selection import worker as workers
 from glassnet.model_selection.scheduler import Scheduler
 from glassnet.training import run_policy
-from glassnet.training.train import begin_run
+from glassnet.training.settings import FitSettings
+from glassnet.training.train import DEFAULTS, begin
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -597,8 +599,8 @@ def test_networks_that_were_done_when_ctrl_c_came_are_done(monkeypatch, handler)
 
 def test_network_whose_last_update_was_made_is_not_interrupted():
     stop = np.ones(1, np.uint8)
-    problem = prepare(NET, X, Y)
-    start, _ = begin_run(problem, START, gn.SGD())
+    settings = FitSettings.of({**DEFAULTS, "parameters": START})
+    start, _ = begin(NET, as_dataset(X, Y), settings)
     run = run_policy.continue_run(start, 0, stop=stop)
     assert run.status == "completed"
     run = run_policy.continue_run(start, 1, stop=stop)

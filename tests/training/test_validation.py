@@ -9,10 +9,9 @@ import pytest
 
 import glassnet as gn
 from glassnet import native
-from glassnet.data.checks import check_data
+from glassnet.data.dataset import as_dataset
 from glassnet.plots.report import score
 from glassnet.plots.report.tables import parameter_tables
-from glassnet.training.validation import hold_out
 
 NET = gn.Network((2, 6, 3), hidden="tanh")
 
@@ -401,9 +400,9 @@ def test_a_fraction_is_drawn_after_the_parameters_and_before_the_orders(engine, 
 def test_a_fraction_keeps_a_labels_proportion():
     net = gn.Network((2, 1), output="logistic")
     y = np.repeat([0.0, 1.0], [80, 20])
-    data = check_data(net, np.random.RandomState(0).randn(100, 2), y, None, "mean", None, "numpy")
-    parts = hold_out(net, data, 0.25, np.random.RandomState(0))
-    assert parts.held_out[1].sum() == 5
+    data = as_dataset(np.random.RandomState(0).randn(100, 2), y)
+    split = data.hold_out(net, 0.25, np.random.RandomState(0))
+    assert split.held_out.targets(net).sum() == 5
 
 
 def test_balanced_class_weights_count_the_samples_trained_on():

@@ -145,16 +145,16 @@ def check_size(most: float, total: float, dtype: np.dtype[Any]) -> None:
         )
 
 
-def fingerprint(data: CheckedData) -> tuple[float, ...]:
+def fingerprint(X: Any, y: NDArray[Any], weights: Array | None) -> tuple[float, ...]:
     """What recognizes data again: how many, and of X, y and weights the sum, and that by place.
 
     The second one, of rows by their place among them, tells another order apart, which batches depend on.
     """
-    n = len(data.X)
-    own = np.broadcast_to(1.0, n) if data.own_weights is None else data.own_weights
+    n = len(X)
+    own = np.broadcast_to(1.0, n) if weights is None else weights
     sums: list[float] = []
     with np.errstate(over="ignore", invalid="ignore"):
-        for array in (data.X, data.y, own):
+        for array in (X, y, own):
             total = by_place = 0.0
             step = max(1, BLOCK_ROWS * n // array.size)
             for start in range(0, n, step):

@@ -108,7 +108,7 @@ def _in_memory(
     size = min(size, n)
     total = n if data.weights is None else float(data.weights.sum())
     baseline = data.baseline / total * (1.0 if reduction == "mean" else total * size / n)
-    return batches_of(setup, arrays, size, baseline, fingerprint(data))
+    return batches_of(setup, arrays, size, baseline, fingerprint(data.X, data.y, data.own_weights))
 
 
 def _streamed(

@@ -88,6 +88,9 @@ class Prepared:
     has learned nothing pays.
     """
 
+    memory_limit: int | None = None
+    """The bytes that reading may take; None for samples in memory."""
+
     def __init__(self, setup: Setup, n_samples: int) -> None:
         self.n_samples = n_samples
         self._take(setup)

@@ -16,10 +16,10 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.arrays import RowSubset
-from glassnet.data.checks import CheckedData
+from glassnet.data.arrays import InMemory, RowSubset
 from glassnet.data.fixed_order import Moments, moments
 from glassnet.data.preprocessing import Preprocessing
+from glassnet.data.source import Dataset, HoldOut
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings
@@ -38,8 +38,8 @@ from glassnet.training.run import TrainingRun
 from glassnet.training.run_policy import continue_run
 from glassnet.training.state import at_end, with_data, without_data
 from glassnet.training.train import begin
-from glassnet.training.validation import HeldOut, Parts, Samples
-from glassnet.utils.array_checks import as_dtype, as_target
+from glassnet.training.validation import HeldOut
+from glassnet.utils.array_checks import as_dtype
 
 CACHE_BYTES = 1 << 30
 """How many bytes of packed data a cache holds at most; runs that share them resume without new data."""
@@ -84,60 +84,53 @@ class SharedData(Preparation):
     def __init__(self, workers: int) -> None:
         self.cache = Cache(recent=8 * workers)
 
-    def check(self, network: Network, samples: Any, *settings: Any) -> CheckedData:
-        key = ("checked", network, *map(id, samples), *map(_key, settings))
-        make = super().check
-        kept = samples, settings
-        data: CheckedData = self.cache.get(key, lambda: make(network, samples, *settings), kept)
-        return data
+    def hold_out(self, network: Network, dataset: Dataset, fraction: float, random: RandomState) -> HoldOut:
+        split = super().hold_out(network, dataset, fraction, random)
+        return self._shared(network, dataset, split.rows, split.n_held_out, lambda: split)
 
-    def hold_out(self, network: Network, data: CheckedData, fraction: float, random: RandomState) -> Parts:
-        parts = super().hold_out(network, data, fraction, random)
-        # Equal rows give the same objects, whose identities the other keys hold.
-        key = self._split_key(data.X, parts.rows, parts.n_held_out)
-        shared: Parts = self.cache.get(key, lambda: parts, data.X, 4 * parts.rows.nbytes)
-        return shared
+    def hold_out_again(
+        self, network: Network, dataset: Dataset, rows: NDArray[np.int64], n: int
+    ) -> HoldOut:
+        """What `hold_out` gave before for these rows, of which the last `n` are held out."""
+        return self._shared(network, dataset, rows, n, lambda: dataset.hold_out_again(network, rows, n))
 
-    @staticmethod
-    def _split_key(X: Any, rows: NDArray[np.int64], n_held_out: int) -> Hashable:
-        return "split", id(X), hashlib.sha256(rows.tobytes()).digest(), n_held_out
+    def _shared(
+        self, network: Network, dataset: Dataset, rows: NDArray[np.int64], n: int, make: Callable[[], Any]
+    ) -> HoldOut:
+        # Equal rows give the same arrays, whose identities the other keys hold.
+        target = network.loss.target, network.sizes[-1]
+        key = "split", _identities(dataset)[0], target, hashlib.sha256(rows.tobytes()).digest(), n
+        split: HoldOut = self.cache.get(key, make, dataset, 4 * rows.nbytes)
+        return split
 
-    def held_out_again(self, samples: Any, rows: NDArray[np.int64], n: int) -> Samples:
-        """The samples that were held out: the last `n` of these rows."""
-        X, y, weights = samples
-
-        def make() -> Parts:
-            train, test = (
-                (RowSubset(X, some), y[some], None if weights is None else weights[some])
-                for some in (rows[:-n], rows[-n:])
-            )
-            return Parts(train, test, rows, n)
-
-        parts: Parts = self.cache.get(self._split_key(X, rows, n), make, X, 4 * rows.nbytes)
-        return parts.held_out
-
-    def prepare(self, network: Network, samples: Any, settings: ProblemSettings) -> Problem | Batches:
-        X, y, weights = samples
+    def prepare(self, network: Network, dataset: Dataset, settings: ProblemSettings) -> Problem | Batches:
         shared = replace(settings, penalties=NO_PENALTIES, threads=None)
         values = tuple((name, _key(value)) for name, value in vars(shared).items())
-        key = ("prepared", network, id(X), id(y), id(weights), values)
-        make = super().prepare
+        key = ("prepared", network, *_identities(dataset), values)
+        make, kept = super().prepare, (dataset, settings)
+        size = _packed_bytes(network, dataset)
         problem: Problem | Batches = self.cache.get(
-            key, lambda: make(network, samples, settings), (samples, settings), _packed_bytes(network, X)
+            key, lambda: make(network, dataset, settings), kept, size
         )
         return problem.with_threads(settings.threads).with_penalties(settings.penalties)
 
-    def prepare_validation(self, trained: Problem | Batches, samples: Any, keep: bool) -> HeldOut:
+    def prepare_validation(self, trained: Problem | Batches, dataset: Dataset, keep: bool) -> HeldOut:
         about = trained.network, trained.dtype.name, trained.reduction, trained.engine, trained.class_weight
-        key = ("held out", *about, *map(id, samples), keep)
+        key = ("held out", *about, *_identities(dataset), keep)
         make = super().prepare_validation
-        size = _packed_bytes(trained.network, samples[0]) * (2 if keep else 1)
-        held_out: HeldOut = self.cache.get(key, lambda: make(trained, samples, keep), samples, size)
+        size = _packed_bytes(trained.network, dataset) * (2 if keep else 1)
+        held_out: HeldOut = self.cache.get(key, lambda: make(trained, dataset, keep), dataset, size)
         return held_out
 
 
-def _packed_bytes(network: Network, X: Any) -> int:
-    return 8 * (network.sizes[0] + network.sizes[-1] + 1) * len(X)
+def _identities(dataset: Dataset) -> tuple[int, int, int]:
+    """The identities of a dataset's arrays, which datasets made again of them share."""
+    assert isinstance(dataset, InMemory)
+    return id(dataset.X), id(dataset.y), id(dataset.weights)
+
+
+def _packed_bytes(network: Network, dataset: Dataset) -> int:
+    return 8 * (network.sizes[0] + network.sizes[-1] + 1) * dataset.n_rows
 
 
 def _key(value: Any) -> Hashable:
@@ -152,8 +145,8 @@ class Worker:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.data = plan, plan.data
         self.shared = SharedData(plan.workers)
-        self._samples: dict[int | None, tuple[Any, Any, Any]] = {}
-        self._test_samples: dict[int, tuple[Any, Any, Any]] = {}
+        self._samples: dict[int | None, InMemory] = {}
+        self._test_samples: dict[int, InMemory] = {}
         self._moments: dict[int, Moments] = {}
         self._lock = threading.Lock()
 
@@ -238,11 +231,11 @@ class Worker:
 
     # ---- Samples --------------------------------------------------------------------------------
 
-    def _training_samples(self, fold: int | None) -> tuple[Any, Any, Any]:
-        """X, y and weights that a fold's networks are trained on, the same objects each time."""
+    def _training_samples(self, fold: int | None) -> InMemory:
+        """The samples that a fold's networks are trained on, the same object each time."""
         with self._lock:
             if fold not in self._samples:
-                whole = self.data.X, self.data.y, self.data.weights
+                whole = InMemory(self.data.X, self.data.y, self.data.weights)
                 self._samples[fold] = whole if fold is None else self._take(fold, self._fold(fold).train)
             return self._samples[fold]
 
@@ -250,10 +243,10 @@ class Worker:
         assert self.data.folds is not None
         return self.data.folds[fold]
 
-    def _take(self, fold: int, rows: NDArray[np.int64]) -> tuple[Any, Any, Any]:
+    def _take(self, fold: int, rows: NDArray[np.int64]) -> InMemory:
         X, w = self.data.X, self.data.weights
         taken = self._standardized(fold, X[rows]) if self.data.standardize else RowSubset(X, rows)
-        return taken, self.data.y[rows], None if w is None else w[rows]
+        return InMemory(taken, self.data.y[rows], None if w is None else w[rows])
 
     def _standardized(self, fold: int, X: NDArray[Any]) -> NDArray[Any]:
         """Rows scaled by the mean and the deviation of the fold's training rows, which come first."""
@@ -277,25 +270,25 @@ class Worker:
             classes,
         ).to_dict()
 
-    def _judging_samples(self, task: Task, run: TrainingRun) -> tuple[Any, Any, Any, Any] | None:
-        """X, y, weights and row numbers for the metric; None where only other networks hold some out."""
+    def _judging_samples(self, task: Task, run: TrainingRun) -> tuple[InMemory, Any] | None:
+        """The samples for the metric and their row numbers; None where only other networks hold out."""
         if task.fold is not None:
             self._training_samples(task.fold)  # whose moments standardize the test rows
             rows = self._fold(task.fold).test
             with self._lock:
                 if task.fold not in self._test_samples:
                     self._test_samples[task.fold] = self._take(task.fold, rows)
-                return *self._test_samples[task.fold], rows
+                return self._test_samples[task.fold], rows
         validation = run.validation
         if validation is not None and validation.rows is not None:
-            n = validation.n_held_out
-            samples = self._training_samples(task.fold)
-            return *self.shared.held_out_again(samples, validation.rows, n), validation.rows[-n:]
+            rows, n = validation.rows, validation.n_held_out
+            dataset = self._training_samples(task.fold)
+            held_out = self.shared.hold_out_again(run.network, dataset, rows, n).held_out
+            assert isinstance(held_out, InMemory)
+            return held_out, rows[-n:]
         if task.candidate.validation is not None:
-            return *task.candidate.validation, None
-        if self.data.held_out:
-            return None
-        return self.data.X, self.data.y, self.data.weights, None
+            return InMemory(*task.candidate.validation), None
+        return None if self.data.held_out else (self._training_samples(None), None)
 
     # ---- Judging --------------------------------------------------------------------------------
 
@@ -312,7 +305,9 @@ class Worker:
 
     def _scale(self, task: Task, run: TrainingRun) -> Scale:
         """The loss of the best constant answer and of the perfect one, on the samples trained on."""
-        X, y, weights = self._training_samples(task.fold)
+        dataset = self._training_samples(task.fold)
+        y, weights = dataset.y, dataset.weights
+        assert y is not None
         trained: Any = slice(None)
         digest = b""
         validation = run.validation
@@ -327,7 +322,7 @@ class Worker:
             assert run.data is not None
             return scale_of(run.data.problem, y[trained], None if weights is None else weights[trained])
 
-        scale: Scale = self.shared.cache.get(key, make, (X, y, settings["class_weight"]))
+        scale: Scale = self.shared.cache.get(key, make, (dataset, settings["class_weight"]))
         return scale
 
     def _metric(self, task: Task, run: TrainingRun) -> float | None:
@@ -337,14 +332,14 @@ class Worker:
         if measure is None or samples is None:
             return None
         network, theta = run.network, run.theta
-        X, y, weights, rows = samples
+        dataset, rows = samples
         if not measure.is_loss:
-            X = np.ascontiguousarray(X[:].astype(theta.dtype, copy=False))
-            y = as_target(y, len(X), network.sizes[-1], network.loss.target)
+            X = np.ascontiguousarray(dataset.X[:].astype(theta.dtype, copy=False))
+            y, weights = dataset.targets(network), dataset.weights
             return measure.of(network, theta, X, y, weights, rows, self.data.flat_targets)
         problem = self.shared.prepare(
             network,
-            (X, y, weights),
+            dataset,
             ProblemSettings(dtype=run.dtype, engine=run.engine, threads=self.plan.threads_each),
         )
         assert isinstance(problem, Problem)

@@ -8,20 +8,20 @@ from typing import Any
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.checks import check_data, same_data
-from glassnet.data.dataset import is_stream, memory_of, stream
+from glassnet.data.checks import same_data
+from glassnet.data.dataset import as_dataset
+from glassnet.data.source import Dataset
 from glassnet.engine.answers import answered, scored
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
-from glassnet.engine.prepare import ProblemSettings
+from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.errors import InputError
 from glassnet.training.divergence import gentler, warn_of_ending
 from glassnet.training.hooks import Callbacks, Hooks
-from glassnet.training.preparation import Preparation
 from glassnet.training.run_policy import continue_run
 from glassnet.training.state import RunData, RunState, at_end, masks_of, with_data, with_rule
 from glassnet.training.steppers import Rule, Solver, check_fits, check_rule
-from glassnet.training.validation import HeldOut, as_validation, take_parts
+from glassnet.training.validation import HeldOut, as_validation, validation_dataset
 from glassnet.utils.settings_checks import as_count
 
 # A loss computed anew from the same data differs by rounding only, where another engine or
@@ -161,15 +161,13 @@ class TrainingRun(RunState):
                 f"This run blew up at iteration {self.diverged_at} and would again. Resume it with "
                 f"another optimizer, for instance optimizer={gentler(rule)}."
             )
-        if X is not None and is_stream(X):
-            X, y, sample_weight = stream(X, y, sample_weight=sample_weight), None, None
-        rows = X if X is not None or self.data is None else getattr(self.data.problem, "rows", None)
-        fit = self.batch_size, self.penalties, self.dropout, self.average
-        check_fits(rule, self.network, *fit, memory_of(rows))
-        if X is not None and (y is not None or is_stream(X)):
-            data = self._prepared(X, y, sample_weight, validation, engine, threads)
+        if X is None:
+            data = self._own_data(y, sample_weight, validation, engine, threads)
         else:
-            data = self._own_data(X, y, sample_weight, validation, engine, threads)
+            dataset = as_dataset(X, y, sample_weight, self.network.sizes[0])
+            data = self._prepared(dataset, validation, engine, threads)
+        fit = self.batch_size, self.penalties, self.dropout, self.average
+        check_fits(rule, self.network, *fit, data.problem.memory_limit)
         start, gradient = at_end(self), None
         if isinstance(data.problem, Problem):
             gradient = _same_loss_at(start, data.problem)
@@ -181,19 +179,23 @@ class TrainingRun(RunState):
         return run
 
     def _prepared(
-        self,
-        X: object,
-        y: object,
-        sample_weight: object,
-        validation: object,
-        engine: str | None,
-        threads: int | None,
+        self, dataset: Dataset, validation: object, engine: str | None, threads: int | None
     ) -> RunData:
-        samples, kept, preparation = (X, y, sample_weight), self.validation, Preparation()
+        kept, held_out = self.validation, None
+        dataset.require_targets()
         if kept is not None and kept.rows is not None:
-            data = check_data(self.network, X, y, self.dtype, self.reduction, sample_weight, "auto")
-            parts = take_parts(data, kept.rows, kept.n_held_out)
-            samples, validation = parts.training, parts.held_out
+            split = dataset.hold_out_again(self.network, kept.rows, kept.n_held_out)
+            dataset, held_out = split.training, split.held_out
+        elif kept is not None and kept.fingerprint is not None:
+            samples = None if validation is None else as_validation(validation)
+            if not isinstance(samples, tuple):
+                raise InputError(
+                    "This run was evaluated on validation data, and holds none any more: give them to "
+                    "resume too, validation=(X, y)."
+                )
+            held_out = validation_dataset(self.network, samples)
+        elif validation is not None:
+            raise InputError("This run has no validation data; resume takes those that train was given.")
         settings = ProblemSettings(
             self.batch_size,
             self.dtype,
@@ -204,36 +206,22 @@ class TrainingRun(RunState):
             self.dropout,
             self.class_weight,
         )
-        problem = preparation.prepare(self.network, samples, settings)
-        return RunData(problem, self._prepared_validation(problem, validation))
-
-    def _prepared_validation(self, problem: Problem | Batches, validation: object) -> HeldOut | None:
-        kept = self.validation
-        if kept is None or kept.fingerprint is None:
-            if validation is not None:
-                raise InputError(
-                    "This run has no validation data; resume takes those that train was given."
-                )
-            return None
-        samples = None if validation is None else as_validation(validation)
-        if not isinstance(samples, tuple):
-            raise InputError(
-                "This run was evaluated on validation data, and holds none any more: give them to resume "
-                "too, validation=(X, y)."
-            )
-        held_out = HeldOut(problem, samples, kept.keeps_samples)
-        if not same_data(held_out.fingerprint, kept.fingerprint):
+        problem = prepare_problem(self.network, dataset, settings)
+        if kept is None or held_out is None:
+            return RunData(problem)
+        evaluator = HeldOut(problem, held_out, kept.keeps_samples)
+        if kept.fingerprint is None or not same_data(evaluator.fingerprint, kept.fingerprint):
             raise InputError("The validation data are not those that the run was evaluated on.")
-        return held_out
+        return RunData(problem, evaluator)
 
     def _own_data(self, *arguments: object) -> RunData:
         """The data that the run holds; `arguments` must then be missing."""
-        names = ("X", "y", "sample_weight", "validation", "engine", "threads")
+        names = ("y", "sample_weight", "validation", "engine", "threads")
         named = [name for name, value in zip(names, arguments, strict=True) if value is not None]
         if named:
             raise InputError(
-                f"resume was given {' and '.join(named)}, but X and y go together, and sample_weight, "
-                f"validation, engine and threads only with them."
+                f"resume was given {' and '.join(named)}, but no X: y, sample_weight, validation, engine "
+                f"and threads go together with X."
             )
         if self.data is None:
             raise InputError(

@@ -17,6 +17,7 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from glassnet.data.checks import ENGINES, REDUCTIONS, choose_engine
+from glassnet.engine.prepare import ProblemSettings
 from glassnet.errors import unknown_name
 from glassnet.nn.dropout import as_dropout
 from glassnet.nn.network import SCHEMES, Network, Parameters, as_network
@@ -112,6 +113,20 @@ class FitSettings:
     def penalties(self) -> Penalties:
         """l1, l2 and max_norm as one."""
         return Penalties(self.l1, self.l2, self.max_norm)
+
+    @property
+    def of_problem(self) -> ProblemSettings:
+        """Those that the engine's preparation takes."""
+        return ProblemSettings(
+            self.batch_size,
+            self.dtype,
+            self.reduction,
+            self.engine,
+            self.threads,
+            self.penalties,
+            self.dropout,
+            self.class_weight,
+        )
 
     def check(self, network: Network, memory: int | None = None) -> None:
         """Raise InputError or EngineError where settings do not fit each other or the network.

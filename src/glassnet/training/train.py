@@ -12,15 +12,15 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from glassnet._types import Array
-from glassnet.data.dataset import is_stream, memory_of, stream
-from glassnet.data.standardization import StandardizedDataset
+from glassnet.data.arrays import InMemory
+from glassnet.data.dataset import as_dataset
+from glassnet.data.source import Dataset
 from glassnet.engine.answers import warn_of_raw_validation
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
-from glassnet.engine.prepare import ProblemSettings
 from glassnet.errors import InputError
 from glassnet.nn.dropout import Masks, draw_seed
-from glassnet.nn.network import Network, Parameters
+from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim import SGD
 from glassnet.training.divergence import divergence_limit, warn_of_ending
 from glassnet.training.early_stopping import EarlyStopping
@@ -32,8 +32,8 @@ from glassnet.training.settings import NAMES, FitSettings
 from glassnet.training.stall_warning import warn_if_stalled
 from glassnet.training.state import RunData, state_at_rest
 from glassnet.training.steppers import Rule, Solver
-from glassnet.training.validation import Validation
-from glassnet.utils.array_checks import as_matrix, check_finite
+from glassnet.training.validation import Validation, validation_dataset
+from glassnet.utils.array_checks import check_finite
 from glassnet.utils.settings_checks import as_random_state
 
 
@@ -142,11 +142,12 @@ def train(
     """
     settings = FitSettings.of(locals())
     hooks = Hooks(callbacks)
-    start, gradient = begin(network, (X, y, sample_weight), settings)
+    dataset = as_dataset(X, y, sample_weight, as_network(network).sizes[0])
+    start, gradient = begin(network, dataset, settings)
     run = continue_run(start, settings.iterations, hooks, progress, gradient=gradient)
     warn_of_ending(run)
-    if isinstance(optimizer, Solver) and run.status == "stopped" and not is_stream(X):
-        _warn_of_stall(run, X, y, sample_weight)
+    if isinstance(optimizer, Solver) and run.status == "stopped":
+        _warn_of_stall(run, dataset)
     return run
 
 
@@ -158,159 +159,78 @@ DEFAULTS: Mapping[str, Any] = {
 """The default of every setting."""
 
 
-def _warn_of_stall(run: TrainingRun, X: object, y: object, weights: object) -> None:
-    """Look at the samples that were trained on."""
-    assert run.data is not None
-    problem = run.data.problem
-    assert isinstance(problem, Problem)
-    inputs, targets = as_matrix(X), np.asarray(y)
-    kept = run.validation
-    if kept is not None and kept.rows is not None:
-        rows = kept.rows[: -kept.n_held_out]
-        inputs, targets = inputs[rows], targets[rows]
-        weights = None if weights is None else np.asarray(weights)[rows]
-    flat, loss = run.parameters.flat, float(run.losses[-1])
-    warn_if_stalled(problem, flat, loss, inputs, targets, weights, stacklevel=4)
+def _warn_of_stall(run: TrainingRun, dataset: Dataset) -> None:
+    """Look at the samples that were trained on; those of a stream would have to be read once more."""
+    if run.validation is not None and run.validation.rows is not None:
+        split = dataset.hold_out_again(run.network, run.validation.rows, run.validation.n_held_out)
+        dataset = split.training
+    if isinstance(dataset, InMemory):
+        assert run.data is not None
+        assert isinstance(run.data.problem, Problem)
+        at = run.parameters.flat, float(run.losses[-1])
+        warn_if_stalled(run.data.problem, *at, dataset.X, dataset.y, dataset.weights, stacklevel=4)
 
 
 def begin(
-    network: Network,
-    samples: tuple[object, object, object],
-    settings: FitSettings,
-    preparation: Preparation | None = None,
+    network: Network, dataset: Dataset, settings: FitSettings, preparation: Preparation | None = None
 ) -> tuple[TrainingRun, Array | None]:
     """The run of `train` before its first iteration, and on the full batch the gradient there.
 
-    `samples` are X, y and the sample weights. `train` goes on from here by `continue_run`; so does a sweep,
-    whose `preparation` shares the data between networks.
+    `train` goes on from here by `continue_run`; so does a sweep, whose `preparation` shares data between
+    networks.
     """
     preparation = preparation or Preparation()
-    X, y, sample_weight = samples
-    if y is None and not is_stream(X):
-        raise InputError("y is missing: the targets, one for each row of X.")
-    if is_stream(X):
-        X, y, sample_weight = stream(X, y, sample_weight=sample_weight), None, None
-    settings.check(network, memory_of(X))
-    stopping, parameters, dtype = settings.stopping, settings.parameters, settings.dtype
-    random = as_random_state(settings.random_state)
-    kept = Validation(settings.validate_every, stopping)
+    dataset.require_targets()
+    settings.check(network, dataset.memory_limit)
+    random, parameters = as_random_state(settings.random_state), settings.parameters
     if parameters is not None:
         parameters = network.check_parameters(parameters)
-    training: Any = X, y, sample_weight
-    held: Any = settings.validation
-    if isinstance(held, float) and is_stream(X):
-        raise InputError(
-            "A fraction for validation is drawn from data in memory; these are streamed. Give "
-            "validation=(X, y), samples of their own."
-        )
-    if isinstance(held, float):
-        data = preparation.check(network, training, dtype, settings.reduction, settings.engine)
-        dtype = data.dtype
+    validation, training, held_out = Validation(settings.validate_every, settings.stopping), dataset, None
+    if isinstance(settings.validation, float):
+        if isinstance(dataset, InMemory):
+            dataset.targets(network)  # bad ones use up no random numbers
         if parameters is None:
             parameters = network.initialize(random, settings.scheme)
-        parts = preparation.hold_out(network, data, held, random)
-        training, held = parts.training, parts.held_out
-        kept = replace(kept, rows=parts.rows, n_held_out=parts.n_held_out)
-    problem = preparation.prepare(
-        network,
-        training,
-        ProblemSettings(
-            settings.batch_size,
-            dtype,
-            settings.reduction,
-            settings.engine,
-            settings.threads,
-            settings.penalties,
-            settings.dropout,
-            settings.class_weight,
-        ),
-    )
-    theta = first_parameters(problem, parameters, settings.scheme, random)
-    gradient, seed = None, first_seed(problem, random)
-    if isinstance(problem, Problem):
-        start, gradient = begin_run(problem, theta, settings.optimizer, seed)
-    else:
-        start = begin_epochs(problem, theta, settings.optimizer, random if settings.shuffle else None, seed)
-    if held is not None or stopping is not None:
-        held_out = (
-            None if held is None else preparation.prepare_validation(problem, held, kept.keeps_samples)
-        )
-        kept = replace(kept, fingerprint=None if held_out is None else held_out.fingerprint)
-        start = replace(start, validation=kept, data=RunData(problem, held_out))
-    if isinstance(X, StandardizedDataset):
-        start = replace(start, extra={"preprocessing": X.preprocessing(network)})
-        if held is not None:
-            warn_of_raw_validation(start.extra)
-    if settings.average is not None:
-        start = replace(start, average=settings.average, averaged=theta.copy())
-    return start, gradient
-
-
-def first_parameters(
-    problem: Problem | Batches,
-    parameters: Parameters | NDArray[Any] | None,
-    scheme: str,
-    random_state: int | RandomState | None,
-) -> Parameters:
-    """Where training starts, in the problem's precision: `parameters` as a copy, or a draw."""
+        split = preparation.hold_out(network, dataset, settings.validation, random)
+        training, held_out = split.training, split.held_out
+        validation = replace(validation, rows=split.rows, n_held_out=split.n_held_out)
+    elif isinstance(settings.validation, tuple):
+        held_out = validation_dataset(network, settings.validation)
+    problem = preparation.prepare(network, training, settings.of_problem)
     if parameters is None:
-        return problem.network.initialize(random_state, scheme, problem.dtype)
-    return _cast_parameters(problem.network.check_parameters(parameters), problem.dtype)
-
-
-def first_seed(problem: Problem | Batches, random: RandomState) -> int | None:
-    """What a run's masks are drawn from; None, and nothing is drawn, without dropout."""
-    return draw_seed(random) if any(problem.dropout) else None
-
-
-def begin_run(
-    problem: Problem, theta: Parameters, optimizer: Rule, dropout_seed: int | None = None
-) -> tuple[TrainingRun, Array]:
-    """A run without iterations at parameters of the problem's precision, and the gradient there.
-
-    A problem with dropout needs a seed. Raises InputError where the loss is not finite.
-    """
-    masks = None if dropout_seed is None else Masks(dropout_seed, 1)
-    loss, gradient = problem.loss_and_gradient(theta.flat, masks)
-    return _start(problem, theta, optimizer, loss, np.array([loss]), dropout_seed), gradient
-
-
-def begin_epochs(
-    batches: Batches,
-    theta: Parameters,
-    optimizer: Rule,
-    random: RandomState | None,
-    dropout_seed: int | None = None,
-) -> TrainingRun:
-    """A run without epochs; the samples' order is drawn from `random`, or stays.
-
-    Raises InputError where the first samples' loss is not finite.
-    """
-    loss = batches.first_loss(theta.flat)
-    start = _start(batches, theta, optimizer, loss, np.empty(0), dropout_seed)
-    cursor = batches.begin(random, divergence_limit(loss, batches.baseline))
-    return replace(start, batch_size=batches.batch_size, cursor=cursor)
-
-
-def _start(
-    problem: Problem | Batches,
-    theta: Parameters,
-    optimizer: Rule,
-    loss: float,
-    losses: NDArray[np.float64],
-    dropout_seed: int | None,
-) -> TrainingRun:
+        theta = network.initialize(random, settings.scheme, problem.dtype)
+    else:
+        theta = _cast_parameters(parameters, problem.dtype)
+    # Masks are drawn from `random` after the parameters and before any order of the samples.
+    seed = draw_seed(random) if any(problem.dropout) else None
+    gradient, cursor, losses = None, None, np.empty(0)
+    if isinstance(problem, Problem):
+        masks = None if seed is None else Masks(seed, 1)
+        loss, gradient = problem.loss_and_gradient(theta.flat, masks)
+        losses = np.array([loss])
+    else:
+        loss = problem.first_loss(theta.flat)
+        limit = divergence_limit(loss, problem.baseline)
+        cursor = problem.begin(random if settings.shuffle else None, limit)
     if not np.isfinite(loss):
         raise InputError(
             f"The loss is {loss} before the first update, in {problem.dtype.name}: the parameters (up to "
             f"{np.abs(theta.flat).max():.3g}) or the data are too large. Start from smaller parameters, "
             f'standardize X and y, or use dtype="float64".'
         )
-    return TrainingRun(
-        network=problem.network,
-        optimizer=optimizer,
+    evaluator = None
+    if held_out is not None:
+        evaluator = preparation.prepare_validation(problem, held_out, validation.keeps_samples)
+        validation = replace(validation, fingerprint=evaluator.fingerprint)
+    preprocessing = dataset.preprocessing(network)
+    extra = {} if preprocessing is None else {"preprocessing": preprocessing}
+    if held_out is not None:
+        warn_of_raw_validation(extra)
+    start = TrainingRun(
+        network=network,
+        optimizer=settings.optimizer,
         parameters=theta,
-        state=state_at_rest(optimizer, theta.flat),
+        state=state_at_rest(settings.optimizer, theta.flat),
         losses=losses,
         reduction=problem.reduction,
         status="running",
@@ -319,12 +239,19 @@ def _start(
         engine=problem.engine,
         engine_reason=problem.engine_reason,
         threads=problem.threads,
+        extra=extra,
         penalties=problem.penalties,
+        batch_size=problem.batch_size if isinstance(problem, Batches) else None,
+        cursor=cursor,
         dropout=problem.dropout,
-        dropout_seed=dropout_seed,
+        dropout_seed=seed,
+        average=settings.average,
+        averaged=None if settings.average is None else theta.copy(),
         class_weight=problem.class_weight,
-        data=RunData(problem),
+        validation=validation if held_out is not None or settings.stopping is not None else None,
+        data=RunData(problem, evaluator),
     )
+    return start, gradient
 
 
 def _cast_parameters(theta: Parameters, dtype: np.dtype[Any]) -> Parameters:

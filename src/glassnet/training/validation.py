@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.arrays import RowSubset
-from glassnet.data.checks import CheckedData, check_data, fingerprint
-from glassnet.data.holdout import split
+from glassnet.data.arrays import InMemory
+from glassnet.data.checks import fingerprint
+from glassnet.data.source import Dataset
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
-from glassnet.engine.prepare import prepare
+from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Network, Parameters
 from glassnet.training.early_stopping import EarlyStopping
 from glassnet.utils.settings_checks import as_fraction
-
-Samples = tuple[RowSubset, NDArray[Any], NDArray[Any] | None]
-"""X, y and sample weights."""
 
 
 def _no_values() -> NDArray[np.float64]:
@@ -83,51 +79,6 @@ class Validation:
         return replace(self, last_point=None, waited=0 if self.is_over else self.waited)
 
 
-class Parts(NamedTuple):
-    """Data in two, and the numbers of their rows as `Validation.rows` has them."""
-
-    training: Samples
-    held_out: Samples
-    rows: NDArray[np.int64]
-    n_held_out: int
-
-
-def hold_out(network: Network, data: CheckedData, fraction: float, random: RandomState) -> Parts:
-    """Draw a fraction of the samples to hold out, as scikit-learn's `train_test_split` draws them.
-
-    Each class has its share of them, where y are classes or one label.
-    """
-    y, strata = data.y, None
-    if network.loss.target == "class":
-        strata = y if y.ndim == 1 else np.argmax(y, axis=1)
-    elif network.loss.target == "label" and y.shape[1] == 1 and np.isin(y, (0, 1)).all():
-        strata = y[:, 0]
-    try:
-        found = split(np.zeros(len(y)) if strata is None else strata, fraction, random, strata is not None)
-    except InputError as error:
-        raise InputError(
-            f"validation={fraction} of {len(y)} sample(s) leaves none to train on: give more samples, or a "
-            f"smaller fraction."
-        ) from error
-    rows = np.concatenate([found.train, found.test]).astype(np.int64)
-    return take_parts(data, rows, len(found.test))
-
-
-def take_parts(data: CheckedData, rows: NDArray[np.int64], n_held_out: int) -> Parts:
-    """The data in the two parts that were drawn before."""
-    if len(rows) != len(data.X):
-        raise InputError(
-            f"X has {len(data.X)} samples, but the run was made with {len(rows)}, those held out included."
-        )
-
-    def take(some: NDArray[np.int64]) -> Samples:
-        own = data.own_weights
-        return RowSubset(data.X, some), data.y[some], None if own is None else own[some]
-
-    n = len(rows) - n_held_out
-    return Parts(take(rows[:n]), take(rows[n:]), rows, n_held_out)
-
-
 def as_validation(validation: object) -> float | tuple[object, object, object]:
     """`validation` as a fraction, or as X, y and sample weights (None where there are none)."""
     if isinstance(validation, (int, float, np.number)) and not isinstance(validation, bool):
@@ -141,32 +92,41 @@ def as_validation(validation: object) -> float | tuple[object, object, object]:
     return X, y, weights[0] if weights else None
 
 
-class HeldOut:
-    """Validation data made ready for many evaluations, by the engine that trains."""
+def validation_dataset(network: Network, samples: tuple[object, object, object]) -> InMemory:
+    """X, y and sample weights that evaluate a network, as a dataset; errors say that they are these."""
+    try:
+        return InMemory.validated(*samples, network.sizes[0])
+    except (InputError, InputTypeError) as error:
+        raise type(error)(f"validation: {error}") from error
 
-    def __init__(
-        self, trained: Problem | Batches, samples: tuple[object, object, object], keep: bool
-    ) -> None:
-        """As `trained` has its data; `keep` them for a metric that is not the loss."""
-        network = trained.network
-        how: Any = {
-            "dtype": trained.dtype,
-            "reduction": trained.reduction,
-            "engine": trained.engine,
-            "class_weight": trained.class_weight,
-        }
-        X, y, weights = samples
+
+class HeldOut:
+    """Validation data made ready for many evaluations, by the engine that trains.
+
+    Precision, reduction and class weights are those of `trained`; `keep` keeps the samples themselves, for
+    a metric that is not the loss.
+    """
+
+    def __init__(self, trained: Problem | Batches, dataset: Dataset, keep: bool) -> None:
+        assert isinstance(dataset, InMemory)
+        setup = trained.setup
+        settings = ProblemSettings(
+            None,
+            setup.dtype,
+            setup.reduction,
+            setup.engine,
+            setup.threads,
+            class_weight=setup.class_weight,
+        )
         try:
-            data = check_data(network, X, y, sample_weight=weights, **how)
-            self._problem = prepare(
-                network, data.X, data.y, sample_weight=data.own_weights, threads=trained.threads, **how
-            )
+            problem = prepare_problem(setup.network, dataset, settings)
         except (InputError, InputTypeError) as error:
             raise type(error)(f"validation: {error}") from error
-        self.fingerprint = fingerprint(data)
-        self._weights = data.own_weights
-        self._X = np.ascontiguousarray(data.X.astype(trained.dtype, copy=False)) if keep else None
-        self._y = data.y
+        assert isinstance(problem, Problem)
+        self._problem, self._weights = problem, dataset.weights
+        self._y = dataset.targets(setup.network)
+        self._X = np.ascontiguousarray(dataset.X.astype(setup.dtype, copy=False)) if keep else None
+        self.fingerprint = fingerprint(dataset.X, self._y, dataset.weights)
 
     def loss(self, flat: Array) -> float:
         """The reduced loss without penalties."""

@@ -631,5 +631,5 @@ def test_run_where_parameters_belong_is_told_its_theta():
     run = gn.train(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], iterations=1, random_state=0)
     with pytest.raises(gn.InputTypeError, match=r"run\.theta"):
         gn.curvature(run.network, run, [[0.0], [1.0]], [0, 1])
-    with pytest.raises(gn.GlassnetError, match="no file or folder pq|X is text, 'pq'"):
+    with pytest.raises(gn.GlassnetError, match=r"no file or folder pq|X is text, 'pq'"):
         gn.check_gradients(run.network, run.theta, "pq", "label")

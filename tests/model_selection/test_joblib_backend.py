@@ -51,11 +51,15 @@ def assert_same(one, other):
         assert a.parameters == b.parameters
 
 
+LOKY = {"backend": "loky", "n_jobs": 2, "max_nbytes": 1000}
+"""One kind of pool for all tests, which joblib keeps; arrays of more bytes come as mapped files."""
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_sweep_through_joblib_has_the_same_bits(tmp_path, backend, kind):
     whole = sweep(**KINDS[kind])
-    with joblib.parallel_config(backend, n_jobs=2):
+    with joblib.parallel_config(**{**LOKY, "backend": backend}):
         assert joblib_is_active()
         assert_same(sweep(**KINDS[kind], results=tmp_path / "r.jsonl"), whole)
     assert not joblib_is_active()
@@ -142,7 +146,7 @@ def test_large_data_have_the_same_bits_as_mapped_files():
         "random_state": 0,
     }
     whole = gn.sweep(NET, X, y, **told)
-    with joblib.parallel_config("loky", n_jobs=2, max_nbytes=1000):
+    with joblib.parallel_config(**LOKY):
         assert_same(gn.sweep(NET, X, y, **told), whole)
 
 
@@ -195,18 +199,24 @@ def test_shares_grow_again_after_a_slow_start():
     assert len(next(iter(shares))) == 4
 
 
-def test_sweep_on_dask_has_the_same_bits():
+@pytest.fixture(scope="module")
+def client():
+    """A Dask cluster of threads in this process."""
     distributed = pytest.importorskip("distributed")
     how = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
+    with distributed.Client(**how) as client:
+        yield client
+
+
+def test_sweep_on_dask_has_the_same_bits(client):
     whole = sweep(halving=2, iterations=16)
-    with distributed.Client(**how), joblib.parallel_config("dask"):
+    with joblib.parallel_config("dask"):
         assert joblib_is_active()
         assert_same(sweep(halving=2, iterations=16), whole)
 
 
 @pytest.mark.parametrize(("kind", "told"), [(CancelledError, gn.EngineError), (KeyError, KeyError)])
-def test_a_cluster_that_is_lost_is_told_from_what_a_network_raises(monkeypatch, kind, told):
-    distributed = pytest.importorskip("distributed")
+def test_a_cluster_that_is_lost_is_told_from_what_a_network_raises(client, monkeypatch, kind, told):
 
     def lost(calls, backend, workers):
         function, (sent, states, until), _ = next(iter(calls))
@@ -214,15 +224,14 @@ def test_a_cluster_that_is_lost_is_told_from_what_a_network_raises(monkeypatch, 
         raise kind("gone.")
 
     monkeypatch.setattr(joblib_backend, "_answers", lost)
-    how = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
-    with distributed.Client(**how) as client, on_dask(client), pytest.raises(told, match="gone") as caught:
+    with on_dask(client), pytest.raises(told, match="gone") as caught:
         sweep()
     assert len(caught.value.result.cells) == 1  # what was finished before
 
 
 def test_sweep_whose_worker_is_killed_is_all_there_and_sends_its_data_once(tmp_path, monkeypatch):
     dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
-    how = {"iterations": 50_000, "seeds": 4}
+    how, path = {"iterations": 20_000, "seeds": 4}, tmp_path / "r.jsonl"
     whole = sweep(**how)
     over, in_time, sent, real = threading.Event(), [], [], joblib_backend._sent
     monkeypatch.setattr(joblib_backend, "_sent", lambda *a: sent.append(real(*a)) or sent[-1])
@@ -235,14 +244,16 @@ def test_sweep_whose_worker_is_killed_is_all_there_and_sends_its_data_once(tmp_p
     ):
         pid = next(iter(client.run(os.getpid).values()))
 
-        def kill():
+        def kill_after_the_first_network():
+            while not (path.exists() and path.read_bytes().count(b"\n") > 1):
+                time.sleep(0.01)
             os.kill(pid, signal.SIGKILL)
             in_time.append(not over.is_set())
 
-        killer = threading.Timer(0.2, kill)
+        killer = threading.Thread(target=kill_after_the_first_network)
         killer.start()
         with on_dask(client):
-            result = sweep(**how, results=tmp_path / "r.jsonl")
+            result = sweep(**how, results=path)
         over.set()
         killer.join()
         for _ in range(100):

@@ -62,8 +62,7 @@ def assert_same_path(one, other):
 # ---- The networks -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("threads", "dtype"), [(1, "float64"), (2, "float32")])
 def test_sweep_gives_each_network_what_train_gives(engine, threads, dtype):
     result = sweep(engine=engine, threads=threads, dtype=dtype)
     assert len(result.runs) == 6
@@ -388,8 +387,7 @@ def test_what_is_printed_has_columns_for_what_varies():
 
 
 @pytest.mark.parametrize("loss", gn.LOSSES)
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize(("weighted", "reduction"), [(False, "mean"), (True, "sum")])
 def test_constant_loss_is_the_least_of_all_constant_answers(
     make_network, make_data, loss, weighted, reduction
 ):
@@ -511,8 +509,10 @@ def test_to_dict_is_json_and_holds_every_curve():
     )
 
 
-@pytest.mark.parametrize("most", [10, 100, 2000])
-@pytest.mark.parametrize("n", [1, 99, 2001, 20_001, 65_537])
+@pytest.mark.parametrize(
+    ("most", "n"),
+    [(10, 1), (10, 99), (10, 65_537), (100, 2001), (100, 20_001), (2000, 2001), (2000, 65_537)],
+)
 def test_curve_keeps_ends_extremes_and_the_early_iterations(n, most):
     losses = np.random.RandomState(n).uniform(1, 2, n)
     losses[n // 3], losses[n // 2] = 0.5, 3.0
@@ -564,7 +564,7 @@ def handler():
     signal.signal(signal.SIGINT, previous)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("engine", "threads"), [("numpy", 2), ("native", 1)])
 def test_ctrl_c_returns_what_was_done_so_far(engine, threads, handler):
     grid = {"learning_rate": [1e4, 0.1, 0.2, 0.3, 1e5]}
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))

@@ -231,7 +231,7 @@ def test_a_cluster_that_is_lost_is_told_from_what_a_network_raises(client, monke
 
 def test_sweep_whose_worker_is_killed_is_all_there_and_sends_its_data_once(tmp_path, monkeypatch):
     dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
-    how, path = {"iterations": 20_000, "seeds": 4}, tmp_path / "r.jsonl"
+    how, path = {"iterations": 8_000, "seeds": 4}, tmp_path / "r.jsonl"
     whole = sweep(**how)
     over, in_time, sent, real = threading.Event(), [], [], joblib_backend._sent
     monkeypatch.setattr(joblib_backend, "_sent", lambda *a: sent.append(real(*a)) or sent[-1])

@@ -91,9 +91,9 @@ def test_a_sweep_goes_on_from_whatever_a_kill_has_left(tmp_path, kind):
         0,
         5,
         ends[0] - 1,
-        *ends[:: max(1, len(ends) // 3)],
+        *ends[:: max(1, len(ends) // 2)],
         ends[-1],
-        *np.random.RandomState(0).randint(0, len(data), 3).tolist(),
+        *np.random.RandomState(0).randint(0, len(data), 2).tolist(),
     }
     for i, cut in enumerate(sorted(cuts)):
         path.write_bytes(data[:cut])
@@ -212,7 +212,7 @@ grid = {"learning_rate": np.geomspace(0.01, 1, 20), "momentum": [0.0, 0.5, 0.9],
 for line in sys.stdin:
     path, halving = line.split()
     if not (child := os.fork()):
-        result = gn.sweep(gn.Network((2, 4, 2)), X, y, grid=grid, iterations=400, random_state=0,
+        result = gn.sweep(gn.Network((2, 4, 2)), X, y, grid=grid, iterations=150, random_state=0,
                           folds=[(odd, ~odd), (~odd, odd)], halving=eval(halving), results=path)
         with open(path + ".txt", "w") as file:
             for row, run in zip(result.table, result.runs):

@@ -201,15 +201,15 @@ def test_a_sweep_that_diverged_everywhere_is_drawn(result):
 
 
 def test_many_values_are_thinned_and_said_to_be():
-    rates = tuple(np.geomspace(0.001, 1, 20))
-    momenta = tuple(np.linspace(0, 0.95, 30))
+    rates = tuple(np.geomspace(0.001, 1, 14))
+    momenta = tuple(np.linspace(0, 0.95, 15))
     cells = [cell({"learning_rate": r, "momentum": m}, [2, 1.5, 1]) for r in rates for m in momenta]
     figure = gn.plots.sweep_losses(result_of({"learning_rate": rates, "momentum": momenta}, cells, 2))
     assert len(figure.axes) == 12
-    assert "12 of 20 values of learning rate shown" in written(figure)
+    assert "12 of 14 values of learning rate shown" in written(figure)
     assert figure.axes[0].get_title(loc="left") == "learning rate 0.001"
     assert figure.axes[-1].get_title(loc="left") == "learning rate 1"
-    assert len(curves(figure.axes[3])) == 30
+    assert len(curves(figure.axes[3])) == 15
     assert len(legend_of(figure)[1]) == 10
 
 
@@ -400,9 +400,9 @@ def test_every_status_has_a_sign():
     assert len(set(SYMBOLS.values())) == len(STATUSES)
 
 
-@pytest.mark.parametrize("first", [9.0, 0.0])
 @pytest.mark.parametrize(
-    "losses", [[3.0] * 6, [1e-300] * 6, [0] * 6, [-1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4, 5]]
+    ("losses", "first"),
+    [([3.0] * 6, 0.0), ([1e-300] * 6, 9.0), ([0] * 6, 0.0), ([-1, 2, 3, 4, 5, 6], 9.0), (range(6), 0.0)],
 )
 def test_any_losses_can_be_drawn(result, losses, first):
     cells = [cell(one.settings, [first, loss]) for one, loss in zip(result.cells, losses, strict=True)]

@@ -1,4 +1,4 @@
-"""A network's data, checked once, and the engine that is to take them."""
+"""Checks of data for a network: targets, weights, precision, and the engine that can compute."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def check_data(
 
 
 def missing_in_native(network: Network) -> str:
-    """What this network needs that the native engine lacks, in words; "" where it lacks nothing."""
+    """What the network needs and the native engine lacks, in words; "" where it lacks nothing."""
     if native.module is None:
         return f"the native engine is not available: {native.reason}"
     for record in network.hidden:
@@ -110,7 +110,7 @@ def check_factor(network: Network) -> None:
 
 
 def choose_engine(network: Network, engine: str) -> tuple[Literal["native", "numpy"], str]:
-    """The engine to use and why, or an EngineError when "native" is asked for and cannot be had."""
+    """The engine to use, and why; EngineError where "native" is asked for and is not possible."""
     if engine not in ENGINES:
         raise unknown_name("engine", engine, ENGINES)
     if engine == "numpy":
@@ -136,7 +136,7 @@ def target_rows(y: NDArray[Any], n_outputs: int, dtype: np.dtype[Any]) -> Array:
 
 
 def check_size(most: float, total: float, dtype: np.dtype[Any]) -> None:
-    """Refuse weights that all vanish in the precision to compute in, or whose sum overflows."""
+    """Raise InputError for weights that all vanish in the dtype, or whose sum overflows."""
     tiny, largest = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
     if most < tiny or most <= largest < total:  # a weight above that is named when it is cast
         raise InputError(
@@ -146,28 +146,33 @@ def check_size(most: float, total: float, dtype: np.dtype[Any]) -> None:
 
 
 def fingerprint(X: Any, y: NDArray[Any], weights: Array | None) -> tuple[float, ...]:
-    """What recognizes data again: how many, and of X, y and weights the sum, and that by place.
+    """Numbers that recognize data again: n, and of X, y and the weights the sum and the sum by position.
 
-    The second one, of rows by their place among them, tells another order apart, which batches depend on.
+    The latter tells another order apart, on which batches depend. `scan.scan` computes the same.
     """
     n = len(X)
     own = np.broadcast_to(1.0, n) if weights is None else weights
     sums: list[float] = []
     with np.errstate(over="ignore", invalid="ignore"):
         for array in (X, y, own):
-            total = by_place = 0.0
+            total = by_position = 0.0
             step = max(1, BLOCK_ROWS * n // array.size)
             for start in range(0, n, step):
-                part = array[start : start + step].astype(np.float64)
-                total += part.sum()
-                by_place += (np.arange(start, start + len(part)) / n @ part).sum()
-            sums += total, by_place
+                rows = array[start : start + step].astype(np.float64)
+                total += rows.sum()
+                by_position += (np.arange(start, start + len(rows)) / n @ rows).sum()
+            sums += total, by_position
     return float(n), *map(float, sums)
 
 
-def same_data(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+def same_data(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
     """Whether two fingerprints are of the same data; sums in another layout differ by rounding."""
-    return len(one) == len(other) and bool(np.allclose(one, other, rtol=1e-6, atol=1e-6, equal_nan=True))
+    if len(first) != len(second):
+        return False
+    return bool(np.allclose(first, second, rtol=1e-6, atol=1e-6, equal_nan=True))
+
+
+# ---- Weights of classes ---------------------------------------------------------------------------
 
 
 BALANCED = "balanced"
@@ -176,8 +181,8 @@ BALANCED = "balanced"
 def as_class_weights(class_weight: object, y: NDArray[np.intp], n_classes: int) -> Array:
     """The weight of each class, (n_classes,), which multiplies the sample weights.
 
-    "balanced" is ``n / (C count)`` for a class with `count` of the n samples, C being the classes that
-    occur in y, as in scikit-learn: every class then counts as much as any other. Else a mapping from
+    "balanced" is ``n / (C count)`` for a class with `count` of the n samples, where C classes occur in y,
+    as in scikit-learn: every class then counts as much as any other. Else `class_weight` is a mapping from
     class numbers, or a sequence, of weights from 0 up.
 
     Raises InputError for a class of y without a weight, where scikit-learn takes 1, and for a number
@@ -192,7 +197,7 @@ def as_class_weights(class_weight: object, y: NDArray[np.intp], n_classes: int) 
 
 
 def weights_of_counts(class_weight: object, counts: NDArray[np.integer]) -> Array:
-    """The same by how many samples each class has."""
+    """As `as_class_weights`, from the number of samples of each class."""
     n_classes = len(counts)
     if isinstance(class_weight, str):
         if class_weight != BALANCED:

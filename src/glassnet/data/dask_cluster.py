@@ -1,7 +1,7 @@
-"""Rows on a Dask cluster: Dask arrays and dataframes, and Parquet files that its workers read.
+"""Datasets on a Dask cluster: Dask's collections, and Parquet files that its workers read.
 
-Dask alone decides where what is computed, and computes again what a worker that dies has had: its
-partitions are read from where they lie, and the parameters come with each task.
+Dask alone decides which worker computes what, and repeats the tasks of a worker that dies: each task reads
+its partition from the source, and receives the parameters.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ LOCAL = "local"
 _TIMEOUT = "10s"
 
 _ASK, _SILENCE, _PATIENCE = 1.0, 10.0, 300.0
-"""Seconds from one question for workers to the next, and without any to a warning and to an error."""
+"""Seconds between two questions for workers, and without workers until a warning and until an error."""
 
-_DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-"""What workers here run first: Ctrl-C comes to all processes of a terminal, and this one decides."""
+_IGNORE_INTERRUPTS = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+"""What local workers run first: Ctrl-C reaches all processes of a terminal, and this one decides."""
 
 
 def client_of(dask: object) -> Any:
-    """The Dask client to compute with: an own one as it is, "local" for worker processes here, an address.
+    """The Dask client to compute with: a given client, or one for "local" worker processes or an address.
 
-    None takes the active one, or else starts threads in this process as a cluster of their own. EngineError
-    where no scheduler answers, InputError for what is no address.
+    None means the active client, or else threads in this process as a cluster of their own. Raises
+    EngineError where no scheduler answers, InputError for what is no address.
     """
     distributed: Any = imported("distributed")
     if isinstance(dask, distributed.Client):
@@ -47,24 +47,27 @@ def client_of(dask: object) -> Any:
         try:
             return distributed.get_client()
         except ValueError:
-            return _own({"processes": False, "n_workers": 1, "threads_per_worker": thread_count(None)})
+            return _own_client(
+                {"processes": False, "n_workers": 1, "threads_per_worker": thread_count(None)}
+            )
     if not isinstance(dask, str):
         raise InputTypeError(
             f'dask is a scheduler\'s address, "{LOCAL}" or a distributed.Client, not {dask!r}.'
         )
     if dask == LOCAL:
         _refuse_to_nest()
-        return _own({"n_workers": thread_count(None), "threads_per_worker": 1, "preload": _DEAF})
+        return _own_client(
+            {"n_workers": thread_count(None), "threads_per_worker": 1, "preload": _IGNORE_INTERRUPTS}
+        )
     if ":" not in dask:
         raise InputError(
             f"dask is {dask!r}; expected a scheduler's address, such as tcp://127.0.0.1:8786, or {LOCAL!r}."
         )
-    return _own({"address": dask, "timeout": _TIMEOUT})
+    return _own_client({"address": dask, "timeout": _TIMEOUT})
 
 
 _STARTING = "GLASSNET_STARTS_WORKERS"
-"""Set where a cluster is starting: its worker processes see it, and this one tells what is wrong with "
-"them."""
+"""An environment variable that worker processes see while they start: this process reports their errors."""
 
 _GUARD = (
     "Each worker process begins by running the script that starts it, which must not start workers there: "
@@ -73,8 +76,8 @@ _GUARD = (
 
 
 def _refuse_to_nest() -> None:
-    """Raise InputError in a process that is just being started and runs its script's top level."""
-    import multiprocessing  # which makes a second name for the main module: not with `import glassnet`
+    """Raise InputError in a process that is being started and runs the top level of its script."""
+    import multiprocessing  # not with `import glassnet`: it gives the main module a second name
 
     # Only Python's own spawn sets it, and only while it imports the main module.
     if not getattr(multiprocessing.current_process(), "_inheriting", False):
@@ -87,8 +90,8 @@ def _refuse_to_nest() -> None:
 _clients: dict[str, Any] = {}
 
 
-def _own(settings: dict[str, Any]) -> Any:
-    """A client that ends with this process, one for each kind; it is nobody else's default."""
+def _own_client(settings: dict[str, Any]) -> Any:
+    """A client that ends with this process, one for each kind of settings; it is never the default."""
     distributed: Any = imported("distributed")
     kind = repr(settings)
     if kind in _clients and _clients[kind].status == "running":
@@ -108,7 +111,7 @@ def _own(settings: dict[str, Any]) -> Any:
 
 
 def _cluster(distributed: Any, settings: dict[str, Any]) -> Any:
-    """Workers on this machine. By itself: a client that fails to start one waits a minute for it to end."""
+    """Workers on this machine, not started by a client, which would wait a minute where that fails."""
     os.environ[_STARTING] = "1"
     try:
         cluster = distributed.LocalCluster(**settings, dashboard_address=":0")
@@ -121,7 +124,7 @@ def _cluster(distributed: Any, settings: dict[str, Any]) -> Any:
 
 
 def imported(name: str) -> Any:
-    """A module of Dask's; InputError, which says what to install, where it is missing."""
+    """A module of Dask; InputError, which says what to install, where it is missing."""
     import importlib
 
     try:
@@ -137,19 +140,15 @@ def is_collection(X: object) -> bool:
     return hasattr(X, "__dask_graph__")
 
 
-class Alone:
-    """How long a scheduler has had no workers, for which Dask would wait without an end and a word."""
+class WorkerWatch:
+    """How long a scheduler has had no workers; Dask would wait for them forever, in silence."""
 
     def __init__(self, client: Any) -> None:
-        self._client, self._since, self._asked, self._warned = (
-            client,
-            time.monotonic(),
-            time.monotonic(),
-            False,
-        )
+        self._client, self._warned = client, False
+        self._since = self._asked = time.monotonic()
 
-    def watch(self) -> None:
-        """Ask for workers now and then: warn where there are none, and in the end raise EngineError."""
+    def check(self) -> None:
+        """Ask for workers now and then: warn where there are none, and finally raise EngineError."""
         now = time.monotonic()
         if now - self._asked < _ASK or self._client.status != "running":
             return
@@ -158,33 +157,34 @@ class Alone:
             self._since = now
             return
         waited, scheduler = now - self._since, self._client.scheduler.address
-        how = f"Start one with `dask worker {scheduler}`"
+        remedy = f"Start one with `dask worker {scheduler}`"
         if waited > _SILENCE and not self._warned:
             self._warned = True
             words = (
-                f"The Dask scheduler at {scheduler} has no worker yet. {how}; waiting {_PATIENCE:.0f} s."
+                f"The Dask scheduler at {scheduler} has no worker yet. {remedy}; waiting {_PATIENCE:.0f} s."
             )
             warnings.warn(words, GlassnetWarning, stacklevel=2)
         if waited > _PATIENCE:
             raise EngineError(
-                f"The Dask scheduler at {scheduler} has had no worker for {waited:.0f} s. {how}, and go on."
+                f"The Dask scheduler at {scheduler} has had no worker for {waited:.0f} s. "
+                f"{remedy}, and go on."
             )
 
 
 def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled = lambda: False) -> list[Any]:
-    """What the tasks give. Raises Cut where `cancelled` says so, EngineError where the cluster is lost."""
+    """The results of tasks. Raises Cut once `cancelled` says so, EngineError if the cluster is lost."""
     distributed: Any = imported("distributed")
     futures: list[Any] = []
     try:
         with client.as_current():
             futures = client.compute(list(tasks))
-            alone = Alone(client)
+            watch = WorkerWatch(client)
             while True:
                 try:
                     distributed.wait(futures, timeout=0.2)
                     break
                 except TimeoutError:
-                    alone.watch()
+                    watch.check()
                     if cancelled():
                         raise Cut from None
                     if client.status not in ("running", "connecting"):
@@ -196,33 +196,33 @@ def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled = lambda: F
         raise
     except Exception as error:
         if not is_lost(client, error):
-            raise  # what a task itself says
+            raise  # a task raised it
         raise EngineError(
             f"The Dask cluster did not finish a pass: {type(error).__name__}: {error}. See that its "
             f"scheduler and workers run and have enough memory for a partition."
         ) from error
     finally:
-        for future in futures:  # else an exception's frames would hold what the cluster keeps for them
+        for future in futures:  # else the frames of an exception would keep the cluster's results
             future.release()
 
 
 def is_lost(client: Any, error: Exception) -> bool:
-    """Whether an error is that of a cluster which is gone, and not what a task has raised."""
+    """Whether the error comes from a cluster that is gone, and not from a task."""
     distributed: Any = imported("distributed")
     from concurrent.futures import CancelledError
 
     lost = distributed.comm.CommClosedError, CancelledError, distributed.KilledWorker
-    told = isinstance(error, GlassnetError)
-    return not told and (isinstance(error, lost) or client.status != "running")
+    own = isinstance(error, GlassnetError)
+    return not own and (isinstance(error, lost) or client.status != "running")
 
 
 def _threads_of(client: Any) -> int:
-    """The threads of all workers that there are now."""
+    """The threads of all workers of the cluster now."""
     return max(1, sum(client.nthreads().values()))
 
 
 class ClusterDataset(WrappedDataset):
-    """Rows that every worker can read for itself: a range of them is a task."""
+    """A dataset that every worker can read by itself: each range of rows is a task."""
 
     def __init__(self, rows: Dataset, client: Any) -> None:
         super().__init__(rows)
@@ -252,7 +252,7 @@ def _reduce_range(dataset: Dataset, reduction: Reduction, start: int, stop: int)
 
 
 class DaskDataset(Dataset):
-    """The rows of Dask's partitions, in their order."""
+    """The rows of a collection's partitions, in their order."""
 
     def __init__(
         self, parts: Sequence[Any], lengths: Sequence[int], about: About, memory: int, client: Any
@@ -293,7 +293,7 @@ class DaskDataset(Dataset):
         threads: int,
         cancelled: Cancelled = lambda: False,
     ) -> list[Any]:
-        """A range is a chain of tasks, one for each partition in it, which hand on its sums."""
+        """Each range is a chain of tasks, one for each of its partitions, which pass the state on."""
         dask: Any = imported("dask")
         shared, step = dask.delayed(reduction, traverse=False), dask.delayed(_step, pure=False)
         edges, chains = np.array(self._edges), []
@@ -311,7 +311,7 @@ class DaskDataset(Dataset):
 
 
 class About(NamedTuple):
-    """What is known of a collection without computing it."""
+    """What a collection says of itself without being computed."""
 
     source: str
     n_inputs: int
@@ -322,7 +322,7 @@ class About(NamedTuple):
 
 
 class _Carried(NamedTuple):
-    """What a task hands on: the range's sums, and rows that do not fill a block yet."""
+    """What a task passes on: the state of the range, and rows that do not fill a block yet."""
 
     state: Any
     left: Block | None
@@ -336,14 +336,14 @@ def _step(
     rows: tuple[int, int],
     last: bool,
 ) -> _Carried:
-    """Go on with a range, which began at `row`, by those rows of a partition."""
+    """Continue a range, which began at `row`, with some rows of a partition."""
     block = block.rows(*rows).cast(reduction.dtype)
     state, left = (None, None) if carried is None else carried
     held = 0 if left is None else len(left.X)
     whole = held + len(block.X)
     if not last:
         whole -= whole % reduction.block
-    if whole < held:  # not even what was left fills a block now
+    if whole < held:  # the rows still do not fill a block
         assert left is not None
         return _Carried(state, Block.concatenated([left, block]))
     worker = reduction.worker()

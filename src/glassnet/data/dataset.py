@@ -43,10 +43,10 @@ def stream(
     memory: int | str = DEFAULT_MEMORY,
     dask: object = None,
 ) -> Dataset:
-    """Data that are read from where they lie, a block at a time, whenever they are needed.
+    """A dataset that stays where it lies, and is read a block at a time whenever it is needed.
 
-    `gn.train`, ``run.score`` and ``run.predict`` take what this returns as their X, without y, and call
-    this themselves for a path.
+    `gn.train`, ``run.score`` and ``run.predict`` take the result as their X, without y, and call this
+    themselves for a path.
 
     Parameters
     ----------
@@ -60,20 +60,20 @@ def stream(
     sample_weight : of Parquet and dataframes a column's name; else (n,).
     standardize : True reads all rows once and takes from each input its mean and divides by its standard
         deviation (over n; 1 for a constant) wherever rows are read; the result has both as `mean` and
-        `scale`. A pair of these, (mean, scale), does so with what earlier rows had: for rows to predict.
-    memory : what reading may take, in bytes or as text, at least 96 MiB: "256 MiB".
-    dask : who computes the full batch: a scheduler's address, "local" for worker processes on this machine,
-        or a ``distributed.Client``. A path is then read by the workers, which must see it. None computes in
-        this process; of Dask's collections on the active client, or else on a cluster of threads here.
+        `scale`. A pair (mean, scale) applies those of earlier rows: for rows to predict.
+    memory : the memory that reading may take, in bytes or as text, at least 96 MiB: "256 MiB".
+    dask : the cluster that computes the full batch: a scheduler's address, "local" for worker processes on
+        this machine, or a ``distributed.Client``. Its workers read a path, and must see it. None computes
+        in this process, and Dask's collections on the active client or on a cluster of threads here.
 
     The full batch has the bits of the same rows in memory, whatever the files, threads and memory. Batches
-    come by windows of a sixth of the memory beyond 64 MiB: an epoch takes row groups (2 MiB of an array) in
-    a new order, and shuffles each window of what comes of that. Data that fit into a window are
-    kept in memory.
+    come from windows of a sixth of the memory beyond 64 MiB: an epoch takes row groups (2 MiB of an array)
+    in a new order, and shuffles the rows of each window. Data that fit into a window are kept in memory.
 
-    Means and deviations are summed by Chan's formula over a tree that the numbers of rows and inputs alone
-    decide. A run that has learned from standardized rows keeps them in ``run.extra["preprocessing"]``, for
-    ``glassnet predict``; scikit-learn's StandardScaler.partial_fit depends on how the rows are cut.
+    Means and deviations are summed by Chan's formula over a tree that depends on the numbers of rows and
+    inputs alone. A run that has learned from standardized rows keeps them in
+    ``run.extra["preprocessing"]``, for ``glassnet predict``; the result of scikit-learn's
+    StandardScaler.partial_fit depends on how the rows are cut.
 
     Raises InputError and InputTypeError for what cannot be read, naming file and column.
 
@@ -105,7 +105,7 @@ def _rows(
             )
         if dask is not None or limit not in (DEFAULT_MEMORY, X.memory):
             raise InputError(
-                "These rows are read as they were told when they were made; give memory and dask there: "
+                "This dataset has its memory and dask from its own call: give them there, "
                 "gn.stream(PATH, ..., memory=..., dask=...)."
             )
         return X

@@ -1,4 +1,4 @@
-"""Generated samples to learn on, drawn from a random stream that is passed along."""
+"""Generated samples to learn on, drawn from a given random stream."""
 
 from __future__ import annotations
 
@@ -47,15 +47,14 @@ def _blobs(
 
 
 GENERATORS: dict[str, Callable[..., Samples]] = {"circles": _circles, "moons": _moons, "blobs": _blobs}
-"""Every kind of generated data: (random_state, settings) -> X, y. They draw from the stream that is
-passed and leave it where the next draw goes on."""
+"""Every kind of generated data: (random_state, settings) -> X, y, drawn from the stream that is passed."""
 
 
 def generate(name: str, random_state: int | RandomState | None = None, **settings: Any) -> Samples:
     """X (n_samples, features) and class numbers y (n_samples,) of a generator in `GENERATORS`.
 
-    scikit-learn's own: the same seed gives the same samples. A RandomState is drawn from and left
-    where it then is, so that what is drawn next follows in the same stream, as in the notebook.
+    These are scikit-learn's samples for the same seed. A RandomState is advanced by the draws, so that
+    later draws follow in the same stream, as in the notebook.
 
     Raises InputError for an unknown generator or setting, or a setting outside its range.
 

@@ -1,8 +1,8 @@
-"""Rows held back for a score, drawn with each class in proportion."""
+"""Rows held out for validation or a score: drawn from arrays, or anew wherever streamed rows are read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from glassnet.utils.settings_checks import as_random_state
 
 
 def listed(names: Iterable[Any]) -> str:
-    """Names between commas, ten at most."""
+    """At most ten names, separated by commas."""
     texts = [repr(name) for name in names]
     more = f" and {len(texts) - 10} more" if len(texts) > 10 else ""
     return ", ".join(texts[:10]) + more
@@ -37,17 +37,16 @@ def split(
     random_state: int | RandomState | None = 0,
     stratify: bool = True,
 ) -> Split:
-    """Draw the rows to hold back: ``test_fraction`` of them, with each class in the same proportion.
+    """Draw the rows to hold out: ``test_fraction`` of them, with each class in the same proportion.
 
     The draw is scikit-learn's `train_test_split` on the row numbers: the same rows for the same
-    random_state. Where that would stop with an error, this goes on: the row of a class that has no
-    other is trained on, and where either part is too small to hold every class, proportions are left
-    to chance. ``note`` says so, and names the classes that a part lacks. ``stratify=False`` is for
-    targets that are quantities.
+    random_state. Where that raises an error, this goes on: the single row of a class is trained on, and
+    where either side is too small to hold every class, proportions are left to chance. ``note`` says so,
+    and names the classes that a side lacks. ``stratify=False`` is for targets that are quantities.
 
     Raises InputError for a fraction outside [0, 1) and where no row would be left to train on.
 
-    >>> from glassnet.data.preprocessing import split
+    >>> from glassnet.data.holdout import split
     >>> train, test, _ = split([0, 0, 0, 0, 1, 1, 1, 1], 0.25)
     >>> len(train), sorted([0, 0, 0, 0, 1, 1, 1, 1][row] for row in test)
     (6, [0, 1])
@@ -78,100 +77,109 @@ def split(
             alone, strata = lone, values[~lone]
     train, test = train_test_split(rows[~alone], test_size=n_test, random_state=random, stratify=strata)
     train = np.concatenate([train, rows[alone]])
-    return Split(train, test, _compromise(values, train, test, strata is not None) if stratify else "")
+    notes = (
+        [] if strata is not None or not stratify else ["too few rows to hold out every class in proportion"]
+    )
+    if stratify:
+        notes += lacking_classes(
+            np.unique(values).tolist(), {"training": values[train], "test": values[test]}
+        )
+    return Split(train, test, split_note(notes))
 
 
-def _compromise(
-    values: NDArray[Any], train: NDArray[np.intp], test: NDArray[np.intp], in_proportion: bool
-) -> str:
-    """Which classes a part lacks, and whether proportions were left to chance, in words for the user."""
-    classes = np.unique(values)
-    parts = [] if in_proportion else ["too few rows to hold out every class in proportion"]
-    for rows, part in ((train, "training"), (test, "test")):
-        missing = np.setdiff1d(classes, values[rows])
-        if missing.size:
-            parts.append(f"no {part} row of the class(es) {listed(missing.tolist())}")
-    return f"The split has {', and '.join(parts)}." if parts else ""
+def lacking_classes(classes: Iterable[Any], sides: Mapping[str, Iterable[Any]]) -> list[str]:
+    """What to say of the classes that a side of a split lacks; `sides` have their labels, by name."""
+    present = {side: set(labels) for side, labels in sides.items()}
+    lacking = {side: [label for label in classes if label not in present[side]] for side in sides}
+    return [
+        f"no {side} row of the class(es) {listed(labels)}" for side, labels in lacking.items() if labels
+    ]
 
 
-STRETCH = 4096
+def split_note(notes: Sequence[str]) -> str:
+    """A sentence about the compromises of a split; "" where there are none."""
+    return f"The split has {', and '.join(notes)}." if notes else ""
+
+
+# ---- Streamed rows --------------------------------------------------------------------------------
+
+_DRAW_ROWS = 4096
 """Rows of which those held out are drawn together."""
 
 
-def split_dataset(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
-    """The rows to train on and those held out, ceil(share n) of n.
+def split_dataset(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+    """The rows to train on, and those held out, ceil(fraction n) of n rows.
 
-    Of each stretch of 4,096 rows as many are held out as its share comes to, at random by `seed` and the
-    stretch's number: the same rows whatever the files and memory, as spread as the rows themselves are, so
-    that rows in the order of time or of classes are no trap. Both read all rows and pass over the others'.
+    Of each 4,096 rows the fraction is held out, drawn by `seed` and the number of the 4,096: the same rows
+    whatever the files and the memory, and spread over the dataset, so that rows in the order of time or of
+    classes do no harm. Both datasets read all rows and skip those of the other.
 
     Raises InputError where no row would be left.
     """
-    kept, held = (SplitDataset(rows, share, seed, held_out) for held_out in (False, True))
-    for part, name in ((kept, "to train on"), (held, "held out")):
-        if part.n_rows == 0:
+    training, held_out = (SplitDataset(dataset, fraction, seed, held_out) for held_out in (False, True))
+    for side, name in ((training, "to train on"), (held_out, "held out")):
+        if side.n_rows == 0:
             raise InputError(
-                f"A share of {share} of {rows.n_rows} row(s) leaves none {name}. Use more rows."
+                f"A fraction of {fraction} of {dataset.n_rows} row(s) leaves none {name}. Use more rows."
             )
-    return kept, held
+    return training, held_out
 
 
 class SplitDataset(WrappedDataset):
-    """One of the two parts of `split_rows`."""
+    """One of the two datasets of `split_dataset`."""
 
-    def __init__(self, rows: Dataset, share: float, seed: int, held_out: bool) -> None:
-        super().__init__(rows)
-        self._share, self._seed, self._held_out = share, seed, held_out
-        edges = np.minimum(np.arange(-(-rows.n_rows // STRETCH) + 1) * STRETCH, rows.n_rows)
-        held = np.ceil(share * edges).astype(np.int64)
+    def __init__(self, dataset: Dataset, fraction: float, seed: int, held_out: bool) -> None:
+        super().__init__(dataset)
+        self._fraction, self._seed, self._held_out = fraction, seed, held_out
+        edges = np.minimum(np.arange(-(-dataset.n_rows // _DRAW_ROWS) + 1) * _DRAW_ROWS, dataset.n_rows)
+        held = np.ceil(fraction * edges).astype(np.int64)
         self._counts = np.diff(held)
         self._before = held if held_out else edges - held
         self.n_rows = int(self._before[-1])
 
     def inputs(self) -> Dataset:
-        return SplitDataset(self._dataset.inputs(), self._share, self._seed, self._held_out)
+        return SplitDataset(self._dataset.inputs(), self._fraction, self._seed, self._held_out)
 
-    def _places(self, stretch: int) -> NDArray[np.int64]:
-        """The rows of a stretch that belong to this part, by their place in it."""
-        n = min(STRETCH, self._dataset.n_rows - stretch * STRETCH)
-        drawn = RandomState([self._seed, stretch]).permutation(n)[: self._counts[stretch]]
+    def _places(self, draw: int) -> NDArray[np.int64]:
+        """The places of this side's rows among the 4,096 rows of a draw."""
+        n = min(_DRAW_ROWS, self._dataset.n_rows - draw * _DRAW_ROWS)
+        drawn = RandomState([self._seed, draw]).permutation(n)[: self._counts[draw]]
         mask = np.full(n, not self._held_out)
         mask[drawn] = self._held_out
         return np.flatnonzero(mask)
 
-    def _source(self, row: int) -> int:
-        """Where the source has this part's row."""
-        stretch = int(np.searchsorted(self._before, row, side="right")) - 1
-        return stretch * STRETCH + int(self._places(stretch)[row - self._before[stretch]])
+    def _row_of_source(self, row: int) -> int:
+        draw = int(np.searchsorted(self._before, row, side="right")) - 1
+        return draw * _DRAW_ROWS + int(self._places(draw)[row - self._before[draw]])
 
     def where(self, row: int) -> str:
-        return self._dataset.where(self._source(row))
+        return self._dataset.where(self._row_of_source(row))
 
     def row_groups(self) -> list[int]:
-        return self._pieces
+        return self._row_groups
 
     @cached_property
-    def _pieces(self) -> list[int]:
-        found = {0, self.n_rows}
+    def _row_groups(self) -> list[int]:
+        edges = {0, self.n_rows}
         for edge in self._dataset.row_groups()[:-1]:
-            stretch, place = divmod(edge, STRETCH)
-            before = np.searchsorted(self._places(stretch), place) if place else 0
-            found.add(int(self._before[stretch] + before))
-        return sorted(found)
+            draw, place = divmod(edge, _DRAW_ROWS)
+            before = np.searchsorted(self._places(draw), place) if place else 0
+            edges.add(int(self._before[draw] + before))
+        return sorted(edges)
 
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
         if start >= stop:
             return
-        at, end = self._source(start), self._source(stop - 1) + 1
-        stretch = -1
+        at, end = self._row_of_source(start), self._row_of_source(stop - 1) + 1
+        draw = -1
         places: NDArray[np.int64] = np.empty(0, np.int64)
         for block in self._dataset.read(at, end, most, dtype):
             done = 0
             while done < len(block.X):
-                if stretch != at // STRETCH:
-                    stretch = at // STRETCH
-                    places = self._places(stretch) + stretch * STRETCH
-                some = min(len(block.X) - done, (stretch + 1) * STRETCH - at)
+                if draw != at // _DRAW_ROWS:
+                    draw = at // _DRAW_ROWS
+                    places = self._places(draw) + draw * _DRAW_ROWS
+                some = min(len(block.X) - done, (draw + 1) * _DRAW_ROWS - at)
                 low, high = np.searchsorted(places, (at, at + some))
                 if low < high:
                     yield _taken(block, places[low:high] - at + done)
@@ -179,7 +187,7 @@ class SplitDataset(WrappedDataset):
 
 
 def _taken(block: Block, places: NDArray[np.int64]) -> Block:
-    """Some of a block's rows; columns that lie together stay so."""
+    """Some rows of a block; X stays in columns where it is."""
     X = block.X
     by_column = X.ndim == 2 and X.strides[0] == X.itemsize
     taken = X.T.take(places, axis=1).T if by_column else X.take(places, axis=0)

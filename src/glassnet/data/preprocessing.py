@@ -1,4 +1,4 @@
-"""Where samples come from: tables made ready for a network, and generated data."""
+"""Tables made ready for a network: columns chosen, classes numbered, rows held out, inputs standardized."""
 
 from __future__ import annotations
 
@@ -12,43 +12,26 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 
 from glassnet.data.fixed_order import moments
-from glassnet.data.generators import GENERATORS, generate
-from glassnet.data.holdout import Split, listed, split
-from glassnet.data.tables import Table, as_option, is_missing, is_number, read_table, without_index
+from glassnet.data.holdout import listed, split
+from glassnet.data.tables import Table, as_option, is_missing, is_number, without_index
 from glassnet.errors import InputError, InputTypeError, unknown_name
-
-__all__ = [
-    "GENERATORS",
-    "TASKS",
-    "Preprocessing",
-    "Split",
-    "Table",
-    "TableData",
-    "generate",
-    "prepare_table",
-    "read_table",
-    "split",
-]
 
 TASKS = ("classification", "regression")
 
 MAX_CLASSES = 20
-"""Whole numbers with more distinct values than this are taken for quantities, not for classes."""
+"""Whole numbers with more distinct values than this are quantities, not classes."""
 
 Floats = NDArray[np.float64]
-
-
-# ---- A table, made ready -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Preprocessing:
     """How a table becomes inputs and targets, learned once and kept with the model.
 
-    Each feature is standardised, (x - mean) / scale, with the training rows' mean and standard
+    Each feature is standardized, (x - mean) / scale, with the training rows' mean and standard
     deviation (over n, not n - 1); a constant feature has scale 1. Classes are numbered in sorted
-    order; ``classes`` is None for regression, whose target is standardised too, so that a learning
-    rate suits it whatever its unit. Plain Python values throughout: equal when their values are.
+    order; ``classes`` is None for regression, whose target is standardized too, so that a learning
+    rate suits it whatever its unit. All values are plain Python, so that equality compares them.
     """
 
     target: str
@@ -61,14 +44,14 @@ class Preprocessing:
     target_scale: float = 1.0
 
     def transform(self, table: Table) -> Floats:
-        """The table's features, standardised, (n, features): found by name, other columns ignored.
+        """The table's features, standardized, (n, features): found by name, other columns ignored.
 
         Raises InputError for a feature that is not there, or that holds text or a missing value.
         """
         return (_feature_matrix(table, self.features) - np.array(self.mean)) / np.array(self.scale)
 
     def encode(self, table: Table) -> NDArray[Any]:
-        """The table's target as a network learns it: class numbers, or standardised values, (n,).
+        """The table's target as a network learns it: class numbers, or standardized values, (n,).
 
         Raises InputError for a missing column or value, and for a class that training never saw.
         """
@@ -111,34 +94,34 @@ class Preprocessing:
         return np.asarray(outputs, dtype=float).reshape(-1) * self.target_scale + self.target_mean
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON can hold it; `from_dict` gives an equal one back, to the last bit."""
+        """The preprocessing as JSON can hold it; `from_dict` makes an equal one of it, to the last bit."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
-        """What `to_dict` described, or InputError."""
+        """The preprocessing that `to_dict` described; InputError for anything else."""
         try:
             settings: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
             }
-            made = cls(**settings)
+            preprocessing = cls(**settings)
             consistent = (
-                made.task in TASKS
-                and len(made.features) == len(made.mean) == len(made.scale)
-                and (made.classes is not None) == (made.task == "classification")
+                preprocessing.task in TASKS
+                and len(preprocessing.features) == len(preprocessing.mean) == len(preprocessing.scale)
+                and (preprocessing.classes is not None) == (preprocessing.task == "classification")
             )
         except (AttributeError, TypeError) as error:
             raise InputError(f"This does not describe a preprocessing: {error}.") from error
         if not consistent:
-            raise InputError(f"This does not describe a preprocessing: its parts disagree, {values!r}.")
-        return made
+            raise InputError(f"This does not describe a preprocessing: its entries disagree, {values!r}.")
+        return preprocessing
 
 
 @dataclass(frozen=True, eq=False)
 class TableData:
-    """A table cut into training and test samples: inputs, targets, row numbers, and how they came to be.
+    """A table split into training and test samples: inputs, targets, row numbers, and the preprocessing.
 
-    ``notes`` are sentences for the user about what was decided for them.
+    ``notes`` are sentences for the user about automatic decisions.
     """
 
     X_train: Floats
@@ -162,15 +145,15 @@ def prepare_table(
     random_state: int | RandomState | None = 0,
     standardize_target: bool = True,
 ) -> TableData:
-    """Make a table ready for a network: choose columns, number the classes, hold rows back, standardise.
+    """Make a table ready for a network: choose columns, number classes, hold rows out, standardize.
 
     Mean and scale come from the training rows alone, so that the test rows stay unseen. `features`
     are all columns but the target, those in `ignore` and an index that pandas wrote (see `Table`), unless
     they are named; they must be numbers (or true and false, taken as 1 and 0). `task` is "classification"
     or "regression"; by default a target is classes when it is text, true and false, or whole numbers with
     two distinct values, or with at most 20 that come twice each on average; a quantity otherwise.
-    `test_fraction` of the rows, from 0 to below 1, are held back (see `split`). `standardize_target` false
-    leaves a quantity in its own unit, for a network that predicts counts.
+    `test_fraction` of the rows, from 0 to below 1, are held out (see `holdout.split`). `standardize_target`
+    false leaves a quantity in its own unit, for a network that predicts counts.
 
     Raises InputError for a column that is not there (with the nearest name), a feature that holds
     text, a missing or infinite value (with column and line), one class only, or a target of text
@@ -178,7 +161,8 @@ def prepare_table(
 
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from glassnet.data.preprocessing import prepare_table, read_table
+    >>> from glassnet.data.preprocessing import prepare_table
+    >>> from glassnet.data.tables import read_table
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "leaves.csv")
     ...     _ = path.write_text("width,species\\n0.2,small\\n1.4,large\\n0.4,small\\n1.6,large\\n")
@@ -188,12 +172,12 @@ def prepare_table(
     """
     names, notes = choose_features(table, target, features, ignore)
     raw = _feature_matrix(table, names, to_choose=True)
-    chosen, taken = _choose_task(table, target, task)
-    notes += taken
+    chosen, task_notes = _choose_task(table, target, task)
+    notes += task_notes
     classes: tuple[Any, ...] | None = None
     if chosen == "classification":
-        found, numbers = np.unique(_labels(table, target), return_inverse=True)
-        classes = tuple(found.tolist())
+        labels, numbers = np.unique(_labels(table, target), return_inverse=True)
+        classes = tuple(labels.tolist())
         check_classes(table.source, target, classes, table.n_rows)
         train, test, note = split(_labels(table, target), test_fraction, random_state)
         notes += [note] if note else []
@@ -212,23 +196,23 @@ def prepare_table(
     ]
     if constant:
         notes.append(constant_note(constant))
-    made = Preprocessing(target, chosen, names, mean, scale, classes, target_mean, target_scale)
+    preprocessing = Preprocessing(target, chosen, names, mean, scale, classes, target_mean, target_scale)
     X = (raw - np.array(mean)) / np.array(scale)
-    return TableData(X[train], y[train], X[test], y[test], train, test, made, tuple(notes))
+    return TableData(X[train], y[train], X[test], y[test], train, test, preprocessing, tuple(notes))
 
 
 def constant_note(names: Iterable[str]) -> str:
-    """A sentence about features that never vary."""
+    """A note about features that never vary."""
     return f"Constant in the training rows, so that nothing is learned from: {listed(names)}."
 
 
 def choose_features(
     table: Table, target: str, features: Iterable[str] | None, ignore: Iterable[str]
 ) -> tuple[tuple[str, ...], list[str]]:
-    """The features' names, and sentences about an index among the columns; no value is looked at."""
-    for argument, given in (("features", features), ("ignore", ignore)):
-        if isinstance(given, str):
-            raise InputTypeError(f"{argument} is a list of column names, not one text: [{given!r}].")
+    """The names of the features, and notes about an index among the columns, from the names alone."""
+    for argument, columns in (("features", features), ("ignore", ignore)):
+        if isinstance(columns, str):
+            raise InputTypeError(f"{argument} is a list of column names, not one text: [{columns!r}].")
     named, left_out = list(features or ()), set(ignore)
     for name in [target, *named, *sorted(left_out)]:
         table[name]  # or an error with the nearest name
@@ -257,9 +241,9 @@ def _choose_task(table: Table, target: str, task: str | None) -> tuple[str, list
 def choose_task(
     target: str, values: NDArray[Any], n: int, task: str | None = None, most: int | None = None
 ) -> tuple[str, list[str]]:
-    """The task that is asked for, or what the target's different values, of n rows, look like; with notes.
+    """The `task`, or the one that the target's different values, of n rows, suggest; and notes.
 
-    Of numbers each value is there once; where there are more than `most`, others may be left out.
+    Each number comes once among the values; where there are more than `most` values, others may miss.
     """
     if task is not None:
         if task not in TASKS:
@@ -270,17 +254,17 @@ def choose_task(
     distinct = len(values)
     whole = bool(np.all(values == np.floor(values)))
     if whole and (distinct <= 2 or (distinct <= MAX_CLASSES and 2 * distinct <= n)):
-        found, other = "classification", "regression"
+        chosen, other = "classification", "regression"
     else:
-        found, other = "regression", "classification"
+        chosen, other = "regression", "classification"
     kind = "whole numbers" if whole else "numbers"
     count = f"{distinct}" if most is None or distinct <= most else f"more than {most:,}"
-    note = f"{target!r} holds {kind}, {count} of them distinct: taken for {found}, not {other}."
-    return found, [note]
+    note = f"{target!r} holds {kind}, {count} of them distinct: taken for {chosen}, not {other}."
+    return chosen, [note]
 
 
 def check_classes(source: object, target: str, classes: tuple[Any, ...], n: int) -> None:
-    """Raise InputError for a target with one class, or with another one in each of n rows."""
+    """Raise InputError for a target with a single class, or with another class in each of n rows."""
     if len(classes) < 2:
         raise InputError(
             f"Column {target!r} of {source} is {classes[0]!r} in every row; a classification "
@@ -301,9 +285,9 @@ def _feature_matrix(table: Table, names: tuple[str, ...], to_choose: bool = Fals
 
 
 def _numbers(table: Table, name: str, to_choose: bool = False) -> Floats:
-    """A column as finite float64, or InputError that names column, row and value, and how to mend it.
+    """A column as finite float64; InputError that names column, row, value and remedy.
 
-    `to_choose`: it may be left out, as features may before a model has learned from them.
+    `to_choose` says that the column may be left out, as a feature may before a model has learned from it.
     """
     column = table[name]
     if column.dtype.kind == "O":
@@ -314,7 +298,7 @@ def _numbers(table: Table, name: str, to_choose: bool = False) -> Floats:
 
 
 def _text_as_numbers(table: Table, name: str, column: NDArray[Any], to_choose: bool) -> Floats:
-    """Numbers that a Parquet file, or another row's value, made text of; or an InputError."""
+    """Numbers that a Parquet file, or text in another row, turned into text; else InputError."""
     bad = np.array([not (is_number(cell) or is_missing(cell)) for cell in column])
     if not bad.any():
         return np.array([np.nan if is_missing(cell) else float(cell) for cell in column])
@@ -354,11 +338,11 @@ def _refuse_missing(
     if not bad.any():
         return
     row = int(bad.argmax())
-    what = "an infinite" if infinite is not None and infinite[row] else "a missing"
+    kind = "an infinite" if infinite is not None and infinite[row] else "a missing"
     more = f" ({bad.sum()} such values)" if bad.sum() > 1 else ""
     choice = f"; a feature can also be left out (--ignore {as_option(name)})" if to_choose else ""
     raise InputError(
-        f"Column {name!r} of {table.source} has {what} value at {table.where(row)}{more}; expected a value "
+        f"Column {name!r} of {table.source} has {kind} value at {table.where(row)}{more}; expected a value "
         f"in every row. Drop those rows or fill them in{choice}."
     )
 
@@ -366,9 +350,9 @@ def _refuse_missing(
 def _moments(
     X: Floats, names: tuple[str, ...], table: Table
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    found = moments(X)
-    found.check_finite(lambda place: f"Column {names[place]!r} of {table.source}")
-    return tuple(found.center.tolist()), tuple(found.scale.tolist())
+    measured = moments(X)
+    measured.check_finite(lambda place: f"Column {names[place]!r} of {table.source}")
+    return tuple(measured.center.tolist()), tuple(measured.scale.tolist())
 
 
 def _as_labels(classes: tuple[Any, ...]) -> NDArray[Any]:

@@ -20,12 +20,12 @@ from glassnet.errors import FileError, InputError, unknown_name
 from glassnet.utils.paths import as_path, read_bytes
 
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
-"""What a cell of a column of numbers may say, in any case, where the number is missing."""
+"""The text, in any case, of a cell of a column of numbers whose number is missing."""
 
 DELIMITERS = (",", ";", "\t")
 
 NAMELESS = ("unnamed 1", "Unnamed: 0")
-"""What a first column without a name is called here, and by pandas where it wrote such a file again."""
+"""The names of a first column without a name: here, and in a file that pandas read and wrote again."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 _INDEX_LEVEL = re.compile(r"__index_level_\d+__", re.ASCII)
@@ -45,10 +45,10 @@ _OTHER_FORMATS = {
 class Table:
     """A file's columns by name, all of one length, in the file's order.
 
-    A column whose every value is a number is int64 or float64 (a missing one is NaN), one of true
-    and false is bool, any other holds text (dtype object; a missing value is the empty string).
-    ``lines`` has the line on which each row of a CSV begins, and is None for other files. ``index`` names
-    the columns that only number the rows, as pandas writes a frame's index.
+    A column of numbers is int64 or float64 (a missing value is NaN), a column of true and false is bool,
+    and any other column holds text (dtype object; a missing value is the empty string). ``lines`` has the
+    line on which each row of a CSV begins, and is None for other files. ``index`` names the columns that
+    only number the rows, as pandas writes a frame's index.
     """
 
     columns: dict[str, NDArray[Any]]
@@ -67,14 +67,14 @@ class Table:
         return len(next(iter(self.columns.values()), ()))
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """A column, or InputError with the nearest name."""
+        """A column; InputError, with the nearest name, for a name that is not there."""
         if name not in self.columns:
             choices = [known for known in self.names if known not in self.index]
             raise unknown_name(f"column of {self.source}:", name, choices)
         return self.columns[name]
 
     def where(self, row: int) -> str:
-        """A row, counted from 0, as a person finds it: its line in a CSV, else its number from 1."""
+        """The place of a row, counted from 0, for messages: its line in a CSV, else its number from 1."""
         return f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
 
 
@@ -100,9 +100,9 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     >>> table.names, table["width"].tolist(), table["species"].tolist()
     (('width', 'species'), [0.2, 1.4], ['setosa', 'versicolor'])
 
-    Unlike pandas, it keeps a first column without a name, as ``DataFrame.to_csv`` writes the index; where
-    that counts the rows, ``index`` names it. It never takes text in a column of numbers for a
-    missing value, save for the words of `MISSING`.
+    Unlike pandas, this keeps a first column without a name, as ``DataFrame.to_csv`` writes the index; where
+    that counts the rows, ``index`` names it. Text in a column of numbers is a missing value only if it is
+    one of `MISSING`.
     """
     given = as_path(path)
     table = _read_parquet(given) if given.suffix.lower() in _PARQUET else _read_csv(given)
@@ -142,15 +142,15 @@ def _read_csv(path: Path) -> Table:
 
 
 def _counting(name: str, column: NDArray[Any]) -> tuple[str, ...]:
-    """The first column's name where it has none of its own and goes up by one from row to row."""
+    """The name of the first column, where the file has none for it and it counts the rows."""
     counts = name in NAMELESS and column.dtype == np.int64 and bool(np.all(np.diff(column) == 1))
     return (name,) if counts else ()
 
 
 def _decode(data: bytes, path: Path) -> str:
-    for magic, what in _OTHER_FORMATS.items():
+    for magic, kind in _OTHER_FORMATS.items():
         if data.startswith(magic):
-            raise FileError(f"{path} is not a CSV file but {what}.")
+            raise FileError(f"{path} is not a CSV file but {kind}.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -167,7 +167,7 @@ def _decode(data: bytes, path: Path) -> str:
 
 def _records(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
     """Every row that is not blank, with the line on which it begins."""
-    # Strict: else a quote that is never closed swallows the rest of the file in silence.
+    # Strict: otherwise a quote that is never closed silently swallows the rest of the file.
     stream = io.StringIO(text, newline="")
     reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True, strict=True)
     line = 1
@@ -191,7 +191,7 @@ def _delimiter(text: str) -> str:
             second = next(records, (0, first))[1]
         except FileError:
             return False, 0
-        # One column is what every delimiter makes of a row that it does not occur in.
+        # A delimiter that does not occur in a row makes one column of it.
         return 1 < len(first) == len(second), len(first)
 
     return max(DELIMITERS, key=score)  # the first of equals
@@ -203,19 +203,19 @@ def is_number(text: str) -> bool:
 
 
 def is_missing(text: str) -> bool:
-    """Whether a cell says that its value is missing, where numbers are expected."""
+    """Whether a cell of a column of numbers marks a missing value."""
     return text.strip().lower() in MISSING
 
 
 def as_option(name: str) -> str:
-    """A column's name as a shell takes it among the names of an option: a comma between double quotes."""
+    """A column's name as an option takes it in a shell; a name with a comma is in double quotes."""
     if "," in name or '"' in name:
         name = '"' + name.replace('"', '""') + '"'
     return shlex.quote(name)
 
 
 def without_index(table: Table, names: list[str]) -> tuple[list[str], list[str]]:
-    """The names without those of an index, and sentences about what is one and what may be."""
+    """The names without those of an index, and notes about columns that are, or may be, an index."""
     index = [name for name in names if name in table.index]
     if index:
         return [name for name in names if name not in index], [
@@ -265,7 +265,7 @@ def _read_parquet(path: Path) -> Table:
     pa, pq = import_pyarrow(path)
     data = read_bytes(path)
     try:
-        # From memory: given a path, pyarrow takes folders called a=1 for columns.
+        # From memory: from a path, pyarrow would read folders called a=1 as columns.
         content = pq.ParquetFile(pa.BufferReader(data)).read()
         _refuse_repeats(content.column_names, path)
         parsed = {name: _from_arrow(content.column(i), pa) for i, name in enumerate(content.column_names)}
@@ -296,11 +296,11 @@ def unreadable_parquet(path: Path, error: Exception) -> FileError:
 
 
 def pandas_index(schema: Any) -> tuple[str, ...]:
-    """The columns of a Parquet file in which pandas, or who writes as it does, keeps a frame's index."""
+    """The columns of a Parquet file that hold a frame's index, as pandas writes it."""
     try:
         described = list(json.loads((schema.metadata or {}).get(b"pandas", b"{}"))["index_columns"])
     except (ValueError, KeyError, TypeError):
-        described = []  # another writer's: its columns' names still tell
+        described = []  # another writer's file: the names of its columns still tell
     return tuple(name for name in schema.names if name in described or _INDEX_LEVEL.fullmatch(name))
 
 

@@ -25,7 +25,13 @@ from glassnet.data.dask_cluster import ClusterDataset, client_of
 from glassnet.data.dataset import as_dataset, stream
 from glassnet.data.fixed_order import Moments
 from glassnet.data.generators import generate
-from glassnet.data.holdout import SplitDataset, listed, split, split_dataset
+from glassnet.data.holdout import (
+    SplitDataset,
+    lacking_classes,
+    split,
+    split_dataset,
+    split_note,
+)
 from glassnet.data.parquet import ENDINGS, folder_keys, parquet_files, parquet_header, refuse_keys
 from glassnet.data.preprocessing import (
     Preprocessing,
@@ -313,12 +319,10 @@ def _lacking(
     """A note on the classes that the training rows or the rows held out lack."""
     if classes is None or held_out is None:
         return []
-    lacks = []
-    for name, rows in (("training", training), ("test", held_out)):
-        (column,), _ = target_values(rows, threads)
-        missing = [label for label in classes if label not in column.counts]
-        lacks += [f"no {name} row of the class(es) {listed(missing)}"] if missing else []
-    return [f"The split has {', and '.join(lacks)}."] if lacks else []
+    sides = {"training": training, "test": held_out}
+    labels = {name: target_values(rows, threads)[0][0].counts for name, rows in sides.items()}
+    note = split_note(lacking_classes(classes, labels))
+    return [note] if note else []
 
 
 def _seed(random: RandomState) -> int:

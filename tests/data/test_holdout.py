@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import glassnet as gn
-from glassnet.data.holdout import STRETCH, split_dataset
+from glassnet.data.holdout import _DRAW_ROWS, split_dataset
 
 N = 10_003
 X = np.column_stack([np.arange(N), np.arange(N) % 7]).astype(float)
@@ -25,12 +25,12 @@ def source(kind, tmp_path, edges=(0, 1, 5_000, N), group=999):
     return gn.stream(tmp_path, "y", sample_weight="w")
 
 
-@pytest.mark.parametrize("share", [0.25, 1e-4, 0.999])
+@pytest.mark.parametrize("fraction", [0.25, 1e-4, 0.999])
 @pytest.mark.parametrize("kind", ["array", "files"])
-def test_each_row_is_in_one_part_in_its_order(kind, share, tmp_path):
+def test_each_row_is_on_one_side_in_its_order(kind, fraction, tmp_path):
     rows = source(kind, tmp_path)
-    parts = split_dataset(rows, share, 5)
-    assert [part.n_rows for part in parts] == [N - np.ceil(share * N), np.ceil(share * N)]
+    parts = split_dataset(rows, fraction, 5)
+    assert [part.n_rows for part in parts] == [N - np.ceil(fraction * N), np.ceil(fraction * N)]
     found = [part.read_all() for part in parts]
     ids = [block.X[:, 0].astype(int) for block in found]
     assert np.array_equal(np.sort(np.concatenate(ids)), np.arange(N))
@@ -54,20 +54,20 @@ def test_files_and_blocks_have_no_say_in_who_is_held_out(tmp_path):
     assert not np.array_equal(split_dataset(array, 0.3, 2)[1].read_all().X, expected)
 
 
-def test_share_is_held_out_of_every_stretch():
+def test_fraction_is_held_out_of_every_draw():
     """So that rows sorted by class or time are no trap."""
     held = split_dataset(gn.stream(X, Y), 0.25, 0)[1].read_all().X[:, 0]
-    assert np.bincount((held // STRETCH).astype(int)).tolist() == [1_024, 1_024, 453]
+    assert np.bincount((held // _DRAW_ROWS).astype(int)).tolist() == [1_024, 1_024, 453]
 
 
-def test_pieces_are_the_sources():
+def test_row_groups_are_those_of_the_source():
     rows = gn.stream(np.zeros((400_000, 4)), np.zeros(400_000, int))
     part = split_dataset(rows, 0.25, 0)[0]
     edges = part.row_groups()
     assert len(edges) == len(rows.row_groups())
     for edge, before in zip(edges[:-1], rows.row_groups()[:-1], strict=True):
-        assert part._source(edge) >= before
-        assert edge == 0 or part._source(edge - 1) < before
+        assert part._row_of_source(edge) >= before
+        assert edge == 0 or part._row_of_source(edge - 1) < before
     assert edges[-1] == part.n_rows
 
 

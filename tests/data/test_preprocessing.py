@@ -269,7 +269,7 @@ def test_preprocessing_refuses_numbers_of_no_class(numbers):
         made.labels(numbers)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     X=hnp.arrays(
         np.float64, st.tuples(st.integers(1, 8), st.integers(1, 4)), elements=st.floats(-1e150, 1e150)
@@ -301,7 +301,7 @@ def test_preprocessing_from_dict_refuses_what_is_inconsistent(change):
 # ---- split ---------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(
     y=st.lists(st.integers(0, 3), min_size=2, max_size=40),
     fraction=st.floats(0, 0.99),

@@ -151,7 +151,7 @@ def test_table_suggests_the_nearest_column(read):
         read("width,species\n1,a\n")["specis"]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(n=st.integers(1, 6), data=st.data())
 def test_read_table_gives_back_what_write_csv_wrote(tmp_path_factory, n, data):
     path = tmp_path_factory.getbasetemp() / "tables.csv"

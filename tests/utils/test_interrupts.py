@@ -67,9 +67,9 @@ def test_ctrl_c_from_outside_ends_a_long_run_with_whole_updates(engine, handler)
 @every_engine
 def test_ctrl_c_within_a_long_update_leaves_whole_updates(engine):
     random = np.random.RandomState(0)
-    X, y = random.randn(20_000, 40), random.randint(0, 2, 20_000)
+    X, y = random.randn(8_000, 20), random.randint(0, 2, 8_000)
     settings = {"optimizer": RULE, "random_state": 1, "engine": engine}
-    net = gn.Network((40, 150, 2))
+    net = gn.Network((20, 100, 2))
 
     class Timer(gn.Callback):
         every = 1000

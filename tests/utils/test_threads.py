@@ -72,7 +72,7 @@ def allowed(_):
     return thread_count(None)
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+@pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_workers_of_joblib_share_the_cores(backend, monkeypatch):
     monkeypatch.delenv("GLASSNET_THREADS", raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

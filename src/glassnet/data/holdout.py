@@ -77,13 +77,11 @@ def split(
             alone, strata = lone, values[~lone]
     train, test = train_test_split(rows[~alone], test_size=n_test, random_state=random, stratify=strata)
     train = np.concatenate([train, rows[alone]])
-    notes = (
-        [] if strata is not None or not stratify else ["too few rows to hold out every class in proportion"]
-    )
-    if stratify:
-        notes += lacking_classes(
-            np.unique(values).tolist(), {"training": values[train], "test": values[test]}
-        )
+    if not stratify:
+        return Split(train, test)
+    notes = [] if strata is not None else ["too few rows to hold out every class in proportion"]
+    labels = {"training": np.unique(values[train]).tolist(), "test": np.unique(values[test]).tolist()}
+    notes += lacking_classes(np.unique(values).tolist(), labels)
     return Split(train, test, split_note(notes))
 
 

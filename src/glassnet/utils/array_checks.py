@@ -1,4 +1,4 @@
-"""The checks that every array of a user's passes once, and the messages when it fails."""
+"""Checks of arrays that a user gives, with the messages for those that fail."""
 
 from typing import Any
 
@@ -57,30 +57,30 @@ def as_numbers(values: object, name: str) -> NDArray[Any]:
 
 
 def _refuse_columns(frame: Any, name: str) -> None:
-    """Raise InputTypeError that names the columns of a data frame that are no numbers."""
+    """Raise InputTypeError that names a column of a data frame that holds no numbers."""
     if not (hasattr(frame, "columns") and hasattr(frame, "dtypes") and hasattr(frame, "__getitem__")):
         return
-    columns = [(one, np.asarray(frame[one])) for one in frame.columns]
-    bad = [(one, column) for one, column in columns if column.dtype.kind not in "biuf"]
+    columns = [(label, np.asarray(frame[label])) for label in frame.columns]
+    bad = [(label, column) for label, column in columns if column.dtype.kind not in "biuf"]
     if bad:
-        one, column = bad[0]
+        label, column = bad[0]
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
         raise InputTypeError(
-            f"{name} holds {column[0]!r} in its column {one!r}{more}; expected real numbers. Leave out "
-            f"what tells nothing ({name}.drop(columns=[{one!r}])), and make numbers of categories, for "
-            f"instance with pandas.get_dummies({name})."
+            f"{name} holds {column[0]!r} in its column {label!r}{more}; expected real numbers. Leave out "
+            f"columns that tell nothing ({name}.drop(columns=[{label!r}])), and make numbers of "
+            f"categories, for instance with pandas.get_dummies({name})."
         )
 
 
 def check_finite(array: NDArray[Any], name: str, first_row: int = 0) -> None:
     """Raise an InputError that names the first entry which is NaN or infinite, and how many there are.
 
-    `first_row` is the number of the array's own row 0, where it is a part of a larger one.
+    `first_row` is the number of row 0 within a larger array.
     """
     if array.dtype.kind != "f":
         return
     # One sum is an order of magnitude cheaper than a mask of all entries, and a finite sum proves
-    # them finite; only an overflow or a culprit needs the mask.
+    # them finite; only an overflow or an entry that is not finite needs the mask.
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(array.sum(dtype=np.float64)):
             return
@@ -98,7 +98,7 @@ def check_finite(array: NDArray[Any], name: str, first_row: int = 0) -> None:
 
 
 def cast(values: NDArray[Any], dtype: np.dtype[Any], name: str, first_row: int = 0) -> NDArray[Any]:
-    """`values` in the precision to compute in; an InputError where that cannot hold one."""
+    """`values` in the dtype to compute in; InputError where it cannot hold one of them."""
     with np.errstate(over="ignore"):
         same = values.astype(dtype, copy=False)
     if values.dtype.kind == "f" and values.dtype.itemsize > dtype.itemsize:

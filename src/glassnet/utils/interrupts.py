@@ -1,4 +1,4 @@
-"""Ctrl-C as a request to stop that keeps the work."""
+"""Ctrl-C as a request to stop that keeps the work done so far."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 
 class Cut(Exception):  # noqa: N818 - not an error
-    """Ctrl-C came in the middle of a pass or of a step, which is then not made."""
+    """Ctrl-C came in the middle of a pass or of a step, which is then not completed."""
 
 
 @dataclass(eq=False, repr=False)  # the signal module writes out a handler's owner each time, to drop it
 class Interrupts:
-    """What Ctrl-C has asked for so far.
+    """The requests of Ctrl-C so far.
 
     `stop` is one byte, 1 once training should end, which the engines read between updates. While
-    `computing`, a second Ctrl-C is only remembered, as `again`: the engine is about to come back with
-    whole updates, and what it is told in the middle of one would be lost. A third one raises there too.
-    While `waiting` for other processes, which read no byte of this one, the first one raises.
+    `computing`, a second Ctrl-C is only remembered, as `again`: the engine is about to return whole
+    updates, which an exception would lose. A third Ctrl-C raises even then. While `waiting` for other
+    processes, which cannot read the byte, the first Ctrl-C raises.
     """
 
     stop: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(1, np.uint8))
@@ -33,7 +33,7 @@ class Interrupts:
     waiting: bool = False
 
     def hear(self, number: int, frame: FrameType | None) -> None:
-        """The handler of the signal."""
+        """Handle the signal."""
         if self.waiting or self.again or (self.stop[0] and not self.computing):
             self.stop[0] = 1
             raise KeyboardInterrupt
@@ -42,16 +42,16 @@ class Interrupts:
 
 
 _open: list[Interrupts] = []
-"""Those of the main thread, the innermost last."""
+"""The open `stop_on_interrupt` blocks of the main thread, the innermost last."""
 
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[Interrupts]:
     """While open, the first Ctrl-C asks to stop; a second one raises KeyboardInterrupt.
 
-    The handler that was there before comes back in any case. Other threads, where Python allows no
-    handlers, are asked to stop with the main thread where it has this open. Nothing is installed where
-    SIGINT is ignored or handled outside Python.
+    The earlier handler comes back in any case. Python allows no handlers in other threads: these stop
+    together with the main thread while it has such a block open. Nothing is installed where SIGINT is
+    ignored or handled outside Python.
     """
     interrupts = Interrupts()
     previous = signal.getsignal(signal.SIGINT)

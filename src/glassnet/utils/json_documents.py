@@ -1,4 +1,4 @@
-"""Documents of JSON: NumPy's values as plain ones, and one text for each document."""
+"""JSON documents: NumPy's values as plain ones, and exactly one text for each document."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from glassnet.errors import InputError, InputTypeError
 
 
 def canonical(document: Any) -> str:
-    """The one JSON text of a document: keys sorted, no spaces, ASCII."""
+    """The JSON text of a document in one form: keys sorted, no spaces, ASCII."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def refuse(value: float, where: str) -> str:
-    """For `plain`: a document without NaN and infinities."""
+    """For `plain`: raise InputError for NaN and infinities."""
     raise InputError(
         f"{where} is {value}, which JSON cannot hold; expected a finite number. Use None, text, or an "
         f"array beside the document."
@@ -26,12 +26,12 @@ def refuse(value: float, where: str) -> str:
 
 
 def spell(value: float, where: str) -> str:
-    """For `plain`: NaN and infinities in words, which float() reads."""
+    """For `plain`: write NaN and infinities as text that float() reads."""
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def plain(value: Any, where: str, not_finite: Callable[[float, str], str], depth: int = 0) -> Any:
-    """`value` in Python's own types, as JSON has them; `not_finite` deals with NaN and infinities."""
+    """`value` in the Python types that JSON has; `not_finite` replaces NaN and infinities."""
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
     if value is None or isinstance(value, (bool, int, str)):

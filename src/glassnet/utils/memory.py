@@ -13,10 +13,10 @@ from glassnet.errors import InputError, InputTypeError
 DEFAULT_MEMORY = 1 << 30
 
 LEAST = 96 << 20
-"""Buffers, threads and what a reader of Parquet keeps for itself take about as much, whatever the data."""
+"""About what buffers, threads and a Parquet reader take, whatever the data."""
 
 RESERVED = 64 << 20
-"""What of the memory is left to them where batches come by windows."""
+"""The memory that batches from windows leave to buffers, threads and readers."""
 
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 _UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("kmgt", 1)}
@@ -39,13 +39,13 @@ def as_memory(memory: object) -> int:
         raise InputTypeError(f'memory is bytes, or text such as "256 MiB", not {memory!r}.')
     if memory < LEAST:
         raise InputError(
-            f"memory is {memory:,} bytes; expected {LEAST >> 20} MiB or more, which reading takes at least."
+            f"memory is {memory:,} bytes; expected {LEAST >> 20} MiB or more, the least that reading takes."
         )
     return int(memory)
 
 
 def release_memory() -> None:
-    """Let the C library hand free memory back to the system, which glibc else keeps for each thread."""
+    """Give free memory back to the system; glibc keeps it for each thread otherwise."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:  # other C libraries have none
@@ -53,7 +53,7 @@ def release_memory() -> None:
 
 
 def size_text(amount: float) -> str:
-    """Bytes as people read them."""
+    """A number of bytes for people to read."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if amount < 1024:
             return f"{amount:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""What the operating system says about files, in words."""
+"""Paths that a user gives, files that are read whole, and the system's errors in words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REASONS = {
 
 
 def as_path(path: object, name: str = "path") -> Path:
-    """`path` as a pathlib.Path; InputTypeError for what is no path, InputError for an impossible one."""
+    """`path` as a pathlib.Path; InputTypeError for anything else, InputError for an impossible path."""
     if not isinstance(path, (str, os.PathLike)):
         raise InputTypeError(f"{name} is text or a pathlib.Path, not {path!r} ({type(path).__name__}).")
     text = os.fspath(path)
@@ -37,8 +37,8 @@ def as_path(path: object, name: str = "path") -> Path:
 
 
 def explain(error: OSError, writing: bool = False) -> str:
-    """Why the system refused, with what to do about it, as the end of a sentence without its period."""
-    if writing and error.errno == errno.ENOENT:  # what /proc says to every new file
+    """Why the system refused, and what to do about it, as the end of a sentence without its period."""
+    if writing and error.errno == errno.ENOENT:  # in /proc, every new file fails so
         return "the folder there takes no new files. Choose an ordinary folder"
     if error.errno in _REASONS:
         return _REASONS[error.errno]
@@ -46,22 +46,22 @@ def explain(error: OSError, writing: bool = False) -> str:
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """All of a file, or FileError: missing (with the nearest name), a folder, a device, not readable."""
-    given = as_path(path)
+    """The content of a file; FileError if it is missing (with the nearest name), a device or unreadable."""
+    path = as_path(path)
     try:
-        mode = given.stat().st_mode
+        mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise FileError(f"{given} is a folder; expected a file. Give the path of a file in it.")
-        # /dev/zero never ends; a pipe does, and is how a shell hands over what another program prints.
+            raise FileError(f"{path} is a folder; expected a file. Give the path of a file in it.")
+        # /dev/zero never ends; a pipe, through which a shell passes the output of a program, does.
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            raise FileError(f"{given} is a device, not a file of data. Give the path of a file.")
-        return given.read_bytes()
+            raise FileError(f"{path} is a device, not a file of data. Give the path of a file.")
+        return path.read_bytes()
     except FileNotFoundError as error:
-        raise _missing(given) from error
+        raise _missing(path) from error
     except OSError as error:
-        raise FileError(f"{given} cannot be read: {explain(error)}.") from error
+        raise FileError(f"{path} cannot be read: {explain(error)}.") from error
     except MemoryError as error:
-        raise FileError(f"{given} does not fit into this machine's memory. Split it up.") from error
+        raise FileError(f"{path} does not fit into this machine's memory. Split it up.") from error
 
 
 def _missing(path: Path) -> FileError:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_line(show: bool, first: int, last: int) -> Iterator[Callable[[int, float], None]]:
-    """A function of (iteration, loss) that keeps a line on stderr up to date, or does nothing.
+    """A function of (iteration, loss) that updates a line of tqdm on stderr, or does nothing.
 
-    The line, by tqdm, holds the iteration, the loss, iterations a second and the time left.
+    The line shows the iteration, the loss, the speed and the time left.
     """
     if not show:
         yield lambda iteration, loss: None

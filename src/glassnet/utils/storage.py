@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written atomically, checked when they are read."""
+"""Files that are whole or absent: written atomically, and checked when they are read."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ PathLike = str | os.PathLike[str]
 
 @contextlib.contextmanager
 def atomic_write(path: PathLike) -> Iterator[Path]:
-    """Give a temporary path in the same folder; what is written there becomes `path`, wholly or not.
+    """Give a temporary path in the same folder, whose content becomes `path` wholly or not at all.
 
-    The temporary file exists, is empty and has the ending of `path`, so that libraries which go by
-    the ending write what they should. When the block ends it is flushed to the disk and moved over
-    `path` in one step; a reader sees the earlier file or the new one, after a power cut too. When
-    the block fails, the temporary is removed and the earlier file is as it was. A symbolic link is
-    followed and an earlier file's permissions are kept. The folder must exist: see `results_folder`.
+    The temporary file exists, is empty and has the ending of `path`, for libraries that go by the ending.
+    When the block ends, it is flushed to the disk and moved over `path` in one step: a reader sees the
+    earlier file or the new one, after a power cut too. When the block fails, the temporary file is removed
+    and the earlier file stays. Symbolic links are followed, and an earlier file keeps its permissions. The
+    folder must exist: see `results_folder`.
 
     Raises FileError where the folder is missing or cannot be written, where a folder or a device
     stands at `path`, and where the disk is full. Other errors of the block pass through.
@@ -58,7 +58,7 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
     target = Path(os.path.realpath(given))
     try:
         earlier = _earlier(given)
-        # As short as it can be: a name that only just fits must not fail by its temporary.
+        # As short as possible: a name that just fits must not fail because of its temporary file.
         ending = target.suffix if len(target.suffix) <= 16 else ""
         temporary = target.parent / f".{secrets.token_hex(6)}{ending}"
         # 0o666 as open() does, so that the umask decides; tempfile would make it private.
@@ -77,7 +77,7 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             written = temporary.stat().st_size
             temporary.unlink()
-        # The block may fail for reasons of its own; a full disk has no name in its error.
+        # Other errors of the block are its own; the error of a full disk names no file.
         if isinstance(error, OSError) and (
             error.filename in (temporary, str(temporary))
             or (error.filename is None and error.errno in {*_FULL, errno.EIO})
@@ -88,7 +88,7 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
 
 
 def _earlier(path: Path) -> os.stat_result | None:
-    """What stands at `path` now, or FileError where it must not be replaced."""
+    """The status of a file at `path`, or None; FileError where it must not be replaced."""
     try:
         earlier = path.stat()
     except FileNotFoundError:
@@ -97,14 +97,14 @@ def _earlier(path: Path) -> os.stat_result | None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(earlier.st_mode):
         raise FileError(f"{path} is a device or a pipe, which cannot be replaced. Give the path of a file.")
-    # A rename needs no permission on the file, but whoever took it away meant to protect it.
+    # A rename needs no permission on the file, but its owner meant to protect it.
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, "the file there is protected against writing")
     return earlier
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename last through a power cut, where the system lets folders be flushed."""
+    """Make a rename survive a power cut, where the system can flush folders."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -114,7 +114,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 def _unwritable(path: Path, error: OSError, written: int = 0, replacing: bool = False) -> FileError:
-    folder, kept = path.parent, " The earlier file is untouched." if replacing else ""
+    folder, untouched = path.parent, " The earlier file is untouched." if replacing else ""
     if error.errno in _FULL:
         free = "an unknown amount of room"
         with contextlib.suppress(OSError):
@@ -126,12 +126,12 @@ def _unwritable(path: Path, error: OSError, written: int = 0, replacing: bool = 
         }[error.errno]
         return FileError(
             f"{path} cannot be written: {why}. {_size(written)} of it were written and are removed "
-            f"again, which leaves {free} free in {folder}.{kept} Make room, or choose a folder on "
+            f"again, which leaves {free} free in {folder}.{untouched} Make room, or choose a folder on "
             f"another disk."
         )
     if error.errno == errno.ENOENT and not folder.exists():
         return FileError(f"{path} cannot be written: the folder {folder} does not exist. Create it first.")
-    return FileError(f"{path} cannot be written: {explain(error, True)}.{kept}")
+    return FileError(f"{path} cannot be written: {explain(error, True)}.{untouched}")
 
 
 def _size(n_bytes: float) -> str:
@@ -145,7 +145,7 @@ def _size(n_bytes: float) -> str:
 def results_folder(path: PathLike) -> Path:
     """Make a folder, with its parents, and prove by a trial file that results can be written into it.
 
-    Call it before the work whose results it is to hold. Raises FileError where a file stands there
+    Call it before the work that makes the results. Raises FileError where a file stands there
     or above it, where permission or room is missing, or where the file system takes no files.
 
     >>> import os, tempfile
@@ -185,7 +185,7 @@ def write_arrays(path: PathLike, arrays: Mapping[str, NDArray[Any]], document: M
 
     Arrays are of bool, integer or floating type (up to 64 bits), of any shape, order and strides.
     The document is what JSON can hold; NumPy's scalars and arrays in it become numbers and lists,
-    tuples lists, and keys come back sorted. A SHA-256, which the format itself lacks, covers all:
+    tuples lists, and keys come back sorted. A SHA-256, which the format lacks, covers everything:
     ``sha256(json([document, format]) + for each array by name: json([name, dtype, shape]) + bytes)``.
 
     Raises InputTypeError for arrays or values of other types, InputError for a NaN or an infinity in
@@ -212,8 +212,8 @@ def arrays_as_bytes(arrays: Mapping[str, NDArray[Any]], document: Mapping[str, A
     if not isinstance(document, Mapping):
         raise InputTypeError(f"document is a mapping, not {document!r} ({type(document).__name__}).")
     dense = {_checked_name(name): _dense(name, array) for name, array in arrays.items()}
-    made = plain(document, "document", refuse)
-    envelope = {"document": made, "format": FORMAT, "sha256": _digest(made, dense)}
+    content = plain(document, "document", refuse)
+    envelope = {"document": content, "format": FORMAT, "sha256": _digest(content, dense)}
     return save(dense, {_KEY: canonical(envelope)})
 
 
@@ -223,30 +223,30 @@ def read_arrays(path: PathLike) -> tuple[dict[str, NDArray[Any]], dict[str, Any]
     Raises FileError for a file that is missing, unreadable, empty, cut short, changed in any bit, of
     another kind, or written by a later glassnet. See `write_arrays` for an example.
     """
-    given = as_path(path)
-    return arrays_from_bytes(read_bytes(given), given)
+    path = as_path(path)
+    return arrays_from_bytes(read_bytes(path), path)
 
 
-def arrays_from_bytes(data: bytes, given: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """As `read_arrays`, from the content of a file; `given` is its name in errors."""
+def arrays_from_bytes(data: bytes, path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """As `read_arrays`, from the content of a file; `path` is its name in errors."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    header = _header(data, given)
+    header = _header(data, path)
     metadata = header.get("__metadata__")
     text = metadata.get(_KEY) if isinstance(metadata, dict) else None
     if not isinstance(text, str):
         raise FileError(
-            f"{given} is a safetensors file, but not one that glassnet wrote: its metadata has no "
+            f"{path} is a safetensors file, but not one that glassnet wrote: its metadata has no "
             f"{_KEY!r} entry. Read it with safetensors.numpy.load_file."
         )
-    envelope = _envelope(text, given)
+    envelope = _envelope(text, path)
     try:
         arrays = {name: np.array(array) for name, array in load(data).items()}
     except (SafetensorError, KeyError, ValueError) as error:
-        raise _damaged(given, f"its arrays cannot be read ({error})") from error
+        raise _damaged(path, f"its arrays cannot be read ({error})") from error
     if envelope["sha256"] != _digest(envelope["document"], arrays):
-        raise _damaged(given, "its content does not match its SHA-256 checksum")
+        raise _damaged(path, "its content does not match its SHA-256 checksum")
     return arrays, envelope["document"]
 
 
@@ -270,8 +270,8 @@ def _header(data: bytes, path: Path) -> dict[str, Any]:
     if not data[8:stop].rstrip(b" ").endswith(b"}"):
         raise _damaged(path, "its header is not filled up with spaces")
     if len(data) != total:
-        what = "it is cut short" if len(data) < total else "something was appended to it"
-        raise _damaged(path, f"{what}: its header tells of {total} bytes, {len(data)} are there")
+        problem = "it is cut short" if len(data) < total else "something was appended to it"
+        raise _damaged(path, f"{problem}: its header tells of {total} bytes, {len(data)} are there")
     return header
 
 
@@ -279,7 +279,7 @@ def _envelope(text: str, path: Path) -> dict[str, Any]:
     try:
         envelope = json.loads(text)
         version = envelope["format"]
-        # Equal to its own canonical form: a change that JSON would forgive is a change too.
+        # Compared with its canonical form: a change that JSON forgives is a change too.
         same = canonical(envelope) == text
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, "its document is not the JSON that glassnet writes") from error
@@ -294,8 +294,8 @@ def _envelope(text: str, path: Path) -> dict[str, Any]:
     return dict(envelope)
 
 
-def _damaged(path: Path, how: str) -> FileError:
-    return FileError(f"{path} is damaged: {how}. Restore it from a copy, or write it again.")
+def _damaged(path: Path, why: str) -> FileError:
+    return FileError(f"{path} is damaged: {why}. Restore it from a copy, or write it again.")
 
 
 def _checked_name(name: object) -> str:
@@ -307,15 +307,15 @@ def _checked_name(name: object) -> str:
 
 
 def _dense(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    given = np.asarray(array)
-    if given.dtype.kind not in "biuf" or given.dtype.itemsize > 8:
+    array = np.asarray(array)
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise InputTypeError(
-            f"The array {name!r} has dtype {given.dtype.name}; expected bool, integers or floats of up to "
+            f"The array {name!r} has dtype {array.dtype.name}; expected bool, integers or floats of up to "
             f"64 bits."
         )
     # safetensors copies memory as it lies: C order and native byte order, or it writes nonsense.
     # (np.ascontiguousarray would turn shape () into (1,).)
-    return np.asarray(given, dtype=given.dtype.newbyteorder("="), order="C")
+    return np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
 
 
 def _digest(document: Any, arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -353,8 +353,8 @@ def write_json(path: PathLike, document: Mapping[str, Any]) -> None:
     }
     <BLANKLINE>
     """
-    made = plain(document, "document", spell)
-    text = json.dumps(made, indent=2, ensure_ascii=False, allow_nan=False)
+    content = plain(document, "document", spell)
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     with atomic_write(path) as temporary:
         # Half of a surrogate pair is no character; as \udc80 it is JSON all the same.
         temporary.write_bytes(f"{text}\n".encode(errors="backslashreplace"))
@@ -387,7 +387,7 @@ def write_csv(path: PathLike, columns: Mapping[str, ArrayLike]) -> None:
 
 
 def csv_text(columns: Mapping[str, ArrayLike], header: bool = True) -> str:
-    """What `write_csv` writes, or the rows that follow without the header."""
+    """The text that `write_csv` writes, or the rows alone."""
     if not columns:
         raise InputError("write_csv was given no columns; expected at least one.")
     cells = {name: _cells(name, values) for name, values in columns.items()}

@@ -15,8 +15,8 @@ from glassnet.errors import InputError, InputTypeError
 def thread_count(threads: int | None) -> int:
     """`threads`, or the cores that this process is allowed.
 
-    None takes GLASSNET_THREADS where it is set, else the smallest of the affinity mask, the cgroup's
-    processor quota and, in a worker of joblib's, this worker's share. Results do not depend on it.
+    None means GLASSNET_THREADS where it is set, else the smallest of the affinity mask, the cgroup's
+    processor quota and, in a worker of joblib, the threads meant for it. Results do not depend on it.
     """
     if threads is None:
         setting = os.environ.get("GLASSNET_THREADS", "")
@@ -34,24 +34,24 @@ def thread_count(threads: int | None) -> int:
 
 def _allowed_cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, int(_cgroup_quota()), _share_of_worker()))
+    return max(1, min(cores or 1, int(_cgroup_quota()), _threads_of_joblib_worker()))
 
 
-def _share_of_worker() -> int:
-    """The threads that a worker of joblib's may start, so that all of them together fit the cores.
+def _threads_of_joblib_worker() -> int:
+    """The threads that a worker of joblib may start, so that all workers together fit the cores.
 
-    joblib tells a process how many, in OMP_NUM_THREADS. It tells a thread nothing: that is one of several.
+    joblib tells a process the number, in OMP_NUM_THREADS. A thread is one of several, and gets one.
     """
     joblib = sys.modules.get("joblib.parallel")
     if joblib is None or joblib.get_active_backend()[0].nesting_level == 0:
         return sys.maxsize
-    told = os.environ.get("OMP_NUM_THREADS", "")
+    setting = os.environ.get("OMP_NUM_THREADS", "")
     in_a_process = threading.current_thread() is threading.main_thread()
-    return max(1, int(told)) if in_a_process and told.isdecimal() else 1
+    return max(1, int(setting)) if in_a_process and setting.isdecimal() else 1
 
 
 def _cgroup_quota() -> float:
-    """The processors that the cgroup (version 2, then 1) allows; infinite is written as a large number."""
+    """The processors that the cgroup (version 2, then 1) allows; 1e9 for no limit."""
     unlimited = 1e9
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()

@@ -299,7 +299,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("backend", ["loky", "dask"])
-def test_ctrl_c_in_a_terminal_keeps_what_is_done_joblib_backend(tmp_path, backend):
+def test_ctrl_c_in_a_terminal_keeps_what_other_processes_have_done(tmp_path, backend):
     if backend == "dask":
         pytest.importorskip("distributed")
     script, path = tmp_path / "script.py", tmp_path / "r.jsonl"

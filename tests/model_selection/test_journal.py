@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet.model_selection import journal
+from glassnet.model_selection import journal, plan
 from glassnet.model_selection import worker as workers
 from glassnet.model_selection.scheduler import Scheduler
 
@@ -25,6 +25,7 @@ NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
 Y = RANDOM.randint(0, 2, 60)
 X = RANDOM.randn(60, 2) + Y[:, None]
+DATA = Path(__file__).parents[1] / "data"
 GRID = {"learning_rate": [0.05, 0.5, 1e6], "l2": [0.0, 0.01]}
 
 
@@ -199,6 +200,38 @@ def test_the_file_is_looked_through_a_line_at_a_time(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 8 * longest
     finally:
         tracemalloc.stop()
+
+
+def test_a_journal_of_an_earlier_commit_goes_on(tmp_path, monkeypatch):
+    """The file has format 1, as glassnet 0.1.0 wrote it before its modules moved into packages."""
+    monkeypatch.setattr(plan, "__version__", "0.1.0")
+    X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
+    settings = [
+        {"optimizer": gn.Adam(gn.Step(0.1, every=2))},
+        {"optimizer": gn.LBFGS()},
+        {"network": gn.Network((2, 1, 2), "relu", loss={"name": "cross_entropy", "label_smoothing": 0.1})},
+    ]
+    how = {
+        "iterations": 3,
+        "random_state": 3,
+        "engine": "numpy",
+        "validation": (X, y),
+        "metric": "accuracy",
+    }
+    how["stopping"] = gn.EarlyStopping(patience=50, metric="accuracy")
+
+    def again(path=None):
+        return gn.sweep(gn.Network((2, 2, 2), "tanh"), X, y, settings=settings, results=path, **how)
+
+    path, earlier = tmp_path / "r.jsonl", (DATA / "sweep_journal_1.jsonl").read_bytes()
+    for lines in (4, 3):  # a sweep that is finished, and one that goes on
+        kept = b"".join(earlier.splitlines(keepends=True)[:lines])
+        path.write_bytes(kept)
+        for run, other in zip(again(path).runs, again().runs, strict=True):
+            assert run.losses == pytest.approx(other.losses, rel=1e-9)  # another processor made them
+            assert (run.optimizer, run.network) == (other.optimizer, other.network)
+        assert path.read_bytes().startswith(kept)
+        assert path.read_bytes().count(b"\n") == 4
 
 
 # ---- SIGKILL ------------------------------------------------------------------------------------

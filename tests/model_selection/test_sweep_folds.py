@@ -179,7 +179,7 @@ def test_a_function_may_ask_for_probabilities():
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_named_metrics_are_known_from_joblib_backend(name):
+def test_named_metrics_are_those_of_scikit_learn_and_the_loss(name):
     if name == "r2":
         result = sweep(LINE, X @ [1.0, 2.0], metric=name, sample_weight=W)
         expected = [r2_score(X @ [1.0, 2.0], run.predict(X), sample_weight=W) for run in result.runs]

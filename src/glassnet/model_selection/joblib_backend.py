@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import numpy as np
+from numpy.typing import NDArray
 
+from glassnet.data.arrays import InMemory
 from glassnet.data.dask_cluster import client_of, is_lost
 from glassnet.errors import EngineError
 from glassnet.model_selection.plan import Plan, TaskState, validation_arrays
@@ -205,7 +207,8 @@ class Payload:
     @classmethod
     def of(cls, plan: Plan, named: bool) -> Payload:
         """The payload of a plan whose networks train on one thread each."""
-        common = replace(plan, tasks=(), space=SearchSpace({}, [], []), cores=1)
+        data = replace(plan.data, samples=_plain(plan.data.samples))
+        common = replace(plan, data=data, tasks=(), space=SearchSpace({}, [], []), cores=1)
         validations = validation_arrays(task.candidate for task in plan.tasks)
         return cls(common, validations, uuid4().hex if named else None)
 
@@ -219,18 +222,10 @@ class Payload:
             if self._worker is None:
                 data = self._plan.data
                 # Arrays may arrive as mapped files or as another process's memory.
-                arrays = replace(
-                    data,
-                    X=np.asarray(data.X),
-                    y=np.asarray(data.y),
-                    weights=None if data.weights is None else np.asarray(data.weights),
-                    folds=data.folds and tuple(Fold(*map(np.asarray, fold)) for fold in data.folds),
-                )
-                self._validations = tuple(
-                    tuple(None if array is None else np.asarray(array) for array in arrays_of_one)
-                    for arrays_of_one in self._validations
-                )
-                self._worker = Worker(replace(self._plan, data=arrays))
+                folds = data.folds and tuple(Fold(*map(np.asarray, fold)) for fold in data.folds)
+                data = replace(data, samples=_plain(data.samples), folds=folds)
+                self._validations = tuple(tuple(map(_as_array, arrays)) for arrays in self._validations)
+                self._worker = Worker(replace(self._plan, data=data))
             return self._worker
 
     def light(self, state: TaskState) -> TaskState:
@@ -245,6 +240,15 @@ class Payload:
         if not isinstance(validation, ValidationNumber):
             return state
         return _with_validation(state, self._validations[validation.number])
+
+
+def _plain(samples: InMemory) -> InMemory:
+    """The samples as plain arrays, without what the dataset has derived from them."""
+    return InMemory(*map(_as_array, (samples.X, samples.y, samples.weights)))
+
+
+def _as_array(array: NDArray[Any] | None) -> NDArray[Any] | None:
+    return None if array is None else np.asarray(array)
 
 
 _last: dict[str, Payload] = {}

@@ -13,8 +13,9 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet._version import __version__
+from glassnet.data.arrays import InMemory
 from glassnet.data.checks import check_data, choose_engine
-from glassnet.data.dataset import is_stream
+from glassnet.data.dataset import as_dataset
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.model_selection.hashing import digest, identity, identity_here, short
 from glassnet.model_selection.metrics import Measure, as_measure
@@ -25,7 +26,7 @@ from glassnet.model_selection.sweep_folds import Fold, as_folds
 from glassnet.nn.dropout import draw_seed
 from glassnet.nn.network import Parameters
 from glassnet.training.run import TrainingRun
-from glassnet.utils.array_checks import as_matrix, as_numbers, as_target, as_vector
+from glassnet.utils.array_checks import as_matrix
 from glassnet.utils.json_documents import canonical
 from glassnet.utils.settings_checks import as_random_state, as_real, as_steps
 
@@ -84,10 +85,7 @@ class SweepData:
     standardized by each fold's training rows.
     """
 
-    X: NDArray[Any]
-    y: NDArray[Any]
-    weights: NDArray[Any] | None
-    flat_targets: bool
+    samples: InMemory
     folds: tuple[Fold, ...] | None
     parameters: Parameters | NDArray[Any] | None
     stream: RandomState
@@ -141,9 +139,9 @@ class Plan:
         candidates = {id(task.candidate): task.candidate for task in self.tasks}.values()
         engines = {choose_engine(one.network, one.settings["engine"])[0] for one in candidates}
         return {
-            "X": digest([data.X]),
-            "y": digest([data.y]),
-            "sample_weight": digest([data.weights]),
+            "X": digest([data.samples.X]),
+            "y": digest([data.samples.y]),
+            "sample_weight": digest([data.samples.weights]),
             "settings": short(tasks),
             "folds": "none" if folds is None else digest(folds) + ", standardized" * data.standardize,
             "validation": digest(array for held in validation_arrays(candidates) for array in held),
@@ -200,24 +198,20 @@ def check_sweep_data(
     stream: RandomState,
 ) -> SweepData:
     """X, y and sample weights, checked against every network, with the folds and the metric."""
-    X, y, sample_weight = samples
-    if is_stream(X):
-        raise InputError(
-            "X is streamed, and a sweep trains many networks on data in memory. Give arrays, or a sample "
-            "of the rows that fits."
-        )
     network = candidates[0].network
-    inputs = as_matrix(X, width=network.sizes[0])
-    raw = as_numbers(y, "y")
-    weights = None if sample_weight is None else as_vector(sample_weight, "sample_weight", len(inputs))
+    dataset = as_dataset(*samples, network.sizes[0])
+    if not isinstance(dataset, InMemory):
+        raise InputError(
+            f"X is {dataset.source}, whose rows are streamed, and a sweep trains many networks on data in "
+            f"memory. Give arrays, or a sample of the rows that fits."
+        )
     for candidate in _distinct(candidates):
         settings = candidate.settings
-        kinds = settings["dtype"], settings["reduction"], weights, settings["engine"]
-        check_data(candidate.network, inputs, raw, *kinds, settings["class_weight"])
+        kinds = settings["dtype"], settings["reduction"], None, settings["engine"]
+        check_data(candidate.network, dataset, None, *kinds, settings["class_weight"])
         if parameters is not None:
             candidate.network.check_parameters(parameters)
-    targets = as_target(raw, len(inputs), network.sizes[-1], network.loss.target)
-    pairs = as_folds(folds, network, inputs, y, targets, groups)
+    pairs = as_folds(folds, network, dataset.X, samples[1], dataset.targets(network), groups)
     arrays = validation_arrays(candidates)
     for validation in arrays:
         as_matrix(validation[0], "validation X", network.sizes[0])
@@ -238,9 +232,7 @@ def check_sweep_data(
             measure = as_measure(metric[0] or "loss", *metric[1:], other)
     if measure is not None and measure.is_loss:
         _check_losses(candidates)
-    return SweepData(
-        inputs, raw, weights, raw.ndim == 1, pairs, parameters, stream, measure, held_out, standardize
-    )
+    return SweepData(dataset, pairs, parameters, stream, measure, held_out, standardize)
 
 
 def _check_losses(candidates: Sequence[Candidate]) -> None:

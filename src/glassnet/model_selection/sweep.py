@@ -185,7 +185,7 @@ def sweep(
         keep = max(LOSSES_KEPT, HISTORY_BYTES // 8 // len(tasks))
     rungs = () if halved is None else halved.rungs(len(space.candidates), tasks[0].iterations)
     in_batches = sum(task.candidate.settings["batch_size"] is not None for task in tasks)
-    keep_orders = 4 * len(data.X) * in_batches <= HISTORY_BYTES
+    keep_orders = 4 * data.samples.n_rows * in_batches <= HISTORY_BYTES
     below = float(converged_below)
     plan = Plan(space, data, tasks, below, keep, cores, halved, seed, rungs, keep_orders)
     began = time.perf_counter()
@@ -244,7 +244,7 @@ def _result_of(plan: Plan, cells: Sequence[SweepCell], began: float) -> SweepRes
         max(task.iterations for task in plan.tasks),
         cells[0].baseline,
         plan.converged_below,
-        len(plan.data.X),
+        plan.data.samples.n_rows,
         plan.workers * plan.threads_each,
         time.perf_counter() - began,
         cells[0].floor,

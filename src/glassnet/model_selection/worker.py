@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.random import RandomState
+from numpy.random import MT19937, RandomState
 from numpy.typing import NDArray
 
 from glassnet._types import Array
@@ -139,6 +139,16 @@ def _key(value: Any) -> Hashable:
     return id(value) if large else identity_here(value)
 
 
+def _copied(stream: RandomState) -> RandomState:
+    state: Any = stream.get_state(legacy=False)
+    if state["bit_generator"] != "MT19937":
+        return copy.deepcopy(stream)
+    # `copy.deepcopy` gathers entropy for a seed that it then throws away, which takes twice the time.
+    other = RandomState(MT19937(0))
+    other.set_state(state)
+    return other
+
+
 class Worker:
     """Trains and judges the networks of a plan; any number of threads may use it at a time."""
 
@@ -202,7 +212,7 @@ class Worker:
         if task.seed is not None:
             random = task.seed
         elif random is None:
-            random = copy.deepcopy(self.data.stream)
+            random = _copied(self.data.stream)
         settings = task.candidate.fit_settings(
             random_state=random, parameters=self.data.parameters, threads=self.plan.threads_each
         )
@@ -235,7 +245,7 @@ class Worker:
         """The samples that a fold's networks are trained on, the same object each time."""
         with self._lock:
             if fold not in self._samples:
-                whole = InMemory(self.data.X, self.data.y, self.data.weights)
+                whole = self.data.samples
                 self._samples[fold] = whole if fold is None else self._take(fold, self._fold(fold).train)
             return self._samples[fold]
 
@@ -244,9 +254,12 @@ class Worker:
         return self.data.folds[fold]
 
     def _take(self, fold: int, rows: NDArray[np.int64]) -> InMemory:
-        X, w = self.data.X, self.data.weights
-        taken = self._standardized(fold, X[rows]) if self.data.standardize else RowSubset(X, rows)
-        return InMemory(taken, self.data.y[rows], None if w is None else w[rows])
+        samples = self.data.samples
+        assert samples.y is not None
+        subset = samples.take(rows, samples.y)
+        if self.data.standardize:
+            subset.X = self._standardized(fold, samples.X[rows])
+        return subset
 
     def _standardized(self, fold: int, X: NDArray[Any]) -> NDArray[Any]:
         """Rows scaled by the mean and the deviation of the fold's training rows, which come first."""
@@ -336,7 +349,8 @@ class Worker:
         if not measure.is_loss:
             X = np.ascontiguousarray(dataset.X[:].astype(theta.dtype, copy=False))
             y, weights = dataset.targets(network), dataset.weights
-            return measure.of(network, theta, X, y, weights, rows, self.data.flat_targets)
+            flat = self.data.samples.y is not None and self.data.samples.y.ndim == 1
+            return measure.of(network, theta, X, y, weights, rows, flat)
         problem = self.shared.prepare(
             network,
             dataset,

@@ -1,4 +1,4 @@
-// What problems, parts and batches have in common in Python: how they are made and filled, and checks.
+// The Python bindings that problems, partial problems and batches have in common: construction, filling, checks.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -41,13 +41,13 @@ inline void expect_network(const std::vector<std::size_t>& sizes, std::size_t n_
   expect(total < 0x1p50, "the network or its data are too large");
 }
 
-// A Problem, a Part or Batches.
+// A Problem, a PartialProblem or Batches.
 template <class Net>
 Net make_net(std::vector<std::size_t> sizes, const std::vector<std::string>& hidden, const std::string& loss,
              std::size_t n_samples, bool labels, bool weighted, const std::string& isa, double loss_setting,
              std::vector<double> dropout, std::size_t whole) {
   expect_network(sizes, hidden.size(), std::max(n_samples, whole));
-  expect(whole == 0 || n_samples <= whole, "a part is no larger than the whole");
+  expect(whole == 0 || n_samples <= whole, "a partial problem is no larger than the whole problem");
   expect(dropout.empty() || dropout.size() == hidden.size(), "one probability per hidden layer");
   for (double p : dropout) expect(p >= 0 && p < 1, "a probability of dropout is from 0 to below 1");
   Shape shape{std::move(sizes), {}, named<Loss>("loss", loss, LOSS_NAMES), n_samples, labels,
@@ -92,7 +92,7 @@ void put(Net& problem, std::size_t start, Matrix<const T> X, nb::object y,
                  });
 }
 
-// What a Problem, a Part and Batches are made and filled by.
+// Binds how a Problem, a PartialProblem and Batches are constructed and filled.
 template <class T, class Net> nb::class_<Net> bind_net(nb::module_& m, const char* name) {
   return nb::class_<Net>(m, name)
       .def(nb::new_(&make_net<Net>), nb::arg("sizes"), nb::arg("hidden"), nb::arg("loss"), nb::arg("n_samples"),

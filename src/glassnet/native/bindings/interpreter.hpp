@@ -1,4 +1,4 @@
-// Letting go of the Python interpreter and holding it again, also while it ends.
+// Releases the Python interpreter's lock and takes it again, also while the interpreter ends.
 #pragma once
 
 #include <Python.h>

@@ -1,8 +1,8 @@
-// The Python module: problems over data that engine.py has checked.
+// The Python module. Its callers in glassnet/engine have validated the data.
 #include <nanobind/stl/pair.h>
 
 #include "host/batches.hpp"
-#include "bindings/part_binding.hpp"
+#include "bindings/partial_problem_binding.hpp"
 #include "host/predictor.hpp"
 #include "host/quasi_newton.hpp"
 
@@ -86,7 +86,7 @@ std::pair<std::size_t, bool> descend(const Problem<T>& problem, Vector<T> theta,
   return {outcome.updates, outcome.diverged};
 }
 
-// Steps of L-BFGS: how many, with how many evaluations, the rows of pairs in use, and why it has ended.
+// Makes steps of L-BFGS; returns how many, the evaluations, the rows of pairs in use, and the reason for ending.
 template <class T>
 nb::tuple lbfgs(const Problem<T>& problem, Vector<T> theta, Vector<T> gradient, Matrix<T> pairs,
                 std::size_t rows, Vector<double> losses, double loss, double decrease, double curvature,
@@ -176,7 +176,7 @@ nb::object predict(const Predictor& predictor, const Vector<const T>& theta, nb:
   return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<2>>(out, {n, outputs}, owner));
 }
 
-// Rows of predictions, or None where the arrays are not of one precision, contiguous and finite.
+// Returns rows of predictions, or None where the arrays are not of one precision, contiguous and finite.
 nb::object call_predictor(const Predictor& predictor, nb::handle theta, nb::handle X, int threads) {
   Vector<const float> narrow;
   if (nb::try_cast(theta, narrow, false)) return predict<float>(predictor, narrow, X, threads);
@@ -185,7 +185,7 @@ nb::object call_predictor(const Predictor& predictor, nb::handle theta, nb::hand
   return nb::none();
 }
 
-// Epochs made, and whether the next one blew up. `position` is the row and the updates so far; `sum` the
+// Returns the epochs made, and whether the next one diverged. `position` is the row and the updates so far; `sum` the
 // epoch's loss so far; `order` and `key`, with `used`, are null where samples are not shuffled.
 template <class T>
 std::pair<std::size_t, bool> train(const Batches<T>& net, Vector<T> theta, Matrix<T> state, Vector<T> good,

@@ -1,8 +1,8 @@
-// A network with its data by sample: training on batches, whole epochs per call.
+// Training on batches, whole epochs per call: a network and its data, which lie by sample.
 //
-// Two barriers an update. Between them threads share the batch's samples, then the parameters: each
+// Each update has two barriers. Between them the threads divide the batch's samples, then the parameters: each
 // thread sums the gradient of its own rows of weights over the whole batch and moves them. Nothing is
-// summed across threads but the loss, grain by grain, so results do not depend on their number.
+// summed across threads but the loss, loss block by loss block, so results do not depend on their number.
 #pragma once
 
 #include "host/net.hpp"
@@ -135,7 +135,7 @@ template <class T> class Batches : public Net<T> {
 
   // What one call needs, all of it taken before its threads start.
   struct Work {
-    std::size_t block, grain, groups;
+    std::size_t block, loss_block, loss_blocks;
     std::vector<Aligned<T>> panels;
     std::vector<T*> hidden, slopes, errors, by_sample;
     Aligned<T> zeros;
@@ -190,13 +190,13 @@ template <class T> class Batches : public Net<T> {
       squares.assign(ranges, 0.0);
       for (std::size_t size : net.shape.sizes) norms.emplace_back(size);
 
-      // Too little work for a second thread is one thread's, without grains.
+      // Where a second thread would have too little work, one thread takes all, without loss blocks.
       const double operations = double(batch) * (6.0 * double(net.n_parameters) + 60.0 * double(units));
       const bool alone = operations < 1.5e6;
-      grain = alone ? block : lanes;
-      groups = block / grain;
-      losses.assign((batch + grain - 1) / grain + blocks, 0.0);
-      const int count = alone ? 1 : std::clamp(threads, 1, int(std::min<std::size_t>(groups, 1024)));
+      loss_block = alone ? block : lanes;
+      loss_blocks = block / loss_block;
+      losses.assign((batch + loss_block - 1) / loss_block + blocks, 0.0);
+      const int count = alone ? 1 : std::clamp(threads, 1, int(std::min<std::size_t>(loss_blocks, 1024)));
       members.resize(count);
       for (Member& member : members) {
         member.rows.reserve(layers);
@@ -260,17 +260,17 @@ template <class T> class Batches : public Net<T> {
       for (std::size_t done = 0; done < rows; done += work.block) {
         const BatchRows some{course.order.rows, row + done, std::min(work.block, rows - done), done, masks};
         const std::size_t padded = (some.rows + LANES<T> - 1) / LANES<T> * LANES<T>;
-        const std::size_t grains = (padded + work.grain - 1) / work.grain;
-        const std::size_t begin = grains * thread / count * work.grain;
-        const std::size_t end = std::min(padded, grains * (thread + 1) / count * work.grain);
-        double* const losses = work.losses.data() + done / work.grain;
-        if (begin < end) kernels.errors(work.plan, some, me.layers.data(), begin, end, work.grain, losses);
+        const std::size_t loss_blocks = (padded + work.loss_block - 1) / work.loss_block;
+        const std::size_t begin = loss_blocks * thread / count * work.loss_block;
+        const std::size_t end = std::min(padded, loss_blocks * (thread + 1) / count * work.loss_block);
+        double* const losses = work.losses.data() + done / work.loss_block;
+        if (begin < end) kernels.errors(work.plan, some, me.layers.data(), begin, end, work.loss_block, losses);
         if (penalized && done == 0)
           for (std::size_t r = me.begin_range; r < me.end_range; ++r)
             work.penalties[r] = updates.penalize(rule, course.theta, mask.get(), nullptr, r * RANGE,
                                                  std::min(n_parameters, (r + 1) * RANGE));
         barrier.wait();
-        for (std::size_t g = 0; g < grains; ++g) loss += losses[g];
+        for (std::size_t g = 0; g < loss_blocks; ++g) loss += losses[g];
         for (const Rows& mine : me.rows) {
           T* to = pair && mine.layer == layers ? work.pair_gradient.get() : work.gradient.get() + offsets[mine.layer];
           kernels.gradient(work.plan, mine.layer, mine.begin, mine.end, padded, scale, done > 0, to);
@@ -301,7 +301,7 @@ template <class T> class Batches : public Net<T> {
       if (thread == 0) {
         const bool over = turn && epoch + 1 == course.epochs;
         bool leave = over || (how.n_rates > 1 && made == how.n_rates) || is_set(how.stop);
-        if (!leave && (made % 16 == 0 || work.grain == LANES<T>)) {
+        if (!leave && (made % 16 == 0 || work.loss_block == LANES<T>)) {
           using Seconds = std::chrono::duration<double>;
           leave = Seconds(std::chrono::steady_clock::now() - began).count() > how.seconds;
         }

@@ -1,5 +1,5 @@
-// How the work of a curvature kernel is laid out, from the network's shape alone: its scratch, and the sums
-// that the Gauss-Newton matrix is made of.
+// The layout of a curvature kernel's scratch and of the sums of the Gauss-Newton matrix, from the network's
+// shape alone.
 #pragma once
 
 #include <algorithm>
@@ -57,13 +57,13 @@ class CurvatureSums {
   }
 
   // How many sets of them are summed apart: 8 MiB of them, and one at least.
-  std::size_t slots(std::size_t chunks) const {
+  std::size_t sets(std::size_t chunks) const {
     return std::clamp<std::size_t>((std::size_t(1) << 20) / size, 1, chunks);
   }
-  // Shares of each set, so that there is something to share out where there are few of them.
-  static std::size_t bands(std::size_t slots) { return slots >= 8 ? 1 : (7 + slots) / slots; }
+  // Bands of each set of sums, so that threads have enough to divide where there are few sets.
+  static std::size_t bands(std::size_t sets) { return sets >= 8 ? 1 : (7 + sets) / sets; }
 
-  // The row where a share of rows begin .. end begins: shares of about as many sums.
+  // The row where band number `share` of rows begin .. end begins; bands have about as many sums each.
   std::size_t edge(std::size_t begin, std::size_t end, std::size_t share, std::size_t shares) const {
     if (share == 0 || share >= shares) return share == 0 ? begin : end;
     const std::size_t first = offset(begin), target = first + (offset(end) - first) * share / shares;
@@ -148,7 +148,7 @@ struct CurvatureRoom {
     const std::size_t most = std::size_t(plan.many ? 4096 : 256) << 10, least = plan.many ? 32 : 64;
     const std::size_t fit = std::clamp<std::size_t>(most / (rows * bytes), least, 256);
     const std::size_t parts = (block + fit - 1) / fit, even = (block + parts - 1) / parts;
-    plan.part = (even + lanes - 1) / lanes * lanes;
+    plan.stride = (even + lanes - 1) / lanes * lanes;
     plan.hidden = hidden.data();
     plan.slopes = slopes.data();
     plan.deltas = deltas.data();

@@ -1,4 +1,4 @@
-// The Gauss-Newton matrix of all samples, and its product with a vector.
+// Computes the Gauss-Newton matrix of all samples, and its product with a vector.
 #pragma once
 
 #include "host/curvature_room.hpp"
@@ -26,12 +26,12 @@ template <class T> class Curved : public Samples<T> {
   void gauss_newton(const T* theta, double* G, int threads) const {
     const CurvatureSums sums(widths);
     const CurvatureRoom room(widths, this->factors(), block, sizeof(T), LANES<T>, &sums);
-    const std::size_t slots = sums.slots(chunks), bands = CurvatureSums::bands(slots);
-    Aligned<double> all(slots * sums.size);
+    const std::size_t sets = sums.sets(chunks), bands = CurvatureSums::bands(sets);
+    Aligned<double> all(sets * sums.size);
     const double work = double(shape.samples) * double(sums.size + 20 * kernel_parameters);
-    const int count = int(std::clamp(work / 1e6, 1.0, std::clamp(double(threads), 1.0, double(slots * bands))));
+    const int count = int(std::clamp(work / 1e6, 1.0, std::clamp(double(threads), 1.0, double(sets * bands))));
     std::vector<Aligned<T>> scratch;
-    for (int thread = 0; thread < count; ++thread) scratch.emplace_back(room.rows * room.plan.part);
+    for (int thread = 0; thread < count; ++thread) scratch.emplace_back(room.rows * room.plan.stride);
     Aligned<T> converted(pair ? kernel_parameters : 0);
     const T* const parameters = to_kernel(theta, converted.get());
     const Plan<T> plan = this->plan({}, 0);
@@ -39,17 +39,17 @@ template <class T> class Curved : public Samples<T> {
     std::atomic<std::size_t> next{0};
     run_team(count, [&](int thread, Barrier&) {
       FlushSubnormals flush;
-      for (std::size_t t; (t = next.fetch_add(1, std::memory_order_relaxed)) < slots * bands;) {
+      for (std::size_t t; (t = next.fetch_add(1, std::memory_order_relaxed)) < sets * bands;) {
         const std::size_t j = t / bands, band = t % bands;
         const std::size_t begin = sums.edge(0, sums.rows, band, bands), end = sums.edge(0, sums.rows, band + 1, bands);
-        const std::size_t first = chunks * j / slots * blocks_per_chunk;
-        const std::size_t last = chunks * (j + 1) / slots * blocks_per_chunk;
+        const std::size_t first = chunks * j / sets * blocks_per_chunk;
+        const std::size_t last = chunks * (j + 1) / sets * blocks_per_chunk;
         for (std::size_t b = first; b < last && begin < end; ++b)
           kernel(plan, room.plan, parameters, b, begin, end, scratch[thread].get(),
                  all.get() + j * sums.size + sums.offset(begin));
       }
     });
-    for (std::size_t j = 1; j < slots; ++j)
+    for (std::size_t j = 1; j < sets; ++j)
       for (std::size_t p = 0; p < sums.size; ++p) all.get()[p] += all.get()[j * sums.size + p];
     sums.expand(all.get(), G);
   }
@@ -62,7 +62,7 @@ template <class T> class Curved : public Samples<T> {
     Aligned<double> chunk_sums(chunks * chunk_stride());
     const int count = members_for(threads, 5e5);
     std::vector<Aligned<T>> scratch;
-    for (int thread = 0; thread < count; ++thread) scratch.emplace_back(room.rows * room.plan.part);
+    for (int thread = 0; thread < count; ++thread) scratch.emplace_back(room.rows * room.plan.stride);
     Aligned<T> converted[2] = {Aligned<T>(pair ? n : 0), Aligned<T>(pair ? n : 0)};
     const T* const parameters = to_kernel(theta, converted[0].get());
     const T* const direction = to_kernel(vector, converted[1].get());

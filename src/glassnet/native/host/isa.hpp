@@ -1,4 +1,4 @@
-// Which instruction sets this build has, and which of them this processor can run.
+// Tells which instruction sets this build has, and which of them this processor can run.
 #pragma once
 
 #include <stdexcept>

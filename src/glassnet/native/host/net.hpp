@@ -1,5 +1,4 @@
-// What training on the full batch and on batches have in common: memory, the network's shape, its
-// targets, and how a call ends.
+// The base of full-batch and batch training: memory, the network's shape, its targets, and how a call ends.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +14,7 @@
 
 namespace glassnet {
 
-// Memory on a boundary of a group, zeroed.
+// Zeroed memory that begins at a line's boundary.
 template <class T> class Aligned {
   struct Free {
     void operator()(T* p) const { ::operator delete(p, std::align_val_t(64)); }
@@ -40,7 +39,7 @@ struct Shape {
   bool labels, weighted;
   double loss_setting = 0;  // see Plan
   std::vector<double> dropout = {};  // each hidden layer's probability, or none at all
-  std::size_t whole = 0;  // where these are a part of more samples: how many these are
+  std::size_t whole = 0;  // of a partial problem: the number of all samples; else 0
 
   // Whether hidden layer l keeps its derivative in a panel: its output times a mask does not give it.
   bool keeps_slope(std::size_t l) const {

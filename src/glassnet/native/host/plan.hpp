@@ -1,11 +1,11 @@
-// What a kernel is told: the network's shape, the packed data, and where results go.
+// The arguments of the kernels: the network's shape, the packed data, and where results go.
 //
 // Everything here is the same for every instruction set and every number of threads. It fixes the
 // order of every sum, which is why the bits of a result depend on neither:
 //
-//   samples -> chunks (at most 32) -> blocks -> groups of LANES samples
+//   samples -> chunks (at most 32) -> blocks -> lines of LANES samples
 //
-// A block's sums run per lane over its groups, the lanes are folded in halves, blocks are added to
+// A block's sums run per lane over its lines, the lanes are added in halves, blocks are added to
 // their chunk in order, and chunks to the total in order.
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace glassnet {
 
-// Samples in a group: 64 bytes, whatever the width of the processor's registers.
+// Samples in a line, which has the 64 bytes of a cache line whatever the width of the processor's registers.
 template <class T> inline constexpr std::size_t LANES = 64 / sizeof(T);
 
 // Elements that may be read behind a sample's.
@@ -125,7 +125,7 @@ struct BatchRows {
   Masks masks;
 };
 
-// Room for one batch: everything of it that one of its two steps leaves for the other.
+// The memory of one batch: everything that the first of its two steps leaves for the second.
 template <class T> struct BatchPlan {
   std::size_t layers;
   const std::size_t* widths;  // as in a Plan
@@ -154,7 +154,7 @@ template <class T> struct BatchPlan {
 template <class T> struct BatchKernels {
   // parameters: [layers + 1], from 1, each layer's weights and then its biases
   void (*errors)(const BatchPlan<T>&, const BatchRows&, const T* const* parameters,
-                 std::size_t begin, std::size_t end, std::size_t grain, double* losses);
+                 std::size_t begin, std::size_t end, std::size_t loss_block, double* losses);
   void (*gradient)(const BatchPlan<T>&, std::size_t l, std::size_t begin, std::size_t end,
                    std::size_t samples, T scale, bool add, T* gradient);
 };
@@ -170,10 +170,10 @@ struct CurvatureBlock {
   std::size_t first_row, first;  // where its sums begin, among all rows and all sums
 };
 
-// Where things lie in the scratch of a curvature kernel, in rows of `part` samples, which are taken through
+// Where things lie in the scratch of a curvature kernel, in rows of `stride` samples, which are taken through
 // at once. See curvature.hpp.
 struct CurvaturePlan {
-  std::size_t parameters, part;
+  std::size_t parameters, stride;
   bool many;                  // parameters: they are summed by blocks, else as the lower triangle
   const CurvatureBlock* blocks;
   std::size_t n_blocks;
@@ -185,8 +185,8 @@ struct CurvaturePlan {
   std::size_t tile, lanes, panels;  // pairs that are broadcast; those in the lanes, and the same by sample
 };
 
-// Pairs that are broadcast at a time, and groups of pairs in the lanes: so many that one pays for making the
-// others, and all stay in a second-level cache.
+// Pairs that are broadcast at a time, and lines of pairs in the lanes: enough that each pays for computing the
+// others, and few enough that all stay in a second-level cache.
 inline constexpr std::size_t CURVATURE_ROWS = 24, CURVATURE_GROUPS = 16;
 
 template <class T> struct CurvatureKernels {
@@ -205,7 +205,7 @@ template <class T> struct ForwardPlan {
   const std::size_t* widths;
   const Activation* activations;
   Link link;
-  std::size_t widest;  // of the layers, filled up to whole groups
+  std::size_t widest;  // of the layers, filled up to whole lines
   const T* parameters;
 };
 

@@ -1,4 +1,4 @@
-// A network without data, which predicts: nothing of it changes, so any number of threads may call it.
+// Predicts by a network without data. Nothing of it changes, so any number of threads may call it.
 #pragma once
 
 #include "host/net.hpp"

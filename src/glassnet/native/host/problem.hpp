@@ -1,4 +1,4 @@
-// A network with its data packed: the loss and gradient over all samples, and descent by any optimizer,
+// A network with its packed data: computes loss and gradient over all samples, and descends by any optimizer,
 // many iterations per call.
 #pragma once
 
@@ -101,8 +101,8 @@ template <class T> class Problem : public Curved<T> {
   // [the rule's state_rows][parameters]. On entry and on return `gradient` belongs to `theta`. An update
   // whose loss is above the limit or not a number, or whose pass was cut short, is taken back.
   Outcome descend(T* theta, T* state, T* gradient, double* losses, std::size_t iterations,
-                  const Descent& told, int threads, const Poll& poll) const {
-    const std::size_t rows = told.rule.state_rows();
+                  const Descent& descent, int threads, const Poll& poll) const {
+    const std::size_t rows = descent.rule.state_rows();
     Work work(*this, crowd.allow(threads), 1e5, rows);
     for (Member& member : work.members) {
       std::copy_n(theta, n_parameters, member.theta.data());
@@ -124,15 +124,15 @@ template <class T> class Problem : public Curved<T> {
           std::copy_n(me.state.data(), rows * n_parameters, state);
           std::copy_n(me.gradient.data(), n_parameters, gradient);
         }
-        me.update(told.rule, told.rates[std::min(k, told.n_rates - 1)], told.first + std::int64_t(k));
-        const std::uint64_t number = told.masks.number;
-        const Draw masks{told.masks.seed, number > 0 ? number + k + 1 : 0};
+        me.update(descent.rule, descent.rates[std::min(k, descent.n_rates - 1)], descent.first + std::int64_t(k));
+        const std::uint64_t number = descent.masks.number;
+        const Draw masks{descent.masks.seed, number > 0 ? number + k + 1 : 0};
         const Order order =
-            me.evaluate(me.theta.data(), told.rule, told.divisor, masks, barrier, [&] {
+            me.evaluate(me.theta.data(), descent.rule, descent.divisor, masks, barrier, [&] {
               // Within an iteration only a slow one looks at the clock, block by block.
               return slow && clock.seconds() - began > 0.02 && flush.pause(poll);
-            }, clock.seconds() > told.seconds || is_set(told.stop));
-        const bool bad = !(me.loss <= told.limit);
+            }, clock.seconds() > descent.seconds || is_set(descent.stop));
+        const bool bad = !(me.loss <= descent.limit);
         if (order == Order::cut || bad) {
           if (thread == 0) outcome.diverged = order != Order::cut;
           return;
@@ -169,15 +169,15 @@ template <class T> class Problem : public Curved<T> {
   enum class Order { go, leave, cut };
 
   // The chunks that a thread begins with. They are the same ones in every pass, so that they stay in
-  // its core's own cache; a thread that is done helps another with what is left of its share.
-  struct alignas(64) Share {
+  // its core's own cache; a thread that is done helps another with what is left of its range.
+  struct alignas(64) Range {
     std::size_t begin = 0, end = 0;
     std::atomic<std::size_t> next{0};
   };
 
   struct Side {
     Aligned<double> sums;  // each chunk's gradient, then its loss
-    std::vector<Share> shares;
+    std::vector<Range> ranges;
     // On a cache line of its own: all threads read it all the time.
     alignas(64) std::atomic<Order> order{Order::go};
   };
@@ -210,7 +210,7 @@ template <class T> class Problem : public Curved<T> {
       problem.update(rule, rate, t, theta.data(), state.data(), gradient.data(), squares.data());
     }
 
-    // This thread's share of a pass over all samples; then, the same on every thread, its loss and
+    // This thread's range of a pass over all samples; then, the same on every thread, its loss and
     // gradient. `interrupted` is asked by thread 0 after each of its blocks.
     //
     // Chunks' results and orders alternate between two sides, which is why one barrier is enough: a
@@ -226,14 +226,14 @@ template <class T> class Problem : public Curved<T> {
       Order order = last ? Order::leave : Order::go;
       if (thread == 0) {
         mine.order.store(order, std::memory_order_relaxed);
-        for (Share& share : sides[side].shares) share.next.store(share.begin, std::memory_order_relaxed);
+        for (Range& range : sides[side].ranges) range.next.store(range.begin, std::memory_order_relaxed);
       }
       const std::size_t stride = problem.chunk_stride(), count = problem.kernel_parameters;
       double* const chunk_sums = mine.sums.get();
-      const std::size_t members = mine.shares.size();
+      const std::size_t members = mine.ranges.size();
       for (std::size_t m = 0; m < members; ++m) {
-        Share& share = mine.shares[(thread + m) % members];
-        for (std::size_t c; (c = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end;) {
+        Range& range = mine.ranges[(thread + m) % members];
+        for (std::size_t c; (c = range.next.fetch_add(1, std::memory_order_relaxed)) < range.end;) {
           double* sum = chunk_sums + c * stride;
           std::fill_n(sum, count, 0.0);
           double loss = 0;
@@ -275,11 +275,11 @@ template <class T> class Problem : public Curved<T> {
       const int count = problem.members_for(threads, worthwhile);
       for (Side& side : sides) {
         side.sums = Aligned<double>(problem.chunks * problem.chunk_stride());
-        side.shares = std::vector<Share>(count);
+        side.ranges = std::vector<Range>(count);
         for (int thread = 0; thread < count; ++thread) {
-          Share& share = side.shares[thread];
-          share.begin = share.next = problem.chunks * thread / count;
-          share.end = problem.chunks * (thread + 1) / count;
+          Range& range = side.ranges[thread];
+          range.begin = range.next = problem.chunks * thread / count;
+          range.end = problem.chunks * (thread + 1) / count;
         }
       }
       for (int thread = 0; thread < count; ++thread) members.emplace_back(problem, sides, thread, rows);

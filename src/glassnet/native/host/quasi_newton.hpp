@@ -1,5 +1,5 @@
-// L-BFGS, many steps per call: solvers/lbfgs.py and solvers/line_search.py in the same operations in the
-// same order, so that both give the same bits for the same gradients.
+// L-BFGS, many steps per call: the operations of training/steppers/lbfgs.py and line_search.py in the same order,
+// so that both give the same bits for the same gradients.
 #pragma once
 
 #include <algorithm>
@@ -39,10 +39,10 @@ struct Quest {
   const std::uint8_t* stop;             // or when this is set
 };
 
-// Trials, after which a search gives up; as in solvers/line_search.py.
+// Trials, after which a search gives up; as in training/steppers/line_search.py.
 inline constexpr int MOST_TRIALS = 25;
 
-// Why it has ended, in the order of solvers/base.py's REASONS.
+// Why it has ended, in the order of training/steppers/solver.py's REASONS.
 enum class Reason { none, flat, slow, stuck };
 
 struct Searched {
@@ -61,7 +61,7 @@ template <class T> class QuasiNewton {
               std::size_t rows, Evaluate evaluate, Poll poll)
       : n(n), quest(quest), theta(theta), gradient(gradient), pairs(pairs), loss(loss), rows(rows),
         evaluate(std::move(evaluate)), poll(std::move(poll)), direction(n), rhos(quest.memory),
-        shares(quest.memory), pair(2 * n), now(n), best(n) {}
+        coefficients(quest.memory), pair(2 * n), now(n), best(n) {}
 
   // Up to `steps` steps, whose losses go into `losses`.
   Searched run(double* losses, std::size_t steps) {
@@ -112,7 +112,7 @@ template <class T> class QuasiNewton {
   std::size_t rows;
   const Evaluate evaluate;
   const Poll poll;
-  std::vector<double> direction, rhos, shares;
+  std::vector<double> direction, rhos, coefficients;
   std::vector<T> pair;
   Point now, best;
   std::size_t tried = 0;
@@ -166,8 +166,8 @@ template <class T> class QuasiNewton {
     for (std::size_t r = used; r > 0; r -= 2) {
       const T *const s = pairs + (r - 2) * n, *const y = s + n;
       rhos[r / 2 - 1] = 1.0 / dot(s, y, n);
-      const double share = shares[r / 2 - 1] = rhos[r / 2 - 1] * dot(s, q, n);
-      for (std::size_t i = 0; i < n; ++i) q[i] -= share * double(y[i]);
+      const double coefficient = coefficients[r / 2 - 1] = rhos[r / 2 - 1] * dot(s, q, n);
+      for (std::size_t i = 0; i < n; ++i) q[i] -= coefficient * double(y[i]);
       if (r == used) rho = rhos[r / 2 - 1], square = dot(y, y, n);
     }
     if (used > 0) {
@@ -176,8 +176,8 @@ template <class T> class QuasiNewton {
     }
     for (std::size_t r = 0; r < used; r += 2) {
       const T *const s = pairs + r * n, *const y = s + n;
-      const double share = shares[r / 2] - rhos[r / 2] * dot(y, q, n);
-      for (std::size_t i = 0; i < n; ++i) q[i] += share * double(s[i]);
+      const double coefficient = coefficients[r / 2] - rhos[r / 2] * dot(y, q, n);
+      for (std::size_t i = 0; i < n; ++i) q[i] += coefficient * double(s[i]);
     }
     for (std::size_t i = 0; i < n; ++i) q[i] = -q[i];
   }
@@ -248,13 +248,13 @@ template <class T> class QuasiNewton {
     if (!(std::isfinite(high.loss) && std::isfinite(high.slope))) return low.alpha + 0.1 * width;
     const double d1 = low.slope + high.slope - 3 * (high.loss - low.loss) / width;
     const double inside = d1 * d1 - low.slope * high.slope;
-    double share = 0.5;
+    double fraction = 0.5;
     if (inside >= 0) {
       const double d2 = std::copysign(std::sqrt(inside), width);
       const double below = high.slope - low.slope + 2 * d2;
-      if (below != 0) share = 1 - (high.slope + d2 - d1) / below;
+      if (below != 0) fraction = 1 - (high.slope + d2 - d1) / below;
     }
-    return low.alpha + std::min(std::max(share, 0.1), 0.9) * width;
+    return low.alpha + std::min(std::max(fraction, 0.1), 0.9) * width;
   }
 };
 

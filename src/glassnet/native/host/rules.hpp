@@ -1,4 +1,4 @@
-// What an update is told: the optimizer with its settings, penalties and bounds.
+// The arguments of an update: the optimizer with its settings, penalties and bounds.
 //
 // Everything here is the same for every instruction set and every number of threads. Parameters are
 // updated one by one, and sums over them run over fixed ranges, added in order.
@@ -12,7 +12,7 @@ namespace glassnet {
 
 inline constexpr double INFINITE = std::numeric_limits<double>::infinity();
 
-// Parameters in a range, whose sums are a chain of their own: threads may share the ranges.
+// Parameters in a range. Each range has a chain of sums of its own, so that threads may divide the ranges.
 inline constexpr std::size_t RANGE = 4096;
 
 enum class Optimizer : std::uint8_t {
@@ -34,8 +34,8 @@ struct Rule {
   double average = 0;  // what the running mean of the parameters keeps of itself; 0: there is none
   // scikit-learn's conventions, see conventions.py.
   bool shared = false;  // a batch's penalties are divided by its weights
-  double floor = 0;     // the least probability that the loss is told of
-  double part = 1;      // of the data's loss in what is reported
+  double floor = 0;     // the least probability that the reported loss counts
+  double part = 1;      // the fraction of the data's loss that is reported
 
   bool clips() const { return clip_value < INFINITE || clip_norm < INFINITE; }
   bool penalizes() const { return l1 != 0 || l2 != 0; }

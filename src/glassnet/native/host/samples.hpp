@@ -1,5 +1,4 @@
-// Samples that are packed for a network, block by block, and cut into chunks: what every sum over them has
-// in common.
+// Packs a network's samples block by block and divides them into chunks: the base of every sum over them.
 #pragma once
 
 #include "host/net.hpp"

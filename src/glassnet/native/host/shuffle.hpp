@@ -26,7 +26,7 @@ class MersenneTwister {
     const std::uint32_t mixed = (a & 0x80000000u) | (b & 0x7fffffffu);
     return far ^ (mixed >> 1) ^ (-(mixed & 1u) & 0x9908b0dfu);
   }
-  // In pieces whose steps do not wait for each other.
+  // In three loops, whose steps do not wait for each other.
   void next_words() {
     for (int i = 0; i < N - M; ++i) key[i] = twist(key[i], key[i + 1], key[i + M]);
     for (int i = N - M; i < N - 1; ++i) key[i] = twist(key[i], key[i + 1], key[i + M - N]);

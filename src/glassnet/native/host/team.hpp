@@ -1,4 +1,4 @@
-// Threads that live for one call, and the barrier they meet at.
+// Starts threads that live for one call, and holds the barrier where they meet.
 //
 // No thread outlives the call that started it: a process may fork between calls, and several Python
 // threads may each be in a call of their own.

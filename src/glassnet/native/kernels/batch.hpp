@@ -1,10 +1,10 @@
-// One update's batch, in two steps that threads share without waiting inside of either.
+// The two steps of an update on a batch. Threads divide each step and wait only between the two.
 //
 //   errors:    gather samples, forward, loss, and every layer's error, for a range of samples
 //   gradient:  the weight gradients, for a range of a layer's rows, over all samples
 //
 // No sum depends on how ranges are cut: a sample's values are its own, its loss is summed within its
-// grain, and each weight's gradient goes over the samples in one order.
+// loss block, and each weight's gradient goes over the samples in one order.
 #pragma once
 
 #include "kernels/dropout.hpp"
@@ -31,10 +31,10 @@ void batch_gather(const BatchPlan<T>& plan, const BatchRows& batch, std::size_t 
   transpose_rows<T, true>(row, begin, end, columns, plan.targets, plan.stride);
 }
 
-// Samples begin .. end, whole grains; each grain's loss goes into losses.
+// Samples begin .. end, whole loss blocks; each loss block's loss goes into losses.
 template <class T>
 void batch_errors(const BatchPlan<T>& plan, const BatchRows& batch, const T* const* parameters,
-                  std::size_t begin, std::size_t end, std::size_t grain, double* losses) {
+                  std::size_t begin, std::size_t end, std::size_t loss_block, double* losses) {
   const std::size_t stride = plan.stride, samples = end - begin, layers = plan.layers;
   const std::size_t* widths = plan.widths;
   batch_gather(plan, batch, begin, end);
@@ -54,11 +54,11 @@ void batch_errors(const BatchPlan<T>& plan, const BatchRows& batch, const T* con
       for (std::size_t o = 0; o < outputs; ++o)
         drop(batch.masks, l, o, batch.before + begin, samples, Z + o * stride, S + o * stride);
   }
-  for (std::size_t s = begin; s < end; s += grain) {
-    const std::size_t stop = s + grain < end ? s + grain : end;
-    const Groups<T> groups(s, stop, batch.rows, plan.weights);
-    losses[s / grain] = output_errors<T>(plan, plan.errors[layers], plan.targets, widths[layers], stride,
-                                         groups, [](std::size_t, const LaneSum<T>&) {});
+  for (std::size_t s = begin; s < end; s += loss_block) {
+    const std::size_t stop = s + loss_block < end ? s + loss_block : end;
+    const Lines<T> lines(s, stop, batch.rows, plan.weights);
+    losses[s / loss_block] = output_errors<T>(plan, plan.errors[layers], plan.targets, widths[layers], stride,
+                                         lines, [](std::size_t, const LaneSum<T>&) {});
   }
   for (std::size_t l = layers; l > 1; --l) {
     const std::size_t inputs = widths[l - 1], outputs = widths[l];

@@ -1,12 +1,12 @@
 // The Gauss-Newton matrix G = sum over samples of w J^T H J, and its product with a vector. J is dZ/dtheta of
 // a sample, H the second derivative of its loss by Z, written as sum_k f_k f_k^T.
 //
-// A part of a block goes forward once. For each k the seeds sqrt(w) f_k then go back like an error. Of few
-// parameters every one gets a row of what they come to at each sample, (sqrt(w) J^T f_k), and G is the product of
-// those rows with themselves, with the samples in the lanes. Of many the errors of all k are multiplied with each
-// other first, and then with products of inputs, pairs in the lanes: see CurvatureBlock. That is one product for
-// all k, and of two parameters in one layer half of what would be done. All of it lives for one part only, so
-// that memory does not grow with the samples.
+// Some samples of a block go forward once. For each k the seeds sqrt(w) f_k then go back like an error. Where the
+// parameters are few, each gets a row with its entry of sqrt(w) J^T f_k at each sample, and G is the product of
+// those rows with themselves, with the samples in the lanes. Where they are many, the errors of all k are multiplied
+// with each other first, and then with products of inputs, with pairs in the lanes: see CurvatureBlock. That is one
+// product for all k, and half the work for two parameters of one layer. The scratch holds these samples only, so
+// that memory does not grow with the data.
 #pragma once
 
 #include "kernels/forward.hpp"
@@ -23,7 +23,7 @@ template <class T> class CurvaturePass {
 
  public:
   CurvaturePass(const Plan<T>& plan, const CurvaturePlan& room, const T* parameters, T* scratch)
-      : plan(plan), room(room), parameters(parameters), scratch(scratch), stride(room.part) {}
+      : plan(plan), room(room), parameters(parameters), scratch(scratch), stride(room.stride) {}
 
   // Rows begin .. end of the sums (see CurvatureSums), to which those of the block are added.
   void matrix(std::size_t block, std::size_t begin, std::size_t end, double* sums) {
@@ -61,7 +61,7 @@ template <class T> class CurvaturePass {
   std::size_t size_of(std::size_t l) const { return (plan.widths[l - 1] + 1) * plan.widths[l]; }
   std::size_t factors() const { return plan.loss == Loss::cross_entropy ? outputs() - 1 : outputs(); }
 
-  // Takes the block part by part forward, and calls f after each.
+  // Takes the block forward, `stride` samples at a time, and calls f after each.
   template <class F> void each_part(std::size_t block, const F& f) {
     const std::size_t rows = samples_in(plan, block);
     for (std::size_t from = 0; from < rows; from += stride) {

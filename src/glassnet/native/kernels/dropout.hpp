@@ -2,7 +2,7 @@
 //
 // The generator is Philox4x64-10 (Salmon, Moraes, Dror and Shaw, 2011), as numpy.random.Philox has it: a
 // block of eight words is a function of key and counter alone, so that every block of samples, on any
-// thread, draws its own part of a mask.
+// thread, draws its own rows of a mask.
 #pragma once
 
 #include "kernels/math.hpp"

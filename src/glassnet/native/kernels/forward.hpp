@@ -1,6 +1,6 @@
 // Prediction: from rows of X to rows of Y_hat, by the same products and activations as training.
 //
-// Many samples go through as panels. A few would fill a small share of a panel's lanes: they go one at
+// Many samples go through as panels. A few would fill only some of a panel's lanes: they go one at
 // a time, with a layer's outputs in the lanes. Both sum in the same order.
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace glassnet::GLASSNET_ISA {
 
-// e^(z - max z), by outputs in rows of `stride`, whole groups of samples.
+// e^(z - max z), by outputs in rows of `stride`, whole lines of samples.
 template <class T> void softmax_panel(T* Z, std::size_t classes, std::size_t samples, std::size_t stride) {
   for_packs<T>(0, samples, [&](auto pack, std::size_t s) GLASSNET_LAMBDA {
     using P = decltype(pack);
@@ -39,7 +39,7 @@ template <class T> void softmax_row(T* z, std::size_t classes) {
   for (std::size_t c = 0; c < classes; ++c) z[c] /= sum;
 }
 
-// The links that take each output for itself; whole groups.
+// The links that take each output for itself; whole lines.
 template <class T> void link(Link link, std::size_t n, T* z) {
   if (link == Link::logistic) activate<T>(Logistic(), n, z, static_cast<T*>(nullptr));
   if (link == Link::exp)

@@ -2,7 +2,7 @@
 //
 // Each head reads Z at the panel `Z` and leaves delta there. A sample's loss is a linear part plus
 // the logarithm of a factor; unweighted, the factors are multiplied up in each lane and one
-// logarithm serves many samples. Samples with weights, and the last group where it is not full
+// logarithm serves many samples. Samples with weights, and the last line where it is not full
 // (weight 0 for what is missing), take a logarithm each.
 #pragma once
 
@@ -12,7 +12,7 @@
 namespace glassnet::GLASSNET_ISA {
 
 template <class T> struct Samples {
-  std::size_t begin, end;  // whole groups
+  std::size_t begin, end;  // whole lines
   const T* weights;        // from sample `origin` on; null where unweighted
   std::size_t origin;
 
@@ -26,7 +26,7 @@ template <class T> class LossSum {
 
  public:
   // `bits`: no factor is above 2^bits. The room is a multiple of every WIDE and ABREAST, so that each
-  // instruction set takes its logarithms after the same groups. A room below 12 is one of every WIDE alone:
+  // instruction set takes its logarithms after the same lines. A room below 12 is one of every WIDE alone:
   // factors of so many bits come in wide packs.
   explicit LossSum(double bits) : room(int(Constants<T>::product_bits / bits)) { room -= room % (room < 12 ? 4 : 12); }
   template <int N> GLASSNET_INLINE void add(Pack<T, N> part, Pack<T, N> factor) {
@@ -219,13 +219,13 @@ double cross_entropy(T* Z, const ClassTargets<T>& targets, bool labels, std::siz
   return loss.total();
 }
 
-// Samples begin .. end, whole groups of which the first `rows` in all are there: groups that are full
+// Samples begin .. end, whole lines of which the first `rows` in all are there: lines that are full
 // and unweighted go the fast way; the others with weights, 0 for a sample that is not there.
-template <class T> struct Groups {
+template <class T> struct Lines {
   Samples<T> fast, slow;
   alignas(64) T mask[LANES<T>];
 
-  Groups(std::size_t begin, std::size_t end, std::size_t rows, const T* weights) {
+  Lines(std::size_t begin, std::size_t end, std::size_t rows, const T* weights) {
     const std::size_t there = rows < begin ? begin : rows < end ? rows : end;
     const std::size_t full = weights ? begin : begin + (there - begin) / LANES<T> * LANES<T>;
     const bool masked = !weights && full < end;
@@ -261,11 +261,11 @@ double loss_above(const Which& which, const T* Z, const T* Y, std::size_t output
     const double of_class = double(z[std::size_t(Y[s]) * stride]);
     // The sum of e^(z - top) is below the number of classes, whose logarithm is below the number.
     if (!(double(top) - of_class > most - double(outputs))) continue;
-    const T* group = Z + s / LANES<T> * LANES<T>;
-    P m = P::load(group), sum = P::all(0);
-    for (std::size_t c = 1; c < outputs; ++c) m = max(m, P::load(group + c * stride));
+    const T* line = Z + s / LANES<T> * LANES<T>;
+    P m = P::load(line), sum = P::all(0);
+    for (std::size_t c = 1; c < outputs; ++c) m = max(m, P::load(line + c * stride));
     for (std::size_t c = 0; c < outputs; ++c)
-      sum = sum + exp(expand(reduce_negative(P::load(group + c * stride) - m)));
+      sum = sum + exp(expand(reduce_negative(P::load(line + c * stride) - m)));
     alignas(64) T logs[LANES<T>];
     log(sum).store(logs);
     const double loss = double(top) - of_class + double(logs[s % LANES<T>]);
@@ -278,8 +278,8 @@ double loss_above(const Which& which, const T* Z, const T* Y, std::size_t output
 // errors, but by cross_entropy, whose outputs go together.
 template <class T, class Which, class Done>
 double output_errors(const Which& which, T* Z, const T* Y, std::size_t outputs, std::size_t stride,
-                     const Groups<T>& groups, const Done& done) {
-  const Samples<T>&fast = groups.fast, &slow = groups.slow;
+                     const Lines<T>& lines, const Done& done) {
+  const Samples<T>&fast = lines.fast, &slow = lines.slow;
   const bool some = slow.begin < slow.end;
   double loss = 0;
   if (which.floor > 0) {

@@ -1,4 +1,4 @@
-// The kernels of one instruction set, which whoever includes this has named.
+// Collects the kernels of one instruction set, which the including file names by GLASSNET_ISA.
 #pragma once
 
 #include "kernels/batch.hpp"

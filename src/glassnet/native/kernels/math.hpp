@@ -1,4 +1,4 @@
-// exp, expm1 and log on vectors, and sums over the lanes of a group.
+// exp, expm1 and log on vectors, and sums over the lanes of a line.
 //
 // Compiled once per instruction set, in that set's namespace (GLASSNET_ISA). Only explicit fma and
 // contraction off (see CMakeLists.txt), so that each set rounds at the same places.
@@ -19,10 +19,10 @@
 
 namespace glassnet::GLASSNET_ISA {
 
-// Vectors in a group.
+// Vectors in a line.
 template <class T> inline constexpr int GROUP = LANES<T> / Vec<T>::width;
 
-// N groups side by side. Formulas are written for packs, and N is chosen so that a processor always
+// N lines side by side. Formulas are written for packs, and N is chosen so that a processor always
 // has independent work while one chain of operations waits.
 template <class T, int N> struct Pack {
   using Scalar = T;
@@ -84,17 +84,17 @@ template <int bits, class T, int N> GLASSNET_INLINE Pack<T, N> shift_right(const
   return Pack<T, N>::make([&](int i) GLASSNET_LAMBDA { return shift_right<bits>(a.v[i]); });
 }
 
-// Calls f(pack type, first sample) over samples begin to end, whole groups: wide packs, then what is
-// left group by group.
+// Calls f(pack type, first sample) over samples begin to end, whole lines: wide packs, then what is
+// left line by line.
 template <class T, class F> GLASSNET_INLINE void for_packs(std::size_t begin, std::size_t end, const F& f) {
   std::size_t s = begin;
   for (; s + WIDE * LANES<T> <= end; s += WIDE * LANES<T>) f(Pack<T, WIDE>(), s);
   for (; s < end; s += LANES<T>) f(Pack<T, 1>(), s);
 }
 
-// The same for long chains of operations: last(middle(first(pack type, sample)), sample) for every group.
-// One chain would leave most of the processor waiting. Where there are registers enough, ABREAST groups go
-// side by side; then each round does the last step of one group, the middle one of the next and the first
+// The same for long chains of operations: last(middle(first(pack type, sample)), sample) for every line.
+// One chain would leave most of the processor waiting. Where there are registers enough, ABREAST lines go
+// side by side; then each round does the last step of one line, the middle one of the next and the first
 // one of the next but one.
 template <class T, int abreast, class First, class Middle, class Last>
 GLASSNET_INLINE void for_chains(std::size_t begin, std::size_t end, const First& first, const Middle& middle,
@@ -239,7 +239,7 @@ template <class P> GLASSNET_INLINE P log(P x) {
   return fma(e, P::all(C::ln2_hi), (s + s) + small);
 }
 
-// One sum per lane of a group, folded in halves at the end.
+// One sum per lane of a line, folded in halves at the end.
 template <class T> struct LaneSum {
   Vec<T> acc[GROUP<T>];
   LaneSum() {

@@ -148,7 +148,7 @@ void gradient_tile(Rows<T> A, std::size_t i0, Rows<T> D, std::size_t j0, std::si
                    const Sink& sink) {
   using V = Vec<T>;
   constexpr int G = GROUP<T>;
-  // As many lanes of the group at once as there are registers for; the rest in a pass of their own.
+  // As many lanes of the line at once as there are registers for; the rest in a pass of their own.
   constexpr int at_once = I * J * G <= REGISTERS - 4 ? G : 1;
   V acc[I][J][G];
   for (int first = 0; first < G; first += at_once) {
@@ -247,7 +247,7 @@ void wide_gradient_columns(Rows<T> A, std::size_t begin, std::size_t end, Rows<T
   }
 }
 
-// Inputs begin .. end; D is [samples][outputs, filled up with zeros to whole groups].
+// Inputs begin .. end; D is [samples][outputs, filled up with zeros to whole lines].
 template <class T, class Sink>
 void wide_gradient(Rows<T> A, std::size_t begin, std::size_t end, Rows<T> D, std::size_t outputs,
                    std::size_t samples, const Sink& sink) {

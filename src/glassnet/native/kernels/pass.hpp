@@ -92,9 +92,9 @@ template <class T> class BlockPass {
     const std::size_t l = plan.layers, inputs = plan.widths[l - 1], outputs = plan.widths[l];
     T* output = panel(l);
     product(input(l), inputs, weights(l, at), bias(l, at), outputs, padded, output);
-    const Groups<T> groups(0, padded, rows, plan.weighted ? plan.weights + first * stride : nullptr);
+    const Lines<T> lines(0, padded, rows, plan.weighted ? plan.weights + first * stride : nullptr);
     const double loss = output_errors<T>(
-        plan, output, plan.Y + first * plan.target_rows * stride, outputs, stride, groups,
+        plan, output, plan.Y + first * plan.target_rows * stride, outputs, stride, lines,
         [&](std::size_t o, const LaneSum<T>& sum) {
           if (gradient) bias_gradient(l, at)[o] += sum.total();
         });

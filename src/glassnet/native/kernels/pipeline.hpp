@@ -1,9 +1,9 @@
-// Long chains of operations, cut into short steps that run on neighboring groups.
+// Long chains of operations, cut into short steps that run on neighboring lines.
 //
 // A processor looks at some hundred operations at a time, and of a long chain most of those wait for each
-// other. In a round of the pipeline the last step is done of one group, the last but one of the next
-// group, and so on: what a step needs was begun a round ago, and all of a round can run side by side. What
-// is handed from step to step stays in registers; where there are too few for that, each group goes through alone.
+// other. In a round of the pipeline the last step is done of one line, the last but one of the next
+// line, and so on: what a step needs was begun a round ago, and all of a round can run side by side. What
+// is handed from step to step stays in registers; where there are too few for that, each line goes through alone.
 #pragma once
 
 #include <tuple>
@@ -12,11 +12,11 @@
 
 namespace glassnet::GLASSNET_ISA {
 
-// Pipeline<T>::run(begin, end, first, step, ..., last) takes each group of the samples begin .. end through
+// Pipeline<T>::run(begin, end, first, step, ..., last) takes each line of the samples begin .. end through
 // first(s), then step(value, s) with what the step before gave, and at the end last(value, s), which gives nothing.
-// Every step sees the groups in their order.
+// Every step sees the lines in their order.
 template <class T> class Pipeline {
-  // What group s has after step n.
+  // What line s has after step n.
   template <int n, class Steps> GLASSNET_INLINE static auto through(const Steps& steps, std::size_t s) {
     if constexpr (n == 0) return std::get<0>(steps)(s);
     else return std::get<n>(steps)(through<n - 1>(steps, s), s);
@@ -27,7 +27,7 @@ template <class T> class Pipeline {
     if constexpr (n + 2 == int(std::tuple_size_v<Steps>)) std::get<n + 1>(steps)(value, s);
     else through_from<n + 1>(std::get<n + 1>(steps)(value, s), steps, s);
   }
-  // One step of each group: values[n] is what the group has after step n that lies count - 1 - n groups after
+  // One step of each line: values[n] is what the line has after step n that lies count - 1 - n lines after
   // the one that is through next.
   template <int n, class Values, class Steps>
   GLASSNET_INLINE static void round(Values& values, const Steps& steps, std::size_t s) {

@@ -1,8 +1,7 @@
 // The pass through networks of one hidden layer and one output that stands for two classes: few inputs, a
 // logistic or tanh layer, binary cross-entropy, samples without weights.
 //
-// Such a network is so small that what limits it is how many operations may wait for their operands at a
-// time. So each loop is a pipeline: one round does a step of one group, the step before of the next group, and
+// Such a network is so small that the number of operations which may wait for their operands at a time limits it. So each loop is a pipeline: one round does a step of one line, the step before of the next line, and
 // so on, and what a step leaves for the next stays in registers. A store to the panels takes the place of two
 // multiplications, so there are two loops: hidden units, then the output with the sums of the gradient.
 //
@@ -259,8 +258,8 @@ template <class T> class ShallowPass {
       P z = P::all(out[0]);
       for (std::size_t u = 0; u < units; ++u) z = fma(P::all(w[u]), P::load(H + u * stride + full), z);
       z.store(D + full);
-      const Groups<T> groups(full, padded, rows, nullptr);
-      loss += binary_cross_entropy<T, true>(D, Y, groups.slow, errors);
+      const Lines<T> lines(full, padded, rows, nullptr);
+      loss += binary_cross_entropy<T, true>(D, Y, lines.slow, errors);
       if constexpr (U > 0) sums.add(*this, 0, P::load(D + full), full);
     }
     if constexpr (U > 0) sums.total(*this, 0);

@@ -58,7 +58,7 @@ template <class T> struct Square {
   }
 };
 
-// to[c][r] = from(r)[c] for rows begin .. end, whole groups of them, and `columns` columns. A group of
+// to[c][r] = from(r)[c] for rows begin .. end, whole lines of them, and `columns` columns. A line of
 // rows at a time, each read from end to end: rows may lie anywhere. `beyond`: up to 32 bytes more can be read
 // behind a row, which spares its last columns from going one by one.
 template <class T, bool beyond, class From>
@@ -66,12 +66,12 @@ void transpose_rows(const From& from, std::size_t begin, std::size_t end, std::s
                     std::size_t stride) {
   constexpr std::size_t side = Square<T>::side;
   const std::size_t whole = columns / side * side, left = columns - whole;
-  for (std::size_t group = begin; group < end; group += LANES<T>) {
+  for (std::size_t line = begin; line < end; line += LANES<T>) {
     const T* rows[LANES<T>];
-    for (std::size_t k = 0; k < LANES<T>; ++k) rows[k] = from(group + k);
+    for (std::size_t k = 0; k < LANES<T>; ++k) rows[k] = from(line + k);
     auto square = [&](std::size_t c, std::size_t r, auto width) GLASSNET_LAMBDA {
       Square<T>::template transpose<width.value>(
-          [&](std::size_t k) GLASSNET_LAMBDA { return rows[r + k] + c; }, to + c * stride + group + r, stride);
+          [&](std::size_t k) GLASSNET_LAMBDA { return rows[r + k] + c; }, to + c * stride + line + r, stride);
     };
     for (std::size_t c = 0; c < whole; c += side)
       for (std::size_t r = 0; r < LANES<T>; r += side) square(c, r, Number<int(side)>());
@@ -81,7 +81,7 @@ void transpose_rows(const From& from, std::size_t begin, std::size_t end, std::s
       });
     else
       for (std::size_t c = whole; c < columns; ++c)
-        for (std::size_t r = 0; r < LANES<T>; ++r) to[c * stride + group + r] = rows[r][c];
+        for (std::size_t r = 0; r < LANES<T>; ++r) to[c * stride + line + r] = rows[r][c];
   }
 }
 
@@ -89,7 +89,7 @@ void transpose_rows(const From& from, std::size_t begin, std::size_t end, std::s
 template <class T>
 void transpose_all(const T* x, std::size_t rows, std::size_t columns, T* to, std::size_t stride) {
   const std::size_t whole = rows / LANES<T> * LANES<T>;
-  const std::size_t inner = whole < LANES<T> ? 0 : whole - LANES<T>;  // the last group has nothing behind it
+  const std::size_t inner = whole < LANES<T> ? 0 : whole - LANES<T>;  // the last line has nothing behind it
   auto row = [&](std::size_t r) GLASSNET_LAMBDA { return x + r * columns; };
   transpose_rows<T, true>(row, 0, inner, columns, to, stride);
   transpose_rows<T, false>(row, inner, whole, columns, to, stride);
@@ -97,7 +97,7 @@ void transpose_all(const T* x, std::size_t rows, std::size_t columns, T* to, std
     for (std::size_t c = 0; c < columns; ++c) to[c * stride + r] = x[r * columns + c];
 }
 
-// to[s][j] = from[j][s] for the samples begin .. end, whole groups of them.
+// to[s][j] = from[j][s] for the samples begin .. end, whole lines of them.
 template <class T>
 void transpose_panel(const T* from, std::size_t stride, std::size_t rows, std::size_t begin,
                      std::size_t end, T* to, std::size_t to_stride) {

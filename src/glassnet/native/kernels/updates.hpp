@@ -1,4 +1,4 @@
-// The optimizers' updates, as glassnet/optimizers writes them: the same operations in the same order.
+// The optimizers' updates, as glassnet/optim writes them: the same operations in the same order.
 // Plain loops that the compiler makes vectors of; each operation is rounded by itself (contraction is
 // off), so that every instruction set gives the same bits.
 #pragma once

@@ -1,4 +1,4 @@
-// AVX2 with FMA: a group is two registers.
+// AVX2 with FMA: a line is two registers.
 #pragma once
 
 #include <immintrin.h>
@@ -8,9 +8,9 @@
 namespace glassnet::avx2 {
 
 inline constexpr int REGISTERS = 16;
-// Groups in a wide pack.
+// Lines in a wide pack.
 inline constexpr int WIDE = 2;
-// Groups that go side by side through a long chain of operations.
+// Lines that go side by side through a long chain of operations.
 inline constexpr int ABREAST = 1;
 
 template <class T> struct Vec;

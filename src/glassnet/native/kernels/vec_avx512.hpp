@@ -1,4 +1,4 @@
-// AVX-512: one register holds a whole group.
+// AVX-512: one register holds a whole line.
 #pragma once
 
 #include <immintrin.h>
@@ -8,9 +8,9 @@
 namespace glassnet::avx512 {
 
 inline constexpr int REGISTERS = 32;
-// Groups in a wide pack.
+// Lines in a wide pack.
 inline constexpr int WIDE = 4;
-// Groups that go side by side through a long chain of operations.
+// Lines that go side by side through a long chain of operations.
 inline constexpr int ABREAST = 6;
 
 template <class T> struct Vec;

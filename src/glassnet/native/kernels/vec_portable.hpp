@@ -1,4 +1,4 @@
-// No intrinsics: a group is four vectors of 16 bytes in the notation that GCC and Clang share, which
+// No intrinsics: a line is four vectors of 16 bytes in the notation that GCC and Clang share, which
 // becomes NEON, SSE or scalar code. Each function is the twin of the intrinsic of the other two: the
 // same operands, the same result, for NaN too (min and max give their second operand). Subnormal numbers
 // are not promised: what only compares and passes on may flush them or not, but arithmetic leaves none.
@@ -11,9 +11,9 @@
 namespace glassnet::portable {
 
 inline constexpr int REGISTERS = 32;
-// Groups in a wide pack.
+// Lines in a wide pack.
 inline constexpr int WIDE = 1;
-// Groups that go side by side through a long chain of operations.
+// Lines that go side by side through a long chain of operations.
 inline constexpr int ABREAST = 1;
 
 template <class T> struct Bits;

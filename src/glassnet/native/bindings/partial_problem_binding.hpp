@@ -1,14 +1,14 @@
-// A part of more samples in Python: what streams fill and sum.
+// The Python bindings of a partial problem, whose chunks streamed data fill and sum.
 #pragma once
 
 #include "bindings/binding.hpp"
-#include "host/part.hpp"
+#include "host/partial_problem.hpp"
 
 namespace glassnet {
 
 // Rows first, first + 1, ... of columns: as many as y has.
 template <class T>
-void put_columns(Part<T>& part, std::size_t start, const std::vector<Vector<const T>>& columns, std::size_t first,
+void put_columns(PartialProblem<T>& part, std::size_t start, const std::vector<Vector<const T>>& columns, std::size_t first,
                  nb::object y, std::optional<Vector<const T>> weights) {
   const std::size_t rows = nb::len(y);
   std::vector<const T*> from;
@@ -23,9 +23,9 @@ void put_columns(Part<T>& part, std::size_t start, const std::vector<Vector<cons
                  });
 }
 
-// Sums of a part of more samples: see Part::add.
+// Adds to the sums of a chunk: see PartialProblem::add.
 template <class T>
-void add(Part<T>& part, Vector<const T> theta, Vector<double> sums, std::size_t rows, const Rule& rule,
+void add(PartialProblem<T>& part, Vector<const T> theta, Vector<double> sums, std::size_t rows, const Rule& rule,
          bool slope) {
   expect(theta.shape(0) == part.parameters() && sums.shape(0) == part.sums_size(), "parameters do not fit");
   expect(rows <= part.description().samples, "there are fewer rows");
@@ -34,7 +34,7 @@ void add(Part<T>& part, Vector<const T> theta, Vector<double> sums, std::size_t 
 }
 
 template <class T>
-double finish(const Part<T>& part, Vector<const T> theta, Matrix<const double> sums,
+double finish(const PartialProblem<T>& part, Vector<const T> theta, Matrix<const double> sums,
               std::optional<Vector<T>> gradient, const Rule& rule, double divisor) {
   const std::size_t n = part.parameters();
   expect(theta.shape(0) == n && (!gradient || gradient->shape(0) == n), "parameters do not fit");
@@ -44,7 +44,7 @@ double finish(const Part<T>& part, Vector<const T> theta, Matrix<const double> s
 
 // One update by the rule, of the arrays themselves: the gradient is clipped in place.
 template <class T>
-void update(const Part<T>& part, Vector<T> theta, Matrix<T> state, Vector<T> gradient, const Rule& rule, double rate,
+void update(const PartialProblem<T>& part, Vector<T> theta, Matrix<T> state, Vector<T> gradient, const Rule& rule, double rate,
             std::int64_t t) {
   const std::size_t n = part.parameters();
   expect(theta.shape(0) == n && gradient.shape(0) == n, "parameters do not fit");
@@ -58,7 +58,7 @@ void update(const Part<T>& part, Vector<T> theta, Matrix<T> state, Vector<T> gra
 }
 
 template <class T>
-void add_gauss_newton(Part<T>& part, Vector<const T> theta, Vector<double> sums, std::size_t rows, std::size_t begin,
+void add_gauss_newton(PartialProblem<T>& part, Vector<const T> theta, Vector<double> sums, std::size_t rows, std::size_t begin,
                       std::size_t end, int threads) {
   const CurvatureSums all = part.curvature_sums();
   expect(theta.shape(0) == part.parameters(), "parameters do not fit");
@@ -69,7 +69,7 @@ void add_gauss_newton(Part<T>& part, Vector<const T> theta, Vector<double> sums,
   part.add_gauss_newton(theta.data(), sums.data(), rows, begin, end, threads);
 }
 
-template <class T> void expand(const Part<T>& part, Vector<const double> sums, Matrix<double> G) {
+template <class T> void expand(const PartialProblem<T>& part, Vector<const double> sums, Matrix<double> G) {
   const CurvatureSums all = part.curvature_sums();
   expect(sums.shape(0) == all.size && G.shape(0) == all.parameters && G.shape(1) == all.parameters,
          "the matrix does not fit");
@@ -78,7 +78,7 @@ template <class T> void expand(const Part<T>& part, Vector<const double> sums, M
 }
 
 template <class T>
-void add_gauss_newton_product(Part<T>& part, Vector<const T> theta, Vector<const T> vector, Vector<double> sums,
+void add_gauss_newton_product(PartialProblem<T>& part, Vector<const T> theta, Vector<const T> vector, Vector<double> sums,
                               std::size_t rows) {
   const std::size_t n = part.parameters();
   expect(theta.shape(0) == n && vector.shape(0) == n, "parameters do not fit");
@@ -91,19 +91,19 @@ void add_gauss_newton_product(Part<T>& part, Vector<const T> theta, Vector<const
 template <class T> void bind_part(nb::module_& m, const char* name) {
   const auto exact = nb::arg().noconvert();
   const nb::arg number;
-  bind_net<T, Part<T>>(m, name)
+  bind_net<T, PartialProblem<T>>(m, name)
       .def("put_columns", &put_columns<T>, nb::arg("start"), nb::arg("columns").noconvert(), nb::arg("first"), nb::arg("y"),
            nb::arg("weights").noconvert().none())
-      .def_prop_ro("block_rows", &Part<T>::block_rows)
-      .def_prop_ro("chunk_rows", &Part<T>::chunk_rows)
-      .def_prop_ro("chunk_count", &Part<T>::chunk_count)
-      .def_prop_ro("sums_size", &Part<T>::sums_size)
+      .def_prop_ro("block_rows", &PartialProblem<T>::block_rows)
+      .def_prop_ro("chunk_rows", &PartialProblem<T>::chunk_rows)
+      .def_prop_ro("chunk_count", &PartialProblem<T>::chunk_count)
+      .def_prop_ro("sums_size", &PartialProblem<T>::sums_size)
       .def("add", &add<T>, exact, exact, number, number, number)
       .def("finish", &finish<T>, exact, exact, exact.none(), number, number)
-      .def_prop_ro("curvature_parameters", &Part<T>::curvature_parameters)
-      .def_prop_ro("curvature_slots", &Part<T>::curvature_slots)
+      .def_prop_ro("curvature_parameters", &PartialProblem<T>::curvature_parameters)
+      .def_prop_ro("curvature_slots", &PartialProblem<T>::curvature_slots)
       .def("update", &update<T>, exact, exact, exact, number, number, number)
-      .def("curvature_shares", &Part<T>::curvature_shares)
+      .def("curvature_shares", &PartialProblem<T>::curvature_shares)
       .def("expand", &expand<T>, exact, exact)
       .def("add_gauss_newton", &add_gauss_newton<T>, exact, exact, number, number, number, number)
       .def("add_gauss_newton_product", &add_gauss_newton_product<T>, exact, exact, exact, number);

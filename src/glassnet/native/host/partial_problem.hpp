@@ -1,4 +1,4 @@
-// A part of more samples (see Shape::whole), which come block by block.
+// A partial problem: some of the samples of a larger one (see Shape::whole), which arrive block by block.
 #pragma once
 
 #include "host/curvature_room.hpp"
@@ -6,9 +6,9 @@
 
 namespace glassnet {
 
-// Blocks and chunks are those of all samples, and so is the order of every sum: what `add` makes of a chunk's
-// blocks, one after the other, and `finish` of the chunks, has the bits of Problem::loss_and_gradient.
-template <class T> class Part : public Samples<T> {
+// Blocks, chunks and the order of every sum are those of all samples: `add`, called for a chunk's blocks one
+// after the other, and `finish`, called for the chunks, give the bits of Problem::loss_and_gradient.
+template <class T> class PartialProblem : public Samples<T> {
   using Samples<T>::block, Samples<T>::blocks_per_chunk, Samples<T>::chunks, Samples<T>::isa;
   using Samples<T>::kernel_parameters, Samples<T>::mask, Samples<T>::n_parameters, Samples<T>::pair;
   using Samples<T>::panels, Samples<T>::shape, Samples<T>::target_rows, Samples<T>::updates;
@@ -40,15 +40,15 @@ template <class T> class Part : public Samples<T> {
   std::size_t curvature_parameters() const { return kernel_parameters; }
   CurvatureSums curvature_sums() const { return CurvatureSums(widths); }
 
-  // The chunks that the slots of Curved::gauss_newton begin with, and where the last one ends.
+  // The chunks that the sets of Curved::gauss_newton begin with, and where the last one ends.
   std::vector<std::size_t> curvature_slots() const {
-    const std::size_t slots = CurvatureSums(widths).slots(chunks);
+    const std::size_t sets = CurvatureSums(widths).sets(chunks);
     std::vector<std::size_t> edges;
-    for (std::size_t j = 0; j <= slots; ++j) edges.push_back(chunks * j / slots);
+    for (std::size_t j = 0; j <= sets; ++j) edges.push_back(chunks * j / sets);
     return edges;
   }
 
-  // The rows of a slot's sums that shares of about the same size begin with, and where their sums do; the
+  // The rows of a set's sums that shares of about the same size begin with, and where their sums do; the
   // last ones are the end.
   std::vector<std::pair<std::size_t, std::size_t>> curvature_shares(std::size_t count) const {
     const CurvatureSums all(widths);
@@ -60,7 +60,7 @@ template <class T> class Part : public Samples<T> {
     return edges;
   }
 
-  // Adds what the first `rows` samples make of rows begin .. end of a slot's sums to these, `sums`. They are
+  // Adds what the first `rows` samples make of rows begin .. end of a set's sums to these, `sums`. They are
   // shared out as Curved::gauss_newton does it.
   void add_gauss_newton(const T* theta, double* sums, std::size_t rows, std::size_t begin, std::size_t end,
                         int threads) {
@@ -69,7 +69,7 @@ template <class T> class Part : public Samples<T> {
     const CurvatureRoom room(widths, this->factors(), block, sizeof(T), LANES<T>, &all);
     const std::size_t count = std::size_t(std::max(threads, 1));
     std::vector<Aligned<T>> scratch;
-    for (std::size_t t = 0; t < count; ++t) scratch.emplace_back(room.rows * room.plan.part);
+    for (std::size_t t = 0; t < count; ++t) scratch.emplace_back(room.rows * room.plan.stride);
     Aligned<T> converted(pair ? kernel_parameters : 0);
     const T* const parameters = to_kernel(theta, converted.get());
     const Plan<T> plan = plan_of(rows, 0);
@@ -90,7 +90,7 @@ template <class T> class Part : public Samples<T> {
     clear_behind(rows);
     const std::size_t n = kernel_parameters;
     const CurvatureRoom room(widths, this->factors(), block, sizeof(T), LANES<T>, nullptr);
-    Aligned<T> scratch(room.rows * room.plan.part), converted[2] = {Aligned<T>(pair ? n : 0), Aligned<T>(pair ? n : 0)};
+    Aligned<T> scratch(room.rows * room.plan.stride), converted[2] = {Aligned<T>(pair ? n : 0), Aligned<T>(pair ? n : 0)};
     const T* const parameters = to_kernel(theta, converted[0].get());
     const T* const direction = to_kernel(vector, converted[1].get());
     const Plan<T> plan = plan_of(rows, 0);

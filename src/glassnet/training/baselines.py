@@ -1,4 +1,4 @@
-"""The ends of the scale of losses: what the best constant answer pays, and the perfect one."""
+"""The ends of the scale of losses: the loss of the best constant answer, and of the perfect one."""
 
 from __future__ import annotations
 
@@ -15,59 +15,67 @@ from glassnet.nn import reference
 from glassnet.nn.losses import Loss
 from glassnet.utils.array_checks import as_target
 
+_TINY = np.finfo(np.float64).tiny
+
 
 class Scale(NamedTuple):
-    """What the best constant answer pays, and what the perfect one pays."""
+    """The loss of the best constant answer, and of the perfect one."""
 
     baseline: float
     floor: float
 
 
 def scale_of(problem: Problem | Batches, y: object, sample_weight: object = None) -> Scale:
-    """The ends of the scale for a network's losses, over the samples that it is trained on."""
-    return Scale(constant_loss(problem, y, sample_weight), least_loss(problem, y, sample_weight))
+    """The ends of the scale for a network's losses, over the samples that it is trained on.
 
-
-def constant_loss(problem: Problem | Batches, y: object, sample_weight: object = None) -> float:
-    """The loss of answering each sample with the targets' mean (for classes, their frequencies).
-
-    No network that ignores X does better, for a convex loss. Where nothing does better at all,
-    because y never varies, `problem.baseline` is given instead.
+    The constant answers each sample with the targets' mean (for classes, their frequencies): no network
+    that ignores X does better, for a convex loss. Where nothing does better at all, because y never varies,
+    `problem.baseline` takes its place. The perfect answer is y itself, with the loss 0 but for poisson,
+    whose loss may be negative.
     """
-    network, (Y, w) = problem.network, _targets(problem, y, sample_weight)
-    mean, tiny = w @ Y / w.sum(), np.finfo(np.float64).tiny
-    if network.loss.target == "class":
-        smoothing = network.loss.settings.get("label_smoothing", 0.0)
-        mean = (1 - smoothing) * mean + smoothing / len(mean)
-        Z = np.log(np.maximum(mean, tiny))
-    elif network.loss.target == "label":
-        Z = np.log(np.maximum(mean, tiny)) - np.log(np.maximum(1 - mean, tiny))
-    elif network.loss.target == "nonnegative":
-        Z = np.log(np.maximum(mean, tiny))
-    elif network.loss.name == "squared_error":
-        Z = mean
-    else:
-        Z = _least_constant(network.loss, Y, w)
-    constant = _loss_at(problem, np.broadcast_to(Z, Y.shape), Y, w)
-    spread = constant - least_loss(problem, y, sample_weight)
-    return constant if spread > 1e-12 * abs(problem.baseline) else problem.baseline
-
-
-def least_loss(problem: Problem | Batches, y: object, sample_weight: object = None) -> float:
-    """The loss of an answer that is y itself: 0, but for poisson, whose loss may be negative."""
-    if problem.network.loss.target != "nonnegative":
-        return 0.0
-    Y, w = _targets(problem, y, sample_weight)
-    return _loss_at(problem, np.log(np.maximum(Y, np.finfo(np.float64).tiny)), Y, w)
-
-
-def _targets(problem: Problem | Batches, y: object, sample_weight: object) -> tuple[Array, Array]:
-    n, outputs = problem.n_samples, problem.network.sizes[-1]
-    targets = as_target(y, n, outputs, problem.network.loss.target)
+    network, n = problem.network, problem.n_samples
+    targets = as_target(y, n, network.sizes[-1], network.loss.target)
     w = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     if problem.class_weight is not None:
         w = w * np.asarray(problem.class_weight)[targets]
-    return target_rows(targets, outputs, np.dtype(np.float64)), w
+    Y = target_rows(targets, network.sizes[-1], np.dtype(np.float64))
+    floor = 0.0
+    if network.loss.target == "nonnegative":
+        floor = _loss_at(problem, np.log(np.maximum(Y, _TINY)), Y, w)
+    constant = _loss_at(problem, np.broadcast_to(_best_constant(network.loss, Y, w), Y.shape), Y, w)
+    varies = constant - floor > 1e-12 * abs(problem.baseline)
+    return Scale(constant if varies else problem.baseline, floor)
+
+
+def constant_loss(problem: Problem | Batches, y: object, sample_weight: object = None) -> float:
+    """The loss of the best constant answer; see `scale_of`."""
+    return scale_of(problem, y, sample_weight).baseline
+
+
+def least_loss(problem: Problem | Batches, y: object, sample_weight: object = None) -> float:
+    """The loss of the perfect answer; see `scale_of`."""
+    return scale_of(problem, y, sample_weight).floor
+
+
+def _best_constant(loss: Loss, Y: Array, w: Array) -> Array:
+    """The output layer's Z of the best constant answer."""
+    mean = w @ Y / w.sum()
+    if loss.target == "class":
+        smoothing = loss.settings.get("label_smoothing", 0.0)
+        return np.log(np.maximum((1 - smoothing) * mean + smoothing / len(mean), _TINY))
+    if loss.target == "label":
+        return np.log(np.maximum(mean, _TINY)) - np.log(np.maximum(1 - mean, _TINY))
+    if loss.target == "nonnegative":
+        return np.log(np.maximum(mean, _TINY))
+    if loss.name == "squared_error":
+        return mean
+    # Each output's constant where the summed delta changes its sign, by bisection.
+    low, high = Y.min(axis=0), Y.max(axis=0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        above = w @ loss.delta(np.broadcast_to(middle, Y.shape), Y) > 0
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return (low + high) / 2
 
 
 def _loss_at(problem: Problem | Batches, Z: Array, Y: Array, w: Array) -> float:
@@ -77,13 +85,3 @@ def _loss_at(problem: Problem | Batches, Z: Array, Y: Array, w: Array) -> float:
         return float(total / w.sum())
     # On batches a summed loss is that of a batch.
     return float(total * problem.batch_size / len(Y)) if isinstance(problem, Batches) else float(total)
-
-
-def _least_constant(loss: Loss, Y: Array, w: Array) -> Array:
-    """Each output's constant where the summed delta changes its sign, by bisection."""
-    low, high = Y.min(axis=0), Y.max(axis=0)
-    for _ in range(60):
-        middle = (low + high) / 2
-        above = w @ loss.delta(np.broadcast_to(middle, Y.shape), Y) > 0
-        low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return (low + high) / 2

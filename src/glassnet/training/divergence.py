@@ -1,4 +1,4 @@
-"""When a loss has blown up, which optimizer would be gentler, and how a run's end is told."""
+"""Divergence: the loss above which training ends, a gentler optimizer, and the warning."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from glassnet.training.state import RunState
 from glassnet.training.steppers import Rule, Solver
 
 DIVERGENCE_FACTOR = 100.0
-"""A loss this many times worse than both the first one and `Problem.baseline` has blown up.
+"""A loss this many times worse than both the first one and `Problem.baseline` has diverged.
 
 Losses here are safe for outputs of any size, so that a learning rate far too large seldom gives
 NaN: it throws the parameters to where every gradient is flat. On the notebook's circles with
@@ -40,7 +40,7 @@ def gentler(optimizer: Rule) -> str:
 
 
 def warn_of_ending(run: RunState) -> None:
-    """Tell the caller of `train` or `resume` how the run ended, where it did not end well."""
+    """Warn the caller of `train` or `resume` of a run that diverged or was interrupted."""
     if run.status == "diverged":
         hint = ' A summed loss asks for a rate smaller by the number of samples than reduction="mean" does.'
         before = f"; the loss before was {run.losses[-1]:.6g}" if len(run.losses) else ""

@@ -139,7 +139,9 @@ class RunPolicy(Policy, Generic[AnyRun]):
             return False
         stepper = self._loop.stepper
         try:
-            return self._evaluator.look(iteration, stepper.flat, stepper.averaged, self._loop.losses[-1])
+            return self._evaluator.evaluate(
+                iteration, stepper.flat, stepper.averaged, self._loop.losses[-1]
+            )
         except BaseException as error:  # of a metric of the caller's own, or Ctrl-C
             self.failed(error, "by an evaluation after", iteration)
             raise

@@ -1,4 +1,4 @@
-"""Whether a solver has ended where nothing was learned, because units have no slope left."""
+"""A warning where a solver has learned nothing, because its units have no slope left."""
 
 from __future__ import annotations
 
@@ -16,21 +16,20 @@ from glassnet.nn import reference
 from glassnet.nn.activations import Activation
 from glassnet.nn.network import Network, Parameters
 from glassnet.training.baselines import scale_of
-from glassnet.utils.array_checks import as_matrix
 
 SATURATED = 0.05
-"""A unit is saturated at a sample where its slope is less than this share of the function's largest."""
+"""A unit is saturated at a sample where its slope is below this share of the function's largest slope."""
 
 DEAD = 1e-3
-"""It is dead where that is less than this share at every sample."""
+"""A unit is dead where its slope is below this share at every sample."""
 
 FLAT = 0.9
-"""The share of a layer's (sample, unit) pairs without slope from which on it passes on next to nothing."""
+"""A layer passes on next to nothing from this share of saturated (sample, unit) pairs on."""
 
 USELESS = 0.95
-"""The share of the best constant answer's loss from which on nothing was learned."""
+"""Nothing was learned from this share of the best constant answer's loss on."""
 
-_LOOKED_AT = 1000  # rows, evenly over all
+_ROWS = 1000  # that are looked at, evenly over all
 
 
 def warn_if_stalled(
@@ -41,9 +40,9 @@ def warn_if_stalled(
     # Nearly all runs end far below the loss of zeros, and need no more than this.
     if not network.loss.is_built_in or not loss > 0.05 * problem.baseline:
         return
-    rows = np.linspace(0, problem.n_samples - 1, min(problem.n_samples, _LOOKED_AT)).astype(int)
-    some: NDArray[Any] = X[rows]
-    inputs = as_matrix(some.toarray() if hasattr(some, "toarray") else some).astype(np.float64)
+    rows = np.linspace(0, problem.n_samples - 1, min(problem.n_samples, _ROWS)).astype(int)
+    chosen = X[rows]
+    inputs = np.asarray(chosen.toarray() if hasattr(chosen, "toarray") else chosen, np.float64)
     theta = Parameters(network.sizes, flat.astype(np.float64))
     shares, dead = slopes_lost(network, theta, [inputs])
     widths = network.sizes[1:-1]

@@ -1,4 +1,4 @@
-"""Validation: what is held out, what it says of a run, what stops or is restored by it."""
+"""Validation: the samples that evaluate a run, its evaluations, and the stopping rule at work."""
 
 from __future__ import annotations
 
@@ -22,25 +22,18 @@ from glassnet.training.early_stopping import EarlyStopping
 from glassnet.utils.settings_checks import as_fraction
 
 
-def _no_values() -> NDArray[np.float64]:
-    return np.empty(0)
-
-
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """What a run keeps of its evaluations, and of what stops it.
+    """The evaluations of a run, and the state of its stopping rule.
 
-    An evaluation is made at iteration 0 on the full batch, and wherever the number of iterations is a
-    multiple of `every`. `losses` and `scores` (of a metric that is not the loss) have a value for each.
+    A run is evaluated at iteration 0 on the full batch, and at every multiple of `every`. `losses` and
+    `scores` (of a metric that is not the loss) have a value for each evaluation. `best` is the best value,
+    `waited` the number of evaluations since one improved. `best_point` holds the parameters of
+    `best_iteration`, (1, n_parameters), or (2, n_parameters) with their running mean; `last_point`, in a
+    run that has gone back to them, those that training had come to and goes on from.
 
-    `best` is the best value, and `waited` the number of evaluations since one improved.
-    `best_point` and `last_point` are (1, n_parameters) or, with a running mean behind, (2,
-    n_parameters): the parameters of `best_iteration`, and, where a run has gone back to them, those
-    that training had come to and goes on from.
-
-    `fingerprint` recognizes the validation data; None where there are none. `rows`, where a fraction
-    was held out, are the numbers of the rows that are trained on and then those held out, of which
-    there are `n_held_out`.
+    `fingerprint` recognizes the validation data; None without any. Where a fraction was held out, `rows`
+    are the row numbers trained on and then the `n_held_out` held out.
     """
 
     every: int = 1
@@ -49,8 +42,8 @@ class Validation:
     rows: NDArray[np.int64] | None = None
     n_held_out: int = 0
     iterations: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    losses: NDArray[np.float64] = field(default_factory=_no_values)
-    scores: NDArray[np.float64] = field(default_factory=_no_values)
+    losses: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    scores: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     best: float = np.nan
     best_iteration: int | None = None
     waited: int = 0
@@ -137,9 +130,9 @@ class HeldOut:
         network = self._problem.network
         theta = Parameters(network.sizes, flat)  # of its own: several threads may ask at once
         if stopping.metric == "accuracy":
-            found = network.predict(theta, self._X)
-            y = np.argmax(self._y, axis=1) if self._y.ndim > found.ndim else self._y
-            right = found == y if found.ndim == 1 else (found == y).all(axis=1)
+            predicted = network.predict(theta, self._X)
+            y = np.argmax(self._y, axis=1) if self._y.ndim > predicted.ndim else self._y
+            right = predicted == y if predicted.ndim == 1 else (predicted == y).all(axis=1)
             return float(np.average(right, weights=self._weights))
         assert callable(stopping.metric)
         respond = network.predict if stopping.response == "predict" else network.predict_proba
@@ -153,7 +146,7 @@ class HeldOut:
 
 
 def check_metric(network: Network, stopping: EarlyStopping | None) -> None:
-    """Raise an InputError for a metric that this network's predictions have none of."""
+    """Raise InputError for a metric that this network's predictions do not have."""
     if stopping is None or network.loss.target in ("class", "label"):
         return
     if stopping.metric == "accuracy" or (
@@ -193,10 +186,10 @@ class Evaluator:
         every = self._start.every
         return (iteration // every + 1) * every
 
-    def look(self, iteration: int, flat: Array, averaged: Array | None, loss: float) -> bool:
-        """Evaluate the run after an iteration, where that is due; whether it has gone on for long enough.
+    def evaluate(self, iteration: int, flat: Array, averaged: Array | None, loss: float) -> bool:
+        """Evaluate the run after an iteration, where that is due; True ends training.
 
-        `loss` is the training loss. Where there is a running mean of the parameters it is evaluated.
+        `loss` is the training loss. The running mean of the parameters is evaluated, where there is one.
         """
         if iteration % self._start.every:
             return False
@@ -220,7 +213,7 @@ class Evaluator:
         return rule.patience is not None and self._waited >= rule.patience
 
     def forget(self, after: int) -> None:
-        """Take back the evaluations of later iterations, as these are."""
+        """Take back the evaluations of later iterations, which are taken back themselves."""
         while self._count > 0 and self._iterations[self._count - 1] > after:
             self._count -= 1
 
@@ -233,13 +226,15 @@ class Evaluator:
 
     def record(self) -> Validation:
         """The evaluations so far, in memory that stays as it is."""
-        known = self._best_iteration is not None and self._stopping is not None
+        best, rule = np.nan, self._stopping
+        if rule is not None and self._best_iteration is not None:
+            best = self._best * rule.sign
         return replace(
             self._start,
             iterations=self._iterations[: self._count],
             losses=self._losses[: self._count],
             scores=self._scores[: self._count],
-            best=self._best * self._stopping.sign if known and self._stopping is not None else np.nan,
+            best=best,
             best_iteration=self._best_iteration,
             waited=self._waited,
             best_point=None if self._best_point is None else self._best_point.copy(),

@@ -1,4 +1,4 @@
-"""The solvers, which look around before each step, by name."""
+"""The rules that advance a run, by name: optimizers, and solvers, which look around before each step."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 Rule = Optimizer | Solver
-"""What moves parameters in training."""
+"""What `train` takes as its optimizer."""
 
 SOLVERS: dict[str, type[Solver]] = {
     kind.name: kind for kind in (LBFGS, LevenbergMarquardt, BayesianRegularization, NewtonCG)
@@ -45,25 +45,25 @@ SOLVERS: dict[str, type[Solver]] = {
 
 
 RULES: dict[str, type[Optimizer] | type[Solver]] = {**OPTIMIZERS, **SOLVERS}
-"""Whatever `train` takes as its optimizer, by name."""
+"""Every optimizer's and solver's class by name."""
 
 
 def check_rule(optimizer: object) -> Rule:
     """`optimizer` itself where it is one of ours or a solver; else an InputTypeError."""
     if isinstance(optimizer, Solver) and SOLVERS.get(optimizer.name) is type(optimizer):
         return optimizer
-    meant: Any = optimizer
+    kind: Any = optimizer
     if isinstance(optimizer, str) and optimizer not in OPTIMIZERS:
         name = (
             "levenberg_marquardt"
             if optimizer.lower() in ("lm", "trainlm")
             else nearest_name(optimizer, RULES)
         )
-        meant = SOLVERS.get(name or "")
-    if isinstance(meant, type) and issubclass(meant, Solver):
-        what = f"the class {meant.__name__}" if meant is optimizer else repr(optimizer)
+        kind = SOLVERS.get(name or "")
+    if isinstance(kind, type) and issubclass(kind, Solver):
+        value = f"the class {kind.__name__}" if kind is optimizer else repr(optimizer)
         raise InputTypeError(
-            f"optimizer is a glassnet optimizer or solver, not {what}. Use gn.{meant.__name__}()."
+            f"optimizer is a glassnet optimizer or solver, not {value}. Use gn.{kind.__name__}()."
         )
     return check_optimizer(optimizer)
 
@@ -98,12 +98,12 @@ def check_fits(
 ) -> None:
     """Raise InputError where a solver cannot do what training asks for; optimizers can do all of it.
 
-    `memory` is that of rows that are streamed.
+    `memory` is what reading may take of rows that are streamed.
     """
     if not isinstance(rule, Solver):
         return
-    mine = f"gn.{type(rule).__name__}"
-    for unfit, what, why in (
+    solver = f"gn.{type(rule).__name__}"
+    for unfit, setting, reason in (
         (batch_size is not None, "batch_size", "compares losses, which batches change"),
         (any(dropout), "dropout", "compares losses, which masks change"),
         (penalties.l1 > 0, "l1", "needs a smooth loss, which |W| is not; l2 is"),
@@ -111,5 +111,7 @@ def check_fits(
         (average is not None, "average", "makes few steps, and each lowers the loss: the last one is best"),
     ):
         if unfit:
-            raise InputError(f"{mine} {why}: leave {what} out, or use an optimizer such as gn.Adam().")
+            raise InputError(
+                f"{solver} {reason}: leave {setting} out, or use an optimizer such as gn.Adam()."
+            )
     rule.check(network, memory)

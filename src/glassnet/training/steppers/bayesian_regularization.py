@@ -16,18 +16,18 @@ from glassnet.training.steppers.solver import TOLERANCES, Point, SolverStepper, 
 from glassnet.utils.settings_checks import as_positive
 
 MOVES = 1e-3
-"""A step is calm where it changes the penalty by no more than this share of it."""
+"""A step is calm where it changes the penalty by at most this share of it."""
 
 CALM = 5
-"""Calm steps in a row, before which training does not end: a single one may be short by chance."""
+"""Training does not end before so many calm steps in a row: a single step may be short by chance."""
 
 
 LEAST = 1e-9
-"""Weights that are determined, as a share of all; fewer are rounding."""
+"""The data determine no weights where they determine less than this share of them: that is rounding."""
 
 
 class Evidence(NamedTuple):
-    """What Bayesian regularization has found of the weights and the noise.
+    """What Bayesian regularization has estimated of the weights and the noise.
 
     effective_parameters : gamma, how many parameters the data determine, of all that there are.
     alpha : the weights' precision; their prior is normal with the variance 1 / alpha.

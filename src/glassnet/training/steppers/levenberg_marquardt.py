@@ -20,10 +20,10 @@ from glassnet.utils.settings_checks import as_positive
 Matrix = NDArray[np.float64]
 
 LARGEST = 4 << 30
-"""Bytes that the matrix and what is made of it may take."""
+"""Bytes that the matrix and its copies may take."""
 
 MOST = 60
-"""Dampings that are tried for a step; by then they have grown by more than any step could shrink."""
+"""Dampings tried for a step at most: by then they have grown by more than any step could shrink."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,7 +69,7 @@ class LevenbergMarquardt(Solver):
     damping: float = 1e-3
 
     matrices: ClassVar[int] = 3
-    """As large as G, that are there at a time: while it is summed, and while it is factorized."""
+    """How many matrices as large as G exist at a time, while it is summed and while it is factorized."""
 
     def stepper(self, start: Start) -> SolverStepper:
         return LevenbergStepper(self, start)
@@ -138,21 +138,21 @@ def damped_step(G: Matrix, mu: float, gradient: Matrix) -> Matrix | None:
 
 
 def check_size(solver: LevenbergMarquardt, n_parameters: int, memory: int | None) -> None:
-    """Raise InputError where the matrix and what is made of it would be too large.
+    """Raise InputError where the matrix and its copies would be too large.
 
-    Of the `memory` of streamed rows reading may take half (see `Rows.most`).
+    Of the `memory` of streamed rows reading may take half (see `Dataset.block_rows`).
     """
     needed = solver.matrices * 8 * n_parameters**2
-    mine, matrix = f"gn.{type(solver).__name__}", f"the matrix of {n_parameters:,} parameters"
+    name, matrix = f"gn.{type(solver).__name__}", f"the matrix of {n_parameters:,} parameters"
     if needed > LARGEST:
         raise InputError(
-            f"{mine} would take {needed / 2**30:,.0f} GiB for {matrix}; it works up to "
+            f"{name} would take {needed / 2**30:,.0f} GiB for {matrix}; it works up to "
             f"{LARGEST >> 30} GiB. Use gn.NewtonCG(), which takes the same curvature without the "
             f"matrix, or gn.LBFGS()."
         )
     if memory is not None and needed > memory // 2:
         raise InputError(
-            f"{mine} would take {needed / 2**20:,.0f} MiB for {matrix}, and of the memory for these rows, "
+            f"{name} would take {needed / 2**20:,.0f} MiB for {matrix}, and of the memory for these rows, "
             f"{memory >> 20:,} MiB, half is for reading. Give gn.stream(..., "
             f'memory="{-(-2 * needed >> 20)} MiB") or more, or use gn.NewtonCG() or gn.LBFGS(), which take '
             f"no matrix."

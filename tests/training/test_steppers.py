@@ -105,15 +105,15 @@ def test_callbacks_hear_of_every_epoch(engine):
 
 
 @every_case
-def test_resumed_run_equals_an_unbroken_one_at_every_cut(engine, dtype, rate, shuffle):
+def test_resumed_run_equals_an_unbroken_one_wherever_it_is_cut(engine, dtype, rate, shuffle):
     settings = {"engine": engine, "dtype": dtype, "shuffle": shuffle}
     settings |= {"optimizer": gn.Adam(rate, clip_norm=1.0), "l2": 0.01, "max_norm": 2.0}
     whole = train(8, **settings)
-    for cut in range(9):
+    for cut in (0, 1, 4, 7, 8):
         assert_same_path(train(cut, **settings).resume(whole.iterations - cut), whole)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
     n=st.integers(1, 43),
     batch_size=st.integers(1, 50),
@@ -307,11 +307,18 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_file_whose_place_does_not_fit_is_refused(tmp_path, damage):
-    path = tmp_path / "run.safetensors"
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The arrays and the document of a run's file."""
+    path = tmp_path_factory.mktemp("saved") / "run.safetensors"
     gn.save(train(3), path)
-    arrays, document = read_arrays(path)
+    return read_arrays(path)
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_file_whose_place_does_not_fit_is_refused(tmp_path, saved, damage):
+    path = tmp_path / "run.safetensors"
+    arrays, document = saved
     arrays, document = dict(arrays), copy.deepcopy(dict(document))
     for name, value in damage.items():
         if name in arrays:
@@ -526,7 +533,7 @@ def cut(epochs, update, engine, match="", **options):
 def test_ctrl_c_after_any_update_resumes_bit_for_bit(handler, tmp_path, engine, rate, dtype, shuffle):
     options = {"optimizer": gn.SGD(rate), "dtype": dtype, "shuffle": shuffle, "l2": 0.01}
     whole = train(5, engine=engine, **options)
-    for update in (1, 5, 6, 7, 29):
+    for update in (1, 6, 29):
         run = cut(5, update, engine, **options)
         assert (run.status, run.updates) == ("interrupted", update)
         assert (run.iterations, run.cursor.row) == (update // 6, update % 6 * 8)

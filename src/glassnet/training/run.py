@@ -39,34 +39,33 @@ class TrainingRun(RunState):
     optimizer : the rule with its settings, an `Optimizer` or a `Solver`.
     parameters : `Parameters` after the last iteration; for a run that diverged, before the update
         that blew up.
-    state : (rows, n_parameters), what the optimizer keeps, a row for each of its `state_names`; what a
-        solver keeps of past steps.
-    updates : how many the state has seen; a schedule goes on from there.
+    state : (rows, n_parameters), the optimizer's state, a row for each of its `state_names`; of a solver
+        what it keeps of past steps.
+    updates : how many updates the state has seen; a schedule goes on from there.
     losses : float64, read-only. On the full batch (iterations + 1,), ``losses[k]`` the loss after k
         updates; with a batch_size (iterations,), each epoch's mean over its batches.
-    reduction : "mean" or "sum", what the loss is over samples.
+    reduction : "mean" or "sum" of the samples' losses.
     status : "completed"; "stopped" by a callback, a stopping rule or a solver's `reason`;
         "interrupted" by Ctrl-C; "diverged"; "running" in a callback.
     diverged_at : the update whose loss blew up (iterations + 1), or None.
     seconds : wall time of the updates, without preparing the data.
-    engine, engine_reason, threads : what computed, why that, and on how many threads.
-    extra : what `save` was given to keep beside the run.
+    engine, engine_reason, threads : which engine computed, why that one, and on how many threads.
+    extra : the mapping that `save` keeps beside the run.
     penalties : `Penalties`, l1, l2 and max_norm; `BayesianRegularization` chooses l2.
-    heard : what an `Adaptive` schedule keeps of the losses, and a solver beside its state.
+    heard : numbers that an `Adaptive` schedule keeps of the losses, or a solver beside its state.
     batch_size : None for the full batch.
     cursor : with a batch_size, where in its epoch training stands, and the stream of the shuffles.
     dropout : each hidden layer's probability of dropping a unit.
-    dropout_seed : what the masks are drawn from; None without dropout.
-    average, averaged : what the running mean of the parameters keeps of itself at an update, and the
-        mean, `Parameters`; None where there is none. `theta`, which predictions, pictures and scores
-        are made with, is the mean then; ``run.network.predict(run.parameters, X)`` asks the last ones.
+    dropout_seed : the seed of the masks; None without dropout.
+    average, averaged : the decay of the running mean of the parameters, and the mean, `Parameters`; None
+        without one. `theta`, with which the run predicts, scores and draws, is the mean then;
+        ``run.network.predict(run.parameters, X)`` predicts with the last parameters.
     class_weight : the weight of each class, or None.
-    validation : `Validation`, the evaluations and what a stopping rule keeps, or None.
+    validation : `Validation`, the evaluations and the state of a stopping rule, or None.
     data : the data as the engine has them; None where the run was loaded, copied or unpickled.
 
     Where a stopping rule has brought the best parameters back, `parameters` and `averaged` are those of
-    `best_iteration`; `state`, `updates` and `losses` are of the last iteration, which resuming goes on
-    from.
+    `best_iteration`; `state`, `updates` and `losses` are of the last iteration, where `resume` goes on.
 
     Pickles, copies by `copy.deepcopy` and saved files do not hold the data.
 

@@ -1,4 +1,4 @@
-"""Training, and the run that comes of it."""
+"""Training: the one call that fits a network, and the run that it begins with."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def train(
     average: float | None = None,
     class_weight: object = None,
 ) -> TrainingRun:
-    """Train a network and return the run; of what is passed in only a RandomState's stream moves on.
+    """Train a network and return the run; `train` changes no argument, but draws from a RandomState.
 
     Standardize X first, and a y of quantities as well: on columns of large numbers the defaults end with
     one prediction for all rows. ``(X - X.mean(axis=0)) / X.std(axis=0)`` does it; keep both numbers for
@@ -83,7 +83,7 @@ def train(
     iterations : updates on the full batch, epochs with a batch_size, accepted steps of a solver at
         most; 0 trains nothing.
     batch_size : None, the full batch; else the samples of an update. The last batch of an epoch takes
-        what is left.
+        the rest.
     reduction : "mean" divides the loss by the sum of the sample weights, "sum" does not.
     shuffle : with a batch_size, whether each epoch takes the samples in a new order. The orders are drawn
         from `random_state` after the parameters, as scikit-learn's estimators draw theirs.
@@ -94,19 +94,19 @@ def train(
     sample_weight : (n,), 0 or more; a weight of 2 counts as the sample twice.
     callbacks : `Callback` instances, or functions of the run called after each iteration.
     progress : show a line with iteration, loss, speed and time left on stderr.
-    l1, l2 : ``l2/2 sum W^2 + l1 sum |W|`` is added to the reduced loss and is part of what is reported;
-        biases are never penalized.
-    max_norm : the length that each unit's incoming weights are scaled back to after an update, where
-        they are longer; None leaves them.
+    l1, l2 : ``l2/2 sum W^2 + l1 sum |W|`` is added to the reduced loss and is part of the losses
+        reported; biases are never penalized.
+    max_norm : the length that an update scales each unit's incoming weights back to, where they are
+        longer; None leaves them.
     dropout : the probability with which training leaves out a hidden unit, one number or one for each
         hidden layer; see `glassnet.nn.dropout.mask`. The losses are those with units left out. The masks'
         seed is drawn from `random_state`, after the parameters and before any order of the samples.
     validation : (X, y), (X, y, sample_weight), or a fraction of the samples to hold out. The fraction
         is drawn from `random_state` after the parameters and before the orders, as scikit-learn's
         estimators do, by its `train_test_split`, with each class in proportion.
-        ``run.validation_losses`` are the losses on them, without penalties but with the class weights,
-        which Keras leaves out; of the running mean of the parameters where there is one. Where
-        X is a standardized `stream`, they are to be standardized alike; a PreprocessingWarning says so.
+        ``run.validation_losses`` are the losses on these samples, without penalties but with the class
+        weights, which Keras leaves out; of the running mean of the parameters where there is one. Where
+        X is a standardized `stream`, standardize them alike; a PreprocessingWarning says so.
     validate_every : iterations from one evaluation to the next; the full batch has one before the first.
     stopping : ``gn.EarlyStopping(patience=10)`` ends training where the validation loss, or another
         metric, has stopped improving, and gives the run its best parameters.
@@ -136,9 +136,9 @@ def train(
     >>> run.predict(X).tolist(), len(run.losses)
     ([0, 1, 1, 0], 501)
 
-    scikit-learn's "sgd" solver takes mini-batches of 200 and stops by itself; this takes the whole
-    batch and exactly the iterations that it is told. ``losses[k]`` is the loss after k updates,
-    where a PyTorch loop that records before the step lacks the last one.
+    scikit-learn's "sgd" solver takes mini-batches of 200 and stops by itself; `train` takes the whole batch
+    and makes exactly `iterations` of them. ``losses[k]`` is the loss after k updates, where a PyTorch loop
+    that records before the step lacks the last one.
     """
     settings = FitSettings.of(locals())
     hooks = Hooks(callbacks)

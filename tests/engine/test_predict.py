@@ -9,8 +9,8 @@ import pytest
 
 import glassnet as gn
 from glassnet.engine import predict as prediction
-from glassnet.engine.metrics import tally, tally_rows
-from glassnet.engine.predict import predicted, predictions, tallied
+from glassnet.engine.metrics import block_rows, tally
+from glassnet.engine.predict import predict_dataset, predictions, tally_dataset
 from glassnet.nn.network import outputs_of
 
 N, INPUTS = 70_003, 3  # more than a block of 65,536 rows, which is where sums are added
@@ -60,7 +60,8 @@ def rows_of(source, folder, X, tmp_path):
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("source", ["parquet", "with targets", "mapped", "columns", "array"])
 def test_answers_have_the_bits_of_rows_in_memory(source, answer, folder, X, tmp_path, monkeypatch):
-    monkeypatch.setattr(prediction, "_ANSWER_BYTES", 100_000)  # several waves, and pieces that are cut
+    # Several passes, and row groups that are divided.
+    monkeypatch.setattr(prediction, "_PREDICTION_BYTES", 100_000)
     net, theta = network("softmax", 3)
     rows = rows_of(source, folder, X, tmp_path)
     in_memory = {
@@ -70,7 +71,7 @@ def test_answers_have_the_bits_of_rows_in_memory(source, answer, folder, X, tmp_
     }
     expected = in_memory[answer](net, theta, X)
     for threads in (1, 3):
-        found = predicted(net, theta, rows, answer, threads)
+        found = predict_dataset(net, theta, rows, answer, threads)
         assert found.dtype == expected.dtype
         assert np.array_equal(found, expected)
     some = list(predictions(net, theta, rows, answer))
@@ -118,7 +119,7 @@ def test_score_has_the_bits_of_rows_in_memory_and_is_scikit_learns(output, outpu
     expected = run.score(X, y, w)
     for threads in (1, 3):
         rows = gn.stream(X, y, sample_weight=w)
-        assert tallied(net, theta, rows, threads).score == expected
+        assert tally_dataset(net, theta, rows, threads).score == expected
     assert run.score(gn.stream(X, y, sample_weight=w)) == expected
     judge = accuracy_score if output in ("softmax", "logistic") else r2_score
     assert np.isclose(expected, judge(y, run.predict(X), sample_weight=w), rtol=1e-13)
@@ -130,7 +131,7 @@ def test_tally_counts_as_scikit_learn_does(output, X):
 
     y = TARGETS[output](np.random.RandomState(0), N, 3)
     net, theta = network(output, 3)
-    found = tallied(net, theta, gn.stream(X, y))
+    found = tally_dataset(net, theta, gn.stream(X, y))
     answers = net.predict(theta, X)
     assert found.n == N
     if output == "softmax":
@@ -158,18 +159,18 @@ def test_rows_of_weight_0_count_nothing_and_not_alone(X):
     w = np.zeros(N)
     w[-5:] = 1  # all in the last of the blocks
     assert np.isclose(
-        tallied(net, theta, gn.stream(X, y, sample_weight=w)).score,
+        tally_dataset(net, theta, gn.stream(X, y, sample_weight=w)).score,
         tally(net, y[-5:], outputs_of(net, theta, X[-5:])).score,
         rtol=1e-12,
     )
     with pytest.raises(gn.InputError, match="sample_weight is 0 everywhere"):
-        tallied(net, theta, gn.stream(X, y, sample_weight=np.zeros(N))).score  # noqa: B018
+        tally_dataset(net, theta, gn.stream(X, y, sample_weight=np.zeros(N))).score  # noqa: B018
 
 
 def test_blocks_of_a_tally_divide_a_range_of_rows():
     for outputs in (1, 2, 3, 17, 100_000):
-        assert 65_536 % tally_rows(outputs) == 0
-    assert tally_rows(3) == 65_536
+        assert 65_536 % block_rows(outputs) == 0
+    assert block_rows(3) == 65_536
 
 
 # ---- What cannot be used --------------------------------------------------------------------------
@@ -184,7 +185,7 @@ def test_value_that_cannot_be_used_is_named_by_file_row_and_column(tmp_path, X):
         )
         pq.write_table(table, tmp_path / f"part-{part}.parquet", row_group_size=9_000)
     net, theta = network("softmax")
-    for ask in (predicted, tallied):
+    for ask in (predict_dataset, tally_dataset):
         with pytest.raises(gn.InputError, match=r"'x1' has nan.* at row 10001 of .*part-1.parquet"):
             ask(net, theta, gn.stream(tmp_path, "class"))
 
@@ -194,7 +195,7 @@ def test_class_that_there_is_not_is_named(X):
     y[66_000] = 5
     net, theta = network("softmax")
     with pytest.raises(gn.InputError, match="y has 5 at row 66000; expected class numbers"):
-        tallied(net, theta, gn.stream(X, y))
+        tally_dataset(net, theta, gn.stream(X, y))
 
 
 def test_rows_without_targets_are_not_trained_on_or_scored(folder, X):
@@ -216,4 +217,4 @@ def test_rows_of_another_width_are_not_answered(folder):
     with pytest.raises(
         gn.InputError, match=r"has 4 features; the network takes 3 inputs.*features=\[...\]"
     ):
-        predicted(net, theta, gn.stream(folder))
+        predict_dataset(net, theta, gn.stream(folder))

@@ -1,4 +1,4 @@
-"""What a score needs of predictions, summed block by block in a fixed order."""
+"""Tallies of predictions, for scores: summed block by block in a fixed order."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from glassnet.utils.array_checks import as_target
 _ENTRIES = 1 << 20
 
 
-def tally_rows(outputs: int) -> int:
-    """The rows of a block, a power of two that divides `PACKED_ROWS`."""
+def block_rows(outputs: int) -> int:
+    """The rows of a block, a power of two that divides `BLOCK_ROWS`."""
     return 1 << max(64, min(BLOCK_ROWS, _ENTRIES // outputs)).bit_length() - 1
 
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """Of some rows: how many, the sum of their weights, and by what the network predicts
+    """What a score needs of the predictions for `n` rows, whose weights sum to `weight`.
 
-    of classes and labels `right`, the weights of the rows whose every number is right, `exact`, how many
-    these are, and `counts` of the actual against the predicted, (C, C), or (outputs, 2, 2) of labels;
-    of values, by output, the weighted `mean`, the sum of squares about it, `spread`, and `errors`, the sum
+    For classes and labels: `exact`, the number of rows whose every number is right, `right`, the sum of
+    their weights, and `counts` of the actual against the predicted, (C, C), or (outputs, 2, 2) for labels.
+    For values, by output: the weighted `mean`, `spread`, the sum of squares about it, and `errors`, the sum
     of squared errors.
     """
 
@@ -45,21 +45,21 @@ class Tally:
 
     @classmethod
     def of(cls, network: Network, y: NDArray[Any], Y_hat: Array, w: NDArray[Any] | None) -> Tally:
-        """Of a block; y as `as_target` gives them."""
+        """The tally of a block; y as `as_target` gives them."""
         w = None if w is None else w.astype(np.float64)
         weight = float(len(y) if w is None else w.sum())
         if network.loss.target in ("class", "label"):
             counts, hits = _counted(network, y, decided(network, Y_hat))
             exact = int(hits.sum())
             return cls(len(y), weight, float(exact if w is None else (hits * w).sum()), exact, counts)
-        actual, each = y.astype(np.float64), np.float64(1.0) if w is None else w[:, None]
+        actual, weights = y.astype(np.float64), np.float64(1.0) if w is None else w[:, None]
         with np.errstate(all="ignore"):
-            mean = (each * actual).sum(axis=0) / (weight or 1.0)
-            spread, errors = ((each * (actual - at) ** 2).sum(axis=0) for at in (mean, Y_hat))
+            mean = (weights * actual).sum(axis=0) / (weight or 1.0)
+            spread, errors = ((weights * (actual - at) ** 2).sum(axis=0) for at in (mean, Y_hat))
         return cls(len(y), weight, mean=mean, spread=spread, errors=errors)
 
     def merged(self, other: Tally) -> Tally:
-        """Of both parts' rows: means and squares about them as Chan, Golub and LeVeque (1979) add them."""
+        """The tally of both, whose means and squares Chan, Golub and LeVeque (1979) add so."""
         weight = self.weight + other.weight
         share = other.weight / weight if weight else 0.0
         with np.errstate(all="ignore"):
@@ -77,14 +77,14 @@ class Tally:
 
     @property
     def score(self) -> float:
-        """The share of the weights that is right; of values R^2, the mean over the outputs."""
+        """The right part of the weights; for values R^2, the mean over the outputs."""
         if not self.weight > 0:
             raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
         return self.right / self.weight if self.counts.size else float(np.average(self.r2))
 
     @property
     def r2(self) -> NDArray[np.float64]:
-        """By output; as scikit-learn has it where y never varies: 1 where every value is met, else 0."""
+        """R^2 by output; where y never varies, as in scikit-learn, 1 if every value is met, else 0."""
         if self.n < 2:
             return np.full_like(self.errors, np.nan)
         with np.errstate(all="ignore"):
@@ -110,15 +110,15 @@ def _counted(
 
 
 def summed(tallies: Iterable[Tally]) -> Tally:
-    """Of all parts, added in their order."""
+    """All tallies, merged in their order."""
     return reduce(Tally.merged, tallies)
 
 
 def tally(network: Network, y: object, Y_hat: Array, w: NDArray[Any] | None = None) -> Tally:
-    """Of predictions in memory, with the bits of the same rows streamed."""
+    """The tally of predictions in memory, with the bits of the same rows streamed."""
     actual, rows = (
         as_target(y, len(Y_hat), network.sizes[-1], network.loss.target),
-        tally_rows(Y_hat.shape[1]),
+        block_rows(Y_hat.shape[1]),
     )
 
     def block(start: int, stop: int) -> Tally:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.checks import target_rows
-from glassnet.data.reduce import Block, Columns, Reduction, Worker
+from glassnet.data.reduce import Block, BlockState, BlockWorker, Columns, Reduction, Worker
 from glassnet.engine import gauss_newton
 from glassnet.engine.chunks import Chunks, Edge
 from glassnet.engine.native_calls import native_rule
@@ -208,38 +208,27 @@ class _NativeWorker(Worker):
         return self._sums
 
 
-class _NumpyWorker(Worker):
-    """The reference, block by block; gathers a block's rows where they come in blocks of other sizes."""
+class _NumpyWorker(BlockWorker):
+    """The reference, block by block."""
 
     def __init__(self, sums: Sums) -> None:
-        self._reduction, self._rows = sums, sums.chunks.block
-        self._held: list[Block] = []
-        self._count = 0
+        super().__init__(sums.chunks.block)
+        self._reduction = sums
 
     def begin(self, state: Any, row: int) -> None:
-        self._sums = np.zeros(self._reduction.shape) if state is None else state.copy()
+        sums = np.zeros(self._reduction.shape) if state is None else state.copy()
+        super().begin(BlockState(row, sums), row)
 
-    def take(self, block: Block) -> None:
-        done = 0
-        while done < len(block.X):
-            stop = min(len(block.X), done + self._rows - self._count)
-            self._held.append(block.rows(done, stop))
-            self._count += stop - done
-            done = stop
-            if self._count == self._rows:
-                self._add()
+    def keep(self, block: Block, first: int) -> Block:
+        return block
 
-    def _add(self) -> None:
-        chunks = self._reduction.chunks
-        whole = Block.concatenated(self._held)
-        y, w = chunks.targets(whole)
-        X = np.ascontiguousarray(whole.X)
+    def add(self, value: NDArray[np.float64], kept: list[Block], first: int) -> NDArray[np.float64]:
+        chunks, block = self._reduction.chunks, Block.concatenated(kept)
+        y, w = chunks.targets(block)
         Y = target_rows(y, chunks.network.sizes[-1], chunks.dtype)
         weights = None if w is None else w.astype(chunks.dtype)
-        self._reduction.add_numpy((X, Y, weights), self._sums)
-        self._held, self._count = [], 0
+        self._reduction.add_numpy((np.ascontiguousarray(block.X), Y, weights), value)
+        return value
 
-    def end(self) -> NDArray[np.float64]:
-        if self._count:
-            self._add()
-        return self._sums
+    def end(self) -> Any:
+        return super().end().value

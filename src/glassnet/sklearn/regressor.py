@@ -16,7 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from glassnet._types import Array
 from glassnet.data.dataset import is_stream
 from glassnet.data.source import Dataset
-from glassnet.engine.predict import tallied
+from glassnet.engine.predict import tally_dataset
 from glassnet.errors import InputError
 from glassnet.nn.losses import LOSSES
 from glassnet.optim.loss_conventions import Conventions
@@ -293,7 +293,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if not is_stream(X):
             return float(super().score(X, y, sample_weight))
         rows, (network, theta) = rows_for(self, X, y, sample_weight, scored=True), self._fitted()
-        return tallied(network, in_precision(theta, rows), rows, self.n_threads).score
+        return tally_dataset(network, in_precision(theta, rows), rows, self.n_threads).score
 
     # ---- What the base asks for --------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from glassnet.data.reduce import BadRow, Block, BlockWorker, Reduction, Worker
 from glassnet.data.scan import check_block, target_values
 from glassnet.data.source import Dataset, MappedDataset
 from glassnet.data.standardization import StandardizedDataset, standardized_by
-from glassnet.engine.predict import check_targets, predictions
+from glassnet.engine.predict import predictions
 from glassnet.errors import InputError, InputTypeError, PreprocessingWarning
 from glassnet.nn.network import Network, Parameters, outputs_of
 from glassnet.sklearn.labels import Labels, class_numbers, class_weights, multiply_weights
@@ -40,7 +40,7 @@ def as_stream(
             "row."
         )
     rows = stream(X, y, sample_weight=sample_weight, features=features)
-    check_targets(rows)
+    rows.require_targets()
     return rows
 
 

@@ -11,9 +11,9 @@ from glassnet._types import Array
 from glassnet.data.checks import same_data
 from glassnet.data.dataset import as_dataset
 from glassnet.data.source import Dataset
-from glassnet.engine.answers import answered, scored
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
+from glassnet.engine.predict import predict, score
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.errors import InputError
 from glassnet.training.divergence import gentler, warn_of_ending
@@ -81,7 +81,7 @@ class TrainingRun(RunState):
 
     def predict_proba(self, X: object) -> Array:
         """`Network.predict_proba` at this run's `theta`; X as in `predict`."""
-        return answered(self.network, self.theta, X, "predict_proba", self.extra)
+        return predict(self.network, self.theta, X, "predict_proba", self.extra)
 
     def predict(self, X: object) -> NDArray[Any]:
         """`Network.predict` at this run's `theta`: class numbers (n,) for softmax, else (n, outputs).
@@ -99,7 +99,7 @@ class TrainingRun(RunState):
         ``gn.stream(X, standardize=(mean, scale))``. Standardized arrays are answered
         without it by ``run.network.predict(run.theta, X)``, and tables by ``glassnet predict``.
         """
-        return answered(self.network, self.theta, X, "predict", self.extra)
+        return predict(self.network, self.theta, X, "predict", self.extra)
 
     def score(self, X: object, y: object = None, sample_weight: object = None) -> float:
         """How well the run predicts, as scikit-learn's `accuracy_score` or `r2_score` says; 1 is perfect.
@@ -115,7 +115,7 @@ class TrainingRun(RunState):
         >>> round(run.score(X, y), 6)
         1.0
         """
-        return scored(self.network, self.theta, X, y, sample_weight, self.extra)
+        return score(self.network, self.theta, X, y, sample_weight, self.extra)
 
     def resume(
         self,

@@ -15,9 +15,9 @@ from glassnet._types import Array
 from glassnet.data.arrays import InMemory
 from glassnet.data.dataset import as_dataset
 from glassnet.data.source import Dataset
-from glassnet.engine.answers import warn_of_raw_validation
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
+from glassnet.engine.predict import warn_of_raw_validation
 from glassnet.errors import InputError
 from glassnet.nn.dropout import Masks, draw_seed
 from glassnet.nn.network import Network, Parameters, as_network

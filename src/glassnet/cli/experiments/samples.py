@@ -16,7 +16,7 @@ from glassnet.data.dataset import as_dataset
 from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.reduce import Block
 from glassnet.data.source import Dataset
-from glassnet.engine.predict import tallied
+from glassnet.engine.predict import tally_dataset
 from glassnet.errors import InputError, unknown_name
 from glassnet.nn.losses import LOSSES, OUTPUTS, get_loss, get_output
 from glassnet.nn.network import Network
@@ -127,7 +127,7 @@ def scores_on(run: TrainingRun, dataset: Dataset, class_names: object = None) ->
     """The run's scores on a dataset; those of rows in memory are the report's own."""
     if isinstance(dataset, InMemory):
         return score(run, dataset.X[:], dataset.y, class_names)
-    return scores_of(run.network, tallied(run.network, run.theta, dataset), class_names)
+    return scores_of(run.network, tally_dataset(run.network, run.theta, dataset), class_names)
 
 
 def doubles(dataset: Dataset) -> Block:

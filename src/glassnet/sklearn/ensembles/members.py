@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.engine.answers import warn_of_raw_rows
+from glassnet.engine.predict import warn_of_raw_rows
 from glassnet.errors import InputError, InputTypeError
 from glassnet.model_selection import SweepResult
 from glassnet.nn.network import Network, Parameters

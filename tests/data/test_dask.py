@@ -17,6 +17,7 @@ import pytest
 import glassnet as gn
 from glassnet.data.dask_cluster import gathered
 from glassnet.data.dataset import is_stream
+from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.utils.interrupts import Cut
 from glassnet.utils.memory import RESERVED
 
@@ -147,7 +148,7 @@ def test_matrix_made_in_shares_by_two_workers_has_the_bits_of_data_in_memory(kin
     assert rows.cluster_threads() == 2
     theta = net.initialize(0).flat
     expected = gn.prepare(net, X, y, engine="native").gauss_newton(theta)
-    streamed = gn.prepare(net, rows, None, engine="native")
+    streamed = prepare_problem(net, rows, ProblemSettings(engine="native"))
     assert np.array_equal(streamed.gauss_newton(theta), expected)
 
 

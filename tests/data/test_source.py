@@ -19,6 +19,7 @@ from glassnet.data.dataset import is_stream
 from glassnet.data.fixed_order import chunk_ranges
 from glassnet.data.reduce import Block
 from glassnet.data.scan import ScanReduction
+from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.utils.memory import as_memory
 
 N, INPUTS = 5_003, 4
@@ -530,7 +531,8 @@ def test_interrupt_cuts_the_pass_that_is_under_way(optimizer):
 
 def test_problem_takes_other_numbers_of_threads():
     X, y, _ = draw()
-    problem = gn.prepare(gn.Network((INPUTS, 3)), gn.stream(X, y), None, threads=1)
+    settings = ProblemSettings(threads=1)
+    problem = prepare_problem(gn.Network((INPUTS, 3)), gn.stream(X, y), settings)
     assert (problem.with_threads(3).threads, problem.threads) == (3, 1)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import glassnet as gn
 from glassnet.data.arrays import ArrayDataset
+from glassnet.engine.prepare import ProblemSettings, prepare_problem
 
 N, INPUTS = 5_003, 4
 NAMES = [f"x{i}" for i in range(INPUTS)]
@@ -63,7 +64,10 @@ def test_curvature_has_the_bits_of_data_in_memory(shape, dtype, folder):
     expected = curvature_of(gn.prepare(net, X, y, sample_weight=w, **how))
     rows = gn.stream(folder, "class", features=NAMES, sample_weight="weight", memory="128 MiB")
     for threads in (1, 3):
-        problem = gn.prepare(net, rows, None, threads=threads, **how)
+        settings = ProblemSettings(
+            dtype=dtype, engine="native", threads=threads, penalties=gn.Penalties(l2=0.1)
+        )
+        problem = prepare_problem(net, rows, settings)
         assert same(curvature_of(problem), expected)
     assert len(problem._chunks.matrix_ranges) == slots
 
@@ -74,7 +78,9 @@ def test_curvature_of_every_output_has_the_bits_of_data_in_memory(make_data, out
     net = gn.Network((INPUTS, 6, outputs), output=output)
     X, y = make_data(net, 3_001)
     expected = curvature_of(gn.prepare(net, X, y, engine="native", class_weight=None))
-    assert same(curvature_of(gn.prepare(net, gn.stream(X, y), None, engine="native")), expected)
+    assert same(
+        curvature_of(prepare_problem(net, gn.stream(X, y), ProblemSettings(engine="native"))), expected
+    )
 
 
 def test_reference_engine_sums_the_same_curvature_from_any_source(folder):
@@ -83,7 +89,7 @@ def test_reference_engine_sums_the_same_curvature_from_any_source(folder):
     files = gn.stream(folder, "class", features=NAMES, sample_weight="weight")
     array = gn.stream(X, y, sample_weight=w)
     one, other = (
-        curvature_of(gn.prepare(net, rows, None, engine="numpy", threads=threads))
+        curvature_of(prepare_problem(net, rows, ProblemSettings(engine="numpy", threads=threads)))
         for rows, threads in ((files, 1), (array, 2))
     )
     assert same(one, other)
@@ -98,7 +104,7 @@ def test_shares_of_the_matrix_are_its_rows(shape, make_data):
     net = gn.Network(SHAPES[shape][0])
     X, y = make_data(net, 400)
     rows = gn.stream(X, y)
-    problem = gn.prepare(net, rows, None, engine="native")
+    problem = prepare_problem(net, rows, ProblemSettings(engine="native"))
     expected = curvature_of(problem)
     rows.cluster_threads = lambda: 3 * len(problem._chunks.matrix_ranges)
     assert same(curvature_of(problem), expected)

@@ -67,7 +67,7 @@ class Problem(Prepared, gauss_newton.SecondOrder):
         A contiguous array of this dtype is taken as it is; `Parameters` and other arrays are cast into a
         copy. With `masks` those of a training pass, which drops hidden units where there is dropout.
 
-        Raises InputError for another length, InputTypeError for what is no numbers.
+        Raises InputError for another length, InputTypeError for other things than numbers.
         """
 
     @abstractmethod
@@ -99,8 +99,8 @@ class Problem(Prepared, gauss_newton.SecondOrder):
 
         On entry `gradient` is the gradient at `flat`, and so it is on return: each update is
         followed by one pass at the new point, whose loss goes into `losses`. The call returns early
-        when `seconds` are over or ``stop[0]`` is set, after an update that is whole. When a loss is
-        above `limit` or not finite, `flat` and `state` return to what they were before that update.
+        when `seconds` are over or ``stop[0]`` is set, after a whole update. When a loss is above `limit`
+        or not finite, `flat` and `state` return to their values before that update.
 
         With dropout, passes are training passes: `masks` are those of the pass that gave `gradient` on
         entry, and each pass takes the next number. Raises InputError where they are missing.
@@ -213,19 +213,20 @@ class NativeProblem(Problem):
                 flat, gradient, *settings, *native_masks(masks)
             ), gradient
         except (TypeError, ValueError):  # checked only now: a call takes microseconds
-            usable = self._as_flat(flat)
-            if usable is flat:
-                raise
-            return self.loss_and_gradient(usable, masks)
+            return self.loss_and_gradient(self._cast(flat), masks)
 
     def loss(self, flat: Array) -> float:
         try:
             return float(self._problem.loss(flat, self._rules.of_loss, self.divisor, self.threads))
         except (TypeError, ValueError):
-            usable = self._as_flat(flat)
-            if usable is flat:
-                raise
-            return self.loss(usable)
+            return self.loss(self._cast(flat))
+
+    def _cast(self, flat: Array) -> Array:
+        """Cast parameters that the engine refused; raises its error where they were right already."""
+        usable = self._as_flat(flat)
+        if usable is flat:
+            raise
+        return usable
 
     def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
         return gauss_newton.native_curvature(self._problem, self.threads, flat, vector)

@@ -61,7 +61,7 @@ class Tally:
     def merged(self, other: Tally) -> Tally:
         """The tally of both, whose means and squares Chan, Golub and LeVeque (1979) add so."""
         weight = self.weight + other.weight
-        share = other.weight / weight if weight else 0.0
+        fraction = other.weight / weight if weight else 0.0
         with np.errstate(all="ignore"):
             between = other.mean - self.mean
             return Tally(
@@ -70,8 +70,8 @@ class Tally:
                 self.right + other.right,
                 self.exact + other.exact,
                 self.counts + other.counts,
-                self.mean + between * share,
-                self.spread + other.spread + between**2 * (self.weight * share),
+                self.mean + between * fraction,
+                self.spread + other.spread + between**2 * (self.weight * fraction),
                 self.errors + other.errors,
             )
 
@@ -88,24 +88,24 @@ class Tally:
         if self.n < 2:
             return np.full_like(self.errors, np.nan)
         with np.errstate(all="ignore"):
-            known = 1 - self.errors / self.spread
-        return np.where(self.spread != 0, known, np.where(self.errors == 0, 1.0, 0.0))
+            r2 = 1 - self.errors / self.spread
+        return np.where(self.spread != 0, r2, np.where(self.errors == 0, 1.0, 0.0))
 
 
 def _counted(
-    network: Network, y: NDArray[Any], found: NDArray[Any]
+    network: Network, y: NDArray[Any], predicted: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """`Tally.counts`, and the rows that are right."""
     outputs = network.sizes[-1]
     if network.loss.target == "class":
         actual = y if y.ndim == 1 else np.argmax(y, axis=1)
         shape: tuple[int, ...] = (outputs, outputs)
-        pairs = actual * outputs + found
-        hits = actual == found
+        pairs = actual * outputs + predicted
+        hits = actual == predicted
     else:
         actual = (y > 0.5).astype(np.intp)
-        pairs, shape = (4 * np.arange(outputs) + 2 * actual + found).ravel(), (outputs, 2, 2)
-        hits = (actual == found).all(axis=1)
+        pairs, shape = (4 * np.arange(outputs) + 2 * actual + predicted).ravel(), (outputs, 2, 2)
+        hits = (actual == predicted).all(axis=1)
     return np.bincount(pairs, minlength=int(np.prod(shape))).reshape(shape), hits
 
 
@@ -116,10 +116,8 @@ def summed(tallies: Iterable[Tally]) -> Tally:
 
 def tally(network: Network, y: object, Y_hat: Array, w: NDArray[Any] | None = None) -> Tally:
     """The tally of predictions in memory, with the bits of the same rows streamed."""
-    actual, rows = (
-        as_target(y, len(Y_hat), network.sizes[-1], network.loss.target),
-        block_rows(Y_hat.shape[1]),
-    )
+    actual = as_target(y, len(Y_hat), network.sizes[-1], network.loss.target)
+    rows = block_rows(Y_hat.shape[1])
 
     def block(start: int, stop: int) -> Tally:
         some = slice(start, stop)

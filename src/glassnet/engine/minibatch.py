@@ -1,4 +1,4 @@
-"""Training on batches: a network with its data by sample, whole epochs per call, two engines."""
+"""Training on batches: a network with its samples, whole epochs per call, by either engine."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ FEW = 1024
 
 @dataclass(eq=False)
 class Cursor:
-    """Where training on batches stands, beside the parameters and the optimizer's state.
+    """The place of training on batches, beside the parameters and the optimizer's state.
 
     Each epoch begins by shuffling `order`, the samples' numbers, in place by ``random.shuffle``: the
     orders are those of scikit-learn's stochastic solvers from the same stream. Within an epoch `row`
-    samples are done, and `loss` is the sum of their batches' losses, each times its samples. A batch's
-    loss above `limit` has blown up; `good` are the parameters to go back to then.
+    samples are done, and `loss` is the sum of their batches' losses, each times its samples. A loss of a
+    batch above `limit` has diverged; training then goes back to the parameters in `good`.
 
     For streamed data `layout` has the rows of a window and the number of row groups, and `seed` makes this
     epoch's order again; there is no `order`.
@@ -52,10 +52,10 @@ class Cursor:
     _lent: Any = field(default=None, init=False, repr=False)  # see `lend`
 
     def lend(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]] | None:
-        """The Mersenne Twister's 624 numbers and how many are used, to draw from in place, or None.
+        """The Mersenne Twister's 624 numbers and the count of those used, to draw from in place, or None.
 
-        NumPy takes longer to give and take them than a small network takes for an epoch: `random` has
-        its own back only when `settle` is called.
+        NumPy takes longer to copy them than a small network takes for an epoch: `random` stands still until
+        `settle` is called.
         """
         if self._lent is None and self.random is not None:
             state: Any = self.random.get_state(legacy=False)
@@ -64,7 +64,7 @@ class Cursor:
         return None if self._lent is None else (self._lent[0]["state"]["key"], self._lent[1])
 
     def settle(self) -> None:
-        """Let `random` stand where the draws have come to."""
+        """Move `random` on by the draws that were made in place."""
         if self._lent is not None and self.random is not None:
             state, used = self._lent
             state["state"]["pos"] = int(used[0])
@@ -72,11 +72,11 @@ class Cursor:
             self._lent = None
 
     def fits(self, fingerprint: tuple[float, ...]) -> bool:
-        """Whether data are, by their fingerprint, those that this was made for."""
+        """Whether the fingerprint is that of the data that this cursor was made for."""
         return same_data(self.fingerprint, fingerprint)
 
     def check_layout(self, layout: tuple[int, int]) -> None:
-        """Raise InputError where data come in other windows, and so in another order."""
+        """Raise InputError for data in other windows, whose order would differ."""
         if layout != self.layout:
             (window, groups), (other, other_groups) = self.layout, layout
             raise InputError(
@@ -86,7 +86,7 @@ class Cursor:
             )
 
     def copy(self) -> Cursor:
-        """The same place, in memory of its own."""
+        """A copy that shares no memory."""
         self.settle()
         order = None if self.order is None else self.order.copy()
         return replace(self, order=order, random=deepcopy(self.random), good=deepcopy(self.good))
@@ -105,10 +105,10 @@ class EpochsDone(NamedTuple):
 
 
 class Batches(Prepared, ABC):
-    """A network with its samples, checked and kept by sample, to be trained a batch at a time.
+    """A network with its samples, checked, to train on a batch at a time.
 
     Attributes as a `Problem`'s, and `batch_size`, at most the number of samples; `baseline` is that
-    of a batch. `fingerprint` recognizes the data; `first` holds the first samples, at most a batch.
+    of a batch. `fingerprint` recognizes the data.
     """
 
     layout = (0, 0)
@@ -117,21 +117,22 @@ class Batches(Prepared, ABC):
     def __init__(
         self,
         setup: Setup,
-        n_samples: int,
+        arrays: Arrays,
         batch_size: int,
-        baseline: float,
-        fingerprint: tuple[float, ...],
-        first: Arrays,
+        baseline: float = 0.0,
+        fingerprint: tuple[float, ...] = (),
+        n_samples: int | None = None,
     ) -> None:
-        super().__init__(setup, n_samples)
+        """`arrays` hold all samples, or the first of `n_samples` streamed ones."""
+        super().__init__(setup, arrays.X.shape[0] if n_samples is None else n_samples)
         self.batch_size, self.baseline, self.fingerprint = batch_size, baseline, fingerprint
-        few, dtype = slice(0, min(batch_size, FEW)), self.dtype
-        w = None if first.weights is None else first.weights[few].astype(dtype)
-        self._first = (
-            first.X[few].astype(dtype),
-            target_rows(first.y[few], self.network.sizes[-1], dtype),
-            w,
-        )
+        (X, y, w), few = arrays, slice(0, min(batch_size, FEW))
+        w = None if w is None else w[few].astype(self.dtype)
+        self._first = X[few].astype(self.dtype), target_rows(y[few], self.network.sizes[-1], self.dtype), w
+        self._hold(arrays)
+
+    def _hold(self, arrays: Arrays) -> None:
+        """Take the samples as the engine needs them."""
 
     @property
     def updates_per_epoch(self) -> int:
@@ -149,7 +150,7 @@ class Batches(Prepared, ABC):
         return loss / total * (1.0 if self.reduction == "mean" else self.batch_size)
 
     def begin(self, random: RandomState | None, limit: float) -> Cursor:
-        """The place before the first epoch; None takes the samples as they come, every epoch."""
+        """The cursor before the first epoch; with None every epoch takes the samples in their order."""
         order = None if random is None else np.arange(self.n_samples, dtype=np.uint32)
         return Cursor(limit, self.fingerprint, order, random)
 
@@ -181,16 +182,8 @@ class Batches(Prepared, ABC):
 class NumpyBatches(Batches):
     """The reference on one batch after another; X may be a sparse array of SciPy's."""
 
-    def __init__(
-        self,
-        setup: Setup,
-        arrays: Arrays,
-        batch_size: int,
-        baseline: float = 0.0,
-        fingerprint: tuple[float, ...] = (),
-    ) -> None:
-        (X, y, w), dtype = arrays, setup.dtype
-        super().__init__(setup, X.shape[0], batch_size, baseline, fingerprint, arrays)
+    def _hold(self, arrays: Arrays) -> None:
+        (X, y, w), dtype = arrays, self.dtype
         self._X = cast(X, dtype, "X")
         self._y = y if y.ndim == 1 else cast(y, dtype, "y")
         self._w = None if w is None else cast(w, dtype, "sample_weight")
@@ -258,7 +251,7 @@ class NumpyBatches(Batches):
 
 
 def go_back(flat: Array, state: Array, good: Array) -> None:
-    """To the parameters, and their mean where there is one, that are kept."""
+    """Return to the good parameters, and to their mean where there is one."""
     flat[:] = good[: flat.size]
     if good.size > flat.size:
         state[-1] = good[flat.size :]
@@ -267,16 +260,8 @@ def go_back(flat: Array, state: Array, good: Array) -> None:
 class NativeBatches(Batches):
     """The compiled engine over a copy of the samples, in the precision of training."""
 
-    def __init__(
-        self,
-        setup: Setup,
-        arrays: Arrays,
-        batch_size: int,
-        baseline: float = 0.0,
-        fingerprint: tuple[float, ...] = (),
-    ) -> None:
-        super().__init__(setup, len(arrays.X), batch_size, baseline, fingerprint, arrays)
-        self._batches = pack("Batches", setup, arrays)
+    def _hold(self, arrays: Arrays) -> None:
+        self._batches = pack("Batches", self.setup, arrays)
         self.isa: str = self._batches.isa
 
     def _take(self, setup: Setup) -> None:

@@ -1,4 +1,4 @@
-"""One preparation: a network and its samples, in memory or streamed, made ready for an engine."""
+"""One preparation: a network and its dataset, in memory or streamed, become a problem of an engine."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from numpy.typing import DTypeLike
 
+from glassnet.data.arrays import InMemory
 from glassnet.data.checks import REDUCTIONS, check_data, choose_engine, fingerprint
-from glassnet.data.dataset import as_dataset
 from glassnet.data.scan import scan
 from glassnet.data.source import Dataset
 from glassnet.engine.full_batch import Problem, problem_of
@@ -150,7 +150,7 @@ def prepare(
 ) -> Problem:
     """Check a network's data once and pack them for an engine.
 
-    X is (n, inputs); y is as the design of the loss asks: class numbers (n,) or rows. l1, l2 and
+    X is (n, inputs), y class numbers (n,) or rows, as the loss takes them. l1, l2 and
     max_norm are `Penalties`; dropout is the probability of dropping a hidden unit in a training pass,
     or one for each hidden layer. class_weight, "balanced" or a weight for each class number (see
     `train`), multiplies the sample weights. Nothing that is passed in is changed. Raises InputError or
@@ -164,12 +164,12 @@ def prepare(
     >>> round(loss, 6), gradient.shape
     (0.693147, (17,))
 
-    What SciPy's ``minimize(jac=True)`` asks for, and a loop of one's own; PyTorch and scikit-learn check
-    and copy the data, or build the graph, at every call.
+    For SciPy's ``minimize(jac=True)`` and loops of your own; PyTorch and scikit-learn check and copy the
+    data, or build the graph, at every call.
     """
     problem = prepare_problem(
         network,
-        as_dataset(X, y, sample_weight, width=as_network(network).sizes[0]),
+        InMemory.validated(X, y, sample_weight, as_network(network).sizes[0]),
         ProblemSettings(
             dtype=dtype,
             reduction=reduction,
@@ -211,11 +211,11 @@ def loss_and_gradient(
     >>> round(loss, 6), gradient.biases[1].tolist()
     (0.693147, [0.5, -0.5])
 
-    For many calls on the same data, `prepare` once and call the problem's own method.
+    For many calls on the same data, `prepare` once and call the problem's method.
     """
     as_network(network)
     theta = network.check_parameters(theta)
-    how: Any = {"sample_weight": sample_weight, "engine": engine, "threads": threads, "l1": l1, "l2": l2}
-    problem = prepare(network, X, y, dtype=theta.dtype, reduction=reduction, **how)
+    settings: Any = {"sample_weight": sample_weight, "reduction": reduction, "l1": l1, "l2": l2}
+    problem = prepare(network, X, y, dtype=theta.dtype, engine=engine, threads=threads, **settings)
     loss, gradient = problem.loss_and_gradient(theta.flat)
     return loss, Parameters(network.sizes, gradient)

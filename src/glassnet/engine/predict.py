@@ -43,9 +43,9 @@ def predict(
     extra: Mapping[str, Any],
 ) -> NDArray[Any]:
     """`TrainingRun.predict` or `predict_proba`; the run's `extra` says how its rows were preprocessed."""
-    _warn_unless_standardized(X, extra)
-    if is_stream(X):
-        return predict_dataset(network, theta, stream(X), method)
+    rows = _streamed(X, None, None, extra)
+    if rows is not None:
+        return predict_dataset(network, theta, rows, method)
     predicted: NDArray[Any] = getattr(network, method)(theta, X)
     return predicted
 
@@ -54,9 +54,9 @@ def score(
     network: Network, theta: Parameters, X: object, y: object, w: object, extra: Mapping[str, Any]
 ) -> float:
     """`TrainingRun.score`."""
-    _warn_unless_standardized(X, extra)
-    if is_stream(X):
-        return tally_dataset(network, theta, stream(X, y, sample_weight=w)).score
+    rows = _streamed(X, y, w, extra)
+    if rows is not None:
+        return tally_dataset(network, theta, rows).score
     Y_hat = outputs_of(network, theta, X)
     if not len(Y_hat):
         raise InputError("X is empty; expected at least one sample to score.")
@@ -220,12 +220,14 @@ class _TallyWorker(BlockWorker):
 # ---- Warnings of rows that are not standardized -----------------------------------------------------
 
 
-def _warn_unless_standardized(X: object, extra: Mapping[str, Any]) -> None:
+def _streamed(X: object, y: object, w: object, extra: Mapping[str, Any]) -> Dataset | None:
+    """X as a dataset where it is streamed; warns of other rows than a run of standardized ones expects."""
     preprocessing = extra.get("preprocessing")
     if not isinstance(preprocessing, Mapping) or not standardized_by(
         X, preprocessing["mean"], preprocessing["scale"]
     ):
         warn_of_raw_rows(extra, 5)
+    return stream(X, y, sample_weight=w) if is_stream(X) else None
 
 
 def warn_of_raw_rows(extra: Mapping[str, Any], stacklevel: int = 3) -> None:

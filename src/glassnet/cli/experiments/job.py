@@ -30,7 +30,6 @@ from glassnet.cli.experiments.record import (
 from glassnet.cli.experiments.results import RECORD, ResultsFolder
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.cli.experiments.toml import to_toml
-from glassnet.data.arrays import InMemory
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.errors import (
     DivergenceWarning,
@@ -154,8 +153,7 @@ def _train(draws: Draws, initial: Parameters, progress: bool, trace: CurvatureTr
         warnings.simplefilter("ignore", DivergenceWarning)
         warnings.simplefilter("ignore", InterruptedTrainingWarning)
         warnings.simplefilter("ignore", PreprocessingWarning)  # the validation rows are standardized alike
-        X, y = (training.X, training.y) if isinstance(training, InMemory) else (training, None)
-        return train(draws.network, X, y, **keywords)
+        return train(draws.network, training, **keywords)
 
 
 def _losses(run: TrainingRun) -> dict[str, Any]:

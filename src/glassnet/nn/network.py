@@ -280,7 +280,7 @@ class Network:
         as_scheme(scheme)
         random = as_random_state(random_state)
         layers = [SCHEMES[scheme](self, layer, random) for layer in range(len(self.sizes) - 1)]
-        flat = np.concatenate([part.ravel() for W, b in layers for part in (W, b)])
+        flat = np.concatenate([array.ravel() for layer in layers for array in layer])
         return Parameters(self.sizes, flat.astype(as_dtype(dtype), copy=False))
 
     def check_parameters(self, theta: Parameters | NDArray[Any]) -> Parameters:

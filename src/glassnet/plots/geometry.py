@@ -66,8 +66,8 @@ def best_azimuth(points: Array, groups: NDArray[np.intp], normal: Array | None, 
     for a in angles:
         screen = points @ screen_axes(elevation, a)[0]
         samples = [screen[groups == group] for group in present]
-        between = np.var([points.mean() for points in samples])
-        scores.append(between / (np.mean([points.var() for points in samples]) + 1e-3))
+        between = np.var([x.mean() for x in samples])
+        scores.append(between / (np.mean([x.var() for x in samples]) + 1e-3))
     return float(angles[int(np.argmax(scores))])
 
 
@@ -87,8 +87,8 @@ def hidden_by_surface(
     side = np.zeros(len(points))  # of the ray: 1 above the surface, -1 below it, 0 unknown
     # In its own cell a point in a crease lies below the grid, which is straight between its corners.
     width, depth = (
-        np.diff(one)[np.clip(np.searchsorted(one, column) - 1, 0, len(one) - 2)]
-        for one, column in zip(ticks, points.T, strict=False)
+        np.diff(along)[np.clip(np.searchsorted(along, column) - 1, 0, len(along) - 2)]
+        for along, column in zip(ticks, points.T, strict=False)
     )
     for step in np.linspace(0, reach, steps)[1:]:
         at = points + step * direction

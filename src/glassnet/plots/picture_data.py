@@ -96,8 +96,8 @@ class Field:
         """The network's outputs (n, outputs) as probabilities (n, C) or values (n,)."""
         if self.output is None:
             return Y_hat
-        one = Y_hat[:, self.output]
-        return np.stack([1 - one, one], axis=1) if self.is_class else one
+        column = Y_hat[:, self.output]
+        return np.stack([1 - column, column], axis=1) if self.is_class else column
 
     def __call__(self, X: NDArray[Any]) -> Array:
         """(n, inputs) to (n, C) or (n,)."""

@@ -201,8 +201,8 @@ def set_title(figure: Figure, title: str, notes: Sequence[str] = ()) -> None:
     An ellipsis marks where longer ones are cut.
     """
     beside = any(legend.get_gid() == _BESIDE for legend in figure.legends)
-    share = figure.get_figwidth() / 7.2
-    widths = (38, 54) if beside else (int(64 * share), int(92 * share))
+    scale = figure.get_figwidth() / 7.2
+    widths = (38, 54) if beside else (int(64 * scale), int(92 * scale))
     cut: Any = {"placeholder": " …"}
     heads = textwrap.wrap(tidy(title, 84), widths[0], max_lines=2, **cut)
     lines = textwrap.wrap(" · ".join(note for note in notes if note), widths[1], max_lines=4, **cut)
@@ -296,8 +296,8 @@ def free_place(
 
 def dot_size(n: int) -> float:
     """A dot's diameter in points: 5.5 up to 100 samples, 1.1 from 50,000 on, evenly in log n between."""
-    share = np.clip(np.log(max(n, 1) / 100) / np.log(500), 0, 1)
-    return float(5.5 * (1.1 / 5.5) ** share)
+    x = np.clip(np.log(max(n, 1) / 100) / np.log(500), 0, 1)
+    return float(5.5 * (1.1 / 5.5) ** x)
 
 
 def over_line(cloud: Cloud) -> Array:

@@ -207,7 +207,7 @@ def _draw_contours(paper: Any, grid: Grid, heights: Array, view: tuple[float, fl
     """Draw the boundary on the surface, dotted where the surface hides it; return a handle, or None."""
     low = np.array([grid.ticks[0][0], grid.ticks[1][0], 0.0])
     scale = np.array([np.ptp(grid.ticks[0]), np.ptp(grid.ticks[1]), 1 / _HEIGHT])
-    ticks = tuple((one - one[0]) / np.ptp(one) for one in grid.ticks)
+    ticks = tuple((axis - axis[0]) / np.ptp(axis) for axis in grid.ticks)
     towards = geometry.view_direction(*view)
     lines = boundary_lines(grid)
     for line in lines:

@@ -47,16 +47,16 @@ def curvature_figure(trace: CurvatureTrace, loss_points: int) -> Html:
 def _ending(trace: CurvatureTrace) -> str:
     end, (momentum, nesterov) = trace.points[-1], trace.momentum
     limit, most = end.stability_limit(momentum, nesterov), readable(end.lambda_max)
-    parts = [f"At the end, after {end.iteration:,}, the gradient is {readable(end.gradient_norm)} long"]
+    clauses = [f"At the end, after {end.iteration:,}, the gradient is {readable(end.gradient_norm)} long"]
     if math.isfinite(limit):
-        parts[0] += (
+        clauses[0] += (
             f" and the largest eigenvalue is {most}: steps of gradient descent with momentum {momentum:g} "
             f"grow there at learning rates above {readable(limit)}"
         )
     dead, units = sum(end.dead), sum(run_of(trace).network.sizes[1:-1])
     if units:
-        parts.append(f"{dead or 'none'} of the {units:,} hidden units {'are' if dead > 1 else 'is'} dead")
-    return f"{'; '.join(parts)}."
+        clauses.append(f"{dead or 'none'} of the {units:,} hidden units {'are' if dead > 1 else 'is'} dead")
+    return f"{'; '.join(clauses)}."
 
 
 def curvature_picture(scene: CurvatureData) -> Picture:

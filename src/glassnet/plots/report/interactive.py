@@ -244,8 +244,8 @@ def hidden_picture(scene: HiddenScene, most: int) -> Picture:
         )
         closed = np.vstack([corners, corners[:1]])
         traces.append(make_line(closed, "edge", legend=False, line={"color": style.INK, "width": 3}))
-    groups, _ = style.number_colors(cloud.targets)
-    view = 22.0, scene.azimuth(groups, 22.0)
+    numbers, _ = style.number_colors(cloud.targets)
+    view = 22.0, scene.azimuth(numbers, 22.0)
     return {"data": traces, "layout": make_layout(**make_scene(labels, scene.box, 1.0, view))}
 
 
@@ -266,15 +266,15 @@ def _histogram(scene: HiddenScene) -> Picture:
     span = spans(h[:, None], 1)[0]
     edges = np.linspace(*span, 61)  # type: ignore[call-overload]
     middles = (edges[:-1] + edges[1:]) / 2
-    groups, names = np.zeros(len(h), dtype=np.intp), ["samples"]
+    classes, names = np.zeros(len(h), dtype=np.intp), ["samples"]
     if targets.is_class:
-        groups, names = targets.values, list(targets.names)
+        classes, names = targets.values, list(targets.names)
     bars = [
         {
             "type": "bar",
             "name": text(name),
             "x": packed(middles),
-            "y": np.histogram(h[groups == i], edges)[0].tolist(),
+            "y": np.histogram(h[classes == i], edges)[0].tolist(),
             "width": float(edges[1] - edges[0]),
             "marker": {"color": color, "opacity": 0.6},
         }

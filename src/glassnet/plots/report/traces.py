@@ -85,7 +85,7 @@ def make_axis(label: object, span: Sequence[float] | Array | None = None, **extr
 
 def plane_axes(projection: Projection, span: Array) -> dict[str, Any]:
     """Both axes of a plane, in equal units where their lengths are alike."""
-    x, y = (make_axis(label, one) for label, one in zip(projection.labels, span, strict=True))
+    x, y = (make_axis(label, limits) for label, limits in zip(projection.labels, span, strict=True))
     width, height = np.ptp(span, axis=1)
     if 0.5 <= width / height <= 2:
         y.update(scaleanchor="x", constrain="domain")
@@ -135,10 +135,10 @@ def make_samples(
         }
         add(np.arange(len(points)), targets.names[0], {**scale, "opacity": 0.7}, legend=False)
         return traces
-    for group, color in enumerate(style.class_colors(len(targets.names))):
-        rows = np.flatnonzero(targets.values == group)
+    for number, color in enumerate(style.class_colors(len(targets.names))):
+        rows = np.flatnonzero(targets.values == number)
         if rows.size:
-            add(rows, targets.names[group], {"color": color, "opacity": 0.75}, legend=True)
+            add(rows, targets.names[number], {"color": color, "opacity": 0.75}, legend=True)
     return traces
 
 

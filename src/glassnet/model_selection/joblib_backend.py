@@ -96,8 +96,8 @@ class JoblibBackend:
         tasks = {state.task.number: state.task for state in states}
         lists = StateLists(states, self._workers)
         calls = (
-            joblib.delayed(train_list)(self._sent, [self._payload.light(state) for state in part], until)
-            for part in lists
+            joblib.delayed(train_list)(self._sent, [self._payload.light(state) for state in states], until)
+            for states in lists
         )
         answers = _answers(calls, self._backend, self._workers)
         try:

@@ -167,7 +167,7 @@ class Journal:
         self._end += len(line)
 
     def write(self, record: Mapping[str, Any], data: bytes) -> None:
-        """Add a line, in one piece; `data` goes along as text."""
+        """Add a line whole; it holds `data` as text."""
         assert self._file is not None
         try:
             self._append(_line({**record, "data": base64.b64encode(data).decode()}))

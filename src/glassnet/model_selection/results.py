@@ -75,7 +75,7 @@ class SweepResult:
         """The column by which networks are compared: the metric's or, without one, "final_loss".
 
         Losses of unlike scales, because the settings vary the loss, the reduction or the class weights, are
-        compared by "share": what is left of the best constant answer's loss.
+        compared by "share", the final loss over the loss of the best constant answer.
         """
         if self.metric is not None:
             return self.metric
@@ -87,12 +87,12 @@ class SweepResult:
 
     @property
     def sign(self) -> float:
-        """1 where the least of what is compared is the best, and -1 where the largest is."""
+        """1 where the smallest value of `compared` is the best, and -1 where the largest is."""
         return 1.0 if self.measure is None else self.measure.sign
 
     @property
     def compared(self) -> list[float]:
-        """What each network is compared by; NaN for one without a metric while others have one."""
+        """The number that each network is compared by; NaN without a metric where others have one."""
         if self.measure is not None:
             return [float("nan") if cell.metric is None else cell.metric for cell in self.cells]
         by_share = self.compared_by == "share"
@@ -103,8 +103,8 @@ class SweepResult:
         """The best network of the best setting; None where there is none.
 
         The setting is the first in `summary`, whose mean over seeds and folds hangs less on luck than a
-        single network does; the network is its best by what `compared_by` names. Networks that diverged,
-        and those whose metric or loss is not a number, are passed over.
+        single network does; the network is its best by `compared`. Networks that diverged, and those whose
+        metric or loss is not a number, are passed over.
         """
         costs: dict[int, list[tuple[float, int]]] = {}
         for number, (cell, value) in enumerate(zip(self.cells, self.compared, strict=True)):
@@ -119,8 +119,8 @@ class SweepResult:
         """A row for each network: settings, seed, fold, status, iterations, losses, metric, seconds.
 
         ``share`` is the final loss over the baseline, both above the floor: for squared error, 1 - R^2.
-        An optimizer is there by its name: its settings may stand in columns of their own. All but
-        ``seconds`` is the same, bit for bit, each time that the sweep is made.
+        An optimizer is shown without its settings, which may have columns of their own. All but ``seconds``
+        is the same, bit for bit, each time that the sweep is trained.
         """
         rows = []
         for cell in self.cells:
@@ -142,16 +142,16 @@ class SweepResult:
     def summary(self) -> list[dict[str, Any]]:
         """A row for each setting over its seeds and folds, the best first.
 
-        ``mean`` and ``spread`` (the sample standard deviation; NaN of one network) are of what
-        `compared_by` names; ``networks``, ``diverged`` and ``dropped`` count. A setting with a network
-        that diverged comes after all others, and before those one that halving left behind.
+        ``mean`` and ``spread`` (the sample standard deviation; NaN of one network) are of `compared`;
+        ``networks``, ``diverged`` and ``dropped`` count. A setting with a network that diverged comes after
+        all others, and before those a setting that halving left behind.
         """
         settings: dict[int, list[tuple[SweepCell, float]]] = {}
         for cell, value in zip(self.cells, self.compared, strict=True):
             settings.setdefault(cell.setting, []).append((cell, value))
         rows = []
-        for number, found in settings.items():
-            cells, values = [cell for cell, _ in found], np.array([value for _, value in found])
+        for number, networks in settings.items():
+            cells, values = [cell for cell, _ in networks], np.array([value for _, value in networks])
             with np.errstate(invalid="ignore"):  # of a metric that is infinite
                 spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
             rows.append(
@@ -272,7 +272,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def _printed(result: SweepResult) -> str:
-    """What was trained, how the networks ended, and a table: each network or, of several, each setting."""
+    """The networks, how they ended, and a table of all networks or, with seeds or folds, all settings."""
     run = result.cells[0].trained
     counts = {status: sum(cell.status == status for cell in result.cells) for status in STATUSES}
     unit = "iterations" if run.batch_size is None else "epochs"
@@ -299,7 +299,7 @@ def _printed(result: SweepResult) -> str:
 
 
 def _rows(result: SweepResult) -> list[list[str]]:
-    """A heading, and each network's settings, loss, what it is compared by, and verdict."""
+    """A heading, and a row for each network: settings, loss, the number it is compared by, and outcome."""
     names = _varied(result)
     by = [] if result.compared_by == "final_loss" else [result.compared_by]
     rows = [[*names, "final_loss" if by else "", *by, ""]]
@@ -318,13 +318,13 @@ def _summary_rows(result: SweepResult, summary: list[dict[str, Any]]) -> list[li
     for row in summary:
         settings = [_short(row[name]) for name in names]
         spread = "" if np.isnan(row["spread"]) else f"{row['spread']:.2g}"
-        ended = [f"{row[how]} {how}" for how in ("diverged", "dropped") if row[how]]
+        ended = [f"{row[status]} {status}" for status in ("diverged", "dropped") if row[status]]
         rows.append([*settings, f"{row['mean']:.6g}", spread, ", ".join(ended)])
     return rows
 
 
 def _varied(result: SweepResult) -> list[str]:
-    """The settings with more than one value, or, where there are none, all."""
+    """The settings with more than one value; all settings where there are none."""
     equal = _equal(result)
     return [name for name in result.grid if name not in equal] or list(result.grid)
 

@@ -27,7 +27,7 @@ from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim import SGD
 from glassnet.training.steppers import Rule, check_rule
 from glassnet.training.train import DEFAULTS, train
-from glassnet.utils.settings_checks import as_flag, as_random_state, as_steps
+from glassnet.utils.settings_checks import as_flag, as_random_state, as_real, as_steps
 from glassnet.utils.threads import thread_count
 
 HISTORY_BYTES = 1 << 29
@@ -69,63 +69,62 @@ def sweep(
     Parameters
     ----------
     grid : values for settings, as ``{"learning_rate": [0.1, 1], "momentum": [0]}``, of which every
-        combination is trained; or a list of grids. A setting is whatever the optimizer has, what `train`
-        is told ("optimizer", an instance or a name, "iterations", "batch_size", "l2", "dropout",
-        "stopping", ...), "hidden_layer_sizes", "activation", "loss", or the "network" itself. What is not
-        named stays as given.
+        combination is trained; or a list of grids. A setting is one of the optimizer's, of `train`
+        ("optimizer", an instance or a name, "iterations", "batch_size", "l2", "dropout", "stopping", ...)
+        or of the network ("hidden_layer_sizes", "activation", "loss"), or the "network" itself. All other
+        settings have the values of the arguments below.
     settings : in place of a grid, a list of settings, ``[{"learning_rate": 0.1}, {"l2": 0.01}]``.
-    n_draws : so many settings, or all where there are fewer, are drawn from the grid, whose values may then
-        be distributions of ``scipy.stats``, as scikit-learn's ParameterSampler draws them.
-    seeds : each setting is trained with each of these in place of `random_state`, or with so many that
-        are drawn from it.
+    n_draws : how many settings are drawn from the grid, as scikit-learn's ParameterSampler draws them; all
+        where there are fewer. Values of the grid may then be distributions of ``scipy.stats``.
+    seeds : each setting is trained with each of these in place of `random_state`; a number of seeds is
+        drawn from `random_state`.
     folds : a number, a splitter with scikit-learn's ``split(X, y, groups)``, or pairs of row numbers
         (train, test): each setting is trained on each fold's first rows and measured on the others.
         Validation fractions are then taken from the training rows.
     groups : for the splitter.
-    standardize : whether each fold's columns of X are centered and scaled by the mean and the deviation of
-        its training rows, test rows too, which takes a copy of the fold's rows. ``run.extra`` then holds
-        both, and `predict` gives a PreprocessingWarning, as it wants rows standardized by them.
+    standardize : whether each fold's columns of X, test rows included, are centered and scaled by the mean
+        and the deviation of its training rows, which takes a copy of the fold's rows. ``run.extra`` then
+        holds both, and `predict` gives a PreprocessingWarning, as it wants rows standardized by them.
     metric : "loss", "accuracy", "r2" or a function of targets and predictions, on the fold's test rows,
-        else on its validation data, else on all samples; by default "loss" where something is held out,
-        and None for a network that has no such samples while others do. Where it is None, networks are
-        compared by the loss that they were trained on, penalties included, which favors no penalty. A
-        function needs `mode`, "max" or "min", and gets what `response` says, "predict" or
-        "predict_proba"; one with an argument ``rows`` gets the rows' numbers too.
+        else on its validation data, else on all samples; by default "loss" where samples are held out,
+        and None for a network without such samples among networks that have some. Where it is None,
+        networks are compared by the loss that they were trained on, penalties included, which favors no
+        penalty. A function needs `mode`, "max" or "min", and gets the predictions of `response`, "predict"
+        or "predict_proba"; a function with an argument ``rows`` gets the rows' numbers too.
     converged_below : see `glassnet.model_selection.assess`; raise it where noise in the data keeps even the
         best loss high.
     keep_losses : about how many losses of each network are kept, where it has more; None keeps as many as
-        fit into half a gigabyte for all networks, and 2,000 at least. What is left out is NaN in
-        ``run.losses``, and the first, lowest, highest and last one of each stretch is kept.
+        fit into half a gigabyte for all networks, and 2,000 at least. The others are NaN in
+        ``run.losses``; see `SweepCell.curve` for which are kept.
     halving : successive halving: True, a factor such as 3, or ``{"factor": 3, "first": 100}``. All settings
-        are trained for a few iterations, the best third of them for three times as many, and so on; who
-        is left behind has the status "dropped". Settings are compared over all their seeds and folds, by
-        the metric or, without one, by the loss as a share of the best constant answer's. None trains all
-        to the end.
+        are trained for a few iterations, the best third of them for three times as many, and so on; the
+        networks left behind have the status "dropped". Settings are compared over all their seeds and
+        folds, by the metric or, without one, by the loss as a share of the best constant answer's. None
+        trains all to the end.
     results : a file that each network is written to as soon as it is done. A sweep that was killed, started
-        again with the same arguments, goes on where it was and gives the same table, bit for bit; one that
-        was done gives it at once. Networks from the file, and from other processes, hold no data: `resume`
-        needs X and y. A metric or
-        another function of one's own is the same where its code, its defaults and what it holds of where it
-        was made are; what it looks up in its module is not looked at.
+        again with the same arguments, goes on where it was and gives the same table, bit for bit; a sweep
+        that is finished gives it at once. Networks from the file, and from other processes, hold no data:
+        `resume` needs X and y. A function of the caller's own counts as the same where its code, its
+        defaults and its closure are; the names that it looks up in its module do not count.
     threads : networks that train at a time, each on a thread of its own; None uses all cores. Inside
         ``joblib.parallel_config("dask")``, or of another backend such as loky or ray with ``n_jobs=-1``,
-        networks go wherever joblib leads, in tasks of about a second, and these threads have no say; the
-        bits are the same.
+        networks are trained where joblib leads, in tasks of about a second, and `threads` does not count;
+        the bits are the same.
     progress : show a line with networks done, iterations and time left on stderr.
 
-    The others are those of `train`, and each network's run is, bit for bit, what `train` gives for
-    its settings on its rows, however many threads there are. All start from the same random numbers,
-    and so, where they are of one shape and scheme, from the same parameters: the state that a RandomState
-    is in when it is passed. The data are packed once for all networks that can share them. Divergence
-    gives no warning here: the result tells. The first Ctrl-C ends all networks after their current
-    update and gives an InterruptedTrainingWarning and the result so far; what other processes were at is
-    lost but for the networks that they had sent back. The second raises KeyboardInterrupt. What ends a
-    sweep as an exception has the networks that were finished before as its
-    attribute ``result``.
+    All other arguments are those of `train`, and each network's run is, bit for bit, the run that `train`
+    gives for its settings on its rows, however many threads there are. All networks draw from the same
+    random numbers, those of the state in which a RandomState is passed, and so start from the same
+    parameters where they have one shape and scheme. The data are packed once for all networks that can
+    share them. The result reports divergence, without a warning. The first Ctrl-C ends all networks after
+    their current update and gives an InterruptedTrainingWarning and the result so far; of networks in other
+    processes only those that are finished are in it. The second Ctrl-C raises KeyboardInterrupt. An
+    exception that ends a sweep has the networks that were finished before as its attribute ``result``.
 
     Raises InputError for an empty grid, an unknown setting, a value or a combination that cannot be
-    used and a fold that lacks a class, before anything is computed; FileError for results of another
-    sweep, damaged ones, and where they cannot be written; and what `train` raises.
+    used and a fold that lacks a class, before anything is computed; InputTypeError for an argument that
+    neither it nor `train` has; FileError for results of another sweep, damaged ones, and where they cannot
+    be written; and the errors of `train`.
 
     Example
     -------
@@ -219,12 +218,10 @@ _OF_TRAIN = [name for name in TRAINING if name not in ("optimizer", "random_stat
 
 def _whole_signature() -> inspect.Signature:
     """The signature of `sweep` with the arguments of `train` in the place of ``**training``."""
-    own = inspect.signature(sweep).parameters.values()
+    explicit = list(inspect.signature(sweep).parameters.values())[:-1]
     passed_on = inspect.signature(train).parameters
-    shown = [one for one in own if one.kind is not one.VAR_KEYWORD]
-    return inspect.Signature(
-        [*shown, *(passed_on[name] for name in _OF_TRAIN)], return_annotation="SweepResult"
-    )
+    parameters = [*explicit, *(passed_on[name] for name in _OF_TRAIN)]
+    return inspect.Signature(parameters, return_annotation="SweepResult")
 
 
 sweep.__signature__ = _whole_signature()  # type: ignore[attr-defined]  # help() and inspect show it
@@ -272,9 +269,7 @@ def _open(journal: Journal | None, plan: Plan) -> Iterator[None]:
 
 
 def _check_share(share: object) -> None:
-    if isinstance(share, bool) or not isinstance(share, (int, float, np.integer, np.floating)):
-        raise InputTypeError(f"converged_below is a number, not {share!r}.")
-    if not 0 < share < np.inf:
+    if not 0 < as_real(share, "converged_below") < np.inf:
         raise InputError(
             f"converged_below is {share}; expected a share of the best constant answer's loss, such as 0.1."
         )

@@ -33,7 +33,7 @@ def as_folds(
         if groups is not None:
             raise InputError("groups goes with folds, whose splitter asks for them.")
         return None
-    found = []
+    checked = []
     for i, pair in enumerate(_pairs(folds, network, X, y, targets, groups)):
         try:
             train, test = pair
@@ -48,14 +48,14 @@ def as_folds(
         both = np.intersect1d(fold.train, fold.test)
         if both.size:
             raise InputError(
-                f"Fold {i} has row {both[0]} among both its training and its test rows; what a network is "
-                f"trained on says nothing of how it does elsewhere."
+                f"Fold {i} has row {both[0]} among both its training and its test rows; a row that "
+                f"a network is trained on cannot test it. Take it out of one of the two."
             )
         _check_classes(fold.train, i, network, targets)
-        found.append(fold)
-    if not found:
+        checked.append(fold)
+    if not checked:
         raise InputError("folds is empty; expected at least one pair of row numbers, (train, test).")
-    return tuple(found)
+    return tuple(checked)
 
 
 def _pairs(

@@ -1,4 +1,4 @@
-"""Rows that are ordered in time, split into folds whose training data know nothing of the test."""
+"""Folds of rows in the order of time, whose training rows have no knowledge of the test rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Rows = NDArray[np.intp]
 
 
 class TimeFolds(ABC):
-    """What `WalkForward` and `PurgedKFold` share: scikit-learn's two methods of a splitter, and dates."""
+    """The base of `WalkForward` and `PurgedKFold`: scikit-learn's methods of a splitter, and dates."""
 
     def __init__(self, n_splits: int, gap: int, times: object, ends: object) -> None:
         self.n_splits = as_count(n_splits, "n_splits")
@@ -27,7 +27,7 @@ class TimeFolds(ABC):
         self.ends = ends
 
     def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
-        """How many folds there are; the arguments are scikit-learn's, and are not looked at."""
+        """The number of folds; scikit-learn passes arguments, which are ignored."""
         return self.n_splits
 
     def split(self, X: Any, y: object = None, groups: object = None) -> Iterator[tuple[Rows, Rows]]:
@@ -36,15 +36,15 @@ class TimeFolds(ABC):
         Parameters
         ----------
         X : anything with a row for each sample, such as an array (n_samples, n_features).
-        y : not looked at.
-        groups : (n_samples,), each row's date, in the place of `times`.
+        y : ignored.
+        groups : (n_samples,), each row's date, in place of `times`.
 
         Raises InputError where there are too few rows or dates for the folds, where times descend, are
         missing or are of another length than X, and where a fold keeps nothing to train on.
         """
         n = _row_count(X)
-        given = [("times", self.times), ("groups", groups)]
-        named = [(name, labels) for name, labels in given if labels is not None]
+        arguments = [("times", self.times), ("groups", groups)]
+        named = [(name, labels) for name, labels in arguments if labels is not None]
         if len(named) == 2:
             raise InputError("Both times and groups are given, and both are dates; give one of them.")
         name, labels = named[0] if named else ("times", None)
@@ -55,14 +55,14 @@ class TimeFolds(ABC):
 
     def _folds(self, days: Days) -> Iterator[tuple[Rows, Rows]]:
         for number, (first, last) in enumerate(self._tests(days), 1):
-            kept = np.zeros(days.n_rows, dtype=bool)
+            training = np.zeros(days.n_rows, dtype=bool)
             for low, high in self._training(days, first, last):
-                kept[days.rows(low, high)] = True
+                training[days.rows(low, high)] = True
             test = days.rows(first, last)
-            # A label that is still open when the test begins tells of it.
+            # A target that becomes known only during the test has knowledge of it.
             if days.ends is not None:
-                kept[: test.start] &= days.ends[: test.start] < first
-            train = np.flatnonzero(kept)
+                training[: test.start] &= days.ends[: test.start] < first
+            train = np.flatnonzero(training)
             if not len(train):
                 raise InputError(
                     f"Fold {number} of {self.n_splits} keeps no rows to train on beside its test of "
@@ -72,7 +72,7 @@ class TimeFolds(ABC):
             yield train, np.arange(test.start, test.stop)
 
     def get_metadata_routing(self) -> Any:
-        """That `split` takes groups, for scikit-learn where its metadata routing is switched on."""
+        """Scikit-learn's metadata routing: `split` takes groups."""
         from sklearn.utils.metadata_routing import MetadataRequest
 
         request = MetadataRequest(owner=self)
@@ -85,18 +85,18 @@ class TimeFolds(ABC):
 
     @abstractmethod
     def _training(self, days: Days, first: int, last: int) -> list[tuple[int, int]]:
-        """The stretches of dates to train on, beside a test."""
+        """The ranges of dates to train on, from a date up to another, for a test."""
 
     def _settings(self) -> list[str]:
-        given = [f"n_splits={self.n_splits}", f"gap={self.gap}"]
-        return given + [f"{name}=..." for name in ("times", "ends") if getattr(self, name) is not None]
+        settings = [f"n_splits={self.n_splits}", f"gap={self.gap}"]
+        return settings + [f"{name}=..." for name in ("times", "ends") if getattr(self, name) is not None]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self._settings())})"
 
 
 class WalkForward(TimeFolds):
-    """Folds that train on the past and test on what comes next, as a model would be used.
+    """Folds that train on the past and test on the dates that follow, as a model would be used.
 
     The last ``n_splits * test_size`` dates are tested, in turn. The fold that tests from date t on trains
     on the dates before ``t - gap``: all of them, or with `max_train_size` only so many, the last.
@@ -106,11 +106,11 @@ class WalkForward(TimeFolds):
     n_splits : how many folds.
     test_size : dates of each test; None takes ``n_dates // (n_splits + 1)``.
     max_train_size : dates to train on at most, a window that rolls; None is one that expands.
-    gap : dates left out between training and test. Where a row's target looks h dates ahead, h dates
-        before the test know of it: ``gap=h``.
-    times : (n_samples,), each row's date: numbers, dates or text that sort as time does, in the rows'
-        order (text begins with the year: "2024-01-31"). Rows of one date are never parted, and sizes and
-        gaps count dates. None, where `split` gets no groups either, takes every row as a date of its own.
+    gap : dates left out between training and test. Where a row's target looks h dates ahead, the targets
+        of the h dates before the test overlap it: ``gap=h``.
+    times : (n_samples,), each row's date: numbers, dates or text that sort as time does, ascending (text
+        begins with the year: "2024-01-31"). Rows of one date stay together, and sizes and gaps count dates.
+        None, where `split` gets no groups either, takes every row as a date of its own.
     ends : (n_samples,), the date at which each row's target is known, where that differs from row to row
         (López de Prado's t1): no row is trained on whose end reaches the test. Beside `gap`.
 
@@ -129,7 +129,7 @@ class WalkForward(TimeFolds):
     [[2, 3], [4]]
 
     Hyndman and Athanasopoulos (2021), "Forecasting: principles and practice", 5.10. Without times the
-    folds are those of scikit-learn's TimeSeriesSplit, which knows neither dates nor ends; one fold is
+    folds are those of scikit-learn's TimeSeriesSplit, which has neither dates nor ends; one fold is
     allowed here.
     """
 
@@ -182,7 +182,7 @@ class PurgedKFold(TimeFolds):
     ----------
     n_splits : how many folds, 2 or more.
     gap : dates purged on each side of the test: how far ahead a row's target looks.
-    embargo : dates left out after that, for features that remember; López de Prado takes 1 % of all.
+    embargo : dates left out after that, for features that look back; López de Prado takes 1 % of all.
     times, ends : as for `WalkForward`. With ends the rows before the test are purged whose ends reach it,
         and after the test all dates up to the last end in it; `gap` may then be 0.
 
@@ -213,7 +213,9 @@ class PurgedKFold(TimeFolds):
         super().__init__(n_splits, gap, times, ends)
         self.embargo = as_count(embargo, "embargo")
         if self.n_splits < 2:
-            raise InputError(f"n_splits is {self.n_splits}; expected 2 or more, since each is tested once.")
+            raise InputError(
+                f"n_splits is {self.n_splits}; expected 2 or more, since each date is tested once."
+            )
 
     def _tests(self, days: Days) -> list[tuple[int, int]]:
         n = len(days)
@@ -262,7 +264,7 @@ class Days:
             at = int(self._starts[wrong[0] + 1])
             text = ""
             if isinstance(labels[at], (str, bytes)):
-                text = f"Text goes letter by letter: if it tells dates, {_MAKE_DATES.format(name)}. "
+                text = f"Text goes letter by letter: if it holds dates, {_MAKE_DATES.format(name)}. "
             raise InputError(
                 f"{name} goes from {labels[at - 1]!s} back to {labels[at]!s} at row {at}; expected rows in "
                 f"the order of time. {text}Sort them first: order = np.argsort({name}, kind='stable'), "
@@ -291,12 +293,12 @@ class Days:
                 f"dates of one kind."
             )
         _refuse_text(ends, "ends")
-        own = np.repeat(np.arange(len(self)), np.diff(self._starts))
-        early = np.flatnonzero(numbers < own)
+        dates = np.repeat(np.arange(len(self)), np.diff(self._starts))
+        early = np.flatnonzero(numbers < dates)
         if len(early):
             at = int(early[0])
             raise InputError(
-                f"ends has {ends[at]!s} at row {at}, before the row's own date {first[own[at]]!s}; "
+                f"ends has {ends[at]!s} at row {at}, before the row's own date {first[dates[at]]!s}; "
                 f"expected the date at which its target is known."
             )
         return numbers
@@ -306,7 +308,7 @@ _ALIKE = str.maketrans("biu", "fff")  # kinds of numbers, which compare with eac
 
 
 def _as_labels(values: object, n_rows: int, name: str) -> NDArray[Any]:
-    """Dates, one for each row, none missing."""
+    """An array of dates, one for each row, none missing."""
     try:
         labels = np.asarray(values)
     except ValueError as error:
@@ -320,7 +322,7 @@ def _as_labels(values: object, n_rows: int, name: str) -> NDArray[Any]:
             f"{name} holds {labels.dtype.name} values; expected dates, numbers or text that sort as "
             f"time does."
         )
-    # NaN and NaT differ from themselves; None and pandas' NA are found where they are compared.
+    # NaN and NaT differ from themselves; comparing refuses None and pandas' NA.
     missing = np.flatnonzero(_compared(labels, labels, "!=", name))
     if len(missing):
         raise InputError(
@@ -343,12 +345,12 @@ _NUMBER = re.compile(r"\d+", re.ASCII)
 
 
 def _refuse_text(labels: NDArray[Any], name: str) -> None:
-    """Raise InputError for text that says when, but does not sort so: a fold would train on the future."""
+    """Raise InputError for dates as text that does not sort by time: a fold would train on the future."""
     if labels.dtype.kind not in "USO":
         return
     widths: dict[int, str] = {}
-    for one in labels.tolist():
-        text = one.decode(errors="replace") if isinstance(one, bytes) else one
+    for label in labels.tolist():
+        text = label.decode(errors="replace") if isinstance(label, bytes) else label
         if not isinstance(text, str):
             return
         if _DAY_FIRST.fullmatch(text.strip()):
@@ -366,9 +368,9 @@ def _refuse_text(labels: NDArray[Any], name: str) -> None:
         )
 
 
-def _compared(left: NDArray[Any], right: NDArray[Any], how: str, name: str) -> NDArray[np.bool_]:
+def _compared(left: NDArray[Any], right: NDArray[Any], operator: str, name: str) -> NDArray[np.bool_]:
     try:
-        return np.asarray(left != right if how == "!=" else left > right, dtype=bool)
+        return np.asarray(left != right if operator == "!=" else left > right, dtype=bool)
     except TypeError as error:
         raise InputTypeError(
             f"{name} holds values that cannot be put in order ({str(error).rstrip('.')}); expected dates "

@@ -451,10 +451,14 @@ def test_array_without_rows_and_targets_that_are_left_out_are_refused():
 def test_what_takes_arrays_says_that_rows_are_streamed():
     X, y, _ = draw()
     net, rows = gn.Network((INPUTS, 3)), gn.stream(X, y)
+    for takes_arrays in (
+        lambda: gn.check_gradients(net, net.initialize(0), rows, y),
+        lambda: gn.train(net, X, y, validation=(rows, y)),
+    ):
+        with pytest.raises((gn.InputError, gn.InputTypeError), match="an array is streamed"):
+            takes_arrays()
     with pytest.raises(gn.InputTypeError, match=r"an array is streamed, .* takes an array in memory"):
-        gn.check_gradients(net, net.initialize(0), rows, y)
-    with pytest.raises(gn.InputError, match="an array is streamed"):
-        gn.train(net, X, y, validation=(rows, y))
+        np.asarray(rows)
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,9 @@ class InMemory(Dataset):
             self._targets[kind] = as_target(self.y, self.n_rows, *kind)
         return self._targets[kind]
 
+    def check_targets(self, network: Network) -> None:
+        self.targets(network)
+
     def require_targets(self) -> None:
         if self.y is None:
             raise InputError("y is missing: the targets, one for each row of X.")
@@ -209,15 +212,15 @@ class ArrayDataset(Dataset):
         n = len(self._X)
         if n == 0:
             raise InputError(f"X is empty, shape {self._X.shape}; expected at least one sample.")
-        for array, what in ((self._y, "y"), (self._w, "sample_weight")):
+        for array, name in ((self._y, "y"), (self._w, "sample_weight")):
             if array is not None and (array.ndim == 0 or len(array) != n):
                 entries = 1 if array.ndim == 0 else len(array)
-                raise InputError(f"{what} has {entries} entries, X has {n} rows; they must be equal.")
+                raise InputError(f"{name} has {entries} entries, X has {n} rows; they must be equal.")
         self.n_rows, self.n_inputs = self._X.shape
         self.dtype = np.dtype(np.float32 if self._X.dtype == np.float32 else np.float64)
         self.weighted, self.memory = self._w is not None, memory
-        name = getattr(X, "filename", None)
-        self.source = "an array" if name is None else str(name)
+        filename = getattr(X, "filename", None)
+        self.source = "an array" if filename is None else str(filename)
         self._places = [place_of(array) for array in self._arrays()]
         # Rows in memory are not read.
         mapped = isinstance(self._X, np.memmap)
@@ -268,7 +271,7 @@ def _as_given(
 
 
 class Place(NamedTuple):
-    """Where an array's entries lie in a file, and how that file was."""
+    """The file of a mapped array, the offset of its entries, and the state of the file then."""
 
     path: Path
     offset: int
@@ -277,10 +280,10 @@ class Place(NamedTuple):
 
 
 def place_of(array: NDArray[Any]) -> Place | None:
-    """Where a mapped array's rows lie, one behind the other; None where they are to be taken from its map.
+    """The place of a mapped array whose rows lie one behind the other; None where only the map gives them.
 
-    Reading a file takes less time than letting its pages be mapped and unmapped, and finds one cut short
-    as an error, where touching the map would end the process.
+    Reading a file takes less time than mapping and unmapping its pages. A file that is cut short gives an
+    error, where touching the map would end the process.
     """
     mapped, path = _map_of(array), getattr(array, "filename", None)
     if mapped is None or path is None or not hasattr(os, "preadv") or not _rows_lie_together(array):
@@ -289,19 +292,19 @@ def place_of(array: NDArray[Any]) -> Place | None:
     offset = begin + np.lib.array_utils.byte_bounds(array)[0] - np.frombuffer(mapped, np.uint8).ctypes.data
     try:
         place = Place(Path(path), offset, *_state_of(Path(path).stat(), array))
-        found = [next(_read(array, place, row, row + 1, 1)).tobytes() for row in (0, len(array) - 1)]
-    except (OSError, FileError):  # the name leads nowhere any more, the map still does
+        ends = [next(_read(array, place, row, row + 1, 1)).tobytes() for row in (0, len(array) - 1)]
+    except (OSError, FileError):  # the file is gone, but the map still works
         return None
-    return place if found == [array[0].tobytes(), array[-1].tobytes()] else None
+    return place if ends == [array[0].tobytes(), array[-1].tobytes()] else None
 
 
 def array_blocks(
     array: NDArray[Any], place: Place | None, start: int, stop: int, most: int
 ) -> Iterator[NDArray[Any]]:
-    """Rows start, start + 1, ... before stop, at most so many at a time; a file's in memory of their own.
+    """Rows `start` to before `stop`, at most `most` at a time; those of a file are read into new memory.
 
-    Raises FileError for a file that has changed since `place_of`. One that is gone, or another under its
-    name, is taken from the map.
+    Raises FileError for a file that has changed since `place_of`. Where the file is gone, or its name leads
+    to another, the rows come from the map.
     """
     if place is not None:
         try:
@@ -322,9 +325,9 @@ def array_blocks(
 
 
 def _state_of(status: os.stat_result, array: NDArray[Any]) -> tuple[tuple[int, int], tuple[int, ...]]:
-    """Which file it is, and what says that it has changed: what is written through a map is no change."""
-    own = getattr(array, "mode", "r") != "r"
-    state = (status.st_size,) if own else (status.st_size, status.st_mtime_ns)
+    """The identity of a file, and its state; writing through the map itself changes no state."""
+    writable = getattr(array, "mode", "r") != "r"
+    state = (status.st_size,) if writable else (status.st_size, status.st_mtime_ns)
     return (status.st_dev, status.st_ino), state
 
 
@@ -362,25 +365,25 @@ def _span(array: NDArray[Any]) -> int:
 
 
 def _in_own_memory(view: NDArray[Any]) -> NDArray[Any]:
-    """The rows of a mapped file in memory of their own, of an array as they are.
+    """The rows of a mapped file, copied; the rows of another array as they are.
 
-    What was read of the file stays in the system's cache, but no longer counts as this process's own.
+    The pages stay in the system's cache, but no longer count as memory of this process.
     """
     mapped = _map_of(view)
     if mapped is None:
         return view
-    found = np.array(view, order="K")
+    copied = np.array(view, order="K")
     base = np.frombuffer(mapped, np.uint8)
     low, high = np.lib.array_utils.byte_bounds(view)
     begin = (low - base.ctypes.data) // mmap.PAGESIZE * mmap.PAGESIZE
     length = min(high - base.ctypes.data, len(mapped)) - begin
     if length > 0:
         mapped.madvise(mmap.MADV_DONTNEED, begin, length)
-    return found
+    return copied
 
 
 def _map_of(array: NDArray[Any]) -> mmap.mmap | None:
-    """The file's map that an array looks at, where its pages can be let go without losing anything."""
+    """The map behind an array, where its pages can be released without losing anything."""
     if not isinstance(array, np.memmap) or array.size == 0 or not hasattr(mmap, "MADV_DONTNEED"):
         return None
     base: Any = array

@@ -58,8 +58,8 @@ def check_data(
         raise unknown_name("reduction", reduction, REDUCTIONS)
     data = X if isinstance(X, InMemory) else InMemory.validated(X, y, sample_weight, network.sizes[0])
     data.require_width(network.sizes[0])
-    targets, own = data.targets(network), data.weights
-    weights, of_classes = own, None
+    targets, sample_weights = data.targets(network), data.weights
+    weights, of_classes = sample_weights, None
     if class_weight is not None:
         if network.loss.target != "class" or targets.ndim != 1:
             raise InputError(
@@ -68,7 +68,8 @@ def check_data(
             )
         of_classes = as_class_weights(class_weight, targets, network.sizes[-1])
         with np.errstate(over="ignore"):
-            weights = of_classes[targets] if own is None else own * of_classes[targets]
+            per_sample = of_classes[targets]
+            weights = per_sample if sample_weights is None else sample_weights * per_sample
         if not weights.any():
             raise InputError("class_weight leaves every sample a weight of 0; at least one must count.")
     precision = as_dtype(dtype, data)
@@ -83,7 +84,7 @@ def check_data(
         with np.errstate(over="ignore"):  # an infinite loss is refused before the first update
             baseline += reference.loss(np.zeros_like(Y), Y, network.loss, w)
     known = None if of_classes is None else tuple(of_classes.tolist())
-    return CheckedData(data.X, targets, weights, precision, name, reason, baseline, own, known)
+    return CheckedData(data.X, targets, weights, precision, name, reason, baseline, sample_weights, known)
 
 
 def missing_in_native(network: Network) -> str:

@@ -255,9 +255,9 @@ class DaskDataset(Dataset):
     """The rows of a collection's partitions, in their order."""
 
     def __init__(
-        self, parts: Sequence[Any], lengths: Sequence[int], about: About, memory: int, client: Any
+        self, partitions: Sequence[Any], lengths: Sequence[int], about: About, memory: int, client: Any
     ) -> None:
-        self._parts, self._client, self._about = list(parts), client, about
+        self._partitions, self._client, self._about = list(partitions), client, about
         self._edges = np.cumsum([0, *lengths]).tolist()
         self.n_rows, self.memory, self.source = self._edges[-1], memory, about.source
         self.n_inputs, self.dtype, self.weighted = about.n_inputs, about.dtype, about.weighted
@@ -279,9 +279,9 @@ class DaskDataset(Dataset):
         return _threads_of(self._client)
 
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
-        for part, (low, high) in zip(self._parts, pairwise(self._edges), strict=True):
+        for partition, (low, high) in zip(self._partitions, pairwise(self._edges), strict=True):
             if low < stop and high > start and low < high:
-                (block,) = gathered(self._client, [part])
+                (block,) = gathered(self._client, [partition])
                 block = block.cast(dtype)
                 for first in range(max(start, low), min(stop, high), most):
                     yield block.rows(first - low, min(first + most, stop, high) - low)
@@ -305,9 +305,9 @@ class DaskDataset(Dataset):
                 low, high = max(start, self._edges[place]), min(stop, self._edges[place + 1])
                 if low < high:
                     rows = low - self._edges[place], high - self._edges[place]
-                    carried = step(shared, carried, self._parts[place], start, rows, high == stop)
+                    carried = step(shared, carried, self._partitions[place], start, rows, high == stop)
             chains.append(carried)
-        return [found.state for found in gathered(self._client, chains, cancelled)]
+        return [carried.state for carried in gathered(self._client, chains, cancelled)]
 
 
 class About(NamedTuple):

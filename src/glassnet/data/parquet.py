@@ -187,8 +187,8 @@ class ParquetDataset(Dataset):
         self._targets = _as_targets(target)
         self._flat, self._weight, self.weighted = isinstance(target, str), weight, weight is not None
         self.targeted, self.target = target is not None, target if isinstance(target, str) else None
-        given = [os.fspath(one) for one in _as_list(path)]
-        self.source = f"{given[0]} and {len(given) - 1} more" if given[1:] else given[0]
+        first, *others = [os.fspath(name) for name in _as_list(path)]
+        self.source = f"{first} and {len(others)} more" if others else first
         self.memory = memory
         self._files = [_File.of(file) for file in files]
         self.names = self._choose_columns(path, features)

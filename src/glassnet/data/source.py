@@ -188,6 +188,10 @@ class Dataset(ABC):
                 f"y, of files and dataframes the column's name: gn.stream(X, y)."
             )
 
+    def check_targets(self, network: Network) -> None:
+        """Check the targets for a network, where they are in memory; a scan checks streamed ones."""
+        self.require_targets()
+
     def require_width(self, width: int) -> None:
         """Raise InputError unless X has `width` columns, as the network has inputs."""
         if self.n_inputs != width:

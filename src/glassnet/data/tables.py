@@ -104,10 +104,10 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     that counts the rows, ``index`` names it. Text in a column of numbers is a missing value only if it is
     one of `MISSING`.
     """
-    given = as_path(path)
-    table = _read_parquet(given) if given.suffix.lower() in _PARQUET else _read_csv(given)
+    path = as_path(path)
+    table = _read_parquet(path) if path.suffix.lower() in _PARQUET else _read_csv(path)
     if table.n_rows == 0:
-        raise InputError(f"{given} has names of columns, but no rows; expected at least one.")
+        raise InputError(f"{path} has names of columns, but no rows; expected at least one.")
     return table
 
 
@@ -278,7 +278,7 @@ def _read_parquet(path: Path) -> Table:
 
 
 def import_pyarrow(path: Path) -> tuple[Any, Any]:
-    """The modules pyarrow and pyarrow.parquet; InputError, which says what to install, where they miss."""
+    """The modules pyarrow and pyarrow.parquet; InputError, with what to install, where they are missing."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq

@@ -187,8 +187,7 @@ def begin(
         parameters = network.check_parameters(parameters)
     validation, training, held_out = Validation(settings.validate_every, settings.stopping), dataset, None
     if isinstance(settings.validation, float):
-        if isinstance(dataset, InMemory):
-            dataset.targets(network)  # bad ones use up no random numbers
+        dataset.check_targets(network)  # bad ones use up no random numbers
         if parameters is None:
             parameters = network.initialize(random, settings.scheme)
         split = preparation.hold_out(network, dataset, settings.validation, random)

@@ -912,6 +912,21 @@ def _():
     return [[[row.name, row.index, row.backpropagated] for row in check.table], check.passed]
 
 
+@case("check-wrong", ("sign", "factor", "transposed", "zero", "entry"), by_numpy=True)
+def _(what):
+    """What the checker says of a gradient that is not one."""
+    network, X, y = task(hidden=(4,), n=30)
+    theta = network.initialize(2)
+    gradient = gn.loss_and_gradient(network, theta, X, y)[1].copy()
+    if what == "transposed":
+        gradient.weights[0][:] = gradient.weights[0].T.copy()
+    elif what == "entry":
+        gradient.weights[1][2, 1] += 0.1
+    else:
+        gradient.weights[0][:] *= {"sign": -1, "factor": 2, "zero": 0}[what]
+    return gn.check_gradients(network, theta, X, y, gradient=gradient).to_dict()
+
+
 def of_curvature(here):
     """A point's curvature, and what follows from it."""
     return [
@@ -971,6 +986,25 @@ def _(name):
     return [of_run(run, job[1]), of_run(run.resume(3))]
 
 
+@case("numpy-settings", VARIANTS, ("full", "batches"), by_numpy=True)
+def _(name, way):
+    batches = {"batch_size": 32, "iterations": 3} if way == "batches" else {}
+    return of_run(trained(task(hidden=(4,)), optimizer=VARIANTS[name], engine="numpy", **batches))
+
+
+@case("numpy-problem", LOSSES, by_numpy=True)
+def _(name):
+    loss, output = LOSSES[name]
+    network, X, y = task(hidden=(4,), n=60, output=output, loss=loss)
+    problem = gn.prepare(network, X, y, l2=0.01, sample_weight=WEIGHTS[:60], engine="numpy")
+    flat = network.initialize(2).flat
+    vectors = np.round(np.random.RandomState(1).randn(2, flat.size), 2)
+    found = [*problem.loss_and_gradient(flat), problem.loss(flat), problem.hessian_product(flat, vectors)]
+    if network.loss.factor is not None:
+        found += [problem.gauss_newton(flat), problem.gauss_newton_product(flat, vectors[0])]
+    return found
+
+
 @case("numpy-own", ("activation", "loss"), by_numpy=True)
 def _(what):
     square = gn.Activation("square", lambda z: z * z, lambda z, h: 2 * z, "z^2", "2z")
@@ -1028,12 +1062,16 @@ def folds_of(kind):
         return gn.WalkForward(2, max_train_size=9, gap=2, times=days, ends=days + 2)
     if kind == "walk-rows":
         return gn.WalkForward(4)
+    if kind == "walk-dates":
+        return gn.WalkForward(3, gap=1, times=np.datetime64("2024-01-30") + days)
+    if kind == "purged-text":
+        return gn.PurgedKFold(3, gap=2, times=[f"2024-01-{day + 1:02}" for day in days])
     if kind == "purged":
         return gn.PurgedKFold(4, gap=1, embargo=2, times=days)
     return gn.PurgedKFold(3, times=days, ends=days + np.arange(90) % 4)
 
 
-FOLDS = ("walk", "walk-window", "walk-rows", "purged", "purged-ends")
+FOLDS = ("walk", "walk-window", "walk-rows", "walk-dates", "purged", "purged-ends", "purged-text")
 
 
 @case("folds", FOLDS)
@@ -1091,6 +1129,13 @@ SWEPT = {
 @case("sweep", SWEPT, ("runs", "scale"), by_numpy="scale")
 def _(name, what):
     result = swept(**SWEPT[name])
+    return of_scale(result) if what == "scale" else of_sweep(result)
+
+
+@case("sweep-losses", LOSSES, ("runs", "scale"), by_numpy="scale")
+def _(name, what):
+    loss, output = LOSSES[name]
+    result = swept(task(n=90, output=output, loss=loss), grid={"learning_rate": [0.01, 0.1]})
     return of_scale(result) if what == "scale" else of_sweep(result)
 
 
@@ -1529,16 +1574,29 @@ def _(what):
     return [found, of_model(model, X, y)]
 
 
-@case("estimator-validation", ("data", "scoring", "restore_best", "lbfgs"))
+WATCHED = ("data", "scoring", "restore_best", "lbfgs", "lm", "newton_cg", "stream", "regressor")
+
+
+@case("estimator-validation", WATCHED)
 def _(what):
     X, y = labeled()
     kept = labeled(70)
+    if what == "regressor":
+        (X, y), kept = quantities(), (*quantities(70), np.arange(70) % 3)
+        how = {"scoring": {"r2": "r2", "error": "neg_mean_absolute_error"}, "loss": "poisson"}
+        y, kept = np.floor(np.abs(y)), (kept[0], np.floor(np.abs(kept[1])), kept[2])
+        return of_model(regressor(**how).fit(X, y, SAMPLES, validation_data=kept), X, y)
     how = {
+        "lm": {"solver": "lm", "early_stopping": True, "hidden_layer_sizes": (3,)},
+        "newton_cg": {"solver": gn.NewtonCG(), "early_stopping": True, "n_iter_no_change": 2},
+        "stream": {"early_stopping": True},
         "data": {"early_stopping": True, "max_iter": 30, "n_iter_no_change": 3},
         "scoring": {"scoring": ["f1_macro", "accuracy"], "early_stopping": True},
         "restore_best": {"restore_best": True, "learning_rate_init": 0.5},
         "lbfgs": {"solver": "lbfgs", "early_stopping": True},
     }[what]
+    if what == "stream":
+        kept = gn.stream(*kept)
     return of_model(classifier(**how).fit(X, y, validation_data=kept), X, y)
 
 
@@ -1561,6 +1619,37 @@ def _(what):
         return [of_model(model.set_params(random_state=random).fit(X, y)), random.randint(1 << 30, size=3)]
     X = {"float32": X.astype(np.float32), "integers": (4 * X).astype(int), "lists": X.tolist()}[what]
     return of_model(model.fit(X, y), X, y)
+
+
+@case("estimator-targets", ("sparse", "partial-labels", "partial-columns", "partial-values", "column"))
+def _(what):
+    """Targets of other makes, and some at a time."""
+    X, y = labeled()
+    Y = (values_of(X, 3) > 0).astype(int)
+    if what == "sparse":
+        from scipy.sparse import csr_array
+
+        model = classifier().fit(X, csr_array(Y))
+        return [of_model(model.fit(X, Y)), model.predict_proba(X), model.predict(X)]
+    if what == "column":
+        return of_model(classifier().fit(X, y[:, None]), X, y)
+    if what == "partial-values":
+        X, y = quantities()
+        return of_model(regressor().partial_fit(X[:90], y[:90]).partial_fit(X[90:], y[90:]), X, y)
+    if what == "partial-columns":
+        Y = np.stack([y, np.where(X[:, 1] > 0, "up", "down")], axis=1)
+        return of_model(classifier().fit(X[:90], Y[:90]).partial_fit(X, Y), X, Y)
+    return of_model(classifier().partial_fit(X[:90], Y[:90], classes=[0, 1, 2]).partial_fit(X, Y), X, Y)
+
+
+@case("estimator-verbose", ("classifier", "early_stopping", "lm"))
+def _(what):
+    """What is printed of each epoch."""
+    how = {"early_stopping": {"early_stopping": True}, "lm": {"solver": "lm", "hidden_layer_sizes": (2,)}}
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        classifier(verbose=True, **how.get(what, {})).fit(*labeled())
+    return printed.getvalue()
 
 
 @case("estimator-sparse-large")
@@ -1616,6 +1705,32 @@ def _(what):
         return of_model(model, rows) | {"score": model.score(rows)}
 
 
+@case("estimator-stream-columns", ("classes", "values"))
+def _(what):
+    """Several columns of Parquet as targets."""
+    columns = columns_of_rows()
+    columns["up"] = np.where(columns["x1"] > 3, "yes", "no")
+    columns["half"] = columns["value"] / 2
+    with folder() as here:
+        write_parquet(here, columns, [0, 500, 1003], 200)
+        model = classifier() if what == "classes" else regressor()
+        names = ["tree", "up"] if what == "classes" else ["value", "half"]
+        rows = gn.stream(here, names, features=NAMES, sample_weight="weight")
+        return of_model(model.fit(rows), rows) | {"score": model.score(rows)}
+
+
+@case("dask-estimator")
+def _():
+    """Labels that are texts, on a cluster of threads in this process."""
+    import dask.dataframe as dd
+    import pandas as pd
+
+    columns = columns_of_rows()
+    frame = pd.DataFrame({name: columns[name] for name in (*NAMES, "tree", "weight")})
+    rows = gn.stream(dd.from_pandas(frame, npartitions=3), "tree", sample_weight="weight")
+    return of_model(classifier(class_weight="balanced", max_iter=3).fit(rows), rows)
+
+
 @case("estimator-folds")
 def _():
     """scikit-learn over our folds and estimators."""
@@ -1638,9 +1753,13 @@ def of_ensemble(ensemble, X, y):
     return found
 
 
-@case("ensemble", ("classifier", "regressor", "multilabel", "runs", "sweep", "loaded", "weights"))
+ENSEMBLES = ("classifier", "regressor", "multilabel", "runs", "sweep", "loaded", "loaded-values", "weights")
+
+
+@case("ensemble", ENSEMBLES)
 def _(kind):
-    X, y = labeled() if kind != "regressor" else quantities()
+    values = kind in ("regressor", "loaded-values")
+    X, y = quantities() if values else labeled()
     if kind in ("runs", "sweep"):
         network, X, y = task()
         if kind == "runs":
@@ -1650,17 +1769,27 @@ def _(kind):
             )
         result = swept((network, X, y), folds=3, seeds=2)
         return of_ensemble(gn.Ensemble.from_sweep(result, 2, fold=-1), X, y)
-    base = regressor(random_state=None) if kind == "regressor" else classifier(random_state=None)
+    base = regressor(random_state=None) if values else classifier(random_state=None)
     if kind == "multilabel":
         y = (values_of(X, 3) > 0).astype(int)
     ensemble = gn.Ensemble(base, n_estimators=3, random_state=4)
     ensemble.fit(X, y, SAMPLES) if kind == "weights" else ensemble.fit(X, y)
-    if kind == "loaded":
+    if kind.startswith("loaded"):
         with folder() as here:
             ensemble.save(here / "ensemble.safetensors")
             data = (here / "ensemble.safetensors").read_bytes()
             return [of_ensemble(gn.Ensemble.load(here / "ensemble.safetensors"), X, y), data]
     return of_ensemble(ensemble, X, y)
+
+
+@case("ensemble-columns", by_numpy=True)
+def _():
+    """Of members with a softmax for each of two columns."""
+    X, y = labeled()
+    Y = np.stack([y, np.where(X[:, 1] > 0, "up", "down")], axis=1)
+    ensemble = gn.Ensemble(classifier(random_state=None), n_estimators=2, random_state=4).fit(X, Y)
+    means, spreads = ensemble.predict_proba(X, return_std=True)
+    return [ensemble.predict(X), means, spreads, ensemble.predict_members(X), ensemble.score(X, Y)]
 
 
 # ---- Displays -------------------------------------------------------------------------------------
@@ -1816,6 +1945,55 @@ def _(kind, what):
         return [of_folder(here / "results"), columns]
 
 
+@case("command-train-file", ("moons", "blobs"), by_numpy=True)
+def _(generator):
+    """An experiment of one's own, of generated data."""
+    text = """
+        random_state = 3
+        [data]
+        generator = "{}"
+        n_samples = 150
+        test_fraction = 0.2
+        [network]
+        hidden = [5, 4]
+        activation = ["relu", "tanh"]
+        [check]
+        samples = 20
+        [train]
+        optimizer = "nadam"
+        learning_rate = {{schedule = "cosine", rate = 0.05, steps = 40}}
+        iterations = 5
+        batch_size = 16
+        dropout = [0.1, 0.0]
+        validation = 0.2
+        l1 = 1e-4
+        max_norm = 2.0
+        """
+    with folder() as here:
+        (here / "own.toml").write_text(text.format(generator))
+        glassnet("train", "own.toml", *QUICK, cwd=here)
+        return [of_folder(here / "results"), scores_in(here / "results")]
+
+
+@case("command-train-parquet", ("file", "quantity", "kept"))
+def _(kind):
+    """Columns of other kinds, in one file or in a folder that is kept in memory."""
+    n = 400
+    columns = columns_of_rows(n)
+    columns |= {"even": np.arange(n) % 2 == 0, "whole": np.arange(n) % 5}
+    columns = {name: one for name, one in columns.items() if name not in ("class", "weight")}
+    with folder() as here:
+        edges = [0, n] if kind == "file" else [0, 150, n]
+        place = write_parquet(here / "rows", columns, edges, 100)
+        what = place / "part-0.parquet" if kind == "file" else place
+        how = ["--target", "value" if kind == "quantity" else "tree", "--iterations", "5", "--no-check"]
+        how += ["--ignore", "tree" if kind == "quantity" else "value"]
+        if kind == "quantity":
+            how += ["--memory", "96 MiB", "--validation", "0.2", "--batch-size", "64", "--dtype", "float32"]
+        glassnet("train", what, *how, *QUICK, cwd=here)
+        return [of_folder(here / "results"), glassnet("predict", "results", what, cwd=here)]
+
+
 @case("command-train-curvature", ("run", "curvature"), by_numpy="curvature")
 def _(what):
     with folder() as here:
@@ -1839,6 +2017,16 @@ def _():
         return [of_folder(here.parent / "results"), scores_in(here.parent / "results"), text]
 
 
+def of_sweep_folder(place):
+    """The tables of the grid "a" but for times and shares, and its best network."""
+    lines = [line.split(",") for line in (place / "a.csv").read_text().splitlines()]
+    places = [at for at, name in enumerate(lines[0]) if name not in ("seconds", "share")]
+    table = [[line[at] for at in places] for line in lines]
+    summary = place / "a-summary.csv"
+    text = summary.read_text() if summary.exists() else None
+    return [table, text, of_run(gn.load(place / "a-best.safetensors"))]
+
+
 @case("command-sweep")
 def _():
     with folder() as here:
@@ -1847,12 +2035,50 @@ def _():
         how += ["--iterations", "6", "--folds", "2", "--seeds", "2", "--metric", "accuracy"]
         results = ("--no-pictures", "-q", "--results", "results")
         glassnet("sweep", "trees.csv", "--target", "species", *how, *results, cwd=here)
-        lines = [line.split(",") for line in (here / "results" / "a.csv").read_text().splitlines()]
-        places = [place for place, name in enumerate(lines[0]) if name not in ("seconds", "share")]
-        table = [[line[place] for place in places] for line in lines]
-        summary = (here / "results" / "a-summary.csv").read_text()
-        best = gn.load(here / "results" / "a-best.safetensors")
-        return [table, summary, of_run(best)]
+        return of_sweep_folder(here / "results")
+
+
+@case("command-sweep-file", ("draws", "settings", "times"))
+def _(kind):
+    """Grids of a file: distributions, settings, folds of days and rows held out."""
+    grids = {
+        "draws": """
+            n_draws = 3
+            learning_rate.distribution = "uniform"
+            learning_rate.low = 0.01
+            learning_rate.high = 0.5
+            batch_size = [16, 32]
+            halving = 2
+            iterations = 6
+            """,
+        "settings": """
+            iterations = 4
+            seeds = [1, 2]
+            settings = [
+                {optimizer = "adam", hidden = [3]},
+                {learning_rate = {schedule = "step", rate = 0.5, every = 2}},
+            ]
+            """,
+        "times": """
+            iterations = 4
+            metric = "accuracy"
+            learning_rate = [0.1, 0.5]
+            folds.splitter = "walk_forward"
+            folds.n_splits = 3
+            folds.gap = 1
+            folds.times = "day"
+            """,
+    }
+    with folder() as here:
+        trees(here)
+        lines = (here / "trees.csv").read_text().splitlines()
+        dated = [f"{line},{1 + row // 4}" for row, line in enumerate(lines[1:])]
+        (here / "trees.csv").write_text("\n".join([f"{lines[0]},day", *dated]) + "\n")
+        held = "0.0" if kind == "times" else "0.2"
+        told = f'[data]\nfile = "trees.csv"\ntarget = "species"\nignore = ["day"]\ntest_fraction = {held}\n'
+        (here / "own.toml").write_text(f"{told}[sweep.a]\n{grids[kind]}")
+        glassnet("sweep", "own.toml", "--no-pictures", "-q", "--results", "results", cwd=here)
+        return of_sweep_folder(here / "results")
 
 
 @case("command-check", by_numpy=True)

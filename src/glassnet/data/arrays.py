@@ -96,13 +96,14 @@ class InMemory(Dataset):
 
         `width` is the number of inputs, where it is known: an error about another shape then says more.
         """
+        names = _names_of(X)
         inputs: Any = X if isinstance(X, RowSubset) else as_matrix(X, width=width)
         n = len(inputs)
         if n == 0:
             raise InputError(f"X is empty, shape {inputs.shape}; expected at least one sample.")
         targets = None if y is None else as_numbers(y, "y")
         weights = None if sample_weight is None else _as_sample_weight(sample_weight, n)
-        return cls(inputs, targets, weights, _names_of(X))
+        return cls(inputs, targets, weights, names)
 
     @property
     def memory_limit(self) -> None:

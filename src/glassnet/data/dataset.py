@@ -143,11 +143,6 @@ def is_stream(X: object) -> bool:
     return large or (isinstance(X, Dataset) and not X.in_memory) or are_paths(X) or is_collection(X)
 
 
-def memory_of(X: object) -> int | None:
-    """The bytes that reading may take; None of data in memory."""
-    return X.memory_limit if isinstance(X, Dataset) else None
-
-
 def as_dataset(
     X: object, y: object = None, sample_weight: object = None, width: int | None = None
 ) -> Dataset:

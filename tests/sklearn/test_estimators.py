@@ -147,11 +147,11 @@ def test_network_and_parameters_are_what_glassnet_works_with():
 
 
 def test_many_epochs_with_a_rate_for_each_update_are_planned_in_parts(monkeypatch):
-    from glassnet.sklearn import rates
+    from glassnet.sklearn import steppers
 
     told = {"solver": "sgd", "learning_rate": "invscaling", "tol": 0.0, "n_iter_no_change": np.inf}
     whole = small(max_iter=30, batch_size=7, **told).fit(X, Y3)
-    monkeypatch.setattr(rates, "MOST_RATES", 50)
+    monkeypatch.setattr(steppers, "MAX_RATES", 50)
     parts = small(max_iter=30, batch_size=7, **told).fit(X, Y3)
     assert np.array_equal(whole.coefs_[0], parts.coefs_[0])
 
@@ -225,7 +225,7 @@ def test_large_sparse_samples_stay_sparse(container, arguments, dtype, monkeypat
 
 
 def test_few_or_dense_sparse_samples_are_made_arrays():
-    from glassnet.sklearn.input_checks import stays_sparse
+    from glassnet.sklearn.checks import stays_sparse
 
     thin = csr_array(([1.0], ([0], [0])), shape=(10, 1000))
     assert stays_sparse(thin, 10_000)

@@ -12,7 +12,7 @@ from sklearn.preprocessing import scale
 from sklearn.utils import compute_sample_weight
 
 import glassnet as gn
-from glassnet.sklearn import epochs
+from glassnet.sklearn import policy
 from glassnet.sklearn.labels import grouped_cross_entropy
 from glassnet.sklearn.network import link_jacobian
 
@@ -660,18 +660,18 @@ def threads_of_calls(monkeypatch, **arguments):
 
 def test_other_cores_are_asked_once_training_has_lasted(monkeypatch):
     monkeypatch.setenv("GLASSNET_THREADS", "2")
-    monkeypatch.setattr(epochs, "WAKING", 1e-4)
+    monkeypatch.setattr(policy, "WAKING", 1e-4)
     allowed = threads_of_calls(monkeypatch)
     assert allowed[0] == 1
     assert set(allowed[1:]) == {2}
-    monkeypatch.setattr(epochs, "WAKING", 1e9)
+    monkeypatch.setattr(policy, "WAKING", 1e9)
     assert set(threads_of_calls(monkeypatch)) == {1}
 
 
 def test_threads_that_are_named_are_taken_from_the_start_where_they_are_worth_it(monkeypatch):
     monkeypatch.setenv("GLASSNET_THREADS", "1")
     assert threads_of_calls(monkeypatch, n_threads=2)[0] == 2
-    monkeypatch.setattr(epochs, "WORTHWHILE", 1e99)
+    monkeypatch.setattr(policy, "WORTHWHILE", 1e99)
     assert set(threads_of_calls(monkeypatch, n_threads=2)) == {1}
 
 

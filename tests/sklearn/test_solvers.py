@@ -12,13 +12,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import glassnet as gn
-from glassnet.sklearn.solvers import BY_NAME
+from glassnet.sklearn.steppers import SOLVERS_BY_NAME
 
 X = RandomState(0).randn(120, 4)
 LABELS = np.array(["a", "b", "c"])[(X[:, 0] > 0).astype(int) + (X[:, 1] * X[:, 2] > 0)]
 TARGET = np.sin(X[:, 0]) + X[:, 1] * X[:, 2]
 BAYES = gn.BayesianRegularization
-WAYS = [*BY_NAME, *(kind() for kind in gn.SOLVERS.values() if kind is not BAYES)]
+WAYS = [*SOLVERS_BY_NAME, *(kind() for kind in gn.SOLVERS.values() if kind is not BAYES)]
 every_way = pytest.mark.parametrize("way", WAYS, ids=str)
 
 
@@ -55,7 +55,7 @@ def test_solver_leaves_the_attributes_of_the_others(way):
         model.fit(X, LABELS)
     except ConvergenceWarning:  # an error here
         model.set_params(max_iter=2000).fit(X, LABELS)
-    assert set(vars(other)) - set(vars(model)) <= {"_drive", "_no_improvement_count"}
+    assert set(vars(other)) - set(vars(model)) <= {"_optimizer_state", "_no_improvement_count"}
     assert len(model.loss_curve_) == model.n_iter_ == len(model.history_["loss"])
     assert model.loss_ == model.loss_curve_[-1] == model.best_loss_
     assert (np.diff(model.loss_curve_) < 0).all()
@@ -166,16 +166,16 @@ def test_an_optimizer_that_is_a_solver_is_shown_its_place():
 
 
 def test_ctrl_c_ends_the_fit_with_what_was_done(monkeypatch):
-    from glassnet.sklearn import solving
+    from glassnet.sklearn import policy
 
-    real = solving.Record.add
+    real = policy.History.add
 
     def press(self, *told):
         real(self, *told)
         if self.epochs == 3:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(solving.Record, "add", press)
+    monkeypatch.setattr(policy.History, "add", press)
     with pytest.warns(UserWarning, match="interrupted by user"):
         model = regressor(solver="lm").fit(X, TARGET)
     assert model.n_iter_ == 3

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 import glassnet as gn
 from glassnet.data.arrays import ArrayDataset
 from glassnet.data.source import Dataset, MappedDataset
-from glassnet.sklearn.parameter_constraints import REGRESSION_LOSSES
+from glassnet.sklearn.checks import REGRESSION_LOSSES
 from glassnet.sklearn.streaming import mean_over
 from glassnet.utils.memory import RESERVED
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from glassnet._types import Array
 from glassnet.data.source import Dataset
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Network, Parameters
-from glassnet.optim.loss_conventions import Conventions
 from glassnet.sklearn.callbacks import FitTasks, Verbosity, has_callbacks
-from glassnet.sklearn.input_checks import MIN_ENTRIES, as_rows, check_samples, check_weights
-from glassnet.sklearn.job import Job, Samples, Snapshots
+from glassnet.sklearn.checks import (
+    MIN_ENTRIES,
+    STOCHASTIC,
+    as_rows,
+    check_arguments,
+    check_samples,
+    check_weights,
+)
+from glassnet.sklearn.fitting import OF_TRAINING, fit_epochs, fit_whole
+from glassnet.sklearn.job import CodedSamples, Job
 from glassnet.sklearn.network import draw_parameters, hidden_sizes, pack
-from glassnet.sklearn.parameter_constraints import STOCHASTIC, check_arguments
 from glassnet.sklearn.prediction import MLPPredictor
-from glassnet.sklearn.solving import OF_TRAINING, fit_epochs, fit_whole
 from glassnet.sklearn.streaming import as_stream, check_columns, check_scales, warn_of_raw_samples
 from glassnet.training.callbacks import Callback
 
@@ -41,12 +44,12 @@ _OF_DATA = (
 )
 
 
-class _Ready(NamedTuple):
-    """Samples that have been checked: their features, their precision, and themselves in another."""
+class Samples(NamedTuple):
+    """A call's samples, checked: their inputs, their precision, and the dataset coded in a precision."""
 
-    width: int
+    n_inputs: int
     dtype: np.dtype[Any]
-    samples: Callable[[np.dtype[Any]], Samples | Dataset]
+    coded: Callable[[np.dtype[Any]], Dataset]
 
 
 class BaseMLP(MLPPredictor):
@@ -54,68 +57,30 @@ class BaseMLP(MLPPredictor):
 
     def set_callbacks(self, *callbacks: Any) -> Any:
         """scikit-learn's callbacks for the next fits; InputTypeError for those of `glassnet.train`."""
-        for one in callbacks:
-            if isinstance(one, Callback) or (isinstance(one, type) and issubclass(one, Callback)):
-                name = one.__name__ if isinstance(one, type) else type(one).__name__
+        for callback in callbacks:
+            kind = callback if isinstance(callback, type) else type(callback)
+            if issubclass(kind, Callback):
                 raise InputTypeError(
-                    f"{name} is a callback of gn.train, and an estimator takes scikit-learn's. Once it is "
-                    f"fitted, train its network so, gn.train(model.network_, X, y, callbacks=[...]), or "
-                    f"look at where it is: gn.curvature(model.network_, model.parameters_, X, y)."
+                    f"{kind.__name__} is a callback of gn.train, and an estimator takes scikit-learn's. "
+                    f"Once it is fitted, train its network so, gn.train(model.network_, X, y, "
+                    f"callbacks=[...]), or look at where it is: gn.curvature(model.network_, "
+                    f"model.parameters_, X, y)."
                 )
         return super().set_callbacks(*callbacks)
 
-    # ---- What a classifier and a regressor each have of their own ----------------------------------
-
-    @abstractmethod
-    def _check_y(self, y: Any, first: bool, incremental: bool, classes: Any = None) -> NDArray[Any]:
-        """The targets, checked; of a classifier the labels are learned, or held against those known.
-
-        A first `partial_fit` is told them, `classes`.
-        """
-
-    @abstractmethod
-    def _check_streamed(
-        self, rows: Dataset, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False
-    ) -> Callable[[np.dtype[Any]], Dataset]:
-        """As `_check_y` of targets that are streamed: what codes them in a precision, block by block.
-
-        The weights of classes count where rows are `trained_on`.
-        """
-
-    @abstractmethod
-    def _encode(self, y: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-        """The targets as class numbers or rows."""
-
-    @abstractmethod
-    def _decode(self, target: NDArray[Any]) -> NDArray[Any]:
-        """Targets back from class numbers or rows."""
-
-    @abstractmethod
-    def _conventions(self, dtype: np.dtype[Any]) -> Conventions:
-        """How the reported loss is counted."""
-
-    @abstractmethod
-    def _rate(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:
-        """The score of predictions that early stopping watches."""
-
-    def _strata(self, target: NDArray[Any]) -> NDArray[Any] | None:
-        """What a part for validation is stratified by."""
-        return None
-
-    def _offset(self) -> Callable[[NDArray[Any]], NDArray[np.float64]] | None:
-        """What a sample's loss is reported with beside the engine's, by its target; None for nothing."""
-        return None
-
-    def _balance(
-        self, y: NDArray[Any], weights: NDArray[Any] | None, incremental: bool
-    ) -> NDArray[Any] | None:
-        """The samples' weights with those of their classes."""
-        return weights
-
-    _numeric = False  # whether y holds numbers
-
     def _validate_params(self) -> None:
         check_arguments(self)
+
+    @property
+    def _takes_batches(self) -> bool:
+        return self.solver in STOCHASTIC or self.optimizer is not None
+
+    def _check_solver(self) -> bool:
+        if not self._takes_batches:
+            raise AttributeError(
+                f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
+            )
+        return True
 
     # ---- Fitting -----------------------------------------------------------------------------------
 
@@ -128,16 +93,15 @@ class BaseMLP(MLPPredictor):
         incremental: bool,
         classes: Any = None,
     ) -> Any:
+        """`fit`, or where `incremental` `partial_fit`; one that fails leaves the estimator as it was."""
         before = dict(self.__dict__)
         try:
             return self._train(X, y, sample_weight, validation_data, incremental, classes)
         except BaseException:
-            # A fit that fails leaves the estimator as it was.
             now = self.__dict__
-            kept = {name: now[name] for name in _OF_CALLBACKS if name in now}
+            callbacks = {name: now[name] for name in _OF_CALLBACKS if name in now}
             now.clear()
-            now.update(before)
-            now.update(kept)
+            now.update({**before, **callbacks})
             raise
 
     def _train(
@@ -153,36 +117,35 @@ class BaseMLP(MLPPredictor):
                 )
             if getattr(self, "stopped_", False):
                 return self
-        given = X, y, sample_weight
         rows = as_stream(X, y, sample_weight)
-        ready = (
-            self._in_memory(X, y, sample_weight, first, incremental, classes)
+        samples = (
+            self._check_in_memory(X, y, sample_weight, first, incremental, classes)
             if rows is None
-            else self._streamed(rows, first, incremental, classes, validation_data is not None)
+            else self._check_streamed(rows, first, incremental, classes, validation_data is not None)
         )
         random = check_random_state(self.random_state)
-        n_outputs = self._design()[2]
-        if first:
-            network = self._network_of((ready.width, *widths, n_outputs))
-            theta = draw_parameters(network, self.activation, random, ready.dtype)
-        else:
-            theta = pack(self.coefs_, self.intercepts_)
-            network = self._network_of(theta.sizes)
-            if theta.sizes[-1] != n_outputs:
-                raise ValueError(
-                    f"y has {n_outputs} outputs, but the estimator was fitted with {theta.sizes[-1]}."
-                )
-        if not self._is_stochastic:  # these work in float64, whatever X is
-            theta = theta.astype(np.float64)
-        samples = ready.samples(theta.dtype)
-        at = self._snapshots(network)
-        tasks = FitTasks(self, int(self.max_iter), given, at) if has_callbacks(self) else None
-        talk = Verbosity(self.verbose, measures=validation_data is not None or self.scoring is not None)
+        network, theta = self._start(samples, widths, first, random)
+        attributes_at = self._attributes_at(network)
+        max_iter, is_watched = int(self.max_iter), validation_data is not None or self.scoring is not None
+        tasks = None
+        if has_callbacks(self):
+            tasks = FitTasks(self, max_iter, (X, y, sample_weight), attributes_at)
+        verbosity = Verbosity(self.verbose, measures=is_watched)
         job = Job(
-            self, network, theta, samples, random, first, incremental, validation_data, talk, tasks, at
+            estimator=self,
+            network=network,
+            theta=theta,
+            dataset=samples.coded(theta.dtype),
+            random=random,
+            first=first,
+            incremental=incremental,
+            validation=validation_data,
+            verbosity=verbosity,
+            tasks=tasks,
+            attributes_at=attributes_at,
         )
-        with talk.shown(int(self.max_iter)):
-            flat, found = fit_epochs(job) if self._is_stochastic else fit_whole(job)
+        with verbosity.shown(max_iter):
+            flat, attributes = fit_epochs(job) if self._takes_batches else fit_whole(job)
         if not np.isfinite(flat).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
@@ -190,15 +153,33 @@ class BaseMLP(MLPPredictor):
             )
         for name in OF_TRAINING if first else ("stopped_",):
             self.__dict__.pop(name, None)
-        self.__dict__.update({**found, **at(flat)})
+        self.__dict__.update({**attributes, **attributes_at(flat)})
         if tasks is not None:
             tasks.end_fit(flat)
         return self
 
-    def _snapshots(self, network: Network) -> Snapshots:
+    def _start(
+        self, samples: Samples, widths: list[int], first: bool, random: np.random.RandomState
+    ) -> tuple[Network, Parameters]:
+        """The network, with new parameters or those to go on from, in the precision to train in."""
+        n_outputs = self._design()[2]
+        if first:
+            network = self._network_of((samples.n_inputs, *widths, n_outputs))
+            theta = draw_parameters(network, self.activation, random, samples.dtype)
+        else:
+            theta = pack(self.coefs_, self.intercepts_)
+            network = self._network_of(theta.sizes)
+            if theta.sizes[-1] != n_outputs:
+                raise ValueError(
+                    f"y has {n_outputs} outputs, but the estimator was fitted with {theta.sizes[-1]}."
+                )
+        # Without batches training works in float64, whatever X is.
+        return network, theta if self._takes_batches else theta.astype(np.float64)
+
+    def _attributes_at(self, network: Network) -> Callable[[Array], dict[str, Any]]:
         known = {name: self.__dict__[name] for name in _OF_DATA if name in self.__dict__}
 
-        def at(flat: Array) -> dict[str, Any]:
+        def attributes_at(flat: Array) -> dict[str, Any]:
             theta = Parameters(network.sizes, flat)
             return {
                 **known,
@@ -211,16 +192,15 @@ class BaseMLP(MLPPredictor):
                 "_theta": theta,
             }
 
-        return at
+        return attributes_at
 
-    def _out_activation(self, network: Network) -> str:
-        return network.output.name
+    # ---- The samples ---------------------------------------------------------------------------------
 
-    def _in_memory(
+    def _check_in_memory(
         self, X: Any, y: Any, sample_weight: Any, first: bool, incremental: bool, classes: Any
-    ) -> _Ready:
-        X, y = check_samples(self, X, y, first, self._numeric)
-        if first:  # which a fit on standardized rows has left
+    ) -> Samples:
+        X, y = check_samples(self, X, y, first, self._is_numeric)
+        if first:  # a fit on standardized rows may have left these
             self.__dict__.pop("mean_", None)
             self.__dict__.pop("scale_", None)
         else:
@@ -228,42 +208,30 @@ class BaseMLP(MLPPredictor):
         y = self._check_y(y, first, incremental, classes)
         X = self._complete(X, first, MIN_ENTRIES)
         weights = None if sample_weight is None else check_weights(sample_weight, X)
-        weights = self._balance(y, weights, incremental)
+        weights = self._weigh_classes(y, weights, incremental)
         if weights is not None and not weights.sum() > 0:
             raise InputError(
                 f"The samples' weights sum to {weights.sum():.6g}; expected more than 0: at least one must "
                 "count."
             )
 
-        def samples(dtype: np.dtype[Any]) -> Samples:
+        def coded(dtype: np.dtype[Any]) -> Dataset:
             w = None if weights is None else np.asarray(weights, dtype)
-            return Samples(as_rows(X, dtype), self._encode(y, dtype), w)
+            return CodedSamples(as_rows(X, dtype), self._encode(y, dtype), w)
 
-        return _Ready(X.shape[1], X.dtype, samples)
+        return Samples(X.shape[1], X.dtype, coded)
 
-    def _streamed(
-        self, rows: Dataset, first: bool, incremental: bool, classes: Any, validated: bool
-    ) -> _Ready:
-        if self.early_stopping and not validated and self._is_stochastic:
+    def _check_streamed(
+        self, rows: Dataset, first: bool, incremental: bool, classes: Any, is_watched: bool
+    ) -> Samples:
+        if self.early_stopping and not is_watched and self._takes_batches:
             raise InputError(
-                f"early_stopping=True holds out a part of samples in memory; {rows.source} is streamed. "
+                f"early_stopping=True holds out some of the samples in memory; {rows.source} is streamed. "
                 f"Give validation_data=(X, y) to fit."
             )
         check_columns(self, rows, first)
         if not first:
             check_scales(self, rows)
-        coded = self._check_streamed(rows, first, incremental, classes, trained_on=True)
+        coded = self._check_rows(rows, first, incremental, classes, trained_on=True)
         dtype = rows.dtype if self.dtype is None else np.dtype(self.dtype)
-        return _Ready(rows.n_inputs, dtype, coded)
-
-    @property
-    def _is_stochastic(self) -> bool:
-        """Whether training takes batches."""
-        return self.solver in STOCHASTIC or self.optimizer is not None
-
-    def _check_solver(self) -> bool:
-        if not self._is_stochastic:
-            raise AttributeError(
-                f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
-            )
-        return True
+        return Samples(rows.n_inputs, dtype, coded)

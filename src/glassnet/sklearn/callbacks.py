@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from glassnet._types import Array
-from glassnet.sklearn.parameter_constraints import BAR
+from glassnet.sklearn.checks import BAR
 from glassnet.utils.progress import progress_line
 
 

@@ -20,7 +20,7 @@ from glassnet.data.source import Dataset
 from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network
 from glassnet.optim.loss_conventions import Conventions
-from glassnet.sklearn import parameter_constraints as constraints
+from glassnet.sklearn import checks
 from glassnet.sklearn.base import BaseMLP
 from glassnet.sklearn.labels import (
     BINARY,
@@ -211,7 +211,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ([0, 0, 0], True)
     """
 
-    _parameter_constraints: dict[str, list[Any]] = constraints.CLASSIFIER
+    _parameter_constraints: dict[str, list[Any]] = checks.CLASSIFIER
     _needed = ("coefs_", "intercepts_", "classes_")
 
     def __init__(
@@ -331,7 +331,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     # ---- What the base asks for --------------------------------------------------------------------
 
-    def _check_streamed(
+    def _check_rows(
         self, rows: Dataset, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False
     ) -> Callable[[np.dtype[Any]], Dataset]:
         found = Classes(rows, self.n_threads)
@@ -400,7 +400,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         plain = isinstance(self.loss, str) and self._labels.kind != MULTIOUTPUT
         return Conventions(shared=True, floor=float(np.finfo(dtype).eps) if plain else 0.0)
 
-    def _rate(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:
+    def _score_of(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:
         actual = self._labels.numbers(target) if self._labels.kind == MULTIOUTPUT else target
         return accuracy(actual, self._labels.numbers(Y_hat), weights)
 
@@ -408,7 +408,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         # Of two classes only, as in scikit-learn: its other targets have several columns.
         return target > 0.5 if target.ndim == 2 and target.shape[1] == 1 else None
 
-    def _balance(
+    def _weigh_classes(
         self, y: NDArray[Any], weights: NDArray[Any] | None, incremental: bool
     ) -> NDArray[Any] | None:
         return with_class_weights(self.class_weight, self._labels, y, weights, incremental)

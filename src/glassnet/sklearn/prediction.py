@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from glassnet._types import Array
 from glassnet.data.dataset import is_stream
+from glassnet.data.source import Dataset
 from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters
-from glassnet.sklearn.input_checks import MIN_ENTRIES_TO_PREDICT, as_rows, check_inputs, stays_sparse
+from glassnet.optim.loss_conventions import Conventions
+from glassnet.sklearn.checks import MIN_ENTRIES_TO_PREDICT, as_rows, check_inputs, stays_sparse
 from glassnet.sklearn.network import hidden_functions, input_gradients, link_jacobian, pack
 from glassnet.sklearn.streaming import Answer, answered, rows_for, warn_of_raw_samples
 
@@ -77,9 +80,62 @@ class MLPPredictor(CallbackSupportMixin, BaseEstimator, ABC):
             cls._names = super()._get_param_names()
         return list(cls._names)
 
+    # ---- What a classifier and a regressor define ------------------------------------------------------
+
+    _is_numeric = False  # whether y holds numbers
+
+    @abstractmethod
+    def _check_y(self, y: Any, first: bool, incremental: bool, classes: Any = None) -> NDArray[Any]:
+        """The checked targets; a classifier learns the labels, or compares them with those it knows.
+
+        The first `partial_fit` gives the `classes`.
+        """
+
+    @abstractmethod
+    def _check_rows(
+        self, rows: Dataset, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False
+    ) -> Callable[[np.dtype[Any]], Dataset]:
+        """As `_check_y` for rows that are read: a function of a precision that gives them coded.
+
+        The weights of classes count where rows are `trained_on`.
+        """
+
+    @abstractmethod
+    def _encode(self, y: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """The targets as class numbers or rows."""
+
+    @abstractmethod
+    def _decode(self, target: NDArray[Any]) -> NDArray[Any]:
+        """The targets from class numbers or rows."""
+
     @abstractmethod
     def _design(self) -> tuple[str, Any, int]:
         """The output, the loss and the number of outputs; y must have been checked."""
+
+    @abstractmethod
+    def _conventions(self, dtype: np.dtype[Any]) -> Conventions:
+        """How the reported loss is counted."""
+
+    @abstractmethod
+    def _score_of(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:
+        """The score that early stopping watches, from coded targets and outputs."""
+
+    def _strata(self, target: NDArray[Any]) -> NDArray[Any] | None:
+        """The strata in which samples are held out, None for none."""
+        return None
+
+    def _loss_offset(self) -> Callable[[NDArray[Any]], NDArray[np.float64]] | None:
+        """What a sample's reported loss is more than the engine's, by its target; None for nothing."""
+        return None
+
+    def _weigh_classes(
+        self, y: NDArray[Any], weights: NDArray[Any] | None, incremental: bool
+    ) -> NDArray[Any] | None:
+        """The samples' weights times those of their classes."""
+        return weights
+
+    def _out_activation(self, network: Network) -> str:
+        return network.output.name
 
     def _link(self, Y_hat: Array) -> Array:
         """The estimator's outputs from those of its network."""
@@ -88,6 +144,8 @@ class MLPPredictor(CallbackSupportMixin, BaseEstimator, ABC):
     def _link_jacobian(self, network: Network, Y_hat: Array) -> Array:
         """The derivative of the estimator's outputs by the output layer's Z, (n, outputs, outputs)."""
         return link_jacobian(network.output.name, Y_hat)
+
+    # ---- The network -------------------------------------------------------------------------------
 
     def _network_of(self, sizes: tuple[int, ...]) -> Network:
         output, loss, _ = self._design()

@@ -20,7 +20,7 @@ from glassnet.engine.predict import tally_dataset
 from glassnet.errors import InputError
 from glassnet.nn.losses import LOSSES
 from glassnet.optim.loss_conventions import Conventions
-from glassnet.sklearn import parameter_constraints as constraints
+from glassnet.sklearn import checks
 from glassnet.sklearn.base import BaseMLP
 from glassnet.sklearn.scoring import r2
 from glassnet.sklearn.streaming import first_targets, in_precision, rows_for
@@ -201,7 +201,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     True
     """
 
-    _parameter_constraints: dict[str, list[Any]] = constraints.REGRESSOR
+    _parameter_constraints: dict[str, list[Any]] = checks.REGRESSOR
 
     def __init__(
         self,
@@ -297,9 +297,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     # ---- What the base asks for --------------------------------------------------------------------
 
-    _numeric = True
+    _is_numeric = True
 
-    def _check_streamed(
+    def _check_rows(
         self, rows: Dataset, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False
     ) -> Callable[[np.dtype[Any]], Dataset]:
         self._check_y(first_targets(rows), first, incremental)
@@ -333,10 +333,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _design(self) -> tuple[str, Any, int]:
         record = LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
-        if record.output not in constraints.REGRESSION_OUTPUTS:
+        if record.output not in checks.REGRESSION_OUTPUTS:
             raise InputError(
                 f"loss={record.name!r} is for classes; a regressor takes one of "
-                f"{', '.join(constraints.REGRESSION_LOSSES)}, or a record of one such as "
+                f"{', '.join(checks.REGRESSION_LOSSES)}, or a record of one such as "
                 "gn.losses.quantile(0.9)."
             )
         return record.output, record, self._n_targets
@@ -345,10 +345,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         averaged = self.average_outputs and self._loss_name == "squared_error"
         return Conventions(shared=True, part=1 / self._n_targets if averaged else 1.0)
 
-    def _rate(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:
+    def _score_of(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:
         return r2(target, Y_hat, weights)
 
-    def _offset(self) -> Callable[[NDArray[Any]], NDArray[np.float64]] | None:
+    def _loss_offset(self) -> Callable[[NDArray[Any]], NDArray[np.float64]] | None:
         return _poisson_offset if self._loss_name == "poisson" else None
 
 

@@ -29,7 +29,12 @@ NO_MEAN = Mean()
 
 
 class FirstOrder(Stepper):
-    """Updates by an optimizer, at the rates of its schedule."""
+    """Updates by an optimizer, at the rates of its schedule.
+
+    A policy may set `threads` before each chunk; None takes those of the problem.
+    """
+
+    threads: int | None = None
 
     def __init__(
         self, flat: Array, state: Array, optimizer: Optimizer, rates: LearningRates, mean: Mean = NO_MEAN
@@ -58,7 +63,8 @@ class FirstOrder(Stepper):
     ) -> Updates:
         """The next ones, whose rates reach so many updates ahead."""
         rates, first = self.rates.next(ahead), self.rates.updates + 1
-        return Updates(self.optimizer, rates, first, stop, seconds, limit, masks, self._decay)
+        rule = self.optimizer, rates, first, stop, seconds
+        return Updates(*rule, limit, masks, self._decay, self.threads)
 
 
 class FullBatch(FirstOrder):

@@ -1,0 +1,205 @@
+"""The ways to fit, on batches and on all samples at once: from a job to an estimator's attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.data.source import Dataset
+from glassnet.engine.minibatch import Batches
+from glassnet.errors import InputError
+from glassnet.nn.dropout import as_dropout, draw_seed
+from glassnet.optim.loss_conventions import OURS, Conventions
+from glassnet.optim.schedules import Schedule
+from glassnet.sklearn.job import CodedSamples, Job, make_batches, make_problem, mean_offset, penalties_of
+from glassnet.sklearn.policy import EpochPolicy, History, ScipyPolicy, SolverPolicy
+from glassnet.sklearn.steppers import (
+    EpochRates,
+    OptimizerState,
+    ScipyLBFGS,
+    optimizer_at_rest,
+    solver_of,
+    start_solver,
+)
+from glassnet.sklearn.streaming import targets_of
+from glassnet.sklearn.validation import hold_out, validation_samples
+from glassnet.training.loop import Loop
+from glassnet.training.stall_warning import warn_if_stalled
+from glassnet.training.steppers import BayesianRegularization, Solver, check_fits
+from glassnet.training.steppers.first_order import Epochs
+
+Fitted = tuple[Array, dict[str, Any]]
+"""The flat parameters, and the attributes that go with them."""
+
+OF_TRAINING = (
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+    "stopped_",
+    "reason_",
+    "evidence_",
+    "_no_improvement_count",
+    "_optimizer_state",
+)
+"""Attributes that not every way to fit leaves: a fit from the start drops those of another way."""
+
+
+def fit_whole(job: Job) -> Fitted:
+    """On all samples at once: by SciPy's L-BFGS-B, or by a solver of ours."""
+    estimator, dataset = job.estimator, job.dataset
+    solver = solver_of(estimator)
+    _refuse_unused(job, solver)
+    # A solver of ours needs losses that go with their gradients.
+    problem = make_problem(job, dataset, None if solver is None else OURS)
+    penalties = Conventions(shared=True).over(penalties_of(estimator), problem.divisor)
+    problem = problem.with_penalties(penalties)
+    held_out = validation_samples(job)
+    # Nothing is split off, as in scikit-learn's lbfgs; the caller's own samples can be watched.
+    history = History.of(job, early=bool(estimator.early_stopping) and held_out is not None)
+    offset, flat = mean_offset(job, dataset), job.theta.flat
+    stepper: Any
+    policy: Any
+    if solver is None:
+        limits = {"max_iter": int(estimator.max_iter), "max_fun": int(estimator.max_fun)}
+        stepper = ScipyLBFGS(problem, flat, **limits, tol=estimator.tol, offset=offset)
+        policy = ScipyPolicy(job, history, held_out, stepper)
+        # SciPy leaves Ctrl-C to Python: nobody sets this byte.
+        loop = Loop(stepper, policy, stop=np.zeros(1, np.uint8))
+    else:
+        check_fits(solver, problem.network, None, problem.penalties, problem.dropout, None)
+        stepper = start_solver(solver, problem, flat)
+        policy = SolverPolicy(job, history, held_out, stepper, solver, offset)
+        loop = Loop(stepper, policy, losses=np.array([stepper.point.loss]))
+
+    def attributes(loss: float) -> dict[str, Any]:
+        fitted = {"loss_": loss, "n_iter_": history.epochs, **history.attributes("values")}
+        if solver is not None:
+            fitted |= history.attributes("loss_curve", "best_loss")
+            fitted |= {"validation_scores_": None, "best_validation_score_": None}
+            fitted["reason_"] = stepper.reason.text
+            if isinstance(solver, BayesianRegularization):
+                fitted["evidence_"] = solver.evidence(stepper.numbers)
+        if history.early:
+            fitted |= history.attributes("scores", "best_score", "failures")
+        if job.first:
+            fitted["t_"] = 0
+        return fitted | history.attributes("best_flat", "best_watched", "watched")
+
+    try:
+        policy.warn(loop.run())
+    except Exception as error:
+        _keep_work(job, error, stepper.flat, attributes(history.loss))
+        raise
+    loss = stepper.loss if solver is None else float(loop.losses[-1]) + offset
+    flat = stepper.flat
+    if (best := history.best()) is not None:
+        flat = best
+    if solver is not None and isinstance(dataset, CodedSamples):
+        warn_if_stalled(problem, flat, loss - offset, dataset.X, dataset.y, dataset.weights, 7)
+    return flat, attributes(loss)
+
+
+def _refuse_unused(job: Job, solver: Solver | None) -> None:
+    """Raise InputError for arguments that scikit-learn lacks, and that this way to fit has no use for."""
+    estimator = job.estimator
+    name = estimator.solver if solver is None else type(solver).__name__
+    if any(as_dropout(estimator.dropout, len(job.network.hidden))):
+        raise InputError("dropout is for solvers that take batches: use solver='adam' or 'sgd'.")
+    if isinstance(estimator.learning_rate, Schedule):
+        raise InputError(
+            f"learning_rate={estimator.learning_rate!r} is for solvers that take batches: {name} searches "
+            f"for the length of each step. Use solver='adam' or 'sgd', or leave learning_rate as it comes."
+        )
+    if estimator.scoring is not None and job.validation is None:
+        raise InputError(
+            f"scoring is measured on samples held out, and {name} holds none out: give "
+            f"validation_data=(X, y) to fit."
+        )
+
+
+def fit_epochs(job: Job) -> Fitted:
+    """On batches, by the estimator's solver or optimizer."""
+    estimator, theta, dataset = job.estimator, job.theta, job.dataset
+    early = bool(estimator.early_stopping)
+    held_out = validation_samples(job)
+    if early and held_out is None:
+        dataset, held_out = hold_out(job)
+    dropout = as_dropout(estimator.dropout, len(job.network.hidden))
+    seed = draw_seed(job.random) if any(dropout) else None
+    history, start = History.of(job, early), _optimizer_state(job)
+    batches = make_batches(job, dataset, dropout)
+    rates = EpochRates(start, batches.updates_per_epoch)
+    cursor = batches.begin(job.random if estimator.shuffle else None, np.inf)
+    stepper = Epochs(batches, theta.flat, start.rows, cursor, start.optimizer, rates, seed, keep_nan=True)
+    correct = _loss_correction(job, dataset, batches)
+    policy = EpochPolicy(job, history, held_out, stepper, rates, batches, correct)
+
+    def attributes() -> dict[str, Any]:
+        fitted = {"loss_": history.loss, "n_iter_": history.epochs, **history.attributes()}
+        fitted["_optimizer_state"] = rates.state(stepper.state)
+        return {**fitted, "stopped_": policy.stalled} if job.incremental and early else fitted
+
+    try:
+        policy.warn(Loop(stepper, policy).run())
+    except Exception as error:
+        _keep_work(job, error, stepper.flat, attributes())
+        raise
+    finally:
+        if job.random is estimator.random_state or estimator.random_state is None:
+            cursor.settle()  # others go on drawing from it
+    flat = stepper.flat
+    # `partial_fit` goes back to the best parameters once it has stalled.
+    if (not job.incremental or policy.stalled) and (best := history.best()) is not None:
+        flat = best
+    return flat, attributes()
+
+
+def _keep_work(job: Job, error: Exception, flat: Array, attributes: dict[str, Any]) -> None:
+    """Hand on with the error what was learned from samples that are read, whose files may have gone."""
+    if not job.dataset.in_memory:
+        error.estimator = job.estimator_at(flat.copy(), attributes)  # type: ignore[attr-defined]
+
+
+def _optimizer_state(job: Job) -> OptimizerState:
+    """The optimizer's state: `partial_fit` goes on with that of the call before."""
+    flat = job.theta.flat
+    known: OptimizerState | None = vars(job.estimator).get("_optimizer_state") if job.incremental else None
+    if known is not None and (known.rows.shape[1], known.rows.dtype) == (flat.size, flat.dtype):
+        return known
+    return optimizer_at_rest(job.estimator, flat.size, flat.dtype)
+
+
+def _loss_correction(
+    job: Job, dataset: Dataset, batches: Batches
+) -> Callable[[float, NDArray[Any] | None], float] | None:
+    """The function that turns an epoch's loss, whose order is known, into the reported one; None for none.
+
+    An epoch's loss is the mean of its batches', each over its own weights. Where samples come by windows,
+    whose order is not kept, the mean over all samples takes the place of the batches' own.
+    """
+    offset, batch_size = job.estimator._loss_offset(), batches.batch_size
+    if offset is None:
+        return None
+    if not isinstance(dataset, CodedSamples) and dataset.weighted and not any(batches.layout):
+        X, y, w = targets_of(dataset)  # they fit into memory
+        dtype = job.theta.dtype
+        dataset = CodedSamples(X, y.astype(dtype), None if w is None else w.astype(dtype))
+    if not isinstance(dataset, CodedSamples) or dataset.weights is None:
+        mean = mean_offset(job, dataset)
+        return lambda loss, order: loss + mean
+    offsets, w, n = offset(dataset.y), dataset.weights, dataset.n_rows
+    starts = np.arange(0, n, batch_size)
+    sizes = np.diff(np.append(starts, n))
+    weighted, weights = w * offsets, w.astype(np.float64)
+
+    def correct(loss: float, order: NDArray[Any] | None) -> float:
+        rows: Any = slice(None) if order is None else order
+        means = np.add.reduceat(weighted[rows], starts) / np.add.reduceat(weights[rows], starts)
+        return loss + float(np.average(means, weights=sizes))
+
+    return correct

@@ -3,8 +3,6 @@
 import ast
 import html
 import pickle
-import subprocess
-import sys
 
 import joblib
 import numpy as np
@@ -107,16 +105,11 @@ def test_pickle_has_each_parameter_once():
     assert len(pickle.dumps(model)) < 8 * 300 * 310 * 1.2
 
 
-def test_prediction_in_another_process_is_the_same(tmp_path):
+def test_prediction_in_another_process_is_the_same():
     model = small().fit(X, Y3)
-    joblib.dump((model, X), tmp_path / "model.joblib")
-    code = (
-        "import joblib, sys, numpy as np; m, X = joblib.load(sys.argv[1]);"
-        "sys.stdout.write(repr(float(m.predict_proba(X).sum(axis=0)[0])))"
-    )
-    told = [sys.executable, "-c", code, str(tmp_path / "model.joblib")]
-    found = subprocess.run(told, capture_output=True, text=True, check=True).stdout
-    assert float(found) == float(model.predict_proba(X).sum(axis=0)[0])
+    with joblib.parallel_config("loky", n_jobs=2):
+        (P,) = joblib.Parallel()([joblib.delayed(model.predict_proba)(X)])
+    assert np.array_equal(P, model.predict_proba(X))
 
 
 # ---- Tables ---------------------------------------------------------------------------------------
@@ -172,7 +165,8 @@ def test_validation_data_may_be_a_table():
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_grid_search_finds_what_it_finds_with_scikit_learns(n_jobs):
     grid = {"alpha": [1e-4, 1.0], "hidden_layer_sizes": [(4,), (8,)]}
-    found = [GridSearchCV(one, grid, cv=3, n_jobs=n_jobs).fit(X, Y3) for one in (small(), theirs())]
+    with joblib.parallel_config("threading"):
+        found = [GridSearchCV(one, grid, cv=3, n_jobs=n_jobs).fit(X, Y3) for one in (small(), theirs())]
     scores = [one.cv_results_["mean_test_score"] for one in found]
     assert np.array_equal(*scores)
     assert found[0].best_params_ == found[1].best_params_
@@ -191,7 +185,8 @@ def test_pipeline_and_cross_validation_give_scikit_learns_scores():
 def test_calibration_bagging_voting_and_stacking_work():
     calibrated = CalibratedClassifierCV(small(), cv=3).fit(X, Y3)
     np.testing.assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1.0)
-    bagged = BaggingClassifier(small(), n_estimators=4, random_state=0, n_jobs=2).fit(X, Y3)
+    with joblib.parallel_config("threading"):
+        bagged = BaggingClassifier(small(), n_estimators=4, random_state=0, n_jobs=2).fit(X, Y3)
     same = BaggingClassifier(theirs(), n_estimators=4, random_state=0).fit(X, Y3)
     np.testing.assert_allclose(bagged.predict_proba(X), same.predict_proba(X), rtol=1e-6, atol=1e-9)
     voting = VotingClassifier([("net", small()), ("line", LogisticRegression())], voting="soft").fit(X, Y3)
@@ -219,17 +214,17 @@ def test_permutation_importance_and_learning_curve_work():
     assert scores.shape == (len(sizes), 3)
 
 
-@pytest.mark.parametrize("response", ["predict", "predict_proba"])
-def test_decision_boundary_display_draws_it(response):
+def test_decision_boundary_display_draws_it():
     import matplotlib
 
     matplotlib.use("Agg")
     model = small().fit(X[:, :2], Y3)
-    display = DecisionBoundaryDisplay.from_estimator(
-        model, X[:, :2], response_method=response, grid_resolution=20
-    )
-    assert np.isfinite(display.response).all()
-    matplotlib.pyplot.close(display.figure_)
+    for response in ("predict", "predict_proba"):
+        display = DecisionBoundaryDisplay.from_estimator(
+            model, X[:, :2], response_method=response, grid_resolution=10
+        )
+        assert np.isfinite(display.response).all()
+        matplotlib.pyplot.close(display.figure_)
 
 
 # ---- Metadata routing -----------------------------------------------------------------------------
@@ -248,14 +243,6 @@ def test_weights_and_validation_data_are_routed():
         assert np.isfinite(scores["test_score"]).all()
     direct = small(early_stopping=True).fit(scale(X), Y3, sample_weight=w, validation_data=kept)
     np.testing.assert_allclose(routed[-1].coefs_[0], direct.coefs_[0], rtol=1e-9)
-
-
-def test_importing_the_package_does_not_import_scikit_learn():
-    code = (
-        "import sys, glassnet; assert 'sklearn' not in sys.modules;"
-        "glassnet.MLPClassifier; assert 'sklearn' in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("kind", [gn.MLPClassifier, gn.MLPRegressor])

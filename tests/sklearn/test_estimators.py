@@ -33,7 +33,7 @@ def small(kind=gn.MLPClassifier, **arguments):
 # ---- The same numbers -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", range(60))
+@pytest.mark.parametrize("number", range(36))
 def test_drawn_setting_gives_scikit_learns_numbers(number):
     setting = draw_setting(number)
     data = draw_data(setting)

@@ -36,7 +36,7 @@ from glassnet.sklearn.labels import (
     with_class_weights,
 )
 from glassnet.sklearn.scoring import accuracy, label_score
-from glassnet.sklearn.streaming import Classes, Coding, rows_for, share_right
+from glassnet.sklearn.streaming import Classes, Coding, accuracy_of_rows, rows_for
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -298,7 +298,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def predict(self, X: Any) -> NDArray[Any]:
         """The predicted classes (n_samples,), or labels or classes of each output (n_samples, n).
 
-        X may be what `glassnet.stream` takes or returns, and is then read in pieces; of files and
+        X may be what `glassnet.stream` takes or returns, and is then read in blocks; of files and
         dataframes the columns that were fitted are found by their names.
         """
         return self._answers(X, lambda P: self._labels.decode(P))
@@ -315,19 +315,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """The logarithm of `predict_proba`."""
         P = self.predict_proba(X)
         with np.errstate(divide="ignore"):
-            return [np.log(part) for part in P] if isinstance(P, list) else np.log(P)
+            return [np.log(p) for p in P] if isinstance(P, list) else np.log(P)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """The share of the samples predicted right: of several labels, all of them.
 
-        X, y and sample_weight are as for `fit`; of samples that are streamed no prediction is kept.
+        X, y and sample_weight are as for `fit`; of streamed samples no prediction is kept.
         """
         if is_stream(X):
             rows = rows_for(self, X, y, sample_weight, scored=True)
             answer = replace(self._labels, sparse=False).decode
-            return share_right(*self._fitted(), rows, answer, self.n_threads)
-        found = self.predict(X)
-        return label_score(y, found, sample_weight, self._labels.kind == MULTIOUTPUT)
+            return accuracy_of_rows(*self._fitted(), rows, answer, self.n_threads)
+        return label_score(y, self.predict(X), sample_weight, self._labels.kind == MULTIOUTPUT)
 
     # ---- What the base asks for --------------------------------------------------------------------
 
@@ -338,11 +337,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         try:
             self._check_y(found.example, first, incremental, classes)
         except ValueError as error:
-            raise found.placed(
-                error, self._labels.classes_by_column if hasattr(self, "_labels") else ()
-            ) from error
-        each = found.weights(self.class_weight if trained_on else None, self._labels, incremental)
-        return lambda dtype: Coding(self._labels, dtype, each).of(rows)
+            known = self._labels.classes_by_column if hasattr(self, "_labels") else ()
+            raise found.located(error, known) from error
+        weights = found.weights(self.class_weight if trained_on else None, self._labels, incremental)
+        return lambda dtype: Coding(self._labels, dtype, weights).of(rows)
 
     def _check_y(self, y: Any, first: bool, incremental: bool, classes: Any = None) -> NDArray[Any]:
         sparse = issparse(y)
@@ -362,10 +360,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return y
 
     def _for_loss(self, labels: Labels) -> Labels:
-        """Two classes have a softmax too where the loss is written for one."""
+        """The labels; two classes have a softmax too where the loss is written for a softmax."""
         softmax = isinstance(self.loss, Loss) and self.loss.output == "softmax"
-        pair = labels.kind == BINARY and len(labels.classes) == 2
-        return Labels(MULTICLASS, labels.classes) if softmax and pair else labels
+        two_classes = labels.kind == BINARY and len(labels.classes) == 2
+        return Labels(MULTICLASS, labels.classes) if softmax and two_classes else labels
 
     def _encode(self, y: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         return self._labels.encode(y, dtype)

@@ -279,16 +279,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def predict(self, X: Any) -> NDArray[Any]:
         """The predicted values, (n_samples,), or (n_samples, n_outputs) where there are several.
 
-        X may be what `glassnet.stream` takes or returns, and is then read in pieces; of files and
+        X may be what `glassnet.stream` takes or returns, and is then read in blocks; of files and
         dataframes the columns that were fitted are found by their names.
         """
-        found: NDArray[Any] = self._answers(X, self._decode)
-        return found
+        y_hat: NDArray[Any] = self._answers(X, self._decode)
+        return y_hat
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """R^2, the mean over the outputs, as scikit-learn's `r2_score` has it.
 
-        X, y and sample_weight are as for `fit`; of samples that are streamed no prediction is kept.
+        X, y and sample_weight are as for `fit`; of streamed samples no prediction is kept.
         """
         if not is_stream(X):
             return float(super().score(X, y, sample_weight))

@@ -20,7 +20,6 @@ from glassnet.data.parquet import are_paths
 from glassnet.data.reduce import BadRow, Block, BlockWorker, Reduction, Worker
 from glassnet.data.scan import check_block, target_values
 from glassnet.data.source import Dataset, MappedDataset
-from glassnet.data.standardization import StandardizedDataset, standardized_by
 from glassnet.engine.predict import predictions
 from glassnet.errors import InputError, InputTypeError, PreprocessingWarning
 from glassnet.nn.network import Network, Parameters, outputs_of
@@ -31,7 +30,7 @@ from glassnet.utils.threads import thread_count
 def as_stream(
     X: Any, y: Any, sample_weight: Any = None, features: Sequence[str] | None = None
 ) -> Dataset | None:
-    """As rows with targets, where X is what `glassnet.train` streams; None for samples in memory."""
+    """The dataset with targets of an X that `glassnet.train` streams; None for samples in memory."""
     if not is_stream(X):
         return None
     if y is None and not isinstance(X, Dataset):
@@ -45,9 +44,9 @@ def as_stream(
 
 
 def check_columns(estimator: Any, rows: Dataset, reset: bool) -> None:
-    """As scikit-learn checks features: `reset` learns their number and names, else they are compared.
+    """Check the features as scikit-learn does: `reset` learns their number and names, else compares them.
 
-    Raises InputError for others, and where missing values would have to be filled in.
+    Raises InputError for other features, and where missing values would have to be filled in.
     """
     if estimator.missing != "error":
         raise InputError(
@@ -57,10 +56,10 @@ def check_columns(estimator: Any, rows: Dataset, reset: bool) -> None:
     name, known = type(estimator).__name__, getattr(estimator, "feature_names_in_", None)
     if reset:
         estimator.n_features_in_ = rows.n_inputs
-        for known_of in ("feature_names_in_", "mean_", "scale_"):
-            estimator.__dict__.pop(known_of, None)
-        if isinstance(rows, StandardizedDataset):
-            estimator.mean_, estimator.scale_ = rows.mean, rows.scale
+        for attribute in ("feature_names_in_", "mean_", "scale_"):
+            estimator.__dict__.pop(attribute, None)
+        if rows.standardization is not None:
+            estimator.mean_, estimator.scale_ = rows.standardization
         if rows.names is not None:
             estimator.feature_names_in_ = np.array(rows.names, dtype=object)
     elif rows.n_inputs != getattr(estimator, "n_features_in_", rows.n_inputs):
@@ -81,11 +80,11 @@ def check_columns(estimator: Any, rows: Dataset, reset: bool) -> None:
         warnings.warn(f"X has feature names, but {name} was fitted without feature names", stacklevel=2)
 
 
-# ---- What a pass over the targets finds ------------------------------------------------------------
+# ---- Targets ---------------------------------------------------------------------------------------
 
 
 def first_targets(rows: Dataset) -> NDArray[Any]:
-    """The targets of one row, (1,) or (1, outputs): a regressor's, which training's survey looks at."""
+    """The targets of one row, (1,) or (1, outputs), for a regressor; training scans the others."""
     y = next(rows.read(0, 1, 1, None)).y
     if y.dtype.kind in "OUT":
         raise InputTypeError(f"y has {y.ravel()[0]!r} at {rows.where(0)}; a regressor takes numbers.")
@@ -93,30 +92,29 @@ def first_targets(rows: Dataset) -> NDArray[Any]:
 
 
 def targets_of(rows: Dataset) -> Block:
-    """The targets and weights of rows in memory, without their X."""
-    blocks = [block.copy() for block in rows.read(0, rows.n_rows, rows.block_rows(1), None)]
-    X, y = (np.concatenate(parts) for parts in ([b.X for b in blocks], [b.y for b in blocks]))
-    ws = [block.w for block in blocks if block.w is not None]
-    return Block(X, y, np.concatenate(ws) if ws else None)
+    """The targets and weights of all rows, without their X."""
+    return Block.concatenated(
+        [block.copy() for block in rows.read(0, rows.n_rows, rows.block_rows(1), None)]
+    )
 
 
 class Classes:
-    """The classes of rows as a pass over their targets finds them.
+    """The classes of rows, from a pass over their targets.
 
-    `example` is a small y with all values of each column, so that what is asked of y can be asked of it.
+    `example` is a small y that has every value of each column: what holds for y holds for it.
     """
 
     def __init__(self, rows: Dataset, threads: int | None) -> None:
         self._rows = rows
         self._columns, flat = target_values(rows, thread_count(threads))
         self._values = [np.sort(column.array()) for column in self._columns]
-        # Thrice: scikit-learn warns where hardly a value is there twice.
+        # Three times each: scikit-learn warns where hardly a value is there twice.
         most = 3 * max(map(len, self._values))
         columns = [np.resize(values, most) for values in self._values]
         self.example: NDArray[Any] = columns[0] if flat else np.column_stack(columns)
 
-    def placed(self, error: ValueError, known: Sequence[NDArray[Any]]) -> ValueError:
-        """The error with the row of the first class that is not known, where one is not."""
+    def located(self, error: ValueError, known: Sequence[NDArray[Any]]) -> ValueError:
+        """The error with the row of the first class that is not `known`, where there is one."""
         new = [
             (row, value)
             for column, classes in zip(self._columns, known, strict=False)
@@ -125,13 +123,13 @@ class Classes:
         ]
         if not new:
             return error
-        row, value = min(new, key=lambda one: one[0])
+        row, value = min(new, key=lambda pair: pair[0])
         return InputError(f"{error} The first such is {value!r} at {self._rows.where(row)}.")
 
     def weights(
         self, class_weight: Any, labels: Labels, incremental: bool
     ) -> tuple[NDArray[np.float64], ...] | None:
-        """What ``class_weight`` gives each class of each column, as of samples in memory; None for None."""
+        """The weight of each class of each column, as for samples in memory; None without class_weight."""
         if class_weight is None:
             return None
         counts = [
@@ -139,28 +137,29 @@ class Classes:
             for column, values in zip(self._columns, self._values, strict=True)
         ]
         if isinstance(class_weight, str) and self._rows.weighted:
-            # In one go: sums of weights have the bits that they have in memory.
-            fold = _WeightsFold(self._values)
-            (counts,) = self._rows.reduce(fold, [(0, self._rows.n_rows)], 1, lambda: False)
+            # In one chunk: sums of weights have the bits that they have in memory.
+            (counts,) = self._rows.reduce(_WeightSums(self._values), [(0, self._rows.n_rows)], 1)
         return class_weights(class_weight, labels, self._values, counts, incremental)
 
 
 @dataclass(frozen=True)
 class Coding:
-    """Labels into what a network learns, and the weights of classes into the samples'."""
+    """How blocks of rows are coded: labels as a network learns them, weights times those of classes."""
 
     labels: Labels
     dtype: np.dtype[Any]
-    each: tuple[NDArray[np.float64], ...] | None
+    of_columns: tuple[NDArray[np.float64], ...] | None
 
     def __call__(self, block: Block) -> Block:
         y = block.y.ravel() if block.y.shape[1:] == (1,) else block.y
-        w = block.w if self.each is None else multiply_weights(self.labels, self.each, y, block.w)
+        w = block.w
+        if self.of_columns is not None:
+            w = multiply_weights(self.labels, self.of_columns, y, w)
         return Block(block.X, self.labels.encode(y, self.dtype), w)
 
     def of(self, rows: Dataset) -> Dataset:
-        """Rows, coded as they are read."""
-        return MappedDataset(rows, self, rows.weighted or self.each is not None)
+        """The rows, coded as they are read."""
+        return MappedDataset(rows, self, rows.weighted or self.of_columns is not None)
 
 
 # ---- Sums over the rows ----------------------------------------------------------------------------
@@ -169,10 +168,11 @@ class Coding:
 def mean_over(
     rows: Dataset, value: Callable[[Block], NDArray[Any]], dtype: np.dtype[Any] | None, threads: int | None
 ) -> float:
-    """The mean over the rows, by their weights, of a value of each, of a block whose X is in `dtype`.
+    """The weighted mean of a value of each row; `value` gives those of a block, whose X is in `dtype`.
 
-    Added up by blocks of a fixed size: how rows are cut has no say in the bits. Raises InputError and
-    InputTypeError for what cannot be used, and for what `value` refuses, "at row 0" being its block's.
+    Summed by blocks of a fixed size, so that the bits do not depend on how a source cuts its rows. Raises
+    InputError and InputTypeError for rows that cannot be used, and those that `value` raises, whose "row 0"
+    is the block's first.
     """
     chunks = rows.reduce_chunks(_MeanReduction(value, dtype), threads)
     weight = sum(weight for _, weight in chunks)
@@ -220,7 +220,7 @@ class _MeanWorker(BlockWorker):
 
 
 @dataclass(frozen=True, eq=False)
-class _WeightsFold(Reduction):
+class _WeightSums(Reduction):
     """The weights of each value of each column, added one after the other as ``numpy.bincount`` does."""
 
     values: list[NDArray[Any]]
@@ -228,15 +228,15 @@ class _WeightsFold(Reduction):
     dtype: None = None
 
     def worker(self) -> Worker:
-        return _Weigher(self.values)
+        return _WeightWorker(self.values)
 
 
-class _Weigher(Worker):
+class _WeightWorker(Worker):
     def __init__(self, values: list[NDArray[Any]]) -> None:
         self._values = values
 
     def begin(self, state: Any, row: int) -> None:
-        # A state stays as it is: Dask may take it twice.
+        # Copied, since Dask may take a state twice.
         self._sums = [np.zeros(len(v)) for v in self._values] if state is None else [*map(np.copy, state)]
 
     def take(self, block: Block) -> None:
@@ -248,16 +248,19 @@ class _Weigher(Worker):
         return self._sums
 
 
+# ---- Predictions and scores ------------------------------------------------------------------------
+
 Answer = Callable[[Array], NDArray[Any]]
-"""What is made of the outputs of some samples."""
+"""A function from the outputs of some samples to predictions."""
 
 
 def rows_for(
     estimator: Any, X: Any, y: Any = None, sample_weight: Any = None, scored: bool = False
 ) -> Dataset:
-    """Samples as rows with the features that were fitted: those of files and dataframes by their names.
+    """The dataset of streamed samples, with the features that were fitted; with targets where `scored`.
 
-    Those that are `scored` have targets. Raises NotFittedError before `fit`, and warns of raw samples.
+    Columns of files and dataframes are found by their names. Raises NotFittedError before `fit`; warns of
+    raw samples.
     """
     check_is_fitted(estimator, estimator._needed)
     warn_of_raw_samples(estimator, X)
@@ -283,56 +286,57 @@ def in_precision(theta: Parameters, rows: Dataset) -> Parameters:
 def answered(
     network: Network, theta: Parameters, rows: Dataset, answer: Answer, threads: int | None
 ) -> Any:
-    """The answers to all rows; more than these is never in memory."""
+    """The predictions for all rows; no more than these, and a block of rows, is in memory."""
     theta = in_precision(theta, rows)
     if not np.isfinite(theta.flat).all():
         return answer(np.full((rows.n_rows, network.sizes[-1]), np.nan, theta.dtype))
-    pieces = map(answer, predictions(network, theta, rows, "outputs", threads))
-    some = next(pieces)
-    if sparse.issparse(some):
-        return sparse.vstack([some, *pieces], format="csr")
-    found, at = np.empty((rows.n_rows, *some.shape[1:]), some.dtype), len(some)
-    found[:at] = some
-    for some in pieces:
-        found[at : at + len(some)] = some
-        at += len(some)
-    return found
+    blocks = map(answer, predictions(network, theta, rows, "outputs", threads))
+    block = next(blocks)
+    if sparse.issparse(block):
+        return sparse.vstack([block, *blocks], format="csr")
+    whole, done = np.empty((rows.n_rows, *block.shape[1:]), block.dtype), len(block)
+    whole[:done] = block
+    for block in blocks:
+        whole[done : done + len(block)] = block
+        done += len(block)
+    return whole
 
 
-def share_right(
+def accuracy_of_rows(
     network: Network, theta: Parameters, rows: Dataset, answer: Answer, threads: int | None
 ) -> float:
-    """The share of the samples, by their weights, whose every answer is the target; none are kept."""
+    """The share of the rows, by their weights, whose every label is predicted right."""
     theta = in_precision(theta, rows)
-    return mean_over(rows, _Right(network, theta, answer), theta.dtype, threads)
+    return mean_over(rows, _IsRight(network, theta, answer), theta.dtype, threads)
 
 
 @dataclass(frozen=True, eq=False)
-class _Right:
-    """Whether each of some rows is answered right."""
+class _IsRight:
+    """Whether every label of each row of a block is predicted right."""
 
     network: Network
     theta: Parameters
     answer: Answer
 
     def __call__(self, block: Block) -> NDArray[np.bool_]:
-        found = self.answer(outputs_of(self.network, self.theta, np.ascontiguousarray(block.X), 1))
-        y, found = (labels.reshape(len(block.y), -1) for labels in (block.y, found))
-        mine, learned = y[0].tolist(), found[0].tolist()
-        if [isinstance(one, str) for one in mine] != [isinstance(one, str) for one in learned]:
+        y_hat = self.answer(outputs_of(self.network, self.theta, np.ascontiguousarray(block.X), 1))
+        y, y_hat = (labels.reshape(len(block.y), -1) for labels in (block.y, y_hat))
+        given, learned = y[0].tolist(), y_hat[0].tolist()
+        if [isinstance(label, str) for label in given] != [isinstance(label, str) for label in learned]:
             raise InputTypeError(
-                f"y has {mine} at row 0; the estimator has learned labels such as {learned}."
+                f"y has {given} at row 0; the estimator has learned labels such as {learned}."
             )
-        right: NDArray[np.bool_] = (y == found).all(axis=1)
+        right: NDArray[np.bool_] = (y == y_hat).all(axis=1)
         return right
 
 
 def warn_of_raw_samples(estimator: Any, X: Any) -> None:
-    """Speak up where the estimator has learned from standardized rows, and others come."""
-    made = estimator.__dict__
-    if "mean_" not in made:
+    """Warn where the estimator has learned from standardized rows, and X is not standardized like them."""
+    attributes = vars(estimator)
+    if "mean_" not in attributes:
         return
-    if not standardized_by(X, made["mean_"], made["scale_"]):
+    mean, scale = attributes["mean_"], attributes["scale_"]
+    if not (isinstance(X, Dataset) and X.is_standardized_by(mean, scale)):
         warnings.warn(
             f"{type(estimator).__name__} has learned from standardized rows, (x - mean_) / scale_; raw "
             f"ones get wrong answers. Standardize these too, arrays as well: gn.stream(X, "
@@ -344,8 +348,8 @@ def warn_of_raw_samples(estimator: Any, X: Any) -> None:
 
 def check_scales(estimator: Any, rows: Dataset) -> None:
     """Raise an InputError where a fit goes on with rows in another scale, and warn of raw ones."""
-    both = "mean_" in estimator.__dict__ and isinstance(rows, StandardizedDataset)
-    if both and not standardized_by(rows, estimator.mean_, estimator.scale_):
+    both = "mean_" in vars(estimator) and rows.standardization is not None
+    if both and not rows.is_standardized_by(estimator.mean_, estimator.scale_):
         raise InputError(
             f"{type(estimator).__name__} has learned from rows standardized by its mean_ and scale_; these "
             f"are standardized by other numbers. Standardize them alike: gn.stream(..., "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -123,14 +124,13 @@ class BaseMLP(MLPPredictor):
             if rows is None
             else self._check_streamed(rows, first, incremental, classes, validation_data is not None)
         )
+        max_iter, is_watched = int(self.max_iter), validation_data is not None or self.scoring is not None
+        tasks = FitTasks(self, max_iter, (X, y, sample_weight)) if has_callbacks(self) else None
+        verbosity = Verbosity(self.verbose, measures=is_watched)
         random = check_random_state(self.random_state)
         network, theta = self._start(samples, widths, first, random)
-        attributes_at = self._attributes_at(network)
-        max_iter, is_watched = int(self.max_iter), validation_data is not None or self.scoring is not None
-        tasks = None
-        if has_callbacks(self):
-            tasks = FitTasks(self, max_iter, (X, y, sample_weight), attributes_at)
-        verbosity = Verbosity(self.verbose, measures=is_watched)
+        known = {name: self.__dict__[name] for name in _OF_DATA if name in self.__dict__}
+        attributes_at = partial(self._attributes, known, network)
         job = Job(
             estimator=self,
             network=network,
@@ -155,7 +155,7 @@ class BaseMLP(MLPPredictor):
             self.__dict__.pop(name, None)
         self.__dict__.update({**attributes, **attributes_at(flat)})
         if tasks is not None:
-            tasks.end_fit(flat)
+            tasks.end_fit(lambda: attributes_at(flat.copy()))
         return self
 
     def _start(
@@ -176,23 +176,19 @@ class BaseMLP(MLPPredictor):
         # Without batches training works in float64, whatever X is.
         return network, theta if self._takes_batches else theta.astype(np.float64)
 
-    def _attributes_at(self, network: Network) -> Callable[[Array], dict[str, Any]]:
-        known = {name: self.__dict__[name] for name in _OF_DATA if name in self.__dict__}
-
-        def attributes_at(flat: Array) -> dict[str, Any]:
-            theta = Parameters(network.sizes, flat)
-            return {
-                **known,
-                "coefs_": list(theta.weights),
-                "intercepts_": list(theta.biases),
-                "n_layers_": len(network.sizes),
-                "n_outputs_": network.sizes[-1],
-                "out_activation_": self._out_activation(network),
-                "_network": network,
-                "_theta": theta,
-            }
-
-        return attributes_at
+    def _attributes(self, known: dict[str, Any], network: Network, flat: Array) -> dict[str, Any]:
+        """The attributes of an estimator with these parameters, beside what is known from the samples."""
+        theta = Parameters(network.sizes, flat)
+        return {
+            **known,
+            "coefs_": list(theta.weights),
+            "intercepts_": list(theta.biases),
+            "n_layers_": len(network.sizes),
+            "n_outputs_": network.sizes[-1],
+            "out_activation_": self._out_activation(network),
+            "_network": network,
+            "_theta": theta,
+        }
 
     # ---- The samples ---------------------------------------------------------------------------------
 

@@ -6,29 +6,23 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from glassnet._types import Array
 from glassnet.sklearn.checks import BAR
 from glassnet.utils.progress import progress_line
+
+Attributes = Callable[[], dict[str, Any]]
 
 
 class FitTasks:
     """The tasks of a fit in scikit-learn's callback protocol: the fit itself, and each iteration.
 
-    `attributes_at` gives the attributes of an estimator with some flat parameters: scikit-learn makes a
-    fitted estimator of them for a callback that wants one.
+    A task ends with a function that gives an estimator's attributes: scikit-learn makes a fitted estimator
+    of them for a callback that wants one.
     """
 
-    def __init__(
-        self,
-        estimator: Any,
-        max_iter: int,
-        samples: tuple[Any, Any, Any],
-        attributes_at: Callable[[Array], dict[str, Any]],
-    ) -> None:
+    def __init__(self, estimator: Any, max_iter: int, samples: tuple[Any, Any, Any]) -> None:
         X, y, weights = samples
         metadata = {} if weights is None else {"sample_weight": weights}
         self._arguments: dict[str, Any] = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        self._attributes_at = attributes_at
         self._fit = estimator._init_callback_context(max_subtasks=max_iter)
         self._fit.call_on_fit_task_begin(**self._arguments)
         self._iteration: Any = None
@@ -38,16 +32,15 @@ class FitTasks:
         self._iteration = self._fit.subcontext(task_name="iteration")
         self._iteration.call_on_fit_task_begin(**self._arguments)
 
-    def end_iteration(self, flat: Array) -> bool:
-        """Tell the callbacks that it has ended with these parameters: whether one asks training to stop."""
-        return self._end(self._iteration, flat)
+    def end_iteration(self, attributes: Attributes) -> bool:
+        """Tell the callbacks that the iteration has ended: whether one asks training to stop."""
+        return self._end(self._iteration, attributes)
 
-    def end_fit(self, flat: Array) -> None:
-        """Tell the callbacks that training is over, with these parameters."""
-        self._end(self._fit, flat)
+    def end_fit(self, attributes: Attributes) -> None:
+        """Tell the callbacks that training is over."""
+        self._end(self._fit, attributes)
 
-    def _end(self, task: Any, flat: Array) -> bool:
-        attributes = lambda: self._attributes_at(flat.copy())  # noqa: E731
+    def _end(self, task: Any, attributes: Attributes) -> bool:
         return bool(task.call_on_fit_task_end(**self._arguments, reconstruction_attributes=attributes))
 
 

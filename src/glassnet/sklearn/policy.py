@@ -174,7 +174,9 @@ class EstimatorPolicy(Policy):
         measured = {} if self._held_out is None else self._held_out.measure(flat, history.early)
         history.add(loss, self._tol, flat, measured)
         job.verbosity.epoch(history.epochs, loss, measured)
-        return job.tasks is not None and job.tasks.end_iteration(flat)
+        if job.tasks is None:
+            return False
+        return job.tasks.end_iteration(lambda: job.attributes_at(flat.copy()))
 
     def _report_stall(self, stops: bool, rate: float) -> None:
         self._job.verbosity.stall(self.history.early, self._tol, self._patience, stops, rate)

@@ -27,15 +27,21 @@ from sklearn.utils.validation import check_is_fitted
 from glassnet.errors import InputError, InterruptedTrainingWarning
 from glassnet.model_selection import SweepResult
 from glassnet.sklearn.classifier import MLPClassifier
-from glassnet.sklearn.ensembles.files import read_members, write_members
-from glassnet.sklearn.ensembles.members import Member, best_runs, members_of_runs
-from glassnet.sklearn.ensembles.parallel import fit_members, seeds_of
+from glassnet.sklearn.ensembles.members import (
+    Member,
+    best_runs,
+    members_of_runs,
+    read_members,
+    write_members,
+)
+from glassnet.sklearn.ensembles.parallel import draw_seeds, fit_members
 from glassnet.sklearn.labels import MULTILABEL
+from glassnet.sklearn.scoring import accuracy
 from glassnet.sklearn.streaming import as_stream, targets_of
 from glassnet.training.run import TrainingRun
 
-Parts = list[NDArray[Any]]
-"""An array, or one for each column of classes."""
+Arrays = list[NDArray[Any]]
+"""An array for each column of classes, or one array."""
 
 
 def _is_multilabel(member: Any, y: Any) -> bool:
@@ -157,9 +163,9 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
         return cls.from_runs(best_runs(result, n_best, fold), classes)
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        made = getattr(self, "estimators_", [])
-        if self.estimator is None and made:
-            return f"<Ensemble of {len(made)} trained networks, the first {made[0].network}>"
+        members = getattr(self, "estimators_", [])
+        if self.estimator is None and members:
+            return f"<Ensemble of {len(members)} trained networks, the first {members[0].network}>"
         return str(super().__repr__(N_CHAR_MAX))
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -190,7 +196,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
             routed: Any = process_routing(self, "fit", **fit_params)
             fit_params = routed["estimator"]["fit"]
         members = [clone(self.estimator) for _ in range(self.n_estimators)]
-        seeds_of(members, check_random_state(self.random_state))
+        draw_seeds(members, check_random_state(self.random_state))
         fitted = fit_members(members, self.n_threads, X, y, fit_params)
         if not fitted:
             raise KeyboardInterrupt
@@ -238,27 +244,26 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
             (means,), (spreads,) = means, spreads  # type: ignore[assignment]
         return (means, spreads) if return_std else means
 
-    def predict_members(self, X: Any) -> NDArray[Any] | Parts:
+    def predict_members(self, X: Any) -> NDArray[Any] | Arrays:
         """Each member's values or probabilities, (n_members, n_samples, ...); a list for several
         columns of classes."""
         check_is_fitted(self, "estimators_")
-        each = [np.stack(columns) for columns in zip(*self._outputs(X), strict=True)]
-        return each if isinstance(getattr(self, "classes_", None), list) else each[0]
+        stacked = [np.stack(arrays) for arrays in zip(*self._outputs(X), strict=True)]
+        return stacked if isinstance(getattr(self, "classes_", None), list) else stacked[0]
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """The share of the samples predicted right, or R^2 of values, as scikit-learn defines them.
 
         X, y and sample_weight are as for `fit`.
         """
-        found = self.predict(X)
+        y_hat = self.predict(X)
         if (rows := as_stream(X, y, sample_weight)) is not None:
             _, y, sample_weight = targets_of(rows)
         if not self._is_classifier():
-            return float(r2_score(y, found, sample_weight=sample_weight))
-        if isinstance(self.classes_, list):  # which accuracy_score refuses
-            right = (np.asarray(y) == found).all(axis=1)
-            return float(np.average(right, weights=sample_weight))
-        return float(accuracy_score(y, found, sample_weight=sample_weight))
+            return float(r2_score(y, y_hat, sample_weight=sample_weight))
+        if isinstance(self.classes_, list):  # accuracy_score refuses several columns
+            return accuracy(np.asarray(y), y_hat, sample_weight)
+        return float(accuracy_score(y, y_hat, sample_weight=sample_weight))
 
     # ---- Files -------------------------------------------------------------------------------------
 
@@ -291,6 +296,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
     # ---- Inside ------------------------------------------------------------------------------------
 
     def _with(self, members: list[Any]) -> Ensemble:
+        """The ensemble of these fitted members."""
         self.estimators_ = members
         first = members[0]
         if isinstance(first, Member):
@@ -307,30 +313,30 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
         members = self.__dict__.get("estimators_", [])
         return any(member.is_classifier for member in members[:1])
 
-    def _outputs(self, X: Any) -> Iterator[Parts]:
-        """What each member predicts, as parts."""
+    def _outputs(self, X: Any) -> Iterator[Arrays]:
+        """What each member predicts: an array for each column of classes, else one."""
         classes = self._is_classifier()
         for member in self.estimators_:
-            found = member.predict_proba(X) if classes else member.predict(X)
-            yield found if isinstance(found, list) else [found]
+            output = member.predict_proba(X) if classes else member.predict(X)
+            yield output if isinstance(output, list) else [output]
 
-    def _mean_and_spread(self, X: Any) -> tuple[Parts, Parts]:
-        """Of each part, without holding more than one member's (Welford, 1962)."""
+    def _mean_and_spread(self, X: Any) -> tuple[Arrays, Arrays]:
+        """The means and spreads of `_outputs`, which holds one member's at a time (Welford, 1962)."""
         dtypes: list[Any] = []
-        means: Parts = []
-        squares: Parts = []
-        for number, parts in enumerate(self._outputs(X), 1):
+        means: Arrays = []
+        squares: Arrays = []
+        for number, arrays in enumerate(self._outputs(X), 1):
             if number == 1:
-                dtypes = [part.dtype if part.dtype.kind == "f" else np.dtype(float) for part in parts]
-                means = [np.zeros(part.shape) for part in parts]
-                squares = [np.zeros(part.shape) for part in parts]
-            for part, mean, square in zip(parts, means, squares, strict=True):
-                away = part - mean
+                dtypes = [array.dtype if array.dtype.kind == "f" else np.dtype(float) for array in arrays]
+                means = [np.zeros(array.shape) for array in arrays]
+                squares = [np.zeros(array.shape) for array in arrays]
+            for array, mean, square in zip(arrays, means, squares, strict=True):
+                away = array - mean
                 mean += away / number
-                square += away * (part - mean)
+                square += away * (array - mean)
         spreads = [np.sqrt(square / len(self.estimators_)) for square in squares]
-        cast = [list(map(np.ndarray.astype, arrays, dtypes)) for arrays in (means, spreads)]
-        return cast[0], cast[1]
+        means, spreads = (list(map(np.ndarray.astype, a, dtypes)) for a in (means, spreads))
+        return means, spreads
 
     @property
     def n_features_in_(self) -> Any:
@@ -348,14 +354,14 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
         return getattr(self.estimators_[0], name)
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """That what `fit` is given goes to the estimator's `fit`, where metadata routing is switched on."""
+        """Route the metadata of `fit` to the estimator's `fit`, where metadata routing is switched on."""
         mapping = MethodMapping().add(caller="fit", callee="fit")
         return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         if self.estimator is None:
-            if "estimators_" in self.__dict__:  # scorers ask what it is
+            if "estimators_" in self.__dict__:  # scorers need its type
                 classes = self._is_classifier()
                 tags.estimator_type = "classifier" if classes else "regressor"
                 tags.classifier_tags = ClassifierTags() if classes else None

@@ -1,8 +1,9 @@
-"""Trained networks as members of an ensemble, which predict as fitted estimators do."""
+"""Trained networks as members of an ensemble, which predict as fitted estimators do, and as one file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,16 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.engine.predict import warn_of_raw_rows
-from glassnet.errors import InputError, InputTypeError
+from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.model_selection import SweepResult
+from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.network import Network, Parameters
+from glassnet.sklearn.base import BaseMLP
+from glassnet.sklearn.labels import both_classes
 from glassnet.training.run import TrainingRun
+from glassnet.utils.array_checks import FLOATS
 from glassnet.utils.settings_checks import as_count
+from glassnet.utils.storage import read_arrays, write_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,18 +54,20 @@ class Member:
 
     def predict_proba(self, X: object) -> Array:
         """The probability of each class or label, (n, classes)."""
-        P = self.network.predict_proba(self.theta, X)
-        return np.hstack([1 - P, P]) if P.shape[1] == 1 else P
+        return both_classes(self.network.predict_proba(self.theta, X))
+
+
+# ---- Runs ------------------------------------------------------------------------------------------
 
 
 def members_of_runs(runs: Iterable[TrainingRun], classes: Sequence[Any] | None) -> list[Member]:
-    """The runs' networks with the parameters that they predict with, found to go together."""
+    """The runs' networks with the parameters that they predict with, checked to go together."""
     if isinstance(runs, TrainingRun) or not isinstance(runs, Iterable):
         raise InputTypeError(f"runs is a list of training runs, not {type(runs).__name__}.")
-    given = list(runs)
-    if not given:
+    runs = list(runs)
+    if not runs:
         raise InputError("runs is empty; expected at least one training run.")
-    for i, run in enumerate(given):
+    for i, run in enumerate(runs):
         if not isinstance(run, TrainingRun):
             raise InputTypeError(f"runs[{i}] is a {type(run).__name__}; expected what gn.train returns.")
         if run.status == "diverged":
@@ -67,14 +75,14 @@ def members_of_runs(runs: Iterable[TrainingRun], classes: Sequence[Any] | None) 
                 f"runs[{i}] diverged at iteration {run.diverged_at}; its predictions would spoil the mean. "
                 f"Leave it out: [run for run in runs if run.status != 'diverged']."
             )
-        if not _agree(run.network, given[0].network):
+        if _interface(run.network) != _interface(runs[0].network):
             raise InputError(
-                f"runs[{i}] is of the network {run.network}, runs[0] of {given[0].network}; expected "
+                f"runs[{i}] is of the network {run.network}, runs[0] of {runs[0].network}; expected "
                 f"the same inputs, outputs and kind of output, whatever lies between."
             )
-    labels = _classes(given[0].network, classes)
-    warn_of_raw_rows(given[0].extra)  # the means and scales of its table stay with the run
-    return [Member(run.network, run.theta, labels) for run in given]
+    labels = _classes(runs[0].network, classes)
+    warn_of_raw_rows(runs[0].extra)  # the means and scales of its table stay with the run
+    return [Member(run.network, run.theta, labels) for run in runs]
 
 
 def best_runs(result: SweepResult, n_best: int, fold: int | None) -> list[TrainingRun]:
@@ -100,27 +108,23 @@ def best_runs(result: SweepResult, n_best: int, fold: int | None) -> list[Traini
         if not -len(folds) <= fold < len(folds):
             raise InputError(f"fold is {fold}; the sweep has folds 0 to {folds[-1]}.")
         fold = folds[fold]
-    # Of this fold: a setting may have blown up on another one.
-    blown = {cell.setting for cell in result.cells if cell.fold == fold and cell.status == "diverged"}
-    if not blown.isdisjoint(whole[:count]):
+    # On this fold: a setting may have diverged on another one.
+    diverged = {cell.setting for cell in result.cells if cell.fold == fold and cell.status == "diverged"}
+    if not diverged.isdisjoint(whole[:count]):
         raise InputError(
-            f"n_best is {count}, and of {len(blown.intersection(whole))} of {len(whole)} settings a "
+            f"n_best is {count}, and of {len(diverged.intersection(whole))} of {len(whole)} settings a "
             f"network diverged, whose predictions would spoil the mean. Lower n_best, or sweep over "
             f"smaller learning rates."
         )
-    return [
-        cell.run
-        for setting in whole[:count]
-        for cell in result.cells
-        if (cell.setting, cell.fold) == (setting, fold)
-    ]
+    runs: dict[Any, list[TrainingRun]] = {setting: [] for setting in whole[:count]}
+    for cell in result.cells:
+        if cell.fold == fold and cell.setting in runs:
+            runs[cell.setting].append(cell.run)
+    return [run for of_setting in runs.values() for run in of_setting]
 
 
-def _agree(one: Network, other: Network) -> bool:
-    def face(network: Network) -> tuple[Any, ...]:
-        return network.sizes[0], network.sizes[-1], network.output.name, network.loss.target
-
-    return face(one) == face(other)
+def _interface(network: Network) -> tuple[Any, ...]:
+    return network.sizes[0], network.sizes[-1], network.output.name, network.loss.target
 
 
 def _classes(network: Network, classes: Sequence[Any] | None) -> NDArray[Any] | None:
@@ -137,3 +141,98 @@ def _classes(network: Network, classes: Sequence[Any] | None) -> NDArray[Any] | 
             f"networks, in the order of the class numbers that they were trained on."
         )
     return labels
+
+
+# ---- Files -----------------------------------------------------------------------------------------
+
+FORMAT = "glassnet ensemble"
+VERSION = 1
+
+
+def write_members(path: str | os.PathLike[str], members: Sequence[Any]) -> None:
+    """Networks, parameters and classes; all members have the same classes."""
+    networks = [_as_member(member) for member in members]
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "networks": [_network_document(member.network) for member in networks],
+        "classes": _classes_document(networks[0].classes_),
+    }
+    arrays = {f"parameters_{i}": member.theta.flat for i, member in enumerate(networks)}
+    write_arrays(path, arrays, document)
+
+
+def read_members(path: str | os.PathLike[str]) -> list[Member]:
+    """What `write_members` wrote."""
+    arrays, document = read_arrays(path)
+    if document.get("format") != FORMAT:
+        raise FileError(
+            f"{os.fspath(path)} is not an ensemble; Ensemble.load reads what Ensemble.save wrote, and "
+            f"gn.load a training run."
+        )
+    if document.get("version") != VERSION:
+        raise FileError(
+            f"{os.fspath(path)} has format version {document.get('version')}; this glassnet reads version "
+            f"{VERSION}."
+        )
+    try:
+        classes = document["classes"]
+        labels = None if classes is None else np.array(classes["values"], dtype=classes["dtype"])
+        members = []
+        for i, settings in enumerate(document["networks"]):
+            network, flat = Network(**settings), arrays[f"parameters_{i}"]
+            if flat.dtype not in FLOATS:
+                raise InputError(f"the parameters of network {i} are {flat.dtype.name}")
+            theta = network.check_parameters(Parameters(network.sizes, flat))
+            members.append(Member(network, theta, labels))
+        if not members:
+            raise InputError("there are no networks")
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{os.fspath(path)} does not describe an ensemble: {error}.") from error
+    return members
+
+
+def _as_member(member: Any) -> Member:
+    if isinstance(member, Member):
+        return member
+    kind, classes = type(member).__name__, getattr(member, "classes_", None)
+    refusals = (
+        (not isinstance(member, BaseMLP), f"and {kind} is more than one"),
+        (
+            getattr(member, "imputer_", None) is not None,
+            "and these have missing values filled in before them",
+        ),
+        (isinstance(classes, list), "each with one list of classes, and y had several columns of them"),
+    )
+    for refused, why in refusals:
+        if refused:
+            raise InputError(f"A file holds networks, {why}: keep the ensemble with pickle or joblib.")
+    network, theta = member._fitted()
+    return Member(network, theta, classes)
+
+
+def _network_document(network: Network) -> dict[str, Any]:
+    own = [hidden.name for hidden in network.hidden if ACTIVATIONS.get(hidden.name) != hidden]
+    own += [] if network.loss.is_built_in else [network.loss.name]
+    if own:
+        raise InputError(
+            f"A file cannot hold functions of your own ({', '.join(own)}): keep the ensemble with pickle "
+            f"or joblib, or each run with gn.save."
+        )
+    return {
+        "sizes": list(network.sizes),
+        "hidden": [hidden.name for hidden in network.hidden],
+        "output": network.output.name,
+        "loss": network.loss.to_plain(),
+    }
+
+
+def _classes_document(classes: NDArray[Any] | None) -> Mapping[str, Any] | None:
+    if classes is None:
+        return None
+    values = classes.tolist()
+    if not all(isinstance(value, (bool, int, float, str)) for value in values):
+        raise InputError(
+            "A file holds classes that are numbers or text: keep the ensemble with pickle or joblib."
+        )
+    return {"values": values, "dtype": classes.dtype.str}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,12 @@ class Rules:
     def __init__(self, setup: Setup) -> None:
         self._settings = setup.penalties, setup.conventions
         self._last: tuple[Optimizer, float, Any] | None = None
-        self.of_loss = native_rule(SGD(), setup.penalties, 0.0, setup.conventions)
-        """For passes without an update."""
+
+    @cached_property
+    def of_loss(self) -> Any:
+        """The rule for passes without an update."""
+        penalties, conventions = self._settings
+        return native_rule(SGD(), penalties, 0.0, conventions)
 
     def of(self, optimizer: Optimizer, average: float) -> Any:
         """The rule of an optimizer, with a mean of the parameters where `average` is above 0."""

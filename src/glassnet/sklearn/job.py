@@ -123,5 +123,5 @@ def _prepare(
     if not isinstance(dataset, CodedSamples):
         return prepare_problem(job.network, dataset, ProblemSettings(dtype=dtype, **settings))
     settings |= {"dtype": dataset.X.dtype, "engine": "numpy" if issparse(dataset.X) else "auto"}
-    arrays = Arrays(dataset.X, dataset.y, dataset.weights)  # which no engine checks again
+    arrays = Arrays(dataset.X, dataset.y, dataset.weights)  # checked already
     return prepare_problem(job.network, arrays, ProblemSettings(**settings))

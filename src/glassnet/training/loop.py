@@ -182,8 +182,8 @@ class Loop:
         return nullcontext(self.interrupts) if self._shared else stop_on_interrupt()
 
     def _open_progress(self) -> AbstractContextManager[Progress]:
-        if callable(self._progress):
-            return nullcontext(self._progress)
+        if callable(self._progress) or not self._progress:
+            return nullcontext(self._progress or _nothing)
         return progress_line(self._progress, self.iteration, self.policy.last)
 
 

@@ -30,7 +30,7 @@ from glassnet.model_selection.settings import shown
 from glassnet.model_selection.sweep_folds import Fold
 from glassnet.model_selection.thread_pool import ProgressLine
 from glassnet.nn.network import Network
-from glassnet.optim.penalties import NO_PENALTIES
+from glassnet.optim.loss_conventions import Conventions
 from glassnet.training.baselines import Scale, scale_of
 from glassnet.training.loop import Progress
 from glassnet.training.preparation import Preparation
@@ -104,15 +104,15 @@ class SharedData(Preparation):
         return split
 
     def prepare(self, network: Network, dataset: Dataset, settings: ProblemSettings) -> Problem | Batches:
-        shared = replace(settings, penalties=NO_PENALTIES, threads=None)
-        values = tuple((name, _key(value)) for name, value in vars(shared).items())
+        own = ("penalties", "threads")  # which networks that share the packed data may differ in
+        values = tuple(_key(value) for name, value in vars(settings).items() if name not in own)
         key = ("prepared", network, *_identities(dataset), values)
         make, kept = super().prepare, (dataset, settings)
         size = _packed_bytes(network, dataset)
         problem: Problem | Batches = self.cache.get(
             key, lambda: make(network, dataset, settings), kept, size
         )
-        return problem.with_threads(settings.threads).with_penalties(settings.penalties)
+        return _on_threads(problem, settings.threads).with_penalties(settings.penalties)
 
     def prepare_validation(self, trained: Problem | Batches, dataset: Dataset, keep: bool) -> HeldOut:
         about = trained.network, trained.dtype.name, trained.reduction, trained.engine, trained.class_weight
@@ -135,8 +135,15 @@ def _packed_bytes(network: Network, dataset: Dataset) -> int:
 
 def _key(value: Any) -> Hashable:
     """A key of an argument: the identity of a large array, else a text of the value's bits."""
+    if value is None or isinstance(value, (str, int, float, np.dtype, Conventions)):
+        return value
     large = isinstance(value, (np.ndarray, RowSubset)) and value.size > 100
     return id(value) if large else identity_here(value)
+
+
+def _on_threads(problem: Problem | Batches, threads: int | None) -> Problem | Batches:
+    """The problem itself where it has these threads, since another one takes as long as some updates."""
+    return problem if problem.threads == threads else problem.with_threads(threads)
 
 
 def _copied(stream: RandomState) -> RandomState:
@@ -375,4 +382,4 @@ class Worker:
             return without_data(run)
         if threads is None or run.data is None:
             return run
-        return replace(run, data=run.data._replace(problem=run.data.problem.with_threads(threads)))
+        return replace(run, data=run.data._replace(problem=_on_threads(run.data.problem, threads)))

@@ -7,6 +7,7 @@ which keeps value and delta finite and exact for logits of any size.
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -108,6 +109,10 @@ class Loss:
         """Whether this is a loss of `LOSSES`, with its default settings or with others."""
         if self.name not in MAKERS or not self.settings:
             return LOSSES.get(self.name) is self
+        return self._is_made_here
+
+    @cached_property
+    def _is_made_here(self) -> bool:
         try:
             return self == MAKERS[self.name](**self.settings)
         except (InputError, TypeError):  # a user's record under our name, with settings that ours refuses

@@ -13,17 +13,19 @@ from scipy.sparse import issparse
 
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory
+from glassnet.data.checks import choose_engine
 from glassnet.data.source import Dataset
-from glassnet.engine.full_batch import Problem
-from glassnet.engine.minibatch import Batches
+from glassnet.engine.full_batch import Problem, problem_of
+from glassnet.engine.minibatch import Batches, batches_of
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
-from glassnet.engine.records import Arrays
+from glassnet.engine.records import Arrays, Setup
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.loss_conventions import Conventions
-from glassnet.optim.penalties import Penalties
+from glassnet.optim.penalties import NO_PENALTIES, Penalties
 from glassnet.sklearn.callbacks import FitTasks, Verbosity
 from glassnet.sklearn.prediction import MLPPredictor
 from glassnet.sklearn.streaming import mean_over
+from glassnet.utils.threads import thread_count
 
 WORTHWHILE = 2e7
 """Operations of a call to the engine below which starting threads takes longer than they save."""
@@ -33,6 +35,10 @@ class CodedSamples(InMemory):
     """Checked samples in memory: X, maybe sparse, y as class numbers or rows, and weights or None."""
 
     y: NDArray[Any]
+
+    def arrays(self) -> Arrays:
+        """The samples as the engines take them."""
+        return Arrays(self.X, self.y, self.weights)
 
     def subset(self, rows: NDArray[np.intp]) -> CodedSamples:
         """Some of the samples, copied."""
@@ -99,29 +105,46 @@ def make_batches(job: Job, dataset: Dataset, dropout: tuple[float, ...]) -> Batc
                 stacklevel=2,
             )
         size = min(int(estimator.batch_size), n)
-    # In memory the policy asks for more threads for epochs that have enough to do.
-    threads = 1 if dataset.in_memory else estimator.n_threads
     penalties = penalties_of(estimator)
-    batches = _prepare(job, dataset, threads, batch_size=size, dropout=dropout, penalties=penalties)
+    if isinstance(dataset, CodedSamples):
+        # One thread: the policy asks for more of them for epochs that have enough to do.
+        setup = _setup(job, dataset, 1, estimator._conventions(job.theta.dtype), penalties, dropout)
+        return batches_of(setup, dataset.arrays(), size)
+    settings = _settings(job, batch_size=size, dropout=dropout, penalties=penalties)
+    batches = prepare_problem(job.network, dataset, settings)
     assert isinstance(batches, Batches)
     return batches
 
 
 def make_problem(job: Job, dataset: Dataset, conventions: Conventions | None = None) -> Problem:
     """The checked samples as one batch, without penalties; the loss is counted as reported by default."""
-    small = dataset.in_memory and operations(job.network, dataset.n_rows) <= WORTHWHILE
-    problem = _prepare(job, dataset, 1 if small else job.estimator.n_threads, conventions)
+    if isinstance(dataset, CodedSamples):
+        small = operations(job.network, dataset.n_rows) <= WORTHWHILE
+        threads = 1 if small else thread_count(job.estimator.n_threads)
+        conventions = conventions or job.estimator._conventions(job.theta.dtype)
+        return problem_of(_setup(job, dataset, threads, conventions), dataset.arrays())
+    settings = _settings(job) if conventions is None else _settings(job, conventions=conventions)
+    problem = prepare_problem(job.network, dataset, settings)
     assert isinstance(problem, Problem)
     return problem
 
 
-def _prepare(
-    job: Job, dataset: Dataset, threads: int | None, conventions: Conventions | None = None, **settings: Any
-) -> Problem | Batches:
-    dtype = job.theta.dtype
-    settings |= {"conventions": conventions or job.estimator._conventions(dtype), "threads": threads}
-    if not isinstance(dataset, CodedSamples):
-        return prepare_problem(job.network, dataset, ProblemSettings(dtype=dtype, **settings))
-    settings |= {"dtype": dataset.X.dtype, "engine": "numpy" if issparse(dataset.X) else "auto"}
-    arrays = Arrays(dataset.X, dataset.y, dataset.weights)  # checked already
-    return prepare_problem(job.network, arrays, ProblemSettings(**settings))
+def _settings(job: Job, **settings: Any) -> ProblemSettings:
+    dtype, estimator = job.theta.dtype, job.estimator
+    settings = {"conventions": estimator._conventions(dtype), "threads": estimator.n_threads, **settings}
+    return ProblemSettings(dtype=dtype, **settings)
+
+
+def _setup(
+    job: Job,
+    dataset: CodedSamples,
+    threads: int,
+    conventions: Conventions,
+    penalties: Penalties = NO_PENALTIES,
+    dropout: tuple[float, ...] | None = None,
+) -> Setup:
+    """The engine's setup for samples that are checked already, which takes a small fit less time."""
+    network, dtype = job.network, dataset.X.dtype
+    engine, reason = choose_engine(network, "numpy" if issparse(dataset.X) else "auto")
+    dropout = dropout or (0.0,) * len(network.hidden)
+    return Setup(network, dtype, engine, reason, threads, "mean", penalties, conventions, dropout)

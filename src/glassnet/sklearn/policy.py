@@ -77,22 +77,23 @@ class History:
     @classmethod
     def of(cls, job: Job, early: bool) -> History:
         """An empty one, or that of the fit that the job goes on with."""
-        estimator = job.estimator
-        history = cls(early, bool(estimator.restore_best), estimator.scoring is not None)
+        estimator, known = job.estimator, {}
         if not job.first:
-            known = {f: vars(estimator)[name] for f, name in cls._NAMES.items() if name in vars(estimator)}
+            attributes = vars(estimator)
+            known = {name: attributes[key] for name, key in cls._NAMES.items() if key in attributes}
             for name in ("loss_curve", "scores"):
                 if known.get(name) is not None:
                     known[name] = list(known[name])
             known["values"] = {name: list(values) for name, values in known.get("values", {}).items()}
-            history = cls(early, history.keep_best, history.by_scorer, **known)
+        history = cls(early, bool(estimator.restore_best), estimator.scoring is not None, **known)
         if early and history.best_flat is None:
             history.best_flat = job.theta.flat.copy()
         return history
 
     def attributes(self, *names: str) -> dict[str, Any]:
         """Some fields, or all that another call goes on with, as attributes of an estimator."""
-        return {self._NAMES[name]: getattr(self, name) for name in names or self._NAMES}
+        fields = vars(self)
+        return {self._NAMES[name]: fields[name] for name in names or self._NAMES}
 
     def add(self, loss: float, tol: float, flat: Array, measured: dict[str, float]) -> None:
         """Take in an epoch: its loss, its parameters and what was measured ("score" where `early`)."""

@@ -158,7 +158,8 @@ class EpochRates(LearningRates):
 
     def state(self, rows: Array) -> OptimizerState:
         """What the next `partial_fit` goes on with."""
-        return self._start._replace(rows=rows, rate=self.rate, updates=self.updates, memory=self.memory)
+        memory = self.memory if self._follows else None
+        return self._start._replace(rows=rows, rate=self.rate, updates=self.updates, memory=memory)
 
     @property
     def max_epochs(self) -> int:

@@ -100,7 +100,11 @@ class History:
         self.epochs += 1
         self.loss = loss
         self.loss_curve.append(loss)
-        self._write_down({"loss": loss, **measured})
+        values = self.values
+        before = len(next(iter(values.values()), ()))
+        measured = {"loss": loss, **measured}
+        for name in {**values, **measured}:
+            values.setdefault(name, [np.nan] * before).append(measured.get(name, np.nan))
         if self.early:
             score = measured["score"]
             assert self.scores is not None
@@ -134,11 +138,6 @@ class History:
             return None
         return self.best_flat.copy()
 
-    def _write_down(self, measured: dict[str, float]) -> None:
-        done = len(next(iter(self.values.values()), ()))
-        for name in {**self.values, **measured}:
-            self.values.setdefault(name, [np.nan] * done).append(measured.get(name, np.nan))
-
     def _keep_best(self, loss: float, flat: Array, measured: dict[str, float]) -> None:
         # A training loss cannot be compared with a validation loss, which another call may have.
         held_out = "validation_loss" in measured
@@ -162,19 +161,16 @@ class EstimatorPolicy(Policy):
         self._job, self._held_out, self.history = job, held_out, history
         self.max_iter, self._tol = int(estimator.max_iter), float(estimator.tol)
         self._patience = float(estimator.n_iter_no_change)
-        self.last = self.max_iter
+        self.last, self._reports = self.max_iter, job.verbosity.is_on
         self.is_over = self.stalled = False
-
-    def _begin_iteration(self) -> None:
-        if self._job.tasks is not None:
-            self._job.tasks.begin_iteration()
 
     def _take_in(self, loss: float, flat: Array) -> bool:
         """Take in an iteration with its reported loss: whether a callback asks training to stop."""
         history, job = self.history, self._job
         measured = {} if self._held_out is None else self._held_out.measure(flat, history.early)
         history.add(loss, self._tol, flat, measured)
-        job.verbosity.epoch(history.epochs, loss, measured)
+        if self._reports:
+            job.verbosity.epoch(history.epochs, loss, measured)
         if job.tasks is None:
             return False
         return job.tasks.end_iteration(lambda: job.attributes_at(flat.copy()))
@@ -231,7 +227,8 @@ class EpochPolicy(EstimatorPolicy):
             left = min(self.max_iter - iteration, self._rates.max_epochs)
             epochs = int(max(1, min(left, self._patience + 1 - history.failures)))
         self._rates.plan(epochs, history.seen, self._batches.n_samples)
-        self._begin_iteration()
+        if self._job.tasks is not None:
+            self._job.tasks.begin_iteration()
         self._stepper.threads = self._threads_for(epochs)
         self._began = time.perf_counter()
         return iteration + epochs
@@ -287,8 +284,8 @@ class IterationPolicy(EstimatorPolicy):
         self._stepper = stepper
 
     def next_decision(self, iteration: int) -> int:
-        if iteration < self.max_iter:
-            self._begin_iteration()
+        if self._job.tasks is not None and iteration < self.max_iter:
+            self._job.tasks.begin_iteration()
         return iteration + 1
 
     def decide(self, iteration: int, losses: NDArray[np.float64]) -> bool:

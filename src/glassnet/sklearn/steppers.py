@@ -147,12 +147,14 @@ _UNUSED = Constant(1.0)
 class EpochRates(LearningRates):
     """The rates of a fit's epochs, by scikit-learn's rules or by a schedule."""
 
+    stops = False  # until an epoch of this fit has ended: each `partial_fit` makes one
+
     def __init__(self, state: OptimizerState, updates_per_epoch: int) -> None:
         super().__init__(
             state.schedule or _UNUSED, state.updates, state.memory, updates_per_iteration=updates_per_epoch
         )
         self._start, self._per_epoch = state, updates_per_epoch
-        self._follows, self._has_observed = self.follow_losses, False
+        self._follows = self.follow_losses
         self.rate = state.first_rate if state.rate is None else state.rate
         self._planned, self._used = np.array([self.rate]), 0
 
@@ -189,7 +191,7 @@ class EpochRates(LearningRates):
         """Take in an epoch's reported loss, and the samples seen in all."""
         if self._follows:
             super().observe(np.array([loss]))
-            self._has_observed = True
+            self.stops = super().stops
         if self._start.kind == "invscaling":
             self.rate = self._inverse(seen)
 
@@ -200,10 +202,6 @@ class EpochRates(LearningRates):
         self.rate /= DIVISOR
         self._planned = np.array([self.rate])
         return True
-
-    @property
-    def stops(self) -> bool:
-        return self._has_observed and super().stops  # each `partial_fit` makes an epoch
 
     def _inverse(self, seen: int) -> float:
         return float(self._start.first_rate / (seen + 1) ** self._start.power)

@@ -128,6 +128,16 @@ class EarlyStopping(Settings):
         mode = METRICS[self.metric] if isinstance(self.metric, str) else self.mode
         return 1.0 if mode == "min" else -1.0
 
+    def reason_to_end(self, best: float, waited: int) -> str:
+        """Why training ends here, as ``run.reason`` says it; "" where it goes on.
+
+        `best` is the metric's best value so far, `waited` the evaluations in a row that did not improve.
+        """
+        if self.patience is None or waited < self.patience:
+            return ""
+        count = f"{self.patience} evaluation{'s' if self.patience != 1 else ''}"
+        return f"{self.metric_name} has not improved for {count}"
+
 
 def check_stopping(stopping: object, validated: bool) -> EarlyStopping | None:
     """`stopping`, or an error; `validated` tells whether there are validation data."""

@@ -111,11 +111,8 @@ class RunState:
         text = "" if self._solver_state is None else self._solver_state.reason.text
         if text or self.status != "stopped":
             return text
-        rule = None if self.validation is None else self.validation.stopping
-        if self.validation is None or rule is None or not self.validation.is_over:
-            return "a callback asked for it"
-        count = f"{rule.patience} evaluation{'s' if rule.patience != 1 else ''}"
-        return f"{rule.metric_name} has not improved for {count}"
+        text = "" if self.validation is None else self.validation.reason_to_end
+        return text or "a callback asked for it"
 
     @property
     def evidence(self) -> Evidence | None:

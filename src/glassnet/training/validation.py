@@ -62,14 +62,13 @@ class Validation:
         return self.stopping is not None and self.stopping.metric != "loss"
 
     @property
-    def is_over(self) -> bool:
-        """Whether the stopping rule's patience is used up."""
-        patience = None if self.stopping is None else self.stopping.patience
-        return patience is not None and self.waited >= patience
+    def reason_to_end(self) -> str:
+        """Why the stopping rule ends training; "" where there is none or training goes on."""
+        return "" if self.stopping is None else self.stopping.reason_to_end(self.best, self.waited)
 
     def going_on(self) -> Validation:
         """To go on with: after a stop, patience begins anew."""
-        return replace(self, last_point=None, waited=0 if self.is_over else self.waited)
+        return replace(self, last_point=None, waited=0 if self.reason_to_end else self.waited)
 
 
 def as_validation(validation: object) -> float | tuple[object, object, object]:
@@ -210,7 +209,7 @@ class Evaluator:
             if rule.restore_best:
                 self._keep(flat, averaged)
         self._waited = 0 if improved else self._waited + 1
-        return rule.patience is not None and self._waited >= rule.patience
+        return bool(rule.reason_to_end(rule.sign * self._best, self._waited))
 
     def forget(self, after: int) -> None:
         """Take back the evaluations of later iterations, which are taken back themselves."""

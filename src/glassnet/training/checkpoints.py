@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
 import numpy as np
@@ -329,6 +329,9 @@ _HISTORY = {"iterations": np.int64, "losses": np.float64, "scores": np.float64}
 _POINTS = ("best_point", "last_point")
 _ARRAYS = (*_HISTORY, *_POINTS, "rows")
 
+_NUMBERS = tuple(f.name for f in fields(Validation) if f.type in ("bool", "int", "float", "int | None"))
+"""The fields of a `Validation` that a document holds as numbers, whatever fields there are."""
+
 
 def _validation_arrays(validation: Validation) -> dict[str, NDArray[Any]]:
     arrays = {f"validation_{name}": getattr(validation, name) for name in _ARRAYS}
@@ -337,14 +340,12 @@ def _validation_arrays(validation: Validation) -> dict[str, NDArray[Any]]:
 
 def _validation_document(validation: Validation) -> dict[str, Any]:
     rule, fingerprint = validation.stopping, validation.fingerprint
+    numbers = {name: getattr(validation, name) for name in _NUMBERS}
     return {
-        "every": validation.every,
+        # JSON has no NaN, which the best value is before the first evaluation.
+        **{name: None if n is None or np.isnan(n) else n for name, n in numbers.items()},
         "stopping": None if rule is None else {**rule.settings(), "metric": rule.metric_name},
         "fingerprint": None if fingerprint is None else list(fingerprint),
-        "n_held_out": validation.n_held_out,
-        "best": None if validation.best_iteration is None else validation.best,
-        "best_iteration": validation.best_iteration,
-        "waited": validation.waited,
     }
 
 
@@ -369,14 +370,11 @@ def _validation(
         _check(np.array_equal(np.sort(rows), np.arange(len(rows))), "the rows are none of the samples")
     if rule is not None:
         rule = EarlyStopping(**{**rule, "metric": metrics.get(rule["metric"], rule["metric"])})
+    # Files of earlier commits lack later fields; None stands for a default.
+    values |= {name: described[name] for name in _NUMBERS if described.get(name) is not None}
     return Validation(
-        every=described["every"],
         stopping=rule,
         fingerprint=None if fingerprint is None else tuple(map(float, fingerprint)),
-        n_held_out=described["n_held_out"],
-        best=np.nan if described["best"] is None else described["best"],
-        best_iteration=described["best_iteration"],
-        waited=described["waited"],
         **values,
     )
 

@@ -142,7 +142,10 @@ template <class T, class F> void with_simple_loss(Loss loss, double setting, F f
     case Loss::absolute_error: return f(Pinball<T>{1, 1});
     case Loss::quantile: return f(Pinball<T>{T(1 - setting), T(setting)});
     case Loss::huber: return f(Huber<T>{T(setting)});
-    default: return f(Poisson());
+    case Loss::poisson: return f(Poisson());
+    case Loss::cross_entropy:
+    case Loss::binary_cross_entropy:
+    case Loss::squared_error: break;  // these have heads of their own
   }
 }
 

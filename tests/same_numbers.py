@@ -10,8 +10,8 @@ portable ones; on one machine, before and after a change, compare them all:
     python tests/same_numbers.py --compare before.json
 
 A case that differs is looked into with --show, before and after, which prints its numbers one by one. New
-cases go into the data with ``--write tests/data/same_numbers.json --probe``, which finds out by itself
-which are portable.
+cases go into the data with ``--add tests/data/same_numbers.json``, which leaves the other digests alone and
+finds out by itself which are portable. Where numbers are meant to change, delete their digests and --add.
 """
 
 import argparse
@@ -2252,6 +2252,7 @@ def probed(names):
         for words, environment in ENVIRONMENTS.items():
             file = place / "there.json"
             command = [sys.executable, str(Path(__file__).resolve()), "--write", str(file)]
+            command += [argument for name in names for argument in ("--case", name)]
             subprocess.run(command, env={**os.environ, **environment}, check=True)
             there = known_in(file)
             others = {name for name in names if there.get(name) != here[name]}
@@ -2266,13 +2267,13 @@ def known_in(file):
     return {**document["portable"], **document["machine"]}
 
 
-def write(file, probe, progress):
+def write(file, names, probe, progress):
     """Write the digests, by sections; without a probe the sections are those of the data."""
     if probe:
-        portable = set(CASES) - BY_NUMPY_ALONE - probed(list(CASES))
+        portable = set(names) - BY_NUMPY_ALONE - probed(names)
     else:
         portable = set(json.loads(EXPECTED.read_text("utf-8"))["portable"]) if EXPECTED.exists() else set()
-    found = digests(CASES, progress)
+    found = digests(names, progress)
     document = {
         "portable": {name: one for name, one in found.items() if name in portable},
         "machine": {name: one for name, one in found.items() if name not in portable},
@@ -2282,6 +2283,25 @@ def write(file, probe, progress):
     for name in failed:
         print(f"failed: {name}: {found[name]}")
     return 1 if failed else 0
+
+
+def add(file, progress):
+    """Add the digests of cases that the file lacks, and drop those of no case; no other digest changes."""
+    new = [name for name in CASES if name not in known_in(file)]
+    portable = set(new) - BY_NUMPY_ALONE - probed(new)
+    found = digests(new, progress)
+    failed = [name for name, one in found.items() if len(one) != 64]
+    for name in failed:
+        print(f"failed: {name}: {found[name]}")
+    if failed:
+        return 1
+    document = json.loads(Path(file).read_text("utf-8"))
+    for section, known in document.items():
+        known |= {name: one for name, one in found.items() if (name in portable) == (section == "portable")}
+        document[section] = {name: known[name] for name in CASES if name in known}
+    Path(file).write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    print(f"added {len(new)} cases")
+    return 0
 
 
 def compare(file, only, progress):
@@ -2309,10 +2329,12 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description="Numbers that have to stay the same to the bit.")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--write", metavar="FILE", help="write all digests")
+    what.add_argument("--add", metavar="FILE", help="add the digests that a file lacks, and probe these")
     what.add_argument("--compare", metavar="FILE", help="compare all digests with a file's")
     what.add_argument("--list", action="store_true", help="name the cases")
     what.add_argument("--show", metavar="NAME", help="print the numbers of a case one by one")
     what.add_argument("--write-models", metavar="FOLDER", help="write the model files that cases read")
+    parser.add_argument("--case", metavar="NAME", action="append", help="write this case, and others named")
     parser.add_argument("--only", metavar="TEXT", default="", help="compare cases with that in their name")
     parser.add_argument("--probe", action="store_true", help="find out which cases are portable")
     parser.add_argument("--times", action="store_true", help="print how long each case takes")
@@ -2324,7 +2346,9 @@ def main(arguments=None):
     elif told.write_models:
         write_models(Path(told.write_models))
     elif told.write:
-        return write(told.write, told.probe, told.times)
+        return write(told.write, told.case or list(CASES), told.probe, told.times)
+    elif told.add:
+        return add(told.add, told.times)
     else:
         return compare(told.compare, told.only, told.times)
     return 0

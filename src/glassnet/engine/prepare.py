@@ -14,7 +14,7 @@ from glassnet.data.scan import scan
 from glassnet.data.source import Dataset
 from glassnet.engine.full_batch import Problem, problem_of
 from glassnet.engine.minibatch import Batches, batches_of
-from glassnet.engine.records import Arrays, Setup
+from glassnet.engine.records import Arrays, EngineName, Setup
 from glassnet.engine.streamed_full_batch import StreamedProblem
 from glassnet.engine.streamed_minibatch import StreamedBatches
 from glassnet.errors import InputError, unknown_name
@@ -62,7 +62,8 @@ def prepare_problem(
     if settings.reduction not in REDUCTIONS:
         raise unknown_name("reduction", settings.reduction, REDUCTIONS)
     if isinstance(dataset, Arrays):
-        setup = _setup(network, settings, threads, as_dtype(settings.dtype, dataset.X))
+        engine = choose_engine(network, settings.engine)
+        setup = _setup(network, settings, threads, engine, as_dtype(settings.dtype, dataset.X))
         if size is None:
             return problem_of(setup, dataset)
         return batches_of(setup, dataset, min(size, dataset.X.shape[0]))
@@ -74,15 +75,14 @@ def _setup(
     network: Network,
     settings: ProblemSettings,
     threads: int,
+    engine: tuple[EngineName, str],
     dtype: Any,
     class_weight: tuple[float, ...] | None = None,
 ) -> Setup:
-    engine, reason = choose_engine(network, settings.engine)
     return Setup(
         network,
         dtype,
-        engine,
-        reason,
+        *engine,
         threads,
         settings.reduction,
         settings.penalties,
@@ -100,7 +100,8 @@ def _in_memory(
         network, dataset, None, settings.dtype, reduction, None, settings.engine, settings.class_weight
     )
     arrays, n = Arrays(data.X, data.y, data.weights), len(data.X)
-    setup = _setup(network, settings, threads, data.dtype, data.class_weight)
+    engine = data.engine, data.reason
+    setup = _setup(network, settings, threads, engine, data.dtype, data.class_weight)
     if size is None:
         return problem_of(setup, arrays, data.baseline)
     if n > _MOST_SAMPLES:
@@ -119,9 +120,9 @@ def _streamed(
     rows.require_targets()
     rows.require_width(network.sizes[0])
     dtype = as_dtype(settings.dtype, rows)
-    choose_engine(network, settings.engine)  # before the pass over all rows
+    engine = choose_engine(network, settings.engine)
     known = scan(network, rows, dtype, settings.class_weight, threads)
-    setup = _setup(network, settings, threads, dtype, known.class_weight)
+    setup = _setup(network, settings, threads, engine, dtype, known.class_weight)
     if size is None:
         return StreamedProblem(setup, rows, known)
     size = min(size, rows.n_rows)

@@ -196,7 +196,7 @@ class LossCurveDisplay:
         return text if self.name is None else f"{plain(self.name)}: {text}"
 
     def _set_scale(self, log: bool | None) -> None:
-        # All lines on these axes, for there may be those of another display.
+        # All lines on these axes, since another display may have drawn some.
         values = np.concatenate([np.ravel(line.get_ydata()) for line in self.ax_.lines if _is_curve(line)])
         finite = values[np.isfinite(values)]
         n = len(self.losses)
@@ -242,18 +242,15 @@ def _is_curve(line: Any) -> bool:
 
 def _twins(ax: Any) -> list[Any]:
     """Axes in the same place with the same horizontal axis."""
-    return [
-        one
-        for one in ax.get_shared_x_axes().get_siblings(ax)
-        if one is not ax and one.bbox.bounds == ax.bbox.bounds
-    ]
+    siblings = ax.get_shared_x_axes().get_siblings(ax)
+    return [twin for twin in siblings if twin is not ax and twin.bbox.bounds == ax.bbox.bounds]
 
 
-def _values(given: Any, what: str, n: int | None) -> Array:
-    values = np.asarray(given, dtype=np.float64)
+def _values(losses: Any, name: str, n: int | None) -> Array:
+    values = np.asarray(losses, dtype=np.float64)
     if values.ndim != 1 or values.size == 0 or (n is not None and len(values) > n):
         expected = "at least one value" if n is None else f"1 to {n} values, as many as losses at most"
-        raise InputError(f"{what} has shape {values.shape}; expected {expected}.")
+        raise InputError(f"{name} has shape {values.shape}; expected {expected}.")
     return values
 
 

@@ -12,8 +12,13 @@ from glassnet.errors import InputError
 from glassnet.plots.libraries import require
 from glassnet.plots.projection import as_names, numbered
 from glassnet.plots.style import FAINT, INK, OKABE_ITO, plain, readable, rgb, tint
+from glassnet.sklearn.displays.diagram_layout import (
+    freest,
+    strongest_units,
+    strongest_weights,
+    unit_heights,
+)
 from glassnet.sklearn.displays.subject import axes_or_new, find_subject
-from glassnet.sklearn.displays.wiring import freest, strongest_units, strongest_weights, unit_heights
 from glassnet.sklearn.network import pack
 from glassnet.utils.array_checks import check_finite
 

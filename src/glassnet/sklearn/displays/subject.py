@@ -1,4 +1,4 @@
-"""Whom a display is about: one of our estimators, alone or at the end of a pipeline."""
+"""The estimator that a display draws: one of glassnet's, alone or at the end of a pipeline."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from glassnet.sklearn import MLPClassifier, MLPRegressor
 
 @dataclass(frozen=True)
 class Subject:
-    """A fitted estimator of ours, and the steps of a pipeline that stand before it."""
+    """A fitted estimator of glassnet, and the steps of a pipeline before it."""
 
     model: Any
     before: tuple[Any, ...] = ()
 
     def transform(self, X: Any) -> Any:
-        """X as the estimator itself is given it."""
+        """X as the estimator itself gets it."""
         for step in self.before:
             X = step.transform(X)
         return X
@@ -55,16 +55,16 @@ class Subject:
         if isinstance(model, MLPRegressor):
             return as_names(names, count, "class_names", _numbered("y", count))
         if isinstance(model.classes_, list):
-            defaults = [f"{k}: {one}" for k, found in enumerate(model.classes_) for one in found]
+            defaults = [f"{k}: {name}" for k, classes in enumerate(model.classes_) for name in classes]
         elif count == 1 and len(model.classes_) == 2:
-            names = as_names(names, 2, "class_names", [str(one) for one in model.classes_])[1:]
+            names = as_names(names, 2, "class_names", [str(name) for name in model.classes_])[1:]
             names, defaults = [f"P({names[0]})"], []
         elif count == 1:  # of one class alone the output is the probability of any other
             names = as_names(names, 1, "class_names", [str(model.classes_[0])])
             names, defaults = [f"P(not {names[0]})"], []
         else:
             label = "label {}" if self.is_multilabel else "{}"
-            defaults = [label.format(one) for one in model.classes_]
+            defaults = [label.format(name) for name in model.classes_]
         return as_names(names, count, "class_names", defaults)
 
     @property
@@ -80,15 +80,15 @@ class Subject:
         Raises InputError for another number of rows, a column that y lacks, or a class that was not
         learned.
         """
-        found = np.asarray(y)
-        if found.ndim not in (1, 2) or len(found) != n:
+        values = np.asarray(y)
+        if values.ndim not in (1, 2) or len(values) != n:
             raise InputError(
-                f"y has shape {found.shape}, X has {n} rows; expected one entry or row for each."
+                f"y has shape {values.shape}, X has {n} rows; expected one entry or row for each."
             )
-        columns = 1 if found.ndim == 1 else found.shape[1]
+        columns = 1 if values.ndim == 1 else values.shape[1]
         if not 0 <= output < columns:
             raise InputError(f"output is {output}; y's columns go from 0 to {columns - 1}.")
-        column = found.reshape(n, columns)[:, output]
+        column = values.reshape(n, columns)[:, output]
         if isinstance(self.model, MLPRegressor):
             return Targets(column.astype(np.float64), self.output_names(names)[output : output + 1], False)
         if self.is_multilabel:
@@ -96,14 +96,14 @@ class Subject:
             return Targets((column != 0).astype(np.intp), (f"not {label}", label), True)
         classes = self.model.classes_
         classes = classes[output] if isinstance(classes, list) else classes
-        texts = as_names(names, len(classes), "class_names", [str(one) for one in classes])
+        texts = as_names(names, len(classes), "class_names", [str(name) for name in classes])
         return Targets(_numbers(classes, column), texts, True)
 
 
 def find_subject(estimator: Any, display: str) -> Subject:
     """The estimator that `display` draws.
 
-    Raises InputTypeError where it is none of ours, and NotFittedError where it is not fitted.
+    Raises InputTypeError for an estimator of another library, and NotFittedError before `fit`.
     """
     before: list[Any] = []
     model = estimator
@@ -113,14 +113,14 @@ def find_subject(estimator: Any, display: str) -> Subject:
     if not isinstance(model, (MLPClassifier, MLPRegressor)):
         raise InputTypeError(
             f"{display} draws a fitted MLPClassifier or MLPRegressor of glassnet, or a Pipeline that ends "
-            f"with one; got {_told(estimator, model)}."
+            f"with one; got {_what_came(estimator, model)}."
         )
     check_is_fitted(model)
     return Subject(model, tuple(before))
 
 
-def _told(estimator: Any, model: Any) -> str:
-    """What came, and how to mend it."""
+def _what_came(estimator: Any, model: Any) -> str:
+    """What was given instead, and how to mend it."""
     if inspect.isclass(model):
         return f"the class {model.__name__}: make an instance and fit it"
     name = type(model).__name__
@@ -138,7 +138,7 @@ def _told(estimator: Any, model: Any) -> str:
 
 def _numbers(classes: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:
     known = set(classes.tolist())
-    unknown = [one for one in dict.fromkeys(y.tolist()) if one not in known]
+    unknown = [label for label in dict.fromkeys(y.tolist()) if label not in known]
     if unknown:
         raise InputError(f"y has classes that the estimator was not fitted with: {unknown[:5]}.")
     return np.searchsorted(classes, y)

@@ -1,4 +1,4 @@
-"""Which units and weights of a network a diagram has room for, and where the units stand."""
+"""The layout of a network diagram: which units and weights it draws, and where."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from glassnet._types import Array
 def strongest_units(coefs: Sequence[Array], most: int) -> list[NDArray[np.intp]]:
     """For each layer the units to show, in order: those with the largest ``sum |W|`` towards the next.
 
-    Of the output layer, from which nothing goes on, those with the largest sum that comes in.
+    Of the output layer, which has no next layer, those with the largest sum of incoming weights.
     """
     strengths = [np.abs(W).sum(axis=1) for W in coefs]
     strengths.append(np.abs(coefs[-1]).sum(axis=0))
-    return [np.sort(np.argsort(-one, kind="stable")[:most]) for one in strengths]
+    return [np.sort(np.argsort(-strength, kind="stable")[:most]) for strength in strengths]
 
 
 def strongest_weights(
@@ -25,8 +25,8 @@ def strongest_weights(
 ) -> list[NDArray[np.bool_]]:
     """For each layer which weights (n_in, n_out) to show: the `most` largest between units that are shown.
 
-    A weight of 0 is no connection. Each layer is thinned by itself, so that none loses all of its own
-    to another's larger ones.
+    A weight of 0 is no connection. Each layer has its own limit, lest one layer's larger weights take all
+    the room.
     """
     masks = []
     for W, rows, columns in zip(coefs, units, units[1:], strict=False):
@@ -40,10 +40,10 @@ def strongest_weights(
 
 
 def unit_heights(counts: Sequence[int]) -> list[Array]:
-    """For each layer the heights of so many units, from the top down, around 0.
+    """The heights of each layer's units, from the top down, around 0.
 
-    The largest layer goes from 1/2 to -1/2. Smaller ones stand further apart than its units, or a few
-    would be a knot in the middle.
+    The largest layer goes from 1/2 to -1/2. The units of smaller layers stand further apart, lest they
+    crowd in the middle.
     """
     largest = max(counts)
     heights = []
@@ -54,7 +54,7 @@ def unit_heights(counts: Sequence[int]) -> list[Array]:
 
 
 def freest(places: Sequence[Array], size: Array, taken: Sequence[Array]) -> int:
-    """The first place where a box covers least of those `taken`, each given by its middle and its size."""
+    """The first place where a box covers least of the boxes `taken`, each a middle and a size."""
     covered = []
     for place in places:
         shared = 0.0

@@ -235,10 +235,10 @@ class EpochPolicy(EstimatorPolicy):
 
     def _threads_for(self, epochs: int) -> int:
         """The most that a call to the engine may take, which finds out by itself whether they pay."""
-        asked = self._job.estimator.n_threads
-        if self._operations * epochs < WORTHWHILE or (asked is None and self._seconds < WAKING):
+        n_threads = self._job.estimator.n_threads
+        if self._operations * epochs < WORTHWHILE or (n_threads is None and self._seconds < WAKING):
             return 1
-        self._threads = self._threads or thread_count(asked)
+        self._threads = self._threads or thread_count(n_threads)
         return self._threads
 
     def decide(self, iteration: int, losses: NDArray[np.float64]) -> bool:
@@ -252,7 +252,7 @@ class EpochPolicy(EstimatorPolicy):
         if self._correct is not None:
             loss = self._correct(loss, self._stepper.cursor.order)
         history.seen += self._batches.n_samples
-        asked = self._take_in(loss, self._stepper.flat)
+        callback_stops = self._take_in(loss, self._stepper.flat)
         rates.end_epoch(loss, history.seen)
         if history.failures > self._patience:
             self.stalled = not rates.slow_down()
@@ -260,7 +260,7 @@ class EpochPolicy(EstimatorPolicy):
             if self.stalled:
                 return True
             history.failures = 0
-        return self._job.incremental or asked or rates.stops
+        return self._job.incremental or callback_stops or rates.stops
 
     def _unconverged(self) -> str:
         if self.history.epochs < self.max_iter:

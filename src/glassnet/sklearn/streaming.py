@@ -321,10 +321,10 @@ class _IsRight:
     def __call__(self, block: Block) -> NDArray[np.bool_]:
         y_hat = self.answer(outputs_of(self.network, self.theta, np.ascontiguousarray(block.X), 1))
         y, y_hat = (labels.reshape(len(block.y), -1) for labels in (block.y, y_hat))
-        given, learned = y[0].tolist(), y_hat[0].tolist()
-        if [isinstance(label, str) for label in given] != [isinstance(label, str) for label in learned]:
+        labels, learned = y[0].tolist(), y_hat[0].tolist()
+        if [isinstance(label, str) for label in labels] != [isinstance(label, str) for label in learned]:
             raise InputTypeError(
-                f"y has {given} at row 0; the estimator has learned labels such as {learned}."
+                f"y has {labels} at row 0; the estimator has learned labels such as {learned}."
             )
         right: NDArray[np.bool_] = (y == y_hat).all(axis=1)
         return right

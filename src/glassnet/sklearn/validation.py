@@ -89,24 +89,24 @@ def hold_out(job: Job) -> tuple[CodedSamples, HeldOut]:
 
 def validation_samples(job: Job) -> HeldOut | None:
     """`validation_data`, the caller's own samples, checked; None where there are none."""
-    estimator, given = job.estimator, job.validation
-    if given is None:
+    estimator, samples = job.estimator, job.validation
+    if samples is None:
         if estimator.scoring is not None and not estimator.early_stopping:
             raise InputError(
                 "scoring is measured on samples held out: give validation_data=(X, y) to fit, or use "
                 "early_stopping=True."
             )
         return None
-    if isinstance(given, Dataset):
-        given = given, None
-    is_sequence = isinstance(given, (tuple, list))
-    if not is_sequence or len(given) not in (2, 3):
-        kind = type(given).__name__
+    if isinstance(samples, Dataset):
+        samples = samples, None
+    is_sequence = isinstance(samples, (tuple, list))
+    if not is_sequence or len(samples) not in (2, 3):
+        kind = type(samples).__name__
         raise InputError(
             "validation_data is (X, y) or (X, y, sample_weight), not "
-            f"{f'a {kind} of {len(given)}' if is_sequence else kind}."
+            f"{f'a {kind} of {len(samples)}' if is_sequence else kind}."
         )
-    X, y, *rest = given
+    X, y, *rest = samples
     weights = rest[0] if rest else None
     try:
         rows = as_stream(X, y, weights, fitted_features(estimator, X))

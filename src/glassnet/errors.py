@@ -36,7 +36,7 @@ class GlassnetWarning(UserWarning):
 
 
 class DivergenceWarning(GlassnetWarning):
-    """Training diverged; the run ends with the last parameters before that."""
+    """Training diverged; the run ends with the parameters before the update that diverged."""
 
 
 class PreprocessingWarning(GlassnetWarning):
@@ -87,7 +87,9 @@ _OTHER_NAMES = {
 
 def nearest_name(name: object, choices: Iterable[str]) -> str | None:
     """The choice that a wrong name most likely means: near it, spelled otherwise, or another library's."""
-    plain = {_plain(choice): choice for choice in reversed(list(choices))}  # of two alike the first wins
+    plain = {
+        _plain(choice): choice for choice in reversed(list(choices))
+    }  # of two equal keys the first stays
     wrong = _plain(str(name))
     if wrong in plain:
         return plain[wrong]

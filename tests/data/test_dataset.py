@@ -75,7 +75,7 @@ def test_what_a_network_needs_is_asked_of_the_dataset(samples):
     X, y, _ = samples
     with pytest.raises(gn.InputError, match="y is missing: the targets, one for each row of X"):
         as_dataset(X).require_targets()
-    with pytest.raises(gn.InputError, match="y is missing: an array is to be learned from"):
+    with pytest.raises(gn.InputError, match="y is missing: training on and scoring an array"):
         gn.stream(X).require_targets()
     for data in (as_dataset(X, y), gn.stream(X, y)):
         data.require_targets()

@@ -201,7 +201,7 @@ def test_windows_of_another_memory_or_source_are_refused(folder):
     for other in (streamed(memory=200_000), from_files(folder)):
         with pytest.raises(gn.InputError, match=message):
             run.resume(1, X=other)
-    with pytest.raises(gn.InputError, match="these data come in memory: the order would be another"):
+    with pytest.raises(gn.InputError, match="these data come in memory: their order would differ"):
         run.resume(1, X=draw()[0], y=draw()[1], sample_weight=draw()[2])
 
 

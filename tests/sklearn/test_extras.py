@@ -410,7 +410,7 @@ def test_lbfgs_stops_early_where_it_is_given_validation_data_to_watch():
 def test_what_lbfgs_or_an_optimizer_would_ignore_is_refused():
     schedule = gn.Cosine(0.01, steps=99)
     for arguments, words in (
-        ({"solver": "lbfgs", "learning_rate": schedule}, "lbfgs searches for the length of each step"),
+        ({"solver": "lbfgs", "learning_rate": schedule}, "lbfgs chooses the length of each step"),
         ({"solver": "lbfgs", "scoring": "accuracy", "early_stopping": True}, "lbfgs holds none out"),
         ({"optimizer": gn.Adam(0.01), "learning_rate": schedule}, "would be ignored"),
         ({"optimizer": "adamw", "learning_rate": "adaptive"}, "is of solver='sgd'"),

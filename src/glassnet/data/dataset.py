@@ -1,19 +1,21 @@
-"""The door for data: whatever a user gives becomes one kind of dataset.
+"""Makes one kind of dataset of whatever data a user gives.
 
-Whoever takes X, y and sample weights from a user calls `as_dataset` once, at the door, and hands the
-`Dataset` on; nobody asks later where the rows lie. Paths, Dask's collections, mapped files above 1 GiB and
+A function that takes X, y and sample weights from a user calls `as_dataset` once, and hands the `Dataset`
+on. Paths, Dask's collections, mapped files above 1 GiB and
 what `stream` returned become datasets that are read a block at a time; arrays, lists and data frames
-become an `InMemory` dataset, which holds the validated arrays without a copy. Both answer the same
-questions:
+become an `InMemory` dataset, which holds the validated arrays without a copy. Both have the same
+interface:
 
-- ``data.require_targets()`` and ``data.require_width(network.sizes[0])`` raise where they must;
+- ``data.require_targets()`` and ``data.require_width(network.sizes[0])`` raise InputError
+  where targets or columns are missing;
 - ``data.memory_limit`` is the bytes that reading may take, or None in memory;
 - ``data.preprocessing(network)`` is what a model file keeps of standardized inputs, or None;
 - ``data.is_standardized_by(mean, scale)`` compares with what a run learned from;
-- ``data.hold_out(network, fraction, random)`` draws rows to validate on (streams refuse, in words), and
+- ``data.hold_out(network, fraction, random)`` draws rows to validate on (InputError for streams), and
   ``data.hold_out_again(network, rows, n_held_out)`` repeats it; both give two datasets;
-- ``data.read(...)`` and ``data.reduce(...)`` go over all rows in blocks, ``data.read_all()`` takes them;
-- ``data.in_memory`` is for the engine alone, which packs such rows: `checks.check_data` takes an `InMemory`
+- ``data.read(...)`` and ``data.reduce(...)`` go over all rows in blocks, ``data.read_all()``
+  returns all rows;
+- ``data.in_memory`` tells the engine that it may pack all rows: `checks.check_data` takes an `InMemory`
   as its X and gives the arrays, targets and weights for a network; its `X`, `y` and `weights` are as given.
 """
 
@@ -53,14 +55,15 @@ def stream(
     X : a Parquet file, or a folder of them and of folders, taken in the order of their names, or a list of
         either; an array (n, inputs), such as ``numpy.load(path, mmap_mode="r")``; or a Dask array or
         dataframe.
-    y : of Parquet and dataframes the target column's name, or a list of names; else an array (n,) or
+    y : for Parquet and dataframes the target column's name, or a list of names; else an array (n,) or
         (n, outputs), Dask's where X is; None for rows to predict, which need no targets.
-    features : of Parquet and dataframes the columns to learn or predict from, in that order; None takes all
-        others, without an index that pandas wrote.
-    sample_weight : of Parquet and dataframes a column's name; else (n,).
+    features : for Parquet and dataframes the columns to learn or predict from, in that order; None takes
+        all others, without an index that pandas wrote.
+    sample_weight : for Parquet and dataframes a column's name; else (n,).
     standardize : True reads all rows once and takes from each input its mean and divides by its standard
         deviation (over n; 1 for a constant) wherever rows are read; the result has both as `mean` and
-        `scale`. A pair (mean, scale) applies those of earlier rows: for rows to predict.
+        `scale`. A pair (mean, scale), such as that of the training rows, is used instead: give it for
+        rows to predict.
     memory : the memory that reading may take, in bytes or as text, at least 96 MiB: "256 MiB".
     dask : the cluster that computes the full batch: a scheduler's address, "local" for worker processes on
         this machine, or a ``distributed.Client``. Its workers read a path, and must see it. None computes
@@ -105,7 +108,7 @@ def _rows(
             )
         if dask is not None or limit not in (DEFAULT_MEMORY, X.memory):
             raise InputError(
-                "This dataset has its memory and dask from its own call: give them there, "
+                "memory and dask were set when this dataset was made: pass them to that call, "
                 "gn.stream(PATH, ..., memory=..., dask=...)."
             )
         return X
@@ -113,7 +116,7 @@ def _rows(
         return dask_dataset(X, y, features, sample_weight, limit, dask)
     if are_paths(X):
         if sample_weight is not None and not isinstance(sample_weight, str):
-            raise InputTypeError("sample_weight is a column's name, as y is, where X is a path.")
+            raise InputTypeError("X is a path, so sample_weight must be the name of a column, as y must.")
         rows = ParquetDataset(X, y, features, sample_weight, limit)  # type: ignore[arg-type]  # checked there
         return rows if dask is None else ClusterDataset(rows, client_of(dask))
     if dask is not None:
@@ -122,7 +125,10 @@ def _rows(
             "array: dask.array.from_array(X, chunks=...)."
         )
     if features is not None:
-        raise InputError("features are columns of Parquet; of an array take them: X[:, places].")
+        raise InputError(
+            "features names columns of Parquet files and dataframes. Select columns of an array by "
+            "X[:, places]."
+        )
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if isinstance(value, str):
             array = (

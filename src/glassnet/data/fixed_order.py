@@ -80,7 +80,7 @@ def leaf_rows(width: int) -> int:
 class Moments(NamedTuple):
     """Moments of some rows, by column: mean, sum of squared deviations, smallest and largest value.
 
-    `rest` is what `mean` lacks by rounding: where a mean is large, the differences of means get lost in it.
+    `rest` is the rounding error of `mean`, kept because differences of large means would vanish in it.
     """
 
     n: int
@@ -124,13 +124,13 @@ class Moments(NamedTuple):
 
     @property
     def center(self) -> Floats:
-        """The mean; of a constant column its value."""
+        """The mean, or a constant column's value."""
         with np.errstate(invalid="ignore"):
             return np.where(self.constant, self.low, self.mean + self.rest)
 
     @property
     def scale(self) -> Floats:
-        """The standard deviation, over n; 1 of a constant column."""
+        """The standard deviation, over n, or 1 for a constant column."""
         with np.errstate(over="ignore", invalid="ignore"):
             deviation = np.sqrt(np.maximum(self.spread, 0.0) / self.n)
         return np.where(self.constant | (deviation == 0), 1.0, deviation)
@@ -146,7 +146,7 @@ class Moments(NamedTuple):
 
 
 class MomentsTree:
-    """Moments of leaves, added in pairs, and pairs of pairs: errors grow with the height of the tree."""
+    """Moments of leaves, added pairwise as a binary tree: errors grow with its height."""
 
     def __init__(self, waiting: tuple[tuple[int, Moments], ...] = ()) -> None:
         self.waiting = waiting

@@ -19,22 +19,22 @@ from glassnet.utils.memory import release_memory
 from glassnet.utils.threads import thread_count
 
 BLOCK_BYTES = 4 << 20
-"""Most bytes of a block: large enough to make a reader's overhead small, small enough for the caches."""
+"""The largest size of a block in bytes: a reader's overhead is small then, and the caches hold it."""
 
 LEAST_ROWS = 64
-"""Least rows of a block: fewer cost more than they bring, and the engine's own blocks have no fewer."""
+"""The fewest rows of a block: smaller blocks cost more overhead than they save memory."""
 
 BLOCKS_UNDER_WAY = 8
-"""The room of a worker, in blocks: those it reads, computes on and packs."""
+"""The blocks that a worker may hold at once: those it reads, computes on and packs."""
 
 ROW_GROUP_BYTES = 2 << 20
 """Bytes of a row group of a source that has no row groups of its own."""
 
 
 class HoldOut(NamedTuple):
-    """A dataset in two: the rows to train on and those held out.
+    """The two parts of a dataset: the rows to train on and the rows held out.
 
-    `rows` are the row numbers of the first and then of the second dataset, of which there are `n_held_out`.
+    `rows` holds the training row numbers, then the last `n_held_out`, which are held out.
     """
 
     training: Dataset
@@ -184,8 +184,8 @@ class Dataset(ABC):
         """Raise InputError for rows without targets."""
         if not self.targeted:
             raise InputError(
-                f"y is missing: {self.source} is to be learned from or scored, which takes targets. Give "
-                f"y, of files and dataframes the column's name: gn.stream(X, y)."
+                f"y is missing: training on and scoring {self.source} need targets. For files and "
+                f"dataframes name the target column: gn.stream(X, y)."
             )
 
     def check_targets(self, network: Network) -> None:
@@ -216,8 +216,8 @@ class Dataset(ABC):
 
     def __array__(self, *_: object, **__: object) -> NDArray[Any]:
         raise InputTypeError(
-            f"{self.source} is streamed, which training takes, an estimator's fit, and predict and score; "
-            f"this takes an array in memory. Give it some of the rows, or all of them where they fit."
+            f"{self.source} is streamed. Only gn.train, fit, predict and score accept streamed data; this "
+            f"function needs an array in memory. Load some of the rows, or all of them where they fit."
         )
 
     def __getitem__(self, _: object) -> NDArray[Any]:

@@ -65,7 +65,7 @@ class Problem(Prepared, gauss_newton.SecondOrder):
         """The reduced loss with its penalties, and the gradient, (n_parameters,), at flat parameters.
 
         A contiguous array of this dtype is taken as it is; `Parameters` and other arrays are cast into a
-        copy. With `masks` those of a training pass, which drops hidden units where there is dropout.
+        copy. With `masks`, the values are those of a training pass, in which hidden units are dropped.
 
         Raises InputError for another length, InputTypeError for other things than numbers.
         """
@@ -143,7 +143,7 @@ class Problem(Prepared, gauss_newton.SecondOrder):
 
 
 class NumpyProblem(Problem):
-    """The reference, doing real work; X may be a sparse array of SciPy's."""
+    """The NumPy engine, which computes by the reference's functions; X may be a sparse array of SciPy's."""
 
     def __init__(self, setup: Setup, arrays: Arrays, baseline: float = 0.0) -> None:
         (X, y, w), dtype = arrays, setup.dtype

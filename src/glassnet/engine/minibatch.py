@@ -24,7 +24,7 @@ from glassnet.nn.network import Parameters
 from glassnet.utils.array_checks import cast
 
 FEW = 1024
-"""The samples at most whose loss tells where training starts."""
+"""The largest number of samples whose loss stands for the loss before the first update."""
 
 
 @dataclass(eq=False)
@@ -52,10 +52,10 @@ class Cursor:
     _lent: Any = field(default=None, init=False, repr=False)  # see `lend`
 
     def lend(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]] | None:
-        """The Mersenne Twister's 624 numbers and the count of those used, to draw from in place, or None.
+        """The Mersenne Twister's 624 numbers and the count of those used, for draws in place; or None.
 
-        NumPy takes longer to copy them than a small network takes for an epoch: `random` stands still until
-        `settle` is called.
+        NumPy takes longer to copy them than a small network takes for an epoch, so `random` itself is not
+        updated until `settle`.
         """
         if self._lent is None and self.random is not None:
             state: Any = self.random.get_state(legacy=False)
@@ -80,9 +80,9 @@ class Cursor:
         if layout != self.layout:
             (window, groups), (other, other_groups) = self.layout, layout
             raise InputError(
-                f"This run's batches were drawn from {_windows(window, groups)}, these data come in "
-                f"{_windows(other, other_groups)}: the order would be another. Give the data from the same "
-                f"source and with the same memory, as gn.stream(..., memory=...) had it."
+                f"This run's batches were drawn from {_windows(window, groups)}, but these data come "
+                f"in {_windows(other, other_groups)}: their order would differ. Give the data from the "
+                f"same source and with the same memory, as gn.stream(..., memory=...) had it."
             )
 
     def copy(self) -> Cursor:

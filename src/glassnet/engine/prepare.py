@@ -54,7 +54,7 @@ def prepare_problem(
 ) -> Problem | Batches:
     """The problem of a network and its dataset; a batch_size above the number of samples is that number.
 
-    Checks a dataset once, and `Arrays` not at all. Raises as `prepare` does.
+    A `Dataset` is checked; `Arrays` are assumed to be valid. Raises as `prepare` does.
     """
     as_network(network)
     size = None if settings.batch_size is None else as_steps(settings.batch_size, "batch_size")
@@ -155,8 +155,8 @@ def prepare(
     max_norm are `Penalties`; dropout is the probability of dropping a hidden unit in a training pass,
     or one for each hidden layer. class_weight, "balanced" or a weight for each class number (see
     `train`), multiplies the sample weights. Nothing that is passed in is changed. Raises InputError or
-    InputTypeError for data that cannot be used, saying which row and column, and EngineError for an
-    engine that cannot.
+    InputTypeError for data that cannot be used, saying which row and column, and EngineError if the
+    chosen engine is missing or cannot compute this network.
 
     >>> import numpy as np, glassnet as gn
     >>> net = gn.Network((2, 3, 2))
@@ -203,7 +203,7 @@ def loss_and_gradient(
     the sample weights (`"mean"`), plus the penalty ``l2/2 sum W^2 + l1 sum |W|`` over the weights.
     Computed in the parameters' precision; the loss is a float.
 
-    Raises InputError and InputTypeError for bad input, EngineError for an engine that cannot.
+    Raises InputError and InputTypeError for bad input, EngineError if the engine is missing.
 
     >>> import numpy as np, glassnet as gn
     >>> net = gn.Network((2, 3, 2))

@@ -60,9 +60,9 @@ class Updates(NamedTuple):
     optimizer's own. `first` is the number of the first update, from 1. The call returns after a whole
     update once ``stop[0]`` is set or `seconds` are over. A loss above `limit`, or one that is not finite,
     has diverged. With dropout, `masks` are those of the pass that gives the first update its gradient; each
-    pass after it takes the next number. With an `average` d above 0 the state has a last row more, a mean
-    of the parameters, which becomes d mean + (1 - d) theta after each update. `threads` None takes those of
-    the problem.
+    pass after it takes the next number. With an `average` d above 0 the state has one more row, the last, a
+    mean of the parameters, which becomes d mean + (1 - d) theta after each update. `threads` None takes
+    those of the problem.
     """
 
     optimizer: Optimizer
@@ -109,18 +109,18 @@ class Prepared:
         return other
 
     def with_threads(self, threads: int | None) -> Self:
-        """The same over the same samples, computed on another number of threads.
+        """A copy over the same samples, computed on another number of threads.
 
         Several Python threads may call one problem at once: a call keeps its scratch to itself.
         """
         return self._with(threads=thread_count(threads))
 
     def with_penalties(self, penalties: Penalties) -> Self:
-        """The same over the same samples, with other penalties."""
+        """A copy over the same samples, with other penalties."""
         return self._with(penalties=penalties)
 
     def with_conventions(self, conventions: Conventions) -> Self:
-        """The same over the same samples, with other conventions of the loss."""
+        """A copy over the same samples, with other conventions of the loss."""
         return self._with(conventions=conventions)
 
     def check_masks(self, masks: Masks | None) -> None:

@@ -223,8 +223,8 @@ def check_sweep_data(
         )
     if standardize and arrays:
         raise InputError(
-            "standardize=True scales the rows of the folds, and validation data given as arrays are none "
-            "of them. Leave one of the two out, or give validation as a fraction of the rows."
+            "standardize=True scales only the rows of the folds; validation arrays would stay unscaled. "
+            "Leave one of the two out, or give validation as a fraction of the rows."
         )
     measure: Measure | None = None
     if metric[0] is not None or held_out:
@@ -279,12 +279,12 @@ def as_seeds(seeds: object, random: RandomState, swept: bool) -> list[int | None
     if not numbers:
         raise InputError("seeds is empty; expected at least one.")
     if len(set(numbers)) < len(numbers):
-        raise InputError(f"seeds {numbers} has one of them twice; each network is trained once.")
+        raise InputError(f"seeds {numbers} contains a duplicate; each network is trained once.")
     return [int(seed) for seed in numbers]
 
 
 def move_on(random: RandomState, base: Candidate, parameters: object) -> None:
-    """Leave the caller's stream where one network's draws before its training leave it."""
+    """Advance the caller's generator by the draws that one network makes before training."""
     if parameters is None:
         base.network.initialize(random, base.settings["scheme"])
     if np.any(np.asarray(base.settings["dropout"]) != 0):

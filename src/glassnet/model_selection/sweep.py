@@ -84,7 +84,7 @@ def sweep(
     groups : for the splitter.
     standardize : whether each fold's columns of X, test rows included, are centered and scaled by the mean
         and the deviation of its training rows, which takes a copy of the fold's rows. ``run.extra`` then
-        holds both, and `predict` gives a PreprocessingWarning, as it wants rows standardized by them.
+        holds both, and `predict` gives a PreprocessingWarning, as it expects rows standardized by these.
     metric : "loss", "accuracy", "r2" or a function of targets and predictions, on the fold's test rows,
         else on its validation data, else on all samples; by default "loss" where samples are held out,
         and None for a network without such samples among networks that have some. Where it is None,
@@ -108,7 +108,7 @@ def sweep(
         defaults and its closure are; the names that it looks up in its module do not count.
     threads : networks that train at a time, each on a thread of its own; None uses all cores. Inside
         ``joblib.parallel_config("dask")``, or of another backend such as loky or ray with ``n_jobs=-1``,
-        networks are trained where joblib leads, in tasks of about a second, and `threads` does not count;
+        that backend trains the networks, in tasks of about a second, and `threads` does not count;
         the bits are the same.
     progress : show a line with networks done, iterations and time left on stderr.
 
@@ -139,7 +139,7 @@ def sweep(
     Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08)
 
     scikit-learn's GridSearchCV refits the best estimator and has each fit in a process of its own; this
-    keeps every run with its losses, and has many networks in one.
+    keeps every run with its losses, and trains many networks in one process.
     """
     check_rule(optimizer)
     for name in training:
@@ -153,7 +153,9 @@ def sweep(
     keep = None if keep_losses is None else as_steps(keep_losses, "keep_losses")
     cores, halved = thread_count(threads), as_halving(halving)
     if metric is None and (mode is not None or response != "predict"):
-        raise InputError("mode and response go with a metric.")
+        raise InputError(
+            "mode and response have no effect without a metric: give metric=..., or leave them out."
+        )
     journal = None if results is None else Journal(results)
     seed = None
     if random_state is None:
@@ -165,7 +167,8 @@ def sweep(
     space = make_search_space(base, grid, settings, n_draws, copy.deepcopy(random))
     if halved is not None and "iterations" in space.values:
         raise InputError(
-            "halving compares settings after as many iterations: leave iterations out of them."
+            "halving compares all settings after the same number of iterations, so the settings cannot "
+            "vary iterations. Pass it as an argument of sweep."
         )
     scaled = as_flag(standardize, "standardize")
     chosen = as_seeds(seeds, random, "random_state" in space.values)

@@ -150,7 +150,7 @@ def _copied(stream: RandomState) -> RandomState:
     state: Any = stream.get_state(legacy=False)
     if state["bit_generator"] != "MT19937":
         return copy.deepcopy(stream)
-    # `copy.deepcopy` gathers entropy for a seed that it then throws away, which takes twice the time.
+    # `copy.deepcopy` also seeds a new generator from the system, which doubles the time.
     other = RandomState(MT19937(0))
     other.set_state(state)
     return other
@@ -291,7 +291,7 @@ class Worker:
         ).to_dict()
 
     def _judging_samples(self, task: Task, run: TrainingRun) -> tuple[InMemory, Any] | None:
-        """The samples for the metric and their row numbers; None where only other networks hold out."""
+        """The samples for the metric and their row numbers; None if only other networks have some."""
         if task.fold is not None:
             self._training_samples(task.fold)  # whose moments standardize the test rows
             rows = self._fold(task.fold).test

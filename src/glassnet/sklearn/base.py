@@ -63,8 +63,8 @@ class BaseMLP(MLPPredictor):
             if issubclass(kind, Callback):
                 raise InputTypeError(
                     f"{kind.__name__} is a callback of gn.train, and an estimator takes scikit-learn's. "
-                    f"Once it is fitted, train its network so, gn.train(model.network_, X, y, "
-                    f"callbacks=[...]), or look at where it is: gn.curvature(model.network_, "
+                    f"After fitting, train its network with gn.train(model.network_, X, y, "
+                    f"callbacks=[...]), or look at the curvature with gn.curvature(model.network_, "
                     f"model.parameters_, X, y)."
                 )
         return super().set_callbacks(*callbacks)

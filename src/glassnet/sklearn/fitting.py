@@ -50,7 +50,7 @@ OF_TRAINING = (
 
 
 def fit_whole(job: Job) -> Fitted:
-    """On all samples at once: by SciPy's L-BFGS-B, or by a solver of ours."""
+    """Fit on all samples at once, by SciPy's L-BFGS-B or by a solver of ours."""
     estimator, dataset = job.estimator, job.dataset
     solver = solver_of(estimator)
     _refuse_unused(job, solver)
@@ -112,8 +112,8 @@ def _refuse_unused(job: Job, solver: Solver | None) -> None:
         raise InputError("dropout is for solvers that take batches: use solver='adam' or 'sgd'.")
     if isinstance(estimator.learning_rate, Schedule):
         raise InputError(
-            f"learning_rate={estimator.learning_rate!r} is for solvers that take batches: {name} searches "
-            f"for the length of each step. Use solver='adam' or 'sgd', or leave learning_rate as it comes."
+            f"learning_rate={estimator.learning_rate!r} is for solvers that take batches: {name} chooses "
+            f"the length of each step. Use solver='adam' or 'sgd', or leave learning_rate at its default."
         )
     if estimator.scoring is not None and job.validation is None:
         raise InputError(
@@ -123,7 +123,7 @@ def _refuse_unused(job: Job, solver: Solver | None) -> None:
 
 
 def fit_epochs(job: Job) -> Fitted:
-    """On batches, by the estimator's solver or optimizer."""
+    """Fit on batches, by the estimator's solver or optimizer."""
     estimator, theta, dataset = job.estimator, job.theta, job.dataset
     early = bool(estimator.early_stopping)
     held_out = validation_samples(job)
@@ -160,7 +160,7 @@ def fit_epochs(job: Job) -> Fitted:
 
 
 def _keep_work(job: Job, error: Exception, flat: Array, attributes: dict[str, Any]) -> None:
-    """Hand on with the error what was learned from samples that are read, whose files may have gone."""
+    """Attach the estimator fitted so far to an error raised while data are streamed."""
     if not job.dataset.in_memory:
         error.estimator = job.estimator_at(flat.copy(), attributes)  # type: ignore[attr-defined]
 

@@ -50,7 +50,7 @@ class CodedSamples(InMemory):
 class Job(NamedTuple):
     """A call of `fit`, whose arguments and samples are checked.
 
-    `dataset` has coded targets; `first` says that nothing of an earlier fit is gone on with, `incremental`
+    `dataset` has coded targets; `first` says that this fit continues no earlier one, `incremental`
     that this is `partial_fit`. `attributes_at` gives the attributes of an estimator with flat parameters.
     """
 
@@ -74,7 +74,7 @@ class Job(NamedTuple):
 
 
 def operations(network: Network, n_samples: int) -> float:
-    """About how many a pass forward and back over the samples takes."""
+    """Roughly how many operations a pass forward and back over the samples takes."""
     units = sum(network.sizes[1:])
     return n_samples * (6.0 * network.n_parameters + 60.0 * units)
 
@@ -85,7 +85,7 @@ def penalties_of(estimator: MLPPredictor) -> Penalties:
 
 
 def mean_offset(job: Job, dataset: Dataset) -> float:
-    """What the reported mean loss is more than the engine's."""
+    """The reported mean loss minus the engine's."""
     offset = job.estimator._loss_offset()
     if offset is None:
         return 0.0

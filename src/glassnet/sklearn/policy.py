@@ -24,7 +24,7 @@ from glassnet.training.steppers import Solver, SolverStepper
 from glassnet.training.steppers.first_order import Epochs
 from glassnet.utils.threads import thread_count
 
-WAKING = 0.03  # of training before other cores are asked: one that sleeps takes milliseconds to wake
+WAKING = 0.03  # seconds of training before more threads are used: an idle core takes milliseconds to wake
 
 
 @dataclass
@@ -191,7 +191,7 @@ class EstimatorPolicy(Policy):
 
 
 class EpochPolicy(EstimatorPolicy):
-    """The rules on batches, natively for as many epochs at a time as no decision lies between.
+    """The rules on batches; the engine trains several epochs per call when no decision falls between them.
 
     `correct` turns the engine's loss of an epoch, whose order it is given, into the reported one.
     """
@@ -234,7 +234,7 @@ class EpochPolicy(EstimatorPolicy):
         return iteration + epochs
 
     def _threads_for(self, epochs: int) -> int:
-        """The most that a call to the engine may take, which finds out by itself whether they pay."""
+        """The most threads that a call may use; the engine decides whether to use them."""
         n_threads = self._job.estimator.n_threads
         if self._operations * epochs < WORTHWHILE or (n_threads is None and self._seconds < WAKING):
             return 1
@@ -275,7 +275,7 @@ class IterationPolicy(EstimatorPolicy):
     """The rules on all samples at once, an iteration at a time."""
 
     _offset = 0.0
-    """What the reported loss is more than the stepper's."""
+    """The reported loss minus the stepper's."""
 
     def __init__(
         self, job: Job, history: History, held_out: HeldOut | None, stepper: SolverStepper | ScipyLBFGS

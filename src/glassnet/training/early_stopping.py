@@ -1,4 +1,4 @@
-"""The stopping rule: training ends where a metric has stopped improving."""
+"""The settings of the stopping rule, which `validation.Evaluator` applies."""
 
 from __future__ import annotations
 

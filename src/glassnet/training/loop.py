@@ -1,10 +1,10 @@
 """The one training loop: it takes a stepper from iteration to iteration, as a policy decides.
 
-The loop is mechanism, and stands here once: it opens Ctrl-C, lets the stepper compute in chunks that end
-by the clock, counts iterations, keeps the history of losses, shows progress, and tells how training ended.
-What differs between `train`, a sweep and scikit-learn's estimators is a `Policy`. The order of calls:
+The mechanics of training stand here once: the loop catches Ctrl-C, lets the stepper compute in chunks that
+end by the clock, counts iterations, keeps the history of losses, shows progress and returns how it ended.
+What differs between `train` and scikit-learn's estimators is a `Policy`. The order of calls:
 
-1. ``policy.begin(loop)``, once, with Ctrl-C open.
+1. ``policy.begin(loop)``, once, while Ctrl-C is caught.
 2. ``policy.next_decision(k)`` at iteration `k`: the iteration, above `k`, up to which nothing needs
    deciding; the loop cuts it to ``policy.last``. A policy also sets rates, threads and the like here.
 3. The stepper advances by a chunk, which may end before that iteration and, on batches, in the middle of an
@@ -19,7 +19,7 @@ What differs between `train`, a sweep and scikit-learn's estimators is a `Policy
    rule that ends by itself (``stepper.stops``), a divergence, or Ctrl-C. After Ctrl-C the stepper ends with
    whole updates, and the policy still decides on the whole iterations among them.
 5. ``policy.failed(error, where, k)``, before an error of the stepper (such as one of rows that are read
-   meanwhile) or a second Ctrl-C leaves the loop. What the policy itself raises leaves as it is.
+   meanwhile) or a second Ctrl-C leaves the loop. Errors that the policy itself raises pass through.
 
 ``Loop(...).run()`` returns the status: "completed", "stopped", "interrupted" or "diverged". Where a chunk
 ends has no influence on the numbers: all state goes from one to the next in the stepper.
@@ -128,7 +128,7 @@ class Loop:
         self._history = history
 
     def run(self) -> Status:
-        """Train until the policy, the rule, a divergence or Ctrl-C ends it; how it ended."""
+        """Train until the policy, the rule, a divergence or Ctrl-C ends it, and return the status."""
         policy = self.policy
         with self._open_interrupts() as self.interrupts, self._open_progress() as self._show:
             policy.begin(self)
@@ -143,13 +143,13 @@ class Loop:
             self._history = self.losses.copy()  # lets go of the room that was not needed
         if self._diverged:
             return "diverged"
-        # A training of its own is interrupted even after its last update: Ctrl-C was pressed to be heard.
+        # Outside of a sweep, Ctrl-C after the last update is still reported as interrupted.
         if self.stop[0] and not (whole and self._shared):
             return "interrupted"
         return "stopped" if self._stopped or self.stepper.stops else "completed"
 
     def next_losses(self) -> NDArray[np.float64] | None:
-        """For the stepper: a place for each loss up to the next decision; None where training is over."""
+        """Called by the stepper: room for the losses up to the next decision, or None at the end."""
         k, last = self.iteration, self.policy.last
         if k >= last or self._stopped or self._diverged or self.stop[0]:
             return None
@@ -162,7 +162,7 @@ class Loop:
         return self._history[k + start_losses : end + start_losses]
 
     def advanced(self, iterations: int, diverged: bool = False) -> None:
-        """For the stepper: it has made iterations, and whether the next one diverged."""
+        """Called by the stepper after it has made `iterations`, with whether the next one diverged."""
         self.interrupts.computing = False
         self.iteration, self._diverged = self.iteration + iterations, diverged
         k, losses = self.iteration, self.losses

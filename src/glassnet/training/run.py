@@ -89,25 +89,25 @@ class TrainingRun(RunState):
         X may be what `stream` takes or returns: it is read and answered block by block, with the bits of
         the same rows in memory. Its targets are not needed and not read.
 
-        With one output that is (n, 1): ``run.predict(X) - y`` of a y (n,) broadcasts to (n, n). Write
-        ``run.predict(X).ravel()``, or ask `score`.
+        For one output the result has shape (n, 1): subtracting a y of shape (n,) broadcasts to (n, n).
+        Write ``run.predict(X).ravel()``, or call `score`.
 
         X has the columns that training had, scaled as they were. A run of
-        ``gn.stream(..., standardize=True)`` learned from standardized columns, one that
-        ``glassnet train`` made of a table from class numbers as well; the means, scales and labels are in
-        ``run.extra["preprocessing"]``. A PreprocessingWarning says so of rows other than
-        ``gn.stream(X, standardize=(mean, scale))``. Standardized arrays are answered
-        without it by ``run.network.predict(run.theta, X)``, and tables by ``glassnet predict``.
+        ``gn.stream(..., standardize=True)`` learned from standardized columns; a run of
+        ``glassnet train`` on a table also replaced labels by class numbers. The means, scales and labels
+        are in ``run.extra["preprocessing"]``. Rows that ``gn.stream(X, standardize=(mean, scale))`` did not
+        standardize give a PreprocessingWarning. ``run.network.predict(run.theta, X)`` predicts for arrays
+        that you standardized yourself, without it, and ``glassnet predict`` for tables.
         """
         return predict(self.network, self.theta, X, "predict", self.extra)
 
     def score(self, X: object, y: object = None, sample_weight: object = None) -> float:
         """How well the run predicts, as scikit-learn's `accuracy_score` or `r2_score` says; 1 is perfect.
 
-        For classes and labels the share of the samples whose every number is right, for other targets
-        R^2, the mean over the outputs. X and y are what `train` takes; of probabilities the most probable
-        counts. Data that are streamed are read once, their predictions are not kept, and the score has the
-        bits of the same rows in memory.
+        For classes and labels it is the fraction of samples whose labels are all right, for other targets
+        R^2, the mean over the outputs. X and y are what `train` takes; where y holds probabilities, the
+        most probable class counts as true. Streamed data are read once, their predictions are not kept,
+        and the score has the bits of the same rows in memory.
 
         >>> import glassnet as gn
         >>> X, y = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
@@ -189,8 +189,8 @@ class TrainingRun(RunState):
             samples = None if validation is None else as_validation(validation)
             if not isinstance(samples, tuple):
                 raise InputError(
-                    "This run was evaluated on validation data, and holds none any more: give them to "
-                    "resume too, validation=(X, y)."
+                    "This run was evaluated on validation data that it no longer holds: pass them to "
+                    "resume, validation=(X, y)."
                 )
             held_out = validation_dataset(self.network, samples)
         elif validation is not None:
@@ -249,8 +249,8 @@ def _same_loss_at(run: RunState, problem: Problem) -> Array:
 def _check_batches(run: RunState, batches: Batches) -> None:
     if run.cursor is None:
         raise InputError(
-            "This run, of a sweep too large for it, has let go of its place among the batches: use "
-            "gn.train(..., parameters=run.parameters)."
+            "This run cannot be resumed: its sweep was too large to keep each network's order of samples. "
+            "Start anew from its parameters, gn.train(..., parameters=run.parameters)."
         )
     if not run.cursor.fits(batches.fingerprint):
         raise InputError(

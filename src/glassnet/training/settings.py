@@ -106,7 +106,7 @@ class FitSettings:
 
     @classmethod
     def of(cls, keywords: Mapping[str, Any]) -> FitSettings:
-        """The record of a call's keywords by name, of which others than settings are left out."""
+        """The record of a call's keywords by name, of which those that are no settings are ignored."""
         return cls(**{name: keywords[name] for name in NAMES})
 
     @cached_property
@@ -116,7 +116,7 @@ class FitSettings:
 
     @property
     def of_problem(self) -> ProblemSettings:
-        """Those that the engine's preparation takes."""
+        """The settings that `prepare_problem` takes."""
         return ProblemSettings(
             self.batch_size,
             self.dtype,
@@ -131,7 +131,7 @@ class FitSettings:
     def check(self, network: Network, memory: int | None = None) -> None:
         """Raise InputError or EngineError where settings do not fit each other or the network.
 
-        `memory` is that of data which are streamed, in bytes.
+        `memory` is the bytes that reading streamed data may take; None in memory.
         """
         dropout = as_dropout(self.dropout, len(as_network(network).hidden))
         check_fits(self.optimizer, network, self.batch_size, self.penalties, dropout, self.average, memory)

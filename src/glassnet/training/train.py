@@ -136,9 +136,9 @@ def train(
     >>> run.predict(X).tolist(), len(run.losses)
     ([0, 1, 1, 0], 501)
 
-    scikit-learn's "sgd" solver takes mini-batches of 200 and stops by itself; `train` takes the whole batch
-    and makes exactly `iterations` of them. ``losses[k]`` is the loss after k updates, where a PyTorch loop
-    that records before the step lacks the last one.
+    scikit-learn's "sgd" solver takes mini-batches of 200 and stops by itself; `train` takes the
+    full batch by default and makes exactly `iterations` updates. ``losses[k]`` is the loss after k updates;
+    a PyTorch loop that records before the step lacks the last one.
     """
     settings = FitSettings.of(locals())
     hooks = Hooks(callbacks)

@@ -67,7 +67,7 @@ class Validation:
         return "" if self.stopping is None else self.stopping.reason_to_end(self.best, self.waited)
 
     def going_on(self) -> Validation:
-        """To go on with: after a stop, patience begins anew."""
+        """The record to resume from: after a stop, patience starts again."""
         return replace(self, last_point=None, waited=0 if self.reason_to_end else self.waited)
 
 
@@ -85,7 +85,7 @@ def as_validation(validation: object) -> float | tuple[object, object, object]:
 
 
 def validation_dataset(network: Network, samples: tuple[object, object, object]) -> InMemory:
-    """X, y and sample weights that evaluate a network, as a dataset; errors say that they are these."""
+    """X, y and sample weights that evaluate a network, as a dataset; errors begin with "validation:"."""
     try:
         return InMemory.validated(*samples, network.sizes[0])
     except (InputError, InputTypeError) as error:

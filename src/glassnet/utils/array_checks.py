@@ -38,8 +38,8 @@ def as_numbers(values: object, name: str) -> NDArray[Any]:
     if array.dtype.kind not in "biuf":
         if isinstance(values, str):
             raise InputTypeError(
-                f"{name} is text, {values!r}; expected numbers in memory. Files are read by gn.stream, for "
-                f"training, predict and score."
+                f"{name} is text, {values!r}; expected numbers in memory. To read a file, pass "
+                f"gn.stream(path, ...) to train, predict or score."
             )
         _refuse_columns(values, name)
         kinds = {"c": "complex", "O": "object", "U": "text", "S": "bytes", "M": "date", "m": "time"}
@@ -67,7 +67,7 @@ def _refuse_columns(frame: Any, name: str) -> None:
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
         raise InputTypeError(
             f"{name} holds {column[0]!r} in its column {label!r}{more}; expected real numbers. Leave out "
-            f"columns that tell nothing ({name}.drop(columns=[{label!r}])), and make numbers of "
+            f"columns that carry no information ({name}.drop(columns=[{label!r}])), and encode "
             f"categories, for instance with pandas.get_dummies({name})."
         )
 
@@ -151,8 +151,8 @@ def as_target(y: object, n_samples: int, n_outputs: int, target: str) -> NDArray
 
     `target` is the loss's kind: "class" takes numbers from 0 to n_outputs - 1 or rows of
     probabilities, "label" rows of values from 0 to 1, "nonnegative" rows of values from 0 up,
-    "real" rows of any finite values; but for classes (n,) is taken as (n, 1). Rows that are one-hot
-    come back as class numbers.
+    "real" rows of any finite values; except for classes, y of shape (n,) is read as (n, 1). Rows
+    that are one-hot come back as class numbers.
     """
     array = as_numbers(y, "y")
     if array.ndim not in (1, 2):

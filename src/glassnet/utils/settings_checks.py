@@ -42,7 +42,9 @@ def as_not_negative(value: object, name: str) -> float:
 
 def as_decay(value: object, name: str) -> float:
     """A number from 0 to below 1: how much of the past is kept."""
-    expected = "number from 0 to below 1, such as 0.9. At 1 and above, the past never fades"
+    expected = (
+        "number from 0 to below 1, such as 0.9. At 1 and above, earlier values would never lose weight"
+    )
     return _in_range(value, name, lambda x: 0 <= x < 1, expected)
 
 

@@ -260,7 +260,9 @@ def _header(data: bytes, path: Path) -> dict[str, Any]:
     if len(data) < 8 or data[8:9] not in (b"{", b"") or length > 100_000_000:
         raise FileError(f"{path} is not a safetensors file, or its first bytes are damaged; {expected}.")
     if len(data) < stop:
-        raise _damaged(path, f"it is cut short: its header alone takes {stop} bytes, {len(data)} are there")
+        raise _damaged(
+            path, f"it is cut short: its header alone takes {stop} bytes, but the file has {len(data)}"
+        )
     try:
         header: dict[str, Any] = json.loads(data[8:stop])
         ends = [info["data_offsets"][1] for name, info in header.items() if name != "__metadata__"]
@@ -268,10 +270,10 @@ def _header(data: bytes, path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise _damaged(path, "its header cannot be read as safetensors") from error
     if not data[8:stop].rstrip(b" ").endswith(b"}"):
-        raise _damaged(path, "its header is not filled up with spaces")
+        raise _damaged(path, "its header is not padded with spaces")
     if len(data) != total:
         problem = "it is cut short" if len(data) < total else "something was appended to it"
-        raise _damaged(path, f"{problem}: its header tells of {total} bytes, {len(data)} are there")
+        raise _damaged(path, f"{problem}: its header says {total} bytes, but the file has {len(data)}")
     return header
 
 
@@ -285,7 +287,7 @@ def _envelope(text: str, path: Path) -> dict[str, Any]:
         raise _damaged(path, "its document is not the JSON that glassnet writes") from error
     if type(version) is int and version > FORMAT:
         raise FileError(
-            f"{path} has file format {version}, this glassnet knows formats up to {FORMAT}. It was "
+            f"{path} has file format {version}, but this glassnet reads formats up to {FORMAT}. It was "
             f"written by a later glassnet: upgrade with pip install --upgrade glassnet."
         )
     whole = same and version == FORMAT and set(envelope) == {"document", "format", "sha256"}

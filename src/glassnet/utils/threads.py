@@ -40,7 +40,7 @@ def _allowed_cores() -> int:
 def _threads_of_joblib_worker() -> int:
     """The threads that a worker of joblib may start, so that all workers together fit the cores.
 
-    joblib tells a process the number, in OMP_NUM_THREADS. A thread is one of several, and gets one.
+    joblib tells a process the number, in OMP_NUM_THREADS. A worker that is a thread gets 1.
     """
     joblib = sys.modules.get("joblib.parallel")
     if joblib is None or joblib.get_active_backend()[0].nesting_level == 0:

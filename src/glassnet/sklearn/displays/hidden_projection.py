@@ -125,7 +125,7 @@ class HiddenProjectionDisplay:
         network, _ = model._fitted()
         if not network.hidden:
             raise InputError(
-                f"This {type(model).__name__} has no hidden layer to look into: give it one, as in "
+                f"This {type(model).__name__} has no hidden layer to project: give it one, as in "
                 "hidden_layer_sizes=(3,)."
             )
         index = hidden_layer(network, layer)

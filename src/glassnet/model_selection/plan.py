@@ -28,7 +28,7 @@ from glassnet.nn.network import Parameters
 from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import as_matrix
 from glassnet.utils.json_documents import canonical
-from glassnet.utils.settings_checks import as_random_state, as_real, as_steps
+from glassnet.utils.settings_checks import as_real, as_steps, check_random_state
 
 
 @dataclass(frozen=True)
@@ -275,7 +275,7 @@ def as_seeds(seeds: object, random: RandomState, swept: bool) -> list[int | None
     for seed in numbers:
         if seed is None or isinstance(seed, RandomState):
             raise InputTypeError(f"seeds holds whole numbers such as [0, 1], not {seed!r}.")
-        as_random_state(seed)
+        check_random_state(seed)
     if not numbers:
         raise InputError("seeds is empty; expected at least one.")
     if len(set(numbers)) < len(numbers):

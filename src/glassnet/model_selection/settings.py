@@ -17,7 +17,7 @@ from glassnet.training.settings import CHECKS, NAMES, Check, FitSettings, or_non
 from glassnet.training.steppers import RULES, Rule, check_rule
 from glassnet.training.validation import as_validation
 from glassnet.utils.array_checks import as_matrix, as_numbers, as_vector
-from glassnet.utils.settings_checks import Settings, as_random_state, as_steps
+from glassnet.utils.settings_checks import Settings, as_steps, check_random_state
 
 NETWORK = ("network", "hidden_layer_sizes", "activation", "loss")
 """The settings that change the network itself."""
@@ -136,7 +136,7 @@ def _random_state(value: Any, name: str) -> Any:
             "random_state among the settings is a whole number: a RandomState would move on from one "
             "network to the next."
         )
-    as_random_state(value)
+    check_random_state(value)
     return value
 
 

@@ -32,8 +32,8 @@ from glassnet.utils.settings_checks import (
     as_flag,
     as_fraction,
     as_not_negative,
-    as_random_state,
     as_steps,
+    check_random_state,
 )
 from glassnet.utils.threads import thread_count
 
@@ -59,8 +59,7 @@ def one_of(choices: Iterable[str]) -> Check:
 
 
 def _as_random_state(value: Any, name: str) -> Any:
-    if value is not None and not isinstance(value, RandomState):
-        as_random_state(value)
+    check_random_state(value)
     return value
 
 

@@ -84,19 +84,24 @@ def as_steps(value: object, name: str) -> int:
     return as_count(value, name, 1)
 
 
-def as_random_state(random_state: object) -> RandomState:
-    """An integer (or None: entropy) makes a `numpy.random.RandomState`; an instance passes through."""
-    if isinstance(random_state, RandomState):
-        return random_state
-    if random_state is None:
-        return RandomState()
+def check_random_state(random_state: object) -> None:
+    """Raise InputError or InputTypeError for anything but None, a seed and a `numpy.random.RandomState`."""
+    if random_state is None or isinstance(random_state, RandomState):
+        return
     if isinstance(random_state, bool) or not isinstance(random_state, (int, np.integer)):
         raise InputTypeError(
             f"random_state is None, a whole number or a numpy.random.RandomState, not {random_state!r}."
         )
     if not 0 <= random_state < 2**32:
         raise InputError(f"random_state is {random_state}; a seed lies from 0 to 2**32 - 1.")
-    return RandomState(int(random_state))
+
+
+def as_random_state(random_state: object) -> RandomState:
+    """An integer (or None: entropy) makes a `numpy.random.RandomState`; an instance passes through."""
+    if isinstance(random_state, RandomState):
+        return random_state
+    check_random_state(random_state)
+    return RandomState(random_state)  # type: ignore[arg-type]  # just checked
 
 
 class Settings:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from glassnet.data.reduce import Block, Cancelled, Reduction
+from glassnet.data.reduce import NEVER, Block, Cancelled, Ranges, Reduction
 from glassnet.data.source import Dataset, WrappedDataset
 from glassnet.errors import EngineError, GlassnetError, GlassnetWarning, InputError, InputTypeError
 from glassnet.utils.interrupts import Cut
@@ -171,7 +171,7 @@ class WorkerWatch:
             )
 
 
-def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled = lambda: False) -> list[Any]:
+def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled = NEVER) -> list[Any]:
     """The results of tasks. Raises Cut once `cancelled` says so, EngineError if the cluster is lost."""
     distributed: Any = imported("distributed")
     futures: list[Any] = []
@@ -235,11 +235,7 @@ class ClusterDataset(WrappedDataset):
         return _threads_of(self._client)
 
     def reduce(
-        self,
-        reduction: Reduction,
-        ranges: Sequence[tuple[int, int]],
-        threads: int,
-        cancelled: Cancelled = lambda: False,
+        self, reduction: Reduction, ranges: Ranges, threads: int, cancelled: Cancelled = NEVER
     ) -> list[Any]:
         dask: Any = imported("dask")
         shared, rows = (dask.delayed(each, traverse=False) for each in (reduction, self._dataset))
@@ -248,7 +244,7 @@ class ClusterDataset(WrappedDataset):
 
 
 def _reduce_range(dataset: Dataset, reduction: Reduction, start: int, stop: int) -> Any:
-    return dataset.reduce(reduction, [(start, stop)], 1, lambda: False)[0]
+    return dataset.reduce(reduction, [(start, stop)], 1)[0]
 
 
 class DaskDataset(Dataset):
@@ -287,11 +283,7 @@ class DaskDataset(Dataset):
                     yield block.rows(first - low, min(first + most, stop, high) - low)
 
     def reduce(
-        self,
-        reduction: Reduction,
-        ranges: Sequence[tuple[int, int]],
-        threads: int,
-        cancelled: Cancelled = lambda: False,
+        self, reduction: Reduction, ranges: Ranges, threads: int, cancelled: Cancelled = NEVER
     ) -> list[Any]:
         """Each range is a chain of tasks, one for each of its partitions, which pass the state on."""
         dask: Any = imported("dask")

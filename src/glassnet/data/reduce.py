@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 from glassnet.utils.interrupts import Cut
 
 Cancelled = Callable[[], bool]
+NEVER: Cancelled = bool
+"""Says False whenever it is asked."""
+
+Ranges = Sequence[tuple[int, int]]
+"""The first row and the end of each range of rows."""
 
 
 class Block(NamedTuple):
@@ -173,7 +178,7 @@ class Reduction(ABC):
 def reduce_in_workers(
     read: Callable[[int, int], Iterator[Block] | Iterator[Columns]],
     reduction: Reduction,
-    ranges: Sequence[tuple[int, int]],
+    ranges: Ranges,
     workers: int,
     ahead: bool,
     cancelled: Cancelled,
@@ -190,7 +195,7 @@ def reduce_in_workers(
     ]
     with ThreadPoolExecutor(2 * workers, "glassnet") as pool:
 
-        def work(some: Sequence[tuple[int, int]]) -> list[Any]:
+        def work(some: Ranges) -> list[Any]:
             worker, states, at = reduction.worker(), [], some[0][0]
             left = list(reversed(some))
             worker.begin(None, at)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.data.checks import check_size, target_rows, weights_of_counts
 from glassnet.data.fixed_order import BLOCK_ROWS
-from glassnet.data.reduce import BadRow, Block, BlockState, BlockWorker, Cancelled, Reduction, Worker
+from glassnet.data.reduce import NEVER, BadRow, Block, BlockState, BlockWorker, Cancelled, Reduction, Worker
 from glassnet.data.source import Dataset
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn import reference
@@ -44,7 +44,7 @@ def scan(
     dtype: np.dtype[Any],
     class_weight: object,
     threads: int,
-    cancelled: Cancelled = lambda: False,
+    cancelled: Cancelled = NEVER,
 ) -> Scan:
     """Read all rows once; raises InputError that names the place of what cannot be used."""
 

@@ -11,7 +11,17 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet.data.fixed_order import chunk_ranges
-from glassnet.data.reduce import BadRow, Block, Cancelled, Columns, Reduction, Worker, reduce_in_workers
+from glassnet.data.reduce import (
+    NEVER,
+    BadRow,
+    Block,
+    Cancelled,
+    Columns,
+    Ranges,
+    Reduction,
+    Worker,
+    reduce_in_workers,
+)
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_numbers
@@ -124,11 +134,7 @@ class Dataset(ABC):
         return 1
 
     def reduce(
-        self,
-        reduction: Reduction,
-        ranges: Sequence[tuple[int, int]],
-        threads: int,
-        cancelled: Cancelled = lambda: False,
+        self, reduction: Reduction, ranges: Ranges, threads: int, cancelled: Cancelled = NEVER
     ) -> list[Any]:
         """The reduction of each range of rows."""
         workers = max(1, min(self.workers(threads), len(ranges)))
@@ -141,7 +147,7 @@ class Dataset(ABC):
         return reduce_in_workers(read, reduction, ranges, workers, workers < threads, cancelled)
 
     def reduce_chunks(
-        self, reduction: Reduction, threads: int | None = None, cancelled: Cancelled = lambda: False
+        self, reduction: Reduction, threads: int | None = None, cancelled: Cancelled = NEVER
     ) -> list[Any]:
         """The values of a reduction by `BlockWorker`s, one for each chunk.
 
@@ -229,44 +235,24 @@ class Dataset(ABC):
         return f"{self.n_rows:,} rows of {self.n_inputs} inputs from {self.source}{more}"
 
 
+def _forwarded(name: str) -> Any:
+    """A method that calls the one of the dataset within."""
+    return lambda self, *arguments: getattr(self._dataset, name)(*arguments)
+
+
 class WrappedDataset(Dataset):
     """Another dataset whose rows a subclass changes as they are read."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
-        self.n_rows, self.n_inputs, self.names = dataset.n_rows, dataset.n_inputs, dataset.names
-        self.dtype, self.weighted = dataset.dtype, dataset.weighted
-        self.targeted, self.target = dataset.targeted, dataset.target
-        self.memory, self.source = dataset.memory, dataset.source
-        self.standardization = dataset.standardization
+        for name in ("n_rows", "n_inputs", "names", "dtype", "weighted", "targeted", "target", "memory"):
+            setattr(self, name, getattr(dataset, name))
+        self.source, self.standardization = dataset.source, dataset.standardization
 
-    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
-        return self._dataset.read(start, stop, most, dtype)
-
-    def where(self, row: int) -> str:
-        return self._dataset.where(row)
-
-    def column(self, place: int) -> str:
-        return self._dataset.column(place)
-
-    def preprocessing(self, network: Network) -> dict[str, Any] | None:
-        return self._dataset.preprocessing(network)
-
-    @property
-    def row_bytes(self) -> int:
-        return self._dataset.row_bytes
-
-    def block_rows(self, workers: int) -> int:
-        return self._dataset.block_rows(workers)
-
-    def row_groups(self) -> list[int]:
-        return self._dataset.row_groups()
-
-    def workers(self, threads: int) -> int:
-        return self._dataset.workers(threads)
-
-    def cluster_threads(self) -> int:
-        return self._dataset.cluster_threads()
+    row_bytes = property(lambda self: self._dataset.row_bytes)
+    read, where, column, preprocessing = map(_forwarded, ("read", "where", "column", "preprocessing"))
+    block_rows, row_groups, workers = map(_forwarded, ("block_rows", "row_groups", "workers"))
+    cluster_threads = _forwarded("cluster_threads")
 
 
 class MappedDataset(WrappedDataset):
@@ -277,28 +263,29 @@ class MappedDataset(WrappedDataset):
     """
 
     def __init__(
-        self, dataset: Dataset, change: Callable[[Block], Block], weighted: bool | None = None
+        self, dataset: Dataset, change: Callable[..., Block], weighted: bool | None = None
     ) -> None:
         super().__init__(dataset)
         self._change = change
         if weighted is not None:
             self.weighted = weighted
 
+    def changes(self, dtype: np.dtype[Any] | None) -> tuple[Callable[[Block], Block], np.dtype[Any] | None]:
+        """What makes blocks with X in `dtype`, and the type to read X in."""
+        return self._change, dtype
+
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
-        return map(self._change, self._dataset.read(start, stop, most, dtype))
+        change, read_as = self.changes(dtype)
+        return map(change, self._dataset.read(start, stop, most, read_as))
 
     def reduce(
-        self,
-        reduction: Reduction,
-        ranges: Sequence[tuple[int, int]],
-        threads: int,
-        cancelled: Cancelled = lambda: False,
+        self, reduction: Reduction, ranges: Ranges, threads: int, cancelled: Cancelled = NEVER
     ) -> list[Any]:
-        mapped = MappedReduction(reduction, self._change, reduction.dtype)
+        mapped = _MappedReduction(reduction, *self.changes(reduction.dtype))
         return self._dataset.reduce(mapped, ranges, threads, cancelled)
 
 
-class MappedReduction(Reduction):
+class _MappedReduction(Reduction):
     """A reduction of the blocks that `change` makes of blocks whose X is read in `dtype`."""
 
     def __init__(

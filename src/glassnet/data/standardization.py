@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 from functools import partial, reduce
 from typing import Any
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from glassnet.data.fixed_order import BLOCK_ROWS, Floats, Moments, MomentsTree, leaf_rows
 from glassnet.data.preprocessing import Preprocessing
-from glassnet.data.reduce import BadRow, Block, BlockWorker, Cancelled, Reduction, Worker
+from glassnet.data.reduce import BadRow, Block, BlockWorker, Reduction, Worker
 from glassnet.data.scan import check_block
-from glassnet.data.source import LEAST_ROWS, Dataset, MappedReduction, WrappedDataset
+from glassnet.data.source import LEAST_ROWS, Dataset, MappedDataset
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_vector
@@ -21,11 +21,11 @@ from glassnet.utils.array_checks import as_vector
 _DOUBLE = np.dtype(np.float64)
 
 
-class StandardizedDataset(WrappedDataset):
+class StandardizedDataset(MappedDataset):
     """A dataset whose inputs come as (x - mean) / scale, computed in float64, by column."""
 
     def __init__(self, dataset: Dataset, mean: Floats, scale: Floats) -> None:
-        super().__init__(dataset)
+        super().__init__(dataset, partial(_standardized, mean=mean, scale=scale))
         self.mean, self.scale = self.standardization = mean, scale
 
     def inputs(self) -> Dataset:
@@ -37,20 +37,8 @@ class StandardizedDataset(WrappedDataset):
     def preprocessing(self, network: Network) -> dict[str, Any]:
         return standardizing_preprocessing(network, self.mean, self.scale, self.target, self.names)
 
-    def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
-        change = partial(_standardized, mean=self.mean, scale=self.scale, dtype=dtype)
-        return map(change, self._dataset.read(start, stop, most, None if dtype is None else _DOUBLE))
-
-    def reduce(
-        self,
-        reduction: Reduction,
-        ranges: Sequence[tuple[int, int]],
-        threads: int,
-        cancelled: Cancelled = lambda: False,
-    ) -> list[Any]:
-        change = partial(_standardized, mean=self.mean, scale=self.scale, dtype=reduction.dtype)
-        mapped = MappedReduction(reduction, change, None if reduction.dtype is None else _DOUBLE)
-        return self._dataset.reduce(mapped, ranges, threads, cancelled)
+    def changes(self, dtype: np.dtype[Any] | None) -> tuple[Callable[[Block], Block], np.dtype[Any] | None]:
+        return partial(self._change, dtype=dtype), None if dtype is None else _DOUBLE
 
 
 def _standardized(block: Block, mean: Floats, scale: Floats, dtype: np.dtype[Any] | None) -> Block:

@@ -224,7 +224,7 @@ class Worker:
             random_state=random, parameters=self.data.parameters, threads=self.plan.threads_each
         )
         samples = self._training_samples(task.fold)
-        run, gradient = begin(task.candidate.network, samples, settings, self.shared)
+        run, gradient, _ = begin(task.candidate.network, samples, settings, self.shared)
         if self.data.standardize and task.fold is not None:
             run = replace(run, extra={"preprocessing": self._preprocessing(task.fold, run.network)})
         return run, gradient
@@ -326,8 +326,7 @@ class Worker:
     def _scale(self, task: Task, run: TrainingRun) -> Scale:
         """The loss of the best constant answer and of the perfect one, on the samples trained on."""
         dataset = self._training_samples(task.fold)
-        y, weights = dataset.y, dataset.weights
-        assert y is not None
+        y, weights = dataset.targets(run.network), dataset.weights
         trained: Any = slice(None)
         digest = b""
         validation = run.validation

@@ -100,7 +100,7 @@ def fit_whole(job: Job) -> Fitted:
     if (best := history.best()) is not None:
         flat = best
     if solver is not None and isinstance(dataset, CodedSamples):
-        warn_if_stalled(problem, flat, loss - offset, dataset.X, dataset.y, dataset.weights, 7)
+        warn_if_stalled(problem, flat, loss - offset, dataset, 7)
     return flat, attributes(loss)
 
 

@@ -25,36 +25,42 @@ class Scale(NamedTuple):
     floor: float
 
 
-def scale_of(problem: Problem | Batches, y: object, sample_weight: object = None) -> Scale:
+def scale_of(problem: Problem | Batches, targets: Array, weights: Array | None) -> Scale:
     """The ends of the scale for a network's losses, over the samples that it is trained on.
 
-    The constant answers each sample with the targets' mean (for classes, their frequencies): no network
-    that ignores X does better, for a convex loss. Where nothing does better at all, because y never varies,
-    `problem.baseline` takes its place. The perfect answer is y itself, with the loss 0 but for poisson,
-    whose loss may be negative.
+    `targets` are as `InMemory.targets` gives them. The constant answers each sample with the targets' mean
+    (for classes, their frequencies): no network that ignores X does better, for a convex loss. Where
+    nothing does better at all, because y never varies, `problem.baseline` takes its place. The perfect
+    answer is y itself, with the loss 0 but for poisson, whose loss may be negative.
     """
-    network, n = problem.network, problem.n_samples
-    targets = as_target(y, n, network.sizes[-1], network.loss.target)
-    w = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    network = problem.network
+    w = np.ones(len(targets)) if weights is None else np.asarray(weights, dtype=np.float64)
     if problem.class_weight is not None:
         w = w * np.asarray(problem.class_weight)[targets]
     Y = target_rows(targets, network.sizes[-1], np.dtype(np.float64))
-    floor = 0.0
+    answers = [np.broadcast_to(_best_constant(network.loss, Y, w), Y.shape)]
     if network.loss.target == "nonnegative":
-        floor = _loss_at(problem, np.log(np.maximum(Y, _TINY)), Y, w)
-    constant = _loss_at(problem, np.broadcast_to(_best_constant(network.loss, Y, w), Y.shape), Y, w)
+        answers.append(np.log(np.maximum(Y, _TINY)))
+    losses = [_loss_at(problem, Z, Y, w) for Z in answers]
+    constant, floor = losses[0], losses[1] if len(losses) > 1 else 0.0
     varies = constant - floor > 1e-12 * abs(problem.baseline)
     return Scale(constant if varies else problem.baseline, floor)
 
 
 def constant_loss(problem: Problem | Batches, y: object, sample_weight: object = None) -> float:
     """The loss of the best constant answer; see `scale_of`."""
-    return scale_of(problem, y, sample_weight).baseline
+    return _scale_of_data(problem, y, sample_weight).baseline
 
 
 def least_loss(problem: Problem | Batches, y: object, sample_weight: object = None) -> float:
     """The loss of the perfect answer; see `scale_of`."""
-    return scale_of(problem, y, sample_weight).floor
+    return _scale_of_data(problem, y, sample_weight).floor
+
+
+def _scale_of_data(problem: Problem | Batches, y: object, sample_weight: object) -> Scale:
+    network, n = problem.network, problem.n_samples
+    targets = as_target(y, n, network.sizes[-1], network.loss.target)
+    return scale_of(problem, targets, None if sample_weight is None else np.asarray(sample_weight))
 
 
 def _best_constant(loss: Loss, Y: Array, w: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties
 from glassnet.training.early_stopping import METRICS, EarlyStopping, Metric, metric_name
 from glassnet.training.run import TrainingRun
-from glassnet.training.state import STATUSES
+from glassnet.training.state import STATUSES, RunState
 from glassnet.training.steppers import Rule, Solver, rule_from_dict
 from glassnet.training.validation import Validation
 from glassnet.utils.array_checks import FLOATS
@@ -30,22 +31,15 @@ from glassnet.utils.storage import read_arrays, write_arrays
 FORMAT = "glassnet run"
 VERSION = 4
 
-_PLAIN = (
-    "reduction",
-    "status",
-    "diverged_at",
-    "iterations",
-    "seconds",
-    "engine",
-    "engine_reason",
-    "threads",
-    "updates",
-    "batch_size",
-    "dropout_seed",
-    "average",
+_PLAIN = tuple(
+    field.name
+    for field in fields(RunState)
+    if re.fullmatch(r"(Status|str|int|float)( \| None)?", str(field.type))
 )
 """The fields of a run that a document holds as they are."""
 
+_ARRAYS = ("state", "heard", "losses")
+"""The fields of a run that are arrays of the file."""
 
 Record = TypeVar("Record", Activation, Loss)
 
@@ -91,28 +85,23 @@ def run_as_arrays(
         "own_activations": sorted({r.name for r in network.hidden if ACTIVATIONS.get(r.name) != r}),
         "own_loss": not network.loss.is_built_in,
         "optimizer": run.optimizer.to_dict(),
-        **{name: getattr(run, name) for name in _PLAIN},
+        **_fields(run, (*_PLAIN, "iterations", "dropout", "class_weight")),
         "dtype": run.dtype.name,
         "penalties": asdict(run.penalties),
-        "dropout": list(run.dropout),
-        "class_weight": None if run.class_weight is None else list(run.class_weight),
         "extra": dict(run.extra if extra is None else extra),
     }
-    arrays: dict[str, NDArray[Any]] = {
-        "parameters": run.parameters.flat,
-        "state": run.state,
-        "heard": run.heard,
-        "losses": run.losses,
-    }
+    arrays: dict[str, Any] = {"parameters": run.parameters.flat, **_fields(run, _ARRAYS)}
     if run.cursor is not None:
-        arrays |= _cursor_arrays(run.cursor)
-        document["cursor"] = _cursor_document(run.cursor)
+        document["cursor"] = _describe_cursor(run.cursor, arrays)
     if run.averaged is not None:
         arrays["averaged"] = run.averaged.flat
     if run.validation is not None:
-        arrays |= _validation_arrays(run.validation)
-        document["validation"] = _validation_document(run.validation)
-    return arrays, document
+        document["validation"] = _describe_validation(run.validation, arrays)
+    return {name: values for name, values in arrays.items() if values is not None}, document
+
+
+def _fields(record: object, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in names}
 
 
 def load(
@@ -188,7 +177,7 @@ def run_from_arrays(
 
 def _run(
     network: Network,
-    arrays: Mapping[str, NDArray[Any]],
+    arrays: Mapping[str, Any],
     document: Mapping[str, Any],
     metrics: Mapping[str, Metric],
 ) -> TrainingRun:
@@ -223,9 +212,7 @@ def _run(
         network=network,
         optimizer=optimizer,
         parameters=Parameters(network.sizes, flat),
-        state=state,
-        losses=history,
-        heard=heard,
+        **{name: arrays[name] for name in _ARRAYS},
         penalties=Penalties(**document["penalties"]),
         dropout=dropout,
         cursor=cursor,
@@ -233,7 +220,7 @@ def _run(
         class_weight=None if weights is None else tuple(map(float, weights)),
         validation=_validation(document.get("validation"), arrays, flat, metrics),
         extra=document["extra"],
-        **{name: document[name] for name in _PLAIN if name != "iterations"},
+        **{name: document[name] for name in _PLAIN},
     )
 
 
@@ -246,38 +233,19 @@ def _fits(rule: Rule, state: NDArray[Any], heard: NDArray[Any], flat: NDArray[An
 # ---- The place among the batches ------------------------------------------------------------------
 
 
-def _cursor_arrays(cursor: Cursor) -> dict[str, NDArray[Any]]:
-    arrays = {"order": cursor.order, "good": cursor.good}
+def _describe_cursor(cursor: Cursor, arrays: dict[str, Any]) -> dict[str, Any]:
+    arrays |= _fields(cursor, ("order", "good"))
+    random = None
     if cursor.random is not None:
         state: Any = cursor.random.get_state(legacy=False)
-        if state["bit_generator"] == "MT19937":
-            arrays["random_key"] = state["state"]["key"]
-    return {name: values for name, values in arrays.items() if values is not None}
-
-
-def _cursor_document(cursor: Cursor) -> dict[str, Any]:
-    return {
-        "limit": cursor.limit,
-        "fingerprint": list(cursor.fingerprint),
-        "row": cursor.row,
-        "loss": cursor.loss,
-        "random": _random_document(cursor.random),
-        "layout": list(cursor.layout),
-        "seed": cursor.seed,
-    }
-
-
-def _random_document(random: RandomState | None) -> dict[str, Any] | None:
-    """The state of a stream of random numbers without its key; None where there is no stream."""
-    if random is None:
-        return None
-    state: Any = random.get_state(legacy=False)
-    if state["bit_generator"] != "MT19937":
-        raise InputError(
-            f"The run's random_state draws from {state['bit_generator']}; files hold the state of "
-            f"numpy.random.RandomState's own generator, MT19937."
-        )
-    return {"pos": int(state["state"]["pos"]), "has_gauss": state["has_gauss"], "gauss": state["gauss"]}
+        if state["bit_generator"] != "MT19937":
+            raise InputError(
+                f"The run's random_state draws from {state['bit_generator']}; files hold the state of "
+                f"numpy.random.RandomState's own generator, MT19937."
+            )
+        arrays["random_key"] = state["state"]["key"]
+        random = {"pos": state["state"]["pos"], "has_gauss": state["has_gauss"], "gauss": state["gauss"]}
+    return {"random": random, **_fields(cursor, ("limit", "fingerprint", "row", "loss", "layout", "seed"))}
 
 
 def _random(described: Mapping[str, Any], key: NDArray[Any]) -> RandomState:
@@ -327,25 +295,20 @@ def _are_floats(*values: object) -> bool:
 
 _HISTORY = {"iterations": np.int64, "losses": np.float64, "scores": np.float64}
 _POINTS = ("best_point", "last_point")
-_ARRAYS = (*_HISTORY, *_POINTS, "rows")
+_VALIDATION_ARRAYS = (*_HISTORY, *_POINTS, "rows")
 
 _NUMBERS = tuple(f.name for f in fields(Validation) if f.type in ("bool", "int", "float", "int | None"))
 """The fields of a `Validation` that a document holds as numbers, whatever fields there are."""
 
 
-def _validation_arrays(validation: Validation) -> dict[str, NDArray[Any]]:
-    arrays = {f"validation_{name}": getattr(validation, name) for name in _ARRAYS}
-    return {name: values for name, values in arrays.items() if values is not None}
-
-
-def _validation_document(validation: Validation) -> dict[str, Any]:
-    rule, fingerprint = validation.stopping, validation.fingerprint
-    numbers = {name: getattr(validation, name) for name in _NUMBERS}
+def _describe_validation(validation: Validation, arrays: dict[str, Any]) -> dict[str, Any]:
+    arrays |= {f"validation_{name}": getattr(validation, name) for name in _VALIDATION_ARRAYS}
+    rule, numbers = validation.stopping, _fields(validation, _NUMBERS)
     return {
         # JSON has no NaN, which the best value is before the first evaluation.
         **{name: None if n is None or np.isnan(n) else n for name, n in numbers.items()},
         "stopping": None if rule is None else {**rule.settings(), "metric": rule.metric_name},
-        "fingerprint": None if fingerprint is None else list(fingerprint),
+        "fingerprint": validation.fingerprint,
     }
 
 
@@ -357,7 +320,7 @@ def _validation(
 ) -> Validation | None:
     if described is None:
         return None
-    values: dict[str, Any] = {name: arrays.get(f"validation_{name}") for name in _ARRAYS}
+    values: dict[str, Any] = {name: arrays.get(f"validation_{name}") for name in _VALIDATION_ARRAYS}
     for name, dtype in _HISTORY.items():
         fits = values[name] is not None and values[name].dtype == dtype and values[name].ndim == 1
         _check(fits, f"the {name} are no history")

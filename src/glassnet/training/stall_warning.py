@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
+from glassnet.data.arrays import InMemory
 from glassnet.engine.full_batch import Problem
 from glassnet.errors import StalledTrainingWarning
 from glassnet.nn import reference
@@ -32,16 +32,17 @@ USELESS = 0.95
 _ROWS = 1000  # that are looked at, evenly over all
 
 
-def warn_if_stalled(
-    problem: Problem, flat: Array, loss: float, X: Any, y: object, weights: object, stacklevel: int
-) -> None:
-    """Warn where a hidden layer is dead or saturated, and the loss next to the best constant answer's."""
+def warn_if_stalled(problem: Problem, flat: Array, loss: float, data: InMemory, stacklevel: int) -> None:
+    """Warn where a hidden layer is dead or saturated, and the loss next to the best constant answer's.
+
+    `data` are the samples that the network was trained on.
+    """
     network = problem.network
     # Nearly all runs end far below the loss of zeros, and need no more than this.
     if not network.loss.is_built_in or not loss > 0.05 * problem.baseline:
         return
     rows = np.linspace(0, problem.n_samples - 1, min(problem.n_samples, _ROWS)).astype(int)
-    chosen = X[rows]
+    chosen = data.X[rows]
     inputs = np.asarray(chosen.toarray() if hasattr(chosen, "toarray") else chosen, np.float64)
     theta = Parameters(network.sizes, flat.astype(np.float64))
     shares, dead = slopes_lost(network, theta, [inputs])
@@ -55,7 +56,7 @@ def warn_if_stalled(
     ]
     if not lost:
         return
-    scale = scale_of(problem, y, weights)
+    scale = scale_of(problem, data.targets(network), data.weights)
     if loss - scale.floor > USELESS * (scale.baseline - scale.floor):
         warnings.warn(
             f"Training ended at a loss of {loss:.4g}, and a constant answer's is {scale.baseline:.4g}: "

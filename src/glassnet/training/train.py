@@ -143,11 +143,14 @@ def train(
     settings = FitSettings.of(locals())
     hooks = Hooks(callbacks)
     dataset = as_dataset(X, y, sample_weight, as_network(network).sizes[0])
-    start, gradient = begin(network, dataset, settings)
+    start, gradient, samples = begin(network, dataset, settings)
     run = continue_run(start, settings.iterations, hooks, progress, gradient=gradient)
     warn_of_ending(run)
-    if isinstance(optimizer, Solver) and run.status == "stopped":
-        _warn_of_stall(run, dataset)
+    # Streamed samples would have to be read once more.
+    if isinstance(optimizer, Solver) and run.status == "stopped" and isinstance(samples, InMemory):
+        assert run.data is not None
+        assert isinstance(run.data.problem, Problem)
+        warn_if_stalled(run.data.problem, run.parameters.flat, float(run.losses[-1]), samples, stacklevel=3)
     return run
 
 
@@ -159,25 +162,13 @@ DEFAULTS: Mapping[str, Any] = {
 """The default of every setting."""
 
 
-def _warn_of_stall(run: TrainingRun, dataset: Dataset) -> None:
-    """Look at the samples that were trained on; those of a stream would have to be read once more."""
-    if run.validation is not None and run.validation.rows is not None:
-        split = dataset.hold_out_again(run.network, run.validation.rows, run.validation.n_held_out)
-        dataset = split.training
-    if isinstance(dataset, InMemory):
-        assert run.data is not None
-        assert isinstance(run.data.problem, Problem)
-        at = run.parameters.flat, float(run.losses[-1])
-        warn_if_stalled(run.data.problem, *at, dataset.X, dataset.y, dataset.weights, stacklevel=4)
-
-
 def begin(
     network: Network, dataset: Dataset, settings: FitSettings, preparation: Preparation | None = None
-) -> tuple[TrainingRun, Array | None]:
-    """The run of `train` before its first iteration, and on the full batch the gradient there.
+) -> tuple[TrainingRun, Array | None, Dataset]:
+    """The run of `train` before its first iteration, the gradient there, and the samples to train on.
 
-    `train` goes on from here by `continue_run`; so does a sweep, whose `preparation` shares data between
-    networks.
+    There is a gradient on the full batch. `train` goes on from here by `continue_run`; so does a sweep,
+    whose `preparation` shares data between networks.
     """
     preparation = preparation or Preparation()
     dataset.require_targets()
@@ -250,7 +241,7 @@ def begin(
         validation=validation if held_out is not None or settings.stopping is not None else None,
         data=RunData(problem, evaluator),
     )
-    return start, gradient
+    return start, gradient, training
 
 
 def _cast_parameters(theta: Parameters, dtype: np.dtype[Any]) -> Parameters:

@@ -4,7 +4,6 @@ import math
 from dataclasses import FrozenInstanceError, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -260,8 +259,6 @@ def test_adaptive_follows_scikit_learn():
 def test_a_schedule_of_ones_own_trains_and_is_not_saved_as_another(kind, tmp_path):
     class Mine(kind):
         """Ever the same rate, whatever the kind."""
-
-        _ranges: ClassVar = {}
 
         def __init__(self):
             pass

@@ -1,5 +1,4 @@
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from glassnet.utils.settings_checks import (
     as_positive,
     as_real,
     as_steps,
+    checked,
 )
 
 
@@ -62,10 +62,8 @@ def test_steps_are_whole_numbers_from_one():
 
 @dataclass(frozen=True, repr=False)
 class Example(Settings):
-    _ranges: ClassVar = {"size": as_positive, "rare": as_bound}
-
-    rare: float | None = field(default=None, kw_only=True)
-    size: float = 1
+    rare: float | None = field(default=None, kw_only=True, metadata=checked(as_bound))
+    size: float = field(default=1, metadata=checked(as_positive))
 
 
 def test_settings_are_checked_and_the_rare_ones_come_last():

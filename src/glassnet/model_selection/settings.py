@@ -13,11 +13,11 @@ from glassnet.nn.activations import Activation
 from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network, as_network
 from glassnet.optim.schedules import SCHEDULES, Schedule
-from glassnet.training.settings import CHECKS, NAMES, Check, FitSettings, or_none
+from glassnet.training.settings import CHECKS, NAMES, FitSettings
 from glassnet.training.steppers import RULES, Rule, check_rule
 from glassnet.training.validation import as_validation
 from glassnet.utils.array_checks import as_matrix, as_numbers, as_vector
-from glassnet.utils.settings_checks import Settings, as_steps, check_random_state
+from glassnet.utils.settings_checks import Check, Settings, as_steps, check_random_state, or_none
 
 NETWORK = ("network", "hidden_layer_sizes", "activation", "loss")
 """The settings that change the network itself."""

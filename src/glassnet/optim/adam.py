@@ -9,34 +9,43 @@ from typing import ClassVar
 import numpy as np
 
 from glassnet._types import Array
-from glassnet.optim.base import COMMON, Optimizer
+from glassnet.optim.base import Optimizer, as_rate
 from glassnet.optim.penalties import Mask, decay
 from glassnet.optim.schedules import Schedule
-from glassnet.utils.settings_checks import as_decay, as_flag, as_not_negative, as_positive
+from glassnet.utils.settings_checks import as_decay, as_flag, as_not_negative, as_positive, checked
 
 __all__ = ["Adam", "AMSGrad", "AdamW", "Nadam", "Lion"]  # noqa: RUF022 - the order of OPTIMIZERS
 
-BETAS = {**COMMON, "beta1": as_decay, "beta2": as_decay, "epsilon": as_positive}
 
+@dataclass(frozen=True, repr=False)
+class _Moments(Optimizer):
+    """A rule by running means of the gradient and of its square, which are its state's first two rows."""
 
-def _moments(state: Array, g: Array, beta1: float, beta2: float) -> tuple[Array, Array]:
-    """m <- beta1 m + (1 - beta1) g and v <- beta2 v + (1 - beta2) g^2, the state's first two rows."""
-    m = beta1 * state[0] + (1.0 - beta1) * g
-    v = beta2 * state[1] + (1.0 - beta2) * (g * g)
-    return m, v
+    state_names: ClassVar[tuple[str, ...]] = ("mean", "square")
+    coefficients: ClassVar[tuple[str, ...]] = ("beta1", "beta2", "epsilon")
 
+    learning_rate: float | Schedule = field(default=0.001, metadata=checked(as_rate))
+    beta1: float = field(default=0.9, metadata=checked(as_decay))
+    beta2: float = field(default=0.999, metadata=checked(as_decay))
+    epsilon: float = field(default=1e-8, metadata=checked(as_positive))
 
-def _step(m: Array, v: Array, t: int, rate: float, beta1: float, beta2: float, epsilon: float) -> Array:
-    """rate m_hat / (sqrt(v_hat) + epsilon), where m_hat and v_hat correct for the start at 0.
+    def _moments(self, state: Array, g: Array) -> tuple[Array, Array]:
+        """m <- beta1 m + (1 - beta1) g and v <- beta2 v + (1 - beta2) g^2."""
+        m = self.beta1 * state[0] + (1.0 - self.beta1) * g
+        v = self.beta2 * state[1] + (1.0 - self.beta2) * (g * g)
+        return m, v
 
-    Multiplying out the correction of v saves a division for each parameter.
-    """
-    root = math.sqrt(1.0 - beta2**t)
-    return rate * root / (1.0 - beta1**t) * (m / (np.sqrt(v) + epsilon * root))
+    def _step(self, m: Array, v: Array, t: int, rate: float) -> Array:
+        """rate m_hat / (sqrt(v_hat) + epsilon), where m_hat and v_hat correct for the start at 0.
+
+        Multiplying out the correction of v saves a division for each parameter.
+        """
+        root = math.sqrt(1.0 - self.beta2**t)
+        return rate * root / (1.0 - self.beta1**t) * (m / (np.sqrt(v) + self.epsilon * root))
 
 
 @dataclass(frozen=True, repr=False)
-class Adam(Optimizer):
+class Adam(_Moments):
     """theta <- theta - rate m_hat / (sqrt(v_hat) + epsilon), by running means of g and g^2.
 
     m <- beta1 m + (1 - beta1) g and v <- beta2 v + (1 - beta2) g^2 start at 0; at update t
@@ -61,30 +70,23 @@ class Adam(Optimizer):
     """
 
     name = "adam"
-    state_names = ("mean", "square")
-    coefficients = ("beta1", "beta2", "epsilon")
     flag = "epsilon_hat"
-    _ranges: ClassVar = {**BETAS, "epsilon_hat": as_flag}
 
-    learning_rate: float | Schedule = 0.001
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    epsilon_hat: bool = field(default=False, kw_only=True)
+    epsilon_hat: bool = field(default=False, kw_only=True, metadata=checked(as_flag))
 
     def update(
         self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
     ) -> tuple[Array, Array]:
-        m, v = _moments(state, gradient, self.beta1, self.beta2)
+        m, v = self._moments(state, gradient)
         if self.epsilon_hat:
             rate = rate * math.sqrt(1.0 - self.beta2**t) / (1.0 - self.beta1**t)
             step = -rate * m.astype(np.float64, copy=False) / (np.sqrt(v) + self.epsilon)
             return (theta + step).astype(theta.dtype, copy=False), np.stack([m, v])
-        return theta - _step(m, v, t, rate, self.beta1, self.beta2, self.epsilon), np.stack([m, v])
+        return theta - self._step(m, v, t, rate), np.stack([m, v])
 
 
 @dataclass(frozen=True, repr=False)
-class AMSGrad(Optimizer):
+class AMSGrad(_Moments):
     """Adam by the largest v so far: theta <- theta - rate m_hat / (sqrt(max v / (1 - beta2^t)) + epsilon).
 
     Apart from the correction for the start, no parameter's divisor ever shrinks, which mends a case where
@@ -106,25 +108,17 @@ class AMSGrad(Optimizer):
 
     name = "amsgrad"
     state_names = ("mean", "square", "largest")
-    coefficients = ("beta1", "beta2", "epsilon")
-    _ranges: ClassVar = BETAS
-
-    learning_rate: float | Schedule = 0.001
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
 
     def update(
         self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
     ) -> tuple[Array, Array]:
-        m, v = _moments(state, gradient, self.beta1, self.beta2)
+        m, v = self._moments(state, gradient)
         largest = np.maximum(state[2], v)
-        step = _step(m, largest, t, rate, self.beta1, self.beta2, self.epsilon)
-        return theta - step, np.stack([m, v, largest])
+        return theta - self._step(m, largest, t, rate), np.stack([m, v, largest])
 
 
 @dataclass(frozen=True, repr=False)
-class AdamW(Optimizer):
+class AdamW(_Moments):
     """Adam after a decay of the weights: W <- (1 - rate weight_decay) W, then Adam's update.
 
     The decay is not part of the loss: it shrinks all weights by the same factor, where Adam divides the
@@ -146,26 +140,19 @@ class AdamW(Optimizer):
     """
 
     name = "adamw"
-    state_names = ("mean", "square")
-    coefficients = ("beta1", "beta2", "epsilon")
-    _ranges: ClassVar = {**BETAS, "weight_decay": as_not_negative}
 
-    learning_rate: float | Schedule = 0.001
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    weight_decay: float = 0.01
+    weight_decay: float = field(default=0.01, metadata=checked(as_not_negative))
 
     def update(
         self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
     ) -> tuple[Array, Array]:
-        m, v = _moments(state, gradient, self.beta1, self.beta2)
+        m, v = self._moments(state, gradient)
         decayed = decay(theta, rate * self.weight_decay, is_weight)
-        return decayed - _step(m, v, t, rate, self.beta1, self.beta2, self.epsilon), np.stack([m, v])
+        return decayed - self._step(m, v, t, rate), np.stack([m, v])
 
 
 @dataclass(frozen=True, repr=False)
-class Nadam(Optimizer):
+class Nadam(_Moments):
     """Adam with Nesterov's step ahead: a step along the gradient and along the next update's momentum.
 
     With mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2), P_t = mu_1 ... mu_t and Adam's m, v and v_hat,
@@ -187,20 +174,15 @@ class Nadam(Optimizer):
     """
 
     name = "nadam"
-    state_names = ("mean", "square")
     coefficients = ("beta1", "beta2", "epsilon", "momentum_decay")
-    _ranges: ClassVar = {**BETAS, "momentum_decay": as_not_negative}
 
-    learning_rate: float | Schedule = 0.002
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    momentum_decay: float = 4e-3
+    learning_rate: float | Schedule = field(default=0.002, metadata=checked(as_rate))
+    momentum_decay: float = field(default=4e-3, metadata=checked(as_not_negative))
 
     def update(
         self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
     ) -> tuple[Array, Array]:
-        m, v = _moments(state, gradient, self.beta1, self.beta2)
+        m, v = self._moments(state, gradient)
         now, ahead = self._mu(t), self._mu(t + 1)
         product = 1.0
         for i in range(1, t + 1):
@@ -240,12 +222,11 @@ class Lion(Optimizer):
     name = "lion"
     state_names = ("mean",)
     coefficients = ("beta1", "beta2")
-    _ranges: ClassVar = {**COMMON, "beta1": as_decay, "beta2": as_decay, "weight_decay": as_not_negative}
 
-    learning_rate: float | Schedule = 1e-4
-    beta1: float = 0.9
-    beta2: float = 0.99
-    weight_decay: float = 0.0
+    learning_rate: float | Schedule = field(default=1e-4, metadata=checked(as_rate))
+    beta1: float = field(default=0.9, metadata=checked(as_decay))
+    beta2: float = field(default=0.99, metadata=checked(as_decay))
+    weight_decay: float = field(default=0.0, metadata=checked(as_not_negative))
 
     def update(
         self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 
 from glassnet._types import Array
-from glassnet.optim.base import COMMON, Optimizer
+from glassnet.optim.base import Optimizer, as_rate
 from glassnet.optim.penalties import Mask
 from glassnet.optim.schedules import Schedule
-from glassnet.utils.settings_checks import as_decay, as_flag, as_positive
+from glassnet.utils.settings_checks import as_decay, as_flag, as_positive, checked
 
 __all__ = ["RMSprop", "Adagrad", "Adadelta"]  # noqa: RUF022 - the order of OPTIMIZERS
 
@@ -44,19 +43,12 @@ class RMSprop(Optimizer):
     state_names = ("square", "buffer", "mean")
     coefficients = ("rho", "epsilon", "momentum")
     flag = "centered"
-    _ranges: ClassVar = {
-        **COMMON,
-        "rho": as_decay,
-        "epsilon": as_positive,
-        "momentum": as_decay,
-        "centered": as_flag,
-    }
 
-    learning_rate: float | Schedule = 0.01
-    rho: float = 0.99
-    epsilon: float = 1e-8
-    momentum: float = 0.0
-    centered: bool = field(default=False, kw_only=True)
+    learning_rate: float | Schedule = field(default=0.01, metadata=checked(as_rate))
+    rho: float = field(default=0.99, metadata=checked(as_decay))
+    epsilon: float = field(default=1e-8, metadata=checked(as_positive))
+    momentum: float = field(default=0.0, metadata=checked(as_decay))
+    centered: bool = field(default=False, kw_only=True, metadata=checked(as_flag))
 
     def update(
         self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
@@ -93,10 +85,9 @@ class Adagrad(Optimizer):
     name = "adagrad"
     state_names = ("squares",)
     coefficients = ("epsilon",)
-    _ranges: ClassVar = {**COMMON, "epsilon": as_positive}
 
-    learning_rate: float | Schedule = 0.01
-    epsilon: float = 1e-10
+    learning_rate: float | Schedule = field(default=0.01, metadata=checked(as_rate))
+    epsilon: float = field(default=1e-10, metadata=checked(as_positive))
 
     def update(
         self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
@@ -129,11 +120,10 @@ class Adadelta(Optimizer):
     name = "adadelta"
     state_names = ("square", "steps")
     coefficients = ("rho", "epsilon")
-    _ranges: ClassVar = {**COMMON, "rho": as_decay, "epsilon": as_positive}
 
-    learning_rate: float | Schedule = 1.0
-    rho: float = 0.9
-    epsilon: float = 1e-6
+    learning_rate: float | Schedule = field(default=1.0, metadata=checked(as_rate))
+    rho: float = field(default=0.9, metadata=checked(as_decay))
+    epsilon: float = field(default=1e-6, metadata=checked(as_positive))
 
     def update(
         self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask

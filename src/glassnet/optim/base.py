@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from glassnet._types import Array
 from glassnet.optim.penalties import Mask
 from glassnet.optim.schedules import Schedule, as_schedule
-from glassnet.utils.settings_checks import Settings, as_bound, as_positive
+from glassnet.utils.settings_checks import Settings, as_bound, as_positive, checked
 
 
 def as_rate(value: object, name: str) -> float | Schedule:
     """A learning rate: a number above 0, or a schedule of them."""
     return value if isinstance(value, Schedule) else as_positive(value, name)
-
-
-COMMON: Mapping[str, Any] = {"learning_rate": as_rate, "clip_norm": as_bound, "clip_value": as_bound}
-"""The settings of every optimizer, with their checks."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,9 +47,9 @@ class Optimizer(Settings, ABC):
     flag: ClassVar[str] = ""
     """The field that is True or False, if there is one."""
 
-    learning_rate: float | Schedule = 0.1
-    clip_norm: float | None = field(default=None, kw_only=True)
-    clip_value: float | None = field(default=None, kw_only=True)
+    learning_rate: float | Schedule = field(default=0.1, metadata=checked(as_rate))
+    clip_norm: float | None = field(default=None, kw_only=True, metadata=checked(as_bound))
+    clip_value: float | None = field(default=None, kw_only=True, metadata=checked(as_bound))
 
     @abstractmethod
     def update(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 
 from glassnet._types import Array
 from glassnet.nn import reference
-from glassnet.optim.base import COMMON, Optimizer
+from glassnet.optim.base import Optimizer
 from glassnet.optim.penalties import Mask
-from glassnet.utils.settings_checks import as_decay, as_flag
+from glassnet.utils.settings_checks import as_decay, as_flag, checked
 
 __all__ = ["SGD"]
 
@@ -50,10 +49,9 @@ class SGD(Optimizer):
     state_names = ("velocity",)
     coefficients = ("momentum",)
     flag = "nesterov"
-    _ranges: ClassVar = {**COMMON, "momentum": as_decay, "nesterov": as_flag}
 
-    momentum: float = 0.9
-    nesterov: bool = field(default=False, kw_only=True)
+    momentum: float = field(default=0.9, metadata=checked(as_decay))
+    nesterov: bool = field(default=False, kw_only=True, metadata=checked(as_flag))
 
     def update(
         self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask

@@ -23,6 +23,7 @@ from glassnet.utils.settings_checks import (
     as_not_negative,
     as_positive,
     as_steps,
+    checked,
     settings_from_dict,
 )
 
@@ -100,9 +101,8 @@ class Constant(Schedule):
     """
 
     name = "constant"
-    _ranges: ClassVar = {"rate": as_positive}
 
-    rate: float
+    rate: float = field(metadata=checked(as_positive))
 
     def rates(self, first_update: int, count: int, updates_per_iteration: int = 1) -> Rates:
         return np.full(count, self.rate)
@@ -115,8 +115,8 @@ class Constant(Schedule):
 class Formula(Schedule):
     """A schedule that is a formula of s, scaled by `rate`."""
 
-    rate: float
-    per: str = field(default="update", kw_only=True)
+    rate: float = field(metadata=checked(as_positive))
+    per: str = field(default="update", kw_only=True, metadata=checked(as_per))
 
     def rates(self, first_update: int, count: int, updates_per_iteration: int = 1) -> Rates:
         finished = np.arange(first_update - 1, first_update - 1 + count)
@@ -148,15 +148,9 @@ class InverseScaling(Formula):
     """
 
     name = "inverse_scaling"
-    _ranges: ClassVar = {
-        "rate": as_positive,
-        "power": as_not_negative,
-        "decay": as_positive,
-        "per": as_per,
-    }
 
-    power: float = 0.5
-    decay: float = 1.0
+    power: float = field(default=0.5, metadata=checked(as_not_negative))
+    decay: float = field(default=1.0, metadata=checked(as_positive))
 
     def after(self, s: Rates) -> Rates:
         return self.rate / _map(lambda base: base**self.power, self.decay * s + 1.0)
@@ -176,10 +170,9 @@ class Step(Formula):
     """
 
     name = "step"
-    _ranges: ClassVar = {"rate": as_positive, "every": as_steps, "factor": as_factor, "per": as_per}
 
-    every: int
-    factor: float = 0.1
+    every: int = field(metadata=checked(as_steps))
+    factor: float = field(default=0.1, metadata=checked(as_factor))
 
     def after(self, s: Rates) -> Rates:
         return self.rate * _map(lambda n: self.factor**n, s // self.every)
@@ -199,9 +192,8 @@ class Exponential(Formula):
     """
 
     name = "exponential"
-    _ranges: ClassVar = {"rate": as_positive, "factor": as_factor, "per": as_per}
 
-    factor: float
+    factor: float = field(metadata=checked(as_factor))
 
     def after(self, s: Rates) -> Rates:
         return self.rate * _map(lambda n: self.factor**n, s)
@@ -222,10 +214,9 @@ class Cosine(Formula):
     """
 
     name = "cosine"
-    _ranges: ClassVar = {"rate": as_positive, "steps": as_steps, "final": as_not_negative, "per": as_per}
 
-    steps: int
-    final: float = 0.0
+    steps: int = field(metadata=checked(as_steps))
+    final: float = field(default=0.0, metadata=checked(as_not_negative))
 
     def after(self, s: Rates) -> Rates:
         return _cosine(self.rate, self.final, np.minimum(s / self.steps, 1.0))
@@ -259,19 +250,11 @@ class OneCycle(Formula):
     """
 
     name = "one_cycle"
-    _ranges: ClassVar = {
-        "rate": as_positive,
-        "steps": as_steps,
-        "pct_start": as_decay,
-        "div_factor": as_positive,
-        "final_div_factor": as_positive,
-        "per": as_per,
-    }
 
-    steps: int
-    pct_start: float = 0.3
-    div_factor: float = 25.0
-    final_div_factor: float = 1e4
+    steps: int = field(metadata=checked(as_steps))
+    pct_start: float = field(default=0.3, metadata=checked(as_decay))
+    div_factor: float = field(default=25.0, metadata=checked(as_positive))
+    final_div_factor: float = field(default=1e4, metadata=checked(as_positive))
 
     def after(self, s: Rates) -> Rates:
         first = self.rate / self.div_factor
@@ -303,11 +286,10 @@ class WarmUp(Schedule):
     """
 
     name = "warm_up"
-    _ranges: ClassVar = {"updates": as_steps, "start": as_factor}
 
     then: Schedule
-    updates: int
-    start: float = 1 / 3
+    updates: int = field(metadata=checked(as_steps))
+    start: float = field(default=1 / 3, metadata=checked(as_factor))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "then", as_schedule(self.then, "then"))
@@ -365,19 +347,12 @@ class Adaptive(Schedule):
     """
 
     name = "adaptive"
-    _ranges: ClassVar = {
-        "rate": as_positive,
-        "tolerance": as_not_negative,
-        "patience": as_steps,
-        "divisor": as_positive,
-        "smallest": as_positive,
-    }
 
-    rate: float
-    tolerance: float = 1e-4
-    patience: int = 2
-    divisor: float = 5.0
-    smallest: float = 1e-6
+    rate: float = field(metadata=checked(as_positive))
+    tolerance: float = field(default=1e-4, metadata=checked(as_not_negative))
+    patience: int = field(default=2, metadata=checked(as_steps))
+    divisor: float = field(default=5.0, metadata=checked(as_positive))
+    smallest: float = field(default=1e-6, metadata=checked(as_positive))
 
     def begin(self, loss: float = math.inf) -> Heard:
         """The state before the first iteration; `loss` is the loss that training starts from."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.optimize
@@ -16,12 +16,11 @@ from glassnet._types import Array
 from glassnet.engine.full_batch import Problem
 from glassnet.errors import InputError
 from glassnet.optim import OPTIMIZERS, SGD, Adam, Optimizer
-from glassnet.optim.base import COMMON
 from glassnet.optim.schedules import Constant, Schedule
 from glassnet.training.steppers import SOLVERS, LevenbergMarquardt, Solver, SolverStepper, Start
 from glassnet.training.steppers.rates import LearningRates
 from glassnet.training.steppers.stepper import Loop, Stepper
-from glassnet.utils.settings_checks import as_flag, as_not_negative
+from glassnet.utils.settings_checks import as_not_negative, checked
 
 # ---- All samples at once ---------------------------------------------------------------------------
 
@@ -120,7 +119,7 @@ MAX_RATES = 1 << 16  # planned at a time
 class AnyMomentum(SGD):
     """Gradient descent whose momentum may be 1 too, which scikit-learn allows."""
 
-    _ranges: ClassVar = {**COMMON, "momentum": as_not_negative, "nesterov": as_flag}
+    momentum: float = field(default=0.9, metadata=checked(as_not_negative))
 
 
 class OptimizerState(NamedTuple):

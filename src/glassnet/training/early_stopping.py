@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from glassnet.errors import InputError, InputTypeError, unknown_name
-from glassnet.utils.settings_checks import Settings, as_flag, as_not_negative, as_steps
+from glassnet.utils.settings_checks import Settings, as_flag, as_not_negative, as_steps, checked, or_none
 
 Metric = Callable[[Any, Any], float]
 """A function of the targets and the predictions."""
@@ -23,10 +23,6 @@ def metric_name(metric: str | Metric) -> str:
 
 MODES = ("min", "max")
 RESPONSES = ("predict", "predict_proba")
-
-
-def _as_patience(value: object, name: str) -> int | None:
-    return None if value is None else as_steps(value, name)
 
 
 def _as_metric(value: object, name: str) -> str | Metric:
@@ -88,21 +84,12 @@ class EarlyStopping(Settings):
     was large enough; here, as in scikit-learn, it is from the best, so that many small ones end training.
     """
 
-    patience: int | None = 10
-    tolerance: float = 0.0
-    metric: str | Metric = "loss"
-    restore_best: bool = True
-    mode: str | None = field(default=None, kw_only=True)
-    response: str = field(default="predict", kw_only=True)
-
-    _ranges: ClassVar[Mapping[str, Callable[[object, str], object]]] = {
-        "patience": _as_patience,
-        "tolerance": as_not_negative,
-        "metric": _as_metric,
-        "restore_best": as_flag,
-        "mode": _as_mode,
-        "response": _as_response,
-    }
+    patience: int | None = field(default=10, metadata=checked(or_none(as_steps)))
+    tolerance: float = field(default=0.0, metadata=checked(as_not_negative))
+    metric: str | Metric = field(default="loss", metadata=checked(_as_metric))
+    restore_best: bool = field(default=True, metadata=checked(as_flag))
+    mode: str | None = field(default=None, kw_only=True, metadata=checked(_as_mode))
+    response: str = field(default="predict", kw_only=True, metadata=checked(_as_response))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,7 +8,7 @@ defaults (sweeps, experiment files, the command line) derives them: from `NAMES`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
@@ -27,6 +27,7 @@ from glassnet.training.steppers import Rule, check_fits, check_rule
 from glassnet.training.validation import as_validation, check_metric
 from glassnet.utils.array_checks import as_dtype
 from glassnet.utils.settings_checks import (
+    Check,
     as_bound,
     as_count,
     as_flag,
@@ -34,16 +35,10 @@ from glassnet.utils.settings_checks import (
     as_not_negative,
     as_steps,
     check_random_state,
+    checked,
+    or_none,
 )
 from glassnet.utils.threads import thread_count
-
-Check = Callable[[Any, str], Any]
-"""A function of a value and its name: the value as the record holds it, or an error that says the name."""
-
-
-def or_none(check: Check) -> Check:
-    """The check of a setting that may be None."""
-    return lambda value, name: None if value is None else check(value, name)
 
 
 def one_of(choices: Iterable[str]) -> Check:
@@ -63,41 +58,37 @@ def _as_random_state(value: Any, name: str) -> Any:
     return value
 
 
-def _checked(check: Check | None = None) -> dict[str, Check]:
-    """The metadata of a field; without a check the value is looked at together with network and data."""
-    return {} if check is None else {"check": check}
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FitSettings:
     """Every keyword of `train` that says how to fit, each checked on its own.
 
-    `train` documents the fields and holds their defaults. `dtype` is None or the name of a precision,
+    `train` documents the fields and holds their defaults; those without a check are looked at together with
+    network and data. `dtype` is None or the name of a precision,
     `validation` None, a fraction, or X, y and weights. `check` looks at what depends on the network.
     """
 
-    optimizer: Rule = field(metadata=_checked(lambda value, name: check_rule(value)))
-    iterations: int = field(metadata=_checked(as_count))
-    batch_size: int | None = field(metadata=_checked(or_none(as_steps)))
-    reduction: str = field(metadata=_checked(one_of(REDUCTIONS)))
-    parameters: Parameters | NDArray[Any] | None = field(metadata=_checked())
-    scheme: str = field(metadata=_checked(one_of(SCHEMES)))
-    random_state: int | RandomState | None = field(metadata=_checked(_as_random_state))
-    dtype: DTypeLike | None = field(metadata=_checked(or_none(lambda value, name: as_dtype(value).name)))
-    engine: str = field(metadata=_checked(one_of(ENGINES)))
-    threads: int | None = field(metadata=_checked(or_none(lambda value, name: thread_count(value))))
-    l1: float = field(metadata=_checked(as_not_negative))
-    l2: float = field(metadata=_checked(as_not_negative))
-    max_norm: float | None = field(metadata=_checked(as_bound))
-    shuffle: bool = field(metadata=_checked(as_flag))
-    dropout: float | Sequence[float] = field(metadata=_checked())
-    validation: object = field(metadata=_checked(or_none(lambda value, name: as_validation(value))))
-    validate_every: int = field(metadata=_checked(as_steps))
+    optimizer: Rule = field(metadata=checked(lambda value, name: check_rule(value)))
+    iterations: int = field(metadata=checked(as_count))
+    batch_size: int | None = field(metadata=checked(or_none(as_steps)))
+    reduction: str = field(metadata=checked(one_of(REDUCTIONS)))
+    parameters: Parameters | NDArray[Any] | None
+    scheme: str = field(metadata=checked(one_of(SCHEMES)))
+    random_state: int | RandomState | None = field(metadata=checked(_as_random_state))
+    dtype: DTypeLike | None = field(metadata=checked(or_none(lambda value, name: as_dtype(value).name)))
+    engine: str = field(metadata=checked(one_of(ENGINES)))
+    threads: int | None = field(metadata=checked(or_none(lambda value, name: thread_count(value))))
+    l1: float = field(metadata=checked(as_not_negative))
+    l2: float = field(metadata=checked(as_not_negative))
+    max_norm: float | None = field(metadata=checked(as_bound))
+    shuffle: bool = field(metadata=checked(as_flag))
+    dropout: float | Sequence[float]
+    validation: object = field(metadata=checked(or_none(lambda value, name: as_validation(value))))
+    validate_every: int = field(metadata=checked(as_steps))
     stopping: EarlyStopping | None = field(
-        metadata=_checked(lambda value, name: check_stopping(value, True))
+        metadata=checked(lambda value, name: check_stopping(value, True))
     )
-    average: float | None = field(metadata=_checked(or_none(as_fraction)))
-    class_weight: object = field(metadata=_checked())
+    average: float | None = field(metadata=checked(or_none(as_fraction)))
+    class_weight: object
 
     def __post_init__(self) -> None:
         for name, check in CHECKS.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.random import RandomState
@@ -104,18 +104,31 @@ def as_random_state(random_state: object) -> RandomState:
     return RandomState(random_state)  # type: ignore[arg-type]  # just checked
 
 
+Check = Callable[[Any, str], Any]
+"""A function of a value and its name: the value as a record holds it, or an error that says the name."""
+
+
+def checked(check: Check) -> dict[str, Check]:
+    """The metadata of a dataclass's field with that check."""
+    return {"check": check}
+
+
+def or_none(check: Check) -> Check:
+    """The check of a setting that may be None."""
+    return lambda value, name: None if value is None else check(value, name)
+
+
 class Settings:
     """The base of frozen dataclasses of settings: it checks their ranges and keeps their repr short.
 
-    `_ranges` has a check for every field. Keyword-only fields are rarely used: `repr` shows them where they
-    differ from their default.
+    The metadata of a field hold its check, see `checked`. Keyword-only fields are rarely used: `repr` shows
+    them where they differ from their default.
     """
 
-    _ranges: ClassVar[Mapping[str, Callable[[object, str], object]]]
-
     def __post_init__(self) -> None:
-        for setting, check in self._ranges.items():
-            object.__setattr__(self, setting, check(getattr(self, setting), setting))
+        for field in fields(self):  # type: ignore[arg-type]  # a dataclass's
+            if check := field.metadata.get("check"):
+                object.__setattr__(self, field.name, check(getattr(self, field.name), field.name))
 
     def settings(self) -> dict[str, Any]:
         """Every setting by name, the rarely used ones last."""

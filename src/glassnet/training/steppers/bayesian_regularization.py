@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,7 @@ from glassnet.engine.full_batch import Problem
 from glassnet.engine.gauss_newton import diagonal
 from glassnet.optim.penalties import Mask, weight_mask
 from glassnet.training.steppers.levenberg_marquardt import LevenbergMarquardt, LevenbergStepper, Matrix
-from glassnet.training.steppers.solver import TOLERANCES, Point, SolverStepper, Start, dot
-from glassnet.utils.settings_checks import as_positive
+from glassnet.training.steppers.solver import Point, SolverStepper, Start, dot
 
 MOVES = 1e-3
 """A step is calm where it changes the penalty by at most this share of it."""
@@ -95,7 +94,6 @@ class BayesianRegularization(LevenbergMarquardt):
     name = "bayesian_regularization"
     n_numbers = 6
     matrices = 4
-    _ranges: ClassVar = {"damping": as_positive, **TOLERANCES}
 
     def stepper(self, start: Start) -> SolverStepper:
         return _Stepper(self, start)

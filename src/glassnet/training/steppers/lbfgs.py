@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.engine.full_batch import NativeProblem
-from glassnet.training.steppers.line_search import WOLFE, LineSearch, along
-from glassnet.training.steppers.solver import TOLERANCES, Point, SolverStepper, Start, StopReason, dot
-from glassnet.utils.settings_checks import as_steps
+from glassnet.training.steppers.line_search import LineSearch, along
+from glassnet.training.steppers.solver import Point, SolverStepper, Start, StopReason, dot
+from glassnet.utils.settings_checks import as_steps, checked
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,9 +49,8 @@ class LBFGS(LineSearch):
     """
 
     name = "lbfgs"
-    _ranges: ClassVar = {"memory": as_steps, **WOLFE, **TOLERANCES}
 
-    memory: int = 10
+    memory: int = field(default=10, metadata=checked(as_steps))
 
     def stepper(self, start: Start) -> SolverStepper:
         return _Stepper(self, start)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -14,8 +14,8 @@ from glassnet.engine.full_batch import Problem
 from glassnet.engine.gauss_newton import diagonal
 from glassnet.errors import InputError
 from glassnet.nn.network import Network
-from glassnet.training.steppers.solver import TOLERANCES, Point, Solver, SolverStepper, Start, cast, dot
-from glassnet.utils.settings_checks import as_positive
+from glassnet.training.steppers.solver import Point, Solver, SolverStepper, Start, cast, dot
+from glassnet.utils.settings_checks import as_positive, checked
 
 Matrix = NDArray[np.float64]
 
@@ -64,9 +64,8 @@ class LevenbergMarquardt(Solver):
 
     name = "levenberg_marquardt"
     n_numbers = 2
-    _ranges: ClassVar = {"damping": as_positive, **TOLERANCES}
 
-    damping: float = 1e-3
+    damping: float = field(default=1e-3, metadata=checked(as_positive))
 
     matrices: ClassVar[int] = 3
     """How many matrices as large as G exist at a time, while it is summed and while it is factorized."""

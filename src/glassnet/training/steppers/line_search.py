@@ -6,30 +6,27 @@ Nocedal and Wright, Numerical Optimization (2006), algorithms 3.5 and 3.6.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from glassnet._types import Array
 from glassnet.errors import InputError
 from glassnet.training.steppers.solver import Point, Solver, SolverStepper, dot
-from glassnet.utils.settings_checks import as_fraction
+from glassnet.utils.settings_checks import as_fraction, checked
 
 MOST = 25
 """Trials, after which the search gives up."""
-
-WOLFE: Mapping[str, Any] = {"decrease": as_fraction, "curvature": as_fraction}
-"""The settings that every solver with a line search has, with their checks."""
 
 
 @dataclass(frozen=True, repr=False)
 class LineSearch(Solver):
     """A solver whose steps meet the strong Wolfe conditions; ``decrease`` is the smaller of its two."""
 
-    decrease: float = field(default=1e-4, kw_only=True)
-    curvature: float = field(default=0.9, kw_only=True)
+    decrease: float = field(default=1e-4, kw_only=True, metadata=checked(as_fraction))
+    curvature: float = field(default=0.9, kw_only=True, metadata=checked(as_fraction))
 
     def __post_init__(self) -> None:
         super().__post_init__()

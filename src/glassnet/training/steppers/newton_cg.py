@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.data.checks import check_factor
 from glassnet.nn.network import Network
-from glassnet.training.steppers.line_search import WOLFE, LineSearch, along
-from glassnet.training.steppers.solver import TOLERANCES, Point, SolverStepper, Start, dot
-from glassnet.utils.settings_checks import as_steps
+from glassnet.training.steppers.line_search import LineSearch, along
+from glassnet.training.steppers.solver import Point, SolverStepper, Start, dot
+from glassnet.utils.settings_checks import as_steps, checked
 
 
 @dataclass(frozen=True, repr=False)
@@ -53,9 +52,8 @@ class NewtonCG(LineSearch):
 
     name = "newton_cg"
     n_numbers = 1
-    _ranges: ClassVar = {"products": as_steps, **WOLFE, **TOLERANCES}
 
-    products: int = 100
+    products: int = field(default=100, metadata=checked(as_steps))
 
     def stepper(self, start: Start) -> SolverStepper:
         return _Stepper(self, start)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar, NamedTuple
@@ -19,7 +18,7 @@ from glassnet.nn.network import Network
 from glassnet.optim.penalties import Penalties
 from glassnet.training.steppers.stepper import Stepper
 from glassnet.utils.interrupts import Cut
-from glassnet.utils.settings_checks import Settings, as_not_negative
+from glassnet.utils.settings_checks import Settings, as_not_negative, checked
 
 
 class StopReason(IntEnum):
@@ -67,10 +66,6 @@ class SolverState(NamedTuple):
     def array(self) -> NDArray[np.float64]:
         """The state as a run keeps it."""
         return np.array([self.evaluations, self.reason, *self.numbers], np.float64)
-
-
-TOLERANCES: Mapping[str, Any] = {"gradient_tolerance": as_not_negative, "tolerance": as_not_negative}
-"""The settings that every solver has, with their checks."""
 
 
 LANES = 8
@@ -124,8 +119,8 @@ class Solver(Settings, ABC):
     n_numbers: ClassVar[int] = 0
     """How many `SolverState.numbers` it keeps."""
 
-    gradient_tolerance: float = field(default=1e-7, kw_only=True)
-    tolerance: float = field(default=1e-9, kw_only=True)
+    gradient_tolerance: float = field(default=1e-7, kw_only=True, metadata=checked(as_not_negative))
+    tolerance: float = field(default=1e-9, kw_only=True, metadata=checked(as_not_negative))
 
     @abstractmethod
     def stepper(self, start: Start) -> SolverStepper:

@@ -4,7 +4,7 @@ import functools
 import itertools
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import field, make_dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 import glassnet as gn
 from glassnet.model_selection import hashing
 from glassnet.model_selection.hashing import identity, identity_here
+from glassnet.utils.settings_checks import as_real, checked
 
 LONG = np.arange(5000.0)
 OTHER = LONG.copy()
@@ -169,3 +170,12 @@ def test_sweep_trains_settings_that_differ_where_their_repr_does_not():
         assert len(result.cells) == 2, grid
         one, other = result.runs
         assert not np.array_equal(one.losses, other.losses) or one.validation is not None
+
+
+def test_an_added_field_at_its_default_is_no_part_of_an_identity():
+    """So journals of earlier commits go on."""
+    earlier = make_dataclass("Rule", ["rate"])
+    later = make_dataclass(
+        "Rule", ["rate", ("target", float, field(default=None, metadata=checked(as_real, added=True)))]
+    )
+    assert identity(later(0.1)) == identity(earlier(0.1)) != identity(later(0.1, target=0.5))

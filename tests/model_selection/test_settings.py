@@ -9,9 +9,11 @@ from scipy.stats import loguniform, randint
 
 import glassnet as gn
 from glassnet.engine.prepare import problem_of
+from glassnet.model_selection import plan
 from glassnet.model_selection import worker as workers
 from glassnet.model_selection.scheduler import Scheduler
-from glassnet.model_selection.settings import NETWORK, TRAINING
+from glassnet.model_selection.settings import NETWORK, TRAINING, Candidate
+from glassnet.training.train import DEFAULTS
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -341,3 +343,14 @@ def test_settings_as_others_call_them_are_told_apart(wrong, right):
 def test_text_for_a_list_is_put_into_brackets():
     with pytest.raises(gn.InputTypeError, match=r"such as \['tanh'\]"):
         gn.sweep(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], grid={"activation": "tanh"})
+
+
+def test_an_added_setting_at_its_default_is_no_part_of_a_sweeps_identity(monkeypatch):
+    def text(**changes):
+        defaults = {**DEFAULTS, "optimizer": gn.SGD()}
+        return plan._text_of(Candidate(NET, {**defaults, **changes}))
+
+    known = text(average=0.9)
+    monkeypatch.setattr(plan, "ADDED_NAMES", frozenset({"average"}))
+    assert "average" not in text()
+    assert text(average=0.9) == known != text()

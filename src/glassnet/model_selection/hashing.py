@@ -117,6 +117,9 @@ class _Identity:
         if is_dataclass(value) and not isinstance(value, type):
             # A subclass of the caller's own may lack fields of the class it derives from.
             settings = {field.name: getattr(value, field.name, None) for field in fields(value)}
+            for field in fields(value):
+                if field.metadata.get("added") and settings[field.name] == field.default:
+                    del settings[field.name]
             return f"{_kind(value)}{self.of(settings)}"
         if isinstance(value, CodeType):
             names = value.co_names, value.co_varnames, value.co_freevars, value.co_flags

@@ -26,6 +26,8 @@ from glassnet.model_selection.sweep_folds import Fold, as_folds
 from glassnet.nn.dropout import draw_seed
 from glassnet.nn.network import Parameters
 from glassnet.training.run import TrainingRun
+from glassnet.training.settings import ADDED_NAMES
+from glassnet.training.train import DEFAULTS
 from glassnet.utils.array_checks import as_matrix
 from glassnet.utils.json_documents import canonical
 from glassnet.utils.settings_checks import as_real, as_steps, check_random_state
@@ -160,7 +162,11 @@ def _text_of(candidate: Candidate) -> str:
     """The network and its settings, with validation arrays as their shape alone."""
     validation = candidate.validation
     shape = validation[0].shape if isinstance(validation, tuple) else validation
-    return identity((candidate.network, {**candidate.settings, "validation": shape}))
+    settings = {**candidate.settings, "validation": shape}
+    for name in ADDED_NAMES:
+        if settings[name] == DEFAULTS[name]:
+            del settings[name]
+    return identity((candidate.network, settings))
 
 
 def _text_of_measure(measure: Measure) -> str:

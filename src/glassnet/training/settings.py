@@ -133,6 +133,11 @@ NAMES = tuple(setting.name for setting in fields(FitSettings))
 """The name of every setting, in `train`'s order."""
 
 CHECKS: Mapping[str, Check] = {
-    setting.name: setting.metadata["check"] for setting in fields(FitSettings) if setting.metadata
+    setting.name: setting.metadata["check"]
+    for setting in fields(FitSettings)
+    if "check" in setting.metadata
 }
 """The check of every setting that can be looked at on its own."""
+
+ADDED_NAMES = frozenset(setting.name for setting in fields(FitSettings) if setting.metadata.get("added"))
+"""The settings that journals of earlier commits do not know; see `checked`."""

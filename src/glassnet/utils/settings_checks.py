@@ -108,9 +108,13 @@ Check = Callable[[Any, str], Any]
 """A function of a value and its name: the value as a record holds it, or an error that says the name."""
 
 
-def checked(check: Check) -> dict[str, Check]:
-    """The metadata of a dataclass's field with that check."""
-    return {"check": check}
+def checked(check: Check, *, added: bool = False) -> dict[str, Any]:
+    """The metadata of a dataclass's field with that check.
+
+    `added` marks a setting that sweeps' journals of earlier commits do not know: at its default it is no
+    part of a sweep's identity, so that these journals go on.
+    """
+    return {"check": check, "added": added}
 
 
 def or_none(check: Check) -> Check:

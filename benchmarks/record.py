@@ -1,140 +1,23 @@
-"""What a benchmark found, as a document for JSON and as a table to read."""
+"""The common part of all documents and tables: machine, versions, columns, targets, durations."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.bound import bound, phases, total
-from benchmarks.job import N_SAMPLES, Job
-from benchmarks.notebook import Notebook
-from benchmarks.timing import CHECKED, TOLERANCE, Entry, ratio
+from benchmarks.contest import threads_text
+from benchmarks.timing import Entry
 from glassnet import native
 from glassnet._version import __version__
 from glassnet.utils.threads import thread_count
 
 FORMAT = 1
-"""The version of the document."""
-
-# What the notebook's job has to reach on two threads: (precision, at least so many times the notebook).
-FASTER = (("float64", 80.0), ("float32", 200.0))
-NEAR_BOUND = 2.0
-
-Rates = Mapping[str, Sequence[Mapping[str, float]]]
-"""For each precision, what was measured to issue in each round."""
-
-
-def make_document(
-    job: Job,
-    entries: Sequence[Entry],
-    missing: Sequence[tuple[str, str]],
-    rates: Rates,
-    settings: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Everything about a benchmark: job, machine, times, ratios, bound and targets."""
-    n, cores = len(job.X), thread_count(None)
-    notebook = next(entry for entry in entries if _is_baseline(entry))
-    bounds = {precision: [bound(precision, n, found) for found in rates[precision]] for precision in rates}
-    rows = []
-    for entry in entries:
-        who = entry.contestant
-        threads = min(who.threads, cores)
-        near = None
-        if who.precision in bounds:
-            near = ratio(entry.seconds, [b.on(threads) for b in bounds[who.precision]])
-        rows.append(
-            {
-                "name": who.name,
-                "peer": who.peer,
-                "version": who.version,
-                "precision": who.precision,
-                "threads": who.threads,
-                "note": who.note,
-                "ms": 1e3 * entry.median,
-                "times_faster_than_notebook": ratio(notebook.seconds, entry.seconds),
-                "times_the_bound": near,
-                "largest_difference_of_loss": entry.error,
-                "iterations_per_slice": entry.iterations,
-                "ms_of_rounds": [1e3 * seconds for seconds in entry.seconds],
-            }
-        )
-    return {
-        "format": FORMAT,
-        "job": {
-            "network": "2-3-2, logistic and softmax",
-            "samples": n,
-            "iteration": "full-batch gradient, update with momentum, loss recorded",
-            "first_loss": Notebook(job).loss,
-            "losses_compared": CHECKED,
-            "tolerance": TOLERANCE,
-        },
-        "settings": dict(settings),
-        "contestants": rows,
-        "missing": [{"name": name, "reason": reason} for name, reason in missing],
-        "bound": {
-            precision: {
-                "instructions_per_vector": asdict(total(precision)),
-                "phases": [
-                    {"name": p.name, **asdict(p.count), "what_for": p.why} for p in phases(precision)
-                ],
-                "samples_per_vector": int(rates[precision][0]["lanes"]),
-                "ns_per_instruction": {
-                    kind: 1e9 * float(np.median([found[kind] for found in rates[precision]]))
-                    for kind in ("fma", "add", "divide", "mixed")
-                },
-                "ms_on_one_thread": 1e3 * float(np.median([b.seconds for b in found])),
-                "set_by": found[-1].limit,
-            }
-            for precision, found in bounds.items()
-        },
-        "targets": judge(rows, n, cores),
-        "machine": describe_machine(next((isa for e in entries if (isa := isa_of(e))), None)),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _is_baseline(entry: Entry) -> bool:
-    return entry.contestant.peer == "numpy" and entry.contestant.precision == "float64"
-
-
-def judge(rows: Sequence[Mapping[str, Any]], n_samples: int, cores: int) -> list[dict[str, Any]]:
-    """The targets: what was wanted, what was measured, and whether that holds (None: not measured)."""
-
-    def native_row(precision: str) -> Mapping[str, Any]:
-        here = n_samples == N_SAMPLES and cores >= 2
-        found = [
-            row
-            for row in rows
-            if here and (row["name"], row["precision"], row["threads"]) == ("glassnet", precision, 2)
-        ]
-        return found[0] if found else {"times_faster_than_notebook": None, "times_the_bound": None}
-
-    targets = []
-    for precision, wanted in FASTER:
-        measured = native_row(precision)["times_faster_than_notebook"]
-        targets.append(
-            {
-                "claim": f"{precision} on two threads: at least {wanted:g} times the notebook's NumPy",
-                "measured": measured,
-                "holds": None if measured is None else measured >= wanted,
-            }
-        )
-    measured = native_row("float64")["times_the_bound"]
-    targets.append(
-        {
-            "claim": f"float64 on two threads: at most {NEAR_BOUND:g} times the bound",
-            "measured": measured,
-            "holds": None if measured is None else measured <= NEAR_BOUND,
-        }
-    )
-    return targets
+"""The version of a document, where its job does not say another."""
 
 
 def describe_machine(isa: str | None) -> dict[str, Any]:
@@ -154,11 +37,6 @@ def describe_machine(isa: str | None) -> dict[str, Any]:
     }
 
 
-def isa_of(entry: Entry) -> str | None:
-    """The instruction set that a contestant of the native engine runs on."""
-    return getattr(getattr(entry.runner, "problem", None), "isa", None)
-
-
 def processor() -> str:
     """The processor's name as the system tells it."""
     try:
@@ -169,59 +47,79 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def make_table(document: Mapping[str, Any]) -> str:
-    """The document for a terminal: a line for each contestant, the bound, the targets, the machine."""
-    heads = ("contestant", "version", "precision", "threads", "ms / iteration", "x notebook", "x bound")
-    lines = [
-        (
-            row["name"],
-            row["version"],
-            row["precision"],
-            str(row["threads"]),
-            f"{row['ms']:.4g}",
-            f"{row['times_faster_than_notebook']:.3g}",
-            "" if row["times_the_bound"] is None else f"{row['times_the_bound']:.3g}",
-        )
-        for row in document["contestants"]
-    ]
-    cores = document["machine"]["cores_allowed"]
-    for precision, found in document["bound"].items():
-        for threads in sorted({1, min(2, cores), cores}):
-            milliseconds = found["ms_on_one_thread"] / threads
-            lines.append(
-                ("bound", found["set_by"], precision, str(threads), f"{milliseconds:.4g}", "", "1")
-            )
-    widths = [max(len(line[i]) for line in [heads, *lines]) for i in range(len(heads))]
-
-    def spaced(line: Sequence[str]) -> str:
-        cells = [
-            cell.ljust(width) if i < 3 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        return "  ".join(cells).rstrip()
-
-    text = [spaced(heads), "  ".join("-" * width for width in widths), *map(spaced, lines), ""]
-    notes = {row["name"]: row["note"] for row in document["contestants"] if row["note"]}
-    text += [f"{name}: {note}." for name, note in notes.items()]
-    text += [f"{gone['name']}: {gone['reason']}" for gone in document["missing"]]
-    text += ["", *(_target(target) for target in document["targets"]), "", _machine(document)]
-    return "\n".join(text)
-
-
-def _target(target: Mapping[str, Any]) -> str:
-    if target["holds"] is None:
-        return f"[not measured] {target['claim']}"
-    return f"[{'holds' if target['holds'] else 'MISSED'}] {target['claim']}: {target['measured']:.3g}"
-
-
-def _machine(document: Mapping[str, Any]) -> str:
-    machine, job, settings = document["machine"], document["job"], document["settings"]
-    return "\n".join(
-        [
-            f"{job['samples']:,} samples, medians of {settings['rounds']} rounds with slices of "
-            f"{settings['seconds']:g} s; every loss agrees with the notebook's over {CHECKED} iterations.",
-            f"{machine['processor']}, {machine['cores_allowed']} of {machine['cores_present']} cores, "
-            f"{machine['system']}, Python {machine['python']}, BLAS {machine['blas']}.",
-            f"Native engine: {machine['native_engine']}; instruction set {machine['instruction_set']}.",
-        ]
+def machine_line(machine: Mapping[str, Any]) -> str:
+    """Where it was measured."""
+    return (
+        f"{machine['processor']}, {machine['cores_allowed']} of {machine['cores_present']} cores, "
+        f"{machine['system']}, Python {machine['python']}, BLAS {machine['blas']}.\n"
+        f"Native engine: {machine['native_engine']}; instruction set {machine['instruction_set']}."
     )
+
+
+def entry_record(entry: Entry) -> dict[str, Any]:
+    """What every job records of an entry."""
+    who = entry.contestant
+    return {
+        "name": who.name,
+        "peer": who.peer,
+        "version": who.version,
+        "threads": who.threads,
+        "note": who.note,
+        "ms": 1e3 * entry.median,
+        "ms_of_rounds": [1e3 * seconds for seconds in entry.seconds],
+    }
+
+
+def missing_records(missing: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """Who cannot take part, and why."""
+    return [{"name": name, "reason": reason} for name, reason in missing]
+
+
+def comments(result: Mapping[str, Any]) -> list[str]:
+    """The lines under a table: notes of contestants, and reasons of those that are missing."""
+    notes = {row["name"]: row["note"] for row in result["contestants"] if row["note"]}
+    lines = [f"{name}: {note}." for name, note in notes.items()]
+    return [*lines, *(f"{gone['name']}: {gone['reason']}" for gone in result["missing"])]
+
+
+def columns(lines: Sequence[Sequence[str]], words: int) -> list[str]:
+    """Rows of a table, the first as its head; so many columns of words, then numbers."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    spaced = [
+        "  ".join(
+            cell.ljust(width) if i < words else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    return [spaced[0], "  ".join("-" * width for width in widths), *spaced[1:]]
+
+
+def outcome(holds: bool | None) -> str:
+    """Whether a target is reached."""
+    return "[not measured]" if holds is None else "[holds]" if holds else "[MISSED]"
+
+
+def row_title(row: Mapping[str, Any]) -> str:
+    """A contestant's name with its threads."""
+    return f"{row['name']}, {threads_text(row['threads'])}"
+
+
+def fastest(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """The least value of each name."""
+    least: dict[str, float] = {}
+    for name, value in pairs:
+        least[name] = min(value, least.get(name, value))
+    return least
+
+
+def duration(milliseconds: float) -> str:
+    """In the unit that suits it."""
+    return f"{milliseconds:.4g} ms" if milliseconds >= 0.1 else f"{1e3 * milliseconds:.4g} us"
+
+
+def long_duration(seconds: float) -> str:
+    """Seconds, minutes or hours."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:.3g} h"
+    return f"{seconds / 60:.3g} min" if seconds >= 90 else f"{seconds:.3g} s"

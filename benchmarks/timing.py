@@ -1,4 +1,4 @@
-"""First the losses, then the time: slices of all contestants in turns, round after round."""
+"""The clock: compare the answers first, then choose the length of slices, then time all in turns."""
 
 from __future__ import annotations
 
@@ -6,137 +6,141 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.job import BenchmarkError, Contestant, Job, Runner
-from benchmarks.notebook import Notebook
+from benchmarks.contest import BenchmarkError, Contestant, Runner, Say
 from glassnet._types import Array
-from glassnet.nn.network import Network
-from glassnet.optim import SGD
-from glassnet.training.train import train
-
-CHECKED = 20
-"""Iterations whose losses are compared before anything is timed."""
-
-TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
-"""The largest relative difference of a loss from the notebook's."""
-
-
-def true_losses(job: Job, outputs: int = 2, count: int = CHECKED) -> Array:
-    """The notebook's losses after 0 to `count` iterations.
-
-    For one logistic output, which takes other steps from the same first loss, the NumPy engine's:
-    it is held against the notebook where the two are the same, before the first update.
-    """
-    notebook = Notebook(job)
-    if outputs == 2:
-        return np.append(notebook.loss, notebook.iterate(count))
-    losses = train(
-        Network((2, 3, 1), output="logistic"),
-        job.X,
-        job.y,
-        optimizer=SGD(job.learning_rate, job.momentum),
-        iterations=count,
-        reduction="sum",
-        parameters=job.one_output,
-        engine="numpy",
-    ).losses
-    if abs(losses[0] / notebook.loss - 1) > TOLERANCE["float64"]:
-        raise BenchmarkError(f"One logistic output starts at {losses[0]}, the notebook at {notebook.loss}.")
-    return losses
-
-
-def check(contestant: Contestant, runner: Runner, truth: Array) -> float:
-    """The largest relative difference of the contestant's losses, or BenchmarkError where it is too large.
-
-    `truth` are the losses after 0, 1, ... iterations, one more than are compared.
-    """
-    count = len(truth) - 1
-    wanted = truth[contestant.first :][:count]
-    runner.reset()
-    losses = np.asarray(runner.iterate(count), np.float64)
-    if losses.shape != wanted.shape:
-        raise BenchmarkError(
-            f"{contestant.title} recorded losses of shape {losses.shape} in {count} iterations; expected "
-            f"one for each. Nothing was timed."
-        )
-    wrong = ~(np.abs(losses / wanted - 1) <= TOLERANCE[contestant.precision])
-    if wrong.any():
-        k = int(np.argmax(wrong))
-        raise BenchmarkError(
-            f"{contestant.title} ({contestant.version}) does another job: its loss of iteration "
-            f"{k + contestant.first} is {losses[k]:.12g}, where {wanted[k]:.12g} is right. Nothing was "
-            f"timed. Leave it out with peers=[...], or mend it."
-        )
-    return float(np.abs(losses / wanted - 1).max())
-
-
-@dataclass
-class Entry:
-    """A contestant that passed the check, and its times."""
-
-    contestant: Contestant
-    runner: Runner
-    error: float
-    iterations: int = 1
-    seconds: list[float] = field(default_factory=list)
-
-    @property
-    def median(self) -> float:
-        """Seconds per iteration."""
-        return float(np.median(self.seconds))
-
 
 SETTLE = 0.05
 """Seconds of rest before a slice: threads of other libraries spin for a while after their last work."""
 
+FASTEST = 2
+"""How many contestants of a peer go into the rounds: the fastest in a heat."""
 
-def calibrate(entry: Entry, seconds: float) -> None:
-    """Choose how many iterations fill a slice; whatever compiles itself on first use does so here."""
-    entry.runner.reset()
-    began = time.perf_counter()
-    entry.runner.iterate(CHECKED)
-    each = (time.perf_counter() - began) / CHECKED
-    entry.iterations = max(1, math.ceil(seconds / each))
-    time_slice(entry)
+HOPELESS = 5
+"""A contestant that takes so many times as long as its peer's best does not run on."""
+
+Result = TypeVar("Result")
 
 
-def time_slice(entry: Entry) -> float:
-    """Seconds per iteration over a slice, from the start."""
-    entry.runner.reset()
-    began = time.perf_counter()
-    losses = entry.runner.iterate(entry.iterations)
-    seconds = time.perf_counter() - began
-    if len(losses) != entry.iterations:
-        raise BenchmarkError(f"{entry.contestant.title} did not record a loss for each iteration.")
-    return seconds / entry.iterations
+def compare(
+    found: Any,
+    right: Array,
+    tolerance: float,
+    *,
+    who: str,
+    job: str,
+    of_largest: bool = False,
+    first: int = 0,
+) -> float:
+    """The largest relative difference of an answer from the right one.
+
+    Relative to each number, or to the largest one where `of_largest` is true. `first` is the number of the
+    first value in the message. Raises BenchmarkError where the difference exceeds `tolerance`.
+    """
+    found = np.asarray(found, np.float64)
+    if found.shape != right.shape:
+        raise BenchmarkError(
+            f"{who} gives an answer of shape {found.shape} for {job}, where {right.shape} is right. "
+            f"Nothing was timed."
+        )
+    scale = np.abs(right)
+    error = np.abs(found - right) / (scale.max() if of_largest else scale)
+    wrong = ~(error <= tolerance)
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        raise BenchmarkError(
+            f"{who} does another job than {job}: its value [{k + first}] is {found.flat[k]:.12g}, where "
+            f"{right.flat[k]:.12g} is right. Nothing was timed. Leave it out with peers=[...], or mend it."
+        )
+    return float(error.max())
+
+
+@dataclass
+class Entry:
+    """A contestant whose answer is right, and its times.
+
+    `count` of the work are done in a row, `warm` before each slice (None: a tenth of `count`).
+    """
+
+    contestant: Contestant[Any]
+    runner: Runner
+    error: float
+    count: int = 1
+    warm: int | None = None
+    heat: float = math.inf
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        """Seconds of an iteration, an epoch, a gradient or a prediction."""
+        return float(np.median(self.seconds))
+
+
+def run_heat(
+    entry: Entry, seconds: float, *, probe: int = 1, longest: float = math.inf, best: float = math.inf
+) -> None:
+    """Choose how many in a row, at most `longest`, fill a slice; time a few for a first impression.
+
+    A contestant that is hopeless beside the `best` heat of its peer is timed once, `probe` in a row.
+    """
+    entry.runner.seconds(probe)  # whatever compiles itself on first use does so here
+    seconds_of_one = entry.heat = entry.runner.seconds(probe)
+    if seconds_of_one > HOPELESS * best:
+        return
+    entry.count = int(max(1, min(longest, math.ceil(seconds / seconds_of_one))))
+    entry.heat = min(seconds_of_one, *(entry.runner.seconds(entry.count) for _ in range(2)))
+
+
+def qualified(entries: Sequence[Entry]) -> list[Entry]:
+    """The fastest `FASTEST` of each peer, in the order of the entries."""
+    chosen = []
+    for _, entries_of_peer in groupby(entries, lambda entry: entry.contestant.peer):
+        members = list(entries_of_peer)
+        fastest = sorted(members, key=lambda entry: entry.heat)[:FASTEST]
+        chosen += [entry for entry in members if entry in fastest]
+    return chosen
+
+
+def time_slice(entry: Entry, seconds: float) -> float:
+    """Seconds of each over about `seconds`, in rows of `count` from the start."""
+    rows = max(1, round(seconds / (entry.count * entry.heat)))
+    return float(np.mean([entry.runner.seconds(entry.count) for _ in range(rows)]))
 
 
 def time_rounds(
     entries: Sequence[Entry],
     rounds: int,
-    settle: float,
-    before_round: Callable[[], None],
-    show: Callable[[str], None],
+    seconds: float,
+    say: Say,
+    before_round: Callable[[], None] = lambda: None,
 ) -> None:
-    """Time every entry once per round, forwards and backwards by turns, and keep seconds per iteration.
+    """Time every entry once per round, forwards and backwards by turns.
 
-    A machine that others use slows everybody in a round alike, and who comes after whom changes.
-    Each slice follows a rest of `settle` seconds and a few iterations that wake its own threads and
-    fill the caches.
+    A machine that others use slows everybody in a round alike, and who comes after whom changes. Each
+    slice of about `seconds` follows a rest, in which other libraries' threads go to sleep, and a first go
+    that wakes its own and fills the caches.
     """
     for number in range(rounds):
-        show(f"round {number + 1} of {rounds}")
+        say(f"  round {number + 1} of {rounds}")
         before_round()
         for entry in entries if number % 2 == 0 else reversed(entries):
-            time.sleep(settle)
-            entry.runner.reset()
-            entry.runner.iterate(CHECKED)
-            entry.seconds.append(time_slice(entry))
+            time.sleep(min(SETTLE, seconds))
+            entry.runner.seconds(entry.warm or max(1, entry.count // 10))
+            entry.seconds.append(time_slice(entry, seconds))
 
 
 def ratio(slow: Sequence[float] | NDArray[np.float64], fast: Sequence[float]) -> float:
     """The median over rounds of how many times as long the first took."""
     return float(np.median(np.asarray(slow) / np.asarray(fast)))
+
+
+def timed(work: Callable[[], Result]) -> tuple[Result, float]:
+    """What `work` returns, and the seconds that it takes."""
+    began = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - began

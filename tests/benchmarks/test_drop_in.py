@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from benchmarks import drop_in, drop_in_speed, run_suite
-from benchmarks.job import BenchmarkError
+from benchmarks import run_suite
+from benchmarks.contest import BenchmarkError
+from benchmarks.jobs import drop_in
 
 ROW = {
     "setting": "3: binary",
@@ -70,16 +71,16 @@ def test_other_number_of_epochs_is_infinitely_far():
 
 
 def test_table_tells_of_what_is_slower_or_unexplained():
-    table = drop_in.drop_in_table({"rows": [ROW], "epochs": 20})
+    table = drop_in.drop_in_table({"rows": [ROW], "epochs": 20, "speed": {}})
     assert "float64: 1 of 1 agree (100.0%)" in table
     assert "adam: 5.0 times as fast (from 5.00 to 5.0)" in table
     assert table.count("[holds]") == 2
     bad = {**ROW, "agrees": False, "times_faster": 0.5, "losses_apart": 1.0}
-    table = drop_in.drop_in_table({"rows": [ROW, bad], "epochs": 20})
+    table = drop_in.drop_in_table({"rows": [ROW, bad], "epochs": 20, "speed": {}})
     assert "UNEXPLAINED" in table
     assert "slower, 0.50: 3: binary" in table
     assert table.count("[MISSED]") == 2
-    table = drop_in.drop_in_table({"rows": [{**bad, "why": "rounding"}], "epochs": 20})
+    table = drop_in.drop_in_table({"rows": [{**bad, "why": "rounding"}], "epochs": 20, "speed": {}})
     assert table.count("[MISSED]") == 1
 
 
@@ -87,7 +88,7 @@ def test_job_compares_times_and_writes_what_it_finds(tmp_path, capsys):
     run_suite(["drop-in"], rounds=1, seconds=0.001, peers=[], output=tmp_path, quick=True)
     written = json.loads((tmp_path / "quick-drop-in.json").read_text())
     assert len(written["rows"]) == written["settings"] == 10
-    assert set(written["speed"]) == set(drop_in_speed.CLAIMS)
+    assert set(written["speed"]) == set(drop_in.CLAIMS)
     assert all(row["apart"] <= 1e-9 for row in written["speed"].values())
     out = capsys.readouterr().out
     assert "drop-in: 10 settings, 20 epochs, against scikit-learn" in out
@@ -98,14 +99,14 @@ def test_speed_is_not_told_where_the_numbers_differ(monkeypatch):
     def run(kind, X, y, quick):
         return [1.0 + (kind is gn.MLPClassifier)]
 
-    other = drop_in_speed.Claim("nothing", 2.0, lambda quick: (0, 0), run)
-    monkeypatch.setattr(drop_in_speed, "CLAIMS", {"nothing": other})
+    other = drop_in.Claim("nothing", 2.0, lambda quick: (0, 0), run)
+    monkeypatch.setattr(drop_in, "CLAIMS", {"nothing": other})
     with pytest.raises(BenchmarkError, match=r"nothing: what scikit-learn finds is 1.0e\+00 away"):
-        drop_in_speed.measure_speed(quick=True, say=print)
+        drop_in.measure_speed(quick=True, say=print)
 
 
 def test_speed_that_is_missed_is_told():
     row = {"job": "x", "seconds": 1.0, "sklearn_seconds": 3.0, "times_faster": 3.0, "apart": 0.0}
-    missed, held = (drop_in_speed.speed_table({"x": {**row, "claim": claim}}) for claim in (4.0, 3.0))
+    (missed,), (held,) = (drop_in.speed_lines({"x": {**row, "claim": claim}}) for claim in (4.0, 3.0))
     assert missed.startswith("[MISSED] 3.0 times scikit-learn, at least 4: x")
     assert held.startswith("[holds]")

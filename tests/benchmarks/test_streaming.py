@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import benchmarks as bench
-from benchmarks import streaming
-from benchmarks.job import BenchmarkError
-from benchmarks.streaming_chart import draw_streaming
+from benchmarks.contest import BenchmarkError
+from benchmarks.jobs import streaming
+from benchmarks.jobs.streaming import draw_streaming
 
 INPUTS, MEMORY = 7, 96 << 20
 
@@ -54,7 +54,7 @@ def test_passes_and_epochs_are_timed_against_bare_reading_and_drawn(tmp_path):
 
 
 def test_reading_reads_every_byte(tmp_path, monkeypatch):
-    monkeypatch.setattr(streaming, "PIECE", 1 << 10)
+    monkeypatch.setattr(streaming, "BUFFER", 1 << 10)
     np.save(tmp_path / "X.npy", np.zeros(999))
     seen = []
     monkeypatch.setattr(streaming, "memoryview", lambda buffer: _Counted(buffer, seen), raising=False)

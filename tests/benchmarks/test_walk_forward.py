@@ -7,9 +7,10 @@ import pytest
 from scipy.stats import spearmanr
 
 import benchmarks as bench
-from benchmarks import twin, walk_forward
-from benchmarks.job import BenchmarkError
-from benchmarks.walk_forward_chart import draw_walk_forward
+from benchmarks import record
+from benchmarks.contest import BenchmarkError
+from benchmarks.jobs import twin, walk_forward
+from benchmarks.jobs.walk_forward import draw_walk_forward
 from glassnet.errors import InputError, InputTypeError
 
 
@@ -177,4 +178,4 @@ def test_other_libraries_do_the_same_work_and_are_extrapolated(tmp_path, capsys)
 
 
 def test_durations_are_in_units_that_suit_them():
-    assert [walk_forward.duration(s) for s in (0.5, 60, 120, 7_200)] == ["0.5 s", "60 s", "2 min", "2 h"]
+    assert [record.long_duration(s) for s in (0.5, 60, 120, 7_200)] == ["0.5 s", "60 s", "2 min", "2 h"]

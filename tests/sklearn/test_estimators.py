@@ -14,7 +14,7 @@ from sklearn.neural_network import MLPRegressor as TheirRegressor
 from sklearn.preprocessing import scale
 
 import glassnet as gn
-from benchmarks.drop_in import agrees, apart, draw_data, draw_setting, explain, fit
+from benchmarks.jobs.drop_in import agrees, apart, draw_data, draw_setting, explain, fit
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:Got `batch_size`"

@@ -49,9 +49,9 @@ class Setting(NamedTuple):
     def words(self) -> str:
         """The setting in a line."""
         flags = [name for name in ("sparse", "weighted") if getattr(self, name)]
-        told = ", ".join(f"{k}={v!r}" for k, v in self.arguments.items() if k != "random_state")
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.arguments.items() if k != "random_state")
         size = f"{self.n_samples} x {self.n_features} {self.dtype}"
-        return f"{self.number}: {self.kind}, {size}, {', '.join([*flags, self.call])}; {told}"
+        return f"{self.number}: {self.kind}, {size}, {', '.join([*flags, self.call])}; {arguments}"
 
 
 def draw_setting(number: int) -> Setting:
@@ -153,31 +153,31 @@ def fit(setting: Setting, data: tuple[Any, Any, Any], ours: bool, keep_best: boo
         classes: dict[str, Any] = {"classes": np.unique(y)} if setting.classifies else {}
         if setting.kind == "multilabel":
             classes = {"classes": [0, 1, 2]}
-        for part in (first, data, first, data):
-            model.partial_fit(*part, **classes)
+        for rows in (first, data, first, data):
+            model.partial_fit(*rows, **classes)
         return model
     model.fit(X, y, weights)
     if keep_best:
-        model._best_coefs = [one.copy() for one in model._best_coefs]
-        model._best_intercepts = [one.copy() for one in model._best_intercepts]
+        model._best_coefs = [array.copy() for array in model._best_coefs]
+        model._best_intercepts = [array.copy() for array in model._best_intercepts]
     return model.fit(X, y, weights) if setting.call == "warm start" else model
 
 
 def apart(a: Any, b: Any) -> tuple[float, float]:
     """How far two fitted estimators are from each other: losses relatively, coefficients absolutely."""
-    ours, theirs = (np.array(getattr(one, "loss_curve_", [one.loss_]), float) for one in (a, b))
+    ours, theirs = (np.array(getattr(model, "loss_curve_", [model.loss_]), float) for model in (a, b))
     if ours.shape != theirs.shape or a.n_iter_ != b.n_iter_:
         return np.inf, np.inf
     scale = np.maximum(np.abs(theirs), np.finfo(float).tiny)
     pairs = zip([*a.coefs_, *a.intercepts_], [*b.coefs_, *b.intercepts_], strict=True)
     return float((np.abs(ours - theirs) / scale).max()), float(
-        max(np.abs(one - other).max() for one, other in pairs)
+        max(np.abs(array - other).max() for array, other in pairs)
     )
 
 
 def agrees(setting: Setting, distance: tuple[float, float]) -> bool:
     """Whether a distance is within the tolerances."""
-    return all(found <= most for found, most in zip(distance, TOLERANCES[setting.dtype], strict=True))
+    return all(value <= most for value, most in zip(distance, TOLERANCES[setting.dtype], strict=True))
 
 
 def explain(setting: Setting, ours: Any, theirs: Any) -> str:
@@ -185,8 +185,8 @@ def explain(setting: Setting, ours: Any, theirs: Any) -> str:
     X, y, weights = draw_data(setting)
     distance = apart(ours, theirs)
     if setting.call == "warm start" and setting.arguments.get("early_stopping"):
-        kept = fit(setting, (X, y, weights), ours=False, keep_best=True)
-        if agrees(setting, apart(ours, kept)):
+        repaired = fit(setting, (X, y, weights), ours=False, keep_best=True)
+        if agrees(setting, apart(ours, repaired)):
             return "scikit-learn's warm start trains on over the parameters that it keeps as the best"
     if setting.arguments["solver"] == "lbfgs" and setting.dtype == "float32":
         wide = X.astype(np.float64), y, weights
@@ -204,7 +204,7 @@ def explain(setting: Setting, ours: Any, theirs: Any) -> str:
         values[...] = whole * (1 + steps).astype(setting.dtype)
         again = apart(fit(setting, (moved, y, weights), ours=False), theirs)
         far = max(far[0], again[0]), max(far[1], again[1])
-    if all(found <= 100 * reached for found, reached in zip(distance, far, strict=True)):
+    if all(value <= 100 * reached for value, reached in zip(distance, far, strict=True)):
         moves = f"{far[0]:.1e}, {far[1]:.1e}"
         return f"rounding: where X moves by its last bit, scikit-learn itself moves by {moves}"
     return ""
@@ -363,7 +363,7 @@ CLAIMS: Mapping[str, Claim] = {
 
 
 def measure_speed(quick: bool, say: Say, rounds: int = 3) -> dict[str, Any]:
-    """Each job's record: the best times of both over the rounds, and how far apart what they found is.
+    """Each job's record: the best times of both over the rounds, and how far apart what they results is.
 
     Raises BenchmarkError where the two do not find the same.
     """
@@ -374,7 +374,7 @@ def measure_speed(quick: bool, say: Say, rounds: int = 3) -> dict[str, Any]:
     record: dict[str, Any] = {}
     kinds = estimators.MLPClassifier, neural_network.MLPClassifier
     for name, claim in CLAIMS.items():
-        best, found = [np.inf, np.inf], [np.empty(0), np.empty(0)]
+        best, results = [np.inf, np.inf], [np.empty(0), np.empty(0)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             X, y = claim.data(quick)
@@ -386,9 +386,9 @@ def measure_speed(quick: bool, say: Say, rounds: int = 3) -> dict[str, Any]:
                     warnings.simplefilter("ignore")
                     time.sleep(SETTLE)  # the other's threads go to sleep
                     began = time.perf_counter()
-                    found[who] = np.asarray(claim.run(kinds[who], X, y, quick))
+                    results[who] = np.asarray(claim.run(kinds[who], X, y, quick))
                     best[who] = min(best[who], time.perf_counter() - began)
-        apart = float(np.max(np.abs(found[0] - found[1]) / np.abs(found[1])))
+        apart = float(np.max(np.abs(results[0] - results[1]) / np.abs(results[1])))
         if apart > 1e-9:
             raise BenchmarkError(f"{name}: what scikit-learn finds is {apart:.1e} away, relatively.")
         say(f"  {name}: {best[1] / best[0]:.1f} times")

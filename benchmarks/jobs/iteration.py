@@ -195,7 +195,7 @@ def make_document(
         for entry in entries
         if (entry.contestant.peer, entry.contestant.precision) == ("numpy", "float64")
     )
-    bounds = {precision: [bound(precision, n, found) for found in rates[precision]] for precision in rates}
+    bounds = {precision: [bound(precision, n, rate) for rate in rates[precision]] for precision in rates}
     rows = []
     for entry in entries:
         precision, threads = entry.contestant.precision, min(entry.contestant.threads, cores)
@@ -231,13 +231,13 @@ def make_document(
                 ],
                 "samples_per_vector": int(rates[precision][0]["lanes"]),
                 "ns_per_instruction": {
-                    kind: 1e9 * float(np.median([found[kind] for found in rates[precision]]))
+                    kind: 1e9 * float(np.median([rate[kind] for rate in rates[precision]]))
                     for kind in ("fma", "add", "divide", "mixed")
                 },
-                "ms_on_one_thread": 1e3 * float(np.median([b.seconds for b in found])),
-                "set_by": found[-1].limit,
+                "ms_on_one_thread": 1e3 * float(np.median([least.seconds for least in of_rounds])),
+                "set_by": of_rounds[-1].limit,
             }
-            for precision, found in bounds.items()
+            for precision, of_rounds in bounds.items()
         },
         "targets": judge(rows, n, cores),
         "machine": describe_machine(next((isa for e in entries if (isa := isa_of(e))), None)),
@@ -283,10 +283,10 @@ def make_table(document: Mapping[str, Any]) -> str:
         for row in document["contestants"]
     ]
     cores = document["machine"]["cores_allowed"]
-    for precision, found in document["bound"].items():
+    for precision, limit in document["bound"].items():
         for threads in sorted({1, min(2, cores), cores}):
-            ms = f"{found['ms_on_one_thread'] / threads:.4g}"
-            lines.append(("bound", found["set_by"], precision, str(threads), ms, "", "1"))
+            ms = f"{limit['ms_on_one_thread'] / threads:.4g}"
+            lines.append(("bound", limit["set_by"], precision, str(threads), ms, "", "1"))
     job, settings = document["job"], document["settings"]
     targets = [
         f"{outcome(target['holds'])} {target['claim']}"
@@ -323,7 +323,7 @@ def draw_chart(document: Mapping[str, Any]) -> Figure:
     for precision, members in rows_of.items():
         bold: dict[str, Any] = {"fontsize": None, "fontweight": "bold", "annotation_clip": False}
         label(axes, precision, (0, y), (-8, 0), xycoords=("axes fraction", "data"), ha="right", **bold)
-        found = document["bound"].get(precision)
+        limit = document["bound"].get(precision)
         for row in members:
             y += 1
             ticks.append(y)
@@ -332,8 +332,8 @@ def draw_chart(document: Mapping[str, Any]) -> Figure:
             axes.barh(y, row["ms"], height=0.72, color=OURS if ours else OTHERS, alpha=0.9)
             ms = f"{row['ms']:.2f}" if row["ms"] >= 1 else f"{row['ms']:.3f}"
             label(axes, f"{ms} ms   {row['times_faster_than_notebook']:.3g} x", (row["ms"], y), (5, 0))
-            if ours and found:
-                bound = found["ms_on_one_thread"] / min(
+            if ours and limit:
+                bound = limit["ms_on_one_thread"] / min(
                     row["threads"], document["machine"]["cores_allowed"]
                 )
                 least = min(least, bound)

@@ -24,7 +24,7 @@ CONTESTANTS = ("glassnet", "scikit-learn")
 def measure_memory(who: str, n_samples: int = N_SAMPLES) -> dict[str, Any]:
     """Bytes at the peak of one epoch over float32 samples, over those there before it began.
 
-    A process of its own makes the data in pieces, so that nothing before the training reaches higher,
+    A process of its own makes the data in blocks, so that nothing before the training reaches higher,
     and trains on a few samples first, which loads whatever it needs.
     """
     code = "import sys; from benchmarks.jobs.memory import child; child(sys.argv[1], int(sys.argv[2]))"
@@ -72,14 +72,14 @@ def _mib(count: float) -> str:
 
 
 def child(who: str, n_samples: int) -> None:
-    """Train, and print what was found as JSON."""
+    """Train, and print the result as JSON."""
     train = {"glassnet": _train_glassnet, "scikit-learn": _train_sklearn}[who]
     random = np.random.default_rng(0)
     X, y = np.empty((n_samples, INPUTS), np.float32), np.empty(n_samples, np.int64)
     for start in range(0, n_samples, 10_000):
-        part = X[start : start + 10_000]
-        random.standard_normal(out=part, dtype=np.float32)
-        y[start : start + 10_000] = part[:, 0] > part[:, 1]
+        rows = X[start : start + 10_000]
+        random.standard_normal(out=rows, dtype=np.float32)
+        y[start : start + 10_000] = rows[:, 0] > rows[:, 1]
     train(X[:BATCH], y[:BATCH])
     before, peak_before = _resident()
     train(X, y)
@@ -101,7 +101,7 @@ def _train_sklearn(X: Any, y: Any) -> None:
 
     from sklearn.neural_network import MLPClassifier
 
-    warnings.simplefilter("ignore")  # it is told when to stop
+    warnings.simplefilter("ignore")  # max_iter says when to stop
     MLPClassifier(SIZES[1:-1], batch_size=BATCH, max_iter=1, alpha=0, random_state=0).fit(X, y)
 
 

@@ -93,10 +93,10 @@ def write(folder: Path, n: int, inputs: int = INPUTS) -> Path:
     shape = (n, inputs)
     X = np.lib.format.open_memmap(folder / "X.npy", "w+", np.float64, shape)
     y = np.empty(n)
-    for part in range(FILES):
-        start, stop = n * part // FILES, n * (part + 1) // FILES
+    for number in range(FILES):
+        start, stop = n * number // FILES, n * (number + 1) // FILES
         with pq.ParquetWriter(
-            folder / "parquet" / f"part-{part}.parquet",
+            folder / "parquet" / f"part-{number}.parquet",
             pa.schema([(name, pa.float64()) for name in [*names, TARGET]]),
             use_dictionary=False,  # of random numbers there is none
         ) as writer:
@@ -144,9 +144,9 @@ def judge_peak(folder: Path, source: str, memory: int, say: Say) -> dict[str, An
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise BenchmarkError(f"Training on {source} failed: {lines[-1]}")
-    found = json.loads(done.stdout)
-    say(f"{source}: {size_text(found['peak'])} at the peak, of {size_text(memory)} allowed")
-    return {"source": source, **found, "holds": found["peak"] < memory}
+    result = json.loads(done.stdout)
+    say(f"{source}: {size_text(result['peak'])} at the peak, of {size_text(memory)} allowed")
+    return {"source": source, **result, "holds": result["peak"] < memory}
 
 
 def child(folder: str, source: str, memory: str) -> None:
@@ -164,21 +164,21 @@ def child(folder: str, source: str, memory: str) -> None:
         run = train(net, rows, iterations=3, random_state=0)
         full, changed = max(taken for _, taken in seen), seen[-1][0]
         run = train(net, rows, iterations=2, random_state=0, batch_size=BATCH)
-    found = {
+    result = {
         "peak": max(taken for _, taken in seen),
         "peak_of_the_full_batch": full,
         "updates": run.updates,
         "batches_from": changed,
         "curve": thinned(seen),
     }
-    print(json.dumps(found))
+    print(json.dumps(result))
 
 
 def thinned(seen: list[tuple[float, int]], most: int = 240) -> list[tuple[float, int]]:
-    """Seconds and bytes, of each of `most` stretches of time the largest."""
+    """Seconds, and the largest bytes of each of `most` spans of time."""
     step = max(1, -(-len(seen) // most))
-    parts = [seen[start : start + step] for start in range(0, len(seen), step)]
-    return [(round(part[0][0], 3), max(taken for _, taken in part)) for part in parts]
+    spans = [seen[start : start + step] for start in range(0, len(seen), step)]
+    return [(round(span[0][0], 3), max(taken for _, taken in span)) for span in spans]
 
 
 @contextmanager
@@ -211,9 +211,12 @@ def resident() -> int:
 
 def measure_passes(folder: Path, n: int, rounds: int, say: Say) -> dict[str, Any]:
     """Bytes per second of passes and epochs, of bare reading, and of the engine in memory."""
-    threads, part = thread_count(None), min(n, 1 << 19)
+    threads, n_in_memory = thread_count(None), min(n, 1 << 19)
     rows = sources(folder, MEMORY)
-    arrays = np.load(folder / "X.npy", mmap_mode="r")[:part].copy(), np.load(folder / "y.npy")[:part]
+    arrays = (
+        np.load(folder / "X.npy", mmap_mode="r")[:n_in_memory].copy(),
+        np.load(folder / "y.npy")[:n_in_memory],
+    )
     networks = {"": network(), " without a hidden layer": Network((INPUTS, 1), output="identity")}
     jobs: dict[str, tuple[Callable[[], Any], int]] = {}
     for words, net in networks.items():
@@ -222,7 +225,7 @@ def measure_passes(folder: Path, n: int, rounds: int, say: Say) -> dict[str, Any
             name: prepare_problem(net, source, ProblemSettings()) for name, source in rows.items()
         }
         for name, problem in {**problems, "in memory": prepare(net, *arrays)}.items():
-            size = (part if name == "in memory" else n) * ROW
+            size = (n_in_memory if name == "in memory" else n) * ROW
             jobs[f"{name}, a pass{words}"] = partial(problem.loss_and_gradient, theta), size
     settings: Any = {"iterations": 1, "batch_size": BATCH, "random_state": 0}
     for name, source in rows.items():
@@ -232,14 +235,17 @@ def measure_passes(folder: Path, n: int, rounds: int, say: Say) -> dict[str, Any
         )
     jobs["in memory, an epoch of batches"] = (
         partial(train(network(), *arrays, **settings).resume, 1),
-        part * ROW,
+        n_in_memory * ROW,
     )
-    for words, workers, own in (
+    for words, workers, use_threads in (
         ("1 thread", 1, False),
         (f"{threads} files at once", threads, False),
-        ("its own threads", 1, True),
+        ("its use_threads threads", 1, True),
     ):
-        jobs[f"parquet, pyarrow's bare decode, {words}"] = partial(decode, folder, workers, own), n * ROW
+        jobs[f"parquet, pyarrow's bare decode, {words}"] = (
+            partial(decode, folder, workers, use_threads),
+            n * ROW,
+        )
     for workers in sorted({1, threads}):
         jobs[f"mapped, bare reading, {workers} threads"] = partial(read, folder, workers), n * 8 * INPUTS
     seconds: dict[str, list[float]] = {name: [] for name in jobs}

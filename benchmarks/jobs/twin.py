@@ -33,9 +33,11 @@ class Twin:
         """Each row's day, (n,)."""
         return np.arange(len(self.y)) // self.stocks
 
-    def score(self, y: NDArray[np.floating], found: NDArray[np.floating], rows: NDArray[np.int64]) -> float:
+    def score(
+        self, y: NDArray[np.floating], predicted: NDArray[np.floating], rows: NDArray[np.int64]
+    ) -> float:
         """The daily rank correlation, as a metric of `sweep`: the rows are whole days."""
-        return rank_correlation(y, found, self.stocks)
+        return rank_correlation(y, predicted, self.stocks)
 
 
 def make_twin(days: int = DAYS, stocks: int = STOCKS) -> Twin:
@@ -69,7 +71,7 @@ def make_twin(days: int = DAYS, stocks: int = STOCKS) -> Twin:
     return Twin(X, y, stocks)
 
 
-def rank_correlation(y: NDArray[np.floating], found: NDArray[np.floating], stocks: int) -> float:
+def rank_correlation(y: NDArray[np.floating], predicted: NDArray[np.floating], stocks: int) -> float:
     """Spearman's correlation of target and prediction within each day, and of these the mean.
 
     A day on which all predictions are equal counts 0.
@@ -81,6 +83,6 @@ def rank_correlation(y: NDArray[np.floating], found: NDArray[np.floating], stock
     """
     from scipy.stats import rankdata
 
-    a, b = (rankdata(values.reshape(-1, stocks), axis=1) - (stocks + 1) / 2 for values in (y, found))
+    a, b = (rankdata(values.reshape(-1, stocks), axis=1) - (stocks + 1) / 2 for values in (y, predicted))
     both = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
     return float(np.mean((a * b).sum(axis=1) / np.where(both > 0, both, 1)))

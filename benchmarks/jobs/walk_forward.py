@@ -76,29 +76,29 @@ def measure_walk_forward(options: Options) -> dict[str, Any]:
     n_rows = table_rows(options)
     twin = make_twin(*_shape(n_rows))
     folds = WalkForward(FOLDS, gap=GAP, times=twin.days)
-    parts = list(folds.split(twin.X))
-    trained = sum(len(train) for train, _ in parts)
+    splits = list(folds.split(twin.X))
+    trained = sum(len(train) for train, _ in splits)
     epochs = 2 if quick else EPOCHS
-    say(f"{len(twin.y):,} rows, {len(parts)} folds, {_settings()} settings, {epochs} epochs")
+    say(f"{len(twin.y):,} rows, {len(splits)} folds, {_settings()} settings, {epochs} epochs")
     result, taken = timed(lambda: search(twin, folds, epochs))
     say(f"searched in {taken:.4g} s")
-    check_metrics(twin, parts, result)
+    check_metrics(twin, splits, result)
     settings = settings_of(result)
     row_epochs = trained * epochs * len(settings)
     document: dict[str, Any] = {
         "format": FORMAT,
         "job": f"{len(twin.y):,} rows of {len(twin.y) // twin.stocks:,} days, {FEATURES} features, "
-        f"float32; {len(settings)} settings x {len(parts)} folds x {epochs} epochs, batches of {BATCH}",
+        f"float32; {len(settings)} settings x {len(splits)} folds x {epochs} epochs, batches of {BATCH}",
         "rows": len(twin.y),
         "days": len(twin.y) // twin.stocks,
-        "folds": [{"train": len(train), "test": len(test)} for train, test in parts],
+        "folds": [{"train": len(train), "test": len(test)} for train, test in splits],
         "fits": len(result.cells),
         "epochs": epochs,
         "row_epochs": row_epochs,
         "seconds": taken,
         "threads": result.threads,
         "settings": settings,
-        "averaged": averaged(twin, parts, result, settings),
+        "averaged": averaged(twin, splits, result, settings),
         "reported_hours": REPORTED_HOURS if n_rows == N_ROWS else None,
     }
     document["peers"] = time_peers(twin, options, row_epochs)
@@ -143,17 +143,17 @@ def search(twin: Twin, folds: WalkForward, epochs: int) -> SweepResult:
 
 
 def check_metrics(
-    twin: Twin, parts: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]], result: SweepResult
+    twin: Twin, splits: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]], result: SweepResult
 ) -> None:
     """Raise BenchmarkError where a metric is not what SciPy's Spearman says of the predictions."""
     from scipy.stats import spearmanr
 
     for cell in (result.cells[0], result.cells[-1]):
         assert cell.fold is not None
-        test = parts[cell.fold][1]
-        found = cell.run.predict(twin.X[test]).reshape(-1, twin.stocks)
+        test = splits[cell.fold][1]
+        predicted = cell.run.predict(twin.X[test]).reshape(-1, twin.stocks)
         actual = twin.y[test].reshape(-1, twin.stocks)
-        daily = [spearmanr(a, b).statistic for a, b in zip(actual, found, strict=True)]
+        daily = [spearmanr(a, b).statistic for a, b in zip(actual, predicted, strict=True)]
         right = float(np.mean(np.nan_to_num(daily)))
         if cell.metric is None or not abs(cell.metric - right) <= 1e-6:
             raise BenchmarkError(
@@ -186,7 +186,7 @@ def runs_of(result: SweepResult) -> dict[tuple[int, int | None], TrainingRun]:
 
 def averaged(
     twin: Twin,
-    parts: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    splits: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
     result: SweepResult,
     settings: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def averaged(
     runs = runs_of(result)
 
     def score(numbers: Sequence[int], fold: int) -> float:
-        test = parts[fold][1]
+        test = splits[fold][1]
         ensemble = Ensemble.from_runs([runs[number, fold] for number in numbers])
         return twin.score(twin.y[test], ensemble.predict(twin.X[test]), test)
 
@@ -206,11 +206,11 @@ def averaged(
         means = [(-float(np.mean(row["of_folds"][:folds])), row["number"]) for row in settings]
         return [number for _, number in sorted(means)[:count]]
 
-    found: dict[str, Any] = {"settings": best(len(parts), BEST)}
-    found["known"] = [score(found["settings"], fold) for fold in range(len(parts))]
-    found["chosen"] = [score(best(fold, BEST), fold) for fold in range(1, len(parts))]
-    found["chosen_alone"] = [score(best(fold, 1), fold) for fold in range(1, len(parts))]
-    return found
+    scores: dict[str, Any] = {"settings": best(len(splits), BEST)}
+    scores["known"] = [score(scores["settings"], fold) for fold in range(len(splits))]
+    scores["chosen"] = [score(best(fold, BEST), fold) for fold in range(1, len(splits))]
+    scores["chosen_alone"] = [score(best(fold, 1), fold) for fold in range(1, len(splits))]
+    return scores
 
 
 # ---- Others -------------------------------------------------------------------------------------
@@ -237,12 +237,12 @@ def time_peers(twin: Twin, options: Options, row_epochs: int) -> dict[str, Any]:
         )
         options.say(workload.title)
         # Apart, since of each library only the fastest ways go into the rounds; compiling takes a minute.
-        found = [
+        results = [
             time_workload(workload, "float32", options, wanted)
             for wanted in ([eager] if options.quick else [eager, compiled])
         ]
-        contestants = [row for one in found for row in one["contestants"]]
-        missing = {gone["name"]: gone for one in found for gone in one["missing"]}
+        contestants = [row for result in results for row in result["contestants"]]
+        missing = {gone["name"]: gone for result in results for gone in result["missing"]}
         samples.append(
             {
                 "fit": workload.title,
@@ -304,12 +304,12 @@ def walk_forward_table(record: Mapping[str, Any]) -> str:
     lines.append(
         f"    {record['settings'][-1]['mean']:.4f}  {setting_words(record['settings'][-1])} (the last)"
     )
-    found = record["averaged"]
+    averages = record["averaged"]
     lines += [
-        f"    {np.mean(found['known']):.4f}  averaged prediction of these {BEST}",
-        f"    {np.mean(found['chosen']):.4f}  averaged prediction of the {BEST} best of the folds before, "
-        f"from the second on",
-        f"    {np.mean(found['chosen_alone']):.4f}  the best of the folds before alone",
+        f"    {np.mean(averages['known']):.4f}  averaged prediction of these {BEST}",
+        f"    {np.mean(averages['chosen']):.4f}  averaged prediction of the {BEST} best of the folds "
+        f"before, from the second on",
+        f"    {np.mean(averages['chosen_alone']):.4f}  the best of the folds before alone",
     ]
     return "\n".join(lines)
 
@@ -336,14 +336,14 @@ def draw_walk_forward(document: Mapping[str, Any]) -> Figure:
 
 
 def _draw_folds(axes: Any, document: Mapping[str, Any]) -> None:
-    settings, found = document["settings"], document["averaged"]
+    settings, averages = document["settings"], document["averaged"]
     at = np.arange(1, len(document["folds"]) + 1)
     for row in settings:
         (others,) = axes.plot(at, row["of_folds"], color=GRID_COLOR, linewidth=1.2)
     (best,) = axes.plot(at, settings[0]["of_folds"], color=OKABE_ITO[0], linewidth=1.6, marker="o", ms=4)
-    (mean,) = axes.plot(at, found["known"], color=OKABE_ITO[1], linewidth=2, marker="s", ms=4)
+    (mean,) = axes.plot(at, averages["known"], color=OKABE_ITO[1], linewidth=2, marker="s", ms=4)
     (chosen,) = axes.plot(
-        at[1:], found["chosen"], "--", color=OKABE_ITO[2], linewidth=1.6, marker="^", ms=4
+        at[1:], averages["chosen"], "--", color=OKABE_ITO[2], linewidth=1.6, marker="^", ms=4
     )
     axes.axhline(0, color=FAINT, linewidth=0.8)
     axes.set_xticks(at)
@@ -351,8 +351,8 @@ def _draw_folds(axes: Any, document: Mapping[str, Any]) -> None:
     axes.legend(
         [mean, chosen, best, others],
         [
-            f"mean prediction of the best {BEST}: {np.mean(found['known']):.4f}",
-            f"of the best {BEST} on the folds before: {np.mean(found['chosen']):.4f}",
+            f"mean prediction of the best {BEST}: {np.mean(averages['known']):.4f}",
+            f"of the best {BEST} on the folds before: {np.mean(averages['chosen']):.4f}",
             f"the best setting: {settings[0]['mean']:.4f}",
             f"each of the {len(settings)} settings",
         ],

@@ -75,8 +75,8 @@ class Torch(Runner):
         return self._torch.nn.functional.cross_entropy(Z[None], self._Y[None], reduction="sum")
 
     def reset(self) -> None:
-        parts = copies(self._task.start, self._precision)
-        self.parameters = [self._torch.tensor(part, requires_grad=True) for part in parts]
+        arrays = copies(self._task.start, self._precision)
+        self.parameters = [self._torch.tensor(array, requires_grad=True) for array in arrays]
         task = self._task
         self._optimizer = self._torch.optim.SGD(
             self.parameters, lr=task.learning_rate, momentum=task.momentum, fused=True
@@ -120,8 +120,8 @@ class TorchCompiled(Torch):
         return self._torch.stack(dense(H, W2, b2))
 
     def reset(self) -> None:
-        parameters = [self._torch.tensor(part) for part in copies(self._task.start, self._precision)]
-        self._state: State = parameters, [self._torch.zeros_like(part) for part in parameters]
+        parameters = [self._torch.tensor(array) for array in copies(self._task.start, self._precision)]
+        self._state: State = parameters, [self._torch.zeros_like(array) for array in parameters]
 
     def work(self, count: int) -> Array:
         losses = []
@@ -182,7 +182,7 @@ class Model:
 
     def parameters(self, grad: bool = False) -> list[Any]:
         """W1, b1, ... at the start."""
-        return [self.torch.tensor(part, requires_grad=grad) for part in self._task.parameters()]
+        return [self.torch.tensor(array, requires_grad=grad) for array in self._task.parameters()]
 
     def logits(self, parameters: list[Any], X: Any) -> Any:
         """Z of the last layer."""
@@ -285,12 +285,12 @@ class Compiled(Training):
         self._flat = flat
         super().__init__(task, threads, **layout)
         model = self._model
-        torch, shapes = model.torch, [part.shape for part in task.parameters()]
+        torch, shapes = model.torch, [array.shape for array in task.parameters()]
         lengths = [math.prod(shape) for shape in shapes]
 
         def flat_loss(vector: Any, X: Any, targets: Any) -> Any:
-            parts = zip(vector.split(lengths), shapes, strict=True)
-            return model.loss([part.view(shape) for part, shape in parts], X, targets)
+            arrays = zip(vector.split(lengths), shapes, strict=True)
+            return model.loss([array.view(shape) for array, shape in arrays], X, targets)
 
         gradient = torch.func.grad_and_value(flat_loss if flat else model.loss)
 
@@ -318,11 +318,11 @@ class Compiled(Training):
 
     def reset(self) -> None:
         parameters, torch = self._model.parameters(), self._model.torch
-        m, v = ([torch.zeros_like(part) for part in parameters] for _ in range(2))
-        parts = [parameters, m, v]
+        m, v = ([torch.zeros_like(array) for array in parameters] for _ in range(2))
+        arrays = [parameters, m, v]
         if self._flat:
-            parts = [torch.cat([part.ravel() for part in some]) for some in parts]
-        self._state = (*parts, torch.zeros((), dtype=parameters[0].dtype))
+            arrays = [torch.cat([array.ravel() for array in some]) for some in arrays]
+        self._state = (*arrays, torch.zeros((), dtype=parameters[0].dtype))
 
     def _step(self, X: Any, targets: Any) -> Any:
         return self._compiled(*self._state, X, targets)
@@ -355,8 +355,8 @@ class Gradient(TaskRunner):
     def answer(self) -> Array:
         self._model.use_threads()
         gradients, loss = self._evaluate(self._parameters, self._model.X, self._model.targets)
-        parts = [loss.detach(), *gradients]
-        return np.concatenate([part.numpy().ravel() for part in parts]).astype(np.float64)
+        arrays = [loss.detach(), *gradients]
+        return np.concatenate([array.numpy().ravel() for array in arrays]).astype(np.float64)
 
     def work(self, count: int) -> None:
         self._model.use_threads()
@@ -370,9 +370,9 @@ class Prediction(TaskRunner):
     def __init__(self, task: Task, threads: int, way: str) -> None:
         self._model = model = Model(task, threads)
         torch, layers = model.torch, []
-        parts = model.parameters()
+        arrays = model.parameters()
         kinds = {"logistic": torch.nn.Sigmoid, "tanh": torch.nn.Tanh, "relu": torch.nn.ReLU}
-        for W, b in zip(parts[::2], parts[1::2], strict=True):
+        for W, b in zip(arrays[::2], arrays[1::2], strict=True):
             linear = torch.nn.Linear(*W.shape, dtype=W.dtype)
             linear.weight.data, linear.bias.data = W.T.contiguous(), b
             layers += [linear, kinds[task.workload.hidden]()]
@@ -422,13 +422,13 @@ def ways(task: Task) -> dict[str, Callable[..., TaskRunner]]:
     layouts = {"": {}, ", columns": {"columns": True}} if full else {"": {}, ", slices": {"slices": True}}
     if task.network.output.name == "softmax" and full:
         layouts = {"": {}}  # its cross-entropy wants a sample's classes side by side
-    found: dict[str, Callable[..., TaskRunner]] = {
+    makers: dict[str, Callable[..., TaskRunner]] = {
         f"{name}{words}": partial(kind, **layout)
         for name, kind in kinds.items()
         for words, layout in layouts.items()
     }
-    found["PyTorch, compiled, flat"] = partial(Compiled, flat=True, slices=not full)
-    return found
+    makers["PyTorch, compiled, flat"] = partial(Compiled, flat=True, slices=not full)
+    return makers
 
 
 def workload(task: Task) -> list[Contestant[Task]]:

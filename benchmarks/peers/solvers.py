@@ -54,8 +54,8 @@ def sklearn_loss(kind: Any, network: Network, X: Array, y: Array) -> tuple[Any, 
 def _weights_first(network: Network) -> NDArray[np.intp]:
     """Where the weights of all layers and then their biases stand in the flat vector."""
     numbers = Parameters(network.sizes, np.arange(network.n_parameters, dtype=np.float64))
-    parts = [part.ravel() for part in (*numbers.weights, *numbers.biases)]
-    return np.concatenate(parts).astype(np.intp)
+    arrays = [array.ravel() for array in (*numbers.weights, *numbers.biases)]
+    return np.concatenate(arrays).astype(np.intp)
 
 
 # ---- To where the notebook ends: losses over time ---------------------------------------------------
@@ -277,5 +277,5 @@ def by_torch(classic: Classic, start: Array) -> tuple[Array, int]:
 
     with suppress(Arrived):
         rule.step(closure)
-    parts = [part for layer in layers[::2] for part in (layer.weight.detach().T, layer.bias.detach())]
-    return np.concatenate([np.asarray(part).ravel() for part in parts]), count
+    arrays = [array for layer in layers[::2] for array in (layer.weight.detach().T, layer.bias.detach())]
+    return np.concatenate([np.asarray(array).ravel() for array in arrays]), count

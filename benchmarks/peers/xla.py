@@ -71,8 +71,8 @@ class Jax(Runner):
 
     def reset(self) -> None:
         with double(self._jax):
-            parts = [self._jax.numpy.asarray(part) for part in copies(self._task.start, self._precision)]
-            self._state = parts, [self._jax.numpy.zeros_like(part) for part in parts]
+            arrays = [self._jax.numpy.asarray(array) for array in copies(self._task.start, self._precision)]
+            self._state = arrays, [self._jax.numpy.zeros_like(array) for array in arrays]
 
     def work(self, count: int) -> Array:
         with double(self._jax):
@@ -112,7 +112,9 @@ class Model:
         ]
         with self.double():
             T = task.T if task.network.output.name != "softmax" else task.y.astype(np.int32)
-            self.X, self.targets = (jax.numpy.asarray(part.T if columns else part) for part in (task.X, T))
+            self.X, self.targets = (
+                jax.numpy.asarray(array.T if columns else array) for array in (task.X, T)
+            )
 
     def double(self) -> Any:
         """64 bits inside a `with` block."""
@@ -120,7 +122,7 @@ class Model:
 
     def parameters(self) -> list[Any]:
         """W1, b1, ... at the start."""
-        return [self.jax.numpy.asarray(part) for part in self._task.parameters()]
+        return [self.jax.numpy.asarray(array) for array in self._task.parameters()]
 
     def logits(self, parameters: list[Any], X: Any) -> Any:
         """Z of the last layer."""
@@ -174,7 +176,7 @@ class Training(TaskRunner):
             if self._slices:
                 X, targets = X[order], targets[order]
                 batches = tuple(
-                    part[:whole].reshape(whole // size, size, *part.shape[1:]) for part in (X, targets)
+                    array[:whole].reshape(whole // size, size, *array.shape[1:]) for array in (X, targets)
                 )
                 state, losses = jax.lax.scan(step, state, batches)
             else:
@@ -201,7 +203,7 @@ class Training(TaskRunner):
     def reset(self) -> None:
         with self._model.double():
             parameters, numpy = self._model.parameters(), self._model.jax.numpy
-            zeros = [[numpy.zeros_like(part) for part in parameters] for _ in range(2)]
+            zeros = [[numpy.zeros_like(array) for array in parameters] for _ in range(2)]
             self._state = (parameters, *zeros, numpy.zeros((), self._task.precision))
 
     def _run(self, orders: Iterable[Any]) -> Array:
@@ -249,7 +251,7 @@ class Jitted(TaskRunner):
     def answer(self) -> Array:
         with self._model.double():
             found = self._model.jax.tree.leaves(self._function(self._parameters, *self._arguments))
-        return np.concatenate([np.asarray(part, np.float64).ravel() for part in found])
+        return np.concatenate([np.asarray(array, np.float64).ravel() for array in found])
 
     def work(self, count: int) -> None:
         function, parameters, arguments = self._function, self._parameters, self._arguments

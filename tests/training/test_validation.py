@@ -465,7 +465,7 @@ def test_values_have_neither_accuracy_nor_probabilities(rule):
 def test_resume_refuses_validation_data_that_are_not_the_runs():
     X, y = TRAINING
     loaded = pickle.loads(pickle.dumps(train(3)))
-    with pytest.raises(gn.InputError, match="give them to resume too"):
+    with pytest.raises(gn.InputError, match="pass them to resume"):
         loaded.resume(1, X=X, y=y)
     with pytest.raises(gn.InputError, match="not those that the run was evaluated on"):
         loaded.resume(1, X=X, y=y, validation=(HELD[0] + 1, HELD[1]))

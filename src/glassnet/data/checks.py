@@ -16,7 +16,7 @@ from glassnet.errors import EngineError, InputError, InputTypeError, unknown_nam
 from glassnet.nn import reference
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.losses import LOSSES
-from glassnet.nn.network import Network, as_network
+from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_dtype, as_numbers, as_vector
 
 REDUCTIONS = ("mean", "sum")
@@ -25,38 +25,23 @@ ENGINES = ("auto", "native", "numpy")
 
 
 class CheckedData(NamedTuple):
-    """Validated arrays, plus the dtype and the engine to compute in.
+    """Validated targets and weights for a network, plus the dtype to compute in.
 
-    `weights` are the sample weights times those of the classes; `own_weights` those of the samples alone.
-    `baseline` is the summed loss where the output layer's Z is 0 everywhere.
+    `weights` are the sample weights times those of the classes. `baseline` is the summed loss where the
+    output layer's Z is 0 everywhere.
     """
 
-    X: NDArray[Any]
     y: NDArray[Any]
     weights: Array | None
     dtype: np.dtype[Any]
-    engine: Literal["native", "numpy"]
-    reason: str
     baseline: float
-    own_weights: Array | None = None
     class_weight: tuple[float, ...] | None = None
 
 
 def check_data(
-    network: Network,
-    X: object,
-    y: object,
-    dtype: DTypeLike | None,
-    reduction: str,
-    sample_weight: object,
-    engine: str,
-    class_weight: object = None,
+    network: Network, data: InMemory, dtype: DTypeLike | None, class_weight: object = None
 ) -> CheckedData:
-    """Check arrays, or an `InMemory` dataset, for a network; raises as `prepare` does."""
-    as_network(network)
-    if reduction not in REDUCTIONS:
-        raise unknown_name("reduction", reduction, REDUCTIONS)
-    data = X if isinstance(X, InMemory) else InMemory.validated(X, y, sample_weight, network.sizes[0])
+    """Check a dataset for a network; raises as `prepare` does."""
     data.require_width(network.sizes[0])
     targets, sample_weights = data.targets(network), data.weights
     weights, of_classes = sample_weights, None
@@ -76,7 +61,6 @@ def check_data(
     if weights is not None:
         with np.errstate(over="ignore"):
             check_size(weights.max(), weights.sum(dtype=np.float64), precision)
-    name, reason = choose_engine(network, engine)
     baseline = 0.0
     for rows in row_blocks(data.n_rows):
         Y = target_rows(targets[rows], network.sizes[-1], np.dtype(np.float64))
@@ -84,7 +68,7 @@ def check_data(
         with np.errstate(over="ignore"):  # an infinite loss is refused before the first update
             baseline += reference.loss(np.zeros_like(Y), Y, network.loss, w)
     known = None if of_classes is None else tuple(of_classes.tolist())
-    return CheckedData(data.X, targets, weights, precision, name, reason, baseline, sample_weights, known)
+    return CheckedData(targets, weights, precision, baseline, known)
 
 
 def missing_in_native(network: Network) -> str:

@@ -163,21 +163,13 @@ class GradientCheck:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as strings, numbers and lists for JSON; numbers that are not finite are None."""
+        words = ("network", "engine", "dtype", "epsilon", "reduction", "n_samples", "passed", "verdict")
+        counts = ("n_entries", "n_checked", "n_wrong", "n_kinks", "n_unsettled", "sensitivity")
         return {
+            **{name: _finite(getattr(self, name, None)) for name in (*words, *counts)},
             "network": str(self.network),
-            "engine": self.engine,
             "dtype": self.dtype.name,
-            "epsilon": self.epsilon,
-            "reduction": self.reduction,
-            "n_samples": self.n_samples,
-            "passed": self.passed,
-            "verdict": self.verdict,
             "n_entries": len(self.table),
-            "n_checked": self.n_checked,
-            "n_wrong": self.n_wrong,
-            "n_kinks": self.n_kinks,
-            "n_unsettled": self.n_unsettled,
-            "sensitivity": _finite(self.sensitivity),
             "table": [{key: _finite(value) for key, value in e._asdict().items()} for e in self.table],
         }
 

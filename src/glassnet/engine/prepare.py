@@ -67,8 +67,9 @@ def prepare_problem(
         if size is None:
             return problem_of(setup, dataset)
         return batches_of(setup, dataset, min(size, dataset.X.shape[0]))
-    prepared = _in_memory if dataset.in_memory else _streamed
-    return prepared(network, dataset, settings, size, threads)
+    if isinstance(dataset, InMemory):
+        return _in_memory(network, dataset, settings, size, threads)
+    return _streamed(network, dataset, settings, size, threads)
 
 
 def _setup(
@@ -93,14 +94,11 @@ def _setup(
 
 
 def _in_memory(
-    network: Network, dataset: Dataset, settings: ProblemSettings, size: int | None, threads: int
+    network: Network, dataset: InMemory, settings: ProblemSettings, size: int | None, threads: int
 ) -> Problem | Batches:
-    reduction = settings.reduction
-    data = check_data(
-        network, dataset, None, settings.dtype, reduction, None, settings.engine, settings.class_weight
-    )
-    arrays, n = Arrays(data.X, data.y, data.weights), len(data.X)
-    engine = data.engine, data.reason
+    data = check_data(network, dataset, settings.dtype, settings.class_weight)
+    arrays, n = Arrays(dataset.X, data.y, data.weights), dataset.n_rows
+    engine = choose_engine(network, settings.engine)
     setup = _setup(network, settings, threads, engine, data.dtype, data.class_weight)
     if size is None:
         return problem_of(setup, arrays, data.baseline)
@@ -108,8 +106,8 @@ def _in_memory(
         raise InputError(f"X has {n} samples; batches are drawn from at most {_MOST_SAMPLES}.")
     size = min(size, n)
     total = n if data.weights is None else float(data.weights.sum())
-    baseline = data.baseline / total * (1.0 if reduction == "mean" else total * size / n)
-    return batches_of(setup, arrays, size, baseline, fingerprint(data.X, data.y, data.own_weights))
+    baseline = data.baseline / total * (1.0 if settings.reduction == "mean" else total * size / n)
+    return batches_of(setup, arrays, size, baseline, fingerprint(dataset.X, data.y, dataset.weights))
 
 
 def _streamed(

@@ -213,8 +213,8 @@ def check_sweep_data(
         )
     for candidate in _distinct(candidates):
         settings = candidate.settings
-        kinds = settings["dtype"], settings["reduction"], None, settings["engine"]
-        check_data(candidate.network, dataset, None, *kinds, settings["class_weight"])
+        check_data(candidate.network, dataset, settings["dtype"], settings["class_weight"])
+        choose_engine(candidate.network, settings["engine"])
         if parameters is not None:
             candidate.network.check_parameters(parameters)
     pairs = as_folds(folds, network, dataset.X, samples[1], dataset.targets(network), groups)

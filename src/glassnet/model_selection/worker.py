@@ -33,12 +33,11 @@ from glassnet.nn.network import Network
 from glassnet.optim.loss_conventions import Conventions
 from glassnet.training.baselines import Scale, scale_of
 from glassnet.training.loop import Progress
-from glassnet.training.preparation import Preparation
 from glassnet.training.run import TrainingRun
 from glassnet.training.run_policy import continue_run
 from glassnet.training.state import at_end, with_data, without_data
 from glassnet.training.train import begin
-from glassnet.training.validation import HeldOut
+from glassnet.training.validation import HeldOut, Preparation
 from glassnet.utils.array_checks import as_dtype
 
 CACHE_BYTES = 1 << 30

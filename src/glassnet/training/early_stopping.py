@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from glassnet.errors import InputError, InputTypeError, unknown_name
-from glassnet.utils.settings_checks import Settings, as_flag, as_not_negative, as_steps, checked, or_none
+from glassnet.utils.settings_checks import (
+    Settings,
+    as_flag,
+    as_not_negative,
+    as_steps,
+    checked,
+    one_of,
+    or_none,
+)
 
 Metric = Callable[[Any, Any], float]
 """A function of the targets and the predictions."""
@@ -33,18 +41,6 @@ def _as_metric(value: object, name: str) -> str | Metric:
     if value not in METRICS:
         raise unknown_name(name, value, METRICS)
     return value
-
-
-def _as_mode(value: object, name: str) -> str | None:
-    if value is not None and value not in MODES:
-        raise unknown_name(name, str(value), MODES)
-    return value
-
-
-def _as_response(value: object, name: str) -> str:
-    if value not in RESPONSES:
-        raise unknown_name(name, str(value), RESPONSES)
-    return str(value)
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,8 +84,8 @@ class EarlyStopping(Settings):
     tolerance: float = field(default=0.0, metadata=checked(as_not_negative))
     metric: str | Metric = field(default="loss", metadata=checked(_as_metric))
     restore_best: bool = field(default=True, metadata=checked(as_flag))
-    mode: str | None = field(default=None, kw_only=True, metadata=checked(_as_mode))
-    response: str = field(default="predict", kw_only=True, metadata=checked(_as_response))
+    mode: str | None = field(default=None, kw_only=True, metadata=checked(or_none(one_of(MODES))))
+    response: str = field(default="predict", kw_only=True, metadata=checked(one_of(RESPONSES)))
 
     def __post_init__(self) -> None:
         super().__post_init__()

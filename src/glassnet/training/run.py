@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from glassnet.training.run_policy import continue_run
 from glassnet.training.state import RunData, RunState, at_end, masks_of, with_data, with_rule
 from glassnet.training.steppers import Rule, Solver, check_fits, check_rule
 from glassnet.training.validation import HeldOut, as_validation, validation_dataset
-from glassnet.utils.settings_checks import as_count
+from glassnet.utils.settings_checks import as_count, shared_fields
 
 # A loss computed anew from the same data differs by rounding only, where another engine or
 # processor computes it; other data are further off by orders of magnitude.
@@ -195,16 +195,8 @@ class TrainingRun(RunState):
             held_out = validation_dataset(self.network, samples)
         elif validation is not None:
             raise InputError("This run has no validation data; resume takes those that train was given.")
-        settings = ProblemSettings(
-            self.batch_size,
-            self.dtype,
-            self.reduction,
-            self.engine if engine is None else engine,
-            threads,
-            self.penalties,
-            self.dropout,
-            self.class_weight,
-        )
+        settings = ProblemSettings(**shared_fields(ProblemSettings, self))
+        settings = replace(settings, engine=self.engine if engine is None else engine, threads=threads)
         problem = prepare_problem(self.network, dataset, settings)
         if kept is None or held_out is None:
             return RunData(problem)

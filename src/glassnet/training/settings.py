@@ -8,7 +8,7 @@ defaults (sweeps, experiment files, the command line) derives them: from `NAMES`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet.data.checks import ENGINES, REDUCTIONS, choose_engine
 from glassnet.engine.prepare import ProblemSettings
-from glassnet.errors import unknown_name
 from glassnet.nn.dropout import as_dropout
 from glassnet.nn.network import SCHEMES, Network, Parameters, as_network
 from glassnet.optim.penalties import Penalties
@@ -36,21 +35,11 @@ from glassnet.utils.settings_checks import (
     as_steps,
     check_random_state,
     checked,
+    one_of,
     or_none,
+    shared_fields,
 )
 from glassnet.utils.threads import thread_count
-
-
-def one_of(choices: Iterable[str]) -> Check:
-    """The check of a setting that is one of some names."""
-    known = tuple(choices)
-
-    def check(value: Any, name: str) -> Any:
-        if value not in known:
-            raise unknown_name(name, value, known)
-        return value
-
-    return check
 
 
 def _as_random_state(value: Any, name: str) -> Any:
@@ -63,8 +52,8 @@ class FitSettings:
     """Every keyword of `train` that says how to fit, each checked on its own.
 
     `train` documents the fields and holds their defaults; those without a check are looked at together with
-    network and data. `dtype` is None or the name of a precision,
-    `validation` None, a fraction, or X, y and weights. `check` looks at what depends on the network.
+    network and data. `dtype` is None or the name of a precision, `validation` None, a fraction, or X, y and
+    weights. `check` looks at what depends on the network.
     """
 
     optimizer: Rule = field(metadata=checked(lambda value, name: check_rule(value)))
@@ -107,16 +96,7 @@ class FitSettings:
     @property
     def of_problem(self) -> ProblemSettings:
         """The settings that `prepare_problem` takes."""
-        return ProblemSettings(
-            self.batch_size,
-            self.dtype,
-            self.reduction,
-            self.engine,
-            self.threads,
-            self.penalties,
-            self.dropout,
-            self.class_weight,
-        )
+        return ProblemSettings(**shared_fields(ProblemSettings, self))
 
     def check(self, network: Network, memory: int | None = None) -> None:
         """Raise InputError or EngineError where settings do not fit each other or the network.

@@ -25,16 +25,15 @@ from glassnet.optim import SGD
 from glassnet.training.divergence import divergence_limit, warn_of_ending
 from glassnet.training.early_stopping import EarlyStopping
 from glassnet.training.hooks import Callbacks, Hooks
-from glassnet.training.preparation import Preparation
 from glassnet.training.run import TrainingRun
 from glassnet.training.run_policy import continue_run
 from glassnet.training.settings import NAMES, FitSettings
 from glassnet.training.stall_warning import warn_if_stalled
 from glassnet.training.state import RunData, state_at_rest
 from glassnet.training.steppers import Rule, Solver
-from glassnet.training.validation import Validation, validation_dataset
+from glassnet.training.validation import Preparation, Validation, validation_dataset
 from glassnet.utils.array_checks import check_finite
-from glassnet.utils.settings_checks import as_random_state
+from glassnet.utils.settings_checks import as_random_state, shared_fields
 
 
 def train(
@@ -217,27 +216,20 @@ def begin(
     if held_out is not None:
         warn_of_raw_validation(extra)
     start = TrainingRun(
-        network=network,
+        **shared_fields(TrainingRun, problem.setup),
         optimizer=settings.optimizer,
         parameters=theta,
         state=state_at_rest(settings.optimizer, theta.flat),
         losses=losses,
-        reduction=problem.reduction,
         status="running",
         diverged_at=None,
         seconds=0.0,
-        engine=problem.engine,
-        engine_reason=problem.engine_reason,
-        threads=problem.threads,
         extra=extra,
-        penalties=problem.penalties,
         batch_size=problem.batch_size if isinstance(problem, Batches) else None,
         cursor=cursor,
-        dropout=problem.dropout,
         dropout_seed=seed,
         average=settings.average,
         averaged=None if settings.average is None else theta.copy(),
-        class_weight=problem.class_weight,
         validation=validation if held_out is not None or settings.stopping is not None else None,
         data=RunData(problem, evaluator),
     )

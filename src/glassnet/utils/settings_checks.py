@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
@@ -122,6 +122,18 @@ def or_none(check: Check) -> Check:
     return lambda value, name: None if value is None else check(value, name)
 
 
+def one_of(choices: Iterable[str]) -> Check:
+    """The check of a setting that is one of some names."""
+    known = tuple(choices)
+
+    def check(value: Any, name: str) -> Any:
+        if value not in known:
+            raise unknown_name(name, value, known)
+        return value
+
+    return check
+
+
 class Settings:
     """The base of frozen dataclasses of settings: it checks their ranges and keeps their repr short.
 
@@ -155,6 +167,13 @@ class Settings:
         default = {field.name: field.default for field in fields(self) if field.kw_only}  # type: ignore[arg-type]  # too
         shown = {k: v for k, v in self.settings().items() if k not in default or v != default[k]}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+def shared_fields(kind: type, record: object) -> dict[str, Any]:
+    """The fields of the dataclass `kind` that the record has too, with the record's values."""
+    return {
+        field.name: getattr(record, field.name) for field in fields(kind) if hasattr(record, field.name)
+    }
 
 
 Kind = TypeVar("Kind", bound=Settings)

@@ -30,10 +30,10 @@ from glassnet.nn.dropout import as_dropout
 from glassnet.nn.losses import get_loss, get_output
 from glassnet.nn.network import SCHEMES, as_sizes
 from glassnet.training.early_stopping import EarlyStopping, check_stopping
-from glassnet.training.settings import CHECKS, one_of
+from glassnet.training.settings import CHECKS
 from glassnet.training.steppers import RULES, Rule, rule_from_dict
 from glassnet.utils.memory import as_memory
-from glassnet.utils.settings_checks import Check, as_random_state, as_steps
+from glassnet.utils.settings_checks import Check, as_random_state, as_steps, one_of
 
 
 class Override(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from glassnet.errors import InputError, InputTypeError, nearest_name, unknown_name
@@ -15,6 +14,7 @@ from glassnet.training.steppers.lbfgs import LBFGS
 from glassnet.training.steppers.levenberg_marquardt import LevenbergMarquardt
 from glassnet.training.steppers.newton_cg import NewtonCG
 from glassnet.training.steppers.solver import Solver, SolverState, SolverStepper, Start, StopReason
+from glassnet.utils.settings_checks import settings_from_dict
 
 __all__ = [
     "LBFGS",
@@ -76,15 +76,11 @@ def rule_from_dict(settings: Mapping[str, Any]) -> Rule:
     LBFGS(memory=5)
     """
     name = settings.get("name") if isinstance(settings, Mapping) else None
-    if name not in SOLVERS:
-        if name is not None and name not in RULES:
-            raise unknown_name("optimizer", name, RULES)
-        return optimizer_from_dict(settings)
-    known = [field.name for field in fields(SOLVERS[name])]
-    for setting in settings:
-        if setting not in ("name", *known):
-            raise unknown_name(f"setting of the solver {name!r}:", setting, known)
-    return SOLVERS[name](**{key: value for key, value in settings.items() if key != "name"})
+    if name in SOLVERS:
+        return settings_from_dict(settings, SOLVERS, "solver", "name", '{"name": "lbfgs"}', {})
+    if name is not None and name not in RULES:
+        raise unknown_name("optimizer", name, RULES)
+    return optimizer_from_dict(settings)
 
 
 def check_fits(

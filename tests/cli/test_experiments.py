@@ -24,6 +24,7 @@ from glassnet.cli.experiments import (
     results,
 )
 from glassnet.cli.experiments.job import run_experiment
+from glassnet.cli.experiments.library import to_toml
 from glassnet.cli.experiments.prediction import csv_lines, predict_table
 from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import describe_run
@@ -32,7 +33,6 @@ from glassnet.cli.experiments.schema import SECTIONS, TOP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import experiment_from
 from glassnet.cli.experiments.sweeping import PICTURES as SWEEP_PICTURES
 from glassnet.cli.experiments.sweeping import choose_grids, run_sweeps
-from glassnet.cli.experiments.toml import to_toml
 from glassnet.data.generators import GENERATORS
 from glassnet.data.tables import read_table
 from glassnet.errors import FileError, GradientError, InputError, InputTypeError

@@ -8,34 +8,18 @@ from __future__ import annotations
 
 import click
 
+from glassnet._version import __version__
 from glassnet.cli.bench import bench
-from glassnet.cli.check import check
 from glassnet.cli.errors import Group
 from glassnet.cli.info import info
-from glassnet.cli.predict import predict
 from glassnet.cli.sweep import sweep
-from glassnet.cli.train import train
+from glassnet.cli.train import check, predict, train
 
 __all__ = ["main"]
 
 
-def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
-    if wanted and not context.resilient_parsing:
-        from glassnet._version import __version__
-
-        click.echo(f"glassnet {__version__}")
-        context.exit()
-
-
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option(
-    "--version",
-    is_flag=True,
-    expose_value=False,
-    is_eager=True,
-    callback=_version,
-    help="Print the version.",
-)
+@click.version_option(__version__, message="glassnet %(version)s", help="Print the version.")
 def main() -> None:
     """Feedforward networks you can see through.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from glassnet.cli.options import Named, names_between_commas
+from glassnet.cli.options import Setting, names_between_commas
 from glassnet.errors import InputError, unknown_name
 
 ITERATION, ALL = "iteration", "all"
@@ -45,7 +45,7 @@ def _peers() -> Iterable[str]:
 @click.option("--list", "listed", is_flag=True, help="Name the jobs and do none.")
 @click.option(
     "--peers",
-    cls=Named,
+    cls=Setting,
     names=_peers,
     type=names_between_commas,
     metavar="A,B,...",

@@ -15,44 +15,32 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Named(click.Option):
-    """An option whose help has {names}, filled in from a registry when help is asked for."""
+class Setting(click.Option):
+    """An option whose help has {names}, filled in from a registry when help is asked for.
+
+    With a `key` it sets that key of an experiment, and help adds what a table starts with.
+    """
 
     def __init__(
-        self, *args: Any, names: Callable[[], Iterable[str]] | None = None, **settings: Any
+        self, *args: Any, names: Callable[[], Iterable[str]] | None = None, key: str = "", **settings: Any
     ) -> None:
         super().__init__(*args, **settings)
-        self._names = names
+        self.names, self.key = names, key
 
     def get_help_record(self, context: click.Context) -> tuple[str, str] | None:
+        from glassnet.cli.experiments.schema import key_at
+
         record = super().get_help_record(context)
-        if record is None or self._names is None:
-            return record
-        return record[0], record[1].format(names=", ".join(self._names()))
-
-
-class Setting(Named):
-    """An option that sets a key of an experiment; help adds what a table starts with."""
-
-    def __init__(self, *args: Any, key: str, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.key = key
-
-    def get_help_record(self, context: click.Context) -> tuple[str, str] | None:
-        record, default = super().get_help_record(context), _default(self.key)
-        if record is None or default is None:
-            return record
-        return record[0], f"{record[1]} [table: {default}]"
-
-
-def _default(key: str) -> str | None:
-    """The default of a key, as one would write the option."""
-    from glassnet.cli.experiments.schema import key_at
-
-    default = key_at(key).default
-    if default is None or isinstance(default, bool):
-        return None
-    return ",".join(map(str, default)) if isinstance(default, list) else str(default)
+        if record is None:
+            return None
+        option, words = record
+        if self.names is not None:
+            words = words.format(names=", ".join(self.names()))
+        default = key_at(self.key).default if self.key else None
+        if default is None or isinstance(default, bool):
+            return option, words
+        shown = ",".join(map(str, default)) if isinstance(default, list) else default
+        return option, f"{words} [table: {shown}]"
 
 
 def names_between_commas(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.cli.experiments.library import SETTINGS
+from glassnet.cli.experiments.library import SETTINGS, to_toml
 from glassnet.cli.experiments.pictures import (
     CURVATURE,
     PICTURES,
@@ -29,7 +29,6 @@ from glassnet.cli.experiments.record import (
 )
 from glassnet.cli.experiments.results import RECORD, ResultsFolder
 from glassnet.cli.experiments.settings import Experiment
-from glassnet.cli.experiments.toml import to_toml
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.errors import (
     DivergenceWarning,
@@ -68,7 +67,8 @@ def run_experiment(
     every = experiment["train.curvature"]
     names += [CURVATURES, *([CURVATURE] if pictures else [])] if every is not None else []
     settings = to_toml(experiment.to_dict(), _SETTINGS_COMMENT.format(name=experiment.name))
-    with ResultsFolder(folder, names, _needed(experiment, pictures, report), keep=[MODEL]) as results:
+    needed = int(1e5 + 40 * (experiment["train.iterations"] + 1) + 3e6 * pictures + 8e6 * report)  # bytes
+    with ResultsFolder(folder, names, needed, keep=[MODEL]) as results:
         if not reads_blocks(experiment):
             with watch("loading scikit-learn"):
                 import sklearn.datasets
@@ -130,12 +130,6 @@ _SETTINGS_COMMENT = """The settings of this run, with every default. Run them ag
 glassnet train experiment.toml (results then go to results/{name})."""
 
 
-def _needed(experiment: Experiment, pictures: bool, report: bool) -> int:
-    """About how many bytes the results take."""
-    history = 40 * (experiment["train.iterations"] + 1)
-    return int(1e5 + history + 3e6 * pictures + 8e6 * report)
-
-
 def _train(draws: Draws, initial: Parameters, progress: bool, trace: CurvatureTrace | None) -> TrainingRun:
     experiment = draws.experiment
     training, validation = draws.samples.with_validation(experiment["train.validation"], draws.random)
@@ -160,12 +154,10 @@ def _losses(run: TrainingRun) -> dict[str, Any]:
     """The loss after every iteration, and those of the validation data, NaN where there was none."""
     iterations = np.arange(run.iterations + 1 - len(run.losses), run.iterations + 1)
     columns: dict[str, Any] = {"iteration": iterations, "loss": run.losses}
-    if len(run.validation_losses):
-        for name in ("loss", "score"):
-            values = getattr(run, "validation_losses" if name == "loss" else "validation_scores")
-            if len(values):
-                column = columns[f"validation_{name}"] = np.full(len(iterations), np.nan)
-                column[np.isin(iterations, run.validation_iterations)] = values
+    for name, values in (("loss", run.validation_losses), ("score", run.validation_scores)):
+        if len(values):
+            column = columns[f"validation_{name}"] = np.full(len(iterations), np.nan)
+            column[np.isin(iterations, run.validation_iterations)] = values
     return columns
 
 

@@ -1,7 +1,9 @@
-"""Where experiments come from: built in, a TOML file, or a table."""
+"""Where experiments come from: built in, a TOML file, or a table; and how TOML is written."""
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -9,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from glassnet.cli.experiments.settings import Experiment, Override, experiment_from
-from glassnet.cli.experiments.toml import read_toml
 from glassnet.data.parquet import ENDINGS, parquet_header
 from glassnet.data.tables import read_table
 from glassnet.errors import FileError, InputError, nearest_name
-from glassnet.utils.paths import as_path
+from glassnet.utils.paths import as_path, read_bytes
 
 SETTINGS = "experiment.toml"
 """The file of settings in a folder of results."""
@@ -59,7 +60,7 @@ def find_experiment(name: str, overrides: Mapping[str, Override] | None = None) 
             )
     suffix = path.suffix.lower()
     if suffix == ".toml":
-        return experiment_from(read_toml(path), path.stem, str(path), path.parent, overrides)
+        return experiment_from(_read_toml(path), path.stem, str(path), path.parent, overrides)
     if any(mark in name for mark in "*?[") and not path.exists():
         raise FileError(f"There is no file {path}. Patterns are not filled in: give the folder.")
     # A name with an ending means a file: reading it says why it cannot be one.
@@ -101,6 +102,16 @@ def _table_experiment(path: Path, overrides: dict[str, Override]) -> Experiment:
     return experiment_from(document, path.stem, str(path), Path(), overrides)
 
 
+def _read_toml(path: Path) -> dict[str, Any]:
+    data = read_bytes(path)
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path} is not text in UTF-8. Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise FileError(f"{path} is not valid TOML: {error}. See https://toml.io.") from error
+
+
 def parse_assignment(text: str) -> tuple[str, Override]:
     """``"train.momentum=0.5"`` as a dotted key and its value, in TOML or as text.
 
@@ -116,3 +127,52 @@ def parse_assignment(text: str) -> tuple[str, Override]:
     except tomllib.TOMLDecodeError:
         parsed = value
     return key, Override(parsed, f"--set {key}")
+
+
+def to_toml(document: Mapping[str, Any], comment: str = "") -> str:
+    """A document of text, numbers, truth values, lists and sections as TOML that reads back equal.
+
+    >>> from glassnet.cli.experiments.library import to_toml
+    >>> print(to_toml({"name": "moons", "train": {"iterations": 10, "momentum": 0.5}}), end="")
+    name = "moons"
+    <BLANKLINE>
+    [train]
+    iterations = 10
+    momentum = 0.5
+    """
+    lines = [f"# {line}".rstrip() for line in comment.splitlines()]
+    lines += [""] if lines else []
+    lines += _section(document, ())
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def _section(content: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
+    values = {key: value for key, value in content.items() if not isinstance(value, Mapping)}
+    sections = {key: value for key, value in content.items() if isinstance(value, Mapping)}
+    lines = [f"{_key(key)} = {_value(value)}" for key, value in values.items()]
+    if path and (lines or not sections):
+        lines = ["", f"[{'.'.join(map(_key, path))}]", *lines]
+    for key, value in sections.items():
+        lines += _section(value, (*path, key))
+    return lines
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _text(key)
+
+
+def _text(text: str) -> str:
+    # A TOML string is a JSON string, save that it must also escape DEL.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_key(key)} = {_value(one)}' for key, one in value.items())}}}"
+    return repr(value)

@@ -21,32 +21,22 @@ REPORT, HIDDEN, CURVATURE = "report.html", "hidden_projection.png", "curvature.p
 _PROBES = {"matplotlib": "matplotlib.backends.backend_agg", "plotly": "plotly.offline"}
 
 
-def _data(outcome: Outcome) -> Figure:
-    samples = outcome.samples
+def _data(of: Outcome) -> Figure:
+    samples = of.samples
     y = samples.y if samples.preprocessing.classes is None else samples.y.astype(int)
-    return plots.data(samples.X, y, **samples.labels(), title=outcome.experiment.title)
-
-
-def _boundary(outcome: Outcome) -> Figure:
-    samples = outcome.samples
-    return plots.decision_boundary(outcome.run, samples.X, samples.y, **samples.labels())
-
-
-def _hidden(outcome: Outcome) -> Figure:
-    samples = outcome.samples
-    return plots.hidden_projection(outcome.run, samples.X, samples.y, class_names=samples.target_names)
-
-
-def _surface(outcome: Outcome) -> Figure:
-    return plots.output_surface(outcome.run, X=outcome.samples.X, **outcome.samples.labels())
+    return plots.data(samples.X, y, **samples.labels(), title=of.experiment.title)
 
 
 PICTURES: dict[str, Callable[[Outcome], Figure]] = {
     "data.png": _data,
-    "loss.png": lambda outcome: plots.loss(outcome.run),
-    "decision_boundary.png": _boundary,
-    HIDDEN: _hidden,
-    "output_surface.png": _surface,
+    "loss.png": lambda of: plots.loss(of.run),
+    "decision_boundary.png": lambda of: plots.decision_boundary(
+        of.run, of.samples.X, of.samples.y, **of.samples.labels()
+    ),
+    HIDDEN: lambda of: plots.hidden_projection(
+        of.run, of.samples.X, of.samples.y, class_names=of.samples.target_names
+    ),
+    "output_surface.png": lambda of: plots.output_surface(of.run, X=of.samples.X, **of.samples.labels()),
 }
 """Every picture of an experiment, by the name of its file; beside them there may be `CURVATURE`."""
 

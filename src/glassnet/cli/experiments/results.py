@@ -72,11 +72,8 @@ class ResultsFolder:
         for name in self._earlier - set(names):
             with contextlib.suppress(FileNotFoundError):
                 (self.path / name).unlink()
-        self._discard()
-        return names
-
-    def _discard(self) -> None:
         shutil.rmtree(self._stage, ignore_errors=True)
+        return names
 
     def __exit__(
         self,
@@ -85,7 +82,7 @@ class ResultsFolder:
         trace: TracebackType | None,
     ) -> None:
         if error is None or not self._keep & set(self.written):
-            self._discard()
+            shutil.rmtree(self._stage, ignore_errors=True)
             if error is not None and self._is_new:
                 with contextlib.suppress(OSError):
                     self.path.rmdir()  # where nothing else is in it

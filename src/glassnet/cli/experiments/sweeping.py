@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from glassnet import plots
 from glassnet.cli.experiments.grids import IN_TIME, arguments_of
-from glassnet.cli.experiments.library import SETTINGS
+from glassnet.cli.experiments.library import SETTINGS, to_toml
 from glassnet.cli.experiments.pictures import load_libraries
 from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import FORMAT, Stopwatch, Tell, environment
@@ -24,7 +24,6 @@ from glassnet.cli.experiments.results import RECORD, ResultsFolder
 from glassnet.cli.experiments.samples import doubles
 from glassnet.cli.experiments.schema import SWEEP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import Experiment, stopping_from
-from glassnet.cli.experiments.toml import to_toml
 from glassnet.data.parquet import parquet_files
 from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.tables import read_table

@@ -113,7 +113,7 @@ def test_leaving_out_the_gradient_check_does_not_move_the_start(tmp_path):
 def test_circles_is_the_notebooks_job():
     circles = find_experiment("circles")
     assert circles["random_state"] == 42
-    assert circles.generator_settings() == {"n_samples": 50_000, "factor": 0.1, "noise": 0.1}
+    assert circles.of_named("data") == {"n_samples": 50_000, "factor": 0.1, "noise": 0.1}
     assert (circles["network.hidden"], circles["network.activation"]) == ([3], "logistic")
     assert circles.optimizer() == gn.SGD(learning_rate=1e-4, momentum=0.5)
     assert (circles["train.iterations"], circles["train.reduction"]) == (50_000, "sum")

@@ -78,7 +78,7 @@ def test_data_refuses_arrays_it_cannot_draw(X, y, words):
 def test_boundary_lies_where_the_classes_are_equally_probable():
     X, y, run = separable()
     field = make_field(run)
-    grid = make_grid(field, input_projection(run.network, X, None, None), spans(X, 2), 80)
+    grid = make_grid(field, input_projection(run.network.sizes[0], X, None, None), spans(X, 2), 80)
     (line,) = boundary_lines(grid)
     assert_allclose(line.sum(axis=1), 0, atol=1e-9)
     assert "P = 1/2" in legend(plots.decision_boundary(run, X, y))
@@ -93,7 +93,9 @@ def test_boundary_is_not_claimed_where_there_is_none():
 
 def test_boundary_of_the_circles_goes_around_the_inner_class(circles_run):
     run, X, _ = circles_run
-    grid = make_grid(make_field(run), input_projection(run.network, X, None, None), spans(X, 2), 200)
+    grid = make_grid(
+        make_field(run), input_projection(run.network.sizes[0], X, None, None), spans(X, 2), 200
+    )
     (line,) = boundary_lines(grid)
     radius = np.hypot(*line.T)
     assert 0.4 < radius.min() < radius.max() < 0.8

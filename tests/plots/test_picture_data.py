@@ -70,7 +70,7 @@ def test_no_plane_where_the_layer_does_not_divide_two_classes(sizes, make_data):
 
 def test_adaptive_grid_puts_points_where_the_field_is_steep():
     run = make_run((2, 2), flat=[-40, 40, 0, 0, 0, 0])  # a cliff at x = 0
-    field, plane = make_field(run), input_projection(gn.Network((2, 2)), None, None, None)
+    field, plane = make_field(run), input_projection(2, None, None, None)
     span = np.array([[-1.5, 1.5], [-1.5, 1.5]])
     even, steep = (make_grid(field, plane, span, 60, adaptive=adaptive) for adaptive in (False, True))
     near = [np.count_nonzero(np.abs(grid.ticks[0]) < 0.1) for grid in (even, steep)]

@@ -18,7 +18,7 @@ pytest.importorskip("matplotlib")
 def test_axes_choose_the_plane_through_the_mean():
     X = np.random.RandomState(0).randn(50, 5) + 3
     run = make_run((5, 3, 2))
-    projection = input_projection(run.network, X, ("e", 1), list("abcde"))
+    projection = input_projection(run.network.sizes[0], X, ("e", 1), list("abcde"))
     assert projection.labels == ("e", "b")
     assert_allclose(projection.project(X), X[:, [4, 1]])
     lifted = projection.lift(np.array([[7.0, 8.0]]))[0]

@@ -318,7 +318,7 @@ def test_each_class_keeps_its_own_part_of_a_surfaces_colors():
     run = make_run((2, 6, 4), seed=3)
     X = np.random.RandomState(0).randn(50, 2) * 3
     field = make_field(run)
-    grid = make_grid(field, input_projection(run.network, X, None, None), spans(X, 2), 40)
+    grid = make_grid(field, input_projection(run.network.sizes[0], X, None, None), spans(X, 2), 40)
     cloud = make_cloud(X, field.targets(np.arange(50) % 4, 50), grid.projection, field)
     (surface, *_) = interactive.boundary_picture(cloud, grid)["data"]
     color = unpacked(surface["z"])

@@ -59,7 +59,7 @@ def grid():
         gn.Network((2, 6, 4)), X, np.arange(60) % 4, random_state=4, scheme="normal", iterations=20
     )
     field = make_field(run)
-    return make_grid(field, input_projection(run.network, X, None, None), spans(None, 2), 40)
+    return make_grid(field, input_projection(run.network.sizes[0], X, None, None), spans(None, 2), 40)
 
 
 def test_mesh_covers_the_plane_once(grid):

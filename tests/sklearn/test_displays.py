@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler, scale
 
 import glassnet as gn
 from glassnet.plots.libraries import MissingLibraryError
-from glassnet.sklearn.displays.diagram_layout import strongest_units, strongest_weights, unit_heights
+from glassnet.sklearn.displays.network_diagram import strongest_units, strongest_weights, unit_heights
 from glassnet.sklearn.displays.subject import find_subject
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

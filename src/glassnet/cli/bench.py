@@ -74,15 +74,7 @@ def _peers() -> Iterable[str]:
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def bench(
-    jobs: tuple[str, ...],
-    listed: bool,
-    peers: list[str] | None,
-    rounds: int,
-    seconds: float,
-    output: Path,
-    quick: bool,
-    rows: int | None,
-    quiet: bool,
+    jobs: tuple[str, ...], listed: bool, output: Path, quick: bool, rows: int | None, **settings: Any
 ) -> None:
     """Time the same work here and in the libraries that are installed.
 
@@ -93,12 +85,8 @@ def bench(
     benchmarks = load_benchmarks()
     known = [ITERATION, *benchmarks.JOBS, ALL]
     if listed:
-        jobs_shown = {
-            ITERATION: "one full-batch iteration of the circles job",
-            **benchmarks.JOBS,
-            ALL: "all of them",
-        }
-        for name, words in jobs_shown.items():
+        iteration = "one full-batch iteration of the circles job"
+        for name, words in {ITERATION: iteration, **benchmarks.JOBS, ALL: "all of them"}.items():
             click.echo(f"{name:<16}{words}")
         return
     for name in jobs:
@@ -106,7 +94,6 @@ def bench(
             raise unknown_name("job", name, known)
     wanted = known if ALL in jobs else list(jobs) or [ITERATION]
     others = [name for name in wanted if name in benchmarks.JOBS]
-    settings: dict[str, Any] = {"rounds": rounds, "seconds": seconds, "peers": peers, "quiet": quiet}
     if ITERATION in wanted and quick:
         benchmarks.run_benchmark(**settings, output=output / "quick-iteration.json", n_samples=1000)
     elif ITERATION in wanted:

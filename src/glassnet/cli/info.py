@@ -26,10 +26,8 @@ def info(experiment: str | None) -> None:
             raise unknown_name("experiment", experiment, texts)
         click.echo(texts[experiment], nl=False)
         return
-    width = 18
-    for label, words in _facts():
-        click.echo(f"{label:<{width}}{words}")
-    click.echo(f"{'experiments':<{width}}{', '.join(texts)}")
+    for label, words in [*_facts(), ("experiments", ", ".join(texts))]:
+        click.echo(f"{label:<18}{words}")
 
 
 def _facts() -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,7 +17,9 @@ from glassnet.cli.options import experiment_of, settings, tell
 @click.argument("name", metavar="EXPERIMENT")
 @click.option("--grid", "grids", multiple=True, metavar="NAME", help="[sweep.NAME] only; may be repeated.")
 @click.option("--iterations", type=int, metavar="N", help="In place of the grids' own.")
-@click.option("--draws", type=int, metavar="N", help="Draw N settings from each grid, not all of it.")
+@click.option(
+    "--draws", "n_draws", type=int, metavar="N", help="Draw N settings from each grid, not all of it."
+)
 @click.option("--seeds", type=int, metavar="N", help="Train each setting with N seeds.")
 @click.option(
     "--folds",
@@ -46,18 +49,12 @@ from glassnet.cli.options import experiment_of, settings, tell
 def sweep(
     name: str,
     grids: tuple[str, ...],
-    iterations: int | None,
-    draws: int | None,
-    seeds: int | None,
-    folds: int | None,
-    metric: str | None,
-    halving: float | None,
     dask: str | None,
     results: Path | None,
     fresh: bool,
     no_pictures: bool,
     quiet: bool,
-    **_: object,
+    **options: Any,
 ) -> None:
     """Train a network for every combination of settings in a grid, several at a time.
 
@@ -104,20 +101,13 @@ def sweep(
     from glassnet.cli.experiments.sweeping import choose_grids, run_sweeps
     from glassnet.model_selection.joblib_backend import on_dask
 
-    options = {
-        "iterations": iterations,
-        "n_draws": draws,
-        "seeds": seeds,
-        "folds": folds,
-        "metric": metric,
-        "halving": halving,
-    }
+    of_grids = ("iterations", "n_draws", "seeds", "folds", "metric", "halving")
     with on_dask(dask) if dask else nullcontext():
         results_by_grid = run_sweeps(
             experiment,
             results if results is not None else Path("results", f"{experiment.name}-sweep"),
             choose_grids(experiment, grids),
-            options={option: value for option, value in options.items() if value is not None},
+            options={option: options[option] for option in of_grids if options[option] is not None},
             fresh=fresh,
             pictures=not no_pictures,
             tell=(lambda label, words: None) if quiet else tell,

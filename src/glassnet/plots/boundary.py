@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from glassnet._types import Array
 from glassnet.plots import style
-from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import (
     Cloud,
     Grid,
@@ -21,7 +21,7 @@ from glassnet.plots.picture_data import (
     make_field,
     make_grid,
 )
-from glassnet.plots.projection import Axes, Projection, as_names, make_projection, numbered, spans
+from glassnet.plots.projection import Axes, Projection, spans
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,26 +64,19 @@ def data(
     The figure belongs to no pyplot window: Jupyter shows it, ``figure.savefig(path)`` writes it.
     """
     samples = as_samples(X)
-    width = samples.shape[1]
-    names = as_names(feature_names, width, "feature_names", numbered("x", width))
-    projection = make_projection(samples, width, 2, axes, names)
+    projection = input_projection(samples.shape[1], samples, axes, feature_names)
     cloud = make_cloud(samples, guess_targets(y, len(samples), class_names), projection)
     span = spans(cloud.points, projection.dimensions, limits)
     figure = style.new_figure(*_size_for(span, bar=not cloud.targets.is_class))
     paper = style.flat_axes(figure)
     if projection.dimensions == 1:
         _draw_over_line(paper, cloud, span)
-        _set_view(paper, projection, span)
-        paper.set_ylabel(_height_label(cloud), color=style.INK, fontsize=10)
     else:
         style.draw_samples(paper, cloud, cloud.points, span)
-        _set_view(paper, projection, span)
-    if cloud.targets.is_class:
-        style.set_legend(paper, *style.sample_legend(cloud.targets))
-    elif projection.dimensions == 2:
-        style.color_bar(
-            figure, paper, *style.value_range(cloud.targets.values), style.tidy(cloud.targets.names[0])
-        )
+    _set_view(paper, projection, span)
+    style.set_legend(paper, style.sample_legend(cloud.targets))
+    if not cloud.targets.is_class and projection.dimensions == 2:
+        style.color_bar(figure, paper, cloud.targets.values, cloud.targets.names[0])
     style.set_title(figure, title, [f"{len(samples):,} samples", cloud.note, projection.note])
     return figure
 
@@ -132,32 +125,24 @@ def decision_boundary(
     check_run(run)
     samples = as_samples(X, width=run.network.sizes[0])
     field = make_field(run, class_names, output)
-    projection = input_projection(run.network, samples, axes, feature_names)
+    projection = input_projection(run.network.sizes[0], samples, axes, feature_names)
     targets = field.targets(y, len(samples))
     cloud = make_cloud(samples, targets, projection, field)
     grid = make_grid(field, projection, spans(cloud.points, projection.dimensions, limits), resolution)
-    figure = style.new_figure(*_size_for(_grid_span(grid), bar=not field.is_class))
+    figure = style.new_figure(*_size_for(grid.span, bar=not field.is_class))
     paper = style.flat_axes(figure, grid=projection.dimensions == 1)
-    handles, names = style.sample_legend(targets)
-    classes = len(handles)
+    entries = style.sample_legend(targets)
+    more: style.Entries = []
     if projection.dimensions == 1:
-        more = draw_curves(paper, grid)
-        _draw_over_line(paper, cloud, _grid_span(grid), zorder=2)
-        paper.set_ylabel(_height_label(cloud, predicted=True), color=style.INK, fontsize=10)
-        handles, names = (handles or more[0]), (names or more[1])
-        classes = len(handles)
+        curves = draw_curves(paper, grid)
+        _draw_over_line(paper, cloud, grid.span, predicted=True)
+        entries = entries or curves
     else:
-        draw_background(figure, paper, grid, cloud.targets.values)
-        style.draw_samples(paper, cloud, cloud.points, _grid_span(grid))
-        line = draw_boundary(paper, grid)
-        if line is not None:
-            label = "P = 1/2" if len(field.names) == 2 else "equally probable"
-            handles, names = [*handles, line], [*names, label]
-        ring = draw_rings(paper, cloud)
-        if ring is not None:
-            handles, names = [*handles, ring], [*names, f"misclassified ({_wrong(cloud):,})"]
-    _set_view(paper, projection, spans(None, projection.dimensions, _grid_span(grid)))
-    style.set_legend(paper, handles, names, classes)
+        _draw_background(figure, paper, grid, cloud.targets.values)
+        style.draw_samples(paper, cloud, cloud.points, grid.span)
+        more = [*_draw_boundary(paper, grid), *_draw_rings(paper, cloud)]
+    _set_view(paper, projection, grid.span)
+    style.set_legend(paper, entries + more, len(entries))
     heading = title or ("Decision boundary" if field.is_class else f"Prediction of {field.names[0]}")
     notes = [_score(cloud, field.is_class), cloud.note, projection.note]
     notes.append(projection.slice_note if field.is_class and projection.dimensions == 2 else "")
@@ -165,16 +150,9 @@ def decision_boundary(
     return figure
 
 
-def draw_background(figure: Figure, paper: Any, grid: Grid, values: Array) -> None:
-    """Draw the field as an image: tints of the classes, or the color scale of a value."""
-    (left, right), (bottom, top) = _grid_span(grid)
-    place = {
-        "extent": (left, right, bottom, top),
-        "origin": "lower",
-        "aspect": "auto",
-        "interpolation": "bilinear",
-        "zorder": 0,
-    }
+def _draw_background(figure: Figure, paper: Any, grid: Grid, values: Array) -> None:
+    place: Any = {"extent": grid.span.ravel(), "origin": "lower", "aspect": "auto", "zorder": 0}
+    place["interpolation"] = "bilinear"
     if grid.field.is_class:
         paper.imshow(style.shades(grid.values, style.class_colors(len(grid.field.names))), **place)
         return
@@ -184,25 +162,22 @@ def draw_background(figure: Figure, paper: Any, grid: Grid, values: Array) -> No
         paper.contour(
             *grid.ticks, grid.values, levels=8, colors="white", linewidths=0.6, alpha=0.7, zorder=1
         )
-    style.color_bar(figure, paper, low, high, style.tidy(grid.field.names[0]))
+    style.color_bar(figure, paper, values, grid.field.names[0])
 
 
-def draw_boundary(paper: Any, grid: Grid) -> Any:
-    """Draw the line where the leading class changes; return its handle for a legend, or None."""
-    if not grid.field.is_class:
-        return None
+def _draw_boundary(paper: Any, grid: Grid) -> style.Entries:
+    """Draw the line where the leading class changes."""
     lines = boundary_lines(grid)
     for points in lines:
         paper.plot(*points.T, color=style.INK, linewidth=1.6, zorder=6)
-    line = require("matplotlib.lines").Line2D
-    return line([], [], color=style.INK, linewidth=1.6) if lines else None
+    return [(style.stroke(), grid.field.border)] if lines else []
 
 
-def draw_rings(paper: Any, cloud: Cloud) -> Any:
-    """Draw rings around the misclassified samples, if few; return their handle for a legend, or None."""
+def _draw_rings(paper: Any, cloud: Cloud) -> style.Entries:
+    """Draw rings around the misclassified samples, if few."""
     wrong = _wrong(cloud)
     if not 0 < wrong <= _MOST_RINGS:
-        return None
+        return []
     look = {
         "linestyle": "",
         "marker": "o",
@@ -212,24 +187,23 @@ def draw_rings(paper: Any, cloud: Cloud) -> Any:
         "markeredgewidth": 0.9,
     }
     paper.plot(*cloud.points[cloud.wrong].T, zorder=7, **look)
-    return style.dot(style.INK, **look)
+    return [(style.dot(style.INK, **look), f"misclassified ({wrong:,})")]
 
 
-def draw_curves(paper: Any, grid: Grid) -> tuple[list[Any], list[str]]:
+def draw_curves(paper: Any, grid: Grid) -> style.Entries:
     """Draw the field over one coordinate: a curve for the probability of each class, or for the value."""
-    line = require("matplotlib.lines").Line2D
     ticks, values = grid.ticks[0], grid.values
     if not grid.field.is_class:
         paper.plot(ticks, values, color=style.OKABE_ITO[1], linewidth=2, zorder=5)
-        return [line([], [], color=style.OKABE_ITO[1], linewidth=2)], [grid.field.quantity]
+        return [(style.stroke(style.OKABE_ITO[1], 2), grid.field.quantity)]
     colors = style.class_colors(len(grid.field.names))
     for column, color in zip(values.T, colors, strict=True):
         paper.plot(ticks, column, color=color, linewidth=2, zorder=5)
     for place in crossings(grid):
         paper.axvline(place, color=style.INK, linewidth=1.2, linestyle=(0, (4, 3)), zorder=4)
     paper.set_ylim(-0.08, 1.08)
-    handles = [line([], [], color=color, linewidth=2) for color in colors]
-    return handles, [f"P({name})" for name in grid.field.names]
+    named = zip(grid.field.names, colors, strict=True)
+    return [(style.stroke(color, 2), f"P({name})") for name, color in named]
 
 
 def crossings(grid: Grid) -> list[float]:
@@ -244,31 +218,26 @@ def crossings(grid: Grid) -> list[float]:
     return places
 
 
-def _draw_over_line(paper: Any, cloud: Cloud, span: Array, zorder: float = 3) -> None:
+def _draw_over_line(paper: Any, cloud: Cloud, span: Array, predicted: bool = False) -> None:
     """Draw samples over one coordinate: a value at its height, each class in its own strip."""
-    targets = cloud.targets
-    points = style.over_line(cloud)
-    shown = Cloud(points, targets, cloud.wrong, cloud.total)
-    style.draw_samples(paper, shown, points, np.vstack([span, spans(points[:, 1:], 1)]), zorder=zorder)
-    if targets.is_class and len(targets.names) != 2:
+    points, label = style.over_line(cloud, predicted)
+    shown = replace(cloud, points=points)
+    box = np.vstack([span, spans(points[:, 1:], 1)])
+    style.draw_samples(paper, shown, points, box, zorder=2 if predicted else 3)
+    if cloud.targets.is_class and len(cloud.targets.names) != 2:
         paper.set_ylim(-0.08, 1.08)
-
-
-def _height_label(cloud: Cloud, predicted: bool = False) -> str:
-    if not cloud.targets.is_class:
-        return style.plain(cloud.targets.names[0])
-    return "probability; samples in a strip per class" if predicted else "class (a strip each)"
+    label = label if cloud.targets.is_class else style.plain(label)
+    paper.set_ylabel(label, color=style.INK, fontsize=10)
 
 
 def _set_view(paper: Any, projection: Projection, span: Array) -> None:
     paper.set_xlim(*span[0])
-    labels = list(projection.labels)
     if projection.dimensions == 2:
         paper.set_ylim(*span[1])
         if _is_even(span):
             # At the lower left corner, so that the layout includes the labels there.
             paper.set_aspect("equal", anchor="SW")
-    style.set_labels(paper, labels)
+    style.set_labels(paper, projection.labels)
 
 
 def _is_even(span: Array) -> bool:
@@ -283,10 +252,6 @@ def _size_for(span: Array, bar: bool = False) -> tuple[float, float]:
     aspect = float(np.ptp(span[1]) / np.ptp(span[0]))
     height = float(np.clip(4.9 * aspect, 2.6, 5.4))
     return float(np.clip(height / aspect + 0.9, 4.8, 7.2)) + 0.9 * bar, height + 1.0
-
-
-def _grid_span(grid: Grid) -> Array:
-    return np.array([(ticks[0], ticks[-1]) for ticks in grid.ticks])
 
 
 def _wrong(cloud: Cloud) -> int:

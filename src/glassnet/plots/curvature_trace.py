@@ -46,20 +46,26 @@ def curvature(trace: CurvatureTrace, *, title: str = "What the curve says") -> F
     curve, hidden = scene.curve, bool(scene.saturation)
     figure = style.new_figure(7.6, 7.4 + 1.4 * hidden)
     papers = _stacked(figure, list(HEIGHTS[: 3 + hidden]))
-    _draw_losses(papers[0], curve)
+    if curve.log:
+        _draw_on_log(papers[0], curve.iterations, curve.losses, _BLUE)
+    else:
+        papers[0].plot(curve.iterations, curve.losses, color=_BLUE, linewidth=1.5)
     papers[0].set_ylabel(loss_words(run_of(trace)))
     _draw_on_log(papers[1], scene.iterations, scene.gradient, _BLUE)
     papers[1].set_ylabel("gradient norm")
     entries = _draw_eigenvalues(papers[2], scene)
     if hidden:
         _draw_saturation(papers[3], scene)
+    ticker = require("matplotlib.ticker")
     for paper in papers:
         if paper.get_yscale() == "log":
-            _label_log(paper)
+            paper.yaxis.set_major_locator(ticker.FixedLocator(log_ticks(*paper.get_ylim())))
+            style.label_ticks(paper.yaxis)
+            paper.yaxis.set_minor_locator(ticker.NullLocator())
     last = papers[-1]
     last.set_xlabel(curve.unit, color=style.INK, fontsize=10)
     style.count_ticks(last.xaxis)
-    style.set_legend(papers[2], [line for line, _ in entries], [words for _, words in entries])
+    style.set_legend(papers[2], entries)
     style.set_title(figure, title, [curve.summary, scene.explanation])
     return figure
 
@@ -71,8 +77,7 @@ HEIGHTS = (1.5, 1.0, 1.5, 1.0)
 class CurvatureData(NamedTuple):
     """The data of the picture of a run.
 
-    curve : the losses. iterations, gradient, largest, negative : (n,) at the points of the trace;
-        `negative`
+    curve : the losses. iterations, gradient, largest, negative : (n,) at the points of the trace; the last
     is minus the smallest eigenvalue where that is below 0, else NaN. limit : the largest curvature at which
     the run's learning rate is stable, and that rate; None for other runs. saturation : the name of each
     hidden layer, and its shares (n,). explanation : the plateau in words.
@@ -143,24 +148,18 @@ def explanation(trace: CurvatureTrace, curve: LossCurve) -> str:
     if not plateau:
         return ""
     flattest = min(plateau, key=lambda point: point.gradient_norm)
-    first = trace.points[0].gradient_norm
-    at = f"{flattest.iteration:,}"
     text = (
-        f"plateau until {cliff.start:,}: at {at} the gradient is down to "
-        f"{readable(flattest.gradient_norm)} from {readable(first)}"
+        f"plateau until {cliff.start:,}: at {flattest.iteration:,} the gradient is down to "
+        f"{readable(flattest.gradient_norm)} from {readable(trace.points[0].gradient_norm)}"
     )
     if flattest.lambda_min >= 0:
         return f"{text}, and no direction bends downward"
     bend = readable(flattest.lambda_min)
-    return f"{text}, and the loss bends downward ({bend}): a saddle{_escape(trace, flattest)}"
-
-
-def _escape(trace: CurvatureTrace, at: Curvature) -> str:
-    rate = _rate(trace)
-    if rate is None:
-        return ""
-    away = at.escape_iterations(rate, trace.momentum[0])
-    return f", from which this rate gets e times as far in {readable(away, 2)} iterations"
+    text = f"{text}, and the loss bends downward ({bend}): a saddle"
+    if (rate := _rate(trace)) is None:
+        return text
+    away = readable(flattest.escape_iterations(rate, trace.momentum[0]), 2)
+    return f"{text}, from which this rate gets e times as far in {away} iterations"
 
 
 def _rate(trace: CurvatureTrace) -> float | None:
@@ -185,13 +184,6 @@ def _stacked(figure: Figure, heights: list[float]) -> list[Any]:
     return papers
 
 
-def _draw_losses(paper: Any, curve: LossCurve) -> None:
-    if curve.log:
-        _draw_on_log(paper, curve.iterations, curve.losses, _BLUE)
-    else:
-        paper.plot(curve.iterations, curve.losses, color=_BLUE, linewidth=1.5)
-
-
 def _draw_on_log(paper: Any, x: NDArray[Any], y: Array, color: str, **look: Any) -> Any:
     """Draw the values above 0 on a log scale, with gaps at the others."""
     y = np.where(y > 0, y, np.nan)
@@ -200,13 +192,6 @@ def _draw_on_log(paper: Any, x: NDArray[Any], y: Array, color: str, **look: Any)
     if np.isfinite(y).any():
         paper.set_yscale("log")
     return line
-
-
-def _label_log(paper: Any) -> None:
-    ticker = require("matplotlib.ticker")
-    paper.yaxis.set_major_locator(ticker.FixedLocator(log_ticks(*paper.get_ylim())))
-    style.label_ticks(paper.yaxis)
-    paper.yaxis.set_minor_locator(ticker.NullLocator())
 
 
 def log_ticks(low: float, high: float) -> list[float]:
@@ -225,7 +210,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [float(f"{tick:.12g}") for tick in even if low <= tick <= high]
 
 
-def _draw_eigenvalues(paper: Any, scene: CurvatureData) -> list[tuple[Any, str]]:
+def _draw_eigenvalues(paper: Any, scene: CurvatureData) -> style.Entries:
     entries = [(_draw_on_log(paper, scene.iterations, scene.largest, _BLUE), LARGEST)]
     if np.isfinite(scene.negative).any():
         entries.append((_draw_on_log(paper, scene.iterations, scene.negative, _RED), NEGATIVE))

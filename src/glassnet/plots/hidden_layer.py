@@ -68,20 +68,17 @@ def hidden_projection(
     scene = make_hidden_scene(field, samples, y, units, layer)
     cloud, dimensions = scene.cloud, scene.projection.dimensions
     figure = style.new_figure(7.2, 5.6, "constrained" if dimensions < 3 else None)
-    handles, names = style.sample_legend(cloud.targets)
+    entries = style.sample_legend(cloud.targets)
     if dimensions == 3:
         paper, more = _draw_space(figure, scene, view)
     else:
         paper = style.flat_axes(figure)
         more = _draw_histogram(paper, scene) if dimensions == 1 else _draw_plane(paper, scene)
         style.set_labels(paper, [*scene.projection.labels, "samples"][:2])
-    if more is not None:
-        handles, names = [*handles, more], [*names, "output layer's boundary"]
-    style.set_legend(paper, handles, names, len(names) - (more is not None))
+    boundary = [] if more is None else [(more, "output layer's boundary")]
+    style.set_legend(paper, entries + boundary, len(entries))
     if not cloud.targets.is_class and dimensions > 1:
-        style.color_bar(
-            figure, paper, *style.value_range(cloud.targets.values), style.tidy(cloud.targets.names[0])
-        )
+        style.color_bar(figure, paper, cloud.targets.values, cloud.targets.names[0])
     heading = title or f"The samples in hidden layer {scene.layer + 1}"
     width = run.network.sizes[scene.layer + 1]
     about = f"{width} {run.network.hidden[scene.layer].name} unit{'s' if width > 1 else ''}"
@@ -121,12 +118,11 @@ def _draw_plane(paper: Any, scene: HiddenScene) -> Any:
     if not margin.min() < 0 < margin.max():
         return None
     paper.contour(*ticks, margin, levels=[0], colors=style.INK, linewidths=1.6, zorder=6)
-    return require("matplotlib.lines").Line2D([], [], color=style.INK, linewidth=1.6)
+    return style.stroke()
 
 
 def _draw_space(figure: Figure, scene: HiddenScene, view: tuple[float, float] | None) -> tuple[Any, Any]:
-    cloud = scene.cloud
-    span = scene.box
+    cloud, span = scene.cloud, scene.box
     scale = np.ptp(span, axis=1)
     unit = (cloud.points - span[:, 0]) / scale  # in a box with sides of length 1
     numbers, _ = style.number_colors(cloud.targets)

@@ -169,24 +169,20 @@ def _marks(iterations: NDArray[np.intp], losses: Array, unit: str) -> tuple[Mark
     first, last = int(finite[0]), int(finite[-1])
     # The loss of an epoch is the mean over its batches: that of the first is not the loss at the start.
     begun = "start" if iterations[first] == 0 else f"{unit} {iterations[first]:,}"
-    start = Mark(
-        (float(iterations[first]), float(losses[first])),
-        f"{begun}: {readable(losses[first], 5)}",
-        "right",
-    )
+    begun += f": {readable(losses[first], 5)}"
+    start = Mark((float(iterations[first]), float(losses[first])), begun, "right")
     if last == first:
         return (start,)
     marks = [start]
     top = int(np.nanargmax(losses))
     if losses[top] > 1.1 * losses[first] and top != last:  # a spike that hides where the curve began
         side = "right" if top - first < 0.6 * (last - first) else "left"
-        words = f"highest: {readable(losses[top], 5)} at {iterations[top]:,}"
+        height = f"{readable(losses[top], 5)} at {iterations[top]:,}"
         spike = (float(iterations[top]), float(losses[top]))
         if top - first < 0.1 * (last - first):  # two labels would overlap
-            text = f"{start.text}, then up to {readable(losses[top], 5)} at {iterations[top]:,}"
-            marks = [Mark(spike, text, "right")]
+            marks = [Mark(spike, f"{start.text}, then up to {height}", "right")]
         else:
-            marks.append(Mark(spike, words, side))
+            marks.append(Mark(spike, f"highest: {height}", side))
     at = (float(iterations[last]), float(losses[last]))
     return *marks, Mark(at, f"end: {readable(losses[last], 4)}", "left")
 
@@ -204,8 +200,7 @@ def loss_words(run: TrainingRun) -> str:
 
 def _label(run: TrainingRun, log: bool) -> str:
     words = loss_words(run)
-    scale = " (log scale)" if len(words) < 28 else " (log)"
-    return words + (scale if log else "")
+    return words + (" (log scale)" if log and len(words) < 28 else " (log)" if log else "")
 
 
 def _summary(run: TrainingRun, losses: Array, finite: NDArray[np.bool_]) -> str:
@@ -248,18 +243,15 @@ def loss(run: TrainingRun, *, title: str = "Loss during training") -> Figure:
 
 def _draw_loss(paper: Any, curve: LossCurve) -> None:
     color = style.OKABE_ITO[0]
-    few = len(curve.iterations) <= 40
-    paper.plot(
-        curve.iterations,
-        curve.losses,
-        color=color,
-        linewidth=1.5,
-        marker="o" if few else "",
-        markersize=3.5,
-        label="training",
-    )
+    look: Any = {"marker": "o" if len(curve.iterations) <= 40 else "", "markersize": 3.5}
+    paper.plot(curve.iterations, curve.losses, color=color, linewidth=1.5, label="training", **look)
     if len(curve.validation[0]):
-        _draw_validation(paper, curve, few)
+        look["color"] = style.OKABE_ITO[1]
+        paper.plot(*curve.validation, linewidth=1.3, label="validation", **look)
+        if curve.best is not None:
+            look |= {"marker": "o", "markersize": 8, "markerfacecolor": "none", "linestyle": ""}
+            paper.plot(*curve.best, zorder=6, label=f"best, at {curve.best[0]:,}", **look)
+        style.set_legend(paper, list(zip(*paper.get_legend_handles_labels(), strict=True)))
     first, last = curve.span
     room = (0.02 * (last - first + 1), 0.03 * (last - first + 1)) if last > first else (0.5, 0.5)
     paper.set_xlim(first - room[0], last + room[1])
@@ -273,29 +265,11 @@ def _draw_loss(paper: Any, curve: LossCurve) -> None:
         _draw_cliff(paper, curve, curve.cliff)
     if curve.diverged_at is not None:
         paper.axvline(curve.diverged_at, color=style.OKABE_ITO[1], linewidth=1.3, linestyle=(0, (4, 3)))
-        paper.annotate(
-            f"diverged at {curve.unit} {curve.diverged_at:,}",
-            (curve.diverged_at, 0.96),
-            xycoords=("data", "axes fraction"),
-            xytext=(-6, 0),
-            textcoords="offset points",
-            horizontalalignment="right",
-            verticalalignment="top",
-            fontsize=9,
-            color=style.OKABE_ITO[1],
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
-        )
+        text, at = f"diverged at {curve.unit} {curve.diverged_at:,}", (curve.diverged_at, 0.96)
+        place: Any = {"xycoords": ("data", "axes fraction"), "ha": "right", "va": "top"}
+        style.write(paper, at, text, (-6, 0), (1.5, 0.85), color=style.OKABE_ITO[1], **place)
     if not len(curve.finite):
         paper.text(0.5, 0.5, "no finite loss", transform=paper.transAxes, ha="center", color=style.FAINT)
-
-
-def _draw_validation(paper: Any, curve: LossCurve, few: bool) -> None:
-    look: Any = {"color": style.OKABE_ITO[1], "marker": "o" if few else "", "markersize": 3.5}
-    paper.plot(*curve.validation, linewidth=1.3, label="validation", **look)
-    if curve.best is not None:
-        look |= {"marker": "o", "markersize": 8, "markerfacecolor": "none", "linestyle": ""}
-        paper.plot(*curve.best, zorder=6, label=f"best, at {curve.best[0]:,}", **look)
-    style.set_legend(paper, *paper.get_legend_handles_labels())
 
 
 def set_log_scale(paper: Any, losses: Array) -> None:
@@ -320,18 +294,10 @@ def set_log_scale(paper: Any, losses: Array) -> None:
 
 def _annotate(paper: Any, mark: Mark, lines: Sequence[tuple[Any, Array]]) -> None:
     paper.plot(*mark.at, marker="o", color=style.OKABE_ITO[0], markersize=5, zorder=5)
-    paper.annotate(
-        mark.text,
-        mark.at,
-        xytext=style.free_place(paper, mark.at, mark.text, mark.side, lines),
-        textcoords="offset points",
-        horizontalalignment="left" if mark.side == "right" else "right",
-        verticalalignment="center",
-        fontsize=9,
-        color=style.INK,
-        arrowprops={"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.8, "shrinkB": 3},
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.7},
-    )
+    offset = style.free_place(paper, mark.at, mark.text, mark.side, lines)
+    arrow = {"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.8, "shrinkB": 3}
+    place: Any = {"ha": "left" if mark.side == "right" else "right", "va": "center", "back": (1.0, 0.7)}
+    style.write(paper, mark.at, mark.text, offset, arrowprops=arrow, **place)
 
 
 def _draw_cliff(paper: Any, curve: LossCurve, cliff: Cliff) -> None:

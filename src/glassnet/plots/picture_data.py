@@ -66,6 +66,10 @@ class Targets:
     names: tuple[str, ...]
     is_class: bool
 
+    def of(self, rows: Any) -> Targets:
+        """Those of some samples."""
+        return replace(self, values=self.values[rows])
+
 
 @dataclass(frozen=True)
 class Field:
@@ -91,6 +95,11 @@ class Field:
         if not self.is_class:
             return f"predicted {self.names[0]}"
         return f"P({self.names[1]})" if len(self.names) == 2 else "P(most probable class)"
+
+    @property
+    def border(self) -> str:
+        """The name of the line where the leading class changes."""
+        return "P = 1/2" if len(self.names) == 2 else "equally probable"
 
     def of_outputs(self, Y_hat: Array) -> Array:
         """The network's outputs (n, outputs) as probabilities (n, C) or values (n,)."""
@@ -161,11 +170,11 @@ def as_samples(X: object, width: int | None = None) -> NDArray[Any]:
     return matrix
 
 
-def guess_targets(y: object, n: int, class_names: object = None, output: int = 0) -> Targets:
+def guess_targets(y: object, n: int, class_names: object = None) -> Targets:
     """The targets of y, without a network that defines them.
 
     Text, and whole numbers of at most 12 values, are classes, numbered in sorted order as by numpy.unique;
-    rows of 0 and 1 with a single 1 are classes too. Anything else is a quantity: its column `output`.
+    rows of 0 and 1 with a single 1 are classes too. Anything else is a quantity: its first column.
     """
     labels = np.asarray(y)
     if labels.ndim not in (1, 2) or len(labels) != n:
@@ -174,9 +183,7 @@ def guess_targets(y: object, n: int, class_names: object = None, output: int = 0
         labels = as_numbers(labels, "y")
         if np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=1) == 1):
             return _classes(labels.argmax(axis=1), range(labels.shape[1]), class_names)
-        if not 0 <= output < labels.shape[1]:
-            raise InputError(f"output is {output}; y's columns go from 0 to {labels.shape[1] - 1}.")
-        labels = labels[:, output]
+        labels = labels[:, 0]
     labels = labels.reshape(n)
     if labels.dtype.kind in "OUST":
         distinct, numbers = np.unique([str(label) for label in labels], return_inverse=True)
@@ -187,14 +194,11 @@ def guess_targets(y: object, n: int, class_names: object = None, output: int = 0
     if len(distinct) <= _MOST_CLASSES and np.all(distinct == np.round(distinct)):
         whole = distinct.astype(np.int64)
         # Class numbers index the names: where class 0 has no sample, class 1 keeps its own name.
-        if class_names is not None and whole[0] >= 0 and whole[-1] < _count(class_names):
-            return _classes(values.astype(np.intp), range(_count(class_names)), class_names)
+        count = len(class_names) if hasattr(class_names, "__len__") else 0
+        if 0 <= whole[0] <= whole[-1] < count:
+            return _classes(values.astype(np.intp), range(count), class_names)
         return _classes(numbers, whole, class_names)
     return Targets(values.astype(np.float64), as_names(class_names, 1, "class_names", ("y",)), False)
-
-
-def _count(names: object) -> int:
-    return len(names) if hasattr(names, "__len__") else 0
 
 
 def _classes(
@@ -236,7 +240,7 @@ def make_cloud(
 ) -> Cloud:
     """The projected samples; with a field, also which of them it misclassifies."""
     rows = chosen_samples(len(X), most)
-    shown = Targets(targets.values[rows], targets.names, targets.is_class)
+    shown = targets.of(rows)
     wrong = None
     if field is not None and field.is_class:
         wrong = field(X[rows]).argmax(axis=1) != shown.values
@@ -255,6 +259,11 @@ class Grid:
     values: Array
     projection: Projection
     field: Field
+
+    @property
+    def span(self) -> Array:
+        """The first and the last tick of each axis, (k, 2)."""
+        return np.array([(ticks[0], ticks[-1]) for ticks in self.ticks])
 
     def margins(self) -> Array:
         """log P(class c) - log P(the best other class), (..., C): 0 on the border of class c.
@@ -314,11 +323,8 @@ def _grid_at(field: Field, projection: Projection, ticks: tuple[Array, ...]) -> 
     return Grid(ticks, values.reshape(*mesh[0].shape, *values.shape[1:]), projection, field)
 
 
-def input_projection(
-    network: Network, X: NDArray[Any] | None, axes: Axes, feature_names: object
-) -> Projection:
-    """The line or plane through input space that a picture shows."""
-    width = network.sizes[0]
+def input_projection(width: int, X: NDArray[Any] | None, axes: Axes, feature_names: object) -> Projection:
+    """The line or plane through the space of `width` inputs that a picture shows."""
     names = as_names(feature_names, width, "feature_names", numbered("x", width))
     return make_projection(X, width, 2, axes, names)
 
@@ -336,13 +342,6 @@ def hidden_layer(network: Network, layer: int) -> int:
     if not -count <= layer < count:
         raise InputError(f"layer is {layer}; the hidden layers go from 0 to {count - 1} (-1 is the last).")
     return int(layer) % count
-
-
-def hidden_outputs(field: Field, X: NDArray[Any], layer: int) -> Array:
-    """H of a hidden layer for every sample, (n, width)."""
-    H = predict(field.network, field.parameters, X, lambda Hs, _: Hs[layer + 1]).astype(np.float64)
-    check_finite(H, f"The output of hidden layer {layer}")
-    return H
 
 
 def separating_plane(field: Field, layer: int) -> tuple[Array, float] | None:
@@ -396,11 +395,11 @@ def make_hidden_scene(
     index = hidden_layer(network, layer)
     targets = field.targets(y, len(X))
     rows = chosen_samples(len(X), most)
-    H = hidden_outputs(field, X[rows], index)
+    H = predict(network, field.parameters, X[rows], lambda Hs, _: Hs[index + 1]).astype(np.float64)
+    check_finite(H, f"The output of hidden layer {index}")
     width = network.sizes[index + 1]
     projection = make_projection(H, width, 3, units, numbered("h", width), "units")
-    shown = Targets(targets.values[rows], targets.names, targets.is_class)
-    cloud = Cloud(projection.project(H), shown, None, len(X))
+    cloud = Cloud(projection.project(H), targets.of(rows), None, len(X))
     plane = separating_plane(field, index) if projection.whole else None
     if plane is not None:  # in the picture's coordinates
         w, b = plane

@@ -19,6 +19,9 @@ from glassnet.plots.picture_data import Cloud, Targets
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Entries = list[tuple[Any, str]]
+"""Handles and names of a legend."""
+
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#4D4D4D")
 """The colors of Okabe and Ito (2008), which any color vision tells apart; strongest first.
 
@@ -220,22 +223,22 @@ def set_title(figure: Figure, title: str, notes: Sequence[str] = ()) -> None:
         engine.set(rect=(0, 0, 1, 1 - down / height))
 
 
-def set_legend(axes: Any, handles: Sequence[Any], names: Sequence[str], classes: int | None = None) -> None:
+def set_legend(axes: Any, entries: Entries, classes: int | None = None) -> None:
     """Add a legend in columns under the picture, which grows by it; in 3-D beside the heading if short.
 
     The first `classes` entries (None: all) are classes: the legend shows twelve and counts the others in
     one entry; the entries after them, a boundary or rings, always stay. Call this before `set_title`.
     """
-    if not handles:
+    if not entries:
         return
-    count = len(handles) if classes is None else classes
-    entries = list(zip(handles, (plain(name) for name in names), strict=True))
+    count = len(entries) if classes is None else classes
+    entries = [(handle, plain(name)) for handle, name in entries]
     if count > _MOST_CLASSES:
         rest = (dot("none"), f"+{count - _MOST_CLASSES} classes")
         entries = [*entries[:_MOST_CLASSES], rest, *entries[count:]]
     look: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": INK, "handletextpad": 0.5}
     figure, longest = axes.figure, max(len(label) for _, label in entries)
-    handles, names = [handle for handle, _ in entries], [label for _, label in entries]
+    handles, names = map(list, zip(*entries, strict=True))
     solid = figure.get_layout_engine() is None
     if solid and len(entries) <= 5 and longest <= _NAME:
         figure.legend(handles, names, loc="upper right", bbox_to_anchor=(0.985, 0.985), **look).set_gid(
@@ -257,10 +260,22 @@ def set_legend(axes: Any, handles: Sequence[Any], names: Sequence[str], classes:
         figure.legend(handles, names, loc="outside lower left", **look)
 
 
+def stroke(color: str = INK, width: float = 1.6, **extra: Any) -> Any:
+    """A handle for a line in a legend."""
+    return require("matplotlib.lines").Line2D([], [], **{"color": color, "linewidth": width, **extra})
+
+
 def dot(color: str, **extra: Any) -> Any:
     """A handle for samples in a legend."""
-    line = require("matplotlib.lines").Line2D
-    return line([], [], **{"color": color, "marker": "o", "markersize": 6, "linestyle": "", **extra})
+    return stroke(color, **{"marker": "o", "markersize": 6, "linestyle": "", **extra})
+
+
+def write(axes: Any, at: Any, text: str, offset: Any = (0, 0), back: Any = None, **look: Any) -> Any:
+    """Write a text `offset` points from a place, on white of the padding and opacity `back`."""
+    if back is not None:
+        look["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": back[0], "alpha": back[1]}
+    look = {"fontsize": 9, "color": INK, "xytext": offset, "textcoords": "offset points", **look}
+    return axes.annotate(text, at, **look)
 
 
 def free_place(
@@ -300,14 +315,19 @@ def dot_size(n: int) -> float:
     return float(5.5 * (1.1 / 5.5) ** x)
 
 
-def over_line(cloud: Cloud) -> Array:
-    """Samples of one coordinate as points (n, 2): a value at its height, each class in its own strip."""
+def over_line(cloud: Cloud, predicted: bool = False) -> tuple[Array, str]:
+    """Samples of one coordinate as points (n, 2), a value at its height, each class in its own strip.
+
+    With them the name of the height, beside a prediction or without one.
+    """
     heights = cloud.targets.values.astype(np.float64)
     if cloud.targets.is_class:
         # Two classes lie at 0 and 1, the limits of their probabilities; scatter shows their density.
         scatter = RandomState(0).uniform(-0.05, 0.05, len(heights))
         heights = heights / max(len(cloud.targets.names) - 1, 1) + scatter
-    return np.column_stack([cloud.points[:, 0], heights])
+    label = "probability; samples in a strip per class" if predicted else "class (a strip each)"
+    label = label if cloud.targets.is_class else cloud.targets.names[0]
+    return np.column_stack([cloud.points[:, 0], heights]), label
 
 
 def opacities(U: Array, span: Array, size: float) -> Array:
@@ -392,20 +412,25 @@ def value_range(values: NDArray[Any]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def sample_legend(targets: Targets) -> tuple[list[Any], list[str]]:
-    """Handles and names of the classes, with the number of samples of each."""
+def sample_legend(targets: Targets) -> Entries:
+    """The entries of the classes, with the number of samples of each; none for values."""
     if not targets.is_class:
-        return [], []
+        return []
     counts = np.bincount(targets.values.astype(np.intp), minlength=len(targets.names))
     colors = class_colors(len(targets.names))
     names = [f"{name} ({count:,})" for name, count in zip(short_names(targets.names), counts, strict=True)]
-    return [dot(color) for color in colors], names
+    return [(dot(color), name) for color, name in zip(colors, names, strict=True)]
 
 
-def color_bar(figure: Figure, axes: Any, low: float, high: float, label: str, cmap: Any = VALUES) -> None:
-    """Draw a scale of values beside the axes."""
-    colors, cm = require("matplotlib.colors"), require("matplotlib.cm")
-    mappable = cm.ScalarMappable(colors.Normalize(low, high), cmap)
+def color_scale(values: NDArray[Any]) -> Any:
+    """The scale of values that a color bar shows."""
+    norm = require("matplotlib.colors").Normalize(*value_range(values))
+    return require("matplotlib.cm").ScalarMappable(norm, VALUES)
+
+
+def color_bar(figure: Figure, axes: Any, values: NDArray[Any], label: str) -> None:
+    """Draw the scale of values beside the axes."""
+    mappable = color_scale(values)
     if hasattr(axes, "get_zlim"):
         bar = figure.colorbar(mappable, cax=figure.add_axes((0.9, 0.2, 0.018, 0.5)))
     else:

@@ -71,14 +71,14 @@ def output_surface(
     check_run(run)
     samples = None if X is None else as_samples(X, width=run.network.sizes[0])
     field = make_field(run, class_names, output)
-    projection = input_projection(run.network, samples, axes, feature_names)
+    projection = input_projection(run.network.sizes[0], samples, axes, feature_names)
     U = None if samples is None else projection.project(samples)
     grid = make_grid(field, projection, spans(U, projection.dimensions, limits), resolution, adaptive=True)
     heading = title or ("Output surface" if field.is_class else f"Prediction of {field.names[0]}")
     if projection.dimensions == 1:
         figure = style.new_figure(7.2, 4.8)
         paper = style.flat_axes(figure)
-        style.set_legend(paper, *draw_curves(paper, grid))
+        style.set_legend(paper, draw_curves(paper, grid))
         style.set_labels(paper, [*projection.labels, "probability" if field.is_class else field.quantity])
         paper.set_xlim(grid.ticks[0][0], grid.ticks[0][-1])
     else:
@@ -102,21 +102,16 @@ def _draw_surface(figure: Figure, grid: Grid, view: tuple[float, float]) -> None
         corners = np.stack([x, y, heights], axis=-1)
         colors = surface_colors(grid, low, high) * light[..., None]
         paper.add_collection(smooth_surface()(corners, colors, zorder=2), autolim=False)
-    span = np.array([(ticks[0], ticks[-1]) for ticks in grid.ticks])
-    paper.set(xlim=span[0], ylim=span[1], zlim=(low, high))
+    paper.set(xlim=grid.span[0], ylim=grid.span[1], zlim=(low, high))
     style.set_labels(paper, [*grid.projection.labels, grid.field.quantity])
     if not grid.field.is_class:
         return  # the height is the scale
     paper.set_zticks([0, 0.25, 0.5, 0.75, 1])
-    handles, names = [], []
+    entries: style.Entries = []
     if len(grid.field.names) > 2:
-        names = style.short_names(grid.field.names)
-        handles = [style.dot(color, marker="s") for color in style.class_colors(len(names))]
-    classes = len(names)
-    line = _draw_contours(paper, grid, heights, view)
-    if line is not None:
-        handles, names = [*handles, line], [*names, "P = 1/2" if not names else "equally probable"]
-    style.set_legend(paper, handles, names, classes)
+        dots = [style.dot(color, marker="s") for color in style.class_colors(len(grid.field.names))]
+        entries = list(zip(dots, style.short_names(grid.field.names), strict=True))
+    style.set_legend(paper, entries + _draw_contours(paper, grid, heights, view), len(entries))
 
 
 @cache
@@ -203,10 +198,10 @@ def surface_colors(grid: Grid, low: float, high: float) -> Array:
     return np.asarray(cmap((np.nan_to_num(grid.scalar, nan=low) - low) / (high - low)))[..., :3]
 
 
-def _draw_contours(paper: Any, grid: Grid, heights: Array, view: tuple[float, float]) -> Any:
-    """Draw the boundary on the surface, dotted where the surface hides it; return a handle, or None."""
-    low = np.array([grid.ticks[0][0], grid.ticks[1][0], 0.0])
-    scale = np.array([np.ptp(grid.ticks[0]), np.ptp(grid.ticks[1]), 1 / _HEIGHT])
+def _draw_contours(paper: Any, grid: Grid, heights: Array, view: tuple[float, float]) -> style.Entries:
+    """Draw the boundary on the surface, dotted where the surface hides it."""
+    low = np.array([*grid.span[:, 0], 0.0])
+    scale = np.array([*np.ptp(grid.span, axis=1), 1 / _HEIGHT])
     ticks = tuple((axis - axis[0]) / np.ptp(axis) for axis in grid.ticks)
     towards = geometry.view_direction(*view)
     lines = boundary_lines(grid)
@@ -218,8 +213,7 @@ def _draw_contours(paper: Any, grid: Grid, heights: Array, view: tuple[float, fl
         behind = np.where(hidden[:, None], curve, np.nan)
         paper.plot(*shown.T, color=style.INK, linewidth=1.8, zorder=4)
         paper.plot(*behind.T, color=style.INK, linewidth=1.0, linestyle=(0, (1, 1.8)), zorder=4)
-    line2d = require("matplotlib.lines").Line2D
-    return line2d([], [], color=style.INK, linewidth=1.8) if lines else None
+    return [(style.stroke(width=1.8), grid.field.border)] if lines else []
 
 
 # ---- Triangles ----------------------------------------------------------------------------------

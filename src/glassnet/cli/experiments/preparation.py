@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -143,7 +142,7 @@ def _sets_memory(experiment: Experiment) -> bool:
 
 def _generated(experiment: Experiment, random: RandomState) -> Samples:
     with experiment.blame("data.generator"):
-        X, y = generate(experiment["data.generator"], random, **experiment.generator_settings())
+        X, y = generate(experiment["data.generator"], random, **experiment.of_named("data"))
         if len(np.unique(y)) < 2:
             raise InputError(
                 f"{len(y)} sample(s) of {len(np.unique(y))} class(es) came; expected 2 classes or more."
@@ -166,7 +165,6 @@ def _generated(experiment: Experiment, random: RandomState) -> Samples:
 
 
 def _from_table(experiment: Experiment, random: RandomState) -> Samples:
-    in_unit = keeps_its_unit(experiment)
     data = prepare_table(
         # Relative to where the experiment's file lies, so that both can be moved together.
         read_table(experiment.folder / experiment["data.file"]),
@@ -176,7 +174,7 @@ def _from_table(experiment: Experiment, random: RandomState) -> Samples:
         ignore=experiment["data.ignore"] or (),
         test_fraction=experiment.test_fraction,
         random_state=random,
-        standardize_target=not in_unit,
+        standardize_target=not keeps_its_unit(experiment),
     )
     return Samples(
         X=data.X_train,
@@ -214,7 +212,12 @@ def _from_files(experiment: Experiment, random: RandomState) -> Samples:
     mean, deviation = tuple(inputs.center.tolist()), tuple(inputs.scale.tolist())
     preprocessing = Preprocessing(target, task, names, mean, deviation, classes, center, scale)
     constant = [name for name, same in zip(names, inputs.constant, strict=True) if same]
-    notes += [*more, *_lacking(classes, training, held_out, threads)]
+    notes += more
+    if classes is not None and held_out is not None:
+        sides = {"training": training, "test": held_out}
+        labels = {name: target_values(side, threads)[0][0].counts for name, side in sides.items()}
+        lacking = split_note(lacking_classes(classes, labels))
+        notes += [lacking] if lacking else []
     notes += [constant_note(constant)] if constant else []
 
     def standardized(rows: Dataset, client: Any = client) -> Dataset:
@@ -311,18 +314,6 @@ def _measure(training: Dataset, held_out: Dataset | None, client: Any, threads: 
     return [
         measured(rows if client is None else ClusterDataset(rows, client), threads) for rows in datasets
     ][-1]
-
-
-def _lacking(
-    classes: Iterable[Any] | None, training: Dataset, held_out: Dataset | None, threads: int
-) -> list[str]:
-    """A note on the classes that the training rows or the rows held out lack."""
-    if classes is None or held_out is None:
-        return []
-    sides = {"training": training, "test": held_out}
-    labels = {name: target_values(rows, threads)[0][0].counts for name, rows in sides.items()}
-    note = split_note(lacking_classes(classes, labels))
-    return [note] if note else []
 
 
 def _seed(random: RandomState) -> int:

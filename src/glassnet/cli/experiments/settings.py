@@ -71,14 +71,13 @@ class Experiment:
         defaults = {key: known.default for key, known in known_keys(name, values, self.source).items()}
         return {key: value for key, value in (defaults | values).items() if value is not None}
 
-    def generator_settings(self) -> dict[str, Any]:
-        """What [data] says about its generator."""
-        return {key: value for key, value in self.section("data").items() if key not in SECTIONS["data"]}
+    def of_named(self, section: str) -> dict[str, Any]:
+        """The settings of the generator that [data] names, or of the optimizer that [train] names."""
+        return {key: value for key, value in self.section(section).items() if key not in SECTIONS[section]}
 
     def optimizer(self) -> Rule:
         """The optimizer or solver of [train], with its settings."""
-        keys = {key: value for key, value in self.section("train").items() if key not in SECTIONS["train"]}
-        return rule_from_dict({"name": self["train.optimizer"], **keys})
+        return rule_from_dict({"name": self["train.optimizer"], **self.of_named("train")})
 
     def keywords(self, function: Callable[..., object], **others: Any) -> dict[str, Any]:
         """The keys of [train] that `function` takes, such as `train`, `sweep` or `check_gradients`.
@@ -212,19 +211,14 @@ def _values(
             for key, value in content.items():
                 dotted = f"{name}.{key}"
                 if key not in known:
-                    raise _unknown_key(origins.get(dotted, source), name, key, known)
+                    unknown = unknown_name(f"key of [{name}] in {origins.get(dotted, source)}:", key, known)
+                    raise InputError(f"{unknown}{_belongs(key, name)}")
                 yield checked(dotted, known[key], value)
         elif name != SWEEP:
             sections = [*(f"[{section}]" for section in (*SECTIONS, SWEEP)), *TOP]
             title = f"[{name}]" if isinstance(content, dict) else name
             error = unknown_name(f"section or key of {origins.get(name, source)}:", title, sections)
             raise InputError(f"{error}{_belongs(name)}")
-
-
-def _unknown_key(source: str, section: str, key: str, known: Mapping[str, Key]) -> InputError:
-    return InputError(
-        f"{unknown_name(f'key of [{section}] in {source}:', key, known)}{_belongs(key, section)}"
-    )
 
 
 def _belongs(key: str, section: str = "") -> str:
@@ -276,10 +270,9 @@ def _check(experiment: Experiment) -> None:
     if experiment["network.output"] is not None and experiment["network.loss"] is not None:
         with experiment.blame("network.loss"):
             get_loss(experiment["network.loss"], get_output(experiment["network.output"]))
-    for key, value in experiment.section("train").items():
-        if key not in SECTIONS["train"]:
-            with experiment.blame(f"train.{key}"):
-                rule_from_dict({"name": experiment["train.optimizer"], key: value})
+    for key, value in experiment.of_named("train").items():
+        with experiment.blame(f"train.{key}"):
+            rule_from_dict({"name": experiment["train.optimizer"], key: value})
 
 
 def _check_hidden(widths: list[int], name: str) -> None:

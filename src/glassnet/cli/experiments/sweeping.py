@@ -167,7 +167,10 @@ def _sweep(draws: Draws, grid: str, keys: Mapping[str, Any], journal: Path, prog
         result = sweep(
             draws.network, X, y, **keywords, random_state=random, results=journal, progress=progress
         )
-        return _of_one_split(result, n) if compared is not None else result
+        if compared is None:
+            return result
+        cells = tuple(replace(cell, fold=None) for cell in result.cells)  # the only fold has no number
+        return replace(result, cells=cells, n_samples=n)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InterruptedTrainingWarning)
@@ -199,12 +202,6 @@ def _times(experiment: Experiment, features: Sequence[str], name: object, where:
             f"folds.times of {where}: {name!r} is a feature too; leave it out with data.ignore."
         )
     return np.concatenate(dates)
-
-
-def _of_one_split(result: SweepResult, n_samples: int) -> SweepResult:
-    """Without the number of the only fold."""
-    cells = tuple(replace(cell, fold=None) for cell in result.cells)
-    return replace(result, cells=cells, n_samples=n_samples)
 
 
 def _write(draws: Draws, result: SweepResult, grid: str, place: ResultsFolder) -> None:
@@ -249,8 +246,7 @@ def _draw(draws: Draws, result: SweepResult, grid: str, place: ResultsFolder, fu
             figure.savefig(temporary, dpi=figure.dpi)
 
 
-_MOST_PARAMETERS = 2000
-"""Most parameters of a network whose curvature is worth the time that a picture may take."""
+_MOST_PARAMETERS = 2000  # of a network whose curvature is worth the time that a picture may take
 
 
 def _sharpest(draws: Draws, result: SweepResult) -> Curvature | None:
@@ -285,14 +281,13 @@ def _sharpest(draws: Draws, result: SweepResult) -> Curvature | None:
 
 
 def _summary(result: SweepResult) -> dict[str, Any]:
-    best = result.best
+    best = None
+    if result.best is not None:
+        settings = {name: _as_cell(value) for name, value in result.best.settings.items()}
+        best = {**settings, "final_loss": result.best.final_loss}
     return {
         "networks": len(result.cells),
         "statuses": {cell.label: cell.verdict for cell in result.cells},
-        "best": None if best is None else {**_cells(best.settings), "final_loss": best.final_loss},
+        "best": best,
         "seconds": result.seconds,
     }
-
-
-def _cells(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _as_cell(value) for name, value in settings.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from glassnet.plots.picture_data import (
     make_grid,
     make_hidden_scene,
 )
-from glassnet.plots.projection import Axes, spans
+from glassnet.plots.projection import Axes, Projection, spans
 from glassnet.plots.report import interactive, tables
 from glassnet.plots.report.curvature import curvature_figure
 from glassnet.plots.report.page import Html, Section, build, figure, join, pairs, tag
@@ -92,9 +91,8 @@ def write_report(
     """
     samples = as_samples(X, width=run.network.sizes[0])
     landscape = None if curvature is None else curvature_figure(curvature, _LOSS_POINTS)
-    subject = _Subject(
-        run, samples, y, make_field(run, class_names, output), class_names, feature_names, axes
-    )
+    field = make_field(run, class_names, output)
+    projection = input_projection(run.network.sizes[0], samples, axes, feature_names)
     if scores is None:
         scores = {"training": score(run, samples, y, class_names)}
     if held_out is not None:
@@ -104,7 +102,7 @@ def write_report(
     preprocessing, n = run.extra.get("preprocessing"), n_samples or len(samples)
     scores = {name: tables.in_own_unit(result, preprocessing) for name, result in scores.items()}
     sections = [
-        Section("pictures", "What it learned", _pictures(subject)),
+        Section("pictures", "What it learned", _pictures(run, field, samples, y, projection)),
         *([] if landscape is None else [Section("curvature", "What the curve says", landscape)]),
         Section("scores", "Scores", tables.score_tables(scores)),
         *([] if check is None else [Section("check", "Gradient check", tables.check_table(check))]),
@@ -120,23 +118,8 @@ def write_report(
     return Path(path)
 
 
-@dataclass(frozen=True)
-class _Subject:
-    """The subject of the pictures."""
-
-    run: TrainingRun
-    X: NDArray[Any]
-    y: object
-    field: Field
-    class_names: object
-    feature_names: object
-    axes: Axes
-
-
-def _pictures(subject: _Subject) -> Html:
-    run, field, X = subject.run, subject.field, subject.X
-    projection = input_projection(run.network, X, subject.axes, subject.feature_names)
-    cloud = make_cloud(X, field.targets(subject.y, len(X)), projection, field, _FLAT_POINTS)
+def _pictures(run: TrainingRun, field: Field, X: NDArray[Any], y: object, projection: Projection) -> Html:
+    cloud = make_cloud(X, field.targets(y, len(X)), projection, field, _FLAT_POINTS)
     span = spans(cloud.points, projection.dimensions)
     grid = make_grid(field, projection, span, _FINE)
     drawn = f"{len(cloud.points):,} samples" if not cloud.note else cloud.note
@@ -153,7 +136,7 @@ def _pictures(subject: _Subject) -> Html:
             interactive.boundary_picture(cloud, grid),
             _boundary_caption(field, drawn, where, projection.slice_note if plane else ""),
         ),
-        _hidden(subject),
+        _hidden(field, X, y),
         figure("surface", "The output surface", interactive.surface_picture(surface), over),
         figure(
             "loss",
@@ -166,13 +149,13 @@ def _pictures(subject: _Subject) -> Html:
     return tag("div", *figures, class_="pictures")
 
 
-def _hidden(subject: _Subject) -> Html:
-    network, heading = subject.run.network, "The samples in the last hidden layer"
+def _hidden(field: Field, X: NDArray[Any], y: object) -> Html:
+    network, heading = field.network, "The samples in the last hidden layer"
     if not network.hidden:
         words = "This network has no hidden layer: its output is computed from the input directly."
         return figure("hidden", heading, None, words)
     try:
-        scene = make_hidden_scene(subject.field, subject.X, subject.y, None, -1, _FLAT_POINTS)
+        scene = make_hidden_scene(field, X, y, None, -1, _FLAT_POINTS)
     except InputError as error:  # the layer overflowed
         return figure("hidden", heading, None, str(error))
     picture = interactive.hidden_picture(scene, _SOLID_POINTS)

@@ -77,9 +77,8 @@ def loss_picture(curve: LossCurve) -> Picture:
         showlegend=len(traces) > 1,
         hovermode="x",
     )
-    layout["yaxis"].update(
-        separatethousands=True, automargin=True, dtick=1 if _decades(curve) > 1.5 else None
-    )
+    many = curve.log and len(curve.finite) > 0 and np.log10(curve.finite.max() / curve.finite.min()) > 1.5
+    layout["yaxis"].update(separatethousands=True, automargin=True, dtick=1 if many else None)
     notes = [_note(*mark.at, html.escape(mark.text), mark.side, curve.log) for mark in curve.marks]
     if curve.cliff is not None:
         text = html.escape(curve.cliff.text).replace(", then", ",<br>then")
@@ -119,23 +118,16 @@ def _note(x: float, y: float, text: str, side: str, log: bool) -> dict[str, Any]
     }
 
 
-def _decades(curve: LossCurve) -> float:
-    if not curve.log or len(curve.finite) == 0:
-        return 0.0
-    return float(np.log10(curve.finite.max() / curve.finite.min()))
-
-
 def boundary_picture(cloud: Cloud, grid: Grid) -> Picture:
     """The prediction at every point, with the samples on it."""
     if grid.projection.dimensions == 1:
         return _over_line(cloud, grid.projection, _curves(grid))
-    span = np.array([(ticks[0], ticks[-1]) for ticks in grid.ticks])
     traces = [
         _background(grid, cloud.targets.values),
-        *flat_samples(cloud, span, grid.projection.labels),
+        *flat_samples(cloud, grid.span, grid.projection.labels),
     ]
-    label = "P = 1/2" if len(grid.field.names) == 2 else "equally probable"
-    traces += [make_line(line, label, legend=i == 0) for i, line in enumerate(boundary_lines(grid))]
+    for i, line in enumerate(boundary_lines(grid)):
+        traces.append(make_line(line, grid.field.border, legend=i == 0))
     if cloud.wrong is not None and cloud.wrong.any():
         wrong = cloud.points[cloud.wrong]
         traces.append(
@@ -149,7 +141,7 @@ def boundary_picture(cloud: Cloud, grid: Grid) -> Picture:
                 "hoverinfo": "skip",
             }
         )
-    layout = make_layout(**plane_axes(grid.projection, span))
+    layout = make_layout(**plane_axes(grid.projection, grid.span))
     for axis in ("xaxis", "yaxis"):
         layout[axis]["showgrid"] = False
     return {"data": traces, "layout": layout}
@@ -223,8 +215,7 @@ def hidden_picture(scene: HiddenScene, most: int) -> Picture:
         axes = {"xaxis": make_axis(labels[0], span[0]), "yaxis": make_axis(labels[1], span[1])}
         return {"data": traces, "layout": make_layout(**axes)}
     step = max(1, -(-len(cloud.points) // most))
-    some = Targets(cloud.targets.values[::step], cloud.targets.names, cloud.targets.is_class)
-    traces = make_samples(cloud.points[::step], some, labels, 0.75)
+    traces = make_samples(cloud.points[::step], cloud.targets.of(np.s_[::step]), labels, 0.75)
     corners = scene.corners
     if len(corners):
         fan = np.arange(1, len(corners) - 1)
@@ -322,18 +313,17 @@ def surface_picture(grid: Grid) -> Picture:
     else:
         surface = _cut_surface(grid, surface)
     traces = [surface]
-    label = "P = 1/2" if len(grid.field.names) == 2 else "equally probable"
     for i, line in enumerate(boundary_lines(grid)):
         # A little above the surface, which would otherwise hide pixels of the line.
         heights = grid.height_at(line) + 0.004
-        traces.append(make_line(np.column_stack([line, heights]), label, legend=i == 0))
+        traces.append(make_line(np.column_stack([line, heights]), grid.field.border, legend=i == 0))
     if grid.field.is_class and len(grid.field.names) > 2:
         colors = style.class_colors(len(grid.field.names))
         traces += [
             legend_entry(name, {"color": color, "symbol": "square", "size": 6})
             for name, color in zip(grid.field.names, colors, strict=True)
         ]
-    box = np.array([*((ticks[0], ticks[-1]) for ticks in grid.ticks), (low, high)])
+    box = np.vstack([grid.span, (low, high)])
     return {
         "data": traces,
         "layout": make_layout(**make_scene([*labels, quantity], box, 0.7), showlegend=True),
@@ -355,10 +345,7 @@ def _curves(grid: Grid) -> list[Trace]:
 def _over_line(cloud: Cloud, projection: Projection, curves: list[Trace]) -> Picture:
     """Samples over one coordinate: a value at its height, each class in its own strip."""
     targets = cloud.targets
-    points = style.over_line(cloud)
-    label = "class (a strip each)" if targets.is_class else targets.names[0]
-    if curves and targets.is_class:
-        label = "probability; samples in a strip per class"
+    points, label = style.over_line(cloud, predicted=bool(curves))
     span = np.vstack([spans(cloud.points, 1), spans(points[:, 1:], 1)])
     layout = make_layout(xaxis=make_axis(projection.labels[0], span[0]), yaxis=make_axis(label))
     plain = targets

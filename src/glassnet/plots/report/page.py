@@ -68,7 +68,7 @@ def number(value: object) -> str:
 def table(head: Sequence[object], rows: Iterable[Sequence[object]], **attributes: object) -> Html:
     """A table that scrolls sideways where it is too wide; the first column names the rows."""
     top = tag("thead", tag("tr", *(tag("th", cell, scope="col") for cell in head))) if head else Html()
-    body = tag("tbody", *(tag("tr", *(_cell(cell) for cell in row)) for row in rows))
+    body = tag("tbody", *(tag("tr", *map(_cell, row)) for row in rows))
     return tag("div", tag("table", top, body, **attributes), class_="scroll", tabindex="0")
 
 
@@ -81,15 +81,15 @@ def _cell(value: object) -> Html:
 def pairs(values: Mapping[str, object]) -> Html:
     """Names and values, one pair under the other; nested mappings as name.name."""
     rows = [
-        tag("tr", tag("th", _breakable(name), scope="row", class_="word"), tag("td", value, class_="word"))
+        # A name may break after a dot or an underscore, but not inside a word.
+        tag(
+            "tr",
+            tag("th", Html(re.sub(r"([._])", r"\1<wbr>", esc(name))), scope="row", class_="word"),
+            tag("td", value, class_="word"),
+        )
         for name, value in _flat(values)
     ]
     return tag("table", tag("tbody", *rows), class_="pairs")
-
-
-def _breakable(name: str) -> Html:
-    """A name that may break after a dot or an underscore, but not inside a word."""
-    return Html(re.sub(r"([._])", r"\1<wbr>", esc(name)))
 
 
 def _flat(values: Mapping[str, object], before: str = "") -> Iterable[tuple[str, str]]:
@@ -120,21 +120,13 @@ def figure(anchor: str, heading: str, picture: Picture | None, caption: object, 
     kind = f"picture {shape}".strip()
     if picture is None:
         return tag("div", title, tag("p", caption), class_=kind)
-    encoded = json.dumps(picture, separators=(",", ":"), allow_nan=False, default=_plain)
+    encoded = json.dumps(picture, separators=(",", ":"), allow_nan=False, default=np.generic.item)
     safe = encoded.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     data = Html(f'<script type="application/json" id="{esc(anchor)}-data">{safe}</script>')
     plot = tag(
         "div", class_="plot", data_figure=f"{anchor}-data", role="img", aria_label=heading or caption
     )
     return tag("div", title, tag("figure", plot, data, tag("figcaption", caption)), class_=kind)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    raise TypeError(f"a {type(value).__name__} cannot be put into a picture")
 
 
 def build(

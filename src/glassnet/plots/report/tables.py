@@ -13,7 +13,7 @@ from glassnet.nn.network import Parameters
 from glassnet.plots.picture_data import output_names
 from glassnet.plots.projection import as_names, numbered
 from glassnet.plots.report.page import Html, join, number, table, tag
-from glassnet.plots.report.scores import Confusion, Fit, Scores, percent
+from glassnet.plots.report.scores import Confusion, Scores, percent
 from glassnet.plots.style import short_names, tidy
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def score_tables(scores: Mapping[str, Scores]) -> Html:
         if len(scores) > 1:
             contents.append(tag("h3", f"{name.capitalize()} samples ({result.n:,})"))
         if result.fits:
-            contents.append(_fit_table(result.fits))
+            r2 = ["undefined (y never varies)" if np.isnan(f.r2) else f"{f.r2:.6f}" for f in result.fits]
+            rows = [(tidy(fit.name), words, fit.rmse) for fit, words in zip(result.fits, r2, strict=True)]
+            contents.append(table(["target", "R²", "root mean square error"], rows))
         if result.exact is not None:
             contents.append(
                 tag("p", f"Every label right: {percent(result.exact)} of {result.n:,} samples.")
@@ -75,14 +77,6 @@ def score_tables(scores: Mapping[str, Scores]) -> Html:
             make_table = _confusion_table if len(confusion.names) <= _MOST_CLASSES else _worst
             contents.append(make_table(confusion))
     return join(contents)
-
-
-def _fit_table(fits: Sequence[Fit]) -> Html:
-    rows = [
-        (tidy(fit.name), "undefined (y never varies)" if np.isnan(fit.r2) else f"{fit.r2:.6f}", fit.rmse)
-        for fit in fits
-    ]
-    return table(["target", "R²", "root mean square error"], rows)
 
 
 def _confusion_table(confusion: Confusion) -> Html:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.errors import unknown_name
 from glassnet.model_selection import identity_here
 from glassnet.plots import style
 from glassnet.plots.libraries import require
@@ -59,10 +58,7 @@ def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str =
     >>> [axes.get_title(loc="left") for axes in gn.plots.sweep_losses(result).axes]
     ['learning rate 0.1', 'learning rate 1']
     """
-    check_result(result)
-    names = list(result.grid)
-    if panels is not None and panels not in names:
-        raise unknown_name("setting of this sweep:", panels, names)
+    check_result(result, [panels])
     changing = varied(result)
     if panels is None and len(changing) > 1:
         panels = min(changing, key=lambda name: len(result.grid[name]))
@@ -106,11 +102,7 @@ def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str =
 
 
 def _draw_curves(
-    paper: Any,
-    cells: Sequence[SweepCell],
-    others: Sequence[str],
-    looks: Looks,
-    span: tuple[float, float],
+    paper: Any, cells: Sequence[SweepCell], others: Sequence[str], looks: Looks, span: tuple[float, float]
 ) -> None:
     for cell in cells:
         look = looks[key_of(cell, others)]
@@ -127,16 +119,9 @@ def _draw_curves(
     if diverged:
         first, last = min(diverged), max(diverged)
         where = f"at iteration {first:,}" if first == last else f"at iterations {first:,} to {last:,}"
-        paper.text(
-            0.04,
-            0.05,
-            f"{len(diverged)} of {len(cells)} diverged {where}",
-            transform=paper.transAxes,
-            verticalalignment="bottom",
-            fontsize=8.5,
-            color=style.INK,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
-        )
+        place = {"xycoords": "axes fraction", "va": "bottom", "fontsize": 8.5}
+        text = f"{len(diverged)} of {len(cells)} diverged {where}"
+        style.write(paper, (0.04, 0.05), text, back=(1.5, 0.85), **place)
 
 
 def _intervals(
@@ -221,15 +206,14 @@ def _named(result: SweepResult, looks: Looks, others: Sequence[str]) -> list[tup
 
 
 def _set_curve_legend(figure: Figure, result: SweepResult, looks: Looks, others: Sequence[str]) -> None:
-    line = require("matplotlib.lines").Line2D
     texts = [texts_of(result.grid[name]) for name in others]
-    handles = [line([], [], linewidth=1.6, **look) for look in looks.values()]
+    handles = [style.stroke(**look) for look in looks.values()]
     labels = [
         style.tidy(", ".join(filter(None, map(dict.get, texts, key))))  # of many settings as many as fit
         for key in looks
     ]
     if any(cell.status == "diverged" for cell in result.cells):
-        handles.append(line([], [], linestyle="", marker="X", markersize=8, color=style.FAINT))
+        handles.append(style.stroke(style.FAINT, linestyle="", marker="X", markersize=8))
         labels.append("diverged")
     if any(_has_band(cell) for cell in result.cells):
         handles.append(require("matplotlib.patches").Patch(color=style.FAINT, alpha=0.25, linewidth=0))
@@ -245,5 +229,4 @@ def _set_curve_legend(figure: Figure, result: SweepResult, looks: Looks, others:
         labelcolor=style.INK,
         handlelength=2.6,
     )
-    legend.get_title().set_fontsize(9)
-    legend.get_title().set_color(style.INK)
+    legend.get_title().set(fontsize=9, color=style.INK)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.diagnostics.curvature import Curvature
-from glassnet.errors import InputError, InputTypeError, unknown_name
+from glassnet.errors import InputError, InputTypeError
 from glassnet.model_selection import identity_here
 from glassnet.optim import SGD
 from glassnet.plots import style
@@ -71,7 +71,7 @@ def sweep_heatmap(
 
     The limit at the best network's end: ``curvature=gn.curvature(net, result.best.run.theta, X, y)``.
     """
-    check_result(result)
+    check_result(result, (rows, columns))
     rows, columns = _two_settings(result, rows, columns)
     table = _best_over_others(result, rows, columns)
     n_rows, n_columns = len(table), len(table[0])
@@ -135,9 +135,6 @@ def sweep_heatmap(
 
 def _two_settings(result: SweepResult, rows: str | None, columns: str | None) -> tuple[str, str]:
     names = list(result.grid)
-    for name in (rows, columns):
-        if name is not None and name not in names:
-            raise unknown_name("setting of this sweep:", name, names)
     if len(names) < 2:
         raise InputError(
             f"A heatmap lies over two settings, and this sweep has one, {names[0]}: gn.plots.sweep_losses "
@@ -272,15 +269,10 @@ def _draw_stability(paper: Any, result: SweepResult, rows: str, columns: str, cu
     low, high = float(limits.min()), float(limits.max())
     span = readable(low) if low == high else f"{readable(low)} to {readable(high)}"
     look = "red" if inside else "off the picture"
-    return f"{look}: the stability limit {_formula(result)}, {span}"
-
-
-def _formula(result: SweepResult) -> str:
     rule = result.cells[0].trained.optimizer
-    below = "λmax"
-    if isinstance(rule, SGD) and rule.nesterov:
-        below = f"((1\u00a0+\u00a02m)\u00a0{below})"
-    return f"2(1\u00a0+\u00a0m)/{below}"  # the spaces break no line
+    nesterov = isinstance(rule, SGD) and rule.nesterov
+    below = "((1\u00a0+\u00a02m)\u00a0λmax)" if nesterov else "λmax"  # the spaces break no line
+    return f"{look}: the stability limit 2(1\u00a0+\u00a0m)/{below}, {span}"
 
 
 def _limits(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.errors import unknown_name
 from glassnet.model_selection import identity_here, shown
 from glassnet.plots import style
 from glassnet.plots.libraries import require
@@ -68,11 +67,7 @@ def sweep_parallel(
 
     Inselberg, "The plane with parallel coordinates" (1985).
     """
-    check_result(result)
-    known = list(result.grid)
-    for name in names or ():
-        if name not in known:
-            raise unknown_name("setting of this sweep:", name, known)
+    check_result(result, names or ())
     chosen = list(names) if names else varied(result)
     rows = result.summary
     axes = [_setting_axis(name, [row[name] for row in rows], result) for name in chosen]
@@ -156,11 +151,10 @@ def _draw_lines(
     places = np.column_stack([axis.places for axis in axes])
     outcome = axes[-1].values
     assert outcome is not None
-    best_is_low = result.sign > 0
     for i in reversed(range(len(rows))):  # the best one last, on top
         lost = not np.isfinite(outcome[i])
         place = float(axes[-1].places[i])
-        shade = 0.9 * (place if best_is_low else 1 - place)
+        shade = 0.9 * (place if result.sign > 0 else 1 - place)  # the best are dark
         paper.plot(
             range(len(axes)),
             places[i],
@@ -178,17 +172,8 @@ def _draw_axes(paper: Any, axes: Sequence[_Axis]) -> None:
         paper.plot([i, i], [0, 1], color=style.INK, linewidth=1.0, zorder=4)
         for place, text in axis.ticks:
             paper.plot([i - 0.015, i], [place, place], color=style.INK, linewidth=0.8, zorder=4)
-            paper.text(
-                i - 0.03,
-                place,
-                text,
-                fontsize=8,
-                color=style.INK,
-                horizontalalignment="right",
-                verticalalignment="center",
-                zorder=5,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.8},
-            )
+            look = {"fontsize": 8, "ha": "right", "va": "center", "zorder": 5}
+            style.write(paper, (i - 0.03, place), text, back=(0.8, 0.8), **look)
     paper.set_xticks(range(len(axes)), [axis.title for axis in axes], fontsize=9.5, color=style.INK)
     paper.tick_params(axis="x", length=0, pad=8)
     paper.set_yticks([])

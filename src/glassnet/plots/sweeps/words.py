@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glassnet.errors import InputTypeError
+from glassnet.errors import InputTypeError, unknown_name
 from glassnet.model_selection import SweepResult, identity_here, shown
 from glassnet.plots.loss_curve import loss_words
 
@@ -27,12 +27,15 @@ SYMBOLS = {
 """The symbol of a status where there is no room for its name."""
 
 
-def check_result(result: object) -> None:
-    """Raise InputTypeError for anything but the result of a sweep."""
+def check_result(result: object, names: Sequence[str | None] = ()) -> None:
+    """Raise InputTypeError for anything but the result of a sweep, InputError for settings it lacks."""
     if not isinstance(result, SweepResult):
         raise InputTypeError(
             f"result is what gn.sweep returns, a glassnet.SweepResult, not {type(result).__name__}."
         )
+    for name in names:
+        if name is not None and name not in result.grid:
+            raise unknown_name("setting of this sweep:", name, list(result.grid))
 
 
 def words_of(name: str) -> str:

@@ -12,7 +12,6 @@ from glassnet._types import Array
 from glassnet.errors import InputError
 from glassnet.plots import style
 from glassnet.plots.geometry import best_azimuth, screen_axes
-from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import Cloud, Targets, chosen_samples, hidden_layer
 from glassnet.plots.projection import Axes, make_projection, numbered, spans
 from glassnet.sklearn.displays.subject import axes_or_new, find_subject
@@ -176,12 +175,13 @@ class HiddenProjectionDisplay:
         targets = Targets(self.target[rows], self.target_names, self.is_class)
         cloud = Cloud(self.points[rows], targets, None, len(self.points))
         screen = self._screen(cloud, view, 0.88 if own else 0.8)
-        places = cloud.points if self.points.shape[1] > 1 else style.over_line(cloud)
+        places = cloud.points if self.points.shape[1] > 1 else style.over_line(cloud)[0]
         look = _look(cloud, screen)
         if "c" in kwargs:
             del look["color"]  # which matplotlib takes for the same
         self.scatter_ = self.ax_.scatter(*places.T, **(look | kwargs))
-        labels = [*self.axis_labels, *([self._height] if len(self.axis_labels) == 1 else [])]
+        height = "class" if self.is_class else self.target_names[0]
+        labels = [*self.axis_labels, *([height] if len(self.axis_labels) == 1 else [])]
         for letter, label in zip("xyz", labels, strict=False):
             getattr(self.ax_, f"set_{letter}label")(style.plain(label))
         if len(self.axis_labels) == 1 and self.is_class:
@@ -192,20 +192,18 @@ class HiddenProjectionDisplay:
         self.labels_ = self._draw_labels()
         self.legend_: Any = None
         self.colorbar_: Any = None
-        if self.is_class and len(self.axis_labels) > 1:
+        if len(self.axis_labels) > 1 and self.is_class:
             self._set_legend(own)
-        elif not self.is_class and len(self.axis_labels) > 1:
-            self._set_colorbar(solid)
+        elif len(self.axis_labels) > 1:
+            scale, pad = style.color_scale(self.target), 0.06 if solid else 0.03
+            self.colorbar_ = self.figure_.colorbar(scale, ax=self.ax_, shrink=0.75, pad=pad)
+            self.colorbar_.set_label(style.plain(self.target_names[0]))
         return self
-
-    @property
-    def _height(self) -> str:
-        return "class" if self.is_class else self.target_names[0]
 
     def _screen(self, cloud: Cloud, view: tuple[float, float] | None, zoom: float) -> Array:
         """Where the samples lie on the paper, (n, 2), which their opacity goes by."""
         if self.points.shape[1] < 3:
-            return cloud.points if self.points.shape[1] == 2 else style.over_line(cloud)
+            return cloud.points if self.points.shape[1] == 2 else style.over_line(cloud)[0]
         low, high = spans(self.points, 3).T
         unit = (cloud.points - low) / (high - low)
         groups, _ = style.number_colors(cloud.targets)
@@ -236,27 +234,18 @@ class HiddenProjectionDisplay:
         return texts
 
     def _set_legend(self, own: bool) -> None:
-        handles, names = style.sample_legend(Targets(self.target, self.target_names, True))
+        entries = style.sample_legend(Targets(self.target, self.target_names, True))
         # A layout makes room beside the axes; without one there is only the emptiest place on them.
         room = own or self.figure_.get_layout_engine() is not None
         beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0), "borderaxespad": 0.0}
         self.legend_ = self.ax_.legend(
-            handles,
-            [style.plain(name) for name in names],
+            [handle for handle, _ in entries],
+            [style.plain(name) for _, name in entries],
             fontsize=9,
             handletextpad=0.3,
-            ncols=-(-len(names) // _MOST_ROWS),
+            ncols=-(-len(entries) // _MOST_ROWS),
             **(beside if room else {"loc": "best", "framealpha": 0.6}),
         )
-
-    def _set_colorbar(self, solid: bool) -> None:
-        low, high = style.value_range(self.target)
-        colors, cm = require("matplotlib.colors"), require("matplotlib.cm")
-        mappable = cm.ScalarMappable(colors.Normalize(low, high), style.VALUES)
-        self.colorbar_ = self.figure_.colorbar(
-            mappable, ax=self.ax_, shrink=0.75, pad=0.06 if solid else 0.03
-        )
-        self.colorbar_.set_label(style.plain(self.target_names[0]))
 
 
 def _dimensions(n_components: int | None, width: int, units: Axes, ax: Any) -> int:

@@ -6,18 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.errors import InputError
 from glassnet.plots.libraries import require
 from glassnet.plots.projection import as_names, numbered
-from glassnet.plots.style import FAINT, INK, OKABE_ITO, plain, readable, rgb, tint
-from glassnet.sklearn.displays.diagram_layout import (
-    freest,
-    strongest_units,
-    strongest_weights,
-    unit_heights,
-)
+from glassnet.plots.style import FAINT, INK, OKABE_ITO, plain, readable, rgb, tint, write
 from glassnet.sklearn.displays.subject import axes_or_new, find_subject
 from glassnet.sklearn.network import pack
 from glassnet.utils.array_checks import check_finite
@@ -173,8 +168,6 @@ class NetworkDiagramDisplay:
         self.ax_.set_xlabel(self.note_, fontsize=8.5, color=FAINT, labelpad=8)
         return self
 
-    # ---- Parts -------------------------------------------------------------------------------------
-
     def _set_paper(self, own: bool, padding: float) -> None:
         """`padding` is a share of the axes' height."""
         reach = 0.5 / max(1 - 2 * padding, 0.5)
@@ -265,16 +258,8 @@ class NetworkDiagramDisplay:
         for k, column in enumerate(heights):
             units = self.shown_units_[k]
             total = len(self.intercepts[k - 1]) if k else len(self.input_names)
-            head = self.layer_names[k]
-            self.ax_.annotate(
-                plain_lines(head),
-                (k, 1),
-                xycoords=("data", "axes fraction"),
-                ha="center",
-                va="bottom",
-                fontsize=9,
-                color=INK,
-            )
+            name = "\n".join(map(plain, self.layer_names[k].split("\n")))
+            write(self.ax_, (k, 1), name, xycoords=("data", "axes fraction"), ha="center", va="bottom")
             if 0 < k < last and diameter >= 15:
                 names = numbered("h", total)
                 for unit, height in zip(units, column, strict=True):
@@ -283,27 +268,12 @@ class NetworkDiagramDisplay:
                 left = k == 0
                 names = self.input_names if left else self.output_names
                 for unit, height in zip(units, column, strict=True):
-                    self.ax_.annotate(
-                        plain(names[unit], 24),
-                        (k, height),
-                        xytext=(-beside if left else beside, 0),
-                        textcoords="offset points",
-                        ha="right" if left else "left",
-                        va="center",
-                        fontsize=small,
-                        color=INK,
-                    )
+                    place = {"ha": "right" if left else "left", "va": "center", "fontsize": small}
+                    offset = (-beside if left else beside, 0)
+                    write(self.ax_, (k, height), plain(names[unit], 24), offset, **place)
             if total > len(units):
-                self.ax_.annotate(
-                    f"⋮ {total - len(units):,} more",
-                    (k, column[-1]),
-                    xytext=(0, -beside),
-                    textcoords="offset points",
-                    ha="center",
-                    va="top",
-                    fontsize=8,
-                    color=FAINT,
-                )
+                look = {"ha": "center", "va": "top", "fontsize": 8, "color": FAINT}
+                write(self.ax_, (k, column[-1]), f"⋮ {total - len(units):,} more", (0, -beside), **look)
 
     def _note(self, shown: int) -> str:
         total = sum(W.size for W in self.coefs)
@@ -321,6 +291,56 @@ class NetworkDiagramDisplay:
         )
 
 
-def plain_lines(text: str) -> str:
-    """A name of several lines for matplotlib."""
-    return "\n".join(plain(line) for line in text.split("\n"))
+def strongest_units(coefs: Sequence[Array], most: int) -> list[NDArray[np.intp]]:
+    """For each layer the units to show, in order: those with the largest ``sum |W|`` towards the next.
+
+    Of the output layer, which has no next layer, those with the largest sum of incoming weights.
+    """
+    strengths = [np.abs(W).sum(axis=1) for W in coefs]
+    strengths.append(np.abs(coefs[-1]).sum(axis=0))
+    return [np.sort(np.argsort(-strength, kind="stable")[:most]) for strength in strengths]
+
+
+def strongest_weights(
+    coefs: Sequence[Array], units: Sequence[NDArray[np.intp]], most: int
+) -> list[NDArray[np.bool_]]:
+    """For each layer which weights (n_in, n_out) to show: the `most` largest between units that are shown.
+
+    A weight of 0 is no connection. Each layer has its own limit, lest one layer's larger weights take all
+    the room.
+    """
+    masks = []
+    for W, rows, columns in zip(coefs, units, units[1:], strict=False):
+        sizes = np.zeros_like(W)
+        part = np.ix_(rows, columns)
+        sizes[part] = np.abs(W[part])
+        mask = np.zeros(W.size, dtype=bool)
+        mask[np.argsort(-sizes, axis=None, kind="stable")[:most]] = True
+        masks.append(mask.reshape(W.shape) & (sizes > 0))
+    return masks
+
+
+def unit_heights(counts: Sequence[int]) -> list[Array]:
+    """The heights of each layer's units, from the top down, around 0.
+
+    The largest layer goes from 1/2 to -1/2. The units of smaller layers stand further apart, lest they
+    crowd in the middle.
+    """
+    largest = max(counts)
+    heights = []
+    for count in counts:
+        reach = 0.0 if largest == 1 else ((count - 1) / (largest - 1)) ** 0.6
+        heights.append(np.linspace(reach / 2, -reach / 2, count) if count > 1 else np.zeros(1))
+    return heights
+
+
+def freest(places: Sequence[Array], size: Array, taken: Sequence[Array]) -> int:
+    """The first place where a box covers least of the boxes `taken`, each a middle and a size."""
+    covered = []
+    for place in places:
+        shared = 0.0
+        for middle, other in taken:
+            sides = (size + other) / 2 - np.abs(place - middle)
+            shared += float(np.prod(np.maximum(sides, 0.0)))
+        covered.append(shared)
+    return int(np.argmin(covered))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +52,8 @@ class Subject:
         model = self.model
         count = model.coefs_[-1].shape[1]
         if isinstance(model, MLPRegressor):
-            return as_names(names, count, "class_names", _numbered("y", count))
+            defaults = ["y"] if count == 1 else [f"y{i}" for i in range(count)]
+            return as_names(names, count, "class_names", defaults)
         if isinstance(model.classes_, list):
             defaults = [f"{k}: {name}" for k, classes in enumerate(model.classes_) for name in classes]
         elif count == 1 and len(model.classes_) == 2:
@@ -142,10 +142,6 @@ def _numbers(classes: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:
     if unknown:
         raise InputError(f"y has classes that the estimator was not fitted with: {unknown[:5]}.")
     return np.searchsorted(classes, y)
-
-
-def _numbered(letter: str, count: int) -> Sequence[str]:
-    return [letter] if count == 1 else [f"{letter}{i}" for i in range(count)]
 
 
 def axes_or_new(ax: Any, width: float, height: float, solid: bool = False) -> Any:

@@ -44,17 +44,6 @@ Arrays = list[NDArray[Any]]
 """An array for each column of classes, or one array."""
 
 
-def _is_multilabel(member: Any, y: Any) -> bool:
-    """Whether a fitted member tells several labels, each 0 or 1; y may be streamed."""
-    if isinstance(member, MLPClassifier):
-        return bool(member._labels.kind == MULTILABEL)
-    return bool(type_of_target(y) == "multilabel-indicator")
-
-
-def _has_probabilities(ensemble: Any) -> bool:
-    return ensemble._is_classifier()
-
-
 class Ensemble(MetaEstimatorMixin, BaseEstimator):
     """The mean of several networks' predictions, with their spread as an uncertainty.
 
@@ -200,7 +189,10 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
         fitted = fit_members(members, self.n_threads, X, y, fit_params)
         if not fitted:
             raise KeyboardInterrupt
-        self._multilabel = classes and _is_multilabel(fitted[0], y)
+        if isinstance(fitted[0], MLPClassifier):  # y may be streamed
+            self._multilabel = fitted[0]._labels.kind == MULTILABEL
+        else:
+            self._multilabel = classes and type_of_target(y) == "multilabel-indicator"
         self._with(fitted)
         if len(fitted) < self.n_estimators:
             warnings.warn(
@@ -232,7 +224,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
             return (means[0] > 0.5).astype(np.intp)
         return self.classes_[means[0].argmax(axis=1)]
 
-    @available_if(_has_probabilities)
+    @available_if(lambda ensemble: ensemble._is_classifier())
     def predict_proba(self, X: Any, return_std: bool = False) -> Any:
         """The mean probability of each class (n_samples, n_classes) or label; a list for several columns.
 

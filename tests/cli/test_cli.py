@@ -18,7 +18,7 @@ from click.testing import CliRunner
 import benchmarks as bench
 import glassnet as gn
 from glassnet.cli import main
-from glassnet.cli.experiments import built_in, find_experiment, job, results, sweeping
+from glassnet.cli.experiments import built_in, find_experiment, job, record, sweeping
 from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.schema import key_at
 from glassnet.cli.options import Setting
@@ -474,7 +474,7 @@ def test_info_prints_an_experiment_that_can_be_trained(name, tmp_path):
     (tmp_path / "my.toml").write_text(glassnet("info", name).stdout)
     assert (tmp_path / "my.toml").read_text() == built_in()[name]
     assert glassnet("train", "my.toml", *SMALL, "-q").exit_code == 0
-    assert (tmp_path / "results" / "my" / results.RECORD).is_file()
+    assert (tmp_path / "results" / "my" / record.RECORD).is_file()
 
 
 # ---- A table's model in Python --------------------------------------------------------------------

@@ -19,16 +19,14 @@ from glassnet.cli.experiments import (
     find_experiment,
     job,
     parse_assignment,
-    pictures,
     preparation,
-    results,
+    record,
 )
 from glassnet.cli.experiments.job import run_experiment
 from glassnet.cli.experiments.library import to_toml
 from glassnet.cli.experiments.prediction import csv_lines, predict_table
 from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.record import describe_run
-from glassnet.cli.experiments.results import RECORD, ResultsFolder
+from glassnet.cli.experiments.record import RECORD, ResultsFolder, describe_run
 from glassnet.cli.experiments.schema import SECTIONS, TOP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import experiment_from
 from glassnet.cli.experiments.sweeping import PICTURES as SWEEP_PICTURES
@@ -64,8 +62,8 @@ def small(**values):
 @pytest.fixture
 def cheap_pictures(monkeypatch):
     """Every picture is blank."""
-    for name in pictures.PICTURES:
-        monkeypatch.setitem(pictures.PICTURES, name, lambda outcome: new_figure(0.1, 0.1, None))
+    for name in job.PICTURES:
+        monkeypatch.setitem(job.PICTURES, name, lambda outcome: new_figure(0.1, 0.1, None))
 
 
 @pytest.fixture
@@ -395,7 +393,7 @@ def test_a_job_writes_every_file_and_lists_it(tmp_path):
         "experiment.toml",
         "run.json",
         "report.html",
-        *pictures.PICTURES,
+        *job.PICTURES,
     }
     document = json.loads((outcome.folder / RECORD).read_text())
     assert set(document["files"]) == set(outcome.files) == files
@@ -405,15 +403,13 @@ def test_a_job_writes_every_file_and_lists_it(tmp_path):
     assert np.array_equal(document["parameters"]["W1"], outcome.run.parameters.weights[0])
     assert np.array_equal(document["initial_parameters"]["b2"], outcome.initial.biases[1])
     assert document["settings"] == small().to_dict()
-    assert {"data", "gradient check", "training", *pictures.PICTURES, "report.html"} <= set(
-        document["timings"]
-    )
+    assert {"data", "gradient check", "training", *job.PICTURES, "report.html"} <= set(document["timings"])
     losses = np.loadtxt(outcome.folder / "losses.csv", delimiter=",", skiprows=1)
     assert np.array_equal(losses[:, 1], outcome.run.losses)
     assert gn.load(outcome.folder / "model.safetensors").parameters == outcome.run.parameters
     labels = [label for label, _ in heard if label]
     assert labels[:4] == ["data", "network", "gradient check", "training"]
-    for name in pictures.PICTURES:
+    for name in job.PICTURES:
         assert (outcome.folder / name).read_bytes().startswith(b"\x89PNG")
 
 
@@ -439,7 +435,7 @@ def test_the_written_settings_give_the_same_run_again(tmp_path):
 
 def test_a_network_without_hidden_layers_has_no_hidden_projection(tmp_path, cheap_pictures):
     outcome = run_experiment(small(network__hidden=[]), tmp_path, report=False)
-    assert set(pictures.PICTURES) - set(outcome.files) == {"hidden_projection.png"}
+    assert set(job.PICTURES) - set(outcome.files) == {"hidden_projection.png"}
 
 
 def test_a_new_run_replaces_an_earlier_ones_files_and_leaves_others(tmp_path, cheap_pictures):
@@ -447,7 +443,7 @@ def test_a_new_run_replaces_an_earlier_ones_files_and_leaves_others(tmp_path, ch
     (tmp_path / "notes.txt").write_text("mine")
     outcome = run_experiment(small(), tmp_path, **QUICK)
     assert {path.name for path in tmp_path.iterdir()} == {*outcome.files, "notes.txt"}
-    assert not set(pictures.PICTURES) & set(outcome.files)
+    assert not set(job.PICTURES) & set(outcome.files)
 
 
 def test_a_file_that_no_run_wrote_is_not_replaced(tmp_path):
@@ -477,7 +473,7 @@ def test_earlier_results_stay_when_a_picture_cannot_be_written(tmp_path, monkeyp
     def fill_the_disk(outcome):
         raise FileError("the disk is full")
 
-    monkeypatch.setitem(pictures.PICTURES, "loss.png", fill_the_disk)
+    monkeypatch.setitem(job.PICTURES, "loss.png", fill_the_disk)
     with pytest.raises(
         FileError, match=r"the disk is full .*model.safetensors.*earlier results are untouched"
     ):
@@ -507,7 +503,7 @@ def test_the_folder_is_proven_writable_before_any_work(tmp_path, monkeypatch):
 def test_too_little_room_is_found_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setattr(job, "Draws", None)
     free = type("usage", (), {"free": 50_000})
-    monkeypatch.setattr(results.shutil, "disk_usage", lambda path: free)
+    monkeypatch.setattr(record.shutil, "disk_usage", lambda path: free)
     with pytest.raises(FileError, match=r"0.1 MB free, and the results take about"):
         run_experiment(small(), tmp_path)
 
@@ -549,7 +545,7 @@ def test_a_failed_gradient_check_ends_the_job_before_training(tmp_path, monkeypa
 def test_a_diverged_run_is_written_with_the_last_finite_parameters(tmp_path):
     outcome = run_experiment(small(train__learning_rate=50.0), tmp_path, report=False)
     assert outcome.run.status == "diverged"
-    assert set(pictures.PICTURES) < set(outcome.files)
+    assert set(job.PICTURES) < set(outcome.files)
     document = json.loads((tmp_path / RECORD).read_text())
     assert document["status"] == "diverged"
     assert document["diverged_at"] == outcome.run.diverged_at
@@ -576,7 +572,7 @@ def test_ctrl_c_while_drawing_leaves_out_the_rest_of_the_pictures(tmp_path, monk
     def press(outcome):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(pictures.PICTURES, "loss.png", press)
+    monkeypatch.setitem(job.PICTURES, "loss.png", press)
     heard = []
     outcome = run_experiment(small(), tmp_path, report=False, tell=lambda *line: heard.append(line))
     assert "data.png" in outcome.files
@@ -585,9 +581,9 @@ def test_ctrl_c_while_drawing_leaves_out_the_rest_of_the_pictures(tmp_path, monk
     assert ("not drawn", "Ctrl-C: the rest of the pictures was left out.") in heard
 
 
-@pytest.mark.parametrize("library", pictures._PROBES)
+@pytest.mark.parametrize("library", job._PROBES)
 def test_without_a_drawing_library_all_else_is_done(library, tmp_path, monkeypatch, cheap_pictures):
-    monkeypatch.setitem(sys.modules, pictures._PROBES[library], None)
+    monkeypatch.setitem(sys.modules, job._PROBES[library], None)
     lines = []
     outcome = run_experiment(small(), tmp_path, tell=lambda *line: lines.append(line))
     heard = dict(lines)

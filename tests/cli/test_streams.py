@@ -17,7 +17,7 @@ from glassnet.cli.experiments import Override, find_experiment, preparation, sam
 from glassnet.cli.experiments.job import run_experiment
 from glassnet.cli.experiments.prediction import predict_table, write_predictions
 from glassnet.cli.experiments.preparation import Draws, class_numbers, reads_blocks
-from glassnet.cli.experiments.results import RECORD
+from glassnet.cli.experiments.record import RECORD
 from glassnet.data.preprocessing import prepare_table
 from glassnet.data.tables import read_table
 

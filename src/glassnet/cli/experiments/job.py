@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glassnet import plots
 from glassnet.cli.experiments.library import SETTINGS, to_toml
-from glassnet.cli.experiments.pictures import (
-    CURVATURE,
-    PICTURES,
-    REPORT,
-    load_libraries,
-    write_pictures,
-    write_report_page,
-)
 from glassnet.cli.experiments.preparation import Draws, reads_blocks
 from glassnet.cli.experiments.record import (
+    RECORD,
     Outcome,
+    ResultsFolder,
     Stopwatch,
     Tell,
     describe_curvature,
@@ -27,7 +24,6 @@ from glassnet.cli.experiments.record import (
     describe_scores,
     record,
 )
-from glassnet.cli.experiments.results import RECORD, ResultsFolder
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.errors import (
@@ -37,12 +33,51 @@ from glassnet.errors import (
     PreprocessingWarning,
 )
 from glassnet.nn.network import Parameters
+from glassnet.plots.libraries import MissingLibraryError, require
+from glassnet.plots.report import write_report
 from glassnet.training.checkpoints import save
 from glassnet.training.run import TrainingRun
 from glassnet.training.train import train
-from glassnet.utils.storage import write_csv, write_json
+from glassnet.utils.storage import atomic_write, write_csv, write_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MODEL, LOSSES, CURVATURES = "model.safetensors", "losses.csv", "curvature.csv"
+REPORT, HIDDEN, CURVATURE = "report.html", "hidden_projection.png", "curvature.png"
+
+_PROBES = {"matplotlib": "matplotlib.backends.backend_agg", "plotly": "plotly.offline"}
+
+
+def _data(of: Outcome) -> Figure:
+    samples = of.samples
+    y = samples.y if samples.preprocessing.classes is None else samples.y.astype(int)
+    return plots.data(samples.X, y, **samples.labels(), title=of.experiment.title)
+
+
+PICTURES: dict[str, Callable[[Outcome], Figure]] = {
+    "data.png": _data,
+    "loss.png": lambda of: plots.loss(of.run),
+    "decision_boundary.png": lambda of: plots.decision_boundary(
+        of.run, of.samples.X, of.samples.y, **of.samples.labels()
+    ),
+    HIDDEN: lambda of: plots.hidden_projection(
+        of.run, of.samples.X, of.samples.y, class_names=of.samples.target_names
+    ),
+    "output_surface.png": lambda of: plots.output_surface(of.run, X=of.samples.X, **of.samples.labels()),
+}
+"""Every picture of an experiment, by the name of its file; beside them there may be `CURVATURE`."""
+
+
+def load_libraries(watch: Stopwatch, *names: str) -> str:
+    """Import drawing libraries; "" or, where one is missing, a sentence on how to get it."""
+    with watch("loading the drawing libraries"):
+        try:
+            for name in names:
+                require(_PROBES[name])
+        except MissingLibraryError as error:
+            return str(error)
+    return ""
 
 
 def run_experiment(
@@ -168,14 +203,54 @@ def _draw(
     missing = []
     try:
         if pictures and not (why := load_libraries(watch, "matplotlib")):
-            write_pictures(outcome, results, watch)
+            _write_pictures(outcome, results, watch)
         elif pictures:
             missing.append(why)
         if report and not (why := load_libraries(watch, "matplotlib", "plotly")):
-            write_report_page(outcome, results, watch)
+            _write_report(outcome, results, watch)
         elif report and why not in missing:
             missing.append(why)
     except KeyboardInterrupt:
         # The model is what took time; pictures can be drawn again.
         missing.append("Ctrl-C: the rest of the pictures was left out.")
     return missing
+
+
+def _write_pictures(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) -> None:
+    """Draw every picture; a network without hidden layers has no hidden projection."""
+    pictures, trace = dict(PICTURES), outcome.trace
+    if trace is not None:
+        pictures[CURVATURE] = lambda _: plots.curvature(trace)
+    for name, draw in pictures.items():
+        if name == HIDDEN and not outcome.run.network.hidden:
+            continue
+        with watch(name):
+            figure = draw(outcome)
+            with atomic_write(results.new(name)) as temporary:
+                figure.savefig(temporary, dpi=figure.dpi)
+
+
+def _write_report(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) -> None:
+    """Write the report, with the settings as dotted keys."""
+    samples, settings = outcome.samples, outcome.experiment.to_dict()
+    rows: dict[str, object] = {key: value for key, value in settings.items() if not isinstance(value, dict)}
+    for section, values in settings.items():
+        if isinstance(values, dict) and section != "sweep":
+            rows |= {f"{section}.{key}": value for key, value in values.items()}
+    # The report tells units by the means and scales, which a run has only once its model is saved.
+    extra = {**outcome.run.extra, "preprocessing": samples.preprocessing.to_dict()}
+    with watch(REPORT):
+        write_report(
+            results.new(REPORT),
+            run=replace(outcome.run, extra=extra),
+            X=samples.X,
+            y=samples.y,
+            title=outcome.experiment.title,
+            check=outcome.check,
+            settings=rows,
+            timings={step: seconds for step, seconds in outcome.timings.items() if step != "training"},
+            scores=outcome.scores,
+            n_samples=samples.n,
+            curvature=outcome.trace,
+            **samples.labels(),
+        )

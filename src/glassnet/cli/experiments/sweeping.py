@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from glassnet import plots
 from glassnet.cli.experiments.grids import IN_TIME, arguments_of
+from glassnet.cli.experiments.job import load_libraries
 from glassnet.cli.experiments.library import SETTINGS, to_toml
-from glassnet.cli.experiments.pictures import load_libraries
 from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.record import FORMAT, Stopwatch, Tell, environment
-from glassnet.cli.experiments.results import RECORD, ResultsFolder
+from glassnet.cli.experiments.record import FORMAT, RECORD, ResultsFolder, Stopwatch, Tell, environment
 from glassnet.cli.experiments.samples import doubles
 from glassnet.cli.experiments.schema import SWEEP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import Experiment, stopping_from

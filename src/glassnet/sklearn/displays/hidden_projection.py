@@ -217,11 +217,8 @@ class HiddenProjectionDisplay:
         return unit @ screen_axes(elevation, azimuth).T
 
     def _draw_labels(self) -> list[Any]:
-        if (
-            not self.is_class
-            or len(self.target_names) <= len(style.OKABE_ITO)
-            or len(self.axis_labels) == 1
-        ):
+        few = len(self.target_names) <= len(style.OKABE_ITO)
+        if not self.is_class or few or len(self.axis_labels) == 1:
             return []
         texts = []
         for number in np.unique(self.target):

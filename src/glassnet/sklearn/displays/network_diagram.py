@@ -236,17 +236,9 @@ class NetworkDiagramDisplay:
                 places = [np.array([k + at, a + at * (b - a)]) for at in _PLACES]
                 place = places[freest([place * points for place in places], size, taken)]
                 taken.append(np.array([place * points, size]))
+                look = {"color": POSITIVE if weight > 0 else NEGATIVE, "ha": "center", "va": "center"}
                 texts.append(
-                    self.ax_.text(
-                        *place,
-                        value,
-                        fontsize=_SMALL,
-                        color=POSITIVE if weight > 0 else NEGATIVE,
-                        ha="center",
-                        va="center",
-                        zorder=2,
-                        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.9},
-                    )
+                    write(self.ax_, place, value, back=(0.8, 0.9), fontsize=_SMALL, zorder=2, **look)
                 )
         return texts
 

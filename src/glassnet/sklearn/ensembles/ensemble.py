@@ -30,11 +30,12 @@ from glassnet.sklearn.classifier import MLPClassifier
 from glassnet.sklearn.ensembles.members import (
     Member,
     best_runs,
+    draw_seeds,
+    fit_members,
     members_of_runs,
     read_members,
     write_members,
 )
-from glassnet.sklearn.ensembles.parallel import draw_seeds, fit_members
 from glassnet.sklearn.labels import MULTILABEL
 from glassnet.sklearn.scoring import accuracy
 from glassnet.sklearn.streaming import as_stream, targets_of

@@ -22,12 +22,10 @@ from glassnet.plots.picture_data import (
     make_grid,
 )
 from glassnet.plots.projection import Axes, Projection, spans
+from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from glassnet.training.run import TrainingRun
-
 _MOST_RINGS = 300  # misclassified samples up to which each gets a ring
 
 

@@ -16,12 +16,10 @@ from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.loss_curve import LossCurve, loss_words, make_loss_curve
 from glassnet.plots.style import readable
+from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from glassnet.training.run import TrainingRun
-
 _BLUE, _RED, _GREEN = style.OKABE_ITO[:3]
 
 

@@ -16,12 +16,10 @@ from glassnet.plots.picture_data import (
     make_hidden_scene,
 )
 from glassnet.plots.projection import Axes, spans
+from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from glassnet.training.run import TrainingRun
-
 _PLANE = "#9A9A9A"
 
 
@@ -87,22 +85,13 @@ def hidden_projection(
 
 
 def _draw_histogram(paper: Any, scene: HiddenScene) -> Any:
-    h, targets = scene.cloud.points[:, 0], scene.cloud.targets
-    low, high = spans(h[:, None], 1)[0]
-    edges = np.linspace(low, high, 61)
-    classes = targets.values if targets.is_class else np.zeros(len(h), dtype=np.intp)
-    for number, color in enumerate(style.class_colors(len(targets.names))):
-        counts, _ = np.histogram(h[classes == number], edges)
-        paper.stairs(counts, edges, fill=True, color=color, alpha=0.5)
-        paper.stairs(counts, edges, color=color, linewidth=1.2)
+    edges, counts, threshold = scene.histogram()
+    for heights, color in zip(counts, style.class_colors(len(counts)), strict=True):
+        paper.stairs(heights, edges, fill=True, color=color, alpha=0.5)
+        paper.stairs(heights, edges, color=color, linewidth=1.2)
     paper.set_ylim(bottom=0)
-    paper.set_xlim(low, high)
-    if scene.plane is None or scene.plane[0][0] == 0:
-        return None
-    place = -scene.plane[1] / scene.plane[0][0]
-    if not low < place < high:
-        return None
-    return paper.axvline(place, color=style.INK, linewidth=1.4)
+    paper.set_xlim(edges[0], edges[-1])
+    return None if threshold is None else paper.axvline(threshold, color=style.INK, linewidth=1.4)
 
 
 def _draw_plane(paper: Any, scene: HiddenScene) -> Any:

@@ -15,12 +15,10 @@ from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import check_run
 from glassnet.plots.style import readable
+from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from glassnet.training.run import TrainingRun
-
 _MOST = 20_000  # points of a drawn curve
 _LONG = 64  # characters of an optimizer beyond which its defaults are left out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -17,10 +17,8 @@ from glassnet.nn.network import Network, Parameters
 from glassnet.plots.geometry import best_azimuth, plane_in_box
 from glassnet.plots.libraries import require
 from glassnet.plots.projection import Axes, Projection, as_names, make_projection, numbered, spans
+from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import as_matrix, as_numbers, as_target, check_finite
-
-if TYPE_CHECKING:
-    from glassnet.training.run import TrainingRun
 
 _BLOCK = 8192  # rows that go through the network at a time
 _MOST_CLASSES = 12  # whole numbers with more values than this count as quantities
@@ -147,10 +145,11 @@ def make_field(run: TrainingRun, class_names: object = None, output: int | None 
             names = (names[1 - output] if count == 2 else f"not {names[output]}", names[output])
         return Field(network, parameters, names, output)
     output = output or 0
-    if kind == "label" and count == 1:
-        return Field(network, parameters, names, output)
-    chosen = names[output]
-    return Field(network, parameters, (f"not {chosen}", chosen) if kind == "label" else (chosen,), output)
+    if kind != "label":
+        names = (names[output],)
+    elif count > 1:
+        names = (f"not {names[output]}", names[output])
+    return Field(network, parameters, names, output)
 
 
 def output_names(network: Network, class_names: object = None) -> tuple[str, ...]:
@@ -170,15 +169,21 @@ def as_samples(X: object, width: int | None = None) -> NDArray[Any]:
     return matrix
 
 
+def as_rows(y: object, n: int) -> NDArray[Any]:
+    """y as an array with one entry or row for each of n samples."""
+    labels = np.asarray(y)
+    if labels.ndim not in (1, 2) or len(labels) != n:
+        raise InputError(f"y has shape {labels.shape}, X has {n} rows; expected one entry or row for each.")
+    return labels
+
+
 def guess_targets(y: object, n: int, class_names: object = None) -> Targets:
     """The targets of y, without a network that defines them.
 
     Text, and whole numbers of at most 12 values, are classes, numbered in sorted order as by numpy.unique;
     rows of 0 and 1 with a single 1 are classes too. Anything else is a quantity: its first column.
     """
-    labels = np.asarray(y)
-    if labels.ndim not in (1, 2) or len(labels) != n:
-        raise InputError(f"y has shape {labels.shape}, X has {n} rows; expected one entry or row for each.")
+    labels = as_rows(y, n)
     if labels.ndim == 2 and labels.shape[1] > 1:
         labels = as_numbers(labels, "y")
         if np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=1) == 1):
@@ -377,6 +382,16 @@ class HiddenScene:
         if self.plane is None or self.projection.dimensions != 3:
             return np.empty((0, 3))
         return plane_in_box(*self.plane, self.box[:, 0], self.box[:, 1])
+
+    def histogram(self) -> tuple[Array, list[NDArray[Any]], float | None]:
+        """Of one unit the bins, the counts of each class or of all, and a threshold within the bins."""
+        h, targets = self.cloud.points[:, 0], self.cloud.targets
+        low, high = spans(h[:, None], 1)[0]
+        edges = np.linspace(low, high, 61)
+        classes = targets.values if targets.is_class else np.zeros(len(h), dtype=np.intp)
+        counts = [np.histogram(h[classes == i], edges)[0] for i in range(len(targets.names))]
+        place = np.nan if self.plane is None or self.plane[0][0] == 0 else -self.plane[1] / self.plane[0][0]
+        return edges, counts, float(place) if low < place < high else None
 
     def azimuth(self, groups: NDArray[np.intp], elevation: float) -> float:
         """The azimuth that shows the groups of samples best apart, in a box of equal sides."""

@@ -98,13 +98,11 @@ def shades(P: Array, colors: Sequence[str], strength: float = 0.3) -> Array:
     return 1 - lead * (1 - tints[P.argmax(axis=-1)])
 
 
-def two_class_map(names: Sequence[str] = (), strength: float = 0.9) -> Any:
+def two_class_map() -> Any:
     """A color map from class 0's color over near-white to class 1's."""
-    colors = require("matplotlib.colors")
-    zero, one = OKABE_ITO[:2]
-    return colors.LinearSegmentedColormap.from_list(
-        "glassnet", [tint(zero, strength), np.full(3, 0.97), tint(one, strength)]
-    )
+    zero, one = (tint(color, 0.9) for color in OKABE_ITO[:2])
+    colors = require("matplotlib.colors").LinearSegmentedColormap
+    return colors.from_list("glassnet", [zero, np.full(3, 0.97), one])
 
 
 # ---- Figures and axes ---------------------------------------------------------------------------

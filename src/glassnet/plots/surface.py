@@ -24,12 +24,10 @@ from glassnet.plots.picture_data import (
     make_grid,
 )
 from glassnet.plots.projection import Axes, spans
+from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from glassnet.training.run import TrainingRun
-
 _HEIGHT = 0.62  # of the box of the surface, over a base of 1 by 1
 
 

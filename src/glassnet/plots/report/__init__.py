@@ -6,11 +6,14 @@ import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glassnet._version import __version__
+from glassnet.diagnostics.curvature import CurvatureTrace
+from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.errors import InputError, InputTypeError
 from glassnet.plots.loss_curve import make_loss_curve
 from glassnet.plots.picture_data import (
@@ -28,12 +31,8 @@ from glassnet.plots.report.curvature import curvature_figure
 from glassnet.plots.report.page import Html, Section, build, figure, join, pairs, tag
 from glassnet.plots.report.scores import Confusion, Fit, Scores, percent, score
 from glassnet.plots.style import readable, tidy
+from glassnet.training.run import TrainingRun
 from glassnet.utils.storage import atomic_write
-
-if TYPE_CHECKING:
-    from glassnet.diagnostics.curvature import CurvatureTrace
-    from glassnet.diagnostics.gradient_report import GradientCheck
-    from glassnet.training.run import TrainingRun
 
 __all__ = ["Confusion", "Fit", "Scores", "percent", "score", "write_report"]
 
@@ -255,8 +254,6 @@ def _settings(
 
 
 def _foot() -> str:
-    from glassnet._version import __version__
-
     return (
         f"Made by glassnet {__version__} with Python {platform.python_version()} and NumPy "
         f"{np.__version__} on {platform.system()} {platform.machine()}. Pictures by plotly.js, which is "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.plots import style
 from glassnet.plots.curvature_trace import (
     HEIGHTS,
@@ -22,9 +23,6 @@ from glassnet.plots.loss_curve import make_loss_curve
 from glassnet.plots.report.page import Html, figure, tag
 from glassnet.plots.report.traces import Picture, Trace, make_axis, make_layout
 from glassnet.plots.style import readable
-
-if TYPE_CHECKING:
-    from glassnet.diagnostics.curvature import CurvatureTrace
 
 _BLUE, _RED = style.OKABE_ITO[:2]
 _GAP = 0.045  # between two pictures, of the height of all

@@ -37,8 +37,6 @@ from glassnet.plots.report.traces import (
 )
 from glassnet.plots.surface import make_mesh
 
-# ---- The five pictures --------------------------------------------------------------------------
-
 
 def data_picture(cloud: Cloud, projection: Projection) -> Picture:
     """The samples."""
@@ -253,34 +251,28 @@ def _cut(plane: tuple[Array, float], span: Array) -> list[Trace]:
 
 
 def _histogram(scene: HiddenScene) -> Picture:
-    h, targets = scene.cloud.points[:, 0], scene.cloud.targets
-    span = spans(h[:, None], 1)[0]
-    edges = np.linspace(*span, 61)  # type: ignore[call-overload]
-    middles = (edges[:-1] + edges[1:]) / 2
-    classes, names = np.zeros(len(h), dtype=np.intp), ["samples"]
-    if targets.is_class:
-        classes, names = targets.values, list(targets.names)
+    edges, counts, threshold = scene.histogram()
+    middles, targets = (edges[:-1] + edges[1:]) / 2, scene.cloud.targets
+    names = targets.names if targets.is_class else ["samples"]
     bars = [
         {
             "type": "bar",
             "name": text(name),
             "x": packed(middles),
-            "y": np.histogram(h[classes == i], edges)[0].tolist(),
+            "y": heights.tolist(),
             "width": float(edges[1] - edges[0]),
             "marker": {"color": color, "opacity": 0.6},
         }
-        for i, (name, color) in enumerate(zip(names, style.class_colors(len(names)), strict=True))
+        for name, heights, color in zip(names, counts, style.class_colors(len(names)), strict=True)
     ]
     layout = make_layout(
-        xaxis=make_axis(scene.projection.labels[0], span),
+        xaxis=make_axis(scene.projection.labels[0], edges[[0, -1]]),
         yaxis=make_axis("samples"),
         barmode="overlay",
         bargap=0,
     )
-    if scene.plane is not None and scene.plane[0][0] != 0:
-        place = float(-scene.plane[1] / scene.plane[0][0])
-        if span[0] < place < span[1]:
-            layout["shapes"] = [upright(place)]
+    if threshold is not None:
+        layout["shapes"] = [upright(threshold)]
     return {"data": bars, "layout": layout}
 
 

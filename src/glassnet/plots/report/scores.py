@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,8 @@ from glassnet.engine.metrics import Tally, tally
 from glassnet.errors import InputError
 from glassnet.nn.network import Network
 from glassnet.plots.picture_data import output_names, predict
+from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import as_matrix
-
-if TYPE_CHECKING:
-    from glassnet.training.run import TrainingRun
 
 
 @dataclass(frozen=True)

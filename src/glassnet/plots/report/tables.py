@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +14,7 @@ from glassnet.plots.projection import as_names, numbered
 from glassnet.plots.report.page import Html, join, number, table, tag
 from glassnet.plots.report.scores import Confusion, Scores, percent
 from glassnet.plots.style import short_names, tidy
-
-if TYPE_CHECKING:
-    from glassnet.training.run import TrainingRun
+from glassnet.training.run import TrainingRun
 
 _MOST_CLASSES = 20  # of a confusion matrix; for more classes the table lists the most frequent confusions
 _MOST_PARAMETERS = 400  # of a table of all; more parameters are summarized by layer

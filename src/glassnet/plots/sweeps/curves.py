@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.model_selection import identity_here
+from glassnet.model_selection import SweepCell, SweepResult, identity_here
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.sweeps.words import (
@@ -28,9 +28,6 @@ from glassnet.plots.sweeps.words import (
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from glassnet.model_selection import SweepCell, SweepResult
-
 Looks = dict[tuple[str, ...], dict[str, Any]]
 """The look of the curve for each combination of settings."""
 
@@ -96,9 +93,6 @@ def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str =
     style.set_title(figure, title, notes)
     _set_curve_legend(figure, result, {key: looks[key] for key in named}, others)
     return figure
-
-
-# ---- Curves -------------------------------------------------------------------------------------
 
 
 def _draw_curves(

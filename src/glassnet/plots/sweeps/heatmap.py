@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from glassnet.diagnostics.curvature import Curvature
 from glassnet.errors import InputError, InputTypeError
-from glassnet.model_selection import identity_here
+from glassnet.model_selection import SweepCell, SweepResult, identity_here
 from glassnet.optim import SGD
 from glassnet.plots import style
 from glassnet.plots.libraries import require
@@ -31,9 +31,6 @@ from glassnet.plots.sweeps.words import (
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from glassnet.model_selection import SweepCell, SweepResult
-
 _MOST_WORDS = (16, 8)  # rows and columns up to which the cells have room for words
 
 

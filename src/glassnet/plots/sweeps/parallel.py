@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.model_selection import identity_here, shown
+from glassnet.model_selection import SweepResult, identity_here, shown
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.style import readable
@@ -24,9 +24,6 @@ from glassnet.plots.sweeps.words import (
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from glassnet.model_selection import SweepResult
-
 _FEW = 8  # values up to which each has a tick
 _WIDE = 20.0  # the ratio of the largest and smallest value beyond which a scale is logarithmic
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from glassnet.errors import InputTypeError, unknown_name
-from glassnet.model_selection import SweepResult, identity_here, shown
+from glassnet.model_selection import SweepCell, SweepResult, identity_here, shown
 from glassnet.plots.loss_curve import loss_words
-
-if TYPE_CHECKING:
-    from glassnet.model_selection import SweepCell
 
 LEAST = 1e-100  # the smallest loss on a logarithmic scale, which stands for smaller ones and for 0
 SYMBOLS = {

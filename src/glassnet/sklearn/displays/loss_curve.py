@@ -67,14 +67,10 @@ class LossCurveDisplay:
         unit: str = "epoch",
         name: str | None = None,
     ) -> None:
-        self.losses = _values(losses, "losses", None)
+        self.losses: Array = _values(losses, "losses", None)
         n = len(self.losses)
-        self.validation_losses = (
-            None if validation_losses is None else _values(validation_losses, "validation_losses", n)
-        )
-        self.validation_scores = (
-            None if validation_scores is None else _values(validation_scores, "validation_scores", n)
-        )
+        self.validation_losses: Array | None = _values(validation_losses, "validation_losses", n)
+        self.validation_scores: Array | None = _values(validation_scores, "validation_scores", n)
         self.score_name = score_name
         self.best_epoch = best_epoch
         self.unit = unit
@@ -224,13 +220,8 @@ class LossCurveDisplay:
         look: dict[str, Any] = {"loc": "best", "framealpha": 0.9}
         if len(handles) <= 4 or self.figure_.get_layout_engine() is not None:
             # Above the axes: beside the curves there is no place that is empty in every picture.
-            look = {
-                "loc": "lower left",
-                "bbox_to_anchor": (0, 1),
-                "borderaxespad": 0.2,
-                "ncols": 2,
-                "frameon": False,
-            }
+            look = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "ncols": 2}
+            look["frameon"] = False
         # On the axes that are drawn last, or their lines would cross it.
         self.legend_ = all_axes[-1].legend(handles, labels, fontsize=9, **look)
 
@@ -246,7 +237,10 @@ def _twins(ax: Any) -> list[Any]:
     return [twin for twin in siblings if twin is not ax and twin.bbox.bounds == ax.bbox.bounds]
 
 
-def _values(losses: Any, name: str, n: int | None) -> Array:
+def _values(losses: Any, name: str, n: int | None) -> Any:
+    """Values of epochs; with `n`, the number of training losses, also None."""
+    if n is not None and losses is None:
+        return None
     values = np.asarray(losses, dtype=np.float64)
     if values.ndim != 1 or values.size == 0 or (n is not None and len(values) > n):
         expected = "at least one value" if n is None else f"1 to {n} values, as many as losses at most"

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import InputError, InputTypeError
 from glassnet.plots.libraries import require
-from glassnet.plots.picture_data import Targets
+from glassnet.plots.picture_data import Targets, as_rows
 from glassnet.plots.projection import as_names
 from glassnet.plots.style import tidy
 from glassnet.sklearn import MLPClassifier, MLPRegressor
@@ -80,11 +80,7 @@ class Subject:
         Raises InputError for another number of rows, a column that y lacks, or a class that was not
         learned.
         """
-        values = np.asarray(y)
-        if values.ndim not in (1, 2) or len(values) != n:
-            raise InputError(
-                f"y has shape {values.shape}, X has {n} rows; expected one entry or row for each."
-            )
+        values = as_rows(y, n)
         columns = 1 if values.ndim == 1 else values.shape[1]
         if not 0 <= output < columns:
             raise InputError(f"output is {output}; y's columns go from 0 to {columns - 1}.")

@@ -1,4 +1,4 @@
-"""Members of an ensemble: fitted side by side, or trained networks that predict as they do; and their file."""
+"""Members of an ensemble: fitted side by side, or trained networks that predict so; and their file."""
 
 from __future__ import annotations
 

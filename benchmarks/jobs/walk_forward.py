@@ -23,7 +23,6 @@ from glassnet.nn.network import Network
 from glassnet.optim import OPTIMIZERS
 from glassnet.plots.style import FAINT, INK, OKABE_ITO
 from glassnet.plots.style import GRID as GRID_COLOR
-from glassnet.sklearn.ensembles import Ensemble
 from glassnet.training.run import TrainingRun
 from glassnet.utils.settings_checks import as_count
 from glassnet.utils.threads import thread_count
@@ -195,6 +194,8 @@ def averaged(
     "known" takes the best over all folds, which nobody knows in time; "chosen" the best over the folds
     before, so that it begins with the second one.
     """
+    from glassnet.sklearn.ensembles import Ensemble  # loads scikit-learn, which takes seconds
+
     runs = runs_of(result)
 
     def score(numbers: Sequence[int], fold: int) -> float:

@@ -12,6 +12,7 @@ from benchmarks.contest import BenchmarkError
 from benchmarks.jobs import twin, walk_forward
 from benchmarks.jobs.walk_forward import draw_walk_forward
 from glassnet.errors import InputError, InputTypeError
+from glassnet.sklearn.ensembles import Ensemble
 
 
 def run_quick(**settings):
@@ -111,7 +112,7 @@ def test_best_of_the_folds_before_are_those(monkeypatch, table):
         return type("One", (), {"predict": lambda self, X: X[:, 0]})()
 
     monkeypatch.setattr(walk_forward, "runs_of", lambda result: Runs())
-    monkeypatch.setattr(walk_forward.Ensemble, "from_runs", from_runs)
+    monkeypatch.setattr(Ensemble, "from_runs", from_runs)
     parts = [(None, np.arange(k * 100, (k + 1) * 100)) for k in range(3)]
     found = walk_forward.averaged(table, parts, Result(), settings)
     assert found["settings"] == [5, 3, 7]

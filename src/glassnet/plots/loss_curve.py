@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -258,13 +257,17 @@ def _draw_loss(paper: Any, curve: LossCurve) -> None:
         set_log_scale(paper, curve.finite)
     lines = [(curve.iterations, curve.losses), curve.validation]
     for mark in curve.marks:
-        _annotate(paper, mark, lines)
+        paper.plot(*mark.at, marker="o", color=style.OKABE_ITO[0], markersize=5, zorder=5)
+        offset = style.free_place(paper, mark.at, mark.text, mark.side, lines)
+        arrow = {"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.8, "shrinkB": 3}
+        place: Any = {"ha": "left" if mark.side == "right" else "right", "va": "center", "back": (1.0, 0.7)}
+        style.write(paper, mark.at, mark.text, offset, arrowprops=arrow, **place)
     if curve.cliff is not None:
         _draw_cliff(paper, curve, curve.cliff)
     if curve.diverged_at is not None:
         paper.axvline(curve.diverged_at, color=style.OKABE_ITO[1], linewidth=1.3, linestyle=(0, (4, 3)))
         text, at = f"diverged at {curve.unit} {curve.diverged_at:,}", (curve.diverged_at, 0.96)
-        place: Any = {"xycoords": ("data", "axes fraction"), "ha": "right", "va": "top"}
+        place = {"xycoords": ("data", "axes fraction"), "ha": "right", "va": "top"}
         style.write(paper, at, text, (-6, 0), (1.5, 0.85), color=style.OKABE_ITO[1], **place)
     if not len(curve.finite):
         paper.text(0.5, 0.5, "no finite loss", transform=paper.transAxes, ha="center", color=style.FAINT)
@@ -288,14 +291,6 @@ def set_log_scale(paper: Any, losses: Array) -> None:
             ticker.FuncFormatter(lambda value, _: readable(value) if f"{value:e}"[0] in few else "")
         )
         paper.tick_params(axis="y", which="minor", labelsize=8, labelcolor=style.INK, colors=style.FAINT)
-
-
-def _annotate(paper: Any, mark: Mark, lines: Sequence[tuple[Any, Array]]) -> None:
-    paper.plot(*mark.at, marker="o", color=style.OKABE_ITO[0], markersize=5, zorder=5)
-    offset = style.free_place(paper, mark.at, mark.text, mark.side, lines)
-    arrow = {"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.8, "shrinkB": 3}
-    place: Any = {"ha": "left" if mark.side == "right" else "right", "va": "center", "back": (1.0, 0.7)}
-    style.write(paper, mark.at, mark.text, offset, arrowprops=arrow, **place)
 
 
 def _draw_cliff(paper: Any, curve: LossCurve, cliff: Cliff) -> None:

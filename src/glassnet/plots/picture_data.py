@@ -99,16 +99,13 @@ class Field:
         """The name of the line where the leading class changes."""
         return "P = 1/2" if len(self.names) == 2 else "equally probable"
 
-    def of_outputs(self, Y_hat: Array) -> Array:
-        """The network's outputs (n, outputs) as probabilities (n, C) or values (n,)."""
-        if self.output is None:
-            return Y_hat
-        column = Y_hat[:, self.output]
-        return np.stack([1 - column, column], axis=1) if self.is_class else column
-
     def __call__(self, X: NDArray[Any]) -> Array:
         """(n, inputs) to (n, C) or (n,)."""
-        return self.of_outputs(predict(self.network, self.parameters, X)).astype(np.float64)
+        Y_hat = predict(self.network, self.parameters, X)
+        if self.output is not None:
+            Y_hat = Y_hat[:, self.output]
+            Y_hat = np.stack([1 - Y_hat, Y_hat], axis=1) if self.is_class else Y_hat
+        return Y_hat.astype(np.float64)
 
     def targets(self, y: object, n: int) -> Targets:
         """y as class numbers, or as the values of the chosen output."""

@@ -53,7 +53,7 @@ def find_experiment(name: str, overrides: Mapping[str, Override] | None = None) 
     if path.is_dir():
         if (path / SETTINGS).exists():
             path /= SETTINGS  # a folder of results holds its settings
-        elif not _holds_parquet(path):
+        elif not any(file.suffix.lower() in ENDINGS for file in path.rglob("*")):
             raise FileError(
                 f"{path} holds no Parquet file, nor the {SETTINGS} of a folder of results; expected files "
                 f"that end in {' or '.join(ENDINGS)}. A CSV file is given by its own name."
@@ -83,10 +83,6 @@ def _beside(path: Path) -> list[str]:
         return []
     endings = (".toml", ".csv", *ENDINGS)
     return [str(entry) for entry in entries if entry.suffix.lower() in endings or entry.is_dir()]
-
-
-def _holds_parquet(folder: Path) -> bool:
-    return any(file.suffix.lower() in ENDINGS for file in folder.rglob("*"))
 
 
 def _table_experiment(path: Path, overrides: dict[str, Override]) -> Experiment:

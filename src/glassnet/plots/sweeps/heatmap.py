@@ -98,7 +98,8 @@ def sweep_heatmap(
             elif place.setting == best:
                 frame = {"fill": False, "edgecolor": "white", "linewidth": 2.2}
                 paper.add_patch(patch((j - 0.46, i - 0.46), 0.92, 0.92, **frame))
-            dark = np.isfinite(place.value) and _is_dark(cmap(norm(shown[i, j])))
+            brightness = np.dot(cmap(norm(shown[i, j]))[:3], (0.299, 0.587, 0.114))
+            dark = np.isfinite(place.value) and brightness < 0.55
             text = readable(place.value, 3 if of_loss else 4) if np.isfinite(place.value) else ""
             _write(paper, (j, i), text, place, "white" if dark else style.INK, words)
     _set_cells(paper, result, rows, columns)
@@ -191,11 +192,6 @@ def _color_norm(values: Any, logarithmic: bool) -> Any:
     low, high = max(low, LEAST), max(high, LEAST)
     widen = max(np.sqrt(2 * low / high), 1.0)
     return colors.LogNorm(low / widen, high * widen)
-
-
-def _is_dark(color: Sequence[float]) -> bool:
-    red, green, blue = color[:3]
-    return 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
 
 
 def _write(paper: Any, at: tuple[int, int], value: str, place: _Place, color: str, words: bool) -> None:

@@ -238,9 +238,6 @@ class ArrayDataset(Dataset):
         row = sum(a.nbytes // max(1, len(a)) for a in (self._X, self._y, self._w) if a is not None)
         return max(row, 8 * self.n_inputs)
 
-    def column(self, place: int) -> str:
-        return f"X, column {place}"
-
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
         arrays, places = self._arrays(), self._places
         if dtype is None:

@@ -265,9 +265,6 @@ class DaskDataset(Dataset):
         place = int(np.searchsorted(self._edges, row, side="right")) - 1
         return f"row {row - self._edges[place]} of partition {place}"
 
-    def column(self, place: int) -> str:
-        return f"X, column {place}" if self.names is None else f"Column {self.names[place]!r}"
-
     def row_groups(self) -> list[int]:
         return sorted(set(self._edges))
 

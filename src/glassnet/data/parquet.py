@@ -258,9 +258,6 @@ class ParquetDataset(Dataset):
         place = bisect_right(self._before, row) - 1
         return f"row {row - self._before[place] + 1} of {self._files[place].path}"
 
-    def column(self, place: int) -> str:
-        return f"Column {self.names[place]!r}"
-
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
         for columns in self.read_columns(start, stop, most, dtype):
             yield columns.block(self.dtype if dtype is None else dtype)

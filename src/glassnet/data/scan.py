@@ -142,7 +142,10 @@ class _ScanWorker(BlockWorker):
             baseline = reference.loss(np.zeros_like(Y), Y, network.loss, weights)
         # As `checks.fingerprint` has it.
         inputs = sum((rows.sums for rows in kept), np.zeros(2))
-        others = (_position_sums(array, first, reduction.n) for array in (targets, _ones_or(own, n)))
+        others = (
+            _position_sums(array, first, reduction.n)
+            for array in (targets, np.ones(n) if own is None else own)
+        )
         sums = _BlockSums(
             float(n) if weights is None else float(weights.sum()),
             1.0 if weights is None else float(weights.max()),
@@ -152,10 +155,6 @@ class _ScanWorker(BlockWorker):
             np.concatenate([inputs, *others]),
         )
         return [*(value or []), sums]
-
-
-def _ones_or(w: Array | None, n: int) -> Array:
-    return np.ones(n) if w is None else w
 
 
 def _position_sums(array: NDArray[Any], first: int, n: int) -> NDArray[np.float64]:

@@ -95,7 +95,7 @@ class Dataset(ABC):
 
     def column(self, place: int) -> str:
         """The name of an input for an error message."""
-        return f"column {place} of {self.source}"
+        return f"X, column {place}" if self.names is None else f"Column {self.names[place]!r}"
 
     @property
     def memory_limit(self) -> int | None:

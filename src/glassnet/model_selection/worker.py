@@ -35,7 +35,7 @@ from glassnet.training.baselines import Scale, scale_of
 from glassnet.training.loop import Progress
 from glassnet.training.run import TrainingRun
 from glassnet.training.run_policy import continue_run
-from glassnet.training.state import at_end, with_data, without_data
+from glassnet.training.state import at_end, with_data
 from glassnet.training.train import begin
 from glassnet.training.validation import HeldOut, Preparation
 from glassnet.utils.array_checks import as_dtype
@@ -377,7 +377,7 @@ class Worker:
     def _lightened(self, run: TrainingRun, threads: int | None = None) -> TrainingRun:
         """The run with its data on `threads`, or without where all runs' data are too large to stay."""
         if self.shared.cache.overflows:
-            return without_data(run)
+            return replace(run, data=None)
         if threads is None or run.data is None:
             return run
         return replace(run, data=run.data._replace(problem=_on_threads(run.data.problem, threads)))

@@ -203,11 +203,6 @@ def with_data(run: AnyRun, problem: Problem | Batches, held_out: HeldOut | None 
     )
 
 
-def without_data(run: AnyRun) -> AnyRun:
-    """The run without its data, which others may let go of then."""
-    return replace(run, data=None)
-
-
 def at_point(run: AnyRun, point: Array) -> AnyRun:
     """The run at other parameters, and their mean where it has one."""
     flat, *mean = (Parameters(run.network.sizes, row.copy()) for row in point)

@@ -197,7 +197,9 @@ def replaced(run, stepper, data=None):
 
 def test_windows_of_another_memory_or_source_are_refused(folder):
     run = train(streamed(), iterations=1)
-    message = r"were drawn from windows of [\d,]+ rows over 17 row groups, these data come in windows of"
+    message = (
+        r"were drawn from windows of [\d,]+ rows over 17 row groups, but these data come in windows of"
+    )
     for other in (streamed(memory=200_000), from_files(folder)):
         with pytest.raises(gn.InputError, match=message):
             run.resume(1, X=other)

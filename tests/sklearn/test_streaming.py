@@ -578,7 +578,12 @@ def test_interrupt_ends_a_fit_that_reads(when):
         ),
         ({}, {"y": None}, gn.InputError, "y is missing: the target column's name"),
         ({}, {"y": "yy"}, gn.InputError, "Did you mean 'y'"),
-        ({}, {"sample_weight": np.ones(N)}, gn.InputTypeError, "sample_weight is a column's name"),
+        (
+            {},
+            {"sample_weight": np.ones(N)},
+            gn.InputTypeError,
+            "sample_weight must be the name of a column",
+        ),
         ({"class_weight": {"ash": 2.0}}, {}, ValueError, "not in class_weight"),
         ({"class_weight": {"fir": -1.0}}, {}, gn.InputError, "class_weight has -1.0 for 'fir'"),
     ],

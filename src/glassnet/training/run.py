@@ -160,13 +160,14 @@ class TrainingRun(RunState):
                 f"This run blew up at iteration {self.diverged_at} and would again. Resume it with "
                 f"another optimizer, for instance optimizer={gentler(rule)}."
             )
+        fit = self.batch_size, self.penalties, self.dropout, self.average
         if X is None:
             data = self._own_data(y, sample_weight, validation, engine, threads)
+            check_fits(rule, self.network, *fit, data.problem.memory_limit)
         else:
             dataset = as_dataset(X, y, sample_weight, self.network.sizes[0])
+            check_fits(rule, self.network, *fit, dataset.memory_limit)  # before anything is read
             data = self._prepared(dataset, validation, engine, threads)
-        fit = self.batch_size, self.penalties, self.dropout, self.average
-        check_fits(rule, self.network, *fit, data.problem.memory_limit)
         start, gradient = at_end(self), None
         if isinstance(data.problem, Problem):
             gradient = _same_loss_at(start, data.problem)

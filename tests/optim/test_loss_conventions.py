@@ -45,7 +45,7 @@ def test_shared_penalties_are_divided_by_each_batchs_weights(engine, make_data, 
     network = gn.Network((3, 4, outputs))
     X, y = make_data(network, 10, labels=True)  # the last batch of 4 is short
     weights = np.random.RandomState(1).uniform(0.5, 3, 10) if weighted else None
-    found = epoch(engine, network, X, y, Conventions(shared=True), weights, l2=0.7)
+    found = epoch(engine, network, X, y, Conventions(average_penalties=True), weights, l2=0.7)
     expected = by_hand(network, X, y, weights, 0.7, 4, 0.1)
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-12)
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-10, atol=1e-13)
@@ -71,7 +71,7 @@ def test_reported_loss_takes_probabilities_at_least_at_the_floor(engine, weighte
     floor = float(np.finfo(dtype).eps)
     problem = gn.prepare(network, X, y, engine=engine, sample_weight=w, dtype=dtype)
     plain, gradient = problem.loss_and_gradient(theta.flat.astype(dtype))
-    problem = problem.with_conventions(Conventions(floor=floor))
+    problem = problem.with_conventions(Conventions(min_probability=floor))
     loss, same = problem.loss_and_gradient(theta.flat.astype(dtype))
     P = network.predict_proba(theta, X)
     if output == "softmax":
@@ -89,10 +89,10 @@ def test_part_scales_the_datas_loss_but_not_its_gradient_or_the_penalty(engine, 
     network = gn.Network((3, 4, 2), output="identity")
     X, y = make_data(network, 9)
     whole = epoch(engine, network, X, y, OURS, l2=0.0)
-    part = epoch(engine, network, X, y, Conventions(part=0.5), l2=0.0)
+    part = epoch(engine, network, X, y, Conventions(loss_scale=0.5), l2=0.0)
     np.testing.assert_allclose(part[0], whole[0] / 2, rtol=1e-14)
     assert np.array_equal(part[1], whole[1])
-    penalized = epoch(engine, network, X, y, Conventions(part=0.5), l2=0.3, batch_size=9)
+    penalized = epoch(engine, network, X, y, Conventions(loss_scale=0.5), l2=0.3, batch_size=9)
     W = network.initialize(0).weights
     expected = part_of_one_batch(network, X, y) / 2 + 0.15 * sum(float((M**2).sum()) for M in W)
     np.testing.assert_allclose(penalized[0], expected, rtol=1e-12)
@@ -104,8 +104,8 @@ def part_of_one_batch(network, X, y):
 
 def test_penalties_of_a_batch_without_weight_stay_as_they_are():
     penalties = Penalties(l1=1.0, l2=2.0, max_norm=3.0)
-    assert Conventions(shared=True).over(penalties, 0.0) is penalties
-    assert Conventions(shared=True).over(penalties, 4.0) == Penalties(0.25, 0.5, 3.0)
+    assert Conventions(average_penalties=True).over(penalties, 0.0) is penalties
+    assert Conventions(average_penalties=True).over(penalties, 4.0) == Penalties(0.25, 0.5, 3.0)
     assert OURS.over(penalties, 4.0) is penalties
 
 

@@ -101,7 +101,7 @@ class Chunks:
         There are so few of them that all matrices fit into memory.
         """
         if self.native:
-            edges = self.empty.curvature_slots
+            edges = self.empty.curvature_chunk_edges
         else:
             edges = [*range(self.count + 1)] if self.count * self.curved**2 <= _ENTRIES else [0, self.count]
         starts = [min(self.n, edge * self.chunk) for edge in edges]
@@ -110,7 +110,7 @@ class Chunks:
     def matrix_edges(self, count: int) -> list[Edge]:
         """The edges of `count` runs of the matrix's sums, each about as long; NumPy has one run."""
         if self.native:
-            return [Edge(*edge) for edge in self.empty.curvature_shares(count)]
+            return [Edge(*edge) for edge in self.empty.curvature_row_edges(count)]
         return [Edge(0, 0), Edge(self.curved, self.curved**2)]
 
     def matrix(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -135,7 +135,9 @@ class Chunks:
                 f"The native engine is not available on {platform.node()}: {native.reason}. Install "
                 f'glassnet on each worker as it is here, or use engine="numpy".'
             )
-        kind = native.module.Part32 if self.dtype == np.float32 else native.module.Part64
+        kind = (
+            native.module.PartialProblem32 if self.dtype == np.float32 else native.module.PartialProblem64
+        )
         return kind(**describe(self.network, rows, self.labels, self.weighted), whole=self.n)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -39,9 +39,9 @@ def native_rule(
         l2=penalties.l2,
         max_norm=bound(penalties.max_norm),
         average=average,
-        shared=conventions.shared,
-        floor=conventions.floor,
-        part=conventions.part,
+        average_penalties=conventions.average_penalties,
+        min_probability=conventions.min_probability,
+        loss_scale=conventions.loss_scale,
     )
 
 

@@ -56,7 +56,7 @@ class NumpyLoss(NamedTuple):
             if self.divisor != 1.0:
                 gradient /= gradient.dtype.type(self.divisor)
             Z = None
-            if self.conventions.floor:
+            if self.conventions.min_probability:
                 Z = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden, masks)[0][
                     -1
                 ]
@@ -71,9 +71,9 @@ class NumpyLoss(NamedTuple):
 
     def _reduced(self, loss: float, Z: Array | None, samples: Samples) -> float:
         """The reported loss of the summed one; `Z` is the output layer's, where there is a floor."""
-        if self.conventions.floor and Z is not None:
-            loss -= loss_above(self.conventions.floor, self.network.loss, Z, *samples[1:])
-        return self.conventions.part * loss / self.divisor
+        if self.conventions.min_probability and Z is not None:
+            loss -= loss_above(self.conventions.min_probability, self.network.loss, Z, *samples[1:])
+        return self.conventions.loss_scale * loss / self.divisor
 
 
 def numpy_update(

@@ -16,20 +16,21 @@ from glassnet.optim.penalties import Penalties
 class Conventions:
     """How training counts the reported loss and the penalties; the defaults are this library's own.
 
-    shared : whether a batch's penalties are divided by the sum of its weights, as scikit-learn's ``alpha``.
-    floor : the least probability in the reported loss, above 0; 0 reports each probability as it is. For
-        labels 0 or 1, and class numbers without smoothing. It does not change the gradient.
-    part : the factor of the data's loss in the reported loss: scikit-learn averages a squared error over
-        the outputs, but not its gradient.
+    average_penalties : whether a batch's penalties are divided by the sum of its weights, as scikit-learn's
+        ``alpha``.
+    min_probability : the least probability in the reported loss, above 0; 0 reports each probability as it
+        is. For labels 0 or 1, and class numbers without smoothing. It does not change the gradient.
+    loss_scale : the factor of the data's loss in the reported loss: scikit-learn averages a squared error
+        over the outputs, but not its gradient.
     """
 
-    shared: bool = False
-    floor: float = 0.0
-    part: float = 1.0
+    average_penalties: bool = False
+    min_probability: float = 0.0
+    loss_scale: float = 1.0
 
     def over(self, penalties: Penalties, weight: float) -> Penalties:
         """The penalties for a batch whose weights sum to `weight`."""
-        if not self.shared or weight <= 0:
+        if not self.average_penalties or weight <= 0:
             return penalties
         return Penalties(penalties.l1 / weight, penalties.l2 / weight, penalties.max_norm)
 
@@ -37,8 +38,8 @@ class Conventions:
 OURS = Conventions()
 
 
-def loss_above(floor: float, loss: Loss, Z: Array, Y: Array, w: Array | None) -> float:
-    """The excess of the summed loss: loss + log(floor) for each probability below the floor.
+def loss_above(min_probability: float, loss: Loss, Z: Array, Y: Array, w: Array | None) -> float:
+    """The excess of the summed loss: loss + log(min_probability) for each smaller probability.
 
     >>> import numpy as np, glassnet as gn
     >>> from glassnet.optim.loss_conventions import loss_above
@@ -46,7 +47,7 @@ def loss_above(floor: float, loss: Loss, Z: Array, Y: Array, w: Array | None) ->
     >>> round(loss_above(2.0**-52, gn.LOSSES["binary_cross_entropy"], Z, Y, None), 4)
     13.9563
     """
-    most = -math.log(floor)
+    most = -math.log(min_probability)
     if loss.target == "class":
         above = np.maximum(loss.value(Z, Y).astype(np.float64) - most, 0)
     else:

@@ -396,7 +396,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _conventions(self, dtype: np.dtype[Any]) -> Conventions:
         plain = isinstance(self.loss, str) and self._labels.kind != MULTIOUTPUT
-        return Conventions(shared=True, floor=float(np.finfo(dtype).eps) if plain else 0.0)
+        return Conventions(True, float(np.finfo(dtype).eps) if plain else 0.0)
 
     def _score_of(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:
         actual = self._labels.numbers(target) if self._labels.kind == MULTIOUTPUT else target

@@ -56,7 +56,7 @@ def fit_whole(job: Job) -> Fitted:
     _refuse_unused(job, solver)
     # A solver of ours needs losses that go with their gradients.
     problem = make_problem(job, dataset, None if solver is None else OURS)
-    penalties = Conventions(shared=True).over(penalties_of(estimator), problem.divisor)
+    penalties = Conventions(average_penalties=True).over(penalties_of(estimator), problem.divisor)
     problem = problem.with_penalties(penalties)
     held_out = validation_samples(job)
     # Nothing is split off, as in scikit-learn's lbfgs; the caller's own samples can be watched.

@@ -343,7 +343,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _conventions(self, dtype: np.dtype[Any]) -> Conventions:
         averaged = self.average_outputs and self._loss_name == "squared_error"
-        return Conventions(shared=True, part=1 / self._n_targets if averaged else 1.0)
+        return Conventions(average_penalties=True, loss_scale=1 / self._n_targets if averaged else 1.0)
 
     def _score_of(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:
         return r2(target, Y_hat, weights)

@@ -12,9 +12,9 @@ namespace {
 
 Rule make_rule(const std::string& kind, const std::vector<double>& coefficients, bool flag,
                double weight_decay, double clip_value, double clip_norm, double l1, double l2,
-               double max_norm, double average, bool shared, double floor, double part) {
+               double max_norm, double average, bool average_penalties, double min_probability, double loss_scale) {
   Rule rule{named<Optimizer>("optimizer", kind, OPTIMIZER_NAMES), {}, flag, weight_decay, clip_value,
-            clip_norm, l1, l2, max_norm, average, shared, floor, part};
+            clip_norm, l1, l2, max_norm, average, average_penalties, min_probability, loss_scale};
   expect(coefficients.size() <= std::size(rule.coefficients), "too many coefficients");
   std::copy(coefficients.begin(), coefficients.end(), rule.coefficients);
   return rule;
@@ -301,8 +301,8 @@ NB_MODULE(_native, m) {
   nb::class_<Rule>(m, "Rule")
       .def(nb::new_(&make_rule), nb::arg("kind"), nb::arg("coefficients"), nb::arg("flag"),
            nb::arg("weight_decay"), nb::arg("clip_value"), nb::arg("clip_norm"), nb::arg("l1"),
-           nb::arg("l2"), nb::arg("max_norm"), nb::arg("average") = 0.0, nb::arg("shared") = false,
-           nb::arg("floor") = 0.0, nb::arg("part") = 1.0)
+           nb::arg("l2"), nb::arg("max_norm"), nb::arg("average") = 0.0,
+           nb::arg("average_penalties") = false, nb::arg("min_probability") = 0.0, nb::arg("loss_scale") = 1.0)
       .def_prop_ro("state_rows", &Rule::state_rows);
   const auto exact = nb::arg().noconvert();
   m.def("mirror", &mirror, exact);
@@ -312,8 +312,8 @@ NB_MODULE(_native, m) {
   m.def("dot", &inner_product<float, double>, exact, exact);
   bind<float>(m, "Problem32");
   bind<double>(m, "Problem64");
-  bind_part<float>(m, "Part32");
-  bind_part<double>(m, "Part64");
+  bind_partial_problem<float>(m, "PartialProblem32");
+  bind_partial_problem<double>(m, "PartialProblem64");
   bind_batches<float>(m, "Batches32");
   bind_batches<double>(m, "Batches64");
 }

@@ -87,7 +87,7 @@ template <class T> class Batches : public Net<T> {
         FlushSubnormals flush;
         if (barrier.members > 1) course.ahead = &ahead;
         Barrier own;
-        share(work, 0, 1);
+        divide(work, 0, 1);
         follow(course, work, 0, own);
         ahead.end();
       });
@@ -96,7 +96,7 @@ template <class T> class Batches : public Net<T> {
       run_team(int(work.members.size()), [&](int thread, Barrier& barrier) {
         FlushSubnormals flush;
         // As many as the system gave, which may be fewer than wanted.
-        share(work, std::size_t(thread), std::size_t(barrier.members));
+        divide(work, std::size_t(thread), std::size_t(barrier.members));
         follow(course, work, std::size_t(thread), barrier);
       });
     }
@@ -182,7 +182,7 @@ template <class T> class Batches : public Net<T> {
               net.loss_kind(), net.shape.loss_setting,
               net.shape.labels, stride, hidden.data(), slopes.data(), errors.data(), by_sample.data(), targets,
               net.shape.weighted ? targets + net.target_rows * stride : nullptr, net.data.get(),
-              net.columns, zeros.get(), how.rule.floor};
+              net.columns, zeros.get(), how.rule.min_probability};
       gradient = Aligned<T>(net.n_parameters);
       pair_gradient = Aligned<T>(widths[layers - 1] + 1);
       const std::size_t ranges = (net.n_parameters + RANGE - 1) / RANGE;
@@ -206,8 +206,8 @@ template <class T> class Batches : public Net<T> {
     }
   };
 
-  // Thread t's rows of the gradients, by their work, and its ranges; `count` threads share them.
-  void share(Work& work, std::size_t t, std::size_t count) const {
+  // Thread t's rows of the gradients, by their work, and its ranges; `count` threads divide them.
+  void divide(Work& work, std::size_t t, std::size_t count) const {
     Member& me = work.members[t];
     const std::size_t layers = widths.size() - 1, ranges = work.penalties.size();
     std::size_t total = 0, done = 0;
@@ -254,7 +254,7 @@ template <class T> class Batches : public Net<T> {
       const double weight = how.mean ? weight_of(course.order.rows, row, rows) : 1;
       const T scale = weight > 0 ? T(1 / weight) : T(0);
       Rule rule = how.rule;
-      if (rule.shared && weight > 0) rule.l1 /= weight, rule.l2 /= weight;
+      if (rule.average_penalties && weight > 0) rule.l1 /= weight, rule.l2 /= weight;
       const Masks masks{drops.empty() ? nullptr : drops.data(), how.seed, std::uint64_t(t + 1), rows};
       double loss = 0;
       for (std::size_t done = 0; done < rows; done += work.block) {
@@ -277,7 +277,7 @@ template <class T> class Batches : public Net<T> {
         }
         if (done + work.block < rows) barrier.wait();  // before the panels are filled again
       }
-      loss *= weight > 0 ? rule.part / weight : 0;
+      loss *= weight > 0 ? rule.loss_scale / weight : 0;
       if (penalized)
         for (double penalty : work.penalties) loss += penalty;
       if (!(loss <= how.limit)) {  // the same on every thread

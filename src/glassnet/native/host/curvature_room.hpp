@@ -63,10 +63,10 @@ class CurvatureSums {
   // Bands of each set of sums, so that threads have enough to divide where there are few sets.
   static std::size_t bands(std::size_t sets) { return sets >= 8 ? 1 : (7 + sets) / sets; }
 
-  // The row where band number `share` of rows begin .. end begins; bands have about as many sums each.
-  std::size_t edge(std::size_t begin, std::size_t end, std::size_t share, std::size_t shares) const {
-    if (share == 0 || share >= shares) return share == 0 ? begin : end;
-    const std::size_t first = offset(begin), target = first + (offset(end) - first) * share / shares;
+  // The row where band number `band` of rows begin .. end begins; all `count` bands have about as many sums.
+  std::size_t edge(std::size_t begin, std::size_t end, std::size_t band, std::size_t count) const {
+    if (band == 0 || band >= count) return band == 0 ? begin : end;
+    const std::size_t first = offset(begin), target = first + (offset(end) - first) * band / count;
     std::size_t low = begin, high = end;
     while (low < high) {
       const std::size_t middle = (low + high) / 2;

@@ -20,8 +20,8 @@ template <class T> class Curved : public Samples<T> {
   std::size_t curvature_parameters() const { return kernel_parameters; }
 
   // The lower triangle of sum w J^T H J at theta, into G [kernel's parameters][same], of which a pair of
-  // classes has fewer (see `pair`). Chunks of samples, and shares of the sums where these are many, are shared
-  // out; which thread takes which has no influence, since each has a place of its own and they are
+  // classes has fewer (see `pair`). Threads take chunks of samples, and bands of the sums where these are
+  // many; which thread takes which has no influence, since each has a place of its own and they are
   // added in order.
   void gauss_newton(const T* theta, double* G, int threads) const {
     const CurvatureSums sums(widths);

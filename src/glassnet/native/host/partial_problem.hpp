@@ -30,7 +30,7 @@ template <class T> class PartialProblem : public Samples<T> {
     clear_behind(rows);
     Aligned<T> scratch(panels.back() * block), converted(pair ? kernel_parameters : 0);
     const T* const parameters = to_kernel(theta, converted.get());
-    const Plan<T> plan = plan_of(rows, rule.floor);
+    const Plan<T> plan = plan_of(rows, rule.min_probability);
     const Pass<T> pass = isa.template kernels<T>().pass;
     double& loss = sums[kernel_parameters];
     for (std::size_t b = 0; b * block < rows; ++b)
@@ -41,27 +41,27 @@ template <class T> class PartialProblem : public Samples<T> {
   CurvatureSums curvature_sums() const { return CurvatureSums(widths); }
 
   // The chunks that the sets of Curved::gauss_newton begin with, and where the last one ends.
-  std::vector<std::size_t> curvature_slots() const {
+  std::vector<std::size_t> curvature_chunk_edges() const {
     const std::size_t sets = CurvatureSums(widths).sets(chunks);
     std::vector<std::size_t> edges;
     for (std::size_t j = 0; j <= sets; ++j) edges.push_back(chunks * j / sets);
     return edges;
   }
 
-  // The rows of a set's sums that shares of about the same size begin with, and where their sums do; the
+  // The rows of a set's sums where `count` bands of about the same size begin, and where their sums do; the
   // last ones are the end.
-  std::vector<std::pair<std::size_t, std::size_t>> curvature_shares(std::size_t count) const {
+  std::vector<std::pair<std::size_t, std::size_t>> curvature_row_edges(std::size_t count) const {
     const CurvatureSums all(widths);
     std::vector<std::pair<std::size_t, std::size_t>> edges;
-    for (std::size_t share = 0; share <= count; ++share) {
-      const std::size_t row = all.edge(0, all.rows, share, count);
+    for (std::size_t band = 0; band <= count; ++band) {
+      const std::size_t row = all.edge(0, all.rows, band, count);
       edges.push_back({row, all.offset(row)});
     }
     return edges;
   }
 
-  // Adds what the first `rows` samples make of rows begin .. end of a set's sums to these, `sums`. They are
-  // shared out as Curved::gauss_newton does it.
+  // Adds what the first `rows` samples make of rows begin .. end of a set's sums to these, `sums`. The
+  // threads divide them as in Curved::gauss_newton.
   void add_gauss_newton(const T* theta, double* sums, std::size_t rows, std::size_t begin, std::size_t end,
                         int threads) {
     clear_behind(rows);
@@ -106,7 +106,7 @@ template <class T> class PartialProblem : public Samples<T> {
     std::vector<double> total(sums, sums + sums_size());
     for (std::size_t c = 1; c < chunks; ++c)
       for (std::size_t p = 0; p < sums_size(); ++p) total[p] += sums[c * sums_size() + p];
-    double loss = rule.part * total[kernel_parameters] / divisor;
+    double loss = rule.loss_scale * total[kernel_parameters] / divisor;
     if (gradient) from_kernel(total.data(), divisor, gradient);
     if (rule.penalizes())
       loss += sum_over_ranges(n_parameters, [&](std::size_t begin, std::size_t end) {
@@ -116,8 +116,8 @@ template <class T> class PartialProblem : public Samples<T> {
   }
 
  private:
-  Plan<T> plan_of(std::size_t rows, double floor) const {
-    Plan<T> plan = this->plan({}, floor);
+  Plan<T> plan_of(std::size_t rows, double min_probability) const {
+    Plan<T> plan = this->plan({}, min_probability);
     plan.samples = rows;
     return plan;
   }

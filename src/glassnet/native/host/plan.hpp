@@ -95,7 +95,7 @@ template <class T> struct Plan {
   const T* weights;  // [blocks][block], where weighted
 
   Masks masks;
-  double floor;  // see Rule
+  double min_probability;  // see Rule
 };
 
 // Functions of this header are compiled for several instruction sets. They are static so that the
@@ -145,7 +145,7 @@ template <class T> struct BatchPlan {
   const T* data;            // with BEYOND more at the end
   std::size_t columns;
   const T* zeros;           // a sample that is missing, and BEYOND more
-  double floor;             // see Rule
+  double min_probability;   // see Rule
 
   std::size_t row_stride(std::size_t l) const { return (widths[l] + LANES<T> - 1) / LANES<T> * LANES<T>; }
 };

@@ -77,7 +77,7 @@ template <class T> class Problem : public Curved<T> {
     for (int thread = 0; thread < count; ++thread) scratch.emplace_back(panels.back() * block);
     Aligned<T> room(pair ? kernel_parameters : 0);
     const T* const parameters = to_kernel(theta, room.get());
-    const Plan<T> plan = this->plan({}, rule.floor);
+    const Plan<T> plan = this->plan({}, rule.min_probability);
     const Pass<T> pass = isa.template kernels<T>().pass;
     std::atomic<std::size_t> next{0};
     run_team(count, [&](int thread, Barrier&) {
@@ -88,7 +88,7 @@ template <class T> class Problem : public Curved<T> {
     });
     double loss = 0;
     for (double chunk : losses) loss += chunk;
-    loss = rule.part * loss / divisor;
+    loss = rule.loss_scale * loss / divisor;
     FlushSubnormals flush;
     if (rule.penalizes())
       loss += sum_over_ranges(n_parameters, [&](std::size_t begin, std::size_t end) {
@@ -220,7 +220,7 @@ template <class T> class Problem : public Curved<T> {
                    const Interrupted& interrupted, bool last = false) {
       Side& mine = sides[side];
       side = !side;
-      const Plan<T> plan = problem.plan(masks, rule.floor);
+      const Plan<T> plan = problem.plan(masks, rule.min_probability);
       const Pass<T> pass = problem.isa.template kernels<T>().pass;
       const T* parameters = problem.to_kernel(at, kernel_theta.get());
       Order order = last ? Order::leave : Order::go;
@@ -255,7 +255,7 @@ template <class T> class Problem : public Curved<T> {
         for (std::size_t p = 0; p < count; ++p) sums[p] += sum[p];
         loss += sum[count];
       }
-      loss = rule.part * loss / divisor;
+      loss = rule.loss_scale * loss / divisor;
       problem.from_kernel(sums.data(), divisor, gradient.data());
       if (rule.penalizes())
         loss += sum_over_ranges(gradient.size(), [&](std::size_t begin, std::size_t end) {

@@ -32,10 +32,10 @@ struct Rule {
   double l1 = 0, l2 = 0;
   double max_norm = INFINITE;
   double average = 0;  // what the running mean of the parameters keeps of itself; 0: there is none
-  // scikit-learn's conventions, see conventions.py.
-  bool shared = false;  // a batch's penalties are divided by its weights
-  double floor = 0;     // the least probability that the reported loss counts
-  double part = 1;      // the fraction of the data's loss that is reported
+  // scikit-learn's conventions, see optim/loss_conventions.py.
+  bool average_penalties = false;  // a batch's penalties are divided by its weights
+  double min_probability = 0;      // the least probability that the reported loss counts
+  double loss_scale = 1;           // the factor of the data's loss in the reported loss
 
   bool clips() const { return clip_value < INFINITE || clip_norm < INFINITE; }
   bool penalizes() const { return l1 != 0 || l2 != 0; }

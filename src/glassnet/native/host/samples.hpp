@@ -127,7 +127,7 @@ template <class T> class Samples : public Net<T> {
 
   // A chunk's gradient and loss have cache lines of their own.
   std::size_t chunk_stride() const { return (kernel_parameters + 1 + 7) / 8 * 8; }
-  Plan<T> plan(const Draw& masks, double floor) const {
+  Plan<T> plan(const Draw& masks, double min_probability) const {
     return {layers(),
             widths.data(),
             shape.activations.data(),
@@ -145,7 +145,7 @@ template <class T> class Samples : public Net<T> {
             weights.get(),
             {masks.number > 0 && !drops.empty() ? drops.data() : nullptr, masks.seed, masks.number,
              shape.samples},
-            floor};
+            min_probability};
   }
 };
 

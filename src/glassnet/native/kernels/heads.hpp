@@ -241,13 +241,13 @@ template <class T> struct Lines {
   }
 };
 
-// What the loss of samples begin .. end has above -log(floor) for each probability that is below the
-// floor, from the panel of Z that a head has not been at. A label is 0 or 1, a class has a number.
+// What the loss of samples begin .. end has above -log(min_probability) for each probability that is below
+// it, from the panel of Z that a head has not been at. A label is 0 or 1, a class has a number.
 template <class T, class Which>
 double loss_above(const Which& which, const T* Z, const T* Y, std::size_t outputs, std::size_t stride,
                   Samples<T> samples) {
   using P = Pack<T, 1>;
-  const double most = -__builtin_log(which.floor);
+  const double most = -__builtin_log(which.min_probability);
   double above = 0;
   for (std::size_t s = samples.begin; s < samples.end; ++s) {
     const double w = samples.weights ? double(*samples.weights_at(s)) : 1;
@@ -285,7 +285,7 @@ double output_errors(const Which& which, T* Z, const T* Y, std::size_t outputs, 
   const Samples<T>&fast = lines.fast, &slow = lines.slow;
   const bool some = slow.begin < slow.end;
   double loss = 0;
-  if (which.floor > 0) {
+  if (which.min_probability > 0) {
     loss -= loss_above<T>(which, Z, Y, outputs, stride, fast);
     if (some) loss -= loss_above<T>(which, Z, Y, outputs, stride, slow);
   }

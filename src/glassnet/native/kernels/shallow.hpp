@@ -85,7 +85,7 @@ template <class T> class ShallowPass {
   static bool takes(const Plan<T>& plan) {
     return plan.layers == 2 && plan.widths[0] <= NARROW && plan.widths[1] <= MOST && plan.widths[2] == 1 &&
            plan.loss == Loss::binary_cross_entropy && plan.activations[0] <= Activation::tanh && !plan.weighted &&
-           plan.floor == 0 && !plan.masks.layers;
+           plan.min_probability == 0 && !plan.masks.layers;
   }
   ShallowPass(const Plan<T>& plan, const T* parameters, std::size_t block, T* scratch, double* gradient)
       : plan(plan),

@@ -6,6 +6,7 @@ import shutil
 import signal
 import threading
 import time
+from copy import copy
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +18,7 @@ import glassnet as gn
 from glassnet.data.arrays import ArrayDataset, array_blocks, place_of
 from glassnet.data.dataset import is_stream
 from glassnet.data.fixed_order import chunk_ranges
-from glassnet.data.reduce import Block
+from glassnet.data.reduce import Block, State
 from glassnet.data.scan import ScanReduction
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.utils.memory import as_memory
@@ -553,14 +554,14 @@ def test_ranges_of_a_survey_are_whole_blocks_that_cover_all_rows(n):
 def test_survey_of_a_range_that_is_gone_on_with_leaves_its_state_as_it_was():
     """Dask may give a task what it has given before."""
     X, y, _ = draw(65_536 + 10)
-    fold = ScanReduction(gn.Network((INPUTS, 3)), np.dtype(np.float64), len(X), None)
-    first = fold.worker()
-    first.begin(None, 0)
+    reduction = ScanReduction(gn.Network((INPUTS, 3)), np.dtype(np.float64), len(X), None)
+    first = copy(reduction)
+    first.begin(State(0))
     first.take(Block(X[:65_536], y[:65_536], None))
     state = first.end()
     for _ in range(2):
-        worker = fold.worker()
-        worker.begin(state, 65_536)
+        worker = copy(reduction)
+        worker.begin(state)
         worker.take(Block(X[65_536:], y[65_536:], None))
         assert sum(part.weight for part in worker.end().value) == len(X)
 

@@ -112,6 +112,15 @@ class InMemory(Dataset):
     def column(self, place: int) -> str:
         return f"X, column {place}"
 
+    def rows_at_once(self, row_bytes: int) -> int:
+        return self.n_rows
+
+    def block_rows(self, workers: int) -> int:
+        return self.n_rows
+
+    def row_groups(self) -> list[int]:
+        return [0, self.n_rows]
+
     def targets(self, network: Network) -> NDArray[Any]:
         """y as class numbers (n,) or target rows (n, outputs), checked once for each kind of network."""
         self.require_targets()

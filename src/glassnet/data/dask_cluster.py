@@ -12,12 +12,13 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from copy import copy
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from glassnet.data.reduce import NEVER, Block, Cancelled, Ranges, Reduction
+from glassnet.data.reduce import NEVER, Block, Cancelled, Ranges, Reduction, State
 from glassnet.data.source import Dataset, WrappedDataset
 from glassnet.errors import EngineError, GlassnetError, GlassnetWarning, InputError, InputTypeError
 from glassnet.utils.interrupts import Cut
@@ -234,17 +235,17 @@ class ClusterDataset(WrappedDataset):
     def cluster_threads(self) -> int:
         return _threads_of(self._client)
 
-    def reduce(
-        self, reduction: Reduction, ranges: Ranges, threads: int, cancelled: Cancelled = NEVER
-    ) -> list[Any]:
+    def reduce_ranges(
+        self, reduction: Reduction, ranges: Ranges, threads: int, cancelled: Cancelled
+    ) -> list[State]:
         dask: Any = imported("dask")
-        shared, rows = (dask.delayed(each, traverse=False) for each in (reduction, self._dataset))
+        payload, rows = (dask.delayed(value, traverse=False) for value in (reduction, self._dataset))
         task = dask.delayed(_reduce_range, pure=False)
-        return gathered(self._client, [task(rows, shared, *edges) for edges in ranges], cancelled)
+        return gathered(self._client, [task(rows, payload, *edges) for edges in ranges], cancelled)
 
 
-def _reduce_range(dataset: Dataset, reduction: Reduction, start: int, stop: int) -> Any:
-    return dataset.reduce(reduction, [(start, stop)], 1)[0]
+def _reduce_range(dataset: Dataset, reduction: Reduction, start: int, stop: int) -> State:
+    return dataset.reduce_ranges(reduction, [(start, stop)], 1, NEVER)[0]
 
 
 class DaskDataset(Dataset):
@@ -279,12 +280,12 @@ class DaskDataset(Dataset):
                 for first in range(max(start, low), min(stop, high), most):
                     yield block.rows(first - low, min(first + most, stop, high) - low)
 
-    def reduce(
-        self, reduction: Reduction, ranges: Ranges, threads: int, cancelled: Cancelled = NEVER
-    ) -> list[Any]:
+    def reduce_ranges(
+        self, reduction: Reduction, ranges: Ranges, threads: int, cancelled: Cancelled
+    ) -> list[State]:
         """Each range is a chain of tasks, one for each of its partitions, which pass the state on."""
         dask: Any = imported("dask")
-        shared, step = dask.delayed(reduction, traverse=False), dask.delayed(_step, pure=False)
+        payload, step = dask.delayed(reduction, traverse=False), dask.delayed(_step, pure=False)
         edges, chains = np.array(self._edges), []
         for start, stop in ranges:
             first = int(np.searchsorted(edges, start, side="right")) - 1
@@ -294,7 +295,7 @@ class DaskDataset(Dataset):
                 low, high = max(start, self._edges[place]), min(stop, self._edges[place + 1])
                 if low < high:
                     rows = low - self._edges[place], high - self._edges[place]
-                    carried = step(shared, carried, self._partitions[place], start, rows, high == stop)
+                    carried = step(payload, carried, self._partitions[place], start, rows, high == stop)
             chains.append(carried)
         return [carried.state for carried in gathered(self._client, chains, cancelled)]
 
@@ -313,7 +314,7 @@ class About(NamedTuple):
 class _Carried(NamedTuple):
     """What a task passes on: the state of the range, and rows that do not fill a block yet."""
 
-    state: Any
+    state: State
     left: Block | None
 
 
@@ -326,8 +327,8 @@ def _step(
     last: bool,
 ) -> _Carried:
     """Continue a range, which began at `row`, with some rows of a partition."""
-    block = block.rows(*rows).cast(reduction.dtype)
-    state, left = (None, None) if carried is None else carried
+    block = block.rows(*rows).cast(reduction.read_dtype)
+    state, left = (State(row), None) if carried is None else carried
     held = 0 if left is None else len(left.X)
     whole = held + len(block.X)
     if not last:
@@ -335,8 +336,8 @@ def _step(
     if whole < held:  # the rows still do not fill a block
         assert left is not None
         return _Carried(state, Block.concatenated([left, block]))
-    worker = reduction.worker()
-    worker.begin(state, row)
+    worker = copy(reduction)  # threads of a process may share one
+    worker.begin(state)
     if left is not None:
         worker.take(left)
     if whole > held:

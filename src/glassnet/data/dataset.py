@@ -21,7 +21,8 @@ interface:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -33,6 +34,8 @@ from glassnet.data.source import Dataset
 from glassnet.data.standardization import standardized
 from glassnet.errors import InputError, InputTypeError
 from glassnet.utils.memory import DEFAULT_MEMORY, as_memory
+
+Result = TypeVar("Result")
 
 
 def stream(
@@ -147,6 +150,21 @@ def is_stream(X: object) -> bool:
     """Whether X is streamed: a path, a Dask collection, a mapped file above 1 GiB, a dataset."""
     large = isinstance(X, np.memmap) and X.nbytes > DEFAULT_MEMORY
     return large or (isinstance(X, Dataset) and not X.in_memory) or are_paths(X) or is_collection(X)
+
+
+def in_memory_or_streamed(
+    samples: tuple[object, object, object],
+    in_memory: Callable[[object, object, object], Result],
+    streamed: Callable[[Dataset], Result],
+) -> Result:
+    """The result of one of two functions: of X, y and weights as they are, or of the dataset to stream.
+
+    For calls that take microseconds in memory, which checks of X would multiply.
+    """
+    X, y, weights = samples
+    if is_stream(X):
+        return streamed(stream(X, y, sample_weight=weights))
+    return in_memory(X, y, weights)
 
 
 def as_dataset(

@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from copy import copy, deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,20 +75,8 @@ class Columns(NamedTuple):
         return Block(X.T, self.y, self.w)
 
 
-class Worker(ABC):
-    """Reduces one range of rows after another, block by block."""
-
-    @abstractmethod
-    def begin(self, state: Any, row: int) -> None:
-        """Begin a range at `row` with state None, or continue it from a state that `end` returned."""
-
-    @abstractmethod
-    def take(self, block: Block) -> None:
-        """Take the rows that follow."""
-
-    @abstractmethod
-    def end(self) -> Any:
-        """The state after the rows so far: a multiple of the reduction's `block`, or the whole range."""
+Change = tuple[Callable[..., Block], np.dtype[Any] | None]
+"""A function that makes another block of a block, and the type that it takes X in."""
 
 
 class BadRow(NamedTuple):
@@ -98,24 +87,33 @@ class BadRow(NamedTuple):
     place: int | None = None
 
 
-class BlockState(NamedTuple):
-    """What a `BlockWorker` knows of a range: its next row, the value so far, and a row that is bad."""
+class State(NamedTuple):
+    """What is known of a range of rows: its next row, the value so far, and a row that is bad."""
 
     row: int
     value: Any = None
     bad: BadRow | None = None
 
 
-class BlockWorker(Worker):
-    """A worker that checks rows as they come and computes on whole blocks of `size` rows.
+class Reduction(ABC):
+    """A value of a range of rows, computed block after block; each thread works with a copy of its own.
 
-    However a source cuts its rows, the value has the same bits: see `fixed_order`.
+    `dtype` is the type to read X in; with None X is left out, (n, 0). The value is computed on whole blocks
+    of `block` rows, so that it has the same bits however a source cuts its rows (see `fixed_order`); with 1
+    on rows as they come. After a multiple of `block` rows another copy may go on with the range.
+    `by_column` says that `take` accepts `Columns` too. A reduction can be pickled.
     """
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: list[Any] = []
-        self._count = 0
+    block: int = 1
+    by_column: bool = False
+    dtype: np.dtype[Any] | None
+    changes: tuple[Change, ...] = ()
+    """What makes the blocks of those that a source reads, from the first to the last."""
+
+    @property
+    def read_dtype(self) -> np.dtype[Any] | None:
+        """The type that the source reads X in."""
+        return self.changes[0][1] if self.changes else self.dtype
 
     @abstractmethod
     def keep(self, block: Block, first: int) -> Any:
@@ -128,16 +126,26 @@ class BlockWorker(Worker):
     def add(self, value: Any, kept: list[Any], first: int) -> Any:
         """The value with a whole block, of which `keep` kept this; None stands for no rows.
 
-        The earlier value stays as it is: Dask may use it twice.
+        It may change the earlier value.
         """
 
-    def begin(self, state: Any, row: int) -> None:
-        self._state = BlockState(row) if state is None else state
+    def begin(self, state: State) -> None:
+        """Begin a range, `State(row)`, or continue it from the state that `end` returned."""
+        # Copied, since Dask may use a state twice.
+        self._state = state._replace(value=deepcopy(state.value))
+        self._kept: list[Any] = []
+        self._count = 0
 
-    def take(self, block: Block) -> None:
+    def take(self, block: Block | Columns) -> None:
+        """Take the rows that follow, as a source reads them."""
+        for change, _ in self.changes:
+            block = change(block)
+        self._take(block)
+
+    def _take(self, block: Any) -> None:
         done, n = 0, len(block.y)
         while done < n and self._state.bad is None:
-            stop = min(n, done + self._size - self._count)
+            stop = n if self.block == 1 else min(n, done + self.block - self._count)
             kept = self.keep(block.rows(done, stop), self._state.row + self._count)
             if isinstance(kept, BadRow):
                 self._state = self._state._replace(bad=kept)
@@ -145,34 +153,19 @@ class BlockWorker(Worker):
             self._kept.append(kept)
             self._count += stop - done
             done = stop
-            if self._count == self._size:
+            if self._count >= self.block:
                 self._close()
 
     def _close(self) -> None:
         value = self.add(self._state.value, self._kept, self._state.row)
-        self._state = BlockState(self._state.row + self._count, value)
+        self._state = State(self._state.row + self._count, value)
         self._kept, self._count = [], 0
 
-    def end(self) -> BlockState:
+    def end(self) -> State:
+        """The state after the rows so far: a multiple of `block`, or the whole range."""
         if self._count and self._state.bad is None:
             self._close()
         return self._state
-
-
-class Reduction(ABC):
-    """What is computed of a range of rows, one block after the other; a reduction can be pickled.
-
-    `dtype` is the type to read X in; with None X is left out, (n, 0). Another worker may continue a range
-    after any multiple of `block` rows. `by_column` says that workers take `Columns` too.
-    """
-
-    block: int
-    by_column: bool = False
-    dtype: np.dtype[Any] | None
-
-    @abstractmethod
-    def worker(self) -> Worker:
-        """A worker; each thread has its own."""
 
 
 def reduce_in_workers(
@@ -182,7 +175,7 @@ def reduce_in_workers(
     workers: int,
     ahead: bool,
     cancelled: Cancelled,
-) -> list[Any]:
+) -> list[State]:
     """The reduction of each of the consecutive ranges, in their order.
 
     Each worker takes as many ranges as the others and reads them in one go, in the thread that computes,
@@ -190,15 +183,15 @@ def reduce_in_workers(
     The number of workers does not influence the result. Raises Cut once `cancelled` returns True.
     """
     ended = threading.Event()
-    shared_out = [
+    by_worker = [
         ranges[len(ranges) * i // workers : len(ranges) * (i + 1) // workers] for i in range(workers)
     ]
     with ThreadPoolExecutor(2 * workers, "glassnet") as pool:
 
-        def work(some: Ranges) -> list[Any]:
-            worker, states, at = reduction.worker(), [], some[0][0]
+        def work(some: Ranges) -> list[State]:
+            worker, states, at = copy(reduction), [], some[0][0]
             left = list(reversed(some))
-            worker.begin(None, at)
+            worker.begin(State(at))
             blocks: Iterator[Any] = read(at, some[-1][1])
             for block in _ahead(blocks, pool) if ahead else blocks:
                 if ended.is_set():
@@ -212,11 +205,11 @@ def reduce_in_workers(
                         left.pop()
                         states.append(worker.end())
                         if left:
-                            worker.begin(None, at)
+                            worker.begin(State(at))
             return states
 
         try:
-            futures = [pool.submit(work, some) for some in shared_out if some]
+            futures = [pool.submit(work, some) for some in by_worker if some]
             waiting = set(futures)
             while waiting:
                 done, waiting = wait(waiting, 0.05, FIRST_EXCEPTION)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.data.checks import check_size, target_rows, weights_of_counts
 from glassnet.data.fixed_order import BLOCK_ROWS
-from glassnet.data.reduce import NEVER, BadRow, Block, BlockState, BlockWorker, Cancelled, Reduction, Worker
+from glassnet.data.reduce import BadRow, Block, Reduction
 from glassnet.data.source import Dataset
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn import reference
@@ -39,18 +39,13 @@ class Scan(NamedTuple):
 
 
 def scan(
-    network: Network,
-    dataset: Dataset,
-    dtype: np.dtype[Any],
-    class_weight: object,
-    threads: int,
-    cancelled: Cancelled = NEVER,
+    network: Network, dataset: Dataset, dtype: np.dtype[Any], class_weight: object, threads: int
 ) -> Scan:
     """Read all rows once; raises InputError that names the place of what cannot be used."""
 
     def sums(weights: tuple[float, ...] | None) -> list[_BlockSums]:
         reduction = ScanReduction(network, dtype, dataset.n_rows, weights)
-        return [block for chunk in dataset.reduce_chunks(reduction, threads, cancelled) for block in chunk]
+        return [block for chunk in dataset.reduce(reduction, None, threads) for block in chunk]
 
     weights = None
     if class_weight is not None:
@@ -89,7 +84,15 @@ class _BlockSums(NamedTuple):
     fingerprint: NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+class _Kept(NamedTuple):
+    """Targets and weights of some rows, which are few numbers, and the sums of their inputs."""
+
+    y: Array
+    w: Array | None
+    sums: NDArray[np.float64]
+
+
+@dataclass(eq=False)
 class ScanReduction(Reduction):
     """The sums of blocks as large as those of `check_data`, so that the total has its bits."""
 
@@ -99,60 +102,37 @@ class ScanReduction(Reduction):
     class_weight: tuple[float, ...] | None
     block: int = BLOCK_ROWS
 
-    def worker(self) -> Worker:
-        return _ScanWorker(self)
-
-
-class _Kept(NamedTuple):
-    """Targets and weights of some rows, which are few numbers, and the sums of their inputs."""
-
-    y: Array
-    w: Array | None
-    sums: NDArray[np.float64]
-
-
-class _ScanWorker(BlockWorker):
-    def __init__(self, reduction: ScanReduction) -> None:
-        super().__init__(reduction.block)
-        self._reduction = reduction
-
     def keep(self, block: Block, first: int) -> _Kept | BadRow:
-        reduction = self._reduction
-        bad = check_block(reduction.network, block, first, reduction.dtype)
+        bad = check_block(self.network, block, first, self.dtype)
         if bad is not None:
             return bad
         w = None if block.w is None else block.w.copy()
-        return _Kept(block.y.copy(), w, _position_sums(block.X, first, reduction.n))
+        return _Kept(block.y.copy(), w, _position_sums(block.X, first, self.n))
 
     def add(self, value: list[_BlockSums] | None, kept: list[_Kept], first: int) -> list[_BlockSums]:
-        reduction, network = self._reduction, self._reduction.network
         y = np.concatenate([rows.y for rows in kept])
         ws = [rows.w for rows in kept if rows.w is not None]
-        own = np.concatenate(ws) if ws else None
-        n, outputs = len(y), network.sizes[-1]
-        targets = as_target(y, n, outputs, network.loss.target)
+        n, outputs, loss = len(y), self.network.sizes[-1], self.network.loss
+        sample_weights = np.concatenate(ws) if ws else None
+        targets = as_target(y, n, outputs, loss.target)
         labels = targets.ndim == 1
-        counts = np.bincount(targets, minlength=outputs) if labels else np.zeros(outputs, np.int64)
-        weights = own
-        if reduction.class_weight is not None:
-            of_classes = np.array(reduction.class_weight)[targets]
-            weights = of_classes if own is None else own * of_classes
+        weights = sample_weights
+        if self.class_weight is not None:
+            weights = np.array(self.class_weight)[targets]
+            weights = weights if sample_weights is None else sample_weights * weights
         Y = target_rows(targets, outputs, np.dtype(np.float64))
         with np.errstate(over="ignore"):  # an infinite loss is refused before the first update
-            baseline = reference.loss(np.zeros_like(Y), Y, network.loss, weights)
+            baseline = reference.loss(np.zeros_like(Y), Y, loss, weights)
         # As `checks.fingerprint` has it.
         inputs = sum((rows.sums for rows in kept), np.zeros(2))
-        others = (
-            _position_sums(array, first, reduction.n)
-            for array in (targets, np.ones(n) if own is None else own)
-        )
+        others = targets, np.ones(n) if sample_weights is None else sample_weights
         sums = _BlockSums(
             float(n) if weights is None else float(weights.sum()),
             1.0 if weights is None else float(weights.max()),
             baseline,
             labels,
-            counts,
-            np.concatenate([inputs, *others]),
+            np.bincount(targets, minlength=outputs) if labels else np.zeros(outputs, np.int64),
+            np.concatenate([inputs, *(_position_sums(array, first, self.n) for array in others)]),
         )
         return [*(value or []), sums]
 
@@ -277,7 +257,7 @@ def target_values(dataset: Dataset, threads: int, classes: bool = True) -> tuple
     be `classes`, for more than `MOST_VALUES` values; else it stops counting there. InputTypeError for text
     and numbers in one column.
     """
-    chunks = dataset.reduce_chunks(_ValuesReduction(), threads)
+    chunks = dataset.reduce(_ValuesReduction(), None, threads)
     columns = [Values() for _ in chunks[0].columns]
     for chunk in chunks:
         for column, more in zip(columns, chunk.columns, strict=True):
@@ -309,38 +289,27 @@ class _Columns(NamedTuple):
 
 
 class _ValuesReduction(Reduction):
-    block = 1
     dtype = None
 
-    def worker(self) -> Worker:
-        return _ValuesWorker()
+    def keep(self, block: Block, first: int) -> NDArray[Any] | BadRow:
+        for column in _columns(block.y):
+            bad = _first_missing(column)
+            if bad is not None:
+                words = f"y has {column[bad]} at row 0. Drop those rows or fill them in."
+                return BadRow(first + bad, InputError(words))
+        return block.y
 
-
-class _ValuesWorker(Worker):
-    def begin(self, state: Any, row: int) -> None:
-        self._row, self._columns, self._flat, self._bad = row, list[Values](), True, None
-        if state is not None:  # a state stays as it is: Dask may use it twice
-            self._row, (columns, self._flat), self._bad = state
-            self._columns = [Values({**v.counts}, {**v.first}, v.dtype) for v in columns]
-
-    def take(self, block: Block) -> None:
-        if len(block.y) == 0 or self._bad is not None:
-            return
-        self._flat = block.y.ndim == 1
-        columns = [block.y] if self._flat else [*block.y.T]
-        self._columns = self._columns or [Values() for _ in columns]
-        for values, column in zip(self._columns, columns, strict=True):
+    def add(self, value: _Columns | None, kept: list[NDArray[Any]], first: int) -> _Columns:
+        (y,) = kept
+        value = value or _Columns([Values() for _ in _columns(y)], y.ndim == 1)
+        for values, column in zip(value.columns, _columns(y), strict=True):
             if len(values.counts) <= MOST_VALUES:
-                bad = _first_missing(column)
-                if bad is not None:
-                    words = f"y has {column[bad]} at row 0. Drop those rows or fill them in."
-                    self._bad = BadRow(self._row + bad, InputError(words))
-                    return
-                values.add(*_counted(column, self._row, values.first), column.dtype)
-        self._row += len(block.y)
+                values.add(*_counted(column, first, values.first), column.dtype)
+        return value
 
-    def end(self) -> BlockState:
-        return BlockState(self._row, _Columns(self._columns, self._flat), self._bad)
+
+def _columns(y: NDArray[Any]) -> list[NDArray[Any]]:
+    return [y] if y.ndim == 1 else [*y.T]
 
 
 def _first_missing(column: NDArray[Any]) -> int | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,10 +18,11 @@ from glassnet.data.reduce import (
     BadRow,
     Block,
     Cancelled,
+    Change,
     Columns,
     Ranges,
     Reduction,
-    Worker,
+    State,
     reduce_in_workers,
 )
 from glassnet.errors import InputError, InputTypeError, unknown_name
@@ -36,6 +39,9 @@ LEAST_ROWS = 64
 
 BLOCKS_UNDER_WAY = 8
 """The blocks that a worker may hold at once: those it reads, computes on and packs."""
+
+RESULT_BYTES = 32 << 20
+"""The most bytes of the results of one pass, such as predictions."""
 
 ROW_GROUP_BYTES = 2 << 20
 """Bytes of a row group of a source that has no row groups of its own."""
@@ -84,7 +90,7 @@ class Dataset(ABC):
         """
 
     def read_columns(
-        self, start: int, stop: int, most: int, dtype: np.dtype[Any]
+        self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None
     ) -> Iterator[Block] | Iterator[Columns]:
         """As `read`, or by column where the source lies in columns: for reductions that take both."""
         return self.read(start, stop, most, dtype)
@@ -116,6 +122,10 @@ class Dataset(ABC):
         room = min(BLOCK_BYTES, self.memory // (BLOCKS_UNDER_WAY * workers))
         return max(LEAST_ROWS, room // self.row_bytes)
 
+    def rows_at_once(self, row_bytes: int) -> int:
+        """The rows whose results, of so many bytes each, may be in memory at once."""
+        return max(1, min(RESULT_BYTES, self.memory // 8) // row_bytes)
+
     def inputs(self) -> Dataset:
         """The same rows for uses that need X alone: targets and weights need not be read."""
         return self
@@ -133,27 +143,29 @@ class Dataset(ABC):
         """The threads of the cluster that reduces the rows; 1 in this process."""
         return 1
 
-    def reduce(
-        self, reduction: Reduction, ranges: Ranges, threads: int, cancelled: Cancelled = NEVER
-    ) -> list[Any]:
-        """The reduction of each range of rows."""
+    def reduce_ranges(
+        self, reduction: Reduction, ranges: Ranges, threads: int, cancelled: Cancelled
+    ) -> list[State]:
+        """What `reduce` knows of each range of rows, in the source's own way."""
         workers = max(1, min(self.workers(threads), len(ranges)))
+        read: Callable[..., Any] = self.read_columns if reduction.by_column else self.read
+        blocks = partial(read, most=self.block_rows(workers), dtype=reduction.read_dtype)
+        return reduce_in_workers(blocks, reduction, ranges, workers, workers < threads, cancelled)
 
-        def read(start: int, stop: int) -> Iterator[Block] | Iterator[Columns]:
-            if reduction.by_column and reduction.dtype is not None:
-                return self.read_columns(start, stop, self.block_rows(workers), reduction.dtype)
-            return self.read(start, stop, self.block_rows(workers), reduction.dtype)
-
-        return reduce_in_workers(read, reduction, ranges, workers, workers < threads, cancelled)
-
-    def reduce_chunks(
-        self, reduction: Reduction, threads: int | None = None, cancelled: Cancelled = NEVER
+    def reduce(
+        self,
+        reduction: Reduction,
+        ranges: Ranges | None = None,
+        threads: int | None = None,
+        cancelled: Cancelled = NEVER,
     ) -> list[Any]:
-        """The values of a reduction by `BlockWorker`s, one for each chunk.
+        """The reduction's value of each range of rows, of each chunk by default.
 
-        Raises InputError, naming its place, for the first row that cannot be used.
+        Raises InputError, naming its place, for the first row that cannot be used, and Cut once `cancelled`
+        returns True.
         """
-        states = self.reduce(reduction, chunk_ranges(self.n_rows), thread_count(threads), cancelled)
+        ranges = chunk_ranges(self.n_rows) if ranges is None else ranges
+        states = self.reduce_ranges(reduction, ranges, thread_count(threads), cancelled)
         if self.memory < self.n_rows * self.row_bytes:
             release_memory()
         for state in states:
@@ -270,46 +282,21 @@ class MappedDataset(WrappedDataset):
         if weighted is not None:
             self.weighted = weighted
 
-    def changes(self, dtype: np.dtype[Any] | None) -> tuple[Callable[[Block], Block], np.dtype[Any] | None]:
-        """What makes blocks with X in `dtype`, and the type to read X in."""
+    def change(self, dtype: np.dtype[Any] | None) -> Change:
+        """What makes blocks with X in `dtype`."""
         return self._change, dtype
 
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
-        change, read_as = self.changes(dtype)
+        change, read_as = self.change(dtype)
         return map(change, self._dataset.read(start, stop, most, read_as))
 
-    def reduce(
-        self, reduction: Reduction, ranges: Ranges, threads: int, cancelled: Cancelled = NEVER
-    ) -> list[Any]:
-        mapped = _MappedReduction(reduction, *self.changes(reduction.dtype))
-        return self._dataset.reduce(mapped, ranges, threads, cancelled)
-
-
-class _MappedReduction(Reduction):
-    """A reduction of the blocks that `change` makes of blocks whose X is read in `dtype`."""
-
-    def __init__(
-        self, reduction: Reduction, change: Callable[[Block], Block], dtype: np.dtype[Any] | None
-    ) -> None:
-        self._reduction, self._change = reduction, change
-        self.block, self.dtype = reduction.block, dtype
-
-    def worker(self) -> Worker:
-        return _MappedWorker(self._reduction.worker(), self._change)
-
-
-class _MappedWorker(Worker):
-    def __init__(self, worker: Worker, change: Callable[[Block], Block]) -> None:
-        self._worker, self._change = worker, change
-
-    def begin(self, state: Any, row: int) -> None:
-        self._worker.begin(state, row)
-
-    def take(self, block: Block) -> None:
-        self._worker.take(self._change(block))
-
-    def end(self) -> Any:
-        return self._worker.end()
+    def reduce_ranges(
+        self, reduction: Reduction, ranges: Ranges, threads: int, cancelled: Cancelled
+    ) -> list[State]:
+        mapped = copy(reduction)
+        mapped.changes = self.change(reduction.read_dtype), *reduction.changes
+        mapped.by_column = False
+        return self._dataset.reduce_ranges(mapped, ranges, threads, cancelled)
 
 
 def choose_columns(

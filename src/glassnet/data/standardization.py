@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.fixed_order import BLOCK_ROWS, Floats, Moments, MomentsTree, leaf_rows
+from glassnet.data.fixed_order import Floats, Moments, MomentsTree, leaf_rows
 from glassnet.data.preprocessing import Preprocessing
-from glassnet.data.reduce import BadRow, Block, BlockWorker, Reduction, Worker
+from glassnet.data.reduce import BadRow, Block, Change, Reduction, State
 from glassnet.data.scan import check_block
 from glassnet.data.source import LEAST_ROWS, Dataset, MappedDataset
 from glassnet.errors import InputError, InputTypeError
@@ -37,7 +36,7 @@ class StandardizedDataset(MappedDataset):
     def preprocessing(self, network: Network) -> dict[str, Any]:
         return standardizing_preprocessing(network, self.mean, self.scale, self.target, self.names)
 
-    def changes(self, dtype: np.dtype[Any] | None) -> tuple[Callable[[Block], Block], np.dtype[Any] | None]:
+    def change(self, dtype: np.dtype[Any] | None) -> Change:
         return partial(self._change, dtype=dtype), None if dtype is None else _DOUBLE
 
 
@@ -75,11 +74,6 @@ def standardized(dataset: Dataset, standardize: object) -> Dataset:
     return StandardizedDataset(dataset, mean, scale)
 
 
-def standardized_by(X: object, mean: object, scale: object) -> bool:
-    """Whether X is a dataset that is standardized by this mean and this scale."""
-    return isinstance(X, Dataset) and X.is_standardized_by(mean, scale)
-
-
 def standardizing_preprocessing(
     network: Network,
     mean: Floats,
@@ -102,30 +96,23 @@ def standardizing_preprocessing(
 
 def measured(dataset: Dataset, threads: int | None = None) -> Moments:
     """The moments of each input over all rows, read once, with the bits of `fixed_order.moments`."""
-    trees = dataset.reduce_chunks(_MomentsReduction(dataset.n_inputs), threads)
+    trees = dataset.reduce(_MomentsReduction(dataset.n_inputs), None, threads)
     total = reduce(Moments.merged, (tree.total for tree in trees))
     total.check_finite(dataset.column)
     return total
 
 
 class _MomentsReduction(Reduction):
+    """Moments of leaves, whose columns are contiguous whatever the layout of the blocks."""
+
     dtype = _DOUBLE
 
     def __init__(self, width: int) -> None:
-        self.width = width
-        self.block = leaf_rows(width)
-        assert BLOCK_ROWS % self.block == 0
+        self.block, self._width = leaf_rows(width), width
 
-    def worker(self) -> Worker:
-        return _MomentsWorker(self)
-
-
-class _MomentsWorker(BlockWorker):
-    """Collects leaves, whose columns are contiguous whatever the layout of the blocks."""
-
-    def __init__(self, reduction: _MomentsReduction) -> None:
-        super().__init__(reduction.block)
-        self._leaf: NDArray[np.float64] = np.empty((reduction.width, reduction.block))
+    def begin(self, state: State) -> None:
+        super().begin(state)
+        self._leaf: NDArray[np.float64] = np.empty((self._width, self.block))
 
     def keep(self, block: Block, first: int) -> int | BadRow:
         bad = check_block(None, block, first, _DOUBLE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
@@ -12,24 +11,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.arrays import InMemory
-from glassnet.data.dataset import is_stream, stream
-from glassnet.data.reduce import BadRow, Block, BlockWorker, Reduction, Worker
+from glassnet._types import Array
+from glassnet.data.dataset import in_memory_or_streamed
+from glassnet.data.reduce import BadRow, Block, Reduction
 from glassnet.data.scan import check_block
 from glassnet.data.source import Dataset
-from glassnet.data.standardization import standardized_by
 from glassnet.engine.metrics import Tally, block_rows, summed, tally
 from glassnet.errors import InputError, PreprocessingWarning
 from glassnet.nn.network import Network, Parameters, decided, outputs_of
 from glassnet.utils.array_checks import as_target, as_vector
-from glassnet.utils.memory import release_memory
 from glassnet.utils.threads import thread_count
 
 Method = Literal["predict", "predict_proba", "outputs"]
 """`Network.predict`, `Network.predict_proba`, or the output layer's values, of any network."""
-
-_PREDICTION_BYTES = 32 << 20
-"""The bytes that the predictions of one pass may take."""
 
 
 # ---- Of a run ---------------------------------------------------------------------------------------
@@ -43,10 +37,12 @@ def predict(
     extra: Mapping[str, Any],
 ) -> NDArray[Any]:
     """`TrainingRun.predict` or `predict_proba`; the run's `extra` says how its rows were preprocessed."""
-    rows = _streamed(X, None, None, extra)
-    if rows is not None:
-        return predict_dataset(network, theta, rows, method)
-    predicted: NDArray[Any] = getattr(network, method)(theta, X)
+    _warn_of_other_rows(X, extra)
+    predicted: NDArray[Any] = in_memory_or_streamed(
+        (X, None, None),
+        lambda X, y, w: getattr(network, method)(theta, X),
+        lambda rows: predict_dataset(network, theta, rows, method),
+    )
     return predicted
 
 
@@ -54,9 +50,15 @@ def score(
     network: Network, theta: Parameters, X: object, y: object, w: object, extra: Mapping[str, Any]
 ) -> float:
     """`TrainingRun.score`."""
-    rows = _streamed(X, y, w, extra)
-    if rows is not None:
-        return tally_dataset(network, theta, rows).score
+    _warn_of_other_rows(X, extra)
+    return in_memory_or_streamed(
+        (X, y, w),
+        partial(_score_arrays, network, theta),
+        lambda rows: tally_dataset(network, theta, rows).score,
+    )
+
+
+def _score_arrays(network: Network, theta: Parameters, X: object, y: object, w: object) -> float:
     Y_hat = outputs_of(network, theta, X)
     if not len(Y_hat):
         raise InputError("X is empty; expected at least one sample to score.")
@@ -97,22 +99,14 @@ def predictions(
 ) -> Iterator[NDArray[Any]]:
     """As `predict_dataset`, some rows at a time, in their order, within the memory that reading takes."""
     rows.require_width(network.sizes[0])
-    if isinstance(rows, InMemory):  # all at once, as `Network.predict` computes
-        methods = {"predict": network.predict, "predict_proba": network.predict_proba}
-        yield methods.get(method, partial(outputs_of, network))(theta, rows.X[:])
-        return
     if method == "predict_proba" and network.loss.target not in ("class", "label"):
         network.predict_proba(theta, np.empty((0, rows.n_inputs)))  # raises, and says what to do
-    rows, count = rows.inputs(), thread_count(threads)
-    reduction = _Prediction(network, network.check_parameters(theta), method)
-    most = max(1, min(_PREDICTION_BYTES, rows.memory // 8) // (8 * network.sizes[-1]))
-    for ranges in _passes(rows.row_groups(), most):
-        for some in rows.reduce(reduction, ranges, count):
-            if isinstance(some, BadRow):
-                raise rows.located(some)
-            yield some
-        if rows.memory < rows.n_rows * rows.row_bytes:
-            release_memory()
+    rows, count, theta = rows.inputs(), thread_count(threads), network.check_parameters(theta)
+    for ranges in _passes(rows.row_groups(), rows.rows_at_once(8 * network.sizes[-1])):
+        # Several ranges have a worker each; the only one is computed by all threads.
+        reduction = _Prediction(network, theta, method, count if len(ranges) == 1 else 1)
+        for predicted in rows.reduce(reduction, ranges, count):
+            yield np.concatenate(predicted)
 
 
 def tally_dataset(network: Network, theta: Parameters, rows: Dataset, threads: int | None = None) -> Tally:
@@ -122,7 +116,8 @@ def tally_dataset(network: Network, theta: Parameters, rows: Dataset, threads: i
     """
     rows.require_targets()
     rows.require_width(network.sizes[0])
-    return summed(rows.reduce_chunks(_TallyReduction(network, network.check_parameters(theta)), threads))
+    reduction = _TallyReduction(network, network.check_parameters(theta))
+    return summed(rows.reduce(reduction, threads=threads))
 
 
 def _passes(edges: Sequence[int], most: int) -> Iterator[list[tuple[int, int]]]:
@@ -140,94 +135,60 @@ def _passes(edges: Sequence[int], most: int) -> Iterator[list[tuple[int, int]]]:
         yield ranges
 
 
-@dataclass(frozen=True, eq=False)
-class _Prediction(Reduction):
-    network: Network
-    theta: Parameters
-    method: Method
-    block: int = 1
+class _OutputReduction(Reduction):
+    """A reduction of the network's outputs, which are few numbers."""
 
-    @property
-    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]  # read only
-        return self.theta.dtype
+    def __init__(self, network: Network, theta: Parameters, threads: int) -> None:
+        self.network, self.theta, self.threads, self.dtype = network, theta, threads, theta.dtype
 
-    def worker(self) -> Worker:
-        return _PredictionWorker(self)
+    def outputs(self, block: Block) -> Array:
+        """The network's outputs for the rows of a block."""
+        return outputs_of(self.network, self.theta, np.ascontiguousarray(block.X), self.threads)
 
 
-class _PredictionWorker(Worker):
-    def __init__(self, reduction: _Prediction) -> None:
-        self._reduction = reduction
+class _Prediction(_OutputReduction):
+    def __init__(self, network: Network, theta: Parameters, method: Method, threads: int) -> None:
+        super().__init__(network, theta, threads)
+        self.method = method
 
-    def begin(self, state: Any, row: int) -> None:
-        self._bad: BadRow | None = state if isinstance(state, BadRow) else None
-        self._predicted: list[NDArray[Any]] = [] if state is None or self._bad else [state]
-        self._row = row
-
-    def take(self, block: Block) -> None:
-        if self._bad is not None:
-            return
-        network, theta = self._reduction.network, self._reduction.theta
-        self._bad = check_block(None, block, self._row + sum(map(len, self._predicted)), theta.dtype)
-        if self._bad is None:
-            Y_hat = outputs_of(network, theta, np.ascontiguousarray(block.X), 1)
-            self._predicted.append(
-                decided(network, Y_hat) if self._reduction.method == "predict" else Y_hat
-            )
-
-    def end(self) -> NDArray[Any] | BadRow:
-        return np.concatenate(self._predicted) if self._bad is None else self._bad
-
-
-@dataclass(frozen=True, eq=False)
-class _TallyReduction(Reduction):
-    network: Network
-    theta: Parameters
-    block: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "block", block_rows(self.network.sizes[-1]))
-
-    @property
-    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]  # read only
-        return self.theta.dtype
-
-    def worker(self) -> Worker:
-        return _TallyWorker(self)
-
-
-class _TallyWorker(BlockWorker):
-    """Keeps outputs, targets and weights, which are few numbers, until a block is whole."""
-
-    def __init__(self, reduction: _TallyReduction) -> None:
-        super().__init__(reduction.block)
-        self._network, self._theta = reduction.network, reduction.theta
-
-    def keep(self, block: Block, first: int) -> Block | BadRow:
-        bad = check_block(self._network, block, first, self._theta.dtype)
+    def keep(self, block: Block, first: int) -> NDArray[Any] | BadRow:
+        bad = check_block(None, block, first, self.theta.dtype)
         if bad is not None:
             return bad
-        Y_hat = outputs_of(self._network, self._theta, np.ascontiguousarray(block.X), 1)
-        return block._replace(X=Y_hat).copy()
+        Y_hat = self.outputs(block)
+        return decided(self.network, Y_hat) if self.method == "predict" else Y_hat
+
+    def add(self, value: list[NDArray[Any]] | None, kept: list[NDArray[Any]], first: int) -> Any:
+        return [*(value or []), *kept]
+
+
+class _TallyReduction(_OutputReduction):
+    """Keeps outputs, targets and weights until a block is whole."""
+
+    def __init__(self, network: Network, theta: Parameters) -> None:
+        super().__init__(network, theta, 1)
+        self.block = block_rows(network.sizes[-1])
+
+    def keep(self, block: Block, first: int) -> Block | BadRow:
+        bad = check_block(self.network, block, first, self.theta.dtype)
+        return block._replace(X=self.outputs(block)).copy() if bad is None else bad
 
     def add(self, value: Tally | None, kept: list[Block], first: int) -> Tally:
         Y_hat, y, w = Block.concatenated(kept)
-        actual = as_target(y, len(y), self._network.sizes[-1], self._network.loss.target)
-        block = Tally.of(self._network, actual, Y_hat, w)
+        actual = as_target(y, len(y), self.network.sizes[-1], self.network.loss.target)
+        block = Tally.of(self.network, actual, Y_hat, w)
         return block if value is None else value.merged(block)
 
 
 # ---- Warnings of rows that are not standardized -----------------------------------------------------
 
 
-def _streamed(X: object, y: object, w: object, extra: Mapping[str, Any]) -> Dataset | None:
-    """X as a dataset where it is streamed; warns of other rows than a run of standardized ones expects."""
-    preprocessing = extra.get("preprocessing")
-    if not isinstance(preprocessing, Mapping) or not standardized_by(
-        X, preprocessing["mean"], preprocessing["scale"]
-    ):
+def _warn_of_other_rows(X: object, extra: Mapping[str, Any]) -> None:
+    """Warn of other rows than those that a run of standardized ones expects."""
+    known = extra.get("preprocessing")
+    standardized = isinstance(known, Mapping) and isinstance(X, Dataset)
+    if not (standardized and X.is_standardized_by(known["mean"], known["scale"])):
         warn_of_raw_rows(extra, 5)
-    return stream(X, y, sample_weight=w) if is_stream(X) else None
 
 
 def warn_of_raw_rows(extra: Mapping[str, Any], stacklevel: int = 3) -> None:

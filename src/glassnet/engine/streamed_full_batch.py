@@ -25,7 +25,6 @@ from glassnet.engine.sums import GradientSums, HessianSums, ProductSums, Stacked
 from glassnet.nn.dropout import Masks
 from glassnet.optim import penalties
 from glassnet.utils.interrupts import Cut
-from glassnet.utils.memory import release_memory
 
 
 class StreamedProblem(Problem):
@@ -54,10 +53,7 @@ class StreamedProblem(Problem):
         return other
 
     def _reduced(self, sums: Sums, ranges: Sequence[tuple[int, int]]) -> list[NDArray[np.float64]]:
-        reduced = self.rows.reduce(sums, ranges, self.threads, self._is_cancelled)
-        if self.rows.memory < self.n_samples * self.rows.row_bytes:
-            release_memory()
-        return reduced
+        return self.rows.reduce(sums, ranges, self.threads, self._is_cancelled)
 
     def _is_cancelled(self) -> bool:
         return self._stop is not None and bool(self._stop[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.checks import target_rows
-from glassnet.data.reduce import Block, BlockState, BlockWorker, Columns, Reduction, Worker
+from glassnet.data.reduce import Block, Columns, Reduction, State
 from glassnet.engine import gauss_newton
 from glassnet.engine.chunks import Chunks, Edge
 from glassnet.engine.native_calls import native_rule
@@ -22,22 +22,19 @@ from glassnet.optim.loss_conventions import Conventions
 from glassnet.optim.penalties import Penalties
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Sums(Reduction):
     """Sums over a range of rows at flat parameters; a range is one chunk or several."""
 
     chunks: Chunks
     flat: Array
-    block: int = field(init=False)
     room_bytes: ClassVar[int] = 256 << 10
     """The bytes that are packed at a time: they stay in a core's cache until they are summed."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "block", self.chunks.block)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]  # read only
-        return self.chunks.dtype
+        chunks = self.chunks
+        self.block, self.dtype, self.by_column = chunks.block, chunks.dtype, chunks.native
+        self._buffer: Any = None
 
     @property
     @abstractmethod
@@ -45,31 +42,62 @@ class Sums(Reduction):
         """The shape of the sums."""
 
     @abstractmethod
-    def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
-        """Add the sums of a block, by the NumPy engine."""
-
-    def worker(self) -> Worker:
-        return _NumpyWorker(self)
-
-
-@dataclass(frozen=True, eq=False)
-class EngineSums(Sums):
-    """Sums that either engine makes."""
-
-    @property
-    def by_column(self) -> bool:  # type: ignore[override]  # read only
-        return self.chunks.native
-
-    @abstractmethod
     def add_native(self, buffer: Any, sums: NDArray[np.float64], n: int) -> None:
         """Add the sums of the buffer's first rows, by the native engine."""
 
-    def worker(self) -> Worker:
-        return _NativeWorker(self) if self.chunks.native else super().worker()
+    @abstractmethod
+    def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
+        """Add the sums of a block, by the NumPy engine."""
+
+    def begin(self, state: State) -> None:
+        super().begin(state._replace(value=np.zeros(self.shape)) if state.value is None else state)
+        chunks = self.chunks
+        if chunks.native and self._buffer is None:
+            row = chunks.dtype.itemsize * (chunks.network.sizes[0] + chunks.network.sizes[-1] + 1)
+            blocks = max(1, self.room_bytes // row // chunks.block)
+            self._room = min(blocks * chunks.block, -(-chunks.n // chunks.block) * chunks.block)
+            self._buffer = chunks.buffer(min(self._room, chunks.n))
+
+    def _take(self, block: Block | Columns) -> None:
+        if not self.chunks.native:
+            super()._take(block)
+            return
+        y, w = self.chunks.targets(block)
+        dtype, done = self.chunks.dtype, 0
+        y = np.ascontiguousarray(y, np.int64 if y.ndim == 1 else dtype)
+        w = None if w is None else np.ascontiguousarray(w, dtype)
+        X = [*block.X] if isinstance(block, Columns) else block.X
+        if not isinstance(X, list) and X.strides[0] == X.itemsize:
+            X = [*X.T]
+        while done < len(y):
+            some = slice(done, min(len(y), done + self._room - self._count))
+            weights = None if w is None else w[some]
+            if isinstance(X, list):
+                self._buffer.put_columns(self._count, X, done, y[some], weights)
+            else:
+                self._buffer.put(self._count, np.ascontiguousarray(X[some]), y[some], weights)
+            self._count += some.stop - done
+            done = some.stop
+            if self._count == self._room:
+                self._close()
+
+    def keep(self, block: Block, first: int) -> Block:
+        return block
+
+    def add(self, value: NDArray[np.float64], kept: list[Block], first: int) -> NDArray[np.float64]:
+        if self.chunks.native:
+            self.add_native(self._buffer, value, self._count)
+            return value
+        chunks, block = self.chunks, Block.concatenated(kept)
+        y, w = chunks.targets(block)
+        Y = target_rows(y, chunks.network.sizes[-1], chunks.dtype)
+        weights = None if w is None else w.astype(chunks.dtype)
+        self.add_numpy((np.ascontiguousarray(block.X), Y, weights), value)
+        return value
 
 
-@dataclass(frozen=True, eq=False)
-class GradientSums(EngineSums):
+@dataclass(eq=False)
+class GradientSums(Sums):
     """The gradient of the summed loss and, behind it, the loss; without `slope` the loss alone."""
 
     conventions: Conventions
@@ -90,11 +118,11 @@ class GradientSums(EngineSums):
         sums[-1] += value
 
 
-@dataclass(frozen=True, eq=False)
-class StackedSums(EngineSums):
+@dataclass(eq=False)
+class StackedSums(Sums):
     """Several sums, a row each, in one pass."""
 
-    members: tuple[EngineSums, ...]
+    members: tuple[Sums, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -109,9 +137,9 @@ class StackedSums(EngineSums):
             member.add_numpy(samples, row)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class HessianSums(Sums):
-    """The exact Hessian times each row of `vectors`; the native engine takes differences of gradients."""
+    """The exact Hessian times each row of `vectors`, by the NumPy engine alone."""
 
     vectors: NDArray[np.float64]
 
@@ -119,12 +147,15 @@ class HessianSums(Sums):
     def shape(self) -> tuple[int, ...]:
         return self.vectors.shape
 
+    def add_native(self, buffer: Any, sums: NDArray[np.float64], n: int) -> None:
+        raise NotImplementedError  # the native engine takes differences of gradients
+
     def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
         sums += gauss_newton.numpy_hessian(self.chunks.network, samples, self.flat, self.vectors)
 
 
-@dataclass(frozen=True, eq=False)
-class ProductSums(EngineSums):
+@dataclass(eq=False)
+class ProductSums(Sums):
     """The Gauss-Newton matrix times a vector."""
 
     vector: Array
@@ -140,21 +171,21 @@ class ProductSums(EngineSums):
         sums += gauss_newton.numpy_curvature(self.chunks.network, samples, self.flat, self.vector)
 
 
-@dataclass(frozen=True, eq=False)
-class MatrixSums(EngineSums):
-    """The sums of the Gauss-Newton matrix from `begin` to `end`; see `Chunks.matrix_edges`."""
+@dataclass(eq=False)
+class MatrixSums(Sums):
+    """The sums of the Gauss-Newton matrix between two edges; see `Chunks.matrix_edges`."""
 
-    begin: Edge
-    end: Edge
+    lower: Edge
+    upper: Edge
     threads: int
     room_bytes: ClassVar[int] = 1 << 20  # for all of its threads
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (self.end.place - self.begin.place,)
+        return (self.upper.place - self.lower.place,)
 
     def add_native(self, buffer: Any, sums: NDArray[np.float64], n: int) -> None:
-        buffer.add_gauss_newton(self.flat, sums, n, self.begin.row, self.end.row, self.threads)
+        buffer.add_gauss_newton(self.flat, sums, n, self.lower.row, self.upper.row, self.threads)
 
     def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
         sums += gauss_newton.numpy_curvature(self.chunks.network, samples, self.flat, None).ravel()
@@ -163,72 +194,4 @@ class MatrixSums(EngineSums):
 def matrix_sums(chunks: Chunks, flat: Array, count: int, threads: int) -> list[MatrixSums]:
     """All sums of the Gauss-Newton matrix, in at most `count` runs."""
     edges = pairwise(chunks.matrix_edges(count))
-    return [MatrixSums(chunks, flat, begin, end, threads) for begin, end in edges if begin.row < end.row]
-
-
-class _NativeWorker(Worker):
-    def __init__(self, sums: EngineSums) -> None:
-        chunks, self._reduction = sums.chunks, sums
-        row = chunks.dtype.itemsize * (chunks.network.sizes[0] + chunks.network.sizes[-1] + 1)
-        blocks = max(1, sums.room_bytes // row // chunks.block)
-        self._room = min(blocks * chunks.block, -(-chunks.n // chunks.block) * chunks.block)
-        self._buffer = chunks.buffer(min(self._room, chunks.n))
-        self._filled = 0
-
-    def begin(self, state: Any, row: int) -> None:
-        self._sums = np.zeros(self._reduction.shape) if state is None else state.copy()
-
-    def take(self, block: Block | Columns) -> None:
-        y, w = self._reduction.chunks.targets(block)
-        dtype, done = self._reduction.chunks.dtype, 0
-        y = np.ascontiguousarray(y, np.int64 if y.ndim == 1 else dtype)
-        w = None if w is None else np.ascontiguousarray(w, dtype)
-        X = [*block.X] if isinstance(block, Columns) else block.X
-        if not isinstance(X, list) and X.strides[0] == X.itemsize:
-            X = [*X.T]
-        while done < len(y):
-            some = slice(done, min(len(y), done + self._room - self._filled))
-            weights = None if w is None else w[some]
-            if isinstance(X, list):
-                self._buffer.put_columns(self._filled, X, done, y[some], weights)
-            else:
-                self._buffer.put(self._filled, np.ascontiguousarray(X[some]), y[some], weights)
-            self._filled += some.stop - done
-            done = some.stop
-            if self._filled == self._room:
-                self._add()
-
-    def _add(self) -> None:
-        self._reduction.add_native(self._buffer, self._sums, self._filled)
-        self._filled = 0
-
-    def end(self) -> NDArray[np.float64]:
-        if self._filled:
-            self._add()
-        return self._sums
-
-
-class _NumpyWorker(BlockWorker):
-    """The reference, block by block."""
-
-    def __init__(self, sums: Sums) -> None:
-        super().__init__(sums.chunks.block)
-        self._reduction = sums
-
-    def begin(self, state: Any, row: int) -> None:
-        sums = np.zeros(self._reduction.shape) if state is None else state.copy()
-        super().begin(BlockState(row, sums), row)
-
-    def keep(self, block: Block, first: int) -> Block:
-        return block
-
-    def add(self, value: NDArray[np.float64], kept: list[Block], first: int) -> NDArray[np.float64]:
-        chunks, block = self._reduction.chunks, Block.concatenated(kept)
-        y, w = chunks.targets(block)
-        Y = target_rows(y, chunks.network.sizes[-1], chunks.dtype)
-        weights = None if w is None else w.astype(chunks.dtype)
-        self._reduction.add_numpy((np.ascontiguousarray(block.X), Y, weights), value)
-        return value
-
-    def end(self) -> Any:
-        return super().end().value
+    return [MatrixSums(chunks, flat, *pair, threads) for pair in edges if pair[0].row < pair[1].row]

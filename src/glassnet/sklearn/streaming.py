@@ -17,7 +17,7 @@ from glassnet.data.dask_cluster import is_collection
 from glassnet.data.dataset import is_stream, stream
 from glassnet.data.fixed_order import BLOCK_ROWS
 from glassnet.data.parquet import are_paths
-from glassnet.data.reduce import BadRow, Block, BlockWorker, Reduction, Worker
+from glassnet.data.reduce import BadRow, Block, Reduction
 from glassnet.data.scan import check_block, target_values
 from glassnet.data.source import Dataset, MappedDataset
 from glassnet.engine.predict import predictions
@@ -174,38 +174,28 @@ def mean_over(
     InputError and InputTypeError for rows that cannot be used, and those that `value` raises, whose "row 0"
     is the block's first.
     """
-    chunks = rows.reduce_chunks(_MeanReduction(value, dtype), threads)
+    chunks = rows.reduce(_MeanReduction(value, dtype), threads=threads)
     weight = sum(weight for _, weight in chunks)
     if not weight > 0:
         raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
     return sum(total for total, _ in chunks) / weight
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _MeanReduction(Reduction):
+    """Keeps values and weights, two numbers a row, until a block is whole."""
+
     value: Callable[[Block], NDArray[Any]]
     dtype: np.dtype[Any] | None
     block: int = BLOCK_ROWS
 
-    def worker(self) -> Worker:
-        return _MeanWorker(self)
-
-
-class _MeanWorker(BlockWorker):
-    """Keeps values and weights, two numbers a row, until a block is whole."""
-
-    def __init__(self, reduction: _MeanReduction) -> None:
-        super().__init__(reduction.block)
-        self._reduction = reduction
-
     def keep(self, block: Block, first: int) -> NDArray[np.float64] | BadRow:
-        reduction = self._reduction
-        bad = None if reduction.dtype is None else check_block(None, block, first, reduction.dtype)
+        bad = None if self.dtype is None else check_block(None, block, first, self.dtype)
         if bad is not None:
             return bad
         kept = np.empty((2, len(block.y)))
         try:
-            kept[0] = reduction.value(block)
+            kept[0] = self.value(block)
         except (InputError, InputTypeError) as error:
             return BadRow(first, error)
         kept[1] = 1.0 if block.w is None else block.w
@@ -219,33 +209,25 @@ class _MeanWorker(BlockWorker):
         return total + float((values * weights).sum()), weight + float(weights.sum())
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _WeightSums(Reduction):
     """The weights of each value of each column, added one after the other as ``numpy.bincount`` does."""
 
     values: list[NDArray[Any]]
-    block: int = 1
     dtype: None = None
 
-    def worker(self) -> Worker:
-        return _WeightWorker(self.values)
+    def keep(self, block: Block, first: int) -> Block:
+        return block
 
-
-class _WeightWorker(Worker):
-    def __init__(self, values: list[NDArray[Any]]) -> None:
-        self._values = values
-
-    def begin(self, state: Any, row: int) -> None:
-        # Copied, since Dask may take a state twice.
-        self._sums = [np.zeros(len(v)) for v in self._values] if state is None else [*map(np.copy, state)]
-
-    def take(self, block: Block) -> None:
-        columns = [block.y] if block.y.ndim == 1 else block.y.T
-        for total, values, column in zip(self._sums, self._values, columns, strict=True):
-            np.add.at(total, class_numbers(values, column), np.asarray(block.w))
-
-    def end(self) -> list[NDArray[np.float64]]:
-        return self._sums
+    def add(
+        self, value: list[NDArray[np.float64]] | None, kept: list[Block], first: int
+    ) -> list[NDArray[np.float64]]:
+        ((_, y, w),) = kept
+        sums = value or [np.zeros(len(values)) for values in self.values]
+        columns = [y] if y.ndim == 1 else y.T
+        for total, values, column in zip(sums, self.values, columns, strict=True):
+            np.add.at(total, class_numbers(values, column), np.asarray(w))
+        return sums
 
 
 # ---- Predictions and scores ------------------------------------------------------------------------

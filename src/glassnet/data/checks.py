@@ -25,7 +25,7 @@ ENGINES = ("auto", "native", "numpy")
 
 
 class CheckedData(NamedTuple):
-    """Validated targets and weights for a network, plus the dtype to compute in.
+    """Validated targets and weights for a network.
 
     `weights` are the sample weights times those of the classes. `baseline` is the summed loss where the
     output layer's Z is 0 everywhere.
@@ -33,7 +33,6 @@ class CheckedData(NamedTuple):
 
     y: NDArray[Any]
     weights: Array | None
-    dtype: np.dtype[Any]
     baseline: float
     class_weight: tuple[float, ...] | None = None
 
@@ -57,10 +56,9 @@ def check_data(
             weights = per_sample if sample_weights is None else sample_weights * per_sample
         if not weights.any():
             raise InputError("class_weight leaves every sample a weight of 0; at least one must count.")
-    precision = as_dtype(dtype, data)
     if weights is not None:
         with np.errstate(over="ignore"):
-            check_size(weights.max(), weights.sum(dtype=np.float64), precision)
+            check_size(weights.max(), weights.sum(dtype=np.float64), as_dtype(dtype, data))
     baseline = 0.0
     for rows in row_blocks(data.n_rows):
         Y = target_rows(targets[rows], network.sizes[-1], np.dtype(np.float64))
@@ -68,7 +66,7 @@ def check_data(
         with np.errstate(over="ignore"):  # an infinite loss is refused before the first update
             baseline += reference.loss(np.zeros_like(Y), Y, network.loss, w)
     known = None if of_classes is None else tuple(of_classes.tolist())
-    return CheckedData(targets, weights, precision, baseline, known)
+    return CheckedData(targets, weights, baseline, known)
 
 
 def missing_in_native(network: Network) -> str:

@@ -23,9 +23,10 @@ Ranges = Sequence[tuple[int, int]]
 
 
 class Block(NamedTuple):
-    """Consecutive rows: X (n, inputs), y as the source has it, and weights (n,) or None.
+    """Some rows: X (n, inputs), y as the source has it, and weights (n,) or None.
 
-    Without targets y is (n, 0).
+    Without targets y is (n, 0). Where all samples are one block for an engine to pack, targets are checked,
+    and X may also be a sparse array of SciPy's or a `RowSubset`.
     """
 
     X: NDArray[Any]

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.data.checks import target_rows
 from glassnet.data.fixed_order import total_weight
+from glassnet.data.reduce import Block
 from glassnet.engine import gauss_newton
 from glassnet.engine.native_calls import Rules, native_masks, pack
 from glassnet.engine.numpy_ops import NumpyLoss, numpy_update
-from glassnet.engine.records import Arrays, Prepared, Setup, Updates
+from glassnet.engine.records import Prepared, Setup, Updates
 from glassnet.errors import InputError
 from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Parameters
@@ -145,8 +146,8 @@ class Problem(Prepared, gauss_newton.SecondOrder):
 class NumpyProblem(Problem):
     """The NumPy engine, which computes by the reference's functions; X may be a sparse array of SciPy's."""
 
-    def __init__(self, setup: Setup, arrays: Arrays, baseline: float = 0.0) -> None:
-        (X, y, w), dtype = arrays, setup.dtype
+    def __init__(self, setup: Setup, samples: Block, baseline: float = 0.0) -> None:
+        (X, y, w), dtype = samples, setup.dtype
         super().__init__(setup, X.shape[0], X.shape[0] if w is None else total_weight(w), baseline)
         Y = target_rows(y, setup.network.sizes[-1], dtype) if y.ndim == 1 else cast(y, dtype, "y")
         self._samples = cast(X, dtype, "X"), Y, None if w is None else cast(w, dtype, "sample_weight")
@@ -192,10 +193,10 @@ class NumpyProblem(Problem):
 class NativeProblem(Problem):
     """The compiled engine over a copy of the samples in its own order."""
 
-    def __init__(self, setup: Setup, arrays: Arrays, baseline: float = 0.0) -> None:
-        n = len(arrays.X)
-        super().__init__(setup, n, n if arrays.weights is None else total_weight(arrays.weights), baseline)
-        self._problem = pack("Problem", setup, arrays)
+    def __init__(self, setup: Setup, samples: Block, baseline: float = 0.0) -> None:
+        n = len(samples.X)
+        super().__init__(setup, n, n if samples.w is None else total_weight(samples.w), baseline)
+        self._problem = pack("Problem", setup, samples)
         self.isa: str = self._problem.isa
 
     def _take(self, setup: Setup) -> None:
@@ -256,7 +257,7 @@ class NativeProblem(Problem):
         return Descent(made, diverged)
 
 
-def problem_of(setup: Setup, arrays: Arrays, baseline: float = 0.0) -> Problem:
+def problem_of(setup: Setup, samples: Block, baseline: float = 0.0) -> Problem:
     """The problem of validated samples, by the engine of the setup; `baseline` is summed over them."""
     kind = NativeProblem if setup.engine == "native" else NumpyProblem
-    return kind(setup, arrays, baseline)
+    return kind(setup, samples, baseline)

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.checks import same_data, target_rows
+from glassnet.data.reduce import Block
 from glassnet.engine.native_calls import Rules, native_masks, pack
 from glassnet.engine.numpy_ops import NumpyLoss, numpy_update
-from glassnet.engine.records import Arrays, Prepared, Setup, Updates
+from glassnet.engine.records import Prepared, Setup, Updates
 from glassnet.errors import InputError
 from glassnet.nn import reference
 from glassnet.nn.dropout import Masks
@@ -117,21 +118,21 @@ class Batches(Prepared, ABC):
     def __init__(
         self,
         setup: Setup,
-        arrays: Arrays,
+        samples: Block,
         batch_size: int,
         baseline: float = 0.0,
         fingerprint: tuple[float, ...] = (),
         n_samples: int | None = None,
     ) -> None:
-        """`arrays` hold all samples, or the first of `n_samples` streamed ones."""
-        super().__init__(setup, arrays.X.shape[0] if n_samples is None else n_samples)
+        """`samples` hold all samples, or the first of `n_samples` streamed ones."""
+        super().__init__(setup, samples.X.shape[0] if n_samples is None else n_samples)
         self.batch_size, self.baseline, self.fingerprint = batch_size, baseline, fingerprint
-        (X, y, w), few = arrays, slice(0, min(batch_size, FEW))
+        (X, y, w), few = samples, slice(0, min(batch_size, FEW))
         w = None if w is None else w[few].astype(self.dtype)
         self._first = X[few].astype(self.dtype), target_rows(y[few], self.network.sizes[-1], self.dtype), w
-        self._hold(arrays)
+        self._hold(samples)
 
-    def _hold(self, arrays: Arrays) -> None:
+    def _hold(self, samples: Block) -> None:
         """Take the samples as the engine needs them."""
 
     @property
@@ -182,8 +183,8 @@ class Batches(Prepared, ABC):
 class NumpyBatches(Batches):
     """The reference on one batch after another; X may be a sparse array of SciPy's."""
 
-    def _hold(self, arrays: Arrays) -> None:
-        (X, y, w), dtype = arrays, self.dtype
+    def _hold(self, samples: Block) -> None:
+        (X, y, w), dtype = samples, self.dtype
         self._X = cast(X, dtype, "X")
         self._y = y if y.ndim == 1 else cast(y, dtype, "y")
         self._w = None if w is None else cast(w, dtype, "sample_weight")
@@ -260,8 +261,8 @@ def go_back(flat: Array, state: Array, good: Array) -> None:
 class NativeBatches(Batches):
     """The compiled engine over a copy of the samples, in the precision of training."""
 
-    def _hold(self, arrays: Arrays) -> None:
-        self._batches = pack("Batches", self.setup, arrays)
+    def _hold(self, samples: Block) -> None:
+        self._batches = pack("Batches", self.setup, samples)
         self.isa: str = self._batches.isa
 
     def _take(self, setup: Setup) -> None:
@@ -306,11 +307,11 @@ class NativeBatches(Batches):
 
 def batches_of(
     setup: Setup,
-    arrays: Arrays,
+    samples: Block,
     batch_size: int,
     baseline: float = 0.0,
     fingerprint: tuple[float, ...] = (),
 ) -> Batches:
     """Batches of validated samples, by the engine of the setup; `baseline` is that of a batch."""
     kind = NativeBatches if setup.engine == "native" else NumpyBatches
-    return kind(setup, arrays, batch_size, baseline, fingerprint)
+    return kind(setup, samples, batch_size, baseline, fingerprint)

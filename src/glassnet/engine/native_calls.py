@@ -10,7 +10,8 @@ import numpy as np
 
 from glassnet import native
 from glassnet.data.fixed_order import row_blocks
-from glassnet.engine.records import Arrays, Setup
+from glassnet.data.reduce import Block
+from glassnet.engine.records import Setup
 from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Network
 from glassnet.optim import SGD, Optimizer
@@ -87,9 +88,9 @@ def describe(network: Network, n_samples: int, labels: bool, weighted: bool) -> 
     }
 
 
-def pack(name: str, setup: Setup, arrays: Arrays) -> Any:
+def pack(name: str, setup: Setup, samples: Block) -> Any:
     """A native "Problem" or "Batches" that holds a copy of the samples, in its own order and precision."""
-    X, y, w, dtype = *arrays[:3], setup.dtype
+    X, y, w, dtype = *samples, setup.dtype
     kind = getattr(native.module, f"{name}{8 * dtype.itemsize}")
     about = describe(setup.network, len(X), y.ndim == 1, w is not None)
     packed = kind(**about, dropout=setup.dropout)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import DTypeLike
 
 from glassnet.data.arrays import InMemory
 from glassnet.data.checks import REDUCTIONS, check_data, choose_engine, fingerprint
+from glassnet.data.reduce import Block
 from glassnet.data.scan import scan
 from glassnet.data.source import Dataset
 from glassnet.engine.full_batch import Problem, problem_of
 from glassnet.engine.minibatch import Batches, batches_of
-from glassnet.engine.records import Arrays, EngineName, Setup
+from glassnet.engine.records import Setup
 from glassnet.engine.streamed_full_batch import StreamedProblem
 from glassnet.engine.streamed_minibatch import StreamedBatches
 from glassnet.errors import InputError, unknown_name
@@ -49,83 +50,59 @@ class ProblemSettings:
     conventions: Conventions = OURS
 
 
-def prepare_problem(
-    network: Network, dataset: Dataset | Arrays, settings: ProblemSettings
-) -> Problem | Batches:
+def prepare_problem(network: Network, dataset: Dataset, settings: ProblemSettings) -> Problem | Batches:
     """The problem of a network and its dataset; a batch_size above the number of samples is that number.
 
-    A `Dataset` is checked; `Arrays` are assumed to be valid. Raises as `prepare` does.
+    Raises as `prepare` does.
     """
     as_network(network)
     size = None if settings.batch_size is None else as_steps(settings.batch_size, "batch_size")
-    threads = thread_count(settings.threads)
     if settings.reduction not in REDUCTIONS:
         raise unknown_name("reduction", settings.reduction, REDUCTIONS)
-    if isinstance(dataset, Arrays):
-        engine = choose_engine(network, settings.engine)
-        setup = _setup(network, settings, threads, engine, as_dtype(settings.dtype, dataset.X))
-        if size is None:
-            return problem_of(setup, dataset)
-        return batches_of(setup, dataset, min(size, dataset.X.shape[0]))
-    if isinstance(dataset, InMemory):
-        return _in_memory(network, dataset, settings, size, threads)
-    return _streamed(network, dataset, settings, size, threads)
-
-
-def _setup(
-    network: Network,
-    settings: ProblemSettings,
-    threads: int,
-    engine: tuple[EngineName, str],
-    dtype: Any,
-    class_weight: tuple[float, ...] | None = None,
-) -> Setup:
-    return Setup(
+    setup = Setup(
         network,
-        dtype,
-        *engine,
-        threads,
+        as_dtype(settings.dtype, dataset),
+        *choose_engine(network, settings.engine),
+        thread_count(settings.threads),
         settings.reduction,
         settings.penalties,
         settings.conventions,
         as_dropout(settings.dropout, len(network.hidden)),
-        class_weight,
     )
+    if isinstance(dataset, InMemory):
+        return _in_memory(setup, dataset, size, settings.class_weight)
+    return _streamed(setup, dataset, size, settings.class_weight)
 
 
 def _in_memory(
-    network: Network, dataset: InMemory, settings: ProblemSettings, size: int | None, threads: int
+    setup: Setup, dataset: InMemory, size: int | None, class_weight: object
 ) -> Problem | Batches:
-    data = check_data(network, dataset, settings.dtype, settings.class_weight)
-    arrays, n = Arrays(dataset.X, data.y, data.weights), dataset.n_rows
-    engine = choose_engine(network, settings.engine)
-    setup = _setup(network, settings, threads, engine, data.dtype, data.class_weight)
+    data, n = check_data(setup.network, dataset, setup.dtype, class_weight), dataset.n_rows
+    samples = Block(dataset.X, data.y, data.weights)
+    if data.class_weight is not None:
+        setup = replace(setup, class_weight=data.class_weight)
     if size is None:
-        return problem_of(setup, arrays, data.baseline)
+        return problem_of(setup, samples, data.baseline)
     if n > _MOST_SAMPLES:
         raise InputError(f"X has {n} samples; batches are drawn from at most {_MOST_SAMPLES}.")
     size = min(size, n)
     total = n if data.weights is None else float(data.weights.sum())
-    baseline = data.baseline / total * (1.0 if settings.reduction == "mean" else total * size / n)
-    return batches_of(setup, arrays, size, baseline, fingerprint(dataset.X, data.y, dataset.weights))
+    baseline = data.baseline / total * (1.0 if setup.reduction == "mean" else total * size / n)
+    return batches_of(setup, samples, size, baseline, fingerprint(dataset.X, data.y, dataset.weights))
 
 
-def _streamed(
-    network: Network, rows: Dataset, settings: ProblemSettings, size: int | None, threads: int
-) -> Problem | Batches:
-    if size is None and any(as_dropout(settings.dropout, len(network.hidden))):
+def _streamed(setup: Setup, rows: Dataset, size: int | None, class_weight: object) -> Problem | Batches:
+    if size is None and any(setup.dropout):
         raise InputError("dropout of streamed data needs batches: give a batch_size, such as 256.")
     rows.require_targets()
-    rows.require_width(network.sizes[0])
-    dtype = as_dtype(settings.dtype, rows)
-    engine = choose_engine(network, settings.engine)
-    known = scan(network, rows, dtype, settings.class_weight, threads)
-    setup = _setup(network, settings, threads, engine, dtype, known.class_weight)
+    rows.require_width(setup.network.sizes[0])
+    known = scan(setup.network, rows, setup.dtype, class_weight, setup.threads)
+    setup = replace(setup, class_weight=known.class_weight)
     if size is None:
         return StreamedProblem(setup, rows, known)
     size = min(size, rows.n_rows)
     baseline = known.baseline / known.weight_sum
-    if settings.reduction == "sum":
+    if setup.reduction == "sum":
         baseline = known.baseline * size / rows.n_rows
     batches = StreamedBatches(setup, rows, known, size, baseline)
     return batches.whole() if batches.windows == 1 else batches

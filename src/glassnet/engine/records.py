@@ -1,4 +1,4 @@
-"""The records that the engines take and give: a problem's setup, its samples, and the updates of a call."""
+"""The records that the engines take: a problem's setup, and the updates of a call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet._types import Array
 from glassnet.errors import InputError
 from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Network
@@ -39,18 +38,6 @@ class Setup:
     conventions: Conventions = OURS
     dropout: tuple[float, ...] = ()
     class_weight: tuple[float, ...] | None = None
-
-
-class Arrays(NamedTuple):
-    """Validated samples in memory, as they came.
-
-    X is (n, inputs), for the NumPy engine maybe a sparse array of SciPy's. y are class numbers (n,) or rows
-    (n, outputs); the weights are those of samples times those of their classes.
-    """
-
-    X: Any
-    y: NDArray[Any]
-    weights: Array | None = None
 
 
 class Updates(NamedTuple):

@@ -20,7 +20,7 @@ from glassnet.data.scan import Scan
 from glassnet.data.source import Dataset
 from glassnet.engine.chunks import Chunks
 from glassnet.engine.minibatch import FEW, Batches, Cursor, EpochsDone, batches_of, go_back
-from glassnet.engine.records import Arrays, Setup, Updates
+from glassnet.engine.records import Setup, Updates
 from glassnet.utils.interrupts import Cut
 from glassnet.utils.memory import RESERVED, release_memory
 
@@ -48,7 +48,7 @@ class StreamedBatches(Batches):
         weighted = rows.weighted or setup.class_weight is not None
         self._chunks = Chunks(setup, rows.n_rows, scan.labels, weighted)
         first = next(rows.read(0, min(batch_size, FEW, rows.n_rows), FEW, setup.dtype))
-        few = Arrays(np.ascontiguousarray(first.X), *self._chunks.targets(first))
+        few = Block(np.ascontiguousarray(first.X), *self._chunks.targets(first))
         super().__init__(setup, few, batch_size, baseline, scan.fingerprint, rows.n_rows)
         self.rows, self._edges = rows, rows.row_groups()
         row = setup.dtype.itemsize * (self.network.sizes[0] + self.network.sizes[-1] + 1) + 16
@@ -172,14 +172,14 @@ class StreamedBatches(Batches):
         self, place: _Place, ended: Event, baseline: float = 0.0, fingerprint: tuple[float, ...] = ()
     ) -> Batches:
         """A window as the engine keeps it; raises Cut where `ended` is set meanwhile."""
-        arrays = self._arrays(place, ended)
-        size = min(self.batch_size, len(arrays.X))
-        batches = batches_of(self.setup, arrays, size, baseline, fingerprint)
-        del arrays
+        samples = self._samples(place, ended)
+        size = min(self.batch_size, len(samples.y))
+        batches = batches_of(self.setup, samples, size, baseline, fingerprint)
+        del samples
         release_memory()
         return batches
 
-    def _arrays(self, place: _Place, ended: Event) -> Arrays:
+    def _samples(self, place: _Place, ended: Event) -> Block:
         """A window's rows, shuffled."""
         start = place.number * self.window
         n = min(self.window, self.n_samples - start)
@@ -191,7 +191,8 @@ class StreamedBatches(Batches):
             self._reader = None  # it gives no rows after an error
             raise
         order = np.arange(n) if place.seed is None else _stream(place, 1).permutation(n)
-        return Arrays(RowSubset(X, order), y[order], None if w is None else w[order])
+        shuffled: Any = RowSubset(X, order)
+        return Block(shuffled, y[order], None if w is None else w[order])
 
     def _blocks(self, seed: int | None, start: int) -> Iterator[Block]:
         """An epoch's rows from a place in its order on."""

@@ -14,11 +14,12 @@ from scipy.sparse import issparse
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory
 from glassnet.data.checks import choose_engine
+from glassnet.data.reduce import Block
 from glassnet.data.source import Dataset
 from glassnet.engine.full_batch import Problem, problem_of
 from glassnet.engine.minibatch import Batches, batches_of
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
-from glassnet.engine.records import Arrays, Setup
+from glassnet.engine.records import Setup
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.loss_conventions import Conventions
 from glassnet.optim.penalties import NO_PENALTIES, Penalties
@@ -36,9 +37,9 @@ class CodedSamples(InMemory):
 
     y: NDArray[Any]
 
-    def arrays(self) -> Arrays:
+    def arrays(self) -> Block:
         """The samples as the engines take them."""
-        return Arrays(self.X, self.y, self.weights)
+        return Block(self.X, self.y, self.weights)
 
     def subset(self, rows: NDArray[np.intp]) -> CodedSamples:
         """Some of the samples, copied."""

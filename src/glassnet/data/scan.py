@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet._types import Array
 from glassnet.data.checks import check_size, target_rows, weights_of_counts
 from glassnet.data.fixed_order import BLOCK_ROWS
 from glassnet.data.reduce import BadRow, Block, Reduction
@@ -26,7 +25,7 @@ from glassnet.utils.array_checks import as_target, cast
 class Scan(NamedTuple):
     """What a pass over all rows found.
 
-    `labels` says whether targets are class numbers or one-hot rows, `counts` how many of each class.
+    `labels` says whether targets are class numbers or one-hot rows.
     `weight_sum` and `baseline`, the summed loss where Z is 0 everywhere, include the `class_weight`.
     """
 
@@ -34,7 +33,6 @@ class Scan(NamedTuple):
     weight_sum: float
     baseline: float
     fingerprint: tuple[float, ...]
-    counts: NDArray[np.int64]
     class_weight: tuple[float, ...] | None
 
 
@@ -70,7 +68,6 @@ def scan(
         float(weight_sum),
         float(sum(block.baseline for block in blocks)),
         (float(dataset.n_rows), *np.sum([block.fingerprint for block in blocks], axis=0).tolist()),
-        np.sum([block.counts for block in blocks], axis=0),
         weights,
     )
 
@@ -84,17 +81,12 @@ class _BlockSums(NamedTuple):
     fingerprint: NDArray[np.float64]
 
 
-class _Kept(NamedTuple):
-    """Targets and weights of some rows, which are few numbers, and the sums of their inputs."""
-
-    y: Array
-    w: Array | None
-    sums: NDArray[np.float64]
-
-
 @dataclass(eq=False)
 class ScanReduction(Reduction):
-    """The sums of blocks as large as those of `check_data`, so that the total has its bits."""
+    """The sums of blocks as large as those of `check_data`, so that the total has its bits.
+
+    Of rows of a block that is not whole yet it keeps targets, weights and, as X, the sums of their inputs.
+    """
 
     network: Network
     dtype: np.dtype[Any]
@@ -102,18 +94,13 @@ class ScanReduction(Reduction):
     class_weight: tuple[float, ...] | None
     block: int = BLOCK_ROWS
 
-    def keep(self, block: Block, first: int) -> _Kept | BadRow:
+    def keep(self, block: Block, first: int) -> Block | BadRow:
         bad = check_block(self.network, block, first, self.dtype)
-        if bad is not None:
-            return bad
-        w = None if block.w is None else block.w.copy()
-        return _Kept(block.y.copy(), w, _position_sums(block.X, first, self.n))
+        return block._replace(X=_position_sums(block.X, first, self.n)[None]).copy() if bad is None else bad
 
-    def add(self, value: list[_BlockSums] | None, kept: list[_Kept], first: int) -> list[_BlockSums]:
-        y = np.concatenate([rows.y for rows in kept])
-        ws = [rows.w for rows in kept if rows.w is not None]
+    def add(self, value: list[_BlockSums] | None, kept: list[Block], first: int) -> list[_BlockSums]:
+        inputs, y, sample_weights = Block.concatenated(kept)
         n, outputs, loss = len(y), self.network.sizes[-1], self.network.loss
-        sample_weights = np.concatenate(ws) if ws else None
         targets = as_target(y, n, outputs, loss.target)
         labels = targets.ndim == 1
         weights = sample_weights
@@ -124,7 +111,6 @@ class ScanReduction(Reduction):
         with np.errstate(over="ignore"):  # an infinite loss is refused before the first update
             baseline = reference.loss(np.zeros_like(Y), Y, loss, weights)
         # As `checks.fingerprint` has it.
-        inputs = sum((rows.sums for rows in kept), np.zeros(2))
         others = targets, np.ones(n) if sample_weights is None else sample_weights
         sums = _BlockSums(
             float(n) if weights is None else float(weights.sum()),
@@ -132,7 +118,9 @@ class ScanReduction(Reduction):
             baseline,
             labels,
             np.bincount(targets, minlength=outputs) if labels else np.zeros(outputs, np.int64),
-            np.concatenate([inputs, *(_position_sums(array, first, self.n) for array in others)]),
+            np.concatenate(
+                [inputs.sum(axis=0), *(_position_sums(array, first, self.n) for array in others)]
+            ),
         )
         return [*(value or []), sums]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -17,7 +16,6 @@ from glassnet.data.reduce import Block, Columns
 from glassnet.engine.native_calls import describe
 from glassnet.engine.records import Setup
 from glassnet.errors import EngineError
-from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_target
 
 _NUMPY_BLOCK = 4096
@@ -33,66 +31,27 @@ class Edge(NamedTuple):
     place: int
 
 
-@dataclass(frozen=True, eq=False)
 class Chunks:
-    """The chunks of a problem's n rows, each of `chunk` rows, summed in blocks of `block` rows.
+    """A problem's n rows in chunks, each of `chunk` rows but the last, summed in blocks of `block` rows.
 
     For the native engine they are those of a `NativeProblem` of n samples, so that sums by chunk have the
-    same bits. `labels` says whether targets are class numbers.
+    same bits. `labels` says whether targets are class numbers, `count` how many chunks the engine has, the
+    last of which may be empty; `ranges` are their rows. `size` is the number of sums, one for each of the
+    engine's parameters and the loss; over `curved` parameters the engine sums the Gauss-Newton matrix.
     """
 
-    setup: Setup
-    n: int
-    labels: bool
-    weighted: bool
-
-    @property
-    def network(self) -> Network:
-        """The problem's."""
-        return self.setup.network
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The problem's."""
-        return self.setup.dtype
-
-    @property
-    def native(self) -> bool:
-        """Whether the native engine sums."""
-        return self.setup.engine == "native"
-
-    @property
-    def block(self) -> int:
-        """The rows of a block."""
-        return int(self.empty.block_rows) if self.native else _NUMPY_BLOCK
-
-    @property
-    def chunk(self) -> int:
-        """The rows of a chunk; the last one may have fewer."""
+    def __init__(self, setup: Setup, n: int, labels: bool, weighted: bool) -> None:
+        self.setup, self.n, self.labels, self.weighted = setup, n, labels, weighted
+        self.network, self.dtype, self.native = setup.network, setup.dtype, setup.engine == "native"
         if self.native:
-            return int(self.empty.chunk_rows)
-        count = min(32, -(-self.n // 256))
-        return -(-self.n // count)
-
-    @property
-    def count(self) -> int:
-        """The engine's number of chunks, the last of which may be empty."""
-        return int(self.empty.chunk_count) if self.native else len(self.ranges)
-
-    @property
-    def ranges(self) -> list[tuple[int, int]]:
-        """The chunks' rows."""
-        return [(start, min(start + self.chunk, self.n)) for start in range(0, self.n, self.chunk)]
-
-    @property
-    def size(self) -> int:
-        """The number of sums: one for each of the engine's parameters, and the loss."""
-        return int(self.empty.sums_size) if self.native else self.network.n_parameters + 1
-
-    @property
-    def curved(self) -> int:
-        """The engine's parameters, over which it sums the Gauss-Newton matrix."""
-        return int(self.empty.curvature_parameters) if self.native else self.network.n_parameters
+            engine = self.empty
+            self.block, self.chunk, self.count = engine.block_rows, engine.chunk_rows, engine.chunk_count
+            self.size, self.curved = engine.sums_size, engine.curvature_parameters
+        else:
+            self.block, self.chunk = _NUMPY_BLOCK, -(-n // min(32, -(-n // 256)))
+            self.count = -(-n // self.chunk)
+            self.size, self.curved = setup.network.n_parameters + 1, setup.network.n_parameters
+        self.ranges = [(start, min(start + self.chunk, n)) for start in range(0, n, self.chunk)]
 
     @property
     def matrix_ranges(self) -> list[tuple[int, int]]:

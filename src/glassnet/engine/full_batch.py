@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.checks import target_rows
+from glassnet.data.checks import check_factor, target_rows
 from glassnet.data.fixed_order import total_weight
 from glassnet.data.reduce import Block
 from glassnet.engine import gauss_newton
@@ -21,8 +21,8 @@ from glassnet.errors import InputError
 from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Parameters
 from glassnet.optim import Optimizer
-from glassnet.optim.penalties import Penalties
-from glassnet.utils.array_checks import as_numbers, cast
+from glassnet.optim.penalties import Penalties, weight_mask
+from glassnet.utils.array_checks import as_numbers, cast, check_finite
 
 
 class Descent(NamedTuple):
@@ -32,7 +32,7 @@ class Descent(NamedTuple):
     diverged: bool
 
 
-class Problem(Prepared, gauss_newton.SecondOrder):
+class Problem(Prepared, ABC):
     """A network with its samples, checked and packed, for solvers and loops of your own.
 
     Attributes: `network`, `n_samples`, `dtype`, `reduction`, `engine` ("native" or "numpy"),
@@ -122,7 +122,60 @@ class Problem(Prepared, gauss_newton.SecondOrder):
     ) -> Descent:
         """`advance`, with masks where units are dropped."""
 
+    def gauss_newton(self, flat: Array) -> NDArray[np.float64]:
+        """The Gauss-Newton matrix G at flat parameters, (n_parameters, n_parameters), of the reduced loss.
+
+        The samples' J^T H J (see `glassnet.nn.reference_curvature`), and l2 on the diagonal of weights;
+        l1 adds nothing. It takes the memory of G, whatever the number of samples. InputError for a loss
+        without ``factor``.
+        """
+        check_factor(self.network)
+        G = self._curvature(self._as_flat(flat), None)
+        G /= self.divisor  # in its place: it may be large
+        if self.penalties.l2:
+            gauss_newton.diagonal(G)[:] += self.penalties.l2 * weight_mask(self.network.sizes)
+        return G
+
+    def gauss_newton_product(self, flat: Array, vector: Array) -> NDArray[np.float64]:
+        """G vector, (n_parameters,), without G: about two gradients' work."""
+        check_factor(self.network)
+        flat, vector = self._as_flat(flat), self._as_flat(vector)
+        product = self._curvature(flat, vector)
+        product /= self.divisor
+        if self.penalties.l2:
+            product += self.penalties.l2 * weight_mask(self.network.sizes) * vector
+        return product
+
+    def hessian_product(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """H v for each row v of `vectors`, (k, n_parameters), with H the exact Hessian of the reduced loss.
+
+        The residuals' terms and l2 are included; l1 adds nothing. The NumPy engine applies Pearlmutter's
+        R operator (see `glassnet.nn.reference_curvature`); the native one takes four gradients for each
+        row, at two distances on both sides, which leaves about 11 digits. In float64.
+
+        Raises InputError in float32 and for vectors of another shape; EngineError where gradients jump on
+        the way, as with relu: the NumPy engine then computes it.
+        """
+        if self.dtype != np.float64:
+            raise InputError('The Hessian is computed in float64: prepare(..., dtype="float64").')
+        flat, vectors = self._as_flat(flat), np.asarray(as_numbers(vectors, "vectors"), np.float64)
+        if vectors.ndim != 2 or vectors.shape[1] != flat.size:
+            raise InputError(
+                f"vectors has shape {vectors.shape}; expected (k, {flat.size}), for each "
+                f"product a row of as many numbers as there are parameters."
+            )
+        check_finite(vectors, "vectors")
+        if not len(vectors):
+            return vectors
+        penalized = self.penalties.l2 * weight_mask(self.network.sizes) * vectors
+        return self._hessian(flat, vectors) / self.divisor + penalized
+
+    @abstractmethod
+    def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
+        """The samples' sum in `gauss_newton`, or in its product with a vector."""
+
     def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The samples' sum in `hessian_product`."""
         summed = self._with(penalties=Penalties(), reduction="sum")
         return gauss_newton.differenced_hessian(summed._gradients, flat, vectors)
 

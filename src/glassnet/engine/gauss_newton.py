@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -11,83 +10,10 @@ from numpy.typing import NDArray
 
 from glassnet import native
 from glassnet._types import Array
-from glassnet.data.checks import check_factor
 from glassnet.engine.numpy_ops import Samples
-from glassnet.errors import EngineError, InputError
+from glassnet.errors import EngineError
 from glassnet.nn import reference_curvature
 from glassnet.nn.network import Network, Parameters
-from glassnet.optim import penalties
-from glassnet.optim.penalties import Penalties
-from glassnet.utils.array_checks import as_numbers, check_finite
-
-
-class SecondOrder(ABC):
-    """The curvature of a problem's loss: products with the Gauss-Newton matrix and the Hessian."""
-
-    network: Network
-    dtype: np.dtype[Any]
-    divisor: float
-    penalties: Penalties
-
-    @abstractmethod
-    def _as_flat(self, flat: object) -> Array:
-        """Flat parameters as the engines take them."""
-
-    def gauss_newton(self, flat: Array) -> NDArray[np.float64]:
-        """The Gauss-Newton matrix G at flat parameters, (n_parameters, n_parameters), of the reduced loss.
-
-        The samples' J^T H J (see `glassnet.nn.reference_curvature`), and l2 on the diagonal of weights;
-        l1 adds nothing. It takes the memory of G, whatever the number of samples. InputError for a loss
-        without ``factor``.
-        """
-        check_factor(self.network)
-        G = self._curvature(self._as_flat(flat), None)
-        G /= self.divisor  # in its place: it may be large
-        if self.penalties.l2:
-            diagonal(G)[:] += self.penalties.l2 * penalties.weight_mask(self.network.sizes)
-        return G
-
-    def gauss_newton_product(self, flat: Array, vector: Array) -> NDArray[np.float64]:
-        """G vector, (n_parameters,), without G: about two gradients' work."""
-        check_factor(self.network)
-        flat, vector = self._as_flat(flat), self._as_flat(vector)
-        product = self._curvature(flat, vector)
-        product /= self.divisor
-        if self.penalties.l2:
-            product += self.penalties.l2 * penalties.weight_mask(self.network.sizes) * vector
-        return product
-
-    def hessian_product(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """H v for each row v of `vectors`, (k, n_parameters), with H the exact Hessian of the reduced loss.
-
-        The residuals' terms and l2 are included; l1 adds nothing. The NumPy engine applies Pearlmutter's
-        R operator (see `glassnet.nn.reference_curvature`); the native one takes four gradients for each
-        row, at two distances on both sides, which leaves about 11 digits. In float64.
-
-        Raises InputError in float32 and for vectors of another shape; EngineError where gradients jump on
-        the way, as with relu: the NumPy engine then computes it.
-        """
-        if self.dtype != np.float64:
-            raise InputError('The Hessian is computed in float64: prepare(..., dtype="float64").')
-        flat, vectors = self._as_flat(flat), np.asarray(as_numbers(vectors, "vectors"), np.float64)
-        if vectors.ndim != 2 or vectors.shape[1] != flat.size:
-            raise InputError(
-                f"vectors has shape {vectors.shape}; expected (k, {flat.size}), for each "
-                f"product a row of as many numbers as there are parameters."
-            )
-        check_finite(vectors, "vectors")
-        if not len(vectors):
-            return vectors
-        penalized = self.penalties.l2 * penalties.weight_mask(self.network.sizes) * vectors
-        return self._hessian(flat, vectors) / self.divisor + penalized
-
-    @abstractmethod
-    def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The samples' sum in `hessian_product`."""
-
-    @abstractmethod
-    def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
-        """The samples' sum in `gauss_newton`, or in its product with a vector."""
 
 
 def diagonal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

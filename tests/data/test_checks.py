@@ -11,21 +11,21 @@ def test_balanced_weights_are_those_of_scikit_learn():
     from sklearn.utils.class_weight import compute_class_weight
 
     expected = compute_class_weight("balanced", classes=np.arange(3), y=Y)
-    np.testing.assert_allclose(as_class_weights("balanced", Y, 3), expected, rtol=1e-15)
+    np.testing.assert_allclose(as_class_weights("balanced", np.bincount(Y)), expected, rtol=1e-15)
 
 
 def test_balanced_weights_count_the_classes_that_occur():
-    weights = as_class_weights("balanced", np.array([0, 0, 0, 3]), 4)
+    weights = as_class_weights("balanced", np.array([3, 0, 0, 1]))
     np.testing.assert_allclose(weights[[0, 3]], [4 / (2 * 3), 4 / 2])
 
 
 @pytest.mark.parametrize("given", [{0: 1, 2: 0.5, 1: 4.0}, [1.0, 4, 0.5], np.array([1.0, 4, 0.5])])
 def test_weights_of_ones_own_go_to_their_classes(given):
-    assert as_class_weights(given, Y, 3).tolist() == [1.0, 4.0, 0.5]
+    assert as_class_weights(given, np.bincount(Y)).tolist() == [1.0, 4.0, 0.5]
 
 
 def test_a_class_that_does_not_occur_needs_no_weight():
-    assert as_class_weights({0: 2.0, 2: 3.0}, np.array([0, 2]), 3)[[0, 2]].tolist() == [2, 3]
+    assert as_class_weights({0: 2.0, 2: 3.0}, np.array([1, 0, 1]))[[0, 2]].tolist() == [2, 3]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_class_that_does_not_occur_needs_no_weight():
 )
 def test_weights_that_cannot_be_used_are_refused(given, error, words):
     with pytest.raises(error, match=words):
-        as_class_weights(given, Y, 3)
+        as_class_weights(given, np.bincount(Y))
 
 
 NET = gn.Network((2, 3, 3))
@@ -68,7 +68,9 @@ def test_class_weights_are_sample_weights(engine, batch_size):
 
 def test_a_problem_takes_class_weights(engine):
     problem = gn.prepare(NET, X, Y, class_weight="balanced", engine=engine)
-    weighted = gn.prepare(NET, X, Y, sample_weight=as_class_weights("balanced", Y, 3)[Y], engine=engine)
+    weighted = gn.prepare(
+        NET, X, Y, sample_weight=as_class_weights("balanced", np.bincount(Y))[Y], engine=engine
+    )
     theta = NET.initialize(0).flat
     assert problem.loss(theta) == weighted.loss(theta)
     assert problem.class_weight == pytest.approx((2 / 3, 2.0, 1.0))

@@ -6,7 +6,6 @@ import mmap
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,27 +30,16 @@ _READ_BYTES = 1 << 20
 # ---- Arrays in memory -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
 class RowSubset:
-    """Some rows of a validated X, in any order, that are read block by block and never copied whole."""
+    """Some rows of a validated X, in any order, that are read block by block and never copied whole.
 
-    whole: NDArray[Any]
-    rows: NDArray[np.int64]
+    `shape`, `dtype` and `size` are those of the rows as an array.
+    """
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """The shape of the rows as an array."""
-        return len(self.rows), self.whole.shape[1]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of the rows' values."""
-        return self.whole.dtype
-
-    @property
-    def size(self) -> int:
-        """The number of values."""
-        return len(self.rows) * self.whole.shape[1]
+    def __init__(self, whole: NDArray[Any], rows: NDArray[np.int64]) -> None:
+        self.whole, self.rows = whole, rows
+        self.shape, self.dtype = (len(rows), whole.shape[1]), whole.dtype
+        self.size = len(rows) * whole.shape[1]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -183,12 +171,6 @@ class InMemory(Dataset):
     def _split(self, rows: NDArray[np.int64], n_held_out: int, targets: NDArray[Any]) -> HoldOut:
         n = len(rows) - n_held_out
         return HoldOut(self.take(rows[:n], targets), self.take(rows[n:], targets), rows, n_held_out)
-
-    def __array__(self, *_: object, **__: object) -> NDArray[Any]:
-        return np.asarray(self.X[:])
-
-    def __getitem__(self, index: Any) -> NDArray[Any]:
-        return np.asarray(self.X[index])
 
 
 def _as_sample_weight(sample_weight: object, n: int) -> Array:

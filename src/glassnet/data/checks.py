@@ -50,7 +50,7 @@ def check_data(
                 f"class_weight is for a softmax whose y are class numbers or one-hot rows; the "
                 f"loss here is {network.loss}, y has shape {targets.shape}. Use sample_weight."
             )
-        of_classes = as_class_weights(class_weight, targets, network.sizes[-1])
+        of_classes = as_class_weights(class_weight, np.bincount(targets, minlength=network.sizes[-1]))
         with np.errstate(over="ignore"):
             per_sample = of_classes[targets]
             weights = per_sample if sample_weights is None else sample_weights * per_sample
@@ -161,26 +161,21 @@ def same_data(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
 BALANCED = "balanced"
 
 
-def as_class_weights(class_weight: object, y: NDArray[np.intp], n_classes: int) -> Array:
-    """The weight of each class, (n_classes,), which multiplies the sample weights.
+def as_class_weights(class_weight: object, counts: NDArray[np.integer]) -> Array:
+    """The weight of each class, (n_classes,), which multiplies the sample weights, from the counts.
 
-    "balanced" is ``n / (C count)`` for a class with `count` of the n samples, where C classes occur in y,
+    "balanced" is ``n / (C count)`` for a class with `count` of the n samples, where C classes occur,
     as in scikit-learn: every class then counts as much as any other. Else `class_weight` is a mapping from
     class numbers, or a sequence, of weights from 0 up.
 
-    Raises InputError for a class of y without a weight, where scikit-learn takes 1, and for a number
+    Raises InputError for a class that occurs without a weight, where scikit-learn takes 1, and for a number
     that is no class.
 
     >>> import numpy as np
     >>> from glassnet.data.checks import as_class_weights
-    >>> as_class_weights("balanced", np.array([0, 0, 0, 1]), 2).round(3).tolist()
+    >>> as_class_weights("balanced", np.array([3, 1])).round(3).tolist()
     [0.667, 2.0]
     """
-    return weights_of_counts(class_weight, np.bincount(y, minlength=n_classes))
-
-
-def weights_of_counts(class_weight: object, counts: NDArray[np.integer]) -> Array:
-    """As `as_class_weights`, from the number of samples of each class."""
     n_classes = len(counts)
     if isinstance(class_weight, str):
         if class_weight != BALANCED:

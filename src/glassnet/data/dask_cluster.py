@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -141,26 +141,27 @@ def is_collection(X: object) -> bool:
     return hasattr(X, "__dask_graph__")
 
 
-class WorkerWatch:
-    """How long a scheduler has had no workers; Dask would wait for them forever, in silence."""
+def _worker_watch(client: Any) -> Callable[[], None]:
+    """What to call now and then: it warns where a scheduler has no workers, and finally raises EngineError.
 
-    def __init__(self, client: Any) -> None:
-        self._client, self._warned = client, False
-        self._since = self._asked = time.monotonic()
+    Dask would wait for them forever, in silence.
+    """
+    since = asked = time.monotonic()
+    warned = False
 
-    def check(self) -> None:
-        """Ask for workers now and then: warn where there are none, and finally raise EngineError."""
+    def check() -> None:
+        nonlocal since, asked, warned
         now = time.monotonic()
-        if now - self._asked < _ASK or self._client.status != "running":
+        if now - asked < _ASK or client.status != "running":
             return
-        self._asked = now
-        if self._client.nthreads():
-            self._since = now
+        asked = now
+        if client.nthreads():
+            since = now
             return
-        waited, scheduler = now - self._since, self._client.scheduler.address
+        waited, scheduler = now - since, client.scheduler.address
         remedy = f"Start one with `dask worker {scheduler}`"
-        if waited > _SILENCE and not self._warned:
-            self._warned = True
+        if waited > _SILENCE and not warned:
+            warned = True
             words = (
                 f"The Dask scheduler at {scheduler} has no worker yet. {remedy}; waiting {_PATIENCE:.0f} s."
             )
@@ -171,6 +172,8 @@ class WorkerWatch:
                 f"{remedy}, and go on."
             )
 
+    return check
+
 
 def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled = NEVER) -> list[Any]:
     """The results of tasks. Raises Cut once `cancelled` says so, EngineError if the cluster is lost."""
@@ -179,13 +182,13 @@ def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled = NEVER) ->
     try:
         with client.as_current():
             futures = client.compute(list(tasks))
-            watch = WorkerWatch(client)
+            check_workers = _worker_watch(client)
             while True:
                 try:
                     distributed.wait(futures, timeout=0.2)
                     break
                 except TimeoutError:
-                    watch.check()
+                    check_workers()
                     if cancelled():
                         raise Cut from None
                     if client.status not in ("running", "connecting"):
@@ -254,11 +257,11 @@ class DaskDataset(Dataset):
     def __init__(
         self, partitions: Sequence[Any], lengths: Sequence[int], about: About, memory: int, client: Any
     ) -> None:
-        self._partitions, self._client, self._about = list(partitions), client, about
+        for name, value in about._asdict().items():
+            setattr(self, name, value)
+        self._partitions, self._client = list(partitions), client
         self._edges = np.cumsum([0, *lengths]).tolist()
-        self.n_rows, self.memory, self.source = self._edges[-1], memory, about.source
-        self.n_inputs, self.dtype, self.weighted = about.n_inputs, about.dtype, about.weighted
-        self.names, self.targeted = about.names, about.targeted
+        self.n_rows, self.memory = self._edges[-1], memory
         if self.n_rows == 0:
             raise InputError(f"{self.source} has no rows; expected at least one.")
 

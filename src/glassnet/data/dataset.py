@@ -1,22 +1,9 @@
 """Makes one kind of dataset of whatever data a user gives.
 
 A function that takes X, y and sample weights from a user calls `as_dataset` once, and hands the `Dataset`
-on. Paths, Dask's collections, mapped files above 1 GiB and
-what `stream` returned become datasets that are read a block at a time; arrays, lists and data frames
-become an `InMemory` dataset, which holds the validated arrays without a copy. Both have the same
-interface:
-
-- ``data.require_targets()`` and ``data.require_width(network.sizes[0])`` raise InputError
-  where targets or columns are missing;
-- ``data.memory_limit`` is the bytes that reading may take, or None in memory;
-- ``data.preprocessing(network)`` is what a model file keeps of standardized inputs, or None;
-- ``data.is_standardized_by(mean, scale)`` compares with what a run learned from;
-- ``data.hold_out(network, fraction, random)`` draws rows to validate on (InputError for streams), and
-  ``data.hold_out_again(network, rows, n_held_out)`` repeats it; both give two datasets;
-- ``data.read(...)`` and ``data.reduce(...)`` go over all rows in blocks, ``data.read_all()``
-  returns all rows;
-- ``data.in_memory`` tells the engine that it may pack all rows: `checks.check_data` takes an `InMemory`
-  as its X and gives the arrays, targets and weights for a network; its `X`, `y` and `weights` are as given.
+on. Paths, Dask's collections, mapped files above 1 GiB and what `stream` returned become datasets that are
+read a block at a time; arrays, lists and data frames become an `InMemory` dataset, which holds the
+validated arrays without a copy. Both have the interface of `source.Dataset`.
 """
 
 from __future__ import annotations

@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 
 from glassnet.data.reduce import Block, Columns
 from glassnet.data.source import Dataset, choose_columns
-from glassnet.data.tables import Table, as_option, import_pyarrow, pandas_index, unreadable_parquet
+from glassnet.data.tables import ENDINGS, Table, as_option, import_pyarrow, pandas_index, unreadable_parquet
 from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.utils.memory import size_text
 from glassnet.utils.paths import as_path, explain
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-
-ENDINGS = (".parquet", ".pq")
 
 _BUFFER_BYTES = 128 << 10
 """Bytes of a column that are read at once."""

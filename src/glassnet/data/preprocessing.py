@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 
-from glassnet.data.fixed_order import moments
+from glassnet.data.fixed_order import Floats, Moments, moments
 from glassnet.data.holdout import listed, split
 from glassnet.data.tables import Table, as_option, is_missing, is_number, without_index
 from glassnet.errors import InputError, InputTypeError, unknown_name
@@ -20,8 +20,6 @@ TASKS = ("classification", "regression")
 
 MAX_CLASSES = 20
 """Whole numbers with more distinct values than this are quantities, not classes."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class Preprocessing:
             raise InputError(
                 f"class_numbers are whole numbers from 0 to {len(self.classes) - 1}; got {class_numbers!r}."
             )
-        return _as_labels(self.classes)[numbers]
+        return np.array(self.classes, object if isinstance(self.classes[0], str) else None)[numbers]
 
     def values(self, outputs: ArrayLike) -> Floats:
         """A regression network's outputs, (n,) or (n, 1), in the target's own unit, (n,)."""
@@ -172,7 +170,10 @@ def prepare_table(
     """
     names, notes = choose_features(table, target, features, ignore)
     raw = _feature_matrix(table, names, to_choose=True)
-    chosen, task_notes = _choose_task(table, target, task)
+    column = table[target]
+    if task is None and column.dtype.kind not in "Ob":
+        column = np.unique(_numbers(table, target))
+    chosen, task_notes = choose_task(target, column, table.n_rows, task)
     notes += task_notes
     classes: tuple[Any, ...] | None = None
     if chosen == "classification":
@@ -188,16 +189,15 @@ def prepare_table(
         train, test, _ = split(values, test_fraction, random_state, stratify=False)
         target_mean, target_scale = 0.0, 1.0
         if standardize_target:
-            (target_mean,), (target_scale,) = _moments(values[train, None], (target,), table)
+            known = _moments(values[train, None], (target,), table)
+            target_mean, target_scale = float(known.center[0]), float(known.scale[0])
         y = (values - target_mean) / target_scale
-    mean, scale = _moments(raw[train], names, table)
-    constant = [
-        name for name, column in zip(names, raw[train].T, strict=True) if np.all(column == column[0])
-    ]
-    if constant:
-        notes.append(constant_note(constant))
+    known = _moments(raw[train], names, table)
+    if known.constant.any():
+        notes.append(constant_note(np.array(names, object)[known.constant]))
+    mean, scale = tuple(known.center.tolist()), tuple(known.scale.tolist())
     preprocessing = Preprocessing(target, chosen, names, mean, scale, classes, target_mean, target_scale)
-    X = (raw - np.array(mean)) / np.array(scale)
+    X = (raw - known.center) / known.scale
     return TableData(X[train], y[train], X[test], y[test], train, test, preprocessing, tuple(notes))
 
 
@@ -229,13 +229,6 @@ def choose_features(
             f"{target!r} is the target. At least one more is needed."
         )
     return tuple(chosen), notes
-
-
-def _choose_task(table: Table, target: str, task: str | None) -> tuple[str, list[str]]:
-    column = table[target]
-    if task is not None or column.dtype.kind in "Ob":
-        return choose_task(target, column, table.n_rows, task)
-    return choose_task(target, np.unique(_numbers(table, target)), table.n_rows)
 
 
 def choose_task(
@@ -347,13 +340,7 @@ def _refuse_missing(
     )
 
 
-def _moments(
-    X: Floats, names: tuple[str, ...], table: Table
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    measured = moments(X)
-    measured.check_finite(lambda place: f"Column {names[place]!r} of {table.source}")
-    return tuple(measured.center.tolist()), tuple(measured.scale.tolist())
-
-
-def _as_labels(classes: tuple[Any, ...]) -> NDArray[Any]:
-    return np.array(classes, dtype=object if isinstance(classes[0], str) else None)
+def _moments(X: Floats, names: tuple[str, ...], table: Table) -> Moments:
+    known = moments(X)
+    known.check_finite(lambda place: f"Column {names[place]!r} of {table.source}")
+    return known

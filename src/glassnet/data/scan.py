@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.checks import check_size, target_rows, weights_of_counts
+from glassnet.data.checks import as_class_weights, check_size, target_rows
 from glassnet.data.fixed_order import BLOCK_ROWS
 from glassnet.data.reduce import BadRow, Block, Reduction
 from glassnet.data.source import Dataset
@@ -56,7 +56,7 @@ def scan(
         if not all(block.labels for block in counted):
             raise InputError("class_weight is for class numbers or one-hot rows; y has others.")
         counts = np.sum([block.counts for block in counted], axis=0)
-        weights = tuple(map(float, weights_of_counts(class_weight, counts)))
+        weights = tuple(map(float, as_class_weights(class_weight, counts)))
     blocks = sums(weights)
     weight_sum = sum(block.weight for block in blocks)
     if not weight_sum > 0:

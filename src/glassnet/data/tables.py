@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +25,15 @@ MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 
 DELIMITERS = (",", ";", "\t")
 
+ENDINGS = (".parquet", ".pq")
+"""The endings of Parquet files."""
+
 NAMELESS = ("unnamed 1", "Unnamed: 0")
 """The names of a first column without a name: here, and in a file that pandas read and wrote again."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 _INDEX_LEVEL = re.compile(r"__index_level_\d+__", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
-_PARQUET = (".parquet", ".pq")
 _OTHER_FORMATS = {
     b"PAR1": "a Parquet file: name it .parquet",
     b"PK\x03\x04": "a zip archive or an Excel workbook: export the sheet as CSV",
@@ -105,7 +108,7 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     one of `MISSING`.
     """
     path = as_path(path)
-    table = _read_parquet(path) if path.suffix.lower() in _PARQUET else _read_csv(path)
+    table = _read_parquet(path) if path.suffix.lower() in ENDINGS else _read_csv(path)
     if table.n_rows == 0:
         raise InputError(f"{path} has names of columns, but no rows; expected at least one.")
     return table
@@ -249,13 +252,11 @@ def _parse(cells: Sequence[str]) -> NDArray[Any]:
 
 
 def _refuse_repeats(names: Sequence[str], path: Path) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise InputError(
                 f"{path} has more than one column called {name!r}; expected every name once. Rename them."
             )
-        seen.add(name)
 
 
 # ---- Parquet -------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from glassnet.nn.network import Parameters
 from glassnet.optim import Optimizer
 from glassnet.optim.penalties import Penalties, weight_mask
 from glassnet.utils.array_checks import as_numbers, cast, check_finite
+from glassnet.utils.interrupts import Cut
 
 
 class Descent(NamedTuple):
@@ -116,11 +117,33 @@ class Problem(Prepared, ABC):
         self.check_masks(updates.masks)
         return self._advance(flat, state, gradient, losses, updates)
 
-    @abstractmethod
     def _advance(
         self, flat: Array, state: Array, gradient: Array, losses: NDArray[np.float64], updates: Updates
     ) -> Descent:
         """`advance`, with masks where units are dropped."""
+        end, masks, passes = time.monotonic() + updates.seconds, updates.masks, self.with_stop(updates.stop)
+        for k in range(len(losses)):
+            theta, moved = self._updated(updates, k, flat, state, gradient)
+            try:
+                loss, g = passes.loss_and_gradient(theta, masks and masks.after(k + 1))
+            except Cut:
+                return Descent(k, diverged=False)
+            except Exception:
+                if k == 0:
+                    raise
+                return Descent(k, diverged=False)  # updates made so far count; the next call raises
+            if not loss <= updates.limit:
+                return Descent(k, diverged=True)
+            flat[:], state[:], gradient[:], losses[k] = theta, moved, g, loss
+            if updates.stop[0] or time.monotonic() >= end:
+                return Descent(k + 1, diverged=False)
+        return Descent(len(losses), diverged=False)
+
+    def _updated(
+        self, updates: Updates, k: int, flat: Array, state: Array, gradient: Array
+    ) -> tuple[Array, Array]:
+        """The new parameters and state after update k of a call, by the engine's own arithmetic."""
+        return numpy_update(self.network, self.penalties, updates, k, (flat, state, gradient))
 
     def gauss_newton(self, flat: Array) -> NDArray[np.float64]:
         """The Gauss-Newton matrix G at flat parameters, (n_parameters, n_parameters), of the reduced loss.
@@ -227,20 +250,6 @@ class NumpyProblem(Problem):
 
     def _hessian(self, flat: Array, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         return gauss_newton.numpy_hessian(self.network, self._samples, flat, vectors)
-
-    def _advance(
-        self, flat: Array, state: Array, gradient: Array, losses: NDArray[np.float64], updates: Updates
-    ) -> Descent:
-        end, masks = time.monotonic() + updates.seconds, updates.masks
-        for k in range(len(losses)):
-            theta, moved = numpy_update(self.network, self.penalties, updates, k, (flat, state, gradient))
-            loss, g = self.loss_and_gradient(theta, masks and masks.after(k + 1))
-            if not loss <= updates.limit:
-                return Descent(k, diverged=True)
-            flat[:], state[:], gradient[:], losses[k] = theta, moved, g, loss
-            if updates.stop[0] or time.monotonic() >= end:
-                return Descent(k + 1, diverged=False)
-        return Descent(len(losses), diverged=False)
 
 
 class NativeProblem(Problem):

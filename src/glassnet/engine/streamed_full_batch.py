@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
@@ -17,14 +16,12 @@ from glassnet.data.scan import Scan
 from glassnet.data.source import Dataset
 from glassnet.engine import gauss_newton
 from glassnet.engine.chunks import Chunks
-from glassnet.engine.full_batch import Descent, Problem
+from glassnet.engine.full_batch import Problem
 from glassnet.engine.native_calls import Rules
-from glassnet.engine.numpy_ops import numpy_update
 from glassnet.engine.records import Setup, Updates
 from glassnet.engine.sums import GradientSums, HessianSums, ProductSums, StackedSums, Sums, matrix_sums
 from glassnet.nn.dropout import Masks
 from glassnet.optim import penalties
-from glassnet.utils.interrupts import Cut
 
 
 class StreamedProblem(Problem):
@@ -113,33 +110,11 @@ class StreamedProblem(Problem):
             self._finish(flat, [sums[k] for sums in reduced], gradient)
         return gradients
 
-    def _advance(
-        self, flat: Array, state: Array, gradient: Array, losses: NDArray[np.float64], updates: Updates
-    ) -> Descent:
-        end, stop, passes = time.monotonic() + updates.seconds, updates.stop, self.with_stop(updates.stop)
-        for k in range(len(losses)):
-            theta, moved = self._updated(updates, k, flat, state, gradient)
-            try:
-                loss, g = passes.loss_and_gradient(theta)
-            except Cut:
-                return Descent(k, diverged=False)
-            except Exception:
-                if k == 0:
-                    raise
-                return Descent(k, diverged=False)  # updates made so far count; the next call raises
-            if not loss <= updates.limit:
-                return Descent(k, diverged=True)
-            flat[:], state[:], gradient[:], losses[k] = theta, moved, g, loss
-            if stop[0] or time.monotonic() >= end:
-                return Descent(k + 1, diverged=False)
-        return Descent(len(losses), diverged=False)
-
     def _updated(
         self, updates: Updates, k: int, flat: Array, state: Array, gradient: Array
     ) -> tuple[Array, Array]:
-        """The new parameters and state after update k, by the engine's own arithmetic."""
         if self._rules is None:
-            return numpy_update(self.network, self.penalties, updates, k, (flat, state, gradient))
+            return super()._updated(updates, k, flat, state, gradient)
         theta, moved, rule = flat.copy(), state.copy(), self._rules.of(updates.optimizer, updates.average)
         # It clips the gradient in place.
         self._chunks.empty.update(theta, moved, gradient.copy(), rule, updates.rate(k), updates.first + k)

@@ -185,11 +185,20 @@ class StreamedBatches(Batches):
         n = min(self.window, self.n_samples - start)
         if self._reader is None or not self._reader.stands(place.seed, start):
             self._reader = _Reader(self._blocks(place.seed, start), place.seed, start)
+        X = np.empty((n, self.network.sizes[0]), self.dtype)
+        targets, at = [], 0
         try:
-            X, y, w = self._gather(self._reader.take(n), n, ended)
+            for block in self._reader.take(n):
+                if ended.is_set():
+                    raise Cut
+                X[at : at + len(block.X)] = block.X
+                at += len(block.X)
+                y, w = self._chunks.targets(block)
+                targets.append(Block(block.X[:, :0], y, w).copy())
         except BaseException:
             self._reader = None  # it gives no rows after an error
             raise
+        _, y, w = Block.concatenated(targets)
         order = np.arange(n) if place.seed is None else _stream(place, 1).permutation(n)
         shuffled: Any = RowSubset(X, order)
         return Block(shuffled, y[order], None if w is None else w[order])
@@ -205,20 +214,6 @@ class StreamedBatches(Batches):
             if skip < end - begin:
                 yield from self.rows.read(begin + skip, end, self.rows.block_rows(1), self.dtype)
             skip = max(0, skip - (end - begin))
-
-    def _gather(self, blocks: Iterator[Block], n: int, ended: Event) -> Block:
-        X = np.empty((n, self.network.sizes[0]), self.dtype)
-        ys, ws, at = [], [], 0
-        for block in blocks:
-            if ended.is_set():
-                raise Cut
-            X[at : at + len(block.X)] = block.X
-            at += len(block.X)
-            y, w = self._chunks.targets(block)
-            ys.append(y.copy())
-            if w is not None:
-                ws.append(w.copy())
-        return Block(X, np.concatenate(ys), np.concatenate(ws) if ws else None)
 
 
 class _Reader:

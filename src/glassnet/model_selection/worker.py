@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory, RowSubset
 from glassnet.data.fixed_order import Moments, moments
-from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.source import Dataset, HoldOut
+from glassnet.data.standardization import standardizing_preprocessing
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings
@@ -278,16 +278,8 @@ class Worker:
 
     def _preprocessing(self, fold: int, network: Network) -> dict[str, Any]:
         """How a fold's rows became inputs, as a run of a table keeps it."""
-        known, target = self._moments[fold], network.loss.target
-        classes = {"class": tuple(range(network.sizes[-1])), "label": (0, 1)}.get(target)
-        return Preprocessing(
-            "y",
-            "regression" if classes is None else "classification",
-            tuple(f"x{place + 1}" for place in range(network.sizes[0])),
-            tuple(known.center.tolist()),
-            tuple(known.scale.tolist()),
-            classes,
-        ).to_dict()
+        known = self._moments[fold]
+        return standardizing_preprocessing(network, known.center, known.scale)
 
     def _judging_samples(self, task: Task, run: TrainingRun) -> tuple[InMemory, Any] | None:
         """The samples for the metric and their row numbers; None if only other networks have some."""

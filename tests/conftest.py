@@ -1,4 +1,5 @@
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +71,30 @@ def network_for_loss(sizes, hidden, loss):
 def make_network():
     """`make_network(sizes, hidden, loss)`, the output following from the loss."""
     return network_for_loss
+
+
+@pytest.fixture(scope="session")
+def two_workers():
+    """A client of two worker processes of one thread each; one that is killed starts anew."""
+    dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50}
+    # Dask tries for half a minute to reach who does not answer; both processes read this.
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        distributed.LocalCluster(**settings) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="session")
+def wait_for_end():
+    """`wait_for_end(pid)` waits for the end of a process that was killed."""
+
+    def wait(pid):
+        deadline = time.monotonic() + 5
+        while Path(f"/proc/{pid}").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    return wait

@@ -7,12 +7,10 @@ import subprocess
 import sys
 import threading
 import time
-from itertools import pairwise
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from streams import INPUTS, NAMES, N, draw, same, write
 
 import glassnet as gn
 from glassnet.data.dask_cluster import gathered
@@ -27,50 +25,22 @@ dd = pytest.importorskip("dask.dataframe")
 distributed = pytest.importorskip("distributed")
 pd = pytest.importorskip("pandas")
 
-N, INPUTS = 5_003, 4
-NAMES = [f"x{i}" for i in range(INPUTS)]
 NET = gn.Network((INPUTS, 6, 3), hidden="tanh")
-
-
-def draw(n=N):
-    random = np.random.RandomState(0)
-    return random.randn(n, INPUTS), random.randint(0, 3, n), random.uniform(0.5, 2, n)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("rows")
-    X, y, w = draw()
-    for part, (start, stop) in enumerate(pairwise([0, 1_300, 1_300, 1_301, 4_000, N])):
-        columns = {name: X[start:stop, place] for place, name in enumerate(NAMES)}
-        columns |= {"class": y[start:stop], "weight": w[start:stop]}
-        pq.write_table(pa.table(columns), folder / f"part-{part}.parquet", row_group_size=400)
-    return folder
+    return write(tmp_path_factory.mktemp("rows"), *draw(), group=400)
 
 
-@pytest.fixture(scope="module")
-def client():
-    """Two worker processes of one thread each; its end is awaited, so that no test after it meets them."""
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
+@pytest.fixture
+def client(two_workers):
+    return two_workers
 
 
 def train(X, y=None, **settings):
     how = {"iterations": 3, "random_state": 0, "optimizer": gn.Adam(0.01), "engine": "native"}
     return gn.train(NET, X, y, **{**how, **settings})
-
-
-def same(one, other):
-    return (
-        np.array_equal(one.losses, other.losses)
-        and one.parameters == other.parameters
-        and np.array_equal(one.state, other.state)
-    )
 
 
 @pytest.fixture(scope="module")
@@ -139,9 +109,9 @@ def test_solver_and_options_have_the_bits_of_data_in_memory(solver, folder, clie
 
 
 @pytest.mark.parametrize("kind", ["files", "array"])
-def test_matrix_made_in_shares_by_two_workers_has_the_bits_of_data_in_memory(kind, folder, client):
+def test_matrix_summed_in_bands_by_two_workers_has_the_bits_of_data_in_memory(kind, folder, client):
     X, y, _ = draw()
-    net = gn.Network((INPUTS, 40, 30, 3))  # 1,523 parameters: one matrix, which is shared out
+    net = gn.Network((INPUTS, 40, 30, 3))  # 1,523 parameters: one matrix, whose rows are divided
     rows = gn.stream(folder, "class", features=NAMES, dask=client)
     if kind == "array":
         rows = gn.stream(da.from_array(X, chunks=(777, 4)), y, dask=client)
@@ -178,36 +148,25 @@ def slowly(block):
     return block
 
 
-def test_killed_worker_changes_no_bit():
+def test_killed_worker_changes_no_bit(client, wait_for_end):
     """Of a collection and a solver, whose chains of tasks have the most to lose."""
     X, y, w = draw()
     rule = gn.LevenbergMarquardt()
     expected = train(X, y, sample_weight=w, optimizer=rule)
-    # Dask tries for half a minute to reach who does not answer; both processes read this.
-    with (
-        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        slow = da.from_array(X, chunks=(500, 4)).map_blocks(slowly)
-        rows = gn.stream(slow, y, sample_weight=w, dask=client)
-        killed = []
+    slow = da.from_array(X, chunks=(500, 4)).map_blocks(slowly)
+    rows = gn.stream(slow, y, sample_weight=w, dask=client)
+    killed = []
 
-        def kill(run):
-            """In the middle of the pass that follows."""
-            if run.iterations == 2:
-                pid = next(iter(client.run(os.getpid).values()))
-                killed.append(pid)
-                threading.Timer(0.05, os.kill, (pid, signal.SIGKILL)).start()
+    def kill(run):
+        """In the middle of the pass that follows."""
+        if run.iterations == 2:
+            pid = next(iter(client.run(os.getpid).values()))
+            killed.append(pid)
+            threading.Timer(0.05, os.kill, (pid, signal.SIGKILL)).start()
 
-        run = train(rows, optimizer=rule, callbacks=[kill])
-        for _ in range(100):
-            if not os.path.exists(f"/proc/{killed[0]}"):  # noqa: PTH110
-                break
-            time.sleep(0.05)
-        assert not os.path.exists(f"/proc/{killed[0]}")  # noqa: PTH110
+    run = train(rows, optimizer=rule, callbacks=[kill])
+    wait_for_end(killed[0])
+    client.wait_for_workers(2)
     assert same(run, expected)
     assert run.status == "completed"
 
@@ -393,7 +352,12 @@ def test_local_cluster_starts_by_itself_in_a_script(folder, tmp_path, expected):
         "    print(run.losses[-1].hex())\n"
     )
     result = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, str(script)],
+        env={**os.environ, "GLASSNET_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.split()[-1] == float(expected.losses[-1]).hex()

@@ -7,12 +7,12 @@ import signal
 import threading
 import time
 from copy import copy
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from streams import EDGES, INPUTS, NAMES, N, draw, same, write
 
 import glassnet as gn
 from glassnet.data.arrays import ArrayDataset, array_blocks, place_of
@@ -22,24 +22,6 @@ from glassnet.data.reduce import Block, State
 from glassnet.data.scan import ScanReduction
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.utils.memory import as_memory
-
-N, INPUTS = 5_003, 4
-EDGES = [0, 1_300, 1_300, 1_301, 4_000, N]  # one file has no rows, one has a single row
-NAMES = [f"x{i}" for i in range(INPUTS)]
-
-
-def draw(n=N, classes=3):
-    random = np.random.RandomState(0)
-    return random.randn(n, INPUTS), random.randint(0, classes, n), random.uniform(0.5, 2, n)
-
-
-def write(folder, X, y, w, edges=EDGES, group=700, **more):
-    folder.mkdir(exist_ok=True)
-    for part, (start, stop) in enumerate(pairwise(edges)):
-        columns = {name: X[start:stop, place] for place, name in enumerate(NAMES)}
-        columns |= {"class": y[start:stop], "weight": w[start:stop]}
-        pq.write_table(pa.table(columns), folder / f"part-{part}.parquet", row_group_size=group, **more)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -82,15 +64,6 @@ OPTIONS = {
     "summed": {"optimizer": gn.SGD(1e-5), "reduction": "sum"},
     **{name: {"optimizer": solver()} for name, solver in gn.SOLVERS.items()},
 }
-
-
-def same(one, other):
-    return (
-        np.array_equal(one.losses, other.losses)
-        and one.parameters == other.parameters
-        and np.array_equal(one.state, other.state)
-        and one.averaged == other.averaged
-    )
 
 
 @pytest.mark.parametrize(

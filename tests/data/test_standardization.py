@@ -1,12 +1,12 @@
 """Standardized streams: the means, deviations and runs of rows in memory, wherever they lie."""
 
 import warnings
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from streams import same, write
 
 import glassnet as gn
 from glassnet.data.preprocessing import Preprocessing, prepare_table
@@ -26,27 +26,14 @@ def draw():
     return X, (X[:, 0] > 0.3).astype(int)
 
 
-def write(folder, X, y, edges, group):
-    folder.mkdir()
-    for part, (start, stop) in enumerate(pairwise(edges)):
-        columns = {name: X[start:stop, place] for place, name in enumerate(NAMES)}
-        columns["class"] = y[start:stop]
-        pq.write_table(pa.table(columns), folder / f"part-{part}.parquet", row_group_size=group)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, samples):
-    return write(tmp_path_factory.mktemp("rows") / "data", *samples, [0, 1_300, 1_301, 40_000, N], 9_000)
-
-
-def same(one, other):
-    return np.array_equal(one.losses, other.losses) and one.parameters == other.parameters
+    return write(tmp_path_factory.mktemp("rows"), *samples, edges=[0, 1_300, 1_301, 40_000, N], group=9_000)
 
 
 def test_table_and_streams_have_the_same_moments(folder, samples, tmp_path):
     X, y = samples
-    whole = write(tmp_path / "whole", X, y, [0, N], N)
+    whole = write(tmp_path / "whole", X, y, edges=[0, N], group=N)
     data = prepare_table(read_table(whole / "part-0.parquet"), "class", test_fraction=0)
     for rows, threads in (
         (gn.stream(folder, "class"), 1),

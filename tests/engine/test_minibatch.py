@@ -1,9 +1,5 @@
 """Training on batches: the right numbers, the same bits, NumPy's stream, data of any make."""
 
-import json
-import os
-import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -80,14 +76,6 @@ def bits(run):
     if cursor.order is not None:
         arrays += [cursor.order, cursor.random.get_state()[1], np.array(cursor.random.get_state()[2:])]
     return [array.tobytes() for array in arrays]
-
-
-def script(code):
-    """The last line that a program of ours prints, from JSON; a hang fails."""
-    command = [sys.executable, "-W", "error", "-c", code]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout.splitlines()[-1])
 
 
 # ---- The right numbers ----------------------------------------------------------------------------
@@ -732,61 +720,7 @@ class Recorder:
         return self._batches.train(*arguments)
 
 
-# ---- Forks and threads ----------------------------------------------------------------------------
-
-
-def test_forked_children_compute_the_same_bits():
-    """After the parent has used threads, and while another of its threads is in the engine."""
-    if not hasattr(os, "fork"):
-        pytest.skip("this system has no fork")
-    code = """
-import json, os, threading, warnings
-import numpy as np
-import glassnet as gn
-
-net = gn.Network((17, 40, 2))
-small = gn.Network((2, 3, 2))
-X = np.random.RandomState(0).randn(5_000, 17)
-y = (X[:, 0] > 0).astype(int)
-
-def bits(epochs=3, seed=0):
-    text = ""
-    for network, size in ((net, 300), (small, 50)):
-        inputs = X[:, : network.sizes[0]]
-        settings = {"batch_size": size, "random_state": seed, "engine": "native", "threads": 3}
-        run = gn.train(network, inputs, y, iterations=epochs, **settings)
-        text += run.parameters.flat.tobytes().hex() + run.losses.tobytes().hex()
-    return text
-
-warnings.simplefilter("ignore", DeprecationWarning)  # of forking while threads run, which is the point
-expected = bits()
-busy = threading.Event()
-
-def work():
-    while not busy.is_set():
-        bits(10, seed=1)
-
-worker = threading.Thread(target=work)
-answers = []
-for round in range(6):
-    if round == 3:
-        worker.start()
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(read)
-        with os.fdopen(write, "w") as pipe:
-            pipe.write(str(bits() == expected))
-        os._exit(0)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        answers.append(pipe.read())
-    os.waitpid(child, 0)
-busy.set()
-worker.join()
-print(json.dumps(answers))
-"""
-    assert script(code) == ["True"] * 6
+# ---- Threads --------------------------------------------------------------------------------------
 
 
 def test_many_python_threads_at_once_compute_the_same_bits(make_data):

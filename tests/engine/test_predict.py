@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import glassnet as gn
-from glassnet.engine import predict as prediction
+from glassnet.data import source as source_module
 from glassnet.engine.metrics import block_rows, tally
 from glassnet.engine.predict import predict_dataset, predictions, tally_dataset
 from glassnet.nn.network import outputs_of
@@ -61,7 +61,7 @@ def rows_of(source, folder, X, tmp_path):
 @pytest.mark.parametrize("source", ["parquet", "with targets", "mapped", "columns", "array"])
 def test_answers_have_the_bits_of_rows_in_memory(source, answer, folder, X, tmp_path, monkeypatch):
     # Several passes, and row groups that are divided.
-    monkeypatch.setattr(prediction, "_PREDICTION_BYTES", 100_000)
+    monkeypatch.setattr(source_module, "RESULT_BYTES", 100_000)
     net, theta = network("softmax", 3)
     rows = rows_of(source, folder, X, tmp_path)
     in_memory = {

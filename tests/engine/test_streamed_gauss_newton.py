@@ -1,16 +1,12 @@
 """Solvers on streamed data: curvature has the bits of data in memory, within the memory that is told."""
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from streams import INPUTS, NAMES, N, draw, write
 
 import glassnet as gn
 from glassnet.data.arrays import ArrayDataset
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
-
-N, INPUTS = 5_003, 4
-NAMES = [f"x{i}" for i in range(INPUTS)]
 
 SHAPES = {
     "samples in the lanes": ((INPUTS, 5, 3), 20),
@@ -21,26 +17,9 @@ SHAPES = {
 """A network's sizes, and how many matrices are summed apart for a softmax."""
 
 
-def draw(n=N, classes=3):
-    random = np.random.RandomState(0)
-    return random.randn(n, INPUTS), random.randint(0, classes, n), random.uniform(0.5, 2, n)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("rows")
-    X, y, w = draw()
-    for part in range(3):
-        columns = {name: X[part::3, place] for place, name in enumerate(NAMES)}
-        columns |= {"class": y[part::3], "weight": w[part::3]}
-        pq.write_table(pa.table(columns), folder / f"part-{part}.parquet", row_group_size=311)
-    return folder
-
-
-def in_memory():
-    """The rows of the folder, in its order."""
-    order = np.concatenate([np.arange(part, N, 3) for part in range(3)])
-    return [array[order] for array in draw()]
+    return write(tmp_path_factory.mktemp("rows"), *draw(), group=311)
 
 
 def curvature_of(problem):
@@ -57,8 +36,8 @@ def same(ones, others):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_curvature_has_the_bits_of_data_in_memory(shape, dtype, folder):
-    X, y, w = in_memory()
-    sizes, slots = SHAPES[shape]
+    X, y, w = draw()
+    sizes, matrices = SHAPES[shape]
     net = gn.Network(sizes, hidden="tanh")
     how = {"engine": "native", "dtype": dtype, "l2": 0.1}
     expected = curvature_of(gn.prepare(net, X, y, sample_weight=w, **how))
@@ -69,7 +48,7 @@ def test_curvature_has_the_bits_of_data_in_memory(shape, dtype, folder):
         )
         problem = prepare_problem(net, rows, settings)
         assert same(curvature_of(problem), expected)
-    assert len(problem._chunks.matrix_ranges) == slots
+    assert len(problem._chunks.matrix_ranges) == matrices
 
 
 @pytest.mark.parametrize("output", ["softmax", "logistic", "identity", "exp"])
@@ -84,7 +63,7 @@ def test_curvature_of_every_output_has_the_bits_of_data_in_memory(make_data, out
 
 
 def test_reference_engine_sums_the_same_curvature_from_any_source(folder):
-    X, y, w = in_memory()
+    X, y, w = draw()
     net = gn.Network((INPUTS, 6, 3))
     files = gn.stream(folder, "class", features=NAMES, sample_weight="weight")
     array = gn.stream(X, y, sample_weight=w)
@@ -99,8 +78,8 @@ def test_reference_engine_sums_the_same_curvature_from_any_source(folder):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_shares_of_the_matrix_are_its_rows(shape, make_data):
-    """A cluster makes a matrix in shares; they are all of it, and have its bits."""
+def test_bands_of_the_matrix_are_all_its_rows(shape, make_data):
+    """A cluster sums a matrix in bands of rows, which have its bits."""
     net = gn.Network(SHAPES[shape][0])
     X, y = make_data(net, 400)
     rows = gn.stream(X, y)
@@ -117,7 +96,7 @@ def test_shares_of_the_matrix_are_its_rows(shape, make_data):
 
 @pytest.mark.parametrize("solver", [kind() for kind in gn.SOLVERS.values()])
 def test_saved_solver_goes_on_from_files(solver, folder, tmp_path):
-    X, y, w = in_memory()
+    X, y, w = draw()
     net = gn.Network((INPUTS, 5, 3), hidden="tanh")
     rows = gn.stream(folder, "class", features=NAMES, sample_weight="weight")
     run = gn.train(net, rows, optimizer=solver, iterations=3, random_state=0)
@@ -137,7 +116,7 @@ def test_saved_solver_goes_on_from_files(solver, folder, tmp_path):
 
 @pytest.mark.parametrize("hidden", ["tanh", "relu"])
 def test_curvature_of_files_is_that_of_data_in_memory(hidden, folder):
-    X, y, w = in_memory()
+    X, y, w = draw()
     net = gn.Network((INPUTS, 5, 3), hidden=hidden)
     theta = net.initialize(0)
     rows = gn.stream(folder, "class", features=NAMES, sample_weight="weight")

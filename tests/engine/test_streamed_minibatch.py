@@ -5,26 +5,19 @@ import shutil
 import signal
 import threading
 import time
-from itertools import pairwise
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from streams import INPUTS, NAMES, N, draw, same, write
 
 import glassnet as gn
 from glassnet.engine.minibatch import Batches
 from glassnet.training.run_policy import stepper_of
 from glassnet.utils.memory import RESERVED
 
-N, INPUTS, SIZE = 5_003, 4, 32
+SIZE = 32
 NET = gn.Network((INPUTS, 6, 3), hidden="tanh")
 PLAIN = gn.SGD(0.1, momentum=0.0)
-
-
-def draw(n=N):
-    random = np.random.RandomState(0)
-    return random.randn(n, INPUTS), random.randint(0, 3, n), random.uniform(0.5, 2, n)
 
 
 def streamed(memory=400_000, weighted=True):
@@ -38,31 +31,17 @@ def streamed(memory=400_000, weighted=True):
 
 @pytest.fixture
 def folder(tmp_path):
-    X, y, w = draw()
-    for part, (start, stop) in enumerate(pairwise([0, 1_300, 1_300, 1_301, 4_000, N])):
-        columns = {f"x{place}": X[start:stop, place] for place in range(INPUTS)}
-        columns |= {"class": y[start:stop], "weight": w[start:stop]}
-        pq.write_table(pa.table(columns), tmp_path / f"part-{part}.parquet", row_group_size=400)
-    return tmp_path
+    return write(tmp_path, *draw(), group=400)
 
 
 def from_files(folder, memory=400_000):
-    rows = gn.stream(folder, "class", features=[f"x{i}" for i in range(INPUTS)], sample_weight="weight")
+    rows = gn.stream(folder, "class", features=NAMES, sample_weight="weight")
     rows.memory = RESERVED + memory
     return rows
 
 
 def train(rows, **settings):
     return gn.train(NET, rows, batch_size=SIZE, random_state=0, **{"iterations": 3, **settings})
-
-
-def same(one, other):
-    return (
-        np.array_equal(one.losses, other.losses)
-        and one.parameters == other.parameters
-        and np.array_equal(one.state, other.state)
-        and one.averaged == other.averaged
-    )
 
 
 def documented_orders(rows, random, epochs, window):

@@ -229,38 +229,30 @@ def test_a_cluster_that_is_lost_is_told_from_what_a_network_raises(client, monke
     assert len(caught.value.result.cells) == 1  # what was finished before
 
 
-def test_sweep_whose_worker_is_killed_is_all_there_and_sends_its_data_once(tmp_path, monkeypatch):
-    dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
+def test_sweep_whose_worker_is_killed_is_all_there_and_sends_its_data_once(
+    tmp_path, monkeypatch, two_workers, wait_for_end
+):
+    distributed = pytest.importorskip("distributed")
     how, path = {"iterations": 8_000, "seeds": 4}, tmp_path / "r.jsonl"
     whole = sweep(**how)
     over, in_time, sent, real = threading.Event(), [], [], joblib_backend._sent
     monkeypatch.setattr(joblib_backend, "_sent", lambda *a: sent.append(real(*a)) or sent[-1])
-    with (
-        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        pid = next(iter(client.run(os.getpid).values()))
+    pid = next(iter(two_workers.run(os.getpid).values()))
 
-        def kill_after_the_first_network():
-            while not (path.exists() and path.read_bytes().count(b"\n") > 1):
-                time.sleep(0.01)
-            os.kill(pid, signal.SIGKILL)
-            in_time.append(not over.is_set())
+    def kill_after_the_first_network():
+        while not (path.exists() and path.read_bytes().count(b"\n") > 1):
+            time.sleep(0.01)
+        os.kill(pid, signal.SIGKILL)
+        in_time.append(not over.is_set())
 
-        killer = threading.Thread(target=kill_after_the_first_network)
-        killer.start()
-        with on_dask(client):
-            result = sweep(**how, results=path)
-        over.set()
-        killer.join()
-        for _ in range(100):
-            if not os.path.exists(f"/proc/{pid}"):  # noqa: PTH110
-                break
-            time.sleep(0.05)
-        assert not os.path.exists(f"/proc/{pid}")  # noqa: PTH110
+    killer = threading.Thread(target=kill_after_the_first_network)
+    killer.start()
+    with on_dask(two_workers):
+        result = sweep(**how, results=path)
+    over.set()
+    killer.join()
+    wait_for_end(pid)
+    two_workers.wait_for_workers(2)
     assert in_time == [True]
     assert_same(result, whole)
     assert [type(one) for one in sent] == [distributed.Future]  # and each share has this

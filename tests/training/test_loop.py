@@ -12,10 +12,10 @@ from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.training.loop import Loop, Policy
 from glassnet.training.steppers.first_order import Epochs
 from glassnet.training.steppers.rates import LearningRates
-from glassnet.training.steppers.stepper import Stepper
+from glassnet.training.steppers.stepper import ChunkStepper
 
 
-class Counting(Stepper):
+class Counting(ChunkStepper):
     """An iteration has its number as its loss; two are made in a chunk."""
 
     start_losses = 0

@@ -46,7 +46,6 @@ class ScipyLBFGS(Stepper):
         return float(self.result.fun)
 
     def drive(self, loop: Loop) -> None:
-        """Let SciPy iterate, until it ends by itself or the loop says that training is over."""
         losses = loop.next_losses()
 
         def iterated(intermediate_result: Any) -> None:
@@ -75,12 +74,6 @@ class ScipyLBFGS(Stepper):
     def _evaluate(self, flat: Array) -> tuple[float, Array]:
         loss, gradient = self._problem.loss_and_gradient(flat)
         return loss + self._offset, gradient
-
-    def advance(
-        self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
-    ) -> tuple[int, bool]:
-        """SciPy keeps the control: see `drive`."""
-        raise NotImplementedError
 
 
 def _solver(kind: type[Solver], tol: float) -> Solver:

@@ -20,7 +20,7 @@ from glassnet.training.state import AnyRun, RunState, Status, at_best, masks_of
 from glassnet.training.steppers import Solver, SolverState, Start
 from glassnet.training.steppers.first_order import Epochs, FullBatch, Mean
 from glassnet.training.steppers.rates import LearningRates
-from glassnet.training.steppers.stepper import Stepper
+from glassnet.training.steppers.stepper import ChunkStepper
 from glassnet.training.validation import Evaluator
 
 
@@ -43,7 +43,7 @@ def continue_run(
     return policy.ended(status)
 
 
-def stepper_of(start: RunState, gradient: Array | None = None) -> Stepper:
+def stepper_of(start: RunState, gradient: Array | None = None) -> ChunkStepper:
     """What takes a run with data further; `gradient` is the one at its parameters, where it is known."""
     problem = None if start.data is None else start.data.problem
     flat, rows, rule = start.parameters.flat, start.state, start.optimizer

@@ -15,7 +15,7 @@ from glassnet.engine.records import Updates
 from glassnet.nn.dropout import Masks
 from glassnet.optim import Optimizer
 from glassnet.training.steppers.rates import AHEAD, LearningRates
-from glassnet.training.steppers.stepper import Stepper
+from glassnet.training.steppers.stepper import ChunkStepper
 
 
 class Mean(NamedTuple):
@@ -28,7 +28,7 @@ class Mean(NamedTuple):
 NO_MEAN = Mean()
 
 
-class FirstOrder(Stepper):
+class FirstOrder(ChunkStepper):
     """Updates by an optimizer, at the rates of its schedule.
 
     A policy may set `threads` before each chunk; None takes those of the problem.

@@ -16,7 +16,7 @@ from glassnet._types import Array
 from glassnet.engine.full_batch import Problem
 from glassnet.nn.network import Network
 from glassnet.optim.penalties import Penalties
-from glassnet.training.steppers.stepper import Stepper
+from glassnet.training.steppers.stepper import ChunkStepper
 from glassnet.utils.interrupts import Cut
 from glassnet.utils.settings_checks import Settings, as_not_negative, checked
 
@@ -169,7 +169,7 @@ class Point(NamedTuple):
     gradient: Array
 
 
-class SolverStepper(Stepper):
+class SolverStepper(ChunkStepper):
     """A solver under way, whose iterations are accepted steps: `step` makes the next one."""
 
     start_losses = 1

@@ -60,12 +60,19 @@ class Stepper(ABC):
     memory: NDArray[np.float64] = NOTHING
     stops: bool = False
 
+    @abstractmethod
     def drive(self, loop: Loop) -> None:
         """Advance until the loop says that training is over.
 
-        Where a library keeps the control, as SciPy's ``minimize`` does, a stepper overrides this: it asks
-        for `next_losses` before each iteration, and from the library's callback calls `advanced` after it.
+        A stepper asks for `next_losses` before its next iterations and calls `advanced` after them, from
+        the callback of a library that keeps the control, as SciPy's ``minimize`` does.
         """
+
+
+class ChunkStepper(Stepper):
+    """A stepper that advances by chunks of iterations, each as long as the loop allows."""
+
+    def drive(self, loop: Loop) -> None:
         while (losses := loop.next_losses()) is not None:
             loop.advanced(*self.advance(losses, loop.stop, loop.chunk_seconds))
 

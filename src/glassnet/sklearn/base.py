@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import numpy as np
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
 from glassnet._types import Array
-from glassnet.data.source import Dataset
-from glassnet.errors import InputError, InputTypeError
+from glassnet.errors import InputTypeError
 from glassnet.nn.network import Network, Parameters
 from glassnet.sklearn.callbacks import FitTasks, Verbosity, has_callbacks
-from glassnet.sklearn.checks import (
-    MIN_ENTRIES,
-    STOCHASTIC,
-    as_rows,
-    check_arguments,
-    check_samples,
-    check_weights,
-)
+from glassnet.sklearn.checks import STOCHASTIC, check_arguments
 from glassnet.sklearn.fitting import OF_TRAINING, fit_epochs, fit_whole
-from glassnet.sklearn.job import CodedSamples, Job
+from glassnet.sklearn.job import Job
 from glassnet.sklearn.network import draw_parameters, hidden_sizes, pack
 from glassnet.sklearn.prediction import MLPPredictor
-from glassnet.sklearn.streaming import as_stream, check_columns, check_scales, warn_of_raw_samples
+from glassnet.sklearn.samples import Samples, samples_of
 from glassnet.training.callbacks import Callback
 
 # What scikit-learn keeps on an estimator while it is fitted, for callbacks.
@@ -43,14 +35,6 @@ _OF_DATA = (
     "mean_",
     "scale_",
 )
-
-
-class Samples(NamedTuple):
-    """A call's samples, checked: their inputs, their precision, and the dataset coded in a precision."""
-
-    n_inputs: int
-    dtype: np.dtype[Any]
-    coded: Callable[[np.dtype[Any]], Dataset]
 
 
 class BaseMLP(MLPPredictor):
@@ -83,21 +67,30 @@ class BaseMLP(MLPPredictor):
             )
         return True
 
-    # ---- Fitting -----------------------------------------------------------------------------------
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, validation_data: Any = None) -> Self:
+        """Fit the network to samples, from the start unless `warm_start`.
 
-    def _fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        validation_data: Any,
-        incremental: bool,
-        classes: Any = None,
-    ) -> Any:
-        """`fit`, or where `incremental` `partial_fit`; one that fails leaves the estimator as it was."""
+        Parameters
+        ----------
+        X : (n_samples, n_features), an array, a sparse matrix or a data frame; or what `glassnet.stream`
+            takes or returns, such as a Parquet folder, which is read anew for each pass.
+        y : a classifier's classes (n_samples,), labels 0 and 1 (n_samples, n_labels), or a column of
+            classes for each output (n_samples, n_columns); a regressor's numbers (n_samples,) or
+            (n_samples, n_outputs); of Parquet and Dask's dataframes a column's name, or a list.
+        sample_weight : (n_samples,), how much each sample counts, or a column's name.
+        validation_data : (X, y), (X, y, sample_weight) or rows of `glassnet.stream`: a set of one's own,
+            whose loss and scores go into `history_`; early stopping watches it, and splits nothing off.
+        """
+        return self._fit(X, y, sample_weight, validation_data)
+
+    # ---- Inside -----------------------------------------------------------------------------------
+
+    def _fit(self, *call: Any) -> Self:
+        """A call of `_train`; one that fails leaves the estimator as it was."""
         before = dict(self.__dict__)
         try:
-            return self._train(X, y, sample_weight, validation_data, incremental, classes)
+            return self._train(*call)
         except BaseException:
             now = self.__dict__
             callbacks = {name: now[name] for name in _OF_CALLBACKS if name in now}
@@ -106,8 +99,15 @@ class BaseMLP(MLPPredictor):
             raise
 
     def _train(
-        self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool, classes: Any
-    ) -> Any:
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: Any,
+        incremental: bool = False,
+        classes: Any = None,
+    ) -> Self:
+        """`fit`, or where `incremental` `partial_fit`, which the first time knows the `classes`."""
         widths = hidden_sizes(self.hidden_layer_sizes)
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         if incremental and self.early_stopping:
@@ -118,12 +118,8 @@ class BaseMLP(MLPPredictor):
                 )
             if getattr(self, "stopped_", False):
                 return self
-        rows = as_stream(X, y, sample_weight)
-        samples = (
-            self._check_in_memory(X, y, sample_weight, first, incremental, classes)
-            if rows is None
-            else self._check_streamed(rows, first, incremental, classes, validation_data is not None)
-        )
+        samples = samples_of(self, X, y, sample_weight)
+        samples.learn(first, incremental, classes)
         max_iter, is_watched = int(self.max_iter), validation_data is not None or self.scoring is not None
         tasks = FitTasks(self, max_iter, (X, y, sample_weight)) if has_callbacks(self) else None
         verbosity = Verbosity(self.verbose, measures=is_watched)
@@ -131,11 +127,12 @@ class BaseMLP(MLPPredictor):
         network, theta = self._start(samples, widths, first, random)
         known = {name: self.__dict__[name] for name in _OF_DATA if name in self.__dict__}
         attributes_at = partial(self._attributes, known, network)
+        samples.code(theta.dtype)
         job = Job(
             estimator=self,
             network=network,
             theta=theta,
-            dataset=samples.coded(theta.dtype),
+            samples=samples,
             random=random,
             first=first,
             incremental=incremental,
@@ -189,45 +186,3 @@ class BaseMLP(MLPPredictor):
             "_network": network,
             "_theta": theta,
         }
-
-    # ---- The samples ---------------------------------------------------------------------------------
-
-    def _check_in_memory(
-        self, X: Any, y: Any, sample_weight: Any, first: bool, incremental: bool, classes: Any
-    ) -> Samples:
-        X, y = check_samples(self, X, y, first, self._is_numeric)
-        if first:  # a fit on standardized rows may have left these
-            self.__dict__.pop("mean_", None)
-            self.__dict__.pop("scale_", None)
-        else:
-            warn_of_raw_samples(self, X)
-        y = self._check_y(y, first, incremental, classes)
-        X = self._complete(X, first, MIN_ENTRIES)
-        weights = None if sample_weight is None else check_weights(sample_weight, X)
-        weights = self._weigh_classes(y, weights, incremental)
-        if weights is not None and not weights.sum() > 0:
-            raise InputError(
-                f"The samples' weights sum to {weights.sum():.6g}; expected more than 0: at least one must "
-                "count."
-            )
-
-        def coded(dtype: np.dtype[Any]) -> Dataset:
-            w = None if weights is None else np.asarray(weights, dtype)
-            return CodedSamples(as_rows(X, dtype), self._encode(y, dtype), w)
-
-        return Samples(X.shape[1], X.dtype, coded)
-
-    def _check_streamed(
-        self, rows: Dataset, first: bool, incremental: bool, classes: Any, is_watched: bool
-    ) -> Samples:
-        if self.early_stopping and not is_watched and self._takes_batches:
-            raise InputError(
-                f"early_stopping=True holds out some of the samples in memory; {rows.source} is streamed. "
-                f"Give validation_data=(X, y) to fit."
-            )
-        check_columns(self, rows, first)
-        if not first:
-            check_scales(self, rows)
-        coded = self._check_rows(rows, first, incremental, classes, trained_on=True)
-        dtype = rows.dtype if self.dtype is None else np.dtype(self.dtype)
-        return Samples(rows.n_inputs, dtype, coded)

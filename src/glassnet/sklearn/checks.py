@@ -23,8 +23,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from glassnet.data.dataset import is_stream
-from glassnet.errors import InputError, InputTypeError
+from glassnet.errors import InputTypeError
 from glassnet.nn.activations import ACTIVATIONS, Activation
 from glassnet.nn.losses import LOSSES, Loss
 from glassnet.optim import OPTIMIZERS, Optimizer
@@ -138,8 +137,6 @@ def check_inputs(estimator: Any, X: Any) -> Any:
     """X for a prediction, an array or a sparse matrix."""
     if _is_plain(X) and _is_known(estimator, X):
         return X
-    if is_stream(X):
-        raise InputError(f"X is {X!r}; this takes samples in memory, an array or a table.")
     return validate_data(estimator, X, **_options(estimator), reset=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.source import Dataset
 from glassnet.engine.minibatch import Batches
 from glassnet.errors import InputError
 from glassnet.nn.dropout import as_dropout, draw_seed
 from glassnet.optim.loss_conventions import OURS, Conventions
+from glassnet.optim.penalties import Penalties
 from glassnet.optim.schedules import Schedule
-from glassnet.sklearn.job import CodedSamples, Job, make_batches, make_problem, mean_offset, penalties_of
+from glassnet.sklearn.job import Job
 from glassnet.sklearn.policy import EpochPolicy, History, ScipyPolicy, SolverPolicy
+from glassnet.sklearn.samples import Samples
 from glassnet.sklearn.steppers import (
     EpochRates,
     OptimizerState,
@@ -25,10 +27,8 @@ from glassnet.sklearn.steppers import (
     solver_of,
     start_solver,
 )
-from glassnet.sklearn.streaming import targets_of
-from glassnet.sklearn.validation import hold_out, validation_samples
+from glassnet.sklearn.validation import HeldOut, validation_samples
 from glassnet.training.loop import Loop
-from glassnet.training.stall_warning import warn_if_stalled
 from glassnet.training.steppers import BayesianRegularization, Solver, check_fits
 from glassnet.training.steppers.first_order import Epochs
 
@@ -51,17 +51,18 @@ OF_TRAINING = (
 
 def fit_whole(job: Job) -> Fitted:
     """Fit on all samples at once, by SciPy's L-BFGS-B or by a solver of ours."""
-    estimator, dataset = job.estimator, job.dataset
+    estimator, samples = job.estimator, job.samples
     solver = solver_of(estimator)
     _refuse_unused(job, solver)
     # A solver of ours needs losses that go with their gradients.
-    problem = make_problem(job, dataset, None if solver is None else OURS)
-    penalties = Conventions(average_penalties=True).over(penalties_of(estimator), problem.divisor)
+    conventions = estimator._conventions(job.theta.dtype) if solver is None else OURS
+    problem = samples.problem(job.network, conventions)
+    penalties = Conventions(average_penalties=True).over(_penalties(estimator), problem.divisor)
     problem = problem.with_penalties(penalties)
     held_out = validation_samples(job)
     # Nothing is split off, as in scikit-learn's lbfgs; the caller's own samples can be watched.
     history = History.of(job, early=bool(estimator.early_stopping) and held_out is not None)
-    offset, flat = mean_offset(job, dataset), job.theta.flat
+    offset, flat = samples.mean_offset(), job.theta.flat
     stepper: Any
     policy: Any
     if solver is None:
@@ -93,14 +94,14 @@ def fit_whole(job: Job) -> Fitted:
     try:
         policy.warn(loop.run())
     except Exception as error:
-        _keep_work(job, error, stepper.flat, attributes(history.loss))
+        samples.keep_work(error, lambda: job.estimator_at(stepper.flat.copy(), attributes(history.loss)))
         raise
     loss = stepper.loss if solver is None else float(loop.losses[-1]) + offset
     flat = stepper.flat
     if (best := history.best()) is not None:
         flat = best
-    if solver is not None and isinstance(dataset, CodedSamples):
-        warn_if_stalled(problem, flat, loss - offset, dataset, 7)
+    if solver is not None:
+        samples.warn_if_stalled(problem, flat, loss - offset)
     return flat, attributes(loss)
 
 
@@ -124,19 +125,22 @@ def _refuse_unused(job: Job, solver: Solver | None) -> None:
 
 def fit_epochs(job: Job) -> Fitted:
     """Fit on batches, by the estimator's solver or optimizer."""
-    estimator, theta, dataset = job.estimator, job.theta, job.dataset
+    estimator, theta, samples = job.estimator, job.theta, job.samples
     early = bool(estimator.early_stopping)
     held_out = validation_samples(job)
     if early and held_out is None:
-        dataset, held_out = hold_out(job)
+        samples, rest = samples.hold_out(job.random)
+        held_out = HeldOut(job, rest)
     dropout = as_dropout(estimator.dropout, len(job.network.hidden))
     seed = draw_seed(job.random) if any(dropout) else None
     history, start = History.of(job, early), _optimizer_state(job)
-    batches = make_batches(job, dataset, dropout)
+    batches = samples.batches(
+        job.network, _batch_size(estimator, samples.n_rows), dropout, _penalties(estimator)
+    )
     rates = EpochRates(start, batches.updates_per_epoch)
     cursor = batches.begin(job.random if estimator.shuffle else None, np.inf)
     stepper = Epochs(batches, theta.flat, start.rows, cursor, start.optimizer, rates, seed, keep_nan=True)
-    correct = _loss_correction(job, dataset, batches)
+    correct = _loss_correction(samples, batches)
     policy = EpochPolicy(job, history, held_out, stepper, rates, batches, correct)
 
     def attributes() -> dict[str, Any]:
@@ -147,7 +151,7 @@ def fit_epochs(job: Job) -> Fitted:
     try:
         policy.warn(Loop(stepper, policy).run())
     except Exception as error:
-        _keep_work(job, error, stepper.flat, attributes())
+        samples.keep_work(error, lambda: job.estimator_at(stepper.flat.copy(), attributes()))
         raise
     finally:
         if job.random is estimator.random_state or estimator.random_state is None:
@@ -159,10 +163,21 @@ def fit_epochs(job: Job) -> Fitted:
     return flat, attributes()
 
 
-def _keep_work(job: Job, error: Exception, flat: Array, attributes: dict[str, Any]) -> None:
-    """Attach the estimator fitted so far to an error raised while data are streamed."""
-    if not job.dataset.in_memory:
-        error.estimator = job.estimator_at(flat.copy(), attributes)  # type: ignore[attr-defined]
+def _penalties(estimator: Any) -> Penalties:
+    """The penalties of a batch whose weights sum to 1."""
+    return Penalties(float(estimator.l1), float(estimator.alpha))
+
+
+def _batch_size(estimator: Any, n: int) -> int:
+    """The samples of an update, at most all `n`."""
+    if isinstance(estimator.batch_size, str):
+        return min(200, n)
+    if estimator.batch_size > n:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+            stacklevel=2,
+        )
+    return min(int(estimator.batch_size), n)
 
 
 def _optimizer_state(job: Job) -> OptimizerState:
@@ -175,27 +190,24 @@ def _optimizer_state(job: Job) -> OptimizerState:
 
 
 def _loss_correction(
-    job: Job, dataset: Dataset, batches: Batches
+    samples: Samples, batches: Batches
 ) -> Callable[[float, NDArray[Any] | None], float] | None:
     """The function that turns an epoch's loss, whose order is known, into the reported one; None for none.
 
     An epoch's loss is the mean of its batches', each over its own weights. Where samples come by windows,
     whose order is not kept, the mean over all samples takes the place of the batches' own.
     """
-    offset, batch_size = job.estimator._loss_offset(), batches.batch_size
+    offset = samples.estimator._loss_offset()
     if offset is None:
         return None
-    if not isinstance(dataset, CodedSamples) and dataset.weighted and not any(batches.layout):
-        X, y, w = targets_of(dataset)  # they fit into memory
-        dtype = job.theta.dtype
-        dataset = CodedSamples(X, y.astype(dtype), None if w is None else w.astype(dtype))
-    if not isinstance(dataset, CodedSamples) or dataset.weights is None:
-        mean = mean_offset(job, dataset)
+    targets = samples.weighted_targets(batches)
+    if targets is None:
+        mean = samples.mean_offset()
         return lambda loss, order: loss + mean
-    offsets, w, n = offset(dataset.y), dataset.weights, dataset.n_rows
-    starts = np.arange(0, n, batch_size)
-    sizes = np.diff(np.append(starts, n))
-    weighted, weights = w * offsets, w.astype(np.float64)
+    y, w = targets
+    starts = np.arange(0, len(y), batches.batch_size)
+    sizes = np.diff(np.append(starts, len(y)))
+    weighted, weights = w * offset(y), w.astype(np.float64)
 
     def correct(loss: float, order: NDArray[Any] | None) -> float:
         rows: Any = slice(None) if order is None else order

@@ -16,6 +16,15 @@ from glassnet.nn import reference
 from glassnet.nn.activations import Activation
 from glassnet.nn.network import Network, Parameters
 
+WORTHWHILE = 2e7
+"""Operations of a call to the engine below which starting threads takes longer than they save."""
+
+
+def operations(network: Network, n_samples: int) -> float:
+    """Roughly how many operations a pass forward and back over the samples takes."""
+    units = sum(network.sizes[1:])
+    return n_samples * (6.0 * network.n_parameters + 60.0 * units)
+
 
 def hidden_sizes(value: Any) -> list[int]:
     """`hidden_layer_sizes` as a list of widths; raises TypeError for one that is no whole number."""

@@ -15,52 +15,17 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
 from glassnet._types import Array
-from glassnet.data.dataset import is_stream
 from glassnet.data.source import Dataset
 from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.loss_conventions import Conventions
-from glassnet.sklearn.checks import MIN_ENTRIES_TO_PREDICT, as_rows, check_inputs, stays_sparse
+from glassnet.sklearn.checks import stays_sparse
 from glassnet.sklearn.network import hidden_functions, input_gradients, link_jacobian, pack
-from glassnet.sklearn.streaming import Answer, answered, rows_for, warn_of_raw_samples
+from glassnet.sklearn.samples import samples_of
 
 
 class MLPPredictor(CallbackSupportMixin, BaseEstimator, ABC):
     """Prediction by `coefs_` and `intercepts_`, whether they were fitted or set by hand."""
-
-    # The arguments that both estimators have; the classes document them.
-    hidden_layer_sizes: Any
-    activation: Any
-    solver: Any
-    alpha: float
-    batch_size: int | str
-    learning_rate: Any
-    learning_rate_init: float
-    power_t: float
-    max_iter: int
-    shuffle: bool
-    random_state: Any
-    tol: float
-    verbose: Any
-    warm_start: bool
-    momentum: float
-    nesterovs_momentum: bool
-    early_stopping: bool
-    validation_fraction: float
-    beta_1: float
-    beta_2: float
-    epsilon: float
-    n_iter_no_change: float
-    max_fun: int
-    loss: Any
-    dropout: Any
-    optimizer: Any
-    l1: float
-    scoring: Any
-    restore_best: bool
-    missing: str
-    dtype: Any
-    n_threads: int | None
 
     coefs_: list[Array]
     intercepts_: list[Array]
@@ -115,6 +80,14 @@ class MLPPredictor(CallbackSupportMixin, BaseEstimator, ABC):
     @abstractmethod
     def _conventions(self, dtype: np.dtype[Any]) -> Conventions:
         """How the reported loss is counted."""
+
+    @abstractmethod
+    def _score_arrays(self, X: Any, y: Any, weights: Any) -> float:
+        """The score on samples in memory, as they came."""
+
+    @abstractmethod
+    def _score_rows(self, rows: Dataset) -> float:
+        """The score on streamed rows with targets."""
 
     @abstractmethod
     def _score_of(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:
@@ -191,25 +164,6 @@ class MLPPredictor(CallbackSupportMixin, BaseEstimator, ABC):
             X = self.imputer_.transform(X)
         return X
 
-    def _prepare(self, X: Any, min_entries: float = np.inf) -> tuple[Network, Parameters, Any]:
-        """The network, its parameters, and checked samples, in the precision to compute in."""
-        check_is_fitted(self, self._needed)
-        network, theta = self._fitted()
-        X = self._complete(check_inputs(self, X), False, min_entries)
-        narrow = X.dtype == np.float32 and theta.dtype == np.float32
-        dtype = np.dtype(np.float32 if narrow else np.float64)
-        if theta.dtype != dtype:
-            theta = theta.astype(dtype)
-        return network, theta, as_rows(X, dtype)
-
-    def _answers(self, X: Any, answer: Answer) -> Any:
-        """The outputs for X, in memory or streamed, as `answer` makes predictions of them."""
-        if is_stream(X):
-            rows = rows_for(self, X)
-            return answered(*self._fitted(), rows, lambda Y: answer(self._link(Y)), self.n_threads)
-        warn_of_raw_samples(self, X)
-        return answer(self._outputs_of(*self._prepare(X, MIN_ENTRIES_TO_PREDICT)))
-
     @property
     def network_(self) -> Network:
         """The fitted network, for glassnet's own functions."""
@@ -237,7 +191,7 @@ class MLPPredictor(CallbackSupportMixin, BaseEstimator, ABC):
 
         X is as for `predict`; raises NotFittedError before `fit`. scikit-learn does not give them.
         """
-        network, theta, X = self._prepare(X)
+        network, theta, X = samples_of(self, X).inputs()
         return network.forward(theta, X)[:-1]
 
     def input_gradients(self, X: Any) -> NDArray[Any]:
@@ -247,7 +201,7 @@ class MLPPredictor(CallbackSupportMixin, BaseEstimator, ABC):
         two classes that of the second. X is as for `predict`; raises NotFittedError before `fit`.
         Simonyan, Vedaldi and Zisserman (2014). scikit-learn has nothing like it.
         """
-        network, theta, X = self._prepare(X)
+        network, theta, X = samples_of(self, X).inputs()
         jacobian = self._link_jacobian(network, self._outputs_of(network, theta, X))
         return input_gradients(network, theta, X, jacobian)
 

@@ -14,7 +14,6 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
 from glassnet._types import Array
-from glassnet.data.dataset import is_stream
 from glassnet.data.source import Dataset
 from glassnet.engine.predict import tally_dataset
 from glassnet.errors import InputError
@@ -22,10 +21,13 @@ from glassnet.nn.losses import LOSSES
 from glassnet.optim.loss_conventions import Conventions
 from glassnet.sklearn import checks
 from glassnet.sklearn.base import BaseMLP
+from glassnet.sklearn.documentation import documented
+from glassnet.sklearn.samples import samples_of
 from glassnet.sklearn.scoring import r2
-from glassnet.sklearn.streaming import first_targets, in_precision, rows_for
+from glassnet.sklearn.streaming import first_targets, in_precision
 
 
+@documented
 class MLPRegressor(RegressorMixin, BaseMLP):
     """A network that predicts numbers, fitted as scikit-learn's class of that name, and faster.
 
@@ -37,149 +39,23 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "squared_error", "absolute_error", "huber" or "quantile", or a record with a setting, such as
         ``gn.losses.quantile(0.9)``; "poisson", ``sum_k (y_k log(y_k / y_hat_k) - y_k + y_hat_k)`` with an
         exponential as output.
-    hidden_layer_sizes : array-like of int or int, default=(100,)
-        Units of each hidden layer, such as (100, 50), or one number; () for none.
-    activation : str, Activation or list, default="relu"
-        The hidden layers' function, a name of `glassnet.ACTIVATIONS` or a record; or a list with one for
-        each layer.
-    solver : {"adam", "sgd", "lbfgs", "lm"} or Solver, default="adam"
-        "adam" and "sgd" take batches; "lbfgs", SciPy's L-BFGS-B, and "lm", `glassnet.LevenbergMarquardt`,
-        the whole of the data, in float64. Or another of `glassnet.SOLVERS`, such as ``gn.NewtonCG()``, or
-        its name.
-    alpha : float, default=0.0001
-        Strength of the L2 penalty, ``alpha/2 sum W^2`` divided by the batch's weights (its samples, where
-        they have none). Biases are not penalized.
-    batch_size : int or "auto", default="auto"
-        Samples of an update; "auto" is 200, or all where there are fewer.
-    learning_rate : str or Schedule, default="constant"
-        Of "sgd": "constant"; "invscaling", ``learning_rate_init / (samples seen + 1)**power_t`` from the
-        second epoch on; or "adaptive", which is divided by 5 where training stalls and ends it below 1e-6.
-        Or a schedule of `glassnet.SCHEDULES`, for "adam" and a named `optimizer` too; `fit` begins it anew,
-        `partial_fit` goes on with it.
-    learning_rate_init : float, default=0.001
-        The rate of "sgd", "adam" and a named `optimizer`.
-    power_t : float, default=0.5
-        See "invscaling".
-    max_iter : int, default=200
-        Epochs of "sgd" and "adam", iterations of "lbfgs", accepted steps of "lm", at most.
-    shuffle : bool, default=True
-        Whether each epoch takes the samples in a new order.
-    random_state : int, RandomState or None, default=None
-        An integer, a RandomState whose stream moves on, or None for NumPy's global one. Draws the first
-        parameters, the part for validation, the dropout's seed and the orders, in this order.
-    tol : float, default=0.0001
-        Training stalls where the loss, or with `early_stopping` the score, has not improved by `tol` for
-        more than `n_iter_no_change` epochs in a row. Of "lbfgs" and "lm", `tol` bounds the gradient.
-    verbose : bool, int or "bar", default=False
-        True prints a line for each epoch, "bar" keeps a progress bar on stderr.
-    warm_start : bool, default=False
-        Whether `fit` goes on from the parameters of the fit before.
-    momentum : float, default=0.9
-        Of "sgd", from 0 to 1.
-    nesterovs_momentum : bool, default=True
-        Of "sgd", whether its momentum is Nesterov's.
-    early_stopping : bool, default=False
-        Whether to hold out `validation_fraction` of the samples, or take `validation_data`, to watch the
-        score on them and to end with the parameters of the best epoch. "lbfgs" and "lm" hold nothing out:
-        without `validation_data` they take no notice, as scikit-learn's.
-    validation_fraction : float, default=0.1
-        Above 0 and below 1.
-    beta_1 : float, default=0.9
-        Of "adam": how much of the mean gradient is kept.
-    beta_2 : float, default=0.999
-        Of "adam": how much of the mean square is kept.
-    epsilon : float, default=1e-8
-        Of "adam": added to the root of the mean square as it is.
-    n_iter_no_change : int or inf, default=10
-        Epochs without progress that are borne, see `tol`.
-    max_fun : int, default=15000
-        Evaluations of "lbfgs" and "lm", at most.
+    {learning}
     average_outputs : bool, default=False
         Whether the squared error is reported as scikit-learn reports it, averaged over the outputs. The
         gradient is that of the sum either way, in scikit-learn too: only with one output, or with this off,
         is the loss the one that is descended. `tol` is compared with what is reported, so that this decides
         when training of several outputs stops.
-    dropout : float or list of float, default=0.0
-        The probability with which training leaves out a hidden unit, one for all or one for each hidden
-        layer; for solvers that take batches.
-    optimizer : Optimizer, str or None, default=None
-        One of `glassnet.OPTIMIZERS` in place of `solver`, such as ``gn.AdamW(1e-3)``, which has its own
-        rate; or the name of one, at `learning_rate_init` or the schedule `learning_rate`.
-    l1 : float, default=0.0
-        ``l1 sum |W|``, divided as alpha's penalty is.
-    scoring : str, callable, list, dict or None, default=None
-        A scorer's name, a function (estimator, X, y) or several of them, measured after each epoch on the
-        samples held out; `early_stopping` watches the first.
-    restore_best : bool, default=False
-        Whether to end with the parameters of the epoch with the lowest validation loss, or training loss
-        where there are no `validation_data`. With `early_stopping` the best score decides.
-    missing : {"error", "mean", "median"}, default="error"
-        "error" refuses NaN in X; "mean" and "median" fill it in with the training data's, and 0 in a
-        feature that has nothing else.
-    dtype : {"float32", "float64"} or None, default=None
-        The precision of training on batches; None takes float32 X as it is, all else as float64.
-    n_threads : int or None, default=None
-        None takes the cores that this process may use, and its share of them in a joblib worker. Results do
-        not depend on it.
+    {settings}
 
     Attributes
     ----------
-    coefs_ : list of ndarray
-        Each layer's weights (n_in, n_out), views on one vector. May be set.
-    intercepts_ : list of ndarray
-        Each layer's biases (n_out,), views on the same vector. May be set.
-    loss_ : float
-        The last loss.
-    best_loss_ : float or None
-        The lowest; None with `early_stopping`. Not of "lbfgs".
-    loss_curve_ : list of float
-        Each epoch's loss, a running mean over its batches, penalties included. Not of "lbfgs".
-    validation_scores_ : list of float or None
-        With `early_stopping`, each epoch's score on the samples held out: R², or the first of
-        `scoring`.
-    best_validation_score_ : float or None
-        The best of them.
-    history_ : dict of list of float
-        Lists by name, one value an epoch, NaN where it was not measured: "loss", and of samples held out
-        "validation_loss", "score" with `early_stopping`, and "validation_" with each scorer's name.
-    n_iter_ : int
-        Epochs or iterations of the last fit.
-    t_ : int
-        Samples seen in all.
-    n_layers_ : int
-        Layers of units, inputs included.
-    n_outputs_ : int
-        Units of the output layer.
-    out_activation_ : str
-        The output's link: "identity" or "exp".
-    n_features_in_ : int
-        Features of X.
-    feature_names_in_ : ndarray of str
-        Their names, where X has them.
-    mean_, scale_ : ndarray
-        Where rows of ``glassnet.stream(..., standardize=True)`` were fitted, what they were standardized
-        by; other samples to predict for, validate on or go on with get a PreprocessingWarning, and rows
-        standardized by other numbers to go on with an InputError.
-    network_ : Network
-        The network, for glassnet's own functions.
-    parameters_ : Parameters
-        `coefs_` and `intercepts_` as one flat vector.
-    stopped_ : bool
-        Whether early stopping has ended a series of `partial_fit`; see there.
-    reason_ : str
-        Of `glassnet.SOLVERS`: why training ended by itself, "" where it did not.
+    {attributes}
     evidence_ : Evidence or None
         Of `glassnet.BayesianRegularization`: how many parameters the data determine, alpha and beta.
 
     Notes
     -----
-    Raises ValueError and TypeError with scikit-learn's messages where it has one, some of them as
-    InputError and InputTypeError; a `fit` that fails leaves the estimator as it was. ValueError too where
-    training ends with parameters that are not finite.
-
-    Streamed samples have the numbers of samples in memory with "lbfgs", and on batches where they fit into
-    a window of `glassnet.stream`. Where they cannot be read on, the error's attribute `estimator` is fitted
-    as far as training had come.
+    {notes}
 
     For the same `random_state` the losses and parameters follow scikit-learn's up to rounding, but for
     several outputs, whose reported loss and with it the epoch of stopping differ (see `average_outputs`),
@@ -187,10 +63,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     activations and schedules beyond its own, and `validation_data`; a sparse X is made dense unless it is
     large and nearly empty.
 
-    References
-    ----------
-    Hinton (1989), "Connectionist learning procedures"; Glorot and Bengio (2010) for the first parameters;
-    Kingma and Ba (2015) for Adam.
+    {references}
 
     Examples
     --------
@@ -242,24 +115,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ) -> None:
         self._keep_arguments(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, *, validation_data: Any = None
-    ) -> MLPRegressor:
-        """Fit the network to samples and their targets, from the start unless `warm_start`.
-
-        Parameters
-        ----------
-        X : (n_samples, n_features), an array, a sparse matrix or a data frame; or what `glassnet.stream`
-            takes or returns, such as a Parquet folder, which is read anew for each pass.
-        y : (n_samples,) or (n_samples, n_outputs); of Parquet and Dask's dataframes a column's name, or a
-            list.
-        sample_weight : (n_samples,), how much each sample counts, or a column's name.
-        validation_data : (X, y), (X, y, sample_weight) or rows of `glassnet.stream`: a set of one's own,
-            whose loss and scores go into `history_`; early stopping watches it, not a part split off.
-        """
-        return self._fit(X, y, sample_weight, validation_data, incremental=False)
-
     @available_if(lambda estimator: estimator._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -274,7 +129,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             not improved for `n_iter_no_change` calls, `stopped_` is True, the best parameters come back
             and further calls change nothing.
         """
-        return self._fit(X, y, sample_weight, validation_data, incremental=True)
+        return self._fit(X, y, sample_weight, validation_data, True)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The predicted values, (n_samples,), or (n_samples, n_outputs) where there are several.
@@ -282,7 +137,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X may be what `glassnet.stream` takes or returns, and is then read in blocks; of files and
         dataframes the columns that were fitted are found by their names.
         """
-        y_hat: NDArray[Any] = self._answers(X, self._decode)
+        y_hat: NDArray[Any] = samples_of(self, X).answers(self._decode)
         return y_hat
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -290,14 +145,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         X, y and sample_weight are as for `fit`; of streamed samples no prediction is kept.
         """
-        if not is_stream(X):
-            return float(super().score(X, y, sample_weight))
-        rows, (network, theta) = rows_for(self, X, y, sample_weight, scored=True), self._fitted()
-        return tally_dataset(network, in_precision(theta, rows), rows, self.n_threads).score
+        return samples_of(self, X, y, sample_weight).score()
 
     # ---- What the base asks for --------------------------------------------------------------------
 
     _is_numeric = True
+
+    def _score_arrays(self, X: Any, y: Any, weights: Any) -> float:
+        return float(super().score(X, y, weights))
+
+    def _score_rows(self, rows: Dataset) -> float:
+        network, theta = self._fitted()
+        return tally_dataset(network, in_precision(theta, rows), rows, self.n_threads).score
 
     def _check_rows(
         self, rows: Dataset, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False

@@ -10,37 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils.validation import check_is_fitted
 
 from glassnet._types import Array
 from glassnet.data.dask_cluster import is_collection
-from glassnet.data.dataset import is_stream, stream
 from glassnet.data.fixed_order import BLOCK_ROWS
 from glassnet.data.parquet import are_paths
 from glassnet.data.reduce import BadRow, Block, Reduction
 from glassnet.data.scan import check_block, target_values
 from glassnet.data.source import Dataset, MappedDataset
+from glassnet.data.standardization import standardized_by
 from glassnet.engine.predict import predictions
 from glassnet.errors import InputError, InputTypeError, PreprocessingWarning
 from glassnet.nn.network import Network, Parameters, outputs_of
 from glassnet.sklearn.labels import Labels, class_numbers, class_weights, multiply_weights
 from glassnet.utils.threads import thread_count
-
-
-def as_stream(
-    X: Any, y: Any, sample_weight: Any = None, features: Sequence[str] | None = None
-) -> Dataset | None:
-    """The dataset with targets of an X that `glassnet.train` streams; None for samples in memory."""
-    if not is_stream(X):
-        return None
-    if y is None and not isinstance(X, Dataset):
-        raise InputError(
-            "y is missing: the target column's name where X is a path or a dataframe, else one for each "
-            "row."
-        )
-    rows = stream(X, y, sample_weight=sample_weight, features=features)
-    rows.require_targets()
-    return rows
 
 
 def check_columns(estimator: Any, rows: Dataset, reset: bool) -> None:
@@ -236,23 +219,6 @@ Answer = Callable[[Array], NDArray[Any]]
 """A function from the outputs of some samples to predictions."""
 
 
-def rows_for(
-    estimator: Any, X: Any, y: Any = None, sample_weight: Any = None, scored: bool = False
-) -> Dataset:
-    """The dataset of streamed samples, with the features that were fitted; with targets where `scored`.
-
-    Columns of files and dataframes are found by their names. Raises NotFittedError before `fit`; warns of
-    raw samples.
-    """
-    check_is_fitted(estimator, estimator._needed)
-    warn_of_raw_samples(estimator, X)
-    features = fitted_features(estimator, X)
-    rows = as_stream(X, y, sample_weight, features) if scored else stream(X, features=features)
-    assert rows is not None
-    check_columns(estimator, rows, False)
-    return rows
-
-
 def fitted_features(estimator: Any, X: Any) -> list[str] | None:
     """The columns to read of files and dataframes, where names were fitted."""
     located = are_paths(X) or (is_collection(X) and hasattr(type(X), "columns"))
@@ -317,8 +283,7 @@ def warn_of_raw_samples(estimator: Any, X: Any) -> None:
     attributes = vars(estimator)
     if "mean_" not in attributes:
         return
-    mean, scale = attributes["mean_"], attributes["scale_"]
-    if not (isinstance(X, Dataset) and X.is_standardized_by(mean, scale)):
+    if not standardized_by(X, attributes["mean_"], attributes["scale_"]):
         warnings.warn(
             f"{type(estimator).__name__} has learned from standardized rows, (x - mean_) / scale_; raw "
             f"ones get wrong answers. Standardize these too, arrays as well: gn.stream(X, "

@@ -37,8 +37,8 @@ from glassnet.sklearn.ensembles.members import (
     write_members,
 )
 from glassnet.sklearn.labels import MULTILABEL
+from glassnet.sklearn.samples import samples_of
 from glassnet.sklearn.scoring import accuracy
-from glassnet.sklearn.streaming import as_stream, targets_of
 from glassnet.training.run import TrainingRun
 
 Arrays = list[NDArray[Any]]
@@ -250,8 +250,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
         X, y and sample_weight are as for `fit`.
         """
         y_hat = self.predict(X)
-        if (rows := as_stream(X, y, sample_weight)) is not None:
-            _, y, sample_weight = targets_of(rows)
+        y, sample_weight = samples_of(self, X, y, sample_weight).targets()
         if not self._is_classifier():
             return float(r2_score(y, y_hat, sample_weight=sample_weight))
         if isinstance(self.classes_, list):  # accuracy_score refuses several columns

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from sklearn import config_context, get_config
 
 from glassnet._types import Array
-from glassnet.data.dataset import is_stream
 from glassnet.engine.predict import warn_of_raw_rows
 from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.model_selection import SweepResult
@@ -21,6 +20,7 @@ from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.network import Network, Parameters
 from glassnet.sklearn.base import BaseMLP
 from glassnet.sklearn.labels import both_classes
+from glassnet.sklearn.samples import samples_of
 from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import FLOATS
 from glassnet.utils.interrupts import stop_on_interrupt
@@ -79,8 +79,7 @@ def fit_members(
             delayed(_fit)(member, None, X, y, params) for member in members
         )
         return fitted
-    # A fit that streams takes all of its memory, and its threads read side by side.
-    workers = 1 if is_stream(X) else min(thread_count(n_threads), len(members))
+    workers = samples_of(members[0], X).readers(min(thread_count(n_threads), len(members)))
     # Cores without a member of their own help the others; the numbers are the same.
     threads = thread_count(n_threads) // workers
     config = get_config()  # scikit-learn keeps one for each thread

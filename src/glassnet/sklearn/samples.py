@@ -1,0 +1,412 @@
+"""The door of the estimators: the samples of a call, in memory or streamed, checked and coded.
+
+`samples_of` alone looks at where X lies. `ArraySamples` are checked as scikit-learn checks arrays,
+`StreamedSamples` as `glassnet.train` checks streams; whoever uses them calls the methods of `Samples`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import check_is_fitted
+
+from glassnet._types import Array
+from glassnet.data.arrays import InMemory
+from glassnet.data.checks import choose_engine
+from glassnet.data.dataset import is_stream, stream
+from glassnet.data.reduce import Block
+from glassnet.data.source import Dataset
+from glassnet.engine.full_batch import Problem, problem_of
+from glassnet.engine.minibatch import Batches, batches_of
+from glassnet.engine.prepare import ProblemSettings, prepare_problem
+from glassnet.engine.records import Setup
+from glassnet.errors import InputError
+from glassnet.nn.network import Network, Parameters
+from glassnet.optim.loss_conventions import Conventions
+from glassnet.optim.penalties import NO_PENALTIES, Penalties
+from glassnet.sklearn.checks import (
+    MIN_ENTRIES,
+    MIN_ENTRIES_TO_PREDICT,
+    as_rows,
+    check_inputs,
+    check_samples,
+    check_weights,
+)
+from glassnet.sklearn.network import WORTHWHILE, operations
+from glassnet.sklearn.streaming import (
+    Answer,
+    answered,
+    check_columns,
+    check_scales,
+    fitted_features,
+    mean_over,
+    targets_of,
+    warn_of_raw_samples,
+)
+from glassnet.training.stall_warning import warn_if_stalled
+from glassnet.utils.threads import thread_count
+
+
+class Samples(ABC):
+    """The X, y and sample weights of a call.
+
+    To predict and to score, `answers` and `score` do all. A fit calls `learn` and a validation `check`,
+    after which `n_rows`, `n_inputs` and `dtype` are those of X; then `code` with the precision to compute
+    in, which the methods after it need.
+    """
+
+    n_rows: int
+    n_inputs: int
+    dtype: np.dtype[Any]
+
+    def __init__(self, estimator: Any, X: Any, y: Any = None, weights: Any = None) -> None:
+        self.estimator, self.X, self.y, self.weights = estimator, X, y, weights
+
+    # ---- Predictions and scores by a fitted estimator --------------------------------------------------
+
+    @abstractmethod
+    def answers(self, answer: Answer) -> Any:
+        """The predictions that `answer` makes of the outputs."""
+
+    @abstractmethod
+    def score(self) -> float:
+        """The estimator's score."""
+
+    @abstractmethod
+    def inputs(self, min_entries: float = np.inf) -> tuple[Network, Parameters, Any]:
+        """The network, its parameters and X, checked, in the precision to compute in.
+
+        Sparse rows of `min_entries` or more stay sparse. Raises InputError for streamed samples.
+        """
+
+    @abstractmethod
+    def targets(self) -> tuple[Any, Any]:
+        """y and the weights, in memory."""
+
+    @abstractmethod
+    def readers(self, threads: int) -> int:
+        """How many fits may read the samples at once."""
+
+    # ---- Checks ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def learn(self, first: bool, incremental: bool, classes: Any) -> None:
+        """Check the samples of a fit; the estimator learns features and labels where it is the `first`."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Check the samples of `validation_data` by what the estimator has learned."""
+
+    @abstractmethod
+    def code(self, dtype: np.dtype[Any]) -> None:
+        """Code the targets as the network learns them, all in the precision to compute in."""
+
+    # ---- Once coded --------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def problem(self, network: Network, conventions: Conventions) -> Problem:
+        """The samples as one batch, without penalties."""
+
+    @abstractmethod
+    def batches(
+        self, network: Network, size: int, dropout: tuple[float, ...], penalties: Penalties
+    ) -> Batches:
+        """The samples, to be trained on in batches."""
+
+    def mean_offset(self) -> float:
+        """The reported mean loss minus the engine's."""
+        offset = self.estimator._loss_offset()
+        return 0.0 if offset is None else self._mean(offset)
+
+    @abstractmethod
+    def _mean(self, value: Callable[[NDArray[Any]], NDArray[Any]]) -> float:
+        """The weighted mean of a value of the targets."""
+
+    @abstractmethod
+    def weighted_targets(self, batches: Batches) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """Targets and weights by row; None without weights, and for batches that keep no order of rows."""
+
+    @abstractmethod
+    def score_at(self, network: Network, flat: Array, model_at: Callable[[Array], Any]) -> float:
+        """The score at flat parameters; `model_at` gives a fitted estimator with them."""
+
+    @abstractmethod
+    def hold_out(self, random: RandomState) -> tuple[Samples, Samples]:
+        """The samples to train on and those held out, drawn as scikit-learn draws them."""
+
+    def scores(self, model: Any, scorers: Mapping[str, Callable[..., float]]) -> dict[str, float]:
+        """What the scorers measure of a fitted estimator on the samples as they came."""
+        return {}
+
+    def warn_if_stalled(self, problem: Problem, flat: Array, loss: float) -> None:  # noqa: B027
+        """Warn where a solver has learned nothing, as far as samples in memory tell."""
+
+    def keep_work(self, error: Exception, model: Callable[[], Any]) -> None:  # noqa: B027
+        """Attach the estimator fitted so far to an error of samples that could not be read on."""
+
+
+class ArraySamples(Samples):
+    """Samples in memory: arrays, sparse matrices, data frames."""
+
+    def __init__(self, estimator: Any, X: Any, y: Any = None, weights: Any = None) -> None:
+        super().__init__(estimator, X, y, weights)
+        self.as_given = X, y
+
+    def answers(self, answer: Answer) -> Any:
+        warn_of_raw_samples(self.estimator, self.X)
+        return answer(self.estimator._outputs_of(*self.inputs(MIN_ENTRIES_TO_PREDICT)))
+
+    def score(self) -> float:
+        return float(self.estimator._score_arrays(self.X, self.y, self.weights))
+
+    def inputs(self, min_entries: float = np.inf) -> tuple[Network, Parameters, Any]:
+        estimator = self.estimator
+        check_is_fitted(estimator, estimator._needed)
+        network, theta = estimator._fitted()
+        X = estimator._complete(check_inputs(estimator, self.X), False, min_entries)
+        narrow = X.dtype == np.float32 and theta.dtype == np.float32
+        dtype = np.dtype(np.float32 if narrow else np.float64)
+        if theta.dtype != dtype:
+            theta = theta.astype(dtype)
+        return network, theta, as_rows(X, dtype)
+
+    def targets(self) -> tuple[Any, Any]:
+        return self.y, self.weights
+
+    def readers(self, threads: int) -> int:
+        return threads
+
+    def learn(self, first: bool, incremental: bool, classes: Any) -> None:
+        estimator = self.estimator
+        X, y = check_samples(estimator, self.X, self.y, first, estimator._is_numeric)
+        if first:  # a fit on standardized rows may have left these
+            estimator.__dict__.pop("mean_", None)
+            estimator.__dict__.pop("scale_", None)
+        else:
+            warn_of_raw_samples(estimator, X)
+        y = estimator._check_y(y, first, incremental, classes)
+        X = estimator._complete(X, first, MIN_ENTRIES)
+        weights = None if self.weights is None else check_weights(self.weights, X)
+        weights = estimator._weigh_classes(y, weights, incremental)
+        if weights is not None and not weights.sum() > 0:
+            raise InputError(
+                f"The samples' weights sum to {weights.sum():.6g}; expected more than 0: at least one must "
+                "count."
+            )
+        self._take(X, y, weights)
+
+    def check(self) -> None:
+        estimator, y = self.estimator, self.y
+        if y is None:
+            raise InputError(
+                f"expected (X, y) or (X, y, sample_weight), got {type(self.X).__name__} without a y."
+            )
+        warn_of_raw_samples(estimator, self.X)
+        X = check_inputs(estimator, self.X)
+        y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")
+        check_consistent_length(X, y)
+        y = estimator._check_y(y, False, True)
+        weights = None if self.weights is None else check_weights(self.weights, X)
+        self._take(estimator._complete(X, False, MIN_ENTRIES_TO_PREDICT), y, weights)
+
+    def _take(self, X: Any, y: NDArray[Any], weights: NDArray[Any] | None) -> None:
+        self.X, self.y, self.weights = X, y, weights
+        (self.n_rows, self.n_inputs), self.dtype = X.shape, X.dtype
+
+    def code(self, dtype: np.dtype[Any]) -> None:
+        self.X, self.y = as_rows(self.X, dtype), self.estimator._encode(self.y, dtype)
+        if self.weights is not None:
+            self.weights = np.asarray(self.weights, dtype)
+
+    def problem(self, network: Network, conventions: Conventions) -> Problem:
+        small = operations(network, self.n_rows) <= WORTHWHILE
+        threads = 1 if small else thread_count(self.estimator.n_threads)
+        return problem_of(self._setup(network, threads, conventions), self._arrays())
+
+    def batches(
+        self, network: Network, size: int, dropout: tuple[float, ...], penalties: Penalties
+    ) -> Batches:
+        conventions = self.estimator._conventions(self.X.dtype)
+        # One thread: the policy asks for more of them for epochs that have enough to do.
+        setup = self._setup(network, 1, conventions, penalties, dropout)
+        return batches_of(setup, self._arrays(), size)
+
+    def _setup(
+        self,
+        network: Network,
+        threads: int,
+        conventions: Conventions,
+        penalties: Penalties = NO_PENALTIES,
+        dropout: tuple[float, ...] = (),
+    ) -> Setup:
+        """The engine's setup for samples that are checked already, which takes a small fit less time."""
+        engine, reason = choose_engine(network, "numpy" if issparse(self.X) else "auto")
+        dropout = dropout or (0.0,) * len(network.hidden)
+        dtype = self.X.dtype
+        return Setup(network, dtype, engine, reason, threads, "mean", penalties, conventions, dropout)
+
+    def _arrays(self) -> Block:
+        return Block(self.X, self.y, self.weights)
+
+    def _mean(self, value: Callable[[NDArray[Any]], NDArray[Any]]) -> float:
+        return float(np.average(value(self.y), weights=self.weights))
+
+    def weighted_targets(self, batches: Batches) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        return None if self.weights is None else (self.y, self.weights)
+
+    def score_at(self, network: Network, flat: Array, model_at: Callable[[Array], Any]) -> float:
+        Y_hat = self.estimator._outputs_of(network, Parameters(network.sizes, flat), self.X)
+        return float(self.estimator._score_of(self.y, Y_hat, self.weights))
+
+    def scores(self, model: Any, scorers: Mapping[str, Callable[..., float]]) -> dict[str, float]:
+        X, y = self.as_given
+        if isinstance(X, np.ndarray):  # which has no names
+            model.__dict__.pop("feature_names_in_", None)
+        return {name: float(scorer(model, X, y)) for name, scorer in scorers.items()}
+
+    def warn_if_stalled(self, problem: Problem, flat: Array, loss: float) -> None:
+        warn_if_stalled(problem, flat, loss, InMemory(self.X, self.y, self.weights), 8)
+
+    def hold_out(self, random: RandomState) -> tuple[Samples, Samples]:
+        estimator = self.estimator
+        train, test = train_test_split(
+            np.arange(self.n_rows),
+            random_state=random,
+            test_size=estimator.validation_fraction,
+            stratify=estimator._strata(self.y),
+        )
+        if len(test) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your "
+                "dataset."
+            )
+        training, held_out = self._subset(train), self._subset(test)
+        if estimator.scoring is not None:
+            held_out.as_given = held_out.X, estimator._decode(held_out.y)
+        return training, held_out
+
+    def _subset(self, rows: NDArray[np.intp]) -> ArraySamples:
+        weights = None if self.weights is None else self.weights[rows]
+        subset = ArraySamples(self.estimator, None)
+        subset._take(self.X[rows], self.y[rows], weights)
+        return subset
+
+
+class StreamedSamples(Samples):
+    """Samples that `glassnet.stream` takes or returns, which are read anew for each pass.
+
+    `rows` are as they came, `dataset` has coded targets.
+    """
+
+    rows: Dataset
+    dataset: Dataset
+
+    def answers(self, answer: Answer) -> Any:
+        estimator = self.estimator
+        check_is_fitted(estimator, estimator._needed)
+        rows, (network, theta) = self._known_rows(False), estimator._fitted()
+        return answered(network, theta, rows, lambda Y: answer(estimator._link(Y)), estimator.n_threads)
+
+    def score(self) -> float:
+        check_is_fitted(self.estimator, self.estimator._needed)
+        return float(self.estimator._score_rows(self._known_rows(True)))
+
+    def inputs(self, min_entries: float = np.inf) -> tuple[Network, Parameters, Any]:
+        raise InputError(f"X is {self.X!r}; this takes samples in memory, an array or a table.")
+
+    def targets(self) -> tuple[Any, Any]:
+        _, y, weights = targets_of(self._rows())
+        return y, weights
+
+    def readers(self, threads: int) -> int:
+        return 1  # a fit takes all of the memory, and its threads read side by side
+
+    def learn(self, first: bool, incremental: bool, classes: Any) -> None:
+        estimator, rows = self.estimator, self._rows()
+        check_columns(estimator, rows, first)
+        if not first:
+            check_scales(estimator, rows)
+        self._coded = estimator._check_rows(rows, first, incremental, classes, trained_on=True)
+        self.n_rows, self.n_inputs = rows.n_rows, rows.n_inputs
+        self.dtype = rows.dtype if estimator.dtype is None else np.dtype(estimator.dtype)
+
+    def check(self) -> None:
+        self.rows = rows = self._known_rows(True)
+        if self.estimator.scoring is not None:
+            raise InputError(
+                f"scoring is measured on samples in memory; {rows.source} is streamed. Leave scoring "
+                f"out: early_stopping then watches accuracy or R^2."
+            )
+        self._coded = self.estimator._check_rows(rows, False, True)
+
+    def _rows(self, features: list[str] | None = None) -> Dataset:
+        """The dataset with targets; columns of files and dataframes are found by their names."""
+        rows = stream(self.X, self.y, sample_weight=self.weights, features=features)
+        rows.require_targets()
+        return rows
+
+    def _known_rows(self, scored: bool) -> Dataset:
+        """The dataset, with the features that were learned; with targets where it is `scored`."""
+        estimator, X = self.estimator, self.X
+        warn_of_raw_samples(estimator, X)
+        features = fitted_features(estimator, X)
+        rows = self._rows(features) if scored else stream(X, features=features)
+        check_columns(estimator, rows, False)
+        return rows
+
+    def code(self, dtype: np.dtype[Any]) -> None:
+        self.dtype, self.dataset = dtype, self._coded(dtype)
+
+    def problem(self, network: Network, conventions: Conventions) -> Problem:
+        problem = self._prepare(network, conventions=conventions)
+        assert isinstance(problem, Problem)
+        return problem
+
+    def batches(
+        self, network: Network, size: int, dropout: tuple[float, ...], penalties: Penalties
+    ) -> Batches:
+        settings: dict[str, Any] = {"batch_size": size, "dropout": dropout, "penalties": penalties}
+        batches = self._prepare(network, conventions=self.estimator._conventions(self.dtype), **settings)
+        assert isinstance(batches, Batches)
+        return batches
+
+    def _prepare(self, network: Network, **settings: Any) -> Problem | Batches:
+        threads = self.estimator.n_threads
+        return prepare_problem(
+            network, self.dataset, ProblemSettings(dtype=self.dtype, threads=threads, **settings)
+        )
+
+    def _mean(self, value: Callable[[NDArray[Any]], NDArray[Any]]) -> float:
+        return mean_over(self.dataset, lambda block: value(block.y), None, self.estimator.n_threads)
+
+    def weighted_targets(self, batches: Batches) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        if not self.dataset.weighted or any(batches.layout):
+            return None
+        _, y, w = targets_of(self.dataset)  # they fit into memory
+        return y.astype(self.dtype), np.asarray(w, self.dtype)
+
+    def hold_out(self, random: RandomState) -> tuple[Samples, Samples]:
+        raise InputError(
+            f"early_stopping=True holds out some of the samples in memory; {self.dataset.source} is "
+            f"streamed. Give validation_data=(X, y) to fit."
+        )
+
+    def score_at(self, network: Network, flat: Array, model_at: Callable[[Array], Any]) -> float:
+        return float(model_at(flat)._score_rows(self.rows)) if np.isfinite(flat).all() else float("nan")
+
+    def keep_work(self, error: Exception, model: Callable[[], Any]) -> None:
+        error.estimator = model()  # type: ignore[attr-defined]
+
+
+def samples_of(estimator: Any, X: Any, y: Any = None, sample_weight: Any = None) -> Samples:
+    """The samples of a call, in memory or streamed."""
+    kind = StreamedSamples if is_stream(X) else ArraySamples
+    return kind(estimator, X, y, sample_weight)

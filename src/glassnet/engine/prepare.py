@@ -50,10 +50,12 @@ class ProblemSettings:
     conventions: Conventions = OURS
 
 
-def prepare_problem(network: Network, dataset: Dataset, settings: ProblemSettings) -> Problem | Batches:
+def prepare_problem(
+    network: Network, dataset: Dataset | Block, settings: ProblemSettings
+) -> Problem | Batches:
     """The problem of a network and its dataset; a batch_size above the number of samples is that number.
 
-    Raises as `prepare` does.
+    A `Dataset` is checked; a `Block` of all samples is assumed to be valid. Raises as `prepare` does.
     """
     as_network(network)
     size = None if settings.batch_size is None else as_steps(settings.batch_size, "batch_size")
@@ -61,7 +63,7 @@ def prepare_problem(network: Network, dataset: Dataset, settings: ProblemSetting
         raise unknown_name("reduction", settings.reduction, REDUCTIONS)
     setup = Setup(
         network,
-        as_dtype(settings.dtype, dataset),
+        as_dtype(settings.dtype, dataset.X if isinstance(dataset, Block) else dataset),
         *choose_engine(network, settings.engine),
         thread_count(settings.threads),
         settings.reduction,
@@ -69,6 +71,10 @@ def prepare_problem(network: Network, dataset: Dataset, settings: ProblemSetting
         settings.conventions,
         as_dropout(settings.dropout, len(network.hidden)),
     )
+    if isinstance(dataset, Block):
+        if size is None:
+            return problem_of(setup, dataset)
+        return batches_of(setup, dataset, min(size, len(dataset.y)))
     if isinstance(dataset, InMemory):
         return _in_memory(setup, dataset, size, settings.class_weight)
     return _streamed(setup, dataset, size, settings.class_weight)

@@ -1,23 +1,39 @@
-"""What the classifier and the regressor share: one fit."""
+"""The base of both estimators: their fits, the network that was fitted, and what it predicts."""
 
 from __future__ import annotations
 
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import _fit_context
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from glassnet._types import Array
+from glassnet.data.source import Dataset
 from glassnet.errors import InputTypeError
+from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters
+from glassnet.optim.loss_conventions import Conventions
 from glassnet.sklearn.callbacks import FitTasks, Verbosity, has_callbacks
-from glassnet.sklearn.checks import STOCHASTIC, check_arguments
+from glassnet.sklearn.checks import STOCHASTIC, check_arguments, stays_sparse
 from glassnet.sklearn.fitting import OF_TRAINING, fit_epochs, fit_whole
 from glassnet.sklearn.job import Job
-from glassnet.sklearn.network import draw_parameters, hidden_sizes, pack
-from glassnet.sklearn.prediction import MLPPredictor
+from glassnet.sklearn.network import (
+    draw_parameters,
+    hidden_functions,
+    hidden_sizes,
+    input_gradients,
+    link_jacobian,
+    pack,
+)
 from glassnet.sklearn.samples import Samples, samples_of
 from glassnet.training.callbacks import Callback
 
@@ -37,8 +53,29 @@ _OF_DATA = (
 )
 
 
-class BaseMLP(MLPPredictor):
-    """A network fitted by scikit-learn's rules; see `MLPClassifier` and `MLPRegressor`."""
+class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
+    """A network fitted by scikit-learn's rules, which predicts by `coefs_` and `intercepts_`.
+
+    Those are fitted, or set by hand. `MLPClassifier` and `MLPRegressor` have the arguments.
+    """
+
+    coefs_: list[Array]
+    intercepts_: list[Array]
+
+    _names: list[str]
+    _needed: tuple[str, ...] = ("coefs_", "intercepts_")  # for a prediction
+
+    def _keep_arguments(self, arguments: dict[str, Any]) -> None:
+        """Keep the constructor's ``locals()`` as attributes, unchanged, as scikit-learn asks."""
+        del arguments["self"]
+        self.__dict__.update(arguments)
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        # scikit-learn reads the signature at every clone, which takes as long as an epoch.
+        if "_names" not in cls.__dict__:
+            cls._names = super()._get_param_names()
+        return list(cls._names)
 
     def set_callbacks(self, *callbacks: Any) -> Any:
         """scikit-learn's callbacks for the next fits; InputTypeError for those of `glassnet.train`."""
@@ -84,7 +121,48 @@ class BaseMLP(MLPPredictor):
         """
         return self._fit(X, y, sample_weight, validation_data)
 
-    # ---- Inside -----------------------------------------------------------------------------------
+    @property
+    def network_(self) -> Network:
+        """The fitted network, for glassnet's own functions."""
+        check_is_fitted(self, self._needed)
+        return self._fitted()[0]
+
+    @property
+    def parameters_(self) -> Parameters:
+        """`coefs_` and `intercepts_` as `Parameters` of `network_`, one flat vector.
+
+        A gradient check of a fitted estimator; a classifier of two classes has one output, 0 or 1:
+
+        >>> import numpy as np, glassnet as gn
+        >>> X = np.random.RandomState(0).randn(40, 3)
+        >>> model = gn.MLPClassifier((4,), activation="tanh", solver="lm", random_state=0)
+        >>> model = model.fit(X, X[:, 0] > X[:, 1] ** 2)
+        >>> gn.check_gradients(model.network_, model.parameters_, X, X[:, :1] > X[:, 1:2] ** 2).passed
+        True
+        """
+        check_is_fitted(self, self._needed)
+        return self._fitted()[1]
+
+    def hidden_activations(self, X: Any) -> list[Array]:
+        """Each hidden layer's output for samples, a list of (n_samples, n_units).
+
+        X is as for `predict`; raises NotFittedError before `fit`. scikit-learn does not give them.
+        """
+        network, theta, X = samples_of(self, X).inputs()
+        return network.forward(theta, X)[:-1]
+
+    def input_gradients(self, X: Any) -> NDArray[Any]:
+        """How each output changes with each feature: dy_hat_k / dx_j, (n_samples, n_outputs, n_features).
+
+        The outputs are a regressor's values and a classifier's probabilities; where `n_outputs_` is 1, of
+        two classes that of the second. X is as for `predict`; raises NotFittedError before `fit`.
+        Simonyan, Vedaldi and Zisserman (2014). scikit-learn has nothing like it.
+        """
+        network, theta, X = samples_of(self, X).inputs()
+        jacobian = self._link_jacobian(network, self._outputs_of(network, theta, X))
+        return input_gradients(network, theta, X, jacobian)
+
+    # ---- Fitting -----------------------------------------------------------------------------------
 
     def _fit(self, *call: Any) -> Self:
         """A call of `_train`; one that fails leaves the estimator as it was."""
@@ -186,3 +264,141 @@ class BaseMLP(MLPPredictor):
             "_network": network,
             "_theta": theta,
         }
+
+    # ---- The network -------------------------------------------------------------------------------
+
+    def _network_of(self, sizes: tuple[int, ...]) -> Network:
+        output, loss, _ = self._design()
+        return Network(sizes, hidden_functions(self.activation, len(sizes) - 2), output, loss)
+
+    def _outputs_of(self, network: Network, theta: Parameters, X: Any) -> Array:
+        """The outputs (n, n_outputs), NaN where the parameters are not finite."""
+        if not np.isfinite(theta.flat).all():
+            return np.full((X.shape[0], network.sizes[-1]), np.nan, theta.dtype)
+        if issparse(X):
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
+                return self._link(reference.output_activations(Zs[-1], network.output))
+        if network.loss.target in ("class", "label"):
+            return network.predict_proba(theta, X)
+        return self._link(network.predict(theta, X))
+
+    def _fitted(self) -> tuple[Network, Parameters]:
+        """The network and its parameters, packed anew where `coefs_` or `intercepts_` were set by hand."""
+        attributes = vars(self)
+        coefs, intercepts = attributes["coefs_"], attributes["intercepts_"]
+        theta: Parameters | None = attributes.get("_theta")
+        arrays = [*coefs, *intercepts]
+        views = [] if theta is None else [*theta.weights, *theta.biases]
+        if theta is None or len(views) != len(arrays) or any(map(operator.is_not, views, arrays)):
+            theta = pack(coefs, intercepts)
+        network: Network | None = attributes.get("_network")
+        if network is None or network.sizes != theta.sizes:
+            network = self._network_of(theta.sizes)
+        return network, theta
+
+    def _complete(self, X: Any, learn: bool, min_entries: float = np.inf) -> Any:
+        """X without missing values: an array, or sparse rows of `min_entries` or more, nearly all 0."""
+        if self.missing == "error" and stays_sparse(X, min_entries):
+            return X
+        if issparse(X):
+            X = X.toarray()
+        if self.missing != "error":
+            from sklearn.impute import SimpleImputer
+
+            if learn:
+                self.imputer_ = SimpleImputer(strategy=self.missing, keep_empty_features=True).fit(X)
+            X = self.imputer_.transform(X)
+        return X
+
+    # ---- What a classifier and a regressor define ------------------------------------------------------
+
+    _is_numeric = False  # whether y holds numbers
+
+    @abstractmethod
+    def _check_y(self, y: Any, first: bool, incremental: bool, classes: Any = None) -> NDArray[Any]:
+        """The checked targets; a classifier learns the labels, or compares them with those it knows.
+
+        The first `partial_fit` gives the `classes`.
+        """
+
+    @abstractmethod
+    def _check_rows(
+        self, rows: Dataset, first: bool, incremental: bool, classes: Any = None, trained_on: bool = False
+    ) -> Callable[[np.dtype[Any]], Dataset]:
+        """As `_check_y` for rows that are read: a function of a precision that gives them coded.
+
+        The weights of classes count where rows are `trained_on`.
+        """
+
+    @abstractmethod
+    def _encode(self, y: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """The targets as class numbers or rows."""
+
+    @abstractmethod
+    def _decode(self, target: NDArray[Any]) -> NDArray[Any]:
+        """The targets from class numbers or rows."""
+
+    @abstractmethod
+    def _design(self) -> tuple[str, Any, int]:
+        """The output, the loss and the number of outputs; y must have been checked."""
+
+    @abstractmethod
+    def _conventions(self, dtype: np.dtype[Any]) -> Conventions:
+        """How the reported loss is counted."""
+
+    @abstractmethod
+    def _score_arrays(self, X: Any, y: Any, weights: Any) -> float:
+        """The score on samples in memory, as they came."""
+
+    @abstractmethod
+    def _score_rows(self, rows: Dataset) -> float:
+        """The score on streamed rows with targets."""
+
+    @abstractmethod
+    def _score_of(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:
+        """The score that early stopping watches, from coded targets and outputs."""
+
+    def _strata(self, target: NDArray[Any]) -> NDArray[Any] | None:
+        """The strata in which samples are held out, None for none."""
+        return None
+
+    def _loss_offset(self) -> Callable[[NDArray[Any]], NDArray[np.float64]] | None:
+        """What a sample's reported loss is more than the engine's, by its target; None for nothing."""
+        return None
+
+    def _weigh_classes(
+        self, y: NDArray[Any], weights: NDArray[Any] | None, incremental: bool
+    ) -> NDArray[Any] | None:
+        """The samples' weights times those of their classes."""
+        return weights
+
+    def _out_activation(self, network: Network) -> str:
+        return network.output.name
+
+    def _link(self, Y_hat: Array) -> Array:
+        """The estimator's outputs from those of its network."""
+        return Y_hat
+
+    def _link_jacobian(self, network: Network, Y_hat: Array) -> Array:
+        """The derivative of the estimator's outputs by the output layer's Z, (n, outputs, outputs)."""
+        return link_jacobian(network.output.name, Y_hat)
+
+    # ---- scikit-learn's protocols --------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        # A pickle does not keep views on one vector: `__setstate__` packs `coefs_` again.
+        return {name: value for name, value in state.items() if name != "_theta"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_network" in vars(self) and "coefs_" in vars(self):
+            theta = pack(self.coefs_, self.intercepts_)
+            self.__dict__.update(coefs_=list(theta.weights), intercepts_=list(theta.biases), _theta=theta)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self.missing != "error"
+        return tags

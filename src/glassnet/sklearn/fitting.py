@@ -16,7 +16,7 @@ from glassnet.nn.dropout import as_dropout, draw_seed
 from glassnet.optim.loss_conventions import OURS, Conventions
 from glassnet.optim.penalties import Penalties
 from glassnet.optim.schedules import Schedule
-from glassnet.sklearn.job import Job
+from glassnet.sklearn.job import HeldOut, Job, validation_samples
 from glassnet.sklearn.policy import EpochPolicy, History, ScipyPolicy, SolverPolicy
 from glassnet.sklearn.samples import Samples
 from glassnet.sklearn.steppers import (
@@ -27,7 +27,6 @@ from glassnet.sklearn.steppers import (
     solver_of,
     start_solver,
 )
-from glassnet.sklearn.validation import HeldOut, validation_samples
 from glassnet.training.loop import Loop
 from glassnet.training.steppers import BayesianRegularization, Solver, check_fits
 from glassnet.training.steppers.first_order import Epochs

@@ -15,10 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from glassnet._types import Array
 from glassnet.engine.minibatch import Batches
-from glassnet.sklearn.job import Job
+from glassnet.sklearn.job import HeldOut, Job
 from glassnet.sklearn.network import WORTHWHILE, operations
 from glassnet.sklearn.steppers import EpochRates, ScipyLBFGS
-from glassnet.sklearn.validation import HeldOut
 from glassnet.training.loop import Policy
 from glassnet.training.state import Status
 from glassnet.training.steppers import Solver, SolverStepper

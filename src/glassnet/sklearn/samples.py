@@ -1,12 +1,11 @@
 """The door of the estimators: the samples of a call, in memory or streamed, checked and coded.
 
-`samples_of` alone looks at where X lies. `ArraySamples` are checked as scikit-learn checks arrays,
-`StreamedSamples` as `glassnet.train` checks streams; whoever uses them calls the methods of `Samples`.
+`samples_of` alone looks at where X lies. `Samples` are checked as scikit-learn checks arrays,
+`StreamedSamples` as `glassnet.train` checks streams.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,18 +19,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory
-from glassnet.data.checks import choose_engine
 from glassnet.data.dataset import is_stream, stream
 from glassnet.data.reduce import Block
 from glassnet.data.source import Dataset
-from glassnet.engine.full_batch import Problem, problem_of
-from glassnet.engine.minibatch import Batches, batches_of
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
-from glassnet.engine.records import Setup
 from glassnet.errors import InputError
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.loss_conventions import Conventions
-from glassnet.optim.penalties import NO_PENALTIES, Penalties
+from glassnet.optim.penalties import Penalties
 from glassnet.sklearn.checks import (
     MIN_ENTRIES,
     MIN_ENTRIES_TO_PREDICT,
@@ -52,11 +49,10 @@ from glassnet.sklearn.streaming import (
     warn_of_raw_samples,
 )
 from glassnet.training.stall_warning import warn_if_stalled
-from glassnet.utils.threads import thread_count
 
 
-class Samples(ABC):
-    """The X, y and sample weights of a call.
+class Samples:
+    """The X, y and sample weights of a call, in memory: arrays, sparse matrices, data frames.
 
     To predict and to score, `answers` and `score` do all. A fit calls `learn` and a validation `check`,
     after which `n_rows`, `n_inputs` and `dtype` are those of X; then `code` with the precision to compute
@@ -69,105 +65,24 @@ class Samples(ABC):
 
     def __init__(self, estimator: Any, X: Any, y: Any = None, weights: Any = None) -> None:
         self.estimator, self.X, self.y, self.weights = estimator, X, y, weights
+        self._unchanged = X, y
 
     # ---- Predictions and scores by a fitted estimator --------------------------------------------------
 
-    @abstractmethod
     def answers(self, answer: Answer) -> Any:
         """The predictions that `answer` makes of the outputs."""
+        warn_of_raw_samples(self.estimator, self.X)
+        return answer(self.estimator._outputs_of(*self.inputs(MIN_ENTRIES_TO_PREDICT)))
 
-    @abstractmethod
     def score(self) -> float:
         """The estimator's score."""
+        return float(self.estimator._score_arrays(self.X, self.y, self.weights))
 
-    @abstractmethod
     def inputs(self, min_entries: float = np.inf) -> tuple[Network, Parameters, Any]:
         """The network, its parameters and X, checked, in the precision to compute in.
 
         Sparse rows of `min_entries` or more stay sparse. Raises InputError for streamed samples.
         """
-
-    @abstractmethod
-    def targets(self) -> tuple[Any, Any]:
-        """y and the weights, in memory."""
-
-    @abstractmethod
-    def readers(self, threads: int) -> int:
-        """How many fits may read the samples at once."""
-
-    # ---- Checks ----------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def learn(self, first: bool, incremental: bool, classes: Any) -> None:
-        """Check the samples of a fit; the estimator learns features and labels where it is the `first`."""
-
-    @abstractmethod
-    def check(self) -> None:
-        """Check the samples of `validation_data` by what the estimator has learned."""
-
-    @abstractmethod
-    def code(self, dtype: np.dtype[Any]) -> None:
-        """Code the targets as the network learns them, all in the precision to compute in."""
-
-    # ---- Once coded --------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def problem(self, network: Network, conventions: Conventions) -> Problem:
-        """The samples as one batch, without penalties."""
-
-    @abstractmethod
-    def batches(
-        self, network: Network, size: int, dropout: tuple[float, ...], penalties: Penalties
-    ) -> Batches:
-        """The samples, to be trained on in batches."""
-
-    def mean_offset(self) -> float:
-        """The reported mean loss minus the engine's."""
-        offset = self.estimator._loss_offset()
-        return 0.0 if offset is None else self._mean(offset)
-
-    @abstractmethod
-    def _mean(self, value: Callable[[NDArray[Any]], NDArray[Any]]) -> float:
-        """The weighted mean of a value of the targets."""
-
-    @abstractmethod
-    def weighted_targets(self, batches: Batches) -> tuple[NDArray[Any], NDArray[Any]] | None:
-        """Targets and weights by row; None without weights, and for batches that keep no order of rows."""
-
-    @abstractmethod
-    def score_at(self, network: Network, flat: Array, model_at: Callable[[Array], Any]) -> float:
-        """The score at flat parameters; `model_at` gives a fitted estimator with them."""
-
-    @abstractmethod
-    def hold_out(self, random: RandomState) -> tuple[Samples, Samples]:
-        """The samples to train on and those held out, drawn as scikit-learn draws them."""
-
-    def scores(self, model: Any, scorers: Mapping[str, Callable[..., float]]) -> dict[str, float]:
-        """What the scorers measure of a fitted estimator on the samples as they came."""
-        return {}
-
-    def warn_if_stalled(self, problem: Problem, flat: Array, loss: float) -> None:  # noqa: B027
-        """Warn where a solver has learned nothing, as far as samples in memory tell."""
-
-    def keep_work(self, error: Exception, model: Callable[[], Any]) -> None:  # noqa: B027
-        """Attach the estimator fitted so far to an error of samples that could not be read on."""
-
-
-class ArraySamples(Samples):
-    """Samples in memory: arrays, sparse matrices, data frames."""
-
-    def __init__(self, estimator: Any, X: Any, y: Any = None, weights: Any = None) -> None:
-        super().__init__(estimator, X, y, weights)
-        self.as_given = X, y
-
-    def answers(self, answer: Answer) -> Any:
-        warn_of_raw_samples(self.estimator, self.X)
-        return answer(self.estimator._outputs_of(*self.inputs(MIN_ENTRIES_TO_PREDICT)))
-
-    def score(self) -> float:
-        return float(self.estimator._score_arrays(self.X, self.y, self.weights))
-
-    def inputs(self, min_entries: float = np.inf) -> tuple[Network, Parameters, Any]:
         estimator = self.estimator
         check_is_fitted(estimator, estimator._needed)
         network, theta = estimator._fitted()
@@ -179,12 +94,17 @@ class ArraySamples(Samples):
         return network, theta, as_rows(X, dtype)
 
     def targets(self) -> tuple[Any, Any]:
+        """y and the weights, in memory."""
         return self.y, self.weights
 
     def readers(self, threads: int) -> int:
+        """How many fits on so many threads may read the samples at once."""
         return threads
 
+    # ---- Checks ----------------------------------------------------------------------------------------
+
     def learn(self, first: bool, incremental: bool, classes: Any) -> None:
+        """Check the samples of a fit; the estimator learns features and labels where it is the `first`."""
         estimator = self.estimator
         X, y = check_samples(estimator, self.X, self.y, first, estimator._is_numeric)
         if first:  # a fit on standardized rows may have left these
@@ -204,6 +124,7 @@ class ArraySamples(Samples):
         self._take(X, y, weights)
 
     def check(self) -> None:
+        """Check the samples of `validation_data` by what the estimator has learned."""
         estimator, y = self.estimator, self.y
         if y is None:
             raise InputError(
@@ -222,82 +143,91 @@ class ArraySamples(Samples):
         (self.n_rows, self.n_inputs), self.dtype = X.shape, X.dtype
 
     def code(self, dtype: np.dtype[Any]) -> None:
-        self.X, self.y = as_rows(self.X, dtype), self.estimator._encode(self.y, dtype)
+        """Code the targets as the network learns them, all in the precision to compute in."""
+        self.X, self.y, self.dtype = as_rows(self.X, dtype), self.estimator._encode(self.y, dtype), dtype
         if self.weights is not None:
             self.weights = np.asarray(self.weights, dtype)
 
+    # ---- Once coded --------------------------------------------------------------------------------------
+
     def problem(self, network: Network, conventions: Conventions) -> Problem:
-        small = operations(network, self.n_rows) <= WORTHWHILE
-        threads = 1 if small else thread_count(self.estimator.n_threads)
-        return problem_of(self._setup(network, threads, conventions), self._arrays())
+        """The samples as one batch, without penalties."""
+        problem = self._prepare(network, conventions=conventions)
+        assert isinstance(problem, Problem)
+        return problem
 
     def batches(
         self, network: Network, size: int, dropout: tuple[float, ...], penalties: Penalties
     ) -> Batches:
-        conventions = self.estimator._conventions(self.X.dtype)
-        # One thread: the policy asks for more of them for epochs that have enough to do.
-        setup = self._setup(network, 1, conventions, penalties, dropout)
-        return batches_of(setup, self._arrays(), size)
+        """The samples, to be trained on in batches."""
+        settings: dict[str, Any] = {"batch_size": size, "dropout": dropout, "penalties": penalties}
+        batches = self._prepare(network, conventions=self.estimator._conventions(self.dtype), **settings)
+        assert isinstance(batches, Batches)
+        return batches
 
-    def _setup(
-        self,
-        network: Network,
-        threads: int,
-        conventions: Conventions,
-        penalties: Penalties = NO_PENALTIES,
-        dropout: tuple[float, ...] = (),
-    ) -> Setup:
-        """The engine's setup for samples that are checked already, which takes a small fit less time."""
-        engine, reason = choose_engine(network, "numpy" if issparse(self.X) else "auto")
-        dropout = dropout or (0.0,) * len(network.hidden)
-        dtype = self.X.dtype
-        return Setup(network, dtype, engine, reason, threads, "mean", penalties, conventions, dropout)
+    def _prepare(self, network: Network, **settings: Any) -> Problem | Batches:
+        # For batches the policy asks for more threads, for epochs that have enough to do.
+        small = "batch_size" in settings or operations(network, self.n_rows) <= WORTHWHILE
+        settings["threads"] = 1 if small else self.estimator.n_threads
+        settings["engine"] = "numpy" if issparse(self.X) else "auto"
+        arrays = Block(self.X, self.y, self.weights)
+        return prepare_problem(network, arrays, ProblemSettings(dtype=self.dtype, **settings))
 
-    def _arrays(self) -> Block:
-        return Block(self.X, self.y, self.weights)
+    def mean_offset(self) -> float:
+        """The reported mean loss minus the engine's."""
+        offset = self.estimator._loss_offset()
+        return 0.0 if offset is None else self._mean(offset)
 
     def _mean(self, value: Callable[[NDArray[Any]], NDArray[Any]]) -> float:
+        """The weighted mean of a value of the targets."""
         return float(np.average(value(self.y), weights=self.weights))
 
     def weighted_targets(self, batches: Batches) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """Targets and weights by row; None without weights, and for batches that keep no order of rows."""
         return None if self.weights is None else (self.y, self.weights)
 
-    def score_at(self, network: Network, flat: Array, model_at: Callable[[Array], Any]) -> float:
-        Y_hat = self.estimator._outputs_of(network, Parameters(network.sizes, flat), self.X)
-        return float(self.estimator._score_of(self.y, Y_hat, self.weights))
-
-    def scores(self, model: Any, scorers: Mapping[str, Callable[..., float]]) -> dict[str, float]:
-        X, y = self.as_given
-        if isinstance(X, np.ndarray):  # which has no names
-            model.__dict__.pop("feature_names_in_", None)
-        return {name: float(scorer(model, X, y)) for name, scorer in scorers.items()}
-
-    def warn_if_stalled(self, problem: Problem, flat: Array, loss: float) -> None:
-        warn_if_stalled(problem, flat, loss, InMemory(self.X, self.y, self.weights), 8)
-
     def hold_out(self, random: RandomState) -> tuple[Samples, Samples]:
+        """The samples to train on and those held out, drawn as scikit-learn draws them."""
         estimator = self.estimator
-        train, test = train_test_split(
+        drawn = train_test_split(
             np.arange(self.n_rows),
             random_state=random,
             test_size=estimator.validation_fraction,
             stratify=estimator._strata(self.y),
         )
-        if len(test) < 2:
+        if len(drawn[1]) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your "
                 "dataset."
             )
-        training, held_out = self._subset(train), self._subset(test)
+        training, held_out = map(self._subset, drawn)
         if estimator.scoring is not None:
-            held_out.as_given = held_out.X, estimator._decode(held_out.y)
+            held_out._unchanged = held_out.X, estimator._decode(held_out.y)
         return training, held_out
 
-    def _subset(self, rows: NDArray[np.intp]) -> ArraySamples:
-        weights = None if self.weights is None else self.weights[rows]
-        subset = ArraySamples(self.estimator, None)
-        subset._take(self.X[rows], self.y[rows], weights)
+    def _subset(self, rows: NDArray[np.intp]) -> Samples:
+        subset = Samples(self.estimator, None)
+        subset._take(self.X[rows], self.y[rows], None if self.weights is None else self.weights[rows])
         return subset
+
+    def score_at(self, network: Network, flat: Array, model_at: Callable[[Array], Any]) -> float:
+        """The score at flat parameters; `model_at` gives a fitted estimator with them."""
+        Y_hat = self.estimator._outputs_of(network, Parameters(network.sizes, flat), self.X)
+        return float(self.estimator._score_of(self.y, Y_hat, self.weights))
+
+    def scores(self, model: Any, scorers: Mapping[str, Callable[..., float]]) -> dict[str, float]:
+        """What the scorers measure of a fitted estimator on X and y as they came."""
+        X, y = self._unchanged
+        if isinstance(X, np.ndarray):  # which has no names
+            model.__dict__.pop("feature_names_in_", None)
+        return {name: float(scorer(model, X, y)) for name, scorer in scorers.items()}
+
+    def warn_if_stalled(self, problem: Problem, flat: Array, loss: float) -> None:
+        """Warn where a solver has learned nothing; of streamed samples nobody looks."""
+        warn_if_stalled(problem, flat, loss, InMemory(self.X, self.y, self.weights), 8)
+
+    def keep_work(self, error: Exception, model: Callable[[], Any]) -> None:
+        """Attach the estimator fitted so far to an error of streamed samples, which may have broken off."""
 
 
 class StreamedSamples(Samples):
@@ -365,24 +295,9 @@ class StreamedSamples(Samples):
     def code(self, dtype: np.dtype[Any]) -> None:
         self.dtype, self.dataset = dtype, self._coded(dtype)
 
-    def problem(self, network: Network, conventions: Conventions) -> Problem:
-        problem = self._prepare(network, conventions=conventions)
-        assert isinstance(problem, Problem)
-        return problem
-
-    def batches(
-        self, network: Network, size: int, dropout: tuple[float, ...], penalties: Penalties
-    ) -> Batches:
-        settings: dict[str, Any] = {"batch_size": size, "dropout": dropout, "penalties": penalties}
-        batches = self._prepare(network, conventions=self.estimator._conventions(self.dtype), **settings)
-        assert isinstance(batches, Batches)
-        return batches
-
     def _prepare(self, network: Network, **settings: Any) -> Problem | Batches:
-        threads = self.estimator.n_threads
-        return prepare_problem(
-            network, self.dataset, ProblemSettings(dtype=self.dtype, threads=threads, **settings)
-        )
+        settings["threads"] = self.estimator.n_threads
+        return prepare_problem(network, self.dataset, ProblemSettings(dtype=self.dtype, **settings))
 
     def _mean(self, value: Callable[[NDArray[Any]], NDArray[Any]]) -> float:
         return mean_over(self.dataset, lambda block: value(block.y), None, self.estimator.n_threads)
@@ -402,11 +317,14 @@ class StreamedSamples(Samples):
     def score_at(self, network: Network, flat: Array, model_at: Callable[[Array], Any]) -> float:
         return float(model_at(flat)._score_rows(self.rows)) if np.isfinite(flat).all() else float("nan")
 
+    def warn_if_stalled(self, problem: Problem, flat: Array, loss: float) -> None:
+        return
+
     def keep_work(self, error: Exception, model: Callable[[], Any]) -> None:
         error.estimator = model()  # type: ignore[attr-defined]
 
 
 def samples_of(estimator: Any, X: Any, y: Any = None, sample_weight: Any = None) -> Samples:
     """The samples of a call, in memory or streamed."""
-    kind = StreamedSamples if is_stream(X) else ArraySamples
+    kind = StreamedSamples if is_stream(X) else Samples
     return kind(estimator, X, y, sample_weight)

@@ -30,7 +30,6 @@ from glassnet.sklearn.labels import (
     both_classes,
     check_labels,
     check_loss,
-    declared_labels,
     grouped_cross_entropy,
     learn_labels,
     with_class_weights,
@@ -210,14 +209,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if incremental and _check_partial_fit_first_call(self, classes):
-            self._labels = replace(self._for_loss(declared_labels(classes, y)), sparse=sparse)
+            self._labels = replace(self._for_loss(learn_labels(y, classes)), sparse=sparse)
             self.classes_ = self._labels.classes
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._labels = replace(self._for_loss(learn_labels(y)), sparse=sparse)
             self.classes_ = self._labels.classes
         else:
             if not hasattr(self, "_labels"):
-                self._labels = self._for_loss(declared_labels(self.classes_, y))
+                self._labels = self._for_loss(learn_labels(y, self.classes_))
             check_labels(self._labels, y, self.warm_start and not incremental)
         return y
 

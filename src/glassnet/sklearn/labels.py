@@ -169,28 +169,23 @@ def class_numbers(classes: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:
     return np.fromiter(map(places.__getitem__, y.tolist()), np.intp, len(y))
 
 
-def learn_labels(y: NDArray[Any]) -> Labels:
-    """The labels in y; raises ValueError for targets that are no classes."""
+def learn_labels(y: NDArray[Any], classes: Any = None) -> Labels:
+    """The labels in y, or the `classes` that are declared, whose kind y decides.
+
+    Raises ValueError for targets that are no classes.
+    """
     kind = type_of_target(y, input_name="y")
-    if kind in ("binary", "multiclass"):
-        classes = unique_labels(y) if y.dtype == object else np.unique(y)
-        return Labels(BINARY if len(classes) <= 2 else MULTICLASS, classes)
     if kind == "multilabel-indicator":
         return Labels(MULTILABEL, np.arange(y.shape[1]))
     if kind == "multiclass-multioutput":
-        return Labels(MULTIOUTPUT, [np.unique(column) for column in y.T])
-    check_classification_targets(y)
-    raise ValueError(f"Unknown label type: {kind}. Classes are expected, not continuous values.")
-
-
-def declared_labels(classes: Any, y: NDArray[Any]) -> Labels:
-    """The labels of the `classes` that the first `partial_fit` is given; y decides their kind."""
-    kind = type_of_target(y, input_name="y")
-    if kind.startswith("multilabel"):
-        return Labels(MULTILABEL, np.arange(y.shape[1]))
-    if kind == "multiclass-multioutput":
-        return Labels(MULTIOUTPUT, [np.unique(column) for column in classes])
-    known = unique_labels(classes)
+        return Labels(MULTIOUTPUT, [np.unique(column) for column in (y.T if classes is None else classes)])
+    if classes is not None:
+        known = unique_labels(classes)
+    elif kind in ("binary", "multiclass"):
+        known = unique_labels(y) if y.dtype == object else np.unique(y)
+    else:
+        check_classification_targets(y)
+        raise ValueError(f"Unknown label type: {kind}. Classes are expected, not continuous values.")
     return Labels(BINARY if len(known) <= 2 else MULTICLASS, known)
 
 

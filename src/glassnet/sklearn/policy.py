@@ -274,14 +274,17 @@ class EpochPolicy(EstimatorPolicy):
 class IterationPolicy(EstimatorPolicy):
     """The rules on all samples at once, an iteration at a time."""
 
-    _offset = 0.0
-    """The reported loss minus the stepper's."""
-
     def __init__(
-        self, job: Job, history: History, held_out: HeldOut | None, stepper: SolverStepper | ScipyLBFGS
+        self,
+        job: Job,
+        history: History,
+        held_out: HeldOut | None,
+        stepper: SolverStepper | ScipyLBFGS,
+        offset: float = 0.0,
     ) -> None:
+        """`offset` is the reported loss minus the stepper's."""
         super().__init__(job, history, held_out)
-        self._stepper = stepper
+        self._stepper, self._offset = stepper, offset
 
     def next_decision(self, iteration: int) -> int:
         if self._job.tasks is not None and iteration < self.max_iter:
@@ -299,13 +302,14 @@ class IterationPolicy(EstimatorPolicy):
 class ScipyPolicy(IterationPolicy):
     """The rules of SciPy's L-BFGS-B, which itself ends at a limit and says why."""
 
+    _stepper: ScipyLBFGS
+
     def __init__(self, job: Job, history: History, held_out: HeldOut | None, stepper: ScipyLBFGS) -> None:
         super().__init__(job, history, held_out, stepper)
-        self._scipy = stepper
         self.last += 1
 
     def _unconverged(self) -> str:
-        result, n_iter, limit = self._scipy.result, self.history.epochs, self.max_iter
+        result, n_iter, limit = self._stepper.result, self.history.epochs, self.max_iter
         if result.status == 0:
             return ""
         more = f"\nRaise the limit of iterations (max_iter={limit})." if n_iter == limit else ""
@@ -318,6 +322,8 @@ class ScipyPolicy(IterationPolicy):
 class SolverPolicy(IterationPolicy):
     """The rules of a solver of ours, whose evaluations have a limit too."""
 
+    _stepper: SolverStepper
+
     def __init__(
         self,
         job: Job,
@@ -327,17 +333,17 @@ class SolverPolicy(IterationPolicy):
         solver: Solver,
         offset: float,
     ) -> None:
-        super().__init__(job, history, held_out, stepper)
-        self._solver, self._steps, self._offset = solver, stepper, offset
+        super().__init__(job, history, held_out, stepper, offset)
+        self._solver = solver
         self._max_fun = int(job.estimator.max_fun)
         if stepper.evaluations >= self._max_fun:
             self.last = 0
 
     def decide(self, iteration: int, losses: NDArray[np.float64]) -> bool:
-        return super().decide(iteration, losses) or self._steps.evaluations >= self._max_fun
+        return super().decide(iteration, losses) or self._stepper.evaluations >= self._max_fun
 
     def _unconverged(self) -> str:
-        if self._steps.stops:
+        if self._stepper.stops:
             return ""
         n_iter = self.history.epochs
         at_max_iter = n_iter == self.max_iter

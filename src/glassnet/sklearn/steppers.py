@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,14 +74,8 @@ class ScipyLBFGS(Stepper):
         return loss + self._offset, gradient
 
 
-def _solver(kind: type[Solver], tol: float) -> Solver:
-    return kind(gradient_tolerance=tol)
-
-
-SOLVERS_BY_NAME: dict[str, Callable[[float], Solver]] = {
-    "lm": partial(_solver, LevenbergMarquardt),
-    **{name: partial(_solver, kind) for name, kind in SOLVERS.items() if name != "lbfgs"},  # SciPy's
-}
+SOLVERS_BY_NAME: dict[str, type[Solver]] = {"lm": LevenbergMarquardt, **SOLVERS}
+del SOLVERS_BY_NAME["lbfgs"]  # which is SciPy's
 """The solvers that an estimator's ``solver`` may name beside scikit-learn's, made with its ``tol``."""
 
 
@@ -92,7 +84,8 @@ def solver_of(estimator: Any) -> Solver | None:
     solver = estimator.solver
     if isinstance(solver, Solver):
         return solver
-    return SOLVERS_BY_NAME[solver](float(estimator.tol)) if solver in SOLVERS_BY_NAME else None
+    kind = SOLVERS_BY_NAME.get(solver)
+    return None if kind is None else kind(gradient_tolerance=float(estimator.tol))
 
 
 def start_solver(solver: Solver, problem: Problem, flat: Array) -> SolverStepper:

@@ -124,7 +124,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     @property
     def network_(self) -> Network:
         """The fitted network, for glassnet's own functions."""
-        check_is_fitted(self, self._needed)
         return self._fitted()[0]
 
     @property
@@ -140,7 +139,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         >>> gn.check_gradients(model.network_, model.parameters_, X, X[:, :1] > X[:, 1:2] ** 2).passed
         True
         """
-        check_is_fitted(self, self._needed)
         return self._fitted()[1]
 
     def hidden_activations(self, X: Any) -> list[Array]:
@@ -284,8 +282,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return self._link(network.predict(theta, X))
 
     def _fitted(self) -> tuple[Network, Parameters]:
-        """The network and its parameters, packed anew where `coefs_` or `intercepts_` were set by hand."""
+        """The network and its parameters, packed anew where `coefs_` or `intercepts_` were set by hand.
+
+        Raises NotFittedError before `fit`.
+        """
         attributes = vars(self)
+        if not all(name in attributes for name in self._needed):
+            check_is_fitted(self, self._needed)  # raises; asking it first takes a third of a prediction
         coefs, intercepts = attributes["coefs_"], attributes["intercepts_"]
         theta: Parameters | None = attributes.get("_theta")
         arrays = [*coefs, *intercepts]

@@ -174,7 +174,7 @@ def learn_labels(y: NDArray[Any], classes: Any = None) -> Labels:
 
     Raises ValueError for targets that are no classes.
     """
-    kind = type_of_target(y, input_name="y")
+    kind = "multiclass" if _is_plain(y) else type_of_target(y, input_name="y")
     if kind == "multilabel-indicator":
         return Labels(MULTILABEL, np.arange(y.shape[1]))
     if kind == "multiclass-multioutput":
@@ -182,11 +182,20 @@ def learn_labels(y: NDArray[Any], classes: Any = None) -> Labels:
     if classes is not None:
         known = unique_labels(classes)
     elif kind in ("binary", "multiclass"):
-        known = unique_labels(y) if y.dtype == object else np.unique(y)
+        known = _unique(y)
     else:
         check_classification_targets(y)
         raise ValueError(f"Unknown label type: {kind}. Classes are expected, not continuous values.")
     return Labels(BINARY if len(known) <= 2 else MULTICLASS, known)
+
+
+def _is_plain(y: NDArray[Any]) -> bool:
+    """Whether y can hold nothing but classes: scikit-learn's checks take longer than a small fit."""
+    return y.ndim == 1 and y.dtype.kind in "biuU"
+
+
+def _unique(y: NDArray[Any]) -> NDArray[Any]:
+    return np.unique(y) if _is_plain(y) else unique_labels(y)
 
 
 def check_labels(labels: Labels, y: NDArray[Any], warm: bool) -> None:
@@ -205,7 +214,7 @@ def check_labels(labels: Labels, y: NDArray[Any], warm: bool) -> None:
         return
     if y.ndim != 1:
         raise ValueError(f"y should be a 1d array of classes as before, got an array of shape {y.shape}.")
-    classes = unique_labels(y)
+    classes = _unique(y)
     if warm:
         if set(classes) != set(labels.classes):
             raise ValueError(

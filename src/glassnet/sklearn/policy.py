@@ -100,11 +100,12 @@ class History:
         self.epochs += 1
         self.loss = loss
         self.loss_curve.append(loss)
-        values = self.values
-        before = len(next(iter(values.values()), ()))
-        measured = {"loss": loss, **measured}
-        for name in {**values, **measured}:
-            values.setdefault(name, [np.nan] * before).append(measured.get(name, np.nan))
+        values, measured = self.values, {"loss": loss, **measured}
+        for name in measured:
+            if name not in values:
+                values[name] = [np.nan] * len(values.get("loss", ()))
+        for name, series in values.items():
+            series.append(measured.get(name, np.nan))
         if self.early:
             score = measured["score"]
             assert self.scores is not None

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.validation import check_is_fitted
 
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory
@@ -61,11 +60,11 @@ class Samples:
 
     n_rows: int
     n_inputs: int
+    _unchanged: tuple[Any, Any]
     dtype: np.dtype[Any]
 
     def __init__(self, estimator: Any, X: Any, y: Any = None, weights: Any = None) -> None:
         self.estimator, self.X, self.y, self.weights = estimator, X, y, weights
-        self._unchanged = X, y
 
     # ---- Predictions and scores by a fitted estimator --------------------------------------------------
 
@@ -84,7 +83,6 @@ class Samples:
         Sparse rows of `min_entries` or more stay sparse. Raises InputError for streamed samples.
         """
         estimator = self.estimator
-        check_is_fitted(estimator, estimator._needed)
         network, theta = estimator._fitted()
         X = estimator._complete(check_inputs(estimator, self.X), False, min_entries)
         narrow = X.dtype == np.float32 and theta.dtype == np.float32
@@ -126,6 +124,7 @@ class Samples:
     def check(self) -> None:
         """Check the samples of `validation_data` by what the estimator has learned."""
         estimator, y = self.estimator, self.y
+        self._unchanged = self.X, y
         if y is None:
             raise InputError(
                 f"expected (X, y) or (X, y, sample_weight), got {type(self.X).__name__} without a y."
@@ -241,12 +240,11 @@ class StreamedSamples(Samples):
 
     def answers(self, answer: Answer) -> Any:
         estimator = self.estimator
-        check_is_fitted(estimator, estimator._needed)
-        rows, (network, theta) = self._known_rows(False), estimator._fitted()
+        (network, theta), rows = estimator._fitted(), self._known_rows(False)
         return answered(network, theta, rows, lambda Y: answer(estimator._link(Y)), estimator.n_threads)
 
     def score(self) -> float:
-        check_is_fitted(self.estimator, self.estimator._needed)
+        self.estimator._fitted()  # raises NotFittedError before a file is opened
         return float(self.estimator._score_rows(self._known_rows(True)))
 
     def inputs(self, min_entries: float = np.inf) -> tuple[Network, Parameters, Any]:
@@ -326,5 +324,6 @@ class StreamedSamples(Samples):
 
 def samples_of(estimator: Any, X: Any, y: Any = None, sample_weight: Any = None) -> Samples:
     """The samples of a call, in memory or streamed."""
-    kind = StreamedSamples if is_stream(X) else Samples
+    # Arrays are told by their type alone: a prediction for one row takes microseconds.
+    kind = StreamedSamples if type(X) is not np.ndarray and is_stream(X) else Samples
     return kind(estimator, X, y, sample_weight)

@@ -80,12 +80,15 @@ def validation_samples(job: Job) -> HeldOut | None:
                 "early_stopping=True."
             )
         return None
-    given = came if isinstance(came, (tuple, list)) else (came,)
+    is_sequence = isinstance(came, (tuple, list))
+    given = came if is_sequence else (came, None) if hasattr(came, "require_targets") else ()
+    if len(given) not in (2, 3):
+        kind = type(came).__name__
+        raise InputError(
+            "validation_data is (X, y) or (X, y, sample_weight), not "
+            f"{f'a {kind} of {len(came)}' if is_sequence else kind}."
+        )
     try:
-        if given is came and len(given) not in (2, 3):
-            raise InputError(
-                f"expected (X, y) or (X, y, sample_weight), got a {type(came).__name__} of {len(given)}."
-            )
         samples = samples_of(estimator, *given)
         samples.check()
         samples.code(job.theta.dtype)

@@ -125,10 +125,6 @@ class Samples:
         """Check the samples of `validation_data` by what the estimator has learned."""
         estimator, y = self.estimator, self.y
         self._unchanged = self.X, y
-        if y is None:
-            raise InputError(
-                f"expected (X, y) or (X, y, sample_weight), got {type(self.X).__name__} without a y."
-            )
         warn_of_raw_samples(estimator, self.X)
         X = check_inputs(estimator, self.X)
         y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")

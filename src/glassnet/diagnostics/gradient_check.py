@@ -36,7 +36,7 @@ from glassnet.errors import InputError, InputTypeError
 from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim.penalties import Penalties, weight_mask
-from glassnet.utils.array_checks import as_dtype, as_matrix, as_numbers, as_target, check_finite
+from glassnet.utils.array_checks import as_dtype, as_matrix, as_numbers, as_target, cast
 
 RELATIVE_TOLERANCE = 1e-5
 """The tolerance of `numpy.allclose`, and so of the notebook; the check adds both roundings to it."""
@@ -105,9 +105,7 @@ def check_gradients(
         l1=l1,
         l2=l2,
     )
-    with np.errstate(over="ignore"):
-        at = theta.astype(precision)
-    check_finite(at.flat, f"parameters in {precision.name}")
+    at = Parameters(network.sizes, cast(theta.flat, precision, "parameters"))
     backpropagated = problem.loss_and_gradient(at.flat)[1] if own is None else own.flat
 
     # The numerical side sees the numbers that the engine saw, and computes with them in float64.

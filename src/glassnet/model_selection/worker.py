@@ -22,7 +22,7 @@ from glassnet.data.source import Dataset, HoldOut
 from glassnet.data.standardization import standardizing_preprocessing
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
-from glassnet.engine.prepare import ProblemSettings
+from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.model_selection.hashing import identity_here
 from glassnet.model_selection.outcomes import SweepCell, assess, thinned
 from glassnet.model_selection.plan import Plan, Task, TaskState
@@ -36,8 +36,8 @@ from glassnet.training.loop import Progress
 from glassnet.training.run import TrainingRun
 from glassnet.training.run_policy import continue_run
 from glassnet.training.state import at_end, with_data
-from glassnet.training.train import begin
-from glassnet.training.validation import HeldOut, Preparation
+from glassnet.training.train import Preparation, begin
+from glassnet.training.validation import HeldOut
 from glassnet.utils.array_checks import as_dtype
 
 CACHE_BYTES = 1 << 30
@@ -77,20 +77,21 @@ class Cache:
         return entry[1]
 
 
-class SharedData(Preparation):
+class SharedData:
     """Makes data ready once for all networks that can share them; keys hold the identity of arrays."""
 
     def __init__(self, workers: int) -> None:
         self.cache = Cache(recent=8 * workers)
+        self.functions = Preparation(self.prepare, self.prepare_validation, self.reuse)
 
-    def hold_out(self, network: Network, dataset: Dataset, fraction: float, random: RandomState) -> HoldOut:
-        split = super().hold_out(network, dataset, fraction, random)
+    def reuse(self, network: Network, dataset: Dataset, split: HoldOut) -> HoldOut:
+        """The first split with these rows."""
         return self._shared(network, dataset, split.rows, split.n_held_out, lambda: split)
 
     def hold_out_again(
         self, network: Network, dataset: Dataset, rows: NDArray[np.int64], n: int
     ) -> HoldOut:
-        """What `hold_out` gave before for these rows, of which the last `n` are held out."""
+        """The first split with these rows, of which the last `n` are held out."""
         return self._shared(network, dataset, rows, n, lambda: dataset.hold_out_again(network, rows, n))
 
     def _shared(
@@ -103,22 +104,22 @@ class SharedData(Preparation):
         return split
 
     def prepare(self, network: Network, dataset: Dataset, settings: ProblemSettings) -> Problem | Batches:
+        """The problem of `prepare_problem`, whose packed data networks share."""
         own = ("penalties", "threads")  # which networks that share the packed data may differ in
         values = tuple(_key(value) for name, value in vars(settings).items() if name not in own)
         key = ("prepared", network, *_identities(dataset), values)
-        make, kept = super().prepare, (dataset, settings)
-        size = _packed_bytes(network, dataset)
+        kept, size = (dataset, settings), _packed_bytes(network, dataset)
         problem: Problem | Batches = self.cache.get(
-            key, lambda: make(network, dataset, settings), kept, size
+            key, lambda: prepare_problem(network, dataset, settings), kept, size
         )
         return _on_threads(problem, settings.threads).with_penalties(settings.penalties)
 
     def prepare_validation(self, trained: Problem | Batches, dataset: Dataset, keep: bool) -> HeldOut:
+        """The `HeldOut` of these arguments, which networks share."""
         about = trained.network, trained.dtype.name, trained.reduction, trained.engine, trained.class_weight
         key = ("held out", *about, *_identities(dataset), keep)
-        make = super().prepare_validation
         size = _packed_bytes(trained.network, dataset) * (2 if keep else 1)
-        held_out: HeldOut = self.cache.get(key, lambda: make(trained, dataset, keep), dataset, size)
+        held_out: HeldOut = self.cache.get(key, lambda: HeldOut(trained, dataset, keep), dataset, size)
         return held_out
 
 
@@ -223,7 +224,7 @@ class Worker:
             random_state=random, parameters=self.data.parameters, threads=self.plan.threads_each
         )
         samples = self._training_samples(task.fold)
-        run, gradient, _ = begin(task.candidate.network, samples, settings, self.shared)
+        run, gradient, _ = begin(task.candidate.network, samples, settings, self.shared.functions)
         if self.data.standardize and task.fold is not None:
             run = replace(run, extra={"preprocessing": self._preprocessing(task.fold, run.network)})
         return run, gradient

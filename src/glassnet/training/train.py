@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
@@ -14,10 +14,11 @@ from numpy.typing import DTypeLike, NDArray
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory
 from glassnet.data.dataset import as_dataset
-from glassnet.data.source import Dataset
+from glassnet.data.source import Dataset, HoldOut
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.predict import warn_of_raw_validation
+from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.errors import InputError
 from glassnet.nn.dropout import Masks, draw_seed
 from glassnet.nn.network import Network, Parameters, as_network
@@ -31,8 +32,8 @@ from glassnet.training.settings import NAMES, FitSettings
 from glassnet.training.stall_warning import warn_if_stalled
 from glassnet.training.state import RunData, state_at_rest
 from glassnet.training.steppers import Rule, Solver
-from glassnet.training.validation import Preparation, Validation, validation_dataset
-from glassnet.utils.array_checks import check_finite
+from glassnet.training.validation import HeldOut, Validation, validation_dataset
+from glassnet.utils.array_checks import cast
 from glassnet.utils.settings_checks import as_random_state, shared_fields
 
 
@@ -161,35 +162,52 @@ DEFAULTS: Mapping[str, Any] = {
 """The default of every setting."""
 
 
+class Preparation(NamedTuple):
+    """The functions that make data ready for training; those of a sweep share results between networks.
+
+    `reuse` takes rows that were just held out, and may return an earlier equal split.
+    """
+
+    prepare: Callable[[Network, Dataset, ProblemSettings], Problem | Batches] = prepare_problem
+    prepare_validation: Callable[[Problem | Batches, Dataset, bool], HeldOut] = HeldOut
+    reuse: Callable[[Network, Dataset, HoldOut], HoldOut] = lambda network, dataset, split: split
+
+
+PLAIN = Preparation()
+
+
 def begin(
-    network: Network, dataset: Dataset, settings: FitSettings, preparation: Preparation | None = None
+    network: Network, dataset: Dataset, settings: FitSettings, preparation: Preparation = PLAIN
 ) -> tuple[TrainingRun, Array | None, Dataset]:
     """The run of `train` before its first iteration, the gradient there, and the samples to train on.
 
     There is a gradient on the full batch. `train` goes on from here by `continue_run`; so does a sweep,
     whose `preparation` shares data between networks.
     """
-    preparation = preparation or Preparation()
     dataset.require_targets()
     settings.check(network, dataset.memory_limit)
     random, parameters = as_random_state(settings.random_state), settings.parameters
     if parameters is not None:
         parameters = network.check_parameters(parameters)
+    preprocessing = dataset.preprocessing(network)
+    extra = {} if preprocessing is None else {"preprocessing": preprocessing}
     validation, training, held_out = Validation(settings.validate_every, settings.stopping), dataset, None
-    if isinstance(settings.validation, float):
+    if isinstance(settings.validation, tuple):
+        held_out = validation_dataset(network, settings.validation)
+        warn_of_raw_validation(extra)
+    elif isinstance(settings.validation, float):
         dataset.check_targets(network)  # bad ones use up no random numbers
         if parameters is None:
             parameters = network.initialize(random, settings.scheme)
-        split = preparation.hold_out(network, dataset, settings.validation, random)
+        split = dataset.hold_out(network, settings.validation, random)
+        split = preparation.reuse(network, dataset, split)
         training, held_out = split.training, split.held_out
         validation = replace(validation, rows=split.rows, n_held_out=split.n_held_out)
-    elif isinstance(settings.validation, tuple):
-        held_out = validation_dataset(network, settings.validation)
     problem = preparation.prepare(network, training, settings.of_problem)
     if parameters is None:
         theta = network.initialize(random, settings.scheme, problem.dtype)
     else:
-        theta = _cast_parameters(parameters, problem.dtype)
+        theta = Parameters(network.sizes, cast(parameters.flat, problem.dtype, "parameters").copy())
     # Masks are drawn from `random` after the parameters and before any order of the samples.
     seed = draw_seed(random) if any(problem.dropout) else None
     gradient, cursor, losses = None, None, np.empty(0)
@@ -211,10 +229,6 @@ def begin(
     if held_out is not None:
         evaluator = preparation.prepare_validation(problem, held_out, validation.keeps_samples)
         validation = replace(validation, fingerprint=evaluator.fingerprint)
-    preprocessing = dataset.preprocessing(network)
-    extra = {} if preprocessing is None else {"preprocessing": preprocessing}
-    if held_out is not None:
-        warn_of_raw_validation(extra)
     start = TrainingRun(
         **shared_fields(TrainingRun, problem.setup),
         optimizer=settings.optimizer,
@@ -234,10 +248,3 @@ def begin(
         data=RunData(problem, evaluator),
     )
     return start, gradient, training
-
-
-def _cast_parameters(theta: Parameters, dtype: np.dtype[Any]) -> Parameters:
-    with np.errstate(over="ignore"):
-        cast = theta.astype(dtype)
-    check_finite(cast.flat, f"parameters in {dtype.name}")
-    return cast

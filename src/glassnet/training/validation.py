@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory
 from glassnet.data.checks import fingerprint
-from glassnet.data.source import Dataset, HoldOut
+from glassnet.data.source import Dataset
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
@@ -245,19 +244,3 @@ def _lengthened(values: NDArray[Any], length: int) -> NDArray[Any]:
     longer = np.empty(max(length, len(values)), values.dtype)
     longer[: len(values)] = values
     return longer
-
-
-class Preparation:
-    """Makes datasets ready for training; a subclass that keeps its results shares them between networks."""
-
-    def hold_out(self, network: Network, dataset: Dataset, fraction: float, random: RandomState) -> HoldOut:
-        """Hold out a fraction of the rows, drawn from `random`."""
-        return dataset.hold_out(network, fraction, random)
-
-    def prepare(self, network: Network, dataset: Dataset, settings: ProblemSettings) -> Problem | Batches:
-        """The dataset for the full batch or for batches; see `prepare_problem`."""
-        return prepare_problem(network, dataset, settings)
-
-    def prepare_validation(self, trained: Problem | Batches, dataset: Dataset, keep: bool) -> HeldOut:
-        """Validation data for the engine and in the precision of `trained`; see `HeldOut`."""
-        return HeldOut(trained, dataset, keep)

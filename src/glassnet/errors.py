@@ -81,6 +81,8 @@ _OTHER_NAMES = {
     "alpha": "l2",
     "weightdecay": "l2",
     "kaiming": "he",
+    "lm": "levenberg_marquardt",
+    "trainlm": "levenberg_marquardt",
 }
 """Other libraries' names, as `_plain` writes them, and the names here."""
 

@@ -14,8 +14,9 @@ from glassnet import native
 from glassnet.engine.native_calls import native_rule
 from glassnet.engine.prepare import prepare
 from glassnet.nn import reference
-from glassnet.optim import OPTIMIZERS, check_optimizer, optimizer_from_dict
+from glassnet.optim import OPTIMIZERS
 from glassnet.optim.penalties import weight_mask
+from glassnet.training.steppers import check_rule, rule_from_dict
 
 every_kind = pytest.mark.parametrize("kind", OPTIMIZERS.values(), ids=OPTIMIZERS)
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -120,7 +121,7 @@ def test_optimizer_goes_through_json_by_name(optimizer, more, rate):
     optimizer = type(optimizer)(**{**optimizer.settings(), **more, "learning_rate": rate})
     settings = json.loads(json.dumps(optimizer.to_dict()))
     assert settings["name"] == optimizer.name
-    assert optimizer_from_dict(settings) == optimizer
+    assert rule_from_dict(settings) == optimizer
 
 
 @every_variant
@@ -138,17 +139,17 @@ def test_repr_leaves_out_what_is_seldom_set():
 @given(rate=st.floats(5e-324, 1e300), momentum=st.floats(0, 1, exclude_max=True))
 def test_settings_go_through_json_exactly(rate, momentum):
     optimizer = gn.SGD(rate, momentum)
-    assert optimizer_from_dict(json.loads(json.dumps(optimizer.to_dict()))) == optimizer
+    assert rule_from_dict(json.loads(json.dumps(optimizer.to_dict()))) == optimizer
 
 
 def test_from_dict_takes_defaults_for_what_is_left_out():
-    assert optimizer_from_dict({"name": "sgd", "momentum": 0.5}) == gn.SGD(momentum=0.5)
+    assert rule_from_dict({"name": "sgd", "momentum": 0.5}) == gn.SGD(momentum=0.5)
 
 
 def test_from_dict_leaves_its_argument_alone():
     settings = {"name": "sgd", "learning_rate": {"schedule": "step", "rate": 1, "every": 2}}
     before = json.dumps(settings)
-    optimizer_from_dict(settings)
+    rule_from_dict(settings)
     assert json.dumps(settings) == before
 
 
@@ -165,13 +166,13 @@ def test_from_dict_leaves_its_argument_alone():
 )
 def test_from_dict_refuses_what_describes_no_optimizer(settings, message):
     with pytest.raises((gn.InputError, gn.InputTypeError), match=message):
-        optimizer_from_dict(settings)
+        rule_from_dict(settings)
 
 
 @pytest.mark.parametrize("other", ["sgd", gn.SGD, None, 0.1])
-def test_check_optimizer_says_what_an_optimizer_is(other):
+def test_check_rule_says_what_an_optimizer_is(other):
     with pytest.raises(gn.InputTypeError, match=r"such as gn\.SGD"):
-        check_optimizer(other)
+        check_rule(other)
 
 
 # ---- The update, in Python ------------------------------------------------------------------------
@@ -236,7 +237,7 @@ def test_optimizers_follow_pytorchs_recorded_steps():
     rules, record = torch_rules()
     assert {ours["name"] for ours, *_ in rules.OPTIMIZERS} == set(OPTIMIZERS) - NOT_IN_PYTORCH
     for (ours, *_), path in zip(rules.OPTIMIZERS, record["trajectories"], strict=True):
-        optimizer = optimizer_from_dict(ours)
+        optimizer = rule_from_dict(ours)
         rates = optimizer.schedule.rates(1, rules.STEPS)
         theta, state = np.array(rules.START), np.zeros((len(optimizer.state_names), len(rules.START)))
         for t in range(1, rules.STEPS + 1):
@@ -352,6 +353,6 @@ def test_a_rule_that_is_derived_from_ours_is_not_taken_for_it(kind):
 
 
 @pytest.mark.parametrize("given", ["adam", "Adam", gn.Adam])
-def test_check_optimizer_says_how_to_make_the_one_that_was_meant(given):
+def test_check_rule_says_how_to_make_the_one_that_was_meant(given):
     with pytest.raises(gn.InputTypeError, match=r"Use gn\.Adam\(\)\.$"):
-        check_optimizer(given)
+        check_rule(given)

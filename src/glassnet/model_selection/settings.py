@@ -136,8 +136,7 @@ def _random_state(value: Any, name: str) -> Any:
             "random_state among the settings is a whole number: a RandomState would move on from one "
             "network to the next."
         )
-    check_random_state(value)
-    return value
+    return check_random_state(value, name)
 
 
 def _validation(value: Any, name: str) -> Any:

@@ -130,13 +130,6 @@ def as_network(network: object) -> Network:
     return network
 
 
-def as_scheme(scheme: str) -> str:
-    """The scheme itself; InputError for an unknown one."""
-    if scheme not in SCHEMES:
-        raise unknown_name("scheme", scheme, SCHEMES)
-    return scheme
-
-
 # ---- Initial draws: (network, layer, random) -> W, b --------------------------------------------
 
 Draw = Callable[["Network", int, RandomState], tuple[Array, Array]]
@@ -277,7 +270,8 @@ class Network:
         >>> gn.Network((2, 3, 2)).initialize(random_state=42, scheme="normal").flat[:2].round(4).tolist()
         [0.4967, -0.1383]
         """
-        as_scheme(scheme)
+        if scheme not in SCHEMES:
+            raise unknown_name("scheme", scheme, SCHEMES)
         random = as_random_state(random_state)
         layers = [SCHEMES[scheme](self, layer, random) for layer in range(len(self.sizes) - 1)]
         flat = np.concatenate([array.ravel() for layer in layers for array in layer])

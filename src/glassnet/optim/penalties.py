@@ -49,18 +49,14 @@ class Penalties:
 NO_PENALTIES = Penalties()
 
 
-def weight_mask(sizes: Sequence[int]) -> Mask:
+@lru_cache(maxsize=16)
+def weight_mask(sizes: tuple[int, ...]) -> Mask:
     """True for each weight of the flat parameters W1, b1, W2, b2, ..., False for each bias.
 
     >>> from glassnet.optim.penalties import weight_mask
     >>> weight_mask((2, 1)).tolist()
     [True, True, False]
     """
-    return _weight_mask(tuple(sizes))
-
-
-@lru_cache(maxsize=16)
-def _weight_mask(sizes: tuple[int, ...]) -> Mask:
     layers = [np.repeat([True, False], [n_in * n_out, n_out]) for n_in, n_out in pairwise(sizes)]
     mask = np.concatenate(layers)
     mask.flags.writeable = False  # all callers share it

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.errors import InputError, InputTypeError, unknown_name
+from glassnet.errors import InputError, InputTypeError
 from glassnet.utils.settings_checks import (
     Settings,
     as_decay,
@@ -24,19 +24,11 @@ from glassnet.utils.settings_checks import (
     as_positive,
     as_steps,
     checked,
+    one_of,
     settings_from_dict,
 )
 
 Rates = NDArray[np.float64]
-
-PER = ("update", "iteration")
-
-
-def as_per(value: object, name: str) -> str:
-    """The unit that a schedule counts, "update" or "iteration"."""
-    if value not in PER:
-        raise unknown_name(f"{name} of a schedule:", value, PER)
-    return str(value)
 
 
 def _map(function: Callable[[float], float], values: Rates) -> Rates:
@@ -116,7 +108,7 @@ class Formula(Schedule):
     """A schedule that is a formula of s, scaled by `rate`."""
 
     rate: float = field(metadata=checked(as_positive))
-    per: str = field(default="update", kw_only=True, metadata=checked(as_per))
+    per: str = field(default="update", kw_only=True, metadata=checked(one_of(("update", "iteration"))))
 
     def rates(self, first_update: int, count: int, updates_per_iteration: int = 1) -> Rates:
         finished = np.arange(first_update - 1, first_update - 1 + count)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from glassnet.errors import InputError, InputTypeError, unknown_name
+from glassnet.nn.network import Network
 from glassnet.utils.settings_checks import (
     Settings,
     as_flag,
@@ -122,8 +123,10 @@ class EarlyStopping(Settings):
         return f"{self.metric_name} has not improved for {count}"
 
 
-def check_stopping(stopping: object, validated: bool) -> EarlyStopping | None:
-    """`stopping`, or an error; `validated` tells whether there are validation data."""
+def check_stopping(
+    stopping: object, validated: bool = True, network: Network | None = None
+) -> EarlyStopping | None:
+    """`stopping`; InputError where its metric asks for data, or for predictions, that there are not."""
     if stopping is None:
         return None
     if not isinstance(stopping, EarlyStopping):
@@ -132,5 +135,13 @@ def check_stopping(stopping: object, validated: bool) -> EarlyStopping | None:
         raise InputError(
             f"EarlyStopping watches {stopping.metric_name}, which is measured on validation data: give "
             f"some, such as validation=0.1, or watch the loss."
+        )
+    if network is None or network.loss.target in ("class", "label"):
+        return stopping
+    probabilities = callable(stopping.metric) and stopping.response == "predict_proba"
+    if stopping.metric == "accuracy" or probabilities:
+        raise InputError(
+            f"EarlyStopping asks for {'probabilities' if probabilities else 'accuracy'}, but a network with "
+            f"output {network.output.name!r} predicts values: watch the loss, or a function of predictions."
         )
     return stopping

@@ -18,7 +18,7 @@ from glassnet.training.hooks import Hooks
 from glassnet.training.loop import Loop, Policy, Progress
 from glassnet.training.state import AnyRun, RunState, Status, at_best, masks_of
 from glassnet.training.steppers import Solver, SolverState, Start
-from glassnet.training.steppers.first_order import Epochs, FullBatch, Mean
+from glassnet.training.steppers.first_order import Epochs, FullBatch
 from glassnet.training.steppers.rates import LearningRates
 from glassnet.training.steppers.stepper import ChunkStepper
 from glassnet.training.validation import Evaluator
@@ -54,9 +54,9 @@ def stepper_of(start: RunState, gradient: Array | None = None) -> ChunkStepper:
         assert gradient is not None
         loss, memory = float(start.losses[-1]), SolverState.of(start.heard)
         return rule.stepper(Start(problem, flat, loss, gradient, rows, memory, start.updates))
-    mean = Mean()
+    mean = None
     if start.average is not None and start.averaged is not None:
-        mean = Mean(start.average, start.averaged.flat)
+        mean = start.average, start.averaged.flat
     if isinstance(problem, Batches):
         assert start.cursor is not None
         rates = LearningRates(

@@ -17,16 +17,16 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from glassnet.data.checks import ENGINES, REDUCTIONS, choose_engine
-from glassnet.engine.prepare import ProblemSettings
 from glassnet.nn.dropout import as_dropout
-from glassnet.nn.network import SCHEMES, Network, Parameters, as_network
+from glassnet.nn.network import SCHEMES, Network, Parameters
 from glassnet.optim.penalties import Penalties
 from glassnet.training.early_stopping import EarlyStopping, check_stopping
 from glassnet.training.steppers import Rule, check_fits, check_rule
-from glassnet.training.validation import as_validation, check_metric
+from glassnet.training.validation import as_validation
 from glassnet.utils.array_checks import as_dtype
 from glassnet.utils.settings_checks import (
     Check,
+    Settings,
     as_bound,
     as_count,
     as_flag,
@@ -37,18 +37,12 @@ from glassnet.utils.settings_checks import (
     checked,
     one_of,
     or_none,
-    shared_fields,
 )
 from glassnet.utils.threads import thread_count
 
 
-def _as_random_state(value: Any, name: str) -> Any:
-    check_random_state(value)
-    return value
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
-class FitSettings:
+class FitSettings(Settings):
     """Every keyword of `train` that says how to fit, each checked on its own.
 
     `train` documents the fields and holds their defaults; those without a check are looked at together with
@@ -62,10 +56,10 @@ class FitSettings:
     reduction: str = field(metadata=checked(one_of(REDUCTIONS)))
     parameters: Parameters | NDArray[Any] | None
     scheme: str = field(metadata=checked(one_of(SCHEMES)))
-    random_state: int | RandomState | None = field(metadata=checked(_as_random_state))
+    random_state: int | RandomState | None = field(metadata=checked(check_random_state))
     dtype: DTypeLike | None = field(metadata=checked(or_none(lambda value, name: as_dtype(value).name)))
     engine: str = field(metadata=checked(one_of(ENGINES)))
-    threads: int | None = field(metadata=checked(or_none(lambda value, name: thread_count(value))))
+    threads: int | None = field(metadata=checked(or_none(thread_count)))
     l1: float = field(metadata=checked(as_not_negative))
     l2: float = field(metadata=checked(as_not_negative))
     max_norm: float | None = field(metadata=checked(as_bound))
@@ -73,15 +67,9 @@ class FitSettings:
     dropout: float | Sequence[float]
     validation: object = field(metadata=checked(or_none(lambda value, name: as_validation(value))))
     validate_every: int = field(metadata=checked(as_steps))
-    stopping: EarlyStopping | None = field(
-        metadata=checked(lambda value, name: check_stopping(value, True))
-    )
+    stopping: EarlyStopping | None = field(metadata=checked(lambda value, name: check_stopping(value)))
     average: float | None = field(metadata=checked(or_none(as_fraction)))
     class_weight: object
-
-    def __post_init__(self) -> None:
-        for name, check in CHECKS.items():
-            object.__setattr__(self, name, check(getattr(self, name), name))
 
     @classmethod
     def of(cls, keywords: Mapping[str, Any]) -> FitSettings:
@@ -93,20 +81,15 @@ class FitSettings:
         """l1, l2 and max_norm as one."""
         return Penalties(self.l1, self.l2, self.max_norm)
 
-    @property
-    def of_problem(self) -> ProblemSettings:
-        """The settings that `prepare_problem` takes."""
-        return ProblemSettings(**shared_fields(ProblemSettings, self))
-
     def check(self, network: Network, memory: int | None = None) -> None:
         """Raise InputError or EngineError where settings do not fit each other or the network.
 
         `memory` is the bytes that reading streamed data may take; None in memory.
         """
-        dropout = as_dropout(self.dropout, len(as_network(network).hidden))
+        dropout = as_dropout(self.dropout, len(network.hidden))
         check_fits(self.optimizer, network, self.batch_size, self.penalties, dropout, self.average, memory)
         choose_engine(network, self.engine)
-        check_metric(network, check_stopping(self.stopping, self.validation is not None))
+        check_stopping(self.stopping, self.validation is not None, network)
 
 
 NAMES = tuple(setting.name for setting in fields(FitSettings))

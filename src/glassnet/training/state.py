@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from glassnet.training.validation import HeldOut, Validation
 
 Status = Literal["running", "completed", "stopped", "interrupted", "diverged"]
 
-STATUSES: tuple[Status, ...] = ("running", "completed", "stopped", "interrupted", "diverged")
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class RunData(NamedTuple):

@@ -203,7 +203,9 @@ def begin(
         split = preparation.reuse(network, dataset, split)
         training, held_out = split.training, split.held_out
         validation = replace(validation, rows=split.rows, n_held_out=split.n_held_out)
-    problem = preparation.prepare(network, training, settings.of_problem)
+    problem = preparation.prepare(
+        network, training, ProblemSettings(**shared_fields(ProblemSettings, settings))
+    )
     if parameters is None:
         theta = network.initialize(random, settings.scheme, problem.dtype)
     else:

@@ -144,20 +144,6 @@ class HeldOut:
             ) from error
 
 
-def check_metric(network: Network, stopping: EarlyStopping | None) -> None:
-    """Raise InputError for a metric that this network's predictions do not have."""
-    if stopping is None or network.loss.target in ("class", "label"):
-        return
-    if stopping.metric == "accuracy" or (
-        callable(stopping.metric) and stopping.response == "predict_proba"
-    ):
-        what = "accuracy" if stopping.metric == "accuracy" else "probabilities"
-        raise InputError(
-            f"EarlyStopping asks for {what}, but a network with output {network.output.name!r} predicts "
-            f"values: watch the loss, or a function of predictions."
-        )
-
-
 class Evaluator:
     """Evaluates a run where that is due, and remembers; `record` is what the run keeps of it."""
 
@@ -207,7 +193,10 @@ class Evaluator:
         if value < self._best:  # never where it is NaN
             self._best, self._best_iteration = value, iteration
             if rule.restore_best:
-                self._keep(flat, averaged)
+                rows = [flat] if averaged is None else [flat, averaged]
+                if self._best_point is None:
+                    self._best_point = np.empty((len(rows), flat.size), flat.dtype)
+                np.stack(rows, out=self._best_point)
         self._waited = 0 if improved else self._waited + 1
         return bool(rule.reason_to_end(rule.sign * self._best, self._waited))
 
@@ -215,13 +204,6 @@ class Evaluator:
         """Take back the evaluations of later iterations, which are taken back themselves."""
         while self._count > 0 and self._iterations[self._count - 1] > after:
             self._count -= 1
-
-    def _keep(self, flat: Array, averaged: Array | None) -> None:
-        if self._best_point is None:
-            self._best_point = np.empty((1 if averaged is None else 2, flat.size), flat.dtype)
-        self._best_point[0] = flat
-        if averaged is not None:
-            self._best_point[1] = averaged
 
     def record(self) -> Validation:
         """The evaluations so far, in memory that stays as it is."""

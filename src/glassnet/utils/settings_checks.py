@@ -84,24 +84,23 @@ def as_steps(value: object, name: str) -> int:
     return as_count(value, name, 1)
 
 
-def check_random_state(random_state: object) -> None:
-    """Raise InputError or InputTypeError for anything but None, a seed and a `numpy.random.RandomState`."""
-    if random_state is None or isinstance(random_state, RandomState):
-        return
-    if isinstance(random_state, bool) or not isinstance(random_state, (int, np.integer)):
+def check_random_state(value: object, name: str = "random_state") -> int | RandomState | None:
+    """The value itself: None, a seed or a `numpy.random.RandomState`."""
+    if value is None or isinstance(value, RandomState):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise InputTypeError(
-            f"random_state is None, a whole number or a numpy.random.RandomState, not {random_state!r}."
+            f"{name} is None, a whole number or a numpy.random.RandomState, not {value!r}."
         )
-    if not 0 <= random_state < 2**32:
-        raise InputError(f"random_state is {random_state}; a seed lies from 0 to 2**32 - 1.")
+    if not 0 <= value < 2**32:
+        raise InputError(f"{name} is {value}; a seed lies from 0 to 2**32 - 1.")
+    return value
 
 
 def as_random_state(random_state: object) -> RandomState:
     """An integer (or None: entropy) makes a `numpy.random.RandomState`; an instance passes through."""
-    if isinstance(random_state, RandomState):
-        return random_state
-    check_random_state(random_state)
-    return RandomState(random_state)  # type: ignore[arg-type]  # just checked
+    seed = check_random_state(random_state)
+    return seed if isinstance(seed, RandomState) else RandomState(seed)
 
 
 Check = Callable[[Any, str], Any]

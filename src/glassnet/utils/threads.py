@@ -12,7 +12,7 @@ import numpy as np
 from glassnet.errors import InputError, InputTypeError
 
 
-def thread_count(threads: int | None) -> int:
+def thread_count(threads: int | None, name: str = "threads") -> int:
     """`threads`, or the cores that this process is allowed.
 
     None means GLASSNET_THREADS where it is set, else the smallest of the affinity mask, the cgroup's
@@ -26,9 +26,9 @@ def thread_count(threads: int | None) -> int:
             raise InputError(f"GLASSNET_THREADS is {setting!r}; expected a whole number from 1 up.")
         return int(setting)
     if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)):
-        raise InputTypeError(f"threads is None or a whole number, not {threads!r}.")
+        raise InputTypeError(f"{name} is None or a whole number, not {threads!r}.")
     if threads < 1:
-        raise InputError(f"threads is {threads}; expected 1 or more, or None for all cores.")
+        raise InputError(f"{name} is {threads}; expected 1 or more, or None for all cores.")
     return int(threads)
 
 

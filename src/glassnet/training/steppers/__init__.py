@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from glassnet.errors import InputError, InputTypeError, nearest_name, unknown_name
+from glassnet.errors import InputError, InputTypeError, nearest_name
 from glassnet.nn.network import Network
-from glassnet.optim import OPTIMIZERS, Optimizer, check_optimizer, optimizer_from_dict
+from glassnet.optim import OPTIMIZERS, Optimizer
 from glassnet.optim.penalties import Penalties
+from glassnet.optim.schedules import schedule_from_dict
 from glassnet.training.steppers.bayesian_regularization import BayesianRegularization, Evidence
 from glassnet.training.steppers.lbfgs import LBFGS
 from glassnet.training.steppers.levenberg_marquardt import LevenbergMarquardt
@@ -48,39 +49,37 @@ RULES: dict[str, type[Optimizer] | type[Solver]] = {**OPTIMIZERS, **SOLVERS}
 """Every optimizer's and solver's class by name."""
 
 
-def check_rule(optimizer: object) -> Rule:
-    """`optimizer` itself where it is one of ours or a solver; else an InputTypeError."""
-    if isinstance(optimizer, Solver) and SOLVERS.get(optimizer.name) is type(optimizer):
-        return optimizer
-    kind: Any = optimizer
-    if isinstance(optimizer, str) and optimizer not in OPTIMIZERS:
-        name = (
-            "levenberg_marquardt"
-            if optimizer.lower() in ("lm", "trainlm")
-            else nearest_name(optimizer, RULES)
-        )
-        kind = SOLVERS.get(name or "")
-    if isinstance(kind, type) and issubclass(kind, Solver):
-        value = f"the class {kind.__name__}" if kind is optimizer else repr(optimizer)
-        raise InputTypeError(
-            f"optimizer is a glassnet optimizer or solver, not {value}. Use gn.{kind.__name__}()."
-        )
-    return check_optimizer(optimizer)
+def check_rule(rule: object) -> Rule:
+    """The optimizer or solver itself; InputTypeError for anything else, with what was probably meant."""
+    if isinstance(rule, (Optimizer, Solver)):
+        if RULES.get(rule.name) is not type(rule):
+            # The native engine and files know a rule by its name, and would take ours for the user's.
+            raise InputTypeError(
+                f"optimizer is one of {', '.join(kind.__name__ for kind in RULES.values())}, not "
+                f"{type(rule).__name__}, a rule of your own: call it in a loop of your own, with "
+                f"gn.prepare(network, X, y).loss_and_gradient."
+            )
+        return rule
+    meant = RULES.get(nearest_name(rule, RULES) or "") if isinstance(rule, str) else rule
+    hint = f" Use gn.{meant.__name__}()." if isinstance(meant, type) and meant in RULES.values() else ""
+    raise InputTypeError(
+        f"optimizer is a glassnet optimizer such as gn.SGD(learning_rate=0.1, momentum=0.9), or a solver "
+        f"such as gn.LBFGS(), not {rule!r}.{hint}"
+    )
 
 
 def rule_from_dict(settings: Mapping[str, Any]) -> Rule:
-    """The optimizer or solver that ``to_dict`` described; raises as `optimizer_from_dict` does.
+    """The optimizer or solver that ``to_dict`` described; a missing setting takes its default.
+
+    Raises InputError for a missing or unknown name, an unknown setting or a value out of range.
 
     >>> from glassnet.training.steppers import rule_from_dict
     >>> rule_from_dict({"name": "lbfgs", "memory": 5})
     LBFGS(memory=5)
     """
-    name = settings.get("name") if isinstance(settings, Mapping) else None
-    if name in SOLVERS:
-        return settings_from_dict(settings, SOLVERS, "solver", "name", '{"name": "lbfgs"}', {})
-    if name is not None and name not in RULES:
-        raise unknown_name("optimizer", name, RULES)
-    return optimizer_from_dict(settings)
+    example = '{"name": "sgd", "learning_rate": 0.1}'
+    nested = {"learning_rate": schedule_from_dict}
+    return settings_from_dict(settings, RULES, "optimizer", "name", example, nested)
 
 
 def check_fits(

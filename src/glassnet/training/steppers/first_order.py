@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +16,8 @@ from glassnet.optim import Optimizer
 from glassnet.training.steppers.rates import AHEAD, LearningRates
 from glassnet.training.steppers.stepper import ChunkStepper
 
-
-class Mean(NamedTuple):
-    """A running mean of the parameters: its decay (0 for no mean), and where it stands."""
-
-    decay: float = 0.0
-    flat: Array | None = None
-
-
-NO_MEAN = Mean()
+Mean = tuple[float, Array]
+"""A running mean of the parameters: its decay, and where it stands."""
 
 
 class FirstOrder(ChunkStepper):
@@ -37,14 +29,14 @@ class FirstOrder(ChunkStepper):
     threads: int | None = None
 
     def __init__(
-        self, flat: Array, state: Array, optimizer: Optimizer, rates: LearningRates, mean: Mean = NO_MEAN
+        self, flat: Array, state: Array, optimizer: Optimizer, rates: LearningRates, mean: Mean | None
     ) -> None:
         self.flat, self.optimizer, self.rates = flat.copy(), optimizer, rates
-        self._decay = mean.decay
+        self._decay, *averaged = mean or (0.0,)
         # The engines keep the mean behind the optimizer's own state.
-        self._rows = state.copy() if mean.flat is None else np.vstack([state, mean.flat])
+        self._rows = np.vstack([state, *averaged])
         self.state = self._rows[: len(optimizer.state_names)]
-        self.averaged = self._rows[-1] if mean.decay else None
+        self.averaged = self._rows[-1] if averaged else None
 
     @property
     def updates(self) -> int:  # type: ignore[override]  # read only
@@ -82,7 +74,7 @@ class FullBatch(FirstOrder):
         rates: LearningRates,
         limit: float,
         masks: Masks | None,
-        mean: Mean = NO_MEAN,
+        mean: Mean | None = None,
     ) -> None:
         super().__init__(flat, state, optimizer, rates, mean)
         self._problem, self._gradient, self._limit, self._masks = problem, gradient, limit, masks
@@ -128,14 +120,14 @@ class Epochs(FirstOrder):
         optimizer: Optimizer,
         rates: LearningRates,
         dropout_seed: int | None,
-        mean: Mean = NO_MEAN,
+        mean: Mean | None = None,
         keep_nan: bool = False,
     ) -> None:
         super().__init__(flat, state, optimizer, rates, mean)
         self._batches, self.cursor, self._seed = batches, cursor, dropout_seed
         self._keep_nan, self._is_nan = keep_nan, False
         if cursor.good is None or (rates.updates == 0 and cursor.row == 0):
-            cursor.good = flat.copy() if mean.flat is None else np.concatenate([flat, mean.flat])
+            cursor.good = flat.copy() if self.averaged is None else np.concatenate([flat, self.averaged])
 
     def advance(
         self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float

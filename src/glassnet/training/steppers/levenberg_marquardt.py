@@ -75,7 +75,21 @@ class LevenbergMarquardt(Solver):
 
     def check(self, network: Network, memory: int | None = None) -> None:
         check_factor(network)
-        check_size(self, network.n_parameters, memory)
+        needed = self.matrices * 8 * network.n_parameters**2
+        name, matrix = f"gn.{type(self).__name__}", f"the matrix of {network.n_parameters:,} parameters"
+        if needed > LARGEST:
+            raise InputError(
+                f"{name} would take {needed / 2**30:,.0f} GiB for {matrix}; it works up to "
+                f"{LARGEST >> 30} GiB. Use gn.NewtonCG(), which takes the same curvature without the "
+                f"matrix, or gn.LBFGS()."
+            )
+        if memory is not None and needed > memory // 2:  # reading may take half, see `Dataset.block_rows`
+            raise InputError(
+                f"{name} would take {needed / 2**20:,.0f} MiB for {matrix}, and of the memory for these "
+                f"rows, {memory >> 20:,} MiB, half is for reading. Give gn.stream(..., "
+                f'memory="{-(-2 * needed >> 20)} MiB") or more, or use gn.NewtonCG() or gn.LBFGS(), which '
+                f"take no matrix."
+            )
 
 
 class LevenbergStepper(SolverStepper):
@@ -134,25 +148,3 @@ def damped_step(G: Matrix, mu: float, gradient: Matrix) -> Matrix | None:
         return None
     h: Matrix = -dpotrs(factor, gradient, lower=True)[0]
     return h if math.isfinite(dot(h, h)) else None
-
-
-def check_size(solver: LevenbergMarquardt, n_parameters: int, memory: int | None) -> None:
-    """Raise InputError where the matrix and its copies would be too large.
-
-    Of the `memory` of streamed rows reading may take half (see `Dataset.block_rows`).
-    """
-    needed = solver.matrices * 8 * n_parameters**2
-    name, matrix = f"gn.{type(solver).__name__}", f"the matrix of {n_parameters:,} parameters"
-    if needed > LARGEST:
-        raise InputError(
-            f"{name} would take {needed / 2**30:,.0f} GiB for {matrix}; it works up to "
-            f"{LARGEST >> 30} GiB. Use gn.NewtonCG(), which takes the same curvature without the "
-            f"matrix, or gn.LBFGS()."
-        )
-    if memory is not None and needed > memory // 2:
-        raise InputError(
-            f"{name} would take {needed / 2**20:,.0f} MiB for {matrix}, and of the memory for these rows, "
-            f"{memory >> 20:,} MiB, half is for reading. Give gn.stream(..., "
-            f'memory="{-(-2 * needed >> 20)} MiB") or more, or use gn.NewtonCG() or gn.LBFGS(), which take '
-            f"no matrix."
-        )

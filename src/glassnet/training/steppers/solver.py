@@ -35,12 +35,12 @@ class StopReason(IntEnum):
         return _TEXTS[self]
 
 
-_TEXTS = {
-    StopReason.NONE: "",
-    StopReason.FLAT: "the gradient is no longer than gradient_tolerance",
-    StopReason.SLOW: "the last step lowered the loss by no more than tolerance, as a share of it",
-    StopReason.STUCK: "no step lowers the loss any more, in this precision",
-}
+_TEXTS = (
+    "",
+    "the gradient is no longer than gradient_tolerance",
+    "the last step lowered the loss by no more than tolerance, as a share of it",
+    "no step lowers the loss any more, in this precision",
+)
 
 
 class SolverState(NamedTuple):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -40,8 +40,6 @@ _PLAIN = tuple(
 
 _ARRAYS = ("state", "heard", "losses")
 """The fields of a run that are arrays of the file."""
-
-Record = TypeVar("Record", Activation, Loss)
 
 
 def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any] | None = None) -> None:
@@ -153,9 +151,9 @@ def run_from_arrays(
         described, own, own_loss = (document[n] for n in ("network", "own_activations", "own_loss"))
     except (KeyError, TypeError) as error:
         raise _damaged(path, error) from error
-    my_activations = _by_name(activations, Activation, "activations")
-    my_losses = _by_name(losses, Loss, "losses")
-    my_metrics = _by_function_name(metrics)
+    my_activations = _by_name(activations, "activations", Activation)
+    my_losses = _by_name(losses, "losses", Loss)
+    my_metrics = _by_name(metrics, "metrics", Callable)
     for name in own:
         _require(name, my_activations, "activation", "activations", path)
     if own_loss:
@@ -345,24 +343,19 @@ def _validation(
 # ---- Records and functions of the user's own, and errors -------------------------------------------
 
 
-def _by_function_name(metrics: object) -> dict[str, Metric]:
-    if callable(metrics) or not isinstance(metrics, Iterable):
-        raise InputTypeError(f"metrics is a list of functions, not {metrics!r}.")
-    functions = list(metrics)
-    for function in functions:
-        if not callable(function):
-            raise InputTypeError(f"metrics holds functions of targets and predictions, not {function!r}.")
-    return {metric_name(function): function for function in functions}
-
-
-def _by_name(records: Iterable[Record], kind: type[Record], argument: str) -> dict[str, Record]:
-    if isinstance(records, kind) or not isinstance(records, Iterable):
-        raise InputTypeError(f"{argument} is a list of records, not {records!r}.")
-    listed = list(records)
-    for record in listed:
-        if not isinstance(record, kind):
-            raise InputTypeError(f"{argument} holds glassnet.{kind.__name__} records, not {record!r}.")
-    return {record.name: record for record in listed}
+def _by_name(values: object, argument: str, kind: Any) -> dict[str, Any]:
+    """The values of an argument of `load` by their names; each is an instance of the kind."""
+    words = "functions of targets and predictions"
+    if kind is not Callable:
+        words = f"glassnet.{kind.__name__} records"
+    if isinstance(values, kind) or not isinstance(values, Iterable):
+        raise InputTypeError(f"{argument} is a list of {words}, not {values!r}.")
+    by_name = {}
+    for value in values:
+        if not isinstance(value, kind):
+            raise InputTypeError(f"{argument} holds {words}, not {value!r}.")
+        by_name[metric_name(value) if kind is Callable else value.name] = value
+    return by_name
 
 
 def _require(

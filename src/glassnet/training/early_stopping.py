@@ -141,7 +141,8 @@ def check_stopping(
     probabilities = callable(stopping.metric) and stopping.response == "predict_proba"
     if stopping.metric == "accuracy" or probabilities:
         raise InputError(
-            f"EarlyStopping asks for {'probabilities' if probabilities else 'accuracy'}, but a network with "
-            f"output {network.output.name!r} predicts values: watch the loss, or a function of predictions."
+            f"EarlyStopping asks for {'probabilities' if probabilities else 'accuracy'}, but a network "
+            f"with output {network.output.name!r} predicts values: watch the loss, or a function of "
+            f"predictions."
         )
     return stopping

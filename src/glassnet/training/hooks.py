@@ -7,8 +7,11 @@ from typing import Any, Generic
 
 import numpy as np
 
-from glassnet.errors import InputError, InputTypeError
+from glassnet.errors import InputTypeError
 from glassnet.training.state import AnyRun
+from glassnet.utils.settings_checks import as_steps
+
+_EVERY = "A callback's every"
 
 
 class Hook(Generic[AnyRun]):
@@ -33,9 +36,7 @@ class FunctionHook(Hook[AnyRun]):
     def __init__(self, n: int, function: Callable[[AnyRun], bool | None]) -> None:
         if not callable(function):
             raise InputTypeError(f"Every takes a function of a run, not {function!r}.")
-        self.every = n
-        self._function = function
-        _check_every(self)
+        self.every, self._function = as_steps(n, _EVERY), function
 
     def on_iteration(self, run: AnyRun) -> bool | None:
         return self._function(run)
@@ -99,7 +100,7 @@ def _as_hook(callback: object) -> Hook[Any]:
             f"A callback is an instance, not the class itself: write {callback.__name__}(...)."
         )
     if isinstance(callback, Hook):
-        _check_every(callback)
+        as_steps(callback.every, _EVERY)
         return callback
     if callable(callback):
         return FunctionHook(1, callback)
@@ -107,10 +108,3 @@ def _as_hook(callback: object) -> Hook[Any]:
         f"A callback is a glassnet.Callback or a function of a run, not {callback!r} "
         f"({type(callback).__name__})."
     )
-
-
-def _check_every(hook: Hook[Any]) -> None:
-    if isinstance(hook.every, bool) or not isinstance(hook.every, (int, np.integer)):
-        raise InputTypeError(f"A callback's every is a whole number of iterations, not {hook.every!r}.")
-    if hook.every < 1:
-        raise InputError(f"A callback's every is {hook.every}; expected 1 or more iterations.")

@@ -99,7 +99,7 @@ class Loop:
         self._shared, self._progress = stop is not None, progress
         self._history, self._decision = losses, start
         self._stopped, self._diverged = stepper.stops, False
-        self._show: Progress = _nothing
+        self._show: Progress
 
     @property
     def stop(self) -> NDArray[np.uint8]:
@@ -182,10 +182,6 @@ class Loop:
         return nullcontext(self.interrupts) if self._shared else stop_on_interrupt()
 
     def _open_progress(self) -> AbstractContextManager[Progress]:
-        if callable(self._progress) or not self._progress:
-            return nullcontext(self._progress or _nothing)
+        if callable(self._progress):
+            return nullcontext(self._progress)
         return progress_line(self._progress, self.iteration, self.policy.last)
-
-
-def _nothing(iteration: int, loss: float) -> None:
-    """Show no progress."""

@@ -4,7 +4,8 @@ Every message says what came, what was expected and how to mend it.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class GlassnetError(Exception):
@@ -49,6 +50,15 @@ class InterruptedTrainingWarning(GlassnetWarning):
 
 class StalledTrainingWarning(GlassnetWarning):
     """A solver ended with a hidden layer dead or saturated, and predicts like a constant."""
+
+
+@contextmanager
+def prefixed(words: str) -> Iterator[None]:
+    """Let the message of an InputError or InputTypeError in the block begin with these words."""
+    try:
+        yield
+    except (InputError, InputTypeError) as error:
+        raise type(error)(f"{words}: {error}") from error
 
 
 def unknown_name(kind: str, name: object, choices: Iterable[str]) -> InputError:

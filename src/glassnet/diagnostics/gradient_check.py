@@ -32,11 +32,12 @@ from glassnet.data.checks import target_rows
 from glassnet.diagnostics.gradient_report import GradientCheck, GradientEntry, Verdict
 from glassnet.diagnostics.rounding import rounding_errors, unit_roundoff
 from glassnet.engine.prepare import prepare
-from glassnet.errors import InputError, InputTypeError
+from glassnet.errors import InputError
 from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim.penalties import Penalties, weight_mask
 from glassnet.utils.array_checks import as_dtype, as_matrix, as_numbers, as_target, cast
+from glassnet.utils.settings_checks import as_real
 
 RELATIVE_TOLERANCE = 1e-5
 """The tolerance of `numpy.allclose`, and so of the notebook; the check adds both roundings to it."""
@@ -84,8 +85,7 @@ def check_gradients(
     where a step crosses a kink and needs float64. The check takes two passes per parameter: for a large
     network, check a few samples.
     """
-    if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float, np.integer, np.floating)):
-        raise InputTypeError(f"epsilon is a number, not {epsilon!r}.")
+    epsilon = as_real(epsilon, "epsilon")
     if not 0 < epsilon < 1:
         raise InputError(f"epsilon is {epsilon}; expected a small step above 0 and below 1, such as 1e-4.")
     as_network(network)
@@ -119,13 +119,13 @@ def check_gradients(
     data = inputs, Y, w / problem.divisor
     judge = _Judge(network, at.astype(np.float64), data, problem.penalties, precision)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        table = tuple(judge.judge(np.asarray(backpropagated, np.float64), float(epsilon)))
+        table = tuple(judge.judge(np.asarray(backpropagated, np.float64), epsilon))
     return GradientCheck(
         network=network,
         table=table,
         engine=problem.engine if own is None else "given",
         dtype=precision,
-        epsilon=float(epsilon),
+        epsilon=epsilon,
         reduction=reduction,
         n_samples=len(inputs),
     )

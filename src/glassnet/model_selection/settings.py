@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.random import RandomState
 
-from glassnet.errors import InputError, InputTypeError, unknown_name
+from glassnet.errors import InputError, InputTypeError, prefixed, unknown_name
 from glassnet.nn.activations import Activation
 from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network, as_network
@@ -145,15 +145,10 @@ def _validation(value: Any, name: str) -> Any:
     if isinstance(validation, float):
         return validation
     X, y, weights = validation
-    try:
+    with prefixed("validation"):
         inputs, targets = as_matrix(X), as_numbers(y, "y")
-        return (
-            inputs,
-            targets,
-            None if weights is None else as_vector(weights, "sample_weight", len(inputs)),
-        )
-    except (InputError, InputTypeError) as error:
-        raise type(error)(f"validation: {error}") from error
+        weights = None if weights is None else as_vector(weights, "sample_weight", len(inputs))
+        return inputs, targets, weights
 
 
 _CHECKS: Mapping[str, Check] = {

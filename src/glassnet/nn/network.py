@@ -213,12 +213,10 @@ class Network:
     ) -> None:
         sizes = as_sizes(sizes)
         n_hidden = len(sizes) - 2
-        if isinstance(hidden, (str, Activation)):
-            records = (get_activation(hidden),) * n_hidden
-        elif isinstance(hidden, Sequence):
+        if isinstance(hidden, Sequence) and not isinstance(hidden, str):
             records = tuple(get_activation(activation) for activation in hidden)
         else:
-            records = (get_activation(hidden),)  # raises and says what an activation is
+            records = (get_activation(hidden),) * n_hidden
         if len(records) != n_hidden:
             raise InputError(
                 f"hidden names {len(records)} activation(s), but sizes {sizes} have {n_hidden} "

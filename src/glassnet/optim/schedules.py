@@ -36,10 +36,6 @@ def _map(function: Callable[[float], float], values: Rates) -> Rates:
     return np.fromiter(map(function, values.tolist()), np.float64, len(values))
 
 
-def _scaled(rate: float, factor: float) -> float:
-    return float(f"{rate * factor:.12g}")
-
-
 @dataclass(frozen=True, repr=False)
 class Schedule(Settings, ABC):
     """A learning rate for every update: ``learning_rate=`` takes it in place of a number.
@@ -54,14 +50,17 @@ class Schedule(Settings, ABC):
     """
 
     name: ClassVar[str]
+    scaled: ClassVar[tuple[str, ...]] = ("rate",)
+    """The settings that are rates."""
 
     @abstractmethod
     def rates(self, first_update: int, count: int, updates_per_iteration: int = 1) -> Rates:
         """The rates of `count` updates from number `first_update` (from 1) on: (count,) float64."""
 
-    @abstractmethod
     def slower(self, factor: float) -> Schedule:
         """The same schedule with every rate multiplied by `factor`, in numbers rounded to 12 digits."""
+        rates: dict[str, Any] = {n: float(f"{getattr(self, n) * factor:.12g}") for n in self.scaled}
+        return replace(self, **rates)
 
     def to_dict(self) -> dict[str, Any]:
         """The name and the settings, as JSON and TOML hold them.
@@ -99,9 +98,6 @@ class Constant(Schedule):
     def rates(self, first_update: int, count: int, updates_per_iteration: int = 1) -> Rates:
         return np.full(count, self.rate)
 
-    def slower(self, factor: float) -> Schedule:
-        return Constant(_scaled(self.rate, factor))
-
 
 @dataclass(frozen=True, repr=False)
 class Formula(Schedule):
@@ -119,9 +115,6 @@ class Formula(Schedule):
     @abstractmethod
     def after(self, s: Rates) -> Rates:
         """The rates after s finished updates or iterations."""
-
-    def slower(self, factor: float) -> Schedule:
-        return replace(self, rate=_scaled(self.rate, factor))
 
 
 @dataclass(frozen=True, repr=False)
@@ -206,15 +199,13 @@ class Cosine(Formula):
     """
 
     name = "cosine"
+    scaled = ("rate", "final")
 
     steps: int = field(metadata=checked(as_steps))
     final: float = field(default=0.0, metadata=checked(as_not_negative))
 
     def after(self, s: Rates) -> Rates:
         return _cosine(self.rate, self.final, np.minimum(s / self.steps, 1.0))
-
-    def slower(self, factor: float) -> Schedule:
-        return replace(self, rate=_scaled(self.rate, factor), final=_scaled(self.final, factor))
 
 
 def _cosine(start: float | Rates, end: float | Rates, x: Rates) -> Rates:
@@ -363,9 +354,6 @@ class Adaptive(Schedule):
     def rates(self, first_update: int, count: int, updates_per_iteration: int = 1) -> Rates:
         """The rate before the first loss."""
         return np.full(count, self.rate)
-
-    def slower(self, factor: float) -> Schedule:
-        return replace(self, rate=_scaled(self.rate, factor))
 
 
 SCHEDULES: dict[str, type[Schedule]] = {

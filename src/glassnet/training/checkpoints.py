@@ -23,7 +23,7 @@ from glassnet.optim.penalties import Penalties
 from glassnet.training.early_stopping import METRICS, EarlyStopping, Metric, metric_name
 from glassnet.training.run import TrainingRun
 from glassnet.training.state import STATUSES, RunState
-from glassnet.training.steppers import Rule, Solver, rule_from_dict
+from glassnet.training.steppers import Solver, rule_from_dict
 from glassnet.training.validation import Validation
 from glassnet.utils.array_checks import FLOATS
 from glassnet.utils.storage import read_arrays, write_arrays
@@ -183,7 +183,12 @@ def _run(
     optimizer = rule_from_dict(document["optimizer"])
     precisions = {flat.dtype.name, state.dtype.name, document["dtype"]}
     _check(flat.dtype in FLOATS and len(precisions) == 1, "precisions differ")
-    _check(_fits(optimizer, state, heard, flat), "the optimizer's state does not fit")
+    fits = state.ndim == 2 and state.shape[1] == flat.size
+    if isinstance(optimizer, Solver):
+        fits = fits and optimizer.fits(len(state), heard)
+    else:
+        fits = fits and len(state) == len(optimizer.state_names)
+    _check(fits, "the optimizer's state does not fit")
     _check(type(document["updates"]) is int and document["updates"] >= 0, "updates is no count")
     for name, values in (("heard", heard), ("losses", history)):
         _check(values.dtype == np.float64 and values.ndim == 1, f"{name} is no list of float64")
@@ -220,12 +225,6 @@ def _run(
         extra=document["extra"],
         **{name: document[name] for name in _PLAIN},
     )
-
-
-def _fits(rule: Rule, state: NDArray[Any], heard: NDArray[Any], flat: NDArray[Any]) -> bool:
-    if state.ndim != 2 or state.shape[1] != flat.size:
-        return False
-    return rule.fits(state, heard) if isinstance(rule, Solver) else len(state) == len(rule.state_names)
 
 
 # ---- The place among the batches ------------------------------------------------------------------

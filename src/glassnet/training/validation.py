@@ -16,7 +16,7 @@ from glassnet.data.source import Dataset
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
-from glassnet.errors import InputError, InputTypeError
+from glassnet.errors import InputTypeError, prefixed
 from glassnet.nn.network import Network, Parameters
 from glassnet.training.early_stopping import EarlyStopping
 from glassnet.utils.settings_checks import as_fraction
@@ -86,10 +86,8 @@ def as_validation(validation: object) -> float | tuple[object, object, object]:
 
 def validation_dataset(network: Network, samples: tuple[object, object, object]) -> InMemory:
     """X, y and sample weights that evaluate a network, as a dataset; errors begin with "validation:"."""
-    try:
+    with prefixed("validation"):
         return InMemory.validated(*samples, network.sizes[0])
-    except (InputError, InputTypeError) as error:
-        raise type(error)(f"validation: {error}") from error
 
 
 class HeldOut:
@@ -102,18 +100,10 @@ class HeldOut:
     def __init__(self, trained: Problem | Batches, dataset: Dataset, keep: bool) -> None:
         assert isinstance(dataset, InMemory)
         setup = trained.setup
-        settings = ProblemSettings(
-            None,
-            setup.dtype,
-            setup.reduction,
-            setup.engine,
-            setup.threads,
-            class_weight=setup.class_weight,
-        )
-        try:
+        names = "dtype", "reduction", "engine", "threads", "class_weight"
+        settings = ProblemSettings(**{name: getattr(setup, name) for name in names})
+        with prefixed("validation"):
             problem = prepare_problem(setup.network, dataset, settings)
-        except (InputError, InputTypeError) as error:
-            raise type(error)(f"validation: {error}") from error
         assert isinstance(problem, Problem)
         self._problem, self._weights = problem, dataset.weights
         self._y = dataset.targets(setup.network)

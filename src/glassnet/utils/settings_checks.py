@@ -23,44 +23,25 @@ def as_real(value: object, name: str) -> float:
         raise InputError(f"{name} is a whole number too large for a float.") from error
 
 
-def _in_range(value: object, name: str, fits: Callable[[float], bool], expected: str) -> float:
-    number = as_real(value, name)
-    if not fits(number):
-        raise InputError(f"{name} is {number}; expected a {expected}.")
-    return number
+def _in_range(fits: Callable[[float], bool], expected: str) -> Callable[[object, str], float]:
+    def check(value: object, name: str) -> float:
+        number = as_real(value, name)
+        if not fits(number):
+            raise InputError(f"{name} is {number}; expected a {expected}.")
+        return number
+
+    return check
 
 
-def as_positive(value: object, name: str) -> float:
-    """A finite number above 0."""
-    return _in_range(value, name, lambda x: 0 < x < math.inf, "finite number above 0, such as 0.1")
-
-
-def as_not_negative(value: object, name: str) -> float:
-    """A finite number from 0 up."""
-    return _in_range(value, name, lambda x: 0 <= x < math.inf, "finite number from 0 up, such as 1e-4")
-
-
-def as_decay(value: object, name: str) -> float:
-    """A number from 0 to below 1: how much of the past is kept."""
-    expected = (
-        "number from 0 to below 1, such as 0.9. At 1 and above, earlier values would never lose weight"
-    )
-    return _in_range(value, name, lambda x: 0 <= x < 1, expected)
-
-
-def as_factor(value: object, name: str) -> float:
-    """A number above 0 and up to 1."""
-    return _in_range(value, name, lambda x: 0 < x <= 1, "number above 0, up to 1, such as 0.5")
-
-
-def as_fraction(value: object, name: str) -> float:
-    """A number above 0 and below 1."""
-    return _in_range(value, name, lambda x: 0 < x < 1, "number above 0 and below 1, such as 0.1")
-
-
-def as_bound(value: object, name: str) -> float | None:
-    """None for no bound, or a finite number above 0."""
-    return None if value is None else as_positive(value, name)
+as_positive = _in_range(lambda x: 0 < x < math.inf, "finite number above 0, such as 0.1")
+as_not_negative = _in_range(lambda x: 0 <= x < math.inf, "finite number from 0 up, such as 1e-4")
+as_decay = _in_range(
+    lambda x: 0 <= x < 1,
+    "number from 0 to below 1, such as 0.9. At 1 and above, earlier values would never lose weight",
+)
+"""The part of the past that is kept."""
+as_factor = _in_range(lambda x: 0 < x <= 1, "number above 0, up to 1, such as 0.5")
+as_fraction = _in_range(lambda x: 0 < x < 1, "number above 0 and below 1, such as 0.1")
 
 
 def as_flag(value: object, name: str) -> bool:
@@ -119,6 +100,10 @@ def checked(check: Check, *, added: bool = False) -> dict[str, Any]:
 def or_none(check: Check) -> Check:
     """The check of a setting that may be None."""
     return lambda value, name: None if value is None else check(value, name)
+
+
+as_bound = or_none(as_positive)
+"""None for no bound, or a finite number above 0."""
 
 
 def one_of(choices: Iterable[str]) -> Check:

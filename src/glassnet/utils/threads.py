@@ -21,7 +21,8 @@ def thread_count(threads: int | None, name: str = "threads") -> int:
     if threads is None:
         setting = os.environ.get("GLASSNET_THREADS", "")
         if not setting:
-            return _allowed_cores()
+            cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+            return max(1, min(cores or 1, int(_cgroup_quota()), _threads_of_joblib_worker()))
         if not setting.isdecimal() or int(setting) < 1:
             raise InputError(f"GLASSNET_THREADS is {setting!r}; expected a whole number from 1 up.")
         return int(setting)
@@ -30,11 +31,6 @@ def thread_count(threads: int | None, name: str = "threads") -> int:
     if threads < 1:
         raise InputError(f"{name} is {threads}; expected 1 or more, or None for all cores.")
     return int(threads)
-
-
-def _allowed_cores() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, int(_cgroup_quota()), _threads_of_joblib_worker()))
 
 
 def _threads_of_joblib_worker() -> int:

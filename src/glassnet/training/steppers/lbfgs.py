@@ -55,8 +55,8 @@ class LBFGS(LineSearch):
     def stepper(self, start: Start) -> SolverStepper:
         return _Stepper(self, start)
 
-    def fits_rows(self, rows: int) -> bool:
-        return rows % 2 == 0 and rows <= 2 * self.memory
+    def fits(self, rows: int, memory: NDArray[np.float64]) -> bool:
+        return rows % 2 == 0 and rows <= 2 * self.memory and super().fits(0, memory)
 
 
 class _Stepper(SolverStepper):

@@ -34,10 +34,9 @@ class LearningRates:
         self._state: Heard | None = None
         self._block, self._first = np.empty(0), 1
         if isinstance(schedule, Adaptive):
-            begun = memory is not None and memory.size == len(Heard._fields)
-            self._state = (
-                Heard(*map(float, memory)) if begun and memory is not None else schedule.begin(loss)
-            )
+            self._state = schedule.begin(loss)
+            if memory is not None and memory.size == len(Heard._fields):
+                self._state = Heard(*map(float, memory))
 
     @property
     def follow_losses(self) -> bool:

@@ -129,15 +129,10 @@ class Solver(Settings, ABC):
     def check(self, network: Network, memory: int | None = None) -> None:
         """Raise InputError where it cannot train that network, or not on rows streamed in that memory."""
 
-    def fits(self, state: Array, memory: NDArray[np.float64]) -> bool:
-        """Whether a run by this solver can have kept these, which were read from a file."""
-        fresh = memory.shape == (0,)
+    def fits(self, rows: int, memory: NDArray[np.float64]) -> bool:
+        """Whether a run can have kept so many rows of state and these numbers, read from a file."""
         whole = memory.shape == (2 + self.n_numbers,) and 0 <= memory[1] < len(StopReason)
-        return (fresh or whole) and self.fits_rows(len(state))
-
-    def fits_rows(self, rows: int) -> bool:
-        """Whether its state can have so many rows."""
-        return rows == 0
+        return rows == 0 and (whole or memory.shape == (0,))
 
     def to_dict(self) -> dict[str, Any]:
         """The name and the settings, as JSON and TOML can hold them.

@@ -168,7 +168,6 @@ class _Problems:
         return (block.X for block in data.read(0, data.n_rows, data.block_rows(1), dtype))
 
     def penalize(self, penalties: Penalties) -> None:
-        """Set the penalties of the loss."""
         self.main = self.main.with_penalties(penalties)
         if self._reference is not None:
             self._reference = self._reference.with_penalties(penalties)

@@ -57,7 +57,6 @@ class Hooks(Generic[AnyRun]):
         self._hooks: list[Hook[AnyRun]] = [_as_hook(callback) for callback in callbacks]
 
     def begin(self, snapshot: Callable[[], AnyRun]) -> None:
-        """Call every on_train_begin."""
         for hook in self._hooks:
             _call(hook.on_train_begin, snapshot)
 
@@ -75,7 +74,6 @@ class Hooks(Generic[AnyRun]):
         return any(isinstance(answer, (bool, np.bool_)) and bool(answer) for answer in answers)
 
     def end(self, snapshot: Callable[[], AnyRun]) -> None:
-        """Call every on_train_end."""
         for hook in self._hooks:
             _call(hook.on_train_end, snapshot)
 

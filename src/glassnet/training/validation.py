@@ -153,11 +153,9 @@ class Evaluator:
 
     @property
     def has_begun(self) -> bool:
-        """Whether an evaluation has been made."""
         return self._count > 0 or self._best_iteration is not None
 
     def next_after(self, iteration: int) -> int:
-        """The next iteration that is to be evaluated."""
         every = self._start.every
         return (iteration // every + 1) * every
 

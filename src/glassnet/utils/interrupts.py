@@ -33,7 +33,6 @@ class Interrupts:
     waiting: bool = False
 
     def hear(self, number: int, frame: FrameType | None) -> None:
-        """Handle the signal."""
         if self.waiting or self.again or (self.stop[0] and not self.computing):
             self.stop[0] = 1
             raise KeyboardInterrupt

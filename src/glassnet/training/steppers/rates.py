@@ -45,7 +45,6 @@ class LearningRates:
 
     @property
     def stops(self) -> bool:
-        """Whether the schedule asks training to end."""
         return self._state is not None and self._state.rate == 0
 
     @property
@@ -66,7 +65,6 @@ class LearningRates:
         return self._block[skip : skip + count]
 
     def count(self, updates: int) -> None:
-        """Go on by so many updates."""
         self.updates += updates
 
     def observe(self, losses: NDArray[np.float64]) -> int | None:

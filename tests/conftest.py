@@ -1,3 +1,5 @@
+import importlib.util
+import json
 import signal
 import time
 from pathlib import Path
@@ -33,6 +35,24 @@ def circles_data():
     random = np.random.RandomState(42)
     X, y = make_circles(n_samples=50_000, shuffle=True, factor=0.1, noise=0.1, random_state=random)
     return X, y, random.get_state()
+
+
+@pytest.fixture(scope="session")
+def torch_rules():
+    """The module of rules that PyTorch's steps were recorded by, and the record."""
+    path = DATA / "make_torch_rules.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module, json.loads(module.FILE.read_text("utf-8"))
+
+
+@pytest.fixture
+def handler():
+    """Python's own handler of Ctrl-C during the test; whatever pytest had comes back."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, previous)
 
 
 @pytest.fixture(params=["numpy", "native"])

@@ -5,6 +5,7 @@ from itertools import cycle
 
 import numpy as np
 import pytest
+from same_runs import assert_same_run
 
 import glassnet as gn
 from glassnet import native
@@ -31,12 +32,6 @@ def train(n=57, iterations=12, **settings):
     settings = {"dropout": P, "random_state": 1} | settings
     network = settings.pop("network", NET)
     return gn.train(network, *data(n, network), iterations=iterations, **settings)
-
-
-def same_runs(one, other):
-    assert np.array_equal(one.losses, other.losses)
-    assert one.parameters == other.parameters
-    assert np.array_equal(one.state, other.state)
 
 
 # ---- What is asked for ----------------------------------------------------------------------------
@@ -259,7 +254,7 @@ def test_threads_and_instruction_sets_do_not_change_a_bit(monkeypatch, dtype, ba
     for threads, isa in enumerate(native.module.isas(), 1):
         monkeypatch.setenv("GLASSNET_ISA", isa)
         runs.append(train(**settings, engine="native", threads=threads))
-        same_runs(runs[-1], runs[0])
+        assert_same_run(runs[-1], runs[0])
     assert len(runs) > 1
 
 
@@ -268,7 +263,7 @@ def test_probability_of_zero_gives_the_bits_of_no_dropout(engine, dtype, batch_s
     settings = {"engine": engine, "dtype": dtype, "batch_size": batch_size}
     for none in (0.0, (0, 0)):
         run = train(**settings, dropout=none)
-        same_runs(run, gn.train(NET, *data(57), iterations=12, random_state=1, **settings))
+        assert_same_run(run, gn.train(NET, *data(57), iterations=12, random_state=1, **settings))
         assert run.dropout_seed is None
 
 
@@ -344,7 +339,7 @@ def test_resumed_run_is_the_whole_run(engine, dtype, batch_size):
     run = train(iterations=5, **settings)
     for more in (1, 6):
         run = run.resume(more)
-    same_runs(run, train(iterations=12, **settings))
+    assert_same_run(run, train(iterations=12, **settings))
 
 
 @pytest.mark.parametrize("batch_size", [None, 16])
@@ -354,7 +349,7 @@ def test_loaded_run_resumes_bit_for_bit(tmp_path, engine, batch_size):
     loaded = gn.load(tmp_path / "run.safetensors")
     assert (loaded.dropout, loaded.dropout_seed) == (run.dropout, run.dropout_seed) == (P, run.dropout_seed)
     X, y = data(57)
-    same_runs(loaded.resume(7, X=X, y=y), train(iterations=12, engine=engine, batch_size=batch_size))
+    assert_same_run(loaded.resume(7, X=X, y=y), train(iterations=12, engine=engine, batch_size=batch_size))
 
 
 @pytest.mark.parametrize(
@@ -378,7 +373,7 @@ def test_file_whose_dropout_does_not_fit_is_refused(tmp_path, change):
 
 
 def test_callbacks_cut_no_mask(engine):
-    same_runs(train(engine=engine, callbacks=[lambda run: False]), train(engine=engine))
+    assert_same_run(train(engine=engine, callbacks=[lambda run: False]), train(engine=engine))
 
 
 def test_another_optimizer_takes_up_the_run_with_its_masks(engine):
@@ -392,7 +387,7 @@ def test_another_optimizer_takes_up_the_run_with_its_masks(engine):
 
 def test_adaptive_rate_hears_the_masked_losses(engine):
     rule = gn.SGD(gn.Adaptive(0.5))
-    same_runs(
+    assert_same_run(
         train(iterations=30, engine=engine, optimizer=rule),
         train(iterations=11, engine=engine, optimizer=rule).resume(19),
     )

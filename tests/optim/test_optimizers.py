@@ -1,8 +1,6 @@
-import importlib.util
 import json
 import math
 from dataclasses import FrozenInstanceError, fields
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -223,18 +221,10 @@ def test_descent_goes_down_a_bowl(optimizer):
 # ---- Strangers' opinions --------------------------------------------------------------------------
 
 NOT_IN_PYTORCH = {"lion"}  # all other optimizers have recorded steps
-SCRIPT = Path(__file__).parents[1] / "data" / "make_torch_rules.py"
 
 
-def torch_rules():
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module, json.loads(module.FILE.read_text("utf-8"))
-
-
-def test_optimizers_follow_pytorchs_recorded_steps():
-    rules, record = torch_rules()
+def test_optimizers_follow_pytorchs_recorded_steps(torch_rules):
+    rules, record = torch_rules
     assert {ours["name"] for ours, *_ in rules.OPTIMIZERS} == set(OPTIMIZERS) - NOT_IN_PYTORCH
     for (ours, *_), path in zip(rules.OPTIMIZERS, record["trajectories"], strict=True):
         optimizer = rule_from_dict(ours)
@@ -249,9 +239,9 @@ def test_optimizers_follow_pytorchs_recorded_steps():
                 np.testing.assert_allclose(theta, expected, rtol=1e-12, atol=1e-13, err_msg=str(ours))
 
 
-def test_recorded_steps_are_pytorchs():
+def test_recorded_steps_are_pytorchs(torch_rules):
     pytest.importorskip("torch")
-    rules, record = torch_rules()
+    rules, record = torch_rules
     np.testing.assert_allclose(rules.trajectories(), record["trajectories"], rtol=1e-12, atol=1e-13)
 
 

@@ -1,9 +1,7 @@
-import importlib.util
 import json
 import math
 from dataclasses import FrozenInstanceError, fields
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,14 +22,6 @@ EXAMPLES = {
     "warm_up": gn.WarmUp(gn.Cosine(0.1, steps=20), updates=5),
 }
 every_schedule = pytest.mark.parametrize("schedule", EXAMPLES.values(), ids=EXAMPLES)
-SCRIPT = Path(__file__).parents[1] / "data" / "make_torch_rules.py"
-
-
-def torch_rules():
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module, json.loads(module.FILE.read_text("utf-8"))
 
 
 def counts_iterations(schedule):
@@ -166,16 +156,16 @@ def test_one_cycle_of_any_length_ends_at_its_least():
                 np.testing.assert_allclose(rates[steps - 1 :], 1 / 25e4)
 
 
-def test_schedules_follow_pytorchs_recorded_rates():
-    rules, record = torch_rules()
+def test_schedules_follow_pytorchs_recorded_rates(torch_rules):
+    rules, record = torch_rules
     for (ours, *_), expected in zip(rules.SCHEDULES, record["rates"], strict=True):
         rates = schedule_from_dict(ours).rates(1, rules.STEPS)
         np.testing.assert_allclose(rates, expected, rtol=1e-12, err_msg=str(ours))
 
 
-def test_recorded_rates_are_pytorchs():
+def test_recorded_rates_are_pytorchs(torch_rules):
     pytest.importorskip("torch")
-    rules, record = torch_rules()
+    rules, record = torch_rules
     np.testing.assert_allclose(rules.rates(), record["rates"], rtol=1e-12)
 
 

@@ -2,10 +2,7 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet import native
 
-ENGINES = ["numpy"] if native.module is None else ["numpy", "native"]
-every_engine = pytest.mark.parametrize("engine", ENGINES)
 NET = gn.Network((2, 3, 2))
 
 
@@ -35,7 +32,6 @@ class Diary(gn.Callback):
         self.note("end", run)
 
 
-@every_engine
 def test_hooks_are_called_in_order(engine):
     diary = Diary(every=4)
     train(10, callbacks=[diary], engine=engine)
@@ -47,7 +43,6 @@ def test_hooks_are_called_in_order(engine):
     ]
 
 
-@every_engine
 def test_callbacks_with_unequal_steps_are_each_served_exactly(engine):
     diaries = [Diary(every) for every in (2, 3, 7)]
     train(12, callbacks=diaries, engine=engine)
@@ -55,14 +50,12 @@ def test_callbacks_with_unequal_steps_are_each_served_exactly(engine):
         assert [k for hook, k, _ in diary.entries if hook == "iteration"] == expected
 
 
-@every_engine
 def test_callbacks_have_no_influence_on_the_numbers(engine):
     silent, watched = train(30, engine=engine), train(30, engine=engine, callbacks=[Diary(1), Diary(7)])
     assert np.array_equal(silent.losses, watched.losses)
     assert silent.parameters == watched.parameters
 
 
-@every_engine
 def test_snapshot_holds_the_state_of_its_moment(engine):
     diary = Diary()
     whole = train(6, callbacks=[diary], engine=engine)
@@ -89,7 +82,6 @@ def test_on_train_end_gets_the_run_that_train_returns():
     assert train(3, callbacks=[diary]) is diary.runs[-1]
 
 
-@every_engine
 @pytest.mark.parametrize("yes", [True, np.True_])
 def test_true_from_on_iteration_stops(engine, yes):
     later = Diary()

@@ -5,14 +5,11 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet import native
 from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network
 from glassnet.training.checkpoints import VERSION
 from glassnet.utils.storage import read_arrays, write_arrays
 
-ENGINES = ["numpy"] if native.module is None else ["numpy", "native"]
-every_engine = pytest.mark.parametrize("engine", ENGINES)
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 NET = gn.Network((2, 4, 3, 2), hidden=["tanh", "relu"])
 SQUARE = gn.Activation("square", lambda z: z * z, lambda z, h: 2 * z, "z^2", "2z")
@@ -43,7 +40,6 @@ def assert_equal_runs(one, other):
         assert np.array_equal(array, expected)
 
 
-@every_engine
 @every_dtype
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_loaded_run_is_the_run_that_was_saved(path, engine, dtype, reduction):
@@ -65,7 +61,6 @@ def test_every_network_goes_through_a_file(path, activation, output):
     assert gn.load(str(path)).network == net
 
 
-@every_engine
 @every_dtype
 def test_loaded_run_resumes_bit_for_bit(path, engine, dtype):
     w = np.random.RandomState(2).rand(40)

@@ -1,14 +1,12 @@
 import numpy as np
 import pytest
+from same_runs import assert_same_run
 
 import glassnet as gn
-from glassnet import native
 from glassnet.optim import OPTIMIZERS
 from glassnet.training import loop
 from glassnet.training.steppers import rates as pace
 
-ENGINES = ["numpy"] if native.module is None else ["numpy", "native"]
-every_engine = pytest.mark.parametrize("engine", ENGINES)
 NET = gn.Network((3, 6, 2), hidden="tanh")
 X = np.random.RandomState(0).randn(40, 3)
 Y = (X[:, 0] * X[:, 1] > 0).astype(int)
@@ -31,15 +29,6 @@ def train(iterations, **settings):
     return gn.train(NET, X, Y, random_state=1, iterations=iterations, **settings)
 
 
-def assert_same_path(one, other):
-    assert np.array_equal(one.losses, other.losses)
-    assert one.parameters == other.parameters
-    assert np.array_equal(one.state, other.state)
-    assert np.array_equal(one.heard, other.heard)
-    assert one.updates == other.updates
-
-
-@every_engine
 def test_updates_are_made_at_the_rates_of_the_schedule(engine):
     """Each step of plain descent over its gradient is its rate."""
     schedule = gn.Cosine(0.3, steps=12)
@@ -52,7 +41,6 @@ def test_updates_are_made_at_the_rates_of_the_schedule(engine):
         before = run.parameters
 
 
-@every_engine
 def test_adaptive_rate_changes_where_the_losses_say_so(engine):
     """Far within one call of the engine, whose updates after that point are made anew."""
     rule = gn.Adaptive(3.0, tolerance=0.01)
@@ -70,10 +58,9 @@ def test_adaptive_rate_changes_where_the_losses_say_so(engine):
         _, gradient = gn.loss_and_gradient(NET, before, X, Y, engine=engine)
         np.testing.assert_allclose(before.flat - run.parameters.flat, rate * gradient.flat, atol=1e-14)
         before = run.parameters
-    assert_same_path(whole, runs[-1])
+    assert_same_run(whole, runs[-1])
 
 
-@every_engine
 def test_adaptive_turns_before_it_blows_up_where_the_losses_said_so(engine):
     """Updates at the rate that should have been left may blow up; they do not count."""
     steep, line = gn.Network((1, 1), output="identity"), ([[1.0], [2.0], [3.0]], [1.0, 2.0, 3.0])
@@ -87,7 +74,6 @@ def test_adaptive_turns_before_it_blows_up_where_the_losses_said_so(engine):
     assert run.heard[0] == 0.1
 
 
-@every_engine
 def test_adaptive_stops_training_below_its_smallest_rate(engine):
     rule = gn.Adaptive(1e-5, tolerance=10.0, patience=1)
     run = train(100, optimizer=gn.SGD(rule), engine=engine)
@@ -97,7 +83,6 @@ def test_adaptive_stops_training_below_its_smallest_rate(engine):
     assert run.resume(5, optimizer=gn.SGD(0.1)).iterations == 8
 
 
-@every_engine
 @pytest.mark.parametrize(("kind", "rate", "dtype"), RULES, ids=OPTIMIZERS)
 def test_resuming_goes_on_bit_for_bit(tmp_path, engine, kind, rate, dtype):
     """In memory and through a file, wherever it was cut."""
@@ -107,21 +92,20 @@ def test_resuming_goes_on_bit_for_bit(tmp_path, engine, kind, rate, dtype):
     assert whole.updates == whole.iterations
     for cut in (1, 10):
         first = train(cut, **settings)
-        assert_same_path(first.resume(24 - cut), whole)
+        assert_same_run(first.resume(24 - cut), whole)
         gn.save(first, tmp_path / "run.safetensors")
         loaded = gn.load(tmp_path / "run.safetensors")
         assert (loaded.optimizer, loaded.penalties) == (first.optimizer, first.penalties)
-        assert_same_path(loaded.resume(24 - cut, X=X, y=Y), whole)
+        assert_same_run(loaded.resume(24 - cut, X=X, y=Y), whole)
 
 
-@every_engine
 @every_rate
 def test_where_calls_end_has_no_influence(monkeypatch, engine, rate):
     settings = {"optimizer": gn.Adam(rate), "engine": engine}
     whole = train(30, **settings)
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
     monkeypatch.setattr(pace, "AHEAD", 3)
-    assert_same_path(train(30, **settings), whole)
+    assert_same_run(train(30, **settings), whole)
 
 
 def test_resume_by_the_same_kind_keeps_the_state_and_another_starts_fresh():

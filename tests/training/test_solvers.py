@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.random import RandomState
+from same_runs import assert_same_run
 
 import glassnet as gn
 from glassnet import native as engine_module
@@ -34,14 +35,6 @@ every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 def train(solver, iterations=8, **settings):
     settings = {"random_state": 1, "l2": 1e-3, **settings}
     return gn.train(NET, X, Y, optimizer=solver, iterations=iterations, **settings)
-
-
-def assert_same(one, other):
-    assert np.array_equal(one.losses, other.losses)
-    assert one.parameters == other.parameters
-    assert np.array_equal(one.state, other.state)
-    assert np.array_equal(one.heard, other.heard)
-    assert (one.updates, one.evaluations, one.reason) == (other.updates, other.evaluations, other.reason)
 
 
 # ---- Where they arrive ----------------------------------------------------------------------------
@@ -110,7 +103,7 @@ def test_solver_is_the_same_on_any_number_of_threads(solver):
         gn.train(NET, x, y, optimizer=solver, iterations=4, random_state=0, threads=n) for n in (1, 2, 3)
     ]
     for run in runs[1:]:
-        assert_same(run, runs[0])
+        assert_same_run(run, runs[0])
 
 
 @every_solver
@@ -132,7 +125,7 @@ def test_resumed_solver_goes_on_as_if_it_had_never_stopped(solver, dtype, engine
     parts = train(solver, 0, dtype=dtype, engine=engine)
     for count in (1, 4, 7):
         parts = parts.resume(count)
-    assert_same(parts, whole)
+    assert_same_run(parts, whole)
 
 
 @every_solver
@@ -142,14 +135,14 @@ def test_saved_solver_goes_on_bit_for_bit(solver, tmp_path):
     loaded = gn.load(tmp_path / "run.safetensors")
     assert loaded.optimizer == solver
     assert loaded.evaluations == train(solver, 5).evaluations
-    assert_same(loaded.resume(6, X=X, y=Y), whole)
+    assert_same_run(loaded.resume(6, X=X, y=Y), whole)
 
 
 @every_solver
 def test_copied_solver_goes_on_bit_for_bit(solver):
     whole, part = train(solver, 9), train(solver, 4)
     for copied in (pickle.loads(pickle.dumps(part)), copy.deepcopy(part)):
-        assert_same(copied.resume(5, X=X, y=Y), whole)
+        assert_same_run(copied.resume(5, X=X, y=Y), whole)
 
 
 @every_plain_solver
@@ -211,7 +204,7 @@ def test_callback_hears_of_each_step_and_can_end_it(solver):
     assert run.reason == "a callback asked for it"
     assert [k for k, _, _ in seen] == [1, 2, 3]
     assert [loss for _, loss, _ in seen] == run.losses[1:].tolist()
-    assert_same(run.resume(5), train(solver, 8))
+    assert_same_run(run.resume(5), train(solver, 8))
 
 
 @every_solver
@@ -223,7 +216,7 @@ def test_interrupted_solver_keeps_whole_steps(solver):
     with pytest.warns(gn.InterruptedTrainingWarning):
         run = train(solver, callbacks=[press])
     assert run.status == "interrupted"
-    assert_same(run.resume(8 - run.iterations), train(solver, 8))
+    assert_same_run(run.resume(8 - run.iterations), train(solver, 8))
 
 
 @every_solver
@@ -244,7 +237,7 @@ def test_step_that_ctrl_c_cuts_short_is_not_made(solver, monkeypatch):
         with pytest.warns(gn.InterruptedTrainingWarning):
             run = train(solver, engine=engine)
     assert 0 < run.iterations < 8
-    assert_same(run.resume(8 - run.iterations), train(solver, 8, engine=engine))
+    assert_same_run(run.resume(8 - run.iterations), train(solver, 8, engine=engine))
 
 
 @every_solver
@@ -328,7 +321,7 @@ def test_lbfgs_takes_the_same_bits_step_by_step_and_in_native_stretches(dtype, m
     native = [train(gn.LBFGS(memory), 60, dtype=dtype, random_state=seed) for seed in range(5)]
     monkeypatch.setattr(lbfgs, "NativeProblem", gn.Parameters)  # which no problem is
     for seed, run in enumerate(native):
-        assert_same(run, train(gn.LBFGS(memory), 60, dtype=dtype, random_state=seed))
+        assert_same_run(run, train(gn.LBFGS(memory), 60, dtype=dtype, random_state=seed))
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 8, 9, 17, 1000])
@@ -357,7 +350,7 @@ def test_lbfgs_hears_ctrl_c_within_a_native_stretch():
         run = gn.train(network, x, y, iterations=1000, callbacks=[press], **how)
     assert run.status == "interrupted"
     part = gn.train(network, x, y, iterations=run.iterations, **how)
-    assert_same(run, part)
+    assert_same_run(run, part)
 
 
 def test_memory_that_shrinks_keeps_the_newest_pairs():
@@ -371,11 +364,12 @@ def test_memory_that_shrinks_keeps_the_newest_pairs():
 # ---- Newton-CG ------------------------------------------------------------------------------------
 
 
-def test_newton_cg_solves_least_squares_in_a_few_steps():
+@pytest.mark.parametrize("solver", [gn.LevenbergMarquardt(), gn.NewtonCG()], ids=lambda one: one.name)
+def test_solver_by_curvature_solves_least_squares_in_a_few_steps(solver):
     network = gn.Network((3, 1), output="identity")
     y = X @ [[1.0], [2.0], [-1.0]] + 0.5 * RandomState(2).randn(60, 1)
     design = np.column_stack([X, np.ones(60)])
-    run = gn.train(network, X, y, optimizer=gn.NewtonCG(), iterations=20, random_state=0)
+    run = gn.train(network, X, y, optimizer=solver, iterations=20, random_state=0)
     assert np.allclose(run.parameters.flat, np.linalg.lstsq(design, y)[0].ravel(), atol=1e-6)
     assert run.iterations <= 8
 
@@ -513,15 +507,6 @@ def start_of(circles):
     network = gn.Network((2, 3, 2))
     network.initialize(random, "normal")
     return network.initialize(random, "normal")
-
-
-def test_levenberg_marquardt_solves_least_squares_in_a_few_steps():
-    network = gn.Network((3, 1), output="identity")
-    y = X @ [[1.0], [2.0], [-1.0]] + 0.5 * RandomState(2).randn(60, 1)
-    design = np.column_stack([X, np.ones(60)])
-    run = gn.train(network, X, y, optimizer=gn.LevenbergMarquardt(), iterations=20, random_state=0)
-    assert np.allclose(run.parameters.flat, np.linalg.lstsq(design, y)[0].ravel(), atol=1e-6)
-    assert run.iterations <= 8
 
 
 def test_levenberg_marquardt_refuses_more_parameters_than_memory_holds():

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import RandomState
+from same_runs import assert_same_run
 
 import glassnet as gn
 from glassnet.training import loop, run_policy
@@ -50,28 +51,6 @@ def train(epochs=12, data=(X, Y), net=NET, **settings):
     return gn.train(net, *data, iterations=epochs, **settings)
 
 
-def assert_same_path(one, other):
-    """Everything but time and words is equal, bit for bit: where both stand, too."""
-    assert np.array_equal(one.losses, other.losses)
-    assert one.parameters == other.parameters
-    assert np.array_equal(one.state, other.state)
-    assert np.array_equal(one.heard, other.heard)
-    assert one.averaged == other.averaged
-    assert (one.updates, one.iterations) == (other.updates, other.iterations)
-    assert same_place(one.cursor, other.cursor)
-
-
-def same_place(one, other):
-    if not np.array_equal(one.good, other.good):
-        return False
-    if (one.row, one.loss, one.limit) != (other.row, other.loss, other.limit):
-        return False
-    if one.order is None:
-        return other.order is None
-    a, b = one.random.get_state(), other.random.get_state()
-    return np.array_equal(one.order, other.order) and np.array_equal(a[1], b[1]) and a[2:] == b[2:]
-
-
 # ---- The run --------------------------------------------------------------------------------------
 
 
@@ -90,7 +69,7 @@ def test_no_epochs_give_no_loss_and_draw_no_order(engine):
     assert (run.iterations, run.updates, run.status) == (0, 0, "completed")
     assert run.parameters == NET.initialize(1)
     assert "not yet known" in repr(run)
-    assert_same_path(run.resume(5), train(5, engine=engine))
+    assert_same_run(run.resume(5), train(5, engine=engine))
 
 
 def test_callbacks_hear_of_every_epoch(engine):
@@ -110,7 +89,7 @@ def test_resumed_run_equals_an_unbroken_one_wherever_it_is_cut(engine, dtype, ra
     settings |= {"optimizer": gn.Adam(rate, clip_norm=1.0), "l2": 0.01, "max_norm": 2.0}
     whole = train(8, **settings)
     for cut in (0, 1, 4, 7, 8):
-        assert_same_path(train(cut, **settings).resume(whole.iterations - cut), whole)
+        assert_same_run(train(cut, **settings).resume(whole.iterations - cut), whole)
 
 
 @settings(max_examples=12)
@@ -127,7 +106,7 @@ def test_any_number_of_cuts_changes_nothing(n, batch_size, cuts, rate, native):
     run = train(0, **options)
     for cut in cuts:
         run = run.resume(cut)
-    assert_same_path(run, train(sum(cuts), **options))
+    assert_same_run(run, train(sum(cuts), **options))
 
 
 @every_rate
@@ -136,12 +115,12 @@ def test_where_calls_end_has_no_influence(engine, monkeypatch, rate):
     options = {"engine": engine, "optimizer": gn.SGD(rate)}
     whole = train(**options)
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
-    assert_same_path(train(**options), whole)
+    assert_same_run(train(**options), whole)
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 9.0)
     for ahead in (2, 3, 5):
         monkeypatch.setattr(rates, "AHEAD", ahead)
         monkeypatch.setattr(first_order, "AHEAD", ahead)
-        assert_same_path(train(**options), whole)
+        assert_same_run(train(**options), whole)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +135,7 @@ def test_callbacks_have_no_influence(engine, monkeypatch, rate, every):
     for ahead in (4096, 7, 13):  # 6 updates an epoch: one rate is left
         monkeypatch.setattr(rates, "AHEAD", ahead)
         monkeypatch.setattr(first_order, "AHEAD", ahead)
-        assert_same_path(train(**options, callbacks=[gn.Every(every, lambda run: None)]), whole)
+        assert_same_run(train(**options, callbacks=[gn.Every(every, lambda run: None)]), whole)
 
 
 def test_last_rate_computed_ahead_is_not_taken_for_all(engine, monkeypatch):
@@ -172,15 +151,15 @@ def test_resuming_leaves_the_run_as_it_was(engine):
     first, whole = train(4, engine=engine), train(10, engine=engine)
     before = copy.deepcopy(first)
     for _ in range(2):
-        assert_same_path(first.resume(6), whole)
-        assert_same_path(first, before)
+        assert_same_run(first.resume(6), whole)
+        assert_same_run(first, before)
 
 
 def test_runs_that_callbacks_saw_go_on_from_there(engine):
     seen = []
     whole = train(6, engine=engine, callbacks=[seen.append])
     for run in seen:
-        assert_same_path(run.resume(6 - run.iterations), whole)
+        assert_same_run(run.resume(6 - run.iterations), whole)
 
 
 # ---- Copies and files -----------------------------------------------------------------------------
@@ -198,7 +177,7 @@ def test_copy_resumes_bit_for_bit_from_data(engine, copied, shuffle):
     run = copied(train(5, **options))
     with pytest.raises(gn.InputError, match="holds no data"):
         run.resume(7)
-    assert_same_path(run.resume(7, X=X, y=Y), train(12, **options))
+    assert_same_run(run.resume(7, X=X, y=Y), train(12, **options))
 
 
 @every_case
@@ -213,9 +192,9 @@ def test_saved_run_resumes_bit_for_bit(tmp_path, engine, dtype, rate, shuffle):
     loaded = gn.load(path)
     assert (loaded.batch_size, loaded.optimizer) == (8, whole.optimizer)
     resumed = loaded.resume(whole.iterations - 5, X=X, y=Y, sample_weight=w)
-    assert_same_path(resumed, whole)
+    assert_same_run(resumed, whole)
     gn.save(resumed, path)
-    assert_same_path(gn.load(path), whole)
+    assert_same_run(gn.load(path), whole)
 
 
 def test_file_keeps_a_stream_with_half_a_normal(tmp_path):
@@ -259,7 +238,7 @@ def test_resume_refuses_other_weights(engine):
     for other in (None, weights[::-1], 2 * weights):
         with pytest.raises(gn.InputError, match="not those that the run was trained on"):
             run.resume(7, X=X, y=Y, sample_weight=other)
-    assert_same_path(
+    assert_same_run(
         run.resume(7, X=X, y=Y, sample_weight=weights), train(12, engine=engine, sample_weight=weights)
     )
 
@@ -267,7 +246,7 @@ def test_resume_refuses_other_weights(engine):
 @pytest.mark.parametrize("layout", [np.asfortranarray, list, lambda X: X[::-1].copy()[::-1]])
 def test_resume_takes_the_same_data_in_another_layout(engine, layout):
     run = copy.deepcopy(train(5, engine=engine))
-    assert_same_path(run.resume(7, X=layout(X), y=Y.tolist()), train(12, engine=engine))
+    assert_same_run(run.resume(7, X=layout(X), y=Y.tolist()), train(12, engine=engine))
 
 
 DAMAGES = {
@@ -417,7 +396,7 @@ def test_threads_diverge_alike(dtype, average):
         with pytest.warns(gn.DivergenceWarning):
             runs.append(train(100, engine="native", threads=threads, **options))
         assert runs[-1].iterations > 1
-        assert_same_path(runs[-1], runs[0])
+        assert_same_run(runs[-1], runs[0])
     whole = train(runs[0].iterations, engine="native", **options)
     assert runs[0].parameters == whole.parameters
     assert runs[0].averaged == whole.averaged
@@ -460,18 +439,10 @@ def test_gentler_optimizer_goes_on_after_divergence_from_a_file(tmp_path, engine
     gn.save(run, path)
     expected = run.resume(5, optimizer=gn.Adam(0.01))
     assert expected.status == "completed"
-    assert_same_path(gn.load(path).resume(5, X=X, y=data[1], optimizer=gn.Adam(0.01)), expected)
+    assert_same_run(gn.load(path).resume(5, X=X, y=data[1], optimizer=gn.Adam(0.01)), expected)
 
 
 # ---- Ctrl-C ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def handler():
-    """Python's own handler during the test; whatever pytest had comes back."""
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield signal.default_int_handler
-    signal.signal(signal.SIGINT, previous)
 
 
 class Press(gn.Callback):
@@ -504,11 +475,11 @@ def test_ctrl_c_within_an_epoch_keeps_the_place(handler, tmp_path, monkeypatch, 
     assert run.updates == run.iterations * 200 + run.cursor.row // 300
     whole = train(run.iterations + 2, **options)
     assert np.array_equal(run.losses, whole.losses[: run.iterations])
-    assert_same_path(run.resume(2), whole)
+    assert_same_run(run.resume(2), whole)
     gn.save(run, tmp_path / "run.safetensors")
     loaded = gn.load(tmp_path / "run.safetensors")
-    assert_same_path(loaded, run)
-    assert_same_path(loaded.resume(1, X=data[0], y=data[1]).resume(1), whole)
+    assert_same_run(loaded, run)
+    assert_same_run(loaded.resume(1, X=data[0], y=data[1]).resume(1), whole)
 
 
 def cut(epochs, update, engine, match="", **options):
@@ -538,9 +509,9 @@ def test_ctrl_c_after_any_update_resumes_bit_for_bit(handler, tmp_path, engine, 
         assert (run.status, run.updates) == ("interrupted", update)
         assert (run.iterations, run.cursor.row) == (update // 6, update % 6 * 8)
         missing = whole.iterations - run.iterations
-        assert_same_path(run.resume(missing), whole)
+        assert_same_run(run.resume(missing), whole)
         gn.save(run, tmp_path / "run.safetensors")
-        assert_same_path(gn.load(tmp_path / "run.safetensors").resume(missing, X=X, y=Y), whole)
+        assert_same_run(gn.load(tmp_path / "run.safetensors").resume(missing, X=X, y=Y), whole)
 
 
 def test_divergence_after_ctrl_c_goes_back_to_the_epochs_start(handler, tmp_path, engine):

@@ -6,6 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from same_runs import assert_same_run
 
 import glassnet as gn
 from glassnet import native
@@ -29,18 +30,6 @@ ways = pytest.mark.parametrize("batch_size", [None, 16])
 def train(iterations=30, data=TRAINING, net=NET, **settings):
     how = {"random_state": 4, "validation": HELD, "optimizer": gn.SGD(0.5, 0.8), **settings}
     return gn.train(net, *data, iterations=iterations, **how)
-
-
-def assert_same(one, other):
-    """All that was computed is equal, bit for bit."""
-    assert one.parameters == other.parameters
-    assert one.averaged == other.averaged
-    assert np.array_equal(one.state, other.state)
-    assert np.array_equal(one.losses, other.losses)
-    assert one.best_iteration == other.best_iteration
-    for name in ("losses", "scores", "iterations"):
-        values = getattr(one, f"validation_{name}"), getattr(other, f"validation_{name}")
-        assert np.array_equal(*values), name
 
 
 # ---- The loss alone ------------------------------------------------------------------------------
@@ -122,7 +111,7 @@ def test_validate_every_leaves_iterations_out(batch_size):
     assert third.validation_iterations.tolist() == expected
     chosen = np.isin(every.validation_iterations, expected)
     assert np.array_equal(third.validation_losses, every.validation_losses[chosen])
-    assert_same(third, train(4, batch_size=batch_size, validate_every=3).resume(6))
+    assert_same_run(third, train(4, batch_size=batch_size, validate_every=3).resume(6))
 
 
 def test_validation_takes_weights_and_the_classes_weights(engine):
@@ -254,13 +243,13 @@ def test_resuming_is_as_if_it_had_never_stopped(engine, batch_size, average, tmp
     whole = train(16, stopping=never, **how)
     first = train(7, stopping=never, **how)
     before = copy.deepcopy(first)
-    assert_same(first.resume(9), whole)
-    assert_same(first, before)
-    assert_same(first.resume(4).resume(5), whole)
+    assert_same_run(first.resume(9), whole)
+    assert_same_run(first, before)
+    assert_same_run(first.resume(4).resume(5), whole)
     gn.save(first, tmp_path / "run")
     for again in (gn.load(tmp_path / "run"), pickle.loads(pickle.dumps(first)), copy.deepcopy(first)):
-        assert_same(again, first)
-        assert_same(again.resume(9, X=TRAINING[0], y=TRAINING[1]), whole)
+        assert_same_run(again, first)
+        assert_same_run(again.resume(9, X=TRAINING[0], y=TRAINING[1]), whole)
 
 
 def test_resuming_after_a_stop_goes_on_from_where_it_had_come_to():
@@ -283,7 +272,7 @@ def test_patience_goes_on_over_a_break(batch_size):
     whole = train(40, stopping=rule(), batch_size=batch_size)
     again = train(3, stopping=rule(), batch_size=batch_size).resume(40)
     assert whole.status == again.status == "stopped"
-    assert_same(again, whole)
+    assert_same_run(again, whole)
 
 
 @ways
@@ -329,7 +318,7 @@ def test_a_snapshot_within_training_resumes_bit_for_bit():
     kept = []
     rule = gn.EarlyStopping(None, metric="accuracy")
     whole = train(12, stopping=rule, average=0.9, callbacks=[gn.Every(5, kept.append)])
-    assert_same(kept[0].resume(7), whole)
+    assert_same_run(kept[0].resume(7), whole)
 
 
 @ways
@@ -343,7 +332,7 @@ def test_an_interrupted_run_resumes_bit_for_bit(engine, batch_size):
         run = train(30, callbacks=[press], **how)
     assert run.status == "interrupted"
     assert run.iterations < 30
-    assert_same(run.resume(30 - run.iterations), train(30, **how))
+    assert_same_run(run.resume(30 - run.iterations), train(30, **how))
 
 
 @ways
@@ -393,7 +382,7 @@ def test_a_fraction_is_drawn_after_the_parameters_and_before_the_orders(engine, 
         **how,
     )
     run = train(5, (X, y), sample_weight=w, validation=0.2, **how)
-    assert_same(run, expected)
+    assert_same_run(run, expected)
     assert run.validation.n_held_out == len(X2)
 
 
@@ -474,7 +463,7 @@ def test_resume_refuses_validation_data_that_are_not_the_runs():
     plain = pickle.loads(pickle.dumps(train(3, validation=None)))
     with pytest.raises(gn.InputError, match="has no validation data"):
         plain.resume(1, X=X, y=y, validation=HELD)
-    assert_same(loaded.resume(2, X=X, y=y, validation=HELD), train(5))
+    assert_same_run(loaded.resume(2, X=X, y=y, validation=HELD), train(5))
     part = pickle.loads(pickle.dumps(train(3, validation=0.3)))
     with pytest.raises(gn.InputError, match="X has 69 samples, but the run was made with 70"):
         part.resume(1, X=X[1:], y=y[1:])
@@ -569,7 +558,7 @@ def test_a_file_asks_for_a_metric_of_ones_own(tmp_path):
         gn.load(tmp_path / "run")
     loaded = gn.load(tmp_path / "run", metrics=[misses])
     assert loaded.validation.stopping == rule
-    assert_same(loaded, run)
+    assert_same_run(loaded, run)
     for wrong in (misses, [3]):
         with pytest.raises(gn.InputTypeError, match="metrics"):
             gn.load(tmp_path / "run", metrics=wrong)

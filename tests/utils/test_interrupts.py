@@ -6,21 +6,12 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet import native
 from glassnet.utils.interrupts import stop_on_interrupt
 
-ENGINES = ["numpy"] if native.module is None else ["numpy", "native"]
-every_engine = pytest.mark.parametrize("engine", ENGINES)
 NET = gn.Network((2, 3, 2))
 RULE = gn.SGD(0.01, 0.5)
 
-
-@pytest.fixture(autouse=True)
-def handler():
-    """Python's own handler during the test; whatever pytest had comes back."""
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield signal.default_int_handler
-    signal.signal(signal.SIGINT, previous)
+pytestmark = pytest.mark.usefixtures("handler")
 
 
 def train(iterations, **settings):
@@ -33,7 +24,6 @@ def press(run):
     signal.raise_signal(signal.SIGINT)
 
 
-@every_engine
 def test_ctrl_c_returns_the_work_so_far(engine, handler):
     with pytest.warns(gn.InterruptedTrainingWarning, match="after iteration 6,"):
         run = train(10, callbacks=[gn.Every(6, press)], engine=engine)
@@ -47,7 +37,6 @@ def test_ctrl_c_returns_the_work_so_far(engine, handler):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
-@every_engine
 def test_ctrl_c_from_outside_ends_a_long_run_with_whole_updates(engine, handler):
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
@@ -64,7 +53,6 @@ def test_ctrl_c_from_outside_ends_a_long_run_with_whole_updates(engine, handler)
     assert signal.getsignal(signal.SIGINT) is handler
 
 
-@every_engine
 def test_ctrl_c_within_a_long_update_leaves_whole_updates(engine):
     random = np.random.RandomState(0)
     X, y = random.randn(8_000, 20), random.randint(0, 2, 8_000)
@@ -150,7 +138,6 @@ def test_signal_that_python_does_not_handle_is_left_alone(setting):
     assert signal.getsignal(signal.SIGINT) is setting
 
 
-@every_engine
 def test_training_in_another_thread_installs_no_handler(engine, handler):
     seen, runs = [], []
 

@@ -28,6 +28,13 @@ def circles():
 
 
 @pytest.fixture(scope="session")
+def circles_start(circles):
+    """The notebook's first parameters, flat."""
+    names = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
+    return np.concatenate([circles[f"initial_{name}"].ravel() for name in names])
+
+
+@pytest.fixture(scope="session")
 def circles_data():
     """The notebook's 50,000 points, and the random stream where the data left it."""
     from sklearn.datasets import make_circles

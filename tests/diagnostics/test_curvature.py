@@ -255,9 +255,7 @@ def test_trace_refuses_settings_out_of_range(how, words):
         gn.CurvatureTrace(X, Y, **how)
 
 
-def test_notebooks_plateau_is_a_saddle(circles, circles_data):
-    start = [circles[f"initial_{part}"].ravel() for part in
-             ("hidden_weights", "hidden_bias", "output_weights", "output_bias")]  # fmt: skip
+def test_notebooks_plateau_is_a_saddle(circles_data, circles_start):
     trace = gn.CurvatureTrace(*circles_data[:2], every=2000)
     gn.train(
         gn.Network((2, 3, 2)),
@@ -265,7 +263,7 @@ def test_notebooks_plateau_is_a_saddle(circles, circles_data):
         optimizer=gn.SGD(1e-4, 0.5),
         iterations=8000,
         reduction="sum",
-        parameters=np.concatenate(start),
+        parameters=circles_start,
         callbacks=[trace],
     )
     first, second, third = trace.points[0], trace.points[1], trace.points[2]

@@ -129,11 +129,10 @@ def test_momentum_update_by_hand():
     assert (theta.tolist(), V.tolist(), g.tolist()) == ([1.0, -2.0], [0.5, 0.0], [4.0, -8.0])
 
 
-def test_first_updates_are_the_published_ones(circles, circles_data):
+def test_first_updates_are_the_published_ones(circles, circles_data, circles_start):
     X, y, _ = circles_data
     network = gn.Network((2, 3, 2))
-    names = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
-    flat = np.concatenate([circles[f"initial_{name}"].ravel() for name in names])
+    flat = circles_start
     V, Y = np.zeros_like(flat), np.eye(2)[y]
     losses = []
     for _ in range(6):

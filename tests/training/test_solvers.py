@@ -467,7 +467,7 @@ def test_line_search_gives_up_where_the_loss_only_rises():
 
 @pytest.mark.parametrize(("dtype", "reduction"), [("float64", "sum"), ("float32", "mean")])
 def test_levenberg_marquardt_passes_the_notebooks_end_in_twenty_steps(
-    circles, circles_data, dtype, reduction
+    circles, circles_data, circles_start, dtype, reduction
 ):
     end = circles["loss"][-1] / (50_000 if reduction == "mean" else 1)
     run = gn.train(
@@ -475,7 +475,7 @@ def test_levenberg_marquardt_passes_the_notebooks_end_in_twenty_steps(
         *circles_data[:2],
         optimizer=gn.LevenbergMarquardt(),
         iterations=20,
-        parameters=start_of(circles),
+        parameters=circles_start,
         reduction=reduction,
         dtype=dtype,
         callbacks=[lambda run: run.losses[-1] < end],
@@ -485,28 +485,18 @@ def test_levenberg_marquardt_passes_the_notebooks_end_in_twenty_steps(
     assert run.evaluations <= 40
 
 
-def test_lbfgs_passes_the_notebooks_end_in_a_hundred_evaluations(circles, circles_data):
+def test_lbfgs_passes_the_notebooks_end_in_a_hundred_evaluations(circles, circles_data, circles_start):
     run = gn.train(
         gn.Network((2, 3, 2)),
         *circles_data[:2],
         optimizer=gn.LBFGS(),
         iterations=100,
-        parameters=start_of(circles),
+        parameters=circles_start,
         reduction="sum",
         callbacks=[lambda run: run.losses[-1] < circles["loss"][-1]],
     )
     assert run.losses[-1] < circles["loss"][-1]
     assert run.evaluations <= 110
-
-
-def start_of(circles):
-    random = RandomState(42)
-    from sklearn.datasets import make_circles
-
-    make_circles(n_samples=50_000, shuffle=True, factor=0.1, noise=0.1, random_state=random)
-    network = gn.Network((2, 3, 2))
-    network.initialize(random, "normal")
-    return network.initialize(random, "normal")
 
 
 def test_levenberg_marquardt_refuses_more_parameters_than_memory_holds():

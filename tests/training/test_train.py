@@ -40,45 +40,35 @@ def loss_at(run, data, **settings):
 # ---- The notebook's own run ---------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def notebook(circles, circles_data):
-    """The notebook's data, its first parameters, and its losses."""
-    parts = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
-    start = np.concatenate([circles[f"initial_{part}"].ravel() for part in parts])
-    return *circles_data[:2], start, circles["loss"]
-
-
-def test_train_follows_the_notebook(notebook, engine):
-    X, y, start, losses = notebook
+def test_train_follows_the_notebook(circles, circles_data, circles_start, engine):
     run = gn.train(
         gn.Network((2, 3, 2)),
-        X,
-        y,
+        *circles_data[:2],
         optimizer=gn.SGD(1e-4, 0.5),
         iterations=30,
         reduction="sum",
-        parameters=start,
+        parameters=circles_start,
         engine=engine,
     )
-    np.testing.assert_allclose(run.losses, losses[:31], rtol=1e-9)
+    np.testing.assert_allclose(run.losses, circles["loss"][:31], rtol=1e-9)
 
 
-def test_train_finds_that_the_notebooks_learning_rate_blows_up(notebook, engine):
-    X, y, start, losses = notebook
+def test_train_finds_that_the_notebooks_learning_rate_blows_up(
+    circles, circles_data, circles_start, engine
+):
     with pytest.warns(gn.DivergenceWarning, match=r"iteration 1\b.*smaller learning rate.*summed"):
         run = gn.train(
             gn.Network((2, 3, 2)),
-            X,
-            y,
+            *circles_data[:2],
             optimizer=gn.SGD(0.25, 0.5),
             iterations=30,
             reduction="sum",
-            parameters=start,
+            parameters=circles_start,
             engine=engine,
         )
     assert (run.status, run.diverged_at, run.iterations) == ("diverged", 1, 0)
-    assert np.array_equal(run.parameters.flat, start)
-    np.testing.assert_allclose(run.losses, losses[:1], rtol=1e-12)
+    assert np.array_equal(run.parameters.flat, circles_start)
+    np.testing.assert_allclose(run.losses, circles["loss"][:1], rtol=1e-12)
 
 
 # ---- The run ------------------------------------------------------------------------------------

@@ -66,9 +66,10 @@ class _Stepper(SolverStepper):
     many times per call, with the same bits.
     """
 
+    _solver: LBFGS
+
     def __init__(self, solver: LBFGS, start: Start) -> None:
         super().__init__(solver, start)
-        self._settings = solver
         self.state = self.state[-2 * solver.memory :]
         self._room = self.state  # which begins with the pairs
 
@@ -77,7 +78,7 @@ class _Stepper(SolverStepper):
     ) -> tuple[int, bool]:
         if not isinstance(self.problem, NativeProblem) or self.stops:
             return super().advance(losses, stop, seconds)
-        solver, rows = self._settings, len(self.state)
+        solver, rows = self._solver, len(self.state)
         room = self._room
         if len(room) < 2 * solver.memory and len(room) < rows + 2 * len(losses):
             room = np.empty(
@@ -107,7 +108,7 @@ class _Stepper(SolverStepper):
             pair = np.stack([point.flat - self.point.flat, point.gradient - self.point.gradient])
             bend, square = dot(pair[0], pair[1]), dot(pair[1], pair[1])
             if bend > np.finfo(np.float64).eps * square > 0:  # else H would not stay positive
-                room = 2 * (self._settings.memory - 1)
+                room = 2 * (self._solver.memory - 1)
                 pairs = np.concatenate([pairs[max(0, len(pairs) - room) :], pair])
             self.state = pairs
         return point
@@ -116,7 +117,7 @@ class _Stepper(SolverStepper):
         gradient = self.point.gradient
         length = math.sqrt(dot(gradient, gradient))
         alpha = 1.0 if len(pairs) or length <= 1 else 1.0 / length
-        return along(self, self._settings, -inverse_hessian(pairs, gradient), alpha)
+        return along(self, self._solver, -inverse_hessian(pairs, gradient), alpha)
 
 
 def inverse_hessian(pairs: Array, gradient: Array) -> Array:

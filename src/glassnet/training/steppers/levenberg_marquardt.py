@@ -95,9 +95,10 @@ class LevenbergMarquardt(Solver):
 class LevenbergStepper(SolverStepper):
     """Its numbers are mu, 0 before the first step, and nu."""
 
+    _solver: LevenbergMarquardt
+
     def __init__(self, solver: LevenbergMarquardt, start: Start) -> None:
         super().__init__(solver, start)
-        self._damping = solver.damping
         self.numbers = self.numbers or (0.0, 2.0)
         self._matrix: Matrix | None = None
 
@@ -118,7 +119,7 @@ class LevenbergStepper(SolverStepper):
         flat, gradient = at.flat.astype(np.float64), at.gradient.astype(np.float64)
         largest = float(diagonal(G).max())
         if mu == 0.0:
-            mu = self._damping * (largest or 1.0)
+            mu = self._solver.damping * (largest or 1.0)
         for _ in range(MOST):
             h = damped_step(G, mu, gradient)
             if h is not None:

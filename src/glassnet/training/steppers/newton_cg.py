@@ -65,9 +65,10 @@ class NewtonCG(LineSearch):
 class _Stepper(SolverStepper):
     """Its number is the length of the first gradient."""
 
+    _solver: NewtonCG
+
     def __init__(self, solver: NewtonCG, start: Start) -> None:
         super().__init__(solver, start)
-        self._settings = solver
         self.numbers = self.numbers or (math.sqrt(dot(start.gradient, start.gradient)),)
 
     def step(self) -> Point | None:
@@ -76,14 +77,14 @@ class _Stepper(SolverStepper):
         (first,) = self.numbers
         share = min(0.5, math.sqrt(length / first)) if first else 0.5
         direction = self._solve(gradient, share * length)
-        return along(self, self._settings, direction, 1.0)
+        return along(self, self._solver, direction, 1.0)
 
     def _solve(self, gradient: NDArray[np.float64], enough: float) -> NDArray[np.float64]:
         """d with |G d + gradient| <= enough, or what the products that are allowed come to."""
         d = np.zeros_like(gradient)
         r, p = gradient, -gradient
         square = dot(r, r)
-        for number in range(self._settings.products):
+        for number in range(self._solver.products):
             Gp = self.problem.gauss_newton_product(
                 self.point.flat, p.astype(self.problem.dtype, copy=False)
             )

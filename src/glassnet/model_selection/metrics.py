@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn.network import Network, Parameters
-from glassnet.training.early_stopping import MODES, RESPONSES, Metric
+from glassnet.training.early_stopping import MODES, RESPONSES, Metric, metric_name, metric_value
 
 METRICS: Mapping[str, str] = {"loss": "min", "accuracy": "max", "r2": "max"}
 """The metrics that have a name, with what is best of them."""
@@ -69,13 +69,7 @@ class Measure:
         if flat_targets and self.response == "predict":
             y, predicted = y.reshape(-1), predicted.reshape(-1)
         extra: dict[str, Any] = {"rows": rows} if _takes_rows(self.function) else {}
-        value: Any = self.function(y, predicted, **extra)
-        try:
-            return float(value)
-        except (TypeError, ValueError) as error:
-            raise InputTypeError(
-                f"The metric {self.name} returned {value!r}; expected a number."
-            ) from error
+        return metric_value(self.function, self.name, y, predicted, **extra)
 
 
 def as_measure(metric: object, mode: str | None, response: str, network: Network) -> Measure:
@@ -98,7 +92,7 @@ def as_measure(metric: object, mode: str | None, response: str, network: Network
         return Measure(metric, METRICS[metric])
     if not callable(metric):
         raise InputTypeError(f"metric is a name or a function of targets and predictions, not {metric!r}.")
-    name = str(getattr(metric, "__name__", type(metric).__name__))
+    name = metric_name(metric)
     if mode is None:
         raise InputError(f'The metric {name} needs mode="min" or mode="max": which of its values is best.')
     if response == "predict_proba" and not classes:

@@ -18,7 +18,7 @@ from glassnet.utils.settings_checks import (
     or_none,
 )
 
-Metric = Callable[[Any, Any], float]
+Metric = Callable[..., float]
 """A function of the targets and the predictions."""
 
 METRICS: Mapping[str, str] = {"loss": "min", "accuracy": "max"}
@@ -28,6 +28,15 @@ METRICS: Mapping[str, str] = {"loss": "min", "accuracy": "max"}
 def metric_name(metric: str | Metric) -> str:
     """The name of a metric, a function's own where it is one."""
     return metric if isinstance(metric, str) else str(getattr(metric, "__name__", type(metric).__name__))
+
+
+def metric_value(metric: Metric, name: str, *arguments: object, **others: object) -> float:
+    """The value of a user's metric, which must be a number."""
+    value: Any = metric(*arguments, **others)
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise InputTypeError(f"The metric {name} returned {value!r}; expected a number.") from error
 
 
 MODES = ("min", "max")

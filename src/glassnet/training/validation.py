@@ -18,7 +18,7 @@ from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.errors import InputTypeError, prefixed
 from glassnet.nn.network import Network, Parameters
-from glassnet.training.early_stopping import EarlyStopping
+from glassnet.training.early_stopping import EarlyStopping, metric_value
 from glassnet.utils.settings_checks import as_fraction
 
 
@@ -125,13 +125,7 @@ class HeldOut:
             return float(np.average(right, weights=self._weights))
         assert callable(stopping.metric)
         respond = network.predict if stopping.response == "predict" else network.predict_proba
-        value = stopping.metric(self._y, respond(theta, self._X))
-        try:
-            return float(value)
-        except (TypeError, ValueError) as error:
-            raise InputTypeError(
-                f"The metric {stopping.metric_name} returned {value!r}; expected a number."
-            ) from error
+        return metric_value(stopping.metric, stopping.metric_name, self._y, respond(theta, self._X))
 
 
 class Evaluator:

@@ -117,8 +117,8 @@ def check_gradients(
     Y = seen(target_rows(targets, network.sizes[-1], precision))
     w = np.ones(len(inputs)) if sample_weight is None else seen(as_numbers(sample_weight, "sample_weight"))
     data = inputs, Y, w / problem.divisor
-    judge = _Judge(network, at.astype(np.float64), data, problem.penalties, precision)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        judge = _Judge(network, at.astype(np.float64), data, problem.penalties, precision)
         table = tuple(judge.judge(np.asarray(backpropagated, np.float64), epsilon))
     return GradientCheck(
         network=network,
@@ -173,14 +173,10 @@ class _Judge:
         X, self._Y, self._w = data
         self._network, self._theta = network, theta
         self._l1, self._l2 = penalties.l1, penalties.l2
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            Zs, self._Hs = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
-            self._sides = [self._sides_of(Zs, 0, layer) for layer in range(len(network.sizes) - 1)]
-            errors = [
-                rounding_errors(network, theta, *data, unit_roundoff(dtype))
-                for dtype in (theta.dtype, precision)
-            ]
-        self._loss_error, self._gradient_error = errors[0][0], errors[1][1]
+        Zs, self._Hs = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
+        self._sides = [self._sides_of(Zs, 0, layer) for layer in range(len(network.sizes) - 1)]
+        self._loss_error, _ = rounding_errors(network, theta, *data, unit_roundoff(theta.dtype))
+        _, self._gradient_error = rounding_errors(network, theta, *data, unit_roundoff(precision))
         # Two products and two sums of the penalty's slope.
         slope = weight_mask(network.sizes) * (self._l2 * np.abs(theta.flat) + self._l1)
         self._gradient_error = self._gradient_error + 4 * unit_roundoff(precision) * slope

@@ -87,6 +87,11 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
     _flush_folder(target.parent)
 
 
+def _write(path: PathLike, data: bytes) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)
+
+
 def _earlier(path: Path) -> os.stat_result | None:
     """The status of a file at `path`, or None; FileError where it must not be replaced."""
     try:
@@ -200,9 +205,7 @@ def write_arrays(path: PathLike, arrays: Mapping[str, NDArray[Any]], document: M
     >>> arrays["W"].tolist(), document
     ([[1.0, 0.0], [0.0, 1.0]], {'name': 'identity'})
     """
-    data = arrays_as_bytes(arrays, document)
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(data)
+    _write(path, arrays_as_bytes(arrays, document))
 
 
 def arrays_as_bytes(arrays: Mapping[str, NDArray[Any]], document: Mapping[str, Any]) -> bytes:
@@ -211,7 +214,12 @@ def arrays_as_bytes(arrays: Mapping[str, NDArray[Any]], document: Mapping[str, A
 
     if not isinstance(document, Mapping):
         raise InputTypeError(f"document is a mapping, not {document!r} ({type(document).__name__}).")
-    dense = {_checked_name(name): _dense(name, array) for name, array in arrays.items()}
+    for name in arrays:
+        if not isinstance(name, str):
+            raise InputTypeError(f"An array's name is text, not {name!r}.")
+        if name == "__metadata__" or any("\ud800" <= character <= "\udfff" for character in name):
+            raise InputError(f"An array cannot have the name {name!r} in a safetensors file.")
+    dense = {name: _dense(name, array) for name, array in arrays.items()}
     content = plain(document, "document", refuse)
     envelope = {"document": content, "format": FORMAT, "sha256": _digest(content, dense)}
     return save(dense, {_KEY: canonical(envelope)})
@@ -300,14 +308,6 @@ def _damaged(path: Path, why: str) -> FileError:
     return FileError(f"{path} is damaged: {why}. Restore it from a copy, or write it again.")
 
 
-def _checked_name(name: object) -> str:
-    if not isinstance(name, str):
-        raise InputTypeError(f"An array's name is text, not {name!r}.")
-    if name == "__metadata__" or any("\ud800" <= character <= "\udfff" for character in name):
-        raise InputError(f"An array cannot have the name {name!r} in a safetensors file.")
-    return name
-
-
 def _dense(name: str, array: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(array)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
@@ -357,9 +357,8 @@ def write_json(path: PathLike, document: Mapping[str, Any]) -> None:
     """
     content = plain(document, "document", spell)
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    with atomic_write(path) as temporary:
-        # Half of a surrogate pair is no character; as \udc80 it is JSON all the same.
-        temporary.write_bytes(f"{text}\n".encode(errors="backslashreplace"))
+    # Half of a surrogate pair is no character; as \udc80 it is JSON all the same.
+    _write(path, f"{text}\n".encode(errors="backslashreplace"))
 
 
 def write_csv(path: PathLike, columns: Mapping[str, ArrayLike]) -> None:
@@ -383,9 +382,7 @@ def write_csv(path: PathLike, columns: Mapping[str, ArrayLike]) -> None:
     2.0,"dark, red"
     <BLANKLINE>
     """
-    text = csv_text(columns)
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(text.encode(errors="backslashreplace"))
+    _write(path, csv_text(columns).encode(errors="backslashreplace"))
 
 
 def csv_text(columns: Mapping[str, ArrayLike], header: bool = True) -> str:

@@ -329,9 +329,17 @@ def assert_diverged(run, epochs):
     assert (run.cursor.row, run.cursor.loss) == (0, 0.0)
 
 
-@every_dtype
-@pytest.mark.parametrize("size", [1, 8, 43])
-@pytest.mark.parametrize("output", ["softmax", "identity", "exp"])
+@pytest.mark.parametrize(
+    ("output", "size", "dtype"),
+    [
+        ("softmax", 1, "float32"),
+        ("softmax", 43, "float64"),
+        ("identity", 8, "float32"),
+        ("identity", 1, "float64"),
+        ("exp", 43, "float32"),
+        ("exp", 8, "float64"),
+    ],
+)
 def test_divergence_in_the_first_epochs_ends_with_the_last_whole_one(
     engine, dtype, size, output, make_data
 ):
@@ -403,8 +411,8 @@ def test_threads_diverge_alike(dtype, average):
 
 
 def test_engines_diverge_alike(make_data):
-    for seed in range(5):
-        for rate in (3.0, 30.0, 1e3, 1e6):
+    for seed in range(3):
+        for rate in (3.0, 30.0, 1e6):
             runs = []
             for engine in ("numpy", "native"):
                 with warnings.catch_warnings():

@@ -9,10 +9,9 @@ from numpy.random import RandomState
 import glassnet as gn
 from glassnet.data.dataset import as_dataset
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
-from glassnet.training.loop import Loop, Policy
+from glassnet.training.loop import ChunkStepper, Loop, Policy
 from glassnet.training.steppers.first_order import Epochs
 from glassnet.training.steppers.rates import LearningRates
-from glassnet.training.steppers.stepper import ChunkStepper
 
 
 class Counting(ChunkStepper):

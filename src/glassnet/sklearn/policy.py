@@ -18,8 +18,7 @@ from glassnet.engine.minibatch import Batches
 from glassnet.sklearn.job import HeldOut, Job
 from glassnet.sklearn.network import WORTHWHILE, operations
 from glassnet.sklearn.steppers import EpochRates, ScipyLBFGS
-from glassnet.training.loop import Policy
-from glassnet.training.state import Status
+from glassnet.training.loop import Policy, Status
 from glassnet.training.steppers import Solver, SolverStepper
 from glassnet.training.steppers.first_order import Epochs
 from glassnet.utils.threads import thread_count

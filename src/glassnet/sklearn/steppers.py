@@ -15,9 +15,9 @@ from glassnet.engine.full_batch import Problem
 from glassnet.errors import InputError
 from glassnet.optim import OPTIMIZERS, SGD, Adam, Optimizer
 from glassnet.optim.schedules import Constant, Schedule
+from glassnet.training.loop import Loop, Stepper
 from glassnet.training.steppers import SOLVERS, LevenbergMarquardt, Solver, SolverStepper, Start
 from glassnet.training.steppers.rates import LearningRates
-from glassnet.training.steppers.stepper import Loop, Stepper
 from glassnet.utils.settings_checks import as_not_negative, checked
 
 # ---- All samples at once ---------------------------------------------------------------------------

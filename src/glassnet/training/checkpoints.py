@@ -21,8 +21,9 @@ from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties
 from glassnet.training.early_stopping import METRICS, EarlyStopping, Metric, metric_name
+from glassnet.training.loop import STATUSES
 from glassnet.training.run import TrainingRun
-from glassnet.training.state import STATUSES, RunState
+from glassnet.training.state import RunState
 from glassnet.training.steppers import Solver, rule_from_dict
 from glassnet.training.validation import Validation
 from glassnet.utils.array_checks import FLOATS

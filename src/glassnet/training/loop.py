@@ -30,15 +30,23 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glassnet._types import Array
+from glassnet.engine.minibatch import Cursor
 from glassnet.errors import InputError
-from glassnet.training.state import Status
-from glassnet.training.steppers.stepper import NOTHING, Stepper
+from glassnet.optim.penalties import Penalties
 from glassnet.utils.interrupts import Interrupts, stop_on_interrupt
 from glassnet.utils.progress import progress_line
+
+Status = Literal["running", "completed", "stopped", "interrupted", "diverged"]
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+NOTHING: NDArray[np.float64] = np.empty(0)
 
 Progress = Callable[[int, float], None]
 """A function of iteration and loss, called now and then."""
@@ -48,6 +56,60 @@ CHUNK_SECONDS = 0.04
 
 ROOM = 1024
 """Losses that a history has room for at first, where the policy does not need all of it."""
+
+
+class Stepper(ABC):
+    """The parameters, the rule's state and whatever else an iteration changes.
+
+    Attributes
+    ----------
+    start_losses : how many losses a history has before the first iteration's: 1 on the full batch, whose
+        first loss is that of the start; 0 on batches.
+    flat, state : the parameters, (n_parameters,), and the rule's rows of numbers, (rows, n_parameters),
+        which may be views of what changes.
+    cursor : on batches, where in its epoch training stands.
+    averaged : the running mean of the parameters, where there is one.
+    penalties : those that the last loss was counted with, where a rule chooses them.
+    memory : the numbers that a run keeps beside the state, as ``run.heard``.
+    updates : how many updates the state has seen.
+    stops : whether the rule itself asks training to end.
+    """
+
+    start_losses: int
+    flat: Array
+    state: Array
+    cursor: Cursor | None = None
+    averaged: Array | None = None
+    penalties: Penalties | None = None
+    updates: int = 0
+    memory: NDArray[np.float64] = NOTHING
+    stops: bool = False
+
+    @abstractmethod
+    def drive(self, loop: Loop) -> None:
+        """Advance until the loop says that training is over.
+
+        A stepper asks for `next_losses` before its next iterations and calls `advanced` after them, from
+        the callback of a library that keeps the control, as SciPy's ``minimize`` does.
+        """
+
+
+class ChunkStepper(Stepper):
+    """A stepper that advances by chunks of iterations, each as long as the loop allows."""
+
+    def drive(self, loop: Loop) -> None:
+        while (losses := loop.next_losses()) is not None:
+            loop.advanced(*self.advance(losses, loop.stop, loop.chunk_seconds))
+
+    @abstractmethod
+    def advance(
+        self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
+    ) -> tuple[int, bool]:
+        """Make up to ``len(losses)`` iterations: how many, and whether the next one diverged.
+
+        On batches only the next epoch may show that an epoch diverged, which is taken back: -1 iterations.
+        Returns early after `seconds`, and once ``stop[0]`` is set, with whole updates.
+        """
 
 
 class Policy(ABC):

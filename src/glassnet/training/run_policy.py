@@ -15,12 +15,11 @@ from glassnet.engine.minibatch import Batches
 from glassnet.nn.network import Parameters
 from glassnet.training.divergence import divergence_limit
 from glassnet.training.hooks import Hooks
-from glassnet.training.loop import Loop, Policy, Progress
-from glassnet.training.state import AnyRun, RunState, Status, at_best, masks_of
+from glassnet.training.loop import ChunkStepper, Loop, Policy, Progress, Status
+from glassnet.training.state import AnyRun, RunState, at_best, masks_of
 from glassnet.training.steppers import Solver, SolverState, Start
 from glassnet.training.steppers.first_order import Epochs, FullBatch
 from glassnet.training.steppers.rates import LearningRates
-from glassnet.training.steppers.stepper import ChunkStepper
 from glassnet.training.validation import Evaluator
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, NamedTuple, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from glassnet.engine.minibatch import Batches, Cursor
 from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties
+from glassnet.training.loop import Status
 from glassnet.training.steppers import (
     BayesianRegularization,
     Evidence,
@@ -24,10 +25,6 @@ from glassnet.training.steppers import (
     StopReason,
 )
 from glassnet.training.validation import HeldOut, Validation
-
-Status = Literal["running", "completed", "stopped", "interrupted", "diverged"]
-
-STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class RunData(NamedTuple):

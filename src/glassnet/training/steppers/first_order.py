@@ -13,8 +13,8 @@ from glassnet.engine.minibatch import Batches, Cursor
 from glassnet.engine.records import Updates
 from glassnet.nn.dropout import Masks
 from glassnet.optim import Optimizer
+from glassnet.training.loop import ChunkStepper
 from glassnet.training.steppers.rates import AHEAD, LearningRates
-from glassnet.training.steppers.stepper import ChunkStepper
 
 Mean = tuple[float, Array]
 """A running mean of the parameters: its decay, and where it stands."""

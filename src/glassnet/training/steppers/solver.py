@@ -16,7 +16,7 @@ from glassnet._types import Array
 from glassnet.engine.full_batch import Problem
 from glassnet.nn.network import Network
 from glassnet.optim.penalties import Penalties
-from glassnet.training.steppers.stepper import ChunkStepper
+from glassnet.training.loop import ChunkStepper
 from glassnet.utils.interrupts import Cut
 from glassnet.utils.settings_checks import Settings, as_not_negative, checked
 

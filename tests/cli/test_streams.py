@@ -13,10 +13,11 @@ from click.testing import CliRunner
 
 import glassnet as gn
 from glassnet.cli import main
-from glassnet.cli.experiments import Override, find_experiment, preparation, samples
+from glassnet.cli.experiments import Override, files, find_experiment, samples
+from glassnet.cli.experiments.files import class_numbers, reads_blocks
 from glassnet.cli.experiments.job import run_experiment
 from glassnet.cli.experiments.prediction import predict_table, write_predictions
-from glassnet.cli.experiments.preparation import Draws, class_numbers, reads_blocks
+from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import RECORD
 from glassnet.data.preprocessing import prepare_table
 from glassnet.data.tables import read_table
@@ -82,7 +83,7 @@ def test_what_cannot_be_used_of_rows_held_out_is_found_before_training(
     column, folder, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("glassnet.data.scan.MOST_VALUES", 100)  # more are quantities, and not looked at
-    monkeypatch.setattr(preparation, "MOST_VALUES", 100)
+    monkeypatch.setattr(files, "MOST_VALUES", 100)
     columns, samples = table(), Draws(experiment(folder, "height")).samples
     a = (
         samples.preprocessing.mean[0]
@@ -133,7 +134,7 @@ def test_run_of_a_folder_is_that_of_its_rows_in_memory(folder, tmp_path):
 
 def test_pictures_and_report_are_of_a_sample_and_scores_of_all_rows(folder, tmp_path, monkeypatch):
     pytest.importorskip("plotly")
-    monkeypatch.setattr(preparation, "_SHOWN", 1_500)
+    monkeypatch.setattr(files, "_SHOWN", 1_500)
     outcome = run_experiment(experiment(folder, train__iterations=3), tmp_path / "r")
     assert len(outcome.samples.X) == 1_500
     assert any("pictures and the gradient check take 1,500 rows" in note for note in outcome.samples.notes)
@@ -150,7 +151,7 @@ def test_validation_rows_are_drawn_from_those_to_train_on(folder, tmp_path, monk
     run = run_experiment(job, tmp_path / "r", **QUICK).run
     assert len(run.validation_losses) == run.iterations
     assert run.validation.n_held_out == 0  # they are samples of their own
-    monkeypatch.setattr(preparation, "_VALIDATION", 10**7)
+    monkeypatch.setattr(files, "_VALIDATION", 10**7)
     large = Draws(experiment(folder, data__memory="1 GiB")).samples
     with pytest.raises(gn.InputError, match=r"validation rows take .* choose a smaller share"):
         large.with_validation(0.5, np.random.RandomState(0))
@@ -181,7 +182,7 @@ def test_few_rows_are_kept_in_memory_with_the_same_bits(way, tmp_path, monkeypat
     assert kept.samples.notes == read.samples.notes
     scores = [outcome.scores["held-out"].headline for outcome in (kept, read)]
     assert scores[0] == scores[1]
-    monkeypatch.setattr(preparation, "WHOLE", 8 * kept.samples.n * (kept.samples.X.shape[1] + 1) - 1)
+    monkeypatch.setattr(files, "WHOLE", 8 * kept.samples.n * (kept.samples.X.shape[1] + 1) - 1)
     assert not Draws(job).samples.with_validation(None, np.random.RandomState(0))[0].in_memory
 
 
@@ -192,7 +193,7 @@ def test_dask_has_the_same_bits(folder, tmp_path):
     with distributed.LocalCluster(processes=False, n_workers=2, dashboard_address=None) as cluster:
         job = experiment(folder, data__dask=cluster.scheduler_address, **how)
         run = run_experiment(job, tmp_path / "d", **QUICK).run
-        preparation.client_of(cluster.scheduler_address).close()
+        files.client_of(cluster.scheduler_address).close()
     assert np.array_equal(run.losses, expected.losses)
     assert run.parameters == expected.parameters
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glassnet import plots
+from glassnet.cli.experiments.files import reads_blocks
 from glassnet.cli.experiments.library import SETTINGS, to_toml
-from glassnet.cli.experiments.preparation import Draws, reads_blocks
+from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import (
     RECORD,
     Outcome,

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.cli.experiments.preparation import class_numbers, encode, in_blocks
+from glassnet.cli.experiments.files import class_numbers, encode, in_blocks, score_rows
 from glassnet.cli.experiments.record import describe_scores
-from glassnet.cli.experiments.samples import scores_on
 from glassnet.data.dataset import as_dataset, stream
 from glassnet.data.holdout import listed
 from glassnet.data.parquet import ENDINGS, parquet_header
@@ -24,7 +23,9 @@ from glassnet.data.source import Dataset, MappedDataset
 from glassnet.data.tables import read_table
 from glassnet.engine.predict import predictions
 from glassnet.errors import GlassnetError, InputError
+from glassnet.plots.report.scores import Scores, score
 from glassnet.training.checkpoints import load
+from glassnet.training.run import TrainingRun
 from glassnet.utils.memory import DEFAULT_MEMORY, as_memory
 from glassnet.utils.storage import atomic_write, csv_text
 
@@ -80,37 +81,36 @@ def predict_table(
             f"no way known here. Predict with gn.load(...).predict(X) in Python."
         )
     read = _files if in_blocks(file, memory is not None, "--memory") else _table
-    rows, with_targets = read(preprocessing, file, as_memory(memory or DEFAULT_MEMORY))
+    rows, scored = read(preprocessing, run, file, as_memory(memory or DEFAULT_MEMORY))
 
     def remark() -> str:
         try:
-            scored = with_targets()
-            if scored is None:
-                return ""
-            scores = scores_on(run, scored)
+            scores = scored()
         except GlassnetError as error:  # an odd target is no reason to withhold predictions
             return f"Not scored: {error}"
+        if scores is None:
+            return ""
         return f"Score against {preprocessing.target!r}: {describe_scores(scores, preprocessing)}"
 
     blocks = predictions(run.network, run.theta, rows, "outputs")
     return Predictions(rows.n_rows, (_columns(preprocessing, block, proba) for block in blocks), remark)
 
 
-Rows = tuple[Dataset, Callable[[], Dataset | None]]
-"""The rows to predict, and what gives them with their targets; None where the table has no such column."""
+Rows = tuple[Dataset, Callable[[], Scores | None]]
+"""The rows to predict, and what scores them; None where the table has no column of the target."""
 
 
-def _table(preprocessing: Preprocessing, file: Path, memory: int) -> Rows:
+def _table(preprocessing: Preprocessing, run: TrainingRun, file: Path, memory: int) -> Rows:
     table = read_table(file)
     X = preprocessing.transform(table)
 
-    def with_targets() -> Dataset | None:
-        return as_dataset(X, preprocessing.encode(table)) if preprocessing.target in table.names else None
+    def scored() -> Scores | None:
+        return score(run, X, preprocessing.encode(table)) if preprocessing.target in table.names else None
 
-    return as_dataset(X), with_targets
+    return as_dataset(X), scored
 
 
-def _files(preprocessing: Preprocessing, path: Path, memory: int) -> Rows:
+def _files(preprocessing: Preprocessing, run: TrainingRun, path: Path, memory: int) -> Rows:
     read = partial(
         stream,
         path,
@@ -119,15 +119,15 @@ def _files(preprocessing: Preprocessing, path: Path, memory: int) -> Rows:
         memory=memory,
     )
 
-    def with_targets() -> Dataset | None:
+    def scored() -> Scores | None:
         if preprocessing.target not in parquet_header(path)[0].names:
             return None
         rows = read(preprocessing.target)
         if preprocessing.classes is not None:
             _refuse_other_labels(rows, preprocessing.classes)
-        return MappedDataset(rows, partial(encode, preprocessing=preprocessing))
+        return score_rows(run, MappedDataset(rows, partial(encode, preprocessing=preprocessing)))
 
-    return read(), with_targets
+    return read(), scored
 
 
 def _refuse_other_labels(rows: Dataset, classes: tuple[Any, ...]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,22 +10,14 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet.cli.experiments.settings import Experiment
-from glassnet.data.arrays import InMemory
-from glassnet.data.dataset import as_dataset
 from glassnet.data.preprocessing import Preprocessing
-from glassnet.data.reduce import Block
 from glassnet.data.source import Dataset
-from glassnet.engine.predict import tally_dataset
 from glassnet.errors import InputError, unknown_name
 from glassnet.nn.losses import LOSSES, OUTPUTS, get_loss, get_output
 from glassnet.nn.network import Network
 from glassnet.plots.projection import Axes
-from glassnet.plots.report.scores import Scores, score, scores_of
+from glassnet.plots.report.scores import Scores, score
 from glassnet.training.run import TrainingRun
-from glassnet.utils.memory import size_text
-
-Loader = Callable[[float | None, RandomState], tuple[Dataset, object]]
-"""Takes the fraction to validate on and gives `train`'s dataset and `validation`."""
 
 _MOST_NAMES = 8
 
@@ -37,8 +28,8 @@ class Samples:
 
     X (rows, features) and y are the rows that pictures, the gradient check and the curvature show: all to
     train on, or some of them drawn at random. y holds class numbers or, for a regression, standardized
-    values. `axes` are the features of the pictures, by index, or as plots take them. Rows of files have a
-    `loader` for training, and `reading` says how it reads them.
+    values. `axes` are the features of the pictures, by index, or as plots take them. These rows are in
+    memory; `FileSamples` are not.
     """
 
     X: NDArray[np.float64]
@@ -50,8 +41,6 @@ class Samples:
     target_names: tuple[str, ...]
     axes: Axes
     notes: tuple[str, ...] = ()
-    reading: str = ""
-    loader: Loader | None = None
 
     @property
     def n(self) -> int:
@@ -73,34 +62,18 @@ class Samples:
 
     def with_validation(self, fraction: float | None, random: RandomState) -> tuple[Dataset, object]:
         """The rows to train on and `validation`, as `train` takes them."""
-        return (self.training, fraction) if self.loader is None else self.loader(fraction, random)
+        return self.training, fraction
 
     def scores(self, run: TrainingRun) -> dict[str, Scores]:
         """How well the run predicts the rows that it was trained on, and those held out."""
-        datasets = {"training": self.training, "held-out": self.held_out}
-        return {
-            name: scores_on(run, dataset, self.target_names)
-            for name, dataset in datasets.items()
-            if dataset is not None
-        }
+        scores = {"training": score(run, self.X, self.y, self.target_names)}
+        if self.held_out is not None:
+            scores["held-out"] = score(run, *self.held_out.read_all()[:2], self.target_names)
+        return scores
 
     def in_memory(self) -> Samples:
-        """The same samples with all rows in X and y, as a sweep takes them.
-
-        Raises InputError where they exceed the memory that reading may take.
-        """
-        count = self.n + self.n_held_out
-        needed, memory = 8 * count * (self.training.n_inputs + 1), self.training.memory_limit
-        if memory is not None and needed > memory:
-            raise InputError(
-                f"A sweep trains many networks on data in memory, and {count:,} rows of "
-                f"{self.training.source} take {size_text(needed)}, more than {size_text(memory)}. Sweep "
-                f"over a sample of them, or give more memory: data.memory."
-            )
-        X, y, _ = doubles(self.training)
-        held_out = None if self.held_out is None else as_dataset(*doubles(self.held_out)[:2])
-        training = as_dataset(X, y)
-        return replace(self, X=X, y=y, training=training, held_out=held_out, reading="", loader=None)
+        """The same samples with all rows in X and y, as a sweep takes them."""
+        return self
 
     def class_weight(self, weights: Any) -> Any:
         """`class_weight` as `train` takes it: a table of labels becomes one of class numbers."""
@@ -119,20 +92,7 @@ class Samples:
         names = self.preprocessing.features
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         named = "" if self.feature_names is None else f" ({', '.join(names[:_MOST_NAMES])}{more})"
-        words = f"{self.n:,} samples{held}, {features} feature{'s' if features != 1 else ''}{named}, {kind}"
-        return f"{words}, {self.reading}" if self.reading else words
-
-
-def scores_on(run: TrainingRun, dataset: Dataset, class_names: object = None) -> Scores:
-    """The run's scores on a dataset; those of rows in memory are the report's own."""
-    if isinstance(dataset, InMemory):
-        return score(run, dataset.X[:], dataset.y, class_names)
-    return scores_of(run.network, tally_dataset(run.network, run.theta, dataset), class_names)
-
-
-def doubles(dataset: Dataset) -> Block:
-    """All rows of a dataset in memory, X in double precision."""
-    return dataset.read_all(np.dtype(np.float64))
+        return f"{self.n:,} samples{held}, {features} feature{'s' if features != 1 else ''}{named}, {kind}"
 
 
 def keeps_its_unit(experiment: Experiment) -> bool:

@@ -20,7 +20,6 @@ from glassnet.cli.experiments.job import load_libraries
 from glassnet.cli.experiments.library import SETTINGS, to_toml
 from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import FORMAT, RECORD, ResultsFolder, Stopwatch, Tell, environment
-from glassnet.cli.experiments.samples import doubles
 from glassnet.cli.experiments.schema import SWEEP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import Experiment, stopping_from
 from glassnet.data.parquet import parquet_files
@@ -154,7 +153,7 @@ def _sweep(draws: Draws, grid: str, keys: Mapping[str, Any], journal: Path, prog
     compared = None if folds is not None or validates else samples.held_out
     if compared is not None:
         # The held-out rows say how good a network is, and take no part in its training.
-        held_out = doubles(compared)
+        held_out = compared.read_all()
         X, y = np.concatenate([X, held_out.X]), np.concatenate([y, held_out.y])
         keywords["folds"] = [(np.arange(n), np.arange(n, len(X)))]
         if any("loss" in names for names in varied):  # different losses are no common scale

@@ -21,7 +21,7 @@ from glassnet.plots.picture_data import (
     make_field,
     make_grid,
 )
-from glassnet.plots.projection import Axes, Projection, spans
+from glassnet.plots.projection import Axes, Projection, is_even, spans
 from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def data(
     _set_view(paper, projection, span)
     style.set_legend(paper, style.sample_legend(cloud.targets))
     if not cloud.targets.is_class and projection.dimensions == 2:
-        style.color_bar(figure, paper, cloud.targets.values, cloud.targets.names[0])
+        style.color_bar(figure, paper, style.color_scale(cloud.targets.values), cloud.targets.names[0])
     style.set_title(figure, title, [f"{len(samples):,} samples", cloud.note, projection.note])
     return figure
 
@@ -138,12 +138,18 @@ def decision_boundary(
     else:
         _draw_background(figure, paper, grid, cloud.targets.values)
         style.draw_samples(paper, cloud, cloud.points, grid.span)
-        more = [*_draw_boundary(paper, grid), *_draw_rings(paper, cloud)]
+        lines = boundary_lines(grid)
+        for points in lines:
+            paper.plot(*points.T, color=style.INK, linewidth=1.6, zorder=6)
+        more = [(style.stroke(), field.border)] if lines else []
+        more += _draw_rings(paper, cloud)
     _set_view(paper, projection, grid.span)
     style.set_legend(paper, entries + more, len(entries))
     heading = title or ("Decision boundary" if field.is_class else f"Prediction of {field.names[0]}")
-    notes = [_score(cloud, field.is_class), cloud.note, projection.note]
-    notes.append(projection.slice_note if field.is_class and projection.dimensions == 2 else "")
+    score = f"{len(cloud.points):,} samples"
+    if field.is_class:
+        score = f"{len(cloud.points) - cloud.n_wrong:,} of {score} classified correctly"
+    notes = [score, cloud.note, projection.note, projection.slice_note if field.is_class else ""]
     style.set_title(figure, heading, notes)
     return figure
 
@@ -160,21 +166,12 @@ def _draw_background(figure: Figure, paper: Any, grid: Grid, values: Array) -> N
         paper.contour(
             *grid.ticks, grid.values, levels=8, colors="white", linewidths=0.6, alpha=0.7, zorder=1
         )
-    style.color_bar(figure, paper, values, grid.field.names[0])
-
-
-def _draw_boundary(paper: Any, grid: Grid) -> style.Entries:
-    """Draw the line where the leading class changes."""
-    lines = boundary_lines(grid)
-    for points in lines:
-        paper.plot(*points.T, color=style.INK, linewidth=1.6, zorder=6)
-    return [(style.stroke(), grid.field.border)] if lines else []
+    style.color_bar(figure, paper, style.color_scale(values), grid.field.names[0])
 
 
 def _draw_rings(paper: Any, cloud: Cloud) -> style.Entries:
     """Draw rings around the misclassified samples, if few."""
-    wrong = _wrong(cloud)
-    if not 0 < wrong <= _MOST_RINGS:
+    if not 0 < cloud.n_wrong <= _MOST_RINGS:
         return []
     look = {
         "linestyle": "",
@@ -185,7 +182,7 @@ def _draw_rings(paper: Any, cloud: Cloud) -> style.Entries:
         "markeredgewidth": 0.9,
     }
     paper.plot(*cloud.points[cloud.wrong].T, zorder=7, **look)
-    return [(style.dot(style.INK, **look), f"misclassified ({wrong:,})")]
+    return [(style.dot(style.INK, **look), f"misclassified ({cloud.n_wrong:,})")]
 
 
 def draw_curves(paper: Any, grid: Grid) -> style.Entries:
@@ -232,32 +229,16 @@ def _set_view(paper: Any, projection: Projection, span: Array) -> None:
     paper.set_xlim(*span[0])
     if projection.dimensions == 2:
         paper.set_ylim(*span[1])
-        if _is_even(span):
+        if is_even(span):
             # At the lower left corner, so that the layout includes the labels there.
             paper.set_aspect("equal", anchor="SW")
     style.set_labels(paper, projection.labels)
 
 
-def _is_even(span: Array) -> bool:
-    """Whether the sides of a plane are similar enough for equal units."""
-    return len(span) == 2 and bool(0.5 <= np.ptp(span[0]) / np.ptp(span[1]) <= 2)
-
-
 def _size_for(span: Array, bar: bool = False) -> tuple[float, float]:
     """The size of a figure, in inches, that fits a plane in equal units and a color bar beside it."""
-    if not _is_even(span):
+    if not is_even(span):
         return 7.2, 5.6
     aspect = float(np.ptp(span[1]) / np.ptp(span[0]))
     height = float(np.clip(4.9 * aspect, 2.6, 5.4))
     return float(np.clip(height / aspect + 0.9, 4.8, 7.2)) + 0.9 * bar, height + 1.0
-
-
-def _wrong(cloud: Cloud) -> int:
-    return 0 if cloud.wrong is None else int(cloud.wrong.sum())
-
-
-def _score(cloud: Cloud, is_class: bool) -> str:
-    n = len(cloud.points)
-    if not is_class or cloud.wrong is None:
-        return f"{n:,} samples"
-    return f"{n - _wrong(cloud):,} of {n:,} samples classified correctly"

@@ -14,7 +14,7 @@ from glassnet.errors import InputError, InputTypeError
 from glassnet.optim import SGD
 from glassnet.plots import style
 from glassnet.plots.libraries import require
-from glassnet.plots.loss_curve import LossCurve, loss_words, make_loss_curve
+from glassnet.plots.loss_curve import MOST_POINTS, LossCurve, make_loss_curve
 from glassnet.plots.style import readable
 from glassnet.training.run import TrainingRun
 
@@ -40,7 +40,7 @@ def curvature(trace: CurvatureTrace, *, title: str = "What the curve says") -> F
     >>> [paper.get_ylabel() for paper in gn.plots.curvature(trace).axes]
     ['mean cross-entropy', 'gradient norm', 'eigenvalues', 'saturated units']
     """
-    scene = curvature_data(trace, make_loss_curve(run_of(trace)))
+    scene = curvature_data(trace)
     curve, hidden = scene.curve, bool(scene.saturation)
     figure = style.new_figure(7.6, 7.4 + 1.4 * hidden)
     papers = _stacked(figure, list(HEIGHTS[: 3 + hidden]))
@@ -48,7 +48,7 @@ def curvature(trace: CurvatureTrace, *, title: str = "What the curve says") -> F
         _draw_on_log(papers[0], curve.iterations, curve.losses, _BLUE)
     else:
         papers[0].plot(curve.iterations, curve.losses, color=_BLUE, linewidth=1.5)
-    papers[0].set_ylabel(loss_words(run_of(trace)))
+    papers[0].set_ylabel(curve.name)
     _draw_on_log(papers[1], scene.iterations, scene.gradient, _BLUE)
     papers[1].set_ylabel("gradient norm")
     entries = _draw_eigenvalues(papers[2], scene)
@@ -102,8 +102,9 @@ def run_of(trace: CurvatureTrace) -> TrainingRun:
     return trace.run
 
 
-def curvature_data(trace: CurvatureTrace, curve: LossCurve) -> CurvatureData:
-    """The data to draw of a trace, with the losses of its run."""
+def curvature_data(trace: CurvatureTrace, loss_points: int = MOST_POINTS) -> CurvatureData:
+    """The data to draw of a trace, with the losses of its run thinned to `loss_points`."""
+    curve = make_loss_curve(run_of(trace), loss_points)
     columns, layers = trace.columns(), len(trace.points[0].dead)
     largest, smallest, rate = columns["lambda_max"], columns["lambda_min"], _rate(trace)
     limit = math.inf

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,20 +25,20 @@ def screen_axes(elevation: float, azimuth: float) -> Array:
 
 
 def plane_in_box(w: Array, b: float, low: Array, high: Array) -> Array:
-    """The corners, in order, of the plane ``w . h + b = 0`` inside a box; (0, 3) where it misses the box.
+    """The corners (n, d), in order, of the plane ``w . h + b = 0`` inside a box; (0, d) where it misses it.
 
-    The corners lie where an edge of the box crosses the plane.
+    d is 3 or, for a line in a rectangle, 2. The corners lie where an edge of the box crosses the plane.
     """
     corners = np.array(list(product(*zip(low, high, strict=True))))
     sides = corners @ w + b
     crossings = []
-    for i, j in product(range(8), repeat=2):
+    for i, j in combinations(range(len(corners)), 2):
         one_edge = np.count_nonzero(corners[i] != corners[j]) == 1
-        if i < j and one_edge and (sides[i] < 0) != (sides[j] < 0):
+        if one_edge and (sides[i] < 0) != (sides[j] < 0):
             x = sides[i] / (sides[i] - sides[j])
             crossings.append(corners[i] + x * (corners[j] - corners[i]))
-    if len(crossings) < 3:
-        return np.empty((0, 3))
+    if len(crossings) < len(w):
+        return np.empty((0, len(w)))
     points = np.array(crossings)
     # Sorted by the angle around their mean, in two directions inside the plane.
     _, _, directions = np.linalg.svd(points - points.mean(axis=0))

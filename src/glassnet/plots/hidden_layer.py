@@ -76,7 +76,7 @@ def hidden_projection(
     boundary = [] if more is None else [(more, "output layer's boundary")]
     style.set_legend(paper, entries + boundary, len(entries))
     if not cloud.targets.is_class and dimensions > 1:
-        style.color_bar(figure, paper, cloud.targets.values, cloud.targets.names[0])
+        style.color_bar(figure, paper, style.color_scale(cloud.targets.values), cloud.targets.names[0])
     heading = title or f"The samples in hidden layer {scene.layer + 1}"
     width = run.network.sizes[scene.layer + 1]
     about = f"{width} {run.network.hidden[scene.layer].name} unit{'s' if width > 1 else ''}"

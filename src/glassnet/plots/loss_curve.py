@@ -18,7 +18,7 @@ from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-_MOST = 20_000  # points of a drawn curve
+MOST_POINTS = 20_000  # of a drawn curve
 _LONG = 64  # characters of an optimizer beyond which its defaults are left out
 
 
@@ -57,7 +57,7 @@ class LossCurve:
     losses: Array
     span: tuple[int, int]
     log: bool
-    label: str
+    name: str
     summary: str
     marks: tuple[Mark, ...]
     cliff: Cliff | None
@@ -70,13 +70,20 @@ class LossCurve:
     """The best iteration and its validation loss, if a stopping rule knows it."""
 
     @property
+    def label(self) -> str:
+        """The name of the losses and their scale, as far as they have room on an axis."""
+        if not self.log:
+            return self.name
+        return f"{self.name} ({'log scale' if len(self.name) < 28 else 'log'})"
+
+    @property
     def finite(self) -> Array:
         """The losses in the picture, validation losses too."""
         losses = np.concatenate([self.losses, self.validation[1]])
         return losses[np.isfinite(losses)]
 
 
-def make_loss_curve(run: TrainingRun, most: int = _MOST) -> LossCurve:
+def make_loss_curve(run: TrainingRun, most: int = MOST_POINTS) -> LossCurve:
     """The losses of a run as a curve; InputError where there are none."""
     check_run(run, "losses")
     losses = np.array(run.losses, dtype=np.float64)
@@ -102,8 +109,8 @@ def make_loss_curve(run: TrainingRun, most: int = _MOST) -> LossCurve:
         losses[keep],
         (first, last),
         log,
-        _label(run, log),
-        _summary(run, losses, finite),
+        loss_words(run),
+        _summary(run, int((~finite).sum()), unit),
         _marks(iterations, losses, unit),
         cliff,
         run.diverged_at,
@@ -195,18 +202,11 @@ def loss_words(run: TrainingRun) -> str:
     return f"half the {kind}"
 
 
-def _label(run: TrainingRun, log: bool) -> str:
-    words = loss_words(run)
-    return words + (" (log scale)" if log and len(words) < 28 else " (log)" if log else "")
-
-
-def _summary(run: TrainingRun, losses: Array, finite: NDArray[np.bool_]) -> str:
-    count = f"{run.iterations:,} {'iteration' if run.batch_size is None else 'epoch'}"
-    count += "" if run.iterations == 1 else "s"
+def _summary(run: TrainingRun, left_out: int, unit: str) -> str:
+    count = f"{run.iterations:,} {unit}{'' if run.iterations == 1 else 's'}"
     count += "" if run.batch_size is None else f" of batches of {run.batch_size:,}"
     rule = str(run.optimizer)
     text = f"{count} by {rule if len(rule) <= _LONG else run.optimizer.brief()}"
-    left_out = int((~finite).sum())
     if left_out:
         text += f" · {left_out:,} losses that are not finite left out"
     return text if run.status == "completed" else f"{run.status} · {text}"

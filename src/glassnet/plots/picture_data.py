@@ -227,6 +227,11 @@ class Cloud:
     total: int
 
     @property
+    def n_wrong(self) -> int:
+        """The number of misclassified samples."""
+        return 0 if self.wrong is None else int(self.wrong.sum())
+
+    @property
     def note(self) -> str:
         """A note where the picture does not draw all samples, else ""."""
         drawn = len(self.points)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
+from glassnet.data.holdout import listed
 from glassnet.errors import InputError, InputTypeError, unknown_name
 
 Axes = str | int | Sequence[str | int] | None
@@ -45,8 +46,8 @@ class Projection:
 
     @property
     def slice_note(self) -> str:
-        """A note about samples on a slice; "" where the picture shows every coordinate."""
-        if self.whole:
+        """A note about samples on a slice plane; "" where the picture shows every coordinate."""
+        if self.whole or self.dimensions != 2:
             return ""
         return (
             "samples are projected on the slice; a ring means that the sample itself is misclassified, "
@@ -75,7 +76,7 @@ def as_names(names: object, count: int, what: str, defaults: Sequence[str]) -> t
         raise InputTypeError(f"{what} is a sequence of {count} names, not {names!r}.")
     texts = tuple(str(name) for name in names)
     if len(texts) != count:
-        raise InputError(f"{what} has {len(texts)} name(s), {_short(texts)}; expected {count}.")
+        raise InputError(f"{what} has {len(texts)} name(s), {listed(texts)}; expected {count}.")
     return texts
 
 
@@ -160,9 +161,9 @@ def _principal(X: Array, dimensions: int) -> Projection:
     return Projection(mean, directions, labels, note)
 
 
-def _short(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:5])
-    return shown + (", ..." if len(names) > 5 else "")
+def is_even(span: Array) -> bool:
+    """Whether the sides of a plane are similar enough for equal units."""
+    return len(span) == 2 and bool(0.5 <= np.ptp(span[0]) / np.ptp(span[1]) <= 2)
 
 
 def spans(U: Array | None, dimensions: int, limits: object = None) -> Array:

@@ -89,12 +89,16 @@ def tint(color: str, strength: float) -> Array:
     return 1 - strength * (1 - rgb(color))
 
 
+def certainty(largest: Array, count: int) -> Array:
+    """How sure a network is of the leading of `count` classes: 0 where all are alike, 1 where P = 1."""
+    return np.clip((largest - 1 / count) / (1 - 1 / count), 0, 1)
+
+
 def shades(P: Array, colors: Sequence[str], strength: float = 0.3) -> Array:
     """Probabilities (..., C) as colors (..., 3): the tint of the leading class, white where none leads."""
     P = np.nan_to_num(P)
-    count = P.shape[-1]
     tints = np.stack([tint(color, strength) for color in colors])
-    lead = np.clip((P.max(axis=-1) - 1 / count) / (1 - 1 / count), 0, 1)[..., None]
+    lead = certainty(P.max(axis=-1), P.shape[-1])[..., None]
     return 1 - lead * (1 - tints[P.argmax(axis=-1)])
 
 
@@ -426,13 +430,15 @@ def color_scale(values: NDArray[Any]) -> Any:
     return require("matplotlib.cm").ScalarMappable(norm, VALUES)
 
 
-def color_bar(figure: Figure, axes: Any, values: NDArray[Any], label: str) -> None:
-    """Draw the scale of values beside the axes."""
-    mappable = color_scale(values)
+def color_bar(
+    figure: Figure, axes: Any, scale: Any, label: str, shrink: float = 0.75, aspect: float = 28
+) -> Any:
+    """Draw a scale of values, such as `color_scale` gives, beside the axes."""
     if hasattr(axes, "get_zlim"):
-        bar = figure.colorbar(mappable, cax=figure.add_axes((0.9, 0.2, 0.018, 0.5)))
+        bar = figure.colorbar(scale, cax=figure.add_axes((0.9, 0.2, 0.018, 0.5)))
     else:
-        bar = figure.colorbar(mappable, ax=axes, shrink=0.75, pad=0.03, aspect=28)
+        bar = figure.colorbar(scale, ax=axes, shrink=shrink, pad=0.03, aspect=aspect)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, colors=FAINT, labelcolor=INK, length=2.5)
     bar.set_label(plain(label), color=INK, fontsize=9)
+    return bar

@@ -235,8 +235,7 @@ class Mesh:
     def colors(self, count: int, strength: float) -> Array:
         """(p, 3): the tint of each point's class, paler where the network is less sure."""
         tints = np.stack([style.tint(color, strength) for color in style.class_colors(count)])
-        lead = np.clip((self.points[:, 2:] - 1 / count) / (1 - 1 / count), 0, 1)
-        return 1 - lead * (1 - tints[self.classes])
+        return 1 - style.certainty(self.points[:, 2:], count) * (1 - tints[self.classes])
 
 
 def make_mesh(grid: Grid) -> Mesh:

@@ -9,7 +9,6 @@ from typing import Any
 from glassnet.cli.experiments.schema import (
     NAME_OR_SETTINGS,
     NUMBER,
-    RATE,
     SECTIONS,
     SWEEP,
     TEXT,
@@ -20,6 +19,7 @@ from glassnet.cli.experiments.schema import (
     Kind,
     optimizer_keys,
     section_kind,
+    stopping_from,
 )
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.model_selection.time_folds import PurgedKFold, WalkForward
@@ -70,15 +70,6 @@ SPLITTERS: dict[str, Any] = {
 """The splitters by their name in a file; None stands for one of scikit-learn's, which is imported late."""
 
 IN_TIME = ("walk_forward", "purged")
-
-_LISTS = {
-    id(RATE): "a list of numbers or schedules, such as [0.1, 0.2]",
-    id(NUMBER): "a list of numbers, such as [0.1, 0.2]",
-    id(WHOLE): "a list of whole numbers, such as [16, 32]",
-    id(TRUTH): "a list of true and false",
-    id(TEXT): 'a list of texts, such as ["a", "b"]',
-    id(WHOLES): "a list of lists of widths, such as [[4], [8, 8]]",
-}
 
 
 def setting_keys(optimizers: list[str]) -> dict[str, Kind]:
@@ -148,7 +139,7 @@ def _check_values(key: str, value: Any, kind: Kind, where: str) -> None:
     if isinstance(value, dict) and "distribution" in value:
         distribution_from(value, f"{key} of {where}")
         return
-    words = _LISTS.get(id(kind), f"a list of values, each {kind.words}")
+    words = kind.listed or f"a list of values, each {kind.words}"
     lists = Kind(words, lambda v: isinstance(v, list) and bool(v) and all(map(kind.accepts, v)))
     lists.check(value, f"{key} of {where}")
 
@@ -205,17 +196,16 @@ def splitter_from(folds: Any, where: str, times: object = None) -> Any:
 def arguments_of(
     keys: Mapping[str, Any],
     where: str,
-    stopping: Callable[[Any], Any],
     class_weight: Callable[[Any], Any],
     times: object = None,
 ) -> dict[str, Any]:
-    """The arguments of `sweep` for a grid; functions read its stopping rules and class weights."""
+    """The arguments of `sweep` for a grid; `class_weight` reads its class weights."""
     varied = {key: values for key, values in keys.items() if key not in OPTIONS}
     options = {key: keys[key] for key in OPTIONS if key in keys}
     if "folds" in options:
         options["folds"] = splitter_from(options["folds"], where, times)
     readers: dict[str, Callable[[Any], Any]] = {
-        "stopping": stopping,
+        "stopping": stopping_from,
         "class_weight": class_weight,
         "learning_rate": lambda rate: schedule_from_dict(rate) if isinstance(rate, Mapping) else rate,
     }

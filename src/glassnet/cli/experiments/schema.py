@@ -14,16 +14,18 @@ from typing import Any, NamedTuple
 from glassnet.data.checks import BALANCED
 from glassnet.data.generators import GENERATORS
 from glassnet.errors import InputTypeError, unknown_name
+from glassnet.training.early_stopping import EarlyStopping
 from glassnet.training.settings import FitSettings
 from glassnet.training.steppers import RULES
 from glassnet.training.train import DEFAULTS
 
 
 class Kind(NamedTuple):
-    """What a key's value may be, in words and as a test."""
+    """What a key's value may be, in words and as a test, and how a list of such values is called."""
 
     words: str
     accepts: Callable[[Any], bool]
+    listed: str = ""
 
     def check(self, value: Any, where: str, hint: str = "") -> None:
         """Raise InputTypeError, which says `where` the value stands, for one of another kind."""
@@ -52,13 +54,16 @@ def section_kind(words: str) -> Kind:
     return Kind(words, lambda value: isinstance(value, dict))
 
 
-WHOLE = Kind("a whole number", _is_whole)
-NUMBER = Kind("a number", _is_number)
-TEXT = Kind("text between quotes", _is_text)
+WHOLE = Kind("a whole number", _is_whole, "a list of whole numbers, such as [16, 32]")
+NUMBER = Kind("a number", _is_number, "a list of numbers, such as [0.1, 0.2]")
+TEXT = Kind("text between quotes", _is_text, 'a list of texts, such as ["a", "b"]')
 AMOUNT = Kind('text such as "256 MiB", or bytes', lambda value: _is_text(value) or _is_whole(value))
-TRUTH = Kind("true or false", lambda value: isinstance(value, bool))
-WHOLES = Kind("a list of whole numbers, such as [3]", _are(_is_whole))
-NUMBERS = Kind("a list of numbers, such as [0.1, 0.2]", lambda v: bool(v) and _are(_is_number)(v))
+TRUTH = Kind("true or false", lambda value: isinstance(value, bool), "a list of true and false")
+WHOLES = Kind(
+    "a list of whole numbers, such as [3]",
+    _are(_is_whole),
+    "a list of lists of widths, such as [[4], [8, 8]]",
+)
 PROBABILITIES = Kind(
     "a number, or a list with one for each hidden layer, such as [0.2, 0.5]",
     lambda v: _is_number(v) or _are(_is_number)(v),
@@ -66,6 +71,7 @@ PROBABILITIES = Kind(
 RATE = Kind(
     'a number, or a schedule such as {schedule = "cosine", rate = 0.1, steps = 1000}',
     lambda v: _is_number(v) or isinstance(v, dict),
+    "a list of numbers or schedules, such as [0.1, 0.2]",
 )
 TEXTS = Kind('a list of texts, such as ["a", "b"]', _are(_is_text))
 TEXT_OR_TEXTS = Kind(
@@ -79,7 +85,9 @@ STOPPING = Kind('a table such as {patience = 10, metric = "accuracy"}', lambda v
 CLASS_WEIGHT = Kind(
     '"balanced", a list with a number for each class, or a table of a number for each label',
     lambda v: (
-        v == BALANCED or NUMBERS.accepts(v) or (isinstance(v, dict) and _are(_is_number)([*v.values()]))
+        v == BALANCED
+        or (bool(v) and _are(_is_number)(v))
+        or (isinstance(v, dict) and _are(_is_number)([*v.values()]))
     ),
 )
 
@@ -195,6 +203,15 @@ def optimizer_keys(name: str) -> dict[str, Key]:
         kind = TRUTH if isinstance(default, bool) else WHOLE if _is_whole(default) else NUMBER
         known[setting.name] = Key(RATE if setting.name == "learning_rate" else kind, default)
     return known
+
+
+def stopping_from(settings: Mapping[str, Any]) -> EarlyStopping:
+    """The stopping rule of a table of its settings."""
+    known = [setting for setting in EarlyStopping().settings() if setting not in ("mode", "response")]
+    for name in settings:
+        if name not in known:
+            raise unknown_name("setting of the stopping rule", name, known)
+    return EarlyStopping(**settings)
 
 
 def shown(value: Any) -> str:

@@ -21,6 +21,7 @@ from glassnet.cli.experiments.schema import (
     known_keys,
     optimizer_keys,
     section_kind,
+    stopping_from,
 )
 from glassnet.data.generators import GENERATORS
 from glassnet.data.preprocessing import TASKS
@@ -29,7 +30,7 @@ from glassnet.nn.activations import get_activation
 from glassnet.nn.dropout import as_dropout
 from glassnet.nn.losses import get_loss, get_output
 from glassnet.nn.network import SCHEMES, as_sizes
-from glassnet.training.early_stopping import EarlyStopping, check_stopping
+from glassnet.training.early_stopping import check_stopping
 from glassnet.training.settings import CHECKS
 from glassnet.training.steppers import RULES, Rule, rule_from_dict
 from glassnet.utils.memory import as_memory
@@ -297,15 +298,6 @@ def _check_fraction(fraction: float, name: str) -> None:
 def _check_epsilon(epsilon: float, name: str) -> None:
     if not 0 < epsilon < 1:
         raise InputError(f"{name} is {epsilon}; expected a small step above 0 and below 1, such as 1e-4.")
-
-
-def stopping_from(settings: Mapping[str, Any]) -> EarlyStopping:
-    """The stopping rule of a table of its settings."""
-    known = [setting for setting in EarlyStopping().settings() if setting not in ("mode", "response")]
-    for name in settings:
-        if name not in known:
-            raise unknown_name("setting of the stopping rule", name, known)
-    return EarlyStopping(**settings)
 
 
 _CHECKS: dict[str, Check] = {

@@ -21,7 +21,7 @@ from glassnet.cli.experiments.library import SETTINGS, to_toml
 from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import FORMAT, RECORD, ResultsFolder, Stopwatch, Tell, environment
 from glassnet.cli.experiments.schema import SWEEP, TRAIN_ONLY
-from glassnet.cli.experiments.settings import Experiment, stopping_from
+from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.parquet import parquet_files
 from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.tables import read_table
@@ -141,7 +141,7 @@ def _sweep(draws: Draws, grid: str, keys: Mapping[str, Any], journal: Path, prog
     if isinstance(folds, Mapping) and "times" in folds:
         times = _times(experiment, samples.preprocessing.features, folds["times"], where)
     class_weight = samples.class_weight(experiment["train.class_weight"])
-    of_grid = arguments_of(keys, where, stopping_from, samples.class_weight, times)
+    of_grid = arguments_of(keys, where, samples.class_weight, times)
     keywords = experiment.keywords(sweep, class_weight=class_weight, **of_grid)
     if folds is not None and experiment["data.file"]:
         keywords["standardize"] = True  # all rows' means and scales would tell of the test rows

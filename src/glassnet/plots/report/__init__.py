@@ -27,8 +27,8 @@ from glassnet.plots.picture_data import (
 )
 from glassnet.plots.projection import Axes, Projection, spans
 from glassnet.plots.report import interactive, tables
-from glassnet.plots.report.curvature import curvature_figure
-from glassnet.plots.report.page import Html, Section, build, figure, join, pairs, tag
+from glassnet.plots.report.curvature import curvature_section
+from glassnet.plots.report.page import Html, build, figure, join, pairs, sentence, tag
 from glassnet.plots.report.scores import Confusion, Fit, Scores, percent, score
 from glassnet.plots.style import readable, tidy
 from glassnet.training.run import TrainingRun
@@ -89,7 +89,7 @@ def write_report(
     True
     """
     samples = as_samples(X, width=run.network.sizes[0])
-    landscape = None if curvature is None else curvature_figure(curvature, _LOSS_POINTS)
+    landscape = None if curvature is None else curvature_section(curvature, _LOSS_POINTS)
     field = make_field(run, class_names, output)
     projection = input_projection(run.network.sizes[0], samples, axes, feature_names)
     if scores is None:
@@ -100,16 +100,15 @@ def write_report(
         scores = {**scores, "held-out": score(run, *held_out, class_names=class_names)}
     preprocessing, n = run.extra.get("preprocessing"), n_samples or len(samples)
     scores = {name: tables.in_own_unit(result, preprocessing) for name, result in scores.items()}
-    sections = [
-        Section("pictures", "What it learned", _pictures(run, field, samples, y, projection)),
-        *([] if landscape is None else [Section("curvature", "What the curve says", landscape)]),
-        Section("scores", "Scores", tables.score_tables(scores)),
-        *([] if check is None else [Section("check", "Gradient check", tables.check_table(check))]),
-        Section(
-            "parameters", "Learned parameters", tables.parameter_tables(run, feature_names, class_names)
-        ),
-        Section("settings", "Settings and timings", _settings(run, n, settings, timings)),
-    ]
+    sections = {"pictures": ("What it learned", _pictures(run, field, samples, y, projection))}
+    if landscape is not None:
+        sections["curvature"] = "What the curve says", landscape
+    sections["scores"] = "Scores", tables.score_tables(scores)
+    if check is not None:
+        sections["check"] = "Gradient check", tables.check_table(check)
+    parameters = tables.parameter_tables(run, feature_names, class_names)
+    sections["parameters"] = "Learned parameters", parameters
+    sections["settings"] = "Settings and timings", _settings(run, n, settings, timings)
     lead = f"{run.network}, trained on {n:,} samples of {samples.shape[1]} features"
     page = build(title, lead, [*_notices(run), _cards(run, scores)], sections, _foot())
     with atomic_write(path) as temporary:
@@ -122,7 +121,7 @@ def _pictures(run: TrainingRun, field: Field, X: NDArray[Any], y: object, projec
     span = spans(cloud.points, projection.dimensions)
     grid = make_grid(field, projection, span, _FINE)
     drawn = f"{len(cloud.points):,} samples" if not cloud.note else cloud.note
-    where = f" {_sentence(projection.note)}" if projection.note else ""
+    where = f" {sentence(projection.note)}" if projection.note else ""
     surface = make_grid(field, projection, span, _COARSE, adaptive=True)
     plane = projection.dimensions == 2
     over = f"{field.quantity} over the same {'plane. Drag to turn it.' if plane else 'line.'}"
@@ -133,7 +132,7 @@ def _pictures(run: TrainingRun, field: Field, X: NDArray[Any], y: object, projec
             "boundary",
             boundary,
             interactive.boundary_picture(cloud, grid),
-            _boundary_caption(field, drawn, where, projection.slice_note if plane else ""),
+            _boundary_caption(field, drawn, where, projection.slice_note),
         ),
         _hidden(field, X, y),
         figure("surface", "The output surface", interactive.surface_picture(surface), over),
@@ -180,13 +179,9 @@ def _boundary_caption(field: Field, drawn: str, where: str, about_slice: str) ->
         return f"The prediction as colors, with {drawn} in the same colors.{where}"
     return (
         f"The tint is the most probable class, paler where the network is less sure; the line is where "
-        f"two classes are equally probable. {_sentence(drawn)}{where}"
-        + (f" {_sentence(about_slice)}" if about_slice else "")
+        f"two classes are equally probable. {sentence(drawn)}{where}"
+        + (f" {sentence(about_slice)}" if about_slice else "")
     )
-
-
-def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}."
 
 
 # ---- The frame ----------------------------------------------------------------------------------

@@ -19,8 +19,7 @@ from glassnet.plots.curvature_trace import (
     limit_words,
     run_of,
 )
-from glassnet.plots.loss_curve import make_loss_curve
-from glassnet.plots.report.page import Html, figure, tag
+from glassnet.plots.report.page import Html, figure, sentence, tag
 from glassnet.plots.report.traces import Picture, Trace, make_axis, make_layout
 from glassnet.plots.style import readable
 
@@ -34,12 +33,12 @@ _LEAD = (
 )
 
 
-def curvature_figure(trace: CurvatureTrace, loss_points: int) -> Html:
+def curvature_section(trace: CurvatureTrace, loss_points: int) -> Html:
     """The picture of the section, with a summary in words."""
-    scene = curvature_data(trace, make_loss_curve(run_of(trace), loss_points))
-    words = f"{scene.explanation[:1].upper()}{scene.explanation[1:]}." if scene.explanation else ""
+    scene = curvature_data(trace, loss_points)
+    words = [tag("p", sentence(scene.explanation))] if scene.explanation else []
     picture = figure("landscape", "", curvature_picture(scene), _LEAD, shape="wide tall")
-    return tag("div", *([tag("p", words)] if words else []), tag("p", _ending(trace)), picture)
+    return tag("div", *words, tag("p", _ending(trace)), picture)
 
 
 def _ending(trace: CurvatureTrace) -> str:
@@ -62,7 +61,7 @@ def curvature_picture(scene: CurvatureData) -> Picture:
     curve, x = scene.curve, scene.iterations
     panels: list[tuple[str, bool, list[Trace]]] = [
         (
-            curve.label.removesuffix(" (log scale)"),
+            curve.name,
             curve.log,
             [_line(curve.iterations, curve.losses, "loss", _BLUE, curve.log)],
         ),

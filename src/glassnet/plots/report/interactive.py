@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.plots import style
 from glassnet.plots.boundary import crossings
+from glassnet.plots.geometry import plane_in_box
 from glassnet.plots.loss_curve import LossCurve
 from glassnet.plots.picture_data import Cloud, Grid, HiddenScene, Targets, boundary_lines
 from glassnet.plots.projection import Projection, spans
@@ -22,7 +23,6 @@ from glassnet.plots.report.traces import (
     VIRIDIS,
     Picture,
     Trace,
-    flat_samples,
     hex_color,
     legend_entry,
     make_axis,
@@ -44,7 +44,7 @@ def data_picture(cloud: Cloud, projection: Projection) -> Picture:
         return _over_line(cloud, projection, [])
     span = spans(cloud.points, 2)
     return {
-        "data": flat_samples(cloud, span, projection.labels),
+        "data": make_samples(cloud.points, cloud.targets, projection.labels, span),
         "layout": make_layout(**plane_axes(projection, span)),
     }
 
@@ -122,17 +122,17 @@ def boundary_picture(cloud: Cloud, grid: Grid) -> Picture:
         return _over_line(cloud, grid.projection, _curves(grid))
     traces = [
         _background(grid, cloud.targets.values),
-        *flat_samples(cloud, grid.span, grid.projection.labels),
+        *make_samples(cloud.points, cloud.targets, grid.projection.labels, grid.span),
     ]
     for i, line in enumerate(boundary_lines(grid)):
         traces.append(make_line(line, grid.field.border, legend=i == 0))
-    if cloud.wrong is not None and cloud.wrong.any():
+    if cloud.n_wrong:
         wrong = cloud.points[cloud.wrong]
         traces.append(
             {
                 "type": "scattergl",
                 "mode": "markers",
-                "name": f"misclassified ({len(wrong):,})",
+                "name": f"misclassified ({cloud.n_wrong:,})",
                 "x": packed(wrong[:, 0]),
                 "y": packed(wrong[:, 1]),
                 "marker": {"symbol": "circle-open", "size": 10, "color": style.INK, "line": {"width": 1.4}},
@@ -169,14 +169,13 @@ def _winners(grid: Grid, strength: float) -> Trace:
     """class + certainty as one number, on a color scale with a ramp for each class."""
     count = len(grid.field.names)
     P = np.nan_to_num(grid.values)
-    lead = np.clip((P.max(axis=-1) - 1 / count) / (1 - 1 / count), 0, 1)
     # plotly's scales have 256 colors: each class keeps clear of the ends of its neighbors' ramps.
     scale: list[list[Any]] = []
     for i, color in enumerate(style.class_colors(count)):
         full = hex_color(style.tint(color, strength))
         scale += [[i / count, "#ffffff"], [(i + 0.1) / count, "#ffffff"], [(i + 0.85) / count, full]]
         scale.append([1 if i == count - 1 else (i + 0.999) / count, full])
-    number = P.argmax(axis=-1) + 0.1 + 0.75 * lead
+    number = P.argmax(axis=-1) + 0.1 + 0.75 * style.certainty(P.max(axis=-1), count)
     return {"z": packed(number), "zmin": 0, "zmax": count, "colorscale": scale}
 
 
@@ -207,13 +206,13 @@ def hidden_picture(scene: HiddenScene, most: int) -> Picture:
         return _histogram(scene)
     if dimensions == 2:
         span = spans(cloud.points, 2)
-        traces = flat_samples(cloud, span, labels)
-        if scene.plane is not None:
-            traces += _cut(scene.plane, span)
+        traces = make_samples(cloud.points, cloud.targets, labels, span)
+        if scene.plane is not None and len(line := plane_in_box(*scene.plane, *span.T)):
+            traces.append(make_line(line, "output layer's boundary"))
         axes = {"xaxis": make_axis(labels[0], span[0]), "yaxis": make_axis(labels[1], span[1])}
         return {"data": traces, "layout": make_layout(**axes)}
     step = max(1, -(-len(cloud.points) // most))
-    traces = make_samples(cloud.points[::step], cloud.targets.of(np.s_[::step]), labels, 0.75)
+    traces = make_samples(cloud.points[::step], cloud.targets.of(np.s_[::step]), labels)
     corners = scene.corners
     if len(corners):
         fan = np.arange(1, len(corners) - 1)
@@ -236,18 +235,6 @@ def hidden_picture(scene: HiddenScene, most: int) -> Picture:
     numbers, _ = style.number_colors(cloud.targets)
     view = 22.0, scene.azimuth(numbers, 22.0)
     return {"data": traces, "layout": make_layout(**make_scene(labels, scene.box, 1.0, view))}
-
-
-def _cut(plane: tuple[Array, float], span: Array) -> list[Trace]:
-    """The line ``w . h + b = 0`` where it crosses the rectangle."""
-    w, b = plane
-    corners = np.array([(span[0][i], span[1][j]) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))])
-    ends = []
-    for start, stop in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        before, after = start @ w + b, stop @ w + b
-        if (before < 0) != (after < 0):
-            ends.append(start + before / (before - after) * (stop - start))
-    return [make_line(np.array(ends[:2]), "output layer's boundary")] if len(ends) >= 2 else []
 
 
 def _histogram(scene: HiddenScene) -> Picture:
@@ -336,12 +323,11 @@ def _curves(grid: Grid) -> list[Trace]:
 
 def _over_line(cloud: Cloud, projection: Projection, curves: list[Trace]) -> Picture:
     """Samples over one coordinate: a value at its height, each class in its own strip."""
-    targets = cloud.targets
     points, label = style.over_line(cloud, predicted=bool(curves))
     span = np.vstack([spans(cloud.points, 1), spans(points[:, 1:], 1)])
     layout = make_layout(xaxis=make_axis(projection.labels[0], span[0]), yaxis=make_axis(label))
-    plain = targets
+    targets = cloud.targets
     if not targets.is_class:  # the height already shows the value
-        plain = Targets(np.zeros(len(points), dtype=np.intp), ("samples",), is_class=True)
-    samples = flat_samples(Cloud(points, plain, None, cloud.total), span, [projection.labels[0], label])
+        targets = Targets(np.zeros(len(points), dtype=np.intp), ("samples",), is_class=True)
+    samples = make_samples(points, targets, [projection.labels[0], label], span)
     return {"data": [*samples, *curves], "layout": layout}

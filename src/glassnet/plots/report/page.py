@@ -7,7 +7,6 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -102,13 +101,9 @@ def _flat(values: Mapping[str, object], before: str = "") -> Iterable[tuple[str,
             yield f"{before}{name}", number(value)
 
 
-@dataclass(frozen=True)
-class Section:
-    """A section of the page."""
-
-    anchor: str
-    heading: str
-    content: Html
+def sentence(words: str) -> str:
+    """Words with a capital and a full stop."""
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def figure(anchor: str, heading: str, picture: Picture | None, caption: object, shape: str = "") -> Html:
@@ -130,14 +125,14 @@ def figure(anchor: str, heading: str, picture: Picture | None, caption: object, 
 
 
 def build(
-    title: str, lead: object, top: Sequence[object], sections: Sequence[Section], foot: object
+    title: str, lead: object, top: Sequence[object], sections: Mapping[str, tuple[str, Html]], foot: object
 ) -> str:
-    """The whole page, with plotly.js inside it."""
+    """The whole page, with plotly.js inside it; `sections` have a heading and a content, by anchor."""
     library = require("plotly.offline").get_plotlyjs()
-    links = [tag("a", section.heading, href=f"#{section.anchor}") for section in sections]
+    links = [tag("a", heading, href=f"#{anchor}") for anchor, (heading, _) in sections.items()]
     content = [
-        tag("section", tag("h2", section.heading, id=section.anchor), section.content, class_="part")
-        for section in sections
+        tag("section", tag("h2", heading, id=anchor), text, class_="part")
+        for anchor, (heading, text) in sections.items()
     ]
     style, script = (path.read_text(encoding="utf-8") for path in (_STYLE, _SCRIPT))
     return "\n".join(

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.plots import style
 from glassnet.plots.geometry import view_direction
-from glassnet.plots.picture_data import Cloud, Targets
-from glassnet.plots.projection import Projection
+from glassnet.plots.picture_data import Targets
+from glassnet.plots.projection import Projection, is_even
 
 Trace = dict[str, Any]
 Picture = dict[str, Any]
@@ -86,31 +86,53 @@ def make_axis(label: object, span: Sequence[float] | Array | None = None, **extr
 def plane_axes(projection: Projection, span: Array) -> dict[str, Any]:
     """Both axes of a plane, in equal units where their lengths are alike."""
     x, y = (make_axis(label, limits) for label, limits in zip(projection.labels, span, strict=True))
-    width, height = np.ptp(span, axis=1)
-    if 0.5 <= width / height <= 2:
+    if is_even(span):
         y.update(scaleanchor="x", constrain="domain")
         x.update(constrain="domain")
     return {"xaxis": x, "yaxis": y}
 
 
 def make_samples(
-    points: Array, targets: Targets, labels: Sequence[object], opacity: Array | float
+    points: Array, targets: Targets, labels: Sequence[object], span: Array | None = None
 ) -> list[Trace]:
-    """Dots in two or three dimensions, a trace for each class or one with a color scale."""
-    solid = points.shape[1] == 3
-    size = max(1.8, style.dot_size(len(points))) if solid else max(2.4, 1.6 * style.dot_size(len(points)))
-    kind = "scatter3d" if solid else "scattergl"
+    """Dots in two or three dimensions, a trace for each class or one with a color scale.
+
+    In the plane, where `span` holds the limits of both axes, their opacity falls with their density.
+    """
+    size, kind, point = style.dot_size(len(points)), "scatter3d", "scatter3d"
+    fade = None
+    if span is not None:
+        size, kind, point = 1.6 * size, "scattergl", "scatter"
+        fade = style.opacities(points, span, size)
+    size = max(1.8 if fade is None else 2.4, size)
     where = "<br>".join(
         f"{text(label, 24)} %{{{axis}:.4g}}" for axis, label in zip("xyz", labels, strict=False)
     )
+    kinds: list[tuple[NDArray[np.intp], str, dict[str, Any]]] = []
+    if targets.is_class:
+        for number, color in enumerate(style.class_colors(len(targets.names))):
+            rows = np.flatnonzero(targets.values == number)
+            kinds.append((rows, targets.names[number], {"color": color, "opacity": 0.75}))
+    else:
+        low, high = style.value_range(targets.values)
+        scale = {
+            "color": packed(targets.values),
+            "colorscale": VIRIDIS,
+            "cmin": low,
+            "cmax": high,
+            "colorbar": {"title": {"text": text(targets.names[0], 24), "side": "right"}, "thickness": 12},
+            "opacity": 0.7,
+        }
+        kinds.append((np.arange(len(points)), targets.names[0], scale))
     traces = []
-
-    def add(rows: NDArray[Any], name: str, marker: dict[str, Any], legend: bool) -> None:
-        if not solid and isinstance(opacity, np.ndarray):
-            marker = {**marker, "opacity": packed(opacity[rows])}
-        if legend:  # in an entry of its own, whose dot does not depend on size and opacity of the samples
+    for rows, name, marker in kinds:
+        if rows.size == 0:
+            continue
+        if fade is not None:
+            marker["opacity"] = packed(fade[rows])
+        if targets.is_class:  # in an entry of its own, whose dot does not depend on the samples' looks
             look = {"color": marker["color"], "size": 8, "symbol": "circle"}
-            traces.append(legend_entry(name, look, "scatter3d" if solid else "scatter"))
+            traces.append(legend_entry(name, look, point))
         traces.append(
             {
                 "type": kind,
@@ -123,29 +145,7 @@ def make_samples(
                 "hovertemplate": f"{where}<extra>{text(name)}</extra>",
             }
         )
-
-    if not targets.is_class:
-        low, high = style.value_range(targets.values)
-        scale = {
-            "color": packed(targets.values),
-            "colorscale": VIRIDIS,
-            "cmin": low,
-            "cmax": high,
-            "colorbar": {"title": {"text": text(targets.names[0], 24), "side": "right"}, "thickness": 12},
-        }
-        add(np.arange(len(points)), targets.names[0], {**scale, "opacity": 0.7}, legend=False)
-        return traces
-    for number, color in enumerate(style.class_colors(len(targets.names))):
-        rows = np.flatnonzero(targets.values == number)
-        if rows.size:
-            add(rows, targets.names[number], {"color": color, "opacity": 0.75}, legend=True)
     return traces
-
-
-def flat_samples(cloud: Cloud, span: Array, labels: Sequence[object]) -> list[Trace]:
-    """Samples in the plane; their opacity falls with their density."""
-    fade = style.opacities(cloud.points, span, 1.6 * style.dot_size(len(cloud.points)))
-    return make_samples(cloud.points, cloud.targets, labels, fade)
 
 
 def make_line(points: Array, name: str, legend: bool = True, **extra: Any) -> Trace:

@@ -13,11 +13,11 @@ from glassnet._types import Array
 from glassnet.model_selection import SweepCell, SweepResult, identity_here
 from glassnet.plots import style
 from glassnet.plots.libraries import require
+from glassnet.plots.loss_curve import loss_words
 from glassnet.plots.sweeps.words import (
     LEAST,
     check_result,
     key_of,
-    loss_name,
     spread_over,
     summary_of,
     texts_of,
@@ -83,7 +83,7 @@ def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str =
         _set_scales(paper, result, span)
         paper.tick_params(labelbottom=i + columns >= len(values), labelleft=i % columns == 0)
     figure.supxlabel(unit_of(result), fontsize=10, color=style.INK)
-    figure.supylabel(loss_name(result), fontsize=10, color=style.INK)
+    figure.supylabel(loss_words(result.cells[0].trained), fontsize=10, color=style.INK)
     notes = [summary_of(result)]
     if panels and len(values) < len(result.grid[panels]):
         notes.append(f"{len(values)} of {len(result.grid[panels])} values of {words_of(panels)} shown")

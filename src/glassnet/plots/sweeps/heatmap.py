@@ -104,7 +104,9 @@ def sweep_heatmap(
             _write(paper, (j, i), text, place, "white" if dark else style.INK, words)
     _set_cells(paper, result, rows, columns)
     if np.isfinite(values).any():
-        _add_color_bar(figure, paper, image, result)
+        bar = style.color_bar(figure, paper, image, compared_name(result), 0.85, 26)
+        style.label_ticks(bar.ax.yaxis)
+        bar.ax.yaxis.set_minor_formatter(require("matplotlib.ticker").NullFormatter())
     notes = [summary_of(result)]
     if curvature is not None:
         notes.append(_draw_stability(paper, result, rows, columns, curvature))
@@ -222,16 +224,6 @@ def _set_cells(paper: Any, result: SweepResult, rows: str, columns: str) -> None
     paper.tick_params(which="both", length=0)
     for spine in paper.spines.values():
         spine.set_visible(False)
-
-
-def _add_color_bar(figure: Figure, paper: Any, image: Any, result: SweepResult) -> None:
-    ticker = require("matplotlib.ticker")
-    bar = figure.colorbar(image, ax=paper, shrink=0.85, pad=0.03, aspect=26)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=8, colors=style.FAINT, labelcolor=style.INK, length=2.5)
-    style.label_ticks(bar.ax.yaxis)
-    bar.ax.yaxis.set_minor_formatter(ticker.NullFormatter())
-    bar.set_label(compared_name(result), color=style.INK, fontsize=9)
 
 
 # ---- The stability limit ------------------------------------------------------------------------

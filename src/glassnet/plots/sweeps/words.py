@@ -60,17 +60,12 @@ def ascending(result: SweepResult, name: str) -> list[Any]:
     return sorted(values) if all(isinstance(value, (int, float)) for value in values) else values
 
 
-def loss_name(result: SweepResult) -> str:
-    """The name of the losses, for an axis."""
-    return loss_words(result.cells[0].trained)
-
-
 def compared_name(result: SweepResult) -> str:
     """The name of the quantity that compares settings, for an axis."""
     if result.compared_by == "share":
         return "share of the best constant answer's loss"
     if result.metric is None:
-        return loss_name(result)
+        return loss_words(result.cells[0].trained)
     return words_of(result.metric).replace("held out", "held-out")
 
 

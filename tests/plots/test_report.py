@@ -133,7 +133,7 @@ def test_report_draws_what_the_curve_said(hidden, rule, write):
     assert domains[0][1] == 1
     assert abs(domains[-1][0]) < 1e-12
     (gradient,) = (line for line in picture["data"] if line["name"] == "gradient norm")
-    assert gradient["x"] == [point.iteration for point in trace.points]
+    assert unpacked(gradient["x"]).tolist() == [point.iteration for point in trace.points]
     assert gradient["y"] == [point.gradient_norm for point in trace.points]
     assert ("stability limit of rate 0.5: 6" in str(picture)) == (rule.name == "sgd")
     assert f"the gradient is {readable(trace.points[-1].gradient_norm)} long" in made.text

@@ -20,7 +20,7 @@ from glassnet.plots.curvature_trace import (
     run_of,
 )
 from glassnet.plots.report.page import Html, figure, sentence, tag
-from glassnet.plots.report.traces import Picture, Trace, make_axis, make_layout
+from glassnet.plots.report.traces import Picture, Trace, make_axis, make_curve, make_layout
 from glassnet.plots.style import readable
 
 _BLUE, _RED = style.OKABE_ITO[:2]
@@ -70,9 +70,8 @@ def curvature_picture(scene: CurvatureData) -> Picture:
     ]
     if scene.saturation:
         colors = style.class_colors(len(scene.saturation))
-        look: dict[str, Any] = {"log": False, "hover": "%{y:.1%}"}
         lines = [
-            _line(x, shares, name or "saturated units", color, showlegend=bool(name), **look)
+            _line(x, shares, name or "saturated units", color, False, "%{y:.1%}", showlegend=bool(name))
             for (name, shares), color in zip(scene.saturation, colors, strict=True)
         ]
         panels.append(("saturated units", False, lines))
@@ -107,11 +106,9 @@ def _eigenvalues(scene: CurvatureData) -> list[Trace]:
     if np.isfinite(scene.negative).any():
         lines.append(_line(scene.iterations, scene.negative, NEGATIVE, _RED, showlegend=True))
     if scene.limit is not None:
-        ends = np.array(scene.curve.span)
-        look = {"width": 1.5, "dash": "dash"}
-        name = limit_words(scene.limit)
-        level = np.full(2, scene.limit[0])
-        lines.append(_line(ends, level, name, style.FAINT, line=look, hover="", showlegend=True))
+        ends, level = np.array(scene.curve.span), np.full(2, scene.limit[0])
+        look: dict[str, Any] = {"line": {"width": 1.5, "dash": "dash"}, "showlegend": True}
+        lines.append(make_curve(ends, level, limit_words(scene.limit), style.FAINT, "", **look))
     return lines
 
 
@@ -122,19 +119,9 @@ def _line(
     color: str,
     log: bool = True,
     hover: str = "%{y:.4g}",
-    line: dict[str, Any] | None = None,
     showlegend: bool = False,
 ) -> Trace:
-    """A line with gaps where there is no number; on a log scale, where it is not above 0."""
-    shown = np.isfinite(y) & ((y > 0) | (not log))
-    on_hover = {"hovertemplate": f"{name} {hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
-    return {
-        "type": "scatter",
-        "mode": "lines+markers" if shown.sum() <= 40 and hover else "lines",
-        "name": name,
-        "showlegend": showlegend,
-        "x": x.tolist(),
-        "y": [float(value) if show else None for value, show in zip(y, shown, strict=True)],
-        "line": {"color": color, "width": 2, **(line or {})},
-        **on_hover,
-    }
+    """A curve with gaps, on a log scale also where it is not above 0."""
+    y = np.where((y > 0) | (not log), y, np.nan)
+    look = {"showlegend": showlegend, "markers": np.isfinite(y).sum() <= 40}
+    return make_curve(x, y, name, color, f"{name} {hover}", **look)

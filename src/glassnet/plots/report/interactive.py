@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet._types import Array
 from glassnet.plots import style
 from glassnet.plots.boundary import crossings
 from glassnet.plots.geometry import plane_in_box
@@ -26,6 +25,7 @@ from glassnet.plots.report.traces import (
     hex_color,
     legend_entry,
     make_axis,
+    make_curve,
     make_layout,
     make_line,
     make_samples,
@@ -52,22 +52,12 @@ def data_picture(cloud: Cloud, projection: Projection) -> Picture:
 def loss_picture(curve: LossCurve) -> Picture:
     """The loss after every iteration."""
     first, last = curve.span
-    mode = "lines+markers" if len(curve.iterations) <= 40 else "lines"
-    lines: list[tuple[str, NDArray[Any], Array, float]] = [("loss", curve.iterations, curve.losses, 2)]
+    look: dict[str, Any] = {"hover": f"{curve.unit} %{{x:,d}}<br>loss %{{y:.7g}}"}
+    look["markers"] = len(curve.iterations) <= 40
+    traces = [make_curve(curve.iterations, curve.losses, "loss", style.OKABE_ITO[0], **look)]
     if len(curve.validation[0]):
-        lines.append(("validation", *curve.validation, 1.5))
-    traces = [
-        {
-            "type": "scatter",
-            "mode": mode,
-            "name": name,
-            "x": packed(iterations, "i4"),
-            "y": [float(value) if np.isfinite(value) else None for value in losses],
-            "line": {"color": color, "width": width},
-            "hovertemplate": f"{curve.unit} %{{x:,d}}<br>loss %{{y:.7g}}<extra></extra>",
-        }
-        for (name, iterations, losses, width), color in zip(lines, style.OKABE_ITO, strict=False)
-    ]
+        look["line"] = {"width": 1.5}
+        traces.append(make_curve(*curve.validation, "validation", style.OKABE_ITO[1], **look))
     margin = 0.03 * (last - first + 1)
     layout = make_layout(
         xaxis=make_axis(curve.unit, (first - margin, last + margin), tickformat=",d", nticks=7),
@@ -80,8 +70,8 @@ def loss_picture(curve: LossCurve) -> Picture:
     notes = [_note(*mark.at, html.escape(mark.text), mark.side, curve.log) for mark in curve.marks]
     if curve.cliff is not None:
         text = html.escape(curve.cliff.text).replace(", then", ",<br>then")
-        look = {"ax": 36, "ay": -20, "align": "left"}
-        notes.append({**_note(curve.cliff.stop, curve.cliff.after, text, "right", True), **look})
+        note = _note(curve.cliff.stop, curve.cliff.after, text, "right", True)
+        notes.append({**note, "ax": 36, "ay": -20, "align": "left"})
     if curve.diverged_at is not None:
         color = style.OKABE_ITO[1]
         layout["shapes"] = [upright(curve.diverged_at, color, 2)]

@@ -163,6 +163,24 @@ def make_line(points: Array, name: str, legend: bool = True, **extra: Any) -> Tr
     }
 
 
+def make_curve(x: NDArray[Any], y: NDArray[Any], name: str, color: str, hover: str, **look: Any) -> Trace:
+    """A curve with a text where the mouse is, "" for none, and with gaps where y is not finite.
+
+    `look` has keys of plotly's, and `markers` for dots on the line.
+    """
+    line = {"color": color, "width": 2, **look.pop("line", {})}
+    return {
+        "type": "scatter",
+        "mode": "lines+markers" if look.pop("markers", False) else "lines",
+        "name": name,
+        "x": packed(x, "i4"),
+        "y": [float(value) if np.isfinite(value) else None for value in y],
+        "line": line,
+        **({"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}),
+        **look,
+    }
+
+
 def legend_entry(name: str, marker: dict[str, Any], kind: str = "scatter3d") -> Trace:
     """An entry of the legend: a click on it hides and shows the traces of that name."""
     nowhere = {axis: [None] for axis in ("xyz" if kind == "scatter3d" else "xy")}

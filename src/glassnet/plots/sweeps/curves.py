@@ -70,13 +70,14 @@ def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str =
     figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
     span = _loss_span(result)
     first: Any = None
+    bands = False
     for i, value in enumerate(values):
         place, shared = (rows, columns, i + 1), {"sharex": first, "sharey": first}
         paper = style.flat_axes(figure, place=place, shared=shared, labelsize=8.5, length=3)
         first = first or paper
         key = (identity_here(value),)
         cells = [cell for cell in result.cells if panels is None or key_of(cell, [panels]) == key]
-        _draw_curves(paper, cells, others, looks, span)
+        bands |= _draw_curves(paper, cells, others, looks, span)
         if panels is not None:
             name = texts_of(result.grid[panels])[identity_here(value)]
             paper.set_title(f"{words_of(panels)} {name}", loc="left", fontsize=10, color=style.INK)
@@ -91,18 +92,23 @@ def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str =
     if len(others) > 1 and len(named) < len(looks):
         notes.append(f"named: the {len(named)} best of {len(looks)}")
     style.set_title(figure, title, notes)
-    _set_curve_legend(figure, result, {key: looks[key] for key in named}, others)
+    _set_curve_legend(figure, result, {key: looks[key] for key in named}, others, bands)
     return figure
 
 
 def _draw_curves(
     paper: Any, cells: Sequence[SweepCell], others: Sequence[str], looks: Looks, span: tuple[float, float]
-) -> None:
+) -> bool:
+    """Draw the curves of a panel; return whether one has a band about it, since its loss also rises."""
+    bands = False
     for cell in cells:
         look = looks[key_of(cell, others)]
         iterations, losses = cell.curve(None)
         losses = losses if span[0] < 0 else np.maximum(losses, LEAST)
         at, low, middle, high = _intervals(iterations, losses)
+        # A falling loss begins every interval below the end of the one before.
+        rises = (high[1:] > 1.02 * high[:-1]) & (high[1:] > 1.02 * low[1:]) & (low[1:] > LEAST)
+        bands |= bool(rises.any())
         paper.fill_between(at, low, high, color=look["color"], alpha=0.16, linewidth=0)
         if cell.trained.diverged_at is not None:
             at, middle = np.append(at, cell.trained.diverged_at), np.append(middle, span[1])
@@ -116,6 +122,7 @@ def _draw_curves(
         place = {"xycoords": "axes fraction", "va": "bottom", "fontsize": 8.5}
         text = f"{len(diverged)} of {len(cells)} diverged {where}"
         style.write(paper, (0.04, 0.05), text, back=(1.5, 0.85), **place)
+    return bands
 
 
 def _intervals(
@@ -139,13 +146,6 @@ def _intervals(
     rows.append((last, losses[-1], losses[-1], losses[-1]))
     at, low, middle, high = np.array(rows).T
     return at, low, middle, high
-
-
-def _has_band(cell: SweepCell) -> bool:
-    """Whether the picture shows a band about the curve: a loss that rises, and not only falls."""
-    _, low, _, high = _intervals(*cell.curve(None))
-    # A falling loss begins every interval below the end of the one before.
-    return bool(np.any((high[1:] > 1.02 * high[:-1]) & (high[1:] > 1.02 * low[1:]) & (low[1:] > 0)))
 
 
 def _set_scales(paper: Any, result: SweepResult, span: tuple[float, float]) -> None:
@@ -199,7 +199,9 @@ def _named(result: SweepResult, looks: Looks, others: Sequence[str]) -> list[tup
     return list(dict.fromkeys(best))[:_MOST_NAMES]
 
 
-def _set_curve_legend(figure: Figure, result: SweepResult, looks: Looks, others: Sequence[str]) -> None:
+def _set_curve_legend(
+    figure: Figure, result: SweepResult, looks: Looks, others: Sequence[str], bands: bool
+) -> None:
     texts = [texts_of(result.grid[name]) for name in others]
     handles = [style.stroke(**look) for look in looks.values()]
     labels = [
@@ -209,7 +211,7 @@ def _set_curve_legend(figure: Figure, result: SweepResult, looks: Looks, others:
     if any(cell.status == "diverged" for cell in result.cells):
         handles.append(style.stroke(style.FAINT, linestyle="", marker="X", markersize=8))
         labels.append("diverged")
-    if any(_has_band(cell) for cell in result.cells):
+    if bands:
         handles.append(require("matplotlib.patches").Patch(color=style.FAINT, alpha=0.25, linewidth=0))
         labels.append("range of a jumping loss")
     heading = style.tidy(", ".join(words_of(name) for name in others))

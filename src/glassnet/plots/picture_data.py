@@ -19,6 +19,7 @@ from glassnet.plots.libraries import require
 from glassnet.plots.projection import Axes, Projection, as_names, make_projection, numbered, spans
 from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import as_matrix, as_numbers, as_target, check_finite
+from glassnet.utils.settings_checks import as_count
 
 _BLOCK = 8192  # rows that go through the network at a time
 _MOST_CLASSES = 12  # whole numbers with more values than this count as quantities
@@ -130,11 +131,9 @@ def make_field(run: TrainingRun, class_names: object = None, output: int | None 
     network = run.network
     count, kind = network.sizes[-1], network.loss.target
     if output is not None:
-        if isinstance(output, bool) or not isinstance(output, (int, np.integer)):
-            raise InputTypeError(f"output is the index of one of the network's outputs, not {output!r}.")
-        if not 0 <= output < count:
+        output = as_count(output, "output")
+        if output >= count:
             raise InputError(f"output is {output}; the network's outputs go from 0 to {count - 1}.")
-        output = int(output)
     parameters = network.check_parameters(run.theta)
     names = output_names(network, class_names)
     if kind == "class":
@@ -305,9 +304,7 @@ def make_grid(
     An adaptive grid has more points where the field is steep, so that the walls of a surface are more than
     two or three points wide.
     """
-    if isinstance(resolution, bool) or not isinstance(resolution, (int, np.integer)) or resolution < 2:
-        raise InputError(f"resolution is {resolution!r}; expected a whole number of grid points from 2 up.")
-    count = int(resolution)
+    count = as_count(resolution, "resolution", 2)
     grid = _grid_at(field, projection, tuple(np.linspace(low, high, count) for low, high in span))
     if not adaptive or len(span) != 2 or not np.isfinite(grid.scalar).all():
         return grid

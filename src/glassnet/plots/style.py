@@ -102,13 +102,6 @@ def shades(P: Array, colors: Sequence[str], strength: float = 0.3) -> Array:
     return 1 - lead * (1 - tints[P.argmax(axis=-1)])
 
 
-def two_class_map() -> Any:
-    """A color map from class 0's color over near-white to class 1's."""
-    zero, one = (tint(color, 0.9) for color in OKABE_ITO[:2])
-    colors = require("matplotlib.colors").LinearSegmentedColormap
-    return colors.from_list("glassnet", [zero, np.full(3, 0.97), one])
-
-
 # ---- Figures and axes ---------------------------------------------------------------------------
 
 

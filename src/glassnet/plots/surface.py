@@ -98,7 +98,7 @@ def _draw_surface(figure: Figure, grid: Grid, view: tuple[float, float]) -> None
     else:
         x, y = np.meshgrid(*grid.ticks)
         corners = np.stack([x, y, heights], axis=-1)
-        colors = surface_colors(grid, low, high) * light[..., None]
+        colors = _colors(grid, low, high) * light[..., None]
         paper.add_collection(smooth_surface()(corners, colors, zorder=2), autolim=False)
     paper.set(xlim=grid.span[0], ylim=grid.span[1], zlim=(low, high))
     style.set_labels(paper, [*grid.projection.labels, grid.field.quantity])
@@ -190,9 +190,13 @@ def _light_on(mesh: Mesh, grid: Grid, light: Array) -> Array:
     return np.concatenate([light.ravel(), between])
 
 
-def surface_colors(grid: Grid, low: float, high: float) -> Array:
+def _colors(grid: Grid, low: float, high: float) -> Array:
     """The colors of the surface (rows, columns, 3): between those of two classes, or a scale of values."""
-    cmap = style.two_class_map() if grid.field.is_class else require("matplotlib").colormaps[style.VALUES]
+    cmap = require("matplotlib").colormaps[style.VALUES]
+    if grid.field.is_class:  # from class 0's color over near-white to class 1's
+        zero, one = (style.tint(color, 0.9) for color in style.OKABE_ITO[:2])
+        maps = require("matplotlib.colors").LinearSegmentedColormap
+        cmap = maps.from_list("glassnet", [zero, np.full(3, 0.97), one])
     return np.asarray(cmap((np.nan_to_num(grid.scalar, nan=low) - low) / (high - low)))[..., :3]
 
 

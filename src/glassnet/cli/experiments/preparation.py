@@ -25,7 +25,10 @@ _CHECK_WORK = 2e8  # samples times squared parameters: a few seconds
 
 @dataclass
 class Draws:
-    """An experiment's samples and network, and its stream of random numbers, drawn from in this order."""
+    """An experiment's samples and network, and its stream of random numbers, drawn from in this order.
+
+    Raises InputError and FileError for what the settings ask for and the data cannot give.
+    """
 
     experiment: Experiment
     random: RandomState = field(init=False)
@@ -34,7 +37,10 @@ class Draws:
 
     def __post_init__(self) -> None:
         self.random = RandomState(self.experiment["random_state"])
-        self.samples = prepare_samples(self.experiment, self.random)
+        prepare = _generated
+        if self.experiment["data.file"]:
+            prepare = from_files if reads_blocks(self.experiment) else _from_table
+        self.samples = prepare(self.experiment, self.random)
         self.network = build_network(self.experiment, self.samples)
 
     def check_point(self) -> Parameters:
@@ -53,17 +59,6 @@ class Draws:
     def start(self) -> Parameters:
         """Draw the parameters that training starts from."""
         return self.network.initialize(self.random, self.experiment["train.scheme"])
-
-
-def prepare_samples(experiment: Experiment, random: RandomState) -> Samples:
-    """Generate or read an experiment's samples, drawing from `random`.
-
-    Raises InputError and FileError for what the settings ask for and the data cannot give.
-    """
-    if not experiment["data.file"]:
-        return _generated(experiment, random)
-    prepare = from_files if reads_blocks(experiment) else _from_table
-    return prepare(experiment, random)
 
 
 def _generated(experiment: Experiment, random: RandomState) -> Samples:

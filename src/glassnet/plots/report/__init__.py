@@ -110,7 +110,12 @@ def write_report(
     sections["parameters"] = "Learned parameters", parameters
     sections["settings"] = "Settings and timings", _settings(run, n, settings, timings)
     lead = f"{run.network}, trained on {n:,} samples of {samples.shape[1]} features"
-    page = build(title, lead, [*_notices(run), _cards(run, scores)], sections, _foot())
+    foot = (
+        f"Made by glassnet {__version__} with Python {platform.python_version()} and NumPy "
+        f"{np.__version__} on {platform.system()} {platform.machine()}. Pictures by plotly.js, which is "
+        f"inside this file."
+    )
+    page = build(title, lead, [*_notices(run), _cards(run, scores)], sections, foot)
     with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return Path(path)
@@ -246,11 +251,3 @@ def _settings(
         real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
         spent[name] = f"{value:.3f} s" if real else str(value)
     return join([*contents, tag("h3", "Timings"), pairs(spent)])
-
-
-def _foot() -> str:
-    return (
-        f"Made by glassnet {__version__} with Python {platform.python_version()} and NumPy "
-        f"{np.__version__} on {platform.system()} {platform.machine()}. Pictures by plotly.js, which is "
-        f"inside this file."
-    )

@@ -200,7 +200,7 @@ def experiment_of(name: str) -> Experiment:
 
 
 def tell(label: str, words: str) -> None:
-    """Print what came of a step of a job, wrapped beside its label; rows of tables stay whole."""
+    """Print the result of a step of a job, wrapped beside its label; rows of tables stay whole."""
     import textwrap
 
     def wrapped(line: str) -> list[str]:

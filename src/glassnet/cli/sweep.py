@@ -61,7 +61,7 @@ def sweep(
     EXPERIMENT is a built-in one, a .toml file or a table, as for glassnet train; a folder of Parquet
     files has to fit into its --memory, 1 GiB by default. Its grids are its
     sections [sweep.NAME], with a list for each setting to vary: the optimizer's, batch_size, l2,
-    dropout and whatever else [train] knows, optimizer itself, and hidden, activation and loss of
+    dropout and every other key of [train], optimizer itself, and hidden, activation and loss of
     [network]. Networks of one shape start from equal parameters, and those of [network]'s own from
     the ones of glassnet train. Beside its lists a section may hold
 
@@ -81,8 +81,8 @@ def sweep(
     these. Networks are written down as they end, in NAME.cells.jsonl. Killed at any moment and started
     again, the sweep goes on where it was and ends with the same table, bit for bit.
 
-    Each network is told to have converged, to be falling still, to be on a plateau, to be unstable,
-    or to have diverged, and at which iteration. By the last tenth of the iterations, in shares of
+    The tables say of each network whether it converged, is still falling, lies on a plateau, is
+    unstable or diverged, and at which iteration. By the last tenth of the iterations, in shares of
     the best constant answer's loss: converged ended at or below 10 % and fell by at most 1 %, so
     that it may still be falling slowly; falling fell by more, or, above 10 %, by more than 1 % of
     all that it fell; plateau ended above 10 % and fell by less; unstable rose by more than 5 %, or

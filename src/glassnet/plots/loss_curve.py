@@ -1,4 +1,4 @@
-"""The loss during training: its curve thinned, with what is worth words, and its picture."""
+"""The loss during training: its curve thinned and labeled, and its picture."""
 
 from __future__ import annotations
 

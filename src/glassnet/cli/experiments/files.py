@@ -201,8 +201,8 @@ def _features(experiment: Experiment, path: Path) -> tuple[tuple[str, ...], list
     target, header = experiment["data.target"], parquet_header(path)[0]
     keys = folder_keys(path, parquet_files(path), header.names)
     lacking = [name for name in (target, *(named or ())) if name not in header.names]
-    asked = {key: part for key, part in keys.items() if key in lacking or key not in ignored}
-    refuse_keys(asked, lacking, named is None)
+    used = {key: value for key, value in keys.items() if key in lacking or key not in ignored}
+    refuse_keys(used, lacking, named is None)
     ignored = [name for name in ignored if name in header.names or name not in keys]
     return choose_features(header, target, named, ignored)
 
@@ -242,8 +242,8 @@ def _split(experiment: Experiment, rows: Dataset, seed: int) -> tuple[Dataset, D
 
 
 def _measure(training: Dataset, held_out: Dataset | None, client: Any, threads: int) -> Moments:
-    """The moments of the rows to train on; a value of those held out that cannot be used is found too."""
-    # The scores would else meet it, after all of the training.
+    """The moments of the rows to train on; InputError for a value of either rows that cannot be used."""
+    # Those held out are read too: the scores would else meet such a value after all of the training.
     datasets = [training] if held_out is None else [held_out, training]
     return [
         measured(rows if client is None else ClusterDataset(rows, client), threads) for rows in datasets

@@ -62,13 +62,13 @@ def predict_table(
     for columns that are missing or no numbers, and for probabilities of a quantity.
     """
     run = load(model / "model.safetensors" if model.is_dir() else model)
-    kept = run.extra.get("preprocessing")
-    if kept is None:
+    description = run.extra.get("preprocessing")
+    if description is None:
         raise InputError(
             f"{model} does not say how to read a table: it was not written by glassnet train. Predict with "
             f"gn.load(...).predict(X) in Python."
         )
-    preprocessing = Preprocessing.from_dict(kept)
+    preprocessing = Preprocessing.from_dict(description)
     if preprocessing.classes is None and proba:
         raise InputError(
             f"{model} predicts {preprocessing.target!r}, a quantity without probabilities. Leave out "

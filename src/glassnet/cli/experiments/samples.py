@@ -102,7 +102,7 @@ def keeps_its_unit(experiment: Experiment) -> bool:
 
 
 def names_of(experiment: Experiment, preprocessing: Preprocessing) -> dict[str, Any]:
-    """What pictures call a table's columns and classes, and the features that they show."""
+    """The names of a table's columns and classes in pictures, and the features on their axes."""
     unit = "" if keeps_its_unit(experiment) else " (standardized)"
     classes = preprocessing.classes
     return {

@@ -112,13 +112,13 @@ _KINDS = {
     "Rule": TEXT,
     "EarlyStopping": STOPPING,
 }
-"""By the type of a setting of `train`, None apart, what a file may say."""
+"""The kind of a setting in a file, by its type in `train` without None."""
 
 _KINDS_BY_NAME = {"validation": NUMBER, "class_weight": CLASS_WEIGHT}
-"""The same for settings of any type, of which a file can say some values only."""
+"""The kind of a setting by its name, where a file holds only some of the values that `train` takes."""
 
 _OWN_DEFAULTS = {"optimizer": "sgd", "iterations": 2000, "dtype": "float64"}
-"""Where an experiment starts otherwise than a call of `train`."""
+"""The defaults of an experiment that differ from those of `train`."""
 
 
 def _settings_of_train() -> dict[str, Key]:

@@ -125,20 +125,20 @@ def score(run: TrainingRun, X: object, y: object, class_names: object = None) ->
     return scores_of(network, tally(network, y, Y_hat), class_names)
 
 
-def scores_of(network: Network, found: Tally, class_names: object = None) -> Scores:
+def scores_of(network: Network, total: Tally, class_names: object = None) -> Scores:
     """The scores from a tally of predictions."""
-    kind, n, names = network.loss.target, found.n, output_names(network, class_names)
+    kind, n, names = network.loss.target, total.n, output_names(network, class_names)
     if kind == "class":
-        return Scores(n, confusions=(Confusion(found.counts, names),))
+        return Scores(n, confusions=(Confusion(total.counts, names),))
     if kind == "label" and network.sizes[-1] == 1:
-        return Scores(n, confusions=(Confusion(found.counts[0], names),))
+        return Scores(n, confusions=(Confusion(total.counts[0], names),))
     if kind == "label":
-        pairs = zip(found.counts, names, strict=True)
+        pairs = zip(total.counts, names, strict=True)
         tables = tuple(Confusion(counts, (f"not {name}", name)) for counts, name in pairs)
-        return Scores(n, confusions=tables, exact=found.exact / n)
+        return Scores(n, confusions=tables, exact=total.exact / n)
     with np.errstate(all="ignore"):
-        r2 = np.where(found.spread > 0, 1 - found.errors / found.spread, np.nan)
-        rmse = np.sqrt(found.errors / n)
+        r2 = np.where(total.spread > 0, 1 - total.errors / total.spread, np.nan)
+        rmse = np.sqrt(total.errors / n)
     return Scores(n, fits=tuple(map(Fit, names, r2.tolist(), rmse.tolist())))
 
 

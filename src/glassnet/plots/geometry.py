@@ -71,6 +71,18 @@ def best_azimuth(points: Array, groups: NDArray[np.intp], normal: Array | None, 
     return float(angles[int(np.argmax(scores))])
 
 
+def between(ticks: tuple[Array, ...], values: Array, points: Array) -> Array:
+    """Values at points of a plane: linear between ``values[i, j]``, at ``(ticks[0][j], ticks[1][i])``."""
+    column = np.interp(points[:, 0], ticks[0], np.arange(len(ticks[0])))
+    row = np.interp(points[:, 1], ticks[1], np.arange(len(ticks[1])))
+    j = np.minimum(column.astype(np.intp), len(ticks[0]) - 2)
+    i = np.minimum(row.astype(np.intp), len(ticks[1]) - 2)
+    s, t = column - j, row - i
+    low = (1 - s) * values[i, j] + s * values[i, j + 1]
+    high = (1 - s) * values[i + 1, j] + s * values[i + 1, j + 1]
+    return np.asarray((1 - t) * low + t * high)
+
+
 def hidden_by_surface(
     points: Array, ticks: tuple[Array, ...], heights: Array, direction: Array, steps: int = 200
 ) -> NDArray[np.bool_]:
@@ -95,16 +107,9 @@ def hidden_by_surface(
         inside = (at[:, 0] >= x[0]) & (at[:, 0] <= x[-1]) & (at[:, 1] >= y[0]) & (at[:, 1] <= y[-1])
         if not inside.any():
             break
-        column = np.clip(np.interp(at[:, 0], x, np.arange(len(x))), 0, len(x) - 1.001)
-        row = np.clip(np.interp(at[:, 1], y, np.arange(len(y))), 0, len(y) - 1.001)
-        j, i = column.astype(int), row.astype(int)
-        s, t = column - j, row - i
-        ground = (heights[i, j] * (1 - s) + heights[i, j + 1] * s) * (1 - t) + (
-            heights[i + 1, j] * (1 - s) + heights[i + 1, j + 1] * s
-        ) * t
         away = np.abs(step * direction)
         beyond = (away[0] > 1.5 * width) | (away[1] > 1.5 * depth)
-        gap = at[:, 2] - ground
+        gap = at[:, 2] - between(ticks, heights, at)
         here = np.where(inside & beyond & (np.abs(gap) > tolerance), np.sign(gap), 0)
         hidden |= here * side < 0
         side = np.where(side == 0, here, side)

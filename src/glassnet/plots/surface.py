@@ -93,7 +93,9 @@ def _draw_surface(figure: Figure, grid: Grid, view: tuple[float, float]) -> None
     light = _light(grid, heights / (high - low))
     if grid.field.is_class and len(grid.field.names) > 2:
         mesh = make_mesh(grid)
-        colors = mesh.colors(len(grid.field.names), 0.75) * _light_on(mesh, grid, light)[:, None]
+        # The first points of the mesh are those of the grid, the others lie between them.
+        light = np.append(light.ravel(), geometry.between(grid.ticks, light, mesh.points[light.size :]))
+        colors = mesh.colors(len(grid.field.names), 0.75) * light[:, None]
         paper.add_collection(smooth_triangles()(mesh, colors, grid, zorder=2), autolim=False)
     else:
         x, y = np.meshgrid(*grid.ticks)
@@ -176,18 +178,6 @@ def _light(grid: Grid, relief: Array) -> Array:
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     lamp = np.array([-0.35, -0.75, 0.56])
     return 0.7 + 0.3 * np.clip(0.45 + 0.75 * normal @ lamp, 0, 1)
-
-
-def _light_on(mesh: Mesh, grid: Grid, light: Array) -> Array:
-    """The light at the points of a mesh: the first are those of the grid, the others lie between them."""
-    x, y = mesh.points[light.size :, :2].T
-    row = np.interp(y, grid.ticks[1], np.arange(len(grid.ticks[1])))
-    column = np.interp(x, grid.ticks[0], np.arange(len(grid.ticks[0])))
-    i, j = (np.minimum(at.astype(np.intp), n - 2) for at, n in zip((row, column), light.shape, strict=True))
-    s, t = row - i, column - j
-    between = (1 - s) * ((1 - t) * light[i, j] + t * light[i, j + 1])
-    between += s * ((1 - t) * light[i + 1, j] + t * light[i + 1, j + 1])
-    return np.concatenate([light.ravel(), between])
 
 
 def _colors(grid: Grid, low: float, high: float) -> Array:

@@ -29,6 +29,7 @@ from glassnet.diagnostics.curvature import Curvature, curvature
 from glassnet.errors import InputError, InterruptedTrainingWarning, unknown_name
 from glassnet.model_selection import OtherSweepError, SweepResult, shown, sweep
 from glassnet.optim import SGD
+from glassnet.plots.sweeps.heatmap import has_stability_limit
 from glassnet.training.checkpoints import save
 from glassnet.utils.storage import atomic_write, write_csv, write_json
 
@@ -250,15 +251,14 @@ _MOST_PARAMETERS = 2000  # of a network whose curvature is worth the time that a
 def _sharpest(draws: Draws, result: SweepResult) -> Curvature | None:
     """The curvature at the start or at the best network's end, wherever the loss is bent more.
 
-    None where a heatmap has no place for the stability limit, which is gradient descent's.
+    None where a heatmap has no place for the stability limit, which is that of the full batch.
     """
     runs = [cell.trained for cell in result.cells]
-    rates = result.grid.get("learning_rate", ())
+    rows, columns, *_ = result.grid
     if (
         result.best is None
-        or "learning_rate" not in list(result.grid)[:2]
-        or not all(isinstance(rate, (int, float)) for rate in rates)
-        or not all(isinstance(run.optimizer, SGD) and run.batch_size is None for run in runs)
+        or not has_stability_limit(result, rows, columns)
+        or any(run.batch_size is not None for run in runs)
         or len({run.network for run in runs}) > 1
         or runs[0].network.n_parameters > _MOST_PARAMETERS
     ):

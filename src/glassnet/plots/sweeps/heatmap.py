@@ -260,13 +260,18 @@ def _draw_stability(paper: Any, result: SweepResult, rows: str, columns: str, cu
     return f"{look}: the stability limit 2(1\u00a0+\u00a0m)/{below}, {span}"
 
 
+def has_stability_limit(result: SweepResult, rows: str, columns: str) -> bool:
+    """Whether a heatmap over these settings has an axis of learning rates of gradient descent."""
+    plain = all(isinstance(rate, (int, float)) for rate in result.grid.get(_RATE, ()))
+    rules = [cell.trained.optimizer for cell in result.cells]
+    return _RATE in (rows, columns) and plain and all(isinstance(rule, SGD) for rule in rules)
+
+
 def _limits(
     result: SweepResult, other: str, rows: str, columns: str, curvature: Curvature
 ) -> NDArray[np.float64]:
     """The stability limit for each value of the other setting."""
-    rules = [cell.trained.optimizer for cell in result.cells]
-    plain = all(isinstance(rate, (int, float)) for rate in result.grid.get(_RATE, ()))
-    if _RATE not in (rows, columns) or not plain or not all(isinstance(rule, SGD) for rule in rules):
+    if not has_stability_limit(result, rows, columns):
         raise InputError(
             "The stability limit is a learning rate of gradient descent with momentum: it needs numbers of "
             "learning_rate on one of the axes, and a sweep whose optimizer is gn.SGD."
@@ -274,7 +279,7 @@ def _limits(
     limits = []
     for value in ascending(result, other):
         key = (identity_here(value),)
-        rule = next(r for r, c in zip(rules, result.cells, strict=True) if key_of(c, [other]) == key)
+        rule = next(c.trained.optimizer for c in result.cells if key_of(c, [other]) == key)
         assert isinstance(rule, SGD)
         limits.append(curvature.stability_limit(rule.momentum, rule.nesterov))
     return np.array(limits)

@@ -15,7 +15,6 @@ from glassnet.cli.experiments.files import reads_blocks
 from glassnet.cli.experiments.library import SETTINGS, to_toml
 from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import (
-    RECORD,
     Outcome,
     ResultsFolder,
     Stopwatch,
@@ -39,7 +38,7 @@ from glassnet.plots.report import write_report
 from glassnet.training.checkpoints import save
 from glassnet.training.run import TrainingRun
 from glassnet.training.train import train
-from glassnet.utils.storage import atomic_write, write_csv, write_json
+from glassnet.utils.storage import write_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -153,8 +152,7 @@ def run_experiment(
         )
         missing = _draw(outcome, results, watch, pictures, report)
         watch.seconds["total"] = watch.total
-        write_json(results.new(RECORD), record(outcome, [*results.written, RECORD]))
-        outcome.files[:] = results.commit()
+        outcome.files[:] = results.commit(record(outcome))
     watch.tell(tell)
     for words in missing:
         tell("not drawn", words)
@@ -226,9 +224,7 @@ def _write_pictures(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) 
         if name == HIDDEN and not outcome.run.network.hidden:
             continue
         with watch(name):
-            figure = draw(outcome)
-            with atomic_write(results.new(name)) as temporary:
-                figure.savefig(temporary, dpi=figure.dpi)
+            results.save_picture(name, draw(outcome))
 
 
 def _write_report(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) -> None:

@@ -10,12 +10,12 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glassnet import native
 from glassnet._version import __version__
@@ -29,7 +29,10 @@ from glassnet.nn.network import Parameters
 from glassnet.plots.report import Scores
 from glassnet.training.run import TrainingRun
 from glassnet.utils.paths import explain
-from glassnet.utils.storage import results_folder
+from glassnet.utils.storage import atomic_write, results_folder, write_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 RECORD = "run.json"
 """The file that lists what a run wrote; without one, a folder's files are not a run's."""
@@ -87,11 +90,10 @@ class Stopwatch:
             tell("" if number else "timings", f"{seconds:7.2f} s  {step}")
 
 
-def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
-    """The document of run.json."""
+def record(outcome: Outcome) -> dict[str, Any]:
+    """The document of run.json, as `ResultsFolder.commit` takes it."""
     run, samples, preprocessing = outcome.run, outcome.samples, outcome.samples.preprocessing
     return {
-        "format": FORMAT,
         "name": outcome.experiment.name,
         "title": outcome.experiment.title,
         "status": run.status,
@@ -124,12 +126,10 @@ def record(outcome: Outcome, files: Sequence[str]) -> dict[str, Any]:
             "dtype": run.dtype.name,
         },
         "timings": {**outcome.timings, "updates": run.seconds},
-        **environment(),
-        "files": list(files),
     }
 
 
-def environment() -> dict[str, Any]:
+def _environment() -> dict[str, Any]:
     """The machine, the versions of the libraries that the job loaded, and the time."""
     loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in _LIBRARIES}
     return {
@@ -262,8 +262,18 @@ class ResultsFolder:
             return []
         return sorted(entry.name for entry in self._stage.iterdir() if not entry.name.startswith("."))
 
-    def commit(self) -> list[str]:
-        """Move the new files into place, the record last; returns their names."""
+    def save_picture(self, name: str, figure: Figure) -> None:
+        """Write a picture, whole or not at all: Ctrl-C leaves out the rest of the pictures."""
+        with atomic_write(self.new(name)) as temporary:
+            figure.savefig(temporary, dpi=figure.dpi)
+
+    def commit(self, document: Mapping[str, Any]) -> list[str]:
+        """Write the record and move the new files into place, the record last; return their names.
+
+        `document` is its content, to which this adds the machine and the list of the files.
+        """
+        content = {"format": FORMAT, **document, **_environment(), "files": [*self.written, RECORD]}
+        write_json(self.new(RECORD), content)
         names = sorted(self.written, key=lambda name: name == RECORD)
         for name in names:
             (self._stage / name).replace(self.path / name)

@@ -19,7 +19,7 @@ from glassnet.cli.experiments.grids import IN_TIME, arguments_of
 from glassnet.cli.experiments.job import load_libraries
 from glassnet.cli.experiments.library import SETTINGS, to_toml
 from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.record import FORMAT, RECORD, ResultsFolder, Stopwatch, Tell, environment
+from glassnet.cli.experiments.record import ResultsFolder, Stopwatch, Tell
 from glassnet.cli.experiments.schema import SWEEP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.parquet import parquet_files
@@ -31,7 +31,7 @@ from glassnet.model_selection import OtherSweepError, SweepResult, shown, sweep
 from glassnet.optim import SGD
 from glassnet.plots.sweeps.heatmap import has_stability_limit
 from glassnet.training.checkpoints import save
-from glassnet.utils.storage import atomic_write, write_csv, write_json
+from glassnet.utils.storage import write_csv, write_json
 
 PICTURES = ("heatmap", "losses", "parallel")
 
@@ -112,16 +112,12 @@ def run_sweeps(
         place.new(SETTINGS).write_text(to_toml(experiment.to_dict()), "utf-8")
         watch.seconds["total"] = watch.total
         document = {
-            "format": FORMAT,
             "name": experiment.name,
             "grids": {grid: _summary(result) for grid, result in results.items()},
             "settings": experiment.to_dict(),
             "timings": watch.seconds,
-            **environment(),
-            "files": [*place.written, RECORD],
         }
-        write_json(place.new(RECORD), document)
-        files = place.commit()
+        files = place.commit(document)
     watch.tell(tell)
     if missing:
         tell("not drawn", missing)
@@ -241,8 +237,7 @@ def _draw(draws: Draws, result: SweepResult, grid: str, place: ResultsFolder, fu
         if picture == "parallel" and len(result.summary) < 2:
             continue
         figure = getattr(plots, f"sweep_{picture}")(result, **keywords)
-        with atomic_write(place.new(f"{grid}-{picture}.png")) as temporary:
-            figure.savefig(temporary, dpi=figure.dpi)
+        place.save_picture(f"{grid}-{picture}.png", figure)
 
 
 _MOST_PARAMETERS = 2000  # of a network whose curvature is worth the time that a picture may take

@@ -74,6 +74,9 @@ IN_TIME = ("walk_forward", "purged")
 
 def setting_keys(optimizers: list[str]) -> dict[str, Kind]:
     """The settings that a grid may vary with these optimizers, and the kinds of their values."""
+    for name in optimizers:
+        if name not in RULES:
+            raise unknown_name("optimizer", name, RULES)
     of_rules = {name: key.kind for rule in optimizers for name, key in optimizer_keys(rule).items()}
     return of_rules | {key: SECTIONS["train"][key].kind for key in TRAINING} | NETWORK
 
@@ -98,7 +101,7 @@ def read_sweeps(content: Any, values: Mapping[str, Any], source: str) -> dict[st
 
 def _check_grid(keys: Mapping[str, Any], where: str, default: str) -> None:
     named = keys.get("optimizer")
-    known = setting_keys(_optimizers(named if isinstance(named, list) else None, default))
+    known = setting_keys(named if isinstance(named, list) else [default])
     for key, value in keys.items():
         if key in OPTIONS:
             OPTIONS[key].check(value, f"{key} of {where}")
@@ -108,8 +111,7 @@ def _check_grid(keys: Mapping[str, Any], where: str, default: str) -> None:
             _check_values(key, value, known[key], where)
     for i, setting in enumerate(keys.get("settings", ())):
         here = f"settings[{i}] of {where}"
-        named = [setting["optimizer"]] if "optimizer" in setting else None
-        known = setting_keys(_optimizers(named, default))
+        known = setting_keys([setting.get("optimizer", default)])
         for key, value in setting.items():
             if key not in known:
                 raise unknown_name(f"key of {here}:", key, known)
@@ -124,15 +126,6 @@ def _check_grid(keys: Mapping[str, Any], where: str, default: str) -> None:
             f"{where} has both settings, a list of tables, and lists for "
             f"{', '.join(sorted(set(keys) - set(OPTIONS)))}: give one of the two."
         )
-
-
-def _optimizers(named: list[Any] | None, default: str) -> list[str]:
-    if named is None:
-        return [default] if default in RULES else []
-    for name in named:
-        if name not in RULES:
-            raise unknown_name("optimizer", name, RULES)
-    return named
 
 
 def _check_values(key: str, value: Any, kind: Kind, where: str) -> None:

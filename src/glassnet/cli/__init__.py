@@ -1,4 +1,4 @@
-"""The command line. This module and the commands' import click alone until a command runs.
+"""The command line. Until a command runs, it imports the library and click, and nothing heavy.
 
 Exit statuses: 0 done; 1 the job failed (a file, a diverged run, a gradient that is wrong); 2 the
 command or a value in it cannot be used; 130 Ctrl-C.

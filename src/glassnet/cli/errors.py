@@ -10,6 +10,16 @@ from typing import Any
 
 import click
 
+from glassnet.errors import (
+    FileError,
+    GlassnetError,
+    GradientError,
+    InputError,
+    InputTypeError,
+    unknown_name,
+)
+from glassnet.utils.paths import explain
+
 
 class Failure(click.ClickException):
     """The job failed: a message for stderr, and exit status 1."""
@@ -43,8 +53,6 @@ class Group(click.Group):
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and self.get_command(context, args[0]) is None:
-            from glassnet.errors import unknown_name
-
             raise click.UsageError(str(unknown_name("command", args[0], self.commands)), context)
         return super().resolve_command(context, args)
 
@@ -52,8 +60,6 @@ class Group(click.Group):
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Turn the errors that a user can mend into a message and an exit status."""
-    from glassnet.errors import FileError, GlassnetError, GradientError, InputError, InputTypeError
-
     try:
         yield
     except KeyboardInterrupt as error:
@@ -69,8 +75,6 @@ def plain_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EPIPE:
             raise  # the reader of the output closed it; click ends quietly
-        from glassnet.utils.paths import explain
-
         where = f"{error.filename}: " if error.filename else ""
         raise Failure(f"{where}{explain(error)}.") from error
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import re
+
 import click
+import numpy as np
+
+from glassnet import native
+from glassnet._version import __version__
+from glassnet.errors import unknown_name
+from glassnet.utils.threads import thread_count
 
 
 @click.command(short_help="Tell what is installed here, and what it can do.")
@@ -21,8 +31,6 @@ def info(experiment: str | None) -> None:
     texts = built_in()
     if experiment is not None:
         if experiment not in texts:
-            from glassnet.errors import unknown_name
-
             raise unknown_name("experiment", experiment, texts)
         click.echo(texts[experiment], nl=False)
         return
@@ -31,12 +39,6 @@ def info(experiment: str | None) -> None:
 
 
 def _facts() -> list[tuple[str, str]]:
-    import platform
-
-    import numpy as np
-
-    from glassnet._version import __version__
-
     return [
         ("glassnet", __version__),
         ("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
@@ -48,10 +50,6 @@ def _facts() -> list[tuple[str, str]]:
 
 
 def _engine() -> list[tuple[str, str]]:
-    import os
-
-    from glassnet import native
-
     if native.module is None:
         return [("engine", f"numpy, because there is no native one: {native.reason}")]
     sets = native.module.isas()
@@ -68,10 +66,6 @@ def _engine() -> list[tuple[str, str]]:
 
 
 def _threads() -> str:
-    import os
-
-    from glassnet.utils.threads import thread_count
-
     count, present = thread_count(None), os.cpu_count() or 1
     if os.environ.get("GLASSNET_THREADS"):
         return f"{count}, from GLASSNET_THREADS"
@@ -85,8 +79,13 @@ def _threads() -> str:
 
 def _libraries() -> list[tuple[str, str]]:
     """The libraries of each extra for users, with the versions installed, by the package's own metadata."""
-    import re
-    from importlib import metadata
+    from importlib import metadata  # which takes time to import
+
+    def installed(name: str) -> str | None:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            return None
 
     try:
         requirements = metadata.requires("glassnet") or []
@@ -101,17 +100,8 @@ def _libraries() -> list[tuple[str, str]]:
             extras.setdefault(extra[1] if extra else "", []).append(name[0])
     rows = []
     for extra_name, names in extras.items():
-        versions = {name: _installed(name) for name in names}
+        versions = {name: installed(name) for name in names}
         words = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
         mend = f': pip install "glassnet[{extra_name}]"' if None in versions.values() and extra_name else ""
         rows.append((f"extra {extra_name}" if extra_name else "libraries", words + mend))
     return rows
-
-
-def _installed(name: str) -> str | None:
-    from importlib import metadata
-
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None

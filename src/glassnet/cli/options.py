@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib
+import textwrap
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -201,7 +202,6 @@ def experiment_of(name: str) -> Experiment:
 
 def tell(label: str, words: str) -> None:
     """Print the result of a step of a job, wrapped beside its label; rows of tables stay whole."""
-    import textwrap
 
     def wrapped(line: str) -> list[str]:
         if "  " in line.strip():  # columns

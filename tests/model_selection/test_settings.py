@@ -13,6 +13,7 @@ from glassnet.model_selection import plan
 from glassnet.model_selection import worker as workers
 from glassnet.model_selection.scheduler import Scheduler
 from glassnet.model_selection.settings import NETWORK, TRAINING, Candidate
+from glassnet.training.settings import FitSettings
 from glassnet.training.train import DEFAULTS
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
@@ -347,8 +348,7 @@ def test_text_for_a_list_is_put_into_brackets():
 
 def test_an_added_setting_at_its_default_is_no_part_of_a_sweeps_identity(monkeypatch):
     def text(**changes):
-        defaults = {**DEFAULTS, "optimizer": gn.SGD()}
-        return plan._text_of(Candidate(NET, {**defaults, **changes}))
+        return plan._text_of(Candidate(NET, FitSettings.of({**DEFAULTS, **changes})))
 
     known = text(average=0.9)
     monkeypatch.setattr(plan, "ADDED_NAMES", {*plan.ADDED_NAMES, "average"})

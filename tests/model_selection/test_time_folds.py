@@ -173,11 +173,11 @@ def test_repr_names_the_settings_and_not_the_dates():
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
-        (lambda: gn.WalkForward(0), gn.InputError, "n_splits is 0; expected 1 or more folds"),
+        (lambda: gn.WalkForward(0), gn.InputError, "n_splits is 0; expected 1 or more"),
         (lambda: gn.PurgedKFold(1), gn.InputError, "n_splits is 1; expected 2 or more"),
         (lambda: gn.WalkForward(2.0), gn.InputTypeError, "n_splits is a whole number, not 2.0"),
         (lambda: gn.WalkForward(gap=-1), gn.InputError, "gap is -1; expected 0 or more"),
-        (lambda: gn.WalkForward(test_size=0), gn.InputError, "test_size is 0; expected 1 or more, or None"),
+        (lambda: gn.WalkForward(test_size=0), gn.InputError, "test_size is 0; expected 1 or more"),
         (lambda: gn.WalkForward(max_train_size=0), gn.InputError, "max_train_size is 0"),
         (lambda: gn.PurgedKFold(embargo=0.01), gn.InputTypeError, "embargo is a whole number, not 0.01"),
     ],

@@ -94,6 +94,10 @@ class InMemory(Dataset):
         return cls(inputs, targets, weights, names)
 
     @property
+    def identity(self) -> tuple[int, ...]:
+        return id(self.X), id(self.y), id(self.weights)
+
+    @property
     def memory_limit(self) -> None:
         return None
 
@@ -135,12 +139,13 @@ class InMemory(Dataset):
             X = X.toarray() if hasattr(X, "toarray") else X
             yield Block(X, y[rows], None if self.weights is None else self.weights[rows]).cast(dtype)
 
-    def take(self, rows: NDArray[np.int64], targets: NDArray[Any]) -> InMemory:
+    def take(self, rows: NDArray[np.int64], targets: NDArray[Any] | None) -> InMemory:
         """Some rows, without a copy of X, with `targets` of all rows in place of y."""
         whole, weights = self.X, self.weights
         inner = RowSubset(whole.whole, whole.rows[rows]) if isinstance(whole, RowSubset) else None
         X = RowSubset(whole, rows) if inner is None else inner
-        return InMemory(X, targets[rows], None if weights is None else weights[rows], self.names)
+        y = None if targets is None else targets[rows]
+        return InMemory(X, y, None if weights is None else weights[rows], self.names)
 
     def hold_out(self, network: Network, fraction: float, random: RandomState) -> HoldOut:
         y, strata = self.targets(network), None

@@ -104,6 +104,11 @@ class Dataset(ABC):
         return f"X, column {place}" if self.names is None else f"Column {self.names[place]!r}"
 
     @property
+    def identity(self) -> tuple[int, ...]:
+        """What caches know the rows by while the dataset lives: datasets over the same arrays are alike."""
+        return (id(self),)
+
+    @property
     def memory_limit(self) -> int | None:
         """The bytes that reading may take; None for arrays in memory."""
         return self.memory

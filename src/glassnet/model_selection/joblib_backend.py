@@ -96,7 +96,7 @@ class JoblibBackend:
         tasks = {state.task.number: state.task for state in states}
         lists = StateLists(states, self._workers)
         calls = (
-            joblib.delayed(train_list)(self._sent, [self._payload.light(state) for state in states], until)
+            joblib.delayed(train_list)(self._sent, list(map(self._payload.light, states)), until)
             for states in lists
         )
         answers = _answers(calls, self._backend, self._workers)
@@ -184,11 +184,8 @@ class StateLists:
 
 # ---- There --------------------------------------------------------------------------------------
 
-
-class ValidationNumber(NamedTuple):
-    """Stands for validation arrays, which the payload holds once for all networks."""
-
-    number: int
+Light = tuple[TaskState, int | None]
+"""A state without its validation arrays, which the payload holds once for all networks, and their place."""
 
 
 class Payload:
@@ -222,24 +219,24 @@ class Payload:
             if self._worker is None:
                 data = self._plan.data
                 # Arrays may arrive as mapped files or as another process's memory.
-                folds = data.folds and tuple(Fold(*map(np.asarray, fold)) for fold in data.folds)
+                folds = tuple(Fold(*map(np.asarray, fold)) for fold in data.folds)
                 data = replace(data, samples=_plain(data.samples), folds=folds)
                 self._validations = tuple(tuple(map(_as_array, arrays)) for arrays in self._validations)
                 self._worker = Worker(replace(self._plan, data=data))
             return self._worker
 
-    def light(self, state: TaskState) -> TaskState:
-        """The state without validation arrays."""
-        validation = state.task.candidate.validation
-        places = [i for i, arrays in enumerate(self._validations) if arrays is validation]
-        return _with_validation(state, ValidationNumber(places[0])) if places else state
+    def light(self, state: TaskState) -> Light:
+        """The state without validation arrays, and where they are among the payload's."""
+        validation = state.task.candidate.fit.validation
+        if not isinstance(validation, tuple):
+            return state, None
+        identities = [tuple(map(id, arrays)) for arrays in self._validations]
+        return _with_validation(state, None), identities.index(tuple(map(id, validation)))
 
-    def whole(self, state: TaskState) -> TaskState:
+    def whole(self, light: Light) -> TaskState:
         """The state with its validation arrays."""
-        validation = state.task.candidate.validation
-        if not isinstance(validation, ValidationNumber):
-            return state
-        return _with_validation(state, self._validations[validation.number])
+        state, place = light
+        return state if place is None else _with_validation(state, self._validations[place])
 
 
 def _plain(samples: InMemory) -> InMemory:
@@ -274,12 +271,12 @@ class Answer(NamedTuple):
     seconds: float
 
 
-def train_list(payload: Payload, states: Sequence[TaskState], until: int | None) -> Answer:
+def train_list(payload: Payload, states: Sequence[Light], until: int | None) -> Answer:
     """A joblib task: train these networks one after the other, on one thread."""
     began = time.perf_counter()
     worker, line, stop = payload.worker, ProgressLine(None, len(states), 0), np.zeros(1, np.uint8)
     trained = [
-        replace(worker.advance(payload.whole(light), until, line, stop), task=light.task)
+        replace(worker.advance(payload.whole(light), until, line, stop), task=light[0].task)
         for light in states
     ]
     return Answer(trained, time.perf_counter() - began)
@@ -287,5 +284,5 @@ def train_list(payload: Payload, states: Sequence[TaskState], until: int | None)
 
 def _with_validation(state: TaskState, validation: Any) -> TaskState:
     candidate = state.task.candidate
-    candidate = replace(candidate, settings={**candidate.settings, "validation": validation})
+    candidate = replace(candidate, fit=replace(candidate.fit, validation=validation))
     return replace(state, task=replace(state.task, candidate=candidate))

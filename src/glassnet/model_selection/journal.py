@@ -8,7 +8,6 @@ goes on.
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import hashlib
 import json
@@ -126,11 +125,6 @@ class Journal:
                 assert record is not None
                 yield record
 
-    @property
-    def is_done(self) -> bool:
-        """Whether all networks of the sweep are there."""
-        return self.header is not None and len(self._final) == self.header.get("networks")
-
     def begin(self, header: Mapping[str, Any]) -> None:
         """Open for writing, with the header where the file is new; a torn line is cut away.
 
@@ -202,16 +196,8 @@ class Journal:
                 f"{self.path} holds another sweep ({len(self._lines)} networks of it are done): {inputs} "
                 f"{'is' if len(words) == 1 else 'are'} not the same. Start that one with its own "
                 f"arguments to go on with it, or give another path to results; the file is as it was.",
-                done=self.is_done,
+                done=len(self._final) == self.header.get("networks"),
             )
-
-
-def _data_of(record: Mapping[str, Any]) -> bytes:
-    """The bytes that a line carries as text."""
-    try:
-        return base64.b64decode(record["data"], validate=True)
-    except (binascii.Error, KeyError, TypeError, ValueError) as error:
-        raise FileError(f"A record of the sweep's results lacks its data: {error}.") from error
 
 
 def _line(record: Mapping[str, Any]) -> bytes:
@@ -259,12 +245,15 @@ def write_state(state: TaskState) -> tuple[dict[str, Any], bytes]:
     assert run is not None
     arrays, document = run_as_arrays(_writable(run))
     arrays["sweep_values"] = np.array(state.costs, np.float64)
+    status = run.status if cell is None else cell.status
+    if cell is None and status == "completed":
+        status = f"completed after {run.iterations}"
     record: dict[str, Any] = {
         "network": task.number,
         "settings": as_plain(dict(task.settings)),
         "seed": task.seed,
         "fold": task.fold,
-        "status": _status_so_far(run) if cell is None else cell.status,
+        "status": status,
         "final": cell is not None,
         "loss": _finite(run.losses[-1] if len(run.losses) else math.nan),
         "seconds": run.seconds,
@@ -289,17 +278,18 @@ def read_state(record: Mapping[str, Any], plan: Plan, path: Path) -> TaskState:
         task = plan.tasks[record["network"]]
         final, status = record["final"], record["status"]
         has_metric = record.get("has_metric", False)
-    except (KeyError, IndexError, TypeError) as error:
+        data = base64.b64decode(record["data"], validate=True)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise FileError(f"{path} has a record that does not belong to this sweep: {error}.") from error
-    arrays, document = arrays_from_bytes(_data_of(record), path)
+    arrays, document = arrays_from_bytes(data, path)
     costs = tuple(arrays.pop("sweep_values").tolist())
     numbers, kept = arrays.pop("sweep_numbers", None), arrays.pop("sweep_kept", None)
     candidate = task.candidate
-    stopping = candidate.settings["stopping"]
+    stopping = candidate.fit.stopping
     metric = () if stopping is None or isinstance(stopping.metric, str) else (stopping.metric,)
     own_functions = candidate.network.hidden, (candidate.network.loss,), metric
     run = run_from_arrays(arrays, document, path, *own_functions)
-    run = replace(run, network=candidate.network, optimizer=candidate.optimizer)
+    run = replace(run, network=candidate.network, optimizer=candidate.fit.optimizer)
     if not final or numbers is None:
         return TaskState(task, run, costs)
     cell = SweepCell(
@@ -329,7 +319,3 @@ def _writable(run: TrainingRun) -> TrainingRun:
 
 def _finite(value: float) -> float | str:
     return float(value) if math.isfinite(value) else str(float(value))
-
-
-def _status_so_far(run: TrainingRun) -> str:
-    return f"{run.status} after {run.iterations}" if run.status == "completed" else run.status

@@ -21,7 +21,7 @@ from glassnet.model_selection.hashing import digest, identity, identity_here, sh
 from glassnet.model_selection.metrics import Measure, as_measure
 from glassnet.model_selection.outcomes import SweepCell
 from glassnet.model_selection.search_space import SearchSpace
-from glassnet.model_selection.settings import Candidate, as_plain
+from glassnet.model_selection.settings import TRAINING, Candidate, as_plain
 from glassnet.model_selection.sweep_folds import Fold, as_folds
 from glassnet.nn.dropout import draw_seed
 from glassnet.nn.network import Parameters
@@ -47,7 +47,7 @@ class Task:
     @property
     def iterations(self) -> int:
         """How many iterations it is to be trained for."""
-        return int(self.candidate.settings["iterations"])
+        return self.candidate.fit.iterations
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class SweepData:
     """
 
     samples: InMemory
-    folds: tuple[Fold, ...] | None
+    folds: tuple[Fold, ...]
     parameters: Parameters | NDArray[Any] | None
     stream: RandomState
     measure: Measure | None
@@ -135,17 +135,17 @@ class Plan:
             candidate = task.candidate
             text = texts.get(id(candidate)) or texts.setdefault(id(candidate), _text_of(candidate))
             tasks.update(f"{text} {task.setting} {task.seed} {task.fold}\n".encode())
-        folds = None if data.folds is None else [rows for fold in data.folds for rows in fold]
+        folds = digest(rows for fold in data.folds for rows in fold) + ", standardized" * data.standardize
         start = data.parameters.flat if isinstance(data.parameters, Parameters) else data.parameters
         stream: Any = data.stream.get_state(legacy=False)
         candidates = {id(task.candidate): task.candidate for task in self.tasks}.values()
-        engines = {choose_engine(one.network, one.settings["engine"])[0] for one in candidates}
+        engines = {choose_engine(one.network, one.fit.engine)[0] for one in candidates}
         return {
             "X": digest([data.samples.X]),
             "y": digest([data.samples.y]),
             "sample_weight": digest([data.samples.weights]),
             "settings": short(tasks),
-            "folds": "none" if folds is None else digest(folds) + ", standardized" * data.standardize,
+            "folds": folds if data.folds else "none",
             "validation": digest(array for held in validation_arrays(candidates) for array in held),
             "parameters": digest([None if start is None else np.asarray(start)]),
             "random_state": short(hashlib.sha256(canonical(as_plain(stream)).encode())),
@@ -160,9 +160,9 @@ class Plan:
 
 def _text_of(candidate: Candidate) -> str:
     """The network and its settings, with validation arrays as their shape alone."""
-    validation = candidate.validation
-    shape = validation[0].shape if isinstance(validation, tuple) else validation
-    settings = {**candidate.settings, "validation": shape}
+    settings = {name: getattr(candidate.fit, name) for name in TRAINING}
+    if isinstance(settings["validation"], tuple):
+        settings["validation"] = settings["validation"][0].shape
     for name in ADDED_NAMES:
         if settings[name] == DEFAULTS[name]:
             del settings[name]
@@ -176,8 +176,9 @@ def _text_of_measure(measure: Measure) -> str:
 
 def validation_arrays(candidates: Iterable[Candidate]) -> list[tuple[Any, ...]]:
     """The validation data that candidates were given as arrays, each once."""
-    held_out = (candidate.validation for candidate in candidates)
-    return list({id(arrays): arrays for arrays in held_out if isinstance(arrays, tuple)}.values())
+    held_out = (candidate.fit.validation for candidate in candidates)
+    distinct = {tuple(map(id, arrays)): arrays for arrays in held_out if isinstance(arrays, tuple)}
+    return list(distinct.values())
 
 
 # ---- Tasks and data -----------------------------------------------------------------------------
@@ -185,7 +186,7 @@ def validation_arrays(candidates: Iterable[Candidate]) -> list[tuple[Any, ...]]:
 
 def tasks_of(space: SearchSpace, seeds: Sequence[int | None], data: SweepData) -> tuple[Task, ...]:
     """A task for each setting, seed and fold, the folds varying fastest."""
-    folds: Sequence[int | None] = [None] if data.folds is None else range(len(data.folds))
+    folds: Sequence[int | None] = range(len(data.folds)) or [None]
     places = [(i, seed, fold) for i in range(len(space.candidates)) for seed in seeds for fold in folds]
     return tuple(
         Task(number, i, space.chosen[i], space.candidates[i], seed, fold)
@@ -212,17 +213,15 @@ def check_sweep_data(
             f"memory. Give arrays, or a sample of the rows that fits."
         )
     for candidate in _distinct(candidates):
-        settings = candidate.settings
-        check_data(candidate.network, dataset, settings["dtype"], settings["class_weight"])
-        choose_engine(candidate.network, settings["engine"])
+        check_data(candidate.network, dataset, candidate.fit.dtype, candidate.fit.class_weight)
         if parameters is not None:
             candidate.network.check_parameters(parameters)
     pairs = as_folds(folds, network, dataset.X, samples[1], dataset.targets(network), groups)
     arrays = validation_arrays(candidates)
     for validation in arrays:
         as_matrix(validation[0], "validation X", network.sizes[0])
-    held_out = pairs is not None or any(candidate.validation is not None for candidate in candidates)
-    if standardize and pairs is None:
+    held_out = bool(pairs) or any(candidate.fit.validation is not None for candidate in candidates)
+    if standardize and not pairs:
         raise InputError(
             "standardize=True takes means and scales from the training rows of folds, and there are no "
             "folds. Give folds, or standardize X beforehand."
@@ -257,9 +256,8 @@ def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
     """One candidate of each kind that the data's checks tell apart."""
     distinct: dict[Any, Candidate] = {}
     for candidate in candidates:
-        settings = candidate.settings
-        key = candidate.network, settings["dtype"], settings["engine"]
-        distinct.setdefault((*key, identity_here(settings["class_weight"])), candidate)
+        key = candidate.network, candidate.fit.dtype, identity_here(candidate.fit.class_weight)
+        distinct.setdefault(key, candidate)
     return list(distinct.values())
 
 
@@ -292,8 +290,8 @@ def as_seeds(seeds: object, random: RandomState, swept: bool) -> list[int | None
 def move_on(random: RandomState, base: Candidate, parameters: object) -> None:
     """Advance the caller's generator by the draws that one network makes before training."""
     if parameters is None:
-        base.network.initialize(random, base.settings["scheme"])
-    if np.any(np.asarray(base.settings["dropout"]) != 0):
+        base.network.initialize(random, base.fit.scheme)
+    if np.any(np.asarray(base.fit.dropout) != 0):
         draw_seed(random)
 
 

@@ -82,7 +82,7 @@ def _candidate(base: Candidate, settings: Settings, where: str) -> Candidate:
     """The candidate with settings that go together, or an error that says which do not."""
     try:
         candidate = base.replaced(settings)
-        candidate.fit_settings().check(candidate.network)
+        candidate.fit.check(candidate.network)
     except (InputError, InputTypeError) as error:
         words = ", ".join(f"{name}={shown(value)}" for name, value in settings.items())
         raise type(error)(f"{where} has {words}, which cannot be used: {error}") from error
@@ -128,7 +128,7 @@ def _grids(grid: object, base: Candidate) -> list[tuple[Settings, str]]:
             f"{type(grid).__name__}."
         )
     if not grids or not all(grids):
-        known = ", ".join(known_settings([base.optimizer]))
+        known = ", ".join(known_settings([base.fit.optimizer]))
         raise InputError(f"grid is empty; expected values for at least one of: {known}.")
     where = ["grid"] if len(grids) == 1 else [f"grid[{i}]" for i in range(len(grids))]
     return [({k: _listed(v) for k, v in one.items()}, at) for one, at in zip(grids, where, strict=True)]
@@ -154,7 +154,7 @@ def _rules(values: Iterable[Any]) -> Iterator[Rule]:
 
 
 def _check_names(base: Candidate, names: Iterable[str], where: str, rules: Iterable[Rule]) -> None:
-    swept = list(rules) or [base.optimizer]
+    swept = list(rules) or [base.fit.optimizer]
     known = known_settings(swept)
     for name in names:
         if name not in known:

@@ -13,7 +13,7 @@ from glassnet.nn.activations import Activation
 from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network, as_network
 from glassnet.optim.schedules import SCHEDULES, Schedule
-from glassnet.training.settings import CHECKS, NAMES, FitSettings
+from glassnet.training.settings import NAMES, FitSettings
 from glassnet.training.steppers import RULES, Rule, check_rule
 from glassnet.training.validation import as_validation
 from glassnet.utils.array_checks import as_matrix, as_numbers, as_vector
@@ -28,21 +28,10 @@ TRAINING = tuple(name for name in NAMES if name not in ("parameters", "threads")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network and the settings to train it with, "optimizer" and "iterations" included."""
+    """A network and the settings to train it with; where it starts, and its threads, are left open."""
 
     network: Network
-    settings: Mapping[str, Any]
-
-    @property
-    def optimizer(self) -> Rule:
-        """The optimizer or solver."""
-        rule: Rule = self.settings["optimizer"]
-        return rule
-
-    @property
-    def validation(self) -> Any:
-        """A fraction, arrays (X, y, sample weights), or None."""
-        return self.settings["validation"]
+    fit: FitSettings
 
     def value(self, name: str) -> Any:
         """The value of a setting, as it was read."""
@@ -55,16 +44,14 @@ class Candidate:
             return names[0] if len(set(names)) == 1 else names
         if name == "loss":
             return str(self.network.loss)
-        return self.settings[name] if name in self.settings else getattr(self.optimizer, name)
+        return getattr(self.fit if name in TRAINING else self.fit.optimizer, name)
 
     def replaced(self, settings: Mapping[str, Any]) -> Candidate:
         """The candidate with these settings, each read and checked as far as that goes without the data.
 
         Raises InputError and InputTypeError.
         """
-        rule = self.optimizer
-        if "optimizer" in settings:
-            rule = as_rule(settings["optimizer"])
+        rule = as_rule(settings.get("optimizer", self.fit.optimizer))
         training = {name: value for name, value in settings.items() if name in TRAINING}
         rules = {name: v for name, v in settings.items() if name not in training and name not in NETWORK}
         known = list(rule.settings())
@@ -74,12 +61,9 @@ class Candidate:
         if rules:
             rule = replace(rule, **rules)
         network = _network(self.network, {name: settings[name] for name in NETWORK if name in settings})
-        read = {name: _CHECKS[name](v, name) if name in _CHECKS else v for name, v in training.items()}
-        return Candidate(network, {**self.settings, **read, "optimizer": rule})
-
-    def fit_settings(self, **others: Any) -> FitSettings:
-        """The record that `train` would make of the settings, with `others` in place of theirs."""
-        return FitSettings.of({"parameters": None, "threads": None, **self.settings, **others})
+        for name in training.keys() & _STRICTER:
+            training[name] = _STRICTER[name](training[name], name)
+        return Candidate(network, replace(self.fit, **{**training, "optimizer": rule}))
 
 
 def known_settings(rules: Iterable[Rule]) -> list[str]:
@@ -151,13 +135,12 @@ def _validation(value: Any, name: str) -> Any:
         return inputs, targets, weights
 
 
-_CHECKS: Mapping[str, Check] = {
-    **{name: check for name, check in CHECKS.items() if name != "optimizer"},
+_STRICTER: Mapping[str, Check] = {
     "iterations": as_steps,
     "random_state": _random_state,
     "validation": or_none(_validation),
 }
-"""`train`'s own checks, stricter where many networks share a setting."""
+"""Checks beyond those of `FitSettings`, for settings that many networks share."""
 
 
 # ---- Settings as text and as JSON -----------------------------------------------------------------

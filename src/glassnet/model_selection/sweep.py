@@ -7,8 +7,8 @@ import inspect
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing, nullcontext
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,10 @@ from glassnet.model_selection.search_space import make_search_space
 from glassnet.model_selection.settings import TRAINING, Candidate
 from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim import SGD
+from glassnet.training.settings import FitSettings
 from glassnet.training.steppers import Rule, check_rule
 from glassnet.training.train import DEFAULTS, train
-from glassnet.utils.settings_checks import as_flag, as_random_state, as_real, as_steps
+from glassnet.utils.settings_checks import as_flag, as_positive, as_random_state, as_steps, or_none
 from glassnet.utils.threads import thread_count
 
 HISTORY_BYTES = 1 << 29
@@ -144,13 +145,14 @@ def sweep(
     check_rule(optimizer)
     for name in training:
         if name not in _OF_TRAIN:
-            raise _unknown_argument(name)
+            known = list(inspect.signature(sweep).parameters)
+            near = nearest_name(name, known)
+            hint = "" if near is None else f" Did you mean {near!r}?"
+            raise InputTypeError(f"sweep has no argument {name!r}.{hint} It has {', '.join(known)}.")
     as_network(network)
-    defaults = {name: DEFAULTS[name] for name in TRAINING}
-    fixed = {"optimizer": optimizer, "random_state": None}
-    base = Candidate(network, {**defaults, **fixed}).replaced(training)
-    _check_share(converged_below)
-    keep = None if keep_losses is None else as_steps(keep_losses, "keep_losses")
+    base = Candidate(network, FitSettings.of({**DEFAULTS, "optimizer": optimizer})).replaced(training)
+    below = as_positive(converged_below, "converged_below")
+    keep = or_none(as_steps)(keep_losses, "keep_losses")
     cores, halved = thread_count(threads), as_halving(halving)
     if metric is None and (mode is not None or response != "predict"):
         raise InputError(
@@ -175,8 +177,8 @@ def sweep(
     samples, measure = (X, y, sample_weight), (metric, mode, response)
     stream = copy.deepcopy(random)
     data = check_sweep_data(space.candidates, samples, folds, groups, parameters, measure, scaled, stream)
-    validated = {candidate.validation is not None for candidate in space.candidates}
-    if halved is not None and data.folds is None and len(validated) > 1:
+    validated = {candidate.fit.validation is not None for candidate in space.candidates}
+    if halved is not None and not data.folds and len(validated) > 1:
         raise InputError(
             "halving compares settings by samples that are held out, and some of these settings hold out "
             "none: give all of them validation data, or leave validation out of the settings."
@@ -186,12 +188,13 @@ def sweep(
     if keep is None:
         keep = max(LOSSES_KEPT, HISTORY_BYTES // 8 // len(tasks))
     rungs = () if halved is None else halved.rungs(len(space.candidates), tasks[0].iterations)
-    in_batches = sum(task.candidate.settings["batch_size"] is not None for task in tasks)
+    in_batches = sum(task.candidate.fit.batch_size is not None for task in tasks)
     keep_orders = 4 * data.samples.n_rows * in_batches <= HISTORY_BYTES
-    below = float(converged_below)
     plan = Plan(space, data, tasks, below, keep, cores, halved, seed, rungs, keep_orders)
     began = time.perf_counter()
-    with _open(journal, plan):
+    if journal is not None:
+        journal.begin({"fingerprint": plan.fingerprint(), "networks": len(tasks), "seed": seed})
+    with nullcontext() if journal is None else closing(journal):
         scheduler = Scheduler(plan, journal)
         try:
             result = _result_of(plan, scheduler.run(progress), began)
@@ -230,13 +233,6 @@ def _whole_signature() -> inspect.Signature:
 sweep.__signature__ = _whole_signature()  # type: ignore[attr-defined]  # help() and inspect show it
 
 
-def _unknown_argument(name: str) -> InputTypeError:
-    known = list(inspect.signature(sweep).parameters)
-    near = nearest_name(name, known)
-    hint = "" if near is None else f" Did you mean {near!r}?"
-    return InputTypeError(f"sweep has no argument {name!r}.{hint} It has {', '.join(known)}.")
-
-
 def _result_of(plan: Plan, cells: Sequence[SweepCell], began: float) -> SweepResult:
     return SweepResult(
         plan.space.values,
@@ -256,23 +252,3 @@ def _result_of(plan: Plan, cells: Sequence[SweepCell], began: float) -> SweepRes
 def _goes_on(journal: Journal | None) -> str:
     at = "" if journal is None else os.fspath(journal.path)
     return f". Started again with the same arguments it goes on from {at}" if at else ""
-
-
-@contextmanager
-def _open(journal: Journal | None, plan: Plan) -> Iterator[None]:
-    """Open the journal where it is this sweep's, and close it when the block ends."""
-    if journal is None:
-        yield
-        return
-    journal.begin({"fingerprint": plan.fingerprint(), "networks": len(plan.tasks), "seed": plan.seed})
-    try:
-        yield
-    finally:
-        journal.close()
-
-
-def _check_share(share: object) -> None:
-    if not 0 < as_real(share, "converged_below") < np.inf:
-        raise InputError(
-            f"converged_below is {share}; expected a share of the best constant answer's loss, such as 0.1."
-        )

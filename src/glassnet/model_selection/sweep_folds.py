@@ -23,8 +23,8 @@ class Fold(NamedTuple):
 
 def as_folds(
     folds: object, network: Network, X: NDArray[Any], y: object, targets: NDArray[Any], groups: object
-) -> tuple[Fold, ...] | None:
-    """The folds of a splitter, a number of them, or of pairs of row numbers; None where there are none.
+) -> tuple[Fold, ...]:
+    """The folds of a splitter, a number of them, or of pairs of row numbers; () for None.
 
     `targets` are y as the network takes them. Raises InputError for a fold that cannot be used: an empty
     one, rows that are none of the data's, a row on both sides, or training rows without one of the classes.
@@ -32,7 +32,7 @@ def as_folds(
     if folds is None:
         if groups is not None:
             raise InputError("groups goes with folds, whose splitter asks for them.")
-        return None
+        return ()
     checked = []
     for i, pair in enumerate(_pairs(folds, network, X, y, targets, groups)):
         try:

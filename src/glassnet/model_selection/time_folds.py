@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -12,16 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.errors import InputError, InputTypeError
-from glassnet.utils.settings_checks import as_count
+from glassnet.utils.settings_checks import as_count, as_steps, or_none
 
 Rows = NDArray[np.intp]
+_as_size = or_none(as_steps)
 
 
 class TimeFolds(ABC):
     """The base of `WalkForward` and `PurgedKFold`: scikit-learn's methods of a splitter, and dates."""
 
+    least_splits = 1
+
     def __init__(self, n_splits: int, gap: int, times: object, ends: object) -> None:
-        self.n_splits = as_count(n_splits, "n_splits")
+        self.n_splits = as_count(n_splits, "n_splits", self.least_splits)
         self.gap = as_count(gap, "gap")
         self.times = times
         self.ends = ends
@@ -87,12 +91,14 @@ class TimeFolds(ABC):
     def _training(self, days: Days, first: int, last: int) -> list[tuple[int, int]]:
         """The ranges of dates to train on, from a date up to another, for a test."""
 
-    def _settings(self) -> list[str]:
-        settings = [f"n_splits={self.n_splits}", f"gap={self.gap}"]
-        return settings + [f"{name}=..." for name in ("times", "ends") if getattr(self, name) is not None]
-
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(self._settings())})"
+        values = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        settings = [
+            f"{name}={'...' if name in ('times', 'ends') else value}"
+            for name, value in values.items()
+            if value is not None
+        ]
+        return f"{type(self).__name__}({', '.join(settings)})"
 
 
 class WalkForward(TimeFolds):
@@ -146,8 +152,6 @@ class WalkForward(TimeFolds):
         super().__init__(n_splits, gap, times, ends)
         self.test_size = _as_size(test_size, "test_size")
         self.max_train_size = _as_size(max_train_size, "max_train_size")
-        if self.n_splits < 1:
-            raise InputError("n_splits is 0; expected 1 or more folds.")
 
     def _tests(self, days: Days) -> list[tuple[int, int]]:
         n, unit = len(days), days.unit
@@ -164,11 +168,6 @@ class WalkForward(TimeFolds):
     def _training(self, days: Days, first: int, last: int) -> list[tuple[int, int]]:
         end = first - self.gap
         return [(0 if self.max_train_size is None else max(0, end - self.max_train_size), end)]
-
-    def _settings(self) -> list[str]:
-        sizes = [("test_size", self.test_size), ("max_train_size", self.max_train_size)]
-        n_splits, *rest = super()._settings()
-        return [n_splits, *(f"{name}={size}" for name, size in sizes if size is not None), *rest]
 
 
 class PurgedKFold(TimeFolds):
@@ -201,6 +200,8 @@ class PurgedKFold(TimeFolds):
     of 0 and without times the folds are those of scikit-learn's KFold.
     """
 
+    least_splits = 2  # each date is tested once
+
     def __init__(
         self,
         n_splits: int = 5,
@@ -212,10 +213,6 @@ class PurgedKFold(TimeFolds):
     ) -> None:
         super().__init__(n_splits, gap, times, ends)
         self.embargo = as_count(embargo, "embargo")
-        if self.n_splits < 2:
-            raise InputError(
-                f"n_splits is {self.n_splits}; expected 2 or more, since each date is tested once."
-            )
 
     def _tests(self, days: Days) -> list[tuple[int, int]]:
         n = len(days)
@@ -233,10 +230,6 @@ class PurgedKFold(TimeFolds):
         if days.ends is not None:
             after = max(after, int(days.ends[days.rows(first, last)].max()) + 1)
         return [(0, max(0, first - self.gap)), (min(after + self.embargo, len(days)), len(days))]
-
-    def _settings(self) -> list[str]:
-        n_splits, gap, *rest = super()._settings()
-        return [n_splits, gap, f"embargo={self.embargo}", *rest]
 
 
 # ---- Dates --------------------------------------------------------------------------------------
@@ -386,12 +379,3 @@ def _row_count(X: Any) -> int:
         return len(X)
     except TypeError as error:
         raise InputTypeError(f"X has no rows to split: {type(X).__name__}; expected an array.") from error
-
-
-def _as_size(value: object, name: str) -> int | None:
-    if value is None:
-        return None
-    size = as_count(value, name)
-    if size == 0:
-        raise InputError(f"{name} is 0; expected 1 or more, or None.")
-    return size

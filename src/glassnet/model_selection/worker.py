@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.random import MT19937, RandomState
@@ -27,7 +27,6 @@ from glassnet.model_selection.hashing import identity_here
 from glassnet.model_selection.outcomes import SweepCell, assess, thinned
 from glassnet.model_selection.plan import Plan, Task, TaskState
 from glassnet.model_selection.settings import shown
-from glassnet.model_selection.sweep_folds import Fold
 from glassnet.model_selection.thread_pool import ProgressLine
 from glassnet.nn.network import Network
 from glassnet.optim.loss_conventions import Conventions
@@ -39,6 +38,8 @@ from glassnet.training.state import at_end, with_data
 from glassnet.training.train import Preparation, begin
 from glassnet.training.validation import HeldOut
 from glassnet.utils.array_checks import as_dtype
+
+T = TypeVar("T")
 
 CACHE_BYTES = 1 << 30
 """How many bytes of packed data a cache holds at most; runs that share them resume without new data."""
@@ -57,7 +58,7 @@ class Cache:
         """Whether all values made so far are too large to stay."""
         return self._bytes > self._most
 
-    def get(self, key: Hashable, make: Callable[[], Any], of: object, n_bytes: int = 0) -> Any:
+    def get(self, key: Hashable, make: Callable[[], T], of: object, n_bytes: int = 0) -> T:
         """The value of `make` for the key; a thread that asks while another makes it waits.
 
         The entry keeps the objects `of` alive, whose identities are in the key.
@@ -74,7 +75,8 @@ class Cache:
         with entry[0]:
             if entry[1] is None:
                 entry[1] = make()
-        return entry[1]
+        value: T = entry[1]
+        return value
 
 
 class SharedData:
@@ -86,47 +88,30 @@ class SharedData:
 
     def reuse(self, network: Network, dataset: Dataset, split: HoldOut) -> HoldOut:
         """The first split with these rows."""
-        return self._shared(network, dataset, split.rows, split.n_held_out, lambda: split)
-
-    def hold_out_again(
-        self, network: Network, dataset: Dataset, rows: NDArray[np.int64], n: int
-    ) -> HoldOut:
-        """The first split with these rows, of which the last `n` are held out."""
-        return self._shared(network, dataset, rows, n, lambda: dataset.hold_out_again(network, rows, n))
-
-    def _shared(
-        self, network: Network, dataset: Dataset, rows: NDArray[np.int64], n: int, make: Callable[[], Any]
-    ) -> HoldOut:
         # Equal rows give the same arrays, whose identities the other keys hold.
         target = network.loss.target, network.sizes[-1]
-        key = "split", _identities(dataset)[0], target, hashlib.sha256(rows.tobytes()).digest(), n
-        split: HoldOut = self.cache.get(key, make, dataset, 4 * rows.nbytes)
-        return split
+        key = "split", dataset.identity, target, _digest(split.rows), split.n_held_out
+        return self.cache.get(key, lambda: split, dataset, 4 * split.rows.nbytes)
 
     def prepare(self, network: Network, dataset: Dataset, settings: ProblemSettings) -> Problem | Batches:
         """The problem of `prepare_problem`, whose packed data networks share."""
         own = ("penalties", "threads")  # which networks that share the packed data may differ in
         values = tuple(_key(value) for name, value in vars(settings).items() if name not in own)
-        key = ("prepared", network, *_identities(dataset), values)
+        key = ("prepared", network, dataset.identity, values)
         kept, size = (dataset, settings), _packed_bytes(network, dataset)
-        problem: Problem | Batches = self.cache.get(
-            key, lambda: prepare_problem(network, dataset, settings), kept, size
-        )
+        problem = self.cache.get(key, lambda: prepare_problem(network, dataset, settings), kept, size)
         return _on_threads(problem, settings.threads).with_penalties(settings.penalties)
 
     def prepare_validation(self, trained: Problem | Batches, dataset: Dataset, keep: bool) -> HeldOut:
         """The `HeldOut` of these arguments, which networks share."""
         about = trained.network, trained.dtype.name, trained.reduction, trained.engine, trained.class_weight
-        key = ("held out", *about, *_identities(dataset), keep)
+        key = ("held out", *about, dataset.identity, keep)
         size = _packed_bytes(trained.network, dataset) * (2 if keep else 1)
-        held_out: HeldOut = self.cache.get(key, lambda: HeldOut(trained, dataset, keep), dataset, size)
-        return held_out
+        return self.cache.get(key, lambda: HeldOut(trained, dataset, keep), dataset, size)
 
 
-def _identities(dataset: Dataset) -> tuple[int, int, int]:
-    """The identities of a dataset's arrays, which datasets made again of them share."""
-    assert isinstance(dataset, InMemory)
-    return id(dataset.X), id(dataset.y), id(dataset.weights)
+def _digest(rows: NDArray[np.int64]) -> bytes:
+    return hashlib.sha256(rows.tobytes()).digest()
 
 
 def _packed_bytes(network: Network, dataset: Dataset) -> int:
@@ -156,15 +141,21 @@ def _copied(stream: RandomState) -> RandomState:
     return other
 
 
+class FoldSamples(NamedTuple):
+    """The samples that a fold's networks are trained and tested on, and the moments that scale both."""
+
+    training: InMemory
+    test: InMemory
+    measured: Moments | None
+
+
 class Worker:
     """Trains and judges the networks of a plan; any number of threads may use it at a time."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.data = plan, plan.data
         self.shared = SharedData(plan.workers)
-        self._samples: dict[int | None, InMemory] = {}
-        self._test_samples: dict[int, InMemory] = {}
-        self._moments: dict[int, Moments] = {}
+        self._folds: dict[int, FoldSamples] = {}
         self._lock = threading.Lock()
 
     # ---- A task ---------------------------------------------------------------------------------
@@ -176,31 +167,24 @@ class Worker:
 
         An exception gets a note that names the network's settings.
         """
+        task = state.task
+        last = task.iterations if until is None else min(until, task.iterations)
         try:
-            return self._advance(state, until, line, stop)
+            with line.network(state.iterations, last, ends=until is None) as show:
+                run = state.run
+                if run is None or (not state.ended and run.iterations < last):
+                    run = self.train(task, run, last, show, stop)
+            if until is None or run.status == "interrupted":
+                return replace(state, run=None, cell=self.cell_of(task, run))
+            cost = self._cost(task, run)
+            return replace(state, run=self._lightened(run), costs=(*state.costs, cost))
         except Exception as error:
-            task = state.task
             words = [f"{name}={shown(value)}" for name, value in task.settings.items()]
             words += [
                 f"{name} {n}" for name, n in (("seed", task.seed), ("fold", task.fold)) if n is not None
             ]
             error.add_note(f"Raised by the network with {', '.join(words)}.")
             raise
-
-    def _advance(
-        self, state: TaskState, until: int | None, line: ProgressLine, stop: NDArray[np.uint8]
-    ) -> TaskState:
-        task = state.task
-        last = task.iterations if until is None else min(until, task.iterations)
-        with line.network(state.iterations, last, ends=until is None) as show:
-            run = state.run
-            if not state.ended and state.iterations < last:
-                run = self.train(task, state.run, last, show, stop)
-        assert run is not None
-        if until is None or run.status == "interrupted":
-            return replace(state, run=None, cell=self.cell_of(task, run))
-        cost = self._cost(task, run)
-        return replace(state, run=self._lightened(run), costs=(*state.costs, cost))
 
     def train(
         self, task: Task, run: TrainingRun | None, until: int, show: Progress, stop: NDArray[np.uint8]
@@ -215,18 +199,18 @@ class Worker:
 
     def _begin(self, task: Task) -> tuple[TrainingRun, Array | None]:
         """The run of a task before its first iteration, and the gradient there."""
-        random = task.candidate.settings["random_state"]
-        if task.seed is not None:
-            random = task.seed
-        elif random is None:
+        fit = task.candidate.fit
+        random = fit.random_state if task.seed is None else task.seed
+        if random is None:
             random = _copied(self.data.stream)
-        settings = task.candidate.fit_settings(
-            random_state=random, parameters=self.data.parameters, threads=self.plan.threads_each
-        )
+        parameters, threads = self.data.parameters, self.plan.threads_each
+        settings = replace(fit, random_state=random, parameters=parameters, threads=threads)
         samples = self._training_samples(task.fold)
         run, gradient, _ = begin(task.candidate.network, samples, settings, self.shared.functions)
-        if self.data.standardize and task.fold is not None:
-            run = replace(run, extra={"preprocessing": self._preprocessing(task.fold, run.network)})
+        measured = None if task.fold is None else self._of_fold(task.fold).measured
+        if measured is not None:
+            document = standardizing_preprocessing(run.network, measured.center, measured.scale)
+            run = replace(run, extra={"preprocessing": document})
         return run, gradient
 
     def cell_of(self, task: Task, run: TrainingRun, dropped: bool = False) -> SweepCell:
@@ -248,58 +232,38 @@ class Worker:
 
     # ---- Samples --------------------------------------------------------------------------------
 
-    def _training_samples(self, fold: int | None) -> InMemory:
-        """The samples that a fold's networks are trained on, the same object each time."""
+    def _of_fold(self, fold: int) -> FoldSamples:
+        """A fold's samples, the same objects each time."""
         with self._lock:
-            if fold not in self._samples:
-                whole = self.data.samples
-                self._samples[fold] = whole if fold is None else self._take(fold, self._fold(fold).train)
-            return self._samples[fold]
+            if fold not in self._folds:
+                samples, measured = self.data.samples, None
+                training, test = (samples.take(rows, samples.y) for rows in self.data.folds[fold])
+                if self.data.standardize:
+                    where = f"in the training rows of fold {fold},"
+                    measured = moments(training.X[:])
+                    measured.check_finite(lambda place: f"X, column {place}, {where}")
+                    for half in (training, test):
+                        scaled = (half.X[:] - measured.center) / measured.scale
+                        half.X = np.ascontiguousarray(scaled, as_dtype(None, half.X))
+                self._folds[fold] = FoldSamples(training, test, measured)
+            return self._folds[fold]
 
-    def _fold(self, fold: int) -> Fold:
-        assert self.data.folds is not None
-        return self.data.folds[fold]
-
-    def _take(self, fold: int, rows: NDArray[np.int64]) -> InMemory:
-        samples = self.data.samples
-        assert samples.y is not None
-        subset = samples.take(rows, samples.y)
-        if self.data.standardize:
-            subset.X = self._standardized(fold, samples.X[rows])
-        return subset
-
-    def _standardized(self, fold: int, X: NDArray[Any]) -> NDArray[Any]:
-        """Rows scaled by the mean and the deviation of the fold's training rows, which come first."""
-        if fold not in self._moments:
-            computed = moments(X)
-            computed.check_finite(lambda place: f"X, column {place}, in the training rows of fold {fold},")
-            self._moments[fold] = computed
-        scaled = (X - self._moments[fold].center) / self._moments[fold].scale
-        return np.ascontiguousarray(scaled, as_dtype(None, X))
-
-    def _preprocessing(self, fold: int, network: Network) -> dict[str, Any]:
-        """How a fold's rows became inputs, as a run of a table keeps it."""
-        known = self._moments[fold]
-        return standardizing_preprocessing(network, known.center, known.scale)
+    def _training_samples(self, fold: int | None) -> InMemory:
+        return self.data.samples if fold is None else self._of_fold(fold).training
 
     def _judging_samples(self, task: Task, run: TrainingRun) -> tuple[InMemory, Any] | None:
         """The samples for the metric and their row numbers; None if only other networks have some."""
         if task.fold is not None:
-            self._training_samples(task.fold)  # whose moments standardize the test rows
-            rows = self._fold(task.fold).test
-            with self._lock:
-                if task.fold not in self._test_samples:
-                    self._test_samples[task.fold] = self._take(task.fold, rows)
-                return self._test_samples[task.fold], rows
+            return self._of_fold(task.fold).test, self.data.folds[task.fold].test
         validation = run.validation
         if validation is not None and validation.rows is not None:
-            rows, n = validation.rows, validation.n_held_out
-            dataset = self._training_samples(task.fold)
-            held_out = self.shared.hold_out_again(run.network, dataset, rows, n).held_out
-            assert isinstance(held_out, InMemory)
-            return held_out, rows[-n:]
-        if task.candidate.validation is not None:
-            return InMemory(*task.candidate.validation), None
+            rows, dataset = validation.rows[-validation.n_held_out :], self._training_samples(task.fold)
+            targets = dataset.targets(run.network)
+            key = "held out rows", dataset.identity, id(targets), _digest(rows)
+            make, size = (lambda: dataset.take(rows, targets)), 4 * rows.nbytes
+            return self.shared.cache.get(key, make, (dataset, targets), size), rows
+        if isinstance(task.candidate.fit.validation, tuple):
+            return InMemory(*task.candidate.fit.validation), None
         return None if self.data.held_out else (self._training_samples(None), None)
 
     # ---- Judging --------------------------------------------------------------------------------
@@ -308,9 +272,8 @@ class Worker:
         """What a rung compares settings by: the metric or, without one, the share of the loss."""
         if run.status == "diverged" or not len(run.losses):
             return math.inf
-        if self.data.measure is not None:
-            metric = self._metric(task, run)
-            assert metric is not None
+        metric = self._metric(task, run)
+        if self.data.measure is not None and metric is not None:
             return self.data.measure.sign * metric
         scale = self._scale(task, run)
         return (float(run.losses[-1]) - scale.floor) / (scale.baseline - scale.floor)
@@ -324,17 +287,16 @@ class Worker:
         validation = run.validation
         if validation is not None and validation.rows is not None:
             trained = validation.rows[: -validation.n_held_out]
-            digest = hashlib.sha256(trained.tobytes()).digest()
-        settings = task.candidate.settings
-        about = run.network.loss, task.fold, digest, settings["reduction"], settings["batch_size"]
-        key = ("scale", *about, _key(settings["class_weight"]))
+            digest = _digest(trained)
+        fit = task.candidate.fit
+        about = run.network.loss, task.fold, digest, fit.reduction, fit.batch_size
+        key = ("scale", *about, _key(fit.class_weight))
 
         def make() -> Scale:
             assert run.data is not None
             return scale_of(run.data.problem, y[trained], None if weights is None else weights[trained])
 
-        scale: Scale = self.shared.cache.get(key, make, (dataset, settings["class_weight"]))
-        return scale
+        return self.shared.cache.get(key, make, (dataset, fit.class_weight))
 
     def _metric(self, task: Task, run: TrainingRun) -> float | None:
         """The metric of a run, on the samples held out from it where there are any."""

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from glassnet._types import Array
 from glassnet.errors import GlassnetError
 from glassnet.utils.threads import thread_count
@@ -54,6 +56,28 @@ class TaskRunner(Runner):
     def answer(self) -> Array:
         """The answer, float64, of one dimension: the losses of the first epochs in the task's orders; the
         loss and the flat gradient; or the probabilities."""
+
+
+class Repeated(TaskRunner):
+    """A function without state, which is called with the same arguments again and again."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self._function, self._arguments = function, arguments
+
+    def answer(self) -> Array:
+        return flat(self._function(*self._arguments))
+
+    def work(self, count: int) -> None:
+        function, arguments = self._function, self._arguments
+        for _ in range(count):
+            function(*arguments)
+
+
+def flat(answer: Any) -> Array:
+    """Numbers and arrays, in lists of lists, as one array of float64."""
+    if isinstance(answer, (list, tuple)):
+        return np.concatenate([flat(one) for one in answer])
+    return np.ravel(np.asarray(answer, np.float64))
 
 
 Work = TypeVar("Work")

@@ -57,7 +57,7 @@ class Setting(NamedTuple):
 def draw_setting(number: int) -> Setting:
     """The setting of a number; the same each time.
 
-    >>> from benchmarks.drop_in import draw_setting
+    >>> from benchmarks.jobs.drop_in import draw_setting
     >>> draw_setting(7) == draw_setting(7)
     True
     """
@@ -276,7 +276,8 @@ def drop_in_table(record: Mapping[str, Any]) -> str:
         )
     for row in rows:
         if not row["agrees"]:
-            distance = f"{row['losses_apart']:.1e}, {row['coefficients_apart']:.1e}"
+            # A document holds an infinity as text.
+            distance = ", ".join(f"{float(row[key]):.1e}" for key in ("losses_apart", "coefficients_apart"))
             lines += [f"  apart by {distance}: {row['setting']}", f"    {row['why'] or 'UNEXPLAINED'}"]
     for solver in ("adam", "sgd", "lbfgs"):
         times = np.array([row["times_faster"] for row in rows if row["solver"] == solver])
@@ -363,7 +364,7 @@ CLAIMS: Mapping[str, Claim] = {
 
 
 def measure_speed(quick: bool, say: Say, rounds: int = 3) -> dict[str, Any]:
-    """Each job's record: the best times of both over the rounds, and how far apart what they results is.
+    """Each job's record: the best times of both over the rounds, and how far apart their results are.
 
     Raises BenchmarkError where the two do not find the same.
     """

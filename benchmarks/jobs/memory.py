@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.jobs.options import Options
+from benchmarks.jobs.options import Options, run_child
 from benchmarks.record import outcome
 
 N_SAMPLES, QUICK_SAMPLES, INPUTS, BATCH = 2_000_000, 50_000, 20, 1000
@@ -27,14 +26,7 @@ def measure_memory(who: str, n_samples: int = N_SAMPLES) -> dict[str, Any]:
     A process of its own makes the data in blocks, so that nothing before the training reaches higher,
     and trains on a few samples first, which loads whatever it needs.
     """
-    code = "import sys; from benchmarks.jobs.memory import child; child(sys.argv[1], int(sys.argv[2]))"
-    done = subprocess.run(
-        [sys.executable, "-c", code, who, str(n_samples)], capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        return {"name": who, "reason": lines[-1]}
-    return {"name": who, **json.loads(done.stdout)}
+    return {"name": who, **run_child(__name__, who, n_samples)}
 
 
 def judge_memory(options: Options) -> dict[str, Any]:
@@ -71,8 +63,9 @@ def _mib(count: float) -> str:
 # ---- In the process that is measured ------------------------------------------------------------
 
 
-def child(who: str, n_samples: int) -> None:
+def child(who: str, samples: str) -> None:
     """Train, and print the result as JSON."""
+    n_samples = int(samples)
     train = {"glassnet": _train_glassnet, "scikit-learn": _train_sklearn}[who]
     random = np.random.default_rng(0)
     X, y = np.empty((n_samples, INPUTS), np.float32), np.empty(n_samples, np.int64)

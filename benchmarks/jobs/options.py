@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contest import Say
 from benchmarks.peers import Peer
 from benchmarks.tasks import N_SAMPLES
-from glassnet.errors import InputError, InputTypeError
+from glassnet.errors import InputError
 from glassnet.plots.libraries import require
+from glassnet.utils.settings_checks import as_count, as_real, as_steps
 from glassnet.utils.storage import atomic_write, results_folder
 
 if TYPE_CHECKING:
@@ -33,14 +36,9 @@ class Options:
 
 def check_settings(rounds: object, seconds: object, n_samples: object = N_SAMPLES) -> None:
     """InputError or InputTypeError where rounds, the seconds of a slice or the samples make no sense."""
-    for name, value, least, usual in (("rounds", rounds, 1, 7), ("n_samples", n_samples, 100, N_SAMPLES)):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise InputTypeError(f"{name} is a whole number, not {value!r}.")
-        if value < least:
-            raise InputError(f"{name} is {value}; expected {least} or more, such as {usual}.")
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise InputTypeError(f"seconds is a number, not {seconds!r}.")
-    if not 0 < seconds < 3600:
+    as_steps(rounds, "rounds")
+    as_count(n_samples, "n_samples", 100)
+    if not 0 < as_real(seconds, "seconds") < 3600:
         raise InputError(f"seconds is {seconds}; expected the length of a slice, such as 0.2.")
 
 
@@ -52,6 +50,17 @@ def choose_say(quiet: bool) -> Say:
             print(line, file=sys.stderr, flush=True)
 
     return say
+
+
+def run_child(module: str, *arguments: object) -> dict[str, Any]:
+    """What ``child(*arguments)`` of a module prints as JSON in a process of its own; a failure's "reason"."""
+    code = f"import sys; from {module} import child; child(*sys.argv[1:])"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return dict(json.loads(done.stdout))
+    lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    return {"reason": lines[-1]}
 
 
 def output_folder(folder: Path) -> None:

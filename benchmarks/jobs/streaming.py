@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -19,7 +17,7 @@ import numpy as np
 
 from benchmarks.charts import label, set_axis_labels, set_heading, two_panels
 from benchmarks.contest import BenchmarkError, Say
-from benchmarks.jobs.options import Options
+from benchmarks.jobs.options import Options, run_child
 from benchmarks.record import outcome
 from glassnet.data.dataset import stream
 from glassnet.engine.prepare import ProblemSettings, prepare, prepare_problem
@@ -138,13 +136,9 @@ def check_bits(folder: Path) -> None:
 
 def judge_peak(folder: Path, source: str, memory: int, say: Say) -> dict[str, Any]:
     """The most that a training took over what its process had once all was imported."""
-    code = "import sys; from benchmarks.jobs.streaming import child; child(*sys.argv[1:])"
-    command = [sys.executable, "-c", code, str(folder), source, str(memory)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise BenchmarkError(f"Training on {source} failed: {lines[-1]}")
-    result = json.loads(done.stdout)
+    result = run_child(__name__, folder, source, memory)
+    if "reason" in result:
+        raise BenchmarkError(f"Training on {source} failed: {result['reason']}")
     say(f"{source}: {size_text(result['peak'])} at the peak, of {size_text(memory)} allowed")
     return {"source": source, **result, "holds": result["peak"] < memory}
 
@@ -240,7 +234,7 @@ def measure_passes(folder: Path, n: int, rounds: int, say: Say) -> dict[str, Any
     for words, workers, use_threads in (
         ("1 thread", 1, False),
         (f"{threads} files at once", threads, False),
-        ("its use_threads threads", 1, True),
+        ("its own threads", 1, True),
     ):
         jobs[f"parquet, pyarrow's bare decode, {words}"] = (
             partial(decode, folder, workers, use_threads),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
 
-from benchmarks.contest import PRECISIONS, BenchmarkError, Contestant, Runner, TaskRunner
+from benchmarks.contest import PRECISIONS, BenchmarkError, Contestant, Repeated, Runner, TaskRunner
 from benchmarks.tasks import CHECKED_EPOCHS, LEARNING_RATE, SEED, SIZES, NotebookTask, Task
 from glassnet import native
 from glassnet._types import Array
@@ -111,41 +112,22 @@ class Training(TaskRunner):
         return self._run.resume(count).losses[-count:]
 
 
-class Gradient(TaskRunner):
+def gradient(task: Task) -> Repeated:
     """The prepared problem, called with a flat vector."""
-
-    def __init__(self, task: Task) -> None:
-        self._problem = prepare(task.network, task.X, task.y, dtype=task.precision)
-        self._flat = task.start.flat.astype(task.precision)
-
-    def answer(self) -> Array:
-        loss, gradient = self._problem.loss_and_gradient(self._flat)
-        answer: Array = np.concatenate([[loss], gradient]).astype(np.float64)
-        return answer
-
-    def work(self, count: int) -> None:
-        evaluate, flat = self._problem.loss_and_gradient, self._flat
-        for _ in range(count):
-            evaluate(flat)
+    problem = prepare(task.network, task.X, task.y, dtype=task.precision)
+    return Repeated(problem.loss_and_gradient, task.start.flat.astype(task.precision))
 
 
-class Prediction(TaskRunner):
+def prediction(task: Task) -> Repeated:
     """``Network.predict_proba``."""
-
-    def __init__(self, task: Task) -> None:
-        self._network, self._X = task.network, task.X
-        self._theta = task.start.astype(task.precision)
-
-    def answer(self) -> Array:
-        return self._network.predict_proba(self._theta, self._X).ravel().astype(np.float64)
-
-    def work(self, count: int) -> None:
-        predict, theta, X = self._network.predict_proba, self._theta, self._X
-        for _ in range(count):
-            predict(theta, X)
+    return Repeated(task.network.predict_proba, task.start.astype(task.precision), task.X)
 
 
-KINDS = {"training": Training, "gradient": Gradient, "prediction": Prediction}
+KINDS: Mapping[str, Callable[[Task], TaskRunner]] = {
+    "training": Training,
+    "gradient": gradient,
+    "prediction": prediction,
+}
 
 
 def workload(task: Task) -> list[Contestant[Task]]:

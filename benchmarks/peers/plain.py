@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.contest import Contestant, OnThreads, TaskRunner, thread_choices
+from benchmarks.contest import Contestant, OnThreads, Repeated, TaskRunner, thread_choices
 from benchmarks.tasks import BETA1, BETA2, EPSILON, LEARNING_RATE, Task
 from glassnet._types import Array
 
@@ -79,7 +80,7 @@ class Adam:
 class NumpyTraining(TaskRunner):
     """Epochs of Adam; recorded is the mean over samples of the losses before each update."""
 
-    def __init__(self, task: Task, late: bool = False, dtype: str | None = None) -> None:
+    def __init__(self, task: Task, dtype: str | None = None, late: bool = False) -> None:
         self._task, self._late, self._dtype = task, late, dtype or task.precision
         self._X, self._T = task.X.astype(self._dtype), task.T.astype(self._dtype)
         self.reset()
@@ -108,62 +109,36 @@ class NumpyTraining(TaskRunner):
         return np.array([self._epoch(order) for order in orders])
 
 
-class NumpyGradient(TaskRunner):
+def loss_and_gradient(task: Task, dtype: str | None = None) -> Repeated:
     """The loss and its gradient at the start."""
-
-    def __init__(self, task: Task, dtype: str | None = None) -> None:
-        self._task, dtype = task, dtype or task.precision
-        self._parameters, self._X, self._T = (
-            task.parameters(dtype),
-            task.X.astype(dtype),
-            task.T.astype(dtype),
-        )
-
-    def _gradient(self) -> tuple[float, list[Array]]:
-        task = self._task
-        return gradient(self._parameters, self._X, self._T, task.workload.hidden, task.network.output.name)
-
-    def answer(self) -> Array:
-        loss, gradients = self._gradient()
-        return np.concatenate([[loss], *(array.ravel() for array in gradients)]).astype(np.float64)
-
-    def work(self, count: int) -> None:
-        for _ in range(count):
-            self._gradient()
+    dtype = dtype or task.precision
+    X, T = task.X.astype(dtype), task.T.astype(dtype)
+    return Repeated(gradient, task.parameters(dtype), X, T, task.workload.hidden, task.network.output.name)
 
 
-class NumpyPrediction(TaskRunner):
+def prediction(task: Task, dtype: str | None = None) -> Repeated:
     """Probabilities of the rows of X."""
 
-    def __init__(self, task: Task, dtype: str | None = None) -> None:
-        dtype = dtype or task.precision
-        self._parameters, self._X, self._hidden = (
-            task.parameters(dtype),
-            task.X.astype(dtype),
-            task.workload.hidden,
-        )
-
-    def _predict(self) -> Array:
-        Z = forward(self._parameters, self._X, self._hidden)[-1]
+    def predict(parameters: list[Array], X: Array) -> Array:
+        Z = forward(parameters, X, task.workload.hidden)[-1]
         e = np.exp(Z - Z.max(axis=1, keepdims=True))
         return e / e.sum(axis=1, keepdims=True)
 
-    def answer(self) -> Array:
-        return self._predict().ravel().astype(np.float64)
-
-    def work(self, count: int) -> None:
-        for _ in range(count):
-            self._predict()
+    dtype = dtype or task.precision
+    return Repeated(predict, task.parameters(dtype), task.X.astype(dtype))
 
 
-KINDS = {"training": NumpyTraining, "gradient": NumpyGradient, "prediction": NumpyPrediction}
+KINDS: Mapping[str, Callable[..., TaskRunner]] = {
+    "training": NumpyTraining,
+    "gradient": loss_and_gradient,
+    "prediction": prediction,
+}
 
 
 def right_answer(task: Task, late: bool = False) -> Array:
     """What everybody has to find, computed in float64 from the task's data and start."""
-    if task.workload.kind == "training":
-        return NumpyTraining(task, late, "float64").answer()
-    return KINDS[task.workload.kind](task, dtype="float64").answer()
+    settings = {"late": late} if task.workload.kind == "training" else {}
+    return KINDS[task.workload.kind](task, "float64", **settings).answer()
 
 
 def workload(task: Task) -> list[Contestant[Task]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.contest import PRECISIONS, Contestant, OnThreads, Runner, TaskRunner, thread_choices
+from benchmarks.contest import (
+    PRECISIONS,
+    Contestant,
+    OnThreads,
+    Repeated,
+    Runner,
+    TaskRunner,
+    thread_choices,
+)
 from benchmarks.tasks import (
     BETA1,
     BETA2,
@@ -131,17 +139,11 @@ def iteration() -> list[Contestant[NotebookTask]]:
     """``fit`` and its parts, on all cores."""
     import sklearn
 
+    parts = "its backpropagation and update in a bare loop, two softmax outputs"
+    fit = "one logistic output, as it has for two classes: less work"
     kinds = {
-        "scikit-learn, its parts": (
-            SklearnBackprop,
-            False,
-            "its backpropagation and update in a bare loop, two softmax outputs",
-        ),
-        "scikit-learn, fit": (
-            SklearnFit,
-            True,
-            "one logistic output, as it has for two classes: less work",
-        ),
+        "scikit-learn, its parts": (SklearnBackprop, False, parts),
+        "scikit-learn, fit": (SklearnFit, True, fit),
     }
     return [
         Contestant(
@@ -243,28 +245,18 @@ class Training(TaskRunner):
         return (times[-1] - times[0]) / count
 
 
-class Prediction(TaskRunner):
+def prediction(task: Task) -> Repeated:
     """``predict_proba`` of the rows of X."""
-
-    def __init__(self, task: Task) -> None:
-        self._X, self._estimator = task.X, estimator(task)
-        parts = task.parameters()
-        self._estimator.coefs_, self._estimator.intercepts_ = parts[::2], parts[1::2]
-
-    def answer(self) -> Array:
-        return self._estimator.predict_proba(self._X).ravel().astype(np.float64)
-
-    def work(self, count: int) -> None:
-        predict, X = self._estimator.predict_proba, self._X
-        for _ in range(count):
-            predict(X)
+    model, parts = estimator(task), task.parameters()
+    model.coefs_, model.intercepts_ = parts[::2], parts[1::2]
+    return Repeated(model.predict_proba, task.X)
 
 
 def workload(task: Task) -> list[Contestant[Task]]:
     """On one thread and on all, for what it has a public function; a gradient alone is none of them."""
     import sklearn
 
-    kinds = {"training": Training, "prediction": Prediction}
+    kinds: dict[str, Callable[[Task], TaskRunner]] = {"training": Training, "prediction": prediction}
     if task.workload.kind not in kinds:
         return []
     one_output = task.workload.kind == "training" and task.workload.sizes[-1] == 2

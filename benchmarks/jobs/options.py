@@ -53,7 +53,7 @@ def choose_say(quiet: bool) -> Say:
 
 
 def run_child(module: str, *arguments: object) -> dict[str, Any]:
-    """What ``child(*arguments)`` of a module prints as JSON in a process of its own; a failure's "reason"."""
+    """What ``child(*arguments)`` of a module prints as JSON in its own process; a failure's "reason"."""
     code = f"import sys; from {module} import child; child(*sys.argv[1:])"
     command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

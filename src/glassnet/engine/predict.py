@@ -186,8 +186,11 @@ class _TallyReduction(_OutputReduction):
 def _warn_of_other_rows(X: object, extra: Mapping[str, Any]) -> None:
     """Warn of other rows than those that a run of standardized ones expects."""
     known = extra.get("preprocessing")
-    standardized = isinstance(known, Mapping) and isinstance(X, Dataset)
-    if not (standardized and X.is_standardized_by(known["mean"], known["scale"])):
+    if not (
+        isinstance(known, Mapping)
+        and isinstance(X, Dataset)
+        and X.is_standardized_by(known["mean"], known["scale"])
+    ):
         warn_of_raw_rows(extra, 5)
 
 

@@ -18,7 +18,6 @@ from glassnet.data.parquet import are_paths
 from glassnet.data.reduce import BadRow, Block, Reduction
 from glassnet.data.scan import check_block, target_values
 from glassnet.data.source import Dataset, MappedDataset
-from glassnet.data.standardization import standardized_by
 from glassnet.engine.predict import predictions
 from glassnet.errors import InputError, InputTypeError, PreprocessingWarning
 from glassnet.nn.network import Network, Parameters, outputs_of
@@ -283,7 +282,7 @@ def warn_of_raw_samples(estimator: Any, X: Any) -> None:
     attributes = vars(estimator)
     if "mean_" not in attributes:
         return
-    if not standardized_by(X, attributes["mean_"], attributes["scale_"]):
+    if not (isinstance(X, Dataset) and X.is_standardized_by(attributes["mean_"], attributes["scale_"])):
         warnings.warn(
             f"{type(estimator).__name__} has learned from standardized rows, (x - mean_) / scale_; raw "
             f"ones get wrong answers. Standardize these too, arrays as well: gn.stream(X, "

@@ -191,7 +191,9 @@ def begin(
         parameters = network.check_parameters(parameters)
     preprocessing = dataset.preprocessing(network)
     extra = {} if preprocessing is None else {"preprocessing": preprocessing}
-    validation, training, held_out = Validation(settings.validate_every, settings.stopping), dataset, None
+    validation = Validation(settings.validate_every, settings.stopping)
+    training: Dataset = dataset
+    held_out: Dataset | None = None
     if isinstance(settings.validation, tuple):
         held_out = validation_dataset(network, settings.validation)
         warn_of_raw_validation(extra)

@@ -75,7 +75,7 @@ def check_random_state(value: object, name: str = "random_state") -> int | Rando
         )
     if not 0 <= value < 2**32:
         raise InputError(f"{name} is {value}; a seed lies from 0 to 2**32 - 1.")
-    return value
+    return int(value)
 
 
 def as_random_state(random_state: object) -> RandomState:

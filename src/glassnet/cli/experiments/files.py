@@ -18,7 +18,7 @@ from glassnet.data.dask_cluster import ClusterDataset, client_of
 from glassnet.data.dataset import as_dataset, stream
 from glassnet.data.fixed_order import Moments
 from glassnet.data.holdout import SplitDataset, lacking_classes, split_dataset, split_note
-from glassnet.data.parquet import ENDINGS, folder_keys, parquet_files, parquet_header, refuse_keys
+from glassnet.data.parquet import folder_keys, parquet_files, parquet_header, refuse_keys
 from glassnet.data.preprocessing import (
     Preprocessing,
     check_classes,
@@ -30,6 +30,7 @@ from glassnet.data.reduce import Block
 from glassnet.data.scan import MOST_VALUES, target_values
 from glassnet.data.source import Dataset, MappedDataset
 from glassnet.data.standardization import StandardizedDataset, measured
+from glassnet.data.tables import ENDINGS
 from glassnet.engine.predict import tally_dataset
 from glassnet.errors import InputError
 from glassnet.plots.report.scores import Scores, scores_of

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from glassnet.cli.experiments.settings import Experiment, Override, experiment_from
-from glassnet.data.parquet import ENDINGS, parquet_header
-from glassnet.data.tables import read_table
+from glassnet.data.parquet import parquet_header
+from glassnet.data.tables import ENDINGS, read_table
 from glassnet.errors import FileError, InputError, nearest_name
 from glassnet.utils.paths import as_path, read_bytes
 

@@ -16,11 +16,11 @@ from glassnet.cli.experiments.files import class_numbers, encode, in_blocks, sco
 from glassnet.cli.experiments.record import describe_scores
 from glassnet.data.dataset import as_dataset, stream
 from glassnet.data.holdout import listed
-from glassnet.data.parquet import ENDINGS, parquet_header
+from glassnet.data.parquet import parquet_header
 from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.scan import target_values
 from glassnet.data.source import Dataset, MappedDataset
-from glassnet.data.tables import read_table
+from glassnet.data.tables import ENDINGS, read_table
 from glassnet.engine.predict import predictions
 from glassnet.errors import GlassnetError, InputError
 from glassnet.plots.report.scores import Scores, score

@@ -4,6 +4,7 @@ import copy
 import pickle
 import signal
 
+import iris
 import numpy as np
 import pytest
 from numpy.random import RandomState
@@ -211,3 +212,48 @@ def test_solvers_name_stands_for_it_with_the_estimators_tol(name):
     named = gn.MLPRegressor(solver=name, **how).fit(X, X[:, 0])
     same = gn.MLPRegressor(solver=gn.SOLVERS[name](gradient_tolerance=1e-3), **how).fit(X, X[:, 0])
     assert named.loss_curve_ == same.loss_curve_
+
+
+# ---- Batches ----
+
+
+def test_many_epochs_with_a_rate_for_each_update_are_planned_in_parts(monkeypatch):
+    from glassnet.sklearn import steppers
+
+    told = {"solver": "sgd", "learning_rate": "invscaling", "tol": 0.0, "n_iter_no_change": np.inf}
+    whole = iris.small(max_iter=30, batch_size=7, **told).fit(iris.X, iris.Y3)
+    monkeypatch.setattr(steppers, "MAX_RATES", 50)
+    parts = iris.small(max_iter=30, batch_size=7, **told).fit(iris.X, iris.Y3)
+    assert np.array_equal(whole.coefs_[0], parts.coefs_[0])
+
+
+@pytest.mark.parametrize("name", gn.OPTIMIZERS)
+def test_optimizer_may_be_named_and_takes_the_estimators_rate(name):
+    rate = gn.Cosine(0.02, steps=50)
+    for told, given in (({"learning_rate": rate}, rate), ({"learning_rate_init": 0.02}, 0.02)):
+        named = iris.small(optimizer=name, **told).fit(iris.X, iris.Y3)
+        same = iris.small(optimizer=gn.OPTIMIZERS[name](given)).fit(iris.X, iris.Y3)
+        assert np.array_equal(named.coefs_[0], same.coefs_[0])
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_schedule_takes_the_place_of_the_rate(solver):
+    constant = iris.small(solver=solver, learning_rate_init=0.03).fit(iris.X, iris.Y3)
+    scheduled = iris.small(solver=solver, learning_rate=gn.Constant(0.03)).fit(iris.X, iris.Y3)
+    assert np.array_equal(constant.coefs_[0], scheduled.coefs_[0])
+    falling = iris.small(solver=solver, learning_rate=gn.Exponential(0.03, factor=0.9)).fit(iris.X, iris.Y3)
+    assert not np.array_equal(constant.coefs_[0], falling.coefs_[0])
+
+
+def test_schedule_that_listens_to_losses_may_end_training():
+    rule = gn.Adaptive(0.5, tolerance=10.0, patience=1, divisor=1e3)
+    model = iris.small(learning_rate=rule, solver="sgd", max_iter=100).fit(iris.X, iris.Y3)
+    assert model.n_iter_ < 10
+
+
+def test_partial_fits_follow_a_schedule():
+    told = {"learning_rate": gn.Step(0.05, every=3), "batch_size": 150, "shuffle": False, "tol": 0.0}
+    whole, parts = iris.small(**told).fit(iris.X, iris.Y3), iris.small(**told)
+    for _ in range(12):
+        parts = pickle.loads(pickle.dumps(parts.partial_fit(iris.X, iris.Y3, classes=[0, 1, 2])))
+    np.testing.assert_allclose(parts.coefs_[0], whole.coefs_[0], rtol=1e-12)

@@ -1,0 +1,155 @@
+"""The estimators' samples in memory: sparse rows, tables, weights, gaps, and samples to validate on."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from iris import TARGET, Y3, X, small
+from scipy.sparse import csc_array, csc_matrix, csr_array
+from sklearn.exceptions import DataConversionWarning
+
+import glassnet as gn
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:Got `batch_size`"
+)
+
+
+@pytest.mark.parametrize("container", [csr_array, csc_array])
+def test_sparse_samples_are_taken_as_dense_ones(container):
+    dense, sparse = small().fit(X, Y3), small().fit(container(X), Y3)
+    assert np.array_equal(dense.coefs_[0], sparse.coefs_[0])
+    assert np.array_equal(dense.predict_proba(X), sparse.predict_proba(container(X)))
+
+
+def mostly_zero(n=120, d=60):
+    random = np.random.RandomState(0)
+    dense = np.where(random.uniform(size=(n, d)) < 0.04, random.randn(n, d), 0.0)
+    return dense, random.randint(3, size=n), random.uniform(0.5, 2, n)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"solver": "sgd", "early_stopping": True}, {"solver": "lbfgs"}, {"dropout": 0.2}]
+)
+@pytest.mark.parametrize("container", [csr_array, csc_matrix])
+def test_large_sparse_samples_stay_sparse(container, arguments, dtype, monkeypatch):
+    from glassnet.sklearn import base, prediction, validation
+
+    dense, y, w = mostly_zero()
+    dense = dense.astype(dtype)
+    model = small(**arguments).fit(dense, y, w, validation_data=(dense, y))
+    for module, name in (
+        (base, "MIN_ENTRIES"),
+        (prediction, "MIN_ENTRIES_TO_PREDICT"),
+        (validation, "MIN_ENTRIES_TO_PREDICT"),
+    ):
+        monkeypatch.setattr(module, name, 0)
+    rows = container(dense)
+    monkeypatch.setattr(container, "toarray", None)  # whatever comes from it
+    sparse = small(**arguments).fit(rows, y, w, validation_data=(rows, y))
+    close = {"rtol": 1e-9, "atol": 1e-11} if dtype == "float64" else {"rtol": 1e-3, "atol": 1e-5}
+    if arguments.get("solver") == "lbfgs":
+        close = {"rtol": 1e-5, "atol": 1e-7}
+    for name in ("loss", "validation_loss"):
+        np.testing.assert_allclose(sparse.history_[name], model.history_[name], **close)
+    np.testing.assert_allclose(sparse.coefs_[0], model.coefs_[0], **close)
+    np.testing.assert_allclose(sparse.predict_proba(rows), model.predict_proba(dense), **close)
+
+
+def test_weights_that_sum_to_nothing_are_refused():
+    with pytest.raises(ValueError, match="at least one non-zero number"):
+        small().fit(X, Y3, np.zeros(150))
+    for model, w in ((small(), np.full(150, -1.0)), (small(class_weight={0: 0.0, 1: 0.0, 2: 0.0}), None)):
+        with pytest.raises(ValueError, match=r"The samples' weights sum to .*; expected more than 0"):
+            model.fit(X, Y3, w)
+
+
+def test_column_of_targets_warns_as_scikit_learn_does():
+    with pytest.warns(DataConversionWarning):
+        small().fit(X, Y3[:, None])
+
+
+@pytest.mark.parametrize("missing", ["mean", "median"])
+def test_missing_values_are_filled_in_where_asked_for(missing):
+    holes = X.copy()
+    holes[::7, 2] = np.nan
+    filled = holes.copy()
+    filled[::7, 2] = getattr(np, f"nan{missing}")(holes[:, 2])
+    model, same = small(missing=missing).fit(holes, Y3), small().fit(filled, Y3)
+    np.testing.assert_allclose(model.coefs_[0], same.coefs_[0], rtol=1e-12)
+    np.testing.assert_allclose(model.predict_proba(holes), same.predict_proba(filled), rtol=1e-12)
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        small().fit(holes, Y3)
+    with pytest.raises(ValueError, match="infinity"):
+        model.predict(np.where(X > 2, np.inf, X))
+
+
+def test_validation_data_are_checked_as_the_training_data_are():
+    for bad, words in (
+        ((X[:, :2], Y3), "X has 2 features, but MLPClassifier is expecting 4"),
+        ((X, Y3[:9]), r"validation_data: .* inconsistent numbers of samples: \[150, 9\]"),
+        ((X, Y3 + 5), "classes not in"),
+        ((X * np.nan, Y3), "contains NaN"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            small().fit(X, Y3, validation_data=bad)
+
+
+def test_validation_data_with_another_number_of_outputs_are_refused():
+    model = small(gn.MLPRegressor)
+    with pytest.raises(ValueError, match="validation_data: y has 2 outputs"):
+        model.fit(X, TARGET, validation_data=(X, np.column_stack([TARGET, TARGET])))
+    assert not hasattr(model, "_n_targets")
+
+
+def test_part_that_early_stopping_holds_out_has_a_validation_loss():
+    history = small(early_stopping=True).fit(X, Y3).history_
+    assert set(history) == {"loss", "validation_loss", "score"}
+    assert np.isfinite(history["validation_loss"]).all()
+
+
+NAMES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+
+
+def tables():
+    import polars
+    import pyarrow
+
+    columns = dict(zip(NAMES, X.T, strict=True))
+    return {
+        "pandas": pd.DataFrame(columns),
+        "polars": polars.DataFrame(columns),
+        "pyarrow": pyarrow.table(columns),
+    }
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_tables_are_taken_with_their_names(kind):
+    table = tables()[kind]
+    model, same = small().fit(table, Y3), small().fit(X, Y3)
+    assert np.array_equal(model.predict_proba(table), same.predict_proba(X))
+    if kind != "pyarrow":  # scikit-learn reads no names from it
+        assert model.feature_names_in_.tolist() == NAMES
+        with pytest.warns(UserWarning, match="X does not have valid feature names"):
+            model.predict(X)
+    assert not hasattr(same, "feature_names_in_")
+
+
+def test_columns_in_another_order_are_refused():
+    table = tables()["pandas"]
+    model = small().fit(table, pd.Series(Y3, name="species"))
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(table[NAMES[::-1]])
+    assert not hasattr(small().fit(table, Y3).fit(X, Y3), "feature_names_in_")
+
+
+def test_validation_data_may_be_a_table():
+    table = tables()["pandas"]
+    told = {"validation_data": (table, Y3)}
+    model = small(early_stopping=True, scoring="accuracy").fit(table, Y3, **told)
+    assert model.history_["validation_accuracy"][-1] > 0.5
+    with pytest.raises(ValueError, match="feature names should match"):
+        small().fit(table, Y3, validation_data=(table[NAMES[::-1]], Y3))
+    small(early_stopping=True, scoring="accuracy").fit(
+        table, Y3
+    )  # its own part has no names, and no warning

@@ -186,7 +186,8 @@ def _(name):
 def _():
     scoring = {"r2": "r2", "error": "neg_mean_absolute_error"}
     validation = *counts(70), np.arange(70) % 3
-    return fit(regressor(scoring=scoring, loss="poisson"), *counts(), WEIGHTS, validation_data=validation)
+    model = regressor(scoring=scoring, loss="poisson")
+    return of_model(model.fit(*counts(), WEIGHTS, validation_data=validation), *counts())
 
 
 # ---- Fitting again, and some at a time --------------------------------------------------------------
@@ -222,7 +223,7 @@ cases(
         "warm_start-lbfgs": lambda: fitted_again(
             classifier(warm_start=True, solver="lbfgs", max_iter=4),
         ),
-        "fit": lambda: fitted_again(classifier(), 100)[1],
+        "fit": lambda: fitted_again(classifier(), 100)[1:],
         "partial_fit": in_turns,
         "partial_fit-stopping": lambda: in_turns(validation_data=labeled(60)),
     },

@@ -156,7 +156,7 @@ def _(name):
     return [of_run(same), of_run(run.resume(4, optimizer=rule_of(name))), of_run(batches)]
 
 
-def ones_and_hits(y, predicted):
+def share_of_ones(y, predicted):
     """A metric of one's own."""
     return float(np.mean(predicted == 1) + np.mean(y == predicted))
 
@@ -176,7 +176,7 @@ SETTINGS = {
     "stopping": {**stopping(2), "iterations": 120},
     "stopping-kept": {**stopping(2, restore_best=False), "validation": held_out(), "iterations": 120},
     "stopping-accuracy": {**stopping(3, metric="accuracy"), "iterations": 60},
-    "stopping-metric": {**stopping(3, metric=ones_and_hits, mode="max"), "iterations": 60},
+    "stopping-metric": {**stopping(3, metric=share_of_ones, mode="max"), "iterations": 60},
     "stopping-training-loss": {"stopping": gn.EarlyStopping(2, tolerance=0.01), "iterations": 60},
     "stopping-never": stopping(None),
     "sample_weight": {"sample_weight": WEIGHTS},

@@ -251,12 +251,12 @@ def test_reading_ahead_ends_with_an_interrupt():
     rows, seen = streamed(), []
     read = rows.read
 
-    def slow(*how):
-        seen.append(how)
+    def slow(*rows, **settings):
+        seen.append(rows)
         if len(seen) == 60:
             os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.02)
-        return read(*how)
+        return read(*rows, **settings)
 
     whole = train(streamed(), iterations=6)
     rows.read = slow

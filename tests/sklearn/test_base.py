@@ -153,7 +153,7 @@ def test_float32_stays_float32_but_for_lbfgs():
 def test_partial_fits_are_the_epochs_of_a_fit_on_one_batch(solver):
     told = {"solver": solver, "batch_size": 150, "tol": 0.0, "shuffle": False}
     whole, parts = small(**told).fit(X, Y3), small(**told)
-    for _ in range(8):
+    for _ in range(whole.max_iter):
         parts.partial_fit(X, Y3, classes=[0, 1, 2])
     np.testing.assert_allclose(parts.coefs_[0], whole.coefs_[0], rtol=1e-12)
     assert parts.t_ == whole.t_

@@ -9,7 +9,8 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
-from iris import TARGET, Y3, X, small
+from iris import Y3, X
+from iris import small as untrained
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer
@@ -30,6 +31,16 @@ from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import glassnet as gn
+
+
+def small(kind=gn.MLPClassifier, **arguments):
+    """An unfitted network that learns the irises."""
+    return untrained(kind, **{"max_iter": 40, "learning_rate_init": 0.02, **arguments})
+
+
+TARGET = X[:, 0] - 2 * X[:, 1]
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 SOME = {"max_iter": 60}
 
@@ -52,7 +63,6 @@ EXTRAS = {
         gn.MLPRegressor(solver="lbfgs", max_iter=100),
     ]
 )
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_estimator_passes_scikit_learns_checks(estimator, check):
     check(estimator)
@@ -74,7 +84,6 @@ ORDERED = ("check_sample_weight_equivalence_on_dense_data", "check_methods_sampl
         gn.MLPRegressor(**SOME, **EXTRAS, loss="huber", missing="mean"),
     ]
 )
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_estimator_with_our_extras_passes_them_too(estimator, check):
     if check.func.__name__ in ORDERED:
         estimator.set_params(dropout=0.0)

@@ -40,7 +40,7 @@ def test_warm_start_with_early_stopping_keeps_the_best_of_both_fits():
 
 @pytest.mark.filterwarnings("default::sklearn.exceptions.ConvergenceWarning")
 def test_fit_that_runs_out_of_epochs_warns():
-    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(8\) reached"):
+    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(12\) reached"):
         small().fit(X, Y3)
     with pytest.warns(ConvergenceWarning, match="lbfgs failed to converge after 3 iteration"):
         small(solver="lbfgs", max_iter=3).fit(X, Y3)

@@ -33,17 +33,13 @@ def mostly_zero(n=120, d=60):
 )
 @pytest.mark.parametrize("container", [csr_array, csc_matrix])
 def test_large_sparse_samples_stay_sparse(container, arguments, dtype, monkeypatch):
-    from glassnet.sklearn import base, prediction, validation
+    from glassnet.sklearn import samples
 
     dense, y, w = mostly_zero()
     dense = dense.astype(dtype)
     model = small(**arguments).fit(dense, y, w, validation_data=(dense, y))
-    for module, name in (
-        (base, "MIN_ENTRIES"),
-        (prediction, "MIN_ENTRIES_TO_PREDICT"),
-        (validation, "MIN_ENTRIES_TO_PREDICT"),
-    ):
-        monkeypatch.setattr(module, name, 0)
+    for name in ("MIN_ENTRIES", "MIN_ENTRIES_TO_PREDICT"):
+        monkeypatch.setattr(samples, name, 0)
     rows = container(dense)
     monkeypatch.setattr(container, "toarray", None)  # whatever comes from it
     sparse = small(**arguments).fit(rows, y, w, validation_data=(rows, y))
@@ -145,8 +141,8 @@ def test_columns_in_another_order_are_refused():
 
 def test_validation_data_may_be_a_table():
     table = tables()["pandas"]
-    told = {"validation_data": (table, Y3)}
-    model = small(early_stopping=True, scoring="accuracy").fit(table, Y3, **told)
+    model = small(early_stopping=True, scoring="accuracy", max_iter=40, learning_rate_init=0.02)
+    model.fit(table, Y3, validation_data=(table, Y3))
     assert model.history_["validation_accuracy"][-1] > 0.5
     with pytest.raises(ValueError, match="feature names should match"):
         small().fit(table, Y3, validation_data=(table[NAMES[::-1]], Y3))

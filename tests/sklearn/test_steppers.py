@@ -214,9 +214,12 @@ def test_solvers_name_stands_for_it_with_the_estimators_tol(name):
     assert named.loss_curve_ == same.loss_curve_
 
 
-# ---- Batches ----
+# ---- Batches -------------------------------------------------------------------------------------
+
+quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
+@quiet
 def test_many_epochs_with_a_rate_for_each_update_are_planned_in_parts(monkeypatch):
     from glassnet.sklearn import steppers
 
@@ -227,6 +230,7 @@ def test_many_epochs_with_a_rate_for_each_update_are_planned_in_parts(monkeypatc
     assert np.array_equal(whole.coefs_[0], parts.coefs_[0])
 
 
+@quiet
 @pytest.mark.parametrize("name", gn.OPTIMIZERS)
 def test_optimizer_may_be_named_and_takes_the_estimators_rate(name):
     rate = gn.Cosine(0.02, steps=50)
@@ -236,6 +240,7 @@ def test_optimizer_may_be_named_and_takes_the_estimators_rate(name):
         assert np.array_equal(named.coefs_[0], same.coefs_[0])
 
 
+@quiet
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_schedule_takes_the_place_of_the_rate(solver):
     constant = iris.small(solver=solver, learning_rate_init=0.03).fit(iris.X, iris.Y3)
@@ -251,6 +256,7 @@ def test_schedule_that_listens_to_losses_may_end_training():
     assert model.n_iter_ < 10
 
 
+@quiet
 def test_partial_fits_follow_a_schedule():
     told = {"learning_rate": gn.Step(0.05, every=3), "batch_size": 150, "shuffle": False, "tol": 0.0}
     whole, parts = iris.small(**told).fit(iris.X, iris.Y3), iris.small(**told)

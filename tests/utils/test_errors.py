@@ -60,5 +60,5 @@ def test_names_from_elsewhere_stand_for_names_of_ours():
     from glassnet.nn.network import SCHEMES
 
     settings = {*gn.SGD().settings(), "hidden_layer_sizes", "l2"}
-    ours = {*gn.ACTIVATIONS, *gn.LOSSES, *gn.OUTPUTS, *SCHEMES, *settings}
+    ours = {*gn.ACTIVATIONS, *gn.LOSSES, *gn.OUTPUTS, *gn.SOLVERS, *SCHEMES, *settings}
     assert set(errors._OTHER_NAMES.values()) <= ours

@@ -280,7 +280,10 @@ class _ValuesReduction(Reduction):
     dtype = None
 
     def keep(self, block: Block, first: int) -> NDArray[Any] | BadRow:
-        for column in _columns(block.y):
+        known: _Columns | None = self._state.value
+        for place, column in enumerate(_columns(block.y)):
+            if known is not None and len(known.columns[place].counts) > MOST_VALUES:
+                continue  # quantities, which another pass checks
             bad = _first_missing(column)
             if bad is not None:
                 words = f"y has {column[bad]} at row 0. Drop those rows or fill them in."

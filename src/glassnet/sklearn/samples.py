@@ -273,6 +273,11 @@ class StreamedSamples(Samples):
 
     def _rows(self, features: list[str] | None = None) -> Dataset:
         """The dataset with targets; columns of files and dataframes are found by their names."""
+        if self.y is None and not isinstance(self.X, Dataset):
+            raise InputError(
+                "y is missing: the target column's name where X is a path or a dataframe, else one for "
+                "each row."
+            )
         rows = stream(self.X, self.y, sample_weight=self.weights, features=features)
         rows.require_targets()
         return rows

@@ -1,6 +1,7 @@
 """Seeds, folds and the metric of a sweep."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, r2_score
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, StratifiedKFold, TimeSeriesSplit
@@ -120,6 +121,28 @@ def test_folds_may_be_pairs_and_masks():
     pairs = [(np.arange(40), np.arange(40, 60)), (np.arange(60) < 30, np.arange(60) >= 30)]
     result = sweep(folds=iter(pairs))
     assert_same_path(result.runs[1], train(slice(30), optimizer=gn.SGD(0.05)))
+
+
+class ByDate:
+    """A splitter of a trading notebook: it reads the date from the index of the frame."""
+
+    def split(self, X, y=None, groups=None):
+        self.seen = X, y, groups
+        dates = X.index.get_level_values("date")
+        first = dates.unique().sort_values()[7]
+        yield np.flatnonzero(dates < first), np.flatnonzero(dates >= first)
+
+
+@pytest.mark.parametrize("classes", [False, True])
+def test_a_splitter_gets_what_was_passed(classes):
+    index = pd.MultiIndex.from_product([["A", "B"], range(10)], names=["symbol", "date"])
+    frame = pd.DataFrame(np.random.RandomState(0).randn(20, 2), index=index)
+    y = (frame[0] > 0).astype(int) if classes else frame[0]
+    network = gn.Network((2, 2)) if classes else gn.Network((2, 1), output="identity")
+    folds, told = ByDate(), {"settings": [{"l2": 0.0}], "iterations": 2, "random_state": 0}
+    cell = gn.sweep(network, frame, y, folds=folds, groups=index, **told).cells[0]
+    assert all(one is other for one, other in zip(folds.seen, (frame, y, index), strict=True))
+    assert cell.metric == gn.sweep(network, frame, y, folds=folds.split(frame), **told).cells[0].metric
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,9 @@ def check_sweep_data(
         check_data(candidate.network, dataset, candidate.fit.dtype, candidate.fit.class_weight)
         if parameters is not None:
             candidate.network.check_parameters(parameters)
-    pairs = as_folds(folds, network, dataset.X, samples[1], dataset.targets(network), groups)
+    # A splitter may read a frame's index or columns; a list has no shape to read.
+    passed = samples[0] if hasattr(samples[0], "shape") else dataset.X
+    pairs = as_folds(folds, network, passed, samples[1], dataset.targets(network), groups)
     arrays = validation_arrays(candidates)
     for validation in arrays:
         as_matrix(validation[0], "validation X", network.sizes[0])

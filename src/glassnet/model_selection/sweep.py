@@ -79,9 +79,10 @@ def sweep(
         where there are fewer. Values of the grid may then be distributions of ``scipy.stats``.
     seeds : each setting is trained with each of these in place of `random_state`; a number of seeds is
         drawn from `random_state`.
-    folds : a number, a splitter with scikit-learn's ``split(X, y, groups)``, or pairs of row numbers
-        (train, test): each setting is trained on each fold's first rows and measured on the others.
-        Validation fractions are then taken from the training rows.
+    folds : a number, a splitter with scikit-learn's ``split(X, y, groups)``, which gets frames as they are
+        passed here, with their index, or pairs of row numbers (train, test): each setting is trained on
+        each fold's first rows and measured on the others. Validation fractions are then taken from the
+        training rows.
     groups : for the splitter.
     standardize : whether each fold's columns of X, test rows included, are centered and scaled by the mean
         and the deviation of its training rows, which takes a copy of the fold's rows. ``run.extra`` then

@@ -22,12 +22,13 @@ class Fold(NamedTuple):
 
 
 def as_folds(
-    folds: object, network: Network, X: NDArray[Any], y: object, targets: NDArray[Any], groups: object
+    folds: object, network: Network, X: Any, y: object, targets: NDArray[Any], groups: object
 ) -> tuple[Fold, ...]:
     """The folds of a splitter, a number of them, or of pairs of row numbers; () for None.
 
-    `targets` are y as the network takes them. Raises InputError for a fold that cannot be used: an empty
-    one, rows that are none of the data's, a row on both sides, or training rows without one of the classes.
+    A splitter gets X, y and groups as they are here; `targets` are y as the network takes them. Raises
+    InputError for a fold that cannot be used: an empty one, rows that are none of the data's, a row on both
+    sides, or training rows without one of the classes.
     """
     if folds is None:
         if groups is not None:
@@ -42,8 +43,8 @@ def as_folds(
                 f"folds[{i}] is {pair!r}; expected a pair of row numbers, (train, test)."
             ) from error
         fold = Fold(
-            _rows(train, f"The training rows of fold {i}", len(X)),
-            _rows(test, f"The test rows of fold {i}", len(X)),
+            _rows(train, f"The training rows of fold {i}", len(targets)),
+            _rows(test, f"The test rows of fold {i}", len(targets)),
         )
         both = np.intersect1d(fold.train, fold.test)
         if both.size:
@@ -59,7 +60,7 @@ def as_folds(
 
 
 def _pairs(
-    folds: Any, network: Network, X: NDArray[Any], y: object, targets: NDArray[Any], groups: object
+    folds: Any, network: Network, X: object, y: Any, targets: NDArray[Any], groups: object
 ) -> Iterable[Any]:
     classes = network.loss.target == "class" and targets.ndim == 1
     if isinstance(folds, (int, np.integer)) and not isinstance(folds, bool):
@@ -70,7 +71,7 @@ def _pairs(
         folds = StratifiedKFold(int(folds)) if classes else KFold(int(folds))
     if hasattr(folds, "split") and not isinstance(folds, str):
         try:
-            return list(folds.split(X, targets if classes else y, groups))
+            return list(folds.split(X, targets if classes and np.ndim(y) != 1 else y, groups))
         except ValueError as error:
             raise InputError(f"folds cannot be made of these data: {error}") from error
     if isinstance(folds, (str, bytes)) or not isinstance(folds, Iterable):

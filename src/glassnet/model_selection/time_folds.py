@@ -1,4 +1,4 @@
-"""Folds of rows in the order of time, whose training rows have no knowledge of the test rows."""
+"""Folds of rows by their dates, whose training rows have no knowledge of the test rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import numpy as np
@@ -43,8 +43,9 @@ class TimeFolds(ABC):
         y : ignored.
         groups : (n_samples,), each row's date, in place of `times`.
 
-        Raises InputError where there are too few rows or dates for the folds, where times descend, are
-        missing or are of another length than X, and where a fold keeps nothing to train on.
+        Raises InputError where there are too few rows or dates for the folds, where times are missing, are
+        of another length than X or are text that does not sort as time does, and where a fold keeps
+        nothing to train on.
         """
         n = _row_count(X)
         arguments = [("times", self.times), ("groups", groups)]
@@ -59,13 +60,12 @@ class TimeFolds(ABC):
 
     def _folds(self, days: Days) -> Iterator[tuple[Rows, Rows]]:
         for number, (first, last) in enumerate(self._tests(days), 1):
-            training = np.zeros(days.n_rows, dtype=bool)
+            training = np.zeros(len(days.dates), dtype=bool)
             for low, high in self._training(days, first, last):
-                training[days.rows(low, high)] = True
-            test = days.rows(first, last)
+                training |= days.between(low, high)
             # A target that becomes known only during the test has knowledge of it.
             if days.ends is not None:
-                training[: test.start] &= days.ends[: test.start] < first
+                training &= (days.dates >= first) | (days.ends < first)
             train = np.flatnonzero(training)
             if not len(train):
                 raise InputError(
@@ -73,7 +73,7 @@ class TimeFolds(ABC):
                     f"{last - first} of {len(days)} {days.unit}: {self!r} leaves out all the others. "
                     f"Lower what is left out, or n_splits."
                 )
-            yield train, np.arange(test.start, test.stop)
+            yield train, np.flatnonzero(days.between(first, last))
 
     def get_metadata_routing(self) -> Any:
         """Scikit-learn's metadata routing: `split` takes groups."""
@@ -114,9 +114,10 @@ class WalkForward(TimeFolds):
     max_train_size : dates to train on at most, a window that rolls; None is one that expands.
     gap : dates left out between training and test. Where a row's target looks h dates ahead, the targets
         of the h dates before the test overlap it: ``gap=h``.
-    times : (n_samples,), each row's date: numbers, dates or text that sort as time does, ascending (text
-        begins with the year: "2024-01-31"). Rows of one date stay together, and sizes and gaps count dates.
-        None, where `split` gets no groups either, takes every row as a date of its own.
+    times : (n_samples,), each row's date: numbers, dates or text that sort as time does (text begins with
+        the year: "2024-01-31"). Rows may come in any order, as a panel sorted by symbol and then by date
+        does. Rows of one date stay together, and sizes and gaps count dates. None, where `split` gets no
+        groups either, takes every row as a date of its own.
     ends : (n_samples,), the date at which each row's target is known, where that differs from row to row
         (López de Prado's t1): no row is trained on whose end reaches the test. Beside `gap`.
 
@@ -133,6 +134,9 @@ class WalkForward(TimeFolds):
     >>> dates = ["2024-01-01", "2024-01-01", "2024-01-02", "2024-01-02", "2024-01-03"]
     >>> [test.tolist() for _, test in gn.WalkForward(2, times=dates).split(dates)]
     [[2, 3], [4]]
+    >>> panel = {"symbol": ["A", "A", "A", "B", "B", "B"], "date": [1, 2, 3, 1, 2, 3]}
+    >>> [test.tolist() for _, test in gn.WalkForward(2, times=panel["date"]).split(panel["date"])]
+    [[1, 4], [2, 5]]
 
     Hyndman and Athanasopoulos (2021), "Forecasting: principles and practice", 5.10. Without times the
     folds are those of scikit-learn's TimeSeriesSplit, which has neither dates nor ends; one fold is
@@ -228,7 +232,7 @@ class PurgedKFold(TimeFolds):
     def _training(self, days: Days, first: int, last: int) -> list[tuple[int, int]]:
         after = last + self.gap
         if days.ends is not None:
-            after = max(after, int(days.ends[days.rows(first, last)].max()) + 1)
+            after = max(after, int(days.ends[days.between(first, last)].max()) + 1)
         return [(0, max(0, first - self.gap)), (min(after + self.embargo, len(days)), len(days))]
 
 
@@ -236,42 +240,31 @@ class PurgedKFold(TimeFolds):
 
 
 class Days:
-    """The dates of ordered rows: where each begins, and at which each row's target is known.
+    """The dates of rows in any order: the number of each row's, and of that at which its target is known.
 
     ``ends[i]`` is the number of the last date that is not after row i's end; None where there are none.
     """
 
     def __init__(self, n_rows: int, times: object, ends: object, name: str) -> None:
-        self.n_rows, self.unit = n_rows, "rows" if times is None else "dates"
+        self.unit = "rows" if times is None else "dates"
         self.ends: Rows | None = None
         if times is None:
-            self._starts: Rows = np.arange(n_rows + 1)
+            self.dates, self._count = np.arange(n_rows), n_rows
             return
         labels = _as_labels(times, n_rows, name)
-        new = np.flatnonzero(_compared(labels[1:], labels[:-1], "!=", name)) + 1
-        self._starts = np.concatenate([[0], new, [n_rows]]) if n_rows else np.zeros(1, np.intp)
-        first = labels[self._starts[:-1]]  # one label for each date
+        self.dates, first = _numbered(labels, name)
+        self._count = len(first)
         _refuse_text(first, name)
-        wrong = np.flatnonzero(~_compared(first[1:], first[:-1], ">", name))
-        if len(wrong):
-            at = int(self._starts[wrong[0] + 1])
-            text = ""
-            if isinstance(labels[at], (str, bytes)):
-                text = f"Text goes letter by letter: if it holds dates, {_MAKE_DATES.format(name)}. "
-            raise InputError(
-                f"{name} goes from {labels[at - 1]!s} back to {labels[at]!s} at row {at}; expected rows in "
-                f"the order of time. {text}Sort them first: order = np.argsort({name}, kind='stable'), "
-                f"then X[order], y[order] and {name}[order]."
-            )
+        _refuse_words_out_of_order(labels, self.dates, first, name)
         if ends is not None:
             self.ends = self._numbers(_as_labels(ends, n_rows, "ends"), first, name)
 
     def __len__(self) -> int:
-        return len(self._starts) - 1
+        return self._count
 
-    def rows(self, first: int, last: int) -> slice:
-        """The rows of the dates from one up to another."""
-        return slice(int(self._starts[first]), int(self._starts[max(last, first)]))
+    def between(self, first: int, last: int) -> NDArray[np.bool_]:
+        """Which rows are of the dates from one up to another."""
+        return (self.dates >= first) & (self.dates < last)
 
     def _numbers(self, ends: NDArray[Any], first: NDArray[Any], name: str) -> Rows:
         kinds = [array.dtype.kind.translate(_ALIKE) for array in (ends, first)]
@@ -286,15 +279,26 @@ class Days:
                 f"dates of one kind."
             )
         _refuse_text(ends, "ends")
-        dates = np.repeat(np.arange(len(self)), np.diff(self._starts))
-        early = np.flatnonzero(numbers < dates)
+        early = np.flatnonzero(numbers < self.dates)
         if len(early):
             at = int(early[0])
             raise InputError(
-                f"ends has {ends[at]!s} at row {at}, before the row's own date {first[dates[at]]!s}; "
-                f"expected the date at which its target is known."
+                f"ends has {ends[at]!s} at row {at}, before the row's own date "
+                f"{first[self.dates[at]]!s}; expected the date at which its target is known."
             )
         return numbers
+
+
+def _numbered(labels: NDArray[Any], name: str) -> tuple[Rows, NDArray[Any]]:
+    """Each row's date as a number in the order of time, and the dates."""
+    # Neighbors of one date are sorted as one.
+    starts = np.flatnonzero(np.concatenate([[True], _compared(labels[1:], labels[:-1], name)]))
+    starts = starts[: len(labels)]
+    try:
+        first, numbers = np.unique(labels[starts], return_inverse=True)
+    except TypeError as error:
+        raise _no_order(name, error) from error
+    return np.repeat(numbers, np.diff(starts, append=len(labels))), first
 
 
 _ALIKE = str.maketrans("biu", "fff")  # kinds of numbers, which compare with each other
@@ -316,7 +320,7 @@ def _as_labels(values: object, n_rows: int, name: str) -> NDArray[Any]:
             f"time does."
         )
     # NaN and NaT differ from themselves; comparing refuses None and pandas' NA.
-    missing = np.flatnonzero(_compared(labels, labels, "!=", name))
+    missing = np.flatnonzero(_compared(labels, labels, name))
     if len(missing):
         raise InputError(
             f"{name} has {labels[missing[0]]!s} at row {missing[0]}; expected a date for every row. Drop "
@@ -337,15 +341,18 @@ _DAY_FIRST = re.compile(
 _NUMBER = re.compile(r"\d+", re.ASCII)
 
 
+def _texts(labels: NDArray[Any]) -> list[str]:
+    """The labels as text; none where they are of another kind."""
+    if labels.dtype.kind not in "USO":
+        return []
+    decoded = (x.decode(errors="replace") if isinstance(x, bytes) else x for x in labels.tolist())
+    return list(takewhile(lambda label: isinstance(label, str), decoded))
+
+
 def _refuse_text(labels: NDArray[Any], name: str) -> None:
     """Raise InputError for dates as text that does not sort by time: a fold would train on the future."""
-    if labels.dtype.kind not in "USO":
-        return
     widths: dict[int, str] = {}
-    for label in labels.tolist():
-        text = label.decode(errors="replace") if isinstance(label, bytes) else label
-        if not isinstance(text, str):
-            return
+    for text in _texts(labels):
         if _DAY_FIRST.fullmatch(text.strip()):
             raise InputError(
                 f"{name} is text such as {text!r}, which is put in order letter by letter, not by time: "
@@ -361,14 +368,35 @@ def _refuse_text(labels: NDArray[Any], name: str) -> None:
         )
 
 
-def _compared(left: NDArray[Any], right: NDArray[Any], operator: str, name: str) -> NDArray[np.bool_]:
+_YEAR_OR_NUMBER = re.compile(r"\d{4}|\d+$", re.ASCII)
+
+
+def _refuse_words_out_of_order(labels: NDArray[Any], dates: Rows, first: NDArray[Any], name: str) -> None:
+    """Raise InputError for text that the rows are not in the order of, where it may not be that of time."""
+    back = np.flatnonzero(np.diff(dates) < 0)
+    if not len(back) or all(map(_YEAR_OR_NUMBER.match, _texts(first))):
+        return
+    at = int(back[0]) + 1
+    raise InputError(
+        f"{name} goes from {labels[at - 1]!s} back to {labels[at]!s} at row {at}, by letters: text goes "
+        f"letter by letter. If it holds dates, {_MAKE_DATES.format(name)}; text that begins with the four "
+        f"digits of the year may come in any order."
+    )
+
+
+def _compared(left: NDArray[Any], right: NDArray[Any], name: str) -> NDArray[np.bool_]:
+    """Where two arrays of dates differ."""
     try:
-        return np.asarray(left != right if operator == "!=" else left > right, dtype=bool)
+        return np.asarray(left != right, dtype=bool)
     except TypeError as error:
-        raise InputTypeError(
-            f"{name} holds values that cannot be put in order ({str(error).rstrip('.')}); expected dates "
-            f"of one kind, none missing."
-        ) from error
+        raise _no_order(name, error) from error
+
+
+def _no_order(name: str, error: TypeError) -> InputTypeError:
+    return InputTypeError(
+        f"{name} holds values that cannot be put in order ({str(error).rstrip('.')}); expected dates of "
+        f"one kind, none missing."
+    )
 
 
 def _row_count(X: Any) -> int:

@@ -100,6 +100,13 @@ def test_verbose_prints_what_is_measured_on_validation_data(capsys):
     assert lines[1] == f"validation_loss = {loss:.8f}, validation_accuracy = {score:.8f}"
 
 
+def test_bar_that_stops_early_ends_as_done(capsys):
+    model = small(verbose="bar", max_iter=500, n_iter_no_change=2, tol=1.0).fit(X, Y3)
+    last = capsys.readouterr().err.split("\r")[-1]
+    assert f"{model.n_iter_}/{model.n_iter_}" in last
+    assert "100%" in last
+
+
 def test_bar_shows_progress_on_stderr(capsys):
     small(verbose="bar", max_iter=3).fit(X, Y3)
     out, err = capsys.readouterr()

@@ -30,6 +30,19 @@ def test_progress_of_a_resumed_run_goes_on_counting(capsys):
     assert "50/50" in lines[-1]
 
 
+def test_progress_that_stops_early_ends_as_done(capsys):
+    train(iterations=30, progress=True, callbacks=[lambda run: run.iterations == 7])
+    last = capsys.readouterr().err.split("\r")[-1]
+    assert "100%" in last
+    assert "7/7" in last
+
+
+def test_progress_that_diverges_ends_where_it_stands(capsys):
+    with pytest.warns(gn.DivergenceWarning):
+        gn.train(gn.Network((1, 1), output="identity"), [[9.0]], [1.0], progress=True, random_state=0)
+    assert "/1000" in capsys.readouterr().err.split("\r")[-1]
+
+
 def test_no_progress_prints_nothing(capsys):
     train(iterations=30)
     assert capsys.readouterr() == ("", "")

@@ -10,7 +10,6 @@ import atexit
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from itertools import pairwise
@@ -23,6 +22,7 @@ from glassnet.data.source import Dataset, WrappedDataset
 from glassnet.errors import EngineError, GlassnetError, GlassnetWarning, InputError, InputTypeError
 from glassnet.utils.interrupts import Cut
 from glassnet.utils.threads import thread_count
+from glassnet.utils.warn import warn
 
 LOCAL = "local"
 
@@ -165,7 +165,7 @@ def _worker_watch(client: Any) -> Callable[[], None]:
             words = (
                 f"The Dask scheduler at {scheduler} has no worker yet. {remedy}; waiting {_PATIENCE:.0f} s."
             )
-            warnings.warn(words, GlassnetWarning, stacklevel=2)
+            warn(words, GlassnetWarning)
         if waited > _PATIENCE:
             raise EngineError(
                 f"The Dask scheduler at {scheduler} has had no worker for {waited:.0f} s. "

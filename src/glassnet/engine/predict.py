@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
@@ -21,6 +20,7 @@ from glassnet.errors import InputError, PreprocessingWarning
 from glassnet.nn.network import Network, Parameters, decided, outputs_of
 from glassnet.utils.array_checks import as_target, as_vector
 from glassnet.utils.threads import thread_count
+from glassnet.utils.warn import warn
 
 Method = Literal["predict", "predict_proba", "outputs"]
 """`Network.predict`, `Network.predict_proba`, or the output layer's values, of any network."""
@@ -191,35 +191,33 @@ def _warn_of_other_rows(X: object, extra: Mapping[str, Any]) -> None:
         and isinstance(X, Dataset)
         and X.is_standardized_by(known["mean"], known["scale"])
     ):
-        warn_of_raw_rows(extra, 5)
+        warn_of_raw_rows(extra)
 
 
-def warn_of_raw_rows(extra: Mapping[str, Any], stacklevel: int = 3) -> None:
+def warn_of_raw_rows(extra: Mapping[str, Any]) -> None:
     """Warn where the run expects standardized rows: raw rows would give wrong predictions in silence."""
     if _is_raw(extra):
         return
     predicts = _predicts(extra["preprocessing"])
-    warnings.warn(
+    warn(
         f"This run learned from standardized columns, (x - mean) / scale{predicts}: unscaled rows give "
         f"wrong answers. mean and scale are in run.extra['preprocessing']: predict for gn.stream(X, "
         f"standardize=(mean, scale)), or call run.network.predict(run.theta, (X - mean) / scale); neither "
         f"gives this warning. For a table, glassnet predict MODEL TABLE does all of it.",
         PreprocessingWarning,
-        stacklevel=stacklevel,
     )
 
 
-def warn_of_raw_validation(extra: Mapping[str, Any], stacklevel: int = 4) -> None:
+def warn_of_raw_validation(extra: Mapping[str, Any]) -> None:
     """Warn where a run that learns from standardized rows is evaluated on an array."""
     if _is_raw(extra):
         return
-    warnings.warn(
+    warn(
         "validation: training standardizes its rows, (x - mean) / scale, and cannot know whether these are "
         "standardized too; raw ones are scored wrong and stop training at the wrong time. Give "
         "((X_validation - rows.mean) / rows.scale, y_validation), with the mean and scale of the streamed "
         "rows; once that is done: warnings.simplefilter('ignore', gn.PreprocessingWarning).",
         PreprocessingWarning,
-        stacklevel=stacklevel,
     )
 
 

@@ -6,7 +6,6 @@ import copy
 import inspect
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, nullcontext
 from typing import Any
@@ -30,6 +29,7 @@ from glassnet.training.steppers import Rule, check_rule
 from glassnet.training.train import DEFAULTS, train
 from glassnet.utils.settings_checks import as_flag, as_positive, as_random_state, as_steps, or_none
 from glassnet.utils.threads import thread_count
+from glassnet.utils.warn import warn
 
 HISTORY_BYTES = 1 << 29
 """About how many bytes of losses are kept for all networks, and as many of their samples' orders."""
@@ -209,12 +209,11 @@ def sweep(
             raise
     unfinished = sum(cell.status == "interrupted" for cell in result.cells)
     if unfinished:
-        warnings.warn(
+        warn(
             f"Ctrl-C ended the sweep: {len(tasks) - unfinished} of {len(tasks)} networks are finished. "
             f"The others hold their work so far; their run.resume(iterations) goes on from there"
             f"{_goes_on(journal)}.",
             InterruptedTrainingWarning,
-            stacklevel=2,
         )
     return result
 

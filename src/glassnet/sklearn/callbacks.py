@@ -52,13 +52,15 @@ def has_callbacks(estimator: Any) -> bool:
 class Verbosity:
     """What ``verbose`` asks for: nothing, scikit-learn's lines for each epoch, or a bar on stderr.
 
-    With `measures`, which scikit-learn lacks, the lines also have what is measured on held-out samples.
+    With `measures`, which scikit-learn lacks, the lines also have what is measured on held-out samples. The
+    bar of a fit that was `interrupted` ends where it stands.
     """
 
     def __init__(self, verbose: Any, measures: bool = False) -> None:
         self._measures = measures
         self._has_bar = verbose == BAR
         self._prints = bool(verbose) and not self._has_bar
+        self.interrupted = False
         self._show: Callable[[int, float], None]
 
     @property
@@ -69,7 +71,7 @@ class Verbosity:
     @contextmanager
     def shown(self, max_iter: int) -> Iterator[None]:
         """A context in which the bar stands, for `max_iter` iterations at most."""
-        with progress_line(self._has_bar, 0, max_iter) as self._show:
+        with progress_line(self._has_bar, 0, max_iter, lambda: self.interrupted) as self._show:
             yield
 
     def epoch(self, number: int, loss: float, measured: Mapping[str, float]) -> None:

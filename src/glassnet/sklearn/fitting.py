@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +29,7 @@ from glassnet.sklearn.steppers import (
 from glassnet.training.loop import Loop
 from glassnet.training.steppers import BayesianRegularization, Solver, check_fits
 from glassnet.training.steppers.first_order import Epochs
+from glassnet.utils.warn import warn
 
 Fitted = tuple[Array, dict[str, Any]]
 """The flat parameters, and the attributes that go with them."""
@@ -172,9 +172,9 @@ def _batch_size(estimator: Any, n: int) -> int:
     if isinstance(estimator.batch_size, str):
         return min(200, n)
     if estimator.batch_size > n:
-        warnings.warn(
+        warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=2,
+            UserWarning,
         )
     return min(int(estimator.batch_size), n)
 

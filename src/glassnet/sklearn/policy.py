@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from glassnet.training.loop import Policy, Status
 from glassnet.training.steppers import Solver, SolverStepper
 from glassnet.training.steppers.first_order import Epochs
 from glassnet.utils.threads import thread_count
+from glassnet.utils.warn import warn
 
 WAKING = 0.03  # seconds of training before more threads are used: an idle core takes milliseconds to wake
 
@@ -127,11 +127,10 @@ class History:
         Warns where a scorer has given early stopping no number.
         """
         if self.early and self.by_scorer and self.best_score == -np.inf:
-            warnings.warn(
+            warn(
                 "scoring gave no number in any epoch (one class alone has no ROC AUC, for instance): early "
                 "stopping had nothing to go by, and the last parameters are kept.",
                 UserWarning,
-                stacklevel=2,
             )
             return None
         if self.best_flat is None or not (self.early or self.keep_best):
@@ -181,9 +180,10 @@ class EstimatorPolicy(Policy):
     def warn(self, status: Status) -> None:
         """Warn as scikit-learn does, of how training has ended."""
         if status == "interrupted" and not self.is_over:
-            warnings.warn("Training interrupted by user.", stacklevel=2)
+            self._job.verbosity.interrupted = True
+            warn("Training interrupted by user.", UserWarning)
         elif not self.is_over and (text := self._unconverged()):
-            warnings.warn(text, ConvergenceWarning, stacklevel=2)
+            warn(text, ConvergenceWarning)
 
     @abstractmethod
     def _unconverged(self) -> str:

@@ -219,7 +219,7 @@ class Samples:
 
     def warn_if_stalled(self, problem: Problem, flat: Array, loss: float) -> None:
         """Warn where a solver has learned nothing; of streamed samples nobody looks."""
-        warn_if_stalled(problem, flat, loss, InMemory(self.X, self.y, self.weights), 8)
+        warn_if_stalled(problem, flat, loss, InMemory(self.X, self.y, self.weights))
 
     def keep_work(self, error: Exception, model: Callable[[], Any]) -> None:
         """Attach the estimator fitted so far to an error of streamed samples, which may have broken off."""

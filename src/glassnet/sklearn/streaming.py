@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,7 @@ from glassnet.errors import InputError, InputTypeError, PreprocessingWarning
 from glassnet.nn.network import Network, Parameters, outputs_of
 from glassnet.sklearn.labels import Labels, class_numbers, class_weights, multiply_weights
 from glassnet.utils.threads import thread_count
+from glassnet.utils.warn import warn
 
 
 def check_columns(estimator: Any, rows: Dataset, reset: bool) -> None:
@@ -55,11 +55,9 @@ def check_columns(estimator: Any, rows: Dataset, reset: bool) -> None:
             f"{', '.join(known)}, in this order. Choose them: gn.stream(..., features=[...])."
         )
     elif rows.names is None and known is not None:
-        warnings.warn(
-            f"X does not have valid feature names, but {name} was fitted with feature names", stacklevel=2
-        )
+        warn(f"X does not have valid feature names, but {name} was fitted with feature names", UserWarning)
     elif rows.names is not None and known is None:
-        warnings.warn(f"X has feature names, but {name} was fitted without feature names", stacklevel=2)
+        warn(f"X has feature names, but {name} was fitted without feature names", UserWarning)
 
 
 # ---- Targets ---------------------------------------------------------------------------------------
@@ -283,12 +281,11 @@ def warn_of_raw_samples(estimator: Any, X: Any) -> None:
     if "mean_" not in attributes:
         return
     if not (isinstance(X, Dataset) and X.is_standardized_by(attributes["mean_"], attributes["scale_"])):
-        warnings.warn(
+        warn(
             f"{type(estimator).__name__} has learned from standardized rows, (x - mean_) / scale_; raw "
             f"ones get wrong answers. Standardize these too, arrays as well: gn.stream(X, "
             f"standardize=(model.mean_, model.scale_)); the rows fitted have them as mean and scale.",
             PreprocessingWarning,
-            stacklevel=4,
         )
 
 

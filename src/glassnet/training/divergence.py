@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +11,7 @@ from glassnet.errors import DivergenceWarning, InterruptedTrainingWarning
 from glassnet.optim.schedules import Schedule
 from glassnet.training.state import RunState
 from glassnet.training.steppers import Rule, Solver
+from glassnet.utils.warn import warn
 
 DIVERGENCE_FACTOR = 100.0
 """A loss this many times worse than both the first one and `Problem.baseline` has diverged.
@@ -44,21 +44,19 @@ def warn_of_ending(run: RunState) -> None:
     if run.status == "diverged":
         hint = ' A summed loss asks for a rate smaller by the number of samples than reduction="mean" does.'
         before = f"; the loss before was {run.losses[-1]:.6g}" if len(run.losses) else ""
-        warnings.warn(
+        warn(
             f"Training blew up at iteration {run.diverged_at}: its loss was not finite or above "
             f"{DIVERGENCE_FACTOR:g} times what training started from{before}. "
             f"The run ends with the parameters of iteration {run.iterations}. "
             f"Use a smaller learning rate, for instance optimizer={gentler(run.optimizer)}."
             f"{hint if run.reduction == 'sum' else ''}",
             DivergenceWarning,
-            stacklevel=3,
         )
     elif run.status == "interrupted":
         # An epoch that was cut short gives no loss.
         at = f", at the loss {run.losses[-1]:.6g}" if len(run.losses) else ""
-        warnings.warn(
+        warn(
             f"Ctrl-C ended training after iteration {run.iterations}{at}. "
             f"The run holds the work so far; run.resume(iterations) goes on from there.",
             InterruptedTrainingWarning,
-            stacklevel=3,
         )

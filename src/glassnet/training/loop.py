@@ -246,4 +246,9 @@ class Loop:
     def _open_progress(self) -> AbstractContextManager[Progress]:
         if callable(self._progress):
             return nullcontext(self._progress)
-        return progress_line(self._progress, self.iteration, self.policy.last)
+        return progress_line(
+            self._progress,
+            self.iteration,
+            self.policy.last,
+            lambda: self._diverged or bool(self.stop[0]),
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -16,6 +15,7 @@ from glassnet.nn import reference
 from glassnet.nn.activations import Activation
 from glassnet.nn.network import Network, Parameters
 from glassnet.training.baselines import scale_of
+from glassnet.utils.warn import warn
 
 SATURATED = 0.05
 """A unit is saturated at a sample where its slope is below this share of the function's largest slope."""
@@ -32,7 +32,7 @@ USELESS = 0.95
 _ROWS = 1000  # that are looked at, evenly over all
 
 
-def warn_if_stalled(problem: Problem, flat: Array, loss: float, data: InMemory, stacklevel: int) -> None:
+def warn_if_stalled(problem: Problem, flat: Array, loss: float, data: InMemory) -> None:
     """Warn where a hidden layer is dead or saturated, and the loss next to the best constant answer's.
 
     `data` are the samples that the network was trained on.
@@ -58,12 +58,11 @@ def warn_if_stalled(problem: Problem, flat: Array, loss: float, data: InMemory, 
         return
     scale = scale_of(problem, data.targets(network), data.weights)
     if loss - scale.floor > USELESS * (scale.baseline - scale.floor):
-        warnings.warn(
+        warn(
             f"Training ended at a loss of {loss:.4g}, and a constant answer's is {scale.baseline:.4g}: "
             f"{', and '.join(lost)}. Standardize X, and y where it is a quantity, or start from another "
             f"random_state.",
             StalledTrainingWarning,
-            stacklevel=stacklevel,
         )
 
 

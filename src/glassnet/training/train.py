@@ -150,7 +150,7 @@ def train(
     if isinstance(optimizer, Solver) and run.status == "stopped" and isinstance(samples, InMemory):
         assert run.data is not None
         assert isinstance(run.data.problem, Problem)
-        warn_if_stalled(run.data.problem, run.parameters.flat, float(run.losses[-1]), samples, stacklevel=3)
+        warn_if_stalled(run.data.problem, run.parameters.flat, float(run.losses[-1]), samples)
     return run
 
 

@@ -8,10 +8,13 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress_line(show: bool, first: int, last: int) -> Iterator[Callable[[int, float], None]]:
+def progress_line(
+    show: bool, first: int, last: int, cut_short: Callable[[], bool]
+) -> Iterator[Callable[[int, float], None]]:
     """A function of (iteration, loss) that updates a line of tqdm on stderr, or does nothing.
 
-    The line shows the iteration, the loss, the speed and the time left.
+    The line shows the iteration, the loss, the speed and the time left. Where training ended by itself
+    before the `last` iteration it ends at 100 %, but after an error or `cut_short` where it stands.
     """
     if not show:
         yield lambda iteration, loss: None
@@ -25,3 +28,6 @@ def progress_line(show: bool, first: int, last: int) -> Iterator[Callable[[int, 
             line.update(iteration - line.n)
 
         yield update
+        if not cut_short():
+            line.total = line.n
+            line.refresh()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral
 from typing import Any
@@ -40,6 +39,7 @@ from glassnet.sklearn.labels import MULTILABEL
 from glassnet.sklearn.samples import samples_of
 from glassnet.sklearn.scoring import accuracy
 from glassnet.training.run import TrainingRun
+from glassnet.utils.warn import warn, warn_once
 
 Arrays = list[NDArray[Any]]
 """An array for each column of classes, or one array."""
@@ -187,7 +187,8 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
             fit_params = routed["estimator"]["fit"]
         members = [clone(self.estimator) for _ in range(self.n_estimators)]
         draw_seeds(members, check_random_state(self.random_state))
-        fitted = fit_members(members, self.n_threads, X, y, fit_params)
+        fitted, warnings = fit_members(members, self.n_threads, X, y, fit_params)
+        warn_once(warnings, "members")
         if not fitted:
             raise KeyboardInterrupt
         if isinstance(fitted[0], MLPClassifier):  # y may be streamed
@@ -196,11 +197,10 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
             self._multilabel = classes and type_of_target(y) == "multilabel-indicator"
         self._with(fitted)
         if len(fitted) < self.n_estimators:
-            warnings.warn(
+            warn(
                 f"Ctrl-C ended the fit: {len(fitted)} of {self.n_estimators} members are finished, and the "
                 f"ensemble is made of these.",
                 InterruptedTrainingWarning,
-                stacklevel=3,  # beyond scikit-learn's decorator
             )
         return self
 

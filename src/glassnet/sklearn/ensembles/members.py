@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from glassnet.utils.interrupts import stop_on_interrupt
 from glassnet.utils.settings_checks import as_count
 from glassnet.utils.storage import read_arrays, write_arrays
 from glassnet.utils.threads import thread_count
+from glassnet.utils.warn import Collected, collected
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,18 +68,18 @@ class Member:
 
 def fit_members(
     members: list[Any], n_threads: int | None, X: Any, y: Any, params: Mapping[str, Any]
-) -> list[Any]:
-    """The members fitted to the same samples; after Ctrl-C those that were finished before it.
+) -> tuple[list[Any], list[list[Collected]]]:
+    """The members fitted to the same samples, and the warnings of each fit; after Ctrl-C of those finished.
 
     Under an active `joblib.parallel_config` its backend fits them, else threads of this process.
     """
     if _has_joblib_backend():
         from sklearn.utils.parallel import Parallel, delayed
 
-        fitted: list[Any] = Parallel(prefer="threads")(
+        fits: list[Fit] = Parallel(prefer="threads")(
             delayed(_fit)(member, None, X, y, params) for member in members
         )
-        return fitted
+        return [fit.model for fit in fits], [fit.warnings for fit in fits]
     workers = samples_of(members[0], X).readers(min(thread_count(n_threads), len(members)))
     # Cores without a member of their own help the others; the numbers are the same.
     threads = thread_count(n_threads) // workers
@@ -86,12 +87,12 @@ def fit_members(
     with stop_on_interrupt() as interrupts:
         stop = interrupts.stop
 
-        def fit(member: Any) -> Any:
+        def fit(member: Any) -> Fit | None:
             if stop[0]:
                 return None
             with config_context(**config):
-                model = _fit(member, threads, X, y, params)
-            return None if stop[0] else model
+                done = _fit(member, threads, X, y, params)
+            return None if stop[0] else done
 
         with ThreadPoolExecutor(workers, thread_name_prefix="glassnet-ensemble") as pool:
             try:
@@ -101,17 +102,27 @@ def fit_members(
             except BaseException:
                 stop[0] = 1  # the others need not finish
                 raise
-        models = [future.result() for future in futures]
-    return [model for model in models if model is not None]
+        fits = [done for future in futures if (done := future.result()) is not None]
+    return [fit.model for fit in fits], [fit.warnings for fit in fits]
 
 
-def _fit(member: Any, threads: int | None, X: Any, y: Any, params: Mapping[str, Any]) -> Any:
+class Fit(NamedTuple):
+    """A fitted member, and the warnings that its fit would have given."""
+
+    model: Any
+    warnings: list[Collected]
+
+
+def _fit(member: Any, threads: int | None, X: Any, y: Any, params: Mapping[str, Any]) -> Fit:
     """The member fitted, on so many threads where it takes their number; its settings stay as they were."""
     unset = [name for name in _names_of("n_threads", member) if member.get_params()[name] is None]
     if threads is not None:
         member.set_params(**dict.fromkeys(unset, threads))
-    member.fit(X, y, **params)
-    return member.set_params(**dict.fromkeys(unset)) if threads is not None else member
+    with collected() as warnings:
+        member.fit(X, y, **params)
+    if threads is not None:
+        member.set_params(**dict.fromkeys(unset))
+    return Fit(member, warnings)
 
 
 def _names_of(setting: str, member: Any) -> list[str]:

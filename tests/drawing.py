@@ -40,6 +40,7 @@ def make_run(
         "validation_losses": np.empty(0),
         "validation_iterations": np.empty(0, np.int64),
         "best_iteration": None,
+        "validation": None,
         "extra": {},
     }
     return SimpleNamespace(**{**given, **extra})
@@ -72,6 +73,16 @@ def texts(figure):
 def legend(figure):
     """The legend's entries."""
     return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+STRAIGHT = gn.Network((1, 1), output="identity")
+X = np.linspace(-1, 1, 40)[:, None]
+Y = 2 * X[:, 0] + 1
+
+
+def line(slope=2.0, offset=1.0, **extra):
+    """A run of STRAIGHT, which predicts Y."""
+    return make_run((1, 1), "identity", flat=[slope, offset], hidden=(), **extra)
 
 
 def separable(n=60):

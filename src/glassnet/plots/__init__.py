@@ -5,10 +5,12 @@ Each function returns a matplotlib Figure that belongs to no pyplot window: Jupy
 """
 
 from glassnet.plots.boundary import data, decision_boundary
+from glassnet.plots.classes import confusion, roc
 from glassnet.plots.curvature_trace import curvature
 from glassnet.plots.hidden_layer import hidden_projection
 from glassnet.plots.libraries import MissingLibraryError
 from glassnet.plots.loss_curve import loss
+from glassnet.plots.quantities import error_histogram, fit, regression
 from glassnet.plots.surface import output_surface
 from glassnet.plots.sweeps.curves import sweep_losses
 from glassnet.plots.sweeps.heatmap import sweep_heatmap
@@ -16,12 +18,17 @@ from glassnet.plots.sweeps.parallel import sweep_parallel
 
 __all__ = [
     "MissingLibraryError",
+    "confusion",
     "curvature",
     "data",
     "decision_boundary",
+    "error_histogram",
+    "fit",
     "hidden_projection",
     "loss",
     "output_surface",
+    "regression",
+    "roc",
     "sweep_heatmap",
     "sweep_losses",
     "sweep_parallel",

@@ -70,6 +70,34 @@ def readable(value: float, digits: int = 3) -> str:
     return f"{float(f'{value:.{digits}g}'):,.10g}"
 
 
+def percent(share: float) -> str:
+    """A share as a percentage: 100 % only where nothing is wrong, and 0 % only where nothing is right.
+
+    >>> from glassnet.plots.style import percent
+    >>> percent(49_998 / 50_000), percent(1.0), percent(0.5)
+    ('99.996 %', '100 %', '50 %')
+    """
+    if not np.isfinite(share):
+        return "undefined"
+    for digits in range(1, 8):
+        text = f"{100 * share:.{digits}f}"
+        if float(text) not in (0.0, 100.0) or share in (0.0, 1.0):
+            break
+    return f"{text.rstrip('0').rstrip('.')} %"
+
+
+def below_one(value: float) -> str:
+    """A correlation or an area to four digits, and 1 only where it is 1.
+
+    >>> from glassnet.plots.style import below_one
+    >>> below_one(0.512), below_one(0.999996), below_one(1.0)
+    ('0.5120', '0.999996', '1')
+    """
+    if abs(value) > 1 - 1e-12:
+        return f"{value:.0f}"
+    return next(text for digits in range(4, 14) if abs(float(text := f"{value:.{digits}f}")) < 1)
+
+
 def class_colors(count: int) -> list[str]:
     """`count` colors as "#rrggbb"; more than eight are steps of one color map."""
     if count <= len(OKABE_ITO):

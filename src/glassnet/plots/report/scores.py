@@ -12,6 +12,7 @@ from glassnet.engine.metrics import Tally, tally
 from glassnet.errors import InputError
 from glassnet.nn.network import Network
 from glassnet.plots.picture_data import output_names, predict
+from glassnet.plots.style import percent
 from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import as_matrix
 
@@ -84,22 +85,6 @@ class Scores:
         if len(self.fits) == 1:
             return f"{self.fits[0].r2:.4f}", f"R², with a root mean square error of {self.fits[0].rmse:.4g}"
         return f"{np.mean([fit.r2 for fit in self.fits]):.4f}", f"mean R² of {len(self.fits)} target values"
-
-
-def percent(share: float) -> str:
-    """A share as a percentage: 100 % only where nothing is wrong, and 0 % only where nothing is right.
-
-    >>> from glassnet.plots.report.scores import percent
-    >>> percent(49_998 / 50_000), percent(1.0), percent(0.5)
-    ('99.996 %', '100 %', '50 %')
-    """
-    if not np.isfinite(share):
-        return "undefined"
-    for digits in range(1, 8):
-        text = f"{100 * share:.{digits}f}"
-        if float(text) not in (0.0, 100.0) or share in (0.0, 1.0):
-            break
-    return f"{text.rstrip('0').rstrip('.')} %"
 
 
 def score(run: TrainingRun, X: object, y: object, class_names: object = None) -> Scores:

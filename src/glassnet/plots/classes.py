@@ -1,0 +1,163 @@
+"""Predicted classes against the true ones, by scikit-learn's displays: confusion matrix and ROC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.plots import style
+from glassnet.plots.predictions import HeldOut, Predictions, head, make_predictions, notes, panels
+from glassnet.plots.style import below_one, plain, tidy
+from glassnet.training.run import TrainingRun
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+_MOST_COUNTS = 15  # classes up to which a matrix has its counts written in it
+_MOST_CURVES = 8  # of classes, in a panel
+
+
+def confusion(
+    run: TrainingRun,
+    X: object,
+    y: object,
+    *,
+    held_out: HeldOut = None,
+    title: str = "Confusion matrix",
+    class_names: object = None,
+    output: int | None = None,
+) -> Figure:
+    """Draw how many rows of each class are predicted as each class.
+
+    There is a panel for the rows that the run learned from, one for those that it held out for validation,
+    and one for each set that `held_out` adds, each with the share of its rows that are right.
+
+    Parameters
+    ----------
+    X, y : (n, inputs) and the classes, as `train` takes them.
+    held_out : (X, y) of other rows, or a dict of such pairs by name, as ``{"test": (X_test, y_test)}``.
+    class_names, output : as for `decision_boundary`.
+
+    Raises InputError for a network that predicts quantities and for unusable arrays, MissingLibraryError
+    where matplotlib is not installed.
+
+    >>> import glassnet as gn
+    >>> X, y = [[0.0], [1.0]], [0, 1]
+    >>> run = gn.train(gn.Network((1, 2)), X, y, random_state=0, iterations=200)
+    >>> gn.plots.confusion(run, X, y).axes[0].get_title(loc="left")
+    'training: 100 % right'
+
+    Each panel is scikit-learn's `ConfusionMatrixDisplay`; MATLAB's ``plotconfusion`` has the true classes
+    across and the predicted ones down.
+    """
+    from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+
+    field, sets = make_predictions(run, X, y, held_out, class_names, output, classes=True)
+    count = len(field.names)
+    width = 3.4 + 0.12 * min(count, 40)
+    figure, papers = panels(len(sets), width, width - 0.35)
+    names = [plain(name, 24) for name in style.short_names(field.names)]
+    for paper, rows in zip(papers, sets, strict=True):
+        counts = confusion_matrix(rows.actual, rows.predicted.argmax(axis=1), labels=range(count))
+        display = ConfusionMatrixDisplay(counts, display_labels=names)
+        upright = "vertical" if max(map(len, names)) * count > 30 else "horizontal"
+        display.plot(
+            ax=paper,
+            include_values=count <= _MOST_COUNTS,
+            cmap="Blues",
+            colorbar=False,
+            xticks_rotation=upright,
+            values_format=",d",
+            text_kw={"fontsize": 10 if count < 8 else 7},
+        )
+        if count > _MOST_COUNTS:
+            paper.tick_params(labelsize=max(3.0, 9 - 0.12 * count))
+        paper.grid(visible=False)
+        style.set_labels(paper, ["predicted", "true"])
+        head(paper, f"{rows.name}: {style.percent(np.trace(counts) / counts.sum())} right")
+    style.set_title(figure, title, notes(sets))
+    return figure
+
+
+class RocCurve(NamedTuple):
+    """The rates at which a class is predicted, of other rows and of its own, and the area under them."""
+
+    name: str
+    number: int
+    false: NDArray[np.float64]
+    true: NDArray[np.float64]
+    area: float
+
+    @property
+    def words(self) -> str:
+        """The entry of the legend."""
+        return f"{tidy(self.name, 24)} (AUC {below_one(self.area)})"
+
+
+def roc_curves(rows: Predictions, names: tuple[str, ...]) -> list[RocCurve]:
+    """The curve of each class against the rest, of two classes that of the second.
+
+    A class that has no rows, or all of them, has no curve.
+    """
+    from sklearn.metrics import auc, roc_curve
+
+    curves = []
+    for number in range(1 if len(names) == 2 else 0, len(names)):
+        own = rows.actual == number
+        if 0 < own.sum() < len(own):
+            false, true, _ = roc_curve(own, rows.predicted[:, number])
+            curves.append(RocCurve(names[number], number, false, true, float(auc(false, true))))
+    return curves
+
+
+def roc(
+    run: TrainingRun,
+    X: object,
+    y: object,
+    *,
+    held_out: HeldOut = None,
+    title: str = "Receiver operating characteristic",
+    class_names: object = None,
+    output: int | None = None,
+) -> Figure:
+    """Draw how many rows of a class are predicted as it against how many others are, by threshold.
+
+    Of two classes there is the curve of the second, of more one for each class against the rest, at most
+    eight in a panel: those with the smallest area under them (AUC). On the dashed line the network knows
+    nothing. The arguments are those of `confusion`.
+
+    Raises InputError and MissingLibraryError as `confusion`.
+
+    >>> import glassnet as gn
+    >>> X, y = [[0.0], [1.0]], [0, 1]
+    >>> run = gn.train(gn.Network((1, 2)), X, y, random_state=0, iterations=200)
+    >>> gn.plots.roc(run, X, y).axes[0].get_legend().get_texts()[0].get_text()
+    'class 1 (AUC 1)'
+
+    The curves are those of scikit-learn's `roc_curve`; MATLAB's ``plotroc`` draws the same.
+    """
+    field, sets = make_predictions(run, X, y, held_out, class_names, output, classes=True)
+    figure, papers = panels(len(sets))
+    curves = [roc_curves(rows, field.names) for rows in sets]
+    # The same classes, in the same colors, in every panel.
+    every = sorted((curve for some in curves for curve in some), key=lambda curve: curve.area)
+    shown = sorted(list(dict.fromkeys(curve.number for curve in every))[:_MOST_CURVES])
+    colors = dict(zip(shown, style.class_colors(len(shown)), strict=True))
+    for paper, rows, some in zip(papers, sets, curves, strict=True):
+        paper.plot([0, 1], [0, 1], color=style.FAINT, linewidth=1.0, linestyle=(0, (4, 3)))
+        for curve in some:
+            if curve.number in colors:
+                look = {"color": colors[curve.number], "linewidth": 1.8, "clip_on": False}
+                paper.plot(curve.false, curve.true, label=plain(curve.words), **look)
+        if some:
+            paper.legend(loc="lower right", edgecolor="none", fontsize=8.5, labelcolor=style.INK)
+        else:
+            middle = {"xycoords": "axes fraction", "ha": "center"}
+            style.write(paper, (0.5, 0.4), "rows of one class only", (0, 0), (2.0, 1.0), **middle)
+        few = f", {len(shown)} of {len(field.names)} classes" if 2 < len(field.names) > len(shown) else ""
+        paper.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        style.set_labels(paper, ["false positive rate", "true positive rate"])
+        head(paper, f"{rows.name}{few}")
+    style.set_title(figure, title, notes(sets))
+    return figure

@@ -1,0 +1,149 @@
+"""What a run predicts for rows whose targets are known: those it learned from, and those held out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.errors import InputError, InputTypeError
+from glassnet.plots import style
+from glassnet.plots.picture_data import Field, as_samples, check_run, chosen_samples, make_field
+from glassnet.training.run import TrainingRun
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HeldOut = Mapping[str, tuple[object, object]] | tuple[object, object] | None
+"""(X, y), or such pairs by the name of their rows."""
+
+_STANDARDIZED = " (standardized)"  # which experiments append to the name of the target
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Of some rows the inputs, the true targets, and the predictions, in the target's own unit.
+
+    X : (n, inputs). actual : (n,), class numbers or values. predicted : (n, C), the probability of each
+    class, or (n,), values. total : the number of rows, of which these are all, or a random choice, or those
+    predicted by a finite number.
+    """
+
+    name: str
+    X: NDArray[Any]
+    actual: NDArray[Any]
+    predicted: Array
+    total: int
+
+    def of(self, some: NDArray[np.bool_]) -> Predictions:
+        """Those of some rows."""
+        return replace(self, X=self.X[some], actual=self.actual[some], predicted=self.predicted[some])
+
+    @property
+    def errors(self) -> Array:
+        """actual - predicted, of values."""
+        return np.asarray(self.actual - self.predicted)
+
+
+def make_predictions(
+    run: TrainingRun,
+    X: object,
+    y: object,
+    held_out: HeldOut,
+    class_names: object,
+    output: int | None,
+    classes: bool,
+) -> tuple[Field, list[Predictions]]:
+    """The field of a run, and its predictions for X, y and for each pair held out.
+
+    Rows of X that the run itself held out for validation are a set of their own. Raises InputError for a
+    run whose targets are not `classes` or not quantities, as asked for, and where no prediction is finite.
+    """
+    check_run(run)
+    field = make_field(run, class_names, output)
+    if field.is_class != classes:
+        kinds = "quantities", "classes"
+        others = ("regression, error_histogram or fit", "confusion or roc")[field.is_class]
+        raise InputError(
+            f"This picture is of {kinds[classes]}, and the network's output {run.network.output.name!r} "
+            f"predicts {kinds[field.is_class]}: draw glassnet.plots.{others}."
+        )
+    mean, scale = target_unit(run)
+    if (mean, scale) != (0.0, 1.0):
+        field = replace(field, names=tuple(name.removesuffix(_STANDARDIZED) for name in field.names))
+    sets = []
+    for name, inputs, targets in _sets(run, X, y, held_out):
+        samples = as_samples(inputs, width=run.network.sizes[0])
+        rows = chosen_samples(len(samples))
+        actual, predicted = field.targets(targets, len(samples)).values[rows], field(samples[rows])
+        if not classes:
+            actual, predicted = actual * scale + mean, predicted * scale + mean
+        known = np.asarray(np.isfinite(predicted).reshape(len(rows), -1).all(axis=1))
+        if not known.any():
+            raise InputError(
+                f"The run predicts no finite value for any of the {name} rows: it blew up there."
+            )
+        shown = Predictions(name, samples[rows], actual, predicted, len(samples))
+        sets.append(shown if known.all() else shown.of(known))
+    return field, sets
+
+
+def target_unit(run: TrainingRun) -> tuple[float, float]:
+    """The mean and the divisor that a table's target was standardized with; 0 and 1 where it was not."""
+    preprocessing = run.extra.get("preprocessing")
+    if not isinstance(preprocessing, Mapping):
+        return 0.0, 1.0
+    return float(preprocessing.get("target_mean", 0.0)), float(preprocessing.get("target_scale", 1.0))
+
+
+def _sets(run: TrainingRun, X: object, y: object, held_out: HeldOut) -> list[tuple[str, object, object]]:
+    """The name, X and y of each set of rows."""
+    sets: list[tuple[str, object, object]] = [("training", X, y)]
+    validation, targets = run.validation, np.asarray(y)
+    if (
+        validation is not None
+        and validation.rows is not None
+        and targets.shape[:1] == validation.rows.shape
+    ):
+        samples = as_samples(X)
+        numbers = np.split(validation.rows, [len(targets) - validation.n_held_out])
+        named = zip(("training", "validation"), numbers, strict=True)
+        sets = [(name, samples[some], targets[some]) for name, some in named]
+    if held_out is None:
+        return sets
+    pairs = held_out if isinstance(held_out, Mapping) else {"held-out": held_out}
+    for name, pair in pairs.items():
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise InputTypeError(
+                f"held_out is a pair (X, y), or a dict of such pairs by name, not {type(pair).__name__}."
+            )
+        sets.append((str(name), *pair))
+    return sets
+
+
+def notes(sets: list[Predictions]) -> list[str]:
+    """What the heading says of the rows."""
+    drawn = [
+        f"{len(rows.actual):,} of {rows.total:,} {rows.name} rows shown"
+        for rows in sets
+        if len(rows.actual) < rows.total
+    ]
+    return [f"{sum(rows.total for rows in sets):,} rows", *drawn]
+
+
+def panels(count: int, width: float = 3.7, height: float = 3.7) -> tuple[Figure, list[Any]]:
+    """A figure with `count` panels of that many inches, up to three beside each other."""
+    columns = count if count <= 3 else 2
+    lines = -(-count // columns)
+    figure = style.new_figure(max(columns, 1.35) * width + 0.5, lines * height + 0.9)
+    grid = figure.add_gridspec(lines, columns)
+    return figure, [style.flat_axes(figure, place=[grid[divmod(i, columns)]]) for i in range(count)]
+
+
+def head(paper: Any, text: str) -> None:
+    """Write the name of a panel above it."""
+    paper.set_title(style.plain(text, 60), loc="left", fontsize=10, color=style.INK)

@@ -32,7 +32,8 @@ from benchmarks.timing import Entry, compare, ratio, run_heat, time_rounds
 from glassnet._types import Array
 from glassnet.nn.network import Network
 from glassnet.optim import SGD
-from glassnet.plots.style import FAINT, INK, flat_axes, new_figure, plain
+from glassnet.plots.style import FAINT, INK, flat_axes, new_figure
+from glassnet.plots.words import plain
 from glassnet.training.train import train
 from glassnet.utils.paths import as_path
 from glassnet.utils.storage import write_json

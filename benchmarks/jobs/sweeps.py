@@ -27,7 +27,8 @@ from glassnet.data.generators import generate
 from glassnet.model_selection import SweepResult, sweep
 from glassnet.nn.network import Network
 from glassnet.optim import SGD
-from glassnet.plots.style import FAINT, INK, new_figure, readable
+from glassnet.plots.style import FAINT, INK, new_figure
+from glassnet.plots.words import readable
 from glassnet.training.train import train
 from glassnet.utils.threads import thread_count
 

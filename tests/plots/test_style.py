@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 import glassnet as gn
 from glassnet import plots
 from glassnet.plots import style
+from glassnet.plots.words import readable
 
 pytest.importorskip("matplotlib")
 
@@ -44,7 +45,7 @@ def test_opacities_fall_with_density():
     [(12876.9, "12,900"), (0.00153, "0.00153"), (1e-9, "1e-09"), (0.0, "0"), (1e12, "1e+12")],
 )
 def test_readable_spells_numbers_plainly(value, text):
-    assert style.readable(value) == text
+    assert readable(value) == text
 
 
 def test_long_and_hostile_names_neither_break_nor_widen_the_picture():

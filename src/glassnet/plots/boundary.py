@@ -22,6 +22,7 @@ from glassnet.plots.picture_data import (
     make_grid,
 )
 from glassnet.plots.projection import Axes, Projection, is_even, spans
+from glassnet.plots.words import plain
 from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def _draw_over_line(paper: Any, cloud: Cloud, span: Array, predicted: bool = Fal
     style.draw_samples(paper, shown, points, box, zorder=2 if predicted else 3)
     if cloud.targets.is_class and len(cloud.targets.names) != 2:
         paper.set_ylim(-0.08, 1.08)
-    label = label if cloud.targets.is_class else style.plain(label)
+    label = label if cloud.targets.is_class else plain(label)
     paper.set_ylabel(label, color=style.INK, fontsize=10)
 
 

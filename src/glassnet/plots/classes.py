@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from glassnet.plots import style
 from glassnet.plots.predictions import HeldOut, Predictions, head, make_predictions, notes, panels
-from glassnet.plots.style import below_one, plain, tidy
+from glassnet.plots.words import below_one, percent, plain, short_names, tidy
 from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def confusion(
     count = len(field.names)
     width = 3.4 + 0.12 * min(count, 40)
     figure, papers = panels(len(sets), width, width - 0.35)
-    names = [plain(name, 24) for name in style.short_names(field.names)]
+    names = [plain(name, 24) for name in short_names(field.names)]
     for paper, rows in zip(papers, sets, strict=True):
         counts = confusion_matrix(rows.actual, rows.predicted.argmax(axis=1), labels=range(count))
         display = ConfusionMatrixDisplay(counts, display_labels=names)
@@ -75,7 +75,7 @@ def confusion(
             paper.tick_params(labelsize=max(3.0, 9 - 0.12 * count))
         paper.grid(visible=False)
         style.set_labels(paper, ["predicted", "true"])
-        head(paper, f"{rows.name}: {style.percent(np.trace(counts) / counts.sum())} right")
+        head(paper, f"{rows.name}: {percent(np.trace(counts) / counts.sum())} right")
     style.set_title(figure, title, notes(sets))
     return figure
 

@@ -15,7 +15,7 @@ from glassnet.optim import SGD
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.loss_curve import MOST_POINTS, LossCurve, make_loss_curve
-from glassnet.plots.style import readable
+from glassnet.plots.words import readable
 from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from glassnet.errors import InputError
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import check_run
-from glassnet.plots.style import readable
+from glassnet.plots.words import readable
 from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:

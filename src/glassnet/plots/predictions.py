@@ -13,6 +13,7 @@ from glassnet._types import Array
 from glassnet.errors import InputError, InputTypeError
 from glassnet.plots import style
 from glassnet.plots.picture_data import Field, as_samples, check_run, chosen_samples, make_field
+from glassnet.plots.words import plain
 from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -146,4 +147,4 @@ def panels(count: int, width: float = 3.7, height: float = 3.7) -> tuple[Figure,
 
 def head(paper: Any, text: str) -> None:
     """Write the name of a panel above it."""
-    paper.set_title(style.plain(text, 60), loc="left", fontsize=10, color=style.INK)
+    paper.set_title(plain(text, 60), loc="left", fontsize=10, color=style.INK)

@@ -20,7 +20,7 @@ from glassnet.plots.predictions import (
     target_unit,
 )
 from glassnet.plots.projection import spans
-from glassnet.plots.style import readable
+from glassnet.plots.words import below_one, readable
 from glassnet.training.run import TrainingRun
 from glassnet.utils.settings_checks import as_count
 
@@ -101,7 +101,7 @@ def fitted_line(rows: Predictions) -> tuple[tuple[float, float] | None, str]:
     if spread[1] == 0:
         return (slope, offset), "R undefined, predicted is constant"
     r = float(np.corrcoef(x, (predicted - predicted.mean()) / spread[1])[0, 1])
-    return (slope, offset), f"R = {style.below_one(r)}"
+    return (slope, offset), f"R = {below_one(r)}"
 
 
 def _draw_dots(paper: Any, rows: Predictions, points: Array, number: int, span: Array) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import Cloud, Targets
+from glassnet.plots.words import NAME, plain, readable, short_names, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,69 +34,10 @@ VALUES = "viridis"  # perceptually uniform, safe for the color-blind, legible in
 DPI = 200
 
 _BESIDE = "beside the heading"  # the gid of a legend there
-_LONGEST = 40  # characters of a label
 _MOST_CLASSES = 12  # in a legend
-_NAME = 24  # characters of the name of a class in a legend
 
 
-# ---- Text and colors ---------------------------------------------------------------------------
-
-
-def tidy(text: object, longest: int = _LONGEST) -> str:
-    """A user's name as one short line."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
-    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
-
-
-def short_names(names: Sequence[str]) -> list[str]:
-    """Names of classes for a legend; long names that would be cut to the same text keep both ends."""
-    cut = [tidy(name, _NAME) for name in names]
-    if len(set(cut)) == len(set(names)):
-        return cut
-    whole = [tidy(name, 10_000) for name in names]
-    half = _NAME // 2
-    return [name if len(name) <= _NAME else f"{name[:half]}…{name[1 - half :]}" for name in whole]
-
-
-def plain(text: object, longest: int = _LONGEST) -> str:
-    """A user's name for matplotlib, without mathematics, and without a "_" that hides it in a legend."""
-    line = tidy(text, longest).replace("$", r"\$")
-    return f" {line}" if line.startswith("_") else line
-
-
-def readable(value: float, digits: int = 3) -> str:
-    """A number to `digits` digits, with an exponent only if very large or small: 12,900 or 0.00153."""
-    if value != 0 and not 1e-4 <= abs(value) < 1e9:
-        return f"{value:.{digits}g}"
-    return f"{float(f'{value:.{digits}g}'):,.10g}"
-
-
-def percent(share: float) -> str:
-    """A share as a percentage: 100 % only where nothing is wrong, and 0 % only where nothing is right.
-
-    >>> from glassnet.plots.style import percent
-    >>> percent(49_998 / 50_000), percent(1.0), percent(0.5)
-    ('99.996 %', '100 %', '50 %')
-    """
-    if not np.isfinite(share):
-        return "undefined"
-    for digits in range(1, 8):
-        text = f"{100 * share:.{digits}f}"
-        if float(text) not in (0.0, 100.0) or share in (0.0, 1.0):
-            break
-    return f"{text.rstrip('0').rstrip('.')} %"
-
-
-def below_one(value: float) -> str:
-    """A correlation or an area to four digits, and 1 only where it is 1.
-
-    >>> from glassnet.plots.style import below_one
-    >>> below_one(0.512), below_one(0.999996), below_one(1.0)
-    ('0.5120', '0.999996', '1')
-    """
-    if abs(value) > 1 - 1e-12:
-        return f"{value:.0f}"
-    return next(text for digits in range(4, 14) if abs(float(text := f"{value:.{digits}f}")) < 1)
+# ---- Colors ---------------------------------------------------------------------------
 
 
 def class_colors(count: int) -> list[str]:
@@ -263,7 +205,7 @@ def set_legend(axes: Any, entries: Entries, classes: int | None = None) -> None:
     figure, longest = axes.figure, max(len(label) for _, label in entries)
     handles, names = map(list, zip(*entries, strict=True))
     solid = figure.get_layout_engine() is None
-    if solid and len(entries) <= 5 and longest <= _NAME:
+    if solid and len(entries) <= 5 and longest <= NAME:
         figure.legend(handles, names, loc="upper right", bbox_to_anchor=(0.985, 0.985), **look).set_gid(
             _BESIDE
         )

@@ -24,6 +24,7 @@ from glassnet.plots.picture_data import (
     make_grid,
 )
 from glassnet.plots.projection import Axes, spans
+from glassnet.plots.words import short_names
 from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _draw_surface(figure: Figure, grid: Grid, view: tuple[float, float]) -> None
     entries: style.Entries = []
     if len(grid.field.names) > 2:
         dots = [style.dot(color, marker="s") for color in style.class_colors(len(grid.field.names))]
-        entries = list(zip(dots, style.short_names(grid.field.names), strict=True))
+        entries = list(zip(dots, short_names(grid.field.names), strict=True))
     style.set_legend(paper, entries + _draw_contours(paper, grid, heights, view), len(entries))
 
 

@@ -30,7 +30,7 @@ from glassnet.plots.report import interactive, tables
 from glassnet.plots.report.curvature import curvature_section
 from glassnet.plots.report.page import Html, build, figure, join, pairs, sentence, tag
 from glassnet.plots.report.scores import Confusion, Fit, Scores, score
-from glassnet.plots.style import percent, readable, tidy
+from glassnet.plots.words import percent, readable, tidy
 from glassnet.training.run import TrainingRun
 from glassnet.utils.storage import atomic_write
 

@@ -21,7 +21,7 @@ from glassnet.plots.curvature_trace import (
 )
 from glassnet.plots.report.page import Html, figure, sentence, tag
 from glassnet.plots.report.traces import Picture, Trace, make_axis, make_curve, make_layout
-from glassnet.plots.style import readable
+from glassnet.plots.words import readable
 
 _BLUE, _RED = style.OKABE_ITO[:2]
 _GAP = 0.045  # between two pictures, of the height of all

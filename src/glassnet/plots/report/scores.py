@@ -12,7 +12,7 @@ from glassnet.engine.metrics import Tally, tally
 from glassnet.errors import InputError
 from glassnet.nn.network import Network
 from glassnet.plots.picture_data import output_names, predict
-from glassnet.plots.style import percent
+from glassnet.plots.words import percent
 from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import as_matrix
 

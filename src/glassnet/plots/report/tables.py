@@ -13,7 +13,7 @@ from glassnet.plots.picture_data import output_names
 from glassnet.plots.projection import as_names, numbered
 from glassnet.plots.report.page import Html, join, number, table, tag
 from glassnet.plots.report.scores import Confusion, Scores
-from glassnet.plots.style import percent, short_names, tidy
+from glassnet.plots.words import percent, short_names, tidy
 from glassnet.training.run import TrainingRun
 
 _MOST_CLASSES = 20  # of a confusion matrix; for more classes the table lists the most frequent confusions

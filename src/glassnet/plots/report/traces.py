@@ -15,6 +15,7 @@ from glassnet.plots import style
 from glassnet.plots.geometry import view_direction
 from glassnet.plots.picture_data import Targets
 from glassnet.plots.projection import Projection, is_even
+from glassnet.plots.words import tidy
 
 Trace = dict[str, Any]
 Picture = dict[str, Any]
@@ -28,7 +29,7 @@ _EXACT = {"color": style.INK, "width": 2, "simplify": False}
 
 def text(name: object, longest: int = 40) -> str:
     """A user's name for plotly, which interprets some HTML, and braces in hover texts."""
-    return html.escape(style.tidy(name, longest)).replace("{", "&#123;").replace("}", "&#125;")
+    return html.escape(tidy(name, longest)).replace("{", "&#123;").replace("}", "&#125;")
 
 
 def packed(values: NDArray[Any], kind: str = "f4") -> dict[str, Any]:
@@ -203,7 +204,7 @@ def make_scene(
         f"{axis}axis": {
             # plotly draws entities as they stand here; other brackets prevent tags.
             # The empty lines keep the title clear of the numbers of the ticks.
-            "title": {"text": 2 * "<br>" + style.tidy(label, 28).translate(_NO_TAGS), "font": {"size": 13}},
+            "title": {"text": 2 * "<br>" + tidy(label, 28).translate(_NO_TAGS), "font": {"size": 13}},
             "tickfont": {"size": 11},
             "nticks": 6,
             "range": [float(span[0]), float(span[1])],

@@ -25,6 +25,7 @@ from glassnet.plots.sweeps.words import (
     varied,
     words_of,
 )
+from glassnet.plots.words import tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -205,7 +206,7 @@ def _set_curve_legend(
     texts = [texts_of(result.grid[name]) for name in others]
     handles = [style.stroke(**look) for look in looks.values()]
     labels = [
-        style.tidy(", ".join(filter(None, map(dict.get, texts, key))))  # of many settings as many as fit
+        tidy(", ".join(filter(None, map(dict.get, texts, key))))  # of many settings as many as fit
         for key in looks
     ]
     if any(cell.status == "diverged" for cell in result.cells):
@@ -214,7 +215,7 @@ def _set_curve_legend(
     if bands:
         handles.append(require("matplotlib.patches").Patch(color=style.FAINT, alpha=0.25, linewidth=0))
         labels.append("range of a jumping loss")
-    heading = style.tidy(", ".join(words_of(name) for name in others))
+    heading = tidy(", ".join(words_of(name) for name in others))
     legend = figure.legend(
         handles,
         labels,

@@ -15,7 +15,6 @@ from glassnet.model_selection import SweepCell, SweepResult, identity_here
 from glassnet.optim import SGD
 from glassnet.plots import style
 from glassnet.plots.libraries import require
-from glassnet.plots.style import readable
 from glassnet.plots.sweeps.words import (
     LEAST,
     SYMBOLS,
@@ -28,6 +27,7 @@ from glassnet.plots.sweeps.words import (
     texts_of,
     words_of,
 )
+from glassnet.plots.words import readable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

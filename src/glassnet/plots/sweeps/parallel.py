@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from glassnet.model_selection import SweepResult, identity_here, shown
 from glassnet.plots import style
 from glassnet.plots.libraries import require
-from glassnet.plots.style import readable
 from glassnet.plots.sweeps.words import (
     LEAST,
     check_result,
@@ -21,6 +20,7 @@ from glassnet.plots.sweeps.words import (
     varied,
     words_of,
 )
+from glassnet.plots.words import readable, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,7 +101,7 @@ def _setting_axis(name: str, values: Sequence[Any], result: SweepResult) -> _Axi
     order = list(texts)
     at = np.linspace(0, 1, len(order)) if len(order) > 1 else np.array([0.5])
     places = np.array([at[order.index(identity_here(value))] for value in values])
-    ticks = [(float(at[i]), style.tidy(texts[order[i]], 24)) for i in spread_over(range(len(order)), 12)]
+    ticks = [(float(at[i]), tidy(texts[order[i]], 24)) for i in spread_over(range(len(order)), 12)]
     return _Axis(words_of(name), places, ticks)
 
 

@@ -14,6 +14,7 @@ from glassnet.plots import style
 from glassnet.plots.geometry import best_azimuth, screen_axes
 from glassnet.plots.picture_data import Cloud, Targets, chosen_samples, hidden_layer
 from glassnet.plots.projection import Axes, make_projection, numbered, spans
+from glassnet.plots.words import plain
 from glassnet.sklearn.displays.subject import axes_or_new, find_subject
 from glassnet.utils.array_checks import check_finite
 
@@ -183,12 +184,12 @@ class HiddenProjectionDisplay:
         height = "class" if self.is_class else self.target_names[0]
         labels = [*self.axis_labels, *([height] if len(self.axis_labels) == 1 else [])]
         for letter, label in zip("xyz", labels, strict=False):
-            getattr(self.ax_, f"set_{letter}label")(style.plain(label))
+            getattr(self.ax_, f"set_{letter}label")(plain(label))
         if len(self.axis_labels) == 1 and self.is_class:
             steps = max(len(self.target_names) - 1, 1)
             ticks = np.arange(len(self.target_names)) / steps
-            self.ax_.set_yticks(ticks, [style.plain(name, 24) for name in self.target_names])
-        self.ax_.set_title(None if self.title is None else style.plain(self.title), fontsize=11)
+            self.ax_.set_yticks(ticks, [plain(name, 24) for name in self.target_names])
+        self.ax_.set_title(None if self.title is None else plain(self.title), fontsize=11)
         self.labels_ = self._draw_labels()
         self.legend_: Any = None
         self.colorbar_: Any = None
@@ -197,7 +198,7 @@ class HiddenProjectionDisplay:
         elif len(self.axis_labels) > 1:
             scale, pad = style.color_scale(self.target), 0.06 if solid else 0.03
             self.colorbar_ = self.figure_.colorbar(scale, ax=self.ax_, shrink=0.75, pad=pad)
-            self.colorbar_.set_label(style.plain(self.target_names[0]))
+            self.colorbar_.set_label(plain(self.target_names[0]))
         return self
 
     def _screen(self, cloud: Cloud, view: tuple[float, float] | None, zoom: float) -> Array:
@@ -224,7 +225,7 @@ class HiddenProjectionDisplay:
         for number in np.unique(self.target):
             middle = np.median(self.points[self.target == number], axis=0)
             look = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.0}
-            name = style.plain(self.target_names[number], 16)
+            name = plain(self.target_names[number], 16)
             texts.append(
                 self.ax_.text(*middle, name, ha="center", va="center", fontsize=9, zorder=5, bbox=look)
             )
@@ -237,7 +238,7 @@ class HiddenProjectionDisplay:
         beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0), "borderaxespad": 0.0}
         self.legend_ = self.ax_.legend(
             [handle for handle, _ in entries],
-            [style.plain(name) for _, name in entries],
+            [plain(name) for _, name in entries],
             fontsize=9,
             handletextpad=0.3,
             ncols=-(-len(entries) // _MOST_ROWS),

@@ -11,7 +11,8 @@ from glassnet._types import Array
 from glassnet.errors import InputError, unknown_name
 from glassnet.plots.libraries import require
 from glassnet.plots.loss_curve import set_log_scale
-from glassnet.plots.style import OKABE_ITO, plain
+from glassnet.plots.style import OKABE_ITO
+from glassnet.plots.words import plain
 from glassnet.sklearn.displays.subject import axes_or_new, find_subject
 
 _GID = "glassnet training loss"  # marks the line of a display

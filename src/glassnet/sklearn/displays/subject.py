@@ -17,7 +17,7 @@ from glassnet.errors import InputError, InputTypeError
 from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import Targets, as_rows
 from glassnet.plots.projection import as_names
-from glassnet.plots.style import tidy
+from glassnet.plots.words import tidy
 from glassnet.sklearn import MLPClassifier, MLPRegressor
 
 

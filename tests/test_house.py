@@ -70,6 +70,7 @@ PUBLIC = [
     "SGD",
     "SOLVERS",
     "Solver",
+    "SolverHistory",
     "Activation",
     "BayesianRegularization",
     "Evidence",

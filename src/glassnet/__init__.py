@@ -17,7 +17,8 @@ The public names; help() of each shows an example:
   Optimizer; learning rates over time, in SCHEDULES: Constant, InverseScaling, Adaptive, Step,
   Exponential, Cosine, OneCycle, WarmUp, each a Schedule
 - solvers, in SOLVERS, which go where an optimizer goes: LBFGS, LevenbergMarquardt,
-  BayesianRegularization (which finds an Evidence), NewtonCG, each a Solver
+  BayesianRegularization (which finds an Evidence), NewtonCG, each a Solver that
+  leaves a SolverHistory
 - gradients: check_gradients, GradientCheck; loss_and_gradient, prepare and Problem for loops of your own
 - the curvature of the loss at a point and along a run: curvature, Curvature, CurvatureTrace
 - many networks at once: sweep, SweepResult
@@ -100,6 +101,7 @@ from glassnet.training.steppers import (
     LevenbergMarquardt,
     NewtonCG,
     Solver,
+    SolverHistory,
 )
 from glassnet.training.train import train
 
@@ -168,6 +170,7 @@ __all__ = [
     "RMSprop",
     "Schedule",
     "Solver",
+    "SolverHistory",
     "StalledTrainingWarning",
     "Step",
     "SweepResult",

@@ -91,6 +91,7 @@ _OTHER_NAMES = {
     "alpha": "l2",
     "weightdecay": "l2",
     "kaiming": "he",
+    "initnw": "nguyen_widrow",
     "lm": "levenberg_marquardt",
     "trainlm": "levenberg_marquardt",
 }

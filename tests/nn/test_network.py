@@ -300,16 +300,41 @@ def test_draws_have_the_spread_that_the_scheme_promises(scheme):
         "glorot": np.sqrt(2 / (n_in + n_out)),
         "he": np.sqrt(2 / n_in),
         "sklearn": np.sqrt(2 / (n_in + n_out)),
+        "nguyen_widrow": np.sqrt(2 / (n_in + n_out)),  # of relu
     }[scheme]
     W, b = theta.weights[0], theta.biases[0]
     assert W.std() == pytest.approx(deviation, rel=0.02)
     assert abs(W.mean()) < 4 * deviation / np.sqrt(W.size)
-    if scheme in ("glorot", "he"):
+    if scheme in ("glorot", "he", "nguyen_widrow"):
         assert not b.any()
     else:
         assert b.std() == pytest.approx(deviation, rel=0.2)
     if scheme in ("glorot", "sklearn"):
         assert np.abs(W).max() < np.sqrt(3) * deviation
+
+
+@pytest.mark.parametrize(("activation", "slope"), [("tanh", 1), ("softsign", 1), ("logistic", 2)])
+def test_nguyen_widrow_shares_the_range_out(activation, slope):
+    low, high = np.array([10.0, -3.0]), np.array([30.0, 5.0])
+    network = gn.Network((2, 16, 8, 1), hidden=activation, output="identity")
+    plain = network.initialize(0, "nguyen_widrow")
+    fitted = network.initialize(0, "nguyen_widrow", ranges=(low, high))
+    W, b = plain.weights[0], plain.biases[0]
+    length = 0.7 * 16**0.5 * slope
+    assert np.allclose(np.linalg.norm(W, axis=0), length)
+    assert np.allclose(np.sort(b * np.sign(W[0])), np.linspace(-length, length, 16))
+    x = np.random.RandomState(0).uniform(-1, 1, (50, 2))
+    scaled = (low + high) / 2 + (high - low) / 2 * x
+    assert np.allclose(network.forward(plain, x)[-1], network.forward(fitted, scaled)[-1])
+    # The second layer sees the outputs of the first, which lie from -1 or 0 to 1.
+    inner, ends = plain.weights[1], {"logistic": (0.0, 1.0)}.get(activation, (-1.0, 1.0))
+    assert np.allclose(np.linalg.norm(inner, axis=0) * (ends[1] - ends[0]) / 2, 0.7 * 8 ** (1 / 16) * slope)
+
+
+def test_nguyen_widrow_takes_a_constant_input_as_it_comes():
+    ranges = np.array([2.0, 0.0]), np.array([2.0, 1.0])
+    network = gn.Network((2, 4, 2), "tanh")
+    assert np.isfinite(network.initialize(0, "nguyen_widrow", ranges=ranges).flat).all()
 
 
 def test_normal_scheme_continues_the_notebooks_random_stream(circles, circles_data):

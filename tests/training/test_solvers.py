@@ -549,3 +549,65 @@ def test_command_line_trains_by_a_solver(solver, tmp_path):
 def test_solvers_name_or_class_is_told_what_to_write(given):
     with pytest.raises(gn.InputTypeError, match=r"Use gn\.LevenbergMarquardt\(\)\."):
         gn.train(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], optimizer=given)
+
+
+# ---- Goals, limits and history --------------------------------------------------------------------
+
+
+@every_solver
+def test_solver_ends_at_its_goal(solver, engine):
+    plain = train(solver, 12, engine=engine)
+    goal = float(plain.losses[5])
+    run = train(replace(solver, goal=goal), 12, engine=engine)
+    assert (run.status, run.reason) == ("stopped", "the loss is no larger than goal")
+    assert run.iterations == int(np.argmax(plain.losses <= goal))
+    assert np.array_equal(run.losses, plain.losses[: run.iterations + 1])
+    assert train(replace(solver, goal=1e9), 12).iterations == 0
+
+
+@every_solver
+def test_solver_ends_when_its_seconds_are_over_and_can_go_on(solver):
+    run = train(replace(solver, seconds=1e-9), 12)
+    assert (run.iterations, run.reason) == (0, "the seconds are over")
+    again = run.resume(3)
+    assert again.iterations == 0
+    assert run.resume(3, optimizer=solver).iterations == 3
+
+
+@pytest.mark.parametrize("solver", [gn.LevenbergMarquardt(), gn.BayesianRegularization()], ids=str)
+def test_solver_ends_where_the_damping_is_as_large_as_it_may_be(solver):
+    run = train(replace(solver, largest_damping=1e-6), 12)
+    assert (run.iterations, run.reason) == (0, "no damping up to largest_damping lowers the loss")
+    assert train(replace(solver, largest_damping=1e6), 12).iterations == 12
+
+
+@every_solver
+def test_history_has_gradient_and_damping_of_each_step(solver, tmp_path):
+    gradients = []
+
+    def look(run):
+        problem = gn.prepare(NET, X, Y, l2=run.penalties.l2)
+        gradients.append(np.abs(problem.loss_and_gradient(run.parameters.flat)[1]).max())
+
+    look(train(solver, 0))
+    run = train(solver, 7, callbacks=[look])
+    history = run.solver_history
+    assert np.allclose(history.gradient, gradients, rtol=1e-9)
+    has_damping = isinstance(solver, gn.LevenbergMarquardt)
+    assert np.isnan(history.damping[0])
+    assert (history.damping[1:] > 0).all() == has_damping
+    gn.save(run, tmp_path / "run.safetensors")
+    loaded = gn.load(tmp_path / "run.safetensors")
+    for one in (loaded, pickle.loads(pickle.dumps(run))):
+        assert np.array_equal(one.solver_steps, run.solver_steps, equal_nan=True)
+    part = train(solver, 3, callbacks=[look]).resume(4, callbacks=[look])
+    assert np.array_equal(part.solver_steps, run.solver_steps, equal_nan=True)
+
+
+def test_history_knows_nothing_of_an_optimizers_iterations():
+    adam = gn.train(NET, X, Y, optimizer=gn.Adam(0.01), iterations=20, random_state=0)
+    assert adam.solver_history is None
+    solved = adam.resume(5, optimizer=gn.LevenbergMarquardt())
+    history = solved.resume(3, optimizer=gn.Adam(0.001)).solver_history
+    known = np.isfinite(history.gradient)
+    assert known.tolist() == [False] * 21 + [True] * 5 + [False] * 3

@@ -125,7 +125,9 @@ def test_train_changes_nothing_that_it_is_given(engine):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_train_draws_its_start_as_initialize_does(scheme):
-    assert train(0, scheme=scheme).parameters == NET.initialize(3, scheme)
+    inputs = blobs()[0]
+    ranges = inputs.min(axis=0), inputs.max(axis=0)
+    assert train(0, scheme=scheme).parameters == NET.initialize(3, scheme, ranges=ranges)
 
 
 def test_train_takes_a_flat_vector_as_its_start():

@@ -193,6 +193,13 @@ class Dataset(ABC):
         blocks = [*self.read(0, self.n_rows, self.block_rows(1), dtype or self.dtype)]
         return Block.concatenated(blocks)
 
+    def input_ranges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The least and the largest value of each input, by one pass over the rows."""
+        low, high = np.full(self.n_inputs, np.inf), np.full(self.n_inputs, -np.inf)
+        for block in self.inputs().read(0, self.n_rows, self.block_rows(1), self.dtype):
+            low, high = np.minimum(low, block.X.min(axis=0)), np.maximum(high, block.X.max(axis=0))
+        return low, high
+
     def is_standardized_by(self, mean: object, scale: object) -> bool:
         """Whether the inputs are standardized by this mean and this scale."""
         if self.standardization is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -18,6 +18,7 @@ from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn import reference
 from glassnet.nn.activations import ACTIVATIONS, Activation, get_activation
 from glassnet.nn.losses import OUTPUTS, Loss, Output, get_loss, get_output
+from glassnet.nn.schemes import SCHEMES, Ranges, fit_to_ranges
 from glassnet.utils.array_checks import as_dtype, as_matrix, as_numbers, cast, check_finite
 from glassnet.utils.settings_checks import as_random_state
 from glassnet.utils.threads import thread_count
@@ -130,46 +131,6 @@ def as_network(network: object) -> Network:
     return network
 
 
-# ---- Initial draws: (network, layer, random) -> W, b --------------------------------------------
-
-Draw = Callable[["Network", int, RandomState], tuple[Array, Array]]
-
-
-def _normal(network: Network, layer: int, random: RandomState) -> tuple[Array, Array]:
-    """The notebook's: standard normal weights, then standard normal biases."""
-    n_in, n_out = network.sizes[layer : layer + 2]
-    return random.randn(n_in, n_out), random.randn(n_out)
-
-
-def _glorot(network: Network, layer: int, random: RandomState) -> tuple[Array, Array]:
-    """Uniform within sqrt(6 / (n_in + n_out)), biases 0 (Glorot and Bengio, 2010)."""
-    n_in, n_out = network.sizes[layer : layer + 2]
-    bound = np.sqrt(6 / (n_in + n_out))
-    return random.uniform(-bound, bound, (n_in, n_out)), np.zeros(n_out)
-
-
-def _he(network: Network, layer: int, random: RandomState) -> tuple[Array, Array]:
-    """Normal with standard deviation sqrt(2 / n_in), biases 0 (He et al., 2015)."""
-    n_in, n_out = network.sizes[layer : layer + 2]
-    return random.normal(0, np.sqrt(2 / n_in), (n_in, n_out)), np.zeros(n_out)
-
-
-def _sklearn(network: Network, layer: int, random: RandomState) -> tuple[Array, Array]:
-    """scikit-learn's: weights and biases uniform within sqrt(f / (n_in + n_out)), f 2 or 6.
-
-    f is 2 where the layer's activation is logistic; the output layer has the f of the last hidden layer.
-    """
-    n_in, n_out = network.sizes[layer : layer + 2]
-    hidden = network.hidden[: layer + 1]
-    factor = 2 if hidden and hidden[-1].name == "logistic" else 6
-    bound = np.sqrt(factor / (n_in + n_out))
-    return random.uniform(-bound, bound, (n_in, n_out)), random.uniform(-bound, bound, n_out)
-
-
-SCHEMES: dict[str, Draw] = {"normal": _normal, "glorot": _glorot, "he": _he, "sklearn": _sklearn}
-"""Every scheme of initial draws by name."""
-
-
 @dataclass(frozen=True, init=False, repr=False)
 class Network:
     """A feedforward network: layer widths, hidden activations, output link and loss.
@@ -257,12 +218,17 @@ class Network:
         random_state: int | RandomState | None = None,
         scheme: str = "glorot",
         dtype: DTypeLike = float,
+        ranges: Ranges | None = None,
     ) -> Parameters:
         """Draw the parameters that training starts from, layer by layer, W before b.
 
         `scheme` is "normal" (standard normal weights and biases, as in the notebook), "glorot",
-        "he" or "sklearn" (the numbers that scikit-learn's MLPClassifier draws from the same seed).
-        It draws in float64 and then casts, so that both precisions start from the same point.
+        "he", "sklearn" (the numbers that scikit-learn's MLPClassifier draws from the same seed) or
+        "nguyen_widrow" (MATLAB's: the slopes of tanh, logistic and softsign units share out the inputs'
+        range; others and the output layer are as by "glorot"). It draws in float64 and then casts, so that
+        both precisions start from the same point. `ranges` are the least and the largest value of each
+        input, two arrays (inputs,), for "nguyen_widrow": None stands for -1 and 1, and `gn.train` takes
+        those of X.
 
         >>> import glassnet as gn
         >>> gn.Network((2, 3, 2)).initialize(random_state=42, scheme="normal").flat[:2].round(4).tolist()
@@ -271,7 +237,10 @@ class Network:
         if scheme not in SCHEMES:
             raise unknown_name("scheme", scheme, SCHEMES)
         random = as_random_state(random_state)
-        layers = [SCHEMES[scheme](self, layer, random) for layer in range(len(self.sizes) - 1)]
+        draw, hidden = SCHEMES[scheme], [record.name for record in self.hidden]
+        layers = [draw(self.sizes, hidden, layer, random) for layer in range(len(self.sizes) - 1)]
+        if scheme == "nguyen_widrow" and ranges is not None:
+            layers[0] = fit_to_ranges(*layers[0], ranges)
         flat = np.concatenate([array.ravel() for layer in layers for array in layer])
         return Parameters(self.sizes, flat.astype(as_dtype(dtype), copy=False))
 

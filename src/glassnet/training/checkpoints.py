@@ -25,6 +25,7 @@ from glassnet.training.loop import STATUSES
 from glassnet.training.run import TrainingRun
 from glassnet.training.state import RunState
 from glassnet.training.steppers import Solver, rule_from_dict
+from glassnet.training.steppers.solver import NO_STEPS
 from glassnet.training.validation import Validation
 from glassnet.utils.array_checks import FLOATS
 from glassnet.utils.storage import read_arrays, write_arrays
@@ -90,6 +91,8 @@ def run_as_arrays(
         "extra": dict(run.extra if extra is None else extra),
     }
     arrays: dict[str, Any] = {"parameters": run.parameters.flat, **_fields(run, _ARRAYS)}
+    if len(run.solver_steps):
+        arrays["solver_steps"] = np.ascontiguousarray(run.solver_steps)
     if run.cursor is not None:
         document["cursor"] = _describe_cursor(run.cursor, arrays)
     if run.averaged is not None:
@@ -193,6 +196,9 @@ def _run(
     _check(type(document["updates"]) is int and document["updates"] >= 0, "updates is no count")
     for name, values in (("heard", heard), ("losses", history)):
         _check(values.dtype == np.float64 and values.ndim == 1, f"{name} is no list of float64")
+    steps = arrays.get("solver_steps", NO_STEPS)  # files of earlier commits have none
+    fits = steps.dtype == np.float64 and steps.ndim == 2 and steps.shape[1] == 2
+    _check(fits and len(steps) <= len(history), "the solver's history does not fit")
     start_losses = 1 if document["batch_size"] is None else 0
     _check(
         len(history) == document["iterations"] + start_losses, "the losses are not one for each iteration"
@@ -223,6 +229,7 @@ def _run(
         averaged=None if averaged is None else Parameters(network.sizes, averaged),
         class_weight=None if weights is None else tuple(map(float, weights)),
         validation=_validation(document.get("validation"), arrays, flat, metrics),
+        solver_steps=steps,
         extra=document["extra"],
         **{name: document[name] for name in _PLAIN},
     )

@@ -72,6 +72,7 @@ class Stepper(ABC):
     penalties : those that the last loss was counted with, where a rule chooses them.
     memory : the numbers that a run keeps beside the state, as ``run.heard``.
     updates : how many updates the state has seen.
+    steps : what a solver saw at each loss, as ``run.solver_history``; (losses, 2).
     stops : whether the rule itself asks training to end.
     """
 
@@ -83,6 +84,7 @@ class Stepper(ABC):
     penalties: Penalties | None = None
     updates: int = 0
     memory: NDArray[np.float64] = NOTHING
+    steps: NDArray[np.float64] | None = None
     stops: bool = False
 
     @abstractmethod

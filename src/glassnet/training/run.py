@@ -61,6 +61,8 @@ class TrainingRun(RunState):
         without one. `theta`, with which the run predicts, scores and draws, is the mean then;
         ``run.network.predict(run.parameters, X)`` predicts with the last parameters.
     class_weight : the weight of each class, or None.
+    solver_history : `SolverHistory`, the gradient and the damping after each step of a solver, or None.
+    solver_steps : the same as one array (up to iterations + 1, 2), as files hold it.
     validation : `Validation`, the evaluations and the state of a stopping rule, or None.
     data : the data as the engine has them; None where the run was loaded, copied or unpickled.
 

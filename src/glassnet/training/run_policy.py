@@ -20,6 +20,7 @@ from glassnet.training.state import AnyRun, RunState, at_best, masks_of
 from glassnet.training.steppers import Solver, SolverState, Start
 from glassnet.training.steppers.first_order import Epochs, FullBatch
 from glassnet.training.steppers.rates import LearningRates
+from glassnet.training.steppers.solver import padded_steps
 from glassnet.training.validation import Evaluator
 
 
@@ -52,7 +53,10 @@ def stepper_of(start: RunState, gradient: Array | None = None) -> ChunkStepper:
         assert isinstance(problem, Problem)
         assert gradient is not None
         loss, memory = float(start.losses[-1]), SolverState.of(start.heard)
-        return rule.stepper(Start(problem, flat, loss, gradient, rows, memory, start.updates))
+        steps = start.solver_steps
+        if start.iterations:
+            steps = padded_steps(steps, start.iterations + 1)
+        return rule.stepper(Start(problem, flat, loss, gradient, rows, memory, start.updates, steps))
     mean = None
     if start.average is not None and start.averaged is not None:
         mean = start.average, start.averaged.flat
@@ -127,6 +131,7 @@ class RunPolicy(Policy, Generic[AnyRun]):
             updates=stepper.updates,
             heard=stepper.memory,
             penalties=start.penalties if stepper.penalties is None else stepper.penalties,
+            solver_steps=start.solver_steps if stepper.steps is None else stepper.steps,
             cursor=None if stepper.cursor is None else stepper.cursor.copy(),
             averaged=None if mean is None else Parameters(sizes, mean.copy()),
             validation=None if self._evaluator is None else self._evaluator.record(),

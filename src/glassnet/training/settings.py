@@ -18,7 +18,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet.data.checks import ENGINES, REDUCTIONS, choose_engine
 from glassnet.nn.dropout import as_dropout
-from glassnet.nn.network import SCHEMES, Network, Parameters
+from glassnet.nn.network import Network, Parameters
+from glassnet.nn.schemes import SCHEMES
 from glassnet.optim.penalties import Penalties
 from glassnet.training.early_stopping import EarlyStopping, check_stopping
 from glassnet.training.steppers import Rule, check_fits, check_rule

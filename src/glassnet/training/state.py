@@ -21,9 +21,11 @@ from glassnet.training.steppers import (
     Evidence,
     Rule,
     Solver,
+    SolverHistory,
     SolverState,
     StopReason,
 )
+from glassnet.training.steppers.solver import NO_STEPS, padded_steps
 from glassnet.training.validation import HeldOut, Validation
 
 
@@ -62,12 +64,14 @@ class RunState:
     averaged: Parameters | None = None
     class_weight: tuple[float, ...] | None = None
     validation: Validation | None = None
+    solver_steps: NDArray[np.float64] = field(default_factory=lambda: NO_STEPS)
     data: RunData | None = None
 
     def __post_init__(self) -> None:
-        losses = self.losses.view()
-        losses.flags.writeable = False  # snapshots share one history
-        object.__setattr__(self, "losses", losses)
+        for name in ("losses", "solver_steps"):
+            history = getattr(self, name).view()
+            history.flags.writeable = False  # snapshots share one history
+            object.__setattr__(self, name, history)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, f.name) for f in fields(self) if f.name != "data")
@@ -110,6 +114,13 @@ class RunState:
             return text
         text = "" if self.validation is None else self.validation.reason_to_end
         return text or "a callback asked for it"
+
+    @property
+    def solver_history(self) -> SolverHistory | None:
+        """The gradient's largest entry and the damping at each of `losses`, where a solver has trained."""
+        if not len(self.solver_steps):
+            return None
+        return SolverHistory(*padded_steps(self.solver_steps, len(self.losses)).T)
 
     @property
     def evidence(self) -> Evidence | None:

@@ -88,7 +88,8 @@ def train(
     shuffle : with a batch_size, whether each epoch takes the samples in a new order. The orders are drawn
         from `random_state` after the parameters, as scikit-learn's estimators draw theirs.
     parameters, scheme, random_state : where to start. `parameters` are cast into a copy; None draws them
-        by the scheme "glorot", "normal", "he" or "sklearn", from a seed or a RandomState.
+        by the scheme "glorot", "normal", "he", "sklearn" or "nguyen_widrow", the last one for the ranges
+        of X, from a seed or a RandomState; see `Network.initialize`.
     dtype : float32 or float64; None takes X's own if it is float32, else float64.
     engine, threads : "auto", "native" or "numpy"; None uses all cores the process is allowed.
     sample_weight : (n,), 0 or more; a weight of 2 counts as the sample twice.
@@ -176,6 +177,12 @@ class Preparation(NamedTuple):
 PLAIN = Preparation()
 
 
+def first_parameters(network: Network, dataset: Dataset, scheme: str, random: RandomState) -> Parameters:
+    """What `Network.initialize` draws; of "nguyen_widrow" for the ranges of these inputs."""
+    ranges = dataset.input_ranges() if scheme == "nguyen_widrow" else None
+    return network.initialize(random, scheme, ranges=ranges)
+
+
 def begin(
     network: Network, dataset: Dataset, settings: FitSettings, preparation: Preparation = PLAIN
 ) -> tuple[TrainingRun, Array | None, Dataset]:
@@ -200,7 +207,7 @@ def begin(
     elif isinstance(settings.validation, float):
         dataset.check_targets(network)  # bad ones use up no random numbers
         if parameters is None:
-            parameters = network.initialize(random, settings.scheme)
+            parameters = first_parameters(network, dataset, settings.scheme, random)
         split = dataset.hold_out(network, settings.validation, random)
         split = preparation.reuse(network, dataset, split)
         training, held_out = split.training, split.held_out
@@ -209,7 +216,7 @@ def begin(
         network, training, ProblemSettings(**shared_fields(ProblemSettings, settings))
     )
     if parameters is None:
-        theta = network.initialize(random, settings.scheme, problem.dtype)
+        theta = first_parameters(network, training, settings.scheme, random).astype(problem.dtype)
     else:
         theta = Parameters(network.sizes, cast(parameters.flat, problem.dtype, "parameters").copy())
     # Masks are drawn from `random` after the parameters and before any order of the samples.

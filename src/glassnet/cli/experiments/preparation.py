@@ -19,6 +19,7 @@ from glassnet.diagnostics.gradient_check import check_gradients
 from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.errors import InputError
 from glassnet.nn.network import Network, Parameters
+from glassnet.training.train import first_parameters
 
 _CHECK_WORK = 2e8  # samples times squared parameters: a few seconds
 
@@ -58,7 +59,8 @@ class Draws:
 
     def start(self) -> Parameters:
         """Draw the parameters that training starts from."""
-        return self.network.initialize(self.random, self.experiment["train.scheme"])
+        scheme = self.experiment["train.scheme"]
+        return first_parameters(self.network, self.samples.training, scheme, self.random)
 
 
 def _generated(experiment: Experiment, random: RandomState) -> Samples:

@@ -29,7 +29,8 @@ from glassnet.errors import GlassnetError, InputError, unknown_name
 from glassnet.nn.activations import get_activation
 from glassnet.nn.dropout import as_dropout
 from glassnet.nn.losses import get_loss, get_output
-from glassnet.nn.network import SCHEMES, as_sizes
+from glassnet.nn.network import as_sizes
+from glassnet.nn.schemes import SCHEMES
 from glassnet.training.early_stopping import check_stopping
 from glassnet.training.settings import CHECKS
 from glassnet.training.steppers import RULES, Rule, rule_from_dict

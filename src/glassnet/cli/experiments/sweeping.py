@@ -31,6 +31,7 @@ from glassnet.model_selection import OtherSweepError, SweepResult, shown, sweep
 from glassnet.optim import SGD
 from glassnet.plots.sweeps.heatmap import has_stability_limit
 from glassnet.training.checkpoints import save
+from glassnet.training.train import first_parameters
 from glassnet.utils.storage import write_csv, write_json
 
 PICTURES = ("heatmap", "losses", "parallel")
@@ -266,7 +267,8 @@ def _sharpest(draws: Draws, result: SweepResult) -> Curvature | None:
         "class_weight": run.class_weight,
     }
     random: RandomState = copy.deepcopy(draws.random)
-    start = run.network.initialize(random, draws.experiment["train.scheme"])
+    scheme = draws.experiment["train.scheme"]
+    start = first_parameters(run.network, draws.samples.training, scheme, random)
     X, y = draws.samples.X, draws.samples.y
     curvatures = [curvature(run.network, theta, X, y, **keywords) for theta in (start, run.theta)]
     finite = [point for point in curvatures if math.isfinite(point.lambda_max)]

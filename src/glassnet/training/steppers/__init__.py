@@ -14,7 +14,14 @@ from glassnet.training.steppers.bayesian_regularization import BayesianRegulariz
 from glassnet.training.steppers.lbfgs import LBFGS
 from glassnet.training.steppers.levenberg_marquardt import LevenbergMarquardt
 from glassnet.training.steppers.newton_cg import NewtonCG
-from glassnet.training.steppers.solver import Solver, SolverState, SolverStepper, Start, StopReason
+from glassnet.training.steppers.solver import (
+    Solver,
+    SolverHistory,
+    SolverState,
+    SolverStepper,
+    Start,
+    StopReason,
+)
 from glassnet.utils.settings_checks import settings_from_dict
 
 __all__ = [
@@ -27,6 +34,7 @@ __all__ = [
     "NewtonCG",
     "Rule",
     "Solver",
+    "SolverHistory",
     "SolverState",
     "SolverStepper",
     "Start",

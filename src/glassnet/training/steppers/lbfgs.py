@@ -79,6 +79,8 @@ class _Stepper(SolverStepper):
         if not isinstance(self.problem, NativeProblem) or self.stops:
             return super().advance(losses, stop, seconds)
         solver, rows = self._solver, len(self.state)
+        if solver.goal is not None or solver.seconds is not None:
+            losses = losses[:1]  # the engine looks at neither
         room = self._room
         if len(room) < 2 * solver.memory and len(room) < rows + 2 * len(losses):
             room = np.empty(
@@ -96,6 +98,10 @@ class _Stepper(SolverStepper):
         self.updates += steps
         self.evaluations += evaluations
         self.reason = StopReason(reason)
+        if steps:
+            self.keep_step(steps - 1)
+        if not reason:
+            self.reason = self._reason_here()
         return steps, False
 
     def step(self) -> Point | None:

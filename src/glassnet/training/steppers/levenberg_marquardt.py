@@ -14,8 +14,16 @@ from glassnet.engine.full_batch import Problem
 from glassnet.engine.gauss_newton import diagonal
 from glassnet.errors import InputError
 from glassnet.nn.network import Network
-from glassnet.training.steppers.solver import Point, Solver, SolverStepper, Start, cast, dot
-from glassnet.utils.settings_checks import as_positive, checked
+from glassnet.training.steppers.solver import (
+    Point,
+    Solver,
+    SolverStepper,
+    Start,
+    StopReason,
+    cast,
+    dot,
+)
+from glassnet.utils.settings_checks import as_bound, as_positive, checked
 
 Matrix = NDArray[np.float64]
 
@@ -39,7 +47,9 @@ class LevenbergMarquardt(Solver):
     Parameters
     ----------
     damping : above 0: mu begins as this times the largest entry of G's diagonal.
-    gradient_tolerance, tolerance : when to end, see `Solver`.
+    largest_damping : training ends where no mu up to this times the largest entry of G's diagonal lowers
+        the loss; None tries until steps no longer move. MATLAB's mu_max, which is a mu itself.
+    gradient_tolerance, tolerance, goal, seconds : when to end, see `Solver`.
 
     For cross_entropy, binary_cross_entropy, squared_error and poisson, with l2 and sample weights, on
     the full batch; memory grows with the square of the parameters and not with the samples. `train`
@@ -66,6 +76,9 @@ class LevenbergMarquardt(Solver):
     n_numbers = 2
 
     damping: float = field(default=1e-3, metadata=checked(as_positive))
+    largest_damping: float | None = field(
+        default=None, kw_only=True, metadata=checked(as_bound, added=True)
+    )
 
     matrices: ClassVar[int] = 3
     """How many matrices as large as G exist at a time, while it is summed and while it is factorized."""
@@ -102,6 +115,10 @@ class LevenbergStepper(SolverStepper):
         self.numbers = self.numbers or (0.0, 2.0)
         self._matrix: Matrix | None = None
 
+    @property
+    def damping(self) -> float:
+        return (self.numbers and self.numbers[0]) or math.nan
+
     def step(self) -> Point | None:
         if self._matrix is None:
             self._matrix = self.problem.gauss_newton(self.point.flat)
@@ -120,7 +137,11 @@ class LevenbergStepper(SolverStepper):
         largest = float(diagonal(G).max())
         if mu == 0.0:
             mu = self._solver.damping * (largest or 1.0)
+        most = self._solver.largest_damping
         for _ in range(MOST):
+            if most is not None and mu > most * (largest or 1.0):
+                self.stuck = StopReason.DAMPED
+                return None
             h = damped_step(G, mu, gradient)
             if h is not None:
                 there = cast(flat + h, problem.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from glassnet.nn.network import Network
 from glassnet.optim.penalties import Penalties
 from glassnet.training.loop import ChunkStepper
 from glassnet.utils.interrupts import Cut
-from glassnet.utils.settings_checks import Settings, as_not_negative, checked
+from glassnet.utils.settings_checks import Settings, as_bound, as_not_negative, as_real, checked, or_none
 
 
 class StopReason(IntEnum):
@@ -28,6 +29,9 @@ class StopReason(IntEnum):
     FLAT = 1
     SLOW = 2
     STUCK = 3
+    GOAL = 4
+    TIME = 5
+    DAMPED = 6
 
     @property
     def text(self) -> str:
@@ -40,7 +44,42 @@ _TEXTS = (
     "the gradient is no longer than gradient_tolerance",
     "the last step lowered the loss by no more than tolerance, as a share of it",
     "no step lowers the loss any more, in this precision",
+    "the loss is no larger than goal",
+    "the seconds are over",
+    "no damping up to largest_damping lowers the loss",
 )
+
+
+class SolverHistory(NamedTuple):
+    """What a solver saw at each of ``run.losses``: two arrays (iterations + 1,), as `TrainingRun` has them.
+
+    gradient : the largest entry of the gradient, which `gradient_tolerance` is compared with. NaN at steps
+        that the native engine's L-BFGS made without coming back, and at iterations of an optimizer.
+    damping : mu of `LevenbergMarquardt` and `BayesianRegularization` after each step; NaN elsewhere, and
+        before the first step.
+
+    >>> import numpy as np, glassnet as gn
+    >>> x = np.linspace(-1, 1, 20)[:, None]
+    >>> run = gn.train(gn.Network((1, 3, 1), hidden="tanh", output="identity"), x, np.sin(3 * x),
+    ...                optimizer=gn.LevenbergMarquardt(), iterations=10, random_state=0)
+    >>> run.solver_history.gradient.shape, bool(run.solver_history.damping[-1] > 0)
+    ((11,), True)
+
+    MATLAB's training record has them as ``tr.gradient``, which is the gradient's length, and ``tr.mu``.
+    """
+
+    gradient: NDArray[np.float64]
+    damping: NDArray[np.float64]
+
+
+NO_STEPS = np.empty((0, 2))
+
+
+def padded_steps(steps: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """A history's rows, with NaN for the iterations up to `count` that it lacks."""
+    if len(steps) >= count:
+        return steps[:count]
+    return np.concatenate([steps, np.full((count - len(steps), 2), np.nan)])
 
 
 class SolverState(NamedTuple):
@@ -106,6 +145,10 @@ class Solver(Settings, ABC):
     ----------
     gradient_tolerance : training ends where no entry of the gradient is larger than this.
     tolerance : it ends where a step lowers the loss by no more than this share of it.
+    goal : it ends where the reported loss is no larger than this; None for no goal. Of squared errors the
+        loss is half the mean squared error.
+    seconds : it ends after a step when so much time has passed since `train` or `resume` was called; None
+        for no limit.
 
     >>> import glassnet as gn
     >>> isinstance(gn.LBFGS(), gn.Solver), "lbfgs" in gn.SOLVERS
@@ -121,6 +164,8 @@ class Solver(Settings, ABC):
 
     gradient_tolerance: float = field(default=1e-7, kw_only=True, metadata=checked(as_not_negative))
     tolerance: float = field(default=1e-9, kw_only=True, metadata=checked(as_not_negative))
+    goal: float | None = field(default=None, kw_only=True, metadata=checked(or_none(as_real), added=True))
+    seconds: float | None = field(default=None, kw_only=True, metadata=checked(as_bound, added=True))
 
     @abstractmethod
     def stepper(self, start: Start) -> SolverStepper:
@@ -135,17 +180,18 @@ class Solver(Settings, ABC):
         return rows == 0 and (whole or memory.shape == (0,))
 
     def to_dict(self) -> dict[str, Any]:
-        """The name and the settings, as JSON and TOML can hold them.
+        """The name and the settings, as JSON and TOML can hold them; without those that are None.
 
         >>> import glassnet as gn
         >>> gn.LBFGS(memory=5).to_dict()["memory"]
         5
         """
-        return {"name": self.name, **self.settings()}
+        settings = self.settings().items()
+        return {"name": self.name, **{name: value for name, value in settings if value is not None}}
 
 
 class Start(NamedTuple):
-    """Where a solver begins or goes on, with the state of a run (`rows` and `memory`)."""
+    """Where a solver begins or goes on, with the state of a run (`rows`, `memory` and `steps`)."""
 
     problem: Problem
     flat: Array
@@ -154,6 +200,7 @@ class Start(NamedTuple):
     rows: Array
     memory: SolverState = SolverState()
     updates: int = 0
+    steps: NDArray[np.float64] = NO_STEPS
 
 
 class Point(NamedTuple):
@@ -169,6 +216,9 @@ class SolverStepper(ChunkStepper):
 
     start_losses = 1
 
+    stuck = StopReason.STUCK
+    """Why there was no step."""
+
     def __init__(self, solver: Solver, start: Start) -> None:
         self._solver, self.problem = solver, start.problem
         self.point = Point(start.flat.copy(), start.loss, start.gradient)
@@ -177,13 +227,37 @@ class SolverStepper(ChunkStepper):
         self.evaluations, self.reason, self.numbers = start.memory
         self._stop = np.zeros(1, np.uint8)
         self._since_step = 0
-        if self.reason is StopReason.NONE and self.settled and self._is_flat():
-            self.reason = StopReason.FLAT
+        self._steps, self._n_steps = start.steps, len(start.steps)
+        self._ends = math.inf if solver.seconds is None else time.monotonic() + solver.seconds
+        if self.reason is StopReason.TIME:
+            self.reason = StopReason.NONE
+        if self.reason is StopReason.NONE:
+            self.reason = self._reason_here()
+        if not self._n_steps:
+            self.keep_step()
 
     @property
     def settled(self) -> bool:
         """Whether the loss is the one to be lowered, and not one that still changes."""
         return True
+
+    @property
+    def damping(self) -> float:
+        """mu, of rules that have one."""
+        return math.nan
+
+    @property
+    def steps(self) -> NDArray[np.float64]:  # type: ignore[override]  # read only
+        return self._steps[: self._n_steps]
+
+    def keep_step(self, skipped: int = 0) -> None:
+        """Add this point to the history, after some points that nobody saw."""
+        count = self._n_steps + skipped + 1
+        if count > len(self._steps):  # earlier ones are views of what is left behind
+            self._steps = padded_steps(self.steps, max(2 * count, 64))
+        self._steps[self._n_steps : count - 1] = np.nan
+        self._steps[count - 1] = self._gradient_here(), self.damping
+        self._n_steps = count
 
     @property
     def penalties(self) -> Penalties:  # type: ignore[override]  # read only
@@ -217,17 +291,13 @@ class SolverStepper(ChunkStepper):
                 return k, False
             self.evaluations += self._since_step
             if point is None:
-                self.reason = StopReason.STUCK
+                self.reason = self.stuck
                 return k, False
             before, self.point = self.point.loss, point  # the loss before as the step had it
             losses[k] = point.loss
             self.updates += 1
-            if not self.settled:
-                pass
-            elif self._is_flat():
-                self.reason = StopReason.FLAT
-            elif before - point.loss <= self._solver.tolerance * abs(before):
-                self.reason = StopReason.SLOW
+            self.keep_step()
+            self.reason = self._reason_here(before)
             if stop[0] or time.monotonic() >= end:
                 return k + 1, False
         return len(losses), False
@@ -252,5 +322,16 @@ class SolverStepper(ChunkStepper):
         if self._stop[0]:
             raise Cut
 
-    def _is_flat(self) -> bool:
-        return float(np.abs(self.point.gradient).max()) <= self._solver.gradient_tolerance
+    def _reason_here(self, before: float | None = None) -> StopReason:
+        """Why training ends at this point, after a step from the loss `before`, if it does."""
+        solver, loss = self._solver, self.point.loss
+        if solver.goal is not None and loss <= solver.goal:
+            return StopReason.GOAL
+        if self.settled and self._gradient_here() <= solver.gradient_tolerance:
+            return StopReason.FLAT
+        if self.settled and before is not None and before - loss <= solver.tolerance * abs(before):
+            return StopReason.SLOW
+        return StopReason.TIME if time.monotonic() >= self._ends else StopReason.NONE
+
+    def _gradient_here(self) -> float:
+        return float(np.abs(self.point.gradient).max())

@@ -148,7 +148,7 @@ class HessianSums(Sums):
         return self.vectors.shape
 
     def add_native(self, buffer: Any, sums: NDArray[np.float64], n: int) -> None:
-        raise NotImplementedError  # the native engine takes differences of gradients
+        raise AssertionError("the native engine takes differences of gradients")
 
     def add_numpy(self, samples: Samples, sums: NDArray[np.float64]) -> None:
         sums += gauss_newton.numpy_hessian(self.chunks.network, samples, self.flat, self.vectors)

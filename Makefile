@@ -17,7 +17,7 @@ test: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 sklearn-tests: .venv/installed-dev
 	PYTHONPATH=tests/drop_in $(BIN)/python -m pytest -p glassnet_in_sklearn -p no:cacheprovider -c /dev/null \

@@ -11,6 +11,8 @@ import nbformat
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.xdist_group("notebook")  # the notebook runs once, in one of the processes
+
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "backpropagation.ipynb"
 
 CELL_SECONDS = 900  # the whole job of 50,000 iterations on a loaded machine

@@ -56,6 +56,11 @@ def assert_same(one, other):
         assert np.array_equal(a.run.state, b.run.state)
         assert a.run.extra == b.run.extra
         assert np.array_equal(a.run.validation_losses, b.run.validation_losses)
+        assert np.array_equal(a.evaluations, b.evaluations)
+        assert a.left_out == b.left_out
+        assert (a.predictions is None) == (b.predictions is None)
+        assert a.predictions is None or np.array_equal(a.predictions, b.predictions)
+        assert a.rows is None or np.array_equal(a.rows, b.rows)
         assert (a.run.optimizer, a.run.network, a.run.status) == (
             b.run.optimizer,
             b.run.network,
@@ -77,6 +82,14 @@ KINDS = {
     },
     "thinned": {"iterations": 300, "keep_losses": 30},
     "halving": {"iterations": 30, "halving": 2},
+    "evaluations": {
+        "folds": 2,
+        "iterations": 16,
+        "halving": 2,
+        "evaluate_every": 3,
+        "metric": "accuracy",
+        "keep_predictions": "predict_proba",
+    },
     "halving batches": {"iterations": 16, "halving": 2, "batch_size": 20, "folds": 2},
 }
 
@@ -144,9 +157,9 @@ def test_networks_that_ctrl_c_has_cut_short_are_not_written(tmp_path, monkeypatc
     path = tmp_path / "results.jsonl"
     real = workers.Worker.train
 
-    def pressed(self, task, run, until, show, stop):
+    def pressed(self, task, run, until, show, stop, hooks):
         stop[0] = task.number >= 2
-        return real(self, task, run, until, show, stop)
+        return real(self, task, run, until, show, stop, hooks)
 
     with monkeypatch.context() as patch:
         patch.setattr(workers.Worker, "train", pressed)
@@ -445,6 +458,14 @@ def test_folds_that_are_standardized_are_another_sweep(tmp_path):
         sweep(path, folds=2, standardize=True)
 
 
+@pytest.mark.parametrize("other", [{"evaluate_every": 2}, {"keep_predictions": True}])
+def test_a_sweep_that_keeps_more_is_another_sweep(tmp_path, other):
+    path = tmp_path / "r.jsonl"
+    sweep(path, folds=2)
+    with pytest.raises(gn.FileError, match=r"the metric .* is not the same"):
+        sweep(path, folds=2, **other)
+
+
 def test_another_metric_of_the_same_name_is_told_apart(tmp_path):
     def right(factor):
         return lambda y, found: factor * (y == found).mean()
@@ -452,5 +473,5 @@ def test_another_metric_of_the_same_name_is_told_apart(tmp_path):
     path = tmp_path / "r.jsonl"
     first = sweep(path, metric=right(1), mode="max")
     assert_same(sweep(path, metric=right(1), mode="max"), first)
-    with pytest.raises(gn.FileError, match="metric is not the same"):
+    with pytest.raises(gn.FileError, match=r"the metric .* is not the same"):
         sweep(path, metric=right(2), mode="max")

@@ -201,7 +201,7 @@ def test_a_function_may_ask_for_probabilities():
     assert result.metric == "held_out_confident"
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", sorted(set(METRICS) - {"rank_ic"}))  # which test_metrics.py tries
 def test_named_metrics_are_those_of_scikit_learn_and_the_loss(name):
     if name == "r2":
         result = sweep(LINE, X @ [1.0, 2.0], metric=name, sample_weight=W)

@@ -41,7 +41,10 @@ _MOST_OF_A_HEADER = 1 << 20
 _SYNC_SECONDS = 1.0
 """A cut of the power loses no more than that; a kill loses nothing that was written."""
 
-_WORDS = {"settings": "the networks' settings (of the grid, iterations, or another argument)"}
+_WORDS = {
+    "settings": "the networks' settings (of the grid, iterations, or another argument)",
+    "metric": "the metric (or its times, evaluate_every or keep_predictions)",
+}
 
 
 class OtherSweepError(FileError):
@@ -245,6 +248,9 @@ def write_state(state: TaskState) -> tuple[dict[str, Any], bytes]:
     assert run is not None
     arrays, document = run_as_arrays(_writable(run))
     arrays["sweep_values"] = np.array(state.costs, np.float64)
+    evaluations = np.array(state.evaluations if cell is None else cell.evaluations, np.float64)
+    if len(evaluations):
+        arrays["sweep_evaluations"] = evaluations
     status = run.status if cell is None else cell.status
     if cell is None and status == "completed":
         status = f"completed after {run.iterations}"
@@ -264,11 +270,15 @@ def write_state(state: TaskState) -> tuple[dict[str, Any], bytes]:
         if cell.kept is not None:
             arrays["sweep_kept"] = cell.kept.astype(np.int64)
             document["iterations"] = len(cell.kept) - (run.batch_size is None)
+        if cell.predictions is not None:
+            arrays["sweep_predictions"] = cell.predictions
         record |= {
             "iterations": cell.iterations,
             "metric": None if cell.metric is None else _finite(cell.metric),
             "has_metric": cell.metric is not None,
         }
+        if cell.left_out:
+            record["left_out"] = cell.left_out
     return record, arrays_as_bytes(arrays, document)
 
 
@@ -284,6 +294,8 @@ def read_state(record: Mapping[str, Any], plan: Plan, path: Path) -> TaskState:
     arrays, document = arrays_from_bytes(data, path)
     costs = tuple(arrays.pop("sweep_values").tolist())
     numbers, kept = arrays.pop("sweep_numbers", None), arrays.pop("sweep_kept", None)
+    predictions = arrays.pop("sweep_predictions", None)
+    evaluations = arrays.pop("sweep_evaluations", np.empty(0))
     candidate = task.candidate
     stopping = candidate.fit.stopping
     metric = () if stopping is None or isinstance(stopping.metric, str) else (stopping.metric,)
@@ -291,7 +303,7 @@ def read_state(record: Mapping[str, Any], plan: Plan, path: Path) -> TaskState:
     run = run_from_arrays(arrays, document, path, *own_functions)
     run = replace(run, network=candidate.network, optimizer=candidate.fit.optimizer)
     if not final or numbers is None:
-        return TaskState(task, run, costs)
+        return TaskState(task, run, costs, evaluations=tuple(evaluations.tolist()))
     cell = SweepCell(
         task.settings,
         status,
@@ -303,6 +315,10 @@ def read_state(record: Mapping[str, Any], plan: Plan, path: Path) -> TaskState:
         task.fold,
         float(numbers[0]),
         float(numbers[1]),
+        evaluations,
+        None if predictions is None or task.fold is None else plan.data.folds[task.fold].test,
+        predictions,
+        record.get("left_out", 0),
     )
     return TaskState(task, None, costs, cell)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -94,6 +94,12 @@ class SweepCell:
     setting, seed, fold : the number of the setting, the seed and the number of the fold; None where a
         sweep has none.
     baseline, floor : the loss of the best constant answer, and of the perfect one.
+    evaluations : the metric after every `SweepResult.evaluate_every` iterations, (evaluations,); of a
+        network that ended by itself, up to there.
+    rows, predictions : where the sweep keeps predictions, the numbers of the fold's test rows, (rows,), and
+        the network's predictions for them, (rows,) or (rows, outputs); `SweepResult.predictions` puts the
+        folds together.
+    left_out : the dates that the metric "rank_ic" left out: fewer than two rows, or all values equal.
     """
 
     settings: Mapping[str, Any]
@@ -106,6 +112,10 @@ class SweepCell:
     fold: int | None = None
     baseline: float = 1.0
     floor: float = 0.0
+    evaluations: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    rows: NDArray[np.int64] | None = None
+    predictions: NDArray[Any] | None = None
+    left_out: int = 0
 
     @property
     def run(self) -> TrainingRun:

@@ -23,6 +23,7 @@ from glassnet.model_selection.outcomes import SweepCell
 from glassnet.model_selection.search_space import SearchSpace
 from glassnet.model_selection.settings import TRAINING, Candidate, as_plain
 from glassnet.model_selection.sweep_folds import Fold, as_folds
+from glassnet.model_selection.time_folds import TimeFolds, number_dates
 from glassnet.nn.dropout import draw_seed
 from glassnet.nn.network import Parameters
 from glassnet.training.run import TrainingRun
@@ -52,12 +53,16 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskState:
-    """How far a task has come: the run so far, its cost at each rung, and the cell once it is finished."""
+    """How far a task has come: the run so far, its cost at each rung, and the cell once it is finished.
+
+    `evaluations` are values of the metric on the way.
+    """
 
     task: Task
     run: TrainingRun | None = None
     costs: tuple[float, ...] = ()
     cell: SweepCell | None = None
+    evaluations: tuple[float, ...] = ()
 
     @property
     def iterations(self) -> int:
@@ -84,7 +89,7 @@ class SweepData:
 
     Every network without a seed of its own draws from a copy of `stream`. `held_out` says whether the
     metric is of samples that a network was not trained on, `standardize` whether the columns of X are
-    standardized by each fold's training rows.
+    standardized by each fold's training rows. `index` is that of a frame of pandas.
     """
 
     samples: InMemory
@@ -94,6 +99,7 @@ class SweepData:
     measure: Measure | None
     held_out: bool = False
     standardize: bool = False
+    index: Any = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,8 @@ class Plan:
     About `keep_losses` losses of each network are kept, and `cores` threads may compute. `seed` is the one
     that was drawn where the caller named no random state. At each of the `rungs`, numbers of iterations,
     successive halving compares the settings. Runs on batches need the order of their samples to be
-    resumed; `keep_orders` says whether they keep it.
+    resumed; `keep_orders` says whether they keep it. The metric is evaluated after every `evaluate_every`
+    iterations, and predictions of the test rows are kept where `keep_predictions` names a method.
     """
 
     space: SearchSpace
@@ -116,6 +123,8 @@ class Plan:
     seed: int | None = None
     rungs: tuple[int, ...] = ()
     keep_orders: bool = True
+    evaluate_every: int | None = None
+    keep_predictions: str = ""
 
     @property
     def workers(self) -> int:
@@ -149,13 +158,24 @@ class Plan:
             "validation": digest(array for held in validation_arrays(candidates) for array in held),
             "parameters": digest([None if start is None else np.asarray(start)]),
             "random_state": short(hashlib.sha256(canonical(as_plain(stream)).encode())),
-            "metric": "none" if data.measure is None else _text_of_measure(data.measure),
+            "metric": self._text_of_metric(),
             "converged_below": repr(self.converged_below),
             "keep_losses": str(self.keep_losses),
             "halving": str(self.halving),
             "engine": ", ".join(sorted(engines)),
             "glassnet": __version__,
         }
+
+    def _text_of_metric(self) -> str:
+        measure = self.data.measure
+        if measure is None:
+            return "none"
+        words = [measure.name, measure.mode, measure.response]
+        words += [] if measure.function is None else [identity(measure.function)]
+        words += [] if measure.dates is None else [digest([measure.dates])]
+        words += [f"every {self.evaluate_every}"] if self.evaluate_every else []
+        words += [f"kept {self.keep_predictions}"] if self.keep_predictions else []
+        return ", ".join(words)
 
 
 def _text_of(candidate: Candidate) -> str:
@@ -167,11 +187,6 @@ def _text_of(candidate: Candidate) -> str:
         if settings[name] == DEFAULTS[name]:
             del settings[name]
     return identity((candidate.network, settings))
-
-
-def _text_of_measure(measure: Measure) -> str:
-    words = f"{measure.name}, {measure.mode}, {measure.response}"
-    return words if measure.function is None else f"{words}, {identity(measure.function)}"
 
 
 def validation_arrays(candidates: Iterable[Candidate]) -> list[tuple[Any, ...]]:
@@ -199,6 +214,7 @@ def check_sweep_data(
     samples: tuple[object, object, object],
     folds: object,
     groups: object,
+    times: object,
     parameters: Parameters | NDArray[Any] | None,
     metric: tuple[object, str | None, str],
     standardize: bool,
@@ -233,13 +249,31 @@ def check_sweep_data(
             "standardize=True scales only the rows of the folds; validation arrays would stay unscaled. "
             "Leave one of the two out, or give validation as a fraction of the rows."
         )
+    dates = None
+    if metric[0] == "rank_ic":
+        dates = _dates_of_rows(times, folds, groups, dataset.n_rows)
+        if arrays and not pairs:
+            raise InputError(
+                "rank_ic needs the date of each row that is tested, and validation arrays have none: give "
+                "folds, or validation as a fraction of the rows."
+            )
+    elif times is not None:
+        raise InputError('times are the dates of the metric "rank_ic": give metric="rank_ic" too.')
     measure: Measure | None = None
     if metric[0] is not None or held_out:
         for other in dict.fromkeys(candidate.network for candidate in candidates):
-            measure = as_measure(metric[0] or "loss", *metric[1:], other)
+            measure = as_measure(metric[0] or "loss", *metric[1:], other, dates)
     if measure is not None and measure.is_loss:
         _check_losses(candidates)
-    return SweepData(dataset, pairs, parameters, stream, measure, held_out, standardize)
+    index = getattr(samples[0], "index", None) if hasattr(samples[0], "iloc") else None
+    return SweepData(dataset, pairs, parameters, stream, measure, held_out, standardize, index)
+
+
+def _dates_of_rows(times: object, folds: object, groups: object, n_rows: int) -> NDArray[np.intp] | None:
+    """The number of each row's date, from `times` or those that the folds go by."""
+    if times is None and isinstance(folds, TimeFolds):
+        times = groups if folds.times is None else folds.times
+    return None if times is None else number_dates(times, n_rows)[0]
 
 
 def _check_losses(candidates: Sequence[Candidate]) -> None:

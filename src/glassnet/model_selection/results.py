@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.random import RandomState
 
 from glassnet.errors import InputError
-from glassnet.model_selection.metrics import Measure
-from glassnet.model_selection.outcomes import STATUSES, SweepCell, rules
+from glassnet.model_selection.comparison import Comparison
+from glassnet.model_selection.outcomes import STATUSES, rules
 from glassnet.model_selection.settings import as_plain, shown
 from glassnet.optim import Optimizer
 from glassnet.training.run import TrainingRun
+from glassnet.training.settings import NAMES
 from glassnet.training.steppers import Solver
+from glassnet.training.train import train
 
 if TYPE_CHECKING:
     import pandas
@@ -24,7 +27,7 @@ _MOST_ROWS = 60
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SweepResult:
+class SweepResult(Comparison):
     """The result of a sweep: a `SweepCell` for every network, and what they share.
 
     Attributes
@@ -38,6 +41,8 @@ class SweepResult:
     n_samples, threads, seconds : the samples, the threads in all, and the wall time of all updates.
     measure : the metric's name and mode; None where there is none.
     held_out : whether the metric is of samples that the networks were not trained on.
+    evaluate_every : the iterations from one value of `curves` to the next; None where there are none.
+    origin : what `refit` and `predictions` need of the sweep's arguments.
 
     >>> import glassnet as gn
     >>> grid = {"learning_rate": [0.1, 1.0]}
@@ -46,73 +51,10 @@ class SweepResult:
     ({'learning_rate': 1.0}, 2)
     """
 
-    grid: Mapping[str, tuple[Any, ...]]
-    cells: tuple[SweepCell, ...]
-    iterations: int
-    baseline: float
-    converged_below: float
-    n_samples: int
-    threads: int
-    seconds: float
-    floor: float = 0.0
-    measure: Measure | None = None
-    held_out: bool = True
-
     @property
     def runs(self) -> tuple[TrainingRun, ...]:
         """Each cell's `TrainingRun`, with every loss; ``save`` and ``resume`` work on them."""
         return tuple(cell.run for cell in self.cells)
-
-    @property
-    def metric(self) -> str | None:
-        """The table's column with the metric, such as "held_out_accuracy"; None where there is none."""
-        if self.measure is None:
-            return None
-        return f"{'held_out' if self.held_out else 'training'}_{self.measure.name}"
-
-    @property
-    def compared_by(self) -> str:
-        """The column by which networks are compared: the metric's or, without one, "final_loss".
-
-        Losses of unlike scales, because the settings vary the loss, the reduction or the class weights, are
-        compared by "share", the final loss over the loss of the best constant answer.
-        """
-        if self.metric is not None:
-            return self.metric
-        scales = {
-            (cell.baseline, cell.floor, cell.trained.network.loss, cell.trained.reduction)
-            for cell in self.cells
-        }
-        return "final_loss" if len(scales) == 1 else "share"
-
-    @property
-    def sign(self) -> float:
-        """1 where the smallest value of `compared` is the best, and -1 where the largest is."""
-        return 1.0 if self.measure is None else self.measure.sign
-
-    @property
-    def compared(self) -> list[float]:
-        """The number that each network is compared by; NaN without a metric where others have one."""
-        if self.measure is not None:
-            return [float("nan") if cell.metric is None else cell.metric for cell in self.cells]
-        by_share = self.compared_by == "share"
-        return [cell.share if by_share else cell.final_loss for cell in self.cells]
-
-    @property
-    def best(self) -> SweepCell | None:
-        """The best network of the best setting; None where there is none.
-
-        The setting is the first in `summary`, whose mean over seeds and folds hangs less on luck than a
-        single network does; the network is its best by `compared`. Networks that diverged, and those whose
-        metric or loss is not a number, are passed over.
-        """
-        costs: dict[int, list[tuple[float, int]]] = {}
-        for number, (cell, value) in enumerate(zip(self.cells, self.compared, strict=True)):
-            if cell.status != "diverged" and np.isfinite(value):
-                costs.setdefault(cell.setting, []).append((self.sign * value, number))
-        settings = (row["setting"] for row in self.summary)
-        chosen = next((setting for setting in settings if setting in costs), None)
-        return None if chosen is None else self.cells[min(costs[chosen])[1]]
 
     @property
     def table(self) -> list[dict[str, Any]]:
@@ -135,42 +77,90 @@ class SweepResult:
             }
             if self.metric is not None:
                 row[self.metric] = cell.metric
+                if self.measure is not None and self.measure.dates is not None:
+                    row["dates_left_out"] = cell.left_out
             rows.append({**row, "seconds": cell.trained.seconds})
         return rows
 
-    @property
-    def summary(self) -> list[dict[str, Any]]:
-        """A row for each setting over its seeds and folds, the best first.
+    def refit(
+        self,
+        X: object,
+        y: object,
+        *,
+        sample_weight: object = None,
+        random_state: int | RandomState | None = None,
+        threads: int | None = None,
+        progress: bool = False,
+    ) -> TrainingRun:
+        """Train the network of `chosen` on these rows, for as many iterations, and return the run.
 
-        ``mean`` and ``spread`` (the sample standard deviation; NaN of one network) are of `compared`;
-        ``networks``, ``diverged`` and ``dropped`` count. A setting with a network that diverged comes after
-        all others, and before those a setting that halving left behind.
+        X, y : all rows, as a rule: those of the folds together, or of later days too.
+        random_state : None starts where the sweep's network started, of several seeds the first.
+
+        After evaluations on the way all rows are trained on, without the setting's validation and stopping
+        rule, which `chosen` stands in for. All other settings are the sweep's.
+
+        Raises InputError where no setting is the best, and the errors of `train`.
+
+        >>> import numpy as np, glassnet as gn
+        >>> random = np.random.RandomState(0)
+        >>> X, y = random.randn(60, 2), random.randint(0, 2, 60)
+        >>> result = gn.sweep(gn.Network((2, 8, 2)), X, y, grid={"learning_rate": [0.1, 1.0]}, folds=3,
+        ...                   evaluate_every=10, iterations=200, random_state=0)
+        >>> run = result.refit(X, y)
+        >>> run.iterations == result.chosen["iterations"], run.iterations < 200
+        (True, True)
         """
-        settings: dict[int, list[tuple[SweepCell, float]]] = {}
-        for cell, value in zip(self.cells, self.compared, strict=True):
-            settings.setdefault(cell.setting, []).append((cell, value))
-        rows = []
-        for number, networks in settings.items():
-            cells, values = [cell for cell, _ in networks], np.array([value for _, value in networks])
-            with np.errstate(invalid="ignore"):  # of a metric that is infinite
-                spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-            rows.append(
-                {
-                    **{name: cells[0].settings.get(name) for name in self.grid},
-                    "mean": float(values.mean()),
-                    "spread": spread,
-                    "networks": len(cells),
-                    "diverged": sum(cell.status == "diverged" for cell in cells),
-                    "dropped": sum(cell.status == "dropped" for cell in cells),
-                    "setting": number,
-                }
+        chosen, origin = self.chosen, self.origin
+        if chosen is None or origin is None:
+            raise InputError("No setting of this sweep is the best: no mean over its networks is a number.")
+        candidate = origin.candidates[chosen["setting"]]
+        settings = {name: getattr(candidate.fit, name) for name in NAMES}
+        settings |= {"iterations": chosen["iterations"], "parameters": origin.parameters}
+        if self.evaluate_every is not None:
+            settings |= {"validation": None, "stopping": None}
+        seeds = [cell.seed for cell in self.cells if cell.setting == chosen["setting"]]
+        for seed in (random_state, seeds[0], settings["random_state"], copy.deepcopy(origin.stream)):
+            if seed is not None:
+                settings["random_state"] = seed
+                break
+        settings |= {"sample_weight": sample_weight, "threads": threads, "progress": progress}
+        return train(candidate.network, X, y, **settings)
+
+    def predictions(self, setting: int | None = None) -> Any:
+        """The predictions for the test rows of all folds, of a sweep with `keep_predictions`.
+
+        They are of the setting of that number, by default the best of `summary`. There is a row for each
+        test row, by seed and then in the order of X: ``row``, its number in X, ``seed`` and ``fold``,
+        ``target``, and ``prediction``, or of several outputs or classes ``prediction_0``, ... It is a
+        DataFrame with the index of X where X was one of pandas, else a dictionary of arrays.
+
+        Raises InputError where no predictions were kept.
+        """
+        if setting is None:
+            setting = self.summary[0]["setting"]
+        cells = [cell for cell in self.cells if cell.setting == setting and cell.predictions is not None]
+        if not cells or self.origin is None or self.origin.y is None:
+            raise InputError(
+                f"There are no predictions of setting {setting}: give folds and keep_predictions=True to "
+                f"sweep, and the number of one of its {len(self.summary)} settings here."
             )
+        rows = np.concatenate([cell.rows for cell in cells if cell.rows is not None])
+        repeats = [len(cell.predictions) for cell in cells if cell.predictions is not None]
+        places = {name: np.repeat([cell.place[name] for cell in cells], repeats) for name in cells[0].place}
+        order = np.lexsort((rows, places.get("seed", np.zeros(len(rows)))))
+        predicted = np.concatenate([cell.predictions for cell in cells if cell.predictions is not None])
+        columns = {"row": rows, **places}
+        for name, values in (("target", self.origin.y[rows]), ("prediction", predicted)):
+            width = 1 if values.ndim == 1 else values.shape[1]
+            for column, one in enumerate(values.reshape(len(rows), width).T):
+                columns[name if width == 1 else f"{name}_{column}"] = one
+        columns = {name: values[order] for name, values in columns.items()}
+        if self.origin.index is None:
+            return columns
+        import pandas
 
-        def place(row: dict[str, Any]) -> tuple[Any, ...]:
-            cost = self.sign * row["mean"]
-            return row["diverged"] > 0, row["dropped"] > 0, not np.isfinite(cost), cost
-
-        return sorted(rows, key=place)
+        return pandas.DataFrame(columns, index=self.origin.index[columns["row"]])
 
     def to_pandas(self) -> pandas.DataFrame:
         """`table` as a pandas DataFrame; an InputError where pandas is not installed.
@@ -244,6 +234,9 @@ class SweepResult:
             "summary": summary,
             "cells": rows,
         }
+        if self.evaluate_every is not None:
+            chosen = {name: as_plain(value) for name, value in (self.chosen or {}).items()}
+            document |= {"evaluate_every": self.evaluate_every, "chosen": chosen or None}
         return _without_nan(document)
 
     def __repr__(self) -> str:
@@ -293,6 +286,12 @@ def _printed(result: SweepResult) -> str:
         lines.append("  ".join(["", *cells, row[-1]]).rstrip())
     if len(rows) > _MOST_ROWS + 1:
         lines.append(f"  and {len(rows) - _MOST_ROWS - 1} more")
+    if result.evaluate_every is not None and (chosen := result.chosen) is not None:
+        words = [f"{name} {_short(chosen[name])}" for name in _varied(result)]
+        lines.append(
+            f"  best after {chosen['iterations']:,} {unit} of {', '.join(words)}: {result.compared_by} "
+            f"{chosen['mean']:.6g}"
+        )
     known = rules(result.converged_below)
     lines += [f"  {status}: {known[status]}" for status in known if counts[status]]
     return "\n".join(lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,8 +114,7 @@ class Scheduler:
         best = best_settings(costs, self.plan.halving.survivors(len(costs)))
         for state in list(self.states.values()):
             if state.task.setting in alive - best and state.cell is None:
-                assert state.run is not None
-                cell = self.worker.cell_of(state.task, state.run, dropped=not state.ended)
+                cell = self.worker.cell_of(state, dropped=not state.ended)
                 line.leave_out(0, 1)
-                self._keep(replace(state, run=None, cell=cell))
+                self._keep(TaskState(state.task, None, state.costs, cell))
         return best

@@ -14,16 +14,35 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from glassnet.errors import InputError, InputTypeError, InterruptedTrainingWarning, nearest_name
+from glassnet.errors import (
+    GlassnetWarning,
+    InputError,
+    InputTypeError,
+    InterruptedTrainingWarning,
+    nearest_name,
+    unknown_name,
+)
+from glassnet.model_selection.comparison import Origin
 from glassnet.model_selection.journal import Journal
+from glassnet.model_selection.metrics import as_measure
 from glassnet.model_selection.outcomes import CONVERGED_BELOW, SweepCell
-from glassnet.model_selection.plan import Plan, as_halving, as_seeds, check_sweep_data, move_on, tasks_of
+from glassnet.model_selection.plan import (
+    Plan,
+    SweepData,
+    Task,
+    as_halving,
+    as_seeds,
+    check_sweep_data,
+    move_on,
+    tasks_of,
+)
 from glassnet.model_selection.results import SweepResult
 from glassnet.model_selection.scheduler import Scheduler
 from glassnet.model_selection.search_space import make_search_space
 from glassnet.model_selection.settings import TRAINING, Candidate
 from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim import SGD
+from glassnet.training.early_stopping import RESPONSES
 from glassnet.training.settings import FitSettings
 from glassnet.training.steppers import Rule, check_rule
 from glassnet.training.train import DEFAULTS, train
@@ -33,6 +52,9 @@ from glassnet.utils.warn import warn
 
 HISTORY_BYTES = 1 << 29
 """About how many bytes of losses are kept for all networks, and as many of their samples' orders."""
+
+EVALUATIONS = 1 << 24
+"""How many values of the metric on the way are kept at most, for all networks: 128 MiB."""
 
 LOSSES_KEPT = 2000
 """How many losses of each network are kept at least, however many networks there are."""
@@ -49,10 +71,13 @@ def sweep(
     seeds: int | Iterable[int] | None = None,
     folds: object = None,
     groups: object = None,
+    times: object = None,
     standardize: bool = False,
     metric: str | Callable[..., float] | None = None,
     mode: str | None = None,
     response: str = "predict",
+    evaluate_every: int | None = None,
+    keep_predictions: bool | str = False,
     optimizer: Rule = SGD(),  # noqa: B008 - it is frozen
     parameters: Parameters | NDArray[Any] | None = None,
     random_state: int | RandomState | None = None,
@@ -87,12 +112,20 @@ def sweep(
     standardize : whether each fold's columns of X, test rows included, are centered and scaled by the mean
         and the deviation of its training rows, which takes a copy of the fold's rows. ``run.extra`` then
         holds both, and `predict` gives a PreprocessingWarning, as it expects rows standardized by these.
-    metric : "loss", "accuracy", "r2" or a function of targets and predictions, on the fold's test rows,
+    times : (n_samples,), each row's date, for the metric "rank_ic"; by default those of the folds.
+    metric : "loss", "accuracy", "r2", "rank_ic" (see `glassnet.model_selection.metrics.rank_ic`) or a
+        function of targets and predictions, on the fold's test rows,
         else on its validation data, else on all samples; by default "loss" where samples are held out,
         and None for a network without such samples among networks that have some. Where it is None,
         networks are compared by the loss that they were trained on, penalties included, which favors no
         penalty. A function needs `mode`, "max" or "min", and gets the predictions of `response`, "predict"
         or "predict_proba"; a function with an argument ``rows`` gets the rows' numbers too.
+    evaluate_every : the metric is also evaluated after every so many iterations, epochs with a batch_size:
+        ``result.curves`` has it for each setting, ``result.chosen`` the best setting with the best number
+        of iterations, for which ``result.refit(X, y)`` trains. None evaluates at the end alone.
+    keep_predictions : True keeps each network's predictions of its fold's test rows, "predict_proba" the
+        probabilities: ``result.predictions()`` puts the folds together. They take 8 bytes for each row,
+        output and network, 4 in float32.
     converged_below : see `glassnet.model_selection.assess`; raise it where noise in the data keeps even the
         best loss high.
     keep_losses : about how many losses of each network are kept, where it has more; None keeps as many as
@@ -159,6 +192,7 @@ def sweep(
         raise InputError(
             "mode and response have no effect without a metric: give metric=..., or leave them out."
         )
+    every, kept = or_none(as_steps)(evaluate_every, "evaluate_every"), _as_kept(keep_predictions)
     journal = None if results is None else Journal(results)
     seed = None
     if random_state is None:
@@ -177,7 +211,9 @@ def sweep(
     chosen = as_seeds(seeds, random, "random_state" in space.values)
     samples, measure = (X, y, sample_weight), (metric, mode, response)
     stream = copy.deepcopy(random)
-    data = check_sweep_data(space.candidates, samples, folds, groups, parameters, measure, scaled, stream)
+    data = check_sweep_data(
+        space.candidates, samples, folds, groups, times, parameters, measure, scaled, stream
+    )
     validated = {candidate.fit.validation is not None for candidate in space.candidates}
     if halved is not None and not data.folds and len(validated) > 1:
         raise InputError(
@@ -191,7 +227,8 @@ def sweep(
     rungs = () if halved is None else halved.rungs(len(space.candidates), tasks[0].iterations)
     in_batches = sum(task.candidate.fit.batch_size is not None for task in tasks)
     keep_orders = 4 * data.samples.n_rows * in_batches <= HISTORY_BYTES
-    plan = Plan(space, data, tasks, below, keep, cores, halved, seed, rungs, keep_orders)
+    _check_kept(tasks, data, every, kept)
+    plan = Plan(space, data, tasks, below, keep, cores, halved, seed, rungs, keep_orders, every, kept)
     began = time.perf_counter()
     if journal is not None:
         journal.begin({"fingerprint": plan.fingerprint(), "networks": len(tasks), "seed": seed})
@@ -207,14 +244,7 @@ def sweep(
                     f"they are this exception's attribute `result`{_goes_on(journal)}."
                 )
             raise
-    unfinished = sum(cell.status == "interrupted" for cell in result.cells)
-    if unfinished:
-        warn(
-            f"Ctrl-C ended the sweep: {len(tasks) - unfinished} of {len(tasks)} networks are finished. "
-            f"The others hold their work so far; their run.resume(iterations) goes on from there"
-            f"{_goes_on(journal)}.",
-            InterruptedTrainingWarning,
-        )
+    _warn_of(result, _goes_on(journal))
     return result
 
 
@@ -233,6 +263,34 @@ def _whole_signature() -> inspect.Signature:
 sweep.__signature__ = _whole_signature()  # type: ignore[attr-defined]  # help() and inspect show it
 
 
+def _as_kept(value: object) -> str:
+    """`keep_predictions` as the method of a network whose answers are kept; "" keeps none."""
+    if isinstance(value, (bool, np.bool_)):
+        return "predict" if value else ""
+    if value not in RESPONSES:
+        raise unknown_name("keep_predictions", value, ("True", "False", *RESPONSES))
+    return str(value)
+
+
+def _check_kept(tasks: Sequence[Task], data: SweepData, every: int | None, kept: str) -> None:
+    """Raise InputError for evaluations and predictions that there are no rows, or no room, for."""
+    if every is not None and data.measure is None:
+        raise InputError(
+            "evaluate_every evaluates the metric, and there is none: give folds, validation or a metric."
+        )
+    if kept and not data.folds:
+        raise InputError("keep_predictions keeps those of the folds' test rows: give folds.")
+    if kept == "predict_proba":
+        for network in dict.fromkeys(task.candidate.network for task in tasks):
+            as_measure(lambda y, found: 0.0, "max", kept, network)
+    values = 0 if every is None else sum(task.iterations // every for task in tasks)
+    if every is not None and values > EVALUATIONS:
+        raise InputError(
+            f"evaluate_every={every} gives {values:,} values of the metric, which all are kept; expected "
+            f"{EVALUATIONS:,} at most, such as evaluate_every={-(-values // EVALUATIONS) * every}."
+        )
+
+
 def _result_of(plan: Plan, cells: Sequence[SweepCell], began: float) -> SweepResult:
     return SweepResult(
         plan.space.values,
@@ -246,7 +304,36 @@ def _result_of(plan: Plan, cells: Sequence[SweepCell], began: float) -> SweepRes
         cells[0].floor,
         plan.data.measure,
         plan.data.held_out,
+        plan.evaluate_every,
+        Origin(
+            tuple(plan.space.candidates),
+            plan.data.parameters,
+            plan.data.stream,
+            plan.data.standardize,
+            plan.data.samples.y,
+            plan.data.index,
+        ),
     )
+
+
+def _warn_of(result: SweepResult, goes_on: str) -> None:
+    """Say once what is missing in a result."""
+    n = len(result.cells)
+    unfinished = sum(cell.status == "interrupted" for cell in result.cells)
+    if unfinished:
+        warn(
+            f"Ctrl-C ended the sweep: {n - unfinished} of {n} networks are finished. The others hold their "
+            f"work so far; their run.resume(iterations) goes on from there{goes_on}.",
+            InterruptedTrainingWarning,
+        )
+    left_out = [cell.left_out for cell in result.cells if cell.left_out]
+    if left_out:
+        warn(
+            f"rank_ic left out up to {max(left_out)} dates with fewer than two rows, or with targets or "
+            f"predictions that are all equal, of {len(left_out)} of {n} networks; the table's column "
+            f"dates_left_out has them.",
+            GlassnetWarning,
+        )
 
 
 def _goes_on(journal: Journal | None) -> str:

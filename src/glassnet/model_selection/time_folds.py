@@ -251,8 +251,7 @@ class Days:
         if times is None:
             self.dates, self._count = np.arange(n_rows), n_rows
             return
-        labels = _as_labels(times, n_rows, name)
-        self.dates, first = _numbered(labels, name)
+        self.dates, first, labels = number_dates(times, n_rows, name)
         self._count = len(first)
         _refuse_text(first, name)
         _refuse_words_out_of_order(labels, self.dates, first, name)
@@ -289,16 +288,19 @@ class Days:
         return numbers
 
 
-def _numbered(labels: NDArray[Any], name: str) -> tuple[Rows, NDArray[Any]]:
-    """Each row's date as a number in the order of time, and the dates."""
+def number_dates(
+    times: object, n_rows: int, name: str = "times"
+) -> tuple[Rows, NDArray[Any], NDArray[Any]]:
+    """Each row's date as a number in the order of time, the dates, and the rows' own as an array."""
+    labels = _as_labels(times, n_rows, name)
     # Neighbors of one date are sorted as one.
     starts = np.flatnonzero(np.concatenate([[True], _compared(labels[1:], labels[:-1], name)]))
-    starts = starts[: len(labels)]
+    starts = starts[:n_rows]
     try:
         first, numbers = np.unique(labels[starts], return_inverse=True)
     except TypeError as error:
         raise _no_order(name, error) from error
-    return np.repeat(numbers, np.diff(starts, append=len(labels))), first
+    return np.repeat(numbers, np.diff(starts, append=n_rows)), first, labels
 
 
 _ALIKE = str.maketrans("biu", "fff")  # kinds of numbers, which compare with each other

@@ -24,6 +24,7 @@ from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.model_selection.hashing import identity_here
+from glassnet.model_selection.metrics import Score
 from glassnet.model_selection.outcomes import SweepCell, assess, thinned
 from glassnet.model_selection.plan import Plan, Task, TaskState
 from glassnet.model_selection.settings import shown
@@ -31,6 +32,7 @@ from glassnet.model_selection.thread_pool import ProgressLine
 from glassnet.nn.network import Network
 from glassnet.optim.loss_conventions import Conventions
 from glassnet.training.baselines import Scale, scale_of
+from glassnet.training.hooks import FunctionHook, Hooks
 from glassnet.training.loop import Progress
 from glassnet.training.run import TrainingRun
 from glassnet.training.run_policy import continue_run
@@ -149,6 +151,24 @@ class FoldSamples(NamedTuple):
     measured: Moments | None
 
 
+class Evaluations:
+    """The values of the metric while a task is trained, after those that are known already."""
+
+    def __init__(self, worker: Worker, task: Task, known: tuple[float, ...]) -> None:
+        self._values, self._every = list(known), worker.plan.evaluate_every
+
+        def evaluate(run: TrainingRun) -> None:
+            score = worker.score(task, run)
+            self._values.append(math.nan if score is None else score.value)
+
+        every = self._every
+        self.hooks: Hooks[TrainingRun] = Hooks([] if every is None else [FunctionHook(every, evaluate)])
+
+    def up_to(self, iteration: int) -> tuple[float, ...]:
+        """Those that count: training may have taken later iterations back."""
+        return tuple(self._values[: iteration // self._every]) if self._every else ()
+
+
 class Worker:
     """Trains and judges the networks of a plan; any number of threads may use it at a time."""
 
@@ -171,11 +191,12 @@ class Worker:
         last = task.iterations if until is None else min(until, task.iterations)
         try:
             with line.network(state.iterations, last, ends=until is None) as show:
-                run = state.run
+                run, evaluations = state.run, Evaluations(self, task, state.evaluations)
                 if run is None or (not state.ended and run.iterations < last):
-                    run = self.train(task, run, last, show, stop)
+                    run = self.train(task, run, last, show, stop, evaluations.hooks)
+            state = replace(state, run=run, evaluations=evaluations.up_to(run.iterations))
             if until is None or run.status == "interrupted":
-                return replace(state, run=None, cell=self.cell_of(task, run))
+                return TaskState(task, None, state.costs, self.cell_of(state))
             cost = self._cost(task, run)
             return replace(state, run=self._lightened(run), costs=(*state.costs, cost))
         except Exception as error:
@@ -187,7 +208,13 @@ class Worker:
             raise
 
     def train(
-        self, task: Task, run: TrainingRun | None, until: int, show: Progress, stop: NDArray[np.uint8]
+        self,
+        task: Task,
+        run: TrainingRun | None,
+        until: int,
+        show: Progress,
+        stop: NDArray[np.uint8],
+        hooks: Hooks[TrainingRun],
     ) -> TrainingRun:
         """The task's run up to an iteration, bit for bit `train`'s; `run` is how far it has come."""
         if run is None:
@@ -195,7 +222,7 @@ class Worker:
         else:
             start, gradient = at_end(self._with_data(task, run)), None
         left = until - start.iterations
-        return continue_run(start, left, progress=show, stop=stop, gradient=gradient)
+        return continue_run(start, left, hooks, progress=show, stop=stop, gradient=gradient)
 
     def _begin(self, task: Task) -> tuple[TrainingRun, Array | None]:
         """The run of a task before its first iteration, and the gradient there."""
@@ -213,21 +240,38 @@ class Worker:
             run = replace(run, extra={"preprocessing": document})
         return run, gradient
 
-    def cell_of(self, task: Task, run: TrainingRun, dropped: bool = False) -> SweepCell:
+    def cell_of(self, state: TaskState, dropped: bool = False) -> SweepCell:
         """The cell of a finished network: its run, status and metric."""
-        plan = self.plan
-        run = self._with_data(task, run)
+        plan, task = self.plan, state.task
+        assert state.run is not None
+        run = self._with_data(task, state.run)
         scale = self._scale(task, run)
         status = "dropped" if dropped else assess(run, scale.baseline, plan.converged_below, scale.floor)
-        metric = None if status == "interrupted" else self._metric(task, run)
-        run, places = self._lightened(run, plan.cores), None
+        score = None if status == "interrupted" else self.score(task, run)
+        rows, predictions, places = None, None, None
+        if plan.keep_predictions and task.fold is not None and status != "interrupted":
+            rows = self.data.folds[task.fold].test
+            predictions = self._predicted(run, self._of_fold(task.fold).test, plan.keep_predictions)
+        run = self._lightened(run, plan.cores)
         if not plan.keep_orders and status != "interrupted":
             run = replace(run, cursor=None)
         if len(run.losses) > plan.keep_losses:
             places = thinned(run.losses, plan.keep_losses)
             run = replace(run, losses=run.losses[places])
         return SweepCell(
-            task.settings, status, run, places, metric, task.setting, task.seed, task.fold, *scale
+            task.settings,
+            status,
+            run,
+            places,
+            None if score is None else score.value,
+            task.setting,
+            task.seed,
+            task.fold,
+            *scale,
+            np.array(state.evaluations),
+            rows,
+            predictions,
+            0 if score is None else score.left_out,
         )
 
     # ---- Samples --------------------------------------------------------------------------------
@@ -272,9 +316,9 @@ class Worker:
         """What a rung compares settings by: the metric or, without one, the share of the loss."""
         if run.status == "diverged" or not len(run.losses):
             return math.inf
-        metric = self._metric(task, run)
-        if self.data.measure is not None and metric is not None:
-            return self.data.measure.sign * metric
+        score = self.score(task, run)
+        if self.data.measure is not None and score is not None:
+            return self.data.measure.sign * score.value
         scale = self._scale(task, run)
         return (float(run.losses[-1]) - scale.floor) / (scale.baseline - scale.floor)
 
@@ -298,26 +342,29 @@ class Worker:
 
         return self.shared.cache.get(key, make, (dataset, fit.class_weight))
 
-    def _metric(self, task: Task, run: TrainingRun) -> float | None:
+    def score(self, task: Task, run: TrainingRun) -> Score | None:
         """The metric of a run, on the samples held out from it where there are any."""
         measure = self.data.measure
         samples = None if measure is None else self._judging_samples(task, run)
         if measure is None or samples is None:
             return None
-        network, theta = run.network, run.theta
         dataset, rows = samples
         if not measure.is_loss:
-            X = np.ascontiguousarray(dataset.X[:].astype(theta.dtype, copy=False))
-            y, weights = dataset.targets(network), dataset.weights
+            predicted = self._predicted(run, dataset, measure.response)
             flat = self.data.samples.y is not None and self.data.samples.y.ndim == 1
-            return measure.of(network, theta, X, y, weights, rows, flat)
+            return measure.of(predicted, dataset.targets(run.network), dataset.weights, rows, flat)
         problem = self.shared.prepare(
-            network,
+            run.network,
             dataset,
             ProblemSettings(dtype=run.dtype, engine=run.engine, threads=self.plan.threads_each),
         )
         assert isinstance(problem, Problem)
-        return problem.loss(theta.flat)
+        return Score(problem.loss(run.theta.flat))
+
+    def _predicted(self, run: TrainingRun, dataset: InMemory, response: str) -> NDArray[Any]:
+        network, theta = run.network, run.theta
+        respond = network.predict if response == "predict" else network.predict_proba
+        return respond(theta, np.ascontiguousarray(dataset.X[:].astype(theta.dtype, copy=False)))
 
     # ---- A run's data ---------------------------------------------------------------------------
 

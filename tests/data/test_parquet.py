@@ -1,5 +1,9 @@
 """Paths as people give them, and which of the files' columns are learned from."""
 
+import subprocess
+import sys
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -84,3 +88,54 @@ def test_array_of_targets_beside_a_path_is_refused_in_a_line(tmp_path):
     with pytest.raises(gn.InputTypeError, match=r"the target column's name.*where X is a path") as caught:
         gn.stream(tmp_path, np.zeros(5_000))
     assert len(str(caught.value)) < 200
+
+
+def test_reading_leaves_pandas_out_which_takes_more_memory_than_reading(tmp_path):
+    FRAME.to_parquet(tmp_path / "rows.parquet")
+    code = (
+        "import sys, glassnet as gn\n"
+        "gn.stream(sys.argv[1], 'label', standardize=True).read_all()\n"
+        "assert 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "rows.parquet"], check=True)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([True, False, True] * 4),
+        pa.array([1, 2, 1] * 4, pa.uint8()),
+        pa.array([0.5, -1.0, 0.5] * 4, pa.float16()),
+        pa.array([Decimal("1.5"), Decimal("-2.25"), Decimal("1.5")] * 4),
+        pa.array([3, 4, 3] * 4).dictionary_encode(),
+        pa.array([True, False, True] * 4).dictionary_encode(),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_columns_of_numbers_have_the_values_of_the_file_wherever_a_block_begins(tmp_path, column):
+    pq.write_table(pa.table({"x": column, "y": column}), tmp_path / "rows.parquet")
+    expected = [float(value) for value in column.to_pylist()]
+    rows = gn.stream(tmp_path / "rows.parquet", "y")
+    blocks = [*rows.read(1, 11, 3, rows.dtype)]
+    assert [float(x) for block in blocks for x in block.X[:, 0]] == expected[1:11]
+    assert [float(y) for block in blocks for y in block.y] == expected[1:11]
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_text_is_a_target_and_equal_texts_are_one_object(tmp_path, encoded):
+    y = pa.array(["b", "a", "b"])
+    pq.write_table(
+        pa.table({"x": [1.0, 2.0, 3.0], "y": y.dictionary_encode() if encoded else y}),
+        tmp_path / "rows.parquet",
+    )
+    labels = gn.stream(tmp_path / "rows.parquet", "y").read_all().y
+    assert labels.tolist() == ["b", "a", "b"]
+    assert labels[0] is labels[2]
+
+
+def test_blocks_leave_room_for_what_readers_take(tmp_path):
+    FRAME.to_parquet(tmp_path / "rows.parquet")
+    rows = gn.stream(tmp_path / "rows.parquet", "label", memory="96 MiB")
+    most = rows.block_rows(2)
+    rows.reader_bytes = rows.memory // 2 - rows.memory // 1000
+    assert rows.block_rows(2) < most // 10

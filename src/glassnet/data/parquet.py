@@ -196,12 +196,12 @@ class ParquetDataset(Dataset):
             raise InputError(f"{self.source} has columns, but no rows; expected at least one.")
         # The reader of a column holds a page as it is in the file, and unpacked.
         pages = [self._page_bytes(name) for name in self._columns_read()]
-        self._worker_bytes = sum(2 * page + _BUFFER_BYTES for page in pages)
-        if self._worker_bytes > memory // 2:
+        self.reader_bytes = sum(2 * page + _BUFFER_BYTES for page in pages)
+        if self.reader_bytes > memory // 2:
             raise InputError(
                 f"memory is {size_text(memory)}, but to read {len(pages)} columns of {self.source} page by "
-                f"page takes about {size_text(self._worker_bytes)}: give "
-                f"{size_text(2 * self._worker_bytes)} or more, or name fewer features."
+                f"page takes about {size_text(self.reader_bytes)}: give "
+                f"{size_text(2 * self.reader_bytes)} or more, or name fewer features."
             )
         kinds = {str(file.schema.field(name).type) for file in self._files for name in self.names}
         self.dtype = np.dtype(np.float32 if kinds == {"float"} else np.float64)
@@ -239,7 +239,7 @@ class ParquetDataset(Dataset):
         return 12 * (self.n_inputs + len(self._targets) + 1)  # as numbers, and a mask of missing values
 
     def workers(self, threads: int) -> int:
-        return max(1, min(threads, self.memory // 2 // self._worker_bytes))
+        return max(1, min(threads, self.memory // 2 // self.reader_bytes))
 
     def inputs(self) -> Dataset:
         other = copy(self)
@@ -327,6 +327,7 @@ def _as_targets(target: object) -> list[str]:
 
 
 def _as_numpy(values: Any) -> NDArray[Any]:
+    """A column without missing values. Not by `to_numpy`, which imports pandas: 40 MiB more."""
     import pyarrow as pa
 
     types = pa.types
@@ -334,12 +335,13 @@ def _as_numpy(values: Any) -> NDArray[Any]:
         values = values.dictionary_encode()
     if types.is_dictionary(values.type):
         # Rows that have the same text share one object.
-        known = values.dictionary.to_numpy(zero_copy_only=False)
-        return known[values.indices.to_numpy(zero_copy_only=False)]
-    if types.is_decimal(values.type):
-        values = values.cast(pa.float64())
-    array = values.to_numpy(zero_copy_only=False)
-    return array if array.dtype.kind != "O" else np.array(array.tolist(), dtype=object)
+        known = values.dictionary
+        text = types.is_string(known.type) or types.is_large_string(known.type)
+        entries = np.array(known.to_pylist(), object) if text or known.null_count else _as_numpy(known)
+        return entries[np.from_dlpack(values.indices)]
+    if types.is_boolean(values.type):
+        return np.from_dlpack(values.cast(pa.uint8())).view(np.bool_)
+    return np.from_dlpack(values.cast(pa.float64()) if types.is_decimal(values.type) else values)
 
 
 def _opened(path: Path) -> Any:

@@ -64,9 +64,10 @@ class Dataset(ABC):
 
     Attributes: `n_rows`; `n_inputs`; `names` of the inputs or None; `dtype`, float32 where X is, else
     float64; `weighted`, whether there are sample weights; `targeted`, whether there are targets; `target`,
-    the name of a single target that has one; `memory`, the bytes that reading may take; `source`, where the
-    rows lie, in words; `in_memory`, whether the engine may keep all rows; `standardization`, the
-    (mean, scale) that the inputs are standardized by, or None.
+    the name of a single target that has one; `memory`, the bytes that reading may take; `reader_bytes`,
+    those of a worker's reader beside its blocks; `source`, where the rows lie, in words; `in_memory`,
+    whether the engine may keep all rows; `standardization`, the (mean, scale) that the inputs are
+    standardized by, or None.
     """
 
     n_rows: int
@@ -79,6 +80,7 @@ class Dataset(ABC):
     memory: int
     source: str
     in_memory: bool = False
+    reader_bytes: int = 0
     standardization: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     @abstractmethod
@@ -124,7 +126,8 @@ class Dataset(ABC):
         A worker that reads ahead has one block that it computes on, one that waits and one that is being
         read, which takes up to twice its room.
         """
-        room = min(BLOCK_BYTES, self.memory // (BLOCKS_UNDER_WAY * workers))
+        left = self.memory - workers * self.reader_bytes
+        room = min(BLOCK_BYTES, left // (BLOCKS_UNDER_WAY * workers))
         return max(LEAST_ROWS, room // self.row_bytes)
 
     def rows_at_once(self, row_bytes: int) -> int:

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from itertools import pairwise
 
 import joblib
 import numpy as np
@@ -100,13 +101,20 @@ def test_training_that_blows_up_does_so_in_the_numpy_engine_too(monkeypatch):
     assert np.isnan(losses[0][-1])
 
 
-def test_parameters_without_their_other_half_are_not_a_fit():
+@pytest.mark.parametrize("part", ["coefs_", "intercepts_", "out_activation_", "classes_", "n_layers_"])
+def test_parameters_without_their_other_half_are_not_a_fit(part):
     for kind in (gn.MLPClassifier, gn.MLPRegressor):
-        model = small(kind)
-        model.coefs_ = [np.ones((4, 3))]
-        for ask in (lambda m: m.predict(X), lambda m: m.network_, lambda m: m.hidden_activations(X)):
-            with pytest.raises(NotFittedError):
-                ask(model)
+        whole, model = small(kind).fit(X, Y3), small(kind)
+        setattr(model, part, getattr(whole, part, None))
+        for ask in ("predict", "predict_proba", "hidden_activations", "input_gradients", "score"):
+            if hasattr(model, ask):
+                with pytest.raises(NotFittedError, match="not fitted yet"):
+                    getattr(model, ask)(*(X, Y3) if ask == "score" else (X,))
+        with pytest.raises(NotFittedError):
+            _ = model.network_
+    del whole.intercepts_
+    with pytest.raises(NotFittedError, match="or set intercepts_ as well"):
+        whole.predict(X)
 
 
 def test_network_and_parameters_are_what_glassnet_works_with():
@@ -127,6 +135,87 @@ def test_parameters_may_be_set_by_hand_and_changed_in_place():
     for one in (model, theirs):
         one.partial_fit(X, Y3)
     np.testing.assert_allclose(model.coefs_[0], theirs.coefs_[0], rtol=1e-9)
+
+
+OUTS = {"identity": (1, TARGET), "logistic": (1, Y3 > 0), "softmax": (3, Y3)}
+
+
+@pytest.mark.parametrize("out", OUTS)
+def test_parameters_set_on_an_estimator_that_was_never_fitted_predict_as_scikit_learns(out):
+    random, (outputs, y) = np.random.RandomState(0), OUTS[out]
+    sizes = (4, 5, 3, outputs)
+    coefs = [random.randn(*shape) for shape in pairwise(sizes)]
+    intercepts = [random.randn(n) for n in sizes[1:]]
+    ours, theirs = (gn.MLPClassifier, TheirClassifier), (gn.MLPRegressor, TheirRegressor)
+    models = [
+        kind(hidden_layer_sizes=(5, 3), activation="tanh")
+        for kind in (theirs if out == "identity" else ours)
+    ]
+    for model in models:
+        model.coefs_, model.intercepts_, model.n_layers_, model.n_outputs_ = coefs, intercepts, 4, outputs
+        model.out_activation_ = out
+        if out != "identity":
+            model.classes_ = np.unique(y)
+    ours, theirs = models
+    ask = "predict" if out == "identity" else "predict_proba"
+    np.testing.assert_allclose(getattr(ours, ask)(X), getattr(theirs, ask)(X), rtol=1e-12)
+    if out != "identity":
+        assert np.array_equal(ours.predict(X), ours.classes_[theirs.predict_proba(X).argmax(axis=1)])
+    assert np.isfinite(ours.score(X, y))
+    before = set(vars(ours))
+    assert ours.parameters_.sizes == sizes
+    assert set(vars(ours)) == before
+    again = pickle.loads(pickle.dumps(ours))
+    assert np.array_equal(getattr(again, ask)(X), getattr(ours, ask)(X))
+    assert np.isfinite(ours.partial_fit(X, y).loss_)
+
+
+def test_several_labels_may_be_set_by_hand():
+    fitted = small().fit(X, np.eye(3, dtype=int)[Y3])
+    model = small()
+    for name in ("coefs_", "intercepts_", "n_layers_", "n_outputs_", "out_activation_", "classes_"):
+        setattr(model, name, getattr(fitted, name))
+    assert np.array_equal(model.predict(X), fitted.predict(X))
+
+
+def test_classes_may_be_renamed_and_must_fit_the_outputs():
+    model = small().fit(X, Y3)
+    numbers = model.predict(X)
+    model.classes_ = ["fir", "oak", "elm"]
+    assert np.array_equal(model.predict(X), np.array(model.classes_)[numbers])
+    model.classes_ = np.arange(4)
+    with pytest.raises(gn.InputError, match="classes_ has 4 entries, and coefs_ end in 3 outputs"):
+        model.predict(X)
+
+
+@pytest.mark.parametrize("out", ["identity", "logistic", "softmax"])
+@pytest.mark.parametrize("kind", ["numbers", "two", "three"])
+def test_output_set_on_a_fitted_estimator_is_obeyed_as_scikit_learns(kind, out):
+    y = {"numbers": TARGET, "two": Y3 > 0, "three": Y3}[kind]
+    ours = small(gn.MLPRegressor if kind == "numbers" else gn.MLPClassifier).fit(X, y)
+    theirs = small(TheirRegressor if kind == "numbers" else TheirClassifier).fit(X, y)
+    for model in (ours, theirs):
+        model.out_activation_ = out
+    if out == "softmax" and kind != "three":
+        with pytest.raises(gn.InputError, match="softmax over 1 output"):
+            ours.predict(X)
+        return
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-9)
+    if kind != "numbers":
+        np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-9)
+    assert ours.network_.output.name == out
+
+
+def test_output_that_is_none_here_is_refused_and_training_goes_on_by_its_own():
+    model = small(gn.MLPRegressor).fit(X, TARGET)
+    model.out_activation_ = "relu"
+    with pytest.raises(
+        gn.InputError, match="out_activation_ is 'relu'; the output layer has one of softmax"
+    ):
+        model.predict(X)
+    with pytest.raises(gn.InputError, match="training goes on with the loss of 'identity'"):
+        model.partial_fit(X, TARGET)
+    assert model.fit(X, TARGET).out_activation_ == "identity"
 
 
 def test_parameters_of_other_shapes_are_refused():

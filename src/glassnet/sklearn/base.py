@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -14,16 +14,16 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from glassnet._types import Array
 from glassnet.data.source import Dataset
-from glassnet.errors import InputTypeError
+from glassnet.errors import InputError, InputTypeError
 from glassnet.nn import reference
-from glassnet.nn.network import Network, Parameters
+from glassnet.nn.network import Network, Parameters, outputs_of
 from glassnet.optim.loss_conventions import Conventions
 from glassnet.sklearn.callbacks import FitTasks, Verbosity, has_callbacks
-from glassnet.sklearn.checks import STOCHASTIC, check_arguments, stays_sparse
+from glassnet.sklearn.checks import STOCHASTIC, check_arguments, not_fitted, stays_sparse
+from glassnet.sklearn.exchange.state import as_plain, from_plain
 from glassnet.sklearn.fitting import OF_TRAINING, fit_epochs, fit_whole
 from glassnet.sklearn.job import Job
 from glassnet.sklearn.network import (
@@ -33,6 +33,7 @@ from glassnet.sklearn.network import (
     input_gradients,
     link_jacobian,
     pack,
+    with_output,
 )
 from glassnet.sklearn.samples import Samples, samples_of
 from glassnet.training.callbacks import Callback
@@ -44,7 +45,6 @@ _OF_CALLBACKS = ("_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_cal
 _OF_DATA = (
     "classes_",
     "_labels",
-    "_n_targets",
     "n_features_in_",
     "feature_names_in_",
     "imputer_",
@@ -235,7 +235,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self, samples: Samples, widths: list[int], first: bool, random: np.random.RandomState
     ) -> tuple[Network, Parameters]:
         """The network, with new parameters or those to go on from, in the precision to train in."""
-        n_outputs = self._design()[2]
+        n_outputs = self._n_outputs()
         if first:
             network = self._network_of((samples.n_inputs, *widths, n_outputs))
             theta = draw_parameters(network, self.activation, random, samples.dtype)
@@ -245,6 +245,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             if theta.sizes[-1] != n_outputs:
                 raise ValueError(
                     f"y has {n_outputs} outputs, but the estimator was fitted with {theta.sizes[-1]}."
+                )
+            learned = self._out_activation(network)
+            if vars(self).get("out_activation_", learned) != learned:
+                raise InputError(
+                    f"out_activation_ was set to {self.out_activation_!r}, and training goes on with the "
+                    f"loss of {learned!r}: set it back, or fit from the start."
                 )
         # Without batches training works in float64, whatever X is.
         return network, theta if self._takes_batches else theta.astype(np.float64)
@@ -265,9 +271,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     # ---- The network -------------------------------------------------------------------------------
 
-    def _network_of(self, sizes: tuple[int, ...]) -> Network:
-        output, loss, _ = self._design()
-        return Network(sizes, hidden_functions(self.activation, len(sizes) - 2), output, loss)
+    def _network_of(self, sizes: tuple[int, ...], hidden: Sequence[Any] | None = None) -> Network:
+        output, loss = self._design()
+        if hidden is None or len(hidden) != len(sizes) - 2:
+            hidden = hidden_functions(self.activation, len(sizes) - 2)
+        return Network(sizes, hidden, output, loss)
 
     def _outputs_of(self, network: Network, theta: Parameters, X: Any) -> Array:
         """The outputs (n, n_outputs), NaN where the parameters are not finite."""
@@ -277,19 +285,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                 Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
                 return self._link(reference.output_activations(Zs[-1], network.output))
-        if network.loss.target in ("class", "label"):
-            return network.predict_proba(theta, X)
-        return self._link(network.predict(theta, X))
+        return self._link(outputs_of(network, theta, X))
 
     def _fitted(self) -> tuple[Network, Parameters]:
-        """The network and its parameters, packed anew where `coefs_` or `intercepts_` were set by hand.
+        """The network and its parameters, as fitted or as the attributes set by hand have it.
 
-        Raises NotFittedError before `fit`.
+        Raises NotFittedError before `fit` where `coefs_`, `intercepts_` or `classes_` are missing.
         """
         attributes = vars(self)
-        if not all(name in attributes for name in self._needed):
-            check_is_fitted(self, self._needed)  # raises; asking it first takes a third of a prediction
-        coefs, intercepts = attributes["coefs_"], attributes["intercepts_"]
+        try:
+            coefs, intercepts = attributes["coefs_"], attributes["intercepts_"]
+        except KeyError:
+            raise not_fitted(self) from None
         theta: Parameters | None = attributes.get("_theta")
         arrays = [*coefs, *intercepts]
         views = [] if theta is None else [*theta.weights, *theta.biases]
@@ -297,7 +304,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             theta = pack(coefs, intercepts)
         network: Network | None = attributes.get("_network")
         if network is None or network.sizes != theta.sizes:
-            network = self._network_of(theta.sizes)
+            network = self._network_of(theta.sizes, None if network is None else network.hidden)
+        output = attributes.get("out_activation_", network.output.name)
+        if output != network.output.name and output != self._out_activation(network):
+            network = with_output(network, output)
         return network, theta
 
     def _complete(self, X: Any, learn: bool, min_entries: float = np.inf) -> Any:
@@ -343,8 +353,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """The targets from class numbers or rows."""
 
     @abstractmethod
-    def _design(self) -> tuple[str, Any, int]:
-        """The output, the loss and the number of outputs; y must have been checked."""
+    def _design(self) -> tuple[str, Any]:
+        """The output and the loss; the classes must be known."""
+
+    @abstractmethod
+    def _n_outputs(self) -> int:
+        """The units of the output layer; y must have been checked."""
 
     @abstractmethod
     def _conventions(self, dtype: np.dtype[Any]) -> Conventions:
@@ -390,15 +404,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # ---- scikit-learn's protocols --------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        # A pickle does not keep views on one vector: `__setstate__` packs `coefs_` again.
-        return {name: value for name, value in state.items() if name != "_theta"}
+        return as_plain(super().__getstate__())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "_network" in vars(self) and "coefs_" in vars(self):
+        attributes = from_plain(state)
+        hidden = attributes.pop("_hidden", None)
+        super().__setstate__(attributes)
+        if hidden is not None and "coefs_" in attributes:
             theta = pack(self.coefs_, self.intercepts_)
             self.__dict__.update(coefs_=list(theta.weights), intercepts_=list(theta.biases), _theta=theta)
+            self._network = self._network_of(theta.sizes, hidden)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

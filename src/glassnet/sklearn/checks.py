@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csc_matrix, csr_array, csr_matrix, issparse
+from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -118,6 +119,17 @@ def check_arguments(estimator: Any) -> None:
             f"estimator takes it as solver={optimizer!r}, or by name, as in solver='lm'."
         )
     validate_parameter_constraints(estimator._parameter_constraints, changed, caller_name=kind.__name__)
+
+
+def not_fitted(estimator: Any) -> NotFittedError:
+    """scikit-learn's error of an estimator that is not fitted; of one that is in part, what is missing."""
+    name, needed, known = type(estimator).__name__, estimator._needed, vars(estimator)
+    missing = ", ".join(attribute for attribute in needed if attribute not in known)
+    partly = any(attribute in known for attribute in needed)
+    return NotFittedError(
+        f"This {name} instance is not fitted yet. Call 'fit' with appropriate arguments before using this "
+        f"estimator{f', or set {missing} as well' if partly else ''}."
+    )
 
 
 # ---- Samples ---------------------------------------------------------------------------------------

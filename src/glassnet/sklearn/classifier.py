@@ -21,6 +21,7 @@ from glassnet.nn.network import Network
 from glassnet.optim.loss_conventions import Conventions
 from glassnet.sklearn import checks
 from glassnet.sklearn.base import BaseMLP
+from glassnet.sklearn.checks import not_fitted
 from glassnet.sklearn.documentation import documented
 from glassnet.sklearn.labels import (
     BINARY,
@@ -31,6 +32,7 @@ from glassnet.sklearn.labels import (
     check_labels,
     check_loss,
     grouped_cross_entropy,
+    labels_by_hand,
     learn_labels,
     with_class_weights,
 )
@@ -198,7 +200,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         try:
             self._check_y(found.example, first, incremental, classes)
         except ValueError as error:
-            known = self._labels.classes_by_column if hasattr(self, "_labels") else ()
+            known = self._labels.classes_by_column if "_labels" in vars(self) else ()
             raise found.located(error, known) from error
         weights = found.weights(self.class_weight if trained_on else None, self._labels, incremental)
         return lambda dtype: Coding(self._labels, dtype, weights).of(rows)
@@ -210,13 +212,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             y = column_or_1d(y, warn=True)
         if incremental and _check_partial_fit_first_call(self, classes):
             self._labels = replace(self._for_loss(learn_labels(y, classes)), sparse=sparse)
-            self.classes_ = self._labels.classes
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._labels = replace(self._for_loss(learn_labels(y)), sparse=sparse)
-            self.classes_ = self._labels.classes
         else:
-            if not hasattr(self, "_labels"):
-                self._labels = self._for_loss(learn_labels(y, self.classes_))
             check_labels(self._labels, y, self.warm_start and not incremental)
         return y
 
@@ -234,15 +232,35 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return self._labels.classes[target]
         return self._labels.decode(target)
 
-    def _design(self) -> tuple[str, Any, int]:
-        labels: Labels = self._labels
+    @property
+    def _labels(self) -> Labels:
+        """What is told apart: as it was learned, or as attributes that were set by hand have it."""
+        attributes = vars(self)
+        if "classes_" not in attributes:
+            raise not_fitted(self)
+        labels: Labels | None = attributes.get("_labels")
+        if labels is not None and labels.classes is attributes["classes_"]:
+            return labels
+        output = attributes.get("out_activation_")
+        by_hand = labels_by_hand(self.classes_, np.shape(self.coefs_[-1])[1], output)
+        return by_hand if labels is None else replace(labels, classes=by_hand.classes)
+
+    @_labels.setter
+    def _labels(self, labels: Labels) -> None:
+        self.__dict__.update(_labels=labels, classes_=labels.classes)
+
+    def _design(self) -> tuple[str, Any]:
+        labels = self._labels
         if not isinstance(self.loss, str):
             check_loss(self.loss, labels)
         if labels.kind == MULTIOUTPUT:
-            return "identity", grouped_cross_entropy(labels.softmaxes.widths), labels.n_outputs
+            return "identity", grouped_cross_entropy(labels.softmaxes.widths)
         output = "softmax" if labels.kind == MULTICLASS else "logistic"
         loss = None if isinstance(self.loss, str) else self.loss
-        return output, loss, labels.n_outputs
+        return output, loss
+
+    def _n_outputs(self) -> int:
+        return self._labels.n_outputs
 
     def _link(self, Y_hat: Array) -> Array:
         return self._labels.softmaxes(Y_hat) if self._labels.kind == MULTIOUTPUT else Y_hat

@@ -189,6 +189,25 @@ def learn_labels(y: NDArray[Any], classes: Any = None) -> Labels:
     return Labels(BINARY if len(known) <= 2 else MULTICLASS, known)
 
 
+def labels_by_hand(classes: Any, n_outputs: int, out_activation: str | None) -> Labels:
+    """The labels of parameters that were set by hand, from `classes_`, outputs and `out_activation_`.
+
+    Raises InputError where there is no output for each class.
+    """
+    if isinstance(classes, list) and classes and isinstance(classes[0], (list, np.ndarray)):
+        labels = Labels(MULTIOUTPUT, list(map(np.asarray, classes)))
+    else:
+        classes = np.asarray(classes)
+        several = MULTILABEL if out_activation == "logistic" else MULTICLASS
+        labels = Labels(BINARY if n_outputs == 1 and len(classes) <= 2 else several, classes)
+    if labels.n_outputs != n_outputs:
+        raise InputError(
+            f"classes_ has {len(classes)} entries, and coefs_ end in {n_outputs} outputs; expected one for "
+            f"each class, or one alone for two classes."
+        )
+    return labels
+
+
 def _is_plain(y: NDArray[Any]) -> bool:
     """Whether y can hold nothing but classes: scikit-learn's checks take longer than a small fit."""
     return y.ndim == 1 and y.dtype.kind in "biuU"

@@ -14,6 +14,7 @@ from glassnet._types import Array
 from glassnet.errors import InputError
 from glassnet.nn import reference
 from glassnet.nn.activations import Activation
+from glassnet.nn.losses import OUTPUTS
 from glassnet.nn.network import Network, Parameters
 
 WORTHWHILE = 2e7
@@ -70,6 +71,15 @@ def pack(coefs: Sequence[Array], intercepts: Sequence[Array]) -> Parameters:
     layers = zip(coefs, intercepts, strict=True)
     flat = np.concatenate([np.asarray(array).ravel() for layer in layers for array in layer])
     return Parameters(sizes, flat if flat.dtype == np.float32 else flat.astype(np.float64, copy=False))
+
+
+def with_output(network: Network, output: str) -> Network:
+    """A network that predicts by another output; InputError for an `out_activation_` that is none here."""
+    if output not in OUTPUTS:
+        raise InputError(
+            f"out_activation_ is {output!r}; the output layer has one of {', '.join(OUTPUTS)} here."
+        )
+    return Network(network.sizes, network.hidden, output)
 
 
 def link_jacobian(name: str, Y_hat: Array) -> Array:

@@ -169,10 +169,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         count = 1 if y.ndim == 1 else y.shape[1]
-        before = count if first else self.__dict__.get("_n_targets", count)
+        before = count if first else self.__dict__.get("n_outputs_", count)
         if count != before:
             raise ValueError(f"y has {count} outputs, but the estimator was fitted with {before}.")
-        self._n_targets: int = count
+        self.n_outputs_: int = count
         if self._loss_name == "poisson" and (y < 0).any():
             raise ValueError(
                 f"Some value(s) of y are out of the valid range of the loss 'poisson': {y.min()} is below "
@@ -190,7 +190,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _decode(self, target: NDArray[Any]) -> NDArray[Any]:
         return target.ravel() if target.shape[1] == 1 else target
 
-    def _design(self) -> tuple[str, Any, int]:
+    def _design(self) -> tuple[str, Any]:
         record = LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
         if record.output not in checks.REGRESSION_OUTPUTS:
             raise InputError(
@@ -198,11 +198,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
                 f"{', '.join(checks.REGRESSION_LOSSES)}, or a record of one such as "
                 "gn.losses.quantile(0.9)."
             )
-        return record.output, record, self._n_targets
+        return record.output, record
+
+    def _n_outputs(self) -> int:
+        return self.n_outputs_
 
     def _conventions(self, dtype: np.dtype[Any]) -> Conventions:
         averaged = self.average_outputs and self._loss_name == "squared_error"
-        return Conventions(average_penalties=True, loss_scale=1 / self._n_targets if averaged else 1.0)
+        return Conventions(average_penalties=True, loss_scale=1 / self.n_outputs_ if averaged else 1.0)
 
     def _score_of(self, target: NDArray[Any], Y_hat: Array, weights: NDArray[Any] | None) -> float:
         return r2(target, Y_hat, weights)

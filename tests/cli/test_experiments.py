@@ -62,8 +62,9 @@ def small(**values):
 @pytest.fixture
 def cheap_pictures(monkeypatch):
     """Every picture is blank."""
-    for name in job.PICTURES:
-        monkeypatch.setitem(job.PICTURES, name, lambda outcome: new_figure(0.1, 0.1, None))
+    for pictures in (job.PICTURES, job.OF_CLASSES, job.OF_QUANTITIES):
+        for name in pictures:
+            monkeypatch.setitem(pictures, name, lambda outcome: new_figure(0.1, 0.1, None))
 
 
 @pytest.fixture
@@ -394,6 +395,7 @@ def test_a_job_writes_every_file_and_lists_it(tmp_path):
         "run.json",
         "report.html",
         *job.PICTURES,
+        *job.OF_CLASSES,
     }
     document = json.loads((outcome.folder / RECORD).read_text())
     assert set(document["files"]) == set(outcome.files) == files
@@ -409,8 +411,25 @@ def test_a_job_writes_every_file_and_lists_it(tmp_path):
     assert gn.load(outcome.folder / "model.safetensors").parameters == outcome.run.parameters
     labels = [label for label, _ in heard if label]
     assert labels[:4] == ["data", "network", "gradient check", "training"]
-    for name in job.PICTURES:
+    for name in job.PICTURES | job.OF_CLASSES:
         assert (outcome.folder / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_quantity_is_drawn_against_its_predictions_in_the_tables_unit(tmp_path, monkeypatch, flowers):
+    figures = {}
+    monkeypatch.setattr(job.ResultsFolder, "save_picture", lambda _, *named: figures.update([named]))
+    settings = {"network__output": "identity", "data__ignore": ["name", "species"]}
+    outcome = run_experiment(table(flowers, "width", **settings), tmp_path / "r", report=False)
+    assert set(job.OF_QUANTITIES) <= set(figures)
+    assert not set(job.OF_CLASSES) & set(figures)
+    panels = figures["regression.png"].axes
+    assert [paper.get_title(loc="left").split(":")[0] for paper in panels] == ["training", "held-out"]
+    assert panels[0].get_xlabel() == "width"
+    low, high = panels[0].get_xlim()
+    width = read_table(flowers)["width"]
+    assert low < width.min() < width.max() < high
+    assert high - low < 2 * np.ptp(width)
+    assert len(outcome.samples.held_out_rows[0]) == outcome.samples.n_held_out
 
 
 def test_a_job_watches_the_curvature_where_it_is_asked_to(tmp_path, cheap_pictures):

@@ -8,7 +8,7 @@ from glassnet.plots.classes import roc_curves
 from glassnet.plots.predictions import Predictions
 
 
-def test_confusion_counts_true_classes_down_and_predicted_ones_across():
+def test_confusion_counts_actual_classes_down_and_predicted_ones_across():
     X, y, run = separable()
     wrong = y.copy()
     wrong[:3] = 1 - y[:3]

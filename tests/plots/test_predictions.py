@@ -35,7 +35,7 @@ def test_predictions_are_in_the_unit_of_the_tables_target():
 
 
 def test_predictions_of_many_rows_are_those_of_some_drawn_at_random(monkeypatch):
-    monkeypatch.setattr("glassnet.plots.predictions.chosen_samples", lambda n: np.arange(0, n, 4))
+    monkeypatch.setattr("glassnet.plots.predictions.chosen_samples", lambda n, most: np.arange(0, n, 4))
     figure = gn.plots.error_histogram(line(), X, Y)
     assert any("10 of 40 training rows shown" in text for text in texts(figure))
 

@@ -28,7 +28,7 @@ def test_fitted_line_agrees_with_polyfit_and_corrcoef_in_any_unit():
         ([1, 2, 3], [3, 5, 7], "R = 1"),
         ([1, 2, 3], [-1, -2, -3], "R = -1"),
         ([0, 1, 2], [0, 1, 2 + 1e-4], "R = 0.9999999996"),
-        ([1, 1], [1, 2], "R undefined, true is constant"),
+        ([1, 1], [1, 2], "R undefined, actual is constant"),
         ([1, 2], [1, 1], "R undefined, predicted is constant"),
     ],
 )
@@ -43,11 +43,11 @@ def test_regression_has_a_panel_for_each_set_of_rows_on_one_scale():
     titles = [paper.get_title(loc="left") for paper in figure.axes]
     assert [title.split(":")[0] for title in titles[:3]] == ["training", "validation", "test"]
     assert len({paper.get_xlim() + paper.get_ylim() for paper in figure.axes}) == 1
-    assert legend(figure) == ["least squares", "predicted = true"]
+    assert legend(figure) == ["least squares", "predicted = actual"]
     assert rendered(figure).size
 
 
-def test_errors_are_true_minus_predicted_and_each_is_counted():
+def test_errors_are_actual_minus_predicted_and_each_is_counted():
     rows = rows_of([0, 1, 2, 10], [0, 0, 0, 0])
     edges, (counts,) = error_counts([rows], bins=5)
     assert (edges[0], edges[-1]) == (0, 10)

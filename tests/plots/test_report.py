@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from drawing import OUTPUTS, make_run
+from drawing import OUTPUTS, Y, line, make_run
+from drawing import X as INPUTS
 from numpy.testing import assert_allclose, assert_array_equal
 
 import glassnet as gn
@@ -98,13 +99,37 @@ def test_report_of_every_network_has_pictures_that_plotly_accepts(output, width,
     X, y = make_data(run.network, 30)
     made = write(run, X, y)
     pictures = made.pictures()
-    assert set(pictures) == {"data", "loss", "boundary", "surface", *(["hidden"] if hidden else [])}
+    kind = {"roc"} if run.network.loss.target in ("class", "label") else {"regression", "errors"}
+    shown = {"data", "loss", "boundary", "surface", *(["hidden"] if hidden else [])}
+    assert set(pictures) == shown | kind
     for picture in pictures.values():
         assert picture["data"]
         Figure(**picture)  # raises for a property that plotly does not know
     assert dots(pictures["data"]) == dots(pictures["boundary"]) == 30
     if not hidden:
         assert "no hidden layer" in made.text
+
+
+def test_report_draws_predictions_for_each_set_of_rows_in_the_tables_unit(write):
+    run = line(extra={"preprocessing": {"target_mean": 100.0, "target_scale": 10.0}})
+    held_out = {"test": (INPUTS[:7], Y[:7] + 0.1)}
+    made = write(run, INPUTS, Y, held_out=held_out, class_names=["cost (standardized)"])
+    regression, errors = (made.pictures()[name] for name in ("regression", "errors"))
+    assert dots(regression) == 47
+    test = next(trace for trace in regression["data"] if trace["name"] == "test")
+    np.testing.assert_allclose(unpacked(test["x"]) - unpacked(test["y"]), 1.0, atol=1e-4)
+    assert regression["layout"]["xaxis"]["title"]["text"] == "cost"
+    assert sum(sum(trace["y"]) for trace in errors["data"]) == 47
+    assert "Training R = 1; test R = 1." in made.text
+
+
+@pytest.mark.parametrize(("count", "curves"), [(2, 2), (3, 3), (11, 8)])
+def test_report_draws_roc_curves_of_both_sets_or_of_the_last_ones_classes(count, curves, write):
+    X, y = np.random.RandomState(0).randn(60, 2), np.arange(60) % count
+    made = write(make_run((2, count)), X, y, held_out=(X[:33], y[:33]))
+    names = [trace["name"] for trace in made.pictures()["roc"]["data"] if trace["name"] != "chance"]
+    assert len(names) == curves
+    assert ("8 of 11 classes" in made.text) == (count == 11)
 
 
 def traced(hidden, rule, iterations=6):

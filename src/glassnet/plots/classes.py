@@ -1,4 +1,4 @@
-"""Predicted classes against the true ones, by scikit-learn's displays: confusion matrix and ROC."""
+"""Predicted classes against the actual ones, by scikit-learn's displays: confusion matrix and ROC."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from glassnet.training.run import TrainingRun
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 _MOST_COUNTS = 15  # classes up to which a matrix has its counts written in it
-_MOST_CURVES = 8  # of classes, in a panel
+MOST_CURVES = 8  # of classes, in a panel
 
 
 def confusion(
@@ -48,7 +48,7 @@ def confusion(
     >>> gn.plots.confusion(run, X, y).axes[0].get_title(loc="left")
     'training: 100 % right'
 
-    Each panel is scikit-learn's `ConfusionMatrixDisplay`; MATLAB's ``plotconfusion`` has the true classes
+    Each panel is scikit-learn's `ConfusionMatrixDisplay`; MATLAB's ``plotconfusion`` has the actual classes
     across and the predicted ones down.
     """
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
@@ -74,7 +74,7 @@ def confusion(
         if count > _MOST_COUNTS:
             paper.tick_params(labelsize=max(3.0, 9 - 0.12 * count))
         paper.grid(visible=False)
-        style.set_labels(paper, ["predicted", "true"])
+        style.set_labels(paper, ["predicted", "actual"])
         head(paper, f"{rows.name}: {percent(np.trace(counts) / counts.sum())} right")
     style.set_title(figure, title, notes(sets))
     return figure
@@ -142,7 +142,7 @@ def roc(
     curves = [roc_curves(rows, field.names) for rows in sets]
     # The same classes, in the same colors, in every panel.
     every = sorted((curve for some in curves for curve in some), key=lambda curve: curve.area)
-    shown = sorted(list(dict.fromkeys(curve.number for curve in every))[:_MOST_CURVES])
+    shown = sorted(list(dict.fromkeys(curve.number for curve in every))[:MOST_CURVES])
     colors = dict(zip(shown, style.class_colors(len(shown)), strict=True))
     for paper, rows, some in zip(papers, sets, curves, strict=True):
         paper.plot([0, 1], [0, 1], color=style.FAINT, linewidth=1.0, linestyle=(0, (4, 3)))

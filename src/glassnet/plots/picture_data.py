@@ -23,7 +23,7 @@ from glassnet.utils.settings_checks import as_count
 
 _BLOCK = 8192  # rows that go through the network at a time
 _MOST_CLASSES = 12  # whole numbers with more values than this count as quantities
-_MOST_POINTS = 200_000  # of more samples than this, a picture draws a random choice of so many
+MOST_POINTS = 200_000  # of more samples than this, a picture draws a random choice of so many
 
 
 def check_run(run: object, has: str = "network") -> None:
@@ -209,7 +209,7 @@ def _classes(
     return Targets(numbers, as_names(names, len(labels), "class_names", defaults), is_class=True)
 
 
-def chosen_samples(n: int, most: int = _MOST_POINTS) -> NDArray[np.intp]:
+def chosen_samples(n: int, most: int = MOST_POINTS) -> NDArray[np.intp]:
     """The indices of the samples to draw: all, or a repeatable random choice of `most`."""
     if n <= most:
         return np.arange(n)
@@ -242,7 +242,7 @@ def make_cloud(
     targets: Targets,
     projection: Projection,
     field: Field | None = None,
-    most: int = _MOST_POINTS,
+    most: int = MOST_POINTS,
 ) -> Cloud:
     """The projected samples; with a field, also which of them it misclassifies."""
     rows = chosen_samples(len(X), most)
@@ -402,7 +402,7 @@ class HiddenScene:
 
 
 def make_hidden_scene(
-    field: Field, X: NDArray[Any], y: object, units: Axes, layer: int, most: int = _MOST_POINTS
+    field: Field, X: NDArray[Any], y: object, units: Axes, layer: int, most: int = MOST_POINTS
 ) -> HiddenScene:
     """The samples projected on three units, or on the principal axes, of that hidden layer."""
     network = field.network

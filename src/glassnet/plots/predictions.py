@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.errors import InputError, InputTypeError
 from glassnet.plots import style
-from glassnet.plots.picture_data import Field, as_samples, check_run, chosen_samples, make_field
+from glassnet.plots.picture_data import (
+    MOST_POINTS,
+    Field,
+    as_samples,
+    check_run,
+    chosen_samples,
+    make_field,
+)
 from glassnet.plots.words import plain
 from glassnet.training.run import TrainingRun
 
@@ -27,7 +34,7 @@ _STANDARDIZED = " (standardized)"  # which experiments append to the name of the
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of some rows the inputs, the true targets, and the predictions, in the target's own unit.
+    """Of some rows the inputs, the actual targets, and the predictions, in the target's own unit.
 
     X : (n, inputs). actual : (n,), class numbers or values. predicted : (n, C), the probability of each
     class, or (n,), values. total : the number of rows, of which these are all, or a random choice, or those
@@ -58,6 +65,7 @@ def make_predictions(
     class_names: object,
     output: int | None,
     classes: bool,
+    most: int = MOST_POINTS,
 ) -> tuple[Field, list[Predictions]]:
     """The field of a run, and its predictions for X, y and for each pair held out.
 
@@ -79,7 +87,7 @@ def make_predictions(
     sets = []
     for name, inputs, targets in _sets(run, X, y, held_out):
         samples = as_samples(inputs, width=run.network.sizes[0])
-        rows = chosen_samples(len(samples))
+        rows = chosen_samples(len(samples), most)
         actual, predicted = field.targets(targets, len(samples)).values[rows], field(samples[rows])
         if not classes:
             actual, predicted = actual * scale + mean, predicted * scale + mean
@@ -114,16 +122,20 @@ def _sets(run: TrainingRun, X: object, y: object, held_out: HeldOut) -> list[tup
         numbers = np.split(validation.rows, [len(targets) - validation.n_held_out])
         named = zip(("training", "validation"), numbers, strict=True)
         sets = [(name, samples[some], targets[some]) for name, some in named]
+    return [*sets, *((name, *pair) for name, pair in held_out_sets(held_out))]
+
+
+def held_out_sets(held_out: HeldOut) -> list[tuple[str, tuple[object, object]]]:
+    """The name, and X and y, of each set of rows held out."""
     if held_out is None:
-        return sets
+        return []
     pairs = held_out if isinstance(held_out, Mapping) else {"held-out": held_out}
-    for name, pair in pairs.items():
+    for pair in pairs.values():
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise InputTypeError(
                 f"held_out is a pair (X, y), or a dict of such pairs by name, not {type(pair).__name__}."
             )
-        sets.append((str(name), *pair))
-    return sets
+    return [(str(name), (X, y)) for name, (X, y) in pairs.items()]
 
 
 def notes(sets: list[Predictions]) -> list[str]:

@@ -1,7 +1,8 @@
-"""Predicted quantities against the true ones: regression, errors, and the fit over one input."""
+"""Predicted quantities against the actual ones: regression, errors, and the fit over one input."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,13 +37,13 @@ def regression(
     y: object,
     *,
     held_out: HeldOut = None,
-    title: str = "Predicted against true",
+    title: str | None = None,
     class_names: object = None,
     output: int | None = None,
 ) -> Figure:
-    """Draw the predicted values against the true ones, with the line that fits them and R.
+    """Draw the predicted values against the actual ones, with the line that fits them and R.
 
-    R is Pearson's correlation of the two, and the line is ``predicted = slope * true + offset`` by least
+    R is Pearson's correlation of the two, and the line is ``predicted = slope * actual + offset`` by least
     squares; on the dashed line both are equal. There is a panel for the rows that the run learned from, one
     for those that it held out for validation, and one for each set that `held_out` adds.
 
@@ -68,8 +69,7 @@ def regression(
     field, sets = make_predictions(run, X, y, held_out, class_names, output, classes=False)
     name = field.names[0]
     figure, papers = panels(len(sets))
-    ends = np.concatenate([ends for rows in sets for ends in (rows.actual, rows.predicted)])
-    span = spans(ends[:, None], 1)[0]
+    span = value_span(sets)
     for number, (paper, rows) in enumerate(zip(papers, sets, strict=True)):
         color = _draw_dots(paper, rows, np.column_stack([rows.actual, rows.predicted]), number, span)
         paper.plot(span, span, color=style.FAINT, linewidth=1.0, linestyle=(0, (4, 3)), zorder=4)
@@ -77,24 +77,30 @@ def regression(
         if line is not None:
             paper.plot(span, line[0] * span + line[1], color=color, linewidth=1.8, zorder=5)
         paper.set(xlim=span, ylim=span, aspect="equal")
-        style.set_labels(paper, [name, f"predicted {name}"])
+        style.set_labels(paper, [name, "predicted"])
         head(paper, f"{rows.name}: {words}")
         if line is not None:
-            text = f"{readable(line[0])} true {'+-'[line[1] < 0]} {readable(abs(line[1]))}"
+            text = f"{readable(line[0])} actual {'+-'[line[1] < 0]} {readable(abs(line[1]))}"
             place: Any = {"xycoords": "axes fraction", "va": "top", "back": (1.5, 0.8), "zorder": 6}
             style.write(paper, (0.03, 0.97), text, **place)
     equal = style.stroke(style.FAINT, 1.0, linestyle=(0, (4, 3)))
-    style.set_legend(papers[0], [(style.stroke(width=1.8), "least squares"), (equal, "predicted = true")])
-    style.set_title(figure, title, notes(sets))
+    style.set_legend(papers[0], [(style.stroke(width=1.8), "least squares"), (equal, "predicted = actual")])
+    style.set_title(figure, title or f"Predicted against actual {name}", notes(sets))
     return figure
 
 
+def value_span(sets: Sequence[Predictions]) -> Array:
+    """The range (2,) of all values, actual and predicted."""
+    ends = np.concatenate([ends for rows in sets for ends in (rows.actual, rows.predicted)])
+    return np.asarray(spans(ends[:, None], 1)[0])
+
+
 def fitted_line(rows: Predictions) -> tuple[tuple[float, float] | None, str]:
-    """Slope and offset of the predicted values over the true ones, and R in words; None where undefined."""
+    """Slope and offset of the predicted over the actual values, and R in words; None where undefined."""
     actual, predicted = rows.actual, rows.predicted
     spread = float(np.ptp(actual)), float(np.ptp(predicted))
     if spread[0] == 0:
-        return None, "R undefined, true is constant"
+        return None, "R undefined, actual is constant"
     x = (actual - actual.mean()) / spread[0]
     slope = float(x @ (predicted - predicted.mean()) / (x @ x)) / spread[0]
     offset = float(predicted.mean() - slope * actual.mean())
@@ -124,7 +130,7 @@ def error_histogram(
     output: int | None = None,
     bins: int = _BINS,
 ) -> Figure:
-    """Draw how often each size of error occurs, true minus predicted, with a line at no error.
+    """Draw how often each size of error occurs, actual minus predicted, with a line at no error.
 
     The bars of the sets of rows stand on one another. The arguments are those of `regression`; `bins` is
     the number of bars from the smallest error to the largest.
@@ -135,7 +141,7 @@ def error_histogram(
     >>> X, y = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
     >>> run = gn.train(gn.Network((1, 1), output="identity"), X, y, iterations=500, random_state=0)
     >>> gn.plots.error_histogram(run, X, y).axes[0].get_xlabel()
-    'true - predicted'
+    'actual - predicted'
 
     As MATLAB's ``ploterrhist``.
     """
@@ -162,7 +168,7 @@ def error_histogram(
     paper.set_xlim(*spans(np.append(edges, 0.0)[:, None], 1)[0])
     style.label_ticks(paper.xaxis)
     style.count_ticks(paper.yaxis)
-    style.set_labels(paper, ["true - predicted", "rows"])
+    style.set_labels(paper, ["actual - predicted", "rows"])
     style.set_legend(paper, [*entries, (style.stroke(), "no error")])
     far = [f"{rows.name} ± {readable(float(np.sqrt(np.mean(rows.errors**2))))}" for rows in sets]
     style.set_title(
@@ -173,7 +179,7 @@ def error_histogram(
     return figure
 
 
-def error_counts(sets: list[Predictions], bins: int = _BINS) -> tuple[Array, list[Any]]:
+def error_counts(sets: Sequence[Predictions], bins: int = _BINS) -> tuple[Array, list[Any]]:
     """The edges of the bars, and of each set of rows how many errors are in each."""
     every = np.concatenate([rows.errors for rows in sets])
     low, high = style.value_range(every)
@@ -194,9 +200,9 @@ def fit(
     limits: object = None,
     resolution: int = 400,
 ) -> Figure:
-    """Draw what a network of one input has learned: the curve, the true values, and the errors under it.
+    """Draw what a network of one input has learned: the curve, the actual values, and the errors under it.
 
-    X is (n, 1); lines join up to 300 true values to the curve. The other arguments are those of
+    X is (n, 1); lines join up to 300 actual values to the curve. The other arguments are those of
     `regression` and `decision_boundary`.
 
     Raises InputError for a network of more inputs, and as `regression`.

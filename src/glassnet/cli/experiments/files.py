@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +85,12 @@ class FileSamples(Samples):
     """Samples whose rows are read from files; X and y are all of them or, of many, some drawn at random.
 
     `raw` holds the rows to train on as they lie in the files, and `prepare` numbers the classes and
-    standardizes what it reads. `whole` says that the rows to train on are kept in memory.
+    standardizes what it reads. `whole` says that the rows to train on are kept in memory. `held_out_shown`
+    holds those of the rows held out that pictures take.
     """
 
     raw: Dataset
+    held_out_shown: Dataset | None
     prepare: Callable[[Dataset], Dataset]
     whole: bool
 
@@ -113,6 +115,10 @@ class FileSamples(Samples):
             for name, rows in datasets.items()
             if rows is not None
         }
+
+    @cached_property
+    def held_out_rows(self) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        return None if self.held_out_shown is None else self.held_out_shown.read_all(_DOUBLE)[:2]
 
     def in_memory(self) -> Samples:
         """Raises InputError where the rows exceed the memory that reading may take."""
@@ -176,12 +182,14 @@ def from_files(experiment: Experiment, random: RandomState) -> Samples:
         return StandardizedDataset(encoded, inputs.center, inputs.scale)
 
     most = max(1_000, min(_SHOWN, memory // 16 // (8 * len(names))))
-    shown = training
+    shown, held_out_shown = training, held_out
     if training.n_rows > most:
         shown = SplitDataset(training, most / training.n_rows, _seed(random), True)
         notes.append(
             f"Of these, pictures and the gradient check take {shown.n_rows:,} rows, drawn at random."
         )
+    if held_out is not None and held_out.n_rows > most:
+        held_out_shown = SplitDataset(held_out, most / held_out.n_rows, 0, True)
     sample = prepare(shown, None).read_all(_DOUBLE)
     return FileSamples(
         X=sample.X,
@@ -190,6 +198,7 @@ def from_files(experiment: Experiment, random: RandomState) -> Samples:
         held_out=None if held_out is None else prepare(held_out),
         notes=tuple(notes),
         raw=training,
+        held_out_shown=None if held_out_shown is None else prepare(held_out_shown, None),
         prepare=prepare,
         whole=not _sets_memory(experiment) and 8 * training.n_rows * (len(names) + 1) <= WHOLE,
         **names_of(experiment, preprocessing),

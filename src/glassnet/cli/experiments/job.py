@@ -55,6 +55,24 @@ def _data(of: Outcome) -> Figure:
     return plots.data(samples.X, y, **samples.labels(), title=of.experiment.title)
 
 
+def _predictions(draw: Callable[..., Figure]) -> Callable[[Outcome], Figure]:
+    """A picture of the predictions for the rows trained on and those held out."""
+
+    def picture(of: Outcome) -> Figure:
+        samples, held_out = of.samples, of.samples.held_out_rows
+        return draw(of.run, samples.X, samples.y, held_out=held_out, class_names=samples.target_names)
+
+    return picture
+
+
+OF_CLASSES: dict[str, Callable[[Outcome], Figure]] = {
+    "confusion.png": _predictions(plots.confusion),
+    "roc.png": _predictions(plots.roc),
+}
+OF_QUANTITIES: dict[str, Callable[[Outcome], Figure]] = {
+    "regression.png": _predictions(plots.regression),
+    "errors.png": _predictions(plots.error_histogram),
+}
 PICTURES: dict[str, Callable[[Outcome], Figure]] = {
     "data.png": _data,
     "loss.png": lambda of: plots.loss(of.run),
@@ -66,7 +84,7 @@ PICTURES: dict[str, Callable[[Outcome], Figure]] = {
     ),
     "output_surface.png": lambda of: plots.output_surface(of.run, X=of.samples.X, **of.samples.labels()),
 }
-"""Every picture of an experiment, by the name of its file; beside them there may be `CURVATURE`."""
+"""The pictures of every experiment, by the name of the file; there are those above and `CURVATURE` too."""
 
 
 def load_libraries(watch: Stopwatch, *names: str) -> str:
@@ -98,7 +116,13 @@ def run_experiment(
     written, and InputError for settings and data that do not fit each other.
     """
     watch = Stopwatch()
-    names = [MODEL, LOSSES, SETTINGS, *(PICTURES if pictures else ()), *([REPORT] if report else ())]
+    names = [
+        MODEL,
+        LOSSES,
+        SETTINGS,
+        *(PICTURES | OF_CLASSES | OF_QUANTITIES if pictures else ()),
+        *([REPORT] if report else ()),
+    ]
     every = experiment["train.curvature"]
     names += [CURVATURES, *([CURVATURE] if pictures else [])] if every is not None else []
     settings = to_toml(experiment.to_dict(), _SETTINGS_COMMENT.format(name=experiment.name))
@@ -135,6 +159,7 @@ def run_experiment(
             raise
         with watch("model"):
             save(run, results.new(MODEL), extra=extra)
+        run = replace(run, extra={**run.extra, **extra})  # pictures and the report take units from it
         tell("training", describe_run(run))
         if trace is not None:
             tell("curvature", describe_curvature(trace))
@@ -217,7 +242,8 @@ def _draw(
 
 def _write_pictures(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) -> None:
     """Draw every picture; a network without hidden layers has no hidden projection."""
-    pictures, trace = dict(PICTURES), outcome.trace
+    of_kind = OF_QUANTITIES if outcome.samples.preprocessing.classes is None else OF_CLASSES
+    pictures, trace = PICTURES | of_kind, outcome.trace
     if trace is not None:
         pictures[CURVATURE] = lambda _: plots.curvature(trace)
     for name, draw in pictures.items():
@@ -234,12 +260,10 @@ def _write_report(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) ->
     for section, values in settings.items():
         if isinstance(values, dict) and section != "sweep":
             rows |= {f"{section}.{key}": value for key, value in values.items()}
-    # The report tells units by the means and scales, which a run has only once its model is saved.
-    extra = {**outcome.run.extra, "preprocessing": samples.preprocessing.to_dict()}
     with watch(REPORT):
         write_report(
             results.new(REPORT),
-            run=replace(outcome.run, extra=extra),
+            run=outcome.run,
             X=samples.X,
             y=samples.y,
             title=outcome.experiment.title,
@@ -247,6 +271,7 @@ def _write_report(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) ->
             settings=rows,
             timings={step: seconds for step, seconds in outcome.timings.items() if step != "training"},
             scores=outcome.scores,
+            held_out=samples.held_out_rows,
             n_samples=samples.n,
             curvature=outcome.trace,
             **samples.labels(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,11 @@ class Samples:
     def n_held_out(self) -> int:
         """The number of rows held out."""
         return 0 if self.held_out is None else self.held_out.n_rows
+
+    @cached_property
+    def held_out_rows(self) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """X and y of the rows held out that pictures show: all, or of many some drawn at random."""
+        return None if self.held_out is None else self.held_out.read_all()[:2]
 
     def labels(self) -> dict[str, Any]:
         """The names and axes, as plots take them."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from glassnet._version import __version__
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.gradient_report import GradientCheck
-from glassnet.errors import InputError, InputTypeError
+from glassnet.errors import InputError
 from glassnet.plots.loss_curve import make_loss_curve
 from glassnet.plots.picture_data import (
     Field,
@@ -25,10 +25,12 @@ from glassnet.plots.picture_data import (
     make_grid,
     make_hidden_scene,
 )
+from glassnet.plots.predictions import HeldOut, held_out_sets, make_predictions
 from glassnet.plots.projection import Axes, Projection, spans
 from glassnet.plots.report import interactive, tables
 from glassnet.plots.report.curvature import curvature_section
 from glassnet.plots.report.page import Html, build, figure, join, pairs, sentence, tag
+from glassnet.plots.report.predictions import prediction_figures
 from glassnet.plots.report.scores import Confusion, Fit, Scores, score
 from glassnet.plots.words import percent, readable, tidy
 from glassnet.training.run import TrainingRun
@@ -52,7 +54,7 @@ def write_report(
     timings: Mapping[str, object] | None = None,
     class_names: object = None,
     feature_names: object = None,
-    held_out: tuple[object, object] | None = None,
+    held_out: HeldOut = None,
     scores: Mapping[str, Scores] | None = None,
     n_samples: int | None = None,
     axes: Axes = None,
@@ -70,7 +72,7 @@ def write_report(
     run, X, y : the run and the samples (n, inputs) to show and score it on, as `train` takes them.
     check : a gradient check to tabulate.
     settings, timings : more facts by name; timings in seconds.
-    held_out : (X, y) that the run has not seen, to score beside X and y.
+    held_out : (X, y) that the run has not seen, or a dict of such pairs by name, to draw and to score.
     scores : scores by the name of their samples, in place of those on X and held_out.
     n_samples : the number of samples that the run was trained on, where X holds only some of them.
     class_names, feature_names, axes, output : as for `glassnet.plots.decision_boundary`.
@@ -92,24 +94,26 @@ def write_report(
     landscape = None if curvature is None else curvature_section(curvature, _LOSS_POINTS)
     field = make_field(run, class_names, output)
     projection = input_projection(run.network.sizes[0], samples, axes, feature_names)
+    arguments = run, samples, y, held_out, class_names, output
+    drawn, sets = make_predictions(*arguments, classes=field.is_class, most=_FLAT_POINTS)
     if scores is None:
         scores = {"training": score(run, samples, y, class_names)}
-    if held_out is not None:
-        if not isinstance(held_out, (tuple, list)) or len(held_out) != 2:
-            raise InputTypeError(f"held_out is a pair (X, y), not a {type(held_out).__name__}.")
-        scores = {**scores, "held-out": score(run, *held_out, class_names=class_names)}
+        for name, pair in held_out_sets(held_out):
+            scores[name] = score(run, *pair, class_names=class_names)
     preprocessing, n = run.extra.get("preprocessing"), n_samples or len(samples)
     scores = {name: tables.in_own_unit(result, preprocessing) for name, result in scores.items()}
     sections = {"pictures": ("What it learned", _pictures(run, field, samples, y, projection))}
     if landscape is not None:
         sections["curvature"] = "What the curve says", landscape
-    sections["scores"] = "Scores", tables.score_tables(scores)
+    figures = tag("div", *prediction_figures(drawn, sets), class_="pictures")
+    sections["scores"] = "Scores", join([tables.score_tables(scores), figures])
     if check is not None:
         sections["check"] = "Gradient check", tables.check_table(check)
     parameters = tables.parameter_tables(run, feature_names, class_names)
     sections["parameters"] = "Learned parameters", parameters
     sections["settings"] = "Settings and timings", _settings(run, n, settings, timings)
-    lead = f"{run.network}, trained on {n:,} samples of {samples.shape[1]} features"
+    lead = f"{run.network}, trained on {n:,} samples of {samples.shape[1]} feature"
+    lead += "s" if samples.shape[1] > 1 else ""
     foot = (
         f"Made by glassnet {__version__} with Python {platform.python_version()} and NumPy "
         f"{np.__version__} on {platform.system()} {platform.machine()}. Pictures by plotly.js, which is "
@@ -128,16 +132,20 @@ def _pictures(run: TrainingRun, field: Field, X: NDArray[Any], y: object, projec
     drawn = f"{len(cloud.points):,} samples" if not cloud.note else cloud.note
     where = f" {sentence(projection.note)}" if projection.note else ""
     surface = make_grid(field, projection, span, _COARSE, adaptive=True)
-    plane = projection.dimensions == 2
-    over = f"{field.quantity} over the same {'plane. Drag to turn it.' if plane else 'line.'}"
-    boundary = "The decision boundary" if field.is_class else f"The prediction of {tidy(field.names[0])}"
+    over = f"{sentence(f'{field.quantity} over the same plane')} Drag to turn it."
+    caption = _boundary_caption(field, drawn, where, projection.slice_note)
+    if projection.dimensions == 1:
+        over = sentence(f"{field.quantity} over the same line")
+        caption = f"{sentence(f'{field.quantity}, with {drawn}')}{where}"
+    name = tidy(field.names[0], 84)
+    boundary = "The decision boundary" if field.is_class else f"The prediction of {name}"
     figures = [
         figure("data", "The data", interactive.data_picture(cloud, projection), f"{drawn}.{where}"),
         figure(
             "boundary",
             boundary,
             interactive.boundary_picture(cloud, grid),
-            _boundary_caption(field, drawn, where, projection.slice_note),
+            caption,
         ),
         _hidden(field, X, y),
         figure("surface", "The output surface", interactive.surface_picture(surface), over),

@@ -101,6 +101,7 @@ def _note(x: float, y: float, text: str, side: str, log: bool) -> dict[str, Any]
         "ax": 40 if side == "right" else -24,
         "ay": -22,
         "arrowhead": 6,
+        "bgcolor": "rgba(255,255,255,0.8)",
         "arrowcolor": style.FAINT,
         "xanchor": "left" if side == "right" else "right",
     }

@@ -11,7 +11,13 @@ from glassnet.model_selection.joblib_backend import JoblibBackend, joblib_is_act
 from glassnet.model_selection.journal import Journal, read_state, write_state
 from glassnet.model_selection.outcomes import SweepCell
 from glassnet.model_selection.plan import Plan, TaskState, best_settings
-from glassnet.model_selection.thread_pool import ProgressLine, ThreadPool, progress_line, thread_pool
+from glassnet.model_selection.thread_pool import (
+    ProgressLine,
+    ThreadPool,
+    progress_line,
+    thread_pool,
+    warnings_once,
+)
 from glassnet.model_selection.worker import Worker
 
 
@@ -39,6 +45,7 @@ class Scheduler:
         done = sum(state.cell is not None for state in self.states.values())
         alive = {task.setting for task in plan.tasks}
         with (
+            warnings_once(),
             progress_line(progress, len(plan.tasks), self._expected(), done) as line,
             thread_pool(plan.workers) as pool,
         ):

@@ -1,9 +1,11 @@
-"""Many networks at a time, each on a thread of its own, with Ctrl-C, progress and errors."""
+"""Many networks at a time, each on a thread of its own, with Ctrl-C, progress, warnings and errors."""
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -66,6 +68,32 @@ def progress_line(show: bool, networks: int, iterations: int, done: int = 0) -> 
         total=iterations, unit=" iterations", unit_scale=True, file=sys.stderr, dynamic_ncols=True
     ) as line:
         yield ProgressLine(line, networks, done)
+
+
+_NUMBERS = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?")
+
+
+@contextmanager
+def warnings_once() -> Iterator[None]:
+    """Give each warning of the block's networks once, and of those that differ in numbers alone the first.
+
+    They keep their place, and filters apply as ever: what is an error is raised where it happens.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # what shows warnings is the process's, and two sweeps would take turns wrongly
+        return
+    seen: set[tuple[Any, ...]] = set()
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_once(message: Any, category: Any, filename: str, lineno: int, *where: Any) -> None:
+            kind = category, filename, lineno, _NUMBERS.sub("", str(message))
+            if kind not in seen:
+                seen.add(kind)
+                show(message, category, filename, lineno, *where)
+
+        warnings.showwarning = show_once
+        yield
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from glassnet.cli.experiments.schema import key_at
 from glassnet.cli.options import Setting
 from glassnet.data.checks import ENGINES
 from glassnet.data.preprocessing import TASKS
+from glassnet.data.tables import read_table
 from glassnet.errors import GlassnetError
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.training.steppers import RULES
@@ -743,6 +744,40 @@ def test_folds_in_time_go_by_a_column_of_dates(tmp_path):
         result = glassnet("sweep", "p.toml", "--no-pictures", "--fresh", *told)
         assert result.exit_code == 2
         assert message in " ".join(result.stderr.split())
+
+
+def test_a_sweep_over_a_panel_writes_curves_predictions_and_the_choice_fitted_to_all_rows(tmp_path):
+    """Rows by symbol and then by date, the usual order of a panel, of which a few dates are tested."""
+    random, days = np.random.RandomState(0), [f"2026-01-{day:02}" for day in range(1, 21)]
+    x = random.randn(8, 20)
+    y = 500 + 100 * (x + 0.3 * random.randn(8, 20))
+    rows = [f"{'ABCDEFGH'[i]},{day},{x[i, k]},{y[i, k]}" for i in range(8) for k, day in enumerate(days)]
+    (tmp_path / "panel.csv").write_text("\n".join(["symbol,day,x,y", *rows]) + "\n")
+    (tmp_path / "p.toml").write_text(
+        "[data]\nfile = 'panel.csv'\ntarget = 'y'\nignore = ['day', 'symbol']\ntest_fraction = 0\n"
+        "[train]\nlearning_rate = 0.1\n[sweep.s]\nl2 = [0.0, 0.1]\niterations = 20\n"
+        "metric = 'rank_ic'\nevaluate_every = 5\nkeep_predictions = true\n"
+        "folds = {splitter = 'walk_forward', n_splits = 2, gap = 1, test_size = 3, times = 'day'}\n"
+    )
+    result = glassnet("sweep", "p.toml", "--no-pictures")
+    assert result.exit_code == 0, result.stderr
+    folder = tmp_path / "results" / "p-sweep"
+    known = json.loads((folder / "s.json").read_text())
+    curves = read_table(folder / "s-curves.csv")
+    assert curves["iterations"].tolist() == [5, 10, 15, 20] * 2
+    assert known["chosen"]["mean"] == curves["mean"].max() > 0.8
+    found = read_table(folder / "s-predictions.csv")
+    assert sorted(set(found["day"])) == days[-6:]
+    assert found["target"] == pytest.approx(y.ravel()[found["row"].astype(int)])
+    assert 1 - np.var(found["prediction"] - found["target"]) / y.var() > 0.5
+    model = gn.load(folder / "s-refit.safetensors")
+    assert model.iterations == known["chosen"]["iterations"]
+    answer = glassnet("predict", str(folder / "s-refit.safetensors"), "panel.csv", "-o", "answers.csv")
+    assert answer.exit_code == 0, answer.stderr
+    for told in (["--set", "data.test_fraction=0.2"], ["--set", "sweep.s.folds=3"]):
+        result = glassnet("sweep", "p.toml", "--no-pictures", "--fresh", *told)
+        assert result.exit_code == 2
+        assert "test_fraction" in result.stderr or "the rows have no dates" in result.stderr
 
 
 def test_folds_in_time_go_by_dates_of_a_folder_too(tmp_path):

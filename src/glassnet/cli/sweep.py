@@ -27,7 +27,20 @@ from glassnet.cli.options import experiment_of, settings, tell
     metavar="N",
     help="Train each setting on N folds, measured on the rest. Tables are standardized by training rows.",
 )
-@click.option("--metric", metavar="NAME", help="loss, accuracy or r2, to compare settings by.")
+@click.option(
+    "--metric",
+    metavar="NAME",
+    help="loss, accuracy, r2 or rank_ic, the rank correlation within dates, to compare settings by.",
+)
+@click.option(
+    "--evaluate-every",
+    type=int,
+    metavar="N",
+    help="Evaluate the metric every N iterations, choose the best number of them, and train for as many.",
+)
+@click.option(
+    "--keep-predictions", is_flag=True, default=None, help="Write predictions of the folds' test rows."
+)
 @click.option(
     "--halving",
     type=float,
@@ -66,7 +79,7 @@ def sweep(
     the ones of glassnet train. Beside its lists a section may hold
 
     \b
-      iterations, metric, seeds (how many, or a list of them);
+      iterations, metric, evaluate_every, keep_predictions, seeds (how many, or a list);
       folds = 5, or folds.splitter = "walk_forward" (k_fold, stratified, purged) with
         its settings: folds.n_splits = 5, folds.gap = 2, folds.times = "a column of
         dates", for walk_forward and purged (by the rows' order without one);
@@ -91,7 +104,10 @@ def sweep(
     \b
     The folder then holds, of each grid   NAME.csv, NAME.json     the table; with the loss curves
                                           NAME-summary.csv        settings over seeds and folds
+                                          NAME-curves.csv         the metric over iterations
+                                          NAME-predictions.csv    those of the test rows
                                           NAME-best.safetensors   the best network
+                                          NAME-refit.safetensors  the choice, on all rows
                                           NAME-heatmap.png        how each network ended
                                           NAME-losses.png         how it came there
                                           NAME-parallel.png       settings and what came of them
@@ -101,7 +117,10 @@ def sweep(
     from glassnet.cli.experiments.sweeping import choose_grids, run_sweeps
     from glassnet.model_selection.joblib_backend import on_dask
 
-    of_grids = ("iterations", "n_draws", "seeds", "folds", "metric", "halving")
+    of_grids = (
+        *("iterations", "n_draws", "seeds", "folds", "metric"),
+        *("halving", "evaluate_every", "keep_predictions"),
+    )
     with on_dask(dask) if dask else nullcontext():
         results_by_grid = run_sweeps(
             experiment,

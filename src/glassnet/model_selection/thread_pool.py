@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,11 +86,18 @@ def warnings_once() -> Iterator[None]:
     with warnings.catch_warnings():
         show = warnings.showwarning
 
-        def show_once(message: Any, category: Any, filename: str, lineno: int, *where: Any) -> None:
+        def show_once(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
             kind = category, filename, lineno, _NUMBERS.sub("", str(message))
             if kind not in seen:
                 seen.add(kind)
-                show(message, category, filename, lineno, *where)
+                show(message, category, filename, lineno, file, line)
 
         warnings.showwarning = show_once
         yield

@@ -45,6 +45,8 @@ OPTIONS: dict[str, Kind] = {
         lambda v: WHOLE.accepts(v) or (isinstance(v, dict) and "splitter" in v),
     ),
     "metric": TEXT,
+    "evaluate_every": WHOLE,
+    "keep_predictions": TRUTH,
     "halving": Kind(
         "true, a factor such as 3, or a table such as {factor = 3, first = 100}",
         lambda v: TRUTH.accepts(v) or NUMBER.accepts(v) or isinstance(v, dict),

@@ -36,7 +36,8 @@ from glassnet.utils.storage import write_csv, write_json
 
 PICTURES = ("heatmap", "losses", "parallel")
 
-BEST = "best.safetensors"
+BEST, REFIT = "best.safetensors", "refit.safetensors"
+TABLES = ("summary.csv", "curves.csv", "predictions.csv")
 
 
 def choose_grids(experiment: Experiment, names: Sequence[str] = ()) -> list[str]:
@@ -73,7 +74,7 @@ def run_sweeps(
 ) -> dict[str, SweepResult]:
     """Train over each grid from where `run_experiment` starts, and write the results.
 
-    `options` replace iterations, n_draws, seeds, folds, metric and halving of the grids. A journal keeps
+    `options` replace those of the grids, such as iterations, folds and metric. A journal keeps
     each network as it ends: a job that was killed continues when it is started again, unless `fresh`
     says to begin anew. Ctrl-C ends the sweep and leaves later grids out; the networks done so far are
     written.
@@ -84,7 +85,7 @@ def run_sweeps(
     kinds = ("csv", "json")
     names = [SETTINGS, *(f"{grid}.{kind}" for grid in grids for kind in kinds)]
     names += [f"{grid}-{picture}.png" for grid in grids for picture in PICTURES if pictures]
-    names += [name for grid in grids for name in (f"{grid}-{BEST}", f"{grid}-summary.csv")]
+    names += [f"{grid}-{name}" for grid in grids for name in (BEST, REFIT, *TABLES)]
     results: dict[str, SweepResult] = {}
     needed = int(1e6 + len(grids) * (2e6 + 1e6 * pictures))
     with ResultsFolder(folder, names, needed, keep=[f"{grid}.csv" for grid in grids]) as place:
@@ -103,11 +104,14 @@ def run_sweeps(
                 result = _sweep(draws, grid, keys, journal, progress)
             results[grid] = result
             tell(grid, str(result))
-            _write(draws, result, grid, place)
+            _write(draws, result, grid, place, keys.get("folds"))
+            if result.evaluate_every is not None and not _unfinished(result):
+                with watch(f"refit of {grid}"):
+                    _refit(draws, result, grid, place, progress)
             if pictures and not missing:
                 with watch(f"pictures of {grid}"):
                     _draw(draws, result, grid, place, not {"n_draws", "settings"} & set(keys))
-            if any(cell.status == "interrupted" for cell in result.cells):
+            if _unfinished(result):
                 tell("", "Started again with the same settings it goes on where it was.")
                 break
         place.new(SETTINGS).write_text(to_toml(experiment.to_dict()), "utf-8")
@@ -138,6 +142,11 @@ def _sweep(draws: Draws, grid: str, keys: Mapping[str, Any], journal: Path, prog
     times = None
     if isinstance(folds, Mapping) and "times" in folds:
         times = _times(experiment, samples.preprocessing.features, folds["times"], where)
+    if keys.get("keep_predictions") and (folds is None or experiment.test_fraction > 0):
+        raise InputError(
+            f"keep_predictions of {where} numbers the test rows of folds as the table does: give folds, "
+            f"and set data.test_fraction = 0."
+        )
     class_weight = samples.class_weight(experiment["train.class_weight"])
     of_grid = arguments_of(keys, where, samples.class_weight, times)
     keywords = experiment.keywords(sweep, class_weight=class_weight, **of_grid)
@@ -200,7 +209,7 @@ def _times(experiment: Experiment, features: Sequence[str], name: object, where:
     return np.concatenate(dates)
 
 
-def _write(draws: Draws, result: SweepResult, grid: str, place: ResultsFolder) -> None:
+def _write(draws: Draws, result: SweepResult, grid: str, place: ResultsFolder, folds: object) -> None:
     """Write the tables and the best network."""
     for name, table in ((f"{grid}.csv", result.table), (f"{grid}-summary.csv", result.summary)):
         if name.endswith("summary.csv") and len(table) == len(result.cells):
@@ -208,11 +217,52 @@ def _write(draws: Draws, result: SweepResult, grid: str, place: ResultsFolder) -
         columns = {key: [_as_cell(row[key]) for row in table] for key in table[0]}
         write_csv(place.new(name), columns)
     write_json(place.new(f"{grid}.json"), result.to_dict())
+    if result.evaluate_every is not None:
+        write_csv(place.new(f"{grid}-curves.csv"), _curves(result))
+    if any(cell.predictions is not None for cell in result.cells):
+        write_csv(place.new(f"{grid}-predictions.csv"), _predictions(draws, result, folds))
     if result.best is not None:
         run = result.best.run
         preprocessing = _of_fold(draws.samples.preprocessing, run.extra.get("preprocessing"))
         extra = {"name": draws.experiment.name, "preprocessing": preprocessing.to_dict()}
         save(run, place.new(f"{grid}-{BEST}"), extra=extra)
+
+
+def _curves(result: SweepResult) -> dict[str, Any]:
+    """The metric over the iterations, a row for each setting and evaluation."""
+    values, columns = ("iterations", "mean", "spread"), [*result.grid, "setting"]
+    rows: list[tuple[Any, ...]] = []
+    for curve in result.curves:
+        setting = [_as_cell(curve[name]) for name in columns]
+        rows += [(*setting, *one) for one in zip(*(curve[name].tolist() for name in values), strict=True)]
+    return dict(zip([*columns, *values], map(list, zip(*rows, strict=True)), strict=True))
+
+
+def _predictions(draws: Draws, result: SweepResult, folds: object) -> dict[str, Any]:
+    """The best setting's predictions of the test rows, in the table's own units, labels and dates."""
+    columns, preprocessing = dict(result.predictions()), draws.samples.preprocessing
+    for name in ("target", "prediction"):
+        read = preprocessing.values if preprocessing.classes is None else preprocessing.labels
+        columns[name] = read(columns[name])
+    if isinstance(folds, Mapping) and "times" in folds:
+        dates = _times(draws.experiment, (), folds["times"], "")
+        columns = {"row": columns["row"], str(folds["times"]): dates[columns["row"]], **columns}
+    return columns
+
+
+def _unfinished(result: SweepResult) -> bool:
+    return any(cell.status == "interrupted" for cell in result.cells)
+
+
+def _refit(draws: Draws, result: SweepResult, grid: str, place: ResultsFolder, progress: bool) -> None:
+    """Train the chosen setting on all rows, for as many iterations as were best, and write the network."""
+    if result.chosen is None or result.origin is None:
+        return
+    # These rows are standardized already, by all of them.
+    result = replace(result, origin=result.origin._replace(standardize=False))
+    run = result.refit(draws.samples.X, draws.samples.y, progress=progress)
+    extra = {"name": draws.experiment.name, "preprocessing": draws.samples.preprocessing.to_dict()}
+    save(run, place.new(f"{grid}-{REFIT}"), extra=extra)
 
 
 def _of_fold(table: Preprocessing, fold: Mapping[str, Any] | None) -> Preprocessing:

@@ -41,6 +41,9 @@ def make_run(
         "validation_iterations": np.empty(0, np.int64),
         "best_iteration": None,
         "validation": None,
+        "validation_scores": np.empty(0),
+        "solver_history": None,
+        "reason": None,
         "extra": {},
     }
     return SimpleNamespace(**{**given, **extra})

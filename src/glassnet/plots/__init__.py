@@ -15,6 +15,7 @@ from glassnet.plots.surface import output_surface
 from glassnet.plots.sweeps.curves import sweep_losses
 from glassnet.plots.sweeps.heatmap import sweep_heatmap
 from glassnet.plots.sweeps.parallel import sweep_parallel
+from glassnet.plots.training_state import training_state
 
 __all__ = [
     "MissingLibraryError",
@@ -32,4 +33,5 @@ __all__ = [
     "sweep_heatmap",
     "sweep_losses",
     "sweep_parallel",
+    "training_state",
 ]

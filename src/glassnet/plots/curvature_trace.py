@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -43,26 +44,18 @@ def curvature(trace: CurvatureTrace, *, title: str = "What the curve says") -> F
     scene = curvature_data(trace)
     curve, hidden = scene.curve, bool(scene.saturation)
     figure = style.new_figure(7.6, 7.4 + 1.4 * hidden)
-    papers = _stacked(figure, list(HEIGHTS[: 3 + hidden]))
+    papers = stacked(figure, list(HEIGHTS[: 3 + hidden]))
     if curve.log:
-        _draw_on_log(papers[0], curve.iterations, curve.losses, _BLUE)
+        draw_on_log(papers[0], curve.iterations, curve.losses, _BLUE)
     else:
         papers[0].plot(curve.iterations, curve.losses, color=_BLUE, linewidth=1.5)
     papers[0].set_ylabel(curve.name)
-    _draw_on_log(papers[1], scene.iterations, scene.gradient, _BLUE)
+    draw_on_log(papers[1], scene.iterations, scene.gradient, _BLUE)
     papers[1].set_ylabel("gradient norm")
     entries = _draw_eigenvalues(papers[2], scene)
     if hidden:
         _draw_saturation(papers[3], scene)
-    ticker = require("matplotlib.ticker")
-    for paper in papers:
-        if paper.get_yscale() == "log":
-            paper.yaxis.set_major_locator(ticker.FixedLocator(log_ticks(*paper.get_ylim())))
-            style.label_ticks(paper.yaxis)
-            paper.yaxis.set_minor_locator(ticker.NullLocator())
-    last = papers[-1]
-    last.set_xlabel(curve.unit, color=style.INK, fontsize=10)
-    style.count_ticks(last.xaxis)
+    label_stacked(papers, curve.unit)
     style.set_legend(papers[2], entries)
     style.set_title(figure, title, [curve.summary, scene.explanation])
     return figure
@@ -170,7 +163,8 @@ def _rate(trace: CurvatureTrace) -> float | None:
     return None
 
 
-def _stacked(figure: Figure, heights: list[float]) -> list[Any]:
+def stacked(figure: Figure, heights: list[float]) -> list[Any]:
+    """Axes under one another that share the one of iterations."""
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     papers: list[Any] = []
     for row in range(len(heights)):
@@ -183,7 +177,19 @@ def _stacked(figure: Figure, heights: list[float]) -> list[Any]:
     return papers
 
 
-def _draw_on_log(paper: Any, x: NDArray[Any], y: Array, color: str, **look: Any) -> Any:
+def label_stacked(papers: Sequence[Any], unit: str) -> None:
+    """Label the axes of `stacked`, whose lowest one counts in `unit`."""
+    ticker = require("matplotlib.ticker")
+    for paper in papers:
+        if paper.get_yscale() == "log":
+            paper.yaxis.set_major_locator(ticker.FixedLocator(log_ticks(*paper.get_ylim())))
+            style.label_ticks(paper.yaxis)
+            paper.yaxis.set_minor_locator(ticker.NullLocator())
+    papers[-1].set_xlabel(unit, color=style.INK, fontsize=10)
+    style.count_ticks(papers[-1].xaxis)
+
+
+def draw_on_log(paper: Any, x: NDArray[Any], y: Array, color: str, **look: Any) -> Any:
     """Draw the values above 0 on a log scale, with gaps at the others."""
     y = np.where(y > 0, y, np.nan)
     look = {"linewidth": 1.5, "marker": "o" if np.isfinite(y).sum() <= 40 else "", "markersize": 3, **look}
@@ -210,9 +216,9 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def _draw_eigenvalues(paper: Any, scene: CurvatureData) -> style.Entries:
-    entries = [(_draw_on_log(paper, scene.iterations, scene.largest, _BLUE), LARGEST)]
+    entries = [(draw_on_log(paper, scene.iterations, scene.largest, _BLUE), LARGEST)]
     if np.isfinite(scene.negative).any():
-        entries.append((_draw_on_log(paper, scene.iterations, scene.negative, _RED), NEGATIVE))
+        entries.append((draw_on_log(paper, scene.iterations, scene.negative, _RED), NEGATIVE))
     if scene.limit is not None:
         line = paper.axhline(scene.limit[0], color=style.FAINT, linewidth=1.2, linestyle=(0, (5, 3)))
         entries.append((line, limit_words(scene.limit)))

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 
@@ -23,7 +23,7 @@ from glassnet.nn.network import Network, Parameters, outputs_of
 from glassnet.optim.loss_conventions import Conventions
 from glassnet.sklearn.callbacks import FitTasks, Verbosity, has_callbacks
 from glassnet.sklearn.checks import STOCHASTIC, check_arguments, not_fitted, stays_sparse
-from glassnet.sklearn.exchange.state import as_plain, from_plain
+from glassnet.sklearn.exchange.methods import Exchange
 from glassnet.sklearn.fitting import OF_TRAINING, fit_epochs, fit_whole
 from glassnet.sklearn.job import Job
 from glassnet.sklearn.network import (
@@ -53,14 +53,11 @@ _OF_DATA = (
 )
 
 
-class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
+class BaseMLP(CallbackSupportMixin, Exchange, ABC):
     """A network fitted by scikit-learn's rules, which predicts by `coefs_` and `intercepts_`.
 
     Those are fitted, or set by hand. `MLPClassifier` and `MLPRegressor` have the arguments.
     """
-
-    coefs_: list[Array]
-    intercepts_: list[Array]
 
     _names: list[str]
     _needed: tuple[str, ...] = ("coefs_", "intercepts_")  # for a prediction
@@ -402,18 +399,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return link_jacobian(network.output.name, Y_hat)
 
     # ---- scikit-learn's protocols --------------------------------------------------------------------
-
-    def __getstate__(self) -> dict[str, Any]:
-        return as_plain(super().__getstate__())
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        attributes = from_plain(state)
-        hidden = attributes.pop("_hidden", None)
-        super().__setstate__(attributes)
-        if hidden is not None and "coefs_" in attributes:
-            theta = pack(self.coefs_, self.intercepts_)
-            self.__dict__.update(coefs_=list(theta.weights), intercepts_=list(theta.biases), _theta=theta)
-            self._network = self._network_of(theta.sizes, hidden)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -89,7 +89,8 @@ REGRESSOR: dict[str, list[Any]] = {
 
 
 @cache
-def _defaults(kind: type) -> dict[str, Any]:
+def defaults_of(kind: type) -> dict[str, Any]:
+    """The arguments of a class and their defaults."""
     return {name: argument.default for name, argument in inspect.signature(kind).parameters.items()}
 
 
@@ -99,7 +100,7 @@ def check_arguments(estimator: Any) -> None:
     Arguments that have their defaults are not checked: that would take longer than to fit a small network.
     """
     kind, values = type(estimator), vars(estimator)
-    defaults = _defaults(kind)  # type: ignore[arg-type]  # a class is hashable
+    defaults = defaults_of(kind)  # type: ignore[arg-type]  # a class is hashable
     changed = {
         name: values[name]
         for name in estimator._parameter_constraints

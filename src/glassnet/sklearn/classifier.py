@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
@@ -90,6 +91,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     """
 
     _parameter_constraints: dict[str, list[Any]] = checks.CLASSIFIER
+    _theirs = TheirClassifier
     _needed = ("coefs_", "intercepts_", "classes_")
 
     def __init__(

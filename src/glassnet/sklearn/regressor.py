@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from scipy.special import xlogy
 from sklearn.base import RegressorMixin, _fit_context
+from sklearn.neural_network import MLPRegressor as TheirRegressor
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
@@ -75,6 +76,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """
 
     _parameter_constraints: dict[str, list[Any]] = checks.REGRESSOR
+    _theirs = TheirRegressor
 
     def __init__(
         self,

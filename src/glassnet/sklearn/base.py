@@ -27,7 +27,6 @@ from glassnet.sklearn.exchange.methods import Exchange
 from glassnet.sklearn.fitting import OF_TRAINING, fit_epochs, fit_whole
 from glassnet.sklearn.job import Job
 from glassnet.sklearn.network import (
-    draw_parameters,
     hidden_functions,
     hidden_sizes,
     input_gradients,
@@ -235,7 +234,7 @@ class BaseMLP(CallbackSupportMixin, Exchange, ABC):
         n_outputs = self._n_outputs()
         if first:
             network = self._network_of((samples.n_inputs, *widths, n_outputs))
-            theta = draw_parameters(network, self.activation, random, samples.dtype)
+            theta = self._first_parameters(network, random, samples.dtype)
         else:
             theta = pack(self.coefs_, self.intercepts_)
             network = self._network_of(theta.sizes)

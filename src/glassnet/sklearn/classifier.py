@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.neural_network import MLPClassifier as TheirClassifier
+from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
@@ -24,6 +25,7 @@ from glassnet.sklearn import checks
 from glassnet.sklearn.base import BaseMLP
 from glassnet.sklearn.checks import not_fitted
 from glassnet.sklearn.documentation import documented
+from glassnet.sklearn.exchange.scikit_learn import as_label_binarizer, from_label_binarizer
 from glassnet.sklearn.labels import (
     BINARY,
     MULTICLASS,
@@ -250,6 +252,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     @_labels.setter
     def _labels(self, labels: Labels) -> None:
         self.__dict__.update(_labels=labels, classes_=labels.classes)
+
+    @property
+    def _label_binarizer(self) -> LabelBinarizer:
+        """scikit-learn's way to keep the classes, which programs read and set."""
+        return as_label_binarizer(self._labels)
+
+    @_label_binarizer.setter
+    def _label_binarizer(self, binarizer: LabelBinarizer) -> None:
+        self._labels = from_label_binarizer(binarizer)
 
     def _design(self) -> tuple[str, Any]:
         labels = self._labels

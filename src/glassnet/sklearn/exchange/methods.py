@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Self
 
+from numpy.random import RandomState
 from sklearn.base import BaseEstimator
 
 from glassnet._types import Array
+from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Network, Parameters
 from glassnet.sklearn.exchange.scikit_learn import as_theirs, from_theirs
 from glassnet.sklearn.exchange.state import as_plain, from_plain
-from glassnet.sklearn.network import pack
+from glassnet.sklearn.network import draw_parameters, pack
+from glassnet.sklearn.samples import samples_of
+
+_NOT_CALLED = (
+    "_backprop",
+    "_compute_loss_grad",
+    "_fit_lbfgs",
+    "_fit_stochastic",
+    "_forward_pass",
+    "_forward_pass_fast",
+    "_initialize",
+    "_loss_grad_lbfgs",
+    "_update_no_improvement_count",
+    "_validate_input",
+)
+"""Methods that scikit-learn's fit and predict call, and a subclass may override there."""
 
 
 class Exchange(BaseEstimator):
@@ -20,6 +38,7 @@ class Exchange(BaseEstimator):
 
     coefs_: list[Array]
     intercepts_: list[Array]
+    activation: Any
 
     _theirs: type[Any]
     """scikit-learn's class of that name."""
@@ -36,6 +55,10 @@ class Exchange(BaseEstimator):
 
         Raises NotFittedError before `fit` where `coefs_`, `intercepts_` or `classes_` are missing.
         """
+
+    @abstractmethod
+    def _link(self, Y_hat: Array) -> Array:
+        """The estimator's outputs from those of its network."""
 
     def to_sklearn(self) -> Any:
         """scikit-learn's own estimator with the same arguments, and predictions where this one is fitted.
@@ -71,6 +94,49 @@ class Exchange(BaseEstimator):
         """
         model: Self = from_theirs(cls, estimator)
         return model
+
+    # ---- scikit-learn's private methods, which programs call and override ----------------------------
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse a subclass that overrides what would not be called: other numbers, and no word of it."""
+        super().__init_subclass__(**options)
+        users = [kind for kind in cls.__mro__ if not kind.__module__.startswith(("glassnet.", "sklearn."))]
+        if ignored := [name for name in _NOT_CALLED if any(name in vars(kind) for kind in users)]:
+            raise InputTypeError(
+                f"{cls.__name__} overrides {', '.join(ignored)}, which scikit-learn's fit and predict call "
+                f"and glassnet's do not. Give a gn.Loss, a gn.Activation or an optimizer of your own, or "
+                f"derive from sklearn.neural_network; _init_coef is called here too."
+            )
+
+    def _init_coef(self, fan_in: int, fan_out: int, dtype: Any) -> tuple[Array, Array]:
+        """A layer's first weights (fan_in, fan_out) and biases, from `_random_state`; may be overridden."""
+        layer = Network((fan_in, fan_out), output="identity")
+        theta = draw_parameters(layer, self.activation, self._random_state, dtype)
+        return theta.weights[0], theta.biases[0]
+
+    def _first_parameters(self, network: Network, random: RandomState, dtype: Any) -> Parameters:
+        """The parameters to start from, by `_init_coef` of a subclass where there is one."""
+        if getattr(self._init_coef, "__func__", None) is Exchange._init_coef:
+            return draw_parameters(network, self.activation, random, dtype)
+        self._random_state = random
+        layers = [self._init_coef(*shape, dtype) for shape in pairwise(network.sizes)]
+        del self._random_state
+        theta = pack([W for W, _ in layers], [b for _, b in layers])
+        if theta.sizes != network.sizes:
+            raise InputError(f"_init_coef gave layers of {theta.sizes} units; expected {network.sizes}.")
+        return theta.astype(dtype)
+
+    def _forward_pass(self, activations: list[Any]) -> list[Any]:
+        """The list with each layer's output after the samples that it begins with."""
+        network, theta = self._fitted()
+        activations[1:] = network.forward(theta, activations[0])
+        activations[-1] = self._link(activations[-1])
+        return activations
+
+    def _forward_pass_fast(self, X: Any, check_input: bool = True) -> Array:
+        """The output layer for samples, (n, n_outputs)."""
+        outputs: Array = samples_of(self, X).answers(lambda Y_hat: Y_hat)
+        return outputs
 
     # ---- Plain attributes ----------------------------------------------------------------------------
 

@@ -97,7 +97,7 @@ def from_theirs(kind: type[Any], estimator: Any) -> Any:
         ours.__dict__.update({name: known[name] for name in _LEARNED if name in known})
         ours.coefs_, ours.intercepts_ = known["coefs_"], known["intercepts_"]
         if "_label_binarizer" in known:
-            ours._labels = from_label_binarizer(known["_label_binarizer"])
+            ours._label_binarizer = known["_label_binarizer"]
         ours._settle()
     return ours
 

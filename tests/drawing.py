@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 import glassnet as gn
+from glassnet.data.encoding import PLAIN
 
 WIDTHS = {"softmax": [2, 3]}  # a softmax over one output does not exist
 OUTPUTS = [(output, width) for output in gn.OUTPUTS for width in WIDTHS.get(output, [1, 2])]
@@ -45,6 +46,7 @@ def make_run(
         "solver_history": None,
         "reason": None,
         "extra": {},
+        "encoding": PLAIN,
     }
     return SimpleNamespace(**{**given, **extra})
 

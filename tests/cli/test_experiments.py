@@ -950,6 +950,7 @@ NOT_IN_A_FILE = {
     "sample_weight": "tables have no column of weights",
     "callbacks": "functions",
     "progress": "the command line's --quiet",
+    "standardize": "tables are standardized as they are read",
 }
 
 

@@ -284,7 +284,8 @@ def test_commands_take_a_folder(folder, tmp_path, monkeypatch):
         "train", folder, *how, "--memory", "128 MiB", "--iterations", 40, "--no-pictures", "--no-report"
     )
     assert found.exit_code == 0, found.output
-    assert "trees: 6,750 samples and 2,250 held out, 3 features (a, b, flat), 3 classes" in found.output
+    assert "trees: 6,750 samples and 2,250 held out, 2 features (a, b), 3 classes" in found.output
+    assert "Constant in the training rows, and left out: 'flat'." in found.output
     checked = command("check", folder, *how)
     assert checked.exit_code == 0
     assert "PASSED" in checked.output

@@ -88,3 +88,19 @@ def test_plots_of_a_run_refuse_what_is_none():
     ):
         with pytest.raises(gn.InputTypeError, match=r"a TrainingRun, .*not MLPClassifier"):
             draw(gn.MLPClassifier())
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_pictures_of_a_run_that_scales_are_in_the_units_of_the_user(labels):
+    X = np.random.RandomState(0).randn(50, 2) * [1, 1000] + [0, 5000]
+    y = np.where(X[:, 0] > 0, "up", "down") if labels else 1e5 * X[:, 0]
+    net = gn.Network((2, 4, 2)) if labels else gn.Network((2, 4, 1), output="identity")
+    run = gn.train(net, X, y, standardize=True, random_state=0, iterations=30)
+    field = make_field(run)
+    assert field.names == (("down", "up") if labels else ("y",))
+    assert_allclose(field(X), run.predict_proba(X) if labels else run.predict(X))
+    targets = field.targets(y, 50)
+    assert_array_equal(targets.values, (y == "up") if labels else y)
+    scene = make_hidden_scene(field, X, y, None, 0)
+    hidden = run.forward(X)[0]
+    assert_allclose(np.ptp(scene.cloud.points), np.ptp(scene.projection.project(hidden)))

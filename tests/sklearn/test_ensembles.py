@@ -287,6 +287,19 @@ def test_runs_of_a_standardized_table_say_so():
         gn.Ensemble.from_runs([made])
 
 
+def test_runs_that_scale_by_themselves_are_averaged_in_the_unit_of_y(tmp_path):
+    net = gn.Network((4, 5, 1), hidden="tanh", output="identity")
+    Z, z = X * [1, 10, 100, 1000] + 500, 1e6 * y
+    runs = [gn.train(net, Z, z, standardize=True, random_state=seed) for seed in range(2)]
+    ensemble = gn.Ensemble.from_runs(runs)
+    np.testing.assert_allclose(ensemble.predict(Z), np.mean([run.predict(Z) for run in runs], axis=0))
+    ensemble.save(tmp_path / "ensemble")
+    assert np.array_equal(gn.Ensemble.load(tmp_path / "ensemble").predict(Z), ensemble.predict(Z))
+    labels = np.where(y > y.mean(), "up", "down")
+    run = gn.train(gn.Network((4, 2)), Z, labels, standardize=True, random_state=0)
+    assert np.array_equal(gn.Ensemble.from_runs([run]).predict(Z), run.predict(Z))
+
+
 # ---- Sweeps -------------------------------------------------------------------------------------
 
 
@@ -523,3 +536,14 @@ def test_streams_are_fitted_and_scored_as_in_memory(kind, tmp_path):
             model.fit(path)
         with pytest.raises(ValueError, match="requires y to be passed"):
             model.fit(X)
+
+
+def test_members_of_a_sweep_scale_by_themselves():
+    Z = X * [1, 10, 100, 1000] + 500
+    net = gn.Network((4, 5, 1), hidden="tanh", output="identity")
+    result = gn.sweep(
+        net, Z, y, settings=[{}], seeds=2, folds=3, standardize=True, random_state=0, iterations=300
+    )
+    plain = gn.Ensemble.from_sweep(result, 1, fold=0)
+    assert plain.score(Z, y) > 0.5
+    assert np.array_equal(plain.estimators_[0].predict(Z), result.runs[0].predict(Z))

@@ -74,6 +74,7 @@ class InMemory(Dataset):
         self.dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
         self.weighted, self.targeted = weights is not None, y is not None
         self.names, self.source = names, "an array"
+        self.flat = y is not None and y.ndim == 1
         self._targets: dict[tuple[int, str], NDArray[Any]] = {}
 
     @classmethod
@@ -215,7 +216,7 @@ class ArrayDataset(Dataset):
                 raise InputError(f"{name} has {entries} entries, X has {n} rows; they must be equal.")
         self.n_rows, self.n_inputs = self._X.shape
         self.dtype = np.dtype(np.float32 if self._X.dtype == np.float32 else np.float64)
-        self.weighted, self.memory = self._w is not None, memory
+        self.weighted, self.memory, self.flat = self._w is not None, memory, self._y.ndim == 1
         filename = getattr(X, "filename", None)
         self.source = "an array" if filename is None else str(filename)
         self._places = [place_of(array) for array in self._arrays()]

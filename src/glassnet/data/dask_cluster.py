@@ -312,6 +312,7 @@ class About(NamedTuple):
     weighted: bool
     names: tuple[str, ...] | None
     targeted: bool
+    flat: bool = False
 
 
 class _Carried(NamedTuple):

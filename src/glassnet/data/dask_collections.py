@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,8 @@ def dask_dataset(
     partitions = [row[0] for row in X.to_delayed()]
     known = [None if np.isnan(rows) else int(rows) for rows in X.chunks[0]]
     about = About(
-        "a Dask array", X.shape[1], _precision([X.dtype]), sample_weight is not None, None, y is not None
+        *("a Dask array", X.shape[1], _precision([X.dtype]), sample_weight is not None, None),
+        *(y is not None, np.ndim(cast(Any, y)) == 1),
     )
     return _joined(partitions, known, y, sample_weight, about, memory, client, delayed(_block_of_arrays))
 
@@ -68,7 +69,10 @@ def _of_frame(
     precision = _precision(
         [np.dtype(getattr(frame.dtypes[n], "numpy_dtype", frame.dtypes[n])) for n in chosen]
     )
-    about = About("a Dask dataframe", len(chosen), precision, weight is not None, chosen, y is not None)
+    flat = isinstance(y, str) or (not targets and np.ndim(y) == 1)
+    about = About(
+        "a Dask dataframe", len(chosen), precision, weight is not None, chosen, y is not None, flat
+    )
     delayed: Any = imported("dask").delayed
     columns = dict.fromkeys([*chosen, *targets, *([] if weight_name is None else [weight_name])])
     split, used = delayed(_block_of_frame), (list(chosen), y if targets else None, weight_name)

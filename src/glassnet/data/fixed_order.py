@@ -117,6 +117,10 @@ class Moments(NamedTuple):
                 np.maximum(self.high, other.high),
             )
 
+    def of_columns(self, places: NDArray[np.intp]) -> Moments:
+        """The moments of some of the columns."""
+        return Moments(self.n, *(values[places] for values in self[1:]))
+
     @property
     def constant(self) -> NDArray[np.bool_]:
         """Whether a column has a single value, whose computed deviation rounding may make nonzero."""

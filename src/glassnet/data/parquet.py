@@ -183,7 +183,7 @@ class ParquetDataset(Dataset):
     ) -> None:
         files = parquet_files(path)
         self._targets = _as_targets(target)
-        self._flat, self._weight, self.weighted = isinstance(target, str), weight, weight is not None
+        self.flat, self._weight, self.weighted = isinstance(target, str), weight, weight is not None
         self.targeted, self.target = target is not None, target if isinstance(target, str) else None
         first, *others = [os.fspath(name) for name in _as_list(path)]
         self.source = f"{first} and {len(others)} more" if others else first
@@ -243,7 +243,7 @@ class ParquetDataset(Dataset):
 
     def inputs(self) -> Dataset:
         other = copy(self)
-        other._targets, other._weight, other._flat = [], None, False
+        other._targets, other._weight, other.flat = [], None, False
         other.weighted = other.targeted = False
         return other
 
@@ -312,7 +312,7 @@ class ParquetDataset(Dataset):
             X = () if dtype is None else tuple(column(n).astype(dtype, copy=False) for n in self.names)
         y = [column(name) for name in self._targets] or [np.empty((batch.num_rows, 0))]
         weight = None if self._weight is None else column(self._weight)
-        return Columns(X, y[0] if self._flat else np.column_stack(y), weight)
+        return Columns(X, y[0] if self.flat else np.column_stack(y), weight)
 
 
 def _as_targets(target: object) -> list[str]:

@@ -27,7 +27,7 @@ class Preprocessing:
     """How a table becomes inputs and targets, learned once and kept with the model.
 
     Each feature is standardized, (x - mean) / scale, with the training rows' mean and standard
-    deviation (over n, not n - 1); a constant feature has scale 1. Classes are numbered in sorted
+    deviation (over n, not n - 1). Classes are numbered in sorted
     order; ``classes`` is None for regression, whose target is standardized too, so that a learning
     rate suits it whatever its unit. All values are plain Python, so that equality compares them.
     """
@@ -145,13 +145,14 @@ def prepare_table(
 ) -> TableData:
     """Make a table ready for a network: choose columns, number classes, hold rows out, standardize.
 
-    Mean and scale come from the training rows alone, so that the test rows stay unseen. `features`
-    are all columns but the target, those in `ignore` and an index that pandas wrote (see `Table`), unless
-    they are named; they must be numbers (or true and false, taken as 1 and 0). `task` is "classification"
-    or "regression"; by default a target is classes when it is text, true and false, or whole numbers with
-    two distinct values, or with at most 20 that come twice each on average; a quantity otherwise.
-    `test_fraction` of the rows, from 0 to below 1, are held out (see `holdout.split`). `standardize_target`
-    false leaves a quantity in its own unit, for a network that predicts counts.
+    Features that are constant in the training rows are left out. Mean and scale come from the training rows
+    alone, so that the test rows stay unseen. `features` are all columns but the target, those in `ignore`
+    and an index that pandas wrote (see `Table`), unless they are named; they must be numbers (or true and
+    false, taken as 1 and 0). `task` is "classification" or "regression"; by default a target is classes
+    when it is text, true and false, or whole numbers with two distinct values, or with at most 20 that come
+    twice each on average; a quantity otherwise. `test_fraction` of the rows, from 0 to below 1, are held
+    out (see `holdout.split`). `standardize_target` false leaves a quantity in its own unit, for a network
+    that predicts counts.
 
     Raises InputError for a column that is not there (with the nearest name), a feature that holds
     text, a missing or infinite value (with column and line), one class only, or a target of text
@@ -194,16 +195,29 @@ def prepare_table(
         y = (values - target_mean) / target_scale
     known = _moments(raw[train], names, table)
     if known.constant.any():
-        notes.append(constant_note(np.array(names, object)[known.constant]))
+        kept, note = without_constants(names, known.constant)
+        notes.append(note)
+        names, raw = tuple(names[place] for place in kept), raw[:, kept]
+        known = known.of_columns(kept)
     mean, scale = tuple(known.center.tolist()), tuple(known.scale.tolist())
     preprocessing = Preprocessing(target, chosen, names, mean, scale, classes, target_mean, target_scale)
     X = (raw - known.center) / known.scale
     return TableData(X[train], y[train], X[test], y[test], train, test, preprocessing, tuple(notes))
 
 
-def constant_note(names: Iterable[str]) -> str:
-    """A note about features that never vary."""
-    return f"Constant in the training rows, so that nothing is learned from: {listed(names)}."
+def without_constants(names: tuple[str, ...], constant: NDArray[np.bool_]) -> tuple[NDArray[np.intp], str]:
+    """The places of the features that vary, and a note about the others; InputError where none varies.
+
+    A weight of a constant feature would stay at its random start, and move predictions for rows where the
+    feature is another value. MATLAB's ``removeconstantrows`` leaves it out, too.
+    """
+    gone = [name for name, same in zip(names, constant, strict=True) if same]
+    if len(gone) == len(names):
+        raise InputError(
+            f"Every feature has one value in all training rows, {listed(gone)}: there is nothing to learn "
+            f"from. Give rows that differ."
+        )
+    return np.flatnonzero(~constant), f"Constant in the training rows, and left out: {listed(gone)}."
 
 
 def choose_features(

@@ -64,10 +64,11 @@ class Dataset(ABC):
 
     Attributes: `n_rows`; `n_inputs`; `names` of the inputs or None; `dtype`, float32 where X is, else
     float64; `weighted`, whether there are sample weights; `targeted`, whether there are targets; `target`,
-    the name of a single target that has one; `memory`, the bytes that reading may take; `reader_bytes`,
-    those of a worker's reader beside its blocks; `source`, where the rows lie, in words; `in_memory`,
-    whether the engine may keep all rows; `standardization`, the (mean, scale) that the inputs are
-    standardized by, or None.
+    the name of a single target that has one; `flat`, whether targets are a single column (n,); `memory`,
+    the bytes that reading may take; `reader_bytes`, those of a worker's reader beside its blocks; `source`,
+    where the rows lie, in words; `in_memory`, whether the engine may keep all rows; `standardization`, the
+    (mean, scale) that the inputs are standardized by, or None; `constant`, (inputs,), which inputs never
+    vary, where they were measured.
     """
 
     n_rows: int
@@ -81,7 +82,9 @@ class Dataset(ABC):
     source: str
     in_memory: bool = False
     reader_bytes: int = 0
+    flat: bool = False
     standardization: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    constant: NDArray[np.bool_] | None = None
 
     @abstractmethod
     def read(self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None) -> Iterator[Block]:
@@ -262,6 +265,12 @@ class Dataset(ABC):
         return f"{self.n_rows:,} rows of {self.n_inputs} inputs from {self.source}{more}"
 
 
+_COPIED = (
+    *("n_rows", "n_inputs", "names", "dtype", "weighted", "targeted", "target", "memory", "source", "flat"),
+    *("standardization", "constant"),
+)
+
+
 def _forwarded(name: str) -> Any:
     """A method that calls the one of the dataset within."""
     return lambda self, *arguments: getattr(self._dataset, name)(*arguments)
@@ -272,9 +281,8 @@ class WrappedDataset(Dataset):
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
-        for name in ("n_rows", "n_inputs", "names", "dtype", "weighted", "targeted", "target", "memory"):
+        for name in _COPIED:
             setattr(self, name, getattr(dataset, name))
-        self.source, self.standardization = dataset.source, dataset.standardization
 
     row_bytes = property(lambda self: self._dataset.row_bytes)
     read, where, column, preprocessing = map(_forwarded, ("read", "where", "column", "preprocessing"))

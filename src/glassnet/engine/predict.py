@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -11,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.dataset import in_memory_or_streamed
+from glassnet.data.dataset import in_memory_or_streamed, is_stream, stream
+from glassnet.data.encoding import Encoding
 from glassnet.data.reduce import BadRow, Block, Reduction
 from glassnet.data.scan import check_block
 from glassnet.data.source import Dataset
 from glassnet.engine.metrics import Tally, block_rows, summed, tally
 from glassnet.errors import InputError, PreprocessingWarning
 from glassnet.nn.network import Network, Parameters, decided, outputs_of
-from glassnet.utils.array_checks import as_target, as_vector
+from glassnet.utils.array_checks import as_matrix, as_target, as_vector
 from glassnet.utils.threads import thread_count
 from glassnet.utils.warn import warn
 
@@ -35,27 +35,49 @@ def predict(
     X: object,
     method: Literal["predict", "predict_proba"],
     extra: Mapping[str, Any],
+    encoding: Encoding,
 ) -> NDArray[Any]:
-    """`TrainingRun.predict` or `predict_proba`; the run's `extra` says how its rows were preprocessed."""
-    _warn_of_other_rows(X, extra)
+    """What `Network.predict` or `predict_proba` gives for a user's X.
+
+    `encoding` says how X goes in; a run's `extra` may say that it expects standardized rows.
+    """
+    scaling = encoding.scaling
+    if scaling is None:
+        _warn_of_other_rows(X, extra)
+    elif is_stream(X):
+        X = scaling.applied(stream(X), targets=False)
+    else:
+        X = scaling.inputs(X)
     predicted: NDArray[Any] = in_memory_or_streamed(
         (X, None, None),
         lambda X, y, w: getattr(network, method)(theta, X),
         lambda rows: predict_dataset(network, theta, rows, method),
     )
+    if encoding.constant:
+        _warn_of_constants(network, theta, X, encoding.constant, predicted)
     return predicted
 
 
 def score(
-    network: Network, theta: Parameters, X: object, y: object, w: object, extra: Mapping[str, Any]
+    network: Network,
+    theta: Parameters,
+    X: object,
+    y: object,
+    w: object,
+    extra: Mapping[str, Any],
+    encoding: Encoding,
 ) -> float:
     """`TrainingRun.score`."""
-    _warn_of_other_rows(X, extra)
-    return in_memory_or_streamed(
-        (X, y, w),
-        partial(_score_arrays, network, theta),
-        lambda rows: tally_dataset(network, theta, rows).score,
-    )
+    scaling = encoding.scaling
+    if scaling is None:
+        _warn_of_other_rows(X, extra)
+    if is_stream(X):
+        rows = stream(X, y, sample_weight=w)
+        rows = rows if scaling is None else scaling.applied(rows)
+        return tally_dataset(network, theta, rows).score
+    if scaling is not None:
+        X = scaling.inputs(X)
+    return _score_arrays(network, theta, X, encoding.targets(y), w)
 
 
 def _score_arrays(network: Network, theta: Parameters, X: object, y: object, w: object) -> float:
@@ -180,7 +202,40 @@ class _TallyReduction(_OutputReduction):
         return block if value is None else value.merged(block)
 
 
-# ---- Warnings of rows that are not standardized -----------------------------------------------------
+# ---- Warnings of columns that never varied, and of rows that are not standardized ---------------------
+
+
+def _warn_of_constants(
+    network: Network, theta: Parameters, X: object, constant: Mapping[int, float], predicted: Array
+) -> None:
+    """Warn where a column that never varied in training varies, and moves what is predicted.
+
+    Streamed rows would have to be read once more, and are not looked at.
+    """
+    if is_stream(X):
+        return
+    matrix = as_matrix(X)
+    known = np.array([*constant.values()], matrix.dtype)
+    other = (matrix[:, [*constant]] != known).any(axis=0)
+    if not other.any():
+        return
+    as_trained = matrix.copy()
+    as_trained[:, [*constant]] = known
+    method = "predict" if predicted.dtype.kind in "iu" else "outputs"
+    before = outputs_of(network, theta, as_trained)
+    moved = predicted != (decided(network, before) if method == "predict" else before)
+    rows = int(moved.sum() if moved.ndim == 1 else moved.any(axis=1).sum())
+    if not rows:
+        return
+    place = [*constant][int(other.argmax())]
+    more = f" (and {other.sum() - 1} more)" if other.sum() > 1 else ""
+    warn(
+        f"Column {place} of X{more} was {constant[place]:g} in every row trained on, so that nothing was "
+        f"learned of it, and is another value here, which moves {rows} of {len(matrix)} predictions by "
+        f"the weights' random start. Leave the column out, or train with standardize=True, which gives "
+        f"columns that never vary a weight of 0.",
+        PreprocessingWarning,
+    )
 
 
 def _warn_of_other_rows(X: object, extra: Mapping[str, Any]) -> None:

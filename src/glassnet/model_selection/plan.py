@@ -183,7 +183,7 @@ def _text_of(candidate: Candidate) -> str:
     settings = {name: getattr(candidate.fit, name) for name in TRAINING}
     if isinstance(settings["validation"], tuple):
         settings["validation"] = settings["validation"][0].shape
-    for name in ADDED_NAMES:
+    for name in ADDED_NAMES & settings.keys():
         if settings[name] == DEFAULTS[name]:
             del settings[name]
     return identity((candidate.network, settings))

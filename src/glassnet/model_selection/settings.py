@@ -22,7 +22,7 @@ from glassnet.utils.settings_checks import Check, Settings, as_steps, check_rand
 NETWORK = ("network", "hidden_layer_sizes", "activation", "loss")
 """The settings that change the network itself."""
 
-TRAINING = tuple(name for name in NAMES if name not in ("parameters", "threads"))
+TRAINING = tuple(name for name in NAMES if name not in ("parameters", "threads", "standardize"))
 """The settings of `train` that a sweep may vary."""
 
 

@@ -110,8 +110,8 @@ def sweep(
         training rows.
     groups : for the splitter.
     standardize : whether each fold's columns of X, test rows included, are centered and scaled by the mean
-        and the deviation of its training rows, which takes a copy of the fold's rows. ``run.extra`` then
-        holds both, and `predict` gives a PreprocessingWarning, as it expects rows standardized by these.
+        and the deviation of its training rows, which takes a copy of the fold's rows. Each run keeps both,
+        and takes X as it comes from then on; y stays as it is, unlike with ``gn.train(standardize=True)``.
     times : (n_samples,), each row's date, for the metric "rank_ic"; by default those of the folds.
     metric : "loss", "accuracy", "r2", "rank_ic" (see `glassnet.model_selection.metrics.rank_ic`) or a
         function of targets and predictions, on the fold's test rows,

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory, RowSubset
+from glassnet.data.encoding import PLAIN, Encoding
 from glassnet.data.fixed_order import Moments, moments
 from glassnet.data.source import Dataset, HoldOut
-from glassnet.data.standardization import standardizing_preprocessing
+from glassnet.data.standardization import Scaling
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
@@ -232,13 +233,14 @@ class Worker:
             random = _copied(self.data.stream)
         parameters, threads = self.data.parameters, self.plan.threads_each
         settings = replace(fit, random_state=random, parameters=parameters, threads=threads)
-        samples = self._training_samples(task.fold)
-        run, gradient, _ = begin(task.candidate.network, samples, settings, self.shared.functions)
+        samples, network = self._training_samples(task.fold), task.candidate.network
         measured = None if task.fold is None else self._of_fold(task.fold).measured
+        encoding = PLAIN
         if measured is not None:
-            document = standardizing_preprocessing(run.network, measured.center, measured.scale)
-            run = replace(run, extra={"preprocessing": document})
-        return run, gradient
+            encoding = Encoding(scaling=Scaling.of_moments(network, measured))
+        run, gradient, _ = begin(network, samples, settings, self.shared.functions, encoding)
+        flat = self.data.samples.flat and network.sizes[-1] == 1
+        return replace(run, encoding=replace(run.encoding, flat=flat)), gradient
 
     def cell_of(self, state: TaskState, dropped: bool = False) -> SweepCell:
         """The cell of a finished network: its run, status and metric."""
@@ -284,11 +286,12 @@ class Worker:
                 training, test = (samples.take(rows, samples.y) for rows in self.data.folds[fold])
                 if self.data.standardize:
                     where = f"in the training rows of fold {fold},"
-                    measured = moments(training.X[:])
-                    measured.check_finite(lambda place: f"X, column {place}, {where}")
+                    known = moments(training.X[:])
+                    known.check_finite(lambda place: f"X, column {place}, {where}")
                     for half in (training, test):
-                        scaled = (half.X[:] - measured.center) / measured.scale
+                        scaled = (half.X[:] - known.center) / known.scale
                         half.X = np.ascontiguousarray(scaled, as_dtype(None, half.X))
+                    measured = known
                 self._folds[fold] = FoldSamples(training, test, measured)
             return self._folds[fold]
 

@@ -11,6 +11,8 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet._types import Array
+from glassnet.data.encoding import PLAIN, Encoding
+from glassnet.data.standardization import Scaling
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters
@@ -41,8 +43,11 @@ def predict(
     theta: Parameters,
     X: NDArray[Any],
     pick: Callable[[list[Array], Array], Array] | None = None,
+    scaling: Scaling | None = None,
 ) -> Array:
     """Y_hat (n, outputs), or pick([X, H1, ...], Y_hat), computed a block of rows at a time.
+
+    X and Y_hat are in the user's units where `scaling` says how the network learned from them.
 
     Unlike `Network.forward`, it does not keep all rows of every layer at once, and does not warn where a
     diverged network overflows.
@@ -50,9 +55,11 @@ def predict(
     blocks = []
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for start in range(0, len(X), _BLOCK):
-            block = X[start : start + _BLOCK].astype(theta.dtype)
+            block = X[start : start + _BLOCK]
+            block = (block if scaling is None else scaling.inputs(block)).astype(theta.dtype)
             Zs, Hs = reference.forward_propagation(block, theta.weights, theta.biases, network.hidden)
             Y_hat = reference.output_activations(Zs[-1], network.output)
+            Y_hat = Y_hat if scaling is None else scaling.values(Y_hat)
             blocks.append(Y_hat if pick is None else pick(Hs, Y_hat))
     return np.concatenate(blocks)
 
@@ -82,6 +89,7 @@ class Field:
     parameters: Parameters
     names: tuple[str, ...]
     output: int | None
+    encoding: Encoding = PLAIN
 
     @property
     def is_class(self) -> bool:
@@ -102,7 +110,7 @@ class Field:
 
     def __call__(self, X: NDArray[Any]) -> Array:
         """(n, inputs) to (n, C) or (n,)."""
-        Y_hat = predict(self.network, self.parameters, X)
+        Y_hat = predict(self.network, self.parameters, X, scaling=self.encoding.scaling)
         if self.output is not None:
             Y_hat = Y_hat[:, self.output]
             Y_hat = np.stack([1 - Y_hat, Y_hat], axis=1) if self.is_class else Y_hat
@@ -111,7 +119,7 @@ class Field:
     def targets(self, y: object, n: int) -> Targets:
         """y as class numbers, or as the values of the chosen output."""
         network = self.network
-        rows = as_target(y, n, network.sizes[-1], network.loss.target)
+        rows = as_target(self.encoding.numbers(y), n, network.sizes[-1], network.loss.target)
         if network.loss.target == "class":
             numbers = rows if rows.ndim == 1 else rows.argmax(axis=1)
             if self.output is not None:
@@ -135,17 +143,17 @@ def make_field(run: TrainingRun, class_names: object = None, output: int | None 
         if output >= count:
             raise InputError(f"output is {output}; the network's outputs go from 0 to {count - 1}.")
     parameters = network.check_parameters(run.theta)
-    names = output_names(network, class_names)
+    names = output_names(network, run.encoding.classes if class_names is None else class_names)
     if kind == "class":
         if output is not None:
             names = (names[1 - output] if count == 2 else f"not {names[output]}", names[output])
-        return Field(network, parameters, names, output)
+        return Field(network, parameters, names, output, run.encoding)
     output = output or 0
     if kind != "label":
         names = (names[output],)
     elif count > 1:
         names = (f"not {names[output]}", names[output])
-    return Field(network, parameters, names, output)
+    return Field(network, parameters, names, output, run.encoding)
 
 
 def output_names(network: Network, class_names: object = None) -> tuple[str, ...]:
@@ -409,7 +417,9 @@ def make_hidden_scene(
     index = hidden_layer(network, layer)
     targets = field.targets(y, len(X))
     rows = chosen_samples(len(X), most)
-    H = predict(network, field.parameters, X[rows], lambda Hs, _: Hs[index + 1]).astype(np.float64)
+    scaling = field.encoding.scaling
+    H = predict(network, field.parameters, X[rows], lambda Hs, _: Hs[index + 1], scaling)
+    H = H.astype(np.float64)
     check_finite(H, f"The output of hidden layer {index}")
     width = network.sizes[index + 1]
     projection = make_projection(H, width, 3, units, numbered("h", width), "units")

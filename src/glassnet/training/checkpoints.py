@@ -13,6 +13,8 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet._types import Array
+from glassnet.data.encoding import PLAIN, Encoding, check_classes
+from glassnet.data.standardization import Scaling
 from glassnet.engine.minibatch import Cursor
 from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.nn.activations import ACTIVATIONS, Activation
@@ -31,7 +33,8 @@ from glassnet.utils.array_checks import FLOATS
 from glassnet.utils.storage import read_arrays, write_arrays
 
 FORMAT = "glassnet run"
-VERSION = 4
+VERSIONS = (4, 5)
+VERSION = VERSIONS[-1]
 
 _PLAIN = tuple(
     field.name
@@ -75,7 +78,7 @@ def run_as_arrays(
     network = run.network
     document = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSIONS[0],
         "network": {
             "sizes": list(network.sizes),
             "hidden": [record.name for record in network.hidden],
@@ -99,6 +102,10 @@ def run_as_arrays(
         arrays["averaged"] = run.averaged.flat
     if run.validation is not None:
         document["validation"] = _describe_validation(run.validation, arrays)
+    if not run.encoding.is_plain:
+        document["encoding"] = _describe_encoding(run.encoding, arrays)
+    if run.encoding.scaling is not None or run.encoding.classes is not None:
+        document["version"] = VERSION  # earlier versions would predict without them, in silence
     return {name: values for name, values in arrays.items() if values is not None}, document
 
 
@@ -146,7 +153,7 @@ def run_from_arrays(
     if document.get("format") != FORMAT:
         hint = " Use gn.Ensemble.load." if document.get("format") == "glassnet ensemble" else ""
         raise FileError(f"{os.fspath(path)} is not a training run; gn.load reads what gn.save wrote.{hint}")
-    if document.get("version") != VERSION:
+    if document.get("version") not in VERSIONS:
         raise FileError(
             f"{os.fspath(path)} has format version {document.get('version')}; this glassnet reads "
             f"version {VERSION}. Load it with the glassnet that wrote it, or a later one."
@@ -230,6 +237,7 @@ def _run(
         class_weight=None if weights is None else tuple(map(float, weights)),
         validation=_validation(document.get("validation"), arrays, flat, metrics),
         solver_steps=steps,
+        encoding=_encoding(network, document.get("encoding"), arrays),
         extra=document["extra"],
         **{name: document[name] for name in _PLAIN},
     )
@@ -345,6 +353,37 @@ def _validation(
         fingerprint=None if fingerprint is None else tuple(map(float, fingerprint)),
         **values,
     )
+
+
+# ---- What stands between X and y and the network -----------------------------------------------------
+
+
+def _describe_encoding(encoding: Encoding, arrays: dict[str, Any]) -> dict[str, Any]:
+    if encoding.scaling is not None:
+        arrays |= encoding.scaling.as_arrays()
+    return {
+        "flat": encoding.flat,
+        "classes": encoding.classes,
+        "constant": [[place, value] for place, value in encoding.constant.items()],
+    }
+
+
+def _encoding(
+    network: Network, described: Mapping[str, Any] | None, arrays: Mapping[str, NDArray[Any]]
+) -> Encoding:
+    if described is None:
+        return PLAIN
+    scaling, classes, constant = None, described["classes"], dict(described["constant"])
+    if "scaling_inputs" in arrays:
+        scaling = Scaling.from_arrays(network, arrays["scaling_inputs"], arrays["scaling_y"])
+    if classes is not None:
+        _check(all(isinstance(label, str) for label in classes), "the classes are no labels")
+        classes = tuple(classes)
+        check_classes(network, classes)
+    places = range(network.sizes[0])
+    fits = all(place in places and _are_floats(value) for place, value in constant.items())
+    _check(fits and type(described["flat"]) is bool, "the columns do not fit")
+    return Encoding(scaling, classes, described["flat"], constant)
 
 
 # ---- Records and functions of the user's own, and errors -------------------------------------------

@@ -63,6 +63,8 @@ class TrainingRun(RunState):
     class_weight : the weight of each class, or None.
     solver_history : `SolverHistory`, the gradient and the damping after each step of a solver, or None.
     solver_steps : the same as one array (up to iterations + 1, 2), as files hold it.
+    encoding : `Encoding`, what stands between X and y and the network: its `scaling`, where the run
+        standardizes by itself, the labels of its `classes`, and whether y was `flat`.
     validation : `Validation`, the evaluations and the state of a stopping rule, or None.
     data : the data as the engine has them; None where the run was loaded, copied or unpickled.
 
@@ -78,30 +80,50 @@ class TrainingRun(RunState):
     """
 
     def forward(self, X: object) -> list[Array]:
-        """`Network.forward` at this run's `theta`."""
-        return self.network.forward(self.theta, X)
+        """`Network.forward` at this run's `theta`: every layer's output, the last one in the unit of y."""
+        scaling = self.encoding.scaling
+        if scaling is None:
+            return self.network.forward(self.theta, X)
+        *hidden, Y_hat = self.network.forward(self.theta, scaling.inputs(X))
+        return [*hidden, scaling.values(Y_hat)]
 
     def predict_proba(self, X: object) -> Array:
-        """`Network.predict_proba` at this run's `theta`; X as in `predict`."""
-        return predict(self.network, self.theta, X, "predict_proba", self.extra)
+        """`Network.predict_proba` at this run's `theta`, (n, outputs); X as in `predict`."""
+        return predict(self.network, self.theta, X, "predict_proba", self.extra, self.encoding)
 
-    def predict(self, X: object) -> NDArray[Any]:
-        """`Network.predict` at this run's `theta`: class numbers (n,) for softmax, else (n, outputs).
+    def predict(self, X: object, *, ndim: int | None = None) -> NDArray[Any]:
+        """The predictions at this run's `theta`, in the shape, the unit and the labels of y.
+
+        They are classes (n,) for a softmax, labels 0 or 1 for logistic outputs, and values for others. One
+        output gives (n,) where training had a y (n,), so that ``(run.predict(X) - y)**2`` is n numbers, and
+        (n, 1) where y was (n, 1), or where the run is from a file of an earlier version: a y (n,) less
+        (n, 1) broadcasts to (n, n). ``ndim=2`` always gives (n, outputs), of classes (n, 1).
+        ``run.network.predict(run.theta, X)`` knows no y, and gives (n, 1).
 
         X may be what `stream` takes or returns: it is read and answered block by block, with the bits of
         the same rows in memory. Its targets are not needed and not read.
 
-        For one output the result has shape (n, 1): subtracting a y of shape (n,) broadcasts to (n, n).
-        Write ``run.predict(X).ravel()``, or call `score`.
+        X has the columns that training had. A run of ``gn.train(..., standardize=True)`` scales them by
+        itself. A run of ``gn.stream(..., standardize=True)`` learned from columns that were standardized
+        before, and so did one of ``glassnet train`` on a table, which also replaced labels by class
+        numbers: the means, scales and labels are in ``run.extra["preprocessing"]``. Rows that
+        ``gn.stream(X, standardize=(mean, scale))`` did not standardize then give a PreprocessingWarning.
+        ``run.network.predict(run.theta, X)`` predicts for arrays that you standardized yourself, without
+        it, and ``glassnet predict`` for tables.
 
-        X has the columns that training had, scaled as they were. A run of
-        ``gn.stream(..., standardize=True)`` learned from standardized columns; a run of
-        ``glassnet train`` on a table also replaced labels by class numbers. The means, scales and labels
-        are in ``run.extra["preprocessing"]``. Rows that ``gn.stream(X, standardize=(mean, scale))`` did not
-        standardize give a PreprocessingWarning. ``run.network.predict(run.theta, X)`` predicts for arrays
-        that you standardized yourself, without it, and ``glassnet predict`` for tables.
+        >>> import numpy as np, glassnet as gn
+        >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array([10.0, 30.0, 50.0])
+        >>> net = gn.Network((1, 1), output="identity")
+        >>> run = gn.train(net, X, y, standardize=True, random_state=0)
+        >>> run.predict(X).round(3).tolist(), run.predict(X, ndim=2).shape
+        ([10.0, 30.0, 50.0], (3, 1))
         """
-        return predict(self.network, self.theta, X, "predict", self.extra)
+        if ndim not in (None, 2):
+            raise InputError(
+                f"ndim is {ndim!r}; expected 2, for (n, outputs), or None, for the shape of y."
+            )
+        predicted = predict(self.network, self.theta, X, "predict", self.extra, self.encoding)
+        return self.encoding.predictions(predicted, ndim)
 
     def score(self, X: object, y: object = None, sample_weight: object = None) -> float:
         """How well the run predicts, as scikit-learn's `accuracy_score` or `r2_score` says; 1 is perfect.
@@ -117,7 +139,7 @@ class TrainingRun(RunState):
         >>> round(run.score(X, y), 6)
         1.0
         """
-        return score(self.network, self.theta, X, y, sample_weight, self.extra)
+        return score(self.network, self.theta, X, y, sample_weight, self.extra, self.encoding)
 
     def resume(
         self,
@@ -167,7 +189,8 @@ class TrainingRun(RunState):
             data = self._own_data(y, sample_weight, validation, engine, threads)
             check_fits(rule, self.network, *fit, data.problem.memory_limit)
         else:
-            dataset = as_dataset(X, y, sample_weight, self.network.sizes[0])
+            numbers = self.encoding.numbers(y)
+            dataset = as_dataset(X, numbers, sample_weight, self.network.sizes[0])
             check_fits(rule, self.network, *fit, dataset.memory_limit)  # before anything is read
             data = self._prepared(dataset, validation, engine, threads)
         start, gradient = at_end(self), None
@@ -183,11 +206,12 @@ class TrainingRun(RunState):
     def _prepared(
         self, dataset: Dataset, validation: object, engine: str | None, threads: int | None
     ) -> RunData:
-        kept, held_out = self.validation, None
+        kept, held_out, scaling = self.validation, None, self.encoding.scaling
         dataset.require_targets()
         if kept is not None and kept.rows is not None:
             split = dataset.hold_out_again(self.network, kept.rows, kept.n_held_out)
             dataset, held_out = split.training, split.held_out
+            held_out = held_out if scaling is None else scaling.applied(held_out)
         elif kept is not None and kept.fingerprint is not None:
             samples = None if validation is None else as_validation(validation)
             if not isinstance(samples, tuple):
@@ -195,15 +219,16 @@ class TrainingRun(RunState):
                     "This run was evaluated on validation data that it no longer holds: pass them to "
                     "resume, validation=(X, y)."
                 )
-            held_out = validation_dataset(self.network, samples)
+            held_out = validation_dataset(self.network, samples, self.encoding)
         elif validation is not None:
             raise InputError("This run has no validation data; resume takes those that train was given.")
+        dataset = dataset if scaling is None else scaling.applied(dataset)
         settings = ProblemSettings(**shared_fields(ProblemSettings, self))
         settings = replace(settings, engine=self.engine if engine is None else engine, threads=threads)
         problem = prepare_problem(self.network, dataset, settings)
         if kept is None or held_out is None:
             return RunData(problem)
-        evaluator = HeldOut(problem, held_out, kept.keeps_samples)
+        evaluator = HeldOut(problem, held_out, kept.keeps_samples, scaling)
         if kept.fingerprint is None or not same_data(evaluator.fingerprint, kept.fingerprint):
             raise InputError("The validation data are not those that the run was evaluated on.")
         return RunData(problem, evaluator)

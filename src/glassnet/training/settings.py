@@ -71,6 +71,7 @@ class FitSettings(Settings):
     stopping: EarlyStopping | None = field(metadata=checked(lambda value, name: check_stopping(value)))
     average: float | None = field(metadata=checked(or_none(as_fraction)))
     class_weight: object
+    standardize: bool = field(metadata=checked(as_flag, added=True))
 
     @classmethod
     def of(cls, keywords: Mapping[str, Any]) -> FitSettings:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
+from glassnet.data.encoding import PLAIN, Encoding
+from glassnet.data.holdout import listed
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches, Cursor
 from glassnet.nn.dropout import Masks
@@ -65,6 +67,7 @@ class RunState:
     class_weight: tuple[float, ...] | None = None
     validation: Validation | None = None
     solver_steps: NDArray[np.float64] = field(default_factory=lambda: NO_STEPS)
+    encoding: Encoding = PLAIN
     data: RunData | None = None
 
     def __post_init__(self) -> None:
@@ -159,6 +162,11 @@ class RunState:
         losses = f"{self.losses[0]:.7g} -> {self.losses[-1]:.7g}" if len(self.losses) else "not yet known"
         best = "" if self.best_iteration is None else f", best at {self.best_iteration:,}"
         reason = f"\n  {self.reason}" if self.reason else ""
+        scaling = self.encoding.scaling
+        if scaling is not None:
+            gone = np.flatnonzero(scaling.constant).tolist()
+            out = f"; columns that never vary are left out: {listed(gone)}" if gone else ""
+            reason += f"\n  scales by itself{out}"
         return (
             f"TrainingRun of {self.network} by {self.optimizer}\n"
             f"  {status}: {self.iterations:,} {kind} in {self.seconds:.3g} s, "

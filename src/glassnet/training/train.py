@@ -14,7 +14,9 @@ from numpy.typing import DTypeLike, NDArray
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory
 from glassnet.data.dataset import as_dataset
+from glassnet.data.encoding import PLAIN, Encoding, check_classes, constant_columns, label_numbers
 from glassnet.data.source import Dataset, HoldOut
+from glassnet.data.standardization import Scaling
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.predict import warn_of_raw_validation
@@ -65,16 +67,17 @@ def train(
     stopping: EarlyStopping | None = None,
     average: float | None = None,
     class_weight: object = None,
+    standardize: bool = False,
 ) -> TrainingRun:
     """Train a network and return the run; `train` changes no argument, but draws from a RandomState.
 
-    Standardize X first, and a y of quantities as well: on columns of large numbers the defaults end with
-    one prediction for all rows. ``(X - X.mean(axis=0)) / X.std(axis=0)`` does it; keep both numbers for
-    the rows to predict.
+    Standardize X first, and a y of quantities as well: ``standardize=True`` does it, and keeps the scaling.
+    On columns of large numbers the defaults end with one prediction for all rows.
 
     Parameters
     ----------
-    X, y : (n, inputs) and class numbers (n,) or target rows (n, outputs). Data that do not fit into memory:
+    X, y : (n, inputs) and class numbers or labels of text (n,), or target rows (n, outputs); the run
+        predicts what y has, in its shape. Data that do not fit into memory:
         what `stream` takes, such as a Parquet folder and the target column's name, or what it returns. A
         mapped array of more than 1 GiB is streamed too.
     optimizer : ``gn.SGD(learning_rate, momentum)``, ``gn.Adam()`` or another of ``gn.OPTIMIZERS``, whose
@@ -119,6 +122,14 @@ def train(
     class_weight : "balanced", ``n / (C count)`` for each of the C classes in y, or a mapping or sequence
         of a weight for each class number; it multiplies the sample weights. For class numbers and
         one-hot rows; of a fraction held out, the samples trained on are counted.
+    standardize : True centers and scales each column of X, and of y where its values are quantities (with
+        an "identity" output), by mean and standard deviation of the rows trained on. The run keeps both,
+        in ``run.encoding.scaling``: `predict`, `score`, `resume`, `validation` and pictures take X and y as
+        they come, and files hold it. ``run.losses`` and ``run.validation_losses`` are those of the scaled
+        y: squared errors are in units of ``target_scale**2``, and an absolute or Huber loss's setting
+        counts deviations. A column that never varies gets weights of 0, and moves no prediction, whatever
+        it holds later. Sample weights do not count. X is copied; streamed data are read once or twice more.
+        MATLAB's `train` scales to -1 to 1 by default and leaves out constant rows, as this does.
 
     A loss above `DIVERGENCE_FACTOR` times the larger of the first one and the loss of a network that
     knows nothing, or one that is not finite, ends training with status "diverged", the parameters
@@ -142,9 +153,14 @@ def train(
     a PyTorch loop that records before the step lacks the last one.
     """
     settings = FitSettings.of(locals())
-    hooks = Hooks(callbacks)
-    dataset = as_dataset(X, y, sample_weight, as_network(network).sizes[0])
-    start, gradient, samples = begin(network, dataset, settings)
+    hooks, encoding = Hooks(callbacks), PLAIN
+    if as_network(network).loss.target in ("class", "label"):
+        y, classes = label_numbers(y)
+        if classes is not None:
+            check_classes(network, classes)
+            encoding = Encoding(classes=classes)
+    dataset = as_dataset(X, y, sample_weight, network.sizes[0])
+    start, gradient, samples = begin(network, dataset, settings, encoding=encoding)
     run = continue_run(start, settings.iterations, hooks, progress, gradient=gradient)
     warn_of_ending(run)
     # Streamed samples would have to be read once more.
@@ -174,7 +190,7 @@ class Preparation(NamedTuple):
     reuse: Callable[[Network, Dataset, HoldOut], HoldOut] = lambda network, dataset, split: split
 
 
-PLAIN = Preparation()
+UNSHARED = Preparation()
 
 
 def first_parameters(network: Network, dataset: Dataset, scheme: str, random: RandomState) -> Parameters:
@@ -184,27 +200,27 @@ def first_parameters(network: Network, dataset: Dataset, scheme: str, random: Ra
 
 
 def begin(
-    network: Network, dataset: Dataset, settings: FitSettings, preparation: Preparation = PLAIN
+    network: Network,
+    dataset: Dataset,
+    settings: FitSettings,
+    preparation: Preparation = UNSHARED,
+    encoding: Encoding = PLAIN,
 ) -> tuple[TrainingRun, Array | None, Dataset]:
     """The run of `train` before its first iteration, the gradient there, and the samples to train on.
 
     There is a gradient on the full batch. `train` goes on from here by `continue_run`; so does a sweep,
-    whose `preparation` shares data between networks.
+    whose `preparation` shares data between networks. `encoding` says how the dataset was made of X and y;
+    with a scaling of its own the settings need none.
     """
     dataset.require_targets()
     settings.check(network, dataset.memory_limit)
     random, parameters = as_random_state(settings.random_state), settings.parameters
     if parameters is not None:
         parameters = network.check_parameters(parameters)
-    preprocessing = dataset.preprocessing(network)
-    extra = {} if preprocessing is None else {"preprocessing": preprocessing}
     validation = Validation(settings.validate_every, settings.stopping)
     training: Dataset = dataset
     held_out: Dataset | None = None
-    if isinstance(settings.validation, tuple):
-        held_out = validation_dataset(network, settings.validation)
-        warn_of_raw_validation(extra)
-    elif isinstance(settings.validation, float):
+    if isinstance(settings.validation, float):
         dataset.check_targets(network)  # bad ones use up no random numbers
         if parameters is None:
             parameters = first_parameters(network, dataset, settings.scheme, random)
@@ -212,6 +228,24 @@ def begin(
         split = preparation.reuse(network, dataset, split)
         training, held_out = split.training, split.held_out
         validation = replace(validation, rows=split.rows, n_held_out=split.n_held_out)
+    scaling = encoding.scaling
+    if settings.standardize:
+        scaling = Scaling.measured(network, training)
+        training = scaling.applied(training)
+        held_out = None if held_out is None else scaling.applied(held_out)
+    preprocessing = (
+        dataset.preprocessing(network) if scaling is None else scaling.preprocessing(network, dataset)
+    )
+    extra = {} if preprocessing is None else {"preprocessing": preprocessing}
+    constant: dict[int, float] = {}
+    if scaling is None and isinstance(training, InMemory):
+        constant = constant_columns(training.X)
+    flat = dataset.flat and network.sizes[-1] == 1
+    encoding = replace(encoding, scaling=scaling, flat=flat, constant=constant)
+    if isinstance(settings.validation, tuple):
+        held_out = validation_dataset(network, settings.validation, encoding)
+        if scaling is None:
+            warn_of_raw_validation(extra)
     problem = preparation.prepare(
         network, training, ProblemSettings(**shared_fields(ProblemSettings, settings))
     )
@@ -219,6 +253,9 @@ def begin(
         theta = first_parameters(network, training, settings.scheme, random).astype(problem.dtype)
     else:
         theta = Parameters(network.sizes, cast(parameters.flat, problem.dtype, "parameters").copy())
+    still = training.constant if scaling is None else scaling.constant
+    if still is not None:
+        theta.weights[0][still] = 0  # no gradient moves them: the columns are 0 in every row
     # Masks are drawn from `random` after the parameters and before any order of the samples.
     seed = draw_seed(random) if any(problem.dropout) else None
     gradient, cursor, losses = None, None, np.empty(0)
@@ -238,7 +275,11 @@ def begin(
         )
     evaluator = None
     if held_out is not None:
-        evaluator = preparation.prepare_validation(problem, held_out, validation.keeps_samples)
+        keep = validation.keeps_samples
+        if scaling is not None and scaling.moves_targets:
+            evaluator = HeldOut(problem, held_out, keep, scaling)
+        else:
+            evaluator = preparation.prepare_validation(problem, held_out, keep)
         validation = replace(validation, fingerprint=evaluator.fingerprint)
     start = TrainingRun(
         **shared_fields(TrainingRun, problem.setup),
@@ -256,6 +297,7 @@ def begin(
         average=settings.average,
         averaged=None if settings.average is None else theta.copy(),
         validation=validation if held_out is not None or settings.stopping is not None else None,
+        encoding=encoding,
         data=RunData(problem, evaluator),
     )
     return start, gradient, training

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory
 from glassnet.data.checks import fingerprint
+from glassnet.data.encoding import Encoding
 from glassnet.data.source import Dataset
+from glassnet.data.standardization import Scaling
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
@@ -84,20 +86,35 @@ def as_validation(validation: object) -> float | tuple[object, object, object]:
     return X, y, weights[0] if weights else None
 
 
-def validation_dataset(network: Network, samples: tuple[object, object, object]) -> InMemory:
-    """X, y and sample weights that evaluate a network, as a dataset; errors begin with "validation:"."""
+def validation_dataset(
+    network: Network, samples: tuple[object, object, object], encoding: Encoding
+) -> Dataset:
+    """A user's X, y and sample weights that evaluate a network, as the network takes them.
+
+    Errors begin with "validation:".
+    """
+    X, y, weights = samples
     with prefixed("validation"):
-        return InMemory.validated(*samples, network.sizes[0])
+        dataset = InMemory.validated(X, encoding.numbers(y), weights, network.sizes[0])
+        dataset.check_targets(network)
+        return dataset if encoding.scaling is None else encoding.scaling.applied(dataset)
 
 
 class HeldOut:
     """Validation data made ready for many evaluations, by the engine that trains.
 
     Precision, reduction and class weights are those of `trained`; `keep` keeps the samples themselves, for
-    a metric that is not the loss.
+    a metric that is not the loss. A function gets targets and predictions in the unit of y, which `scaling`
+    tells.
     """
 
-    def __init__(self, trained: Problem | Batches, dataset: Dataset, keep: bool) -> None:
+    def __init__(
+        self,
+        trained: Problem | Batches,
+        dataset: Dataset,
+        keep: bool,
+        scaling: Scaling | None = None,
+    ) -> None:
         assert isinstance(dataset, InMemory)
         setup = trained.setup
         names = "dtype", "reduction", "engine", "threads", "class_weight"
@@ -105,7 +122,7 @@ class HeldOut:
         with prefixed("validation"):
             problem = prepare_problem(setup.network, dataset, settings)
         assert isinstance(problem, Problem)
-        self._problem, self._weights = problem, dataset.weights
+        self._problem, self._weights, self._scaling = problem, dataset.weights, scaling
         self._y = dataset.targets(setup.network)
         self._X = np.ascontiguousarray(dataset.X.astype(setup.dtype, copy=False)) if keep else None
         self.fingerprint = fingerprint(dataset.X, self._y, dataset.weights)
@@ -125,7 +142,10 @@ class HeldOut:
             return float(np.average(right, weights=self._weights))
         assert callable(stopping.metric)
         respond = network.predict if stopping.response == "predict" else network.predict_proba
-        return metric_value(stopping.metric, stopping.metric_name, self._y, respond(theta, self._X))
+        pair: list[NDArray[Any]] = [self._y, respond(theta, self._X)]
+        if self._scaling is not None:
+            pair = [self._scaling.values(values) for values in pair]
+        return metric_value(stopping.metric, stopping.metric_name, *pair)
 
 
 class Evaluator:

@@ -24,7 +24,7 @@ from glassnet.data.preprocessing import (
     check_classes,
     choose_features,
     choose_task,
-    constant_note,
+    without_constants,
 )
 from glassnet.data.reduce import Block
 from glassnet.data.scan import MOST_VALUES, target_values
@@ -165,16 +165,19 @@ def from_files(experiment: Experiment, random: RandomState) -> Samples:
         center, scale = float(moments.center[0]), float(moments.scale[0])
     client = None if experiment["data.dask"] is None else client_of(experiment["data.dask"])
     inputs = _measure(training, held_out, client, threads)
+    if inputs.constant.any():
+        varying, note = without_constants(names, inputs.constant)
+        names, inputs = tuple(names[place] for place in varying), inputs.of_columns(varying)
+        training, held_out = _split(experiment, stream(path, target, features=names, memory=memory), seed)
+        more = [*more, note]
     mean, deviation = tuple(inputs.center.tolist()), tuple(inputs.scale.tolist())
     preprocessing = Preprocessing(target, task, names, mean, deviation, classes, center, scale)
-    constant = [name for name, same in zip(names, inputs.constant, strict=True) if same]
     notes += more
     if classes is not None and held_out is not None:
         sides = {"training": training, "test": held_out}
         labels = {name: target_values(side, threads)[0][0].counts for name, side in sides.items()}
         lacking = split_note(lacking_classes(classes, labels))
         notes += [lacking] if lacking else []
-    notes += [constant_note(constant)] if constant else []
 
     def prepare(rows: Dataset, client: Any = client) -> Dataset:
         encoded: Dataset = MappedDataset(rows, partial(encode, preprocessing=preprocessing))

@@ -121,13 +121,17 @@ _OWN_DEFAULTS = {"optimizer": "sgd", "iterations": 2000, "dtype": "float64"}
 """The defaults of an experiment that differ from those of `train`."""
 
 
+_OF_TABLES = ("standardize",)
+"""Settings that no file holds: tables are standardized by their training rows, and keep what was done."""
+
+
 def _settings_of_train() -> dict[str, Key]:
     """The settings of `train` that a file can hold; its parameters are drawn, by `random_state` on top."""
     known = {}
     for setting in fields(FitSettings):
         name, of_type = setting.name, str(setting.type).removesuffix(" | None")
         kind = _KINDS_BY_NAME.get(name) or _KINDS.get(of_type)
-        if kind is not None and name not in TOP:
+        if kind is not None and name not in (*TOP, *_OF_TABLES):
             known[name] = Key(kind, _OWN_DEFAULTS.get(name, DEFAULTS[name]))
     return known
 

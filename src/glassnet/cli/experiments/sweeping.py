@@ -225,6 +225,8 @@ def _write(draws: Draws, result: SweepResult, grid: str, place: ResultsFolder, f
         run = result.best.run
         preprocessing = _of_fold(draws.samples.preprocessing, run.extra.get("preprocessing"))
         extra = {"name": draws.experiment.name, "preprocessing": preprocessing.to_dict()}
+        # The scaling of a fold takes rows that were standardized by all rows; that of the table says both.
+        run = replace(run, encoding=replace(run.encoding, scaling=None))
         save(run, place.new(f"{grid}-{BEST}"), extra=extra)
 
 

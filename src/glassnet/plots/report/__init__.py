@@ -101,7 +101,8 @@ def write_report(
         for name, pair in held_out_sets(held_out):
             scores[name] = score(run, *pair, class_names=class_names)
     preprocessing, n = run.extra.get("preprocessing"), n_samples or len(samples)
-    scores = {name: tables.in_own_unit(result, preprocessing) for name, result in scores.items()}
+    if run.encoding.scaling is None:  # else they are in it
+        scores = {name: tables.in_own_unit(result, preprocessing) for name, result in scores.items()}
     sections = {"pictures": ("What it learned", _pictures(run, field, samples, y, projection))}
     if landscape is not None:
         sections["curvature"] = "What the curve says", landscape

@@ -106,8 +106,10 @@ def score(run: TrainingRun, X: object, y: object, class_names: object = None) ->
     samples = as_matrix(X, width=network.sizes[0])
     if len(samples) == 0:
         raise InputError(f"X is empty, shape {samples.shape}; expected at least one sample to score.")
-    Y_hat = predict(network, network.check_parameters(run.theta), samples)
-    return scores_of(network, tally(network, y, Y_hat), class_names)
+    encoding = run.encoding
+    Y_hat = predict(network, network.check_parameters(run.theta), samples, scaling=encoding.scaling)
+    names = encoding.classes if class_names is None else class_names
+    return scores_of(network, tally(network, encoding.numbers(y), Y_hat), names)
 
 
 def scores_of(network: Network, total: Tally, class_names: object = None) -> Scores:

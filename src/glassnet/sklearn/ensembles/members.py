@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from sklearn import config_context, get_config
 
 from glassnet._types import Array
-from glassnet.engine.predict import warn_of_raw_rows
+from glassnet.data.encoding import PLAIN, Encoding
+from glassnet.data.standardization import Scaling
+from glassnet.engine.predict import predict, warn_of_raw_rows
 from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.model_selection import SweepResult
 from glassnet.nn.activations import ACTIVATIONS
@@ -32,11 +34,15 @@ from glassnet.utils.warn import Collected, collected
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """A network, its parameters, and the classes that its outputs stand for (None for values)."""
+    """A network, its parameters, and the classes that its outputs stand for (None for values).
+
+    `encoding` says how X goes in and how values come out.
+    """
 
     network: Network
     theta: Parameters
     classes_: NDArray[Any] | None
+    encoding: Encoding = PLAIN
 
     @property
     def n_features_in_(self) -> int:
@@ -55,12 +61,14 @@ class Member:
 
     def predict(self, X: object) -> NDArray[Any]:
         """Values (n,), or (n, outputs) where there are several."""
-        Y_hat = self.network.predict(self.theta, X)
+        Y_hat = predict(self.network, self.theta, X, "predict", {}, self.encoding)
+        if self.encoding.scaling is not None:
+            Y_hat = self.encoding.scaling.values(Y_hat)
         return Y_hat.ravel() if Y_hat.ndim == 2 and Y_hat.shape[1] == 1 else Y_hat
 
     def predict_proba(self, X: object) -> Array:
         """The probability of each class or label, (n, classes)."""
-        return both_classes(self.network.predict_proba(self.theta, X))
+        return both_classes(predict(self.network, self.theta, X, "predict_proba", {}, self.encoding))
 
 
 # ---- Fits ------------------------------------------------------------------------------------------
@@ -170,9 +178,15 @@ def members_of_runs(runs: Iterable[TrainingRun], classes: Sequence[Any] | None) 
                 f"runs[{i}] is of the network {run.network}, runs[0] of {runs[0].network}; expected "
                 f"the same inputs, outputs and kind of output, whatever lies between."
             )
-    labels = _classes(runs[0].network, classes)
-    warn_of_raw_rows(runs[0].extra)  # the means and scales of its table stay with the run
-    return [Member(run.network, run.theta, labels) for run in runs]
+        if run.encoding.classes != runs[0].encoding.classes:
+            raise InputError(
+                f"runs[{i}] has the classes {run.encoding.classes}, runs[0] {runs[0].encoding.classes}; "
+                f"expected the same."
+            )
+    labels = _classes(runs[0].network, runs[0].encoding.classes if classes is None else classes)
+    if runs[0].encoding.scaling is None:
+        warn_of_raw_rows(runs[0].extra)  # the means and scales of its table stay with the run
+    return [Member(run.network, run.theta, labels, run.encoding) for run in runs]
 
 
 def best_runs(result: SweepResult, n_best: int, fold: int | None) -> list[TrainingRun]:
@@ -236,19 +250,24 @@ def _classes(network: Network, classes: Sequence[Any] | None) -> NDArray[Any] | 
 # ---- Files -----------------------------------------------------------------------------------------
 
 FORMAT = "glassnet ensemble"
-VERSION = 1
+VERSIONS = (1, 2)
+"""Those of networks that take X as it is, and of networks that scale it."""
 
 
 def write_members(path: str | os.PathLike[str], members: Sequence[Any]) -> None:
     """Networks, parameters and classes; all members have the same classes."""
     networks = [_as_member(member) for member in members]
+    scalings = [member.encoding.scaling for member in networks]
     document = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSIONS[any(scaling is not None for scaling in scalings)],
         "networks": [_network_document(member.network) for member in networks],
         "classes": _classes_document(networks[0].classes_),
     }
     arrays = {f"parameters_{i}": member.theta.flat for i, member in enumerate(networks)}
+    for i, scaling in enumerate(scalings):
+        if scaling is not None:
+            arrays |= {f"{name}_{i}": values for name, values in scaling.as_arrays().items()}
     write_arrays(path, arrays, document)
 
 
@@ -260,10 +279,10 @@ def read_members(path: str | os.PathLike[str]) -> list[Member]:
             f"{os.fspath(path)} is not an ensemble; Ensemble.load reads what Ensemble.save wrote, and "
             f"gn.load a training run."
         )
-    if document.get("version") != VERSION:
+    if document.get("version") not in VERSIONS:
         raise FileError(
             f"{os.fspath(path)} has format version {document.get('version')}; this glassnet reads version "
-            f"{VERSION}."
+            f"{VERSIONS[-1]}."
         )
     try:
         classes = document["classes"]
@@ -274,7 +293,11 @@ def read_members(path: str | os.PathLike[str]) -> list[Member]:
             if flat.dtype not in FLOATS:
                 raise InputError(f"the parameters of network {i} are {flat.dtype.name}")
             theta = network.check_parameters(Parameters(network.sizes, flat))
-            members.append(Member(network, theta, labels))
+            encoding = PLAIN
+            if f"scaling_inputs_{i}" in arrays:
+                scaled = (arrays[f"scaling_{name}_{i}"] for name in ("inputs", "y"))
+                encoding = Encoding(Scaling.from_arrays(network, *scaled))
+            members.append(Member(network, theta, labels, encoding))
         if not members:
             raise InputError("there are no networks")
     except (KeyError, TypeError, ValueError) as error:

@@ -1,0 +1,120 @@
+"""How a user's X and y become what a network learns from, and its answers the user's own again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.data.fixed_order import row_blocks
+from glassnet.data.holdout import listed
+from glassnet.data.standardization import Scaling
+from glassnet.errors import InputError
+from glassnet.nn.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """What stands between a user's X and y and the numbers that a run's network works with.
+
+    Attributes
+    ----------
+    scaling : the `Scaling` of a run that standardizes by itself, or None: then X and y go in as they are.
+    classes : the labels that class numbers stand for, in their order; None where y has numbers.
+    flat : whether y was (n,) for a network of one output; predictions then are too.
+    constant : of columns of X that never varied, without a scaling, the value by their number. Nothing was
+        learned of their weights.
+    """
+
+    scaling: Scaling | None = None
+    classes: tuple[str, ...] | None = None
+    flat: bool = False
+    constant: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing stands between them."""
+        return self.scaling is None and self.classes is None and not self.flat and not self.constant
+
+    def numbers(self, y: object) -> object:
+        """A user's y with class numbers for labels; InputError for a label that training never saw."""
+        return y if self.classes is None else label_numbers(y, self.classes)[0]
+
+    def targets(self, y: object) -> object:
+        """A user's y as the network learned it; InputError for a label that training never saw."""
+        y = self.numbers(y)
+        if self.scaling is not None and self.scaling.moves_targets and y is not None:
+            y = self.scaling.targets(np.asarray(y))
+        return y
+
+    def predictions(self, predicted: NDArray[Any], ndim: int | None = None) -> NDArray[Any]:
+        """What `Network.predict` gives, in the unit, the labels and the shape of y; 2-D where asked for."""
+        if self.scaling is not None:
+            predicted = self.scaling.values(predicted)
+        if self.classes is not None:
+            predicted = np.array(self.classes, object)[predicted]
+        if ndim == 2:
+            return predicted if predicted.ndim == 2 else predicted[:, None]
+        return predicted[:, 0] if self.flat and predicted.ndim == 2 else predicted
+
+
+PLAIN = Encoding()
+"""That of X and y which go in as they are, and of files of earlier commits."""
+
+
+def label_numbers(
+    y: object, classes: tuple[str, ...] | None = None
+) -> tuple[object, tuple[str, ...] | None]:
+    """Class numbers for labels of text, (n,), and the sorted labels; any other y as it is, and None.
+
+    With `classes` these are the labels; InputError for another one.
+    """
+    if y is None or isinstance(y, str) or hasattr(y, "columns"):
+        return y, None
+    try:
+        labels = np.asarray(y)
+    except (ValueError, TypeError):
+        return y, None
+    if labels.ndim == 2 and labels.shape[1] == 1 and labels.dtype.kind in "OUT":
+        labels = labels[:, 0]
+    if labels.ndim != 1 or labels.dtype.kind not in "OUT" or not len(labels):
+        return y, None
+    texts = labels.tolist()
+    if not all(isinstance(text, str) for text in texts):
+        return y, None
+    known = tuple(sorted(set(texts))) if classes is None else classes
+    numbers = {label: number for number, label in enumerate(known)}
+    for row, text in enumerate(texts):
+        if text not in numbers:
+            raise InputError(f"y is {text!r} at row {row}; the run knows the classes {listed(known)}.")
+    return np.array([numbers[text] for text in texts], np.intp), known
+
+
+def check_classes(network: Network, classes: tuple[str, ...]) -> None:
+    """Raise InputError where the network's outputs are not one for each class."""
+    outputs, kind = network.sizes[-1], network.loss.target
+    if len(classes) != (2 if kind == "label" and outputs == 1 else outputs):
+        raise InputError(
+            f"y has {len(classes)} labels, {listed(classes)}, and the network {network} has {outputs} "
+            f"output{'s' if outputs > 1 else ''}; expected one output for each label, as in "
+            f"gn.Network(({network.sizes[0]}, 8, {max(2, len(classes))}))."
+        )
+
+
+def constant_columns(X: Any) -> dict[int, float]:
+    """The columns that have one value in all rows, two or more, and the value; X in memory."""
+    if len(X) < 2 or not hasattr(X, "__getitem__") or hasattr(X, "toarray"):
+        return {}
+    first = X[0]
+    same = first == X[-1]
+    if not same.any():  # nearly all data end here
+        return {}
+    places = np.flatnonzero(same)
+    for rows in row_blocks(len(X), X.shape[1]):
+        places = places[(X[rows][:, places] == first[places]).all(axis=0)]
+        if not len(places):
+            break
+    return {int(place): float(first[place]) for place in places}

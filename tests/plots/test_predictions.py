@@ -34,6 +34,14 @@ def test_predictions_are_in_the_unit_of_the_tables_target():
     assert figure.axes[0].get_xlabel() == "cost"
 
 
+def test_predictions_of_a_run_that_scales_by_itself_are_in_the_users_unit():
+    run = gn.train(STRAIGHT, X, 1000 + 50 * Y, standardize=True, iterations=5, random_state=0)
+    (rows,) = sets_of(run, X, 1000 + 50 * Y)
+    np.testing.assert_allclose(rows.predicted, run.predict(X))
+    curve = gn.plots.fit(run, X, 1000 + 50 * Y).axes[0].lines[0].get_ydata()
+    np.testing.assert_allclose(curve.max(), run.predict([[1.1]])[0], rtol=1e-3)
+
+
 def test_predictions_of_many_rows_are_those_of_some_drawn_at_random(monkeypatch):
     monkeypatch.setattr("glassnet.plots.predictions.chosen_samples", lambda n, most: np.arange(0, n, 4))
     figure = gn.plots.error_histogram(line(), X, Y)

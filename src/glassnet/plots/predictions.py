@@ -102,9 +102,12 @@ def make_predictions(
 
 
 def target_unit(run: TrainingRun) -> tuple[float, float]:
-    """The mean and the divisor that a table's target was standardized with; 0 and 1 where it was not."""
+    """The mean and the divisor that a table's target was standardized with; 0 and 1 where it was not.
+
+    A run that scales by itself predicts in the target's own unit already.
+    """
     preprocessing = run.extra.get("preprocessing")
-    if not isinstance(preprocessing, Mapping):
+    if not isinstance(preprocessing, Mapping) or run.encoding.scaling is not None:
         return 0.0, 1.0
     return float(preprocessing.get("target_mean", 0.0)), float(preprocessing.get("target_scale", 1.0))
 

@@ -77,6 +77,9 @@ def regression(
         if line is not None:
             paper.plot(span, line[0] * span + line[1], color=color, linewidth=1.8, zorder=5)
         paper.set(xlim=span, ylim=span, aspect="equal")
+        paper.locator_params(nbins=5)
+        style.label_ticks(paper.xaxis)
+        style.label_ticks(paper.yaxis)
         style.set_labels(paper, [name, "predicted"])
         head(paper, f"{rows.name}: {words}")
         if line is not None:

@@ -103,6 +103,32 @@ def test_several_quantities_have_a_scale_each_and_counts_none():
     assert not run.encoding.scaling.moves_targets
 
 
+def test_scheme_for_ranges_is_drawn_for_scaled_ranges_where_rows_are_held_out():
+    how = {"scheme": "nguyen_widrow", "iterations": 0}
+    whole, split = (train(validation=validation, **how).parameters for validation in (None, 0.2))
+    np.testing.assert_allclose(whole.weights[0], split.weights[0], rtol=0.5)  # by other rows
+    assert np.abs(split.weights[0]).max() < 10
+
+
+def test_x_alone_is_scaled_where_asked_for():
+    run = train(y=y / 1e5, standardize="X")
+    assert not run.encoding.scaling.moves_targets
+    assert np.array_equal(
+        run.predict(X), run.network.predict(run.theta, run.encoding.scaling.inputs(X))[:, 0]
+    )
+    for wrong in ("y", 1):
+        with pytest.raises(gn.InputTypeError, match='True, False or "X"'):
+            train(standardize=wrong)
+
+
+def test_sweep_over_scaled_folds_is_refitted_as_it_was_trained():
+    how = {"settings": [{}], "folds": 3, "random_state": 0, "iterations": 5}
+    result = gn.sweep(NET, X, y / 1e5, standardize=True, **how)
+    run = result.refit(X, y / 1e5)
+    assert not run.encoding.scaling.moves_targets
+    np.testing.assert_allclose(run.encoding.scaling.mean, X.mean(axis=0))
+
+
 def test_float32_stays_float32():
     run = train(X.astype(np.float32), y.astype(np.float32))
     assert run.dtype == np.float32

@@ -218,3 +218,39 @@ def test_rows_of_another_width_are_not_answered(folder):
         gn.InputError, match=r"has 4 features; the network takes 3 inputs.*features=\[...\]"
     ):
         predict_dataset(net, theta, gn.stream(folder))
+
+
+# ---- Tensors ------------------------------------------------------------------------------------------
+
+
+class Tensor:
+    """Like PyTorch's: `size` is a method, and one with a gradient is no array until it is detached."""
+
+    def __init__(self, values, gradient=False):
+        self.values, self.gradient = values, gradient
+
+    def size(self):
+        return self.values.shape
+
+    def detach(self):
+        return self
+
+    def __len__(self):
+        return len(self.values)
+
+    def __array__(self, dtype=None, copy=None):
+        if self.gradient:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+        return self.values
+
+
+@pytest.mark.parametrize("scales", [False, True])
+def test_tensors_are_taken_as_arrays(X, scales):
+    X = X[:50]
+    run = gn.train(gn.Network((3, 4, 2)), X, X[:, 0] > 0, iterations=3, random_state=0, standardize=scales)
+    assert np.array_equal(run.predict(Tensor(X)), run.predict(X))
+    assert np.array_equal(run.predict_proba(Tensor(X)), run.predict_proba(X))
+    assert run.score(Tensor(X), Tensor(X[:, 0] > 0)) == run.score(X, X[:, 0] > 0)
+    for call in (run.predict, run.predict_proba, lambda rows: run.resume(1, X=rows, y=X[:, 0] > 0)):
+        with pytest.raises(gn.InputTypeError, match=r"requires grad\. Give X\.detach\(\)\.cpu\(\)\.numpy"):
+            call(Tensor(X, gradient=True))

@@ -16,6 +16,18 @@ def test_threads_are_those_asked_for(monkeypatch):
     assert thread_count(None) == 5
 
 
+@pytest.mark.parametrize("threads", [(1 << 16) + 1, 2**31, 2**63, np.uint64(2**63)])
+def test_threads_beyond_any_machine_are_refused_wherever_they_are_asked_for(threads):
+    for ask in (
+        lambda: gn.train(gn.Network((1, 2)), [[0.0], [1]], [0, 1], threads=threads),
+        lambda: gn.sweep(gn.Network((1, 2)), [[0.0], [1]], [0, 1], settings=[{}], threads=threads),
+    ):
+        with pytest.raises(gn.InputError, match=f"threads is {threads}; expected 65,536 or fewer"):
+            ask()
+    with pytest.raises(ValueError, match="n_threads"):
+        gn.MLPClassifier(n_threads=threads).fit([[0.0], [1]], [0, 1])
+
+
 @pytest.mark.parametrize("setting", ["0", "-1", "two", "1.5", "²", " "])
 def test_setting_of_threads_that_is_no_number_is_refused(monkeypatch, setting):
     monkeypatch.setenv("GLASSNET_THREADS", setting)

@@ -168,8 +168,8 @@ class Scaling(NamedTuple):
         return cls.of_inputs(network, known.center, known.scale, known.constant)
 
     @classmethod
-    def measured(cls, network: Network, dataset: Dataset) -> Scaling:
-        """The scaling of the rows to train on: of X, and of y where its values are quantities.
+    def measured(cls, network: Network, dataset: Dataset, targets: bool = True) -> Scaling:
+        """The scaling of the rows to train on: of X and, with `targets`, of y where it holds quantities.
 
         Sample weights do not count. Raises InputError for columns too large to be averaged.
         """
@@ -177,13 +177,13 @@ class Scaling(NamedTuple):
             known = cls.of_inputs(network, *dataset.standardization, dataset.constant)
         else:
             known = cls.of_moments(network, measured(dataset))
-        if network.output.name != "identity":
+        if not targets or network.output.name != "identity":
             return known
         if isinstance(dataset, InMemory):
-            targets = measured(InMemory(dataset.targets(network)))
+            values = measured(InMemory(dataset.targets(network)))
         else:
-            targets = measured(_TargetsDataset(dataset, network.sizes[-1]))
-        return known._replace(target_mean=targets.center, target_scale=targets.scale)
+            values = measured(_TargetsDataset(dataset, network.sizes[-1]))
+        return known._replace(target_mean=values.center, target_scale=values.scale)
 
     def as_arrays(self) -> dict[str, Floats]:
         """The numbers as a file holds them; `from_arrays` makes an equal scaling of them."""

@@ -333,7 +333,7 @@ def outputs_of(
         return network.forward(theta, X)[-1]
     if type(theta) is Parameters and theta.sizes == network.sizes:
         # The checks below take longer than one row does; the predictor returns None where they would raise.
-        few = threads is None and getattr(X, "size", 0) < _ONE_THREAD
+        few = threads is None and (not isinstance(X, np.ndarray) or X.size < _ONE_THREAD)
         Y_hat = predictor(theta.flat, X, 1 if few else thread_count(threads))
         if Y_hat is not None:
             return Y_hat

@@ -31,6 +31,7 @@ from glassnet.optim import OPTIMIZERS, Optimizer
 from glassnet.optim.schedules import Schedule
 from glassnet.sklearn.steppers import SOLVERS_BY_NAME
 from glassnet.training.steppers import Solver
+from glassnet.utils.threads import MOST_THREADS
 
 # ---- Arguments -------------------------------------------------------------------------------------
 
@@ -72,7 +73,7 @@ COMMON: dict[str, list[Any]] = {
     "restore_best": ["boolean"],
     "missing": [StrOptions({"error", "mean", "median"})],
     "dtype": [StrOptions({"float32", "float64"}), HasMethods("type"), type, None],
-    "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+    "n_threads": [Interval(Integral, 1, MOST_THREADS, closed="both"), None],
 }
 
 CLASSIFIER: dict[str, list[Any]] = {

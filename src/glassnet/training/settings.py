@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from glassnet.data.checks import ENGINES, REDUCTIONS, choose_engine
+from glassnet.errors import InputTypeError
 from glassnet.nn.dropout import as_dropout
 from glassnet.nn.network import Network, Parameters
 from glassnet.nn.schemes import SCHEMES
@@ -40,6 +42,14 @@ from glassnet.utils.settings_checks import (
     or_none,
 )
 from glassnet.utils.threads import thread_count
+
+
+def _as_standardize(value: object, name: str) -> bool | str:
+    if isinstance(value, str) and value == "X":
+        return value
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputTypeError(f'{name} is True, False or "X", which scales X alone, not {value!r}.')
+    return bool(value)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -71,7 +81,7 @@ class FitSettings(Settings):
     stopping: EarlyStopping | None = field(metadata=checked(lambda value, name: check_stopping(value)))
     average: float | None = field(metadata=checked(or_none(as_fraction)))
     class_weight: object
-    standardize: bool = field(metadata=checked(as_flag, added=True))
+    standardize: bool | str = field(metadata=checked(_as_standardize, added=True))
 
     @classmethod
     def of(cls, keywords: Mapping[str, Any]) -> FitSettings:

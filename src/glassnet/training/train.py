@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -67,7 +68,7 @@ def train(
     stopping: EarlyStopping | None = None,
     average: float | None = None,
     class_weight: object = None,
-    standardize: bool = False,
+    standardize: bool | str = False,
 ) -> TrainingRun:
     """Train a network and return the run; `train` changes no argument, but draws from a RandomState.
 
@@ -129,6 +130,7 @@ def train(
         y: squared errors are in units of ``target_scale**2``, and an absolute or Huber loss's setting
         counts deviations. A column that never varies gets weights of 0, and moves no prediction, whatever
         it holds later. Sample weights do not count. X is copied; streamed data are read once or twice more.
+        "X" scales X alone.
         MATLAB's `train` scales to -1 to 1 by default and leaves out constant rows, as this does.
 
     A loss above `DIVERGENCE_FACTOR` times the larger of the first one and the loss of a network that
@@ -220,6 +222,8 @@ def begin(
     validation = Validation(settings.validate_every, settings.stopping)
     training: Dataset = dataset
     held_out: Dataset | None = None
+    at_first = copy.deepcopy(random) if settings.standardize else random
+    drawn = parameters is None
     if isinstance(settings.validation, float):
         dataset.check_targets(network)  # bad ones use up no random numbers
         if parameters is None:
@@ -230,9 +234,11 @@ def begin(
         validation = replace(validation, rows=split.rows, n_held_out=split.n_held_out)
     scaling = encoding.scaling
     if settings.standardize:
-        scaling = Scaling.measured(network, training)
+        scaling = Scaling.measured(network, training, targets=settings.standardize is True)
         training = scaling.applied(training)
         held_out = None if held_out is None else scaling.applied(held_out)
+        if drawn and parameters is not None:  # the same draw, for the ranges of scaled inputs
+            parameters = first_parameters(network, training, settings.scheme, at_first)
     preprocessing = (
         dataset.preprocessing(network) if scaling is None else scaling.preprocessing(network, dataset)
     )

@@ -35,6 +35,12 @@ def as_numbers(values: object, name: str) -> NDArray[Any]:
         array = np.asarray(values)
     except ValueError as error:
         raise InputError(f"{name} cannot be made into an array: {str(error).rstrip('.')}.") from error
+    except (TypeError, RuntimeError) as error:  # a tensor of PyTorch that has a gradient or lies on a GPU
+        kind = f"{type(values).__module__}.{type(values).__qualname__}"
+        mend = f" Give {name}.detach().cpu().numpy()." if hasattr(values, "detach") else ""
+        raise InputTypeError(
+            f"{name}, a {kind}, cannot be made into an array: {str(error).rstrip('.')}.{mend}"
+        ) from error
     if array.dtype.kind not in "biuf":
         if isinstance(values, str):
             raise InputTypeError(

@@ -11,6 +11,9 @@ import numpy as np
 
 from glassnet.errors import InputError, InputTypeError
 
+MOST_THREADS = 1 << 16
+"""The most threads that may be asked for; the native engine counts them by 32 bits."""
+
 
 def thread_count(threads: int | None, name: str = "threads") -> int:
     """`threads`, or the cores that this process is allowed.
@@ -23,13 +26,20 @@ def thread_count(threads: int | None, name: str = "threads") -> int:
         if not setting:
             cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
             return max(1, min(cores or 1, int(_cgroup_quota()), _threads_of_joblib_worker()))
-        if not setting.isdecimal() or int(setting) < 1:
-            raise InputError(f"GLASSNET_THREADS is {setting!r}; expected a whole number from 1 up.")
+        if not setting.isdecimal() or not 1 <= int(setting) <= MOST_THREADS:
+            raise InputError(
+                f"GLASSNET_THREADS is {setting!r}; expected a whole number from 1 to {MOST_THREADS:,}."
+            )
         return int(setting)
     if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)):
         raise InputTypeError(f"{name} is None or a whole number, not {threads!r}.")
     if threads < 1:
         raise InputError(f"{name} is {threads}; expected 1 or more, or None for all cores.")
+    if threads > MOST_THREADS:
+        raise InputError(
+            f"{name} is {threads}; expected {MOST_THREADS:,} or fewer, as no machine has more cores. None "
+            f"takes all cores."
+        )
     return int(threads)
 
 

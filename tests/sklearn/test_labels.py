@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from iris import Y3, X, small
+from scipy.sparse import csr_array
+from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.utils import compute_sample_weight
 
 import glassnet as gn
@@ -76,3 +78,71 @@ def test_gradient_of_several_softmaxes_passes_the_checker():
     network = gn.Network((4, 5, 5), output="identity", loss=grouped_cross_entropy([2, 3]))
     rows = np.hstack([np.eye(2)[Y3 % 2], np.eye(3)[Y3]])
     assert gn.check_gradients(network, network.initialize(1), X, rows).passed
+
+
+# ---- Classes that partial_fit declares ----
+
+LABELS = np.eye(3, dtype=int)[Y3]
+COLUMNS = np.column_stack([Y3, Y3 > 0])
+
+
+@pytest.mark.parametrize(
+    ("y", "classes"),
+    [
+        (Y3, [0, 1]),
+        (LABELS, [0, 1]),
+        (LABELS, [0, 1, 3]),
+        (LABELS, ["a", "b", "c"]),
+        (csr_array(LABELS), [0, 1]),
+        (Y3, []),
+        (Y3, ["a", "b", "c"]),
+    ],
+    ids=range(7),
+)
+def test_classes_that_leave_labels_out_are_refused_as_scikit_learn_does(y, classes):
+    for kind in (gn.MLPClassifier, TheirClassifier):
+        model = small(kind)
+        with pytest.raises((ValueError, TypeError)) as caught:
+            model.partial_fit(X, y, classes=classes)
+        assert not isinstance(caught.value, AttributeError), str(caught.value)
+    ours = small()
+    with pytest.raises(ValueError, match=r"`y` has classes not in|At least one"):
+        ours.partial_fit(X, y, classes=classes)
+    assert not hasattr(ours, "classes_")
+
+
+def test_classes_beyond_the_columns_are_refused():
+    with pytest.raises(ValueError, match=r"or not all\..*3 columns of labels"):
+        small().partial_fit(X, LABELS, classes=[0, 1, 2, 3])
+
+
+def test_classes_of_several_columns_are_declared_as_lists():
+    declared = [[2, 1, 0, 7], [False, True]]
+    model = small().partial_fit(X, COLUMNS, classes=declared)
+    assert [classes.tolist() for classes in model.classes_] == [[0, 1, 2, 7], [0, 1]]
+    assert [P.shape for P in model.predict_proba(X)] == [(150, 4), (150, 2)]
+    assert model.partial_fit(X, COLUMNS, classes=declared).n_iter_ == 1
+    # Of a first batch with two classes in each column too.
+    few = COLUMNS[:, 0] < 2
+    assert small().partial_fit(X[few], COLUMNS[few], classes=declared).n_outputs_ == 6
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "words"),
+    [
+        (COLUMNS, [[0, 1, 2]], r"classes has those of 1 columns, and y has shape \(150, 2\)"),
+        (Y3, [[0, 1, 2]], r"classes has those of 1 columns, and y has shape \(150,\)"),
+        (COLUMNS, [0, 1, 2], "expected a list of the classes of each column"),
+        (COLUMNS, [[0, 1], [0, 1]], r"Column 0 of `y` has classes that are not in `self.classes_\[0\]`"),
+    ],
+)
+def test_classes_that_do_not_match_the_columns_are_refused(y, classes, words):
+    with pytest.raises(ValueError, match=words):
+        small().partial_fit(X, y, classes=classes)
+
+
+@pytest.mark.parametrize("later", [[0, 1], [0, 1, 2, 3], [[0, 1, 2]], ["a", "b", "c"]])
+def test_classes_of_a_later_call_must_be_the_same(later):
+    model = small().partial_fit(X, Y3, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
+        model.partial_fit(X, Y3, classes=later)

@@ -1,5 +1,7 @@
 """When an estimator's fit ends, the history that it keeps, and the threads that it asks for."""
 
+import pickle
+
 import numpy as np
 import pytest
 from iris import HELD, KEPT, PART, Y3, X, small
@@ -11,6 +13,22 @@ from glassnet.sklearn import policy
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:Got `batch_size`"
 )
+
+
+def test_partial_fits_keep_the_curve_of_the_last_calls(monkeypatch):
+    monkeypatch.setattr(policy, "MOST_CALLS", 20)
+    model, theirs = small(), small(TheirClassifier)
+    for call in range(1, 51):
+        for one in (model, theirs):
+            one.partial_fit(*PART, classes=[0, 1, 2])
+        np.testing.assert_allclose(model.loss_curve_, theirs.loss_curve_[-20:], rtol=1e-9)
+        if call == 30:
+            size = len(pickle.dumps(model))
+    assert model.history_["loss"] == model.loss_curve_
+    assert len(pickle.dumps(model)) <= size + 8
+    assert (model.best_loss_, model.t_) == (pytest.approx(theirs.best_loss_), theirs.t_)
+    # The epochs of a fit are all kept.
+    assert len(small(max_iter=60, tol=0).fit(*PART).loss_curve_) == 60
 
 
 def test_stopping_comes_at_scikit_learns_epoch():

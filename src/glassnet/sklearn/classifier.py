@@ -14,7 +14,6 @@ from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from glassnet._types import Array
 from glassnet.data.source import Dataset
@@ -31,12 +30,14 @@ from glassnet.sklearn.labels import (
     MULTICLASS,
     MULTIOUTPUT,
     Labels,
+    as_classes,
     both_classes,
     check_labels,
     check_loss,
     grouped_cross_entropy,
     labels_by_hand,
     learn_labels,
+    same_classes,
     with_class_weights,
 )
 from glassnet.sklearn.samples import samples_of
@@ -214,13 +215,24 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y = y.toarray() if sparse else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if incremental and _check_partial_fit_first_call(self, classes):
-            self._labels = replace(self._for_loss(learn_labels(y, classes)), sparse=sparse)
+        if incremental and self._declares(classes):
+            self._labels = replace(self._for_loss(learn_labels(y, as_classes(classes))), sparse=sparse)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._labels = replace(self._for_loss(learn_labels(y)), sparse=sparse)
         else:
             check_labels(self._labels, y, self.warm_start and not incremental)
         return y
+
+    def _declares(self, classes: Any) -> bool:
+        """Whether a `partial_fit` is the first and declares the classes; raises scikit-learn's errors."""
+        known = vars(self).get("classes_")
+        if known is None and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        if known is not None and classes is not None and not same_classes(known, as_classes(classes)):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}"
+            )
+        return known is None
 
     def _for_loss(self, labels: Labels) -> Labels:
         """The labels; two classes have a softmax too where the loss is written for a softmax."""

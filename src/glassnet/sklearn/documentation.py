@@ -111,7 +111,8 @@ loss_ : float
 best_loss_ : float or None
     The lowest; None with `early_stopping`. Not of "lbfgs".
 loss_curve_ : list of float
-    Each epoch's loss, a running mean over its batches, penalties included. Not of "lbfgs".
+    Each epoch's loss, a running mean over its batches, penalties included; of a series of `partial_fit`
+    the last 10,000. Not of "lbfgs".
 validation_scores_ : list of float or None
     With `early_stopping`, each epoch's score on the samples held out: the accuracy or R², or the first
     of `scoring`.

@@ -170,23 +170,51 @@ def class_numbers(classes: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def learn_labels(y: NDArray[Any], classes: Any = None) -> Labels:
-    """The labels in y, or the `classes` that are declared, whose kind y decides.
+    """The labels in y, or the classes that `as_classes` has made of what is declared.
 
-    Raises ValueError for targets that are no classes.
+    Raises ValueError for targets that are no classes, and InputError for declared classes of another kind.
     """
     kind = "multiclass" if _is_plain(y) else type_of_target(y, input_name="y")
-    if kind == "multilabel-indicator":
-        return Labels(MULTILABEL, np.arange(y.shape[1]))
+    several = isinstance(classes, list)
+    if several and (y.ndim != 2 or y.shape[1] != len(classes)):
+        raise InputError(f"classes has those of {len(classes)} columns, and y has shape {y.shape}.")
+    if several or (kind == "multiclass-multioutput" and classes is None):
+        return Labels(MULTIOUTPUT, [np.unique(column) for column in y.T] if classes is None else classes)
     if kind == "multiclass-multioutput":
-        return Labels(MULTIOUTPUT, [np.unique(column) for column in (y.T if classes is None else classes)])
-    if classes is not None:
-        known = unique_labels(classes)
-    elif kind in ("binary", "multiclass"):
+        raise InputError(
+            f"y has {y.shape[1]} columns of classes, and classes is {classes}; expected a list of the "
+            f"classes of each column, as in [[0, 1, 2], [0, 1]]."
+        )
+    if kind == "multilabel-indicator":
+        labels = Labels(MULTILABEL, np.arange(y.shape[1]))
+        if classes is not None and not np.array_equal(classes, labels.classes):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`, or not all. `self.classes_` has {classes}. "
+                f"'y' has {labels.classes}: {y.shape[1]} columns of labels."
+            )
+        return labels
+    known = classes
+    if classes is None and kind in ("binary", "multiclass"):
         known = _unique(y)
-    else:
+    elif classes is None:
         check_classification_targets(y)
         raise ValueError(f"Unknown label type: {kind}. Classes are expected, not continuous values.")
     return Labels(BINARY if len(known) <= 2 else MULTICLASS, known)
+
+
+def as_classes(classes: Any) -> Any:
+    """The classes that `partial_fit` is given, in order: an array, or of several columns a list of them."""
+    kinds = {type(one) for one in classes} if isinstance(classes, (list, tuple)) else set()
+    if kinds and kinds <= {list, tuple, np.ndarray}:
+        return list(map(unique_labels, classes))
+    return unique_labels(classes)
+
+
+def same_classes(known: Any, classes: Any) -> bool:
+    """Whether the declared classes are those that are known."""
+    if isinstance(known, list) and isinstance(classes, list) and len(known) == len(classes):
+        return all(map(np.array_equal, known, classes))
+    return not isinstance(known, list) and not isinstance(classes, list) and np.array_equal(known, classes)
 
 
 def labels_by_hand(classes: Any, n_outputs: int, out_activation: str | None) -> Labels:

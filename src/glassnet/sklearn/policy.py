@@ -23,6 +23,9 @@ from glassnet.training.steppers.first_order import Epochs
 from glassnet.utils.threads import thread_count
 from glassnet.utils.warn import warn
 
+MOST_CALLS = 10_000
+"""The calls of `partial_fit` whose losses and scores are kept."""
+
 WAKING = 0.03  # seconds of training before more threads are used: an idle core takes milliseconds to wake
 
 
@@ -80,10 +83,14 @@ class History:
         if not job.first:
             attributes = vars(estimator)
             known = {name: attributes[key] for name, key in cls._NAMES.items() if key in attributes}
+            # A stream may go on for millions of calls, and its model be written after each.
+            since = 1 - MOST_CALLS if job.incremental else 0
             for name in ("loss_curve", "scores"):
                 if known.get(name) is not None:
-                    known[name] = list(known[name])
-            known["values"] = {name: list(values) for name, values in known.get("values", {}).items()}
+                    known[name] = list(known[name][since:])
+            known["values"] = {
+                name: list(values[since:]) for name, values in known.get("values", {}).items()
+            }
         history = cls(early, bool(estimator.restore_best), estimator.scoring is not None, **known)
         if early and history.best_flat is None:
             history.best_flat = job.theta.flat.copy()

@@ -1,24 +1,102 @@
-"""The metrics of a sweep that no other library computes for it."""
+"""The metrics of a sweep, by name and of the caller's own."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
+from sklearn.metrics import f1_score, r2_score
+from sklearn.model_selection import KFold
 
 import glassnet as gn
-from glassnet.model_selection.metrics import rank_ic
+from glassnet.model_selection.metrics import METRICS, rank_ic
 
+NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
+Y = RANDOM.randint(0, 2, 60)
+X = RANDOM.randn(60, 2) + Y[:, None]
+W = RANDOM.uniform(0.5, 2, 60)
+GRID = {"learning_rate": [0.05, 0.5]}
+LINE = gn.Network((2, 3, 1), hidden="tanh", output="identity")
+
+
+def sweep(network=NET, y=Y, **settings):
+    told = {"grid": GRID, "iterations": 6, "random_state": 3, **settings}
+    return gn.sweep(network, X, y, **told)
+
+
+def test_a_function_gets_targets_predictions_and_rows():
+    seen = []
+
+    def rank(y, found, rows):
+        seen.append((y, found, rows))
+        return float(rows[0])
+
+    y = X @ [1.0, 2.0]
+    result = sweep(LINE, y, folds=KFold(3), metric=rank, mode="max", seeds=2)
+    assert [cell.metric for cell in result.cells] == [0, 20, 40] * 4
+    for actual, found, rows in seen:
+        assert np.array_equal(actual, y[rows])
+        assert found.shape == actual.shape == (20,)
+
+
+def test_a_function_may_ask_for_probabilities():
+    def confident(y, found):
+        return found.max(axis=1).mean()
+
+    result = sweep(metric=confident, mode="max", response="predict_proba", validation=(X, Y))
+    for cell in result.cells:
+        assert cell.metric == cell.run.predict_proba(X).max(axis=1).mean()
+    assert result.metric == "held_out_confident"
+
+
+@pytest.mark.parametrize("name", sorted(set(METRICS) - {"rank_ic"}))  # which test_metrics.py tries
+def test_named_metrics_are_those_of_scikit_learn_and_the_loss(name):
+    if name == "r2":
+        result = sweep(LINE, X @ [1.0, 2.0], metric=name, sample_weight=W)
+        expected = [r2_score(X @ [1.0, 2.0], run.predict(X), sample_weight=W) for run in result.runs]
+    else:
+        result = sweep(metric=name, sample_weight=W)
+        expected = [run.score(X, Y, W) if name == "accuracy" else run.losses[-1] for run in result.runs]
+    assert [cell.metric for cell in result.cells] == pytest.approx(expected, rel=1e-12)
+    assert result.metric == f"training_{name}"
+    assert result.best.metric == (min if METRICS[name] == "min" else max)(expected)
+
+
+@pytest.mark.parametrize(
+    ("told", "error", "message"),
+    [
+        ({"metric": "acuracy"}, gn.InputError, "Did you mean 'accuracy'"),
+        ({"metric": "r2"}, gn.InputError, "r2 does not go with the output 'softmax'"),
+        ({"metric": 3}, gn.InputTypeError, "metric is a name or a function"),
+        ({"metric": f1_score}, gn.InputError, 'f1_score needs mode="min" or mode="max"'),
+        ({"metric": f1_score, "mode": "best"}, gn.InputError, "mode 'best'"),
+        ({"metric": "loss", "mode": "max"}, gn.InputError, "its minimum"),
+        ({"mode": "max"}, gn.InputError, "no effect without a metric"),
+        ({"metric": f1_score, "mode": "max", "response": "proba"}, gn.InputError, "response 'proba'"),
+    ],
+)
+def test_bad_metrics_are_refused(told, error, message):
+    with pytest.raises(error, match=message):
+        sweep(**told)
+
+
+def test_a_metric_that_returns_no_number_is_refused():
+    with pytest.raises(gn.InputTypeError, match="returned None"):
+        sweep(metric=lambda y, found: None, mode="max")
+
+
+# ---- The rank correlation within dates --------------------------------------------------------------
+
 DATES = np.tile(np.datetime64("2024-01-01") + np.arange(30), 8)  # a panel by symbol and then by date
-X = RANDOM.randn(240, 3)
-Y = X[:, 0] + RANDOM.randn(240)
-LINE = gn.Network((3, 1), output="identity")
-FOLDS = gn.WalkForward(3, test_size=5, times=DATES)
+PANEL = np.random.RandomState(0).randn(240, 3)
+RETURNS = PANEL[:, 0] + np.random.RandomState(1).randn(240)
+SIGNAL = gn.Network((3, 1), output="identity")
+WALK = gn.WalkForward(3, test_size=5, times=DATES)
 
 
-def sweep(**settings):
-    told = {"grid": {"learning_rate": [0.01, 0.1]}, "folds": FOLDS, "metric": "rank_ic", "iterations": 6}
-    return gn.sweep(LINE, X, Y, **{**told, "random_state": 0, **settings})
+def ranked(**settings):
+    told = {"grid": {"learning_rate": [0.01, 0.1]}, "folds": WALK, "metric": "rank_ic", "iterations": 6}
+    return gn.sweep(SIGNAL, PANEL, RETURNS, **{**told, "random_state": 0, **settings})
 
 
 def by_scipy(y, predicted, dates):
@@ -57,21 +135,21 @@ def test_rank_ic_without_a_date_to_rank_or_with_a_nan_is_nan():
     "told",
     [
         {},
-        {"folds": list(FOLDS.split(X)), "times": pd.DatetimeIndex(DATES)},
+        {"folds": list(WALK.split(PANEL)), "times": pd.DatetimeIndex(DATES)},
         {"folds": gn.WalkForward(3, test_size=5), "groups": DATES.astype(str)},
         {"folds": None, "validation": 0.3, "times": DATES},
         {"folds": None, "times": DATES},
     ],
 )
 def test_sweep_measures_rank_ic_on_the_dates_of_the_rows_tested(told):
-    result = sweep(**told)
+    result = ranked(**told)
     for cell in result.cells:
         rows = np.arange(240)
         if cell.fold is not None:
-            rows = list(FOLDS.split(X))[cell.fold][1]
+            rows = list(WALK.split(PANEL))[cell.fold][1]
         elif cell.run.validation is not None:
             rows = cell.run.validation.rows[-cell.run.validation.n_held_out :]
-        expected, left_out = by_scipy(Y[rows], cell.run.predict(X[rows]).ravel(), DATES[rows])
+        expected, left_out = by_scipy(RETURNS[rows], cell.run.predict(PANEL[rows]).ravel(), DATES[rows])
         assert cell.metric == pytest.approx(expected, rel=1e-12)
         assert cell.left_out == left_out
     assert result.best.metric == max(cell.metric for cell in result.cells if cell.setting == 1)
@@ -84,7 +162,7 @@ def test_dates_that_rank_ic_leaves_out_are_said_once():
     with pytest.warns(
         gn.GlassnetWarning, match="rank_ic left out up to 5 dates .* 4 of 6 networks"
     ) as seen:
-        sweep(folds=gn.WalkForward(3, test_size=5, times=alone))
+        ranked(folds=gn.WalkForward(3, test_size=5, times=alone))
     assert len(seen) == 1
     assert seen[0].filename == __file__
 
@@ -93,7 +171,7 @@ def test_dates_that_rank_ic_leaves_out_are_said_once():
     ("told", "message"),
     [
         ({"folds": 3}, "the rows have no dates: give times"),
-        ({"folds": None, "validation": (X, Y), "times": DATES}, "validation arrays have none"),
+        ({"folds": None, "validation": (PANEL, RETURNS), "times": DATES}, "validation arrays have none"),
         ({"metric": "r2", "times": DATES}, 'times are the dates of the metric "rank_ic"'),
         ({"times": DATES[:-1]}, r"times has shape \(239,\)"),
         ({"mode": "min"}, "its maximum"),
@@ -101,9 +179,9 @@ def test_dates_that_rank_ic_leaves_out_are_said_once():
 )
 def test_rank_ic_that_lacks_dates_is_refused(told, message):
     with pytest.raises(gn.InputError, match=message):
-        sweep(**told)
+        ranked(**told)
 
 
 def test_rank_ic_of_classes_is_refused():
     with pytest.raises(gn.InputError, match="rank_ic does not go with the output 'softmax'"):
-        gn.sweep(gn.Network((3, 2)), X, Y > 0, settings=[{}], metric="rank_ic", times=DATES)
+        gn.sweep(gn.Network((3, 2)), PANEL, RETURNS > 0, settings=[{}], metric="rank_ic", times=DATES)

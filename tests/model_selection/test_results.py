@@ -4,98 +4,46 @@ import json
 import pickle
 import sys
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
 
 import glassnet as gn
+from glassnet.model_selection import (
+    rules,
+)
 
 RANDOM = np.random.RandomState(0)
-X = RANDOM.randn(90, 3)
-Y = X[:, 0] + RANDOM.randn(90)
-CLASSES = (Y > 0).astype(int)
+SIGNALS = RANDOM.randn(90, 3)
+RETURNS = SIGNALS[:, 0] + RANDOM.randn(90)
+CLASSES = (RETURNS > 0).astype(int)
 LINE = gn.Network((3, 8, 1), hidden="tanh", output="identity")
-GRID = {"learning_rate": [0.02, 0.3], "batch_size": [None, 10]}
+CHOICES = {"learning_rate": [0.02, 0.3], "batch_size": [None, 10]}
 FOLDS = [(np.arange(30, 90), np.arange(30)), (np.arange(60), np.arange(89, 59, -1))]
 
 
-def sweep(network=LINE, y=Y, **settings):
-    told = {"grid": GRID, "folds": FOLDS, "metric": "r2", "iterations": 20, "evaluate_every": 4}
+def folded(network=LINE, y=RETURNS, **settings):
+    told = {"grid": CHOICES, "folds": FOLDS, "metric": "r2", "iterations": 20, "evaluate_every": 4}
     told |= {"random_state": 0} | settings
-    return gn.sweep(network, X, y, **{k: v for k, v in told.items() if v is not None})
+    return gn.sweep(network, SIGNALS, y, **{k: v for k, v in told.items() if v is not None})
 
 
 # ---- The metric on the way ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("metric", ["r2", "loss"])
-@pytest.mark.parametrize("halving", [None, 2])
-def test_curves_are_the_metric_of_networks_trained_so_far(metric, halving):
-    """In stretches too, and through joblib; a network left behind has the values up to there."""
-    result = sweep(metric=metric, halving=halving, seeds=2)
-    with joblib.parallel_config("threading", n_jobs=2):
-        elsewhere = sweep(metric=metric, halving=halving, seeds=2)
-    for iterations in (4, 12, 20):
-        shorter = sweep(metric=metric, seeds=2, iterations=iterations, evaluate_every=None)
-        at = iterations // 4 - 1
-        for cell, other, short in zip(result.cells, elsewhere.cells, shorter.cells, strict=True):
-            assert np.array_equal(cell.evaluations, other.evaluations)
-            assert len(cell.evaluations) == cell.iterations // 4
-            if at < len(cell.evaluations):
-                assert cell.evaluations[at] == short.metric
-        for curve in result.curves:
-            values = [cell.metric for cell in shorter.cells if cell.setting == curve["setting"]]
-            assert curve["iterations"].tolist() == [4, 8, 12, 16, 20]
-            if not np.isnan(curve["mean"][at]):
-                assert curve["mean"][at] == pytest.approx(np.mean(values), rel=1e-12)
-                assert curve["spread"][at] == pytest.approx(np.std(values, ddof=1), rel=1e-9)
-    assert any(np.isnan(curve["mean"]).any() for curve in result.curves) == (halving is not None)
-
-
 def test_evaluations_change_no_number_of_the_networks():
-    plain, evaluated = sweep(evaluate_every=None), sweep(evaluate_every=1)
+    plain, evaluated = folded(evaluate_every=None), folded(evaluate_every=1)
     for one, other in zip(plain.cells, evaluated.cells, strict=True):
         assert np.array_equal(one.run.losses, other.run.losses)
         assert one.run.parameters == other.run.parameters
         assert one.metric == other.metric
 
 
-def test_chosen_is_the_best_of_all_settings_and_iterations():
-    result = sweep(evaluate_every=1, iterations=30)
-    means = np.array([curve["mean"] for curve in result.curves])
-    setting, at = np.unravel_index(means.argmax(), means.shape)
-    assert result.chosen["setting"] == setting
-    assert result.chosen["iterations"] == at + 1 < 30
-    assert result.chosen["mean"] == means.max() > result.summary[0]["mean"]
-    assert f"best after {at + 1} " in str(result)
-    assert json.loads(json.dumps(result.to_dict()))["chosen"]["iterations"] == at + 1
-
-
-def test_chosen_without_evaluations_is_the_best_of_the_summary():
-    result = sweep(evaluate_every=None)
-    assert result.chosen["setting"] == result.summary[0]["setting"]
-    assert result.chosen["iterations"] == 20
-    with pytest.raises(gn.InputError, match="give evaluate_every"):
-        result.curves  # noqa: B018
-
-
-def test_networks_that_end_early_keep_their_value_and_those_that_diverge_have_none():
-    settings = [{"optimizer": gn.LBFGS()}, {"optimizer": gn.SGD(1e4)}]
-    line = gn.Network((3, 1), output="identity")
-    result = sweep(line, grid=None, settings=settings, iterations=90, metric="loss", evaluate_every=1)
-    early, diverged = result.curves
-    assert all(cell.run.status == "stopped" for cell in result.cells[:2])
-    assert early["mean"][-1] == np.mean([cell.metric for cell in result.cells[:2]])
-    assert np.isnan(diverged["mean"][-1])
-    assert result.chosen["setting"] == 0
-
-
 def test_a_choice_among_means_that_are_no_numbers_is_none():
-    result = sweep(metric=lambda y, found: np.nan, mode="max", evaluate_every=2)
+    result = folded(metric=lambda y, found: np.nan, mode="max", evaluate_every=2)
     assert result.chosen is None
     with pytest.raises(gn.InputError, match="No setting of this sweep is the best"):
-        result.refit(X, Y)
+        result.refit(SIGNALS, RETURNS)
 
 
 @pytest.mark.parametrize(
@@ -108,20 +56,20 @@ def test_a_choice_among_means_that_are_no_numbers_is_none():
     ],
 )
 def test_refit_trains_the_choice_on_the_rows_it_is_given(told):
-    result = sweep(**told)
-    run, chosen = result.refit(X, Y), result.chosen
+    result = folded(**told)
+    run, chosen = result.refit(SIGNALS, RETURNS), result.chosen
     expected = {"optimizer": told.get("optimizer", gn.SGD()), "random_state": 7 if "seeds" in told else 0}
     expected |= {k: v for k, v in told.items() if k in ("parameters", "dropout", "l2")}
     expected["optimizer"] = (
         gn.SGD(chosen["learning_rate"]) if "optimizer" not in told else gn.Adam(chosen["learning_rate"])
     )
     again = gn.train(
-        LINE, X, Y, iterations=chosen["iterations"], batch_size=chosen["batch_size"], **expected
+        LINE, SIGNALS, RETURNS, iterations=chosen["iterations"], batch_size=chosen["batch_size"], **expected
     )
     assert np.array_equal(run.losses, again.losses)
     assert run.parameters == again.parameters
     assert run.iterations == chosen["iterations"]
-    assert pickle.loads(pickle.dumps(result)).refit(X, Y).parameters == run.parameters
+    assert pickle.loads(pickle.dumps(result)).refit(SIGNALS, RETURNS).parameters == run.parameters
 
 
 @pytest.mark.parametrize(
@@ -136,14 +84,14 @@ def test_refit_trains_the_choice_on_the_rows_it_is_given(told):
 )
 def test_what_cannot_be_evaluated_or_kept_is_refused(told, message):
     with pytest.raises(gn.InputError, match=message):
-        sweep(**told)
+        folded(**told)
 
 
 def test_more_evaluations_than_there_is_room_for_are_refused(monkeypatch):
     monkeypatch.setattr(sys.modules["glassnet.model_selection.sweep"], "EVALUATIONS", 16)
     with pytest.raises(gn.InputError, match=r"gives 40 values .* such as evaluate_every=12"):
-        sweep()
-    assert len(sweep(evaluate_every=12).cells[0].evaluations) == 1
+        folded()
+    assert len(folded(evaluate_every=12).cells[0].evaluations) == 1
 
 
 # ---- Predictions ----------------------------------------------------------------------------------
@@ -152,7 +100,9 @@ def test_more_evaluations_than_there_is_room_for_are_refused(monkeypatch):
 @pytest.mark.parametrize("kept", ["predict", "predict_proba"])
 def test_predictions_of_all_folds_are_those_of_the_networks(kept):
     network = gn.Network((3, 4, 2))
-    result = sweep(network, CLASSES, metric="accuracy", seeds=2, keep_predictions=kept, evaluate_every=None)
+    result = folded(
+        network, CLASSES, metric="accuracy", seeds=2, keep_predictions=kept, evaluate_every=None
+    )
     for setting in (None, 1):
         found = result.predictions(setting)
         number = result.summary[0]["setting"] if setting is None else setting
@@ -163,7 +113,7 @@ def test_predictions_of_all_folds_are_those_of_the_networks(kept):
             mine = (found["seed"] == cell.seed) & (found["fold"] == cell.fold)
             rows = found["row"][mine]
             assert set(rows) == set(FOLDS[cell.fold][1])
-            expected = getattr(cell.run, kept)(X[rows])
+            expected = getattr(cell.run, kept)(SIGNALS[rows])
             names = ["prediction"] if kept == "predict" else ["prediction_0", "prediction_1"]
             assert np.array_equal(
                 np.stack([found[name][mine] for name in names], axis=-1).squeeze(), expected
@@ -172,7 +122,7 @@ def test_predictions_of_all_folds_are_those_of_the_networks(kept):
 
 def test_predictions_have_the_index_of_the_frame():
     index = pd.MultiIndex.from_product([["A", "B", "C"], range(30)], names=["symbol", "date"])
-    frame, y = pd.DataFrame(X, index=index), pd.Series(Y, index=index)
+    frame, y = pd.DataFrame(SIGNALS, index=index), pd.Series(RETURNS, index=index)
     dates = index.get_level_values("date")
     folds = gn.PurgedKFold(3, times=dates)
     result = gn.sweep(
@@ -191,12 +141,169 @@ def test_predictions_have_the_index_of_the_frame():
     assert found["target"].equals(y.rename("target"))
     for fold, (_, test) in enumerate(folds.split(frame)):
         assert (found["fold"].to_numpy()[test] == fold).all()
-        expected = result.cells[fold].run.predict(X[test]).ravel()
+        expected = result.cells[fold].run.predict(SIGNALS[test]).ravel()
         assert np.array_equal(found["prediction"].to_numpy()[test], expected)
 
 
 def test_predictions_that_were_not_kept_are_refused():
     with pytest.raises(gn.InputError, match="no predictions of setting"):
-        sweep().predictions()
+        folded().predictions()
     with pytest.raises(gn.InputError, match="of setting 99"):
-        sweep(keep_predictions=True).predictions(99)
+        folded(keep_predictions=True).predictions(99)
+
+
+NET = gn.Network((2, 3, 2), hidden="tanh")
+Y = RANDOM.randint(0, 2, 60)
+X = RANDOM.randn(60, 2) + 2 * Y[:, None]
+GRID = {"learning_rate": [0.01, 0.5, 1e4], "momentum": [0.0, 0.9]}  # 1e4 blows up
+
+
+def sweep(**settings):
+    return gn.sweep(NET, X, Y, **{"grid": GRID, "iterations": 40, "random_state": 3, **settings})
+
+
+def assert_same_path(one, other):
+    """Everything but time, words and threads is equal, bit for bit."""
+    assert np.array_equal(one.losses, other.losses)
+    assert one.parameters == other.parameters
+    assert np.array_equal(one.state, other.state)
+    for name in ("network", "optimizer", "status", "diverged_at", "reduction", "engine", "iterations"):
+        assert getattr(one, name) == getattr(other, name), name
+
+
+def line(*corners, n=100):
+    """A loss curve of n + 1 values through (share of the iterations, loss) points."""
+    return np.interp(np.linspace(0, 1, n + 1), *zip(*corners, strict=True))
+
+
+def test_table_has_a_row_for_each_network():
+    result, shares = sweep(), np.bincount(Y) / 60
+    entropy = -shares @ np.log(shares)
+    for row, run, cell in zip(result.table, result.runs, result.cells, strict=True):
+        assert list(row)[:3] == ["learning_rate", "momentum", "status"]
+        assert (row["learning_rate"], row["momentum"]) == (
+            run.optimizer.learning_rate,
+            run.optimizer.momentum,
+        )
+        assert row["status"] == cell.status
+        assert (row["diverged_at"], row["iterations"]) == (run.diverged_at, run.iterations)
+        assert (row["final_loss"], row["lowest_loss"]) == (run.losses[-1], run.losses.min())
+        assert row["share"] == pytest.approx(run.losses[-1] / entropy, rel=1e-12)
+        assert row["seconds"] == run.seconds
+
+
+def test_to_pandas_is_the_table():
+    result = sweep()
+    frame = result.to_pandas()
+    assert list(frame.columns) == list(result.table[0])
+    assert frame["diverged_at"].dtype == "Int64"
+    assert frame["diverged_at"].isna().tolist() == [run.diverged_at is None for run in result.runs]
+    assert frame["final_loss"].tolist() == [run.losses[-1] for run in result.runs]
+
+
+def test_to_dict_is_json_and_holds_every_curve():
+    result = sweep()
+    document = result.to_dict()
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert document["grid"] == {"learning_rate": [0.01, 0.5, 1e4], "momentum": [0.0, 0.9]}
+    for row, run in zip(document["cells"], result.runs, strict=True):
+        assert row["curve"]["losses"] == run.losses.tolist()
+        assert row["curve"]["iterations"] == list(range(len(run.losses)))
+    assert (
+        len(sweep(iterations=5000, grid={"momentum": [0]}).to_dict(most=100)["cells"][0]["curve"]["losses"])
+        <= 110
+    )
+
+
+def test_result_is_readable():
+    text = str(sweep())
+    assert "6 networks 2-3-2 (tanh, softmax; cross_entropy), 40 iterations each" in text
+    assert "2 diverged" in text
+    assert "diverged at 1" in text
+    assert len(text.splitlines()) == 4 + 6 + 2  # with the rule of falling and of plateau
+    many = str(sweep(grid={"learning_rate": np.linspace(0.1, 0.2, 100)}, iterations=1))
+    assert "\n  and 40 more\n" in many
+    cell = sweep().cells[4]
+    start = f"loss {cell.run.losses[0]:.6g}"
+    assert repr(cell) == f"SweepCell(learning_rate 10000, momentum 0: diverged at 1, {start})"
+
+
+def test_what_is_printed_has_columns_for_what_varies():
+    lines = str(sweep(grid={"l2": [0.25], "learning_rate": [0.1, 0.2]}, iterations=2)).splitlines()
+    assert "  all with l2 0.25" in lines
+    heading = next(line for line in lines if "learning_rate" in line)
+    assert "l2" not in heading
+    assert "l2" in str(sweep(grid={"l2": [0.25]}, iterations=2))
+
+
+def test_a_sweep_prints_the_rule_of_each_status_under_its_table():
+    result = sweep(converged_below=0.4)
+    lines = str(result).splitlines()
+    found = {cell.status for cell in result.cells}
+    stated = [line.strip() for line in lines[4 + len(result.cells) :]]
+    assert stated == [f"{status}: {rule}" for status, rule in rules(0.4).items() if status in found]
+    assert stated
+
+
+def test_settings_that_are_no_numbers_are_shown_as_they_are_written():
+    grid = {"learning_rate": [0.1, gn.Step(0.1, every=3)], "clip_norm": [None, 1.0], "nesterov": [True]}
+    result = sweep(grid=grid, iterations=3)
+    label = "learning_rate Step(rate=0.1, every=3, factor=0.1), clip_norm None, nesterov True"
+    assert result.cells[2].label == label
+    assert label.split(", clip")[0].split(" ", 1)[1] in str(result)
+    document = json.loads(json.dumps(result.to_dict()))
+    assert document["grid"]["learning_rate"][1] == gn.Step(0.1, every=3).to_dict()
+    assert document["cells"][2]["learning_rate"] == gn.Step(0.1, every=3).to_dict()
+    gn.plots.sweep_heatmap(result)
+    gn.plots.sweep_losses(result)
+
+
+def test_result_travels_by_pickle():
+    result = sweep()
+    copy = pickle.loads(pickle.dumps(result))
+    assert copy.table == result.table
+    for one, other in zip(copy.runs, result.runs, strict=True):
+        assert_same_path(one, other)
+
+
+def test_settings_of_any_kind_are_shown_drawn_and_written(tmp_path):
+    settings = [
+        {"optimizer": gn.LBFGS(), "stopping": gn.EarlyStopping(patience=2)},
+        {"hidden_layer_sizes": (4, 2), "dropout": [0.1, 0.2], "activation": ["relu", "tanh"]},
+        {"class_weight": {0: 1.0, 1: 2.0}, "network": gn.Network((2, 2, 2))},
+    ]
+    result = sweep(grid=None, settings=settings)
+    assert json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert "(4, 2)" in str(result)
+    assert len(result.to_pandas()) == len(result.to_polars()) == 3
+
+
+def test_numbers_and_truths_stay_so_in_frames_where_some_are_missing():
+    settings = [{"batch_size": 10, "shuffle": False}, {"batch_size": None, "l2": 0.5}]
+    result = sweep(grid=None, settings=settings, iterations=2)
+    kinds = result.to_pandas().dtypes.astype(str)
+    assert [kinds[name] for name in ("batch_size", "shuffle", "l2")] == ["Int64", "boolean", "float64"]
+    kinds = result.to_polars().schema
+    assert [str(kinds[name]) for name in ("batch_size", "shuffle", "l2")] == ["Int64", "Boolean", "Float64"]
+    gn.plots.sweep_losses(result)
+    gn.plots.sweep_heatmap(result)
+
+
+def test_to_polars_holds_numbers_as_numbers():
+    frame = sweep(grid={"learning_rate": [0.1, 1e4], "batch_size": [None, 10]}).to_polars()
+    assert [str(kind) for kind in frame.dtypes[:4]] == ["Float64", "Int64", "String", "Int64"]
+    assert frame["batch_size"].to_list() == [None, 10, None, 10]
+
+
+def test_batches_are_told_by_their_epochs():
+    result = sweep(grid={"learning_rate": [0.05, 1e9]}, batch_size=10, iterations=6)
+    text = str(result)
+    assert "6 epochs each" in text
+    lost = result.cells[1]
+    assert lost.status == "diverged"
+    assert len(lost.run.losses) == 0
+    assert np.isnan(lost.final_loss)
+    assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["cells"][1]["final_loss"] is None
+    assert result.cells[0].curve()[0].tolist() == [1, 2, 3, 4, 5, 6]
+    assert result.best is result.cells[0]
+    gn.plots.sweep_losses(result)

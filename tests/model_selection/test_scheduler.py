@@ -1,8 +1,9 @@
+"""Successive halving: who is dropped, and what is trained in stretches."""
+
 import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet.model_selection.plan import Halving, as_halving, best_settings
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -14,27 +15,6 @@ RATES = [1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 1e6]
 def sweep(**settings):
     told = {"grid": {"learning_rate": RATES}, "iterations": 90, "random_state": 3, "halving": True}
     return gn.sweep(NET, X, Y, **{**told, **settings})
-
-
-def test_rungs_leave_one_setting_at_the_end():
-    assert Halving().rungs(9, 90) == (10, 30)
-    assert Halving(2).rungs(8, 80) == (10, 20, 40)
-    assert Halving().rungs(1, 90) == ()
-    assert Halving().rungs(2, 90) == (30,)
-    assert Halving().rungs(10, 270) == (10, 30, 90)  # 10, 4, 2, 1
-    assert Halving().rungs(10**6, 50) == (1, 2, 6, 17)
-    assert Halving(first=20).rungs(9, 90) == (20, 60)
-    assert Halving(first=90).rungs(9, 90) == ()
-    assert Halving(1.5, first=1).rungs(9, 9) == (1, 2, 3, 4, 7)  # none of them twice
-    assert [Halving(1.001).survivors(n) for n in (1, 2, 3, 4)] == [1, 1, 2, 3]
-    assert [Halving().survivors(n) for n in (1, 2, 3, 4, 9, 10)] == [1, 1, 1, 2, 3, 4]
-
-
-def test_the_best_stay_and_the_first_of_equals():
-    costs = {0: [3.0], 1: [1.0, 2.0], 2: [np.nan, 0.0], 3: [1.5], 4: [np.inf]}
-    assert best_settings(costs, 1) == {1}
-    assert best_settings(costs, 2) == {1, 3}
-    assert best_settings(costs, 4) == {0, 1, 2, 3}
 
 
 def test_settings_that_do_worse_are_dropped():
@@ -93,30 +73,3 @@ def test_progress_knows_of_what_is_left_behind(capsys):
     sweep(progress=True)
     shown = capsys.readouterr().err
     assert "9 of 9 networks" in shown
-
-
-@pytest.mark.parametrize("value", [None, False])
-def test_no_halving(value):
-    assert as_halving(value) is None
-
-
-@pytest.mark.parametrize(
-    ("told", "error", "message"),
-    [
-        ({"halving": 1}, gn.InputError, "factor is 1; expected a number above 1"),
-        ({"halving": np.inf}, gn.InputError, "factor is inf"),
-        ({"halving": {"first": 0}}, gn.InputError, "halving's first is 0"),
-        ({"halving": {"frist": 3}}, gn.InputError, "Did you mean 'first'"),
-        ({"halving": "yes"}, gn.InputTypeError, "halving is True, a factor"),
-        ({"grid": {"iterations": [10, 20]}}, gn.InputError, "cannot vary iterations"),
-    ],
-)
-def test_bad_halving_is_refused(told, error, message):
-    with pytest.raises(error, match=message):
-        sweep(**told)
-
-
-def test_settings_that_hold_nothing_out_are_not_compared_with_those_that_do():
-    settings = [{"validation": None}, {"validation": 0.2}]
-    with pytest.raises(gn.InputError, match="some of these settings hold out none"):
-        gn.sweep(NET, X, Y, settings=settings, iterations=3, halving=2)

@@ -1,5 +1,8 @@
 """What networks on threads of their own say and raise: once for all of them."""
 
+import json
+import os
+import signal
 import threading
 import warnings
 
@@ -7,15 +10,22 @@ import numpy as np
 import pytest
 
 import glassnet as gn
+from glassnet.data.dataset import as_dataset
+from glassnet.model_selection import (
+    thread_pool,
+)
+from glassnet.training import run_policy
+from glassnet.training.settings import FitSettings
+from glassnet.training.train import DEFAULTS, begin
 
-X = np.random.RandomState(0).randn(30, 2)
-Y = X[:, 0]
+ROWS = np.random.RandomState(0).randn(30, 2)
+VALUES = ROWS[:, 0]
 LINE = gn.Network((2, 1), output="identity")
 
 
-def sweep(metric, **settings):
+def scored(metric, **settings):
     told = {"grid": {"learning_rate": [0.01, 0.02, 0.03]}, "folds": 2, "iterations": 4, "random_state": 0}
-    return gn.sweep(LINE, X, Y, **{**told, "metric": metric, "mode": "max", **settings})
+    return gn.sweep(LINE, ROWS, VALUES, **{**told, "metric": metric, "mode": "max", **settings})
 
 
 def warns(y, found):
@@ -28,7 +38,7 @@ def test_warnings_of_many_networks_are_given_once(action):
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter(action)
         shown = warnings.showwarning
-        sweep(warns, evaluate_every=1)
+        scored(warns, evaluate_every=1)
         assert warnings.showwarning is shown
     assert [str(one.message)[:12] for one in seen] == ["the first is", "invalid valu"]
     assert {one.filename for one in seen} == {__file__}
@@ -41,7 +51,7 @@ def test_sweeps_in_other_threads_leave_the_warnings_of_the_process_alone():
         seen.append(warnings.showwarning)
         return 0.0
 
-    thread = threading.Thread(target=sweep, args=(metric,))
+    thread = threading.Thread(target=scored, args=(metric,))
     thread.start()
     thread.join()
     assert set(seen) == {shown}
@@ -61,7 +71,7 @@ def test_what_a_metric_raises_is_raised_once_with_the_networks_that_are_finished
         return float(found[0])
 
     with pytest.raises(RuntimeWarning if warned else ZeroDivisionError, match="not this one") as raised:
-        sweep(metric, **{"seeds": 5, "threads": 1, **told})
+        scored(metric, **{"seeds": 5, "threads": 1, **told})
     error = raised.value
     assert error.__cause__ is None
     for words in ("networks of the sweep are finished", "Raised by the network with"):
@@ -69,3 +79,121 @@ def test_what_a_metric_raises_is_raised_once_with_the_networks_that_are_finished
     assert 0 < len(error.result.cells) < 30
     assert all(np.isfinite(cell.metric) for cell in error.result.cells)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("glassnet-sweep")]
+
+
+NET = gn.Network((2, 3, 2), hidden="tanh")
+RANDOM = np.random.RandomState(0)
+Y = RANDOM.randint(0, 2, 60)
+X = RANDOM.randn(60, 2) + 2 * Y[:, None]
+GRID = {"learning_rate": [0.01, 0.5, 1e4], "momentum": [0.0, 0.9]}  # 1e4 blows up
+START = NET.initialize(3)
+
+
+def sweep(**settings):
+    return gn.sweep(NET, X, Y, **{"grid": GRID, "iterations": 40, "random_state": 3, **settings})
+
+
+def train(optimizer, **settings):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", gn.DivergenceWarning)
+        return gn.train(NET, X, Y, optimizer=optimizer, **{"iterations": 40, "random_state": 3, **settings})
+
+
+def assert_same_path(one, other):
+    """Everything but time, words and threads is equal, bit for bit."""
+    assert np.array_equal(one.losses, other.losses)
+    assert one.parameters == other.parameters
+    assert np.array_equal(one.state, other.state)
+    for name in ("network", "optimizer", "status", "diverged_at", "reduction", "engine", "iterations"):
+        assert getattr(one, name) == getattr(other, name), name
+
+
+@pytest.fixture
+def handler():
+    """Python's own handler during the test; whatever pytest had comes back."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, previous)
+
+
+@pytest.mark.parametrize(("engine", "threads"), [("numpy", 2), ("native", 1)])
+def test_ctrl_c_returns_what_was_done_so_far(engine, threads, handler):
+    grid = {"learning_rate": [1e4, 0.1, 0.2, 0.3, 1e5]}
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.warns(gn.InterruptedTrainingWarning, match=r"1 of 5 networks are finished") as caught:
+        result = sweep(grid=grid, iterations=20_000_000, threads=threads, engine=engine)
+    timer.join()
+    assert caught[0].filename == __file__
+    assert signal.getsignal(signal.SIGINT) is handler
+    statuses = ["diverged"] + 4 * ["interrupted"]
+    assert [cell.status for cell in result.cells] == statuses
+    assert [run.status for run in result.runs] == statuses
+    assert all(run.iterations > 0 for run in result.runs[1 : 1 + threads])
+    assert all(run.iterations == 0 for run in result.runs[1 + threads :])
+    assert result.cells[-1].verdict == "interrupted at 0"
+    for run in result.runs[1:4]:
+        assert_same_path(run.resume(3), train(run.optimizer, iterations=run.iterations + 3, engine=engine))
+    assert json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_networks_that_were_done_when_ctrl_c_came_are_done(monkeypatch, handler):
+    real = thread_pool.as_completed
+
+    def late(futures):
+        done = list(real(futures))
+        signal.raise_signal(signal.SIGINT)
+        return done
+
+    monkeypatch.setattr(thread_pool, "as_completed", late)
+    assert "interrupted" not in {cell.status for cell in sweep().cells}
+
+
+def test_network_whose_last_update_was_made_is_not_interrupted():
+    stop = np.ones(1, np.uint8)
+    settings = FitSettings.of({**DEFAULTS, "parameters": START})
+    start, _, _ = begin(NET, as_dataset(X, Y), settings)
+    run = run_policy.continue_run(start, 0, stop=stop)
+    assert run.status == "completed"
+    run = run_policy.continue_run(start, 1, stop=stop)
+    assert (run.status, run.iterations) == ("interrupted", 0)
+
+
+def test_second_ctrl_c_raises_and_leaves_no_thread_behind(monkeypatch, handler):
+    def press_twice(futures):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(thread_pool, "as_completed", press_twice)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(iterations=20_000_000)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("glassnet-sweep")]
+
+
+def test_sweep_in_another_thread_installs_no_handler(handler):
+    results, seen = [], []
+    real = thread_pool.as_completed
+
+    def watched(futures):
+        seen.append(signal.getsignal(signal.SIGINT))
+        return real(futures)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(thread_pool, "as_completed", watched)
+        thread = threading.Thread(target=lambda: results.append(sweep()))
+        thread.start()
+        thread.join()
+    assert seen == [handler]
+    for one, other in zip(results[0].runs, sweep().runs, strict=True):
+        assert_same_path(one, other)
+
+
+def test_progress_counts_networks_and_leaves_out_what_divergence_saves(capsys):
+    sweep(progress=True)
+    shown = capsys.readouterr().err
+    assert "0 of 6 networks" in shown
+    assert "6 of 6 networks: 100%" in shown
+    assert "160/160" in shown  # 4 networks of 40 iterations; two diverged at once
+    sweep()
+    assert capsys.readouterr().err == ""

@@ -30,7 +30,7 @@ from glassnet.model_selection.outcomes import SweepCell, assess, thinned
 from glassnet.model_selection.plan import Plan, Task, TaskState
 from glassnet.model_selection.settings import shown
 from glassnet.model_selection.thread_pool import ProgressLine
-from glassnet.nn.network import Network
+from glassnet.nn.network import Network, decided, outputs_of
 from glassnet.optim.loss_conventions import Conventions
 from glassnet.training.baselines import Scale, scale_of
 from glassnet.training.hooks import FunctionHook, Hooks
@@ -365,9 +365,10 @@ class Worker:
         return Score(problem.loss(run.theta.flat))
 
     def _predicted(self, run: TrainingRun, dataset: InMemory, response: str) -> NDArray[Any]:
-        network, theta = run.network, run.theta
-        respond = network.predict if response == "predict" else network.predict_proba
-        return respond(theta, np.ascontiguousarray(dataset.X[:].astype(theta.dtype, copy=False)))
+        X = np.ascontiguousarray(dataset.X[:].astype(run.dtype, copy=False))
+        # With all cores for each network, those that train at a time would wait for each other.
+        Y_hat = outputs_of(run.network, run.theta, X, self.plan.threads_each)
+        return decided(run.network, Y_hat) if response == "predict" else Y_hat
 
     # ---- A run's data ---------------------------------------------------------------------------
 

@@ -634,6 +634,18 @@ def test_predictions_are_the_tables_own_labels(output, flowers, tmp_path):
     assert outcome.run.iterations == 200
 
 
+def test_a_run_that_scales_by_itself_is_scored_in_its_own_units(tmp_path):
+    x = np.linspace(-1, 1, 40)[:, None]
+    net = gn.Network((1, 1), output="identity")
+    run = gn.train(net, x, 500 + 30 * x[:, 0], standardize=True, iterations=300, random_state=0)
+    gn.save(run, tmp_path / "m.safetensors")
+    rows = "".join(f"{a},{500 + 30 * a}\n" for a in x[:, 0].tolist())
+    (tmp_path / "t.csv").write_text(f"x1,y\n{rows}")
+    found = predict_table(tmp_path / "m.safetensors", tmp_path / "t.csv")
+    np.testing.assert_allclose(found.columns["prediction"], run.predict(x))
+    assert "R² 1.0000" in found.remark()
+
+
 def test_counts_are_predicted_with_a_poisson_loss_in_their_own_unit(tmp_path):
     x = np.linspace(-1, 1, 90)
     path = tmp_path / "visits.csv"

@@ -497,12 +497,12 @@ def test_report_of_a_standardized_table_has_its_units(tmp_path):
 
 
 def test_errors_in_the_targets_own_unit_go_by_its_own_name():
-    X = np.arange(6.0)[:, None]
-    run = gn.train(gn.Network((1, 1), output="identity"), X, X[:, 0] / 3, random_state=0, iterations=5)
-    scores = gn.report.score(run, X, X[:, 0] / 3, ["price (standardized)"])
-    (fit,) = tables.in_own_unit(scores, {"target_scale": 100.0}).fits
-    assert (fit.name, fit.rmse) == ("price", 100 * scores.fits[0].rmse)
-    assert tables.in_own_unit(scores, None) is scores
+    run, named = line(offset=0.5), ["price (standardized)"]
+    plain = gn.report.score(run, INPUTS, Y, named).fits[0]
+    assert (plain.name, plain.rmse) == ("price (standardized)", 0.5)
+    run.extra["preprocessing"] = {"target_mean": 0.0, "target_scale": 100.0}
+    own = gn.report.score(run, INPUTS, Y, named).fits[0]
+    assert (own.name, own.rmse, own.r2) == ("price", 50.0, plain.r2)
 
 
 def test_report_keys_break_after_dots_and_underscores():

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 HeldOut = Mapping[str, tuple[object, object]] | tuple[object, object] | None
 """(X, y), or such pairs by the name of their rows."""
 
-_STANDARDIZED = " (standardized)"  # which experiments append to the name of the target
-
 
 @dataclass(frozen=True)
 class Predictions:
@@ -83,7 +81,7 @@ def make_predictions(
         )
     mean, scale = target_unit(run)
     if (mean, scale) != (0.0, 1.0):
-        field = replace(field, names=tuple(name.removesuffix(_STANDARDIZED) for name in field.names))
+        field = replace(field, names=own_names(field.names))
     sets = []
     for name, inputs, targets in _sets(run, X, y, held_out):
         samples = as_samples(inputs, width=run.network.sizes[0])
@@ -110,6 +108,11 @@ def target_unit(run: TrainingRun) -> tuple[float, float]:
     if not isinstance(preprocessing, Mapping) or run.encoding.scaling is not None:
         return 0.0, 1.0
     return float(preprocessing.get("target_mean", 0.0)), float(preprocessing.get("target_scale", 1.0))
+
+
+def own_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of target values without what experiments append to them."""
+    return tuple(name.removesuffix(" (standardized)") for name in names)
 
 
 def _sets(run: TrainingRun, X: object, y: object, held_out: HeldOut) -> list[tuple[str, object, object]]:

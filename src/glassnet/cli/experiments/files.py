@@ -142,7 +142,7 @@ class FileSamples(Samples):
 
 def score_rows(run: TrainingRun, rows: Dataset, class_names: object = None) -> Scores:
     """The run's scores on rows that are read a block at a time."""
-    return scores_of(run.network, tally_dataset(run.network, run.theta, rows), class_names)
+    return scores_of(run, tally_dataset(run.network, run.theta, rows), class_names)
 
 
 def from_files(experiment: Experiment, random: RandomState) -> Samples:

@@ -166,7 +166,7 @@ def run_experiment(
         with watch("scores"):
             scores = samples.scores(run)
         for name, score in scores.items():
-            tell(f"{name} score", describe_scores(score, samples.preprocessing))
+            tell(f"{name} score", describe_scores(score, samples.preprocessing.target))
         with watch("losses and settings"):
             write_csv(results.new(LOSSES), _losses(run))
             if trace is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from glassnet.cli.experiments.files import class_numbers, encode, in_blocks, score_rows
 from glassnet.cli.experiments.record import describe_scores
 from glassnet.data.dataset import as_dataset, stream
+from glassnet.data.encoding import PLAIN
 from glassnet.data.holdout import listed
 from glassnet.data.parquet import parquet_header
 from glassnet.data.preprocessing import Preprocessing
@@ -69,6 +70,7 @@ def predict_table(
             f"gn.load(...).predict(X) in Python."
         )
     preprocessing = Preprocessing.from_dict(description)
+    run = replace(run, encoding=PLAIN)  # which would scale and number the rows once more
     if preprocessing.classes is None and proba:
         raise InputError(
             f"{model} predicts {preprocessing.target!r}, a quantity without probabilities. Leave out "
@@ -90,7 +92,7 @@ def predict_table(
             return f"Not scored: {error}"
         if scores is None:
             return ""
-        return f"Score against {preprocessing.target!r}: {describe_scores(scores, preprocessing)}"
+        return f"Score against {preprocessing.target!r}: {describe_scores(scores, preprocessing.target)}"
 
     blocks = predictions(run.network, run.theta, rows, "outputs")
     return Predictions(rows.n_rows, (_columns(preprocessing, block, proba) for block in blocks), remark)

@@ -21,7 +21,6 @@ from glassnet import native
 from glassnet._version import __version__
 from glassnet.cli.experiments.samples import Samples
 from glassnet.cli.experiments.settings import Experiment
-from glassnet.data.preprocessing import Preprocessing
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.errors import FileError, GlassnetError
@@ -104,7 +103,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
         "best_iteration": run.best_iteration,
         "reason": run.reason,
         "evidence": None if run.evidence is None else run.evidence._asdict(),
-        "scores": {name: scores_to_dict(scores, preprocessing) for name, scores in outcome.scores.items()},
+        "scores": {name: scores_to_dict(scores) for name, scores in outcome.scores.items()},
         "network": str(run.network),
         "n_parameters": run.network.n_parameters,
         "parameters": _parameters(run.theta),
@@ -160,11 +159,11 @@ def _parameters(theta: Parameters) -> dict[str, Any] | None:
     }
 
 
-def scores_to_dict(scores: Scores, preprocessing: Preprocessing) -> dict[str, Any]:
+def scores_to_dict(scores: Scores) -> dict[str, Any]:
     """Accuracy and confusion, or R2 and the root mean square error in the target's own unit."""
     if scores.fits:
         fit = scores.fits[0]
-        return {"n": scores.n, "r2": fit.r2, "rmse": fit.rmse * preprocessing.target_scale}
+        return {"n": scores.n, "r2": fit.r2, "rmse": fit.rmse}
     table = scores.confusions[0]
     return {
         "n": scores.n,
@@ -175,11 +174,11 @@ def scores_to_dict(scores: Scores, preprocessing: Preprocessing) -> dict[str, An
     }
 
 
-def describe_scores(scores: Scores, preprocessing: Preprocessing) -> str:
+def describe_scores(scores: Scores, target: str) -> str:
     """The score in a line."""
     if scores.fits:
-        r2, rmse = scores.fits[0].r2, scores.fits[0].rmse * preprocessing.target_scale
-        return f"R² {r2:.4f}, root mean square error {rmse:.4g} ({preprocessing.target})"
+        fit = scores.fits[0]
+        return f"R² {fit.r2:.4f}, root mean square error {fit.rmse:.4g} ({target})"
     return " ".join(scores.headline)
 
 

@@ -100,9 +100,7 @@ def write_report(
         scores = {"training": score(run, samples, y, class_names)}
         for name, pair in held_out_sets(held_out):
             scores[name] = score(run, *pair, class_names=class_names)
-    preprocessing, n = run.extra.get("preprocessing"), n_samples or len(samples)
-    if run.encoding.scaling is None:  # else they are in it
-        scores = {name: tables.in_own_unit(result, preprocessing) for name, result in scores.items()}
+    n = n_samples or len(samples)
     sections = {"pictures": ("What it learned", _pictures(run, field, samples, y, projection))}
     if landscape is not None:
         sections["curvature"] = "What the curve says", landscape

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from glassnet.engine.metrics import Tally, tally
 from glassnet.errors import InputError
-from glassnet.nn.network import Network
 from glassnet.plots.picture_data import output_names, predict
+from glassnet.plots.predictions import own_names, target_unit
 from glassnet.plots.words import percent
 from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import as_matrix
@@ -109,12 +109,13 @@ def score(run: TrainingRun, X: object, y: object, class_names: object = None) ->
     encoding = run.encoding
     Y_hat = predict(network, network.check_parameters(run.theta), samples, scaling=encoding.scaling)
     names = encoding.classes if class_names is None else class_names
-    return scores_of(network, tally(network, encoding.numbers(y), Y_hat), names)
+    return scores_of(run, tally(network, encoding.numbers(y), Y_hat), names)
 
 
-def scores_of(network: Network, total: Tally, class_names: object = None) -> Scores:
-    """The scores from a tally of predictions."""
-    kind, n, names = network.loss.target, total.n, output_names(network, class_names)
+def scores_of(run: TrainingRun, total: Tally, class_names: object = None) -> Scores:
+    """The scores from a tally of a run's predictions, with errors in the target's own unit."""
+    network, n, (_, scale) = run.network, total.n, target_unit(run)
+    kind, names = network.loss.target, output_names(network, class_names)
     if kind == "class":
         return Scores(n, confusions=(Confusion(total.counts, names),))
     if kind == "label" and network.sizes[-1] == 1:
@@ -125,7 +126,9 @@ def scores_of(network: Network, total: Tally, class_names: object = None) -> Sco
         return Scores(n, confusions=tables, exact=total.exact / n)
     with np.errstate(all="ignore"):
         r2 = np.where(total.spread > 0, 1 - total.errors / total.spread, np.nan)
-        rmse = np.sqrt(total.errors / n)
+        rmse = scale * np.sqrt(total.errors / n)
+    if scale != 1:
+        names = own_names(names)
     return Scores(n, fits=tuple(map(Fit, names, r2.tolist(), rmse.tolist())))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -19,16 +18,6 @@ from glassnet.training.run import TrainingRun
 _MOST_CLASSES = 20  # of a confusion matrix; for more classes the table lists the most frequent confusions
 _MOST_PARAMETERS = 400  # of a table of all; more parameters are summarized by layer
 _MOST_ENTRIES = 60  # of a gradient check
-
-
-def in_own_unit(scores: Scores, preprocessing: object) -> Scores:
-    """The scores of a regression on a standardized target, with errors in the target's own unit."""
-    scale = preprocessing.get("target_scale") if isinstance(preprocessing, Mapping) else None
-    if not isinstance(scale, (int, float)) or len(scores.fits) != 1:
-        return scores
-    (fit,) = scores.fits
-    name = fit.name.removesuffix(" (standardized)")  # which experiments append to the name of the target
-    return replace(scores, fits=(replace(fit, name=name, rmse=scale * fit.rmse),))
 
 
 def _standardization(preprocessing: object) -> list[Html]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
@@ -48,10 +49,20 @@ def _sklearn(sizes: Sequence[int], hidden: Sequence[str], layer: int, random: Ra
     return random.uniform(-bound, bound, (n_in, n_out)), random.uniform(-bound, bound, n_out)
 
 
-_SLOPES = {"tanh": 1.0, "softsign": 1.0, "logistic": 2.0}
-"""How much wider than tanh's the slope of a bounded function is."""
+class Bounds(NamedTuple):
+    """A bounded function's values, and how much wider than tanh's its slope is."""
 
-_OUTPUTS = {"tanh": (-1.0, 1.0), "softsign": (-1.0, 1.0), "logistic": (0.0, 1.0)}
+    low: float
+    high: float
+    slope: float
+
+
+BOUNDED = {
+    "tanh": Bounds(-1.0, 1.0, 1.0),
+    "softsign": Bounds(-1.0, 1.0, 1.0),
+    "logistic": Bounds(0.0, 1.0, 2.0),
+}
+"""The activations whose slopes `nguyen_widrow` shares out."""
 
 
 def _nguyen_widrow(sizes: Sequence[int], hidden: Sequence[str], layer: int, random: RandomState) -> Layer:
@@ -63,17 +74,23 @@ def _nguyen_widrow(sizes: Sequence[int], hidden: Sequence[str], layer: int, rand
     the output layer, have Glorot's draw; MATLAB draws these from -1 to 1, whatever the width.
     """
     n_in, n_out = sizes[layer : layer + 2]
-    if layer == len(hidden) or hidden[layer] not in _SLOPES:
+    if layer == len(hidden) or hidden[layer] not in BOUNDED:
         return _glorot(sizes, hidden, layer, random)
-    length = 0.7 * n_out ** (1 / n_in) * _SLOPES[hidden[layer]]
-    W = random.uniform(-1, 1, (n_in, n_out))
-    W *= length / np.sqrt((W * W).sum(axis=0))
-    places = np.linspace(-length, length, n_out) if n_out > 1 else np.zeros(1)
-    b = places * np.sign(W[0])
-    if layer and hidden[layer - 1] in _OUTPUTS:
-        low, high = (np.full(n_in, bound) for bound in _OUTPUTS[hidden[layer - 1]])
-        return fit_to_ranges(W, b, (low, high))
+    W, b = shared_out(random.uniform(-1, 1, (n_in, n_out)), hidden[layer])
+    before = BOUNDED.get(hidden[layer - 1]) if layer else None
+    if before is not None:
+        return fit_to_ranges(W, b, (np.full(n_in, before.low), np.full(n_in, before.high)))
     return W, b
+
+
+def shared_out(W: Array, activation: str) -> Layer:
+    """Weights of these directions, and biases, whose slopes share out inputs from -1 to 1."""
+    n_in, n_out = W.shape
+    length = 0.7 * n_out ** (1 / n_in) * BOUNDED[activation].slope
+    norms = np.sqrt((W * W).sum(axis=0))
+    W = W * (length / np.where(norms > 0, norms, 1.0))
+    places = np.linspace(-length, length, n_out) if n_out > 1 else np.zeros(1)
+    return W, places * np.where(W[0] < 0, -1.0, 1.0)
 
 
 def fit_to_ranges(W: Array, b: Array, ranges: Ranges) -> Layer:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from glassnet._types import Array
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.gauss_newton import diagonal
+from glassnet.nn.network import Network, Parameters
+from glassnet.nn.schemes import BOUNDED, shared_out
 from glassnet.optim.penalties import Mask, weight_mask
 from glassnet.training.steppers.levenberg_marquardt import LevenbergMarquardt, LevenbergStepper, Matrix
-from glassnet.training.steppers.solver import Point, SolverStepper, Start, dot
+from glassnet.training.steppers.solver import Point, SolverStepper, Start, cast, dot
 
 MOVES = 1e-3
 """A step is calm where it changes the penalty by at most this share of it."""
@@ -23,6 +27,23 @@ CALM = 5
 
 LEAST = 1e-9
 """The data determine no weights where they determine less than this share of them: that is rounding."""
+
+FREEDOM = 1e-3
+"""The least share of the targets that counts as free to show the noise."""
+
+TRIED = 40
+"""Steps of each beginning that is tried, before the evidence chooses."""
+
+DATA_FIRST = 20
+"""Steps without a penalty, of a beginning by the data."""
+
+HALF_RANGE = 1.5
+"""How far standardized inputs reach, about, for the beginning with Nguyen and Widrow's lengths."""
+
+_TINY = float(np.finfo(np.float64).tiny)
+
+FLAT_PRIOR = 1e-6
+"""The precision of the biases' prior in the evidence, as a share of the data's."""
 
 
 class Evidence(NamedTuple):
@@ -55,7 +76,7 @@ class BayesianRegularization(LevenbergMarquardt):
         gamma   = beta tr(G A^-1)              how many of the P parameters the data determine
         gamma_W = N - alpha tr(M A^-1)         how many of the weights
         alpha   = gamma_W / sum W^2
-        beta    = (n - gamma) / (2 E)          n values of the targets; 1 where that is not above 0
+        beta    = (n - gamma) / (2 E)          n values of the targets; n - gamma counts as n/1000 at least
 
     beta is the noise's precision, for squared errors; the other losses have none, and beta is 1. The
     penalty is part of the loss that is reported: ``losses[k]`` is the reduced loss with the l2 that step k
@@ -68,8 +89,13 @@ class BayesianRegularization(LevenbergMarquardt):
     damping, gradient_tolerance, tolerance : see `LevenbergMarquardt`; training does not end while the
         penalty still moves by more than a thousandth within the last five steps.
 
-    It begins with gamma = P, or with the l2 that `train` is given. Everything else is as for
-    `LevenbergMarquardt`. Standardize targets too: the prior knows one scale of weights.
+    These equations have many solutions, and which one they lead to depends on where they begin: with the
+    weights of an untrained network they take all of the data for noise. So the first step tries four
+    beginnings, 40 steps each, and goes on from the one with the largest evidence: the prior first
+    (gamma = P) or the data first (20 steps without a penalty), each from the start that is given and
+    from one with its weights' directions and Nguyen and Widrow's lengths and biases. ``run.evaluations``
+    counts all of them. With an l2 that `train` is given it begins with that, and tries nothing. Everything
+    else is as for `LevenbergMarquardt`. Standardize targets too: the prior knows one scale of weights.
 
     The evidence may favor little or nothing: eight samples of three bits' parity are noise to a network
     of 161 parameters, and it ends at their mean. Where targets have no noise at all, beta rises as long
@@ -117,6 +143,56 @@ class _Stepper(LevenbergStepper):
         return len(self.numbers) == BayesianRegularization.n_numbers and self.numbers[5] >= CALM
 
     def step(self) -> Point | None:
+        if self.numbers[2] or self.problem.penalties.l2:
+            return self._estimated_step()
+        best: tuple[float, _Stepper] | None = None
+        for flat in (self.point.flat, spread_out(self.problem.network, self.point.flat)):
+            for data_first in (0, DATA_FIRST):
+                tried = self._tried(flat, data_first)
+                score = tried.log_evidence() if tried.numbers[2] else -math.inf
+                if tried.numbers[2] and (best is None or score > best[0]):
+                    best = score, tried
+        if best is None:
+            return None
+        _, tried = best
+        self.problem, self.numbers = tried.problem, tried.numbers
+        return tried.point
+
+    def _tried(self, flat: Array, data_first: int) -> _Stepper:
+        """A stepper some steps after it began there, the first of them without a penalty."""
+        other = _Stepper(
+            self._solver,  # type: ignore[arg-type]  # which is ours
+            Start(self.problem, flat, *self.problem.loss_and_gradient(flat), self.state),
+        )
+        other._stop = self._stop
+        for number in range(TRIED):
+            point = LevenbergStepper.step(other) if number < data_first else other._estimated_step()
+            if point is not None:
+                before, other.point = other.point.loss, point
+                if number >= data_first and other._reason_here(before):
+                    break
+            elif number >= data_first:
+                break
+            other.updates += 1
+        self._since_step += other._since_step
+        return other
+
+    def log_evidence(self) -> float:
+        """The logarithm of the evidence, but for what is the same everywhere; the biases' prior is flat."""
+        problem, (alpha, beta) = self.problem, self.numbers[3:5]
+        flat, scale = self.point.flat, beta * problem.divisor
+        free = FLAT_PRIOR * scale
+        A = scale * problem.with_penalties(replace(problem.penalties, l2=0.0)).gauss_newton(flat)
+        diagonal(A)[:] += np.where(self._is_weight, alpha, free)
+        n, weights = self._n_values(), int(self._is_weight.sum())
+        priors = weights * math.log(max(alpha, _TINY)) + (flat.size - weights) * math.log(free)
+        noise = n * math.log(beta)
+        return float((priors + noise - np.linalg.slogdet(A)[1]) / 2 - scale * self.point.loss)
+
+    def _n_values(self) -> float:
+        return self.problem.weight_sum * self.problem.network.sizes[-1]
+
+    def _estimated_step(self) -> Point | None:
         problem, at, mu_nu = self.problem, self.point, self.numbers[:2]
         G = problem.with_penalties(replace(problem.penalties, l2=0.0)).gauss_newton(at.flat)
         evidence = self._evidence(problem, at, G)
@@ -138,17 +214,33 @@ class _Stepper(LevenbergStepper):
         l2, weights = problem.penalties.l2, at.flat[self._is_weight].astype(np.float64)
         square = dot(weights, weights)
         gamma, of_weights = float(at.flat.size), float(len(weights))
-        if l2 > 0:
+        if l2 > 0 or self.updates:
             gamma, of_weights = determined(G, l2, self._is_weight)
-        beta = 1.0
+        beta, n = 1.0, self._n_values()
         if problem.network.loss.name == "squared_error":
             misfit = 2 * problem.divisor * (at.loss - 0.5 * l2 * square)
-            freedom = problem.weight_sum * problem.network.sizes[-1] - gamma
-            beta = freedom / misfit if freedom > 0 and misfit > 0 else 1.0
+            # Before anything is known, all of the data may be noise.
+            freedom = n if n <= gamma == at.flat.size else max(n - gamma, FREEDOM * n)
+            beta = freedom / misfit if misfit > 0 else 1.0
         alpha = self.numbers[3]  # stays, where the data say nothing of the weights and these have vanished
         if square > 0 and of_weights > LEAST * len(weights):
             alpha = of_weights / square
         return Evidence(gamma, alpha, beta)
+
+
+def spread_out(network: Network, flat: Array) -> Array:
+    """A start with the directions of this one's weights, and the lengths and biases of `nguyen_widrow`.
+
+    Standardized inputs are taken to reach from -1.5 to 1.5.
+    """
+    theta = Parameters(network.sizes, flat.astype(np.float64))
+    for layer, record in enumerate(network.hidden):
+        if record.name in BOUNDED:
+            W, b = theta.weights[layer], theta.biases[layer]
+            W[:], b[:] = shared_out(W, record.name)
+            if layer == 0:
+                W /= HALF_RANGE
+    return cast(theta.flat, flat.dtype)
 
 
 def determined(G: Matrix, l2: float, is_weight: Mask) -> tuple[float, float]:

@@ -122,11 +122,11 @@ class LevenbergStepper(SolverStepper):
     def step(self) -> Point | None:
         if self._matrix is None:
             self._matrix = self.problem.gauss_newton(self.point.flat)
-        result = self.search(self.problem, self.point, self._matrix, *self.numbers)
+        result = self.search(self.problem, self.point, self._matrix, *self.numbers[:2])
         if result is None:
             return None
         point, mu = result
-        self.numbers, self._matrix = (mu, 2.0), None
+        self.numbers, self._matrix = (mu, 2.0, *self.numbers[2:]), None
         return point
 
     def search(

@@ -245,7 +245,7 @@ def test_sweep_drops_units_as_train_does(engine):
         ({"iterations": 0}, gn.InputError, "iterations is 0"),
         ({"iterations": -1}, gn.InputError, "iterations is -1"),
         ({"iterations": 1.5}, gn.InputTypeError, "iterations is a whole number"),
-        ({"optimizer": "sgd"}, gn.InputTypeError, "optimizer is a glassnet optimizer"),
+        ({"optimizer": gn.SGD}, gn.InputTypeError, "optimizer is a glassnet optimizer"),
         ({"threads": 0}, gn.InputError, "threads is 0"),
         ({"engine": "nativ"}, gn.InputError, "Did you mean 'native'"),
         ({"scheme": "gloro"}, gn.InputError, "Did you mean 'glorot'"),

@@ -167,7 +167,7 @@ def test_from_dict_refuses_what_describes_no_optimizer(settings, message):
         rule_from_dict(settings)
 
 
-@pytest.mark.parametrize("other", ["sgd", gn.SGD, None, 0.1])
+@pytest.mark.parametrize("other", [gn.SGD, None, 0.1])
 def test_check_rule_says_what_an_optimizer_is(other):
     with pytest.raises(gn.InputTypeError, match=r"such as gn\.SGD"):
         check_rule(other)
@@ -342,7 +342,9 @@ def test_a_rule_that_is_derived_from_ours_is_not_taken_for_it(kind):
             call()
 
 
-@pytest.mark.parametrize("given", ["adam", "Adam", gn.Adam])
-def test_check_rule_says_how_to_make_the_one_that_was_meant(given):
+def test_check_rule_says_how_to_make_the_one_that_was_meant():
     with pytest.raises(gn.InputTypeError, match=r"Use gn\.Adam\(\)\.$"):
-        check_rule(given)
+        check_rule(gn.Adam)
+    with pytest.raises(gn.InputError, match=r"Did you mean 'adam'"):
+        check_rule("Adam")
+    assert check_rule("adam") == gn.Adam()

@@ -546,8 +546,9 @@ def test_command_line_trains_by_a_solver(solver, tmp_path):
 
 
 @pytest.mark.parametrize("given", ["lm", "trainlm", "levenberg-marquardt", gn.LevenbergMarquardt], ids=str)
-def test_solvers_name_or_class_is_told_what_to_write(given):
-    with pytest.raises(gn.InputTypeError, match=r"Use gn\.LevenbergMarquardt\(\)\."):
+def test_solvers_class_or_other_name_is_answered_by_what_to_write(given):
+    words = r"Did you mean 'levenberg_marquardt'" if isinstance(given, str) else r"LevenbergMarquardt\(\)\."
+    with pytest.raises((gn.InputError, gn.InputTypeError), match=words):
         gn.train(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], optimizer=given)
 
 

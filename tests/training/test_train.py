@@ -229,7 +229,7 @@ def test_losses_cannot_be_written_to():
         ({"iterations": 10**30}, gn.InputError, r"does not fit into memory"),
         ({"batch_size": 0}, gn.InputError, r"batch_size is 0; expected 1 or more"),
         ({"shuffle": "no"}, gn.InputTypeError, "shuffle is True or False, not 'no'"),
-        ({"optimizer": "sgd"}, gn.InputTypeError, r"such as gn\.SGD"),
+        ({"optimizer": "SGD"}, gn.InputError, r"Did you mean 'sgd'"),
         ({"optimizer": gn.SGD}, gn.InputTypeError, r"such as gn\.SGD"),
         ({"reduction": "total"}, gn.InputError, r"Unknown reduction"),
         ({"scheme": "gloro"}, gn.InputError, r"Did you mean 'glorot'"),

@@ -11,8 +11,8 @@ from numpy.random import RandomState
 
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.model_selection.hashing import identity_here
-from glassnet.model_selection.settings import Candidate, as_rule, known_settings, shown
-from glassnet.training.steppers import Rule
+from glassnet.model_selection.settings import Candidate, known_settings, shown
+from glassnet.training.steppers import Rule, check_rule
 from glassnet.utils.settings_checks import as_count
 
 Settings = Mapping[str, Any]
@@ -63,7 +63,7 @@ def _space(pairs: Iterable[tuple[dict[str, Any], Candidate]]) -> SearchSpace:
     for settings, candidate in pairs:
         read = {name: candidate.value(name) for name in settings}
         if "optimizer" in settings:  # as it was named, without the settings that stand beside it
-            read["optimizer"] = as_rule(settings["optimizer"])
+            read["optimizer"] = check_rule(settings["optimizer"])
         identities = {name: identity_here(value) for name, value in read.items()}
         # Two functions of the caller's own may have one name; the networks hold the functions.
         key = candidate.network, *sorted(identities.items())
@@ -150,7 +150,7 @@ def _rules(values: Iterable[Any]) -> Iterator[Rule]:
     """The optimizers among these."""
     for value in values:
         if value is not None:
-            yield as_rule(value)
+            yield check_rule(value)
 
 
 def _check_names(base: Candidate, names: Iterable[str], where: str, rules: Iterable[Rule]) -> None:

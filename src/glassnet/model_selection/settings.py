@@ -51,7 +51,7 @@ class Candidate:
 
         Raises InputError and InputTypeError.
         """
-        rule = as_rule(settings.get("optimizer", self.fit.optimizer))
+        rule = check_rule(settings.get("optimizer", self.fit.optimizer))
         training = {name: value for name, value in settings.items() if name in TRAINING}
         rules = {name: v for name, v in settings.items() if name not in training and name not in NETWORK}
         known = list(rule.settings())
@@ -70,15 +70,6 @@ def known_settings(rules: Iterable[Rule]) -> list[str]:
     """The names of all settings that a sweep over these optimizers may vary."""
     names = [name for rule in rules for name in rule.settings()]
     return list(dict.fromkeys([*names, *TRAINING, *NETWORK]))
-
-
-def as_rule(value: object) -> Rule:
-    """An optimizer or a solver, or the one of that name with its defaults."""
-    if not isinstance(value, str):
-        return check_rule(value)
-    if value not in RULES:
-        raise unknown_name("optimizer", value, RULES)
-    return RULES[value]()
 
 
 def _network(base: Network, settings: Mapping[str, Any]) -> Network:

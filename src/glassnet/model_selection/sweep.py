@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 from glassnet.errors import (
     GlassnetWarning,
     InputError,
-    InputTypeError,
     InterruptedTrainingWarning,
-    nearest_name,
     unknown_name,
 )
 from glassnet.model_selection.comparison import Origin
@@ -43,6 +41,7 @@ from glassnet.model_selection.settings import TRAINING, Candidate
 from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim import SGD
 from glassnet.training.early_stopping import RESPONSES
+from glassnet.training.other_names import refuse
 from glassnet.training.settings import FitSettings
 from glassnet.training.steppers import Rule, check_rule
 from glassnet.training.train import DEFAULTS, train
@@ -78,7 +77,7 @@ def sweep(
     response: str = "predict",
     evaluate_every: int | None = None,
     keep_predictions: bool | str = False,
-    optimizer: Rule = SGD(),  # noqa: B008 - it is frozen
+    optimizer: Rule | str = SGD(),  # noqa: B008 - it is frozen
     parameters: Parameters | NDArray[Any] | None = None,
     random_state: int | RandomState | None = None,
     threads: int | None = None,
@@ -176,15 +175,12 @@ def sweep(
     scikit-learn's GridSearchCV refits the best estimator and has each fit in a process of its own; this
     keeps every run with its losses, and trains many networks in one process.
     """
-    check_rule(optimizer)
-    for name in training:
-        if name not in _OF_TRAIN:
-            known = list(inspect.signature(sweep).parameters)
-            near = nearest_name(name, known)
-            hint = "" if near is None else f" Did you mean {near!r}?"
-            raise InputTypeError(f"sweep has no argument {name!r}.{hint} It has {', '.join(known)}.")
+    rule = check_rule(optimizer)
+    wrong = {name: value for name, value in training.items() if name not in _OF_TRAIN}
+    if wrong:
+        refuse("sweep", wrong, inspect.signature(sweep).parameters, rule)
     as_network(network)
-    base = Candidate(network, FitSettings.of({**DEFAULTS, "optimizer": optimizer})).replaced(training)
+    base = Candidate(network, FitSettings.of({**DEFAULTS, "optimizer": rule})).replaced(training)
     below = as_positive(converged_below, "converged_below")
     keep = or_none(as_steps)(keep_losses, "keep_losses")
     cores, halved = thread_count(threads), as_halving(halving)

@@ -29,6 +29,7 @@ from glassnet.optim import SGD
 from glassnet.training.divergence import divergence_limit, warn_of_ending
 from glassnet.training.early_stopping import EarlyStopping
 from glassnet.training.hooks import Callbacks, Hooks
+from glassnet.training.other_names import with_other_names
 from glassnet.training.run import TrainingRun
 from glassnet.training.run_policy import continue_run
 from glassnet.training.settings import NAMES, FitSettings
@@ -40,12 +41,13 @@ from glassnet.utils.array_checks import cast
 from glassnet.utils.settings_checks import as_random_state, shared_fields
 
 
+@with_other_names
 def train(
     network: Network,
     X: object,
     y: object = None,
     *,
-    optimizer: Rule = SGD(learning_rate=0.1, momentum=0.9),  # noqa: B008 - it is frozen
+    optimizer: Rule | str = SGD(learning_rate=0.1, momentum=0.9),  # noqa: B008 - it is frozen
     iterations: int = 1000,
     batch_size: int | None = None,
     reduction: str = "mean",
@@ -83,7 +85,7 @@ def train(
         mapped array of more than 1 GiB is streamed too.
     optimizer : ``gn.SGD(learning_rate, momentum)``, ``gn.Adam()`` or another of ``gn.OPTIMIZERS``, whose
         learning rate may be a schedule of ``gn.SCHEDULES``; or a solver of ``gn.SOLVERS``, such as
-        ``gn.LBFGS()``, for the full batch.
+        ``gn.LBFGS()``, for the full batch. A name, "adam" or "lbfgs", takes the defaults.
     iterations : updates on the full batch, epochs with a batch_size, accepted steps of a solver at
         most; 0 trains nothing.
     batch_size : None, the full batch; else the samples of an update. The last batch of an epoch takes
@@ -139,8 +141,9 @@ def train(
     InterruptedTrainingWarning, the second raises KeyboardInterrupt, whose attribute `run` is the work
     so far.
 
-    Raises InputError and InputTypeError for input that cannot be used, also where the first loss is
-    not finite, and EngineError for an engine that cannot do it.
+    Raises InputError and InputTypeError for input that cannot be used, also where the first loss is not
+    finite; InputTypeError for arguments of other libraries, with what they are here; and EngineError for an
+    engine that cannot do it.
 
     Example
     -------
@@ -166,7 +169,7 @@ def train(
     run = continue_run(start, settings.iterations, hooks, progress, gradient=gradient)
     warn_of_ending(run)
     # Streamed samples would have to be read once more.
-    if isinstance(optimizer, Solver) and run.status == "stopped" and isinstance(samples, InMemory):
+    if isinstance(run.optimizer, Solver) and run.status == "stopped" and isinstance(samples, InMemory):
         assert run.data is not None
         assert isinstance(run.data.problem, Problem)
         warn_if_stalled(run.data.problem, run.parameters.flat, float(run.losses[-1]), samples)

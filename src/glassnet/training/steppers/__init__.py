@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from glassnet.errors import InputError, InputTypeError, nearest_name
+from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn.network import Network
 from glassnet.optim import OPTIMIZERS, Optimizer
 from glassnet.optim.penalties import Penalties
@@ -58,7 +58,14 @@ RULES: dict[str, type[Optimizer] | type[Solver]] = {**OPTIMIZERS, **SOLVERS}
 
 
 def check_rule(rule: object) -> Rule:
-    """The optimizer or solver itself; InputTypeError for anything else, with what was probably meant."""
+    """The optimizer or solver itself, or the one of that name with its defaults.
+
+    Raises InputError for an unknown name, InputTypeError for anything else, with what was probably meant.
+    """
+    if isinstance(rule, str):
+        if rule not in RULES:
+            raise unknown_name("optimizer", rule, RULES)
+        return RULES[rule]()
     if isinstance(rule, (Optimizer, Solver)):
         if RULES.get(rule.name) is not type(rule):
             # The native engine and files know a rule by its name, and would take ours for the user's.
@@ -68,8 +75,7 @@ def check_rule(rule: object) -> Rule:
                 f"gn.prepare(network, X, y).loss_and_gradient."
             )
         return rule
-    meant = RULES.get(nearest_name(rule, RULES) or "") if isinstance(rule, str) else rule
-    hint = f" Use gn.{meant.__name__}()." if isinstance(meant, type) and meant in RULES.values() else ""
+    hint = f" Use gn.{rule.__name__}()." if isinstance(rule, type) and rule in RULES.values() else ""
     raise InputTypeError(
         f"optimizer is a glassnet optimizer such as gn.SGD(learning_rate=0.1, momentum=0.9), or a solver "
         f"such as gn.LBFGS(), not {rule!r}.{hint}"

@@ -23,14 +23,14 @@ class Encoding:
     Attributes
     ----------
     scaling : the `Scaling` of a run that standardizes by itself, or None: then X and y go in as they are.
-    classes : the labels that class numbers stand for, in their order; None where y has numbers.
+    classes : the labels that class numbers stand for, in sorted order; None where y has class numbers.
     flat : whether y was (n,) for a network of one output; predictions then are too.
     constant : of columns of X that never varied, without a scaling, the value by their number. Nothing was
         learned of their weights.
     """
 
     scaling: Scaling | None = None
-    classes: tuple[str, ...] | None = None
+    classes: tuple[Any, ...] | None = None
     flat: bool = False
     constant: Mapping[int, float] = field(default_factory=dict)
 
@@ -41,7 +41,18 @@ class Encoding:
 
     def numbers(self, y: object) -> object:
         """A user's y with class numbers for labels; InputError for a label that training never saw."""
-        return y if self.classes is None else label_numbers(y, self.classes)[0]
+        if self.classes is None or y is None:
+            return y
+        if isinstance(self.classes[0], str):
+            return label_numbers(y, self.classes)[0]
+        labels, known = np.asarray(y), np.array(self.classes)
+        numbers = np.minimum(np.searchsorted(known, labels), len(known) - 1)
+        other = known[numbers] != labels
+        if other.any():
+            raise InputError(
+                f"y has {labels[other][0]!r}; the run knows the classes {listed(self.classes)}."
+            )
+        return numbers
 
     def targets(self, y: object) -> object:
         """A user's y as the network learned it; InputError for a label that training never saw."""
@@ -55,7 +66,8 @@ class Encoding:
         if self.scaling is not None:
             predicted = self.scaling.values(predicted)
         if self.classes is not None:
-            predicted = np.array(self.classes, object)[predicted]
+            kind = object if isinstance(self.classes[0], str) else None
+            predicted = np.array(self.classes, kind)[predicted]
         if ndim == 2:
             return predicted if predicted.ndim == 2 else predicted[:, None]
         return predicted[:, 0] if self.flat and predicted.ndim == 2 else predicted
@@ -93,7 +105,7 @@ def label_numbers(
     return np.array([numbers[text] for text in texts], np.intp), known
 
 
-def check_classes(network: Network, classes: tuple[str, ...]) -> None:
+def check_classes(network: Network, classes: tuple[Any, ...]) -> None:
     """Raise InputError where the network's outputs are not one for each class."""
     outputs, kind = network.sizes[-1], network.loss.target
     if len(classes) != (2 if kind == "label" and outputs == 1 else outputs):

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.random import RandomState
@@ -47,8 +47,21 @@ _ARRAYS = ("state", "heard", "losses")
 """The fields of a run that are arrays of the file."""
 
 
-def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any] | None = None) -> None:
+class HasRun(Protocol):
+    """An estimator whose network predicts as a run does."""
+
+    def to_run(self) -> TrainingRun:
+        """The run."""
+        ...
+
+
+def save(
+    run: TrainingRun | HasRun, path: str | os.PathLike[str], extra: Mapping[str, Any] | None = None
+) -> None:
     """Write a run to a safetensors file, with all that `load` needs to predict and resume; not the data.
+
+    Of a fitted `MLPClassifier` or `MLPRegressor` it writes the run that ``to_run()`` gives, which predicts
+    alike; skops and pickle keep the estimator itself.
 
     The file also holds `extra`, anything that JSON can hold, as ``run.extra`` (None: the run's own). Of
     your own activations, loss or stopping rule's metric it holds the names: `load` asks for them.
@@ -67,7 +80,12 @@ def save(run: TrainingRun, path: str | os.PathLike[str], extra: Mapping[str, Any
     one runs no code of whoever wrote it.
     """
     if not isinstance(run, TrainingRun):
-        raise InputTypeError(f"save takes a TrainingRun, not {type(run).__name__}.")
+        if not hasattr(run, "to_run"):
+            raise InputTypeError(
+                f"save takes a TrainingRun, which gn.train returns, or a fitted MLPClassifier or "
+                f"MLPRegressor, not {type(run).__name__}."
+            )
+        run = run.to_run()
     write_arrays(path, *run_as_arrays(run, extra))
 
 
@@ -377,7 +395,8 @@ def _encoding(
     if "scaling_inputs" in arrays:
         scaling = Scaling.from_arrays(network, arrays["scaling_inputs"], arrays["scaling_y"])
     if classes is not None:
-        _check(all(isinstance(label, str) for label in classes), "the classes are no labels")
+        plain = all(isinstance(label, (str, int, float)) for label in classes)
+        _check(plain and len({isinstance(label, str) for label in classes}) == 1, "the classes do not fit")
         classes = tuple(classes)
         check_classes(network, classes)
     places = range(network.sizes[0])

@@ -13,10 +13,12 @@ from sklearn.base import BaseEstimator
 from glassnet._types import Array
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Network, Parameters
+from glassnet.sklearn.exchange.run import as_run
 from glassnet.sklearn.exchange.scikit_learn import as_theirs, from_theirs
 from glassnet.sklearn.exchange.state import as_plain, from_plain
 from glassnet.sklearn.network import draw_parameters, pack
 from glassnet.sklearn.samples import samples_of
+from glassnet.training.run import TrainingRun
 
 _NOT_CALLED = (
     "_backprop",
@@ -94,6 +96,22 @@ class Exchange(BaseEstimator):
         """
         model: Self = from_theirs(cls, estimator)
         return model
+
+    def to_run(self) -> TrainingRun:
+        """A `TrainingRun` that predicts as this fitted estimator: for `gn.save`, pictures and ensembles.
+
+        It has the network, the parameters, the labels of the classes and the losses, and does not go on
+        where `fit` ended: ``gn.train(..., parameters=run.parameters)`` does. `predict_proba` of two classes
+        gives the probability of the second, (n, 1). Raises InputError for several columns of classes and
+        for missing values that are filled in.
+
+        >>> import glassnet as gn
+        >>> model = gn.MLPClassifier(3, solver="lbfgs", random_state=0).fit([[0.0], [1.0]], ["a", "b"])
+        >>> gn.save(model, "model.safetensors")  # saves model.to_run()
+        >>> gn.load("model.safetensors").predict([[1.0]]).tolist()
+        ['b']
+        """
+        return as_run(self)
 
     # ---- scikit-learn's private methods, which programs call and override ----------------------------
 

@@ -1,0 +1,82 @@
+"""The run of a fitted estimator: what `gn.save`, pictures and ensembles take."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+import glassnet as gn
+
+X = np.random.RandomState(0).randn(60, 3)
+VALUE = X[:, 0] + X[:, 1] ** 2
+TARGETS = {
+    "text": np.where(VALUE > 1, "up", "down"),
+    "several": np.array(["a", "b", "c"])[np.digitize(VALUE, [0, 1])],
+    "numbers": np.where(VALUE > 1, 7, -3),
+    "floats": np.where(VALUE > 1, 2.0, -1.0),
+    "class numbers": np.digitize(VALUE, [0, 1]),
+    "truth": VALUE > 1,
+    "multilabel": np.c_[VALUE > 1, X[:, 2] > 0].astype(int),
+    "value": VALUE,
+    "values": np.c_[VALUE, -X],
+}
+
+
+def fit(y, **settings):
+    kind = gn.MLPRegressor if y is TARGETS["value"] or y is TARGETS["values"] else gn.MLPClassifier
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return kind(hidden_layer_sizes=5, **{"max_iter": 40, "random_state": 0, **settings}).fit(X, y)
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_saved_estimator_predicts_alike(tmp_path, kind):
+    model = fit(TARGETS[kind])
+    gn.save(model, tmp_path / "model")
+    run = gn.load(tmp_path / "model")
+    expected = model.predict(X)
+    assert np.array_equal(run.predict(X), expected)
+    assert run.predict(X).dtype.kind == {"U": "O"}.get(expected.dtype.kind, expected.dtype.kind)
+    if kind not in ("multilabel", "values"):
+        assert run.score(X, TARGETS[kind]) == pytest.approx(model.score(X, TARGETS[kind]))
+    assert run.losses[-1] == model.loss_curve_[-1]
+    assert model.to_run().predict(X).shape == expected.shape
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "lm", "sgd", gn.NewtonCG()], ids=str)
+def test_run_names_the_solver(tmp_path, solver):
+    model = fit(TARGETS["value"], solver=solver)
+    gn.save(model, tmp_path / "model")
+    run = gn.load(tmp_path / "model")
+    assert np.array_equal(run.predict(X), model.predict(X))
+    assert run.optimizer == model.to_run().optimizer
+
+
+def test_run_knows_how_the_rows_of_a_stream_were_standardized():
+    rows = gn.stream(X, TARGETS["text"], standardize=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        run = gn.MLPClassifier(5, max_iter=5).fit(rows).to_run()
+    with pytest.warns(gn.PreprocessingWarning, match="standardized columns"):
+        run.predict(X)
+
+
+def test_labels_that_training_never_saw_are_named():
+    run = fit(TARGETS["numbers"]).to_run()
+    with pytest.raises(gn.InputError, match=r"y has .*5.*; the run knows the classes -3, 7"):
+        run.score(X[:2], [7, 5])
+
+
+def test_what_a_run_cannot_hold_is_refused(tmp_path):
+    holes = X.copy()
+    holes[0, 0] = np.nan
+    model = gn.MLPRegressor(hidden_layer_sizes=5, missing="mean", max_iter=5)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(holes, VALUE)
+    columns = np.c_[TARGETS["several"], TARGETS["text"]]
+    for refused, words in ((model, "Missing values"), (fit(columns), "several columns of classes")):
+        with pytest.raises(gn.InputError, match=words):
+            gn.save(refused, tmp_path / "model")
+    with pytest.raises(gn.InputTypeError, match="or a fitted MLPClassifier or MLPRegressor, not dict"):
+        gn.save({}, tmp_path / "model")

@@ -69,6 +69,11 @@ def test_held_out_that_is_no_pair_is_refused(held_out, error, words):
         gn.plots.regression(line(), X, Y, held_out=held_out)
 
 
+def test_errors_whose_squares_overflow_have_a_root_mean_square():
+    (rows,) = sets_of(line(slope=2e200, offset=1e200), X, 1e200 * Y + 3e199)
+    assert rows.rmse == pytest.approx(3e199)
+
+
 def test_predictions_that_are_not_finite_are_left_out():
     (rows,) = sets_of(line(slope=1e308), 4 * X, Y)
     assert np.isfinite(rows.predicted).all()

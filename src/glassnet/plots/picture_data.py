@@ -34,7 +34,7 @@ def check_run(run: object, has: str = "network") -> None:
         raise InputTypeError(
             f"run is a TrainingRun, which gn.train returns, not {type(run).__name__}. Fitted estimators "
             "have displays: glassnet's LossCurveDisplay and HiddenProjectionDisplay, scikit-learn's "
-            "DecisionBoundaryDisplay."
+            "DecisionBoundaryDisplay, PredictionErrorDisplay, ConfusionMatrixDisplay and RocCurveDisplay."
         )
 
 

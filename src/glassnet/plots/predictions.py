@@ -54,6 +54,12 @@ class Predictions:
         """actual - predicted, of values."""
         return np.asarray(self.actual - self.predicted)
 
+    @property
+    def rmse(self) -> float:
+        """The root mean square error, of values so large that their squares overflow too."""
+        largest = float(np.abs(self.errors).max()) or 1.0
+        return largest * float(np.sqrt(np.mean((self.errors / largest) ** 2)))
+
 
 def make_predictions(
     run: TrainingRun,

@@ -173,7 +173,7 @@ def error_histogram(
     style.count_ticks(paper.yaxis)
     style.set_labels(paper, ["actual - predicted", "rows"])
     style.set_legend(paper, [*entries, (style.stroke(), "no error")])
-    far = [f"{rows.name} ± {readable(float(np.sqrt(np.mean(rows.errors**2))))}" for rows in sets]
+    far = [f"{rows.name} ± {readable(rows.rmse)}" for rows in sets]
     style.set_title(
         figure,
         title or f"Errors of {field.names[0]}",

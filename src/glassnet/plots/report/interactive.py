@@ -25,6 +25,7 @@ from glassnet.plots.report.traces import (
     hex_color,
     legend_entry,
     make_axis,
+    make_bars,
     make_curve,
     make_layout,
     make_line,
@@ -230,27 +231,15 @@ def hidden_picture(scene: HiddenScene, most: int) -> Picture:
 
 def _histogram(scene: HiddenScene) -> Picture:
     edges, counts, threshold = scene.histogram()
-    middles, targets = (edges[:-1] + edges[1:]) / 2, scene.cloud.targets
-    names = targets.names if targets.is_class else ["samples"]
-    bars = [
-        {
-            "type": "bar",
-            "name": text(name),
-            "x": packed(middles),
-            "y": heights.tolist(),
-            "width": float(edges[1] - edges[0]),
-            "marker": {"color": color, "opacity": 0.6},
-        }
-        for name, heights, color in zip(names, counts, style.class_colors(len(names)), strict=True)
-    ]
+    targets = scene.cloud.targets
     layout = make_layout(
         xaxis=make_axis(scene.projection.labels[0], edges[[0, -1]]),
         yaxis=make_axis("samples"),
         barmode="overlay",
         bargap=0,
+        shapes=[] if threshold is None else [upright(threshold)],
     )
-    if threshold is not None:
-        layout["shapes"] = [upright(threshold)]
+    bars = make_bars(edges, counts, targets.names if targets.is_class else ["samples"], opacity=0.6)
     return {"data": bars, "layout": layout}
 
 

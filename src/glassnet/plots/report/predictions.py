@@ -18,6 +18,7 @@ from glassnet.plots.report.traces import (
     Picture,
     Trace,
     make_axis,
+    make_bars,
     make_layout,
     make_line,
     packed,
@@ -89,18 +90,8 @@ def regression_picture(sets: Sequence[Predictions], name: str) -> Picture:
 def errors_picture(sets: Sequence[Predictions]) -> Picture:
     """How often each size of error occurs."""
     edges, counts = error_counts(sets)
-    bars: list[Trace] = [
-        {
-            "type": "bar",
-            "name": text(rows.name),
-            "x": packed((edges[:-1] + edges[1:]) / 2),
-            "y": heights.tolist(),
-            "width": float(edges[1] - edges[0]),
-            "marker": {"color": color, "line": {"color": "white", "width": 1}},
-            "hovertemplate": f"%{{y:,d}} near %{{x:.4g}}<extra>{text(rows.name)}</extra>",
-        }
-        for rows, heights, color in zip(sets, counts, style.class_colors(len(sets)), strict=True)
-    ]
+    names = [rows.name for rows in sets]
+    bars = make_bars(edges, counts, names, line={"color": "white", "width": 1})
     layout = make_layout(
         xaxis=make_axis("actual - predicted", spans(np.append(edges, 0.0)[:, None], 1)[0]),
         yaxis=make_axis("samples"),

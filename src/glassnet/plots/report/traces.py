@@ -182,6 +182,24 @@ def make_curve(x: NDArray[Any], y: NDArray[Any], name: str, color: str, hover: s
     }
 
 
+def make_bars(
+    edges: Array, counts: Sequence[NDArray[Any]], names: Sequence[object], **marker: Any
+) -> list[Trace]:
+    """The bars of a histogram, in the color of each name."""
+    return [
+        {
+            "type": "bar",
+            "name": text(name),
+            "x": packed((edges[:-1] + edges[1:]) / 2),
+            "y": heights.tolist(),
+            "width": float(edges[1] - edges[0]),
+            "marker": {"color": color, **marker},
+            "hovertemplate": f"%{{y:,d}} near %{{x:.4g}}<extra>{text(name)}</extra>",
+        }
+        for name, heights, color in zip(names, counts, style.class_colors(len(names)), strict=True)
+    ]
+
+
 def legend_entry(name: str, marker: dict[str, Any], kind: str = "scatter3d") -> Trace:
     """An entry of the legend: a click on it hides and shows the traces of that name."""
     nowhere = {axis: [None] for axis in ("xyz" if kind == "scatter3d" else "xy")}

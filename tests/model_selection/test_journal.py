@@ -247,6 +247,25 @@ def test_a_journal_of_an_earlier_commit_goes_on(tmp_path, monkeypatch):
         assert path.read_bytes().count(b"\n") == 4
 
 
+def test_networks_of_an_earlier_commit_scale_by_themselves_as_those_of_this_one(tmp_path, monkeypatch):
+    """They were trained on standardized folds, and the file says by what; it has no scaling of the runs."""
+    monkeypatch.setattr(plan, "__version__", "0.1.0")
+    X = np.c_[np.arange(6.0), [1000.0, 3000.0, 1000.0, 4000.0, 2000.0, 4000.0]]
+    y = X[:, 0] + X[:, 1] / 1000
+
+    def again(path=None):
+        how = {"settings": [{"learning_rate": 0.3}], "folds": 2, "standardize": True, "iterations": 40}
+        line = gn.Network((2, 1), output="identity")
+        return gn.sweep(line, X, y, **how, random_state=3, engine="numpy", results=path)
+
+    path, earlier = tmp_path / "r.jsonl", (DATA / "sweep_journal_standardized.jsonl").read_bytes()
+    path.write_bytes(earlier)
+    for one, other in zip(again(path).runs, again().runs, strict=True):
+        assert one.predict(X).shape == (6,)
+        assert one.predict(X) == pytest.approx(other.predict(X), rel=1e-9)
+    assert path.read_bytes() == earlier
+
+
 # ---- SIGKILL ------------------------------------------------------------------------------------
 
 SERVER = """

@@ -136,6 +136,20 @@ def test_rows_in_any_order_have_the_folds_of_their_dates(make, labels):
                 assert (np.diff(test) > 0).all()
 
 
+@each_splitter
+def test_an_index_that_goes_back_in_time_is_said_where_there_are_no_times(folds):
+    days = pd.date_range("2024-01-01", periods=15)
+    index = pd.MultiIndex.from_product([["A", "B"], days], names=["symbol", "date"])
+    with pytest.warns(gn.GlassnetWarning, match=r"get_level_values\('date'\)") as seen:
+        list(folds.split(pd.DataFrame(X, index=index)))
+    assert seen[0].filename == __file__
+    by_date = pd.DataFrame(X, index=index).sort_index(level="date")
+    for frame in (by_date, by_date.reset_index(drop=True), by_date.to_numpy()):
+        list(folds.split(frame))  # a warning is an error here
+    dates = index.get_level_values("date")
+    list(type(folds)(3, times=dates).split(pd.DataFrame(X, index=index)))
+
+
 def test_ends_after_a_fixed_number_of_dates_are_a_gap():
     for gap in (0, 1, 3):
         ours = gn.PurgedKFold(3, embargo=1, times=DAYS, ends=DAYS + gap)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from glassnet.model_selection.hashing import identity_here
 from glassnet.model_selection.journal import OtherSweepError
+from glassnet.model_selection.metrics import rank_ic
 from glassnet.model_selection.outcomes import (
     CONVERGED_BELOW,
     FELL,
@@ -31,6 +32,7 @@ __all__ = [
     "constant_loss",
     "identity_here",
     "least_loss",
+    "rank_ic",
     "rules",
     "shown",
     "sweep",

@@ -21,6 +21,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from glassnet.data.encoding import Encoding
+from glassnet.data.standardization import Scaling
 from glassnet.errors import FileError
 from glassnet.model_selection.outcomes import SweepCell
 from glassnet.model_selection.plan import Plan, TaskState
@@ -302,6 +304,7 @@ def read_state(record: Mapping[str, Any], plan: Plan, path: Path) -> TaskState:
     own_functions = candidate.network.hidden, (candidate.network.loss,), metric
     run = run_from_arrays(arrays, document, path, *own_functions)
     run = replace(run, network=candidate.network, optimizer=candidate.fit.optimizer)
+    run = replace(run, encoding=_encoding(run, plan))
     if not final or numbers is None:
         return TaskState(task, run, costs, evaluations=tuple(evaluations.tolist()))
     cell = SweepCell(
@@ -321,6 +324,16 @@ def read_state(record: Mapping[str, Any], plan: Plan, path: Path) -> TaskState:
         record.get("left_out", 0),
     )
     return TaskState(task, None, costs, cell)
+
+
+def _encoding(run: TrainingRun, plan: Plan) -> Encoding:
+    """How the run takes X and y, which journals of earlier commits do not say."""
+    encoding = replace(run.encoding, flat=plan.data.samples.flat and run.network.sizes[-1] == 1)
+    known = run.extra.get("preprocessing")
+    if encoding.scaling is not None or not plan.data.standardize or known is None:
+        return encoding
+    mean, scale = (np.array(known[name], np.float64) for name in ("mean", "scale"))
+    return replace(encoding, scaling=Scaling.of_inputs(run.network, mean, scale))
 
 
 def _writable(run: TrainingRun) -> TrainingRun:

@@ -95,7 +95,7 @@ def rank_ic(y: NDArray[Any], predicted: NDArray[Any], dates: NDArray[Any]) -> Sc
     dates : (n,), whatever tells them apart; rows may come in any order.
 
     >>> import numpy as np
-    >>> from glassnet.model_selection.metrics import rank_ic
+    >>> from glassnet.model_selection import rank_ic
     >>> y, predicted = np.array([1.0, 2.0, 3.0, 1.0, 2.0]), np.array([0.1, 0.3, 0.2, 0.5, 0.4])
     >>> rank_ic(y, predicted, np.array([1, 1, 1, 2, 2]))
     Score(value=-0.25, left_out=0)

@@ -112,7 +112,7 @@ def sweep(
         and the deviation of its training rows, which takes a copy of the fold's rows. Each run keeps both,
         and takes X as it comes from then on; y stays as it is, unlike with ``gn.train(standardize=True)``.
     times : (n_samples,), each row's date, for the metric "rank_ic"; by default those of the folds.
-    metric : "loss", "accuracy", "r2", "rank_ic" (see `glassnet.model_selection.metrics.rank_ic`) or a
+    metric : "loss", "accuracy", "r2", "rank_ic" (see `glassnet.model_selection.rank_ic`) or a
         function of targets and predictions, on the fold's test rows,
         else on its validation data, else on all samples; by default "loss" where samples are held out,
         and None for a network without such samples among networks that have some. Where it is None,

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.errors import InputError, InputTypeError
+from glassnet.errors import GlassnetWarning, InputError, InputTypeError
 from glassnet.utils.settings_checks import as_count, as_steps, or_none
+from glassnet.utils.warn import warn
 
 Rows = NDArray[np.intp]
 _as_size = or_none(as_steps)
@@ -56,6 +57,8 @@ class TimeFolds(ABC):
         days = Days(n, None, None, name) if labels is None else Days(n, labels, self.ends, name)
         if labels is None and self.ends is not None:
             raise InputError("ends are dates as times are; give times too, in the same unit.")
+        if labels is None:
+            _warn_of_index(X)
         return self._folds(days)
 
     def _folds(self, days: Days) -> Iterator[tuple[Rows, Rows]]:
@@ -399,6 +402,21 @@ def _no_order(name: str, error: TypeError) -> InputTypeError:
         f"{name} holds values that cannot be put in order ({str(error).rstrip('.')}); expected dates of "
         f"one kind, none missing."
     )
+
+
+def _warn_of_index(X: Any) -> None:
+    """Warn where rows without times have an index that goes back in time, as a panel's by symbol does."""
+    index: Any = getattr(X, "index", None)
+    for level in range(getattr(index, "nlevels", 0)):
+        dates = index.get_level_values(level)
+        if getattr(dates.dtype, "kind", "") == "M" and not dates.is_monotonic_increasing:
+            name = level if dates.name is None else repr(dates.name)
+            warn(
+                f"The index of X goes back in time, and without times each row counts as later than the "
+                f"one before: folds train on the future. Give times=X.index.get_level_values({name}).",
+                GlassnetWarning,
+            )
+            return
 
 
 def _row_count(X: Any) -> int:

@@ -94,6 +94,10 @@ _OTHER_NAMES = {
     "initnw": "nguyen_widrow",
     "lm": "levenberg_marquardt",
     "trainlm": "levenberg_marquardt",
+    "ic": "rank_ic",
+    "spearman": "rank_ic",
+    "spearmanr": "rank_ic",
+    "rankcorrelation": "rank_ic",
 }
 """Other libraries' names, as `_plain` writes them, and the names here."""
 

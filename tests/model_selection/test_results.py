@@ -145,6 +145,21 @@ def test_predictions_have_the_index_of_the_frame():
         assert np.array_equal(found["prediction"].to_numpy()[test], expected)
 
 
+def test_labels_of_text_are_those_of_the_runs_and_of_the_predictions():
+    labels = np.array(["down", "up"])[CLASSES]
+    told = {"metric": "accuracy", "keep_predictions": True, "evaluate_every": None}
+    by_label, by_number = (folded(gn.Network((3, 4, 2)), y, **told) for y in (labels, CLASSES))
+    for one, other in zip(by_label.cells, by_number.cells, strict=True):
+        assert one.metric == other.metric
+        assert one.run.predict(SIGNALS).tolist() == [["down", "up"][k] for k in other.run.predict(SIGNALS)]
+    found = by_label.predictions()
+    assert found["target"].tolist() == labels[found["row"]].tolist()
+    assert set(found["prediction"]) <= {"down", "up"}
+    assert set(by_label.refit(SIGNALS, labels).predict(SIGNALS)) <= {"down", "up"}
+    with pytest.raises(gn.InputError, match="y has 2 labels"):
+        folded(gn.Network((3, 4, 3)), labels, **told)
+
+
 def test_predictions_that_were_not_kept_are_refused():
     with pytest.raises(gn.InputError, match="no predictions of setting"):
         folded().predictions()

@@ -26,6 +26,7 @@ class Origin(NamedTuple):
     standardize: bool
     y: NDArray[Any] | None
     index: Any
+    classes: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

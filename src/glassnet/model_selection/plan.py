@@ -16,6 +16,7 @@ from glassnet._version import __version__
 from glassnet.data.arrays import InMemory
 from glassnet.data.checks import check_data, choose_engine
 from glassnet.data.dataset import as_dataset
+from glassnet.data.encoding import check_classes, label_numbers
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.model_selection.hashing import digest, identity, identity_here, short
 from glassnet.model_selection.metrics import Measure, as_measure
@@ -89,7 +90,8 @@ class SweepData:
 
     Every network without a seed of its own draws from a copy of `stream`. `held_out` says whether the
     metric is of samples that a network was not trained on, `standardize` whether the columns of X are
-    standardized by each fold's training rows. `index` is that of a frame of pandas.
+    standardized by each fold's training rows. `index` is that of a frame of pandas, `classes` the labels
+    that class numbers stand for.
     """
 
     samples: InMemory
@@ -100,6 +102,7 @@ class SweepData:
     held_out: bool = False
     standardize: bool = False
     index: Any = None
+    classes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ class Plan:
         engines = {choose_engine(one.network, one.fit.engine)[0] for one in candidates}
         return {
             "X": digest([data.samples.X]),
-            "y": digest([data.samples.y]),
+            "y": digest([data.samples.y]) + (f", {data.classes}" if data.classes else ""),
             "sample_weight": digest([data.samples.weights]),
             "settings": short(tasks),
             "folds": folds if data.folds else "none",
@@ -221,14 +224,18 @@ def check_sweep_data(
     stream: RandomState,
 ) -> SweepData:
     """X, y and sample weights, checked against every network, with the folds and the metric."""
-    network = candidates[0].network
-    dataset = as_dataset(*samples, network.sizes[0])
+    network, y, classes = candidates[0].network, samples[1], None
+    if network.loss.target in ("class", "label"):
+        y, classes = label_numbers(y)
+    dataset = as_dataset(samples[0], y, samples[2], network.sizes[0])
     if not isinstance(dataset, InMemory):
         raise InputError(
             f"X is {dataset.source}, whose rows are streamed, and a sweep trains many networks on data in "
             f"memory. Give arrays, or a sample of the rows that fits."
         )
     for candidate in _distinct(candidates):
+        if classes is not None:
+            check_classes(candidate.network, classes)
         check_data(candidate.network, dataset, candidate.fit.dtype, candidate.fit.class_weight)
         if parameters is not None:
             candidate.network.check_parameters(parameters)
@@ -257,16 +264,16 @@ def check_sweep_data(
                 "rank_ic needs the date of each row that is tested, and validation arrays have none: give "
                 "folds, or validation as a fraction of the rows."
             )
-    elif times is not None:
-        raise InputError('times are the dates of the metric "rank_ic": give metric="rank_ic" too.')
     measure: Measure | None = None
     if metric[0] is not None or held_out:
         for other in dict.fromkeys(candidate.network for candidate in candidates):
             measure = as_measure(metric[0] or "loss", *metric[1:], other, dates)
+    if times is not None and dates is None:
+        raise InputError('times are the dates of the metric "rank_ic": give metric="rank_ic" too.')
     if measure is not None and measure.is_loss:
         _check_losses(candidates)
     index = getattr(samples[0], "index", None) if hasattr(samples[0], "iloc") else None
-    return SweepData(dataset, pairs, parameters, stream, measure, held_out, standardize, index)
+    return SweepData(dataset, pairs, parameters, stream, measure, held_out, standardize, index, classes)
 
 
 def _dates_of_rows(times: object, folds: object, groups: object, n_rows: int) -> NDArray[np.intp] | None:

@@ -153,6 +153,8 @@ class SweepResult(Comparison):
         predicted = np.concatenate([cell.predictions for cell in cells if cell.predictions is not None])
         columns = {"row": rows, **places}
         for name, values in (("target", self.origin.y[rows]), ("prediction", predicted)):
+            if self.origin.classes is not None and values.dtype.kind in "iu":
+                values = np.array(self.origin.classes, object)[values]
             width = 1 if values.ndim == 1 else values.shape[1]
             for column, one in enumerate(values.reshape(len(rows), width).T):
                 columns[name if width == 1 else f"{name}_{column}"] = one

@@ -308,6 +308,7 @@ def _result_of(plan: Plan, cells: Sequence[SweepCell], began: float) -> SweepRes
             plan.data.standardize,
             plan.data.samples.y,
             plan.data.index,
+            plan.data.classes,
         ),
     )
 

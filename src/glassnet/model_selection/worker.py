@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory, RowSubset
-from glassnet.data.encoding import PLAIN, Encoding
+from glassnet.data.encoding import Encoding
 from glassnet.data.fixed_order import Moments, moments
 from glassnet.data.source import Dataset, HoldOut
 from glassnet.data.standardization import Scaling
@@ -235,9 +235,8 @@ class Worker:
         settings = replace(fit, random_state=random, parameters=parameters, threads=threads)
         samples, network = self._training_samples(task.fold), task.candidate.network
         measured = None if task.fold is None else self._of_fold(task.fold).measured
-        encoding = PLAIN
-        if measured is not None:
-            encoding = Encoding(scaling=Scaling.of_moments(network, measured))
+        scaling = None if measured is None else Scaling.of_moments(network, measured)
+        encoding = Encoding(scaling, self.data.classes)
         run, gradient, _ = begin(network, samples, settings, self.shared.functions, encoding)
         flat = self.data.samples.flat and network.sizes[-1] == 1
         return replace(run, encoding=replace(run.encoding, flat=flat)), gradient

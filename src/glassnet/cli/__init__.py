@@ -1,7 +1,8 @@
 """The command line. Until a command runs, it imports the library and click, and nothing heavy.
 
-Exit statuses: 0 done; 1 the job failed (a file, a diverged run, a gradient that is wrong); 2 the
-command or a value in it cannot be used; 130 Ctrl-C.
+Exit statuses: 0 done; 1 the job failed (a file that cannot be read or written, output that cannot, a
+diverged run, a gradient that is wrong); 2 the command or a value in it cannot be used; 128 and the number
+of the signal that ended the job, with the work so far: 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 """
 
 from __future__ import annotations

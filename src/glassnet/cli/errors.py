@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -18,6 +21,7 @@ from glassnet.errors import (
     InputTypeError,
     unknown_name,
 )
+from glassnet.utils.interrupts import ending_signals, who_ended
 from glassnet.utils.paths import explain
 
 
@@ -25,6 +29,11 @@ class Failure(click.ClickException):
     """The job failed: a message for stderr, and exit status 1."""
 
     exit_code = 1
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the message to stderr, where there still is one."""
+        with contextlib.suppress(OSError):
+            super().show(file)
 
 
 class Unusable(Failure):
@@ -34,9 +43,34 @@ class Unusable(Failure):
 
 
 class Interrupted(Failure):
-    """Ctrl-C ended the job: exit status 130."""
+    """A signal ended the job: `words` go on after its name; the exit status is 128 and its number."""
 
-    exit_code = 130
+    def __init__(self, words: str) -> None:
+        name, number = who_ended()
+        super().__init__(f"{name}{words}")
+        self.exit_code = 128 + number  # type: ignore[misc]  # click calls it the class's
+
+
+_unsaid: list[OSError] = []
+"""Why output of `say` could not be written, in this job."""
+
+
+def say(text: str, err: bool = False) -> None:
+    """Print a line; an output that is full or closed costs the line and the exit status, not the job."""
+    stream = sys.stderr if err else sys.stdout
+    try:
+        if stream is None:  # it was closed before the start
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        click.echo(text, err=err)
+    except OSError as error:
+        if err:
+            return
+        _unsaid.append(error)
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            # What waits in the stream's buffer would fail again when Python ends.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 class Group(click.Group):
@@ -46,8 +80,14 @@ class Group(click.Group):
         return list(self.commands)
 
     def invoke(self, context: click.Context) -> Any:
-        with plain_errors(), plain_warnings():
-            return super().invoke(context)
+        _unsaid.clear()
+        with ending_signals(), plain_errors(), plain_warnings():
+            result = super().invoke(context)
+        if _unsaid:
+            raise Failure(
+                f"Not all output could be written: {explain(_unsaid[0])}. The job itself is done."
+            )
+        return result
 
     def resolve_command(
         self, context: click.Context, args: list[str]
@@ -63,7 +103,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        raise Interrupted(f"Ctrl-C. {error}".strip()) from error
+        raise Interrupted(f". {error}".rstrip()) from error
     except GlassnetError as error:
         job_failed = isinstance(error, (FileError, GradientError))
         unusable = isinstance(error, (InputError, InputTypeError)) and not job_failed
@@ -84,7 +124,7 @@ def plain_warnings() -> Iterator[None]:
     """Show warnings as lines, without their place in the code."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        click.echo(f"Warning: {message}", err=True)
+        say(f"Warning: {message}", err=True)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from glassnet.cli.errors import say
+
 if TYPE_CHECKING:
     from glassnet.cli.experiments import Experiment
 
@@ -210,4 +212,4 @@ def tell(label: str, words: str) -> None:
 
     lines = [line for paragraph in words.splitlines() or [""] for line in wrapped(paragraph)]
     for i, line in enumerate(lines):
-        click.echo(f"{'' if i else label:<16}{line}")
+        say(f"{'' if i else label:<16}{line}")

@@ -136,4 +136,4 @@ def sweep(
         cell.status == "interrupted" for result in results_by_grid.values() for cell in result.cells
     )
     if unfinished:
-        raise Interrupted(f"Ctrl-C ended the sweep before {unfinished} network(s) were done.")
+        raise Interrupted(f" ended the sweep before {unfinished} network(s) were done.")

@@ -55,8 +55,8 @@ def train(
                             run.json            scores, parameters, timings, versions
                             experiment.toml     every setting, to run again
 
-    An earlier run's files stay until all the new ones are complete. Ctrl-C ends training and keeps
-    the work.
+    The folder is replaced as a whole once all of it is complete; files of your own in it stay. Ctrl-C,
+    SIGTERM and SIGHUP end training and keep the work (exit status 130, 143 or 129).
     """
     experiment = experiment_of(name)
 
@@ -85,7 +85,7 @@ def train(
         )
     if run.status == "interrupted":
         raise Interrupted(
-            f"Ctrl-C ended training after {run.iterations:,} of {experiment['train.iterations']:,} "
+            f" ended training after {run.iterations:,} of {experiment['train.iterations']:,} "
             f"iterations. The files in {outcome.folder} hold the work so far. This command begins anew "
             f"each time; gn.load(...).resume(n, X=..., y=...) goes on, with the very data of training."
         )

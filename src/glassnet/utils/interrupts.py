@@ -1,4 +1,4 @@
-"""Ctrl-C as a request to stop that keeps the work done so far."""
+"""Ctrl-C, and for programs SIGTERM and SIGHUP, as a request to stop that keeps the work done so far."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,13 +60,55 @@ def stop_on_interrupt() -> Iterator[Interrupts]:
             interrupts.stop = outer.stop
         yield interrupts
         return
-    if not callable(previous):
-        yield interrupts
-        return
+    installs = callable(previous)
     try:
         _open.append(interrupts)
-        signal.signal(signal.SIGINT, interrupts.hear)
+        if installs:
+            signal.signal(signal.SIGINT, interrupts.hear)
         yield interrupts
     finally:
-        signal.signal(signal.SIGINT, previous)
+        if installs:
+            signal.signal(signal.SIGINT, previous)
         _open.remove(interrupts)
+
+
+heard: list[int] = []
+"""The numbers of the signals that came in the open `ending_signals` block, in their order."""
+
+
+@contextmanager
+def ending_signals() -> Iterator[None]:
+    """While open, SIGTERM and SIGHUP end training as Ctrl-C does, and elsewhere raise KeyboardInterrupt.
+
+    SIGTERM is how a cluster, a container and a computer that shuts down announce the end, SIGHUP how a
+    terminal that is closed does. They may come several times: once training has been asked to stop, later
+    ones change nothing. For a program, to which its process belongs; a library leaves them to its host. A
+    signal that is ignored, as `nohup` has it, stays so; the earlier handlers come back in any case.
+    """
+    previous: dict[int, Any] = {}
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        if not _open:
+            raise KeyboardInterrupt
+        if not _open[-1].stop[0]:
+            _open[-1].hear(number, frame)
+
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+                number = getattr(signal, name, None)
+                handler = None if number is None else signal.getsignal(number)
+                if number is not None and (handler is signal.SIG_DFL or callable(handler)):
+                    previous[number] = signal.signal(number, hear)
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        heard.clear()
+
+
+def who_ended() -> tuple[str, int]:
+    """The name and the number of the signal that ended a job: Ctrl-C's, or of `ending_signals`."""
+    number = heard[0] if heard else int(signal.SIGINT)
+    return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name, number

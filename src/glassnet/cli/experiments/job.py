@@ -38,6 +38,7 @@ from glassnet.plots.report import write_report
 from glassnet.training.checkpoints import save
 from glassnet.training.run import TrainingRun
 from glassnet.training.train import train
+from glassnet.utils.interrupts import heard, who_ended
 from glassnet.utils.storage import write_csv
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def run_experiment(
 ) -> Outcome:
     """Draw, check, train, score, and write the results; `tell` is called after each step.
 
-    Ctrl-C during training and divergence end training early, not the job: the run says so. Ctrl-C
+    Ctrl-C during training and divergence end training early, not the job: the run says so. SIGTERM and
+    SIGHUP, where the command line listens to them, leave out pictures and report too. Ctrl-C
     while pictures are drawn leaves the rest of them out.
 
     Raises GradientError where the gradient check fails, FileError where the results cannot be
@@ -164,7 +166,8 @@ def run_experiment(
         if trace is not None:
             tell("curvature", describe_curvature(trace))
         with watch("scores"):
-            scores = samples.scores(run)
+            # A kill may follow a signal before files are read once more.
+            scores = {} if heard and reads_blocks(experiment) else samples.scores(run)
         for name, score in scores.items():
             tell(f"{name} score", describe_scores(score, samples.preprocessing.target))
         with watch("losses and settings"):
@@ -225,6 +228,8 @@ def _draw(
 ) -> list[str]:
     """Write the pictures and the report; returns sentences about those that could not be drawn."""
     missing = []
+    if heard:  # a kill may follow soon
+        return [f"{who_ended()[0]}: pictures and report were left out."] if pictures or report else []
     try:
         if pictures and not (why := load_libraries(watch, "matplotlib")):
             _write_pictures(outcome, results, watch)
@@ -236,7 +241,7 @@ def _draw(
             missing.append(why)
     except KeyboardInterrupt:
         # The model is what took time; pictures can be drawn again.
-        missing.append("Ctrl-C: the rest of the pictures was left out.")
+        missing.append(f"{who_ended()[0]}: the rest of the pictures was left out.")
     return missing
 
 

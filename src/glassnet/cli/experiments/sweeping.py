@@ -32,6 +32,7 @@ from glassnet.optim import SGD
 from glassnet.plots.sweeps.heatmap import has_stability_limit
 from glassnet.training.checkpoints import save
 from glassnet.training.train import first_parameters
+from glassnet.utils.interrupts import heard
 from glassnet.utils.storage import write_csv, write_json
 
 PICTURES = ("heatmap", "losses", "parallel")
@@ -108,7 +109,7 @@ def run_sweeps(
             if result.evaluate_every is not None and not _unfinished(result):
                 with watch(f"refit of {grid}"):
                     _refit(draws, result, grid, place, progress)
-            if pictures and not missing:
+            if pictures and not missing and not heard:  # a kill may follow a signal soon
                 with watch(f"pictures of {grid}"):
                     _draw(draws, result, grid, place, not {"n_draws", "settings"} & set(keys))
             if _unfinished(result):

@@ -44,6 +44,16 @@ def test_estimator_goes_to_scikit_learn_and_comes_back_with_its_predictions(name
     assert np.array_equal(getattr(model, ask)(X), expected)
 
 
+@pytest.mark.filterwarnings("ignore:scikit-learn's MLPClassifier predicts the same")
+def test_softmax_over_two_classes_becomes_scikit_learns_one_output():
+    model = small(loss=gn.losses.cross_entropy(label_smoothing=0.1)).fit(X, Y2)
+    there = model.to_sklearn()
+    assert there.n_outputs_ == 1
+    np.testing.assert_allclose(there.predict_proba(X), model.predict_proba(X), rtol=1e-9)
+    assert np.array_equal(there.predict(X), model.predict(X))
+    assert there.partial_fit(X, Y2).t_ > model.t_
+
+
 def test_fitted_estimators_go_on_training_on_either_side():
     model = small(batch_size=50, warm_start=True, early_stopping=True).fit(X, Y3)
     there = model.to_sklearn()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.preprocessing import LabelBinarizer
 
@@ -69,10 +70,14 @@ def as_theirs(estimator: Any, warns: bool = True) -> Any:
         )
     arguments["hidden_layer_sizes"] = tuple(network.sizes[1:-1])
     theirs = kind(activation=network.hidden[0].name if network.hidden else "relu", **arguments)
-    theta = theta.copy()
+    theta, output = theta.copy(), network.output.name
     coefs, intercepts = list(theta.weights), list(theta.biases)
-    shape = {"n_layers_": len(network.sizes), "n_outputs_": network.sizes[-1]}
-    shape |= {"n_features_in_": network.sizes[0], "out_activation_": network.output.name}
+    if labels is not None and output == "softmax" and len(labels.classes) == 2:
+        # scikit-learn's two classes have one output: softmax(z)_2 = logistic(z_2 - z_1).
+        coefs[-1], intercepts[-1] = np.diff(coefs[-1]), np.diff(intercepts[-1])
+        labels, output = Labels(BINARY, labels.classes), "logistic"
+    shape = {"n_layers_": len(network.sizes), "n_outputs_": len(intercepts[-1])}
+    shape |= {"n_features_in_": network.sizes[0], "out_activation_": output}
     theirs.__dict__.update({name: known[name] for name in _LEARNED if name in known} | shape)
     theirs.coefs_, theirs.intercepts_ = theirs._best_coefs, theirs._best_intercepts = coefs, intercepts
     if labels is not None:

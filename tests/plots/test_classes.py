@@ -58,7 +58,7 @@ def test_roc_draws_the_eight_worst_classes_alike_in_every_panel():
 def test_roc_says_where_all_rows_have_one_class():
     X, y, run = separable()
     figure = gn.plots.roc(run, X, y, held_out=(X[y == 1], y[y == 1]))
-    assert "rows of one class only" in texts(figure)
+    assert "samples of one class only" in texts(figure)
     assert "class 1 (AUC 1)" in texts(figure)
 
 

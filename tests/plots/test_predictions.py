@@ -45,7 +45,7 @@ def test_predictions_of_a_run_that_scales_by_itself_are_in_the_users_unit():
 def test_predictions_of_many_rows_are_those_of_some_drawn_at_random(monkeypatch):
     monkeypatch.setattr("glassnet.plots.predictions.chosen_samples", lambda n, most: np.arange(0, n, 4))
     figure = gn.plots.error_histogram(line(), X, Y)
-    assert any("10 of 40 training rows shown" in text for text in texts(figure))
+    assert any("10 of 40 training samples shown" in text for text in texts(figure))
 
 
 @pytest.mark.parametrize("classes", [True, False])
@@ -78,5 +78,5 @@ def test_predictions_that_are_not_finite_are_left_out():
     (rows,) = sets_of(line(slope=1e308), 4 * X, Y)
     assert np.isfinite(rows.predicted).all()
     assert 0 < len(rows.predicted) < rows.total == 40
-    with pytest.raises(gn.InputError, match="training rows"):
+    with pytest.raises(gn.InputError, match="training samples"):
         gn.plots.regression(line(slope=1e308), 1e9 * X[:3], Y[:3])

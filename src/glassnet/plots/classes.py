@@ -154,7 +154,7 @@ def roc(
             paper.legend(loc="lower right", edgecolor="none", fontsize=8.5, labelcolor=style.INK)
         else:
             middle = {"xycoords": "axes fraction", "ha": "center"}
-            style.write(paper, (0.5, 0.4), "rows of one class only", (0, 0), (2.0, 1.0), **middle)
+            style.write(paper, (0.5, 0.4), "samples of one class only", (0, 0), (2.0, 1.0), **middle)
         few = f", {len(shown)} of {len(field.names)} classes" if 2 < len(field.names) > len(shown) else ""
         paper.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         style.set_labels(paper, ["false positive rate", "true positive rate"])

@@ -98,7 +98,7 @@ def make_predictions(
         known = np.asarray(np.isfinite(predicted).reshape(len(rows), -1).all(axis=1))
         if not known.any():
             raise InputError(
-                f"The run predicts no finite value for any of the {name} rows: it blew up there."
+                f"The run predicts no finite value for any of the {name} samples: it blew up there."
             )
         shown = Predictions(name, samples[rows], actual, predicted, len(samples))
         sets.append(shown if known.all() else shown.of(known))
@@ -153,11 +153,11 @@ def held_out_sets(held_out: HeldOut) -> list[tuple[str, tuple[object, object]]]:
 def notes(sets: list[Predictions]) -> list[str]:
     """What the heading says of the rows."""
     drawn = [
-        f"{len(rows.actual):,} of {rows.total:,} {rows.name} rows shown"
+        f"{len(rows.actual):,} of {rows.total:,} {rows.name} samples shown"
         for rows in sets
         if len(rows.actual) < rows.total
     ]
-    return [f"{sum(rows.total for rows in sets):,} rows", *drawn]
+    return [f"{sum(rows.total for rows in sets):,} samples", *drawn]
 
 
 def panels(count: int, width: float = 3.7, height: float = 3.7) -> tuple[Figure, list[Any]]:

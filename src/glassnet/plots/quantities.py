@@ -171,7 +171,7 @@ def error_histogram(
     paper.set_xlim(*spans(np.append(edges, 0.0)[:, None], 1)[0])
     style.label_ticks(paper.xaxis)
     style.count_ticks(paper.yaxis)
-    style.set_labels(paper, ["actual - predicted", "rows"])
+    style.set_labels(paper, ["actual - predicted", "samples"])
     style.set_legend(paper, [*entries, (style.stroke(), "no error")])
     far = [f"{rows.name} ± {readable(rows.rmse)}" for rows in sets]
     style.set_title(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
@@ -64,6 +65,16 @@ def test_sweep_through_joblib_has_the_same_bits(tmp_path, backend, kind):
         assert_same(sweep(**KINDS[kind], results=tmp_path / "r.jsonl"), whole)
     assert not joblib_is_active()
     assert_same(sweep(**KINDS[kind], results=tmp_path / "r.jsonl"), whole)
+
+
+def test_warnings_of_other_processes_are_given_here_and_once():
+    def metric(y, found):
+        warnings.warn(f"{found[0]} comes first", RuntimeWarning, stacklevel=1)
+        return 0.0
+
+    with joblib.parallel_config(**LOKY), pytest.warns(RuntimeWarning, match="comes first") as seen:
+        sweep(folds=2, metric=metric, mode="max")
+    assert len(seen) == 1
 
 
 def test_sweep_goes_where_joblib_leads(monkeypatch):

@@ -26,7 +26,7 @@ from glassnet.errors import EngineError
 from glassnet.model_selection.plan import Plan, TaskState, validation_arrays
 from glassnet.model_selection.search_space import SearchSpace
 from glassnet.model_selection.sweep_folds import Fold
-from glassnet.model_selection.thread_pool import ProgressLine
+from glassnet.model_selection.thread_pool import ProgressLine, warnings_once
 from glassnet.model_selection.worker import Worker
 from glassnet.utils.interrupts import Interrupts
 
@@ -113,6 +113,8 @@ class JoblibBackend:
                 if answer is None:
                     return
                 lists.add_time(len(answer.states), answer.seconds)
+                for warning in answer.warned:
+                    warnings.warn_explicit(*warning)
                 for state in answer.states:
                     done(replace(state, task=tasks[state.task.number]))
         except Exception as error:
@@ -265,21 +267,24 @@ def _arrived(plan: Plan, validations: Sequence[tuple[Any, ...]], name: str | Non
 
 
 class Answer(NamedTuple):
-    """The result of a joblib task: networks trained further, and the seconds that it took."""
+    """The result of a joblib task: networks trained further, the seconds that it took, and its warnings."""
 
     states: list[TaskState]
     seconds: float
+    warned: list[tuple[str, type[Warning], str, int]]
 
 
 def train_list(payload: Payload, states: Sequence[Light], until: int | None) -> Answer:
     """A joblib task: train these networks one after the other, on one thread."""
     began = time.perf_counter()
     worker, line, stop = payload.worker, ProgressLine(None, len(states), 0), np.zeros(1, np.uint8)
-    trained = [
-        replace(worker.advance(payload.whole(light), until, line, stop), task=light[0].task)
-        for light in states
-    ]
-    return Answer(trained, time.perf_counter() - began)
+    warned: list[tuple[str, type[Warning], str, int]] = []
+    with warnings_once(lambda message, *where: warned.append((str(message), *where[:3]))):
+        trained = [
+            replace(worker.advance(payload.whole(light), until, line, stop), task=light[0].task)
+            for light in states
+        ]
+    return Answer(trained, time.perf_counter() - began, warned)
 
 
 def _with_validation(state: TaskState, validation: Any) -> TaskState:

@@ -74,17 +74,18 @@ _NUMBERS = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?")
 
 
 @contextmanager
-def warnings_once() -> Iterator[None]:
+def warnings_once(show: Callable[..., object] | None = None) -> Iterator[None]:
     """Give each warning of the block's networks once, and of those that differ in numbers alone the first.
 
-    They keep their place, and filters apply as ever: what is an error is raised where it happens.
+    They keep their place, and filters apply as ever: what is an error is raised where it happens. `show` is
+    called in place of ``warnings.showwarning``.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # what shows warnings is the process's, and two sweeps would take turns wrongly
         return
     seen: set[tuple[Any, ...]] = set()
     with warnings.catch_warnings():
-        show = warnings.showwarning
+        given = warnings.showwarning if show is None else show
 
         def show_once(
             message: Warning | str,
@@ -97,7 +98,7 @@ def warnings_once() -> Iterator[None]:
             kind = category, filename, lineno, _NUMBERS.sub("", str(message))
             if kind not in seen:
                 seen.add(kind)
-                show(message, category, filename, lineno, file, line)
+                given(message, category, filename, lineno, file, line)
 
         warnings.showwarning = show_once
         yield

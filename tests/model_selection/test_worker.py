@@ -91,6 +91,26 @@ def test_each_fold_is_standardized_by_its_training_rows(told):
             assert np.array_equal(cell.run.predict(FAR[test]), found)
 
 
+@pytest.mark.parametrize("told", [{}, {"batch_size": 10}, {"halving": 2, "seeds": [4]}])
+def test_all_rows_are_standardized_where_there_are_no_folds(told):
+    how = {"grid": GRID, "iterations": 6, "random_state": 3, "metric": "accuracy", **told}
+    result = gn.sweep(NET, FAR, Y, standardize=True, **how)
+    for cell in result.cells:
+        alone = gn.train(
+            NET,
+            FAR,
+            Y,
+            optimizer=cell.run.optimizer,
+            iterations=cell.iterations,
+            random_state=told.get("seeds", [3])[0],
+            batch_size=told.get("batch_size"),
+            standardize="X",
+        )
+        assert_same_path(cell.run, alone)
+        assert cell.metric == cell.run.score(FAR, Y) == alone.score(FAR, Y)
+    assert gn.sweep(NET, FAR, Y, standardize=True, validation=0.3, **how).best.run.score(FAR, Y) > 0.5
+
+
 @pytest.mark.parametrize("kind", ["i8", "u1", "?", "f2"])
 def test_whole_numbers_are_standardized_as_fractions(kind):
     counts = np.random.RandomState(7).randint(0, 5, FAR.shape).astype(kind)

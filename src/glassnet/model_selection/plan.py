@@ -147,7 +147,7 @@ class Plan:
             candidate = task.candidate
             text = texts.get(id(candidate)) or texts.setdefault(id(candidate), _text_of(candidate))
             tasks.update(f"{text} {task.setting} {task.seed} {task.fold}\n".encode())
-        folds = digest(rows for fold in data.folds for rows in fold) + ", standardized" * data.standardize
+        folds = digest(rows for fold in data.folds for rows in fold) if data.folds else "none"
         start = data.parameters.flat if isinstance(data.parameters, Parameters) else data.parameters
         stream: Any = data.stream.get_state(legacy=False)
         candidates = {id(task.candidate): task.candidate for task in self.tasks}.values()
@@ -157,7 +157,7 @@ class Plan:
             "y": digest([data.samples.y]) + (f", {data.classes}" if data.classes else ""),
             "sample_weight": digest([data.samples.weights]),
             "settings": short(tasks),
-            "folds": folds if data.folds else "none",
+            "folds": folds + ", standardized" * data.standardize,
             "validation": digest(array for held in validation_arrays(candidates) for array in held),
             "parameters": digest([None if start is None else np.asarray(start)]),
             "random_state": short(hashlib.sha256(canonical(as_plain(stream)).encode())),
@@ -246,15 +246,10 @@ def check_sweep_data(
     for validation in arrays:
         as_matrix(validation[0], "validation X", network.sizes[0])
     held_out = bool(pairs) or any(candidate.fit.validation is not None for candidate in candidates)
-    if standardize and not pairs:
-        raise InputError(
-            "standardize=True takes means and scales from the training rows of folds, and there are no "
-            "folds. Give folds, or standardize X beforehand."
-        )
     if standardize and arrays:
         raise InputError(
-            "standardize=True scales only the rows of the folds; validation arrays would stay unscaled. "
-            "Leave one of the two out, or give validation as a fraction of the rows."
+            "standardize=True scales X alone; validation arrays would stay unscaled. Leave one of the two "
+            "out, or give validation as a fraction of the rows."
         )
     dates = None
     if metric[0] == "rank_ic":

@@ -145,11 +145,16 @@ def _copied(stream: RandomState) -> RandomState:
 
 
 class FoldSamples(NamedTuple):
-    """The samples that a fold's networks are trained and tested on, and the moments that scale both."""
+    """The samples that networks are trained and tested on, and the moments that scale both."""
 
     training: InMemory
     test: InMemory
     measured: Moments | None
+
+
+def _scaled(samples: InMemory, by: Moments) -> InMemory:
+    X = np.ascontiguousarray((samples.X[:] - by.center) / by.scale, as_dtype(None, samples.X))
+    return InMemory(X, samples.y, samples.weights, samples.names)
 
 
 class Evaluations:
@@ -176,7 +181,7 @@ class Worker:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.data = plan, plan.data
         self.shared = SharedData(plan.workers)
-        self._folds: dict[int, FoldSamples] = {}
+        self._folds: dict[int | None, FoldSamples] = {}
         self._lock = threading.Lock()
 
     # ---- A task ---------------------------------------------------------------------------------
@@ -233,8 +238,7 @@ class Worker:
             random = _copied(self.data.stream)
         parameters, threads = self.data.parameters, self.plan.threads_each
         settings = replace(fit, random_state=random, parameters=parameters, threads=threads)
-        samples, network = self._training_samples(task.fold), task.candidate.network
-        measured = None if task.fold is None else self._of_fold(task.fold).measured
+        (samples, _, measured), network = self._samples(task.fold), task.candidate.network
         scaling = None if measured is None else Scaling.of_moments(network, measured)
         encoding = Encoding(scaling, self.data.classes)
         run, gradient, _ = begin(network, samples, settings, self.shared.functions, encoding)
@@ -252,7 +256,7 @@ class Worker:
         rows, predictions, places = None, None, None
         if plan.keep_predictions and task.fold is not None and status != "interrupted":
             rows = self.data.folds[task.fold].test
-            predictions = self._predicted(run, self._of_fold(task.fold).test, plan.keep_predictions)
+            predictions = self._predicted(run, self._samples(task.fold).test, plan.keep_predictions)
         run = self._lightened(run, plan.cores)
         if not plan.keep_orders and status != "interrupted":
             run = replace(run, cursor=None)
@@ -277,40 +281,36 @@ class Worker:
 
     # ---- Samples --------------------------------------------------------------------------------
 
-    def _of_fold(self, fold: int) -> FoldSamples:
-        """A fold's samples, the same objects each time."""
+    def _samples(self, fold: int | None) -> FoldSamples:
+        """The samples of a fold, or all of them, the same objects each time."""
         with self._lock:
             if fold not in self._folds:
                 samples, measured = self.data.samples, None
-                training, test = (samples.take(rows, samples.y) for rows in self.data.folds[fold])
+                halves, where = [samples], ""
+                if fold is not None:
+                    halves = [samples.take(rows, samples.y) for rows in self.data.folds[fold]]
+                    where = f", in the training rows of fold {fold},"
                 if self.data.standardize:
-                    where = f"in the training rows of fold {fold},"
-                    known = moments(training.X[:])
-                    known.check_finite(lambda place: f"X, column {place}, {where}")
-                    for half in (training, test):
-                        scaled = (half.X[:] - known.center) / known.scale
-                        half.X = np.ascontiguousarray(scaled, as_dtype(None, half.X))
-                    measured = known
-                self._folds[fold] = FoldSamples(training, test, measured)
+                    measured = moments(halves[0].X[:])
+                    measured.check_finite(lambda place: f"X, column {place}{where}")
+                    halves = [_scaled(half, measured) for half in halves]
+                self._folds[fold] = FoldSamples(halves[0], halves[-1], measured)
             return self._folds[fold]
-
-    def _training_samples(self, fold: int | None) -> InMemory:
-        return self.data.samples if fold is None else self._of_fold(fold).training
 
     def _judging_samples(self, task: Task, run: TrainingRun) -> tuple[InMemory, Any] | None:
         """The samples for the metric and their row numbers; None if only other networks have some."""
         if task.fold is not None:
-            return self._of_fold(task.fold).test, self.data.folds[task.fold].test
+            return self._samples(task.fold).test, self.data.folds[task.fold].test
         validation = run.validation
         if validation is not None and validation.rows is not None:
-            rows, dataset = validation.rows[-validation.n_held_out :], self._training_samples(task.fold)
+            rows, dataset = validation.rows[-validation.n_held_out :], self._samples(task.fold).training
             targets = dataset.targets(run.network)
             key = "held out rows", dataset.identity, id(targets), _digest(rows)
             make, size = (lambda: dataset.take(rows, targets)), 4 * rows.nbytes
             return self.shared.cache.get(key, make, (dataset, targets), size), rows
         if isinstance(task.candidate.fit.validation, tuple):
             return InMemory(*task.candidate.fit.validation), None
-        return None if self.data.held_out else (self._training_samples(None), None)
+        return None if self.data.held_out else (self._samples(None).training, None)
 
     # ---- Judging --------------------------------------------------------------------------------
 
@@ -326,7 +326,7 @@ class Worker:
 
     def _scale(self, task: Task, run: TrainingRun) -> Scale:
         """The loss of the best constant answer and of the perfect one, on the samples trained on."""
-        dataset = self._training_samples(task.fold)
+        dataset = self._samples(task.fold).training
         y, weights = dataset.targets(run.network), dataset.weights
         trained: Any = slice(None)
         digest = b""

@@ -39,6 +39,7 @@ def make_run(
         "dtype": parameters.dtype,
         "batch_size": None,
         "validation_losses": np.empty(0),
+        "test_losses": np.empty(0),
         "validation_iterations": np.empty(0, np.int64),
         "best_iteration": None,
         "validation": None,

@@ -963,6 +963,8 @@ NOT_IN_A_FILE = {
     "callbacks": "functions",
     "progress": "the command line's --quiet",
     "standardize": "tables are standardized as they are read",
+    "test": "data.test_fraction",
+    "metrics": "functions; run.json has the scores",
 }
 
 

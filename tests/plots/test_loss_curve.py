@@ -163,3 +163,22 @@ def test_axis_names_the_loss_as_it_is_reduced_and_halved(outputs, loss, reductio
     run = gn.train(net, X, X[:, :outputs], iterations=2, random_state=0, reduction=reduction)
     assert loss_words(run) == words
     assert gn.plots.loss(run).axes[0].get_ylabel().startswith(words)
+
+
+def test_losses_of_a_test_have_a_curve_of_their_own():
+    X = np.random.RandomState(0).randn(60, 2)
+    for validation in (0.2, None):
+        run = gn.train(
+            gn.Network((2, 2)),
+            X,
+            X[:, 0] > 0,
+            validation=validation,
+            test=0.2,
+            random_state=0,
+            iterations=9,
+            stopping=gn.EarlyStopping(patience=None),
+        )
+        paper = gn.plots.loss(run).axes[0]
+        lines = {line.get_label(): line for line in paper.get_lines()}
+        assert np.array_equal(lines["test"].get_ydata(), run.test_losses)
+        assert ("validation" in lines) == (validation is not None)

@@ -598,3 +598,97 @@ def test_a_fraction_is_held_out_without_a_copy_of_x(batch_size):
     finally:
         tracemalloc.stop()
     assert peak < X.nbytes / 2  # blocks of rows, and the rows' numbers
+
+
+# ---- Shares for validation and test, and metrics ---------------------------------------------------
+
+
+def shared(X, y, **settings):
+    how = {"validation": 0.15, "test": 0.15, "random_state": 3, "iterations": 12, **settings}
+    return gn.train(NET, X, y, **how)
+
+
+def test_shares_divide_the_rows_and_the_run_has_their_numbers():
+    X, y = blobs(200, 5)
+    run = shared(X, y)
+    parts = run.validation.training_rows, run.validation.validation_rows, run.validation.test_rows
+    assert [*map(len, parts)] == [140, 30, 30]
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(200))
+    train_rows, held, test = parts
+    by_hand = gn.train(
+        NET,
+        X[train_rows],
+        y[train_rows],
+        validation=(X[held], y[held]),
+        parameters=shared(X, y, iterations=0).parameters,
+        iterations=12,
+    )
+    assert np.array_equal(run.losses, by_hand.losses)
+    assert np.array_equal(run.validation_losses, by_hand.validation_losses)
+    tested = [
+        gn.loss_and_gradient(NET, shared(X, y, iterations=k).parameters, X[test], y[test])[0]
+        for k in (0, 12)
+    ]
+    np.testing.assert_allclose(run.test_losses[[0, -1]], tested)
+    assert len(run.test_losses) == len(run.validation_iterations) == 13
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"batch_size": 16},
+        {"standardize": True},
+        {"validation": None},
+        {"validate_every": 3, "metrics": "accuracy"},
+        {"validation": None, "stopping": gn.EarlyStopping(3)},
+    ],
+    ids=str,
+)
+def test_shares_go_on_bit_for_bit(tmp_path, settings):
+    X, y = blobs(100, 6)
+    whole, run = shared(X, y, **settings), shared(X, y, **{**settings, "iterations": 7})
+    gn.save(run, tmp_path / "run")
+    for again in (run.resume(5), gn.load(tmp_path / "run").resume(5, X=X, y=y)):
+        for name in ("losses", "validation_losses", "test_losses", "validation_iterations"):
+            assert np.array_equal(getattr(again, name), getattr(whole, name)), name
+        assert again.metrics.keys() == whole.metrics.keys()
+        assert all(np.array_equal(again.metrics[name], whole.metrics[name]) for name in whole.metrics)
+
+
+def test_metrics_are_measured_at_each_evaluation_and_stop_nothing(tmp_path):
+    X, y = blobs(100, 7)
+
+    def errors(actual, predicted):
+        return (actual != predicted).sum()
+
+    plain = shared(X, y, test=None)
+    run = shared(X, y, test=None, metrics=["accuracy", errors])
+    assert np.array_equal(run.losses, plain.losses)
+    assert run.status == "completed"
+    held = run.validation.validation_rows
+    assert run.metrics["accuracy"][-1] == run.score(X[held], y[held])
+    np.testing.assert_allclose(run.metrics["errors"], len(held) * (1 - run.metrics["accuracy"]))
+    assert len(run.metrics["accuracy"]) == len(run.validation_losses)
+    gn.save(run, tmp_path / "run")
+    with pytest.raises(gn.InputError, match=r"gn\.load\(path, metrics=\[errors\]\)"):
+        gn.load(tmp_path / "run")
+    again = gn.load(tmp_path / "run", metrics=[errors]).resume(2, X=X, y=y)
+    assert len(again.metrics["errors"]) == len(run.metrics["errors"]) + 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"test": 0.6, "validation": 0.5}, "leave no rows to train on"),
+        ({"test": 1.5}, "test is 1.5"),
+        ({"metrics": "accuracy", "validation": None}, "metrics are measured on validation data"),
+        ({"metrics": "loss"}, "run.validation_losses"),
+        ({"metrics": ["accuracy", "accuracy"]}, "two metrics of one name"),
+        ({"metrics": "acuracy"}, "Did you mean 'accuracy'"),
+        ({"metrics": 3}, "a metric or a list"),
+    ],
+)
+def test_shares_and_metrics_that_cannot_be_used_are_refused(settings, message):
+    with pytest.raises((gn.InputError, gn.InputTypeError), match=message):
+        shared(*blobs(50, 0), **settings)

@@ -39,6 +39,11 @@ class Encoding:
         """Whether nothing stands between them."""
         return self.scaling is None and self.classes is None and not self.flat and not self.constant
 
+    def to_plain(self) -> dict[str, Any]:
+        """All but the scaling, which has arrays of its own, as JSON can hold it."""
+        constant = [[place, value] for place, value in self.constant.items()]
+        return {"flat": self.flat, "classes": self.classes, "constant": constant}
+
     def numbers(self, y: object) -> object:
         """A user's y with class numbers for labels; InputError for a label that training never saw."""
         if self.classes is None or y is None:
@@ -75,6 +80,28 @@ class Encoding:
 
 PLAIN = Encoding()
 """That of X and y which go in as they are, and of files of earlier commits."""
+
+
+def encoding_from_plain(
+    network: Network, described: Mapping[str, Any] | None, arrays: Mapping[str, NDArray[Any]]
+) -> Encoding:
+    """What `to_plain` and `Scaling.as_arrays` gave, PLAIN for None; InputError for what does not fit."""
+    if described is None:
+        return PLAIN
+    scaling, classes, constant = None, described["classes"], dict(described["constant"])
+    if "scaling_inputs" in arrays:
+        scaling = Scaling.from_arrays(network, arrays["scaling_inputs"], arrays["scaling_y"])
+    if classes is not None:
+        plain = all(isinstance(label, (str, int, float)) for label in classes)
+        if not plain or len({isinstance(label, str) for label in classes}) != 1:
+            raise InputError("the classes do not fit")
+        classes = tuple(classes)
+        check_classes(network, classes)
+    places = range(network.sizes[0])
+    fits = all(place in places and type(value) is float for place, value in constant.items())
+    if not fits or type(described["flat"]) is not bool:
+        raise InputError("the columns do not fit")
+    return Encoding(scaling, classes, described["flat"], constant)
 
 
 def label_numbers(

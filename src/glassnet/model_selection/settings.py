@@ -22,7 +22,9 @@ from glassnet.utils.settings_checks import Check, Settings, as_steps, check_rand
 NETWORK = ("network", "hidden_layer_sizes", "activation", "loss")
 """The settings that change the network itself."""
 
-TRAINING = tuple(name for name in NAMES if name not in ("parameters", "threads", "standardize"))
+_OF_TRAIN_ALONE = ("test", "metrics", "standardize")  # a sweep has its own ways of judging and scaling
+
+TRAINING = tuple(name for name in NAMES if name not in ("parameters", "threads", *_OF_TRAIN_ALONE))
 """The settings of `train` that a sweep may vary."""
 
 

@@ -66,6 +66,8 @@ class LossCurve:
     """"iteration", or "epoch" for a run on batches."""
     validation: tuple[NDArray[np.int64], Array]
     """Iterations and losses of the validation data, thinned; empty where there are none."""
+    test: tuple[NDArray[np.int64], Array]
+    """Those of the rows held out for a test."""
     best: tuple[int, float] | None
     """The best iteration and its validation loss, if a stopping rule knows it."""
 
@@ -78,8 +80,8 @@ class LossCurve:
 
     @property
     def finite(self) -> Array:
-        """The losses in the picture, validation losses too."""
-        losses = np.concatenate([self.losses, self.validation[1]])
+        """The losses in the picture, those of validation and test too."""
+        losses = np.concatenate([self.losses, self.validation[1], self.test[1]])
         return losses[np.isfinite(losses)]
 
 
@@ -98,10 +100,13 @@ def make_loss_curve(run: TrainingRun, most: int = MOST_POINTS) -> LossCurve:
     losses[~finite] = np.nan
     evaluated, validation = run.validation_iterations, np.array(run.validation_losses)
     validation[~np.isfinite(validation)] = np.nan
-    log = bool(finite.any() and (losses[finite] > 0).all() and not (validation <= 0).any())
+    test = np.where(np.isfinite(run.test_losses), run.test_losses, np.nan)
+    held_out = np.concatenate([validation, test])
+    log = bool(finite.any() and (losses[finite] > 0).all() and not (held_out <= 0).any())
     cliff = find_cliff(iterations, losses) if log and finite.all() else None
-    keep, some = thinned(losses, most), thinned(validation, most)
-    at = np.flatnonzero(evaluated == (-1 if run.best_iteration is None else run.best_iteration))
+    keep, some, tested = (thinned(values, most) for values in (losses, validation, test))
+    best = -1 if run.best_iteration is None or not len(validation) else run.best_iteration
+    at = np.flatnonzero(evaluated == best)
     unit = "iteration" if run.batch_size is None else "epoch"
     last = run.diverged_at if run.diverged_at is not None else int(iterations[-1])
     return LossCurve(
@@ -116,6 +121,7 @@ def make_loss_curve(run: TrainingRun, most: int = MOST_POINTS) -> LossCurve:
         run.diverged_at,
         unit,
         (evaluated[some], validation[some]),
+        (evaluated[tested], test[tested]),
         None if at.size == 0 else (int(evaluated[at[0]]), float(validation[at[0]])),
     )
 
@@ -220,7 +226,8 @@ def loss(run: TrainingRun, *, title: str = "Loss during training") -> Figure:
 
     The picture marks the steepest fall after a plateau, and where a run diverged. It leaves out values that
     are not finite. A curve of many iterations keeps the smallest and largest loss of every interval. With
-    validation data there are two curves, and a mark at the best iteration of the stopping rule.
+    validation data there are two curves, and a mark at the best iteration of the stopping rule; rows held
+    out for a test have a curve too.
 
     Raises InputError for a run without losses, MissingLibraryError where matplotlib is missing.
 
@@ -241,6 +248,7 @@ def loss(run: TrainingRun, *, title: str = "Loss during training") -> Figure:
 def _draw_loss(paper: Any, curve: LossCurve) -> None:
     color = style.OKABE_ITO[0]
     look: Any = {"marker": "o" if len(curve.iterations) <= 40 else "", "markersize": 3.5}
+    plain = dict(look)
     paper.plot(curve.iterations, curve.losses, color=color, linewidth=1.5, label="training", **look)
     if len(curve.validation[0]):
         look["color"] = style.OKABE_ITO[1]
@@ -248,6 +256,9 @@ def _draw_loss(paper: Any, curve: LossCurve) -> None:
         if curve.best is not None:
             look |= {"marker": "o", "markersize": 8, "markerfacecolor": "none", "linestyle": ""}
             paper.plot(*curve.best, zorder=6, label=f"best, at {curve.best[0]:,}", **look)
+    if len(curve.test[0]):
+        paper.plot(*curve.test, linewidth=1.3, label="test", **{**plain, "color": style.OKABE_ITO[2]})
+    if len(curve.validation[0]) or len(curve.test[0]):
         style.set_legend(paper, list(zip(*paper.get_legend_handles_labels(), strict=True)))
     first, last = curve.span
     room = (0.02 * (last - first + 1), 0.03 * (last - first + 1)) if last > first else (0.5, 0.5)
@@ -255,7 +266,7 @@ def _draw_loss(paper: Any, curve: LossCurve) -> None:
     style.count_ticks(paper.xaxis)
     if curve.log:
         set_log_scale(paper, curve.finite)
-    lines = [(curve.iterations, curve.losses), curve.validation]
+    lines = [(curve.iterations, curve.losses), curve.validation, curve.test]
     for mark in curve.marks:
         paper.plot(*mark.at, marker="o", color=style.OKABE_ITO[0], markersize=5, zorder=5)
         offset = style.free_place(paper, mark.at, mark.text, mark.side, lines)

@@ -125,15 +125,16 @@ def _sets(run: TrainingRun, X: object, y: object, held_out: HeldOut) -> list[tup
     """The name, X and y of each set of rows."""
     sets: list[tuple[str, object, object]] = [("training", X, y)]
     validation, targets = run.validation, np.asarray(y)
-    if (
-        validation is not None
-        and validation.rows is not None
-        and targets.shape[:1] == validation.rows.shape
-    ):
-        samples = as_samples(X)
-        numbers = np.split(validation.rows, [len(targets) - validation.n_held_out])
-        named = zip(("training", "validation"), numbers, strict=True)
-        sets = [(name, samples[some], targets[some]) for name, some in named]
+    if validation is not None and validation.rows is not None:
+        parts = {
+            "training": validation.training_rows,
+            "validation": validation.validation_rows,
+            "test": validation.test_rows,
+        }
+        numbers = {name: rows for name, rows in parts.items() if rows is not None and len(rows)}
+        if targets.shape[:1] == (sum(map(len, numbers.values())),):
+            samples = as_samples(X)
+            sets = [(name, samples[some], targets[some]) for name, some in numbers.items()]
     return [*sets, *((name, *pair) for name, pair in held_out_sets(held_out))]
 
 

@@ -13,8 +13,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.encoding import PLAIN, Encoding, check_classes
-from glassnet.data.standardization import Scaling
+from glassnet.data.encoding import encoding_from_plain
 from glassnet.engine.minibatch import Cursor
 from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.nn.activations import ACTIVATIONS, Activation
@@ -121,7 +120,9 @@ def run_as_arrays(
     if run.validation is not None:
         document["validation"] = _describe_validation(run.validation, arrays)
     if not run.encoding.is_plain:
-        document["encoding"] = _describe_encoding(run.encoding, arrays)
+        document["encoding"] = run.encoding.to_plain()
+        if run.encoding.scaling is not None:
+            arrays |= run.encoding.scaling.as_arrays()
     if run.encoding.scaling is not None or run.encoding.classes is not None:
         document["version"] = VERSION  # earlier versions would predict without them, in silence
     return {name: values for name, values in arrays.items() if values is not None}, document
@@ -187,9 +188,11 @@ def run_from_arrays(
         _require(name, my_activations, "activation", "activations", path)
     if own_loss:
         _require(described["loss"], my_losses, "loss", "losses", path)
-    rule = (document.get("validation") or {}).get("stopping")
-    if rule is not None and rule.get("metric") not in METRICS:
-        _require(str(rule.get("metric")), my_metrics, "metric", "metrics", path)
+    judged = document.get("validation") or {}
+    named = [(judged.get("stopping") or {}).get("metric"), *(judged.get("metrics") or ())]
+    for metric in named:
+        if metric is not None and metric not in METRICS:
+            _require(str(metric), my_metrics, "metric", "metrics", path)
     try:
         network = Network(
             described["sizes"],
@@ -255,7 +258,7 @@ def _run(
         class_weight=None if weights is None else tuple(map(float, weights)),
         validation=_validation(document.get("validation"), arrays, flat, metrics),
         solver_steps=steps,
-        encoding=_encoding(network, document.get("encoding"), arrays),
+        encoding=encoding_from_plain(network, document.get("encoding"), arrays),
         extra=document["extra"],
         **{name: document[name] for name in _PLAIN},
     )
@@ -326,20 +329,24 @@ def _are_floats(*values: object) -> bool:
 
 _HISTORY = {"iterations": np.int64, "losses": np.float64, "scores": np.float64}
 _POINTS = ("best_point", "last_point")
-_VALIDATION_ARRAYS = (*_HISTORY, *_POINTS, "rows")
+_ADDED = ("test_rows", "test_losses", "metric_values")
+_VALIDATION_ARRAYS = (*_HISTORY, *_POINTS, "rows", *_ADDED)
 
 _NUMBERS = tuple(f.name for f in fields(Validation) if f.type in ("bool", "int", "float", "int | None"))
 """The fields of a `Validation` that a document holds as numbers, whatever fields there are."""
 
 
 def _describe_validation(validation: Validation, arrays: dict[str, Any]) -> dict[str, Any]:
-    arrays |= {f"validation_{name}": getattr(validation, name) for name in _VALIDATION_ARRAYS}
+    values = {name: getattr(validation, name) for name in _VALIDATION_ARRAYS}
+    values = {name: None if name in _ADDED and not np.size(v) else v for name, v in values.items()}
+    arrays |= {f"validation_{name}": value for name, value in values.items()}
     rule, numbers = validation.stopping, _fields(validation, _NUMBERS)
     return {
         # JSON has no NaN, which the best value is before the first evaluation.
         **{name: None if n is None or np.isnan(n) else n for name, n in numbers.items()},
         "stopping": None if rule is None else {**rule.settings(), "metric": rule.metric_name},
         "fingerprint": validation.fingerprint,
+        **({"metrics": [*map(metric_name, validation.metrics)]} if validation.metrics else {}),
     }
 
 
@@ -360,8 +367,17 @@ def _validation(
         fits = point is None or (point.dtype == flat.dtype and point.shape in shapes)
         _check(fits, f"the {name.replace('_', ' ')} does not fit")
     rows, rule, fingerprint = values["rows"], described["stopping"], described["fingerprint"]
+    n = len(values["iterations"])
+    for name in _ADDED:
+        if values[name] is None:
+            del values[name]
+    values["metrics"] = tuple(metrics.get(name, name) for name in described.get("metrics", ()))
+    fits = len(values.get("test_losses", ())) in (0, n)
+    fits = fits and values.get("metric_values", np.empty((n, 0))).shape == (n, len(values["metrics"]))
+    _check(fits, "the evaluations do not fit each other")
     if rows is not None:
-        _check(np.array_equal(np.sort(rows), np.arange(len(rows))), "the rows are none of the samples")
+        every = np.concatenate([rows, values.get("test_rows", np.empty(0, np.int64))])
+        _check(np.array_equal(np.sort(every), np.arange(len(every))), "the rows are none of the samples")
     if rule is not None:
         rule = EarlyStopping(**{**rule, "metric": metrics.get(rule["metric"], rule["metric"])})
     # Files of earlier commits lack later fields; None stands for a default.
@@ -371,38 +387,6 @@ def _validation(
         fingerprint=None if fingerprint is None else tuple(map(float, fingerprint)),
         **values,
     )
-
-
-# ---- What stands between X and y and the network -----------------------------------------------------
-
-
-def _describe_encoding(encoding: Encoding, arrays: dict[str, Any]) -> dict[str, Any]:
-    if encoding.scaling is not None:
-        arrays |= encoding.scaling.as_arrays()
-    return {
-        "flat": encoding.flat,
-        "classes": encoding.classes,
-        "constant": [[place, value] for place, value in encoding.constant.items()],
-    }
-
-
-def _encoding(
-    network: Network, described: Mapping[str, Any] | None, arrays: Mapping[str, NDArray[Any]]
-) -> Encoding:
-    if described is None:
-        return PLAIN
-    scaling, classes, constant = None, described["classes"], dict(described["constant"])
-    if "scaling_inputs" in arrays:
-        scaling = Scaling.from_arrays(network, arrays["scaling_inputs"], arrays["scaling_y"])
-    if classes is not None:
-        plain = all(isinstance(label, (str, int, float)) for label in classes)
-        _check(plain and len({isinstance(label, str) for label in classes}) == 1, "the classes do not fit")
-        classes = tuple(classes)
-        check_classes(network, classes)
-    places = range(network.sizes[0])
-    fits = all(place in places and _are_floats(value) for place, value in constant.items())
-    _check(fits and type(described["flat"]) is bool, "the columns do not fit")
-    return Encoding(scaling, classes, described["flat"], constant)
 
 
 # ---- Records and functions of the user's own, and errors -------------------------------------------

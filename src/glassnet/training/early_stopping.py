@@ -132,6 +132,33 @@ class EarlyStopping(Settings):
         return f"{self.metric_name} has not improved for {count}"
 
 
+def as_metrics(value: Any, name: str) -> tuple[str | Metric, ...]:
+    """One metric or several, as a tuple: "accuracy", or functions of targets and predictions."""
+    several = [value] if isinstance(value, str) or callable(value) else value
+    if not isinstance(several, (list, tuple)):
+        raise InputTypeError(f"{name} is a metric or a list of them, not {value!r}.")
+    metrics = tuple(_as_metric(metric, name) for metric in several)
+    names = [metric_name(metric) for metric in metrics]
+    if "loss" in names:
+        raise InputError(f"{name} has the loss, which run.validation_losses are anyway: leave it out.")
+    if len({*names}) < len(names):
+        raise InputError(f"{name} has two metrics of one name, {names}; expected names that differ.")
+    return metrics
+
+
+def check_metrics(metrics: Any, validated: bool, network: Network) -> None:
+    """Raise InputError where metrics ask for data, or for predictions, that there are not."""
+    if metrics and not validated:
+        raise InputError(
+            "metrics are measured on validation data: give some, such as validation=0.1, or (X, y) itself."
+        )
+    if "accuracy" in metrics and network.loss.target not in ("class", "label"):
+        raise InputError(
+            f"accuracy is of classes, but a network with output {network.output.name!r} predicts values: "
+            f"use a function of targets and predictions, such as sklearn.metrics.r2_score."
+        )
+
+
 def check_stopping(
     stopping: object, validated: bool = True, network: Network | None = None
 ) -> EarlyStopping | None:

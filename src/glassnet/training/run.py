@@ -21,7 +21,7 @@ from glassnet.training.hooks import Callbacks, Hooks
 from glassnet.training.run_policy import continue_run
 from glassnet.training.state import RunData, RunState, at_end, masks_of, with_data, with_rule
 from glassnet.training.steppers import Rule, Solver, check_fits, check_rule
-from glassnet.training.validation import HeldOut, as_validation, validation_dataset
+from glassnet.training.validation import HeldOut, as_validation, parts_again, validation_dataset
 from glassnet.utils.settings_checks import as_count, shared_fields
 
 # A loss computed anew from the same data differs by rounding only, where another engine or
@@ -65,7 +65,8 @@ class TrainingRun(RunState):
     solver_steps : the same as one array (up to iterations + 1, 2), as files hold it.
     encoding : `Encoding`, what stands between X and y and the network: its `scaling`, where the run
         standardizes by itself, the labels of its `classes`, and whether y was `flat`.
-    validation : `Validation`, the evaluations and the state of a stopping rule, or None.
+    validation : `Validation`, the evaluations, the numbers of the rows held out (`validation_rows`,
+        `test_rows`) and the state of a stopping rule, or None.
     data : the data as the engine has them; None where the run was loaded, copied or unpickled.
 
     Where a stopping rule has brought the best parameters back, `parameters` and `averaged` are those of
@@ -206,11 +207,10 @@ class TrainingRun(RunState):
     def _prepared(
         self, dataset: Dataset, validation: object, engine: str | None, threads: int | None
     ) -> RunData:
-        kept, held_out, scaling = self.validation, None, self.encoding.scaling
+        kept, scaling = self.validation, self.encoding.scaling
         dataset.require_targets()
-        if kept is not None and kept.rows is not None:
-            split = dataset.hold_out_again(self.network, kept.rows, kept.n_held_out)
-            dataset, held_out = split.training, split.held_out
+        dataset, held_out, test = parts_again(self.network, dataset, kept)
+        if held_out is not None:
             held_out = held_out if scaling is None else scaling.applied(held_out)
         elif kept is not None and kept.fingerprint is not None:
             samples = None if validation is None else as_validation(validation)
@@ -226,12 +226,16 @@ class TrainingRun(RunState):
         settings = ProblemSettings(**shared_fields(ProblemSettings, self))
         settings = replace(settings, engine=self.engine if engine is None else engine, threads=threads)
         problem = prepare_problem(self.network, dataset, settings)
+        tested = None
+        if test is not None:
+            test = test if scaling is None else scaling.applied(test)
+            tested = HeldOut(problem, test, False, scaling)
         if kept is None or held_out is None:
-            return RunData(problem)
+            return RunData(problem, None, tested)
         evaluator = HeldOut(problem, held_out, kept.keeps_samples, scaling)
         if kept.fingerprint is None or not same_data(evaluator.fingerprint, kept.fingerprint):
             raise InputError("The validation data are not those that the run was evaluated on.")
-        return RunData(problem, evaluator)
+        return RunData(problem, evaluator, tested)
 
     def _own_data(self, *arguments: object) -> RunData:
         """The data that the run holds; `arguments` must then be missing."""

@@ -82,7 +82,8 @@ class RunPolicy(Policy, Generic[AnyRun]):
         self.last = start.iterations + iterations
         self._evaluator: Evaluator | None = None
         if start.validation is not None and start.data is not None:
-            self._evaluator = Evaluator(start.validation, start.data.held_out, start.iterations, self.last)
+            held_out, test = start.data.held_out, start.data.test
+            self._evaluator = Evaluator(start.validation, held_out, test, start.iterations, self.last)
 
     def begin(self, loop: Loop) -> None:
         self._loop, evaluator = loop, self._evaluator

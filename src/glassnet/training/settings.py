@@ -18,12 +18,18 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from glassnet.data.checks import ENGINES, REDUCTIONS, choose_engine
-from glassnet.errors import InputTypeError
+from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.dropout import as_dropout
 from glassnet.nn.network import Network, Parameters
 from glassnet.nn.schemes import SCHEMES
 from glassnet.optim.penalties import Penalties
-from glassnet.training.early_stopping import EarlyStopping, check_stopping
+from glassnet.training.early_stopping import (
+    EarlyStopping,
+    Metric,
+    as_metrics,
+    check_metrics,
+    check_stopping,
+)
 from glassnet.training.steppers import Rule, check_fits, check_rule
 from glassnet.training.validation import as_validation
 from glassnet.utils.array_checks import as_dtype
@@ -81,6 +87,8 @@ class FitSettings(Settings):
     stopping: EarlyStopping | None = field(metadata=checked(lambda value, name: check_stopping(value)))
     average: float | None = field(metadata=checked(or_none(as_fraction)))
     class_weight: object
+    test: float | None = field(metadata=checked(or_none(as_fraction), added=True))
+    metrics: str | Metric | Sequence[str | Metric] = field(metadata=checked(as_metrics, added=True))
     standardize: bool | str = field(metadata=checked(_as_standardize, added=True))
 
     @classmethod
@@ -101,6 +109,13 @@ class FitSettings(Settings):
         dropout = as_dropout(self.dropout, len(network.hidden))
         check_fits(self.optimizer, network, self.batch_size, self.penalties, dropout, self.average, memory)
         choose_engine(network, self.engine)
+        shares = self.test or 0.0, self.validation if isinstance(self.validation, float) else 0.0
+        if sum(shares) >= 1:
+            raise InputError(
+                f"test={shares[0]} and validation={shares[1]} leave no rows to train on: expected shares "
+                f"that sum to less than 1."
+            )
+        check_metrics(self.metrics, self.validation is not None, network)
         check_stopping(self.stopping, self.validation is not None, network)
 
 

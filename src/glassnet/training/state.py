@@ -17,6 +17,7 @@ from glassnet.engine.minibatch import Batches, Cursor
 from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties
+from glassnet.training.early_stopping import metric_name
 from glassnet.training.loop import Status
 from glassnet.training.steppers import (
     BayesianRegularization,
@@ -36,6 +37,7 @@ class RunData(NamedTuple):
 
     problem: Problem | Batches
     held_out: HeldOut | None = None
+    test: HeldOut | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -139,6 +141,19 @@ class RunState:
         return np.empty(0) if self.validation is None else self.validation.losses
 
     @property
+    def test_losses(self) -> NDArray[np.float64]:
+        """The loss on the rows held out for a test, as `validation_losses`, at `validation_iterations`."""
+        return np.empty(0) if self.validation is None else self.validation.test_losses
+
+    @property
+    def metrics(self) -> dict[str, NDArray[np.float64]]:
+        """The values of `train`'s metrics by name, on the validation data at `validation_iterations`."""
+        if self.validation is None:
+            return {}
+        names = map(metric_name, self.validation.metrics)
+        return dict(zip(names, self.validation.metric_values.T, strict=True))
+
+    @property
     def validation_scores(self) -> NDArray[np.float64]:
         """The stopping rule's metric there, where it has one that is not the loss."""
         return np.empty(0) if self.validation is None else self.validation.scores
@@ -208,14 +223,16 @@ def with_rule(run: AnyRun, rule: Rule) -> AnyRun:
     return replace(run, optimizer=rule, heard=heard)
 
 
-def with_data(run: AnyRun, problem: Problem | Batches, held_out: HeldOut | None = None) -> AnyRun:
+def with_data(
+    run: AnyRun, problem: Problem | Batches, held_out: HeldOut | None = None, test: HeldOut | None = None
+) -> AnyRun:
     """The run with its data, and what computes on them."""
     return replace(
         run,
         engine=problem.engine,
         engine_reason=problem.engine_reason,
         threads=problem.threads,
-        data=RunData(problem, held_out),
+        data=RunData(problem, held_out, test),
     )
 
 

@@ -27,7 +27,7 @@ from glassnet.nn.dropout import Masks, draw_seed
 from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim import SGD
 from glassnet.training.divergence import divergence_limit, warn_of_ending
-from glassnet.training.early_stopping import EarlyStopping
+from glassnet.training.early_stopping import EarlyStopping, Metric
 from glassnet.training.hooks import Callbacks, Hooks
 from glassnet.training.other_names import with_other_names
 from glassnet.training.run import TrainingRun
@@ -36,7 +36,7 @@ from glassnet.training.settings import NAMES, FitSettings
 from glassnet.training.stall_warning import warn_if_stalled
 from glassnet.training.state import RunData, state_at_rest
 from glassnet.training.steppers import Rule, Solver
-from glassnet.training.validation import HeldOut, Validation, validation_dataset
+from glassnet.training.validation import HeldOut, Parts, Validation, validation_dataset
 from glassnet.utils.array_checks import cast
 from glassnet.utils.settings_checks import as_random_state, shared_fields
 
@@ -70,6 +70,8 @@ def train(
     stopping: EarlyStopping | None = None,
     average: float | None = None,
     class_weight: object = None,
+    test: float | None = None,
+    metrics: str | Metric | Sequence[str | Metric] = (),
     standardize: bool | str = False,
 ) -> TrainingRun:
     """Train a network and return the run; `train` changes no argument, but draws from a RandomState.
@@ -125,6 +127,13 @@ def train(
     class_weight : "balanced", ``n / (C count)`` for each of the C classes in y, or a mapping or sequence
         of a weight for each class number; it multiplies the sample weights. For class numbers and
         one-hot rows; of a fraction held out, the samples trained on are counted.
+    test : a fraction of the samples to hold out for a test, drawn before that for validation, each class in
+        proportion; ``validation=0.15, test=0.15`` divides them 70/15/15. ``run.test_losses`` has their loss
+        at each evaluation, and nothing is decided by it; ``run.validation.test_rows`` are their numbers,
+        ``training_rows`` and ``validation_rows`` those of the others. MATLAB's `train` does so by default.
+    metrics : "accuracy", a function of targets and predictions such as ``sklearn.metrics.r2_score``, or a
+        list of them: ``run.metrics["accuracy"]`` has the values on the validation data at each evaluation,
+        and no rule stops by them. A function gets what that of `EarlyStopping` does.
     standardize : True centers and scales each column of X, and of y where its values are quantities (with
         an "identity" output), by mean and standard deviation of the rows trained on. The run keeps both,
         in ``run.encoding.scaling``: `predict`, `score`, `resume`, `validation` and pictures take X and y as
@@ -222,24 +231,24 @@ def begin(
     random, parameters = as_random_state(settings.random_state), settings.parameters
     if parameters is not None:
         parameters = network.check_parameters(parameters)
-    validation = Validation(settings.validate_every, settings.stopping)
+    validation = Validation(settings.validate_every, settings.stopping, metrics=settings.metrics)  # type: ignore[arg-type]  # a tuple by then
     training: Dataset = dataset
     held_out: Dataset | None = None
+    test: Dataset | None = None
     at_first = copy.deepcopy(random) if settings.standardize else random
     drawn = parameters is None
-    if isinstance(settings.validation, float):
+    if isinstance(settings.validation, float) or settings.test is not None:
         dataset.check_targets(network)  # bad ones use up no random numbers
         if parameters is None:
             parameters = first_parameters(network, dataset, settings.scheme, random)
-        split = dataset.hold_out(network, settings.validation, random)
-        split = preparation.reuse(network, dataset, split)
-        training, held_out = split.training, split.held_out
-        validation = replace(validation, rows=split.rows, n_held_out=split.n_held_out)
+        validation, (training, held_out, test) = _divided(
+            network, dataset, settings, validation, random, preparation
+        )
     scaling = encoding.scaling
     if settings.standardize:
         scaling = Scaling.measured(network, training, targets=settings.standardize is True)
         training = scaling.applied(training)
-        held_out = None if held_out is None else scaling.applied(held_out)
+        held_out, test = (None if part is None else scaling.applied(part) for part in (held_out, test))
         if drawn and parameters is not None:  # the same draw, for the ranges of scaled inputs
             parameters = first_parameters(network, training, settings.scheme, at_first)
     preprocessing = (
@@ -290,6 +299,7 @@ def begin(
         else:
             evaluator = preparation.prepare_validation(problem, held_out, keep)
         validation = replace(validation, fingerprint=evaluator.fingerprint)
+    evaluated = held_out is not None or test is not None
     start = TrainingRun(
         **shared_fields(TrainingRun, problem.setup),
         optimizer=settings.optimizer,
@@ -305,8 +315,33 @@ def begin(
         dropout_seed=seed,
         average=settings.average,
         averaged=None if settings.average is None else theta.copy(),
-        validation=validation if held_out is not None or settings.stopping is not None else None,
+        validation=validation if evaluated or settings.stopping is not None else None,
         encoding=encoding,
-        data=RunData(problem, evaluator),
+        data=RunData(problem, evaluator, None if test is None else HeldOut(problem, test, False, scaling)),
     )
     return start, gradient, training
+
+
+def _divided(
+    network: Network,
+    dataset: Dataset,
+    settings: FitSettings,
+    validation: Validation,
+    random: RandomState,
+    preparation: Preparation,
+) -> tuple[Validation, Parts]:
+    """The rows to train on and those held out, first for a test and then, of the rest, for validation."""
+    rest, rows, test, share = dataset, None, None, settings.validation
+    if settings.test is not None:
+        split = dataset.hold_out(network, settings.test, random)
+        rest, test, rows = split.training, split.held_out, split.rows[: -split.n_held_out]
+        validation = replace(validation, rows=rows, test_rows=split.rows[-split.n_held_out :])
+    if not isinstance(share, float):
+        return validation, Parts(rest, None, test)
+    if test is not None:  # of all rows, rounded up as `hold_out` does
+        share = (np.ceil(share * dataset.n_rows) - 0.5) / rest.n_rows
+    split = rest.hold_out(network, share, random)
+    split = preparation.reuse(network, rest, split)
+    rows = split.rows if rows is None else rows[split.rows]
+    validation = replace(validation, rows=rows, n_held_out=split.n_held_out)
+    return validation, Parts(split.training, split.held_out, test)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.errors import InputTypeError, prefixed
 from glassnet.nn.network import Network, Parameters
-from glassnet.training.early_stopping import EarlyStopping, metric_value
+from glassnet.training.early_stopping import EarlyStopping, Metric, metric_name, metric_value
 from glassnet.utils.settings_checks import as_fraction
 
 
@@ -35,7 +35,9 @@ class Validation:
     run that has gone back to them, those that training had come to and goes on from.
 
     `fingerprint` recognizes the validation data; None without any. Where a fraction was held out, `rows`
-    are the row numbers trained on and then the `n_held_out` held out.
+    are the row numbers trained on and then the `n_held_out` held out. Where one was held out for a test,
+    `test_rows` are its row numbers, which `rows` lacks, and `test_losses` its losses. `metric_values` are
+    those of `metrics`, (evaluations, metrics).
     """
 
     every: int = 1
@@ -51,17 +53,31 @@ class Validation:
     waited: int = 0
     best_point: Array | None = None
     last_point: Array | None = None
+    metrics: tuple[str | Metric, ...] = ()
+    metric_values: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    test_rows: NDArray[np.int64] | None = None
+    test_losses: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "losses", "scores"):
+        for name in ("iterations", "losses", "scores", "test_losses", "metric_values"):
             values = getattr(self, name).view()
             values.flags.writeable = False  # snapshots share one history
             object.__setattr__(self, name, values)
 
     @property
     def keeps_samples(self) -> bool:
-        """Whether the stopping rule needs the samples themselves: a metric other than the loss."""
-        return self.stopping is not None and self.stopping.metric != "loss"
+        """Whether a metric other than the loss needs the samples themselves."""
+        return bool(self.metrics) or (self.stopping is not None and self.stopping.metric != "loss")
+
+    @property
+    def training_rows(self) -> NDArray[np.int64] | None:
+        """The numbers of the rows trained on, where a fraction was held out."""
+        return None if self.rows is None else self.rows[: len(self.rows) - self.n_held_out]
+
+    @property
+    def validation_rows(self) -> NDArray[np.int64] | None:
+        """The numbers of the rows held out to evaluate the run, where they are a fraction."""
+        return None if self.rows is None else self.rows[len(self.rows) - self.n_held_out :]
 
     @property
     def reason_to_end(self) -> str:
@@ -71,6 +87,29 @@ class Validation:
     def going_on(self) -> Validation:
         """The record to resume from: after a stop, patience starts again."""
         return replace(self, last_point=None, waited=0 if self.reason_to_end else self.waited)
+
+
+class Parts(NamedTuple):
+    """The rows to train on, those that evaluate a run, and those of its test."""
+
+    training: Dataset
+    held_out: Dataset | None = None
+    test: Dataset | None = None
+
+
+def parts_again(network: Network, dataset: Dataset, validation: Validation | None) -> Parts:
+    """The parts that a run divided its rows into, from its record."""
+    if validation is None or validation.rows is None:
+        return Parts(dataset)
+    test, rows = None, validation.rows
+    if validation.test_rows is not None:
+        whole = np.concatenate([rows, validation.test_rows])
+        split = dataset.hold_out_again(network, whole, len(validation.test_rows))
+        dataset, test, rows = split.training, split.held_out, np.arange(len(rows))
+    if not validation.n_held_out:
+        return Parts(dataset, None, test)
+    split = dataset.hold_out_again(network, rows, validation.n_held_out)
+    return Parts(split.training, split.held_out, test)
 
 
 def as_validation(validation: object) -> float | tuple[object, object, object]:
@@ -133,32 +172,44 @@ class HeldOut:
 
     def score(self, stopping: EarlyStopping, flat: Array) -> float:
         """The metric of `stopping`."""
+        return self.measure(stopping.metric, flat, stopping.response)
+
+    def measure(self, metric: str | Metric, flat: Array, response: str = "predict") -> float:
+        """A metric: the accuracy, or a function of targets and of the predictions of `response`."""
         network = self._problem.network
         theta = Parameters(network.sizes, flat)  # of its own: several threads may ask at once
-        if stopping.metric == "accuracy":
+        if metric == "accuracy":
             predicted = network.predict(theta, self._X)
             y = np.argmax(self._y, axis=1) if self._y.ndim > predicted.ndim else self._y
             right = predicted == y if predicted.ndim == 1 else (predicted == y).all(axis=1)
             return float(np.average(right, weights=self._weights))
-        assert callable(stopping.metric)
-        respond = network.predict if stopping.response == "predict" else network.predict_proba
+        assert callable(metric)
+        respond = network.predict if response == "predict" else network.predict_proba
         pair: list[NDArray[Any]] = [self._y, respond(theta, self._X)]
         if self._scaling is not None:
             pair = [self._scaling.values(values) for values in pair]
-        return metric_value(stopping.metric, stopping.metric_name, *pair)
+        return metric_value(metric, metric_name(metric), *pair)
 
 
 class Evaluator:
     """Evaluates a run where that is due, and remembers; `record` is what the run keeps of it."""
 
-    def __init__(self, start: Validation, held_out: HeldOut | None, iteration: int, last: int) -> None:
-        self._start, self._held_out, self._stopping = start, held_out, start.stopping
-        self._count = len(start.losses)
-        room = self._count + (last // start.every - iteration // start.every + 1 if held_out else 0)
-        self._scored = start.keeps_samples
+    def __init__(
+        self, start: Validation, held_out: HeldOut | None, test: HeldOut | None, iteration: int, last: int
+    ) -> None:
+        self._start, self._held_out, self._test, self._stopping = start, held_out, test, start.stopping
+        self._count = len(start.iterations)
+        coming = last // start.every - iteration // start.every + 1
+        room = self._count + (coming if held_out or test else 0)
+        self._scored = start.stopping is not None and start.stopping.metric != "loss"
         self._iterations = _lengthened(start.iterations, room)
         self._losses = _lengthened(start.losses, room)
         self._scores = _lengthened(start.scores, room if self._scored else 0)
+        self._test_losses = _lengthened(start.test_losses, room if test else 0)
+        self._metrics = [*start.metrics]
+        self._metric_values = np.empty((room, len(self._metrics)))
+        if len(start.metric_values):
+            self._metric_values[: len(start.metric_values)] = start.metric_values
         self._best = np.inf
         if self._stopping is not None and start.best_iteration is not None:
             self._best = self._stopping.sign * start.best
@@ -184,9 +235,15 @@ class Evaluator:
         if self._held_out is not None:
             value = self._held_out.loss(point)
             score = self._held_out.score(rule, point) if rule is not None and self._scored else None
-            self._iterations[self._count], self._losses[self._count] = iteration, value
+            self._losses[self._count] = value
             if score is not None:
                 self._scores[self._count] = value = score
+            for place, metric in enumerate(self._metrics):
+                self._metric_values[self._count, place] = self._held_out.measure(metric, point)
+        if self._test is not None:
+            self._test_losses[self._count] = self._test.loss(point)
+        if self._held_out is not None or self._test is not None:
+            self._iterations[self._count] = iteration
             self._count += 1
         if rule is None:
             return False
@@ -215,7 +272,9 @@ class Evaluator:
         return replace(
             self._start,
             iterations=self._iterations[: self._count],
-            losses=self._losses[: self._count],
+            losses=self._losses[: self._count if self._held_out else 0],
+            test_losses=self._test_losses[: self._count],
+            metric_values=self._metric_values[: self._count if self._metrics else 0],
             scores=self._scores[: self._count],
             best=best,
             best_iteration=self._best_iteration,

@@ -121,8 +121,8 @@ _OWN_DEFAULTS = {"optimizer": "sgd", "iterations": 2000, "dtype": "float64"}
 """The defaults of an experiment that differ from those of `train`."""
 
 
-_OF_TABLES = ("standardize",)
-"""Settings that no file holds: tables are standardized by their training rows, and keep what was done."""
+_OF_TABLES = ("standardize", "test")
+"""Settings that no file holds: tables are standardized, and rows held out for a test, as they are read."""
 
 
 def _settings_of_train() -> dict[str, Key]:

@@ -59,6 +59,9 @@ def loss_picture(curve: LossCurve) -> Picture:
     if len(curve.validation[0]):
         look["line"] = {"width": 1.5}
         traces.append(make_curve(*curve.validation, "validation", style.OKABE_ITO[1], **look))
+    if len(curve.test[0]):
+        look["line"] = {"width": 1.5}
+        traces.append(make_curve(*curve.test, "test", style.OKABE_ITO[2], **look))
     margin = 0.03 * (last - first + 1)
     layout = make_layout(
         xaxis=make_axis(curve.unit, (first - margin, last + margin), tickformat=",d", nticks=7),

@@ -1,3 +1,4 @@
+import pickle
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,7 @@ from glassnet.utils.settings_checks import (
     as_real,
     as_steps,
     checked,
+    seeded,
 )
 
 
@@ -72,3 +74,14 @@ def test_settings_are_checked_and_the_rare_ones_come_last():
     assert Example(2).settings() == {"size": 2.0, "rare": None}
     with pytest.raises(gn.InputError, match="rare is 0"):
         Example(rare=0)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+def test_seeded_stream_is_numpys(seed):
+    ours, numpys = seeded(seed), np.random.RandomState(seed)
+    assert np.array_equal(ours.randn(1000), numpys.randn(1000))
+    assert str(ours.get_state(legacy=False)) == str(numpys.get_state(legacy=False))
+    again = pickle.loads(pickle.dumps(ours))
+    assert np.array_equal(again.permutation(50), numpys.permutation(50))
+    with pytest.raises(ValueError, match=r"between 0 and 2\*\*32 - 1"):
+        seeded(2**32)

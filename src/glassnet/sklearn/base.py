@@ -36,6 +36,7 @@ from glassnet.sklearn.network import (
 )
 from glassnet.sklearn.samples import Samples, samples_of
 from glassnet.training.callbacks import Callback
+from glassnet.utils.settings_checks import seeded
 
 # What scikit-learn keeps on an estimator while it is fitted, for callbacks.
 _OF_CALLBACKS = ("_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callback_ctx")
@@ -195,7 +196,8 @@ class BaseMLP(CallbackSupportMixin, Exchange, ABC):
         max_iter, is_watched = int(self.max_iter), validation_data is not None or self.scoring is not None
         tasks = FitTasks(self, max_iter, (X, y, sample_weight)) if has_callbacks(self) else None
         verbosity = Verbosity(self.verbose, measures=is_watched)
-        random = check_random_state(self.random_state)
+        seed = self.random_state
+        random = seeded(seed) if type(seed) is int else check_random_state(seed)
         network, theta = self._start(samples, widths, first, random)
         known = {name: self.__dict__[name] for name in _OF_DATA if name in self.__dict__}
         attributes_at = partial(self._attributes, known, network)

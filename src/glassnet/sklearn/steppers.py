@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -205,14 +206,18 @@ def optimizer_at_rest(estimator: Any, n_parameters: int, dtype: np.dtype[Any]) -
     rate, kind = float(estimator.learning_rate_init), estimator.learning_rate
     schedule = kind if isinstance(kind, Schedule) else None
     if estimator.solver == "adam":
-        betas = float(estimator.beta_1), float(estimator.beta_2)
-        return state(
-            Adam(rate, *betas, float(estimator.epsilon), epsilon_hat=True), rate, schedule=schedule
-        )
+        settings = float(estimator.beta_1), float(estimator.beta_2), float(estimator.epsilon)
+        return state(_adam(rate, *settings), rate, schedule=schedule)
     nesterov = bool(estimator.nesterovs_momentum)
     sgd = AnyMomentum(rate, momentum=float(estimator.momentum), nesterov=nesterov)
     named = "constant" if schedule is not None else kind
     return state(sgd, rate, named, float(estimator.power_t), schedule=schedule)
+
+
+@lru_cache(64)
+def _adam(*settings: float) -> Adam:
+    """scikit-learn's Adam, whose settings are checked once."""
+    return Adam(*settings, epsilon_hat=True)
 
 
 def _optimizer(estimator: Any) -> Optimizer:

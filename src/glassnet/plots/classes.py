@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from glassnet.training.run import TrainingRun
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 _MOST_COUNTS = 15  # classes up to which a matrix has its counts written in it
-MOST_CURVES = 8  # of classes, in a panel
+_MOST_CURVES = 8  # of classes, in a panel
 
 
 def confusion(
@@ -111,6 +112,12 @@ def roc_curves(rows: Predictions, names: tuple[str, ...]) -> list[RocCurve]:
     return curves
 
 
+def worst_classes(curves: Sequence[Sequence[RocCurve]]) -> list[int]:
+    """The numbers of up to eight classes, those with the smallest areas of all sets, in their order."""
+    every = sorted((curve for some in curves for curve in some), key=lambda curve: curve.area)
+    return sorted(list(dict.fromkeys(curve.number for curve in every))[:_MOST_CURVES])
+
+
 def roc(
     run: TrainingRun,
     X: object,
@@ -140,9 +147,7 @@ def roc(
     field, sets = make_predictions(run, X, y, held_out, class_names, output, classes=True)
     figure, papers = panels(len(sets))
     curves = [roc_curves(rows, field.names) for rows in sets]
-    # The same classes, in the same colors, in every panel.
-    every = sorted((curve for some in curves for curve in some), key=lambda curve: curve.area)
-    shown = sorted(list(dict.fromkeys(curve.number for curve in every))[:MOST_CURVES])
+    shown = worst_classes(curves)  # in the same colors in every panel
     colors = dict(zip(shown, style.class_colors(len(shown)), strict=True))
     for paper, rows, some in zip(papers, sets, curves, strict=True):
         paper.plot([0, 1], [0, 1], color=style.FAINT, linewidth=1.0, linestyle=(0, (4, 3)))

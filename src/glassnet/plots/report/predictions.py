@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.plots import style
-from glassnet.plots.classes import MOST_CURVES, RocCurve, roc_curves
+from glassnet.plots.classes import RocCurve, roc_curves, worst_classes
 from glassnet.plots.picture_data import Field
 from glassnet.plots.predictions import Predictions
 from glassnet.plots.projection import spans
@@ -112,7 +112,8 @@ def _shown_curves(field: Field, sets: Sequence[Predictions]) -> tuple[list[tuple
         named = [(rows.name, curve) for rows in sets for curve in roc_curves(rows, field.names)]
         return [(f"{name}, {curve.words}", curve) for name, curve in named], ""
     curves = roc_curves(sets[-1], field.names)
-    shown = sorted(sorted(curves, key=lambda c: c.area)[:MOST_CURVES], key=lambda c: c.number)
+    worst = worst_classes([curves])
+    shown = [curve for curve in curves if curve.number in worst]
     few = f" {len(shown)} of {len(field.names)} classes," if len(shown) < len(field.names) else ""
     return [(c.words, c) for c in shown], f" Here{few} of the {sets[-1].name} samples."
 

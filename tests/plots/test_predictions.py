@@ -15,11 +15,12 @@ def sets_of(run, *arguments, held_out=None, classes=False):
     return make_predictions(run, *arguments, held_out, None, None, classes)[1]
 
 
-def test_predictions_of_a_run_that_held_rows_out_have_a_set_for_them():
-    run = gn.train(STRAIGHT, X, Y, validation=0.25, iterations=5, random_state=0)
-    sets = sets_of(run, X, Y, held_out={"test": (X[:3], Y[:3])})
-    assert [(rows.name, rows.total) for rows in sets] == [("training", 30), ("validation", 10), ("test", 3)]
-    seen = np.sort(np.concatenate([rows.X[:, 0] for rows in sets[:2]]))
+def test_predictions_of_a_run_that_held_rows_out_have_a_set_for_each_part():
+    run = gn.train(STRAIGHT, X, Y, validation=0.25, test=0.125, iterations=5, random_state=0)
+    sets = sets_of(run, X, Y, held_out={"new": (X[:3], Y[:3])})
+    counts = {rows.name: rows.total for rows in sets}
+    assert counts == {"training": 25, "validation": 10, "test": 5, "new": 3}
+    seen = np.sort(np.concatenate([rows.X[:, 0] for rows in sets[:3]]))
     assert np.array_equal(seen, X[:, 0])
     np.testing.assert_allclose(sets[1].predicted, run.predict(sets[1].X).ravel())
     assert [rows.name for rows in sets_of(run, X[:9], Y[:9])] == ["training"]

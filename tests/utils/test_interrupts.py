@@ -1,11 +1,15 @@
+import gc
 import os
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
 
 import glassnet as gn
+from glassnet.data.arrays import ArrayDataset
+from glassnet.engine import streamed_minibatch
 from glassnet.utils.interrupts import stop_on_interrupt
 
 NET = gn.Network((2, 3, 2))
@@ -189,7 +193,7 @@ def test_third_ctrl_c_does_not_wait_for_the_update():
     random = np.random.RandomState(0)
     with pytest.raises(KeyboardInterrupt) as caught:
         gn.train(gn.Network((2, 3, 2), pressing(3, at=5)), random.randn(9, 2), random.randint(0, 2, 9))
-    assert not hasattr(caught.value, "run")
+    assert caught.value.run.updates == 3  # the fourth was under way
 
 
 def test_ctrl_c_in_an_evaluation_keeps_the_run():
@@ -201,3 +205,118 @@ def test_ctrl_c_in_an_evaluation_keeps_the_run():
     with pytest.raises(KeyboardInterrupt) as caught:
         train(10, validation=0.2, validate_every=3, stopping=rule, batch_size=50)
     assert caught.value.run.iterations == 3
+
+
+# ---- Time limits, and whatever else a signal handler raises ------------------------------------------
+
+
+class TimeIsOverError(Exception):
+    """What a task queue or a test's timeout raises."""
+
+
+@pytest.fixture(params=[TimeIsOverError, TimeoutError, SystemExit])
+def limit(request):
+    """A kind of exception that SIGALRM raises meanwhile."""
+
+    def ring(number, frame):
+        raise request.param
+
+    before = signal.signal(signal.SIGALRM, ring)
+    yield request.param
+    signal.signal(signal.SIGALRM, before)
+
+
+class Ringing(ArrayDataset):
+    """Streamed rows during whose reading, number `at`, the time is over."""
+
+    at = calls = 0
+
+    def read(self, *arguments, **keywords):
+        self.calls += 1
+        if self.calls == self.at:
+            os.kill(os.getpid(), signal.SIGALRM)
+            time.sleep(0.02)
+        return super().read(*arguments, **keywords)
+
+
+def ringing(at, streamed, rows=3_000):
+    random = np.random.RandomState(0)
+    X, y = random.randn(rows, 2), random.randn(rows)
+    if not streamed:
+        return X, y
+    dataset = Ringing(X, y, None, 1 << 30)
+    dataset.at = at
+    return dataset, None
+
+
+CASES = {
+    "full batch": ({"iterations": 6}, 5, 9),
+    "batches": ({"iterations": 6, "batch_size": 100}, 9, 6),
+    "lm": ({"iterations": 6, "optimizer": gn.LevenbergMarquardt()}, 6, 13),
+    "lbfgs": ({"iterations": 6, "optimizer": gn.LBFGS()}, 5, 9),
+    "newton_cg": ({"iterations": 6, "optimizer": gn.NewtonCG()}, 12, 30),
+}
+
+
+@pytest.mark.parametrize(("settings", "_", "at"), CASES.values(), ids=CASES)
+def test_exception_of_a_handler_on_a_stream_is_raised_once_with_the_run(
+    engine, limit, settings, _, at, monkeypatch
+):
+    monkeypatch.setattr(streamed_minibatch, "RESERVED", (1 << 30) - 400_000)  # several windows
+    net = gn.Network((2, 4, 1), hidden="tanh", output="identity")
+    settings = {**settings, "random_state": 0, "engine": engine, "threads": 2}
+    whole = gn.train(net, *ringing(0, True), **settings)
+    threads = threading.active_count()
+    with pytest.raises(limit) as caught:
+        gn.train(net, *ringing(at, True), **settings)
+    kept = caught.value.run
+    assert kept.iterations < whole.iterations
+    assert len(caught.value.__notes__) == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    resumed = kept.resume(whole.iterations - kept.iterations)
+    assert np.array_equal(resumed.losses, whole.losses)
+    assert resumed.parameters == whole.parameters
+    del caught, kept, resumed
+    gc.collect()
+    deadline = time.monotonic() + 5
+    while threading.active_count() > threads:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("settings", "at", "_"), CASES.values(), ids=CASES)
+def test_exception_of_a_handler_in_memory_keeps_whole_updates(limit, settings, at, _):
+    calls = []
+
+    def value(z):
+        calls.append(None)
+        if len(calls) == at:
+            os.kill(os.getpid(), signal.SIGALRM)
+        return np.tanh(z)
+
+    def train(at_all=True):
+        hidden = gn.Activation("ringing", value, lambda z, h: 1 - h * h, "tanh z", "1 - h^2")
+        net = gn.Network((2, 4, 1), hidden=hidden if at_all else "tanh", output="identity")
+        return gn.train(net, *ringing(0, False, 500), engine="numpy", random_state=0, **settings)
+
+    with pytest.raises(limit) as caught:
+        train()
+    kept, whole = caught.value.run, train(False)
+    assert 0 < kept.updates < whole.updates
+    assert np.array_equal(kept.losses, whole.losses[: len(kept.losses)])
+    resumed = kept.resume(whole.iterations - kept.iterations)
+    assert np.array_equal(resumed.losses, whole.losses)
+
+
+@pytest.mark.parametrize("batch_size", [None, 50])
+def test_exception_of_a_handler_ends_the_native_engine_with_whole_updates(limit, batch_size):
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    with pytest.raises(limit) as caught:
+        train(50_000_000, engine="native", batch_size=batch_size)
+    kept = caught.value.run
+    again = train(max(kept.iterations, 1), engine="native", batch_size=batch_size)
+    assert kept.iterations > 0
+    assert np.array_equal(kept.losses, again.losses[: len(kept.losses)])
+    if batch_size is None:
+        assert again.parameters == kept.parameters
+    assert np.array_equal(kept.resume(3).losses, again.resume(3).losses[: len(kept.losses) + 3])

@@ -34,6 +34,9 @@ _ASK, _SILENCE, _PATIENCE = 1.0, 10.0, 300.0
 _IGNORE_INTERRUPTS = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 """What local workers run first: Ctrl-C reaches all processes of a terminal, and this one decides."""
 
+_WAIT = 0.2
+"""Seconds of waiting for the cluster after which it is looked at."""
+
 
 def client_of(dask: object) -> Any:
     """The Dask client to compute with: a given client, or one for "local" worker processes or an address.
@@ -184,10 +187,13 @@ def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled = NEVER) ->
             futures = client.compute(list(tasks))
             check_workers = _worker_watch(client)
             while True:
+                began = time.monotonic()
                 try:
-                    distributed.wait(futures, timeout=0.2)
+                    distributed.wait(futures, timeout=_WAIT)
                     break
                 except TimeoutError:
+                    if time.monotonic() - began < _WAIT:
+                        raise  # a time limit of the caller's own
                     check_workers()
                     if cancelled():
                         raise Cut from None

@@ -14,7 +14,7 @@ from glassnet.data.checks import check_factor, target_rows
 from glassnet.data.fixed_order import total_weight
 from glassnet.data.reduce import Block
 from glassnet.engine import gauss_newton
-from glassnet.engine.native_calls import Rules, native_masks, pack
+from glassnet.engine.native_calls import Rules, count_written, native_masks, pack
 from glassnet.engine.numpy_ops import NumpyLoss, numpy_update
 from glassnet.engine.records import Prepared, Setup, Updates
 from glassnet.errors import InputError
@@ -27,10 +27,15 @@ from glassnet.utils.interrupts import Cut
 
 
 class Descent(NamedTuple):
-    """How far a call of `Problem.descend` came: updates made, and whether the next one diverged."""
+    """How far a call of `Problem.descend` came: updates made, and whether the next one diverged.
+
+    `error` cut the call short, such as one of rows that are read meanwhile or of a signal handler: the
+    caller raises it once it has taken note of the updates.
+    """
 
     updates: int
     diverged: bool
+    error: BaseException | None = None
 
 
 class Problem(Prepared, ABC):
@@ -108,7 +113,10 @@ class Problem(Prepared, ABC):
         entry, and each pass takes the next number. Raises InputError where they are missing.
         """
         updates = Updates(optimizer, rates, first_update, stop, seconds, limit, masks, average)
-        return self.advance(flat, state, gradient, losses, updates)
+        descent = self.advance(flat, state, gradient, losses, updates)
+        if descent.error is not None:
+            raise descent.error
+        return descent
 
     def advance(
         self, flat: Array, state: Array, gradient: Array, losses: NDArray[np.float64], updates: Updates
@@ -122,22 +130,25 @@ class Problem(Prepared, ABC):
     ) -> Descent:
         """`advance`, with masks where units are dropped."""
         end, masks, passes = time.monotonic() + updates.seconds, updates.masks, self.with_stop(updates.stop)
-        for k in range(len(losses)):
-            theta, moved = self._updated(updates, k, flat, state, gradient)
-            try:
+        # Updates made and where they led are one name: an error of a signal handler finds them whole.
+        now, diverged, failure = (0, flat, state, gradient), False, None
+        try:
+            while now[0] < len(losses) and not diverged:
+                k, *at = now
+                theta, moved = self._updated(updates, k, *at)
                 loss, g = passes.loss_and_gradient(theta, masks and masks.after(k + 1))
-            except Cut:
-                return Descent(k, diverged=False)
-            except Exception:
-                if k == 0:
-                    raise
-                return Descent(k, diverged=False)  # updates made so far count; the next call raises
-            if not loss <= updates.limit:
-                return Descent(k, diverged=True)
-            flat[:], state[:], gradient[:], losses[k] = theta, moved, g, loss
-            if updates.stop[0] or time.monotonic() >= end:
-                return Descent(k + 1, diverged=False)
-        return Descent(len(losses), diverged=False)
+                diverged = not loss <= updates.limit
+                if not diverged:
+                    losses[k] = loss
+                    now = k + 1, theta, moved, g
+                    if updates.stop[0] or time.monotonic() >= end:
+                        break
+        except Cut:
+            pass
+        except BaseException as error:
+            failure = error
+        made, flat[:], state[:], gradient[:] = now
+        return Descent(made, diverged, failure)
 
     def _updated(
         self, updates: Updates, k: int, flat: Array, state: Array, gradient: Array
@@ -301,21 +312,24 @@ class NativeProblem(Problem):
     def _advance(
         self, flat: Array, state: Array, gradient: Array, losses: NDArray[np.float64], updates: Updates
     ) -> Descent:
-        made, diverged = self._problem.descend(
-            flat,
-            state,
-            gradient,
-            losses,
-            self._rules.of(updates.optimizer, updates.average),
-            updates.rates,
-            updates.first,
-            self.divisor,
-            updates.limit,
-            updates.stop,
-            updates.seconds,
-            updates.threads or self.threads,
-            *native_masks(updates.masks),
-        )
+        try:
+            made, diverged = self._problem.descend(
+                flat,
+                state,
+                gradient,
+                losses,
+                self._rules.of(updates.optimizer, updates.average),
+                updates.rates,
+                updates.first,
+                self.divisor,
+                updates.limit,
+                updates.stop,
+                updates.seconds,
+                updates.threads or self.threads,
+                *native_masks(updates.masks),
+            )
+        except BaseException as error:  # a signal handler's, after whole updates
+            return Descent(count_written(losses), False, error)
         return Descent(made, diverged)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.data.checks import same_data, target_rows
 from glassnet.data.reduce import Block
-from glassnet.engine.native_calls import Rules, native_masks, pack
+from glassnet.engine.native_calls import Rules, count_written, native_masks, pack
 from glassnet.engine.numpy_ops import NumpyLoss, numpy_update
 from glassnet.engine.records import Prepared, Setup, Updates
 from glassnet.errors import InputError
@@ -98,11 +98,15 @@ def _windows(rows: int, groups: int) -> str:
 
 
 class EpochsDone(NamedTuple):
-    """How far a call of `Batches.train` came: epochs ended, updates made, and whether a loss diverged."""
+    """How far a call of `Batches.train` came: epochs ended, updates made, and whether a loss diverged.
+
+    `error` cut the call short: see `Descent`.
+    """
 
     epochs: int
     updates: int
     diverged: bool
+    error: BaseException | None = None
 
 
 class Batches(Prepared, ABC):
@@ -193,11 +197,13 @@ class NumpyBatches(Batches):
         super()._take(setup)
         self.threads = 1  # whatever number is asked for
 
-    def _batch(self, cursor: Cursor, flat: Array, masks: Masks | None) -> tuple[int, float, Array]:
-        """The number of samples, the loss and the gradient of the batch at the cursor."""
-        rows: Any = slice(cursor.row, min(cursor.row + self.batch_size, self.n_samples))
-        if cursor.order is not None:
-            rows = cursor.order[rows]
+    def _batch(
+        self, row: int, order: NDArray[Any] | None, flat: Array, masks: Masks | None
+    ) -> tuple[int, float, Array]:
+        """The number of samples, the loss and the gradient of the batch that begins at a row."""
+        rows: Any = slice(row, min(row + self.batch_size, self.n_samples))
+        if order is not None:
+            rows = order[rows]
         X, w = self._X[rows], None if self._w is None else self._w[rows]
         n = X.shape[0]
         Y = target_rows(self._y[rows], self.network.sizes[-1], self.dtype)
@@ -218,37 +224,39 @@ class NumpyBatches(Batches):
         assert cursor.good is not None
         end, good, masks = time.monotonic() + updates.seconds, cursor.good, updates.masks
         epochs = k = 0
-        while epochs < len(losses) and (len(updates.rates) == 1 or k < len(updates.rates)):
-            if k and (updates.stop[0] or time.monotonic() >= end):
-                break
-            if cursor.row == 0 and cursor.random is not None:
-                cursor.random.shuffle(cursor.order)  # type: ignore[arg-type]  # both or neither
-            samples, loss, gradient = self._batch(cursor, flat, masks and masks.after(k))
-            if not loss <= updates.limit:
-                go_back(flat, state, good)
-                return EpochsDone(epochs, k, diverged=True)
-            if cursor.row == 0:
-                good[:] = np.concatenate([flat, state[-1]]) if updates.average else flat
-            theta, moved = numpy_update(
-                self.network,
-                self.penalties,
-                updates,
-                k,
-                (flat, state, gradient),
-                in_place=not updates.average and self.penalties.max_norm is None,
-            )
-            if theta is not flat:
-                flat[:], state[:] = theta, moved
-            k += 1
-            cursor.row, cursor.loss = cursor.row + samples, cursor.loss + loss * samples
-            if cursor.row == self.n_samples:
-                losses[epochs] = cursor.loss / self.n_samples
-                if not np.isfinite(flat).all():
-                    go_back(flat, state, good)
-                    return EpochsDone(epochs, k, diverged=True)
-                cursor.row, cursor.loss = 0, 0.0
-                epochs += 1
-        return EpochsDone(epochs, k, diverged=False)
+        # Where training stands is one name, so that an error of a signal handler finds it whole.
+        now = cursor.row, cursor.loss, flat, state
+        diverged, failure = False, None
+        try:
+            while epochs < len(losses) and (len(updates.rates) == 1 or k < len(updates.rates)):
+                if k and (updates.stop[0] or time.monotonic() >= end):
+                    break
+                row, summed, theta, own = now
+                if row == 0 and cursor.random is not None:
+                    cursor.random.shuffle(cursor.order)  # type: ignore[arg-type]  # both or neither
+                samples, loss, gradient = self._batch(row, cursor.order, theta, masks and masks.after(k))
+                if not loss <= updates.limit:
+                    diverged = True
+                    break
+                if row == 0:
+                    good[:] = np.concatenate([theta, own[-1]]) if updates.average else theta
+                moved = numpy_update(self.network, self.penalties, updates, k, (theta, own, gradient))
+                row, summed = row + samples, summed + loss * samples
+                if row == self.n_samples:
+                    losses[epochs] = summed / self.n_samples
+                    diverged = not np.isfinite(moved[0]).all()
+                    row, summed = (row, summed) if diverged else (0, 0.0)
+                now = row, summed, *moved
+                k += 1
+                if diverged:
+                    break
+                epochs += row == 0
+        except BaseException as error:
+            failure = error
+        cursor.row, cursor.loss, flat[:], state[:] = now
+        if diverged:
+            go_back(flat, state, good)
+        return EpochsDone(epochs, k, diverged, failure)
 
 
 def go_back(flat: Array, state: Array, good: Array) -> None:
@@ -281,7 +289,8 @@ class NativeBatches(Batches):
                 cursor.random.shuffle(cursor.order)  # type: ignore[arg-type]  # both or neither
         before = updates.first - 1
         position, loss = np.array([cursor.row, before]), np.array([cursor.loss])
-        epochs, diverged = self._batches.train(
+        diverged, failure = False, None
+        arguments = (
             flat,
             state,
             cursor.good,
@@ -301,8 +310,12 @@ class NativeBatches(Batches):
             updates.threads or self.threads,
             native_masks(updates.masks)[0],
         )
+        try:
+            epochs, diverged = self._batches.train(*arguments)
+        except BaseException as error:  # a signal handler's, once the engine came back
+            epochs, failure = count_written(losses), error
         cursor.row, cursor.loss = int(position[0]), float(loss[0])
-        return EpochsDone(epochs, int(position[1]) - before, diverged)
+        return EpochsDone(epochs, int(position[1]) - before, diverged, failure)
 
 
 def batches_of(

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glassnet import native
 from glassnet.data.fixed_order import row_blocks
@@ -105,3 +106,9 @@ def pack(name: str, setup: Setup, samples: Block) -> Any:
             None if weight is None else np.ascontiguousarray(weight),
         )
     return packed
+
+
+def count_written(losses: NDArray[np.float64]) -> int:
+    """How many losses an engine has written before an error, where all were NaN on entry."""
+    missing = np.isnan(losses)
+    return int(missing.argmax()) if missing.any() else len(losses)

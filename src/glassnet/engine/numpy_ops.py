@@ -82,17 +82,13 @@ def numpy_update(
     updates: Updates,
     k: int,
     arrays: tuple[Array, Array, Array],
-    in_place: bool = False,
 ) -> tuple[Array, Array]:
-    """The new parameters and state after update k of the call; `arrays` are flat, state and gradient.
-
-    `in_place` writes them over the old ones.
-    """
+    """The new parameters and state after update k of the call; `arrays` are flat, state and gradient."""
     flat, state, gradient = arrays
     optimizer, is_weight = updates.optimizer, penalties.weight_mask(network.sizes)
     t, rate, average = updates.first + k, updates.rate(k), updates.average
     own = state[: len(optimizer.state_names)]
-    theta, new = (flat, own) if in_place else (np.empty_like(flat), np.empty_like(own))
+    theta, new = np.empty_like(flat), np.empty_like(own)
     with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
         g = penalties.clip(gradient, optimizer.clip_value, optimizer.clip_norm)
         for start in range(0, flat.size, _PARAMETERS):

@@ -85,53 +85,64 @@ class StreamedBatches(Batches):
         self, flat: Array, state: Array, losses: NDArray[np.float64], cursor: Cursor, updates: Updates
     ) -> EpochsDone:
         assert cursor.good is not None
-        end, stop, good = time.monotonic() + updates.seconds, updates.stop, cursor.good
-        epochs = made = 0
-        while epochs < len(losses) and (len(updates.rates) == 1 or made < len(updates.rates)):
-            if made and (stop[0] or time.monotonic() >= end):
-                break
-            random, seed, before = cursor.random, cursor.seed, None
-            if cursor.row == 0 and random is not None:
-                before = random.get_state(legacy=False)
-                seed = _seed(random)
-            place = _Place(None if random is None else seed, cursor.row // self.window)
-            more = epochs + 1 < len(losses)
-            try:
-                window = self._window(place, self._after(place, random, more), stop)
-            except Exception as error:
-                if random is not None and before is not None:
-                    random.set_state(before)  # the epoch has not begun
-                if made or isinstance(error, Cut):
-                    break  # updates made so far count; the next call raises the error
-                raise
-            cursor.seed = seed
-            begun = place.number * self.window
-            within = Cursor(cursor.limit, (), row=cursor.row - begun, loss=cursor.loss)
-            within.good = good if place.number == 0 else good.copy()
-            loss = np.empty(1)
-            left = updates._replace(
-                rates=updates.rates if len(updates.rates) == 1 else updates.rates[made:],
-                first=updates.first + made,
-                seconds=max(0.0, end - time.monotonic()),
-                masks=updates.masks and updates.masks.after(made),
-                threads=updates.threads or self.threads,
-            )
-            done = window.train(flat, state, loss, within, left)
-            made += done.updates
-            cursor.row, cursor.loss = begun + within.row, within.loss
-            if done.diverged:
-                go_back(flat, state, good)
-                return EpochsDone(epochs, made, diverged=True)
-            if done.epochs:  # the window's end
-                cursor.row = min(begun + self.window, self.n_samples)
-                cursor.loss = float(loss[0]) * window.n_samples
-            if cursor.row == self.n_samples:
-                losses[epochs] = cursor.loss / self.n_samples
-                cursor.row, cursor.loss = 0, 0.0
-                epochs += 1
-        if stop[0]:
+        end, stop, good, random = (
+            time.monotonic() + updates.seconds,
+            updates.stop,
+            cursor.good,
+            cursor.random,
+        )
+        # Where training stands is one name, so that an error of a signal handler finds it whole.
+        now = 0, 0, cursor.row, cursor.loss
+        drawn: tuple[int, Any] | None = None  # an epoch, and the random stream before its seed was drawn
+        diverged, failure = False, None
+        try:
+            while not diverged:
+                epochs, made, row, summed = now
+                if epochs == len(losses) or (len(updates.rates) > 1 and made >= len(updates.rates)):
+                    break
+                if made and (stop[0] or time.monotonic() >= end):
+                    break
+                seed = cursor.seed
+                if row == 0 and random is not None:
+                    drawn = epochs, random.get_state(legacy=False)
+                    seed = _seed(random)
+                place = _Place(None if random is None else seed, row // self.window)
+                window = self._window(place, self._after(place, random, epochs + 1 < len(losses)), stop)
+                cursor.seed = seed
+                begun = place.number * self.window
+                within = Cursor(cursor.limit, (), row=row - begun, loss=summed)
+                within.good = good if place.number == 0 else good.copy()
+                loss = np.full(1, np.nan)
+                left = updates._replace(
+                    rates=updates.rates if len(updates.rates) == 1 else updates.rates[made:],
+                    first=updates.first + made,
+                    seconds=max(0.0, end - time.monotonic()),
+                    masks=updates.masks and updates.masks.after(made),
+                    threads=updates.threads or self.threads,
+                )
+                done = window.train(flat, state, loss, within, left)
+                diverged, row, summed = done.diverged, begun + within.row, within.loss
+                if not diverged and done.epochs:  # the window's end
+                    row = min(begun + self.window, self.n_samples)
+                    summed = float(loss[0]) * window.n_samples
+                if not diverged and row == self.n_samples:
+                    losses[epochs] = summed / self.n_samples
+                    epochs, row, summed = epochs + 1, 0, 0.0
+                now = epochs, made + done.updates, row, summed
+                if done.error is not None:
+                    raise done.error
+        except Cut:
+            pass
+        except BaseException as error:
+            failure = error
+        epochs, made, cursor.row, cursor.loss = now
+        if diverged:
+            go_back(flat, state, good)
+        elif random is not None and drawn is not None and drawn[0] == epochs and cursor.row == 0:
+            random.set_state(drawn[1])  # the epoch has not begun
+        if stop[0] or failure is not None:
             self._read_no_further()
-        return EpochsDone(epochs, made, diverged=False)
+        return EpochsDone(epochs, made, diverged, failure)
 
     def _after(self, place: _Place, random: RandomState | None, more: bool) -> _Place | None:
         """The window that follows, of the next epoch where there are to be `more`."""

@@ -92,7 +92,7 @@ def fit_whole(job: Job) -> Fitted:
 
     try:
         policy.warn(loop.run())
-    except Exception as error:
+    except BaseException as error:
         samples.keep_work(error, lambda: job.estimator_at(stepper.flat.copy(), attributes(history.loss)))
         raise
     loss = stepper.loss if solver is None else float(loop.losses[-1]) + offset
@@ -149,7 +149,7 @@ def fit_epochs(job: Job) -> Fitted:
 
     try:
         policy.warn(Loop(stepper, policy).run())
-    except Exception as error:
+    except BaseException as error:
         samples.keep_work(error, lambda: job.estimator_at(stepper.flat.copy(), attributes()))
         raise
     finally:

@@ -221,7 +221,7 @@ class Samples:
         """Warn where a solver has learned nothing; of streamed samples nobody looks."""
         warn_if_stalled(problem, flat, loss, InMemory(self.X, self.y, self.weights))
 
-    def keep_work(self, error: Exception, model: Callable[[], Any]) -> None:
+    def keep_work(self, error: BaseException, model: Callable[[], Any]) -> None:
         """Attach the estimator fitted so far to an error of streamed samples, which may have broken off."""
 
 
@@ -319,7 +319,7 @@ class StreamedSamples(Samples):
     def warn_if_stalled(self, problem: Problem, flat: Array, loss: float) -> None:
         return
 
-    def keep_work(self, error: Exception, model: Callable[[], Any]) -> None:
+    def keep_work(self, error: BaseException, model: Callable[[], Any]) -> None:
         error.estimator = model()  # type: ignore[attr-defined]
 
 

@@ -74,6 +74,7 @@ class Stepper(ABC):
     updates : how many updates the state has seen.
     steps : what a solver saw at each loss, as ``run.solver_history``; (losses, 2).
     stops : whether the rule itself asks training to end.
+    error : what cut the last chunk short, for the loop to raise once it has taken note of the chunk.
     """
 
     start_losses: int
@@ -86,6 +87,7 @@ class Stepper(ABC):
     memory: NDArray[np.float64] = NOTHING
     steps: NDArray[np.float64] | None = None
     stops: bool = False
+    error: BaseException | None = None
 
     @abstractmethod
     def drive(self, loop: Loop) -> None:
@@ -198,7 +200,7 @@ class Loop:
             policy.begin(self)
             try:
                 self.stepper.drive(self)
-            except Exception as error:
+            except BaseException as error:
                 if self.interrupts.computing:  # else the policy raised it
                     policy.failed(error, "after", self.iteration)
                 raise
@@ -235,12 +237,16 @@ class Loop:
         if diverged:
             self.policy.diverged(k)
         if self.interrupts.again:
-            error = KeyboardInterrupt()
-            self.policy.failed(error, "by a second Ctrl-C after", k)
-            raise error
+            pressed = KeyboardInterrupt()
+            self.policy.failed(pressed, "by a second Ctrl-C after", k)
+            raise pressed
         if iterations > 0:
             self._stopped = self.policy.decide(k, losses[len(losses) - iterations :]) or self._stopped
         self._stopped = self._stopped or self.stepper.stops
+        error, self.stepper.error = self.stepper.error, None
+        if error is not None:
+            self.policy.failed(error, "after", k)
+            raise error
 
     def _open_interrupts(self) -> AbstractContextManager[Interrupts]:
         return nullcontext(self.interrupts) if self._shared else stop_on_interrupt()

@@ -20,6 +20,17 @@ Mean = tuple[float, Array]
 """A running mean of the parameters: its decay, and where it stands."""
 
 
+_MOST = 1 << 16
+"""Losses of a chunk: more than an engine computes before the clock calls it back."""
+
+
+def _emptied(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Losses to be written, NaN: an engine that is cut short leaves those that it did not come to."""
+    losses = losses[:_MOST]
+    losses.fill(np.nan)
+    return losses
+
+
 class FirstOrder(ChunkStepper):
     """Updates by an optimizer, at the rates of its schedule.
 
@@ -87,7 +98,9 @@ class FullBatch(FirstOrder):
             losses = losses[: len(updates.rates)]
         arrays = self.flat, self._rows, self._gradient
         before = [array.copy() for array in arrays] if self.rates.follow_losses else []
+        losses = _emptied(losses)
         descent = self._problem.advance(*arrays, losses, updates)
+        self.error = descent.error
         change = self.rates.observe(losses[: descent.updates])
         if change is not None and (change < descent.updates or descent.diverged):
             # The later updates were made at a rate that should have changed: again, up to the change.
@@ -95,6 +108,7 @@ class FullBatch(FirstOrder):
                 array[:] = copied
             again = updates._replace(stop=np.zeros(1, np.uint8), seconds=math.inf)
             descent = self._problem.advance(*arrays, losses[:change], again)
+            self.error = self.error or descent.error
         self.rates.count(descent.updates)
         self._masks = self._masks and self._masks.after(descent.updates)
         return descent.updates, descent.diverged
@@ -139,9 +153,10 @@ class Epochs(FirstOrder):
             losses = losses[:1]  # the next epoch's rate depends on this one's loss
         masks = None if self._seed is None else Masks(self._seed, self.rates.updates + 1)
         updates = self._updates(AHEAD, stop, seconds, self.cursor.limit, masks)
+        losses = _emptied(losses)
         done = self._batches.train(self.flat, self._rows, losses, self.cursor, updates)
         self.rates.count(done.updates)
-        epochs = done.epochs
+        epochs, self.error = done.epochs, done.error
         if done.diverged and self._keep_nan:
             if self.cursor.row < self._batches.n_samples:
                 losses[epochs] = np.nan  # else the epoch is whole and has its loss

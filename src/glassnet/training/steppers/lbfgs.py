@@ -81,12 +81,14 @@ class _Stepper(SolverStepper):
         solver, rows = self._solver, len(self.state)
         if solver.goal is not None or solver.seconds is not None:
             losses = losses[:1]  # the engine looks at neither
-        room = self._room
+        room = self._room  # in which nothing changes where a signal handler raises
         if len(room) < 2 * solver.memory and len(room) < rows + 2 * len(losses):
             room = np.empty(
                 (min(2 * solver.memory, 2 * (rows + len(losses))), self.flat.size), self.flat.dtype
             )
             room[:rows] = self.state
+        else:
+            room = room.copy()
         flat, gradient = self.point.flat.copy(), self.point.gradient.copy()
         conditions = solver.decrease, solver.curvature, solver.gradient_tolerance, solver.tolerance
         steps, evaluations, rows, reason = self.problem.lbfgs(

@@ -289,6 +289,9 @@ class SolverStepper(ChunkStepper):
                 point = self.step()
             except Cut:
                 return k, False
+            except BaseException as error:  # the steps before count
+                self.error = error
+                return k, False
             self.evaluations += self._since_step
             if point is None:
                 self.reason = self.stuck

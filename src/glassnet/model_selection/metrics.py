@@ -158,7 +158,8 @@ def as_measure(
         if metric == "rank_ic" and dates is None:
             raise InputError(
                 "The metric rank_ic correlates the rows of each date, and the rows have no dates: give "
-                "times=..., a date for each row of X, or folds that have them, WalkForward(times=...)."
+                "times=..., a date for each row of X, or folds that have them: WalkForward(times=...), "
+                "folds.times in a file."
             )
         return Measure(metric, METRICS[metric], dates=dates if metric == "rank_ic" else None)
     if not callable(metric):

@@ -182,6 +182,16 @@ def test_rank_ic_that_lacks_dates_is_refused(told, message):
         ranked(**told)
 
 
-def test_rank_ic_of_classes_is_refused():
+@pytest.mark.filterwarnings("ignore:rank_ic left out")
+@pytest.mark.parametrize("network", [gn.Network((3, 2)), gn.Network((3, 1), output="logistic")])
+def test_rank_ic_of_two_classes_is_that_of_the_seconds_probability(network):
+    up, (_, test) = (RETURNS > 0).astype(int), list(WALK.split(PANEL))[-1]
+    told = {"settings": [{}], "folds": WALK, "iterations": 5, "random_state": 0}
+    cell = gn.sweep(network, PANEL, up, metric="rank_ic", **told).cells[-1]
+    expected, _ = by_scipy(up[test], cell.run.predict_proba(PANEL[test])[:, -1], DATES[test])
+    assert cell.metric == pytest.approx(expected, rel=1e-12)
+
+
+def test_rank_ic_of_three_classes_is_refused():
     with pytest.raises(gn.InputError, match="rank_ic does not go with the output 'softmax'"):
-        gn.sweep(gn.Network((3, 2)), PANEL, RETURNS > 0, settings=[{}], metric="rank_ic", times=DATES)
+        gn.sweep(gn.Network((3, 3)), PANEL, RETURNS > 0, settings=[{}], metric="rank_ic", times=DATES)

@@ -64,6 +64,8 @@ class Measure:
         """
         if self.name == "rank_ic" and self.function is None:
             assert self.dates is not None
+            if self.response == "predict_proba":  # of the second of two classes
+                y, predicted = (values if values.ndim == 1 else values[:, -1] for values in (y, predicted))
             return rank_ic(y, predicted, self.dates if rows is None else self.dates[rows])
         if self.function is None and self.name == "accuracy":
             actual = np.argmax(y, axis=1) if y.ndim > predicted.ndim else y
@@ -150,7 +152,9 @@ def as_measure(
             raise unknown_name("metric", metric, METRICS)
         if mode not in (None, METRICS[metric]):
             raise InputError(f"The best {metric} is its {METRICS[metric]}imum: leave mode out.")
-        if metric in (("r2", "rank_ic") if classes else ("accuracy",)):
+        several = classes and network.sizes[-1] != (2 if network.loss.target == "class" else 1)
+        unfit = {"accuracy": not classes, "r2": classes, "rank_ic": several}
+        if unfit.get(metric):
             raise InputError(
                 f"The metric {metric} does not go with the output {network.output.name!r}: use "
                 f"{'accuracy' if classes else 'r2'}, loss, or a function of targets and predictions."
@@ -161,7 +165,9 @@ def as_measure(
                 "times=..., a date for each row of X, or folds that have them: WalkForward(times=...), "
                 "folds.times in a file."
             )
-        return Measure(metric, METRICS[metric], dates=dates if metric == "rank_ic" else None)
+        if metric != "rank_ic":
+            return Measure(metric, METRICS[metric])
+        return Measure(metric, "max", None, "predict_proba" if classes else "predict", dates)
     if not callable(metric):
         raise InputTypeError(f"metric is a name or a function of targets and predictions, not {metric!r}.")
     name = metric_name(metric)

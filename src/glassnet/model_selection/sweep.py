@@ -113,8 +113,8 @@ def sweep(
         them. Each run keeps both, and takes X as it comes from then on; y stays as it is, unlike with
         ``gn.train(standardize=True)``.
     times : (n_samples,), each row's date, for the metric "rank_ic"; by default those of the folds.
-    metric : "loss", "accuracy", "r2", "rank_ic" (see `glassnet.model_selection.rank_ic`) or a
-        function of targets and predictions, on the fold's test rows,
+    metric : "loss", "accuracy", "r2", "rank_ic" (see `glassnet.model_selection.rank_ic`; of two classes by
+        the second one's probability) or a function of targets and predictions, on the fold's test rows,
         else on its validation data, else on all samples; by default "loss" where samples are held out,
         and None for a network without such samples among networks that have some. Where it is None,
         networks are compared by the loss that they were trained on, penalties included, which favors no

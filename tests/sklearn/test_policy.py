@@ -1,6 +1,7 @@
 """When an estimator's fit ends, the history that it keeps, and the threads that it asks for."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from iris import HELD, KEPT, PART, Y3, X, small
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 
+import glassnet as gn
 from glassnet.sklearn import policy
 
 pytestmark = pytest.mark.filterwarnings(
@@ -29,6 +31,29 @@ def test_partial_fits_keep_the_curve_of_the_last_calls(monkeypatch):
     assert (model.best_loss_, model.t_) == (pytest.approx(theirs.best_loss_), theirs.t_)
     # The epochs of a fit are all kept.
     assert len(small(max_iter=60, tol=0).fit(*PART).loss_curve_) == 60
+
+
+FITS = {
+    "adam": ({}, ConvergenceWarning, "Maximum iterations"),
+    "lbfgs": ({"solver": "lbfgs", "max_iter": 3}, ConvergenceWarning, "lbfgs failed to converge"),
+    "lm": ({"solver": "lm", "max_iter": 3}, ConvergenceWarning, "LevenbergMarquardt failed to converge"),
+    "batch": ({"batch_size": 500, "tol": 1e9}, UserWarning, "Got `batch_size`"),
+}
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", FITS)
+def test_scikit_learns_warnings_are_shown_at_the_users_line_and_filtered_as_scikit_learns(name):
+    told, kind, text = FITS[name]
+    model = gn.Ensemble(small(**told), 3)
+    for one in (small(**told), model):
+        with pytest.warns(kind, match=text) as seen:
+            one.fit(X, Y3)
+        assert [warning.filename for warning in seen] == [__file__]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", category=kind, module="sklearn")
+            one.fit(X, Y3)
 
 
 def test_stopping_comes_at_scikit_learns_epoch():

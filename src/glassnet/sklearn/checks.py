@@ -35,6 +35,9 @@ from glassnet.utils.threads import MOST_THREADS
 
 # ---- Arguments -------------------------------------------------------------------------------------
 
+THEIR_MODULE = "sklearn.neural_network._multilayer_perceptron"
+"""Where scikit-learn's fits warn: ``filterwarnings("ignore", module="sklearn")`` is to hide ours too."""
+
 STOCHASTIC = ("sgd", "adam")
 
 BAR = "bar"  # the ``verbose`` that shows a progress line

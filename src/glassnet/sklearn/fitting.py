@@ -15,6 +15,7 @@ from glassnet.nn.dropout import as_dropout, draw_seed
 from glassnet.optim.loss_conventions import OURS, Conventions
 from glassnet.optim.penalties import Penalties
 from glassnet.optim.schedules import Schedule
+from glassnet.sklearn.checks import THEIR_MODULE
 from glassnet.sklearn.job import HeldOut, Job, validation_samples
 from glassnet.sklearn.policy import EpochPolicy, History, ScipyPolicy, SolverPolicy
 from glassnet.sklearn.samples import Samples
@@ -175,6 +176,7 @@ def _batch_size(estimator: Any, n: int) -> int:
         warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
             UserWarning,
+            THEIR_MODULE,
         )
     return min(int(estimator.batch_size), n)
 

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from glassnet._types import Array
 from glassnet.engine.minibatch import Batches
+from glassnet.sklearn.checks import THEIR_MODULE
 from glassnet.sklearn.job import HeldOut, Job
 from glassnet.sklearn.network import WORTHWHILE, operations
 from glassnet.sklearn.steppers import EpochRates, ScipyLBFGS
@@ -188,9 +189,9 @@ class EstimatorPolicy(Policy):
         """Warn as scikit-learn does, of how training has ended."""
         if status == "interrupted" and not self.is_over:
             self._job.verbosity.interrupted = True
-            warn("Training interrupted by user.", UserWarning)
+            warn("Training interrupted by user.", UserWarning, THEIR_MODULE)
         elif not self.is_over and (text := self._unconverged()):
-            warn(text, ConvergenceWarning)
+            warn(text, ConvergenceWarning, THEIR_MODULE)
 
     @abstractmethod
     def _unconverged(self) -> str:

@@ -53,6 +53,15 @@ def test_partial_fits_go_on_after_a_skops_file(name):
     assert np.array_equal(model.coefs_[0], again.coefs_[0])
 
 
+def test_pickle_has_the_curve_once():
+    model = small(max_iter=300, tol=0.0).fit(X, Y3)
+    again = pickle.loads(pickle.dumps(model))
+    assert again.history_ == model.history_ == {"loss": model.loss_curve_}
+    assert again.history_["loss"] is not again.loss_curve_
+    del model.history_
+    assert len(pickle.dumps(again)) < len(pickle.dumps(model)) + 1000
+
+
 def square(z):
     return z * z
 

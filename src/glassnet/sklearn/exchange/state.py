@@ -28,6 +28,9 @@ def as_plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
     for name in _RECORDS:
         if name in plain:
             plain[name] = _named(plain[name])
+    history, curve = plain.get("history_"), plain.get("loss_curve_")
+    if history and curve and history.get("loss") == curve:
+        plain["history_"] = {**history, "loss": None}
     if isinstance(labels := plain.get("_labels"), Labels):
         plain["_labels"] = {"kind": labels.kind, "sparse": labels.sparse}
     if isinstance(state := plain.get("_optimizer_state"), OptimizerState):
@@ -41,6 +44,8 @@ def from_plain(state: Mapping[str, Any]) -> dict[str, Any]:
     for name in _RECORDS:
         if name in attributes:
             attributes[name] = _record(attributes[name])
+    if (history := attributes.get("history_")) and history.get("loss", 0) is None:
+        attributes["history_"] = {**history, "loss": list(attributes["loss_curve_"])}
     if isinstance(labels := attributes.get("_labels"), dict):
         attributes["_labels"] = Labels(classes=attributes["classes_"], **labels)
     if isinstance(described := attributes.get("_optimizer_state"), dict):

@@ -15,7 +15,7 @@ The public names; help() of each shows an example:
 - data that do not fit into memory: stream
 - optimizers, in OPTIMIZERS: SGD, RMSprop, Adagrad, Adadelta, Adam, AMSGrad, AdamW, Nadam, Lion, each an
   Optimizer; learning rates over time, in SCHEDULES: Constant, InverseScaling, Adaptive, Step,
-  Exponential, Cosine, OneCycle, WarmUp, each a Schedule
+  ReduceOnPlateau, Exponential, Cosine, OneCycle, WarmUp, each a Schedule
 - solvers, in SOLVERS, which go where an optimizer goes: LBFGS, LevenbergMarquardt,
   BayesianRegularization (which finds an Evidence), NewtonCG, each a Solver that
   leaves a SolverHistory
@@ -85,6 +85,7 @@ from glassnet.optim.schedules import (
     Exponential,
     InverseScaling,
     OneCycle,
+    ReduceOnPlateau,
     Schedule,
     Step,
     WarmUp,
@@ -168,6 +169,7 @@ __all__ = [
     "Problem",
     "PurgedKFold",
     "RMSprop",
+    "ReduceOnPlateau",
     "Schedule",
     "Solver",
     "SolverHistory",

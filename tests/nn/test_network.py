@@ -595,3 +595,13 @@ def test_a_network_asked_without_parameters_says_that_it_has_none(method):
 def test_repr_is_what_makes_the_network_again(net):
     assert eval(repr(net), {"Network": gn.Network}) == net
     assert "function" not in repr(net)
+
+
+def test_summary_counts_every_parameter():
+    net = gn.Network((4, 1200, 3), hidden=["relu"], output="identity")
+    *rows, last = net.summary().splitlines()
+    counts = [[int(word.replace(",", "")) for word in row.split()[-2:]] for row in rows[2:]]
+    assert sum(map(sum, counts)) == net.n_parameters == int(last.split()[0].replace(",", ""))
+    assert "relu" in rows[2]
+    assert last.endswith("loss squared_error")
+    assert len(gn.Network((2, 2)).summary().splitlines()) == 4

@@ -15,6 +15,7 @@ EXAMPLES = {
     "constant": gn.Constant(0.1),
     "inverse_scaling": gn.InverseScaling(0.1, power=0.7, decay=3),
     "adaptive": gn.Adaptive(0.1, patience=3),
+    "reduce_on_plateau": gn.ReduceOnPlateau(0.1, patience=3),
     "step": gn.Step(0.1, every=4, factor=0.5),
     "exponential": gn.Exponential(0.1, factor=0.9),
     "cosine": gn.Cosine(0.1, steps=20, final=0.01),
@@ -60,7 +61,7 @@ def test_every_setting_refuses_what_is_outside_its_range(schedule):
                 type(schedule)(**{**make, setting: one})
 
 
-@pytest.mark.parametrize("inner", [gn.Adaptive(0.1), gn.WarmUp(0.1, 3)])
+@pytest.mark.parametrize("inner", [gn.Adaptive(0.1), gn.ReduceOnPlateau(0.1), gn.WarmUp(0.1, 3)])
 def test_warm_up_refuses_what_is_not_known_beforehand(inner):
     with pytest.raises(gn.InputError, match="known beforehand"):
         gn.WarmUp(inner, 5)

@@ -76,6 +76,7 @@ SCHEDULES = {
     "constant": gn.Constant(0.1),
     "inverse_scaling": gn.InverseScaling(0.2, power=0.7, decay=0.3),
     "adaptive": gn.Adaptive(2.0, tolerance=0.05, patience=2, divisor=3.0, smallest=0.1),
+    "reduce_on_plateau": gn.ReduceOnPlateau(2.0, tolerance=0.05, patience=2, divisor=3.0, smallest=0.1),
     "step": gn.Step(0.2, every=4, factor=0.5),
     "exponential": gn.Exponential(0.2, factor=0.9),
     "cosine": gn.Cosine(0.2, steps=13, final=0.01),
@@ -87,12 +88,13 @@ SCHEDULES = {
 @case("schedule", gn.SCHEDULES, ("rates", "full", "batches", "resumed"))
 def _(name, use):
     schedule, job = SCHEDULES[name], task()
+    more = {"validation": 0.3} if name == "reduce_on_plateau" else {}
     rule = gn.SGD(schedule, momentum=0.5)
     if use == "rates":
         return [schedule.rates(1, 20), schedule.rates(8, 5, 3), schedule.to_dict(), repr(schedule)]
     if use == "resumed":
-        return of_run(saved_and_loaded(trained(job, optimizer=rule)).resume(8, **with_data(job)))
-    return tell(job, optimizer=rule, **{"iterations": 20, **in_batches(use, 50, 6)})
+        return of_run(saved_and_loaded(trained(job, optimizer=rule, **more)).resume(8, **with_data(job)))
+    return tell(job, optimizer=rule, **{"iterations": 20, **in_batches(use, 50, 6), **more})
 
 
 @case("schedule-per-iteration", ("inverse_scaling", "step", "exponential", "cosine", "one_cycle"))

@@ -141,3 +141,38 @@ def test_gentler_rate_is_a_tenth_of_every_rate():
             gn.Network((3, 1), output="identity"), X, Y, optimizer=gn.SGD(gn.Cosine(1e30, steps=50))
         )
     assert run.status == "diverged"
+
+
+# ---- Rates that follow the validation loss -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", [{}, {"batch_size": 10}, {"validate_every": 3}])
+def test_rate_falls_where_the_validation_loss_stalls(tmp_path, way):
+    random = np.random.RandomState(0)
+    X = random.randn(60, 3)
+    y = random.randint(0, 2, 60)  # noise: the validation loss rises soon
+    schedule = gn.ReduceOnPlateau(0.5, patience=3, divisor=10.0)
+    how = {"validation": 0.3, "optimizer": gn.SGD(schedule), "random_state": 0, **way}
+    runs = []
+    whole = gn.train(NET, X, y, iterations=60, callbacks=[runs.append], **how)
+    expected = schedule.begin()
+    for loss in whole.validation_losses:
+        _, expected = schedule.listen(expected, [loss])
+    assert whole.heard == pytest.approx(expected)
+    assert whole.heard[0] < 0.5
+    part = gn.train(NET, X, y, iterations=17, **how)
+    gn.save(part, tmp_path / "run")
+    for again in (part.resume(43), gn.load(tmp_path / "run").resume(43, X=X, y=y)):
+        assert np.array_equal(again.losses, whole.losses)
+        assert np.array_equal(again.heard, whole.heard)
+
+
+def test_rate_that_watches_validation_needs_some():
+    rule = gn.SGD(gn.ReduceOnPlateau(0.1))
+    with pytest.raises(gn.InputError, match="watches the validation loss, and there are no"):
+        gn.train(NET, X, Y, optimizer=rule)
+    with pytest.raises(gn.InputError, match="watches the validation loss"):
+        gn.train(NET, X, Y, iterations=1, random_state=0).resume(1, optimizer=rule)
+    for given in ({"learning_rate": gn.ReduceOnPlateau(0.1)}, {"optimizer": rule}):
+        with pytest.raises(gn.InputError, match=r"validation losses of gn\.train"):
+            gn.MLPClassifier(max_iter=2, **given).fit(X, Y)

@@ -213,6 +213,32 @@ class Network:
         functions = [*(record.name for record in self.hidden), self.output.name]
         return f"{sizes} ({', '.join(functions)}; {self.loss})"
 
+    def summary(self) -> str:
+        """A table of the layers: units, function, and the numbers of weights and biases.
+
+        >>> import glassnet as gn
+        >>> print(gn.Network((4, 8, 3), hidden="tanh").summary())
+        layer     units  function  weights  biases
+        input         4
+        hidden 1      8  tanh           32       8
+        output        3  softmax        24       3
+        67 parameters, loss cross_entropy
+
+        Keras's ``model.summary()`` and MATLAB's ``view(net)`` show the same.
+        """
+        names = [*(f"hidden {i}" for i in range(1, len(self.hidden) + 1)), "output"]
+        functions = [*(record.name for record in self.hidden), self.output.name]
+        rows = [("layer", "units", "function", "weights", "biases")]
+        rows.append(("input", f"{self.sizes[0]:,}", "", "", ""))
+        for name, function, (n_in, n_out) in zip(names, functions, pairwise(self.sizes), strict=True):
+            rows.append((name, f"{n_out:,}", function, f"{n_in * n_out:,}", f"{n_out:,}"))
+        a, b, c, d, e = (max(map(len, column)) for column in zip(*rows, strict=True))
+        lines = [
+            f"{name:<{a}}  {units:>{b}}  {function:<{c}}  {weights:>{d}}  {biases:>{e}}".rstrip()
+            for name, units, function, weights, biases in rows
+        ]
+        return "\n".join([*lines, f"{self.n_parameters:,} parameters, loss {self.loss}"])
+
     def initialize(
         self,
         random_state: int | RandomState | None = None,

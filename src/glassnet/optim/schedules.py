@@ -1,7 +1,7 @@
 """How the learning rate changes over training, as frozen records.
 
 The rate of an update depends on the number of the update, counted from 1, and on nothing else: neither the
-ends of calls nor resuming change it. Only `Adaptive` listens to the losses.
+ends of calls nor resuming change it. Only `Adaptive` and `ReduceOnPlateau` listen to losses.
 """
 
 from __future__ import annotations
@@ -297,7 +297,7 @@ class WarmUp(Schedule):
 
 
 class Heard(NamedTuple):
-    """The whole state of `Adaptive`, as numbers that a file can hold."""
+    """The whole state of a schedule that listens, as numbers that a file can hold."""
 
     rate: float
     """0 stops training."""
@@ -330,6 +330,8 @@ class Adaptive(Schedule):
     """
 
     name = "adaptive"
+    watches: ClassVar[str] = "training"
+    """Whose losses it listens to: those of "training", or of "validation" at each evaluation."""
 
     rate: float = field(metadata=checked(as_positive))
     tolerance: float = field(default=1e-4, metadata=checked(as_not_negative))
@@ -356,9 +358,40 @@ class Adaptive(Schedule):
         return np.full(count, self.rate)
 
 
+@dataclass(frozen=True, repr=False)
+class ReduceOnPlateau(Adaptive):
+    """Divides the rate by `divisor` where the validation loss has not improved for `patience` evaluations.
+
+    As `Adaptive`, but the losses are ``run.validation_losses``, one for each evaluation: the rate changes
+    after the evaluation, and never between two. It needs validation data.
+
+    >>> import numpy as np, glassnet as gn
+    >>> random = np.random.RandomState(0)
+    >>> X, y = random.randn(80, 3), random.randint(0, 2, 80)
+    >>> run = gn.train(gn.Network((3, 8, 2)), X, y, validation=0.3, iterations=50, random_state=0,
+    ...                optimizer=gn.SGD(gn.ReduceOnPlateau(2.0, patience=5)))
+    >>> rate, best, failures = run.heard
+    >>> bool(rate < 2.0), bool(best == run.validation_losses.min())
+    (True, True)
+
+    PyTorch's ReduceLROnPlateau and Keras's ReduceLROnPlateau multiply by a factor of 0.1, measure
+    improvements relatively (PyTorch) or as here (Keras), wait one evaluation more (PyTorch), and go on at
+    the least rate, where this ends training with the status "stopped".
+    """
+
+    name = "reduce_on_plateau"
+    watches = "validation"
+
+    patience: int = field(default=10, metadata=checked(as_steps))
+    divisor: float = field(default=10.0, metadata=checked(as_positive))
+
+
 SCHEDULES: dict[str, type[Schedule]] = {
     kind.name: kind
-    for kind in (Constant, InverseScaling, Adaptive, Step, Exponential, Cosine, OneCycle, WarmUp)
+    for kind in (
+        *(Constant, InverseScaling, Adaptive, ReduceOnPlateau, Step, Exponential, Cosine, OneCycle),
+        WarmUp,
+    )
 }
 """Every schedule's class by name."""
 

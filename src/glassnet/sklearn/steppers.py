@@ -197,6 +197,11 @@ def optimizer_at_rest(estimator: Any, n_parameters: int, dtype: np.dtype[Any]) -
     """The optimizer that an estimator's arguments describe, before its first update."""
 
     def state(optimizer: Optimizer, first: float, *settings: Any, **schedule: Any) -> OptimizerState:
+        if getattr(schedule["schedule"], "watches", "training") != "training":
+            raise InputError(
+                f"{type(schedule['schedule']).__name__} watches the validation losses of gn.train. The "
+                f"learning rate of an estimator follows its training loss: gn.Adaptive, or 'adaptive'."
+            )
         rows = np.zeros((len(optimizer.state_names), n_parameters), dtype)
         return OptimizerState(optimizer, rows, first, *settings, **schedule)
 

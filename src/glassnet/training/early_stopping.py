@@ -8,6 +8,7 @@ from typing import Any
 
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn.network import Network
+from glassnet.optim.schedules import Adaptive
 from glassnet.utils.settings_checks import (
     Settings,
     as_flag,
@@ -130,6 +131,16 @@ class EarlyStopping(Settings):
             return ""
         count = f"{self.patience} evaluation{'s' if self.patience != 1 else ''}"
         return f"{self.metric_name} has not improved for {count}"
+
+
+def check_schedule(rule: object, validated: bool) -> None:
+    """Raise InputError where a learning rate watches validation data that there are not."""
+    schedule = getattr(rule, "learning_rate", None)
+    if isinstance(schedule, Adaptive) and schedule.watches == "validation" and not validated:
+        raise InputError(
+            f"{type(schedule).__name__} watches the validation loss, and there are no validation data: "
+            f"give some, such as validation=0.1, or use gn.Adaptive, which watches the training loss."
+        )
 
 
 def as_metrics(value: Any, name: str) -> tuple[str | Metric, ...]:

@@ -89,6 +89,9 @@ class Stepper(ABC):
     stops: bool = False
     error: BaseException | None = None
 
+    def hear(self, loss: float) -> None:  # noqa: B027 - most rules do not listen
+        """Take in the validation loss of an evaluation."""
+
     @abstractmethod
     def drive(self, loop: Loop) -> None:
         """Advance until the loop says that training is over.

@@ -17,6 +17,7 @@ from glassnet.engine.predict import predict, score
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.errors import InputError
 from glassnet.training.divergence import gentler, warn_of_ending
+from glassnet.training.early_stopping import check_schedule
 from glassnet.training.hooks import Callbacks, Hooks
 from glassnet.training.run_policy import continue_run
 from glassnet.training.state import RunData, RunState, at_end, masks_of, with_data, with_rule
@@ -185,6 +186,7 @@ class TrainingRun(RunState):
                 f"This run blew up at iteration {self.diverged_at} and would again. Resume it with "
                 f"another optimizer, for instance optimizer={gentler(rule)}."
             )
+        check_schedule(rule, self.validation is not None and self.validation.fingerprint is not None)
         fit = self.batch_size, self.penalties, self.dropout, self.average
         if X is None:
             data = self._own_data(y, sample_weight, validation, engine, threads)

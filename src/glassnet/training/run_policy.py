@@ -144,9 +144,13 @@ class RunPolicy(Policy, Generic[AnyRun]):
             return False
         stepper = self._loop.stepper
         try:
-            return self._evaluator.evaluate(
+            enough = self._evaluator.evaluate(
                 iteration, stepper.flat, stepper.averaged, self._loop.losses[-1]
             )
+            loss = self._evaluator.loss_at(iteration)
+            if loss is not None:
+                stepper.hear(loss)
+            return enough
         except BaseException as error:  # of a metric of the caller's own, or Ctrl-C
             self.failed(error, "by an evaluation after", iteration)
             raise

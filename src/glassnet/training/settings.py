@@ -28,6 +28,7 @@ from glassnet.training.early_stopping import (
     Metric,
     as_metrics,
     check_metrics,
+    check_schedule,
     check_stopping,
 )
 from glassnet.training.steppers import Rule, check_fits, check_rule
@@ -115,6 +116,7 @@ class FitSettings(Settings):
                 f"test={shares[0]} and validation={shares[1]} leave no rows to train on: expected shares "
                 f"that sum to less than 1."
             )
+        check_schedule(self.optimizer, self.validation is not None)
         check_metrics(self.metrics, self.validation is not None, network)
         check_stopping(self.stopping, self.validation is not None, network)
 

@@ -259,6 +259,12 @@ class Evaluator:
         self._waited = 0 if improved else self._waited + 1
         return bool(rule.reason_to_end(rule.sign * self._best, self._waited))
 
+    def loss_at(self, iteration: int) -> float | None:
+        """The validation loss of this iteration, where it was evaluated."""
+        at = self._count - 1
+        known = self._held_out is not None and at >= 0 and self._iterations[at] == iteration
+        return float(self._losses[at]) if known else None
+
     def forget(self, after: int) -> None:
         """Take back the evaluations of later iterations, which are taken back themselves."""
         while self._count > 0 and self._iterations[self._count - 1] > after:

@@ -61,6 +61,9 @@ class FirstOrder(ChunkStepper):
     def stops(self) -> bool:  # type: ignore[override]  # read only
         return self.rates.stops
 
+    def hear(self, loss: float) -> None:
+        self.rates.hear(loss)
+
     def _updates(
         self, ahead: int, stop: NDArray[np.uint8], seconds: float, limit: float, masks: Masks | None
     ) -> Updates:

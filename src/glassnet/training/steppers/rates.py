@@ -16,9 +16,9 @@ AHEAD = 4096
 class LearningRates:
     """Where a run stands in its schedule, after `updates` updates.
 
-    `memory` holds what `Adaptive` keeps of the losses, and no numbers for every other schedule. A run
-    keeps both, and rates made of them go on where these stand. An `Adaptive` that starts here compares the
-    next losses with `loss`.
+    `memory` holds what a schedule that listens keeps of the losses, and no numbers for every other
+    schedule. A run keeps both, and rates made of them go on where these stand. An `Adaptive` that starts
+    here compares the next losses with `loss`.
     """
 
     def __init__(
@@ -34,14 +34,14 @@ class LearningRates:
         self._state: Heard | None = None
         self._block, self._first = np.empty(0), 1
         if isinstance(schedule, Adaptive):
-            self._state = schedule.begin(loss)
+            self._state = schedule.begin(loss if schedule.watches == "training" else math.inf)
             if memory is not None and memory.size == len(Heard._fields):
                 self._state = Heard(*map(float, memory))
 
     @property
     def follow_losses(self) -> bool:
-        """Whether the rates depend on the losses, which `observe` must then be given."""
-        return self._state is not None
+        """Whether the rates depend on training's losses, which `observe` must then be given."""
+        return isinstance(self._schedule, Adaptive) and self._schedule.watches == "training"
 
     @property
     def stops(self) -> bool:
@@ -73,7 +73,12 @@ class LearningRates:
         The number of them after which the rate changes, where it does: later ones were made at the
         wrong rate.
         """
-        if self._state is None or not isinstance(self._schedule, Adaptive):
+        if self._state is None or not isinstance(self._schedule, Adaptive) or not self.follow_losses:
             return None
         turn, self._state = self._schedule.listen(self._state, losses.tolist())
         return None if turn is None else turn + 1
+
+    def hear(self, loss: float) -> None:
+        """Take in the validation loss of an evaluation, where the schedule watches it."""
+        if self._state is not None and isinstance(self._schedule, Adaptive) and not self.follow_losses:
+            _, self._state = self._schedule.listen(self._state, [loss])

@@ -116,7 +116,7 @@ def test_report_draws_predictions_for_each_set_of_rows_in_the_tables_unit(write)
     made = write(run, INPUTS, Y, held_out=held_out, class_names=["cost (standardized)"])
     regression, errors = (made.pictures()[name] for name in ("regression", "errors"))
     assert dots(regression) == 47
-    test = next(trace for trace in regression["data"] if trace["name"] == "test")
+    test = next(t for t in regression["data"] if t["name"] == "test" and isinstance(t["x"], dict))
     np.testing.assert_allclose(unpacked(test["x"]) - unpacked(test["y"]), 1.0, atol=1e-4)
     assert regression["layout"]["xaxis"]["title"]["text"] == "cost"
     assert sum(sum(trace["y"]) for trace in errors["data"]) == 47

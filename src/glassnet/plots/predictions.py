@@ -45,10 +45,6 @@ class Predictions:
     predicted: Array
     total: int
 
-    def of(self, some: NDArray[np.bool_]) -> Predictions:
-        """Those of some rows."""
-        return replace(self, X=self.X[some], actual=self.actual[some], predicted=self.predicted[some])
-
     @property
     def errors(self) -> Array:
         """actual - predicted, of values."""
@@ -100,8 +96,7 @@ def make_predictions(
             raise InputError(
                 f"The run predicts no finite value for any of the {name} samples: it blew up there."
             )
-        shown = Predictions(name, samples[rows], actual, predicted, len(samples))
-        sets.append(shown if known.all() else shown.of(known))
+        sets.append(Predictions(name, samples[rows[known]], actual[known], predicted[known], len(samples)))
     return field, sets
 
 

@@ -9,19 +9,18 @@ import numpy as np
 
 from glassnet.plots import style
 from glassnet.plots.classes import RocCurve, roc_curves, worst_classes
-from glassnet.plots.picture_data import Field
+from glassnet.plots.picture_data import Field, Targets
 from glassnet.plots.predictions import Predictions
 from glassnet.plots.projection import spans
 from glassnet.plots.quantities import error_counts, fitted_line, value_span
 from glassnet.plots.report.page import Html, figure, sentence
 from glassnet.plots.report.traces import (
     Picture,
-    Trace,
     make_axis,
     make_bars,
     make_layout,
     make_line,
-    packed,
+    make_samples,
     text,
     upright,
 )
@@ -58,33 +57,24 @@ def prediction_figures(field: Field, sets: Sequence[Predictions]) -> list[Html]:
 
 def regression_picture(sets: Sequence[Predictions], name: str) -> Picture:
     """The predicted values against the actual ones."""
-    span = value_span(sets)
-    traces: list[Trace] = []
-    lines = [make_line(np.column_stack([span, span]), "predicted = actual", line=_EQUAL)]
+    span, names = value_span(sets), tuple(rows.name for rows in sets)
+    points = [np.column_stack([rows.actual, rows.predicted]) for rows in sets]
+    numbers = np.repeat(np.arange(len(sets)), [len(some) for some in points])
+    labels = name, "predicted"
+    traces = make_samples(
+        np.concatenate(points), Targets(numbers, names, is_class=True), labels, np.stack([span, span])
+    )
+    traces.append(make_line(np.column_stack([span, span]), "predicted = actual", line=_EQUAL))
     for rows, color in zip(sets, style.class_colors(len(sets)), strict=True):
-        points = np.column_stack([rows.actual, rows.predicted])
-        size = style.dot_size(len(points))
-        fade = style.opacities(points, np.stack([span, span]), 1.6 * size)
-        traces.append(
-            {
-                "type": "scattergl",
-                "mode": "markers",
-                "name": text(rows.name),
-                "x": packed(points[:, 0]),
-                "y": packed(points[:, 1]),
-                "marker": {"size": max(2.4, 1.6 * size), "color": color, "opacity": packed(fade)},
-                "hovertemplate": "actual %{x:.5g}<br>predicted %{y:.5g}"
-                f"<extra>{text(rows.name)}</extra>",
-            }
-        )
         line, _ = fitted_line(rows)
         if line is not None:
             ends = np.column_stack([span, line[0] * span + line[1]])
-            lines.append(make_line(ends, text(rows.name), legend=False, line={"color": color, "width": 2}))
-    x, y = (make_axis(label, span) for label in (name, "predicted"))
+            look = {"color": color, "width": 2}
+            traces.append(make_line(ends, text(rows.name), legend=False, line=look))
+    x, y = (make_axis(label, span) for label in labels)
     y.update(scaleanchor="x", constrain="domain")
     x.update(constrain="domain")
-    return {"data": [*traces, *lines], "layout": make_layout(xaxis=x, yaxis=y)}
+    return {"data": traces, "layout": make_layout(xaxis=x, yaxis=y)}
 
 
 def errors_picture(sets: Sequence[Predictions]) -> Picture:

@@ -218,6 +218,14 @@ def test_output_that_is_none_here_is_refused_and_training_goes_on_by_its_own():
     assert model.fit(X, TARGET).out_activation_ == "identity"
 
 
+@pytest.mark.parametrize("name", ["n_layers_", "n_outputs_"])
+def test_layers_that_are_not_those_of_the_parameters_are_refused(name):
+    model = small().fit(X, Y3)
+    setattr(model, name, 2)
+    with pytest.raises(gn.InputError, match=rf"{name} .*2.*coefs_ make layers of \(4, 6, 3\)"):
+        model.predict(X)
+
+
 def test_parameters_of_other_shapes_are_refused():
     model = small().fit(X, Y3)
     model.coefs_[1] = np.ones((5, 3))

@@ -547,3 +547,18 @@ def test_members_of_a_sweep_scale_by_themselves():
     plain = gn.Ensemble.from_sweep(result, 1, fold=0)
     assert plain.score(Z, y) > 0.5
     assert np.array_equal(plain.estimators_[0].predict(Z), result.runs[0].predict(Z))
+
+
+def test_ensembles_of_estimators_and_of_runs_go_through_skops_and_pickle():
+    skops = pytest.importorskip("skops.io")
+    X = np.random.RandomState(0).randn(40, 3)
+    y = X[:, 0] * 1e5
+    net = gn.Network((3, 4, 1), output="identity")
+    runs = [gn.train(net, X, y, iterations=3, standardize=True, random_state=seed) for seed in range(2)]
+    fits = gn.Ensemble(gn.MLPRegressor(hidden_layer_sizes=3, max_iter=3), 2).fit(X, y)
+    for model in (gn.Ensemble.from_runs(runs), fits):
+        data = skops.dumps(model)
+        trusted = skops.get_untrusted_types(data=data)
+        assert all(name.startswith("glassnet.") for name in trusted)
+        for again in (skops.loads(data, trusted=trusted), pickle.loads(pickle.dumps(model))):
+            assert np.array_equal(again.predict(X), model.predict(X))

@@ -303,6 +303,12 @@ class BaseMLP(CallbackSupportMixin, Exchange, ABC):
         network: Network | None = attributes.get("_network")
         if network is None or network.sizes != theta.sizes:
             network = self._network_of(theta.sizes, None if network is None else network.hidden)
+        layers, outputs = attributes.get("n_layers_"), attributes.get("n_outputs_")
+        if layers not in (None, len(theta.sizes)) or outputs not in (None, theta.sizes[-1]):
+            raise InputError(
+                f"n_layers_ is {layers} and n_outputs_ {outputs}, and coefs_ make layers of {theta.sizes}. "
+                f"Set those for another network; hidden_activations(X) has what hidden layers give."
+            )
         output = attributes.get("out_activation_", network.output.name)
         if output != network.output.name and output != self._out_activation(network):
             network = with_output(network, output)

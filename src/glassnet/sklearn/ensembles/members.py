@@ -70,6 +70,18 @@ class Member:
         """The probability of each class or label, (n, classes)."""
         return both_classes(predict(self.network, self.theta, X, "predict_proba", {}, self.encoding))
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Names in the place of functions, which skops does not write; functions of one's own stay.
+        plain = not _own_functions(self.network)
+        network = _network_document(self.network) if plain else self.network
+        return {**vars(self), "network": network, "theta": self.theta.flat}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        network = state["network"]
+        if isinstance(network, dict):
+            network = Network(**network)
+        self.__dict__.update(state, network=network, theta=Parameters(network.sizes, state["theta"]))
+
 
 # ---- Fits ------------------------------------------------------------------------------------------
 
@@ -324,10 +336,13 @@ def _as_member(member: Any) -> Member:
     return Member(network, theta, classes)
 
 
-def _network_document(network: Network) -> dict[str, Any]:
+def _own_functions(network: Network) -> list[str]:
     own = [hidden.name for hidden in network.hidden if ACTIVATIONS.get(hidden.name) != hidden]
-    own += [] if network.loss.is_built_in else [network.loss.name]
-    if own:
+    return own + ([] if network.loss.is_built_in else [network.loss.name])
+
+
+def _network_document(network: Network) -> dict[str, Any]:
+    if own := _own_functions(network):
         raise InputError(
             f"A file cannot hold functions of your own ({', '.join(own)}): keep the ensemble with pickle "
             f"or joblib, or each run with gn.save."

@@ -14,6 +14,7 @@ from benchmarks.jobs.scaling import draw_samples, draw_widths, measure_scaling, 
 from benchmarks.jobs.solvers import draw_solvers, measure_solvers, solvers_table
 from benchmarks.jobs.streaming import draw_streaming, measure_streaming, streaming_table
 from benchmarks.jobs.sweeps import draw_sweeps, measure_sweeps, sweeps_table
+from benchmarks.jobs.units import measure_units, units_table
 from benchmarks.jobs.walk_forward import draw_walk_forward, measure_walk_forward, walk_forward_table
 from benchmarks.workloads import WORKLOADS
 
@@ -50,6 +51,11 @@ MEASURED: Mapping[str, Job] = {
         measure_classics,
         classics_table,
         {"": draw_classics},
+    ),
+    "units": Job(
+        "a sine in 20 units of y and of X each, and shifted: how well each solver fits it",
+        measure_units,
+        units_table,
     ),
     "scaling": Job(
         "what a sample costs over the width of the layers, and an iteration over the samples",

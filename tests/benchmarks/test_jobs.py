@@ -140,6 +140,13 @@ def test_classics_are_reached_by_every_solver_and_confirmed(tmp_path, monkeypatc
     assert "none arrives" in capsys.readouterr().out  # eight samples are no evidence for 161 parameters
 
 
+def test_every_solver_arrives_in_every_unit(capsys):
+    found = run_quick("units", quiet=False)
+    for row in found["rows"]:
+        assert min(row["scores"].values()) > 0.98, row
+    assert "X times 1e-12" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "way", [peer_solvers.by_sklearn, peer_solvers.by_scipy], ids=["scikit-learn", "scipy"]
 )

@@ -254,3 +254,14 @@ def test_threads_that_are_named_are_taken_from_the_start_where_they_are_worth_it
     assert threads_of_calls(monkeypatch, n_threads=2)[0] == 2
     monkeypatch.setattr(policy, "WORTHWHILE", 1e99)
     assert set(threads_of_calls(monkeypatch, n_threads=2)) == {1}
+
+
+def test_lbfgs_warns_where_the_targets_are_small_next_to_its_tol():
+    x = np.linspace(-1, 1, 60)[:, None]
+    y = np.sin(np.pi * x).ravel()
+    small = gn.MLPRegressor("squared_error", (5,), activation="tanh", solver="lbfgs", random_state=0)
+    with pytest.warns(ConvergenceWarning, match=r"tol=0\.0001, and the targets deviate by 7e-06"):
+        small.fit(x, 1e-5 * y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        small.set_params(max_iter=2000).fit(x, y)

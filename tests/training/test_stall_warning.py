@@ -75,11 +75,15 @@ def test_noise_alone_is_no_stall():
 
 @pytest.mark.parametrize("form", [np.asarray, csr_array])
 def test_an_estimator_that_ends_so_says_so(form):
-    far = 1e4 + np.abs(X)  # unscaled, as no first weights suit
+    model = gn.MLPRegressor(
+        "squared_error", (2,), solver="lm", random_state=0, warm_start=True, max_iter=50
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(form(X), y)
+    model.intercepts_[0][:] = -100  # all units off at every sample
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
-        gn.MLPRegressor("squared_error", (2,), activation="tanh", solver="lm", random_state=0).fit(
-            form(far), y
-        )
+        model.fit(form(X), y)
     (warning,) = [w for w in found if w.category is gn.StalledTrainingWarning]
     assert warning.filename == __file__

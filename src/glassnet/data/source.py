@@ -47,6 +47,14 @@ ROW_GROUP_BYTES = 2 << 20
 """Bytes of a row group of a source that has no row groups of its own."""
 
 
+def spread_ranges(n: int, most: int = 1024) -> list[tuple[int, int]]:
+    """All of `n` rows where they are at most so many, else 32 ranges of them, evenly over all."""
+    if n <= most:
+        return [(0, n)]
+    count = most // 32
+    return [(start, start + count) for start in np.linspace(0, n - count, 32).astype(int).tolist()]
+
+
 class HoldOut(NamedTuple):
     """The two parts of a dataset: the rows to train on and the rows held out.
 

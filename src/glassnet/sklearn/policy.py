@@ -319,11 +319,27 @@ class ScipyPolicy(IterationPolicy):
     def _unconverged(self) -> str:
         result, n_iter, limit = self._stepper.result, self.history.epochs, self.max_iter
         if result.status == 0:
-            return ""
+            return self._too_small_for_tol()
         more = f"\nRaise the limit of iterations (max_iter={limit})." if n_iter == limit else ""
         return (
             f"lbfgs failed to converge after {n_iter} iteration(s) (status={result.status}):\n"
             f"{result.message}\n{more}\nScaling the data may help as well, for instance by StandardScaler."
+        )
+
+    def _too_small_for_tol(self) -> str:
+        """The warning where the gradient has ended training only because the targets' unit is small."""
+        stepper, tol = self._stepper, float(self._job.estimator.tol)
+        problem = stepper.problem
+        if problem.network.loss.name != "squared_error" or np.abs(stepper.result.jac).max() > tol:
+            return ""
+        deviation = float(np.max(problem.some_rows()[1].std(axis=0)))
+        fits = stepper.loss < 0.05 * deviation**2 / 2
+        if fits or not 0 < deviation < 1e3 * tol:
+            return ""
+        return (
+            f"lbfgs ended where no entry of the gradient is larger than tol={tol:g}, and the targets "
+            f"deviate by {deviation:.2g} only: this is no minimum. Scale y (as "
+            f"TransformedTargetRegressor does), lower tol, or use solver='lm', which takes any unit."
         )
 
 

@@ -35,7 +35,7 @@ class ScipyLBFGS(Stepper):
     def __init__(
         self, problem: Problem, flat: Array, *, max_iter: int, max_fun: int, tol: float, offset: float
     ) -> None:
-        self.flat, self._problem, self._offset = flat.astype(np.float64), problem, offset
+        self.flat, self.problem, self._offset = flat.astype(np.float64), problem, offset
         self._options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
         self.result: Any = None
 
@@ -71,7 +71,7 @@ class ScipyLBFGS(Stepper):
         self.flat = self.result.x
 
     def _evaluate(self, flat: Array) -> tuple[float, Array]:
-        loss, gradient = self._problem.loss_and_gradient(flat)
+        loss, gradient = self.problem.loss_and_gradient(flat)
         return loss + self._offset, gradient
 
 

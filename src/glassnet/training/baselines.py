@@ -38,7 +38,7 @@ def scale_of(problem: Problem | Batches, targets: Array, weights: Array | None) 
     if problem.class_weight is not None:
         w = w * np.asarray(problem.class_weight)[targets]
     Y = target_rows(targets, network.sizes[-1], np.dtype(np.float64))
-    answers = [np.broadcast_to(_best_constant(network.loss, Y, w), Y.shape)]
+    answers = [np.broadcast_to(best_constant(network.loss, Y, w), Y.shape)]
     if network.loss.target == "nonnegative":
         answers.append(np.log(np.maximum(Y, _TINY)))
     losses = [_loss_at(problem, Z, Y, w) for Z in answers]
@@ -63,7 +63,7 @@ def _scale_of_data(problem: Problem | Batches, y: object, sample_weight: object)
     return scale_of(problem, targets, None if sample_weight is None else np.asarray(sample_weight))
 
 
-def _best_constant(loss: Loss, Y: Array, w: Array) -> Array:
+def best_constant(loss: Loss, Y: Array, w: Array) -> Array:
     """The output layer's Z of the best constant answer."""
     mean = w @ Y / w.sum()
     if loss.target == "class":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.engine.full_batch import Problem
@@ -137,6 +138,11 @@ class _Stepper(LevenbergStepper):
         if len(self.numbers) < solver.n_numbers:
             self.numbers = (*self.numbers[:2], 0.0, 0.0, 1.0, 0.0)
         self._is_weight = weight_mask(start.problem.network.sizes)
+        # The prior is of theta's weights, the matrices are those of the solver's units.
+        frame = self._units.frame
+        self._squares = None if frame is None else frame.scale.astype(np.float64) ** 2
+        self._prior = self._is_weight * (1.0 if self._squares is None else self._squares)
+        self._unit = 1.0 if frame is None else self._units.loss / self._units.total
 
     @property
     def settled(self) -> bool:
@@ -146,7 +152,8 @@ class _Stepper(LevenbergStepper):
         if self.numbers[2] or self.problem.penalties.l2:
             return self._estimated_step()
         best: tuple[float, _Stepper] | None = None
-        for flat in (self.point.flat, spread_out(self.problem.network, self.point.flat)):
+        spread = spread_out(self.problem.network, self.point.flat)
+        for flat in (self.point.flat, spread):
             for data_first in (0, DATA_FIRST):
                 tried = self._tried(flat, data_first)
                 score = tried.log_evidence() if tried.numbers[2] else -math.inf
@@ -162,7 +169,7 @@ class _Stepper(LevenbergStepper):
         """A stepper some steps after it began there, the first of them without a penalty."""
         other = _Stepper(
             self._solver,  # type: ignore[arg-type]  # which is ours
-            Start(self.problem, flat, *self.problem.loss_and_gradient(flat), self.state),
+            Start(self.problem, flat, *self.problem.loss_and_gradient(flat), self.rows, units=self._units),
         )
         other._stop = self._stop
         for number in range(TRIED):
@@ -181,9 +188,10 @@ class _Stepper(LevenbergStepper):
         """The logarithm of the evidence, but for what is the same everywhere; the biases' prior is flat."""
         problem, (alpha, beta) = self.problem, self.numbers[3:5]
         flat, scale = self.point.flat, beta * problem.divisor
-        free = FLAT_PRIOR * scale
+        free, scale = FLAT_PRIOR * scale, scale * self._unit
         A = scale * problem.with_penalties(replace(problem.penalties, l2=0.0)).gauss_newton(flat)
-        diagonal(A)[:] += np.where(self._is_weight, alpha, free)
+        prior = np.where(self._is_weight, alpha, free)
+        diagonal(A)[:] += prior if self._squares is None else prior * self._squares
         n, weights = self._n_values(), int(self._is_weight.sum())
         priors = weights * math.log(max(alpha, _TINY)) + (flat.size - weights) * math.log(free)
         noise = n * math.log(beta)
@@ -200,7 +208,7 @@ class _Stepper(LevenbergStepper):
         problem = problem.with_penalties(replace(problem.penalties, l2=l2))
         at = Point(at.flat, *problem.loss_and_gradient(at.flat))
         self.count_evaluation()
-        diagonal(G)[:] += l2 * self._is_weight
+        diagonal(G)[:] += l2 / self._unit * self._prior
         result = self.search(problem, at, G, *mu_nu)
         if result is None:
             return None
@@ -211,14 +219,15 @@ class _Stepper(LevenbergStepper):
 
     def _evidence(self, problem: Problem, at: Point, G: Matrix) -> Evidence:
         """gamma, alpha and beta at a point whose data have the Gauss-Newton matrix G."""
-        l2, weights = problem.penalties.l2, at.flat[self._is_weight].astype(np.float64)
+        l2, theta = problem.penalties.l2, self._units.outside(at.flat)
+        weights = theta[self._is_weight].astype(np.float64)
         square = dot(weights, weights)
         gamma, of_weights = float(at.flat.size), float(len(weights))
         if l2 > 0 or self.updates:
-            gamma, of_weights = determined(G, l2, self._is_weight)
+            gamma, of_weights = determined(G, l2 / self._unit, self._is_weight, self._squares)
         beta, n = 1.0, self._n_values()
         if problem.network.loss.name == "squared_error":
-            misfit = 2 * problem.divisor * (at.loss - 0.5 * l2 * square)
+            misfit = 2 * problem.divisor * (at.loss * self._unit - 0.5 * l2 * square)
             # Before anything is known, all of the data may be noise.
             freedom = n if n <= gamma == at.flat.size else max(n - gamma, FREEDOM * n)
             beta = freedom / misfit if misfit > 0 else 1.0
@@ -243,8 +252,12 @@ def spread_out(network: Network, flat: Array) -> Array:
     return cast(theta.flat, flat.dtype)
 
 
-def determined(G: Matrix, l2: float, is_weight: Mask) -> tuple[float, float]:
+def determined(
+    G: Matrix, l2: float, is_weight: Mask, squares: NDArray[np.float64] | None = None
+) -> tuple[float, float]:
     """How many parameters the data determine, tr G A^-1 with A = G + l2 M, and how many of the weights.
+
+    `squares` are M's diagonal at the weights, where it is not 1.
 
     Directions that change nothing, such as a shift of all of a softmax's biases, are in neither: A is
     regular but for them, and has a trillionth of its largest entry added to its diagonal.
@@ -256,7 +269,8 @@ def determined(G: Matrix, l2: float, is_weight: Mask) -> tuple[float, float]:
     from scipy.linalg.lapack import dpotrf, dtrtri
 
     A = G.copy()
-    diagonal(A)[:] += l2 * is_weight
+    prior = l2 * (is_weight if squares is None else is_weight * squares)
+    diagonal(A)[:] += prior
     least = max(1e-12 * float(diagonal(A).max()), float(np.finfo(np.float64).tiny))
     added, failed, factor = 0.0, True, A
     while failed and added < np.inf:  # which it comes to where G is not finite
@@ -266,7 +280,10 @@ def determined(G: Matrix, l2: float, is_weight: Mask) -> tuple[float, float]:
         factor, failed = dpotrf(A, lower=True)
     root = dtrtri(factor, lower=True)[0]  # A^-1 = root^T root
     inverse = np.einsum("ki,ki->i", root, root)
-    of_weights = float(is_weight.sum() - (l2 + added) * inverse[is_weight].sum())
+    left = (l2 + added) * inverse[is_weight].sum()
+    if squares is not None:
+        left = ((prior + added) * inverse)[is_weight].sum()
+    of_weights = float(is_weight.sum() - left)
     of_biases = float((~is_weight).sum() - added * inverse[~is_weight].sum())
     # Rounding may leave a little less than nothing.
     of_weights, of_biases = max(of_weights, 0.0), max(of_biases, 0.0)

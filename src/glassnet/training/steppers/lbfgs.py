@@ -56,7 +56,7 @@ class LBFGS(LineSearch):
         return _Stepper(self, start)
 
     def fits(self, rows: int, memory: NDArray[np.float64]) -> bool:
-        return rows % 2 == 0 and rows <= 2 * self.memory and super().fits(0, memory)
+        return rows <= 2 * self.memory + 1 and super().fits(0, memory)
 
 
 class _Stepper(SolverStepper):
@@ -70,15 +70,17 @@ class _Stepper(SolverStepper):
 
     def __init__(self, solver: LBFGS, start: Start) -> None:
         super().__init__(solver, start)
-        self.state = self.state[-2 * solver.memory :]
-        self._room = self.state  # which begins with the pairs
+        self.rows = self.rows[len(self.rows) % 2 :][-2 * solver.memory :]
+        self._room = self.rows  # which begins with the pairs
 
     def advance(
         self, losses: NDArray[np.float64], stop: NDArray[np.uint8], seconds: float
     ) -> tuple[int, bool]:
         if not isinstance(self.problem, NativeProblem) or self.stops:
             return super().advance(losses, stop, seconds)
-        solver, rows = self._solver, len(self.state)
+        if self._at_start or not self.updates:  # the engine takes another length for a first step
+            return super().advance(losses[:1], stop, seconds)
+        solver, rows = self._solver, len(self.rows)
         if solver.goal is not None or solver.seconds is not None:
             losses = losses[:1]  # the engine looks at neither
         room = self._room  # in which nothing changes where a signal handler raises
@@ -86,7 +88,7 @@ class _Stepper(SolverStepper):
             room = np.empty(
                 (min(2 * solver.memory, 2 * (rows + len(losses))), self.flat.size), self.flat.dtype
             )
-            room[:rows] = self.state
+            room[:rows] = self.rows
         else:
             room = room.copy()
         flat, gradient = self.point.flat.copy(), self.point.gradient.copy()
@@ -96,7 +98,8 @@ class _Stepper(SolverStepper):
         )
         if steps:
             self.point = Point(flat, float(losses[steps - 1]), gradient)
-        self._room, self.state = room, room[:rows]
+        self._room, self.rows = room, room[:rows]
+        losses[:steps] *= self._units.loss
         self.updates += steps
         self.evaluations += evaluations
         self.reason = StopReason(reason)
@@ -107,7 +110,7 @@ class _Stepper(SolverStepper):
         return steps, False
 
     def step(self) -> Point | None:
-        pairs = self.state
+        pairs = self.rows
         point = self._search(pairs)
         if point is None and len(pairs):
             pairs = pairs[:0]  # what they show is wrong here: once more without
@@ -118,13 +121,14 @@ class _Stepper(SolverStepper):
             if bend > np.finfo(np.float64).eps * square > 0:  # else H would not stay positive
                 room = 2 * (self._solver.memory - 1)
                 pairs = np.concatenate([pairs[max(0, len(pairs) - room) :], pair])
-            self.state = pairs
+            self.rows = pairs
         return point
 
     def _search(self, pairs: Array) -> Point | None:
         gradient = self.point.gradient
         length = math.sqrt(dot(gradient, gradient))
-        alpha = 1.0 if len(pairs) or length <= 1 else 1.0 / length
+        # A first step of length 1, as SciPy's, whatever the loss is multiplied by.
+        alpha = 1.0 if len(pairs) or (self.updates and length <= 1) else 1.0 / length
         return along(self, self._solver, -inverse_hessian(pairs, gradient), alpha)
 
 

@@ -69,7 +69,17 @@ class _Stepper(SolverStepper):
 
     def __init__(self, solver: NewtonCG, start: Start) -> None:
         super().__init__(solver, start)
-        self.numbers = self.numbers or (math.sqrt(dot(start.gradient, start.gradient)),)
+        self.numbers = self.numbers or (self._length(),)
+
+    def _length(self) -> float:
+        gradient = self.point.gradient
+        return math.sqrt(dot(gradient, gradient))
+
+    def _brought_in(self) -> Point | None:
+        point = super()._brought_in()
+        if point is not None:
+            self.numbers = (math.sqrt(dot(point.gradient, point.gradient)),)
+        return point
 
     def step(self) -> Point | None:
         gradient = self.point.gradient.astype(np.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, ClassVar, NamedTuple
 
@@ -18,6 +18,7 @@ from glassnet.engine.full_batch import Problem
 from glassnet.nn.network import Network
 from glassnet.optim.penalties import Penalties
 from glassnet.training.loop import ChunkStepper
+from glassnet.training.steppers.units import Units, units_of
 from glassnet.utils.interrupts import Cut
 from glassnet.utils.settings_checks import Settings, as_bound, as_not_negative, as_real, checked, or_none
 
@@ -143,19 +144,25 @@ class Solver(Settings, ABC):
 
     Parameters
     ----------
-    gradient_tolerance : training ends where no entry of the gradient is larger than this.
+    gradient_tolerance : training ends where no entry of the gradient is larger than this. The gradient is
+        that of the mean loss, and in the data's units where these are far from 1.
     tolerance : it ends where a step lowers the loss by no more than this share of it.
     goal : it ends where the reported loss is no larger than this; None for no goal. Of squared errors the
         loss is half the mean squared error.
     seconds : it ends after a step when so much time has passed since `train` or `resume` was called; None
         for no limit.
 
+    Where columns of X or targets deviate by less than 1/8 or more than 8, or lie more than 4 deviations
+    from 0, a solver works in their units: its steps are those of standardized data, whatever the unit. A
+    start in other units than the data, and no better than a constant answer, is brought into them by the
+    first step. A penalty stays one of the weights as they are.
+
     >>> import glassnet as gn
     >>> isinstance(gn.LBFGS(), gn.Solver), "lbfgs" in gn.SOLVERS
     (True, True)
 
-    SciPy's and PyTorch's tolerances on the loss are of another kind: SciPy's share is one of at least 1,
-    PyTorch's no share at all, so that both change with a summed loss.
+    SciPy's and PyTorch's tolerances are of another kind: SciPy's share is one of at least 1, PyTorch's no
+    share at all, and both take the gradient as it is, so that they change with a summed loss and the unit.
     """
 
     name: ClassVar[str]
@@ -177,7 +184,7 @@ class Solver(Settings, ABC):
     def fits(self, rows: int, memory: NDArray[np.float64]) -> bool:
         """Whether a run can have kept so many rows of state and these numbers, read from a file."""
         whole = memory.shape == (2 + self.n_numbers,) and 0 <= memory[1] < len(StopReason)
-        return rows == 0 and (whole or memory.shape == (0,))
+        return rows <= 1 and (whole or memory.shape == (0,))
 
     def to_dict(self) -> dict[str, Any]:
         """The name and the settings, as JSON and TOML can hold them; without those that are None.
@@ -191,7 +198,10 @@ class Solver(Settings, ABC):
 
 
 class Start(NamedTuple):
-    """Where a solver begins or goes on, with the state of a run (`rows`, `memory` and `steps`)."""
+    """Where a solver begins or goes on, with the state of a run (`rows`, `memory` and `steps`).
+
+    `units` None takes those of the data; where they are given, everything else is in them.
+    """
 
     problem: Problem
     flat: Array
@@ -201,6 +211,7 @@ class Start(NamedTuple):
     memory: SolverState = SolverState()
     updates: int = 0
     steps: NDArray[np.float64] = NO_STEPS
+    units: Units | None = None
 
 
 class Point(NamedTuple):
@@ -220,9 +231,17 @@ class SolverStepper(ChunkStepper):
     """Why there was no step."""
 
     def __init__(self, solver: Solver, start: Start) -> None:
-        self._solver, self.problem = solver, start.problem
-        self.point = Point(start.flat.copy(), start.loss, start.gradient)
-        self.state = start.rows.copy()
+        self._solver, self._units = solver, start.units or units_of(start.problem)
+        self.problem = self._units.problem if start.units is None else start.problem
+        rows, self.point = start.rows, Point(start.flat.copy(), start.loss, start.gradient)
+        if self.problem is not start.problem:
+            phi = self._units.inside(start.flat)
+            if self._units.shifted and len(rows) % 2:
+                phi, rows = rows[0].copy(), rows[1:]
+            self.point = Point(phi, *self.problem.loss_and_gradient(phi))
+        # Where training begins, a start that is no better than a constant may be brought into the units.
+        self._at_start = start.units is None and self._units.constant is not None and not start.updates
+        self.rows = rows.copy()
         self.updates = start.updates
         self.evaluations, self.reason, self.numbers = start.memory
         self._stop = np.zeros(1, np.uint8)
@@ -240,6 +259,11 @@ class SolverStepper(ChunkStepper):
     def settled(self) -> bool:
         """Whether the loss is the one to be lowered, and not one that still changes."""
         return True
+
+    @property
+    def state(self) -> Array:  # type: ignore[override]  # read only
+        """Its rows, and before them phi where theta has not all of its digits."""
+        return np.vstack([self.point.flat, self.rows]) if self._units.shifted else self.rows
 
     @property
     def damping(self) -> float:
@@ -261,11 +285,12 @@ class SolverStepper(ChunkStepper):
 
     @property
     def penalties(self) -> Penalties:  # type: ignore[override]  # read only
-        return self.problem.penalties
+        penalties, total = self.problem.penalties, self._units.total
+        return penalties if total == 1 else replace(penalties, l2=penalties.l2 * total)
 
     @property
     def flat(self) -> Array:  # type: ignore[override]  # read only
-        return self.point.flat
+        return self._units.outside(self.point.flat)
 
     @property
     def memory(self) -> NDArray[np.float64]:  # type: ignore[override]  # read only
@@ -286,7 +311,8 @@ class SolverStepper(ChunkStepper):
             self._since_step = 0
             self.problem = self.problem.with_stop(stop)
             try:
-                point = self.step()
+                brought_in = self._brought_in() if self._at_start else None
+                point = brought_in or self.step()
             except Cut:
                 return k, False
             except BaseException as error:  # the steps before count
@@ -297,10 +323,11 @@ class SolverStepper(ChunkStepper):
                 self.reason = self.stuck
                 return k, False
             before, self.point = self.point.loss, point  # the loss before as the step had it
-            losses[k] = point.loss
+            losses[k] = point.loss * self._units.loss
             self.updates += 1
+            self._at_start = False
             self.keep_step()
-            self.reason = self._reason_here(before)
+            self.reason = self._reason_here(before if brought_in is None else None)
             if stop[0] or time.monotonic() >= end:
                 return k + 1, False
         return len(losses), False
@@ -311,6 +338,11 @@ class SolverStepper(ChunkStepper):
 
         It changes the stepper only once nothing is left that could raise `Cut`.
         """
+
+    def _brought_in(self) -> Point | None:
+        """The start in the data's units, where the one that was given is useless; see `Units`."""
+        flat = self._units.brought_in(self.point.flat, self.point.loss)
+        return None if flat is None else self.evaluate(flat)
 
     def evaluate(self, flat: Array) -> Point:
         """The loss and its gradient at parameters that are cast to the problem's precision; counted."""
@@ -328,7 +360,7 @@ class SolverStepper(ChunkStepper):
     def _reason_here(self, before: float | None = None) -> StopReason:
         """Why training ends at this point, after a step from the loss `before`, if it does."""
         solver, loss = self._solver, self.point.loss
-        if solver.goal is not None and loss <= solver.goal:
+        if solver.goal is not None and loss * self._units.loss <= solver.goal:
             return StopReason.GOAL
         if self.settled and self._gradient_here() <= solver.gradient_tolerance:
             return StopReason.FLAT

@@ -62,6 +62,14 @@ def test_roc_says_where_all_rows_have_one_class():
     assert "class 1 (AUC 1)" in texts(figure)
 
 
+def test_long_names_that_begin_alike_are_told_apart():
+    X, y = np.random.RandomState(0).randn(30, 2), np.arange(30) % 3
+    names = [f"a long name of a class that ends in {i}" for i in range(3)]
+    for draw in (gn.plots.confusion, gn.plots.roc):
+        shown = {text for text in texts(draw(make_run((2, 3)), X, y, class_names=names)) if "long" in text}
+        assert len(shown) == 3
+
+
 def test_pictures_of_labels_take_the_output_that_they_are_asked_for():
     X, Y = np.random.RandomState(0).randn(30, 2), np.random.RandomState(1).randint(0, 2, (30, 2))
     figure = gn.plots.confusion(make_run((2, 2), "logistic"), X, Y, output=1, class_names=["wet", "cold"])

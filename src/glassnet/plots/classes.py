@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from glassnet.plots import style
 from glassnet.plots.predictions import HeldOut, Predictions, head, make_predictions, notes, panels
-from glassnet.plots.words import below_one, percent, plain, short_names, tidy
+from glassnet.plots.words import below_one, percent, plain, short_names
 from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -56,19 +56,20 @@ def confusion(
 
     field, sets = make_predictions(run, X, y, held_out, class_names, output, classes=True)
     count = len(field.names)
-    width = 3.4 + 0.12 * min(count, 40)
-    figure, papers = panels(len(sets), width, width - 0.35)
     names = [plain(name, 24) for name in short_names(field.names)]
+    longest = max(map(len, names))
+    upright, room = longest * count > 30, 0.06 * max(longest - 10, 0)
+    width = 3.4 + 0.12 * min(count, 40)
+    figure, papers = panels(len(sets), width + room, width - 0.35 + room * upright)
     for paper, rows in zip(papers, sets, strict=True):
         counts = confusion_matrix(rows.actual, rows.predicted.argmax(axis=1), labels=range(count))
         display = ConfusionMatrixDisplay(counts, display_labels=names)
-        upright = "vertical" if max(map(len, names)) * count > 30 else "horizontal"
         display.plot(
             ax=paper,
             include_values=count <= _MOST_COUNTS,
             cmap="Blues",
             colorbar=False,
-            xticks_rotation=upright,
+            xticks_rotation="vertical" if upright else "horizontal",
             values_format=",d",
             text_kw={"fontsize": 10 if count < 8 else 7},
         )
@@ -93,7 +94,7 @@ class RocCurve(NamedTuple):
     @property
     def words(self) -> str:
         """The entry of the legend."""
-        return f"{tidy(self.name, 24)} (AUC {below_one(self.area)})"
+        return f"{self.name} (AUC {below_one(self.area)})"
 
 
 def roc_curves(rows: Predictions, names: tuple[str, ...]) -> list[RocCurve]:
@@ -103,7 +104,7 @@ def roc_curves(rows: Predictions, names: tuple[str, ...]) -> list[RocCurve]:
     """
     from sklearn.metrics import auc, roc_curve
 
-    curves = []
+    curves, names = [], tuple(short_names(names))
     for number in range(1 if len(names) == 2 else 0, len(names)):
         own = rows.actual == number
         if 0 < own.sum() < len(own):

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import glassnet as gn
-from glassnet.nn.losses import MAKERS, get_loss, get_output, loss_from_plain, softmax
+from glassnet.nn.losses import MAKERS, get_output, loss_from_plain, softmax
+from glassnet.nn.names import get_loss
 
 LOSSES = list(gn.LOSSES.values())
 OUTPUTS = list(gn.OUTPUTS.values())
@@ -375,3 +376,18 @@ def test_loss_written_for_another_output_is_refused_with_what_would_fit(loss, ou
     with pytest.raises(gn.InputError, match=f"written for the output '{loss.output}'") as caught:
         get_loss(loss.name, output)
     assert output.loss in str(caught.value)
+
+
+def test_squared_error_of_a_logistic_output_trains_and_has_its_gradient(tmp_path):
+    random = np.random.RandomState(0)
+    X = random.randn(60, 3)
+    Y = np.c_[X[:, 0] > 0, X[:, 1] > 0].astype(float)
+    net = gn.Network((3, 5, 2), hidden="tanh", output="logistic", loss=gn.losses.brier())
+    assert gn.check_gradients(net, net.initialize(1), X[:20], Y[:20]).passed
+    run = gn.train(net, X, Y, optimizer=gn.LBFGS(), iterations=200, random_state=0)
+    np.testing.assert_allclose(run.losses[-1], ((run.predict_proba(X) - Y) ** 2).sum() / 2 / 60)
+    assert run.score(X, Y) > 0.9
+    gn.save(run, tmp_path / "run")
+    assert np.array_equal(gn.load(tmp_path / "run", losses=[gn.losses.brier()]).predict(X), run.predict(X))
+    with pytest.raises(gn.InputError, match=r"is loss=gn\.losses\.brier\(\)"):
+        gn.Network((3, 2), output="logistic", loss="squared_error")

@@ -261,6 +261,37 @@ def cross_entropy(label_smoothing: float = 0.0) -> Loss:
     )
 
 
+def _brier(Z: Array, Y: Array) -> Array:
+    residual = logistic(Z) - Y
+    return (residual * residual).sum(axis=1) / 2
+
+
+def _brier_delta(Z: Array, Y: Array) -> Array:
+    Y_hat = logistic(Z)
+    return (Y_hat - Y) * Y_hat * (1 - Y_hat)
+
+
+def brier() -> Loss:
+    """Half the squared error of a logistic output, sum_k (y_hat_k - y_k)^2 / 2 (Brier, 1950).
+
+    A sure and wrong answer has next to no slope: "binary_cross_entropy" learns faster. The NumPy engine
+    runs it, and `load` asks for it as for a loss of your own.
+
+    >>> import glassnet as gn
+    >>> gn.Network((2, 4, 1), output="logistic", loss=gn.losses.brier()).loss.name
+    'brier'
+    """
+    return Loss(
+        "brier",
+        output="logistic",
+        target="label",
+        value=_brier,
+        delta=_brier_delta,
+        formula="sum_k (y_hat_k - y_k)^2 / 2",
+        delta_formula="(y_hat - y) y_hat (1 - y_hat)",
+    )
+
+
 def huber(delta: float = 1.0) -> Loss:
     """Huber's loss: r^2 / 2 up to |r| = delta, delta (|r| - delta / 2) beyond, with r = y_hat - y.
 
@@ -415,25 +446,3 @@ def get_output(output: str) -> Output:
     if output not in OUTPUTS:
         raise unknown_name("output", output, OUTPUTS)
     return OUTPUTS[output]
-
-
-def get_loss(loss: str | Mapping[str, Any] | Loss | None, output: Output) -> Loss:
-    """The loss record for a name, or for None the output's own loss; it must be a loss over that output.
-
-    A mapping such as ``{"name": "huber", "delta": 0.5}`` gives settings too. Raises InputError for an
-    unknown name or setting, and for a loss over another output.
-    """
-    if isinstance(loss, Loss):
-        record = loss
-    elif loss is None:
-        record = LOSSES[output.loss]
-    else:
-        record = loss_from_plain(loss)
-    if record.output != output.name:
-        fitting = [r.name for r in LOSSES.values() if r.output == output.name]
-        raise InputError(
-            f"The loss {record.name!r} is written for the output {record.output!r}, not "
-            f"{output.name!r}. Use output={record.output!r}, or one of these losses: "
-            f"{', '.join(fitting)}."
-        )
-    return record

@@ -17,7 +17,8 @@ from glassnet._types import Array
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn import reference
 from glassnet.nn.activations import ACTIVATIONS, Activation, get_activation
-from glassnet.nn.losses import OUTPUTS, Loss, Output, get_loss, get_output
+from glassnet.nn.losses import OUTPUTS, Loss, Output, get_output
+from glassnet.nn.names import get_loss
 from glassnet.nn.schemes import SCHEMES, Ranges, fit_to_ranges
 from glassnet.utils.array_checks import as_dtype, as_matrix, as_numbers, cast, check_finite
 from glassnet.utils.settings_checks import as_random_state

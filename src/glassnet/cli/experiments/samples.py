@@ -14,7 +14,8 @@ from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.source import Dataset
 from glassnet.errors import InputError, unknown_name
-from glassnet.nn.losses import LOSSES, OUTPUTS, get_loss, get_output
+from glassnet.nn.losses import LOSSES, OUTPUTS, get_output
+from glassnet.nn.names import get_loss
 from glassnet.nn.network import Network
 from glassnet.plots.projection import Axes
 from glassnet.plots.report.scores import Scores, score

@@ -28,7 +28,8 @@ from glassnet.data.preprocessing import TASKS
 from glassnet.errors import GlassnetError, InputError, unknown_name
 from glassnet.nn.activations import get_activation
 from glassnet.nn.dropout import as_dropout
-from glassnet.nn.losses import get_loss, get_output
+from glassnet.nn.losses import get_output
+from glassnet.nn.names import get_loss
 from glassnet.nn.network import as_sizes
 from glassnet.nn.schemes import SCHEMES
 from glassnet.training.early_stopping import check_stopping

@@ -144,3 +144,23 @@ def test_output_that_cannot_be_written_costs_the_status_and_nothing_else(tmp_pat
     assert ended.stderr.startswith("Error: Not all output could be written")
     assert ended.stderr.count("\n") == 1
     assert gn.load("r/model.safetensors").iterations == 9
+
+
+@pytest.mark.parametrize("link", [None, os.symlink, os.link])
+def test_predictions_replace_neither_the_table_nor_the_model(link):
+    rows = "".join(f"{k % 7},{k % 3},{k % 2}\n" for k in range(40))
+    Path("table.csv").write_text("a,b,c\n" + rows)
+    settings = ["--iterations", "5", "--no-pictures", "--no-report", "--results", "r"]
+    assert invoke("train", "table.csv", "--target", "c", *settings).exit_code == 0
+    for path in ("table.csv", "r/model.safetensors"):
+        output, before = path, Path(path).read_bytes()
+        if link is not None:
+            output = f"other-{Path(path).name}"
+            link(Path(path).resolve(), output)
+        for model in ("r", "r/model.safetensors"):
+            ended = invoke("predict", model, "table.csv", "-o", output)
+            assert ended.exit_code == 2
+            assert "itself, which the predictions would replace" in ended.stderr
+            assert Path(path).read_bytes() == before
+    assert invoke("predict", "r", "table.csv", "-o", "p.csv").exit_code == 0
+    assert invoke("predict", "r", "table.csv", "-o", "p.csv").exit_code == 0  # its own predictions again

@@ -137,8 +137,15 @@ def predict(model: Path, file: Path, output: Path | None, proba: bool, memory: s
     Predictions are the table's own labels, or values in its own unit. Where the target's column is
     there too, the score goes to stderr.
     """
-    from glassnet.cli.experiments.prediction import csv_lines, predict_table, write_predictions
+    from glassnet.cli.experiments.prediction import (
+        csv_lines,
+        predict_table,
+        refuse_to_replace,
+        write_predictions,
+    )
 
+    if output is not None:
+        refuse_to_replace(output, model, file)
     predictions = predict_table(model, file, proba, memory)
     if output is None:
         for text in csv_lines(predictions.blocks):

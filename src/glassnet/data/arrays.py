@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
@@ -81,11 +81,14 @@ class InMemory(Dataset):
     def validated(
         cls, X: object, y: object, sample_weight: object = None, width: int | None = None
     ) -> InMemory:
-        """The dataset of a user's arrays, which are checked here, once; no array is copied.
+        """The dataset of a user's arrays, which are checked here, once; none but a mapped one is copied.
 
         `width` is the number of inputs, where it is known: an error about another shape then says more.
         """
         names = _names_of(X)
+        X, y, sample_weight = (
+            _loaded(array) if isinstance(array, np.memmap) else array for array in (X, y, sample_weight)
+        )
         inputs: Any = X if isinstance(X, RowSubset) else as_matrix(X, width=width)
         n = len(inputs)
         if n == 0:
@@ -275,22 +278,44 @@ class Place(NamedTuple):
 
 
 def place_of(array: NDArray[Any]) -> Place | None:
-    """The place of a mapped array whose rows lie one behind the other; None where only the map gives them.
+    """The place of a mapped array whose rows, or columns, lie together; None where only the map gives them.
 
     Reading a file takes less time than mapping and unmapping its pages. A file that is cut short gives an
     error, where touching the map would end the process.
     """
     mapped, path = _map_of(array), getattr(array, "filename", None)
-    if mapped is None or path is None or not hasattr(os, "preadv") or not _rows_lie_together(array):
+    if mapped is None or path is None or not hasattr(os, "preadv"):
+        return None
+    if not (_rows_lie_together(array) or _columns_lie_together(array)):
         return None
     begin = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY  # type: ignore[attr-defined]  # a memmap's
     offset = begin + np.lib.array_utils.byte_bounds(array)[0] - np.frombuffer(mapped, np.uint8).ctypes.data
     try:
         place = Place(Path(path), offset, *_state_of(Path(path).stat(), array))
         ends = [next(_read(array, place, row, row + 1, 1)).tobytes() for row in (0, len(array) - 1)]
-    except (OSError, FileError):  # the file is gone, but the map still works
-        return None
+    except (OSError, FileError) as error:
+        if _maps(mapped, Path(path)):
+            raise FileError(
+                f"{path} has been cut short since it was mapped: reading the array would end the process. "
+                f"Write the file again, and map it anew."
+            ) from error
+        return None  # the file is gone, but the map still works
     return place if ends == [array[0].tobytes(), array[-1].tobytes()] else None
+
+
+def _maps(mapped: mmap.mmap, path: Path) -> bool:
+    """Whether the map is one of the file that is at the path now, as far as Linux says."""
+    begin = np.frombuffer(mapped, np.uint8).ctypes.data
+    try:
+        inode = path.stat().st_ino
+        for line in Path("/proc/self/maps").read_text("utf-8", "replace").splitlines():
+            addresses, _, _, _, number, *_ = line.split()
+            low, high = (int(address, 16) for address in addresses.split("-"))
+            if low <= begin < high:
+                return int(number) == inode
+    except (OSError, ValueError):
+        pass
+    return False
 
 
 def array_blocks(
@@ -332,25 +357,55 @@ def _rows_lie_together(array: NDArray[Any]) -> bool:
     return all(stride > 0 for stride in array.strides) and 0 <= between <= _span(array)
 
 
+def _columns_lie_together(array: NDArray[Any]) -> bool:
+    """Whether each column is one piece, as `numpy.save` writes the values of a data frame."""
+    return array.ndim == 2 and array.strides[0] == array.itemsize and array.strides[1] > 0
+
+
 def _read(array: NDArray[Any], place: Place, start: int, stop: int, most: int) -> Iterator[NDArray[Any]]:
     step = array.strides[0]
     try:
         with place.path.open("rb", buffering=0) as file:
             for first in range(start, stop, most):
                 rows = min(most, stop - first)
-                buffer = np.empty((rows - 1) * step + _span(array), np.uint8)
-                at, view = place.offset + first * step, buffer.data
-                while view.nbytes:
-                    done = os.preadv(file.fileno(), [view], at)
-                    if done == 0:
-                        raise FileError(
-                            f"{place.path} ends before row {first + rows}: it has been cut short since "
-                            f"training began to read it."
-                        )
-                    at, view = at + done, view[done:]
-                yield np.ndarray((rows, *array.shape[1:]), array.dtype, buffer, 0, array.strides)
+                at = place.offset + first * step
+                if _rows_lie_together(array):
+                    buffer = np.empty((rows - 1) * step + _span(array), np.uint8)
+                    _fill(file, buffer, at, place, first + rows)
+                    yield np.ndarray((rows, *array.shape[1:]), array.dtype, buffer, 0, array.strides)
+                else:
+                    columns = np.empty((array.shape[1], rows), array.dtype)
+                    for number, column in enumerate(columns):
+                        _fill(file, column, at + number * array.strides[1], place, first + rows)
+                    yield columns.T
     except OSError as error:
         raise FileError(f"{place.path} cannot be read: {explain(error)}.") from error
+
+
+def _fill(file: IO[bytes], into: NDArray[Any], at: int, place: Place, end: int) -> None:
+    """Read contiguous memory full from an offset of the file, for rows that end before `end`."""
+    view = into.view(np.uint8).data
+    while view.nbytes:
+        done = os.preadv(file.fileno(), [view], at)
+        if done == 0:
+            raise FileError(
+                f"{place.path} ends before row {end}: it has been cut short since training began to "
+                f"read it."
+            )
+        at, view = at + done, view[done:]
+
+
+def _loaded(array: NDArray[Any]) -> NDArray[Any]:
+    """A mapped array in memory, read from its file: touching a map that is cut short ends the process."""
+    place = place_of(array)
+    if place is None:
+        return array
+    loaded = np.empty_like(array, subok=False)
+    most, first = max(1, _READ_BYTES * len(array) // max(1, array.nbytes)), 0
+    for block in array_blocks(array, place, 0, len(array), most):
+        loaded[first : first + len(block)] = block
+        first += len(block)
+    return loaded
 
 
 def _span(array: NDArray[Any]) -> int:

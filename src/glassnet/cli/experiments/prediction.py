@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -96,6 +97,25 @@ def predict_table(
 
     blocks = predictions(run.network, run.theta, rows, "outputs")
     return Predictions(rows.n_rows, (_columns(preprocessing, block, proba) for block in blocks), remark)
+
+
+def refuse_to_replace(output: Path, model: Path, file: Path) -> None:
+    """Raise InputError where the predictions would be written over the model or the table.
+
+    They may have other names there: links of either kind lead to the same file.
+    """
+    for name, taken in (("the model", model), ("the table", file)):
+        inside = [path for path in taken.rglob("*") if path.is_file()] if taken.is_dir() else [taken]
+        if any(path.exists() and output.exists() and output.samefile(path) for path in inside):
+            raise InputError(
+                f"-o {output} is {name} itself, which the predictions would replace. Give another path; "
+                f"nothing was written."
+            )
+    if file.is_dir() and Path(os.path.realpath(file)) in Path(os.path.realpath(output)).parents:
+        raise InputError(
+            f"-o {output} lies in {file}, which is read as one table: the predictions would be a part of "
+            f"it the next time. Give a path elsewhere."
+        )
 
 
 Rows = tuple[Dataset, Callable[[], Scores | None]]

@@ -20,13 +20,14 @@ from glassnet.cli.experiments import (
     job,
     parse_assignment,
     preparation,
-    record,
+    results_folder,
 )
 from glassnet.cli.experiments.job import run_experiment
 from glassnet.cli.experiments.library import to_toml
 from glassnet.cli.experiments.prediction import csv_lines, predict_table
 from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.record import RECORD, ResultsFolder, describe_run
+from glassnet.cli.experiments.record import RECORD, describe_run
+from glassnet.cli.experiments.results_folder import ResultsFolder
 from glassnet.cli.experiments.schema import SECTIONS, TOP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import experiment_from
 from glassnet.cli.experiments.sweeping import PICTURES as SWEEP_PICTURES
@@ -522,7 +523,7 @@ def test_the_folder_is_proven_writable_before_any_work(tmp_path, monkeypatch):
 def test_too_little_room_is_found_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setattr(job, "Draws", None)
     free = type("usage", (), {"free": 50_000})
-    monkeypatch.setattr(record.shutil, "disk_usage", lambda path: free)
+    monkeypatch.setattr(results_folder.shutil, "disk_usage", lambda path: free)
     with pytest.raises(FileError, match=r"0.1 MB free, and the results take about"):
         run_experiment(small(), tmp_path)
 

@@ -244,10 +244,10 @@ def test_results_folder_refuses_what_the_system_refuses(tmp_path, monkeypatch):
     ("number", "words"), [(errno.EROFS, "read-only"), (errno.EACCES, "denied"), (errno.ENOSPC, "full")]
 )
 def test_results_folder_proves_that_it_can_be_written(tmp_path, monkeypatch, number, words):
-    def fail(self, data):
+    def fail(**folder):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr(storage.tempfile, "TemporaryFile", fail)
     with pytest.raises(FileError, match=f"cannot be written into: .*{words}"):
         results_folder(tmp_path)
     assert names_in(tmp_path) == []

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glassnet.errors import FileError, InputError, InputTypeError
+from glassnet.utils.folders import flush
 from glassnet.utils.json_documents import canonical, plain, refuse, spell
 from glassnet.utils.paths import as_path, explain, read_bytes
 
@@ -84,7 +86,7 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
         ):
             raise _unwritable(given, error, written, earlier is not None) from error
         raise
-    _flush_folder(target.parent)
+    flush(target.parent)
 
 
 def _write(path: PathLike, data: bytes) -> None:
@@ -106,16 +108,6 @@ def _earlier(path: Path) -> os.stat_result | None:
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, "the file there is protected against writing")
     return earlier
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename survive a power cut, where the system can flush folders."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _unwritable(path: Path, error: OSError, written: int = 0, replacing: bool = False) -> FileError:
@@ -170,12 +162,9 @@ def results_folder(path: PathLike) -> Path:
                     f"folder, or move that file away."
                 ) from error
         raise FileError(f"The results folder {folder} cannot be made: {explain(error, True)}.") from error
-    trial = folder / f".{secrets.token_hex(6)}"
     try:
-        try:
-            trial.write_bytes(bytes(4096))  # an empty file fits on a full disk
-        finally:
-            trial.unlink(missing_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as trial:  # which has no name that a kill could leave
+            trial.write(bytes(4096))  # an empty file fits on a full disk
     except OSError as error:
         why = "the disk is full. Make room first" if error.errno in _FULL else explain(error, True)
         raise FileError(f"The folder {folder} cannot be written into: {why}.") from error

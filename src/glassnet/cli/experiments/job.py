@@ -16,7 +16,6 @@ from glassnet.cli.experiments.library import SETTINGS, to_toml
 from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import (
     Outcome,
-    ResultsFolder,
     Stopwatch,
     Tell,
     describe_curvature,
@@ -24,11 +23,11 @@ from glassnet.cli.experiments.record import (
     describe_scores,
     record,
 )
+from glassnet.cli.experiments.results_folder import ResultsFolder
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.errors import (
     DivergenceWarning,
-    GlassnetError,
     InterruptedTrainingWarning,
     PreprocessingWarning,
 )
@@ -87,6 +86,9 @@ PICTURES: dict[str, Callable[[Outcome], Figure]] = {
 }
 """The pictures of every experiment, by the name of the file; there are those above and `CURVATURE` too."""
 
+RUN_FILES = (MODEL, LOSSES, CURVATURES, SETTINGS, REPORT, CURVATURE, *PICTURES)
+"""All that an experiment may write, beside its record."""
+
 
 def load_libraries(watch: Stopwatch, *names: str) -> str:
     """Import drawing libraries; "" or, where one is missing, a sentence on how to get it."""
@@ -129,7 +131,7 @@ def run_experiment(
     names += [CURVATURES, *([CURVATURE] if pictures else [])] if every is not None else []
     settings = to_toml(experiment.to_dict(), _SETTINGS_COMMENT.format(name=experiment.name))
     needed = int(1e5 + 40 * (experiment["train.iterations"] + 1) + 3e6 * pictures + 8e6 * report)  # bytes
-    with ResultsFolder(folder, names, needed, keep=[MODEL]) as results:
+    with ResultsFolder(folder, names, needed, keep=[MODEL], known=RUN_FILES) as results:
         if not reads_blocks(experiment):
             with watch("loading scikit-learn"):
                 import sklearn.datasets
@@ -151,13 +153,18 @@ def run_experiment(
         initial = draws.start()
         trace = None if every is None else CurvatureTrace(samples.X, samples.y, every=every)
         extra = {"name": experiment.name, "preprocessing": samples.preprocessing.to_dict()}
+
+        def keep(run: TrainingRun) -> None:
+            """From here on no error, signal or full disk takes the run along."""
+            results.run, results.rescue = run, lambda new: save(run, new(MODEL), extra=extra)
+
         try:
             with watch("training"):
                 run = _train(draws, initial, progress, trace)
-        except GlassnetError as error:
-            run_so_far = getattr(error, "run", None)
-            if isinstance(run_so_far, TrainingRun):
-                save(run_so_far, results.new(MODEL), extra=extra)  # the error will say where it is
+                keep(run)
+        except BaseException as error:
+            if isinstance(so_far := getattr(error, "run", None), TrainingRun):
+                keep(so_far)
             raise
         with watch("model"):
             save(run, results.new(MODEL), extra=extra)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 
 from glassnet import plots
 from glassnet.cli.experiments.grids import IN_TIME, arguments_of
-from glassnet.cli.experiments.job import load_libraries
+from glassnet.cli.experiments.job import RUN_FILES, load_libraries
 from glassnet.cli.experiments.library import SETTINGS, to_toml
 from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.record import ResultsFolder, Stopwatch, Tell
+from glassnet.cli.experiments.record import Stopwatch, Tell
+from glassnet.cli.experiments.results_folder import GRID_ENDINGS, New, ResultsFolder
 from glassnet.cli.experiments.schema import SWEEP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.parquet import parquet_files
@@ -38,7 +40,6 @@ from glassnet.utils.storage import write_csv, write_json
 PICTURES = ("heatmap", "losses", "parallel")
 
 BEST, REFIT = "best.safetensors", "refit.safetensors"
-TABLES = ("summary.csv", "curves.csv", "predictions.csv")
 
 
 def choose_grids(experiment: Experiment, names: Sequence[str] = ()) -> list[str]:
@@ -83,13 +84,18 @@ def run_sweeps(
     Raises FileError where the results cannot be written, and InputError as `sweep` does.
     """
     watch = Stopwatch()
-    kinds = ("csv", "json")
-    names = [SETTINGS, *(f"{grid}.{kind}" for grid in grids for kind in kinds)]
-    names += [f"{grid}-{picture}.png" for grid in grids for picture in PICTURES if pictures]
-    names += [f"{grid}-{name}" for grid in grids for name in (BEST, REFIT, *TABLES)]
+    endings = [ending for ending in GRID_ENDINGS if pictures or not ending.endswith(".png")]
+    names = [SETTINGS, *(f"{grid}{ending}" for grid in grids for ending in endings)]
     results: dict[str, SweepResult] = {}
     needed = int(1e6 + len(grids) * (2e6 + 1e6 * pictures))
-    with ResultsFolder(folder, names, needed, keep=[f"{grid}.csv" for grid in grids]) as place:
+
+    writers: list[Callable[[New], None]] = []
+
+    def write_all(new: New) -> None:
+        for write in writers:
+            write(new)
+
+    with ResultsFolder(folder, names, needed, [f"{grid}.csv" for grid in grids], RUN_FILES) as place:
         with watch("data"):
             draws = Draws(experiment)
             draws.samples = draws.samples.in_memory()
@@ -105,7 +111,9 @@ def run_sweeps(
                 result = _sweep(draws, grid, keys, journal, progress)
             results[grid] = result
             tell(grid, str(result))
-            _write(draws, result, grid, place, keys.get("folds"))
+            writers.append(partial(_write, draws, result, grid, keys.get("folds")))
+            place.rescue = write_all
+            writers[-1](place.new)
             if result.evaluate_every is not None and not _unfinished(result):
                 with watch(f"refit of {grid}"):
                     _refit(draws, result, grid, place, progress)
@@ -210,25 +218,25 @@ def _times(experiment: Experiment, features: Sequence[str], name: object, where:
     return np.concatenate(dates)
 
 
-def _write(draws: Draws, result: SweepResult, grid: str, place: ResultsFolder, folds: object) -> None:
+def _write(draws: Draws, result: SweepResult, grid: str, folds: object, new: New) -> None:
     """Write the tables and the best network."""
     for name, table in ((f"{grid}.csv", result.table), (f"{grid}-summary.csv", result.summary)):
         if name.endswith("summary.csv") and len(table) == len(result.cells):
             continue
         columns = {key: [_as_cell(row[key]) for row in table] for key in table[0]}
-        write_csv(place.new(name), columns)
-    write_json(place.new(f"{grid}.json"), result.to_dict())
+        write_csv(new(name), columns)
+    write_json(new(f"{grid}.json"), result.to_dict())
     if result.evaluate_every is not None:
-        write_csv(place.new(f"{grid}-curves.csv"), _curves(result))
+        write_csv(new(f"{grid}-curves.csv"), _curves(result))
     if any(cell.predictions is not None for cell in result.cells):
-        write_csv(place.new(f"{grid}-predictions.csv"), _predictions(draws, result, folds))
+        write_csv(new(f"{grid}-predictions.csv"), _predictions(draws, result, folds))
     if result.best is not None:
         run = result.best.run
         preprocessing = _of_fold(draws.samples.preprocessing, run.extra.get("preprocessing"))
         extra = {"name": draws.experiment.name, "preprocessing": preprocessing.to_dict()}
         # The scaling of a fold takes rows that were standardized by all rows; that of the table says both.
         run = replace(run, encoding=replace(run.encoding, scaling=None))
-        save(run, place.new(f"{grid}-{BEST}"), extra=extra)
+        save(run, new(f"{grid}-{BEST}"), extra=extra)
 
 
 def _curves(result: SweepResult) -> dict[str, Any]:

@@ -1,0 +1,258 @@
+"""The folder of a job's results, which is replaced as a whole."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from glassnet.cli.experiments.library import SETTINGS
+from glassnet.cli.experiments.record import FORMAT, RECORD, environment
+from glassnet.errors import FileError, GlassnetError
+from glassnet.utils import folders
+from glassnet.utils.paths import explain
+from glassnet.utils.storage import atomic_write, results_folder, write_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+GRID_ENDINGS = (
+    *(".csv", ".json", "-summary.csv", "-curves.csv", "-predictions.csv"),
+    *("-best.safetensors", "-refit.safetensors"),
+    *("-heatmap.png", "-losses.png", "-parallel.png"),
+)
+"""How the names of a grid's files go on after the grid's name."""
+
+_STAGE = "unfinished-"
+
+New = Callable[[str], Path]
+"""The path to write a new file of some name to."""
+
+
+class ResultsFolder:
+    """A folder of results, and within it the new ones until they are complete.
+
+    Used as a context: files are written to ``folder.new(name)``, and `commit` exchanges the whole folder
+    for one with the new files, and with all files that no job wrote, in one step and flushed to the disk.
+    Where the block fails, the earlier results stay as they were; a file in `keep` that is among the new
+    ones stays in a folder that the error names, and where it could not be written, `rescue` writes it
+    elsewhere. What killed jobs left in the folder is removed.
+
+    Of an earlier job's files only those are removed that have names a job may give: `names`, `known`, and
+    those of grids. Where the system cannot exchange folders, and in the current folder, files are moved
+    one by one, the record last.
+
+    Raises FileError at once where the folder cannot be written, where it holds files of a name in
+    `names` that no job wrote, and where there is less room on the disk than `needed` bytes.
+    """
+
+    rescue: Callable[[New], object] | None = None
+    """Writes what is worth keeping anew, to the paths that its argument gives."""
+
+    run: object = None
+    """What an error carries as its attribute `run`, where it has none."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        names: Iterable[str],
+        needed: int,
+        keep: Iterable[str] = (),
+        known: Iterable[str] = (),
+    ) -> None:
+        self._is_new, self._keep = not os.path.lexists(path), set(keep)
+        self.path = results_folder(path)
+        self._real = Path(os.path.realpath(self.path))
+        self._beside = f".{self._real.name[:200]}.{_STAGE}"
+        folders.remove_abandoned(self._real, _STAGE)
+        folders.remove_abandoned(self._real.parent, self._beside)
+        names = [*names, RECORD]
+        self._earlier = _earlier(self.path, {*names, *known, SETTINGS})
+        foreign = [n for n in names if n not in self._earlier and os.path.lexists(self.path / n)]
+        if foreign:
+            raise FileError(
+                f"{self.path / foreign[0]} would be replaced, but no earlier run wrote it. "
+                f"Choose another folder (--results), or move the file away."
+            )
+        _require_room(self.path, needed)
+        self._stage = self.path / f"{_STAGE}{secrets.token_hex(4)}"
+        self._asked: set[str] = set()
+        self._use: folders.InUse | None = None
+
+    def __enter__(self) -> ResultsFolder:
+        return self
+
+    def new(self, name: str) -> Path:
+        """The path to write a file to, until all are complete."""
+        try:
+            if not self._stage.is_dir():
+                self._stage.mkdir(parents=True)  # the folder itself may have been removed meanwhile
+                self._let_go()
+                self._use = folders.InUse(self._stage)
+        except OSError as error:
+            raise FileError(f"{self._stage} cannot be made: {explain(error, True)}.") from error
+        self._asked.add(name)
+        return self._stage / name
+
+    @property
+    def written(self) -> list[str]:
+        """The new files so far."""
+        if not self._stage.is_dir():
+            return []
+        return sorted(entry.name for entry in self._stage.iterdir() if not entry.name.startswith("."))
+
+    def save_picture(self, name: str, figure: Figure) -> None:
+        """Write a picture, whole or not at all: Ctrl-C leaves out the rest of the pictures."""
+        with atomic_write(self.new(name)) as temporary:
+            figure.savefig(temporary, dpi=figure.dpi)
+
+    def commit(self, document: Mapping[str, Any]) -> list[str]:
+        """Write the record, and put the new files in the place of the earlier job's; return their names.
+
+        `document` is its content, to which this adds the machine and the list of the files.
+        """
+        content = {"format": FORMAT, **document, **environment(), "files": [*self.written, RECORD]}
+        write_json(self.new(RECORD), content)
+        names = sorted(self.written, key=lambda name: name == RECORD)
+        if lost := sorted(self._keep & self._asked - set(names)):
+            raise FileError(f"{self._stage / lost[0]} was removed before all results were written.")
+        folders.flush(self._stage, names)
+        if not self._exchanged(names):
+            for name in names:
+                (self._stage / name).replace(self.path / name)
+            for name in self._earlier - set(names):
+                with contextlib.suppress(FileNotFoundError):
+                    (self.path / name).unlink()
+            folders.flush(self._real)
+            folders.remove(self._stage)
+        return names
+
+    def _exchanged(self, names: list[str]) -> bool:
+        """Exchange the folder for the new one, if the system can."""
+        use, stage, here = self._use, self._real / self._stage.name, Path(os.path.realpath("."))
+        if use is None or here == self._real or self._real in here.parents:
+            return False  # whoever stands in the folder would be left in the earlier one
+        beside = self._real.parent / f"{self._beside}{secrets.token_hex(4)}"
+        ours = {*names, *self._earlier, stage.name, folders.MARK}
+        linked: list[Path] = []
+        try:
+            for entry in self._real.iterdir():
+                if entry.name not in ours:
+                    linked.append(stage / entry.name)
+                    folders.link(entry, stage / entry.name)
+            shutil.copymode(self._real, stage)
+            use.also(stage, self._real)
+            stage.rename(beside)
+            if folders.exchange(beside, self._real):
+                (self._real / folders.MARK).unlink(missing_ok=True)
+                folders.flush(self._real)
+                folders.flush(self._real.parent)
+                folders.remove(beside)
+                return True
+            beside.rename(stage)
+        except OSError:  # no links there, no permission above the folder, or another file system
+            pass
+        with contextlib.suppress(OSError):
+            (self._real / folders.MARK).unlink(missing_ok=True)
+        for extra in linked:
+            folders.remove_entry(extra)
+        return False
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is not None:
+                self._fail(error)
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._use is not None:
+            self._use.end()
+
+    def _fail(self, error: BaseException) -> None:
+        kept: Path | None = self._stage
+        if not self._keep & set(self.written):
+            kept = None if self.rescue is None else self._rescued(self.rescue)
+        if kept != self._stage:
+            folders.remove(self._stage)
+            if self._is_new:
+                with contextlib.suppress(OSError):
+                    self.path.rmdir()  # where nothing else is in it
+        if kept is None:
+            if self.rescue is None:
+                return
+            words = "What was computed could be written to no other place either, and is lost."
+        else:
+            (kept / folders.MARK).unlink(missing_ok=True)
+            files = sorted(entry.name for entry in kept.iterdir() if not entry.name.startswith("."))
+            earlier = " The earlier results are untouched." if self._earlier else ""
+            words = f"What was written before is in {kept}: {', '.join(files)}.{earlier}"
+        said = error
+        if isinstance(error, GlassnetError):
+            said = type(error)(f"{error} {words}")
+        elif isinstance(error, KeyboardInterrupt):
+            said = KeyboardInterrupt(words)
+        if (run := getattr(error, "run", self.run)) is not None:
+            said.run = run  # type: ignore[attr-defined]
+        if said is not error:
+            raise said from error
+        error.add_note(words)
+
+    def _rescued(self, rescue: Callable[[New], object]) -> Path | None:
+        """Where `rescue` could write: here, among temporary files or at home."""
+
+        def elsewhere(folder: Path) -> Path:
+            return Path(tempfile.mkdtemp(prefix=f"glassnet-{self._real.name[:200]}-", dir=folder))
+
+        places: list[Callable[[], Path]] = [
+            lambda: self.new(RECORD).parent,
+            lambda: elsewhere(Path(tempfile.gettempdir())),
+            lambda: elsewhere(Path.home()),
+        ]
+        folders.remove(self._stage)  # makes room
+        for place in places:
+            with contextlib.suppress(OSError, FileError, RuntimeError):
+                folder = place()
+                try:
+                    rescue(partial(Path.joinpath, folder))
+                except BaseException:
+                    folders.remove(folder)
+                    raise
+                return folder
+        return None
+
+
+def _earlier(path: Path, known: set[str]) -> set[str]:
+    """The files that the record of an earlier job lists, as far as a job writes files of such names."""
+    try:
+        record: Any = json.loads((path / RECORD).read_text("utf-8"))
+        known |= {f"{grid}{ending}" for grid in record.get("grids") or () for ending in GRID_ENDINGS}
+        names = {name for name in record["files"] if name in known and Path(name).name == name}
+        return {name for name in names if not (path / name).is_dir()} | {RECORD}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return set()
+
+
+def _require_room(path: Path, needed: int) -> None:
+    try:
+        free = shutil.disk_usage(path).free
+    except OSError:
+        return  # some file systems do not say
+    if free < needed:
+        raise FileError(
+            f"The disk of {path} has {free / 1e6:,.1f} MB free, and the results take about "
+            f"{needed / 1e6:,.1f} MB. Make room first, or choose another folder (--results)."
+        )

@@ -1,0 +1,120 @@
+"""Folders that are exchanged in one step, and those that killed processes have left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+if sys.platform != "win32":
+    import fcntl
+
+MARK = ".in-use"
+"""The name of the file that a process holds locked in a folder while it uses the folder."""
+
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
+
+
+class InUse:
+    """A folder that this process uses until `end`, or until the process ends, by a kill too.
+
+    The system drops the lock with the process, whatever ends it: no process number can be mistaken for
+    another's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file: IO[bytes] = (folder / MARK).open("xb")
+        with contextlib.suppress(
+            OSError
+        ):  # where there are no locks, nobody takes the folder for abandoned
+            _lock(self._file)
+
+    def also(self, folder: Path, other: Path) -> None:
+        """Mark another folder of the same file system; `folder` is the first one's path now."""
+        (other / MARK).unlink(missing_ok=True)
+        os.link(folder / MARK, other / MARK)
+
+    def end(self) -> None:
+        """Let go of the lock; the mark stays."""
+        self._file.close()
+
+
+def _lock(file: IO[bytes]) -> None:
+    if sys.platform == "win32":
+        raise OSError("no locks")
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_abandoned(folder: Path) -> bool:
+    """Whether a process marked the folder as in use, and has ended without removing it."""
+    try:
+        with (folder / MARK).open("rb") as file:
+            _lock(file)
+    except OSError:
+        return False
+    return True
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, its mark last, so that whoever is killed meanwhile leaves one that is abandoned."""
+    with contextlib.suppress(OSError):
+        for entry in folder.iterdir():
+            if entry.name != MARK:
+                remove_entry(entry)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_entry(entry: Path) -> None:
+    """Remove a file or a folder."""
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path, prefix: str) -> None:
+    """Remove the folders within, of names that begin with `prefix`, that killed processes left."""
+    with contextlib.suppress(OSError):
+        for entry in folder.iterdir():
+            if entry.name.startswith(prefix) and not entry.is_symlink():
+                if is_abandoned(entry):
+                    remove(entry)
+                elif not any(entry.iterdir()):  # killed before the mark, or after it was removed
+                    entry.rmdir()
+
+
+def flush(folder: Path, names: Iterable[str] = ()) -> None:
+    """Make files of a folder, and the folder itself, survive a power cut, where the system can."""
+    for path in (*(folder / name for name in names), folder):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def link(entry: Path, other: Path) -> None:
+    """Give a file, or a folder with all that is in it, a second name without a copy; OSError where not."""
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.copytree(entry, other, symlinks=True, copy_function=os.link)
+    else:
+        os.link(entry, other, follow_symlinks=False)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step; False where the system, or the file system, cannot.
+
+    After a kill or a power cut there is the one or the other at each place, and never a mixture.
+    """
+    if sys.platform != "linux":
+        return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    if rename is None:
+        return False
+    return bool(rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0)

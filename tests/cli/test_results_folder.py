@@ -1,0 +1,201 @@
+"""A folder of results is one job's, wholly: whatever kills a job, fills the disk or removes the folder."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glassnet.cli.experiments import results_folder
+from glassnet.cli.experiments.job import PICTURES, RUN_FILES
+from glassnet.cli.experiments.record import RECORD
+from glassnet.cli.experiments.results_folder import GRID_ENDINGS, ResultsFolder
+from glassnet.cli.experiments.sweeping import BEST, REFIT
+from glassnet.cli.experiments.sweeping import PICTURES as SWEEP_PICTURES
+from glassnet.errors import FileError
+
+NAMES = ("model.safetensors", "losses.csv")
+
+
+def fill(folder, text, names=NAMES, fail=None):
+    with ResultsFolder(folder, names, 0, keep=names[:1], known=RUN_FILES) as place:
+        for name in names:
+            place.new(name).write_text(text)
+        if fail is not None:
+            fail(place)
+        return place.commit({})
+
+
+def contents(folder):
+    return {entry.name: entry.read_text() for entry in folder.iterdir() if entry.is_file()}
+
+
+def test_all_names_that_jobs_give_are_known():
+    assert set(PICTURES) < set(RUN_FILES)
+    assert {f"-{picture}.png" for picture in SWEEP_PICTURES} < set(GRID_ENDINGS)
+    assert {f"-{BEST}", f"-{REFIT}"} < set(GRID_ENDINGS)
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_commit_replaces_the_files_of_jobs_and_leaves_all_others(tmp_path, monkeypatch, exchanges):
+    if not exchanges:
+        monkeypatch.setattr(results_folder.folders, "exchange", lambda one, other: False)
+    folder = tmp_path / "r"
+    fill(folder, "first", (*NAMES, "loss.png"))
+    (folder / "notes.txt").write_text("mine")
+    (folder / "drafts").mkdir()
+    (folder / "drafts" / "thesis.txt").write_text("mine too")
+    (folder / "away").symlink_to("/nowhere")
+    folder.chmod(0o750)
+    fill(folder, "second")
+    assert {name: text for name, text in contents(folder).items() if name != RECORD} == {
+        "model.safetensors": "second",
+        "losses.csv": "second",
+        "notes.txt": "mine",
+    }
+    assert (folder / "drafts" / "thesis.txt").read_text() == "mine too"
+    assert (folder / "away").readlink() == Path("/nowhere")
+    assert folder.stat().st_mode & 0o777 == 0o750
+    assert [entry.name for entry in tmp_path.iterdir()] == ["r"]
+    assert not [entry.name for entry in folder.iterdir() if entry.name.startswith((".", "unfinished"))]
+
+
+def test_record_from_elsewhere_removes_no_file_but_those_that_jobs_write(tmp_path):
+    mine = {"thesis.txt": "mine", "thesis.csv": "mine", "model.safetensors": "a job's"}
+    for name, text in mine.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "loss.png").mkdir()
+    (tmp_path / RECORD).write_text(json.dumps({"files": [*mine, "loss.png", RECORD], "grids": {}}))
+    fill(tmp_path, "new")
+    assert contents(tmp_path).items() >= {"thesis.txt": "mine", "thesis.csv": "mine"}.items()
+    assert (tmp_path / "model.safetensors").read_text() == "new"
+    assert (tmp_path / "loss.png").is_dir()
+
+
+def test_files_of_an_earlier_sweep_are_known_by_its_grids(tmp_path):
+    (tmp_path / "rates.csv").write_text("a table")
+    (tmp_path / RECORD).write_text(json.dumps({"files": ["rates.csv"], "grids": {"rates": {}}}))
+    fill(tmp_path, "new")
+    assert not (tmp_path / "rates.csv").exists()
+
+
+def test_current_folder_stays_the_one_that_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    same = tmp_path.stat().st_ino
+    fill(Path(), "first")
+    fill(Path(), "second")
+    assert tmp_path.stat().st_ino == same
+    assert contents(tmp_path)["losses.csv"] == "second"
+
+
+def die_at(number, module, names):
+    """Kill this process right after call `number` of the module's functions."""
+    calls = []
+
+    def dying(function):
+        def call(*arguments, **keywords):
+            result = function(*arguments, **keywords)
+            calls.append(function)
+            if len(calls) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return call
+
+    for name in names:
+        setattr(module, name, dying(getattr(module, name)))
+
+
+def kill_at_every_moment(place):
+    """Fill a folder twice, the second time by a process that dies at each moment in turn, and look."""
+    moments = 0
+    ended = signal.SIGKILL
+    while ended == signal.SIGKILL:
+        moments += 1
+        folder = place / f"r{moments}"
+        fill(folder, "first", (*NAMES, "loss.png"))
+        (folder / "notes.txt").write_text("mine")
+        if not (child := os.fork()):
+            die_at(moments, os, ("mkdir", "rename", "replace", "link", "unlink", "rmdir", "fsync"))
+            fill(folder, "second")
+            os._exit(0)
+        ended = os.waitpid(child, 0)[1]
+        found = contents(folder)
+        assert found["notes.txt"] == "mine"
+        results = {text for name, text in found.items() if name in RUN_FILES}
+        assert len(results) == 1, (moments, found)  # and never a mixture
+        assert ("loss.png" in found) == (results == {"first"})
+        fill(folder, "third")
+        left = {entry.name for entry in [*folder.iterdir(), *place.iterdir()]}
+        assert left == {*NAMES, RECORD, "notes.txt", *(f"r{k + 1}" for k in range(moments))}, moments
+    assert ended == 0
+    print(moments)
+
+
+def test_kill_at_any_moment_leaves_one_job_whole_and_the_next_cleans_up(tmp_path):
+    # In a process of its own: it forks.
+    code = (
+        "import sys, pathlib, test_results_folder as t; t.kill_at_every_moment(pathlib.Path(sys.argv[1]))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    ended = subprocess.run([sys.executable, "-c", code, tmp_path], env=environment, capture_output=True)
+    assert ended.returncode == 0, ended.stderr.decode()
+    assert int(ended.stdout) > 15
+
+
+def test_folder_removed_meanwhile_is_made_again(tmp_path):
+    folder = tmp_path / "deep" / "r"
+    with ResultsFolder(folder, NAMES, 0, keep=NAMES[:1]) as place:
+        results_folder.shutil.rmtree(tmp_path / "deep")
+        for name in NAMES:
+            place.new(name).write_text("made")
+        place.commit({})
+    assert (folder / "model.safetensors").read_text() == "made"
+
+
+def test_model_removed_before_the_end_is_written_again(tmp_path):
+    run = object()
+
+    def lose(place):
+        place.run, place.rescue = run, lambda new: new(NAMES[0]).write_text("again")
+        results_folder.shutil.rmtree(tmp_path / "r")
+
+    with pytest.raises(FileError, match="was removed before all results were written") as caught:
+        fill(tmp_path / "r", "lost", fail=lose)
+    assert caught.value.run is run
+    (kept,) = (tmp_path / "r").glob("unfinished-*")
+    assert contents(kept) == {NAMES[0]: "again"}
+    fill(tmp_path / "r", "next")
+    assert contents(kept) == {NAMES[0]: "again"}  # what an error named is nobody's to remove
+
+
+def test_what_cannot_be_written_here_is_written_elsewhere(tmp_path, monkeypatch):
+    temporary, home = tmp_path / "tmp", tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setattr(results_folder.tempfile, "tempdir", str(temporary))
+    monkeypatch.setenv("HOME", str(home))
+
+    def rescue(new):
+        path = new("model.safetensors")
+        if not path.is_relative_to(home):
+            raise FileError("the disk is full")
+        path.write_text("all of it")
+
+    def fail(place):
+        (place.new("model.safetensors")).unlink()
+        place.rescue = rescue
+        raise FileError("the disk is full")
+
+    with pytest.raises(
+        FileError, match=r"the disk is full What was written before is in .*/home/glassnet-r-"
+    ):
+        fill(tmp_path / "r", "new", fail=fail)
+    (kept,) = home.iterdir()
+    assert contents(kept) == {"model.safetensors": "all of it"}
+    assert not (tmp_path / "r").exists()
+    results_folder.shutil.rmtree(home)
+    with pytest.raises(FileError, match="to no other place either, and is lost"):
+        fill(tmp_path / "r", "new", fail=fail)

@@ -1,0 +1,70 @@
+"""Folders are exchanged in one step, and whoever is killed leaves nothing that stays for ever."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glassnet.utils import folders
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges folders")
+
+
+def write(folder, name, text):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(text)
+    return folder
+
+
+@linux
+def test_exchange_swaps_two_folders_with_all_that_is_in_them(tmp_path):
+    one, other = write(tmp_path / "one", "a", "1"), write(tmp_path / "other", "b", "2")
+    assert folders.exchange(one, other)
+    assert (one / "b").read_text() == "2"
+    assert (other / "a").read_text() == "1"
+    assert not folders.exchange(one, tmp_path / "missing")
+    assert (one / "b").exists()
+
+
+def test_link_gives_files_folders_and_links_a_second_name(tmp_path):
+    write(write(tmp_path / "old", "file", "mine").joinpath("deep"), "file", "deeper")
+    (tmp_path / "old" / "away").symlink_to("/nowhere")
+    (tmp_path / "new").mkdir()
+    for entry in (tmp_path / "old").iterdir():
+        folders.link(entry, tmp_path / "new" / entry.name)
+    folders.remove(tmp_path / "old")
+    assert not (tmp_path / "old").exists()
+    assert (tmp_path / "new" / "deep" / "file").read_text() == "deeper"
+    assert (tmp_path / "new" / "away").readlink() == Path("/nowhere")
+
+
+def test_folder_of_a_process_that_lives_is_no_abandoned_one(tmp_path):
+    use = folders.InUse(tmp_path)
+    assert not folders.is_abandoned(tmp_path)
+    use.end()
+    assert folders.is_abandoned(tmp_path)
+
+
+def test_folder_of_a_killed_process_is_abandoned_and_removed_and_no_other(tmp_path):
+    left, mine, linked = (tmp_path / f"unfinished-{name}" for name in ("left", "mine", "linked"))
+    for folder in (left, mine):
+        write(folder, "thesis.txt", "years of work")
+    linked.symlink_to(left)
+    code = (
+        "import sys, pathlib, time\n"
+        "from glassnet.utils.folders import InUse\n"
+        "use = InUse(pathlib.Path(sys.argv[1]))\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, left], stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        folders.remove_abandoned(tmp_path, "unfinished-")
+        assert (left / "thesis.txt").exists()
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    folders.remove_abandoned(tmp_path, "unfinished-")
+    assert not left.exists()
+    assert (mine / "thesis.txt").exists()  # no process of ours marked it

@@ -112,7 +112,7 @@ def test_parameters_without_their_other_half_are_not_a_fit(part):
                     getattr(model, ask)(*(X, Y3) if ask == "score" else (X,))
         with pytest.raises(NotFittedError):
             _ = model.network_
-    del whole.intercepts_
+    whole.intercepts_ = None
     with pytest.raises(NotFittedError, match="or set intercepts_ as well"):
         whole.predict(X)
 

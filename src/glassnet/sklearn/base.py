@@ -291,10 +291,9 @@ class BaseMLP(CallbackSupportMixin, Exchange, ABC):
         Raises NotFittedError before `fit` where `coefs_`, `intercepts_` or `classes_` are missing.
         """
         attributes = vars(self)
-        try:
-            coefs, intercepts = attributes["coefs_"], attributes["intercepts_"]
-        except KeyError:
-            raise not_fitted(self) from None
+        coefs, intercepts = attributes.get("coefs_"), attributes.get("intercepts_")
+        if coefs is None or intercepts is None:
+            raise not_fitted(self)
         theta: Parameters | None = attributes.get("_theta")
         arrays = [*coefs, *intercepts]
         views = [] if theta is None else [*theta.weights, *theta.biases]

@@ -129,11 +129,11 @@ def check_arguments(estimator: Any) -> None:
 def not_fitted(estimator: Any) -> NotFittedError:
     """scikit-learn's error of an estimator that is not fitted; of one that is in part, what is missing."""
     name, needed, known = type(estimator).__name__, estimator._needed, vars(estimator)
-    missing = ", ".join(attribute for attribute in needed if attribute not in known)
-    partly = any(attribute in known for attribute in needed)
+    missing = [attribute for attribute in needed if known.get(attribute) is None]
+    more = f", or set {', '.join(missing)} as well" if len(missing) < len(needed) else ""
     return NotFittedError(
         f"This {name} instance is not fitted yet. Call 'fit' with appropriate arguments before using this "
-        f"estimator{f', or set {missing} as well' if partly else ''}."
+        f"estimator{more}."
     )
 
 

@@ -252,13 +252,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _labels(self) -> Labels:
         """What is told apart: as it was learned, or as attributes that were set by hand have it."""
         attributes = vars(self)
-        if "classes_" not in attributes:
-            raise not_fitted(self)
         labels: Labels | None = attributes.get("_labels")
-        if labels is not None and labels.classes is attributes["classes_"]:
+        classes = attributes.get("classes_")
+        if labels is not None and labels.classes is classes:
             return labels
+        if classes is None or attributes.get("coefs_") is None:
+            raise not_fitted(self)
         output = attributes.get("out_activation_")
-        by_hand = labels_by_hand(self.classes_, np.shape(self.coefs_[-1])[1], output)
+        by_hand = labels_by_hand(classes, np.shape(self.coefs_[-1])[1], output)
         return by_hand if labels is None else replace(labels, classes=by_hand.classes)
 
     @_labels.setter

@@ -130,6 +130,45 @@ def test_train_draws_its_start_as_initialize_does(scheme):
     assert train(0, scheme=scheme).parameters == NET.initialize(3, scheme, ranges=ranges)
 
 
+@pytest.mark.parametrize(
+    ("settings", "hidden", "scheme"),
+    [
+        ({"standardize": True}, "tanh", "nguyen_widrow"),
+        ({"standardize": True}, "relu", "glorot"),
+        ({"standardize": "X"}, "tanh", "glorot"),
+        ({}, "tanh", "glorot"),
+        ({"standardize": True, "optimizer": gn.Adam()}, "tanh", "glorot"),
+        ({"standardize": True, "optimizer": gn.BayesianRegularization()}, "tanh", "glorot"),
+        ({"standardize": True, "scheme": "glorot"}, "tanh", "glorot"),
+    ],
+)
+def test_solver_of_scaled_quantities_starts_as_nguyen_and_widrow_do(settings, hidden, scheme):
+    x = np.linspace(3, 9, 30)[:, None]
+    net = gn.Network((1, 6, 1), hidden=hidden, output="identity")
+    settings = {"optimizer": gn.LevenbergMarquardt(), "iterations": 0, "random_state": 0, **settings}
+    start = gn.train(net, x, np.sin(x), **settings).parameters
+    inner = (x - x.mean()) / x.std()
+    ranges = inner.min(axis=0), inner.max(axis=0)
+    assert np.allclose(start.flat, net.initialize(0, scheme, ranges=ranges).flat)
+
+
+def test_scaled_fit_is_matlabs_from_any_start():
+    x = np.linspace(0, 9.98, 94)[:, None]
+    t = 5 + 4 * np.sin(1.2 * x) * np.exp(-x / 12) + 0.05 * x**1.5
+    net = gn.Network((1, 10, 1), hidden="tanh", output="identity")
+    for seed in range(5):
+        run = gn.train(
+            net,
+            x,
+            t,
+            optimizer=gn.LevenbergMarquardt(),
+            iterations=300,
+            standardize=True,
+            random_state=seed,
+        )
+        assert np.mean((run.predict(x) - t) ** 2) < 1e-8
+
+
 def test_train_takes_a_flat_vector_as_its_start():
     theta = NET.initialize(5)
     assert_same_run(train(3, parameters=theta), train(3, parameters=theta.flat.tolist()))

@@ -184,6 +184,8 @@ class Plan:
 def _text_of(candidate: Candidate) -> str:
     """The network and its settings, with validation arrays as their shape alone."""
     settings = {name: getattr(candidate.fit, name) for name in TRAINING}
+    if "scheme" in settings:  # of journals that know no "auto"
+        settings["scheme"] = candidate.fit.first_scheme(candidate.network)
     if isinstance(settings["validation"], tuple):
         settings["validation"] = settings["validation"][0].shape
     for name in ADDED_NAMES & settings.keys():
@@ -328,7 +330,7 @@ def as_seeds(seeds: object, random: RandomState, swept: bool) -> list[int | None
 def move_on(random: RandomState, base: Candidate, parameters: object) -> None:
     """Advance the caller's generator by the draws that one network makes before training."""
     if parameters is None:
-        base.network.initialize(random, base.fit.scheme)
+        base.network.initialize(random, base.fit.first_scheme(base.network))
     if np.any(np.asarray(base.fit.dropout) != 0):
         draw_seed(random)
 

@@ -21,7 +21,7 @@ from glassnet.data.checks import ENGINES, REDUCTIONS, choose_engine
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.dropout import as_dropout
 from glassnet.nn.network import Network, Parameters
-from glassnet.nn.schemes import SCHEMES
+from glassnet.nn.schemes import BOUNDED, SCHEMES
 from glassnet.optim.penalties import Penalties
 from glassnet.training.early_stopping import (
     EarlyStopping,
@@ -31,7 +31,7 @@ from glassnet.training.early_stopping import (
     check_schedule,
     check_stopping,
 )
-from glassnet.training.steppers import Rule, check_fits, check_rule
+from glassnet.training.steppers import BayesianRegularization, Rule, Solver, check_fits, check_rule
 from glassnet.training.validation import as_validation
 from glassnet.utils.array_checks import as_dtype
 from glassnet.utils.settings_checks import (
@@ -49,6 +49,8 @@ from glassnet.utils.settings_checks import (
     or_none,
 )
 from glassnet.utils.threads import thread_count
+
+AUTO = "auto"
 
 
 def _as_standardize(value: object, name: str) -> bool | str:
@@ -73,7 +75,7 @@ class FitSettings(Settings):
     batch_size: int | None = field(metadata=checked(or_none(as_steps)))
     reduction: str = field(metadata=checked(one_of(REDUCTIONS)))
     parameters: Parameters | NDArray[Any] | None
-    scheme: str = field(metadata=checked(one_of(SCHEMES)))
+    scheme: str = field(metadata=checked(one_of((AUTO, *SCHEMES))))
     random_state: int | RandomState | None = field(metadata=checked(check_random_state))
     dtype: DTypeLike | None = field(metadata=checked(or_none(lambda value, name: as_dtype(value).name)))
     engine: str = field(metadata=checked(one_of(ENGINES)))
@@ -101,6 +103,17 @@ class FitSettings(Settings):
     def penalties(self) -> Penalties:
         """l1, l2 and max_norm as one."""
         return Penalties(self.l1, self.l2, self.max_norm)
+
+    def first_scheme(self, network: Network) -> str:
+        """The scheme of the first draw; "auto" is "nguyen_widrow" where a solver fits scaled quantities."""
+        if self.scheme != AUTO:
+            return self.scheme
+        solves = isinstance(self.optimizer, Solver) and not isinstance(
+            self.optimizer, BayesianRegularization
+        )
+        bounded = any(record.name in BOUNDED for record in network.hidden)
+        fits = solves and bounded and network.loss.name == "squared_error"
+        return "nguyen_widrow" if fits and self.standardize is True else "glorot"
 
     def check(self, network: Network, memory: int | None = None) -> None:
         """Raise InputError or EngineError where settings do not fit each other or the network.

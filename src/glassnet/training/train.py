@@ -52,7 +52,7 @@ def train(
     batch_size: int | None = None,
     reduction: str = "mean",
     parameters: Parameters | NDArray[Any] | None = None,
-    scheme: str = "glorot",
+    scheme: str = "auto",
     random_state: int | RandomState | None = None,
     dtype: DTypeLike | None = None,
     engine: str = "auto",
@@ -97,7 +97,9 @@ def train(
         from `random_state` after the parameters, as scikit-learn's estimators draw theirs.
     parameters, scheme, random_state : where to start. `parameters` are cast into a copy; None draws them
         by the scheme "glorot", "normal", "he", "sklearn" or "nguyen_widrow", the last one for the ranges
-        of X, from a seed or a RandomState; see `Network.initialize`.
+        of X, from a seed or a RandomState; see `Network.initialize`. "auto" is "nguyen_widrow" where
+        a solver (but `BayesianRegularization`, which tries both) fits squared errors with standardize=True
+        and tanh, softsign or logistic units; else "glorot".
     dtype : float32 or float64; None takes X's own if it is float32, else float64.
     engine, threads : "auto", "native" or "numpy"; None uses all cores the process is allowed.
     sample_weight : (n,), 0 or more; a weight of 2 counts as the sample twice.
@@ -240,7 +242,7 @@ def begin(
     if isinstance(settings.validation, float) or settings.test is not None:
         dataset.check_targets(network)  # bad ones use up no random numbers
         if parameters is None:
-            parameters = first_parameters(network, dataset, settings.scheme, random)
+            parameters = first_parameters(network, dataset, settings.first_scheme(network), random)
         validation, (training, held_out, test) = _divided(
             network, dataset, settings, validation, random, preparation
         )
@@ -250,7 +252,7 @@ def begin(
         training = scaling.applied(training)
         held_out, test = (None if part is None else scaling.applied(part) for part in (held_out, test))
         if drawn and parameters is not None:  # the same draw, for the ranges of scaled inputs
-            parameters = first_parameters(network, training, settings.scheme, at_first)
+            parameters = first_parameters(network, training, settings.first_scheme(network), at_first)
     preprocessing = (
         dataset.preprocessing(network) if scaling is None else scaling.preprocessing(network, dataset)
     )
@@ -268,7 +270,9 @@ def begin(
         network, training, ProblemSettings(**shared_fields(ProblemSettings, settings))
     )
     if parameters is None:
-        theta = first_parameters(network, training, settings.scheme, random).astype(problem.dtype)
+        theta = first_parameters(network, training, settings.first_scheme(network), random).astype(
+            problem.dtype
+        )
     else:
         theta = Parameters(network.sizes, cast(parameters.flat, problem.dtype, "parameters").copy())
     still = training.constant if scaling is None else scaling.constant

@@ -117,7 +117,7 @@ _KINDS = {
 _KINDS_BY_NAME = {"validation": NUMBER, "class_weight": CLASS_WEIGHT}
 """The kind of a setting by its name, where a file holds only some of the values that `train` takes."""
 
-_OWN_DEFAULTS = {"optimizer": "sgd", "iterations": 2000, "dtype": "float64"}
+_OWN_DEFAULTS = {"optimizer": "sgd", "iterations": 2000, "dtype": "float64", "scheme": "glorot"}
 """The defaults of an experiment that differ from those of `train`."""
 
 

@@ -25,6 +25,7 @@ from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties
 from glassnet.training.baselines import best_constant
+from glassnet.utils.array_checks import as_target
 
 NEAR = 8.0
 """A deviation counts as 1 up to this factor."""
@@ -223,7 +224,8 @@ def units_of(problem: Problem) -> Units:
         problem = problem._with(reduction="mean", penalties=replace(problem.penalties, l2=l2))
     X, y = problem.some_rows()
     network, outputs = problem.network, problem.network.sizes[-1]
-    Y = target_rows(y, outputs, np.dtype(np.float64)) if y.ndim == 1 else np.asarray(y, np.float64)
+    y = as_target(y, len(y), outputs, network.loss.target)  # streamed ones are as they were read
+    Y = target_rows(y, outputs, np.dtype(np.float64))
     mean, columns = X.mean(axis=0), _power(X.std(axis=0))
     mean = np.where(np.abs(mean) > NEAR_MEAN * np.maximum(X.std(axis=0), columns != 1), mean, 0.0)
     targets, shifted = np.ones(outputs), False

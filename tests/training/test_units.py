@@ -53,9 +53,7 @@ def test_single_precision_bears_units_too(solver, unit):
 @pytest.mark.parametrize("solver", ["lm", gn.LBFGS(), "newton_cg"])
 @pytest.mark.parametrize("unit", [1e-12, 1e-4, 1e4, 1e12])
 def test_estimators_arrive_in_any_unit(solver, unit):
-    model = gn.MLPRegressor(
-        hidden_layer_sizes=(5,), activation="tanh", solver=solver, alpha=0.0, random_state=0
-    )
+    model = gn.MLPRegressor(hidden_layer_sizes=(5,), activation="tanh", solver=solver, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(X, unit * Y.ravel())

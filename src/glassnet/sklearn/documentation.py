@@ -30,7 +30,8 @@ solver : {"adam", "sgd", "lbfgs", "lm"} or Solver, default="adam"
     its name.
 alpha : float, default=0.0001
     Strength of the L2 penalty, ``alpha/2 sum W^2`` divided by the batch's weights (its samples, where
-    they have none). Biases are not penalized.
+    they have none). Biases are not penalized. A solver of `gn.SOLVERS` takes it times the square of the
+    targets' deviation, where that is below 1/8.
 batch_size : int or "auto", default="auto"
     Samples of an update; "auto" is 200, or all where there are fewer.
 learning_rate : str or Schedule, default="constant"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from glassnet.sklearn.steppers import (
 from glassnet.training.loop import Loop
 from glassnet.training.steppers import BayesianRegularization, Solver, check_fits
 from glassnet.training.steppers.first_order import Epochs
+from glassnet.training.steppers.units import unit_of
 from glassnet.utils.warn import warn
 
 Fitted = tuple[Array, dict[str, Any]]
@@ -58,6 +60,8 @@ def fit_whole(job: Job) -> Fitted:
     conventions = estimator._conventions(job.theta.dtype) if solver is None else OURS
     problem = samples.problem(job.network, conventions)
     penalties = Conventions(average_penalties=True).over(_penalties(estimator), problem.divisor)
+    if solver is not None:  # alpha counts next to targets of a small unit as next to others
+        penalties = replace(penalties, l2=penalties.l2 * min(1.0, unit_of(problem)))
     problem = problem.with_penalties(penalties)
     held_out = validation_samples(job)
     # Nothing is split off, as in scikit-learn's lbfgs; the caller's own samples can be watched.

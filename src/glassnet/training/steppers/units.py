@@ -247,6 +247,12 @@ def units_of(problem: Problem) -> Units:
     return Units(ScaledProblem(problem, frame, unit), total * unit, total, frame, constant)
 
 
+def unit_of(problem: Problem) -> float:
+    """What a loss of 1 in the solver's units is in the mean loss: the square of the targets' deviation."""
+    units = units_of(problem)
+    return units.loss / units.total
+
+
 def _power(deviation: NDArray[np.float64]) -> NDArray[np.float64]:
     """The power of 2 next to each deviation, or 1 where that is near or there is none."""
     known = np.where((deviation > 0) & np.isfinite(deviation), deviation, 1.0)

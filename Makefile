@@ -4,6 +4,7 @@
 # make sklearn-tests  run the tests that scikit-learn ships for its two classes on ours
 # make same-bits  compare the native engine's bits between instruction sets (and aarch64, under qemu)
 # make sanitize   run the same checks under the address, undefined-behavior and thread sanitizers
+# make torture    kill, fill the disk, damage and raise at random moments, within some minutes, and print what was lost
 # make format  format the sources
 
 PYTHON ?= python3
@@ -25,6 +26,9 @@ sklearn-tests: .venv/installed-dev
 
 bench: .venv/installed-bench
 	$(BIN)/glassnet bench
+
+torture: .venv/installed-dev
+	$(BIN)/python -m benchmarks.torture
 
 format: .venv/installed-dev
 	$(BIN)/ruff format .
@@ -79,4 +83,4 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 	$(INSTALL) ".[bench]"
 	touch $@ .venv/installed-run
 
-.PHONY: run test sklearn-tests bench same-bits sanitize format clean
+.PHONY: run test sklearn-tests bench same-bits sanitize torture format clean

@@ -49,7 +49,7 @@ class InterruptedTrainingWarning(GlassnetWarning):
 
 
 class StalledTrainingWarning(GlassnetWarning):
-    """A solver ended with a hidden layer dead or saturated, and predicts like a constant."""
+    """Training ended no better than a constant answer, or far worse than it was on the way."""
 
 
 @contextmanager

@@ -57,6 +57,7 @@ def test_other_numbers_are_noticed_and_not_explained_away():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::glassnet.StalledTrainingWarning")
 def test_best_parameters_that_scikit_learn_overwrites_are_an_explanation():
     setting, ours, theirs = found(102)
     assert not drop_in.agrees(setting, drop_in.apart(ours, theirs))

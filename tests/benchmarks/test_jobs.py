@@ -128,6 +128,7 @@ def test_solver_whose_loss_the_notebook_does_not_confirm_is_refused():
         solvers.check_end(job, job.start, 1.0, "Mine")
 
 
+@pytest.mark.filterwarnings("ignore::glassnet.StalledTrainingWarning")  # see the last line
 def test_classics_are_reached_by_every_solver_and_confirmed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(classics, "MOST", {"adam": 100})
     monkeypatch.setattr(classics, "MOST_STEPS", 500)

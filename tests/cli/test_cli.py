@@ -225,6 +225,20 @@ def test_quiet_says_nothing():
     assert (result.exit_code, result.output) == (0, "")
 
 
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+def test_a_result_like_a_constant_is_said_in_the_last_line(quiet, tmp_path):
+    how = ["--activation", "relu", "--learning-rate", "0.1", "--no-check", *quiet]
+    result = glassnet("train", "circles", *SMALL, "--iterations", "300", *how)
+    assert result.exit_code == 0
+    assert result.stderr.startswith(
+        "Warning: Training ended, but its loss, 41.61, is no better than the best "
+    )
+    assert "3 of 3 units of hidden layer 1 are dead" in result.stderr
+    assert "constant" not in result.stdout
+    reason = json.loads((tmp_path / "results/circles/run.json").read_text())["reason"]
+    assert reason in result.stderr
+
+
 def test_options_reach_the_run(tmp_path, flowers):
     options = {
         "--hidden": "4,3",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet.data.encoding import constant_columns
+from glassnet.data.arrays import InMemory
 from glassnet.nn.losses import LOSSES
 
 RANDOM = np.random.RandomState(0)
@@ -192,9 +192,9 @@ def test_raw_run_says_where_a_constant_column_moves_predictions(tmp_path):
 
 def test_constant_columns_are_found_with_their_values():
     Z = np.array([[1.0, 2, 3], [1, 5, 3], [1, 2, 3]])
-    assert constant_columns(Z) == {0: 1.0, 2: 3.0}
-    assert constant_columns(Z[:1]) == {}
-    assert constant_columns(X) == {}
+    assert InMemory(Z).constant_columns() == {0: 1.0, 2: 3.0}
+    assert InMemory(Z[:1]).constant_columns() == {}
+    assert InMemory(X).constant_columns() == {}
 
 
 # ---- Shapes and labels ----------------------------------------------------------------------------

@@ -115,6 +115,7 @@ def test_training_grows_just_beyond_the_stability_limit(momentum, nesterov, shar
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+@pytest.mark.filterwarnings("ignore::glassnet.StalledTrainingWarning")  # a saddle is one
 def test_training_leaves_a_saddle_as_fast_as_foretold(momentum):
     # u v x with y = u0 v0 x is a saddle at u = v = 0, where the loss bends up and down alike.
     network = gn.Network((1, 1, 1), hidden="identity", output="identity")

@@ -148,6 +148,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::glassnet.StalledTrainingWarning")  # a rate of 0.5 is too large
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize(
     ("sizes", "weighted"), [((5, 7, 2), False), ((40, 9, 17, 3), True)], ids=["plain", "weighted"]

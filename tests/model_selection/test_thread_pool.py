@@ -152,7 +152,7 @@ def test_networks_that_were_done_when_ctrl_c_came_are_done(monkeypatch, handler)
 def test_network_whose_last_update_was_made_is_not_interrupted():
     stop = np.ones(1, np.uint8)
     settings = FitSettings.of({**DEFAULTS, "parameters": START})
-    start, _, _ = begin(NET, as_dataset(X, Y), settings)
+    start, _ = begin(NET, as_dataset(X, Y), settings)
     run = run_policy.continue_run(start, 0, stop=stop)
     assert run.status == "completed"
     run = run_policy.continue_run(start, 1, stop=stop)

@@ -56,7 +56,8 @@ def train(
                             experiment.toml     every setting, to run again
 
     The folder is replaced as a whole once all of it is complete; files of your own in it stay. Ctrl-C,
-    SIGTERM and SIGHUP end training and keep the work (exit status 130, 143 or 129).
+    SIGTERM and SIGHUP end training and keep the work (exit status 130, 143 or 129). A result no better than
+    one answer for all rows is said to be so in the last lines.
     """
     experiment = experiment_of(name)
 
@@ -71,6 +72,8 @@ def train(
         progress=not quiet and sys.stderr.isatty(),
     )
     run = outcome.run
+    if run.finding:
+        click.echo(f"Warning: Training ended, but {run.finding}", err=True)
     if run.status == "diverged":
         rate = experiment.optimizer().settings().get("learning_rate")
         summed = ", and a summed loss asks for smaller ones" if run.reduction == "sum" else ""

@@ -16,10 +16,20 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.data.holdout import split
 from glassnet.data.reduce import Block
-from glassnet.data.source import BLOCKS_UNDER_WAY, LEAST_ROWS, Dataset, HoldOut, as_labels
+from glassnet.data.source import (
+    BLOCKS_UNDER_WAY,
+    LEAST_ROWS,
+    Dataset,
+    Excerpt,
+    HoldOut,
+    as_labels,
+    as_sample_weight,
+    columns_of_one_value,
+    names_of,
+)
 from glassnet.errors import FileError, InputError
 from glassnet.nn.network import Network
-from glassnet.utils.array_checks import as_matrix, as_numbers, as_target, as_vector, check_width
+from glassnet.utils.array_checks import as_matrix, as_numbers, as_target, check_width
 from glassnet.utils.memory import size_text
 from glassnet.utils.paths import explain
 
@@ -85,7 +95,7 @@ class InMemory(Dataset):
 
         `width` is the number of inputs, where it is known: an error about another shape then says more.
         """
-        names = _names_of(X)
+        names = names_of(X)
         X, y, sample_weight = (
             _loaded(array) if isinstance(array, np.memmap) else array for array in (X, y, sample_weight)
         )
@@ -94,7 +104,7 @@ class InMemory(Dataset):
         if n == 0:
             raise InputError(f"X is empty, shape {inputs.shape}; expected at least one sample.")
         targets = None if y is None else as_numbers(y, "y")
-        weights = None if sample_weight is None else _as_sample_weight(sample_weight, n)
+        weights = None if sample_weight is None else as_sample_weight(sample_weight, n)
         return cls(inputs, targets, weights, names)
 
     @property
@@ -127,6 +137,16 @@ class InMemory(Dataset):
 
     def check_targets(self, network: Network) -> None:
         self.targets(network)
+
+    def excerpt(self, network: Network) -> Excerpt:
+        """Up to a thousand rows, copied, with targets for a network."""
+        return Excerpt.of(self.X, self.targets(network), self.weights, self.names)
+
+    def whole(self, network: Network) -> Block:
+        return Block(self.X, self.targets(network), self.weights)
+
+    def constant_columns(self) -> dict[int, float]:
+        return columns_of_one_value(self.X)
 
     def require_targets(self) -> None:
         if self.y is None:
@@ -180,22 +200,6 @@ class InMemory(Dataset):
     def _split(self, rows: NDArray[np.int64], n_held_out: int, targets: NDArray[Any]) -> HoldOut:
         n = len(rows) - n_held_out
         return HoldOut(self.take(rows[:n], targets), self.take(rows[n:], targets), rows, n_held_out)
-
-
-def _as_sample_weight(sample_weight: object, n: int) -> Array:
-    weights = as_vector(sample_weight, "sample_weight", n)
-    if (weights < 0).any():
-        row = int(np.argmax(weights < 0))
-        raise InputError(f"sample_weight has {weights[row]} at row {row}; expected 0 or more.")
-    if not weights.any():
-        raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
-    return weights
-
-
-def _names_of(X: object) -> tuple[str, ...] | None:
-    """The columns of a data frame, where all have names of text."""
-    names = getattr(X, "columns", None)
-    return tuple(names) if names is not None and all(isinstance(name, str) for name in names) else None
 
 
 # ---- Arrays that are streamed ---------------------------------------------------------------------

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.fixed_order import row_blocks
 from glassnet.data.holdout import listed
 from glassnet.data.standardization import Scaling
 from glassnet.errors import InputError
@@ -141,19 +140,3 @@ def check_classes(network: Network, classes: tuple[Any, ...]) -> None:
             f"output{'s' if outputs > 1 else ''}; expected one output for each label, as in "
             f"gn.Network(({network.sizes[0]}, 8, {max(2, len(classes))}))."
         )
-
-
-def constant_columns(X: Any) -> dict[int, float]:
-    """The columns that have one value in all rows, two or more, and the value; X in memory."""
-    if len(X) < 2 or not hasattr(X, "__getitem__") or hasattr(X, "toarray"):
-        return {}
-    first = X[0]
-    same = first == X[-1]
-    if not same.any():  # nearly all data end here
-        return {}
-    places = np.flatnonzero(same)
-    for rows in row_blocks(len(X), X.shape[1]):
-        places = places[(X[rows][:, places] == first[places]).all(axis=0)]
-        if not len(places):
-            break
-    return {int(place): float(first[place]) for place in places}

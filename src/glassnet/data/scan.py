@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glassnet.data.checks import as_class_weights, check_size, target_rows
 from glassnet.data.fixed_order import BLOCK_ROWS
 from glassnet.data.reduce import BadRow, Block, Reduction
-from glassnet.data.source import Dataset
+from glassnet.data.source import Dataset, Excerpt, excerpt_rows
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn import reference
 from glassnet.nn.network import Network
@@ -34,6 +34,7 @@ class Scan(NamedTuple):
     baseline: float
     fingerprint: tuple[float, ...]
     class_weight: tuple[float, ...] | None
+    excerpt: Excerpt
 
 
 def scan(
@@ -41,8 +42,10 @@ def scan(
 ) -> Scan:
     """Read all rows once; raises InputError that names the place of what cannot be used."""
 
+    every = -(-dataset.n_rows // excerpt_rows(dataset.n_rows, dataset.row_bytes, dataset.memory))
+
     def sums(weights: tuple[float, ...] | None) -> list[_BlockSums]:
-        reduction = ScanReduction(network, dtype, dataset.n_rows, weights)
+        reduction = ScanReduction(network, dtype, dataset.n_rows, weights, every=every)
         return [block for chunk in dataset.reduce(reduction, None, threads) for block in chunk]
 
     weights = None
@@ -69,7 +72,13 @@ def scan(
         float(sum(block.baseline for block in blocks)),
         (float(dataset.n_rows), *np.sum([block.fingerprint for block in blocks], axis=0).tolist()),
         weights,
+        _excerpt_of(network, dataset, [block.rows for block in blocks]),
     )
+
+
+def _excerpt_of(network: Network, dataset: Dataset, rows: Sequence[Block]) -> Excerpt:
+    X, y, w = Block.concatenated(rows)
+    return Excerpt(X, as_target(y, len(y), network.sizes[-1], network.loss.target), w, dataset.names)
 
 
 class _BlockSums(NamedTuple):
@@ -79,13 +88,15 @@ class _BlockSums(NamedTuple):
     labels: bool
     counts: NDArray[np.int64]
     fingerprint: NDArray[np.float64]
+    rows: Block
 
 
 @dataclass(eq=False)
 class ScanReduction(Reduction):
     """The sums of blocks as large as those of `check_data`, so that the total has its bits.
 
-    Of rows of a block that is not whole yet it keeps targets, weights and, as X, the sums of their inputs.
+    Of rows of a block that is not whole yet it keeps targets, weights and, as X, the sums of their inputs;
+    and every row of an excerpt, one of `every` so many.
     """
 
     network: Network
@@ -93,13 +104,20 @@ class ScanReduction(Reduction):
     n: int
     class_weight: tuple[float, ...] | None
     block: int = BLOCK_ROWS
+    every: int = 1
 
-    def keep(self, block: Block, first: int) -> Block | BadRow:
+    def keep(self, block: Block, first: int) -> tuple[Block, Block] | BadRow:
         bad = check_block(self.network, block, first, self.dtype)
-        return block._replace(X=_position_sums(block.X, first, self.n)[None]).copy() if bad is None else bad
+        if bad is not None:
+            return bad
+        some = slice(-first % self.every, None, self.every)
+        rows = Block(block.X[some], block.y[some], None if block.w is None else block.w[some])
+        return block._replace(X=_position_sums(block.X, first, self.n)[None]).copy(), rows.copy()
 
-    def add(self, value: list[_BlockSums] | None, kept: list[Block], first: int) -> list[_BlockSums]:
-        inputs, y, sample_weights = Block.concatenated(kept)
+    def add(
+        self, value: list[_BlockSums] | None, kept: list[tuple[Block, Block]], first: int
+    ) -> list[_BlockSums]:
+        inputs, y, sample_weights = Block.concatenated([whole for whole, _ in kept])
         n, outputs, loss = len(y), self.network.sizes[-1], self.network.loss
         targets = as_target(y, n, outputs, loss.target)
         labels = targets.ndim == 1
@@ -121,6 +139,7 @@ class ScanReduction(Reduction):
             np.concatenate(
                 [inputs.sum(axis=0), *(_position_sums(array, first, self.n) for array in others)]
             ),
+            Block.concatenated([rows for _, rows in kept]),
         )
         return [*(value or []), sums]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from glassnet.data.fixed_order import chunk_ranges
+from glassnet._types import Array
+from glassnet.data.fixed_order import chunk_ranges, row_blocks
 from glassnet.data.reduce import (
     NEVER,
     BadRow,
@@ -27,7 +29,7 @@ from glassnet.data.reduce import (
 )
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn.network import Network
-from glassnet.utils.array_checks import as_numbers
+from glassnet.utils.array_checks import as_numbers, as_target, as_vector
 from glassnet.utils.memory import release_memory
 from glassnet.utils.threads import thread_count
 
@@ -42,6 +44,9 @@ BLOCKS_UNDER_WAY = 8
 
 RESULT_BYTES = 32 << 20
 """The most bytes of the results of one pass, such as predictions."""
+
+EXCERPT_ROWS, EXCERPT_BYTES = 1000, 4 << 20
+"""The most rows and bytes of an `Excerpt`."""
 
 ROW_GROUP_BYTES = 2 << 20
 """Bytes of a row group of a source that has no row groups of its own."""
@@ -65,6 +70,28 @@ class HoldOut(NamedTuple):
     held_out: Dataset
     rows: NDArray[np.int64]
     n_held_out: int
+
+
+class Excerpt(NamedTuple):
+    """Some rows, evenly from all of a dataset, with targets for a network; `names` are the inputs'."""
+
+    X: Any
+    y: NDArray[Any]
+    w: NDArray[Any] | None
+    names: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, X: Any, y: NDArray[Any], w: Array | None, names: tuple[str, ...] | None) -> Excerpt:
+        """An excerpt of arrays in memory, copied."""
+        n, few = len(y), excerpt_rows(len(y), 8 * X.shape[1])
+        rows: Any = slice(None) if few == n else np.linspace(0, n - 1, few).astype(np.int64)
+        return cls(X[rows].copy(), y[rows].copy(), None if w is None else w[rows], names)
+
+
+def excerpt_rows(n_rows: int, row_bytes: int, memory: int = sys.maxsize) -> int:
+    """How many rows an excerpt has at most."""
+    room = min(EXCERPT_BYTES, memory // 64) // max(1, row_bytes)
+    return max(1, min(n_rows, EXCERPT_ROWS, max(LEAST_ROWS, room)))
 
 
 class Dataset(ABC):
@@ -148,6 +175,15 @@ class Dataset(ABC):
     def inputs(self) -> Dataset:
         """The same rows for uses that need X alone: targets and weights need not be read."""
         return self
+
+    def constant_columns(self) -> dict[int, float]:
+        """Columns that have one value in all rows, two or more, and the value; streams know none."""
+        return {}
+
+    def whole(self, network: Network) -> Block:
+        """All rows in memory, with targets for a network; those that are there already are no copy."""
+        X, y, w = self.read_all()
+        return Block(X, as_target(y, len(y), network.sizes[-1], network.loss.target), w)
 
     def row_groups(self) -> list[int]:
         """The first rows of the groups that are shuffled as a whole, and the end of the last group."""
@@ -372,3 +408,36 @@ def as_labels(values: object, name: str) -> NDArray[Any]:
     except ValueError:
         return as_numbers(values, name)  # raises, and says why
     return array if array.dtype.kind in "OUT" else as_numbers(values, name)
+
+
+def as_sample_weight(sample_weight: object, n: int) -> Array:
+    """Weights (n,) of 0 or more, at least one of them above 0; else InputError."""
+    weights = as_vector(sample_weight, "sample_weight", n)
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        raise InputError(f"sample_weight has {weights[row]} at row {row}; expected 0 or more.")
+    if not weights.any():
+        raise InputError("sample_weight is 0 everywhere; at least one sample must count.")
+    return weights
+
+
+def names_of(X: object) -> tuple[str, ...] | None:
+    """The columns of a data frame, where all have names of text."""
+    names = getattr(X, "columns", None)
+    return tuple(names) if names is not None and all(isinstance(name, str) for name in names) else None
+
+
+def columns_of_one_value(X: Any) -> dict[int, float]:
+    """The columns of X in memory that have one value in all rows, two or more, and the value."""
+    if len(X) < 2 or not hasattr(X, "__getitem__") or hasattr(X, "toarray"):
+        return {}
+    first = X[0]
+    same = first == X[-1]
+    if not same.any():  # nearly all data end here
+        return {}
+    places = np.flatnonzero(same)
+    for rows in row_blocks(len(X), X.shape[1]):
+        places = places[(X[rows][:, places] == first[places]).all(axis=0)]
+        if not len(places):
+            break
+    return {int(place): float(first[place]) for place in places}

@@ -20,8 +20,8 @@ from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim import SGD
 from glassnet.optim.penalties import Penalties
 from glassnet.training.callbacks import Callback
+from glassnet.training.ending import slopes_lost
 from glassnet.training.run import TrainingRun
-from glassnet.training.stall_warning import slopes_lost
 from glassnet.utils.settings_checks import as_decay, as_positive, as_steps
 
 WHOLE = 100

@@ -76,7 +76,9 @@ def prepare_problem(
             return problem_of(setup, dataset)
         return batches_of(setup, dataset, min(size, len(dataset.y)))
     if isinstance(dataset, InMemory):
-        return _in_memory(setup, dataset, size, settings.class_weight)
+        problem = _in_memory(setup, dataset, size, settings.class_weight)
+        problem.excerpt = dataset.excerpt(network)
+        return problem
     return _streamed(setup, dataset, size, settings.class_weight)
 
 
@@ -105,13 +107,17 @@ def _streamed(setup: Setup, rows: Dataset, size: int | None, class_weight: objec
     known = scan(setup.network, rows, setup.dtype, class_weight, setup.threads)
     setup = replace(setup, class_weight=known.class_weight)
     if size is None:
-        return StreamedProblem(setup, rows, known)
+        problem = StreamedProblem(setup, rows, known)
+        problem.excerpt = known.excerpt
+        return problem
     size = min(size, rows.n_rows)
     baseline = known.baseline / known.weight_sum
     if setup.reduction == "sum":
         baseline = known.baseline * size / rows.n_rows
-    batches = StreamedBatches(setup, rows, known, size, baseline)
-    return batches.whole() if batches.windows == 1 else batches
+    streamed = StreamedBatches(setup, rows, known, size, baseline)
+    batches = streamed.whole() if streamed.windows == 1 else streamed
+    batches.excerpt = known.excerpt
+    return batches
 
 
 def prepare(

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from glassnet.data.source import Excerpt
 from glassnet.errors import InputError
 from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Network
@@ -74,6 +75,9 @@ class Prepared:
     same samples. `baseline` is the loss where the output layer's Z is 0 everywhere, which a network that
     has learned nothing pays.
     """
+
+    excerpt: Excerpt | None = None
+    """Some of the samples, for a look at the end of training; None where they came without a dataset."""
 
     memory_limit: int | None = None
     """The bytes that reading may take; None for samples in memory."""

@@ -18,6 +18,7 @@ from glassnet.errors import (
     GlassnetWarning,
     InputError,
     InterruptedTrainingWarning,
+    StalledTrainingWarning,
     unknown_name,
 )
 from glassnet.model_selection.comparison import Origin
@@ -323,6 +324,13 @@ def _warn_of(result: SweepResult, goes_on: str) -> None:
             f"Ctrl-C ended the sweep: {n - unfinished} of {n} networks are finished. The others hold their "
             f"work so far; their run.resume(iterations) goes on from there{goes_on}.",
             InterruptedTrainingWarning,
+        )
+    if (best := result.best) is not None and best.trained.finding:
+        useless = sum(bool(cell.trained.finding) for cell in result.cells)
+        warn(
+            f"{useless} of {n} networks of the sweep ended useless, the best ({best.label}) among them: "
+            f"{best.trained.finding}",
+            StalledTrainingWarning,
         )
     left_out = [cell.left_out for cell in result.cells if cell.left_out]
     if left_out:

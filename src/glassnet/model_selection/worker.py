@@ -241,7 +241,7 @@ class Worker:
         (samples, _, measured), network = self._samples(task.fold), task.candidate.network
         scaling = None if measured is None else Scaling.of_moments(network, measured)
         encoding = Encoding(scaling, self.data.classes)
-        run, gradient, _ = begin(network, samples, settings, self.shared.functions, encoding)
+        run, gradient = begin(network, samples, settings, self.shared.functions, encoding)
         flat = self.data.samples.flat and network.sizes[-1] == 1
         return replace(run, encoding=replace(run.encoding, flat=flat)), gradient
 

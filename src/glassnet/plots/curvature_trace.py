@@ -37,7 +37,7 @@ def curvature(trace: CurvatureTrace, *, title: str = "What the curve says") -> F
     >>> import glassnet as gn
     >>> X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
     >>> trace = gn.CurvatureTrace(X, y, every=20)
-    >>> run = gn.train(gn.Network((2, 3, 2)), X, y, iterations=100, random_state=0, callbacks=[trace])
+    >>> run = gn.train(gn.Network((2, 3, 2)), X, y, iterations=80, random_state=0, callbacks=[trace])
     >>> [paper.get_ylabel() for paper in gn.plots.curvature(trace).axes]
     ['mean cross-entropy', 'gradient norm', 'eigenvalues', 'saturated units']
     """

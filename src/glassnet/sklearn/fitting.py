@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
+from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.errors import InputError
 from glassnet.nn.dropout import as_dropout, draw_seed
@@ -28,6 +29,7 @@ from glassnet.sklearn.steppers import (
     solver_of,
     start_solver,
 )
+from glassnet.training.ending import Ended, remark, warn_of
 from glassnet.training.loop import Loop
 from glassnet.training.steppers import BayesianRegularization, Solver, check_fits
 from glassnet.training.steppers.first_order import Epochs
@@ -96,17 +98,31 @@ def fit_whole(job: Job) -> Fitted:
         return fitted | history.attributes("best_flat", "best_watched", "watched")
 
     try:
-        policy.warn(loop.run())
+        status = loop.run()
+        policy.warn(status)
     except BaseException as error:
         samples.keep_work(error, lambda: job.estimator_at(stepper.flat.copy(), attributes(history.loss)))
         raise
     loss = stepper.loss if solver is None else float(loop.losses[-1]) + offset
     flat = stepper.flat
-    if (best := history.best()) is not None:
-        flat = best
-    if solver is not None:
-        samples.warn_if_stalled(problem, flat, loss - offset)
+    best = history.best()
+    flat = flat if best is None else best
+    if status != "interrupted":
+        solved = stepper.result.status != 1 if solver is None else stepper.stops
+        how = {"solved": solved, "has_rate": False, "went_back": best is not None}
+        how["chooses_l2"] = isinstance(solver, BayesianRegularization)
+        problem = problem if solver is None else stepper.problem
+        losses = history.loss_curve if solver is None else loop.losses
+        _warn_if_useless(samples, problem, flat, losses, history.epochs, **how)
     return flat, attributes(loss)
+
+
+def _warn_if_useless(
+    samples: Samples, problem: Problem | Batches, flat: Array, losses: Any, updates: int, **how: bool
+) -> None:
+    """Warn of a fit that is no better than a constant answer; `how` it ended are fields of `Ended`."""
+    excerpt = problem.excerpt or samples.excerpt(problem.network)
+    warn_of(remark(Ended(problem, problem.penalties, flat, np.asarray(losses), updates, excerpt, **how)))
 
 
 def _refuse_unused(job: Job, solver: Solver | None) -> None:
@@ -153,7 +169,8 @@ def fit_epochs(job: Job) -> Fitted:
         return {**fitted, "stopped_": policy.stalled} if job.incremental and early else fitted
 
     try:
-        policy.warn(Loop(stepper, policy).run())
+        status = Loop(stepper, policy).run()
+        policy.warn(status)
     except BaseException as error:
         samples.keep_work(error, lambda: job.estimator_at(stepper.flat.copy(), attributes()))
         raise
@@ -162,8 +179,12 @@ def fit_epochs(job: Job) -> Fitted:
             cursor.settle()  # others go on drawing from it
     flat = stepper.flat
     # `partial_fit` goes back to the best parameters once it has stalled.
-    if (not job.incremental or policy.stalled) and (best := history.best()) is not None:
-        flat = best
+    best = history.best() if not job.incremental or policy.stalled else None
+    flat = flat if best is None else best
+    if not job.incremental and status != "interrupted":
+        how = {"solved": policy.stalled, "went_back": best is not None}
+        updates = history.epochs * batches.updates_per_epoch
+        _warn_if_useless(samples, batches, flat, history.loss_curve, updates, **how)
     return flat, attributes()
 
 

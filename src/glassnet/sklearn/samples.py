@@ -20,7 +20,7 @@ from glassnet._types import Array
 from glassnet.data.arrays import InMemory
 from glassnet.data.dataset import is_stream, stream
 from glassnet.data.reduce import Block
-from glassnet.data.source import Dataset
+from glassnet.data.source import Dataset, Excerpt
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
@@ -47,7 +47,6 @@ from glassnet.sklearn.streaming import (
     targets_of,
     warn_of_raw_samples,
 )
-from glassnet.training.stall_warning import warn_if_stalled
 
 
 class Samples:
@@ -217,9 +216,9 @@ class Samples:
             model.__dict__.pop("feature_names_in_", None)
         return {name: float(scorer(model, X, y)) for name, scorer in scorers.items()}
 
-    def warn_if_stalled(self, problem: Problem, flat: Array, loss: float) -> None:
-        """Warn where a solver has learned nothing; of streamed samples nobody looks."""
-        warn_if_stalled(problem, flat, loss, InMemory(self.X, self.y, self.weights))
+    def excerpt(self, network: Network) -> Excerpt:
+        """Some of the samples, for a look at the end of training; streamed ones come with their problem."""
+        return InMemory(self.X, self.y, self.weights).excerpt(network)
 
     def keep_work(self, error: BaseException, model: Callable[[], Any]) -> None:
         """Attach the estimator fitted so far to an error of streamed samples, which may have broken off."""
@@ -315,9 +314,6 @@ class StreamedSamples(Samples):
 
     def score_at(self, network: Network, flat: Array, model_at: Callable[[Array], Any]) -> float:
         return float(model_at(flat)._score_rows(self.rows)) if np.isfinite(flat).all() else float("nan")
-
-    def warn_if_stalled(self, problem: Problem, flat: Array, loss: float) -> None:
-        return
 
     def keep_work(self, error: BaseException, model: Callable[[], Any]) -> None:
         error.estimator = model()  # type: ignore[attr-defined]

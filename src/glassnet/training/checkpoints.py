@@ -38,7 +38,7 @@ VERSION = VERSIONS[-1]
 _PLAIN = tuple(
     field.name
     for field in fields(RunState)
-    if re.fullmatch(r"(Status|str|int|float)( \| None)?", str(field.type))
+    if field.name != "finding" and re.fullmatch(r"(Status|str|int|float)( \| None)?", str(field.type))
 )
 """The fields of a run that a document holds as they are."""
 
@@ -113,6 +113,8 @@ def run_as_arrays(
     arrays: dict[str, Any] = {"parameters": run.parameters.flat, **_fields(run, _ARRAYS)}
     if len(run.solver_steps):
         arrays["solver_steps"] = np.ascontiguousarray(run.solver_steps)
+    if run.finding:
+        document["finding"] = run.finding
     if run.cursor is not None:
         document["cursor"] = _describe_cursor(run.cursor, arrays)
     if run.averaged is not None:
@@ -260,6 +262,7 @@ def _run(
         solver_steps=steps,
         encoding=encoding_from_plain(network, document.get("encoding"), arrays),
         extra=document["extra"],
+        finding=str(document.get("finding", "")),  # which files of earlier commits lack
         **{name: document[name] for name in _PLAIN},
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from glassnet.errors import DivergenceWarning, InterruptedTrainingWarning
 from glassnet.optim.schedules import Schedule
+from glassnet.training.ending import warn_of
 from glassnet.training.state import RunState
 from glassnet.training.steppers import Rule, Solver
 from glassnet.utils.warn import warn
@@ -40,7 +41,8 @@ def gentler(optimizer: Rule) -> str:
 
 
 def warn_of_ending(run: RunState) -> None:
-    """Warn the caller of `train` or `resume` of a run that diverged or was interrupted."""
+    """Warn the caller of `train` or `resume` of a run that diverged, was interrupted or is useless."""
+    warn_of(run.finding)
     if run.status == "diverged":
         hint = ' A summed loss asks for a rate smaller by the number of samples than reduction="mean" does.'
         before = f"; the loss before was {run.losses[-1]:.6g}" if len(run.losses) else ""

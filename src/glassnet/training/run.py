@@ -68,6 +68,8 @@ class TrainingRun(RunState):
         standardizes by itself, the labels of its `classes`, and whether y was `flat`.
     validation : `Validation`, the evaluations, the numbers of the rows held out (`validation_rows`,
         `test_rows`) and the state of a stopping rule, or None.
+    finding : where training ended by itself and the result is useless, what it is, why and what to do: the
+        words of the StalledTrainingWarning; else "".
     data : the data as the engine has them; None where the run was loaded, copied or unpickled.
 
     Where a stopping rule has brought the best parameters back, `parameters` and `averaged` are those of

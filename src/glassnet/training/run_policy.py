@@ -14,6 +14,7 @@ from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.nn.network import Parameters
 from glassnet.training.divergence import divergence_limit
+from glassnet.training.ending import remark_on
 from glassnet.training.hooks import Hooks
 from glassnet.training.loop import ChunkStepper, Loop, Policy, Progress, Status
 from glassnet.training.state import AnyRun, RunState, at_best, masks_of
@@ -114,6 +115,8 @@ class RunPolicy(Policy, Generic[AnyRun]):
     def ended(self, status: Status) -> AnyRun:
         """The run as the loop left it, at its best parameters; the last callbacks have seen it."""
         run = at_best(self.snapshot(status))
+        if status == "stopped" or (status == "completed" and run.iterations > self._start.iterations):
+            run = replace(run, finding=remark_on(run))
         self._hooks.end(lambda: run)
         return run
 

@@ -70,6 +70,7 @@ class RunState:
     validation: Validation | None = None
     solver_steps: NDArray[np.float64] = field(default_factory=lambda: NO_STEPS)
     encoding: Encoding = PLAIN
+    finding: str = ""
     data: RunData | None = None
 
     def __post_init__(self) -> None:
@@ -113,12 +114,20 @@ class RunState:
 
     @property
     def reason(self) -> str:
-        """Why training ended by itself: a solver's reason, a stopping rule's or a callback; else ""."""
-        text = "" if self._solver_state is None else self._solver_state.reason.text
-        if text or self.status != "stopped":
-            return text
-        text = "" if self.validation is None else self.validation.reason_to_end
-        return text or "a callback asked for it"
+        """Why training ended by itself, and the `finding` where the result is useless; "" for neither.
+
+        It ends by itself by a solver's reason, a stopping rule's or a callback's.
+        """
+        text = self.solver_reason
+        if not text and self.status == "stopped":
+            text = "" if self.validation is None else self.validation.reason_to_end
+            text = text or "a callback asked for it"
+        return "; ".join(filter(None, (text, self.finding)))
+
+    @property
+    def solver_reason(self) -> str:
+        """Why a solver has ended by itself; "" where it has not."""
+        return "" if self._solver_state is None else self._solver_state.reason.text
 
     @property
     def solver_history(self) -> SolverHistory | None:
@@ -256,8 +265,9 @@ def at_best(run: AnyRun) -> AnyRun:
 def at_end(run: AnyRun) -> AnyRun:
     """The run at the parameters that training had come to, ready to go on: its cursor is a copy."""
     cursor = None if run.cursor is None else run.cursor.copy()
+    run = replace(run, cursor=cursor, finding="")
     if run.validation is None:
-        return replace(run, cursor=cursor)
+        return run
     point = run.validation.last_point
-    run = replace(run, cursor=cursor, validation=run.validation.going_on())
+    run = replace(run, validation=run.validation.going_on())
     return run if point is None else at_point(run, point)

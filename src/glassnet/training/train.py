@@ -13,9 +13,8 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from glassnet._types import Array
-from glassnet.data.arrays import InMemory
 from glassnet.data.dataset import as_dataset
-from glassnet.data.encoding import PLAIN, Encoding, check_classes, constant_columns, label_numbers
+from glassnet.data.encoding import PLAIN, Encoding, check_classes, label_numbers
 from glassnet.data.source import Dataset, HoldOut
 from glassnet.data.standardization import Scaling
 from glassnet.engine.full_batch import Problem
@@ -33,9 +32,8 @@ from glassnet.training.other_names import with_other_names
 from glassnet.training.run import TrainingRun
 from glassnet.training.run_policy import continue_run
 from glassnet.training.settings import NAMES, FitSettings
-from glassnet.training.stall_warning import warn_if_stalled
 from glassnet.training.state import RunData, state_at_rest
-from glassnet.training.steppers import Rule, Solver
+from glassnet.training.steppers import Rule
 from glassnet.training.validation import HeldOut, Parts, Validation, validation_dataset
 from glassnet.utils.array_checks import cast
 from glassnet.utils.settings_checks import as_random_state, shared_fields
@@ -150,7 +148,8 @@ def train(
     knows nothing, or one that is not finite, ends training with status "diverged", the parameters
     before that update and a DivergenceWarning. The first Ctrl-C ends it with "interrupted" and an
     InterruptedTrainingWarning, the second raises KeyboardInterrupt, whose attribute `run` is the work
-    so far.
+    so far. Training that ends by itself no better than a constant answer, or far above its lowest loss,
+    gives a StalledTrainingWarning with the evidence and what to do; so says ``run.reason``.
 
     Raises InputError and InputTypeError for input that cannot be used, also where the first loss is not
     finite; InputTypeError for arguments of other libraries, with what they are here; and EngineError for an
@@ -176,14 +175,9 @@ def train(
             check_classes(network, classes)
             encoding = Encoding(classes=classes)
     dataset = as_dataset(X, y, sample_weight, network.sizes[0])
-    start, gradient, samples = begin(network, dataset, settings, encoding=encoding)
+    start, gradient = begin(network, dataset, settings, encoding=encoding)
     run = continue_run(start, settings.iterations, hooks, progress, gradient=gradient)
     warn_of_ending(run)
-    # Streamed samples would have to be read once more.
-    if isinstance(run.optimizer, Solver) and run.status == "stopped" and isinstance(samples, InMemory):
-        assert run.data is not None
-        assert isinstance(run.data.problem, Problem)
-        warn_if_stalled(run.data.problem, run.parameters.flat, float(run.losses[-1]), samples)
     return run
 
 
@@ -221,8 +215,8 @@ def begin(
     settings: FitSettings,
     preparation: Preparation = UNSHARED,
     encoding: Encoding = PLAIN,
-) -> tuple[TrainingRun, Array | None, Dataset]:
-    """The run of `train` before its first iteration, the gradient there, and the samples to train on.
+) -> tuple[TrainingRun, Array | None]:
+    """The run of `train` before its first iteration, and the gradient there.
 
     There is a gradient on the full batch. `train` goes on from here by `continue_run`; so does a sweep,
     whose `preparation` shares data between networks. `encoding` says how the dataset was made of X and y;
@@ -257,9 +251,7 @@ def begin(
         dataset.preprocessing(network) if scaling is None else scaling.preprocessing(network, dataset)
     )
     extra = {} if preprocessing is None else {"preprocessing": preprocessing}
-    constant: dict[int, float] = {}
-    if scaling is None and isinstance(training, InMemory):
-        constant = constant_columns(training.X)
+    constant = training.constant_columns() if scaling is None else {}
     flat = dataset.flat and network.sizes[-1] == 1
     encoding = replace(encoding, scaling=scaling, flat=flat, constant=constant)
     if isinstance(settings.validation, tuple):
@@ -323,7 +315,7 @@ def begin(
         encoding=encoding,
         data=RunData(problem, evaluator, None if test is None else HeldOut(problem, test, False, scaling)),
     )
-    return start, gradient, training
+    return start, gradient
 
 
 def _divided(

@@ -154,17 +154,16 @@ class HeldOut:
         keep: bool,
         scaling: Scaling | None = None,
     ) -> None:
-        assert isinstance(dataset, InMemory)
         setup = trained.setup
         names = "dtype", "reduction", "engine", "threads", "class_weight"
         settings = ProblemSettings(**{name: getattr(setup, name) for name in names})
         with prefixed("validation"):
             problem = prepare_problem(setup.network, dataset, settings)
         assert isinstance(problem, Problem)
-        self._problem, self._weights, self._scaling = problem, dataset.weights, scaling
-        self._y = dataset.targets(setup.network)
-        self._X = np.ascontiguousarray(dataset.X.astype(setup.dtype, copy=False)) if keep else None
-        self.fingerprint = fingerprint(dataset.X, self._y, dataset.weights)
+        X, self._y, self._weights = dataset.whole(setup.network)
+        self._problem, self._scaling = problem, scaling
+        self._X = np.ascontiguousarray(X.astype(setup.dtype, copy=False)) if keep else None
+        self.fingerprint = fingerprint(X, self._y, self._weights)
 
     def loss(self, flat: Array) -> float:
         """The reduced loss without penalties."""

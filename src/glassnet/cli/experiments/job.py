@@ -30,6 +30,7 @@ from glassnet.errors import (
     DivergenceWarning,
     InterruptedTrainingWarning,
     PreprocessingWarning,
+    StalledTrainingWarning,
 )
 from glassnet.nn.network import Parameters
 from glassnet.plots.libraries import MissingLibraryError, require
@@ -215,6 +216,7 @@ def _train(draws: Draws, initial: Parameters, progress: bool, trace: CurvatureTr
         # Whoever started the job says how the run ended.
         warnings.simplefilter("ignore", DivergenceWarning)
         warnings.simplefilter("ignore", InterruptedTrainingWarning)
+        warnings.simplefilter("ignore", StalledTrainingWarning)
         warnings.simplefilter("ignore", PreprocessingWarning)  # the validation rows are standardized alike
         return train(draws.network, training, **keywords)
 

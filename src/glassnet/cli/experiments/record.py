@@ -190,7 +190,8 @@ def describe_run(run: TrainingRun) -> str:
     each = f", {1000 * run.seconds / run.iterations:.3g} ms each" if run.iterations else ""
     length = f"{run.iterations:,} {'iterations' if run.batch_size is None else 'epochs'}"
     ended = length if run.status == "completed" else f"{run.status} after {length}"
-    why = f"; {run.reason}" if run.reason else ""
+    reason = run.reason.removesuffix(run.finding).removesuffix("; ")  # the command ends with what was found
+    why = f"; {reason}" if reason else ""
     if run.evidence is not None:
         evidence, total = run.evidence, run.network.n_parameters
         why += (

@@ -206,7 +206,8 @@ def _notices(run: TrainingRun) -> list[Html]:
         "interrupted": f"Training was interrupted after {run.iterations:,} iterations.",
         "stopped": f"Training was stopped by a rule or a callback after {run.iterations:,} iterations.",
     }.get(run.status)
-    return [] if words is None else [tag("p", words, class_="note", role="status")]
+    found = f"Training ended, but {run.finding}" if run.finding else None
+    return [tag("p", text, class_="note", role="status") for text in (words, found) if text is not None]
 
 
 def _cards(run: TrainingRun, scores: Mapping[str, Scores]) -> Html:
@@ -245,7 +246,7 @@ def _settings(
         "loss": f"{run.network.loss}: {run.network.loss.formula}",
         "reduction": run.reduction,
         "iterations": run.iterations,
-        "status": run.status,
+        "status": f"{run.status}: {run.reason}" if run.reason else run.status,
         "precision": run.dtype.name,
         "engine": f"{run.engine} ({run.engine_reason})",
         "threads": run.threads,

@@ -208,7 +208,7 @@ def test_trace_changes_nothing_and_sees_what_curvature_sees():
 @pytest.mark.parametrize("hidden", ["tanh", "relu"])  # by differences, and by the R operator
 def test_trace_sees_the_penalty_that_the_run_has_come_to(hidden):
     network = gn.Network((3, 4, 1), hidden=hidden, output="identity")
-    y = np.tanh(X[:, :1])
+    y = np.tanh(X[:, :1]) + 0.1 * X[:, 1:2] * X[:, 2:]
     trace = gn.CurvatureTrace(X, y, every=1)
     run = gn.train(
         network,

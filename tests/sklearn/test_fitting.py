@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from iris import Y3, X, pack, small
+from iris import TARGET, Y3, X, pack, small
+from sklearn.model_selection import train_test_split
 
 import glassnet as gn
 
@@ -44,3 +45,28 @@ def test_what_lbfgs_or_an_optimizer_would_ignore_is_refused():
     ):
         with pytest.raises(gn.InputError, match=words):
             small(**arguments).fit(X, Y3)
+
+
+@pytest.mark.parametrize("solver", gn.SOLVERS.values())
+def test_solvers_stop_early_on_samples_that_they_hold_out(solver):
+    y = TARGET + np.random.RandomState(0).randn(150)
+    told = {"solver": solver(), "hidden_layer_sizes": (12,), "alpha": 0.0, "max_iter": 60}
+    model = small(gn.MLPRegressor, **told, early_stopping=True, n_iter_no_change=5, scoring="r2").fit(X, y)
+    # The first parameters are drawn before the samples, as on batches.
+    stream = np.random.RandomState(0)
+    stream.uniform(size=12 * 4 + 12 + 12 + 1)
+    training, held = train_test_split(np.arange(150), random_state=stream, test_size=0.1)
+    assert model.score(X[held], y[held]) == pytest.approx(model.best_validation_score_)
+    assert model.best_validation_score_ == max(model.validation_scores_) == max(model.history_["score"])
+    own = small(gn.MLPRegressor, **told, early_stopping=True, n_iter_no_change=5)
+    own.fit(X[training], y[training], validation_data=(X[held], y[held]))
+    np.testing.assert_allclose(own.coefs_[0], model.coefs_[0], rtol=1e-6)
+
+
+def test_scikit_learns_lbfgs_says_that_it_holds_nothing_out():
+    told = {"solver": "lbfgs", "early_stopping": True}
+    with pytest.warns(UserWarning, match="early_stopping=True is without effect") as seen:
+        model = small(**told).fit(X, Y3)
+    assert seen[0].filename == __file__
+    assert np.array_equal(model.coefs_[0], small(solver="lbfgs").fit(X, Y3).coefs_[0])
+    small(**told).fit(X, Y3, validation_data=(X, Y3))

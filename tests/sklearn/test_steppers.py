@@ -144,7 +144,7 @@ def test_validation_data_stop_it_and_bring_the_best_back():
         ({"dropout": 0.5}, "dropout is for solvers that take batches"),
         ({"l1": 0.1}, "LevenbergMarquardt needs a smooth loss"),
         ({"learning_rate": gn.Cosine(0.1, steps=3)}, "LevenbergMarquardt chooses"),
-        ({"scoring": "r2"}, "LevenbergMarquardt holds none out"),
+        ({"scoring": "r2"}, "scoring is measured on samples held out: give validation_data"),
         ({"loss": "huber"}, "second derivative|LBFGS"),
         ({"hidden_layer_sizes": (20_000,)}, r"GiB for the matrix of 120,001 parameters"),
     ],

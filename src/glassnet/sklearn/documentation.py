@@ -63,8 +63,8 @@ nesterovs_momentum : bool, default=True
     Of "sgd", whether its momentum is Nesterov's.
 early_stopping : bool, default=False
     Whether to hold out `validation_fraction` of the samples, or take `validation_data`, to watch the
-    score on them and to end with the parameters of the best epoch. "lbfgs" and "lm" hold nothing out:
-    without `validation_data` they take no notice, as scikit-learn's.
+    score on them and to end with the parameters of the best epoch. "lbfgs" holds nothing out, as
+    scikit-learn's: without `validation_data` it takes no notice, and a warning says so.
 validation_fraction : float, default=0.1
     Above 0 and below 1.
 beta_1 : float, default=0.9

@@ -55,9 +55,10 @@ OF_TRAINING = (
 
 def fit_whole(job: Job) -> Fitted:
     """Fit on all samples at once, by SciPy's L-BFGS-B or by a solver of ours."""
-    estimator, samples = job.estimator, job.samples
+    estimator = job.estimator
     solver = solver_of(estimator)
     _refuse_unused(job, solver)
+    samples, held_out, early = _held_out(job, splits=solver is not None)
     # A solver of ours needs losses that go with their gradients.
     conventions = estimator._conventions(job.theta.dtype) if solver is None else OURS
     problem = samples.problem(job.network, conventions)
@@ -65,9 +66,7 @@ def fit_whole(job: Job) -> Fitted:
     if solver is not None:  # alpha counts next to targets of a small unit as next to others
         penalties = replace(penalties, l2=penalties.l2 * min(1.0, unit_of(problem)))
     problem = problem.with_penalties(penalties)
-    held_out = validation_samples(job)
-    # Nothing is split off, as in scikit-learn's lbfgs; the caller's own samples can be watched.
-    history = History.of(job, early=bool(estimator.early_stopping) and held_out is not None)
+    history = History.of(job, early)
     offset, flat = samples.mean_offset(), job.theta.flat
     stepper: Any
     policy: Any
@@ -136,21 +135,37 @@ def _refuse_unused(job: Job, solver: Solver | None) -> None:
             f"learning_rate={estimator.learning_rate!r} is for solvers that take batches: {name} chooses "
             f"the length of each step. Use solver='adam' or 'sgd', or leave learning_rate at its default."
         )
-    if estimator.scoring is not None and job.validation is None:
+    if estimator.scoring is not None and job.validation is None and solver is None:
         raise InputError(
             f"scoring is measured on samples held out, and {name} holds none out: give "
             f"validation_data=(X, y) to fit."
         )
 
 
+def _held_out(job: Job, splits: bool) -> tuple[Samples, HeldOut | None, bool]:
+    """The samples to train on, those to evaluate, and whether early stopping watches these.
+
+    Where it `splits` they are drawn for early stopping without `validation_data`; scikit-learn's lbfgs does
+    not, and a warning says so.
+    """
+    early, held_out = bool(job.estimator.early_stopping), validation_samples(job)
+    if not early or held_out is not None:
+        return job.samples, held_out, early
+    if not splits:
+        warn(
+            "early_stopping=True is without effect: solver='lbfgs' holds no samples out, as scikit-learn's "
+            "does not. Give validation_data=(X, y) to fit, or take solver=gn.LBFGS(), which does.",
+            UserWarning,
+        )
+        return job.samples, None, False
+    samples, rest = job.samples.hold_out(job.random)
+    return samples, HeldOut(job, rest), True
+
+
 def fit_epochs(job: Job) -> Fitted:
     """Fit on batches, by the estimator's solver or optimizer."""
-    estimator, theta, samples = job.estimator, job.theta, job.samples
-    early = bool(estimator.early_stopping)
-    held_out = validation_samples(job)
-    if early and held_out is None:
-        samples, rest = samples.hold_out(job.random)
-        held_out = HeldOut(job, rest)
+    estimator, theta = job.estimator, job.theta
+    samples, held_out, early = _held_out(job, splits=True)
     dropout = as_dropout(estimator.dropout, len(job.network.hidden))
     seed = draw_seed(job.random) if any(dropout) else None
     history, start = History.of(job, early), _optimizer_state(job)

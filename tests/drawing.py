@@ -29,6 +29,7 @@ def make_run(
         "losses": np.array(losses, dtype=float),
         "iterations": len(losses) - 1,
         "seconds": 0.25,
+        "finding": "",
         "status": "completed",
         "diverged_at": None,
         "optimizer": gn.SGD(0.1),

@@ -19,6 +19,7 @@ import glassnet as gn
 from benchmarks.jobs.drop_in import agrees, apart, draw_data, draw_setting, explain, fit
 
 pytestmark = pytest.mark.filterwarnings(
+    "ignore::glassnet.StalledTrainingWarning",
     "ignore::sklearn.exceptions.ConvergenceWarning",
     "ignore:Got `batch_size`",
     "ignore:early_stopping=True is without effect",

@@ -40,7 +40,9 @@ def small(kind=gn.MLPClassifier, **arguments):
 
 TARGET = X[:, 0] - 2 * X[:, 1]
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::glassnet.StalledTrainingWarning"
+)
 
 SOME = {"max_iter": 60}
 

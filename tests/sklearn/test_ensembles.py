@@ -25,7 +25,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import glassnet as gn
 from glassnet.utils import interrupts
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::glassnet.StalledTrainingWarning"
+)
 
 REGRESSOR = gn.MLPRegressor(hidden_layer_sizes=5, max_iter=20)
 CLASSIFIER = gn.MLPClassifier(hidden_layer_sizes=5, max_iter=20)

@@ -107,7 +107,7 @@ def fit_whole(job: Job) -> Fitted:
     best = history.best()
     flat = flat if best is None else best
     if status != "interrupted":
-        solved = stepper.result.status != 1 if solver is None else stepper.stops
+        solved = stepper.result.status in (0, 2) if solver is None else stepper.stops
         how = {"solved": solved, "has_rate": False, "went_back": best is not None}
         how["chooses_l2"] = isinstance(solver, BayesianRegularization)
         problem = problem if solver is None else stepper.problem
@@ -197,7 +197,7 @@ def fit_epochs(job: Job) -> Fitted:
     best = history.best() if not job.incremental or policy.stalled else None
     flat = flat if best is None else best
     if not job.incremental and status != "interrupted":
-        how = {"solved": policy.stalled, "went_back": best is not None}
+        how = {"went_back": best is not None}
         updates = history.epochs * batches.updates_per_epoch
         _warn_if_useless(samples, batches, flat, history.loss_curve, updates, **how)
     return flat, attributes()

@@ -287,17 +287,21 @@ def maps(folder: Path, draw: random.Random) -> None:
     np.save(folder / "X.npy", X if order == "C" else np.asfortranarray(X))
     child = os.fork()
     if not child:
-        X, y = np.load(folder / "X.npy", mmap_mode="r"), np.arange(rows) % 2
-        timer = threading.Timer(draw.uniform(0, 0.2), os.truncate, (folder / "X.npy", 4096))
-        timer.start()
-        settings: Any = {"iterations": 60, "random_state": 0, "batch_size": draw.choice([None, 500])}
-        data = (gn.stream(X, y), None) if draw.random() < 0.7 else (X, y)
+        timer = None
         try:
+            X, y = np.load(folder / "X.npy", mmap_mode="r"), np.arange(rows) % 2
+            timer = threading.Timer(draw.uniform(0, 0.2), os.truncate, (folder / "X.npy", 4096))
+            timer.start()
+            settings: Any = {"iterations": 60, "random_state": 0, "batch_size": draw.choice([None, 500])}
+            data = (gn.stream(X, y), None) if draw.random() < 0.7 else (X, y)
             gn.train(gn.Network((4, 3, 2)), *data, **settings)
         except gn.FileError:
             pass
+        except BaseException:
+            os._exit(1)
         finally:
-            timer.join()
+            if timer is not None:
+                timer.join()
             os._exit(0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     require(status == 0, f"order {order}: the process ended with {status}")

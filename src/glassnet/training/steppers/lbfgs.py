@@ -96,17 +96,21 @@ class _Stepper(SolverStepper):
         steps, evaluations, rows, reason = self.problem.lbfgs(
             flat, gradient, room, rows, losses, self.point.loss, *conditions, stop, seconds
         )
-        if steps:
-            self.point = Point(flat, float(losses[steps - 1]), gradient)
-        self._room, self.rows = room, room[:rows]
+        point = Point(flat, float(losses[steps - 1]), gradient) if steps else self.point
+        pairs, ending = room[:rows], StopReason(reason)
         losses[:steps] *= self._units.loss
+        # No call stands between these, in which a signal handler could raise: the steps are taken whole.
+        self.point, self._room, self.rows = point, room, pairs
         self.updates += steps
         self.evaluations += evaluations
-        self.reason = StopReason(reason)
-        if steps:
-            self.keep_step(steps - 1)
-        if not reason:
-            self.reason = self._reason_here()
+        self.reason = ending
+        try:
+            if steps:
+                self.keep_step(steps - 1)
+            if not reason:
+                self.reason = self._reason_here()
+        except BaseException as error:
+            self.error = error
         return steps, False
 
     def step(self) -> Point | None:

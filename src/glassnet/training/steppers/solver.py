@@ -322,12 +322,17 @@ class SolverStepper(ChunkStepper):
             if point is None:
                 self.reason = self.stuck
                 return k, False
+            # No call stands between these, in which a signal handler could raise: a step is taken whole.
             before, self.point = self.point.loss, point  # the loss before as the step had it
             losses[k] = point.loss * self._units.loss
             self.updates += 1
             self._at_start = False
-            self.keep_step()
-            self.reason = self._reason_here(before if brought_in is None else None)
+            try:
+                self.keep_step()
+                self.reason = self._reason_here(before if brought_in is None else None)
+            except BaseException as error:
+                self.error = error
+                return k + 1, False
             if stop[0] or time.monotonic() >= end:
                 return k + 1, False
         return len(losses), False

@@ -58,7 +58,7 @@ def executed(request, tmp_path_factory):
         os.chdir(folder)
         for number, (code, _) in enumerate(blocks_of(request.param), 1):
             lines = []
-            names["print"] = lambda *what, lines=lines: lines.append(" ".join(map(str, what)))
+            names["print"] = lambda *what, lines=lines, sep=" ": lines.append(sep.join(map(str, what)))
             exec(compile(code, f"{request.param.name}, block {number}", "exec"), names)
             printed.append("\n".join(lines))
     finally:

@@ -500,6 +500,7 @@ class Interrupted(ArrayDataset):
             yield block
 
 
+@pytest.mark.filterwarnings("ignore::glassnet.errors.StalledTrainingWarning")  # of noise
 @pytest.mark.parametrize("optimizer", [gn.SGD(0.1), *(solver() for solver in gn.SOLVERS.values())])
 def test_interrupt_cuts_the_pass_that_is_under_way(optimizer):
     X, y, _ = draw()

@@ -178,7 +178,7 @@ def test_history_that_does_not_fit_is_an_error():
 
 def test_sweep_shows_every_argument_with_its_default():
     ours, theirs = (inspect.signature(function).parameters for function in (gn.sweep, gn.train))
-    assert set(theirs) - set(ours) == {"callbacks"}
+    assert set(theirs) - set(ours) == {"callbacks", "metrics", "test"}
     different = {name for name in theirs if name in ours and ours[name].default != theirs[name].default}
     assert different == {"y"}
     assert all(

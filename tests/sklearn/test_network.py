@@ -43,6 +43,7 @@ def double(z, h):
     return 2 * z
 
 
+@pytest.mark.filterwarnings("ignore:early_stopping=True is without effect")
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_function_of_ones_own_runs_on_the_numpy_engine(solver):
     own = gn.Activation("square", square, double, formula="z^2", derivative_formula="2 z")

@@ -250,6 +250,7 @@ def test_threads_that_are_named_are_taken_from_the_start_where_they_are_worth_it
     assert set(threads_of_calls(monkeypatch, n_threads=2)) == {1}
 
 
+@pytest.mark.filterwarnings("ignore::glassnet.errors.StalledTrainingWarning")  # of the same fits
 def test_lbfgs_warns_where_the_targets_are_small_next_to_its_tol():
     x = np.linspace(-1, 1, 60)[:, None]
     y = np.sin(np.pi * x).ravel()

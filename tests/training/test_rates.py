@@ -100,6 +100,7 @@ def test_resuming_goes_on_bit_for_bit(tmp_path, engine, kind, rate, dtype):
         assert_same_run(loaded.resume(24 - cut, X=X, y=Y), whole)
 
 
+@pytest.mark.filterwarnings("ignore::glassnet.errors.StalledTrainingWarning")  # at rates that are too large
 @every_rate
 def test_where_calls_end_has_no_influence(monkeypatch, engine, rate):
     settings = {"optimizer": gn.Adam(rate), "engine": engine}
@@ -146,6 +147,7 @@ def test_gentler_rate_is_a_tenth_of_every_rate():
 # ---- Rates that follow the validation loss -----------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::glassnet.errors.StalledTrainingWarning")  # at rates that are too large
 @pytest.mark.parametrize("way", [{}, {"batch_size": 10}, {"validate_every": 3}])
 def test_rate_falls_where_the_validation_loss_stalls(tmp_path, way):
     random = np.random.RandomState(0)

@@ -157,6 +157,7 @@ def test_solver_that_has_ended_stays_there_until_its_settings_change(solver):
     assert further.losses[-1] < ended.losses[-1]
 
 
+@pytest.mark.filterwarnings("ignore::glassnet.errors.StalledTrainingWarning")  # far from any solution
 @every_plain_solver
 def test_solver_ends_where_a_step_hardly_helps(solver):
     run = train(replace(solver, tolerance=0.05, gradient_tolerance=0.0), 100)
@@ -173,6 +174,7 @@ def test_solver_ends_where_rounding_hides_the_slope(solver):
     assert "precision" in run.reason
 
 
+@pytest.mark.filterwarnings("ignore::glassnet.errors.StalledTrainingWarning")  # far from any solution
 @every_plain_solver
 def test_solver_at_a_stationary_point_makes_no_step(solver):
     run = train(replace(solver, gradient_tolerance=10.0), 5)
@@ -575,10 +577,12 @@ def test_solver_ends_when_its_seconds_are_over_and_can_go_on(solver):
     assert run.resume(3, optimizer=solver).iterations == 3
 
 
+@pytest.mark.filterwarnings("ignore::glassnet.errors.StalledTrainingWarning")  # far from any solution
 @pytest.mark.parametrize("solver", [gn.LevenbergMarquardt(), gn.BayesianRegularization()], ids=str)
 def test_solver_ends_where_the_damping_is_as_large_as_it_may_be(solver):
     run = train(replace(solver, largest_damping=1e-6), 12)
-    assert (run.iterations, run.reason) == (0, "no damping up to largest_damping lowers the loss")
+    assert run.iterations == 0
+    assert run.reason.startswith("no damping up to largest_damping lowers the loss; its loss, 1.0")
     assert train(replace(solver, largest_damping=1e6), 12).iterations == 12
 
 

@@ -109,6 +109,7 @@ def test_any_number_of_cuts_changes_nothing(n, batch_size, cuts, rate, native):
     assert_same_run(run, train(sum(cuts), **options))
 
 
+@pytest.mark.filterwarnings("ignore::glassnet.errors.StalledTrainingWarning")  # at rates that are too large
 @every_rate
 def test_where_calls_end_has_no_influence(engine, monkeypatch, rate):
     """A call then makes one update, or three."""
@@ -123,6 +124,7 @@ def test_where_calls_end_has_no_influence(engine, monkeypatch, rate):
         assert_same_run(train(**options), whole)
 
 
+@pytest.mark.filterwarnings("ignore::glassnet.errors.StalledTrainingWarning")  # at rates that are too large
 @pytest.mark.parametrize(
     ("rate", "every"),
     [*zip(RATES, (2, 1, 5, 2, 1), strict=True), (RATES[1], 5)],
@@ -372,6 +374,7 @@ def test_divergence_in_a_later_epoch_goes_back_to_its_start(engine):
     assert run.parameters == whole.parameters
 
 
+@pytest.mark.filterwarnings("ignore::glassnet.errors.StalledTrainingWarning")  # at rates that are too large
 @pytest.mark.parametrize("size", [8, 43], ids=["batches", "one batch"])
 def test_divergence_takes_back_what_goes_with_the_parameters(engine, size):
     """Their mean, and the evaluations of an epoch that is taken back."""

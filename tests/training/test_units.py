@@ -97,6 +97,7 @@ def test_steps_are_the_same_whatever_the_loss_is_multiplied_by(solver, weight):
         assert np.allclose(run.losses, mean.losses * factor, rtol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::glassnet.errors.StalledTrainingWarning")  # in hard units
 @every_solver
 @pytest.mark.parametrize(("x", "y"), [(X, Y * 1e-6), (X * 1e-5 + 3, Y * 1e5), (X + 2000, Y)])
 def test_resumed_solver_goes_on_bit_for_bit_in_any_unit(solver, x, y, tmp_path):

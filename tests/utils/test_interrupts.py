@@ -41,6 +41,7 @@ def test_ctrl_c_returns_the_work_so_far(engine, handler):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+@pytest.mark.filterwarnings("ignore::glassnet.errors.StalledTrainingWarning")  # of noise
 def test_ctrl_c_from_outside_ends_a_long_run_with_whole_updates(engine, handler):
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()

@@ -44,11 +44,9 @@ def _spread(samples: Block) -> tuple[Any, NDArray[Any]]:
     """X and y of some rows, without a copy where they are all of few."""
     ranges = spread_ranges(len(samples.y))
     if len(ranges) == 1:
-        X: Any = samples.X
-        return X.toarray() if hasattr(X, "toarray") else X, samples.y
+        return samples.X, samples.y
     rows = np.concatenate([np.arange(*one) for one in ranges])
-    X = samples.X[rows]
-    return X.toarray() if hasattr(X, "toarray") else X, samples.y[rows]
+    return samples.X[rows], samples.y[rows]
 
 
 class Problem(Prepared, ABC):
@@ -87,6 +85,7 @@ class Problem(Prepared, ABC):
         if self._rows is None:
             raise EngineError("This problem does not know its rows.")
         X, y = self._rows
+        X = X.toarray() if hasattr(X, "toarray") else X
         return np.asarray(X[:] if isinstance(X, RowSubset) else X, np.float64), y
 
     @abstractmethod

@@ -28,7 +28,7 @@ from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties
 from glassnet.training.baselines import least_constant_loss, scale_of_rows
 from glassnet.training.state import RunState
-from glassnet.training.steppers import BayesianRegularization, Solver
+from glassnet.training.steppers import BayesianRegularization, Solver, StopReason
 from glassnet.utils.warn import warn
 
 SATURATED = 0.05
@@ -116,8 +116,12 @@ def _unit(problem: Problem | Batches, weight: float) -> float:
 
 
 def remark_on(run: RunState) -> str:
-    """The remark on a run that has completed or stopped; "" where its rows are not known."""
-    if run.data is None:
+    """The remark on a run that has completed or stopped; "" where its rows are not known.
+
+    A solver that has come to its goal is not judged; one whose time was over may not have been done.
+    """
+    reason = run.solver_reason
+    if run.data is None or reason is StopReason.GOAL:
         return ""
     is_solver = isinstance(run.optimizer, Solver)
     ended = Ended(
@@ -127,7 +131,7 @@ def remark_on(run: RunState) -> str:
         run.losses,
         run.updates,
         run.data.problem.excerpt,
-        solved=is_solver and bool(run.solver_reason),
+        solved=reason not in (StopReason.NONE, StopReason.TIME),
         has_rate=not is_solver,
         went_back=run.validation is not None and run.validation.last_point is not None,
         chooses_l2=isinstance(run.optimizer, BayesianRegularization),

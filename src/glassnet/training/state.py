@@ -118,16 +118,16 @@ class RunState:
 
         It ends by itself by a solver's reason, a stopping rule's or a callback's.
         """
-        text = self.solver_reason
+        text = self.solver_reason.text
         if not text and self.status == "stopped":
             text = "" if self.validation is None else self.validation.reason_to_end
             text = text or "a callback asked for it"
         return "; ".join(filter(None, (text, self.finding)))
 
     @property
-    def solver_reason(self) -> str:
-        """Why a solver has ended by itself; "" where it has not."""
-        return "" if self._solver_state is None else self._solver_state.reason.text
+    def solver_reason(self) -> StopReason:
+        """Why a solver has ended by itself."""
+        return StopReason.NONE if self._solver_state is None else self._solver_state.reason
 
     @property
     def solver_history(self) -> SolverHistory | None:

@@ -87,7 +87,10 @@ PICTURES: dict[str, Callable[[Outcome], Figure]] = {
 }
 """The pictures of every experiment, by the name of the file; there are those above and `CURVATURE` too."""
 
-RUN_FILES = (MODEL, LOSSES, CURVATURES, SETTINGS, REPORT, CURVATURE, *PICTURES)
+RUN_FILES = (
+    *(MODEL, LOSSES, CURVATURES, SETTINGS, REPORT, CURVATURE),
+    *(PICTURES | OF_CLASSES | OF_QUANTITIES),
+)
 """All that an experiment may write, beside its record."""
 
 

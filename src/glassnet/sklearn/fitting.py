@@ -31,7 +31,7 @@ from glassnet.sklearn.steppers import (
 )
 from glassnet.training.ending import Ended, remark, warn_of
 from glassnet.training.loop import Loop
-from glassnet.training.steppers import BayesianRegularization, Solver, check_fits
+from glassnet.training.steppers import BayesianRegularization, Solver, StopReason, check_fits
 from glassnet.training.steppers.first_order import Epochs
 from glassnet.training.steppers.units import unit_of
 from glassnet.utils.warn import warn
@@ -106,8 +106,11 @@ def fit_whole(job: Job) -> Fitted:
     flat = stepper.flat
     best = history.best()
     flat = flat if best is None else best
-    if status != "interrupted":
-        solved = stepper.result.status in (0, 2) if solver is None else stepper.stops
+    if status != "interrupted" and (solver is None or stepper.reason is not StopReason.GOAL):
+        if solver is None:
+            solved = stepper.result.status in (0, 2)
+        else:
+            solved = stepper.reason not in (StopReason.NONE, StopReason.TIME)
         how = {"solved": solved, "has_rate": False, "went_back": best is not None}
         how["chooses_l2"] = isinstance(solver, BayesianRegularization)
         problem = problem if solver is None else stepper.problem

@@ -57,6 +57,10 @@ STANDARD = 3.0, 10.0, 0.01
 """Far from standardized: a mean further from 0 than 3 and than 3 standard deviations, a standard
 deviation above 10 or below 0.01."""
 
+MANY_TIMES = 10.0
+"""A loss of so many times a constant's, on columns far from standardized, needs no further iterations to be
+judged."""
+
 SMALL = 0.01
 """The spread of answers that are all the same, and the size of weights that pass on nothing."""
 
@@ -188,7 +192,7 @@ class _Look:
         if USELESS < share <= ABOVE and not (self._stiff or held or self._answers_the_same(share)):
             return ""  # it has learned a little, perhaps from noise
         causes, advice = self._evidence(rose, share, held)
-        if not causes and enough:
+        if not causes and enough and not (falls and share <= ABOVE):
             causes, advice = self._without_evidence(share, falls)
         elif falls and not self._stiff:
             advice.append("train for more iterations")
@@ -218,7 +222,12 @@ class _Look:
         return bool(losses[-1] <= np.nanmin(losses) + near and before - last > 1e-6 * height * self.unit)
 
     def _is_far(self, share: float, height: float) -> bool:
-        """Whether ten times the iterations would not be enough, at the pace of the last tenth of them."""
+        """Whether the loss is many times a constant's, or ten times the iterations would not be enough.
+
+        They would have the pace of the last tenth of the iterations.
+        """
+        if share > MANY_TIMES:
+            return True
         losses, n = self.ended.losses, len(self.ended.losses)
         tail = losses[-max(n // 10, 1) - 1 :]
         pace = float(tail[0] - tail[-1]) / (len(tail) - 1)
@@ -232,7 +241,7 @@ class _Look:
         if self.network.loss.target == "real":
             spread /= float(self.Y.std(axis=0).max()) or 1.0
         all_rows = n == self.ended.problem.n_samples
-        return spread <= SMALL or (all_rows and 1 - share < min(1e-3, 0.5 / n))
+        return spread <= SMALL or (all_rows and abs(1 - share) < min(1e-3, 0.5 / n))
 
     def _evidence(self, rose: float, share: float, held: str) -> tuple[list[str], list[str]]:
         """What is wrong, and what to do about it."""
@@ -276,7 +285,8 @@ class _Look:
         if self.network.loss.target == "real" and (raw := _raw_columns(self.Y)):
             _, mean, spread = raw[0]
             causes.append(f"y has mean {mean:.4g} and standard deviation {spread:.4g}")
-            advice.append("standardize y, and scale predictions back")
+            scaling = "standardize X and y" if advice else "standardize y"
+            advice = [f"{scaling}, as gn.train(standardize=True) does, which scales predictions back"]
         return causes, advice
 
     def _curve(self, rose: float, share: float) -> str:

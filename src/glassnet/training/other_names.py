@@ -84,7 +84,9 @@ def answer(name: str, value: object, rule: Rule | None) -> str:
 
 def _brief(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 40 and "\n" not in text else "..."
+    if len(text) <= 40 and "\n" not in text:
+        return text
+    return "(X, y)" if isinstance(value, tuple) else f"<{type(value).__name__}>"
 
 
 def refuse(function: str, wrong: Mapping[str, object], known: Iterable[str], rule: Rule | None) -> None:

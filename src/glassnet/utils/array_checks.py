@@ -52,12 +52,14 @@ def as_numbers(values: object, name: str) -> NDArray[Any]:
         kind = kinds.get(array.dtype.kind, array.dtype.name)
         # "str320" is what NumPy calls text of 10 characters; its short form is how one writes it.
         written = array.dtype.str if array.dtype.kind in "US" else array.dtype.name
-        mend = (
-            "Turn labels into class numbers with classes, y = np.unique(y, return_inverse=True), and "
-            "numbers kept as text or objects into numbers with y.astype(float)."
-            if name == "y"
-            else f"Convert it first, for instance with {name}.astype(float), or encode its categories."
-        )
+        mend = f"Convert it first, for instance with {name}.astype(float), or encode its categories."
+        if name == "y":
+            labels = "Make labels of mixed kinds text first, y.astype(str). " if kind == "object" else ""
+            mend = (
+                f"{labels}Turn labels into class numbers with classes, y = np.unique(y, "
+                f"return_inverse=True), and numbers kept as text or objects into numbers with "
+                f"y.astype(float)."
+            )
         raise InputTypeError(f"{name} holds {kind} values (dtype {written}); expected real numbers. {mend}")
     return array
 

@@ -63,6 +63,22 @@ def test_commit_replaces_the_files_of_jobs_and_leaves_all_others(tmp_path, monke
     assert not [entry.name for entry in folder.iterdir() if entry.name.startswith((".", "unfinished"))]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges folders")
+def test_file_that_another_program_writes_during_the_exchange_stays(tmp_path, monkeypatch):
+    exchange = results_folder.folders.exchange
+
+    def late(one, other):
+        (other / "log.txt").write_text("of another program")
+        return exchange(one, other)
+
+    folder = tmp_path / "r"
+    fill(folder, "first")
+    monkeypatch.setattr(results_folder.folders, "exchange", late)
+    fill(folder, "second")
+    assert (folder / "log.txt").read_text() == "of another program"
+    assert (folder / "losses.csv").read_text() == "second"
+
+
 def test_record_from_elsewhere_removes_no_file_but_those_that_jobs_write(tmp_path):
     mine = {"thesis.txt": "mine", "thesis.csv": "mine", "model.safetensors": "a job's"}
     for name, text in mine.items():

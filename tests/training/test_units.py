@@ -110,6 +110,26 @@ def test_resumed_solver_goes_on_bit_for_bit_in_any_unit(solver, x, y, tmp_path):
 
 
 @every_solver
+def test_rows_that_the_caller_changes_later_leave_the_units(solver):
+    x = X.copy()
+    part = train(solver, x, Y, 4)
+    x *= 1000
+    assert_same_run(part.resume(4), train(solver, X, Y, 8))
+
+
+@every_solver
+def test_memory_order_leaves_the_bits(solver):
+    x = 2000 + 3 * RandomState(0).randn(200, 3)
+    y = np.sin(x[:, 0])
+    net = gn.Network((3, 5, 1), hidden="tanh", output="identity")
+    runs = [
+        gn.train(net, array, y, optimizer=solver, iterations=6, random_state=0)
+        for array in (x, np.asfortranarray(x))
+    ]
+    assert_same_run(*runs)
+
+
+@every_solver
 def test_streamed_rows_have_the_units_of_rows_in_memory(solver):
     random = RandomState(0)
     x = random.randn(3000, 1) * 1e4 + 1e5

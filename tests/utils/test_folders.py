@@ -47,6 +47,19 @@ def test_folder_of_a_process_that_lives_is_no_abandoned_one(tmp_path):
     assert folders.is_abandoned(tmp_path)
 
 
+def test_folder_is_never_marked_before_the_mark_is_locked(tmp_path, monkeypatch):
+    abandoned, lock = [], folders._lock
+
+    def look(file):
+        abandoned.append((tmp_path / folders.MARK).exists())
+        lock(file)
+
+    monkeypatch.setattr(folders, "_lock", look)
+    folders.InUse(tmp_path).end()
+    assert abandoned == [False]
+    assert [entry.name for entry in tmp_path.iterdir()] == [folders.MARK]
+
+
 def test_folder_of_a_killed_process_is_abandoned_and_removed_and_no_other(tmp_path):
     left, mine, linked = (tmp_path / f"unfinished-{name}" for name in ("left", "mine", "linked"))
     for folder in (left, mine):

@@ -52,8 +52,9 @@ ROW_GROUP_BYTES = 2 << 20
 """Bytes of a row group of a source that has no row groups of its own."""
 
 
-def spread_ranges(n: int, most: int = 1024) -> list[tuple[int, int]]:
-    """All of `n` rows where they are at most so many, else 32 ranges of them, evenly over all."""
+def spread_ranges(n: int, row_bytes: int) -> list[tuple[int, int]]:
+    """All of `n` rows where they are 1,024 and few bytes at most, else 32 ranges of them, spread evenly."""
+    most = max(LEAST_ROWS, min(1024, EXCERPT_BYTES // row_bytes))
     if n <= most:
         return [(0, n)]
     count = most // 32

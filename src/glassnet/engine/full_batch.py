@@ -41,10 +41,8 @@ class Descent(NamedTuple):
 
 
 def _spread(samples: Block) -> tuple[Any, NDArray[Any]]:
-    """X and y of some rows, without a copy where they are all of few."""
-    ranges = spread_ranges(len(samples.y))
-    if len(ranges) == 1:
-        return samples.X, samples.y
+    """Copies of X and y of some rows: the caller's arrays may change before a run is resumed."""
+    ranges = spread_ranges(len(samples.y), 8 * samples.X.shape[1])
     rows = np.concatenate([np.arange(*one) for one in ranges])
     return samples.X[rows], samples.y[rows]
 

@@ -42,7 +42,7 @@ class StreamedProblem(Problem):
 
     def some_rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
         read, n = self.rows.read, self.rows.n_rows
-        ranges = spread_ranges(n)
+        ranges = spread_ranges(n, 8 * self.rows.n_inputs)
         blocks = [block for one in ranges for block in read(*one, self.rows.block_rows(1), np.dtype(float))]
         return np.concatenate([block.X for block in blocks]), np.concatenate([block.y for block in blocks])
 

@@ -206,7 +206,7 @@ def optimizer_at_rest(estimator: Any, n_parameters: int, dtype: np.dtype[Any]) -
         return OptimizerState(optimizer, rows, first, *settings, **schedule)
 
     if estimator.optimizer is not None:
-        optimizer = _optimizer(estimator)
+        optimizer = optimizer_of(estimator)
         return state(optimizer, float(optimizer.schedule.rates(1, 1)[0]), schedule=optimizer.schedule)
     rate, kind = float(estimator.learning_rate_init), estimator.learning_rate
     schedule = kind if isinstance(kind, Schedule) else None
@@ -225,7 +225,7 @@ def _adam(*settings: float) -> Adam:
     return Adam(*settings, epsilon_hat=True)
 
 
-def _optimizer(estimator: Any) -> Optimizer:
+def optimizer_of(estimator: Any) -> Optimizer:
     """The estimator's optimizer, or that of a name at the estimator's learning rate.
 
     As in scikit-learn, rates that the optimizer does not use may stay, in a search for instance. Raises

@@ -268,7 +268,7 @@ def begin(
     else:
         theta = Parameters(network.sizes, cast(parameters.flat, problem.dtype, "parameters").copy())
     still = training.constant if scaling is None else scaling.constant
-    if still is not None:
+    if still is not None and parameters is None:
         theta.weights[0][still] = 0  # no gradient moves them: the columns are 0 in every row
     # Masks are drawn from `random` after the parameters and before any order of the samples.
     seed = draw_seed(random) if any(problem.dropout) else None

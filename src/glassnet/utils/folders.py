@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import Iterable
@@ -28,11 +29,16 @@ class InUse:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file: IO[bytes] = (folder / MARK).open("xb")
-        with contextlib.suppress(
-            OSError
-        ):  # where there are no locks, nobody takes the folder for abandoned
+        # The mark is locked before it has its name: else others could take the folder for abandoned.
+        hidden = folder / f".{secrets.token_hex(6)}"
+        self._file: IO[bytes] = hidden.open("xb")
+        with contextlib.suppress(OSError):  # without locks nobody takes the folder for abandoned
             _lock(self._file)
+        try:
+            hidden.rename(folder / MARK)
+        except BaseException:
+            self.end()
+            raise
 
     def also(self, folder: Path, other: Path) -> None:
         """Mark another folder of the same file system; `folder` is the first one's path now."""

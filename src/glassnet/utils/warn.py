@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import warnings
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 
 _BETWEEN = {"concurrent", "contextlib", "functools", "joblib", "sklearn", "threading"}
 """What calls this package for the user: decorators, pipelines, searches and threads."""

@@ -44,6 +44,10 @@ def test_saved_estimator_predicts_alike(tmp_path, kind):
     assert model.to_run().predict(X).shape == expected.shape
 
 
+def test_run_names_the_optimizer_in_place_of_the_solver():
+    assert fit(TARGETS["value"], optimizer=gn.AdamW(1e-3)).to_run().optimizer == gn.AdamW(1e-3)
+
+
 @pytest.mark.parametrize("solver", ["lbfgs", "lm", "sgd", gn.NewtonCG()], ids=str)
 def test_run_names_the_solver(tmp_path, solver):
     model = fit(TARGETS["value"], solver=solver)

@@ -155,6 +155,9 @@ class ResultsFolder:
                 (self._real / folders.MARK).unlink(missing_ok=True)
                 folders.flush(self._real)
                 folders.flush(self._real.parent)
+                for entry in beside.iterdir():  # what other programs wrote meanwhile
+                    if entry.name not in ours and not os.path.lexists(self._real / entry.name):
+                        entry.rename(self._real / entry.name)
                 folders.remove(beside)
                 return True
             beside.rename(stage)

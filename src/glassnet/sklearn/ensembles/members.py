@@ -293,8 +293,8 @@ def read_members(path: str | os.PathLike[str]) -> list[Member]:
         )
     if document.get("version") not in VERSIONS:
         raise FileError(
-            f"{os.fspath(path)} has format version {document.get('version')}; this glassnet reads version "
-            f"{VERSIONS[-1]}."
+            f"{os.fspath(path)} has format version {document.get('version')}; this glassnet reads "
+            f"versions {VERSIONS[0]} and {VERSIONS[-1]}."
         )
     try:
         classes = document["classes"]

@@ -10,7 +10,7 @@ from glassnet.data.checks import choose_engine
 from glassnet.data.encoding import Encoding
 from glassnet.data.standardization import standardizing_preprocessing
 from glassnet.errors import InputError
-from glassnet.sklearn.steppers import SOLVERS_BY_NAME
+from glassnet.sklearn.steppers import SOLVERS_BY_NAME, optimizer_of
 from glassnet.training.run import TrainingRun
 from glassnet.training.state import state_at_rest
 from glassnet.training.steppers import Rule, Solver, rule_from_dict
@@ -60,6 +60,8 @@ def as_run(estimator: Any) -> TrainingRun:
 
 
 def _rule_of(estimator: Any) -> Rule:
+    if estimator.optimizer is not None:
+        return optimizer_of(estimator)
     solver = estimator.solver
     if isinstance(solver, Solver):
         return solver

@@ -65,7 +65,7 @@ class Frame:
         theta = (phi * self.scale).astype(phi.dtype, copy=False)
         if self.mean is not None:
             layers = Parameters(self.network.sizes, theta)
-            layers.biases[0][:] -= self.mean @ layers.weights[0]
+            layers.biases[0][:] -= self._by_mean(layers.weights[0])
         return theta
 
     def inside(self, theta: Array) -> Array:
@@ -73,9 +73,14 @@ class Frame:
         phi = theta
         if self.mean is not None:
             layers = Parameters(self.network.sizes, theta.copy())
-            layers.biases[0][:] += self.mean @ layers.weights[0]
+            layers.biases[0][:] += self._by_mean(layers.weights[0])
             phi = layers.flat
         return (phi / self.scale).astype(theta.dtype, copy=False)
+
+    def _by_mean(self, W: Array) -> NDArray[np.float64]:
+        """The mean's products with weights, summed in the order of columns, which BLAS does not keep."""
+        assert self.mean is not None
+        return np.asarray((self.mean[:, None] * W).sum(axis=0))
 
     def pulled(self, rows: Array) -> Array:
         """Rows that multiply directions of theta as rows that multiply those of phi: gradients, for one."""
@@ -223,6 +228,7 @@ def units_of(problem: Problem) -> Units:
         l2 = problem.penalties.l2 / total
         problem = problem._with(reduction="mean", penalties=replace(problem.penalties, l2=l2))
     X, y = problem.some_rows()
+    X = np.ascontiguousarray(X)  # sums over rows then have one order
     network, outputs = problem.network, problem.network.sizes[-1]
     y = as_target(y, len(y), outputs, network.loss.target)  # streamed ones are as they were read
     Y = target_rows(y, outputs, np.dtype(np.float64))

@@ -77,7 +77,11 @@ PARTIAL = (
 )
 
 
-ORDERED = ("check_sample_weight_equivalence_on_dense_data", "check_methods_sample_order_invariance")
+ORDERED = (
+    "check_methods_sample_order_invariance",
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
+)
 
 
 @parametrize_with_checks(

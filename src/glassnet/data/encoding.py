@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glassnet.data.dask_cluster import is_collection
 from glassnet.data.holdout import listed
 from glassnet.data.standardization import Scaling
 from glassnet.errors import InputError
@@ -110,11 +111,11 @@ def label_numbers(
 
     With `classes` these are the labels; InputError for another one.
     """
-    if y is None or isinstance(y, str) or hasattr(y, "columns"):
+    if y is None or isinstance(y, str) or hasattr(y, "columns") or is_collection(y):
         return y, None
     try:
         labels = np.asarray(y)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RuntimeError):
         return y, None
     if labels.ndim == 2 and labels.shape[1] == 1 and labels.dtype.kind in "OUT":
         labels = labels[:, 0]

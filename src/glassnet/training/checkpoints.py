@@ -177,7 +177,7 @@ def run_from_arrays(
     if document.get("version") not in VERSIONS:
         raise FileError(
             f"{os.fspath(path)} has format version {document.get('version')}; this glassnet reads "
-            f"version {VERSION}. Load it with the glassnet that wrote it, or a later one."
+            f"versions {VERSIONS[0]} to {VERSION}. Load it with the glassnet that wrote it, or a later one."
         )
     try:
         described, own, own_loss = (document[n] for n in ("network", "own_activations", "own_loss"))

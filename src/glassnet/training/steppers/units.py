@@ -33,7 +33,7 @@ NEAR = 8.0
 NEAR_MEAN = 4.0
 """A mean counts as 0 up to so many deviations, or up to this number."""
 
-USELESS = 0.99
+NO_BETTER = 0.99
 """A start of at least this share of a constant answer's loss knows nothing that could be lost."""
 
 POOR = 0.1
@@ -133,7 +133,7 @@ class ScaledProblem(Problem):
         return np.asarray(self.frame.pulled(product) / self.unit, np.float64)
 
     def _curvature(self, flat: Array, vector: Array | None) -> NDArray[np.float64]:
-        raise NotImplementedError  # what calls it is above
+        raise AssertionError("gauss_newton and gauss_newton_product ask the base")
 
     def _over_unit(self, gradient: Array) -> Array:
         return (self.frame.pulled(gradient) / self.unit).astype(self.dtype, copy=False)
@@ -192,7 +192,7 @@ class Units:
             return self.problem.loss(flat), flat
 
         constant, _ = of_share(0.0)
-        if loss >= USELESS * constant:
+        if loss >= NO_BETTER * constant:
             return next((flat for there, flat in map(of_share, SHARES) if there < loss), None)
         if loss >= POOR * constant and lost:
             return min(map(of_share, SHARES), key=lambda one: one[0])[1]

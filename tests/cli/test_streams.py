@@ -186,11 +186,12 @@ def test_few_rows_are_kept_in_memory_with_the_same_bits(way, tmp_path, monkeypat
     assert not Draws(job).samples.with_validation(None, np.random.RandomState(0))[0].in_memory
 
 
+@pytest.mark.xdist_group("dask")
 def test_dask_has_the_same_bits(folder, tmp_path):
     distributed = pytest.importorskip("distributed")
     how = {"train__iterations": 3, "data__memory": "128 MiB"}
     expected = run_experiment(experiment(folder, **how), tmp_path / "r", **QUICK).run
-    with distributed.LocalCluster(processes=False, n_workers=2, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(processes=False, n_workers=2, dashboard_address=":0") as cluster:
         job = experiment(folder, data__dask=cluster.scheduler_address, **how)
         run = run_experiment(job, tmp_path / "d", **QUICK).run
         files.client_of(cluster.scheduler_address).close()

@@ -19,6 +19,8 @@ from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.utils.interrupts import Cut
 from glassnet.utils.memory import RESERVED
 
+pytestmark = pytest.mark.xdist_group("dask")  # clusters start one after the other
+
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")

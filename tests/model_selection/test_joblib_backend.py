@@ -24,6 +24,8 @@ from glassnet.model_selection.plan import TaskState
 from glassnet.model_selection.scheduler import Scheduler
 from glassnet.model_selection.thread_pool import ProgressLine
 
+pytestmark = pytest.mark.xdist_group("dask")  # clusters start one after the other
+
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
 Y = RANDOM.randint(0, 2, 60)
@@ -214,7 +216,7 @@ def test_shares_grow_again_after_a_slow_start():
 def client():
     """A Dask cluster of threads in this process."""
     distributed = pytest.importorskip("distributed")
-    how = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
+    how = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": ":0"}
     with distributed.Client(**how) as client:
         yield client
 

@@ -202,6 +202,7 @@ def test_mapped_array_with_text_is_streamed_by_itself_where_it_is_large(tmp_path
     assert same(small(solver="lbfgs").fit(mapped, y), small(solver="lbfgs").fit(X, y))
 
 
+@pytest.mark.xdist_group("dask")
 def test_dask_collections_are_fitted():
     da, dd = pytest.importorskip("dask.array"), pytest.importorskip("dask.dataframe")
     pd = pytest.importorskip("pandas")

@@ -119,8 +119,8 @@ def _cluster(distributed: Any, settings: dict[str, Any]) -> Any:
     os.environ[_STARTING] = "1"
     try:
         cluster = distributed.LocalCluster(**settings, dashboard_address=":0")
-    except RuntimeError:
-        raise EngineError(f"Dask's workers did not start. {_GUARD}") from None
+    except RuntimeError as error:
+        raise EngineError(f"Dask's workers did not start. {_GUARD}") from error
     finally:
         del os.environ[_STARTING]
     atexit.register(cluster.close)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+import skops.io as skops
 from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier, is_regressor
 from sklearn.datasets import make_classification, make_multilabel_classification, make_regression
 from sklearn.ensemble import RandomForestRegressor
@@ -556,7 +557,6 @@ def test_members_of_a_sweep_scale_by_themselves():
 
 
 def test_ensembles_of_estimators_and_of_runs_go_through_skops_and_pickle():
-    skops = pytest.importorskip("skops.io")
     X = np.random.RandomState(0).randn(40, 3)
     y = X[:, 0] * 1e5
     net = gn.Network((3, 4, 1), output="identity")

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+import skops.io as skops
 from iris import TARGET, Y2, Y3, X, small
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -29,7 +30,6 @@ FITS = {
 
 @pytest.mark.parametrize("name", FITS)
 def test_skops_file_holds_the_estimator_and_no_other_class_but_its_arguments(name):
-    skops = pytest.importorskip("skops.io")
     kind, y, told = FITS[name]
     model = small(kind, **told).fit(X, y)
     data = skops.dumps(model)
@@ -44,7 +44,6 @@ def test_skops_file_holds_the_estimator_and_no_other_class_but_its_arguments(nam
 
 @pytest.mark.parametrize("name", ["adam", "two_classes", "records", "schedule"])
 def test_partial_fits_go_on_after_a_skops_file(name):
-    skops = pytest.importorskip("skops.io")
     kind, y, told = FITS[name]
     model = small(kind, **told).fit(X, y)
     data = skops.dumps(make_pipeline(StandardScaler(), model))

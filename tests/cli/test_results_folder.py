@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from platforms import exchanges_folders
 
 from glassnet.cli.experiments import results_folder
 from glassnet.cli.experiments.job import PICTURES, RUN_FILES
@@ -16,6 +17,7 @@ from glassnet.cli.experiments.results_folder import GRID_ENDINGS, ResultsFolder
 from glassnet.cli.experiments.sweeping import BEST, REFIT
 from glassnet.cli.experiments.sweeping import PICTURES as SWEEP_PICTURES
 from glassnet.errors import FileError
+from glassnet.utils import folders
 
 NAMES = ("model.safetensors", "losses.csv")
 
@@ -39,10 +41,14 @@ def test_all_names_that_jobs_give_are_known():
     assert {f"-{BEST}", f"-{REFIT}"} < set(GRID_ENDINGS)
 
 
-@pytest.mark.parametrize("exchanges", [True, False])
+EXCHANGES = pytest.mark.parametrize("exchanges", [pytest.param(True, marks=exchanges_folders), False])
+"""Folders are exchanged, or, as on other systems, files are moved one by one."""
+
+
+@EXCHANGES
 def test_commit_replaces_the_files_of_jobs_and_leaves_all_others(tmp_path, monkeypatch, exchanges):
     if not exchanges:
-        monkeypatch.setattr(results_folder.folders, "exchange", lambda one, other: False)
+        monkeypatch.setattr(folders, "exchange", lambda one, other: False)
     folder = tmp_path / "r"
     fill(folder, "first", (*NAMES, "loss.png"))
     (folder / "notes.txt").write_text("mine")
@@ -63,20 +69,36 @@ def test_commit_replaces_the_files_of_jobs_and_leaves_all_others(tmp_path, monke
     assert not [entry.name for entry in folder.iterdir() if entry.name.startswith((".", "unfinished"))]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges folders")
-def test_file_that_another_program_writes_during_the_exchange_stays(tmp_path, monkeypatch):
-    exchange = results_folder.folders.exchange
+@exchanges_folders
+def test_what_other_programs_write_during_the_exchange_stays(tmp_path, monkeypatch):
+    exchange, calls = folders.exchange, []
 
     def late(one, other):
-        (other / "log.txt").write_text("of another program")
-        return exchange(one, other)
+        calls.append(one)
+        if len(calls) > 1:
+            return exchange(one, other)
+        (other / "log.txt").write_text("new")
+        (other / "drafts" / "log.txt").write_text("new")
+        for place in (other, other / "drafts"):  # as an editor saves a file
+            (place / "saved").write_text("new")
+            (place / "saved").rename(place / "notes.txt")
+        done = exchange(one, other)
+        (other / "drafts" / "deep" / "later.txt").write_text("new")
+        return done
 
     folder = tmp_path / "r"
     fill(folder, "first")
-    monkeypatch.setattr(results_folder.folders, "exchange", late)
+    (folder / "drafts" / "deep").mkdir(parents=True)
+    for place in (folder, folder / "drafts"):
+        (place / "notes.txt").write_text("old")
+    same = (folder / "drafts").stat().st_ino
+    monkeypatch.setattr(folders, "exchange", late)
     fill(folder, "second")
-    assert (folder / "log.txt").read_text() == "of another program"
+    names = ("log.txt", "notes.txt", "drafts/log.txt", "drafts/notes.txt", "drafts/deep/later.txt")
+    assert {name: (folder / name).read_text() for name in names} == dict.fromkeys(names, "new")
     assert (folder / "losses.csv").read_text() == "second"
+    assert (folder / "drafts").stat().st_ino == same  # whoever stands in it writes into it
+    assert [entry.name for entry in tmp_path.iterdir()] == ["r"]
 
 
 def test_record_from_elsewhere_removes_no_file_but_those_that_jobs_write(tmp_path):
@@ -107,8 +129,8 @@ def test_current_folder_stays_the_one_that_it_is(tmp_path, monkeypatch):
     assert contents(tmp_path)["losses.csv"] == "second"
 
 
-def die_at(number, module, names):
-    """Kill this process right after call `number` of the module's functions."""
+def die_at(number):
+    """Kill this process right after call `number` of those that change a folder."""
     calls = []
 
     def dying(function):
@@ -121,40 +143,52 @@ def die_at(number, module, names):
 
         return call
 
-    for name in names:
-        setattr(module, name, dying(getattr(module, name)))
+    for name in ("mkdir", "rename", "replace", "link", "unlink", "rmdir"):
+        setattr(os, name, dying(getattr(os, name)))
+    folders.exchange = dying(folders.exchange)
 
 
-def kill_at_every_moment(place):
+def kill_at_every_moment(place, exchanges):
     """Fill a folder twice, the second time by a process that dies at each moment in turn, and look."""
+    os.fsync = lambda descriptor: None  # which takes most of the time; kills lose nothing that was written
+    if not exchanges:
+        folders.exchange = lambda one, other: False
     moments = 0
     ended = signal.SIGKILL
     while ended == signal.SIGKILL:
         moments += 1
         folder = place / f"r{moments}"
         fill(folder, "first", (*NAMES, "loss.png"))
-        (folder / "notes.txt").write_text("mine")
+        (folder / "drafts").mkdir()
+        for notes in (folder / "notes.txt", folder / "drafts" / "notes.txt"):
+            notes.write_text("mine")
         if not (child := os.fork()):
-            die_at(moments, os, ("mkdir", "rename", "replace", "link", "unlink", "rmdir", "fsync"))
+            die_at(moments)
             fill(folder, "second")
             os._exit(0)
         ended = os.waitpid(child, 0)[1]
         found = contents(folder)
-        assert found["notes.txt"] == "mine"
+        assert found["notes.txt"] == (folder / "drafts" / "notes.txt").read_text() == "mine"
         results = {text for name, text in found.items() if name in RUN_FILES}
-        assert len(results) == 1, (moments, found)  # and never a mixture
-        assert ("loss.png" in found) == (results == {"first"})
+        if exchanges:
+            assert len(results) == 1, (moments, found)  # and never a mixture
+            assert ("loss.png" in found) == (results == {"first"})
+        assert results <= {"first", "second"}
         fill(folder, "third")
         left = {entry.name for entry in [*folder.iterdir(), *place.iterdir()]}
-        assert left == {*NAMES, RECORD, "notes.txt", *(f"r{k + 1}" for k in range(moments))}, moments
+        expected = {*NAMES, RECORD, "notes.txt", "drafts", *(f"r{k + 1}" for k in range(moments))}
+        assert left == expected, moments
+        assert (folder / "drafts" / "notes.txt").read_text() == "mine"
     assert ended == 0
     print(moments)
 
 
-def test_kill_at_any_moment_leaves_one_job_whole_and_the_next_cleans_up(tmp_path):
+@EXCHANGES
+def test_kill_at_any_moment_leaves_whole_files_and_the_next_job_cleans_up(tmp_path, exchanges):
     # In a process of its own: it forks.
     code = (
-        "import sys, pathlib, test_results_folder as t; t.kill_at_every_moment(pathlib.Path(sys.argv[1]))"
+        "import sys, pathlib, test_results_folder as t;"
+        f"t.kill_at_every_moment(pathlib.Path(sys.argv[1]), {exchanges})"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     ended = subprocess.run([sys.executable, "-c", code, tmp_path], env=environment, capture_output=True)

@@ -5,11 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from platforms import exchanges_folders
 
 from glassnet.utils import folders
-
-linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges folders")
 
 
 def write(folder, name, text):
@@ -18,7 +16,7 @@ def write(folder, name, text):
     return folder
 
 
-@linux
+@exchanges_folders
 def test_exchange_swaps_two_folders_with_all_that_is_in_them(tmp_path):
     one, other = write(tmp_path / "one", "a", "1"), write(tmp_path / "other", "b", "2")
     assert folders.exchange(one, other)

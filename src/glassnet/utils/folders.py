@@ -116,7 +116,8 @@ def link(entry: Path, other: Path) -> None:
 def exchange(one: Path, other: Path) -> bool:
     """Exchange two folders in one step; False where the system, or the file system, cannot.
 
-    After a kill or a power cut there is the one or the other at each place, and never a mixture.
+    After a kill or a power cut there is the one or the other at each place, and never a mixture. Files and
+    links can be exchanged too.
     """
     if sys.platform != "linux":
         return False
@@ -124,3 +125,26 @@ def exchange(one: Path, other: Path) -> bool:
     if rename is None:
         return False
     return bool(rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0)
+
+
+def put_back(entry: Path, other: Path) -> None:
+    """Put a file or a folder in the place of the second name that `link` gave it before.
+
+    So that other programs lose nothing of what they wrote in between, at either place: whoever has a folder
+    open goes on in the same one.
+    """
+    if not os.path.lexists(other):
+        entry.rename(other)
+    elif not os.path.samestat(entry.lstat(), other.lstat()):
+        exchange(entry, other)
+        _add(entry, other)
+
+
+def _add(folder: Path, other: Path) -> None:
+    """Move what only the first of two folders has into the second one."""
+    if all(one.is_dir() and not one.is_symlink() for one in (folder, other)):
+        for entry in folder.iterdir():
+            if os.path.lexists(other / entry.name):
+                _add(entry, other / entry.name)
+            else:
+                entry.rename(other / entry.name)

@@ -126,11 +126,11 @@ class ResultsFolder:
             raise FileError(f"{self._stage / lost[0]} was removed before all results were written.")
         folders.flush(self._stage, names)
         if not self._exchanged(names):
-            for name in names:
-                (self._stage / name).replace(self.path / name)
             for name in self._earlier - set(names):
                 with contextlib.suppress(FileNotFoundError):
                     (self.path / name).unlink()
+            for name in names:  # the record last: until then the earlier one lists what is to be removed
+                (self._stage / name).replace(self.path / name)
             folders.flush(self._real)
             folders.remove(self._stage)
         return names
@@ -143,6 +143,7 @@ class ResultsFolder:
         beside = self._real.parent / f"{self._beside}{secrets.token_hex(4)}"
         ours = {*names, *self._earlier, stage.name, folders.MARK}
         linked: list[Path] = []
+        exchanged = False
         try:
             for entry in self._real.iterdir():
                 if entry.name not in ours:
@@ -151,23 +152,24 @@ class ResultsFolder:
             shutil.copymode(self._real, stage)
             use.also(stage, self._real)
             stage.rename(beside)
-            if folders.exchange(beside, self._real):
-                (self._real / folders.MARK).unlink(missing_ok=True)
-                folders.flush(self._real)
-                folders.flush(self._real.parent)
-                for entry in beside.iterdir():  # what other programs wrote meanwhile
-                    if entry.name not in ours and not os.path.lexists(self._real / entry.name):
-                        entry.rename(self._real / entry.name)
-                folders.remove(beside)
-                return True
-            beside.rename(stage)
+            exchanged = folders.exchange(beside, self._real)
+            if not exchanged:
+                beside.rename(stage)
         except OSError:  # no links there, no permission above the folder, or another file system
             pass
         with contextlib.suppress(OSError):
             (self._real / folders.MARK).unlink(missing_ok=True)
-        for extra in linked:
-            folders.remove_entry(extra)
-        return False
+        if not exchanged:
+            for extra in linked:
+                folders.remove_entry(extra)
+            return False
+        folders.flush(self._real)
+        folders.flush(self._real.parent)
+        for entry in beside.iterdir():
+            if entry.name not in ours:
+                folders.put_back(entry, self._real / entry.name)
+        folders.remove(beside)
+        return True
 
     def __exit__(
         self,

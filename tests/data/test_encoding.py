@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet.data.arrays import InMemory
+from glassnet.data.source import columns_of_one_value
 from glassnet.nn.losses import LOSSES
 
 RANDOM = np.random.RandomState(0)
@@ -177,24 +177,27 @@ def test_constant_column_of_a_fold_moves_no_prediction():
     assert np.array_equal(run.predict(WITH_YEAR), run.predict(LATER))
 
 
-def test_raw_run_says_where_a_constant_column_moves_predictions(tmp_path):
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("how", [{}, {"batch_size": 30}, {"dtype": "float32"}])
+def test_raw_run_says_where_a_constant_column_moves_predictions(stream, how, tmp_path):
     net = gn.Network((4, 5, 1), hidden="tanh", output="identity")
-    Z = (WITH_YEAR - [0, 2022, 200, 1e6]) / [1, 1, 50, 1e4]
-    run = gn.train(net, Z, y / 1e5, **HOW)
+    Z = (WITH_YEAR - [0, 0, 200, 1e6]) / [1, 20230, 50, 1e4]  # 0.1, which float32 has not
+    rows = (gn.stream(Z, y / 1e5),) if stream else (Z, y / 1e5)
+    run = gn.train(net, *rows, **HOW, **how)
     gn.save(run, tmp_path / "run")
     other = Z.copy()
     other[:7, 1] = 2
     for known in (run, gn.load(tmp_path / "run")):
         known.predict(Z)  # in silence
-        with pytest.warns(gn.PreprocessingWarning, match=r"Column 1 .* was 1 in every row.* 7 of 120"):
+        with pytest.warns(gn.PreprocessingWarning, match=r"Column 1 .* was 0.1 in every row.* 7 of 120"):
             known.predict(other)
 
 
 def test_constant_columns_are_found_with_their_values():
     Z = np.array([[1.0, 2, 3], [1, 5, 3], [1, 2, 3]])
-    assert InMemory(Z).constant_columns() == {0: 1.0, 2: 3.0}
-    assert InMemory(Z[:1]).constant_columns() == {}
-    assert InMemory(X).constant_columns() == {}
+    assert columns_of_one_value(Z) == {0: 1.0, 2: 3.0}
+    assert columns_of_one_value(Z, [1, 2]) == {2: 3.0}
+    assert columns_of_one_value(Z, []) == columns_of_one_value(X) == {}
 
 
 # ---- Shapes and labels ----------------------------------------------------------------------------

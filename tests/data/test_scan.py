@@ -1,4 +1,4 @@
-"""The pass over targets finds every value, how often and where; changed rows stay in their order."""
+"""What a pass over rows finds: the values of targets, an excerpt, and columns of one value."""
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +9,8 @@ import glassnet as gn
 from glassnet.data import scan
 from glassnet.data.reduce import Block
 from glassnet.data.scan import target_values
-from glassnet.data.source import MappedDataset
+from glassnet.data.source import MappedDataset, excerpt_rows
+from glassnet.engine.prepare import ProblemSettings, prepare_problem
 
 N = 70_003  # more than one range of rows
 
@@ -129,3 +130,63 @@ def test_changed_rows_are_changed_where_dask_computes():
 def test_rows_cannot_be_taken_one_by_one():
     with pytest.raises(gn.InputTypeError, match=r"is streamed\. Only gn\.train"):
         gn.stream(*draw(100))[:10]
+
+
+# ---- The excerpt, and columns of one value ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [1, 900, 1_100, N])
+def test_excerpt_of_streamed_rows_has_the_bits_of_rows_in_memory(n, dtype, tmp_path):
+    (X, _), network = draw(n + 2), gn.Network((2, 3, 1), output="identity")
+    X, w = X[:n], np.linspace(1, 2, n)
+    files = tmp_path / "rows.parquet"
+    pq.write_table(
+        pa.table({"a": X[:, 0], "b": X[:, 1], "y": X[:, 0], "w": w}), files, row_group_size=7_000
+    )
+    memory = gn.prepare(network, X, X[:, 0], sample_weight=w, dtype=dtype).excerpt
+    rows = excerpt_rows(n, 2)
+    assert len(rows) == min(n, 1000) or n == 1_100  # where some parts share a row
+    assert np.array_equal(memory.X, X[rows].astype(dtype))
+    for stream in (gn.stream(X, X[:, 0], sample_weight=w), gn.stream(files, "y", sample_weight="w")):
+        read = prepare_problem(network, stream, ProblemSettings(dtype=dtype)).excerpt
+        for one, other in zip(read[:3], memory[:3], strict=True):
+            assert one.dtype == other.dtype
+            assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("period", [7, 12, 24, 168])
+def test_excerpt_sees_all_of_a_period(period):
+    for n in (1000 * period, 999 * period + 1):
+        counts = np.bincount(excerpt_rows(n, 3) % period, minlength=period)
+        assert counts.min() > 0.5 * counts.mean()
+
+
+def test_excerpt_of_wide_rows_is_short():
+    assert len(excerpt_rows(10**6, 2_000)) == 262
+    assert len(excerpt_rows(10**6, 10**6)) == 64
+
+
+@pytest.mark.parametrize("source", ["array", "parquet", "dask"])
+def test_columns_of_one_value_are_found_in_streams(source, tmp_path):
+    X, y = draw()
+    X[:, 1] = 3.0
+    if source == "dask":
+        da = pytest.importorskip("dask.array")
+        rows = lambda X: gn.stream(da.from_array(X, chunks=(9_001, 2)), y)  # noqa: E731
+    elif source == "parquet":
+
+        def rows(X):
+            pq.write_table(pa.table({"a": X[:, 0], "b": X[:, 1], "y": y}), tmp_path / "f.parquet")
+            return gn.stream(tmp_path / "f.parquet", "y")
+    else:
+        rows = lambda X: gn.stream(X, y)  # noqa: E731
+    network = gn.Network((2, 3))
+
+    def constant(rows):
+        return prepare_problem(network, rows, ProblemSettings()).constant_columns
+
+    assert constant(rows(X)) == {1: 3.0}
+    X[-1, 1] = 4.0
+    assert constant(rows(X)) == {}
+    assert constant(gn.stream(X[:1], y[:1])) == {}

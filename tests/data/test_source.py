@@ -543,7 +543,7 @@ def test_ranges_of_a_survey_are_whole_blocks_that_cover_all_rows(n):
 def test_survey_of_a_range_that_is_gone_on_with_leaves_its_state_as_it_was():
     """Dask may give a task what it has given before."""
     X, y, _ = draw(65_536 + 10)
-    reduction = ScanReduction(gn.Network((INPUTS, 3)), np.dtype(np.float64), len(X), None)
+    reduction = ScanReduction(gn.Network((INPUTS, 3)), np.dtype(np.float64), len(X), None, np.arange(9))
     first = copy(reduction)
     first.begin(State(0))
     first.take(Block(X[:65_536], y[:65_536], None))

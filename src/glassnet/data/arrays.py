@@ -20,11 +20,9 @@ from glassnet.data.source import (
     BLOCKS_UNDER_WAY,
     LEAST_ROWS,
     Dataset,
-    Excerpt,
     HoldOut,
     as_labels,
     as_sample_weight,
-    columns_of_one_value,
     names_of,
 )
 from glassnet.errors import FileError, InputError
@@ -138,15 +136,8 @@ class InMemory(Dataset):
     def check_targets(self, network: Network) -> None:
         self.targets(network)
 
-    def excerpt(self, network: Network) -> Excerpt:
-        """Up to a thousand rows, copied, with targets for a network."""
-        return Excerpt.of(self.X, self.targets(network), self.weights, self.names)
-
     def whole(self, network: Network) -> Block:
         return Block(self.X, self.targets(network), self.weights)
-
-    def constant_columns(self) -> dict[int, float]:
-        return columns_of_one_value(self.X)
 
     def require_targets(self) -> None:
         if self.y is None:

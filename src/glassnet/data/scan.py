@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from glassnet.data.checks import as_class_weights, check_size, target_rows
 from glassnet.data.fixed_order import BLOCK_ROWS
 from glassnet.data.reduce import BadRow, Block, Reduction
-from glassnet.data.source import Dataset, Excerpt, excerpt_rows
+from glassnet.data.source import Dataset, Excerpt, columns_of_one_value, excerpt_rows
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn import reference
 from glassnet.nn.network import Network
@@ -27,6 +28,7 @@ class Scan(NamedTuple):
 
     `labels` says whether targets are class numbers or one-hot rows.
     `weight_sum` and `baseline`, the summed loss where Z is 0 everywhere, include the `class_weight`.
+    `constant` has the columns of one value in all rows, two or more, and the value.
     """
 
     labels: bool
@@ -35,17 +37,17 @@ class Scan(NamedTuple):
     fingerprint: tuple[float, ...]
     class_weight: tuple[float, ...] | None
     excerpt: Excerpt
+    constant: dict[int, float]
 
 
 def scan(
     network: Network, dataset: Dataset, dtype: np.dtype[Any], class_weight: object, threads: int
 ) -> Scan:
     """Read all rows once; raises InputError that names the place of what cannot be used."""
-
-    every = -(-dataset.n_rows // excerpt_rows(dataset.n_rows, dataset.row_bytes, dataset.memory))
+    looked_at = excerpt_rows(dataset.n_rows, dataset.n_inputs)
 
     def sums(weights: tuple[float, ...] | None) -> list[_BlockSums]:
-        reduction = ScanReduction(network, dtype, dataset.n_rows, weights, every=every)
+        reduction = ScanReduction(network, dtype, dataset.n_rows, weights, looked_at)
         return [block for chunk in dataset.reduce(reduction, None, threads) for block in chunk]
 
     weights = None
@@ -73,12 +75,17 @@ def scan(
         (float(dataset.n_rows), *np.sum([block.fingerprint for block in blocks], axis=0).tolist()),
         weights,
         _excerpt_of(network, dataset, [block.rows for block in blocks]),
+        reduce(_in_both, (block.constant for block in blocks)) if dataset.n_rows > 1 else {},
     )
 
 
 def _excerpt_of(network: Network, dataset: Dataset, rows: Sequence[Block]) -> Excerpt:
     X, y, w = Block.concatenated(rows)
     return Excerpt(X, as_target(y, len(y), network.sizes[-1], network.loss.target), w, dataset.names)
+
+
+def _in_both(first: dict[int, float], other: dict[int, float]) -> dict[int, float]:
+    return {place: value for place, value in first.items() if other.get(place) == value}
 
 
 class _BlockSums(NamedTuple):
@@ -89,6 +96,13 @@ class _BlockSums(NamedTuple):
     counts: NDArray[np.int64]
     fingerprint: NDArray[np.float64]
     rows: Block
+    constant: dict[int, float]
+
+
+class _Kept(NamedTuple):
+    block: Block
+    rows: Block
+    constant: dict[int, float]
 
 
 @dataclass(eq=False)
@@ -96,28 +110,29 @@ class ScanReduction(Reduction):
     """The sums of blocks as large as those of `check_data`, so that the total has its bits.
 
     Of rows of a block that is not whole yet it keeps targets, weights and, as X, the sums of their inputs;
-    and every row of an excerpt, one of `every` so many.
+    the rows of the excerpt, `looked_at`, and the columns of one value so far.
     """
 
     network: Network
     dtype: np.dtype[Any]
     n: int
     class_weight: tuple[float, ...] | None
+    looked_at: NDArray[np.int64]
     block: int = BLOCK_ROWS
-    every: int = 1
 
-    def keep(self, block: Block, first: int) -> tuple[Block, Block] | BadRow:
+    def keep(self, block: Block, first: int) -> _Kept | BadRow:
         bad = check_block(self.network, block, first, self.dtype)
         if bad is not None:
             return bad
-        some = slice(-first % self.every, None, self.every)
+        begin, end = np.searchsorted(self.looked_at, (first, first + len(block.y)))
+        some = self.looked_at[begin:end] - first
         rows = Block(block.X[some], block.y[some], None if block.w is None else block.w[some])
-        return block._replace(X=_position_sums(block.X, first, self.n)[None]).copy(), rows.copy()
+        before = self._state.value[-1].constant if self._state.value else None
+        constant = columns_of_one_value(block.X, before)
+        return _Kept(block._replace(X=_position_sums(block.X, first, self.n)[None]).copy(), rows, constant)
 
-    def add(
-        self, value: list[_BlockSums] | None, kept: list[tuple[Block, Block]], first: int
-    ) -> list[_BlockSums]:
-        inputs, y, sample_weights = Block.concatenated([whole for whole, _ in kept])
+    def add(self, value: list[_BlockSums] | None, kept: list[_Kept], first: int) -> list[_BlockSums]:
+        inputs, y, sample_weights = Block.concatenated([part.block for part in kept])
         n, outputs, loss = len(y), self.network.sizes[-1], self.network.loss
         targets = as_target(y, n, outputs, loss.target)
         labels = targets.ndim == 1
@@ -139,7 +154,10 @@ class ScanReduction(Reduction):
             np.concatenate(
                 [inputs.sum(axis=0), *(_position_sums(array, first, self.n) for array in others)]
             ),
-            Block.concatenated([rows for _, rows in kept]),
+            Block.concatenated([part.rows for part in kept]),
+            reduce(
+                _in_both, [*(one.constant for one in (value or [])[-1:]), *(part.constant for part in kept)]
+            ),
         )
         return [*(value or []), sums]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import partial
 from typing import Any, NamedTuple
@@ -46,19 +46,12 @@ RESULT_BYTES = 32 << 20
 """The most bytes of the results of one pass, such as predictions."""
 
 EXCERPT_ROWS, EXCERPT_BYTES = 1000, 4 << 20
-"""The most rows and bytes of an `Excerpt`."""
+"""The most rows of an `Excerpt`, and the bytes of its X, unless these are fewer than `LEAST_ROWS` rows."""
 
 ROW_GROUP_BYTES = 2 << 20
 """Bytes of a row group of a source that has no row groups of its own."""
 
-
-def spread_ranges(n: int, row_bytes: int) -> list[tuple[int, int]]:
-    """All of `n` rows where they are 1,024 and few bytes at most, else 32 ranges of them, spread evenly."""
-    most = max(LEAST_ROWS, min(1024, EXCERPT_BYTES // row_bytes))
-    if n <= most:
-        return [(0, n)]
-    count = most // 32
-    return [(start, start + count) for start in np.linspace(0, n - count, 32).astype(int).tolist()]
+_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class HoldOut(NamedTuple):
@@ -74,7 +67,10 @@ class HoldOut(NamedTuple):
 
 
 class Excerpt(NamedTuple):
-    """Some rows, evenly from all of a dataset, with targets for a network; `names` are the inputs'."""
+    """Some rows, evenly from all of a dataset, copied: `excerpt_rows`, X in the precision of training.
+
+    X may be sparse, y are targets as a network takes them, `names` are the inputs'.
+    """
 
     X: Any
     y: NDArray[Any]
@@ -82,17 +78,27 @@ class Excerpt(NamedTuple):
     names: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, X: Any, y: NDArray[Any], w: Array | None, names: tuple[str, ...] | None) -> Excerpt:
-        """An excerpt of arrays in memory, copied."""
-        n, few = len(y), excerpt_rows(len(y), 8 * X.shape[1])
-        rows: Any = slice(None) if few == n else np.linspace(0, n - 1, few).astype(np.int64)
-        return cls(X[rows].copy(), y[rows].copy(), None if w is None else w[rows], names)
+    def of(cls, samples: Block, dtype: np.dtype[Any], names: tuple[str, ...] | None = None) -> Excerpt:
+        """The excerpt of all samples in memory."""
+        X, y, w = samples
+        rows = excerpt_rows(*X.shape)
+        return cls(X[rows].astype(dtype, copy=False), y[rows], None if w is None else w[rows], names)
+
+    def inputs(self) -> NDArray[np.float64]:
+        """X as an array, row by row, so that its sums have one order."""
+        return np.ascontiguousarray(self.X.toarray() if hasattr(self.X, "toarray") else self.X, np.float64)
 
 
-def excerpt_rows(n_rows: int, row_bytes: int, memory: int = sys.maxsize) -> int:
-    """How many rows an excerpt has at most."""
-    room = min(EXCERPT_BYTES, memory // 64) // max(1, row_bytes)
-    return max(1, min(n_rows, EXCERPT_ROWS, max(LEAST_ROWS, room)))
+def excerpt_rows(n_rows: int, n_inputs: int) -> NDArray[np.int64]:
+    """The rows of an excerpt: all where they are few, else one from each of as many equal parts.
+
+    Where in its part a row lies goes by the golden ratio, which no period of the rows fits.
+    """
+    most = min(EXCERPT_ROWS, max(LEAST_ROWS, EXCERPT_BYTES // (8 * n_inputs)))
+    if n_rows <= most:
+        return np.arange(n_rows)
+    part = np.arange(most)
+    return np.unique(((part + part * _GOLDEN % 1) * (n_rows / most)).astype(np.int64))
 
 
 class Dataset(ABC):
@@ -176,10 +182,6 @@ class Dataset(ABC):
     def inputs(self) -> Dataset:
         """The same rows for uses that need X alone: targets and weights need not be read."""
         return self
-
-    def constant_columns(self) -> dict[int, float]:
-        """Columns that have one value in all rows, two or more, and the value; streams know none."""
-        return {}
 
     def whole(self, network: Network) -> Block:
         """All rows in memory, with targets for a network; those that are there already are no copy."""
@@ -428,17 +430,17 @@ def names_of(X: object) -> tuple[str, ...] | None:
     return tuple(names) if names is not None and all(isinstance(name, str) for name in names) else None
 
 
-def columns_of_one_value(X: Any) -> dict[int, float]:
-    """The columns of X in memory that have one value in all rows, two or more, and the value."""
-    if len(X) < 2 or not hasattr(X, "__getitem__") or hasattr(X, "toarray"):
+def columns_of_one_value(X: Any, among: Iterable[int] | None = None) -> dict[int, float]:
+    """The columns of X in memory, all or some, that have one value in all rows, and the value."""
+    if not hasattr(X, "__getitem__") or hasattr(X, "toarray"):
+        return {}
+    places = np.arange(X.shape[1]) if among is None else np.array([*among], np.intp)
+    if not len(places):
         return {}
     first = X[0]
-    same = first == X[-1]
-    if not same.any():  # nearly all data end here
-        return {}
-    places = np.flatnonzero(same)
+    places = places[(first == X[-1])[places]]
     for rows in row_blocks(len(X), X.shape[1]):
-        places = places[(X[rows][:, places] == first[places]).all(axis=0)]
-        if not len(places):
+        if not len(places):  # nearly all data end here
             break
+        places = places[(X[rows][:, places] == first[places]).all(axis=0)]
     return {int(place): float(first[place]) for place in places}

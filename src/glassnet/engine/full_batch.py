@@ -10,16 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.arrays import RowSubset
 from glassnet.data.checks import check_factor, target_rows
 from glassnet.data.fixed_order import total_weight
 from glassnet.data.reduce import Block
-from glassnet.data.source import spread_ranges
 from glassnet.engine import gauss_newton
 from glassnet.engine.native_calls import Rules, count_written, native_masks, pack
 from glassnet.engine.numpy_ops import NumpyLoss, numpy_update
 from glassnet.engine.records import Prepared, Setup, Updates
-from glassnet.errors import EngineError, InputError
+from glassnet.errors import InputError
 from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Parameters
 from glassnet.optim import Optimizer
@@ -40,13 +38,6 @@ class Descent(NamedTuple):
     error: BaseException | None = None
 
 
-def _spread(samples: Block) -> tuple[Any, NDArray[Any]]:
-    """Copies of X and y of some rows: the caller's arrays may change before a run is resumed."""
-    ranges = spread_ranges(len(samples.y), 8 * samples.X.shape[1])
-    rows = np.concatenate([np.arange(*one) for one in ranges])
-    return samples.X[rows], samples.y[rows]
-
-
 class Problem(Prepared, ABC):
     """A network with its samples, checked and packed, for solvers and loops of your own.
 
@@ -62,8 +53,6 @@ class Problem(Prepared, ABC):
     (True, 2, 0.6931)
     """
 
-    _rows: tuple[Any, NDArray[Any]] | None = None
-
     def __init__(self, setup: Setup, n_samples: int, weight_sum: float, baseline: float) -> None:
         self.weight_sum = weight_sum
         super().__init__(setup, n_samples)
@@ -77,14 +66,6 @@ class Problem(Prepared, ABC):
     def with_stop(self, stop: NDArray[np.uint8]) -> Problem:
         """The same problem, whose passes raise `Cut` once ``stop[0]`` is set, where they take long."""
         return self
-
-    def some_rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
-        """X and y of up to 1,024 rows, evenly over all; raises EngineError where a problem has none."""
-        if self._rows is None:
-            raise EngineError("This problem does not know its rows.")
-        X, y = self._rows
-        X = X.toarray() if hasattr(X, "toarray") else X
-        return np.asarray(X[:] if isinstance(X, RowSubset) else X, np.float64), y
 
     @abstractmethod
     def loss_and_gradient(self, flat: Array, masks: Masks | None = None) -> tuple[float, Array]:
@@ -355,6 +336,4 @@ class NativeProblem(Problem):
 def problem_of(setup: Setup, samples: Block, baseline: float = 0.0) -> Problem:
     """The problem of validated samples, by the engine of the setup; `baseline` is summed over them."""
     kind = NativeProblem if setup.engine == "native" else NumpyProblem
-    problem = kind(setup, samples, baseline)
-    problem._rows = _spread(samples)
-    return problem
+    return kind(setup, samples, baseline)

@@ -12,7 +12,7 @@ from glassnet.data.arrays import InMemory
 from glassnet.data.checks import REDUCTIONS, check_data, choose_engine, fingerprint
 from glassnet.data.reduce import Block
 from glassnet.data.scan import scan
-from glassnet.data.source import Dataset
+from glassnet.data.source import Dataset, Excerpt, columns_of_one_value
 from glassnet.engine.full_batch import Problem, problem_of
 from glassnet.engine.minibatch import Batches, batches_of
 from glassnet.engine.records import Setup
@@ -72,14 +72,22 @@ def prepare_problem(
         as_dropout(settings.dropout, len(network.hidden)),
     )
     if isinstance(dataset, Block):
-        if size is None:
-            return problem_of(setup, dataset)
-        return batches_of(setup, dataset, min(size, len(dataset.y)))
-    if isinstance(dataset, InMemory):
+        problem = _of_block(setup, dataset, size)
+        problem.excerpt = Excerpt.of(dataset, setup.dtype)
+    elif isinstance(dataset, InMemory):
         problem = _in_memory(setup, dataset, size, settings.class_weight)
-        problem.excerpt = dataset.excerpt(network)
-        return problem
-    return _streamed(setup, dataset, size, settings.class_weight)
+        problem.excerpt = Excerpt.of(dataset.whole(network), setup.dtype, dataset.names)
+        if dataset.n_rows > 1:
+            problem.constant_columns = columns_of_one_value(dataset.X)
+    else:
+        problem = _streamed(setup, dataset, size, settings.class_weight)
+    return problem
+
+
+def _of_block(setup: Setup, samples: Block, size: int | None) -> Problem | Batches:
+    if size is None:
+        return problem_of(setup, samples)
+    return batches_of(setup, samples, min(size, len(samples.y)))
 
 
 def _in_memory(
@@ -106,18 +114,18 @@ def _streamed(setup: Setup, rows: Dataset, size: int | None, class_weight: objec
     rows.require_width(setup.network.sizes[0])
     known = scan(setup.network, rows, setup.dtype, class_weight, setup.threads)
     setup = replace(setup, class_weight=known.class_weight)
+    problem: Problem | Batches
     if size is None:
         problem = StreamedProblem(setup, rows, known)
-        problem.excerpt = known.excerpt
-        return problem
-    size = min(size, rows.n_rows)
-    baseline = known.baseline / known.weight_sum
-    if setup.reduction == "sum":
-        baseline = known.baseline * size / rows.n_rows
-    streamed = StreamedBatches(setup, rows, known, size, baseline)
-    batches = streamed.whole() if streamed.windows == 1 else streamed
-    batches.excerpt = known.excerpt
-    return batches
+    else:
+        size = min(size, rows.n_rows)
+        baseline = known.baseline / known.weight_sum
+        if setup.reduction == "sum":
+            baseline = known.baseline * size / rows.n_rows
+        batches = StreamedBatches(setup, rows, known, size, baseline)
+        problem = batches.whole() if batches.windows == 1 else batches
+    problem.excerpt, problem.constant_columns = known.excerpt, known.constant
+    return problem
 
 
 def prepare(

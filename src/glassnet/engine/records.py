@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -76,8 +78,11 @@ class Prepared:
     has learned nothing pays.
     """
 
-    excerpt: Excerpt | None = None
-    """Some of the samples, for a look at the end of training; None where they came without a dataset."""
+    excerpt: Excerpt
+    """Some of the samples, for the units of a solver and a look at the end of training."""
+
+    constant_columns: Mapping[int, float] = MappingProxyType({})
+    """Columns that have one value in all rows, two or more, and the value; none where nobody has looked."""
 
     memory_limit: int | None = None
     """The bytes that reading may take; None for samples in memory."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.data.fixed_order import sum_in_order
 from glassnet.data.scan import Scan
-from glassnet.data.source import Dataset, spread_ranges
+from glassnet.data.source import Dataset
 from glassnet.engine import gauss_newton
 from glassnet.engine.chunks import Chunks
 from glassnet.engine.full_batch import Problem
@@ -39,12 +39,6 @@ class StreamedProblem(Problem):
         self._stop: NDArray[np.uint8] | None = None
         if setup.engine == "native":
             self.isa: str = self._chunks.empty.isa
-
-    def some_rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
-        read, n = self.rows.read, self.rows.n_rows
-        ranges = spread_ranges(n, 8 * self.rows.n_inputs)
-        blocks = [block for one in ranges for block in read(*one, self.rows.block_rows(1), np.dtype(float))]
-        return np.concatenate([block.X for block in blocks]), np.concatenate([block.y for block in blocks])
 
     def _take(self, setup: Setup) -> None:
         super()._take(setup)

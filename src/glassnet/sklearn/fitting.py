@@ -33,7 +33,7 @@ from glassnet.training.ending import Ended, remark, warn_of
 from glassnet.training.loop import Loop
 from glassnet.training.steppers import BayesianRegularization, Solver, StopReason, check_fits
 from glassnet.training.steppers.first_order import Epochs
-from glassnet.training.steppers.units import unit_of
+from glassnet.training.steppers.units import units_of
 from glassnet.utils.warn import warn
 
 Fitted = tuple[Array, dict[str, Any]]
@@ -63,14 +63,16 @@ def fit_whole(job: Job) -> Fitted:
     conventions = estimator._conventions(job.theta.dtype) if solver is None else OURS
     problem = samples.problem(job.network, conventions)
     penalties = Conventions(average_penalties=True).over(_penalties(estimator), problem.divisor)
-    if solver is not None:  # alpha counts next to targets of a small unit as next to others
-        penalties = replace(penalties, l2=penalties.l2 * min(1.0, unit_of(problem)))
+    units = None if solver is None else units_of(problem)
+    if units is not None:  # alpha counts next to targets of a small unit as next to others
+        penalties = replace(penalties, l2=penalties.l2 * min(1.0, units.unit))
+        units = units.with_penalties(penalties)
     problem = problem.with_penalties(penalties)
     history = History.of(job, early)
     offset, flat = samples.mean_offset(), job.theta.flat
     stepper: Any
     policy: Any
-    if solver is None:
+    if solver is None or units is None:
         limits = {"max_iter": int(estimator.max_iter), "max_fun": int(estimator.max_fun)}
         stepper = ScipyLBFGS(problem, flat, **limits, tol=estimator.tol, offset=offset)
         policy = ScipyPolicy(job, history, held_out, stepper)
@@ -78,7 +80,7 @@ def fit_whole(job: Job) -> Fitted:
         loop = Loop(stepper, policy, stop=np.zeros(1, np.uint8))
     else:
         check_fits(solver, problem.network, None, problem.penalties, problem.dropout, None)
-        stepper = start_solver(solver, problem, flat)
+        stepper = start_solver(solver, problem, units, flat)
         policy = SolverPolicy(job, history, held_out, stepper, solver, offset)
         loop = Loop(stepper, policy, losses=np.array([stepper.point.loss]))
 
@@ -115,16 +117,15 @@ def fit_whole(job: Job) -> Fitted:
         how["chooses_l2"] = isinstance(solver, BayesianRegularization)
         problem = problem if solver is None else stepper.problem
         losses = history.loss_curve if solver is None else loop.losses
-        _warn_if_useless(samples, problem, flat, losses, history.epochs, **how)
+        _warn_if_useless(problem, flat, losses, history.epochs, **how)
     return flat, attributes(loss)
 
 
 def _warn_if_useless(
-    samples: Samples, problem: Problem | Batches, flat: Array, losses: Any, updates: int, **how: bool
+    problem: Problem | Batches, flat: Array, losses: Any, updates: int, **how: bool
 ) -> None:
     """Warn of a fit that is no better than a constant answer; `how` it ended are fields of `Ended`."""
-    excerpt = problem.excerpt or samples.excerpt(problem.network)
-    warn_of(remark(Ended(problem, problem.penalties, flat, np.asarray(losses), updates, excerpt, **how)))
+    warn_of(remark(Ended(problem, problem.penalties, flat, np.asarray(losses), updates, **how)))
 
 
 def _refuse_unused(job: Job, solver: Solver | None) -> None:
@@ -202,7 +203,7 @@ def fit_epochs(job: Job) -> Fitted:
     if not job.incremental and status != "interrupted":
         how = {"went_back": best is not None}
         updates = history.epochs * batches.updates_per_epoch
-        _warn_if_useless(samples, batches, flat, history.loss_curve, updates, **how)
+        _warn_if_useless(batches, flat, history.loss_curve, updates, **how)
     return flat, attributes()
 
 

@@ -17,10 +17,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
 
 from glassnet._types import Array
-from glassnet.data.arrays import InMemory
 from glassnet.data.dataset import is_stream, stream
 from glassnet.data.reduce import Block
-from glassnet.data.source import Dataset, Excerpt
+from glassnet.data.source import Dataset
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
@@ -215,10 +214,6 @@ class Samples:
         if isinstance(X, np.ndarray):  # which has no names
             model.__dict__.pop("feature_names_in_", None)
         return {name: float(scorer(model, X, y)) for name, scorer in scorers.items()}
-
-    def excerpt(self, network: Network) -> Excerpt:
-        """Some of the samples, for a look at the end of training; streamed ones come with their problem."""
-        return InMemory(self.X, self.y, self.weights).excerpt(network)
 
     def keep_work(self, error: BaseException, model: Callable[[], Any]) -> None:
         """Attach the estimator fitted so far to an error of streamed samples, which may have broken off."""

@@ -19,6 +19,7 @@ from glassnet.optim.schedules import Constant, Schedule
 from glassnet.training.loop import Loop, Stepper
 from glassnet.training.steppers import SOLVERS, LevenbergMarquardt, Solver, SolverStepper, Start
 from glassnet.training.steppers.rates import LearningRates
+from glassnet.training.steppers.units import Units
 from glassnet.utils.settings_checks import as_not_negative, checked
 
 # ---- All samples at once ---------------------------------------------------------------------------
@@ -89,10 +90,10 @@ def solver_of(estimator: Any) -> Solver | None:
     return None if kind is None else kind(gradient_tolerance=float(estimator.tol))
 
 
-def start_solver(solver: Solver, problem: Problem, flat: Array) -> SolverStepper:
-    """The solver's stepper at its start, which evaluates the first loss."""
+def start_solver(solver: Solver, problem: Problem, units: Units, flat: Array) -> SolverStepper:
+    """The solver's stepper at its start, which evaluates the first loss; `units` are the problem's."""
     loss, gradient = problem.loss_and_gradient(flat)
-    return solver.stepper(Start(problem, flat, loss, gradient, np.empty((0, flat.size))))
+    return solver.stepper(Start(problem, flat, loss, gradient, np.empty((0, flat.size)), units=units))
 
 
 # ---- Batches ---------------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.checks import target_rows
-from glassnet.data.source import Excerpt
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.errors import StalledTrainingWarning
@@ -79,7 +78,6 @@ class Ended:
     flat: Array
     losses: NDArray[np.float64]
     updates: int
-    excerpt: Excerpt | None
     solved: bool = False
     has_rate: bool = True
     went_back: bool = False
@@ -94,8 +92,7 @@ def remark(ended: Ended) -> str:
     enough = ended.solved or ended.updates >= least
     if not enough or not network.loss.is_built_in or not len(losses) or not math.isfinite(losses[-1]):
         return ""
-    if (rows := ended.excerpt) is None:
-        return ""
+    rows = problem.excerpt
     w = rows.w
     if problem.class_weight is not None:
         of_classes = np.asarray(problem.class_weight)[rows.y]
@@ -108,9 +105,8 @@ def remark(ended: Ended) -> str:
     last = float(losses[-1])
     if last <= 0.9 * bound and last - float(np.nanmin(losses)) <= ROSE * bound:
         return ""
-    X = rows.X.toarray() if hasattr(rows.X, "toarray") else rows.X
     w = np.ones(len(rows.y)) if w is None else np.asarray(w, np.float64)
-    return _Look(ended, np.asarray(X, np.float64), rows.y, w, unit, rows.names).words()
+    return _Look(ended, rows.inputs(), rows.y, w, unit, rows.names).words()
 
 
 def _unit(problem: Problem | Batches, weight: float) -> float:
@@ -134,7 +130,6 @@ def remark_on(run: RunState) -> str:
         run.parameters.flat,
         run.losses,
         run.updates,
-        run.data.problem.excerpt,
         solved=reason not in (StopReason.NONE, StopReason.TIME),
         has_rate=not is_solver,
         went_back=run.validation is not None and run.validation.last_point is not None,

@@ -251,9 +251,7 @@ def begin(
         dataset.preprocessing(network) if scaling is None else scaling.preprocessing(network, dataset)
     )
     extra = {} if preprocessing is None else {"preprocessing": preprocessing}
-    constant = training.constant_columns() if scaling is None else {}
-    flat = dataset.flat and network.sizes[-1] == 1
-    encoding = replace(encoding, scaling=scaling, flat=flat, constant=constant)
+    encoding = replace(encoding, scaling=scaling, flat=dataset.flat and network.sizes[-1] == 1)
     if isinstance(settings.validation, tuple):
         held_out = validation_dataset(network, settings.validation, encoding)
         if scaling is None:
@@ -268,6 +266,8 @@ def begin(
     else:
         theta = Parameters(network.sizes, cast(parameters.flat, problem.dtype, "parameters").copy())
     still = training.constant if scaling is None else scaling.constant
+    if scaling is None and training.standardization is None:
+        encoding = replace(encoding, constant=dict(problem.constant_columns))
     if still is not None and parameters is None:
         theta.weights[0][still] = 0  # no gradient moves them: the columns are 0 in every row
     # Masks are drawn from `random` after the parameters and before any order of the samples.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -142,7 +143,7 @@ class _Stepper(LevenbergStepper):
         frame = self._units.frame
         self._squares = None if frame is None else frame.scale.astype(np.float64) ** 2
         self._prior = self._is_weight * (1.0 if self._squares is None else self._squares)
-        self._unit = 1.0 if frame is None else self._units.loss / self._units.total
+        self._unit = self._units.unit
 
     @property
     def settled(self) -> bool:
@@ -167,11 +168,9 @@ class _Stepper(LevenbergStepper):
 
     def _tried(self, flat: Array, data_first: int) -> _Stepper:
         """A stepper some steps after it began there, the first of them without a penalty."""
-        other = _Stepper(
-            self._solver,  # type: ignore[arg-type]  # which is ours
-            Start(self.problem, flat, *self.problem.loss_and_gradient(flat), self.rows, units=self._units),
-        )
-        other._stop = self._stop
+        other = copy(self)  # which has made no step
+        other.point, other.updates = Point(flat, *self.problem.loss_and_gradient(flat)), 0
+        other._since_step = 0
         for number in range(TRIED):
             point = LevenbergStepper.step(other) if number < data_first else other._estimated_step()
             if point is not None:

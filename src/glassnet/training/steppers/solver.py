@@ -200,7 +200,7 @@ class Solver(Settings, ABC):
 class Start(NamedTuple):
     """Where a solver begins or goes on, with the state of a run (`rows`, `memory` and `steps`).
 
-    `units` None takes those of the data; where they are given, everything else is in them.
+    `units` are those of the problem, where they are known.
     """
 
     problem: Problem
@@ -232,15 +232,15 @@ class SolverStepper(ChunkStepper):
 
     def __init__(self, solver: Solver, start: Start) -> None:
         self._solver, self._units = solver, start.units or units_of(start.problem)
-        self.problem = self._units.problem if start.units is None else start.problem
+        self.problem = self._units.problem
         rows, self.point = start.rows, Point(start.flat.copy(), start.loss, start.gradient)
-        if self.problem is not start.problem:
+        if not self._units.is_plain:
             phi = self._units.inside(start.flat)
             if self._units.shifted and len(rows) % 2:
                 phi, rows = rows[0].copy(), rows[1:]
             self.point = Point(phi, *self.problem.loss_and_gradient(phi))
         # Where training begins, a start that is no better than a constant may be brought into the units.
-        self._at_start = start.units is None and self._units.constant is not None and not start.updates
+        self._at_start = self._units.constant is not None and not start.updates
         self.rows = rows.copy()
         self.updates = start.updates
         self.evaluations, self.reason, self.numbers = start.memory

@@ -13,7 +13,6 @@ summed loss counts as the mean, times the sum of the weights.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,6 @@ from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties
 from glassnet.training.baselines import best_constant
-from glassnet.utils.array_checks import as_target
 
 NEAR = 8.0
 """A deviation counts as 1 up to this factor."""
@@ -49,48 +47,47 @@ SHARES = (1.0, -1.0, 2.0**-3, -(2.0**-3), 2.0**-6, -(2.0**-6), 2.0**-10, -(2.0**
 """Of the start's last layer, tried in this order until one is better than the start."""
 
 
-@dataclass(frozen=True, eq=False)
 class Frame:
     """theta = scale phi, and the first layer's biases less mean W besides; phi has the solver's units.
 
     `mean` is None where it counts as 0 for all columns.
     """
 
-    network: Network
-    scale: Array
-    mean: NDArray[np.float64] | None
+    def __init__(self, network: Network, scale: Array, mean: NDArray[np.float64] | None) -> None:
+        self.scale, self.mean = scale, mean
+        # Places in theta, since views of `Parameters` would be checked at each step.
+        n_in, n_out = self._shape = network.sizes[0], network.sizes[1]
+        self._weights, self._biases = slice(0, n_in * n_out), slice(n_in * n_out, (n_in + 1) * n_out)
+        if mean is not None:
+            # What a bias's share of a gradient counts at each weight of its unit.
+            self._pull = mean[:, None] * scale[self._weights].reshape(n_in, n_out) / scale[self._biases]
 
     def outside(self, phi: Array) -> Array:
         """theta, in phi's precision; of a direction, which way that leads in theta, as it is linear."""
         theta = (phi * self.scale).astype(phi.dtype, copy=False)
         if self.mean is not None:
-            layers = Parameters(self.network.sizes, theta)
-            layers.biases[0][:] -= self._by_mean(layers.weights[0])
+            theta[self._biases] -= self._by_mean(theta)
         return theta
 
     def inside(self, theta: Array) -> Array:
         """phi, which gives theta again but for rounding of the first layer's biases, where means count."""
         phi = theta
         if self.mean is not None:
-            layers = Parameters(self.network.sizes, theta.copy())
-            layers.biases[0][:] += self._by_mean(layers.weights[0])
-            phi = layers.flat
+            phi = theta.copy()
+            phi[self._biases] += self._by_mean(theta)
         return (phi / self.scale).astype(theta.dtype, copy=False)
 
-    def _by_mean(self, W: Array) -> NDArray[np.float64]:
+    def _by_mean(self, theta: Array) -> NDArray[np.float64]:
         """The mean's products with weights, summed in the order of columns, which BLAS does not keep."""
         assert self.mean is not None
-        return np.asarray((self.mean[:, None] * W).sum(axis=0))
+        return np.asarray((self.mean[:, None] * theta[self._weights].reshape(self._shape)).sum(axis=0))
 
     def pulled(self, rows: Array) -> Array:
         """Rows that multiply directions of theta as rows that multiply those of phi: gradients, for one."""
         rows = rows * self.scale
         if self.mean is not None:
-            n_in, n_out = self.network.sizes[:2]
-            size = n_in * n_out
-            biases = rows[..., size : size + n_out] / self.scale[size : size + n_out]
-            by_mean = self.mean[:, None] * biases[..., None, :]
-            rows[..., :size] -= by_mean.reshape(*rows.shape[:-1], size) * self.scale[:size]
+            by_mean = self._pull * rows[..., None, self._biases]
+            rows[..., self._weights] -= by_mean.reshape(*rows.shape[:-1], -1)
         return rows
 
 
@@ -105,13 +102,11 @@ class ScaledProblem(Problem):
             base.memory_limit,
         )
         self._take(base.setup)
-        self.baseline = base.baseline / unit
-
-    def some_rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
-        return self.base.some_rows()
+        self.excerpt, self.baseline = base.excerpt, base.baseline / unit
 
     def with_stop(self, stop: NDArray[np.uint8]) -> ScaledProblem:
-        return ScaledProblem(self.base.with_stop(stop), self.frame, self.unit)
+        base = self.base.with_stop(stop)
+        return self if base is self.base else ScaledProblem(base, self.frame, self.unit)
 
     def with_penalties(self, penalties: Penalties) -> ScaledProblem:
         return ScaledProblem(self.base.with_penalties(penalties), self.frame, self.unit)
@@ -144,17 +139,32 @@ class Units:
     """A problem's units: see this module.
 
     problem : the problem as the solver sees it.
-    loss : the reported loss is so many times the solver's.
-    total : and so many times the mean loss.
+    unit : a loss of the solver is so much in the mean loss, the square of the targets' unit.
+    total : and the reported loss is so many times the mean loss.
     frame : where phi is not theta.
     constant : the last layer's Z of the best constant answer, where data are far from 0 and 1; else None.
     """
 
     problem: Problem
-    loss: float
+    unit: float
     total: float
     frame: Frame | None = None
     constant: NDArray[np.float64] | None = None
+
+    @property
+    def loss(self) -> float:
+        """The reported loss is so many times the solver's."""
+        return self.total * self.unit
+
+    def with_penalties(self, penalties: Penalties) -> Units:
+        """The units of the same data with other penalties, of the loss as it is reported."""
+        inner = replace(penalties, l2=penalties.l2 / self.total)
+        return replace(self, problem=self.problem.with_penalties(inner))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the solver sees theta and the reported loss."""
+        return self.frame is None and self.total == 1
 
     @property
     def shifted(self) -> bool:
@@ -202,7 +212,7 @@ class Units:
         """Whether the first layer's inputs are in other units at some rows, and whether anything is."""
         assert self.constant is not None
         network, theta = self.problem.network, Parameters(self.problem.network.sizes, self.outside(phi))
-        X, _ = self.problem.some_rows()
+        X = self.problem.excerpt.inputs()
         with np.errstate(over="ignore", invalid="ignore"):
             Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
         last = self._last()
@@ -223,15 +233,12 @@ class Units:
 
 def units_of(problem: Problem) -> Units:
     """The units of a problem's data."""
-    total = problem.weight_sum / problem.divisor
+    total, excerpt = problem.weight_sum / problem.divisor, problem.excerpt
     if problem.reduction == "sum":
         l2 = problem.penalties.l2 / total
         problem = problem._with(reduction="mean", penalties=replace(problem.penalties, l2=l2))
-    X, y = problem.some_rows()
-    X = np.ascontiguousarray(X)  # sums over rows then have one order
     network, outputs = problem.network, problem.network.sizes[-1]
-    y = as_target(y, len(y), outputs, network.loss.target)  # streamed ones are as they were read
-    Y = target_rows(y, outputs, np.dtype(np.float64))
+    X, Y = excerpt.inputs(), target_rows(excerpt.y, outputs, np.dtype(np.float64))
     mean, columns = X.mean(axis=0), _power(X.std(axis=0))
     mean = np.where(np.abs(mean) > NEAR_MEAN * np.maximum(X.std(axis=0), columns != 1), mean, 0.0)
     targets, shifted = np.ones(outputs), False
@@ -240,23 +247,17 @@ def units_of(problem: Problem) -> Units:
         shifted = bool((np.abs(Y.mean(axis=0)) > NEAR * np.maximum(Y.std(axis=0), 1.0)).any())
     framed = bool((columns != 1).any() or (targets != 1).any() or mean.any())
     if not (framed or shifted):
-        return Units(problem, total, total)
+        return Units(problem, 1.0, total)
     constant = np.asarray(best_constant(network.loss, Y, np.ones(len(Y))), np.float64)
     if not framed:
-        return Units(problem, total, total, None, constant)
+        return Units(problem, 1.0, total, None, constant)
     scale = Parameters(network.sizes, np.ones(network.n_parameters))
     scale.weights[-1][:] *= targets
     scale.biases[-1][:] *= targets
     scale.weights[0][:] /= columns[:, None]
     unit = float(targets.max() ** (2 if network.loss.name == "squared_error" else 1))
     frame = Frame(network, scale.flat.astype(problem.dtype), mean if mean.any() else None)
-    return Units(ScaledProblem(problem, frame, unit), total * unit, total, frame, constant)
-
-
-def unit_of(problem: Problem) -> float:
-    """What a loss of 1 in the solver's units is in the mean loss: the square of the targets' deviation."""
-    units = units_of(problem)
-    return units.loss / units.total
+    return Units(ScaledProblem(problem, frame, unit), unit, total, frame, constant)
 
 
 def _power(deviation: NDArray[np.float64]) -> NDArray[np.float64]:

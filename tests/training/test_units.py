@@ -3,6 +3,8 @@
 import copy
 import pickle
 import warnings
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,6 +109,18 @@ def test_resumed_solver_goes_on_bit_for_bit_in_any_unit(solver, x, y, tmp_path):
     for one in (part, gn.load(tmp_path / "part.safetensors"), pickle.loads(pickle.dumps(part))):
         again = copy.deepcopy(one).resume(5, X=x, y=y)
         assert_same_run(again, whole)
+
+
+def test_pairs_of_earlier_commits_in_other_units_are_left_out():
+    """They kept those of theta, and no mark; the file is one of such a commit."""
+    x, y = 1e-3 * X, 1e4 * Y
+    old = gn.load(Path(__file__).parents[1] / "data" / "models" / "lbfgs-in-units.safetensors")
+    assert len(old.state) == 8
+    assert len(old.heard) == 2
+    assert_same_run(old.resume(6, X=x, y=y), replace(old, state=old.state[:0]).resume(6, X=x, y=y))
+    plain = train(gn.LBFGS(), iterations=4)
+    assert len(plain.heard) == 2  # pairs where units are near 1 are as they were
+    assert train(gn.LBFGS(), x, y, 4).heard[2:].tolist() == [1.0]
 
 
 @every_solver

@@ -56,7 +56,11 @@ class LBFGS(LineSearch):
         return _Stepper(self, start)
 
     def fits(self, rows: int, memory: NDArray[np.float64]) -> bool:
-        return rows <= 2 * self.memory + 1 and super().fits(0, memory)
+        return rows <= 2 * self.memory + 1 and len(memory) <= 3 and super().fits(0, memory[:2])
+
+
+IN_UNITS = (1.0,)
+"""Its numbers, which mark pairs in `Units`: earlier commits kept those of theta, without a mark."""
 
 
 class _Stepper(SolverStepper):
@@ -71,6 +75,10 @@ class _Stepper(SolverStepper):
     def __init__(self, solver: LBFGS, start: Start) -> None:
         super().__init__(solver, start)
         self.rows = self.rows[len(self.rows) % 2 :][-2 * solver.memory :]
+        if not self._units.is_plain:
+            if self.numbers != IN_UNITS:
+                self.rows = self.rows[:0]
+            self.numbers = IN_UNITS
         self._room = self.rows  # which begins with the pairs
 
     def advance(

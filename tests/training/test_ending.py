@@ -306,3 +306,16 @@ def test_a_sweep_says_it_once_where_its_best_network_is_useless():
         lambda: gn.sweep(NET, X, y, grid={"learning_rate": [1e-9, 0.1]}, iterations=100, random_state=0)
     )
     assert found == []
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), KeyboardInterrupt()])
+def test_an_error_of_the_look_at_the_end_has_the_run(error, monkeypatch):
+    def remark_on(run):
+        raise error
+
+    monkeypatch.setattr("glassnet.training.run_policy.remark_on", remark_on)
+    with pytest.raises(type(error)) as caught:
+        gn.train(NET, X, y, iterations=30, random_state=0)
+    assert caught.value.run.iterations == 30
+    assert caught.value.run.status == "completed"
+    assert "attribute `run`" in caught.value.__notes__[0]

@@ -8,7 +8,7 @@ from typing import Any, Generic
 import numpy as np
 
 from glassnet.errors import InputTypeError
-from glassnet.training.state import AnyRun
+from glassnet.training.state import AnyRun, RunState
 from glassnet.utils.settings_checks import as_steps
 
 _EVERY = "A callback's every"
@@ -83,13 +83,16 @@ def _call(hook: Callable[[AnyRun], object], snapshot: Callable[[], AnyRun]) -> o
     try:
         return hook(run)
     except BaseException as error:
-        # The error is the caller's; hours of training should not be lost with it.
-        error.run = run  # type: ignore[attr-defined]
-        error.add_note(
-            f"Raised in a glassnet callback after iteration {run.iterations}; the work so far is this "
-            f"exception's attribute `run`."
-        )
+        attach(run, error, "in a glassnet callback after", run.iterations)
         raise
+
+
+def attach(run: RunState, error: BaseException, where: str, iteration: int) -> None:
+    """Give an error the run so far, and say so: no hours of training should be lost with it."""
+    error.run = run  # type: ignore[attr-defined]
+    error.add_note(
+        f"Raised {where} iteration {iteration}; the work so far is this exception's attribute `run`."
+    )
 
 
 def _as_hook(callback: object) -> Hook[Any]:

@@ -15,7 +15,7 @@ from glassnet.engine.minibatch import Batches
 from glassnet.nn.network import Parameters
 from glassnet.training.divergence import divergence_limit
 from glassnet.training.ending import remark_on
-from glassnet.training.hooks import Hooks
+from glassnet.training.hooks import Hooks, attach
 from glassnet.training.loop import ChunkStepper, Loop, Policy, Progress, Status
 from glassnet.training.state import AnyRun, RunState, at_best, masks_of
 from glassnet.training.steppers import Solver, SolverState, Start
@@ -107,16 +107,20 @@ class RunPolicy(Policy, Generic[AnyRun]):
             self._evaluator.forget(iteration)
 
     def failed(self, error: BaseException, where: str, iteration: int) -> None:
-        error.run = self.snapshot()  # type: ignore[attr-defined]
-        error.add_note(
-            f"Raised {where} iteration {iteration}; the work so far is this exception's attribute `run`."
-        )
+        attach(self.snapshot(), error, where, iteration)
 
     def ended(self, status: Status) -> AnyRun:
-        """The run as the loop left it, at its best parameters; the last callbacks have seen it."""
+        """The run as the loop left it, at its best parameters; the last callbacks have seen it.
+
+        An error of the look at the result, or Ctrl-C during it, has the run.
+        """
         run = at_best(self.snapshot(status))
         if status == "stopped" or (status == "completed" and run.iterations > self._start.iterations):
-            run = replace(run, finding=remark_on(run))
+            try:
+                run = replace(run, finding=remark_on(run))
+            except BaseException as error:
+                attach(run, error, "by a look at the result after", run.iterations)
+                raise
         self._hooks.end(lambda: run)
         return run
 

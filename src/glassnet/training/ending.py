@@ -281,7 +281,8 @@ class _Look:
             _, mean, spread = raw[0]
             causes.append(f"y has mean {mean:.4g} and standard deviation {spread:.4g}")
             scaling = "standardize X and y" if advice else "standardize y"
-            advice = [f"{scaling}, as gn.train(standardize=True) does, which scales predictions back"]
+            ways = "gn.train(standardize=True) and scikit-learn's TransformedTargetRegressor"
+            advice = [f"{scaling} ({ways} do, and scale predictions back)"]
         return causes, advice
 
     def _curve(self, rose: float, share: float) -> str:

@@ -46,7 +46,7 @@ def make_run(
         "validation": None,
         "validation_scores": np.empty(0),
         "solver_history": None,
-        "reason": None,
+        "reason": "",
         "extra": {},
         "encoding": PLAIN,
     }

@@ -261,7 +261,8 @@ def test_report_says_how_a_run_ended(write):
     X, y = [[0.0, 0.0], [1.0, 1.0]], [0, 1]
     assert "blew up at iteration 3" in write(make_run((2, 2), status="diverged", diverged_at=3), X, y).text
     assert "interrupted after 2 iterations" in write(make_run((2, 2), status="interrupted"), X, y).text
-    assert "stopped by a rule or a callback" in write(make_run((2, 2), status="stopped"), X, y).text
+    stopped = make_run((2, 2), status="stopped", reason="a callback asked for it")
+    assert "stopped after 2 iterations: a callback asked for it." in write(stopped, X, y).text
     assert not [attrs for _, attrs in write(make_run((2, 2)), X, y).tags if attrs.get("role") == "status"]
 
 

@@ -79,9 +79,16 @@ class LossCurve:
         return f"{self.name} ({'log scale' if len(self.name) < 28 else 'log'})"
 
     @property
+    def lines(self) -> list[tuple[str, NDArray[Any], Array, str]]:
+        """The name, the iterations, the losses and the color of each curve that there is."""
+        training = self.iterations, self.losses
+        parts = ("training", *training), ("validation", *self.validation), ("test", *self.test)
+        return [(*part, color) for part, color in zip(parts, style.OKABE_ITO, strict=False) if len(part[1])]
+
+    @property
     def finite(self) -> Array:
         """The losses in the picture, those of validation and test too."""
-        losses = np.concatenate([self.losses, self.validation[1], self.test[1]])
+        losses = np.concatenate([losses for _, _, losses, _ in self.lines])
         return losses[np.isfinite(losses)]
 
 
@@ -107,7 +114,7 @@ def make_loss_curve(run: TrainingRun, most: int = MOST_POINTS) -> LossCurve:
     keep, some, tested = (thinned(values, most) for values in (losses, validation, test))
     best = -1 if run.best_iteration is None or not len(validation) else run.best_iteration
     at = np.flatnonzero(evaluated == best)
-    unit = "iteration" if run.batch_size is None else "epoch"
+    unit = unit_of(run)
     last = run.diverged_at if run.diverged_at is not None else int(iterations[-1])
     return LossCurve(
         iterations[keep],
@@ -115,7 +122,7 @@ def make_loss_curve(run: TrainingRun, most: int = MOST_POINTS) -> LossCurve:
         (first, last),
         log,
         loss_words(run),
-        _summary(run, int((~finite).sum()), unit),
+        _summary(run, int((~finite).sum())),
         _marks(iterations, losses, unit),
         cliff,
         run.diverged_at,
@@ -208,8 +215,18 @@ def loss_words(run: TrainingRun) -> str:
     return f"half the {kind}"
 
 
-def _summary(run: TrainingRun, left_out: int, unit: str) -> str:
-    count = f"{run.iterations:,} {unit}{'' if run.iterations == 1 else 's'}"
+def unit_of(run: TrainingRun) -> str:
+    """What an iteration of a run is called, for an axis."""
+    return "iteration" if run.batch_size is None else "epoch"
+
+
+def length(run: TrainingRun) -> str:
+    """The number of iterations in words, which on batches are epochs."""
+    return f"{run.iterations:,} {unit_of(run)}{'' if run.iterations == 1 else 's'}"
+
+
+def _summary(run: TrainingRun, left_out: int) -> str:
+    count = length(run)
     count += "" if run.batch_size is None else f" of batches of {run.batch_size:,}"
     rule = str(run.optimizer)
     text = f"{count} by {rule if len(rule) <= _LONG else run.optimizer.brief()}"
@@ -246,19 +263,14 @@ def loss(run: TrainingRun, *, title: str = "Loss during training") -> Figure:
 
 
 def _draw_loss(paper: Any, curve: LossCurve) -> None:
-    color = style.OKABE_ITO[0]
-    look: Any = {"marker": "o" if len(curve.iterations) <= 40 else "", "markersize": 3.5}
-    plain = dict(look)
-    paper.plot(curve.iterations, curve.losses, color=color, linewidth=1.5, label="training", **look)
-    if len(curve.validation[0]):
-        look["color"] = style.OKABE_ITO[1]
-        paper.plot(*curve.validation, linewidth=1.3, label="validation", **look)
-        if curve.best is not None:
+    few = len(curve.iterations) <= 40
+    for name, iterations, losses, color in curve.lines:
+        look: Any = {"color": color, "marker": "o" if few else "", "markersize": 3.5}
+        paper.plot(iterations, losses, linewidth=1.5 if name == "training" else 1.3, label=name, **look)
+        if name == "validation" and curve.best is not None:
             look |= {"marker": "o", "markersize": 8, "markerfacecolor": "none", "linestyle": ""}
             paper.plot(*curve.best, zorder=6, label=f"best, at {curve.best[0]:,}", **look)
-    if len(curve.test[0]):
-        paper.plot(*curve.test, linewidth=1.3, label="test", **{**plain, "color": style.OKABE_ITO[2]})
-    if len(curve.validation[0]) or len(curve.test[0]):
+    if len(curve.lines) > 1:
         style.set_legend(paper, list(zip(*paper.get_legend_handles_labels(), strict=True)))
     first, last = curve.span
     room = (0.02 * (last - first + 1), 0.03 * (last - first + 1)) if last > first else (0.5, 0.5)
@@ -266,7 +278,7 @@ def _draw_loss(paper: Any, curve: LossCurve) -> None:
     style.count_ticks(paper.xaxis)
     if curve.log:
         set_log_scale(paper, curve.finite)
-    lines = [(curve.iterations, curve.losses), curve.validation, curve.test]
+    lines = [(iterations, losses) for _, iterations, losses, _ in curve.lines]
     for mark in curve.marks:
         paper.plot(*mark.at, marker="o", color=style.OKABE_ITO[0], markersize=5, zorder=5)
         offset = style.free_place(paper, mark.at, mark.text, mark.side, lines)

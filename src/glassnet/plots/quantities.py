@@ -71,21 +71,21 @@ def regression(
     figure, papers = panels(len(sets))
     span = value_span(sets)
     for number, (paper, rows) in enumerate(zip(papers, sets, strict=True)):
-        color = _draw_dots(paper, rows, np.column_stack([rows.actual, rows.predicted]), number, span)
+        points = np.column_stack([rows.actual, rows.predicted])
+        color = _draw_dots(paper, rows, points, number, np.stack([span, span]))
         paper.plot(span, span, color=style.FAINT, linewidth=1.0, linestyle=(0, (4, 3)), zorder=4)
         line, words = fitted_line(rows)
         if line is not None:
             paper.plot(span, line[0] * span + line[1], color=color, linewidth=1.8, zorder=5)
+            text = f"{readable(line[0])} actual {'+-'[line[1] < 0]} {readable(abs(line[1]))}"
+            place: Any = {"xycoords": "axes fraction", "va": "top", "back": (1.5, 0.8), "zorder": 6}
+            style.write(paper, (0.03, 0.97), text, **place)
         paper.set(xlim=span, ylim=span, aspect="equal")
         paper.locator_params(nbins=5)
         style.label_ticks(paper.xaxis)
         style.label_ticks(paper.yaxis)
         style.set_labels(paper, [name, "predicted"])
         head(paper, f"{rows.name}: {words}")
-        if line is not None:
-            text = f"{readable(line[0])} actual {'+-'[line[1] < 0]} {readable(abs(line[1]))}"
-            place: Any = {"xycoords": "axes fraction", "va": "top", "back": (1.5, 0.8), "zorder": 6}
-            style.write(paper, (0.03, 0.97), text, **place)
     equal = style.stroke(style.FAINT, 1.0, linestyle=(0, (4, 3)))
     style.set_legend(papers[0], [(style.stroke(width=1.8), "least squares"), (equal, "predicted = actual")])
     style.set_title(figure, title or f"Predicted against actual {name}", notes(sets))
@@ -113,13 +113,11 @@ def fitted_line(rows: Predictions) -> tuple[tuple[float, float] | None, str]:
     return (slope, offset), f"R = {below_one(r)}"
 
 
-def _draw_dots(paper: Any, rows: Predictions, points: Array, number: int, span: Array) -> str:
+def _draw_dots(paper: Any, rows: Predictions, points: Array, number: int, box: Array) -> str:
     """Draw the rows as dots in the color of their set, and return it."""
-    colors = style.class_colors(number + 1)
     targets = Targets(np.full(len(points), number), ("",) * (number + 1), is_class=True)
-    box = span if span.ndim == 2 else np.stack([span, span])
     style.draw_samples(paper, Cloud(points, targets, None, rows.total), points, box)
-    return colors[number]
+    return style.class_colors(number + 1)[number]
 
 
 def error_histogram(

@@ -15,7 +15,7 @@ from glassnet._version import __version__
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.errors import InputError
-from glassnet.plots.loss_curve import make_loss_curve
+from glassnet.plots.loss_curve import length, make_loss_curve, unit_of
 from glassnet.plots.picture_data import (
     Field,
     as_samples,
@@ -201,13 +201,14 @@ def _boundary_caption(field: Field, drawn: str, where: str, about_slice: str) ->
 
 def _notices(run: TrainingRun) -> list[Html]:
     words = {
-        "diverged": f"Training blew up at iteration {run.diverged_at}. What follows is the network "
+        "diverged": f"Training blew up at {unit_of(run)} {run.diverged_at}. What follows is the network "
         f"before that update. A smaller learning rate is the usual cure.",
-        "interrupted": f"Training was interrupted after {run.iterations:,} iterations.",
-        "stopped": f"Training was stopped by a rule or a callback after {run.iterations:,} iterations.",
+        "interrupted": f"Training was interrupted after {length(run)}.",
+        "stopped": f"Training stopped after {length(run)}: {run.reason.removesuffix('.')}.",
+        "completed": f"Training ended, but {run.finding}" if run.finding else "",
     }.get(run.status)
-    found = f"Training ended, but {run.finding}" if run.finding else None
-    return [tag("p", text, class_="note", role="status") for text in (words, found) if text is not None]
+    good = run.status == "stopped" and not run.finding
+    return [tag("p", words, class_="note good" if good else "note", role="status")] if words else []
 
 
 def _cards(run: TrainingRun, scores: Mapping[str, Scores]) -> Html:
@@ -222,7 +223,7 @@ def _cards(run: TrainingRun, scores: Mapping[str, Scores]) -> Html:
         (readable(float(losses[-1]), 4), f"final {kind} loss, {readable(float(losses[0]), 5)} {start}")
     )
     each = f", {1000 * run.seconds / run.iterations:.3g} ms each" if run.iterations else ""
-    cards.append((f"{run.seconds:.3g} s", f"for {run.iterations:,} iterations{each}"))
+    cards.append((f"{run.seconds:.3g} s", f"for {length(run)}{each}"))
     threads = f"{run.threads} thread{'s' if run.threads != 1 else ''}"
     cards.append(
         (f"{run.network.n_parameters:,}", f"parameters; {run.engine} engine, {run.dtype.name}, {threads}")

@@ -55,13 +55,10 @@ def loss_picture(curve: LossCurve) -> Picture:
     first, last = curve.span
     look: dict[str, Any] = {"hover": f"{curve.unit} %{{x:,d}}<br>loss %{{y:.7g}}"}
     look["markers"] = len(curve.iterations) <= 40
-    traces = [make_curve(curve.iterations, curve.losses, "loss", style.OKABE_ITO[0], **look)]
-    if len(curve.validation[0]):
-        look["line"] = {"width": 1.5}
-        traces.append(make_curve(*curve.validation, "validation", style.OKABE_ITO[1], **look))
-    if len(curve.test[0]):
-        look["line"] = {"width": 1.5}
-        traces.append(make_curve(*curve.test, "test", style.OKABE_ITO[2], **look))
+    traces = [
+        make_curve(x, y, name, color, line={"width": 2.0 if name == "training" else 1.5}, **look)
+        for name, x, y, color in curve.lines
+    ]
     margin = 0.03 * (last - first + 1)
     layout = make_layout(
         xaxis=make_axis(curve.unit, (first - margin, last + margin), tickformat=",d", nticks=7),

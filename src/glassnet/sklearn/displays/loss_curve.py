@@ -9,9 +9,8 @@ import numpy as np
 
 from glassnet._types import Array
 from glassnet.errors import InputError, unknown_name
-from glassnet.plots.libraries import require
 from glassnet.plots.loss_curve import set_log_scale
-from glassnet.plots.style import OKABE_ITO
+from glassnet.plots.style import OKABE_ITO, count_ticks
 from glassnet.plots.words import plain
 from glassnet.sklearn.displays.subject import axes_or_new, find_subject
 
@@ -159,8 +158,7 @@ class LossCurveDisplay:
             self.validation_line_.set(**settings)
         self.ax_.set_xlabel(self.unit)
         self.ax_.set_ylabel("loss")
-        ticker = require("matplotlib.ticker")
-        self.ax_.xaxis.set_major_locator(ticker.MaxNLocator(7, steps=[1, 2, 5, 10], integer=True))
+        count_ticks(self.ax_.xaxis, most=7)
         self._set_scale(log)
         if self.validation_scores is not None:
             others = _twins(self.ax_)  # another display's, to compare with

@@ -129,6 +129,7 @@ def test_is_number_takes_what_float_takes_too(text):
         (b"a,b\n1,2\ncaf\xe9,3\n", FileError, "not text in UTF-8: byte 0xe9 on line 3"),
         ("a,b\n1,2".encode("utf-16"), FileError, "UTF-16"),
         ("a,b\n1,\0\n", FileError, "line 2 holds a zero byte"),
+        ('a,b\n"\0\n",\0\n', FileError, "line 3 holds a zero byte"),
         (b"PK\x03\x04...", FileError, "Excel"),
         (b"\x1f\x8b...", FileError, "gunzip"),
         (b"PAR1...", FileError, "name it .parquet"),

@@ -56,12 +56,16 @@ _unsaid: list[OSError] = []
 
 
 def say(text: str, err: bool = False) -> None:
-    """Print a line; an output that is full or closed costs the line and the exit status, not the job."""
+    """Print a line; an output that is full or closed costs the line and the exit status, not the job.
+
+    Question marks take the place of what the output cannot show, such as bytes of file names.
+    """
     stream = sys.stderr if err else sys.stdout
     try:
         if stream is None:  # it was closed before the start
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        click.echo(text, err=err)
+        encoding = stream.encoding or "utf-8"
+        click.echo(text.encode(encoding, "replace").decode(encoding), err=err)
     except OSError as error:
         if err:
             return

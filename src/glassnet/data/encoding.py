@@ -122,6 +122,8 @@ def label_numbers(
     if labels.ndim != 1 or labels.dtype.kind not in "OUT" or not len(labels):
         return y, None
     texts = labels.tolist()
+    if isinstance(y, (list, tuple)) and all(isinstance(text, str) for text in y):
+        texts = [*y]  # NumPy takes zero bytes at the end of its own text for padding
     if not all(isinstance(text, str) for text in texts):
         return y, None
     known = tuple(sorted(set(texts))) if classes is None else classes

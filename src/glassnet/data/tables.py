@@ -162,9 +162,12 @@ def _decode(data: bytes, path: Path) -> str:
             f"{path} is not text in UTF-8: byte 0x{data[error.start]:02x} on line {line}. Save it as "
             f"UTF-8, for instance with iconv -f latin1 -t utf-8."
         ) from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise FileError(f"{path} is not a CSV file: line {line} holds a zero byte.")
+    if "\0" in text:  # within double quotes, as `write_csv` writes it, it is a character like any other
+        parts = enumerate(text.split('"'))
+        bare = "".join("\n" * part.count("\n") if quoted % 2 else part for quoted, part in parts)
+        if "\0" in bare:
+            line = bare.count("\n", 0, bare.index("\0")) + 1
+            raise FileError(f"{path} is not a CSV file: line {line} holds a zero byte.")
     return text
 
 
@@ -211,8 +214,8 @@ def is_missing(text: str) -> bool:
 
 
 def as_option(name: str) -> str:
-    """A column's name as an option takes it in a shell; a name with a comma is in double quotes."""
-    if "," in name or '"' in name:
+    """A column's name as an option takes it in a shell; a name with a comma, say, is in double quotes."""
+    if any(character in name for character in ',"\r\n'):
         name = '"' + name.replace('"', '""') + '"'
     return shlex.quote(name)
 

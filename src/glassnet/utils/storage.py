@@ -393,6 +393,8 @@ def csv_text(columns: Mapping[str, ArrayLike], header: bool = True) -> str:
 
 def _cells(name: str, values: ArrayLike) -> list[str]:
     array = np.asarray(values)
+    if array.dtype.kind == "U":  # NumPy takes zero bytes at the end of its own text for padding
+        array = np.asarray(values, dtype=object)
     if array.ndim != 1:
         raise InputError(f"Column {name!r} has shape {array.shape}; expected one dimension, (rows,).")
     if array.dtype.kind == "f":
@@ -404,5 +406,5 @@ def _cells(name: str, values: ArrayLike) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    bare = text and text == text.strip() and not any(character in text for character in ',;\t"\r\n')
+    bare = text and text == text.strip() and not any(character in text for character in ',;\t"\r\n\0')
     return text if bare else '"' + text.replace('"', '""') + '"'

@@ -35,6 +35,7 @@ from glassnet.errors import (
 from glassnet.nn.network import Parameters
 from glassnet.plots.libraries import MissingLibraryError, require
 from glassnet.plots.report import write_report
+from glassnet.plots.words import tidy
 from glassnet.training.checkpoints import save
 from glassnet.training.run import TrainingRun
 from glassnet.training.train import train
@@ -133,7 +134,7 @@ def run_experiment(
     ]
     every = experiment["train.curvature"]
     names += [CURVATURES, *([CURVATURE] if pictures else [])] if every is not None else []
-    settings = to_toml(experiment.to_dict(), _SETTINGS_COMMENT.format(name=experiment.name))
+    settings = to_toml(experiment.to_dict(), _SETTINGS_COMMENT)
     needed = int(1e5 + 40 * (experiment["train.iterations"] + 1) + 3e6 * pictures + 8e6 * report)  # bytes
     with ResultsFolder(folder, names, needed, keep=[MODEL], known=RUN_FILES) as results:
         if not reads_blocks(experiment):
@@ -143,7 +144,7 @@ def run_experiment(
         with watch("data"):
             draws = Draws(experiment)
         samples, network = draws.samples, draws.network
-        tell("data", f"{experiment.name}: {samples}")
+        tell("data", f"{tidy(experiment.name)}: {samples}")
         for note in samples.notes:
             tell("", note)
         tell("network", f"{network}, {network.n_parameters:,} parameters")
@@ -185,7 +186,7 @@ def run_experiment(
             write_csv(results.new(LOSSES), _losses(run))
             if trace is not None:
                 write_csv(results.new(CURVATURES), trace.columns())
-            results.new(SETTINGS).write_text(settings, "utf-8")
+            results.new(SETTINGS).write_text(settings, "utf-8", errors="replace")
         outcome = Outcome(
             experiment, samples, run, initial, check, scores, watch.seconds, results.path, [], trace
         )
@@ -200,7 +201,7 @@ def run_experiment(
 
 
 _SETTINGS_COMMENT = """The settings of this run, with every default. Run them again, changed or not, with
-glassnet train experiment.toml (results then go to results/{name})."""
+glassnet train experiment.toml (results then go to results/NAME, by the name below)."""
 
 
 def _train(draws: Draws, initial: Parameters, progress: bool, trace: CurvatureTrace | None) -> TrainingRun:

@@ -21,6 +21,7 @@ from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.nn.network import Parameters
 from glassnet.plots.report import Scores
+from glassnet.plots.words import tidy
 from glassnet.training.run import TrainingRun
 
 RECORD = "run.json"
@@ -168,7 +169,7 @@ def describe_scores(scores: Scores, target: str) -> str:
     """The score in a line."""
     if scores.fits:
         fit = scores.fits[0]
-        return f"R² {fit.r2:.4f}, root mean square error {fit.rmse:.4g} ({target})"
+        return f"R² {fit.r2:.4f}, root mean square error {fit.rmse:.4g} ({tidy(target)})"
     return " ".join(scores.headline)
 
 

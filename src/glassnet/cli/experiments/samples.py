@@ -19,6 +19,7 @@ from glassnet.nn.names import get_loss
 from glassnet.nn.network import Network
 from glassnet.plots.projection import Axes
 from glassnet.plots.report.scores import Scores, score
+from glassnet.plots.words import tidy
 from glassnet.training.run import TrainingRun
 
 _MOST_NAMES = 8
@@ -98,7 +99,9 @@ class Samples:
         kind = "a quantity" if classes is None else f"{len(classes)} classes"
         names = self.preprocessing.features
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-        named = "" if self.feature_names is None else f" ({', '.join(names[:_MOST_NAMES])}{more})"
+        named = (
+            "" if self.feature_names is None else f" ({', '.join(map(tidy, names[:_MOST_NAMES]))}{more})"
+        )
         return f"{self.n:,} samples{held}, {features} feature{'s' if features != 1 else ''}{named}, {kind}"
 
 

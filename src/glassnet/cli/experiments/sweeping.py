@@ -123,7 +123,7 @@ def run_sweeps(
             if _unfinished(result):
                 tell("", "Started again with the same settings it goes on where it was.")
                 break
-        place.new(SETTINGS).write_text(to_toml(experiment.to_dict()), "utf-8")
+        place.new(SETTINGS).write_text(to_toml(experiment.to_dict()), "utf-8", errors="replace")
         watch.seconds["total"] = watch.total
         document = {
             "name": experiment.name,

@@ -24,6 +24,10 @@ _STYLE = Path(__file__).with_name("page.css")
 _SCRIPT = Path(__file__).with_name("page.js")
 
 
+_NO_CHARACTER = re.compile("[^\t\n\r -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What HTML cannot hold: control characters, and halves of surrogate pairs."""
+
+
 class Html(str):
     """Text that is already HTML; `tag` escapes all other text."""
 
@@ -32,7 +36,9 @@ class Html(str):
 
 def esc(value: object) -> str:
     """`value` as HTML: Html as it is, anything else with its special characters escaped."""
-    return value if isinstance(value, Html) else html.escape(str(value), quote=True)
+    if isinstance(value, Html):
+        return value
+    return html.escape(_NO_CHARACTER.sub("\ufffd", str(value)), quote=True)
 
 
 def tag(name: str, *content: object, **attributes: object) -> Html:

@@ -303,7 +303,7 @@ def test_unknown_setting_of_a_solver_names_the_nearest():
         rule_from_dict({"name": "lbfg"})
 
 
-@pytest.mark.parametrize("heard", [[1.0], [1.0, 9.0], [1.0, 0.0, 1.0]])
+@pytest.mark.parametrize("heard", [[1.0], [1.0, 9.0], [1.0, 0.0, 2.0], [1.0, 0.0, 1.0, 1.0]])
 def test_damaged_file_of_a_solver_is_refused(heard, tmp_path):
     from glassnet.utils.storage import read_arrays, write_arrays
 

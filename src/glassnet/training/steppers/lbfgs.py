@@ -56,7 +56,8 @@ class LBFGS(LineSearch):
         return _Stepper(self, start)
 
     def fits(self, rows: int, memory: NDArray[np.float64]) -> bool:
-        return rows <= 2 * self.memory + 1 and len(memory) <= 3 and super().fits(0, memory[:2])
+        known = tuple(memory[2:]) in ((), IN_UNITS)
+        return rows <= 2 * self.memory + 1 and known and super().fits(0, memory[:2])
 
 
 IN_UNITS = (1.0,)

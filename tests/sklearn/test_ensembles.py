@@ -408,7 +408,7 @@ def test_what_a_file_cannot_hold_is_said(tmp_path):
     columns = np.stack([classes == "ham", np.searchsorted(LABELS, classes)], axis=1).astype(int)
     for model, words in (
         (gn.Ensemble(make_pipeline(StandardScaler(), REGRESSOR), 2).fit(X, y), "Pipeline is more than one"),
-        (gn.Ensemble(gappy, 2).fit(X, y), "missing values filled in"),
+        (gn.Ensemble(gappy, 2).fit(X, y), "Missing values are filled in"),
         (gn.Ensemble(CLASSIFIER, 2).fit(X, columns), "several columns"),
         (gn.Ensemble(clone(REGRESSOR).set_params(activation=own), 2).fit(X, y), r"your own \(mine\)"),
     ):

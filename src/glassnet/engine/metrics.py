@@ -109,6 +109,18 @@ def _counted(
     return np.bincount(pairs, minlength=int(np.prod(shape))).reshape(shape), hits
 
 
+def accuracy(y: NDArray[Any], y_hat: NDArray[Any], weights: NDArray[Any] | None) -> float:
+    """The share of the rows in memory, by their weights, whose every number is right.
+
+    >>> import numpy as np
+    >>> from glassnet.engine.metrics import accuracy
+    >>> accuracy(np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2]), None)
+    0.75
+    """
+    right = y == y_hat
+    return float(np.average(right.all(axis=1) if right.ndim == 2 else right, weights=weights))
+
+
 def summed(tallies: Iterable[Tally]) -> Tally:
     """All tallies, merged in their order."""
     return reduce(Tally.merged, tallies)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -103,13 +103,17 @@ def predict_dataset(
     Targets and weights are not read. Raises InputError for rows of another width, and for a value that
     is missing or not finite, by file, row and column.
     """
-    predicted, at = np.empty(0), 0
-    for some in predictions(network, theta, rows, method, threads):
-        if at == 0:
-            predicted = np.empty((rows.n_rows, *some.shape[1:]), some.dtype)
-        predicted[at : at + len(some)] = some
-        at += len(some)
-    return predicted
+    return gathered(predictions(network, theta, rows, method, threads), rows.n_rows)
+
+
+def gathered(blocks: Iterator[NDArray[Any]], n_rows: int) -> NDArray[Any]:
+    """The rows of all blocks in one array, which is made once: memory holds one block beside it."""
+    first, at = next(blocks), 0
+    whole = np.empty((n_rows, *first.shape[1:]), first.dtype)
+    for block in chain([first], blocks):
+        whole[at : at + len(block)] = block
+        at += len(block)
+    return whole
 
 
 def predictions(

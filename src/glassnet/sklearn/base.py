@@ -286,10 +286,6 @@ class BaseMLP(CallbackSupportMixin, Exchange, ABC):
         return self._link(outputs_of(network, theta, X))
 
     def _fitted(self) -> tuple[Network, Parameters]:
-        """The network and its parameters, as fitted or as the attributes set by hand have it.
-
-        Raises NotFittedError before `fit` where `coefs_`, `intercepts_` or `classes_` are missing.
-        """
         attributes = vars(self)
         coefs, intercepts = attributes.get("coefs_"), attributes.get("intercepts_")
         if coefs is None or intercepts is None:
@@ -395,10 +391,6 @@ class BaseMLP(CallbackSupportMixin, Exchange, ABC):
 
     def _out_activation(self, network: Network) -> str:
         return network.output.name
-
-    def _link(self, Y_hat: Array) -> Array:
-        """The estimator's outputs from those of its network."""
-        return Y_hat
 
     def _link_jacobian(self, network: Network, Y_hat: Array) -> Array:
         """The derivative of the estimator's outputs by the output layer's Z, (n, outputs, outputs)."""

@@ -17,6 +17,7 @@ from sklearn.utils.metaestimators import available_if
 
 from glassnet._types import Array
 from glassnet.data.source import Dataset
+from glassnet.engine.metrics import accuracy
 from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network
 from glassnet.optim.loss_conventions import Conventions
@@ -41,7 +42,7 @@ from glassnet.sklearn.labels import (
     with_class_weights,
 )
 from glassnet.sklearn.samples import samples_of
-from glassnet.sklearn.scoring import accuracy, label_score
+from glassnet.sklearn.scoring import label_score
 from glassnet.sklearn.streaming import Classes, Coding, accuracy_of_rows
 
 

@@ -9,23 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, get_scorer
 
+from glassnet.engine.metrics import accuracy
 from glassnet.errors import InputError, InputTypeError
 
 Weights = NDArray[Any] | None
-
-
-def accuracy(y: NDArray[Any], y_hat: NDArray[Any], weights: Weights) -> float:
-    """The share of the samples, by their weights, whose every number is right: `accuracy_score` unchecked.
-
-    >>> import numpy as np
-    >>> from glassnet.sklearn.scoring import accuracy
-    >>> accuracy(np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2]), None)
-    0.75
-    """
-    right = y == y_hat
-    if right.ndim == 2:
-        right = right.all(axis=1)
-    return float(np.average(right, weights=weights))
 
 
 def label_score(y: Any, y_hat: Any, weights: Any, several: bool) -> float:
@@ -37,9 +24,8 @@ def label_score(y: Any, y_hat: Any, weights: Any, several: bool) -> float:
     0.5
     """
     plain = weights is None and type(y) is np.ndarray and y.ndim == 1 and y.shape == y_hat.shape
-    if plain and any({y.dtype.kind, y_hat.dtype.kind} <= kinds for kinds in (set("iub"), set("U"))):
-        return float(np.mean(y == y_hat))
-    if several:
+    alike = plain and any({y.dtype.kind, y_hat.dtype.kind} <= kinds for kinds in (set("iub"), set("U")))
+    if alike or several:
         return accuracy(np.asarray(y), y_hat, weights)
     return float(accuracy_score(y, y_hat, sample_weight=weights))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from glassnet.data.parquet import are_paths
 from glassnet.data.reduce import BadRow, Block, Reduction
 from glassnet.data.scan import check_block, target_values
 from glassnet.data.source import Dataset, MappedDataset
-from glassnet.engine.predict import predictions
+from glassnet.engine.predict import gathered, predictions
 from glassnet.errors import InputError, InputTypeError, PreprocessingWarning
 from glassnet.nn.network import Network, Parameters, outputs_of
 from glassnet.sklearn.labels import Labels, class_numbers, class_weights, multiply_weights
@@ -235,16 +236,12 @@ def answered(
     theta = in_precision(theta, rows)
     if not np.isfinite(theta.flat).all():
         return answer(np.full((rows.n_rows, network.sizes[-1]), np.nan, theta.dtype))
-    blocks = map(answer, predictions(network, theta, rows, "outputs", threads))
+    blocks: Iterator[Any] = map(answer, predictions(network, theta, rows, "outputs", threads))
     block = next(blocks)
-    if sparse.issparse(block):
-        return sparse.vstack([block, *blocks], format="csr")
-    whole, done = np.empty((rows.n_rows, *block.shape[1:]), block.dtype), len(block)
-    whole[:done] = block
-    for block in blocks:
-        whole[done : done + len(block)] = block
-        done += len(block)
-    return whole
+    blocks = chain([block], blocks)
+    return (
+        sparse.vstack([*blocks], format="csr") if sparse.issparse(block) else gathered(blocks, rows.n_rows)
+    )
 
 
 def accuracy_of_rows(

@@ -16,6 +16,7 @@ from glassnet.data.encoding import Encoding
 from glassnet.data.source import Dataset
 from glassnet.data.standardization import Scaling
 from glassnet.engine.full_batch import Problem
+from glassnet.engine.metrics import accuracy
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.errors import InputTypeError, prefixed
@@ -180,8 +181,7 @@ class HeldOut:
         if metric == "accuracy":
             predicted = network.predict(theta, self._X)
             y = np.argmax(self._y, axis=1) if self._y.ndim > predicted.ndim else self._y
-            right = predicted == y if predicted.ndim == 1 else (predicted == y).all(axis=1)
-            return float(np.average(right, weights=self._weights))
+            return accuracy(y, predicted, self._weights)
         assert callable(metric)
         respond = network.predict if response == "predict" else network.predict_proba
         pair: list[NDArray[Any]] = [self._y, respond(theta, self._X)]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone, is_classifier
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import r2_score
 from sklearn.utils import ClassifierTags, RegressorTags, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metadata_routing import (
@@ -37,7 +37,7 @@ from glassnet.sklearn.ensembles.members import (
 )
 from glassnet.sklearn.labels import MULTILABEL
 from glassnet.sklearn.samples import samples_of
-from glassnet.sklearn.scoring import accuracy
+from glassnet.sklearn.scoring import label_score
 from glassnet.training.run import TrainingRun
 from glassnet.utils.warn import warn, warn_once
 
@@ -253,9 +253,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
         y, sample_weight = samples_of(self, X, y, sample_weight).targets()
         if not self._is_classifier():
             return float(r2_score(y, y_hat, sample_weight=sample_weight))
-        if isinstance(self.classes_, list):  # accuracy_score refuses several columns
-            return accuracy(np.asarray(y), y_hat, sample_weight)
-        return float(accuracy_score(y, y_hat, sample_weight=sample_weight))
+        return label_score(y, y_hat, sample_weight, isinstance(self.classes_, list))
 
     # ---- Files -------------------------------------------------------------------------------------
 

@@ -320,20 +320,13 @@ def read_members(path: str | os.PathLike[str]) -> list[Member]:
 def _as_member(member: Any) -> Member:
     if isinstance(member, Member):
         return member
-    kind, classes = type(member).__name__, getattr(member, "classes_", None)
-    refusals = (
-        (not isinstance(member, BaseMLP), f"and {kind} is more than one"),
-        (
-            getattr(member, "imputer_", None) is not None,
-            "and these have missing values filled in before them",
-        ),
-        (isinstance(classes, list), "each with one list of classes, and y had several columns of them"),
-    )
-    for refused, why in refusals:
-        if refused:
-            raise InputError(f"A file holds networks, {why}: keep the ensemble with pickle or joblib.")
-    network, theta = member._fitted()
-    return Member(network, theta, classes)
+    if not isinstance(member, BaseMLP):
+        raise InputError(
+            f"A file holds networks, and {type(member).__name__} is more than one: keep the ensemble with "
+            f"pickle or joblib."
+        )
+    run = member.to_run()
+    return Member(run.network, run.theta, getattr(member, "classes_", None))
 
 
 def _own_functions(network: Network) -> list[str]:

@@ -58,9 +58,9 @@ class Exchange(BaseEstimator):
         Raises NotFittedError before `fit` where `coefs_`, `intercepts_` or `classes_` are missing.
         """
 
-    @abstractmethod
     def _link(self, Y_hat: Array) -> Array:
         """The estimator's outputs from those of its network."""
+        return Y_hat
 
     def to_sklearn(self) -> Any:
         """scikit-learn's own estimator with the same arguments, and predictions where this one is fitted.

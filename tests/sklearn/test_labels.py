@@ -65,6 +65,25 @@ def test_class_weights_that_make_no_sense_are_refused():
             small(class_weight=given).fit(X, Y3)
 
 
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        ([1, "two", 3.5] * 50, r"whose kinds are float, int, str; .* one kind, .*y\.astype\(str\)"),
+        (["one", None, "two"] * 50, "kinds are NoneType, str; .*astype"),
+        ([1, 2.0, 3] * 50, r"kinds are float, int; .* y\.astype\(int\) or y\.astype\(float\)"),
+    ],
+)
+def test_labels_of_mixed_kinds_are_named(y, words):
+    y = np.array(y, object)
+    with pytest.raises(gn.InputError, match=words):
+        small().fit(X, y)
+    with pytest.raises(gn.InputError, match=words):
+        small().partial_fit(X, y, classes=["one", "two"])
+    with pytest.raises(gn.InputError, match=f"validation_data: .*{words}"):
+        small().fit(X, Y3.astype(str), validation_data=(X, y))
+    assert set(small(max_iter=60).fit(X, y.astype(str)).predict(X)) <= set(y.astype(str))
+
+
 def test_one_column_as_several_is_the_ordinary_softmax():
     network = gn.Network((4, 3), output="identity", loss=grouped_cross_entropy([3]))
     theta, rows = network.initialize(0), np.eye(3)[Y3]

@@ -33,6 +33,7 @@ from glassnet.sklearn.labels import (
     Labels,
     as_classes,
     both_classes,
+    check_kinds,
     check_labels,
     check_loss,
     grouped_cross_entropy,
@@ -216,6 +217,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y = y.toarray() if sparse else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        check_kinds(y)
         if incremental and self._declares(classes):
             self._labels = replace(self._for_loss(learn_labels(y, as_classes(classes))), sparse=sparse)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):

@@ -245,6 +245,25 @@ def _unique(y: NDArray[Any]) -> NDArray[Any]:
     return np.unique(y) if _is_plain(y) else unique_labels(y)
 
 
+def check_kinds(y: NDArray[Any]) -> None:
+    """Raise InputError for a y of objects that are not all text: NumPy sorts and compares no others.
+
+    scikit-learn calls such a y "unknown", and takes its values for continuous.
+    """
+    if y.dtype != object:
+        return
+    kinds = set(map(type, y.flat))
+    if kinds == {bytes} or all(issubclass(kind, str) for kind in kinds):  # scikit-learn refuses bytes
+        return
+    numbers = all(issubclass(kind, (bool, int, float, np.number, np.bool_)) for kind in kinds)
+    mend = "y.astype(int) or y.astype(float)" if numbers else "such as the text of each, y.astype(str)"
+    raise InputError(
+        f"Unknown label type: y is an array of objects, whose kinds are "
+        f"{', '.join(sorted(kind.__name__ for kind in kinds))}; expected text alone, or an array of "
+        f"numbers. Make labels of one kind, {mend}."
+    )
+
+
 def check_labels(labels: Labels, y: NDArray[Any], warm: bool) -> None:
     """Raise ValueError where y has classes that the estimator did not learn; `warm`: or lacks some."""
     if labels.kind in (MULTIOUTPUT, MULTILABEL):

@@ -19,7 +19,6 @@ import glassnet as gn
 from benchmarks.jobs.drop_in import agrees, apart, draw_data, draw_setting, explain, fit
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::glassnet.StalledTrainingWarning",
     "ignore::sklearn.exceptions.ConvergenceWarning",
     "ignore:Got `batch_size`",
     "ignore:early_stopping=True is without effect",
@@ -79,6 +78,7 @@ def test_every_attribute_of_scikit_learn_is_there(solver):
 
 @pytest.mark.parametrize("engine", ["native", "numpy"])
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.filterwarnings("ignore::glassnet.StalledTrainingWarning")  # X is raw
 def test_both_engines_give_scikit_learns_numbers(engine, solver, monkeypatch):
     from glassnet.data import checks as data
 

@@ -9,7 +9,6 @@ from sklearn.neural_network import MLPClassifier as TheirClassifier
 import glassnet as gn
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::glassnet.StalledTrainingWarning",
     "ignore::sklearn.exceptions.ConvergenceWarning",
     "ignore:Got `batch_size`",
 )

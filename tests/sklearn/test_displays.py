@@ -18,9 +18,7 @@ from glassnet.plots.libraries import MissingLibraryError
 from glassnet.sklearn.displays.network_diagram import strongest_units, strongest_weights, unit_heights
 from glassnet.sklearn.displays.subject import find_subject
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::glassnet.StalledTrainingWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X, Y3 = load_iris(return_X_y=True)
 X = scale(X)

@@ -26,9 +26,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import glassnet as gn
 from glassnet.utils import interrupts
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::glassnet.StalledTrainingWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 REGRESSOR = gn.MLPRegressor(hidden_layer_sizes=5, max_iter=20)
 CLASSIFIER = gn.MLPClassifier(hidden_layer_sizes=5, max_iter=20)
@@ -46,6 +44,7 @@ classes = LABELS[make_classification(80, 4, n_informative=3, n_redundant=0, n_cl
     ]
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore::glassnet.StalledTrainingWarning")  # their X is raw
 def test_ensemble_passes_scikit_learns_checks(estimator, check):
     check(estimator)
 
@@ -140,6 +139,7 @@ def test_ensemble_is_searched_and_scored_as_scikit_learns_are():
 
 @pytest.mark.parametrize("target", [y, Y], ids=["one", "two"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.filterwarnings("ignore::glassnet.StalledTrainingWarning")  # Y is raw
 def test_values_are_the_members_mean_and_spread(target, dtype):
     samples = X.astype(dtype)
     model = gn.Ensemble(REGRESSOR, 4, random_state=0).fit(samples, target)

@@ -193,6 +193,12 @@ def test_raw_run_says_where_a_constant_column_moves_predictions(stream, how, tmp
             known.predict(other)
 
 
+def test_a_constant_in_another_precision_is_no_other_value():
+    Z = np.c_[X[:, 0], np.full(len(X), 0.1)].astype(np.float32)
+    run = gn.train(gn.Network((2, 3, 1), output="identity"), Z, y / 1e5, iterations=5, random_state=0)
+    run.predict(np.c_[X[:, 0], np.full(len(X), 0.1)])  # in silence
+
+
 def test_constant_columns_are_found_with_their_values():
     Z = np.array([[1.0, 2, 3], [1, 5, 3], [1, 2, 3]])
     assert columns_of_one_value(Z) == {0: 1.0, 2: 3.0}

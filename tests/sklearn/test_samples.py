@@ -1,11 +1,16 @@
 """The estimators' samples in memory: sparse rows, tables, weights, gaps, and samples to validate on."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
 from iris import TARGET, Y3, X, small
 from scipy.sparse import csc_array, csc_matrix, csr_array
+from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.pipeline import make_pipeline
 
 import glassnet as gn
 
@@ -56,6 +61,60 @@ def test_large_sparse_samples_stay_sparse(container, arguments, dtype, monkeypat
         np.testing.assert_allclose(sparse.history_[name], model.history_[name], **close)
     np.testing.assert_allclose(sparse.coefs_[0], model.coefs_[0], **close)
     np.testing.assert_allclose(sparse.predict_proba(rows), model.predict_proba(dense), **close)
+
+
+# ---- Columns that never varied ---------------------------------------------------------------------
+
+STILL = np.c_[np.linspace(-1, 1, 60), np.ones(60)]
+
+
+def raised(by):
+    return STILL + np.array([0, by])
+
+
+def test_a_column_that_never_varied_is_named_where_it_moves_predictions():
+    model = gn.MLPRegressor(solver="lbfgs", hidden_layer_sizes=(5,), max_iter=2000, random_state=0).fit(
+        STILL, STILL[:, 0]
+    )
+    other = STILL.copy()
+    other[:7, 1] = 50
+    known = pickle.loads(pickle.dumps(model))
+    for one in (model, known, model.to_run(), clone(model).fit(gn.stream(STILL, STILL[:, 0]))):
+        one.predict(STILL)  # in silence
+        with pytest.warns(
+            gn.PreprocessingWarning, match=r"Column 1 of X was 1 in .* 7 of 60 pred"
+        ) as found:
+            one.predict(other)
+        assert found[0].filename == __file__
+    with pytest.warns(gn.PreprocessingWarning, match="VarianceThreshold"):
+        model.score(other, STILL[:, 0])
+    del known._constant  # as a pickle of an earlier commit
+    known.predict(other)
+    from_pipeline = make_pipeline(VarianceThreshold(), clone(model)).fit(STILL, STILL[:, 0])
+    assert np.array_equal(from_pipeline.predict(STILL), from_pipeline.predict(other))
+
+
+def test_a_column_that_varies_in_a_later_fit_is_named_no_more():
+    labels, other = STILL[:, 0] > 0, raised(9)
+    model = small(max_iter=5).partial_fit(STILL, labels, classes=[False, True])
+    with pytest.warns(gn.PreprocessingWarning, match="Column 1 of X"):
+        model.predict_proba(other)
+    model.partial_fit(STILL[:1], labels[:1])
+    assert model._constant == {1: 1.0}
+    model.partial_fit(other, labels).predict_proba(raised(5))
+    small(max_iter=5).fit(other[:1], labels[:1]).predict_proba(STILL)  # of one row nothing is known
+
+
+def test_columns_that_never_varied_do_not_matter_to_labels_that_stay():
+    truth = np.c_[STILL[:, 0] > 0, STILL[:, 0] < 0.5].astype(int)
+    model = small(solver="lbfgs").fit(STILL, csr_array(truth))
+    model.coefs_[0][1] = 1e-4
+    model.predict(raised(1))
+    with pytest.warns(gn.PreprocessingWarning, match=r"moves [1-9]\d? of 60 pred"):
+        model.predict_proba(raised(1))
+    model.coefs_[0][1] = 9.0
+    with pytest.warns(gn.PreprocessingWarning, match="predictions"):
+        model.predict(raised(10))
 
 
 def test_weights_that_sum_to_nothing_are_refused():

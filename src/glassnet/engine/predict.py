@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, pairwise
 from typing import Any, Literal
 
@@ -48,13 +49,15 @@ def predict(
         X = scaling.applied(stream(X), targets=False)
     else:
         X = scaling.inputs(X)
+    answer = partial(getattr(network, method), theta)
     predicted: NDArray[Any] = in_memory_or_streamed(
         (X, None, None),
-        lambda X, y, w: getattr(network, method)(theta, X),
+        lambda X, y, w: answer(X),
         lambda rows: predict_dataset(network, theta, rows, method),
     )
-    if encoding.constant:
-        _warn_of_constants(network, theta, X, encoding.constant, predicted)
+    if encoding.constant and not is_stream(X):  # streamed rows would have to be read once more
+        remedy = "train with standardize=True, which gives columns that never vary a weight of 0"
+        warn_of_constants(encoding.constant, as_matrix(X), predicted, answer, remedy)
     return predicted
 
 
@@ -209,25 +212,25 @@ class _TallyReduction(_OutputReduction):
 # ---- Warnings of columns that never varied, and of rows that are not standardized ---------------------
 
 
-def _warn_of_constants(
-    network: Network, theta: Parameters, X: object, constant: Mapping[int, float], predicted: Array
+def warn_of_constants(
+    constant: Mapping[int, float],
+    X: Array,
+    predicted: NDArray[Any],
+    answer: Callable[[Array], NDArray[Any]],
+    remedy: str,
 ) -> None:
-    """Warn where a column that never varied in training varies, and moves what is predicted.
+    """Warn where a column that was `constant` in training varies, and moves what `answer` has predicted.
 
-    Streamed rows would have to be read once more, and are not looked at.
+    Equal but for rounding, as 0.1 in another precision, is not another value.
     """
-    if is_stream(X):
-        return
-    matrix = as_matrix(X)
-    known = np.array([*constant.values()], matrix.dtype)
-    other = (matrix[:, [*constant]] != known).any(axis=0)
+    known = np.array([*constant.values()], X.dtype)
+    other = (np.abs(X[:, [*constant]] - known) > 1e-6 * np.abs(known)).any(axis=0)
     if not other.any():
         return
-    as_trained = matrix.copy()
+    as_trained = X.copy()
     as_trained[:, [*constant]] = known
-    method = "predict" if predicted.dtype.kind in "iu" else "outputs"
-    before = outputs_of(network, theta, as_trained)
-    moved = predicted != (decided(network, before) if method == "predict" else before)
+    moved: Any = predicted != answer(as_trained)
+    moved = moved.toarray() if hasattr(moved, "toarray") else moved  # of labels that are sparse
     rows = int(moved.sum() if moved.ndim == 1 else moved.any(axis=1).sum())
     if not rows:
         return
@@ -235,9 +238,8 @@ def _warn_of_constants(
     more = f" (and {other.sum() - 1} more)" if other.sum() > 1 else ""
     warn(
         f"Column {place} of X{more} was {constant[place]:g} in every row trained on, so that nothing was "
-        f"learned of it, and is another value here, which moves {rows} of {len(matrix)} predictions by "
-        f"the weights' random start. Leave the column out, or train with standardize=True, which gives "
-        f"columns that never vary a weight of 0.",
+        f"learned of it, and is another value here, which moves {rows} of {len(X)} predictions by the "
+        f"weights' random start. Leave the column out, or {remedy}.",
         PreprocessingWarning,
     )
 

@@ -84,8 +84,12 @@ def fit_whole(job: Job) -> Fitted:
         policy = SolverPolicy(job, history, held_out, stepper, solver, offset)
         loop = Loop(stepper, policy, losses=np.array([stepper.point.loss]))
 
+    constant = _constant_columns(job, samples, problem)
+
     def attributes(loss: float) -> dict[str, Any]:
         fitted = {"loss_": loss, "n_iter_": history.epochs, **history.attributes("values")}
+        penalties = stepper.penalties or problem.penalties
+        fitted |= {"_constant": constant, "_penalties": (penalties.l1, penalties.l2)}
         if solver is not None:
             fitted |= history.attributes("loss_curve", "best_loss")
             fitted |= {"validation_scores_": None, "best_validation_score_": None}
@@ -119,6 +123,15 @@ def fit_whole(job: Job) -> Fitted:
         losses = history.loss_curve if solver is None else loop.losses
         _warn_if_useless(problem, flat, losses, history.epochs, **how)
     return flat, attributes(loss)
+
+
+def _constant_columns(job: Job, samples: Samples, problem: Problem | Batches) -> dict[int, float]:
+    """The columns that have had one value since the first of the fits that go on, and the value."""
+    known = None if job.first else vars(job.estimator).get("_constant", {})
+    constant = samples.constant_columns(problem, known)
+    if known is None:
+        return dict(constant)
+    return {place: value for place, value in known.items() if constant.get(place) == value}
 
 
 def _warn_if_useless(
@@ -181,9 +194,14 @@ def fit_epochs(job: Job) -> Fitted:
     stepper = Epochs(batches, theta.flat, start.rows, cursor, start.optimizer, rates, seed, keep_nan=True)
     correct = _loss_correction(samples, batches)
     policy = EpochPolicy(job, history, held_out, stepper, rates, batches, correct)
+    weights = batches.excerpt.w
+    weight = batches.batch_size * (1.0 if weights is None else float(weights.mean()))
+    penalties = Conventions(average_penalties=True).over(batches.penalties, weight)
+    own: dict[str, Any] = {"_penalties": (penalties.l1, penalties.l2)}
+    own["_constant"] = _constant_columns(job, samples, batches)
 
     def attributes() -> dict[str, Any]:
-        fitted = {"loss_": history.loss, "n_iter_": history.epochs, **history.attributes()}
+        fitted = {"loss_": history.loss, "n_iter_": history.epochs, **history.attributes(), **own}
         fitted["_optimizer_state"] = rates.state(stepper.state)
         return {**fitted, "stopped_": policy.stalled} if job.incremental and early else fitted
 

@@ -66,7 +66,8 @@ class HeldOut:
 
     def _estimator_at(self, flat: Array) -> Any:
         model = self._job.estimator_at(flat.copy())
-        model.__dict__.pop("mean_", None)  # the samples are as those trained on
+        for name in ("mean_", "_constant"):  # what warns of samples unlike those trained on
+            model.__dict__.pop(name, None)
         return model
 
 

@@ -19,9 +19,10 @@ from sklearn.utils import check_array, check_consistent_length
 from glassnet._types import Array
 from glassnet.data.dataset import is_stream, stream
 from glassnet.data.reduce import Block
-from glassnet.data.source import Dataset
+from glassnet.data.source import Dataset, columns_of_one_value
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
+from glassnet.engine.predict import warn_of_constants
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.errors import InputError
 from glassnet.nn.network import Network, Parameters
@@ -69,7 +70,16 @@ class Samples:
     def answers(self, answer: Answer) -> Any:
         """The predictions that `answer` makes of the outputs."""
         warn_of_raw_samples(self.estimator, self.X)
-        return answer(self.estimator._outputs_of(*self.inputs(MIN_ENTRIES_TO_PREDICT)))
+        network, theta, X = self.inputs(MIN_ENTRIES_TO_PREDICT)
+
+        def predict(X: Any) -> Any:
+            return answer(self.estimator._outputs_of(network, theta, X))
+
+        predicted = predict(X)
+        if (constant := vars(self.estimator).get("_constant")) and not issparse(X):
+            remedy = "put sklearn.feature_selection.VarianceThreshold() before the estimator"
+            warn_of_constants(constant, X, predicted, predict, remedy)
+        return predicted
 
     def score(self) -> float:
         """The estimator's score."""
@@ -215,6 +225,15 @@ class Samples:
             model.__dict__.pop("feature_names_in_", None)
         return {name: float(scorer(model, X, y)) for name, scorer in scorers.items()}
 
+    def constant_columns(
+        self, problem: Problem | Batches, among: Mapping[int, float] | None
+    ) -> Mapping[int, float]:
+        """Columns, all or some, that have one value in all rows trained on, and the value.
+
+        Of all, one row shows none.
+        """
+        return {} if among is None and self.n_rows < 2 else columns_of_one_value(self.X, among)
+
     def keep_work(self, error: BaseException, model: Callable[[], Any]) -> None:
         """Attach the estimator fitted so far to an error of streamed samples, which may have broken off."""
 
@@ -309,6 +328,11 @@ class StreamedSamples(Samples):
 
     def score_at(self, network: Network, flat: Array, model_at: Callable[[Array], Any]) -> float:
         return float(model_at(flat)._score_rows(self.rows)) if np.isfinite(flat).all() else float("nan")
+
+    def constant_columns(
+        self, problem: Problem | Batches, among: Mapping[int, float] | None
+    ) -> Mapping[int, float]:
+        return problem.constant_columns
 
     def keep_work(self, error: BaseException, model: Callable[[], Any]) -> None:
         error.estimator = model()  # type: ignore[attr-defined]

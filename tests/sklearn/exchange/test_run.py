@@ -57,6 +57,34 @@ def test_run_names_the_solver(tmp_path, solver):
     assert run.optimizer == model.to_run().optimizer
 
 
+@pytest.mark.parametrize(("settings", "rows"), [({"solver": "lbfgs"}, 60), ({"batch_size": 20}, 20)])
+def test_run_counts_the_penalties_as_the_fit_did(settings, rows):
+    model = fit(TARGETS["value"], alpha=0.3, l1=0.1, **settings)
+    run = model.to_run()
+    assert (run.penalties.l1, run.penalties.l2) == pytest.approx((0.1 / rows, 0.3 / rows))
+    if "solver" in settings:
+        loss, _ = gn.loss_and_gradient(run.network, run.parameters, X, TARGETS["value"])
+        weights = np.concatenate([W.ravel() for W in model.coefs_])
+        added = run.penalties.l1 * np.abs(weights).sum() + run.penalties.l2 / 2 * (weights**2).sum()
+        assert model.loss_ == pytest.approx(loss + added, rel=1e-9)
+
+
+@pytest.mark.parametrize("how", [{"solver": "lbfgs"}, {"batch_size": 60}], ids=str)
+def test_run_counts_the_penalties_by_the_samples_weights(how):
+    w = np.where(VALUE > 1, 3.0, 1.0)
+    expected = 0.1 / w.sum(), 0.3 / w.sum()
+    for samples in ((X, VALUE, w), (gn.stream(X, VALUE, sample_weight=w),)):
+        model = gn.MLPRegressor(hidden_layer_sizes=5, alpha=0.3, l1=0.1, random_state=0, max_iter=5, **how)
+        with pytest.warns(ConvergenceWarning):
+            run = model.fit(*samples).to_run()
+        assert (run.penalties.l1, run.penalties.l2) == pytest.approx(expected)
+
+
+def test_run_of_bayesian_regularization_has_the_penalty_that_was_chosen():
+    model = fit(TARGETS["value"], solver=gn.BayesianRegularization())
+    assert model.to_run().penalties.l2 > 0
+
+
 def test_run_knows_how_the_rows_of_a_stream_were_standardized():
     rows = gn.stream(X, TARGETS["text"], standardize=True)
     with warnings.catch_warnings():

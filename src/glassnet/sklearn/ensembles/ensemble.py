@@ -39,7 +39,7 @@ from glassnet.sklearn.labels import MULTILABEL
 from glassnet.sklearn.samples import samples_of
 from glassnet.sklearn.scoring import label_score
 from glassnet.training.run import TrainingRun
-from glassnet.utils.warn import warn, warn_once
+from glassnet.utils.warn import collected, warn, warn_once
 
 Arrays = list[NDArray[Any]]
 """An array for each column of classes, or one array."""
@@ -305,10 +305,13 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
 
     def _outputs(self, X: Any) -> Iterator[Arrays]:
         """What each member predicts: an array for each column of classes, else one."""
-        classes = self._is_classifier()
+        classes, found = self._is_classifier(), []
         for member in self.estimators_:
-            output = member.predict_proba(X) if classes else member.predict(X)
+            with collected() as warnings:
+                output = member.predict_proba(X) if classes else member.predict(X)
+            found.append(warnings)
             yield output if isinstance(output, list) else [output]
+        warn_once(found, "members")
 
     def _mean_and_spread(self, X: Any) -> tuple[Arrays, Arrays]:
         """The means and spreads of `_outputs`, which holds one member's at a time (Welford, 1962)."""

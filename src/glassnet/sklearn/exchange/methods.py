@@ -100,7 +100,8 @@ class Exchange(BaseEstimator):
     def to_run(self) -> TrainingRun:
         """A `TrainingRun` that predicts as this fitted estimator: for `gn.save`, pictures and ensembles.
 
-        It has the network, the parameters, the labels of the classes and the losses, and does not go on
+        It has the network, the parameters, the labels of the classes, the losses and the penalties as a run
+        counts them, alpha over the weight of a batch (its samples, where they have none); it does not go on
         where `fit` ended: ``gn.train(..., parameters=run.parameters)`` does. `predict_proba` of two classes
         gives the probability of the second, (n, 1). Raises InputError for several columns of classes and
         for missing values that are filled in.

@@ -10,6 +10,7 @@ from glassnet.data.checks import choose_engine
 from glassnet.data.encoding import Encoding
 from glassnet.data.standardization import standardizing_preprocessing
 from glassnet.errors import InputError
+from glassnet.optim.penalties import Penalties
 from glassnet.sklearn.steppers import SOLVERS_BY_NAME, optimizer_of
 from glassnet.training.run import TrainingRun
 from glassnet.training.state import state_at_rest
@@ -54,8 +55,9 @@ def as_run(estimator: Any) -> TrainingRun:
         engine_reason=reason,
         threads=1,
         extra=extra,
+        penalties=Penalties(*known.get("_penalties", ())),
         dropout=(0.0,) * len(network.hidden),
-        encoding=Encoding(classes=labels, flat=network.sizes[-1] == 1),
+        encoding=Encoding(None, labels, network.sizes[-1] == 1, known.get("_constant", {})),
     )
 
 

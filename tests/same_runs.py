@@ -4,12 +4,24 @@ import numpy as np
 
 
 def assert_same_run(one, other):
-    """All that was computed is equal, and where both stand among their batches; not time and words."""
+    """All that was computed is equal, and where both stand among their batches; not time and threads."""
     assert one.parameters == other.parameters
     assert one.averaged == other.averaged
     for name in ("losses", "state", "heard", "validation_losses", "validation_scores"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
-    for name in ("iterations", "updates", "evaluations", "reason", "best_iteration"):
+    for name in (
+        "iterations",
+        "updates",
+        "evaluations",
+        "status",
+        "diverged_at",
+        "reason",
+        "best_iteration",
+    ):
+        assert getattr(one, name) == getattr(other, name), name
+    for name in ("network", "optimizer", "reduction", "engine", "batch_size", "class_weight"):
+        assert getattr(one, name) == getattr(other, name), name
+    for name in ("dropout", "dropout_seed", "average", "penalties"):
         assert getattr(one, name) == getattr(other, name), name
     assert np.array_equal(one.validation_iterations, other.validation_iterations)
     if one.cursor is None or other.cursor is None:

@@ -6,23 +6,10 @@ from dataclasses import replace
 import joblib
 import numpy as np
 import pytest
+from sweeps import NEAR, Y, sweep_folds, sweep_near
 
 import glassnet as gn
-from glassnet.model_selection import (
-    SweepCell,
-)
-
-NET = gn.Network((2, 3, 2), hidden="tanh")
-RANDOM = np.random.RandomState(0)
-Y = RANDOM.randint(0, 2, 60)
-X = RANDOM.randn(60, 2) + Y[:, None]
-GRID = {"learning_rate": [0.05, 0.5]}
-
-
-def sweep(network=NET, y=Y, **settings):
-    told = {"grid": GRID, "iterations": 6, "random_state": 3, **settings}
-    return gn.sweep(network, X, y, **told)
-
+from glassnet.model_selection import SweepCell
 
 UNLIKE = {
     "reduction": ["mean", "sum"],
@@ -32,7 +19,7 @@ UNLIKE = {
 
 
 def test_summary_compares_settings_over_seeds_and_folds():
-    result = sweep(grid={"learning_rate": [1e-3, 0.5, 1e5]}, seeds=2, folds=3)
+    result = sweep_near(grid={"learning_rate": [1e-3, 0.5, 1e5]}, seeds=2, folds=3)
     rows = result.summary
     assert [row["setting"] for row in rows] == [1, 0, 2]
     for row in rows:
@@ -49,14 +36,14 @@ def test_summary_compares_settings_over_seeds_and_folds():
 
 @pytest.mark.parametrize("name", UNLIKE)
 def test_losses_of_unlike_scales_are_compared_as_shares(name):
-    result = sweep(grid={"learning_rate": [0.5 / 120, 0.2], name: UNLIKE[name]}, iterations=60)
+    result = sweep_near(grid={"learning_rate": [0.5 / 120, 0.2], name: UNLIKE[name]}, iterations=60)
     assert result.compared_by == "share"
     assert result.compared == [cell.share for cell in result.cells]
     ended = [cell for cell in result.cells if cell.status != "diverged"]
     assert result.best.share == min(cell.share for cell in ended)
     assert [row["mean"] for row in result.summary] == sorted(cell.share for cell in result.cells)
     assert "share" in str(result)
-    alone = sweep(grid={"learning_rate": [0.1, 0.2]}, iterations=3)
+    alone = sweep_near(grid={"learning_rate": [0.1, 0.2]}, iterations=3)
     assert alone.compared_by == "final_loss"
 
 
@@ -65,7 +52,7 @@ def test_a_sum_is_no_worse_than_the_mean_that_it_is_of():
         {"learning_rate": [0.5], "reduction": ["mean"]},
         {"learning_rate": [0.5 / 60], "reduction": ["sum"]},
     )
-    result = sweep(grid=[dict(one) for one in grid], iterations=40)
+    result = sweep_near(grid=[dict(one) for one in grid], iterations=40)
     shares = [cell.share for cell in result.cells]
     assert shares == pytest.approx([shares[0]] * 2)
     assert result.cells[1].final_loss > 50 * result.cells[0].final_loss
@@ -74,19 +61,19 @@ def test_a_sum_is_no_worse_than_the_mean_that_it_is_of():
 @pytest.mark.parametrize("told", [{"folds": 2}, {"metric": "loss"}, {"validation": 0.3}])
 def test_losses_that_differ_are_no_metric(told):
     with pytest.raises(gn.InputError, match=r"different losses .*give metric='accuracy'"):
-        sweep(grid={"loss": UNLIKE["loss"]}, **told)
-    sweep(grid={"loss": UNLIKE["loss"]}, iterations=2, **{**told, "metric": "accuracy"})
+        sweep_near(grid={"loss": UNLIKE["loss"]}, **told)
+    sweep_near(grid={"loss": UNLIKE["loss"]}, iterations=2, **{**told, "metric": "accuracy"})
 
 
 def test_summary_of_a_metric_that_is_best_at_its_maximum():
-    result = sweep(grid={"learning_rate": [1e-6, 0.5]}, folds=3, metric="accuracy", iterations=50)
+    result = sweep_near(grid={"learning_rate": [1e-6, 0.5]}, folds=3, metric="accuracy", iterations=50)
     assert [row["learning_rate"] for row in result.summary] == [0.5, 1e-6]
     assert result.summary[0]["mean"] > result.summary[1]["mean"]
 
 
 def test_validation_data_among_the_settings_each_measure_their_own_networks():
-    held = [(X[:9], Y[:9]), (X[9:], 1 - Y[9:], np.arange(len(Y) - 9)), 0.25, None]
-    result = sweep(grid=None, settings=[{"validation": one} for one in held])
+    held = [(NEAR[:9], Y[:9]), (NEAR[9:], 1 - Y[9:], np.arange(len(Y) - 9)), 0.25, None]
+    result = sweep_near(grid=None, settings=[{"validation": one} for one in held])
     *found, without = [cell.metric for cell in result.cells]
     assert without is None
     assert found == pytest.approx([cell.run.validation_losses[-1] for cell in result.cells[:3]])
@@ -95,7 +82,7 @@ def test_validation_data_among_the_settings_each_measure_their_own_networks():
 
 def test_best_is_of_the_best_setting_and_not_the_luckiest_network():
     lucky = iter([9.0, 0.0, 5.0, 5.0, 8.0, 5.5])
-    result = sweep(
+    result = sweep_near(
         grid={"learning_rate": [0.1, 0.2, 0.3]},
         seeds=2,
         metric=lambda y, found: next(lucky),
@@ -109,37 +96,24 @@ def test_best_is_of_the_best_setting_and_not_the_luckiest_network():
 def test_best_passes_over_metrics_that_are_no_number():
     found = iter([np.nan, 2.0, np.nan])
     told = {"grid": {"learning_rate": [0.1, 0.2, 0.3]}, "mode": "min", "threads": 1}
-    assert sweep(metric=lambda y, _: next(found), **told).best.settings == {"learning_rate": 0.2}
-    assert sweep(metric=lambda y, _: np.nan, **told).best is None
+    assert sweep_near(metric=lambda y, _: next(found), **told).best.settings == {"learning_rate": 0.2}
+    assert sweep_near(metric=lambda y, _: np.nan, **told).best is None
 
 
 def test_summary_of_infinite_metrics_is_silent():
-    result = sweep(metric=lambda y, found: np.inf, mode="min", seeds=2)
+    result = sweep_near(metric=lambda y, found: np.inf, mode="min", seeds=2)
     assert all(row["mean"] == np.inf and np.isnan(row["spread"]) for row in result.summary)
-
-
-SIGNALS = RANDOM.randn(90, 3)
-RETURNS = SIGNALS[:, 0] + RANDOM.randn(90)
-LINE = gn.Network((3, 8, 1), hidden="tanh", output="identity")
-CHOICES = {"learning_rate": [0.02, 0.3], "batch_size": [None, 10]}
-FOLDS = [(np.arange(30, 90), np.arange(30)), (np.arange(60), np.arange(89, 59, -1))]
-
-
-def folded(network=LINE, y=RETURNS, **settings):
-    told = {"grid": CHOICES, "folds": FOLDS, "metric": "r2", "iterations": 20, "evaluate_every": 4}
-    told |= {"random_state": 0} | settings
-    return gn.sweep(network, SIGNALS, y, **{k: v for k, v in told.items() if v is not None})
 
 
 @pytest.mark.parametrize("metric", ["r2", "loss"])
 @pytest.mark.parametrize("halving", [None, 2])
 def test_curves_are_the_metric_of_networks_trained_so_far(metric, halving):
     """In stretches too, and through joblib; a network left behind has the values up to there."""
-    result = folded(metric=metric, halving=halving, seeds=2)
+    result = sweep_folds(metric=metric, halving=halving, seeds=2)
     with joblib.parallel_config("threading", n_jobs=2):
-        elsewhere = folded(metric=metric, halving=halving, seeds=2)
+        elsewhere = sweep_folds(metric=metric, halving=halving, seeds=2)
     for iterations in (4, 12, 20):
-        shorter = folded(metric=metric, seeds=2, iterations=iterations, evaluate_every=None)
+        shorter = sweep_folds(metric=metric, seeds=2, iterations=iterations, evaluate_every=None)
         at = iterations // 4 - 1
         for cell, other, short in zip(result.cells, elsewhere.cells, shorter.cells, strict=True):
             assert np.array_equal(cell.evaluations, other.evaluations)
@@ -156,7 +130,7 @@ def test_curves_are_the_metric_of_networks_trained_so_far(metric, halving):
 
 
 def test_chosen_is_the_best_of_all_settings_and_iterations():
-    result = folded(evaluate_every=1, iterations=30)
+    result = sweep_folds(evaluate_every=1, iterations=30)
     means = np.array([curve["mean"] for curve in result.curves])
     setting, at = np.unravel_index(means.argmax(), means.shape)
     assert result.chosen["setting"] == setting
@@ -167,7 +141,7 @@ def test_chosen_is_the_best_of_all_settings_and_iterations():
 
 
 def test_chosen_without_evaluations_is_the_best_of_the_summary():
-    result = folded(evaluate_every=None)
+    result = sweep_folds(evaluate_every=None)
     assert result.chosen["setting"] == result.summary[0]["setting"]
     assert result.chosen["iterations"] == 20
     with pytest.raises(gn.InputError, match="give evaluate_every"):
@@ -177,7 +151,7 @@ def test_chosen_without_evaluations_is_the_best_of_the_summary():
 def test_networks_that_end_early_keep_their_value_and_those_that_diverge_have_none():
     settings = [{"optimizer": gn.LBFGS()}, {"optimizer": gn.SGD(1e4)}]
     line = gn.Network((3, 1), output="identity")
-    result = folded(line, grid=None, settings=settings, iterations=90, metric="loss", evaluate_every=1)
+    result = sweep_folds(line, grid=None, settings=settings, iterations=90, metric="loss", evaluate_every=1)
     early, diverged = result.curves
     assert all(cell.run.status == "stopped" for cell in result.cells[:2])
     assert early["mean"][-1] == np.mean([cell.metric for cell in result.cells[:2]])
@@ -187,7 +161,7 @@ def test_networks_that_end_early_keep_their_value_and_those_that_diverge_have_no
 
 def test_best_is_the_lowest_final_loss_among_those_that_did_not_diverge():
     rates = [0.01, 0.02, 0.1, 0.2, 0.5, 1e4]
-    result = sweep(grid={"learning_rate": rates}, iterations=40)
+    result = sweep_near(grid={"learning_rate": rates}, iterations=40)
     ended = [cell for cell in result.cells if cell.status != "diverged"]
     assert result.best.final_loss == min(cell.final_loss for cell in ended)
     assert result.best in ended
@@ -198,4 +172,4 @@ def test_best_is_the_lowest_final_loss_among_those_that_did_not_diverge():
     runs = (replace(low, losses=np.array(losses)) for losses in ([1, 0.1, 0.9], [1, 0.5, 0.5]))
     cells = tuple(SweepCell({}, "unstable", run) for run in runs)
     assert replace(result, cells=cells).best is cells[1]
-    assert sweep(grid={"learning_rate": [1e5, 1e6]}).best is None
+    assert sweep_near(grid={"learning_rate": [1e5, 1e6]}).best is None

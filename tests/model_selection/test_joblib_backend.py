@@ -16,6 +16,8 @@ import joblib
 import numpy as np
 import pytest
 from joblib.parallel import ThreadingBackend
+from sweeps import NEAR as X
+from sweeps import NET, Y
 
 import glassnet as gn
 from glassnet.model_selection import joblib_backend, scheduler
@@ -25,11 +27,6 @@ from glassnet.model_selection.scheduler import Scheduler
 from glassnet.model_selection.thread_pool import ProgressLine
 
 pytestmark = pytest.mark.xdist_group("dask")  # clusters start one after the other
-
-NET = gn.Network((2, 3, 2), hidden="tanh")
-RANDOM = np.random.RandomState(0)
-Y = RANDOM.randint(0, 2, 60)
-X = RANDOM.randn(60, 2) + Y[:, None]
 
 KINDS = {
     "plain": {},

@@ -14,16 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sweeps import NEAR as X
+from sweeps import NET, Y
 
 import glassnet as gn
 from glassnet.model_selection import journal, plan
 from glassnet.model_selection import worker as workers
 from glassnet.model_selection.scheduler import Scheduler
 
-NET = gn.Network((2, 3, 2), hidden="tanh")
-RANDOM = np.random.RandomState(0)
-Y = RANDOM.randint(0, 2, 60)
-X = RANDOM.randn(60, 2) + Y[:, None]
 DATA = Path(__file__).parents[1] / "data"
 GRID = {"learning_rate": [0.05, 0.5, 1e6], "l2": [0.0, 0.01]}
 

@@ -6,22 +6,10 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import f1_score, r2_score
 from sklearn.model_selection import KFold
+from sweeps import LINE, NEAR, W, Y, sweep_near
 
 import glassnet as gn
 from glassnet.model_selection.metrics import METRICS, rank_ic
-
-NET = gn.Network((2, 3, 2), hidden="tanh")
-RANDOM = np.random.RandomState(0)
-Y = RANDOM.randint(0, 2, 60)
-X = RANDOM.randn(60, 2) + Y[:, None]
-W = RANDOM.uniform(0.5, 2, 60)
-GRID = {"learning_rate": [0.05, 0.5]}
-LINE = gn.Network((2, 3, 1), hidden="tanh", output="identity")
-
-
-def sweep(network=NET, y=Y, **settings):
-    told = {"grid": GRID, "iterations": 6, "random_state": 3, **settings}
-    return gn.sweep(network, X, y, **told)
 
 
 def test_a_function_gets_targets_predictions_and_rows():
@@ -31,8 +19,8 @@ def test_a_function_gets_targets_predictions_and_rows():
         seen.append((y, found, rows))
         return float(rows[0])
 
-    y = X @ [1.0, 2.0]
-    result = sweep(LINE, y, folds=KFold(3), metric=rank, mode="max", seeds=2)
+    y = NEAR @ [1.0, 2.0]
+    result = sweep_near(LINE, y, folds=KFold(3), metric=rank, mode="max", seeds=2)
     assert [cell.metric for cell in result.cells] == [0, 20, 40] * 4
     for actual, found, rows in seen:
         assert np.array_equal(actual, y[rows])
@@ -43,20 +31,20 @@ def test_a_function_may_ask_for_probabilities():
     def confident(y, found):
         return found.max(axis=1).mean()
 
-    result = sweep(metric=confident, mode="max", response="predict_proba", validation=(X, Y))
+    result = sweep_near(metric=confident, mode="max", response="predict_proba", validation=(NEAR, Y))
     for cell in result.cells:
-        assert cell.metric == cell.run.predict_proba(X).max(axis=1).mean()
+        assert cell.metric == cell.run.predict_proba(NEAR).max(axis=1).mean()
     assert result.metric == "held_out_confident"
 
 
 @pytest.mark.parametrize("name", sorted(set(METRICS) - {"rank_ic"}))  # which test_metrics.py tries
 def test_named_metrics_are_those_of_scikit_learn_and_the_loss(name):
     if name == "r2":
-        result = sweep(LINE, X @ [1.0, 2.0], metric=name, sample_weight=W)
-        expected = [r2_score(X @ [1.0, 2.0], run.predict(X), sample_weight=W) for run in result.runs]
+        result = sweep_near(LINE, NEAR @ [1.0, 2.0], metric=name, sample_weight=W)
+        expected = [r2_score(NEAR @ [1.0, 2.0], run.predict(NEAR), sample_weight=W) for run in result.runs]
     else:
-        result = sweep(metric=name, sample_weight=W)
-        expected = [run.score(X, Y, W) if name == "accuracy" else run.losses[-1] for run in result.runs]
+        result = sweep_near(metric=name, sample_weight=W)
+        expected = [run.score(NEAR, Y, W) if name == "accuracy" else run.losses[-1] for run in result.runs]
     assert [cell.metric for cell in result.cells] == pytest.approx(expected, rel=1e-12)
     assert result.metric == f"training_{name}"
     assert result.best.metric == (min if METRICS[name] == "min" else max)(expected)
@@ -77,12 +65,12 @@ def test_named_metrics_are_those_of_scikit_learn_and_the_loss(name):
 )
 def test_bad_metrics_are_refused(told, error, message):
     with pytest.raises(error, match=message):
-        sweep(**told)
+        sweep_near(**told)
 
 
 def test_a_metric_that_returns_no_number_is_refused():
     with pytest.raises(gn.InputTypeError, match="returned None"):
-        sweep(metric=lambda y, found: None, mode="max")
+        sweep_near(metric=lambda y, found: None, mode="max")
 
 
 # ---- The rank correlation within dates --------------------------------------------------------------

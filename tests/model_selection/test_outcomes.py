@@ -3,29 +3,12 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sweeps import NET, START, X, sweep_grid
 
 import glassnet as gn
+from glassnet import model_selection
 from glassnet.engine.prepare import prepare
-from glassnet.model_selection import (
-    CONVERGED_BELOW,
-    FELL,
-    ROSE,
-    STATUSES,
-    SweepCell,
-    assess,
-    rules,
-)
-
-NET = gn.Network((2, 3, 2), hidden="tanh")
-RANDOM = np.random.RandomState(0)
-Y = RANDOM.randint(0, 2, 60)
-X = RANDOM.randn(60, 2) + 2 * Y[:, None]
-GRID = {"learning_rate": [0.01, 0.5, 1e4], "momentum": [0.0, 0.9]}  # 1e4 blows up
-START = NET.initialize(3)
-
-
-def sweep(**settings):
-    return gn.sweep(NET, X, Y, **{"grid": GRID, "iterations": 40, "random_state": 3, **settings})
+from glassnet.model_selection import STATUSES, SweepCell, assess, rules
 
 
 class Ended:
@@ -87,7 +70,7 @@ def test_assess_keeps_what_training_says(status):
 def test_assess_takes_another_border():
     losses = line((0, 1.2), (0.2, 0.37), (1, 0.37))
     assert assess(Ended(losses), 1.0, converged_below=0.4) == "converged"
-    assert sweep(grid={"learning_rate": [1e-9]}, converged_below=10).cells[0].status == "converged"
+    assert sweep_grid(grid={"learning_rate": [1e-9]}, converged_below=10).cells[0].status == "converged"
 
 
 @pytest.mark.parametrize(
@@ -166,8 +149,8 @@ def test_sweep_help_states_the_rule():
     from glassnet.cli import main
 
     words = " ".join(CliRunner().invoke(main, ["sweep", "--help"]).stdout.split())
-    for share in (CONVERGED_BELOW, FELL, ROSE):
-        assert f"{100 * share:g} %" in words
+    for name in ("CONVERGED_BELOW", "FELL", "ROSE"):
+        assert f"{100 * getattr(model_selection, name):g} %" in words
     for status in rules():
         assert f"{status} " in words.partition("By the last tenth")[2]
 
@@ -198,7 +181,7 @@ def test_curve_keeps_ends_extremes_and_the_early_iterations(n, most):
 @pytest.mark.parametrize("batch_size", [None, 20])
 def test_long_histories_are_thinned_and_the_verdicts_stay(batch_size):
     told = {"grid": {"learning_rate": [1e-4, 0.1, 0.5]}, "iterations": 900, "batch_size": batch_size}
-    whole, thin = sweep(**told), sweep(**told, keep_losses=60)
+    whole, thin = sweep_grid(**told), sweep_grid(**told, keep_losses=60)
     without = [{**row, "seconds": 0} for row in whole.table]
     assert [{**row, "seconds": 0} for row in thin.table] == without
     for one, other in zip(thin.cells, whole.cells, strict=True):

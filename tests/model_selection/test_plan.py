@@ -1,7 +1,11 @@
 """The plan of a sweep: seeds, halving, and what tells it from another."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+from same_runs import assert_same_run
+from sweeps import NET, RATES, TWO_RATES, X, Y, sweep, train
 
 import glassnet as gn
 from glassnet.model_selection import plan
@@ -10,16 +14,8 @@ from glassnet.model_selection.settings import Candidate
 from glassnet.training.settings import FitSettings
 from glassnet.training.train import DEFAULTS
 
-NET = gn.Network((2, 3, 2), hidden="tanh")
-RANDOM = np.random.RandomState(0)
-Y = RANDOM.randint(0, 2, 60)
-X = RANDOM.randn(60, 2) + 2 * Y[:, None]
-RATES = [1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 1e6]
-
-
-def halved(**settings):
-    told = {"grid": {"learning_rate": RATES}, "iterations": 90, "random_state": 3, "halving": True}
-    return gn.sweep(NET, X, Y, **{**told, **settings})
+halved = partial(sweep, grid={"learning_rate": RATES}, iterations=90, halving=True)
+two_rates = partial(sweep, grid=TWO_RATES)
 
 
 def test_rungs_leave_one_setting_at_the_end():
@@ -67,29 +63,11 @@ def test_bad_halving_is_refused(told, error, message):
 def test_settings_that_hold_nothing_out_are_not_compared_with_those_that_do():
     settings = [{"validation": None}, {"validation": 0.2}]
     with pytest.raises(gn.InputError, match="some of these settings hold out none"):
-        gn.sweep(NET, X, Y, settings=settings, iterations=3, halving=2)
-
-
-GRID = {"learning_rate": [0.05, 0.5]}
-
-
-def sweep(network=NET, y=Y, **settings):
-    told = {"grid": GRID, "iterations": 6, "random_state": 3, **settings}
-    return gn.sweep(network, X, y, **told)
-
-
-def train(rows, network=NET, y=Y, **settings):
-    return gn.train(network, X[rows], y[rows], **{"iterations": 6, "random_state": 3, **settings})
-
-
-def assert_same_path(one, other):
-    assert np.array_equal(one.losses, other.losses)
-    assert one.parameters == other.parameters
-    assert np.array_equal(one.validation_losses, other.validation_losses)
+        sweep(settings=settings, iterations=3, halving=2)
 
 
 def test_each_setting_is_trained_with_each_seed():
-    result = sweep(seeds=[5, 0])
+    result = two_rates(seeds=[5, 0])
     assert [(c.settings["learning_rate"], c.seed) for c in result.cells] == [
         (0.05, 5),
         (0.05, 0),
@@ -98,17 +76,17 @@ def test_each_setting_is_trained_with_each_seed():
     ]
     for cell in result.cells:
         optimizer = gn.SGD(cell.settings["learning_rate"])
-        assert_same_path(cell.run, train(slice(None), optimizer=optimizer, random_state=cell.seed))
+        assert_same_run(cell.run, train(optimizer=optimizer, random_state=cell.seed))
     assert [row["seed"] for row in result.table] == [5, 0, 5, 0]
     assert "seed 5" in result.cells[0].label
 
 
 def test_a_number_of_seeds_is_drawn_from_the_random_state():
-    one, same = sweep(seeds=3), sweep(seeds=3)
+    one, same = two_rates(seeds=3), two_rates(seeds=3)
     seeds = [cell.seed for cell in one.cells]
     assert seeds[:3] == seeds[3:] == [cell.seed for cell in same.cells][:3]
     assert len(set(seeds)) == 3
-    assert seeds != [cell.seed for cell in sweep(seeds=3, random_state=4).cells]
+    assert seeds != [cell.seed for cell in two_rates(seeds=3, random_state=4).cells]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +103,7 @@ def test_a_number_of_seeds_is_drawn_from_the_random_state():
 )
 def test_bad_seeds_are_refused(seeds, error, message):
     with pytest.raises(error, match=message):
-        sweep(seeds=seeds)
+        two_rates(seeds=seeds)
 
 
 def test_an_added_setting_at_its_default_is_no_part_of_a_sweeps_identity(monkeypatch):
@@ -141,10 +119,10 @@ def test_an_added_setting_at_its_default_is_no_part_of_a_sweeps_identity(monkeyp
 @pytest.mark.parametrize("told", [{}, {"folds": 2}])
 def test_what_cannot_be_standardized_is_refused(told):
     with pytest.raises(gn.InputError, match="standardize"):
-        sweep(standardize=True, validation=(X, Y), **told)
+        two_rates(standardize=True, validation=(X, Y), **told)
     with pytest.raises(gn.InputTypeError, match="standardize"):
-        sweep(standardize="yes", folds=2)
+        two_rates(standardize="yes", folds=2)
     with pytest.raises(
         gn.InputError, match=r"X, column 1, in the training rows of fold \d, has values too large"
     ):
-        gn.sweep(NET, [[0, 1e200], [1, -1e200]] * 4, [0, 1] * 4, grid=GRID, folds=2, standardize=True)
+        two_rates(X=[[0, 1e200], [1, -1e200]] * 4, y=[0, 1] * 4, folds=2, standardize=True)

@@ -7,32 +7,20 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from same_runs import assert_same_run
+from sweeps import FOLDS, RETURNS, SIGNAL_LINE, SIGNALS, Y, sweep_folds, sweep_grid
 
 import glassnet as gn
-from glassnet.model_selection import (
-    rules,
-)
+from glassnet.model_selection import rules
 
-RANDOM = np.random.RandomState(0)
-SIGNALS = RANDOM.randn(90, 3)
-RETURNS = SIGNALS[:, 0] + RANDOM.randn(90)
 CLASSES = (RETURNS > 0).astype(int)
-LINE = gn.Network((3, 8, 1), hidden="tanh", output="identity")
-CHOICES = {"learning_rate": [0.02, 0.3], "batch_size": [None, 10]}
-FOLDS = [(np.arange(30, 90), np.arange(30)), (np.arange(60), np.arange(89, 59, -1))]
-
-
-def folded(network=LINE, y=RETURNS, **settings):
-    told = {"grid": CHOICES, "folds": FOLDS, "metric": "r2", "iterations": 20, "evaluate_every": 4}
-    told |= {"random_state": 0} | settings
-    return gn.sweep(network, SIGNALS, y, **{k: v for k, v in told.items() if v is not None})
 
 
 # ---- The metric on the way ------------------------------------------------------------------------
 
 
 def test_evaluations_change_no_number_of_the_networks():
-    plain, evaluated = folded(evaluate_every=None), folded(evaluate_every=1)
+    plain, evaluated = sweep_folds(evaluate_every=None), sweep_folds(evaluate_every=1)
     for one, other in zip(plain.cells, evaluated.cells, strict=True):
         assert np.array_equal(one.run.losses, other.run.losses)
         assert one.run.parameters == other.run.parameters
@@ -40,7 +28,7 @@ def test_evaluations_change_no_number_of_the_networks():
 
 
 def test_a_choice_among_means_that_are_no_numbers_is_none():
-    result = folded(metric=lambda y, found: np.nan, mode="max", evaluate_every=2)
+    result = sweep_folds(metric=lambda y, found: np.nan, mode="max", evaluate_every=2)
     assert result.chosen is None
     with pytest.raises(gn.InputError, match="No setting of this sweep is the best"):
         result.refit(SIGNALS, RETURNS)
@@ -50,13 +38,13 @@ def test_a_choice_among_means_that_are_no_numbers_is_none():
     "told",
     [
         {"seeds": [7, 8]},
-        {"parameters": LINE.initialize(3)},
+        {"parameters": SIGNAL_LINE.initialize(3)},
         {"optimizer": gn.Adam(), "dropout": 0.1, "l2": 0.01},
         {"validation": 0.2, "stopping": gn.EarlyStopping(patience=3)},
     ],
 )
 def test_refit_trains_the_choice_on_the_rows_it_is_given(told):
-    result = folded(**told)
+    result = sweep_folds(**told)
     run, chosen = result.refit(SIGNALS, RETURNS), result.chosen
     expected = {"optimizer": told.get("optimizer", gn.SGD()), "random_state": 7 if "seeds" in told else 0}
     expected |= {k: v for k, v in told.items() if k in ("parameters", "dropout", "l2")}
@@ -64,7 +52,12 @@ def test_refit_trains_the_choice_on_the_rows_it_is_given(told):
         gn.SGD(chosen["learning_rate"]) if "optimizer" not in told else gn.Adam(chosen["learning_rate"])
     )
     again = gn.train(
-        LINE, SIGNALS, RETURNS, iterations=chosen["iterations"], batch_size=chosen["batch_size"], **expected
+        SIGNAL_LINE,
+        SIGNALS,
+        RETURNS,
+        iterations=chosen["iterations"],
+        batch_size=chosen["batch_size"],
+        **expected,
     )
     assert np.array_equal(run.losses, again.losses)
     assert run.parameters == again.parameters
@@ -84,14 +77,14 @@ def test_refit_trains_the_choice_on_the_rows_it_is_given(told):
 )
 def test_what_cannot_be_evaluated_or_kept_is_refused(told, message):
     with pytest.raises(gn.InputError, match=message):
-        folded(**told)
+        sweep_folds(**told)
 
 
 def test_more_evaluations_than_there_is_room_for_are_refused(monkeypatch):
     monkeypatch.setattr(sys.modules["glassnet.model_selection.sweep"], "EVALUATIONS", 16)
     with pytest.raises(gn.InputError, match=r"gives 40 values .* such as evaluate_every=12"):
-        folded()
-    assert len(folded(evaluate_every=12).cells[0].evaluations) == 1
+        sweep_folds()
+    assert len(sweep_folds(evaluate_every=12).cells[0].evaluations) == 1
 
 
 # ---- Predictions ----------------------------------------------------------------------------------
@@ -100,7 +93,7 @@ def test_more_evaluations_than_there_is_room_for_are_refused(monkeypatch):
 @pytest.mark.parametrize("kept", ["predict", "predict_proba"])
 def test_predictions_of_all_folds_are_those_of_the_networks(kept):
     network = gn.Network((3, 4, 2))
-    result = folded(
+    result = sweep_folds(
         network, CLASSES, metric="accuracy", seeds=2, keep_predictions=kept, evaluate_every=None
     )
     for setting in (None, 1):
@@ -126,7 +119,7 @@ def test_predictions_have_the_index_of_the_frame():
     dates = index.get_level_values("date")
     folds = gn.PurgedKFold(3, times=dates)
     result = gn.sweep(
-        LINE,
+        SIGNAL_LINE,
         frame,
         y,
         settings=[{"l2": 0.0}],
@@ -148,7 +141,7 @@ def test_predictions_have_the_index_of_the_frame():
 def test_labels_of_text_are_those_of_the_runs_and_of_the_predictions():
     labels = np.array(["down", "up"])[CLASSES]
     told = {"metric": "accuracy", "keep_predictions": True, "evaluate_every": None}
-    by_label, by_number = (folded(gn.Network((3, 4, 2)), y, **told) for y in (labels, CLASSES))
+    by_label, by_number = (sweep_folds(gn.Network((3, 4, 2)), y, **told) for y in (labels, CLASSES))
     for one, other in zip(by_label.cells, by_number.cells, strict=True):
         assert one.metric == other.metric
         assert one.run.predict(SIGNALS).tolist() == [["down", "up"][k] for k in other.run.predict(SIGNALS)]
@@ -157,42 +150,18 @@ def test_labels_of_text_are_those_of_the_runs_and_of_the_predictions():
     assert set(found["prediction"]) <= {"down", "up"}
     assert set(by_label.refit(SIGNALS, labels).predict(SIGNALS)) <= {"down", "up"}
     with pytest.raises(gn.InputError, match="y has 2 labels"):
-        folded(gn.Network((3, 4, 3)), labels, **told)
+        sweep_folds(gn.Network((3, 4, 3)), labels, **told)
 
 
 def test_predictions_that_were_not_kept_are_refused():
     with pytest.raises(gn.InputError, match="no predictions of setting"):
-        folded().predictions()
+        sweep_folds().predictions()
     with pytest.raises(gn.InputError, match="of setting 99"):
-        folded(keep_predictions=True).predictions(99)
-
-
-NET = gn.Network((2, 3, 2), hidden="tanh")
-Y = RANDOM.randint(0, 2, 60)
-X = RANDOM.randn(60, 2) + 2 * Y[:, None]
-GRID = {"learning_rate": [0.01, 0.5, 1e4], "momentum": [0.0, 0.9]}  # 1e4 blows up
-
-
-def sweep(**settings):
-    return gn.sweep(NET, X, Y, **{"grid": GRID, "iterations": 40, "random_state": 3, **settings})
-
-
-def assert_same_path(one, other):
-    """Everything but time, words and threads is equal, bit for bit."""
-    assert np.array_equal(one.losses, other.losses)
-    assert one.parameters == other.parameters
-    assert np.array_equal(one.state, other.state)
-    for name in ("network", "optimizer", "status", "diverged_at", "reduction", "engine", "iterations"):
-        assert getattr(one, name) == getattr(other, name), name
-
-
-def line(*corners, n=100):
-    """A loss curve of n + 1 values through (share of the iterations, loss) points."""
-    return np.interp(np.linspace(0, 1, n + 1), *zip(*corners, strict=True))
+        sweep_folds(keep_predictions=True).predictions(99)
 
 
 def test_table_has_a_row_for_each_network():
-    result, shares = sweep(), np.bincount(Y) / 60
+    result, shares = sweep_grid(), np.bincount(Y) / 60
     entropy = -shares @ np.log(shares)
     for row, run, cell in zip(result.table, result.runs, result.cells, strict=True):
         assert list(row)[:3] == ["learning_rate", "momentum", "status"]
@@ -208,7 +177,7 @@ def test_table_has_a_row_for_each_network():
 
 
 def test_to_pandas_is_the_table():
-    result = sweep()
+    result = sweep_grid()
     frame = result.to_pandas()
     assert list(frame.columns) == list(result.table[0])
     assert frame["diverged_at"].dtype == "Int64"
@@ -217,7 +186,7 @@ def test_to_pandas_is_the_table():
 
 
 def test_to_dict_is_json_and_holds_every_curve():
-    result = sweep()
+    result = sweep_grid()
     document = result.to_dict()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["grid"] == {"learning_rate": [0.01, 0.5, 1e4], "momentum": [0.0, 0.9]}
@@ -225,34 +194,38 @@ def test_to_dict_is_json_and_holds_every_curve():
         assert row["curve"]["losses"] == run.losses.tolist()
         assert row["curve"]["iterations"] == list(range(len(run.losses)))
     assert (
-        len(sweep(iterations=5000, grid={"momentum": [0]}).to_dict(most=100)["cells"][0]["curve"]["losses"])
+        len(
+            sweep_grid(iterations=5000, grid={"momentum": [0]}).to_dict(most=100)["cells"][0]["curve"][
+                "losses"
+            ]
+        )
         <= 110
     )
 
 
 def test_result_is_readable():
-    text = str(sweep())
+    text = str(sweep_grid())
     assert "6 networks 2-3-2 (tanh, softmax; cross_entropy), 40 iterations each" in text
     assert "2 diverged" in text
     assert "diverged at 1" in text
     assert len(text.splitlines()) == 4 + 6 + 2  # with the rule of falling and of plateau
-    many = str(sweep(grid={"learning_rate": np.linspace(0.1, 0.2, 100)}, iterations=1))
+    many = str(sweep_grid(grid={"learning_rate": np.linspace(0.1, 0.2, 100)}, iterations=1))
     assert "\n  and 40 more\n" in many
-    cell = sweep().cells[4]
+    cell = sweep_grid().cells[4]
     start = f"loss {cell.run.losses[0]:.6g}"
     assert repr(cell) == f"SweepCell(learning_rate 10000, momentum 0: diverged at 1, {start})"
 
 
 def test_what_is_printed_has_columns_for_what_varies():
-    lines = str(sweep(grid={"l2": [0.25], "learning_rate": [0.1, 0.2]}, iterations=2)).splitlines()
+    lines = str(sweep_grid(grid={"l2": [0.25], "learning_rate": [0.1, 0.2]}, iterations=2)).splitlines()
     assert "  all with l2 0.25" in lines
     heading = next(line for line in lines if "learning_rate" in line)
     assert "l2" not in heading
-    assert "l2" in str(sweep(grid={"l2": [0.25]}, iterations=2))
+    assert "l2" in str(sweep_grid(grid={"l2": [0.25]}, iterations=2))
 
 
 def test_a_sweep_prints_the_rule_of_each_status_under_its_table():
-    result = sweep(converged_below=0.4)
+    result = sweep_grid(converged_below=0.4)
     lines = str(result).splitlines()
     found = {cell.status for cell in result.cells}
     stated = [line.strip() for line in lines[4 + len(result.cells) :]]
@@ -262,7 +235,7 @@ def test_a_sweep_prints_the_rule_of_each_status_under_its_table():
 
 def test_settings_that_are_no_numbers_are_shown_as_they_are_written():
     grid = {"learning_rate": [0.1, gn.Step(0.1, every=3)], "clip_norm": [None, 1.0], "nesterov": [True]}
-    result = sweep(grid=grid, iterations=3)
+    result = sweep_grid(grid=grid, iterations=3)
     label = "learning_rate Step(rate=0.1, every=3, factor=0.1), clip_norm None, nesterov True"
     assert result.cells[2].label == label
     assert label.split(", clip")[0].split(" ", 1)[1] in str(result)
@@ -274,11 +247,11 @@ def test_settings_that_are_no_numbers_are_shown_as_they_are_written():
 
 
 def test_result_travels_by_pickle():
-    result = sweep()
+    result = sweep_grid()
     copy = pickle.loads(pickle.dumps(result))
     assert copy.table == result.table
     for one, other in zip(copy.runs, result.runs, strict=True):
-        assert_same_path(one, other)
+        assert_same_run(one, other)
 
 
 def test_settings_of_any_kind_are_shown_drawn_and_written(tmp_path):
@@ -287,7 +260,7 @@ def test_settings_of_any_kind_are_shown_drawn_and_written(tmp_path):
         {"hidden_layer_sizes": (4, 2), "dropout": [0.1, 0.2], "activation": ["relu", "tanh"]},
         {"class_weight": {0: 1.0, 1: 2.0}, "network": gn.Network((2, 2, 2))},
     ]
-    result = sweep(grid=None, settings=settings)
+    result = sweep_grid(grid=None, settings=settings)
     assert json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert "(4, 2)" in str(result)
     assert len(result.to_pandas()) == len(result.to_polars()) == 3
@@ -295,7 +268,7 @@ def test_settings_of_any_kind_are_shown_drawn_and_written(tmp_path):
 
 def test_numbers_and_truths_stay_so_in_frames_where_some_are_missing():
     settings = [{"batch_size": 10, "shuffle": False}, {"batch_size": None, "l2": 0.5}]
-    result = sweep(grid=None, settings=settings, iterations=2)
+    result = sweep_grid(grid=None, settings=settings, iterations=2)
     kinds = result.to_pandas().dtypes.astype(str)
     assert [kinds[name] for name in ("batch_size", "shuffle", "l2")] == ["Int64", "boolean", "float64"]
     kinds = result.to_polars().schema
@@ -305,13 +278,13 @@ def test_numbers_and_truths_stay_so_in_frames_where_some_are_missing():
 
 
 def test_to_polars_holds_numbers_as_numbers():
-    frame = sweep(grid={"learning_rate": [0.1, 1e4], "batch_size": [None, 10]}).to_polars()
+    frame = sweep_grid(grid={"learning_rate": [0.1, 1e4], "batch_size": [None, 10]}).to_polars()
     assert [str(kind) for kind in frame.dtypes[:4]] == ["Float64", "Int64", "String", "Int64"]
     assert frame["batch_size"].to_list() == [None, 10, None, 10]
 
 
 def test_batches_are_told_by_their_epochs():
-    result = sweep(grid={"learning_rate": [0.05, 1e9]}, batch_size=10, iterations=6)
+    result = sweep_grid(grid={"learning_rate": [0.05, 1e9]}, batch_size=10, iterations=6)
     text = str(result)
     assert "6 epochs each" in text
     lost = result.cells[1]

@@ -1,20 +1,15 @@
 """Successive halving: who is dropped, and what is trained in stretches."""
 
-import numpy as np
+from functools import partial
+
 import pytest
+import sweeps
+from same_runs import assert_same_run
+from sweeps import RATES, train
 
 import glassnet as gn
 
-NET = gn.Network((2, 3, 2), hidden="tanh")
-RANDOM = np.random.RandomState(0)
-Y = RANDOM.randint(0, 2, 60)
-X = RANDOM.randn(60, 2) + 2 * Y[:, None]
-RATES = [1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 1e6]
-
-
-def sweep(**settings):
-    told = {"grid": {"learning_rate": RATES}, "iterations": 90, "random_state": 3, "halving": True}
-    return gn.sweep(NET, X, Y, **{**told, **settings})
+sweep = partial(sweeps.sweep, grid={"learning_rate": RATES}, iterations=90, halving=True)
 
 
 def test_settings_that_do_worse_are_dropped():
@@ -46,10 +41,7 @@ def test_what_is_trained_in_stretches_is_what_train_gives(engine, batch_size):
     assert {cell.status for cell in result.cells} >= {"dropped"}
     for cell in result.cells:
         optimizer = gn.SGD(cell.settings["learning_rate"])
-        alone = gn.train(NET, X, Y, optimizer=optimizer, iterations=cell.iterations, random_state=3, **told)
-        assert np.array_equal(cell.run.losses, alone.losses)
-        assert cell.run.parameters == alone.parameters
-        assert np.array_equal(cell.run.validation_losses, alone.validation_losses)
+        assert_same_run(cell.run, train(optimizer=optimizer, iterations=cell.iterations, **told))
 
 
 def test_settings_are_compared_over_their_seeds_and_folds_by_the_metric():

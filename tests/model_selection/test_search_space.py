@@ -3,18 +3,10 @@
 import numpy as np
 import pytest
 from scipy.stats import loguniform, randint
+from sweeps import X, Y, sweep
 
 import glassnet as gn
 from glassnet.model_selection.scheduler import Scheduler
-
-NET = gn.Network((2, 3, 2), hidden="tanh")
-RANDOM = np.random.RandomState(0)
-Y = RANDOM.randint(0, 2, 60)
-X = RANDOM.randn(60, 2) + 2 * Y[:, None]
-
-
-def sweep(**settings):
-    return gn.sweep(NET, X, Y, **{"iterations": 6, "random_state": 3, **settings})
 
 
 def test_a_list_of_settings_is_trained_as_it_stands():
@@ -125,9 +117,6 @@ def test_settings_as_others_call_them_are_told_apart(wrong, right):
 def test_text_for_a_list_is_put_into_brackets():
     with pytest.raises(gn.InputTypeError, match=r"such as \['tanh'\]"):
         gn.sweep(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], grid={"activation": "tanh"})
-
-
-GRID = {"learning_rate": [0.01, 0.5, 1e4], "momentum": [0.0, 0.9]}  # 1e4 blows up
 
 
 @pytest.mark.parametrize(

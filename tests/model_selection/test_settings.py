@@ -1,42 +1,11 @@
 """Whatever setting of train and of the network a sweep may vary."""
 
-import warnings
-
-import numpy as np
 import pytest
+from same_runs import assert_same_run
+from sweeps import NET, X, Y, sweep, train
 
 import glassnet as gn
 from glassnet.model_selection.settings import NETWORK, TRAINING
-
-NET = gn.Network((2, 3, 2), hidden="tanh")
-RANDOM = np.random.RandomState(0)
-Y = RANDOM.randint(0, 2, 60)
-X = RANDOM.randn(60, 2) + 2 * Y[:, None]
-
-
-def sweep(**settings):
-    return gn.sweep(NET, X, Y, **{"iterations": 6, "random_state": 3, **settings})
-
-
-def train(network=NET, **settings):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", gn.DivergenceWarning)
-        return gn.train(
-            network, X, Y, **{"iterations": 6, "random_state": 3, "optimizer": gn.SGD(), **settings}
-        )
-
-
-def assert_same_path(one, other):
-    """Everything but time, words and threads is equal, bit for bit."""
-    for name in ("losses", "state", "validation_losses", "validation_scores", "heard"):
-        assert np.array_equal(getattr(one, name), getattr(other, name)), name
-    assert one.parameters == other.parameters
-    assert one.averaged == other.averaged
-    for name in ("network", "optimizer", "status", "diverged_at", "reduction", "engine", "iterations"):
-        assert getattr(one, name) == getattr(other, name), name
-    for name in ("batch_size", "dropout", "dropout_seed", "average", "class_weight", "penalties"):
-        assert getattr(one, name) == getattr(other, name), name
-
 
 VALUES = {
     "optimizer": [gn.Adam(0.05), gn.LBFGS(), gn.LevenbergMarquardt(), gn.NewtonCG()],
@@ -78,7 +47,7 @@ def test_sweep_varies_whatever_train_is_told(name):
     result = sweep(grid={name: VALUES[name]}, **common)
     assert len(result.cells) == len(VALUES[name])
     for run, value in zip(result.runs, VALUES[name], strict=True):
-        assert_same_path(run, train(**{**common, name: value}))
+        assert_same_run(run, train(**{**common, name: value}))
     told_apart = {(*run.losses, *run.theta.flat, *run.validation_losses) for run in result.runs}
     assert len(told_apart) > 1
 
@@ -95,7 +64,7 @@ def test_sweep_varies_the_network(name):
 
     result = sweep(grid={name: SHAPES[name]})
     for run, value in zip(result.runs, SHAPES[name], strict=True):
-        assert_same_path(run, train(changed(value)))
+        assert_same_run(run, train(changed(value)))
 
 
 def test_settings_go_together(engine):
@@ -116,8 +85,8 @@ def test_settings_go_together(engine):
         sizes = (2, *cell.settings["hidden_layer_sizes"], 2)
         optimizer = gn.SGD(cell.settings["learning_rate"])
         alone = train(gn.Network(sizes, hidden="tanh"), optimizer=optimizer, l2=cell.settings["l2"], **told)
-        assert_same_path(cell.run, alone)
-        assert_same_path(cell.run.resume(2), alone.resume(2))
+        assert_same_run(cell.run, alone)
+        assert_same_run(cell.run.resume(2), alone.resume(2))
         assert cell.metric == pytest.approx(cell_loss(cell.run), rel=1e-12)
 
 

@@ -3,41 +3,21 @@
 import inspect
 import pydoc
 import threading
-import warnings
 
 import numpy as np
 import pytest
+import sweeps
+from same_runs import assert_same_run
+from sweeps import NET, START, X, Y, sweep_grid
 
 import glassnet as gn
 from glassnet.engine.prepare import prepare, problem_of
 from glassnet.model_selection import worker as workers
 from glassnet.training import run_policy
 
-NET = gn.Network((2, 3, 2), hidden="tanh")
-RANDOM = np.random.RandomState(0)
-Y = RANDOM.randint(0, 2, 60)
-X = RANDOM.randn(60, 2) + 2 * Y[:, None]
-GRID = {"learning_rate": [0.01, 0.5, 1e4], "momentum": [0.0, 0.9]}  # 1e4 blows up
-START = NET.initialize(3)
-
-
-def sweep(**settings):
-    return gn.sweep(NET, X, Y, **{"grid": GRID, "iterations": 40, "random_state": 3, **settings})
-
 
 def train(optimizer, **settings):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", gn.DivergenceWarning)
-        return gn.train(NET, X, Y, optimizer=optimizer, **{"iterations": 40, "random_state": 3, **settings})
-
-
-def assert_same_path(one, other):
-    """Everything but time, words and threads is equal, bit for bit."""
-    assert np.array_equal(one.losses, other.losses)
-    assert one.parameters == other.parameters
-    assert np.array_equal(one.state, other.state)
-    for name in ("network", "optimizer", "status", "diverged_at", "reduction", "engine", "iterations"):
-        assert getattr(one, name) == getattr(other, name), name
+    return sweeps.train(optimizer=optimizer, **{"iterations": 40, **settings})
 
 
 # ---- The networks -------------------------------------------------------------------------------
@@ -45,10 +25,10 @@ def assert_same_path(one, other):
 
 @pytest.mark.parametrize(("threads", "dtype"), [(1, "float64"), (2, "float32")])
 def test_sweep_gives_each_network_what_train_gives(engine, threads, dtype):
-    result = sweep(engine=engine, threads=threads, dtype=dtype)
+    result = sweep_grid(engine=engine, threads=threads, dtype=dtype)
     assert len(result.runs) == 6
     for run in result.runs:
-        assert_same_path(run, train(run.optimizer, engine=engine, dtype=dtype))
+        assert_same_run(run, train(run.optimizer, engine=engine, dtype=dtype))
     assert {run.status for run in result.runs} == {"completed", "diverged"}
 
 
@@ -62,18 +42,18 @@ def test_sweep_passes_everything_on(engine):
         "dtype": np.float32,
     }
     for more in ({"random_state": 5}, {"parameters": START}, {"parameters": START.flat}):
-        for run in sweep(grid={"learning_rate": [1e-4, 1e-3]}, **settings, **more).runs:
-            assert_same_path(run, train(run.optimizer, **settings, **more))
+        for run in sweep_grid(grid={"learning_rate": [1e-4, 1e-3]}, **settings, **more).runs:
+            assert_same_run(run, train(run.optimizer, **settings, **more))
 
 
 def test_sweep_takes_from_the_optimizer_what_the_grid_does_not_name():
-    result = sweep(grid={"momentum": [0.25, 0.5]}, optimizer=gn.SGD(0.03, 0.9))
+    result = sweep_grid(grid={"momentum": [0.25, 0.5]}, optimizer=gn.SGD(0.03, 0.9))
     assert [run.optimizer for run in result.runs] == [gn.SGD(0.03, 0.25), gn.SGD(0.03, 0.5)]
 
 
 def test_sweep_draws_the_parameters_once():
     stream, same = np.random.RandomState(7), np.random.RandomState(7)
-    result = sweep(random_state=stream)
+    result = sweep_grid(random_state=stream)
     NET.initialize(same)
     assert stream.randint(1 << 30) == same.randint(1 << 30)
     assert len({run.losses[0] for run in result.runs}) == 1
@@ -83,33 +63,33 @@ def test_sweep_prepares_the_data_once(monkeypatch):
     calls = []
     counted = lambda *args: calls.append(1) or problem_of(*args)  # noqa: E731
     monkeypatch.setattr("glassnet.engine.prepare.problem_of", counted)
-    sweep()
+    sweep_grid()
     assert calls == [1]
 
 
 def test_sweep_changes_nothing_that_is_passed_in():
     before = START.flat.copy(), X.copy(), Y.copy()
     grid = {"learning_rate": [0.1, 0.2]}
-    sweep(parameters=START, grid=grid, sample_weight=np.ones(60))
+    sweep_grid(parameters=START, grid=grid, sample_weight=np.ones(60))
     assert all(map(np.array_equal, before, (START.flat, X, Y)))
     assert grid == {"learning_rate": [0.1, 0.2]}
 
 
 def test_networks_share_no_memory():
-    one, other = sweep(grid={"learning_rate": [0.1, 0.2]}).runs
+    one, other = sweep_grid(grid={"learning_rate": [0.1, 0.2]}).runs
     for name in ("losses", "state"):
         assert not np.shares_memory(getattr(one, name), getattr(other, name))
     assert not np.shares_memory(one.parameters.flat, other.parameters.flat)
 
 
 def test_every_network_resumes_bit_for_bit(engine):
-    result = sweep(grid={"learning_rate": [0.1, 0.3]}, engine=engine, threads=2)
+    result = sweep_grid(grid={"learning_rate": [0.1, 0.3]}, engine=engine, threads=2)
     for run in result.runs:
-        assert_same_path(run.resume(10), train(run.optimizer, iterations=50, engine=engine))
+        assert_same_run(run.resume(10), train(run.optimizer, iterations=50, engine=engine))
 
 
 def test_a_network_resumes_on_all_threads():
-    run = sweep(engine="native", threads=3).runs[0]
+    run = sweep_grid(engine="native", threads=3).runs[0]
     assert (run.threads, run.resume(1).threads) == (1, 3)
 
 
@@ -129,7 +109,7 @@ def test_sweep_runs_as_many_networks_at_a_time_as_there_are_threads(monkeypatch)
                 busy -= 1
 
     monkeypatch.setattr(workers, "continue_run", watched)
-    sweep(threads=2)
+    sweep_grid(threads=2)
     assert most == 2
 
 
@@ -138,11 +118,11 @@ def test_sweep_runs_as_many_networks_at_a_time_as_there_are_threads(monkeypatch)
 )
 def test_threads_without_a_network_of_their_own_help_the_others(threads, networks, each):
     rates = [0.1, 0.2, 0.3][:networks]
-    result = sweep(grid={"learning_rate": rates}, threads=threads, engine="native")
+    result = sweep_grid(grid={"learning_rate": rates}, threads=threads, engine="native")
     assert [run.threads for run in result.runs] == [each] * networks
     assert result.threads == min(threads, networks) * each
     for run in result.runs:
-        assert_same_path(run, train(run.optimizer, threads=1))
+        assert_same_run(run, train(run.optimizer, threads=1))
 
 
 def test_problem_with_other_threads_shares_the_data(engine):
@@ -167,13 +147,13 @@ def test_an_error_in_one_network_ends_the_sweep(monkeypatch):
 
     monkeypatch.setattr(workers, "continue_run", failing)
     with pytest.raises(ZeroDivisionError):
-        sweep(grid={"learning_rate": [0.1, 0.2, 0.3, 0.4]}, iterations=20_000_000, threads=2)
+        sweep_grid(grid={"learning_rate": [0.1, 0.2, 0.3, 0.4]}, iterations=20_000_000, threads=2)
     assert set(ended) <= {"interrupted"}
 
 
 def test_history_that_does_not_fit_is_an_error():
     with pytest.raises(gn.InputError, match="does not fit into memory"):
-        sweep(iterations=10**15)
+        sweep_grid(iterations=10**15)
 
 
 def test_sweep_shows_every_argument_with_its_default():
@@ -193,7 +173,7 @@ def test_sweep_refuses_an_argument_that_it_does_not_have(name, near):
     with pytest.raises(
         gn.InputTypeError, match=f"sweep has no argument '{name}'.*{hint}.*halving.*dropout"
     ):
-        sweep(**{name: 3})
+        sweep_grid(**{name: 3})
 
 
 # ---- Other optimizers, schedules, penalties -------------------------------------------------------
@@ -215,27 +195,27 @@ def test_sweep_varies_any_setting_of_any_optimizer(kind):
             values = [False, True]
         else:
             values = VALUES.get(name) or [default, 0.5 * default or 0.5]
-        result = sweep(grid={name: values}, optimizer=kind(), iterations=5)
+        result = sweep_grid(grid={name: values}, optimizer=kind(), iterations=5)
         assert [cell.settings for cell in result.cells] == [{name: value} for value in values]
         for run, value in zip(result.runs, values, strict=True):
-            assert_same_path(run, train(kind(**{name: value}), iterations=5))
+            assert_same_run(run, train(kind(**{name: value}), iterations=5))
 
 
 @pytest.mark.parametrize("name", ["l1", "l2", "max_norm"])
 def test_sweep_varies_the_penalties(engine, name):
-    result = sweep(grid={name: VALUES[name], "momentum": [0.5]}, iterations=5, engine=engine, l2=1e-4)
+    result = sweep_grid(grid={name: VALUES[name], "momentum": [0.5]}, iterations=5, engine=engine, l2=1e-4)
     for run, value in zip(result.runs, VALUES[name], strict=True):
         settings = {"l2": 1e-4, name: value}
-        assert_same_path(run, train(gn.SGD(momentum=0.5), iterations=5, engine=engine, **settings))
+        assert_same_run(run, train(gn.SGD(momentum=0.5), iterations=5, engine=engine, **settings))
         assert getattr(run.penalties, name) == value
     assert not np.array_equal(result.runs[0].losses, result.runs[1].losses)
 
 
 def test_sweep_drops_units_as_train_does(engine):
-    result = sweep(grid={"learning_rate": [0.01, 0.5], "l2": [0.0, 0.1]}, dropout=0.3, engine=engine)
+    result = sweep_grid(grid={"learning_rate": [0.01, 0.5], "l2": [0.0, 0.1]}, dropout=0.3, engine=engine)
     for run in result.runs:
         alone = train(run.optimizer, l2=run.penalties.l2, dropout=0.3, engine=engine)
-        assert_same_path(run, alone)
+        assert_same_run(run, alone)
         assert run.dropout_seed == alone.dropout_seed
 
 
@@ -260,4 +240,4 @@ def test_sweep_drops_units_as_train_does(engine):
 )
 def test_sweep_refuses_bad_settings(settings, error, message):
     with pytest.raises(error, match=message):
-        sweep(**settings)
+        sweep_grid(**settings)

@@ -3,33 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from same_runs import assert_same_run
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, StratifiedKFold, TimeSeriesSplit
+from sweeps import NEAR, NET, W, Y, sweep_near, train
 
 import glassnet as gn
-
-NET = gn.Network((2, 3, 2), hidden="tanh")
-RANDOM = np.random.RandomState(0)
-Y = RANDOM.randint(0, 2, 60)
-X = RANDOM.randn(60, 2) + Y[:, None]
-W = RANDOM.uniform(0.5, 2, 60)
-GRID = {"learning_rate": [0.05, 0.5]}
-LINE = gn.Network((2, 3, 1), hidden="tanh", output="identity")
-
-
-def sweep(network=NET, y=Y, **settings):
-    told = {"grid": GRID, "iterations": 6, "random_state": 3, **settings}
-    return gn.sweep(network, X, y, **told)
-
-
-def train(rows, network=NET, y=Y, **settings):
-    return gn.train(network, X[rows], y[rows], **{"iterations": 6, "random_state": 3, **settings})
-
-
-def assert_same_path(one, other):
-    assert np.array_equal(one.losses, other.losses)
-    assert one.parameters == other.parameters
-    assert np.array_equal(one.validation_losses, other.validation_losses)
-
 
 SPLITTERS = {
     "KFold": KFold(3),
@@ -48,32 +26,32 @@ def test_each_fold_is_what_train_and_score_give(name, engine, weighted):
     groups = np.arange(60) % 7 if name == "GroupKFold" else None
     w = W if weighted else None
     told = {"engine": engine, "batch_size": 8, "validation": 0.25}
-    result = sweep(folds=SPLITTERS[name], groups=groups, metric="accuracy", sample_weight=w, **told)
-    pairs = list(SPLITTERS[name].split(X, Y, groups))
+    result = sweep_near(folds=SPLITTERS[name], groups=groups, metric="accuracy", sample_weight=w, **told)
+    pairs = list(SPLITTERS[name].split(NEAR, Y, groups))
     assert [cell.fold for cell in result.cells] == [0, 1, 2, 0, 1, 2]
     for cell in result.cells:
         rows, test = pairs[cell.fold]
         optimizer = gn.SGD(cell.settings["learning_rate"])
         own = None if w is None else w[rows]
-        alone = train(rows, optimizer=optimizer, sample_weight=own, **told)
-        assert_same_path(cell.run, alone)
-        assert cell.metric == alone.score(X[test], Y[test], sample_weight=None if w is None else w[test])
+        alone = train(X=NEAR, rows=rows, optimizer=optimizer, sample_weight=own, **told)
+        assert_same_run(cell.run, alone)
+        assert cell.metric == alone.score(NEAR[test], Y[test], sample_weight=None if w is None else w[test])
     assert result.metric == "held_out_accuracy"
     assert [row["held_out_accuracy"] for row in result.table] == [cell.metric for cell in result.cells]
 
 
 def test_the_metric_of_folds_is_the_mean_loss_without_penalties_by_default():
-    result = sweep(folds=3, l2=0.1, reduction="sum", class_weight={0: 1, 1: 5}, optimizer=gn.SGD(0.01))
+    result = sweep_near(folds=3, l2=0.1, reduction="sum", class_weight={0: 1, 1: 5}, optimizer=gn.SGD(0.01))
     for cell in result.cells:
-        _, test = list(StratifiedKFold(3).split(X, Y))[cell.fold]
-        loss, _ = gn.loss_and_gradient(NET, cell.run.theta, X[test], Y[test])
+        _, test = list(StratifiedKFold(3).split(NEAR, Y))[cell.fold]
+        loss, _ = gn.loss_and_gradient(NET, cell.run.theta, NEAR[test], Y[test])
         assert cell.metric == pytest.approx(loss, rel=1e-12)
 
 
 def test_folds_may_be_pairs_and_masks():
     pairs = [(np.arange(40), np.arange(40, 60)), (np.arange(60) < 30, np.arange(60) >= 30)]
-    result = sweep(folds=iter(pairs))
-    assert_same_path(result.runs[1], train(slice(30), optimizer=gn.SGD(0.05)))
+    result = sweep_near(folds=iter(pairs))
+    assert_same_run(result.runs[1], train(X=NEAR, rows=slice(30), optimizer=gn.SGD(0.05)))
 
 
 class ByDate:
@@ -117,18 +95,10 @@ def test_a_splitter_gets_what_was_passed(classes):
 )
 def test_bad_folds_are_refused(told, error, message):
     with pytest.raises(error, match=message):
-        sweep(**told)
+        sweep_near(**told)
 
 
 def test_a_label_that_a_fold_lacks_is_refused():
     network = gn.Network((2, 1), output="logistic")
     with pytest.raises(gn.InputError, match="no sample of class 1"):
-        sweep(network, folds=[(np.flatnonzero(Y == 0), np.flatnonzero(Y))])
-
-
-FAR = 1e3 * X + [1e5, -20]
-UNLIKE = {
-    "reduction": ["mean", "sum"],
-    "loss": ["cross_entropy", gn.losses.cross_entropy(label_smoothing=0.3)],
-    "class_weight": [None, {0: 1, 1: 9}],
-}
+        sweep_near(network, folds=[(np.flatnonzero(Y == 0), np.flatnonzero(Y))])

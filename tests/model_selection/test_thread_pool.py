@@ -8,12 +8,12 @@ import warnings
 
 import numpy as np
 import pytest
+from same_runs import assert_same_run
+from sweeps import NET, START, X, Y, sweep_grid, train
 
 import glassnet as gn
 from glassnet.data.dataset import as_dataset
-from glassnet.model_selection import (
-    thread_pool,
-)
+from glassnet.model_selection import thread_pool
 from glassnet.training import run_policy
 from glassnet.training.settings import FitSettings
 from glassnet.training.train import DEFAULTS, begin
@@ -81,48 +81,14 @@ def test_what_a_metric_raises_is_raised_once_with_the_networks_that_are_finished
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("glassnet-sweep")]
 
 
-NET = gn.Network((2, 3, 2), hidden="tanh")
-RANDOM = np.random.RandomState(0)
-Y = RANDOM.randint(0, 2, 60)
-X = RANDOM.randn(60, 2) + 2 * Y[:, None]
-GRID = {"learning_rate": [0.01, 0.5, 1e4], "momentum": [0.0, 0.9]}  # 1e4 blows up
-START = NET.initialize(3)
-
-
-def sweep(**settings):
-    return gn.sweep(NET, X, Y, **{"grid": GRID, "iterations": 40, "random_state": 3, **settings})
-
-
-def train(optimizer, **settings):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", gn.DivergenceWarning)
-        return gn.train(NET, X, Y, optimizer=optimizer, **{"iterations": 40, "random_state": 3, **settings})
-
-
-def assert_same_path(one, other):
-    """Everything but time, words and threads is equal, bit for bit."""
-    assert np.array_equal(one.losses, other.losses)
-    assert one.parameters == other.parameters
-    assert np.array_equal(one.state, other.state)
-    for name in ("network", "optimizer", "status", "diverged_at", "reduction", "engine", "iterations"):
-        assert getattr(one, name) == getattr(other, name), name
-
-
-@pytest.fixture
-def handler():
-    """Python's own handler during the test; whatever pytest had comes back."""
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield signal.default_int_handler
-    signal.signal(signal.SIGINT, previous)
-
-
 @pytest.mark.parametrize(("engine", "threads"), [("numpy", 2), ("native", 1)])
 def test_ctrl_c_returns_what_was_done_so_far(engine, threads, handler):
     grid = {"learning_rate": [1e4, 0.1, 0.2, 0.3, 1e5]}
+    settings = {"iterations": 20_000_000, "random_state": 3, "threads": threads, "engine": engine}
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.warns(gn.InterruptedTrainingWarning, match=r"1 of 5 networks are finished") as caught:
-        result = sweep(grid=grid, iterations=20_000_000, threads=threads, engine=engine)
+        result = gn.sweep(NET, X, Y, grid=grid, **settings)
     timer.join()
     assert caught[0].filename == __file__
     assert signal.getsignal(signal.SIGINT) is handler
@@ -133,7 +99,9 @@ def test_ctrl_c_returns_what_was_done_so_far(engine, threads, handler):
     assert all(run.iterations == 0 for run in result.runs[1 + threads :])
     assert result.cells[-1].verdict == "interrupted at 0"
     for run in result.runs[1:4]:
-        assert_same_path(run.resume(3), train(run.optimizer, iterations=run.iterations + 3, engine=engine))
+        assert_same_run(
+            run.resume(3), train(optimizer=run.optimizer, iterations=run.iterations + 3, engine=engine)
+        )
     assert json.dumps(result.to_dict(), allow_nan=False)
 
 
@@ -146,7 +114,7 @@ def test_networks_that_were_done_when_ctrl_c_came_are_done(monkeypatch, handler)
         return done
 
     monkeypatch.setattr(thread_pool, "as_completed", late)
-    assert "interrupted" not in {cell.status for cell in sweep().cells}
+    assert "interrupted" not in {cell.status for cell in sweep_grid().cells}
 
 
 def test_network_whose_last_update_was_made_is_not_interrupted():
@@ -166,7 +134,7 @@ def test_second_ctrl_c_raises_and_leaves_no_thread_behind(monkeypatch, handler):
 
     monkeypatch.setattr(thread_pool, "as_completed", press_twice)
     with pytest.raises(KeyboardInterrupt):
-        sweep(iterations=20_000_000)
+        sweep_grid(iterations=20_000_000)
     assert signal.getsignal(signal.SIGINT) is handler
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("glassnet-sweep")]
 
@@ -181,19 +149,19 @@ def test_sweep_in_another_thread_installs_no_handler(handler):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(thread_pool, "as_completed", watched)
-        thread = threading.Thread(target=lambda: results.append(sweep()))
+        thread = threading.Thread(target=lambda: results.append(sweep_grid()))
         thread.start()
         thread.join()
     assert seen == [handler]
-    for one, other in zip(results[0].runs, sweep().runs, strict=True):
-        assert_same_path(one, other)
+    for one, other in zip(results[0].runs, sweep_grid().runs, strict=True):
+        assert_same_run(one, other)
 
 
 def test_progress_counts_networks_and_leaves_out_what_divergence_saves(capsys):
-    sweep(progress=True)
+    sweep_grid(progress=True)
     shown = capsys.readouterr().err
     assert "0 of 6 networks" in shown
     assert "6 of 6 networks: 100%" in shown
     assert "160/160" in shown  # 4 networks of 40 iterations; two diverged at once
-    sweep()
+    sweep_grid()
     assert capsys.readouterr().err == ""

@@ -1,46 +1,13 @@
 """What a worker trains and shares: each network as train does, on data that are packed once."""
 
-import warnings
-
 import numpy as np
 import pytest
+from same_runs import assert_same_run
+from sweeps import FAR, NET, TWO_RATES, X, Y, sweep, train
 
 import glassnet as gn
 from glassnet.engine.prepare import problem_of
 from glassnet.model_selection import worker as workers
-
-NET = gn.Network((2, 3, 2), hidden="tanh")
-RANDOM = np.random.RandomState(0)
-Y = RANDOM.randint(0, 2, 60)
-X = RANDOM.randn(60, 2) + 2 * Y[:, None]
-
-
-def sweep(**settings):
-    return gn.sweep(NET, X, Y, **{"iterations": 6, "random_state": 3, **settings})
-
-
-def train(network=NET, **settings):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", gn.DivergenceWarning)
-        return gn.train(
-            network, X, Y, **{"iterations": 6, "random_state": 3, "optimizer": gn.SGD(), **settings}
-        )
-
-
-def assert_same_path(one, other):
-    """Everything but time, words and threads is equal, bit for bit."""
-    for name in ("losses", "state", "validation_losses", "validation_scores", "heard"):
-        assert np.array_equal(getattr(one, name), getattr(other, name)), name
-    assert one.parameters == other.parameters
-    assert one.averaged == other.averaged
-    for name in ("network", "optimizer", "status", "diverged_at", "reduction", "engine", "iterations"):
-        assert getattr(one, name) == getattr(other, name), name
-    for name in ("batch_size", "dropout", "dropout_seed", "average", "class_weight", "penalties"):
-        assert getattr(one, name) == getattr(other, name), name
-
-
-GRID = {"learning_rate": [0.05, 0.5]}
-FAR = 1e3 * X + [1e5, -20]
 
 
 def test_data_are_packed_once_for_those_that_can_share_them(monkeypatch):
@@ -57,7 +24,7 @@ def test_runs_let_go_of_data_that_would_fill_the_memory(monkeypatch):
     widths = list(range(1, 40))
     result = sweep(grid={"hidden_layer_sizes": widths}, iterations=1)
     for run, width in zip(result.runs, widths, strict=True):
-        assert_same_path(run, train(gn.Network((2, width, 2), hidden="tanh"), iterations=1))
+        assert_same_run(run, train(gn.Network((2, width, 2), hidden="tanh"), iterations=1))
     assert any(run.data is None for run in result.runs)
     run = next(run for run in result.runs if run.data is None)
     assert run.resume(1, X=X, y=Y).iterations == 2
@@ -67,7 +34,7 @@ def test_runs_let_go_of_data_that_would_fill_the_memory(monkeypatch):
 def test_each_fold_is_standardized_by_its_training_rows(told):
     folds = [(np.arange(20, 60), np.arange(20)), (np.arange(0, 45), np.arange(45, 60))]
     how = {"metric": "accuracy", "iterations": 6, "random_state": 3, **told}
-    result = gn.sweep(NET, FAR, Y, grid=GRID, folds=folds, standardize=True, **how)
+    result = gn.sweep(NET, FAR, Y, grid=TWO_RATES, folds=folds, standardize=True, **how)
     for cell in result.cells:
         train, test = folds[cell.fold]
         mean, deviation = FAR[train].mean(axis=0), FAR[train].std(axis=0)
@@ -84,7 +51,7 @@ def test_each_fold_is_standardized_by_its_training_rows(told):
             random_state=3,
             **told,
         )
-        assert_same_path(cell.run, alone)
+        assert_same_run(cell.run, alone)
         found = cell.run.network.predict(cell.run.theta, scaled[test].astype(cell.run.dtype))
         assert cell.metric == np.mean(found == Y[test])
         if cell.run.dtype == np.float64:
@@ -93,7 +60,7 @@ def test_each_fold_is_standardized_by_its_training_rows(told):
 
 @pytest.mark.parametrize("told", [{}, {"batch_size": 10}, {"halving": 2, "seeds": [4]}])
 def test_all_rows_are_standardized_where_there_are_no_folds(told):
-    how = {"grid": GRID, "iterations": 6, "random_state": 3, "metric": "accuracy", **told}
+    how = {"grid": TWO_RATES, "iterations": 6, "random_state": 3, "metric": "accuracy", **told}
     result = gn.sweep(NET, FAR, Y, standardize=True, **how)
     for cell in result.cells:
         alone = gn.train(
@@ -106,7 +73,7 @@ def test_all_rows_are_standardized_where_there_are_no_folds(told):
             batch_size=told.get("batch_size"),
             standardize="X",
         )
-        assert_same_path(cell.run, alone)
+        assert_same_run(cell.run, alone)
         assert cell.metric == cell.run.score(FAR, Y) == alone.score(FAR, Y)
     assert gn.sweep(NET, FAR, Y, standardize=True, validation=0.3, **how).best.run.score(FAR, Y) > 0.5
 
@@ -114,10 +81,10 @@ def test_all_rows_are_standardized_where_there_are_no_folds(told):
 @pytest.mark.parametrize("kind", ["i8", "u1", "?", "f2"])
 def test_whole_numbers_are_standardized_as_fractions(kind):
     counts = np.random.RandomState(7).randint(0, 5, FAR.shape).astype(kind)
-    how = {"grid": GRID, "folds": 3, "standardize": True, "iterations": 3, "random_state": 3}
+    how = {"grid": TWO_RATES, "folds": 3, "standardize": True, "iterations": 3, "random_state": 3}
     whole, wide = (gn.sweep(NET, rows, Y, **how) for rows in (counts, counts.astype(np.float64)))
     for one, other in zip(whole.runs, wide.runs, strict=True):
-        assert_same_path(one, other)
+        assert_same_run(one, other)
 
 
 def test_what_a_network_raises_tells_of_its_settings():

@@ -114,19 +114,16 @@ def sweep(
     """
     experiment = experiment_of(name)
 
+    from glassnet.cli.experiments.grids import OPTIONS
     from glassnet.cli.experiments.sweeping import choose_grids, run_sweeps
     from glassnet.model_selection.joblib_backend import on_dask
 
-    of_grids = (
-        *("iterations", "n_draws", "seeds", "folds", "metric"),
-        *("halving", "evaluate_every", "keep_predictions"),
-    )
     with on_dask(dask) if dask else nullcontext():
         results_by_grid = run_sweeps(
             experiment,
             results if results is not None else Path("results", f"{experiment.name}-sweep"),
             choose_grids(experiment, grids),
-            options={option: options[option] for option in of_grids if options[option] is not None},
+            options={key: value for key, value in options.items() if key in OPTIONS and value is not None},
             fresh=fresh,
             pictures=not no_pictures,
             tell=(lambda label, words: None) if quiet else tell,

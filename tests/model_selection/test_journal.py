@@ -252,17 +252,22 @@ def test_networks_of_an_earlier_commit_scale_by_themselves_as_those_of_this_one(
     X = np.c_[np.arange(6.0), [1000.0, 3000.0, 1000.0, 4000.0, 2000.0, 4000.0]]
     y = X[:, 0] + X[:, 1] / 1000
 
-    def again(path=None):
-        how = {"settings": [{"learning_rate": 0.3}], "folds": 2, "standardize": True, "iterations": 40}
+    def again(path=None, standardize="X"):
+        how = {"settings": [{"learning_rate": 0.3}], "folds": 2, "iterations": 40, "random_state": 3}
         line = gn.Network((2, 1), output="identity")
-        return gn.sweep(line, X, y, **how, random_state=3, engine="numpy", results=path)
+        return gn.sweep(line, X, y, **how, standardize=standardize, engine="numpy", results=path)
 
     path, earlier = tmp_path / "r.jsonl", (DATA / "sweep_journal_standardized.jsonl").read_bytes()
     path.write_bytes(earlier)
-    for one, other in zip(again(path).runs, again().runs, strict=True):
-        assert one.predict(X).shape == (6,)
-        assert one.predict(X) == pytest.approx(other.predict(X), rel=1e-9)
+    for standardize in (True, "X"):  # True left y as it was then
+        for one, other in zip(again(path, standardize).runs, again().runs, strict=True):
+            assert one.predict(X).shape == (6,)
+            assert one.predict(X) == pytest.approx(other.predict(X), rel=1e-9)
     assert path.read_bytes() == earlier
+    path.unlink()
+    again(path)
+    with pytest.raises(gn.FileError, match=r"the folds \(or standardize\) is not the same"):
+        again(path, True)
 
 
 # ---- SIGKILL ------------------------------------------------------------------------------------
@@ -472,7 +477,7 @@ def test_validation_data_are_told_apart_and_do_not_swell_the_fingerprint(tmp_pat
 def test_folds_that_are_standardized_are_another_sweep(tmp_path):
     path = tmp_path / "r.jsonl"
     sweep(path, folds=2)
-    with pytest.raises(gn.FileError, match="folds is not the same"):
+    with pytest.raises(gn.FileError, match=r"the folds \(or standardize\) is not the same"):
         sweep(path, folds=2, standardize=True)
 
 

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 from same_runs import assert_same_run
-from sweeps import NET, RATES, TWO_RATES, X, Y, sweep, train
+from sweeps import NET, RATES, TWO_RATES, sweep, train
 
 import glassnet as gn
 from glassnet.model_selection import plan
@@ -116,13 +116,10 @@ def test_an_added_setting_at_its_default_is_no_part_of_a_sweeps_identity(monkeyp
     assert text(average=0.9) == known != text()
 
 
-@pytest.mark.parametrize("told", [{}, {"folds": 2}])
-def test_what_cannot_be_standardized_is_refused(told):
-    with pytest.raises(gn.InputError, match="standardize"):
-        two_rates(standardize=True, validation=(X, Y), **told)
+def test_what_cannot_be_standardized_is_refused():
     with pytest.raises(gn.InputTypeError, match="standardize"):
         two_rates(standardize="yes", folds=2)
     with pytest.raises(
-        gn.InputError, match=r"X, column 1, in the training rows of fold \d, has values too large"
+        gn.InputError, match=r"training rows of fold \d: X, column 1 has values too large to be averaged"
     ):
         two_rates(X=[[0, 1e200], [1, -1e200]] * 4, y=[0, 1] * 4, folds=2, standardize=True)

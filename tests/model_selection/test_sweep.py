@@ -13,6 +13,7 @@ from sweeps import NET, START, X, Y, sweep_grid
 import glassnet as gn
 from glassnet.engine.prepare import prepare, problem_of
 from glassnet.model_selection import worker as workers
+from glassnet.model_selection.settings import OF_TRAIN_ALONE
 from glassnet.training import run_policy
 
 
@@ -158,13 +159,22 @@ def test_history_that_does_not_fit_is_an_error():
 
 def test_sweep_shows_every_argument_with_its_default():
     ours, theirs = (inspect.signature(function).parameters for function in (gn.sweep, gn.train))
-    assert set(theirs) - set(ours) == {"callbacks", "metrics", "test"}
+    assert set(theirs) - set(ours) == {"callbacks", "metrics", "test"} == set(OF_TRAIN_ALONE)
     different = {name for name in theirs if name in ours and ours[name].default != theirs[name].default}
     assert different == {"y"}
     assert all(
         one.kind is one.KEYWORD_ONLY for name, one in ours.items() if name not in ("network", "X", "y")
     )
     assert "class_weight" in pydoc.render_doc(gn.sweep)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("test", "folds hold"), ("metrics", "metric=.*evaluate_every"), ("callbacks", "evaluate_every")],
+)
+def test_sweep_says_what_stands_in_for_an_argument_of_train_that_it_lacks(name, words):
+    with pytest.raises(gn.InputTypeError, match=f"sweep has no argument '{name}'. For {name}: {words}"):
+        sweep_grid(**{name: 0.2})
 
 
 @pytest.mark.parametrize(("name", "near"), [("bach_size", "batch_size"), ("lr", None), ("callbacks", None)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from same_runs import assert_same_run
-from sweeps import FAR, NET, TWO_RATES, X, Y, sweep, train
+from sweeps import FAR, LINE, NET, TWO_RATES, X, Y, sweep, train
 
 import glassnet as gn
 from glassnet.engine.prepare import problem_of
@@ -76,6 +76,60 @@ def test_all_rows_are_standardized_where_there_are_no_folds(told):
         assert_same_run(cell.run, alone)
         assert cell.metric == cell.run.score(FAR, Y) == alone.score(FAR, Y)
     assert gn.sweep(NET, FAR, Y, standardize=True, validation=0.3, **how).best.run.score(FAR, Y) > 0.5
+
+
+QUANTITY = 2e5 + 5e4 * X[:, 0]
+PAIRS = [(np.arange(20, 60), np.arange(20)), (np.arange(45), np.arange(45, 60))]
+UNITS = [
+    {"standardize": True},
+    {"standardize": True, "optimizer": gn.LevenbergMarquardt()},  # starts by Nguyen and Widrow's scheme
+    {"standardize": True, "batch_size": 10},
+    {"standardize": "X", "optimizer": gn.LBFGS()},
+]
+
+
+@pytest.mark.parametrize("told", UNITS)
+@pytest.mark.parametrize("folds", [None, PAIRS])
+def test_quantities_are_scaled_as_train_scales_them(told, folds):
+    def worst(y, found, rows):
+        assert np.array_equal(y, QUANTITY if rows is None else QUANTITY[rows])
+        return float(np.abs(y - found).max())
+
+    result = sweep(LINE, QUANTITY, settings=[{}], folds=folds, metric=worst, mode="min", **told)
+    for cell in result.cells:
+        trained, tested = (slice(None),) * 2 if folds is None else folds[cell.fold]
+        alone = train(LINE, QUANTITY, rows=trained, **told)
+        assert_same_run(cell.run, alone)
+        assert cell.metric == np.abs(QUANTITY[tested] - alone.predict(X[tested])).max()
+    assert_same_run(result.refit(X, QUANTITY), train(LINE, QUANTITY, **told))
+
+
+def test_a_quantity_of_large_numbers_is_learned_and_predicted_in_its_unit():
+    told = {"settings": [{}], "folds": PAIRS, "metric": "r2", "keep_predictions": True, "iterations": 100}
+    result = sweep(LINE, QUANTITY, standardize=True, optimizer=gn.SGD(0.3, 0.9), **told)
+    found = result.predictions()
+    assert np.array_equal(found["target"], QUANTITY[found["row"]])
+    for cell in result.cells:
+        tested = PAIRS[cell.fold][1]
+        assert cell.metric > 0.95
+        assert cell.metric == pytest.approx(cell.run.score(X[tested], QUANTITY[tested]))
+        assert np.array_equal(found["prediction"][found["fold"] == cell.fold], cell.run.predict(X[tested]))
+
+
+@pytest.mark.parametrize("standardize", [False, True, "X"])
+@pytest.mark.parametrize("network", [NET, LINE])
+def test_validation_arrays_take_labels_and_units_as_those_of_train_do(network, standardize):
+    y = np.array(["no", "yes"])[Y] if network is NET else QUANTITY
+    told = {"validation": (FAR[:9], y[:9]), "standardize": standardize, "iterations": 6}
+    told["stopping"] = gn.EarlyStopping(metric=lambda y, found: float((y == found).mean()), mode="max")
+    result = sweep(network, y, FAR, settings=[{}, {"l2": 0.1}], optimizer=gn.SGD(1e-12), **told)
+    for cell in result.cells:
+        alone = train(network, y, FAR, optimizer=gn.SGD(1e-12), l2=cell.settings.get("l2", 0.0), **told)
+        assert_same_run(cell.run, alone)
+        best = alone.validation_losses[alone.validation_iterations == alone.best_iteration]
+        assert cell.metric == pytest.approx(best.item(), rel=1e-12)
+    by = sweep(network, y, FAR, settings=[{}], metric="accuracy" if network is NET else "r2", **told)
+    assert by.cells[0].metric == pytest.approx(by.cells[0].run.score(FAR[:9], y[:9]))
 
 
 @pytest.mark.parametrize("kind", ["i8", "u1", "?", "f2"])

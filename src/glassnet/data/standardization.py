@@ -228,7 +228,7 @@ class Scaling(NamedTuple):
         """
         if isinstance(dataset, InMemory):
             X = np.ascontiguousarray((dataset.X[:] - self.mean) / self.scale, as_dtype(None, dataset.X))
-            y = None if dataset.y is None else self.targets(dataset.y)
+            y = self.targets(dataset.y) if targets and dataset.y is not None else dataset.y
             return InMemory(X, y, dataset.weights, dataset.names)
         if dataset.standardization is None:
             dataset = StandardizedDataset(dataset, self.mean, self.scale, self.constant)

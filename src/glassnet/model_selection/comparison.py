@@ -23,7 +23,6 @@ class Origin(NamedTuple):
     candidates: tuple[Candidate, ...]
     parameters: Parameters | NDArray[Any] | None
     stream: RandomState
-    standardize: bool
     y: NDArray[Any] | None
     index: Any
     classes: tuple[str, ...] | None

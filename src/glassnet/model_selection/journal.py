@@ -44,6 +44,7 @@ _SYNC_SECONDS = 1.0
 """A cut of the power loses no more than that; a kill loses nothing that was written."""
 
 _WORDS = {
+    "folds": "the folds (or standardize)",
     "settings": "the networks' settings (of the grid, iterations, or another argument)",
     "metric": "the metric (or its times, evaluate_every or keep_predictions)",
 }
@@ -118,6 +119,11 @@ class Journal:
                 self._final |= {record["network"]} if record.get("final") else set()
                 self._end = at + len(line)
             at += len(line)
+
+    @property
+    def scales_x_alone(self) -> bool:
+        """Whether it is of an earlier commit, whose ``standardize=True`` left y as it was."""
+        return self.header is not None and "standardize" not in self.header
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The last record of each network, one at a time: together they may be large."""
@@ -330,7 +336,7 @@ def _encoding(run: TrainingRun, plan: Plan) -> Encoding:
     """How the run takes X and y, which journals of earlier commits do not say."""
     encoding = replace(run.encoding, flat=plan.data.samples.flat and run.network.sizes[-1] == 1)
     known = run.extra.get("preprocessing")
-    if encoding.scaling is not None or not plan.data.standardize or known is None:
+    if encoding.scaling is not None or not plan.standardize or known is None:
         return encoding
     mean, scale = (np.array(known[name], np.float64) for name in ("mean", "scale"))
     return replace(encoding, scaling=Scaling.of_inputs(run.network, mean, scale))

@@ -16,7 +16,7 @@ from glassnet._version import __version__
 from glassnet.data.arrays import InMemory
 from glassnet.data.checks import check_data, choose_engine
 from glassnet.data.dataset import as_dataset
-from glassnet.data.encoding import check_classes, label_numbers
+from glassnet.data.encoding import Encoding, check_classes, label_numbers
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.model_selection.hashing import digest, identity, identity_here, short
 from glassnet.model_selection.metrics import Measure, as_measure
@@ -30,9 +30,11 @@ from glassnet.nn.network import Parameters
 from glassnet.training.run import TrainingRun
 from glassnet.training.settings import ADDED_NAMES
 from glassnet.training.train import DEFAULTS
-from glassnet.utils.array_checks import as_matrix
+from glassnet.training.validation import validation_dataset
 from glassnet.utils.json_documents import canonical
 from glassnet.utils.settings_checks import as_real, as_steps, check_random_state
+
+_SCALED: Mapping[bool | str, str] = {False: "", "X": ", standardized", True: ", standardized with y"}
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,8 @@ class SweepData:
     """The checked data that all networks of a sweep share, their folds and metric, and where they start.
 
     Every network without a seed of its own draws from a copy of `stream`. `held_out` says whether the
-    metric is of samples that a network was not trained on, `standardize` whether the columns of X are
-    standardized by each fold's training rows. `index` is that of a frame of pandas, `classes` the labels
-    that class numbers stand for.
+    metric is of samples that a network was not trained on. `index` is that of a frame of pandas, `classes`
+    the labels that class numbers stand for.
     """
 
     samples: InMemory
@@ -100,7 +101,6 @@ class SweepData:
     stream: RandomState
     measure: Measure | None
     held_out: bool = False
-    standardize: bool = False
     index: Any = None
     classes: tuple[str, ...] | None = None
 
@@ -130,6 +130,14 @@ class Plan:
     keep_predictions: str = ""
 
     @property
+    def standardize(self) -> bool | str:
+        """What is scaled by each fold's training rows: True is X and a y of quantities, "X" X alone."""
+        candidates = self.space.candidates
+        known = candidates[0].fit.standardize
+        quantities = any(candidate.network.output.name == "identity" for candidate in candidates)
+        return "X" if known and not quantities else known
+
+    @property
     def workers(self) -> int:
         """How many networks are trained at a time."""
         return max(1, min(self.cores, len(self.tasks)))
@@ -157,7 +165,7 @@ class Plan:
             "y": digest([data.samples.y]) + (f", {data.classes}" if data.classes else ""),
             "sample_weight": digest([data.samples.weights]),
             "settings": short(tasks),
-            "folds": folds + ", standardized" * data.standardize,
+            "folds": folds + _SCALED[self.standardize],
             "validation": digest(array for held in validation_arrays(candidates) for array in held),
             "parameters": digest([None if start is None else np.asarray(start)]),
             "random_state": short(hashlib.sha256(canonical(as_plain(stream)).encode())),
@@ -222,7 +230,6 @@ def check_sweep_data(
     times: object,
     parameters: Parameters | NDArray[Any] | None,
     metric: tuple[object, str | None, str],
-    standardize: bool,
     stream: RandomState,
 ) -> SweepData:
     """X, y and sample weights, checked against every network, with the folds and the metric."""
@@ -245,14 +252,10 @@ def check_sweep_data(
     passed = samples[0] if hasattr(samples[0], "shape") else dataset.X
     pairs = as_folds(folds, network, passed, samples[1], dataset.targets(network), groups)
     arrays = validation_arrays(candidates)
-    for validation in arrays:
-        as_matrix(validation[0], "validation X", network.sizes[0])
+    for other in dict.fromkeys(candidate.network for candidate in candidates):
+        for validation in arrays:
+            validation_dataset(other, validation, Encoding(classes=classes))
     held_out = bool(pairs) or any(candidate.fit.validation is not None for candidate in candidates)
-    if standardize and arrays:
-        raise InputError(
-            "standardize=True scales X alone; validation arrays would stay unscaled. Leave one of the two "
-            "out, or give validation as a fraction of the rows."
-        )
     dates = None
     if metric[0] == "rank_ic":
         dates = _dates_of_rows(times, folds, groups, dataset.n_rows)
@@ -270,7 +273,7 @@ def check_sweep_data(
     if measure is not None and measure.is_loss:
         _check_losses(candidates)
     index = getattr(samples[0], "index", None) if hasattr(samples[0], "iloc") else None
-    return SweepData(dataset, pairs, parameters, stream, measure, held_out, standardize, index, classes)
+    return SweepData(dataset, pairs, parameters, stream, measure, held_out, index, classes)
 
 
 def _dates_of_rows(times: object, folds: object, groups: object, n_rows: int) -> NDArray[np.intp] | None:

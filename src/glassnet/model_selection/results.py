@@ -125,7 +125,6 @@ class SweepResult(Comparison):
                 settings["random_state"] = seed
                 break
         settings |= {"sample_weight": sample_weight, "threads": threads, "progress": progress}
-        settings["standardize"] = "X" if origin.standardize else False
         return train(candidate.network, X, y, **settings)
 
     def predictions(self, setting: int | None = None) -> Any:

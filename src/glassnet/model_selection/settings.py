@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.random import RandomState
 
+from glassnet.data.encoding import label_numbers
 from glassnet.errors import InputError, InputTypeError, prefixed, unknown_name
 from glassnet.nn.activations import Activation
 from glassnet.nn.losses import Loss
@@ -22,9 +24,16 @@ from glassnet.utils.settings_checks import Check, Settings, as_steps, check_rand
 NETWORK = ("network", "hidden_layer_sizes", "activation", "loss")
 """The settings that change the network itself."""
 
-_OF_TRAIN_ALONE = ("test", "metrics", "standardize")  # a sweep has its own ways of judging and scaling
+OF_TRAIN_ALONE: Mapping[str, str] = {
+    "test": "folds hold rows out to compare by; keep a test's rows out of X, and score the choice by them",
+    "metrics": "metric=..., with evaluate_every=1 for its values on the way",
+    "callbacks": "evaluate_every=... for the metric on the way; gn.train(callbacks=...) trains one network",
+}
+"""The arguments of `train` that a sweep lacks, which has its own ways of judging, and what to write."""
 
-TRAINING = tuple(name for name in NAMES if name not in ("parameters", "threads", *_OF_TRAIN_ALONE))
+_OF_ALL = ("parameters", "threads", "standardize")  # which its networks share
+
+TRAINING = tuple(name for name in NAMES if name not in (*_OF_ALL, *OF_TRAIN_ALONE))
 """The settings of `train` that a sweep may vary."""
 
 
@@ -123,7 +132,9 @@ def _validation(value: Any, name: str) -> Any:
         return validation
     X, y, weights = validation
     with prefixed("validation"):
-        inputs, targets = as_matrix(X), as_numbers(y, "y")
+        numbers, classes = label_numbers(y)
+        inputs, targets = as_matrix(X), as_numbers(numbers, "y")
+        targets = targets if classes is None else np.array(classes)[targets]  # whose bytes can be hashed
         weights = None if weights is None else as_vector(weights, "sample_weight", len(inputs))
         return inputs, targets, weights
 

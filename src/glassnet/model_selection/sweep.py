@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ from glassnet.model_selection.plan import (
 from glassnet.model_selection.results import SweepResult
 from glassnet.model_selection.scheduler import Scheduler
 from glassnet.model_selection.search_space import make_search_space
-from glassnet.model_selection.settings import TRAINING, Candidate
+from glassnet.model_selection.settings import OF_TRAIN_ALONE, TRAINING, Candidate
 from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim import SGD
 from glassnet.training.early_stopping import RESPONSES
@@ -46,7 +47,7 @@ from glassnet.training.other_names import refuse
 from glassnet.training.settings import FitSettings
 from glassnet.training.steppers import Rule, check_rule
 from glassnet.training.train import DEFAULTS, train
-from glassnet.utils.settings_checks import as_flag, as_positive, as_random_state, as_steps, or_none
+from glassnet.utils.settings_checks import as_positive, as_random_state, as_steps, or_none
 from glassnet.utils.threads import thread_count
 from glassnet.utils.warn import warn
 
@@ -72,7 +73,7 @@ def sweep(
     folds: object = None,
     groups: object = None,
     times: object = None,
-    standardize: bool = False,
+    standardize: bool | str = False,
     metric: str | Callable[..., float] | None = None,
     mode: str | None = None,
     response: str = "predict",
@@ -109,10 +110,11 @@ def sweep(
         each fold's first rows and measured on the others. Validation fractions are then taken from the
         training rows.
     groups : for the splitter.
-    standardize : whether each fold's columns of X, test rows included, are centered and scaled by the mean
-        and the deviation of its training rows, of all rows where there are no folds, which takes a copy of
-        them. Each run keeps both, and takes X as it comes from then on; y stays as it is, unlike with
-        ``gn.train(standardize=True)``.
+    standardize : as for `train`: True centers and scales each fold's columns of X, test rows included, and
+        y where it holds quantities, by the mean and the deviation of its training rows (of which validation
+        fractions are a part), of all rows where there are no folds, which takes a copy of them. "X" scales
+        X alone. Each run keeps both, takes X as it comes and predicts in the unit of y, in which metrics
+        are too; losses, "loss" among the metrics, are of the scaled y.
     times : (n_samples,), each row's date, for the metric "rank_ic"; by default those of the folds.
     metric : "loss", "accuracy", "r2", "rank_ic" (see `glassnet.model_selection.rank_ic`; of two classes by
         the second one's probability) or a function of targets and predictions, on the fold's test rows,
@@ -148,8 +150,9 @@ def sweep(
         the bits are the same.
     progress : show a line with networks done, iterations and time left on stderr.
 
-    All other arguments are those of `train`, and each network's run is, bit for bit, the run that `train`
-    gives for its settings on its rows, however many threads there are. All networks draw from the same
+    All other arguments are those of `train`, without `test`, `metrics` and `callbacks`: folds, `metric` and
+    `evaluate_every` stand in for them. Each network's run is, bit for bit, the run that `train` gives for
+    its settings on its rows, however many threads there are. All networks draw from the same
     random numbers, those of the state in which a RandomState is passed, and so start from the same
     parameters where they have one shape and scheme. The data are packed once for all networks that can
     share them. The result reports divergence, without a warning. The first Ctrl-C ends all networks after
@@ -180,9 +183,13 @@ def sweep(
     rule = check_rule(optimizer)
     wrong = {name: value for name, value in training.items() if name not in _OF_TRAIN}
     if wrong:
-        refuse("sweep", wrong, inspect.signature(sweep).parameters, rule)
+        refuse("sweep", wrong, inspect.signature(sweep).parameters, rule, OF_TRAIN_ALONE)
     as_network(network)
-    base = Candidate(network, FitSettings.of({**DEFAULTS, "optimizer": rule})).replaced(training)
+    fit = FitSettings.of({**DEFAULTS, "optimizer": rule, "standardize": standardize})
+    journal = None if results is None else Journal(results)
+    if journal is not None and journal.scales_x_alone and fit.standardize:
+        fit = replace(fit, standardize="X")
+    base = Candidate(network, fit).replaced(training)
     below = as_positive(converged_below, "converged_below")
     keep = or_none(as_steps)(keep_losses, "keep_losses")
     cores, halved = thread_count(threads), as_halving(halving)
@@ -191,7 +198,6 @@ def sweep(
             "mode and response have no effect without a metric: give metric=..., or leave them out."
         )
     every, kept = or_none(as_steps)(evaluate_every, "evaluate_every"), _as_kept(keep_predictions)
-    journal = None if results is None else Journal(results)
     seed = None
     if random_state is None:
         seed = int(np.random.SeedSequence().generate_state(1)[0])
@@ -205,13 +211,10 @@ def sweep(
             "halving compares all settings after the same number of iterations, so the settings cannot "
             "vary iterations. Pass it as an argument of sweep."
         )
-    scaled = as_flag(standardize, "standardize")
     chosen = as_seeds(seeds, random, "random_state" in space.values)
     samples, measure = (X, y, sample_weight), (metric, mode, response)
     stream = copy.deepcopy(random)
-    data = check_sweep_data(
-        space.candidates, samples, folds, groups, times, parameters, measure, scaled, stream
-    )
+    data = check_sweep_data(space.candidates, samples, folds, groups, times, parameters, measure, stream)
     validated = {candidate.fit.validation is not None for candidate in space.candidates}
     if halved is not None and not data.folds and len(validated) > 1:
         raise InputError(
@@ -229,7 +232,8 @@ def sweep(
     plan = Plan(space, data, tasks, below, keep, cores, halved, seed, rungs, keep_orders, every, kept)
     began = time.perf_counter()
     if journal is not None:
-        journal.begin({"fingerprint": plan.fingerprint(), "networks": len(tasks), "seed": seed})
+        header = {"fingerprint": plan.fingerprint(), "networks": len(tasks), "seed": seed}
+        journal.begin({**header, "standardize": plan.standardize})
     with nullcontext() if journal is None else closing(journal):
         scheduler = Scheduler(plan, journal)
         try:
@@ -307,7 +311,6 @@ def _result_of(plan: Plan, cells: Sequence[SweepCell], began: float) -> SweepRes
             tuple(plan.space.candidates),
             plan.data.parameters,
             plan.data.stream,
-            plan.data.standardize,
             plan.data.samples.y,
             plan.data.index,
             plan.data.classes,

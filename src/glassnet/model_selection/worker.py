@@ -8,8 +8,10 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.random import MT19937, RandomState
@@ -18,12 +20,12 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory, RowSubset
 from glassnet.data.encoding import Encoding
-from glassnet.data.fixed_order import Moments, moments
 from glassnet.data.source import Dataset, HoldOut
 from glassnet.data.standardization import Scaling
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
+from glassnet.errors import prefixed
 from glassnet.model_selection.hashing import identity_here
 from glassnet.model_selection.metrics import Score
 from glassnet.model_selection.outcomes import SweepCell, assess, thinned
@@ -39,8 +41,7 @@ from glassnet.training.run import TrainingRun
 from glassnet.training.run_policy import continue_run
 from glassnet.training.state import at_end, with_data
 from glassnet.training.train import Preparation, begin
-from glassnet.training.validation import HeldOut
-from glassnet.utils.array_checks import as_dtype
+from glassnet.training.validation import HeldOut, Samples, validation_dataset
 
 T = TypeVar("T")
 
@@ -87,7 +88,9 @@ class SharedData:
 
     def __init__(self, workers: int) -> None:
         self.cache = Cache(recent=8 * workers)
-        self.functions = Preparation(self.prepare, self.prepare_validation, self.reuse)
+        self.functions = Preparation(
+            self.prepare, self.prepare_validation, self.validation_dataset, self.reuse
+        )
 
     def reuse(self, network: Network, dataset: Dataset, split: HoldOut) -> HoldOut:
         """The first split with these rows."""
@@ -105,12 +108,21 @@ class SharedData:
         problem = self.cache.get(key, lambda: prepare_problem(network, dataset, settings), kept, size)
         return _on_threads(problem, settings.threads).with_penalties(settings.penalties)
 
-    def prepare_validation(self, trained: Problem | Batches, dataset: Dataset, keep: bool) -> HeldOut:
+    def validation_dataset(self, network: Network, samples: Samples, encoding: Encoding) -> Dataset:
+        """The dataset of these arguments, which networks share."""
+        about = network.loss.target, network.sizes[-1], id(encoding.scaling)
+        size = sum(getattr(array, "nbytes", 0) for array in samples)
+        make, kept = partial(validation_dataset, network, samples, encoding), (samples, encoding.scaling)
+        return self.cache.get(("validation", *map(id, samples), *about), make, kept, size)
+
+    def prepare_validation(
+        self, trained: Problem | Batches, dataset: Dataset, keep: bool, scaling: Scaling | None
+    ) -> HeldOut:
         """The `HeldOut` of these arguments, which networks share."""
         about = trained.network, trained.dtype.name, trained.reduction, trained.engine, trained.class_weight
         key = ("held out", *about, dataset.identity, keep)
         size = _packed_bytes(trained.network, dataset) * (2 if keep else 1)
-        return self.cache.get(key, lambda: HeldOut(trained, dataset, keep), dataset, size)
+        return self.cache.get(key, lambda: HeldOut(trained, dataset, keep, scaling), dataset, size)
 
 
 def _digest(rows: NDArray[np.int64]) -> bytes:
@@ -144,17 +156,12 @@ def _copied(stream: RandomState) -> RandomState:
     return other
 
 
-class FoldSamples(NamedTuple):
-    """The samples that networks are trained and tested on, and the moments that scale both."""
-
-    training: InMemory
-    test: InMemory
-    measured: Moments | None
-
-
-def _scaled(samples: InMemory, by: Moments) -> InMemory:
-    X = np.ascontiguousarray((samples.X[:] - by.center) / by.scale, as_dtype(None, samples.X))
-    return InMemory(X, samples.y, samples.weights, samples.names)
+def _scaled(samples: Dataset, scaling: Scaling | None, targets: bool = True) -> InMemory:
+    """The samples as a network takes them, y too with `targets`."""
+    if scaling is not None:
+        samples = scaling.applied(samples, targets)
+    assert isinstance(samples, InMemory)
+    return samples
 
 
 class Evaluations:
@@ -181,7 +188,7 @@ class Worker:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.data = plan, plan.data
         self.shared = SharedData(plan.workers)
-        self._folds: dict[int | None, FoldSamples] = {}
+        self._folds: dict[Hashable, tuple[InMemory, Scaling | None]] = {}
         self._lock = threading.Lock()
 
     # ---- A task ---------------------------------------------------------------------------------
@@ -236,14 +243,13 @@ class Worker:
         random = fit.random_state if task.seed is None else task.seed
         if random is None:
             random = _copied(self.data.stream)
-        parameters, threads = self.data.parameters, self.plan.threads_each
-        settings = replace(fit, random_state=random, parameters=parameters, threads=threads)
-        (samples, _, measured), network = self._samples(task.fold), task.candidate.network
-        scaling = None if measured is None else Scaling.of_moments(network, measured)
+        network, threads = task.candidate.network, self.plan.threads_each
+        settings = replace(fit, random_state=random, parameters=self.data.parameters, threads=threads)
+        # The samples are scaled already, once for all networks.
+        settings = replace(settings, standardize=False, scheme=fit.first_scheme(network))
+        samples, scaling = self._samples(task)
         encoding = Encoding(scaling, self.data.classes)
-        run, gradient = begin(network, samples, settings, self.shared.functions, encoding)
-        flat = self.data.samples.flat and network.sizes[-1] == 1
-        return replace(run, encoding=replace(run.encoding, flat=flat)), gradient
+        return begin(network, samples, settings, self.shared.functions, encoding)
 
     def cell_of(self, state: TaskState, dropped: bool = False) -> SweepCell:
         """The cell of a finished network: its run, status and metric."""
@@ -254,9 +260,9 @@ class Worker:
         status = "dropped" if dropped else assess(run, scale.baseline, plan.converged_below, scale.floor)
         score = None if status == "interrupted" else self.score(task, run)
         rows, predictions, places = None, None, None
-        if plan.keep_predictions and task.fold is not None and status != "interrupted":
-            rows = self.data.folds[task.fold].test
-            predictions = self._predicted(run, self._samples(task.fold).test, plan.keep_predictions)
+        keeps = plan.keep_predictions and status != "interrupted"
+        if keeps and (judged := self._judging_samples(task, run)) is not None:
+            predictions, rows = self._predicted(run, judged[0], plan.keep_predictions), judged[1]
         run = self._lightened(run, plan.cores)
         if not plan.keep_orders and status != "interrupted":
             run = replace(run, cursor=None)
@@ -281,36 +287,52 @@ class Worker:
 
     # ---- Samples --------------------------------------------------------------------------------
 
-    def _samples(self, fold: int | None) -> FoldSamples:
-        """The samples of a fold, or all of them, the same objects each time."""
+    def _samples(self, task: Task) -> tuple[InMemory, Scaling | None]:
+        """The rows of its fold, or all, to train on, the same objects each time, and their scaling."""
+        fold, network, standardize = task.fold, task.candidate.network, task.candidate.fit.standardize
+        key = fold, standardize and (standardize, network.output.name)
         with self._lock:
-            if fold not in self._folds:
-                samples, measured = self.data.samples, None
-                halves, where = [samples], ""
+            if key not in self._folds:
+                samples, scaling = self.data.samples, None
                 if fold is not None:
-                    halves = [samples.take(rows, samples.y) for rows in self.data.folds[fold]]
-                    where = f", in the training rows of fold {fold},"
-                if self.data.standardize:
-                    measured = moments(halves[0].X[:])
-                    measured.check_finite(lambda place: f"X, column {place}{where}")
-                    halves = [_scaled(half, measured) for half in halves]
-                self._folds[fold] = FoldSamples(halves[0], halves[-1], measured)
-            return self._folds[fold]
+                    samples = samples.take(self.data.folds[fold].train, samples.y)
+                if standardize:
+                    with nullcontext() if fold is None else prefixed(f"The training rows of fold {fold}"):
+                        scaling = Scaling.measured(network, samples, targets=standardize is True)
+                    samples = _scaled(samples, scaling)
+                self._folds[key] = samples, scaling
+            return self._folds[key]
 
     def _judging_samples(self, task: Task, run: TrainingRun) -> tuple[InMemory, Any] | None:
-        """The samples for the metric and their row numbers; None if only other networks have some."""
+        """The samples for the metric and their row numbers; None if only other networks have some.
+
+        X is as the network takes it, and y in its own unit, but for the loss.
+        """
+        validation, held_out = run.validation, task.candidate.fit.validation
+        rows: Any = None
+        key: tuple[Hashable, ...] = ()
         if task.fold is not None:
-            return self._samples(task.fold).test, self.data.folds[task.fold].test
-        validation = run.validation
-        if validation is not None and validation.rows is not None:
-            rows, dataset = validation.rows[-validation.n_held_out :], self._samples(task.fold).training
-            targets = dataset.targets(run.network)
-            key = "held out rows", dataset.identity, id(targets), _digest(rows)
-            make, size = (lambda: dataset.take(rows, targets)), 4 * rows.nbytes
-            return self.shared.cache.get(key, make, (dataset, targets), size), rows
-        if isinstance(task.candidate.fit.validation, tuple):
-            return InMemory(*task.candidate.fit.validation), None
-        return None if self.data.held_out else (self._samples(None).training, None)
+            rows, key = self.data.folds[task.fold].test, ("fold", task.fold)
+        elif validation is not None and validation.rows is not None:
+            rows = validation.validation_rows
+            key = "rows", _digest(rows)
+        elif isinstance(held_out, tuple):
+            key = "arrays", *map(id, held_out)
+        elif self.data.held_out:
+            return None
+        scaling, measure = run.encoding.scaling, self.data.measure
+
+        def make() -> InMemory:
+            samples: Dataset = self.data.samples
+            if rows is not None:
+                samples = self.data.samples.take(rows, self.data.samples.y)
+            elif isinstance(held_out, tuple):
+                samples = validation_dataset(run.network, held_out, Encoding(classes=self.data.classes))
+            return _scaled(samples, scaling, targets=measure is not None and measure.is_loss)
+
+        n = self.data.samples.n_rows if rows is None else len(rows)
+        size = 8 * n * (1 if scaling is None else run.network.sizes[0])
+        return self.shared.cache.get(("judging", *key, id(scaling)), make, (held_out, scaling), size), rows
 
     # ---- Judging --------------------------------------------------------------------------------
 
@@ -326,16 +348,16 @@ class Worker:
 
     def _scale(self, task: Task, run: TrainingRun) -> Scale:
         """The loss of the best constant answer and of the perfect one, on the samples trained on."""
-        dataset = self._samples(task.fold).training
+        dataset, _ = self._samples(task)
         y, weights = dataset.targets(run.network), dataset.weights
         trained: Any = slice(None)
         digest = b""
         validation = run.validation
         if validation is not None and validation.rows is not None:
-            trained = validation.rows[: -validation.n_held_out]
+            trained = validation.training_rows
             digest = _digest(trained)
         fit = task.candidate.fit
-        about = run.network.loss, task.fold, digest, fit.reduction, fit.batch_size
+        about = run.network.loss, dataset.identity, digest, fit.reduction, fit.batch_size
         key = ("scale", *about, _key(fit.class_weight))
 
         def make() -> Scale:
@@ -364,10 +386,12 @@ class Worker:
         return Score(problem.loss(run.theta.flat))
 
     def _predicted(self, run: TrainingRun, dataset: InMemory, response: str) -> NDArray[Any]:
+        """What the network answers, in the unit of y."""
         X = np.ascontiguousarray(dataset.X[:].astype(run.dtype, copy=False))
         # With all cores for each network, those that train at a time would wait for each other.
         Y_hat = outputs_of(run.network, run.theta, X, self.plan.threads_each)
-        return decided(run.network, Y_hat) if response == "predict" else Y_hat
+        predicted = decided(run.network, Y_hat) if response == "predict" else Y_hat
+        return predicted if run.encoding.scaling is None else run.encoding.scaling.values(predicted)
 
     # ---- A run's data ---------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 from glassnet.errors import InputTypeError, nearest_name
@@ -89,12 +90,22 @@ def _brief(value: object) -> str:
     return "(X, y)" if isinstance(value, tuple) else f"<{type(value).__name__}>"
 
 
-def refuse(function: str, wrong: Mapping[str, object], known: Iterable[str], rule: Rule | None) -> None:
-    """Raise InputTypeError for arguments that the function does not have, with what to write for each."""
+def refuse(
+    function: str,
+    wrong: Mapping[str, object],
+    known: Iterable[str],
+    rule: Rule | None,
+    answers: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Raise InputTypeError for arguments that the function does not have, with what to write for each.
+
+    `answers` are the function's own, by name.
+    """
     names, known = [*wrong], [*known]
     words = ""
     for name in names:
-        written, near = answer(name, wrong[name], rule), nearest_name(name, known)
+        written = answers.get(name) or answer(name, wrong[name], rule)
+        near = nearest_name(name, known)
         if written:
             words += f" For {name}: {written}."
         elif near is not None:

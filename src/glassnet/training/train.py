@@ -34,7 +34,7 @@ from glassnet.training.run_policy import continue_run
 from glassnet.training.settings import NAMES, FitSettings
 from glassnet.training.state import RunData, state_at_rest
 from glassnet.training.steppers import Rule
-from glassnet.training.validation import HeldOut, Parts, Validation, validation_dataset
+from glassnet.training.validation import HeldOut, Parts, Samples, Validation, validation_dataset
 from glassnet.utils.array_checks import cast
 from glassnet.utils.settings_checks import as_random_state, shared_fields
 
@@ -196,7 +196,8 @@ class Preparation(NamedTuple):
     """
 
     prepare: Callable[[Network, Dataset, ProblemSettings], Problem | Batches] = prepare_problem
-    prepare_validation: Callable[[Problem | Batches, Dataset, bool], HeldOut] = HeldOut
+    prepare_validation: Callable[[Problem | Batches, Dataset, bool, Scaling | None], HeldOut] = HeldOut
+    validation_dataset: Callable[[Network, Samples, Encoding], Dataset] = validation_dataset
     reuse: Callable[[Network, Dataset, HoldOut], HoldOut] = lambda network, dataset, split: split
 
 
@@ -253,7 +254,7 @@ def begin(
     extra = {} if preprocessing is None else {"preprocessing": preprocessing}
     encoding = replace(encoding, scaling=scaling, flat=dataset.flat and network.sizes[-1] == 1)
     if isinstance(settings.validation, tuple):
-        held_out = validation_dataset(network, settings.validation, encoding)
+        held_out = preparation.validation_dataset(network, settings.validation, encoding)
         if scaling is None:
             warn_of_raw_validation(extra)
     problem = preparation.prepare(
@@ -289,11 +290,7 @@ def begin(
         )
     evaluator = None
     if held_out is not None:
-        keep = validation.keeps_samples
-        if scaling is not None and scaling.moves_targets:
-            evaluator = HeldOut(problem, held_out, keep, scaling)
-        else:
-            evaluator = preparation.prepare_validation(problem, held_out, keep)
+        evaluator = preparation.prepare_validation(problem, held_out, validation.keeps_samples, scaling)
         validation = replace(validation, fingerprint=evaluator.fingerprint)
     evaluated = held_out is not None or test is not None
     start = TrainingRun(

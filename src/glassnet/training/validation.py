@@ -113,7 +113,7 @@ def parts_again(network: Network, dataset: Dataset, validation: Validation | Non
     return Parts(split.training, split.held_out, test)
 
 
-def as_validation(validation: object) -> float | tuple[object, object, object]:
+def as_validation(validation: object) -> float | Samples:
     """`validation` as a fraction, or as X, y and sample weights (None where there are none)."""
     if isinstance(validation, (int, float, np.number)) and not isinstance(validation, bool):
         return as_fraction(validation, "validation")
@@ -126,10 +126,12 @@ def as_validation(validation: object) -> float | tuple[object, object, object]:
     return X, y, weights[0] if weights else None
 
 
-def validation_dataset(
-    network: Network, samples: tuple[object, object, object], encoding: Encoding
-) -> Dataset:
-    """A user's X, y and sample weights that evaluate a network, as the network takes them.
+Samples = tuple[object, object, object]
+"""A user's X, y and sample weights, None where there are none."""
+
+
+def validation_dataset(network: Network, samples: Samples, encoding: Encoding) -> Dataset:
+    """A user's samples that evaluate a network, as the network takes them.
 
     Errors begin with "validation:".
     """

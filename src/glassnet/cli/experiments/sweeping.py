@@ -26,6 +26,7 @@ from glassnet.cli.experiments.schema import SWEEP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.parquet import parquet_files
 from glassnet.data.preprocessing import Preprocessing
+from glassnet.data.standardization import Scaling
 from glassnet.data.tables import read_table
 from glassnet.diagnostics.curvature import Curvature, curvature
 from glassnet.errors import InputError, InterruptedTrainingWarning, unknown_name
@@ -160,7 +161,7 @@ def _sweep(draws: Draws, grid: str, keys: Mapping[str, Any], journal: Path, prog
     of_grid = arguments_of(keys, where, samples.class_weight, times)
     keywords = experiment.keywords(sweep, class_weight=class_weight, **of_grid)
     if folds is not None and experiment["data.file"]:
-        keywords["standardize"] = True  # all rows' means and scales would tell of the test rows
+        keywords["standardize"] = "X"  # all rows' means and scales would tell of the test rows
     if "optimizer" in of_grid.get("grid", ()):
         keywords["optimizer"] = SGD()  # each setting has its own
     varied = [of_grid.get("grid", {}), *of_grid.get("settings", ())]
@@ -232,9 +233,9 @@ def _write(draws: Draws, result: SweepResult, grid: str, folds: object, new: New
         write_csv(new(f"{grid}-predictions.csv"), _predictions(draws, result, folds))
     if result.best is not None:
         run = result.best.run
-        preprocessing = _of_fold(draws.samples.preprocessing, run.extra.get("preprocessing"))
+        # The scaling of a fold takes rows that were standardized by all rows; the file says both at once.
+        preprocessing = _of_fold(draws.samples.preprocessing, run.encoding.scaling)
         extra = {"name": draws.experiment.name, "preprocessing": preprocessing.to_dict()}
-        # The scaling of a fold takes rows that were standardized by all rows; that of the table says both.
         run = replace(run, encoding=replace(run.encoding, scaling=None))
         save(run, new(f"{grid}-{BEST}"), extra=extra)
 
@@ -270,19 +271,20 @@ def _refit(draws: Draws, result: SweepResult, grid: str, place: ResultsFolder, p
     if result.chosen is None or result.origin is None:
         return
     # These rows are standardized already, by all of them.
-    result = replace(result, origin=result.origin._replace(standardize=False))
+    raw = tuple(replace(one, fit=replace(one.fit, standardize=False)) for one in result.origin.candidates)
+    result = replace(result, origin=result.origin._replace(candidates=raw))
     run = result.refit(draws.samples.X, draws.samples.y, progress=progress)
     extra = {"name": draws.experiment.name, "preprocessing": draws.samples.preprocessing.to_dict()}
     save(run, place.new(f"{grid}-{REFIT}"), extra=extra)
 
 
-def _of_fold(table: Preprocessing, fold: Mapping[str, Any] | None) -> Preprocessing:
+def _of_fold(table: Preprocessing, fold: Scaling | None) -> Preprocessing:
     """The preprocessing of a fold, whose rows were standardized by all rows and then by its own."""
     if fold is None:
         return table
-    mean, scale, own_mean, own_scale = map(np.array, (table.mean, table.scale, fold["mean"], fold["scale"]))
-    both_means, both_scales = mean + scale * own_mean, scale * own_scale
-    return replace(table, mean=tuple(both_means.tolist()), scale=tuple(both_scales.tolist()))
+    mean, scale = np.array(table.mean), np.array(table.scale)
+    means, scales = mean + scale * fold.mean, scale * fold.scale
+    return replace(table, mean=tuple(means.tolist()), scale=tuple(scales.tolist()))
 
 
 def _as_cell(value: Any) -> Any:

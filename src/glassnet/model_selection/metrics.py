@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from glassnet.engine.metrics import accuracy
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn.network import Network
 from glassnet.training.early_stopping import MODES, RESPONSES, Metric, metric_name, metric_value
@@ -69,10 +70,7 @@ class Measure:
             return rank_ic(y, predicted, self.dates if rows is None else self.dates[rows])
         if self.function is None and self.name == "accuracy":
             actual = np.argmax(y, axis=1) if y.ndim > predicted.ndim else y
-            right = (
-                predicted == actual if predicted.ndim == 1 else (predicted == (actual > 0.5)).all(axis=1)
-            )
-            return Score(float(np.average(right, weights=weights)))
+            return Score(accuracy(actual if predicted.ndim == 1 else actual > 0.5, predicted, weights))
         if self.function is None:
             from sklearn.metrics import r2_score
 

@@ -25,7 +25,7 @@ def test_every_wrong_argument_is_answered_in_one_error():
     assert "For seed: random_state=7." in words
     assert "Did you mean 'iterations' by 'itterations'?" in words
     assert words.count("foo") == 1
-    assert "standardize." in words
+    assert words.endswith("freeze.")
 
 
 def test_settings_of_optimizers_are_answered_by_the_one_that_was_chosen():

@@ -636,3 +636,85 @@ def test_run_where_parameters_belong_is_told_its_theta():
         gn.curvature(run.network, run, [[0.0], [1.0]], [0, 1])
     with pytest.raises(gn.GlassnetError, match=r"no file or folder pq|X is text, 'pq'"):
         gn.check_gradients(run.network, run.theta, "pq", "label")
+
+
+# ---- Frozen layers ------------------------------------------------------------------------------
+
+DEEP = gn.Network((2, 3, 3, 2), hidden="tanh")
+
+
+@pytest.mark.parametrize("batch_size", [None, 25])
+@pytest.mark.parametrize("kind", gn.OPTIMIZERS.values(), ids=list(gn.OPTIMIZERS))
+def test_frozen_layers_keep_their_bits(kind, batch_size):
+    start = DEEP.initialize(1)
+    start.weights[0][0] = -0.0  # which adding 0 would change
+    rule = kind(clip_norm=0.5, **({"weight_decay": 0.1} if hasattr(kind, "weight_decay") else {}))
+    common = {"parameters": start, "batch_size": batch_size, "average": 0.9, "dropout": 0.1}
+    run = train(10, DEEP, optimizer=rule, freeze=[3, 1], l1=0.01, l2=0.1, max_norm=0.4, **common)
+    for theta in (run.parameters, run.averaged):
+        for layer in (0, 2):
+            assert theta.weights[layer].tobytes() == start.weights[layer].tobytes()
+            assert theta.biases[layer].tobytes() == start.biases[layer].tobytes()
+        assert (theta.weights[1] != start.weights[1]).all()
+    assert (run.freeze, run.engine) == ((1, 3), "numpy")
+
+
+def test_the_other_layers_are_trained_by_their_own_gradient_alone():
+    start, (X, y) = DEEP.initialize(1), blobs()
+    _, gradient = gn.loss_and_gradient(DEEP, start, X, y, engine="numpy")
+    own = np.concatenate([gradient.weights[1].ravel(), gradient.biases[1]])
+    rule = gn.SGD(1.0, momentum=0.0, clip_norm=1e-3)
+    run = train(1, DEEP, (X, y), parameters=start, optimizer=rule, freeze=[1, 3])
+    moved = run.parameters.weights[1] - start.weights[1]
+    np.testing.assert_allclose(moved, -1e-3 * gradient.weights[1] / np.linalg.norm(own), rtol=1e-9)
+    free = train(5, DEEP, (X, y), engine="numpy")
+    assert np.array_equal(train(5, DEEP, (X, y), engine="numpy", freeze=()).losses, free.losses)
+
+
+def test_runs_with_frozen_layers_go_on_from_files_and_say_so(tmp_path):
+    run, (X, y) = train(10, freeze=[1]), blobs()
+    gn.save(run, tmp_path / "run")
+    loaded = gn.load(tmp_path / "run")
+    assert_same_run(loaded.resume(10, X=X, y=y), train(20, freeze=[1]))
+    assert "layer 1 stays frozen" in repr(loaded)
+    assert "layers are frozen" in train(1, freeze=[1]).engine_reason
+    with pytest.raises(gn.EngineError, match=r"layers are frozen.*engine=\"numpy\""):
+        loaded.resume(1, X=X, y=y, engine="native")
+    with pytest.raises(gn.InputError, match=r"gn\.LBFGS solves for all parameters together: leave freeze"):
+        run.resume(1, optimizer="lbfgs")
+
+
+def test_layers_are_frozen_of_streams_and_in_sweeps():
+    run, (X, y) = train(5, freeze=[2]), blobs()
+    for batch_size in (None, 25):
+        streamed = train(5, data=(gn.stream(X, y), None), freeze=[2], batch_size=batch_size)
+        in_memory = train(5, freeze=[2], batch_size=batch_size)
+        np.testing.assert_allclose(streamed.parameters.flat, in_memory.parameters.flat, rtol=1e-12)
+        assert np.array_equal(streamed.parameters.weights[1], NET.initialize(3).weights[1])
+    swept = gn.sweep(
+        NET, X, y, settings=[{"freeze": [2]}, {}], optimizer=RULE, iterations=5, random_state=3
+    )
+    assert [np.array_equal(cell.run.losses, run.losses) for cell in swept.cells] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("freeze", "words"),
+    [
+        ([3], r"freeze is \[3\]; the network \(2, 3, 2\) has the layers 1 to 2"),
+        ([1, 2], "at least one of them must be left to train"),
+        ([0], r"freeze\[0\] is 0"),
+        (1, r"a list of layers by their numbers, such as \[1\], not 1"),
+        ("12", "a list of layers"),
+    ],
+)
+def test_layers_that_cannot_be_frozen_are_refused(freeze, words):
+    with pytest.raises(gn.GlassnetError, match=words):
+        train(1, freeze=freeze)
+
+
+def test_frozen_layers_are_refused_for_what_cannot_leave_them():
+    with pytest.raises(gn.EngineError, match="layers are frozen, which the NumPy engine can do"):
+        train(1, freeze=[1], engine="native")
+    for solver in gn.SOLVERS:
+        with pytest.raises(gn.InputError, match="leave freeze out"):
+            train(1, freeze=[1], optimizer=solver)

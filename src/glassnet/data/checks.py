@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -92,13 +92,17 @@ def check_factor(network: Network) -> None:
         )
 
 
-def choose_engine(network: Network, engine: str) -> tuple[Literal["native", "numpy"], str]:
+def choose_engine(
+    network: Network, engine: str, freeze: Sequence[int] = ()
+) -> tuple[Literal["native", "numpy"], str]:
     """The engine to use, and why; EngineError where "native" is asked for and is not possible."""
     if engine not in ENGINES:
         raise unknown_name("engine", engine, ENGINES)
     if engine == "numpy":
         return "numpy", "asked for"
     missing = missing_in_native(network)
+    if freeze and not missing:
+        missing = "layers are frozen, which the NumPy engine can do"
     if not missing:
         return "native", "asked for" if engine == "native" else "it is the fastest"
     if engine == "native":

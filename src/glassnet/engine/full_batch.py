@@ -154,7 +154,7 @@ class Problem(Prepared, ABC):
         self, updates: Updates, k: int, flat: Array, state: Array, gradient: Array
     ) -> tuple[Array, Array]:
         """The new parameters and state after update k of a call, by the engine's own arithmetic."""
-        return numpy_update(self.network, self.penalties, updates, k, (flat, state, gradient))
+        return numpy_update(self.setup, updates, k, flat, state, gradient)
 
     def gauss_newton(self, flat: Array) -> NDArray[np.float64]:
         """The Gauss-Newton matrix G at flat parameters, (n_parameters, n_parameters), of the reduced loss.

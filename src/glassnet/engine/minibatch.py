@@ -240,7 +240,7 @@ class NumpyBatches(Batches):
                     break
                 if row == 0:
                     good[:] = np.concatenate([theta, own[-1]]) if updates.average else theta
-                moved = numpy_update(self.network, self.penalties, updates, k, (theta, own, gradient))
+                moved = numpy_update(self.setup, updates, k, theta, own, gradient)
                 row, summed = row + samples, summed + loss * samples
                 if row == self.n_samples:
                     losses[epochs] = summed / self.n_samples

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from glassnet._types import Array
-from glassnet.engine.records import Updates
+from glassnet.engine.records import Setup, Updates
 from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim import penalties
@@ -77,15 +77,17 @@ class NumpyLoss(NamedTuple):
 
 
 def numpy_update(
-    network: Network,
-    penalized: Penalties,
-    updates: Updates,
-    k: int,
-    arrays: tuple[Array, Array, Array],
+    setup: Setup, updates: Updates, k: int, flat: Array, state: Array, gradient: Array
 ) -> tuple[Array, Array]:
-    """The new parameters and state after update k of the call; `arrays` are flat, state and gradient."""
-    flat, state, gradient = arrays
-    optimizer, is_weight = updates.optimizer, penalties.weight_mask(network.sizes)
+    """The new parameters and state after update k of the call.
+
+    Layers that are frozen have no gradient, for the clipped norm either, and keep their bits.
+    """
+    sizes, optimizer, max_norm = setup.network.sizes, updates.optimizer, setup.penalties.max_norm
+    is_weight = penalties.weight_mask(sizes)
+    frozen = penalties.frozen_mask(sizes, setup.freeze) if setup.freeze else None
+    if frozen is not None:
+        gradient = np.where(frozen, 0, gradient)
     t, rate, average = updates.first + k, updates.rate(k), updates.average
     own = state[: len(optimizer.state_names)]
     theta, new = np.empty_like(flat), np.empty_like(own)
@@ -96,8 +98,12 @@ def numpy_update(
             theta[some], new[:, some] = optimizer.update(
                 flat[some], own[:, some], g[some], t, rate, is_weight[some]
             )
-        if penalized.max_norm is not None:
-            theta = penalties.constrain(theta, network.sizes, penalized.max_norm)
+        if max_norm is not None:
+            theta = penalties.constrain(theta, sizes, max_norm)
+        rows = [theta]
         if average:
-            new = np.vstack([new, average * state[-1] + (1.0 - average) * theta])
-    return theta, new
+            rows.append(average * state[-1] + (1.0 - average) * theta)
+    if frozen is not None:
+        rows = [np.where(frozen, flat, row) for row in rows]
+    theta, *mean = rows
+    return theta, np.vstack([new, *mean]) if mean else new

@@ -36,7 +36,7 @@ class ProblemSettings:
     """The settings of a problem as they come; the fields are those of `prepare`.
 
     `batch_size` None prepares the full batch, a number batches of that many samples. `conventions` are
-    those of the loss.
+    those of the loss; updates leave the layers of `freeze`, by their numbers from 1, as they are.
     """
 
     batch_size: int | None = None
@@ -48,6 +48,7 @@ class ProblemSettings:
     dropout: float | Sequence[float] = 0.0
     class_weight: object = None
     conventions: Conventions = OURS
+    freeze: tuple[int, ...] = ()
 
 
 def prepare_problem(
@@ -64,12 +65,13 @@ def prepare_problem(
     setup = Setup(
         network,
         as_dtype(settings.dtype, dataset.X if isinstance(dataset, Block) else dataset),
-        *choose_engine(network, settings.engine),
+        *choose_engine(network, settings.engine, settings.freeze),
         thread_count(settings.threads),
         settings.reduction,
         settings.penalties,
         settings.conventions,
         as_dropout(settings.dropout, len(network.hidden)),
+        freeze=settings.freeze,
     )
     if isinstance(dataset, Block):
         problem = _of_block(setup, dataset, size)

@@ -28,7 +28,8 @@ EngineName = Literal["native", "numpy"]
 class Setup:
     """What a problem computes and how: its network, and settings that are checked and chosen.
 
-    `dropout` has the probability of each hidden layer, `class_weight` the weight of each class or None.
+    `dropout` has the probability of each hidden layer, `class_weight` the weight of each class or None,
+    `freeze` the layers that updates leave as they are.
     """
 
     network: Network
@@ -41,6 +42,7 @@ class Setup:
     conventions: Conventions = OURS
     dropout: tuple[float, ...] = ()
     class_weight: tuple[float, ...] | None = None
+    freeze: tuple[int, ...] = ()
 
 
 class Updates(NamedTuple):

@@ -159,7 +159,7 @@ class Plan:
         start = data.parameters.flat if isinstance(data.parameters, Parameters) else data.parameters
         stream: Any = data.stream.get_state(legacy=False)
         candidates = {id(task.candidate): task.candidate for task in self.tasks}.values()
-        engines = {choose_engine(one.network, one.fit.engine)[0] for one in candidates}
+        engines = {choose_engine(one.network, one.fit.engine, one.fit.freeze)[0] for one in candidates}
         return {
             "X": digest([data.samples.X]),
             "y": digest([data.samples.y]) + (f", {data.classes}" if data.classes else ""),

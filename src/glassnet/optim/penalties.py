@@ -1,11 +1,11 @@
-"""Penalties on the weights, and bounds for the gradient and for the weights.
+"""Penalties on the weights, bounds for the gradient and for the weights, and layers that stay.
 
 A mask over the flat parameters is True for weights: biases are never penalized.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.utils.settings_checks import as_bound, as_not_negative
+from glassnet.errors import InputError, InputTypeError
+from glassnet.utils.settings_checks import as_bound, as_not_negative, as_steps
 
 Mask = NDArray[np.bool_]
 
@@ -59,6 +60,40 @@ def weight_mask(sizes: tuple[int, ...]) -> Mask:
     """
     layers = [np.repeat([True, False], [n_in * n_out, n_out]) for n_in, n_out in pairwise(sizes)]
     mask = np.concatenate(layers)
+    mask.flags.writeable = False  # all callers share it
+    return mask
+
+
+def as_layers(value: object, name: str) -> tuple[int, ...]:
+    """Layers by their numbers, from 1, in order and each once; errors for anything else.
+
+    >>> from glassnet.optim.penalties import as_layers
+    >>> as_layers([2, 1], "freeze")
+    (1, 2)
+    """
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InputTypeError(f"{name} is a list of layers by their numbers, such as [1], not {value!r}.")
+    return tuple(sorted({as_steps(layer, f"{name}[{place}]") for place, layer in enumerate(value)}))
+
+
+@lru_cache(maxsize=16)
+def frozen_mask(sizes: tuple[int, ...], layers: tuple[int, ...]) -> Mask:
+    """True for each weight and bias of these layers, which training leaves as they are.
+
+    Raises InputError for a layer that the network lacks, and where no other layer is left to train.
+
+    >>> from glassnet.optim.penalties import frozen_mask
+    >>> frozen_mask((2, 1, 1), (1,)).tolist()
+    [True, True, True, False, False]
+    """
+    numbers = range(1, len(sizes))
+    if not {*layers} < {*numbers}:
+        raise InputError(
+            f"freeze is {list(layers)}; the network {sizes} has the layers 1 to {len(numbers)}, and at "
+            f"least one of them must be left to train."
+        )
+    counts = [(n_in + 1) * n_out for n_in, n_out in pairwise(sizes)]
+    mask = np.repeat([number in layers for number in numbers], counts)
     mask.flags.writeable = False  # all callers share it
     return mask
 

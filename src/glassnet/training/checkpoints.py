@@ -20,7 +20,7 @@ from glassnet.nn.activations import ACTIVATIONS, Activation
 from glassnet.nn.dropout import as_dropout
 from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network, Parameters
-from glassnet.optim.penalties import Penalties
+from glassnet.optim.penalties import Penalties, as_layers, frozen_mask
 from glassnet.training.early_stopping import METRICS, EarlyStopping, Metric, metric_name
 from glassnet.training.loop import STATUSES
 from glassnet.training.run import TrainingRun
@@ -125,8 +125,10 @@ def run_as_arrays(
         document["encoding"] = run.encoding.to_plain()
         if run.encoding.scaling is not None:
             arrays |= run.encoding.scaling.as_arrays()
-    if run.encoding.scaling is not None or run.encoding.classes is not None:
-        document["version"] = VERSION  # earlier versions would predict without them, in silence
+    if run.freeze:
+        document["freeze"] = list(run.freeze)
+    if run.encoding.scaling is not None or run.encoding.classes is not None or run.freeze:
+        document["version"] = VERSION  # earlier versions would go on without them, in silence
     return {name: values for name, values in arrays.items() if values is not None}, document
 
 
@@ -246,6 +248,8 @@ def _run(
         # Behind the parameters that a run goes back to is their mean.
         point = flat if averaged is None else np.tile(flat, 2)
         cursor = _cursor(document["cursor"], arrays, document["batch_size"], point)
+    freeze = as_layers(document.get("freeze", ()), "freeze")
+    frozen_mask(network.sizes, freeze)
     weights = document["class_weight"]
     _check(weights is None or len(weights) == network.sizes[-1], "the class weights do not fit")
     return TrainingRun(
@@ -263,6 +267,7 @@ def _run(
         encoding=encoding_from_plain(network, document.get("encoding"), arrays),
         extra=document["extra"],
         finding=str(document.get("finding", "")),  # which files of earlier commits lack
+        freeze=freeze,
         **{name: document[name] for name in _PLAIN},
     )
 

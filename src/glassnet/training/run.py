@@ -62,6 +62,7 @@ class TrainingRun(RunState):
         without one. `theta`, with which the run predicts, scores and draws, is the mean then;
         ``run.network.predict(run.parameters, X)`` predicts with the last parameters.
     class_weight : the weight of each class, or None.
+    freeze : the numbers of the layers that training leaves as they are.
     solver_history : `SolverHistory`, the gradient and the damping after each step of a solver, or None.
     solver_steps : the same as one array (up to iterations + 1, 2), as files hold it.
     encoding : `Encoding`, what stands between X and y and the network: its `scaling`, where the run
@@ -189,7 +190,7 @@ class TrainingRun(RunState):
                 f"another optimizer, for instance optimizer={gentler(rule)}."
             )
         check_schedule(rule, self.validation is not None and self.validation.fingerprint is not None)
-        fit = self.batch_size, self.penalties, self.dropout, self.average
+        fit = self.batch_size, self.penalties, self.dropout, self.average, self.freeze
         if X is None:
             data = self._own_data(y, sample_weight, validation, engine, threads)
             check_fits(rule, self.network, *fit, data.problem.memory_limit)

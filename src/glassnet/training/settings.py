@@ -22,7 +22,7 @@ from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.dropout import as_dropout
 from glassnet.nn.network import Network, Parameters
 from glassnet.nn.schemes import BOUNDED, SCHEMES
-from glassnet.optim.penalties import Penalties
+from glassnet.optim.penalties import Penalties, as_layers, frozen_mask
 from glassnet.training.early_stopping import (
     EarlyStopping,
     Metric,
@@ -93,6 +93,7 @@ class FitSettings(Settings):
     test: float | None = field(metadata=checked(or_none(as_fraction), added=True))
     metrics: str | Metric | Sequence[str | Metric] = field(metadata=checked(as_metrics, added=True))
     standardize: bool | str = field(metadata=checked(_as_standardize, added=True))
+    freeze: Sequence[int] = field(metadata=checked(as_layers, added=True))
 
     @classmethod
     def of(cls, keywords: Mapping[str, Any]) -> FitSettings:
@@ -121,8 +122,11 @@ class FitSettings(Settings):
         `memory` is the bytes that reading streamed data may take; None in memory.
         """
         dropout = as_dropout(self.dropout, len(network.hidden))
-        check_fits(self.optimizer, network, self.batch_size, self.penalties, dropout, self.average, memory)
-        choose_engine(network, self.engine)
+        of_fit = self.batch_size, self.penalties, dropout, self.average, self.freeze
+        check_fits(self.optimizer, network, *of_fit, memory)
+        if self.freeze:
+            frozen_mask(network.sizes, tuple(self.freeze))
+        choose_engine(network, self.engine, self.freeze)
         shares = self.test or 0.0, self.validation if isinstance(self.validation, float) else 0.0
         if sum(shares) >= 1:
             raise InputError(

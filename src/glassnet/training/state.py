@@ -71,6 +71,7 @@ class RunState:
     solver_steps: NDArray[np.float64] = field(default_factory=lambda: NO_STEPS)
     encoding: Encoding = PLAIN
     finding: str = ""
+    freeze: tuple[int, ...] = ()
     data: RunData | None = None
 
     def __post_init__(self) -> None:
@@ -191,6 +192,9 @@ class RunState:
             gone = np.flatnonzero(scaling.constant).tolist()
             out = f"; columns that never vary are left out: {listed(gone)}" if gone else ""
             reason += f"\n  scales by itself{out}"
+        if self.freeze:
+            layers = f"layer{'s' if len(self.freeze) > 1 else ''} {listed(self.freeze)}"
+            reason += f"\n  {layers} stay{'s' if len(self.freeze) == 1 else ''} frozen"
         return (
             f"TrainingRun of {self.network} by {self.optimizer}\n"
             f"  {status}: {self.iterations:,} {kind} in {self.seconds:.3g} s, "

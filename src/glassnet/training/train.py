@@ -71,6 +71,7 @@ def train(
     test: float | None = None,
     metrics: str | Metric | Sequence[str | Metric] = (),
     standardize: bool | str = False,
+    freeze: Sequence[int] = (),
 ) -> TrainingRun:
     """Train a network and return the run; `train` changes no argument, but draws from a RandomState.
 
@@ -143,6 +144,11 @@ def train(
         it holds later. Sample weights do not count. X is copied; streamed data are read once or twice more.
         "X" scales X alone.
         MATLAB's `train` scales to -1 to 1 by default and leaves out constant rows, as this does.
+    freeze : layers by their numbers from 1, whose weights and biases stay as they are, bit for bit:
+        ``parameters=run.parameters, freeze=[1]`` trains all others further. A frozen layer has no gradient,
+        for ``clip_norm`` either, as after PyTorch's ``requires_grad_(False)``; weight decay and max_norm
+        pass it by, and what l1 and l2 add for it to the losses is a constant. Optimizers can do it, by the
+        NumPy engine.
 
     A loss above `DIVERGENCE_FACTOR` times the larger of the first one and the loss of a network that
     knows nothing, or one that is not finite, ends training with status "diverged", the parameters

@@ -103,6 +103,7 @@ def check_fits(
     penalties: Penalties,
     dropout: Sequence[float],
     average: float | None,
+    freeze: Sequence[int] = (),
     memory: int | None = None,
 ) -> None:
     """Raise InputError where a solver cannot do what training asks for; optimizers can do all of it.
@@ -118,6 +119,7 @@ def check_fits(
         (penalties.l1 > 0, "l1", "needs a smooth loss, which |W| is not; l2 is"),
         (penalties.max_norm is not None, "max_norm", "would not see that a step was cut short"),
         (average is not None, "average", "makes few steps, and each lowers the loss: the last one is best"),
+        (bool(freeze), "freeze", "solves for all parameters together"),
     ):
         if unfit:
             raise InputError(

@@ -4,7 +4,7 @@ Every message says what came, what was expected and how to mend it.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 
@@ -88,6 +88,17 @@ _OTHER_NAMES = {
     "xavier": "glorot",
     "hidden": "hidden_layer_sizes",
     "lr": "learning_rate",
+    "learningrateinit": "learning_rate",
+    "eta": "learning_rate",
+    "eta0": "learning_rate",
+    "stepsize": "learning_rate",
+    "eps": "epsilon",
+    "nesterovsmomentum": "nesterov",
+    "mc": "momentum",
+    "mu": "damping",
+    "mumax": "largest_damping",
+    "mingrad": "gradient_tolerance",
+    "time": "seconds",
     "alpha": "l2",
     "weightdecay": "l2",
     "kaiming": "he",
@@ -104,16 +115,36 @@ _OTHER_NAMES = {
 
 def nearest_name(name: object, choices: Iterable[str]) -> str | None:
     """The choice that a wrong name most likely means: near it, spelled otherwise, or another library's."""
-    plain = {
-        _plain(choice): choice for choice in reversed(list(choices))
-    }  # of two equal keys the first stays
-    wrong = _plain(str(name))
-    if wrong in plain:
-        return plain[wrong]
-    if _plain(_OTHER_NAMES.get(wrong, "")) in plain:
-        return plain[_plain(_OTHER_NAMES[wrong])]
-    near = difflib.get_close_matches(wrong, plain, n=1)
-    return plain[near[0]] if near else None
+    plain = _by_plain(choices)
+    near = difflib.get_close_matches(_plain(str(name)), plain, n=1)
+    return same_name(name, plain.values()) or (plain[near[0]] if near else None)
+
+
+def same_name(name: object, choices: Iterable[str]) -> str | None:
+    """The choice that a name is, spelled otherwise or by another library; None where there is none."""
+    plain, wrong = _by_plain(choices), _plain(str(name))
+    return plain.get(wrong) or plain.get(_plain(_OTHER_NAMES.get(wrong, "")))
+
+
+def unknown_arguments(
+    owner: str, wrong: Iterable[str], known: Iterable[str], answers: Mapping[str, str]
+) -> InputTypeError:
+    """The error for all arguments that a function or class lacks, with an answer or the nearest name."""
+    words, wrong, known = "", [*wrong], [*known]
+    for name in wrong:
+        near = nearest_name(name, known)
+        if answers.get(name):
+            words += f" For {name}: {answers[name]}."
+        elif near is not None:
+            words += f" Did you mean {near!r} by {name!r}?"
+    kind = "argument" if len(wrong) == 1 else "arguments"
+    names = ", ".join(map(repr, wrong))
+    return InputTypeError(f"{owner} has no {kind} {names}.{words} It has {', '.join(known)}.")
+
+
+def _by_plain(choices: Iterable[str]) -> dict[str, str]:
+    """The choices by their plain names; of two equal ones the first stays."""
+    return {_plain(choice): choice for choice in reversed(list(choices))}
 
 
 def _plain(name: str) -> str:

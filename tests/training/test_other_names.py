@@ -6,7 +6,7 @@ import pytest
 
 import glassnet as gn
 from glassnet.training import other_names
-from glassnet.training.steppers import RULES
+from glassnet.training.steppers import RULES, rule_from_dict
 
 NET, X, Y = gn.Network((1, 2)), [[0.0], [1.0]], [0, 1]
 
@@ -40,14 +40,43 @@ def test_no_answer_names_what_train_lacks(answer):
     assert answer.startswith("gn.Network(") or name in inspect.signature(gn.train).parameters
 
 
-@pytest.mark.parametrize("name", sorted(set(other_names._OF_RULES.values())))
-def test_settings_of_rules_are_settings_of_one(name):
-    assert any(name in rule().settings() for rule in RULES.values())
-
-
 def test_other_names_are_none_of_trains():
-    own = inspect.signature(gn.train).parameters
-    assert not {*other_names._MEANT, *other_names._OF_RULES} & {*own}
+    assert not other_names._MEANT.keys() & inspect.signature(gn.train).parameters.keys()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        (
+            {"lr": 3},
+            r"SGD has no argument 'lr'\. Did you mean 'learning_rate' by 'lr'\? It has learning_rate,",
+        ),
+        (
+            {"nesterovs_momentum": True, "foo": 1},
+            r"no arguments 'nesterovs_momentum', 'foo'\. .*'nesterov' by",
+        ),
+    ],
+)
+def test_constructors_of_rules_answer_likewise(wrong, right):
+    with pytest.raises(gn.InputTypeError, match=right):
+        gn.SGD(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        *[(n, "learning_rate") for n in ("lr", "learning_rate_init", "eta", "eta0", "step_size")],
+        *[("mu", "damping"), ("mu_max", "largest_damping"), ("min_grad", "gradient_tolerance")],
+        *[("time", "seconds"), ("mc", "momentum"), ("nesterovs_momentum", "nesterov")],
+        *[("beta_1", "beta1"), ("beta_2", "beta2"), ("eps", "epsilon")],
+    ],
+)
+def test_settings_of_rules_are_answered_by_one_that_has_them(name, setting):
+    rule = next(
+        kind for kind in RULES.values() if f"gn.{kind.__name__}({setting}=1)" in refused(**{name: 1})
+    )
+    with pytest.raises(gn.InputTypeError, match=f"Did you mean '{setting}' by '{name}'"):
+        rule(**{name: 1})
 
 
 def test_sweep_answers_likewise():
@@ -65,3 +94,11 @@ def test_an_optimizer_may_be_named(name):
 def test_an_unknown_optimizer_is_answered_by_the_nearest():
     with pytest.raises(gn.InputError, match=r"Unknown optimizer 'Adam'\. Did you mean 'adam'"):
         gn.train(NET, X, Y, optimizer="Adam")
+
+
+def test_lm_is_short_for_levenberg_marquardt_wherever_rules_are_named():
+    net, y = gn.Network((1, 1), output="identity"), [0.0, 1.0]
+    assert gn.train(net, X, y, optimizer="lm", iterations=1).optimizer == gn.LevenbergMarquardt()
+    assert rule_from_dict({"name": "lm", "damping": 0.5}) == gn.LevenbergMarquardt(damping=0.5)
+    assert "lm" in RULES
+    assert "lm" not in [*RULES]

@@ -59,7 +59,9 @@ def test_nearest_name_knows_other_spellings_and_other_libraries_names(wrong, cho
 def test_names_from_elsewhere_stand_for_names_of_ours():
     from glassnet.model_selection.metrics import METRICS
     from glassnet.nn.network import SCHEMES
+    from glassnet.training.steppers import RULES
 
-    settings = {*gn.SGD().settings(), "hidden_layer_sizes", "l2"}
+    of_rules = [name for kind in RULES.values() for name in kind().settings()]
+    settings = {*of_rules, "hidden_layer_sizes", "l2"}
     ours = {*gn.ACTIVATIONS, *gn.LOSSES, *gn.OUTPUTS, *gn.SOLVERS, *SCHEMES, *METRICS, *settings}
     assert set(errors._OTHER_NAMES.values()) <= ours

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from types import MappingProxyType
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
-from glassnet.errors import InputTypeError, nearest_name
+from glassnet.errors import same_name, unknown_arguments
 from glassnet.training.steppers import RULES, Rule
 
 P = ParamSpec("P")
@@ -51,33 +51,13 @@ _OTHERS: Mapping[str, str] = {
 
 _MEANT = {name.lower(): answer for answer, names in _OTHERS.items() for name in names.split()}
 
-_OF_RULES = {
-    "lr": "learning_rate",
-    "learning_rate_init": "learning_rate",
-    "eta": "learning_rate",
-    "eta0": "learning_rate",
-    "step_size": "learning_rate",
-    "beta_1": "beta1",
-    "beta_2": "beta2",
-    "eps": "epsilon",
-    "nesterovs_momentum": "nesterov",
-    "mc": "momentum",
-    "mu": "damping",
-    "mu_max": "largest_damping",
-    "min_grad": "gradient_tolerance",
-    "time": "seconds",
-}
-"""Other names of the settings of optimizers."""
 
-
-def answer(name: str, value: object, rule: Rule | None) -> str:
+def answer(name: str, value: object, rule: object) -> str:
     """What to write for another library's argument, "" for any other; `rule` is the optimizer beside it."""
-    setting = _OF_RULES.get(name.lower(), name)
-    owners = [kind for kind in RULES.values() if setting in kind().settings()]
-    if rule is not None and setting in rule.settings():
-        owners = [type(rule), *owners]
-    if owners:
-        return f"optimizer=gn.{owners[0].__name__}({setting}={value!r})"
+    for kind in [*([type(rule)] if isinstance(rule, Rule) else []), *RULES.values()]:
+        setting = same_name(name, kind().settings())
+        if setting is not None:
+            return f"optimizer=gn.{kind.__name__}({setting}={value!r})"
     if name.lower() in _MEANT:
         return _MEANT[name.lower()].format(value=_brief(value))
     return ""
@@ -94,26 +74,15 @@ def refuse(
     function: str,
     wrong: Mapping[str, object],
     known: Iterable[str],
-    rule: Rule | None,
+    rule: object,
     answers: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Raise InputTypeError for arguments that the function does not have, with what to write for each.
 
     `answers` are the function's own, by name.
     """
-    names, known = [*wrong], [*known]
-    words = ""
-    for name in names:
-        written = answers.get(name) or answer(name, wrong[name], rule)
-        near = nearest_name(name, known)
-        if written:
-            words += f" For {name}: {written}."
-        elif near is not None:
-            words += f" Did you mean {near!r} by {name!r}?"
-    kind = "argument" if len(names) == 1 else "arguments"
-    raise InputTypeError(
-        f"{function} has no {kind} {', '.join(map(repr, names))}.{words} It has {', '.join(known)}."
-    )
+    answers = {name: answer(name, value, rule) for name, value in wrong.items()} | dict(answers)
+    raise unknown_arguments(function, wrong, known, answers)
 
 
 def with_other_names(function: Callable[P, Result]) -> Callable[P, Result]:
@@ -124,8 +93,7 @@ def with_other_names(function: Callable[P, Result]) -> Callable[P, Result]:
     def checked(*args: P.args, **kwargs: P.kwargs) -> Result:
         if not kwargs.keys() <= names:
             wrong = {name: value for name, value in kwargs.items() if name not in names}
-            rule: Any = kwargs.get("optimizer")
-            refuse(function.__name__, wrong, known, rule if hasattr(rule, "settings") else None)
+            refuse(function.__name__, wrong, known, kwargs.get("optimizer"))
         return function(*args, **kwargs)
 
     names = frozenset(known)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, fields
-from typing import Any, TypeVar
+from dataclasses import MISSING, Field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.random import MT19937, RandomState
 from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
-from glassnet.errors import InputError, InputTypeError, unknown_name
+from glassnet.errors import InputError, InputTypeError, unknown_arguments, unknown_name
 
 
 def as_real(value: object, name: str) -> float:
@@ -152,14 +152,24 @@ class Settings:
     them where they differ from their default.
     """
 
+    if TYPE_CHECKING:  # all subclasses are dataclasses
+        __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def __new__(cls, *values: object, **named: object) -> Self:
+        if named:
+            known = [field.name for field in fields(cls)]
+            if wrong := [name for name in named if name not in known]:
+                raise unknown_arguments(cls.__name__, wrong, known, {})
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
-        for field in fields(self):  # type: ignore[arg-type]  # a dataclass's
+        for field in fields(self):
             if check := field.metadata.get("check"):
                 object.__setattr__(self, field.name, check(getattr(self, field.name), field.name))
 
     def settings(self) -> dict[str, Any]:
         """Every setting by name, the rarely used ones last."""
-        known = sorted(fields(self), key=lambda field: bool(field.kw_only))  # type: ignore[arg-type]  # a dataclass's
+        known = sorted(fields(self), key=lambda field: bool(field.kw_only))
         return {field.name: getattr(self, field.name) for field in known}
 
     def brief(self) -> str:
@@ -169,13 +179,13 @@ class Settings:
         >>> gn.Adam(gn.OneCycle(0.1, steps=50), beta1=0.8).brief()
         'Adam(learning_rate=OneCycle(rate=0.1, steps=50), beta1=0.8)'
         """
-        default = {field.name: field.default for field in fields(self)}  # type: ignore[arg-type]  # a dataclass's
+        default = {field.name: field.default for field in fields(self)}
         shown = {k: v for k, v in self.settings().items() if v != default[k]}
         parts = (f"{k}={v.brief() if isinstance(v, Settings) else repr(v)}" for k, v in shown.items())
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def __repr__(self) -> str:
-        default = {field.name: field.default for field in fields(self) if field.kw_only}  # type: ignore[arg-type]  # too
+        default = {field.name: field.default for field in fields(self) if field.kw_only}
         shown = {k: v for k, v in self.settings().items() if k not in default or v != default[k]}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
@@ -212,7 +222,7 @@ def settings_from_dict(
     name = values.pop(key)
     if not isinstance(name, str) or name not in kinds:
         raise unknown_name(what, name, kinds)
-    known = {field.name: field.default for field in fields(kinds[name])}  # type: ignore[arg-type]  # too
+    known = {field.name: field.default for field in fields(kinds[name])}
     for setting in values:
         if setting not in known:
             raise unknown_name(f"setting of the {what} {name!r}:", setting, known)

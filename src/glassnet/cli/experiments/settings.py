@@ -34,7 +34,7 @@ from glassnet.nn.network import as_sizes
 from glassnet.nn.schemes import SCHEMES
 from glassnet.training.early_stopping import check_stopping
 from glassnet.training.settings import CHECKS
-from glassnet.training.steppers import RULES, Rule, rule_from_dict
+from glassnet.training.steppers import RULES, Rule, check_rule, rule_from_dict
 from glassnet.utils.memory import as_memory
 from glassnet.utils.settings_checks import Check, as_random_state, as_steps, one_of
 
@@ -314,7 +314,7 @@ _CHECKS: dict[str, Check] = {
     "check.epsilon": _check_epsilon,
     "check.samples": as_steps,
     **{f"train.{name}": CHECKS[name] for name in SECTIONS["train"].keys() & CHECKS.keys()},
-    "train.optimizer": one_of(RULES),
+    "train.optimizer": lambda value, name: check_rule(value),
     "train.stopping": lambda value, name: stopping_from(value),
     "train.curvature": as_steps,
 }

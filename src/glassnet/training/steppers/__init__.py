@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn.network import Network
@@ -53,7 +53,19 @@ SOLVERS: dict[str, type[Solver]] = {
 """Every solver's class by name."""
 
 
-RULES: dict[str, type[Optimizer] | type[Solver]] = {**OPTIMIZERS, **SOLVERS}
+class _Rules(dict[str, type[Optimizer] | type[Solver]]):
+    """A registry that knows short names too, and lists none of them."""
+
+    short: ClassVar = {"lm": "levenberg_marquardt"}  # which the estimators' ``solver`` takes
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self.short
+
+    def __missing__(self, name: str) -> type[Optimizer] | type[Solver]:
+        return self[self.short[name]]
+
+
+RULES: dict[str, type[Optimizer] | type[Solver]] = _Rules({**OPTIMIZERS, **SOLVERS})
 """Every optimizer's and solver's class by name."""
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 import glassnet as gn
+from glassnet.nn.losses import loss_from_plain
 
 # The same examples each time, and no deadline: a slow machine is not a fault.
 settings.register_profile("glassnet", deadline=None, derandomize=True, database=None)
@@ -80,7 +81,9 @@ def draw_data(network, n, seed=0, labels=False):
         return X, rows / rows.sum(axis=1, keepdims=True)
     if network.loss.target == "nonnegative":
         return X, random.poisson(2, shape).astype(float)
-    return X, random.uniform(size=shape) if network.loss.target == "label" else random.randn(*shape)
+    if network.loss.target in ("label", "signed"):
+        return X, random.uniform(0 if network.loss.target == "label" else -1, 1, shape)
+    return X, random.randn(*shape)
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +94,7 @@ def make_data():
 
 def network_for_loss(sizes, hidden, loss):
     """A network whose output is the one that the loss belongs to."""
-    return gn.Network(sizes, hidden=hidden, output=gn.LOSSES[loss].output, loss=loss)
+    return gn.Network(sizes, hidden=hidden, output=loss_from_plain(loss).output, loss=loss)
 
 
 @pytest.fixture(scope="session")

@@ -666,6 +666,18 @@ def test_counts_are_predicted_with_a_poisson_loss_in_their_own_unit(tmp_path):
     assert np.abs(found.columns["prediction"] - counts).max() < 2
 
 
+def test_a_tanh_output_learns_values_from_minus_1_to_1_as_they_are(tmp_path):
+    x = np.linspace(-1.2, 1.2, 60)
+    path = tmp_path / "waves.csv"
+    path.write_text(
+        "x,y\n" + "".join(f"{a},{b}\n" for a, b in zip(x.tolist(), np.sin(x).tolist(), strict=True))
+    )
+    settings = {"train__optimizer": "lbfgs", "train__iterations": 300, "data__ignore": []}
+    run_experiment(table(path, "y", network__output="tanh", **settings), tmp_path / "r", **QUICK)
+    found = predict_table(tmp_path / "r", path)
+    assert np.abs(found.columns["prediction"] - np.sin(x)).max() < 0.05
+
+
 def test_a_loss_with_a_setting_is_a_table_in_toml(tmp_path, flowers):
     loss = {"name": "huber", "delta": 0.5}
     settings = {"network__output": "identity", "data__ignore": ["name", "species"]}

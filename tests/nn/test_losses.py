@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import glassnet as gn
-from glassnet.nn.losses import MAKERS, get_output, loss_from_plain, softmax
+from glassnet.nn.losses import MAKERS, NUMPY_LOSSES, get_output, loss_from_plain, softmax
 from glassnet.nn.names import get_loss
+from glassnet.training.baselines import best_constant
 
 LOSSES = list(gn.LOSSES.values())
 OUTPUTS = list(gn.OUTPUTS.values())
@@ -378,16 +379,41 @@ def test_loss_written_for_another_output_is_refused_with_what_would_fit(loss, ou
     assert output.loss in str(caught.value)
 
 
-def test_squared_error_of_a_logistic_output_trains_and_has_its_gradient(tmp_path):
+@pytest.mark.parametrize("loss", NUMPY_LOSSES.values(), ids=list(NUMPY_LOSSES))
+def test_losses_of_the_numpy_engine_train_and_have_their_gradient(loss, tmp_path):
     random = np.random.RandomState(0)
     X = random.randn(60, 3)
     Y = np.c_[X[:, 0] > 0, X[:, 1] > 0].astype(float)
-    net = gn.Network((3, 5, 2), hidden="tanh", output="logistic", loss=gn.losses.brier())
-    assert gn.check_gradients(net, net.initialize(1), X[:20], Y[:20]).passed
-    run = gn.train(net, X, Y, optimizer=gn.LBFGS(), iterations=200, random_state=0)
-    np.testing.assert_allclose(run.losses[-1], ((run.predict_proba(X) - Y) ** 2).sum() / 2 / 60)
-    assert run.score(X, Y) > 0.9
+    Y = Y if loss.target == "label" else 2 * Y - 1
+    net = gn.Network((3, 5, 2), hidden="tanh", output=loss.output, loss=loss.name)
+    assert (net.loss, pickle.loads(pickle.dumps(net)) == net) == (loss, True)
+    theta = net.initialize(1)
+    assert gn.check_gradients(net, theta, X[:20], Y[:20]).passed
+    Z, link = random.randn(20, 2), get_output(loss.output).link
+    np.testing.assert_allclose(loss.value(Z, Y[:20]), ((link(Z) - Y[:20]) ** 2).sum(axis=1) / 2)
+    problem, v = gn.prepare(net, X, Y), random.randn(net.n_parameters)
+    ahead, behind = (problem.loss_and_gradient(theta.flat + s * 1e-5 * v)[1] for s in (1, -1))
+    product = problem.hessian_product(theta.flat, v[None])[0]
+    np.testing.assert_allclose(product, (ahead - behind) / 2e-5, rtol=1e-5, atol=1e-9)
+    run = gn.train(net, X, Y, optimizer=gn.LBFGS(), iterations=200, random_state=0, standardize=True)
+    assert (run.engine, run.engine_reason) == ("numpy", f"the loss {loss.name!r} runs on the NumPy engine")
+    np.testing.assert_allclose(run.losses[-1], ((run.forward(X)[-1] - Y) ** 2).sum() / 2 / 60)
+    assert run.score(X, Y) > 0.8
     gn.save(run, tmp_path / "run")
-    assert np.array_equal(gn.load(tmp_path / "run", losses=[gn.losses.brier()]).predict(X), run.predict(X))
-    with pytest.raises(gn.InputError, match=r"is loss=gn\.losses\.brier\(\)"):
-        gn.Network((3, 2), output="logistic", loss="squared_error")
+    loaded = gn.load(tmp_path / "run")
+    assert loaded.network == net
+    assert np.array_equal(loaded.resume(5, X=X, y=Y).predict(X), run.resume(5).predict(X))
+
+
+def test_squared_error_of_other_outputs_is_named_where_that_of_identity_is_asked_for():
+    for loss in NUMPY_LOSSES.values():
+        with pytest.raises(gn.InputError, match=rf"{loss.name} \(sum_k \(y_hat_k - y_k\)\^2 / 2\)"):
+            gn.Network((3, 2), output=loss.output, loss="squared_error")
+    with pytest.raises(gn.EngineError, match=r"cannot be used: the loss 'tanh_error' runs on"):
+        gn.train(gn.Network((1, 1), output="tanh"), [[0.0]], [0.5], engine="native")
+
+
+def test_the_best_constant_of_a_tanh_output_answers_with_the_mean():
+    Y = np.array([[1.0], [1.0], [1.0], [-0.2]])
+    Z = best_constant(NUMPY_LOSSES["tanh_error"], Y, np.ones(4))
+    np.testing.assert_allclose(np.tanh(Z), Y.mean(axis=0))

@@ -6,6 +6,9 @@ import pytest
 import glassnet as gn
 from glassnet import model_selection as sweeps
 from glassnet.engine.prepare import prepare
+from glassnet.nn.losses import NUMPY_LOSSES
+from glassnet.training.baselines import least_constant_loss
+from glassnet.utils.array_checks import as_target
 
 NET = gn.Network((2, 3, 2), hidden="tanh")
 RANDOM = np.random.RandomState(0)
@@ -14,7 +17,7 @@ X = RANDOM.randn(60, 2) + 2 * Y[:, None]
 
 
 @pytest.mark.filterwarnings("ignore::glassnet.StalledTrainingWarning")  # X is 0: nothing else is right
-@pytest.mark.parametrize("loss", gn.LOSSES)
+@pytest.mark.parametrize("loss", gn.LOSSES | NUMPY_LOSSES)
 @pytest.mark.parametrize(("weighted", "reduction"), [(False, "mean"), (True, "sum")])
 def test_constant_loss_is_the_least_of_all_constant_answers(
     make_network, make_data, loss, weighted, reduction
@@ -32,6 +35,8 @@ def test_constant_loss_is_the_least_of_all_constant_answers(
     assert sweeps.constant_loss(problem, y, w) == close
     assert sweeps.constant_loss(problem, y, w) <= run.losses.min() * (1 + 1e-12)
     assert sweeps.constant_loss(problem, y, w) < problem.baseline
+    least = least_constant_loss(network.loss, as_target(y, 50, 3, network.loss.target), w, 3)
+    assert least <= sweeps.constant_loss(prepare(network, X[:50], y, sample_weight=w), y, w) * (1 + 1e-12)
 
 
 def test_constant_loss_takes_class_numbers(make_data):

@@ -8,6 +8,7 @@ import pytest
 from scipy.sparse import csr_array
 
 import glassnet as gn
+from glassnet.nn.losses import NUMPY_LOSSES
 from glassnet.training.steppers import SOLVERS
 
 RANDOM = np.random.RandomState(0)
@@ -241,7 +242,7 @@ def test_what_diverged_or_was_interrupted_has_its_own_warning():
     assert (run.status, found, run.finding) == ("diverged", [], "")
 
 
-@pytest.mark.parametrize("loss", gn.LOSSES)
+@pytest.mark.parametrize("loss", gn.LOSSES | NUMPY_LOSSES)
 def test_every_loss_can_be_learned_without_a_word(make_network, make_data, loss):
     network = make_network((3, 8), "tanh", loss)
     inputs, targets = make_data(network, 30)

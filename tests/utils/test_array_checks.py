@@ -214,6 +214,7 @@ def test_one_column_may_be_written_flat(target):
         ([[1, 0, 0], [1.5, -0.5, 0], [0, 1, 0]], "class", "row 1; expected values from 0 to 1"),
         ([[1, 0, 1], [0, 2, 0], [0, 1, 0]], "label", "row 1; expected values from 0 to 1"),
         ([0, 1, 0], "label", r"y has 1 column\(s\), shape \(3, 1\); the network has 3 outputs"),
+        (np.eye(3) * -2, "signed", r"row 0 \(3 such rows\); expected values from -1 to 1\. Other quant"),
         ([[0, 1, np.inf]] * 3, "real", "y has inf at row 0, column 2; 3 such values"),
     ],
 )

@@ -287,7 +287,7 @@ def _check_losses(candidates: Sequence[Candidate]) -> None:
     """Refuse to compare networks by losses that are not the same."""
     losses = list(dict.fromkeys(candidate.network.loss for candidate in candidates))
     if len(losses) > 1:
-        other = "r2" if losses[0].target in ("real", "nonnegative") else "accuracy"
+        other = "r2" if losses[0].target not in ("class", "label") else "accuracy"
         raise InputError(
             f"The settings have different losses ({', '.join(map(str, losses))}), whose values on samples "
             f"that are held out cannot be compared: give metric={other!r}, or a function of targets and "

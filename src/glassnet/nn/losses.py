@@ -14,8 +14,9 @@ import numpy as np
 
 from glassnet._types import Array
 from glassnet.errors import InputError, InputTypeError, unknown_name
-from glassnet.nn import loss_hessians
+from glassnet.nn import loss_hessians, loss_values
 from glassnet.nn.activations import logistic
+from glassnet.nn.loss_values import softmax
 from glassnet.utils.settings_checks import as_fraction, as_positive, as_real
 
 
@@ -73,10 +74,11 @@ class Loss:
     ``value(Z, Y)`` is (n,): each sample's loss, summed over the outputs. ``delta(Z, Y)`` is
     (n, outputs): its derivative with respect to Z. ``target`` says what a target may be: ``"class"``
     (probabilities of classes, rows that sum to 1), ``"label"`` (each entry from 0 to 1),
-    ``"nonnegative"`` (0 and above) or ``"real"``. ``settings`` are the numbers in the loss's formula, and
-    ``kinks`` the residuals z - y where its derivative jumps: the gradient checker does not step across
-    them. ``factor(Z)``, or None, is (K, n, outputs): for each sample the rows f_1 ... f_K whose products
-    add up to the second derivative of its loss with respect to Z, ``sum_k f_k f_k^T``.
+    ``"nonnegative"`` (0 and above), ``"signed"`` (from -1 to 1) or ``"real"``. ``settings`` are the numbers
+    in the loss's formula, and ``kinks`` the residuals z - y where its derivative jumps: the gradient
+    checker does not step across them. ``factor(Z)``, or None, is (K, n, outputs): for each sample the rows
+    f_1 ... f_K whose products add up to the second derivative of its loss with respect to Z,
+    ``sum_k f_k f_k^T``.
 
     Example
     -------
@@ -156,59 +158,9 @@ class _With:
         return self.function(Z, Y, **self.settings)
 
 
-def softmax(z: Array) -> Array:
-    """exp(z) / sum exp(z) along the row, after subtracting the row's maximum: no exp overflows."""
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
 def _exp(z: Array) -> Array:
     with np.errstate(over="ignore"):  # such a Y_hat is infinite
         return np.exp(z)
-
-
-# ---- Values and deltas, as functions of Z -------------------------------------------------------
-
-
-def _smoothed(y: Array, label_smoothing: float) -> Array:
-    if label_smoothing == 0:
-        return y
-    return (1 - label_smoothing) * y + label_smoothing / y.shape[1]
-
-
-def _cross_entropy(z: Array, y: Array, label_smoothing: float) -> Array:
-    shifted = z - z.max(axis=1, keepdims=True)
-    picked = (_smoothed(y, label_smoothing) * shifted).sum(axis=1)
-    return np.log(np.exp(shifted).sum(axis=1)) - picked
-
-
-def _cross_entropy_delta(z: Array, y: Array, label_smoothing: float) -> Array:
-    return softmax(z) - _smoothed(y, label_smoothing)
-
-
-def _binary_cross_entropy(z: Array, y: Array) -> Array:
-    return (np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))).sum(axis=1)
-
-
-def _huber(z: Array, y: Array, delta: float) -> Array:
-    error = z - y
-    clipped = np.clip(error, -delta, delta)
-    return (clipped * (error - clipped / 2)).sum(axis=1)
-
-
-def _huber_delta(z: Array, y: Array, delta: float) -> Array:
-    return np.clip(z - y, -delta, delta)
-
-
-def _quantile(z: Array, y: Array, level: float) -> Array:
-    error = z - y
-    return np.maximum((1 - level) * error, -level * error).sum(axis=1)
-
-
-def _quantile_delta(z: Array, y: Array, level: float) -> Array:
-    error = z - y
-    # At the kink the derivative is 0, which lies between its two sides.
-    return np.where(error > 0, 1 - level, np.where(error < 0, -level, 0)).astype(error.dtype)
 
 
 def _cross_entropy_factor(z: Array) -> Array:
@@ -252,8 +204,8 @@ def cross_entropy(label_smoothing: float = 0.0) -> Loss:
         "cross_entropy",
         output="softmax",
         target="class",
-        value=_With(_cross_entropy, settings),
-        delta=_With(_cross_entropy_delta, settings),
+        value=_With(loss_values.cross_entropy, settings),
+        delta=_With(loss_values.cross_entropy_delta, settings),
         formula=smooth if e == 0 else f"{smooth}, e = {e!r}",
         delta_formula="y_hat - y" if e == 0 else "y_hat - y'",
         settings=settings,
@@ -261,35 +213,30 @@ def cross_entropy(label_smoothing: float = 0.0) -> Loss:
     )
 
 
-def _brier(Z: Array, Y: Array) -> Array:
-    residual = logistic(Z) - Y
-    return (residual * residual).sum(axis=1) / 2
-
-
-def _brier_delta(Z: Array, Y: Array) -> Array:
-    Y_hat = logistic(Z)
-    return (Y_hat - Y) * Y_hat * (1 - Y_hat)
-
-
 def brier() -> Loss:
     """Half the squared error of a logistic output, sum_k (y_hat_k - y_k)^2 / 2 (Brier, 1950).
 
     A sure and wrong answer has next to no slope: "binary_cross_entropy" learns faster. The NumPy engine
-    runs it, and `load` asks for it as for a loss of your own.
+    runs it.
 
     >>> import glassnet as gn
     >>> gn.Network((2, 4, 1), output="logistic", loss=gn.losses.brier()).loss.name
     'brier'
     """
-    return Loss(
-        "brier",
-        output="logistic",
-        target="label",
-        value=_brier,
-        delta=_brier_delta,
-        formula="sum_k (y_hat_k - y_k)^2 / 2",
-        delta_formula="(y_hat - y) y_hat (1 - y_hat)",
-    )
+    return NUMPY_LOSSES["brier"]
+
+
+def tanh_error() -> Loss:
+    """Half the squared error of a tanh output, sum_k (y_hat_k - y_k)^2 / 2: the own loss of "tanh".
+
+    For targets from -1 to 1, as of MATLAB's "tansig" output layer. A sure and wrong answer has next to no
+    slope: quantities learn faster by "identity". The NumPy engine runs it.
+
+    >>> import glassnet as gn
+    >>> gn.Network((2, 4, 1), output="tanh").loss is gn.losses.tanh_error()
+    True
+    """
+    return NUMPY_LOSSES["tanh_error"]
 
 
 def huber(delta: float = 1.0) -> Loss:
@@ -310,8 +257,8 @@ def huber(delta: float = 1.0) -> Loss:
         "huber",
         output="identity",
         target="real",
-        value=_With(_huber, settings),
-        delta=_With(_huber_delta, settings),
+        value=_With(loss_values.huber, settings),
+        delta=_With(loss_values.huber_delta, settings),
         formula="sum_k r_k^2 / 2 where |r_k| <= d, else d (|r_k| - d / 2); "
         f"r = y_hat - y, d = {settings['delta']!r}",
         delta_formula="min(max(y_hat - y, -d), d)",
@@ -337,8 +284,8 @@ def quantile(level: float = 0.5) -> Loss:
         "quantile",
         output="identity",
         target="real",
-        value=_With(_quantile, settings),
-        delta=_With(_quantile_delta, settings),
+        value=_With(loss_values.quantile, settings),
+        delta=_With(loss_values.quantile_delta, settings),
         formula=f"sum_k max((1 - q) r_k, -q r_k); r = y_hat - y, q = {settings['level']!r}",
         delta_formula="1 - q where y_hat > y, -q where y_hat < y",
         settings=settings,
@@ -356,7 +303,7 @@ LOSSES: dict[str, Loss] = {
             "binary_cross_entropy",
             output="logistic",
             target="label",
-            value=_binary_cross_entropy,
+            value=loss_values.binary_cross_entropy,
             delta=lambda z, y: logistic(z) - y,
             formula="-sum_k [y_k log y_hat_k + (1 - y_k) log(1 - y_hat_k)]",
             delta_formula="y_hat - y",
@@ -400,6 +347,34 @@ LOSSES: dict[str, Loss] = {
 }
 """Every loss by name, with its default settings."""
 
+NUMPY_LOSSES: dict[str, Loss] = {
+    record.name: record
+    for record in (
+        Loss(
+            "brier",
+            output="logistic",
+            target="label",
+            value=loss_values.brier,
+            delta=loss_values.brier_delta,
+            formula="sum_k (y_hat_k - y_k)^2 / 2",
+            delta_formula="(y_hat - y) y_hat (1 - y_hat)",
+        ),
+        Loss(
+            "tanh_error",
+            output="tanh",
+            target="signed",
+            value=loss_values.tanh_error,
+            delta=loss_values.tanh_error_delta,
+            formula="sum_k (y_hat_k - y_k)^2 / 2",
+            delta_formula="(y_hat - y) (1 - y_hat^2)",
+        ),
+    )
+}
+"""Losses that the NumPy engine alone computes: files and pickles know them as losses of the user's own."""
+
+NUMPY_OUTPUTS = {"tanh": Output("tanh", np.tanh, "tanh(z)", loss="tanh_error")}
+"""The links of such losses."""
+
 MAKERS: dict[str, Callable[..., Loss]] = {
     name: globals()[name] for name, record in LOSSES.items() if record.settings
 }
@@ -426,23 +401,25 @@ def loss_from_plain(plain: str | Mapping[str, Any]) -> Loss:
     if "name" not in settings:
         raise InputError(f"The loss has no name. Choose one of: {', '.join(LOSSES)}.")
     name = settings.pop("name")
-    if name not in LOSSES:
-        raise unknown_name("loss", name, LOSSES)
+    losses = LOSSES | NUMPY_LOSSES
+    if name not in losses:
+        raise unknown_name("loss", name, losses)
     known = inspect.signature(MAKERS[name]).parameters if name in MAKERS else {}
     for setting in settings:
         if not known:
             raise InputError(f"The loss {name!r} has no settings; leave out {', '.join(settings)}.")
         if setting not in known:
             raise unknown_name(f"setting of the loss {name!r}:", setting, known)
-    return MAKERS[name](**settings) if settings else LOSSES[name]
+    return MAKERS[name](**settings) if settings else losses[name]
 
 
 def get_output(output: str) -> Output:
     """The output record for a name, or an InputError that names the nearest one."""
+    outputs = OUTPUTS | NUMPY_OUTPUTS
     if not isinstance(output, str):
         raise InputTypeError(
-            f"An output is a name, not {output!r} ({type(output).__name__}). Names: {', '.join(OUTPUTS)}."
+            f"An output is a name, not {output!r} ({type(output).__name__}). Names: {', '.join(outputs)}."
         )
-    if output not in OUTPUTS:
-        raise unknown_name("output", output, OUTPUTS)
-    return OUTPUTS[output]
+    if output not in outputs:
+        raise unknown_name("output", output, outputs)
+    return outputs[output]

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from glassnet.errors import InputError
-from glassnet.nn.losses import LOSSES, Loss, Output, loss_from_plain
-
-_BRIER = " Squared error of a logistic output is loss=gn.losses.brier()."
+from glassnet.nn.losses import LOSSES, NUMPY_LOSSES, Loss, Output, loss_from_plain
 
 
 def get_loss(loss: str | Mapping[str, Any] | Loss | None, output: Output) -> Loss:
@@ -20,15 +18,14 @@ def get_loss(loss: str | Mapping[str, Any] | Loss | None, output: Output) -> Los
     if isinstance(loss, Loss):
         record = loss
     elif loss is None:
-        record = LOSSES[output.loss]
+        record = loss_from_plain(output.loss)
     else:
         record = loss_from_plain(loss)
     if record.output != output.name:
-        fitting = [r.name for r in LOSSES.values() if r.output == output.name]
+        fitting = [r for r in (LOSSES | NUMPY_LOSSES).values() if r.output == output.name]
         raise InputError(
             f"The loss {record.name!r} is written for the output {record.output!r}, not "
             f"{output.name!r}. Use output={record.output!r}, or one of these losses: "
-            f"{', '.join(fitting)}."
-            f"{_BRIER if (record.name, output.name) == ('squared_error', 'logistic') else ''}"
+            f"{', '.join(f'{r.name} ({r.formula})' for r in fitting)}."
         )
     return record

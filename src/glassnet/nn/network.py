@@ -142,9 +142,9 @@ class Network:
     ----------
     sizes : widths from input to output; (2, 2) has no hidden layer.
     hidden : one activation (a name or a record) for all hidden layers, or a list with one for each.
-    output : "softmax", "logistic", "identity" or "exp".
+    output : "softmax", "logistic", "identity", "exp", or "tanh", by the NumPy engine.
     loss : None takes the output's own loss: cross_entropy, binary_cross_entropy, squared_error, poisson.
-        A name from `LOSSES` takes another ("absolute_error", "huber", "quantile" go with identity);
+        A name takes another ("absolute_error", "huber", "quantile" over identity, "brier" over logistic);
         `glassnet.nn.losses.huber(delta=0.5)` or ``{"name": "huber", "delta": 0.5}`` one with settings.
 
     Raises InputError for a width below 1, an unknown name, a list of activations that is not as long as

@@ -15,7 +15,8 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from glassnet._types import Array
 from glassnet.errors import InputError
-from glassnet.nn.losses import Loss, softmax
+from glassnet.nn.loss_values import softmax
+from glassnet.nn.losses import Loss
 
 BINARY, MULTICLASS, MULTILABEL, MULTIOUTPUT = "binary", "multiclass", "multilabel", "multioutput"
 

@@ -12,10 +12,10 @@ from glassnet.data.fixed_order import row_blocks
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.nn import reference
-from glassnet.nn.losses import Loss
+from glassnet.nn.losses import LOSSES, NUMPY_LOSSES, Loss
 from glassnet.utils.array_checks import as_target
 
-_TINY = np.finfo(np.float64).tiny
+SQUARED, _TINY = LOSSES["squared_error"], np.finfo(np.float64).tiny
 
 
 class Scale(NamedTuple):
@@ -54,6 +54,9 @@ def least_constant_loss(loss: Loss, targets: Array, w: Array | None, n_outputs: 
 
     `targets` are class numbers (n,) or target rows (n, outputs).
     """
+    squared = loss is SQUARED or NUMPY_LOSSES.get(loss.name) == loss
+    if not (squared or loss.is_built_in):
+        return 0.0
     total = len(targets) if w is None else float(w.sum())
     if targets.ndim == 1:
         share = np.bincount(targets, w, n_outputs) / total
@@ -61,13 +64,13 @@ def least_constant_loss(loss: Loss, targets: Array, w: Array | None, n_outputs: 
         share = (targets.sum(axis=0) if w is None else w @ targets) / total
     if loss.target == "class":
         return -float(share @ np.log(np.maximum(share, _TINY)))
-    if loss.target == "label":
+    if loss.target == "label" and not squared:
         return -float(sum(p @ np.log(np.maximum(p, _TINY)) for p in (share, 1 - share)))
-    if loss.target != "real":
+    if loss.target == "nonnegative":
         return 0.0
-    values = loss.value(share, targets)
+    values = (SQUARED if squared else loss).value(share, targets)
     at_mean = float(values.sum() if w is None else w @ values) / total
-    return at_mean if loss.name == "squared_error" else 0.1 * at_mean
+    return at_mean if squared else 0.1 * at_mean
 
 
 def constant_loss(problem: Problem | Batches, y: object, sample_weight: object = None) -> float:
@@ -109,6 +112,8 @@ def best_constant(loss: Loss, Y: Array, w: Array) -> Array:
         return np.log(np.maximum(mean, _TINY)) - np.log(np.maximum(1 - mean, _TINY))
     if loss.target == "nonnegative":
         return np.log(np.maximum(mean, _TINY))
+    if loss.target == "signed":
+        return np.arctanh(np.clip(mean, -1 + 2.0**-52, 1 - 2.0**-52))
     if loss.name == "squared_error":
         return mean
     # Each output's constant where the summed delta changes its sign, by bisection.

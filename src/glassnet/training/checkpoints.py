@@ -18,7 +18,7 @@ from glassnet.engine.minibatch import Cursor
 from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.nn.activations import ACTIVATIONS, Activation
 from glassnet.nn.dropout import as_dropout
-from glassnet.nn.losses import Loss
+from glassnet.nn.losses import NUMPY_LOSSES, Loss
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties, as_layers, frozen_mask
 from glassnet.training.early_stopping import METRICS, EarlyStopping, Metric, metric_name
@@ -186,7 +186,7 @@ def run_from_arrays(
     except (KeyError, TypeError) as error:
         raise _damaged(path, error) from error
     my_activations = _by_name(activations, "activations", Activation)
-    my_losses = _by_name(losses, "losses", Loss)
+    my_losses = NUMPY_LOSSES | _by_name(losses, "losses", Loss)
     my_metrics = _by_name(metrics, "metrics", Callable)
     for name in own:
         _require(name, my_activations, "activation", "activations", path)

@@ -159,8 +159,8 @@ def as_target(y: object, n_samples: int, n_outputs: int, target: str) -> NDArray
 
     `target` is the loss's kind: "class" takes numbers from 0 to n_outputs - 1 or rows of
     probabilities, "label" rows of values from 0 to 1, "nonnegative" rows of values from 0 up,
-    "real" rows of any finite values; except for classes, y of shape (n,) is read as (n, 1). Rows
-    that are one-hot come back as class numbers.
+    "signed" rows of values from -1 to 1, "real" rows of any finite values; except for classes, y of shape
+    (n,) is read as (n, 1). Rows that are one-hot come back as class numbers.
     """
     array = as_numbers(y, "y")
     if array.ndim not in (1, 2):
@@ -180,6 +180,8 @@ def as_target(y: object, n_samples: int, n_outputs: int, target: str) -> NDArray
         )
     if target == "nonnegative":
         _refuse_rows(array, array < 0, "values of 0 or more, such as counts", "")
+    elif target == "signed":
+        _refuse_rows(array, np.abs(array) > 1, "values from -1 to 1", _TO_IDENTITY)
     elif target != "real":
         _refuse_rows(array, (array < 0) | (array > 1), "values from 0 to 1")
     if target == "class":
@@ -202,6 +204,7 @@ def _class_numbers(y: NDArray[Any], n_classes: int) -> NDArray[Any]:
 _TO_NUMBERS = (
     " Labels of another kind are turned into class numbers by numpy.unique(y, return_inverse=True)."
 )
+_TO_IDENTITY = ' Other quantities are learned by output="identity".'
 
 
 def _refuse_rows(y: NDArray[Any], bad: NDArray[np.bool_], expected: str, hint: str = _TO_NUMBERS) -> None:

@@ -14,7 +14,7 @@ from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.source import Dataset
 from glassnet.errors import InputError, unknown_name
-from glassnet.nn.losses import LOSSES, OUTPUTS, get_output
+from glassnet.nn.losses import NUMPY_OUTPUTS, OUTPUTS, get_output
 from glassnet.nn.names import get_loss
 from glassnet.nn.network import Network
 from glassnet.plots.projection import Axes
@@ -108,7 +108,7 @@ class Samples:
 def keeps_its_unit(experiment: Experiment) -> bool:
     """Whether a quantity is learned in its own unit: a standardized count could be negative."""
     output = experiment["network.output"]
-    return output is not None and LOSSES[get_output(output).loss].target == "nonnegative"
+    return output is not None and get_loss(None, get_output(output)).target in ("nonnegative", "signed")
 
 
 def names_of(experiment: Experiment, preprocessing: Preprocessing) -> dict[str, Any]:
@@ -144,11 +144,12 @@ def build_network(experiment: Experiment, samples: Samples) -> Network:
     Raises InputError for an output that does not fit the task.
     """
     classes, task = samples.preprocessing.classes, samples.preprocessing.task
-    targets = ("real", "nonnegative") if classes is None else ("class", "label")
-    fitting = [name for name, output in OUTPUTS.items() if LOSSES[output.loss].target in targets]
+    targets = ("real", "nonnegative", "signed") if classes is None else ("class", "label")
+    known = (OUTPUTS | NUMPY_OUTPUTS).values()
+    fitting = [output.name for output in known if get_loss(None, output).target in targets]
     output = experiment["network.output"] or fitting[0]
     with experiment.blame("network.output"):
-        target = LOSSES[get_output(output).loss].target
+        target = get_loss(None, get_output(output)).target
         if target not in targets:
             raise InputError(
                 f"The output {output!r} does not fit a {task}; choose one of: {', '.join(fitting)}."

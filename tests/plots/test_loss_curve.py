@@ -56,6 +56,11 @@ def test_loss_of_any_history_is_drawn(losses, scale):
     assert rendered(figure).std() > 0
 
 
+def test_loss_of_a_run_that_diverged_before_its_first_loss_is_drawn():
+    figure = plots.loss(make_run((1, 2), losses=[], iterations=0, batch_size=9, diverged_at=1))
+    assert {"diverged at epoch 1", "no finite loss"} <= set(texts(figure))
+
+
 def test_loss_refuses_a_run_without_losses():
     with pytest.raises(gn.InputError, match="at least one"):
         plots.loss(make_run((1, 2), losses=[]))

@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 import glassnet as gn
 from glassnet import plots
 from glassnet.plots import style
-from glassnet.plots.words import readable
+from glassnet.plots.words import counted, readable
 
 pytest.importorskip("matplotlib")
 
@@ -46,6 +46,22 @@ def test_opacities_fall_with_density():
 )
 def test_readable_spells_numbers_plainly(value, text):
     assert readable(value) == text
+
+
+@pytest.mark.parametrize("start", [0.0, 1e9, -3e5])
+def test_ticks_that_differ_have_labels_that_differ(start):
+    figure = style.new_figure(4, 3)
+    axis = style.flat_axes(figure).xaxis
+    axis.set_view_interval(start, start + 2.5, ignore=True)
+    style.label_ticks(axis)
+    ticks = start + np.arange(0, 2.5, 0.5)
+    labels = axis.get_major_formatter().format_ticks(ticks)
+    assert [float(label.replace(",", "")) for label in labels] == ticks.tolist()
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 samples"), (1, "1 sample"), (3000, "3,000 samples")])
+def test_counted_things_are_one_or_many(count, words):
+    assert counted(count, "sample") == words
 
 
 def test_long_and_hostile_names_neither_break_nor_widen_the_picture():

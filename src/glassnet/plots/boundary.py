@@ -22,7 +22,7 @@ from glassnet.plots.picture_data import (
     make_grid,
 )
 from glassnet.plots.projection import Axes, Projection, is_even, spans
-from glassnet.plots.words import plain
+from glassnet.plots.words import counted, plain
 from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def data(
     style.set_legend(paper, style.sample_legend(cloud.targets))
     if not cloud.targets.is_class and projection.dimensions == 2:
         style.color_bar(figure, paper, style.color_scale(cloud.targets.values), cloud.targets.names[0])
-    style.set_title(figure, title, [f"{len(samples):,} samples", cloud.note, projection.note])
+    style.set_title(figure, title, [counted(len(samples), "sample"), cloud.note, projection.note])
     return figure
 
 
@@ -147,7 +147,7 @@ def decision_boundary(
     _set_view(paper, projection, grid.span)
     style.set_legend(paper, entries + more, len(entries))
     heading = title or ("Decision boundary" if field.is_class else f"Prediction of {field.names[0]}")
-    score = f"{len(cloud.points):,} samples"
+    score = counted(len(cloud.points), "sample")
     if field.is_class:
         score = f"{len(cloud.points) - cloud.n_wrong:,} of {score} classified correctly"
     notes = [score, cloud.note, projection.note, projection.slice_note if field.is_class else ""]

@@ -16,6 +16,7 @@ from glassnet.plots.picture_data import (
     make_hidden_scene,
 )
 from glassnet.plots.projection import Axes, spans
+from glassnet.plots.words import counted
 from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def hidden_projection(
         style.color_bar(figure, paper, style.color_scale(cloud.targets.values), cloud.targets.names[0])
     heading = title or f"The samples in hidden layer {scene.layer + 1}"
     width = run.network.sizes[scene.layer + 1]
-    about = f"{width} {run.network.hidden[scene.layer].name} unit{'s' if width > 1 else ''}"
+    about = counted(width, f"{run.network.hidden[scene.layer].name} unit")
     style.set_title(figure, heading, [about, cloud.note, scene.projection.note])
     return figure
 

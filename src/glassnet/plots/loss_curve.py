@@ -13,7 +13,7 @@ from glassnet.errors import InputError
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import check_run
-from glassnet.plots.words import readable
+from glassnet.plots.words import counted, readable
 from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -93,13 +93,15 @@ class LossCurve:
 
 
 def make_loss_curve(run: TrainingRun, most: int = MOST_POINTS) -> LossCurve:
-    """The losses of a run as a curve; InputError where there are none."""
+    """The losses of a run as a curve; without a point where the run diverged before the first loss."""
     check_run(run, "losses")
     losses = np.array(run.losses, dtype=np.float64)
-    if losses.ndim != 1 or losses.size == 0:
+    if losses.ndim != 1 or (losses.size == 0 and run.diverged_at is None):
         raise InputError(
             f"run.losses has shape {losses.shape}; expected one loss per iteration, at least one."
         )
+    if not losses.size:
+        losses = np.array([np.nan])
     # losses[k] follows k updates; on batches there is a loss for each epoch, from epoch 1.
     first = 1 if len(losses) == run.iterations else 0
     iterations = np.arange(first, first + len(losses))
@@ -222,7 +224,7 @@ def unit_of(run: TrainingRun) -> str:
 
 def length(run: TrainingRun) -> str:
     """The number of iterations in words, which on batches are epochs."""
-    return f"{run.iterations:,} {unit_of(run)}{'' if run.iterations == 1 else 's'}"
+    return counted(run.iterations, unit_of(run))
 
 
 def _summary(run: TrainingRun, left_out: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from glassnet.plots.picture_data import (
     chosen_samples,
     make_field,
 )
-from glassnet.plots.words import plain
+from glassnet.plots.words import counted, plain
 from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def make_predictions(
     if (mean, scale) != (0.0, 1.0):
         field = replace(field, names=own_names(field.names))
     sets = []
-    for name, inputs, targets in _sets(run, X, y, held_out):
+    for name, inputs, targets in row_sets(run, X, y, held_out):
         samples = as_samples(inputs, width=run.network.sizes[0])
         rows = chosen_samples(len(samples), most)
         actual, predicted = field.targets(targets, len(samples)).values[rows], field(samples[rows])
@@ -116,7 +117,7 @@ def own_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name.removesuffix(" (standardized)") for name in names)
 
 
-def _sets(run: TrainingRun, X: object, y: object, held_out: HeldOut) -> list[tuple[str, object, object]]:
+def row_sets(run: TrainingRun, X: object, y: object, held_out: HeldOut) -> list[tuple[str, object, object]]:
     """The name, X and y of each set of rows."""
     sets: list[tuple[str, object, object]] = [("training", X, y)]
     validation, targets = run.validation, np.asarray(y)
@@ -153,7 +154,7 @@ def notes(sets: list[Predictions]) -> list[str]:
         for rows in sets
         if len(rows.actual) < rows.total
     ]
-    return [f"{sum(rows.total for rows in sets):,} samples", *drawn]
+    return [counted(sum(rows.total for rows in sets), "sample"), *drawn]
 
 
 def panels(count: int, width: float = 3.7, height: float = 3.7) -> tuple[Figure, list[Any]]:
@@ -167,4 +168,5 @@ def panels(count: int, width: float = 3.7, height: float = 3.7) -> tuple[Figure,
 
 def head(paper: Any, text: str) -> None:
     """Write the name of a panel above it."""
-    paper.set_title(plain(text, 60), loc="left", fontsize=10, color=style.INK)
+    lines = textwrap.wrap(plain(text, 80), 42)
+    paper.set_title("\n".join(lines), loc="left", fontsize=10, color=style.INK)

@@ -86,8 +86,10 @@ def regression(
         style.label_ticks(paper.yaxis)
         style.set_labels(paper, [name, "predicted"])
         head(paper, f"{rows.name}: {words}")
-    equal = style.stroke(style.FAINT, 1.0, linestyle=(0, (4, 3)))
-    style.set_legend(papers[0], [(style.stroke(width=1.8), "least squares"), (equal, "predicted = actual")])
+    entries: style.Entries = [(style.stroke(style.FAINT, 1.0, linestyle=(0, (4, 3))), "predicted = actual")]
+    if any(fitted_line(rows)[0] for rows in sets):
+        entries.insert(0, (style.stroke(width=1.8), "least squares"))
+    style.set_legend(papers[0], entries)
     style.set_title(figure, title or f"Predicted against actual {name}", notes(sets))
     return figure
 

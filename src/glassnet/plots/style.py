@@ -34,7 +34,7 @@ VALUES = "viridis"  # perceptually uniform, safe for the color-blind, legible in
 DPI = 200
 
 _BESIDE = "beside the heading"  # the gid of a legend there
-_MOST_CLASSES = 12  # in a legend
+MOST_CLASSES = 12  # in a legend
 
 
 # ---- Colors ---------------------------------------------------------------------------
@@ -119,9 +119,17 @@ def flat_axes(
     return axes
 
 
-def label_ticks(axis: Any, write: Callable[[float], str] = readable) -> None:
-    """Label the major ticks of a matplotlib axis by `write`."""
-    axis.set_major_formatter(require("matplotlib.ticker").FuncFormatter(lambda value, _: write(value)))
+def label_ticks(axis: Any, write: Callable[[float], str] | None = None) -> None:
+    """Label the major ticks of a matplotlib axis by `write`, or by as many digits as tell them apart."""
+
+    def text(value: float, _: object) -> str:
+        if write is not None:
+            return write(value)
+        low, high = np.sort(axis.get_view_interval())
+        digits = np.log10(max(abs(low), abs(high)) / max(high - low, 1e-300))
+        return readable(value, 3 + int(np.clip(digits, 0, 12)))
+
+    axis.set_major_formatter(require("matplotlib.ticker").FuncFormatter(text))
 
 
 def count_ticks(axis: Any, most: int = 6, least: int = 1) -> None:
@@ -198,9 +206,9 @@ def set_legend(axes: Any, entries: Entries, classes: int | None = None) -> None:
         return
     count = len(entries) if classes is None else classes
     entries = [(handle, plain(name)) for handle, name in entries]
-    if count > _MOST_CLASSES:
-        rest = (dot("none"), f"+{count - _MOST_CLASSES} classes")
-        entries = [*entries[:_MOST_CLASSES], rest, *entries[count:]]
+    if count > MOST_CLASSES:
+        rest = (dot("none"), f"+{count - MOST_CLASSES} classes")
+        entries = [*entries[:MOST_CLASSES], rest, *entries[count:]]
     look: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": INK, "handletextpad": 0.5}
     figure, longest = axes.figure, max(len(label) for _, label in entries)
     handles, names = map(list, zip(*entries, strict=True))

@@ -35,9 +35,14 @@ def plain(text: object, longest: int = _LONGEST) -> str:
 
 def readable(value: float, digits: int = 3) -> str:
     """A number to `digits` digits, with an exponent only if very large or small: 12,900 or 0.00153."""
-    if value != 0 and not 1e-4 <= abs(value) < 1e9:
+    if value != 0 and not 1e-4 <= abs(value) < max(1e9, 10.0**digits):
         return f"{value:.{digits}g}"
-    return f"{float(f'{value:.{digits}g}'):,.10g}"
+    return f"{float(f'{value:.{digits}g}'):,.{max(digits, 10)}g}"
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things in words: 1 sample, 3,000 samples."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def percent(share: float) -> str:

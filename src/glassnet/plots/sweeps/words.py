@@ -10,6 +10,7 @@ import numpy as np
 from glassnet.errors import InputTypeError, unknown_name
 from glassnet.model_selection import SweepCell, SweepResult, identity_here, shown
 from glassnet.plots.loss_curve import loss_words
+from glassnet.plots.words import counted
 
 LEAST = 1e-100  # the smallest loss on a logarithmic scale, which stands for smaller ones and for 0
 SYMBOLS = {
@@ -79,8 +80,8 @@ def summary_of(result: SweepResult) -> str:
     """The number of networks, and of those with each status."""
     statuses = [cell.status for cell in result.cells]
     counts = [f"{statuses.count(name)} {name}" for name in SYMBOLS if name in statuses]
-    unit = unit_of(result).replace(" or ", "s or ") + "s"
-    return f"{len(statuses)} networks, {result.iterations:,} {unit} each: {', '.join(counts)}"
+    length = counted(result.iterations, unit_of(result).replace(" or ", "s or "))
+    return f"{counted(len(statuses), 'network')}, {length} each: {', '.join(counts)}"
 
 
 def varied(result: SweepResult) -> list[str]:

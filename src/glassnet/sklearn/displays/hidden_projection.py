@@ -14,7 +14,7 @@ from glassnet.plots import style
 from glassnet.plots.geometry import best_azimuth, screen_axes
 from glassnet.plots.picture_data import Cloud, Targets, chosen_samples, hidden_layer
 from glassnet.plots.projection import Axes, make_projection, numbered, spans
-from glassnet.plots.words import plain
+from glassnet.plots.words import counted, plain
 from glassnet.sklearn.displays.subject import axes_or_new, find_subject
 from glassnet.utils.array_checks import check_finite
 
@@ -135,7 +135,7 @@ class HiddenProjectionDisplay:
         width = H.shape[1]
         most = _dimensions(n_components, width, units, ax)
         projection = make_projection(H, width, most, units, numbered("h", width), "units")
-        about = f"{width} {network.hidden[index].name} unit{'s' if width > 1 else ''}"
+        about = counted(width, f"{network.hidden[index].name} unit")
         display = cls(
             points=projection.project(H),
             target=targets.values,

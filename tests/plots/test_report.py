@@ -278,6 +278,34 @@ def test_report_holds_no_number_that_json_lacks(losses, write):
     assert values == [None if not np.isfinite(loss) else loss for loss in losses]
 
 
+def test_report_of_a_run_that_diverged_in_its_first_epoch_is_written(write):
+    run = make_run((2, 3, 2), losses=[], iterations=0, batch_size=2, status="diverged", diverged_at=1)
+    made = write(run, [[0.0, 0.0]], [1])
+    assert "blew up at epoch 1" in made.text
+    assert "loss after every epoch" in made.text
+    assert made.pictures()["loss"]["layout"]["xaxis"]["dtick"] == 1
+
+
+def test_report_of_many_classes_leaves_room_for_its_pictures(write, make_data):
+    run = make_run((2, 3, 20))
+    names = [f"a class whose name is number {i}, and long" for i in range(20)]
+    pictures = write(run, *make_data(run.network, 200), class_names=names).pictures()
+    for name in ("data", "boundary", "hidden", "surface"):
+        entries = [t.get("name", "") for t in pictures[name]["data"] if t.get("showlegend", True)]
+        classes = [entry for entry in entries if "long" in entry]
+        assert len(classes) == 12
+        assert max(map(len, classes)) <= 24
+        assert any(re.fullmatch(r"\+\d classes", entry) for entry in entries)
+
+
+def test_report_scores_the_rows_that_the_run_held_out_apart(write, make_data):
+    X, y = make_data(gn.Network((2, 3, 2)), 40)
+    run = gn.train(gn.Network((2, 3, 2)), X, y, iterations=2, validation=0.25, random_state=0)
+    made = write(run, X, y)
+    assert "Training samples (30)" in made.text
+    assert "Validation samples (10)" in made.text
+
+
 def test_report_scores_held_out_samples_beside_the_others(write):
     X, y = np.random.RandomState(0).randn(20, 2), np.arange(20) % 2
     made = write(make_run((2, 3, 2)), X, y, held_out=(X[:7], y[:7]))
@@ -369,6 +397,11 @@ def test_packed_arrays_come_back():
     values = np.arange(6.0).reshape(2, 3)
     assert_array_equal(unpacked(traces.packed(values)), values)
     assert_array_equal(unpacked(traces.packed(values[:, 0])), [0, 3])
+
+
+@pytest.mark.parametrize("values", [1e9 + np.arange(4.0), np.array([-1e120, 2e120]), np.array([0, 1e-200])])
+def test_packed_arrays_come_back_from_far_off_and_in_any_unit(values):
+    assert_array_equal(unpacked(traces.packed(values)), values)
 
 
 # ---- Tables -------------------------------------------------------------------------------------

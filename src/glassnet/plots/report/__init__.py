@@ -25,14 +25,14 @@ from glassnet.plots.picture_data import (
     make_grid,
     make_hidden_scene,
 )
-from glassnet.plots.predictions import HeldOut, held_out_sets, make_predictions
+from glassnet.plots.predictions import HeldOut, make_predictions, row_sets
 from glassnet.plots.projection import Axes, Projection, spans
 from glassnet.plots.report import interactive, tables
 from glassnet.plots.report.curvature import curvature_section
 from glassnet.plots.report.page import Html, build, figure, join, pairs, sentence, tag
 from glassnet.plots.report.predictions import prediction_figures
 from glassnet.plots.report.scores import Confusion, Fit, Scores, score
-from glassnet.plots.words import percent, readable, tidy
+from glassnet.plots.words import counted, percent, readable, tidy
 from glassnet.training.run import TrainingRun
 from glassnet.utils.storage import atomic_write
 
@@ -97,9 +97,8 @@ def write_report(
     arguments = run, samples, y, held_out, class_names, output
     drawn, sets = make_predictions(*arguments, classes=field.is_class, most=_FLAT_POINTS)
     if scores is None:
-        scores = {"training": score(run, samples, y, class_names)}
-        for name, pair in held_out_sets(held_out):
-            scores[name] = score(run, *pair, class_names=class_names)
+        every = row_sets(run, samples, y, held_out)
+        scores = {name: score(run, X, y, class_names) for name, X, y in every}
     n = n_samples or len(samples)
     sections = {"pictures": ("What it learned", _pictures(run, field, samples, y, projection))}
     if landscape is not None:
@@ -111,8 +110,7 @@ def write_report(
     parameters = tables.parameter_tables(run, feature_names, class_names)
     sections["parameters"] = "Learned parameters", parameters
     sections["settings"] = "Settings and timings", _settings(run, n, settings, timings)
-    lead = f"{run.network}, trained on {n:,} samples of {samples.shape[1]} feature"
-    lead += "s" if samples.shape[1] > 1 else ""
+    lead = f"{run.network}, trained on {counted(n, 'sample')} of {counted(samples.shape[1], 'feature')}"
     foot = (
         f"Made by glassnet {__version__} with Python {platform.python_version()} and NumPy "
         f"{np.__version__} on {platform.system()} {platform.machine()}. Pictures by plotly.js, which is "
@@ -128,7 +126,7 @@ def _pictures(run: TrainingRun, field: Field, X: NDArray[Any], y: object, projec
     cloud = make_cloud(X, field.targets(y, len(X)), projection, field, _FLAT_POINTS)
     span = spans(cloud.points, projection.dimensions)
     grid = make_grid(field, projection, span, _FINE)
-    drawn = f"{len(cloud.points):,} samples" if not cloud.note else cloud.note
+    drawn = cloud.note or counted(len(cloud.points), "sample")
     where = f" {sentence(projection.note)}" if projection.note else ""
     surface = make_grid(field, projection, span, _COARSE, adaptive=True)
     over = f"{sentence(f'{field.quantity} over the same plane')} Drag to turn it."
@@ -136,7 +134,7 @@ def _pictures(run: TrainingRun, field: Field, X: NDArray[Any], y: object, projec
     if projection.dimensions == 1:
         over = sentence(f"{field.quantity} over the same line")
         caption = f"{sentence(f'{field.quantity}, with {drawn}')}{where}"
-    name = tidy(field.names[0], 84)
+    name, curve = tidy(field.names[0], 84), make_loss_curve(run, _LOSS_POINTS)
     boundary = "The decision boundary" if field.is_class else f"The prediction of {name}"
     figures = [
         figure("data", "The data", interactive.data_picture(cloud, projection), f"{drawn}.{where}"),
@@ -151,8 +149,9 @@ def _pictures(run: TrainingRun, field: Field, X: NDArray[Any], y: object, projec
         figure(
             "loss",
             "The loss",
-            interactive.loss_picture(make_loss_curve(run, _LOSS_POINTS)),
-            "The loss after every iteration. Drag over an interval to enlarge it; double-click to see all.",
+            interactive.loss_picture(curve),
+            f"The loss after every {curve.unit}. Drag over an interval to enlarge it; double-click to see "
+            "all.",
             shape="wide",
         ),
     ]
@@ -170,7 +169,7 @@ def _hidden(field: Field, X: NDArray[Any], y: object) -> Html:
         return figure("hidden", heading, None, str(error))
     picture = interactive.hidden_picture(scene, _SOLID_POINTS)
     width, name = network.sizes[-2], network.hidden[-1].name
-    words = f"Each sample at the output of the layer's {width} {name} unit{'s' if width > 1 else ''}"
+    words = f"Each sample at the output of the layer's {counted(width, f'{name} unit')}"
     if not scene.projection.whole:
         words += f", {scene.projection.note}" if scene.projection.note else ""
     words += "."
@@ -219,15 +218,13 @@ def _cards(run: TrainingRun, scores: Mapping[str, Scores]) -> Html:
     losses = np.asarray(run.losses, dtype=np.float64)
     kind = "summed" if run.reduction == "sum" else "mean"
     start = "at the start" if run.batch_size is None else "in the first epoch"
-    cards.append(
-        (readable(float(losses[-1]), 4), f"final {kind} loss, {readable(float(losses[0]), 5)} {start}")
-    )
+    if len(losses):
+        first, last = readable(float(losses[0]), 5), readable(float(losses[-1]), 4)
+        cards.append((last, f"final {kind} loss, {first} {start}"))
     each = f", {1000 * run.seconds / run.iterations:.3g} ms each" if run.iterations else ""
     cards.append((f"{run.seconds:.3g} s", f"for {length(run)}{each}"))
-    threads = f"{run.threads} thread{'s' if run.threads != 1 else ''}"
-    cards.append(
-        (f"{run.network.n_parameters:,}", f"parameters; {run.engine} engine, {run.dtype.name}, {threads}")
-    )
+    engine = f"{run.engine} engine, {run.dtype.name}, {counted(run.threads, 'thread')}"
+    cards.append((f"{run.network.n_parameters:,}", f"parameters; {engine}"))
     return tag(
         "div", *(tag("div", tag("b", a), tag("span", b), class_="card") for a, b in cards), class_="cards"
     )
@@ -246,8 +243,8 @@ def _settings(
         "optimizer": str(run.optimizer),
         "loss": f"{run.network.loss}: {run.network.loss.formula}",
         "reduction": run.reduction,
-        "iterations": run.iterations,
-        "status": f"{run.status}: {run.reason}" if run.reason else run.status,
+        f"{unit_of(run)}s": run.iterations,
+        "status": run.status,
         "precision": run.dtype.name,
         "engine": f"{run.engine} ({run.engine_reason})",
         "threads": run.threads,

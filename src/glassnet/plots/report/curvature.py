@@ -20,7 +20,7 @@ from glassnet.plots.curvature_trace import (
     run_of,
 )
 from glassnet.plots.report.page import Html, figure, sentence, tag
-from glassnet.plots.report.traces import Picture, Trace, make_axis, make_curve, make_layout
+from glassnet.plots.report.traces import Picture, Trace, count_axis, make_axis, make_curve, make_layout
 from glassnet.plots.words import readable
 
 _BLUE, _RED = style.OKABE_ITO[:2]
@@ -75,17 +75,14 @@ def curvature_picture(scene: CurvatureData) -> Picture:
             for (name, shares), color in zip(scene.saturation, colors, strict=True)
         ]
         panels.append(("saturated units", False, lines))
-    first, last = curve.span
-    margin = 0.03 * (last - first + 1)
     layout = make_layout(hovermode="x", showlegend=True)
-    layout["xaxis"] = make_axis(curve.unit, (first - margin, last + margin), tickformat=",d", nticks=7)
-    layout["xaxis"]["anchor"] = f"y{len(panels)}"
+    layout["xaxis"] = {**count_axis(curve.unit, curve.span), "anchor": f"y{len(panels)}"}
     for number, (top, bottom) in enumerate(_domains(len(panels)), 1):
         label, log, lines = panels[number - 1]
         for line in lines:
             line["yaxis"] = f"y{number}" if number > 1 else "y"
         known = any(value is not None for line in lines for value in line["y"])
-        axis = make_axis(label, type="log" if log and known else "linear", automargin=True)
+        axis = make_axis(label, type="log" if log and known else "linear")
         axis |= {"domain": [bottom, top], "nticks": 5, "exponentformat": "none", "separatethousands": True}
         if label == "saturated units":
             axis |= {"range": [-0.03, 1.03], "tickformat": ".0%"}

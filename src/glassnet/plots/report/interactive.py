@@ -22,8 +22,9 @@ from glassnet.plots.report.traces import (
     VIRIDIS,
     Picture,
     Trace,
+    class_entries,
+    count_axis,
     hex_color,
-    legend_entry,
     make_axis,
     make_bars,
     make_curve,
@@ -37,6 +38,7 @@ from glassnet.plots.report.traces import (
     upright,
 )
 from glassnet.plots.surface import make_mesh
+from glassnet.plots.words import short_names
 
 
 def data_picture(cloud: Cloud, projection: Projection) -> Picture:
@@ -46,28 +48,26 @@ def data_picture(cloud: Cloud, projection: Projection) -> Picture:
     span = spans(cloud.points, 2)
     return {
         "data": make_samples(cloud.points, cloud.targets, projection.labels, span),
-        "layout": make_layout(**plane_axes(projection, span)),
+        "layout": make_layout(**plane_axes(projection.labels, span)),
     }
 
 
 def loss_picture(curve: LossCurve) -> Picture:
     """The loss after every iteration."""
-    first, last = curve.span
     look: dict[str, Any] = {"hover": f"{curve.unit} %{{x:,d}}<br>loss %{{y:.7g}}"}
     look["markers"] = len(curve.iterations) <= 40
     traces = [
         make_curve(x, y, name, color, line={"width": 2.0 if name == "training" else 1.5}, **look)
         for name, x, y, color in curve.lines
     ]
-    margin = 0.03 * (last - first + 1)
     layout = make_layout(
-        xaxis=make_axis(curve.unit, (first - margin, last + margin), tickformat=",d", nticks=7),
+        xaxis=count_axis(curve.unit, curve.span),
         yaxis=make_axis(curve.label, type="log" if curve.log else "linear", exponentformat="none"),
         showlegend=len(traces) > 1,
         hovermode="x",
     )
     many = curve.log and len(curve.finite) > 0 and np.log10(curve.finite.max() / curve.finite.min()) > 1.5
-    layout["yaxis"].update(separatethousands=True, automargin=True, dtick=1 if many else None)
+    layout["yaxis"].update(separatethousands=True, dtick=1 if many else None)
     notes = [_note(*mark.at, html.escape(mark.text), mark.side, curve.log) for mark in curve.marks]
     if curve.cliff is not None:
         text = html.escape(curve.cliff.text).replace(", then", ",<br>then")
@@ -131,7 +131,7 @@ def boundary_picture(cloud: Cloud, grid: Grid) -> Picture:
                 "hoverinfo": "skip",
             }
         )
-    layout = make_layout(**plane_axes(grid.projection, grid.span))
+    layout = make_layout(**plane_axes(grid.projection.labels, grid.span))
     for axis in ("xaxis", "yaxis"):
         layout[axis]["showgrid"] = False
     return {"data": traces, "layout": layout}
@@ -277,12 +277,10 @@ def surface_picture(grid: Grid) -> Picture:
         heights = grid.height_at(line) + 0.004
         traces.append(make_line(np.column_stack([line, heights]), grid.field.border, legend=i == 0))
     if grid.field.is_class and len(grid.field.names) > 2:
-        colors = style.class_colors(len(grid.field.names))
-        traces += [
-            legend_entry(name, {"color": color, "symbol": "square", "size": 6})
-            for name, color in zip(grid.field.names, colors, strict=True)
-        ]
-    box = np.vstack([grid.span, (low, high)])
+        names, colors = short_names(grid.field.names), style.class_colors(len(grid.field.names))
+        traces += class_entries(names, colors, {"symbol": "square", "size": 6})
+    room = 1e-3 * (high - low)  # what lies in a face of the box, plotly may cut
+    box = np.vstack([grid.span, (low - room, high + room)])
     return {
         "data": traces,
         "layout": make_layout(**make_scene([*labels, quantity], box, 0.7), showlegend=True),

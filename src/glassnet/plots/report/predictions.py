@@ -21,6 +21,7 @@ from glassnet.plots.report.traces import (
     make_layout,
     make_line,
     make_samples,
+    plane_axes,
     text,
     upright,
 )
@@ -71,10 +72,7 @@ def regression_picture(sets: Sequence[Predictions], name: str) -> Picture:
             ends = np.column_stack([span, line[0] * span + line[1]])
             look = {"color": color, "width": 2}
             traces.append(make_line(ends, text(rows.name), legend=False, line=look))
-    x, y = (make_axis(label, span) for label in labels)
-    y.update(scaleanchor="x", constrain="domain")
-    x.update(constrain="domain")
-    return {"data": traces, "layout": make_layout(xaxis=x, yaxis=y)}
+    return {"data": traces, "layout": make_layout(**plane_axes(labels, np.stack([span, span])))}
 
 
 def errors_picture(sets: Sequence[Predictions]) -> Picture:

@@ -12,7 +12,7 @@ from glassnet.engine.metrics import Tally, tally
 from glassnet.errors import InputError
 from glassnet.plots.picture_data import output_names, predict
 from glassnet.plots.predictions import own_names, target_unit
-from glassnet.plots.words import percent
+from glassnet.plots.words import counted, percent
 from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import as_matrix
 
@@ -81,7 +81,9 @@ class Scores:
             return percent(self.exact), "of samples with every label right"
         if self.confusions:
             wrong = self.n - self.confusions[0].right
-            return percent(self.confusions[0].accuracy), f"accuracy: {wrong:,} of {self.n:,} samples wrong"
+            return percent(
+                self.confusions[0].accuracy
+            ), f"accuracy: {wrong:,} of {counted(self.n, 'sample')} wrong"
         if len(self.fits) == 1:
             return f"{self.fits[0].r2:.4f}", f"R², with a root mean square error of {self.fits[0].rmse:.4g}"
         return f"{np.mean([fit.r2 for fit in self.fits]):.4f}", f"mean R² of {len(self.fits)} target values"

@@ -12,7 +12,7 @@ from glassnet.plots.picture_data import output_names
 from glassnet.plots.projection import as_names, numbered
 from glassnet.plots.report.page import Html, join, number, table, tag
 from glassnet.plots.report.scores import Confusion, Scores
-from glassnet.plots.words import percent, short_names, tidy
+from glassnet.plots.words import counted, percent, short_names, tidy
 from glassnet.training.run import TrainingRun
 
 _MOST_CLASSES = 20  # of a confusion matrix; for more classes the table lists the most frequent confusions
@@ -20,7 +20,7 @@ _MOST_PARAMETERS = 400  # of a table of all; more parameters are summarized by l
 _MOST_ENTRIES = 60  # of a gradient check
 
 
-def _standardization(preprocessing: object) -> list[Html]:
+def _standardization(preprocessing: object, feature_names: object) -> list[Html]:
     """The mean and the divisor of each input; empty where the inputs are not standardized."""
     if not isinstance(preprocessing, Mapping):
         return []
@@ -29,6 +29,7 @@ def _standardization(preprocessing: object) -> list[Html]:
         m == 0 and s == 1 for m, s in zip(means, scales, strict=True)
     ):
         return []
+    names = as_names(feature_names, len(means), "feature_names", names)
     rows: list[Sequence[object]] = [
         (tidy(name, 28), mean, scale) for name, mean, scale in zip(names, means, scales, strict=True)
     ]
@@ -54,7 +55,7 @@ def score_tables(scores: Mapping[str, Scores]) -> Html:
             contents.append(table(["target", "R²", "root mean square error"], rows))
         if result.exact is not None:
             contents.append(
-                tag("p", f"Every label right: {percent(result.exact)} of {result.n:,} samples.")
+                tag("p", f"Every label right: {percent(result.exact)} of {counted(result.n, 'sample')}.")
             )
         for confusion in result.confusions:
             label = f"{confusion.names[1]}: " if result.exact is not None else ""
@@ -109,7 +110,7 @@ def check_table(check: GradientCheck) -> Html:
     intro = tag(
         "p",
         f"Every parameter's derivative, numerical (central differences with epsilon "
-        f"{number(check.epsilon)}) against backpropagated, on {number(check.n_samples)} samples.",
+        f"{number(check.epsilon)}) against backpropagated, on {counted(check.n_samples, 'sample')}.",
     )
     head = ["entry", "numerical", "backpropagated", "relative error", "verdict"]
     entries: Sequence[GradientEntry] = check.table
@@ -138,7 +139,7 @@ def _check_row(entry: GradientEntry) -> Sequence[object]:
 def parameter_tables(run: TrainingRun, feature_names: object, class_names: object) -> Html:
     """Every weight and bias in a table per layer; for a large network a summary of each layer."""
     network, theta = run.network, run.theta
-    inputs = _standardization(run.extra.get("preprocessing"))
+    inputs = _standardization(run.extra.get("preprocessing"), feature_names)
     if network.n_parameters > _MOST_PARAMETERS:
         return join([_summary(theta), *inputs])
     last = len(network.sizes) - 2

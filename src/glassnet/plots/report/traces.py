@@ -14,8 +14,8 @@ from glassnet._types import Array
 from glassnet.plots import style
 from glassnet.plots.geometry import view_direction
 from glassnet.plots.picture_data import Targets
-from glassnet.plots.projection import Projection, is_even
-from glassnet.plots.words import tidy
+from glassnet.plots.projection import is_even
+from glassnet.plots.words import short_names, tidy
 
 Trace = dict[str, Any]
 Picture = dict[str, Any]
@@ -35,8 +35,13 @@ def text(name: object, longest: int = 40) -> str:
 def packed(values: NDArray[Any], kind: str = "f4") -> dict[str, Any]:
     """An array as plotly's base64 block, a third of the size of written numbers; a matrix keeps its shape.
 
-    Single precision resolves a hundredth of a pixel, more than a picture needs.
+    Numbers are in single precision where it resolves a thousandth of their range, else in double.
     """
+    if kind == "f4":
+        finite = np.asarray(values, np.float64)[np.isfinite(values)]
+        with np.errstate(over="ignore"):
+            lost = np.abs(finite - finite.astype(np.float32)).max(initial=0.0)
+        kind = "f8" if finite.size and lost > 1e-3 * np.ptp(finite) else "f4"
     data = np.ascontiguousarray(values, dtype=f"<{kind}")
     block = {"dtype": kind, "bdata": base64.b64encode(data.tobytes()).decode("ascii")}
     return block if data.ndim == 1 else {**block, "shape": ", ".join(map(str, data.shape))}
@@ -74,6 +79,7 @@ def make_axis(label: object, span: Sequence[float] | Array | None = None, **extr
         "gridcolor": style.GRID,
         "linecolor": style.FAINT,
         "zeroline": False,
+        "automargin": True,
         "ticks": "outside",
         "ticklen": 4,
         "tickcolor": style.FAINT,
@@ -84,9 +90,9 @@ def make_axis(label: object, span: Sequence[float] | Array | None = None, **extr
     return axis
 
 
-def plane_axes(projection: Projection, span: Array) -> dict[str, Any]:
+def plane_axes(labels: Sequence[object], span: Array) -> dict[str, Any]:
     """Both axes of a plane, in equal units where their lengths are alike."""
-    x, y = (make_axis(label, limits) for label, limits in zip(projection.labels, span, strict=True))
+    x, y = (make_axis(label, limits) for label, limits in zip(labels, span, strict=True))
     if is_even(span):
         y.update(scaleanchor="x", constrain="domain")
         x.update(constrain="domain")
@@ -110,10 +116,17 @@ def make_samples(
         f"{text(label, 24)} %{{{axis}:.4g}}" for axis, label in zip("xyz", labels, strict=False)
     )
     kinds: list[tuple[NDArray[np.intp], str, dict[str, Any]]] = []
+    traces: list[Trace] = []
     if targets.is_class:
-        for number, color in enumerate(style.class_colors(len(targets.names))):
+        names, colors = short_names(targets.names), style.class_colors(len(targets.names))
+        for number, color in enumerate(colors):
             rows = np.flatnonzero(targets.values == number)
-            kinds.append((rows, targets.names[number], {"color": color, "opacity": 0.75}))
+            if rows.size:
+                kinds.append((rows, names[number], {"color": color, "opacity": 0.75}))
+        # In entries of their own, whose dots do not depend on the samples' looks.
+        look = {"size": 8, "symbol": "circle"}
+        shown = [marker["color"] for _, _, marker in kinds]
+        traces = class_entries([name for _, name, _ in kinds], shown, look, point)
     else:
         low, high = style.value_range(targets.values)
         scale = {
@@ -125,15 +138,9 @@ def make_samples(
             "opacity": 0.7,
         }
         kinds.append((np.arange(len(points)), targets.names[0], scale))
-    traces = []
     for rows, name, marker in kinds:
-        if rows.size == 0:
-            continue
         if fade is not None:
             marker["opacity"] = packed(fade[rows])
-        if targets.is_class:  # in an entry of its own, whose dot does not depend on the samples' looks
-            look = {"color": marker["color"], "size": 8, "symbol": "circle"}
-            traces.append(legend_entry(name, look, point))
         traces.append(
             {
                 "type": kind,
@@ -244,6 +251,26 @@ def make_scene(
         "dragmode": "turntable",
     }
     return {"scene": scene, "margin": {"l": 0, "r": 0, "t": 34, "b": 0}}
+
+
+def class_entries(
+    names: Sequence[str], colors: Sequence[str], look: dict[str, Any], kind: str = "scatter3d"
+) -> list[Trace]:
+    """Entries of the legend for classes: twelve, and one that counts the others."""
+    pairs = zip(names, colors, strict=True)
+    entries = [legend_entry(name, {"color": color, **look}, kind) for name, color in pairs]
+    more = len(entries) - style.MOST_CLASSES
+    if more > 0:
+        entries[-more:] = [legend_entry(f"+{more} classes", {"opacity": 0}, kind)]
+    return entries
+
+
+def count_axis(unit: str, span: tuple[int, int]) -> dict[str, Any]:
+    """The axis of the iterations or epochs of a run."""
+    first, last = span
+    margin = 0.03 * (last - first + 1)
+    few = {"dtick": 1} if last - first < 7 else {"nticks": 7}
+    return make_axis(unit, (first - margin, last + margin), tickformat=",d", **few)
 
 
 def upright(x: float, color: str = style.INK, width: float = 1.6) -> dict[str, Any]:

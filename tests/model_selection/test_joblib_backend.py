@@ -251,19 +251,22 @@ def test_sweep_whose_worker_is_killed_is_all_there_and_sends_its_data_once(
 
     def kill_after_the_first_network():
         while not (path.exists() and path.read_bytes().count(b"\n") > 1):
-            time.sleep(0.01)
+            if over.wait(0.01):
+                return  # the sweep has failed: the thread must not outlive the test
         os.kill(pid, signal.SIGKILL)
         in_time.append(not over.is_set())
 
     killer = threading.Thread(target=kill_after_the_first_network)
     killer.start()
-    with on_dask(two_workers):
-        result = sweep(**how, results=path)
-    over.set()
-    killer.join()
+    try:
+        with on_dask(two_workers):
+            result = sweep(**how, results=path)
+    finally:
+        over.set()
+        killer.join()
+    assert in_time == [True]
     wait_for_end(pid)
     two_workers.wait_for_workers(2)
-    assert in_time == [True]
     assert_same(result, whole)
     assert [type(one) for one in sent] == [distributed.Future]  # and each share has this
 

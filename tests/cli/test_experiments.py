@@ -28,7 +28,7 @@ from glassnet.cli.experiments.prediction import csv_lines, predict_table
 from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import RECORD, describe_run
 from glassnet.cli.experiments.results_folder import ResultsFolder
-from glassnet.cli.experiments.schema import SECTIONS, TOP, TRAIN_ONLY
+from glassnet.cli.experiments.schema import IN_NO_FILE, SECTIONS, TOP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import experiment_from
 from glassnet.cli.experiments.sweeping import PICTURES as SWEEP_PICTURES
 from glassnet.cli.experiments.sweeping import choose_grids, run_sweeps
@@ -147,7 +147,7 @@ def test_settings_name_every_key_with_a_default(flowers):
     settings = table(flowers).to_dict()
     for section, keys in SECTIONS.items():
         for key, (_, default) in keys.items():
-            if default is not None:
+            if default not in (None, ()):
                 assert key in settings[section]
     assert settings["train"]["learning_rate"] == gn.SGD().learning_rate
 
@@ -950,6 +950,9 @@ def test_class_weights_go_by_label(flowers, tmp_path):
         ({"train__stopping": {"patince": 3}}, "Did you mean 'patience'"),
         ({"train__stopping": {"metric": "accuracy"}}, "measured on validation data"),
         ({"train__class_weight": "even"}, 'expected "balanced"'),
+        ({"train__metrics": "accuracy"}, "measured on validation data"),
+        ({"train__standardize": True}, "always standardized as it is read"),
+        ({"train__test": 0.1}, r"data\.test_fraction is the share"),
     ],
 )
 def test_settings_of_batches_and_validation_are_refused_where_they_stand(values, words):
@@ -960,8 +963,17 @@ def test_settings_of_batches_and_validation_are_refused_where_they_stand(values,
 
 @pytest.mark.parametrize("key", TRAIN_ONLY)
 def test_a_sweep_refuses_what_it_does_not_do(key):
+    value = {"curvature": 5, "metrics": "accuracy"}[key]
     with pytest.raises(InputError, match=f"knows nothing of {key}"):
-        choose_grids(small(**{f"train__{key}": 5}))
+        choose_grids(small(**{f"train__{key}": value}, train__validation=0.2))
+
+
+def test_a_job_writes_the_metrics_that_a_file_names(tmp_path):
+    experiment = small(train__metrics=["accuracy"], train__validation=0.2, train__validate_every=10)
+    run = run_experiment(experiment, tmp_path / "out", **QUICK).run
+    losses = read_table(tmp_path / "out" / "losses.csv")["validation_accuracy"]
+    np.testing.assert_array_equal(losses[[0, 10, 20]], run.metrics["accuracy"])
+    assert np.isnan(losses).sum() == 18
 
 
 # ---- Dropout, and the whole run --------------------------------------------------------------------
@@ -975,15 +987,13 @@ NOT_IN_A_FILE = {
     "sample_weight": "tables have no column of weights",
     "callbacks": "functions",
     "progress": "the command line's --quiet",
-    "standardize": "tables are standardized as they are read",
-    "test": "data.test_fraction",
-    "metrics": "functions; run.json has the scores",
+    **IN_NO_FILE,
 }
 
 
 def test_a_file_holds_every_argument_of_train():
     keys = {*SECTIONS["train"], *NOT_IN_A_FILE}
-    assert set(inspect.signature(gn.train).parameters) == keys - {*TRAIN_ONLY}
+    assert set(inspect.signature(gn.train).parameters) == keys - {"curvature"}
 
 
 def test_settings_that_are_not_in_a_file_have_the_defaults_of_train():

@@ -157,13 +157,13 @@ def as_metrics(value: Any, name: str) -> tuple[str | Metric, ...]:
     return metrics
 
 
-def check_metrics(metrics: Any, validated: bool, network: Network) -> None:
+def check_metrics(metrics: Any, validated: bool, network: Network | None = None) -> None:
     """Raise InputError where metrics ask for data, or for predictions, that there are not."""
     if metrics and not validated:
         raise InputError(
             "metrics are measured on validation data: give some, such as validation=0.1, or (X, y) itself."
         )
-    if "accuracy" in metrics and network.loss.target not in ("class", "label"):
+    if network is not None and "accuracy" in metrics and network.loss.target not in ("class", "label"):
         raise InputError(
             f"accuracy is of classes, but a network with output {network.output.name!r} predicts values: "
             f"use a function of targets and predictions, such as sklearn.metrics.r2_score."

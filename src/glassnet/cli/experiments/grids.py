@@ -13,6 +13,7 @@ from glassnet.cli.experiments.schema import (
     SWEEP,
     TEXT,
     TEXT_OR_TEXTS,
+    TRAIN_ONLY,
     TRUTH,
     WHOLE,
     WHOLES,
@@ -30,7 +31,9 @@ from glassnet.training.steppers import RULES
 NETWORK = {"hidden": WHOLES, "activation": TEXT_OR_TEXTS, "loss": NAME_OR_SETTINGS}
 """Settings of the network; `hidden` holds the widths of the hidden layers."""
 
-TRAINING = tuple(name for name in NAMES if name in SECTIONS["train"].keys() - {"iterations", "threads"})
+TRAINING = tuple(
+    name for name in NAMES if name in SECTIONS["train"].keys() - {"iterations", "threads", *TRAIN_ONLY}
+)
 """Keys of [train] that a grid may hold lists of, beside the optimizer's settings."""
 
 OPTIONS: dict[str, Kind] = {

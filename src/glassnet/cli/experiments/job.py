@@ -226,10 +226,11 @@ def _train(draws: Draws, initial: Parameters, progress: bool, trace: CurvatureTr
 
 
 def _losses(run: TrainingRun) -> dict[str, Any]:
-    """The loss after every iteration, and those of the validation data, NaN where there was none."""
+    """The loss after every iteration, and what the validation data measured, NaN where nothing did."""
     iterations = np.arange(run.iterations + 1 - len(run.losses), run.iterations + 1)
     columns: dict[str, Any] = {"iteration": iterations, "loss": run.losses}
-    for name, values in (("loss", run.validation_losses), ("score", run.validation_scores)):
+    measured = {"loss": run.validation_losses, "score": run.validation_scores, **run.metrics}
+    for name, values in measured.items():
         if len(values):
             column = columns[f"validation_{name}"] = np.full(len(iterations), np.nan)
             column[np.isin(iterations, run.validation_iterations)] = values

@@ -114,15 +114,18 @@ _KINDS = {
 }
 """The kind of a setting in a file, by its type in `train` without None."""
 
-_KINDS_BY_NAME = {"validation": NUMBER, "class_weight": CLASS_WEIGHT}
+_KINDS_BY_NAME = {"validation": NUMBER, "class_weight": CLASS_WEIGHT, "metrics": TEXT_OR_TEXTS}
 """The kind of a setting by its name, where a file holds only some of the values that `train` takes."""
 
 _OWN_DEFAULTS = {"optimizer": "sgd", "iterations": 2000, "dtype": "float64", "scheme": "glorot"}
 """The defaults of an experiment that differ from those of `train`."""
 
 
-_OF_TABLES = ("standardize", "test")
-"""Settings that no file holds: tables are standardized, and rows held out for a test, as they are read."""
+IN_NO_FILE = {
+    "standardize": "A table's columns are always standardized as it is read.",
+    "test": "data.test_fraction is the share of the rows held out for a test.",
+}
+"""Settings of `train` that no file holds, and why."""
 
 
 def _settings_of_train() -> dict[str, Key]:
@@ -131,7 +134,7 @@ def _settings_of_train() -> dict[str, Key]:
     for setting in fields(FitSettings):
         name, of_type = setting.name, str(setting.type).removesuffix(" | None")
         kind = _KINDS_BY_NAME.get(name) or _KINDS.get(of_type)
-        if kind is not None and name not in (*TOP, *_OF_TABLES):
+        if kind is not None and name not in (*TOP, *IN_NO_FILE):
             known[name] = Key(kind, _OWN_DEFAULTS.get(name, DEFAULTS[name]))
     return known
 
@@ -168,8 +171,8 @@ SECTIONS: dict[str, dict[str, Key]] = {
 SWEEP = "sweep"
 """The section of grids, [sweep.NAME]; see `glassnet.cli.experiments.grids`."""
 
-TRAIN_ONLY = ("curvature",)
-"""Keys of [train] that `train` and a sweep have no setting for."""
+TRAIN_ONLY = ("curvature", "metrics")
+"""Keys of [train] that a sweep has no setting for."""
 
 TABLE_ONLY = ("target", "features", "ignore", "task", "memory", "dask")
 

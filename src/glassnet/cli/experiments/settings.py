@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from glassnet.cli.experiments.grids import read_sweeps, without_lists
 from glassnet.cli.experiments.schema import (
+    IN_NO_FILE,
     SECTIONS,
     SWEEP,
     TABLE_ONLY,
@@ -32,7 +33,7 @@ from glassnet.nn.losses import get_output
 from glassnet.nn.names import get_loss
 from glassnet.nn.network import as_sizes
 from glassnet.nn.schemes import SCHEMES
-from glassnet.training.early_stopping import check_stopping
+from glassnet.training.early_stopping import check_metrics, check_stopping
 from glassnet.training.settings import CHECKS
 from glassnet.training.steppers import RULES, Rule, check_rule, rule_from_dict
 from glassnet.utils.memory import as_memory
@@ -72,7 +73,7 @@ class Experiment:
         prefix = f"{name}."
         values = {key.removeprefix(prefix): v for key, v in self.values.items() if key.startswith(prefix)}
         defaults = {key: known.default for key, known in known_keys(name, values, self.source).items()}
-        return {key: value for key, value in (defaults | values).items() if value is not None}
+        return {key: value for key, value in (defaults | values).items() if value not in (None, ())}
 
     def of_named(self, section: str) -> dict[str, Any]:
         """The settings of the generator that [data] names, or of the optimizer that [train] names."""
@@ -225,9 +226,11 @@ def _values(
 
 
 def _belongs(key: str, section: str = "") -> str:
-    """A sentence on the section that has this key, where another one does."""
+    """A sentence on where this key belongs, or why no file has it, where it is known."""
     homes = [name for name in SECTIONS if name != section and key in known_keys(name, {}, "")]
-    return f" It belongs to [{homes[0]}]: {homes[0]}.{key}." if homes else ""
+    if homes:
+        return f" It belongs to [{homes[0]}]: {homes[0]}.{key}."
+    return f" {IN_NO_FILE[key]}" if section == "train" and key in IN_NO_FILE else ""
 
 
 def _check(experiment: Experiment) -> None:
@@ -266,10 +269,13 @@ def _check(experiment: Experiment) -> None:
         )
     with experiment.blame("train.dropout"):
         as_dropout(experiment["train.dropout"], len(hidden))
+    validated = experiment["train.validation"] is not None
+    with experiment.blame("train.metrics"):
+        check_metrics(experiment["train.metrics"], validated)
     if experiment["train.stopping"] is not None:
         with experiment.blame("train.stopping"):
             rule = stopping_from(experiment["train.stopping"])
-            check_stopping(rule, experiment["train.validation"] is not None)
+            check_stopping(rule, validated)
     if experiment["network.output"] is not None and experiment["network.loss"] is not None:
         with experiment.blame("network.loss"):
             get_loss(experiment["network.loss"], get_output(experiment["network.output"]))

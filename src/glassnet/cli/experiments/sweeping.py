@@ -54,7 +54,7 @@ def choose_grids(experiment: Experiment, names: Sequence[str] = ()) -> list[str]
             f'--set "{SWEEP}.rates.learning_rate=[0.03, 0.1, 0.3]".'
         )
     for key in TRAIN_ONLY:
-        if experiment[f"train.{key}"] is not None:
+        if experiment[f"train.{key}"]:
             raise InputError(
                 f"{experiment.where(f'train.{key}')}: a sweep knows nothing of {key}. Leave it out."
             )

@@ -953,6 +953,8 @@ def test_class_weights_go_by_label(flowers, tmp_path):
         ({"train__metrics": "accuracy"}, "measured on validation data"),
         ({"train__standardize": True}, "always standardized as it is read"),
         ({"train__test": 0.1}, r"data\.test_fraction is the share"),
+        ({"train__epochs": 5}, r"It is called train\.iterations here"),
+        ({"train__loss_fn": "huber"}, r"It is called network\.loss here"),
     ],
 )
 def test_settings_of_batches_and_validation_are_refused_where_they_stand(values, words):

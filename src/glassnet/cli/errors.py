@@ -19,6 +19,7 @@ from glassnet.errors import (
     GradientError,
     InputError,
     InputTypeError,
+    nearest_name,
     unknown_name,
 )
 from glassnet.utils.interrupts import ending_signals, who_ended
@@ -108,6 +109,9 @@ def plain_errors() -> Iterator[None]:
         yield
     except KeyboardInterrupt as error:
         raise Interrupted(f". {error}".rstrip()) from error
+    except click.NoSuchOption as error:
+        words = f"No such option {error.option_name!r}.{_meant(error)}"
+        raise click.UsageError(words, error.ctx) from error
     except GlassnetError as error:
         job_failed = isinstance(error, (FileError, GradientError))
         unusable = isinstance(error, (InputError, InputTypeError)) and not job_failed
@@ -121,6 +125,21 @@ def plain_errors() -> Iterator[None]:
             raise  # the reader of the output closed it; click ends quietly
         where = f"{error.filename}: " if error.filename else ""
         raise Failure(f"{where}{explain(error)}.") from error
+
+
+def _meant(error: click.NoSuchOption) -> str:
+    """A sentence on what another library's option is called here, or else on the nearest one."""
+    from glassnet.cli.experiments.schema import place_of
+    from glassnet.training.other_names import setting_meant
+
+    parameters = error.ctx.command.params if error.ctx is not None else []
+    keys = {option: getattr(parameter, "key", "") for parameter in parameters for option in parameter.opts}
+    near = nearest_name(error.option_name, keys)
+    if key := place_of(setting_meant(error.option_name.lstrip("-").replace("-", "_"))):
+        named = f"--{key.rpartition('.')[2].replace('_', '-')}"
+        other = f"--set {key}=..." if "--set" in keys else near
+        near = next((option for option in keys if keys[option] == key or option == named), other)
+    return "" if near is None else f" Did you mean {near!r}?"
 
 
 @contextmanager

@@ -14,42 +14,51 @@ from glassnet.training.steppers import RULES, Rule
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
-_OTHERS: Mapping[str, str] = {
-    "iterations={value}, which are updates on the full batch and epochs with a batch_size": (
-        "epochs max_iter max_epochs n_epochs num_epochs nb_epoch n_iter maxiter max_iters steps n_steps "
-        "max_steps num_iterations"
-    ),
-    "random_state={value}": "seed random_seed rng generator",
-    "batch_size={value}": "minibatch_size mini_batch_size batch bs",
-    "validation={value}": "validation_split validation_fraction validation_data eval_set val_ratio",
-    "stopping=gn.EarlyStopping(patience=10)": "early_stopping patience n_iter_no_change max_fail",
-    "stopping=gn.EarlyStopping(tolerance={value})": "tol tolerance min_delta",
-    "optimizer={value}": "solver algorithm train_fcn trainFcn optim method",
-    "optimizer=gn.SGD(gn.Exponential(0.1, decay=0.01)) or another of gn.SCHEDULES": (
-        "scheduler lr_scheduler lr_schedule schedule learning_rate_schedule power_t"
-    ),
-    "l2={value}": "alpha weight_decay regularization reg_lambda l2_penalty",
-    "threads={value}": "n_jobs n_threads num_threads num_workers workers nthreads",
-    "progress={value!r}": "verbose verbosity show_progress",
-    "dtype={value}": "precision",
-    "engine={value}": "backend device",
-    "scheme={value}": "init initializer kernel_initializer weight_init initialization",
-    "parameters={value}": "weights initial_weights init_weights warm_start theta theta0 coefs_",
-    "sample_weight={value}": "sample_weights weight",
-    "class_weight={value}": "class_weights",
-    "callbacks={value}": "callback",
-    "standardize={value}": "normalize scale scaling process_fcns",
-    "dropout={value}": "dropout_rate drop_rate",
-    "validate_every={value}": "validation_freq validation_frequency eval_every",
-    "average=0.999": "ema use_ema averaging polyak",
-    "gn.Network(sizes, hidden={value!r})": "activation activations hidden_activation transfer_fcn",
-    "gn.Network((inputs, *widths, outputs))": "hidden_layer_sizes hidden hidden_sizes layers units",
-    "gn.Network(sizes, output={value!r})": "output output_activation out_activation",
-    "gn.Network(sizes, loss={value!r})": "loss criterion loss_fn loss_function objective perform_fcn",
+_OTHERS = {
+    "iterations": "epochs max_iter max_epochs n_epochs num_epochs nb_epoch n_iter maxiter max_iters steps "
+    "n_steps max_steps num_iterations",
+    "random_state": "seed random_seed rng generator",
+    "batch_size": "minibatch_size mini_batch_size batch bs",
+    "validation": "validation_split validation_fraction validation_data eval_set val_ratio",
+    "stopping.patience": "early_stopping patience n_iter_no_change max_fail",
+    "stopping.tolerance": "tol tolerance min_delta",
+    "optimizer": "solver algorithm train_fcn trainFcn optim method",
+    "learning_rate": "scheduler lr_scheduler lr_schedule schedule learning_rate_schedule power_t",
+    "l2": "alpha weight_decay regularization reg_lambda l2_penalty",
+    "threads": "n_jobs n_threads num_threads num_workers workers nthreads",
+    "progress": "verbose verbosity show_progress",
+    "dtype": "precision",
+    "engine": "backend device",
+    "scheme": "init initializer kernel_initializer weight_init initialization",
+    "parameters": "weights initial_weights init_weights warm_start theta theta0 coefs_",
+    "sample_weight": "sample_weights weight",
+    "class_weight": "class_weights",
+    "callbacks": "callback",
+    "standardize": "normalize scale scaling process_fcns",
+    "dropout": "dropout_rate drop_rate",
+    "validate_every": "validation_freq validation_frequency eval_every",
+    "average": "ema use_ema averaging polyak",
+    "activation": "activation activations hidden_activation transfer_fcn",
+    "hidden": "hidden_layer_sizes hidden hidden_sizes layers units",
+    "output": "output output_activation out_activation",
+    "loss": "loss criterion loss_fn loss_function objective perform_fcn",
 }
-"""What to write, and the names that Keras, PyTorch, scikit-learn, MATLAB and others have for it."""
+"""What Keras, PyTorch, scikit-learn, MATLAB and others call a setting, by its name in files and sweeps."""
 
-_MEANT = {name.lower(): answer for answer, names in _OTHERS.items() for name in names.split()}
+_WRITTEN = {
+    "iterations": "iterations={value}, which are updates on the full batch and epochs with a batch_size",
+    "stopping.patience": "stopping=gn.EarlyStopping(patience=10)",
+    "stopping.tolerance": "stopping=gn.EarlyStopping(tolerance={value})",
+    "learning_rate": "optimizer=gn.SGD(gn.Exponential(0.1, decay=0.01)) or another of gn.SCHEDULES",
+    "average": "average=0.999",
+    "activation": "gn.Network(sizes, hidden={value})",
+    "hidden": "gn.Network((inputs, *widths, outputs))",
+    "output": "gn.Network(sizes, output={value})",
+    "loss": "gn.Network(sizes, loss={value})",
+}
+"""What to write where it is not the setting and its value."""
+
+_MEANT = {name.lower(): setting for setting, names in _OTHERS.items() for name in names.split()}
 
 
 def answer(name: str, value: object, rule: object) -> str:
@@ -58,9 +67,19 @@ def answer(name: str, value: object, rule: object) -> str:
         setting = same_name(name, kind().settings())
         if setting is not None:
             return f"optimizer=gn.{kind.__name__}({setting}={value!r})"
-    if name.lower() in _MEANT:
-        return _MEANT[name.lower()].format(value=_brief(value))
-    return ""
+    meant = _MEANT.get(name.lower())
+    return "" if meant is None else _WRITTEN.get(meant, meant + "={value}").format(value=_brief(value))
+
+
+def setting_meant(name: str) -> str:
+    """What another library's name is called in files and sweeps; "" for any other name.
+
+    >>> from glassnet.training.other_names import setting_meant
+    >>> setting_meant("lr"), setting_meant("epochs"), setting_meant("patience"), setting_meant("iterations")
+    ('learning_rate', 'iterations', 'stopping.patience', '')
+    """
+    setting = same_name(name, [setting for kind in RULES.values() for setting in kind().settings()])
+    return _MEANT.get(name.lower(), "") if setting in (None, name) else setting
 
 
 def _brief(value: object) -> str:

@@ -202,6 +202,14 @@ def key_at(dotted: str) -> Key:
     return (known_keys(section, {}, "") if section else TOP)[name]
 
 
+def place_of(setting: str) -> str:
+    """The dotted key of a setting of `train`, an optimizer or the network; "" where no file has it."""
+    of_rules = [name for rule in RULES for name in optimizer_keys(rule)]
+    sections = {"": TOP, "network.": SECTIONS["network"], "train.": [*SECTIONS["train"], *of_rules]}
+    name = setting.partition(".")[0]
+    return next((f"{section}{setting}" for section, names in sections.items() if name in names), "")
+
+
 def optimizer_keys(name: str) -> dict[str, Key]:
     """The settings of an optimizer or a solver, the seldom used ones last."""
     known = {}

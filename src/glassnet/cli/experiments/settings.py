@@ -21,6 +21,7 @@ from glassnet.cli.experiments.schema import (
     Key,
     known_keys,
     optimizer_keys,
+    place_of,
     section_kind,
     stopping_from,
 )
@@ -34,6 +35,7 @@ from glassnet.nn.names import get_loss
 from glassnet.nn.network import as_sizes
 from glassnet.nn.schemes import SCHEMES
 from glassnet.training.early_stopping import check_metrics, check_stopping
+from glassnet.training.other_names import setting_meant
 from glassnet.training.settings import CHECKS
 from glassnet.training.steppers import RULES, Rule, check_rule, rule_from_dict
 from glassnet.utils.memory import as_memory
@@ -226,11 +228,15 @@ def _values(
 
 
 def _belongs(key: str, section: str = "") -> str:
-    """A sentence on where this key belongs, or why no file has it, where it is known."""
+    """A sentence on where this key belongs, or what it is called here, where it is known."""
     homes = [name for name in SECTIONS if name != section and key in known_keys(name, {}, "")]
     if homes:
         return f" It belongs to [{homes[0]}]: {homes[0]}.{key}."
-    return f" {IN_NO_FILE[key]}" if section == "train" and key in IN_NO_FILE else ""
+    meant = setting_meant(key)
+    if section == "train" and (why := IN_NO_FILE.get(meant or key)):
+        return f" {why}"
+    place = place_of(meant)
+    return f" It is called {place} here." if place else ""
 
 
 def _check(experiment: Experiment) -> None:

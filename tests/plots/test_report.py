@@ -12,7 +12,7 @@ from drawing import X as INPUTS
 from numpy.testing import assert_allclose, assert_array_equal
 
 import glassnet as gn
-from glassnet.plots.picture_data import input_projection, make_cloud, make_field, make_grid
+from glassnet.plots.picture_data import Targets, input_projection, make_cloud, make_field, make_grid
 from glassnet.plots.projection import spans
 from glassnet.plots.report import interactive, page, score, tables, traces
 from glassnet.plots.words import percent, readable
@@ -304,6 +304,14 @@ def test_report_scores_the_rows_that_the_run_held_out_apart(write, make_data):
     made = write(run, X, y)
     assert "Training samples (30)" in made.text
     assert "Validation samples (10)" in made.text
+
+
+@pytest.mark.parametrize(("unit", "kind"), [(1.0, "scattergl"), (1e99, "scatter"), (1e-99, "scatter")])
+def test_samples_in_units_that_webgl_lacks_are_drawn_without_it(unit, kind):
+    points = unit * np.arange(6.0).reshape(3, 2)
+    targets = Targets(np.arange(3.0), ("y",), is_class=False)
+    (trace,) = traces.make_samples(points, targets, ["a", "b"], spans(points, 2))
+    assert trace["type"] == kind
 
 
 def test_report_scores_held_out_samples_beside_the_others(write):

@@ -109,7 +109,9 @@ def make_samples(
     size, kind, point = style.dot_size(len(points)), "scatter3d", "scatter3d"
     fade = None
     if span is not None:
-        size, kind, point = 1.6 * size, "scattergl", "scatter"
+        size, point, lengths = 1.6 * size, "scatter", np.ptp(span, axis=1)
+        # WebGL computes in single precision.
+        kind = "scattergl" if lengths.min() > 1e-30 and lengths.max() < 1e30 else "scatter"
         fade = style.opacities(points, span, size)
     size = max(1.8 if fade is None else 2.4, size)
     where = "<br>".join(
@@ -261,7 +263,7 @@ def class_entries(
     entries = [legend_entry(name, {"color": color, **look}, kind) for name, color in pairs]
     more = len(entries) - style.MOST_CLASSES
     if more > 0:
-        entries[-more:] = [legend_entry(f"+{more} classes", {"opacity": 0}, kind)]
+        entries[-more:] = [legend_entry(f"+{more} classes", {"color": "rgba(0,0,0,0)"}, kind)]
     return entries
 
 

@@ -47,6 +47,11 @@ def test_data_shows_each_class_with_its_count():
     assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("p", "q")
 
 
+def test_data_of_one_feature_names_the_strip_of_each_class():
+    paper = plots.data([[0.0], [1.0], [2.0]], [0, 1, 2], class_names=["a", "b", "c"]).axes[0]
+    assert [label.get_text() for label in paper.get_yticklabels()] == ["a", "b", "c"]
+
+
 def test_data_gives_values_a_color_scale():
     X = np.random.RandomState(0).randn(30, 2)
     figure = plots.data(X, X[:, 0], class_names=["height"])

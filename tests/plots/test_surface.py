@@ -34,6 +34,15 @@ def test_surface_covers_the_notebooks_range_by_default():
     assert (axes.get_xlim(), axes.get_ylim(), axes.get_zlim()) == ((-1.5, 1.5), (-1.5, 1.5), (0, 1))
 
 
+def test_surface_of_a_run_that_scales_covers_its_own_units():
+    X = np.array([[2e4, 5e-3], [3e4, 1e-3], [1e4, 3e-3]])
+    run = gn.train(gn.Network((2, 1), output="identity"), X, X[:, 0], standardize=True, random_state=0)
+    mean, scale = X.mean(axis=0), X.std(axis=0)
+    paper = plots.output_surface(run, axes=(1, 0)).axes[0]
+    for span, k in ((paper.get_xlim(), 1), (paper.get_ylim(), 0)):
+        numpy.testing.assert_allclose(span, [mean[k] - 1.5 * scale[k], mean[k] + 1.5 * scale[k]])
+
+
 def test_surface_draws_the_half_contour_at_one_half(circles_run):
     figure = plots.output_surface(circles_run[0])
     assert legend(figure) == ["P = 1/2"]

@@ -222,8 +222,9 @@ def _draw_over_line(paper: Any, cloud: Cloud, span: Array, predicted: bool = Fal
     style.draw_samples(paper, shown, points, box, zorder=2 if predicted else 3)
     if cloud.targets.is_class and len(cloud.targets.names) != 2:
         paper.set_ylim(-0.08, 1.08)
-    label = label if cloud.targets.is_class else plain(label)
-    paper.set_ylabel(label, color=style.INK, fontsize=10)
+    if cloud.targets.is_class and not predicted:
+        style.name_strips(paper, cloud.targets.names)
+    paper.set_ylabel(label if cloud.targets.is_class else plain(label), color=style.INK, fontsize=10)
 
 
 def _set_view(paper: Any, projection: Projection, span: Array) -> None:

@@ -298,9 +298,15 @@ def over_line(cloud: Cloud, predicted: bool = False) -> tuple[Array, str]:
         # Two classes lie at 0 and 1, the limits of their probabilities; scatter shows their density.
         scatter = RandomState(0).uniform(-0.05, 0.05, len(heights))
         heights = heights / max(len(cloud.targets.names) - 1, 1) + scatter
-    label = "probability; samples in a strip per class" if predicted else "class (a strip each)"
+    label = "probability; samples in a strip per class" if predicted else "class"
     label = label if cloud.targets.is_class else cloud.targets.names[0]
     return np.column_stack([cloud.points[:, 0], heights]), label
+
+
+def name_strips(axes: Any, names: Sequence[str]) -> None:
+    """Name the strips of the classes, which `over_line` puts at heights from 0 to 1."""
+    heights = np.arange(len(names)) / max(len(names) - 1, 1)
+    axes.set_yticks(heights, [plain(name, NAME) for name in names])
 
 
 def opacities(U: Array, span: Array, size: float) -> Array:

@@ -24,7 +24,7 @@ from glassnet.plots.picture_data import (
     make_grid,
 )
 from glassnet.plots.projection import Axes, spans
-from glassnet.plots.words import short_names
+from glassnet.plots.words import readable, short_names
 from glassnet.training.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -53,8 +53,9 @@ def output_surface(
 
     Parameters
     ----------
-    X : (n, inputs), the samples whose range the picture covers; without X, each axis goes from -1.5 to 1.5.
-        A network with more inputs than axes needs X: the plane goes through the mean of the samples.
+    X : (n, inputs), the samples whose range the picture covers; without X, each axis goes from -1.5 to 1.5,
+        of a run with ``standardize=True`` in deviations from the mean. A network with more inputs than axes
+        needs X: the plane goes through the mean of the samples.
     axes, limits, class_names, feature_names, output : as for `decision_boundary`.
     resolution : grid points along each axis.
     view : elevation and azimuth in degrees.
@@ -71,8 +72,11 @@ def output_surface(
     samples = None if X is None else as_samples(X, width=run.network.sizes[0])
     field = make_field(run, class_names, output)
     projection = input_projection(run.network.sizes[0], samples, axes, feature_names)
-    U = None if samples is None else projection.project(samples)
-    grid = make_grid(field, projection, spans(U, projection.dimensions, limits), resolution, adaptive=True)
+    span = spans(None if samples is None else projection.project(samples), projection.dimensions, limits)
+    if (scaling := run.encoding.scaling) is not None and samples is None and limits is None:
+        mean, scale = (projection.project(row[None]).T for row in (scaling.mean, scaling.scale))
+        span = mean + span * scale
+    grid = make_grid(field, projection, span, resolution, adaptive=True)
     heading = title or ("Output surface" if field.is_class else f"Prediction of {field.names[0]}")
     if projection.dimensions == 1:
         figure = style.new_figure(7.2, 4.8)
@@ -104,9 +108,17 @@ def _draw_surface(figure: Figure, grid: Grid, view: tuple[float, float]) -> None
         colors = _colors(grid, low, high) * light[..., None]
         paper.add_collection(smooth_surface()(corners, colors, zorder=2), autolim=False)
     paper.set(xlim=grid.span[0], ylim=grid.span[1], zlim=(low, high))
+    for axis, ends in zip((paper.xaxis, paper.yaxis), grid.span, strict=True):
+        if max(len(readable(end)) for end in ends) > 5:
+            axis.set_major_locator(require("matplotlib.ticker").MaxNLocator(4))
     style.set_labels(paper, [*grid.projection.labels, grid.field.quantity])
-    if not grid.field.is_class:
-        return  # the height is the scale
+    if not grid.field.is_class:  # the height is the scale
+        style.label_ticks(paper.zaxis)
+        longest = max(len(readable(height)) for height in (low, high))
+        away = 2.5 * max(longest - 4, 0)
+        paper.zaxis.set_tick_params(pad=1 + away)
+        paper.zaxis.labelpad += 2 * away
+        return
     paper.set_zticks([0, 0.25, 0.5, 0.75, 1])
     entries: style.Entries = []
     if len(grid.field.names) > 2:

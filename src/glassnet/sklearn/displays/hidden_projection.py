@@ -186,9 +186,7 @@ class HiddenProjectionDisplay:
         for letter, label in zip("xyz", labels, strict=False):
             getattr(self.ax_, f"set_{letter}label")(plain(label))
         if len(self.axis_labels) == 1 and self.is_class:
-            steps = max(len(self.target_names) - 1, 1)
-            ticks = np.arange(len(self.target_names)) / steps
-            self.ax_.set_yticks(ticks, [plain(name, 24) for name in self.target_names])
+            style.name_strips(self.ax_, self.target_names)
         self.ax_.set_title(None if self.title is None else plain(self.title), fontsize=11)
         self.labels_ = self._draw_labels()
         self.legend_: Any = None

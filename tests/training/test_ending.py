@@ -136,6 +136,15 @@ def test_a_penalty_that_holds_the_weights_down_is_named():
     assert "Use a smaller penalty." in run.reason
 
 
+def test_an_evidence_that_takes_y_for_noise_leaves_the_question_open():
+    random = np.random.RandomState(5)
+    noise, settings = random.randn(300, 3), {"optimizer": gn.BayesianRegularization(), "random_state": 5}
+    network = gn.Network((3, 4, 1), hidden="tanh", output="identity")
+    run = useless(lambda: gn.train(network, noise, random.randn(300), **settings))
+    assert re.search(r"the evidence takes y for noise: l2=\S+ holds all weights of a layer", run.reason)
+    assert "Unless y is noise, start from another random_state, or choose l2 yourself" in run.reason
+
+
 @pytest.mark.parametrize("rate", [1e-9, 1e-4])
 def test_a_rate_far_too_small_says_that_the_loss_still_falls(rate):
     run = useless(lambda: gn.train(NET, X, 0.1 * y, optimizer=gn.SGD(rate), iterations=200, random_state=0))

@@ -112,16 +112,14 @@ def fit_whole(job: Job) -> Fitted:
     flat = stepper.flat
     best = history.best()
     flat = flat if best is None else best
-    if status != "interrupted" and (solver is None or stepper.reason is not StopReason.GOAL):
-        if solver is None:
-            solved = stepper.result.status in (0, 2)
+    if status != "interrupted":
+        if solver is None:  # SciPy's numbers
+            reason = {0: StopReason.FLAT, 2: StopReason.STUCK}.get(stepper.result.status, StopReason.NONE)
         else:
-            solved = stepper.reason not in (StopReason.NONE, StopReason.TIME)
-        how = {"solved": solved, "has_rate": False, "went_back": best is not None}
-        how["chooses_l2"] = isinstance(solver, BayesianRegularization)
-        problem = problem if solver is None else stepper.problem
+            reason = stepper.reason
         losses = history.loss_curve if solver is None else loop.losses
-        _warn_if_useless(problem, flat, losses, history.epochs, **how)
+        how = {"went_back": best is not None, "chooses_l2": isinstance(solver, BayesianRegularization)}
+        _warn_if_useless(stepper.problem, flat, losses, history.epochs, reason=reason, **how)
     return flat, attributes(loss)
 
 
@@ -135,7 +133,7 @@ def _constant_columns(job: Job, samples: Samples, problem: Problem | Batches) ->
 
 
 def _warn_if_useless(
-    problem: Problem | Batches, flat: Array, losses: Any, updates: int, **how: bool
+    problem: Problem | Batches, flat: Array, losses: Any, updates: int, **how: Any
 ) -> None:
     """Warn of a fit that is no better than a constant answer; `how` it ended are fields of `Ended`."""
     warn_of(remark(Ended(problem, problem.penalties, flat, np.asarray(losses), updates, **how)))
@@ -219,9 +217,8 @@ def fit_epochs(job: Job) -> Fitted:
     best = history.best() if not job.incremental or policy.stalled else None
     flat = flat if best is None else best
     if not job.incremental and status != "interrupted":
-        how = {"went_back": best is not None}
         updates = history.epochs * batches.updates_per_epoch
-        _warn_if_useless(batches, flat, history.loss_curve, updates, **how)
+        _warn_if_useless(batches, flat, history.loss_curve, updates, went_back=best is not None)
     return flat, attributes()
 
 

@@ -3,13 +3,14 @@
 `remark` looks at a training that has ended by itself, of any rule on any rows, and gives a sentence where
 its result is useless: `train`, `resume`, the estimators and the command line give it as a
 `StalledTrainingWarning`, and ``run.reason`` keeps it. Nearly all trainings are cleared by the last loss and
-the targets alone; the others are looked at on some rows, which a `Dataset.excerpt` holds.
+the targets alone; the others are looked at on some rows, which an `Excerpt` holds. Decision 23 has the
+figures behind the thresholds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,38 +31,34 @@ from glassnet.training.state import RunState
 from glassnet.training.steppers import BayesianRegularization, Solver, StopReason
 from glassnet.utils.warn import warn
 
-SATURATED = 0.05
-"""A unit is saturated at a sample where its slope is below this share of the function's largest slope."""
-
-DEAD = 1e-3
-"""A unit is dead where its slope is below this share at every sample."""
-
-FLAT = 0.9
-"""A layer passes on next to nothing from this share of saturated (sample, unit) pairs on."""
-
-USELESS = 0.95
-"""Nothing was learned from this share of the best constant answer's loss on."""
-
-ABOVE = 1.05
-"""From this share on the loss is above that of a constant, which needs no other evidence."""
-
-ROSE = 0.5
-"""A loss has risen again once it is above its lowest by this share of the best constant answer's."""
+CLEAR, USELESS, ABOVE, ROSE = 0.9, 0.95, 1.05, 0.5
+"""Shares of the best constant answer's loss: a last loss below the first needs no look; from the second on
+nothing was learned, if there is evidence of it; from the third on whatever the evidence. And a loss that is
+above its lowest by the fourth has risen again."""
 
 FEW, SOME, MANY = 20, 100, 1000
 """Not judged are fewer updates than `FEW`, than `SOME` where more might help, and than `MANY` in fewer than
 10 epochs."""
 
-STANDARD = 3.0, 10.0, 0.01
-"""Far from standardized: a mean further from 0 than 3 and than 3 standard deviations, a standard
-deviation above 10 or below 0.01."""
+LOWEST, FALLING, FURTHER = 0.02, 1e-6, 10
+"""More might help where the loss is above its lowest by less than the first, and falls by more than the
+second, as shares of a constant's; on raw columns, where so many times the iterations would be enough."""
 
 MANY_TIMES = 10.0
-"""A loss of so many times a constant's, on columns far from standardized, needs no further iterations to be
-judged."""
+"""A loss of so many times a constant's, on raw columns, needs no further iterations to be judged."""
 
-SMALL = 0.01
-"""The spread of answers that are all the same, and the size of weights that pass on nothing."""
+SATURATED, DEAD, FLAT = 0.05, 1e-3, 0.9
+"""A unit is saturated at a sample where its slope is below this share of the function's largest, and dead
+where it is below the second at every sample. A layer passes on next to nothing from the third share of
+saturated (sample, unit) pairs on."""
+
+SMALL, SAME = 0.01, 1e-3
+"""Answers are the same up to this spread, or where their loss on all rows is so close to a constant's.
+Weights of the first size pass on nothing."""
+
+STANDARD = 3.0, 10.0, 0.01
+"""Raw is a column with a mean further from 0 than 3 and than 3 standard deviations, or a standard deviation
+above 10 or below 0.01."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +66,8 @@ class Ended:
     """A training that has ended by itself.
 
     `flat` are the parameters it came to, whose loss is the last of `losses`, unless it `went_back` to
-    earlier ones. `solved` says that the rule found nothing more to do, `has_rate` that it has a learning
-    rate, `chooses_l2` that it chooses the penalty itself.
+    earlier ones. `reason` is a solver's, and None of a rule with a learning rate; `chooses_l2` says that
+    the solver chooses the penalty itself.
     """
 
     problem: Problem | Batches
@@ -78,21 +75,32 @@ class Ended:
     flat: Array
     losses: NDArray[np.float64]
     updates: int
-    solved: bool = False
-    has_rate: bool = True
     went_back: bool = False
+    reason: StopReason | None = None
     chooses_l2: bool = False
+
+    @property
+    def has_rate(self) -> bool:
+        return self.reason is None
+
+    @property
+    def solved(self) -> bool:
+        """Whether the rule found nothing more to do; one whose time was over may not have been done."""
+        return self.reason not in (None, StopReason.NONE, StopReason.TIME)
 
 
 def remark(ended: Ended) -> str:
-    """What is useless about the result, why, and what to do; "" where nothing is."""
-    problem, losses = ended.problem, ended.losses
-    network = problem.network
-    least = FEW if len(losses) >= 10 else MANY
-    enough = ended.solved or ended.updates >= least
-    if not enough or not network.loss.is_built_in or not len(losses) or not math.isfinite(losses[-1]):
+    """What is useless about the result, why, and what to do; "" where nothing is.
+
+    A solver that has come to its goal is not judged, nor a loss of the user's own.
+    """
+    problem, losses, rows = ended.problem, ended.losses, ended.problem.excerpt
+    loss = problem.network.loss
+    enough = ended.solved or ended.updates >= (FEW if len(losses) >= 10 else MANY)
+    if not enough or ended.reason is StopReason.GOAL or not loss.is_built_in:
         return ""
-    rows = problem.excerpt
+    if not len(losses) or not math.isfinite(losses[-1]):
+        return ""
     w = rows.w
     if problem.class_weight is not None:
         of_classes = np.asarray(problem.class_weight)[rows.y]
@@ -100,39 +108,28 @@ def remark(ended: Ended) -> str:
     weight = 1.0 if w is None else float(w.mean())
     if not weight > 0:
         return ""
-    unit = _unit(problem, weight)
-    bound = unit * least_constant_loss(network.loss, rows.y, w, network.sizes[-1])
-    last = float(losses[-1])
-    if last <= 0.9 * bound and last - float(np.nanmin(losses)) <= ROSE * bound:
-        return ""
-    w = np.ones(len(rows.y)) if w is None else np.asarray(w, np.float64)
-    return _Look(ended, rows.inputs(), rows.y, w, unit, rows.names).words()
-
-
-def _unit(problem: Problem | Batches, weight: float) -> float:
-    """What a mean loss is multiplied by in the curve of losses; `weight` is the mean weight of a sample."""
+    # What a mean loss is multiplied by in the curve of losses.
     n = problem.batch_size if isinstance(problem, Batches) else problem.n_samples
-    return (1.0 if problem.reduction == "mean" else n * weight) * problem.conventions.loss_scale
+    unit = (1.0 if problem.reduction == "mean" else n * weight) * problem.conventions.loss_scale
+    bound = unit * least_constant_loss(loss, rows.y, w, problem.network.sizes[-1])
+    last = float(losses[-1])
+    if last <= CLEAR * bound and last - float(np.nanmin(losses)) <= ROSE * bound:
+        return ""
+    return _Look(ended, np.ones(len(rows.y)) if w is None else np.asarray(w, np.float64), unit).words()
 
 
 def remark_on(run: RunState) -> str:
-    """The remark on a run that has completed or stopped; "" where its rows are not known.
-
-    A solver that has come to its goal is not judged; one whose time was over may not have been done.
-    """
-    reason = run.solver_reason
-    if run.data is None or reason is StopReason.GOAL:
+    """The remark on a run that has completed or stopped; "" where its rows are not known."""
+    if run.data is None:
         return ""
-    is_solver = isinstance(run.optimizer, Solver)
     ended = Ended(
         run.data.problem,
         run.penalties,
         run.parameters.flat,
         run.losses,
         run.updates,
-        solved=reason not in (StopReason.NONE, StopReason.TIME),
-        has_rate=not is_solver,
         went_back=run.validation is not None and run.validation.last_point is not None,
+        reason=run.solver_reason if isinstance(run.optimizer, Solver) else None,
         chooses_l2=isinstance(run.optimizer, BayesianRegularization),
     )
     return remark(ended)
@@ -145,112 +142,110 @@ def warn_of(words: str) -> None:
 
 
 class _Look:
-    """A look at some of the rows, with losses as means over them; `unit` makes them those of the curve."""
+    """A look at some of the rows, with losses as means over them; `unit` makes them those of the curve.
 
-    def __init__(
-        self,
-        ended: Ended,
-        X: NDArray[np.float64],
-        y: Array,
-        w: Array,
-        unit: float,
-        names: Sequence[str] | None,
-    ) -> None:
-        self.ended, self.X, self.unit, self.names = ended, X, unit, names
-        self.network = network = ended.problem.network
+    `height` is the best constant answer's loss above the perfect one's; `share` and `rose`, how much the
+    loss rose from its lowest, are shares of it.
+    """
+
+    def __init__(self, ended: Ended, w: Array, unit: float) -> None:
+        problem, rows, losses = ended.problem, ended.problem.excerpt, ended.losses
+        self.ended, self.X, self.names, self.unit = ended, rows.inputs(), rows.names, unit
+        self.network = network = problem.network
         self.theta = Parameters(network.sizes, ended.flat.astype(np.float64))
-        self.Y = target_rows(y, network.sizes[-1], np.dtype(np.float64))
-        self.scale = scale_of_rows(network.loss, self.Y, w)
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            Zs, _ = reference.forward_propagation(X, self.theta.weights, self.theta.biases, network.hidden)
+        self.Y = target_rows(rows.y, network.sizes[-1], np.dtype(np.float64))
+        self.constant, self.floor = scale_of_rows(network.loss, self.Y, w)
+        self.height = self.constant - self.floor
+        with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+            Zs, _ = reference.forward_propagation(
+                self.X, self.theta.weights, self.theta.biases, network.hidden
+            )
             self.Z = Zs[-1]
             self.loss = reference.loss(self.Z, self.Y, network.loss, w) / float(w.sum())
+            self.share = np.divide(self.loss - self.floor, self.height)
+            self.rose = 0.0
+            if ended.has_rate and not ended.went_back:  # solvers' losses rise with a penalty alone
+                # With dropout the curve is that of a smaller network.
+                last = self.loss * unit if any(problem.dropout) else float(losses[-1])
+                self.rose = np.divide(last - float(np.nanmin(losses)), unit * self.height)
 
     def words(self) -> str:
-        scale, losses = self.scale, self.ended.losses
-        height = scale.baseline - scale.floor
-        if not height > 0 or not np.isfinite(self.loss):
+        ended, share = self.ended, self.share
+        if not self.height > 0 or not np.isfinite(self.loss) or (share <= USELESS and self.rose <= ROSE):
             return ""
-        share = (self.loss - scale.floor) / height
-        rose = 0.0
-        if self.ended.has_rate and not self.ended.went_back:  # solvers' losses rise with a penalty alone
-            dropped = any(self.ended.problem.dropout)  # then the curve is that of a smaller network
-            last = self.loss * self.unit if dropped else float(losses[-1])
-            rose = (last - float(np.nanmin(losses))) / (self.unit * height)
-        if share <= USELESS and rose <= ROSE:
-            return ""
-        falls = self._still_falls(height)
-        enough = self.ended.solved or self.ended.updates >= SOME
-        if falls and not enough and not (self._scales()[0] and self._is_far(share, height)):
+        falls = self._still_falls()
+        enough = ended.solved or ended.updates >= SOME
+        if falls and not enough and not (self._raw[0] and self._is_far()):
             return ""
         held = self._held_down()
-        if USELESS < share <= ABOVE and not (self._stiff or held or self._answers_the_same(share)):
+        if USELESS < share <= ABOVE and not (self._stiff or held or self._answers_the_same()):
             return ""  # it has learned a little, perhaps from noise
-        causes, advice = self._evidence(rose, share, held)
+        causes, advice = self._evidence(held)
         if not causes and enough and not (falls and share <= ABOVE):
-            causes, advice = self._without_evidence(share, falls)
+            causes, advice = self._without_evidence(falls)
         elif falls and not self._stiff:
             advice.append("train for more iterations")
-        return f"{self._height(share)}: {'; '.join(causes)}. {_sentence(advice)}" if causes else ""
+        return f"{self._height()}: {'; '.join(causes)}. {_sentence(advice)}" if causes else ""
 
-    def _height(self, share: float) -> str:
+    def _height(self) -> str:
         # On batches the curve has the loss during the last epoch, which is what a user sees.
         on_batches = isinstance(self.ended.problem, Batches) and not self.ended.went_back
         shown = float(self.ended.losses[-1]) / self.unit if on_batches else self.loss
-        loss, constant = (f"{value * self.unit:.4g}" for value in (shown, self.scale.baseline))
-        if share > ABOVE:
-            many = shown / self.scale.baseline if self.scale.floor == 0 else 0.0
+        loss, constant = (f"{value * self.unit:.4g}" for value in (shown, self.constant))
+        if self.share > ABOVE:
+            many = shown / self.constant if self.floor == 0 else 0.0
             height = "above" if many < 2 else f"{many:,.2g} times" if many < 100 else f"{many:,.0f} times"
             return f"its loss, {loss}, is {height} the best constant answer's, {constant}"
-        if share > USELESS:
+        if self.share > USELESS:
             return f"its loss, {loss}, is no better than the best constant answer's, {constant}"
         return f"its loss, {loss}, is far from its lowest (the best constant answer's is {constant})"
 
-    def _still_falls(self, height: float) -> bool:
+    def _still_falls(self) -> bool:
         """Whether the loss is at its lowest, and was falling: the iterations may have been too few."""
-        losses = self.ended.losses
+        losses, height = self.ended.losses, self.height * self.unit
         tenth = max(len(losses) // 10, 1)
         if self.ended.solved or len(losses) <= 2 * tenth:
             return False
         last, before = losses[-tenth:].mean(), losses[-2 * tenth : -tenth].mean()
-        near = 0.02 * height * self.unit
-        return bool(losses[-1] <= np.nanmin(losses) + near and before - last > 1e-6 * height * self.unit)
+        at_lowest = losses[-1] <= np.nanmin(losses) + LOWEST * height
+        return bool(at_lowest and before - last > FALLING * height)
 
-    def _is_far(self, share: float, height: float) -> bool:
-        """Whether the loss is many times a constant's, or ten times the iterations would not be enough.
+    def _is_far(self) -> bool:
+        """Whether the loss is many times a constant's, or more iterations would not be enough.
 
         They would have the pace of the last tenth of the iterations.
         """
-        if share > MANY_TIMES:
-            return True
         losses, n = self.ended.losses, len(self.ended.losses)
         tail = losses[-max(n // 10, 1) - 1 :]
         pace = float(tail[0] - tail[-1]) / (len(tail) - 1)
-        return (share - USELESS) * height * self.unit > 10 * n * pace
+        missing = (self.share - USELESS) * self.height * self.unit
+        return bool(self.share > MANY_TIMES or missing > FURTHER * n * pace)
 
     # ---- Evidence ------------------------------------------------------------------------------------
 
-    def _answers_the_same(self, share: float) -> bool:
-        """Whether answers hardly vary or, of all rows, are within a thousandth of a constant's loss."""
+    def _answers_the_same(self) -> bool:
+        """Whether answers hardly vary or, of all rows, have the loss of a constant."""
         spread, n = float(self.Z.std(axis=0).max()), len(self.Y)
         if self.network.loss.target == "real":
             spread /= float(self.Y.std(axis=0).max()) or 1.0
         all_rows = n == self.ended.problem.n_samples
-        return spread <= SMALL or (all_rows and abs(1 - share) < min(1e-3, 0.5 / n))
+        return spread <= SMALL or (all_rows and abs(1 - self.share) < min(SAME, 0.5 / n))
 
-    def _evidence(self, rose: float, share: float, held: str) -> tuple[list[str], list[str]]:
+    def _evidence(self, held: str) -> tuple[list[str], list[str]]:
         """What is wrong, and what to do about it."""
-        stiff = self._stiff
+        stiff, has_rate = self._stiff, self.ended.has_rate
+        if held and self.ended.chooses_l2:
+            remedies = ["unless y is noise, start from another random_state"]
+            return [*stiff, held], [*remedies, "choose l2 yourself, for gn.LevenbergMarquardt()"]
         if held:
-            remedy = "start from another random_state" if self.ended.chooses_l2 else "use a smaller penalty"
-            return [*stiff, held], [remedy]
-        raw, advice = self._scales()
-        curve = self._curve(rose, share) if self.ended.has_rate else ""
-        if curve or (stiff and not raw and self.ended.has_rate):
+            return [*stiff, held], ["use a smaller penalty"]
+        raw, [*advice] = self._raw
+        curve = self._curve() if has_rate else []
+        if has_rate and (curve or (stiff and not raw)):
             advice.append("use a smaller learning rate")
         if stiff and not raw:
             advice.append("start from another random_state")
-        return [*stiff, *raw, *([curve] if curve else [])], advice
+        return [*stiff, *raw, *curve], advice
 
     @cached_property
     def _stiff(self) -> list[str]:
@@ -266,14 +261,13 @@ class _Look:
             if share >= FLAT
         ]
 
-    def _scales(self) -> tuple[list[str], list[str]]:
-        """Columns of X and of a y of quantities that are far from standardized."""
+    @cached_property
+    def _raw(self) -> tuple[list[str], list[str]]:
+        """Columns of X and of a y of quantities that are far from standardized, and what to do."""
         causes, advice = [], []
-        names = self.names
-        raw = _raw_columns(self.X)
-        if raw:
+        if raw := _raw_columns(self.X):
             first, mean, spread = raw[0]
-            name = f"column {first} of X" if names is None else f"column {names[first]!r}"
+            name = f"column {first} of X" if self.names is None else f"column {self.names[first]!r}"
             others = f", and {len(raw) - 1} more like it" if len(raw) > 1 else ""
             causes.append(f"{name} has mean {mean:.4g} and standard deviation {spread:.4g}{others}")
             advice.append("standardize X")
@@ -285,16 +279,14 @@ class _Look:
             advice = [f"{scaling} ({ways} do, and scale predictions back)"]
         return causes, advice
 
-    def _curve(self, rose: float, share: float) -> str:
+    def _curve(self) -> list[str]:
         losses = self.ended.losses
-        if self.ended.went_back:
-            return ""
-        if rose > ROSE:
-            if lowest := int(np.nanargmin(losses)):
-                at = lowest + isinstance(self.ended.problem, Batches)
-                return f"the loss fell to {losses[lowest]:.4g} at iteration {at} and rose again"
-            return f"the loss rose from {losses[0]:.4g}"
-        return f"the loss rose from {losses[0]:.4g}" if share > USELESS and losses[-1] > losses[0] else ""
+        lowest = int(np.nanargmin(losses))
+        if self.rose > ROSE and lowest:
+            at = lowest + isinstance(self.ended.problem, Batches)
+            return [f"the loss fell to {losses[lowest]:.4g} at iteration {at} and rose again"]
+        above = self.share > USELESS and losses[-1] > losses[0] and not self.ended.went_back
+        return [f"the loss rose from {losses[0]:.4g}"] if self.rose > ROSE or above else []
 
     def _held_down(self) -> str:
         """Penalties that keep a layer's weights at 0."""
@@ -303,14 +295,15 @@ class _Look:
         if largest > SMALL or not (penalties.l1 or penalties.l2):
             return ""
         named = " and ".join(f"{k}={v:.4g}" for k, v in (("l1", penalties.l1), ("l2", penalties.l2)) if v)
-        return f"{named} holds all weights of a layer at {largest:.1g} and below"
+        chosen = "the evidence takes y for noise: " if self.ended.chooses_l2 else ""
+        return f"{chosen}{named} holds all weights of a layer at {largest:.1g} and below"
 
-    def _without_evidence(self, share: float, falls: bool) -> tuple[list[str], list[str]]:
+    def _without_evidence(self, falls: bool) -> tuple[list[str], list[str]]:
         """What is left to say where there is nothing to see."""
         rate = ["use another learning rate"] if self.ended.has_rate else []
         if falls:
             return ["it was still falling, slowly"], ["train for more iterations", *rate]
-        if share > ABOVE:
+        if self.share > ABOVE:
             return ["it falls no more"], [*rate, "start from another random_state"]
         varies = bool((self.X[0] != self.X).any())
         words = "the answers are much the same for all rows" + ("" if varies else ", as X is")

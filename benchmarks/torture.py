@@ -20,11 +20,10 @@ import tempfile
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import wraps
+from collections.abc import Callable
+from functools import cache, partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,14 +32,8 @@ from glassnet.cli import main as command_line
 from glassnet.cli.experiments import job
 
 TRAIN = [
-    "train",
-    "circles",
-    "--results",
-    "r",
-    "--no-pictures",
-    "--no-report",
-    "--set",
-    "data.n_samples=400",
+    *("train", "circles", "--results", "r", "--no-pictures", "--no-report"),
+    *("--set", "data.n_samples=400", "--iterations"),
 ]
 SOON = 5.0
 """Seconds within which whatever is raised must arrive, on a machine that does other things too."""
@@ -54,24 +47,15 @@ class TimeIsOverError(Exception):
     """What a task queue's time limit raises."""
 
 
-@dataclass
-class Attack:
-    """One way to attack: a function of a folder and a generator, which raises LostError."""
+Attack = Callable[[Path, random.Random], None]
 
-    name: str
-    words: str
-    once: Callable[[Path, random.Random], None]
-    tried: int = 0
-    lost: list[str] = field(default_factory=list)
+ATTACKS: dict[str, Attack] = {}
+"""The ways to attack: functions of a folder and a generator, which raise LostError."""
 
 
-ATTACKS: list[Attack] = []
-
-
-def attack(function: Callable[[Path, random.Random], None]) -> Callable[[Path, random.Random], None]:
+def attack(function: Attack) -> Attack:
     """Add a function to `ATTACKS`, by its name."""
-    ATTACKS.append(Attack(function.__name__, (function.__doc__ or "").strip(), function))
-    return function
+    return ATTACKS.setdefault(function.__name__, function)
 
 
 def require(holds: object, words: str) -> None:
@@ -83,8 +67,19 @@ def require(holds: object, words: str) -> None:
 # ---- Commands in processes of their own ---------------------------------------------------------------
 
 
-@dataclass
-class Ended:
+def fork(work: Callable[[], int]) -> int:
+    """Do work in a child, which ends with the status that it returns; the child's number."""
+    child = os.fork()
+    if child:
+        return child
+    status = 99
+    try:
+        status = work()
+    finally:
+        os._exit(status)  # whatever was raised: it would go on as a second one of this script
+
+
+class Ended(NamedTuple):
     """How a command ended: its exit status, or minus the signal's number, and what it printed."""
 
     status: int
@@ -102,12 +97,7 @@ def command(
     """Run a command in a child that has all imported; send it a signal after some seconds."""
     said, begun = folder / ".said", folder / ".begun"
     begun.unlink(missing_ok=True)
-    child = os.fork()
-    if not child:
-        try:
-            _in_child(folder, arguments, said, begun, prepare)
-        finally:
-            os._exit(99)
+    child = fork(lambda: _in_child(folder, arguments, said, begun, prepare))
     if number is not None:
         time.sleep(after)
         with contextlib.suppress(ProcessLookupError):
@@ -125,7 +115,7 @@ def command(
 
 def _in_child(
     folder: Path, arguments: list[str], said: Path, begun: Path, prepare: Callable[[], object]
-) -> None:
+) -> int:
     os.chdir(folder)
     output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
@@ -148,18 +138,16 @@ def _in_child(
         status = ended.code if isinstance(ended.code, int) else 1
     with contextlib.suppress(OSError, AttributeError):
         sys.stdout.flush()
-    os._exit(status)
+    return status
 
 
-def seconds_of(folder: Path, arguments: list[str]) -> float:
-    """How long a command takes, measured once in a folder."""
-    mark = folder / ".seconds"
-    if not mark.exists():
-        began = time.monotonic()
-        ended = command(folder, arguments)
-        require(ended.status == 0, f"the plain command failed: {ended.said}")
-        mark.write_text(str(time.monotonic() - began))
-    return float(mark.read_text())
+@cache
+def seconds_of(folder: Path) -> float:
+    """How long a plain command takes, measured once in a folder."""
+    began = time.monotonic()
+    ended = command(folder, [*TRAIN, "20"])
+    require(ended.status == 0, f"the plain command failed: {ended.said}")
+    return time.monotonic() - began
 
 
 def iterations_in(folder: Path) -> int:
@@ -177,12 +165,12 @@ def iterations_in(folder: Path) -> int:
 @attack
 def kills(folder: Path, draw: random.Random) -> None:
     """SIGKILL at any moment of glassnet train: one run's results whole, and the next cleans up."""
-    taken = seconds_of(folder, [*TRAIN, "--iterations", "20"])
+    taken = seconds_of(folder)
     (folder / "r" / "notes.txt").write_text("mine")
-    command(folder, [*TRAIN, "--iterations", "30"], signal.SIGKILL, draw.uniform(0, 1.1 * taken))
+    command(folder, [*TRAIN, "30"], signal.SIGKILL, draw.uniform(0, 1.1 * taken))
     require(iterations_in(folder / "r") in (20, 30), "other results")
     require((folder / "r" / "notes.txt").read_text() == "mine", "a file of the user's own is gone")
-    require(command(folder, [*TRAIN, "--iterations", "20"]).status == 0, "the next run failed")
+    require(command(folder, [*TRAIN, "20"]).status == 0, "the next run failed")
     require(iterations_in(folder / "r") == 20, "the next run's results are not there")
     left = [p.name for p in (folder / "r").iterdir() if p.name.startswith(("unfinished", "."))]
     left += [p.name for p in folder.iterdir() if "unfinished" in p.name]
@@ -192,7 +180,7 @@ def kills(folder: Path, draw: random.Random) -> None:
 @attack
 def signals(folder: Path, draw: random.Random) -> None:
     """SIGTERM, SIGHUP and SIGINT at any moment: the status says so, and the work so far is there."""
-    arguments = [*TRAIN, "--iterations", "100000", "--engine", draw.choice(["native", "numpy"])]
+    arguments = [*TRAIN, "100000", "--engine", draw.choice(["native", "numpy"])]
     number = draw.choice([signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
     job_folder = folder / str(draw.random())
     job_folder.mkdir()
@@ -213,20 +201,20 @@ def signals(folder: Path, draw: random.Random) -> None:
 def disks(folder: Path, draw: random.Random) -> None:
     """A disk that is full at any byte: the earlier results or the new ones, and the status says which."""
     if not (folder / "r").exists():
-        command(folder, [*TRAIN, "--iterations", "20"])
+        command(folder, [*TRAIN, "20"])
     size = int(10 ** draw.uniform(0, 5.5))
 
     def fill() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
-    ended = command(folder, [*TRAIN, "--iterations", "30"], prepare=fill)
+    ended = command(folder, [*TRAIN, "30"], prepare=fill)
     now = iterations_in(folder / "r")
     require(now == 30 or ended.status in (1, 2), f"status {ended.status} with the earlier results")
     require(now == 30 or "cannot be written" in ended.said or size < 4096, f"raw: {ended.said}")
     for path in (folder / "r").glob("unfinished-*/model.safetensors"):
         gn.load(path)
     if now == 30:
-        require(command(folder, [*TRAIN, "--iterations", "20"]).status == 0, "the next run failed")
+        require(command(folder, [*TRAIN, "20"]).status == 0, "the next run failed")
 
 
 @attack
@@ -245,7 +233,7 @@ def outputs(folder: Path, draw: random.Random) -> None:
 
     job_folder = folder / str(draw.random())
     job_folder.mkdir()
-    ended = command(job_folder, [*TRAIN, "--iterations", "20"], prepare=break_output)
+    ended = command(job_folder, [*TRAIN, "20"], prepare=break_output)
     require(ended.status == 1, f"{kind}: status {ended.status}: {ended.said}")
     require(iterations_in(job_folder / "r") == 20, "no results")
 
@@ -285,25 +273,19 @@ def maps(folder: Path, draw: random.Random) -> None:
     rows, order = 20_000, draw.choice("CF")
     X = np.random.RandomState(0).randn(rows, 4)
     np.save(folder / "X.npy", X if order == "C" else np.asfortranarray(X))
-    child = os.fork()
-    if not child:
-        timer = None
-        try:
-            X, y = np.load(folder / "X.npy", mmap_mode="r"), np.arange(rows) % 2
-            timer = threading.Timer(draw.uniform(0, 0.2), os.truncate, (folder / "X.npy", 4096))
-            timer.start()
-            settings: Any = {"iterations": 60, "random_state": 0, "batch_size": draw.choice([None, 500])}
-            data = (gn.stream(X, y), None) if draw.random() < 0.7 else (X, y)
-            gn.train(gn.Network((4, 3, 2)), *data, **settings)
-        except gn.FileError:
-            pass
-        except BaseException:
-            os._exit(1)
-        finally:
-            if timer is not None:
-                timer.join()
-            os._exit(0)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    settings: Any = {"iterations": 60, "random_state": 0, "batch_size": draw.choice([None, 500])}
+    streamed, moment = draw.random() < 0.7, draw.uniform(0, 0.2)
+
+    def work() -> int:
+        X, y = np.load(folder / "X.npy", mmap_mode="r"), np.arange(rows) % 2
+        timer = threading.Timer(moment, os.truncate, (folder / "X.npy", 4096))
+        timer.start()
+        with contextlib.suppress(gn.FileError):
+            gn.train(gn.Network((4, 3, 2)), *((gn.stream(X, y), None) if streamed else (X, y)), **settings)
+        timer.join()
+        return 0
+
+    status = os.waitstatus_to_exitcode(os.waitpid(fork(work), 0)[1])
     require(status == 0, f"order {order}: the process ended with {status}")
 
 
@@ -317,37 +299,37 @@ def points(rows: int = 2_000) -> tuple[Any, Any]:
     return X, (X[:, 0] * X[:, 1] > 0).astype(int)
 
 
-def calls() -> dict[str, Callable[..., Any]]:
-    """Each kind of training; called with more settings."""
-    net, (X, y) = gn.Network((2, 8, 2), hidden="tanh"), points()
-    long: Any = {"iterations": 10_000_000, "random_state": 0}
-    square = gn.Network((2, 8, 1), hidden="tanh", output="identity")
+def trained(streamed: bool, squared: bool, **settings: Any) -> gn.TrainingRun:
+    """Train for long, unless told otherwise."""
+    X, y = points()
+    net = gn.Network(
+        (2, 8, 1 if squared else 2), hidden="tanh", output="identity" if squared else "softmax"
+    )
+    target = X[:, 0] * X[:, 1] if squared else y
+    data = (gn.stream(X, target), None) if streamed else (X, target)
+    return gn.train(net, *data, **{"iterations": 10_000_000, "random_state": 0, **settings})
 
-    def trained(network: gn.Network, streamed: bool, **settings: Any) -> Callable[..., Any]:
-        def call(**more: Any) -> Any:
-            target = y if network is net else X[:, 0] * X[:, 1]
-            data = (gn.stream(X, target), None) if streamed else (X, target)
-            return gn.train(network, *data, **{**long, **settings, **more})
 
-        return call
+ENDLESS: Any = {"tolerance": 0.0, "gradient_tolerance": 0.0}
+KINDS: dict[str, dict[str, Any]] = {
+    "full batch": {"squared": False},
+    "batches": {"squared": False, "batch_size": 100},
+    "lm": {"squared": True, "optimizer": gn.LevenbergMarquardt(**ENDLESS)},
+    "lbfgs": {"squared": True, "optimizer": gn.LBFGS(**ENDLESS)},
+}
 
-    kinds: dict[str, Callable[..., Any]] = {}
-    for streamed in (False, True):
-        for engine in ("native", "numpy"):
-            where = f"{'stream' if streamed else 'memory'}, {engine}"
-            kinds[f"full batch, {where}"] = trained(net, streamed, engine=engine)
-            kinds[f"batches, {where}"] = trained(net, streamed, engine=engine, batch_size=100)
-            lm = gn.LevenbergMarquardt(tolerance=0.0, gradient_tolerance=0.0)
-            kinds[f"lm, {where}"] = trained(square, streamed, engine=engine, optimizer=lm)
-            lbfgs = gn.LBFGS(tolerance=0.0, gradient_tolerance=0.0)
-            kinds[f"lbfgs, {where}"] = trained(square, streamed, engine=engine, optimizer=lbfgs)
-    return kinds
+
+def draw_call(draw: random.Random) -> tuple[str, Callable[..., gn.TrainingRun]]:
+    """A kind of training in words, and the function that trains so, with more settings."""
+    kind, streamed, engine = draw.choice([*KINDS]), draw.random() < 0.5, draw.choice(["native", "numpy"])
+    name = f"{kind}, {'stream' if streamed else 'memory'}, {engine}"
+    return name, partial(trained, streamed, engine=engine, **KINDS[kind])
 
 
 @attack
 def limits(folder: Path, draw: random.Random) -> None:
     """An exception out of a signal handler in each kind of training: once, soon, with whole updates."""
-    name, call = draw.choice([*calls().items()])
+    name, call = draw_call(draw)
     raised: list[float] = []
 
     def ring(number: int, frame: object) -> None:
@@ -361,9 +343,8 @@ def limits(folder: Path, draw: random.Random) -> None:
         try:
             run = call()
         except TimeIsOverError as error:
-            require(
-                time.monotonic() - raised[0] < SOON, f"{name}: it took {time.monotonic() - raised[0]:.1f} s"
-            )
+            taken = time.monotonic() - raised[0]
+            require(taken < SOON, f"{name}: it took {taken:.1f} s")
             run = getattr(error, "run", None)
         else:
             require(run.status == "stopped" and not raised, f"{name}: the time limit vanished")
@@ -373,10 +354,8 @@ def limits(folder: Path, draw: random.Random) -> None:
     if run is not None and 0 < run.iterations < 3_000:
         again = call(iterations=run.iterations)
         require(np.array_equal(run.losses, again.losses), f"{name}: not the losses of whole updates")
-        require(
-            run.cursor is not None or run.parameters == again.parameters,
-            f"{name}: parameters of another time",
-        )
+        same = run.cursor is not None or run.parameters == again.parameters
+        require(same, f"{name}: parameters of another time")
     del run
     gc.collect()
     deadline = time.monotonic() + SOON
@@ -388,7 +367,7 @@ def limits(folder: Path, draw: random.Random) -> None:
 @attack
 def callbacks(folder: Path, draw: random.Random) -> None:
     """A callback or a metric that raises: once, with the run of that moment."""
-    name, call = draw.choice([*calls().items()])
+    name, call = draw_call(draw)
     at = draw.randrange(1, 6)
     X, y = points(200)
 
@@ -416,44 +395,33 @@ def callbacks(folder: Path, draw: random.Random) -> None:
 # ---- All of them ----------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def quiet_place() -> Iterator[Path]:
-    """A folder for one attack."""
-    with tempfile.TemporaryDirectory(prefix="glassnet-torture-") as name:
-        yield Path(name)
-
-
 def main() -> None:
     """Repeat the attacks, print the figures, and exit with 1 where something was lost."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=25, help="for each attack")
-    parser.add_argument("--only", choices=[one.name for one in ATTACKS], action="append")
+    parser.add_argument("--only", choices=[*ATTACKS], action="append")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     import sklearn.datasets
     import sklearn.model_selection  # noqa: F401 - children have them already
 
     print(f"{'attack':<12}{'tried':>7}{'held':>7}{'lost':>7}")
-    lost = False
-    for one in ATTACKS:
-        if options.only and one.name not in options.only:
-            continue
-        draw, end = random.Random(f"{options.seed} {one.name}"), time.monotonic() + options.seconds
-        with quiet_place() as folder:
+    all_lost = 0
+    for name in options.only or ATTACKS:
+        once, lost, tried = ATTACKS[name], [], 0
+        draw, end = random.Random(f"{options.seed} {name}"), time.monotonic() + options.seconds
+        with tempfile.TemporaryDirectory(prefix="glassnet-torture-") as folder:
             while time.monotonic() < end:
-                one.tried += 1
+                tried += 1
                 try:
-                    one.once(folder, draw)
+                    once(Path(folder), draw)
                 except Exception as error:
-                    one.lost.append(f"{type(error).__name__}: {error}")
-        print(
-            f"{one.name:<12}{one.tried:>7}{one.tried - len(one.lost):>7}{len(one.lost):>7}  {one.words}",
-            flush=True,
-        )
-        for words in one.lost[:5]:
-            print(f"    {words}")
-        lost = lost or bool(one.lost)
-    sys.exit(1 if lost else 0)
+                    lost.append(f"    {type(error).__name__}: {error}")
+        print(f"{name:<12}{tried:>7}{tried - len(lost):>7}{len(lost):>7}  {once.__doc__}")
+        print(*lost[:5], sep="\n", end="\n" * bool(lost), flush=True)
+        all_lost += len(lost)
+    print(f"lost: {all_lost or 'none'}")
+    sys.exit(1 if all_lost else 0)
 
 
 if __name__ == "__main__":

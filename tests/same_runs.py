@@ -9,21 +9,13 @@ def assert_same_run(one, other):
     assert one.averaged == other.averaged
     for name in ("losses", "state", "heard", "validation_losses", "validation_scores"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
-    for name in (
-        "iterations",
-        "updates",
-        "evaluations",
-        "status",
-        "diverged_at",
-        "reason",
-        "best_iteration",
-    ):
-        assert getattr(one, name) == getattr(other, name), name
-    for name in ("network", "optimizer", "reduction", "engine", "batch_size", "class_weight"):
-        assert getattr(one, name) == getattr(other, name), name
-    for name in ("dropout", "dropout_seed", "average", "penalties"):
+    names = "iterations updates evaluations status diverged_at reason best_iteration network optimizer"
+    names += " reduction engine batch_size class_weight dropout dropout_seed average penalties"
+    for name in names.split():
         assert getattr(one, name) == getattr(other, name), name
     assert np.array_equal(one.validation_iterations, other.validation_iterations)
+    scalings = (run.encoding.scaling or () for run in (one, other))
+    assert all(np.array_equal(*pair) for pair in zip(*scalings, strict=True))
     if one.cursor is None or other.cursor is None:
         assert one.cursor is other.cursor
         return

@@ -270,6 +270,24 @@ def test_networks_of_an_earlier_commit_scale_by_themselves_as_those_of_this_one(
         again(path, True)
 
 
+def test_a_sweep_of_an_earlier_commit_goes_on_scaling_by_rows_held_out_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "__version__", "0.1.0")
+    X = np.c_[np.arange(16.0), np.arange(16.0)[::-1] ** 2 * 1000]
+    how = {"settings": [{"learning_rate": 0.3}], "folds": 2, "iterations": 5, "random_state": 3}
+    how |= {"standardize": True, "validation": 0.25, "engine": "numpy"}
+
+    def again(path):
+        return gn.sweep(gn.Network((2, 1), output="identity"), X, X @ [1, 0.001], results=path, **how)
+
+    earlier = (DATA / "sweep_journal_held_out.jsonl").read_bytes()
+    (tmp_path / "whole").write_bytes(earlier)
+    (tmp_path / "begun").write_bytes(b"".join(earlier.splitlines(keepends=True)[:1]))
+    for one, other in zip(again(tmp_path / "begun").cells, again(tmp_path / "whole").cells, strict=True):
+        assert one.metric == pytest.approx(other.metric, rel=1e-9)
+        assert one.run.predict(X) == pytest.approx(other.run.predict(X), rel=1e-9)
+    assert (tmp_path / "whole").read_bytes() == earlier
+
+
 # ---- SIGKILL ------------------------------------------------------------------------------------
 
 SERVER = """

@@ -30,32 +30,18 @@ def test_runs_let_go_of_data_that_would_fill_the_memory(monkeypatch):
     assert run.resume(1, X=X, y=Y).iterations == 2
 
 
+QUANTITY = 2e5 + 5e4 * X[:, 0]
+PAIRS = [(np.arange(20, 60), np.arange(20)), (np.arange(45), np.arange(45, 60))]
+
+
 @pytest.mark.parametrize("told", [{}, {"batch_size": 10, "validation": 0.2}, {"dtype": np.float32}])
 def test_each_fold_is_standardized_by_its_training_rows(told):
-    folds = [(np.arange(20, 60), np.arange(20)), (np.arange(0, 45), np.arange(45, 60))]
-    how = {"metric": "accuracy", "iterations": 6, "random_state": 3, **told}
-    result = gn.sweep(NET, FAR, Y, grid=TWO_RATES, folds=folds, standardize=True, **how)
+    result = sweep(X=FAR, grid=TWO_RATES, folds=PAIRS, standardize=True, metric="accuracy", **told)
     for cell in result.cells:
-        train, test = folds[cell.fold]
-        mean, deviation = FAR[train].mean(axis=0), FAR[train].std(axis=0)
-        made = cell.run.extra["preprocessing"]
-        assert made["mean"] == pytest.approx(mean)
-        assert made["scale"] == pytest.approx(deviation)
-        scaled = (FAR - np.array(made["mean"])) / np.array(made["scale"])
-        alone = gn.train(
-            NET,
-            scaled[train],
-            Y[train],
-            optimizer=cell.run.optimizer,
-            iterations=6,
-            random_state=3,
-            **told,
-        )
+        trained, tested = PAIRS[cell.fold]
+        alone = train(X=FAR, rows=trained, optimizer=cell.run.optimizer, standardize=True, **told)
         assert_same_run(cell.run, alone)
-        found = cell.run.network.predict(cell.run.theta, scaled[test].astype(cell.run.dtype))
-        assert cell.metric == np.mean(found == Y[test])
-        if cell.run.dtype == np.float64:
-            assert np.array_equal(cell.run.predict(FAR[test]), found)
+        assert cell.metric == alone.score(FAR[tested], Y[tested])
 
 
 @pytest.mark.parametrize("told", [{}, {"batch_size": 10}, {"halving": 2, "seeds": [4]}])
@@ -63,27 +49,20 @@ def test_all_rows_are_standardized_where_there_are_no_folds(told):
     how = {"grid": TWO_RATES, "iterations": 6, "random_state": 3, "metric": "accuracy", **told}
     result = gn.sweep(NET, FAR, Y, standardize=True, **how)
     for cell in result.cells:
-        alone = gn.train(
-            NET,
-            FAR,
-            Y,
-            optimizer=cell.run.optimizer,
-            iterations=cell.iterations,
-            random_state=told.get("seeds", [3])[0],
-            batch_size=told.get("batch_size"),
-            standardize="X",
-        )
+        own = {"random_state": told.get("seeds", [3])[0], "batch_size": told.get("batch_size")}
+        own |= {"optimizer": cell.run.optimizer, "iterations": cell.iterations}
+        alone = train(X=FAR, standardize="X", **own)
         assert_same_run(cell.run, alone)
         assert cell.metric == cell.run.score(FAR, Y) == alone.score(FAR, Y)
     assert gn.sweep(NET, FAR, Y, standardize=True, validation=0.3, **how).best.run.score(FAR, Y) > 0.5
 
 
-QUANTITY = 2e5 + 5e4 * X[:, 0]
-PAIRS = [(np.arange(20, 60), np.arange(20)), (np.arange(45), np.arange(45, 60))]
 UNITS = [
     {"standardize": True},
     {"standardize": True, "optimizer": gn.LevenbergMarquardt()},  # starts by Nguyen and Widrow's scheme
     {"standardize": True, "batch_size": 10},
+    {"standardize": True, "validation": 0.25},
+    {"standardize": "X", "validation": 0.25, "batch_size": 10, "stopping": gn.EarlyStopping()},
     {"standardize": "X", "optimizer": gn.LBFGS()},
 ]
 
@@ -100,6 +79,8 @@ def test_quantities_are_scaled_as_train_scales_them(told, folds):
         trained, tested = (slice(None),) * 2 if folds is None else folds[cell.fold]
         alone = train(LINE, QUANTITY, rows=trained, **told)
         assert_same_run(cell.run, alone)
+        if folds is None and "validation" in told:
+            tested = alone.validation.validation_rows
         assert cell.metric == np.abs(QUANTITY[tested] - alone.predict(X[tested])).max()
     assert_same_run(result.refit(X, QUANTITY), train(LINE, QUANTITY, **told))
 

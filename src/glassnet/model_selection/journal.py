@@ -121,8 +121,8 @@ class Journal:
             at += len(line)
 
     @property
-    def scales_x_alone(self) -> bool:
-        """Whether it is of an earlier commit, whose ``standardize=True`` left y as it was."""
+    def scales_first(self) -> bool:
+        """Whether it is of an earlier commit, whose ``standardize=True`` is that of `Plan.scales_first`."""
         return self.header is not None and "standardize" not in self.header
 
     def records(self) -> Iterator[dict[str, Any]]:

@@ -114,6 +114,7 @@ class Plan:
     successive halving compares the settings. Runs on batches need the order of their samples to be
     resumed; `keep_orders` says whether they keep it. The metric is evaluated after every `evaluate_every`
     iterations, and predictions of the test rows are kept where `keep_predictions` names a method.
+    `scales_first` is of journals of earlier commits: X alone is scaled, by validation rows too.
     """
 
     space: SearchSpace
@@ -128,6 +129,7 @@ class Plan:
     keep_orders: bool = True
     evaluate_every: int | None = None
     keep_predictions: str = ""
+    scales_first: bool = False
 
     @property
     def standardize(self) -> bool | str:

@@ -111,10 +111,9 @@ def sweep(
         training rows.
     groups : for the splitter.
     standardize : as for `train`: True centers and scales each fold's columns of X, test rows included, and
-        y where it holds quantities, by the mean and the deviation of its training rows (of which validation
-        fractions are a part), of all rows where there are no folds, which takes a copy of them. "X" scales
-        X alone. Each run keeps both, takes X as it comes and predicts in the unit of y, in which metrics
-        are too; losses, "loss" among the metrics, are of the scaled y.
+        y where it holds quantities, by the mean and the deviation of the rows trained on, which takes a
+        copy of them. "X" scales X alone. Each run keeps both, takes X as it comes and predicts in the unit
+        of y, in which metrics are too; losses, "loss" among the metrics, are of the scaled y.
     times : (n_samples,), each row's date, for the metric "rank_ic"; by default those of the folds.
     metric : "loss", "accuracy", "r2", "rank_ic" (see `glassnet.model_selection.rank_ic`; of two classes by
         the second one's probability) or a function of targets and predictions, on the fold's test rows,
@@ -187,7 +186,8 @@ def sweep(
     as_network(network)
     fit = FitSettings.of({**DEFAULTS, "optimizer": rule, "standardize": standardize})
     journal = None if results is None else Journal(results)
-    if journal is not None and journal.scales_x_alone and fit.standardize:
+    earlier = journal is not None and journal.scales_first and bool(fit.standardize)
+    if earlier:
         fit = replace(fit, standardize="X")
     base = Candidate(network, fit).replaced(training)
     below = as_positive(converged_below, "converged_below")
@@ -229,7 +229,9 @@ def sweep(
     in_batches = sum(task.candidate.fit.batch_size is not None for task in tasks)
     keep_orders = 4 * data.samples.n_rows * in_batches <= HISTORY_BYTES
     _check_kept(tasks, data, every, kept)
-    plan = Plan(space, data, tasks, below, keep, cores, halved, seed, rungs, keep_orders, every, kept)
+    plan = Plan(
+        space, data, tasks, below, keep, cores, halved, seed, rungs, keep_orders, every, kept, earlier
+    )
     began = time.perf_counter()
     if journal is not None:
         header = {"fingerprint": plan.fingerprint(), "networks": len(tasks), "seed": seed}

@@ -8,7 +8,6 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -25,7 +24,6 @@ from glassnet.data.standardization import Scaling
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
-from glassnet.errors import prefixed
 from glassnet.model_selection.hashing import identity_here
 from glassnet.model_selection.metrics import Score
 from glassnet.model_selection.outcomes import SweepCell, assess, thinned
@@ -41,7 +39,7 @@ from glassnet.training.run import TrainingRun
 from glassnet.training.run_policy import continue_run
 from glassnet.training.state import at_end, with_data
 from glassnet.training.train import Preparation, begin
-from glassnet.training.validation import HeldOut, Samples, validation_dataset
+from glassnet.training.validation import HeldOut, Parts, Samples, scaled_parts, validation_dataset
 
 T = TypeVar("T")
 
@@ -89,7 +87,7 @@ class SharedData:
     def __init__(self, workers: int) -> None:
         self.cache = Cache(recent=8 * workers)
         self.functions = Preparation(
-            self.prepare, self.prepare_validation, self.validation_dataset, self.reuse
+            self.prepare, self.prepare_validation, self.validation_dataset, self.scaled_parts, self.reuse
         )
 
     def reuse(self, network: Network, dataset: Dataset, split: HoldOut) -> HoldOut:
@@ -114,6 +112,13 @@ class SharedData:
         size = sum(getattr(array, "nbytes", 0) for array in samples)
         make, kept = partial(validation_dataset, network, samples, encoding), (samples, encoding.scaling)
         return self.cache.get(("validation", *map(id, samples), *about), make, kept, size)
+
+    def scaled_parts(self, network: Network, parts: Parts, targets: bool) -> tuple[Scaling, Parts]:
+        """The scaling and the parts of `scaled_parts`, which networks share."""
+        key = "scaled", parts.training.identity, targets, network.output.name
+        rows = sum(part.n_rows for part in parts if part is not None)
+        make, size = partial(scaled_parts, network, parts, targets), 8 * network.sizes[0] * rows
+        return self.cache.get(key, make, parts, size)
 
     def prepare_validation(
         self, trained: Problem | Batches, dataset: Dataset, keep: bool, scaling: Scaling | None
@@ -188,7 +193,7 @@ class Worker:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.data = plan, plan.data
         self.shared = SharedData(plan.workers)
-        self._folds: dict[Hashable, tuple[InMemory, Scaling | None]] = {}
+        self._folds: dict[int | None, tuple[InMemory, Scaling | None]] = {}
         self._lock = threading.Lock()
 
     # ---- A task ---------------------------------------------------------------------------------
@@ -245,9 +250,9 @@ class Worker:
             random = _copied(self.data.stream)
         network, threads = task.candidate.network, self.plan.threads_each
         settings = replace(fit, random_state=random, parameters=self.data.parameters, threads=threads)
-        # The samples are scaled already, once for all networks.
-        settings = replace(settings, standardize=False, scheme=fit.first_scheme(network))
         samples, scaling = self._samples(task)
+        if scaling is not None:
+            settings = replace(settings, standardize=False)
         encoding = Encoding(scaling, self.data.classes)
         return begin(network, samples, settings, self.shared.functions, encoding)
 
@@ -288,20 +293,20 @@ class Worker:
     # ---- Samples --------------------------------------------------------------------------------
 
     def _samples(self, task: Task) -> tuple[InMemory, Scaling | None]:
-        """The rows of its fold, or all, to train on, the same objects each time, and their scaling."""
-        fold, network, standardize = task.fold, task.candidate.network, task.candidate.fit.standardize
-        key = fold, standardize and (standardize, network.output.name)
+        """The rows of its fold, or all, to train on, the same objects each time.
+
+        They are as they came, but for a plan that `scales_first`.
+        """
+        fold = task.fold
         with self._lock:
-            if key not in self._folds:
+            if fold not in self._folds:
                 samples, scaling = self.data.samples, None
                 if fold is not None:
                     samples = samples.take(self.data.folds[fold].train, samples.y)
-                if standardize:
-                    with nullcontext() if fold is None else prefixed(f"The training rows of fold {fold}"):
-                        scaling = Scaling.measured(network, samples, targets=standardize is True)
-                    samples = _scaled(samples, scaling)
-                self._folds[key] = samples, scaling
-            return self._folds[key]
+                if self.plan.scales_first:
+                    scaling = Scaling.measured(task.candidate.network, samples, targets=False)
+                self._folds[fold] = _scaled(samples, scaling), scaling
+            return self._folds[fold]
 
     def _judging_samples(self, task: Task, run: TrainingRun) -> tuple[InMemory, Any] | None:
         """The samples for the metric and their row numbers; None if only other networks have some.
@@ -349,7 +354,7 @@ class Worker:
     def _scale(self, task: Task, run: TrainingRun) -> Scale:
         """The loss of the best constant answer and of the perfect one, on the samples trained on."""
         dataset, _ = self._samples(task)
-        y, weights = dataset.targets(run.network), dataset.weights
+        y, weights, scaling = dataset.targets(run.network), dataset.weights, run.encoding.scaling
         trained: Any = slice(None)
         digest = b""
         validation = run.validation
@@ -357,12 +362,13 @@ class Worker:
             trained = validation.training_rows
             digest = _digest(trained)
         fit = task.candidate.fit
-        about = run.network.loss, dataset.identity, digest, fit.reduction, fit.batch_size
+        about = run.network.loss, run.network.output.name, task.fold, digest, fit.reduction, fit.batch_size
         key = ("scale", *about, _key(fit.class_weight))
 
         def make() -> Scale:
             assert run.data is not None
-            return scale_of(run.data.problem, y[trained], None if weights is None else weights[trained])
+            own = y[trained] if scaling is None else scaling.targets(y[trained])
+            return scale_of(run.data.problem, own, None if weights is None else weights[trained])
 
         return self.shared.cache.get(key, make, (dataset, fit.class_weight))
 

@@ -214,10 +214,8 @@ class TrainingRun(RunState):
     ) -> RunData:
         kept, scaling = self.validation, self.encoding.scaling
         dataset.require_targets()
-        dataset, held_out, test = parts_again(self.network, dataset, kept)
-        if held_out is not None:
-            held_out = held_out if scaling is None else scaling.applied(held_out)
-        elif kept is not None and kept.fingerprint is not None:
+        dataset, held_out, test = parts_again(self.network, dataset, kept).scaled(scaling)
+        if held_out is None and kept is not None and kept.fingerprint is not None:
             samples = None if validation is None else as_validation(validation)
             if not isinstance(samples, tuple):
                 raise InputError(
@@ -225,16 +223,12 @@ class TrainingRun(RunState):
                     "resume, validation=(X, y)."
                 )
             held_out = validation_dataset(self.network, samples, self.encoding)
-        elif validation is not None:
+        elif held_out is None and validation is not None:
             raise InputError("This run has no validation data; resume takes those that train was given.")
-        dataset = dataset if scaling is None else scaling.applied(dataset)
         settings = ProblemSettings(**shared_fields(ProblemSettings, self))
         settings = replace(settings, engine=self.engine if engine is None else engine, threads=threads)
         problem = prepare_problem(self.network, dataset, settings)
-        tested = None
-        if test is not None:
-            test = test if scaling is None else scaling.applied(test)
-            tested = HeldOut(problem, test, False, scaling)
+        tested = None if test is None else HeldOut(problem, test, False, scaling)
         if kept is None or held_out is None:
             return RunData(problem, None, tested)
         evaluator = HeldOut(problem, held_out, kept.keeps_samples, scaling)

@@ -34,7 +34,14 @@ from glassnet.training.run_policy import continue_run
 from glassnet.training.settings import NAMES, FitSettings
 from glassnet.training.state import RunData, state_at_rest
 from glassnet.training.steppers import Rule
-from glassnet.training.validation import HeldOut, Parts, Samples, Validation, validation_dataset
+from glassnet.training.validation import (
+    HeldOut,
+    Parts,
+    Samples,
+    Validation,
+    scaled_parts,
+    validation_dataset,
+)
 from glassnet.utils.array_checks import cast
 from glassnet.utils.settings_checks import as_random_state, shared_fields
 
@@ -204,6 +211,7 @@ class Preparation(NamedTuple):
     prepare: Callable[[Network, Dataset, ProblemSettings], Problem | Batches] = prepare_problem
     prepare_validation: Callable[[Problem | Batches, Dataset, bool, Scaling | None], HeldOut] = HeldOut
     validation_dataset: Callable[[Network, Samples, Encoding], Dataset] = validation_dataset
+    scaled_parts: Callable[[Network, Parts, bool], tuple[Scaling, Parts]] = scaled_parts
     reuse: Callable[[Network, Dataset, HoldOut], HoldOut] = lambda network, dataset, split: split
 
 
@@ -235,25 +243,19 @@ def begin(
     if parameters is not None:
         parameters = network.check_parameters(parameters)
     validation = Validation(settings.validate_every, settings.stopping, metrics=settings.metrics)  # type: ignore[arg-type]  # a tuple by then
-    training: Dataset = dataset
-    held_out: Dataset | None = None
-    test: Dataset | None = None
-    at_first = copy.deepcopy(random) if settings.standardize else random
-    drawn = parameters is None
+    parts, drawn, at_first = Parts(dataset), parameters is None, None
     if isinstance(settings.validation, float) or settings.test is not None:
         dataset.check_targets(network)  # bad ones use up no random numbers
         if parameters is None:
+            at_first = copy.deepcopy(random) if settings.standardize else None
             parameters = first_parameters(network, dataset, settings.first_scheme(network), random)
-        validation, (training, held_out, test) = _divided(
-            network, dataset, settings, validation, random, preparation
-        )
+        validation, parts = _divided(network, dataset, settings, validation, random, preparation)
     scaling = encoding.scaling
     if settings.standardize:
-        scaling = Scaling.measured(network, training, targets=settings.standardize is True)
-        training = scaling.applied(training)
-        held_out, test = (None if part is None else scaling.applied(part) for part in (held_out, test))
-        if drawn and parameters is not None:  # the same draw, for the ranges of scaled inputs
-            parameters = first_parameters(network, training, settings.first_scheme(network), at_first)
+        scaling, parts = preparation.scaled_parts(network, parts, settings.standardize is True)
+        if at_first is not None:  # the same draw, for the ranges of scaled inputs
+            parameters = first_parameters(network, parts.training, settings.first_scheme(network), at_first)
+    training, held_out, test = parts
     preprocessing = (
         dataset.preprocessing(network) if scaling is None else scaling.preprocessing(network, dataset)
     )
@@ -275,7 +277,7 @@ def begin(
     still = training.constant if scaling is None else scaling.constant
     if scaling is None and training.standardization is None:
         encoding = replace(encoding, constant=dict(problem.constant_columns))
-    if still is not None and parameters is None:
+    if still is not None and drawn:
         theta.weights[0][still] = 0  # no gradient moves them: the columns are 0 in every row
     # Masks are drawn from `random` after the parameters and before any order of the samples.
     seed = draw_seed(random) if any(problem.dropout) else None

@@ -97,6 +97,19 @@ class Parts(NamedTuple):
     held_out: Dataset | None = None
     test: Dataset | None = None
 
+    def scaled(self, scaling: Scaling | None) -> Parts:
+        """The parts as a network takes them."""
+        if scaling is None:
+            return self
+        held_out, test = (None if part is None else scaling.applied(part) for part in self[1:])
+        return Parts(scaling.applied(self.training), held_out, test)
+
+
+def scaled_parts(network: Network, parts: Parts, targets: bool) -> tuple[Scaling, Parts]:
+    """The scaling of the rows to train on, of y too with `targets`, and all parts scaled by it."""
+    scaling = Scaling.measured(network, parts.training, targets)
+    return scaling, parts.scaled(scaling)
+
 
 def parts_again(network: Network, dataset: Dataset, validation: Validation | None) -> Parts:
     """The parts that a run divided its rows into, from its record."""

@@ -167,26 +167,17 @@ def test_excerpt_of_wide_rows_is_short():
     assert len(excerpt_rows(10**6, 10**6)) == 64
 
 
-@pytest.mark.parametrize("source", ["array", "parquet", "dask"])
-def test_columns_of_one_value_are_found_in_streams(source, tmp_path):
+@pytest.mark.parametrize("source", ["array", "dask"])
+def test_columns_of_one_value_are_found_in_streams(source):
+    array = pytest.importorskip("dask.array") if source == "dask" else None
     X, y = draw()
     X[:, 1] = 3.0
-    if source == "dask":
-        da = pytest.importorskip("dask.array")
-        rows = lambda X: gn.stream(da.from_array(X, chunks=(9_001, 2)), y)  # noqa: E731
-    elif source == "parquet":
 
-        def rows(X):
-            pq.write_table(pa.table({"a": X[:, 0], "b": X[:, 1], "y": y}), tmp_path / "f.parquet")
-            return gn.stream(tmp_path / "f.parquet", "y")
-    else:
-        rows = lambda X: gn.stream(X, y)  # noqa: E731
-    network = gn.Network((2, 3))
+    def constant(X, y):
+        X = X if array is None else array.from_array(X, chunks=(9_001, 2))
+        return prepare_problem(gn.Network((2, 3)), gn.stream(X, y), ProblemSettings()).constant_columns
 
-    def constant(rows):
-        return prepare_problem(network, rows, ProblemSettings()).constant_columns
-
-    assert constant(rows(X)) == {1: 3.0}
+    assert constant(X, y) == {1: 3.0}
+    assert constant(X[:1], y[:1]) == {}
     X[-1, 1] = 4.0
-    assert constant(rows(X)) == {}
-    assert constant(gn.stream(X[:1], y[:1])) == {}
+    assert constant(X, y) == {}

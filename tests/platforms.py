@@ -4,4 +4,4 @@ import sys
 
 import pytest
 
-exchanges_folders = pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges folders")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can do this")

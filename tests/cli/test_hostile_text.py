@@ -3,7 +3,6 @@
 import csv
 import json
 import shlex
-import sys
 import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from platforms import linux
 
 import glassnet as gn
 from glassnet.cli import main
@@ -136,7 +136,7 @@ def test_advised_option_names_the_column(name):
     assert names_between_commas(shlex.split(as_option(name))[0]) == [name]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have names in Unicode alone")
+@linux
 def test_a_file_whose_name_is_no_unicode_is_trained_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name = b"caf\xe9.csv".decode("utf-8", "surrogateescape")

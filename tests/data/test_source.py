@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from platforms import linux
 from streams import EDGES, INPUTS, NAMES, N, draw, same, write
 
 import glassnet as gn
+from glassnet.data import arrays
 from glassnet.data.arrays import ArrayDataset, array_blocks, place_of
 from glassnet.data.dataset import is_stream
 from glassnet.data.fixed_order import chunk_ranges
@@ -251,6 +253,24 @@ def test_file_cut_short_while_it_is_read_is_an_error(tmp_path, order):
     os.truncate(tmp_path / "X.npy", 4_096)
     with pytest.raises(gn.FileError, match=r"ends before row 200"):
         next(blocks)
+
+
+@linux
+def test_file_cut_short_while_it_is_looked_at_takes_no_process_along(tmp_path, monkeypatch):
+    np.save(tmp_path / "X.npy", np.zeros((1_000, 4)))
+    array, read = np.load(tmp_path / "X.npy", mmap_mode="r"), arrays._read
+
+    def late(array, place, start, stop, most):
+        last = [*read(array, place, start, stop, most)]
+        if start:
+            os.truncate(place.path, 4_096)
+        yield from last
+
+    with monkeypatch.context() as patch:
+        patch.setattr(arrays, "_read", late)
+        place = place_of(array)
+    with pytest.raises(gn.FileError, match="has changed since training began"):
+        next(array_blocks(array, place, 0, 1_000, 100))
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from platforms import exchanges_folders
+from platforms import linux
 
 from glassnet.utils import folders
 
@@ -16,7 +16,7 @@ def write(folder, name, text):
     return folder
 
 
-@exchanges_folders
+@linux
 def test_exchange_swaps_two_folders_with_all_that_is_in_them(tmp_path):
     one, other = write(tmp_path / "one", "a", "1"), write(tmp_path / "other", "b", "2")
     assert folders.exchange(one, other)

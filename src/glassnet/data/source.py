@@ -434,13 +434,14 @@ def columns_of_one_value(X: Any, among: Iterable[int] | None = None) -> dict[int
     """The columns of X in memory, all or some, that have one value in all rows, and the value."""
     if not hasattr(X, "__getitem__") or hasattr(X, "toarray"):
         return {}
-    places = np.arange(X.shape[1]) if among is None else np.array([*among], np.intp)
-    if not len(places):
-        return {}
     first = X[0]
-    places = places[(first == X[-1])[places]]
+    same = first == X[-1]
+    if not same.any():  # nearly all data end here
+        return {}
+    places = np.arange(X.shape[1]) if among is None else np.array([*among], np.intp)
+    places = places[same[places]]
     for rows in row_blocks(len(X), X.shape[1]):
-        if not len(places):  # nearly all data end here
+        if not len(places):
             break
         places = places[(X[rows][:, places] == first[places]).all(axis=0)]
     return {int(place): float(first[place]) for place in places}

@@ -194,8 +194,7 @@ def fit_epochs(job: Job) -> Fitted:
     policy = EpochPolicy(job, history, held_out, stepper, rates, batches, correct)
     weights = batches.excerpt.w
     weight = batches.batch_size * (1.0 if weights is None else float(weights.mean()))
-    penalties = Conventions(average_penalties=True).over(batches.penalties, weight)
-    own: dict[str, Any] = {"_penalties": (penalties.l1, penalties.l2)}
+    own: dict[str, Any] = {"_penalties": (estimator.l1 / weight, estimator.alpha / weight)}
     own["_constant"] = _constant_columns(job, samples, batches)
 
     def attributes() -> dict[str, Any]:

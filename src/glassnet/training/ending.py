@@ -113,8 +113,13 @@ def remark(ended: Ended) -> str:
     unit = (1.0 if problem.reduction == "mean" else n * weight) * problem.conventions.loss_scale
     bound = unit * least_constant_loss(loss, rows.y, w, problem.network.sizes[-1])
     last = float(losses[-1])
-    if last <= CLEAR * bound and last - float(np.nanmin(losses)) <= ROSE * bound:
+    if last <= CLEAR * bound and last - float(np.fmin.reduce(losses)) <= ROSE * bound:
         return ""
+    short = not ended.solved and ended.updates < SOME
+    if short and bound > 0 and _fall(losses, bound, 10 * FALLING):  # a look would take ten times as long
+        raw = _raw_columns(rows.inputs()) or (loss.target == "real" and _raw_columns(rows.y))
+        if not raw:
+            return ""
     return _Look(ended, np.ones(len(rows.y)) if w is None else np.asarray(w, np.float64), unit).words()
 
 
@@ -201,14 +206,8 @@ class _Look:
         return f"its loss, {loss}, is far from its lowest (the best constant answer's is {constant})"
 
     def _still_falls(self) -> bool:
-        """Whether the loss is at its lowest, and was falling: the iterations may have been too few."""
-        losses, height = self.ended.losses, self.height * self.unit
-        tenth = max(len(losses) // 10, 1)
-        if self.ended.solved or len(losses) <= 2 * tenth:
-            return False
-        last, before = losses[-tenth:].mean(), losses[-2 * tenth : -tenth].mean()
-        at_lowest = losses[-1] <= np.nanmin(losses) + LOWEST * height
-        return bool(at_lowest and before - last > FALLING * height)
+        """Whether the loss was falling when training ended: the iterations may have been too few."""
+        return not self.ended.solved and _fall(self.ended.losses, self.height * self.unit, FALLING)
 
     def _is_far(self) -> bool:
         """Whether the loss is many times a constant's, or more iterations would not be enough.
@@ -308,6 +307,14 @@ class _Look:
         varies = bool((self.X[0] != self.X).any())
         words = "the answers are much the same for all rows" + ("" if varies else ", as X is")
         return [words], ["start from another random_state", *rate, "take features that say more of y"]
+
+
+def _fall(losses: NDArray[np.float64], height: float, least: float) -> bool:
+    """Whether the last loss is about the lowest, and the last tenth below the one before."""
+    tenth = max(len(losses) // 10, 1)
+    if len(losses) <= 2 * tenth or not losses[-1] <= np.fmin.reduce(losses) + LOWEST * height:
+        return False
+    return bool(losses[-2 * tenth : -tenth].mean() - losses[-tenth:].mean() > least * height)
 
 
 def _raw_columns(values: Array) -> list[tuple[int, float, float]]:

@@ -49,6 +49,7 @@ def make_run(
         "reason": "",
         "extra": {},
         "encoding": PLAIN,
+        "preprocessing": None,
     }
     return SimpleNamespace(**{**given, **extra})
 

@@ -647,6 +647,21 @@ def test_a_run_that_scales_by_itself_is_scored_in_its_own_units(tmp_path):
     assert "R² 1.0000" in found.remark()
 
 
+def test_several_quantities_of_a_run_that_scales_by_itself_have_a_column_each(tmp_path):
+    x = np.linspace(-1, 1, 40)[:, None]
+    Y = np.column_stack([500 + 30 * x[:, 0], -x[:, 0]])
+    run = gn.train(
+        gn.Network((1, 2), output="identity"), x, Y, standardize=True, iterations=20, random_state=0
+    )
+    gn.save(run, tmp_path / "m.safetensors")
+    (tmp_path / "t.csv").write_text("x1,y\n" + "".join(f"{a},0\n" for a in x[:, 0].tolist()))
+    found = predict_table(tmp_path / "m.safetensors", tmp_path / "t.csv")
+    columns = found.columns
+    assert [*columns] == ["prediction 1", "prediction 2"]
+    np.testing.assert_allclose(np.column_stack([*columns.values()]), run.predict(x))
+    assert found.remark() == ""
+
+
 def test_counts_are_predicted_with_a_poisson_loss_in_their_own_unit(tmp_path):
     x = np.linspace(-1, 1, 90)
     path = tmp_path / "visits.csv"

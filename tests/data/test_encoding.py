@@ -2,11 +2,16 @@
 
 import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import glassnet as gn
+from glassnet.data.arrays import InMemory
+from glassnet.data.encoding import PLAIN
+from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.source import columns_of_one_value
 from glassnet.nn.losses import LOSSES
 
@@ -72,6 +77,29 @@ def test_files_and_resumption_keep_the_scaling(tmp_path, settings):
         assert np.array_equal(more.losses, whole.losses)
         assert np.array_equal(more.validation_losses, whole.validation_losses)
         assert np.array_equal(more.predict(X), whole.predict(X))
+
+
+def test_tables_are_read_by_what_the_encoding_says(tmp_path):
+    frame = pd.DataFrame(X[:, :2], columns=["age", "height"])
+    labels = np.where(X[:, 0] > X[:, 0].mean(), "old", "young")
+    run = gn.train(gn.Network((2, 2)), frame, labels, standardize=True, iterations=5, random_state=0)
+    gn.save(run, tmp_path / "run", extra={"mine": 1})
+    loaded = gn.load(tmp_path / "run")
+    assert (run.extra, loaded.extra) == ({"preprocessing": run.preprocessing}, {"mine": 1})
+    assert loaded.preprocessing == run.preprocessing
+    known = Preprocessing.from_dict(loaded.preprocessing)
+    assert (known.features, known.classes) == (("age", "height"), ("old", "young"))
+    assert (known.mean, known.scale) == tuple(tuple(a.tolist()) for a in run.encoding.scaling[:2])
+    # Files of earlier commits have it in extra alone.
+    old = replace(run, encoding=PLAIN, extra={"preprocessing": run.preprocessing})
+    assert old.preprocessing == run.preprocessing
+
+
+def test_targets_stay_where_only_inputs_are_scaled():
+    scaling = train().encoding.scaling
+    for rows in (InMemory.validated(X, y), gn.stream(X, y)):
+        _, kept, _ = scaling.applied(rows, targets=False).whole(NET)
+        assert np.array_equal(np.ravel(kept), y)
 
 
 def test_scaling_is_measured_on_the_rows_trained_on_alone():

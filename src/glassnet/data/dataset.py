@@ -64,9 +64,10 @@ def stream(
     in a new order, and shuffles the rows of each window. Data that fit into a window are kept in memory.
 
     Means and deviations are summed by Chan's formula over a tree that depends on the numbers of rows and
-    inputs alone. A run that has learned from standardized rows keeps them in
-    ``run.extra["preprocessing"]``, for ``glassnet predict``; the result of scikit-learn's
-    StandardScaler.partial_fit depends on how the rows are cut.
+    inputs alone; the result of scikit-learn's StandardScaler.partial_fit depends on how the rows are cut. A
+    run that has learned from rows standardized here keeps them in ``run.extra["preprocessing"]``, for
+    ``glassnet predict``, and predicts for rows that are standardized alike. ``gn.train(...,
+    standardize=True)``, with this dataset as well, gives one that takes rows as they come.
 
     Raises InputError and InputTypeError for what cannot be read, naming file and column.
 

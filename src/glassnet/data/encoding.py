@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from glassnet.data.dask_cluster import is_collection
 from glassnet.data.holdout import listed
-from glassnet.data.standardization import Scaling
+from glassnet.data.standardization import Scaling, standardizing_preprocessing
 from glassnet.errors import InputError
 from glassnet.nn.network import Network
 
@@ -27,12 +27,15 @@ class Encoding:
     flat : whether y was (n,) for a network of one output; predictions then are too.
     constant : of columns of X that never varied, without a scaling, the value by their number. Nothing was
         learned of their weights.
+    target, features : the names of the columns of y and X, where there is a scaling and they have names.
     """
 
     scaling: Scaling | None = None
     classes: tuple[Any, ...] | None = None
     flat: bool = False
     constant: Mapping[int, float] = field(default_factory=dict)
+    target: str | None = None
+    features: tuple[str, ...] | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -42,7 +45,25 @@ class Encoding:
     def to_plain(self) -> dict[str, Any]:
         """All but the scaling, which has arrays of its own, as JSON can hold it."""
         constant = [[place, value] for place, value in self.constant.items()]
-        return {"flat": self.flat, "classes": self.classes, "constant": constant}
+        known = {"flat": self.flat, "classes": self.classes, "constant": constant}
+        return known | {"target": self.target, "features": self.features}
+
+    def preprocessing(self, network: Network) -> dict[str, Any] | None:
+        """The scaling and the labels as `glassnet predict` reads them; None where nothing scales."""
+        scaling = self.scaling
+        if scaling is None:
+            return None
+        described = standardizing_preprocessing(
+            network, scaling.mean, scaling.scale, self.target, self.features
+        )
+        if scaling.moves_targets:
+            moved = {"target_mean": scaling.target_mean, "target_scale": scaling.target_scale}
+            described |= {
+                key: values.tolist() if len(values) > 1 else values.item() for key, values in moved.items()
+            }
+        if self.classes is not None:
+            described["classes"] = list(self.classes)
+        return described
 
     def numbers(self, y: object) -> object:
         """A user's y with class numbers for labels; InputError for a label that training never saw."""
@@ -101,7 +122,16 @@ def encoding_from_plain(
     fits = all(place in places and type(value) is float for place, value in constant.items())
     if not fits or type(described["flat"]) is not bool:
         raise InputError("the columns do not fit")
-    return Encoding(scaling, classes, described["flat"], constant)
+    target, features = described.get("target"), described.get("features")  # later than the others
+    fits = features is None or (len(features) == network.sizes[0] and _are_texts(*features))
+    if not fits or not (target is None or _are_texts(target)):
+        raise InputError("the names of the columns do not fit")
+    features = None if features is None else tuple(features)
+    return Encoding(scaling, classes, described["flat"], constant, target, features)
+
+
+def _are_texts(*values: object) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def label_numbers(

@@ -29,7 +29,8 @@ class Preprocessing:
     Each feature is standardized, (x - mean) / scale, with the training rows' mean and standard
     deviation (over n, not n - 1). Classes are numbered in sorted
     order; ``classes`` is None for regression, whose target is standardized too, so that a learning
-    rate suits it whatever its unit. All values are plain Python, so that equality compares them.
+    rate suits it whatever its unit. Of several quantities ``target_mean`` and ``target_scale`` have a
+    number for each. All values are plain Python, so that equality compares them.
     """
 
     target: str
@@ -38,8 +39,8 @@ class Preprocessing:
     mean: tuple[float, ...]
     scale: tuple[float, ...]
     classes: tuple[Any, ...] | None = None
-    target_mean: float = 0.0
-    target_scale: float = 1.0
+    target_mean: float | tuple[float, ...] = 0.0
+    target_scale: float | tuple[float, ...] = 1.0
 
     def transform(self, table: Table) -> Floats:
         """The table's features, standardized, (n, features): found by name, other columns ignored.
@@ -54,7 +55,7 @@ class Preprocessing:
         Raises InputError for a missing column or value, and for a class that training never saw.
         """
         if self.classes is None:
-            return (_numbers(table, self.target) - self.target_mean) / self.target_scale
+            return (_numbers(table, self.target) - np.array(self.target_mean)) / np.array(self.target_scale)
         labels = _labels(table, self.target).tolist()
         # One odd row makes text of a column of numbers, and its absence numbers of a column of text.
         if isinstance(self.classes[0], str):
@@ -86,10 +87,11 @@ class Preprocessing:
         return np.array(self.classes, object if isinstance(self.classes[0], str) else None)[numbers]
 
     def values(self, outputs: ArrayLike) -> Floats:
-        """A regression network's outputs, (n,) or (n, 1), in the target's own unit, (n,)."""
+        """A regression network's outputs in the target's own unit, (n,), or (n, outputs) of several."""
         if self.classes is not None:
             raise InputError(f"The target {self.target!r} has classes: use labels().")
-        return np.asarray(outputs, dtype=float).reshape(-1) * self.target_scale + self.target_mean
+        values = np.asarray(outputs, dtype=float) * np.array(self.target_scale) + np.array(self.target_mean)
+        return values if values.ndim == 2 and values.shape[1] > 1 else values.reshape(-1)
 
     def to_dict(self) -> dict[str, Any]:
         """The preprocessing as JSON can hold it; `from_dict` makes an equal one of it, to the last bit."""

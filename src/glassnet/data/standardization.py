@@ -241,18 +241,6 @@ class Scaling(NamedTuple):
             dataset = MappedDataset(dataset, partial(_with_targets, scaling=self))
         return dataset
 
-    def preprocessing(self, network: Network, dataset: Dataset) -> dict[str, Any] | None:
-        """What `glassnet predict` needs to know, as `standardizing_preprocessing` gives it."""
-        described = standardizing_preprocessing(
-            network, self.mean, self.scale, dataset.target, dataset.names
-        )
-        if self.moves_targets:
-            if network.sizes[-1] > 1:
-                return None  # it predicts a single quantity
-            moved = zip(("target_mean", "target_scale"), self[3:], strict=True)
-            described |= {name: float(values[0]) for name, values in moved}
-        return described
-
 
 def _with_targets(block: Block, scaling: Scaling) -> Block:
     return block._replace(y=scaling.targets(block.y.astype(np.float64)))

@@ -84,6 +84,15 @@ class RunState:
         return type(self), tuple(getattr(self, f.name) for f in fields(self) if f.name != "data")
 
     @property
+    def preprocessing(self) -> Mapping[str, Any] | None:
+        """How a table's columns become inputs and targets, as `glassnet predict` reads it; None if unknown.
+
+        ``extra["preprocessing"]`` of a run of standardized rows, else what the `encoding` scales by itself.
+        """
+        known: Mapping[str, Any] | None = self.extra.get("preprocessing")
+        return self.encoding.preprocessing(self.network) if known is None else known
+
+    @property
     def iterations(self) -> int:
         """Updates, or epochs with a batch_size, made since the very start, over all resumptions."""
         return len(self.losses) - (self.batch_size is None)

@@ -149,7 +149,8 @@ def train(
         y: squared errors are in units of ``target_scale**2``, and an absolute or Huber loss's setting
         counts deviations. A column that never varies gets weights of 0, and moves no prediction, whatever
         it holds later. Sample weights do not count. X is copied; streamed data are read once or twice more.
-        "X" scales X alone.
+        "X" scales X alone. Without it the run of ``gn.stream(..., standardize=True)`` expects rows
+        standardized alike.
         MATLAB's `train` scales to -1 to 1 by default and leaves out constant rows, as this does.
     freeze : layers by their numbers from 1, whose weights and biases stay as they are, bit for bit:
         ``parameters=run.parameters, freeze=[1]`` trains all others further. A frozen layer has no gradient,
@@ -256,11 +257,13 @@ def begin(
         if at_first is not None:  # the same draw, for the ranges of scaled inputs
             parameters = first_parameters(network, parts.training, settings.first_scheme(network), at_first)
     training, held_out, test = parts
-    preprocessing = (
-        dataset.preprocessing(network) if scaling is None else scaling.preprocessing(network, dataset)
-    )
-    extra = {} if preprocessing is None else {"preprocessing": preprocessing}
     encoding = replace(encoding, scaling=scaling, flat=dataset.flat and network.sizes[-1] == 1)
+    if scaling is None:
+        preprocessing = dataset.preprocessing(network)
+    else:
+        encoding = replace(encoding, target=dataset.target, features=dataset.names)
+        preprocessing = encoding.preprocessing(network)
+    extra = {} if preprocessing is None else {"preprocessing": preprocessing}
     if isinstance(settings.validation, tuple):
         held_out = preparation.validation_dataset(network, settings.validation, encoding)
         if scaling is None:
@@ -318,7 +321,7 @@ def begin(
         averaged=None if settings.average is None else theta.copy(),
         validation=validation if evaluated or settings.stopping is not None else None,
         encoding=encoding,
-        data=RunData(problem, evaluator, None if test is None else HeldOut(problem, test, False, scaling)),
+        data=RunData(problem, evaluator, None if test is None else HeldOut(problem, test, False)),
     )
     return start, gradient
 

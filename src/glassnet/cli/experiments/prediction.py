@@ -57,6 +57,8 @@ def predict_table(
 ) -> Predictions:
     """Predict each row of a table: the column "prediction", and with `proba` "P(class)" of each class.
 
+    Of several quantities there are "prediction 1", "prediction 2" and so on, which are not scored.
+
     `model` is a file that `glassnet train` wrote, or its folder. A folder of Parquet files, a file of more
     than 1 GiB, and one for which `memory` is given are read a block at a time.
 
@@ -64,7 +66,7 @@ def predict_table(
     for columns that are missing or no numbers, and for probabilities of a quantity.
     """
     run = load(model / "model.safetensors" if model.is_dir() else model)
-    description = run.extra.get("preprocessing")
+    description = run.preprocessing
     if description is None:
         raise InputError(
             f"{model} does not say how to read a table: it was not written by glassnet train. Predict with "
@@ -77,8 +79,8 @@ def predict_table(
             f"{model} predicts {preprocessing.target!r}, a quantity without probabilities. Leave out "
             f"--proba."
         )
-    outputs = run.network.sizes[-1]
-    if outputs not in ((1,) if preprocessing.classes is None else (1, len(preprocessing.classes))):
+    classes, outputs = preprocessing.classes, run.network.sizes[-1]
+    if classes is not None and outputs not in (1, len(classes)):
         raise InputError(
             f"{model} has {outputs} outputs, of which a table's column {preprocessing.target!r} is made in "
             f"no way known here. Predict with gn.load(...).predict(X) in Python."
@@ -88,7 +90,7 @@ def predict_table(
 
     def remark() -> str:
         try:
-            scores = scored()
+            scores = None if classes is None and outputs > 1 else scored()
         except GlassnetError as error:  # an odd target is no reason to withhold predictions
             return f"Not scored: {error}"
         if scores is None:
@@ -167,7 +169,10 @@ def _columns(preprocessing: Preprocessing, outputs: NDArray[Any], proba: bool) -
     """What the network's outputs say of the target."""
     classes = preprocessing.classes
     if classes is None:
-        return {"prediction": preprocessing.values(outputs)}
+        values = preprocessing.values(outputs)
+        if values.ndim == 2:
+            return {f"prediction {number}": column for number, column in enumerate(values.T, 1)}
+        return {"prediction": values}
     P = outputs
     if P.shape[1] == 1:  # one logistic output: the probability of the second class
         P = np.column_stack([1 - P, P])

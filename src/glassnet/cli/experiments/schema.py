@@ -124,6 +124,7 @@ _OWN_DEFAULTS = {"optimizer": "sgd", "iterations": 2000, "dtype": "float64", "sc
 IN_NO_FILE = {
     "standardize": "A table's columns are always standardized as it is read.",
     "test": "data.test_fraction is the share of the rows held out for a test.",
+    "freeze": "An experiment draws its first parameters, which are none to leave as they are.",
 }
 """Settings of `train` that no file holds, and why."""
 

@@ -33,9 +33,11 @@ def _standardization(preprocessing: object, feature_names: object) -> list[Html]
     rows: list[Sequence[object]] = [
         (tidy(name, 28), mean, scale) for name, mean, scale in zip(names, means, scales, strict=True)
     ]
-    target = preprocessing.get("target_mean"), preprocessing.get("target_scale")
-    if target not in ((0, 1), (None, None)):
-        rows.append((f"{tidy(preprocessing.get('target', 'target'), 28)} (target)", *target))
+    target = preprocessing.get("target_mean", 0), preprocessing.get("target_scale", 1)
+    if target != (0, 1):
+        name = f"{tidy(preprocessing.get('target', 'target'), 28)} (target)"
+        units = (np.ravel(numbers).tolist() for numbers in target)
+        rows += [(name, *unit) for unit in zip(*units, strict=True)]
     words = "The network was given (value - mean) / scale of each column, and its weights are for those:"
     return [tag("h3", "Standardized inputs"), tag("p", words), table(["", "mean", "scale"], rows)]
 
@@ -139,7 +141,7 @@ def _check_row(entry: GradientEntry) -> Sequence[object]:
 def parameter_tables(run: TrainingRun, feature_names: object, class_names: object) -> Html:
     """Every weight and bias in a table per layer; for a large network a summary of each layer."""
     network, theta = run.network, run.theta
-    inputs = _standardization(run.extra.get("preprocessing"), feature_names)
+    inputs = _standardization(run.preprocessing, feature_names)
     if network.n_parameters > _MOST_PARAMETERS:
         return join([_summary(theta), *inputs])
     last = len(network.sizes) - 2

@@ -186,6 +186,13 @@ def test_a_sweep_over_one_setting_is_one_panel(result):
     assert [len(curves(axes)) for axes in figure.axes] == [1, 1]
 
 
+def test_a_sweep_on_batches_counts_epochs(result):
+    one = next(one for one in result.cells if one.status == "diverged")
+    on_batches = SweepCell(one.settings, one.status, replace(one.trained, batch_size=9))
+    figure = gn.plots.sweep_losses(result_of(result.grid, [on_batches]))
+    assert "1 of 1 diverged at epoch 7" in [text for axes in figure.axes for text in texts(axes)]
+
+
 def test_a_sweep_that_diverged_everywhere_is_drawn(result):
     cells = [cell(one.settings, [39183.15], "diverged", 1) for one in result.cells]
     everywhere = result_of(result.grid, cells)

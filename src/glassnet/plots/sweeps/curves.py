@@ -13,7 +13,7 @@ from glassnet._types import Array
 from glassnet.model_selection import SweepCell, SweepResult, identity_here
 from glassnet.plots import style
 from glassnet.plots.libraries import require
-from glassnet.plots.loss_curve import loss_words
+from glassnet.plots.loss_curve import loss_words, unit_of
 from glassnet.plots.sweeps.words import (
     LEAST,
     check_result,
@@ -21,7 +21,7 @@ from glassnet.plots.sweeps.words import (
     spread_over,
     summary_of,
     texts_of,
-    unit_of,
+    units_of,
     varied,
     words_of,
 )
@@ -84,7 +84,7 @@ def sweep_losses(result: SweepResult, *, panels: str | None = None, title: str =
             paper.set_title(f"{words_of(panels)} {name}", loc="left", fontsize=10, color=style.INK)
         _set_scales(paper, result, span)
         paper.tick_params(labelbottom=i + columns >= len(values), labelleft=i % columns == 0)
-    figure.supxlabel(unit_of(result), fontsize=10, color=style.INK)
+    figure.supxlabel(units_of(result), fontsize=10, color=style.INK)
     figure.supylabel(loss_words(result.cells[0].trained), fontsize=10, color=style.INK)
     notes = [summary_of(result)]
     if panels and len(values) < len(result.grid[panels]):
@@ -119,7 +119,8 @@ def _draw_curves(
     diverged = [cell.trained.diverged_at for cell in cells if cell.trained.diverged_at is not None]
     if diverged:
         first, last = min(diverged), max(diverged)
-        where = f"at iteration {first:,}" if first == last else f"at iterations {first:,} to {last:,}"
+        unit = unit_of(cells[0].trained)
+        where = f"at {unit} {first:,}" if first == last else f"at {unit}s {first:,} to {last:,}"
         place = {"xycoords": "axes fraction", "va": "bottom", "fontsize": 8.5}
         text = f"{len(diverged)} of {len(cells)} diverged {where}"
         style.write(paper, (0.04, 0.05), text, back=(1.5, 0.85), **place)

@@ -9,7 +9,7 @@ import numpy as np
 
 from glassnet.errors import InputTypeError, unknown_name
 from glassnet.model_selection import SweepCell, SweepResult, identity_here, shown
-from glassnet.plots.loss_curve import loss_words
+from glassnet.plots.loss_curve import loss_words, unit_of
 from glassnet.plots.words import counted
 
 LEAST = 1e-100  # the smallest loss on a logarithmic scale, which stands for smaller ones and for 0
@@ -70,17 +70,16 @@ def compared_name(result: SweepResult) -> str:
     return words_of(result.metric).replace("held out", "held-out")
 
 
-def unit_of(result: SweepResult) -> str:
-    """The unit of the networks' iterations: an epoch where all are trained on batches."""
-    batches = [cell.trained.batch_size is not None for cell in result.cells]
-    return "epoch" if all(batches) else "iteration or epoch" if any(batches) else "iteration"
+def units_of(result: SweepResult) -> str:
+    """What the networks' iterations are called: epochs of those that are trained on batches."""
+    return " or ".join(sorted({unit_of(cell.trained) for cell in result.cells}, reverse=True))
 
 
 def summary_of(result: SweepResult) -> str:
     """The number of networks, and of those with each status."""
     statuses = [cell.status for cell in result.cells]
     counts = [f"{statuses.count(name)} {name}" for name in SYMBOLS if name in statuses]
-    length = counted(result.iterations, unit_of(result).replace(" or ", "s or "))
+    length = counted(result.iterations, units_of(result).replace(" or ", "s or "))
     return f"{counted(len(statuses), 'network')}, {length} each: {', '.join(counts)}"
 
 

@@ -401,6 +401,14 @@ def test_no_tag_can_end_inside_a_pictures_numbers():
     assert "<" not in made.scripts["one-data"]
 
 
+@pytest.mark.parametrize(
+    ("values", "step"),
+    [([1.0, 2.0, np.nan], None), ([1e-3, 1e2, -1], 1), ([1e-300, 1e280], 73), ([], None)],
+)
+def test_a_logarithmic_axis_has_a_few_powers_of_10(values, step):
+    assert traces.log_step(np.array(values), 8) == step
+
+
 def test_packed_arrays_come_back():
     values = np.arange(6.0).reshape(2, 3)
     assert_array_equal(unpacked(traces.packed(values)), values)

@@ -20,7 +20,15 @@ from glassnet.plots.curvature_trace import (
     run_of,
 )
 from glassnet.plots.report.page import Html, figure, sentence, tag
-from glassnet.plots.report.traces import Picture, Trace, count_axis, make_axis, make_curve, make_layout
+from glassnet.plots.report.traces import (
+    Picture,
+    Trace,
+    count_axis,
+    log_step,
+    make_axis,
+    make_curve,
+    make_layout,
+)
 from glassnet.plots.words import readable
 
 _BLUE, _RED = style.OKABE_ITO[:2]
@@ -81,9 +89,10 @@ def curvature_picture(scene: CurvatureData) -> Picture:
         label, log, lines = panels[number - 1]
         for line in lines:
             line["yaxis"] = f"y{number}" if number > 1 else "y"
-        known = any(value is not None for line in lines for value in line["y"])
-        axis = make_axis(label, type="log" if log and known else "linear")
+        known = np.array([value for line in lines for value in line["y"] if value is not None])
+        axis = make_axis(label, type="log" if log and len(known) else "linear")
         axis |= {"domain": [bottom, top], "nticks": 5, "exponentformat": "none", "separatethousands": True}
+        axis["dtick"] = log_step(known, 5) if log else None
         if label == "saturated units":
             axis |= {"range": [-0.03, 1.03], "tickformat": ".0%"}
         layout[f"yaxis{number if number > 1 else ''}"] = axis

@@ -25,6 +25,7 @@ from glassnet.plots.report.traces import (
     class_entries,
     count_axis,
     hex_color,
+    log_step,
     make_axis,
     make_bars,
     make_curve,
@@ -66,8 +67,7 @@ def loss_picture(curve: LossCurve) -> Picture:
         showlegend=len(traces) > 1,
         hovermode="x",
     )
-    many = curve.log and len(curve.finite) > 0 and np.log10(curve.finite.max() / curve.finite.min()) > 1.5
-    layout["yaxis"].update(separatethousands=True, dtick=1 if many else None)
+    layout["yaxis"].update(separatethousands=True, dtick=log_step(curve.finite, 8) if curve.log else None)
     notes = [_note(*mark.at, html.escape(mark.text), mark.side, curve.log) for mark in curve.marks]
     if curve.cliff is not None:
         text = html.escape(curve.cliff.text).replace(", then", ",<br>then")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -273,6 +274,13 @@ def count_axis(unit: str, span: tuple[int, int]) -> dict[str, Any]:
     margin = 0.03 * (last - first + 1)
     few = {"dtick": 1} if last - first < 7 else {"nticks": 7}
     return make_axis(unit, (first - margin, last + margin), tickformat=",d", **few)
+
+
+def log_step(values: Array, most: int) -> int | None:
+    """The powers of 10 between `most` ticks of a logarithmic axis; None leaves a short one to plotly."""
+    logs = np.log10(values[np.isfinite(values) & (values > 0)])
+    powers = np.ptp(logs) if logs.size else 0.0
+    return math.ceil(powers / most) if powers > 1.5 else None
 
 
 def upright(x: float, color: str = style.INK, width: float = 1.6) -> dict[str, Any]:

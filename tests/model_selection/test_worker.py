@@ -39,6 +39,10 @@ def test_each_fold_is_standardized_by_its_training_rows(told):
     result = sweep(X=FAR, grid=TWO_RATES, folds=PAIRS, standardize=True, metric="accuracy", **told)
     for cell in result.cells:
         trained, tested = PAIRS[cell.fold]
+        known = FAR[trained]
+        if told.get("validation") is None:
+            assert cell.run.encoding.scaling.mean == pytest.approx(known.mean(axis=0))
+            assert cell.run.encoding.scaling.scale == pytest.approx(known.std(axis=0))
         alone = train(X=FAR, rows=trained, optimizer=cell.run.optimizer, standardize=True, **told)
         assert_same_run(cell.run, alone)
         assert cell.metric == alone.score(FAR[tested], Y[tested])

@@ -111,6 +111,28 @@ def test_resumed_solver_goes_on_bit_for_bit_in_any_unit(solver, x, y, tmp_path):
         assert_same_run(again, whole)
 
 
+@every_solver
+def test_resumed_solver_goes_on_from_its_parameters_where_the_units_are_no_longer_its_own(
+    solver, monkeypatch
+):
+    x = 2000 + 20 * X
+    with monkeypatch.context() as earlier:  # a commit that looks at other rows
+        earlier.setattr("glassnet.data.source.excerpt_rows", lambda n_rows, n_inputs: np.arange(20))
+        old = train(solver, x, Y, 8)
+    new = old.resume(4, X=x, y=Y)
+    assert np.array_equal(new.losses[:9], old.losses)
+    assert_same_run(new, replace(old, state=old.state[:0]).resume(4, X=x, y=Y))
+    if solver.name != "bayesian_regularization":  # whose penalty changes between steps
+        assert (np.diff(new.losses) < 0).all()
+    assert_same_run(new.resume(3), old.resume(7, X=x, y=Y))
+
+
+def test_pairs_of_units_that_are_now_plain_are_left_out():
+    old = train(gn.LBFGS(), 1e-3 * X, Y, 6)
+    plain = replace(train(gn.LBFGS(), iterations=6), state=old.state, heard=old.heard)
+    assert_same_run(plain.resume(3), replace(plain, state=old.state[:0]).resume(3))
+
+
 def test_pairs_of_earlier_commits_in_other_units_are_left_out():
     """They kept those of theta, and no mark; the file is one of such a commit."""
     x, y = 1e-3 * X, 1e4 * Y

@@ -75,11 +75,9 @@ class _Stepper(SolverStepper):
 
     def __init__(self, solver: LBFGS, start: Start) -> None:
         super().__init__(solver, start)
-        self.rows = self.rows[len(self.rows) % 2 :][-2 * solver.memory :]
-        if not self._units.is_plain:
-            if self.numbers != IN_UNITS:
-                self.rows = self.rows[:0]
-            self.numbers = IN_UNITS
+        mark = () if self._units.is_plain else IN_UNITS
+        self.rows = self.rows[-2 * solver.memory :] if self.numbers == mark else self.rows[:0]
+        self.numbers = mark
         self._room = self.rows  # which begins with the pairs
 
     def advance(

@@ -112,7 +112,8 @@ class LevenbergStepper(SolverStepper):
 
     def __init__(self, solver: LevenbergMarquardt, start: Start) -> None:
         super().__init__(solver, start)
-        self.numbers = self.numbers or (0.0, 2.0)
+        if self._in_other_units or not self.numbers:
+            self.numbers = (0.0, 2.0, *self.numbers[2:])
         self._matrix: Matrix | None = None
 
     @property

@@ -69,7 +69,8 @@ class _Stepper(SolverStepper):
 
     def __init__(self, solver: NewtonCG, start: Start) -> None:
         super().__init__(solver, start)
-        self.numbers = self.numbers or (self._length(),)
+        if self._in_other_units or not self.numbers:
+            self.numbers = (self._length(),)
 
     def _length(self) -> float:
         gradient = self.point.gradient

@@ -233,11 +233,15 @@ class SolverStepper(ChunkStepper):
     def __init__(self, solver: Solver, start: Start) -> None:
         self._solver, self._units = solver, start.units or units_of(start.problem)
         self.problem = self._units.problem
-        rows, self.point = start.rows, Point(start.flat.copy(), start.loss, start.gradient)
+        self.point = Point(start.flat.copy(), start.loss, start.gradient)
+        kept, rows = np.split(start.rows, [len(start.rows) % 2])  # phi, and pairs
+        self._in_other_units = bool(len(kept)) != self._units.shifted or any(
+            not np.array_equal(self._units.outside(phi), start.flat) for phi in kept
+        )
+        if self._in_other_units:
+            kept, rows = kept[:0], rows[:0]
         if not self._units.is_plain:
-            phi = self._units.inside(start.flat)
-            if self._units.shifted and len(rows) % 2:
-                phi, rows = rows[0].copy(), rows[1:]
+            phi = kept[0].copy() if len(kept) else self._units.inside(start.flat)
             self.point = Point(phi, *self.problem.loss_and_gradient(phi))
         # Where training begins, a start that is no better than a constant may be brought into the units.
         self._at_start = self._units.constant is not None and not start.updates

@@ -146,13 +146,29 @@ def test_excerpt_of_streamed_rows_has_the_bits_of_rows_in_memory(n, dtype, tmp_p
     )
     memory = gn.prepare(network, X, X[:, 0], sample_weight=w, dtype=dtype).excerpt
     rows = excerpt_rows(n, 2)
-    assert len(rows) == min(n, 1000) or n == 1_100  # where some parts share a row
+    assert len(rows) == min(n, 1000)
     assert np.array_equal(memory.X, X[rows].astype(dtype))
     for stream in (gn.stream(X, X[:, 0], sample_weight=w), gn.stream(files, "y", sample_weight="w")):
         read = prepare_problem(network, stream, ProblemSettings(dtype=dtype)).excerpt
         for one, other in zip(read[:3], memory[:3], strict=True):
             assert one.dtype == other.dtype
             assert np.array_equal(one, other)
+
+
+def test_excerpt_has_a_thousand_rows_of_any_number_above():
+    for n in (*range(1, 3_000), 10**6, 10**9 + 7):
+        rows = excerpt_rows(n, 3)
+        assert len(rows) == min(n, 1000)
+        assert rows[0] >= 0
+        assert rows[-1] < n
+        assert (np.diff(rows) > 0).all()
+
+
+@pytest.mark.parametrize("period", [2, 3, 7, 12])
+def test_excerpt_of_few_more_rows_sees_all_of_a_period(period):
+    for n in range(1_001, 2_000, 7):
+        counts = np.bincount(excerpt_rows(n, 3) % period, minlength=period)
+        assert counts.min() > 0.5 * counts.mean()
 
 
 @pytest.mark.parametrize("period", [7, 12, 24, 168])

@@ -90,15 +90,15 @@ class Excerpt(NamedTuple):
 
 
 def excerpt_rows(n_rows: int, n_inputs: int) -> NDArray[np.int64]:
-    """The rows of an excerpt: all where they are few, else one from each of as many equal parts.
-
-    Where in its part a row lies goes by the golden ratio, which no period of the rows fits.
-    """
+    """The rows of an excerpt: all where they are few, else evenly spread over all."""
     most = min(EXCERPT_ROWS, max(LEAST_ROWS, EXCERPT_BYTES // (8 * n_inputs)))
     if n_rows <= most:
         return np.arange(n_rows)
-    part = np.arange(most)
-    return np.unique(((part + part * _GOLDEN % 1) * (n_rows / most)).astype(np.int64))
+    few = n_rows < 2 * most
+    part = np.arange(n_rows - most if few else most)
+    # One row of each of equal parts, of two rows or more; no period of the rows fits the golden ratio.
+    rows = ((part + part * _GOLDEN % 1) * (n_rows / len(part))).astype(np.int64)
+    return np.delete(np.arange(n_rows), rows) if few else rows
 
 
 class Dataset(ABC):

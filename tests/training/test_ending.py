@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,6 +63,58 @@ def test_a_solver_that_ends_with_dead_units_says_so(solver):
     assert run.status == "stopped"
     assert "4 of 4 units of hidden layer 1 are dead" in run.reason
     assert "tart from another random_state" in run.reason
+
+
+@pytest.mark.parametrize("loss", gn.LOSSES | NUMPY_LOSSES)
+def test_every_loss_says_so_where_its_units_are_dead(make_network, make_data, loss):
+    network = make_network((3, 4, 2), "relu", loss)
+    inputs, targets = make_data(network, 60)
+    settings = {"optimizer": gn.LBFGS(), "parameters": dead_start(network), "iterations": 50}
+    run = useless(lambda: gn.train(network, inputs, targets, **settings))
+    assert "4 of 4 units of hidden layer 1 are dead" in run.finding
+
+
+@pytest.mark.parametrize("loss", NUMPY_LOSSES)
+def test_a_loss_of_ones_own_is_not_judged(make_data, loss):
+    own = replace(NUMPY_LOSSES[loss], formula="another")
+    network = gn.Network((3, 4, 2), hidden="relu", output=own.output, loss=own)
+    run, found = caught(lambda: gn.train(network, *make_data(network, 60), parameters=dead_start(network)))
+    assert (found, run.finding) == ([], "")
+
+
+@pytest.mark.parametrize(
+    ("bias", "said"),
+    [
+        (-100, "4 of 4 units of hidden layer 1, which is frozen, are dead"),
+        (-2.6, "100% of hidden layer 1, which is frozen, is saturated"),
+    ],
+)
+def test_a_frozen_layer_without_a_slope_asks_to_be_trained(bias, said):
+    network = gn.Network((3, 4, 1), hidden="tanh", output="identity")
+    start = network.initialize(0)
+    start.weights[0][:] *= 0.1
+    start.biases[0][:] = bias
+    run = useless(lambda: gn.train(network, X, y, parameters=start, freeze=[1], iterations=300))
+    assert said in run.finding
+    assert "Leave layer 1 out of freeze." in run.finding
+    assert "learning rate" not in run.finding
+    assert "random_state" not in run.finding
+
+
+def test_a_trained_layer_behind_a_frozen_one_has_its_own_remedies():
+    network = gn.Network((3, 4, 4, 1), hidden="relu", output="identity")
+    start = dead_start(network)
+    start.biases[1][:] = -100
+    run = useless(lambda: gn.train(network, X, y, parameters=start, freeze=[1], iterations=300))
+    assert "Leave layer 1 out of freeze, use a smaller learning rate, or start from another" in run.finding
+
+
+def test_a_frozen_layer_of_small_weights_is_not_held_down_by_a_penalty():
+    start = NET.initialize(0)
+    start.weights[0][:] = 0
+    settings = {"parameters": start, "freeze": [1], "l2": 1e-4, "random_state": 0}
+    run = useless(lambda: gn.train(NET, X, y, iterations=300, **settings))
+    assert "penalty" not in run.finding
 
 
 @pytest.mark.parametrize("stream", [False, True])

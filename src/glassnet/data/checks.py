@@ -15,7 +15,7 @@ from glassnet.data.fixed_order import BLOCK_ROWS, row_blocks
 from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
 from glassnet.nn import reference
 from glassnet.nn.activations import ACTIVATIONS
-from glassnet.nn.losses import LOSSES, NUMPY_LOSSES
+from glassnet.nn.losses import LOSSES
 from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_dtype, as_numbers, as_vector
 
@@ -77,7 +77,7 @@ def missing_in_native(network: Network) -> str:
         if ACTIVATIONS.get(record.name) is not record:
             return f"the activation {record.name!r} is your own, which runs on the NumPy engine"
     if not network.loss.is_built_in:
-        own = "" if NUMPY_LOSSES.get(network.loss.name) == network.loss else " is your own, which"
+        own = "" if network.loss.is_ours else " is your own, which"
         return f"the loss {network.loss.name!r}{own} runs on the NumPy engine"
     return ""
 

@@ -113,6 +113,11 @@ class Loss:
             return LOSSES.get(self.name) is self
         return self._is_made_here
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is built in or one of `NUMPY_LOSSES`, and not a user's own."""
+        return self.is_built_in or NUMPY_LOSSES.get(self.name) == self
+
     @cached_property
     def _is_made_here(self) -> bool:
         try:

@@ -12,7 +12,7 @@ from glassnet.data.fixed_order import row_blocks
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.nn import reference
-from glassnet.nn.losses import LOSSES, NUMPY_LOSSES, Loss
+from glassnet.nn.losses import LOSSES, Loss
 from glassnet.utils.array_checks import as_target
 
 SQUARED, _TINY = LOSSES["squared_error"], np.finfo(np.float64).tiny
@@ -54,9 +54,9 @@ def least_constant_loss(loss: Loss, targets: Array, w: Array | None, n_outputs: 
 
     `targets` are class numbers (n,) or target rows (n, outputs).
     """
-    squared = loss is SQUARED or NUMPY_LOSSES.get(loss.name) == loss
-    if not (squared or loss.is_built_in):
+    if not loss.is_ours:
         return 0.0
+    squared = loss is SQUARED or not loss.is_built_in
     total = len(targets) if w is None else float(w.sum())
     if targets.ndim == 1:
         share = np.bincount(targets, w, n_outputs) / total

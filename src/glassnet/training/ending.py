@@ -97,7 +97,7 @@ def remark(ended: Ended) -> str:
     problem, losses, rows = ended.problem, ended.losses, ended.problem.excerpt
     loss = problem.network.loss
     enough = ended.solved or ended.updates >= (FEW if len(losses) >= 10 else MANY)
-    if not enough or ended.reason is StopReason.GOAL or not loss.is_built_in:
+    if not enough or ended.reason is StopReason.GOAL or not loss.is_ours:
         return ""
     if not len(losses) or not math.isfinite(losses[-1]):
         return ""
@@ -232,7 +232,7 @@ class _Look:
 
     def _evidence(self, held: str) -> tuple[list[str], list[str]]:
         """What is wrong, and what to do about it."""
-        stiff, has_rate = self._stiff, self.ended.has_rate
+        stiff, has_rate = [*self._stiff.values()], self.ended.has_rate
         if held and self.ended.chooses_l2:
             remedies = ["unless y is noise, start from another random_state"]
             return [*stiff, held], [*remedies, "choose l2 yourself, for gn.LevenbergMarquardt()"]
@@ -240,25 +240,33 @@ class _Look:
             return [*stiff, held], ["use a smaller penalty"]
         raw, [*advice] = self._raw
         curve = self._curve() if has_rate else []
-        if has_rate and (curve or (stiff and not raw)):
+        frozen = [layer for layer in self._stiff if layer in self._frozen]
+        advice += [f"leave layer {layer} out of freeze" for layer in frozen]
+        trained = len(frozen) < len(stiff)
+        if has_rate and (curve or (trained and not raw)):
             advice.append("use a smaller learning rate")
-        if stiff and not raw:
+        if trained and not raw:
             advice.append("start from another random_state")
         return [*stiff, *raw, *curve], advice
 
+    @property
+    def _frozen(self) -> tuple[int, ...]:
+        return self.ended.problem.setup.freeze
+
     @cached_property
-    def _stiff(self) -> list[str]:
+    def _stiff(self) -> dict[int, str]:
         """Layers whose units have no slope left."""
         shares, dead = slopes_lost(self.network, self.theta, [self.X])
-        return [
-            f"{count} of {width} units of hidden layer {layer} are dead"
+        which = dict.fromkeys(self._frozen, ", which is frozen,")
+        return {
+            layer: f"{count} of {width} units of hidden layer {layer}{which.get(layer, '')} are dead"
             if 2 * count > width
-            else f"{share:.0%} of hidden layer {layer} is saturated"
+            else f"{share:.0%} of hidden layer {layer}{which.get(layer, '')} is saturated"
             for layer, (share, count, width) in enumerate(
                 zip(shares, dead, self.network.sizes[1:-1], strict=True), 1
             )
             if share >= FLAT
-        ]
+        }
 
     @cached_property
     def _raw(self) -> tuple[list[str], list[str]]:
@@ -290,7 +298,8 @@ class _Look:
     def _held_down(self) -> str:
         """Penalties that keep a layer's weights at 0."""
         penalties = self.ended.penalties
-        largest = min(float(np.abs(W).max()) for W in self.theta.weights)
+        trained = [W for layer, W in enumerate(self.theta.weights, 1) if layer not in self._frozen]
+        largest = min(float(np.abs(W).max()) for W in trained)
         if largest > SMALL or not (penalties.l1 or penalties.l2):
             return ""
         named = " and ".join(f"{k}={v:.4g}" for k, v in (("l1", penalties.l1), ("l2", penalties.l2)) if v)

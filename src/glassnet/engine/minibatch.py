@@ -113,7 +113,7 @@ class Batches(Prepared, ABC):
     """A network with its samples, checked, to train on a batch at a time.
 
     Attributes as a `Problem`'s, and `batch_size`, at most the number of samples; `baseline` is that
-    of a batch. `fingerprint` recognizes the data.
+    of a batch. `fingerprint` recognizes the data, and `weight_sum` is that of all samples.
     """
 
     layout = (0, 0)
@@ -132,6 +132,7 @@ class Batches(Prepared, ABC):
         super().__init__(setup, samples.X.shape[0] if n_samples is None else n_samples)
         self.batch_size, self.baseline, self.fingerprint = batch_size, baseline, fingerprint
         (X, y, w), few = samples, slice(0, min(batch_size, FEW))
+        self.weight_sum = float(self.n_samples if w is None else w.sum(dtype=np.float64))
         w = None if w is None else w[few].astype(self.dtype)
         self._first = X[few].astype(self.dtype), target_rows(y[few], self.network.sizes[-1], self.dtype), w
         self._hold(samples)

@@ -50,6 +50,7 @@ class StreamedBatches(Batches):
         first = next(rows.read(0, min(batch_size, FEW, rows.n_rows), FEW, setup.dtype))
         few = Block(np.ascontiguousarray(first.X), *self._chunks.targets(first))
         super().__init__(setup, few, batch_size, baseline, scan.fingerprint, rows.n_rows)
+        self.weight_sum = scan.weight_sum
         self.rows, self._edges = rows, rows.row_groups()
         row = setup.dtype.itemsize * (self.network.sizes[0] + self.network.sizes[-1] + 1) + 16
         window = max(0, rows.memory - RESERVED) // _WINDOWS

@@ -192,8 +192,7 @@ def fit_epochs(job: Job) -> Fitted:
     stepper = Epochs(batches, theta.flat, start.rows, cursor, start.optimizer, rates, seed, keep_nan=True)
     correct = _loss_correction(samples, batches)
     policy = EpochPolicy(job, history, held_out, stepper, rates, batches, correct)
-    weights = batches.excerpt.w
-    weight = batches.batch_size * (1.0 if weights is None else float(weights.mean()))
+    weight = batches.batch_size * batches.weight_sum / batches.n_samples
     own: dict[str, Any] = {"_penalties": (estimator.l1 / weight, estimator.alpha / weight)}
     own["_constant"] = _constant_columns(job, samples, batches)
 

@@ -80,6 +80,19 @@ def test_run_counts_the_penalties_by_the_samples_weights(how):
         assert (run.penalties.l1, run.penalties.l2) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("class_weight", [None, {0: 10, 1: 1}])
+def test_run_counts_the_penalties_by_the_weights_of_all_rows(class_weight):
+    random = np.random.RandomState(0)
+    rows, w = random.randn(3000, 3), random.pareto(1.2, 3000) + 0.1
+    labels = (rows[:, 0] > 1).astype(int)
+    counted = w if class_weight is None else w * np.where(labels == 0, 10, 1)
+    for samples in ((rows, labels, w), (gn.stream(rows, labels, sample_weight=w),)):
+        model = gn.MLPClassifier(5, alpha=0.3, class_weight=class_weight, max_iter=2)
+        with pytest.warns(ConvergenceWarning):
+            run = model.fit(*samples).to_run()
+        assert run.penalties.l2 == pytest.approx(0.3 / (200 * counted.mean()), rel=1e-12)
+
+
 def test_run_of_bayesian_regularization_has_the_penalty_that_was_chosen():
     model = fit(TARGETS["value"], solver=gn.BayesianRegularization())
     assert model.to_run().penalties.l2 > 0

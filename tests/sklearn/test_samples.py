@@ -94,6 +94,23 @@ def test_a_column_that_never_varied_is_named_where_it_moves_predictions():
     assert np.array_equal(from_pipeline.predict(STILL), from_pipeline.predict(other))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_column_that_moves_predictions_by_rounding_alone_is_not_named(dtype):
+    rows = np.c_[STILL[:, 0], np.zeros(60)].astype(dtype)
+    targets = np.c_[1e3 + rows[:, 0], 1e-3 * rows[:, 0]]
+    model = gn.MLPRegressor(solver="lbfgs", hidden_layer_sizes=(5,), max_iter=50, random_state=0)
+    model.fit(rows, targets)
+    network = gn.Network((2, 3, 1), hidden="tanh", output="identity")
+    run = gn.train(network, rows, rows[:, 0], iterations=20, random_state=0)
+    for one in (model, run):
+        other = rows.copy()
+        other[:, 1] = 1e-12
+        one.predict(other)  # in silence
+        other[:, 1] = 0.5
+        with pytest.warns(gn.PreprocessingWarning, match="moves 60 of 60 predictions"):
+            one.predict(other)
+
+
 def test_a_column_that_varies_in_a_later_fit_is_named_no_more():
     labels, other = STILL[:, 0] > 0, raised(9)
     model = small(max_iter=5).partial_fit(STILL, labels, classes=[False, True])

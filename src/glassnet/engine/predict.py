@@ -211,6 +211,9 @@ class _TallyReduction(_OutputReduction):
 
 # ---- Warnings of columns that never varied, and of rows that are not standardized ---------------------
 
+ROUNDING = 1e-6
+"""Values are equal but for rounding up to this share."""
+
 
 def warn_of_constants(
     constant: Mapping[int, float],
@@ -221,16 +224,20 @@ def warn_of_constants(
 ) -> None:
     """Warn where a column that was `constant` in training varies, and moves what `answer` has predicted.
 
-    Equal but for rounding, as 0.1 in another precision, is not another value.
+    Equal but for rounding, as 0.1 in another precision, is not another value, nor is a number predicted.
     """
     known = np.array([*constant.values()], X.dtype)
-    other = (np.abs(X[:, [*constant]] - known) > 1e-6 * np.abs(known)).any(axis=0)
+    other = (np.abs(X[:, [*constant]] - known) > ROUNDING * np.abs(known)).any(axis=0)
     if not other.any():
         return
     as_trained = X.copy()
     as_trained[:, [*constant]] = known
-    moved: Any = predicted != answer(as_trained)
-    moved = moved.toarray() if hasattr(moved, "toarray") else moved  # of labels that are sparse
+    unmoved: Any = answer(as_trained)
+    moved: Any = predicted != unmoved
+    if hasattr(moved, "toarray"):  # of labels that are sparse
+        moved = moved.toarray()
+    elif predicted.dtype.kind == "f":
+        moved = np.abs(predicted - unmoved) > ROUNDING * np.abs(predicted).max(axis=0)
     rows = int(moved.sum() if moved.ndim == 1 else moved.any(axis=1).sum())
     if not rows:
         return

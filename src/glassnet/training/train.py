@@ -321,7 +321,7 @@ def begin(
         averaged=None if settings.average is None else theta.copy(),
         validation=validation if evaluated or settings.stopping is not None else None,
         encoding=encoding,
-        data=RunData(problem, evaluator, None if test is None else HeldOut(problem, test, False)),
+        data=RunData(problem, evaluator, None if test is None else HeldOut(problem, test, False, scaling)),
     )
     return start, gradient
 

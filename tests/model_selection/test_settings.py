@@ -26,6 +26,7 @@ VALUES = {
     "reduction": ["mean", "sum"],
     "dtype": [None, "float32"],
     "engine": ["native", "numpy"],
+    "freeze": [(), [1]],
 }
 SHAPES = {
     "network": [NET, gn.Network((2, 5, 4, 2), hidden=["relu", "tanh"])],

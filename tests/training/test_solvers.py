@@ -547,7 +547,7 @@ def test_command_line_trains_by_a_solver(solver, tmp_path):
     assert gn.load(tmp_path / "r" / "model.safetensors").optimizer == solver
 
 
-@pytest.mark.parametrize("given", ["lm", "trainlm", "levenberg-marquardt", gn.LevenbergMarquardt], ids=str)
+@pytest.mark.parametrize("given", ["trainlm", "levenberg-marquardt", gn.LevenbergMarquardt], ids=str)
 def test_solvers_class_or_other_name_is_answered_by_what_to_write(given):
     words = r"Did you mean 'levenberg_marquardt'" if isinstance(given, str) else r"LevenbergMarquardt\(\)\."
     with pytest.raises((gn.InputError, gn.InputTypeError), match=words):

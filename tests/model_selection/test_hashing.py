@@ -12,7 +12,8 @@ import pytest
 
 import glassnet as gn
 from glassnet.model_selection import hashing
-from glassnet.model_selection.hashing import identity, identity_here
+from glassnet.model_selection.hashing import digest, identity, identity_here
+from glassnet.nn.losses import NUMPY_LOSSES, get_output
 from glassnet.utils.settings_checks import as_real, checked
 
 LONG = np.arange(5000.0)
@@ -170,3 +171,15 @@ def test_an_added_field_at_its_default_is_no_part_of_an_identity():
         "Rule", ["rate", ("target", float, field(default=None, metadata=checked(as_real, added=True)))]
     )
     assert identity(later(0.1)) == identity(earlier(0.1)) != identity(later(0.1, target=0.5))
+
+
+@pytest.mark.parametrize("loss", NUMPY_LOSSES.values(), ids=list(NUMPY_LOSSES))
+def test_losses_of_the_numpy_engine_are_known_by_their_names(loss):
+    assert identity(loss) == f"Loss {loss.name}"
+    assert identity(get_output(loss.output)) == loss.output
+    assert identity(replace(loss, formula="another")) != identity(loss)
+
+
+def test_labels_have_a_digest_that_zero_bytes_change():
+    labels = np.array(["a", "b"], object)
+    assert digest([labels]) == digest([labels.copy()]) != digest([np.array(["a", "b\0"], object)])

@@ -1,5 +1,6 @@
 """Whatever setting of train and of the network a sweep may vary."""
 
+import numpy as np
 import pytest
 from same_runs import assert_same_run
 from sweeps import NET, X, Y, sweep, train
@@ -107,3 +108,12 @@ def test_networks_with_one_seed_and_shape_start_equal():
     result = sweep(grid={"learning_rate": [0.1, 0.2], "hidden_layer_sizes": [3, 4]}, random_state=None)
     firsts = [run.losses[0] for run in result.runs]
     assert firsts[0] == firsts[2] != firsts[1] == firsts[3]
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], ["a", "a\0"]])
+def test_validation_keeps_labels_that_differ_in_zero_bytes_at_the_end(labels):
+    X, net = np.random.RandomState(0).randn(40, 3), gn.Network((3, 4, 2))
+    y = [labels[int(x > 0)] for x in X[:, 0]]
+    settings = {"iterations": 9, "random_state": 0, "validation": (X, y)}
+    swept = gn.sweep(net, X, y, settings=[{}], **settings).cells[0].run
+    assert np.array_equal(swept.validation_losses, gn.train(net, X, y, **settings).validation_losses)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import glassnet as gn
+from glassnet.nn import losses
 from glassnet.nn.losses import MAKERS, NUMPY_LOSSES, get_output, loss_from_plain, softmax
 from glassnet.nn.names import get_loss
 from glassnet.training.baselines import best_constant
@@ -417,3 +418,8 @@ def test_the_best_constant_of_a_tanh_output_answers_with_the_mean():
     Y = np.array([[1.0], [1.0], [1.0], [-0.2]])
     Z = best_constant(NUMPY_LOSSES["tanh_error"], Y, np.ones(4))
     np.testing.assert_allclose(np.tanh(Z), Y.mean(axis=0))
+
+
+def test_brier_is_found_by_its_functions_names_in_pickles_of_earlier_commits():
+    brier = gn.losses.brier()
+    assert (losses._brier, losses._brier_delta) == (brier.value, brier.delta)

@@ -165,3 +165,15 @@ def test_classes_of_a_later_call_must_be_the_same(later):
     model = small().partial_fit(X, Y3, classes=[0, 1, 2])
     with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
         model.partial_fit(X, Y3, classes=later)
+
+
+def test_labels_that_end_in_zero_bytes_are_named():
+    y = ["a", "a\0"] * 75
+    for labels in (y, np.array(y, object), [[label, "b"] for label in y]):
+        with pytest.raises(gn.InputError, match=r"y has the label 'a\\x00' at row 1: .* use gn\.train"):
+            small().fit(X, labels)
+    with pytest.raises(gn.InputError, match=r"classes has the label 'a\\x00' at row 1"):
+        small().partial_fit(X, ["a"] * 150, classes=["a", "a\0"])
+    with pytest.raises(gn.InputError, match=r"y has the label 'a\\x00'"):
+        small().fit(X, ["a", "b"] * 75).score(X, y)
+    assert small().fit(X, ["a", "\0a"] * 75).classes_.tolist() == ["\0a", "a"]

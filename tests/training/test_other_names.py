@@ -6,7 +6,7 @@ import pytest
 
 import glassnet as gn
 from glassnet.training import other_names
-from glassnet.training.steppers import RULES, rule_from_dict
+from glassnet.training.steppers import RULES, rule_class, rule_from_dict
 
 NET, X, Y = gn.Network((1, 2)), [[0.0], [1.0]], [0, 1]
 
@@ -105,5 +105,6 @@ def test_lm_is_short_for_levenberg_marquardt_wherever_rules_are_named():
     net, y = gn.Network((1, 1), output="identity"), [0.0, 1.0]
     assert gn.train(net, X, y, optimizer="lm", iterations=1).optimizer == gn.LevenbergMarquardt()
     assert rule_from_dict({"name": "lm", "damping": 0.5}) == gn.LevenbergMarquardt(damping=0.5)
-    assert "lm" in RULES
-    assert "lm" not in [*RULES]
+    assert rule_class("lm") is RULES["levenberg_marquardt"]
+    assert "lm" not in RULES
+    assert rule_class("l") is rule_class(["lm"]) is None

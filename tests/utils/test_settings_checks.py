@@ -85,3 +85,18 @@ def test_seeded_stream_is_numpys(seed):
     assert np.array_equal(again.permutation(50), numpys.permutation(50))
     with pytest.raises(ValueError, match=r"between 0 and 2\*\*32 - 1"):
         seeded(2**32)
+
+
+def test_a_subclass_has_a_constructor_of_its_own():
+    class Mine(gn.SGD):
+        def __init__(self, my_rate):
+            super().__init__(my_rate)
+
+    class Patient(gn.EarlyStopping):
+        def __init__(self, waits, **others):
+            super().__init__(patience=waits, **others)
+
+    assert Mine(my_rate=0.25).learning_rate == Mine(0.25).learning_rate == 0.25
+    assert Patient(waits=3, tolerance=0.5).settings() == gn.EarlyStopping(3, tolerance=0.5).settings()
+    with pytest.raises(gn.InputTypeError, match=r"^Mine has no argument 'rate'\. .*It has my_rate\."):
+        Mine(rate=1)

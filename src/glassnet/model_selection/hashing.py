@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.nn.activations import ACTIVATIONS, Activation
-from glassnet.nn.losses import OUTPUTS, Loss, Output
+from glassnet.nn.losses import NUMPY_LOSSES, NUMPY_OUTPUTS, OUTPUTS, Loss, Output
 
 _ROWS = 1 << 16
 
@@ -64,8 +64,12 @@ def digest(arrays: Iterable[NDArray[Any] | None]) -> str:
         sha.update(f"{array.dtype.str}{array.shape}".encode())
         rows = np.atleast_1d(array)
         for start in range(0, len(rows), _ROWS):
+            some = rows[start : start + _ROWS]
+            if some.dtype.hasobject:  # labels
+                sha.update(repr(some.tolist()).encode())
+                continue
             # As bytes: dates have no buffer.
-            sha.update(np.ascontiguousarray(rows[start : start + _ROWS]).reshape(-1).view(np.uint8).data)
+            sha.update(np.ascontiguousarray(some).reshape(-1).view(np.uint8).data)
     return short(sha)
 
 
@@ -171,6 +175,6 @@ def _contents(cell: Any) -> Any:
 
 def _is_built_in(value: Any) -> bool:
     if isinstance(value, Loss):
-        return value.is_built_in
-    registry: Mapping[str, Any] = ACTIVATIONS if isinstance(value, Activation) else OUTPUTS
+        return value.is_built_in or NUMPY_LOSSES.get(value.name) == value
+    registry: Mapping[str, Any] = ACTIVATIONS if isinstance(value, Activation) else OUTPUTS | NUMPY_OUTPUTS
     return isinstance(value, (Activation, Output)) and registry.get(value.name) is value

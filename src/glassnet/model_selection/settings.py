@@ -134,7 +134,8 @@ def _validation(value: Any, name: str) -> Any:
     with prefixed("validation"):
         numbers, classes = label_numbers(y)
         inputs, targets = as_matrix(X), as_numbers(numbers, "y")
-        targets = targets if classes is None else np.array(classes)[targets]  # whose bytes can be hashed
+        # Not NumPy's text, which drops zero bytes at the end.
+        targets = targets if classes is None else np.array(classes, object)[targets]
         weights = None if weights is None else as_vector(weights, "sample_weight", len(inputs))
         return inputs, targets, weights
 

@@ -377,6 +377,9 @@ NUMPY_LOSSES: dict[str, Loss] = {
 }
 """Losses that the NumPy engine alone computes: files and pickles know them as losses of the user's own."""
 
+_brier, _brier_delta = loss_values.brier, loss_values.brier_delta
+"""Their names in pickles of earlier commits."""
+
 NUMPY_OUTPUTS = {"tanh": Output("tanh", np.tanh, "tanh(z)", loss="tanh_error")}
 """The links of such losses."""
 

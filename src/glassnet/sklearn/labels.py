@@ -205,6 +205,7 @@ def learn_labels(y: NDArray[Any], classes: Any = None) -> Labels:
 
 def as_classes(classes: Any) -> Any:
     """The classes that `partial_fit` is given, in order: an array, or of several columns a list of them."""
+    check_zero_bytes(classes, "classes")
     kinds = {type(one) for one in classes} if isinstance(classes, (list, tuple)) else set()
     if kinds and kinds <= {list, tuple, np.ndarray}:
         return list(map(unique_labels, classes))
@@ -246,6 +247,24 @@ def _unique(y: NDArray[Any]) -> NDArray[Any]:
     return np.unique(y) if _is_plain(y) else unique_labels(y)
 
 
+def check_zero_bytes(labels: object, name: str = "y") -> None:
+    """Raise InputError for text in a list or an array of objects that ends in a zero byte.
+
+    The text of NumPy, which classes are in scikit-learn, drops it: two labels would become one.
+    """
+    if isinstance(labels, np.ndarray):
+        labels = labels.ravel().tolist() if labels.dtype == object else ()
+    if not isinstance(labels, (list, tuple)) or not labels or not isinstance(labels[0], (str, list, tuple)):
+        return
+    for row, label in enumerate(labels):
+        for text in label if isinstance(label, (list, tuple)) else (label,):
+            if isinstance(text, str) and text.endswith("\0"):
+                raise InputError(
+                    f"{name} has the label {text!r} at row {row}: NumPy's text, which classes_ is, drops "
+                    f"zero bytes at the end. Give labels without them, or use gn.train, which keeps them."
+                )
+
+
 def check_kinds(y: NDArray[Any]) -> None:
     """Raise InputError for a y of objects that are not all text: NumPy sorts and compares no others.
 
@@ -253,6 +272,7 @@ def check_kinds(y: NDArray[Any]) -> None:
     """
     if y.dtype != object:
         return
+    check_zero_bytes(y)
     kinds = set(map(type, y.flat))
     if kinds == {bytes} or all(issubclass(kind, str) for kind in kinds):  # scikit-learn refuses bytes
         return

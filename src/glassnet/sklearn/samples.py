@@ -36,6 +36,7 @@ from glassnet.sklearn.checks import (
     check_samples,
     check_weights,
 )
+from glassnet.sklearn.labels import check_zero_bytes
 from glassnet.sklearn.network import WORTHWHILE, operations
 from glassnet.sklearn.streaming import (
     Answer,
@@ -63,6 +64,7 @@ class Samples:
     dtype: np.dtype[Any]
 
     def __init__(self, estimator: Any, X: Any, y: Any = None, weights: Any = None) -> None:
+        check_zero_bytes(y)
         self.estimator, self.X, self.y, self.weights = estimator, X, y, weights
 
     # ---- Predictions and scores by a fitted estimator --------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields
@@ -145,6 +146,19 @@ def one_of(choices: Iterable[str]) -> Check:
     return check
 
 
+def arguments_unknown_to(
+    function: Callable[..., object], named: Iterable[str]
+) -> tuple[list[str], list[str]] | None:
+    """The names that a method's signature lacks, and those that it has; None where it takes all of them.
+
+    Of a class's ``__init__``, which may be a subclass's own.
+    """
+    known = list(inspect.signature(function).parameters.values())[1:]
+    names = [one.name for one in known if one.kind is not one.VAR_POSITIONAL]
+    wrong = [name for name in named if name not in names]
+    return None if not wrong or any(one.kind is one.VAR_KEYWORD for one in known) else (wrong, names)
+
+
 class Settings:
     """The base of frozen dataclasses of settings: it checks their ranges and keeps their repr short.
 
@@ -156,10 +170,9 @@ class Settings:
         __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __new__(cls, *values: object, **named: object) -> Self:
-        if named:
-            known = [field.name for field in fields(cls)]
-            if wrong := [name for name in named if name not in known]:
-                raise unknown_arguments(cls.__name__, wrong, known, {})
+        lacks = named and not named.keys() <= {field.name for field in fields(cls)}
+        if lacks and (wrong := arguments_unknown_to(cls.__init__, named)):
+            raise unknown_arguments(cls.__name__, *wrong, {})
         return super().__new__(cls)
 
     def __post_init__(self) -> None:

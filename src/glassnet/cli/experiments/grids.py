@@ -26,7 +26,7 @@ from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.model_selection.time_folds import PurgedKFold, WalkForward
 from glassnet.optim.schedules import schedule_from_dict
 from glassnet.training.settings import NAMES
-from glassnet.training.steppers import RULES
+from glassnet.training.steppers import RULES, rule_class
 
 NETWORK = {"hidden": WHOLES, "activation": TEXT_OR_TEXTS, "loss": NAME_OR_SETTINGS}
 """Settings of the network; `hidden` holds the widths of the hidden layers."""
@@ -80,7 +80,7 @@ IN_TIME = ("walk_forward", "purged")
 def setting_keys(optimizers: list[str]) -> dict[str, Kind]:
     """The settings that a grid may vary with these optimizers, and the kinds of their values."""
     for name in optimizers:
-        if name not in RULES:
+        if rule_class(name) is None:
             raise unknown_name("optimizer", name, RULES)
     of_rules = {name: key.kind for rule in optimizers for name, key in optimizer_keys(rule).items()}
     return of_rules | {key: SECTIONS["train"][key].kind for key in TRAINING} | NETWORK

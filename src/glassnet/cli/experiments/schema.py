@@ -16,7 +16,7 @@ from glassnet.data.generators import GENERATORS
 from glassnet.errors import InputTypeError, unknown_name
 from glassnet.training.early_stopping import EarlyStopping
 from glassnet.training.settings import FitSettings
-from glassnet.training.steppers import RULES
+from glassnet.training.steppers import RULES, rule_class
 from glassnet.training.train import DEFAULTS
 
 
@@ -191,7 +191,7 @@ def known_keys(section: str, content: Mapping[str, Any], source: str) -> dict[st
     if section == "train":
         name = content.get("optimizer", SECTIONS["train"]["optimizer"].default)
         if isinstance(name, str):
-            if name not in RULES:
+            if rule_class(name) is None:
                 raise unknown_name(f"optimizer in {source}:", name, RULES)
             known |= optimizer_keys(name)
     return known
@@ -212,9 +212,11 @@ def place_of(setting: str) -> str:
 
 
 def optimizer_keys(name: str) -> dict[str, Key]:
-    """The settings of an optimizer or a solver, the seldom used ones last."""
-    known = {}
-    for setting in sorted(fields(RULES[name]), key=lambda setting: bool(setting.kw_only)):
+    """The settings of an optimizer or a solver, the seldom used ones last; none of an unknown one."""
+    known: dict[str, Key] = {}
+    if (rule := rule_class(name)) is None:
+        return known
+    for setting in sorted(fields(rule), key=lambda setting: bool(setting.kw_only)):
         default = setting.default
         kind = TRUTH if isinstance(default, bool) else WHOLE if _is_whole(default) else NUMBER
         known[setting.name] = Key(RATE if setting.name == "learning_rate" else kind, default)

@@ -37,7 +37,7 @@ from glassnet.nn.schemes import SCHEMES
 from glassnet.training.early_stopping import check_metrics, check_stopping
 from glassnet.training.other_names import setting_meant
 from glassnet.training.settings import CHECKS
-from glassnet.training.steppers import RULES, Rule, check_rule, rule_from_dict
+from glassnet.training.steppers import Rule, check_rule, rule_class, rule_from_dict
 from glassnet.utils.memory import as_memory
 from glassnet.utils.settings_checks import Check, as_random_state, as_steps, one_of
 
@@ -178,7 +178,7 @@ def _remove_lost_settings(
     """Remove the settings of the file's optimizer that the command line's optimizer lacks, of grids too."""
     sections = [top["train"] for top in (document, merged) if isinstance(top.get("train"), dict)]
     names = [train.get("optimizer", SECTIONS["train"]["optimizer"].default) for train in sections]
-    if not all(isinstance(name, str) and name in RULES for name in names):
+    if any(rule_class(name) is None for name in names):
         return  # the name has an error of its own
     lost = set(optimizer_keys(names[0])) - set(optimizer_keys(names[-1]))
 

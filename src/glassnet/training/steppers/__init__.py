@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn.network import Network
@@ -41,6 +41,7 @@ __all__ = [
     "StopReason",
     "check_fits",
     "check_rule",
+    "rule_class",
     "rule_from_dict",
 ]
 
@@ -53,20 +54,15 @@ SOLVERS: dict[str, type[Solver]] = {
 """Every solver's class by name."""
 
 
-class _Rules(dict[str, type[Optimizer] | type[Solver]]):
-    """A registry that knows short names too, and lists none of them."""
-
-    short: ClassVar = {"lm": "levenberg_marquardt"}  # which the estimators' ``solver`` takes
-
-    def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or name in self.short
-
-    def __missing__(self, name: str) -> type[Optimizer] | type[Solver]:
-        return self[self.short[name]]
-
-
-RULES: dict[str, type[Optimizer] | type[Solver]] = _Rules({**OPTIMIZERS, **SOLVERS})
+RULES: dict[str, type[Optimizer] | type[Solver]] = {**OPTIMIZERS, **SOLVERS}
 """Every optimizer's and solver's class by name."""
+
+_SHORT = {"lm": LevenbergMarquardt.name}  # which the estimators' ``solver`` takes
+
+
+def rule_class(name: object) -> type[Optimizer] | type[Solver] | None:
+    """The class of an optimizer or solver by its name, or a short one such as "lm"; None for any other."""
+    return RULES.get(_SHORT.get(name, name)) if isinstance(name, str) else None
 
 
 def check_rule(rule: object) -> Rule:
@@ -75,9 +71,10 @@ def check_rule(rule: object) -> Rule:
     Raises InputError for an unknown name, InputTypeError for anything else, with what was probably meant.
     """
     if isinstance(rule, str):
-        if rule not in RULES:
+        kind = rule_class(rule)
+        if kind is None:
             raise unknown_name("optimizer", rule, RULES)
-        return RULES[rule]()
+        return kind()
     if isinstance(rule, (Optimizer, Solver)):
         if RULES.get(rule.name) is not type(rule):
             # The native engine and files know a rule by its name, and would take ours for the user's.
@@ -105,6 +102,8 @@ def rule_from_dict(settings: Mapping[str, Any]) -> Rule:
     """
     example = '{"name": "sgd", "learning_rate": 0.1}'
     nested = {"learning_rate": schedule_from_dict}
+    if isinstance(settings, Mapping) and (kind := rule_class(settings.get("name"))):
+        settings = {**settings, "name": kind.name}
     return settings_from_dict(settings, RULES, "optimizer", "name", example, nested)
 
 

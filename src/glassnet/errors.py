@@ -105,6 +105,8 @@ _OTHER_NAMES = {
     "initnw": "nguyen_widrow",
     "lm": "levenberg_marquardt",
     "trainlm": "levenberg_marquardt",
+    "minrate": "smallest",
+    "minlr": "smallest",
     "ic": "rank_ic",
     "spearman": "rank_ic",
     "spearmanr": "rank_ic",

@@ -214,6 +214,10 @@ MISTAKES = {
         InputError,
         "written for the output 'identity'",
     ),
+    '[train]\noptimizer = "lbfgs"\nlearning_rate = 0.1': (
+        InputError,
+        "lbfgs has no learning_rate: leave it out, or choose an optimizer that has: sgd, .* lion",
+    ),
     "[check]\nepsilon = 0": (InputError, "epsilon is 0"),
     "[check]\nsamples = 0": (InputError, "expected 1 or more"),
     '[check]\nenabled = "no"': (InputTypeError, "expected true or false"),

@@ -1,12 +1,17 @@
 """The checks of arguments and arrays: what scikit-learn raises, and when sparse rows stay sparse."""
 
+import inspect
+import re
+
 import numpy as np
 import pytest
 from iris import Y3, X, small
 from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 
 import glassnet as gn
+from glassnet.sklearn import checks
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:Got `batch_size`"
@@ -68,3 +73,40 @@ def test_what_is_near_an_optimizer_is_refused_with_what_to_write():
             small(optimizer=given).fit(X, Y3)
     with pytest.raises(ValueError, match=r"must be a str among .*'adamw'"):
         small(optimizer="adamwww").fit(X, Y3)
+
+
+@pytest.mark.parametrize("kind", [gn.MLPClassifier, gn.MLPRegressor])
+def test_arguments_of_others_are_answered_by_an_estimators_own(kind):
+    for wrong, right in (
+        ({"lr": 0.5}, "For lr: learning_rate_init=0.5, or as a schedule"),
+        ({"epochs": 3}, "For epochs: max_iter=3."),
+        ({"iterations": 3}, "For iterations: max_iter=3."),
+        ({"weight_decay": 0.5}, "For weight_decay: alpha=0.5."),
+        ({"seed": 3, "n_jobs": 2}, "For seed: random_state=3. For n_jobs: n_threads=2."),
+        ({"max_itr": 3}, "Did you mean 'max_iter' by 'max_itr'?"),
+    ):
+        with pytest.raises(gn.InputTypeError) as caught:
+            kind(**wrong)
+        assert str(caught.value).startswith(f"{kind.__name__} has no argument")
+        assert right in str(caught.value)
+    model = kind(max_iter=3, alpha=0.5)
+    assert clone(model).get_params() == model.get_params()
+    assert [*inspect.signature(kind).parameters] == [*inspect.signature(kind.__init__).parameters][1:]
+
+
+def test_every_answer_of_an_estimator_is_an_argument():
+    known = inspect.signature(gn.MLPClassifier).parameters
+    for setting in checks._ARGUMENTS:
+        written = checks.answer_for(setting, 1, known)
+        assert written.startswith("make_pipeline") or {*re.findall(r"(\w+)=", written)} - {"steps"} <= {
+            *known
+        }
+
+
+def test_a_subclass_of_an_estimator_has_a_constructor_of_its_own():
+    class Mine(gn.MLPRegressor):
+        def __init__(self, width=3):
+            super().__init__(hidden_layer_sizes=(width,))
+            self.width = width
+
+    assert clone(Mine(width=5)).hidden_layer_sizes == (5,)

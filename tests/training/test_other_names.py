@@ -1,6 +1,7 @@
 """Arguments of other libraries are answered by what they are called here, all at once."""
 
 import inspect
+import re
 
 import pytest
 
@@ -108,3 +109,80 @@ def test_lm_is_short_for_levenberg_marquardt_wherever_rules_are_named():
     assert rule_class("lm") is RULES["levenberg_marquardt"]
     assert "lm" not in RULES
     assert rule_class("l") is rule_class(["lm"]) is None
+
+
+_VALUES = {
+    "iterations": 3,
+    "random_state": 0,
+    "batch_size": 1,
+    "validation": 0.5,
+    "stopping.patience": 5,
+    "stopping.tolerance": 0.1,
+    "optimizer": gn.SGD(),
+    "learning_rate": 0.1,
+    "l2": 0.1,
+    "threads": 1,
+    "progress": False,
+    "dtype": "float64",
+    "engine": "numpy",
+    "scheme": "he",
+    "parameters": None,
+    "sample_weight": [1.0, 2.0],
+    "class_weight": "balanced",
+    "callbacks": [],
+    "standardize": True,
+    "dropout": 0.0,
+    "validate_every": 2,
+    "average": 0.9,
+    "activation": "tanh",
+    "hidden": (4,),
+    "output": "softmax",
+    "loss": "cross_entropy",
+}
+
+
+@pytest.mark.parametrize("name", other_names._MEANT)
+def test_every_answer_runs(name):
+    written = other_names.answer(name, _VALUES[other_names._MEANT[name]], None)
+    code = re.split(r", which| or another", written)[0].replace("sizes", "(1, 2)")
+    code = code.replace("(inputs, *widths, outputs)", "(1, 4, 2)").replace(
+        "gn.SGD(learning_rate=SGD", "gn.SGD(SGD"
+    )
+    if code.startswith("gn.Network("):
+        assert eval(code, {"gn": gn}).sizes[0] == 1
+        return
+    settings = {"random_state": 0, "iterations": 2} | eval(f"dict({code})", {"gn": gn, **vars(gn)})
+    if "validate_every" in settings or "validation" in settings:
+        settings["validation"] = (X, Y)
+    gn.train(NET, X, Y, **settings)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", gn.Adam, gn.Adam()])
+def test_settings_are_answered_by_the_optimizer_that_is_named(optimizer):
+    assert "optimizer=gn.Adam(learning_rate=0.3)" in refused(learning_rate=0.3, optimizer=optimizer)
+
+
+def test_plateaus_name_their_least_rate():
+    for name in ("min_rate", "min_lr"):
+        with pytest.raises(gn.InputTypeError, match=f"Did you mean 'smallest' by '{name}'"):
+            gn.ReduceOnPlateau(0.1, **{name: 1e-5})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"iterations": 5, "lr": 0.3}, r"'lr'\. For lr: optimizer=gn\.Adam\(learning_rate=0\.3\)\."),
+        ({"iterations": 5, "learning_rate": 0.3}, r"optimizer=gn\.Adam\(learning_rate=0\.3\)\."),
+        ({"epochs": 5}, "For epochs: iterations=5, "),
+        ({"iterations": 5, "test": 0.1}, r"For test: a run keeps its test; .* gn\.train\("),
+        ({"iterations": 5, "seed": 1}, "For seed: a run keeps its random_state;"),
+        ({"iterations": 5, "activations": "relu"}, "For activations: a run keeps its activation;"),
+        ({"iterations": 5, "n_jobs": 1}, "For n_jobs: threads=1"),
+    ],
+)
+def test_resume_answers_likewise(wrong, words):
+    run = gn.train(NET, X, Y, optimizer="adam", iterations=1, random_state=0)
+    with pytest.raises(
+        gn.InputTypeError, match=rf"^resume has no argument .*{words}.* It has iterations, X,"
+    ):
+        run.resume(**wrong)

@@ -1,6 +1,7 @@
 """A fit's settings: one record that agrees with `train`, and checks every value once."""
 
 import inspect
+import re
 import typing
 from dataclasses import FrozenInstanceError, fields, replace
 
@@ -68,3 +69,21 @@ def test_settings_that_do_not_go_together_are_refused_with_the_network():
 
 def test_types_of_the_record_can_be_resolved():
     assert set(typing.get_type_hints(FitSettings)) == set(NAMES)
+
+
+def test_metrics_and_layers_that_are_none_are_answered_in_full():
+    net, X, y = gn.Network((1, 1), output="identity"), [[0.0], [1.0]], [0.0, 1.0]
+    with pytest.raises(gn.InputError, match=r"Choose one of: accuracy\. Or give a function") as caught:
+        gn.train(net, X, y, validation=(X, y), metrics="r2")
+    assert "metrics=sklearn.metrics.r2_score, or metrics=lambda y, predictions: abs(" in str(caught.value)
+    with pytest.raises(
+        gn.InputError, match=r"freeze has 0; layers count from 1, .* to the number of layers"
+    ):
+        gn.train(net, X, y, freeze=[0])
+    labels = np.array(["one", 2, 3.5], object)
+    with pytest.raises(
+        gn.InputTypeError, match=r"classes, y = np\.unique\(np\.array\(y, str\), ret"
+    ) as caught:
+        gn.train(net, [[0.0]] * 3, labels)
+    advised = re.search(r"np\.unique\(.*=True\)", str(caught.value))
+    assert eval(advised[0], {"np": np, "y": labels})[1].tolist() == [2, 0, 1]

@@ -1,4 +1,5 @@
 import inspect
+from dataclasses import fields
 
 import pytest
 
@@ -62,6 +63,7 @@ def test_names_from_elsewhere_stand_for_names_of_ours():
     from glassnet.training.steppers import RULES
 
     of_rules = [name for kind in RULES.values() for name in kind().settings()]
+    of_rules += [field.name for kind in gn.SCHEDULES.values() for field in fields(kind)]
     settings = {*of_rules, "hidden_layer_sizes", "l2"}
     ours = {*gn.ACTIVATIONS, *gn.LOSSES, *gn.OUTPUTS, *gn.SOLVERS, *SCHEMES, *METRICS, *settings}
     assert set(errors._OTHER_NAMES.values()) <= ours

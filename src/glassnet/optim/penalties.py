@@ -5,6 +5,7 @@ A mask over the flat parameters is True for weights: biases are never penalized.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.errors import InputError, InputTypeError
-from glassnet.utils.settings_checks import as_bound, as_not_negative, as_steps
+from glassnet.utils.settings_checks import as_bound, as_count, as_not_negative
 
 Mask = NDArray[np.bool_]
 
@@ -73,7 +74,13 @@ def as_layers(value: object, name: str) -> tuple[int, ...]:
     """
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise InputTypeError(f"{name} is a list of layers by their numbers, such as [1], not {value!r}.")
-    return tuple(sorted({as_steps(layer, f"{name}[{place}]") for place, layer in enumerate(value)}))
+    layers = [as_count(layer, f"{name}[{place}]", -sys.maxsize) for place, layer in enumerate(value)]
+    if wrong := [layer for layer in layers if layer < 1]:
+        raise InputError(
+            f"{name} has {wrong[0]}; layers count from 1, the one after the inputs, to the number of "
+            f"layers, len(network.sizes) - 1, which is the output layer."
+        )
+    return tuple(sorted({*layers}))
 
 
 @lru_cache(maxsize=16)

@@ -17,12 +17,12 @@ from sklearn.utils import check_random_state
 
 from glassnet._types import Array
 from glassnet.data.source import Dataset
-from glassnet.errors import InputError, InputTypeError
+from glassnet.errors import InputError, InputTypeError, unknown_arguments
 from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters, outputs_of
 from glassnet.optim.loss_conventions import Conventions
 from glassnet.sklearn.callbacks import FitTasks, Verbosity, has_callbacks
-from glassnet.sklearn.checks import STOCHASTIC, check_arguments, not_fitted, stays_sparse
+from glassnet.sklearn.checks import STOCHASTIC, answer_for, check_arguments, not_fitted, stays_sparse
 from glassnet.sklearn.exchange.methods import Exchange
 from glassnet.sklearn.fitting import OF_TRAINING, fit_epochs, fit_whole
 from glassnet.sklearn.job import Job
@@ -36,7 +36,7 @@ from glassnet.sklearn.network import (
 )
 from glassnet.sklearn.samples import Samples, samples_of
 from glassnet.training.callbacks import Callback
-from glassnet.utils.settings_checks import seeded
+from glassnet.utils.settings_checks import seeded, unknown_to
 
 # What scikit-learn keeps on an estimator while it is fitted, for callbacks.
 _OF_CALLBACKS = ("_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callback_ctx")
@@ -61,6 +61,12 @@ class BaseMLP(CallbackSupportMixin, Exchange, ABC):
 
     _names: list[str]
     _needed: tuple[str, ...] = ("coefs_", "intercepts_")  # for a prediction
+
+    def __new__(cls, *values: object, **named: object) -> Self:
+        if named and (wrong := unknown_to(cls.__init__, named)):
+            answers = {name: answer_for(name, named[name], wrong[1]) for name in wrong[0]}
+            raise unknown_arguments(cls.__name__, *wrong, answers)
+        return super().__new__(cls)
 
     def _keep_arguments(self, arguments: dict[str, Any]) -> None:
         """Keep the constructor's ``locals()`` as attributes, unchanged, as scikit-learn asks."""

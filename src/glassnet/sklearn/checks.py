@@ -7,6 +7,7 @@ do not take, such as everything that deserves an error.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection
 from functools import cache
 from numbers import Integral, Real
 from typing import Any
@@ -30,6 +31,7 @@ from glassnet.nn.losses import LOSSES, Loss
 from glassnet.optim import OPTIMIZERS, Optimizer
 from glassnet.optim.schedules import Schedule
 from glassnet.sklearn.steppers import SOLVERS_BY_NAME
+from glassnet.training.other_names import brief, setting_meant
 from glassnet.training.steppers import Solver
 from glassnet.utils.threads import MOST_THREADS
 
@@ -148,6 +150,31 @@ MIN_ENTRIES, MIN_ENTRIES_TO_PREDICT = 1 << 23, 1 << 17
 _SPARSE = (csr_array, csr_matrix, csc_array, csc_matrix)
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
+
+_ARGUMENTS = {
+    "iterations": "max_iter={value}",
+    "learning_rate": "learning_rate_init={value}, or as a schedule learning_rate=gn.Cosine(0.1, steps=99)",
+    "l2": "alpha={value}",
+    "threads": "n_threads={value}",
+    "progress": "verbose={value}",
+    "hidden": "hidden_layer_sizes={value}",
+    "validation": "early_stopping=True, validation_fraction=0.1",
+    "stopping": "early_stopping=True, n_iter_no_change=10",
+    "stopping.patience": "early_stopping=True, n_iter_no_change={value}",
+    "stopping.tolerance": "tol={value}",
+    "standardize": "make_pipeline(StandardScaler(), model), of scikit-learn",
+}
+"""What to write in an estimator for a setting of `glassnet.train`."""
+
+
+def answer_for(name: str, value: object, known: Collection[str]) -> str:
+    """What to write for an argument that an estimator lacks, "" where that is not known."""
+    setting = setting_meant(name) or name
+    written = (
+        "{name}={value}" if setting in known and setting != "learning_rate" else _ARGUMENTS.get(setting)
+    )
+    return "" if written is None else written.format(name=setting, value=brief(value))
 
 
 def check_inputs(estimator: Any, X: Any) -> Any:

@@ -50,7 +50,11 @@ def _as_metric(value: object, name: str) -> str | Metric:
     if not isinstance(value, str):
         raise InputTypeError(f"{name} is a name or a function of targets and predictions, not {value!r}.")
     if value not in METRICS:
-        raise unknown_name(name, value, METRICS)
+        known = [metric for metric in METRICS if name != "metrics" or metric != "loss"]
+        raise InputError(
+            f"{unknown_name(name, value, known)} Or give a function of y and predictions, such as "
+            f"{name}=sklearn.metrics.r2_score, or {name}=lambda y, predictions: abs(y - predictions).max()."
+        )
     return value
 
 

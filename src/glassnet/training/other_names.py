@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
 from types import MappingProxyType
 from typing import ParamSpec, TypeVar
 
 from glassnet.errors import same_name, unknown_arguments
-from glassnet.training.steppers import RULES, Rule
+from glassnet.training.settings import NAMES
+from glassnet.training.steppers import RULES, rule_class
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -49,7 +50,7 @@ _WRITTEN = {
     "iterations": "iterations={value}, which are updates on the full batch and epochs with a batch_size",
     "stopping.patience": "stopping=gn.EarlyStopping(patience=10)",
     "stopping.tolerance": "stopping=gn.EarlyStopping(tolerance={value})",
-    "learning_rate": "optimizer=gn.SGD(gn.Exponential(0.1, decay=0.01)) or another of gn.SCHEDULES",
+    "learning_rate": "optimizer=gn.SGD(gn.Exponential(0.1, factor=0.999)) or another of gn.SCHEDULES",
     "average": "average=0.999",
     "activation": "gn.Network(sizes, hidden={value})",
     "hidden": "gn.Network((inputs, *widths, outputs))",
@@ -63,12 +64,13 @@ _MEANT = {name.lower(): setting for setting, names in _OTHERS.items() for name i
 
 def answer(name: str, value: object, rule: object) -> str:
     """What to write for another library's argument, "" for any other; `rule` is the optimizer beside it."""
-    for kind in [*([type(rule)] if isinstance(rule, Rule) else []), *RULES.values()]:
+    chosen = rule_class(rule) or (rule if isinstance(rule, type) else type(rule))
+    for kind in [*([chosen] if chosen in RULES.values() else []), *RULES.values()]:
         setting = same_name(name, kind().settings())
         if setting is not None:
             return f"optimizer=gn.{kind.__name__}({setting}={value!r})"
     meant = _MEANT.get(name.lower())
-    return "" if meant is None else _WRITTEN.get(meant, meant + "={value}").format(value=_brief(value))
+    return "" if meant is None else _WRITTEN.get(meant, meant + "={value}").format(value=brief(value))
 
 
 def setting_meant(name: str) -> str:
@@ -82,7 +84,8 @@ def setting_meant(name: str) -> str:
     return _MEANT.get(name.lower(), "") if setting in (None, name) else setting
 
 
-def _brief(value: object) -> str:
+def brief(value: object) -> str:
+    """The value as an error writes it: short, on one line."""
     text = repr(value)
     if len(text) <= 40 and "\n" not in text:
         return text
@@ -104,15 +107,32 @@ def refuse(
     raise unknown_arguments(function, wrong, known, answers)
 
 
+def _kept(wrong: Iterable[str], known: Collection[str]) -> dict[str, str]:
+    """The answers to settings of `train` and of the network that a run keeps, by the names given."""
+    meant = {name: (setting_meant(name) or name).partition(".")[0] for name in wrong}
+    of_rules = {setting for kind in RULES.values() for setting in kind().settings()}
+    return {
+        name: f"a run keeps its {setting}; start another one by gn.train(..., parameters=run.parameters)"
+        for name, setting in meant.items()
+        if setting in {*NAMES, *_WRITTEN} - of_rules and setting not in known
+    }
+
+
 def with_other_names(function: Callable[P, Result]) -> Callable[P, Result]:
-    """The function, which answers arguments that it does not have in one error for all of them."""
+    """The function, which answers arguments that it does not have in one error for all of them.
+
+    A method is one of a run's, which keeps the settings that it does not take.
+    """
     known = list(inspect.signature(function).parameters)
+    of_run = known[0] == "self"
+    known = known[of_run:]
 
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> Result:
         if not kwargs.keys() <= names:
             wrong = {name: value for name, value in kwargs.items() if name not in names}
-            refuse(function.__name__, wrong, known, kwargs.get("optimizer"))
+            rule = kwargs.get("optimizer", getattr(args[0], "optimizer", None) if of_run and args else None)
+            refuse(function.__name__, wrong, known, rule, _kept(wrong, names) if of_run else {})
         return function(*args, **kwargs)
 
     names = frozenset(known)

@@ -19,6 +19,7 @@ from glassnet.errors import InputError
 from glassnet.training.divergence import gentler, warn_of_ending
 from glassnet.training.early_stopping import check_schedule
 from glassnet.training.hooks import Callbacks, Hooks
+from glassnet.training.other_names import with_other_names
 from glassnet.training.run_policy import continue_run
 from glassnet.training.state import RunData, RunState, at_end, masks_of, with_data, with_rule
 from glassnet.training.steppers import Rule, Solver, check_fits, check_rule
@@ -146,6 +147,7 @@ class TrainingRun(RunState):
         """
         return score(self.network, self.theta, X, y, sample_weight, self.extra, self.encoding)
 
+    @with_other_names
     def resume(
         self,
         iterations: int,

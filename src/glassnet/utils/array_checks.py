@@ -54,9 +54,9 @@ def as_numbers(values: object, name: str) -> NDArray[Any]:
         written = array.dtype.str if array.dtype.kind in "US" else array.dtype.name
         mend = f"Convert it first, for instance with {name}.astype(float), or encode its categories."
         if name == "y":
-            labels = "Make labels of mixed kinds text first, y.astype(str). " if kind == "object" else ""
+            labels = "np.array(y, str)" if kind == "object" else "y"  # which may be of mixed kinds
             mend = (
-                f"{labels}Turn labels into class numbers with classes, y = np.unique(y, "
+                f"Turn labels into class numbers with classes, y = np.unique({labels}, "
                 f"return_inverse=True), and numbers kept as text or objects into numbers with "
                 f"y.astype(float)."
             )

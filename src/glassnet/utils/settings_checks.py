@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
@@ -146,17 +147,22 @@ def one_of(choices: Iterable[str]) -> Check:
     return check
 
 
-def arguments_unknown_to(
-    function: Callable[..., object], named: Iterable[str]
-) -> tuple[list[str], list[str]] | None:
-    """The names that a method's signature lacks, and those that it has; None where it takes all of them.
+@lru_cache(maxsize=256)
+def _arguments_of(method: Callable[..., object]) -> tuple[list[str], bool]:
+    """The names that a method's signature has after its first, and whether it takes any others too."""
+    known = list(inspect.signature(method).parameters.values())[1:]
+    names = [one.name for one in known if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    return names, any(one.kind is one.VAR_KEYWORD for one in known)
+
+
+def unknown_to(method: Callable[..., object], named: Iterable[str]) -> tuple[list[str], list[str]] | None:
+    """The names that a method does not take, and those that it has; None where it takes all.
 
     Of a class's ``__init__``, which may be a subclass's own.
     """
-    known = list(inspect.signature(function).parameters.values())[1:]
-    names = [one.name for one in known if one.kind is not one.VAR_POSITIONAL]
-    wrong = [name for name in named if name not in names]
-    return None if not wrong or any(one.kind is one.VAR_KEYWORD for one in known) else (wrong, names)
+    names, takes_any = _arguments_of(method)
+    wrong = [] if takes_any else [name for name in named if name not in names]
+    return (wrong, names) if wrong else None
 
 
 class Settings:
@@ -170,8 +176,7 @@ class Settings:
         __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __new__(cls, *values: object, **named: object) -> Self:
-        lacks = named and not named.keys() <= {field.name for field in fields(cls)}
-        if lacks and (wrong := arguments_unknown_to(cls.__init__, named)):
+        if named and (wrong := unknown_to(cls.__init__, named)):
             raise unknown_arguments(cls.__name__, *wrong, {})
         return super().__new__(cls)
 

@@ -37,7 +37,7 @@ from glassnet.nn.schemes import SCHEMES
 from glassnet.training.early_stopping import check_metrics, check_stopping
 from glassnet.training.other_names import setting_meant
 from glassnet.training.settings import CHECKS
-from glassnet.training.steppers import Rule, check_rule, rule_class, rule_from_dict
+from glassnet.training.steppers import RULES, Rule, check_rule, rule_class, rule_from_dict
 from glassnet.utils.memory import as_memory
 from glassnet.utils.settings_checks import Check, as_random_state, as_steps, one_of
 
@@ -218,13 +218,22 @@ def _values(
                 dotted = f"{name}.{key}"
                 if key not in known:
                     unknown = unknown_name(f"key of [{name}] in {origins.get(dotted, source)}:", key, known)
-                    raise InputError(f"{unknown}{_belongs(key, name)}")
+                    raise InputError(f"{unknown}{_of_rules(key, name, content) or _belongs(key, name)}")
                 yield checked(dotted, known[key], value)
         elif name != SWEEP:
             sections = [*(f"[{section}]" for section in (*SECTIONS, SWEEP)), *TOP]
             title = f"[{name}]" if isinstance(content, dict) else name
             error = unknown_name(f"section or key of {origins.get(name, source)}:", title, sections)
             raise InputError(f"{error}{_belongs(name)}")
+
+
+def _of_rules(key: str, section: str, content: Mapping[str, Any]) -> str:
+    """A sentence on the optimizers that have a setting, where the one that was chosen lacks it."""
+    rules = [rule for rule in RULES if key in optimizer_keys(rule)]
+    if section != "train" or not rules:
+        return ""
+    chosen = content.get("optimizer", SECTIONS["train"]["optimizer"].default)
+    return f" {chosen} has no {key}: leave it out, or choose an optimizer that has: {', '.join(rules)}."
 
 
 def _belongs(key: str, section: str = "") -> str:

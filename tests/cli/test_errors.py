@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from platforms import linux
 
 import glassnet as gn
 from glassnet.cli import main
@@ -144,6 +145,16 @@ def test_output_that_cannot_be_written_costs_the_status_and_nothing_else(tmp_pat
     assert ended.stderr.startswith("Error: Not all output could be written")
     assert ended.stderr.count("\n") == 1
     assert gn.load("r/model.safetensors").iterations == 9
+
+
+@linux
+@pytest.mark.parametrize("command", [None, *main.commands])
+def test_help_that_cannot_be_written_is_one_line(command):
+    arguments = [sys.executable, "-m", "glassnet", *([command] if command else []), "--help"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr == "Error: No space left on device.\n"
 
 
 @pytest.mark.parametrize("link", [None, os.symlink, os.link])

@@ -143,7 +143,7 @@ def die_at(number):
 
         return call
 
-    for name in ("mkdir", "rename", "replace", "link", "unlink", "rmdir"):
+    for name in ("mkdir", "rename", "replace", "link", "unlink", "rmdir", "fsync"):
         setattr(os, name, dying(getattr(os, name)))
     folders.exchange = dying(folders.exchange)
 
@@ -170,10 +170,16 @@ def kill_at_every_moment(place, exchanges):
         found = contents(folder)
         assert found["notes.txt"] == (folder / "drafts" / "notes.txt").read_text() == "mine"
         results = {text for name, text in found.items() if name in RUN_FILES}
+        texts = [found["losses.csv"], found["model.safetensors"]]
+        listed = set(json.loads(found[RECORD])["files"])
         if exchanges:
             assert len(results) == 1, (moments, found)  # and never a mixture
             assert ("loss.png" in found) == (results == {"first"})
-        assert results <= {"first", "second"}
+            assert listed == {name for name in found if name in RUN_FILES} | {RECORD}
+        else:  # old pictures go, then files change one by one, and the record last
+            assert texts in (["first"] * 2, ["second", "first"], ["second"] * 2), (moments, found)
+            assert "loss.png" not in found or results == {"first"}
+            assert "loss.png" in listed or texts == ["second"] * 2
         fill(folder, "third")
         left = {entry.name for entry in [*folder.iterdir(), *place.iterdir()]}
         expected = {*NAMES, RECORD, "notes.txt", "drafts", *(f"r{k + 1}" for k in range(moments))}

@@ -223,6 +223,8 @@ def test_report_escapes_hostile_names(write):
         said = json.dumps(picture)
         assert "<script" not in said
         assert "%{x}" not in said
+        # All that plotly decodes; it shows the name of a quotation mark as it is written.
+        assert {*re.findall(r"&[a-z]+;", said)} <= {"&amp;", "&lt;", "&gt;"}
     label = made.pictures()["data"]["layout"]["xaxis"]["title"]["text"]
     assert label.startswith("&lt;/script&gt;")
     # In space plotly draws entities as they stand.

@@ -1,3 +1,6 @@
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from same_runs import assert_same_run
@@ -167,6 +170,27 @@ def test_rate_falls_where_the_validation_loss_stalls(tmp_path, way):
     for again in (part.resume(43), gn.load(tmp_path / "run").resume(43, X=X, y=y)):
         assert np.array_equal(again.losses, whole.losses)
         assert np.array_equal(again.heard, whole.heard)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        (gn.ReduceOnPlateau(0.1, patience=2, smallest=0.02), "the validation loss .* 2 evaluations"),
+        (gn.Adaptive(0.1, 10.0, patience=1, smallest=0.02), "the training loss .* 1 iteration"),
+    ],
+)
+def test_rate_that_ends_training_is_its_reason(tmp_path, schedule, words):
+    random = np.random.RandomState(0)
+    X, y = random.randn(60, 3), random.randint(0, 2, 60)
+    rule = gn.SGD(replace(schedule, tolerance=10.0))
+    run = gn.train(NET, X, y, validation=0.3, optimizer=rule, random_state=0)
+    assert run.status == "stopped"
+    gn.save(run, tmp_path / "run")
+    for again in (run, gn.load(tmp_path / "run")):
+        lowest = f"not improved on {run.heard[1]:.4g} for"
+        assert lowest in again.reason
+        end = ", and the learning rate had fallen to smallest=0.02 or below"
+        assert re.fullmatch(f"{words}{end}", again.reason)
 
 
 def test_rate_that_watches_validation_needs_some():

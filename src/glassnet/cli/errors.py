@@ -84,6 +84,10 @@ class Group(click.Group):
     def list_commands(self, context: click.Context) -> list[str]:
         return list(self.commands)
 
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
+        with plain_errors():  # --help and --version print here
+            return super().make_context(*arguments, **settings)
+
     def invoke(self, context: click.Context) -> Any:
         _unsaid.clear()
         with ending_signals(), plain_errors(), plain_warnings():

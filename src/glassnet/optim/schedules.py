@@ -353,6 +353,17 @@ class Adaptive(Schedule):
                 return i, Heard(rate / self.divisor if rate > self.smallest else 0.0, best, 0)
         return None, Heard(rate, best, failures)
 
+    def reason_to_end(self, state: Heard) -> str:
+        """Why training ends here, as ``run.reason`` says it; "" where it goes on."""
+        if state.rate > 0:
+            return ""
+        unit = "evaluation" if self.watches == "validation" else "iteration"
+        return (
+            f"the {self.watches} loss has not improved on {state.best:.4g} for {self.patience} "
+            f"{unit}{'s' if self.patience != 1 else ''}, and the learning rate had fallen to "
+            f"smallest={self.smallest:g} or below"
+        )
+
     def rates(self, first_update: int, count: int, updates_per_iteration: int = 1) -> Rates:
         """The rate before the first loss."""
         return np.full(count, self.rate)

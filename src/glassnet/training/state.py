@@ -17,6 +17,7 @@ from glassnet.engine.minibatch import Batches, Cursor
 from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties
+from glassnet.optim.schedules import Adaptive, Heard
 from glassnet.training.early_stopping import metric_name
 from glassnet.training.loop import Status
 from glassnet.training.steppers import (
@@ -126,13 +127,21 @@ class RunState:
     def reason(self) -> str:
         """Why training ended by itself, and the `finding` where the result is useless; "" for neither.
 
-        It ends by itself by a solver's reason, a stopping rule's or a callback's.
+        It ends by itself by a solver's reason, a stopping rule's, a learning rate's or a callback's.
         """
         text = self.solver_reason.text
         if not text and self.status == "stopped":
             text = "" if self.validation is None else self.validation.reason_to_end
-            text = text or "a callback asked for it"
+            text = text or self._rate_reason or "a callback asked for it"
         return "; ".join(filter(None, (text, self.finding)))
+
+    @property
+    def _rate_reason(self) -> str:
+        """Why a learning rate that follows the losses has ended training; "" where it has not."""
+        schedule = None if isinstance(self.optimizer, Solver) else self.optimizer.schedule
+        if not isinstance(schedule, Adaptive) or len(self.heard) != len(Heard._fields):
+            return ""
+        return schedule.reason_to_end(Heard(*map(float, self.heard)))
 
     @property
     def solver_reason(self) -> StopReason:

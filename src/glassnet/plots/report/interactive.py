@@ -68,9 +68,11 @@ def loss_picture(curve: LossCurve) -> Picture:
         hovermode="x",
     )
     layout["yaxis"].update(separatethousands=True, dtick=log_step(curve.finite, 8) if curve.log else None)
-    notes = [_note(*mark.at, html.escape(mark.text), mark.side, curve.log) for mark in curve.marks]
+    notes = [
+        _note(*mark.at, html.escape(mark.text, quote=False), mark.side, curve.log) for mark in curve.marks
+    ]
     if curve.cliff is not None:
-        text = html.escape(curve.cliff.text).replace(", then", ",<br>then")
+        text = html.escape(curve.cliff.text, quote=False).replace(", then", ",<br>then")
         note = _note(curve.cliff.stop, curve.cliff.after, text, "right", True)
         notes.append({**note, "ax": 36, "ay": -20, "align": "left"})
     if curve.diverged_at is not None:

@@ -29,8 +29,12 @@ _EXACT = {"color": style.INK, "width": 2, "simplify": False}
 
 
 def text(name: object, longest: int = 40) -> str:
-    """A user's name for plotly, which interprets some HTML, and braces in hover texts."""
-    return html.escape(tidy(name, longest)).replace("{", "&#123;").replace("}", "&#125;")
+    """A user's name for plotly, which interprets some HTML, and braces in hover texts.
+
+    It decodes few names of characters; that of a quotation mark, which needs none, it shows as it is.
+    """
+    escaped = html.escape(tidy(name, longest), quote=False)
+    return escaped.replace("{", "&#123;").replace("}", "&#125;")
 
 
 def packed(values: NDArray[Any], kind: str = "f4") -> dict[str, Any]:

@@ -503,6 +503,21 @@ def test_info_prints_an_experiment_that_can_be_trained(name, tmp_path):
     assert (tmp_path / "results" / "my" / record.RECORD).is_file()
 
 
+def test_results_of_an_earlier_run_begin_anew_in_their_own_folder(tmp_path):
+    glassnet("train", "circles", *SMALL, "-q", "--results", "mine")
+    result = glassnet("train", "mine", *SMALL)
+    assert result.stdout.splitlines()[0].split(None, 1) == [
+        "settings",
+        "mine/experiment.toml; training begins anew, and writes into mine",
+    ]
+    assert not (tmp_path / "results").exists()
+    result = glassnet("train", "mine", *SMALL, "--results", "other")
+    assert "begins anew, and writes into other" in result.stdout.splitlines()[0]
+    (tmp_path / "mine" / "model.safetensors").unlink()  # as in the folder of a sweep
+    glassnet("train", "mine", *SMALL, "-q")
+    assert (tmp_path / "results" / "circles" / record.RECORD).is_file()
+
+
 # ---- A table's model in Python --------------------------------------------------------------------
 
 

@@ -945,6 +945,40 @@ def test_losses_leave_a_gap_where_there_was_no_evaluation(tmp_path):
     assert [int(row[0]) for row in seen if row[2] not in ("", "nan")] == [0, 7, 14]
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "seen"), [(None, [0, 3, 6, 9, 12, 15, 18, 20]), (50, [3, 6, 9, 12, 15, 18, 20])]
+)
+def test_losses_of_very_many_iterations_are_some_of_them(tmp_path, monkeypatch, batch_size, seen):
+    monkeypatch.setattr(job, "MOST_ROWS", 8)
+    heard = []
+    batches = {} if batch_size is None else {"train__batch_size": batch_size}
+    settings = small(train__validation=0.2, train__validate_every=2, **batches)
+    run = run_experiment(settings, tmp_path / "out", **QUICK, tell=lambda *line: heard.append(line)).run
+    rows = np.genfromtxt(tmp_path / "out" / "losses.csv", delimiter=",", names=True)
+    assert rows["iteration"].tolist() == seen
+    assert rows["loss"].tolist() == run.losses[np.array(seen) - (batch_size is not None)].tolist()
+    measured = dict(zip(run.validation_iterations.tolist(), run.validation_losses.tolist(), strict=True))
+    expected = [measured.get(iteration, np.nan) for iteration in seen]
+    np.testing.assert_array_equal(rows["validation_loss"], expected)
+    assert f"one row for 3 iterations, {len(seen)} in all" in dict(heard)["losses"]
+
+
+def test_a_job_says_which_other_tables_results_it_replaces(flowers, tmp_path):
+    other = flowers.with_name("other.csv")
+    other.write_bytes(flowers.read_bytes())
+    heard = []
+    for path in (flowers, flowers, other):
+        said = []
+        run_experiment(
+            table(path), tmp_path / "out", **QUICK, tell=lambda *line, said=said: said.append(line)
+        )
+        heard.append(dict(said).get("replaced"))
+    assert heard[:2] == [None, None]
+    assert re.fullmatch(
+        rf"the results of {re.escape(str(flowers))}, finished \d{{4}}-\d\d-\d\dT.*", heard[2]
+    )
+
+
 def test_class_weights_go_by_label(flowers, tmp_path):
     labels = table(flowers)
     names = Draws(labels).samples.target_names

@@ -551,12 +551,16 @@ def misses(y, predicted):
     return float(np.sum(y != predicted))
 
 
-def test_a_file_asks_for_a_metric_of_ones_own(tmp_path):
+def test_a_run_asks_for_a_metric_of_ones_own_before_it_goes_on(tmp_path):
     rule = gn.EarlyStopping(3, metric=misses, mode="min")
     run = train(4, stopping=rule)
     gn.save(run, tmp_path / "run")
-    with pytest.raises(gn.InputError, match=r"metric 'misses' of its author's own.*metrics=\[misses\]"):
-        gn.load(tmp_path / "run")
+    without = gn.load(tmp_path / "run")
+    assert np.array_equal(without.predict(HELD[0]), run.predict(HELD[0]))
+    gn.save(pickle.loads(pickle.dumps(without)), tmp_path / "again")
+    for name in ("run", "again"):
+        with pytest.raises(gn.InputError, match=r"'misses'\. .*metrics=\[function\]\)"):
+            gn.load(tmp_path / name).resume(1, X=TRAINING[0], y=TRAINING[1], validation=HELD)
     loaded = gn.load(tmp_path / "run", metrics=[misses])
     assert loaded.validation.stopping == rule
     assert_same_run(loaded, run)
@@ -663,7 +667,8 @@ def test_metrics_are_measured_at_each_evaluation_and_stop_nothing(tmp_path):
         return (actual != predicted).sum()
 
     plain = shared(X, y, test=None)
-    run = shared(X, y, test=None, metrics=["accuracy", errors])
+    nameless = lambda actual, predicted: 0.0  # noqa: E731
+    run = shared(X, y, test=None, metrics=["accuracy", errors, nameless])
     assert np.array_equal(run.losses, plain.losses)
     assert run.status == "completed"
     held = run.validation.validation_rows
@@ -671,9 +676,11 @@ def test_metrics_are_measured_at_each_evaluation_and_stop_nothing(tmp_path):
     np.testing.assert_allclose(run.metrics["errors"], len(held) * (1 - run.metrics["accuracy"]))
     assert len(run.metrics["accuracy"]) == len(run.validation_losses)
     gn.save(run, tmp_path / "run")
-    with pytest.raises(gn.InputError, match=r"gn\.load\(path, metrics=\[errors\]\)"):
-        gn.load(tmp_path / "run")
-    again = gn.load(tmp_path / "run", metrics=[errors]).resume(2, X=X, y=y)
+    without = gn.load(tmp_path / "run")
+    assert without.metrics.keys() == run.metrics.keys()
+    with pytest.raises(gn.InputError, match=r"'errors' and '<lambda>'.*metrics=\[function, function\]\)"):
+        without.resume(2, X=X, y=y)
+    again = gn.load(tmp_path / "run", metrics=[errors, nameless]).resume(2, X=X, y=y)
     assert len(again.metrics["errors"]) == len(run.metrics["errors"]) + 2
 
 

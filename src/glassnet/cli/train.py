@@ -40,7 +40,8 @@ def train(
     """Train a network: check its gradient, train, score, draw, and write all of it into a folder.
 
     EXPERIMENT is a built-in one (glassnet info lists them), a .toml file of your own, or a table
-    (.csv or .parquet, or a folder of Parquet files, with --target): features are standardized, rows
+    (.csv or .parquet, or a folder of Parquet files, with --target), or a folder of results, whose
+    settings then begin anew and write into that folder. Of a table features are standardized, rows
     are held back for the score, and classes may be any labels. Of a folder up to 128 MiB of numbers
     to train on are kept in memory; a larger one, a Parquet file of more than 1 GiB, and one with
     --memory or --dask are read a block at a time in each pass. Pictures and the gradient check of all
@@ -51,7 +52,7 @@ def train(
     The folder then holds   model.safetensors   for glassnet predict and gn.load
                             report.html         interactive pictures, scores, parameters
                             *.png               pictures
-                            losses.csv          the loss after every iteration
+                            losses.csv          the loss after every iteration, or a million of them
                             run.json            scores, parameters, timings, versions
                             experiment.toml     every setting, to run again
 
@@ -61,11 +62,18 @@ def train(
     """
     experiment = experiment_of(name)
 
-    from glassnet.cli.experiments.job import run_experiment
+    from glassnet.cli.experiments.job import MODEL, run_experiment
+    from glassnet.cli.experiments.library import SETTINGS
 
+    earlier = Path(experiment.source).parent
+    again = experiment.source == str(Path(name) / SETTINGS) and (earlier / MODEL).exists()
+    if results is None:
+        results = earlier if again else Path("results", experiment.name)
+    if again and not quiet:
+        tell("settings", f"{experiment.source}; training begins anew, and writes into {results}")
     outcome = run_experiment(
         experiment,
-        results if results is not None else Path("results", experiment.name),
+        results,
         pictures=not no_pictures,
         report=not no_report,
         tell=(lambda label, words: None) if quiet else tell,
@@ -90,7 +98,8 @@ def train(
         raise Interrupted(
             f" ended training after {run.iterations:,} of {experiment['train.iterations']:,} "
             f"iterations. The files in {outcome.folder} hold the work so far. This command begins anew "
-            f"each time; gn.load(...).resume(n, X=..., y=...) goes on, with the very data of training."
+            f"each time; in Python gn.load(...).resume(n, X=..., y=...) goes on, with the very rows of "
+            f"training: docs/when-training-ends.md shows where to get them."
         )
 
 

@@ -21,7 +21,7 @@ from glassnet.nn.dropout import as_dropout
 from glassnet.nn.losses import NUMPY_LOSSES, Loss
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties, as_layers, frozen_mask
-from glassnet.training.early_stopping import METRICS, EarlyStopping, Metric, metric_name
+from glassnet.training.early_stopping import METRICS, EarlyStopping, Metric, MissingMetric, metric_name
 from glassnet.training.loop import STATUSES
 from glassnet.training.run import TrainingRun
 from glassnet.training.state import RunState
@@ -63,7 +63,8 @@ def save(
     alike; skops and pickle keep the estimator itself.
 
     The file also holds `extra`, anything that JSON can hold, as ``run.extra`` (None: the run's own). Of
-    your own activations, loss or stopping rule's metric it holds the names: `load` asks for them.
+    your own activations, loss or metrics it holds the names: `load` asks for the first two, and `resume`
+    for metrics.
 
     Raises FileError where the file cannot be written, InputTypeError for what is not a run.
 
@@ -145,12 +146,12 @@ def load(
     """The run that `save` wrote, exactly; ``run.resume(iterations, X=X, y=y)`` trains on bit for bit.
 
     `activations` and `losses` are the records of your own that the network was made with, `metrics` the
-    function that its stopping rule watches.
+    functions of your own that training measured, which `resume` needs, and predicting does not.
 
     The run of a table by ``glassnet train`` expects standardized rows: see `TrainingRun.predict`.
 
     Raises FileError for a file that is missing, damaged, of another kind or of a later version, and
-    InputError for a record or function that the file names and that is not given.
+    InputError for a record that the file names and that is not given.
 
     >>> import glassnet as gn
     >>> X, y = [[0.0], [1.0]], [0, 1]
@@ -196,7 +197,7 @@ def run_from_arrays(
     named = [(judged.get("stopping") or {}).get("metric"), *(judged.get("metrics") or ())]
     for metric in named:
         if metric is not None and metric not in METRICS:
-            _require(str(metric), my_metrics, "metric", "metrics", path)
+            my_metrics.setdefault(str(metric), MissingMetric(str(metric)))
     try:
         network = Network(
             described["sizes"],

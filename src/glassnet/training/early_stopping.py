@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,35 @@ METRICS: Mapping[str, str] = {"loss": "min", "accuracy": "max"}
 def metric_name(metric: str | Metric) -> str:
     """The name of a metric, a function's own where it is one."""
     return metric if isinstance(metric, str) else str(getattr(metric, "__name__", type(metric).__name__))
+
+
+@dataclass(frozen=True)
+class MissingMetric:
+    """Stands for a function of its author's own in a run that was loaded without it."""
+
+    name: str
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    def __call__(self, *_: object, **__: object) -> float:
+        raise _without_functions([self.name])
+
+
+def require_functions(metrics: Iterable[object]) -> None:
+    """Raise InputError where a run was loaded without functions that it measures."""
+    if names := [metric.name for metric in metrics if isinstance(metric, MissingMetric)]:
+        raise _without_functions(names)
+
+
+def _without_functions(names: list[str]) -> InputError:
+    functions = ", ".join(["function"] * len(names))
+    return InputError(
+        f"This run was trained with metrics of its author's own, which a file cannot hold: "
+        f"{' and '.join(map(repr, names))}. It predicts without. To resume it, give a function for each, "
+        f"whose __name__ is that name: gn.load(path, metrics=[{functions}])."
+    )
 
 
 def metric_value(metric: Metric, name: str, *arguments: object, **others: object) -> float:

@@ -17,7 +17,7 @@ from glassnet.engine.predict import predict, score
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.errors import InputError
 from glassnet.training.divergence import gentler, warn_of_ending
-from glassnet.training.early_stopping import check_schedule
+from glassnet.training.early_stopping import check_schedule, require_functions
 from glassnet.training.hooks import Callbacks, Hooks
 from glassnet.training.other_names import with_other_names
 from glassnet.training.run_policy import continue_run
@@ -191,6 +191,8 @@ class TrainingRun(RunState):
                 f"This run blew up at iteration {self.diverged_at} and would again. Resume it with "
                 f"another optimizer, for instance optimizer={gentler(rule)}."
             )
+        if kept := self.validation:
+            require_functions([*kept.metrics, *([kept.stopping.metric] if kept.stopping else [])])
         check_schedule(rule, self.validation is not None and self.validation.fingerprint is not None)
         fit = self.batch_size, self.penalties, self.dropout, self.average, self.freeze
         if X is None:

@@ -88,6 +88,9 @@ PICTURES: dict[str, Callable[[Outcome], Figure]] = {
 }
 """The pictures of every experiment, by the name of the file; there are those above and `CURVATURE` too."""
 
+MOST_ROWS = 1_000_000
+"""How many rows of losses.csv there are at most, give or take one."""
+
 RUN_FILES = (
     *(MODEL, LOSSES, CURVATURES, SETTINGS, REPORT, CURVATURE),
     *(PICTURES | OF_CLASSES | OF_QUANTITIES),
@@ -132,10 +135,11 @@ def run_experiment(
         *(PICTURES | OF_CLASSES | OF_QUANTITIES if pictures else ()),
         *([REPORT] if report else ()),
     ]
-    every = experiment["train.curvature"]
-    names += [CURVATURES, *([CURVATURE] if pictures else [])] if every is not None else []
+    watched = experiment["train.curvature"]
+    names += [CURVATURES, *([CURVATURE] if pictures else [])] if watched is not None else []
     settings = to_toml(experiment.to_dict(), _SETTINGS_COMMENT)
-    needed = int(1e5 + 40 * (experiment["train.iterations"] + 1) + 3e6 * pictures + 8e6 * report)  # bytes
+    rows = experiment["train.iterations"] + 1
+    needed = int(1e5 + 8 * rows + 32 * min(rows, MOST_ROWS) + 3e6 * pictures + 8e6 * report)  # bytes
     with ResultsFolder(folder, names, needed, keep=[MODEL], known=RUN_FILES) as results:
         if not reads_blocks(experiment):
             with watch("loading scikit-learn"):
@@ -156,7 +160,7 @@ def run_experiment(
             tell("gradient check", f"{check.verdict}{few}")
             check.raise_if_failed()
         initial = draws.start()
-        trace = None if every is None else CurvatureTrace(samples.X, samples.y, every=every)
+        trace = None if watched is None else CurvatureTrace(samples.X, samples.y, every=watched)
         extra = {"name": experiment.name, "preprocessing": samples.preprocessing.to_dict()}
 
         def keep(run: TrainingRun) -> None:
@@ -183,7 +187,11 @@ def run_experiment(
         for name, score in scores.items():
             tell(f"{name} score", describe_scores(score, samples.preprocessing.target))
         with watch("losses and settings"):
-            write_csv(results.new(LOSSES), _losses(run))
+            losses = _losses(run)
+            write_csv(results.new(LOSSES), losses)
+            if (shown := len(losses["loss"])) < len(run.losses):
+                every = int(losses["iteration"][1] - losses["iteration"][0])
+                tell("losses", f"{LOSSES} has one row for {every:,} iterations, {shown:,} in all.")
             if trace is not None:
                 write_csv(results.new(CURVATURES), trace.columns())
             results.new(SETTINGS).write_text(settings, "utf-8", errors="replace")
@@ -196,6 +204,8 @@ def run_experiment(
     watch.tell(tell)
     for words in missing:
         tell("not drawn", words)
+    if (earlier := results.replaced(experiment.to_dict())) is not None:
+        tell("replaced", earlier)
     tell("files", f"{results.path}: {', '.join(outcome.files)}")
     return outcome
 
@@ -226,14 +236,23 @@ def _train(draws: Draws, initial: Parameters, progress: bool, trace: CurvatureTr
 
 
 def _losses(run: TrainingRun) -> dict[str, Any]:
-    """The loss after every iteration, and what the validation data measured, NaN where nothing did."""
-    iterations = np.arange(run.iterations + 1 - len(run.losses), run.iterations + 1)
-    columns: dict[str, Any] = {"iteration": iterations, "loss": run.losses}
+    """The loss after every iteration, and what the validation data measured, NaN where nothing did.
+
+    Of more than `MOST_ROWS` iterations there is every k-th, and the last: who sends SIGTERM does not wait
+    for minutes.
+    """
+    first = run.iterations + 1 - len(run.losses)
+    every = max(1, -(-len(run.losses) // MOST_ROWS))
+    iterations = np.arange(-(-first // every) * every, run.iterations + 1, every)
+    if run.iterations % every:
+        iterations = np.append(iterations, run.iterations)
+    columns: dict[str, Any] = {"iteration": iterations, "loss": run.losses[iterations - first]}
     measured = {"loss": run.validation_losses, "score": run.validation_scores, **run.metrics}
+    shown = np.isin(run.validation_iterations, iterations)
     for name, values in measured.items():
         if len(values):
             column = columns[f"validation_{name}"] = np.full(len(iterations), np.nan)
-            column[np.isin(iterations, run.validation_iterations)] = values
+            column[np.isin(iterations, run.validation_iterations)] = values[shown]
     return columns
 
 

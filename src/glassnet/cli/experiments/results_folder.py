@@ -75,7 +75,8 @@ class ResultsFolder:
         folders.remove_abandoned(self._real, _STAGE)
         folders.remove_abandoned(self._real.parent, self._beside)
         names = [*names, RECORD]
-        self._earlier = _earlier(self.path, {*names, *known, SETTINGS})
+        self._earlier_record = _read_record(self.path)
+        self._earlier = _earlier(self.path, self._earlier_record, {*names, *known, SETTINGS})
         foreign = [n for n in names if n not in self._earlier and os.path.lexists(self.path / n)]
         if foreign:
             raise FileError(
@@ -101,6 +102,15 @@ class ResultsFolder:
             raise FileError(f"{self._stage} cannot be made: {explain(error, True)}.") from error
         self._asked.add(name)
         return self._stage / name
+
+    def replaced(self, settings: Mapping[str, Any]) -> str | None:
+        """What the earlier job here learned from and when it ended, where `settings` name other data."""
+        record = _record(self._earlier_record)
+        data = _record(_record(record.get("settings")).get("data"))
+        if not record or all(data.get(key) == settings["data"].get(key) for key in ("file", "generator")):
+            return None
+        source = data.get("file") or data.get("generator") or record.get("name")
+        return f"the results of {source}, finished {record.get('finished')}"
 
     @property
     def written(self) -> list[str]:
@@ -240,14 +250,25 @@ class ResultsFolder:
         return None
 
 
-def _earlier(path: Path, known: set[str]) -> set[str]:
+def _read_record(path: Path) -> Any:
+    """The record of an earlier job; None where there is none."""
+    try:
+        return json.loads((path / RECORD).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _record(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _earlier(path: Path, record: Any, known: set[str]) -> set[str]:
     """The files that the record of an earlier job lists, as far as a job writes files of such names."""
     try:
-        record: Any = json.loads((path / RECORD).read_text("utf-8"))
         known |= {f"{grid}{ending}" for grid in record.get("grids") or () for ending in GRID_ENDINGS}
         names = {name for name in record["files"] if name in known and Path(name).name == name}
         return {name for name in names if not (path / name).is_dir()} | {RECORD}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return set()
 
 

@@ -8,13 +8,7 @@ import numpy as np
 
 from glassnet.plots import geometry, style
 from glassnet.plots.libraries import require
-from glassnet.plots.picture_data import (
-    HiddenScene,
-    as_samples,
-    check_run,
-    make_field,
-    make_hidden_scene,
-)
+from glassnet.plots.picture_data import HiddenScene, as_samples, check_run, make_field, make_hidden_scene
 from glassnet.plots.projection import Axes, spans
 from glassnet.plots.words import counted
 from glassnet.training.run import TrainingRun

@@ -70,11 +70,11 @@ def regression(
     name = field.names[0]
     figure, papers = panels(len(sets))
     span = value_span(sets)
-    for number, (paper, rows) in enumerate(zip(papers, sets, strict=True)):
+    fits = [fitted_line(rows) for rows in sets]
+    for number, (paper, rows, (line, words)) in enumerate(zip(papers, sets, fits, strict=True)):
         points = np.column_stack([rows.actual, rows.predicted])
         color = _draw_dots(paper, rows, points, number, np.stack([span, span]))
         paper.plot(span, span, color=style.FAINT, linewidth=1.0, linestyle=(0, (4, 3)), zorder=4)
-        line, words = fitted_line(rows)
         if line is not None:
             paper.plot(span, line[0] * span + line[1], color=color, linewidth=1.8, zorder=5)
             text = f"{readable(line[0])} actual {'+-'[line[1] < 0]} {readable(abs(line[1]))}"
@@ -87,7 +87,7 @@ def regression(
         style.set_labels(paper, [name, "predicted"])
         head(paper, f"{rows.name}: {words}")
     entries: style.Entries = [(style.stroke(style.FAINT, 1.0, linestyle=(0, (4, 3))), "predicted = actual")]
-    if any(fitted_line(rows)[0] for rows in sets):
+    if any(line is not None for line, _ in fits):
         entries.insert(0, (style.stroke(width=1.8), "least squares"))
     style.set_legend(papers[0], entries)
     style.set_title(figure, title or f"Predicted against actual {name}", notes(sets))

@@ -138,12 +138,7 @@ def _pictures(run: TrainingRun, field: Field, X: NDArray[Any], y: object, projec
     boundary = "The decision boundary" if field.is_class else f"The prediction of {name}"
     figures = [
         figure("data", "The data", interactive.data_picture(cloud, projection), f"{drawn}.{where}"),
-        figure(
-            "boundary",
-            boundary,
-            interactive.boundary_picture(cloud, grid),
-            caption,
-        ),
+        figure("boundary", boundary, interactive.boundary_picture(cloud, grid), caption),
         _hidden(field, X, y),
         figure("surface", "The output surface", interactive.surface_picture(surface), over),
         figure(
@@ -231,10 +226,7 @@ def _cards(run: TrainingRun, scores: Mapping[str, Scores]) -> Html:
 
 
 def _settings(
-    run: TrainingRun,
-    n: int,
-    settings: Mapping[str, object] | None,
-    timings: Mapping[str, object] | None,
+    run: TrainingRun, n: int, settings: Mapping[str, object] | None, timings: Mapping[str, object] | None
 ) -> Html:
     facts = {
         "network": str(run.network),

@@ -68,11 +68,7 @@ def curvature_picture(scene: CurvatureData) -> Picture:
     """Four pictures over one axis of iterations, three without a hidden layer."""
     curve, x = scene.curve, scene.iterations
     panels: list[tuple[str, bool, list[Trace]]] = [
-        (
-            curve.name,
-            curve.log,
-            [_line(curve.iterations, curve.losses, "loss", _BLUE, curve.log)],
-        ),
+        (curve.name, curve.log, [_line(curve.iterations, curve.losses, "loss", _BLUE, curve.log)]),
         ("gradient norm", True, [_line(x, scene.gradient, "gradient norm", _BLUE)]),
         ("eigenvalues", True, _eigenvalues(scene)),
     ]

@@ -78,18 +78,11 @@ def loss_picture(curve: LossCurve) -> Picture:
     if curve.diverged_at is not None:
         color = style.OKABE_ITO[1]
         layout["shapes"] = [upright(curve.diverged_at, color, 2)]
+        note = _note(
+            curve.diverged_at, 1.0, f"diverged at {curve.unit} {curve.diverged_at:,}", "left", False
+        )
         notes.append(
-            {
-                "x": curve.diverged_at,
-                "yref": "paper",
-                "y": 1,
-                "yanchor": "top",
-                "xanchor": "right",
-                "showarrow": False,
-                "text": f"diverged at {curve.unit} {curve.diverged_at:,}",
-                "font": {"color": color},
-                "bgcolor": "rgba(255,255,255,0.8)",
-            }
+            {**note, "yref": "paper", "yanchor": "top", "showarrow": False, "font": {"color": color}}
         )
     layout["annotations"] = notes
     return {"data": traces, "layout": layout}

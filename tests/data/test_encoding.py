@@ -10,9 +10,9 @@ import pytest
 
 import glassnet as gn
 from glassnet.data.arrays import InMemory
+from glassnet.data.checks import columns_of_one_value
 from glassnet.data.encoding import PLAIN
 from glassnet.data.preprocessing import Preprocessing
-from glassnet.data.source import columns_of_one_value
 from glassnet.nn.losses import LOSSES
 
 RANDOM = np.random.RandomState(0)

@@ -7,9 +7,10 @@ import pytest
 
 import glassnet as gn
 from glassnet.data import scan
+from glassnet.data.checks import excerpt_rows
 from glassnet.data.reduce import Block
 from glassnet.data.scan import target_values
-from glassnet.data.source import MappedDataset, excerpt_rows
+from glassnet.data.source import MappedDataset
 from glassnet.engine.prepare import ProblemSettings, prepare_problem
 
 N = 70_003  # more than one range of rows
@@ -144,12 +145,12 @@ def test_excerpt_of_streamed_rows_has_the_bits_of_rows_in_memory(n, dtype, tmp_p
     pq.write_table(
         pa.table({"a": X[:, 0], "b": X[:, 1], "y": X[:, 0], "w": w}), files, row_group_size=7_000
     )
-    memory = gn.prepare(network, X, X[:, 0], sample_weight=w, dtype=dtype).excerpt
+    memory = gn.prepare(network, X, X[:, 0], sample_weight=w, dtype=dtype).summary.excerpt
     rows = excerpt_rows(n, 2)
     assert len(rows) == min(n, 1000)
     assert np.array_equal(memory.X, X[rows].astype(dtype))
     for stream in (gn.stream(X, X[:, 0], sample_weight=w), gn.stream(files, "y", sample_weight="w")):
-        read = prepare_problem(network, stream, ProblemSettings(dtype=dtype)).excerpt
+        read = prepare_problem(network, stream, ProblemSettings(dtype=dtype)).summary.excerpt
         for one, other in zip(read[:3], memory[:3], strict=True):
             assert one.dtype == other.dtype
             assert np.array_equal(one, other)
@@ -191,7 +192,7 @@ def test_columns_of_one_value_are_found_in_streams(source):
 
     def constant(X, y):
         X = X if array is None else array.from_array(X, chunks=(9_001, 2))
-        return prepare_problem(gn.Network((2, 3)), gn.stream(X, y), ProblemSettings()).constant_columns
+        return prepare_problem(gn.Network((2, 3)), gn.stream(X, y), ProblemSettings()).summary.constant
 
     assert constant(X, y) == {1: 3.0}
     assert constant(X[:1], y[:1]) == {}

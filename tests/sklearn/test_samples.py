@@ -51,7 +51,7 @@ def test_large_sparse_samples_stay_sparse(container, arguments, dtype, monkeypat
     for name in ("MIN_ENTRIES", "MIN_ENTRIES_TO_PREDICT"):
         monkeypatch.setattr(samples, name, 0)
     rows = container(dense)
-    monkeypatch.setattr("glassnet.data.source.EXCERPT_ROWS", 9)  # those that the end of training looks at
+    monkeypatch.setattr("glassnet.data.checks.EXCERPT_ROWS", 9)  # those that the end of training looks at
     monkeypatch.setattr(container, "toarray", few_to_array)
     sparse = small(**arguments).fit(rows, y, w, validation_data=(rows, y))
     close = {"rtol": 1e-9, "atol": 1e-11} if dtype == "float64" else {"rtol": 1e-3, "atol": 1e-5}

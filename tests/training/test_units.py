@@ -117,7 +117,7 @@ def test_resumed_solver_goes_on_from_its_parameters_where_the_units_are_no_longe
 ):
     x = 2000 + 20 * X
     with monkeypatch.context() as earlier:  # a commit that looks at other rows
-        earlier.setattr("glassnet.data.source.excerpt_rows", lambda n_rows, n_inputs: np.arange(20))
+        earlier.setattr("glassnet.data.checks.excerpt_rows", lambda n_rows, n_inputs: np.arange(20))
         old = train(solver, x, Y, 8)
     new = old.resume(4, X=x, y=Y)
     assert np.array_equal(new.losses[:9], old.losses)

@@ -1,8 +1,10 @@
-"""Checks of data for a network: targets, weights, precision, and the engine that can compute."""
+"""Checks of data for a network (targets, weights, precision, engine), and an excerpt of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,6 +14,8 @@ from glassnet import native
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory
 from glassnet.data.fixed_order import BLOCK_ROWS, row_blocks
+from glassnet.data.reduce import Block
+from glassnet.data.source import LEAST_ROWS
 from glassnet.errors import EngineError, InputError, InputTypeError, unknown_name
 from glassnet.nn import reference
 from glassnet.nn.activations import ACTIVATIONS
@@ -22,6 +26,11 @@ from glassnet.utils.array_checks import as_dtype, as_numbers, as_vector
 REDUCTIONS = ("mean", "sum")
 
 ENGINES = ("auto", "native", "numpy")
+
+EXCERPT_ROWS, EXCERPT_BYTES = 1000, 4 << 20
+"""The most rows of an `Excerpt`, and the bytes of its X, unless these are fewer than `LEAST_ROWS` rows."""
+
+_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class CheckedData(NamedTuple):
@@ -224,3 +233,69 @@ def as_class_weights(class_weight: object, counts: NDArray[np.integer]) -> Array
             f"class_weight has {weights[bad[0]]} for class {bad[0]}; expected finite numbers from 0 up."
         )
     return weights
+
+
+# ---- What is known of the samples afterwards ------------------------------------------------------
+
+
+class Excerpt(NamedTuple):
+    """Some rows, evenly from all of a dataset, copied: `excerpt_rows`, X in the precision of training.
+
+    X may be sparse, y are targets as a network takes them, `names` are the inputs'.
+    """
+
+    X: Any
+    y: NDArray[Any]
+    w: NDArray[Any] | None
+    names: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, samples: Block, dtype: np.dtype[Any], names: tuple[str, ...] | None = None) -> Excerpt:
+        """The excerpt of all samples in memory."""
+        X, y, w = samples
+        rows = excerpt_rows(*X.shape)
+        return cls(X[rows].astype(dtype, copy=False), y[rows], None if w is None else w[rows], names)
+
+    def inputs(self) -> NDArray[np.float64]:
+        """X as an array, row by row, so that its sums have one order."""
+        return np.ascontiguousarray(self.X.toarray() if hasattr(self.X, "toarray") else self.X, np.float64)
+
+
+def excerpt_rows(n_rows: int, n_inputs: int) -> NDArray[np.int64]:
+    """The rows of an excerpt: all where they are few, else evenly spread over all."""
+    most = min(EXCERPT_ROWS, max(LEAST_ROWS, EXCERPT_BYTES // (8 * n_inputs)))
+    if n_rows <= most:
+        return np.arange(n_rows)
+    few = n_rows < 2 * most
+    part = np.arange(n_rows - most if few else most)
+    # One row of each of equal parts, of two rows or more; no period of the rows fits the golden ratio.
+    rows = ((part + part * _GOLDEN % 1) * (n_rows / len(part))).astype(np.int64)
+    return np.delete(np.arange(n_rows), rows) if few else rows
+
+
+class Summary(NamedTuple):
+    """What is known of samples that are not looked at again: an excerpt, and columns that never vary.
+
+    `constant` has the columns of one value in all rows, two or more, and the value; none where nobody has
+    looked.
+    """
+
+    excerpt: Excerpt
+    constant: Mapping[int, float] = MappingProxyType({})
+
+
+def columns_of_one_value(X: Any, among: Iterable[int] | None = None) -> dict[int, float]:
+    """The columns of X in memory, all or some, that have one value in all rows, and the value."""
+    if not hasattr(X, "__getitem__") or hasattr(X, "toarray"):
+        return {}
+    first = X[0]
+    same = first == X[-1]
+    if not same.any():  # nearly all data end here
+        return {}
+    places = np.arange(X.shape[1]) if among is None else np.array([*among], np.intp)
+    places = places[same[places]]
+    for rows in row_blocks(len(X), X.shape[1]):
+        if not len(places):
+            break
+        places = places[(X[rows][:, places] == first[places]).all(axis=0)]
+    return {int(place): float(first[place]) for place in places}

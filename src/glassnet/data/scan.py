@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, NamedTuple
@@ -11,10 +11,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.checks import as_class_weights, check_size, target_rows
+from glassnet.data.checks import (
+    Excerpt,
+    Summary,
+    as_class_weights,
+    check_size,
+    columns_of_one_value,
+    excerpt_rows,
+    target_rows,
+)
 from glassnet.data.fixed_order import BLOCK_ROWS
 from glassnet.data.reduce import BadRow, Block, Reduction
-from glassnet.data.source import Dataset, Excerpt, columns_of_one_value, excerpt_rows
+from glassnet.data.source import Dataset
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn import reference
 from glassnet.nn.network import Network
@@ -28,7 +36,6 @@ class Scan(NamedTuple):
 
     `labels` says whether targets are class numbers or one-hot rows.
     `weight_sum` and `baseline`, the summed loss where Z is 0 everywhere, include the `class_weight`.
-    `constant` has the columns of one value in all rows, two or more, and the value.
     """
 
     labels: bool
@@ -36,8 +43,7 @@ class Scan(NamedTuple):
     baseline: float
     fingerprint: tuple[float, ...]
     class_weight: tuple[float, ...] | None
-    excerpt: Excerpt
-    constant: dict[int, float]
+    summary: Summary
 
 
 def scan(
@@ -74,8 +80,10 @@ def scan(
         float(sum(block.baseline for block in blocks)),
         (float(dataset.n_rows), *np.sum([block.fingerprint for block in blocks], axis=0).tolist()),
         weights,
-        _excerpt_of(network, dataset, [block.rows for block in blocks]),
-        reduce(_in_both, (block.constant for block in blocks)) if dataset.n_rows > 1 else {},
+        Summary(
+            _excerpt_of(network, dataset, [block.rows for block in blocks]),
+            reduce(_in_both, (block.constant for block in blocks)) if dataset.n_rows > 1 else {},
+        ),
     )
 
 
@@ -84,7 +92,7 @@ def _excerpt_of(network: Network, dataset: Dataset, rows: Sequence[Block]) -> Ex
     return Excerpt(X, as_target(y, len(y), network.sizes[-1], network.loss.target), w, dataset.names)
 
 
-def _in_both(first: dict[int, float], other: dict[int, float]) -> dict[int, float]:
+def _in_both(first: Mapping[int, float], other: Mapping[int, float]) -> Mapping[int, float]:
     return {place: value for place, value in first.items() if other.get(place) == value}
 
 
@@ -96,13 +104,13 @@ class _BlockSums(NamedTuple):
     counts: NDArray[np.int64]
     fingerprint: NDArray[np.float64]
     rows: Block
-    constant: dict[int, float]
+    constant: Mapping[int, float]
 
 
 class _Kept(NamedTuple):
     block: Block
     rows: Block
-    constant: dict[int, float]
+    constant: Mapping[int, float]
 
 
 @dataclass(eq=False)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.fixed_order import chunk_ranges, row_blocks
+from glassnet.data.fixed_order import chunk_ranges
 from glassnet.data.reduce import (
     NEVER,
     BadRow,
@@ -45,13 +44,8 @@ BLOCKS_UNDER_WAY = 8
 RESULT_BYTES = 32 << 20
 """The most bytes of the results of one pass, such as predictions."""
 
-EXCERPT_ROWS, EXCERPT_BYTES = 1000, 4 << 20
-"""The most rows of an `Excerpt`, and the bytes of its X, unless these are fewer than `LEAST_ROWS` rows."""
-
 ROW_GROUP_BYTES = 2 << 20
 """Bytes of a row group of a source that has no row groups of its own."""
-
-_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class HoldOut(NamedTuple):
@@ -64,41 +58,6 @@ class HoldOut(NamedTuple):
     held_out: Dataset
     rows: NDArray[np.int64]
     n_held_out: int
-
-
-class Excerpt(NamedTuple):
-    """Some rows, evenly from all of a dataset, copied: `excerpt_rows`, X in the precision of training.
-
-    X may be sparse, y are targets as a network takes them, `names` are the inputs'.
-    """
-
-    X: Any
-    y: NDArray[Any]
-    w: NDArray[Any] | None
-    names: tuple[str, ...] | None = None
-
-    @classmethod
-    def of(cls, samples: Block, dtype: np.dtype[Any], names: tuple[str, ...] | None = None) -> Excerpt:
-        """The excerpt of all samples in memory."""
-        X, y, w = samples
-        rows = excerpt_rows(*X.shape)
-        return cls(X[rows].astype(dtype, copy=False), y[rows], None if w is None else w[rows], names)
-
-    def inputs(self) -> NDArray[np.float64]:
-        """X as an array, row by row, so that its sums have one order."""
-        return np.ascontiguousarray(self.X.toarray() if hasattr(self.X, "toarray") else self.X, np.float64)
-
-
-def excerpt_rows(n_rows: int, n_inputs: int) -> NDArray[np.int64]:
-    """The rows of an excerpt: all where they are few, else evenly spread over all."""
-    most = min(EXCERPT_ROWS, max(LEAST_ROWS, EXCERPT_BYTES // (8 * n_inputs)))
-    if n_rows <= most:
-        return np.arange(n_rows)
-    few = n_rows < 2 * most
-    part = np.arange(n_rows - most if few else most)
-    # One row of each of equal parts, of two rows or more; no period of the rows fits the golden ratio.
-    rows = ((part + part * _GOLDEN % 1) * (n_rows / len(part))).astype(np.int64)
-    return np.delete(np.arange(n_rows), rows) if few else rows
 
 
 class Dataset(ABC):
@@ -428,20 +387,3 @@ def names_of(X: object) -> tuple[str, ...] | None:
     """The columns of a data frame, where all have names of text."""
     names = getattr(X, "columns", None)
     return tuple(names) if names is not None and all(isinstance(name, str) for name in names) else None
-
-
-def columns_of_one_value(X: Any, among: Iterable[int] | None = None) -> dict[int, float]:
-    """The columns of X in memory, all or some, that have one value in all rows, and the value."""
-    if not hasattr(X, "__getitem__") or hasattr(X, "toarray"):
-        return {}
-    first = X[0]
-    same = first == X[-1]
-    if not same.any():  # nearly all data end here
-        return {}
-    places = np.arange(X.shape[1]) if among is None else np.array([*among], np.intp)
-    places = places[same[places]]
-    for rows in row_blocks(len(X), X.shape[1]):
-        if not len(places):
-            break
-        places = places[(X[rows][:, places] == first[places]).all(axis=0)]
-    return {int(place): float(first[place]) for place in places}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.checks import check_factor, target_rows
+from glassnet.data.checks import Summary, check_factor, target_rows
 from glassnet.data.fixed_order import total_weight
 from glassnet.data.reduce import Block
 from glassnet.engine import gauss_newton
@@ -53,9 +53,11 @@ class Problem(Prepared, ABC):
     (True, 2, 0.6931)
     """
 
-    def __init__(self, setup: Setup, n_samples: int, weight_sum: float, baseline: float) -> None:
+    def __init__(
+        self, setup: Setup, n_samples: int, summary: Summary, weight_sum: float, baseline: float
+    ) -> None:
         self.weight_sum = weight_sum
-        super().__init__(setup, n_samples)
+        super().__init__(setup, n_samples, summary)
         self.baseline = baseline / self.divisor
         self._shape = (setup.network.n_parameters,)
 
@@ -233,9 +235,10 @@ class Problem(Prepared, ABC):
 class NumpyProblem(Problem):
     """The NumPy engine, which computes by the reference's functions; X may be a sparse array of SciPy's."""
 
-    def __init__(self, setup: Setup, samples: Block, baseline: float = 0.0) -> None:
+    def __init__(self, setup: Setup, samples: Block, summary: Summary, baseline: float = 0.0) -> None:
         (X, y, w), dtype = samples, setup.dtype
-        super().__init__(setup, X.shape[0], X.shape[0] if w is None else total_weight(w), baseline)
+        weight_sum = X.shape[0] if w is None else total_weight(w)
+        super().__init__(setup, X.shape[0], summary, weight_sum, baseline)
         Y = target_rows(y, setup.network.sizes[-1], dtype) if y.ndim == 1 else cast(y, dtype, "y")
         self._samples = cast(X, dtype, "X"), Y, None if w is None else cast(w, dtype, "sample_weight")
 
@@ -266,9 +269,10 @@ class NumpyProblem(Problem):
 class NativeProblem(Problem):
     """The compiled engine over a copy of the samples in its own order."""
 
-    def __init__(self, setup: Setup, samples: Block, baseline: float = 0.0) -> None:
+    def __init__(self, setup: Setup, samples: Block, summary: Summary, baseline: float = 0.0) -> None:
         n = len(samples.X)
-        super().__init__(setup, n, n if samples.w is None else total_weight(samples.w), baseline)
+        weight_sum = n if samples.w is None else total_weight(samples.w)
+        super().__init__(setup, n, summary, weight_sum, baseline)
         self._problem = pack("Problem", setup, samples)
         self.isa: str = self._problem.isa
 
@@ -333,7 +337,7 @@ class NativeProblem(Problem):
         return Descent(made, diverged)
 
 
-def problem_of(setup: Setup, samples: Block, baseline: float = 0.0) -> Problem:
+def problem_of(setup: Setup, samples: Block, summary: Summary, baseline: float = 0.0) -> Problem:
     """The problem of validated samples, by the engine of the setup; `baseline` is summed over them."""
     kind = NativeProblem if setup.engine == "native" else NumpyProblem
-    return kind(setup, samples, baseline)
+    return kind(setup, samples, summary, baseline)

@@ -13,7 +13,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.checks import same_data, target_rows
+from glassnet.data.checks import Summary, same_data, target_rows
 from glassnet.data.reduce import Block
 from glassnet.engine.native_calls import Rules, count_written, native_masks, pack
 from glassnet.engine.numpy_ops import NumpyLoss, numpy_update
@@ -123,13 +123,14 @@ class Batches(Prepared, ABC):
         self,
         setup: Setup,
         samples: Block,
+        summary: Summary,
         batch_size: int,
         baseline: float = 0.0,
         fingerprint: tuple[float, ...] = (),
         n_samples: int | None = None,
     ) -> None:
         """`samples` hold all samples, or the first of `n_samples` streamed ones."""
-        super().__init__(setup, samples.X.shape[0] if n_samples is None else n_samples)
+        super().__init__(setup, samples.X.shape[0] if n_samples is None else n_samples, summary)
         self.batch_size, self.baseline, self.fingerprint = batch_size, baseline, fingerprint
         (X, y, w), few = samples, slice(0, min(batch_size, FEW))
         self.weight_sum = float(self.n_samples if w is None else w.sum(dtype=np.float64))
@@ -322,10 +323,11 @@ class NativeBatches(Batches):
 def batches_of(
     setup: Setup,
     samples: Block,
+    summary: Summary,
     batch_size: int,
     baseline: float = 0.0,
     fingerprint: tuple[float, ...] = (),
 ) -> Batches:
     """Batches of validated samples, by the engine of the setup; `baseline` is that of a batch."""
     kind = NativeBatches if setup.engine == "native" else NumpyBatches
-    return kind(setup, samples, batch_size, baseline, fingerprint)
+    return kind(setup, samples, summary, batch_size, baseline, fingerprint)

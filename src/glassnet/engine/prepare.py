@@ -9,10 +9,18 @@ from typing import Any
 from numpy.typing import DTypeLike
 
 from glassnet.data.arrays import InMemory
-from glassnet.data.checks import REDUCTIONS, check_data, choose_engine, fingerprint
+from glassnet.data.checks import (
+    REDUCTIONS,
+    Excerpt,
+    Summary,
+    check_data,
+    choose_engine,
+    columns_of_one_value,
+    fingerprint,
+)
 from glassnet.data.reduce import Block
 from glassnet.data.scan import scan
-from glassnet.data.source import Dataset, Excerpt, columns_of_one_value
+from glassnet.data.source import Dataset
 from glassnet.engine.full_batch import Problem, problem_of
 from glassnet.engine.minibatch import Batches, batches_of
 from glassnet.engine.records import Setup
@@ -74,22 +82,13 @@ def prepare_problem(
         freeze=settings.freeze,
     )
     if isinstance(dataset, Block):
-        problem = _of_block(setup, dataset, size)
-        problem.excerpt = Excerpt.of(dataset, setup.dtype)
-    elif isinstance(dataset, InMemory):
-        problem = _in_memory(setup, dataset, size, settings.class_weight)
-        problem.excerpt = Excerpt.of(dataset.whole(network), setup.dtype, dataset.names)
-        if dataset.n_rows > 1:
-            problem.constant_columns = columns_of_one_value(dataset.X)
-    else:
-        problem = _streamed(setup, dataset, size, settings.class_weight)
-    return problem
-
-
-def _of_block(setup: Setup, samples: Block, size: int | None) -> Problem | Batches:
-    if size is None:
-        return problem_of(setup, samples)
-    return batches_of(setup, samples, min(size, len(samples.y)))
+        summary = Summary(Excerpt.of(dataset, setup.dtype))
+        if size is None:
+            return problem_of(setup, dataset, summary)
+        return batches_of(setup, dataset, summary, min(size, len(dataset.y)))
+    if isinstance(dataset, InMemory):
+        return _in_memory(setup, dataset, size, settings.class_weight)
+    return _streamed(setup, dataset, size, settings.class_weight)
 
 
 def _in_memory(
@@ -99,14 +98,17 @@ def _in_memory(
     samples = Block(dataset.X, data.y, data.weights)
     if data.class_weight is not None:
         setup = replace(setup, class_weight=data.class_weight)
+    excerpt = Excerpt.of(samples._replace(w=dataset.weights), setup.dtype, dataset.names)
+    summary = Summary(excerpt, columns_of_one_value(dataset.X) if n > 1 else {})
     if size is None:
-        return problem_of(setup, samples, data.baseline)
+        return problem_of(setup, samples, summary, data.baseline)
     if n > _MOST_SAMPLES:
         raise InputError(f"X has {n} samples; batches are drawn from at most {_MOST_SAMPLES}.")
     size = min(size, n)
     total = n if data.weights is None else float(data.weights.sum())
     baseline = data.baseline / total * (1.0 if setup.reduction == "mean" else total * size / n)
-    return batches_of(setup, samples, size, baseline, fingerprint(dataset.X, data.y, dataset.weights))
+    recognized = fingerprint(dataset.X, data.y, dataset.weights)
+    return batches_of(setup, samples, summary, size, baseline, recognized)
 
 
 def _streamed(setup: Setup, rows: Dataset, size: int | None, class_weight: object) -> Problem | Batches:
@@ -116,18 +118,14 @@ def _streamed(setup: Setup, rows: Dataset, size: int | None, class_weight: objec
     rows.require_width(setup.network.sizes[0])
     known = scan(setup.network, rows, setup.dtype, class_weight, setup.threads)
     setup = replace(setup, class_weight=known.class_weight)
-    problem: Problem | Batches
     if size is None:
-        problem = StreamedProblem(setup, rows, known)
-    else:
-        size = min(size, rows.n_rows)
-        baseline = known.baseline / known.weight_sum
-        if setup.reduction == "sum":
-            baseline = known.baseline * size / rows.n_rows
-        batches = StreamedBatches(setup, rows, known, size, baseline)
-        problem = batches.whole() if batches.windows == 1 else batches
-    problem.excerpt, problem.constant_columns = known.excerpt, known.constant
-    return problem
+        return StreamedProblem(setup, rows, known)
+    size = min(size, rows.n_rows)
+    baseline = known.baseline / known.weight_sum
+    if setup.reduction == "sum":
+        baseline = known.baseline * size / rows.n_rows
+    batches = StreamedBatches(setup, rows, known, size, baseline)
+    return batches.whole() if batches.windows == 1 else batches
 
 
 def prepare(

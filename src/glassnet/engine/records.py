@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.source import Excerpt
+from glassnet.data.checks import Summary
 from glassnet.errors import InputError
 from glassnet.nn.dropout import Masks
 from glassnet.nn.network import Network
@@ -77,20 +75,15 @@ class Prepared:
 
     Nothing changes it: `with_threads`, `with_penalties` and `with_conventions` give another one over the
     same samples. `baseline` is the loss where the output layer's Z is 0 everywhere, which a network that
-    has learned nothing pays.
+    has learned nothing pays; `summary` has some of the samples, for the units of a solver and a look at the
+    end of training.
     """
-
-    excerpt: Excerpt
-    """Some of the samples, for the units of a solver and a look at the end of training."""
-
-    constant_columns: Mapping[int, float] = MappingProxyType({})
-    """Columns that have one value in all rows, two or more, and the value; none where nobody has looked."""
 
     memory_limit: int | None = None
     """The bytes that reading may take; None for samples in memory."""
 
-    def __init__(self, setup: Setup, n_samples: int) -> None:
-        self.n_samples = n_samples
+    def __init__(self, setup: Setup, n_samples: int, summary: Summary) -> None:
+        self.n_samples, self.summary = n_samples, summary
         self._take(setup)
 
     def _take(self, setup: Setup) -> None:

@@ -32,7 +32,7 @@ class StreamedProblem(Problem):
     """
 
     def __init__(self, setup: Setup, rows: Dataset, scan: Scan) -> None:
-        super().__init__(setup, rows.n_rows, scan.weight_sum, scan.baseline)
+        super().__init__(setup, rows.n_rows, scan.summary, scan.weight_sum, scan.baseline)
         self.rows, self.fingerprint, self.memory_limit = rows, scan.fingerprint, rows.memory_limit
         weighted = rows.weighted or setup.class_weight is not None
         self._chunks = Chunks(setup, rows.n_rows, scan.labels, weighted)

@@ -49,7 +49,7 @@ class StreamedBatches(Batches):
         self._chunks = Chunks(setup, rows.n_rows, scan.labels, weighted)
         first = next(rows.read(0, min(batch_size, FEW, rows.n_rows), FEW, setup.dtype))
         few = Block(np.ascontiguousarray(first.X), *self._chunks.targets(first))
-        super().__init__(setup, few, batch_size, baseline, scan.fingerprint, rows.n_rows)
+        super().__init__(setup, few, scan.summary, batch_size, baseline, scan.fingerprint, rows.n_rows)
         self.weight_sum = scan.weight_sum
         self.rows, self._edges = rows, rows.row_groups()
         row = setup.dtype.itemsize * (self.network.sizes[0] + self.network.sizes[-1] + 1) + 16
@@ -186,7 +186,7 @@ class StreamedBatches(Batches):
         """A window as the engine keeps it; raises Cut where `ended` is set meanwhile."""
         samples = self._samples(place, ended)
         size = min(self.batch_size, len(samples.y))
-        batches = batches_of(self.setup, samples, size, baseline, fingerprint)
+        batches = batches_of(self.setup, samples, self.summary, size, baseline, fingerprint)
         del samples
         release_memory()
         return batches

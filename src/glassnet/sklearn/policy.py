@@ -332,7 +332,7 @@ class ScipyPolicy(IterationPolicy):
         problem = stepper.problem
         if problem.network.loss.name != "squared_error" or np.abs(stepper.result.jac).max() > tol:
             return ""
-        deviation = float(np.max(problem.excerpt.y.std(axis=0)))
+        deviation = float(np.max(problem.summary.excerpt.y.std(axis=0)))
         fits = stepper.loss < 0.05 * deviation**2 / 2
         if fits or not 0 < deviation < 1e3 * tol:
             return ""

@@ -17,9 +17,10 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length
 
 from glassnet._types import Array
+from glassnet.data.checks import columns_of_one_value
 from glassnet.data.dataset import is_stream, stream
 from glassnet.data.reduce import Block
-from glassnet.data.source import Dataset, columns_of_one_value
+from glassnet.data.source import Dataset
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.predict import warn_of_constants
@@ -334,7 +335,7 @@ class StreamedSamples(Samples):
     def constant_columns(
         self, problem: Problem | Batches, among: Mapping[int, float] | None
     ) -> Mapping[int, float]:
-        return problem.constant_columns
+        return problem.summary.constant
 
     def keep_work(self, error: BaseException, model: Callable[[], Any]) -> None:
         error.estimator = model()  # type: ignore[attr-defined]

@@ -94,7 +94,7 @@ def remark(ended: Ended) -> str:
 
     A solver that has come to its goal is not judged, nor a loss of the user's own.
     """
-    problem, losses, rows = ended.problem, ended.losses, ended.problem.excerpt
+    problem, losses, rows = ended.problem, ended.losses, ended.problem.summary.excerpt
     loss = problem.network.loss
     enough = ended.solved or ended.updates >= (FEW if len(losses) >= 10 else MANY)
     if not enough or ended.reason is StopReason.GOAL or not loss.is_ours:
@@ -154,7 +154,7 @@ class _Look:
     """
 
     def __init__(self, ended: Ended, w: Array, unit: float) -> None:
-        problem, rows, losses = ended.problem, ended.problem.excerpt, ended.losses
+        problem, rows, losses = ended.problem, ended.problem.summary.excerpt, ended.losses
         self.ended, self.X, self.names, self.unit = ended, rows.inputs(), rows.names, unit
         self.network = network = problem.network
         self.theta = Parameters(network.sizes, ended.flat.astype(np.float64))

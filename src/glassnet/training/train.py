@@ -279,7 +279,7 @@ def begin(
         theta = Parameters(network.sizes, cast(parameters.flat, problem.dtype, "parameters").copy())
     still = training.constant if scaling is None else scaling.constant
     if scaling is None and training.standardization is None:
-        encoding = replace(encoding, constant=dict(problem.constant_columns))
+        encoding = replace(encoding, constant=dict(problem.summary.constant))
     if still is not None and drawn:
         theta.weights[0][still] = 0  # no gradient moves them: the columns are 0 in every row
     # Masks are drawn from `random` after the parameters and before any order of the samples.

@@ -102,7 +102,7 @@ class ScaledProblem(Problem):
             base.memory_limit,
         )
         self._take(base.setup)
-        self.excerpt, self.baseline = base.excerpt, base.baseline / unit
+        self.summary, self.baseline = base.summary, base.baseline / unit
 
     def with_stop(self, stop: NDArray[np.uint8]) -> ScaledProblem:
         base = self.base.with_stop(stop)
@@ -212,7 +212,7 @@ class Units:
         """Whether the first layer's inputs are in other units at some rows, and whether anything is."""
         assert self.constant is not None
         network, theta = self.problem.network, Parameters(self.problem.network.sizes, self.outside(phi))
-        X = self.problem.excerpt.inputs()
+        X = self.problem.summary.excerpt.inputs()
         with np.errstate(over="ignore", invalid="ignore"):
             Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
         last = self._last()
@@ -233,7 +233,7 @@ class Units:
 
 def units_of(problem: Problem) -> Units:
     """The units of a problem's data."""
-    total, excerpt = problem.weight_sum / problem.divisor, problem.excerpt
+    total, excerpt = problem.weight_sum / problem.divisor, problem.summary.excerpt
     if problem.reduction == "sum":
         l2 = problem.penalties.l2 / total
         problem = problem._with(reduction="mean", penalties=replace(problem.penalties, l2=l2))

@@ -98,6 +98,20 @@ def test_function_without_noise_is_not_taken_for_noise(units, activation, period
     assert run.score(SINE, y) > 0.99
 
 
+def test_parameters_of_very_different_units_leave_the_evidence_finite():
+    x = np.linspace(-1, 1, 60)[:, None]
+    y = 1e-9 * np.sin(np.pi * x)
+    run = gn.train(
+        gn.Network((1, 5, 1), hidden="tanh", output="identity"),
+        x,
+        y,
+        optimizer=SOLVER,
+        iterations=60,
+        random_state=0,
+    )
+    assert run.score(x, y) > 0.99
+
+
 def test_first_step_goes_to_the_beginning_with_the_largest_evidence():
     run = train(1)
     random = RandomState(7)

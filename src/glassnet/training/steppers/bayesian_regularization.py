@@ -191,10 +191,16 @@ class _Stepper(LevenbergStepper):
         A = scale * problem.with_penalties(replace(problem.penalties, l2=0.0)).gauss_newton(flat)
         prior = np.where(self._is_weight, alpha, free)
         diagonal(A)[:] += prior if self._squares is None else prior * self._squares
+        # A diagonal of 1 keeps parameters of very different units from making it singular.
+        lengths = np.sqrt(np.maximum(diagonal(A), _TINY))
+        sign, log_det = np.linalg.slogdet(A / (lengths[:, None] * lengths))
+        if sign <= 0:
+            return -math.inf
         n, weights = self._n_values(), int(self._is_weight.sum())
         priors = weights * math.log(max(alpha, _TINY)) + (flat.size - weights) * math.log(free)
         noise = n * math.log(beta)
-        return float((priors + noise - np.linalg.slogdet(A)[1]) / 2 - scale * self.point.loss)
+        log_det += 2 * np.log(lengths).sum()
+        return float((priors + noise - log_det) / 2 - scale * self.point.loss)
 
     def _n_values(self) -> float:
         return self.problem.weight_sum * self.problem.network.sizes[-1]

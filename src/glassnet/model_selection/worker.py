@@ -337,6 +337,8 @@ class Worker:
 
         n = self.data.samples.n_rows if rows is None else len(rows)
         size = 8 * n * (1 if scaling is None else run.network.sizes[0])
+        if rows is None and isinstance(held_out, tuple):
+            size = sum(getattr(array, "nbytes", 0) for array in held_out)
         return self.shared.cache.get(("judging", *key, id(scaling)), make, (held_out, scaling), size), rows
 
     # ---- Judging --------------------------------------------------------------------------------

@@ -79,7 +79,8 @@ def summary_of(result: SweepResult) -> str:
     """The number of networks, and of those with each status."""
     statuses = [cell.status for cell in result.cells]
     counts = [f"{statuses.count(name)} {name}" for name in SYMBOLS if name in statuses]
-    length = counted(result.iterations, units_of(result).replace(" or ", "s or "))
+    unit = units_of(result)
+    length = counted(result.iterations, unit if result.iterations == 1 else unit.replace(" or ", "s or "))
     return f"{counted(len(statuses), 'network')}, {length} each: {', '.join(counts)}"
 
 

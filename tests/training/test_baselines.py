@@ -6,7 +6,7 @@ import pytest
 import glassnet as gn
 from glassnet import model_selection as sweeps
 from glassnet.engine.prepare import prepare
-from glassnet.nn.losses import NUMPY_LOSSES
+from glassnet.nn.losses import ALL_LOSSES
 from glassnet.training.baselines import least_constant_loss
 from glassnet.utils.array_checks import as_target
 
@@ -17,7 +17,7 @@ X = RANDOM.randn(60, 2) + 2 * Y[:, None]
 
 
 @pytest.mark.filterwarnings("ignore::glassnet.StalledTrainingWarning")  # X is 0: nothing else is right
-@pytest.mark.parametrize("loss", gn.LOSSES | NUMPY_LOSSES)
+@pytest.mark.parametrize("loss", ALL_LOSSES)
 @pytest.mark.parametrize(("weighted", "reduction"), [(False, "mean"), (True, "sum")])
 def test_constant_loss_is_the_least_of_all_constant_answers(
     make_network, make_data, loss, weighted, reduction

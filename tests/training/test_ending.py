@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 
 import glassnet as gn
-from glassnet.nn.losses import NUMPY_LOSSES
+from glassnet.nn.losses import ALL_LOSSES, NUMPY_LOSSES
 from glassnet.training.steppers import SOLVERS
 
 RANDOM = np.random.RandomState(0)
@@ -65,7 +65,7 @@ def test_a_solver_that_ends_with_dead_units_says_so(solver):
     assert "tart from another random_state" in run.reason
 
 
-@pytest.mark.parametrize("loss", gn.LOSSES | NUMPY_LOSSES)
+@pytest.mark.parametrize("loss", ALL_LOSSES)
 def test_every_loss_says_so_where_its_units_are_dead(make_network, make_data, loss):
     network = make_network((3, 4, 2), "relu", loss)
     inputs, targets = make_data(network, 60)
@@ -304,7 +304,7 @@ def test_what_diverged_or_was_interrupted_has_its_own_warning():
     assert (run.status, found, run.finding) == ("diverged", [], "")
 
 
-@pytest.mark.parametrize("loss", gn.LOSSES | NUMPY_LOSSES)
+@pytest.mark.parametrize("loss", ALL_LOSSES)
 def test_every_loss_can_be_learned_without_a_word(make_network, make_data, loss):
     network = make_network((3, 8), "tanh", loss)
     inputs, targets = make_data(network, 30)

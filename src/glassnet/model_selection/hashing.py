@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.nn.activations import ACTIVATIONS, Activation
-from glassnet.nn.losses import NUMPY_LOSSES, NUMPY_OUTPUTS, OUTPUTS, Loss, Output
+from glassnet.nn.losses import ALL_OUTPUTS, Loss, Output
 
 _ROWS = 1 << 16
 
@@ -175,6 +175,6 @@ def _contents(cell: Any) -> Any:
 
 def _is_built_in(value: Any) -> bool:
     if isinstance(value, Loss):
-        return value.is_built_in or NUMPY_LOSSES.get(value.name) == value
-    registry: Mapping[str, Any] = ACTIVATIONS if isinstance(value, Activation) else OUTPUTS | NUMPY_OUTPUTS
+        return value.is_ours
+    registry: Mapping[str, Any] = ACTIVATIONS if isinstance(value, Activation) else ALL_OUTPUTS
     return isinstance(value, (Activation, Output)) and registry.get(value.name) is value

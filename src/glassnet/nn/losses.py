@@ -380,8 +380,10 @@ NUMPY_LOSSES: dict[str, Loss] = {
 _brier, _brier_delta = loss_values.brier, loss_values.brier_delta
 """Their names in pickles of earlier commits."""
 
-NUMPY_OUTPUTS = {"tanh": Output("tanh", np.tanh, "tanh(z)", loss="tanh_error")}
-"""The links of such losses."""
+ALL_LOSSES = LOSSES | NUMPY_LOSSES
+
+ALL_OUTPUTS = OUTPUTS | {"tanh": Output("tanh", np.tanh, "tanh(z)", loss="tanh_error")}
+"""The links of these losses."""
 
 MAKERS: dict[str, Callable[..., Loss]] = {
     name: globals()[name] for name, record in LOSSES.items() if record.settings
@@ -403,31 +405,30 @@ def loss_from_plain(plain: str | Mapping[str, Any]) -> Loss:
     if not isinstance(plain, Mapping):
         raise InputTypeError(
             f"A loss is a name or a glassnet.Loss such as gn.losses.huber(delta=0.5), not {plain!r} "
-            f"({type(plain).__name__}). Names: {', '.join(LOSSES)}."
+            f"({type(plain).__name__}). Names: {', '.join(ALL_LOSSES)}."
         )
     settings = dict(plain)
     if "name" not in settings:
-        raise InputError(f"The loss has no name. Choose one of: {', '.join(LOSSES)}.")
+        raise InputError(f"The loss has no name. Choose one of: {', '.join(ALL_LOSSES)}.")
     name = settings.pop("name")
-    losses = LOSSES | NUMPY_LOSSES
-    if name not in losses:
-        raise unknown_name("loss", name, losses)
+    if name not in ALL_LOSSES:
+        raise unknown_name("loss", name, ALL_LOSSES)
     known = inspect.signature(MAKERS[name]).parameters if name in MAKERS else {}
     for setting in settings:
         if not known:
             raise InputError(f"The loss {name!r} has no settings; leave out {', '.join(settings)}.")
         if setting not in known:
             raise unknown_name(f"setting of the loss {name!r}:", setting, known)
-    return MAKERS[name](**settings) if settings else losses[name]
+    return MAKERS[name](**settings) if settings else ALL_LOSSES[name]
 
 
 def get_output(output: str) -> Output:
     """The output record for a name, or an InputError that names the nearest one."""
-    outputs = OUTPUTS | NUMPY_OUTPUTS
     if not isinstance(output, str):
         raise InputTypeError(
-            f"An output is a name, not {output!r} ({type(output).__name__}). Names: {', '.join(outputs)}."
+            f"An output is a name, not {output!r} ({type(output).__name__}). Names: "
+            f"{', '.join(ALL_OUTPUTS)}."
         )
-    if output not in outputs:
-        raise unknown_name("output", output, outputs)
-    return outputs[output]
+    if output not in ALL_OUTPUTS:
+        raise unknown_name("output", output, ALL_OUTPUTS)
+    return ALL_OUTPUTS[output]

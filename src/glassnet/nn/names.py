@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from glassnet.errors import InputError
-from glassnet.nn.losses import LOSSES, NUMPY_LOSSES, Loss, Output, loss_from_plain
+from glassnet.nn.losses import ALL_LOSSES, Loss, Output, loss_from_plain
 
 
 def get_loss(loss: str | Mapping[str, Any] | Loss | None, output: Output) -> Loss:
@@ -22,7 +22,7 @@ def get_loss(loss: str | Mapping[str, Any] | Loss | None, output: Output) -> Los
     else:
         record = loss_from_plain(loss)
     if record.output != output.name:
-        fitting = [r for r in (LOSSES | NUMPY_LOSSES).values() if r.output == output.name]
+        fitting = [r for r in ALL_LOSSES.values() if r.output == output.name]
         raise InputError(
             f"The loss {record.name!r} is written for the output {record.output!r}, not "
             f"{output.name!r}. Use output={record.output!r}, or one of these losses: "

@@ -14,7 +14,7 @@ from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.source import Dataset
 from glassnet.errors import InputError, unknown_name
-from glassnet.nn.losses import NUMPY_OUTPUTS, OUTPUTS, get_output
+from glassnet.nn.losses import ALL_OUTPUTS, get_output
 from glassnet.nn.names import get_loss
 from glassnet.nn.network import Network
 from glassnet.plots.projection import Axes
@@ -145,8 +145,7 @@ def build_network(experiment: Experiment, samples: Samples) -> Network:
     """
     classes, task = samples.preprocessing.classes, samples.preprocessing.task
     targets = ("real", "nonnegative", "signed") if classes is None else ("class", "label")
-    known = (OUTPUTS | NUMPY_OUTPUTS).values()
-    fitting = [output.name for output in known if get_loss(None, output).target in targets]
+    fitting = [output.name for output in ALL_OUTPUTS.values() if get_loss(None, output).target in targets]
     output = experiment["network.output"] or fitting[0]
     with experiment.blame("network.output"):
         target = get_loss(None, get_output(output)).target

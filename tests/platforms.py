@@ -4,4 +4,7 @@ import sys
 
 import pytest
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can do this")
+
+def linux(what):
+    """A mark that skips a test on other systems, which lack `what`."""
+    return pytest.mark.skipif(sys.platform != "linux", reason=f"only Linux has {what}")

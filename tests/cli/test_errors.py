@@ -129,6 +129,7 @@ def test_library_leaves_the_signals_to_its_host():
     assert seen == [signal.SIG_DFL, signal.SIG_DFL]
 
 
+@linux("/dev/full")
 @pytest.mark.parametrize("output", ["/dev/full", "a pipe that is closed", "closed"])
 def test_output_that_cannot_be_written_costs_the_status_and_nothing_else(tmp_path, output):
     code = "import sys; from glassnet.cli import main; main(sys.argv[1:])"
@@ -147,7 +148,7 @@ def test_output_that_cannot_be_written_costs_the_status_and_nothing_else(tmp_pat
     assert gn.load("r/model.safetensors").iterations == 9
 
 
-@linux
+@linux("/dev/full")
 @pytest.mark.parametrize("command", [None, *main.commands])
 def test_help_that_cannot_be_written_is_one_line(command):
     arguments = [sys.executable, "-m", "glassnet", *([command] if command else []), "--help"]

@@ -136,7 +136,7 @@ def test_advised_option_names_the_column(name):
     assert names_between_commas(shlex.split(as_option(name))[0]) == [name]
 
 
-@linux
+@linux("file names of any bytes")
 def test_a_file_whose_name_is_no_unicode_is_trained_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name = b"caf\xe9.csv".decode("utf-8", "surrogateescape")

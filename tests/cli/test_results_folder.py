@@ -41,7 +41,9 @@ def test_all_names_that_jobs_give_are_known():
     assert {f"-{BEST}", f"-{REFIT}"} < set(GRID_ENDINGS)
 
 
-EXCHANGES = pytest.mark.parametrize("exchanges", [pytest.param(True, marks=linux), False])
+EXCHANGES = pytest.mark.parametrize(
+    "exchanges", [pytest.param(True, marks=linux("an exchange of folders")), False]
+)
 """Folders are exchanged, or, as on other systems, files are moved one by one."""
 
 
@@ -69,7 +71,7 @@ def test_commit_replaces_the_files_of_jobs_and_leaves_all_others(tmp_path, monke
     assert not [entry.name for entry in folder.iterdir() if entry.name.startswith((".", "unfinished"))]
 
 
-@linux
+@linux("an exchange of folders")
 def test_what_other_programs_write_during_the_exchange_stays(tmp_path, monkeypatch):
     exchange, calls = folders.exchange, []
 

@@ -255,7 +255,7 @@ def test_file_cut_short_while_it_is_read_is_an_error(tmp_path, order):
         next(blocks)
 
 
-@linux
+@linux("/proc/self/maps, which tells whose file a map is")
 def test_file_cut_short_while_it_is_looked_at_takes_no_process_along(tmp_path, monkeypatch):
     np.save(tmp_path / "X.npy", np.zeros((1_000, 4)))
     array, read = np.load(tmp_path / "X.npy", mmap_mode="r"), arrays._read

@@ -16,7 +16,7 @@ def write(folder, name, text):
     return folder
 
 
-@linux
+@linux("an exchange of folders")
 def test_exchange_swaps_two_folders_with_all_that_is_in_them(tmp_path):
     one, other = write(tmp_path / "one", "a", "1"), write(tmp_path / "other", "b", "2")
     assert folders.exchange(one, other)

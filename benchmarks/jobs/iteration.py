@@ -33,11 +33,11 @@ from glassnet._types import Array
 from glassnet.nn.network import Network
 from glassnet.optim import SGD
 from glassnet.plots.style import FAINT, INK, flat_axes, new_figure
-from glassnet.plots.words import plain
 from glassnet.training.train import train
 from glassnet.utils.paths import as_path
 from glassnet.utils.storage import write_json
 from glassnet.utils.threads import thread_count
+from glassnet.utils.words import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -28,9 +28,9 @@ from glassnet.model_selection import SweepResult, sweep
 from glassnet.nn.network import Network
 from glassnet.optim import SGD
 from glassnet.plots.style import FAINT, INK, new_figure
-from glassnet.plots.words import readable
 from glassnet.training.train import train
 from glassnet.utils.threads import thread_count
+from glassnet.utils.words import readable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,7 +15,7 @@ import glassnet as gn
 from glassnet.plots.picture_data import Targets, input_projection, make_cloud, make_field, make_grid
 from glassnet.plots.projection import spans
 from glassnet.plots.report import interactive, page, score, tables, traces
-from glassnet.plots.words import percent, readable
+from glassnet.utils.words import percent, readable
 
 HIDDEN = [(), (1,), (2,), (3,), (8,)]
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"' %{x} {{y}} &amp; $x$"

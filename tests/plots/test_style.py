@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 import glassnet as gn
 from glassnet import plots
 from glassnet.plots import style
-from glassnet.plots.words import counted, readable
+from glassnet.utils.words import counted, readable
 
 pytest.importorskip("matplotlib")
 

@@ -22,8 +22,8 @@ from glassnet.plots.picture_data import (
     make_grid,
 )
 from glassnet.plots.projection import Axes, Projection, is_even, spans
-from glassnet.plots.words import counted, plain
 from glassnet.training.run import TrainingRun
+from glassnet.utils.words import counted, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

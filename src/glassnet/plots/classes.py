@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from glassnet.plots import style
 from glassnet.plots.predictions import HeldOut, Predictions, head, make_predictions, notes, panels
-from glassnet.plots.words import below_one, percent, plain, short_names
 from glassnet.training.run import TrainingRun
+from glassnet.utils.words import below_one, percent, plain, short_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,8 +16,8 @@ from glassnet.optim import SGD
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.loss_curve import MOST_POINTS, LossCurve, make_loss_curve
-from glassnet.plots.words import readable
 from glassnet.training.run import TrainingRun
+from glassnet.utils.words import readable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,8 +10,8 @@ from glassnet.plots import geometry, style
 from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import HiddenScene, as_samples, check_run, make_field, make_hidden_scene
 from glassnet.plots.projection import Axes, spans
-from glassnet.plots.words import counted
 from glassnet.training.run import TrainingRun
+from glassnet.utils.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

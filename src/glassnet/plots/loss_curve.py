@@ -13,8 +13,8 @@ from glassnet.errors import InputError
 from glassnet.plots import style
 from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import check_run
-from glassnet.plots.words import counted, readable
 from glassnet.training.run import TrainingRun
+from glassnet.utils.words import counted, readable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

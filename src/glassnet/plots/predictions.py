@@ -21,8 +21,8 @@ from glassnet.plots.picture_data import (
     chosen_samples,
     make_field,
 )
-from glassnet.plots.words import counted, plain
 from glassnet.training.run import TrainingRun
+from glassnet.utils.words import counted, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -21,9 +21,9 @@ from glassnet.plots.predictions import (
     target_unit,
 )
 from glassnet.plots.projection import spans
-from glassnet.plots.words import below_one, readable
 from glassnet.training.run import TrainingRun
 from glassnet.utils.settings_checks import as_count
+from glassnet.utils.words import below_one, readable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import Cloud, Targets
-from glassnet.plots.words import NAME, plain, readable, short_names, tidy
+from glassnet.utils.words import NAME, plain, readable, short_names, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -24,8 +24,8 @@ from glassnet.plots.picture_data import (
     make_grid,
 )
 from glassnet.plots.projection import Axes, spans
-from glassnet.plots.words import readable, short_names
 from glassnet.training.run import TrainingRun
+from glassnet.utils.words import readable, short_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -35,12 +35,12 @@ from glassnet.errors import (
 from glassnet.nn.network import Parameters
 from glassnet.plots.libraries import MissingLibraryError, require
 from glassnet.plots.report import write_report
-from glassnet.plots.words import tidy
 from glassnet.training.checkpoints import save
 from glassnet.training.run import TrainingRun
 from glassnet.training.train import train
 from glassnet.utils.interrupts import heard, who_ended
 from glassnet.utils.storage import write_csv
+from glassnet.utils.words import tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

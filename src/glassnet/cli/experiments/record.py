@@ -21,8 +21,8 @@ from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.nn.network import Parameters
 from glassnet.plots.report import Scores
-from glassnet.plots.words import tidy
 from glassnet.training.run import TrainingRun
+from glassnet.utils.words import tidy
 
 RECORD = "run.json"
 """The file that lists what a run wrote; without one, a folder's files are not a run's."""

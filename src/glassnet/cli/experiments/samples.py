@@ -19,8 +19,8 @@ from glassnet.nn.names import get_loss
 from glassnet.nn.network import Network
 from glassnet.plots.projection import Axes
 from glassnet.plots.report.scores import Scores, score
-from glassnet.plots.words import tidy
 from glassnet.training.run import TrainingRun
+from glassnet.utils.words import tidy
 
 _MOST_NAMES = 8
 

@@ -32,9 +32,9 @@ from glassnet.plots.report.curvature import curvature_section
 from glassnet.plots.report.page import Html, build, figure, join, pairs, sentence, tag
 from glassnet.plots.report.predictions import prediction_figures
 from glassnet.plots.report.scores import Confusion, Fit, Scores, score
-from glassnet.plots.words import counted, percent, readable, tidy
 from glassnet.training.run import TrainingRun
 from glassnet.utils.storage import atomic_write
+from glassnet.utils.words import counted, percent, readable, tidy
 
 __all__ = ["Confusion", "Fit", "Scores", "percent", "score", "write_report"]
 

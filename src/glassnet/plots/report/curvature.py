@@ -29,7 +29,7 @@ from glassnet.plots.report.traces import (
     make_curve,
     make_layout,
 )
-from glassnet.plots.words import readable
+from glassnet.utils.words import readable
 
 _BLUE, _RED = style.OKABE_ITO[:2]
 _GAP = 0.045  # between two pictures, of the height of all

@@ -39,7 +39,7 @@ from glassnet.plots.report.traces import (
     upright,
 )
 from glassnet.plots.surface import make_mesh
-from glassnet.plots.words import short_names
+from glassnet.utils.words import short_names
 
 
 def data_picture(cloud: Cloud, projection: Projection) -> Picture:

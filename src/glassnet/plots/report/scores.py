@@ -12,9 +12,9 @@ from glassnet.engine.metrics import Tally, tally
 from glassnet.errors import InputError
 from glassnet.plots.picture_data import output_names, predict
 from glassnet.plots.predictions import own_names, target_unit
-from glassnet.plots.words import counted, percent
 from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import as_matrix
+from glassnet.utils.words import counted, percent
 
 
 @dataclass(frozen=True)

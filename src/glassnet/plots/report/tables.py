@@ -12,8 +12,8 @@ from glassnet.plots.picture_data import output_names
 from glassnet.plots.projection import as_names, numbered
 from glassnet.plots.report.page import Html, join, number, table, tag
 from glassnet.plots.report.scores import Confusion, Scores
-from glassnet.plots.words import counted, percent, short_names, tidy
 from glassnet.training.run import TrainingRun
+from glassnet.utils.words import counted, percent, short_names, tidy
 
 _MOST_CLASSES = 20  # of a confusion matrix; for more classes the table lists the most frequent confusions
 _MOST_PARAMETERS = 400  # of a table of all; more parameters are summarized by layer

@@ -16,7 +16,7 @@ from glassnet.plots import style
 from glassnet.plots.geometry import view_direction
 from glassnet.plots.picture_data import Targets
 from glassnet.plots.projection import is_even
-from glassnet.plots.words import short_names, tidy
+from glassnet.utils.words import short_names, tidy
 
 Trace = dict[str, Any]
 Picture = dict[str, Any]

@@ -25,7 +25,7 @@ from glassnet.plots.sweeps.words import (
     varied,
     words_of,
 )
-from glassnet.plots.words import tidy
+from glassnet.utils.words import tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

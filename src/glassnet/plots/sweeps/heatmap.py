@@ -27,7 +27,7 @@ from glassnet.plots.sweeps.words import (
     texts_of,
     words_of,
 )
-from glassnet.plots.words import readable
+from glassnet.utils.words import readable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -20,7 +20,7 @@ from glassnet.plots.sweeps.words import (
     varied,
     words_of,
 )
-from glassnet.plots.words import readable, tidy
+from glassnet.utils.words import readable, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ import numpy as np
 from glassnet.errors import InputTypeError, unknown_name
 from glassnet.model_selection import SweepCell, SweepResult, identity_here, shown
 from glassnet.plots.loss_curve import loss_words, unit_of
-from glassnet.plots.words import counted
+from glassnet.utils.words import counted
 
 LEAST = 1e-100  # the smallest loss on a logarithmic scale, which stands for smaller ones and for 0
 SYMBOLS = {

@@ -14,9 +14,9 @@ from glassnet.plots import style
 from glassnet.plots.geometry import best_azimuth, screen_axes
 from glassnet.plots.picture_data import Cloud, Targets, chosen_samples, hidden_layer
 from glassnet.plots.projection import Axes, make_projection, numbered, spans
-from glassnet.plots.words import counted, plain
 from glassnet.sklearn.displays.subject import axes_or_new, find_subject
 from glassnet.utils.array_checks import check_finite
+from glassnet.utils.words import counted, plain
 
 _ELEVATION = 22.0
 _MOST_ROWS = 14  # of a legend's column

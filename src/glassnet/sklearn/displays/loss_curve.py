@@ -11,8 +11,8 @@ from glassnet._types import Array
 from glassnet.errors import InputError, unknown_name
 from glassnet.plots.loss_curve import set_log_scale
 from glassnet.plots.style import OKABE_ITO, count_ticks
-from glassnet.plots.words import plain
 from glassnet.sklearn.displays.subject import axes_or_new, find_subject
+from glassnet.utils.words import plain
 
 _GID = "glassnet training loss"  # marks the line of a display
 _HELD_OUT = "validation_"

@@ -17,8 +17,8 @@ from glassnet.errors import InputError, InputTypeError
 from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import Targets, as_rows
 from glassnet.plots.projection import as_names
-from glassnet.plots.words import tidy
 from glassnet.sklearn import MLPClassifier, MLPRegressor
+from glassnet.utils.words import tidy
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def counted(count: int, thing: str) -> str:
 def percent(share: float) -> str:
     """A share as a percentage: 100 % only where nothing is wrong, and 0 % only where nothing is right.
 
-    >>> from glassnet.plots.words import percent
+    >>> from glassnet.utils.words import percent
     >>> percent(49_998 / 50_000), percent(1.0), percent(0.5)
     ('99.996 %', '100 %', '50 %')
     """
@@ -64,7 +64,7 @@ def percent(share: float) -> str:
 def below_one(value: float) -> str:
     """A correlation or an area to four digits, and 1 only where it is 1.
 
-    >>> from glassnet.plots.words import below_one
+    >>> from glassnet.utils.words import below_one
     >>> below_one(0.512), below_one(0.999996), below_one(1.0)
     ('0.5120', '0.999996', '1')
     """

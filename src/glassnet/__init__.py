@@ -12,6 +12,7 @@ The public names; help() of each shows an example:
 - networks: Network, Parameters; ACTIVATIONS, OUTPUTS and LOSSES hold the names that they take, and
   the records behind them, of the classes Activation, Output and Loss
 - training: train, TrainingRun, EarlyStopping, Callback, Every, Penalties
+- tables as people have them: read_table, which makes a Table of a file or a frame
 - data that do not fit into memory: stream
 - optimizers, in OPTIMIZERS: SGD, RMSprop, Adagrad, Adadelta, Adam, AMSGrad, AdamW, Nadam, Lion, each an
   Optimizer; learning rates over time, in SCHEDULES: Constant, InverseScaling, Adaptive, Step,
@@ -40,6 +41,7 @@ from typing import TYPE_CHECKING, Any
 
 from glassnet._version import __version__ as __version__
 from glassnet.data.dataset import stream
+from glassnet.data.tables import Table, read_table
 from glassnet.diagnostics.curvature import Curvature, CurvatureTrace, curvature
 from glassnet.diagnostics.gradient_check import check_gradients
 from glassnet.diagnostics.gradient_report import GradientCheck
@@ -176,6 +178,7 @@ __all__ = [
     "StalledTrainingWarning",
     "Step",
     "SweepResult",
+    "Table",
     "TrainingRun",
     "WalkForward",
     "WarmUp",
@@ -184,6 +187,7 @@ __all__ = [
     "load",
     "loss_and_gradient",
     "prepare",
+    "read_table",
     "save",
     "stream",
     "sweep",

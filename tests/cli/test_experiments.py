@@ -633,7 +633,7 @@ def test_predictions_are_the_tables_own_labels(output, flowers, tmp_path):
     assert np.allclose(both, 1)
     leaders = np.where(columns["P(virginica)"] > columns["P(setosa)"], "virginica", "setosa")
     assert np.array_equal(columns["prediction"], leaders)
-    right = np.mean(columns["prediction"] == read_table(flowers)["species"])
+    right = np.mean(columns["prediction"] == read_table(flowers)["species"].texts())
     assert right > 0.9
     assert found.remark().startswith("Score against 'species': ")
     assert outcome.run.iterations == 200

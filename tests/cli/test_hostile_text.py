@@ -18,7 +18,8 @@ import glassnet as gn
 from glassnet.cli import main
 from glassnet.cli.experiments.library import to_toml
 from glassnet.cli.options import names_between_commas
-from glassnet.data.tables import as_option, read_table
+from glassnet.data.tables import read_table
+from glassnet.data.tables.words import as_option
 from glassnet.utils.storage import write_csv
 
 LABELS = (
@@ -84,7 +85,7 @@ def test_text_of_any_characters_goes_the_whole_way(job):
     file, document, said = job
     table, run = read_table(file), gn.load("r/model.safetensors")
     assert table.names == (*NAMES, TARGET)
-    assert table[TARGET].tolist() == [*LABELS] * 4
+    assert table[TARGET].texts().tolist() == [*LABELS] * 4
     # The console: one line for each thing said, and nothing that a terminal obeys.
     assert all(line.isprintable() for line in said.split("\n"))
     assert [line.split()[0] for line in said.splitlines() if line[:1].strip()][:2] == ["data", "network"]
@@ -115,8 +116,8 @@ def test_text_of_any_characters_goes_the_whole_way(job):
     predicted = {name: read_table(name) for name in ("p.csv", "p.parquet")}
     for found in predicted.values():
         assert found.names == ("prediction", *(f"P({label})" for label in sorted(LABELS)))
-    labels = predicted["p.csv"]["prediction"].tolist()
-    assert labels == predicted["p.parquet"]["prediction"].tolist()
+    labels = predicted["p.csv"]["prediction"].texts().tolist()
+    assert labels == predicted["p.parquet"]["prediction"].texts().tolist()
     assert {*labels} <= {*LABELS}
     with Path("p.csv").open(encoding="utf-8", newline="") as stream:  # as any reader has it
         rows = [*csv.reader(stream)]
@@ -127,8 +128,8 @@ def test_folds_of_hostile_labels_are_written_as_they_were(job):
     file, _, _ = job
     glassnet("sweep", "job.toml", "--set", "data.test_fraction=0", "--no-pictures", "--results", "s")
     written = read_table("s/rates-predictions.csv")
-    truth = read_table(file)[TARGET]
-    assert written["target"].tolist() == truth[written["row"]].tolist()
+    truth = read_table(file)[TARGET].texts()
+    assert written["target"].texts().tolist() == truth[written["row"]].tolist()
 
 
 @pytest.mark.parametrize("name", NAMES)

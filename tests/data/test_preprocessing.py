@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from glassnet.data.holdout import split
 from glassnet.data.preprocessing import MAX_CLASSES, TASKS, Preprocessing, prepare_table
-from glassnet.data.tables import Table, read_table
+from glassnet.data.tables import Table, TextColumn, read_table
 from glassnet.errors import InputError, InputTypeError
 
 
@@ -21,9 +21,9 @@ def table(**columns):
     made = {}
     for name, values in columns.items():
         column = np.asarray(values)
-        made[name] = column.astype(object) if column.dtype.kind == "U" else column
+        made[name] = column if column.dtype.kind not in "UO" else TextColumn.of(column.tolist())
     length = len(next(iter(made.values())))
-    return Table(made, Path("a.csv"), np.arange(2, 2 + length))
+    return Table(made, Path("a.csv"), lines=lambda: np.arange(2, 2 + length))
 
 
 def iris():

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from glassnet.data.reduce import Block, Columns
 from glassnet.data.source import Dataset, choose_columns
-from glassnet.data.tables import ENDINGS, Table, as_option, import_pyarrow, pandas_index, unreadable_parquet
+from glassnet.data.tables import Column, Table
+from glassnet.data.tables.parquet_files import ENDINGS, import_pyarrow, pandas_index, unreadable_parquet
+from glassnet.data.tables.words import as_option
 from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.utils.memory import size_text
 from glassnet.utils.paths import as_path, explain
@@ -135,7 +137,7 @@ def parquet_header(path: Path) -> tuple[Table, int]:
             rows += content.metadata.num_rows
             if table is None:
                 schema = content.schema_arrow
-                columns = {name: np.empty(0) for name in schema.names}
+                columns: dict[str, Column] = {name: np.empty(0) for name in schema.names}
                 table = Table(columns, file, index=pandas_index(schema))
     assert table is not None  # else `parquet_files` has raised
     return table, 8 * rows * len(table.names)

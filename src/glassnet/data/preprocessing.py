@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from glassnet.data.fixed_order import Floats, Moments, moments
 from glassnet.data.holdout import listed, split
-from glassnet.data.tables import Table, as_option, is_missing, is_number, without_index
+from glassnet.data.tables import Table, TextColumn
+from glassnet.data.tables.index import without_index
+from glassnet.data.tables.words import as_option, is_missing, is_number
 from glassnet.errors import InputError, InputTypeError, unknown_name
 
 TASKS = ("classification", "regression")
@@ -173,7 +175,7 @@ def prepare_table(
     """
     names, notes = choose_features(table, target, features, ignore)
     raw = _feature_matrix(table, names, to_choose=True)
-    column = table[target]
+    column = _plain(table, target)
     if task is None and column.dtype.kind not in "Ob":
         column = np.unique(_numbers(table, target))
     chosen, task_notes = choose_task(target, column, table.n_rows, task)
@@ -289,6 +291,14 @@ def check_classes(source: object, target: str, classes: tuple[Any, ...], n: int)
         )
 
 
+def _plain(table: Table, name: str) -> NDArray[Any]:
+    """A column of numbers, or of text as objects, dates among it."""
+    column = table[name]
+    if isinstance(column, TextColumn):
+        return column.texts()
+    return column.astype(str).astype(object) if column.dtype.kind == "M" else column
+
+
 def _feature_matrix(table: Table, names: tuple[str, ...], to_choose: bool = False) -> Floats:
     return np.column_stack([_numbers(table, name, to_choose) for name in names])
 
@@ -298,7 +308,7 @@ def _numbers(table: Table, name: str, to_choose: bool = False) -> Floats:
 
     `to_choose` says that the column may be left out, as a feature may before a model has learned from it.
     """
-    column = table[name]
+    column = _plain(table, name)
     if column.dtype.kind == "O":
         column = _text_as_numbers(table, name, column, to_choose)
     numbers = column.astype(np.float64)
@@ -329,7 +339,7 @@ def _text_as_numbers(table: Table, name: str, column: NDArray[Any], to_choose: b
 
 
 def _labels(table: Table, name: str) -> NDArray[Any]:
-    column = table[name]
+    column = _plain(table, name)
     if column.dtype.kind == "O":
         _refuse_missing(table, name, np.array([not cell.strip() for cell in column]))
     elif column.dtype.kind == "f":

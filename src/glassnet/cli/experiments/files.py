@@ -30,7 +30,7 @@ from glassnet.data.reduce import Block
 from glassnet.data.scan import MOST_VALUES, target_values
 from glassnet.data.source import Dataset, MappedDataset
 from glassnet.data.standardization import StandardizedDataset, measured
-from glassnet.data.tables import ENDINGS
+from glassnet.data.tables.parquet_files import ENDINGS
 from glassnet.engine.predict import tally_dataset
 from glassnet.errors import InputError
 from glassnet.plots.report.scores import Scores, scores_of

@@ -12,7 +12,8 @@ from typing import Any
 
 from glassnet.cli.experiments.settings import Experiment, Override, experiment_from
 from glassnet.data.parquet import parquet_header
-from glassnet.data.tables import ENDINGS, read_table
+from glassnet.data.tables import read_table
+from glassnet.data.tables.parquet_files import ENDINGS
 from glassnet.errors import FileError, InputError, nearest_name
 from glassnet.utils.paths import as_path, read_bytes
 

@@ -1,0 +1,52 @@
+"""Columns' names: no repeats, and columns that only number the rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from glassnet.data.tables.table import Column, Table
+from glassnet.data.tables.words import as_option
+from glassnet.errors import InputError
+
+NAMELESS = ("unnamed 1", "Unnamed: 0")
+"""The names of a first column without a name: here, and in a file that pandas read and wrote again."""
+
+
+def counting(name: str, column: Column) -> tuple[str, ...]:
+    """The name of the first column, where the file has none for it and it counts the rows."""
+    counts = (
+        name in NAMELESS
+        and isinstance(column, np.ndarray)
+        and column.dtype == np.int64
+        and bool(np.all(np.diff(column) == 1))
+    )
+    return (name,) if counts else ()
+
+
+def without_index(table: Table, names: list[str]) -> tuple[list[str], list[str]]:
+    """The names without those of an index, and notes about columns that are, or may be, an index."""
+    index = [name for name in names if name in table.index]
+    if index:
+        return [name for name in names if name not in index], [
+            f"Left out, since an index only numbers the rows: {', '.join(map(repr, index))}. To learn from "
+            f"it, name the features that you want (--features)."
+        ]
+    if names and names[0] in NAMELESS and names[0] == table.names[0]:
+        return names, [
+            f"The first column has no name, and is taken for a feature: {names[0]!r}. Where it is an "
+            f"index, which tells nothing of new rows, leave it out (--ignore {as_option(names[0])})."
+        ]
+    return names, []
+
+
+def refuse_repeats(names: Sequence[str], path: Path) -> None:
+    """Raise InputError where a name comes twice."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise InputError(
+                f"{path} has more than one column called {name!r}; expected every name once. Rename them."
+            )

@@ -1,0 +1,112 @@
+"""A table: named columns of NumPy arrays, and columns of text with each different text once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.errors import unknown_name
+
+Rows = NDArray[Any] | slice
+
+
+@dataclass(frozen=True, eq=False)
+class TextColumn:
+    """A column of text: row i holds ``categories[codes[i]]``, and is missing where the code is -1.
+
+    ``categories`` has each text once, in no order that means anything; a category may stand in no row.
+    `numpy.asarray` of the column is `texts`.
+    """
+
+    codes: NDArray[np.int32]
+    categories: NDArray[np.object_]
+
+    @classmethod
+    def of(cls, texts: Iterable[str | None]) -> TextColumn:
+        """A column of those texts, in the order in which they first appear; None and "" are missing."""
+        known: dict[str | None, int] = {None: -1, "": -1}
+        codes = [known.setdefault(text, len(known) - 2) for text in texts]
+        categories = np.empty(len(known) - 2, object)
+        categories[:] = [*known][2:]
+        return cls(np.array(codes, np.int32), categories)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Rows) -> TextColumn:
+        return TextColumn(self.codes[rows], self.categories)
+
+    def texts(self) -> NDArray[np.object_]:
+        """The text of each row, (n,), "" where it is missing."""
+        return np.append(self.categories, "")[self.codes]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self.texts().astype(dtype or object, copy=False)
+
+
+Column = NDArray[Any] | TextColumn
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns by name, all of one length, in the order of the file or the frame.
+
+    Attributes
+    ----------
+    columns : each an int64 array, a float64 array (NaN where a number is missing), a bool array, a
+        datetime64[us] array (NaT where a date is missing), or a `TextColumn`.
+    source : the file, or words for what else it was, such as "a pandas DataFrame".
+    notes : a sentence for each thing that was guessed, such as the delimiter, or words for missing.
+    index : the columns that only number the rows, as pandas writes a frame's index.
+    truths : the columns of true and false in which values are missing: float64 of 0, 1 and NaN.
+
+    >>> import glassnet as gn
+    >>> table = gn.read_table({"width": [0.2, 1.4, None], "kind": ["small", "large", "small"]})
+    >>> table.names, table.n_rows, table["width"].tolist()
+    (('width', 'kind'), 3, [0.2, 1.4, nan])
+    >>> table["kind"].codes.tolist(), table["kind"].categories.tolist()
+    ([0, 1, 0], ['small', 'large'])
+    """
+
+    columns: dict[str, Column]
+    source: Path | str
+    notes: tuple[str, ...] = ()
+    index: tuple[str, ...] = ()
+    truths: frozenset[str] = frozenset()
+    lines: Callable[[], NDArray[np.int64]] | None = field(default=None, repr=False)
+    """Finds the line on which each row of a text file begins, once an error asks."""
+    rows: NDArray[np.int64] | None = field(default=None, repr=False)
+    """The places of the rows in the file, where `take` left some out."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names."""
+        return tuple(self.columns)
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are, the header not counted."""
+        return len(next(iter(self.columns.values()), ()))
+
+    def __getitem__(self, name: str) -> Column:
+        """A column; InputError, with the nearest name, for a name that is not there."""
+        if name not in self.columns:
+            choices = [known for known in self.names if known not in self.index]
+            raise unknown_name(f"column of {self.source}:", name, choices)
+        return self.columns[name]
+
+    def where(self, row: int) -> str:
+        """The place of a row, counted from 0, for messages: its line in a text file, else its number."""
+        place = row if self.rows is None else int(self.rows[row])
+        return f"row {place + 1}" if self.lines is None else f"line {self.lines()[place]}"
+
+    def take(self, rows: Rows) -> Table:
+        """The table of those rows, by number or by a mask; `where` still says where they came from."""
+        known = np.arange(self.n_rows) if self.rows is None else self.rows
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return replace(self, columns=columns, rows=known[rows])

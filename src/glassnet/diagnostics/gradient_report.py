@@ -10,6 +10,7 @@ import numpy as np
 
 from glassnet.errors import GradientError
 from glassnet.nn.network import Network
+from glassnet.utils.html import BAD, GOOD, cell_output, cell_table, tag
 
 Verdict = Literal["right", "wrong", "kink", "unsettled"]
 
@@ -51,7 +52,7 @@ class GradientEntry(NamedTuple):
         return difference / self.tolerance if self.tolerance > 0 else (math.inf if difference else 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientCheck:
     """The result of `check_gradients`: `table` has a row per parameter, `str()` is for reading.
 
@@ -149,14 +150,32 @@ class GradientCheck:
             raise GradientError(f"The gradient check of {self.network} {self.verdict}")
         return self
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
+        return f"GradientCheck of {self.network}\n  {self.verdict}"
+
+    def _repr_html_(self) -> str:
+        color = GOOD if self.passed else BAD
+        verdict = tag("span", self.verdict, style=f"color:{color};font-weight:bold")
+        judged = [entry for entry in self.table if entry.verdict in ("right", "wrong")] or self.table
+        worst = sorted(judged, key=lambda entry: (entry.verdict != "wrong", -entry.excess))[:_WORST]
+        head = ("entry", "numerical", "backpropagated", "relative error", "verdict")
+        count = f"the worst {len(worst)} of {len(judged):,} entries:"
+        return cell_output(
+            f"Gradient check of {self.network}",
+            [self._setup, verdict, count if len(worst) < len(judged) else ""],
+            cell_table(head, map(_cells, worst), left=(0, 4)),
+        )
+
+    @property
+    def _setup(self) -> str:
+        """What was checked, and by which numbers."""
         samples = f"{self.n_samples} sample{'s' if self.n_samples > 1 else ''}"
         kind = "summed" if self.reduction == "sum" else "mean"
         whose = "a gradient handed in" if self.engine == "given" else f"the {self.engine} engine"
-        lines = [
-            f"Gradient check of {self.network}",
-            f"{whose}, {self.dtype.name}, {samples}, {kind} loss, epsilon {self.epsilon:g}",
-        ]
+        return f"{whose}, {self.dtype.name}, {samples}, {kind} loss, epsilon {self.epsilon:g}"
+
+    def __str__(self) -> str:
+        lines = [f"Gradient check of {self.network}", self._setup]
         for layer, rows in groupby(self.table, key=lambda entry: entry.layer):
             lines += ["", *_layer_table(layer, list(rows))]
         return "\n".join([*lines, "", self.verdict])
@@ -218,12 +237,18 @@ def _layer_table(layer: int, rows: list[GradientEntry]) -> list[str]:
         f"Layer {layer}",
         f"  {'entry':<{width}}  {'numerical':>17}  {'backpropagated':>17}  {'relative error':>14}  verdict",
     ]
-    lines += [
-        f"  {e.label:<{width}}  {e.numerical:>17.9e}  {e.backpropagated:>17.9e}  "
-        f"{_relative(e):>14}  {e.verdict}"
-        for e in shown
-    ]
+    for entry in shown:
+        label, numerical, backpropagated, relative, verdict = _cells(entry)
+        lines.append(
+            f"  {label:<{width}}  {numerical:>17}  {backpropagated:>17}  {relative:>14}  {verdict}"
+        )
     return [*lines, rest] if rest else lines
+
+
+def _cells(entry: GradientEntry) -> tuple[str, ...]:
+    """An entry as a row of a table."""
+    numbers = f"{entry.numerical:.9e}", f"{entry.backpropagated:.9e}"
+    return entry.label, *numbers, _relative(entry), entry.verdict
 
 
 def _relative(entry: GradientEntry) -> str:

@@ -18,12 +18,14 @@ from glassnet.training.run import TrainingRun
 from glassnet.training.settings import NAMES
 from glassnet.training.steppers import Solver
 from glassnet.training.train import train
+from glassnet.utils.html import GOOD, Html, cell_output, cell_table, tag
 
 if TYPE_CHECKING:
     import pandas
     import polars
 
 _MOST_ROWS = 60
+_MOST_SHOWN = 20  # of a notebook's cell
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -244,6 +246,9 @@ class SweepResult(Comparison):
     def __repr__(self) -> str:
         return _printed(self)
 
+    def _repr_html_(self) -> str:
+        return _as_html(self)
+
 
 def _entry(value: Any) -> Any:
     """A setting as an entry of a table."""
@@ -288,15 +293,50 @@ def _printed(result: SweepResult) -> str:
         lines.append("  ".join(["", *cells, row[-1]]).rstrip())
     if len(rows) > _MOST_ROWS + 1:
         lines.append(f"  and {len(rows) - _MOST_ROWS - 1} more")
-    if result.evaluate_every is not None and (chosen := result.chosen) is not None:
-        words = [f"{name} {_short(chosen[name])}" for name in _varied(result)]
-        lines.append(
-            f"  best after {chosen['iterations']:,} {unit} of {', '.join(words)}: {result.compared_by} "
-            f"{chosen['mean']:.6g}"
-        )
+    if (words := _chosen(result)) is not None:
+        lines.append(f"  {words}")
     known = rules(result.converged_below)
     lines += [f"  {status}: {known[status]}" for status in known if counts[status]]
     return "\n".join(lines)
+
+
+def _chosen(result: SweepResult) -> str | None:
+    """The best setting and its iterations in words, of a sweep with evaluations on the way."""
+    if result.evaluate_every is None or (chosen := result.chosen) is None:
+        return None
+    unit = "iterations" if result.cells[0].trained.batch_size is None else "epochs"
+    words = [f"{name} {_short(chosen[name])}" for name in _varied(result)]
+    return (
+        f"best after {chosen['iterations']:,} {unit} of {', '.join(words)}: {result.compared_by} "
+        f"{chosen['mean']:.6g}"
+    )
+
+
+def _as_html(result: SweepResult) -> Html:
+    """What a notebook shows: the heading of the printed words, and their table with the best row marked."""
+    title, *lines = [line.strip() for line in _printed(result).splitlines()[:3]]
+    summary, best = result.summary, result.best
+    if len(summary) == len(result.cells):
+        head, *rows = _rows(result)
+        head = [*head[:-2], head[-2] or result.compared_by, ""]
+        costs = [result.sign * value if np.isfinite(value) else np.inf for value in result.compared]
+        order = sorted(range(len(rows)), key=costs.__getitem__)
+        winner = None if best is None else result.cells.index(best)
+    else:
+        head, *rows = _summary_rows(result, summary)
+        order = list(range(len(rows)))
+        settings = [row["setting"] for row in summary]
+        winner = None if best is None else settings.index(best.setting)
+    shown, count = sorted(order), ""
+    if len(rows) > _MOST_SHOWN:
+        shown, count = order[:_MOST_SHOWN], f"the best {_MOST_SHOWN} of {len(rows):,}:"
+    marked: list[list[object]] = [["", *rows[row]] for row in shown]
+    if winner in shown:
+        words = ["best", *rows[winner]]
+        marked[shown.index(winner)] = [tag("b", word, style=f"color:{GOOD}") for word in words]
+    chosen = _chosen(result)
+    words_at = [0, *range(1, 1 + len(_varied(result))), len(head)]
+    return cell_output(title, [*lines, count], cell_table(["", *head], marked, left=words_at), chosen or "")
 
 
 def _rows(result: SweepResult) -> list[list[str]]:

@@ -19,8 +19,10 @@ from glassnet.nn import reference
 from glassnet.nn.activations import ACTIVATIONS, Activation, get_activation
 from glassnet.nn.losses import OUTPUTS, Loss, Output, get_output
 from glassnet.nn.names import get_loss
+from glassnet.nn.network_html import drawing
 from glassnet.nn.schemes import SCHEMES, Ranges, fit_to_ranges
 from glassnet.utils.array_checks import as_dtype, as_matrix, as_numbers, cast, check_finite
+from glassnet.utils.html import cell_output, cell_table
 from glassnet.utils.settings_checks import as_random_state
 from glassnet.utils.threads import thread_count
 
@@ -227,18 +229,37 @@ class Network:
 
         Keras's ``model.summary()`` and MATLAB's ``view(net)`` show the same.
         """
-        names = [*(f"hidden {i}" for i in range(1, len(self.hidden) + 1)), "output"]
-        functions = [*(record.name for record in self.hidden), self.output.name]
-        rows = [("layer", "units", "function", "weights", "biases")]
-        rows.append(("input", f"{self.sizes[0]:,}", "", "", ""))
-        for name, function, (n_in, n_out) in zip(names, functions, pairwise(self.sizes), strict=True):
-            rows.append((name, f"{n_out:,}", function, f"{n_in * n_out:,}", f"{n_out:,}"))
+        rows = self._layers()
         a, b, c, d, e = (max(map(len, column)) for column in zip(*rows, strict=True))
         lines = [
             f"{name:<{a}}  {units:>{b}}  {function:<{c}}  {weights:>{d}}  {biases:>{e}}".rstrip()
             for name, units, function, weights, biases in rows
         ]
-        return "\n".join([*lines, f"{self.n_parameters:,} parameters, loss {self.loss}"])
+        return "\n".join([*lines, self._totals])
+
+    @property
+    def _totals(self) -> str:
+        return f"{self.n_parameters:,} parameters, loss {self.loss}"
+
+    def _layers(self) -> list[tuple[str, ...]]:
+        """The table of `summary`: its heading, and a row for each layer."""
+        names = [*(f"hidden {i}" for i in range(1, len(self.hidden) + 1)), "output"]
+        functions = [*(record.name for record in self.hidden), self.output.name]
+        rows: list[tuple[str, ...]] = [("layer", "units", "function", "weights", "biases")]
+        rows.append(("input", f"{self.sizes[0]:,}", "", "", ""))
+        for name, function, (n_in, n_out) in zip(names, functions, pairwise(self.sizes), strict=True):
+            rows.append((name, f"{n_out:,}", function, f"{n_in * n_out:,}", f"{n_out:,}"))
+        return rows
+
+    def _repr_html_(self) -> str:
+        head, *rows = self._layers()
+        picture = drawing(self.sizes, [row[2] for row in rows[1:]])
+        return cell_output(
+            f"Network {'-'.join(map(str, self.sizes))}",
+            [self._totals],
+            picture,
+            cell_table(head, rows, left=(0, 2)),
+        )
 
     def initialize(
         self,

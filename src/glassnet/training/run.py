@@ -20,6 +20,7 @@ from glassnet.training.divergence import gentler, warn_of_ending
 from glassnet.training.early_stopping import check_schedule, require_functions
 from glassnet.training.hooks import Callbacks, Hooks
 from glassnet.training.other_names import with_other_names
+from glassnet.training.run_html import run_html
 from glassnet.training.run_policy import continue_run
 from glassnet.training.state import RunData, RunState, at_end, masks_of, with_data, with_rule
 from glassnet.training.steppers import Rule, Solver, check_fits, check_rule
@@ -212,6 +213,9 @@ class TrainingRun(RunState):
         run = continue_run(start, iterations, hooks, progress, gradient=gradient)
         warn_of_ending(run)
         return run
+
+    def _repr_html_(self) -> str:
+        return run_html(self)
 
     def _prepared(
         self, dataset: Dataset, validation: object, engine: str | None, threads: int | None

@@ -29,10 +29,11 @@ from glassnet.plots.predictions import HeldOut, make_predictions, row_sets
 from glassnet.plots.projection import Axes, Projection, spans
 from glassnet.plots.report import interactive, tables
 from glassnet.plots.report.curvature import curvature_section
-from glassnet.plots.report.page import Html, build, figure, join, pairs, sentence, tag
+from glassnet.plots.report.page import build, figure, pairs, sentence
 from glassnet.plots.report.predictions import prediction_figures
 from glassnet.plots.report.scores import Confusion, Fit, Scores, score
 from glassnet.training.run import TrainingRun
+from glassnet.utils.html import Html, join, tag
 from glassnet.utils.storage import atomic_write
 from glassnet.utils.words import counted, percent, readable, tidy
 

@@ -19,7 +19,7 @@ from glassnet.plots.curvature_trace import (
     limit_words,
     run_of,
 )
-from glassnet.plots.report.page import Html, figure, sentence, tag
+from glassnet.plots.report.page import figure, sentence
 from glassnet.plots.report.traces import (
     Picture,
     Trace,
@@ -29,6 +29,7 @@ from glassnet.plots.report.traces import (
     make_curve,
     make_layout,
 )
+from glassnet.utils.html import Html, tag
 from glassnet.utils.words import readable
 
 _BLUE, _RED = style.OKABE_ITO[:2]

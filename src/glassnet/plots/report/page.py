@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 
 from glassnet.plots.libraries import require
 from glassnet.plots.report.traces import Picture
+from glassnet.utils.html import Html, esc, number, tag
 
 # The page may fetch nothing. plotly's WebGL plots compile their drawing code, hence 'unsafe-eval'.
 _POLICY = (
@@ -22,65 +21,6 @@ _POLICY = (
 _STYLE = Path(__file__).with_name("page.css")
 # It draws the pictures one after the other, so that the page can be read and scrolled meanwhile.
 _SCRIPT = Path(__file__).with_name("page.js")
-
-
-_NO_CHARACTER = re.compile("[^\t\n\r -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What HTML cannot hold: control characters, and halves of surrogate pairs."""
-
-
-class Html(str):
-    """Text that is already HTML; `tag` escapes all other text."""
-
-    __slots__ = ()
-
-
-def esc(value: object) -> str:
-    """`value` as HTML: Html as it is, anything else with its special characters escaped."""
-    if isinstance(value, Html):
-        return value
-    return html.escape(_NO_CHARACTER.sub("\ufffd", str(value)), quote=True)
-
-
-def tag(name: str, *content: object, **attributes: object) -> Html:
-    """<name attribute="...">content</name>; ``class_`` gives class."""
-    pairs = (f' {key.rstrip("_").replace("_", "-")}="{esc(v)}"' for key, v in attributes.items())
-    return Html(f"<{name}{''.join(pairs)}>{''.join(map(esc, content))}</{name}>")
-
-
-def join(contents: Iterable[object]) -> Html:
-    """Contents one after the other."""
-    return Html("".join(map(esc, contents)))
-
-
-def number(value: object) -> str:
-    """A number for reading: whole ones with commas, others to six digits; anything else as text.
-
-    >>> from glassnet.plots.report.page import number
-    >>> number(50000), number(0.0001), number(7.650197917), number("sum")
-    ('50,000', '0.0001', '7.6502', 'sum')
-    """
-    if value is None:
-        return "none"
-    if isinstance(value, (bool, np.bool_)):
-        return "yes" if value else "no"
-    if isinstance(value, (int, np.integer)):
-        return f"{int(value):,}"
-    if isinstance(value, (float, np.floating)):
-        return f"{float(value):.6g}" if math.isfinite(value) else str(float(value))
-    return str(value)
-
-
-def table(head: Sequence[object], rows: Iterable[Sequence[object]], **attributes: object) -> Html:
-    """A table that scrolls sideways where it is too wide; the first column names the rows."""
-    top = tag("thead", tag("tr", *(tag("th", cell, scope="col") for cell in head))) if head else Html()
-    body = tag("tbody", *(tag("tr", *map(_cell, row)) for row in rows))
-    return tag("div", tag("table", top, body, **attributes), class_="scroll", tabindex="0")
-
-
-def _cell(value: object) -> Html:
-    if isinstance(value, Html) and value.startswith("<td"):
-        return value
-    return tag("td", value if isinstance(value, Html) else number(value))
 
 
 def pairs(values: Mapping[str, object]) -> Html:

@@ -13,7 +13,7 @@ from glassnet.plots.picture_data import Field, Targets
 from glassnet.plots.predictions import Predictions
 from glassnet.plots.projection import spans
 from glassnet.plots.quantities import error_counts, fitted_line, value_span
-from glassnet.plots.report.page import Html, figure, sentence
+from glassnet.plots.report.page import figure, sentence
 from glassnet.plots.report.traces import (
     Picture,
     make_axis,
@@ -25,6 +25,7 @@ from glassnet.plots.report.traces import (
     text,
     upright,
 )
+from glassnet.utils.html import Html
 
 _EQUAL = {"color": style.FAINT, "width": 1.5, "dash": "dash"}
 

@@ -10,9 +10,9 @@ from glassnet.diagnostics.gradient_report import GradientCheck, GradientEntry
 from glassnet.nn.network import Parameters
 from glassnet.plots.picture_data import output_names
 from glassnet.plots.projection import as_names, numbered
-from glassnet.plots.report.page import Html, join, number, table, tag
 from glassnet.plots.report.scores import Confusion, Scores
 from glassnet.training.run import TrainingRun
+from glassnet.utils.html import Html, join, number, table, tag
 from glassnet.utils.words import counted, percent, short_names, tidy
 
 _MOST_CLASSES = 20  # of a confusion matrix; for more classes the table lists the most frequent confusions

@@ -14,6 +14,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -164,16 +165,22 @@ def iterations_in(folder: Path) -> int:
 
 @attack
 def kills(folder: Path, draw: random.Random) -> None:
-    """SIGKILL at any moment of glassnet train: one run's results whole, and the next cleans up."""
+    """SIGKILL at any moment of glassnet train: each run's results whole, and the next cleans up."""
     taken = seconds_of(folder)
+    for path in folder.glob("r.*"):
+        shutil.rmtree(path)
     (folder / "r" / "notes.txt").write_text("mine")
     command(folder, [*TRAIN, "30"], signal.SIGKILL, draw.uniform(0, 1.1 * taken))
-    require(iterations_in(folder / "r") in (20, 30), "other results")
+    now, earlier = iterations_in(folder / "r"), [iterations_in(path) for path in folder.glob("r.*")]
+    require(now in (20, 30), "other results")
+    require(20 in (now, *earlier), "the earlier results are gone")
     require((folder / "r" / "notes.txt").read_text() == "mine", "a file of the user's own is gone")
     require(command(folder, [*TRAIN, "20"]).status == 0, "the next run failed")
     require(iterations_in(folder / "r") == 20, "the next run's results are not there")
     left = [p.name for p in (folder / "r").iterdir() if p.name.startswith(("unfinished", "."))]
     left += [p.name for p in folder.iterdir() if "unfinished" in p.name]
+    kept = sorted(map(iterations_in, folder.glob("r.*")))
+    require(kept == sorted([now, *earlier]), f"earlier results of {kept} iterations are there")
     require(not left, f"left behind: {left}")
 
 

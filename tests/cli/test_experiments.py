@@ -963,20 +963,25 @@ def test_losses_of_very_many_iterations_are_some_of_them(tmp_path, monkeypatch, 
     assert f"one row for 3 iterations, {len(seen)} in all" in dict(heard)["losses"]
 
 
-def test_a_job_says_which_other_tables_results_it_replaces(flowers, tmp_path):
+def test_a_job_says_where_the_earlier_results_are(flowers, tmp_path):
     other = flowers.with_name("other.csv")
     other.write_bytes(flowers.read_bytes())
     heard = []
-    for path in (flowers, flowers, other):
+    for path, keep in ((other, True), (flowers, True), (flowers, False)):
         said = []
         run_experiment(
-            table(path), tmp_path / "out", **QUICK, tell=lambda *line, said=said: said.append(line)
+            table(path),
+            tmp_path / "out",
+            **QUICK,
+            keep_earlier=keep,
+            tell=lambda *line, said=said: said.append(line),
         )
-        heard.append(dict(said).get("replaced"))
-    assert heard[:2] == [None, None]
-    assert re.fullmatch(
-        rf"the results of {re.escape(str(flowers))}, finished \d{{4}}-\d\d-\d\dT.*", heard[2]
-    )
+        heard.append([dict(said).get(label) for label in ("earlier", "replaced")])
+    assert heard[0] == [None, None]
+    when = r"finished \d{4}-\d\d-\d\dT.*"
+    assert re.fullmatch(rf"the results of other.csv, {when}, are in {tmp_path}/out\.1", heard[1][0])
+    assert heard[2][0] is None
+    assert re.fullmatch(rf"the results of flowers.csv, {when}", heard[2][1])
 
 
 def test_class_weights_go_by_label(flowers, tmp_path):

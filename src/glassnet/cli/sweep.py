@@ -57,6 +57,9 @@ from glassnet.cli.options import experiment_of, settings, tell
     "--results", type=click.Path(path_type=Path), metavar="FOLDER", help="Default: results/NAME-sweep."
 )
 @click.option("--fresh", is_flag=True, help="Begin anew, where an earlier sweep was not done.")
+@click.option(
+    "--replace", is_flag=True, help="Remove the earlier results there; they move to FOLDER.1 else."
+)
 @click.option("--no-pictures", is_flag=True, help="Draw no pictures.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 def sweep(
@@ -65,6 +68,7 @@ def sweep(
     dask: str | None,
     results: Path | None,
     fresh: bool,
+    replace: bool,
     no_pictures: bool,
     quiet: bool,
     **options: Any,
@@ -125,6 +129,7 @@ def sweep(
             choose_grids(experiment, grids),
             options={key: value for key, value in options.items() if key in OPTIONS and value is not None},
             fresh=fresh,
+            keep_earlier=not replace,
             pictures=not no_pictures,
             tell=(lambda label, words: None) if quiet else tell,
             progress=not quiet and sys.stderr.isatty(),

@@ -17,6 +17,7 @@ from glassnet.cli.options import Setting, experiment_of, settings, tell
 @click.option(
     "--results", type=click.Path(path_type=Path), metavar="FOLDER", help="Default: results/NAME, from here."
 )
+@click.option("--replace", is_flag=True, help="Remove the earlier results there; they move to NAME.1 else.")
 @click.option("--no-pictures", is_flag=True, help="Draw no pictures.")
 @click.option("--no-report", is_flag=True, help="Write no report.html.")
 @click.option(
@@ -32,6 +33,7 @@ from glassnet.cli.options import Setting, experiment_of, settings, tell
 def train(
     name: str,
     results: Path | None,
+    replace: bool,
     no_pictures: bool,
     no_report: bool,
     quiet: bool,
@@ -41,12 +43,12 @@ def train(
 
     EXPERIMENT is a built-in one (glassnet info lists them), a .toml file of your own, or a table
     (.csv or .parquet, or a folder of Parquet files, with --target), or a folder of results, whose
-    settings then begin anew and write into that folder. Of a table features are standardized, rows
-    are held back for the score, and classes may be any labels. Of a folder up to 128 MiB of numbers
-    to train on are kept in memory; a larger one, a Parquet file of more than 1 GiB, and one with
-    --memory or --dask are read a block at a time in each pass. Pictures and the gradient check of all
-    of these take up to 50,000 rows drawn at random. Options change the experiment's settings;
-    [table: ...] is what a table starts with.
+    settings then begin anew and write into that folder (those of results/NAME.1 into results/NAME). Of a
+    table features are standardized, rows are held back for the score, and classes may be any labels. Of a
+    folder up to 128 MiB of numbers to train on are kept in memory; a larger one, a Parquet file of more
+    than 1 GiB, and one with --memory or --dask are read a block at a time in each pass. Pictures and the
+    gradient check of all of these take up to 50,000 rows drawn at random. Options change the experiment's
+    settings; [table: ...] is what a table starts with.
 
     \b
     The folder then holds   model.safetensors   for glassnet predict and gn.load
@@ -56,19 +58,22 @@ def train(
                             run.json            scores, parameters, timings, versions
                             experiment.toml     every setting, to run again
 
-    The folder is replaced as a whole once all of it is complete; files of your own in it stay. Ctrl-C,
-    SIGTERM and SIGHUP end training and keep the work (exit status 130, 143 or 129). A result no better than
-    one answer for all rows is said to be so in the last lines.
+    All of it appears at once, when it is complete. Earlier results move to results/NAME.1, NAME.2 and so
+    on, the highest number the latest, which glassnet predict and glassnet train take too; remove those
+    that you need no more. Files of your own in the folder stay. Ctrl-C, SIGTERM and SIGHUP end training
+    and keep the work (exit status 130, 143 or 129). A result no better than one answer for all rows is
+    said to be so in the last lines.
     """
     experiment = experiment_of(name)
 
     from glassnet.cli.experiments.job import MODEL, run_experiment
     from glassnet.cli.experiments.library import SETTINGS
+    from glassnet.cli.experiments.results_folder import newest
 
     earlier = Path(experiment.source).parent
     again = experiment.source == str(Path(name) / SETTINGS) and (earlier / MODEL).exists()
     if results is None:
-        results = earlier if again else Path("results", experiment.name)
+        results = newest(earlier) if again else Path("results", experiment.name)
     if again and not quiet:
         tell("settings", f"{experiment.source}; training begins anew, and writes into {results}")
     outcome = run_experiment(
@@ -76,6 +81,7 @@ def train(
         results,
         pictures=not no_pictures,
         report=not no_report,
+        keep_earlier=not replace,
         tell=(lambda label, words: None) if quiet else tell,
         progress=not quiet and sys.stderr.isatty(),
     )

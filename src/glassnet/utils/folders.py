@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import secrets
 import shutil
@@ -17,6 +18,8 @@ if sys.platform != "win32":
 
 MARK = ".in-use"
 """The name of the file that a process holds locked in a folder while it uses the folder."""
+
+_DIGITS = 7  # numbers with more are others', such as dates
 
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
@@ -34,6 +37,8 @@ class InUse:
         self._file: IO[bytes] = hidden.open("xb")
         with contextlib.suppress(OSError):  # without locks nobody takes the folder for abandoned
             _lock(self._file)
+        if sys.platform == "win32":
+            self._file.close()  # a file that is open could not be renamed there, nor the folder around it
         try:
             hidden.rename(folder / MARK)
         except BaseException:
@@ -111,6 +116,39 @@ def link(entry: Path, other: Path) -> None:
         shutil.copytree(entry, other, symlinks=True, copy_function=os.link)
     else:
         os.link(entry, other, follow_symlinks=False)
+
+
+def link_or_copy(entry: Path, other: Path) -> None:
+    """Give a file a second name, or where the file system has no links, copy it."""
+    try:
+        os.link(entry, other, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        shutil.copy2(entry, other, follow_symlinks=False)
+
+
+def numbered(path: Path) -> list[tuple[int, Path]]:
+    """The folders ``path.1``, ``path.2`` and so on that exist, with their numbers, in order."""
+    start, found = f"{path.name}.", []
+    for entry in path.parent.iterdir():
+        number = entry.name.removeprefix(start)
+        if entry.name.startswith(start) and number.isdecimal() and len(number) < _DIGITS:
+            found.append((int(number), entry))
+    return sorted(found)
+
+
+def to_next_number(folder: Path, path: Path) -> Path:
+    """Rename a folder to ``path.N``, N above all that are there; the new path."""
+    number = max((number for number, _ in numbered(path)), default=0)
+    while True:
+        number += 1
+        place = path.with_name(f"{path.name}.{number}")
+        try:
+            folder.rename(place)
+        except OSError as error:  # another process may have taken the number meanwhile
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR) or number > 10**_DIGITS:
+                raise
+        else:
+            return place
 
 
 def exchange(one: Path, other: Path) -> bool:

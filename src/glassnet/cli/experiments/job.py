@@ -115,11 +115,13 @@ def run_experiment(
     *,
     pictures: bool = True,
     report: bool = True,
+    keep_earlier: bool = True,
     tell: Tell = lambda label, words: None,
     progress: bool = False,
 ) -> Outcome:
     """Draw, check, train, score, and write the results; `tell` is called after each step.
 
+    Earlier results in the folder move to ``FOLDER.1`` and so on, unless `keep_earlier` is False.
     Ctrl-C during training and divergence end training early, not the job: the run says so. SIGTERM and
     SIGHUP, where the command line listens to them, leave out pictures and report too. Ctrl-C
     while pictures are drawn leaves the rest of them out.
@@ -140,7 +142,9 @@ def run_experiment(
     settings = to_toml(experiment.to_dict(), _SETTINGS_COMMENT)
     rows = experiment["train.iterations"] + 1
     needed = int(1e5 + 8 * rows + 32 * min(rows, MOST_ROWS) + 3e6 * pictures + 8e6 * report)  # bytes
-    with ResultsFolder(folder, names, needed, keep=[MODEL], known=RUN_FILES) as results:
+    with ResultsFolder(
+        folder, names, needed, keep=[MODEL], known=RUN_FILES, keep_earlier=keep_earlier
+    ) as results:
         if not reads_blocks(experiment):
             with watch("loading scikit-learn"):
                 import sklearn.datasets
@@ -204,8 +208,8 @@ def run_experiment(
     watch.tell(tell)
     for words in missing:
         tell("not drawn", words)
-    if (earlier := results.replaced(experiment.to_dict())) is not None:
-        tell("replaced", earlier)
+    for label, words in results.earlier():
+        tell(label, words)
     tell("files", f"{results.path}: {', '.join(outcome.files)}")
     return outcome
 

@@ -1,4 +1,4 @@
-"""The folder of a job's results, which is replaced as a whole."""
+"""The folder of a job's results, exchanged as a whole; the earlier results stay in a folder beside."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,12 @@ GRID_ENDINGS = (
 
 _STAGE = "unfinished-"
 
+_WITHIN = "earlier"
+"""How folders of earlier results begin that can have no place but within the folder."""
+
+_MANY = 10
+"""From how many folders of earlier results on a job says how much room they take."""
+
 New = Callable[[str], Path]
 """The path to write a new file of some name to."""
 
@@ -42,13 +48,15 @@ class ResultsFolder:
 
     Used as a context: files are written to ``folder.new(name)``, and `commit` exchanges the whole folder
     for one with the new files, and with all files that no job wrote, in one step and flushed to the disk.
-    Where the block fails, the earlier results stay as they were; a file in `keep` that is among the new
-    ones stays in a folder that the error names, and where it could not be written, `rescue` writes it
-    elsewhere. What killed jobs left in the folder is removed.
+    The earlier results are then in a folder beside, ``NAME.1``, ``NAME.2`` and so on, the highest number
+    the latest; with `keep_earlier` False they are removed. Where the block fails, they stay as they were;
+    a file in `keep` that is among the new ones stays in a folder that the error names, and where it could
+    not be written, `rescue` writes it elsewhere. What killed jobs left in the folder is removed.
 
-    Of an earlier job's files only those are removed that have names a job may give: `names`, `known`, and
-    those of grids. Where the system cannot exchange folders, and in the current folder, files are moved
-    one by one, the record last.
+    An earlier job's files are those that it lists and that have names a job may give: `names`, `known`,
+    and those of grids. Where the system cannot exchange folders, and in the current folder, they get a
+    second name in the folder beside, or else in ``earlier.1`` within, and files are moved one by one, the
+    record last.
 
     Raises FileError at once where the folder cannot be written, where it holds files of a name in
     `names` that no job wrote, and where there is less room on the disk than `needed` bytes.
@@ -60,6 +68,9 @@ class ResultsFolder:
     run: object = None
     """What an error carries as its attribute `run`, where it has none."""
 
+    _set_aside: Path | None
+    """Where the earlier results are, once there are new ones."""
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -67,7 +78,9 @@ class ResultsFolder:
         needed: int,
         keep: Iterable[str] = (),
         known: Iterable[str] = (),
+        keep_earlier: bool = True,
     ) -> None:
+        self._keep_earlier, self._set_aside = keep_earlier, None
         self._is_new, self._keep = not os.path.lexists(path), set(keep)
         self.path = results_folder(path)
         self._real = Path(os.path.realpath(self.path))
@@ -75,8 +88,8 @@ class ResultsFolder:
         folders.remove_abandoned(self._real, _STAGE)
         folders.remove_abandoned(self._real.parent, self._beside)
         names = [*names, RECORD]
-        self._earlier_record = _read_record(self.path)
-        self._earlier = _earlier(self.path, self._earlier_record, {*names, *known, SETTINGS})
+        self._known = {*names, *known, SETTINGS}
+        self._look()
         foreign = [n for n in names if n not in self._earlier and os.path.lexists(self.path / n)]
         if foreign:
             raise FileError(
@@ -87,6 +100,11 @@ class ResultsFolder:
         self._stage = self.path / f"{_STAGE}{secrets.token_hex(4)}"
         self._asked: set[str] = set()
         self._use: folders.InUse | None = None
+
+    def _look(self) -> None:
+        """Read the record of the results that are there now."""
+        self._earlier_record = _read_record(self.path)
+        self._earlier = _earlier(self.path, self._earlier_record, set(self._known))
 
     def __enter__(self) -> ResultsFolder:
         return self
@@ -103,14 +121,31 @@ class ResultsFolder:
         self._asked.add(name)
         return self._stage / name
 
-    def replaced(self, settings: Mapping[str, Any]) -> str | None:
-        """What the earlier job here learned from and when it ended, where `settings` name other data."""
+    def earlier(self) -> Iterator[tuple[str, str]]:
+        """A label and a sentence on where the earlier results are, and on how much room they take."""
         record = _record(self._earlier_record)
         data = _record(_record(record.get("settings")).get("data"))
-        if not record or all(data.get(key) == settings["data"].get(key) for key in ("file", "generator")):
-            return None
-        source = data.get("file") or data.get("generator") or record.get("name")
-        return f"the results of {source}, finished {record.get('finished')}"
+        source = Path(str(data.get("file") or data.get("generator") or record.get("name"))).name
+        those = f"the results of {source}, finished {record.get('finished')}"
+        if self._set_aside is None:
+            if record and self._earlier:
+                yield "replaced", those
+            return
+        place = self._set_aside
+        if place.parent == self._real:
+            place = self.path / place.name
+        elif not self.path.is_symlink():
+            place = self.path.parent / place.name
+        yield "earlier", f"{those}, are in {place}"
+        stem = place.with_suffix("")
+        folders_kept = [path for _, path in folders.numbered(self._set_aside.with_suffix(""))]
+        if len(folders_kept) >= _MANY:
+            sizes = [entry.stat().st_size for folder in folders_kept for entry in folder.glob("*")]
+            yield (
+                "",
+                f"{len(folders_kept)} such folders, {stem}.*, take {sum(sizes) / 1e6:,.0f} MB: remove "
+                f"those that you need no more. With --replace none is left.",
+            )
 
     @property
     def written(self) -> list[str]:
@@ -135,7 +170,10 @@ class ResultsFolder:
         if lost := sorted(self._keep & self._asked - set(names)):
             raise FileError(f"{self._stage / lost[0]} was removed before all results were written.")
         folders.flush(self._stage, names)
+        self._look()  # another job may have ended here meanwhile
         if not self._exchanged(names):
+            if self._keeps:
+                self._set_aside = self._copied()
             for name in self._earlier - set(names):
                 with contextlib.suppress(FileNotFoundError):
                     (self.path / name).unlink()
@@ -145,12 +183,46 @@ class ResultsFolder:
             folders.remove(self._stage)
         return names
 
+    @property
+    def _keeps(self) -> bool:
+        """Whether there are earlier results to keep."""
+        return self._keep_earlier and bool(self._earlier)
+
+    def _copied(self) -> Path:
+        """Give the earlier files a second name in a folder of their own; its path."""
+        copy = self._real / f"{_STAGE}{secrets.token_hex(4)}"
+        try:
+            copy.mkdir()
+            use = folders.InUse(copy)
+            try:
+                for name in sorted(self._earlier):
+                    with contextlib.suppress(FileNotFoundError):  # a job was killed that removed it
+                        folders.link_or_copy(self.path / name, copy / name)
+                folders.flush(copy, self._earlier)
+                here, places = Path(os.path.realpath(".")), [self._real, self._real / _WITHIN]
+                for place in places[here == self._real or self._real in here.parents :]:
+                    with contextlib.suppress(OSError):
+                        copy = folders.to_next_number(copy, place)
+                        (copy / folders.MARK).unlink(missing_ok=True)
+                        return copy
+            finally:
+                use.end()
+        except OSError as error:
+            folders.remove(copy)
+            raise FileError(
+                f"The earlier results in {self.path} cannot be put aside: {explain(error, True)}. Make "
+                f"room, or give --replace to do without them."
+            ) from error
+        folders.remove(copy)
+        raise FileError(f"The earlier results in {self.path} cannot be put aside. Choose another folder.")
+
     def _exchanged(self, names: list[str]) -> bool:
         """Exchange the folder for the new one, if the system can."""
         use, stage, here = self._use, self._real / self._stage.name, Path(os.path.realpath("."))
         if use is None or here == self._real or self._real in here.parents:
             return False  # whoever stands in the folder would be left in the earlier one
         beside = self._real.parent / f"{self._beside}{secrets.token_hex(4)}"
+        keeps = self._keeps
         ours = {*names, *self._earlier, stage.name, folders.MARK}
         linked: list[Path] = []
         exchanged = False
@@ -160,8 +232,11 @@ class ResultsFolder:
                     linked.append(stage / entry.name)
                     folders.link(entry, stage / entry.name)
             shutil.copymode(self._real, stage)
-            use.also(stage, self._real)
-            stage.rename(beside)
+            if keeps:
+                beside = folders.to_next_number(stage, self._real)
+            else:
+                use.also(stage, self._real)
+                stage.rename(beside)
             exchanged = folders.exchange(beside, self._real)
             if not exchanged:
                 beside.rename(stage)
@@ -178,7 +253,12 @@ class ResultsFolder:
         for entry in beside.iterdir():
             if entry.name not in ours:
                 folders.put_back(entry, self._real / entry.name)
-        folders.remove(beside)
+                if keeps:
+                    folders.remove_entry(entry)
+        if keeps:
+            self._set_aside = beside
+        else:
+            folders.remove(beside)
         return True
 
     def __exit__(
@@ -250,6 +330,13 @@ class ResultsFolder:
         return None
 
 
+def newest(folder: Path) -> Path:
+    """The folder of the newest results: ``results/NAME`` for ``results/NAME.3``, else itself."""
+    place = folder.parent if folder.stem == _WITHIN else folder.with_suffix("")
+    kept = folder.suffix[1:].isdecimal() and (place / RECORD).exists()
+    return place if kept else folder
+
+
 def _read_record(path: Path) -> Any:
     """The record of an earlier job; None where there is none."""
     try:
@@ -280,5 +367,6 @@ def _require_room(path: Path, needed: int) -> None:
     if free < needed:
         raise FileError(
             f"The disk of {path} has {free / 1e6:,.1f} MB free, and the results take about "
-            f"{needed / 1e6:,.1f} MB. Make room first, or choose another folder (--results)."
+            f"{needed / 1e6:,.1f} MB. Make room first, for instance by removing earlier results "
+            f"({path}.1 and so on), or choose another folder (--results)."
         )

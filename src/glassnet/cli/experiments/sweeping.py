@@ -71,6 +71,7 @@ def run_sweeps(
     *,
     options: Mapping[str, Any] | None = None,
     fresh: bool = False,
+    keep_earlier: bool = True,
     pictures: bool = True,
     tell: Tell = lambda label, words: None,
     progress: bool = False,
@@ -79,8 +80,8 @@ def run_sweeps(
 
     `options` replace those of the grids, such as iterations, folds and metric. A journal keeps
     each network as it ends: a job that was killed continues when it is started again, unless `fresh`
-    says to begin anew. Ctrl-C ends the sweep and leaves later grids out; the networks done so far are
-    written.
+    says to begin anew. Earlier results in the folder move to ``FOLDER.1`` and so on, unless `keep_earlier`
+    is False. Ctrl-C ends the sweep and leaves later grids out; the networks done so far are written.
 
     Raises FileError where the results cannot be written, and InputError as `sweep` does.
     """
@@ -96,7 +97,8 @@ def run_sweeps(
         for write in writers:
             write(new)
 
-    with ResultsFolder(folder, names, needed, [f"{grid}.csv" for grid in grids], RUN_FILES) as place:
+    tables = [f"{grid}.csv" for grid in grids]
+    with ResultsFolder(folder, names, needed, tables, RUN_FILES, keep_earlier) as place:
         with watch("data"):
             draws = Draws(experiment)
             draws.samples = draws.samples.in_memory()
@@ -136,6 +138,8 @@ def run_sweeps(
     watch.tell(tell)
     if missing:
         tell("not drawn", missing)
+    for label, words in place.earlier():
+        tell(label, words)
     tell("files", f"{place.path}: {', '.join(files)}; {', '.join(f'{g}.cells.jsonl' for g in results)}")
     return results
 

@@ -1,8 +1,12 @@
 import re
+import sys
+from types import SimpleNamespace
 
 import pytest
+from tqdm import tqdm
 
 import glassnet as gn
+from glassnet.utils.progress import tqdm_bar
 
 NET = gn.Network((1, 2))
 
@@ -59,3 +63,33 @@ def test_line_is_closed_after_an_error(capsys):
     with pytest.raises(OSError, match="gone"):
         train(iterations=3, progress=True, callbacks=[fail])
     assert capsys.readouterr().err.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "widgets", "chosen"),
+    [(True, True, "auto"), (True, False, "plain"), (False, True, "plain")],
+    ids=["notebook with widgets", "notebook without widgets", "terminal"],
+)
+def test_bar_is_a_widget_where_a_notebook_has_widgets(monkeypatch, capsys, kernel, widgets, chosen):
+    class Widget(tqdm):
+        pass
+
+    modules = {"tqdm.auto": SimpleNamespace(tqdm=Widget)}
+    if kernel:
+        modules["ipykernel.zmqshell"] = SimpleNamespace()
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr("glassnet.utils.progress.find_spec", lambda name: "spec" if widgets else None)
+    with tqdm_bar(total=3) as line:
+        assert type(line) is {"auto": Widget, "plain": tqdm}[chosen]
+
+
+def test_widget_that_stops_early_is_full(monkeypatch, capsys):
+    part = SimpleNamespace(max=30)
+
+    class Widget(tqdm):
+        container = SimpleNamespace(children=[None, part, None])
+
+    monkeypatch.setattr("glassnet.utils.progress.tqdm_bar", lambda **settings: Widget(**settings))
+    train(iterations=30, progress=True, callbacks=[lambda run: run.iterations == 7])
+    assert part.max == 7

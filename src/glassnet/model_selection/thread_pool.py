@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from glassnet.training.loop import Progress
 from glassnet.utils.interrupts import Interrupts, stop_on_interrupt
+from glassnet.utils.progress import tqdm_bar
 
 T = TypeVar("T")
 
@@ -62,11 +62,7 @@ def progress_line(show: bool, networks: int, iterations: int, done: int = 0) -> 
     if not show:
         yield ProgressLine(None, networks, done)
         return
-    from tqdm import tqdm
-
-    with tqdm(
-        total=iterations, unit=" iterations", unit_scale=True, file=sys.stderr, dynamic_ncols=True
-    ) as line:
+    with tqdm_bar(total=iterations, unit=" iterations", unit_scale=True) as line:
         yield ProgressLine(line, networks, done)
 
 

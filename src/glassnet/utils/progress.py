@@ -1,10 +1,12 @@
-"""The progress line of a training run."""
+"""Lines of progress: on stderr in a terminal, and as a widget in a notebook that has widgets."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
 
 
 @contextmanager
@@ -19,9 +21,7 @@ def progress_line(
     if not show:
         yield lambda iteration, loss: None
         return
-    from tqdm import tqdm
-
-    with tqdm(total=last, initial=first, unit=" iterations", file=sys.stderr, dynamic_ncols=True) as line:
+    with tqdm_bar(total=last, initial=first, unit=" iterations") as line:
 
         def update(iteration: int, loss: float) -> None:
             line.set_postfix_str(f"loss {loss:.6g}", refresh=False)
@@ -30,4 +30,18 @@ def progress_line(
         yield update
         if not cut_short():
             line.total = line.n
+            if widget := getattr(line, "container", None):
+                widget.children[1].max = line.n
             line.refresh()
+
+
+def tqdm_bar(**settings: Any) -> Any:
+    """tqdm's bar on stderr, or the widget that `tqdm.auto` chooses for a notebook.
+
+    Where ipywidgets are missing a notebook has the plain bar: tqdm would warn of them at each import.
+    """
+    if "ipykernel.zmqshell" in sys.modules and find_spec("ipywidgets") is not None:
+        from tqdm.auto import tqdm
+    else:
+        from tqdm import tqdm
+    return tqdm(file=sys.stderr, dynamic_ncols=True, **settings)

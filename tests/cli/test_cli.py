@@ -287,6 +287,13 @@ def test_a_table_can_be_trained_on_and_predicted(tmp_path, flowers):
     result = glassnet("train", flowers, "--target", "species", *how)
     assert result.exit_code == 0
     assert "held-out score" in result.stdout
+    assert re.search(r"^verdict +on 10 held-out rows  accuracy", result.stdout, re.MULTILINE)
+    assert re.search(r"^ +(linear model|boosted trees) +\d", result.stdout, re.MULTILINE)
+    verdict = json.loads(Path("results/flowers/run.json").read_text())["verdict"]
+    assert verdict["sentences"][0].split(":")[0] in " ".join(result.stdout.split())
+    without = glassnet("train", flowers, "--target", "species", *how, "--no-baselines")
+    assert "verdict" not in without.stdout
+    assert json.loads(Path("results/flowers/run.json").read_text())["verdict"] is None
     shown = glassnet("predict", "results/flowers", flowers)
     assert shown.stdout.splitlines()[:3] == ["prediction", "setosa", "virginica"]
     assert shown.stderr.startswith("Score against 'species': ")

@@ -42,7 +42,7 @@ from glassnet.optim import OPTIMIZERS
 from glassnet.plots.style import new_figure
 
 PARTS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
-QUICK = {"pictures": False, "report": False}
+QUICK = {"pictures": False, "report": False, "baselines": False}
 
 
 def flat(arrays, when):

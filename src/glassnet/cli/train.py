@@ -20,6 +20,7 @@ from glassnet.cli.options import Setting, experiment_of, settings, tell
 @click.option("--replace", is_flag=True, help="Remove the earlier results there; they move to NAME.1 else.")
 @click.option("--no-pictures", is_flag=True, help="Draw no pictures.")
 @click.option("--no-report", is_flag=True, help="Write no report.html.")
+@click.option("--no-baselines", is_flag=True, help="Do not compare with simpler models.")
 @click.option(
     "--no-check",
     cls=Setting,
@@ -36,6 +37,7 @@ def train(
     replace: bool,
     no_pictures: bool,
     no_report: bool,
+    no_baselines: bool,
     quiet: bool,
     **_: object,
 ) -> None:
@@ -62,7 +64,8 @@ def train(
     on, the highest number the latest, which glassnet predict and glassnet train take too; remove those
     that you need no more. Files of your own in the folder stay. Ctrl-C, SIGTERM and SIGHUP end training
     and keep the work (exit status 130, 143 or 129). A result no better than one answer for all rows is
-    said to be so in the last lines.
+    said to be so in the last lines. Of a table the verdict compares the score on rows held back with that
+    of one answer for all rows, a linear model and boosted trees, which learn from the same rows.
     """
     experiment = experiment_of(name)
 
@@ -81,6 +84,7 @@ def train(
         results,
         pictures=not no_pictures,
         report=not no_report,
+        baselines=not no_baselines,
         keep_earlier=not replace,
         tell=(lambda label, words: None) if quiet else tell,
         progress=not quiet and sys.stderr.isatty(),

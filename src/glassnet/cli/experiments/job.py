@@ -12,6 +12,7 @@ import numpy as np
 
 from glassnet import plots
 from glassnet.cli.experiments.files import reads_blocks
+from glassnet.cli.experiments.judgement import verdict_on
 from glassnet.cli.experiments.library import SETTINGS, to_toml
 from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import (
@@ -24,8 +25,10 @@ from glassnet.cli.experiments.record import (
     record,
 )
 from glassnet.cli.experiments.results_folder import ResultsFolder
+from glassnet.cli.experiments.samples import Samples
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.diagnostics.curvature import CurvatureTrace
+from glassnet.diagnostics.verdict import Verdict
 from glassnet.errors import (
     DivergenceWarning,
     InterruptedTrainingWarning,
@@ -115,12 +118,14 @@ def run_experiment(
     *,
     pictures: bool = True,
     report: bool = True,
+    baselines: bool = True,
     keep_earlier: bool = True,
     tell: Tell = lambda label, words: None,
     progress: bool = False,
 ) -> Outcome:
     """Draw, check, train, score, and write the results; `tell` is called after each step.
 
+    With `baselines`, simpler models answer the rows held out too, and the verdict compares them.
     Earlier results in the folder move to ``FOLDER.1`` and so on, unless `keep_earlier` is False.
     Ctrl-C during training and divergence end training early, not the job: the run says so. SIGTERM and
     SIGHUP, where the command line listens to them, leave out pictures and report too. Ctrl-C
@@ -190,6 +195,7 @@ def run_experiment(
             scores = {} if heard and reads_blocks(experiment) else samples.scores(run)
         for name, score in scores.items():
             tell(f"{name} score", describe_scores(score, samples.preprocessing.target))
+        verdict = _judge(samples, run, watch, tell) if baselines and not heard else None
         with watch("losses and settings"):
             losses = _losses(run)
             write_csv(results.new(LOSSES), losses)
@@ -200,7 +206,8 @@ def run_experiment(
                 write_csv(results.new(CURVATURES), trace.columns())
             results.new(SETTINGS).write_text(settings, "utf-8", errors="replace")
         outcome = Outcome(
-            experiment, samples, run, initial, check, scores, watch.seconds, results.path, [], trace
+            *(experiment, samples, run, initial, check, scores, watch.seconds, results.path, [], trace),
+            verdict,
         )
         missing = _draw(outcome, results, watch, pictures, report)
         watch.seconds["total"] = watch.total
@@ -216,6 +223,21 @@ def run_experiment(
 
 _SETTINGS_COMMENT = """The settings of this run, with every default. Run them again, changed or not, with
 glassnet train experiment.toml (results then go to results/NAME, by the name below)."""
+
+
+def _judge(samples: Samples, run: TrainingRun, watch: Stopwatch, tell: Tell) -> Verdict | None:
+    """The verdict, said line by line; None without rows held out, and where Ctrl-C ended it."""
+    if samples.held_out is None:
+        return None
+    try:
+        with watch("baselines"):
+            verdict = verdict_on(samples, run)
+    except KeyboardInterrupt:  # the model is what took time
+        tell("verdict", f"{who_ended()[0]}: the baselines were left out.")
+        return None
+    if verdict is not None:
+        tell("verdict", "\n".join(verdict.lines()))
+    return verdict
 
 
 def _train(draws: Draws, initial: Parameters, progress: bool, trace: CurvatureTrace | None) -> TrainingRun:

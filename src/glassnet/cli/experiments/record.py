@@ -19,6 +19,7 @@ from glassnet.cli.experiments.samples import Samples
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.gradient_report import GradientCheck
+from glassnet.diagnostics.verdict import Verdict
 from glassnet.nn.network import Parameters
 from glassnet.plots.report import Scores
 from glassnet.training.run import TrainingRun
@@ -52,6 +53,7 @@ class Outcome:
     folder: Path
     files: list[str]
     trace: CurvatureTrace | None = None
+    verdict: Verdict | None = None
 
 
 class Stopwatch:
@@ -95,6 +97,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
         "reason": run.reason,
         "evidence": None if run.evidence is None else run.evidence._asdict(),
         "scores": {name: scores_to_dict(scores) for name, scores in outcome.scores.items()},
+        "verdict": None if outcome.verdict is None else outcome.verdict.to_dict(),
         "network": str(run.network),
         "n_parameters": run.network.n_parameters,
         "parameters": _parameters(run.theta),

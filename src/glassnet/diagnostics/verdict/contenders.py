@@ -1,0 +1,204 @@
+"""Answers to compare a network's with: one for all rows, a linear model's, and boosted trees'."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.utils.words import readable, tidy
+
+Answer = Callable[[NDArray[Any]], Array]
+"""X to the probability of each class (n, C), or to values (n,) in the target's own unit."""
+
+_LINEAR_WORK = 1e8
+"""Rows times inputs times classes that a linear model learns from, at most: some seconds."""
+
+_TREE_WORK = 1e9
+"""Rows times inputs times trees, at most: some seconds."""
+
+_ROUNDS, _TREES = 100, 1000
+_LEAST_ROWS = 1000
+_ENOUGH = 10_000  # rows from which on the trees stop early, as scikit-learn's do
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is to be learned: rows to train on and rows held out, the same for all who answer.
+
+    X and X_test are (n, inputs); y holds class numbers into `classes`, or values in the target's own unit,
+    where `classes` is None. `counts` says that these are never negative, and learned as counts. `weights`
+    has a number for each class, or is None. `n` and `n_test` count the rows that there are, of which those
+    in the arrays may be a sample.
+    """
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    X_test: NDArray[Any]
+    y_test: NDArray[Any]
+    target: str
+    classes: tuple[str, ...] | None = None
+    counts: bool = False
+    weights: NDArray[Any] | None = None
+    n: int = 0
+    n_test: int = 0
+
+    @property
+    def n_rows(self) -> int:
+        """The rows there are to train on."""
+        return self.n or len(self.y)
+
+    @property
+    def shares(self) -> Array:
+        """(C,): each class's share of the rows to train on."""
+        assert self.classes is not None
+        return np.bincount(self.y, minlength=len(self.classes)) / len(self.y)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Who answers: the name, the class of scikit-learn or "", what it learned from, or why it did not."""
+
+    name: str
+    model: str
+    n: int
+    note: str = ""
+
+
+def contenders(question: Question, baselines: bool = True) -> dict[Contender, Answer | None]:
+    """Each who answers, with the function that does; None where it could not learn, and the note says why.
+
+    Without `baselines` that is the constant answer alone.
+    """
+    found: dict[Contender, Answer | None] = {_constant(question): _of_constant(question)}
+    if not baselines:
+        return found
+    for name, make, most, note in (
+        ("linear model", _linear, _rows_of_linear(question), ""),
+        ("boosted trees", _trees, *_rows_of_trees(question)),
+    ):
+        model = make(question)
+        rows = _some(len(question.y), most)
+        words = (
+            [f"learned from {len(rows):,} of {question.n_rows:,} rows"]
+            if len(rows) < question.n_rows
+            else []
+        )
+        words += [note] if note else []
+        kind = type(model).__name__
+        try:
+            answer = _fitted(model, question, rows)
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError) as error:
+            why = str(error).strip().splitlines() or [type(error).__name__]
+            found[Contender(name, kind, len(rows), f"could not learn: {why[0]}")] = None
+        else:
+            found[Contender(name, kind, len(rows), "; ".join(words))] = answer
+    return found
+
+
+def _some(n: int, most: int) -> NDArray[np.intp]:
+    """The numbers of all rows, or of `most` drawn at random."""
+    return np.arange(n) if n <= most else np.sort(RandomState(0).permutation(n)[:most])
+
+
+def _constant(question: Question) -> Contender:
+    if question.classes is None:
+        mean = readable(float(question.y.mean()), 4)
+        return Contender("constant answer", "", len(question.y), f"the mean, {mean}")
+    most = question.classes[int(question.shares.argmax())]
+    return Contender("constant answer", "", len(question.y), f"always {tidy(most)!r}")
+
+
+def _of_constant(question: Question) -> Answer:
+    if question.classes is None:
+        mean = float(question.y.mean())
+        return lambda X: np.full(len(X), mean)
+    shares = question.shares
+    return lambda X: np.tile(shares, (len(X), 1))
+
+
+def _linear(question: Question) -> Any:
+    from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
+
+    if question.classes is not None:
+        return LogisticRegression(max_iter=200)
+    return PoissonRegressor(max_iter=200) if _is_counted(question) else Ridge()
+
+
+def _trees(question: Question) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    n, rounds = len(question.y), _rounds(question)
+    settings: dict[str, Any] = {"random_state": 0, "max_iter": rounds, "early_stopping": n > _ENOUGH}
+    if question.classes is not None:
+        fewest = np.bincount(question.y)
+        settings["early_stopping"] &= bool(fewest[fewest > 0].min() >= 20)
+        return HistGradientBoostingClassifier(**settings)
+    loss = "poisson" if _is_counted(question) else "squared_error"
+    return HistGradientBoostingRegressor(loss=loss, **settings)
+
+
+def _is_counted(question: Question) -> bool:
+    return question.counts and bool(question.y.min() >= 0 and question.y.sum() > 0)
+
+
+def _groups(question: Question) -> int:
+    """The trees of a round, or the rows of coefficients."""
+    return 1 if question.classes is None or len(question.classes) == 2 else len(question.classes)
+
+
+def _rounds(question: Question) -> int:
+    return int(np.clip(_TREES // _groups(question), 5, _ROUNDS))
+
+
+def _rows_of_linear(question: Question) -> int:
+    return max(_LEAST_ROWS, int(_LINEAR_WORK / (question.X.shape[1] * _groups(question))))
+
+
+def _rows_of_trees(question: Question) -> tuple[int, str]:
+    trees, rounds = _groups(question), _rounds(question)
+    note = f"{rounds} rounds for {trees} classes" if rounds < _ROUNDS else ""
+    return max(_LEAST_ROWS, int(_TREE_WORK / (question.X.shape[1] * trees * rounds))), note
+
+
+def _fitted(model: Any, question: Question, rows: NDArray[np.intp]) -> Answer:
+    """The answers of a model of scikit-learn after it has learned from some rows."""
+    from threadpoolctl import threadpool_limits
+
+    X, y = question.X[rows], question.y[rows]
+    if not np.isfinite(X).all():
+        raise ValueError("the inputs are not finite")
+    if question.classes is not None and (y == y[0]).all():
+        raise ValueError("its rows are of one class")
+    weights = None if question.weights is None else np.asarray(question.weights, np.float64)[y]
+    mean, scale = 0.0, 1.0
+    if question.classes is None and not _is_counted(question):
+        # Some of scikit-learn's tolerances are absolute.
+        mean, scale = float(y.mean()), float(y.std()) or 1.0
+    # One thread: where others use the processors, scikit-learn's threads wait for each other a hundred
+    # times longer than one of them would take.
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # such as of convergence, within rounding of the score
+        model.fit(X, y if question.classes is not None else (y - mean) / scale, sample_weight=weights)
+    if question.classes is None:
+
+        def values(X: NDArray[Any]) -> Array:
+            with threadpool_limits(1):
+                return np.asarray(model.predict(X) * scale + mean, np.float64)
+
+        return values
+    count, known = len(question.classes), model.classes_
+
+    def probabilities(X: NDArray[Any]) -> Array:
+        P = np.zeros((len(X), count))
+        with threadpool_limits(1):
+            P[:, known] = model.predict_proba(X)
+        return P
+
+    return probabilities

@@ -64,6 +64,9 @@ HEAVY = {
 }
 
 PUBLIC = [
+    "ColumnTable",
+    "PreparedTable",
+    "prepare_table",
     "ACTIVATIONS",
     "LBFGS",
     "LevenbergMarquardt",

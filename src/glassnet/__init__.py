@@ -12,7 +12,8 @@ The public names; help() of each shows an example:
 - networks: Network, Parameters; ACTIVATIONS, OUTPUTS and LOSSES hold the names that they take, and
   the records behind them, of the classes Activation, Output and Loss
 - training: train, TrainingRun, EarlyStopping, Callback, Every, Penalties
-- tables as people have them: read_table, which makes a Table of a file or a frame
+- tables as people have them: read_table, which makes a Table of a file or a frame, and prepare_table,
+  which makes a PreparedTable of it, inputs and targets, with a ColumnTable of what each column is
 - data that do not fit into memory: stream
 - optimizers, in OPTIMIZERS: SGD, RMSprop, Adagrad, Adadelta, Adam, AMSGrad, AdamW, Nadam, Lion, each an
   Optimizer; learning rates over time, in SCHEDULES: Constant, InverseScaling, Adaptive, Step,
@@ -42,6 +43,8 @@ from typing import TYPE_CHECKING, Any
 from glassnet._version import __version__ as __version__
 from glassnet.data.dataset import stream
 from glassnet.data.tables import Table, read_table
+from glassnet.data.tables.columns import ColumnTable
+from glassnet.data.tables.prepare import PreparedTable, prepare_table
 from glassnet.diagnostics.curvature import Curvature, CurvatureTrace, curvature
 from glassnet.diagnostics.gradient_check import check_gradients
 from glassnet.diagnostics.gradient_report import GradientCheck
@@ -131,6 +134,7 @@ __all__ = [
     "Adaptive",
     "BayesianRegularization",
     "Callback",
+    "ColumnTable",
     "Constant",
     "Cosine",
     "Curvature",
@@ -167,6 +171,7 @@ __all__ = [
     "Output",
     "Parameters",
     "Penalties",
+    "PreparedTable",
     "PreprocessingWarning",
     "Problem",
     "PurgedKFold",
@@ -187,6 +192,7 @@ __all__ = [
     "load",
     "loss_and_gradient",
     "prepare",
+    "prepare_table",
     "read_table",
     "save",
     "stream",

@@ -23,8 +23,8 @@ from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.schema import key_at
 from glassnet.cli.options import Setting
 from glassnet.data.checks import ENGINES
-from glassnet.data.preprocessing import TASKS
 from glassnet.data.tables import read_table
+from glassnet.data.tables.preprocessing import TASKS
 from glassnet.errors import GlassnetError
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.training.steppers import RULES
@@ -123,9 +123,9 @@ MISTAKES = [
     (["train", "flowers.csv"], 2, "--target COLUMN. It has: width, length, species."),
     (["train", "flowers.csv", "--target", "specie"], 2, "Did you mean 'species'?"),
     (
-        ["train", "flowers.csv", "--target", "width"],
+        ["train", "flowers.csv", "--target", "width", "--numeric", "species"],
         2,
-        "Column 'species' of flowers.csv holds text: 'setosa' at line 2",
+        "Column 'species' holds cells that are no number: 'setosa' at line 2",
     ),
     (["train", "circles", "--target", "x"], 2, "--target x goes with a table"),
     (
@@ -533,10 +533,15 @@ def test_predict_of_a_loaded_tables_run_warns_of_raw_rows(flowers):
     run = gn.load("results/flowers/model.safetensors")
     for ask in (run.predict, run.predict_proba, lambda X: run.score(X, [0])):
         with pytest.warns(
-            gn.PreprocessingWarning, match=r"not labels.*run\.extra\['preprocessing'\].*glassnet predict"
+            gn.PreprocessingWarning, match=r"not labels.*run\.extra\['preprocessing'\].*such as a DataFrame"
         ):
             ask([[0.0, 0.0]])
     run.network.predict(run.theta, [[0.0, 0.0]])  # warnings are errors here
+    assert set(run.predict(flowers)) <= {
+        "setosa",
+        "virginica",
+        "versicolor",
+    }  # as is a table, which has names
     assert "Warning" not in glassnet("predict", "results/flowers", flowers).stderr
 
 
@@ -547,24 +552,22 @@ def test_predict_of_a_loaded_run_of_generated_data_warns_of_nothing():
     run.predict([[0.0, 0.0]])
 
 
-@pytest.mark.parametrize(("cell", "what"), [("red", "holds text"), ("", "a missing value")])
-def test_predict_advises_what_predict_can_do(flowers, cell, what):
+def test_predict_advises_what_predict_can_do(flowers):
     glassnet("train", flowers, "--target", "species", "--iterations", "5", "--no-pictures", "--no-report")
-    Path("odd.csv").write_text(f"width,length\n1,2\n{cell},4\n")
+    Path("odd.csv").write_text("width,length\n1,2\nred,4\n")
     result = glassnet("predict", "results/flowers", "odd.csv")
     assert result.exit_code == 2
-    assert what in result.stderr
+    assert "'width' holds cells that are no number: 'red' at line 3" in result.stderr
     assert "those rows" in result.stderr
     assert not re.search("--ignore|--features|ignore=", result.stderr)
 
 
-def test_a_column_with_a_comma_can_be_ignored_as_the_advice_says():
-    rows = "".join(f"{i},red,{i % 2}\n" for i in range(12))
+def test_a_column_with_a_comma_is_taken_as_the_advice_says():
+    rows = "".join(f"{i},red {i},{i % 2}\n" for i in range(12))
     Path("t.csv").write_text(f'size,"x,y",kind\n{rows}')
     command = ["train", "t.csv", "--target", "kind", "--iterations", "5", "--no-pictures", "--no-report"]
-    advice = glassnet(*command).stderr
-    assert """--ignore '"x,y"'""" in advice
-    assert glassnet(*command, "--ignore", '"x,y"').exit_code == 0
+    assert """--categorical '"x,y"'""" in glassnet(*command).stdout
+    assert "size, x,y" in glassnet(*command, "--categorical", '"x,y"').stdout
 
 
 @pytest.mark.parametrize(("labels", "advised"), [("abcdefgh", False), ("12345678", True)])

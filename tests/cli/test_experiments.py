@@ -511,8 +511,8 @@ def test_earlier_results_stay_and_nothing_is_left_when_the_data_are_bad(tmp_path
     folder = tmp_path / "r"
     run_experiment(table(flowers), folder, **QUICK)
     before = everything(folder)
-    with pytest.raises(InputError, match=r"'name' .* holds text"):
-        run_experiment(table(flowers, data__ignore=[]), folder, **QUICK)
+    with pytest.raises(InputError, match=r"'name' holds cells"):
+        run_experiment(table(flowers, data__ignore=[], data__numeric=["name"]), folder, **QUICK)
     assert everything(folder) == before
     assert {path.name for path in folder.iterdir()} == set(before)
 

@@ -88,7 +88,9 @@ def test_text_of_any_characters_goes_the_whole_way(job):
     assert table[TARGET].texts().tolist() == [*LABELS] * 4
     # The console: one line for each thing said, and nothing that a terminal obeys.
     assert all(line.isprintable() for line in said.split("\n"))
-    assert [line.split()[0] for line in said.splitlines() if line[:1].strip()][:2] == ["data", "network"]
+    assert [line.split()[0] for line in said.splitlines() if line[:1].strip()][:3] == [
+        *("data", "columns", "network")
+    ]
     # The model and the record.
     record = json.loads(Path("r/run.json").read_text("utf-8"))
     for known in (run.extra["preprocessing"], record["data"]["preprocessing"]):

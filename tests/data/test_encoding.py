@@ -12,7 +12,7 @@ import glassnet as gn
 from glassnet.data.arrays import InMemory
 from glassnet.data.checks import columns_of_one_value
 from glassnet.data.encoding import PLAIN
-from glassnet.data.preprocessing import Preprocessing
+from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.nn.losses import LOSSES
 
 RANDOM = np.random.RandomState(0)

@@ -9,9 +9,10 @@ import pytest
 from streams import same, write
 
 import glassnet as gn
-from glassnet.data.preprocessing import Preprocessing, prepare_table
 from glassnet.data.standardization import StandardizedDataset, measured
 from glassnet.data.tables import read_table
+from glassnet.data.tables.prepare import prepare_table
+from glassnet.data.tables.preprocessing import Preprocessing
 
 N, INPUTS = 70_003, 3
 NAMES = [f"x{i}" for i in range(INPUTS)]

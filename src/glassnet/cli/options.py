@@ -84,21 +84,46 @@ class _Row(NamedTuple):
 
 
 _TABLE = {
-    "--target": _Row("data.target", str, "COLUMN", "The column of a table to predict."),
+    "--target": _Row(
+        "data.target", str, "COLUMN", "The column of a table to predict; several are quantities."
+    ),
     "--features": _Row(
         "data.features", names_between_commas, "A,B,...", "Columns to predict from; all others by default."
     ),
     "--ignore": _Row("data.ignore", names_between_commas, "A,B,...", "Columns to leave out."),
+    "--numeric": _Row("data.numeric", names_between_commas, "A,B,...", "Columns to take for numbers."),
+    "--categorical": _Row(
+        "data.categorical", names_between_commas, "A,B,...", "Columns to take for categories."
+    ),
+    "--dates": _Row("data.dates", names_between_commas, "A,B,...", "Columns to take for dates."),
+    "--scaling": _Row(
+        "data.scaling",
+        str,
+        "NAME",
+        "Of numbers: {names}; quantile is for heavy tails.",
+        registry("data.tables.encodings", "SCALINGS"),
+    ),
     "--task": _Row(
         "data.task",
         str,
         "TASK",
         "{names}; by default as the target looks.",
-        registry("data.preprocessing", "TASKS"),
+        registry("data.tables.preprocessing", "TASKS"),
     ),
     "--test-fraction": _Row(
         "data.test_fraction", float, "SHARE", "Share of the rows held back for the score; of a table, 0.25."
     ),
+    "--test-after": _Row(
+        "data.test_after",
+        str,
+        "DATE",
+        "Hold back the rows from this date on, by the column of dates or --time.",
+    ),
+    "--time": _Row("data.time", str, "COLUMN", "The column that --test-after is about."),
+    "--group": _Row(
+        "data.group", str, "COLUMN", "Hold back whole groups: rows of one value stay on one side."
+    ),
+    "--split": _Row("data.split", str, "COLUMN", "Hold back the rows whose value here is test, not train."),
     "--memory": _Row(
         "data.memory",
         str,

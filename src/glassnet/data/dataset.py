@@ -19,6 +19,7 @@ from glassnet.data.dask_collections import dask_dataset
 from glassnet.data.parquet import ParquetDataset, are_paths
 from glassnet.data.source import Dataset
 from glassnet.data.standardization import standardized
+from glassnet.data.tables.prepare import PreparedTable
 from glassnet.errors import InputError, InputTypeError
 from glassnet.utils.memory import DEFAULT_MEMORY, as_memory
 
@@ -164,6 +165,12 @@ def as_dataset(
 
     Raises InputError and InputTypeError for what is no data, or cannot be used by any network.
     """
+    if isinstance(X, PreparedTable):
+        if y is not None or sample_weight is not None:
+            raise InputError(
+                "A prepared table has its own targets: give no y and no sample_weight with it."
+            )
+        return X.dataset()
     if isinstance(X, InMemory) and y is None and sample_weight is None:
         return X
     if is_stream(X):

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from glassnet.data.arrays import InMemory
 from glassnet.data.fixed_order import Floats, Moments, MomentsTree, leaf_rows, moments
-from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.reduce import BadRow, Block, Change, Reduction, State
 from glassnet.data.scan import check_block
 from glassnet.data.source import LEAST_ROWS, Dataset, MappedDataset
+from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.network import Network
 from glassnet.utils.array_checks import as_dtype, as_matrix, as_target, as_vector

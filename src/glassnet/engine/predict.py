@@ -271,7 +271,7 @@ def warn_of_raw_rows(extra: Mapping[str, Any]) -> None:
         f"This run learned from standardized columns, (x - mean) / scale{predicts}: unscaled rows give "
         f"wrong answers. mean and scale are in run.extra['preprocessing']: predict for gn.stream(X, "
         f"standardize=(mean, scale)), or call run.network.predict(run.theta, (X - mean) / scale); neither "
-        f"gives this warning. For a table, glassnet predict MODEL TABLE does all of it.",
+        f"gives this warning. A table with the columns' names, such as a DataFrame, needs none of it.",
         PreprocessingWarning,
     )
 
@@ -290,8 +290,10 @@ def warn_of_raw_validation(extra: Mapping[str, Any]) -> None:
 
 
 def _is_raw(extra: Mapping[str, Any]) -> bool:
-    """Whether a run has learned from values as they came."""
+    """Whether a run has learned from values as they came, or its arrays are those of `prepare_table`."""
     preprocessing = extra.get("preprocessing")
+    if isinstance(preprocessing, Mapping) and preprocessing.get("columns") and "name" not in extra:
+        return True
     raw = {"mean": 0, "scale": 1, "target_mean": 0, "target_scale": 1}
     return not isinstance(preprocessing, Mapping) or all(
         np.all(np.asarray(preprocessing.get(name, value)) == value) for name, value in raw.items()

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.data.checks import same_data
 from glassnet.data.dataset import as_dataset
+from glassnet.data.encoding import PLAIN
 from glassnet.data.source import Dataset
+from glassnet.data.tables.rows import rows_of
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.engine.predict import predict, score
@@ -96,6 +98,9 @@ class TrainingRun(RunState):
 
     def predict_proba(self, X: object) -> Array:
         """`Network.predict_proba` at this run's `theta`, (n, outputs); X as in `predict`."""
+        rows = rows_of(X, self.extra)
+        if rows is not None:
+            return self.network.predict_proba(self.theta, rows.X)
         return predict(self.network, self.theta, X, "predict_proba", self.extra, self.encoding)
 
     def predict(self, X: object, *, ndim: int | None = None) -> NDArray[Any]:
@@ -110,13 +115,16 @@ class TrainingRun(RunState):
         X may be what `stream` takes or returns: it is read and answered block by block, with the bits of
         the same rows in memory. Its targets are not needed and not read.
 
+        A run that learned from a table (`prepare_table`, ``glassnet train``) takes raw tables, as
+        `read_table` does, and answers with labels and in the target's unit; an array is taken for inputs
+        that are encoded already.
+
         X has the columns that training had. A run of ``gn.train(..., standardize=True)`` scales them by
         itself. A run of ``gn.stream(..., standardize=True)`` learned from columns that were standardized
-        before, and so did one of ``glassnet train`` on a table, which also replaced labels by class
-        numbers: the means, scales and labels are in ``run.extra["preprocessing"]``. Rows that
-        ``gn.stream(X, standardize=(mean, scale))`` did not standardize then give a PreprocessingWarning.
-        ``run.network.predict(run.theta, X)`` predicts for arrays that you standardized yourself, without
-        it, and ``glassnet predict`` for tables.
+        before, and so did one of a table: the means, scales and labels are in
+        ``run.extra["preprocessing"]``. Rows that ``gn.stream(X, standardize=(mean, scale))`` did not
+        standardize then give a PreprocessingWarning. ``run.network.predict(run.theta, X)`` predicts for
+        arrays that you standardized yourself, without it, and ``glassnet predict`` for tables.
 
         >>> import numpy as np, glassnet as gn
         >>> X, y = np.array([[0.0], [1.0], [2.0]]), np.array([10.0, 30.0, 50.0])
@@ -129,6 +137,10 @@ class TrainingRun(RunState):
             raise InputError(
                 f"ndim is {ndim!r}; expected 2, for (n, outputs), or None, for the shape of y."
             )
+        rows = rows_of(X, self.extra)
+        if rows is not None:
+            answers = rows.answers(self.network.predict(self.theta, rows.X))
+            return answers[:, None] if ndim == 2 and answers.ndim == 1 else answers
         predicted = predict(self.network, self.theta, X, "predict", self.extra, self.encoding)
         return self.encoding.predictions(predicted, ndim)
 
@@ -146,6 +158,10 @@ class TrainingRun(RunState):
         >>> round(run.score(X, y), 6)
         1.0
         """
+        rows = rows_of(X, self.extra)
+        if rows is not None:
+            X, y = rows.X, rows.targets() if y is None else rows.encoded(y)
+            return score(self.network, self.theta, X, y, sample_weight, {}, PLAIN)
         return score(self.network, self.theta, X, y, sample_weight, self.extra, self.encoding)
 
     @with_other_names

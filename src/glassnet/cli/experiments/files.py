@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,22 +17,19 @@ from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.dask_cluster import ClusterDataset, client_of
 from glassnet.data.dataset import as_dataset, stream
 from glassnet.data.fixed_order import Moments
-from glassnet.data.holdout import SplitDataset, lacking_classes, split_dataset, split_note
+from glassnet.data.holdout import SplitDataset, lacking_classes, listed, split_dataset, split_note
 from glassnet.data.parquet import folder_keys, parquet_files, parquet_header, refuse_keys
-from glassnet.data.preprocessing import (
-    Preprocessing,
-    check_classes,
-    choose_features,
-    choose_task,
-    without_constants,
-)
 from glassnet.data.reduce import Block
 from glassnet.data.scan import MOST_VALUES, target_values
 from glassnet.data.source import Dataset, MappedDataset
 from glassnet.data.standardization import StandardizedDataset, measured
+from glassnet.data.tables import Table
+from glassnet.data.tables.index import without_index
 from glassnet.data.tables.parquet_files import ENDINGS
+from glassnet.data.tables.preprocessing import Preprocessing
+from glassnet.data.tables.targets import check_classes, choose_task
 from glassnet.engine.predict import tally_dataset
-from glassnet.errors import InputError
+from glassnet.errors import InputError, InputTypeError
 from glassnet.plots.report.scores import Scores, scores_of
 from glassnet.training.run import TrainingRun
 from glassnet.utils.memory import DEFAULT_MEMORY, as_memory, size_text
@@ -265,6 +262,46 @@ def _measure(training: Dataset, held_out: Dataset | None, client: Any, threads: 
 
 def _seed(random: RandomState) -> int:
     return int(random.randint(0, 2**32, dtype=np.uint64))
+
+
+def choose_features(
+    table: Table, target: str, features: Iterable[str] | None, ignore: Iterable[str]
+) -> tuple[tuple[str, ...], list[str]]:
+    """The names of the features, and notes about an index among the columns, from the names alone."""
+    for argument, columns in (("features", features), ("ignore", ignore)):
+        if isinstance(columns, str):
+            raise InputTypeError(f"{argument} is a list of column names, not one text: [{columns!r}].")
+    named, left_out = list(features or ()), set(ignore)
+    for name in [target, *named, *sorted(left_out)]:
+        table[name]  # or an error with the nearest name
+    if target in named:
+        raise InputError(f"{target!r} is the target; it cannot be a feature too. Leave it out of features.")
+    if len(set(named)) < len(named):
+        raise InputError(f"features names a column twice: {listed(named)}.")
+    chosen = named if features is not None else [name for name in table.names if name != target]
+    chosen = [name for name in chosen if name not in left_out]
+    chosen, notes = (chosen, []) if features is not None else without_index(table, chosen)
+    if not chosen:
+        raise InputError(
+            f"No features are left: {table.source} has the columns {listed(table.names)}, of which "
+            f"{target!r} is the target. At least one more is needed."
+        )
+    return tuple(chosen), notes
+
+
+def without_constants(names: tuple[str, ...], constant: NDArray[np.bool_]) -> tuple[NDArray[np.intp], str]:
+    """The places of the features that vary, and a note about the others; InputError where none varies.
+
+    A weight of a constant feature would stay at its random start, and move predictions for rows where the
+    feature is another value. MATLAB's ``removeconstantrows`` leaves it out, too.
+    """
+    gone = [name for name, same in zip(names, constant, strict=True) if same]
+    if len(gone) == len(names):
+        raise InputError(
+            f"Every feature has one value in all training rows, {listed(gone)}: there is nothing to learn "
+            f"from. Give rows that differ."
+        )
+    return np.flatnonzero(~constant), f"Constant in the training rows, and left out: {listed(gone)}."
 
 
 def encode(block: Block, preprocessing: Preprocessing) -> Block:

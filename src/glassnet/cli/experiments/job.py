@@ -91,6 +91,9 @@ PICTURES: dict[str, Callable[[Outcome], Figure]] = {
 }
 """The pictures of every experiment, by the name of the file; there are those above and `CURVATURE` too."""
 
+MOST_COLUMNS = 40
+"""How many columns of a table are printed at most; glassnet info FILE prints all."""
+
 MOST_ROWS = 1_000_000
 """How many rows of losses.csv there are at most, give or take one."""
 
@@ -158,6 +161,8 @@ def run_experiment(
             draws = Draws(experiment)
         samples, network = draws.samples, draws.network
         tell("data", f"{tidy(experiment.name)}: {samples}")
+        if samples.prepared is not None:
+            tell("columns", samples.prepared.columns.to_text(MOST_COLUMNS))
         for note in samples.notes:
             tell("", note)
         tell("network", f"{network}, {network.n_parameters:,} parameters")

@@ -19,11 +19,11 @@ from glassnet.data.dataset import as_dataset, stream
 from glassnet.data.encoding import PLAIN
 from glassnet.data.holdout import listed
 from glassnet.data.parquet import parquet_header
-from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.scan import target_values
 from glassnet.data.source import Dataset, MappedDataset
 from glassnet.data.tables import read_table
 from glassnet.data.tables.parquet_files import ENDINGS
+from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.engine.predict import predictions
 from glassnet.errors import GlassnetError, InputError
 from glassnet.plots.report.scores import Scores, score

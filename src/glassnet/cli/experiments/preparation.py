@@ -9,12 +9,15 @@ from numpy.random import RandomState
 
 from glassnet.cli.experiments.files import from_files, reads_blocks
 from glassnet.cli.experiments.samples import Samples, axes_of, build_network, keeps_its_unit, names_of
+from glassnet.cli.experiments.schema import COLUMN_KEYS
 from glassnet.cli.experiments.settings import Experiment
+from glassnet.cli.options import names_between_commas
 from glassnet.data.dataset import as_dataset
 from glassnet.data.generators import generate
 from glassnet.data.holdout import split
-from glassnet.data.preprocessing import Preprocessing, prepare_table
-from glassnet.data.tables import read_table
+from glassnet.data.tables.prepare import prepare_table
+from glassnet.data.tables.preprocessing import Preprocessing
+from glassnet.data.tables.read import read_table
 from glassnet.diagnostics.gradient_check import check_gradients
 from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.errors import InputError
@@ -88,13 +91,16 @@ def _generated(experiment: Experiment, random: RandomState) -> Samples:
 
 
 def _from_table(experiment: Experiment, random: RandomState) -> Samples:
+    # Relative to where the experiment's file lies, so that both can be moved together.
+    table = read_table(experiment.folder / experiment["data.file"])
+    target = experiment["data.target"]
+    if isinstance(target, str) and target not in table.names and "," in target:
+        target = names_between_commas(target)
     data = prepare_table(
-        # Relative to where the experiment's file lies, so that both can be moved together.
-        read_table(experiment.folder / experiment["data.file"]),
-        experiment["data.target"],
+        table,
+        target,
         task=experiment["data.task"],
-        features=experiment["data.features"],
-        ignore=experiment["data.ignore"] or (),
+        **{key: value for key in COLUMN_KEYS if (value := experiment[f"data.{key}"]) is not None},
         test_fraction=experiment.test_fraction,
         random_state=random,
         standardize_target=not keeps_its_unit(experiment),
@@ -105,5 +111,6 @@ def _from_table(experiment: Experiment, random: RandomState) -> Samples:
         training=as_dataset(data.X_train, data.y_train),
         held_out=as_dataset(data.X_test, data.y_test) if len(data.y_test) else None,
         notes=data.notes,
+        prepared=data,
         **names_of(experiment, data.preprocessing),
     )

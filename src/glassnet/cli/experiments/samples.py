@@ -11,8 +11,9 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet.cli.experiments.settings import Experiment
-from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.source import Dataset
+from glassnet.data.tables.prepare import PreparedTable
+from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.errors import InputError, unknown_name
 from glassnet.nn.losses import ALL_OUTPUTS, get_output
 from glassnet.nn.names import get_loss
@@ -31,8 +32,8 @@ class Samples:
 
     X (rows, features) and y are the rows that pictures, the gradient check and the curvature show: all to
     train on, or some of them drawn at random. y holds class numbers or, for a regression, standardized
-    values. `axes` are the features of the pictures, by index, or as plots take them. These rows are in
-    memory; `FileSamples` are not.
+    values. `axes` are the features of the pictures, by index, or as plots take them. `prepared` is the
+    table in memory, where there is one. These rows are in memory; `FileSamples` are not.
     """
 
     X: NDArray[np.float64]
@@ -44,6 +45,7 @@ class Samples:
     target_names: tuple[str, ...]
     axes: Axes
     notes: tuple[str, ...] = ()
+    prepared: PreparedTable | None = None
 
     @property
     def n(self) -> int:
@@ -117,7 +119,11 @@ def names_of(experiment: Experiment, preprocessing: Preprocessing) -> dict[str, 
     classes = preprocessing.classes
     return {
         "preprocessing": preprocessing,
-        "feature_names": tuple(f"{name} (standardized)" for name in preprocessing.features),
+        "feature_names": tuple(
+            f"{name} (standardized)" if scaled else name
+            for encoding in preprocessing.encodings
+            for name, scaled in zip(encoding.inputs, encoding.standardizes, strict=True)
+        ),
         "target_names": (preprocessing.target + unit,) if classes is None else tuple(map(str, classes)),
         "axes": axes_of(experiment, preprocessing),
     }
@@ -125,7 +131,7 @@ def names_of(experiment: Experiment, preprocessing: Preprocessing) -> dict[str, 
 
 def axes_of(experiment: Experiment, preprocessing: Preprocessing) -> Axes:
     """The features that pictures show, as indices: plots call them by longer names."""
-    axes, features = experiment["pictures.axes"], preprocessing.features
+    axes, features = experiment["pictures.axes"], preprocessing.inputs
     if axes is None or axes == "principal":
         return axes
     names = [axes] if isinstance(axes, str) else axes

@@ -140,14 +140,21 @@ def _settings_of_train() -> dict[str, Key]:
     return known
 
 
+COLUMN_KEYS = {
+    **{name: Key(TEXTS) for name in ("features", "ignore", "numeric", "categorical", "dates")},
+    "scaling": Key(TEXT),
+    "max_categories": Key(WHOLE),
+    **{name: Key(TEXT) for name in ("time", "test_after", "group", "split")},
+}
+"""The keys of [data] that `prepare_table` takes as they are."""
+
 SECTIONS: dict[str, dict[str, Key]] = {
     "data": {
         "generator": Key(TEXT),
         "file": Key(TEXT),
-        "target": Key(TEXT),
-        "features": Key(TEXTS),
-        "ignore": Key(TEXTS),
+        "target": Key(TEXT_OR_TEXTS),
         "task": Key(TEXT),
+        **COLUMN_KEYS,
         "test_fraction": Key(NUMBER),
         "memory": Key(AMOUNT),
         "dask": Key(TEXT),
@@ -175,7 +182,7 @@ SWEEP = "sweep"
 TRAIN_ONLY = ("curvature", "metrics")
 """Keys of [train] that a sweep has no setting for."""
 
-TABLE_ONLY = ("target", "features", "ignore", "task", "memory", "dask")
+TABLE_ONLY = ("target", "task", *COLUMN_KEYS, "memory", "dask")
 
 
 def known_keys(section: str, content: Mapping[str, Any], source: str) -> dict[str, Key]:

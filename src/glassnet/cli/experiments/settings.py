@@ -26,7 +26,8 @@ from glassnet.cli.experiments.schema import (
     stopping_from,
 )
 from glassnet.data.generators import GENERATORS
-from glassnet.data.preprocessing import TASKS
+from glassnet.data.tables.encodings import SCALINGS
+from glassnet.data.tables.preprocessing import TASKS
 from glassnet.errors import GlassnetError, InputError, unknown_name
 from glassnet.nn.activations import get_activation
 from glassnet.nn.dropout import as_dropout
@@ -326,6 +327,8 @@ def _check_epsilon(epsilon: float, name: str) -> None:
 _CHECKS: dict[str, Check] = {
     "random_state": lambda value, name: as_random_state(value),
     "data.task": one_of(TASKS),
+    "data.scaling": one_of(SCALINGS),
+    "data.max_categories": as_steps,
     "data.test_fraction": _check_fraction,
     "data.memory": lambda value, name: as_memory(value),
     "network.hidden": _check_hidden,

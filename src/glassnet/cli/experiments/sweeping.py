@@ -25,9 +25,9 @@ from glassnet.cli.experiments.results_folder import GRID_ENDINGS, New, ResultsFo
 from glassnet.cli.experiments.schema import SWEEP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.parquet import parquet_files
-from glassnet.data.preprocessing import Preprocessing
 from glassnet.data.standardization import Scaling
 from glassnet.data.tables import read_table
+from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.diagnostics.curvature import Curvature, curvature
 from glassnet.errors import InputError, InterruptedTrainingWarning, unknown_name
 from glassnet.model_selection import OtherSweepError, SweepResult, shown, sweep

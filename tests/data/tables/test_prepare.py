@@ -12,8 +12,10 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from glassnet.data.holdout import split
-from glassnet.data.preprocessing import MAX_CLASSES, TASKS, Preprocessing, prepare_table
 from glassnet.data.tables import Table, TextColumn, read_table
+from glassnet.data.tables.prepare import prepare_table
+from glassnet.data.tables.preprocessing import TASKS, Preprocessing
+from glassnet.data.tables.targets import MAX_CLASSES
 from glassnet.errors import InputError, InputTypeError
 
 
@@ -41,8 +43,8 @@ def test_prepare_table_equals_scikit_learns_way():
     rows = np.arange(150)
     train, test = train_test_split(rows, test_size=0.3, random_state=5, stratify=labels)
     scaler = StandardScaler().fit(X[train])
-    assert np.array_equal(data.train_rows, train)
-    assert np.array_equal(data.test_rows, test)
+    assert np.array_equal(data.split.train, train)
+    assert np.array_equal(data.split.test, test)
     np.testing.assert_allclose(data.X_train, scaler.transform(X[train]), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(data.X_test, scaler.transform(X[test]), rtol=1e-12, atol=1e-12)
     assert data.preprocessing.labels(data.y_test).tolist() == labels[test].tolist()
@@ -56,7 +58,7 @@ def test_prepare_table_does_not_look_at_the_test_rows():
     other = X.copy()
     y = ["u", "v"] * 10
     data = prepare_table(table(x=X, y=y), "y")
-    other[data.test_rows] = 1e6
+    other[data.split.test] = 1e6
     again = prepare_table(table(x=other, y=y), "y")
     assert again.preprocessing == data.preprocessing
     assert np.array_equal(again.X_train, data.X_train)
@@ -67,10 +69,10 @@ def test_prepare_table_does_not_look_at_the_test_rows():
 def test_prepare_table_agrees_with_the_preprocessing_it_made(task):
     source = table(x=np.arange(40.0), z=[True, False] * 20, y=[0, 3, 5, 5] * 10)
     data = prepare_table(source, "y", task=task)
-    assert np.array_equal(data.preprocessing.transform(source)[data.train_rows], data.X_train)
-    assert np.array_equal(data.preprocessing.transform(source)[data.test_rows], data.X_test)
-    assert np.array_equal(data.preprocessing.encode(source)[data.test_rows], data.y_test)
-    assert sorted([*data.train_rows, *data.test_rows]) == list(range(40))
+    assert np.array_equal(data.preprocessing.transform(source)[data.split.train], data.X_train)
+    assert np.array_equal(data.preprocessing.transform(source)[data.split.test], data.X_test)
+    assert np.array_equal(data.preprocessing.encode(source)[data.split.test], data.y_test)
+    assert sorted([*data.split.train, *data.split.test]) == list(range(40))
 
 
 LABELS = {
@@ -124,7 +126,7 @@ def test_prepare_table_standardizes_a_quantity_and_maps_it_back():
     assert data.y_train.mean() == pytest.approx(0, abs=1e-12)
     assert data.y_train.std() == pytest.approx(1)
     for outputs in (data.y_test, data.y_test[:, None]):
-        np.testing.assert_allclose(data.preprocessing.values(outputs), y[data.test_rows])
+        np.testing.assert_allclose(data.preprocessing.values(outputs), y[data.split.test])
     again = Preprocessing.from_dict(json.loads(json.dumps(data.preprocessing.to_dict())))
     assert again == data.preprocessing
 
@@ -181,21 +183,22 @@ GOOD = {"a": [1.0, 2.0, 3.0, 4.0], "y": ["u", "v", "u", "v"]}
         ({}, {"ignore": ["aa"]}, "Did you mean 'a'"),
         ({}, {"features": ["y"]}, "'y' is the target"),
         ({}, {"features": ["a", "a"]}, "twice"),
-        ({}, {"features": []}, "No features are left"),
-        ({}, {"ignore": ["a"]}, "No features are left"),
+        ({}, {"features": []}, "No column of a.csv is left"),
+        ({}, {"ignore": ["a"]}, "No column of a.csv is left"),
         ({}, {"task": "clasification"}, "Did you mean 'classification'"),
-        ({}, {"task": "regression"}, "'y' of a.csv holds text: 'u' at line 2"),
         (
-            {"b": ["1", "x", "", "y"]},
             {},
-            r"'b' of a.csv holds text: 'x' at line 3 \(2 of 4 values.*--ignore b.*--features.*encode",
+            {"task": "regression"},
+            "'y' holds cells that are no number: 'u' at line 2.*--task classification",
         ),
-        ({"b": ["1,5", "2,5", "3", "4"]}, {}, "Write decimal points: 1.5"),
-        ({"b": [1.0, np.nan, 2.0, np.nan]}, {}, r"'b' of a.csv has a missing value at line 3 \(2 such"),
-        ({"b": [1.0, 2.0, np.inf, np.nan]}, {}, r"'b' of a.csv has an infinite value at line 4"),
-        ({"y": [1.0, np.nan, 2.0, 1.0]}, {}, "'y' of a.csv has a missing value at line 3"),
-        ({"y": [1.0, np.nan, 2.0, 1.0]}, {"task": "classification"}, "missing value at line 3"),
-        ({"y": ["u", "v", " ", "u"]}, {}, "'y' of a.csv has a missing value at line 4"),
+        (
+            {"b": ["1", "x", "2", "y"]},
+            {"numeric": ["b"]},
+            "'b' holds cells that are no number: 'x' at line 3",
+        ),
+        ({"b": ["1", "x", "2", "y"]}, {"dates": ["b"]}, "'b' holds cells that are no date: '1' at line 2"),
+        ({}, {"numeric": ["a"], "dates": ["a"]}, "'a' is in numeric and in dates"),
+        ({"y": ["", ""] * 2}, {}, "No row of a.csv has a value in 'y'"),
         ({"y": ["u"] * 4}, {}, "'u' in every row; a classification needs two"),
         ({"y": ["p", "q", "r", "s"]}, {}, "another value in each of its 4 rows.*names rows"),
         ({"b": [1e308, 1e308, -1e308, -1e308]}, {}, "'b' of a.csv has values too large"),
@@ -229,10 +232,11 @@ def test_preprocessing_finds_columns_by_name(tmp_path):
 
 def test_preprocessing_names_what_a_new_table_lacks():
     made = prepare_table(table(**GOOD), "y", test_fraction=0).preprocessing
-    with pytest.raises(InputError, match=r"column of a\.csv: 'a'"):
+    with pytest.raises(InputError, match="column 'a' is missing"):
         made.transform(table(b=[1.0], y=["u"]))
-    with pytest.raises(InputError, match="missing value at line 3"):
-        made.transform(table(a=[1.0, np.nan]))
+    X, notes = made.transform_and_note(table(a=[2.5, np.nan]))
+    assert X[0] == X[1]  # the median of 1, 2, 3, 4
+    assert "'a' lacks a value in 1 of 2 rows (the first at line 3)" in notes[0]
     with pytest.raises(InputError, match="'w' at line 3; the model knows the classes 'u', 'v'"):
         made.encode(table(a=[1.0, 2.0], y=["u", "w"]))
 
@@ -240,8 +244,7 @@ def test_preprocessing_names_what_a_new_table_lacks():
 def test_preprocessing_takes_numbers_that_a_file_holds_as_text():
     made = prepare_table(table(**GOOD), "y", test_fraction=0).preprocessing
     assert np.array_equal(made.transform(table(a=["1", "2.0"])), made.transform(table(a=[1, 2])))
-    with pytest.raises(InputError, match="missing value at line 3"):
-        made.transform(table(a=["1", "NA"]))
+    assert np.array_equal(made.transform(table(a=["1", "NA"])), made.transform(table(a=[1, np.nan])))
 
 
 def test_preprocessing_encodes_labels_whose_type_another_file_changed():

@@ -1,0 +1,304 @@
+"""Tables made ready for a network: columns chosen and encoded, classes numbered, rows held out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from glassnet.data.arrays import InMemory
+from glassnet.data.fixed_order import Floats, moments
+from glassnet.data.holdout import Split
+from glassnet.data.tables.choice import (
+    ColumnSettings,
+    choose_columns,
+    left_out_notes,
+    nameless_note,
+    require_features,
+)
+from glassnet.data.tables.columns import MOST_CATEGORIES, ColumnTable
+from glassnet.data.tables.encodings import Encoding, learn_category, learn_date, learn_number
+from glassnet.data.tables.preprocessing import Preprocessing, as_dates, as_numbers
+from glassnet.data.tables.raw import RawColumn, raw_column
+from glassnet.data.tables.read import read_table
+from glassnet.data.tables.splits import SplitBy, split_rows
+from glassnet.data.tables.table import Table
+from glassnet.data.tables.targets import Target, as_target_names, learn_target
+from glassnet.errors import InputError
+from glassnet.nn.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedTable:
+    """A table as inputs and targets of a network, with what each column was taken for.
+
+    Attributes
+    ----------
+    X : float64 (n, inputs), the rows that have a target; numbers are standardized by the training rows.
+    y : class numbers (n,), standardized values (n,) or (n, targets), or counts (n,).
+    columns : `ColumnTable`, what each column was taken for, and why.
+    preprocessing : `Preprocessing`, which makes X of other tables and gives predictions their units.
+    split : `Split`, the rows of X to train on and those held out, and a note.
+    table : the `Table`.
+    rows : the row of the table that each row of X was.
+    notes : sentences about what was decided.
+
+    >>> import glassnet as gn
+    >>> data = gn.prepare_table({"width": [0.2, 1.4, 0.4, 1.6], "kind": ["s", "l", "s", "l"]}, "kind")
+    >>> data.X.shape, data.y.tolist(), data.split.train.tolist(), data.columns.named("width").kind
+    ((4, 1), [1, 0, 1, 0], [3, 1, 0], 'number')
+    """
+
+    X: Floats
+    y: NDArray[Any]
+    columns: ColumnTable
+    preprocessing: Preprocessing
+    split: Split
+    table: Table
+    rows: NDArray[np.intp]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def X_train(self) -> Floats:  # noqa: N802  # X is a matrix
+        """The rows of X to train on."""
+        return self.X[self.split.train]
+
+    @property
+    def y_train(self) -> NDArray[Any]:
+        """Their targets."""
+        return self.y[self.split.train]
+
+    @property
+    def X_test(self) -> Floats:  # noqa: N802  # X is a matrix
+        """The rows of X held out."""
+        return self.X[self.split.test]
+
+    @property
+    def y_test(self) -> NDArray[Any]:
+        """Their targets."""
+        return self.y[self.split.test]
+
+    @property
+    def n_outputs(self) -> int:
+        """How many outputs a network for this target has: one for each class, or for each quantity."""
+        classes = self.preprocessing.classes
+        return len(classes) if classes is not None else 1 if self.y.ndim == 1 else self.y.shape[1]
+
+    @property
+    def output(self) -> str:
+        """The output of a network for this target: "softmax", "identity", or "exp" for counts."""
+        return {"classification": "softmax", "regression": "identity", "counts": "exp"}[
+            self.preprocessing.task
+        ]
+
+    def dataset(self) -> InMemory:
+        """The rows to train on, as `train` takes them."""
+        return _PreparedRows(self)
+
+    def __repr__(self) -> str:
+        split = self.split
+        held = f" and {len(split.test):,} held out" if len(split.test) else ""
+        return (
+            f"{len(split.train):,} rows to train on{held}, {self.X.shape[1]} inputs of "
+            f"{len(self.preprocessing.features)} columns, target {self.preprocessing.target!r} "
+            f"({self.preprocessing.task})\n{self.columns}"
+        )
+
+
+class _PreparedRows(InMemory):
+    """The training rows of a prepared table, whose runs keep the preprocessing."""
+
+    def __init__(self, data: PreparedTable) -> None:
+        super().__init__(data.X_train, data.y_train, names=data.preprocessing.inputs)
+        self._described = data.preprocessing.to_dict()
+        self.source = str(data.table.source)
+
+    def preprocessing(self, network: Network) -> dict[str, Any]:
+        return self._described
+
+
+def prepare_table(
+    table: object,
+    target: str | Sequence[str],
+    *,
+    task: str | None = None,
+    features: Iterable[str] | None = None,
+    ignore: Iterable[str] = (),
+    numeric: Iterable[str] = (),
+    categorical: Iterable[str] = (),
+    dates: Iterable[str] = (),
+    scaling: str = "standard",
+    max_categories: int = MOST_CATEGORIES,
+    test_fraction: float = 0.25,
+    time: str | None = None,
+    test_after: str | None = None,
+    group: str | None = None,
+    split: str | None = None,
+    random_state: int | RandomState | None = 0,
+    standardize_target: bool = True,
+) -> PreparedTable:
+    """Make a table ready for a network: take each column for what it is, encode it, hold rows out.
+
+    Numbers are standardized, and gaps filled by the median of the training rows with an input that says so;
+    categories have an input for each of the frequent ones; dates are days and their month, weekday and hour
+    on circles. Free text, ids, constant and repeated columns, and columns that give the target away are
+    left out: ``columns`` says so and why. All that is learned, means, medians and categories, comes from
+    the training rows, so that the rows held out stay unseen.
+
+    Parameters ----------
+    table : what `read_table` takes or returns: a path, a frame, a dictionary of columns.
+    target : the column to predict, or several columns of numbers. Rows without one are left out and
+        counted.
+    task : "classification", "regression" or "counts". By default a target is classes when it is text, true
+        and false, or whole numbers with two distinct values, or with at most 20 that come twice each on
+        average.
+    features, ignore : the columns to learn from, all but the target by default, and columns to leave out.
+    numeric, categorical, dates : columns that are taken for this, whatever they look like.
+    scaling : "standard", or "quantile" for heavy tails: the normal quantile of each value's rank.
+    max_categories : the most categories of a column that have inputs of their own; the rest share one.
+    test_fraction : the share of the rows to hold out, from 0 to below 1, each class in proportion.
+    time, test_after : the column of dates and the first date to hold out, such as "2026-01-01".
+    group : a column whose equal values stay on one side of the split.
+    split : a column that says "train" or "test" of each row.
+    random_state : of the split.
+    standardize_target : False leaves a quantity in its own unit.
+
+    Raises InputError for a column that is not there (with the nearest name), for one class only, for a
+    target that is no number where one is needed, and where no column is left to learn from.
+
+    >>> import glassnet as gn
+    >>> people = {"age": [31, 45, None, 52] * 9, "sex": ["f", "m", "m", "f"] * 9, "paid": [1, 0, 1, 1] * 9}
+    >>> data = gn.prepare_table(people, "paid")
+    >>> data.preprocessing.inputs
+    ('age', 'age is missing', 'sex = m')
+    >>> run = gn.train(gn.Network((3, 4, 2)), data, random_state=0)
+    >>> run.predict({"age": [31, 45], "sex": ["f", "m"]}).tolist()
+    [1, 0]
+
+    scikit-learn's ColumnTransformer of StandardScaler, SimpleImputer(add_indicator=True) and OneHotEncoder
+    gives the same numbers, where it is told which column is which.
+    """
+    table = table if isinstance(table, Table) else read_table(table)
+    targets = as_target_names(target, table)
+    settings = ColumnSettings(features, ignore, numeric, categorical, dates, scaling, max_categories)  # type: ignore[arg-type]  # made tuples there
+    settings.check(table, targets)
+    by = SplitBy(test_fraction, time, test_after, group, split)
+    by.check(table, targets)
+    known = learn_target(table, targets, task)
+    parts = split_rows(by, table, known, random_state)
+
+    columns = {name: raw_column(table, name).take(_all_or(known.rows, table)) for name in table.names}
+    infinite = [note for name in columns if (note := _without_infinite(columns, name, table, known.rows))]
+    infos = choose_columns(columns, known, settings, by, table.index)
+    if not any(
+        info.role == "feature" for info in infos.values()
+    ):  # what looks useless is better than nothing
+        infos = choose_columns(columns, known, settings, by, table.index, all_stay=True)
+    encodings: list[Encoding] = []
+    for info in [info for info in infos.values() if info.role == "feature"]:
+        training = _as_kind(columns[info.name], info.kind, table, known.rows)
+        columns[info.name] = training
+        encoding = _learn(training.take(parts.train), info.kind, settings)
+        if encoding is None:
+            why = f"one value in the {len(parts.train):,} rows to train on"
+            infos[info.name] = replace(info, kind="constant", role="left out", why=why)
+        else:
+            encodings.append(encoding)
+            infos[info.name] = replace(info, inputs=len(encoding.inputs))
+    require_features(table, infos)
+
+    preprocessing, X, y = _standardized(encodings, columns, known, parts.train, standardize_target, table)
+    notes = [
+        *table.notes,
+        *known.notes,
+        *infinite,
+        *([parts.note] if parts.note else []),
+        *left_out_notes(infos),
+    ]
+    notes += nameless_note(infos, settings)
+    return PreparedTable(
+        X, y, ColumnTable(infos.values()), preprocessing, parts, table, known.rows, tuple(notes)
+    )
+
+
+def _all_or(rows: NDArray[np.intp], table: Table) -> NDArray[np.intp] | slice:
+    """Rows as an index that makes no copy where they are all."""
+    return slice(None) if len(rows) == table.n_rows else rows
+
+
+def _without_infinite(
+    columns: dict[str, RawColumn], name: str, table: Table, rows: NDArray[np.intp]
+) -> str:
+    """Make a column's infinite values missing; a sentence about them, "" where there are none."""
+    values = columns[name].values
+    infinite = np.isinf(values)
+    if not infinite.any():
+        return ""
+    columns[name] = columns[name]._replace(values=np.where(infinite, np.nan, values))
+    return (
+        f"Column {name!r} has {infinite.sum():,} infinite value(s), the first at "
+        f"{table.where(int(rows[infinite.argmax()]))}: taken for missing."
+    )
+
+
+def _as_kind(column: RawColumn, kind: str, table: Table, rows: NDArray[np.intp]) -> RawColumn:
+    """A column as the type of its kind: text that the settings call numbers or dates is read so."""
+    read = {"number": as_numbers, "date": as_dates}.get(kind)
+    if read is None:
+        return column
+    try:
+        return read(column, lambda row: table.where(int(rows[row])))
+    except InputError as error:
+        text = str(error)
+        raise InputError(
+            f"{text[0].upper()}{text[1:]}. Mend the cells, or leave the setting out."
+        ) from error
+
+
+def _learn(training: RawColumn, kind: str, settings: ColumnSettings) -> Encoding | None:
+    if kind == "category":
+        return learn_category(training, settings.max_categories)
+    return learn_date(training) if kind == "date" else learn_number(training, settings.scaling)
+
+
+def _standardized(
+    encodings: Sequence[Encoding],
+    columns: dict[str, RawColumn],
+    target: Target,
+    train: NDArray[np.intp],
+    standardize_target: bool,
+    table: Table,
+) -> tuple[Preprocessing, Floats, NDArray[Any]]:
+    """The preprocessing with means and scales of the training rows, all rows' inputs, and targets."""
+    names = tuple(encoding.name for encoding in encodings)
+    inputs = tuple(name for encoding in encodings for name in encoding.inputs)
+    plain = (0.0,) * len(inputs), (1.0,) * len(inputs)
+    first = Preprocessing(target.name, target.task, names, *plain, target.classes, columns=tuple(encodings))
+    X = first.encode_columns([columns[name] for name in names])
+    known = moments(X[train])
+    known.check_finite(lambda place: f"Column {inputs[place]!r} of {table.source}")
+    scaled = np.array([scaled for encoding in encodings for scaled in encoding.standardizes])
+    mean, scale = np.where(scaled, known.center, 0.0), np.where(scaled, known.scale, 1.0)
+    X -= mean
+    X /= scale
+    y, target_mean, target_scale = target.y, np.zeros(1), np.ones(1)
+    if target.task == "regression" and standardize_target:
+        values = y if y.ndim == 2 else y[:, None]
+        of_y = moments(values[train])
+        of_y.check_finite(lambda place: f"Column {target.names[place]!r} of {table.source}")
+        target_mean, target_scale = of_y.center, of_y.scale
+        y = ((values - target_mean) / target_scale).reshape(y.shape)
+    unit = [v.item() if v.size == 1 else tuple(v.tolist()) for v in (target_mean, target_scale)]
+    learned = replace(
+        first,
+        mean=tuple(mean.tolist()),
+        scale=tuple(scale.tolist()),
+        target_mean=unit[0],
+        target_scale=unit[1],
+        targets=target.names if len(target.names) > 1 else (),
+    )
+    return learned, X, y

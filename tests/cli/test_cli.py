@@ -537,11 +537,7 @@ def test_predict_of_a_loaded_tables_run_warns_of_raw_rows(flowers):
         ):
             ask([[0.0, 0.0]])
     run.network.predict(run.theta, [[0.0, 0.0]])  # warnings are errors here
-    assert set(run.predict(flowers)) <= {
-        "setosa",
-        "virginica",
-        "versicolor",
-    }  # as is a table, which has names
+    assert set(run.predict(flowers)) <= {"setosa", "virginica"}  # a table has names, and is prepared
     assert "Warning" not in glassnet("predict", "results/flowers", flowers).stderr
 
 
@@ -550,6 +546,16 @@ def test_predict_of_a_loaded_run_of_generated_data_warns_of_nothing():
     run = gn.load("results/circles/model.safetensors")
     assert "preprocessing" in run.extra
     run.predict([[0.0, 0.0]])
+
+
+def test_info_of_a_table_says_what_each_column_is(flowers):
+    lines = glassnet("info", flowers, "--target", "species").stdout.splitlines()
+    assert lines[0].startswith("flowers.csv: ")
+    assert [line.split()[:3] for line in (lines[3], lines[-1])] == [
+        ["width", "feature", "number"],
+        ["species", "target", "classes"],
+    ]
+    assert "Did you mean 'species'" in glassnet("info", flowers, "--target", "specie").stderr
 
 
 def test_predict_advises_what_predict_can_do(flowers):

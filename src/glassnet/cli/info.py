@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from pathlib import Path
 
 import click
 import numpy as np
@@ -15,27 +16,45 @@ from glassnet.errors import unknown_name
 from glassnet.utils.threads import thread_count
 
 
-@click.command(short_help="Tell what is installed here, and what it can do.")
-@click.argument("experiment", required=False)
-def info(experiment: str | None) -> None:
+@click.command(short_help="Tell what is installed here, or what a table's columns are.")
+@click.argument("name", metavar="[EXPERIMENT|TABLE]", required=False)
+@click.option("--target", metavar="COLUMN", help="Of a table: tell too which columns would give it away.")
+def info(name: str | None, target: str | None) -> None:
     """Tell which engine, instruction sets, threads and libraries glassnet has here, and why.
+
+    With a TABLE, tell what glassnet train takes each column for, and why, without training.
 
     With the name of a built-in EXPERIMENT, print its settings as TOML, to copy and change:
 
     \b
+    glassnet info people.csv --target income
     glassnet info circles > my.toml
     glassnet train my.toml
     """
     from glassnet.cli.experiments import built_in
 
     texts = built_in()
-    if experiment is not None:
-        if experiment not in texts:
-            raise unknown_name("experiment", experiment, texts)
-        click.echo(texts[experiment], nl=False)
+    if name in texts:
+        click.echo(texts[name], nl=False)
+        return
+    if name is not None:
+        if not Path(name).suffix and not Path(name).exists():
+            raise unknown_name("experiment or table", name, texts)
+        _tell_columns(name, target)
         return
     for label, words in [*_facts(), ("experiments", ", ".join(texts))]:
         click.echo(f"{label:<18}{words}")
+
+
+def _tell_columns(path: str, target: str | None) -> None:
+    from glassnet.data.tables.prepare import describe_columns
+    from glassnet.data.tables.read import read_table
+
+    table = read_table(path)
+    click.echo(f"{table.source}: {table.n_rows:,} rows, {len(table.names):,} columns")
+    for note in table.notes:
+        click.echo(note)
+    click.echo(f"\n{describe_columns(table, target)}")
 
 
 def _facts() -> list[tuple[str, str]]:

@@ -225,6 +225,18 @@ def prepare_table(
     )
 
 
+def describe_columns(table: Table, target: str | Sequence[str] | None = None) -> ColumnTable:
+    """What `prepare_table` would take each column for, without a split; InputError as there."""
+    settings, by = ColumnSettings(), SplitBy()
+    names = () if target is None else as_target_names(target, table)
+    known = learn_target(table, names, None) if names else _NO_TARGET._replace(rows=np.arange(table.n_rows))
+    columns = {name: raw_column(table, name).take(_all_or(known.rows, table)) for name in table.names}
+    return ColumnTable(choose_columns(columns, known, settings, by, table.index).values())
+
+
+_NO_TARGET = Target((), "", None, np.empty(0), (), np.empty(0, np.intp), ())
+
+
 def _all_or(rows: NDArray[np.intp], table: Table) -> NDArray[np.intp] | slice:
     """Rows as an index that makes no copy where they are all."""
     return slice(None) if len(rows) == table.n_rows else rows

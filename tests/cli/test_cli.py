@@ -558,6 +558,15 @@ def test_info_of_a_table_says_what_each_column_is(flowers):
     assert "Did you mean 'species'" in glassnet("info", flowers, "--target", "specie").stderr
 
 
+def test_predict_says_what_differs_and_scores_the_rows_that_have_a_target(flowers):
+    glassnet("train", flowers, "--target", "species", "--iterations", "50", "--no-pictures", "--no-report")
+    Path("new.csv").write_text("width,length,species\n0,0,setosa\n,3,\n3,3,virginica\n")
+    result = glassnet("predict", "results/flowers", "new.csv")
+    assert len(result.stdout.splitlines()) == 4
+    assert "'width' lacks a value in 1 of 3 rows (the first at line 3)" in result.stderr
+    assert "0 of 2 samples wrong" in result.stderr
+
+
 def test_predict_advises_what_predict_can_do(flowers):
     glassnet("train", flowers, "--target", "species", "--iterations", "5", "--no-pictures", "--no-report")
     Path("odd.csv").write_text("width,length\n1,2\nred,4\n")

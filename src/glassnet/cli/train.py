@@ -169,6 +169,8 @@ def predict(model: Path, file: Path, output: Path | None, proba: bool, memory: s
     if output is not None:
         refuse_to_replace(output, model, file)
     predictions = predict_table(model, file, proba, memory)
+    for note in predictions.notes:
+        click.echo(note, err=True)
     if output is None:
         for text in csv_lines(predictions.blocks):
             click.echo(text, nl=False)

@@ -24,6 +24,7 @@ from glassnet.data.source import Dataset, MappedDataset
 from glassnet.data.tables import read_table
 from glassnet.data.tables.parquet_files import ENDINGS
 from glassnet.data.tables.preprocessing import Preprocessing
+from glassnet.data.tables.raw import raw_column
 from glassnet.engine.predict import predictions
 from glassnet.errors import GlassnetError, InputError
 from glassnet.plots.report.scores import Scores, score
@@ -39,12 +40,14 @@ Columns = dict[str, NDArray[Any]]
 class Predictions:
     """The predictions of `n_rows` rows as blocks of columns by name, which can be iterated once.
 
-    `remark` gives a sentence about the score, or why there is none.
+    `remark` gives a sentence about the score, or why there is none; `notes` say what differs from the
+    training's table.
     """
 
     n_rows: int
     blocks: Iterator[Columns]
     remark: Callable[[], str]
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> Columns:
@@ -87,7 +90,7 @@ def predict_table(
             f"no way known here. Predict with gn.load(...).predict(X) in Python."
         )
     read = _files if in_blocks(file, memory is not None, "--memory") else _table
-    rows, scored = read(preprocessing, run, file, as_memory(memory or DEFAULT_MEMORY))
+    rows, scored, notes = read(preprocessing, run, file, as_memory(memory or DEFAULT_MEMORY))
 
     def remark() -> str:
         try:
@@ -99,7 +102,8 @@ def predict_table(
         return f"Score against {preprocessing.target!r}: {describe_scores(scores, preprocessing.target)}"
 
     blocks = predictions(run.network, run.theta, rows, "outputs")
-    return Predictions(rows.n_rows, (_columns(preprocessing, block, proba) for block in blocks), remark)
+    answers = (_columns(preprocessing, block, proba) for block in blocks)
+    return Predictions(rows.n_rows, answers, remark, tuple(notes))
 
 
 def refuse_to_replace(output: Path, model: Path, file: Path) -> None:
@@ -121,18 +125,24 @@ def refuse_to_replace(output: Path, model: Path, file: Path) -> None:
         )
 
 
-Rows = tuple[Dataset, Callable[[], Scores | None]]
-"""The rows to predict, and what scores them; None where the table has no column of the target."""
+Rows = tuple[Dataset, Callable[[], Scores | None], list[str]]
+"""The rows to predict, what scores them (None where the table has no target), and what differs in them."""
 
 
 def _table(preprocessing: Preprocessing, run: TrainingRun, file: Path, memory: int) -> Rows:
     table = read_table(file)
-    X = preprocessing.transform(table)
+    X, notes = preprocessing.transform_and_note(table)
 
     def scored() -> Scores | None:
-        return score(run, X, preprocessing.encode(table)) if preprocessing.target in table.names else None
+        if any(name not in table.names for name in preprocessing.target_names):
+            return None
+        absent = [np.isnan(raw_column(table, name).values) for name in preprocessing.target_names]
+        known = ~np.logical_or.reduce(absent)
+        if not known.any():
+            return None
+        return score(run, X[known], preprocessing.encode(table.take(known)))
 
-    return as_dataset(X), scored
+    return as_dataset(X), scored, notes
 
 
 def _files(preprocessing: Preprocessing, run: TrainingRun, path: Path, memory: int) -> Rows:
@@ -152,7 +162,7 @@ def _files(preprocessing: Preprocessing, run: TrainingRun, path: Path, memory: i
             _refuse_other_labels(rows, preprocessing.classes)
         return score_rows(run, MappedDataset(rows, partial(encode, preprocessing=preprocessing)))
 
-    return read(), scored
+    return read(), scored, []
 
 
 def _refuse_other_labels(rows: Dataset, classes: tuple[Any, ...]) -> None:

@@ -200,10 +200,10 @@ def guess_targets(y: object, n: int, class_names: object = None) -> Targets:
     values = as_numbers(labels, "y")
     check_finite(values, "y")
     distinct, numbers = np.unique(values, return_inverse=True)
-    if len(distinct) <= _MOST_CLASSES and np.all(distinct == np.round(distinct)):
+    count = len(class_names) if hasattr(class_names, "__len__") else 0
+    if len(distinct) <= max(_MOST_CLASSES, count) and np.all(distinct == np.round(distinct)):
         whole = distinct.astype(np.int64)
         # Class numbers index the names: where class 0 has no sample, class 1 keeps its own name.
-        count = len(class_names) if hasattr(class_names, "__len__") else 0
         if 0 <= whole[0] <= whole[-1] < count:
             return _classes(values.astype(np.intp), range(count), class_names)
         return _classes(numbers, whole, class_names)

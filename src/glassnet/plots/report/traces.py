@@ -88,6 +88,8 @@ def make_axis(label: object, span: Sequence[float] | Array | None = None, **extr
         "ticks": "outside",
         "ticklen": 4,
         "tickcolor": style.FAINT,
+        "exponentformat": "e",  # 27,240 and not 27.24k
+        "minexponent": 9,
         **extra,
     }
     if span is not None:

@@ -111,7 +111,8 @@ def partial_dependence(
     colors = style.class_colors(len(chosen))
     answers = [one.answers[:, None] if one.answers.ndim == 1 else one.answers for one in shown]
     heights = np.concatenate([some[:, chosen].ravel() for some in answers])
-    low, high = style.value_range(heights)
+    bars = len(chosen) == 1 and any(one.column.labels for one in shown)
+    low, high = style.value_range(np.append(heights, 0.0) if bars else heights)  # bars begin at 0
     margin = 0.06 * (high - low)
     span = (low - margin, high + margin) if names is None else (-0.02, min(1.02, max(1.15 * high, 0.05)))
     label = f"mean predicted {plain(target)}" if names is None else "mean probability"
@@ -120,7 +121,7 @@ def partial_dependence(
     for place, (one, some) in enumerate(zip(shown, answers, strict=True)):
         paper = style.flat_axes(figure, place=[grid[divmod(place, columns)]])
         for number, color in zip(chosen, colors, strict=True):
-            _draw_along(paper, one, some[:, number], color, bars=len(chosen) == 1, base=span[0])
+            _draw_along(paper, one, some[:, number], color, bars=bars)
         paper.set_ylim(*span)
         if not one.column.labels:
             paper.locator_params(axis="x", nbins=4)
@@ -138,7 +139,7 @@ def partial_dependence(
     return figure
 
 
-def _draw_along(paper: Any, one: Dependence, heights: Any, color: str, bars: bool, base: float) -> None:
+def _draw_along(paper: Any, one: Dependence, heights: Any, color: str, bars: bool) -> None:
     """A curve over the levels, dots for few, bars for names."""
     labels = one.column.labels
     if not labels:
@@ -147,7 +148,7 @@ def _draw_along(paper: Any, one: Dependence, heights: Any, color: str, bars: boo
         return
     places = np.arange(len(labels))
     if bars:
-        paper.bar(places, heights - base, 0.7, base, color=color, alpha=0.85)
+        paper.bar(places, heights, 0.7, color=color, alpha=0.85)
     else:
         paper.plot(places, heights, color=color, marker="o", markersize=4, linewidth=0.8, linestyle=":")
     longest = max(map(len, labels))

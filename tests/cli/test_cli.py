@@ -567,6 +567,34 @@ def test_predict_says_what_differs_and_scores_the_rows_that_have_a_target(flower
     assert "0 of 2 samples wrong" in result.stderr
 
 
+def test_several_quantities_are_learned_scored_drawn_and_predicted_by_name():
+    rows = "".join(f"{i},{i * i % 7},{2 * i + i % 3},{40 - i}\n" for i in range(40))
+    Path("t.csv").write_text(f"a,b,up,down\n{rows}")
+    result = glassnet("train", "t.csv", "--target", "up, down", "--iterations", "200", "--no-report")
+    assert re.search(r"held-out score .*\(up\); .*\(down\)", " ".join(result.stdout.split()))
+    assert set(json.loads(Path("results/t/run.json").read_text())["scores"]["held-out"]["targets"]) == {
+        "up",
+        "down",
+    }
+    assert Path("results/t/regression.png").exists()
+    predicted = glassnet("predict", "results/t", "t.csv")
+    assert predicted.stdout.splitlines()[0] == "prediction up,prediction down"
+    assert "(up); " in predicted.stderr
+
+
+def test_counts_are_learned_by_a_poisson_output_in_their_own_unit():
+    rows = "".join(f"{i % 5},{i % 5 + i % 2}\n" for i in range(60))
+    Path("t.csv").write_text(f"a,visits\n{rows}")
+    settings = ("--task", "counts", "--iterations", "300", "--no-report")
+    said = glassnet("train", "t.csv", "--target", "visits", *settings).stdout
+    assert "exp; poisson" in said
+    predicted = glassnet("predict", "results/t", "t.csv").stdout.split()[1:]
+    assert min(map(float, predicted)) > 0
+    Path("t.csv").write_text("a,visits\n1,0.5\n2,1\n3,2\n")
+    wrong = glassnet("train", "t.csv", "--target", "visits", "--task", "counts").stderr
+    assert "no counts, such as 0.5" in wrong
+
+
 def test_predict_advises_what_predict_can_do(flowers):
     glassnet("train", flowers, "--target", "species", "--iterations", "5", "--no-pictures", "--no-report")
     Path("odd.csv").write_text("width,length\n1,2\nred,4\n")

@@ -184,14 +184,17 @@ def as_rows(y: object, n: int) -> NDArray[Any]:
 def guess_targets(y: object, n: int, class_names: object = None) -> Targets:
     """The targets of y, without a network that defines them.
 
-    Text, and whole numbers of at most 12 values, are classes, numbered in sorted order as by numpy.unique;
-    rows of 0 and 1 with a single 1 are classes too. Anything else is a quantity: its first column.
+    Text, and whole numbers of at most 12 values unless one name alone is given, are classes, numbered in
+    sorted order as by numpy.unique; rows of 0 and 1 with a single 1 are classes too. Anything else is a
+    quantity: its first column.
     """
     labels = as_rows(y, n)
     if labels.ndim == 2 and labels.shape[1] > 1:
         labels = as_numbers(labels, "y")
         if np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=1) == 1):
             return _classes(labels.argmax(axis=1), range(labels.shape[1]), class_names)
+        if isinstance(class_names, (list, tuple)) and len(class_names) == labels.shape[1]:
+            class_names = class_names[:1]
         labels = labels[:, 0]
     labels = labels.reshape(n)
     if labels.dtype.kind in "OUST":
@@ -201,7 +204,8 @@ def guess_targets(y: object, n: int, class_names: object = None) -> Targets:
     check_finite(values, "y")
     distinct, numbers = np.unique(values, return_inverse=True)
     count = len(class_names) if hasattr(class_names, "__len__") else 0
-    if len(distinct) <= max(_MOST_CLASSES, count) and np.all(distinct == np.round(distinct)):
+    one_quantity = count == 1 and len(distinct) > 1  # the name of counts, say
+    if len(distinct) <= _MOST_CLASSES and np.all(distinct == np.round(distinct)) and not one_quantity:
         whole = distinct.astype(np.int64)
         # Class numbers index the names: where class 0 has no sample, class 1 keeps its own name.
         if 0 <= whole[0] <= whole[-1] < count:

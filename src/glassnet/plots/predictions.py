@@ -82,8 +82,8 @@ def make_predictions(
             f"This picture is of {kinds[classes]}, and the network's output {run.network.output.name!r} "
             f"predicts {kinds[field.is_class]}: draw glassnet.plots.{others}."
         )
-    mean, scale = target_unit(run)
-    if (mean, scale) != (0.0, 1.0):
+    mean, scale = target_unit(run, field.output)
+    if (mean != 0).any() or (scale != 1).any():
         field = replace(field, names=own_names(field.names))
     sets = []
     for name, inputs, targets in row_sets(run, X, y, held_out):
@@ -101,15 +101,23 @@ def make_predictions(
     return field, sets
 
 
-def target_unit(run: TrainingRun) -> tuple[float, float]:
+def target_unit(
+    run: TrainingRun, output: int | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The mean and the divisor that a table's target was standardized with; 0 and 1 where it was not.
+
+    Of several targets these are (targets,), of one, or of the one that `output` numbers, ().
 
     A run that scales by itself predicts in the target's own unit already.
     """
     preprocessing = run.extra.get("preprocessing")
     if not isinstance(preprocessing, Mapping) or run.encoding.scaling is not None:
-        return 0.0, 1.0
-    return float(preprocessing.get("target_mean", 0.0)), float(preprocessing.get("target_scale", 1.0))
+        return np.zeros(()), np.ones(())
+    mean, scale = (
+        preprocessing.get(f"target_{name}", plain) for name, plain in (("mean", 0), ("scale", 1))
+    )
+    mean, scale = np.asarray(mean, np.float64), np.asarray(scale, np.float64)
+    return (mean, scale) if output is None or mean.ndim == 0 else (mean[output], scale[output])
 
 
 def own_names(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -232,7 +232,7 @@ def fit(
     above = style.flat_axes(figure, place=[parts[0]])
     below = style.flat_axes(figure, place=[parts[1]], shared={"sharex": above})
     above.tick_params(labelbottom=False)
-    mean, scale = target_unit(run)
+    mean, scale = target_unit(run, field.output)
     curve = grid.values * scale + mean
     above.plot(grid.ticks[0], curve, color=style.INK, linewidth=1.8, zorder=4)
     entries: style.Entries = [(style.stroke(width=1.8), f"predicted {field.names[0]}")]

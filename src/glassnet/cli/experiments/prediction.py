@@ -61,7 +61,7 @@ def predict_table(
 ) -> Predictions:
     """Predict each row of a table: the column "prediction", and with `proba` "P(class)" of each class.
 
-    Of several quantities there are "prediction 1", "prediction 2" and so on, which are not scored.
+    Of several quantities there are "prediction NAME", or "prediction 1" and so on where they have no names.
 
     `model` is a file that `glassnet train` wrote, or its folder. A folder of Parquet files, a file of more
     than 1 GiB, and one for which `memory` is given are read a block at a time.
@@ -94,7 +94,7 @@ def predict_table(
 
     def remark() -> str:
         try:
-            scores = None if classes is None and outputs > 1 else scored()
+            scores = None if classes is None and outputs != len(preprocessing.target_names) else scored()
         except GlassnetError as error:  # an odd target is no reason to withhold predictions
             return f"Not scored: {error}"
         if scores is None:
@@ -140,7 +140,8 @@ def _table(preprocessing: Preprocessing, run: TrainingRun, file: Path, memory: i
         known = ~np.logical_or.reduce(absent)
         if not known.any():
             return None
-        return score(run, X[known], preprocessing.encode(table.take(known)))
+        names = preprocessing.target_names if preprocessing.classes is None else None
+        return score(run, X[known], preprocessing.encode(table.take(known)), names)
 
     return as_dataset(X), scored, notes
 
@@ -182,7 +183,8 @@ def _columns(preprocessing: Preprocessing, outputs: NDArray[Any], proba: bool) -
     if classes is None:
         values = preprocessing.values(outputs)
         if values.ndim == 2:
-            return {f"prediction {number}": column for number, column in enumerate(values.T, 1)}
+            names = preprocessing.targets or range(1, values.shape[1] + 1)
+            return {f"prediction {name}": column for name, column in zip(names, values.T, strict=True)}
         return {"prediction": values}
     P = outputs
     if P.shape[1] == 1:  # one logistic output: the probability of the second class

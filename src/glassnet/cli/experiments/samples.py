@@ -115,7 +115,8 @@ def keeps_its_unit(experiment: Experiment) -> bool:
 
 def names_of(experiment: Experiment, preprocessing: Preprocessing) -> dict[str, Any]:
     """The names of a table's columns and classes in pictures, and the features on their axes."""
-    unit = "" if keeps_its_unit(experiment) else " (standardized)"
+    raw = keeps_its_unit(experiment) or preprocessing.task == "counts"
+    unit = "" if raw else " (standardized)"
     classes = preprocessing.classes
     return {
         "preprocessing": preprocessing,
@@ -124,7 +125,11 @@ def names_of(experiment: Experiment, preprocessing: Preprocessing) -> dict[str, 
             for encoding in preprocessing.encodings
             for name, scaled in zip(encoding.inputs, encoding.standardizes, strict=True)
         ),
-        "target_names": (preprocessing.target + unit,) if classes is None else tuple(map(str, classes)),
+        "target_names": (
+            tuple(name + unit for name in preprocessing.target_names)
+            if classes is None
+            else tuple(map(str, classes))
+        ),
         "axes": axes_of(experiment, preprocessing),
     }
 
@@ -150,7 +155,8 @@ def build_network(experiment: Experiment, samples: Samples) -> Network:
     Raises InputError for an output that does not fit the task.
     """
     classes, task = samples.preprocessing.classes, samples.preprocessing.task
-    targets = ("real", "nonnegative", "signed") if classes is None else ("class", "label")
+    quantities = ("nonnegative",) if task == "counts" else ("real", "nonnegative", "signed")
+    targets = quantities if classes is None else ("class", "label")
     fitting = [output.name for output in ALL_OUTPUTS.values() if get_loss(None, output).target in targets]
     output = experiment["network.output"] or fitting[0]
     with experiment.blame("network.output"):
@@ -164,7 +170,9 @@ def build_network(experiment: Experiment, samples: Samples) -> Network:
                 f"The output {output!r} tells two classes apart, and there are {len(classes)}; choose "
                 f"{fitting[0]!r}."
             )
-    outputs = len(classes) if classes is not None and target == "class" else 1
+    outputs = len(samples.preprocessing.target_names)
+    if classes is not None and target == "class":
+        outputs = len(classes)
     loss = experiment["network.loss"]
     with experiment.blame("network.loss"):
         get_loss(loss, get_output(output))

@@ -14,7 +14,7 @@ from glassnet.plots.picture_data import output_names, predict
 from glassnet.plots.predictions import own_names, target_unit
 from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import as_matrix
-from glassnet.utils.words import counted, percent, readable
+from glassnet.utils.words import counted, percent
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,7 @@ class Scores:
                 self.confusions[0].accuracy
             ), f"accuracy: {wrong:,} of {counted(self.n, 'sample')} wrong"
         if len(self.fits) == 1:
-            return (
-                f"{self.fits[0].r2:.4f}",
-                f"R², with a root mean square error of {readable(self.fits[0].rmse, 4)}",
-            )
+            return f"{self.fits[0].r2:.4f}", f"R², with a root mean square error of {self.fits[0].rmse:.4g}"
         return f"{np.mean([fit.r2 for fit in self.fits]):.4f}", f"mean R² of {len(self.fits)} target values"
 
 
@@ -132,7 +129,7 @@ def scores_of(run: TrainingRun, total: Tally, class_names: object = None) -> Sco
     with np.errstate(all="ignore"):
         r2 = np.where(total.spread > 0, 1 - total.errors / total.spread, np.nan)
         rmse = scale * np.sqrt(total.errors / n)
-    if scale != 1:
+    if (scale != 1).any():
         names = own_names(names)
     return Scores(n, fits=tuple(map(Fit, names, r2.tolist(), rmse.tolist())))
 

@@ -38,8 +38,7 @@ class Subject:
         """The estimator's inputs: `names`, those it was fitted with, or scikit-learn's x0, x1, ..."""
         width = self.model.coefs_[0].shape[0]
         if names is None:
-            known = vars(self.model)
-            names = self.model.input_names_ if "_preprocessing" in known else known.get("feature_names_in_")
+            names = getattr(self.model, "feature_names_in_", None)
         if names is None and self.before:
             try:
                 for step in self.before:  # the first knows what it was fitted with

@@ -1,1 +1,0 @@
-"""Pictures of how good a network's answers are, and what they rest on."""

@@ -437,6 +437,41 @@ def test_a_quantity_is_drawn_against_its_predictions_in_the_tables_unit(tmp_path
     assert len(outcome.samples.held_out_rows[0]) == outcome.samples.n_held_out
 
 
+def test_pictures_of_a_table_are_in_its_units_and_show_its_two_strongest_columns(tmp_path, monkeypatch):
+    random = np.random.RandomState(0)
+    X = random.rand(80, 4) * [1, 1000, 1, 50] + [0, 2000, 0, 100]
+    path = tmp_path / "houses.csv"
+    rows = [f"{a},{b},{c},{d},{90 * b + 800 * d:.0f}" for a, b, c, d in X]
+    path.write_text("\n".join(["a,area,c,age,price", *rows]) + "\n")
+    figures = {}
+    monkeypatch.setattr(job.ResultsFolder, "save_picture", lambda _, *named: figures.update([named]))
+    settings = {"data__ignore": [], "train__optimizer": "lbfgs"}
+    outcome = run_experiment(
+        table(path, "price", **settings), tmp_path / "r", report=False, baselines=False
+    )
+    assert {"residuals.png", "importance.png", "partial_dependence.png"} <= set(figures)
+    assert {"models.png", "calibration.png"}.isdisjoint(figures)
+    paper = figures["data.png"].axes[0]
+    assert (paper.get_xlabel(), paper.get_ylabel()) == ("area", "age")
+    low, high = paper.get_xlim()
+    assert 1900 < low < high < 3100
+    residuals = figures["residuals.png"].axes[0]
+    assert residuals.get_xlabel() == "predicted price"
+    document = json.loads((tmp_path / "r" / RECORD).read_text())
+    assert document["verdict"] is None
+    assert [one["name"] for one in document["insight"]["importances"]["columns"][:2]] == ["area", "age"]
+    shown, run, samples = outcome.shown, outcome.run, outcome.samples
+    standardized = run.network.predict(run.theta, samples.X)
+    assert shown.run.predict(shown.X).ravel() == pytest.approx(samples.preprocessing.values(standardized))
+
+
+def test_a_table_of_more_classes_than_a_legend_shows_is_drawn(tmp_path, cheap_pictures):
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["x,y", *(f"{i % 17 + i / 100},kind {i % 17}" for i in range(120))]) + "\n")
+    outcome = run_experiment(table(path, "y", data__ignore=[]), tmp_path / "r", **QUICK)
+    assert job.plots.data(outcome.shown.X, outcome.shown.y, **outcome.shown.labels()).axes
+
+
 def test_a_job_watches_the_curvature_where_it_is_asked_to(tmp_path, cheap_pictures):
     heard = []
     outcome = run_experiment(

@@ -58,7 +58,24 @@ def diverged():
         return gn.train(gn.Network((1, 1), output="identity"), [[9.0]], [1.0], random_state=0)
 
 
+PEOPLE = {
+    "age": [31.5, None, 45.0] * 20,
+    "<b>town</b>": ["<i>ulm</i>", "", "graz"] * 20,
+    "born": np.array(["1990-01-02", "NaT", "1980-03-04"] * 20, "M8[us]"),
+    "n": range(60),
+    "same": [1] * 60,
+    "paid": [True, False, True] * 20,
+}
+
 SHOWN = {
+    "table": lambda: gn.read_table(PEOPLE),
+    "wide table": lambda: gn.read_table({f"column {k}": ["a long text " * 20] * 9 for k in range(500)}),
+    "prepared table": lambda: gn.prepare_table(PEOPLE, "paid"),
+    "columns of a wide table": lambda: (
+        gn.prepare_table(
+            {**{f"column {k}": np.arange(60.0) % (k + 2) for k in range(200)}, "y": [0, 1] * 30}, "y"
+        ).columns
+    ),
     "network": lambda: NET,
     "network without hidden layer": lambda: gn.Network((1, 1), output="identity"),
     "network of many layers": lambda: gn.Network((5,) * 60),
@@ -148,3 +165,18 @@ def test_sweep_marks_its_winner_and_shows_the_best_of_many():
     assert page.words[best + 1] == f"{result.best.settings['learning_rate']:.6g}"
     assert "the best 20 of 40:" in page.words
     assert sum(tag == "tr" for tag, _ in page.tags) == 21
+
+
+def test_table_shows_its_first_rows_and_names_its_columns():
+    table = gn.read_table(PEOPLE)
+    words = Page(table._repr_html_()).words
+    assert words[0] == "Table of 60 rows and 6 columns from a dict of columns"
+    assert {"<b>town</b>", "<i>ulm</i>", "31.5", "the first 5 rows:"} <= set(words)
+    assert len(repr(table)) < 200
+
+
+def test_prepared_table_shows_what_each_column_is_taken_for():
+    data = gn.prepare_table(PEOPLE, "paid")
+    words = Page(data._repr_html_()).words
+    assert [*data.columns.HEADER] == [word for word in words if word in data.columns.HEADER][-8:]
+    assert {"left out", "constant", "<b>town</b>", *data.notes} <= set(words)

@@ -16,9 +16,14 @@ from glassnet.plots.sweeps.curves import sweep_losses
 from glassnet.plots.sweeps.heatmap import sweep_heatmap
 from glassnet.plots.sweeps.parallel import sweep_parallel
 from glassnet.plots.training_state import training_state
+from glassnet.plots.verdict.columns import importance, partial_dependence
+from glassnet.plots.verdict.curves import calibration, precision_recall
+from glassnet.plots.verdict.models import models
+from glassnet.plots.verdict.residuals import residuals
 
 __all__ = [
     "MissingLibraryError",
+    "calibration",
     "confusion",
     "curvature",
     "data",
@@ -26,9 +31,14 @@ __all__ = [
     "error_histogram",
     "fit",
     "hidden_projection",
+    "importance",
     "loss",
+    "models",
     "output_surface",
+    "partial_dependence",
+    "precision_recall",
     "regression",
+    "residuals",
     "roc",
     "sweep_heatmap",
     "sweep_losses",

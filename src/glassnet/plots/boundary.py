@@ -234,6 +234,8 @@ def _set_view(paper: Any, projection: Projection, span: Array) -> None:
         if is_even(span):
             # At the lower left corner, so that the layout includes the labels there.
             paper.set_aspect("equal", anchor="SW")
+        style.label_values(paper.yaxis, span[1])
+    style.label_values(paper.xaxis, span[0])
     style.set_labels(paper, projection.labels)
 
 

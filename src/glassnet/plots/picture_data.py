@@ -205,7 +205,8 @@ def guess_targets(y: object, n: int, class_names: object = None) -> Targets:
     distinct, numbers = np.unique(values, return_inverse=True)
     count = len(class_names) if hasattr(class_names, "__len__") else 0
     one_quantity = count == 1 and len(distinct) > 1  # the name of counts, say
-    if len(distinct) <= _MOST_CLASSES and np.all(distinct == np.round(distinct)) and not one_quantity:
+    few = len(distinct) <= max(_MOST_CLASSES, count)
+    if few and np.all(distinct == np.round(distinct)) and not one_quantity:
         whole = distinct.astype(np.int64)
         # Class numbers index the names: where class 0 has no sample, class 1 keeps its own name.
         if 0 <= whole[0] <= whole[-1] < count:

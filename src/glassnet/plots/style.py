@@ -127,9 +127,17 @@ def label_ticks(axis: Any, write: Callable[[float], str] | None = None) -> None:
             return write(value)
         low, high = np.sort(axis.get_view_interval())
         digits = np.log10(max(abs(low), abs(high)) / max(high - low, 1e-300))
-        return readable(value, 3 + int(np.clip(digits, 0, 12)))
+        words = readable(value, 3 + int(np.clip(digits, 0, 12)))
+        return words.replace(",", "") if abs(value) < 1e4 else words  # it may be a year
 
     axis.set_major_formatter(require("matplotlib.ticker").FuncFormatter(text))
+
+
+def label_values(axis: Any, span: Array) -> None:
+    """Label the ticks of an axis of a column's own values; small numbers stay as matplotlib writes them."""
+    largest = float(np.abs(span).max())
+    if not 1e-2 <= largest < 1e4:
+        label_ticks(axis)
 
 
 def count_ticks(axis: Any, most: int = 6, least: int = 1) -> None:
@@ -219,7 +227,7 @@ def set_legend(axes: Any, entries: Entries, classes: int | None = None) -> None:
         )
         return
     width, height = figure.get_size_inches()
-    columns = int(np.clip((width - 0.3) / (0.4 + 0.066 * longest), 1, len(entries)))
+    columns = int(np.clip((width - 0.3) / (0.55 + 0.066 * longest), 1, len(entries)))
     rows = -(-len(entries) // columns)
     grown = 0.2 * rows + 0.1
     figure.set_size_inches(width, height + grown)
@@ -411,11 +419,16 @@ def color_bar(
     figure: Figure, axes: Any, scale: Any, label: str, shrink: float = 0.75, aspect: float = 28
 ) -> Any:
     """Draw a scale of values, such as `color_scale` gives, beside the axes."""
-    if hasattr(axes, "get_zlim"):
-        bar = figure.colorbar(scale, cax=figure.add_axes((0.9, 0.2, 0.018, 0.5)))
+    solid = hasattr(axes, "get_zlim")
+    if solid:
+        bar = figure.colorbar(scale, cax=figure.add_axes((0.87, 0.2, 0.018, 0.5)))
     else:
         bar = figure.colorbar(scale, ax=axes, shrink=shrink, pad=0.03, aspect=aspect)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, colors=FAINT, labelcolor=INK, length=2.5)
-    bar.set_label(plain(label), color=INK, fontsize=9)
+    label_ticks(bar.ax.yaxis)
+    if solid:  # beside the ticks there is no room
+        bar.ax.set_title(plain(label), loc="right", color=INK, fontsize=9, pad=8)
+    else:
+        bar.set_label(plain(label), color=INK, fontsize=9)
     return bar

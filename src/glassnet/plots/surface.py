@@ -112,6 +112,8 @@ def _draw_surface(figure: Figure, grid: Grid, view: tuple[float, float]) -> None
         if max(len(readable(end)) for end in ends) > 5:
             axis.set_major_locator(require("matplotlib.ticker").MaxNLocator(4))
     style.set_labels(paper, [*grid.projection.labels, grid.field.quantity])
+    for axis, limits in zip((paper.xaxis, paper.yaxis), grid.span, strict=True):
+        style.label_values(axis, limits)
     if not grid.field.is_class:  # the height is the scale
         style.label_ticks(paper.zaxis)
         longest = max(len(readable(height)) for height in (low, high))

@@ -48,6 +48,8 @@ _OF_DATA = (
     "n_features_in_",
     "feature_names_in_",
     "imputer_",
+    "is_categorical_",
+    "_preprocessing",
     "mean_",
     "scale_",
 )
@@ -143,6 +145,23 @@ class BaseMLP(CallbackSupportMixin, Exchange, ABC):
         True
         """
         return self._fitted()[1]
+
+    @property
+    def input_names_(self) -> NDArray[np.object_]:
+        """The names of the network's inputs, the rows of ``coefs_[0]``: features, or their encodings.
+
+        >>> import numpy as np, glassnet as gn
+        >>> X = np.array([[31, "a"], [None, "b"], [45, "b"], [52, "a"]], object)
+        >>> model = gn.MLPClassifier(3, categorical_features="from_dtype", missing="median", solver="lbfgs")
+        >>> model.fit(X, [0, 1, 1, 0]).input_names_.tolist()
+        ['x0', 'x0 is missing', 'x1 = b']
+        """
+        count, known = self._fitted()[1].sizes[0], vars(self)
+        if (preprocessing := known.get("_preprocessing")) is not None:
+            names = preprocessing.inputs
+        else:
+            names = known.get("feature_names_in_", [f"x{place}" for place in range(count)])
+        return np.array(names, object)
 
     def hidden_activations(self, X: Any) -> list[Array]:
         """Each hidden layer's output for samples, a list of (n_samples, n_units).
@@ -406,6 +425,7 @@ class BaseMLP(CallbackSupportMixin, Exchange, ABC):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.categorical = self.categorical_features is not None
+        tags.input_tags.sparse = not tags.input_tags.categorical
         tags.input_tags.allow_nan = self.missing != "error"
         return tags

@@ -77,6 +77,7 @@ COMMON: dict[str, list[Any]] = {
     "scoring": [str, callable, list, tuple, dict, None],
     "restore_best": ["boolean"],
     "missing": [StrOptions({"error", "mean", "median"})],
+    "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
     "dtype": [StrOptions({"float32", "float64"}), HasMethods("type"), type, None],
     "n_threads": [Interval(Integral, 1, MOST_THREADS, closed="both"), None],
 }

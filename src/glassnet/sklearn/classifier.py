@@ -133,6 +133,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         scoring: Any = None,
         restore_best: bool = False,
         missing: str = "error",
+        categorical_features: Any = None,
         dtype: Any = None,
         n_threads: int | None = None,
     ) -> None:

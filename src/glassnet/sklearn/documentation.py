@@ -95,7 +95,15 @@ restore_best : bool, default=False
     where there are no `validation_data`. With `early_stopping` the best score decides.
 missing : {"error", "mean", "median"}, default="error"
     "error" refuses NaN in X; "mean" and "median" fill it in with the training data's, and 0 in a
-    feature that has nothing else.
+    feature that has nothing else. With `categorical_features` each feature in which numbers were missing
+    has one more input, which is 1 where they are.
+categorical_features : "from_dtype", array-like of bool, int or str, or None, default=None
+    None takes X as numbers. "from_dtype" takes as categories those columns of a data frame of pandas,
+    polars or pyarrow that hold categories, strings or other objects than numbers; an array names them, or
+    has their places or a mask. Each of the 30 most frequent categories has an input, 1 in its rows; so
+    have the rest together, which new ones join, and missing ones. Two categories share an input. The other
+    columns are standardized by the mean and the deviation of the fit's rows, whatever their weights. See
+    `input_names_`.
 dtype : {"float32", "float64"} or None, default=None
     The precision of training on batches; None takes float32 X as it is, all else as float64.
 n_threads : int or None, default=None
@@ -136,6 +144,11 @@ n_features_in_ : int
     Features of X.
 feature_names_in_ : ndarray of str
     Their names, where X has them.
+is_categorical_ : ndarray of bool
+    With `categorical_features`, which features are categories.
+input_names_ : ndarray of str
+    The network's inputs, the rows of ``coefs_[0]``: the features, or what `categorical_features` makes of
+    them.
 mean_, scale_ : ndarray
     Where rows of ``glassnet.stream(..., standardize=True)`` were fitted, what they were standardized
     by; other samples to predict for, validate on or go on with get a PreprocessingWarning, and rows

@@ -112,6 +112,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         scoring: Any = None,
         restore_best: bool = False,
         missing: str = "error",
+        categorical_features: Any = None,
         dtype: Any = None,
         n_threads: int | None = None,
     ) -> None:

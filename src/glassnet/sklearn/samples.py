@@ -14,7 +14,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import _safe_indexing, check_array, check_consistent_length, check_X_y
 
 from glassnet._types import Array
 from glassnet.data.checks import columns_of_one_value
@@ -45,10 +45,12 @@ from glassnet.sklearn.streaming import (
     check_columns,
     check_scales,
     fitted_features,
+    forget_columns,
     mean_over,
     targets_of,
     warn_of_raw_samples,
 )
+from glassnet.sklearn.tables import encoded
 
 
 class Samples:
@@ -95,7 +97,7 @@ class Samples:
         """
         estimator = self.estimator
         network, theta = estimator._fitted()
-        X = estimator._complete(check_inputs(estimator, self.X), False, min_entries)
+        X = self._known(min_entries)
         narrow = X.dtype == np.float32 and theta.dtype == np.float32
         dtype = np.dtype(np.float32 if narrow else np.float64)
         if theta.dtype != dtype:
@@ -115,14 +117,13 @@ class Samples:
     def learn(self, first: bool, incremental: bool, classes: Any) -> None:
         """Check the samples of a fit; the estimator learns features and labels where it is the `first`."""
         estimator = self.estimator
-        X, y = check_samples(estimator, self.X, self.y, first, estimator._is_numeric)
-        if first:  # a fit on standardized rows may have left these
-            estimator.__dict__.pop("mean_", None)
-            estimator.__dict__.pop("scale_", None)
-        else:
+        if first:
+            forget_columns(estimator)
+        X, y = self._pair(first)
+        if not first:
             warn_of_raw_samples(estimator, X)
         y = estimator._check_y(y, first, incremental, classes)
-        X = estimator._complete(X, first, MIN_ENTRIES)
+        X = self._completed(X, first)
         weights = None if self.weights is None else check_weights(self.weights, X)
         weights = estimator._weigh_classes(y, weights, incremental)
         if weights is not None and not weights.sum() > 0:
@@ -137,12 +138,25 @@ class Samples:
         estimator, y = self.estimator, self.y
         self._unchanged = self.X, y
         warn_of_raw_samples(estimator, self.X)
-        X = check_inputs(estimator, self.X)
+        X = self._known(MIN_ENTRIES_TO_PREDICT)
         y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")
         check_consistent_length(X, y)
         y = estimator._check_y(y, False, True)
         weights = None if self.weights is None else check_weights(self.weights, X)
-        self._take(estimator._complete(X, False, MIN_ENTRIES_TO_PREDICT), y, weights)
+        self._take(X, y, weights)
+
+    def _pair(self, first: bool) -> tuple[Any, Any]:
+        """X and y of a fit, checked."""
+        return check_samples(self.estimator, self.X, self.y, first, self.estimator._is_numeric)
+
+    def _completed(self, X: Any, first: bool) -> Any:
+        """X of a fit without missing values."""
+        return self.estimator._complete(X, first, MIN_ENTRIES)
+
+    def _known(self, min_entries: float) -> Any:
+        """X checked and completed by what the estimator has learned."""
+        estimator = self.estimator
+        return estimator._complete(check_inputs(estimator, self.X), False, min_entries)
 
     def _take(self, X: Any, y: NDArray[Any], weights: NDArray[Any] | None) -> None:
         self.X, self.y, self.weights = X, y, weights
@@ -208,8 +222,12 @@ class Samples:
             )
         training, held_out = map(self._subset, drawn)
         if estimator.scoring is not None:
-            held_out._unchanged = held_out.X, estimator._decode(held_out.y)
+            held_out._unchanged = self._as_they_came(drawn[1]), estimator._decode(held_out.y)
         return training, held_out
+
+    def _as_they_came(self, rows: NDArray[np.intp]) -> Any:
+        """Some rows of X as a prediction takes them."""
+        return self.X[rows]
 
     def _subset(self, rows: NDArray[np.intp]) -> Samples:
         subset = Samples(self.estimator, None)
@@ -239,6 +257,31 @@ class Samples:
 
     def keep_work(self, error: BaseException, model: Callable[[], Any]) -> None:
         """Attach the estimator fitted so far to an error of streamed samples, which may have broken off."""
+
+
+class TableSamples(Samples):
+    """Samples with categories: X is encoded at once, and is the network's inputs from there on."""
+
+    def _pair(self, first: bool) -> tuple[Any, Any]:
+        estimator, self._came = self.estimator, self.X
+        X = encoded(estimator, self.X, first)
+        return check_X_y(
+            X,
+            self.y,
+            dtype=estimator.dtype or np.float64,
+            multi_output=True,
+            y_numeric=estimator._is_numeric,
+            estimator=estimator,
+        )
+
+    def _completed(self, X: Any, first: bool) -> Any:
+        return X
+
+    def _known(self, min_entries: float) -> Any:
+        return encoded(self.estimator, self.X, False)
+
+    def _as_they_came(self, rows: NDArray[np.intp]) -> Any:
+        return _safe_indexing(self._came, rows)
 
 
 class StreamedSamples(Samples):
@@ -344,5 +387,7 @@ class StreamedSamples(Samples):
 def samples_of(estimator: Any, X: Any, y: Any = None, sample_weight: Any = None) -> Samples:
     """The samples of a call, in memory or streamed."""
     # Arrays are told by their type alone: a prediction for one row takes microseconds.
-    kind = StreamedSamples if type(X) is not np.ndarray and is_stream(X) else Samples
+    if type(X) is not np.ndarray and is_stream(X):
+        return StreamedSamples(estimator, X, y, sample_weight)
+    kind = Samples if vars(estimator).get("categorical_features") is None else TableSamples
     return kind(estimator, X, y, sample_weight)

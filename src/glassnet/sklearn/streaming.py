@@ -31,6 +31,11 @@ def check_columns(estimator: Any, rows: Dataset, reset: bool) -> None:
 
     Raises InputError for other features, and where missing values would have to be filled in.
     """
+    if vars(estimator).get("categorical_features") is not None:
+        raise InputError(
+            f"categorical_features is for tables in memory; {rows.source} is streamed. Train on it with "
+            f"gn.train, or encode the categories before they are written."
+        )
     if estimator.missing != "error":
         raise InputError(
             f"missing={estimator.missing!r} fills in missing values of data in memory; {rows.source} is "
@@ -39,8 +44,8 @@ def check_columns(estimator: Any, rows: Dataset, reset: bool) -> None:
     name, known = type(estimator).__name__, getattr(estimator, "feature_names_in_", None)
     if reset:
         estimator.n_features_in_ = rows.n_inputs
-        for attribute in ("feature_names_in_", "mean_", "scale_"):
-            estimator.__dict__.pop(attribute, None)
+        estimator.__dict__.pop("feature_names_in_", None)
+        forget_columns(estimator)
         if rows.standardization is not None:
             estimator.mean_, estimator.scale_ = rows.standardization
         if rows.names is not None:
@@ -59,6 +64,12 @@ def check_columns(estimator: Any, rows: Dataset, reset: bool) -> None:
         warn(f"X does not have valid feature names, but {name} was fitted with feature names", UserWarning)
     elif rows.names is not None and known is None:
         warn(f"X has feature names, but {name} was fitted without feature names", UserWarning)
+
+
+def forget_columns(estimator: Any) -> None:
+    """Remove what a fit on other columns has left."""
+    for attribute in ("mean_", "scale_", "imputer_", "is_categorical_", "_preprocessing"):
+        estimator.__dict__.pop(attribute, None)
 
 
 # ---- Targets ---------------------------------------------------------------------------------------

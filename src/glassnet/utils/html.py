@@ -95,8 +95,8 @@ def cell_table(
 def cell_output(title: object, lines: Iterable[object], *contents: object) -> Html:
     """What a notebook shows of an object: a title, lines of words, and then tables or pictures."""
     words = [
-        tag("div", line, **({} if isinstance(line, Html) else {"style": "opacity:0.8"}))
+        tag("div", line, style="max-width:60em" if isinstance(line, Html) else "max-width:60em;opacity:0.8")
         for line in lines
         if line
     ]
-    return tag("div", tag("div", tag("b", title)), *words, *contents, style="max-width:60em")
+    return tag("div", tag("div", tag("b", title)), *words, *contents)

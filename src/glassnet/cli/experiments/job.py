@@ -12,7 +12,7 @@ import numpy as np
 
 from glassnet import plots
 from glassnet.cli.experiments.files import reads_blocks
-from glassnet.cli.experiments.judgement import verdict_on
+from glassnet.cli.experiments.judgement import Judgement, judgement_on
 from glassnet.cli.experiments.library import SETTINGS, to_toml
 from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import (
@@ -28,7 +28,6 @@ from glassnet.cli.experiments.results_folder import ResultsFolder
 from glassnet.cli.experiments.samples import Samples
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.diagnostics.curvature import CurvatureTrace
-from glassnet.diagnostics.verdict import Verdict
 from glassnet.errors import (
     DivergenceWarning,
     InterruptedTrainingWarning,
@@ -55,17 +54,17 @@ _PROBES = {"matplotlib": "matplotlib.backends.backend_agg", "plotly": "plotly.of
 
 
 def _data(of: Outcome) -> Figure:
-    samples = of.samples
-    y = samples.y if samples.preprocessing.classes is None else samples.y.astype(int)
-    return plots.data(samples.X, y, **samples.labels(), title=of.experiment.title)
+    shown = of.shown
+    y = shown.y if of.samples.preprocessing.classes is None else shown.y.astype(int)
+    return plots.data(shown.X, y, **shown.labels(), title=of.experiment.title)
 
 
 def _predictions(draw: Callable[..., Figure]) -> Callable[[Outcome], Figure]:
     """A picture of the predictions for the rows trained on and those held out."""
 
     def picture(of: Outcome) -> Figure:
-        samples, held_out = of.samples, of.samples.held_out_rows
-        return draw(of.run, samples.X, samples.y, held_out=held_out, class_names=samples.target_names)
+        shown = of.shown
+        return draw(shown.run, shown.X, shown.y, held_out=shown.held_out, class_names=shown.class_names)
 
     return picture
 
@@ -82,17 +81,23 @@ PICTURES: dict[str, Callable[[Outcome], Figure]] = {
     "data.png": _data,
     "loss.png": lambda of: plots.loss(of.run),
     "decision_boundary.png": lambda of: plots.decision_boundary(
-        of.run, of.samples.X, of.samples.y, **of.samples.labels()
+        of.shown.run, of.shown.X, of.shown.y, **of.shown.labels()
     ),
     HIDDEN: lambda of: plots.hidden_projection(
-        of.run, of.samples.X, of.samples.y, class_names=of.samples.target_names
+        of.shown.run, of.shown.X, of.shown.y, class_names=of.shown.class_names
     ),
-    "output_surface.png": lambda of: plots.output_surface(of.run, X=of.samples.X, **of.samples.labels()),
+    "output_surface.png": lambda of: plots.output_surface(of.shown.run, X=of.shown.X, **of.shown.labels()),
 }
 """The pictures of every experiment, by the name of the file; there are those above and `CURVATURE` too."""
 
 MOST_COLUMNS = 40
 """How many columns of a table are printed at most; glassnet info FILE prints all."""
+
+OF_CLASSES_OF_TABLES = {"calibration.png": _predictions(plots.calibration)}
+OF_TWO_CLASSES = {"precision_recall.png": _predictions(plots.precision_recall)}
+OF_QUANTITIES_OF_TABLES = {"residuals.png": _predictions(plots.residuals)}
+MODELS, IMPORTANCE, DEPENDENCE = "models.png", "importance.png", "partial_dependence.png"
+OF_JUDGEMENTS = (MODELS, IMPORTANCE, DEPENDENCE)
 
 MOST_ROWS = 1_000_000
 """How many rows of losses.csv there are at most, give or take one."""
@@ -100,6 +105,8 @@ MOST_ROWS = 1_000_000
 RUN_FILES = (
     *(MODEL, LOSSES, CURVATURES, SETTINGS, REPORT, CURVATURE),
     *(PICTURES | OF_CLASSES | OF_QUANTITIES),
+    *(OF_CLASSES_OF_TABLES | OF_TWO_CLASSES | OF_QUANTITIES_OF_TABLES),
+    *OF_JUDGEMENTS,
 )
 """All that an experiment may write, beside its record."""
 
@@ -142,7 +149,7 @@ def run_experiment(
         MODEL,
         LOSSES,
         SETTINGS,
-        *(PICTURES | OF_CLASSES | OF_QUANTITIES if pictures else ()),
+        *(name for name in RUN_FILES if name.endswith(".png") and name != CURVATURE and pictures),
         *([REPORT] if report else ()),
     ]
     watched = experiment["train.curvature"]
@@ -200,7 +207,7 @@ def run_experiment(
             scores = {} if heard and reads_blocks(experiment) else samples.scores(run)
         for name, score in scores.items():
             tell(f"{name} score", describe_scores(score, samples.preprocessing.target))
-        verdict = _judge(samples, run, watch, tell) if baselines and not heard else None
+        judgement = Judgement() if heard else _judge(samples, run, watch, baselines, tell)
         with watch("losses and settings"):
             losses = _losses(run)
             write_csv(results.new(LOSSES), losses)
@@ -212,7 +219,7 @@ def run_experiment(
             results.new(SETTINGS).write_text(settings, "utf-8", errors="replace")
         outcome = Outcome(
             *(experiment, samples, run, initial, check, scores, watch.seconds, results.path, [], trace),
-            verdict,
+            judgement,
         )
         missing = _draw(outcome, results, watch, pictures, report)
         watch.seconds["total"] = watch.total
@@ -230,19 +237,21 @@ _SETTINGS_COMMENT = """The settings of this run, with every default. Run them ag
 glassnet train experiment.toml (results then go to results/NAME, by the name below)."""
 
 
-def _judge(samples: Samples, run: TrainingRun, watch: Stopwatch, tell: Tell) -> Verdict | None:
-    """The verdict, said line by line; None without rows held out, and where Ctrl-C ended it."""
+def _judge(samples: Samples, run: TrainingRun, watch: Stopwatch, baselines: bool, tell: Tell) -> Judgement:
+    """The judgement, said line by line; empty without rows held out, and where Ctrl-C ended it."""
     if samples.held_out is None:
-        return None
+        return Judgement()
     try:
-        with watch("baselines"):
-            verdict = verdict_on(samples, run)
+        with watch("verdict"):
+            judgement = judgement_on(samples, run, baselines)
     except KeyboardInterrupt:  # the model is what took time
-        tell("verdict", f"{who_ended()[0]}: the baselines were left out.")
-        return None
-    if verdict is not None:
-        tell("verdict", "\n".join(verdict.lines()))
-    return verdict
+        tell("verdict", f"{who_ended()[0]}: the verdict was left out.")
+        return Judgement()
+    if judgement.verdict is not None:
+        tell("verdict", "\n".join(judgement.verdict.lines()))
+    if judgement.insight is not None and (lines := judgement.insight.lines()):
+        tell("strongest", "\n".join(lines))
+    return judgement
 
 
 def _train(draws: Draws, initial: Parameters, progress: bool, trace: CurvatureTrace | None) -> TrainingRun:
@@ -311,8 +320,7 @@ def _draw(
 
 def _write_pictures(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) -> None:
     """Draw every picture; a network without hidden layers has no hidden projection."""
-    of_kind = OF_QUANTITIES if outcome.samples.preprocessing.classes is None else OF_CLASSES
-    pictures, trace = PICTURES | of_kind, outcome.trace
+    pictures, trace = PICTURES | _of_kind(outcome), outcome.trace
     if trace is not None:
         pictures[CURVATURE] = lambda _: plots.curvature(trace)
     for name, draw in pictures.items():
@@ -322,9 +330,38 @@ def _write_pictures(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) 
             results.save_picture(name, draw(outcome))
 
 
+def _of_kind(outcome: Outcome) -> dict[str, Callable[[Outcome], Figure]]:
+    """The pictures of classes or of a quantity, and of the judgement where there is one."""
+    classes, judgement = outcome.samples.preprocessing.classes, outcome.judgement
+    pictures = dict(OF_QUANTITIES if classes is None else OF_CLASSES)
+    if outcome.experiment["data.file"]:
+        pictures |= OF_QUANTITIES_OF_TABLES if classes is None else OF_CLASSES_OF_TABLES
+        pictures |= OF_TWO_CLASSES if classes is not None and len(classes) == 2 else {}
+    verdict, insight = judgement.verdict, judgement.insight
+    if verdict is not None:
+        pictures[MODELS] = lambda _: plots.models(verdict)
+    if insight is not None and insight.importances:
+        pictures[IMPORTANCE] = lambda _: plots.importance(insight.importances, unit=insight.unit)
+    if insight is not None and insight.dependences:
+        names = None if classes is None else tuple(map(str, classes))
+        target = outcome.samples.preprocessing.target
+        pictures[DEPENDENCE] = lambda _: plots.partial_dependence(
+            insight.dependences, class_names=names, target=target
+        )
+    return pictures
+
+
+def _columns(samples: Samples) -> list[dict[str, object]]:
+    """What each column of a table in memory was taken for, as the report shows it."""
+    if samples.prepared is None:
+        return []
+    columns = samples.prepared.columns
+    return [dict(zip(columns.HEADER, column.row(), strict=True)) for column in columns]
+
+
 def _write_report(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) -> None:
     """Write the report, with the settings as dotted keys."""
-    samples, settings = outcome.samples, outcome.experiment.to_dict()
+    samples, shown, settings = outcome.samples, outcome.shown, outcome.experiment.to_dict()
     rows: dict[str, object] = {key: value for key, value in settings.items() if not isinstance(value, dict)}
     for section, values in settings.items():
         if isinstance(values, dict) and section != "sweep":
@@ -332,16 +369,19 @@ def _write_report(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) ->
     with watch(REPORT):
         write_report(
             results.new(REPORT),
-            run=outcome.run,
-            X=samples.X,
-            y=samples.y,
+            run=shown.run,
+            X=shown.X,
+            y=shown.y,
             title=outcome.experiment.title,
             check=outcome.check,
             settings=rows,
             timings={step: seconds for step, seconds in outcome.timings.items() if step != "training"},
             scores=outcome.scores,
-            held_out=samples.held_out_rows,
+            held_out=shown.held_out,
             n_samples=samples.n,
             curvature=outcome.trace,
-            **samples.labels(),
+            verdict=outcome.judgement.verdict,
+            insight=outcome.judgement.insight,
+            columns=_columns(samples),
+            **shown.labels(),
         )

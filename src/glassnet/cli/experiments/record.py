@@ -8,22 +8,23 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from glassnet import native
 from glassnet._version import __version__
+from glassnet.cli.experiments.judgement import Judgement, Shown, shown_of
 from glassnet.cli.experiments.samples import Samples
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.gradient_report import GradientCheck
-from glassnet.diagnostics.verdict import Verdict
 from glassnet.nn.network import Parameters
 from glassnet.plots.report import Scores
 from glassnet.training.run import TrainingRun
-from glassnet.utils.words import tidy
+from glassnet.utils.words import readable, tidy
 
 RECORD = "run.json"
 """The file that lists what a run wrote; without one, a folder's files are not a run's."""
@@ -53,7 +54,12 @@ class Outcome:
     folder: Path
     files: list[str]
     trace: CurvatureTrace | None = None
-    verdict: Verdict | None = None
+    judgement: Judgement = field(default_factory=Judgement)
+
+    @cached_property
+    def shown(self) -> Shown:
+        """The run and the samples in the table's own units."""
+        return shown_of(self.samples, self.run, self.judgement.insight)
 
 
 class Stopwatch:
@@ -85,6 +91,7 @@ class Stopwatch:
 def record(outcome: Outcome) -> dict[str, Any]:
     """The document of run.json, as `ResultsFolder.commit` takes it."""
     run, samples, preprocessing = outcome.run, outcome.samples, outcome.samples.preprocessing
+    verdict, insight = outcome.judgement.verdict, outcome.judgement.insight
     return {
         "name": outcome.experiment.name,
         "title": outcome.experiment.title,
@@ -97,7 +104,8 @@ def record(outcome: Outcome) -> dict[str, Any]:
         "reason": run.reason,
         "evidence": None if run.evidence is None else run.evidence._asdict(),
         "scores": {name: scores_to_dict(scores) for name, scores in outcome.scores.items()},
-        "verdict": None if outcome.verdict is None else outcome.verdict.to_dict(),
+        "verdict": None if verdict is None else verdict.to_dict(),
+        "insight": None if insight is None else insight.to_dict(),
         "network": str(run.network),
         "n_parameters": run.network.n_parameters,
         "parameters": _parameters(run.theta),
@@ -176,7 +184,7 @@ def describe_scores(scores: Scores, target: str) -> str:
     if scores.fits:
         names = [target] if len(scores.fits) == 1 else [fit.name for fit in scores.fits]
         return "; ".join(
-            f"R² {fit.r2:.4f}, root mean square error {fit.rmse:.4g} ({tidy(name)})"
+            f"R² {fit.r2:.4f}, root mean square error {readable(fit.rmse, 4)} ({tidy(name)})"
             for fit, name in zip(scores.fits, names, strict=True)
         )
     return " ".join(scores.headline)

@@ -12,6 +12,7 @@ import numpy as np
 
 from glassnet.data.tables.raw import DATE, NUMBER, TEXT, TRUTH, RawColumn
 from glassnet.errors import InputError
+from glassnet.utils.html import cell_table, join, tag
 from glassnet.utils.words import tidy
 
 KINDS = ("number", "true/false", "category", "date", "text", "id", "constant", "duplicate", "twin")
@@ -27,6 +28,7 @@ _ID_NAME = re.compile(
     re.IGNORECASE,
 )
 _ID_SUFFIX = re.compile(r".*[a-z](Id|ID|Key|Index|Number|No|Nr)")
+_MOST_SHOWN = 30  # columns in a notebook's cell
 _LEAST_COUNTED = 20
 """Fewer rows that are numbered 1, 2, 3 and so on may be so by chance."""
 
@@ -172,6 +174,20 @@ class ColumnTable(Sequence[ColumnInfo]):
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_html_(self) -> str:
+        target, faint = ({"style": style} for style in ("font-weight:bold", "opacity:0.6"))
+        rows = []
+        for column in self[:_MOST_SHOWN]:
+            look = {"target": target, "left out": faint}.get(column.role, {})
+            rows.append([tag("span", _one_line(cell), **look) for cell in column.row()])
+        more = len(self) - len(rows)
+        return join(
+            [
+                cell_table(self.HEADER, rows, left=(0, 1, 2, 5, 7)),
+                tag("div", f"and {more:,} more columns") if more else "",
+            ]
+        )
 
 
 def _one_line(text: str, most: int = 60) -> str:

@@ -30,6 +30,7 @@ from glassnet.data.tables.table import Table
 from glassnet.data.tables.targets import Target, as_target_names, learn_target
 from glassnet.errors import InputError
 from glassnet.nn.network import Network
+from glassnet.utils.html import Html, cell_output
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,12 +101,20 @@ class PreparedTable:
         return _PreparedRows(self)
 
     def __repr__(self) -> str:
+        return f"{self._sizes}\n{self.columns}"
+
+    def _repr_html_(self) -> str:
+        return cell_output(self._sizes, self.notes, Html(self.columns._repr_html_()))
+
+    @property
+    def _sizes(self) -> str:
+        """The rows, the inputs and the target in words."""
         split = self.split
         held = f" and {len(split.test):,} held out" if len(split.test) else ""
         return (
             f"{len(split.train):,} rows to train on{held}, {self.X.shape[1]} inputs of "
             f"{len(self.preprocessing.features)} columns, target {self.preprocessing.target!r} "
-            f"({self.preprocessing.task})\n{self.columns}"
+            f"({self.preprocessing.task})"
         )
 
 

@@ -11,8 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.errors import unknown_name
+from glassnet.utils.html import cell_output, cell_table
+from glassnet.utils.words import counted, tidy
 
 Rows = NDArray[Any] | slice
+
+_MOST_NAMED, _FIRST_ROWS = 20, 5
+"""The columns and the rows that are shown of a table."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +57,7 @@ class TextColumn:
 Column = NDArray[Any] | TextColumn
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Table:
     """Columns by name, all of one length, in the order of the file or the frame.
 
@@ -93,6 +98,25 @@ class Table:
         """How many rows there are, the header not counted."""
         return len(next(iter(self.columns.values()), ()))
 
+    def __repr__(self) -> str:
+        more = "" if len(self.columns) <= _MOST_NAMED else f" and {len(self.columns) - _MOST_NAMED:,} more"
+        return f"{self._sizes}\n  {', '.join(map(repr, self.names[:_MOST_NAMED]))}{more}"
+
+    def _repr_html_(self) -> str:
+        names, count = self.names[:_MOST_NAMED], min(self.n_rows, _FIRST_ROWS)
+        columns = [self.columns[name][:count] for name in names]
+        notes = [*self.notes, f"the first {counted(count, 'row')}:" if count < self.n_rows else ""]
+        if more := len(self.names) - len(names):
+            notes.append(f"without {counted(more, 'column')} more:")
+        rows = zip(*(map(_cell, np.asarray(column).tolist()) for column in columns), strict=True)
+        left = [place for place, column in enumerate(columns) if isinstance(column, TextColumn)]
+        return cell_output(self._sizes, notes, cell_table([*map(tidy, names)], rows, left))
+
+    @property
+    def _sizes(self) -> str:
+        size = f"{counted(self.n_rows, 'row')} and {counted(len(self.columns), 'column')}"
+        return f"Table of {size} from {self.source}"
+
     def __getitem__(self, name: str) -> Column:
         """A column; InputError, with the nearest name, for a name that is not there."""
         if name not in self.columns:
@@ -110,3 +134,12 @@ class Table:
         known = np.arange(self.n_rows) if self.rows is None else self.rows
         columns = {name: column[rows] for name, column in self.columns.items()}
         return replace(self, columns=columns, rows=known[rows])
+
+
+def _cell(value: Any) -> object:
+    """A value as a notebook shows it."""
+    if value is None or value != value:  # NaN; None stands for NaT
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, (int, float)) else tidy(str(value).removesuffix(" 00:00:00"))

@@ -133,7 +133,9 @@ class Verdict:
         found = [self._against(best)]
         constant = next((entry for entry in others if entry.name == CONSTANT), None)
         if constant is not None and constant is not best and self._sure(constant) <= 0:
-            found.append(f"It is no better than the {CONSTANT}: {self._difference(constant)}.")
+            lead = sign * (constant.lead[self.main].value or 0.0)
+            words = "better than the {}, but not beyond chance" if lead > 0 else "no better than the {}"
+            found.append(f"It is {words.format(CONSTANT)}: {self._difference(constant)}.")
         if self.n_judged < FEW:
             found.append(f"{counted(self.n_judged, 'held-out row')} cannot tell them apart.")
         return found
@@ -227,7 +229,9 @@ def write(name: str, value: float | None) -> str:
     kind = MEASURES[name].kind
     if kind == "share":
         return percent(value)
-    return readable(value, 4) if kind == "unit" else f"{value:.3f}" if abs(value) < 1e6 else f"{value:.3g}"
+    if kind == "unit":
+        return readable(value, 4)
+    return f"{value:.3f}".replace("-0.000", "0.000") if abs(value) < 1e6 else f"{value:.3g}"
 
 
 def write_estimate(name: str, estimate: Estimate, whole: bool = True) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from glassnet._version import __version__
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.gradient_report import GradientCheck
+from glassnet.diagnostics.verdict import Insight, Verdict
 from glassnet.errors import InputError
 from glassnet.plots.loss_curve import length, make_loss_curve, unit_of
 from glassnet.plots.picture_data import (
@@ -32,6 +33,7 @@ from glassnet.plots.report.curvature import curvature_section
 from glassnet.plots.report.page import build, figure, pairs, sentence
 from glassnet.plots.report.predictions import prediction_figures
 from glassnet.plots.report.scores import Confusion, Fit, Scores, score
+from glassnet.plots.report.verdict import columns_table, insight_section, quality_figures, verdict_section
 from glassnet.training.run import TrainingRun
 from glassnet.utils.html import Html, join, tag
 from glassnet.utils.storage import atomic_write
@@ -61,6 +63,9 @@ def write_report(
     axes: Axes = None,
     output: int | None = None,
     curvature: CurvatureTrace | None = None,
+    verdict: Verdict | None = None,
+    insight: Insight | None = None,
+    columns: Sequence[Mapping[str, object]] = (),
 ) -> Path:
     """Write one HTML file with a run's pictures, scores, parameters and settings; return its path.
 
@@ -78,6 +83,9 @@ def write_report(
     n_samples : the number of samples that the run was trained on, where X holds only some of them.
     class_names, feature_names, axes, output : as for `glassnet.plots.decision_boundary`.
     curvature : the `CurvatureTrace` of the run, for a section on what the curve says.
+    verdict, insight : the scores beside simpler models', and what the answers rest on, as
+        `glassnet.diagnostics.verdict` gives them.
+    columns : what each column of a table was taken for: a dict for each, all with the same keys.
 
     Raises InputError for unusable arrays, FileError where it cannot write the file, and MissingLibraryError
     where plotly or matplotlib is not installed.
@@ -101,11 +109,20 @@ def write_report(
         every = row_sets(run, samples, y, held_out)
         scores = {name: score(run, X, y, class_names) for name, X, y in every}
     n = n_samples or len(samples)
-    sections = {"pictures": ("What it learned", _pictures(run, field, samples, y, projection))}
+    sections: dict[str, tuple[str, Html]] = {}
+    if verdict is not None:
+        sections["verdict"] = "The verdict", verdict_section(verdict)
+    sections["pictures"] = "What it learned", _pictures(run, field, samples, y, projection)
+    if insight is not None:
+        names = drawn.names if drawn.is_class else None
+        sections["insight"] = "What it rests on", insight_section(insight, names, drawn.names[0])
     if landscape is not None:
         sections["curvature"] = "What the curve says", landscape
-    figures = tag("div", *prediction_figures(drawn, sets), class_="pictures")
+    quality = [] if held_out is None else quality_figures(drawn, sets)
+    figures = tag("div", *prediction_figures(drawn, sets), *quality, class_="pictures")
     sections["scores"] = "Scores", join([tables.score_tables(scores), figures])
+    if columns:
+        sections["columns"] = "The columns", columns_table(columns)
     if check is not None:
         sections["check"] = "Gradient check", tables.check_table(check)
     parameters = tables.parameter_tables(run, feature_names, class_names)

@@ -148,7 +148,7 @@ def _background(grid: Grid, values: NDArray[Any]) -> Trace:
     else:
         low, high = style.value_range(values)
         look = {"zmin": low, "zmax": high, "colorscale": VIRIDIS}
-        words = f"{text(grid.field.quantity)} %{{z:.4g}}"
+        words = f"{text(grid.field.quantity)} %{{z:,.6~g}}"
     return {**trace, "z": packed(grid.scalar), **look, "hovertemplate": f"{words}<extra></extra>"}
 
 
@@ -255,7 +255,7 @@ def surface_picture(grid: Grid) -> Picture:
         "z": packed(np.where(np.isfinite(z), z, low)),
         "showscale": False,
         "lighting": {"ambient": 0.72, "diffuse": 0.5, "specular": 0.05, "roughness": 0.9},
-        "hovertemplate": f"{text(labels[0], 24)} %{{x:.4g}}<br>{text(labels[1], 24)} %{{y:.4g}}"
+        "hovertemplate": f"{text(labels[0], 24)} %{{x:,.6~g}}<br>{text(labels[1], 24)} %{{y:,.6~g}}"
         f"<br>{text(quantity)} %{{z:.4f}}<extra></extra>",
         "contours": {axis: {"highlight": False} for axis in "xyz"},
     }

@@ -14,7 +14,7 @@ from glassnet.plots.picture_data import output_names, predict
 from glassnet.plots.predictions import own_names, target_unit
 from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import as_matrix
-from glassnet.utils.words import counted, percent
+from glassnet.utils.words import counted, percent, readable
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,10 @@ class Scores:
                 self.confusions[0].accuracy
             ), f"accuracy: {wrong:,} of {counted(self.n, 'sample')} wrong"
         if len(self.fits) == 1:
-            return f"{self.fits[0].r2:.4f}", f"R², with a root mean square error of {self.fits[0].rmse:.4g}"
+            return (
+                f"{self.fits[0].r2:.4f}",
+                f"R², with a root mean square error of {readable(self.fits[0].rmse, 4)}",
+            )
         return f"{np.mean([fit.r2 for fit in self.fits]):.4f}", f"mean R² of {len(self.fits)} target values"
 
 

@@ -13,7 +13,7 @@ from glassnet.plots.projection import as_names, numbered
 from glassnet.plots.report.scores import Confusion, Scores
 from glassnet.training.run import TrainingRun
 from glassnet.utils.html import Html, join, number, table, tag
-from glassnet.utils.words import counted, percent, short_names, tidy
+from glassnet.utils.words import counted, percent, readable, short_names, tidy
 
 _MOST_CLASSES = 20  # of a confusion matrix; for more classes the table lists the most frequent confusions
 _MOST_PARAMETERS = 400  # of a table of all; more parameters are summarized by layer
@@ -53,7 +53,10 @@ def score_tables(scores: Mapping[str, Scores]) -> Html:
             contents.append(tag("h3", f"{name.capitalize()} samples ({result.n:,})"))
         if result.fits:
             r2 = ["undefined (y never varies)" if np.isnan(f.r2) else f"{f.r2:.6f}" for f in result.fits]
-            rows = [(tidy(fit.name), words, fit.rmse) for fit, words in zip(result.fits, r2, strict=True)]
+            rows = [
+                (tidy(fit.name), words, readable(fit.rmse, 6))
+                for fit, words in zip(result.fits, r2, strict=True)
+            ]
             contents.append(table(["target", "R²", "root mean square error"], rows))
         if result.exact is not None:
             contents.append(

@@ -88,6 +88,8 @@ def make_axis(label: object, span: Sequence[float] | Array | None = None, **extr
         "ticks": "outside",
         "ticklen": 4,
         "tickcolor": style.FAINT,
+        "exponentformat": "e",  # 27,240 and not 27.24k
+        "minexponent": 9,
         **extra,
     }
     if span is not None:
@@ -120,7 +122,7 @@ def make_samples(
         fade = style.opacities(points, span, size)
     size = max(1.8 if fade is None else 2.4, size)
     where = "<br>".join(
-        f"{text(label, 24)} %{{{axis}:.4g}}" for axis, label in zip("xyz", labels, strict=False)
+        f"{text(label, 24)} %{{{axis}:,.6~g}}" for axis, label in zip("xyz", labels, strict=False)
     )
     kinds: list[tuple[NDArray[np.intp], str, dict[str, Any]]] = []
     traces: list[Trace] = []
@@ -208,7 +210,7 @@ def make_bars(
             "y": heights.tolist(),
             "width": float(edges[1] - edges[0]),
             "marker": {"color": color, **marker},
-            "hovertemplate": f"%{{y:,d}} near %{{x:.4g}}<extra>{text(name)}</extra>",
+            "hovertemplate": f"%{{y:,d}} near %{{x:,.6~g}}<extra>{text(name)}</extra>",
         }
         for name, heights, color in zip(names, counts, style.class_colors(len(names)), strict=True)
     ]

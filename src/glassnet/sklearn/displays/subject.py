@@ -38,7 +38,8 @@ class Subject:
         """The estimator's inputs: `names`, those it was fitted with, or scikit-learn's x0, x1, ..."""
         width = self.model.coefs_[0].shape[0]
         if names is None:
-            names = getattr(self.model, "feature_names_in_", None)
+            known = vars(self.model)
+            names = self.model.input_names_ if "_preprocessing" in known else known.get("feature_names_in_")
         if names is None and self.before:
             try:
                 for step in self.before:  # the first knows what it was fitted with

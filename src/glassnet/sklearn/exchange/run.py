@@ -32,6 +32,11 @@ def as_run(estimator: Any) -> TrainingRun:
             "Missing values are filled in before the network, which a run does not do: keep the estimator "
             "with skops, pickle or joblib."
         )
+    if known.get("_preprocessing") is not None:
+        raise InputError(
+            "Categories are encoded before the network, which a run does not do: keep the estimator with "
+            "skops, pickle or joblib, or train the table itself, gn.train(network, gn.prepare_table(...))."
+        )
     labels = None if classes is None else tuple(np.asarray(classes).tolist())
     if labels is not None and [*map(repr, labels)] == [*map(repr, range(len(labels)))]:
         labels = None  # they are class numbers

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.preprocessing import LabelBinarizer
 
+from glassnet.data.holdout import listed
 from glassnet.errors import InputError, InputTypeError
 from glassnet.nn.activations import ACTIVATIONS, Activation, get_activation
 from glassnet.sklearn.checks import defaults_of
@@ -58,6 +59,12 @@ def as_theirs(estimator: Any, warns: bool = True) -> Any:
         hidden = [get_activation(one) for one in hidden_functions(estimator.activation, len(sizes))]
         _refuse(kind, [*_unlike(hidden), *lacking])
         return kind(activation=hidden[0].name if hidden else "relu", **arguments)
+    if known.get("_preprocessing") is not None:
+        raise InputError(
+            f"scikit-learn's {kind.__name__} has no categorical_features, and would take the encoded "
+            f"inputs, {listed(estimator.input_names_.tolist())}. Encode in a pipeline before the "
+            f"estimator, with OneHotEncoder, SimpleImputer and StandardScaler, to take it there."
+        )
     network, theta = estimator._fitted()
     labels = estimator._labels if kind is TheirClassifier else None
     several = ["y of several columns of classes"] if labels and labels.kind not in _KINDS else []

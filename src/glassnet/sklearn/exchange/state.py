@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.nn.activations import ACTIVATIONS, Activation, get_activation
 from glassnet.nn.losses import Loss, loss_from_plain
 from glassnet.optim.schedules import SCHEDULES, Schedule, schedule_from_dict
@@ -31,6 +32,8 @@ def as_plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
     history, curve = plain.get("history_"), plain.get("loss_curve_")
     if history and curve and history.get("loss") == curve:
         plain["history_"] = {**history, "loss": None}
+    if isinstance(columns := plain.get("_preprocessing"), Preprocessing):
+        plain["_preprocessing"] = columns.to_dict()
     if isinstance(labels := plain.get("_labels"), Labels):
         plain["_labels"] = {"kind": labels.kind, "sparse": labels.sparse}
     if isinstance(state := plain.get("_optimizer_state"), OptimizerState):
@@ -40,7 +43,9 @@ def as_plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def from_plain(state: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that `as_plain` described."""
-    attributes = dict(state)
+    attributes = {"categorical_features": None, **state}
+    if isinstance(columns := attributes.get("_preprocessing"), dict):
+        attributes["_preprocessing"] = Preprocessing.from_dict(columns)
     for name in _RECORDS:
         if name in attributes:
             attributes[name] = _record(attributes[name])

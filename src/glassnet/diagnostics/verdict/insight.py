@@ -1,0 +1,85 @@
+"""What a network's answers rest on, and where they fail, as one record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+
+from glassnet.diagnostics.verdict.columns import (
+    Column,
+    Dependence,
+    Importance,
+    dependences,
+    importances,
+)
+from glassnet.diagnostics.verdict.contenders import Answer, Question
+from glassnet.diagnostics.verdict.mistakes import Mistake, worst_mistakes
+from glassnet.utils.words import readable, tidy
+
+STRONGEST = 6
+"""Of how many columns there is a partial dependence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Insight:
+    """The importance of each column on rows held out, curves along the strongest, and the worst mistakes.
+
+    `unit` says what rises where a column is shuffled, `n` on how many rows.
+    """
+
+    importances: tuple[Importance, ...]
+    dependences: tuple[Dependence, ...]
+    mistakes: tuple[Mistake, ...]
+    unit: str
+    n: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON holds them."""
+        return {
+            "importances": {
+                "unit": self.unit,
+                "rows": self.n,
+                "columns": [asdict(one) for one in self.importances],
+            },
+            "dependences": [
+                {
+                    "column": one.column.name,
+                    "values": list(one.column.labels) or one.column.levels.tolist(),
+                    "answers": one.answers.tolist(),
+                }
+                for one in self.dependences
+            ],
+            "mistakes": [asdict(one) for one in self.mistakes],
+        }
+
+    def lines(self) -> list[str]:
+        """The strongest columns in a sentence."""
+        strong = [one for one in self.importances[:5] if one.rise > 2 * one.deviation and one.rise > 0]
+        if not strong:
+            return []
+        named = ", ".join(f"{tidy(one.name)} (+{readable(one.rise, 2)})" for one in strong)
+        return [f"{named}: by so much {self.unit} rises where the column is shuffled"]
+
+
+def look_into(
+    question: Question, answer: Answer, columns: Sequence[Column], where: Callable[[int], str]
+) -> Insight:
+    """The insight into a network's answers for the rows held out.
+
+    `where` says where row i of those lies.
+    """
+    classes, X, y = question.classes, question.X_test, question.y_test
+    found = importances(answer, X, y, columns)
+    by_name = {column.name: column for column in columns}
+    strongest = [by_name[one.name] for one in found if len(by_name[one.name].levels)][:STRONGEST]
+    rows = RandomState(0).permutation(len(question.X))[: max(len(X), 500)]
+    curves = dependences(answer, question.X[np.sort(rows)], strongest)
+    unit = (
+        "the log loss" if classes is not None else f"the root mean square error of {tidy(question.target)}"
+    )
+    mistakes = worst_mistakes(y, answer(X), where, classes)
+    return Insight(tuple(found), tuple(curves), tuple(mistakes), unit, len(X))

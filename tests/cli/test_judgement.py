@@ -1,0 +1,71 @@
+"""A table's columns along their own values, and the rows that were answered worst."""
+
+import json
+
+import numpy as np
+import pytest
+
+from glassnet.cli.experiments import Override, find_experiment
+from glassnet.cli.experiments.job import run_experiment
+from glassnet.cli.experiments.judgement import columns_of
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    random = np.random.RandomState(0)
+    lines = ["city,joined,age,member,income"]
+    for i in range(120):
+        age = "" if i % 11 == 5 else f"{20 + i % 50}"
+        city = ("Bonn", "Ulm", "Rome")[random.randint(3)]
+        joined = f"{2020 + i % 4}-{1 + i % 12:02}-{1 + i % 28:02} 12:00:00"
+        income = 1000 * (i % 50) + 20000 * (city == "Rome") + random.randn()
+        lines.append(f"{city},{joined},{age},{'true' if i % 3 else 'false'},{income:.2f}")
+    folder = tmp_path_factory.mktemp("people")
+    (folder / "people.csv").write_text("\n".join(lines) + "\n")
+    settings = {
+        "data.target": "income",
+        "data.dates": ["joined"],
+        "train.iterations": 200,
+        "train.optimizer": "lbfgs",
+        "check.enabled": False,
+    }
+    overrides = {key: Override(value, key) for key, value in settings.items()}
+    experiment = find_experiment(str(folder / "people.csv"), overrides)
+    return run_experiment(experiment, folder / "r", pictures=False, report=False, baselines=False)
+
+
+def test_columns_have_the_inputs_of_their_values(outcome):
+    samples = outcome.samples
+    columns = {column.name: column for column in columns_of(samples)}
+    assert list(columns) == ["city", "joined", "age", "member"]
+    assert columns["city"].labels == ("Bonn", "Rome", "Ulm")
+    assert columns["city"].inputs.tolist() == np.eye(3).tolist()
+    for name in ("age", "member"):
+        column, known = columns[name], samples.preprocessing
+        at = column.places[0]
+        assert column.levels == pytest.approx(column.inputs[:, 0] * known.scale[at] + known.mean[at])
+        assert column.inputs[:, 1:].any() == False  # noqa: E712 - no level is missing
+    assert columns["member"].levels.tolist() == [0, 1]
+    assert columns["member"].labels == ("false", "true")
+    assert columns["joined"].label.startswith("joined (days since 2020-")
+    assert np.ptp(columns["joined"].levels) > 1000
+    assert sum(len(column.places) for column in columns.values()) == samples.X.shape[1]
+
+
+def test_mistakes_say_the_line_and_the_values_of_the_table(outcome):
+    document = json.loads((outcome.folder / "run.json").read_text())
+    worst = document["insight"]["mistakes"][0]
+    number = int(worst["where"].removeprefix("line "))
+    line = (outcome.folder.parent / "people.csv").read_text().splitlines()[number - 1]
+    assert float(line.split(",")[-1]) == pytest.approx(float(worst["actual"].replace(",", "")), rel=1e-4)
+
+
+def test_the_strongest_columns_are_found_by_their_names(outcome):
+    names = [one.name for one in outcome.judgement.insight.importances]
+    assert set(names[:2]) == {"city", "age"}
+
+
+def test_pictures_choose_numbers_for_their_axes(outcome):
+    axes = outcome.shown.axes  # age is the only column of numbers with more than two values
+    assert axes == "principal"
+    assert outcome.shown.X is outcome.samples.X

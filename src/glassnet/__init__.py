@@ -41,15 +41,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from glassnet._version import __version__ as __version__
-from glassnet.data.dataset import stream
-from glassnet.data.tables import Table, read_table
-from glassnet.data.tables.columns import ColumnTable
-from glassnet.data.tables.prepare import PreparedTable, prepare_table
-from glassnet.diagnostics.curvature import Curvature, CurvatureTrace, curvature
-from glassnet.diagnostics.gradient_check import check_gradients
-from glassnet.diagnostics.gradient_report import GradientCheck
-from glassnet.engine.full_batch import Problem
-from glassnet.engine.prepare import loss_and_gradient, prepare
 from glassnet.errors import (
     DivergenceWarning,
     EngineError,
@@ -63,58 +54,68 @@ from glassnet.errors import (
     PreprocessingWarning,
     StalledTrainingWarning,
 )
-from glassnet.model_selection import SweepResult, sweep
-from glassnet.model_selection.time_folds import PurgedKFold, WalkForward
-from glassnet.nn.activations import ACTIVATIONS, Activation
-from glassnet.nn.losses import LOSSES, OUTPUTS, Loss, Output
-from glassnet.nn.network import Network, Parameters
-from glassnet.optim import (
-    OPTIMIZERS,
-    SGD,
-    Adadelta,
-    Adagrad,
-    Adam,
-    AdamW,
-    AMSGrad,
-    Lion,
-    Nadam,
-    Optimizer,
-    RMSprop,
-)
-from glassnet.optim.penalties import Penalties
-from glassnet.optim.schedules import (
-    SCHEDULES,
-    Adaptive,
-    Constant,
-    Cosine,
-    Exponential,
-    InverseScaling,
-    OneCycle,
-    ReduceOnPlateau,
-    Schedule,
-    Step,
-    WarmUp,
-)
-from glassnet.training.callbacks import Callback, Every
-from glassnet.training.checkpoints import load, save
-from glassnet.training.early_stopping import EarlyStopping
-from glassnet.training.run import TrainingRun
-from glassnet.training.steppers import (
-    LBFGS,
-    SOLVERS,
-    BayesianRegularization,
-    Evidence,
-    LevenbergMarquardt,
-    NewtonCG,
-    Solver,
-    SolverHistory,
-)
-from glassnet.training.train import train
 
 if TYPE_CHECKING:
+    from glassnet.data.dataset import stream
+    from glassnet.data.tables import Table, read_table
+    from glassnet.data.tables.columns import ColumnTable
+    from glassnet.data.tables.prepare import PreparedTable, prepare_table
+    from glassnet.diagnostics.curvature import Curvature, CurvatureTrace, curvature
+    from glassnet.diagnostics.gradient_check import check_gradients
+    from glassnet.diagnostics.gradient_report import GradientCheck
+    from glassnet.engine.full_batch import Problem
+    from glassnet.engine.prepare import loss_and_gradient, prepare
+    from glassnet.model_selection.results import SweepResult
+    from glassnet.model_selection.sweep import sweep
+    from glassnet.model_selection.time_folds import PurgedKFold, WalkForward
+    from glassnet.nn.activations import ACTIVATIONS, Activation
+    from glassnet.nn.losses import LOSSES, OUTPUTS, Loss, Output
+    from glassnet.nn.network import Network, Parameters
+    from glassnet.optim import (
+        OPTIMIZERS,
+        SGD,
+        Adadelta,
+        Adagrad,
+        Adam,
+        AdamW,
+        AMSGrad,
+        Lion,
+        Nadam,
+        Optimizer,
+        RMSprop,
+    )
+    from glassnet.optim.penalties import Penalties
+    from glassnet.optim.schedules import (
+        SCHEDULES,
+        Adaptive,
+        Constant,
+        Cosine,
+        Exponential,
+        InverseScaling,
+        OneCycle,
+        ReduceOnPlateau,
+        Schedule,
+        Step,
+        WarmUp,
+    )
     from glassnet.sklearn import MLPClassifier, MLPRegressor
     from glassnet.sklearn.displays import HiddenProjectionDisplay, LossCurveDisplay, NetworkDiagramDisplay
     from glassnet.sklearn.ensembles import Ensemble
+    from glassnet.training.callbacks import Callback, Every
+    from glassnet.training.checkpoints import load, save
+    from glassnet.training.early_stopping import EarlyStopping
+    from glassnet.training.run import TrainingRun
+    from glassnet.training.steppers import (
+        LBFGS,
+        SOLVERS,
+        BayesianRegularization,
+        Evidence,
+        LevenbergMarquardt,
+        NewtonCG,
+        Solver,
+        SolverHistory,
+    )
+    from glassnet.training.train import train
 
 __all__ = [
     "ACTIVATIONS",
@@ -200,29 +201,57 @@ __all__ = [
     "train",
 ]
 
-# Modules that are heavy to import wait until somebody uses them.
-_LAZY_MODULES = {
+# The command line answers before all of the library is imported; many a part is used alone.
+_HOMES = {
+    "glassnet.data.dataset": "stream",
+    "glassnet.data.tables": "Table read_table",
+    "glassnet.data.tables.columns": "ColumnTable",
+    "glassnet.data.tables.prepare": "PreparedTable prepare_table",
+    "glassnet.diagnostics.curvature": "Curvature CurvatureTrace curvature",
+    "glassnet.diagnostics.gradient_check": "check_gradients",
+    "glassnet.diagnostics.gradient_report": "GradientCheck",
+    "glassnet.engine.full_batch": "Problem",
+    "glassnet.engine.prepare": "loss_and_gradient prepare",
+    "glassnet.model_selection.results": "SweepResult",
+    "glassnet.model_selection.sweep": "sweep",
+    "glassnet.model_selection.time_folds": "PurgedKFold WalkForward",
+    "glassnet.nn.activations": "ACTIVATIONS Activation",
+    "glassnet.nn.losses": "LOSSES OUTPUTS Loss Output",
+    "glassnet.nn.network": "Network Parameters",
+    "glassnet.optim": "OPTIMIZERS SGD Adadelta Adagrad Adam AdamW AMSGrad Lion Nadam Optimizer RMSprop",
+    "glassnet.optim.penalties": "Penalties",
+    "glassnet.optim.schedules": "SCHEDULES Adaptive Constant Cosine Exponential InverseScaling OneCycle "
+    "ReduceOnPlateau Schedule Step WarmUp",
+    "glassnet.sklearn": "MLPClassifier MLPRegressor",
+    "glassnet.sklearn.displays": "HiddenProjectionDisplay LossCurveDisplay NetworkDiagramDisplay",
+    "glassnet.sklearn.ensembles": "Ensemble",
+    "glassnet.training.callbacks": "Callback Every",
+    "glassnet.training.checkpoints": "load save",
+    "glassnet.training.early_stopping": "EarlyStopping",
+    "glassnet.training.run": "TrainingRun",
+    "glassnet.training.steppers": "LBFGS SOLVERS BayesianRegularization Evidence LevenbergMarquardt "
+    "NewtonCG Solver SolverHistory",
+    "glassnet.training.train": "train",
+}
+"""The public names by the module that they come from, where it is imported when somebody asks for one."""
+
+_MODULES = {
     "losses": "glassnet.nn.losses",
-    "plots": "glassnet.plots",
     "report": "glassnet.plots.report",
+    **{name: f"glassnet.{name}" for name in ("data", "diagnostics", "engine", "model_selection", "native")},
+    **{name: f"glassnet.{name}" for name in ("nn", "optim", "plots", "training", "utils")},
 }
-_LAZY_CLASSES = {
-    "Ensemble": "glassnet.sklearn.ensembles",
-    "HiddenProjectionDisplay": "glassnet.sklearn.displays",
-    "LossCurveDisplay": "glassnet.sklearn.displays",
-    "MLPClassifier": "glassnet.sklearn",
-    "MLPRegressor": "glassnet.sklearn",
-    "NetworkDiagramDisplay": "glassnet.sklearn.displays",
-}
+_PLACES = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_LAZY_MODULES, "__version__", "__doc__", "__name__", "__path__"})
+    return sorted({*__all__, "losses", "plots", "report", "__version__", "__doc__", "__name__", "__path__"})
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY_MODULES:
-        return importlib.import_module(_LAZY_MODULES[name])
-    if name in _LAZY_CLASSES:
-        return getattr(importlib.import_module(_LAZY_CLASSES[name]), name)
-    raise AttributeError(f"module 'glassnet' has no attribute {name!r}")
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    if name not in _PLACES:
+        raise AttributeError(f"module 'glassnet' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_PLACES[name]), name)
+    return value

@@ -222,7 +222,10 @@ def test_a_disk_that_fills_leaves_the_earlier_results(tmp_path):
 def test_train_says_what_came_of_each_part(tmp_path):
     result = glassnet("train", "circles", *SMALL)
     assert result.exit_code == 0
-    assert result.stderr == ""
+    stages = [line.partition("] ")[2] for line in result.stderr.splitlines()]
+    assert stages[0] == "loading glassnet"
+    assert stages[-1] == "scoring"
+    assert "training" in stages
     labels = re.findall(r"^(\w[\w -]*?)  ", result.stdout, re.MULTILINE)
     assert labels == ["data", "network", "gradient check", "training", "training score", "timings", "files"]
     assert "PASSED: all 17 entries agree" in result.stdout

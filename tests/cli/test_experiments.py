@@ -32,7 +32,7 @@ from glassnet.cli.experiments.schema import IN_NO_FILE, SECTIONS, TOP, TRAIN_ONL
 from glassnet.cli.experiments.settings import experiment_from
 from glassnet.cli.experiments.sweeping import PICTURES as SWEEP_PICTURES
 from glassnet.cli.experiments.sweeping import choose_grids, run_sweeps
-from glassnet.data.generators import GENERATORS
+from glassnet.data.generators import GENERATORS, generate
 from glassnet.data.tables import read_table
 from glassnet.errors import FileError, GradientError, InputError, InputTypeError
 from glassnet.nn.activations import ACTIVATIONS
@@ -326,6 +326,39 @@ def test_every_generator_can_be_learned(name, tmp_path):
     assert outcome.run.status == "completed"
     assert (outcome.samples.n, outcome.samples.n_held_out) == (30, 30)
     assert list(outcome.scores) == ["training", "held-out"]
+
+
+@pytest.mark.parametrize("name", [name for name in built_in() if name != "circles"])
+def test_every_built_in_experiment_learns_what_can_be_learned(name, tmp_path):
+    outcome = run_experiment(find_experiment(name), tmp_path / "r", **QUICK)
+    settings = outcome.experiment.of_named("data") | {"n_samples": 20_000}
+    assert outcome.run.score(*generate(outcome.experiment["data.generator"], 99, **settings)) > 0.99
+    assert outcome.scores["held-out"].confusions[0].accuracy > 0.99
+    assert outcome.experiment.sweeps
+
+
+@pytest.mark.parametrize(
+    ("given", "left_out"),
+    [
+        ({"data__generator": "moons"}, ["data.factor"]),
+        ({"data__generator": "blobs"}, ["data.factor", "data.noise"]),
+        ({"data__generator": "circles"}, []),
+        (
+            {"train__optimizer": "adam"},
+            ["train.momentum", *(f"sweep.{g}.momentum" for g in ("notebook", "sensible"))],
+        ),
+    ],
+)
+def test_another_generator_or_optimizer_leaves_out_what_belonged_to_the_first(given, left_out):
+    experiment = find_experiment("circles", overrides(**given))
+    assert sorted(experiment.left_out) == sorted(left_out)
+    assert not set(left_out) & set(experiment.values)
+    assert experiment["data.n_samples"] == 50_000
+
+
+def test_a_key_that_the_other_generator_lacks_is_refused_where_it_is_given():
+    with pytest.raises(InputError, match=r"Unknown key of \[data\] in --set data\.factor"):
+        find_experiment("circles", dict(map(parse_assignment, ("data.generator=moons", "data.factor=0.5"))))
 
 
 @pytest.mark.parametrize(

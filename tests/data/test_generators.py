@@ -98,3 +98,20 @@ def test_generate_says_what_is_wrong_with_a_setting(name, settings, words):
 def test_generate_passes_on_what_is_wrong_with_a_random_state():
     with pytest.raises(InputTypeError, match="random_state"):
         generate("circles", "seed")
+
+
+def test_xor_is_parted_by_the_product_of_the_coordinates():
+    X, y = generate("xor", 0, n_samples=400, noise=0.1)
+    assert np.array_equal(y, (X[:, 0] * X[:, 1] < 0).astype(int))
+    assert np.abs(np.abs(X) - 1).max() < 0.5
+    with pytest.raises(InputError, match="The generator 'xor' cannot use its settings"):
+        generate("xor", 0, noise=-1.0)
+
+
+def test_spirals_are_one_curve_half_a_turn_apart():
+    X, y = generate("spirals", 0, n_samples=500, turns=2.0, noise=0.0)
+    assert np.bincount(y).tolist() == [250, 250]
+    radius = np.hypot(*X.T)
+    assert 0.1 <= radius.min() < radius.max() <= 1
+    ahead = np.angle(np.exp(1j * (np.arctan2(X[:, 1], X[:, 0]) - 4 * np.pi * radius)))
+    np.testing.assert_allclose(np.abs(ahead), np.pi * y, atol=1e-9)

@@ -20,6 +20,20 @@ def test_as_path_refuses_names_that_no_file_has(path):
         as_path(path)
 
 
+@pytest.mark.parametrize("path", ["https://x.org/a.csv", Path("https://x.org/a.csv"), "s3://bucket/a.csv"])
+def test_as_path_says_that_addresses_are_to_be_downloaded(path):
+    with pytest.raises(
+        InputError, match=r"(https://x\.org|s3://bucket)/a\.csv is an address\. Download it"
+    ):
+        as_path(path)
+
+
+def test_as_path_takes_colons_of_files_and_drives(tmp_path):
+    assert as_path("C:/a.csv").name == "a.csv"
+    (tmp_path / "a:").mkdir()
+    assert as_path(f"{tmp_path}/a:/b").name == "b"
+
+
 def test_read_bytes_returns_the_content(tmp_path):
     (tmp_path / "a").write_bytes(b"\x00\xff")
     assert read_bytes(tmp_path / "a") == b"\x00\xff"

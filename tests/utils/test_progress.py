@@ -93,3 +93,16 @@ def test_widget_that_stops_early_is_full(monkeypatch, capsys):
     monkeypatch.setattr("glassnet.utils.progress.tqdm_bar", lambda **settings: Widget(**settings))
     train(iterations=30, progress=True, callbacks=[lambda run: run.iterations == 7])
     assert part.max == 7
+
+
+def test_progress_of_a_log_is_lines_below_each_other(capsys):
+    run = train(iterations=30, progress=1e-9)
+    err = capsys.readouterr().err
+    assert "\r" not in err
+    last = err.splitlines()[-1]
+    assert last == f"training: 30 of 30 iterations, loss {run.losses[-1]:.6g}, 00:00 left"
+
+
+def test_progress_of_a_log_says_nothing_of_what_is_quick(capsys):
+    train(iterations=30, progress=1e9)
+    assert capsys.readouterr().err == ""

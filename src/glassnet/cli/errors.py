@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import click
 
+from glassnet.cli.progress import stages
 from glassnet.errors import (
     FileError,
     GlassnetError,
@@ -61,6 +62,7 @@ def say(text: str, err: bool = False) -> None:
 
     Question marks take the place of what the output cannot show, such as bytes of file names.
     """
+    stages.clear()
     stream = sys.stderr if err else sys.stdout
     try:
         if stream is None:  # it was closed before the start
@@ -129,6 +131,8 @@ def plain_errors() -> Iterator[None]:
             raise  # the reader of the output closed it; click ends quietly
         where = f"{error.filename}: " if error.filename else ""
         raise Failure(f"{where}{explain(error)}.") from error
+    finally:
+        stages.clear()
 
 
 def _meant(error: click.NoSuchOption) -> str:

@@ -6,11 +6,13 @@ import csv
 import importlib
 import textwrap
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
 from glassnet.cli.errors import say
+from glassnet.utils.paths import refuse_url, require_there
 
 if TYPE_CHECKING:
     from glassnet.cli.experiments import Experiment
@@ -212,7 +214,9 @@ def settings(train: bool = True) -> Callable[[Command], Command]:
 
 def experiment_of(name: str) -> Experiment:
     """The experiment of a name, file or table, with the command's options laid over its settings."""
+    refuse_missing(Path(name))  # before all of the library is imported
     from glassnet.cli.experiments import Override, find_experiment, parse_assignment
+    from glassnet.cli.experiments.settings import CHOICES
 
     context, overrides = click.get_current_context(), {}
     for option in context.command.params:
@@ -224,7 +228,19 @@ def experiment_of(name: str) -> Experiment:
             shown = "" if option.is_flag else f" {shown}"
             overrides[option.key] = Override(value, f"{option.opts[0]}{shown}")
     overrides |= dict(parse_assignment(text) for text in context.params.get("assignments", ()))
-    return find_experiment(name, overrides)
+    experiment = find_experiment(name, overrides)
+    if experiment.left_out and not context.params.get("quiet"):
+        keys = ", ".join(experiment.left_out)
+        chosen = " and ".join(overrides[key].origin for key in CHOICES if key in overrides)
+        say(f"Note: with {chosen}, these settings of another are left out: {keys}.", err=True)
+    return experiment
+
+
+def refuse_missing(path: Path) -> None:
+    """Raise an error for an address, and for the path of a file that is not there."""
+    refuse_url(str(path))
+    if path.suffix and not any(mark in str(path) for mark in "*?["):
+        require_there(path)
 
 
 def tell(label: str, words: str) -> None:

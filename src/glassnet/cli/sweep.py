@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import click
 
 from glassnet.cli.errors import Interrupted
-from glassnet.cli.options import experiment_of, settings, tell
+from glassnet.cli.options import experiment_of, refuse_missing, settings, tell
+from glassnet.cli.progress import stages
 
 
 @click.command(short_help="Train over grids of settings.")
@@ -116,6 +116,8 @@ def sweep(
                                           NAME-losses.png         how it came there
                                           NAME-parallel.png       settings and what came of them
     """
+    refuse_missing(Path(name))
+    stages.open(quiet)
     experiment = experiment_of(name)
 
     from glassnet.cli.experiments.grids import OPTIONS
@@ -132,7 +134,8 @@ def sweep(
             keep_earlier=not replace,
             pictures=not no_pictures,
             tell=(lambda label, words: None) if quiet else tell,
-            progress=not quiet and sys.stderr.isatty(),
+            progress=stages.progress,
+            stages=stages,
         )
     unfinished = sum(
         cell.status == "interrupted" for result in results_by_grid.values() for cell in result.cells

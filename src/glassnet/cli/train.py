@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from glassnet.cli.errors import Failure, Interrupted
-from glassnet.cli.options import Setting, experiment_of, settings, tell
+from glassnet.cli.options import Setting, experiment_of, refuse_missing, settings, tell
+from glassnet.cli.progress import stages
 
 
 @click.command(short_help="Run an experiment, or learn a table's column.")
@@ -67,6 +67,8 @@ def train(
     said to be so in the last lines. Of a table the verdict compares the score on rows held back with that
     of one answer for all rows, a linear model and boosted trees, which learn from the same rows.
     """
+    refuse_missing(Path(name))
+    stages.open(quiet)
     experiment = experiment_of(name)
 
     from glassnet.cli.experiments.job import MODEL, run_experiment
@@ -87,7 +89,8 @@ def train(
         baselines=not no_baselines,
         keep_earlier=not replace,
         tell=(lambda label, words: None) if quiet else tell,
-        progress=not quiet and sys.stderr.isatty(),
+        progress=stages.progress,
+        stages=stages,
     )
     run = outcome.run
     if run.finding:
@@ -159,6 +162,9 @@ def predict(model: Path, file: Path, output: Path | None, proba: bool, memory: s
     Predictions are the table's own labels, or values in its own unit. Where the target's column is
     there too, the score goes to stderr.
     """
+    refuse_missing(model)
+    refuse_missing(file)
+
     from glassnet.cli.experiments.prediction import (
         csv_lines,
         predict_table,

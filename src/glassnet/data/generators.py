@@ -46,15 +46,45 @@ def _blobs(
     return X, y
 
 
-GENERATORS: dict[str, Callable[..., Samples]] = {"circles": _circles, "moons": _moons, "blobs": _blobs}
+def _xor(random_state: RandomState, n_samples: int = 1_000, noise: float = 0.25) -> Samples:
+    """Normal clouds of deviation `noise` at (1, 1) and (-1, -1), class 0, at (1, -1) and (-1, 1), class 1.
+
+    No line parts the classes (Minsky and Papert, Perceptrons, 1969).
+    """
+    signs = 2 * random_state.randint(2, size=(n_samples, 2)) - 1
+    X = signs + random_state.normal(0, noise, (n_samples, 2))
+    return X, (signs[:, 0] != signs[:, 1]).astype(np.int64)
+
+
+def _spirals(
+    random_state: RandomState, n_samples: int = 2_000, turns: float = 1.5, noise: float = 0.02
+) -> Samples:
+    """Two spirals of so many turns in the unit circle, one half a turn ahead, with normal noise.
+
+    The radius grows with the angle, as with Lang and Witbrock, Learning to tell two spirals apart, 1988.
+    """
+    y = random_state.permutation(n_samples) % 2
+    radius = np.sqrt(random_state.uniform(0.01, 1, n_samples))  # about as dense everywhere
+    angle = 2 * np.pi * turns * radius + np.pi * y
+    X = radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    return X + random_state.normal(0, noise, (n_samples, 2)), y
+
+
+GENERATORS: dict[str, Callable[..., Samples]] = {
+    "circles": _circles,
+    "moons": _moons,
+    "blobs": _blobs,
+    "xor": _xor,
+    "spirals": _spirals,
+}
 """Every kind of generated data: (random_state, settings) -> X, y, drawn from the stream that is passed."""
 
 
 def generate(name: str, random_state: int | RandomState | None = None, **settings: Any) -> Samples:
     """X (n_samples, features) and class numbers y (n_samples,) of a generator in `GENERATORS`.
 
-    These are scikit-learn's samples for the same seed. A RandomState is advanced by the draws, so that
-    later draws follow in the same stream, as in the notebook.
+    circles, moons and blobs are scikit-learn's samples for the same seed. A RandomState is advanced by the
+    draws, so that later draws follow in the same stream, as in the notebook.
 
     Raises InputError for an unknown generator or setting, or a setting outside its range.
 

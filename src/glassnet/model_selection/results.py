@@ -92,7 +92,7 @@ class SweepResult(Comparison):
         sample_weight: object = None,
         random_state: int | RandomState | None = None,
         threads: int | None = None,
-        progress: bool = False,
+        progress: bool | float = False,
     ) -> TrainingRun:
         """Train the network of `chosen` on these rows, for as many iterations, and return the run.
 

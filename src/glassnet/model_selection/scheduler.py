@@ -39,7 +39,7 @@ class Scheduler:
                 state = read_state(record, plan, journal.path)
                 self.states[state.task.number] = state
 
-    def run(self, progress: bool) -> list[SweepCell]:
+    def run(self, progress: bool | float) -> list[SweepCell]:
         """A cell for each task, in their order."""
         plan = self.plan
         done = sum(state.cell is not None for state in self.states.values())

@@ -88,7 +88,7 @@ def sweep(
     halving: object = None,
     results: str | os.PathLike[str] | None = None,
     keep_losses: int | None = None,
-    progress: bool = False,
+    progress: bool | float = False,
     **training: Any,
 ) -> SweepResult:
     """Train many networks in parallel: every setting, with every seed, on every fold.
@@ -147,7 +147,8 @@ def sweep(
         ``joblib.parallel_config("dask")``, or of another backend such as loky or ray with ``n_jobs=-1``,
         that backend trains the networks, in tasks of about a second, and `threads` does not count;
         the bits are the same.
-    progress : show a line with networks done, iterations and time left on stderr.
+    progress : show a line with networks done, iterations and time left on stderr; a number, such as 10.0,
+        writes a line each time so many seconds have passed, for a log.
 
     All other arguments are those of `train`, without `test`, `metrics` and `callbacks`: folds, `metric` and
     `evaluate_every` stand in for them. Each network's run is, bit for bit, the run that `train` gives for

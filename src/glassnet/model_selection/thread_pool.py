@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from glassnet.training.loop import Progress
 from glassnet.utils.interrupts import Interrupts, stop_on_interrupt
-from glassnet.utils.progress import tqdm_bar
+from glassnet.utils.progress import shown as shown_progress
 
 T = TypeVar("T")
 
@@ -57,12 +57,14 @@ class ProgressLine:
 
 
 @contextmanager
-def progress_line(show: bool, networks: int, iterations: int, done: int = 0) -> Iterator[ProgressLine]:
+def progress_line(
+    show: bool | float, networks: int, iterations: int, done: int = 0
+) -> Iterator[ProgressLine]:
     """The line while networks are trained; `iterations` are without those of the `done` networks."""
     if not show:
         yield ProgressLine(None, networks, done)
         return
-    with tqdm_bar(total=iterations, unit=" iterations", unit_scale=True) as line:
+    with shown_progress(show, total=iterations, unit=" iterations", unit_scale=True) as line:
         yield ProgressLine(line, networks, done)
 
 

@@ -160,7 +160,7 @@ class Loop:
         start: int = 0,
         losses: NDArray[np.float64] = NOTHING,
         stop: NDArray[np.uint8] | None = None,
-        progress: bool | Progress = False,
+        progress: bool | float | Progress = False,
     ) -> None:
         self.stepper, self.policy, self.iteration = stepper, policy, start
         self.chunk_seconds = CHUNK_SECONDS

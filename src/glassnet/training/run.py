@@ -175,7 +175,7 @@ class TrainingRun(RunState):
         validation: object = None,
         optimizer: Rule | None = None,
         callbacks: Callbacks[TrainingRun] = (),
-        progress: bool = False,
+        progress: bool | float = False,
         engine: str | None = None,
         threads: int | None = None,
     ) -> TrainingRun:

@@ -29,7 +29,7 @@ def continue_run(
     start: AnyRun,
     iterations: int,
     hooks: Hooks[AnyRun] | None = None,
-    progress: bool | Progress = False,
+    progress: bool | float | Progress = False,
     stop: NDArray[np.uint8] | None = None,
     gradient: Array | None = None,
 ) -> AnyRun:

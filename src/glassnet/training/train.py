@@ -64,7 +64,7 @@ def train(
     threads: int | None = None,
     sample_weight: object = None,
     callbacks: Callbacks[TrainingRun] = (),
-    progress: bool = False,
+    progress: bool | float = False,
     l1: float = 0.0,
     l2: float = 0.0,
     max_norm: float | None = None,
@@ -110,7 +110,8 @@ def train(
     engine, threads : "auto", "native" or "numpy"; None uses all cores the process is allowed.
     sample_weight : (n,), 0 or more; a weight of 2 counts as the sample twice.
     callbacks : `Callback` instances, or functions of the run called after each iteration.
-    progress : show a line with iteration, loss, speed and time left on stderr.
+    progress : show a line with iteration, loss, speed and time left on stderr; a number, such as 10.0,
+        writes a line each time so many seconds have passed, for a log.
     l1, l2 : ``l2/2 sum W^2 + l1 sum |W|`` is added to the reduced loss and is part of the losses
         reported; biases are never penalized.
     max_norm : the length that an update scales each unit's incoming weights back to, where they are

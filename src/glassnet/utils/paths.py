@@ -33,7 +33,24 @@ def as_path(path: object, name: str = "path") -> Path:
         raise InputTypeError(f"{name} is text, not bytes: use os.fsdecode({text!r}).")
     if not text or "\0" in text:
         raise InputError(f"{name} is {text!r}; expected the name of a file or folder.")
+    refuse_url(text)
     return Path(text)
+
+
+def refuse_url(text: str) -> None:
+    """Raise InputError for an address such as https://..., of which pathlib leaves out a slash."""
+    scheme, colon, rest = text.partition(":/")
+    if colon and len(scheme) > 1 and scheme.isalnum() and not Path(text).exists():
+        url = f"{scheme}://{rest.lstrip('/')}"
+        last = url.rstrip("/").rpartition("/")[2].partition("?")[0]
+        hint = f", for instance with: curl -L -o {last} '{url}'" if scheme[:4] == "http" else ""
+        raise InputError(f"glassnet reads files, and {url} is an address. Download it first{hint}")
+
+
+def require_there(path: Path) -> None:
+    """Raise FileError, with the nearest name, where there is neither a file nor a folder."""
+    if not path.exists():
+        raise _missing(path)
 
 
 def explain(error: OSError, writing: bool = False) -> str:

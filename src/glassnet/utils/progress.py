@@ -9,19 +9,36 @@ from importlib.util import find_spec
 from typing import Any
 
 
+class _Lines:
+    """A file of lines that takes what tqdm writes to come back to the start of its line."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def write(self, text: str) -> None:
+        line = text.strip("\r\n ")
+        if line and line != self._last:
+            sys.stderr.write(f"{line}\n")
+            self._last = line
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 @contextmanager
 def progress_line(
-    show: bool, first: int, last: int, cut_short: Callable[[], bool]
+    show: bool | float, first: int, last: int, cut_short: Callable[[], bool]
 ) -> Iterator[Callable[[int, float], None]]:
     """A function of (iteration, loss) that updates a line of tqdm on stderr, or does nothing.
 
+    `show` is True, or a float: the seconds after which a log has a line more.
     The line shows the iteration, the loss, the speed and the time left. Where training ended by itself
     before the `last` iteration it ends at 100 %, but after an error or `cut_short` where it stands.
     """
     if not show:
         yield lambda iteration, loss: None
         return
-    with tqdm_bar(total=last, initial=first, unit=" iterations") as line:
+    with shown(show, total=last, initial=first, unit=" iterations") as line:
 
         def update(iteration: int, loss: float) -> None:
             line.set_postfix_str(f"loss {loss:.6g}", refresh=False)
@@ -32,7 +49,19 @@ def progress_line(
             line.total = line.n
             if widget := getattr(line, "container", None):
                 widget.children[1].max = line.n
-            line.refresh()
+            if not isinstance(show, float):
+                line.refresh()
+
+
+def shown(show: bool | float, **settings: Any) -> Any:
+    """A bar that moves; where `show` is a float, lines below each other after so many seconds."""
+    if not isinstance(show, float):
+        return tqdm_bar(**settings)
+    from tqdm import tqdm
+
+    words = "training: {desc}{n_fmt} of {total_fmt}{unit}{postfix}, {remaining} left"
+    often = {"mininterval": show, "maxinterval": show, "miniters": 1, "delay": show}
+    return tqdm(**settings, file=_Lines(), bar_format=words, **often)
 
 
 def tqdm_bar(**settings: Any) -> Any:

@@ -27,6 +27,7 @@ from glassnet.cli.experiments.record import (
 from glassnet.cli.experiments.results_folder import ResultsFolder
 from glassnet.cli.experiments.samples import Samples
 from glassnet.cli.experiments.settings import Experiment
+from glassnet.cli.progress import Stages
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.errors import (
     DivergenceWarning,
@@ -131,12 +132,14 @@ def run_experiment(
     baselines: bool = True,
     keep_earlier: bool = True,
     tell: Tell = lambda label, words: None,
-    progress: bool = False,
+    progress: bool | float = False,
+    stages: Stages | None = None,
 ) -> Outcome:
     """Draw, check, train, score, and write the results; `tell` is called after each step.
 
     With `baselines`, simpler models answer the rows held out too, and the verdict compares them.
     Earlier results in the folder move to ``FOLDER.1`` and so on, unless `keep_earlier` is False.
+    `progress` is that of `train`, and `stages` say what begins.
     Ctrl-C during training and divergence end training early, not the job: the run says so. SIGTERM and
     SIGHUP, where the command line listens to them, leave out pictures and report too. Ctrl-C
     while pictures are drawn leaves the rest of them out.
@@ -144,7 +147,7 @@ def run_experiment(
     Raises GradientError where the gradient check fails, FileError where the results cannot be
     written, and InputError for settings and data that do not fit each other.
     """
-    watch = Stopwatch()
+    watch = Stopwatch() if stages is None else Stopwatch(stages.begin, stages.clear)
     names = [
         MODEL,
         LOSSES,
@@ -254,7 +257,9 @@ def _judge(samples: Samples, run: TrainingRun, watch: Stopwatch, baselines: bool
     return judgement
 
 
-def _train(draws: Draws, initial: Parameters, progress: bool, trace: CurvatureTrace | None) -> TrainingRun:
+def _train(
+    draws: Draws, initial: Parameters, progress: bool | float, trace: CurvatureTrace | None
+) -> TrainingRun:
     experiment = draws.experiment
     training, validation = draws.samples.with_validation(experiment["train.validation"], draws.random)
     keywords = experiment.keywords(

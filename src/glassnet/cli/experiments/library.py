@@ -15,7 +15,7 @@ from glassnet.data.parquet import parquet_header
 from glassnet.data.tables import read_table
 from glassnet.data.tables.parquet_files import ENDINGS
 from glassnet.errors import FileError, InputError, nearest_name
-from glassnet.utils.paths import as_path, read_bytes
+from glassnet.utils.paths import as_path, read_bytes, require_there
 
 SETTINGS = "experiment.toml"
 """The file of settings in a folder of results."""
@@ -26,10 +26,12 @@ def built_in() -> dict[str, str]:
 
     >>> from glassnet.cli.experiments import built_in
     >>> sorted(built_in())
-    ['circles']
+    ['circles', 'moons', 'spirals', 'xor']
     """
     folder = resources.files(__package__)
-    files = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")]
+    files = sorted(
+        (entry for entry in folder.iterdir() if entry.name.endswith(".toml")), key=lambda e: e.name
+    )
     return {entry.name.removesuffix(".toml"): entry.read_text("utf-8") for entry in files}
 
 
@@ -95,6 +97,7 @@ def _table_experiment(path: Path, overrides: dict[str, Override]) -> Experiment:
         raise InputError(
             f"{path} is a table: say which column to predict, with --target COLUMN. It has: {shown}."
         )
+    require_there(path)
     document: dict[str, Any] = {"data": {"file": str(path)}}
     return experiment_from(document, path.stem, str(path), Path(), overrides)
 

@@ -63,18 +63,23 @@ class Outcome:
 
 
 class Stopwatch:
-    """Seconds by the name of a step."""
+    """Seconds by the name of a step; `begins` is called with the name when one begins, and `ends` after."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, begins: Callable[[str], object] = lambda step: None, ends: Callable[[], object] = lambda: None
+    ) -> None:
         self.seconds: dict[str, float] = {}
+        self._begins, self._ends = begins, ends
         self._began = time.perf_counter()
 
     @contextlib.contextmanager
     def __call__(self, step: str) -> Iterator[None]:
         began = time.perf_counter()
+        self._begins(step)
         try:
             yield
         finally:
+            self._ends()
             self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - began
 
     @property

@@ -191,10 +191,7 @@ def known_keys(section: str, content: Mapping[str, Any], source: str) -> dict[st
     if section == "data" and isinstance(name := content.get("generator"), str):
         if name not in GENERATORS:
             raise unknown_name(f"generator in {source}:", name, GENERATORS)
-        for parameter in list(inspect.signature(GENERATORS[name]).parameters.values())[1:]:
-            known[parameter.name] = Key(
-                WHOLE if _is_whole(parameter.default) else NUMBER, parameter.default
-            )
+        known |= generator_keys(name)
     if section == "train":
         name = content.get("optimizer", SECTIONS["train"]["optimizer"].default)
         if isinstance(name, str):
@@ -216,6 +213,13 @@ def place_of(setting: str) -> str:
     sections = {"": TOP, "network.": SECTIONS["network"], "train.": [*SECTIONS["train"], *of_rules]}
     name = setting.partition(".")[0]
     return next((f"{section}{setting}" for section, names in sections.items() if name in names), "")
+
+
+def generator_keys(name: str) -> dict[str, Key]:
+    """The settings of a generator; none of an unknown one."""
+    parameters = list(inspect.signature(GENERATORS[name]).parameters.values()) if name in GENERATORS else []
+    kinds = {one.name: WHOLE if _is_whole(one.default) else NUMBER for one in parameters[1:]}
+    return {one.name: Key(kinds[one.name], one.default) for one in parameters[1:]}
 
 
 def optimizer_keys(name: str) -> dict[str, Key]:

@@ -19,6 +19,7 @@ from glassnet.cli.experiments.schema import (
     TOP,
     WHOLE,
     Key,
+    generator_keys,
     known_keys,
     optimizer_keys,
     place_of,
@@ -38,7 +39,7 @@ from glassnet.nn.schemes import SCHEMES
 from glassnet.training.early_stopping import check_metrics, check_stopping
 from glassnet.training.other_names import setting_meant
 from glassnet.training.settings import CHECKS
-from glassnet.training.steppers import RULES, Rule, check_rule, rule_class, rule_from_dict
+from glassnet.training.steppers import RULES, Rule, check_rule, rule_from_dict
 from glassnet.utils.memory import as_memory
 from glassnet.utils.settings_checks import Check, as_random_state, as_steps, one_of
 
@@ -55,7 +56,8 @@ class Experiment:
     """A whole run as settings: ``experiment["train.iterations"]`` is the value set, or the default.
 
     ``values`` holds the values set, by dotted key; ``sweeps`` the grids by name. ``source`` says in
-    errors where the settings come from, and relative paths start at ``folder``.
+    errors where the settings come from, and relative paths start at ``folder``. ``left_out`` are the
+    file's keys that the generator or optimizer of the command line has no use for.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Experiment:
     values: Mapping[str, Any]
     sweeps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     def __getitem__(self, key: str) -> Any:
         if key in self.values:
@@ -164,38 +167,53 @@ def experiment_from(
             section_kind("a section").check(content, f"{origin}: {part} in {source}")
         content[last] = value
         origins[key] = origin
-    if "train.optimizer" in origins:
-        _remove_lost_settings(merged, document, origins)
+    left_out: list[str] = []
+    for choice in CHOICES:
+        if choice in origins:
+            left_out += _remove_lost_settings(merged, document, origins, choice)
     values = dict(_values(merged, source, origins))
     sweeps = read_sweeps(merged.get(SWEEP, {}), values, source)
-    experiment = Experiment(str(values.get("name", name)), source, folder, values, sweeps, origins)
+    name = str(values.get("name", name))
+    experiment = Experiment(name, source, folder, values, sweeps, origins, tuple(left_out))
     _check(experiment)
     return experiment
 
 
+CHOICES = {"data.generator": generator_keys, "train.optimizer": optimizer_keys}
+"""The keys whose values bring keys of their own into their section, and those of each value."""
+
+
 def _remove_lost_settings(
-    merged: dict[str, Any], document: Mapping[str, Any], origins: Mapping[str, str]
-) -> None:
-    """Remove the settings of the file's optimizer that the command line's optimizer lacks, of grids too."""
-    sections = [top["train"] for top in (document, merged) if isinstance(top.get("train"), dict)]
-    names = [train.get("optimizer", SECTIONS["train"]["optimizer"].default) for train in sections]
-    if any(rule_class(name) is None for name in names):
-        return  # the name has an error of its own
-    lost = set(optimizer_keys(names[0])) - set(optimizer_keys(names[-1]))
+    merged: dict[str, Any], document: Mapping[str, Any], origins: Mapping[str, str], choice: str
+) -> list[str]:
+    """Remove the settings of the file's generator or optimizer that the command line's lacks, of grids too.
+
+    Returns their dotted keys.
+    """
+    section, _, kind = choice.partition(".")
+    contents = [top.get(section) for top in (document, merged)]
+    default = SECTIONS[section][kind].default
+    names = [content.get(kind, default) if isinstance(content, dict) else default for content in contents]
+    keys = [CHOICES[choice](name) if isinstance(name, str) else {} for name in names]
+    if not keys[1]:
+        return []  # the name has an error of its own
+    lost, removed = set(keys[0]) - set(keys[1]) - set(SECTIONS[section]), []
 
     def remove(content: Any, prefix: str) -> bool:
         """Whether any setting was removed."""
-        keys = [key for key in lost & set(content) if f"{prefix}.{key}" not in origins]
-        for key in keys:
+        names = [key for key in content if key in lost and f"{prefix}.{key}" not in origins]
+        for key in names:
             del content[key]
-        return bool(keys)
+            removed.append(f"{prefix}.{key}")
+        return bool(names)
 
-    remove(merged["train"], "train")
+    remove(merged[section], section)
     sweeps = merged.get(SWEEP)
-    grids = sweeps if isinstance(sweeps, dict) else {}
+    grids = sweeps if isinstance(sweeps, dict) and section == "train" else {}
     for name, grid in list(grids.items()):
         if isinstance(grid, dict) and remove(grid, f"{SWEEP}.{name}") and without_lists(grid):
             del grids[name]
+    return removed
 
 
 def _values(

@@ -24,6 +24,7 @@ from glassnet.cli.experiments.record import Stopwatch, Tell
 from glassnet.cli.experiments.results_folder import GRID_ENDINGS, New, ResultsFolder
 from glassnet.cli.experiments.schema import SWEEP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import Experiment
+from glassnet.cli.progress import Stages
 from glassnet.data.parquet import parquet_files
 from glassnet.data.standardization import Scaling
 from glassnet.data.tables import read_table
@@ -74,7 +75,8 @@ def run_sweeps(
     keep_earlier: bool = True,
     pictures: bool = True,
     tell: Tell = lambda label, words: None,
-    progress: bool = False,
+    progress: bool | float = False,
+    stages: Stages | None = None,
 ) -> dict[str, SweepResult]:
     """Train over each grid from where `run_experiment` starts, and write the results.
 
@@ -85,7 +87,7 @@ def run_sweeps(
 
     Raises FileError where the results cannot be written, and InputError as `sweep` does.
     """
-    watch = Stopwatch()
+    watch = Stopwatch() if stages is None else Stopwatch(stages.begin, stages.clear)
     endings = [ending for ending in GRID_ENDINGS if pictures or not ending.endswith(".png")]
     names = [SETTINGS, *(f"{grid}{ending}" for grid in grids for ending in endings)]
     results: dict[str, SweepResult] = {}
@@ -144,7 +146,9 @@ def run_sweeps(
     return results
 
 
-def _sweep(draws: Draws, grid: str, keys: Mapping[str, Any], journal: Path, progress: bool) -> SweepResult:
+def _sweep(
+    draws: Draws, grid: str, keys: Mapping[str, Any], journal: Path, progress: bool | float
+) -> SweepResult:
     experiment, samples = draws.experiment, draws.samples
     where = f"[{SWEEP}.{grid}] in {experiment.source}"
     folds = keys.get("folds")
@@ -270,7 +274,9 @@ def _unfinished(result: SweepResult) -> bool:
     return any(cell.status == "interrupted" for cell in result.cells)
 
 
-def _refit(draws: Draws, result: SweepResult, grid: str, place: ResultsFolder, progress: bool) -> None:
+def _refit(
+    draws: Draws, result: SweepResult, grid: str, place: ResultsFolder, progress: bool | float
+) -> None:
     """Train the chosen setting on all rows, for as many iterations as were best, and write the network."""
     if result.chosen is None or result.origin is None:
         return

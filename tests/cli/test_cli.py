@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -161,7 +162,7 @@ MISTAKES = [
     (
         ["train", "flower"],
         2,
-        "Did you mean 'flowers.csv'? Choose one of: circles. Or a file or a folder",
+        "Did you mean 'flowers.csv'? Choose one of: circles, moons, spirals, xor. Or a file or a folder",
     ),
     (["check", "circles", "--engine", "cuda"], 2, "Unknown engine 'cuda'"),
     (["check", "missing.toml"], 1, "There is no file missing.toml"),
@@ -244,7 +245,7 @@ def test_a_result_like_a_constant_is_said_in_the_last_line(quiet, tmp_path):
     how = ["--activation", "relu", "--learning-rate", "0.1", "--no-check", *quiet]
     result = glassnet("train", "circles", *SMALL, "--iterations", "300", *how)
     assert result.exit_code == 0
-    assert result.stderr.startswith(
+    assert result.stderr.splitlines()[-1].startswith(
         "Warning: Training ended, but its loss, 41.61, is no better than the best "
     )
     assert "3 of 3 units of hidden layer 1 are dead" in result.stderr
@@ -751,6 +752,80 @@ def test_sweep_says_what_is_wrong_and_leaves_no_folder_of_halves(swept, args, me
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
     assert not swept.exists()
+
+
+def test_sweep_varies_what_set_lists_and_marks_the_best():
+    told = ["--set", "learning_rate=[1e-9, 0.1]", "--set", "seeds=1", "--iterations", 20, "--no-pictures"]
+    result = glassnet("sweep", "moons", *told, "--set", "data.n_samples=100")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert [line.split()[1] for line in lines if line.strip().startswith("*")] == ["0.1", "the"]
+    assert "* the best by held_out_loss" in result.stdout
+    assert Path("results/moons-sweep/grid.csv").exists()
+    assert not list(Path("results/moons-sweep").glob("sizes*"))
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            ["--set", "learning_rate=0.1"],
+            "--set 'learning_rate=[0.1, ...]'. One value for all networks is --set train",
+        ),
+        (["--set", "train.learning_rate=[0.1, 1]"], "To vary it: --set 'learning_rate=[0.1, 1]'"),
+        (["--set", "network.hidden=[[3]]"], "To vary it: --set 'hidden=[[3]]'"),
+        (["--set", "lerning_rate=[0.1]"], "Did you mean 'learning_rate'?"),
+        (["--set", "learning_rate=[0.1,"], "Put quotes around all of it where it has blanks"),
+        (["--learning-rate", "0.1"], "Did you mean \"--set 'learning_rate=[A, B, ...]'\"?"),
+    ],
+)
+def test_sweep_says_how_a_setting_is_varied(args, message):
+    result = glassnet("sweep", "moons", *args)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_command_in_the_help_of_sweep_runs():
+    line = next(line for line in glassnet("sweep", "--help").stdout.splitlines() if "sweep moons" in line)
+    assert glassnet(*shlex.split(line)[1:], "--iterations", 2, "--no-pictures", "-q").exit_code == 0
+
+
+def test_results_of_a_table_can_be_moved_with_it(flowers, tmp_path, monkeypatch):
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "f.csv").write_bytes(Path(flowers).read_bytes())
+    command = [
+        "train",
+        "work/f.csv",
+        "--target",
+        "species",
+        "--iterations",
+        3,
+        "--no-pictures",
+        "--no-report",
+    ]
+    assert glassnet(*command, "--no-baselines", "--results", "work/results/f").exit_code == 0
+    record = json.loads((work / "results/f/run.json").read_text())
+    assert record["settings"]["data"]["file"] == "../../f.csv"
+    assert str(tmp_path) not in (work / "results/f/experiment.toml").read_text()
+    other = tmp_path / "elsewhere" / "deep"
+    other.parent.mkdir()
+    work.rename(other)
+    again = ["--no-pictures", "--no-report", "--no-baselines"]
+    assert glassnet("train", str(other / "results/f"), *again).exit_code == 0
+    assert glassnet("train", str(other / "results/f.1"), *again).exit_code == 0  # an earlier one is as deep
+    assert (other / "results/f.2").is_dir()
+
+    (other / "results/f/experiment.toml").rename(other / "alone.toml")
+    alone = glassnet("train", str(other / "alone.toml"), *again)
+    assert alone.exit_code == 1
+    assert f"data.file in {other}/alone.toml is '../../f.csv'" in alone.stderr
+    assert f"There is {other}/f.csv: --set data.file={other}/f.csv" in alone.stderr
+    monkeypatch.chdir(other)
+    mended = glassnet("train", "alone.toml", *again, "--set", "data.file=f.csv", "--results", "r")
+    assert mended.exit_code == 0
+    (other / "f.csv").unlink()
+    assert "say where it is: --set data.file=PATH" in glassnet("train", "alone.toml").stderr
 
 
 def test_rows_of_tables_stay_whole_and_sentences_are_wrapped(capsys):

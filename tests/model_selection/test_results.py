@@ -208,9 +208,10 @@ def test_result_is_readable():
     assert "6 networks 2-3-2 (tanh, softmax; cross_entropy), 40 iterations each" in text
     assert "2 diverged" in text
     assert "diverged at 1" in text
-    assert len(text.splitlines()) == 4 + 6 + 2  # with the rule of falling and of plateau
+    assert len(text.splitlines()) == 4 + 6 + 3  # with the best, and the rule of falling and of plateau
     many = str(sweep_grid(grid={"learning_rate": np.linspace(0.1, 0.2, 100)}, iterations=1))
-    assert "\n  and 40 more\n" in many
+    assert "\n*" in many
+    assert "\n  and 39 more\n* the best by final_loss\n" in many  # the best is shown wherever it is
     cell = sweep_grid().cells[4]
     start = f"loss {cell.run.losses[0]:.6g}"
     assert repr(cell) == f"SweepCell(learning_rate 10000, momentum 0: diverged at 1, {start})"
@@ -224,11 +225,19 @@ def test_what_is_printed_has_columns_for_what_varies():
     assert "l2" in str(sweep_grid(grid={"l2": [0.25]}, iterations=2))
 
 
+@pytest.mark.parametrize("settings", [{}, {"seeds": 2}])
+def test_what_is_printed_marks_the_best(settings):
+    lines = repr(sweep_grid(grid={"learning_rate": [1e-6, 0.5, 1e-5]}, **settings)).splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("*")] == ["0.5", "the"]
+    one = repr(sweep_grid(grid={"learning_rate": [0.5]}, iterations=2))
+    assert "*" not in one
+
+
 def test_a_sweep_prints_the_rule_of_each_status_under_its_table():
     result = sweep_grid(converged_below=0.4)
     lines = str(result).splitlines()
     found = {cell.status for cell in result.cells}
-    stated = [line.strip() for line in lines[4 + len(result.cells) :]]
+    stated = [line.strip() for line in lines[5 + len(result.cells) :]]
     assert stated == [f"{status}: {rule}" for status, rule in rules(0.4).items() if status in found]
     assert stated
 

@@ -57,7 +57,7 @@ def of_folder(here):
     record = json.loads((place / "run.json").read_text())
     names = ["status", "iterations", "first_loss", "final_loss", "best_iteration", "parameters"]
     text = (place / "experiment.toml").read_text()
-    text = text.replace(str(here.resolve()), "").replace(str(here), "")
+    text = text.replace(str(here.resolve()), "").replace(str(here), "").replace('"../', '"/')
     # The order of the keys is free.
     settings = json.dumps(tomllib.loads(text), sort_keys=True)
     texts = [(place / "losses.csv").read_text(), settings]

@@ -143,9 +143,12 @@ def _meant(error: click.NoSuchOption) -> str:
     parameters = error.ctx.command.params if error.ctx is not None else []
     keys = {option: getattr(parameter, "key", "") for parameter in parameters for option in parameter.opts}
     near = nearest_name(error.option_name, keys)
-    if key := place_of(setting_meant(error.option_name.lstrip("-").replace("-", "_"))):
+    setting = error.option_name.lstrip("-").replace("-", "_")
+    if key := place_of(setting_meant(setting) or setting):
         named = f"--{key.rpartition('.')[2].replace('_', '-')}"
         other = f"--set {key}=..." if "--set" in keys else near
+        if error.ctx is not None and error.ctx.info_name == "sweep":
+            other = f"--set '{key.rpartition('.')[2]}=[A, B, ...]'"
         near = next((option for option in keys if keys[option] == key or option == named), other)
     return "" if near is None else f" Did you mean {near!r}?"
 

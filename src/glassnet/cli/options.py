@@ -212,10 +212,14 @@ def settings(train: bool = True) -> Callable[[Command], Command]:
     return add
 
 
-def experiment_of(name: str) -> Experiment:
-    """The experiment of a name, file or table, with the command's options laid over its settings."""
+def experiment_of(name: str, sweeps: bool = False) -> Experiment:
+    """The experiment of a name, file or table, with the command's options laid over its settings.
+
+    Where the command `sweeps`, --set may name settings to vary.
+    """
     refuse_missing(Path(name))  # before all of the library is imported
     from glassnet.cli.experiments import Override, find_experiment, parse_assignment
+    from glassnet.cli.experiments.grids import into_grid
     from glassnet.cli.experiments.settings import CHOICES
 
     context, overrides = click.get_current_context(), {}
@@ -227,7 +231,8 @@ def experiment_of(name: str) -> Experiment:
                 value = "principal"
             shown = "" if option.is_flag else f" {shown}"
             overrides[option.key] = Override(value, f"{option.opts[0]}{shown}")
-    overrides |= dict(parse_assignment(text) for text in context.params.get("assignments", ()))
+    assignments = dict(parse_assignment(text) for text in context.params.get("assignments", ()))
+    overrides |= into_grid(assignments) if sweeps else assignments
     experiment = find_experiment(name, overrides)
     if experiment.left_out and not context.params.get("quiet"):
         keys = ", ".join(experiment.left_out)

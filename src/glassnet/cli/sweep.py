@@ -75,6 +75,13 @@ def sweep(
 ) -> None:
     """Train a network for every combination of settings in a grid, several at a time.
 
+    \b
+    glassnet sweep circles --grid sensible
+    glassnet sweep moons --set 'learning_rate=[0.003, 0.03, 0.3]' --set 'hidden=[[2], [8]]'
+    glassnet sweep iris.csv --target species --set 'learning_rate=[0.01, 0.1, 1.0]' --folds 5
+
+    --set KEY=[A, B, ...] varies a setting, and all of these are the grid named grid.
+
     EXPERIMENT is a built-in one, a .toml file or a table, as for glassnet train; a folder of Parquet
     files has to fit into its --memory, 1 GiB by default. Its grids are its
     sections [sweep.NAME], with a list for each setting to vary: the optimizer's, batch_size, l2,
@@ -118,7 +125,7 @@ def sweep(
     """
     refuse_missing(Path(name))
     stages.open(quiet)
-    experiment = experiment_of(name)
+    experiment = experiment_of(name, sweeps=True)
 
     from glassnet.cli.experiments.grids import OPTIONS
     from glassnet.cli.experiments.sweeping import choose_grids, run_sweeps

@@ -288,16 +288,32 @@ def _printed(result: SweepResult) -> str:
     summary = result.summary
     rows = _rows(result) if len(summary) == len(result.cells) else _summary_rows(result, summary)
     widths = [max(map(len, column)) for column in zip(*rows[: _MOST_ROWS + 1], strict=True)]
-    for row in rows[: _MOST_ROWS + 1]:
-        cells = [text.rjust(width) for text, width in zip(row[:-1], widths[:-1], strict=True)]
-        lines.append("  ".join(["", *cells, row[-1]]).rstrip())
-    if len(rows) > _MOST_ROWS + 1:
-        lines.append(f"  and {len(rows) - _MOST_ROWS - 1} more")
+    winner = _winner(result, summary)
+    shown_rows = [*range(min(len(rows), _MOST_ROWS + 1))]
+    if winner is not None and winner not in shown_rows:
+        shown_rows.append(winner)
+    for number in shown_rows:
+        *cells, ended = rows[number]
+        cells = [text.rjust(width) for text, width in zip(cells, widths[:-1], strict=True)]
+        lines.append("  ".join(["*" if number == winner else "", *cells, ended]).rstrip())
+    if len(rows) > len(shown_rows):
+        lines.append(f"  and {len(rows) - len(shown_rows)} more")
+    if winner is not None:
+        lines.append(f"* the best by {result.compared_by}")
     if (words := _chosen(result)) is not None:
         lines.append(f"  {words}")
     known = rules(result.converged_below)
     lines += [f"  {status}: {known[status]}" for status in known if counts[status]]
     return "\n".join(lines)
+
+
+def _winner(result: SweepResult, summary: list[dict[str, Any]]) -> int | None:
+    """The row of the printed table, from 1, that is the best; None where there is none, or one row."""
+    if (best := result.best) is None or len(summary) < 2:
+        return None
+    if len(summary) == len(result.cells):
+        return 1 + result.cells.index(best)
+    return 1  # a summary begins with the best setting
 
 
 def _chosen(result: SweepResult) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -10,16 +11,16 @@ from typing import Any
 
 
 class _Lines:
-    """A file of lines that takes what tqdm writes to come back to the start of its line."""
+    """A file for tqdm, which writes over its last line: lines on stderr, after so many seconds each."""
 
-    def __init__(self) -> None:
-        self._last = ""
+    def __init__(self, every: float) -> None:
+        self._every, self._last = every, time.monotonic()
 
     def write(self, text: str) -> None:
-        line = text.strip("\r\n ")
-        if line and line != self._last:
+        line, now = text.strip("\r\n "), time.monotonic()
+        if line and now - self._last >= self._every:
             sys.stderr.write(f"{line}\n")
-            self._last = line
+            self._last = now
 
     def flush(self) -> None:
         sys.stderr.flush()
@@ -59,9 +60,10 @@ def shown(show: bool | float, **settings: Any) -> Any:
         return tqdm_bar(**settings)
     from tqdm import tqdm
 
-    words = "training: {desc}{n_fmt} of {total_fmt}{unit}{postfix}, {remaining} left"
-    often = {"mininterval": show, "maxinterval": show, "miniters": 1, "delay": show}
-    return tqdm(**settings, file=_Lines(), bar_format=words, **often)
+    words = "training: {n_fmt} of {total_fmt}{unit}{postfix}, {remaining} left"
+    words += "; {desc}" if settings.get("unit_scale") else ""  # of networks
+    often = {"mininterval": show, "maxinterval": show, "miniters": 1}
+    return tqdm(**settings, file=_Lines(show), bar_format=words, **often)
 
 
 def tqdm_bar(**settings: Any) -> Any:

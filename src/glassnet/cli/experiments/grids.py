@@ -13,12 +13,14 @@ from glassnet.cli.experiments.schema import (
     SWEEP,
     TEXT,
     TEXT_OR_TEXTS,
+    TOP,
     TRAIN_ONLY,
     TRUTH,
     WHOLE,
     WHOLES,
     Kind,
     optimizer_keys,
+    place_of,
     section_kind,
     stopping_from,
 )
@@ -84,6 +86,41 @@ def setting_keys(optimizers: list[str]) -> dict[str, Kind]:
             raise unknown_name("optimizer", name, RULES)
     of_rules = {name: key.kind for rule in optimizers for name, key in optimizer_keys(rule).items()}
     return of_rules | {key: SECTIONS["train"][key].kind for key in TRAINING} | NETWORK
+
+
+COMMAND = "grid"
+"""The name of the grid whose settings come from the command line."""
+
+
+def into_grid(assignments: Mapping[str, Any]) -> dict[str, Any]:
+    """Values from the command line by dotted key, those to vary in the grid `COMMAND`.
+
+    ``learning_rate=[0.1, 1.0]`` is the setting ``sweep.grid.learning_rate``. Raises InputError for what
+    cannot be varied so, with what can.
+    """
+    keys = {}
+    for key, given in assignments.items():
+        head, _, rest = key.partition(".")
+        value, known = given.value, SECTIONS.get(head, {}).get(rest)
+        if head not in (*TOP, *SECTIONS, SWEEP):
+            if not rest and not isinstance(value, (list, dict)) and head not in OPTIONS:
+                raise InputError(
+                    f"{given.origin} is {value!r}; a sweep varies lists of values: --set '{key}=[{value}, "
+                    f"...]'. One value for all networks is --set {place_of(key) or f'train.{key}'}={value}."
+                )
+            key = f"{SWEEP}.{COMMAND}.{key}"
+        elif (
+            head in ("train", "network")
+            and isinstance(value, list)
+            and place_of(rest)
+            and not (known is not None and known.kind.accepts(value))
+        ):
+            raise InputError(
+                f"{given.origin} is a list, and {key} is one value for all networks. To vary it: --set "
+                f"'{rest}={value}'."
+            )
+        keys[key] = given
+    return keys
 
 
 def without_lists(grid: Mapping[str, Any]) -> bool:

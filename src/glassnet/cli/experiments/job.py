@@ -157,7 +157,7 @@ def run_experiment(
     ]
     watched = experiment["train.curvature"]
     names += [CURVATURES, *([CURVATURE] if pictures else [])] if watched is not None else []
-    settings = to_toml(experiment.to_dict(), _SETTINGS_COMMENT)
+    settings = to_toml(experiment.to_dict(folder), _SETTINGS_COMMENT)
     rows = experiment["train.iterations"] + 1
     needed = int(1e5 + 8 * rows + 32 * min(rows, MOST_ROWS) + 3e6 * pictures + 8e6 * report)  # bytes
     with ResultsFolder(
@@ -237,7 +237,8 @@ def run_experiment(
 
 
 _SETTINGS_COMMENT = """The settings of this run, with every default. Run them again, changed or not, with
-glassnet train experiment.toml (results then go to results/NAME, by the name below)."""
+glassnet train experiment.toml (results then go to results/NAME, by the name below). The path of a
+table starts where this file lies: after moving one alone, change data.file."""
 
 
 def _judge(samples: Samples, run: TrainingRun, watch: Stopwatch, baselines: bool, tell: Tell) -> Judgement:
@@ -366,7 +367,7 @@ def _columns(samples: Samples) -> list[dict[str, object]]:
 
 def _write_report(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) -> None:
     """Write the report, with the settings as dotted keys."""
-    samples, shown, settings = outcome.samples, outcome.shown, outcome.experiment.to_dict()
+    samples, shown, settings = outcome.samples, outcome.shown, outcome.experiment.to_dict(outcome.folder)
     rows: dict[str, object] = {key: value for key, value in settings.items() if not isinstance(value, dict)}
     for section, values in settings.items():
         if isinstance(values, dict) and section != "sweep":

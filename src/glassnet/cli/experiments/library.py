@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -63,7 +64,10 @@ def find_experiment(name: str, overrides: Mapping[str, Override] | None = None) 
             )
     suffix = path.suffix.lower()
     if suffix == ".toml":
-        return experiment_from(_read_toml(path), path.stem, str(path), path.parent, overrides)
+        given = _from_here(dict(overrides or {}))
+        experiment = experiment_from(_read_toml(path), path.stem, str(path), path.parent, given)
+        _require_table(experiment)
+        return experiment
     if any(mark in name for mark in "*?[") and not path.exists():
         raise FileError(f"There is no file {path}. Patterns are not filled in: give the folder.")
     # A name with an ending means a file: reading it says why it cannot be one.
@@ -86,6 +90,32 @@ def _beside(path: Path) -> list[str]:
         return []
     endings = (".toml", ".csv", *ENDINGS)
     return [str(entry) for entry in entries if entry.suffix.lower() in endings or entry.is_dir()]
+
+
+_FILE = "data.file"
+
+
+def _from_here(overrides: dict[str, Override]) -> dict[str, Override]:
+    """The overrides, a table's path among them from the current folder, if one is there."""
+    given = overrides.get(_FILE)
+    if given is not None and isinstance(given.value, str) and Path(given.value).exists():
+        overrides[_FILE] = given._replace(value=str(Path(given.value).absolute()))
+    return overrides
+
+
+def _require_table(experiment: Experiment) -> None:
+    """Raise FileError, with what to write instead, where the table of a file of settings is not there."""
+    file = experiment[_FILE]
+    if not file or (path := experiment.folder / file).exists():
+        return
+    folders = (Path(), experiment.folder, *experiment.folder.absolute().parents[:3])
+    found = next((folder / path.name for folder in folders if (folder / path.name).exists()), None)
+    mend = "Put the table there, or say where it is" if found is None else f"There is {found}"
+    raise FileError(
+        f"{experiment.where(_FILE)} is {file!r}, and there is no {Path(os.path.normpath(path))}. {mend}: "
+        f"--set {_FILE}={found or 'PATH'}, or write its path, from where {experiment.source} lies, into "
+        f"that file."
+    )
 
 
 def _table_experiment(path: Path, overrides: dict[str, Override]) -> Experiment:
@@ -124,7 +154,12 @@ def parse_assignment(text: str) -> tuple[str, Override]:
         raise InputError(f"--set {text!r} is not KEY=VALUE; expected, for instance, train.momentum=0.5.")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except tomllib.TOMLDecodeError as error:
+        if value.startswith(("[", "{")):
+            raise InputError(
+                f"--set {text!r} has no list or table that can be read: {error}. Put quotes around "
+                f"all of it where it has blanks: --set 'KEY=[0.1, 0.2]'."
+            ) from error
         parsed = value
     return key, Override(parsed, f"--set {key}")
 

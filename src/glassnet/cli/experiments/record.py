@@ -123,7 +123,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
             "notes": list(samples.notes),
             "preprocessing": preprocessing.to_dict(),
         },
-        "settings": outcome.experiment.to_dict(),
+        "settings": outcome.experiment.to_dict(outcome.folder),
         "engine": {
             "name": run.engine,
             "reason": run.engine_reason,

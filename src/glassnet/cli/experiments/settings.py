@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -130,8 +131,11 @@ class Experiment:
         except GlassnetError as error:
             raise type(error)(f"{self.where(key)}: {error}") from error
 
-    def to_dict(self) -> dict[str, Any]:
-        """All settings with their defaults, in sections, as `experiment_from` takes them."""
+    def to_dict(self, folder: Path | None = None) -> dict[str, Any]:
+        """All settings with their defaults, in sections, as `experiment_from` takes them.
+
+        The path of a table starts at `folder`, where the settings are to lie, or else it is absolute.
+        """
         top = {"name": self.name, "title": self["title"], "random_state": self["random_state"]}
         document: dict[str, Any] = {key: value for key, value in top.items() if value is not None}
         for name in SECTIONS:
@@ -139,11 +143,30 @@ class Experiment:
                 document[name] = section
         document["data"]["test_fraction"] = self.test_fraction
         document["check"]["scheme"] = self.check_scheme
-        if "file" in document["data"]:  # so that the settings can be copied to another folder
-            document["data"]["file"] = str((self.folder / document["data"]["file"]).absolute())
+        if "file" in document["data"]:
+            document["data"]["file"] = path_from(folder, self.folder / document["data"]["file"])
         if self.sweeps:
             document[SWEEP] = {name: dict(grid) for name, grid in self.sweeps.items()}
         return document
+
+
+def path_from(folder: Path | None, path: Path) -> str:
+    """A path as text that leads there from `folder`, or the absolute one where no tree holds both.
+
+    A tree that holds results and their data can be moved or sent as a whole; nobody sends all of a disk,
+    nor the folder of all users' homes.
+    """
+    path = path.absolute()
+    if folder is None:
+        return str(path)
+    place, real = Path(os.path.realpath(folder)), Path(os.path.realpath(path.parent)) / path.name
+    try:
+        tree = Path(os.path.commonpath([place, real]))
+    except ValueError:  # another drive
+        return str(path)
+    if tree == Path(tree.anchor) or tree in Path.home().parents:
+        return str(path)
+    return Path(os.path.relpath(real, place)).as_posix()
 
 
 def experiment_from(

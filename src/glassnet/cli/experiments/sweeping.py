@@ -16,7 +16,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet import plots
-from glassnet.cli.experiments.grids import IN_TIME, arguments_of
+from glassnet.cli.experiments.grids import COMMAND, IN_TIME, arguments_of
 from glassnet.cli.experiments.job import RUN_FILES, load_libraries
 from glassnet.cli.experiments.library import SETTINGS, to_toml
 from glassnet.cli.experiments.preparation import Draws
@@ -45,14 +45,14 @@ BEST, REFIT = "best.safetensors", "refit.safetensors"
 
 
 def choose_grids(experiment: Experiment, names: Sequence[str] = ()) -> list[str]:
-    """The grids of those names, or all; InputError for an unknown name, and where there are no grids."""
+    """The grids of those names, or the command line's, or all; InputError where there are none."""
     if not experiment.sweeps:
         if (file := experiment["data.file"]) and not (experiment.folder / file).exists():
             read_table(experiment.folder / file)  # which says that there is none
         raise InputError(
-            f"{experiment.source} has no grid to sweep over; expected a section [{SWEEP}.rates], say, with "
-            f"learning_rate = [0.03, 0.1, 0.3] and iterations = 1000, or "
-            f'--set "{SWEEP}.rates.learning_rate=[0.03, 0.1, 0.3]".'
+            f"{experiment.source} has no grid to sweep over; expected, for instance, --set "
+            f"'learning_rate=[0.03, 0.1, 0.3]', or a section [{SWEEP}.rates] with learning_rate = "
+            f"[0.03, 0.1, 0.3] and iterations = 1000."
         )
     for key in TRAIN_ONLY:
         if experiment[f"train.{key}"]:
@@ -62,7 +62,8 @@ def choose_grids(experiment: Experiment, names: Sequence[str] = ()) -> list[str]
     for name in names:
         if name not in experiment.sweeps:
             raise unknown_name(f"grid of {experiment.source}:", name, experiment.sweeps)
-    return list(names or experiment.sweeps)
+    given = [COMMAND] if any(key.startswith(f"{SWEEP}.{COMMAND}.") for key in experiment.origins) else []
+    return list(names or given or experiment.sweeps)
 
 
 def run_sweeps(
@@ -128,12 +129,12 @@ def run_sweeps(
             if _unfinished(result):
                 tell("", "Started again with the same settings it goes on where it was.")
                 break
-        place.new(SETTINGS).write_text(to_toml(experiment.to_dict()), "utf-8", errors="replace")
+        place.new(SETTINGS).write_text(to_toml(experiment.to_dict(folder)), "utf-8", errors="replace")
         watch.seconds["total"] = watch.total
         document = {
             "name": experiment.name,
             "grids": {grid: _summary(result) for grid, result in results.items()},
-            "settings": experiment.to_dict(),
+            "settings": experiment.to_dict(folder),
             "timings": watch.seconds,
         }
         files = place.commit(document)

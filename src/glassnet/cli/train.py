@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from glassnet.cli.errors import Failure, Interrupted
-from glassnet.cli.options import Setting, experiment_of, refuse_missing, settings, tell
+from glassnet.cli.options import (
+    Setting,
+    experiment_of,
+    names_between_commas,
+    refuse_missing,
+    settings,
+    tell,
+)
 from glassnet.cli.progress import stages
 
 
@@ -149,18 +156,27 @@ def check(name: str, **_: object) -> None:
 )
 @click.option("--proba", is_flag=True, help="Add a column with the probability of each class.")
 @click.option(
+    "--keep",
+    type=names_between_commas,
+    default="",
+    metavar="A,B,...",
+    help="Columns of FILE to write before the predictions, such as an id; ALL keeps all of them.",
+)
+@click.option(
     "--memory",
     metavar="AMOUNT",
     help='Read Parquet a block at a time within this much memory, such as "256 MiB"; folders and files of '
     "more than 1 GiB are read so in any case.",
 )
-def predict(model: Path, file: Path, output: Path | None, proba: bool, memory: str | None) -> None:
+def predict(
+    model: Path, file: Path, output: Path | None, proba: bool, keep: list[str], memory: str | None
+) -> None:
     """Predict a value for each row of a table, as CSV or Parquet.
 
     MODEL is a model.safetensors that glassnet train wrote, or its folder. FILE (.csv or .parquet, or
-    a folder of Parquet files) needs the columns that the model learned from; others are ignored.
-    Predictions are the table's own labels, or values in its own unit. Where the target's column is
-    there too, the score goes to stderr.
+    a folder of Parquet files) needs the columns that the model learned from; others are ignored, or
+    written beside the predictions where --keep names them. Predictions are the table's own labels, or
+    values in its own unit. Where the target's column is there too, the score goes to stderr.
     """
     refuse_missing(model)
     refuse_missing(file)
@@ -174,7 +190,7 @@ def predict(model: Path, file: Path, output: Path | None, proba: bool, memory: s
 
     if output is not None:
         refuse_to_replace(output, model, file)
-    predictions = predict_table(model, file, proba, memory)
+    predictions = predict_table(model, file, proba, memory, keep)
     for note in predictions.notes:
         click.echo(note, err=True)
     if output is None:

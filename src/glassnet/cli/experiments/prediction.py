@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.cli.experiments.files import class_numbers, encode, in_blocks, score_rows
+from glassnet.cli.experiments.kept_columns import Kept, KeptOfFiles, KeptOfTable, beside, cells_of
 from glassnet.cli.experiments.record import describe_scores
 from glassnet.data.dataset import as_dataset, stream
 from glassnet.data.encoding import PLAIN
@@ -33,7 +34,7 @@ from glassnet.training.run import TrainingRun
 from glassnet.utils.memory import DEFAULT_MEMORY, as_memory
 from glassnet.utils.storage import atomic_write, csv_text
 
-Columns = dict[str, NDArray[Any]]
+Columns = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +58,17 @@ class Predictions:
 
 
 def predict_table(
-    model: Path, file: Path, proba: bool = False, memory: int | str | None = None
+    model: Path,
+    file: Path,
+    proba: bool = False,
+    memory: int | str | None = None,
+    keep: Sequence[str] = (),
 ) -> Predictions:
     """Predict each row of a table: the column "prediction", and with `proba` "P(class)" of each class.
 
     Of several quantities there are "prediction NAME", or "prediction 1" and so on where they have no names.
+
+    The columns of the table that `keep` names, or all with ["ALL"], stand before them.
 
     `model` is a file that `glassnet train` wrote, or its folder. A folder of Parquet files, a file of more
     than 1 GiB, and one for which `memory` is given are read a block at a time.
@@ -90,7 +97,7 @@ def predict_table(
             f"no way known here. Predict with gn.load(...).predict(X) in Python."
         )
     read = _files if in_blocks(file, memory is not None, "--memory") else _table
-    rows, scored, notes = read(preprocessing, run, file, as_memory(memory or DEFAULT_MEMORY))
+    rows, scored, notes, kept = read(preprocessing, run, file, as_memory(memory or DEFAULT_MEMORY))
 
     def remark() -> str:
         try:
@@ -102,7 +109,9 @@ def predict_table(
         return f"Score against {preprocessing.target!r}: {describe_scores(scores, preprocessing.target)}"
 
     blocks = predictions(run.network, run.theta, rows, "outputs")
-    answers = (_columns(preprocessing, block, proba) for block in blocks)
+    answers: Iterator[Columns] = (_columns(preprocessing, block, proba) for block in blocks)
+    if keep:
+        answers = beside(kept, keep, answers)
     return Predictions(rows.n_rows, answers, remark, tuple(notes))
 
 
@@ -125,8 +134,9 @@ def refuse_to_replace(output: Path, model: Path, file: Path) -> None:
         )
 
 
-Rows = tuple[Dataset, Callable[[], Scores | None], list[str]]
-"""The rows to predict, what scores them (None where the table has no target), and what differs in them."""
+Rows = tuple[Dataset, Callable[[], Scores | None], list[str], Kept]
+"""The rows to predict, what scores them (None where the table has no target), what differs in them, and
+their columns to keep."""
 
 
 def _table(preprocessing: Preprocessing, run: TrainingRun, file: Path, memory: int) -> Rows:
@@ -143,7 +153,7 @@ def _table(preprocessing: Preprocessing, run: TrainingRun, file: Path, memory: i
         names = preprocessing.target_names if preprocessing.classes is None else None
         return score(run, X[known], preprocessing.encode(table.take(known)), names)
 
-    return as_dataset(X), scored, notes
+    return as_dataset(X), scored, notes, KeptOfTable(table)
 
 
 def _files(preprocessing: Preprocessing, run: TrainingRun, path: Path, memory: int) -> Rows:
@@ -163,7 +173,7 @@ def _files(preprocessing: Preprocessing, run: TrainingRun, path: Path, memory: i
             _refuse_other_labels(rows, preprocessing.classes)
         return score_rows(run, MappedDataset(rows, partial(encode, preprocessing=preprocessing)))
 
-    return read(), scored, []
+    return read(), scored, [], KeptOfFiles(path)
 
 
 def _refuse_other_labels(rows: Dataset, classes: tuple[Any, ...]) -> None:
@@ -198,7 +208,7 @@ def _columns(preprocessing: Preprocessing, outputs: NDArray[Any], proba: bool) -
 def csv_lines(blocks: Iterator[Columns]) -> Iterator[str]:
     """The text of a CSV file, block by block."""
     for number, columns in enumerate(blocks):
-        yield csv_text(columns, header=number == 0)
+        yield csv_text({name: cells_of(column) for name, column in columns.items()}, header=number == 0)
 
 
 def write_predictions(path: Path, blocks: Iterator[Columns]) -> None:

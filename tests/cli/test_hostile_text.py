@@ -56,7 +56,7 @@ class Page(HTMLParser):
 def glassnet(*arguments):
     result = CliRunner().invoke(main, [*arguments], prog_name="glassnet", catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 @pytest.fixture(params=["csv", "parquet"])

@@ -16,7 +16,7 @@ _WORDS = {
     "gradient check": "checking the gradient",
     "training": "training",
     "scores": "scoring",
-    "baselines": "training simpler models to compare",
+    "verdict": "judging the network beside simpler models",
     "loading the drawing libraries": "loading the drawing libraries",
     "report.html": "writing the report",
 }

@@ -156,16 +156,16 @@ def path_from(folder: Path | None, path: Path) -> str:
     A tree that holds results and their data can be moved or sent as a whole; nobody sends all of a disk,
     nor the folder of all users' homes.
     """
-    path = path.absolute()
+    real = Path(os.path.realpath(path.parent)) / path.name
     if folder is None:
-        return str(path)
-    place, real = Path(os.path.realpath(folder)), Path(os.path.realpath(path.parent)) / path.name
+        return str(real)
+    place = Path(os.path.realpath(folder))
     try:
         tree = Path(os.path.commonpath([place, real]))
     except ValueError:  # another drive
-        return str(path)
+        return str(real)
     if tree == Path(tree.anchor) or tree in Path.home().parents:
-        return str(path)
+        return str(real)
     return Path(os.path.relpath(real, place)).as_posix()
 
 

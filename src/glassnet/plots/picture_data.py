@@ -185,8 +185,7 @@ def guess_targets(y: object, n: int, class_names: object = None) -> Targets:
     """The targets of y, without a network that defines them.
 
     Text, and whole numbers of at most 12 values unless one name alone is given, are classes, numbered in
-    sorted order as by numpy.unique; rows of 0 and 1 with a single 1 are classes too. Anything else is a
-    quantity: its first column.
+    sorted order; rows of 0 and 1 with one 1 are classes too. Anything else is a quantity: its first column.
     """
     labels = as_rows(y, n)
     if labels.ndim == 2 and labels.shape[1] > 1:

@@ -251,6 +251,24 @@ def test_estimators_of_earlier_versions_have_no_categories():
     assert np.array_equal(again.predict(FRAME[["count"]]), model.predict(FRAME[["count"]]))
 
 
+@pytest.mark.parametrize("y", [LABEL, COUNT, VALUE], ids=["two classes", "class numbers", "values"])
+def test_run_takes_the_columns_of_a_table(y, tmp_path):
+    kind = gn.MLPRegressor if y is VALUE else gn.MLPClassifier
+    model = kind(**TABLE).fit(FRAME, y)
+    gn.save(model, tmp_path / "model.safetensors")
+    run, columns = gn.load(tmp_path / "model.safetensors"), FRAME.to_dict("list")
+    assert np.array_equal(run.predict(columns), model.predict(FRAME))
+    assert run.score(columns, y) == pytest.approx(model.score(FRAME, y))
+
+
+def test_categories_that_are_numbers_or_truths_are_those_numbers_in_a_run():
+    frame = FRAME[["age"]].assign(count=pd.Categorical(COUNT), yes=pd.Categorical(FRAME["yes"]))
+    model = classifier().fit(frame, LABEL)
+    assert model.input_names_[2:].tolist() == [*(f"count = {k}" for k in range(5)), "yes = true"]
+    columns = {"age": AGE, "count": COUNT, "yes": FRAME["yes"].to_numpy()}
+    assert np.array_equal(model.to_run().predict(columns), model.predict(frame))
+
+
 def test_fit_without_categories_forgets_them():
     model = classifier().fit(FRAME, LABEL)
     model.set_params(categorical_features=None).fit(FRAME[["count"]], LABEL)
@@ -351,9 +369,13 @@ def test_streams_are_refused(tmp_path):
 
 def test_forms_without_the_encoding_are_refused():
     model = classifier().fit(FRAME, LABEL)
-    for leave in (model.to_run, model.to_sklearn):
-        with pytest.raises(gn.InputError, match="encode"):
-            leave()
+    with pytest.raises(gn.InputError, match="has no categorical_features, and would take the encoded"):
+        model.to_sklearn()
+    with pytest.raises(gn.InputError, match="encoded before these"):
+        gn.Ensemble(classifier(), n_estimators=1).fit(FRAME, LABEL).save("ensemble.safetensors")
+    labels = classifier().fit(FRAME, np.c_[LABEL == "low", COUNT > 2])
+    with pytest.raises(gn.InputError, match="a column for each label"):
+        labels.to_run()
     skl2onnx = pytest.importorskip("skl2onnx")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

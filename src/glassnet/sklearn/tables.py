@@ -120,10 +120,16 @@ def _of_objects(values: Any) -> Column:
     return column_of(values)
 
 
+def _word(value: Any) -> str:
+    """A category as text, of numbers and truths as `RawColumn.words` writes them."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return number_text(value) if isinstance(value, (int, float)) else str(value)
+
+
 def _of_pandas(series: Any) -> Column:
     if str(series.dtype) == "category":
-        texts = [number_text(v) if isinstance(v, (int, float)) else str(v) for v in series.cat.categories]
-        known = TextColumn.of(texts)
+        known = TextColumn.of(map(_word, series.cat.categories.tolist()))
         return TextColumn(np.append(known.codes, np.int32(-1))[series.cat.codes], known.categories)
     if series.dtype.kind == "O":  # text as well
         try:

@@ -326,6 +326,11 @@ def _as_member(member: Any) -> Member:
             f"pickle or joblib."
         )
     run = member.to_run()
+    if "_preprocessing" in vars(member):
+        raise InputError(
+            "A file of an ensemble holds networks, and the columns of a table are encoded before these: "
+            "keep the ensemble with pickle or joblib, or each member with gn.save."
+        )
     return Member(run.network, run.theta, getattr(member, "classes_", None))
 
 

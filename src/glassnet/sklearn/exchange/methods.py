@@ -103,8 +103,9 @@ class Exchange(BaseEstimator):
         It has the network, the parameters, the labels of the classes, the losses and the penalties as a run
         counts them, alpha over the weight of a batch (its samples, where they have none); it does not go on
         where `fit` ended: ``gn.train(..., parameters=run.parameters)`` does. `predict_proba` of two classes
-        gives the probability of the second, (n, 1). Raises InputError for several columns of classes and
-        for missing values that are filled in.
+        gives the probability of the second, (n, 1). With `categorical_features` it takes what `read_table`
+        takes, such as a frame or a file with those columns. Raises InputError for several columns of
+        classes, and where missing values of an array are filled in.
 
         >>> import glassnet as gn
         >>> model = gn.MLPClassifier(3, solver="lbfgs", random_state=0).fit([[0.0], [1.0]], ["a", "b"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from glassnet.data.encoding import Encoding
 from glassnet.data.standardization import standardizing_preprocessing
 from glassnet.errors import InputError
 from glassnet.optim.penalties import Penalties
+from glassnet.sklearn.labels import MULTILABEL
 from glassnet.sklearn.steppers import SOLVERS_BY_NAME, optimizer_of
 from glassnet.training.run import TrainingRun
 from glassnet.training.state import state_at_rest
@@ -32,15 +34,19 @@ def as_run(estimator: Any) -> TrainingRun:
             "Missing values are filled in before the network, which a run does not do: keep the estimator "
             "with skops, pickle or joblib."
         )
-    if known.get("_preprocessing") is not None:
-        raise InputError(
-            "Categories are encoded before the network, which a run does not do: keep the estimator with "
-            "skops, pickle or joblib, or train the table itself, gn.train(network, gn.prepare_table(...))."
-        )
     labels = None if classes is None else tuple(np.asarray(classes).tolist())
     if labels is not None and [*map(repr, labels)] == [*map(repr, range(len(labels)))]:
         labels = None  # they are class numbers
-    extra = {}
+    extra: dict[str, Any] = {}
+    if (columns := known.get("_preprocessing")) is not None:
+        if classes is not None and estimator._labels.kind == MULTILABEL:
+            raise InputError(
+                "A run of a table has one column of classes, and y had a column for each label: keep the "
+                "estimator with skops, pickle or joblib."
+            )
+        task = "regression" if classes is None else "classification"
+        plain = None if classes is None else tuple(classes.tolist())
+        extra = {"preprocessing": replace(columns, task=task, classes=plain).to_dict()}
     if known.get("mean_") is not None:
         document = standardizing_preprocessing(network, estimator.mean_, estimator.scale_)
         extra = {"preprocessing": document}

@@ -66,7 +66,13 @@ def unknown_name(kind: str, name: object, choices: Iterable[str]) -> InputError:
     names = list(choices)
     near = nearest_name(name, names)
     hint = f" Did you mean {near!r}?" if near is not None else ""
-    return InputError(f"Unknown {kind} {name!r}.{hint} Choose one of: {', '.join(names)}.")
+    more = f" and {len(names) - _MOST_CHOICES:,} more" if len(names) > _MOST_CHOICES else ""
+    return InputError(
+        f"Unknown {kind} {name!r}.{hint} Choose one of: {', '.join(names[:_MOST_CHOICES])}{more}."
+    )
+
+
+_MOST_CHOICES = 60
 
 
 _OTHER_NAMES = {

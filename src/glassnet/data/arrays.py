@@ -68,16 +68,22 @@ class InMemory(Dataset):
     """Validated arrays in memory, of which the engine packs all rows.
 
     X is (n, inputs): an array, a `RowSubset`, or a sparse matrix of SciPy's. y is (n,), (n, outputs) or
-    None; weights are (n,) or None. The constructor checks nothing: see `validated`.
+    None; weights are (n,) or None. `described` is what `preprocessing` gives, where a table became these
+    rows. The constructor checks nothing: see `validated`.
     """
 
     in_memory = True
     memory = sys.maxsize
 
     def __init__(
-        self, X: Any, y: NDArray[Any] | None = None, weights: Array | None = None, names: Any = None
+        self,
+        X: Any,
+        y: NDArray[Any] | None = None,
+        weights: Array | None = None,
+        names: Any = None,
+        described: dict[str, Any] | None = None,
     ) -> None:
-        self.X, self.y, self.weights = X, y, weights
+        self.X, self.y, self.weights, self.described = X, y, weights, described
         self.n_rows, self.n_inputs = X.shape
         self.dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
         self.weighted, self.targeted = weights is not None, y is not None
@@ -115,6 +121,9 @@ class InMemory(Dataset):
 
     def column(self, place: int) -> str:
         return f"X, column {place}"
+
+    def preprocessing(self, network: Network) -> dict[str, Any] | None:
+        return self.described
 
     def rows_at_once(self, row_bytes: int) -> int:
         return self.n_rows
@@ -160,7 +169,7 @@ class InMemory(Dataset):
         inner = RowSubset(whole.whole, whole.rows[rows]) if isinstance(whole, RowSubset) else None
         X = RowSubset(whole, rows) if inner is None else inner
         y = None if targets is None else targets[rows]
-        return InMemory(X, y, None if weights is None else weights[rows], self.names)
+        return InMemory(X, y, None if weights is None else weights[rows], self.names, self.described)
 
     def hold_out(self, network: Network, fraction: float, random: RandomState) -> HoldOut:
         y, strata = self.targets(network), None

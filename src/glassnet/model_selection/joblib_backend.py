@@ -243,7 +243,8 @@ class Payload:
 
 def _plain(samples: InMemory) -> InMemory:
     """The samples as plain arrays, without what the dataset has derived from them."""
-    return InMemory(*map(_as_array, (samples.X, samples.y, samples.weights)))
+    X, y, weights = map(_as_array, (samples.X, samples.y, samples.weights))
+    return InMemory(X, y, weights, described=samples.described)
 
 
 def _as_array(array: NDArray[Any] | None) -> NDArray[Any] | None:

@@ -236,7 +236,7 @@ def check_sweep_data(
 ) -> SweepData:
     """X, y and sample weights, checked against every network, with the folds and the metric."""
     network, y, classes = candidates[0].network, samples[1], None
-    if network.loss.target in ("class", "label"):
+    if network.loss.target in ("class", "label") and y is not None:
         y, classes = label_numbers(y)
     dataset = as_dataset(samples[0], y, samples[2], network.sizes[0])
     if not isinstance(dataset, InMemory):
@@ -244,6 +244,9 @@ def check_sweep_data(
             f"X is {dataset.source}, whose rows are streamed, and a sweep trains many networks on data in "
             f"memory. Give arrays, or a sample of the rows that fits."
         )
+    dataset.require_targets()
+    if dataset.described is not None and any(candidate.fit.standardize for candidate in candidates):
+        raise InputError("A prepared table is standardized already: leave standardize out.")
     for candidate in _distinct(candidates):
         if classes is not None:
             check_classes(candidate.network, classes)
@@ -252,7 +255,8 @@ def check_sweep_data(
             candidate.network.check_parameters(parameters)
     # A splitter may read a frame's index or columns; a list has no shape to read.
     passed = samples[0] if hasattr(samples[0], "shape") else dataset.X
-    pairs = as_folds(folds, network, passed, samples[1], dataset.targets(network), groups)
+    labels = dataset.y if samples[1] is None else samples[1]
+    pairs = as_folds(folds, network, passed, labels, dataset.targets(network), groups)
     arrays = validation_arrays(candidates)
     for other in dict.fromkeys(candidate.network for candidate in candidates):
         for validation in arrays:

@@ -64,7 +64,7 @@ LOSSES_KEPT = 2000
 def sweep(
     network: Network,
     X: object,
-    y: object,
+    y: object = None,
     *,
     grid: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     settings: Iterable[Mapping[str, Any]] | None = None,
@@ -95,6 +95,8 @@ def sweep(
 
     Parameters
     ----------
+    X, y : the samples, in memory; or in place of both what `prepare_table` returns, of whose rows to train
+        on folds are taken. The runs then predict for raw tables.
     grid : values for settings, as ``{"learning_rate": [0.1, 1], "momentum": [0]}``, of which every
         combination is trained; or a list of grids. A setting is one of the optimizer's, of `train`
         ("optimizer", an instance or a name, "iterations", "batch_size", "l2", "dropout", "stopping", ...)

@@ -13,6 +13,7 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from glassnet._types import Array
+from glassnet.data.arrays import InMemory
 from glassnet.data.dataset import as_dataset
 from glassnet.data.encoding import PLAIN, Encoding, check_classes, label_numbers
 from glassnet.data.source import Dataset, HoldOut
@@ -240,6 +241,8 @@ def begin(
     with a scaling of its own the settings need none.
     """
     dataset.require_targets()
+    if settings.standardize and isinstance(dataset, InMemory) and dataset.described is not None:
+        raise InputError("A prepared table is standardized already: leave standardize out.")
     settings.check(network, dataset.memory_limit)
     random, parameters = as_random_state(settings.random_state), settings.parameters
     if parameters is not None:

@@ -172,7 +172,7 @@ def run_experiment(
         samples, network = draws.samples, draws.network
         tell("data", f"{tidy(experiment.name)}: {samples}")
         if samples.prepared is not None:
-            tell("columns", samples.prepared.columns.to_text(MOST_COLUMNS))
+            tell("columns", samples.prepared.columns.to_text(MOST_COLUMNS, 84))
         for note in samples.notes:
             tell("", note)
         tell("network", f"{network}, {network.n_parameters:,} parameters")

@@ -105,10 +105,11 @@ def _from_table(experiment: Experiment, random: RandomState) -> Samples:
         random_state=random,
         standardize_target=not keeps_its_unit(experiment),
     )
+    X, y = data.X_train, data.y_train
     return Samples(
-        X=data.X_train,
-        y=data.y_train,
-        training=as_dataset(data.X_train, data.y_train),
+        X=X,
+        y=y,
+        training=as_dataset(X, y),
         held_out=as_dataset(data.X_test, data.y_test) if len(data.y_test) else None,
         notes=data.notes,
         prepared=data,

@@ -91,20 +91,16 @@ def choose_columns(
     `all_stay` keeps ids, texts and columns that give the target away.
     """
     asked = settings.features
-    features = [
-        name
-        for name in (columns if asked is None else asked)
-        if name not in (*target.names, *settings.ignore) and (asked is not None or name not in by.columns)
-    ]
+    out = {*target.names, *settings.ignore, *(by.columns if asked is None else ())}
+    features = dict.fromkeys(name for name in (columns if asked is None else asked) if name not in out)
     alone = all_stay or len(features) == 1
-    repeated = duplicates_of([columns[name] for name in features])
+    repeated = duplicates_of(columns[name] for name in features)
     infos = {}
-    for name in [*features, *(name for name in columns if name not in features)]:
+    for name in features | columns:
         column = columns[name]
         facts = facts_of(column)
-        info = _info(
-            column, facts, *kind_of(column, facts, alone or name in (asked or ()), settings.max_categories)
-        )
+        stays = alone or (asked is not None and name in features)
+        info = _info(column, facts, *kind_of(column, facts, stays, settings.max_categories))
         if name in target.names:
             info = replace(info, role="target", kind=target.kind, why=_why_of_target(target))
         elif name in by.columns:
@@ -119,13 +115,12 @@ def choose_columns(
         elif name in repeated and asked is None:
             info = replace(info, role="left out", kind="duplicate", why=f"the values of {repeated[name]!r}")
         elif asked is None and not alone and len(target.columns) == 1:
-            away = gives_away(column, target.columns[0], target.classes is not None)
-            if away and info.kind in LEARNED:
+            classes = target.classes
+            possible = info.kind in LEARNED and (classes is None or facts.distinct <= len(classes))
+            if possible and (away := gives_away(column, target.columns[0], classes is not None)):
                 info = replace(info, role="left out", kind="twin", why=away)
         infos[name] = info
-    order = [name for name in columns if name not in features]
-    ordered = {name: infos[name] for name in (*features, *order)}
-    return ordered if asked is not None else {name: infos[name] for name in columns}
+    return infos if asked is not None else {name: infos[name] for name in columns}
 
 
 def _info(column: RawColumn, facts: Facts, kind: str, why: str) -> ColumnInfo:
@@ -172,13 +167,14 @@ def left_out_notes(infos: dict[str, ColumnInfo]) -> list[str]:
     for kind, words in _LEFT_OUT.items():
         names = [info.name for info in infos.values() if info.kind == kind and info.role == "left out"]
         if names:
-            why = (
-                ""
-                if len(names) > 3 or kind == "constant"
-                else " (" + "; ".join(infos[name].why for name in names) + ")"
+            shown = [f"{name!r} ({infos[name].why})" for name in names] if kind in _TELL_WHY else []
+            few = ", ".join(shown[:_MOST_TOLD]) + (
+                f" and {len(names) - _MOST_TOLD:,} more" if len(names) > _MOST_TOLD else ""
             )
-            options = ",".join(as_option(name) for name in names)
-            notes.append(f"{words}: {listed(names)}{why}." + _MEND.get(kind, "").format(options))
+            options = ",".join(as_option(name) for name in names[:_MOST_TOLD])
+            notes.append(
+                f"{words}: {few if shown else listed(names)}." + _MEND.get(kind, "").format(options)
+            )
     return notes
 
 
@@ -201,6 +197,8 @@ _LEFT_OUT = {
     "twin": "Left out, for they give the target away",
 }
 _MEND = {
-    "id": " To learn from them all the same, say what they are: --categorical {0}, or --numeric {0}.",
-    "twin": " If they are known before the target is: --categorical {0}, or --numeric {0}.",
+    "id": " To learn from them: --categorical {0} (or --numeric, --dates).",
+    "twin": " If they are known before the target is: --categorical {0} (or --numeric, --dates).",
 }
+_TELL_WHY = ("id", "text", "duplicate", "twin")
+_MOST_TOLD = 5

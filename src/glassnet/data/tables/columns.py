@@ -3,6 +3,7 @@ from."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from typing import NamedTuple, overload
 
 import numpy as np
 
+from glassnet.data.fixed_order import Floats
 from glassnet.data.tables.raw import DATE, NUMBER, TEXT, TRUTH, RawColumn
-from glassnet.errors import InputError
+from glassnet.errors import InputError, unknown_name
 from glassnet.utils.html import cell_table, join, tag
 from glassnet.utils.words import tidy
 
@@ -23,14 +25,23 @@ LEARNED = KINDS[:4]
 MOST_CATEGORIES = 30
 """The most categories of a column that have inputs of their own; the rest share one."""
 
+_AFTER_A_WORD = r"(?i:^|.*[\s_.\-#])"
 _ID_NAME = re.compile(
-    r"(^|.*[\s_.\-#])(id|idx|index|nr|no|num|number|row|rownames?|key|uuid|guid|serial|record)\.?",
-    re.IGNORECASE,
+    rf"{_AFTER_A_WORD}(?i:id|idx|uuid|guid|rowid|row ?names?)\.?|.*[a-z](Id|ID)"
+    r"|(?i:user|customer|client|member|person|patient|passenger|employee|student|subject|account|order"
+    r"|product|item|device|house|store|loan|transaction|session|sample)(?i:id)"
 )
-_ID_SUFFIX = re.compile(r".*[a-z](Id|ID|Key|Index|Number|No|Nr)")
 _MOST_SHOWN = 30  # columns in a notebook's cell
+_NUMBER_NAME = re.compile(
+    rf"{_AFTER_A_WORD}(?i:index|nr|no|num|number|row|key|serial|record|phone)\.?"
+    r"|.*[a-z](Index|Nr|No|Number|Key)"
+)
+_CODE_NAME = re.compile(rf"{_AFTER_A_WORD}(?i:code|zip|plz)|(?i:.*(zip|post|postal)code)|.*[a-z]Code")
 _LEAST_COUNTED = 20
 """Fewer rows that are numbered 1, 2, 3 and so on may be so by chance."""
+
+_LEAST_TWIN = 10
+"""In fewer rows a column may go with the target by chance."""
 
 
 class Facts(NamedTuple):
@@ -123,9 +134,24 @@ class ColumnInfo:
             self.why,
         )
 
+    def short_row(self) -> tuple[str, ...]:
+        """The cells of a table for a terminal, under `ColumnTable.SHORT_HEADER`."""
+        _, role, kind, missing, distinct, values, inputs, why = self.row()
+        taken = kind if role == "feature" else f"{role}: {kind}"
+        return (
+            tidy(self.name, 30),
+            taken,
+            missing,
+            distinct,
+            inputs,
+            why if role == "left out" else values,
+        )
+
 
 class ColumnTable(Sequence[ColumnInfo]):
     """What each column is taken for, in the order of the table; its text is an aligned table.
+
+    `str` shows all of it, `repr` what fits into a terminal of 100 columns and 40 lines.
 
     >>> from glassnet.data.tables.columns import ColumnInfo, ColumnTable
     >>> print(ColumnTable([ColumnInfo("age", "number", "numbers", "feature", 0, 9, 5, "1 to 9", 1)]))
@@ -134,9 +160,11 @@ class ColumnTable(Sequence[ColumnInfo]):
     """
 
     HEADER = ("column", "role", "kind", "missing", "distinct", "values", "inputs", "why")
+    SHORT_HEADER = ("column", "taken for", "missing", "distinct", "inputs", "values, or why it is left out")
 
     def __init__(self, columns: Iterable[ColumnInfo]) -> None:
         self._columns = tuple(columns)
+        self._places = {column.name: place for place, column in enumerate(self._columns)}
 
     @overload
     def __getitem__(self, place: int) -> ColumnInfo: ...
@@ -152,10 +180,9 @@ class ColumnTable(Sequence[ColumnInfo]):
 
     def named(self, name: str) -> ColumnInfo:
         """The column of a name; InputError where there is none."""
-        for column in self:
-            if column.name == name:
-                return column
-        raise InputError(f"There is no column {name!r}; there are {', '.join(c.name for c in self)}.")
+        if name not in self._places:
+            raise unknown_name("column:", name, self._places)
+        return self._columns[self._places[name]]
 
     def left_out(self) -> list[ColumnInfo]:
         """The columns from which nothing is learned though nobody asked for that."""
@@ -164,16 +191,25 @@ class ColumnTable(Sequence[ColumnInfo]):
     def __str__(self) -> str:
         return self.to_text()
 
-    def to_text(self, most: int | None = None) -> str:
-        """An aligned table of the columns, of at most so many."""
-        rows = [self.HEADER, *(tuple(map(_one_line, column.row())) for column in self[:most])]
+    def to_text(self, most: int | None = None, width: int | None = None) -> str:
+        """An aligned table of the columns, of at most so many, in lines of at most `width` characters.
+
+        With a width the role stands beside the kind, and why beside what is left out alone.
+        """
+        shown = self._columns[:most]
+        if width is None:
+            rows = [self.HEADER, *(tuple(map(_one_line, column.row())) for column in shown)]
+        else:
+            rows = [self.SHORT_HEADER, *(tuple(map(_one_line, column.short_row())) for column in shown)]
         widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-        lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
-        more = len(self) - len(rows) + 1
-        return "\n".join([*lines, *([f"and {more:,} more columns"] if more else [])])
+        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        if width is not None:
+            lines = [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
+        more = len(self) - len(shown)
+        return "\n".join([*lines, *([f"and {more:,} more column{'s' * (more > 1)}"] if more else [])])
 
     def __repr__(self) -> str:
-        return str(self)
+        return self.to_text(40, 100)
 
     def _repr_html_(self) -> str:
         target, faint = ({"style": style} for style in ("font-weight:bold", "opacity:0.6"))
@@ -191,8 +227,7 @@ class ColumnTable(Sequence[ColumnInfo]):
 
 
 def _one_line(text: str, most: int = 60) -> str:
-    text = tidy(" ".join(text.split()))
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return tidy(text, most)
 
 
 # ---- The kind of a column -------------------------------------------------------------------------
@@ -203,14 +238,17 @@ def kind_of(column: RawColumn, facts: Facts, alone: bool, most: int = MOST_CATEG
 
     `alone` says that it is the only one, which stays whatever it is. A column of whole numbers is an id
     where it counts the rows from 0 or 1, in any order, or where its name says so and nearly each row has
-    another one; text is where nearly each row has another one.
+    another one, and a category where its name says that it is a code; text is an id where nearly each row
+    has another one. One value and gaps, as a form leaves of a box to tick, are two categories.
     """
     n, present, distinct = facts.n_rows, facts.present, facts.distinct
     if distinct == 0:
         return "constant", "no row has a value"
     if distinct == 1:
         value = column.words(column.values[~np.isnan(column.values)][0])
-        return "constant", f"{value} in each row" + (" that has a value" if facts.missing else "")
+        if facts.missing:
+            return "category", f"{value}, or no value"
+        return "constant", f"{value} in each row"
     if column.type == DATE:
         return "date", "dates" if facts.low % 86_400e6 == facts.high % 86_400e6 == 0 else "dates and times"
     if column.type == TRUTH:
@@ -221,14 +259,17 @@ def kind_of(column: RawColumn, facts: Facts, alone: bool, most: int = MOST_CATEG
         counts = facts.high - facts.low == n - 1 and facts.low in (0, 1) and n >= _LEAST_COUNTED
         if distinct == n and counts:
             return "id", f"numbers the rows from {facts.low:.0f} to {facts.high:.0f}"
-        if is_id_name(column.name) and distinct > max(present // 2, min(present - 1, MOST_CATEGORIES)):
+        name = column.name.strip()
+        most_differ = distinct > max(present // 2, min(present - 1, MOST_CATEGORIES))
+        code = _CODE_NAME.fullmatch(name) is not None
+        if (code or _ID_NAME.fullmatch(name)) and most_differ:
             return "id", f"by its name; {distinct:,} of {present:,} rows differ"
+        # A price index and a number of rooms are numbers: those that name rows never repeat.
+        if _NUMBER_NAME.fullmatch(name) and distinct == present >= _LEAST_COUNTED:
+            return "id", f"by its name; all {present:,} rows differ"
+        if code:
+            return "category", "a code, by its name"
     return "number", "whole numbers" if facts.whole else "numbers"
-
-
-def is_id_name(name: str) -> bool:
-    """Whether a name says that the column names rows: "id", "PassengerId", "row number"."""
-    return _ID_NAME.fullmatch(name.strip()) is not None or _ID_SUFFIX.fullmatch(name.strip()) is not None
 
 
 def _kind_of_text(facts: Facts, alone: bool, most: int) -> tuple[str, str]:
@@ -239,22 +280,35 @@ def _kind_of_text(facts: Facts, alone: bool, most: int) -> tuple[str, str]:
         if facts.words >= 3:
             return "text", f"{facts.words:.1f} words in a cell; {differ}"
         return "id", f"names rows: {differ}"
-    if distinct > most:
-        return "category", f"text; the {most} most frequent have inputs, {distinct - most:,} share one"
     return "category", "text"
 
 
-def duplicates_of(columns: Sequence[RawColumn]) -> dict[str, str]:
+def duplicates_of(columns: Iterable[RawColumn]) -> dict[str, str]:
     """The name of an earlier column with the same values, by the name of each column that repeats one."""
-    first: dict[tuple[str, tuple[str, ...], bytes], str] = {}
+    first: dict[tuple[str, bytes], str] = {}
     again = {}
     for column in columns:
-        key = column.type, column.texts, column.values.tobytes()
-        if key in first:
-            again[column.name] = first[key]
-        else:
-            first[key] = column.name
+        values, texts = _numbered_alike(column)
+        seen = hashlib.blake2b(np.ascontiguousarray(values).data)
+        for text in texts:
+            seen.update(f"{len(text)} {text}".encode("utf-8", "surrogatepass"))
+        same = first.setdefault((column.type, seen.digest()), column.name)
+        if same != column.name:
+            again[column.name] = same
     return again
+
+
+def _numbered_alike(column: RawColumn) -> tuple[Floats, list[str]]:
+    """A column's values and texts, the texts that it has in sorted order."""
+    if column.type != TEXT:
+        return column.values, []
+    absent = np.isnan(column.values)
+    codes = np.where(absent, len(column.texts), column.values).astype(np.intp)
+    used = np.flatnonzero(np.bincount(codes, minlength=len(column.texts) + 1)[:-1])
+    order = sorted(used.tolist(), key=column.texts.__getitem__)
+    ranks = np.full(len(column.texts) + 1, np.nan)
+    ranks[order] = np.arange(len(order))
+    return ranks[codes], [column.texts[place] for place in order]
 
 
 def gives_away(column: RawColumn, target: RawColumn, classes: bool) -> str:
@@ -265,7 +319,7 @@ def gives_away(column: RawColumn, target: RawColumn, classes: bool) -> str:
     """
     both = ~(np.isnan(column.values) | np.isnan(target.values))
     x, y = column.values[both], target.values[both]
-    if len(x) < 2:
+    if len(x) < _LEAST_TWIN:
         return ""
     if classes:
         known, numbers = np.unique(x, return_inverse=True)
@@ -295,6 +349,57 @@ def _is_line(x: np.ndarray, y: np.ndarray) -> bool:
         return bool(residual @ residual <= 1e-24 * yy)
 
 
+_MOST_ADDED = 100
+"""Of more columns none is looked for that add up to the target: chance finds some."""
+
+
+def exact_sum(columns: Sequence[RawColumn], target: RawColumn) -> dict[str, float]:
+    """The factors, by name, of columns whose weighted sum is the target in every row; {} where none is.
+
+    A constant beside them has the name "". Columns of a rounded sum are not found.
+    """
+    if not 1 < len(columns) <= _MOST_ADDED:
+        return {}
+    A, y = np.column_stack([column.values for column in columns]), target.values
+    whole = ~np.isnan(A).any(axis=1)
+    A, y = A[whole], y[whole]
+    few = np.linspace(0, len(y) - 1, min(len(y), 10 * len(columns))).astype(np.intp)
+    if len(few) < 5 * len(columns):
+        return {}
+    with np.errstate(all="ignore"):
+        center, scale, middle = A[few].mean(axis=0), np.ptp(A[few], axis=0), y[few].mean()
+        allowed = 1e-11 * np.ptp(y)
+        if not (np.isfinite([*center, *scale, middle, allowed]).all() and allowed > 0):
+            return {}
+        scale[scale == 0] = 1.0
+        weights, *_ = np.linalg.lstsq((A[few] - center) / scale, y[few] - middle, rcond=1e-12)
+        weights[np.abs(weights) < 1e-9 * np.abs(weights).max()] = 0.0
+        if np.abs((A - center) / scale @ weights + middle - y).max() > allowed:
+            return {}
+    factors = {
+        column.name: float(f"{weight:.9g}")
+        for column, weight in zip(columns, weights / scale, strict=True)
+        if weight
+    }
+    rest = float(f"{middle - center @ (weights / scale):.9g}")
+    return factors | ({"": rest} if abs(rest) > 1e3 * allowed else {})
+
+
+def sum_text(factors: Mapping[str, float]) -> str:
+    """A weighted sum as a formula: 'casual' + 'registered'."""
+    parts = []
+    for name, factor in factors.items():
+        size = (
+            f"{abs(factor):g}"
+            if not name
+            else repr(name)
+            if abs(factor) == 1
+            else f"{abs(factor):g} {name!r}"
+        )
+        parts += ["-" if factor < 0 else "+", size]
+    return " ".join(parts[1:] if parts[0] == "+" else parts)
+
+
 def value_range(column: RawColumn, facts: Facts) -> str:
     """The smallest and largest value, or the most frequent texts, for the table of columns."""
     if not facts.distinct:
@@ -312,11 +417,8 @@ def value_range(column: RawColumn, facts: Facts) -> str:
 
 
 def _short(column: RawColumn, value: float) -> str:
-    return (
-        f"{value:,.6g}"
-        if column.type == NUMBER and not column.words(value).isdigit()
-        else column.words(value)
-    )
+    whole = column.type != NUMBER or (value == np.floor(value) and abs(value) < 1e15)
+    return column.words(value) if whole else f"{value:.6g}"
 
 
 def check_overrules(overrules: Mapping[str, Iterable[str]], known: Iterable[str]) -> None:

@@ -73,7 +73,7 @@ class CategoryEncoding:
 
     `other` and `missing` say that the rare categories together, and rows without one, have an input. A
     category that training never saw counts among the rare ones; where there were none, all inputs are 0.
-    Two categories without anything else share one input, 1 for the second.
+    Where there are two possibilities in all, one input is 1 for the second of them.
     """
 
     name: str
@@ -85,15 +85,16 @@ class CategoryEncoding:
 
     @property
     def single(self) -> bool:
-        """Whether one input tells two categories apart."""
-        return len(self.categories) == 2 and not self.other and not self.missing
+        """Whether there are two possibilities, which one input tells apart."""
+        return len(self.categories) + self.other + self.missing == 2
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """The names of the inputs."""
-        names = [f"{self.name} = {category}" for category in self.categories[self.single :]]
+        names = [f"{self.name} = {category}" for category in self.categories]
         names += [f"{self.name} is another"] if self.other else []
-        return (*names, f"{self.name} is missing") if self.missing else tuple(names)
+        names += [f"{self.name} is missing"] if self.missing else []
+        return tuple(names[self.single :])
 
     @property
     def standardizes(self) -> tuple[bool, ...]:
@@ -121,9 +122,13 @@ class CategoryEncoding:
 
     def encode(self, column: RawColumn) -> list[Floats]:
         """The inputs (n,) of rows."""
-        places, count = self.places(column), len(self.categories)
-        shown = [*range(self.single, count)] + [count] * self.other + [count + 1] * self.missing
-        return [(places == place).astype(np.float64) for place in shown]
+        return self.of_places(self.places(column))
+
+    def of_places(self, places: NDArray[np.intp]) -> list[Floats]:
+        """The inputs (n,) of rows whose categories have these numbers."""
+        count = len(self.categories)
+        shown = [*range(count)] + [count] * self.other + [count + 1] * self.missing
+        return [(places == place).astype(np.float64) for place in shown[self.single :]]
 
 
 PARTS: Mapping[str, tuple[float, str]] = {

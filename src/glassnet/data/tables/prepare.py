@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,16 +20,28 @@ from glassnet.data.tables.choice import (
     nameless_note,
     require_features,
 )
-from glassnet.data.tables.columns import MOST_CATEGORIES, ColumnTable
-from glassnet.data.tables.encodings import Encoding, learn_category, learn_date, learn_number
-from glassnet.data.tables.preprocessing import Preprocessing, as_dates, as_numbers
-from glassnet.data.tables.raw import RawColumn, raw_column
+from glassnet.data.tables.columns import (
+    MOST_CATEGORIES,
+    ColumnInfo,
+    ColumnTable,
+    exact_sum,
+    sum_text,
+)
+from glassnet.data.tables.encodings import (
+    CategoryEncoding,
+    Encoding,
+    learn_category,
+    learn_date,
+    learn_number,
+)
+from glassnet.data.tables.preprocessing import Preprocessing, as_dates, as_numbers, without_infinite
+from glassnet.data.tables.raw import RawColumn, date_text, raw_column
 from glassnet.data.tables.read import read_table
 from glassnet.data.tables.splits import SplitBy, split_rows
 from glassnet.data.tables.table import Table
 from glassnet.data.tables.targets import Target, as_target_names, learn_target
+from glassnet.data.tables.words import as_option
 from glassnet.errors import InputError
-from glassnet.nn.network import Network
 from glassnet.utils.html import Html, cell_output
 
 
@@ -98,10 +110,15 @@ class PreparedTable:
 
     def dataset(self) -> InMemory:
         """The rows to train on, as `train` takes them."""
-        return _PreparedRows(self)
+        preprocessing = self.preprocessing
+        rows = InMemory(
+            self.X_train, self.y_train, names=preprocessing.inputs, described=preprocessing.to_dict()
+        )
+        rows.source = str(self.table.source)
+        return rows
 
     def __repr__(self) -> str:
-        return f"{self._sizes}\n{self.columns}"
+        return f"{self._sizes}\n{self.columns!r}"
 
     def _repr_html_(self) -> str:
         return cell_output(self._sizes, self.notes, Html(self.columns._repr_html_()))
@@ -116,18 +133,6 @@ class PreparedTable:
             f"{len(self.preprocessing.features)} columns, target {self.preprocessing.target!r} "
             f"({self.preprocessing.task})"
         )
-
-
-class _PreparedRows(InMemory):
-    """The training rows of a prepared table, whose runs keep the preprocessing."""
-
-    def __init__(self, data: PreparedTable) -> None:
-        super().__init__(data.X_train, data.y_train, names=data.preprocessing.inputs)
-        self._described = data.preprocessing.to_dict()
-        self.source = str(data.table.source)
-
-    def preprocessing(self, network: Network) -> dict[str, Any]:
-        return self._described
 
 
 def prepare_table(
@@ -201,7 +206,10 @@ def prepare_table(
     parts = split_rows(by, table, known, random_state)
 
     columns = {name: raw_column(table, name).take(_all_or(known.rows, table)) for name in table.names}
-    infinite = [note for name in columns if (note := _without_infinite(columns, name, table, known.rows))]
+    infinite = []
+    for name, column in columns.items():
+        columns[name], note = without_infinite(column, lambda row: table.where(int(known.rows[row])))
+        infinite += note
     infos = choose_columns(columns, known, settings, by, table.index)
     if not any(
         info.role == "feature" for info in infos.values()
@@ -217,7 +225,7 @@ def prepare_table(
             infos[info.name] = replace(info, kind="constant", role="left out", why=why)
         else:
             encodings.append(encoding)
-            infos[info.name] = replace(info, inputs=len(encoding.inputs))
+            infos[info.name] = replace(info, inputs=len(encoding.inputs), why=_why(info, encoding))
     require_features(table, infos)
 
     preprocessing, X, y = _standardized(encodings, columns, known, parts.train, standardize_target, table)
@@ -227,8 +235,10 @@ def prepare_table(
         *infinite,
         *([parts.note] if parts.note else []),
         *left_out_notes(infos),
+        *nameless_note(infos, settings),
+        *_sum_note(infos, columns, known),
+        *_time_note(infos, columns, by),
     ]
-    notes += nameless_note(infos, settings)
     return PreparedTable(
         X, y, ColumnTable(infos.values()), preprocessing, parts, table, known.rows, tuple(notes)
     )
@@ -246,24 +256,55 @@ def describe_columns(table: Table, target: str | Sequence[str] | None = None) ->
 _NO_TARGET = Target((), "", None, np.empty(0), (), np.empty(0, np.intp), ())
 
 
+def _sum_note(
+    infos: Mapping[str, ColumnInfo], columns: Mapping[str, RawColumn], target: Target
+) -> list[str]:
+    """A sentence where features add up to a quantity in each row: they may be its parts."""
+    if target.task == "classification" or len(target.columns) > 1:
+        return []
+    numbers = [columns[name] for name, info in infos.items() if (info.role, info.kind) == _NUMBER_FEATURE]
+    factors = exact_sum(numbers, columns[target.name])
+    if not factors:
+        return []
+    parts = ",".join(as_option(name) for name in factors if name)
+    return [
+        f"{target.name!r} is {sum_text(factors)} in each row, to the last digits: if these are known only "
+        f"with the target, leave them out (--ignore {parts})."
+    ]
+
+
+_NUMBER_FEATURE = ("feature", "number")
+
+
+def _time_note(infos: Mapping[str, ColumnInfo], columns: Mapping[str, RawColumn], by: SplitBy) -> list[str]:
+    """A sentence where rows are moments in order and are held out at random."""
+    if by.test_after is not None or by.group is not None or by.split is not None or not by.fraction:
+        return []
+    for name, info in infos.items():
+        if info.kind != "date" or info.missing or info.distinct < info.n_rows or info.n_rows < 20:
+            continue
+        values = columns[name].values
+        steps = np.diff(values)
+        if (steps > 0).all() or (steps < 0).all():
+            edge = date_text(np.sort(values)[int((1 - by.fraction) * len(values))])
+            return [
+                f"The rows are moments of {name!r}, and those held out lie between those trained on. To be "
+                f"scored on what comes after: --test-after {as_option(edge)}."
+            ]
+    return []
+
+
+def _why(info: ColumnInfo, encoding: Encoding) -> str:
+    """Why a column is what it is, and how many of its categories have inputs of their own."""
+    if not isinstance(encoding, CategoryEncoding) or not encoding.other:
+        return info.why
+    rest = info.distinct - len(encoding.categories)
+    return f"{info.why}; {len(encoding.categories)} have an input each, {rest:,} rare ones share one"
+
+
 def _all_or(rows: NDArray[np.intp], table: Table) -> NDArray[np.intp] | slice:
     """Rows as an index that makes no copy where they are all."""
     return slice(None) if len(rows) == table.n_rows else rows
-
-
-def _without_infinite(
-    columns: dict[str, RawColumn], name: str, table: Table, rows: NDArray[np.intp]
-) -> str:
-    """Make a column's infinite values missing; a sentence about them, "" where there are none."""
-    values = columns[name].values
-    infinite = np.isinf(values)
-    if not infinite.any():
-        return ""
-    columns[name] = columns[name]._replace(values=np.where(infinite, np.nan, values))
-    return (
-        f"Column {name!r} has {infinite.sum():,} infinite value(s), the first at "
-        f"{table.where(int(rows[infinite.argmax()]))}: taken for missing."
-    )
 
 
 def _as_kind(column: RawColumn, kind: str, table: Table, rows: NDArray[np.intp]) -> RawColumn:

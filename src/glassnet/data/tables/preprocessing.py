@@ -28,7 +28,9 @@ from glassnet.errors import InputError, nearest_name
 
 TASKS = ("classification", "regression", "counts")
 
+_BLOCK = 1 << 16
 _SHOWN_ROWS = 5
+_SHOWN_COLUMNS = 20
 _TRUTHS = {"true": 1.0, "false": 0.0}
 
 
@@ -94,45 +96,61 @@ class Preprocessing:
     def transform_and_note(self, table: Table) -> tuple[Floats, list[str]]:
         """`transform`, and sentences about what differs from training: new categories, other units,
         gaps."""
-        columns = self.raw_columns(table)
-        notes = [
-            note
-            for encoding, column in zip(self.encodings, columns, strict=True)
-            for note in _differences(encoding, column, table)
-        ]
+        columns, notes = [], []
+        for encoding, found in zip(self.encodings, self.raw_columns(table), strict=True):
+            column, infinite = without_infinite(found, table.where)
+            columns.append(column)
+            notes += [*infinite, *_differences(encoding, column, found, table)]
         return self.encode_columns(columns), notes
 
     def encode_columns(self, columns: Sequence[RawColumn]) -> Floats:
         """The inputs of the features' raw columns."""
         n = len(columns[0].values) if columns else 0
-        X = np.empty((n, len(self.mean)), order="F")
-        place = 0
-        for encoding, column in zip(self.encodings, columns, strict=True):
-            for values in encoding.encode(column):
-                np.subtract(values, self.mean[place], out=X[:, place])
-                X[:, place] /= self.scale[place]
-                place += 1
-        return np.ascontiguousarray(X)
+        X = np.empty((n, len(self.mean)))
+        places = [
+            encoding.places(column) if isinstance(encoding, CategoryEncoding) else None
+            for encoding, column in zip(self.encodings, columns, strict=True)
+        ]
+        mean, scale = np.array(self.mean), np.array(self.scale)
+        rows = max(64, _BLOCK // max(1, len(mean)))  # a block of X stays in a core's cache
+        for start in range(0, n, rows):
+            block = slice(start, start + rows)
+            at = 0
+            for encoding, column, numbers in zip(self.encodings, columns, places, strict=True):
+                if isinstance(encoding, CategoryEncoding) and numbers is not None:
+                    inputs = encoding.of_places(numbers[block])
+                else:
+                    inputs = encoding.encode(column.take(block))
+                for values in inputs:
+                    X[block, at] = values
+                    at += 1
+            X[block] -= mean
+            X[block] /= scale
+        return X
 
     def raw_columns(self, table: Table) -> list[RawColumn]:
         """The features' columns, with the types that the encodings take; InputError as `transform` says."""
         problems = []
-        lacking = [name for name in self.features if name not in table.names]
-        for name in lacking:
-            near = nearest_name(name, [other for other in table.names if other not in self.features])
+        lacking = [name for name in self.features if name not in table.columns]
+        others = [name for name in table.columns if name not in {*self.features}] if lacking else []
+        for name in lacking[:_SHOWN_COLUMNS]:
+            near = nearest_name(name, others)
             problems.append(f"column {name!r} is missing" + (f" (is it {near!r}?)" if near else ""))
+        if len(lacking) > _SHOWN_COLUMNS:
+            problems.append(f"{len(lacking) - _SHOWN_COLUMNS:,} more columns are missing")
         columns = []
         for encoding in self.encodings:
-            if encoding.name in lacking:
+            if encoding.name not in table.columns:
                 continue
             try:
                 columns.append(as_type_of(encoding, raw_column(table, encoding.name), table.where))
             except InputError as error:
                 problems.append(str(error))
         if problems:
+            mend = "" if len(lacking) == len(problems) else " Mend the cells, or leave those rows out."
             raise InputError(
                 f"{table.source} does not fit the model, which learned from {listed(self.features)}: "
-                f"{'; '.join(problems)}. Mend the cells, or leave those rows out."
+                f"{'; '.join(problems)}.{mend}"
             )
         return columns
 
@@ -224,6 +242,18 @@ class Preprocessing:
 
 
 # ---- Columns of other tables than the training's ---------------------------------------------------
+
+
+def without_infinite(column: RawColumn, where: Callable[[int], str]) -> tuple[RawColumn, list[str]]:
+    """The column with its infinite values missing, and a sentence about them where there are some."""
+    infinite = np.isinf(column.values)
+    if not infinite.any():
+        return column, []
+    values = np.where(infinite, np.nan, column.values)
+    return column._replace(values=values), [
+        f"Column {column.name!r} has {infinite.sum():,} infinite value(s), the first at "
+        f"{where(int(infinite.argmax()))}: taken for missing."
+    ]
 
 
 def as_type_of(encoding: Encoding, column: RawColumn, where: Callable[[int], str]) -> RawColumn:
@@ -326,15 +356,18 @@ def _like(classes: tuple[Any, ...], text: str) -> Any:
     return next((label for label in classes if float(label) == number), None)
 
 
-def _differences(encoding: Encoding, column: RawColumn, table: Table) -> list[str]:
-    """What a column has that the training's had not, in sentences."""
+def _differences(encoding: Encoding, column: RawColumn, found: RawColumn, table: Table) -> list[str]:
+    """What a column has that the training's had not, in sentences; `found` still has infinite values."""
     notes, name, n = [], encoding.name, len(column.values)
     absent = np.isnan(column.values)
-    if absent.any() and not encoding.missing:
-        instead = "as no category" if isinstance(encoding, CategoryEncoding) else "as the training's median"
+    instead = "for the median of training"
+    if isinstance(encoding, CategoryEncoding):
+        instead = f"for {encoding.categories[0]!r}" if encoding.single else "for no category"
+    gaps = np.isnan(found.values)
+    if gaps.any() and not encoding.missing:
         notes.append(
-            f"Column {name!r} lacks a value in {absent.sum():,} of {n:,} rows (the first at "
-            f"{table.where(int(absent.argmax()))}), and never did in training: taken {instead}."
+            f"Column {name!r} lacks a value in {gaps.sum():,} of {n:,} rows (the first at "
+            f"{table.where(int(gaps.argmax()))}), and never did in training: taken {instead}."
         )
     if isinstance(encoding, CategoryEncoding):
         new = (encoding.places(column) == len(encoding.categories)) & ~absent
@@ -342,7 +375,7 @@ def _differences(encoding: Encoding, column: RawColumn, table: Table) -> list[st
             words = list(dict.fromkeys(column.words(value) for value in np.unique(column.values[new])))
             notes.append(
                 f"Column {name!r} has values that training never saw, {listed(words)}, in {new.sum():,} of "
-                f"{n:,} rows (the first at {table.where(int(new.argmax()))}): taken as no category."
+                f"{n:,} rows (the first at {table.where(int(new.argmax()))}): taken {instead}."
             )
     elif isinstance(encoding, NumberEncoding) and encoding.low < encoding.high:
         width = encoding.high - encoding.low

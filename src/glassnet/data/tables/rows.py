@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from glassnet.data.dask_cluster import is_collection
 from glassnet.data.fixed_order import Floats
+from glassnet.data.holdout import listed
+from glassnet.data.tables.prepare import PreparedTable
 from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.data.tables.raw import raw_column
 from glassnet.data.tables.read import read_table
@@ -57,26 +60,77 @@ def rows_of(X: object, extra: Mapping[str, Any]) -> TableRows | None:
     """
     known = extra.get("preprocessing")
     # `glassnet train` writes a name beside it, and did so before columns were encoded.
-    of_table = isinstance(known, Mapping) and (known.get("columns") is not None or "name" in extra)
-    if not of_table or not is_table(X):
+    if not isinstance(known, Mapping) or (known.get("columns") is None and "name" not in extra):
         return None
-    preprocessing = Preprocessing.from_dict(known)  # type: ignore[arg-type]  # a Mapping
-    table = X if isinstance(X, Table) else read_table(X)
+    if not is_table(X):
+        if known.get("columns") is not None:
+            _refuse_raw_rows(X, known)
+        return None
+    if isinstance(X, PreparedTable):
+        raise InputError(
+            "A prepared table has rows to train on and rows held out: give data.X_test and data.y_test, "
+            "say, or the table itself, data.table."
+        )
+    preprocessing = Preprocessing.from_dict(known)
+    table = X if isinstance(X, Table) else read_table(_columns_of(X))
     inputs, notes = preprocessing.transform_and_note(table)
     if notes:
         warn(" ".join(notes), PreprocessingWarning)
     return TableRows(table, inputs, preprocessing)
 
 
+def _refuse_raw_rows(X: object, known: Mapping[str, Any]) -> None:
+    """Raise InputError for rows that need names: those of a table, as values, and Dask's."""
+    names = listed(known["features"])
+    if is_collection(X) and hasattr(X, "columns"):
+        raise InputError(
+            f"This run learned from a table in memory, and X is a Dask DataFrame: give X.compute(), or "
+            f"X.map_partitions(run.predict). It needs the columns {names}."
+        )
+    if isinstance(X, (list, tuple, np.ndarray)):
+        array = np.asarray(X) if isinstance(X, np.ndarray) or _is_even(X) else np.empty(0, object)
+        width = len(known["mean"])
+        if array.dtype.kind not in "fiub" or array.ndim != 2 or array.shape[1] != width:
+            raise InputError(
+                f"This run learned from a table with the columns {names}, which become {width} inputs; got "
+                f"values without these names, shape {array.shape}. Give a DataFrame, a path or a "
+                f"dictionary such as {{{known['features'][0]!r}: [...], ...}}."
+            )
+
+
+def _is_even(rows: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether all rows have one length, so that NumPy takes them."""
+    return len({len(row) if hasattr(row, "__len__") else -1 for row in rows}) < 2
+
+
+def _columns_of(X: object) -> object:
+    """Columns of what names its values row by row: a dictionary of one row, a list of them, a row of
+    pandas; all else as it came."""
+    if hasattr(X, "to_frame") and hasattr(X, "to_dict"):
+        X = X.to_dict()
+    if isinstance(X, Mapping) and X and not any(map(_is_column, X.values())):
+        X = [X]
+    if isinstance(X, (list, tuple)):
+        return {name: [row.get(name) for row in X] for name in dict.fromkeys(chain.from_iterable(X))}
+    return X
+
+
+def _is_column(values: object) -> bool:
+    return not isinstance(values, (str, bytes)) and hasattr(values, "__len__")
+
+
 def is_table(X: object) -> bool:
-    """Whether X has named columns: a `Table`, a path, a frame, a structured array, a dictionary of
-    columns."""
+    """Whether X names its values: a `Table`, a path, a frame, a structured array, a dictionary of columns
+    or of one row, a list of such rows, a row of pandas."""
     if isinstance(X, (Table, str, os.PathLike, Mapping)):
         return True
+    if isinstance(X, (list, tuple)):
+        return len(X) > 0 and all(isinstance(row, Mapping) for row in X)
     if is_collection(X):
         return False
     return (
         hasattr(X, "columns")
+        or (hasattr(X, "to_frame") and hasattr(X, "to_dict"))
         or hasattr(X, "column_names")
         or (
             getattr(X, "dtype", None) is not None

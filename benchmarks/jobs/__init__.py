@@ -14,6 +14,7 @@ from benchmarks.jobs.scaling import draw_samples, draw_widths, measure_scaling, 
 from benchmarks.jobs.solvers import draw_solvers, measure_solvers, solvers_table
 from benchmarks.jobs.streaming import draw_streaming, measure_streaming, streaming_table
 from benchmarks.jobs.sweeps import draw_sweeps, measure_sweeps, sweeps_table
+from benchmarks.jobs.tables import draw_tables, measure_tables, tables_table
 from benchmarks.jobs.units import measure_units, units_table
 from benchmarks.jobs.walk_forward import draw_walk_forward, measure_walk_forward, walk_forward_table
 from benchmarks.workloads import WORKLOADS
@@ -79,6 +80,12 @@ MEASURED: Mapping[str, Job] = {
         "the estimators against scikit-learn's: 400 settings, the same numbers, how fast",
         measure_drop_in,
         drop_in_table,
+    ),
+    "tables": Job(
+        "default settings on 25 tables against scikit-learn's MLPs behind a scaler and an encoder",
+        measure_tables,
+        tables_table,
+        {"": draw_tables},
     ),
     "walk-forward": Job(
         "24 settings x 12 walk-forward folds x 20 epochs of 1.9 million rows x 31 features",

@@ -873,7 +873,8 @@ def test_a_sweep_without_folds_is_compared_on_the_rows_held_out(flowers, tmp_pat
     document = json.loads((tmp_path / "results" / "flowers-sweep" / "one.json").read_text())
     assert document["n_samples"] == 30
     assert all("fold" not in row for row in document["cells"])
-    command = ["train", flowers, "--target", "species", "--iterations", 9, "--results", "r"]
+    Path("own.toml").write_text("[data]\nfile = 'flowers.csv'\ntarget = 'species'\n")  # as a sweep begins
+    command = ["train", "own.toml", "--iterations", 9, "--results", "r"]
     assert glassnet(*command, "--no-pictures", "--no-report").exit_code == 0
     row, run = document["cells"][0], gn.load("r/model.safetensors")
     assert (row["final_loss"], row["held_out_loss"]) == (run.losses[-1], held_out_loss("r"))

@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import tomllib
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 
@@ -84,7 +85,8 @@ def flowers(tmp_path):
 
 def table(path, target="species", **values):
     values = {"data__ignore": ["name"], "train__iterations": 200, **values}
-    return find_experiment(str(path), overrides(data__target=target, **values))
+    found = find_experiment(str(path), overrides(data__target=target, **values))
+    return replace(found, automatic=False)  # by the defaults of a file, on the full batch
 
 
 # ---- The notebook ---------------------------------------------------------------------------------

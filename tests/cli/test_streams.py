@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from functools import wraps
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 import glassnet as gn
 from glassnet.cli import main
 from glassnet.cli.experiments import Override, files, find_experiment, samples
+from glassnet.cli.experiments.defaults import choose_settings
 from glassnet.cli.experiments.files import class_numbers, reads_blocks
 from glassnet.cli.experiments.job import run_experiment
 from glassnet.cli.experiments.prediction import predict_table, write_predictions
@@ -55,7 +57,8 @@ def experiment(path, target="species", **values):
     given |= {"train.optimizer": "adam", "train.learning_rate": 0.05}
     given |= {name.replace("__", "."): value for name, value in values.items()}
     given = {name: value for name, value in given.items() if value is not None}
-    return find_experiment(str(path), {name: Override(value, name) for name, value in given.items()})
+    found = find_experiment(str(path), {name: Override(value, name) for name, value in given.items()})
+    return replace(found, automatic=False)  # by the defaults of a file, on the full batch
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -198,6 +201,21 @@ def test_dask_has_the_same_bits(folder, tmp_path):
         files.client_of(cluster.scheduler_address).close()
     assert np.array_equal(run.losses, expected.losses)
     assert run.parameters == expected.parameters
+
+
+def test_settings_are_chosen_for_streamed_rows_as_for_rows_in_memory(folder):
+    jobs = [
+        replace(experiment(folder, data__memory=memory), automatic=True) for memory in (None, "128 MiB")
+    ]
+    kept, read = (Draws(job) for job in jobs)
+    assert "6,750 rows" in kept.chosen
+    assert kept.chosen == read.chosen
+    assert kept.experiment["train.batch_size"] == read.experiment["train.batch_size"] == 256
+    little = object.__new__(type(read.samples))
+    little.__dict__.update(read.samples.__dict__, raw=SimpleNamespace(memory=8 * 8 * 3 * 100))
+    assert little.most_validation == 100
+    chosen, _ = choose_settings(jobs[1], little)
+    assert 0 < chosen["train.validation"] * 6_750 <= 100
 
 
 def test_file_that_changes_meanwhile_leaves_the_model_so_far(folder, tmp_path, monkeypatch):

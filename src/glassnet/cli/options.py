@@ -33,6 +33,7 @@ class Setting(click.Option):
         self.names, self.key = names, key
 
     def get_help_record(self, context: click.Context) -> tuple[str, str] | None:
+        from glassnet.cli.experiments.defaults import CHOSEN
         from glassnet.cli.experiments.schema import key_at
 
         record = super().get_help_record(context)
@@ -41,6 +42,8 @@ class Setting(click.Option):
         option, words = record
         if self.names is not None:
             words = words.format(names=", ".join(self.names()))
+        if self.key in CHOSEN and context.info_name == "train":
+            return option, f"{words} [table: by its rows]"
         default = key_at(self.key).default if self.key else None
         if default is None or isinstance(default, bool):
             return option, words
@@ -146,9 +149,16 @@ _NETWORK = {
         "Of the hidden layers: {names}.",
         registry("nn.activations", "ACTIVATIONS"),
     ),
+    "--output": _Row(
+        "network.output",
+        str,
+        "NAME",
+        "{names}; by default as the target looks. Counts: exp, with the Poisson loss.",
+        registry("nn.losses", "ALL_OUTPUTS"),
+    ),
 }
 _TRAIN = {
-    "--iterations": _Row("train.iterations", int, "N", "Updates, each by all training samples, or epochs."),
+    "--iterations": _Row("train.iterations", int, "N", "Epochs, or updates by all training samples."),
     "--batch-size": _Row(
         "train.batch_size", int, "N", "Samples of an update; an iteration is then an epoch."
     ),
@@ -164,7 +174,13 @@ _TRAIN = {
         "train.validation",
         float,
         "SHARE",
-        "Share of the training samples to follow the loss on, and to stop by.",
+        "Share of the training samples to follow the loss on, and to stop by; 0 holds out none.",
+    ),
+    "--class-weight": _Row(
+        "train.class_weight",
+        click.Choice(["balanced"]),
+        "NAME",
+        "balanced: classes count alike, however rare.",
     ),
     "--curvature": _Row(
         "train.curvature",

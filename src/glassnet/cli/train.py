@@ -56,8 +56,9 @@ def train(
     table features are standardized, rows are held back for the score, and classes may be any labels. Of a
     folder up to 128 MiB of numbers to train on are kept in memory; a larger one, a Parquet file of more
     than 1 GiB, and one with --memory or --dask are read a block at a time in each pass. Pictures and the
-    gradient check of all of these take up to 50,000 rows drawn at random. Options change the experiment's
-    settings; [table: ...] is what a table starts with.
+    gradient check of all of these take up to 50,000 rows drawn at random. Settings that nobody gives follow
+    the number of a table's rows, and the line "settings" says which they are. Options change any of them;
+    [table: ...] is what a table starts with.
 
     \b
     The folder then holds   model.safetensors   for glassnet predict and gn.load
@@ -99,7 +100,7 @@ def train(
         progress=stages.progress,
         stages=stages,
     )
-    run = outcome.run
+    run, experiment = outcome.run, outcome.experiment
     if run.finding:
         click.echo(f"Warning: Training ended, but {run.finding}", err=True)
     if run.status == "diverged":

@@ -91,6 +91,11 @@ class FileSamples(Samples):
     prepare: Callable[[Dataset], Dataset]
     whole: bool
 
+    @property
+    def most_validation(self) -> int:
+        """How many rows the memory has room for as validation rows, where the others are streamed."""
+        return self.raw.memory // _VALIDATION // (8 * (self.training.n_inputs + 1))
+
     def with_validation(self, fraction: float | None, random: RandomState) -> tuple[Dataset, object]:
         rows, validation, memory = self.raw, None, self.raw.memory
         if fraction is not None:

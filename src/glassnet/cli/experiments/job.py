@@ -157,7 +157,6 @@ def run_experiment(
     ]
     watched = experiment["train.curvature"]
     names += [CURVATURES, *([CURVATURE] if pictures else [])] if watched is not None else []
-    settings = to_toml(experiment.to_dict(folder), _SETTINGS_COMMENT)
     rows = experiment["train.iterations"] + 1
     needed = int(1e5 + 8 * rows + 32 * min(rows, MOST_ROWS) + 3e6 * pictures + 8e6 * report)  # bytes
     with ResultsFolder(
@@ -169,12 +168,15 @@ def run_experiment(
                 import sklearn.model_selection  # noqa: F401 - the data need it, and should not pay for it
         with watch("data"):
             draws = Draws(experiment)
-        samples, network = draws.samples, draws.network
+        samples, network, experiment = draws.samples, draws.network, draws.experiment
+        settings = to_toml(experiment.to_dict(folder), _SETTINGS_COMMENT)
         tell("data", f"{tidy(experiment.name)}: {samples}")
         if samples.prepared is not None:
             tell("columns", samples.prepared.columns.to_text(MOST_COLUMNS, 84))
         for note in samples.notes:
             tell("", note)
+        if draws.chosen:
+            tell("settings", draws.chosen)
         tell("network", f"{network}, {network.n_parameters:,} parameters")
         with watch("gradient check"):
             point = draws.check_point()

@@ -129,7 +129,7 @@ def _table_experiment(path: Path, overrides: dict[str, Override]) -> Experiment:
         )
     require_there(path)
     document: dict[str, Any] = {"data": {"file": str(path)}}
-    return experiment_from(document, path.stem, str(path), Path(), overrides)
+    return experiment_from(document, path.stem, str(path), Path(), overrides, automatic=True)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.random import RandomState
 
+from glassnet.cli.experiments.defaults import choose_settings
 from glassnet.cli.experiments.files import from_files, reads_blocks
 from glassnet.cli.experiments.samples import Samples, axes_of, build_network, keeps_its_unit, names_of
 from glassnet.cli.experiments.schema import COLUMN_KEYS
@@ -31,6 +32,8 @@ _CHECK_WORK = 2e8  # samples times squared parameters: a few seconds
 class Draws:
     """An experiment's samples and network, and its stream of random numbers, drawn from in this order.
 
+    `experiment` has the settings that were chosen for a table, and `chosen` says so in a sentence.
+
     Raises InputError and FileError for what the settings ask for and the data cannot give.
     """
 
@@ -38,6 +41,7 @@ class Draws:
     random: RandomState = field(init=False)
     samples: Samples = field(init=False)
     network: Network = field(init=False)
+    chosen: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.random = RandomState(self.experiment["random_state"])
@@ -45,6 +49,7 @@ class Draws:
         if self.experiment["data.file"]:
             prepare = from_files if reads_blocks(self.experiment) else _from_table
         self.samples = prepare(self.experiment, self.random)
+        self.experiment, self.chosen = choose_settings(self.experiment, self.samples)
         self.network = build_network(self.experiment, self.samples)
 
     def check_point(self) -> Parameters:

@@ -58,7 +58,8 @@ class Experiment:
 
     ``values`` holds the values set, by dotted key; ``sweeps`` the grids by name. ``source`` says in
     errors where the settings come from, and relative paths start at ``folder``. ``left_out`` are the
-    file's keys that the generator or optimizer of the command line has no use for.
+    file's keys that the generator or optimizer of the command line has no use for. ``automatic`` leaves
+    settings of network and training that nobody set to `choose_settings`.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Experiment:
     sweeps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    automatic: bool = False
 
     def __getitem__(self, key: str) -> Any:
         if key in self.values:
@@ -175,6 +177,7 @@ def experiment_from(
     source: str,
     folder: Path,
     overrides: Mapping[str, Override] | None = None,
+    automatic: bool = False,
 ) -> Experiment:
     """The experiment of a TOML file's content, with the command line's values laid over it.
 
@@ -195,9 +198,12 @@ def experiment_from(
         if choice in origins:
             left_out += _remove_lost_settings(merged, document, origins, choice)
     values = dict(_values(merged, source, origins))
+    if values.get("train.validation") == 0:
+        del values["train.validation"]  # no rows, which a table on the command line would hold out
     sweeps = read_sweeps(merged.get(SWEEP, {}), values, source)
     name = str(values.get("name", name))
-    experiment = Experiment(name, source, folder, values, sweeps, origins, tuple(left_out))
+    of_file = source, folder, values, sweeps, origins
+    experiment = Experiment(name, *of_file, tuple(left_out), automatic)
     _check(experiment)
     return experiment
 

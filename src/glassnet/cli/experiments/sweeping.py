@@ -103,7 +103,9 @@ def run_sweeps(
     tables = [f"{grid}.csv" for grid in grids]
     with ResultsFolder(folder, names, needed, tables, RUN_FILES, keep_earlier) as place:
         with watch("data"):
-            draws = Draws(experiment)
+            draws = Draws(
+                replace(experiment, automatic=False)
+            )  # a grid may have settings that exclude some
             draws.samples = draws.samples.in_memory()
             draws.check_point()  # the stream goes on as in the experiment itself
         tell("data", f"{experiment.name}: {draws.samples}")

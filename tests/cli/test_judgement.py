@@ -69,3 +69,17 @@ def test_pictures_choose_numbers_for_their_axes(outcome):
     axes = outcome.shown.axes  # age is the only column of numbers with more than two values
     assert axes == "principal"
     assert outcome.shown.X is outcome.samples.X
+
+
+def test_several_quantities_are_shown_by_their_names_and_without_a_verdict(tmp_path):
+    random = np.random.RandomState(0)
+    rows = [f"{a},{b},{100 * a:.3f},{1e6 * b:.1f}" for a, b in random.rand(60, 2)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,y,z", *rows]) + "\n")
+    settings = {"data.target": ["y", "z"], "train.iterations": 20, "check.enabled": False}
+    overrides = {key: Override(value, key) for key, value in settings.items()}
+    experiment = find_experiment(str(tmp_path / "t.csv"), overrides)
+    outcome = run_experiment(experiment, tmp_path / "r", pictures=False, report=False)
+    assert outcome.judgement.verdict is None
+    assert outcome.shown.class_names == ("y", "z")
+    assert outcome.shown.y.mean(axis=0) == pytest.approx([50, 5e5], rel=0.3)
+    assert outcome.shown.X.min() >= 0

@@ -28,7 +28,7 @@ from glassnet.plots.picture_data import chosen_samples, predict
 from glassnet.plots.projection import PRINCIPAL, Axes
 from glassnet.training.run import TrainingRun
 
-_MOST = 50_000
+_MOST, _MOST_HELD_OUT = 50_000, 20_000
 """Most rows to train on, and held out, that a verdict looks at."""
 
 _DATES = 120
@@ -48,7 +48,7 @@ def judgement_on(samples: Samples, run: TrainingRun, baselines: bool = True) -> 
     question = question_of(samples, run)
     if question is None or samples.held_out is None:
         return Judgement()
-    answer, numbers = answer_of(samples, run), chosen_samples(len(_held_out(samples)[1]), _MOST)
+    answer, numbers = answer_of(samples, run), chosen_samples(len(_held_out(samples)[1]), _MOST_HELD_OUT)
     verdict = judge(question, answer, validated=run.validation is not None) if baselines else None
     insight = look_into(
         question, answer, columns_of(samples), lambda row: _where(samples, int(numbers[row]))
@@ -72,7 +72,7 @@ def question_of(samples: Samples, run: TrainingRun) -> Question | None:
     rows = _held_out(samples)
     if not len(rows[1]) or (known.classes is None and network.sizes[-1] > 1):
         return None
-    (X, y), (X_test, y_test) = (_some(*some) for some in ((samples.X, samples.y), rows))
+    (X, y), (X_test, y_test) = _some(samples.X, samples.y, _MOST), _some(*rows, _MOST_HELD_OUT)
     if known.classes is None:
         y, y_test = (known.values(np.asarray(some, np.float64)) for some in (y, y_test))
     return Question(
@@ -94,8 +94,8 @@ def _held_out(samples: Samples) -> tuple[NDArray[Any], NDArray[Any]]:
     return (samples.X[:0], samples.y[:0]) if rows is None else rows
 
 
-def _some(X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    rows = chosen_samples(len(X), _MOST)
+def _some(X: NDArray[Any], y: NDArray[Any], most: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    rows = chosen_samples(len(X), most)
     return X[rows], y[rows]
 
 
@@ -190,7 +190,7 @@ def shown_of(samples: Samples, run: TrainingRun, insight: Insight | None) -> Sho
 
     X, y = in_units(samples.X, samples.y)
     held_out = None if samples.held_out_rows is None else in_units(*samples.held_out_rows)
-    names = (known.target,) if known.classes is None else samples.target_names
+    names = known.target_names if known.classes is None else samples.target_names
     run = replace(run, encoding=Encoding(scaling=scaling))
     features = tuple(
         f"{name} (normal rank)" if isinstance(encoding, NumberEncoding) and encoding.quantiles else name

@@ -13,7 +13,7 @@ from glassnet._types import Array
 from glassnet.diagnostics.verdict.contenders import Answer
 from glassnet.diagnostics.verdict.measures import measured
 
-_ROWS, _REPEATS, _WORK = 5000, 5, 2e8
+_ROWS, _REPEATS, _WORK = 5000, 5, 1e8
 _LEAST_ROWS = 100
 _MOST_WORK = 5e6  # columns times inputs, beyond which even few rows take long
 _DEPENDENCE_ROWS = 500

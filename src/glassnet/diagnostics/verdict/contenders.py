@@ -17,7 +17,7 @@ from glassnet.utils.words import readable, tidy
 Answer = Callable[[NDArray[Any]], Array]
 """X to the probability of each class (n, C), or to values (n,) in the target's own unit."""
 
-_LINEAR_WORK = 1e8
+_LINEAR_WORK = 5e7
 """Rows times inputs times classes that a linear model learns from, at most: some seconds."""
 
 _TREE_WORK = 1e9
@@ -127,7 +127,7 @@ def _linear(question: Question) -> Any:
     from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
 
     if question.classes is not None:
-        return LogisticRegression(max_iter=200)
+        return LogisticRegression()
     return PoissonRegressor(max_iter=200) if _is_counted(question) else Ridge()
 
 

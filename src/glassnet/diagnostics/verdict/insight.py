@@ -6,9 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-from numpy.random import RandomState
-
 from glassnet.diagnostics.verdict.columns import (
     Column,
     Dependence,
@@ -76,8 +73,7 @@ def look_into(
     found = importances(answer, X, y, columns)
     by_name = {column.name: column for column in columns}
     strongest = [by_name[one.name] for one in found if len(by_name[one.name].levels)][:STRONGEST]
-    rows = RandomState(0).permutation(len(question.X))[: max(len(X), 500)]
-    curves = dependences(answer, question.X[np.sort(rows)], strongest)
+    curves = dependences(answer, question.X, strongest)
     unit = (
         "the log loss" if classes is not None else f"the root mean square error of {tidy(question.target)}"
     )

@@ -1,31 +1,21 @@
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from data.tables.table_samples import table
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from glassnet.data.holdout import split
-from glassnet.data.tables import Table, TextColumn, read_table
+from glassnet.data.tables import read_table
 from glassnet.data.tables.prepare import prepare_table
 from glassnet.data.tables.preprocessing import TASKS, Preprocessing
 from glassnet.data.tables.targets import MAX_CLASSES
 from glassnet.errors import InputError, InputTypeError
-
-
-def table(**columns):
-    made = {}
-    for name, values in columns.items():
-        column = np.asarray(values)
-        made[name] = column if column.dtype.kind not in "UO" else TextColumn.of(column.tolist())
-    length = len(next(iter(made.values())))
-    return Table(made, Path("a.csv"), lines=lambda: np.arange(2, 2 + length))
 
 
 def iris():
@@ -51,18 +41,6 @@ def test_prepare_table_equals_scikit_learns_way():
     assert data.preprocessing.classes == ("setosa", "versicolor", "virginica")
     assert data.preprocessing.features == tuple("abcd")
     assert data.notes == ()
-
-
-def test_prepare_table_does_not_look_at_the_test_rows():
-    X = np.arange(20.0)
-    other = X.copy()
-    y = ["u", "v"] * 10
-    data = prepare_table(table(x=X, y=y), "y")
-    other[data.split.test] = 1e6
-    again = prepare_table(table(x=other, y=y), "y")
-    assert again.preprocessing == data.preprocessing
-    assert np.array_equal(again.X_train, data.X_train)
-    assert not np.array_equal(again.X_test, data.X_test)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -215,91 +193,6 @@ def test_prepare_table_names_what_is_wrong_and_where(changes, settings, words):
 def test_prepare_table_refuses_one_text_for_a_list_of_names(argument):
     with pytest.raises(InputTypeError, match=rf"{argument} is a list of column names.*\['a'\]"):
         prepare_table(table(**GOOD), "y", **{argument: "a"})
-
-
-# ---- Preprocessing -------------------------------------------------------------------------------
-
-
-def test_preprocessing_finds_columns_by_name(tmp_path):
-    made = prepare_table(
-        table(a=[1.0, 2, 3], b=[3.0, 5, 4], y=[0, 1, 1]), "y", test_fraction=0
-    ).preprocessing
-    (tmp_path / "new.csv").write_text("more,b,a\nx,5,1\ny,4,3\n")
-    X = made.transform(read_table(tmp_path / "new.csv"))
-    expected = (np.array([[1, 5], [3, 4]]) - made.mean) / np.array(made.scale)
-    assert np.array_equal(X, expected)
-
-
-def test_preprocessing_names_what_a_new_table_lacks():
-    made = prepare_table(table(**GOOD), "y", test_fraction=0).preprocessing
-    with pytest.raises(InputError, match="column 'a' is missing"):
-        made.transform(table(b=[1.0], y=["u"]))
-    X, notes = made.transform_and_note(table(a=[2.5, np.nan]))
-    assert X[0] == X[1]  # the median of 1, 2, 3, 4
-    assert "'a' lacks a value in 1 of 2 rows (the first at line 3)" in notes[0]
-    with pytest.raises(InputError, match="'w' at line 3; the model knows the classes 'u', 'v'"):
-        made.encode(table(a=[1.0, 2.0], y=["u", "w"]))
-
-
-def test_preprocessing_takes_numbers_that_a_file_holds_as_text():
-    made = prepare_table(table(**GOOD), "y", test_fraction=0).preprocessing
-    assert np.array_equal(made.transform(table(a=["1", "2.0"])), made.transform(table(a=[1, 2])))
-    assert np.array_equal(made.transform(table(a=["1", "NA"])), made.transform(table(a=[1, np.nan])))
-
-
-def test_preprocessing_encodes_labels_whose_type_another_file_changed():
-    text = prepare_table(table(a=[1, 2, 3, 4], y=["1", "x", "1", "2"]), "y", test_fraction=0).preprocessing
-    assert text.encode(table(y=[2, 1])).tolist() == [1, 0]
-    whole = prepare_table(table(a=[1, 2, 3, 4], y=[3, 4, 3, 4]), "y", test_fraction=0).preprocessing
-    assert whole.encode(table(y=[4.0, 3.0])).tolist() == [1, 0]
-    with pytest.raises(InputError, match="'x' at line 3; the model knows the classes 3, 4"):
-        whole.encode(table(y=["3", "x"]))
-
-
-def test_preprocessing_refuses_what_belongs_to_the_other_task():
-    classes = prepare_table(table(**GOOD), "y", test_fraction=0).preprocessing
-    quantity = prepare_table(table(a=[1, 2, 3], y=[0.5, 1.5, 3]), "y", test_fraction=0).preprocessing
-    with pytest.raises(InputError, match="has classes"):
-        classes.values([0.0])
-    with pytest.raises(InputError, match="without classes"):
-        quantity.labels([0])
-
-
-@pytest.mark.parametrize("numbers", [[2], [-1], [0.0], ["u"]])
-def test_preprocessing_refuses_numbers_of_no_class(numbers):
-    made = prepare_table(table(**GOOD), "y", test_fraction=0).preprocessing
-    with pytest.raises(InputError, match="from 0 to 1"):
-        made.labels(numbers)
-
-
-@settings(deadline=None, max_examples=40)
-@given(
-    X=hnp.arrays(
-        np.float64, st.tuples(st.integers(1, 8), st.integers(1, 4)), elements=st.floats(-1e150, 1e150)
-    )
-)
-def test_preprocessing_survives_json_to_the_last_bit(X):
-    assume(np.ptp(X, axis=0).any())
-    source = table(**{f"x{i}": column for i, column in enumerate(X.T)}, y=np.arange(len(X)))
-    made = prepare_table(source, "y", task="regression", test_fraction=0).preprocessing
-    again = Preprocessing.from_dict(json.loads(json.dumps(made.to_dict())))
-    assert again == made
-    assert again.transform(source).tobytes() == made.transform(source).tobytes()
-    assert np.isfinite(made.transform(source)).all()
-    np.testing.assert_allclose(made.values(made.encode(source)), np.arange(len(X)), atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"task": "guessing"}, {"mean": []}, {"classes": None}, {"more": 1}, {"features": 3}],
-)
-def test_preprocessing_from_dict_refuses_what_is_inconsistent(change):
-    values = prepare_table(table(**GOOD), "y", test_fraction=0).preprocessing.to_dict()
-    assert Preprocessing.from_dict(values).to_dict() == values
-    with pytest.raises(InputError, match="does not describe a preprocessing"):
-        Preprocessing.from_dict(values | change)
-    with pytest.raises(InputError, match="does not describe a preprocessing"):
-        Preprocessing.from_dict([1])
 
 
 # ---- split ---------------------------------------------------------------------------------------

@@ -299,7 +299,8 @@ def _why(info: ColumnInfo, encoding: Encoding) -> str:
     if not isinstance(encoding, CategoryEncoding) or not encoding.other:
         return info.why
     rest = info.distinct - len(encoding.categories)
-    return f"{info.why}; {len(encoding.categories)} have an input each, {rest:,} rare ones share one"
+    rare = f"{rest:,} rare ones share one" if rest > 1 else "a rare one has another"
+    return f"{info.why}; {len(encoding.categories)} have an input each, {rare}"
 
 
 def _all_or(rows: NDArray[np.intp], table: Table) -> NDArray[np.intp] | slice:

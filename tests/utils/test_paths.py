@@ -78,11 +78,11 @@ def test_read_bytes_refuses_a_folder_and_a_device(tmp_path):
     ],
 )
 def test_read_bytes_puts_the_systems_errors_into_words(tmp_path, monkeypatch, error, words):
-    def fail(self):
+    def fail(self, mode):
         raise error
 
     (tmp_path / "a").touch()
-    monkeypatch.setattr(Path, "read_bytes", fail)
+    monkeypatch.setattr(Path, "open", fail)
     with pytest.raises(FileError, match=words):
         read_bytes(tmp_path / "a")
 

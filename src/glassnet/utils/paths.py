@@ -6,7 +6,10 @@ import difflib
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from glassnet.errors import FileError, InputError, InputTypeError
 
@@ -64,6 +67,13 @@ def explain(error: OSError, writing: bool = False) -> str:
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The content of a file; FileError if it is missing (with the nearest name), a device or unreadable."""
+    with opened(path) as file:
+        return file.read()
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A file that is open for reading; FileError as `read_bytes` raises it, while it is read, too."""
     path = as_path(path)
     try:
         mode = path.stat().st_mode
@@ -72,7 +82,8 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         # /dev/zero never ends; a pipe, through which a shell passes the output of a program, does.
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise FileError(f"{path} is a device, not a file of data. Give the path of a file.")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            yield file
     except FileNotFoundError as error:
         raise _missing(path) from error
     except OSError as error:

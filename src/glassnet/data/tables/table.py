@@ -87,6 +87,8 @@ class Table:
     """Finds the line on which each row of a text file begins, once an error asks."""
     rows: NDArray[np.int64] | None = field(default=None, repr=False)
     """The places of the rows in the file, where `take` left some out."""
+    place_of: Callable[[int], str] | None = field(default=None, repr=False)
+    """The place of a row in words, where there are several files."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -127,6 +129,8 @@ class Table:
     def where(self, row: int) -> str:
         """The place of a row, counted from 0, for messages: its line in a text file, else its number."""
         place = row if self.rows is None else int(self.rows[row])
+        if self.place_of is not None:
+            return self.place_of(place)
         return f"row {place + 1}" if self.lines is None else f"line {self.lines()[place]}"
 
     def take(self, rows: Rows) -> Table:

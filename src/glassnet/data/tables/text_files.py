@@ -1,129 +1,425 @@
-"""Tables from text files: commas, semicolons or tabs between values."""
+"""Tables from text files, by DuckDB: delimiter, comments and header are found, odd files rewritten."""
 
 from __future__ import annotations
 
 import csv
-import io
-import re
+import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from glassnet.data.tables.index import counting, refuse_repeats
+from glassnet.data.tables.duck import arrays, connected, text_column
+from glassnet.data.tables.header import has_header, unique_names
+from glassnet.data.tables.index import counting
+from glassnet.data.tables.meaning import (
+    AS_NUMBER,
+    AS_TEXT,
+    DATE,
+    MISSING_CELL,
+    TEXT,
+    TRUTH,
+    WHOLE,
+    literal,
+    meanings,
+)
+from glassnet.data.tables.plain_text import plain_text
 from glassnet.data.tables.table import Column, Table, TextColumn
-from glassnet.data.tables.words import MISSING, is_number
-from glassnet.errors import FileError, InputError
-from glassnet.utils.paths import read_bytes
+from glassnet.data.tables.understanding import Understood, filled, understood
+from glassnet.data.tables.words import is_missing
+from glassnet.errors import FileError
 
-DELIMITERS = (",", ";", "\t")
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "blanks"}
 
-_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
-_OTHER_FORMATS = {
-    b"PAR1": "a Parquet file: name it .parquet",
-    b"PK\x03\x04": "a zip archive or an Excel workbook: export the sheet as CSV",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook: export the sheet as CSV",
-    b"\x1f\x8b": "compressed with gzip: unpack it first, with gunzip",
-    b"\xff\xfe": "text in UTF-16: save it as UTF-8",
-    b"\xfe\xff": "text in UTF-16: save it as UTF-8",
-}
+MOST_COLUMNS = 20_000
+"""The most columns of a text file."""
+
+LONGEST_TEXT = 100_000
+"""The most characters of a cell: more is no table, or a quote that is not closed."""
+
+_SAMPLE_ROWS = 2_000
+"""Rows that the meaning of columns is guessed from; what does not fit later is read again as text."""
+
+_MOST_ODD = 1_000
+"""Rows of another length that are counted."""
+
+Records = Iterator[tuple[int, list[str]]]
+"""The cells of each record, with the line on which it begins."""
 
 
-def read_text(path: Path) -> Table:
-    """The table of a text file."""
-    text = _decode(read_bytes(path), path)
-    records = _records(text, _delimiter(text), path)
-    _, header = next(records, (0, []))
-    if not header:
-        raise FileError(f"{path} is empty; expected a row of column names, then rows of values.")
-    names = [name.strip() or f"unnamed {place}" for place, name in enumerate(header, 1)]
-    refuse_repeats(names, path)
-    if all(is_number(name) for name in names):
-        raise InputError(
-            f"The first row of {path} is numbers: {', '.join(names[:5])}. Expected the columns' names; "
-            f"put a row of names on top."
+@dataclass(frozen=True)
+class Dialect:
+    """How a text file is cut into records."""
+
+    delimiter: str
+    quote: str = '"'
+    comment: str = ""
+    skip: int = 0
+    width: int = 1
+
+    def sql(self, path: Path, header: bool) -> str:
+        """The file as DuckDB reads it, as columns of text called c0, c1 and so on."""
+        columns = ", ".join(f"c{place}: 'VARCHAR'" for place in range(self.width))
+        return (
+            f"read_csv({literal(str(path))}, auto_detect=false, columns={{{columns}}}, "
+            f"delim={literal(self.delimiter)}, quote={literal(self.quote)}, escape={literal(self.quote)}, "
+            f"comment={literal(self.comment)}, skip={self.skip}, header={str(header).lower()}, "
+            f"max_line_size={4 << 20})"
         )
-    lines, rows = [], []
-    for line, row in records:
-        if len(row) != len(names):
+
+    def records(self, path: Path, shown: object) -> Records:
+        """The records that are not empty, by Python's reader; FileError for a quote that is not closed."""
+        pulled: list[int] = []
+
+        def lines() -> Iterator[str]:
+            with path.open(encoding="utf-8-sig", newline="") as stream:
+                for number, line in enumerate(stream, 1):
+                    if number <= self.skip or (self.comment and line.startswith(self.comment)):
+                        continue
+                    pulled.append(number)
+                    yield " ".join(line.split()) + "\n" if self.delimiter == " " else line
+
+        reader = csv.reader(
+            lines(), delimiter=self.delimiter, quotechar=self.quote, skipinitialspace=True, strict=True
+        )
+        try:
+            for record in reader:
+                if any(map(str.strip, record)):
+                    yield pulled[0], record
+                pulled.clear()
+        except csv.Error as error:
             raise FileError(
-                f"Line {line} of {path} has {len(row)} value(s), but the first row names {len(names)} "
-                f"columns. Mend that line; text that holds a separator goes between double quotes."
+                f"The row of {shown} that begins on line {pulled[0]} cannot be read: {error}. Look for a "
+                "double "
+                f"quote that is not closed; inside quotes, one is written twice."
+            ) from error
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """What a user says of a text file; None is guessed."""
+
+    header: bool | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+
+
+def read_text(path: Path, shown: Path | str, options: TextOptions) -> Table:
+    """The table of a text file at `path`, which errors call `shown`."""
+    with plain_text(path, options.encoding, shown) as (plain, notes):
+        reading = _Reading(plain, shown, options)
+        table = reading.table(notes)
+    if (known := reading.lines) is not None:
+        return replace(table, lines=lambda: np.array(known[reading.header :], np.int64))
+    return replace(
+        table, lines=cache(partial(_lines, path, shown, options.encoding, reading.dialect, reading.header))
+    )
+
+
+def _lines(
+    path: Path, shown: Path | str, encoding: str | None, dialect: Dialect, header: bool
+) -> NDArray[np.int64]:
+    """The line on which each row begins."""
+    with plain_text(path, encoding, shown) as (plain, _):
+        lines = [line for line, _ in dialect.records(plain, shown)]
+    return np.array(lines[header:], np.int64)
+
+
+class _Reading:
+    """A text file in UTF-8, on its way to a table."""
+
+    def __init__(self, path: Path, shown: Path | str, options: TextOptions) -> None:
+        self.path, self.shown, self.options = path, shown, options
+        self.lines: list[int] | None = None
+        self.header = False
+        self.dialect = self._dialect()
+        self.delimiter = self.dialect.delimiter
+
+    # ---- How it is cut ----------------------------------------------------------------------------
+
+    def _dialect(self) -> Dialect:
+        if self.path.stat().st_size == 0 or not self._begins():
+            raise FileError(f"{self.shown} is empty; expected a row of column names, then rows of values.")
+        dialect = self._sniffed()
+        if dialect is None or dialect.width == 1:
+            dialect = self._counted(dialect)
+        if dialect.width > MOST_COLUMNS:
+            raise FileError(
+                f"{self.shown} has {dialect.width:,} columns; expected {MOST_COLUMNS:,} at most. Perhaps "
+                "rows and "
+                f"columns are the wrong way round."
             )
-        lines.append(line)
-        rows.append(row)
-    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
-    parsed = {name: _parse(cells) for name, cells in zip(names, columns, strict=True)}
-    index = counting(names[0], parsed[names[0]])
-    return Table(parsed, path, index=index, lines=lambda: np.array(lines, np.int64))
+        return dialect
 
+    def _begins(self) -> bool:
+        with self.path.open("rb") as stream:
+            start = stream.read(1 << 20).removeprefix(b"\xef\xbb\xbf")
+        longest = max(map(len, start.splitlines()), default=0)
+        if longest > (1 << 18) and max(map(start.count, (b",", b";", b"\t", b"|"))) > MOST_COLUMNS:
+            raise FileError(
+                f"A row of {self.shown}, among the first, has more than {MOST_COLUMNS:,} columns; "
+                "expected that "
+                f"many at most. Perhaps rows and columns are the wrong way round."
+            )
+        return bool(start.strip())
 
-def _decode(data: bytes, path: Path) -> str:
-    for magic, kind in _OTHER_FORMATS.items():
-        if data.startswith(magic):
-            raise FileError(f"{path} is not a CSV file but {kind}.")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+    def _sniffed(self) -> Dialect | None:
+        import duckdb
+
+        given = self.options.delimiter
+        if given == " ":
+            return None
+        chosen = "" if given is None else f", delim={literal(given)}"
+        query = (
+            f"SELECT Delimiter, Quote, Comment, SkipRows, len(Columns) "
+            f"FROM sniff_csv({literal(str(self.path))}, all_varchar=true, "
+            f"sample_size={_SAMPLE_ROWS}{chosen})"
+        )
+        with connected(self.path) as database:
+            try:
+                delimiter, quote, comment, skip, width = database.execute(query).fetchall()[0]
+            except duckdb.Error:
+                return None
+        quote, comment = ("" if mark == "(empty)" else mark for mark in (quote, comment))
+        return self._plausible(Dialect(delimiter, quote or '"', comment, skip, width))
+
+    def _plausible(self, dialect: Dialect) -> Dialect | None:
+        """The dialect, unless it leaves out rows, as comments (#N/A, 1) or above rows of another length."""
+        cut = replace(dialect, comment="", skip=0)
+        above: Counter[int] = Counter()
+        below = 0
+        with suppress(FileError):
+            for (line, record), _ in zip(cut.records(self.path, self.shown), range(500), strict=False):
+                if line <= dialect.skip:
+                    above[len(record)] += 1
+                elif not (dialect.comment and record[0].startswith(dialect.comment)):
+                    below += 1
+                elif below and len(record) == dialect.width > 1:
+                    dialect = replace(dialect, comment="")
+        rows = [count for length, count in above.items() if length > 1]
+        if above[dialect.width - 1] > 1 or sum(rows) > min(10, below // 2 + 1):
+            return None
+        return dialect
+
+    def _counted(self, sniffed: Dialect | None) -> Dialect:
+        """The delimiter that cuts most of the first rows into equally many cells."""
+        best = sniffed or Dialect(self.options.delimiter or ",")
+        most = 0
+        for delimiter in [self.options.delimiter] if self.options.delimiter else DELIMITERS:
+            dialect = replace(best, delimiter=delimiter)
+            widths: Counter[int] = Counter()
+            with suppress(FileError):
+                for (_, record), _ in zip(dialect.records(self.path, self.shown), range(200), strict=False):
+                    widths[len(record)] += 1
+            if not widths:
+                continue
+            width, count = widths.most_common(1)[0]
+            enough = len(widths) == 1 if delimiter == " " else 2 * count >= widths.total()
+            if width > 1 and count > most and enough:
+                best, most = replace(dialect, width=width), count
+        return best
+
+    # ---- Reading ----------------------------------------------------------------------------------
+
+    def table(self, notes: list[str]) -> Table:
+        import duckdb
+
+        with tempfile.TemporaryDirectory(prefix="glassnet-") as folder:
+            if self.dialect.delimiter == " ":
+                self._rewrite(Path(folder, "rewritten"))
+            try:
+                return self._table(notes)
+            except duckdb.Error as error:
+                if self.lines is not None:
+                    raise FileError(f"{self.shown} cannot be read: {_first_line(error)}") from error
+                self._rewrite(Path(folder, "rewritten"))
+                return self._table(notes)
+
+    def _rewrite(self, target: Path) -> None:
+        """Write the records as plainly as can be; FileError for rows of other lengths."""
+        self.lines, odd = [], list[tuple[int, int]]()
+        width = 0
+        with target.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+            for line, record in self.dialect.records(self.path, self.shown):
+                width = width or len(record)
+                if len(record) != width:
+                    odd.append((line, len(record)))
+                    if len(odd) >= _MOST_ODD:
+                        break
+                self.lines.append(line)
+                writer.writerow(record)
+        if odd:
+            self._refuse_lengths(odd, width)
+        self.path = target
+        self.dialect = Dialect(",", width=width)
+
+    def _refuse_lengths(self, odd: list[tuple[int, int]], width: int) -> None:
+        shown = ", ".join(f"{line} ({count})" for line, count in odd[:5])
+        number = f"{len(odd):,}{' or more' if len(odd) >= _MOST_ODD else ''}"
         raise FileError(
-            f"{path} is not text in UTF-8: byte 0x{data[error.start]:02x} on line {line}. Save it as "
-            f"UTF-8, for instance with iconv -f latin1 -t utf-8."
-        ) from error
-    if "\0" in text:  # within double quotes, as `write_csv` writes it, it is a character like any other
-        parts = enumerate(text.split('"'))
-        bare = "".join("\n" * part.count("\n") if quoted % 2 else part for quoted, part in parts)
-        if "\0" in bare:
-            line = bare.count("\n", 0, bare.index("\0")) + 1
-            raise FileError(f"{path} is not a CSV file: line {line} holds a zero byte.")
-    return text
+            f"Line {odd[0][0]} of {self.shown} has {odd[0][1]} value(s), but the first row names {width} "
+            "columns. "
+            f"{number} row(s) differ, with line (values): {shown}. Mend them; text that holds a "
+            "delimiter goes "
+            f"between double quotes."
+        )
 
+    def _table(self, notes: list[str]) -> Table:
+        dialect = self.dialect
+        with connected(self.path) as database:
+            query = f"SELECT * FROM {dialect.sql(self.path, False)} LIMIT {_SAMPLE_ROWS}"
+            sample = [row for row in database.execute(query).fetchall() if any(row)]
+            cells, said = self._names(sample)
+            names, renamed = unique_names(cells)
+            some = f"coalesce({', '.join(_places(dialect))}) IS NOT NULL"
+            source = f"{dialect.sql(self.path, self.header)} WHERE {some}"
+            known = self._columns(database, source, sample[self.header :], names)
+        columns = {name: known.columns[name] for name in names}
+        while (
+            len(columns) > 1 and not cells[len(columns) - 1] and _is_empty(columns[names[len(columns) - 1]])
+        ):
+            del columns[names[len(columns) - 1]]  # a delimiter at the end of each line
+        if self.delimiter != ",":
+            said.insert(
+                0, f"Values are separated by {DELIMITERS.get(self.delimiter, repr(self.delimiter))}."
+            )
+        notes = [*notes, *said, *renamed, *known.notes()]
+        index = counting(names[0], columns[names[0]])
+        return Table(columns, self.shown, tuple(notes), index, frozenset(known.truths))
 
-def _records(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Every row that is not blank, with the line on which it begins."""
-    # Strict: otherwise a quote that is never closed silently swallows the rest of the file.
-    stream = io.StringIO(text, newline="")
-    reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True, strict=True)
-    line = 1
-    try:
-        for record in reader:
-            if record:
-                yield line, record
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise FileError(
-            f"The row of {path} that begins on line {line} cannot be read: {error}. Look for a double "
-            f"quote that is not closed; inside quotes, one is written twice."
-        ) from error
+    def _names(self, sample: list[tuple[str | None, ...]]) -> tuple[list[str], list[str]]:
+        """The columns' names, "" where one has none, and notes; says whether they are the first record."""
+        width, wanted = self.dialect.width, self.options.header
+        self.header = wanted if wanted is not None else has_header(sample, self.delimiter)
+        above = self._above() if wanted is None and not self.header else None
+        said = []
+        if self.dialect.comment:
+            said.append(f"Left out comments, lines that begin with {self.dialect.comment}.")
+        if above is not None:
+            return above, said
+        if self.dialect.skip:
+            said.append(f"Left out {self.dialect.skip} line(s) above the table.")
+        if self.header:
+            return [(cell or "").strip() for cell in sample[0]], said
+        if wanted is None:
+            said.append(
+                f"No header: the first row looks like the others, so the columns are called 1 to {width} "
+                f"(header=True takes the first row for names)."
+            )
+        return [str(place) for place in range(1, width + 1)], said
 
-
-def _delimiter(text: str) -> str:
-    def score(delimiter: str) -> tuple[bool, int]:
-        records = _records(text, delimiter, Path())
+    def _above(self) -> list[str] | None:
+        """Names in the last line that was left out above the rows: in a comment, or of one cell fewer."""
+        comment, width = self.dialect.comment, self.dialect.width
+        above: list[str] = []
+        with self.path.open(encoding="utf-8-sig", newline="") as stream:
+            for number, line in enumerate(stream, 1):
+                if comment and line.startswith(comment):
+                    above = [line.lstrip(comment + " ")]
+                elif number <= self.dialect.skip:
+                    above = [line] if line.strip() else above
+                else:
+                    break
+        if not above or width < 2:
+            return None
         try:
-            first = next(records, (0, []))[1]
-            second = next(records, (0, first))[1]
-        except FileError:
-            return False, 0
-        # A delimiter that does not occur in a row makes one column of it.
-        return 1 < len(first) == len(second), len(first)
+            cells = next(csv.reader(above, delimiter=self.delimiter, quotechar=self.dialect.quote))
+        except (csv.Error, StopIteration):
+            return None
+        cells = [cell.strip() for cell in cells]
+        if len(cells) == width - 1 > 1:
+            # R names the rows in a first column without a name; else each line ends with a delimiter.
+            return ["", *cells] if self._filled_at_the_end() else [*cells, ""]
+        return cells if len(cells) == width else None
 
-    return max(DELIMITERS, key=score)  # the first of equals
+    def _filled_at_the_end(self) -> bool:
+        records = self.dialect.records(self.path, self.shown)
+        return any(record[-1].strip() for (_, record), _ in zip(records, range(200), strict=False))
+
+    def _columns(
+        self, database: Any, source: str, sample: Sequence[Sequence[str | None]], names: list[str]
+    ) -> Understood:
+        """The columns, read as what a sample says, and as text where one then holds something else."""
+        by_place = dict(zip(_places(self.dialect), names, strict=True))
+        texts = {place: {row[i] or "" for row in sample} - {""} for i, place in enumerate(by_place)}
+        known, text = Understood(), dict[str, TextColumn]()
+        pending = meanings(texts, self.delimiter, self.options.decimal)
+        typed = {place: meaning for place, meaning in pending.items() if meaning.kind != TEXT}
+        while pending:
+            selected = [f"{meaning.sql(place)} AS {place}" for place, meaning in pending.items()]
+            gaps = [place for place, meaning in pending.items() if meaning.kind in (DATE, TRUTH)]
+            selected += [f"{MISSING_CELL.format(place)} AS gone_{place}" for place in gaps]
+            database.execute(f"CREATE OR REPLACE TABLE rows AS SELECT {', '.join(selected)} FROM {source}")
+            failed = {}
+            for place, meaning in pending.items():
+                if meaning.kind == TEXT:
+                    text[by_place[place]] = self._text(database, place, by_place[place])
+                    continue
+                wanted = [place, f"gone_{place}"] if place in gaps else [place]
+                found = arrays(database, f"SELECT {', '.join(wanted)} FROM rows")
+                values = filled(found[place], np.asarray(found.get(f"gone_{place}", False)))
+                if values is None:
+                    failed[place] = AS_NUMBER if meaning.kind == WHOLE else AS_TEXT
+                else:
+                    known.add(by_place[place], values, meaning)
+            pending = failed
+        database.execute("DROP TABLE rows")
+        words = {
+            place: [w for w in texts[place] if is_missing(w)]
+            for place in typed
+            if by_place[place] in known.columns
+        }
+        self._count_missing(database, source, words, known)
+        known.update(understood(text, self.delimiter, self.options.decimal))
+        return known
+
+    def _text(self, database: Any, place: str, name: str) -> TextColumn:
+        column = text_column(database, "rows", place)
+        longest = max(map(len, column.categories), default=0)
+        if longest > LONGEST_TEXT:
+            code = next(i for i, text in enumerate(column.categories) if len(text) == longest)
+            row = int(np.argmax(column.codes == code)) + self.header
+            line = next(
+                line for i, (line, _) in enumerate(self.dialect.records(self.path, self.shown)) if i == row
+            )
+            raise FileError(
+                f"Column {name!r} of {self.shown} holds a text of {longest:,} characters in the row that "
+                "begins on "
+                f"line {line}; expected {LONGEST_TEXT:,} at most. Look for a double quote that is not "
+                "closed."
+            )
+        return column
+
+    def _count_missing(
+        self, database: Any, source: str, words: dict[str, list[str]], known: Understood
+    ) -> None:
+        """Count the cells of the words for missing that the sample of columns of numbers and dates had."""
+        wanted = [(place, word) for place, of_place in words.items() for word in of_place if word.strip()]
+        if not wanted:
+            return
+        counts = ", ".join(f"count(*) FILTER ({place} = {literal(word)})" for place, word in wanted)
+        (found,) = database.execute(f"SELECT {counts} FROM {source}").fetchall()
+        for (_, word), count in zip(wanted, found, strict=True):
+            known.missing[word.strip()] += count
 
 
-def _parse(cells: Sequence[str]) -> Column:
-    values = [cell.strip() for cell in cells]
-    present = [value for value in values if value.lower() not in MISSING]
-    whole = len(present) == len(values)
-    if {value.lower() for value in present} <= {"true", "false"}:
-        truths = {"true": 1.0, "false": 0.0}
-        numbers = np.array([truths.get(value.lower(), np.nan) for value in values])
-        return numbers.astype(bool) if whole else numbers
-    if not all(map(is_number, present)):
-        return TextColumn.of(cells)
-    if whole and all(_INTEGER.fullmatch(value) for value in present):
-        try:
-            return np.array([int(value) for value in values], dtype=np.int64)
-        except (OverflowError, ValueError):
-            pass  # more than 64 bits: a float comes near
-    return np.array([np.nan if value.lower() in MISSING else float(value) for value in values])
+def _places(dialect: Dialect) -> list[str]:
+    return [f"c{place}" for place in range(dialect.width)]
+
+
+def _is_empty(column: Column) -> bool:
+    if isinstance(column, TextColumn):
+        return bool(np.all(column.codes < 0))
+    return column.dtype.kind == "f" and bool(np.isnan(column).all())
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

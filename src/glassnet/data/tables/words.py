@@ -1,12 +1,21 @@
-"""What single words of a table mean: numbers, marks for missing values, names in a shell."""
+"""What single words of a table mean: marks for missing values, plain numbers, names in a shell."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Collection
 
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
-"""The text, in any case, of a cell of a column of numbers whose number is missing."""
+MISSING = frozenset(
+    [
+        *("", "na", "n/a", "n.a.", "nan", "null", "none", "nil", "?", "-", "--", ".", "<na>"),
+        *("#n/a", "#na", "#value!", "#div/0!", "#ref!", "#num!", "#name?", "#null!"),
+    ]
+)
+"""The text, in any case, of a cell whose value is missing."""
+
+MISSING_NUMBERS = MISSING | {"missing", "unknown", "not available", "n/k", "nd", "n.d."}
+"""The same of a cell in a column of numbers, dates, or true and false."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 
@@ -18,7 +27,18 @@ def is_number(text: str) -> bool:
 
 def is_missing(text: str) -> bool:
     """Whether a cell of a column of numbers marks a missing value."""
-    return text.strip().lower() in MISSING
+    return text.strip().lower() in MISSING_NUMBERS
+
+
+def marks_missing(word: str, others: Collection[str], elsewhere: bool) -> bool:
+    """Whether a text of `MISSING` is a missing value, beside the other texts of its column.
+
+    "NA" among codes of two capital letters is one of them, such as Namibia. "None" is a category, such
+    as of a disorder, unless the column marks missing values in another way, too: `elsewhere`.
+    """
+    if word == "NA":
+        return not (len(others) > 1 and all(len(text) == 2 and text.isupper() for text in others))
+    return word.lower() != "none" or elsewhere
 
 
 def as_option(name: str) -> str:

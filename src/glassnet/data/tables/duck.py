@@ -15,8 +15,8 @@ from glassnet.utils.threads import thread_count
 
 
 @contextmanager
-def connected(path: Path | None = None) -> Iterator[Any]:
-    """A database in memory that reads `path`, and no other file, and writes none."""
+def connected(*paths: Path) -> Iterator[Any]:
+    """A database in memory that reads these files, and no other one, and writes none."""
     import duckdb
 
     database = duckdb.connect(
@@ -31,8 +31,7 @@ def connected(path: Path | None = None) -> Iterator[Any]:
         },
     )
     with database:
-        if path is not None:
-            database.execute(f"SET allowed_paths = [{literal(str(path))}]")
+        database.execute(f"SET allowed_paths = [{', '.join(literal(str(path)) for path in paths)}]")
         database.execute("SET enable_external_access = false")
         database.execute("SET TimeZone = 'UTC'")
         database.execute("SET lock_configuration = true")

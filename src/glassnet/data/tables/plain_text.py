@@ -184,6 +184,13 @@ def _checked(stream: IO[bytes], shown: Path | str) -> str:
         lines = chunk.count(b"\n")
         rest = len(chunk) - 1 - max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + (0 if lines else rest)
         if rest > LONGEST_LINE:
+            cells = 1 + max(chunk.count(mark) for mark in (b",", b";", b"\t", b"|"))
+            if cells > 1000:
+                raise FileError(
+                    f"Line {line + lines} of {shown} has more than {cells:,} columns; expected a table "
+                    "with one row a "
+                    f"line. Perhaps rows and columns are the wrong way round."
+                )
             raise FileError(
                 f"Line {line + lines} of {shown} is longer than {LONGEST_LINE:,} bytes: this is no table "
                 "of rows, "

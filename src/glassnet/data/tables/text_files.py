@@ -76,8 +76,10 @@ class Dialect:
     def records(self, path: Path, shown: object) -> Records:
         """The records that are not empty, by Python's reader; FileError for a quote that is not closed."""
         pulled: list[int] = []
+        line = ""
 
         def lines() -> Iterator[str]:
+            nonlocal line
             with path.open(encoding="utf-8-sig", newline="") as stream:
                 for number, line in enumerate(stream, 1):
                     if number <= self.skip or (self.comment and line.startswith(self.comment)):
@@ -94,6 +96,13 @@ class Dialect:
                     yield pulled[0], record
                 pulled.clear()
         except csv.Error as error:
+            lengths = [*map(len, line.split(self.delimiter))]
+            if max(lengths, default=0) > LONGEST_TEXT:
+                place = lengths.index(max(lengths))
+                raise FileError(
+                    f"Line {pulled[-1]} of {shown} has a text of {lengths[place]:,} characters in column "
+                    f"{place + 1}; expected {LONGEST_TEXT:,} at most."
+                ) from error
             raise FileError(
                 f"The row of {shown} that begins on line {pulled[0]} cannot be read: {error}. Look for a "
                 "double "
@@ -113,9 +122,13 @@ class TextOptions:
 
 def read_text(path: Path, shown: Path | str, options: TextOptions) -> Table:
     """The table of a text file at `path`, which errors call `shown`."""
-    with plain_text(path, options.encoding, shown) as (plain, notes):
-        reading = _Reading(plain, shown, options)
-        table = reading.table(notes)
+    with (
+        plain_text(path, options.encoding, shown) as (plain, notes),
+        tempfile.TemporaryDirectory(prefix="glassnet-") as folder,
+        connected(plain, Path(folder, "rewritten")) as database,
+    ):
+        reading = _Reading(plain, shown, options, database)
+        table = reading.table(notes, Path(folder, "rewritten"))
     if (known := reading.lines) is not None:
         return replace(table, lines=lambda: np.array(known[reading.header :], np.int64))
     return replace(
@@ -135,8 +148,8 @@ def _lines(
 class _Reading:
     """A text file in UTF-8, on its way to a table."""
 
-    def __init__(self, path: Path, shown: Path | str, options: TextOptions) -> None:
-        self.path, self.shown, self.options = path, shown, options
+    def __init__(self, path: Path, shown: Path | str, options: TextOptions, database: Any) -> None:
+        self.path, self.shown, self.options, self.database = path, shown, options, database
         self.lines: list[int] | None = None
         self.header = False
         self.dialect = self._dialect()
@@ -182,11 +195,10 @@ class _Reading:
             f"FROM sniff_csv({literal(str(self.path))}, all_varchar=true, "
             f"sample_size={_SAMPLE_ROWS}{chosen})"
         )
-        with connected(self.path) as database:
-            try:
-                delimiter, quote, comment, skip, width = database.execute(query).fetchall()[0]
-            except duckdb.Error:
-                return None
+        try:
+            delimiter, quote, comment, skip, width = self.database.execute(query).fetchall()[0]
+        except duckdb.Error:
+            return None
         quote, comment = ("" if mark == "(empty)" else mark for mark in (quote, comment))
         return self._plausible(Dialect(delimiter, quote or '"', comment, skip, width))
 
@@ -228,19 +240,19 @@ class _Reading:
 
     # ---- Reading ----------------------------------------------------------------------------------
 
-    def table(self, notes: list[str]) -> Table:
+    def table(self, notes: list[str], rewritten: Path) -> Table:
+        """The table; an odd file is written to `rewritten` as DuckDB reads it."""
         import duckdb
 
-        with tempfile.TemporaryDirectory(prefix="glassnet-") as folder:
-            if self.dialect.delimiter == " ":
-                self._rewrite(Path(folder, "rewritten"))
-            try:
-                return self._table(notes)
-            except duckdb.Error as error:
-                if self.lines is not None:
-                    raise FileError(f"{self.shown} cannot be read: {_first_line(error)}") from error
-                self._rewrite(Path(folder, "rewritten"))
-                return self._table(notes)
+        if self.dialect.delimiter == " ":
+            self._rewrite(rewritten)
+        try:
+            return self._table(notes)
+        except duckdb.Error as error:
+            if self.lines is not None:
+                raise FileError(f"{self.shown} cannot be read: {_first_line(error)}") from error
+            self._rewrite(rewritten)
+            return self._table(notes)
 
     def _rewrite(self, target: Path) -> None:
         """Write the records as plainly as can be; FileError for rows of other lengths."""
@@ -274,14 +286,13 @@ class _Reading:
 
     def _table(self, notes: list[str]) -> Table:
         dialect = self.dialect
-        with connected(self.path) as database:
-            query = f"SELECT * FROM {dialect.sql(self.path, False)} LIMIT {_SAMPLE_ROWS}"
-            sample = [row for row in database.execute(query).fetchall() if any(row)]
-            cells, said = self._names(sample)
-            names, renamed = unique_names(cells)
-            some = f"coalesce({', '.join(_places(dialect))}) IS NOT NULL"
-            source = f"{dialect.sql(self.path, self.header)} WHERE {some}"
-            known = self._columns(database, source, sample[self.header :], names)
+        query = f"SELECT * FROM {dialect.sql(self.path, False)} LIMIT {_SAMPLE_ROWS}"
+        sample = [row for row in self.database.execute(query).fetchall() if any(row)]
+        cells, said = self._names(sample)
+        names, renamed = unique_names(cells)
+        some = f"coalesce({', '.join(_places(dialect))}) IS NOT NULL"
+        source = f"{dialect.sql(self.path, self.header)} WHERE {some}"
+        known = self._columns(source, sample[self.header :], names)
         columns = {name: known.columns[name] for name in names}
         while (
             len(columns) > 1 and not cells[len(columns) - 1] and _is_empty(columns[names[len(columns) - 1]])
@@ -344,10 +355,9 @@ class _Reading:
         records = self.dialect.records(self.path, self.shown)
         return any(record[-1].strip() for (_, record), _ in zip(records, range(200), strict=False))
 
-    def _columns(
-        self, database: Any, source: str, sample: Sequence[Sequence[str | None]], names: list[str]
-    ) -> Understood:
+    def _columns(self, source: str, sample: Sequence[Sequence[str | None]], names: list[str]) -> Understood:
         """The columns, read as what a sample says, and as text where one then holds something else."""
+        database = self.database
         by_place = dict(zip(_places(self.dialect), names, strict=True))
         texts = {place: {row[i] or "" for row in sample} - {""} for i, place in enumerate(by_place)}
         known, text = Understood(), dict[str, TextColumn]()
@@ -361,7 +371,7 @@ class _Reading:
             failed = {}
             for place, meaning in pending.items():
                 if meaning.kind == TEXT:
-                    text[by_place[place]] = self._text(database, place, by_place[place])
+                    text[by_place[place]] = self._text(place, by_place[place])
                     continue
                 wanted = [place, f"gone_{place}"] if place in gaps else [place]
                 found = arrays(database, f"SELECT {', '.join(wanted)} FROM rows")
@@ -377,12 +387,12 @@ class _Reading:
             for place in typed
             if by_place[place] in known.columns
         }
-        self._count_missing(database, source, words, known)
-        known.update(understood(text, self.delimiter, self.options.decimal))
+        self._count_missing(source, words, known)
+        known.update(understood(text, database, self.delimiter, self.options.decimal))
         return known
 
-    def _text(self, database: Any, place: str, name: str) -> TextColumn:
-        column = text_column(database, "rows", place)
+    def _text(self, place: str, name: str) -> TextColumn:
+        column = text_column(self.database, "rows", place)
         longest = max(map(len, column.categories), default=0)
         if longest > LONGEST_TEXT:
             code = next(i for i, text in enumerate(column.categories) if len(text) == longest)
@@ -398,15 +408,13 @@ class _Reading:
             )
         return column
 
-    def _count_missing(
-        self, database: Any, source: str, words: dict[str, list[str]], known: Understood
-    ) -> None:
+    def _count_missing(self, source: str, words: dict[str, list[str]], known: Understood) -> None:
         """Count the cells of the words for missing that the sample of columns of numbers and dates had."""
         wanted = [(place, word) for place, of_place in words.items() for word in of_place if word.strip()]
         if not wanted:
             return
         counts = ", ".join(f"count(*) FILTER ({place} = {literal(word)})" for place, word in wanted)
-        (found,) = database.execute(f"SELECT {counts} FROM {source}").fetchall()
+        (found,) = self.database.execute(f"SELECT {counts} FROM {source}").fetchall()
         for (_, word), count in zip(wanted, found, strict=True):
             known.missing[word.strip()] += count
 

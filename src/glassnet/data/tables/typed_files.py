@@ -119,7 +119,7 @@ def _table(
         columns[name] = column_of(values)
         if kind == "BOOLEAN" and values.dtype != bool:
             truths.add(name)
-    known = understood(text)
+    known = understood(text, database)
     columns = {name: known.columns.get(name, column) for name, column in columns.items()}
     index = index or counting(next(iter(columns)), next(iter(columns.values())))
     return Table(columns, shown, (*notes, *known.notes()), index, frozenset(truths | known.truths))

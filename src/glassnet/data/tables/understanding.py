@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +68,7 @@ class Understood:
 
 
 def understood(
-    columns: Mapping[str, TextColumn], delimiter: str = "", decimal: str | None = None
+    columns: Mapping[str, TextColumn], database: Any = None, delimiter: str = "", decimal: str | None = None
 ) -> Understood:
     """Columns of text as what they mean; text that means nothing else loses the blanks at its ends."""
     known = Understood()
@@ -77,7 +78,7 @@ def understood(
         name: column.categories[:: 1 + len(column.categories) // _SAMPLE].tolist()
         for name, column in columns.items()
     }
-    with connected() as database:
+    with connected() if database is None else nullcontext(database) as database:
         for name, meaning in meanings(samples, delimiter, decimal).items():
             column = columns[name]
             words = [word.strip() for word in column.categories.tolist()]

@@ -24,7 +24,15 @@ from glassnet.utils.storage import write_csv
 
 LABELS = (
     *("a\0b", "ends\0", "ends", "<script>alert(1)</script>", "</script><blink>", "=1+1", "@SUM(A1)"),
-    *("line\nbreak", "carriage\rreturn", "both\r\n", 'say "so"', "a,b;c\td", "two  blanks", "%{x} $_{y}$"),
+    *(
+        "line\nbreak",
+        "carriage\rreturn",
+        "both\r\nends",
+        'say "so"',
+        "a,b;c\td",
+        "two  blanks",
+        "%{x} $_{y}$",
+    ),
     *("a\u2028b", "\x1b[31m", "&amp;", "\ufeff", "None.", "\U0001f600", "e\u0301"),
     *("1", "1.0", "nan.", "True"),  # of mixed kinds, which makes all of them text
 )

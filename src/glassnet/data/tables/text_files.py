@@ -62,6 +62,7 @@ class Dialect:
     comment: str = ""
     skip: int = 0
     width: int = 1
+    line_end: str = ""
 
     def sql(self, path: Path, header: bool) -> str:
         """The file as DuckDB reads it, as columns of text called c0, c1 and so on."""
@@ -70,7 +71,7 @@ class Dialect:
             f"read_csv({literal(str(path))}, auto_detect=false, columns={{{columns}}}, "
             f"delim={literal(self.delimiter)}, quote={literal(self.quote)}, escape={literal(self.quote)}, "
             f"comment={literal(self.comment)}, skip={self.skip}, header={str(header).lower()}, "
-            f"max_line_size={4 << 20})"
+            f"max_line_size={4 << 20}{self.line_end and f', new_line={literal(self.line_end)}'})"
         )
 
     def records(self, path: Path, shown: object) -> Records:
@@ -191,16 +192,16 @@ class _Reading:
             return None
         chosen = "" if given is None else f", delim={literal(given)}"
         query = (
-            f"SELECT Delimiter, Quote, Comment, SkipRows, len(Columns) "
+            f"SELECT Delimiter, Quote, Comment, SkipRows, len(Columns), NewLineDelimiter "
             f"FROM sniff_csv({literal(str(self.path))}, all_varchar=true, "
             f"sample_size={_SAMPLE_ROWS}{chosen})"
         )
         try:
-            delimiter, quote, comment, skip, width = self.database.execute(query).fetchall()[0]
+            delimiter, quote, comment, skip, width, line_end = self.database.execute(query).fetchall()[0]
         except duckdb.Error:
             return None
         quote, comment = ("" if mark == "(empty)" else mark for mark in (quote, comment))
-        return self._plausible(Dialect(delimiter, quote or '"', comment, skip, width))
+        return self._plausible(Dialect(delimiter, quote or '"', comment, skip, width, line_end))
 
     def _plausible(self, dialect: Dialect) -> Dialect | None:
         """The dialect, unless it leaves out rows, as comments (#N/A, 1) or above rows of another length."""
@@ -246,13 +247,15 @@ class _Reading:
 
         if self.dialect.delimiter == " ":
             self._rewrite(rewritten)
+        if self.lines is None:
+            with suppress(duckdb.Error):
+                return self._table(notes)
+            self._rewrite(rewritten)
         try:
             return self._table(notes)
         except duckdb.Error as error:
-            if self.lines is not None:
-                raise FileError(f"{self.shown} cannot be read: {_first_line(error)}") from error
-            self._rewrite(rewritten)
-            return self._table(notes)
+            reason = str(error).partition("\n")[0]
+            raise FileError(f"{self.shown} cannot be read: {reason}") from error
 
     def _rewrite(self, target: Path) -> None:
         """Write the records as plainly as can be; FileError for rows of other lengths."""
@@ -271,7 +274,7 @@ class _Reading:
         if odd:
             self._refuse_lengths(odd, width)
         self.path = target
-        self.dialect = Dialect(",", width=width)
+        self.dialect = Dialect(",", width=width, line_end="\\n")
 
     def _refuse_lengths(self, odd: list[tuple[int, int]], width: int) -> None:
         shown = ", ".join(f"{line} ({count})" for line, count in odd[:5])
@@ -427,7 +430,3 @@ def _is_empty(column: Column) -> bool:
     if isinstance(column, TextColumn):
         return bool(np.all(column.codes < 0))
     return column.dtype.kind == "f" and bool(np.isnan(column).all())
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

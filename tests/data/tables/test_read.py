@@ -127,7 +127,7 @@ def test_is_number_takes_what_float_takes_too(text):
         ("a,b\n1,2\n\n3\n4,5\n", FileError, r"Line 4 of .* has 1 value.* names 2 columns"),
         ("a,b\n1,2\n1,2,3\n", FileError, "Line 3 of .* has 3 value"),
         ('a,b\n1,2\n3,"x\n4,5\n', FileError, "begins on line 3 cannot be read.*quote"),
-        ("a,b\n1," + "x" * 200_000, FileError, "begins on line 2 cannot be read.*limit"),
+        ("a,b\n1," + "x" * 200_000, FileError, "Line 2 of .* has a text of 200,000 characters in column 2"),
         ("a,b\ncafé,2\nmüde,3\n".encode() + b"caf\xe9,3\n", FileError, "byte 0xe9 on line 4 is not"),
         ("a,b\n1,\0\n", FileError, "line 2 holds a zero byte"),
         ('a,b\n"\0\n",\0\n', FileError, "line 3 holds a zero byte"),

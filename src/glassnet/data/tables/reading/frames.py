@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.tables.header import unique_names
 from glassnet.data.tables.index import counting
 from glassnet.data.tables.parquet_files import pandas_index
+from glassnet.data.tables.reading.header import unique_names
+from glassnet.data.tables.reading.understanding import understood
 from glassnet.data.tables.table import Column, Table, TextColumn
-from glassnet.data.tables.understanding import understood
 from glassnet.errors import InputError, InputTypeError
 
 LARGEST = np.iinfo(np.int64).max

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from glassnet.data.tables.meaning import DATE, NUMBER, TRUTH, WHOLE, meanings
+from glassnet.data.tables.reading.meaning import DATE, NUMBER, TRUTH, WHOLE, meanings
 from glassnet.data.tables.words import is_missing
 
 Row = Sequence[str | None]

@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from glassnet.data.tables.frames import from_frame
-from glassnet.data.tables.joining import joined
 from glassnet.data.tables.parquet_files import ENDINGS, import_pyarrow
+from glassnet.data.tables.reading.frames import from_frame
+from glassnet.data.tables.reading.joining import joined
+from glassnet.data.tables.reading.text_files import TextOptions, read_text
+from glassnet.data.tables.reading.typed_files import read_json, read_parquet
+from glassnet.data.tables.reading.workbooks import read_workbook
 from glassnet.data.tables.table import Table
-from glassnet.data.tables.text_files import TextOptions, read_text
-from glassnet.data.tables.typed_files import read_json, read_parquet
-from glassnet.data.tables.workbooks import read_workbook
 from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.utils.paths import as_path, opened
 

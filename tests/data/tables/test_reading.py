@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from glassnet.data.tables import read_table
-from glassnet.data.tables.text_files import DELIMITERS
+from glassnet.data.tables.reading.text_files import DELIMITERS
 from glassnet.data.tables.words import MISSING, is_number
 from glassnet.errors import FileError, InputError
 from glassnet.utils.storage import write_csv

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.tables.duck import arrays, connected, text_column
-from glassnet.data.tables.header import has_header, unique_names
 from glassnet.data.tables.index import counting
-from glassnet.data.tables.meaning import (
+from glassnet.data.tables.reading.duck import arrays, connected, text_column
+from glassnet.data.tables.reading.header import has_header, unique_names
+from glassnet.data.tables.reading.meaning import (
     AS_NUMBER,
     AS_TEXT,
     DATE,
@@ -29,9 +29,9 @@ from glassnet.data.tables.meaning import (
     literal,
     meanings,
 )
-from glassnet.data.tables.plain_text import plain_text
+from glassnet.data.tables.reading.plain_text import plain_text
+from glassnet.data.tables.reading.understanding import Understood, filled, understood
 from glassnet.data.tables.table import Column, Table, TextColumn
-from glassnet.data.tables.understanding import Understood, filled, understood
 from glassnet.data.tables.words import is_missing
 from glassnet.errors import FileError
 

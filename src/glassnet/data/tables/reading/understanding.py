@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.tables.duck import connected
-from glassnet.data.tables.meaning import (
+from glassnet.data.tables.reading.duck import connected
+from glassnet.data.tables.reading.meaning import (
     AS_NUMBER,
     MISSING_CELL,
     NUMBER,

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.data.tables.duck import arrays, connected, quoted, text_column
-from glassnet.data.tables.frames import column_of
 from glassnet.data.tables.index import counting, index_of, refuse_repeats
-from glassnet.data.tables.meaning import literal
-from glassnet.data.tables.plain_text import plain_text
+from glassnet.data.tables.reading.duck import arrays, connected, quoted, text_column
+from glassnet.data.tables.reading.frames import column_of
+from glassnet.data.tables.reading.meaning import literal
+from glassnet.data.tables.reading.plain_text import plain_text
+from glassnet.data.tables.reading.understanding import filled, understood
 from glassnet.data.tables.table import Column, Table, TextColumn
-from glassnet.data.tables.understanding import filled, understood
 from glassnet.errors import FileError
 
 _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|UBIGINT|FLOAT|DOUBLE|BOOLEAN")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.data.tables.meaning import literal
+from glassnet.data.tables.reading.meaning import literal
 from glassnet.data.tables.table import TextColumn
 from glassnet.utils.threads import thread_count
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.data.tables.frames import frame_table
-from glassnet.data.tables.header import has_header, unique_names
+from glassnet.data.tables.reading.frames import frame_table
+from glassnet.data.tables.reading.header import has_header, unique_names
 from glassnet.data.tables.table import Table
 from glassnet.errors import FileError, InputError, unknown_name
 

@@ -10,6 +10,7 @@ from benchmarks.jobs.classics import classics_table, draw_classics, measure_clas
 from benchmarks.jobs.drop_in import drop_in_table, measure_drop_in
 from benchmarks.jobs.memory import judge_memory, memory_table
 from benchmarks.jobs.options import Options
+from benchmarks.jobs.reading import measure_reading, reading_table
 from benchmarks.jobs.scaling import draw_samples, draw_widths, measure_scaling, scaling_table
 from benchmarks.jobs.solvers import draw_solvers, measure_solvers, solvers_table
 from benchmarks.jobs.streaming import draw_streaming, measure_streaming, streaming_table
@@ -57,6 +58,11 @@ MEASURED: Mapping[str, Job] = {
         "a sine in 20 units of y and of X each, and shifted: how well each solver fits it",
         measure_units,
         units_table,
+    ),
+    "reading": Job(
+        "tables of 300,000 x 20 numbers and of 2,000,000 mixed rows: time and memory, beside pandas'",
+        measure_reading,
+        reading_table,
     ),
     "scaling": Job(
         "what a sample costs over the width of the layers, and an iteration over the samples",

@@ -8,7 +8,8 @@ import pytest
 import benchmarks as bench
 import glassnet as gn
 from benchmarks import jobs, peers
-from benchmarks.jobs import classics, memory, scaling, solvers
+from benchmarks.contest import BenchmarkError
+from benchmarks.jobs import classics, memory, reading, scaling, solvers
 from benchmarks.jobs.options import Options
 from benchmarks.peers import solvers as peer_solvers
 from benchmarks.tasks import make_notebook_task
@@ -146,6 +147,19 @@ def test_every_solver_arrives_in_every_unit(capsys):
     for row in found["rows"]:
         assert min(row["scores"].values()) > 0.98, row
     assert "X times 1e-12" in capsys.readouterr().out
+
+
+def test_reading_is_compared_with_pandas_before_it_is_timed(capsys, monkeypatch, tmp_path):
+    found = run_quick("reading", quiet=False)
+    assert [table["kind"] for table in found["tables"]] == ["numbers", "mixed"]
+    assert all(table["times_pandas"] > 0 for table in found["tables"])
+    assert "times the file, at most 3.0" in capsys.readouterr().out
+    path = reading.write(tmp_path, "mixed", 50)
+    table = gn.read_table(path)
+    reading.check(table, path)
+    table["score"][7] = np.nextafter(table["score"][7], 9)
+    with pytest.raises(BenchmarkError, match="'score' of mixed"):
+        reading.check(table, path)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def connected(*paths: Path) -> Iterator[Any]:
             "autoinstall_known_extensions": False,
             "allow_persistent_secrets": False,
             "temp_directory": "",
+            "enable_progress_bar": False,
         },
     )
     with database:

@@ -14,7 +14,9 @@ WHOLE, NUMBER, TRUTH, DATE, TEXT = "whole", "number", "truth", "date", "text"
 _BLANKS = "\u00a0\u202f\u2009 "
 _APOSTROPHES = "'\u2019"
 _UNITS = ("%", "$", "€", "£", "¥", "₹", "₽", "₩", "USD", "EUR", "GBP", "CHF", "JPY")
+_UNIT = re.compile("|".join(map(re.escape, _UNITS)))
 _LEADING_ZERO = re.compile(r"[+-]?0\d+", re.ASCII)
+_POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})*", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 
 _ZONE = r"( ?(Z|UTC|[+-]\d{2}(:?\d{2})?))?"
@@ -132,7 +134,7 @@ _NOTATIONS = [
 
 def unit_of(texts: Iterable[str]) -> str | None:
     """The only unit of the numbers, "" for none; None where there are several."""
-    found = {unit for text in texts for unit in _UNITS if unit in text}
+    found = {unit for text in texts for unit in _UNIT.findall(text)}
     return "" if not found else found.pop() if len(found) == 1 else None
 
 
@@ -147,7 +149,7 @@ def notations_of(texts: Collection[str], unit: str) -> list[Notation]:
 
 def _number(texts: Collection[str], decimal: str, clear: str) -> Meaning | None:
     """Numbers; `decimal` is the file's mark, and `clear` that of columns which leave no doubt."""
-    if all(map(is_number, texts)) and not _doubtful(texts, clear):
+    if all(map(is_number, texts)) and not (clear == "," and _may_be_thousands(texts)):
         if all(map(_WHOLE.fullmatch, texts)):
             return AS_TEXT if any(map(_LEADING_ZERO.fullmatch, texts)) else AS_WHOLE
         return AS_NUMBER
@@ -168,24 +170,22 @@ def _number(texts: Collection[str], decimal: str, clear: str) -> Meaning | None:
     return notation.meaning(unit or "", ", ".join(said))
 
 
-def _doubtful(texts: Collection[str], clear: str) -> bool:
+def _may_be_thousands(texts: Collection[str]) -> bool:
     """Whether points may part thousands: 1.200 is 1200 where other columns have decimal commas."""
-    return (
-        clear == ","
-        and all(re.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3})*", text) for text in texts)
-        and any("." in text for text in texts)
-    )
+    return all(map(_POINTS.fullmatch, texts)) and any("." in text for text in texts)
 
 
 def _decimal_marks(columns: Mapping[str, Collection[str]]) -> str:
     """The decimal marks of columns that leave no doubt, "", ".", "," or both."""
     marks = set()
     for texts in columns.values():
-        if not any("," in text or "." in text for text in texts) or (unit := unit_of(texts)) is None:
+        if not any("," in text or "." in text for text in texts):
             continue
-        found = {one.decimal for one in notations_of(texts, unit)}
-        if len(found) == 1:
-            marks |= found
+        if all(map(is_number, texts)):
+            marks |= set() if _may_be_thousands(texts) else {"."}
+        elif (unit := unit_of(texts)) is not None:
+            found = {one.decimal for one in notations_of(texts, unit)}
+            marks |= found if len(found) == 1 else set()
     return "".join(sorted(marks))
 
 

@@ -43,7 +43,7 @@ MOST_COLUMNS = 20_000
 LONGEST_TEXT = 100_000
 """The most characters of a cell: more is no table, or a quote that is not closed."""
 
-_SAMPLE_ROWS = 2_000
+_SAMPLE_ROWS = 1_000
 """Rows that the meaning of columns is guessed from; what does not fit later is read again as text."""
 
 _MOST_ODD = 1_000
@@ -312,7 +312,7 @@ class _Reading:
     def _names(self, sample: list[tuple[str | None, ...]]) -> tuple[list[str], list[str]]:
         """The columns' names, "" where one has none, and notes; says whether they are the first record."""
         width, wanted = self.dialect.width, self.options.header
-        self.header = wanted if wanted is not None else has_header(sample, self.delimiter)
+        self.header = wanted if wanted is not None else has_header(sample[:200], self.delimiter)
         above = self._above() if wanted is None and not self.header else None
         said = []
         if self.dialect.comment:

@@ -48,7 +48,7 @@ def info(name: str | None, target: str | None) -> None:
 
 def _tell_columns(path: str, target: str | None) -> None:
     from glassnet.data.tables.prepare import describe_columns
-    from glassnet.data.tables.read import read_table
+    from glassnet.data.tables.reading.read import read_table
 
     table = read_table(path)
     click.echo(f"{table.source}: {table.n_rows:,} rows, {len(table.names):,} columns")

@@ -24,9 +24,9 @@ from glassnet.data.tables.encodings import (
     learn_category,
     learn_number,
 )
-from glassnet.data.tables.frames import column_of
 from glassnet.data.tables.preprocessing import Preprocessing, as_numbers, as_type_of
 from glassnet.data.tables.raw import RawColumn, number_text, raw_column
+from glassnet.data.tables.reading.frames import column_of
 from glassnet.data.tables.table import Column, Table, TextColumn
 from glassnet.errors import InputError, InputTypeError, unknown_name
 

@@ -18,7 +18,7 @@ from glassnet.data.generators import generate
 from glassnet.data.holdout import split
 from glassnet.data.tables.prepare import prepare_table
 from glassnet.data.tables.preprocessing import Preprocessing
-from glassnet.data.tables.read import read_table
+from glassnet.data.tables.reading.read import read_table
 from glassnet.diagnostics.gradient_check import check_gradients
 from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.errors import InputError

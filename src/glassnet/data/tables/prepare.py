@@ -36,7 +36,7 @@ from glassnet.data.tables.encodings import (
 )
 from glassnet.data.tables.preprocessing import Preprocessing, as_dates, as_numbers, without_infinite
 from glassnet.data.tables.raw import RawColumn, date_text, raw_column
-from glassnet.data.tables.read import read_table
+from glassnet.data.tables.reading.read import read_table
 from glassnet.data.tables.splits import SplitBy, split_rows
 from glassnet.data.tables.table import Table
 from glassnet.data.tables.targets import Target, as_target_names, learn_target

@@ -17,7 +17,7 @@ from glassnet.data.holdout import listed
 from glassnet.data.tables.prepare import PreparedTable
 from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.data.tables.raw import raw_column
-from glassnet.data.tables.read import read_table
+from glassnet.data.tables.reading.read import read_table
 from glassnet.data.tables.table import Table
 from glassnet.errors import InputError, PreprocessingWarning
 from glassnet.utils.warn import warn

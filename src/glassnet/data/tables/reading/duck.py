@@ -28,13 +28,13 @@ def connected(*paths: Path) -> Iterator[Any]:
             "autoinstall_known_extensions": False,
             "allow_persistent_secrets": False,
             "temp_directory": "",
-            "enable_progress_bar": False,
         },
     )
     with database:
         database.execute(f"SET allowed_paths = [{', '.join(literal(str(path)) for path in paths)}]")
         database.execute("SET enable_external_access = false")
         database.execute("SET TimeZone = 'UTC'")
+        database.execute("SET enable_progress_bar = false")
         database.execute("SET lock_configuration = true")
         yield database
 

@@ -939,7 +939,7 @@ def test_a_sweep_over_a_panel_writes_curves_predictions_and_the_choice_fitted_to
     assert curves["iterations"].tolist() == [5, 10, 15, 20] * 2
     assert known["chosen"]["mean"] == curves["mean"].max() > 0.8
     found = read_table(folder / "s-predictions.csv")
-    assert sorted(set(found["day"].texts())) == days[-6:]
+    assert sorted(set(found["day"].astype("M8[D]").astype(str).tolist())) == days[-6:]
     assert found["target"] == pytest.approx(y.ravel()[found["row"].astype(int)])
     assert 1 - np.var(found["prediction"] - found["target"]) / y.var() > 0.5
     model = gn.load(folder / "s-refit.safetensors")

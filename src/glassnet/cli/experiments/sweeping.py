@@ -211,6 +211,12 @@ def _sweep(
             return once()
 
 
+def _days(times: NDArray[Any]) -> NDArray[Any]:
+    """Dates without a time of day as days."""
+    days = times.astype("M8[D]") if times.dtype.kind == "M" else times
+    return days if times.dtype.kind == "M" and np.array_equal(days, times) else times
+
+
 def _times(experiment: Experiment, features: Sequence[str], name: object, where: str) -> NDArray[Any]:
     """The column of a table that has each row's date."""
     file, dates = experiment["data.file"], []
@@ -222,7 +228,7 @@ def _times(experiment: Experiment, features: Sequence[str], name: object, where:
         if name not in table.names:
             raise unknown_name(f"column of {table.source}:", str(name), table.names)
         assert isinstance(name, str)
-        dates.append(table[name])
+        dates.append(_days(np.asarray(table[name])))
     if name in features:
         raise InputError(
             f"folds.times of {where}: {name!r} is a feature too; leave it out with data.ignore."

@@ -158,7 +158,7 @@ MISTAKES = [
     (["train", "circles", "--results", "flowers.csv"], 1, "flowers.csv is a file"),
     (["train", "circles", "--iterations", "many"], 2, "'many' is not a valid integer"),
     (["train", "."], 1, ". holds no Parquet file, nor the experiment.toml of a folder of results"),
-    (["train", "*.parquet", "--target", "a"], 1, "Patterns are not filled in: give the folder"),
+    (["train", "*.parquet", "--target", "a"], 1, "There is no file that *.parquet fits"),
     (
         ["train", "flower"],
         2,

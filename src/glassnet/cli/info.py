@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ import numpy as np
 
 from glassnet import native
 from glassnet._version import __version__
+from glassnet.cli.options import reading_options
 from glassnet.errors import unknown_name
 from glassnet.utils.threads import thread_count
 
@@ -19,7 +21,8 @@ from glassnet.utils.threads import thread_count
 @click.command(short_help="Tell what is installed here, or what a table's columns are.")
 @click.argument("name", metavar="[EXPERIMENT|TABLE]", required=False)
 @click.option("--target", metavar="COLUMN", help="Of a table: tell too which columns would give it away.")
-def info(name: str | None, target: str | None) -> None:
+@reading_options
+def info(name: str | None, target: str | None, **reading: object) -> None:
     """Tell which engine, instruction sets, threads and libraries glassnet has here, and why.
 
     With a TABLE, tell what glassnet train takes each column for, and why, without training.
@@ -40,17 +43,17 @@ def info(name: str | None, target: str | None) -> None:
     if name is not None:
         if not Path(name).suffix and not Path(name).exists():
             raise unknown_name("experiment or table", name, texts)
-        _tell_columns(name, target)
+        _tell_columns(name, target, reading)
         return
     for label, words in [*_facts(), ("experiments", ", ".join(texts))]:
         click.echo(f"{label:<18}{words}")
 
 
-def _tell_columns(path: str, target: str | None) -> None:
+def _tell_columns(path: str, target: str | None, reading: Mapping[str, object]) -> None:
+    from glassnet.data.tables import read_table
     from glassnet.data.tables.prepare import describe_columns
-    from glassnet.data.tables.reading.read import read_table
 
-    table = read_table(path)
+    table = read_table(path, **reading)  # type: ignore[arg-type]
     click.echo(f"{table.source}: {table.n_rows:,} rows, {len(table.names):,} columns")
     for note in table.notes:
         click.echo(note)

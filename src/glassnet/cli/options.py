@@ -208,6 +208,31 @@ _COMPUTE = {
 }
 
 
+_READING = {
+    "--sheet": ("NAME", "A workbook's sheet, by name or number; the first that holds cells by default."),
+    "--encoding": ("NAME", "Of a text file, such as cp1252; found by default."),
+    "--delimiter": ("MARK", "Between a text file's values, such as ';' or tab; found by default."),
+    "--decimal": ("MARK", "Of a text file's numbers, '.' or ','; found by default."),
+}
+
+
+def reading_options(command: Command) -> Command:
+    """Add the options that say how a table's file is read, with the names of `read_table`'s settings."""
+    for name, (metavar, words) in reversed(_READING.items()):
+        key = f"data.{name.removeprefix('--')}"
+        command = click.option(name, cls=Setting, key=key, type=str, metavar=metavar, help=words)(command)
+    return click.option(
+        "--no-header",
+        "header",
+        cls=Setting,
+        key="data.header",
+        is_flag=True,
+        flag_value=False,
+        default=None,
+        help="The first row of a table is a row like the others; columns are called 1, 2, ...",
+    )(command)
+
+
 def settings(train: bool = True) -> Callable[[Command], Command]:
     """Add the options that set keys of an experiment; those about training only for `train`."""
     rows = {**_TABLE, **_NETWORK, **(_TRAIN if train else {}), **_COMPUTE}
@@ -223,7 +248,7 @@ def settings(train: bool = True) -> Callable[[Command], Command]:
         for name, row in reversed(rows.items()):
             shown = {"type": row.of_type, "metavar": row.metavar, "help": row.words}
             command = click.option(name, cls=Setting, key=row.key, names=row.names, **shown)(command)
-        return command
+        return reading_options(command)
 
     return add
 

@@ -11,6 +11,7 @@ from glassnet.cli.options import (
     Setting,
     experiment_of,
     names_between_commas,
+    reading_options,
     refuse_missing,
     settings,
     tell,
@@ -169,8 +170,15 @@ def check(name: str, **_: object) -> None:
     help='Read Parquet a block at a time within this much memory, such as "256 MiB"; folders and files of '
     "more than 1 GiB are read so in any case.",
 )
+@reading_options
 def predict(
-    model: Path, file: Path, output: Path | None, proba: bool, keep: list[str], memory: str | None
+    model: Path,
+    file: Path,
+    output: Path | None,
+    proba: bool,
+    keep: list[str],
+    memory: str | None,
+    **reading: object,
 ) -> None:
     """Predict a value for each row of a table, as CSV or Parquet.
 
@@ -191,7 +199,7 @@ def predict(
 
     if output is not None:
         refuse_to_replace(output, model, file)
-    predictions = predict_table(model, file, proba, memory, keep)
+    predictions = predict_table(model, file, proba, memory, keep, reading)
     for note in predictions.notes:
         click.echo(note, err=True)
     if output is None:

@@ -188,6 +188,8 @@ def run_experiment(
         initial = draws.start()
         trace = None if watched is None else CurvatureTrace(samples.X, samples.y, every=watched)
         extra = {"name": experiment.name, "preprocessing": samples.preprocessing.to_dict()}
+        if reading := {key: value for key, value in experiment.reading.items() if key != "sheet"}:
+            extra["reading"] = reading  # for new tables of the same kind
 
         def keep(run: TrainingRun) -> None:
             """From here on no error, signal or full disk takes the run along."""

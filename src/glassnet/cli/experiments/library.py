@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from glassnet.cli.experiments.schema import READING_KEYS
 from glassnet.cli.experiments.settings import Experiment, Override, experiment_from
 from glassnet.data.parquet import parquet_header
 from glassnet.data.tables import read_table
@@ -68,8 +69,12 @@ def find_experiment(name: str, overrides: Mapping[str, Override] | None = None) 
         experiment = experiment_from(_read_toml(path), path.stem, str(path), path.parent, given)
         _require_table(experiment)
         return experiment
+    if name == "-":
+        return _table_experiment(path, dict(overrides or {}), "stdin")
     if any(mark in name for mark in "*?[") and not path.exists():
-        raise FileError(f"There is no file {path}. Patterns are not filled in: give the folder.")
+        return _table_experiment(
+            path, dict(overrides or {}), re.sub(r"[\[\]*?]+", "", path.stem) or "tables"
+        )
     # A name with an ending means a file: reading it says why it cannot be one.
     if suffix or path.exists():
         return _table_experiment(path, dict(overrides or {}))
@@ -106,7 +111,12 @@ def _from_here(overrides: dict[str, Override]) -> dict[str, Override]:
 def _require_table(experiment: Experiment) -> None:
     """Raise FileError, with what to write instead, where the table of a file of settings is not there."""
     file = experiment[_FILE]
-    if not file or (path := experiment.folder / file).exists():
+    if (
+        not file
+        or file == "-"
+        or any(mark in file for mark in "*?[")
+        or (path := experiment.folder / file).exists()
+    ):
         return
     folders = (Path(), experiment.folder, *experiment.folder.absolute().parents[:3])
     found = next((folder / path.name for folder in folders if (folder / path.name).exists()), None)
@@ -118,18 +128,25 @@ def _require_table(experiment: Experiment) -> None:
     )
 
 
-def _table_experiment(path: Path, overrides: dict[str, Override]) -> Experiment:
+def _table_experiment(path: Path, overrides: dict[str, Override], name: str = "") -> Experiment:
     if "data.target" not in overrides:
         parquet = path.is_dir() or path.suffix.lower() in ENDINGS
-        table = parquet_header(path)[0] if parquet else read_table(path)
+        table = parquet_header(path)[0] if parquet else read_table(path, **_reading(overrides))
         names = [name for name in table.names if name not in table.index]
         shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
         raise InputError(
             f"{path} is a table: say which column to predict, with --target COLUMN. It has: {shown}."
         )
-    require_there(path)
+    if not name:
+        require_there(path)
     document: dict[str, Any] = {"data": {"file": str(path)}}
-    return experiment_from(document, path.stem, str(path), Path(), overrides, automatic=True)
+    return experiment_from(document, name or path.stem, str(path), Path(), overrides, automatic=True)
+
+
+def _reading(overrides: Mapping[str, Override]) -> dict[str, Any]:
+    """The settings of `read_table` among the overrides."""
+    known = {key: overrides.get(f"data.{key}") for key in READING_KEYS}
+    return {key: override.value for key, override in known.items() if override is not None}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

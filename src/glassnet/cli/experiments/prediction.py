@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -63,6 +63,7 @@ def predict_table(
     proba: bool = False,
     memory: int | str | None = None,
     keep: Sequence[str] = (),
+    reading: Mapping[str, Any] | None = None,
 ) -> Predictions:
     """Predict each row of a table: the column "prediction", and with `proba` "P(class)" of each class.
 
@@ -96,7 +97,9 @@ def predict_table(
             f"{model} has {outputs} outputs, of which a table's column {preprocessing.target!r} is made in "
             f"no way known here. Predict with gn.load(...).predict(X) in Python."
         )
-    read = _files if in_blocks(file, memory is not None, "--memory") else _table
+    given = {key: value for key, value in (reading or {}).items() if value is not None}
+    in_memory = partial(_table, reading={**run.extra.get("reading", {}), **given})
+    read = _files if in_blocks(file, memory is not None, "--memory") else in_memory
     rows, scored, notes, kept = read(preprocessing, run, file, as_memory(memory or DEFAULT_MEMORY))
 
     def remark() -> str:
@@ -139,8 +142,10 @@ Rows = tuple[Dataset, Callable[[], Scores | None], list[str], Kept]
 their columns to keep."""
 
 
-def _table(preprocessing: Preprocessing, run: TrainingRun, file: Path, memory: int) -> Rows:
-    table = read_table(file)
+def _table(
+    preprocessing: Preprocessing, run: TrainingRun, file: Path, memory: int, reading: Mapping[str, Any]
+) -> Rows:
+    table = read_table(file, **reading)
     X, notes = preprocessing.transform_and_note(table)
 
     def scored() -> Scores | None:

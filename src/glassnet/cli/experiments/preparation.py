@@ -97,7 +97,7 @@ def _generated(experiment: Experiment, random: RandomState) -> Samples:
 
 def _from_table(experiment: Experiment, random: RandomState) -> Samples:
     # Relative to where the experiment's file lies, so that both can be moved together.
-    table = read_table(experiment.folder / experiment["data.file"])
+    table = read_table(experiment.folder / experiment["data.file"], **experiment.reading)
     target = experiment["data.target"]
     if isinstance(target, str) and target not in table.names and "," in target:
         target = names_between_commas(target)

@@ -154,6 +154,8 @@ SECTIONS: dict[str, dict[str, Key]] = {
         "file": Key(TEXT),
         "target": Key(TEXT_OR_TEXTS),
         "task": Key(TEXT),
+        "header": Key(TRUTH),
+        **{name: Key(TEXT) for name in ("sheet", "encoding", "delimiter", "decimal")},
         **COLUMN_KEYS,
         "test_fraction": Key(NUMBER),
         "memory": Key(AMOUNT),
@@ -182,7 +184,10 @@ SWEEP = "sweep"
 TRAIN_ONLY = ("curvature", "metrics")
 """Keys of [train] that a sweep has no setting for."""
 
-TABLE_ONLY = ("target", "task", *COLUMN_KEYS, "memory", "dask")
+READING_KEYS = ("header", "sheet", "encoding", "delimiter", "decimal")
+"""The keys of [data] that say how its file is read, as `read_table` takes them."""
+
+TABLE_ONLY = ("target", "task", *COLUMN_KEYS, *READING_KEYS, "memory", "dask")
 
 
 def known_keys(section: str, content: Mapping[str, Any], source: str) -> dict[str, Key]:

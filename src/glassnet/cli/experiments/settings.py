@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from glassnet.cli.experiments.grids import read_sweeps, without_lists
 from glassnet.cli.experiments.schema import (
     IN_NO_FILE,
+    READING_KEYS,
     SECTIONS,
     SWEEP,
     TABLE_ONLY,
@@ -106,6 +107,11 @@ class Experiment:
         return values | others
 
     @property
+    def reading(self) -> dict[str, Any]:
+        """The settings of `read_table` that [data] gives."""
+        return {key: value for key in READING_KEYS if (value := self[f"data.{key}"]) is not None}
+
+    @property
     def test_fraction(self) -> float:
         """The fraction of the rows to hold out: by default a quarter of a table, and no generated rows."""
         default = 0.25 if self["data.file"] else 0.0
@@ -145,7 +151,7 @@ class Experiment:
                 document[name] = section
         document["data"]["test_fraction"] = self.test_fraction
         document["check"]["scheme"] = self.check_scheme
-        if "file" in document["data"]:
+        if document["data"].get("file", "-") != "-":
             document["data"]["file"] = path_from(folder, self.folder / document["data"]["file"])
         if self.sweeps:
             document[SWEEP] = {name: dict(grid) for name, grid in self.sweeps.items()}

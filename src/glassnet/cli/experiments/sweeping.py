@@ -224,7 +224,7 @@ def _times(experiment: Experiment, features: Sequence[str], name: object, where:
         raise InputError(f"folds.times of {where} is a column of a table, and these data are generated.")
     path = experiment.folder / file
     for part in parquet_files(path) if path.is_dir() else [path]:
-        table = read_table(part)
+        table = read_table(part, **experiment.reading)
         if name not in table.names:
             raise unknown_name(f"column of {table.source}:", str(name), table.names)
         assert isinstance(name, str)

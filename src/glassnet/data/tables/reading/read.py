@@ -93,6 +93,8 @@ def read_table(
             raise InputError(f"delimiter is {delimiter!r}; expected one character, such as ';', or tab.")
     if decimal not in (None, ".", ","):
         raise InputError(f"decimal is {decimal!r}; expected '.' or ','.")
+    if isinstance(source, os.PathLike) and os.fspath(source) == "-":
+        source = "-"
     text = TextOptions(header, encoding, delimiter, decimal)
     if (
         isinstance(source, (list, tuple))

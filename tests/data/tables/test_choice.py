@@ -37,7 +37,7 @@ def test_choose_columns_leaves_out_what_nothing_can_be_learned_from_and_says_why
     assert left_out == {"id": "id", "name": "id", "flat": "constant", "again": "duplicate"}
     notes = " ".join(data.notes)
     for words in (
-        "'id' (numbers the rows from 1 to 40), 'name' (names rows: 40 of 40 rows differ)",
+        "'id' (counts rows from 1 to 40), 'name' (40 of 40 rows differ)",
         "--categorical id,name (or --numeric, --dates)",
         "Constant in the training rows, and left out: 'flat'.",
         "Repeated, and left out: 'again' (the values of 'x').",

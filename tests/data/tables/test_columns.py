@@ -153,7 +153,7 @@ def test_prepare_table_says_that_features_add_up_to_the_target():
 
 def test_column_table_fits_into_a_terminal():
     names = [f"column {i} of many with a long name" for i in range(300)]
-    info = ColumnInfo(names[0], "id", "names rows: " + "many " * 30, "left out", 3, 900, 800, "a, b", 0)
+    info = ColumnInfo(names[0], "id", "rows differ: " + "many " * 30, "left out", 3, 900, 800, "a, b", 0)
     columns = ColumnTable(
         [info, *(ColumnInfo(n, "number", "numbers", "feature", 0, 9, 5) for n in names[1:])]
     )

@@ -279,3 +279,11 @@ def test_prepare_table_names_the_labels_that_a_part_lacks(tmp_path):
     path.write_text("\n".join(["height,kind", *rows, "30,fir"]))
     data = prepare_table(read_table(path), "kind")
     assert "The split has no test row of the class(es) 'fir'." in data.notes
+
+
+@pytest.mark.parametrize(
+    ("y", "settings"), [([1.5], {"test_fraction": 0}), ([1.5, 2.5], {}), (["a", "b"], {})]
+)
+def test_prepare_table_says_that_rows_are_too_few(y, settings):
+    with pytest.raises(InputError, match=rf"{len(y)} row\(s\) with a target, 1 to train on; expected at"):
+        prepare_table(table(x=np.arange(len(y)), y=y), "y", **settings)

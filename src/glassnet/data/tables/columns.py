@@ -138,14 +138,8 @@ class ColumnInfo:
         """The cells of a table for a terminal, under `ColumnTable.SHORT_HEADER`."""
         _, role, kind, missing, distinct, values, inputs, why = self.row()
         taken = kind if role == "feature" else f"{role}: {kind}"
-        return (
-            tidy(self.name, 30),
-            taken,
-            missing,
-            distinct,
-            inputs,
-            why if role == "left out" else values,
-        )
+        taken += f": {inputs} inputs" if self.inputs > 1 else ""
+        return tidy(self.name, 25), taken, missing, distinct, why if role == "left out" else values
 
 
 class ColumnTable(Sequence[ColumnInfo]):
@@ -160,7 +154,7 @@ class ColumnTable(Sequence[ColumnInfo]):
     """
 
     HEADER = ("column", "role", "kind", "missing", "distinct", "values", "inputs", "why")
-    SHORT_HEADER = ("column", "taken for", "missing", "distinct", "inputs", "values, or why it is left out")
+    SHORT_HEADER = ("column", "taken for", "missing", "distinct", "values, or why left out")
 
     def __init__(self, columns: Iterable[ColumnInfo]) -> None:
         self._columns = tuple(columns)
@@ -258,7 +252,7 @@ def kind_of(column: RawColumn, facts: Facts, alone: bool, most: int = MOST_CATEG
     if facts.whole and not alone:
         counts = facts.high - facts.low == n - 1 and facts.low in (0, 1) and n >= _LEAST_COUNTED
         if distinct == n and counts:
-            return "id", f"numbers the rows from {facts.low:.0f} to {facts.high:.0f}"
+            return "id", f"counts rows from {facts.low:.0f} to {facts.high:.0f}"
         name = column.name.strip()
         most_differ = distinct > max(present // 2, min(present - 1, MOST_CATEGORIES))
         code = _CODE_NAME.fullmatch(name) is not None
@@ -279,7 +273,7 @@ def _kind_of_text(facts: Facts, alone: bool, most: int) -> tuple[str, str]:
         differ = f"{distinct:,} of {present:,} rows differ"
         if facts.words >= 3:
             return "text", f"{facts.words:.1f} words in a cell; {differ}"
-        return "id", f"names rows: {differ}"
+        return "id", differ
     return "category", "text"
 
 

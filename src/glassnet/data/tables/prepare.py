@@ -204,6 +204,11 @@ def prepare_table(
     by.check(table, targets)
     known = learn_target(table, targets, task)
     parts = split_rows(by, table, known, random_state)
+    if len(parts.train) < 2:
+        raise InputError(
+            f"{table.source} has {len(known.rows)} row(s) with a target, {len(parts.train)} to train on; "
+            f"expected at least two. Give more rows, or hold none out (test_fraction=0)."
+        )
 
     columns = {name: raw_column(table, name).take(_all_or(known.rows, table)) for name in table.names}
     infinite = []

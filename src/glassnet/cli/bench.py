@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from glassnet.cli.options import Setting, names_between_commas
+from glassnet.cli.commas import names_between_commas
+from glassnet.cli.options import Setting
 from glassnet.errors import InputError, unknown_name
 
 ITERATION, ALL = "iteration", "all"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
 import textwrap
 from collections.abc import Callable, Iterable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
+from glassnet.cli.commas import names_between_commas
 from glassnet.cli.errors import say
 from glassnet.utils.paths import refuse_url, require_there
 
@@ -49,15 +49,6 @@ class Setting(click.Option):
             return option, words
         shown = ",".join(map(str, default)) if isinstance(default, list) else default
         return option, f"{words} [table: {shown}]"
-
-
-def names_between_commas(text: str) -> list[str]:
-    """ "a, b" as ["a", "b"], and "" as []; a name with a comma goes between double quotes, as in CSV."""
-    try:
-        rows = list(csv.reader([text], skipinitialspace=True))
-    except csv.Error as error:
-        raise click.BadParameter(f"{text!r} is not names between commas: {error}.") from error
-    return [part.strip() for row in rows for part in row if part.strip()]
 
 
 def widths_between_commas(text: str) -> list[int]:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
+from glassnet.cli.commas import names_between_commas
 from glassnet.cli.errors import Failure, Interrupted
 from glassnet.cli.options import (
     Setting,
     experiment_of,
-    names_between_commas,
     reading_options,
     refuse_missing,
     settings,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -123,28 +125,27 @@ def split_dataset(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset
     return training, held_out
 
 
-class SplitDataset(WrappedDataset):
-    """One of the two datasets of `split_dataset`."""
+class SomeRows(WrappedDataset):
+    """Some of a dataset's rows, in their order; a subclass says which, of each 4,096 by themselves.
 
-    def __init__(self, dataset: Dataset, fraction: float, seed: int, held_out: bool) -> None:
+    `counts` are how many there are of each 4,096.
+    """
+
+    def __init__(self, dataset: Dataset, counts: NDArray[np.int64]) -> None:
         super().__init__(dataset)
-        self._fraction, self._seed, self._held_out = fraction, seed, held_out
-        edges = np.minimum(np.arange(-(-dataset.n_rows // _DRAW_ROWS) + 1) * _DRAW_ROWS, dataset.n_rows)
-        held = np.ceil(fraction * edges).astype(np.int64)
-        self._counts = np.diff(held)
-        self._before = held if held_out else edges - held
+        self._before = np.concatenate([[0], np.cumsum(counts)])
         self.n_rows = int(self._before[-1])
 
-    def inputs(self) -> Dataset:
-        return SplitDataset(self._dataset.inputs(), self._fraction, self._seed, self._held_out)
-
+    @abstractmethod
     def _places(self, draw: int) -> NDArray[np.int64]:
-        """The places of this side's rows among the 4,096 rows of a draw."""
-        n = min(_DRAW_ROWS, self._dataset.n_rows - draw * _DRAW_ROWS)
-        drawn = RandomState([self._seed, draw]).permutation(n)[: self._counts[draw]]
-        mask = np.full(n, not self._held_out)
-        mask[drawn] = self._held_out
-        return np.flatnonzero(mask)
+        """The places of these rows among the 4,096 rows of a draw."""
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Which rows of the dataset these are."""
+        mask = np.zeros(self._dataset.n_rows, bool)
+        for draw in range(len(self._before) - 1):
+            mask[self._places(draw) + draw * _DRAW_ROWS] = True
+        return mask
 
     def _row_of_source(self, row: int) -> int:
         draw = int(np.searchsorted(self._before, row, side="right")) - 1
@@ -182,6 +183,49 @@ class SplitDataset(WrappedDataset):
                 if low < high:
                     yield _taken(block, places[low:high] - at + done)
                 at, done = at + some, done + some
+
+
+class SplitDataset(SomeRows):
+    """One of the two datasets of `split_dataset`."""
+
+    def __init__(self, dataset: Dataset, fraction: float, seed: int, held_out: bool) -> None:
+        self._fraction, self._seed, self._held_out = fraction, seed, held_out
+        edges = np.minimum(np.arange(-(-dataset.n_rows // _DRAW_ROWS) + 1) * _DRAW_ROWS, dataset.n_rows)
+        bounds = np.ceil(fraction * edges).astype(np.int64)
+        held, all_rows = bounds[1:] - bounds[:-1], edges[1:] - edges[:-1]
+        self._counts = held
+        super().__init__(dataset, held if held_out else all_rows - held)
+
+    def inputs(self) -> Dataset:
+        return SplitDataset(self._dataset.inputs(), self._fraction, self._seed, self._held_out)
+
+    def _places(self, draw: int) -> NDArray[np.int64]:
+        """The places of this side's rows among the 4,096 rows of a draw."""
+        n = min(_DRAW_ROWS, self._dataset.n_rows - draw * _DRAW_ROWS)
+        drawn = RandomState([self._seed, draw]).permutation(n)[: self._counts[draw]]
+        mask = np.full(n, not self._held_out)
+        mask[drawn] = self._held_out
+        return np.flatnonzero(mask)
+
+
+class MaskedDataset(SomeRows):
+    """The rows of a dataset where a mask, (n,), is True; a bit of memory is taken for each."""
+
+    def __init__(self, dataset: Dataset, mask: NDArray[np.bool_]) -> None:
+        starts = np.arange(0, dataset.n_rows, _DRAW_ROWS)
+        super().__init__(dataset, np.add.reduceat(mask, starts, dtype=np.int64))
+        self._bits = np.packbits(mask)
+
+    def inputs(self) -> Dataset:
+        other = copy(self)
+        other._dataset = self._dataset.inputs()
+        other.flat = other.weighted = other.targeted = False
+        return other
+
+    def _places(self, draw: int) -> NDArray[np.int64]:
+        count = min(_DRAW_ROWS, self._dataset.n_rows - draw * _DRAW_ROWS)
+        first = draw * _DRAW_ROWS // 8
+        return np.flatnonzero(np.unpackbits(self._bits[first : first + _DRAW_ROWS // 8], count=count))
 
 
 def _taken(block: Block, places: NDArray[np.int64]) -> Block:

@@ -191,24 +191,32 @@ class ParquetDataset(Dataset):
         self.source = f"{first} and {len(others)} more" if others else first
         self.memory = memory
         self._files = [_File.of(file) for file in files]
+        self._largest_pages = {
+            name: max(file.page_bytes.get(name, 0) for file in self._files)
+            for name in self._files[0].page_bytes
+        }
         self.names = self._choose_columns(path, features)
         self._before = np.cumsum([0, *(file.groups[-1] for file in self._files)]).tolist()
         self.n_rows, self.n_inputs = self._before[-1], len(self.names)
         if self.n_rows == 0:
             raise InputError(f"{self.source} has columns, but no rows; expected at least one.")
-        # The reader of a column holds a page as it is in the file, and unpacked.
-        pages = [self._page_bytes(name) for name in self._columns_read()]
-        self.reader_bytes = sum(2 * page + _BUFFER_BYTES for page in pages)
-        if self.reader_bytes > memory // 2:
-            raise InputError(
-                f"memory is {size_text(memory)}, but to read {len(pages)} columns of {self.source} page by "
-                f"page takes about {size_text(self.reader_bytes)}: give "
-                f"{size_text(2 * self.reader_bytes)} or more, or name fewer features."
-            )
+        self._reserve()
         kinds = {str(file.schema.field(name).type) for file in self._files for name in self.names}
         self.dtype = np.dtype(np.float32 if kinds == {"float"} else np.float64)
         # Dask's workers get a copy of the files' records with each task.
         self._files = [file._replace(page_bytes={}, schema=None) for file in self._files]
+
+    def _reserve(self) -> None:
+        """Know the bytes that a reader of the columns takes; InputError where memory is less."""
+        # The reader of a column holds a page as it is in the file, and unpacked.
+        pages = [self._page_bytes(name) for name in self._columns_read()]
+        self.reader_bytes = sum(2 * page + _BUFFER_BYTES for page in pages)
+        if self.reader_bytes > self.memory // 2:
+            raise InputError(
+                f"memory is {size_text(self.memory)}, but to read {len(pages)} columns of {self.source} "
+                f"page by page takes about {size_text(self.reader_bytes)}: give "
+                f"{size_text(2 * self.reader_bytes)} or more, or name fewer features."
+            )
 
     def _choose_columns(self, path: Paths, features: Sequence[str] | None) -> tuple[str, ...]:
         first, schema = self._files[0].path, self._files[0].schema
@@ -233,8 +241,7 @@ class ParquetDataset(Dataset):
         return [*self.names, *self._targets, *([] if self._weight is None else [self._weight])]
 
     def _page_bytes(self, name: str) -> int:
-        largest = max(file.page_bytes.get(name, 0) for file in self._files)
-        return min(_PAGE_BYTES, largest or _PAGE_BYTES)
+        return min(_PAGE_BYTES, self._largest_pages.get(name) or _PAGE_BYTES)
 
     @property
     def row_bytes(self) -> int:
@@ -265,14 +272,20 @@ class ParquetDataset(Dataset):
     def read_columns(
         self, start: int, stop: int, most: int, dtype: np.dtype[Any] | None
     ) -> Iterator[Columns]:
+        names = self._columns_read()[0 if dtype is not None else self.n_inputs :]
+        for batch, first in self.batches(start, stop, most, names):
+            yield self._columns(batch, first, dtype)
+
+    def batches(self, start: int, stop: int, most: int, names: Sequence[str]) -> Iterator[tuple[Any, int]]:
+        """Columns of rows `start` to before `stop` as Arrow's record batches, each with its first row."""
         for file, before in zip(self._files, self._before, strict=False):
             low, high = max(start - before, 0), min(stop - before, file.groups[-1])
             if low < high:
-                yield from self._read_file(file, before, low, high, most, dtype)
+                yield from self._read_file(file, before, low, high, most, names)
 
     def _read_file(
-        self, file: _File, before: int, low: int, high: int, most: int, dtype: np.dtype[Any] | None
-    ) -> Iterator[Columns]:
+        self, file: _File, before: int, low: int, high: int, most: int, names: Sequence[str]
+    ) -> Iterator[tuple[Any, int]]:
         import pyarrow as pa
 
         groups = [
@@ -281,7 +294,6 @@ class ParquetDataset(Dataset):
             if begin < high and file.groups[g + 1] > low and begin < file.groups[g + 1]
         ]
         at = file.groups[groups[0]]
-        names = self._columns_read()[0 if dtype is not None else self.n_inputs :]
         status = file.path.stat() if file.path.exists() else None
         if status is None or (status.st_size, status.st_mtime_ns) != (file.size, file.changed):
             raise FileError(f"{file.path} has changed, or is gone, since training began to read it.")
@@ -292,7 +304,7 @@ class ParquetDataset(Dataset):
                 ):
                     begin, end = max(low - at, 0), min(high - at, batch.num_rows)
                     if begin < end:
-                        yield self._columns(batch.slice(begin, end - begin), before + at + begin, dtype)
+                        yield batch.slice(begin, end - begin), before + at + begin
                     at += batch.num_rows
                     if at >= high:
                         return

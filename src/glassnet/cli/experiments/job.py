@@ -171,8 +171,8 @@ def run_experiment(
         samples, network, experiment = draws.samples, draws.network, draws.experiment
         settings = to_toml(experiment.to_dict(folder), _SETTINGS_COMMENT)
         tell("data", f"{tidy(experiment.name)}: {samples}")
-        if samples.prepared is not None:
-            tell("columns", samples.prepared.columns.to_text(MOST_COLUMNS, 84))
+        if samples.columns is not None:
+            tell("columns", samples.columns.to_text(MOST_COLUMNS, 84))
         for note in samples.notes:
             tell("", note)
         if draws.chosen:

@@ -13,19 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.cli.experiments.files import class_numbers, encode, in_blocks, score_rows
+from glassnet.cli.experiments.files import in_blocks, score_rows
 from glassnet.cli.experiments.kept_columns import Kept, KeptOfFiles, KeptOfTable, beside, cells_of
 from glassnet.cli.experiments.record import describe_scores
-from glassnet.data.dataset import as_dataset, stream
+from glassnet.data.dataset import as_dataset
 from glassnet.data.encoding import PLAIN
-from glassnet.data.holdout import listed
-from glassnet.data.parquet import parquet_header
-from glassnet.data.scan import target_values
-from glassnet.data.source import Dataset, MappedDataset
+from glassnet.data.source import Dataset
 from glassnet.data.tables import read_table
 from glassnet.data.tables.parquet_files import ENDINGS
 from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.data.tables.raw import raw_column
+from glassnet.data.tables.streamed.encoded import encoded_files, files_of, scored_files
 from glassnet.engine.predict import predictions
 from glassnet.errors import GlassnetError, InputError
 from glassnet.plots.report.scores import Scores, score
@@ -162,34 +160,13 @@ def _table(
 
 
 def _files(preprocessing: Preprocessing, run: TrainingRun, path: Path, memory: int) -> Rows:
-    read = partial(
-        stream,
-        path,
-        features=preprocessing.features,
-        standardize=(preprocessing.mean, preprocessing.scale),
-        memory=memory,
-    )
+    files = files_of(preprocessing, path, memory)
 
     def scored() -> Scores | None:
-        if preprocessing.target not in parquet_header(path)[0].names:
-            return None
-        rows = read(preprocessing.target)
-        if preprocessing.classes is not None:
-            _refuse_other_labels(rows, preprocessing.classes)
-        return score_rows(run, MappedDataset(rows, partial(encode, preprocessing=preprocessing)))
+        targeted = scored_files(files, preprocessing)
+        return None if targeted is None else score_rows(run, targeted)
 
-    return read(), scored, [], KeptOfFiles(path)
-
-
-def _refuse_other_labels(rows: Dataset, classes: tuple[Any, ...]) -> None:
-    (column,), _ = target_values(rows, 1)
-    labels = np.array([*column.first], dtype=object)
-    unknown = labels[class_numbers(labels, classes) < 0]
-    if len(unknown):
-        raise InputError(
-            f"y is {unknown[0]!r} at {rows.where(column.first[unknown[0]])}; the model knows the classes "
-            f"{listed(classes)}."
-        )
+    return encoded_files(files, preprocessing), scored, [], KeptOfFiles(path)
 
 
 def _columns(preprocessing: Preprocessing, outputs: NDArray[Any], proba: bool) -> Columns:

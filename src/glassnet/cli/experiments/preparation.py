@@ -9,10 +9,9 @@ from numpy.random import RandomState
 
 from glassnet.cli.experiments.defaults import choose_settings
 from glassnet.cli.experiments.files import from_files, reads_blocks
+from glassnet.cli.experiments.of_columns import columns_of, target_of
 from glassnet.cli.experiments.samples import Samples, axes_of, build_network, keeps_its_unit, names_of
-from glassnet.cli.experiments.schema import COLUMN_KEYS
 from glassnet.cli.experiments.settings import Experiment
-from glassnet.cli.options import names_between_commas
 from glassnet.data.dataset import as_dataset
 from glassnet.data.generators import generate
 from glassnet.data.holdout import split
@@ -98,14 +97,11 @@ def _generated(experiment: Experiment, random: RandomState) -> Samples:
 def _from_table(experiment: Experiment, random: RandomState) -> Samples:
     # Relative to where the experiment's file lies, so that both can be moved together.
     table = read_table(experiment.folder / experiment["data.file"], **experiment.reading)
-    target = experiment["data.target"]
-    if isinstance(target, str) and target not in table.names and "," in target:
-        target = names_between_commas(target)
     data = prepare_table(
         table,
-        target,
+        target_of(experiment, table.names),
         task=experiment["data.task"],
-        **{key: value for key in COLUMN_KEYS if (value := experiment[f"data.{key}"]) is not None},
+        **columns_of(experiment),
         test_fraction=experiment.test_fraction,
         random_state=random,
         standardize_target=not keeps_its_unit(experiment),
@@ -118,5 +114,6 @@ def _from_table(experiment: Experiment, random: RandomState) -> Samples:
         held_out=as_dataset(data.X_test, data.y_test) if len(data.y_test) else None,
         notes=data.notes,
         prepared=data,
+        columns=data.columns,
         **names_of(experiment, data.preprocessing),
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.source import Dataset
+from glassnet.data.tables.columns import ColumnTable
 from glassnet.data.tables.prepare import PreparedTable
 from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.errors import InputError, unknown_name
@@ -33,7 +34,8 @@ class Samples:
     X (rows, features) and y are the rows that pictures, the gradient check and the curvature show: all to
     train on, or some of them drawn at random. y holds class numbers or, for a regression, standardized
     values. `axes` are the features of the pictures, by index, or as plots take them. `prepared` is the
-    table in memory, where there is one. These rows are in memory; `FileSamples` are not.
+    table in memory, where there is one, and `columns` say what each column is taken for. These rows are in
+    memory; `FileSamples` are not.
     """
 
     X: NDArray[np.float64]
@@ -46,6 +48,7 @@ class Samples:
     axes: Axes
     notes: tuple[str, ...] = ()
     prepared: PreparedTable | None = None
+    columns: ColumnTable | None = None
 
     @property
     def n(self) -> int:

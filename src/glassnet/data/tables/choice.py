@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from glassnet.data.holdout import listed
@@ -79,7 +79,7 @@ _OVERRULES = {"numeric": "number", "categorical": "category", "dates": "date"}
 
 
 def choose_columns(
-    columns: dict[str, RawColumn],
+    columns: Mapping[str, RawColumn],
     target: Target,
     settings: ColumnSettings,
     by: SplitBy,
@@ -96,7 +96,7 @@ def choose_columns(
     alone = all_stay or len(features) == 1
     repeated = duplicates_of(columns[name] for name in features)
     infos = {}
-    for name in features | columns:
+    for name in features | dict.fromkeys(columns):
         column = columns[name]
         facts = facts_of(column)
         stays = alone or (asked is not None and name in features)

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import NamedTuple, overload
 
 import numpy as np
@@ -71,11 +72,13 @@ def facts_of(column: RawColumn) -> Facts:
     n, missing = len(column.values), len(column.values) - len(known)
     if not len(known):
         return Facts(n, missing, 0)
-    if column.type == TEXT:
+    if column.type == TEXT and column.words_each is None:
         used = np.flatnonzero(np.bincount(known.astype(np.intp), minlength=len(column.texts)))
         return Facts(n, missing, len(used), words=mean_words(column.texts[place] for place in used))
     ordered = np.sort(known)
     distinct = 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
+    if column.words_each is not None:
+        return Facts(n, missing, distinct, words=column.words_each)
     with np.errstate(invalid="ignore"):
         whole = bool(np.all(ordered == np.floor(ordered)))
     return Facts(n, missing, distinct, float(ordered[0]), float(ordered[-1]), whole)
@@ -294,7 +297,7 @@ def duplicates_of(columns: Iterable[RawColumn]) -> dict[str, str]:
 
 def _numbered_alike(column: RawColumn) -> tuple[Floats, list[str]]:
     """A column's values and texts, the texts that it has in sorted order."""
-    if column.type != TEXT:
+    if column.type != TEXT or column.words_each is not None:
         return column.values, []
     absent = np.isnan(column.values)
     codes = np.where(absent, len(column.texts), column.values).astype(np.intp)
@@ -396,12 +399,14 @@ def sum_text(factors: Mapping[str, float]) -> str:
 
 def value_range(column: RawColumn, facts: Facts) -> str:
     """The smallest and largest value, or the most frequent texts, for the table of columns."""
-    if not facts.distinct:
+    if not facts.distinct or column.words_each is not None:
         return ""
     if column.type == TEXT:
         known = column.values[~np.isnan(column.values)].astype(np.intp)
         counts = np.bincount(known, minlength=len(column.texts))
-        order = np.argsort(-counts, kind="stable")[: min(3, facts.distinct)]
+        # Of equally frequent ones the first by text: readers number texts in orders of their own.
+        used = np.flatnonzero(counts).tolist()
+        order = nsmallest(3, used, key=lambda place: (-counts[place], column.texts[place]))
         more = ", …" if facts.distinct > 3 else ""
         return ", ".join(_one_line(column.texts[place], 20) for place in order) + more
     if column.type == TRUTH:

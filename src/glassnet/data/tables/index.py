@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from glassnet.data.tables.table import Column, Table
-from glassnet.data.tables.words import as_option
+from glassnet.data.tables.table import Column
 from glassnet.errors import InputError
 
 _INDEX_LEVEL = re.compile(r"__index_level_\d+__", re.ASCII)
@@ -37,22 +36,6 @@ def index_of(names: Sequence[str], described: str | bytes) -> tuple[str, ...]:
     except (ValueError, KeyError, TypeError):
         columns = []  # another writer's file: the names of its columns still tell
     return tuple(name for name in names if name in columns or _INDEX_LEVEL.fullmatch(name))
-
-
-def without_index(table: Table, names: list[str]) -> tuple[list[str], list[str]]:
-    """The names without those of an index, and notes about columns that are, or may be, an index."""
-    index = [name for name in names if name in table.index]
-    if index:
-        return [name for name in names if name not in index], [
-            f"Left out, since an index only numbers the rows: {', '.join(map(repr, index))}. To learn from "
-            f"it, name the features that you want (--features)."
-        ]
-    if names and names[0] in NAMELESS and names[0] == table.names[0]:
-        return names, [
-            f"The first column has no name, and is taken for a feature: {names[0]!r}. Where it is an "
-            f"index, which tells nothing of new rows, leave it out (--ignore {as_option(names[0])})."
-        ]
-    return names, []
 
 
 def refuse_repeats(names: Sequence[str], source: object) -> None:

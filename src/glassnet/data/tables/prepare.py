@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet.data.arrays import InMemory
-from glassnet.data.fixed_order import Floats, moments
+from glassnet.data.fixed_order import Floats, Moments, moments
 from glassnet.data.holdout import Split
 from glassnet.data.tables.choice import (
     ColumnSettings,
@@ -215,24 +215,13 @@ def prepare_table(
     for name, column in columns.items():
         columns[name], note = without_infinite(column, lambda row: table.where(int(known.rows[row])))
         infinite += note
-    infos = choose_columns(columns, known, settings, by, table.index)
-    if not any(
-        info.role == "feature" for info in infos.values()
-    ):  # what looks useless is better than nothing
-        infos = choose_columns(columns, known, settings, by, table.index, all_stay=True)
-    encodings: list[Encoding] = []
-    for info in [info for info in infos.values() if info.role == "feature"]:
-        training = _as_kind(columns[info.name], info.kind, table, known.rows)
-        columns[info.name] = training
-        encoding = _learn(training.take(parts.train), info.kind, settings)
-        if encoding is None:
-            why = f"one value in the {len(parts.train):,} rows to train on"
-            infos[info.name] = replace(info, kind="constant", role="left out", why=why)
-        else:
-            encodings.append(encoding)
-            infos[info.name] = replace(info, inputs=len(encoding.inputs), why=_why(info, encoding))
-    require_features(table, infos)
 
+    def typed(name: str, kind: str) -> RawColumn:
+        where = lambda row: table.where(int(known.rows[row]))  # noqa: E731  # two words long
+        columns[name] = as_kind(columns[name], kind, where)
+        return columns[name]
+
+    infos, encodings = learn_columns(columns, typed, known, settings, by, table, parts.train)
     preprocessing, X, y = _standardized(encodings, columns, known, parts.train, standardize_target, table)
     notes = [
         *table.notes,
@@ -241,8 +230,8 @@ def prepare_table(
         *([parts.note] if parts.note else []),
         *left_out_notes(infos),
         *nameless_note(infos, settings),
-        *_sum_note(infos, columns, known),
-        *_time_note(infos, columns, by),
+        *sum_note(infos, columns, known),
+        *time_note(infos, columns, by),
     ]
     return PreparedTable(
         X, y, ColumnTable(infos.values()), preprocessing, parts, table, known.rows, tuple(notes)
@@ -261,7 +250,7 @@ def describe_columns(table: Table, target: str | Sequence[str] | None = None) ->
 _NO_TARGET = Target((), "", None, np.empty(0), (), np.empty(0, np.intp), ())
 
 
-def _sum_note(
+def sum_note(
     infos: Mapping[str, ColumnInfo], columns: Mapping[str, RawColumn], target: Target
 ) -> list[str]:
     """A sentence where features add up to a quantity in each row: they may be its parts."""
@@ -281,7 +270,7 @@ def _sum_note(
 _NUMBER_FEATURE = ("feature", "number")
 
 
-def _time_note(infos: Mapping[str, ColumnInfo], columns: Mapping[str, RawColumn], by: SplitBy) -> list[str]:
+def time_note(infos: Mapping[str, ColumnInfo], columns: Mapping[str, RawColumn], by: SplitBy) -> list[str]:
     """A sentence where rows are moments in order and are held out at random."""
     if by.test_after is not None or by.group is not None or by.split is not None or not by.fraction:
         return []
@@ -313,13 +302,49 @@ def _all_or(rows: NDArray[np.intp], table: Table) -> NDArray[np.intp] | slice:
     return slice(None) if len(rows) == table.n_rows else rows
 
 
-def _as_kind(column: RawColumn, kind: str, table: Table, rows: NDArray[np.intp]) -> RawColumn:
+def learn_columns(
+    columns: Mapping[str, RawColumn],
+    typed: Callable[[str, str], RawColumn],
+    target: Target,
+    settings: ColumnSettings,
+    by: SplitBy,
+    table: Table,
+    train: NDArray[Any],
+) -> tuple[dict[str, ColumnInfo], list[Encoding]]:
+    """What each column is taken for, and the encodings of the features, learned from the rows `train`.
+
+    `typed` gives a column, by name, as the type of its kind. Raises InputError where no feature is left.
+    """
+    infos = choose_columns(columns, target, settings, by, table.index)
+    if not any(
+        info.role == "feature" for info in infos.values()
+    ):  # what looks useless is better than nothing
+        infos = choose_columns(columns, target, settings, by, table.index, all_stay=True)
+    encodings: list[Encoding] = []
+    for info in [info for info in infos.values() if info.role == "feature"]:
+        encoding = _learn(typed(info.name, info.kind).take(train), info.kind, settings)
+        if encoding is None:
+            why = f"one value in the {_count(train):,} rows to train on"
+            infos[info.name] = replace(info, kind="constant", role="left out", why=why)
+        else:
+            encodings.append(encoding)
+            infos[info.name] = replace(info, inputs=len(encoding.inputs), why=_why(info, encoding))
+    require_features(table, infos)
+    return infos, encodings
+
+
+def _count(rows: NDArray[Any]) -> int:
+    """How many rows an index or a mask takes."""
+    return int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else len(rows)
+
+
+def as_kind(column: RawColumn, kind: str, where: Callable[[int], str]) -> RawColumn:
     """A column as the type of its kind: text that the settings call numbers or dates is read so."""
     read = {"number": as_numbers, "date": as_dates}.get(kind)
     if read is None:
         return column
     try:
-        return read(column, lambda row: table.where(int(rows[row])))
+        return read(column, where)
     except InputError as error:
         text = str(error)
         raise InputError(
@@ -342,17 +367,44 @@ def _standardized(
     table: Table,
 ) -> tuple[Preprocessing, Floats, NDArray[Any]]:
     """The preprocessing with means and scales of the training rows, all rows' inputs, and targets."""
-    names = tuple(encoding.name for encoding in encodings)
-    inputs = tuple(name for encoding in encodings for name in encoding.inputs)
-    plain = (0.0,) * len(inputs), (1.0,) * len(inputs)
-    first = Preprocessing(target.name, target.task, names, *plain, target.classes, columns=tuple(encodings))
-    X = first.encode_columns([columns[name] for name in names])
+    first = unscaled(encodings, target)
+    X = first.encode_columns([columns[name] for name in first.features])
     known = moments(X[train])
-    known.check_finite(lambda place: f"Column {inputs[place]!r} of {table.source}")
-    scaled = np.array([scaled for encoding in encodings for scaled in encoding.standardizes])
-    mean, scale = np.where(scaled, known.center, 0.0), np.where(scaled, known.scale, 1.0)
-    X -= mean
-    X /= scale
+    known.check_finite(lambda place: f"Column {first.inputs[place]!r} of {table.source}")
+    learned, y = scaled(first, known, target, train, standardize_target, table)
+    X -= np.array(learned.mean)
+    X /= np.array(learned.scale)
+    return learned, X, y
+
+
+def unscaled(encodings: Sequence[Encoding], target: Target) -> Preprocessing:
+    """The preprocessing that leaves the inputs of the encodings, and the target, in their units."""
+    names = tuple(encoding.name for encoding in encodings)
+    width = sum(len(encoding.inputs) for encoding in encodings)
+    return Preprocessing(
+        target.name,
+        target.task,
+        names,
+        (0.0,) * width,
+        (1.0,) * width,
+        target.classes,
+        columns=tuple(encodings),
+        targets=target.names if len(target.names) > 1 else (),
+    )
+
+
+def scaled(
+    first: Preprocessing,
+    known: Moments,
+    target: Target,
+    train: NDArray[Any],
+    standardize_target: bool,
+    table: Table,
+) -> tuple[Preprocessing, NDArray[Any]]:
+    """The preprocessing with the moments of the inputs, and of the target, in the rows to train on; and
+    y."""
+    standardized = np.array([scaled for encoding in first.encodings for scaled in encoding.standardizes])
+    mean, scale = np.where(standardized, known.center, 0.0), np.where(standardized, known.scale, 1.0)
     y, target_mean, target_scale = target.y, np.zeros(1), np.ones(1)
     if target.task == "regression" and standardize_target:
         values = y if y.ndim == 2 else y[:, None]
@@ -367,6 +419,5 @@ def _standardized(
         scale=tuple(scale.tolist()),
         target_mean=unit[0],
         target_scale=unit[1],
-        targets=target.names if len(target.names) > 1 else (),
     )
-    return learned, X, y
+    return learned, y

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import NamedTuple
 
 import numpy as np
@@ -20,13 +21,15 @@ DAY = 86_400e6
 class RawColumn(NamedTuple):
     """A column: numbers, true and false as 1 and 0, dates in microseconds since 1970, or numbers of texts.
 
-    `values` (n,) are NaN where a cell is missing. Of text, value k stands for ``texts[k]``.
+    `values` (n,) are NaN where a cell is missing. Of text, value k stands for ``texts[k]``. Where a stream
+    has too many texts to keep, values are hashes and `words_each` is the mean number of words of a text.
     """
 
     name: str
     type: str
     values: Floats
     texts: tuple[str, ...] = ()
+    words_each: float | None = None
 
     def take(self, rows: NDArray[np.intp] | slice) -> RawColumn:
         """Some of the rows."""
@@ -52,9 +55,19 @@ def date_text(value: float) -> str:
     return str(moment.astype("datetime64[D]" if value % DAY == 0 else "datetime64[s]")).replace("T", " ")
 
 
+class LazyTable(Table):
+    """A table whose columns are read once they are asked for; its own are empty, and tell their types."""
+
+    @abstractmethod
+    def raw(self, name: str) -> RawColumn:
+        """A column with all of its rows."""
+
+
 def raw_column(table: Table, name: str) -> RawColumn:
     """A table's column; InputError, with the nearest name, where there is none."""
     column = table[name]
+    if isinstance(table, LazyTable):
+        return table.raw(name)
     if isinstance(column, TextColumn):
         values = np.where(column.codes < 0, np.nan, column.codes.astype(np.float64))
         return RawColumn(name, TEXT, values, tuple(column.categories.tolist()))

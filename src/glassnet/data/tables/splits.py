@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from glassnet.data.holdout import Split, lacking_classes, listed, split, split_note
 from glassnet.data.tables.preprocessing import as_dates
-from glassnet.data.tables.raw import DATE, NUMBER, TEXT, TRUTH, RawColumn, raw_column
+from glassnet.data.tables.raw import NUMBER, TEXT, TRUTH, RawColumn, raw_column
 from glassnet.data.tables.table import Table
 from glassnet.data.tables.targets import Target
 from glassnet.errors import InputError
@@ -108,7 +108,8 @@ def _test_by_column(column: RawColumn, table: Table, target: Target) -> NDArray[
 def _test_after(by: SplitBy, table: Table, target: Target) -> tuple[NDArray[np.bool_], str]:
     name = by.time
     if name is None:
-        dates = [known for known in table.names if raw_column(table, known).type == DATE]
+        columns = {known: table[known] for known in table.names}
+        dates = [k for k, c in columns.items() if isinstance(c, np.ndarray) and c.dtype.kind == "M"]
         if len(dates) != 1:
             count = f"the columns of dates {listed(dates)}" if dates else "no column of dates"
             raise InputError(

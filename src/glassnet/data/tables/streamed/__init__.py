@@ -1,0 +1,1 @@
+"""Tables in Parquet files that are made ready for a network without being in memory."""

@@ -24,6 +24,7 @@ from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import RECORD
 from glassnet.data.tables import read_table
 from glassnet.data.tables.prepare import prepare_table
+from glassnet.data.tables.streamed import raw_files
 
 N = 9_000
 QUICK = {"pictures": False, "report": False}
@@ -120,6 +121,51 @@ def test_folder_is_made_ready_as_a_table_is(target, odd, tmp_path):
     assert np.array_equal(block.X, expected.X_train)
     assert np.array_equal(block.y, expected.y_train)
     assert np.array_equal(samples.X, expected.X_train)  # few enough to be shown whole
+
+
+def test_splits_by_columns_are_those_of_a_table(odd):
+    ways = [{"test_after": "2024-09-01", "time": "day"}, {"group": "city"}]
+    whole = read_table(odd / "whole.parquet")
+    for way in ways:
+        keys = {f"data__{name}": value for name, value in way.items()}
+        samples = Draws(experiment(odd / "trees", "kind", data__features=None, **keys)).samples
+        if "group" in way:
+            held = samples.held_out.n_rows
+            assert 0 < held < N / 2
+            continue
+        expected = prepare_table(whole, "kind", **way)
+        assert samples.preprocessing == expected.preprocessing
+        assert np.array_equal(samples.training.read_all().X, expected.X_train)
+        assert np.array_equal(samples.held_out.read_all().y, expected.y_test)
+
+
+def test_training_on_columns_of_every_kind_has_the_bits_of_memory(odd):
+    job = experiment(odd / "trees", "kind", data__features=None, data__test_fraction=0.0)
+    data = prepare_table(read_table(odd / "whole.parquet"), "kind", test_fraction=0)
+    network = gn.Network((data.X.shape[1], 5, 2))
+    how = {"iterations": 5, "random_state": 0, "optimizer": gn.Adam(0.05)}
+    run = gn.train(network, Draws(job).samples.training, **how)
+    assert run.parameters == gn.train(network, data.X_train, data.y_train, **how).parameters
+
+
+def test_texts_without_room_are_hashes_and_still_ids(odd, monkeypatch):
+    monkeypatch.setattr(raw_files, "_TEXT_BYTES", 10_000)  # of each different text
+    given = {"data__test_fraction": 0.0, "data__memory": "96 MiB"}
+    job = experiment(odd / "trees", "kind", data__features=None, **given)
+    columns = Draws(job).samples.columns
+    assert columns.named("code").kind == "id"
+    assert columns.named("note").kind == "text"
+    assert columns.named("note").distinct == N - 10
+    assert columns.named("city").kind == "category"
+    job = experiment(odd / "trees", "kind", data__features=["note"], data__memory="96 MiB")
+    with pytest.raises(gn.InputError, match=r"'note' .* more different texts than memory .*--ignore note"):
+        Draws(job)
+
+
+def test_column_without_room_is_refused_with_the_memory_that_it_takes(folder, monkeypatch):
+    monkeypatch.setattr(raw_files, "COPIES", 10_000)
+    with pytest.raises(gn.InputError, match=r"memory is 96 MiB, but .* 9,000 rows .* about 687 MiB"):
+        Draws(experiment(folder, data__memory="96 MiB"))
 
 
 def test_columns_and_a_quantity_are_standardized_by_the_rows_to_train_on(folder):

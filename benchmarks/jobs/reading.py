@@ -76,7 +76,9 @@ def read(reader: str, path: Path) -> Any:
         return pl.read_csv(path, try_parse_dates=True)
     import duckdb
 
-    return duckdb.connect().execute(f"SELECT * FROM read_csv('{path}')").fetchnumpy()
+    with duckdb.connect() as database:
+        database.execute("SET enable_progress_bar = false")  # it would be printed amid what `child` prints
+        return database.execute(f"SELECT * FROM read_csv('{path}')").fetchnumpy()
 
 
 def check(table: Table, path: Path) -> None:

@@ -16,7 +16,7 @@ _WORDS = {
     "gradient check": "checking the gradient",
     "training": "training",
     "scores": "scoring",
-    "verdict": "judging the network beside simpler models",
+    "held-out rows": "judging the network on the rows held out",
     "loading the drawing libraries": "loading the drawing libraries",
     "report.html": "writing the report",
 }

@@ -250,7 +250,7 @@ def _judge(samples: Samples, run: TrainingRun, watch: Stopwatch, baselines: bool
     if samples.held_out is None:
         return Judgement()
     try:
-        with watch("verdict"):
+        with watch("held-out rows"):
             judgement = judgement_on(samples, run, baselines)
     except KeyboardInterrupt:  # the model is what took time
         tell("verdict", f"{who_ended()[0]}: the verdict was left out.")

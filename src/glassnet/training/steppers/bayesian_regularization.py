@@ -191,11 +191,11 @@ class _Stepper(LevenbergStepper):
         A = scale * problem.with_penalties(replace(problem.penalties, l2=0.0)).gauss_newton(flat)
         prior = np.where(self._is_weight, alpha, free)
         diagonal(A)[:] += prior if self._squares is None else prior * self._squares
-        # A diagonal of 1 keeps parameters of very different units from making it singular.
-        lengths = np.sqrt(np.maximum(diagonal(A), _TINY))
-        sign, log_det = np.linalg.slogdet(A / (lengths[:, None] * lengths))
-        if sign <= 0:
-            return -math.inf
+        # A diagonal of 1 keeps parameters of very different units from making it singular. Eigenvalues
+        # below the rounding of the passes are rounding.
+        lengths = np.sqrt(np.maximum(diagonal(A), _TINY)).astype(np.float64)
+        least = float(np.finfo(problem.dtype).eps)
+        log_det = np.log(np.maximum(np.linalg.eigvalsh(A / (lengths[:, None] * lengths)), least)).sum()
         n, weights = self._n_values(), int(self._is_weight.sum())
         priors = weights * math.log(max(alpha, _TINY)) + (flat.size - weights) * math.log(free)
         noise = n * math.log(beta)

@@ -29,7 +29,8 @@ def test_summary_compares_settings_over_seeds_and_folds():
     assert [row["diverged"] for row in rows] == [0, 0, 6]
     text = str(result).splitlines()
     assert text[3].split() == ["learning_rate", "held_out_loss,", "mean", "of", "6", "+-"]
-    assert [line.split()[0] for line in text[4:7]] == ["0.5", "0.001", "100000"]
+    assert [line.split()[:2] for line in text[4:5]] == [["*", "0.5"]]  # the best
+    assert [line.split()[0] for line in text[5:7]] == ["0.001", "100000"]
     assert "6 diverged" in text[6]
     assert result.best.metric == min(c.metric for c in result.cells if c.setting == 1)
 

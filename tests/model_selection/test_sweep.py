@@ -161,7 +161,7 @@ def test_sweep_shows_every_argument_with_its_default():
     ours, theirs = (inspect.signature(function).parameters for function in (gn.sweep, gn.train))
     assert set(theirs) - set(ours) == {"callbacks", "metrics", "test"} == set(OF_TRAIN_ALONE)
     different = {name for name in theirs if name in ours and ours[name].default != theirs[name].default}
-    assert different == {"y"}
+    assert different == set()
     assert all(
         one.kind is one.KEYWORD_ONLY for name, one in ours.items() if name not in ("network", "X", "y")
     )

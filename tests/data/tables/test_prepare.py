@@ -176,6 +176,7 @@ GOOD = {"a": [1.0, 2.0, 3.0, 4.0], "y": ["u", "v", "u", "v"]}
         ),
         ({"b": ["1", "x", "2", "y"]}, {"dates": ["b"]}, "'b' holds cells that are no date: '1' at line 2"),
         ({}, {"numeric": ["a"], "dates": ["a"]}, "'a' is in numeric and in dates"),
+        ({}, {"ignore": ["a"], "numeric": ["a"]}, "'a' is in ignore and in numeric"),
         ({"y": ["", ""] * 2}, {}, "No row of a.csv has a value in 'y'"),
         ({"y": ["u"] * 4}, {}, "'u' in every row; a classification needs two"),
         ({"y": ["p", "q", "r", "s"]}, {}, "another value in each of its 4 rows.*names rows"),

@@ -11,7 +11,6 @@ from glassnet.data.tables.columns import (
     MOST_CATEGORIES,
     ColumnInfo,
     Facts,
-    check_overrules,
     duplicates_of,
     facts_of,
     gives_away,
@@ -57,7 +56,16 @@ class ColumnSettings:
         named = self.features or ()
         if len(set(named)) < len(named):
             raise InputError(f"features names a column twice: {listed(named)}.")
-        check_overrules({name: getattr(self, name) for name in _OVERRULES}, ())
+        taken = {
+            name: [setting for setting in ("ignore", *_OVERRULES) if name in getattr(self, setting)]
+            for setting in _OVERRULES
+            for name in getattr(self, setting)
+        }
+        clashes = [
+            f"{name!r} is in {' and in '.join(ways)}" for name, ways in taken.items() if len(ways) > 1
+        ]
+        if clashes:
+            raise InputError(f"{'; '.join(clashes)}. Name each column in one of them.")
 
     def check(self, table: Table, target: Sequence[str]) -> None:
         """Raise InputError for columns that the table lacks, and for targets among the features."""

@@ -13,8 +13,8 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from glassnet.data.fixed_order import Floats
-from glassnet.data.tables.raw import DATE, NUMBER, TEXT, TRUTH, RawColumn
-from glassnet.errors import InputError, unknown_name
+from glassnet.data.tables.raw import DATE, DAY, NUMBER, TEXT, TRUTH, RawColumn
+from glassnet.errors import unknown_name
 from glassnet.utils.html import cell_table, join, tag
 from glassnet.utils.words import tidy
 
@@ -247,7 +247,7 @@ def kind_of(column: RawColumn, facts: Facts, alone: bool, most: int = MOST_CATEG
             return "category", f"{value}, or no value"
         return "constant", f"{value} in each row"
     if column.type == DATE:
-        return "date", "dates" if facts.low % 86_400e6 == facts.high % 86_400e6 == 0 else "dates and times"
+        return "date", "dates" if facts.low % DAY == facts.high % DAY == 0 else "dates and times"
     if column.type == TRUTH:
         return "true/false", "true and false"
     if column.type == TEXT:
@@ -418,16 +418,3 @@ def value_range(column: RawColumn, facts: Facts) -> str:
 def _short(column: RawColumn, value: float) -> str:
     whole = column.type != NUMBER or (value == np.floor(value) and abs(value) < 1e15)
     return column.words(value) if whole else f"{value:.6g}"
-
-
-def check_overrules(overrules: Mapping[str, Iterable[str]], known: Iterable[str]) -> None:
-    """Raise InputError where a column is taken for two kinds at once, or is left out and taken for one."""
-    seen: dict[str, str] = {}
-    clashes = []
-    for setting, names in overrules.items():
-        for name in names:
-            if name in seen and seen[name] != setting:
-                clashes.append(f"{name!r} is in {seen[name]} and in {setting}")
-            seen[name] = setting
-    if clashes:
-        raise InputError(f"{'; '.join(clashes)}. Name each column in one of them.")

@@ -25,8 +25,8 @@ from benchmarks.jobs.options import Options
 from benchmarks.record import FORMAT, columns
 from benchmarks.tables import TABLES, Table
 from glassnet.cli.experiments import Override, find_experiment
-from glassnet.cli.experiments.job import run_experiment
 from glassnet.cli.experiments.judgement import answer_of
+from glassnet.cli.experiments.preparation import Draws
 from glassnet.plots.style import FAINT, GRID, INK, new_figure
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def ways(table: Table) -> dict[str, Callable[[Table, Rows, Rows, int], Answer]]:
 
 
 def by_glassnet(table: Table, train: Rows, test: Rows, seed: int) -> Answer:
-    """As ``glassnet train FILE --target COLUMN --task TASK --split PART`` does it, from raw columns.
+    """As ``glassnet train FILE --target COLUMN --task TASK --split PART`` reads, prepares and trains.
 
-    Pictures, the report, the gradient check and the baselines are left out.
+    What it tells of the network once it is trained is left out, and so is the gradient check.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "table.csv")
@@ -105,16 +105,15 @@ def by_glassnet(table: Table, train: Rows, test: Rows, seed: int) -> Answer:
             "data.target": table.target,
             "data.split": PART,
             "data.task": "classification" if table.classifies else "regression",  # as a class says it there
-            "check.enabled": False,
             "random_state": seed,
         }
         experiment = find_experiment(str(path), {key: Override(v, key) for key, v in said.items()})
-        results = Path(folder, "results")
-        outcome = run_experiment(experiment, results, pictures=False, report=False, baselines=False)
-    held_out = outcome.samples.held_out
+        draws = Draws(experiment)
+    draws.check_point()  # the stream goes on as in the command
+    run, held_out = draws.train(draws.start()), draws.samples.held_out
     if held_out is None or held_out.n_rows != len(test):
         raise BenchmarkError(f"glassnet held out other rows than the {len(test)} that it was given.")
-    answer = np.asarray(answer_of(outcome.samples, outcome.run)(held_out.read_all().X), np.float64)
+    answer = np.asarray(answer_of(draws.samples, run)(held_out.read_all().X), np.float64)
     return answer if table.classifies else answer.ravel()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,18 +28,10 @@ from glassnet.cli.experiments.samples import Samples
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.cli.progress import Stages
 from glassnet.diagnostics.curvature import CurvatureTrace
-from glassnet.errors import (
-    DivergenceWarning,
-    InterruptedTrainingWarning,
-    PreprocessingWarning,
-    StalledTrainingWarning,
-)
-from glassnet.nn.network import Parameters
 from glassnet.plots.libraries import MissingLibraryError, require
 from glassnet.plots.report import write_report
 from glassnet.training.checkpoints import save
 from glassnet.training.run import TrainingRun
-from glassnet.training.train import train
 from glassnet.utils.interrupts import heard, who_ended
 from glassnet.utils.storage import write_csv
 from glassnet.utils.words import tidy
@@ -197,7 +188,7 @@ def run_experiment(
 
         try:
             with watch("training"):
-                run = _train(draws, initial, progress, trace)
+                run = draws.train(initial, [] if trace is None else [trace], progress)
                 keep(run)
         except BaseException as error:
             if isinstance(so_far := getattr(error, "run", None), TrainingRun):
@@ -260,29 +251,6 @@ def _judge(samples: Samples, run: TrainingRun, watch: Stopwatch, baselines: bool
     if judgement.insight is not None and (lines := judgement.insight.lines()):
         tell("strongest", "\n".join(lines))
     return judgement
-
-
-def _train(
-    draws: Draws, initial: Parameters, progress: bool | float, trace: CurvatureTrace | None
-) -> TrainingRun:
-    experiment = draws.experiment
-    training, validation = draws.samples.with_validation(experiment["train.validation"], draws.random)
-    keywords = experiment.keywords(
-        train,
-        validation=validation,
-        class_weight=draws.samples.class_weight(experiment["train.class_weight"]),
-        parameters=initial,
-        random_state=draws.random,
-        callbacks=[] if trace is None else [trace],
-        progress=progress,
-    )
-    with warnings.catch_warnings():
-        # Whoever started the job says how the run ended.
-        warnings.simplefilter("ignore", DivergenceWarning)
-        warnings.simplefilter("ignore", InterruptedTrainingWarning)
-        warnings.simplefilter("ignore", StalledTrainingWarning)
-        warnings.simplefilter("ignore", PreprocessingWarning)  # the validation rows are standardized alike
-        return train(draws.network, training, **keywords)
 
 
 def _losses(run: TrainingRun) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,9 +21,17 @@ from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.data.tables.reading.read import read_table
 from glassnet.diagnostics.gradient_check import check_gradients
 from glassnet.diagnostics.gradient_report import GradientCheck
-from glassnet.errors import InputError
+from glassnet.errors import (
+    DivergenceWarning,
+    InputError,
+    InterruptedTrainingWarning,
+    PreprocessingWarning,
+    StalledTrainingWarning,
+)
 from glassnet.nn.network import Network, Parameters
-from glassnet.training.train import first_parameters
+from glassnet.training.hooks import Callbacks
+from glassnet.training.run import TrainingRun
+from glassnet.training.train import first_parameters, train
 
 _CHECK_WORK = 2e8  # samples times squared parameters: a few seconds
 
@@ -68,6 +77,28 @@ class Draws:
         """Draw the parameters that training starts from."""
         scheme = self.experiment["train.scheme"]
         return first_parameters(self.network, self.samples.training, scheme, self.random)
+
+    def train(
+        self, initial: Parameters, callbacks: Callbacks[TrainingRun] = (), progress: bool | float = False
+    ) -> TrainingRun:
+        """Train from `initial`; the run says how it ended, and no warning does."""
+        experiment, samples = self.experiment, self.samples
+        training, validation = samples.with_validation(experiment["train.validation"], self.random)
+        keywords = experiment.keywords(
+            train,
+            validation=validation,
+            class_weight=samples.class_weight(experiment["train.class_weight"]),
+            parameters=initial,
+            random_state=self.random,
+            callbacks=callbacks,
+            progress=progress,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DivergenceWarning)
+            warnings.simplefilter("ignore", InterruptedTrainingWarning)
+            warnings.simplefilter("ignore", StalledTrainingWarning)
+            warnings.simplefilter("ignore", PreprocessingWarning)  # of validation rows, standardized alike
+            return train(self.network, training, **keywords)
 
 
 def _generated(experiment: Experiment, random: RandomState) -> Samples:

@@ -147,11 +147,24 @@ def test_answers_that_are_not_finite_are_undefined():
 def test_many_rows_are_a_sample_and_the_record_says_so(monkeypatch):
     monkeypatch.setattr(who, "_LEAST_ROWS", 50)
     monkeypatch.setattr(who, "_LINEAR_WORK", 60 * 3)
-    monkeypatch.setattr(who, "_TREE_WORK", 70 * 3 * 100)
+    monkeypatch.setattr(who, "_TREE_WORK", (70 + 13 * 255) * 3 * 100)
     verdict = judge(question(SIGN, ("a", "b"), n_test=5000), sure(lambda X: (X[:, 0] > 0) * 1))
     assert [entry.n for entry in verdict.entries] == [200, 200, 60, 70]
     assert "linear model: learned from 60 of 200 rows" in " ".join(verdict.notes)
     assert "Scored on 60 of 5,000 held-out rows" in " ".join(verdict.notes)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "classes"), [(784, 10), (20, 2), (5000, 2), (784, 100), (3, 100), (99, 2)]
+)
+def test_trees_of_many_inputs_and_classes_have_fewer_bins_and_rounds(inputs, classes):
+    y = np.arange(1000) % classes
+    wide = Question(np.zeros((1000, inputs)), y, X[:0], y[:0], "y", tuple(map(str, range(classes))))
+    model, most, note = who._trees(wide)
+    trees = inputs * model.max_iter * (1 if classes == 2 else classes)
+    assert trees * (most + 13 * model.max_bins) <= 1.2 * who._TREE_WORK
+    assert (model.max_bins < 255) == ("32 bins" in note) == (inputs > 100)
+    assert (model.max_iter < 100) == ("rounds" in note) == (inputs * classes > 2000 or classes == 100)
 
 
 def test_a_model_that_cannot_learn_is_left_out_with_the_reason():

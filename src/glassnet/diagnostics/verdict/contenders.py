@@ -20,10 +20,12 @@ Answer = Callable[[NDArray[Any]], Array]
 _LINEAR_WORK = 5e7
 """Rows times inputs times classes that a linear model learns from, at most: some seconds."""
 
-_TREE_WORK = 1e9
-"""Rows times inputs times trees, at most: some seconds."""
+_TREE_WORK = 5e8
+"""Rows and bins, times inputs times trees, at most: some five seconds."""
 
 _ROUNDS, _TREES = 100, 1000
+_BINS = 255, 32  # scikit-learn's, and where inputs times classes are many
+_BIN = 13  # a tree takes as long for a bin of an input as for so many rows
 _LEAST_ROWS = 1000
 _ENOUGH = 10_000  # rows from which on the trees stop early, as scikit-learn's do
 
@@ -63,42 +65,34 @@ class Question:
 
 @dataclass(frozen=True)
 class Contender:
-    """Who answers: the name, the class of scikit-learn or "", what it learned from, or why it did not."""
+    """Who answers: the name, the class of scikit-learn or "", the rows it learned from, and a note.
+
+    Where it could not learn there is no answer, and the note says why.
+    """
 
     name: str
     model: str
     n: int
-    note: str = ""
+    note: str
+    answer: Answer | None
 
 
-def contenders(question: Question, baselines: bool = True) -> dict[Contender, Answer | None]:
-    """Each who answers, with the function that does; None where it could not learn, and the note says why.
-
-    Without `baselines` that is the constant answer alone.
-    """
-    found: dict[Contender, Answer | None] = {_constant(question): _of_constant(question)}
-    if not baselines:
-        return found
-    for name, make, most, note in (
-        ("linear model", _linear, _rows_of_linear(question), ""),
-        ("boosted trees", _trees, *_rows_of_trees(question)),
-    ):
-        model = make(question)
+def contenders(question: Question, baselines: bool = True) -> list[Contender]:
+    """All who answer; without `baselines` that is the constant answer alone."""
+    found = [_constant(question)]
+    for name, make in (("linear model", _linear), ("boosted trees", _trees)) if baselines else ():
+        model, most, note = make(question)
         rows = _some(len(question.y), most)
-        words = (
-            [f"learned from {len(rows):,} of {question.n_rows:,} rows"]
-            if len(rows) < question.n_rows
-            else []
-        )
-        words += [note] if note else []
-        kind = type(model).__name__
+        few = len(rows) < question.n_rows
+        words = [f"learned from {len(rows):,} of {question.n_rows:,} rows"] if few else []
+        answer = None
         try:
             answer = _fitted(model, question, rows)
         except (ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError) as error:
             why = str(error).strip().splitlines() or [type(error).__name__]
-            found[Contender(name, kind, len(rows), f"could not learn: {why[0]}")] = None
-        else:
-            found[Contender(name, kind, len(rows), "; ".join(words))] = answer
+            words, note = [], f"could not learn: {why[0]}"
+        words += [note] if note else []
+        found.append(Contender(name, type(model).__name__, len(rows), "; ".join(words), answer))
     return found
 
 
@@ -109,39 +103,46 @@ def _some(n: int, most: int) -> NDArray[np.intp]:
 
 def _constant(question: Question) -> Contender:
     if question.classes is None:
-        mean = readable(float(question.y.mean()), 4)
-        return Contender("constant answer", "", len(question.y), f"the mean, {mean}")
-    most = question.classes[int(question.shares.argmax())]
-    return Contender("constant answer", "", len(question.y), f"always {tidy(most)!r}")
-
-
-def _of_constant(question: Question) -> Answer:
-    if question.classes is None:
         mean = float(question.y.mean())
-        return lambda X: np.full(len(X), mean)
-    shares = question.shares
-    return lambda X: np.tile(shares, (len(X), 1))
+        note, value = f"the mean, {readable(mean, 4)}", np.array(mean)
+    else:
+        value = question.shares
+        note = f"always {tidy(question.classes[int(value.argmax())])!r}"
+    answer = lambda X: np.full((len(X), *value.shape), value)  # noqa: E731
+    return Contender("constant answer", "", len(question.y), note, answer)
 
 
-def _linear(question: Question) -> Any:
+def _linear(question: Question) -> tuple[Any, int, str]:
+    """The model, of how many rows it learns at most, and a note."""
     from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
 
+    most = max(_LEAST_ROWS, int(_LINEAR_WORK / (question.X.shape[1] * _groups(question))))
     if question.classes is not None:
-        return LogisticRegression()
-    return PoissonRegressor(max_iter=200) if _is_counted(question) else Ridge()
+        return LogisticRegression(), most, ""
+    return PoissonRegressor(max_iter=200) if _is_counted(question) else Ridge(), most, ""
 
 
-def _trees(question: Question) -> Any:
+def _trees(question: Question) -> tuple[Any, int, str]:
+    """As `_linear`; of many inputs and classes fewer bins, then fewer rounds, and then fewer rows."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    n, rounds = len(question.y), _rounds(question)
-    settings: dict[str, Any] = {"random_state": 0, "max_iter": rounds, "early_stopping": n > _ENOUGH}
-    if question.classes is not None:
-        fewest = np.bincount(question.y)
-        settings["early_stopping"] &= bool(fewest[fewest > 0].min() >= 20)
-        return HistGradientBoostingClassifier(**settings)
-    loss = "poisson" if _is_counted(question) else "squared_error"
-    return HistGradientBoostingRegressor(loss=loss, **settings)
+    n, groups = len(question.y), _groups(question)
+    each = _TREE_WORK / (question.X.shape[1] * groups)  # rows and bins of all rounds
+    rounds = min(_ROUNDS, _TREES // groups)
+    wide = rounds * (_LEAST_ROWS + _BIN * _BINS[0]) > each
+    bins = _BINS[wide]
+    rounds = max(5, min(rounds, int(each / (_LEAST_ROWS + _BIN * bins))))
+    most = max(_LEAST_ROWS, int(each / rounds - _BIN * bins))
+    notes = [f"{rounds} of {_ROUNDS} rounds"] if rounds < _ROUNDS else []
+    note = ", ".join([*notes, *([f"{bins} bins"] if wide else [])])
+    settings: dict[str, Any] = {"random_state": 0, "max_iter": rounds, "max_bins": bins}
+    settings["early_stopping"] = n > _ENOUGH
+    if question.classes is None:
+        loss = "poisson" if _is_counted(question) else "squared_error"
+        return HistGradientBoostingRegressor(loss=loss, **settings), most, note
+    fewest = np.bincount(question.y)
+    settings["early_stopping"] &= bool(fewest[fewest > 0].min() >= 20)
+    return HistGradientBoostingClassifier(**settings), most, note
 
 
 def _is_counted(question: Question) -> bool:
@@ -151,20 +152,6 @@ def _is_counted(question: Question) -> bool:
 def _groups(question: Question) -> int:
     """The trees of a round, or the rows of coefficients."""
     return 1 if question.classes is None or len(question.classes) == 2 else len(question.classes)
-
-
-def _rounds(question: Question) -> int:
-    return int(np.clip(_TREES // _groups(question), 5, _ROUNDS))
-
-
-def _rows_of_linear(question: Question) -> int:
-    return max(_LEAST_ROWS, int(_LINEAR_WORK / (question.X.shape[1] * _groups(question))))
-
-
-def _rows_of_trees(question: Question) -> tuple[int, str]:
-    trees, rounds = _groups(question), _rounds(question)
-    note = f"{rounds} rounds for {trees} classes" if rounds < _ROUNDS else ""
-    return max(_LEAST_ROWS, int(_TREE_WORK / (question.X.shape[1] * trees * rounds))), note
 
 
 def _fitted(model: Any, question: Question, rows: NDArray[np.intp]) -> Answer:

@@ -20,8 +20,9 @@ def judge(
     The others are one answer for all rows (the training rows' mean, or shares of the classes), a linear
     model (scikit-learn's `LogisticRegression`, `Ridge`, or `PoissonRegressor` for counts) and
     gradient-boosted trees (`HistGradientBoostingClassifier` or `...Regressor`), all at scikit-learn's
-    settings. Of many rows they learn from a sample, and the record says so. Intervals hold 95 % of draws of
-    the held-out rows with replacement, the same draws for all.
+    settings. Of many rows they learn from a sample, and of many inputs and classes the trees have fewer
+    bins and rounds: the record says so. Intervals hold 95 % of draws of the held-out rows with replacement,
+    the same draws for all.
 
     Parameters
     ----------
@@ -48,13 +49,15 @@ def judge(
     y = question.y_test
     those = contenders(question, baselines)
     answers = {NETWORK: answer(question.X_test)}
-    answers |= {who.name: given(question.X_test) for who, given in those.items() if given is not None}
+    answers |= {who.name: who.answer(question.X_test) for who in those if who.answer is not None}
     scores, leads = estimates(y, answers)
-    entries = [Entry(NETWORK, "", question.n_rows, "", scores[NETWORK])]
-    for who in those:
-        entries.append(
+    entries = [
+        Entry(NETWORK, "", question.n_rows, "", scores[NETWORK]),
+        *(
             Entry(who.name, who.model, who.n, who.note, scores.get(who.name, {}), leads.get(who.name, {}))
-        )
+            for who in those
+        ),
+    ]
     main, never, only = "RMSE", {}, None
     if question.classes is not None:
         main = BALANCED if question.shares.max() >= RARE else "accuracy"

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 import benchmarks as bench
 import glassnet as gn
 from glassnet.cli import main
-from glassnet.cli.experiments import built_in, find_experiment, job, record, sweeping
+from glassnet.cli.experiments import built_in, find_experiment, job, preparation, record, sweeping
 from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.schema import key_at
 from glassnet.cli.options import Setting
@@ -320,14 +320,14 @@ def test_a_diverged_run_is_written_and_ends_with_status_1(tmp_path):
 
 
 def test_ctrl_c_keeps_the_work_and_ends_with_status_130(tmp_path, monkeypatch):
-    real = job.train
+    real = preparation.train
 
     @wraps(real)
     def interrupted(*args, **kwargs):
         press = gn.Every(3, lambda run: signal.raise_signal(signal.SIGINT))
         return real(*args, **{**kwargs, "callbacks": [press]})
 
-    monkeypatch.setattr(job, "train", interrupted)
+    monkeypatch.setattr(preparation, "train", interrupted)
     result = glassnet("train", "circles", *SMALL)
     assert result.exit_code == 130
     assert "Ctrl-C ended training after 3 of 5 iterations" in result.stderr

@@ -14,7 +14,7 @@ from platforms import linux
 
 import glassnet as gn
 from glassnet.cli import main
-from glassnet.cli.experiments import job
+from glassnet.cli.experiments import job, preparation
 from glassnet.model_selection.worker import Worker
 
 TRAIN = ["train", "circles", "--set", "data.n_samples=60", "--iterations", "9", "--results", "r"]
@@ -35,13 +35,13 @@ def invoke(*arguments):
 
 def while_training(monkeypatch, function):
     """Call a function after the third iteration of `glassnet train`."""
-    train = job.train
+    train = preparation.train
 
     @wraps(train)
     def interrupted(*args, **keywords):
         return train(*args, **{**keywords, "callbacks": [gn.Every(3, lambda run: function())]})
 
-    monkeypatch.setattr(job, "train", interrupted)
+    monkeypatch.setattr(preparation, "train", interrupted)
 
 
 @pytest.mark.parametrize("number", NUMBERS)

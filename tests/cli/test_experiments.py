@@ -630,7 +630,7 @@ def test_a_failed_gradient_check_ends_the_job_before_training(tmp_path, monkeypa
         return type(found)(**{**found.__dict__, "table": rows})
 
     monkeypatch.setattr(Draws, "check", wrong)
-    monkeypatch.setattr(job, "train", None)
+    monkeypatch.setattr(preparation, "train", None)
     with pytest.raises(GradientError, match="FAILED"):
         run_experiment(small(), tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -656,7 +656,7 @@ def interrupting(train):
 
 
 def test_ctrl_c_during_training_keeps_the_work(tmp_path, monkeypatch):
-    monkeypatch.setattr(job, "train", interrupting(job.train))
+    monkeypatch.setattr(preparation, "train", interrupting(preparation.train))
     outcome = run_experiment(small(), tmp_path, **QUICK)
     assert (outcome.run.status, outcome.run.iterations) == ("interrupted", 7)
     assert gn.load(tmp_path / "model.safetensors").status == "interrupted"

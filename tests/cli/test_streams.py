@@ -309,7 +309,7 @@ def test_file_that_changes_meanwhile_leaves_the_model_so_far(folder, tmp_path, m
 
         return train(*args, **{**how, "callbacks": [change]})
 
-    monkeypatch.setattr("glassnet.cli.experiments.job.train", disturbed)
+    monkeypatch.setattr("glassnet.cli.experiments.preparation.train", disturbed)
     with pytest.raises(gn.FileError, match=r"has changed, or is gone.*model.safetensors"):
         run_experiment(experiment(copy, data__memory="1 GiB"), tmp_path / "r", **QUICK)
     (model,) = (tmp_path / "r").glob("unfinished-*/model.safetensors")

@@ -61,25 +61,43 @@ def test_mistakes_say_the_line_and_the_values_of_the_table(outcome):
 
 
 def test_the_strongest_columns_are_found_by_their_names(outcome):
-    names = [one.name for one in outcome.judgement.insight.importances]
+    names = [one.name for one in outcome.insights[0].importances]
     assert set(names[:2]) == {"city", "age"}
 
 
 def test_pictures_choose_numbers_for_their_axes(outcome):
-    axes = outcome.shown.axes  # age is the only column of numbers with more than two values
-    assert axes == "principal"
-    assert outcome.shown.X is outcome.samples.X
+    shown = outcome.shown  # age is the only column of numbers with more than two values
+    assert [shown.feature_names[place] for place in shown.axes] == ["age"]
+    assert np.ptp(shown.X[:, shown.axes[0]]) == 49
 
 
-def test_several_quantities_are_shown_by_their_names_and_without_a_verdict(tmp_path):
+def test_several_quantities_have_a_verdict_each_in_their_own_unit(tmp_path):
     random = np.random.RandomState(0)
     rows = [f"{a},{b},{100 * a:.3f},{1e6 * b:.1f}" for a, b in random.rand(60, 2)]
     (tmp_path / "t.csv").write_text("\n".join(["a,b,y,z", *rows]) + "\n")
-    settings = {"data.target": ["y", "z"], "train.iterations": 20, "check.enabled": False}
+    settings = {
+        "data.target": ["y", "z"],
+        "train.iterations": 200,
+        "train.optimizer": "lbfgs",
+        "check.enabled": False,
+    }
     overrides = {key: Override(value, key) for key, value in settings.items()}
     experiment = find_experiment(str(tmp_path / "t.csv"), overrides)
-    outcome = run_experiment(experiment, tmp_path / "r", pictures=False, report=False)
-    assert outcome.judgement.verdict is None
+    lines = []
+    outcome = run_experiment(
+        experiment, tmp_path / "r", pictures=False, tell=lambda label, words: lines.append((label, words))
+    )
+    document = json.loads((outcome.folder / "run.json").read_text())
+    page = (outcome.folder / "report.html").read_text("utf-8")
+    assert lines[0][1].endswith("2 quantities")
+    for target, unit, column in (("y", 100, "a"), ("z", 1e6, "b")):
+        verdict, insight = (document[part]["targets"][target] for part in ("verdict", "insight"))
+        constant = verdict["entries"][1]["scores"]["RMSE"]["value"]
+        assert constant == pytest.approx(unit / np.sqrt(12), rel=0.3)
+        assert verdict["entries"][0]["scores"]["RMSE"]["value"] < constant / 5
+        assert insight["importances"]["columns"][0]["name"] == column
+        assert any(words.startswith(f"of {target}:") for label, words in lines if label == "verdict")
+        assert page.count(f"<h3>Of {target}</h3>") == 2
     assert outcome.shown.class_names == ("y", "z")
     assert outcome.shown.y.mean(axis=0) == pytest.approx([50, 5e5], rel=0.3)
     assert outcome.shown.X.min() >= 0

@@ -83,7 +83,7 @@ def test_an_insight_names_the_strongest_columns_and_the_worst_rows(classes):
     if classes is None:
         answers = lambda X: 3 * X[:, 0]  # noqa: E731
     insight = look_into(asked, answers, plain(X), lambda row: f"line {row + 2}")
-    assert insight.lines()[0].startswith("a (+")
+    assert insight.sentence.startswith("a (+")
     assert insight.dependences[0].column.name == "a"
     worst = insight.mistakes[0]
     row = int(worst.where.removeprefix("line ")) - 2

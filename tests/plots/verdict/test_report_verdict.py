@@ -41,8 +41,8 @@ def written(tmp_path, count, held_out=20, **more):
         y=a,
         held_out=(B, b),
         class_names=names or [HOSTILE],
-        verdict=judge(asked, answer, baselines=False),
-        insight=look_into(asked, answer, columns(), lambda row: f"line {row}"),
+        verdicts=[judge(asked, answer, baselines=False)],
+        insights=[look_into(asked, answer, columns(), lambda row: f"line {row}")],
         **more,
     )
     page = path.read_text("utf-8")
@@ -58,7 +58,7 @@ def test_report_shows_the_verdict_and_what_it_rests_on(count, held_out, tmp_path
     for picture in pictures.values():
         graph_objects.Figure(picture)
     quality = {0: {"residuals"}, 2: {"calibration", "precision"}, 12: {"calibration"}}[count]
-    assert {"models", "importance", "along0", "along1", *quality} <= set(pictures)
+    assert {"models0", "importance0", "along0_0", "along0_1", *quality} <= set(pictures)
     assert ("precision" in pictures) == (count == 2)
     assert "<script>alert" not in page
     assert f"on {held_out} held-out rows" in page

@@ -120,6 +120,9 @@ class FileSamples(Samples):
     def held_out_rows(self) -> tuple[NDArray[Any], NDArray[Any]] | None:
         return None if self.held_out_shown is None else self.held_out_shown.read_all(_DOUBLE)[:2]
 
+    def where_held_out(self, row: int) -> str:
+        return "" if self.held_out_shown is None else self.held_out_shown.where(row)
+
     def in_memory(self) -> Samples:
         """Raises InputError where the rows exceed the memory that reading may take."""
         count, memory = self.n + self.n_held_out, self.raw.memory

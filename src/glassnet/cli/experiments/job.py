@@ -11,7 +11,7 @@ import numpy as np
 
 from glassnet import plots
 from glassnet.cli.experiments.files import reads_blocks
-from glassnet.cli.experiments.judgement import Judgement, judgement_on
+from glassnet.cli.experiments.judgement import judged
 from glassnet.cli.experiments.library import SETTINGS, to_toml
 from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import (
@@ -28,6 +28,7 @@ from glassnet.cli.experiments.samples import Samples
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.cli.progress import Stages
 from glassnet.diagnostics.curvature import CurvatureTrace
+from glassnet.diagnostics.verdict import Insight, Verdict
 from glassnet.plots.libraries import MissingLibraryError, require
 from glassnet.plots.report import write_report
 from glassnet.training.checkpoints import save
@@ -59,6 +60,15 @@ def _predictions(draw: Callable[..., Figure]) -> Callable[[Outcome], Figure]:
         return draw(shown.run, shown.X, shown.y, held_out=shown.held_out, class_names=shown.class_names)
 
     return picture
+
+
+def _importance(of: Outcome) -> Figure:
+    return plots.importance(of.insights[0].importances, unit=of.insights[0].unit)
+
+
+def _dependence(of: Outcome) -> Figure:
+    insight = of.insights[0]
+    return plots.partial_dependence(insight.dependences, class_names=insight.classes, target=insight.target)
 
 
 OF_CLASSES: dict[str, Callable[[Outcome], Figure]] = {
@@ -205,7 +215,7 @@ def run_experiment(
             scores = {} if heard and reads_blocks(experiment) else samples.scores(run)
         for name, score in scores.items():
             tell(f"{name} score", describe_scores(score, samples.preprocessing.target))
-        judgement = Judgement() if heard else _judge(samples, run, watch, baselines, tell)
+        judgement = ((), ()) if heard else _judge(samples, run, watch, baselines, tell)
         with watch("losses and settings"):
             losses = _losses(run)
             write_csv(results.new(LOSSES), losses)
@@ -217,7 +227,7 @@ def run_experiment(
             results.new(SETTINGS).write_text(settings, "utf-8", errors="replace")
         outcome = Outcome(
             *(experiment, samples, run, initial, check, scores, watch.seconds, results.path, [], trace),
-            judgement,
+            *judgement,
         )
         missing = _draw(outcome, results, watch, pictures, report)
         watch.seconds["total"] = watch.total
@@ -236,21 +246,25 @@ glassnet train experiment.toml (results then go to results/NAME, by the name bel
 table starts where this file lies: after moving one alone, change data.file."""
 
 
-def _judge(samples: Samples, run: TrainingRun, watch: Stopwatch, baselines: bool, tell: Tell) -> Judgement:
-    """The judgement, said line by line; empty without rows held out, and where Ctrl-C ended it."""
+def _judge(
+    samples: Samples, run: TrainingRun, watch: Stopwatch, baselines: bool, tell: Tell
+) -> tuple[tuple[Verdict, ...], tuple[Insight, ...]]:
+    """The verdicts and insights, said line by line; none without rows held out, or where Ctrl-C came."""
     if samples.held_out is None:
-        return Judgement()
+        return (), ()
     try:
         with watch("held-out rows"):
-            judgement = judgement_on(samples, run, baselines)
+            verdicts, insights = judged(samples, run, baselines)
     except KeyboardInterrupt:  # the model is what took time
         tell("verdict", f"{who_ended()[0]}: the verdict was left out.")
-        return Judgement()
-    if judgement.verdict is not None:
-        tell("verdict", "\n".join(judgement.verdict.lines()))
-    if judgement.insight is not None and (lines := judgement.insight.lines()):
-        tell("strongest", "\n".join(lines))
-    return judgement
+        return (), ()
+    for verdict in verdicts:
+        head = [f"of {tidy(verdict.target)}:"] if len(verdicts) > 1 else []
+        tell("verdict", "\n".join([*head, *verdict.lines()]))
+    for insight in insights:
+        if words := insight.sentence:
+            tell("strongest", words)
+    return verdicts, insights
 
 
 def _losses(run: TrainingRun) -> dict[str, Any]:
@@ -309,23 +323,18 @@ def _write_pictures(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) 
 
 
 def _of_kind(outcome: Outcome) -> dict[str, Callable[[Outcome], Figure]]:
-    """The pictures of classes or of a quantity, and of the judgement where there is one."""
-    classes, judgement = outcome.samples.preprocessing.classes, outcome.judgement
+    """The pictures of classes or of a quantity, and of the judgement of the first target."""
+    classes = outcome.samples.preprocessing.classes
     pictures = dict(OF_QUANTITIES if classes is None else OF_CLASSES)
     if outcome.experiment["data.file"]:
         pictures |= OF_QUANTITIES_OF_TABLES if classes is None else OF_CLASSES_OF_TABLES
         pictures |= OF_TWO_CLASSES if classes is not None and len(classes) == 2 else {}
-    verdict, insight = judgement.verdict, judgement.insight
-    if verdict is not None:
-        pictures[MODELS] = lambda _: plots.models(verdict)
-    if insight is not None and insight.importances:
-        pictures[IMPORTANCE] = lambda _: plots.importance(insight.importances, unit=insight.unit)
-    if insight is not None and insight.dependences:
-        names = None if classes is None else tuple(map(str, classes))
-        target = outcome.samples.preprocessing.target
-        pictures[DEPENDENCE] = lambda _: plots.partial_dependence(
-            insight.dependences, class_names=names, target=target
-        )
+    if outcome.verdicts:
+        pictures[MODELS] = lambda of: plots.models(of.verdicts[0])
+    if outcome.insights and outcome.insights[0].importances:
+        pictures[IMPORTANCE] = _importance
+    if outcome.insights and outcome.insights[0].dependences:
+        pictures[DEPENDENCE] = _dependence
     return pictures
 
 
@@ -358,8 +367,8 @@ def _write_report(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) ->
             held_out=shown.held_out,
             n_samples=samples.n,
             curvature=outcome.trace,
-            verdict=outcome.judgement.verdict,
-            insight=outcome.judgement.insight,
+            verdicts=outcome.verdicts,
+            insights=outcome.insights,
             columns=_columns(samples),
             **shown.labels(),
         )

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet._types import Array
 from glassnet.cli.experiments.samples import Samples
 from glassnet.data.encoding import Encoding
 from glassnet.data.standardization import Scaling
@@ -24,7 +23,7 @@ from glassnet.diagnostics.verdict import (
     look_into,
     spread_over,
 )
-from glassnet.plots.picture_data import chosen_samples, predict
+from glassnet.plots.picture_data import chosen_samples, make_field
 from glassnet.plots.projection import PRINCIPAL, Axes
 from glassnet.training.run import TrainingRun
 
@@ -35,81 +34,51 @@ _DATES = 120
 """Levels along a column of dates, whose months and weekdays return."""
 
 
-@dataclass(frozen=True, eq=False)
-class Judgement:
-    """The verdict on a run, and what its answers rest on; None where no rows are held out."""
+def judged(
+    samples: Samples, run: TrainingRun, baselines: bool = True
+) -> tuple[tuple[Verdict, ...], tuple[Insight, ...]]:
+    """For each target the verdict on a run, and what its answers rest on; none where no rows are held out.
 
-    verdict: Verdict | None = None
-    insight: Insight | None = None
-
-
-def judgement_on(samples: Samples, run: TrainingRun, baselines: bool = True) -> Judgement:
-    """The judgement of a run on the rows that its samples hold out; the verdict only with `baselines`."""
-    question = question_of(samples, run)
-    if question is None or samples.held_out is None:
-        return Judgement()
-    answer, numbers = answer_of(samples, run), chosen_samples(len(_held_out(samples)[1]), _MOST_HELD_OUT)
-    verdict = judge(question, answer, validated=run.validation is not None) if baselines else None
-    insight = look_into(
-        question, answer, columns_of(samples), lambda row: _where(samples, int(numbers[row]))
+    Without `baselines` there are no verdicts.
+    """
+    held_out, known = samples.held_out_rows, samples.preprocessing
+    if held_out is None or not len(held_out[1]):
+        return (), ()
+    rows, drawn = (
+        chosen_samples(len(y), most) for y, most in ((samples.y, _MOST), (held_out[1], _MOST_HELD_OUT))
     )
-    return Judgement(verdict, insight)
-
-
-def _where(samples: Samples, row: int) -> str:
-    """Where a row of those held out lies."""
-    if samples.prepared is not None:
-        table, rows = samples.prepared.table, samples.prepared.rows
-        return table.where(int(rows[samples.prepared.split.test[row]]))
-    shown = getattr(samples, "held_out_shown", None)
-    return f"held-out row {row}" if shown is None else str(shown.where(row))
-
-
-def question_of(samples: Samples, run: TrainingRun) -> Question | None:
-    """What the network was asked, in the target's own unit; None where no rows are held out, or several
-    targets are predicted."""
-    known, network = samples.preprocessing, run.network
-    rows = _held_out(samples)
-    if not len(rows[1]) or (known.classes is None and network.sizes[-1] > 1):
-        return None
-    (X, y), (X_test, y_test) = _some(samples.X, samples.y, _MOST), _some(*rows, _MOST_HELD_OUT)
+    (X, y), (X_test, y_test) = (samples.X[rows], samples.y[rows]), (some[drawn] for some in held_out)
     if known.classes is None:
-        y, y_test = (known.values(np.asarray(some, np.float64)) for some in (y, y_test))
-    return Question(
-        X,
-        y,
-        X_test,
-        y_test,
-        known.target,
-        None if known.classes is None else tuple(map(str, known.classes)),
-        counts=network.loss.target == "nonnegative",
-        weights=None if run.class_weight is None else np.asarray(run.class_weight),
-        n=samples.n,
-        n_test=samples.n_held_out,
-    )
+        y, y_test = known.values(y), known.values(y_test)
+    columns, verdicts, insights = columns_of(samples), [], []
+    for number, target in enumerate(known.target_names):
+        question = Question(
+            X,
+            y if y.ndim == 1 else y[:, number],
+            X_test,
+            y_test if y.ndim == 1 else y_test[:, number],
+            target,
+            None if known.classes is None else tuple(map(str, known.classes)),
+            counts=run.network.loss.target == "nonnegative",
+            weights=None if run.class_weight is None else np.asarray(run.class_weight),
+            n=samples.n,
+            n_test=samples.n_held_out,
+            targets=len(known.target_names),
+        )
+        answer = answer_of(samples, run, number)
+        if baselines:
+            verdicts.append(judge(question, answer, validated=run.validation is not None))
+        insights.append(
+            look_into(question, answer, columns, lambda row: samples.where_held_out(int(drawn[row])))
+        )
+    return tuple(verdicts), tuple(insights)
 
 
-def _held_out(samples: Samples) -> tuple[NDArray[Any], NDArray[Any]]:
-    rows = samples.held_out_rows
-    return (samples.X[:0], samples.y[:0]) if rows is None else rows
-
-
-def _some(X: NDArray[Any], y: NDArray[Any], most: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    rows = chosen_samples(len(X), most)
-    return X[rows], y[rows]
-
-
-def answer_of(samples: Samples, run: TrainingRun) -> Answer:
-    """The network's answers: probabilities of the classes, or values in the target's own unit."""
-    known = samples.preprocessing
-
-    def answer(X: NDArray[Any]) -> Array:
-        Y_hat = predict(run.network, run.theta, X).astype(np.float64)
-        if known.classes is None:
-            return np.asarray(known.values(Y_hat), np.float64)
-        return np.hstack([1 - Y_hat, Y_hat]) if Y_hat.shape[1] == 1 else Y_hat
-
-    return answer
+def answer_of(samples: Samples, run: TrainingRun, target: int = 0) -> Answer:
+    """The network's answers: probabilities of the classes, or values of a target in its own unit."""
+    field, known = make_field(run, output=target or None), samples.preprocessing
+    mean, scale = (np.ravel(unit)[target] for unit in (known.target_mean, known.target_scale))
+    return field if field.is_class else lambda X: field(X) * scale + mean
 
 
 def columns_of(samples: Samples) -> list[Column]:
@@ -168,21 +137,28 @@ class Shown:
 
 
 def shown_of(samples: Samples, run: TrainingRun, insight: Insight | None) -> Shown:
-    """A table's samples in its own units, and on the axes its two strongest columns of numbers.
+    """A table's samples in its own units, and on the axes its two strongest columns of numbers, or the one.
 
-    Generated samples, which have no other unit, stay as they are. Principal axes, asked for or where fewer
-    than two columns are numbers, are of standardized columns.
+    Generated samples, which have no other unit, stay as they are. Principal axes, asked for or where no
+    column is of numbers, are of standardized columns.
     """
     known, axes, width = samples.preprocessing, samples.axes, samples.X.shape[1]
     if axes is None and width > 2:
         axes = _strongest(samples, insight)
-    if samples.feature_names is None or axes == PRINCIPAL or run.encoding.scaling is not None:
+    if samples.feature_names is None or run.encoding.scaling is not None:
         same = samples.X, samples.y, samples.held_out_rows, samples.target_names, samples.feature_names
         return Shown(run, *same, axes)
-    mean, scale = np.array(known.mean), np.array(known.scale)
-    outputs = run.network.sizes[-1]
+    features: tuple[str, ...] = samples.feature_names
+    mean, scale = np.zeros(width), np.ones(width)
+    if axes != PRINCIPAL:
+        mean, scale = np.array(known.mean), np.array(known.scale)
+        features = tuple(
+            f"{name} (normal rank)" if isinstance(encoding, NumberEncoding) and encoding.quantiles else name
+            for encoding in known.encodings
+            for name in encoding.inputs
+        )
     unit = (np.array(known.target_mean, float), np.array(known.target_scale, float))
-    of_y = tuple(np.broadcast_to(values, outputs) for values in unit)
+    of_y = tuple(np.broadcast_to(values, run.network.sizes[-1]) for values in unit)
     scaling = Scaling(mean, scale, np.zeros(width, bool), *of_y)
 
     def in_units(X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -191,22 +167,14 @@ def shown_of(samples: Samples, run: TrainingRun, insight: Insight | None) -> Sho
     X, y = in_units(samples.X, samples.y)
     held_out = None if samples.held_out_rows is None else in_units(*samples.held_out_rows)
     names = known.target_names if known.classes is None else samples.target_names
-    run = replace(run, encoding=Encoding(scaling=scaling))
-    features = tuple(
-        f"{name} (normal rank)" if isinstance(encoding, NumberEncoding) and encoding.quantiles else name
-        for encoding in known.encodings
-        for name in encoding.inputs
-    )
-    return Shown(run, X, y, held_out, names, features, axes)
+    return Shown(replace(run, encoding=Encoding(scaling=scaling)), X, y, held_out, names, features, axes)
 
 
 def _strongest(samples: Samples, insight: Insight | None) -> Axes:
-    """The inputs of the two strongest columns of numbers, or principal axes where there are fewer."""
+    """The inputs of the two strongest columns of numbers, of the one that there is, or principal axes."""
     of_numbers = [isinstance(encoding, NumberEncoding) for encoding in samples.preprocessing.encodings]
     pairs = zip(columns_of(samples), of_numbers, strict=True)
     columns = {column.name: column for column, is_number in pairs if is_number and len(column.levels) > 2}
-    if len(columns) < 2:
-        return PRINCIPAL
     ranked = [one.name for one in insight.importances if one.name in columns] if insight else []
     chosen = list(dict.fromkeys([*ranked, *columns]))[:2]
-    return sorted(columns[name].places[0] for name in chosen)
+    return sorted(columns[name].places[0] for name in chosen) or PRINCIPAL

@@ -7,8 +7,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +16,12 @@ from typing import Any
 
 from glassnet import native
 from glassnet._version import __version__
-from glassnet.cli.experiments.judgement import Judgement, Shown, shown_of
+from glassnet.cli.experiments.judgement import Shown, shown_of
 from glassnet.cli.experiments.samples import Samples
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.gradient_report import GradientCheck
+from glassnet.diagnostics.verdict import Insight, Verdict
 from glassnet.nn.network import Parameters
 from glassnet.plots.report import Scores
 from glassnet.training.run import TrainingRun
@@ -42,7 +43,10 @@ Tell = Callable[[str, str], None]
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A job's run, with its gradient check, scores, seconds by step, files, and trace of the curvature."""
+    """A job's run, with its gradient check, scores, seconds by step, files, and trace of the curvature.
+
+    Of each target there is a verdict, and an insight, where rows are held out.
+    """
 
     experiment: Experiment
     samples: Samples
@@ -54,12 +58,13 @@ class Outcome:
     folder: Path
     files: list[str]
     trace: CurvatureTrace | None = None
-    judgement: Judgement = field(default_factory=Judgement)
+    verdicts: tuple[Verdict, ...] = ()
+    insights: tuple[Insight, ...] = ()
 
     @cached_property
     def shown(self) -> Shown:
         """The run and the samples in the table's own units."""
-        return shown_of(self.samples, self.run, self.judgement.insight)
+        return shown_of(self.samples, self.run, self.insights[0] if self.insights else None)
 
 
 class Stopwatch:
@@ -96,7 +101,6 @@ class Stopwatch:
 def record(outcome: Outcome) -> dict[str, Any]:
     """The document of run.json, as `ResultsFolder.commit` takes it."""
     run, samples, preprocessing = outcome.run, outcome.samples, outcome.samples.preprocessing
-    verdict, insight = outcome.judgement.verdict, outcome.judgement.insight
     return {
         "name": outcome.experiment.name,
         "title": outcome.experiment.title,
@@ -109,8 +113,8 @@ def record(outcome: Outcome) -> dict[str, Any]:
         "reason": run.reason,
         "evidence": None if run.evidence is None else run.evidence._asdict(),
         "scores": {name: scores_to_dict(scores) for name, scores in outcome.scores.items()},
-        "verdict": None if verdict is None else verdict.to_dict(),
-        "insight": None if insight is None else insight.to_dict(),
+        "verdict": _by_target(outcome.verdicts),
+        "insight": _by_target(outcome.insights),
         "network": str(run.network),
         "n_parameters": run.network.n_parameters,
         "parameters": _parameters(run.theta),
@@ -164,6 +168,12 @@ def _parameters(theta: Parameters) -> dict[str, Any] | None:
     return {
         f"{k}{i}": values for i, pair in enumerate(pairs, 1) for k, values in zip("Wb", pair, strict=True)
     }
+
+
+def _by_target(found: Sequence[Verdict | Insight]) -> dict[str, Any] | None:
+    """The document of the only target, or those of several as `scores_to_dict` has them."""
+    documents = {one.target: one.to_dict() for one in found}
+    return {"targets": documents} if len(documents) > 1 else next(iter(documents.values()), None)
 
 
 def scores_to_dict(scores: Scores) -> dict[str, Any]:

@@ -65,6 +65,12 @@ class Samples:
         """X and y of the rows held out that pictures show: all, or of many some drawn at random."""
         return None if self.held_out is None else self.held_out.read_all()[:2]
 
+    def where_held_out(self, row: int) -> str:
+        """Where a row of `held_out_rows` lies."""
+        if self.prepared is None:
+            return f"held-out row {row}"
+        return self.prepared.table.where(int(self.prepared.rows[self.prepared.split.test[row]]))
+
     def labels(self) -> dict[str, Any]:
         """The names and axes, as plots take them."""
         return {
@@ -101,7 +107,9 @@ class Samples:
     def __str__(self) -> str:
         features, classes = self.X.shape[1], self.preprocessing.classes
         held = f" and {self.n_held_out:,} held out" if self.n_held_out else ""
-        kind = "a quantity" if classes is None else f"{len(classes)} classes"
+        targets = len(self.preprocessing.target_names)
+        quantities = "a quantity" if targets == 1 else f"{targets} quantities"
+        kind = quantities if classes is None else f"{len(classes)} classes"
         names = self.preprocessing.features
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         named = (

@@ -37,7 +37,8 @@ class Question:
     X and X_test are (n, inputs); y holds class numbers into `classes`, or values in the target's own unit,
     where `classes` is None. `counts` says that these are never negative, and learned as counts. `weights`
     has a number for each class, or is None. `n` and `n_test` count the rows that there are, of which those
-    in the arrays may be a sample.
+    in the arrays may be a sample. `targets` counts the questions that are asked of the same rows, and share
+    the time.
     """
 
     X: NDArray[Any]
@@ -50,6 +51,7 @@ class Question:
     weights: NDArray[Any] | None = None
     n: int = 0
     n_test: int = 0
+    targets: int = 1
 
     @property
     def n_rows(self) -> int:
@@ -150,8 +152,9 @@ def _is_counted(question: Question) -> bool:
 
 
 def _groups(question: Question) -> int:
-    """The trees of a round, or the rows of coefficients."""
-    return 1 if question.classes is None or len(question.classes) == 2 else len(question.classes)
+    """The trees of a round, or the rows of coefficients, for all that is asked."""
+    several = question.classes is not None and len(question.classes) > 2
+    return question.targets * (len(question.classes or ()) if several else 1)
 
 
 def _fitted(model: Any, question: Question, rows: NDArray[np.intp]) -> Answer:

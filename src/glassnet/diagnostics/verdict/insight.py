@@ -25,21 +25,27 @@ STRONGEST = 6
 class Insight:
     """The importance of each column on rows held out, curves along the strongest, and the worst mistakes.
 
-    `unit` says what rises where a column is shuffled, `n` on how many rows.
+    `target` and `classes`, None for a quantity, are those of the question.
     """
 
+    target: str
+    classes: tuple[str, ...] | None
     importances: tuple[Importance, ...]
     dependences: tuple[Dependence, ...]
     mistakes: tuple[Mistake, ...]
-    unit: str
-    n: int
+
+    @property
+    def unit(self) -> str:
+        """What rises where a column is shuffled."""
+        if self.classes is not None:
+            return "the log loss"
+        return f"the root mean square error of {tidy(self.target)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON holds them."""
         return {
             "importances": {
                 "unit": self.unit,
-                "rows": self.n,
                 "columns": [asdict(one) for one in self.importances],
             },
             "dependences": [
@@ -53,13 +59,12 @@ class Insight:
             "mistakes": [asdict(one) for one in self.mistakes],
         }
 
-    def lines(self) -> list[str]:
-        """The strongest columns in a sentence."""
+    @property
+    def sentence(self) -> str:
+        """The strongest columns, or "" where there are none."""
         strong = [one for one in self.importances[:5] if one.rise > 2 * one.deviation and one.rise > 0]
-        if not strong:
-            return []
         named = ", ".join(f"{tidy(one.name)} (+{readable(one.rise, 2)})" for one in strong)
-        return [f"{named}: by so much {self.unit} rises where the column is shuffled"]
+        return named and f"{named}: by so much {self.unit} rises where the column is shuffled"
 
 
 def look_into(
@@ -74,8 +79,5 @@ def look_into(
     by_name = {column.name: column for column in columns}
     strongest = [by_name[one.name] for one in found if len(by_name[one.name].levels)][:STRONGEST]
     curves = dependences(answer, question.X, strongest)
-    unit = (
-        "the log loss" if classes is not None else f"the root mean square error of {tidy(question.target)}"
-    )
     mistakes = worst_mistakes(y, answer(X), where, classes)
-    return Insight(tuple(found), tuple(curves), tuple(mistakes), unit, len(X))
+    return Insight(question.target, classes, tuple(found), tuple(curves), tuple(mistakes))

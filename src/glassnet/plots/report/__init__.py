@@ -63,8 +63,8 @@ def write_report(
     axes: Axes = None,
     output: int | None = None,
     curvature: CurvatureTrace | None = None,
-    verdict: Verdict | None = None,
-    insight: Insight | None = None,
+    verdicts: Sequence[Verdict] = (),
+    insights: Sequence[Insight] = (),
     columns: Sequence[Mapping[str, object]] = (),
 ) -> Path:
     """Write one HTML file with a run's pictures, scores, parameters and settings; return its path.
@@ -83,8 +83,8 @@ def write_report(
     n_samples : the number of samples that the run was trained on, where X holds only some of them.
     class_names, feature_names, axes, output : as for `glassnet.plots.decision_boundary`.
     curvature : the `CurvatureTrace` of the run, for a section on what the curve says.
-    verdict, insight : the scores beside simpler models', and what the answers rest on, as
-        `glassnet.diagnostics.verdict` gives them.
+    verdicts, insights : the scores beside simpler models', and what the answers rest on, as
+        `glassnet.diagnostics.verdict` gives them: one for each target.
     columns : what each column of a table was taken for: a dict for each, all with the same keys.
 
     Raises InputError for unusable arrays, FileError where it cannot write the file, and MissingLibraryError
@@ -110,12 +110,11 @@ def write_report(
         scores = {name: score(run, X, y, class_names) for name, X, y in every}
     n = n_samples or len(samples)
     sections: dict[str, tuple[str, Html]] = {}
-    if verdict is not None:
-        sections["verdict"] = "The verdict", verdict_section(verdict)
+    if verdicts:
+        sections["verdict"] = "The verdict", verdict_section(verdicts)
     sections["pictures"] = "What it learned", _pictures(run, field, samples, y, projection)
-    if insight is not None:
-        names = drawn.names if drawn.is_class else None
-        sections["insight"] = "What it rests on", insight_section(insight, names, drawn.names[0])
+    if insights:
+        sections["insight"] = "What it rests on", insight_section(insights)
     if landscape is not None:
         sections["curvature"] = "What the curve says", landscape
     quality = [] if held_out is None else quality_figures(drawn, sets)

@@ -47,8 +47,17 @@ def _cell(value: object, place: int) -> object:
     return shown if place == 0 or not isinstance(shown, str) else tag("td", shown, class_="word")
 
 
-def verdict_section(verdict: Verdict) -> Html:
-    """The sentences, the table of scores, and a picture of those that decide."""
+def verdict_section(verdicts: Sequence[Verdict]) -> Html:
+    """For each target the sentences, the table of scores, and a picture of those that decide."""
+    return join([_of_target(verdict, verdicts, _verdict(verdict, n)) for n, verdict in enumerate(verdicts)])
+
+
+def _of_target(one: Verdict | Insight, every: Sequence[Verdict | Insight], content: Html) -> Html:
+    """The content, under a heading where it is of one target among several."""
+    return join([*([tag("h3", f"Of {tidy(one.target)}")] if len(every) > 1 else []), content])
+
+
+def _verdict(verdict: Verdict, number: int) -> Html:
     head, *rows = verdict.table
     words = [
         tag("p", words, class_="note good" if _good(verdict) and not place else "note")
@@ -56,7 +65,7 @@ def verdict_section(verdict: Verdict) -> Html:
     ]
     notes = [tag("p", words) for words in verdict.notes]
     picture = figure(
-        "models",
+        f"models{number}",
         f"{verdict.main} beside simpler models",
         models_picture(verdict),
         "Lines hold 95 % of draws of the held-out rows with replacement. All learned from the same rows.",
@@ -105,8 +114,12 @@ def models_picture(verdict: Verdict) -> Picture:
 # ---- What the answers rest on -----------------------------------------------------------------------
 
 
-def insight_section(insight: Insight, classes: Sequence[str] | None, target: str) -> Html:
-    """The importance of the columns, the answers along the strongest, and the worst mistakes."""
+def insight_section(insights: Sequence[Insight]) -> Html:
+    """For each target the columns' importance, the answers along the strongest, and the worst mistakes."""
+    return join([_of_target(insight, insights, _insight(insight, n)) for n, insight in enumerate(insights)])
+
+
+def _insight(insight: Insight, number: int) -> Html:
     figures = []
     if insight.importances:
         few = f" The strongest {MOST_BARS} of them." if len(insight.importances) > MOST_BARS else ""
@@ -114,14 +127,16 @@ def insight_section(insight: Insight, classes: Sequence[str] | None, target: str
             f"By how much {insight.unit} rises on held-out rows where a column is shuffled among these, "
             f"with the deviation of the shuffles.{few} Of columns that say the same each may look weak."
         )
-        figures.append(figure("importance", "The columns' importance", importance_picture(insight), words))
-    for number, one in enumerate(insight.dependences):
+        figures.append(
+            figure(f"importance{number}", "The columns' importance", importance_picture(insight), words)
+        )
+    for place, one in enumerate(insight.dependences):
         heading = f"Along {tidy(one.column.name)}"
         words = "The mean answer where all rows get this value in place of their own."
-        picture = dependence_picture(one, classes, target, insight.dependences)
-        figures.append(figure(f"along{number}", heading, picture, words, shape="small"))
+        picture = dependence_picture(one, insight)
+        figures.append(figure(f"along{number}_{place}", heading, picture, words, shape="small"))
     parts = [tag("div", *figures, class_="pictures")] if figures else []
-    return join([*parts, mistakes_table(insight, classes is not None)])
+    return join([*parts, mistakes_table(insight)])
 
 
 def importance_picture(insight: Insight) -> Picture:
@@ -150,17 +165,15 @@ def importance_picture(insight: Insight) -> Picture:
     }
 
 
-def dependence_picture(
-    one: Dependence, classes: Sequence[str] | None, target: str, every: Sequence[Dependence]
-) -> Picture:
+def dependence_picture(one: Dependence, insight: Insight) -> Picture:
     """A curve over a column of numbers, or a bar for each category; of classes up to eight."""
-    names = None if classes is None else short_names(classes)
-    chosen = [0] if names is None else shown_classes(every, names)
+    names = None if insight.classes is None else short_names(insight.classes)
+    chosen = [0] if names is None else shown_classes(insight.dependences, names)
     answers = one.answers[:, None] if one.answers.ndim == 1 else one.answers
     labels, traces = one.column.labels, []
     x: Array = np.arange(len(labels), dtype=float) if labels else one.column.levels
     for number, color in zip(chosen, style.class_colors(len(chosen)), strict=True):
-        name = text(target) if names is None else text(names[number])
+        name = text(insight.target) if names is None else text(names[number])
         look: Trace = {"name": name, "x": packed(x), "y": packed(answers[:, number])}
         if labels and len(chosen) == 1:
             look |= {"type": "bar", "marker": {"color": color}}
@@ -168,7 +181,7 @@ def dependence_picture(
             few = "lines+markers" if len(x) <= 12 else "lines"
             look |= {"type": "scatter", "mode": few, "line": {"color": color, "width": 2}}
         traces.append({**look, "hovertemplate": f"%{{x}}: %{{y:,.7~g}}<extra>{name}</extra>"})
-    label = f"mean predicted {target}" if names is None else "mean probability"
+    label = f"mean predicted {insight.target}" if names is None else "mean probability"
     if names is not None and len(names) == 2:
         label = f"mean P({names[1]})"
     across = make_axis(one.column.label)
@@ -181,8 +194,9 @@ def dependence_picture(
     }
 
 
-def mistakes_table(insight: Insight, of_classes: bool) -> Html:
+def mistakes_table(insight: Insight) -> Html:
     """The rows that were answered worst."""
+    of_classes = insight.classes is not None
     heading = tag("h3", "The worst mistakes on held-out rows")
     if not insight.mistakes:
         return join([heading, tag("p", "There are none.")])

@@ -200,7 +200,7 @@ _COMPUTE = {
 
 
 _READING = {
-    "--sheet": ("NAME", "A workbook's sheet, by name or number; the first that holds cells by default."),
+    "--sheet": ("NAME", "A workbook's sheet, by name or number; the first that holds a table by default."),
     "--encoding": ("NAME", "Of a text file, such as cp1252; found by default."),
     "--delimiter": ("MARK", "Between a text file's values, such as ';' or tab; found by default."),
     "--decimal": ("MARK", "Of a text file's numbers, '.' or ','; found by default."),

@@ -210,7 +210,11 @@ def _frame():
     return frame.assign(joined=pd.to_datetime(frame["joined"]))
 
 
-def _workbook(name, **options):
+TOTALS = ["Total", None, sum(INCOME), sum(CHILDREN), None, None, None, None]
+"""As a spreadsheet program sums up columns below their rows."""
+
+
+def _workbook(name, notes="", totals=False, **options):
     def write(folder):
         with_python(folder / name)
         return folder / name, options
@@ -223,9 +227,10 @@ def _workbook(name, **options):
         if name == "titled.xlsx":
             sheet.append(["Customers of 2023"])
             sheet.append([])
-        if options.get("sheet"):
-            sheet.append(["nothing here"])
-            sheet = book.create_sheet(options["sheet"])
+        if notes:
+            sheet.append([notes])
+            sheet.append(["written in 2023"])
+            sheet = book.create_sheet("people")
         sheet.append(list(PEOPLE))
         frame = _frame()
         for row in zip(*PEOPLE.values(), strict=True):
@@ -233,6 +238,8 @@ def _workbook(name, **options):
         for i, day in enumerate(frame["joined"]):
             cell = sheet.cell(sheet.max_row - N + 1 + i, 7)
             cell.value = day.to_pydatetime()
+        if totals:
+            sheet.append(TOTALS)
         book.save(path)
 
     return write
@@ -299,7 +306,11 @@ FORMS = {
     ),
     "workbook": _workbook("people.xlsx"),
     "workbook-with-a-title": _workbook("titled.xlsx"),
-    "workbook-sheet": _workbook("sheets.xlsx", sheet="people"),
+    "workbook-sheet": _workbook("sheets.xlsx", "nothing here", sheet="people"),
+    "workbook-behind-notes": _workbook("sheets.xlsx", "What the columns mean"),
+    "workbook-with-totals": _workbook("totals.xlsx", totals=True),
+    "totals": put("people.csv", lines([*cells(), [*TOTALS[:1], "", *TOTALS[2:4], "", "", "", ""]])),
+    "units": put("people.csv", lines(cells(number=lambda value: f"{value} m²"))),
     "parquet": _parquet(),
     "parquet-categories": _parquet(lambda frame: frame.astype({"city": "category", "bought": "category"})),
     "feather": _feather,

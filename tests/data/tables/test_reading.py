@@ -97,6 +97,51 @@ def test_read_table_makes_a_gap_of_every_word_for_missing(read, word):
     assert table.truths == {"truth"}
 
 
+def test_read_table_makes_a_gap_of_other_languages_words_in_columns_of_numbers(read):
+    table = read("number,text\n1,k. A.\nk. A.,b\n")
+    np.testing.assert_array_equal(table["number"], [1, np.nan])
+    assert table["text"].texts().tolist() == ["k. A.", "b"]
+
+
+def test_read_table_leaves_out_a_last_row_of_totals_and_says_so(read):
+    text = "id,member,n\n1,true,2\n2,false,3\n"
+    table = read(f"{text}Grand Total:,,5\nAverage,,2.5\n")
+    assert {name: getattr(table[name], "dtype", "text") for name in table.names} == {
+        "id": "int64",
+        "member": "bool",
+        "n": "int64",
+    }
+    assert table.n_rows == 2
+    assert not table.truths
+    assert table.notes[-2:] == (
+        "Left out the last row, line 5, which holds totals ('Average').",
+        "Left out the last row, line 4, which holds totals ('Grand Total:').",
+    )
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "Total,1\nb,2\nc,3\n",  # not the last
+        "Total,1\nb,2\nTotal,3\n",  # a category
+        "a,1\nb,2\nTotal,4\n",  # no gap and no sum
+        "a,1\nb,2\nTotals of b,3\n",  # another word
+    ],
+)
+def test_read_table_keeps_rows_that_are_no_totals(read, rows):
+    assert read(f"kind,n\n{rows}").n_rows == 3
+
+
+def test_read_table_takes_names_with_a_unit_for_a_header(read):
+    assert read("5 km,10 km\n20,43\n19,41\n").names == ("5 km", "10 km")
+    assert read("5 km,10 km\n6 km,12 km\n7 km,9 km\n").names == ("1", "2")
+
+
+def test_read_table_gives_the_same_example_each_time(read):
+    table = read('a\n"1,200.5"\n"2,300.5"\n"3,400.5"\n"4,500.5"\n')
+    assert table.notes == ("Read 'a' with commas between thousands, such as '1,200.5'.",)
+
+
 def test_read_table_keeps_whole_numbers_exact_up_to_64_bits(read):
     table = read(f"a,b\n{2**63 - 1},{2**63}\n{-(2**63)},1\n")
     assert table["a"].tolist() == [2**63 - 1, -(2**63)]

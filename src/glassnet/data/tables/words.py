@@ -14,7 +14,10 @@ MISSING = frozenset(
 )
 """The text, in any case, of a cell whose value is missing."""
 
-MISSING_NUMBERS = MISSING | {"missing", "unknown", "not available", "n/k", "nd", "n.d."}
+MISSING_NUMBERS = MISSING | {
+    *("missing", "unknown", "not available", "n/k", "nd", "n.d."),
+    *("k.a.", "k. a.", "keine angabe", "unbekannt", "s.d.", "inconnu", "desconocido"),
+}
 """The same of a cell in a column of numbers, dates, or true and false."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from glassnet.data.tables.reading.meaning import DATE, NUMBER, TRUTH, WHOLE, meanings
+from glassnet.data.tables.reading.meaning import DATE, NUMBER, TRUTH, WHOLE, meanings, unit_of
 from glassnet.data.tables.words import is_missing
 
 Row = Sequence[str | None]
@@ -21,21 +21,26 @@ def has_header(rows: Sequence[Row], delimiter: str = "") -> bool:
     first, *body = [[cell or "" for cell in row] for row in rows]
     if not body:
         return not any(_kind(cell, delimiter) for cell in first)
-    columns = {str(place): {*column} for place, column in enumerate(zip(*body, strict=True))}
-    kinds = [_FAMILY.get(meaning.kind) for meaning in meanings(columns, delimiter).values()]
+    columns = [{*column} for column in zip(*body, strict=True)]
+    by_place = {str(place): column for place, column in enumerate(columns)}
+    kinds = [_FAMILY.get(meaning.kind) for meaning in meanings(by_place, delimiter).values()]
     cells = [cell.strip() for cell in first]
-    typed = [(cell, kind) for cell, kind in zip(cells, kinds, strict=True) if kind and not is_missing(cell)]
-    again = [cell in columns[str(place)] for place, cell in enumerate(first) if not is_missing(cell)]
+    typed = [
+        (place, cells[place], kind)
+        for place, kind in enumerate(kinds)
+        if kind and not is_missing(cells[place])
+    ]
+    again = [cell in columns[place] for place, cell in enumerate(first) if not is_missing(cell)]
     if not typed:
         return 2 * sum(again) < len(again) or not again
-    if any(_kind(cell, delimiter) != kind for cell, kind in typed):
-        return True
+    for place, cell, kind in typed:
+        unit = unit_of([cell])  # 5 km is a number among such, and a name above others
+        if _kind(cell, delimiter) != kind or (unit and unit != unit_of(map(str.strip, columns[place]))):
+            return True
     texts = [place for place, kind in enumerate(kinds) if not kind and not is_missing(cells[place])]
-    whole = [int(cell) for cell, kind in typed if kind == NUMBER and cell.isdecimal()]
+    whole = [int(cell) for _, cell, kind in typed if kind == NUMBER and cell.isdecimal()]
     if len(whole) == len(typed) > 2 and all(b - a == 1 for a, b in pairwise(whole)):
-        return (
-            whole[0] == 0 if not texts else not any(cells[place] in columns[str(place)] for place in texts)
-        )
+        return whole[0] == 0 if not texts else not any(cells[place] in columns[place] for place in texts)
     return False
 
 

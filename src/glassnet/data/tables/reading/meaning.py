@@ -15,6 +15,31 @@ _BLANKS = "\u00a0\u202f\u2009 "
 _APOSTROPHES = "'\u2019"
 _UNITS = ("%", "$", "€", "£", "¥", "₹", "₽", "₩", "USD", "EUR", "GBP", "CHF", "JPY")
 _UNIT = re.compile("|".join(map(re.escape, _UNITS)))
+_MEASURES = (
+    *(
+        "mm",
+        "cm",
+        "m",
+        "km",
+        "in",
+        "ft",
+        "mi",
+        "cm²",
+        "m²",
+        "km²",
+        "m2",
+        "qm",
+        "sqm",
+        "sqft",
+        "sq ft",
+        "ha",
+    ),
+    *("ml", "cl", "l", "L", "m³", "cc", "mg", "g", "kg", "t", "lb", "lbs", "oz", "kB", "MB", "GB", "TB"),
+    *("ms", "s", "sec", "min", "h", "hrs", "d", "days", "weeks", "months", "years", "km/h", "mph", "m/s"),
+    *("°", "°C", "°F", "W", "kW", "kWh", "MWh", "hp", "PS", "V", "Hz", "kHz", "MHz", "GHz", "rpm", "dB"),
+    *("Pa", "hPa", "bar", "psi", "N", "Nm", "kJ", "kcal", "cal", "ppm", "‰"),
+)
+_MEASURE = re.compile(rf"\d[.,]?[{_BLANKS}]?({'|'.join(map(re.escape, _MEASURES))})$", re.ASCII)
 _LEADING_ZERO = re.compile(r"[+-]?0\d+", re.ASCII)
 _POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})*", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
@@ -134,7 +159,7 @@ _NOTATIONS = [
 
 def unit_of(texts: Iterable[str]) -> str | None:
     """The only unit of the numbers, "" for none; None where there are several."""
-    found = {unit for text in texts for unit in _UNIT.findall(text)}
+    found = {unit for text in texts for unit in (*_UNIT.findall(text), *_MEASURE.findall(text))}
     return "" if not found else found.pop() if len(found) == 1 else None
 
 

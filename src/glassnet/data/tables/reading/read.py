@@ -16,6 +16,7 @@ from glassnet.data.tables.parquet_files import ENDINGS, import_pyarrow
 from glassnet.data.tables.reading.frames import from_frame
 from glassnet.data.tables.reading.joining import joined
 from glassnet.data.tables.reading.text_files import TextOptions, read_text
+from glassnet.data.tables.reading.totals import without_totals
 from glassnet.data.tables.reading.typed_files import read_json, read_parquet
 from glassnet.data.tables.reading.workbooks import read_workbook
 from glassnet.data.tables.table import Table
@@ -49,9 +50,10 @@ def read_table(
     Text (.csv, .tsv, .txt, .data, any ending) in any encoding, packed (.gz, .bz2, .xz, .zst, .zip of one
     file) or not; workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods); .parquet; .json, a list of records, and
     .jsonl; .feather and .arrow with pyarrow. Numbers are correctly rounded doubles, or int64 where all
-    are whole and none is missing; decimal commas, separators of thousands, currency signs and % are
-    understood; text with leading zeros stays text. Dates come in many orders. Text loses blanks at its
-    ends, and words such as NA, null, ? or - are missing values.
+    are whole and none is missing; decimal commas, separators of thousands, currency signs, % and units
+    such as m² are understood; text with leading zeros stays text. Dates come in many orders. Text loses
+    blanks at its ends, and words such as NA, null, ? or - are missing values. A last row of totals is
+    left out.
 
     Parameters
     ----------
@@ -59,7 +61,7 @@ def read_table(
         pandas, polars or pyarrow, a structured array of NumPy, or a dict of columns. Doubles of a frame
         are no copy. Several files are one table, in the order of the list; they must have the same columns.
     header : whether the first row holds names; None looks. Without names columns are called 1, 2, ...
-    sheet : a workbook's sheet, by name or by number from 1; the first that holds cells by default.
+    sheet : a workbook's sheet, by name or by number from 1; the first that holds a table by default.
     encoding : of a text, such as "utf-8" or "cp1252".
     delimiter : between a text's values, such as ";"; " " is any number of blanks.
     decimal : the decimal mark of a text's numbers, "." or ",".
@@ -155,14 +157,14 @@ def _read(path: Path, shown: Path | str, text: TextOptions, sheet: str | int | N
     if start.startswith(b"\xd0\xcf\x11\xe0") or (
         start.startswith(b"PK") and ending != ".zip" and _is_workbook(path)
     ):
-        return read_workbook(path, shown, sheet, text.header)
+        return without_totals(read_workbook(path, shown, sheet, text.header))
     if sheet is not None:
         raise InputError(f"{shown} is no workbook, so it has no sheet {sheet!r}. Leave it out (--sheet).")
     inner = Path(path.stem).suffix.lower() if ending in (".gz", ".bz2", ".xz", ".zst", ".zip") else ending
     begins = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if inner in (".json", ".jsonl", ".ndjson") or begins.startswith((b'{"', b"[{", b"[\n{")):
         return read_json(path, shown, text.encoding)
-    return read_text(path, shown, text)
+    return without_totals(read_text(path, shown, text))
 
 
 def _is_workbook(path: Path) -> bool:

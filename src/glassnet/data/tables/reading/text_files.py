@@ -362,7 +362,9 @@ class _Reading:
         """The columns, read as what a sample says, and as text where one then holds something else."""
         database = self.database
         by_place = dict(zip(_places(self.dialect), names, strict=True))
-        texts = {place: {row[i] or "" for row in sample} - {""} for i, place in enumerate(by_place)}
+        texts = {
+            place: [*dict.fromkeys(row[i] for row in sample if row[i])] for i, place in enumerate(by_place)
+        }
         known, text = Understood(), dict[str, TextColumn]()
         pending = meanings(texts, self.delimiter, self.options.decimal)
         typed = {place: meaning for place, meaning in pending.items() if meaning.kind != TEXT}

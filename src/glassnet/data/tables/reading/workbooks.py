@@ -20,7 +20,7 @@ _LOOKED_AT = 200
 
 
 def read_workbook(path: Path, shown: Path | str, sheet: str | int | None, header: bool | None) -> Table:
-    """The table of a sheet, by name or by number from 1; by default of the first one that holds rows."""
+    """The table of a sheet, by name or by number from 1; by default of the first that holds a table."""
     import python_calamine
 
     try:
@@ -49,19 +49,32 @@ def _sheet(book: Any, shown: Path | str, sheet: Any) -> tuple[str, list[list[Any
         if sheet not in names:
             raise unknown_name(f"sheet of {shown}:", sheet, names)
         return sheet, book.get_sheet_by_name(sheet).to_python(), []
-    for name in names:
-        rows = book.get_sheet_by_name(name).to_python()
-        if any(cell not in ("", None) for row in rows for cell in row):
-            others = [other for other in names if other != name]
-            note = f"Sheet {name!r} of {len(names)}. Others (sheet=): {', '.join(others[:5])}."
-            return name, rows, [note] if others else []
-    raise FileError(f"{shown} has no cells; expected a row of column names, then rows of values.")
+    found = [
+        (name, rows)
+        for name in names
+        if any(map(_filled, rows := book.get_sheet_by_name(name).to_python()))
+    ]
+    if not found:
+        raise FileError(f"{shown} has no cells; expected a row of column names, then rows of values.")
+    name, rows = next((one for one in found if _is_table(one[1])), found[0])
+    others = [other for other in names if other != name]
+    note = f"Sheet {name!r} of {len(names)}. Others (--sheet): {', '.join(map(repr, others[:5]))}."
+    return name, rows, [note] if others else []
+
+
+def _filled(row: Sequence[Any]) -> int:
+    return sum(cell not in ("", None) for cell in row)
+
+
+def _is_table(rows: list[list[Any]]) -> bool:
+    """Whether two rows or more hold two cells or more each: notes on a sheet do not."""
+    return sum(_filled(row) > 1 for row in rows) > 1
 
 
 def _table(
     rows: list[list[Any]], shown: Path | str, sheet: str, header: bool | None, notes: list[str]
 ) -> Table:
-    filled = [sum(cell not in ("", None) for cell in row) for row in rows]
+    filled = [*map(_filled, rows)]
     widest = max(filled[:_LOOKED_AT], default=0)
     first = next((place for place, count in enumerate(filled) if count and 2 * count > widest), 0)
     lines = [place for place, count in enumerate(filled) if place >= first and count]

@@ -27,7 +27,7 @@ from benchmarks.tables import TABLES, Table
 from glassnet.cli.experiments import Override, find_experiment
 from glassnet.cli.experiments.judgement import answer_of
 from glassnet.cli.experiments.preparation import Draws
-from glassnet.plots.style import FAINT, GRID, INK, new_figure
+from glassnet.plots.style import FAINT, GRID, flat_axes, new_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +43,8 @@ QUICK = ("iris", "cars")
 
 FIRST_SPLIT = 100
 """The seed of the first split: the settings were chosen by those of seeds 0 to 4."""
+
+TICKS = (-0.2, -0.1, -0.05, -0.02, 0, 0.02, 0.05, 0.1, 0.2)
 
 
 def measure_tables(options: Options) -> dict[str, Any]:
@@ -276,7 +278,7 @@ def draw_tables(document: Mapping[str, Any]) -> Figure:
     """How far ahead on each split, a dot each, and the mean as a bar; the best table on top."""
     rows = sorted(document["tables"], key=lambda row: -row["ahead"])
     figure = new_figure(8.6, 1.6 + 0.26 * len(rows))
-    axes: Any = figure.add_subplot()
+    axes = flat_axes(figure, grid=False)
     for place, row in enumerate(rows):
         values = [one["glassnet"]["score"] - one[row["rival"]]["score"] for one in row["splits"]]
         color = OURS if row["ahead"] >= 0 else OTHERS
@@ -284,9 +286,12 @@ def draw_tables(document: Mapping[str, Any]) -> Figure:
         axes.plot([row["ahead"]] * 2, [place - 0.32, place + 0.32], color=color, linewidth=2.5)
     axes.axvline(0, color=FAINT, linewidth=1)
     axes.set_xscale("symlog", linthresh=0.05)
-    axes.set_yticks(range(len(rows)), [f"{row['name']} ({row['score']})" for row in rows])
+    axes.minorticks_off()
+    axes.set_xticks(TICKS, [f"{tick:+g}" if tick else "0" for tick in TICKS])
+    axes.set_yticks(
+        range(len(rows)), [f"{row['name']} ({row['score'].replace('R2', 'R²')})" for row in rows]
+    )
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.tick_params(colors=FAINT, labelcolor=INK, labelsize=9, length=2.5)
     axes.grid(axis="x", color=GRID, linewidth=0.7)
     set_axis_labels(axes, "accuracy or R² on the rows held out, glassnet's less scikit-learn's")
     notes = ["a dot for each split, a bar at the mean", "linear up to 0.05, logarithmic beyond"]

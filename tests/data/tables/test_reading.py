@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from glassnet.data.tables import read_table
 from glassnet.data.tables.reading.text_files import DELIMITERS
+from glassnet.data.tables.table import TextColumn
 from glassnet.data.tables.words import MISSING, is_number
 from glassnet.errors import FileError, InputError
 from glassnet.utils.storage import write_csv
@@ -113,23 +114,70 @@ def test_read_table_leaves_out_a_last_row_of_totals_and_says_so(read):
     }
     assert table.n_rows == 2
     assert not table.truths
-    assert table.notes[-2:] == (
-        "Left out the last row, line 5, which holds totals ('Average').",
-        "Left out the last row, line 4, which holds totals ('Grand Total:').",
+    assert table.notes[-1] == (
+        "Left out the last 2 rows ('Grand Total:', 'Average'), of totals. "
+        "To keep a row, write another word there."
     )
 
 
+def test_read_table_understands_rows_above_totals_as_without_them(read):
+    rows = "day;price;n\n03.04.2024;1,200;1\n04.04.2024;2,500;5\n05.04.2024;;2\n"
+    alone, table = read(rows), read(f"{rows}Summe;3,7;8\n")
+    assert [*alone.columns] == [*table.columns]
+    for name in alone.names:
+        np.testing.assert_array_equal(table[name], alone[name])
+    assert len(table.notes) == len(alone.notes) + 1
+
+
 @pytest.mark.parametrize(
-    "rows",
+    ("rows", "said"),
     [
-        "Total,1\nb,2\nc,3\n",  # not the last
-        "Total,1\nb,2\nTotal,3\n",  # a category
-        "a,1\nb,2\nTotal,4\n",  # no gap and no sum
-        "a,1\nb,2\nTotals of b,3\n",  # another word
+        ("Total,1,\nb,2,\nc,3,\n", False),  # not the last
+        ("Total,1,\nb,2,\nTotal,3,\n", False),  # a category
+        ("a,1,x\nb,2,y\nTotal,3,z\n", False),  # text beside it
+        ("a,1,\nb,2,\nTotals of b,3,\n", False),  # another word
+        ("a,1,\nb,2,\nTotal,4,\n", True),  # no sum
+        ("low,2,\nhigh,2,\naverage,2,\n", True),  # the mean of what is all the same
     ],
 )
-def test_read_table_keeps_rows_that_are_no_totals(read, rows):
-    assert read(f"kind,n\n{rows}").n_rows == 3
+def test_read_table_keeps_rows_that_are_no_totals_and_says_where_one_may_be(read, rows, said):
+    table = read(f"kind,n,text\n{rows}")
+    assert table.n_rows == 3
+    assert any("may hold totals" in note for note in table.notes) == said
+
+
+@pytest.mark.parametrize(
+    ("texts", "numbers", "unit"),
+    [
+        (["12 m²", "1,234.5 m²", "-3 m²"], [12, 1234.5, -3], "m²"),
+        (["5 sq ft", "7 sq ft"], [5, 7], "sq ft"),
+        (["23.4 kmpl", "", "19 kmpl"], [23.4, np.nan, 19], "kmpl"),
+        (["5m2", "6m2"], [5, 6], "m2"),
+        (["5%", "% 7.5"], [5, 7.5], "%"),
+        (["€ 5", "7"], [5, 7], "€"),
+    ],
+)
+def test_read_table_reads_numbers_of_one_unit_and_says_so(read, texts, numbers, unit):
+    table = read("a,b\n" + "".join(f'"{text}",x\n' for text in texts))
+    np.testing.assert_array_equal(table["a"], numbers)
+    assert any(note.startswith(f"Read 'a' with {unit} left out") for note in table.notes)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["5 m", "3 km"],
+        ["5 m", "3"],
+        ["5%", "0.5"],
+        ["00123A", "00456A"],
+        ["1st", "2nd"],
+        ["5-10 years", "1-4 years"],
+        ["5 May 2021", "7 May 2021"],
+    ],
+)
+def test_read_table_leaves_out_no_unit_that_numbers_may_differ_in(read, texts):
+    table = read("a;b\n" + "".join(f"{text};x\n" for text in texts))
+    assert isinstance(table["a"], TextColumn) or table["a"].dtype.kind == "M"
 
 
 def test_read_table_takes_names_with_a_unit_for_a_header(read):

@@ -13,33 +13,12 @@ WHOLE, NUMBER, TRUTH, DATE, TEXT = "whole", "number", "truth", "date", "text"
 
 _BLANKS = "\u00a0\u202f\u2009 "
 _APOSTROPHES = "'\u2019"
-_UNITS = ("%", "$", "€", "£", "¥", "₹", "₽", "₩", "USD", "EUR", "GBP", "CHF", "JPY")
-_UNIT = re.compile("|".join(map(re.escape, _UNITS)))
-_MEASURES = (
-    *(
-        "mm",
-        "cm",
-        "m",
-        "km",
-        "in",
-        "ft",
-        "mi",
-        "cm²",
-        "m²",
-        "km²",
-        "m2",
-        "qm",
-        "sqm",
-        "sqft",
-        "sq ft",
-        "ha",
-    ),
-    *("ml", "cl", "l", "L", "m³", "cc", "mg", "g", "kg", "t", "lb", "lbs", "oz", "kB", "MB", "GB", "TB"),
-    *("ms", "s", "sec", "min", "h", "hrs", "d", "days", "weeks", "months", "years", "km/h", "mph", "m/s"),
-    *("°", "°C", "°F", "W", "kW", "kWh", "MWh", "hp", "PS", "V", "Hz", "kHz", "MHz", "GHz", "rpm", "dB"),
-    *("Pa", "hPa", "bar", "psi", "N", "Nm", "kJ", "kcal", "cal", "ppm", "‰"),
+_CURRENCIES = ("$", "€", "£", "¥", "₹", "₽", "₩", "USD", "EUR", "GBP", "CHF", "JPY")
+_UNIT = re.compile("|".join(map(re.escape, ("%", *_CURRENCIES))))
+_NUMBER_WITH_UNIT = re.compile(
+    rf"[+-]?(?!0[0-9])[0-9.,{_APOSTROPHES}{_BLANKS}]*[0-9.,{_BLANKS}]"
+    r"(?![eE][+-]?[0-9])((?:[^\W\d_]|[°%‰])[^0-9{}]{0,30}[0-9]?)"
 )
-_MEASURE = re.compile(rf"\d[.,]?[{_BLANKS}]?({'|'.join(map(re.escape, _MEASURES))})$", re.ASCII)
 _LEADING_ZERO = re.compile(r"[+-]?0\d+", re.ASCII)
 _POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})*", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
@@ -131,13 +110,17 @@ class Notation:
         u = re.escape(unit)
         body = self.body()
         blanks = rf"[{_BLANKS}]*"
-        around = rf"(?:{u}{blanks})?{{}}(?:{blanks}{u})?" if unit else "{}"
-        signed = around.format("[+-]?" + body)
-        return rf"{blanks}(?:[+-]?{signed}|\({around.format(body)}\)){blanks}"
+
+        def around(number: str) -> str:
+            if not unit or unit in _CURRENCIES:  # accountants write them in the first row only
+                return rf"(?:{u}{blanks})?{number}(?:{blanks}{u})?"
+            return rf"(?:{u}{blanks}{number}|{number}{blanks}{u})"
+
+        return rf"{blanks}(?:[+-]?{around('[+-]?' + body)}|\({around(body)}\)){blanks}"
 
     def meaning(self, unit: str, note: str) -> Meaning:
         text = "{0}"
-        gone = [*self.thousands, *_BLANKS] + ([unit] if unit else [])
+        gone = [*([unit] if unit else []), *self.thousands, *_BLANKS]
         for old, new in [
             *((mark, "") for mark in gone),
             ("(", "-"),
@@ -158,9 +141,14 @@ _NOTATIONS = [
 
 
 def unit_of(texts: Iterable[str]) -> str | None:
-    """The only unit of the numbers, "" for none; None where there are several."""
-    found = {unit for text in texts for unit in (*_UNIT.findall(text), *_MEASURE.findall(text))}
-    return "" if not found else found.pop() if len(found) == 1 else None
+    """The only unit of the numbers, such as "m²" of "12 m²", "" for none; None where there are several."""
+    found: set[str] = set()
+    for text in texts:
+        number = _NUMBER_WITH_UNIT.fullmatch(text)
+        found.update([number[1]] if number else _UNIT.findall(text))
+        if len(found) > 1:
+            return None
+    return found.pop() if found else ""
 
 
 def notations_of(texts: Collection[str], unit: str) -> list[Notation]:

@@ -16,7 +16,6 @@ from glassnet.data.tables.parquet_files import ENDINGS, import_pyarrow
 from glassnet.data.tables.reading.frames import from_frame
 from glassnet.data.tables.reading.joining import joined
 from glassnet.data.tables.reading.text_files import TextOptions, read_text
-from glassnet.data.tables.reading.totals import without_totals
 from glassnet.data.tables.reading.typed_files import read_json, read_parquet
 from glassnet.data.tables.reading.workbooks import read_workbook
 from glassnet.data.tables.table import Table
@@ -50,10 +49,10 @@ def read_table(
     Text (.csv, .tsv, .txt, .data, any ending) in any encoding, packed (.gz, .bz2, .xz, .zst, .zip of one
     file) or not; workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods); .parquet; .json, a list of records, and
     .jsonl; .feather and .arrow with pyarrow. Numbers are correctly rounded doubles, or int64 where all
-    are whole and none is missing; decimal commas, separators of thousands, currency signs, % and units
-    such as m² are understood; text with leading zeros stays text. Dates come in many orders. Text loses
-    blanks at its ends, and words such as NA, null, ? or - are missing values. A last row of totals is
-    left out.
+    are whole and none is missing; decimal commas, separators of thousands, currency signs and %, and a
+    unit that all numbers of a column have, such as m², are understood; text with leading zeros stays
+    text. Dates come in many orders. Text loses blanks at its ends, and words such as NA, null, ? or - are
+    missing values. A last row of totals is left out of text and workbooks, where it adds up.
 
     Parameters
     ----------
@@ -157,14 +156,14 @@ def _read(path: Path, shown: Path | str, text: TextOptions, sheet: str | int | N
     if start.startswith(b"\xd0\xcf\x11\xe0") or (
         start.startswith(b"PK") and ending != ".zip" and _is_workbook(path)
     ):
-        return without_totals(read_workbook(path, shown, sheet, text.header))
+        return read_workbook(path, shown, sheet, text.header)
     if sheet is not None:
         raise InputError(f"{shown} is no workbook, so it has no sheet {sheet!r}. Leave it out (--sheet).")
     inner = Path(path.stem).suffix.lower() if ending in (".gz", ".bz2", ".xz", ".zst", ".zip") else ending
     begins = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if inner in (".json", ".jsonl", ".ndjson") or begins.startswith((b'{"', b"[{", b"[\n{")):
         return read_json(path, shown, text.encoding)
-    return without_totals(read_text(path, shown, text))
+    return read_text(path, shown, text)
 
 
 def _is_workbook(path: Path) -> bool:

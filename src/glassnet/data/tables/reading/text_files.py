@@ -30,6 +30,7 @@ from glassnet.data.tables.reading.meaning import (
     meanings,
 )
 from glassnet.data.tables.reading.plain_text import plain_text
+from glassnet.data.tables.reading.totals import without_totals
 from glassnet.data.tables.reading.understanding import Understood, filled, understood
 from glassnet.data.tables.table import Column, Table, TextColumn
 from glassnet.data.tables.words import is_missing
@@ -295,7 +296,13 @@ class _Reading:
         names, renamed = unique_names(cells)
         some = f"coalesce({', '.join(_places(dialect))}) IS NOT NULL"
         source = f"{dialect.sql(self.path, self.header)} WHERE {some}"
-        known = self._columns(source, sample[self.header :], names)
+        rows = sample[self.header :]
+
+        def read(limit: int | None) -> Understood:
+            some = source if limit is None else f"(SELECT * FROM {source} LIMIT {limit})"
+            return self._columns(some, rows[:limit], names)
+
+        known, totals = without_totals(read)
         columns = {name: known.columns[name] for name in names}
         while (
             len(columns) > 1 and not cells[len(columns) - 1] and _is_empty(columns[names[len(columns) - 1]])
@@ -305,7 +312,7 @@ class _Reading:
             said.insert(
                 0, f"Values are separated by {DELIMITERS.get(self.delimiter, repr(self.delimiter))}."
             )
-        notes = [*notes, *said, *renamed, *known.notes()]
+        notes = [*notes, *said, *renamed, *totals, *known.notes()]
         index = counting(names[0], columns[names[0]])
         return Table(columns, self.shown, tuple(notes), index, frozenset(known.truths))
 
@@ -363,7 +370,8 @@ class _Reading:
         database = self.database
         by_place = dict(zip(_places(self.dialect), names, strict=True))
         texts = {
-            place: [*dict.fromkeys(row[i] for row in sample if row[i])] for i, place in enumerate(by_place)
+            place: [*dict.fromkeys(cell for row in sample if (cell := row[i]))]
+            for i, place in enumerate(by_place)
         }
         known, text = Understood(), dict[str, TextColumn]()
         pending = meanings(texts, self.delimiter, self.options.decimal)

@@ -1,13 +1,18 @@
-"""The row of totals that a sheet ends with, which is no row like the others."""
+"""Rows of totals that a sheet ends with, which are no rows like the others."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from glassnet.data.tables.reading.understanding import understood
+from glassnet.data.tables.reading.understanding import Understood
 from glassnet.data.tables.table import Column, Table, TextColumn
+from glassnet.utils.words import counted
+
+Read = TypeVar("Read", bound=Understood | Table)
 
 _WORDS = frozenset(
     [
@@ -16,55 +21,63 @@ _WORDS = frozenset(
         *("somme", "total général", "moyenne", "totale", "media", "suma", "promedio", "totaal"),
     ]
 )
+_ROUNDED = 1e-3
+"""How far, relative to it, a total may be from the sum or the mean: sheets show both rounded."""
 
 
-def without_totals(table: Table) -> Table:
-    """The table without a last row of totals: it holds such a word, as no other row, and a gap or a sum.
+def without_totals(read: Callable[[int | None], Read]) -> tuple[Read, list[str]]:
+    """What `read` makes of all rows, or of that many first ones, and a note of rows of totals below them.
 
-    The columns are then what the other rows make of them.
+    A row of totals has a text that is a word for them, which no other row has in that column, and its
+    other cells are numbers or missing. Where there are numbers, one is what the rows above add up to.
     """
-    last, columns = table.n_rows - 1, table.columns
-    if last < 2:
-        return table
-    labels = {name: word for name, column in columns.items() if (word := _label(column, last))}
-    if not labels or not any(_is_missing(one, last) or _adds_up(one) for one in columns.values()):
-        return table
-    rest = table.take(slice(last))
-    known = understood({name: TextColumn.of(np.asarray(rest[name])) for name in labels})
-    columns = {name: known.columns.get(name, column) for name, column in rest.columns.items()}
-    truths = {name for name in table.truths if np.isnan(columns[name]).any()} | known.truths
-    columns = {name: _narrowed(column, name in table.truths) for name, column in columns.items()}
-    label = next(iter(labels.values()))
-    note = f"Left out the last row, {table.where(last)}, which holds totals ({label!r})."
-    notes = (*table.notes, note, *known.notes())
-    return without_totals(replace(rest, columns=columns, notes=notes, truths=frozenset(truths)))
+    known = read(None)
+    columns = [*known.columns.values()]
+    above = len(columns[0])
+    words: list[str] = []
+    while above > 2 and (word := next(filter(None, [_word(one, above - 1) for one in columns]), "")):
+        above -= 1
+        words.insert(0, word)
+    totals = [_is_total(columns, above + place, above) for place in range(len(words))]
+    if not words or None in totals:
+        return known, []
+    rows = f"last {counted(len(words), 'row')} ({', '.join(map(repr, words))})"
+    if not all(totals):
+        return known, [
+            f"The {rows} may hold totals, but nothing adds up; delete what is none of the table."
+        ]
+    return read(above), [f"Left out the {rows}, of totals. To keep a row, write another word there."]
 
 
-def _label(column: Column, last: int) -> str:
-    """The word for totals in the last row, where no other row has it; else ""."""
-    if not isinstance(column, TextColumn) or column.codes[last] < 0:
+def _word(column: Column, row: int) -> str:
+    """The word for totals in a row, where no other row has it; else ""."""
+    if not isinstance(column, TextColumn) or _is_missing(column, row):
         return ""
-    word = str(column.categories[column.codes[last]])
-    known = word.strip(" :").lower() in _WORDS
-    return word if known and np.count_nonzero(column.codes == column.codes[last]) == 1 else ""
+    code = column.codes[row]
+    word = str(column.categories[code])
+    return (
+        word if word.strip(" :").lower() in _WORDS and np.count_nonzero(column.codes == code) == 1 else ""
+    )
 
 
 def _is_missing(column: Column, row: int) -> bool:
-    if isinstance(column, TextColumn):
-        return bool(column.codes[row] < 0)
-    return bool(column.dtype.kind in "fM" and column[row] != column[row])
+    return bool(column.codes[row] < 0 if isinstance(column, TextColumn) else column[row] != column[row])
 
 
-def _adds_up(column: Column) -> bool:
-    """Whether the last number is the sum of the others."""
-    if isinstance(column, TextColumn) or column.dtype.kind not in "if":
-        return False
-    return bool(np.isclose(np.nansum(column[:-1], dtype=np.float64), column[-1], rtol=1e-6, atol=0))
+def _is_total(columns: Sequence[Column], row: int, above: int) -> bool | None:
+    """Whether a row with such a word has no numbers or one that adds up; None where it has other values."""
+    numbers = []
+    for column in columns:
+        if _word(column, row) or _is_missing(column, row):
+            continue
+        if isinstance(column, TextColumn) or column.dtype.kind not in "if":
+            return None
+        numbers.append(column)
+    return not numbers or any(_adds_up(column[:above], column[row]) for column in numbers)
 
 
-def _narrowed(column: Column, truth: bool) -> Column:
-    """Numbers without gaps as whole numbers, or as true and false, where that is what they are."""
-    if not isinstance(column, np.ndarray) or column.dtype.kind != "f" or np.isnan(column).any():
-        return column
-    whole = np.array_equal(column, np.rint(column)) and bool(np.all(np.abs(column) < 2**53))
-    return column.astype(bool) if truth else column.astype(np.int64) if whole else column
+def _adds_up(column: NDArray[Any], total: float) -> bool:
+    """Whether a number is the sum, the mean or the count of a column's, which are not all the same."""
+    values = column[~np.isnan(column)].astype(np.float64)
+    totals = [values.sum(), values.mean(), len(values)] if len(np.unique(values)) > 1 else []
+    return bool(np.any(np.isclose(total, totals, rtol=_ROUNDED, atol=0)))

@@ -12,6 +12,7 @@ import numpy as np
 
 from glassnet.data.tables.reading.frames import frame_table
 from glassnet.data.tables.reading.header import has_header, unique_names
+from glassnet.data.tables.reading.totals import without_totals
 from glassnet.data.tables.table import Table
 from glassnet.errors import FileError, InputError, unknown_name
 
@@ -49,14 +50,16 @@ def _sheet(book: Any, shown: Path | str, sheet: Any) -> tuple[str, list[list[Any
         if sheet not in names:
             raise unknown_name(f"sheet of {shown}:", sheet, names)
         return sheet, book.get_sheet_by_name(sheet).to_python(), []
-    found = [
-        (name, rows)
-        for name in names
-        if any(map(_filled, rows := book.get_sheet_by_name(name).to_python()))
-    ]
-    if not found:
-        raise FileError(f"{shown} has no cells; expected a row of column names, then rows of values.")
-    name, rows = next((one for one in found if _is_table(one[1])), found[0])
+    first = None
+    for name in names:
+        rows = book.get_sheet_by_name(name).to_python()
+        first = first or ((name, rows) if any(map(_filled, rows)) else None)
+        if _is_table(rows):
+            break
+    else:
+        if first is None:
+            raise FileError(f"{shown} has no cells; expected a row of column names, then rows of values.")
+        name, rows = first
     others = [other for other in names if other != name]
     note = f"Sheet {name!r} of {len(names)}. Others (--sheet): {', '.join(map(repr, others[:5]))}."
     return name, rows, [note] if others else []
@@ -88,16 +91,21 @@ def _table(
             f"No header: the first row looks like the others, so the columns are called 1 to {len(cells)}."
         )
     names, renamed = unique_names(cells)
-    body = [rows[line] for line in lines[named:]]
-    columns = {place: _cells([row[place] for row in body]) for place in range(len(names))}
-    kept = [
-        place for place in columns if cells[place] or any(value is not None for value in columns[place])
-    ]
-    if not kept:
-        raise FileError(f"Sheet {sheet!r} of {shown} has no cells.")
-    table = frame_table(shown, [names[place] for place in kept], [columns[place] for place in kept])
-    places = np.array(lines[named:], np.int64) + 1
-    return replace(table, notes=(*notes, *renamed, *table.notes), lines=lambda: places)
+    lines = lines[named:]
+
+    def read(limit: int | None) -> Table:
+        body = [rows[line] for line in lines[:limit]]
+        columns = {place: _cells([row[place] for row in body]) for place in range(len(names))}
+        kept = [
+            place for place in columns if cells[place] or any(value is not None for value in columns[place])
+        ]
+        if not kept:
+            raise FileError(f"Sheet {sheet!r} of {shown} has no cells.")
+        return frame_table(shown, [names[place] for place in kept], [columns[place] for place in kept])
+
+    table, totals = without_totals(read)
+    places = np.array(lines, np.int64) + 1
+    return replace(table, notes=(*notes, *renamed, *totals, *table.notes), lines=lambda: places)
 
 
 def _cells(values: Sequence[Any]) -> list[Any]:

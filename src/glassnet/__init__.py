@@ -102,8 +102,9 @@ if TYPE_CHECKING:
     from glassnet.sklearn.displays import HiddenProjectionDisplay, LossCurveDisplay, NetworkDiagramDisplay
     from glassnet.sklearn.ensembles import Ensemble
     from glassnet.training.callbacks import Callback, Every
-    from glassnet.training.checkpoints import load, save
     from glassnet.training.early_stopping import EarlyStopping
+    from glassnet.training.files.reading import load
+    from glassnet.training.files.writing import save
     from glassnet.training.run import TrainingRun
     from glassnet.training.steppers import (
         LBFGS,
@@ -226,7 +227,8 @@ _HOMES = {
     "glassnet.sklearn.displays": "HiddenProjectionDisplay LossCurveDisplay NetworkDiagramDisplay",
     "glassnet.sklearn.ensembles": "Ensemble",
     "glassnet.training.callbacks": "Callback Every",
-    "glassnet.training.checkpoints": "load save",
+    "glassnet.training.files.reading": "load",
+    "glassnet.training.files.writing": "save",
     "glassnet.training.early_stopping": "EarlyStopping",
     "glassnet.training.run": "TrainingRun",
     "glassnet.training.steppers": "LBFGS SOLVERS BayesianRegularization Evidence LevenbergMarquardt "

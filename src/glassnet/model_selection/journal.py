@@ -29,7 +29,8 @@ from glassnet.model_selection.plan import Plan, TaskState
 from glassnet.model_selection.settings import as_plain
 from glassnet.optim import Optimizer
 from glassnet.optim.schedules import SCHEDULES, Schedule
-from glassnet.training.checkpoints import run_as_arrays, run_from_arrays
+from glassnet.training.files.reading import run_from_arrays
+from glassnet.training.files.writing import run_as_arrays
 from glassnet.training.run import TrainingRun
 from glassnet.utils.json_documents import canonical
 from glassnet.utils.paths import as_path, explain

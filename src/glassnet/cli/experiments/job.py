@@ -31,7 +31,7 @@ from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.verdict import Insight, Verdict
 from glassnet.plots.libraries import MissingLibraryError, require
 from glassnet.plots.report import write_report
-from glassnet.training.checkpoints import save
+from glassnet.training.files.writing import save
 from glassnet.training.run import TrainingRun
 from glassnet.utils.interrupts import heard, who_ended
 from glassnet.utils.storage import write_csv

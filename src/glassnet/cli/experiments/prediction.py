@@ -27,7 +27,7 @@ from glassnet.data.tables.streamed.encoded import encoded_files, files_of, score
 from glassnet.engine.predict import predictions
 from glassnet.errors import GlassnetError, InputError
 from glassnet.plots.report.scores import Scores, score
-from glassnet.training.checkpoints import load
+from glassnet.training.files.reading import load
 from glassnet.training.run import TrainingRun
 from glassnet.utils.memory import DEFAULT_MEMORY, as_memory
 from glassnet.utils.storage import atomic_write, csv_text

@@ -34,7 +34,7 @@ from glassnet.errors import InputError, InterruptedTrainingWarning, unknown_name
 from glassnet.model_selection import OtherSweepError, SweepResult, shown, sweep
 from glassnet.optim import SGD
 from glassnet.plots.sweeps.heatmap import has_stability_limit
-from glassnet.training.checkpoints import save
+from glassnet.training.files.writing import save
 from glassnet.training.train import first_parameters
 from glassnet.utils.interrupts import heard
 from glassnet.utils.storage import write_csv, write_json

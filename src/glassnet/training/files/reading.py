@@ -1,12 +1,10 @@
-"""Training runs as files."""
+"""A training run from its file; every field is checked."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, fields
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -16,125 +14,31 @@ from glassnet._types import Array
 from glassnet.data.encoding import encoding_from_plain
 from glassnet.engine.minibatch import Cursor
 from glassnet.errors import FileError, InputError, InputTypeError
-from glassnet.nn.activations import ACTIVATIONS, Activation
+from glassnet.nn.activations import Activation
 from glassnet.nn.dropout import as_dropout
 from glassnet.nn.losses import NUMPY_LOSSES, Loss
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties, as_layers, frozen_mask
 from glassnet.training.early_stopping import METRICS, EarlyStopping, Metric, MissingMetric, metric_name
+from glassnet.training.files.writing import (
+    ADDED,
+    ARRAY_FIELDS,
+    FORMAT,
+    HISTORIES,
+    PLAIN_FIELDS,
+    POINTS,
+    VALIDATION_ARRAYS,
+    VALIDATION_NUMBERS,
+    VERSION,
+    VERSIONS,
+)
 from glassnet.training.loop import STATUSES
 from glassnet.training.run import TrainingRun
-from glassnet.training.state import RunState
 from glassnet.training.steppers import Solver, rule_from_dict
 from glassnet.training.steppers.solver import NO_STEPS
 from glassnet.training.validation import Validation
 from glassnet.utils.array_checks import FLOATS
-from glassnet.utils.storage import read_arrays, write_arrays
-
-FORMAT = "glassnet run"
-VERSIONS = (4, 5)
-VERSION = VERSIONS[-1]
-
-_PLAIN = tuple(
-    field.name
-    for field in fields(RunState)
-    if field.name != "finding" and re.fullmatch(r"(Status|str|int|float)( \| None)?", str(field.type))
-)
-"""The fields of a run that a document holds as they are."""
-
-_ARRAYS = ("state", "heard", "losses")
-"""The fields of a run that are arrays of the file."""
-
-
-class HasRun(Protocol):
-    """An estimator whose network predicts as a run does."""
-
-    def to_run(self) -> TrainingRun:
-        """The run."""
-        ...
-
-
-def save(
-    run: TrainingRun | HasRun, path: str | os.PathLike[str], extra: Mapping[str, Any] | None = None
-) -> None:
-    """Write a run to a safetensors file, with all that `load` needs to predict and resume; not the data.
-
-    Of a fitted `MLPClassifier` or `MLPRegressor` it writes the run that ``to_run()`` gives, which predicts
-    alike; skops and pickle keep the estimator itself.
-
-    The file also holds `extra`, anything that JSON can hold, as ``run.extra`` (None: the run's own). Of
-    your own activations, loss or metrics it holds the names: `load` asks for the first two, and `resume`
-    for metrics.
-
-    Raises FileError where the file cannot be written, InputTypeError for what is not a run.
-
-    >>> import glassnet as gn, os, tempfile
-    >>> run = gn.train(gn.Network((1, 2)), [[0.0], [1.0]], [0, 1], iterations=5, random_state=0)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     gn.save(run, os.path.join(folder, "model.safetensors"), extra={"labels": ["no", "yes"]})
-    ...     loaded = gn.load(os.path.join(folder, "model.safetensors"))
-    >>> loaded.parameters == run.parameters, loaded.extra["labels"]
-    (True, ['no', 'yes'])
-
-    Unlike a pickled scikit-learn or PyTorch model, the file holds numbers and names only: loading
-    one runs no code of whoever wrote it.
-    """
-    if not isinstance(run, TrainingRun):
-        if not hasattr(run, "to_run"):
-            raise InputTypeError(
-                f"save takes a TrainingRun, which gn.train returns, or a fitted MLPClassifier or "
-                f"MLPRegressor, not {type(run).__name__}."
-            )
-        run = run.to_run()
-    write_arrays(path, *run_as_arrays(run, extra))
-
-
-def run_as_arrays(
-    run: TrainingRun, extra: Mapping[str, Any] | None = None
-) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """The arrays and the document of the file that `save` writes."""
-    network = run.network
-    document = {
-        "format": FORMAT,
-        "version": VERSIONS[0],
-        "network": {
-            "sizes": list(network.sizes),
-            "hidden": [record.name for record in network.hidden],
-            "output": network.output.name,
-            "loss": network.loss.to_plain() if network.loss.is_built_in else network.loss.name,
-        },
-        "own_activations": sorted({r.name for r in network.hidden if ACTIVATIONS.get(r.name) != r}),
-        "own_loss": not network.loss.is_built_in,
-        "optimizer": run.optimizer.to_dict(),
-        **_fields(run, (*_PLAIN, "iterations", "dropout", "class_weight")),
-        "dtype": run.dtype.name,
-        "penalties": asdict(run.penalties),
-        "extra": dict(run.extra if extra is None else extra),
-    }
-    arrays: dict[str, Any] = {"parameters": run.parameters.flat, **_fields(run, _ARRAYS)}
-    if len(run.solver_steps):
-        arrays["solver_steps"] = np.ascontiguousarray(run.solver_steps)
-    if run.finding:
-        document["finding"] = run.finding
-    if run.cursor is not None:
-        document["cursor"] = _describe_cursor(run.cursor, arrays)
-    if run.averaged is not None:
-        arrays["averaged"] = run.averaged.flat
-    if run.validation is not None:
-        document["validation"] = _describe_validation(run.validation, arrays)
-    if not run.encoding.is_plain:
-        document["encoding"] = run.encoding.to_plain()
-        if run.encoding.scaling is not None:
-            arrays |= run.encoding.scaling.as_arrays()
-    if run.freeze:
-        document["freeze"] = list(run.freeze)
-    if run.encoding.scaling is not None or run.encoding.classes is not None or run.freeze:
-        document["version"] = VERSION  # earlier versions would go on without them, in silence
-    return {name: values for name, values in arrays.items() if values is not None}, document
-
-
-def _fields(record: object, names: Iterable[str]) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in names}
+from glassnet.utils.storage import read_arrays
 
 
 def load(
@@ -257,7 +161,7 @@ def _run(
         network=network,
         optimizer=optimizer,
         parameters=Parameters(network.sizes, flat),
-        **{name: arrays[name] for name in _ARRAYS},
+        **{name: arrays[name] for name in ARRAY_FIELDS},
         penalties=Penalties(**document["penalties"]),
         dropout=dropout,
         cursor=cursor,
@@ -269,26 +173,11 @@ def _run(
         extra=document["extra"],
         finding=str(document.get("finding", "")),  # which files of earlier commits lack
         freeze=freeze,
-        **{name: document[name] for name in _PLAIN},
+        **{name: document[name] for name in PLAIN_FIELDS},
     )
 
 
 # ---- The place among the batches ------------------------------------------------------------------
-
-
-def _describe_cursor(cursor: Cursor, arrays: dict[str, Any]) -> dict[str, Any]:
-    arrays |= _fields(cursor, ("order", "good"))
-    random = None
-    if cursor.random is not None:
-        state: Any = cursor.random.get_state(legacy=False)
-        if state["bit_generator"] != "MT19937":
-            raise InputError(
-                f"The run's random_state draws from {state['bit_generator']}; files hold the state of "
-                f"numpy.random.RandomState's own generator, MT19937."
-            )
-        arrays["random_key"] = state["state"]["key"]
-        random = {"pos": state["state"]["pos"], "has_gauss": state["has_gauss"], "gauss": state["gauss"]}
-    return {"random": random, **_fields(cursor, ("limit", "fingerprint", "row", "loss", "layout", "seed"))}
 
 
 def _random(described: Mapping[str, Any], key: NDArray[Any]) -> RandomState:
@@ -336,28 +225,6 @@ def _are_floats(*values: object) -> bool:
 
 # ---- Validation -----------------------------------------------------------------------------------
 
-_HISTORY = {"iterations": np.int64, "losses": np.float64, "scores": np.float64}
-_POINTS = ("best_point", "last_point")
-_ADDED = ("test_rows", "test_losses", "metric_values")
-_VALIDATION_ARRAYS = (*_HISTORY, *_POINTS, "rows", *_ADDED)
-
-_NUMBERS = tuple(f.name for f in fields(Validation) if f.type in ("bool", "int", "float", "int | None"))
-"""The fields of a `Validation` that a document holds as numbers, whatever fields there are."""
-
-
-def _describe_validation(validation: Validation, arrays: dict[str, Any]) -> dict[str, Any]:
-    values = {name: getattr(validation, name) for name in _VALIDATION_ARRAYS}
-    values = {name: None if name in _ADDED and not np.size(v) else v for name, v in values.items()}
-    arrays |= {f"validation_{name}": value for name, value in values.items()}
-    rule, numbers = validation.stopping, _fields(validation, _NUMBERS)
-    return {
-        # JSON has no NaN, which the best value is before the first evaluation.
-        **{name: None if n is None or np.isnan(n) else n for name, n in numbers.items()},
-        "stopping": None if rule is None else {**rule.settings(), "metric": rule.metric_name},
-        "fingerprint": validation.fingerprint,
-        **({"metrics": [*map(metric_name, validation.metrics)]} if validation.metrics else {}),
-    }
-
 
 def _validation(
     described: Mapping[str, Any] | None,
@@ -367,17 +234,17 @@ def _validation(
 ) -> Validation | None:
     if described is None:
         return None
-    values: dict[str, Any] = {name: arrays.get(f"validation_{name}") for name in _VALIDATION_ARRAYS}
-    for name, dtype in _HISTORY.items():
+    values: dict[str, Any] = {name: arrays.get(f"validation_{name}") for name in VALIDATION_ARRAYS}
+    for name, dtype in HISTORIES.items():
         fits = values[name] is not None and values[name].dtype == dtype and values[name].ndim == 1
         _check(fits, f"the {name} are no history")
-    for name in _POINTS:
+    for name in POINTS:
         point, shapes = values[name], ((1, flat.size), (2, flat.size))
         fits = point is None or (point.dtype == flat.dtype and point.shape in shapes)
         _check(fits, f"the {name.replace('_', ' ')} does not fit")
     rows, rule, fingerprint = values["rows"], described["stopping"], described["fingerprint"]
     n = len(values["iterations"])
-    for name in _ADDED:
+    for name in ADDED:
         if values[name] is None:
             del values[name]
     values["metrics"] = tuple(metrics.get(name, name) for name in described.get("metrics", ()))
@@ -390,7 +257,7 @@ def _validation(
     if rule is not None:
         rule = EarlyStopping(**{**rule, "metric": metrics.get(rule["metric"], rule["metric"])})
     # Files of earlier commits lack later fields; None stands for a default.
-    values |= {name: described[name] for name in _NUMBERS if described.get(name) is not None}
+    values |= {name: described[name] for name in VALIDATION_NUMBERS if described.get(name) is not None}
     return Validation(
         stopping=rule,
         fingerprint=None if fingerprint is None else tuple(map(float, fingerprint)),

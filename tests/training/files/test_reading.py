@@ -7,7 +7,7 @@ import pytest
 import glassnet as gn
 from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network
-from glassnet.training.checkpoints import VERSION
+from glassnet.training.files.writing import VERSION
 from glassnet.utils.storage import read_arrays, write_arrays
 
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])

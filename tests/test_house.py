@@ -97,6 +97,7 @@ PUBLIC = [
     "GradientError",
     "InputError",
     "InputTypeError",
+    "CheckpointWarning",
     "InterruptedTrainingWarning",
     "Loss",
     "Network",

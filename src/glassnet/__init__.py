@@ -31,8 +31,8 @@ The public names; help() of each shows an example:
 - files: save, load
 - pictures and a page of them: glassnet.plots, glassnet.plots.report
 - errors: GlassnetError with InputError, InputTypeError, EngineError, FileError and GradientError;
-  warnings: GlassnetWarning with DivergenceWarning, InterruptedTrainingWarning, StalledTrainingWarning and
-  PreprocessingWarning
+  warnings: GlassnetWarning with DivergenceWarning, InterruptedTrainingWarning, StalledTrainingWarning,
+  PreprocessingWarning and CheckpointWarning
 
 Standardize inputs first; `train` says how. The command line is ``glassnet --help``.
 """
@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING, Any
 
 from glassnet._version import __version__ as __version__
 from glassnet.errors import (
+    CheckpointWarning,
     DivergenceWarning,
     EngineError,
     FileError,
@@ -136,6 +137,7 @@ __all__ = [
     "Adaptive",
     "BayesianRegularization",
     "Callback",
+    "CheckpointWarning",
     "ColumnTable",
     "Constant",
     "Cosine",

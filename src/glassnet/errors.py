@@ -36,6 +36,10 @@ class GlassnetWarning(UserWarning):
     """The root of every warning that glassnet gives."""
 
 
+class CheckpointWarning(GlassnetWarning):
+    """A checkpoint could not be written; training goes on, and tries again."""
+
+
 class DivergenceWarning(GlassnetWarning):
     """Training diverged; the run ends with the parameters before the update that diverged."""
 

@@ -26,7 +26,7 @@ def test_every_wrong_argument_is_answered_in_one_error():
     assert "For seed: random_state=7." in words
     assert "Did you mean 'iterations' by 'itterations'?" in words
     assert words.count("foo") == 1
-    assert words.endswith("freeze.")
+    assert words.endswith("checkpoint_every.")
     assert "For verbose: progress=True." in refused(verbose=True)
     assert "For activation: gn.Network(sizes, hidden='relu')." in refused(activation="relu")
 

@@ -13,7 +13,10 @@ from glassnet.training.settings import CHECKS, NAMES, FitSettings
 from glassnet.training.train import DEFAULTS
 
 # Of `train`'s parameters these are the data and how it reports; all others say how to fit.
-NOT_SETTINGS = {"network", "X", "y", "sample_weight", "callbacks", "progress"}
+NOT_SETTINGS = {
+    *("network", "X", "y", "sample_weight", "callbacks", "progress"),
+    *("checkpoint", "checkpoint_every"),
+}
 
 
 def settings(**changes):

@@ -5,7 +5,8 @@ end by the clock, counts iterations, keeps the history of losses, shows progress
 What differs between `train` and scikit-learn's estimators is a `Policy`. The order of calls:
 
 1. ``policy.begin(loop)``, once, while Ctrl-C is caught.
-2. ``policy.next_decision(k)`` at iteration `k`: the iteration, above `k`, up to which nothing needs
+2. ``policy.rest(k)``, before every chunk, in an epoch too: training could be cut off here and go on later.
+   ``policy.next_decision(k)`` at iteration `k`: the iteration, above `k`, up to which nothing needs
    deciding; the loop cuts it to ``policy.last``. A policy also sets rates, threads and the like here.
 3. The stepper advances by a chunk, which may end before that iteration and, on batches, in the middle of an
    epoch. Then progress is shown, and the loop calls
@@ -136,6 +137,9 @@ class Policy(ABC):
     def decide(self, iteration: int, losses: NDArray[np.float64]) -> bool:
         """Look at the iterations just made, which end at `iteration`; True ends training."""
 
+    def rest(self, iteration: int) -> None:  # noqa: B027 - may be left as it is
+        """Another chunk is about to begin, at the iteration or in the epoch after it."""
+
     def diverged(self, iteration: int) -> None:  # noqa: B027 - may be left as it is
         """Training ends at `iteration`, as the one after it diverged; later ones are taken back."""
 
@@ -222,6 +226,7 @@ class Loop:
         k, last = self.iteration, self.policy.last
         if k >= last or self._stopped or self._diverged or self.stop[0]:
             return None
+        self.policy.rest(k)
         if k >= self._decision:
             self._decision = min(last, self.policy.next_decision(k))
         end, start_losses = self._decision, self.stepper.start_losses

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from glassnet.engine.prepare import ProblemSettings, prepare_problem
 from glassnet.errors import InputError
 from glassnet.training.divergence import gentler, warn_of_ending
 from glassnet.training.early_stopping import check_schedule, require_functions
+from glassnet.training.files.checkpoint import SECONDS, checkpoint_of
 from glassnet.training.hooks import Callbacks, Hooks
 from glassnet.training.other_names import with_other_names
 from glassnet.training.run_html import run_html
@@ -178,6 +180,8 @@ class TrainingRun(RunState):
         progress: bool | float = False,
         engine: str | None = None,
         threads: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: float = SECONDS,
     ) -> TrainingRun:
         """Train on, bit for bit as if training had never stopped; this run stays as it is.
 
@@ -188,7 +192,8 @@ class TrainingRun(RunState):
         After a stop patience begins anew. `optimizer` changes the rule from here on:
         one of the same kind keeps the state and goes on counting updates, another kind starts from
         rest, as at update 1. A solver that has ended by itself stays where it is until it gets other
-        settings. After a divergence another optimizer is required, and starts from rest.
+        settings. After a divergence another optimizer is required, and starts from rest. `checkpoint` and
+        `checkpoint_every` are those of `train`; the file may be the one that this run was loaded from.
 
         Raises InputError for data that are missing or give another loss than ``losses[-1]``, and
         what `train` raises.
@@ -201,7 +206,7 @@ class TrainingRun(RunState):
         True
         """
         iterations = as_count(iterations, "iterations")
-        hooks = Hooks(callbacks)
+        hooks, follower = Hooks(callbacks), checkpoint_of(checkpoint, checkpoint_every)
         rule = self.optimizer if optimizer is None else check_rule(optimizer)
         if self.status == "diverged" and rule == self.optimizer and not isinstance(rule, Solver):
             raise InputError(
@@ -226,7 +231,7 @@ class TrainingRun(RunState):
         else:
             _check_batches(start, data.problem)
         start = with_data(with_rule(start, rule), *data)
-        run = continue_run(start, iterations, hooks, progress, gradient=gradient)
+        run = continue_run(start, iterations, hooks, progress, gradient=gradient, checkpoint=follower)
         warn_of_ending(run)
         return run
 

@@ -15,6 +15,7 @@ from glassnet.engine.minibatch import Batches
 from glassnet.nn.network import Parameters
 from glassnet.training.divergence import divergence_limit
 from glassnet.training.ending import remark_on
+from glassnet.training.files.checkpoint import Checkpoint
 from glassnet.training.hooks import Hooks, attach
 from glassnet.training.loop import ChunkStepper, Loop, Policy, Progress, Status
 from glassnet.training.state import AnyRun, RunState, at_best, masks_of
@@ -32,12 +33,13 @@ def continue_run(
     progress: bool | float | Progress = False,
     stop: NDArray[np.uint8] | None = None,
     gradient: Array | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> AnyRun:
     """The run after `iterations` more of the run at `start`, whose cursor moves on.
 
     `gradient` is the one at its parameters, where it is known. `stop` is `Loop`'s.
     """
-    policy = RunPolicy(start, iterations, Hooks(()) if hooks is None else hooks)
+    policy = RunPolicy(start, iterations, Hooks(()) if hooks is None else hooks, checkpoint)
     loop = Loop(stepper_of(start, gradient), policy, start.iterations, start.losses, stop, progress)
     loop.reserve(policy.last)
     status = loop.run()
@@ -75,10 +77,15 @@ def stepper_of(start: RunState, gradient: Array | None = None) -> ChunkStepper:
 
 
 class RunPolicy(Policy, Generic[AnyRun]):
-    """Evaluations, a stopping rule and callbacks decide; whatever happens, the work so far is a run."""
+    """Evaluations, a stopping rule and callbacks decide; whatever happens, the work so far is a run.
 
-    def __init__(self, start: AnyRun, iterations: int, hooks: Hooks[AnyRun]) -> None:
-        self._start, self._hooks = start, hooks
+    A checkpoint gets the run when it is due, and at the end.
+    """
+
+    def __init__(
+        self, start: AnyRun, iterations: int, hooks: Hooks[AnyRun], checkpoint: Checkpoint | None = None
+    ) -> None:
+        self._start, self._hooks, self._checkpoint = start, hooks, checkpoint
         self._began = time.perf_counter()
         self.last = start.iterations + iterations
         self._evaluator: Evaluator | None = None
@@ -102,6 +109,10 @@ class RunPolicy(Policy, Generic[AnyRun]):
         enough = self._evaluate(iteration)
         return self._hooks.iteration(iteration, self.snapshot) or enough
 
+    def rest(self, iteration: int) -> None:
+        if self._checkpoint is not None and self._checkpoint.is_due:
+            self._checkpoint.write(self.snapshot())
+
     def diverged(self, iteration: int) -> None:
         if self._evaluator is not None:
             self._evaluator.forget(iteration)
@@ -121,6 +132,8 @@ class RunPolicy(Policy, Generic[AnyRun]):
             except BaseException as error:
                 attach(run, error, "by a look at the result after", run.iterations)
                 raise
+        if self._checkpoint is not None:
+            self._checkpoint.write(run)
         self._hooks.end(lambda: run)
         return run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from glassnet.nn.network import Network, Parameters, as_network
 from glassnet.optim import SGD
 from glassnet.training.divergence import divergence_limit, warn_of_ending
 from glassnet.training.early_stopping import EarlyStopping, Metric
+from glassnet.training.files.checkpoint import SECONDS, checkpoint_of
 from glassnet.training.hooks import Callbacks, Hooks
 from glassnet.training.other_names import with_other_names
 from glassnet.training.run import TrainingRun
@@ -80,6 +82,8 @@ def train(
     metrics: str | Metric | Sequence[str | Metric] = (),
     standardize: bool | str = False,
     freeze: Sequence[int] = (),
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = SECONDS,
 ) -> TrainingRun:
     """Train a network and return the run; `train` changes no argument, but draws from a RandomState.
 
@@ -159,6 +163,15 @@ def train(
         for ``clip_norm`` either, as after PyTorch's ``requires_grad_(False)``; weight decay and max_norm
         pass it by, and what l1 and l2 add for it to the losses is a constant. Optimizers can do it, by the
         NumPy engine.
+    checkpoint : the path of a file that holds the run as it stands, written anew every `checkpoint_every`
+        seconds, and at the end; each time it changes whole or not at all. After a kill or a power cut
+        ``run = gn.load(path)`` has the work so far, and ``run.resume(n - run.iterations, X=X, y=y,
+        checkpoint=path)`` goes on to iteration n with the bits of training that was never cut off, within
+        an epoch too. A file there of a run that has ended is replaced; one that was cut off is an
+        InputError. Where writing takes more than 2 % of that time, there are fewer files. A file that
+        cannot be written gives a CheckpointWarning, and training goes on.
+        Keras's ModelCheckpoint counts batches, and holds neither the place in the epoch nor the stream of
+        random numbers.
 
     A loss above `DIVERGENCE_FACTOR` times the larger of the first one and the loss of a network that
     knows nothing, or one that is not finite, ends training with status "diverged", the parameters
@@ -183,7 +196,7 @@ def train(
     full batch by default and makes exactly `iterations` updates. ``losses[k]`` is the loss after k updates;
     a PyTorch loop that records before the step lacks the last one.
     """
-    settings = FitSettings.of(locals())
+    settings, follower = FitSettings.of(locals()), checkpoint_of(checkpoint, checkpoint_every, begins=True)
     hooks, encoding = Hooks(callbacks), PLAIN
     if as_network(network).loss.target in ("class", "label"):
         y, classes = label_numbers(y)
@@ -192,7 +205,7 @@ def train(
             encoding = Encoding(classes=classes)
     dataset = as_dataset(X, y, sample_weight, network.sizes[0])
     start, gradient = begin(network, dataset, settings, encoding=encoding)
-    run = continue_run(start, settings.iterations, hooks, progress, gradient=gradient)
+    run = continue_run(start, settings.iterations, hooks, progress, gradient=gradient, checkpoint=follower)
     warn_of_ending(run)
     return run
 

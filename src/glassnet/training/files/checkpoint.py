@@ -1,0 +1,84 @@
+"""A file that follows a training run by the clock, so that a kill or a power cut loses a minute at most."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from glassnet.errors import CheckpointWarning, FileError, InputError
+from glassnet.training.files.writing import save
+from glassnet.training.state import RunState
+from glassnet.utils.paths import as_path
+from glassnet.utils.settings_checks import as_positive
+from glassnet.utils.storage import read_arrays, results_folder
+from glassnet.utils.warn import warn
+
+SECONDS = 60.0
+"""The default time from one checkpoint to the next."""
+
+_SHARE = 0.02
+"""The most of the time that writing takes: the larger the files, the longer the time between them."""
+
+
+class Checkpoint:
+    """The file at `path`, which `write` replaces by a run, whole or not at all; `is_due` asks the clock.
+
+    Raises InputError for `seconds` that are not above 0, FileError where no file can be written at `path`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], seconds: float = SECONDS) -> None:
+        self.path: Path = as_path(path)
+        self._seconds = as_positive(seconds, "checkpoint_every")
+        results_folder(self.path.parent)
+        if self.path.is_dir():
+            raise FileError(f"{self.path} cannot be written: a folder stands there. Give a file's path.")
+        self._fails = False
+        self._due = time.monotonic() + self._seconds
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for the next file."""
+        return time.monotonic() >= self._due
+
+    def write(self, run: RunState) -> None:
+        """Write the run; where that fails, warn once, and try again when the next file is due.
+
+        A full disk must not end training, and may have room in a minute.
+        """
+        began = time.monotonic()
+        try:
+            save(run, self.path)
+            self._fails = False
+        except FileError as error:
+            if not self._fails:
+                warn(
+                    f"Training goes on without new checkpoints until one can be written. {error}",
+                    CheckpointWarning,
+                )
+            self._fails = True
+        ended = time.monotonic()
+        self._due = ended + max(self._seconds, (ended - began) / _SHARE)
+
+
+def checkpoint_of(
+    path: str | os.PathLike[str] | None, seconds: float, *, begins: bool = False
+) -> Checkpoint | None:
+    """The checkpoint that the keywords of `train` and `resume` ask for, or None.
+
+    Raises InputError where training `begins` and the file holds a run that has not ended: it is what a kill
+    has left.
+    """
+    if path is None:
+        return None
+    checkpoint = Checkpoint(path, seconds)
+    if begins and checkpoint.path.exists():
+        _, document = read_arrays(checkpoint.path)
+        if document.get("status") == "running":
+            done = document.get("iterations")
+            raise InputError(
+                f"{checkpoint.path} holds a run that was cut off after iteration {done}. To go on from it: "
+                f"run = gn.load({os.fspath(checkpoint.path)!r}); run.resume(n - run.iterations, X=X, y=y). "
+                f"To begin anew, remove the file or give another path."
+            )
+    return checkpoint

@@ -129,6 +129,16 @@ def test_read_table_understands_rows_above_totals_as_without_them(read):
     assert len(table.notes) == len(alone.notes) + 1
 
 
+def test_read_table_leaves_out_remarks_below_the_table_and_totals(read):
+    rows = "kind,n,m\nred oak,1,2\nelm,,3\n"
+    table = read(f"{rows}Total,1,5\n* without seedlings,,\nSource: own count,,\n")
+    assert table["kind"].texts().tolist() == ["red oak", "elm"]
+    assert table["m"].tolist() == [2, 3]
+    assert "Left out 2 remarks below the table, such as '* without seedlings'." in table.notes
+    assert read(f"{rows}fir,,\n").n_rows == 3  # one word may be an id
+    assert read("kind,n\nred oak,1\nelm,2\nsilver fir,\n").n_rows == 3  # the next one to be predicted
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
@@ -155,6 +165,7 @@ def test_read_table_keeps_rows_that_are_no_totals_and_says_where_one_may_be(read
         (["5m2", "6m2"], [5, 6], "m2"),
         (["5%", "% 7.5"], [5, 7.5], "%"),
         (["€ 5", "7"], [5, 7], "€"),
+        (["5 €/month", "7.5 €/month"], [5, 7.5], "€/month"),
     ],
 )
 def test_read_table_reads_numbers_of_one_unit_and_says_so(read, texts, numbers, unit):

@@ -17,7 +17,7 @@ _CURRENCIES = ("$", "€", "£", "¥", "₹", "₽", "₩", "USD", "EUR", "GBP",
 _UNIT = re.compile("|".join(map(re.escape, ("%", *_CURRENCIES))))
 _NUMBER_WITH_UNIT = re.compile(
     rf"[+-]?(?!0[0-9])[0-9.,{_APOSTROPHES}{_BLANKS}]*[0-9.,{_BLANKS}]"
-    r"(?![eE][+-]?[0-9])((?:[^\W\d_]|[°%‰])[^0-9{}]{0,30}[0-9]?)"
+    r"(?![eE][+-]?[0-9])((?:[^\W\d_]|[°%‰$€£¥₹₽₩])[^0-9{}]{0,30}[0-9]?)"
 )
 _LEADING_ZERO = re.compile(r"[+-]?0\d+", re.ASCII)
 _POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})*", re.ASCII)

@@ -52,7 +52,7 @@ def read_table(
     are whole and none is missing; decimal commas, separators of thousands, currency signs and %, and a
     unit that all numbers of a column have, such as m², are understood; text with leading zeros stays
     text. Dates come in many orders. Text loses blanks at its ends, and words such as NA, null, ? or - are
-    missing values. A last row of totals is left out of text and workbooks, where it adds up.
+    missing values. Remarks below a table of text or a workbook are left out, and totals that add up.
 
     Parameters
     ----------

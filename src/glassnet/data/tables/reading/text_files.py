@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from glassnet.data.tables.index import counting
 from glassnet.data.tables.reading.duck import arrays, connected, text_column
+from glassnet.data.tables.reading.end import without_end
 from glassnet.data.tables.reading.header import has_header, unique_names
 from glassnet.data.tables.reading.meaning import (
     AS_NUMBER,
@@ -30,7 +31,6 @@ from glassnet.data.tables.reading.meaning import (
     meanings,
 )
 from glassnet.data.tables.reading.plain_text import plain_text
-from glassnet.data.tables.reading.totals import without_totals
 from glassnet.data.tables.reading.understanding import Understood, filled, understood
 from glassnet.data.tables.table import Column, Table, TextColumn
 from glassnet.data.tables.words import is_missing
@@ -302,7 +302,7 @@ class _Reading:
             some = source if limit is None else f"(SELECT * FROM {source} LIMIT {limit})"
             return self._columns(some, rows[:limit], names)
 
-        known, totals = without_totals(read)
+        known, end = without_end(read)
         columns = {name: known.columns[name] for name in names}
         while (
             len(columns) > 1 and not cells[len(columns) - 1] and _is_empty(columns[names[len(columns) - 1]])
@@ -312,7 +312,7 @@ class _Reading:
             said.insert(
                 0, f"Values are separated by {DELIMITERS.get(self.delimiter, repr(self.delimiter))}."
             )
-        notes = [*notes, *said, *renamed, *totals, *known.notes()]
+        notes = [*notes, *said, *renamed, *end, *known.notes()]
         index = counting(names[0], columns[names[0]])
         return Table(columns, self.shown, tuple(notes), index, frozenset(known.truths))
 

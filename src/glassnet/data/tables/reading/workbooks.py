@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from glassnet.data.tables.reading.end import without_end
 from glassnet.data.tables.reading.frames import frame_table
 from glassnet.data.tables.reading.header import has_header, unique_names
-from glassnet.data.tables.reading.totals import without_totals
 from glassnet.data.tables.table import Table
 from glassnet.errors import FileError, InputError, unknown_name
 
@@ -103,9 +103,9 @@ def _table(
             raise FileError(f"Sheet {sheet!r} of {shown} has no cells.")
         return frame_table(shown, [names[place] for place in kept], [columns[place] for place in kept])
 
-    table, totals = without_totals(read)
+    table, end = without_end(read)
     places = np.array(lines, np.int64) + 1
-    return replace(table, notes=(*notes, *renamed, *totals, *table.notes), lines=lambda: places)
+    return replace(table, notes=(*notes, *renamed, *end, *table.notes), lines=lambda: places)
 
 
 def _cells(values: Sequence[Any]) -> list[Any]:

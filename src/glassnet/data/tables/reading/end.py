@@ -1,4 +1,4 @@
-"""Rows of totals that a sheet ends with, which are no rows like the others."""
+"""Remarks and totals that a sheet ends with, which are no rows like the others."""
 
 from __future__ import annotations
 
@@ -25,28 +25,48 @@ _ROUNDED = 1e-3
 """How far, relative to it, a total may be from the sum or the mean: sheets show both rounded."""
 
 
-def without_totals(read: Callable[[int | None], Read]) -> tuple[Read, list[str]]:
-    """What `read` makes of all rows, or of that many first ones, and a note of rows of totals below them.
+def without_end(read: Callable[[int | None], Read]) -> tuple[Read, list[str]]:
+    """What `read` makes of all rows, or of that many first ones, and notes of what it leaves out below.
 
-    A row of totals has a text that is a word for them, which no other row has in that column, and its
-    other cells are numbers or missing. Where there are numbers, one is what the rows above add up to.
+    A remark is a row of a single cell, of two words or more. A row of totals has a text that is a word for
+    them, which no other row has in that column, and its other cells are numbers or missing. Where there
+    are numbers, one is what the rows above add up to.
     """
-    known = read(None)
+    known, notes = read(None), []
+    if remarks := _remarks([*known.columns.values()]):
+        known = read(len(next(iter(known.columns.values()))) - len(remarks))
+        notes = [f"Left out {counted(len(remarks), 'remark')} below the table, such as {remarks[0]!r}."]
     columns = [*known.columns.values()]
-    above = len(columns[0])
+    length = above = len(columns[0])
     words: list[str] = []
     while above > 2 and (word := next(filter(None, [_word(one, above - 1) for one in columns]), "")):
         above -= 1
         words.insert(0, word)
-    totals = [_is_total(columns, above + place, above) for place in range(len(words))]
+    totals = [_is_total(columns, row, above) for row in range(above, length)]
     if not words or None in totals:
-        return known, []
+        return known, notes
     rows = f"last {counted(len(words), 'row')} ({', '.join(map(repr, words))})"
     if not all(totals):
-        return known, [
-            f"The {rows} may hold totals, but nothing adds up; delete what is none of the table."
-        ]
-    return read(above), [f"Left out the {rows}, of totals. To keep a row, write another word there."]
+        doubt = f"The {rows} may hold totals, but nothing adds up; delete what is none of the table."
+        return known, [*notes, doubt]
+    return read(above), [
+        *notes,
+        f"Left out the {rows}, of totals. To keep a row, write another word there.",
+    ]
+
+
+def _remarks(columns: Sequence[Column]) -> list[str]:
+    """The words of the last rows that have no other cell, in a table of three columns or more."""
+    remarks: list[str] = []
+    for row in range(len(columns[0]) - 1, 1, -1):
+        cells = [column for column in columns if not _is_missing(column, row)]
+        if len(columns) < 3 or len(cells) != 1 or not isinstance(cells[0], TextColumn):
+            break
+        words = str(cells[0].categories[cells[0].codes[row]])
+        if len(words.split()) < 2:
+            break
+        remarks.insert(0, words)
+    return remarks
 
 
 def _word(column: Column, row: int) -> str:

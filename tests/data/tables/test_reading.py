@@ -116,7 +116,7 @@ def test_read_table_leaves_out_a_last_row_of_totals_and_says_so(read):
     assert not table.truths
     assert table.notes[-1] == (
         "Left out the last 2 rows ('Grand Total:', 'Average'), of totals. "
-        "To keep a row, write another word there."
+        "To keep it, write another word there."
     )
 
 

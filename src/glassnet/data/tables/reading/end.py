@@ -45,13 +45,14 @@ def without_end(read: Callable[[int | None], Read]) -> tuple[Read, list[str]]:
     totals = [_is_total(columns, row, above) for row in range(above, length)]
     if not words or None in totals:
         return known, notes
-    rows = f"last {counted(len(words), 'row')} ({', '.join(map(repr, words))})"
+    count = "row" if len(words) == 1 else f"{len(words)} rows"
+    rows = f"last {count} ({', '.join(map(repr, words))})"
     if not all(totals):
         doubt = f"The {rows} may hold totals, but nothing adds up; delete what is none of the table."
         return known, [*notes, doubt]
     return read(above), [
         *notes,
-        f"Left out the {rows}, of totals. To keep a row, write another word there.",
+        f"Left out the {rows}, of totals. To keep it, write another word there.",
     ]
 
 

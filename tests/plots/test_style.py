@@ -131,8 +131,20 @@ def test_ipython_shows_the_png():
 
 
 def test_figures_survive_pickling():
-    figure = pickle.loads(pickle.dumps(plots.data([[0.0, 1.0], [1.0, 0.0]], [0, 1])))
+    figure = pickle.loads(pickle.dumps(plots.data([[0.0, 1e6], [1.0, 0.0]], [0, 1])))
+    assert "1,000,000" in [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     assert figure._repr_png_()[0].startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("largest", [2e9, 1.1e9, 2e-5, 2e-4])
+def test_ticks_of_an_axis_all_have_exponents_or_none(largest):
+    axis = style.flat_axes(style.new_figure(4, 4)).yaxis
+    style.label_ticks(axis)
+    axis.axes.set_ylim(0, largest)
+    words = [tick.get_text() for tick in axis.get_ticklabels()]
+    exponents = {"e" in text for text in words if text != "0"}
+    assert exponents == {largest in (2e9, 1.1e9, 2e-5)}
+    assert len(set(words)) == len(words)
 
 
 def test_figures_are_alike_whatever_the_users_defaults():

@@ -224,6 +224,8 @@ def _draw_over_line(paper: Any, cloud: Cloud, span: Array, predicted: bool = Fal
         paper.set_ylim(-0.08, 1.08)
     if cloud.targets.is_class and not predicted:
         style.name_strips(paper, cloud.targets.names)
+    else:
+        style.label_ticks(paper.yaxis)
     paper.set_ylabel(label if cloud.targets.is_class else plain(label), color=style.INK, fontsize=10)
 
 
@@ -234,8 +236,8 @@ def _set_view(paper: Any, projection: Projection, span: Array) -> None:
         if is_even(span):
             # At the lower left corner, so that the layout includes the labels there.
             paper.set_aspect("equal", anchor="SW")
-        style.label_values(paper.yaxis, span[1])
-    style.label_values(paper.xaxis, span[0])
+        style.label_ticks(paper.yaxis)
+    style.label_ticks(paper.xaxis)
     style.set_labels(paper, projection.labels)
 
 

@@ -169,6 +169,7 @@ def error_histogram(
         entries.append((style.dot(color, marker="s"), f"{rows.name} ({len(rows.actual):,})"))
     paper.axvline(0.0, color=style.INK, linewidth=1.6, zorder=5)
     paper.set_xlim(*spans(np.append(edges, 0.0)[:, None], 1)[0])
+    paper.locator_params(axis="x", nbins=6)
     style.label_ticks(paper.xaxis)
     style.count_ticks(paper.yaxis)
     style.set_labels(paper, ["actual - predicted", "samples"])

@@ -121,29 +121,30 @@ def flat_axes(
 
 def label_ticks(axis: Any, write: Callable[[float], str] | None = None) -> None:
     """Label the major ticks of a matplotlib axis by `write`, or by as many digits as tell them apart."""
-
-    def text(value: float, _: object) -> str:
-        if write is not None:
-            return write(value)
-        low, high = np.sort(axis.get_view_interval())
-        digits = np.log10(max(abs(low), abs(high)) / max(high - low, 1e-300))
-        words = readable(value, 3 + int(np.clip(digits, 0, 12)))
-        return words.replace(",", "") if abs(value) < 1e4 else words  # it may be a year
-
-    axis.set_major_formatter(require("matplotlib.ticker").FuncFormatter(text))
+    # Parts of a figure must be pickled with it, which a function inside this one cannot be.
+    axis.set_major_formatter(require("matplotlib.ticker").FuncFormatter(partial(_tick, axis, write)))
 
 
-def label_values(axis: Any, span: Array) -> None:
-    """Label the ticks of an axis of a column's own values; small numbers stay as matplotlib writes them."""
-    largest = float(np.abs(span).max())
-    if not 1e-2 <= largest < 1e4:
-        label_ticks(axis)
+def _tick(axis: Any, write: Callable[[float], str] | None, value: float, _: object) -> str:
+    """The label of a tick; of an even axis all have exponents, or none."""
+    if write is not None:
+        return write(value)
+    low, high = np.sort(axis.get_view_interval())
+    largest = max(abs(low), abs(high))
+    digits = 3 + int(np.clip(np.log10(largest / max(high - low, 1e-300)), 0, 12))
+    words = readable(value, digits)
+    even = axis.get_scale() == "linear"
+    if even and "e" in readable(largest, digits):
+        return f"{value:.{digits}g}"
+    if even and "e" in words:
+        return np.format_float_positional(value, digits, fractional=False, trim="-")
+    return words.replace(",", "") if abs(value) < 1e4 else words  # it may be a year
 
 
 def count_ticks(axis: Any, most: int = 6, least: int = 1) -> None:
     """Put the ticks of an axis of iterations at a few whole numbers."""
     ticker = require("matplotlib.ticker")
-    label_ticks(axis, lambda value: f"{value:,.10g}")
+    label_ticks(axis, "{:,.10g}".format)
     steps = [1, 2, 5, 10]
     axis.set_major_locator(ticker.MaxNLocator(most, steps=steps, integer=True, min_n_ticks=least))
 

@@ -84,6 +84,8 @@ def output_surface(
         style.set_legend(paper, draw_curves(paper, grid))
         style.set_labels(paper, [*projection.labels, "probability" if field.is_class else field.quantity])
         paper.set_xlim(grid.ticks[0][0], grid.ticks[0][-1])
+        style.label_ticks(paper.xaxis)
+        style.label_ticks(paper.yaxis)
     else:
         figure = style.new_figure(7.2, 5.4, None)
         _draw_surface(figure, grid, view or (32.0, -60.0))
@@ -108,18 +110,16 @@ def _draw_surface(figure: Figure, grid: Grid, view: tuple[float, float]) -> None
         colors = _colors(grid, low, high) * light[..., None]
         paper.add_collection(smooth_surface()(corners, colors, zorder=2), autolim=False)
     paper.set(xlim=grid.span[0], ylim=grid.span[1], zlim=(low, high))
-    for axis, ends in zip((paper.xaxis, paper.yaxis), grid.span, strict=True):
-        if max(len(readable(end)) for end in ends) > 5:
-            axis.set_major_locator(require("matplotlib.ticker").MaxNLocator(4))
     style.set_labels(paper, [*grid.projection.labels, grid.field.quantity])
-    for axis, limits in zip((paper.xaxis, paper.yaxis), grid.span, strict=True):
-        style.label_values(axis, limits)
-    if not grid.field.is_class:  # the height is the scale
-        style.label_ticks(paper.zaxis)
-        longest = max(len(readable(height)) for height in (low, high))
+    for axis, ends in zip((paper.xaxis, paper.yaxis, paper.zaxis), [*grid.span, (low, high)], strict=True):
+        style.label_ticks(axis)
+        longest = max(len(readable(end)) for end in ends)
+        if longest > 5 and axis is not paper.zaxis:
+            axis.set_major_locator(require("matplotlib.ticker").MaxNLocator(4))
         away = 2.5 * max(longest - 4, 0)
-        paper.zaxis.set_tick_params(pad=1 + away)
-        paper.zaxis.labelpad += 2 * away
+        axis.set_tick_params(pad=1 + away)
+        axis.labelpad += 2 * away
+    if not grid.field.is_class:  # the height is the scale
         return
     paper.set_zticks([0, 0.25, 0.5, 0.75, 1])
     entries: style.Entries = []

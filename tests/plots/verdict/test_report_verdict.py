@@ -79,10 +79,13 @@ def test_report_draws_along_a_column_in_its_own_unit(tmp_path):
 def test_report_lists_the_columns_of_a_table_and_leaves_out_what_there_is_not(tmp_path):
     page, _ = written(tmp_path, 2)
     assert "The columns</h2>" not in page
-    rows = [{"column": HOSTILE, "kind": "number", "missing": "3 %"}, {"column": "b", "kind": "category"}]
+    long = "as long as a sentence that breaks"
+    rows = [{"column": HOSTILE, "kind": "number", "missing": "3 %"}, {"column": "b", "kind": long}]
     page, _ = written(tmp_path, 2, columns=rows)
     assert 'id="columns">The columns</h2>' in page
     assert '<th scope="col">Kind</th>' in page
+    assert f'<td class="word">{long}</td>' in page
+    assert "<td>number</td>" in page  # short words never break
 
 
 def test_report_without_held_out_rows_has_no_verdict(tmp_path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawing import HOSTILE, make_run
+from drawing import HOSTILE, make_run, texts
 from sklearn.calibration import calibration_curve
 
 import glassnet as gn
@@ -86,6 +86,9 @@ def test_importance_draws_the_strongest_fifteen():
     figure = gn.plots.importance(found, unit="the log loss")
     assert len(figure.axes[0].get_yticklabels()) == 15
     assert figure.axes[0].get_xlabel() == "rise of the log loss where the column is shuffled"
+    assert "deviation of the shuffles" in " ".join(texts(figure))
+    alone = gn.plots.importance([Importance("a", 1.0, 0.0)])  # of many columns there is one shuffle each
+    assert "deviation" not in " ".join(texts(alone))
     with pytest.raises(gn.InputError, match="importances is empty"):
         gn.plots.importance([])
 

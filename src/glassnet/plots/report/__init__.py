@@ -144,17 +144,17 @@ def _pictures(run: TrainingRun, field: Field, X: NDArray[Any], y: object, projec
     span = spans(cloud.points, projection.dimensions)
     grid = make_grid(field, projection, span, _FINE)
     drawn = cloud.note or counted(len(cloud.points), "sample")
-    where = f" {sentence(projection.note)}" if projection.note else ""
+    where = f", {projection.note}" if projection.note else ""
     surface = make_grid(field, projection, span, _COARSE, adaptive=True)
     over = f"{sentence(f'{field.quantity} over the same plane')} Drag to turn it."
     caption = _boundary_caption(field, drawn, where, projection.slice_note)
     if projection.dimensions == 1:
         over = sentence(f"{field.quantity} over the same line")
-        caption = f"{sentence(f'{field.quantity}, with {drawn}')}{where}"
+        caption = sentence(f"{field.quantity}, with {drawn}{where}")
     name, curve = tidy(field.names[0], 84), make_loss_curve(run, _LOSS_POINTS)
     boundary = "The decision boundary" if field.is_class else f"The prediction of {name}"
     figures = [
-        figure("data", "The data", interactive.data_picture(cloud, projection), f"{drawn}.{where}"),
+        figure("data", "The data", interactive.data_picture(cloud, projection), f"{drawn}{where}."),
         figure("boundary", boundary, interactive.boundary_picture(cloud, grid), caption),
         _hidden(field, X, y),
         figure("surface", "The output surface", interactive.surface_picture(surface), over),
@@ -199,10 +199,10 @@ def _hidden(field: Field, X: NDArray[Any], y: object) -> Html:
 
 def _boundary_caption(field: Field, drawn: str, where: str, about_slice: str) -> str:
     if not field.is_class:
-        return f"The prediction as colors, with {drawn} in the same colors.{where}"
+        return f"The prediction as colors, with {drawn} in the same colors{where}."
     return (
         f"The tint is the most probable class, paler where the network is less sure; the line is where "
-        f"two classes are equally probable. {sentence(drawn)}{where}"
+        f"two classes are equally probable. {sentence(drawn + where)}"
         + (f" {sentence(about_slice)}" if about_slice else "")
     )
 

@@ -23,6 +23,7 @@ from glassnet.plots.report.traces import (
     Picture,
     Trace,
     class_entries,
+    color_bar,
     count_axis,
     hex_color,
     log_step,
@@ -256,11 +257,11 @@ def surface_picture(grid: Grid) -> Picture:
         "showscale": False,
         "lighting": {"ambient": 0.72, "diffuse": 0.5, "specular": 0.05, "roughness": 0.9},
         "hovertemplate": f"{text(labels[0], 24)} %{{x:,.6~g}}<br>{text(labels[1], 24)} %{{y:,.6~g}}"
-        f"<br>{text(quantity)} %{{z:.4f}}<extra></extra>",
+        f"<br>{text(quantity)} %{{z:,.6~g}}<extra></extra>",
         "contours": {axis: {"highlight": False} for axis in "xyz"},
     }
     if not grid.field.is_class:
-        bar = {"title": {"text": text(quantity, 24), "side": "right"}, "thickness": 12}
+        bar = color_bar(quantity)
         surface.update(colorscale=VIRIDIS, cmin=low, cmax=high, showscale=True, colorbar=bar)
     elif len(grid.field.names) == 2:
         surface.update(colorscale=_two_class_scale(0.9), cmin=0, cmax=1)

@@ -57,6 +57,15 @@ def hex_color(color: Array) -> str:
     return "#" + "".join(f"{round(255 * float(c)):02x}" for c in color)
 
 
+NUMBERS = {"exponentformat": "e", "minexponent": 8}
+"""How the ticks of an axis are written: 27,240 and not 27.24k, with exponents from 1e9 on."""
+
+
+def color_bar(name: object) -> dict[str, Any]:
+    """The scale of a quantity beside a picture."""
+    return {"title": {"text": text(name, 24), "side": "right"}, "thickness": 12, **NUMBERS}
+
+
 def make_layout(**extra: Any) -> dict[str, Any]:
     """The layout of a figure: the font of the page, white paper, the legend above."""
     return {
@@ -88,8 +97,7 @@ def make_axis(label: object, span: Sequence[float] | Array | None = None, **extr
         "ticks": "outside",
         "ticklen": 4,
         "tickcolor": style.FAINT,
-        "exponentformat": "e",  # 27,240 and not 27.24k
-        "minexponent": 9,
+        **NUMBERS,
         **extra,
     }
     if span is not None:
@@ -143,7 +151,7 @@ def make_samples(
             "colorscale": VIRIDIS,
             "cmin": low,
             "cmax": high,
-            "colorbar": {"title": {"text": text(targets.names[0], 24), "side": "right"}, "thickness": 12},
+            "colorbar": color_bar(targets.names[0]),
             "opacity": 0.7,
         }
         kinds.append((np.arange(len(points)), targets.names[0], scale))
@@ -247,6 +255,7 @@ def make_scene(
             "gridcolor": "#d9d9d9",
             "zerolinecolor": "#d9d9d9",
             "showspikes": False,
+            **NUMBERS,
         }
         for axis, label, span in zip("xyz", labels, box, strict=True)
     }

@@ -38,13 +38,14 @@ _MOST_POINTS = 2000  # of a curve of precision
 def columns_table(columns: Sequence[Mapping[str, object]]) -> Html:
     """What each column was taken for: a row for each, under the keys of the first."""
     head = list(columns[0])
-    rows = [[_cell(row.get(key, ""), place) for place, key in enumerate(head)] for row in columns]
+    rows = [[_cell(row.get(key, "")) for key in head] for row in columns]
     return table([key.capitalize() for key in head], rows, class_="words")
 
 
-def _cell(value: object, place: int) -> object:
+def _cell(value: object) -> object:
+    """A cell, whose lines break only where it is long."""
     shown = tidy(value, 60) if isinstance(value, str) else value
-    return shown if place == 0 or not isinstance(shown, str) else tag("td", shown, class_="word")
+    return tag("td", shown, class_="word") if isinstance(shown, str) and len(shown) > 24 else shown
 
 
 def verdict_section(verdicts: Sequence[Verdict]) -> Html:
@@ -128,7 +129,13 @@ def _insight(insight: Insight, number: int) -> Html:
             f"with the deviation of the shuffles.{few} Of columns that say the same each may look weak."
         )
         figures.append(
-            figure(f"importance{number}", "The columns' importance", importance_picture(insight), words)
+            figure(
+                f"importance{number}",
+                "The columns' importance",
+                importance_picture(insight),
+                words,
+                shape="small" if len(insight.importances) <= 6 else "",
+            )
         )
     for place, one in enumerate(insight.dependences):
         heading = f"Along {tidy(one.column.name)}"

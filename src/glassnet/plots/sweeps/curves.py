@@ -158,7 +158,7 @@ def _set_scales(paper: Any, result: SweepResult, span: tuple[float, float]) -> N
     powers = 10.0 ** np.arange(0, int(np.log10(result.iterations)) + 1)
     paper.xaxis.set_major_locator(ticker.FixedLocator([0, *powers[:: 1 + len(powers) // 6]]))
     paper.xaxis.set_minor_locator(ticker.NullLocator())
-    style.label_ticks(paper.xaxis, lambda value: f"{value:,.0f}")
+    style.label_ticks(paper.xaxis, "{:,.0f}".format)
     if span[0] > 0:
         paper.set_yscale("log")
         paper.yaxis.set_minor_formatter(ticker.NullFormatter())

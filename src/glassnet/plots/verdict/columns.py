@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_BARS, MOST_CLASSES = 15, 8
+_LONGEST = 20  # characters of a category
 
 
 def importance(
@@ -52,12 +53,13 @@ def importance(
     paper.grid(visible=False, axis="y")
     paper.locator_params(axis="x", nbins=6)
     style.label_ticks(paper.xaxis)
-    style.set_labels(paper, [plain(f"rise of {unit} where the column is shuffled", 90)])
-    paper.xaxis.label.set_text(f"rise of {plain(unit)} where the column is shuffled")
+    words = f"rise of {plain(unit)} where the column is shuffled"
+    paper.set_xlabel(words, color=style.INK, fontsize=10)
     more = (
         f"the strongest {len(shown)} of {len(importances)} columns" if len(importances) > len(shown) else ""
     )
-    style.set_title(figure, title, ["on held-out rows; lines: the deviation of five shuffles", more])
+    lines = "; lines: the deviation of the shuffles" if deviations.any() else ""
+    style.set_title(figure, title, [f"on held-out rows{lines}", more])
     return figure
 
 
@@ -104,7 +106,8 @@ def partial_dependence(
     shown = list(dependences[:9])
     columns = min(3, len(shown))
     lines = -(-len(shown) // columns)
-    figure = style.new_figure(max(2.9 * columns, 4.8) + 0.4, 2.5 * lines + 0.9)
+    longest = max((_turned(one.column.labels) for one in shown), default=0)
+    figure = style.new_figure(max(2.9 * columns, 4.8) + 0.4, (2.5 + 0.07 * longest) * lines + 0.9)
     grid = figure.add_gridspec(lines, columns)
     names = None if class_names is None else short_names(class_names)
     chosen = [0] if names is None else shown_classes(shown, names)
@@ -115,9 +118,9 @@ def partial_dependence(
     low, high = style.value_range(np.append(heights, 0.0) if bars else heights)  # bars begin at 0
     margin = 0.06 * (high - low)
     span = (low - margin, high + margin) if names is None else (-0.02, min(1.02, max(1.15 * high, 0.05)))
-    label = f"mean predicted {plain(target)}" if names is None else "mean probability"
+    label = f"mean predicted\n{plain(target, 24)}" if names is None else "mean probability"
     if names is not None and len(names) == 2:
-        label = f"mean P({plain(names[1], 24)})"
+        label = f"mean P({plain(names[1], 20)})"
     for place, (one, some) in enumerate(zip(shown, answers, strict=True)):
         paper = style.flat_axes(figure, place=[grid[divmod(place, columns)]])
         for number, color in zip(chosen, colors, strict=True):
@@ -127,7 +130,9 @@ def partial_dependence(
             paper.locator_params(axis="x", nbins=4)
             style.label_ticks(paper.xaxis)
         style.label_ticks(paper.yaxis)
-        style.set_labels(paper, [one.column.label, label if place % columns == 0 else ""])
+        style.set_labels(paper, [one.column.label])
+        if place % columns == 0:
+            paper.set_ylabel(label, color=style.INK, fontsize=10)
     if names is not None and len(names) > 2:
         entries: style.Entries = [
             (style.stroke(color), names[number]) for number, color in zip(chosen, colors, strict=True)
@@ -151,9 +156,13 @@ def _draw_along(paper: Any, one: Dependence, heights: Any, color: str, bars: boo
         paper.bar(places, heights, 0.7, color=color, alpha=0.85)
     else:
         paper.plot(places, heights, color=color, marker="o", markersize=4, linewidth=0.8, linestyle=":")
-    longest = max(map(len, labels))
-    upright = longest * len(labels) > 26
     size = 8.5 if len(labels) <= 8 else max(4.0, 10 - 0.2 * len(labels))
-    turn = {"rotation": 90} if upright else {}
-    paper.set_xticks(places, [plain(label, 20) for label in labels], fontsize=size, **turn)
+    turn = {"rotation": 90} if _turned(labels) else {}
+    paper.set_xticks(places, [plain(label, _LONGEST) for label in labels], fontsize=size, **turn)
     paper.set_xlim(-0.6, len(labels) - 0.4)
+
+
+def _turned(labels: Sequence[str]) -> int:
+    """The characters of the longest label where they stand upright, for all would not fit side by side."""
+    longest = max(map(len, labels), default=0)
+    return min(longest, _LONGEST) if longest * len(labels) > 26 else 0

@@ -30,10 +30,13 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_model_remembers_how_its_table_was_read():
+def test_a_model_remembers_how_its_table_was_read_and_prediction_says_what_was_left_out(here):
     glassnet("train", "a.csv", "--no-header", "--delimiter", ";", "--target", "3", "--results", "r", *QUIET)
     assert gn.load("r/model.safetensors").extra["reading"] == {"header": False, "delimiter": ";"}
+    with (here / "a.csv").open("a") as file:
+        file.write("source: drawn by hand;;\n")
     predicted = glassnet("predict", "r", "a.csv", "-o", "p.csv")
+    assert "Left out 1 remark" in predicted
     assert "32 prediction(s)" in predicted
     assert gn.read_table("p.csv").n_rows == 32
 

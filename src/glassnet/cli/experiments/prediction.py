@@ -39,8 +39,8 @@ Columns = dict[str, Any]
 class Predictions:
     """The predictions of `n_rows` rows as blocks of columns by name, which can be iterated once.
 
-    `remark` gives a sentence about the score, or why there is none; `notes` say what differs from the
-    training's table.
+    `remark` gives a sentence about the score, or why there is none; `notes` say how the table was read, and
+    what differs from the training's.
     """
 
     n_rows: int
@@ -136,15 +136,15 @@ def refuse_to_replace(output: Path, model: Path, file: Path) -> None:
 
 
 Rows = tuple[Dataset, Callable[[], Scores | None], list[str], Kept]
-"""The rows to predict, what scores them (None where the table has no target), what differs in them, and
-their columns to keep."""
+"""The rows to predict, what scores them (None where the table has no target), notes of them, and their
+columns to keep."""
 
 
 def _table(
     preprocessing: Preprocessing, run: TrainingRun, file: Path, memory: int, reading: Mapping[str, Any]
 ) -> Rows:
     table = read_table(file, **reading)
-    X, notes = preprocessing.transform_and_note(table)
+    X, differences = preprocessing.transform_and_note(table)
 
     def scored() -> Scores | None:
         if any(name not in table.names for name in preprocessing.target_names):
@@ -156,7 +156,7 @@ def _table(
         names = preprocessing.target_names if preprocessing.classes is None else None
         return score(run, X[known], preprocessing.encode(table.take(known)), names)
 
-    return as_dataset(X), scored, notes, KeptOfTable(table)
+    return as_dataset(X), scored, [*table.notes, *differences], KeptOfTable(table)
 
 
 def _files(preprocessing: Preprocessing, run: TrainingRun, path: Path, memory: int) -> Rows:

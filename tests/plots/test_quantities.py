@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from drawing import HOSTILE, STRAIGHT, X, Y, legend, line, rendered, texts
@@ -45,6 +47,23 @@ def test_regression_has_a_panel_for_each_set_of_rows_on_one_scale():
     assert len({paper.get_xlim() + paper.get_ylim() for paper in figure.axes}) == 1
     assert legend(figure) == ["least squares", "predicted = actual"]
     assert rendered(figure).size
+
+
+@pytest.mark.parametrize("draw", [gn.plots.regression, gn.plots.residuals])
+@pytest.mark.parametrize("unit", [1.0, 961_697.0, 9.7e7])
+def test_numbers_below_narrow_panels_stand_apart(draw, unit):
+    x, y = np.linspace(0, 1, 40)[:, None], np.linspace(0.03 * unit, unit, 40)
+    run = gn.train(
+        STRAIGHT, x, y, standardize=True, validation=0.2, optimizer=gn.LBFGS(), iterations=5, random_state=0
+    )
+    figure = draw(run, x, y, held_out=(x, y))
+    figure.canvas.draw()
+    for paper in figure.axes:
+        boxes = [label.get_window_extent() for label in paper.get_xticklabels() if label.get_text()]
+        low, high = paper.bbox.x0 - 1, paper.bbox.x1 + 1
+        boxes = [box for box in boxes if low <= (box.x0 + box.x1) / 2 <= high]
+        assert len(boxes) > 1
+        assert all(box.x1 < after.x0 for box, after in pairwise(boxes))
 
 
 def test_errors_are_actual_minus_predicted_and_each_is_counted():

@@ -81,7 +81,7 @@ def regression(
             place: Any = {"xycoords": "axes fraction", "va": "top", "back": (1.5, 0.8), "zorder": 6}
             style.write(paper, (0.03, 0.97), text, **place)
         paper.set(xlim=span, ylim=span, aspect="equal")
-        paper.locator_params(nbins=5)
+        paper.locator_params(nbins=4)
         style.label_ticks(paper.xaxis)
         style.label_ticks(paper.yaxis)
         style.set_labels(paper, [name, "predicted"])

@@ -71,7 +71,7 @@ def residuals(
         if len(line):
             paper.plot(*line.T, color=style.INK, linewidth=1.8, zorder=5)
         paper.set(xlim=box[0], ylim=box[1])
-        paper.locator_params(nbins=5)
+        paper.locator_params(nbins=4)
         style.label_ticks(paper.xaxis)
         style.label_ticks(paper.yaxis)
         style.set_labels(paper, [f"predicted {field.names[0]}", "predicted - actual"])

@@ -23,8 +23,12 @@ from glassnet.cli.experiments.prediction import predict_table, write_predictions
 from glassnet.cli.experiments.preparation import Draws
 from glassnet.cli.experiments.record import RECORD
 from glassnet.data.tables import read_table
+from glassnet.data.tables.choice import ColumnSettings
 from glassnet.data.tables.prepare import prepare_table
-from glassnet.data.tables.streamed import raw_files
+from glassnet.data.tables.splits import SplitBy
+from glassnet.data.tables.streamed import columns as streamed_columns
+from glassnet.data.tables.streamed.prepare import prepare_files
+from glassnet.data.tables.streamed.raw_files import RawFiles
 
 N = 9_000
 QUICK = {"pictures": False, "report": False}
@@ -107,12 +111,19 @@ def write_rows(folder, rows, edges=(0, 1_000, 1_001, N)):
         pq.write_table(some, folder / f"part-{part}.parquet", row_group_size=700)
 
 
+@pytest.mark.parametrize("share", [4, 300_000])
 @pytest.mark.parametrize("target", ["kind", "price"])
-def test_folder_is_made_ready_as_a_table_is(target, odd, tmp_path):
-    """Of all rows, so that both have the same ones to train on."""
-    job = experiment(odd / "trees", target, data__features=None, data__test_fraction=0.0)
+def test_folder_is_made_ready_as_a_table_is(target, share, odd, monkeypatch):
+    """Of all rows, so that both have the same ones to train on, though a column has no room in memory."""
+    monkeypatch.setattr(
+        streamed_columns, "_SHARE", share
+    )  # of the memory: so few values are sorted at once
+    how = {"test_fraction": 0.0, "scaling": "quantile"}
+    job = experiment(
+        odd / "trees", target, data__features=None, **{f"data__{key}": value for key, value in how.items()}
+    )
     samples = Draws(job).samples
-    expected = prepare_table(read_table(odd / "whole.parquet"), target, test_fraction=0)
+    expected = prepare_table(read_table(odd / "whole.parquet"), target, **how)
     assert samples.preprocessing == expected.preprocessing
     assert str(samples.columns) == str(expected.columns)
     assert {info.kind for info in samples.columns} >= {"category", "date", "id", "text", "duplicate"}
@@ -124,19 +135,17 @@ def test_folder_is_made_ready_as_a_table_is(target, odd, tmp_path):
 
 
 def test_splits_by_columns_are_those_of_a_table(odd):
-    ways = [{"test_after": "2024-09-01", "time": "day"}, {"group": "city"}]
+    ways = [{"test_after": "2024-09-01", "time": "day"}, {"group": "many"}, {"group": "gaps"}]
     whole = read_table(odd / "whole.parquet")
     for way in ways:
-        keys = {f"data__{name}": value for name, value in way.items()}
-        samples = Draws(experiment(odd / "trees", "kind", data__features=None, **keys)).samples
-        if "group" in way:
-            held = samples.held_out.n_rows
-            assert 0 < held < N / 2
-            continue
+        how = {"random": np.random.RandomState(0), "seed": 0}
+        rows = RawFiles(odd / "trees", 96 << 20)
+        data = prepare_files(rows, "kind", ColumnSettings(), SplitBy(**way), **how)
         expected = prepare_table(whole, "kind", **way)
-        assert samples.preprocessing == expected.preprocessing
-        assert np.array_equal(samples.training.read_all().X, expected.X_train)
-        assert np.array_equal(samples.held_out.read_all().y, expected.y_test)
+        assert data.preprocessing == expected.preprocessing
+        assert np.array_equal(data.training.read_all().y, expected.y_train)
+        assert np.array_equal(data.held_out.read_all().y, expected.y_test)
+        assert expected.split.note in data.notes
 
 
 def test_training_on_columns_of_every_kind_has_the_bits_of_memory(odd):
@@ -149,7 +158,7 @@ def test_training_on_columns_of_every_kind_has_the_bits_of_memory(odd):
 
 
 def test_texts_without_room_are_hashes_and_still_ids(odd, monkeypatch):
-    monkeypatch.setattr(raw_files, "_TEXT_BYTES", 10_000)  # of each different text
+    monkeypatch.setattr(streamed_columns, "_TEXT_BYTES", 10_000)  # of each different text
     given = {"data__test_fraction": 0.0, "data__memory": "96 MiB"}
     job = experiment(odd / "trees", "kind", data__features=None, **given)
     columns = Draws(job).samples.columns
@@ -158,14 +167,24 @@ def test_texts_without_room_are_hashes_and_still_ids(odd, monkeypatch):
     assert columns.named("note").distinct == N - 10
     assert columns.named("city").kind == "category"
     job = experiment(odd / "trees", "kind", data__features=["note"], data__memory="96 MiB")
-    with pytest.raises(gn.InputError, match=r"'note' .* more different texts than memory .*--ignore note"):
+    with pytest.raises(gn.InputError, match=r"'note' .* more different values than memory .*--ignore note"):
         Draws(job)
 
 
-def test_column_without_room_is_refused_with_the_memory_that_it_takes(folder, monkeypatch):
-    monkeypatch.setattr(raw_files, "COPIES", 10_000)
-    with pytest.raises(gn.InputError, match=r"memory is 96 MiB, but .* 9,000 rows .* about 687 MiB"):
-        Draws(experiment(folder, data__memory="96 MiB"))
+def test_text_that_the_settings_call_numbers_is_read_as_in_a_table(odd, tmp_path):
+    columns = odd_table()
+    columns["written"] = pa.array([None if i % 5 == 2 else f" {i % 997}.25" for i in range(N)])
+    columns["sum"] = columns["a"] + np.arange(N) % 7 - 3
+    columns["part"] = np.arange(N) % 7
+    pq.write_table(pa.table(columns), tmp_path / "whole.parquet")
+    write_rows(tmp_path / "trees", pa.table(columns))
+    how = {"numeric": ["written"], "features": ["written", "a", "part"], "test_fraction": 0.0}
+    given = {f"data__{key}": value for key, value in how.items()}
+    samples = Draws(experiment(tmp_path / "trees", "sum", **given)).samples
+    expected = prepare_table(read_table(tmp_path / "whole.parquet"), "sum", **how)
+    assert samples.preprocessing == expected.preprocessing
+    assert samples.notes[-1] == expected.notes[-1]
+    assert samples.notes[-1].startswith("'sum' is 'a' + 'part' - 3 in each row, to the last digits")
 
 
 def test_columns_and_a_quantity_are_standardized_by_the_rows_to_train_on(folder):

@@ -127,19 +127,16 @@ def test_prepare_table_leaves_out_what_gives_the_target_away_unless_it_is_named(
 
 
 def test_exact_sum_finds_the_parts_of_a_total():
-    random = np.random.RandomState(0)
-    a, b, c = (raw(random.randint(0, 1000, 60) / 100, name) for name in "abc")
-    total = raw(a.values + b.values)
-    assert sum_text(exact_sum([a, b, c], total)) == "'a' + 'b'"
-    assert sum_text(exact_sum([a, b, c], raw(2 * a.values - b.values - 7))) == "2 'a' - 'b' - 7"
-    assert exact_sum([a, b, c], raw(np.round(1.07 * total.values, 1))) == {}
-    assert exact_sum([a, b, c], c) == {"c": 1.0}
-    assert (
-        exact_sum(
-            [raw(c.values[:14], "a"), raw(b.values[:14], "b"), raw(a.values[:14])], raw(c.values[:14])
-        )
-        == {}
-    )
+    a, b, c = np.random.RandomState(0).randint(0, 1000, (3, 60)) / 100
+
+    def factors(target, n=60, gap=np.nan):
+        A = np.column_stack([a, b, c, target])[:n]
+        return exact_sum("abc", lambda: np.array_split(np.insert(A, 5, [gap, 1, 1, 1], axis=0), 4))
+
+    assert sum_text(factors(a + b)) == "'a' + 'b'"
+    assert sum_text(factors(2 * a - b - 7)) == "2 'a' - 'b' - 7"
+    assert factors(c) == {"c": 1.0}
+    assert factors(np.round(1.07 * (a + b), 1)) == factors(c, n=14) == factors(a + b, gap=5) == {}
 
 
 def test_prepare_table_says_that_features_add_up_to_the_target():

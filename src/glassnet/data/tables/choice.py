@@ -19,7 +19,7 @@ from glassnet.data.tables.columns import (
 )
 from glassnet.data.tables.encodings import SCALINGS
 from glassnet.data.tables.index import NAMELESS
-from glassnet.data.tables.raw import RawColumn
+from glassnet.data.tables.raw import ColumnRows
 from glassnet.data.tables.splits import SplitBy
 from glassnet.data.tables.table import Table
 from glassnet.data.tables.targets import Target
@@ -87,7 +87,7 @@ _OVERRULES = {"numeric": "number", "categorical": "category", "dates": "date"}
 
 
 def choose_columns(
-    columns: Mapping[str, RawColumn],
+    columns: Mapping[str, ColumnRows],
     target: Target,
     settings: ColumnSettings,
     by: SplitBy,
@@ -131,7 +131,7 @@ def choose_columns(
     return infos if asked is not None else {name: infos[name] for name in columns}
 
 
-def _info(column: RawColumn, facts: Facts, kind: str, why: str) -> ColumnInfo:
+def _info(column: ColumnRows, facts: Facts, kind: str, why: str) -> ColumnInfo:
     role = "feature" if kind in LEARNED else "left out"
     return ColumnInfo(
         column.name,

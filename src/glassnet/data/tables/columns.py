@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
+from itertools import chain, islice
 from typing import NamedTuple, overload
 
 import numpy as np
 
 from glassnet.data.fixed_order import Floats
-from glassnet.data.tables.raw import DATE, DAY, NUMBER, TEXT, TRUTH, RawColumn
+from glassnet.data.tables.raw import DATE, DAY, NUMBER, TEXT, TRUTH, ColumnRows, side_by_side
 from glassnet.errors import unknown_name
 from glassnet.utils.html import cell_table, join, tag
 from glassnet.utils.words import tidy
@@ -48,8 +49,9 @@ _LEAST_TWIN = 10
 class Facts(NamedTuple):
     """What all rows of a column say of it.
 
-    `low` and `high` are the smallest and largest value, `whole` tells whether all are whole numbers, and
-    `words` is the mean number of words of a different text.
+    `low` and `high` are the smallest and largest value, and `whole` tells whether all are whole numbers. Of
+    text, `words` is the mean number of words of a different one, and `frequent` are the three most frequent
+    ones, where all are known.
     """
 
     n_rows: int
@@ -59,6 +61,7 @@ class Facts(NamedTuple):
     high: float = np.nan
     whole: bool = False
     words: float = 1.0
+    frequent: tuple[str, ...] = ()
 
     @property
     def present(self) -> int:
@@ -66,28 +69,27 @@ class Facts(NamedTuple):
         return self.n_rows - self.missing
 
 
-def facts_of(column: RawColumn) -> Facts:
-    """The facts of a column in memory."""
-    known = column.values[~np.isnan(column.values)]
-    n, missing = len(column.values), len(column.values) - len(known)
-    if not len(known):
-        return Facts(n, missing, 0)
-    if column.type == TEXT and column.words_each is None:
-        used = np.flatnonzero(np.bincount(known.astype(np.intp), minlength=len(column.texts)))
-        return Facts(n, missing, len(used), words=mean_words(column.texts[place] for place in used))
-    ordered = np.sort(known)
-    distinct = 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
-    if column.words_each is not None:
-        return Facts(n, missing, distinct, words=column.words_each)
-    with np.errstate(invalid="ignore"):
-        whole = bool(np.all(ordered == np.floor(ordered)))
-    return Facts(n, missing, distinct, float(ordered[0]), float(ordered[-1]), whole)
-
-
-def mean_words(texts: Iterable[str]) -> float:
-    """The mean number of words of some texts."""
-    counts = [len(text.split()) for text in texts]
-    return sum(counts) / max(1, len(counts))
+def facts_of(column: ColumnRows) -> Facts:
+    """The facts of a column."""
+    low, high, whole = np.nan, np.nan, True
+    distinct = present = words = 0
+    frequent: list[tuple[int, str]] = []
+    for values, counts in column.runs():
+        if column.type == TEXT and column.all_texts:
+            texts = [*map(column.words, values.tolist())]
+            words += sum(len(text.split()) for text in texts)
+            # Of equally frequent ones the first by text: readers number texts in orders of their own.
+            frequent = nsmallest(3, chain(frequent, zip((-counts).tolist(), texts, strict=True)))
+        elif column.type != TEXT and len(values):
+            low, high = low if distinct else float(values[0]), float(values[-1])
+            with np.errstate(invalid="ignore"):
+                whole = whole and bool(np.all(values == np.floor(values)))
+        distinct, present = distinct + len(values), present + int(counts.sum())
+    missing, shown = column.n_rows - present, tuple(text for _, text in frequent)
+    if column.type == TEXT:
+        each = words / max(1, distinct) if column.all_texts else column.words_each()
+        return Facts(column.n_rows, missing, distinct, words=each, frequent=shown)
+    return Facts(column.n_rows, missing, distinct, low, high, whole and distinct > 0)
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,7 @@ def _one_line(text: str, most: int = 60) -> str:
 # ---- The kind of a column -------------------------------------------------------------------------
 
 
-def kind_of(column: RawColumn, facts: Facts, alone: bool, most: int = MOST_CATEGORIES) -> tuple[str, str]:
+def kind_of(column: ColumnRows, facts: Facts, alone: bool, most: int = MOST_CATEGORIES) -> tuple[str, str]:
     """The kind of a feature and why, of its facts alone.
 
     `alone` says that it is the only one, which stays whatever it is. A column of whole numbers is an id
@@ -242,7 +244,7 @@ def kind_of(column: RawColumn, facts: Facts, alone: bool, most: int = MOST_CATEG
     if distinct == 0:
         return "constant", "no row has a value"
     if distinct == 1:
-        value = column.words(column.values[~np.isnan(column.values)][0])
+        value = next(iter(facts.frequent), "one text") if column.type == TEXT else column.words(facts.low)
         if facts.missing:
             return "category", f"{value}, or no value"
         return "constant", f"{value} in each row"
@@ -280,103 +282,119 @@ def _kind_of_text(facts: Facts, alone: bool, most: int) -> tuple[str, str]:
     return "category", "text"
 
 
-def duplicates_of(columns: Iterable[RawColumn]) -> dict[str, str]:
+def duplicates_of(columns: Iterable[ColumnRows]) -> dict[str, str]:
     """The name of an earlier column with the same values, by the name of each column that repeats one."""
     first: dict[tuple[str, bytes], str] = {}
     again = {}
     for column in columns:
-        values, texts = _numbered_alike(column)
-        seen = hashlib.blake2b(np.ascontiguousarray(values).data)
-        for text in texts:
-            seen.update(f"{len(text)} {text}".encode("utf-8", "surrogatepass"))
+        seen = hashlib.blake2b()
+        for values in column.comparable():
+            seen.update(np.ascontiguousarray(values).data)
         same = first.setdefault((column.type, seen.digest()), column.name)
         if same != column.name:
             again[column.name] = same
     return again
 
 
-def _numbered_alike(column: RawColumn) -> tuple[Floats, list[str]]:
-    """A column's values and texts, the texts that it has in sorted order."""
-    if column.type != TEXT or column.words_each is not None:
-        return column.values, []
-    absent = np.isnan(column.values)
-    codes = np.where(absent, len(column.texts), column.values).astype(np.intp)
-    used = np.flatnonzero(np.bincount(codes, minlength=len(column.texts) + 1)[:-1])
-    order = sorted(used.tolist(), key=column.texts.__getitem__)
-    ranks = np.full(len(column.texts) + 1, np.nan)
-    ranks[order] = np.arange(len(order))
-    return ranks[codes], [column.texts[place] for place in order]
-
-
-def gives_away(column: RawColumn, target: RawColumn, classes: bool) -> str:
+def gives_away(column: ColumnRows, target: ColumnRows, classes: bool) -> str:
     """Why a column gives the target away, "" where it does not.
 
     Of classes: each value of the column goes with one class, and each class with one value. Of a quantity:
     the column is the target, or the target in another unit, to twelve digits.
     """
-    both = ~(np.isnan(column.values) | np.isnan(target.values))
-    x, y = column.values[both], target.values[both]
-    if len(x) < _LEAST_TWIN:
+
+    def pairs() -> Iterator[tuple[Floats, Floats]]:
+        for x, y in side_by_side(column, target):
+            both = ~(np.isnan(x) | np.isnan(y))
+            if both.any():
+                yield x[both], y[both]
+
+    enough = sum(len(x) for x, _ in islice(pairs(), _LEAST_TWIN)) >= _LEAST_TWIN
+    if not enough:
         return ""
     if classes:
-        known, numbers = np.unique(x, return_inverse=True)
-        labels, places = np.unique(y, return_inverse=True)
-        if len(known) != len(labels) or len(known) < 2:
-            return ""
-        pairs = np.unique(numbers * len(labels) + places)
-        return (
-            "each value goes with one class, and each class with one value"
-            if len(pairs) == len(known)
-            else ""
-        )
-    if column.type == TEXT or target.type == TEXT:
+        one_to_one = _is_one_to_one(pairs())
+        return "each value goes with one class, and each class with one value" if one_to_one else ""
+    if TEXT in (column.type, target.type):
         return ""
-    if np.array_equal(x, y):
+    if all(np.array_equal(x, y) for x, y in pairs()):
         return "the same values as the target"
-    return "the target in another unit" if _is_line(x, y) else ""
+    return "the target in another unit" if _is_line(pairs) else ""
 
 
-def _is_line(x: np.ndarray, y: np.ndarray) -> bool:
-    with np.errstate(all="ignore"):
-        x, y = x - x.mean(), y - y.mean()
-        xx, yy, xy = x @ x, y @ y, x @ y
-        if not (np.isfinite(xx * yy) and xx * yy > 0):
+def _is_one_to_one(pairs: Iterator[tuple[Floats, Floats]]) -> bool:
+    """Whether two values or more go with one of the other side each."""
+    known: dict[float, float] = {}
+    for x, y in pairs:
+        values, firsts, places = np.unique(x, return_index=True, return_inverse=True)
+        if (y[firsts][places] != y).any():
             return False
-        residual = y - (xy / xx) * x
-        return bool(residual @ residual <= 1e-24 * yy)
+        for value, other in zip(values.tolist(), y[firsts].tolist(), strict=True):
+            if known.setdefault(value, other) != other:
+                return False
+    return 1 < len(known) == len({*known.values()})
+
+
+def _is_line(pairs: Callable[[], Iterator[tuple[Floats, Floats]]]) -> bool:
+    """Whether y is a line of x; sums of blocks are added as `Moments` adds them."""
+    n, mx, my, xx, yy, xy = 0, 0.0, 0.0, 0.0, 0.0, 0.0
+    with np.errstate(all="ignore"):
+        for x, y in pairs():
+            share = len(x) / (n + len(x))
+            to_x, to_y = x.mean() - mx, y.mean() - my
+            beside_x, beside_y = x - x.mean(), y - y.mean()
+            xx += beside_x @ beside_x + n * share * to_x * to_x
+            yy += beside_y @ beside_y + n * share * to_y * to_y
+            xy += beside_x @ beside_y + n * share * to_x * to_y
+            n, mx, my = n + len(x), mx + share * to_x, my + share * to_y
+        if not (np.isfinite(xx * yy) and xx * yy > 0) or xy * xy < 0.9 * xx * yy:
+            return False
+        residuals = ((y - my) - (xy / xx) * (x - mx) for x, y in pairs())
+        return bool(sum(residual @ residual for residual in residuals) <= 1e-24 * yy)
 
 
 _MOST_ADDED = 100
 """Of more columns none is looked for that add up to the target: chance finds some."""
 
 
-def exact_sum(columns: Sequence[RawColumn], target: RawColumn) -> dict[str, float]:
+def exact_sum(names: Sequence[str], rows: Callable[[], Iterable[Floats]]) -> dict[str, float]:
     """The factors, by name, of columns whose weighted sum is the target in every row; {} where none is.
 
-    A constant beside them has the name "". Columns of a rounded sum are not found.
+    `rows` reads blocks (n, columns + 1), the target last; those with a gap are passed over. A constant
+    beside the columns has the name "". Columns of a rounded sum are not found.
     """
-    if not 1 < len(columns) <= _MOST_ADDED:
+    if not 1 < len(names) <= _MOST_ADDED:
         return {}
-    A, y = np.column_stack([column.values for column in columns]), target.values
-    whole = ~np.isnan(A).any(axis=1)
-    A, y = A[whole], y[whole]
-    few = np.linspace(0, len(y) - 1, min(len(y), 10 * len(columns))).astype(np.intp)
-    if len(few) < 5 * len(columns):
+
+    def known() -> Iterator[Floats]:
+        return (block[~np.isnan(block).any(axis=1)] for block in rows())
+
+    sizes = [
+        (len(block), block[:, -1].min(initial=np.inf), block[:, -1].max(initial=-np.inf))
+        for block in known()
+    ]
+    ends = np.cumsum([size for size, _, _ in sizes])
+    n = int(ends[-1])
+    few = np.linspace(0, n - 1, min(n, 10 * len(names))).astype(np.intp)
+    if len(few) < 5 * len(names):
         return {}
+    parts = zip(known(), np.split(few, np.searchsorted(few, ends))[:-1], ends, strict=True)
+    some = np.concatenate([block[places - end + len(block)] for block, places, end in parts])
+    A, y = some[:, :-1], some[:, -1]
     with np.errstate(all="ignore"):
-        center, scale, middle = A[few].mean(axis=0), np.ptp(A[few], axis=0), y[few].mean()
-        allowed = 1e-11 * np.ptp(y)
+        center, scale, middle = A.mean(axis=0), np.ptp(A, axis=0), y.mean()
+        allowed = 1e-11 * (max(high for _, _, high in sizes) - min(low for _, low, _ in sizes))
         if not (np.isfinite([*center, *scale, middle, allowed]).all() and allowed > 0):
             return {}
         scale[scale == 0] = 1.0
-        weights, *_ = np.linalg.lstsq((A[few] - center) / scale, y[few] - middle, rcond=1e-12)
+        weights, *_ = np.linalg.lstsq((A - center) / scale, y - middle, rcond=1e-12)
         weights[np.abs(weights) < 1e-9 * np.abs(weights).max()] = 0.0
-        if np.abs((A - center) / scale @ weights + middle - y).max() > allowed:
-            return {}
+        for block in known():
+            off = np.abs((block[:, :-1] - center) / scale @ weights + middle - block[:, -1])
+            if off.max(initial=0.0) > allowed:
+                return {}
     factors = {
-        column.name: float(f"{weight:.9g}")
-        for column, weight in zip(columns, weights / scale, strict=True)
-        if weight
+        name: float(f"{weight:.9g}") for name, weight in zip(names, weights / scale, strict=True) if weight
     }
     rest = float(f"{middle - center @ (weights / scale):.9g}")
     return factors | ({"": rest} if abs(rest) > 1e3 * allowed else {})
@@ -397,24 +415,19 @@ def sum_text(factors: Mapping[str, float]) -> str:
     return " ".join(parts[1:] if parts[0] == "+" else parts)
 
 
-def value_range(column: RawColumn, facts: Facts) -> str:
+def value_range(column: ColumnRows, facts: Facts) -> str:
     """The smallest and largest value, or the most frequent texts, for the table of columns."""
-    if not facts.distinct or column.words_each is not None:
-        return ""
     if column.type == TEXT:
-        known = column.values[~np.isnan(column.values)].astype(np.intp)
-        counts = np.bincount(known, minlength=len(column.texts))
-        # Of equally frequent ones the first by text: readers number texts in orders of their own.
-        used = np.flatnonzero(counts).tolist()
-        order = nsmallest(3, used, key=lambda place: (-counts[place], column.texts[place]))
-        more = ", …" if facts.distinct > 3 else ""
-        return ", ".join(_one_line(column.texts[place], 20) for place in order) + more
+        more = ", …" if len(facts.frequent) < facts.distinct and facts.frequent else ""
+        return ", ".join(_one_line(text, 20) for text in facts.frequent) + more
+    if not facts.distinct:
+        return ""
     if column.type == TRUTH:
         return "false, true" if facts.distinct == 2 else column.words(facts.low)
     low, high = (_short(column, value) for value in (facts.low, facts.high))
     return low if low == high else f"{low} to {high}"
 
 
-def _short(column: RawColumn, value: float) -> str:
+def _short(column: ColumnRows, value: float) -> str:
     whole = column.type != NUMBER or (value == np.floor(value) and abs(value) < 1e15)
     return column.words(value) if whole else f"{value:.6g}"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.data.fixed_order import Floats
-from glassnet.data.tables.raw import DATE, DAY, NUMBER, TEXT, TRUTH, RawColumn
+from glassnet.data.tables.raw import DATE, DAY, NUMBER, TEXT, TRUTH, ColumnRows, RawColumn, all_runs
 from glassnet.errors import InputError
 
 SCALINGS = ("standard", "quantile")
@@ -232,35 +232,45 @@ def encoding_from_dict(described: Mapping[str, Any]) -> Encoding:
 # ---- Learning them --------------------------------------------------------------------------------
 
 
-def learn_number(column: RawColumn, scaling: str = "standard") -> NumberEncoding | None:
+def learn_number(column: ColumnRows, scaling: str = "standard") -> NumberEncoding | None:
     """The encoding of the training rows' numbers; None where no value differs from another."""
-    absent = np.isnan(column.values)
-    known = column.values[~absent]
-    if not len(known) or known.min() == known.max():
+    steps = _QUANTILES if scaling == "quantile" and column.type == NUMBER else 0
+    ranks = _ranks(column, steps)
+    if ranks is None:
         return None
-    quantiles: tuple[float, ...] = ()
-    if scaling == "quantile" and column.type == NUMBER:
-        quantiles = tuple(np.quantile(known, np.linspace(0, 1, _QUANTILES)).tolist())
-    low, high = float(known.min()), float(known.max())
-    return NumberEncoding(column.name, float(np.median(known)), bool(absent.any()), low, high, quantiles)
+    low, high, median, quantiles = ranks
+    return NumberEncoding(column.name, median, column.missing > 0, low, high, quantiles)
 
 
-def learn_category(column: RawColumn, most: int) -> CategoryEncoding | None:
+def _ranks(column: ColumnRows, steps: int = 0) -> tuple[float, float, float, tuple[float, ...]] | None:
+    """The least, the largest and the middle of the values, and quantiles at equal steps, as `numpy.median`
+    and `numpy.quantile` have them; None where no value differs from another."""
+    n = column.n_rows - column.missing
+    if not n:
+        return None
+    at = (n - 1) * np.linspace(0, 1, steps)
+    below = np.floor(at).astype(np.intp)
+    middle = [(n - 1) // 2, n // 2]
+    places = np.concatenate([[0, n - 1], middle, below, np.minimum(below + 1, n - 1)]).astype(np.intp)
+    values = column.ranked(places)
+    if values[0] == values[1]:
+        return None
+    lower, upper = values[4 : 4 + steps], values[4 + steps :]
+    share, gap = at - below, upper - lower
+    quantiles = np.where(share < 0.5, lower + gap * share, upper - gap * (1 - share))
+    median = values[2] if n % 2 else np.mean(values[2:4])
+    return float(values[0]), float(values[1]), float(median), tuple(quantiles.tolist())
+
+
+def learn_category(column: ColumnRows, most: int) -> CategoryEncoding | None:
     """The encoding of the training rows' categories; None where there is one value alone.
 
     The `most` frequent ones have inputs, of equally many rows the first by text; a category of a single row
     is rare. They stand in the order of their texts, of numbers in that of the numbers.
     """
-    known = column.values[~np.isnan(column.values)]
-    values, counts = np.unique(known, return_counts=True)
-    return category_encoding(column, values, counts, len(known) < len(column.values), most)
-
-
-def category_encoding(
-    column: RawColumn, values: Floats, counts: NDArray[np.int64], missing: bool, most: int
-) -> CategoryEncoding | None:
-    """`learn_category` of the different values, how often each comes, and whether some are missing."""
-    texts = [column.words(value) for value in values]
+    values, counts = all_runs(column)
+    missing = int(counts.sum()) < column.n_rows
+    texts = [column.words(value) for value in values.tolist()]
     if len(texts) + missing < 2:
         return None
     sort_key: Sequence[Any] = texts if column.type == TEXT else values.tolist()
@@ -273,11 +283,21 @@ def category_encoding(
     )
 
 
-def learn_date(column: RawColumn) -> DateEncoding | None:
+def learn_date(column: ColumnRows) -> DateEncoding | None:
     """The encoding of the training rows' dates; None where there is one date alone."""
-    absent = np.isnan(column.values)
-    known = column.values[~absent]
-    if not len(known) or known.min() == known.max():
+    ranks = _ranks(column)
+    if ranks is None:
         return None
-    parts = tuple(part for part in PARTS if np.ptp(date_part(known, part)) > 0)
-    return DateEncoding(column.name, float(known.min()), float(np.median(known)), parts, bool(absent.any()))
+    first, _, median, _ = ranks
+    parts = tuple(part for part in PARTS if _varies(column, part))
+    return DateEncoding(column.name, first, median, parts, column.missing > 0)
+
+
+def _varies(column: ColumnRows, part: str) -> bool:
+    """Whether a part of the dates has more than one value."""
+    known: set[float] = set()
+    for values in column.blocks():
+        known |= {*np.unique(date_part(values[~np.isnan(values)], part)).tolist()}
+        if len(known) > 1:
+            return True
+    return False

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet.data.arrays import InMemory
 from glassnet.data.fixed_order import Floats, Moments, moments
-from glassnet.data.holdout import Split
+from glassnet.data.holdout import Split, split
 from glassnet.data.tables.choice import (
     ColumnSettings,
     choose_columns,
@@ -34,12 +34,12 @@ from glassnet.data.tables.encodings import (
     learn_date,
     learn_number,
 )
-from glassnet.data.tables.preprocessing import Preprocessing, as_dates, as_numbers, without_infinite
-from glassnet.data.tables.raw import RawColumn, date_text, raw_column
+from glassnet.data.tables.preprocessing import AS_DATES, AS_NUMBERS, Preprocessing, Reader, without_infinite
+from glassnet.data.tables.raw import ColumnRows, RawColumn, date_text
 from glassnet.data.tables.reading.read import read_table
 from glassnet.data.tables.splits import SplitBy, split_rows
 from glassnet.data.tables.table import Table
-from glassnet.data.tables.targets import Target, as_target_names, learn_target
+from glassnet.data.tables.targets import TableRows, Target, as_target_names, learn_target, target_values
 from glassnet.data.tables.words import as_option
 from glassnet.errors import InputError
 from glassnet.utils.html import Html, cell_output
@@ -202,27 +202,34 @@ def prepare_table(
     settings.check(table, targets)
     by = SplitBy(test_fraction, time, test_after, group, split)
     by.check(table, targets)
-    known = learn_target(table, targets, task)
-    parts = split_rows(by, table, known, random_state)
+    rows = TableRows.of(table, targets)
+    known = learn_target(rows, targets, task)
+    values = target_values(known)
+    parts = _split(by, rows, known, values, random_state)
     if len(parts.train) < 2:
         raise InputError(
-            f"{table.source} has {len(known.rows)} row(s) with a target, {len(parts.train)} to train on; "
+            f"{table.source} has {len(values)} row(s) with a target, {len(parts.train)} to train on; "
             f"expected at least two. Give more rows, or hold none out (test_fraction=0)."
         )
 
-    columns = {name: raw_column(table, name).take(_all_or(known.rows, table)) for name in table.names}
+    columns: dict[str, RawColumn] = {}
     infinite = []
-    for name, column in columns.items():
-        columns[name], note = without_infinite(column, lambda row: table.where(int(known.rows[row])))
+    for name in table.names:
+        columns[name], note = without_infinite(rows.column(name), rows.where)
         infinite += note
 
-    def typed(name: str, kind: str) -> RawColumn:
-        where = lambda row: table.where(int(known.rows[row]))  # noqa: E731  # two words long
-        columns[name] = as_kind(columns[name], kind, where)
-        return columns[name]
+    def training(info: ColumnInfo) -> RawColumn:
+        if info.kind in READERS:
+            columns[info.name] = READERS[info.kind].read(columns[info.name], rows.where)
+        return columns[info.name].take(parts.train)
 
-    infos, encodings = learn_columns(columns, typed, known, settings, by, table, parts.train)
-    preprocessing, X, y = _standardized(encodings, columns, known, parts.train, standardize_target, table)
+    def stacked(names: Sequence[str]) -> list[Floats]:
+        return [np.column_stack([*(columns[name].values for name in names), values])]
+
+    infos, encodings = learn_columns(columns, training, known, settings, by, table)
+    preprocessing, X, y = _standardized(
+        encodings, columns, known, values, parts.train, standardize_target, table
+    )
     notes = [
         *table.notes,
         *known.notes,
@@ -230,34 +237,48 @@ def prepare_table(
         *([parts.note] if parts.note else []),
         *left_out_notes(infos),
         *nameless_note(infos, settings),
-        *sum_note(infos, columns, known),
+        *sum_note(infos, known, stacked),
         *time_note(infos, columns, by),
     ]
     return PreparedTable(
-        X, y, ColumnTable(infos.values()), preprocessing, parts, table, known.rows, tuple(notes)
+        X, y, ColumnTable(infos.values()), preprocessing, parts, table, rows.rows, tuple(notes)
     )
+
+
+def _split(
+    by: SplitBy, rows: TableRows, known: Target, y: NDArray[Any], random_state: int | RandomState | None
+) -> Split:
+    """The rows to train on and those held out, as places among the rows that have a target."""
+    if not by.at_random:
+        test, note = split_rows(by, rows, known, random_state)
+        return Split(np.flatnonzero(~test), np.flatnonzero(test), note)
+    if known.classes is None:
+        return split(y, by.fraction, random_state, stratify=False)
+    labels = np.array(known.classes, object if isinstance(known.classes[0], str) else None)[y]
+    return split(labels, by.fraction, random_state)
 
 
 def describe_columns(table: Table, target: str | Sequence[str] | None = None) -> ColumnTable:
     """What `prepare_table` would take each column for, without a split; InputError as there."""
     settings, by = ColumnSettings(), SplitBy()
     names = () if target is None else as_target_names(target, table)
-    known = learn_target(table, names, None) if names else _NO_TARGET._replace(rows=np.arange(table.n_rows))
-    columns = {name: raw_column(table, name).take(_all_or(known.rows, table)) for name in table.names}
+    rows = TableRows.of(table, names) if names else TableRows(table, np.arange(table.n_rows))
+    known = learn_target(rows, names, None) if names else Target((), "", None, (), ())
+    columns = {name: rows.column(name) for name in table.names}
     return ColumnTable(choose_columns(columns, known, settings, by, table.index).values())
 
 
-_NO_TARGET = Target((), "", None, np.empty(0), (), np.empty(0, np.intp), ())
-
-
 def sum_note(
-    infos: Mapping[str, ColumnInfo], columns: Mapping[str, RawColumn], target: Target
+    infos: Mapping[str, ColumnInfo], target: Target, read: Callable[[Sequence[str]], Iterable[Floats]]
 ) -> list[str]:
-    """A sentence where features add up to a quantity in each row: they may be its parts."""
+    """A sentence where features add up to a quantity in each row: they may be its parts.
+
+    `read` gives blocks (n, columns + 1) of some columns and the target.
+    """
     if target.task == "classification" or len(target.columns) > 1:
         return []
-    numbers = [columns[name] for name, info in infos.items() if (info.role, info.kind) == _NUMBER_FEATURE]
-    factors = exact_sum(numbers, columns[target.name])
+    numbers = [name for name, info in infos.items() if (info.role, info.kind) == ("feature", "number")]
+    factors = exact_sum(numbers, lambda: read(numbers))
     if not factors:
         return []
     parts = ",".join(as_option(name) for name in factors if name)
@@ -267,25 +288,33 @@ def sum_note(
     ]
 
 
-_NUMBER_FEATURE = ("feature", "number")
-
-
-def time_note(infos: Mapping[str, ColumnInfo], columns: Mapping[str, RawColumn], by: SplitBy) -> list[str]:
+def time_note(infos: Mapping[str, ColumnInfo], columns: Mapping[str, ColumnRows], by: SplitBy) -> list[str]:
     """A sentence where rows are moments in order and are held out at random."""
-    if by.test_after is not None or by.group is not None or by.split is not None or not by.fraction:
+    if not (by.at_random and by.fraction):
         return []
     for name, info in infos.items():
         if info.kind != "date" or info.missing or info.distinct < info.n_rows or info.n_rows < 20:
             continue
-        values = columns[name].values
-        steps = np.diff(values)
-        if (steps > 0).all() or (steps < 0).all():
-            edge = date_text(np.sort(values)[int((1 - by.fraction) * len(values))])
+        if _is_in_order(columns[name]):
+            place = np.array([int((1 - by.fraction) * info.n_rows)])
+            edge = date_text(columns[name].ranked(place)[0])
             return [
                 f"The rows are moments of {name!r}, and those held out lie between those trained on. To be "
                 f"scored on what comes after: --test-after {as_option(edge)}."
             ]
     return []
+
+
+def _is_in_order(column: ColumnRows) -> bool:
+    """Whether each value is above the one before, or each below."""
+    last, rising, falling = np.empty(0), True, True
+    for values in column.blocks():
+        steps = np.diff(values, prepend=last)
+        rising, falling = rising and bool((steps > 0).all()), falling and bool((steps < 0).all())
+        if not (rising or falling):
+            return False
+        last = values[-1:]
+    return True
 
 
 def _why(info: ColumnInfo, encoding: Encoding) -> str:
@@ -297,34 +326,29 @@ def _why(info: ColumnInfo, encoding: Encoding) -> str:
     return f"{info.why}; {len(encoding.categories)} have an input each, {rare}"
 
 
-def _all_or(rows: NDArray[np.intp], table: Table) -> NDArray[np.intp] | slice:
-    """Rows as an index that makes no copy where they are all."""
-    return slice(None) if len(rows) == table.n_rows else rows
-
-
 def learn_columns(
-    columns: Mapping[str, RawColumn],
-    typed: Callable[[str, str], RawColumn],
+    columns: Mapping[str, ColumnRows],
+    training: Callable[[ColumnInfo], ColumnRows],
     target: Target,
     settings: ColumnSettings,
     by: SplitBy,
     table: Table,
-    train: NDArray[Any],
 ) -> tuple[dict[str, ColumnInfo], list[Encoding]]:
-    """What each column is taken for, and the encodings of the features, learned from the rows `train`.
+    """What each column is taken for, and the encodings of the features.
 
-    `typed` gives a column, by name, as the type of its kind. Raises InputError where no feature is left.
+    `training` gives the rows to train on of a column, as the type of its kind. Raises InputError where no
+    feature is left.
     """
-    infos = choose_columns(columns, target, settings, by, table.index)
-    if not any(
-        info.role == "feature" for info in infos.values()
-    ):  # what looks useless is better than nothing
-        infos = choose_columns(columns, target, settings, by, table.index, all_stay=True)
+    for all_stay in (False, True):  # what looks useless is better than nothing
+        infos = choose_columns(columns, target, settings, by, table.index, all_stay)
+        if any(info.role == "feature" for info in infos.values()):
+            break
     encodings: list[Encoding] = []
     for info in [info for info in infos.values() if info.role == "feature"]:
-        encoding = _learn(typed(info.name, info.kind).take(train), info.kind, settings)
+        rows = training(info)
+        encoding = _learn(rows, info.kind, settings)
         if encoding is None:
-            why = f"one value in the {_count(train):,} rows to train on"
+            why = f"one value in the {rows.n_rows:,} rows to train on"
             infos[info.name] = replace(info, kind="constant", role="left out", why=why)
         else:
             encodings.append(encoding)
@@ -333,26 +357,26 @@ def learn_columns(
     return infos, encodings
 
 
-def _count(rows: NDArray[Any]) -> int:
-    """How many rows an index or a mask takes."""
-    return int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else len(rows)
+def _by_settings(reader: Reader) -> Reader:
+    """A reader of text that the settings call numbers or dates."""
+
+    def read(column: RawColumn, where: Callable[[int], str]) -> RawColumn:
+        try:
+            return reader.read(column, where)
+        except InputError as error:
+            text = str(error)
+            raise InputError(
+                f"{text[0].upper()}{text[1:]}. Mend the cells, or leave the setting out."
+            ) from error
+
+    return Reader(reader.type, read)
 
 
-def as_kind(column: RawColumn, kind: str, where: Callable[[int], str]) -> RawColumn:
-    """A column as the type of its kind: text that the settings call numbers or dates is read so."""
-    read = {"number": as_numbers, "date": as_dates}.get(kind)
-    if read is None:
-        return column
-    try:
-        return read(column, where)
-    except InputError as error:
-        text = str(error)
-        raise InputError(
-            f"{text[0].upper()}{text[1:]}. Mend the cells, or leave the setting out."
-        ) from error
+READERS = {"number": _by_settings(AS_NUMBERS), "date": _by_settings(AS_DATES)}
+"""What reads columns of text as their kind, where the settings say so."""
 
 
-def _learn(training: RawColumn, kind: str, settings: ColumnSettings) -> Encoding | None:
+def _learn(training: ColumnRows, kind: str, settings: ColumnSettings) -> Encoding | None:
     if kind == "category":
         return learn_category(training, settings.max_categories)
     return learn_date(training) if kind == "date" else learn_number(training, settings.scaling)
@@ -362,6 +386,7 @@ def _standardized(
     encodings: Sequence[Encoding],
     columns: dict[str, RawColumn],
     target: Target,
+    y: NDArray[Any],
     train: NDArray[np.intp],
     standardize_target: bool,
     table: Table,
@@ -371,7 +396,13 @@ def _standardized(
     X = first.encode_columns([columns[name] for name in first.features])
     known = moments(X[train])
     known.check_finite(lambda place: f"Column {first.inputs[place]!r} of {table.source}")
-    learned, y = scaled(first, known, target, train, standardize_target, table)
+    of_target = None
+    if target.task == "regression" and standardize_target:
+        values = y if y.ndim == 2 else y[:, None]
+        of_target = moments(values[train])
+        of_target.check_finite(lambda place: f"Column {target.names[place]!r} of {table.source}")
+        y = ((values - of_target.center) / of_target.scale).reshape(y.shape)
+    learned = scaled(first, known, of_target)
     X -= np.array(learned.mean)
     X /= np.array(learned.scale)
     return learned, X, y
@@ -393,31 +424,19 @@ def unscaled(encodings: Sequence[Encoding], target: Target) -> Preprocessing:
     )
 
 
-def scaled(
-    first: Preprocessing,
-    known: Moments,
-    target: Target,
-    train: NDArray[Any],
-    standardize_target: bool,
-    table: Table,
-) -> tuple[Preprocessing, NDArray[Any]]:
-    """The preprocessing with the moments of the inputs, and of the target, in the rows to train on; and
-    y."""
+def scaled(first: Preprocessing, known: Moments, of_target: Moments | None) -> Preprocessing:
+    """The preprocessing with the moments of the inputs in the rows to train on, and those of a target that
+    is standardized."""
     standardized = np.array([scaled for encoding in first.encodings for scaled in encoding.standardizes])
     mean, scale = np.where(standardized, known.center, 0.0), np.where(standardized, known.scale, 1.0)
-    y, target_mean, target_scale = target.y, np.zeros(1), np.ones(1)
-    if target.task == "regression" and standardize_target:
-        values = y if y.ndim == 2 else y[:, None]
-        of_y = moments(values[train])
-        of_y.check_finite(lambda place: f"Column {target.names[place]!r} of {table.source}")
-        target_mean, target_scale = of_y.center, of_y.scale
-        y = ((values - target_mean) / target_scale).reshape(y.shape)
-    unit = [v.item() if v.size == 1 else tuple(v.tolist()) for v in (target_mean, target_scale)]
-    learned = replace(
+    unit: list[Any] = [0.0, 1.0]
+    if of_target is not None:
+        values = (of_target.center.tolist(), of_target.scale.tolist())
+        unit = [v[0] if len(v) == 1 else tuple(v) for v in values]
+    return replace(
         first,
         mean=tuple(mean.tolist()),
         scale=tuple(scale.tolist()),
         target_mean=unit[0],
         target_scale=unit[1],
     )
-    return learned, y

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -249,11 +249,13 @@ def without_infinite(column: RawColumn, where: Callable[[int], str]) -> tuple[Ra
     infinite = np.isinf(column.values)
     if not infinite.any():
         return column, []
-    values = np.where(infinite, np.nan, column.values)
-    return column._replace(values=values), [
-        f"Column {column.name!r} has {infinite.sum():,} infinite value(s), the first at "
-        f"{where(int(infinite.argmax()))}: taken for missing."
-    ]
+    column = column._replace(values=np.where(infinite, np.nan, column.values))
+    return column, [infinite_note(column.name, int(infinite.sum()), where(int(infinite.argmax())))]
+
+
+def infinite_note(name: str, count: int, first: str) -> str:
+    """A sentence about infinite values, of which the place of the first one is given."""
+    return f"Column {name!r} has {count:,} infinite value(s), the first at {first}: taken for missing."
 
 
 def as_type_of(encoding: Encoding, column: RawColumn, where: Callable[[int], str]) -> RawColumn:
@@ -297,6 +299,16 @@ def as_dates(column: RawColumn, where: Callable[[int], str]) -> RawColumn:
         raise InputError(f"column {column.name!r} holds numbers, and dates are expected")
     dates = np.array([_date(text) for text in column.texts] + [np.nan])
     return _parsed(column, dates, DATE, "date", where)
+
+
+class Reader(NamedTuple):
+    """What reads columns of text as another type; `read` takes a column, and what gives a row's place."""
+
+    type: str
+    read: Callable[[RawColumn, Callable[[int], str]], RawColumn]
+
+
+AS_NUMBERS, AS_DATES = Reader(NUMBER, as_numbers), Reader(DATE, as_dates)
 
 
 def _parsed(

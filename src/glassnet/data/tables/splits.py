@@ -8,11 +8,11 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from glassnet.data.holdout import Split, lacking_classes, listed, split, split_note
-from glassnet.data.tables.preprocessing import as_dates
-from glassnet.data.tables.raw import NUMBER, TEXT, TRUTH, RawColumn, raw_column
+from glassnet.data.holdout import lacking_classes, listed, split_note
+from glassnet.data.tables.preprocessing import AS_DATES, as_dates, class_numbers
+from glassnet.data.tables.raw import NUMBER, TEXT, TRUTH, ColumnRows, RawColumn, all_runs
 from glassnet.data.tables.table import Table
-from glassnet.data.tables.targets import Target
+from glassnet.data.tables.targets import Target, TargetedRows
 from glassnet.errors import InputError
 from glassnet.utils.settings_checks import as_random_state
 
@@ -42,6 +42,11 @@ class SplitBy:
             )
 
     @property
+    def at_random(self) -> bool:
+        """Whether no column says which rows are held out."""
+        return self.test_after is None and self.group is None and self.split is None
+
+    @property
     def columns(self) -> dict[str, str]:
         """The columns that are no features, by name, with what they are for."""
         roles = {"group": self.group, "split": self.split}
@@ -55,58 +60,70 @@ class SplitBy:
                 raise InputError(f"{name!r} is the target; rows cannot be held out by it.")
 
 
-def split_rows(by: SplitBy, table: Table, target: Target, random_state: int | RandomState | None) -> Split:
-    """The rows to train on and those held out, as places among the rows that have a target."""
-    classes = target.classes
-    if by.test_after is None and by.group is None and by.split is None:
-        return split(target.labels(), by.fraction, random_state, stratify=classes is not None)
+def split_rows(
+    by: SplitBy, rows: TargetedRows, target: Target, random_state: int | RandomState | None
+) -> tuple[NDArray[np.bool_], str]:
+    """Which of the rows that have a target are held out by a column, and a sentence about it."""
     if by.split is not None:
-        test = _test_by_column(raw_column(table, by.split).take(target.rows), table, target)
+        test = _test_by_column(rows.column(by.split), rows)
         way = f"by {by.split!r}"
     elif by.test_after is not None:
-        test, way = _test_after(by, table, target)
+        test, way = _test_after(by.test_after, by.time, rows)
     else:
-        test = _test_by_group(raw_column(table, str(by.group)).take(target.rows), by.fraction, random_state)
+        test = _test_by_group(rows.column(str(by.group)), by.fraction, random_state)
         way = f"by {by.group!r}, whose values stay on one side"
-    train_rows, test_rows = np.flatnonzero(~test), np.flatnonzero(test)
-    if not len(train_rows) or not len(test_rows):
-        side = "train on" if not len(train_rows) else "hold out"
-        raise InputError(f"The split of {table.source} {way} leaves no row to {side}.")
-    notes = []
-    if classes is not None:
-        sides = {"training": train_rows, "test": test_rows}
-        labels = target.labels()
-        present = {side: np.unique(labels[rows]).tolist() for side, rows in sides.items()}
-        lacking = lacking_classes(classes, present)
-        notes += [split_note(lacking)] if lacking else []
-    share = len(test_rows) / len(test)
-    words = f"Held out {way}: {len(test_rows):,} of {len(test):,} rows ({share:.0%})."
-    return Split(train_rows, test_rows, " ".join([words, *notes]))
+    if test.all() or not test.any():
+        side = "train on" if test.any() else "hold out"
+        raise InputError(f"The split of {rows.table.source} {way} leaves no row to {side}.")
+    words = f"Held out {way}: {test.sum():,} of {len(test):,} rows ({test.mean():.0%})."
+    return test, f"{words} {lacking_note(target, test)}".rstrip()
 
 
-def _test_by_column(column: RawColumn, table: Table, target: Target) -> NDArray[np.bool_]:
-    absent = np.isnan(column.values)
-    if absent.any():
+def lacking_note(target: Target, test: NDArray[np.bool_]) -> str:
+    """A sentence about the classes that are not among the rows to train on, or those held out; else ""."""
+    if target.classes is None:
+        return ""
+    (column,) = target.columns
+    sides: dict[str, set[float]] = {"training": set(), "test": set()}
+    at = 0
+    for values in column.blocks():
+        held = test[at : (at := at + len(values))]
+        for side, here in (("training", values[~held]), ("test", values[held])):
+            sides[side].update(np.unique(here).tolist())
+    numbers = {
+        side: class_numbers(column.of_values(np.array([*values])), target.classes)
+        for side, values in sides.items()
+    }
+    labels = {side: [target.classes[number] for number in some] for side, some in numbers.items()}
+    return split_note(lacking_classes(target.classes, labels))
+
+
+def _test_by_column(column: ColumnRows, rows: TargetedRows) -> NDArray[np.bool_]:
+    source = rows.table.source
+    if column.missing:
+        absent = np.concatenate([np.isnan(values) for values in column.blocks()])
         raise InputError(
-            f"Column {column.name!r} of {table.source}, which says train or test, has no value at "
-            f"{table.where(int(target.rows[absent.argmax()]))} ({absent.sum():,} in all); fill it in."
+            f"Column {column.name!r} of {source}, which says train or test, has no value at "
+            f"{rows.where(int(absent.argmax()))} ({column.missing:,} in all); fill it in."
         )
-    if column.type in (TRUTH, NUMBER) and set(np.unique(column.values)) <= {0.0, 1.0}:
-        ones_train = any(word in column.name.lower() for word in ("train", "fit"))
-        return column.values == (0.0 if ones_train else 1.0)
-    words = [column.words(value).strip().lower() for value in np.unique(column.values)]
-    unknown = [word for word in words if word not in (*TRAINING_WORDS, *TEST_WORDS)]
-    if unknown or column.type != TEXT:
-        raise InputError(
-            f"Column {column.name!r} of {table.source} says {listed(unknown or words)}; expected train or "
-            f"test in each row (or 1 and 0, 1 for test)."
-        )
-    tests = np.array([text.strip().lower() in TEST_WORDS for text in column.texts])
-    return tests[column.values.astype(np.intp)]
+    ones_train = any(word in column.name.lower() for word in ("train", "fit"))
+    tests = [0.0 if ones_train else 1.0]
+    for values, _ in column.runs():
+        if column.type in (TRUTH, NUMBER) and {*values.tolist()} <= {0.0, 1.0}:
+            continue
+        words = {value: column.words(value).strip().lower() for value in values.tolist()}
+        unknown = [word for word in words.values() if word not in (*TRAINING_WORDS, *TEST_WORDS)]
+        if unknown or column.type != TEXT:
+            raise InputError(
+                f"Column {column.name!r} of {source} says {listed(unknown or words.values())}; expected "
+                f"train or test in each row (or 1 and 0, 1 for test)."
+            )
+        tests = [value for value, word in words.items() if word in TEST_WORDS]
+    return np.concatenate([np.isin(values, tests) for values in column.blocks()])
 
 
-def _test_after(by: SplitBy, table: Table, target: Target) -> tuple[NDArray[np.bool_], str]:
-    name = by.time
+def _test_after(edge: str, name: str | None, rows: TargetedRows) -> tuple[NDArray[np.bool_], str]:
+    table = rows.table
     if name is None:
         columns = {known: table[known] for known in table.names}
         dates = [k for k, c in columns.items() if isinstance(c, np.ndarray) and c.dtype.kind == "M"]
@@ -116,8 +133,7 @@ def _test_after(by: SplitBy, table: Table, target: Target) -> tuple[NDArray[np.b
                 f"{table.source} has {count}: say which one test_after is about (--time COLUMN)."
             )
         name = dates[0]
-    column = raw_column(table, name).take(target.rows)
-    edge = str(by.test_after)
+    column = rows.column(name)
     if column.type == NUMBER:  # years, or a count of days
         try:
             limit = float(edge)
@@ -126,28 +142,30 @@ def _test_after(by: SplitBy, table: Table, target: Target) -> tuple[NDArray[np.b
                 f"Column {name!r} holds numbers, and test_after is {edge!r}; expected a number."
             ) from error
     else:
-        column = as_dates(column, lambda row: table.where(int(target.rows[row])))
-        limit = as_dates(
-            RawColumn("test_after", TEXT, np.zeros(1), (edge,)), lambda _: "--test-after"
-        ).values[0]
+        column = rows.column(name, AS_DATES)
+        written = RawColumn("test_after", TEXT, np.zeros(1), (edge,))
+        limit = as_dates(written, lambda _: "--test-after").values[0]
     with np.errstate(invalid="ignore"):
-        return column.values >= limit, f"from {edge} on by {name!r}"
+        test = np.concatenate([values >= limit for values in column.blocks()])
+    return test, f"from {edge} on by {name!r}"
 
 
 def _test_by_group(
-    column: RawColumn, fraction: float, random_state: int | RandomState | None
+    column: ColumnRows, fraction: float, random_state: int | RandomState | None
 ) -> NDArray[np.bool_]:
-    from sklearn.model_selection import GroupShuffleSplit
+    from sklearn.model_selection import ShuffleSplit
 
-    groups = column.values.copy()
-    absent = np.isnan(groups)
-    groups[absent] = -1.0 - np.arange(absent.sum())  # rows without a group stay by themselves
-    if len(np.unique(groups)) < 2:
+    groups = all_runs(column)[0]
+    if column.type == TEXT:  # readers number texts in orders of their own
+        groups = np.array(sorted(groups.tolist(), key=column.words))
+    alone = column.missing  # rows without a group, each by itself
+    if len(groups) + alone < 2:
         raise InputError(
             f"Column {column.name!r} has one value in all rows: there are no groups to hold out."
         )
-    splitter = GroupShuffleSplit(1, test_size=fraction, random_state=as_random_state(random_state))
-    _, test = next(splitter.split(groups, groups=groups))
-    held = np.zeros(len(groups), bool)
-    held[test] = True
-    return held
+    draw = ShuffleSplit(1, test_size=fraction, random_state=as_random_state(random_state))
+    held = np.zeros(alone + len(groups), bool)
+    held[next(draw.split(held))[1]] = True
+    test = np.concatenate([np.isin(values, groups[held[alone:]]) for values in column.blocks()])
+    test[np.concatenate([np.isnan(values) for values in column.blocks()])] = held[:alone][::-1]
+    return test

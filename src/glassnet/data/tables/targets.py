@@ -3,14 +3,18 @@ numbers."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glassnet.data.fixed_order import Floats
 from glassnet.data.holdout import listed
-from glassnet.data.tables.preprocessing import TASKS, as_numbers, class_numbers
-from glassnet.data.tables.raw import NUMBER, TEXT, TRUTH, RawColumn, raw_column
+from glassnet.data.tables.columns import facts_of
+from glassnet.data.tables.preprocessing import AS_NUMBERS, TASKS, Reader, class_numbers
+from glassnet.data.tables.raw import NUMBER, TEXT, TRUTH, ColumnRows, RawColumn, all_runs, raw_column
 from glassnet.data.tables.table import Table
 from glassnet.errors import InputError, InputTypeError, unknown_name
 
@@ -18,18 +22,15 @@ MAX_CLASSES = 20
 """Whole numbers with more distinct values than this are quantities, not classes."""
 
 
-class Target(NamedTuple):
-    """A table's target in the rows that have one.
-
-    `y` has class numbers (n,), or values in the table's unit, (n,) or (n, columns).
-    """
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What is learned of a table's target: what it is, its classes in sorted order, and its columns in the
+    rows that have one."""
 
     names: tuple[str, ...]
     task: str
     classes: tuple[Any, ...] | None
-    y: NDArray[Any]
-    columns: tuple[RawColumn, ...]
-    rows: NDArray[np.intp]
+    columns: tuple[ColumnRows, ...]
     notes: tuple[str, ...]
 
     @property
@@ -42,11 +43,46 @@ class Target(NamedTuple):
         """What the table of columns calls it."""
         return {"classification": "classes", "regression": "quantity", "counts": "counts"}[self.task]
 
-    def labels(self) -> NDArray[Any]:
-        """The class of each row as the table has it, or the target's values."""
-        if self.classes is None:
-            return self.y
-        return np.array(self.classes, object if isinstance(self.classes[0], str) else None)[self.y]
+
+class TargetedRows(Protocol):
+    """The rows of a table that have a target, in memory or in files; `gaps` says how many have none."""
+
+    @property
+    def table(self) -> Table: ...
+    @property
+    def gaps(self) -> tuple[str, ...]: ...
+
+    def where(self, row: int) -> str:
+        """The place of one of these rows, for messages."""
+
+    def column(self, name: str, reader: Reader | None = None) -> ColumnRows:
+        """A column in these rows, read by `reader`; InputError for cells that it cannot read."""
+
+
+@dataclass(frozen=True, eq=False)
+class TableRows:
+    """The rows of a table in memory that have a target, by number."""
+
+    table: Table
+    rows: NDArray[np.intp]
+    gaps: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, table: Table, names: Sequence[str]) -> TableRows:
+        """The rows that have a value in each of the target's columns."""
+        absent = np.logical_or.reduce([np.isnan(raw_column(table, name).values) for name in names])
+        rows = np.flatnonzero(~absent)
+        return cls(table, rows, gap_note(table, names, len(absent) - len(rows), int(absent.argmax())))
+
+    def where(self, row: int) -> str:
+        """The place of one of these rows, for messages."""
+        return self.table.where(int(self.rows[row]))
+
+    def column(self, name: str, reader: Reader | None = None) -> RawColumn:
+        """A column in these rows, read by `reader`; no copy where they are all."""
+        column = raw_column(self.table, name)
+        column = column.take(self.rows) if self.gaps else column
+        return column if reader is None else reader.read(column, self.where)
 
 
 def as_target_names(target: object, table: Table) -> tuple[str, ...]:
@@ -63,26 +99,27 @@ def as_target_names(target: object, table: Table) -> tuple[str, ...]:
     return names
 
 
-def learn_target(table: Table, names: tuple[str, ...], task: str | None) -> Target:
+def gap_note(table: Table, names: Sequence[str], absent: int, first: int) -> tuple[str, ...]:
+    """A sentence about the rows without a target, `absent` in all; InputError where no row has one."""
+    if absent == table.n_rows:
+        raise InputError(
+            f"No row of {table.source} has a value in {listed(names)}: there is nothing to learn."
+        )
+    if not absent:
+        return ()
+    return (
+        f"{absent:,} of {table.n_rows:,} rows have no {listed(names)} (the first at {table.where(first)}), "
+        f"and are left out.",
+    )
+
+
+def learn_target(rows: TargetedRows, names: tuple[str, ...], task: str | None) -> Target:
     """The target of the rows that have one; InputError where it cannot be learned.
 
     Several columns are quantities, or counts where `task` says so.
     """
-    columns = [raw_column(table, name) for name in names]
-    absent = np.logical_or.reduce([np.isnan(column.values) for column in columns])
-    rows = np.flatnonzero(~absent)
-    notes = []
-    if len(rows) < len(absent):
-        first = table.where(int(absent.argmax()))
-        notes.append(
-            f"{len(absent) - len(rows):,} of {len(absent):,} rows have no {listed(names)} (the first at "
-            f"{first}), and are left out."
-        )
-        columns = [column.take(rows) for column in columns]
-    if not len(rows):
-        raise InputError(
-            f"No row of {table.source} has a value in {listed(names)}: there is nothing to learn."
-        )
+    columns = tuple(rows.column(name) for name in names)
+    notes = [*rows.gaps]
     if len(names) > 1:
         if task == "classification":
             raise InputError(
@@ -91,74 +128,76 @@ def learn_target(table: Table, names: tuple[str, ...], task: str | None) -> Targ
             )
         chosen = task or "regression"
     else:
-        chosen, more = choose_task(names[0], distinct_values(columns[0]), len(rows), task)
+        chosen, more = choose_task(columns[0], task)
         notes += more
     if chosen == "classification":
-        classes = labels_of(table, columns[0], len(rows) < len(absent))
-        check_classes(table.source, names[0], classes, len(rows))
-        numbers = class_numbers(columns[0], classes)
-        return Target(names, chosen, classes, numbers, tuple(columns), rows, tuple(notes))
-    where = lambda row: table.where(int(rows[row]))  # noqa: E731  # two words long
+        classes = labels_of(rows.table, columns[0], bool(rows.gaps))
+        check_classes(rows.table.source, names[0], classes, columns[0].n_rows)
+        return Target(names, chosen, classes, columns, tuple(notes))
     try:
-        values = [as_numbers(column, where).values for column in columns]
+        columns = tuple(rows.column(name, AS_NUMBERS) for name in names)
     except InputError as error:
         raise InputError(
             f"The target: {error}. A {chosen} expects numbers; for classes, give --task classification."
         ) from error
-    y = values[0] if len(names) == 1 else np.column_stack(values)
-    if chosen == "counts" and (odd := (y < 0) | (y != np.floor(y))).any():
-        raise InputError(
-            f"{listed(names)} has values that are no counts, such as {y[odd][0]:g}; "
-            f"expected 0, 1, 2 and so on. For a quantity, give --task regression."
-        )
-    return Target(names, chosen, None, y, tuple(columns), rows, tuple(notes))
+    if chosen == "counts":
+        _check_counts(columns)
+    return Target(names, chosen, None, columns, tuple(notes))
 
 
-def distinct_values(column: RawColumn) -> NDArray[Any]:
-    """The different values of a column, as `choose_task` takes them."""
-    values = np.unique(column.values)
-    if column.type == TEXT:
-        return np.array([column.words(value) for value in values], object)
-    return values.astype(bool) if column.type == TRUTH else values
+def target_values(target: Target) -> NDArray[Any]:
+    """Class numbers (n,), or values in the table's unit, (n,) or (n, columns), of a target in memory."""
+    if target.classes is not None:
+        return class_numbers(target.columns[0].of_values(_all_values(target.columns[0])), target.classes)
+    values = [_all_values(column) for column in target.columns]
+    return values[0] if len(values) == 1 else np.column_stack(values)
 
 
-def labels_of(table: Table, column: RawColumn, gaps: bool) -> tuple[Any, ...]:
+def _all_values(column: ColumnRows) -> Floats:
+    return np.concatenate([*column.blocks()])
+
+
+def _check_counts(columns: Sequence[ColumnRows]) -> None:
+    for column in columns:
+        for y in column.blocks():
+            if (odd := (y < 0) | (y != np.floor(y))).any():
+                raise InputError(
+                    f"{column.name!r} has values that are no counts, such as {y[odd][0]:g}; "
+                    f"expected 0, 1, 2 and so on. For a quantity, give --task regression."
+                )
+
+
+def labels_of(table: Table, column: ColumnRows, gaps: bool) -> tuple[Any, ...]:
     """The classes in sorted order: texts, truth values, or numbers, whole ones where the column's are."""
-    values = np.unique(column.values)
+    values = all_runs(column)[0].tolist()
     if column.type == TEXT:
         return tuple(sorted(column.words(value) for value in values))
     if column.type == TRUTH:
-        return tuple(bool(value) for value in values)
-    whole = np.asarray(table[column.name]).dtype.kind == "i" or (
-        gaps and bool((values == np.floor(values)).all())
-    )
-    return (
-        tuple(int(value) for value in values) if whole and column.type == NUMBER else tuple(values.tolist())
-    )
+        return tuple(map(bool, values))
+    whole = np.asarray(table[column.name]).dtype.kind == "i"
+    whole = whole or (gaps and all(value == np.floor(value) for value in values))
+    return tuple(map(int, values)) if whole and column.type == NUMBER else tuple(values)
 
 
-def choose_task(
-    target: str, values: NDArray[Any], n: int, task: str | None = None, most: int | None = None
-) -> tuple[str, list[str]]:
-    """The `task`, or the one that the target's different values, of n rows, suggest; and notes.
-
-    Each number comes once among the values; where there are more than `most` values, others may miss.
-    """
+def choose_task(column: ColumnRows, task: str | None = None) -> tuple[str, list[str]]:
+    """The `task`, or the one that a target's different values suggest; and notes."""
     if task is not None:
         if task not in TASKS:
             raise unknown_name("task", task, TASKS)
         return task, []
-    if values.dtype.kind in "OUTb":
+    if column.type in (TEXT, TRUTH):
         return "classification", []
-    distinct = len(values)
-    whole = bool(np.all(values == np.floor(values)))
-    if whole and (distinct <= 2 or (distinct <= MAX_CLASSES and 2 * distinct <= n)):
+    facts = facts_of(column)
+    if facts.whole and (
+        facts.distinct <= 2 or (facts.distinct <= MAX_CLASSES and 2 * facts.distinct <= facts.n_rows)
+    ):
         chosen, other = "classification", "regression"
     else:
         chosen, other = "regression", "classification"
-    kind = "whole numbers" if whole else "numbers"
-    count = f"{distinct}" if most is None or distinct <= most else f"more than {most:,}"
-    note = f"{target!r} holds {kind}, {count} of them distinct: taken for {chosen}, not {other}."
+    kind = "whole numbers" if facts.whole else "numbers"
+    note = (
+        f"{column.name!r} holds {kind}, {facts.distinct} of them distinct: taken for {chosen}, not {other}."
+    )
     return chosen, [note]
 
 

@@ -15,6 +15,7 @@ from glassnet.data.source import Dataset, WrappedDataset
 from glassnet.data.standardization import StandardizedDataset
 from glassnet.data.tables.preprocessing import Preprocessing, as_numbers, as_type_of, without_infinite
 from glassnet.data.tables.raw import RawColumn
+from glassnet.data.tables.streamed.columns import rows_with_gaps
 from glassnet.data.tables.streamed.raw_files import RawFiles
 from glassnet.data.tables.table import Table
 
@@ -112,10 +113,7 @@ def scored_files(files: RawFiles, preprocessing: Preprocessing) -> Dataset | Non
     """The rows that have a target, as a model takes them; None where the files, or all rows, have none."""
     if not {*preprocessing.target_names} <= {*files.types}:
         return None
-    files.columns_at_once()
-    absent = np.zeros(files.n_rows, bool)
-    for name in preprocessing.target_names:
-        absent |= np.isnan(files.of([name]).load()[0].values)
+    absent = rows_with_gaps(files, preprocessing.target_names)
     if absent.all():
         return None
     rows: Dataset = EncodedFiles(files, preprocessing, True)

@@ -4,36 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.fixed_order import Floats
 from glassnet.data.parquet import ParquetDataset, Paths
-from glassnet.data.tables.index import counting
 from glassnet.data.tables.parquet_files import pandas_index
-from glassnet.data.tables.raw import DATE, NUMBER, TEXT, TRUTH, LazyTable, RawColumn
+from glassnet.data.tables.raw import DATE, NUMBER, TEXT, TRUTH, RawColumn
 from glassnet.data.tables.table import Column, TextColumn
 from glassnet.errors import InputError
-from glassnet.utils.memory import size_text
-
-COPIES = 10
-"""How many times its 8 bytes a row of a column takes, at most, while what it is taken for is found."""
-
-_TEXT_SHARE = 16
-"""The different texts of a column may take one part in so many of the memory."""
-
-_TEXT_BYTES = 160
-"""Bytes that a text takes beside its letters."""
-
-TEXTS_AT_ONCE = 4
-"""Columns of text that are read at once."""
-
-_HASH_BITS = (1 << 53) - 1
-"""The bits of a text's hash that a float64 holds."""
 
 
 class RawFiles(ParquetDataset):
@@ -111,30 +92,9 @@ class RawFiles(ParquetDataset):
                 first,
             )
 
-    def load(self) -> list[RawColumn]:
-        """All rows of the columns, in memory.
-
-        The different texts of a column, where they take too much of the memory, are left as hashes.
-        """
-        loaded = [_Loaded(name, self.types[name], self.n_rows, self.memory) for name in self.names]
-        for columns, first in self.raw(0, self.n_rows, self.block_rows(1)):
-            for whole, column in zip(loaded, columns, strict=True):
-                whole.add(column, first)
-        return [whole.column() for whole in loaded]
-
     def empty_columns(self) -> dict[str, Column]:
         """The columns without rows, which tell their types."""
         return {name: _empty(kind, self._whole[name]) for name, kind in self.types.items()}
-
-    def columns_at_once(self) -> int:
-        """How many columns may be in memory at once; InputError where not even one has room."""
-        one = 8 * self.n_rows
-        if COPIES * one > self.memory:
-            raise InputError(
-                f"memory is {size_text(self.memory)}, but to find out what a column of {self.n_rows:,} "
-                f"rows is takes about {size_text(COPIES * one)}: give as much."
-            )
-        return max(1, self.memory // (4 * one))
 
 
 def raw_type(kind: Any) -> str:
@@ -216,89 +176,6 @@ def _raw_text(name: str, values: Any) -> RawColumn:
         if word:
             table[place] = known.setdefault(word, len(known))
     return RawColumn(name, TEXT, table[codes], tuple(known))
-
-
-@dataclass
-class _Loaded:
-    """A column that is filled block by block."""
-
-    name: str
-    type: str
-    n: int
-    memory: int
-    values: Floats = field(init=False)
-    known: dict[str, int] | None = field(default_factory=dict)
-    size: int = 0
-    measured: int = 0
-    words: int = 0
-    present: int = 0
-
-    def __post_init__(self) -> None:
-        self.values = np.full(self.n, np.nan)
-
-    def add(self, column: RawColumn, first: int) -> None:
-        rows = slice(first, first + len(column.values))
-        if self.type != TEXT:
-            self.values[rows] = column.values
-            return
-        there = ~np.isnan(column.values)
-        codes = column.values[there].astype(np.intp)
-        if self.known is None:
-            table = self._hashes(column.texts, codes)
-        else:  # numbered as they first appear, as in a table that is read whole
-            known = self.known
-            table = np.array([known.setdefault(text, len(known)) for text in column.texts], np.float64)
-        self.values[rows][there] = table[codes]
-        if self.known is not None:
-            self.size += sum(map(len, [*self.known][self.measured :]))
-            self.measured = len(self.known)
-            if self.size + _TEXT_BYTES * self.measured > self.memory // _TEXT_SHARE:
-                texts, self.known = tuple(self.known), None
-                before = np.flatnonzero(~np.isnan(self.values))
-                earlier = self.values[before].astype(np.intp)
-                self.values[before] = self._hashes(texts, earlier)[earlier]
-
-    def _hashes(self, texts: Sequence[str], codes: NDArray[np.intp]) -> Floats:
-        """The hash of each text; the words of all rows are counted."""
-        counts = np.array([text.count(" ") + 1 for text in texts], np.int64)
-        self.words += int(counts[codes].sum())
-        self.present += len(codes)
-        return np.array([hash(text) & _HASH_BITS for text in texts], np.float64)
-
-    def column(self) -> RawColumn:
-        if self.known is None:
-            return RawColumn(self.name, TEXT, self.values, words_each=self.words / max(1, self.present))
-        return RawColumn(self.name, self.type, self.values, tuple(self.known))
-
-
-@dataclass(frozen=True, eq=False)
-class StreamedTable(LazyTable):
-    """The table of files: columns are read as they are asked for."""
-
-    files: RawFiles = field(kw_only=True)
-
-    @classmethod
-    def of(cls, files: RawFiles) -> StreamedTable:
-        """The table of some files."""
-        empty = files.empty_columns()
-        table = cls(empty, files.source, index=files.index, files=files)
-        first = next(iter(empty))
-        if not files.index and isinstance(empty[first], np.ndarray) and counting(first, empty[first]):
-            values = table.raw(first).values
-            if bool(np.all(np.diff(values) == 1)):
-                return cls(empty, files.source, index=(first,), files=files)
-        return table
-
-    @property
-    def n_rows(self) -> int:
-        return self.files.n_rows
-
-    def where(self, row: int) -> str:
-        return self.files.where(row)
-
-    def raw(self, name: str) -> RawColumn:
-        self.files.columns_at_once()
-        return self.files.of([name]).load()[0]
 
 
 def _empty(kind: str, whole: bool) -> Column:

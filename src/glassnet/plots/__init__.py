@@ -5,7 +5,7 @@ Each function returns a matplotlib Figure that belongs to no pyplot window: Jupy
 """
 
 from glassnet.plots.boundary import data, decision_boundary
-from glassnet.plots.classes import confusion, roc
+from glassnet.plots.classes import confusion, precision_recall, roc
 from glassnet.plots.curvature_trace import curvature
 from glassnet.plots.hidden_layer import hidden_projection
 from glassnet.plots.libraries import MissingLibraryError
@@ -16,8 +16,8 @@ from glassnet.plots.sweeps.curves import sweep_losses
 from glassnet.plots.sweeps.heatmap import sweep_heatmap
 from glassnet.plots.sweeps.parallel import sweep_parallel
 from glassnet.plots.training_state import training_state
+from glassnet.plots.verdict.calibration import calibration
 from glassnet.plots.verdict.columns import importance, partial_dependence
-from glassnet.plots.verdict.curves import calibration, precision_recall
 from glassnet.plots.verdict.models import models
 from glassnet.plots.verdict.residuals import residuals
 

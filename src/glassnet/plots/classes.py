@@ -1,13 +1,14 @@
-"""Predicted classes against the actual ones, by scikit-learn's displays: confusion matrix and ROC."""
+"""Predicted classes against the actual ones: confusion matrix, ROC, and precision over recall."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glassnet._types import Array
 from glassnet.plots import style
 from glassnet.plots.predictions import HeldOut, Predictions, head, make_predictions, notes, panels
 from glassnet.training.run import TrainingRun
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 _MOST_COUNTS = 15  # classes up to which a matrix has its counts written in it
 _MOST_CURVES = 8  # of classes, in a panel
+_CHANCE: dict[str, Any] = {"color": style.FAINT, "linewidth": 1.0, "linestyle": (0, (4, 3))}
 
 
 def confusion(
@@ -82,41 +84,95 @@ def confusion(
     return figure
 
 
-class RocCurve(NamedTuple):
-    """The rates at which a class is predicted, of other rows and of its own, and the area under them."""
+class ClassCurve(NamedTuple):
+    """Two shares of rows by threshold of the probability of a class, and the area under the curve."""
 
     name: str
     number: int
-    false: NDArray[np.float64]
-    true: NDArray[np.float64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
     area: float
+    measure: str
 
     @property
     def words(self) -> str:
         """The entry of the legend."""
-        return f"{self.name} (AUC {below_one(self.area)})"
+        return f"{self.name} ({self.measure} {below_one(self.area)})"
 
 
-def roc_curves(rows: Predictions, names: tuple[str, ...]) -> list[RocCurve]:
-    """The curve of each class against the rest, of two classes that of the second.
+def roc_curves(rows: Predictions, names: tuple[str, ...]) -> list[ClassCurve]:
+    """The rate at which each class is predicted of its own rows over that of others; of two, of the second.
 
     A class that has no rows, or all of them, has no curve.
     """
     from sklearn.metrics import auc, roc_curve
 
-    curves, names = [], tuple(short_names(names))
-    for number in range(1 if len(names) == 2 else 0, len(names)):
-        own = rows.actual == number
+    curves = []
+    for number, name, own, p in _each_class(rows, names):
         if 0 < own.sum() < len(own):
-            false, true, _ = roc_curve(own, rows.predicted[:, number])
-            curves.append(RocCurve(names[number], number, false, true, float(auc(false, true))))
+            false, true, _ = roc_curve(own, p)
+            curves.append(ClassCurve(name, number, false, true, float(auc(false, true)), "AUC"))
     return curves
 
 
-def worst_classes(curves: Sequence[Sequence[RocCurve]]) -> list[int]:
+def precision_curves(rows: Predictions, names: tuple[str, ...]) -> list[ClassCurve]:
+    """The precision of each class over its recall, of two that of the second; none of a class without rows.
+
+    The area is the average precision.
+    """
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    curves = []
+    for number, name, own, p in _each_class(rows, names):
+        if own.any():
+            precision, recall, _ = precision_recall_curve(own, p)
+            area = min(1.0, float(average_precision_score(own, p)))
+            curves.append(ClassCurve(name, number, recall, precision, area, "AP"))
+    return curves
+
+
+def _each_class(
+    rows: Predictions, names: tuple[str, ...]
+) -> Iterator[tuple[int, str, NDArray[np.bool_], Array]]:
+    """Number, name, which rows are of it, and their probabilities; of two classes of the second alone."""
+    short = short_names(names)
+    for number in range(1 if len(names) == 2 else 0, len(names)):
+        yield number, short[number], rows.actual == number, rows.predicted[:, number]
+
+
+def worst_classes(curves: Sequence[Sequence[ClassCurve]]) -> list[int]:
     """The numbers of up to eight classes, those with the smallest areas of all sets, in their order."""
     every = sorted((curve for some in curves for curve in some), key=lambda curve: curve.area)
     return sorted(list(dict.fromkeys(curve.number for curve in every))[:_MOST_CURVES])
+
+
+def _draw_curves(
+    sets: list[Predictions],
+    curves: Sequence[Sequence[ClassCurve]],
+    count: int,
+    labels: Sequence[str],
+    without: str,
+    **look: Any,
+) -> tuple[Figure, list[Any]]:
+    """A panel for each set of rows with the curves of the worst of `count` classes."""
+    figure, papers = panels(len(sets))
+    shown = worst_classes(curves)  # in the same colors in every panel
+    colors = dict(zip(shown, style.class_colors(len(shown)), strict=True))
+    for paper, rows, some in zip(papers, sets, curves, strict=True):
+        for curve in some:
+            if color := colors.get(curve.number):
+                words = plain(curve.words)
+                paper.plot(curve.x, curve.y, color=color, linewidth=1.8, clip_on=False, label=words, **look)
+        if some:
+            paper.legend(loc="best", edgecolor="none", fontsize=8.5, labelcolor=style.INK)
+        else:
+            middle = {"xycoords": "axes fraction", "ha": "center"}
+            style.write(paper, (0.5, 0.4), without, (0, 0), (2.0, 1.0), **middle)
+        few = f", {len(shown)} of {count} classes" if 2 < count > len(shown) else ""
+        paper.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        style.set_labels(paper, labels)
+        head(paper, f"{rows.name}{few}")
+    return figure, papers
 
 
 def roc(
@@ -146,24 +202,49 @@ def roc(
     The curves are those of scikit-learn's `roc_curve`; MATLAB's ``plotroc`` draws the same.
     """
     field, sets = make_predictions(run, X, y, held_out, class_names, output, classes=True)
-    figure, papers = panels(len(sets))
     curves = [roc_curves(rows, field.names) for rows in sets]
-    shown = worst_classes(curves)  # in the same colors in every panel
-    colors = dict(zip(shown, style.class_colors(len(shown)), strict=True))
-    for paper, rows, some in zip(papers, sets, curves, strict=True):
-        paper.plot([0, 1], [0, 1], color=style.FAINT, linewidth=1.0, linestyle=(0, (4, 3)))
-        for curve in some:
-            if curve.number in colors:
-                look = {"color": colors[curve.number], "linewidth": 1.8, "clip_on": False}
-                paper.plot(curve.false, curve.true, label=plain(curve.words), **look)
-        if some:
-            paper.legend(loc="lower right", edgecolor="none", fontsize=8.5, labelcolor=style.INK)
-        else:
-            middle = {"xycoords": "axes fraction", "ha": "center"}
-            style.write(paper, (0.5, 0.4), "samples of one class only", (0, 0), (2.0, 1.0), **middle)
-        few = f", {len(shown)} of {len(field.names)} classes" if 2 < len(field.names) > len(shown) else ""
-        paper.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-        style.set_labels(paper, ["false positive rate", "true positive rate"])
-        head(paper, f"{rows.name}{few}")
+    labels = ["false positive rate", "true positive rate"]
+    figure, papers = _draw_curves(sets, curves, len(field.names), labels, "samples of one class only")
+    for paper in papers:
+        paper.plot([0, 1], [0, 1], zorder=1, **_CHANCE)
+    style.set_title(figure, title, notes(sets))
+    return figure
+
+
+def precision_recall(
+    run: TrainingRun,
+    X: object,
+    y: object,
+    *,
+    held_out: HeldOut = None,
+    title: str = "Precision and recall",
+    class_names: object = None,
+    output: int | None = None,
+) -> Figure:
+    """Draw how many of the rows answered as a class are of it, against how many of its rows are found.
+
+    Of two classes there is the curve of the second, of more one for each, at most eight: those with the
+    smallest average precision (AP). The dashed line is the class's share of the rows, which answers at
+    random reach; where a class is rare, this picture says more than the ROC. The arguments are those of
+    `roc`.
+
+    Raises InputError and MissingLibraryError as `confusion`.
+
+    >>> import glassnet as gn
+    >>> X, y = [[0.0], [1.0]], [0, 1]
+    >>> run = gn.train(gn.Network((1, 2)), X, y, random_state=0, iterations=200)
+    >>> gn.plots.precision_recall(run, X, y).axes[0].get_legend().get_texts()[0].get_text()
+    'class 1 (AP 1)'
+
+    The curves are those of scikit-learn's `precision_recall_curve`.
+    """
+    field, sets = make_predictions(run, X, y, held_out, class_names, output, classes=True)
+    curves = [precision_curves(rows, field.names) for rows in sets]
+    labels, steps = ["recall", "precision"], {"drawstyle": "steps-post"}
+    figure, papers = _draw_curves(sets, curves, len(field.names), labels, "no sample of the class", **steps)
+    if len(worst_classes(curves)) == 1:
+        for paper, rows, some in zip(papers, sets, curves, strict=True):
+            for curve in some:
+                paper.axhline(np.mean(rows.actual == curve.number), **_CHANCE)
     style.set_title(figure, title, notes(sets))
     return figure

@@ -73,7 +73,7 @@ def regression(
     fits = [fitted_line(rows) for rows in sets]
     for number, (paper, rows, (line, words)) in enumerate(zip(papers, sets, fits, strict=True)):
         points = np.column_stack([rows.actual, rows.predicted])
-        color = _draw_dots(paper, rows, points, number, np.stack([span, span]))
+        color = draw_dots(paper, rows, points, number, np.stack([span, span]))
         paper.plot(span, span, color=style.FAINT, linewidth=1.0, linestyle=(0, (4, 3)), zorder=4)
         if line is not None:
             paper.plot(span, line[0] * span + line[1], color=color, linewidth=1.8, zorder=5)
@@ -115,7 +115,7 @@ def fitted_line(rows: Predictions) -> tuple[tuple[float, float] | None, str]:
     return (slope, offset), f"R = {below_one(r)}"
 
 
-def _draw_dots(paper: Any, rows: Predictions, points: Array, number: int, box: Array) -> str:
+def draw_dots(paper: Any, rows: Predictions, points: Array, number: int, box: Array) -> str:
     """Draw the rows as dots in the color of their set, and return it."""
     targets = Targets(np.full(len(points), number), ("",) * (number + 1), is_class=True)
     style.draw_samples(paper, Cloud(points, targets, None, rows.total), points, box)
@@ -242,7 +242,7 @@ def fit(
         x = rows.X[:, 0].astype(np.float64)
         for paper, heights in ((above, rows.actual), (below, rows.errors)):
             points = np.column_stack([x, heights])
-            color = _draw_dots(paper, rows, points, number, spans(points, 2))
+            color = draw_dots(paper, rows, points, number, spans(points, 2))
         if few:
             above.vlines(x, rows.actual, rows.predicted, color=color, linewidth=0.9, alpha=0.6, zorder=2)
             below.vlines(x, 0.0, rows.errors, color=color, linewidth=0.9, alpha=0.6, zorder=2)

@@ -9,6 +9,7 @@ from drawing import HOSTILE, make_run
 from plotly import graph_objects
 
 import glassnet as gn
+from glassnet.data.tables.columns import ColumnInfo, ColumnTable
 from glassnet.diagnostics.verdict import Column, Question, judge, look_into, of_inputs
 
 RANDOM = np.random.RandomState(0)
@@ -80,8 +81,9 @@ def test_report_lists_the_columns_of_a_table_and_leaves_out_what_there_is_not(tm
     page, _ = written(tmp_path, 2)
     assert "The columns</h2>" not in page
     long = "as long as a sentence that breaks"
-    rows = [{"column": HOSTILE, "kind": "number", "missing": "3 %"}, {"column": "b", "kind": long}]
-    page, _ = written(tmp_path, 2, columns=rows)
+    rows = [ColumnInfo(HOSTILE, "number", "numbers", "feature", 3, 97, 5, "1 to 9", 2)]
+    rows.append(ColumnInfo("b", "text", long, "left out", 0, 100, 90, ""))
+    page, _ = written(tmp_path, 2, columns=ColumnTable(rows))
     assert 'id="columns">The columns</h2>' in page
     assert '<th scope="col">Kind</th>' in page
     assert f'<td class="word">{long}</td>' in page

@@ -7,8 +7,9 @@ from sklearn.calibration import calibration_curve
 
 import glassnet as gn
 from glassnet.diagnostics.verdict import Column, Importance, Question, dependences, judge
+from glassnet.plots.classes import precision_curves
 from glassnet.plots.predictions import Predictions
-from glassnet.plots.verdict.curves import calibration_of, precision_curves
+from glassnet.plots.verdict.calibration import calibration_of
 from glassnet.plots.verdict.residuals import running_median
 
 RANDOM = np.random.RandomState(0)
@@ -43,7 +44,7 @@ def test_equal_probabilities_share_a_bin(p):
 def test_a_class_without_rows_has_no_precision():
     assert precision_curves(rows_of(RANDOM.rand(20), np.zeros(20, int)), ("a", "b")) == []
     (curve,) = precision_curves(rows_of(RANDOM.rand(20), np.ones(20, int)), ("a", "b"))
-    assert (curve.area, curve.share) == (1.0, 1.0)
+    assert (curve.area, curve.y.min()) == (1.0, 1.0)
 
 
 def test_the_median_residual_shows_a_bend():
@@ -63,7 +64,10 @@ def test_pictures_of_classes_have_a_panel_for_each_set_of_rows(draw, classes):
     figure = draw(
         run, X, y, held_out=(X[:2], y[:2]), class_names=[f"{HOSTILE} {i}" for i in range(classes)]
     )
-    assert [paper.get_title(loc="left").split(":")[0] for paper in figure.axes] == ["training", "held-out"]
+    heads = [paper.get_title(loc="left") for paper in figure.axes]
+    assert [head.replace(",", ":").split(":")[0] for head in heads] == ["training", "held-out"]
+    if draw is gn.plots.precision_recall:
+        assert [head.endswith("8 of 20 classes") for head in heads] == 2 * [classes == 20]
     figure.canvas.draw()
 
 

@@ -338,14 +338,6 @@ def _of_kind(outcome: Outcome) -> dict[str, Callable[[Outcome], Figure]]:
     return pictures
 
 
-def _columns(samples: Samples) -> list[dict[str, object]]:
-    """What each column of a table in memory was taken for, as the report shows it."""
-    if samples.prepared is None:
-        return []
-    columns = samples.prepared.columns
-    return [dict(zip(columns.HEADER, column.row(), strict=True)) for column in columns]
-
-
 def _write_report(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) -> None:
     """Write the report, with the settings as dotted keys."""
     samples, shown, settings = outcome.samples, outcome.shown, outcome.experiment.to_dict(outcome.folder)
@@ -369,6 +361,6 @@ def _write_report(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) ->
             curvature=outcome.trace,
             verdicts=outcome.verdicts,
             insights=outcome.insights,
-            columns=_columns(samples),
+            columns=samples.columns,
             **shown.labels(),
         )

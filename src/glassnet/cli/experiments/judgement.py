@@ -85,8 +85,7 @@ def columns_of(samples: Samples) -> list[Column]:
     """The table's columns with the places of their inputs, and values along each in its own unit."""
     known = samples.preprocessing
     mean, scale = np.array(known.mean), np.array(known.scale)
-    infos = samples.prepared.columns if samples.prepared is not None else ()
-    truths = {info.name for info in infos if info.kind == "true/false"}
+    truths = {info.name for info in samples.columns or () if info.kind == "true/false"}
     columns = []
     for encoding, places in zip(known.encodings, known.groups.values(), strict=True):
         at = places[0]
@@ -145,10 +144,9 @@ def shown_of(samples: Samples, run: TrainingRun, insight: Insight | None) -> Sho
     known, axes, width = samples.preprocessing, samples.axes, samples.X.shape[1]
     if axes is None and width > 2:
         axes = _strongest(samples, insight)
-    if samples.feature_names is None or run.encoding.scaling is not None:
-        same = samples.X, samples.y, samples.held_out_rows, samples.target_names, samples.feature_names
-        return Shown(run, *same, axes)
-    features: tuple[str, ...] = samples.feature_names
+    features = samples.feature_names
+    if features is None:
+        return Shown(run, samples.X, samples.y, samples.held_out_rows, samples.target_names, None, axes)
     mean, scale = np.zeros(width), np.ones(width)
     if axes != PRINCIPAL:
         mean, scale = np.array(known.mean), np.array(known.scale)
@@ -172,9 +170,10 @@ def shown_of(samples: Samples, run: TrainingRun, insight: Insight | None) -> Sho
 
 def _strongest(samples: Samples, insight: Insight | None) -> Axes:
     """The inputs of the two strongest columns of numbers, of the one that there is, or principal axes."""
-    of_numbers = [isinstance(encoding, NumberEncoding) for encoding in samples.preprocessing.encodings]
-    pairs = zip(columns_of(samples), of_numbers, strict=True)
-    columns = {column.name: column for column, is_number in pairs if is_number and len(column.levels) > 2}
-    ranked = [one.name for one in insight.importances if one.name in columns] if insight else []
-    chosen = list(dict.fromkeys([*ranked, *columns]))[:2]
-    return sorted(columns[name].places[0] for name in chosen) or PRINCIPAL
+    known = samples.preprocessing
+    numbers = [one.name for one in known.encodings if isinstance(one, NumberEncoding)]
+    places = {name: known.groups[name][0] for name in numbers}
+    places = {name: place for name, place in places.items() if len(np.unique(samples.X[:, place])) > 2}
+    ranked = [one.name for one in insight.importances if one.name in places] if insight else []
+    chosen = list(dict.fromkeys([*ranked, *places]))[:2]
+    return sorted(places[name] for name in chosen) or PRINCIPAL

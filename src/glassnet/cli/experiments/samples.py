@@ -71,14 +71,6 @@ class Samples:
             return f"held-out row {row}"
         return self.prepared.table.where(int(self.prepared.rows[self.prepared.split.test[row]]))
 
-    def labels(self) -> dict[str, Any]:
-        """The names and axes, as plots take them."""
-        return {
-            "class_names": self.target_names,
-            "feature_names": self.feature_names,
-            "axes": self.axes,
-        }
-
     def with_validation(self, fraction: float | None, random: RandomState) -> tuple[Dataset, object]:
         """The rows to train on and `validation`, as `train` takes them."""
         return self.training, fraction

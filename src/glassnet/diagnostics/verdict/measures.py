@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ LEVEL = 0.95
 """The share of draws of the rows that an interval holds."""
 
 FEW = 10
-"""Fewer rows than this give no interval."""
+"""Fewer rows than this give no interval, but for that of an accuracy."""
 
 _DRAWS, _WORK, _CELLS = (200, 1000), 4_000_000, 2_000_000
 _SMALLEST = 1e-15  # probability
@@ -44,13 +45,6 @@ MEASURES = {
 }
 """All scores. Balanced accuracy is the mean over the classes of the share of their rows that is right; the
 log loss, the mean of -log P(the actual class)."""
-
-OF_QUANTITIES = ("RMSE", "R²", "MAE")
-
-
-def of_classes(count: int) -> tuple[str, ...]:
-    """The scores of `count` classes; the ROC has an area for two."""
-    return ("accuracy", "balanced accuracy", "log loss", *(("ROC AUC",) if count == 2 else ()))
 
 
 class Estimate(NamedTuple):
@@ -135,46 +129,30 @@ def estimates(
     what nothing wrong in few rows means. The same seed gives the same intervals.
     """
     n, first = len(y), next(iter(answers))
-    values = {
-        name: {key: _number(found[0]) for key, found in measured(y, given, np.ones((1, n))).items()}
-        for name, given in answers.items()
-    }
-    drawn: dict[str, dict[str, list[Array]]] = {
-        name: {key: [] for key in values[first]} for name in answers
-    }
-    for weights in draws(n, seed) if n >= FEW else ():
+    parts: dict[str, dict[str, list[Array]]] = {name: {} for name in answers}
+    for weights in chain([np.ones((1, n))], draws(n, seed) if n >= FEW else ()):
         for name, given in answers.items():
             for key, found in measured(y, given, weights).items():
-                drawn[name][key].append(found)
+                parts[name].setdefault(key, []).append(found)
     every = {
-        name: {key: np.concatenate(parts) if parts else np.empty(0) for key, parts in some.items()}
-        for name, some in drawn.items()
+        name: {key: np.concatenate(found) for key, found in some.items()} for name, some in parts.items()
     }
     scores = {
-        name: {key: _estimate(key, value, every[name][key], n) for key, value in some.items()}
-        for name, some in values.items()
+        name: {key: _estimate(key, values, n) for key, values in some.items()}
+        for name, some in every.items()
     }
     differences = {
-        name: {
-            key: _estimate("", _less(values[first][key], value), every[first][key] - every[name][key], n)
-            for key, value in some.items()
-        }
-        for name, some in values.items()
+        name: {key: _estimate("", every[first][key] - values, n) for key, values in some.items()}
+        for name, some in every.items()
         if name != first
     }
     return scores, differences
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _less(value: float | None, other: float | None) -> float | None:
-    return None if value is None or other is None else value - other
-
-
-def _estimate(name: str, value: float | None, drawn: Array, n: int) -> Estimate:
-    if value is None:
+def _estimate(name: str, values: Array, n: int) -> Estimate:
+    """The first value, and the interval of the others."""
+    value, drawn = float(values[0]), values[1:]
+    if not math.isfinite(value):
         return Estimate(None)
     if name == "accuracy":
         return Estimate(value, *wilson(value, n))

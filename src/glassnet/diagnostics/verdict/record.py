@@ -160,13 +160,9 @@ class Verdict:
 
     def _difference(self, other: Entry) -> str:
         lead = other.lead[self.main]
-        if lead.low is None or lead.high is None:
-            return f"the difference is {write_difference(self.main, lead.value)}"
-        low, high = (write_difference(self.main, end) for end in (lead.low, lead.high))
-        return (
-            f"the difference is {write_difference(self.main, lead.value)} "
-            f"({percent(LEVEL)} interval {low} to {high})"
-        )
+        value, low, high = (write_difference(self.main, number) for number in lead)
+        interval = f" ({percent(LEVEL)} interval {low} to {high})" if lead.low is not None else ""
+        return f"the difference is {value}{interval}"
 
     def _sure(self, other: Entry) -> int:
         """1 where the network is better than chance explains, -1 where it is worse, else 0."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._version import __version__
+from glassnet.data.tables.columns import ColumnTable
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.diagnostics.verdict import Insight, Verdict
@@ -31,9 +32,9 @@ from glassnet.plots.projection import Axes, Projection, spans
 from glassnet.plots.report import interactive, tables
 from glassnet.plots.report.curvature import curvature_section
 from glassnet.plots.report.page import build, figure, pairs, sentence
-from glassnet.plots.report.predictions import prediction_figures
+from glassnet.plots.report.predictions import prediction_figures, quality_figures
 from glassnet.plots.report.scores import Confusion, Fit, Scores, score
-from glassnet.plots.report.verdict import columns_table, insight_section, quality_figures, verdict_section
+from glassnet.plots.report.verdict import columns_table, insight_section, verdict_section
 from glassnet.training.run import TrainingRun
 from glassnet.utils.html import Html, join, tag
 from glassnet.utils.storage import atomic_write
@@ -65,7 +66,7 @@ def write_report(
     curvature: CurvatureTrace | None = None,
     verdicts: Sequence[Verdict] = (),
     insights: Sequence[Insight] = (),
-    columns: Sequence[Mapping[str, object]] = (),
+    columns: ColumnTable | None = None,
 ) -> Path:
     """Write one HTML file with a run's pictures, scores, parameters and settings; return its path.
 
@@ -85,7 +86,7 @@ def write_report(
     curvature : the `CurvatureTrace` of the run, for a section on what the curve says.
     verdicts, insights : the scores beside simpler models', and what the answers rest on, as
         `glassnet.diagnostics.verdict` gives them: one for each target.
-    columns : what each column of a table was taken for: a dict for each, all with the same keys.
+    columns : what each column of a table was taken for, as `glassnet.prepare_table` gives it.
 
     Raises InputError for unusable arrays, FileError where it cannot write the file, and MissingLibraryError
     where plotly or matplotlib is not installed.

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from glassnet._types import Array
 from glassnet.plots import style
-from glassnet.plots.classes import RocCurve, roc_curves, worst_classes
+from glassnet.plots.classes import ClassCurve, precision_curves, roc_curves, worst_classes
 from glassnet.plots.picture_data import Field, Targets
 from glassnet.plots.predictions import Predictions
 from glassnet.plots.projection import spans
@@ -16,18 +17,24 @@ from glassnet.plots.quantities import error_counts, fitted_line, value_span
 from glassnet.plots.report.page import figure, sentence
 from glassnet.plots.report.traces import (
     Picture,
+    Trace,
     make_axis,
     make_bars,
     make_layout,
     make_line,
     make_samples,
+    packed,
     plane_axes,
     text,
     upright,
 )
+from glassnet.plots.verdict.calibration import calibration_of
+from glassnet.plots.verdict.residuals import residual_box, residual_points, running_median
 from glassnet.utils.html import Html
+from glassnet.utils.words import short_names
 
 _EQUAL = {"color": style.FAINT, "width": 1.5, "dash": "dash"}
+_MOST_POINTS = 2000  # of a curve of precision
 
 
 def prediction_figures(field: Field, sets: Sequence[Predictions]) -> list[Html]:
@@ -59,21 +66,45 @@ def prediction_figures(field: Field, sets: Sequence[Predictions]) -> list[Html]:
 
 def regression_picture(sets: Sequence[Predictions], name: str) -> Picture:
     """The predicted values against the actual ones."""
-    span, names = value_span(sets), tuple(rows.name for rows in sets)
+    span, labels = value_span(sets), (name, "predicted")
+    box = np.stack([span, span])
     points = [np.column_stack([rows.actual, rows.predicted]) for rows in sets]
+    lines = [
+        np.empty((0, 2)) if line is None else np.column_stack([span, line[0] * span + line[1]])
+        for line, _ in map(fitted_line, sets)
+    ]
+    traces = _sets_with_lines(sets, points, lines, labels, box)
+    traces.append(make_line(box.T, "predicted = actual", line=_EQUAL))
+    return {"data": traces, "layout": make_layout(**plane_axes(labels, box))}
+
+
+def residuals_picture(sets: Sequence[Predictions], name: str) -> Picture:
+    """Predicted minus actual against the predicted values."""
+    points, labels = [residual_points(rows) for rows in sets], (f"predicted {name}", "predicted - actual")
+    box = residual_box(points)
+    traces = _sets_with_lines(sets, points, [running_median(rows) for rows in sets], labels, box)
+    zero = np.column_stack([box[0], [0.0, 0.0]])
+    traces.append(make_line(zero, "no error", legend=False, line=_EQUAL))
+    x, y = (make_axis(label, span) for label, span in zip(labels, box, strict=True))
+    return {"data": traces, "layout": make_layout(xaxis=x, yaxis=y)}
+
+
+def _sets_with_lines(
+    sets: Sequence[Predictions],
+    points: Sequence[Array],
+    lines: Sequence[Array],
+    labels: Sequence[str],
+    box: Array,
+) -> list[Trace]:
+    """The points of each set of rows in its color, and a line over them, (0, 2) for none."""
     numbers = np.repeat(np.arange(len(sets)), [len(some) for some in points])
-    labels = name, "predicted"
-    traces = make_samples(
-        np.concatenate(points), Targets(numbers, names, is_class=True), labels, np.stack([span, span])
-    )
-    traces.append(make_line(np.column_stack([span, span]), "predicted = actual", line=_EQUAL))
-    for rows, color in zip(sets, style.class_colors(len(sets)), strict=True):
-        line, _ = fitted_line(rows)
-        if line is not None:
-            ends = np.column_stack([span, line[0] * span + line[1]])
+    targets = Targets(numbers, tuple(rows.name for rows in sets), is_class=True)
+    traces = make_samples(np.concatenate(points), targets, labels, box)
+    for rows, line, color in zip(sets, lines, style.class_colors(len(sets)), strict=True):
+        if len(line):
             look = {"color": color, "width": 2}
-            traces.append(make_line(ends, text(rows.name), legend=False, line=look))
-    return {"data": traces, "layout": make_layout(**plane_axes(labels, np.stack([span, span])))}
+            traces.append(make_line(line, text(rows.name), legend=False, line=look))
+    return traces
 
 
 def errors_picture(sets: Sequence[Predictions]) -> Picture:
@@ -92,7 +123,7 @@ def errors_picture(sets: Sequence[Predictions]) -> Picture:
     return {"data": bars, "layout": layout}
 
 
-def _shown_curves(field: Field, sets: Sequence[Predictions]) -> tuple[list[tuple[str, RocCurve]], str]:
+def _shown_curves(field: Field, sets: Sequence[Predictions]) -> tuple[list[tuple[str, ClassCurve]], str]:
     """The curves to draw, with the entries of their legend, and a sentence where some are left out.
 
     Of two classes that of each set of rows, of more those of the last set.
@@ -107,22 +138,93 @@ def _shown_curves(field: Field, sets: Sequence[Predictions]) -> tuple[list[tuple
     return [(c.words, c) for c in shown], f" Here{few} of the {sets[-1].name} samples."
 
 
-def roc_picture(curves: Sequence[tuple[str, RocCurve]]) -> Picture:
+def roc_picture(curves: Sequence[tuple[str, ClassCurve]]) -> Picture:
     """The curve of each entry."""
-    colors = style.class_colors(max(len(curves), 1))
+    chance = make_line(np.array([[0.0, 0.0], [1.0, 1.0]]), "chance", legend=False, line=_EQUAL)
+    return _curves_picture(curves, [chance], ["false positive rate", "true positive rate"])
+
+
+def precision_picture(field: Field, sets: Sequence[Predictions]) -> Picture:
+    """The precision over the recall of the second class, of each set of rows; dashed, its share of them."""
+    curves, shares = [], []
+    for rows, color in zip(sets, style.class_colors(len(sets)), strict=True):
+        for curve in precision_curves(rows, field.names):
+            step = max(1, len(curve.x) // _MOST_POINTS)
+            x, y = (np.append(values[:-1:step], values[-1]) for values in (curve.x, curve.y))
+            curves.append((f"{rows.name}, {curve.words}", curve._replace(x=x, y=y)))
+            share = np.column_stack([[0.0, 1.0], 2 * [np.mean(rows.actual == curve.number)]])
+            shares.append(make_line(share, "share", legend=False, line={**_EQUAL, "color": color}))
+    return _curves_picture(curves, shares, ["recall", "precision"], shape="hv")
+
+
+def _curves_picture(
+    curves: Sequence[tuple[str, ClassCurve]], beside: Sequence[Trace], labels: Sequence[str], **line: str
+) -> Picture:
+    """Each curve with its entry in the legend, and lines to compare them with."""
     lines = [
         make_line(
-            np.column_stack([curve.false, curve.true]),
+            np.column_stack([curve.x, curve.y]),
             text(words, 60),
-            line={"color": color, "width": 2, "simplify": False},
+            line={"color": color, "width": 2, "simplify": False, **line},
         )
-        for (words, curve), color in zip(curves, colors, strict=False)
+        for (words, curve), color in zip(curves, style.class_colors(len(curves)), strict=True)
     ]
-    chance = make_line(np.array([[0.0, 0.0], [1.0, 1.0]]), "chance", legend=False, line=_EQUAL)
-    rates: list[dict[str, Any]] = [
-        make_axis(f"{kind} positive rate", (-0.01, 1.01)) for kind in ("false", "true")
+    x, y = (make_axis(label, (-0.01, 1.01)) for label in labels)
+    return {"data": [*lines, *beside], "layout": make_layout(xaxis=x, yaxis=y, showlegend=True)}
+
+
+def quality_figures(field: Field, sets: Sequence[Predictions]) -> list[Html]:
+    """Of quantities the residuals, of classes calibration, and of two also precision and recall."""
+    if not field.is_class:
+        words = (
+            "Where the network is right on the average, the residuals scatter evenly about 0; the lines "
+            "are the medians of a dozen bins."
+        )
+        name = field.names[0]
+        return [figure("residuals", f"The residuals of {name}", residuals_picture(sets, name), words)]
+    names = short_names(field.names)
+    given = f"P({names[1]})" if len(names) == 2 else "the probability of the class answered"
+    parts = [f"{rows.name} {calibration_of(rows).brier:.3g}" for rows in sets]
+    words = (
+        f"How often {given} comes true: on the dashed line, of rows given 70 %, 70 % are right. Lines are "
+        f"95 % intervals. Brier score: {', '.join(parts)}."
+    )
+    figures = [figure("calibration", "Calibration", calibration_picture(sets, given), words)]
+    if len(names) == 2:
+        words = sentence(
+            f"How many rows answered {names[1]} are of it, against how many of its rows are found"
+        )
+        figures.append(figure("precision", "Precision and recall", precision_picture(field, sets), words))
+    return figures
+
+
+def calibration_picture(sets: Sequence[Predictions], given: str) -> Picture:
+    """The share that came true by bin of the probability, with intervals."""
+    traces = [make_line(np.array([[0.0, 0.0], [1.0, 1.0]]), "calibrated", legend=False, line=_EQUAL)]
+    for rows, color in zip(sets, style.class_colors(len(sets)), strict=True):
+        found = calibration_of(rows)
+        low, high = np.maximum(np.abs(found.interval - found.actual), 0).tolist()
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": text(rows.name),
+                "x": packed(found.predicted),
+                "y": packed(found.actual),
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": high,
+                    "arrayminus": low,
+                    "width": 0,
+                },
+                "line": {"color": color, "width": 1.5},
+                "marker": {"size": 7},
+                "customdata": found.counts.tolist(),
+                "hovertemplate": "%{y:.1%} of %{customdata:,d} rows, given %{x:.1%}<extra></extra>",
+            }
+        )
+    axes: list[dict[str, Any]] = [
+        make_axis(words, (-0.02, 1.02)) for words in (given, "share that came true")
     ]
-    return {
-        "data": [*lines, chance],
-        "layout": make_layout(xaxis=rates[0], yaxis=rates[1], showlegend=True),
-    }
+    return {"data": traces, "layout": make_layout(xaxis=axes[0], yaxis=axes[1], showlegend=True)}

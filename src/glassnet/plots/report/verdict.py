@@ -2,50 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from glassnet._types import Array
+from glassnet.data.tables.columns import ColumnTable
 from glassnet.diagnostics.verdict import MEASURES, Dependence, Estimate, Insight, Verdict
 from glassnet.diagnostics.verdict.record import write
 from glassnet.plots import style
-from glassnet.plots.picture_data import Field, Targets
-from glassnet.plots.predictions import Predictions
-from glassnet.plots.projection import spans
-from glassnet.plots.report.page import figure, sentence
+from glassnet.plots.report.page import figure
 from glassnet.plots.report.traces import (
     Picture,
     Trace,
     make_axis,
     make_layout,
-    make_line,
-    make_samples,
     packed,
     text,
 )
 from glassnet.plots.verdict.columns import MOST_BARS, shown_classes
-from glassnet.plots.verdict.curves import calibration_of, precision_curves
-from glassnet.plots.verdict.residuals import running_median
 from glassnet.utils.html import Html, join, table, tag
 from glassnet.utils.words import readable, short_names, tidy
 
-_EQUAL = {"color": style.FAINT, "width": 1.5, "dash": "dash"}
-_MOST_POINTS = 2000  # of a curve of precision
 
-
-def columns_table(columns: Sequence[Mapping[str, object]]) -> Html:
-    """What each column was taken for: a row for each, under the keys of the first."""
-    head = list(columns[0])
-    rows = [[_cell(row.get(key, "")) for key in head] for row in columns]
-    return table([key.capitalize() for key in head], rows, class_="words")
-
-
-def _cell(value: object) -> object:
-    """A cell, whose lines break only where it is long."""
-    shown = tidy(value, 60) if isinstance(value, str) else value
-    return tag("td", shown, class_="word") if isinstance(shown, str) and len(shown) > 24 else shown
+def columns_table(columns: ColumnTable) -> Html:
+    """What each column was taken for; lines break only in long cells."""
+    rows = [[tidy(cell, 60) for cell in column.row()] for column in columns]
+    cells = [[tag("td", cell, class_="word") if len(cell) > 24 else cell for cell in row] for row in rows]
+    return table([name.capitalize() for name in columns.HEADER], cells, class_="words")
 
 
 def verdict_section(verdicts: Sequence[Verdict]) -> Html:
@@ -213,100 +197,3 @@ def mistakes_table(insight: Insight) -> Html:
         for one in insight.mistakes
     ]
     return join([heading, table(["row", "actual", "predicted", last], rows)])
-
-
-# ---- Predicted and actual, further -------------------------------------------------------------------
-
-
-def quality_figures(field: Field, sets: Sequence[Predictions]) -> list[Html]:
-    """Of quantities the residuals, of classes calibration, and of two also precision and recall."""
-    if not field.is_class:
-        words = (
-            "Where the network is right on the average, the residuals scatter evenly about 0; the lines "
-            "are the medians of a dozen bins."
-        )
-        name = field.names[0]
-        return [figure("residuals", f"The residuals of {name}", residuals_picture(sets, name), words)]
-    names = short_names(field.names)
-    given = f"P({names[1]})" if len(names) == 2 else "the probability of the class answered"
-    parts = [f"{rows.name} {calibration_of(rows).brier:.3g}" for rows in sets]
-    words = (
-        f"How often {given} comes true: on the dashed line, of rows given 70 %, 70 % are right. Lines are "
-        f"95 % intervals. Brier score: {', '.join(parts)}."
-    )
-    figures = [figure("calibration", "Calibration", calibration_picture(sets, given), words)]
-    if len(names) == 2:
-        words = sentence(
-            f"How many rows answered {names[1]} are of it, against how many of its rows are found"
-        )
-        picture = precision_picture(sets, field.names)
-        figures.append(figure("precision", "Precision and recall", picture, words))
-    return figures
-
-
-def calibration_picture(sets: Sequence[Predictions], given: str) -> Picture:
-    """The share that came true by bin of the probability, with intervals."""
-    traces = [make_line(np.array([[0.0, 0.0], [1.0, 1.0]]), "calibrated", legend=False, line=_EQUAL)]
-    for rows, color in zip(sets, style.class_colors(len(sets)), strict=True):
-        found = calibration_of(rows)
-        low, high = np.maximum(np.abs(found.interval - found.actual), 0).tolist()
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": text(rows.name),
-                "x": packed(found.predicted),
-                "y": packed(found.actual),
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": high,
-                    "arrayminus": low,
-                    "width": 0,
-                },
-                "line": {"color": color, "width": 1.5},
-                "marker": {"size": 7},
-                "customdata": found.counts.tolist(),
-                "hovertemplate": "%{y:.1%} of %{customdata:,d} rows, given %{x:.1%}<extra></extra>",
-            }
-        )
-    axes: list[dict[str, Any]] = [
-        make_axis(words, (-0.02, 1.02)) for words in (given, "share that came true")
-    ]
-    return {"data": traces, "layout": make_layout(xaxis=axes[0], yaxis=axes[1], showlegend=True)}
-
-
-def precision_picture(sets: Sequence[Predictions], names: tuple[str, ...]) -> Picture:
-    """The precision over the recall, of each set of rows; dashed, the share of the class."""
-    traces: list[Trace] = []
-    for rows, color in zip(sets, style.class_colors(len(sets)), strict=True):
-        for curve in precision_curves(rows, names):
-            step = max(1, len(curve.recall) // _MOST_POINTS)
-            points = np.column_stack([curve.recall, curve.precision])
-            points = np.vstack([points[:-1:step], points[-1:]])
-            line = {"color": color, "width": 2, "shape": "hv", "simplify": False}
-            traces.append(make_line(points, text(f"{rows.name}, {curve.words}", 60), line=line))
-            share = np.array([[0.0, curve.share], [1.0, curve.share]])
-            traces.append(make_line(share, "share", legend=False, line={**_EQUAL, "color": color}))
-    axes = [make_axis(words, (-0.01, 1.02)) for words in ("recall", "precision")]
-    return {"data": traces, "layout": make_layout(xaxis=axes[0], yaxis=axes[1], showlegend=True)}
-
-
-def residuals_picture(sets: Sequence[Predictions], name: str) -> Picture:
-    """Predicted minus actual against the predicted values."""
-    points = [np.column_stack([rows.predicted, -rows.errors]) for rows in sets]
-    every = np.concatenate(points)
-    box = spans(np.vstack([every, [[every[0, 0], 0.0]]]), 2)
-    numbers = np.repeat(np.arange(len(sets)), [len(some) for some in points])
-    labels = f"predicted {name}", "predicted - actual"
-    targets = Targets(numbers, tuple(rows.name for rows in sets), is_class=True)
-    traces = make_samples(every, targets, labels, box)
-    zero = np.column_stack([box[0], [0.0, 0.0]])
-    traces.append(make_line(zero, "no error", legend=False, line=_EQUAL))
-    for rows, color in zip(sets, style.class_colors(len(sets)), strict=True):
-        line = running_median(rows)
-        if len(line):
-            look = {"color": color, "width": 2.5}
-            traces.append(make_line(line, text(rows.name), legend=False, line=look))
-    x, y = (make_axis(label, span) for label, span in zip(labels, box, strict=True))
-    return {"data": traces, "layout": make_layout(xaxis=x, yaxis=y)}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from glassnet._types import Array
 from glassnet.plots import style
-from glassnet.plots.picture_data import Cloud, Targets
 from glassnet.plots.predictions import HeldOut, Predictions, head, make_predictions, notes, panels
 from glassnet.plots.projection import spans
+from glassnet.plots.quantities import draw_dots
 from glassnet.training.run import TrainingRun
 from glassnet.utils.words import readable
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LEAST, _BINS = 40, 12
+
+
+def residual_points(rows: Predictions) -> Array:
+    """Predicted, and predicted - actual, (n, 2)."""
+    return np.column_stack([rows.predicted, -rows.errors])
+
+
+def residual_box(points: Sequence[Array]) -> Array:
+    """The limits of both axes for all points, with the line at 0."""
+    return spans(np.vstack([*points, [[points[0][0, 0], 0.0]]]), 2)
 
 
 def running_median(rows: Predictions) -> Array:
@@ -60,23 +71,20 @@ def residuals(
     """
     field, sets = make_predictions(run, X, y, held_out, class_names, output, classes=False)
     figure, papers = panels(len(sets))
-    ends = [np.column_stack([rows.predicted, -rows.errors]) for rows in sets]
-    box = spans(np.vstack([*ends, [[ends[0][0, 0], 0.0]]]), 2)
+    ends, medians = ([of(rows) for rows in sets] for of in (residual_points, running_median))
+    box = residual_box(ends)
     entries: style.Entries = [(style.stroke(style.FAINT, 1.2), "no error")]
     for number, (paper, rows, points) in enumerate(zip(papers, sets, ends, strict=True)):
-        targets = Targets(np.full(len(points), number), ("",) * (number + 1), is_class=True)
-        style.draw_samples(paper, Cloud(points, targets, None, rows.total), points, box)
+        draw_dots(paper, rows, points, number, box)
         paper.axhline(0.0, color=style.FAINT, linewidth=1.2, zorder=4)
-        line = running_median(rows)
-        if len(line):
-            paper.plot(*line.T, color=style.INK, linewidth=1.8, zorder=5)
+        paper.plot(*medians[number].T, color=style.INK, linewidth=1.8, zorder=5)
         paper.set(xlim=box[0], ylim=box[1])
         paper.locator_params(nbins=4)
         style.label_ticks(paper.xaxis)
         style.label_ticks(paper.yaxis)
         style.set_labels(paper, [f"predicted {field.names[0]}", "predicted - actual"])
         head(paper, f"{rows.name}: root mean square error {readable(rows.rmse, 4)}")
-    if any(len(running_median(rows)) for rows in sets):
+    if any(map(len, medians)):
         entries.insert(0, (style.stroke(width=1.8), "median"))
     style.set_legend(papers[0], entries)
     style.set_title(figure, title or f"Residuals of {field.names[0]}", notes(sets))

@@ -1,4 +1,4 @@
-"""Probabilities that a network gives: how far they can be trusted, and what they find."""
+"""How far the probabilities that a network gives can be trusted."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from glassnet.diagnostics.verdict.measures import wilson
 from glassnet.plots import style
 from glassnet.plots.predictions import HeldOut, Predictions, head, make_predictions, notes, panels
 from glassnet.training.run import TrainingRun
-from glassnet.utils.words import below_one, plain, short_names
+from glassnet.utils.words import short_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BINS, _LEAST = 10, 5
-_MOST_CURVES = 8
 
 
 class Calibration(NamedTuple):
@@ -105,87 +104,4 @@ def calibration(
         style.set_labels(paper, [label, "share that came true"])
         head(paper, f"{rows.name}: Brier score {found.brier:.3g}")
     style.set_title(figure, title, [*notes(sets), "bars below: how many rows got which probability"])
-    return figure
-
-
-class PrecisionCurve(NamedTuple):
-    """Of a class the precision at each recall, the mean precision over recall, and the class's share."""
-
-    name: str
-    number: int
-    recall: Array
-    precision: Array
-    area: float
-    share: float
-
-    @property
-    def words(self) -> str:
-        """The entry of the legend."""
-        return f"{self.name} (AP {below_one(self.area)})"
-
-
-def precision_curves(rows: Predictions, names: tuple[str, ...]) -> list[PrecisionCurve]:
-    """The curve of each class, of two classes that of the second; a class without rows has none."""
-    from sklearn.metrics import average_precision_score, precision_recall_curve
-
-    curves, names = [], tuple(short_names(names))
-    for number in range(1 if len(names) == 2 else 0, len(names)):
-        own, p = rows.actual == number, rows.predicted[:, number]
-        if own.any():
-            precision, recall, _ = precision_recall_curve(own, p)
-            area = min(1.0, float(average_precision_score(own, p)))
-            curves.append(PrecisionCurve(names[number], number, recall, precision, area, float(own.mean())))
-    return curves
-
-
-def precision_recall(
-    run: TrainingRun,
-    X: object,
-    y: object,
-    *,
-    held_out: HeldOut = None,
-    title: str = "Precision and recall",
-    class_names: object = None,
-    output: int | None = None,
-) -> Figure:
-    """Draw how many of the rows answered as a class are of it, against how many of its rows are found.
-
-    Of two classes there is the curve of the second, of more one for each, at most eight: those with the
-    smallest average precision (AP). The dashed line is the class's share of the rows, which answers at
-    random reach; where a class is rare, this picture says more than the ROC. The arguments are those of
-    `roc`.
-
-    Raises InputError and MissingLibraryError as `confusion`.
-
-    >>> import glassnet as gn
-    >>> X, y = [[0.0], [1.0]], [0, 1]
-    >>> run = gn.train(gn.Network((1, 2)), X, y, random_state=0, iterations=200)
-    >>> gn.plots.precision_recall(run, X, y).axes[0].get_legend().get_texts()[0].get_text()
-    'class 1 (AP 1)'
-
-    The curves are those of scikit-learn's `precision_recall_curve`.
-    """
-    field, sets = make_predictions(run, X, y, held_out, class_names, output, classes=True)
-    figure, papers = panels(len(sets))
-    curves = [precision_curves(rows, field.names) for rows in sets]
-    every = sorted((curve for some in curves for curve in some), key=lambda curve: curve.area)
-    shown = sorted(list(dict.fromkeys(curve.number for curve in every))[:_MOST_CURVES])
-    colors = dict(zip(shown, style.class_colors(len(shown)), strict=True))
-    for paper, rows, some in zip(papers, sets, curves, strict=True):
-        for curve in some:
-            if curve.number in colors:
-                color = colors[curve.number]
-                look: dict[str, Any] = {"color": color, "linewidth": 1.8, "clip_on": False}
-                paper.step(curve.recall, curve.precision, where="post", label=plain(curve.words), **look)
-                if len(shown) == 1:
-                    paper.axhline(curve.share, color=style.FAINT, linewidth=1.0, linestyle=(0, (4, 3)))
-        if some:
-            paper.legend(loc="best", edgecolor="none", fontsize=8.5, labelcolor=style.INK)
-        else:
-            middle = {"xycoords": "axes fraction", "ha": "center"}
-            style.write(paper, (0.5, 0.4), "no sample of the class", (0, 0), (2.0, 1.0), **middle)
-        paper.set(xlim=(0, 1), ylim=(0, 1.02), aspect="equal")
-        style.set_labels(paper, ["recall", "precision"])
-        head(paper, rows.name)
-    style.set_title(figure, title, notes(sets))
     return figure

@@ -46,7 +46,7 @@ def test_a_table_learns_without_a_word_and_stops_by_itself(points, tmp_path):
     assert outcome.run.status == "stopped"
     assert outcome.run.validation.n_held_out == 60  # a fifth of three quarters of 400
     (words,) = [words for label, words in lines if label == "settings"]
-    for part in ("300 rows", "64,64", "adam at 0.004", "batches of 16", "400 epochs", "20 %"):
+    for part in ("300 rows", "64,64", "adam, learning rate 0.004", "batches of 16", "400 epochs", "20 %"):
         assert part in words
     written = tmp_path / "r" / "experiment.toml"
     document = tomllib.loads(written.read_text())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from glassnet.errors import FileError, InputError, InputTypeError
-from glassnet.utils.paths import as_path, explain, read_bytes
+from glassnet.utils.paths import as_path, explain, is_pattern, read_bytes
 
 
 @pytest.mark.parametrize("path", [3, None, b"bytes.csv", ["a"]])
@@ -32,6 +32,13 @@ def test_as_path_takes_colons_of_files_and_drives(tmp_path):
     assert as_path("C:/a.csv").name == "a.csv"
     (tmp_path / "a:").mkdir()
     assert as_path(f"{tmp_path}/a:/b").name == "b"
+
+
+def test_a_file_of_that_name_is_no_pattern(tmp_path):
+    path = tmp_path / "a[1].csv"
+    assert is_pattern(path)
+    path.touch()
+    assert not is_pattern(path)
 
 
 def test_read_bytes_returns_the_content(tmp_path):

@@ -12,7 +12,7 @@ import click
 
 from glassnet.cli.commas import names_between_commas
 from glassnet.cli.errors import say
-from glassnet.utils.paths import refuse_url, require_there
+from glassnet.utils.paths import is_pattern, refuse_url, require_there
 
 if TYPE_CHECKING:
     from glassnet.cli.experiments import Experiment
@@ -207,11 +207,16 @@ _READING = {
 }
 
 
+def _with_options(command: Command, rows: dict[str, _Row]) -> Command:
+    for name, row in reversed(rows.items()):
+        shown = {"type": row.of_type, "metavar": row.metavar, "help": row.words}
+        command = click.option(name, cls=Setting, key=row.key, names=row.names, **shown)(command)
+    return command
+
+
 def reading_options(command: Command) -> Command:
     """Add the options that say how a table's file is read, with the names of `read_table`'s settings."""
-    for name, (metavar, words) in reversed(_READING.items()):
-        key = f"data.{name.removeprefix('--')}"
-        command = click.option(name, cls=Setting, key=key, type=str, metavar=metavar, help=words)(command)
+    rows = {name: _Row(f"data.{name.removeprefix('--')}", str, *shown) for name, shown in _READING.items()}
     return click.option(
         "--no-header",
         "header",
@@ -221,7 +226,7 @@ def reading_options(command: Command) -> Command:
         flag_value=False,
         default=None,
         help="The first row of a table is a row like the others; columns are called 1, 2, ...",
-    )(command)
+    )(_with_options(command, rows))
 
 
 def settings(train: bool = True) -> Callable[[Command], Command]:
@@ -236,10 +241,7 @@ def settings(train: bool = True) -> Callable[[Command], Command]:
             metavar="KEY=VALUE",
             help="Any key of a file: train.l2=0.01, train.stopping.patience=5.",
         )(command)
-        for name, row in reversed(rows.items()):
-            shown = {"type": row.of_type, "metavar": row.metavar, "help": row.words}
-            command = click.option(name, cls=Setting, key=row.key, names=row.names, **shown)(command)
-        return reading_options(command)
+        return reading_options(_with_options(command, rows))
 
     return add
 
@@ -249,7 +251,6 @@ def experiment_of(name: str, sweeps: bool = False) -> Experiment:
 
     Where the command `sweeps`, --set may name settings to vary.
     """
-    refuse_missing(Path(name))  # before all of the library is imported
     from glassnet.cli.experiments import Override, find_experiment, parse_assignment
     from glassnet.cli.experiments.grids import into_grid
     from glassnet.cli.experiments.settings import CHOICES
@@ -273,11 +274,13 @@ def experiment_of(name: str, sweeps: bool = False) -> Experiment:
     return experiment
 
 
-def refuse_missing(path: Path) -> None:
-    """Raise an error for an address, and for the path of a file that is not there."""
+def existing(context: click.Context, parameter: click.Parameter, value: str | Path) -> str | Path:
+    """An argument's path; an error, before the library is imported, for an address or a missing file."""
+    path = Path(value)
     refuse_url(str(path))
-    if path.suffix and not any(mark in str(path) for mark in "*?["):
+    if path.suffix and not is_pattern(path):
         require_there(path)
+    return value
 
 
 def tell(label: str, words: str) -> None:

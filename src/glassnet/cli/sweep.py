@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from glassnet.cli.errors import Interrupted
-from glassnet.cli.options import experiment_of, refuse_missing, settings, tell
+from glassnet.cli.options import existing, experiment_of, settings, tell
 from glassnet.cli.progress import stages
 
 
 @click.command(short_help="Train over grids of settings.")
-@click.argument("name", metavar="EXPERIMENT")
+@click.argument("name", metavar="EXPERIMENT", callback=existing)
 @click.option("--grid", "grids", multiple=True, metavar="NAME", help="[sweep.NAME] only; may be repeated.")
 @click.option("--iterations", type=int, metavar="N", help="In place of the grids' own.")
 @click.option(
@@ -123,7 +123,6 @@ def sweep(
                                           NAME-losses.png         how it came there
                                           NAME-parallel.png       settings and what came of them
     """
-    refuse_missing(Path(name))
     stages.open(quiet)
     experiment = experiment_of(name, sweeps=True)
 

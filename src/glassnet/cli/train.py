@@ -8,19 +8,12 @@ import click
 
 from glassnet.cli.commas import names_between_commas
 from glassnet.cli.errors import Failure, Interrupted
-from glassnet.cli.options import (
-    Setting,
-    experiment_of,
-    reading_options,
-    refuse_missing,
-    settings,
-    tell,
-)
+from glassnet.cli.options import Setting, existing, experiment_of, reading_options, settings, tell
 from glassnet.cli.progress import stages
 
 
 @click.command(short_help="Run an experiment, or learn a table's column.")
-@click.argument("name", metavar="EXPERIMENT")
+@click.argument("name", metavar="EXPERIMENT", callback=existing)
 @settings()
 @click.option(
     "--results", type=click.Path(path_type=Path), metavar="FOLDER", help="Default: results/NAME, from here."
@@ -76,7 +69,6 @@ def train(
     said to be so in the last lines. Of a table the verdict compares the score on rows held back with that
     of one answer for all rows, a linear model and boosted trees, which learn from the same rows.
     """
-    refuse_missing(Path(name))
     stages.open(quiet)
     experiment = experiment_of(name)
 
@@ -126,7 +118,7 @@ def train(
 
 
 @click.command(short_help="Check an experiment's gradient against differences.")
-@click.argument("name", metavar="EXPERIMENT")
+@click.argument("name", metavar="EXPERIMENT", callback=existing)
 @settings(train=False)
 def check(name: str, **_: object) -> None:
     """Compare every entry of the gradient with a central difference, and print the table.
@@ -147,8 +139,8 @@ def check(name: str, **_: object) -> None:
 
 
 @click.command(short_help="Predict with a trained model.")
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path(path_type=Path), callback=existing)
+@click.argument("file", type=click.Path(path_type=Path), callback=existing)
 @click.option(
     "-o",
     "--output",
@@ -187,9 +179,6 @@ def predict(
     written beside the predictions where --keep names them. Predictions are the table's own labels, or
     values in its own unit. Where the target's column is there too, the score goes to stderr.
     """
-    refuse_missing(model)
-    refuse_missing(file)
-
     from glassnet.cli.experiments.prediction import (
         csv_lines,
         predict_table,

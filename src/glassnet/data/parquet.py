@@ -21,7 +21,7 @@ from glassnet.data.tables.parquet_files import ENDINGS, import_pyarrow, pandas_i
 from glassnet.data.tables.words import as_option
 from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.utils.memory import size_text
-from glassnet.utils.paths import as_path, explain
+from glassnet.utils.paths import as_path, explain, is_pattern
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -69,7 +69,7 @@ def _existing(path: Path) -> Path:
         raise FileError(f"{path} is not a Parquet file. {remedy.format(str(path))}.")
     if not path.exists():
         hint = ""
-        if any(mark in str(path) for mark in "*?["):
+        if is_pattern(path):
             hint = " Patterns are not filled in: give the folder, or a list, sorted(glob.glob(...))."
         raise FileError(f"There is no file or folder {path}, looked for from {Path.cwd()}.{hint}")
     return path

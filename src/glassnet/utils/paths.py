@@ -50,6 +50,11 @@ def refuse_url(text: str) -> None:
         raise InputError(f"glassnet reads files, and {url} is an address. Download it first{hint}")
 
 
+def is_pattern(path: Path) -> bool:
+    """Whether a path, such as ``*.csv``, stands for those that fit it, and is no file's own name."""
+    return any(mark in str(path) for mark in "*?[") and not path.exists()
+
+
 def require_there(path: Path) -> None:
     """Raise FileError, with the nearest name, where there is neither a file nor a folder."""
     if not path.exists():

@@ -6,7 +6,7 @@ Decision 26 says by what evidence they were chosen.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -84,7 +84,7 @@ def choose_settings(experiment: Experiment, samples: Samples) -> tuple[Experimen
             values["train.iterations"] = min(values["train.iterations"], _EPOCHS_WITHOUT)
     chosen = {key: value for key, value in values.items() if key not in given}
     whole = replace(experiment, values={**chosen, **given}, automatic=False)
-    return whole, _words(whole, samples.n, chosen)
+    return whole, _words(samples.n, chosen)
 
 
 def _validates(experiment: Experiment, samples: Samples, values: dict[str, Any]) -> bool:
@@ -97,25 +97,20 @@ def _validates(experiment: Experiment, samples: Samples, values: dict[str, Any])
     return bool(values["train.validation"] * samples.n >= 1)
 
 
-def _words(experiment: Experiment, rows: int, chosen: Mapping[str, Any]) -> str:
-    """What was chosen and why, in the order in which one thinks of it."""
-    value = {key: experiment[key] for key in chosen}
-    parts = []
-    if "network.hidden" in value:
-        parts.append(f"hidden layers {','.join(map(str, value['network.hidden']))}")
-    if "network.activation" in value:
-        parts.append(str(value["network.activation"]))
-    if "train.optimizer" in value:
-        rate = f" at {value['train.learning_rate']:g}" if "train.learning_rate" in value else ""
-        parts.append(f"{value['train.optimizer']}{rate}")
-    if "train.batch_size" in value:
-        parts.append(f"batches of {value['train.batch_size']}")
-    if "train.l2" in value:
-        parts.append(f"l2 {value['train.l2']:g}")
-    if "train.average" in value:
-        parts.append(f"a running mean of the parameters ({value['train.average']:g})")
-    if "train.iterations" in value:
-        parts.append(f"at most {value['train.iterations']} epochs")
-    if "train.validation" in value:
-        parts.append(f"{100 * value['train.validation']:g} % of them held out to stop by")
+_SAID: Mapping[str, Callable[[Any], str]] = {
+    "network.hidden": lambda widths: f"hidden layers {','.join(map(str, widths))}",
+    "network.activation": "{}".format,
+    "train.optimizer": "{}".format,
+    "train.learning_rate": "learning rate {:g}".format,
+    "train.batch_size": "batches of {}".format,
+    "train.l2": "l2 {:g}".format,
+    "train.average": "a running mean of the parameters ({:g})".format,
+    "train.iterations": "at most {} epochs".format,
+    "train.validation": lambda share: f"{100 * share:g} % of them held out to stop by",
+}
+"""How a setting that was chosen is said, in the order in which one thinks of it."""
+
+
+def _words(rows: int, chosen: Mapping[str, Any]) -> str:
+    parts = [said(chosen[key]) for key, said in _SAID.items() if key in chosen]
     return f"chosen for {rows:,} rows: {', '.join(parts)}" if parts else ""

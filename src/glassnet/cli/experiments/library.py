@@ -17,7 +17,7 @@ from glassnet.data.parquet import parquet_header
 from glassnet.data.tables import read_table
 from glassnet.data.tables.parquet_files import ENDINGS
 from glassnet.errors import FileError, InputError, nearest_name
-from glassnet.utils.paths import as_path, read_bytes, require_there
+from glassnet.utils.paths import as_path, is_pattern, read_bytes, require_there
 
 SETTINGS = "experiment.toml"
 """The file of settings in a folder of results."""
@@ -51,7 +51,7 @@ def find_experiment(name: str, overrides: Mapping[str, Override] | None = None) 
     >>> circles["train.iterations"], circles.optimizer()
     (50000, SGD(learning_rate=0.0001, momentum=0.5))
     """
-    path = as_path(name, "the experiment")
+    path, overrides = as_path(name, "the experiment"), overrides or {}
     texts = built_in()
     if name in texts:
         return experiment_from(tomllib.loads(texts[name]), name, f"{name}.toml", Path(), overrides)
@@ -65,19 +65,17 @@ def find_experiment(name: str, overrides: Mapping[str, Override] | None = None) 
             )
     suffix = path.suffix.lower()
     if suffix == ".toml":
-        given = _from_here(dict(overrides or {}))
+        given = _from_here(overrides)
         experiment = experiment_from(_read_toml(path), path.stem, str(path), path.parent, given)
         _require_table(experiment)
         return experiment
     if name == "-":
-        return _table_experiment(path, dict(overrides or {}), "stdin")
-    if any(mark in name for mark in "*?[") and not path.exists():
-        return _table_experiment(
-            path, dict(overrides or {}), re.sub(r"[\[\]*?]+", "", path.stem) or "tables"
-        )
+        return _table_experiment(path, overrides, "stdin")
+    if is_pattern(path):
+        return _table_experiment(path, overrides, re.sub(r"[\[\]*?]+", "", path.stem) or "tables")
     # A name with an ending means a file: reading it says why it cannot be one.
     if suffix or path.exists():
-        return _table_experiment(path, dict(overrides or {}))
+        return _table_experiment(path, overrides)
     near = nearest_name(name, [*texts, *_beside(path)])
     hint = "" if near is None else f" Did you mean {near!r}?"
     raise InputError(
@@ -100,23 +98,19 @@ def _beside(path: Path) -> list[str]:
 _FILE = "data.file"
 
 
-def _from_here(overrides: dict[str, Override]) -> dict[str, Override]:
+def _from_here(overrides: Mapping[str, Override]) -> Mapping[str, Override]:
     """The overrides, a table's path among them from the current folder, if one is there."""
     given = overrides.get(_FILE)
     if given is not None and isinstance(given.value, str) and Path(given.value).exists():
-        overrides[_FILE] = given._replace(value=str(Path(given.value).absolute()))
+        return {**overrides, _FILE: given._replace(value=str(Path(given.value).absolute()))}
     return overrides
 
 
 def _require_table(experiment: Experiment) -> None:
     """Raise FileError, with what to write instead, where the table of a file of settings is not there."""
     file = experiment[_FILE]
-    if (
-        not file
-        or file == "-"
-        or any(mark in file for mark in "*?[")
-        or (path := experiment.folder / file).exists()
-    ):
+    path = experiment.folder / (file or "-")
+    if file in (None, "", "-") or path.exists() or is_pattern(path):
         return
     folders = (Path(), experiment.folder, *experiment.folder.absolute().parents[:3])
     found = next((folder / path.name for folder in folders if (folder / path.name).exists()), None)
@@ -128,7 +122,7 @@ def _require_table(experiment: Experiment) -> None:
     )
 
 
-def _table_experiment(path: Path, overrides: dict[str, Override], name: str = "") -> Experiment:
+def _table_experiment(path: Path, overrides: Mapping[str, Override], name: str = "") -> Experiment:
     if "data.target" not in overrides:
         parquet = path.is_dir() or path.suffix.lower() in ENDINGS
         table = parquet_header(path)[0] if parquet else read_table(path, **_reading(overrides))

@@ -103,9 +103,8 @@ def run_sweeps(
     tables = [f"{grid}.csv" for grid in grids]
     with ResultsFolder(folder, names, needed, tables, RUN_FILES, keep_earlier) as place:
         with watch("data"):
-            draws = Draws(
-                replace(experiment, automatic=False)
-            )  # a grid may have settings that exclude some
+            # A grid may have settings that exclude those that are chosen for a table.
+            draws = Draws(replace(experiment, automatic=False))
             draws.samples = draws.samples.in_memory()
             draws.check_point()  # the stream goes on as in the experiment itself
         tell("data", f"{experiment.name}: {draws.samples}")

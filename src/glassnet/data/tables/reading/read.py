@@ -20,7 +20,7 @@ from glassnet.data.tables.reading.typed_files import read_json, read_parquet
 from glassnet.data.tables.reading.workbooks import read_workbook
 from glassnet.data.tables.table import Table
 from glassnet.errors import FileError, InputError, InputTypeError
-from glassnet.utils.paths import as_path, opened
+from glassnet.utils.paths import as_path, is_pattern, opened
 
 STDIN = "standard input"
 
@@ -123,7 +123,7 @@ def _checked(table: Table) -> Table:
 def _paths(source: str | os.PathLike[str]) -> list[Path]:
     """The files of a path, or of a pattern that is no file's name."""
     path = as_path(source)
-    if not any(mark in str(path) for mark in "*?[") or path.exists():
+    if not is_pattern(path):
         return [path]
     found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 (it takes absolute patterns)
     if not found:

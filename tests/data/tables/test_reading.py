@@ -207,6 +207,39 @@ def test_read_table_keeps_whole_numbers_exact_up_to_64_bits(read):
     assert table["b"].tolist() == [2.0**63, 1.0]
 
 
+@pytest.mark.parametrize(
+    ("others", "cell"),
+    [
+        *(("1.5", cell) for cell in ("007", '"01.5"', "1_000", "NA", "", " ", "x", "1e400", "-007", "inf")),
+        *(("1", cell) for cell in ("007", "1.0", "1e3", "-0", "+1", " 1", "1_0", "?", "", "x", str(2**63))),
+        *(("true", cell) for cell in ("1", "t", " False", "none", "")),
+        *(("2024-01-02", cell) for cell in ("20", "x", "n/a", "", "2024-01-02T03:04:05Z", "2024-02-30")),
+        *(("1,200", cell) for cell in ("1.200", "12", "-", "x")),
+    ],
+)
+def test_a_cell_means_the_same_behind_the_rows_that_a_guess_is_from_as_among_them(read, others, cell):
+    rows = [f"{others};k\n"] * 1_200
+    early = read("".join(["a;b\n", f"{cell};k\n", *rows]))["a"]
+    late = read("".join(["a;b\n", *rows, f"{cell};k\n"]))["a"]
+    assert type(late) is type(early)
+    assert getattr(late, "dtype", None) == getattr(early, "dtype", None)
+    np.testing.assert_array_equal(np.asarray(late)[[0, -1]], np.asarray(early)[[-1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("begin", "cell"), [("a,b\n", "007"), ("a,b\n", '"01.5"'), ("a,b\n", "1_000"), ("\ufeff", "01.5")]
+)
+def test_what_duckdb_takes_for_a_number_stays_text(read, begin, cell):
+    first, last = read(f"{begin}{cell},k\n1.5,k\n2.5,k\n"), read(f"{begin}1.5,k\n2.5,k\n{cell},k\n")
+    for table, row in ((first, 0), (last, -1)):
+        assert np.asarray(table[table.names[0]])[row] == cell.strip('"')
+
+
+def test_words_for_missing_values_are_counted_where_the_first_rows_have_none(read):
+    table = read("".join(["a,b\n", *["1.5,k\n"] * 1_200, "NA,k\n", "?,k\n", " NA,k\n"]))
+    assert table.notes == ("Taken for missing: 'NA' (2), '?' (1).",)
+
+
 def test_read_table_names_columns_that_have_no_name(read):
     assert read(",a\n0,1\n").names == ("unnamed 1", "a")
 
@@ -235,6 +268,7 @@ def test_is_number_takes_what_float_takes_too(text):
         ("a,b\ncafé,2\nmüde,3\n".encode() + b"caf\xe9,3\n", FileError, "byte 0xe9 on line 4 is not"),
         ("a,b\n1,\0\n", FileError, "line 2 holds a zero byte"),
         ('a,b\n"\0\n",\0\n', FileError, "line 3 holds a zero byte"),
+        ("a,b\n" + "café,2\n" * 3 + "x\0,3\n", FileError, "line 5 holds a zero byte"),
         (b"PK\x03\x04...", FileError, "cannot be unpacked"),
         (b"\x1f\x8b...", FileError, "cannot be unpacked"),
         (b"PAR1...", FileError, "cannot be read as Parquet"),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from glassnet.data.tables.index import counting
 from glassnet.data.tables.parquet_files import pandas_index
 from glassnet.data.tables.reading.header import unique_names
-from glassnet.data.tables.reading.understanding import understood
+from glassnet.data.tables.reading.understanding import at, understood
 from glassnet.data.tables.table import Column, Table, TextColumn
 from glassnet.errors import InputError, InputTypeError
 
@@ -39,8 +39,7 @@ def from_frame(source: object) -> Table:
     if take is None:
         raise InputTypeError(
             "A table is a file's path or several, a frame of pandas, polars or pyarrow, a structured "
-            "array of "
-            f"NumPy, or a dict of columns; got {type(source).__name__}."
+            f"array of NumPy, or a dict of columns; got {type(source).__name__}."
         )
     words, names, columns, index = take(source)
     return frame_table(words, names, columns, index)
@@ -153,7 +152,7 @@ def _pandas_series(series: Any) -> Column:
         codes = series.cat.codes.to_numpy()
         if isinstance(words, TextColumn):
             return TextColumn(np.append(words.codes, np.int32(-1))[codes], words.categories)
-        return _spread(words, codes)
+        return at(words, codes)
     if isinstance(dtype, np.dtype) and dtype.kind != "O":
         return column_of(series.to_numpy())
     if getattr(dtype, "tz", None) is not None:
@@ -252,15 +251,6 @@ def _holds_truths(values: Any) -> bool:
         return False
     first = next((value for value in values if value is not None and value == value), None)
     return isinstance(first, (bool, np.bool_))
-
-
-def _spread(values: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
-    """The value of each code, missing where it is -1."""
-    if not np.any(codes < 0):
-        return values[codes]
-    array = values.astype(values.dtype if values.dtype.kind in "fM" else np.float64)[codes]
-    array[codes < 0] = np.datetime64("NaT") if array.dtype.kind == "M" else np.nan
-    return array
 
 
 def _as_array(values: list[Any]) -> NDArray[np.object_]:

@@ -71,8 +71,7 @@ def _joined_column(name: str, tables: Sequence[Table]) -> Column:
             )
             raise InputError(
                 f"Column {name!r} holds other values in {table.source} than in {text.source}: numbers in "
-                "one, text or "
-                f"dates in the other. Files of one table have the same."
+                "one, text or dates in the other. Files of one table have the same."
             )
     categories = np.empty(len(places), object)
     categories[:] = [*places]

@@ -15,10 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from glassnet.errors import FileError, InputError
 from glassnet.utils.paths import opened
 
 _CHUNK = 1 << 20
+
+_BLOCK = 1 << 18
+"""Bytes that NumPy looks through at once: they stay in a core's own memory."""
 
 LONGEST_LINE = 1 << 20
 """The most bytes of a line: more is no table of cells, or a quote that is not closed."""
@@ -144,8 +149,7 @@ def _encoding(stream: IO[bytes], shown: Path | str, encoding: str | None) -> str
     if start.lstrip()[:400].lower().startswith((b"<!doctype", b"<html", b"<table", b"<?xml")):
         raise FileError(
             f"{shown} is a web page or XML, whatever its name says; expected a table. Download the file "
-            "itself, "
-            f"or open the page and save its table as CSV."
+            "itself, or open the page and save its table as CSV."
         )
     if encoding is not None:
         try:
@@ -175,45 +179,87 @@ def _utf_16(start: bytes) -> str:
 def _checked(stream: IO[bytes], shown: Path | str) -> str:
     """UTF-8 where all of it is; else what a detector finds."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    line, rest, quotes = 1, 0, 0
+    done = rest = 0
     bad: tuple[int, int, bytes] | None = None
-    while chunk := stream.read(_CHUNK):
-        if b"\0" in chunk:
-            _refuse_zero_bytes(chunk, quotes, line, shown)
-        quotes += chunk.count(b'"')
-        lines = chunk.count(b"\n")
-        rest = len(chunk) - 1 - max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + (0 if lines else rest)
+    zeros = False
+    while True:
+        chunk = stream.read(_CHUNK)
+        done += len(chunk)
+        if not zeros and b"\0" in chunk:
+            _refuse_zero_bytes(stream, shown)
+            zeros = True
+        end = chunk.rfind(b"\n") if b"\n" in chunk else chunk.rfind(b"\r")
+        rest = len(chunk) - 1 - end + (rest if end < 0 else 0)
         if rest > LONGEST_LINE:
-            cells = 1 + max(chunk.count(mark) for mark in (b",", b";", b"\t", b"|"))
-            if cells > 1000:
-                raise FileError(
-                    f"Line {line + lines} of {shown} has more than {cells:,} columns; expected a table "
-                    "with one row a "
-                    f"line. Perhaps rows and columns are the wrong way round."
-                )
-            raise FileError(
-                f"Line {line + lines} of {shown} is longer than {LONGEST_LINE:,} bytes: this is no table "
-                "of rows, "
-                f"or a double quote is not closed."
-            )
-        if bad is None:
+            _refuse_long_line(chunk, _line(stream, done), shown)
+        if bad is None and not (chunk.isascii() and chunk and not decoder.getstate()[0]):
             try:
-                decoder.decode(chunk)
+                decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
-                bad = (line + chunk.count(b"\n", 0, error.start), error.object[error.start], chunk)
-        line += lines
-    if bad is None:
-        return "utf-8"
-    return _detected(shown, *bad)
+                line = _line(stream, done - len(error.object) + error.start)
+                bad = (line, error.object[error.start], error.object)
+        if not chunk:
+            return "utf-8" if bad is None else _detected(shown, *bad)
 
 
-def _refuse_zero_bytes(chunk: bytes, quotes: int, line: int, shown: Path | str) -> None:
+def _line(stream: IO[bytes], place: int) -> int:
+    """The line on which the byte at `place` lies, from 1."""
+    here = stream.tell()
+    stream.seek(0)
+    chunks = (stream.read(min(_CHUNK, place - start)) for start in range(0, place, _CHUNK))
+    line = 1 + sum(chunk.count(b"\n") for chunk in chunks)
+    stream.seek(here)
+    return line
+
+
+def _refuse_long_line(chunk: bytes, line: int, shown: Path | str) -> None:
+    cells = 1 + max(chunk.count(mark) for mark in (b",", b";", b"\t", b"|"))
+    if cells > 1000:
+        raise FileError(
+            f"Line {line} of {shown} has more than {cells:,} columns; expected a table with one row a "
+            "line. Perhaps rows and columns are the wrong way round."
+        )
+    raise FileError(
+        f"Line {line} of {shown} is longer than {LONGEST_LINE:,} bytes: this is no table of rows, or a "
+        "double quote is not closed."
+    )
+
+
+def _refuse_zero_bytes(stream: IO[bytes], shown: Path | str) -> None:
     """Zero bytes between double quotes are characters like any other; elsewhere they mean no text."""
-    for number, part in enumerate(chunk.split(b'"'), quotes):
-        if number % 2 == 0 and b"\0" in part:
-            line += part.count(b"\n", 0, part.index(b"\0"))
-            raise FileError(f"{shown} is not a text file: line {line} holds a zero byte.")
-        line += part.count(b"\n")
+    here = stream.tell()
+    stream.seek(0)
+    line, quotes = 1, 0
+    while chunk := stream.read(_CHUNK):
+        for number, part in enumerate(chunk.split(b'"'), quotes):
+            if number % 2 == 0 and b"\0" in part:
+                line += part.count(b"\n", 0, part.index(b"\0"))
+                raise FileError(f"{shown} is not a text file: line {line} holds a zero byte.")
+            line += part.count(b"\n")
+        quotes = number
+    stream.seek(here)
+
+
+def may_hold_odd_numbers(path: Path, delimiter: str, quote: str) -> bool:
+    """Whether a cell may be what DuckDB takes for a number, but is none here: 007, or 1_000."""
+    rest = b"\n"
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            text = np.frombuffer(rest + block.removeprefix(codecs.BOM_UTF8), np.uint8)
+            before, middle = text[:-2], text[1:-1]
+            digit = text - np.uint8(ord("0")) < 10
+            begins = before == ord(delimiter)
+            begins |= before <= ord("\r")
+            if quote.encode() in block:
+                begins |= before == ord(quote)
+            begins &= middle == ord("0")
+            begins &= digit[2:]
+            if begins.any():
+                return True
+            if b"_" in block and np.any((middle == ord("_")) & digit[:-2] & digit[2:]):
+                return True
+            rest = block[-2:]
+    return False
 
 
 _ENCODINGS = [
@@ -238,8 +284,7 @@ def _detected(shown: Path | str, line: int, byte: int, chunk: bytes) -> str:
     if sum(character > "\x7f" for character in read) - odd > odd:
         raise FileError(
             f"{shown} is text in UTF-8, but byte 0x{byte:02x} on line {line} is not: two encodings are "
-            "mixed. Mend "
-            f"that line, or give the encoding of the whole file (--encoding)."
+            "mixed. Mend that line, or give the encoding of the whole file (--encoding)."
         )
     import charset_normalizer
 
@@ -267,8 +312,7 @@ def _decoded(source: Path, shown: Path | str, encoding: str, target: Path) -> Pa
                 done += part.count("\n")
     except (UnicodeError, LookupError) as error:
         raise FileError(
-            f"{shown} is not text in {encoding}, from line {done + 1} on at the latest: {error}. Give "
-            "the encoding "
-            f"that it was written in (--encoding)."
+            f"{shown} is not text in {encoding}, from line {done + 1} on at the latest: {error}. Give the "
+            "encoding that it was written in (--encoding)."
         ) from error
     return target

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -16,21 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.data.tables.index import counting
+from glassnet.data.tables.reading.dialect import BUFFER, LONGEST_TEXT, Dialect
 from glassnet.data.tables.reading.duck import arrays, connected, text_column
 from glassnet.data.tables.reading.end import without_end
 from glassnet.data.tables.reading.header import has_header, unique_names
 from glassnet.data.tables.reading.meaning import (
     AS_NUMBER,
     AS_TEXT,
-    DATE,
-    MISSING_CELL,
     TEXT,
-    TRUTH,
     WHOLE,
+    Meaning,
     literal,
     meanings,
 )
-from glassnet.data.tables.reading.plain_text import plain_text
+from glassnet.data.tables.reading.plain_text import may_hold_odd_numbers, plain_text
 from glassnet.data.tables.reading.understanding import Understood, filled, understood
 from glassnet.data.tables.table import Column, Table, TextColumn
 from glassnet.data.tables.words import is_missing
@@ -41,75 +40,11 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bar
 MOST_COLUMNS = 20_000
 """The most columns of a text file."""
 
-LONGEST_TEXT = 100_000
-"""The most characters of a cell: more is no table, or a quote that is not closed."""
-
 _SAMPLE_ROWS = 1_000
 """Rows that the meaning of columns is guessed from; what does not fit later is read again as text."""
 
 _MOST_ODD = 1_000
 """Rows of another length that are counted."""
-
-Records = Iterator[tuple[int, list[str]]]
-"""The cells of each record, with the line on which it begins."""
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a text file is cut into records."""
-
-    delimiter: str
-    quote: str = '"'
-    comment: str = ""
-    skip: int = 0
-    width: int = 1
-    line_end: str = ""
-
-    def sql(self, path: Path, header: bool) -> str:
-        """The file as DuckDB reads it, as columns of text called c0, c1 and so on."""
-        columns = ", ".join(f"c{place}: 'VARCHAR'" for place in range(self.width))
-        return (
-            f"read_csv({literal(str(path))}, auto_detect=false, columns={{{columns}}}, "
-            f"delim={literal(self.delimiter)}, quote={literal(self.quote)}, escape={literal(self.quote)}, "
-            f"comment={literal(self.comment)}, skip={self.skip}, header={str(header).lower()}, "
-            f"max_line_size={4 << 20}{self.line_end and f', new_line={literal(self.line_end)}'})"
-        )
-
-    def records(self, path: Path, shown: object) -> Records:
-        """The records that are not empty, by Python's reader; FileError for a quote that is not closed."""
-        pulled: list[int] = []
-        line = ""
-
-        def lines() -> Iterator[str]:
-            nonlocal line
-            with path.open(encoding="utf-8-sig", newline="") as stream:
-                for number, line in enumerate(stream, 1):
-                    if number <= self.skip or (self.comment and line.startswith(self.comment)):
-                        continue
-                    pulled.append(number)
-                    yield " ".join(line.split()) + "\n" if self.delimiter == " " else line
-
-        reader = csv.reader(
-            lines(), delimiter=self.delimiter, quotechar=self.quote, skipinitialspace=True, strict=True
-        )
-        try:
-            for record in reader:
-                if any(map(str.strip, record)):
-                    yield pulled[0], record
-                pulled.clear()
-        except csv.Error as error:
-            lengths = [*map(len, line.split(self.delimiter))]
-            if max(lengths, default=0) > LONGEST_TEXT:
-                place = lengths.index(max(lengths))
-                raise FileError(
-                    f"Line {pulled[-1]} of {shown} has a text of {lengths[place]:,} characters in column "
-                    f"{place + 1}; expected {LONGEST_TEXT:,} at most."
-                ) from error
-            raise FileError(
-                f"The row of {shown} that begins on line {pulled[0]} cannot be read: {error}. Look for a "
-                "double "
-                f"quote that is not closed; inside quotes, one is written twice."
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -168,8 +103,7 @@ class _Reading:
         if dialect.width > MOST_COLUMNS:
             raise FileError(
                 f"{self.shown} has {dialect.width:,} columns; expected {MOST_COLUMNS:,} at most. Perhaps "
-                "rows and "
-                f"columns are the wrong way round."
+                "rows and columns are the wrong way round."
             )
         return dialect
 
@@ -179,9 +113,8 @@ class _Reading:
         longest = max(map(len, start.splitlines()), default=0)
         if longest > (1 << 18) and max(map(start.count, (b",", b";", b"\t", b"|"))) > MOST_COLUMNS:
             raise FileError(
-                f"A row of {self.shown}, among the first, has more than {MOST_COLUMNS:,} columns; "
-                "expected that "
-                f"many at most. Perhaps rows and columns are the wrong way round."
+                f"A row of {self.shown}, among the first, has more than {MOST_COLUMNS:,} columns; expected "
+                "that many at most. Perhaps rows and columns are the wrong way round."
             )
         return bool(start.strip())
 
@@ -195,7 +128,7 @@ class _Reading:
         query = (
             f"SELECT Delimiter, Quote, Comment, SkipRows, len(Columns), NewLineDelimiter "
             f"FROM sniff_csv({literal(str(self.path))}, all_varchar=true, "
-            f"sample_size={_SAMPLE_ROWS}{chosen})"
+            f"sample_size={_SAMPLE_ROWS}, buffer_size={BUFFER}{chosen})"
         )
         try:
             delimiter, quote, comment, skip, width, line_end = self.database.execute(query).fetchall()[0]
@@ -282,10 +215,8 @@ class _Reading:
         number = f"{len(odd):,}{' or more' if len(odd) >= _MOST_ODD else ''}"
         raise FileError(
             f"Line {odd[0][0]} of {self.shown} has {odd[0][1]} value(s), but the first row names {width} "
-            "columns. "
-            f"{number} row(s) differ, with line (values): {shown}. Mend them; text that holds a "
-            "delimiter goes "
-            f"between double quotes."
+            f"columns. {number} row(s) differ, with line (values): {shown}. Mend them; text that holds a "
+            "delimiter goes between double quotes."
         )
 
     def _table(self, notes: list[str]) -> Table:
@@ -294,13 +225,10 @@ class _Reading:
         sample = [row for row in self.database.execute(query).fetchall() if any(row)]
         cells, said = self._names(sample)
         names, renamed = unique_names(cells)
-        some = f"coalesce({', '.join(_places(dialect))}) IS NOT NULL"
-        source = f"{dialect.sql(self.path, self.header)} WHERE {some}"
         rows = sample[self.header :]
 
         def read(limit: int | None) -> Understood:
-            some = source if limit is None else f"(SELECT * FROM {source} LIMIT {limit})"
-            return self._columns(some, rows[:limit], names)
+            return self._columns(rows[:limit], names, "" if limit is None else f" LIMIT {limit}")
 
         known, end = without_end(read)
         columns = {name: known.columns[name] for name in names}
@@ -365,44 +293,76 @@ class _Reading:
         records = self.dialect.records(self.path, self.shown)
         return any(record[-1].strip() for (_, record), _ in zip(records, range(200), strict=False))
 
-    def _columns(self, source: str, sample: Sequence[Sequence[str | None]], names: list[str]) -> Understood:
+    def _columns(self, sample: Sequence[Sequence[str | None]], names: list[str], limit: str) -> Understood:
         """The columns, read as what a sample says, and as text where one then holds something else."""
-        database = self.database
-        by_place = dict(zip(_places(self.dialect), names, strict=True))
+        import duckdb
+
+        by_place = dict(zip(self.dialect.places, names, strict=True))
         texts = {
-            place: [*dict.fromkeys(cell for row in sample if (cell := row[i]))]
-            for i, place in enumerate(by_place)
+            place: [*dict.fromkeys(row[i] or "" for row in sample)] for i, place in enumerate(by_place)
         }
         known, text = Understood(), dict[str, TextColumn]()
         pending = meanings(texts, self.delimiter, self.options.decimal)
-        typed = {place: meaning for place, meaning in pending.items() if meaning.kind != TEXT}
+        types = self._types(pending, texts)
+        gaps = {place for place in pending if any(map(is_missing, texts[place]))} - {*types}
         while pending:
-            selected = [f"{meaning.sql(place)} AS {place}" for place, meaning in pending.items()]
-            gaps = [place for place, meaning in pending.items() if meaning.kind in (DATE, TRUTH)]
-            selected += [f"{MISSING_CELL.format(place)} AS gone_{place}" for place in gaps]
-            database.execute(f"CREATE OR REPLACE TABLE rows AS SELECT {', '.join(selected)} FROM {source}")
+            try:
+                self._fill(pending, types, gaps, limit)
+            except duckdb.ConversionException:
+                if not types:
+                    raise
+                types, gaps = {}, {*pending}
+                continue
             failed = {}
             for place, meaning in pending.items():
+                name = by_place[place]
                 if meaning.kind == TEXT:
-                    text[by_place[place]] = self._text(place, by_place[place])
+                    text[name] = self._text(place, name)
                     continue
-                wanted = [place, f"gone_{place}"] if place in gaps else [place]
-                found = arrays(database, f"SELECT {', '.join(wanted)} FROM rows")
-                values = filled(found[place], np.asarray(found.get(f"gone_{place}", False)))
-                if values is None:
+                values = arrays(self.database, f"SELECT {place} FROM rows")[place]
+                rest = self._rest(place) if place in gaps else {}
+                if not all(map(is_missing, rest)):
                     failed[place] = AS_NUMBER if meaning.kind == WHOLE else AS_TEXT
+                elif place not in types and place not in gaps and np.ma.getmaskarray(values).any():
+                    failed[place] = meaning
                 else:
-                    known.add(by_place[place], values, meaning)
-            pending = failed
-        database.execute("DROP TABLE rows")
-        words = {
-            place: [w for w in texts[place] if is_missing(w)]
-            for place in typed
-            if by_place[place] in known.columns
-        }
-        self._count_missing(source, words, known)
-        known.update(understood(text, database, self.delimiter, self.options.decimal))
+                    known.add(name, filled(values), meaning)
+                    known.missing.update(rest)
+            pending, gaps = failed, {*failed}
+        self.database.execute("DROP TABLE rows")
+        known.update(understood(text, self.database, self.delimiter, self.options.decimal))
         return known
+
+    def _types(self, columns: Mapping[str, Meaning], texts: Mapping[str, list[str]]) -> dict[str, str]:
+        """DuckDB's own types, which are faster, of the columns for which they say the same."""
+        plain = [place for place in columns if not any(word and is_missing(word) for word in texts[place])]
+        types = {place: columns[place].type for place in plain if columns[place].type}
+        cut = self.dialect
+        if "DOUBLE" in types.values() and may_hold_odd_numbers(self.path, cut.delimiter, cut.quote):
+            return {place: kind for place, kind in types.items() if kind != "DOUBLE"}
+        return types
+
+    def _fill(
+        self, columns: Mapping[str, Meaning], types: Mapping[str, str], gaps: Collection[str], limit: str
+    ) -> None:
+        """Read the columns into the table `rows`, and the texts without a value of those with `gaps`."""
+        selected = []
+        for place, meaning in columns.items():
+            value = place if place in types else meaning.sql(place)
+            selected.append(f"{value} AS {place}")
+            if place in gaps and meaning.kind != TEXT:
+                selected.append(f"CASE WHEN {value} IS NULL THEN {place} END AS rest_{place}")
+        some = " OR ".join(f"{place} IS NOT NULL" for place in self.dialect.places)
+        source = self.dialect.sql(self.path, self.header, types)
+        self.database.execute(
+            f"CREATE OR REPLACE TABLE rows AS SELECT {', '.join(selected)} "
+            f"FROM (FROM {source} WHERE {some}{limit})"
+        )
+
+    def _rest(self, place: str) -> dict[str, int]:
+        """The texts, not empty, of cells without a value, and how often each is there."""
+        query = f"SELECT trim(rest_{place}) AS word, count(*) FROM rows WHERE word <> '' GROUP BY word"
+        return dict(self.database.execute(query).fetchall())
 
     def _text(self, place: str, name: str) -> TextColumn:
         column = text_column(self.database, "rows", place)
@@ -415,25 +375,10 @@ class _Reading:
             )
             raise FileError(
                 f"Column {name!r} of {self.shown} holds a text of {longest:,} characters in the row that "
-                "begins on "
-                f"line {line}; expected {LONGEST_TEXT:,} at most. Look for a double quote that is not "
-                "closed."
+                f"begins on line {line}; expected {LONGEST_TEXT:,} at most. Look for a double quote that "
+                "is not closed."
             )
         return column
-
-    def _count_missing(self, source: str, words: dict[str, list[str]], known: Understood) -> None:
-        """Count the cells of the words for missing that the sample of columns of numbers and dates had."""
-        wanted = [(place, word) for place, of_place in words.items() for word in of_place if word.strip()]
-        if not wanted:
-            return
-        counts = ", ".join(f"count(*) FILTER ({place} = {literal(word)})" for place, word in wanted)
-        (found,) = self.database.execute(f"SELECT {counts} FROM {source}").fetchall()
-        for (_, word), count in zip(wanted, found, strict=True):
-            known.missing[word.strip()] += count
-
-
-def _places(dialect: Dialect) -> list[str]:
-    return [f"c{place}" for place in range(dialect.width)]
 
 
 def _is_empty(column: Column) -> bool:

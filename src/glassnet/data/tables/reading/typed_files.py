@@ -6,8 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from glassnet.data.tables.index import counting, index_of, refuse_repeats
 from glassnet.data.tables.reading.duck import arrays, connected, quoted, text_column
 from glassnet.data.tables.reading.frames import column_of
@@ -69,9 +67,8 @@ def read_json(path: Path, shown: Path | str, encoding: str | None) -> Table:
         except duckdb.Error as error:
             reason = str(error).partition("\n")[0].replace(str(plain), str(shown))
             raise FileError(
-                f"{shown} is no table in JSON: {reason} Expected a list of records, [{{...}}, {{...}}], "
-                "or one record "
-                f"a line."
+                f"{shown} is no table in JSON: {reason} Expected a list of records, [{{...}}, {{...}}], or "
+                "one record a line."
             ) from error
 
 
@@ -113,9 +110,7 @@ def _table(
             text[name] = text_column(database, "rows", name)
             columns[name] = text[name]
             continue
-        found = arrays(database, f"SELECT {value} AS v, {column} IS NULL AS gone FROM rows")
-        values = filled(found["v"], np.asarray(found["gone"], bool))
-        assert values is not None  # what is masked is NULL
+        values = filled(arrays(database, f"SELECT {value} AS v FROM rows")["v"])
         columns[name] = column_of(values)
         if kind == "BOOLEAN" and values.dtype != bool:
             truths.add(name)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from glassnet.data.tables.reading.duck import connected
 from glassnet.data.tables.reading.meaning import (
     AS_NUMBER,
-    MISSING_CELL,
     NUMBER,
     TEXT,
     TRUTH,
@@ -88,15 +87,14 @@ def understood(
             if values is None:
                 known.columns[name] = _tidy(name, column, words, known)
                 continue
-            known.add(name, _at(values, column.codes), meaning)
+            known.add(name, at(values, column.codes), meaning)
             _count(column.codes, words, [is_missing(word) for word in words], known)
     return known
 
 
-def filled(values: Any, gone: NDArray[np.bool_]) -> NDArray[Any] | None:
-    """Values that may be masked, with NaN or NaT where one is `gone`; None where another one is masked."""
-    if np.any(np.ma.getmaskarray(values) & ~gone):
-        return None
+def filled(values: Any) -> NDArray[Any]:
+    """Values with NaN or NaT where they are masked."""
+    gone = np.ma.getmaskarray(values)
     array: NDArray[Any] = np.asarray(np.ma.getdata(values))
     if not gone.any():
         return array
@@ -107,24 +105,15 @@ def filled(values: Any, gone: NDArray[np.bool_]) -> NDArray[Any] | None:
 
 def _values(database: Any, words: Sequence[str], meaning: Meaning) -> NDArray[Any] | None:
     """The value of each word; None where a word means something else."""
-    found = database.execute(
-        f"SELECT {meaning.sql('w')} AS v, {MISSING_CELL.format('w')} AS gone "
-        f"FROM (SELECT unnest($1::VARCHAR[]) AS w)",
-        [words],
-    ).fetchnumpy()
-    return filled(found["v"], np.asarray(found["gone"], bool))
+    query = f"SELECT {meaning.sql('w')} AS v FROM (SELECT unnest($1::VARCHAR[]) AS w)"
+    values = database.execute(query, [words]).fetchnumpy()["v"]
+    masked = np.flatnonzero(np.ma.getmaskarray(values)).tolist()
+    return filled(values) if all(is_missing(words[place]) for place in masked) else None
 
 
-def _at(values: NDArray[Any], codes: NDArray[np.int32]) -> NDArray[Any]:
-    """The value of each row, missing where its code is -1."""
-    gap = np.flatnonzero(codes < 0)
-    return values[codes] if not len(gap) else _with_gaps(values[codes], codes < 0)
-
-
-def _with_gaps(values: NDArray[Any], gone: NDArray[np.bool_]) -> NDArray[Any]:
-    array = filled(values, gone)
-    assert array is not None  # nothing is masked
-    return array
+def at(values: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
+    """The value of each code, missing where it is -1."""
+    return filled(np.ma.array(values[codes], mask=codes < 0))
 
 
 def _tidy(name: str, column: TextColumn, words: list[str], known: Understood) -> TextColumn:

@@ -34,8 +34,7 @@ def read_workbook(path: Path, shown: Path | str, sheet: str | int | None, header
     except (python_calamine.CalamineError, OSError, ValueError) as error:
         raise FileError(
             f"{shown} cannot be read as a workbook: {str(error).rstrip('.')}. It may be damaged, or "
-            "protected by a "
-            f"password; open it in a spreadsheet program and save the sheet as CSV."
+            "protected by a password; open it in a spreadsheet program and save the sheet as CSV."
         ) from error
     return _table(rows, shown, name, header, notes)
 

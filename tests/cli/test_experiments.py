@@ -44,6 +44,7 @@ from glassnet.plots.style import new_figure
 
 PARTS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
 QUICK = {"pictures": False, "report": False, "baselines": False}
+OF_CLASSES = {*job.PICTURES} - {*job.NEEDS} | {"hidden_projection.png", "confusion.png", "roc.png"}
 
 
 def flat(arrays, when):
@@ -64,9 +65,8 @@ def small(**values):
 @pytest.fixture
 def cheap_pictures(monkeypatch):
     """Every picture is blank."""
-    for pictures in (job.PICTURES, job.OF_CLASSES, job.OF_QUANTITIES):
-        for name in pictures:
-            monkeypatch.setitem(pictures, name, lambda outcome: new_figure(0.1, 0.1, None))
+    for name in job.PICTURES:
+        monkeypatch.setitem(job.PICTURES, name, lambda outcome: new_figure(0.1, 0.1, None))
 
 
 @pytest.fixture
@@ -434,8 +434,7 @@ def test_a_job_writes_every_file_and_lists_it(tmp_path):
         "experiment.toml",
         "run.json",
         "report.html",
-        *job.PICTURES,
-        *job.OF_CLASSES,
+        *OF_CLASSES,
     }
     document = json.loads((outcome.folder / RECORD).read_text())
     assert set(document["files"]) == set(outcome.files) == files
@@ -445,13 +444,13 @@ def test_a_job_writes_every_file_and_lists_it(tmp_path):
     assert np.array_equal(document["parameters"]["W1"], outcome.run.parameters.weights[0])
     assert np.array_equal(document["initial_parameters"]["b2"], outcome.initial.biases[1])
     assert document["settings"] == small().to_dict()
-    assert {"data", "gradient check", "training", *job.PICTURES, "report.html"} <= set(document["timings"])
+    assert {"data", "gradient check", "training", *OF_CLASSES, "report.html"} <= set(document["timings"])
     losses = np.loadtxt(outcome.folder / "losses.csv", delimiter=",", skiprows=1)
     assert np.array_equal(losses[:, 1], outcome.run.losses)
     assert gn.load(outcome.folder / "model.safetensors").parameters == outcome.run.parameters
     labels = [label for label, _ in heard if label]
     assert labels[:4] == ["data", "network", "gradient check", "training"]
-    for name in job.PICTURES | job.OF_CLASSES:
+    for name in OF_CLASSES:
         assert (outcome.folder / name).read_bytes().startswith(b"\x89PNG")
 
 
@@ -460,8 +459,8 @@ def test_a_quantity_is_drawn_against_its_predictions_in_the_tables_unit(tmp_path
     monkeypatch.setattr(job.ResultsFolder, "save_picture", lambda _, *named: figures.update([named]))
     settings = {"network__output": "identity", "data__ignore": ["name", "species"]}
     outcome = run_experiment(table(flowers, "width", **settings), tmp_path / "r", report=False)
-    assert set(job.OF_QUANTITIES) <= set(figures)
-    assert not set(job.OF_CLASSES) & set(figures)
+    assert {"regression.png", "errors.png"} <= set(figures)
+    assert {"confusion.png", "roc.png"}.isdisjoint(figures)
     panels = figures["regression.png"].axes
     assert [paper.get_title(loc="left").split(":")[0] for paper in panels] == ["training", "held-out"]
     assert panels[0].get_xlabel() == "width"
@@ -529,7 +528,7 @@ def test_the_written_settings_give_the_same_run_again(tmp_path):
 
 def test_a_network_without_hidden_layers_has_no_hidden_projection(tmp_path, cheap_pictures):
     outcome = run_experiment(small(network__hidden=[]), tmp_path, report=False)
-    assert set(job.PICTURES) - set(outcome.files) == {"hidden_projection.png"}
+    assert OF_CLASSES - set(outcome.files) == {"hidden_projection.png"}
 
 
 def test_a_new_run_replaces_an_earlier_ones_files_and_leaves_others(tmp_path, cheap_pictures):
@@ -639,7 +638,7 @@ def test_a_failed_gradient_check_ends_the_job_before_training(tmp_path, monkeypa
 def test_a_diverged_run_is_written_with_the_last_finite_parameters(tmp_path):
     outcome = run_experiment(small(train__learning_rate=50.0), tmp_path, report=False)
     assert outcome.run.status == "diverged"
-    assert set(job.PICTURES) < set(outcome.files)
+    assert set(job.PICTURES) - set(job.NEEDS) < set(outcome.files)
     document = json.loads((tmp_path / RECORD).read_text())
     assert document["status"] == "diverged"
     assert document["diverged_at"] == outcome.run.diverged_at

@@ -151,6 +151,7 @@ def _draw_curves(
     curves: Sequence[Sequence[ClassCurve]],
     count: int,
     labels: Sequence[str],
+    corner: str,
     without: str,
     **look: Any,
 ) -> tuple[Figure, list[Any]]:
@@ -164,7 +165,7 @@ def _draw_curves(
                 words = plain(curve.words)
                 paper.plot(curve.x, curve.y, color=color, linewidth=1.8, clip_on=False, label=words, **look)
         if some:
-            paper.legend(loc="best", edgecolor="none", fontsize=8.5, labelcolor=style.INK)
+            paper.legend(loc=corner, edgecolor="none", fontsize=8.5, labelcolor=style.INK)
         else:
             middle = {"xycoords": "axes fraction", "ha": "center"}
             style.write(paper, (0.5, 0.4), without, (0, 0), (2.0, 1.0), **middle)
@@ -204,7 +205,9 @@ def roc(
     field, sets = make_predictions(run, X, y, held_out, class_names, output, classes=True)
     curves = [roc_curves(rows, field.names) for rows in sets]
     labels = ["false positive rate", "true positive rate"]
-    figure, papers = _draw_curves(sets, curves, len(field.names), labels, "samples of one class only")
+    figure, papers = _draw_curves(
+        sets, curves, len(field.names), labels, "lower right", "samples of one class only"
+    )
     for paper in papers:
         paper.plot([0, 1], [0, 1], zorder=1, **_CHANCE)
     style.set_title(figure, title, notes(sets))
@@ -241,7 +244,9 @@ def precision_recall(
     field, sets = make_predictions(run, X, y, held_out, class_names, output, classes=True)
     curves = [precision_curves(rows, field.names) for rows in sets]
     labels, steps = ["recall", "precision"], {"drawstyle": "steps-post"}
-    figure, papers = _draw_curves(sets, curves, len(field.names), labels, "no sample of the class", **steps)
+    figure, papers = _draw_curves(
+        sets, curves, len(field.names), labels, "lower left", "no sample of the class", **steps
+    )
     if len(worst_classes(curves)) == 1:
         for paper, rows, some in zip(papers, sets, curves, strict=True):
             for curve in some:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODEL, LOSSES, CURVATURES = "model.safetensors", "losses.csv", "curvature.csv"
-REPORT, HIDDEN, CURVATURE = "report.html", "hidden_projection.png", "curvature.png"
+REPORT, CURVATURE = "report.html", "curvature.png"
 
 _PROBES = {"matplotlib": "matplotlib.backends.backend_agg", "plotly": "plotly.offline"}
 
@@ -62,54 +62,72 @@ def _predictions(draw: Callable[..., Figure]) -> Callable[[Outcome], Figure]:
     return picture
 
 
-def _importance(of: Outcome) -> Figure:
-    return plots.importance(of.insights[0].importances, unit=of.insights[0].unit)
-
-
 def _dependence(of: Outcome) -> Figure:
     insight = of.insights[0]
     return plots.partial_dependence(insight.dependences, class_names=insight.classes, target=insight.target)
 
 
-OF_CLASSES: dict[str, Callable[[Outcome], Figure]] = {
-    "confusion.png": _predictions(plots.confusion),
-    "roc.png": _predictions(plots.roc),
-}
-OF_QUANTITIES: dict[str, Callable[[Outcome], Figure]] = {
-    "regression.png": _predictions(plots.regression),
-    "errors.png": _predictions(plots.error_histogram),
-}
+def _curvature(of: Outcome) -> Figure:
+    assert of.trace is not None  # NEEDS says so
+    return plots.curvature(of.trace)
+
+
 PICTURES: dict[str, Callable[[Outcome], Figure]] = {
     "data.png": _data,
     "loss.png": lambda of: plots.loss(of.run),
     "decision_boundary.png": lambda of: plots.decision_boundary(
         of.shown.run, of.shown.X, of.shown.y, **of.shown.labels()
     ),
-    HIDDEN: lambda of: plots.hidden_projection(
+    "hidden_projection.png": lambda of: plots.hidden_projection(
         of.shown.run, of.shown.X, of.shown.y, class_names=of.shown.class_names
     ),
     "output_surface.png": lambda of: plots.output_surface(of.shown.run, X=of.shown.X, **of.shown.labels()),
+    "confusion.png": _predictions(plots.confusion),
+    "roc.png": _predictions(plots.roc),
+    "regression.png": _predictions(plots.regression),
+    "errors.png": _predictions(plots.error_histogram),
+    "calibration.png": _predictions(plots.calibration),
+    "precision_recall.png": _predictions(plots.precision_recall),
+    "residuals.png": _predictions(plots.residuals),
+    "models.png": lambda of: plots.models(of.verdicts[0]),
+    "importance.png": lambda of: plots.importance(of.insights[0].importances, unit=of.insights[0].unit),
+    "partial_dependence.png": _dependence,
+    CURVATURE: _curvature,
 }
-"""The pictures of every experiment, by the name of the file; there are those above and `CURVATURE` too."""
+"""The pictures of experiments, by the name of the file."""
+
+
+def _has_classes(of: Outcome) -> bool:
+    return of.samples.preprocessing.classes is not None
+
+
+def _is_table(of: Outcome) -> bool:
+    return bool(of.experiment["data.file"])
+
+
+NEEDS: dict[str, Callable[[Outcome], object]] = {
+    "hidden_projection.png": lambda of: of.run.network.hidden,
+    "confusion.png": _has_classes,
+    "roc.png": _has_classes,
+    "regression.png": lambda of: not _has_classes(of),
+    "errors.png": lambda of: not _has_classes(of),
+    "calibration.png": lambda of: _has_classes(of) and _is_table(of),
+    "precision_recall.png": lambda of: _is_table(of) and len(of.samples.preprocessing.classes or ()) == 2,
+    "residuals.png": lambda of: not _has_classes(of) and _is_table(of),
+    "models.png": lambda of: of.verdicts,
+    "importance.png": lambda of: of.insights and of.insights[0].importances,
+    "partial_dependence.png": lambda of: of.insights and of.insights[0].dependences,
+    CURVATURE: lambda of: of.trace,
+}
+"""What the pictures depend on that not every experiment has; those of verdicts are of the first target."""
 
 MOST_COLUMNS = 40
 """How many columns of a table are printed at most; glassnet info FILE prints all."""
 
-OF_CLASSES_OF_TABLES = {"calibration.png": _predictions(plots.calibration)}
-OF_TWO_CLASSES = {"precision_recall.png": _predictions(plots.precision_recall)}
-OF_QUANTITIES_OF_TABLES = {"residuals.png": _predictions(plots.residuals)}
-MODELS, IMPORTANCE, DEPENDENCE = "models.png", "importance.png", "partial_dependence.png"
-OF_JUDGEMENTS = (MODELS, IMPORTANCE, DEPENDENCE)
-
 MOST_ROWS = 1_000_000
 """How many rows of losses.csv there are at most, give or take one."""
 
-RUN_FILES = (
-    *(MODEL, LOSSES, CURVATURES, SETTINGS, REPORT, CURVATURE),
-    *(PICTURES | OF_CLASSES | OF_QUANTITIES),
-    *(OF_CLASSES_OF_TABLES | OF_TWO_CLASSES | OF_QUANTITIES_OF_TABLES),
-    *OF_JUDGEMENTS,
-)
+RUN_FILES = (MODEL, LOSSES, CURVATURES, SETTINGS, REPORT, *PICTURES)
 """All that an experiment may write, beside its record."""
 
 
@@ -149,15 +167,10 @@ def run_experiment(
     written, and InputError for settings and data that do not fit each other.
     """
     watch = Stopwatch() if stages is None else Stopwatch(stages.begin, stages.clear)
-    names = [
-        MODEL,
-        LOSSES,
-        SETTINGS,
-        *(name for name in RUN_FILES if name.endswith(".png") and name != CURVATURE and pictures),
-        *([REPORT] if report else ()),
-    ]
     watched = experiment["train.curvature"]
-    names += [CURVATURES, *([CURVATURE] if pictures else [])] if watched is not None else []
+    absent = {CURVATURES, CURVATURE} if watched is None else set()
+    absent |= (set() if pictures else {*PICTURES}) | (set() if report else {REPORT})
+    names = [name for name in RUN_FILES if name not in absent]
     rows = experiment["train.iterations"] + 1
     needed = int(1e5 + 8 * rows + 32 * min(rows, MOST_ROWS) + 3e6 * pictures + 8e6 * report)  # bytes
     with ResultsFolder(
@@ -311,31 +324,11 @@ def _draw(
 
 
 def _write_pictures(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) -> None:
-    """Draw every picture; a network without hidden layers has no hidden projection."""
-    pictures, trace = PICTURES | _of_kind(outcome), outcome.trace
-    if trace is not None:
-        pictures[CURVATURE] = lambda _: plots.curvature(trace)
-    for name, draw in pictures.items():
-        if name == HIDDEN and not outcome.run.network.hidden:
-            continue
-        with watch(name):
-            results.save_picture(name, draw(outcome))
-
-
-def _of_kind(outcome: Outcome) -> dict[str, Callable[[Outcome], Figure]]:
-    """The pictures of classes or of a quantity, and of the judgement of the first target."""
-    classes = outcome.samples.preprocessing.classes
-    pictures = dict(OF_QUANTITIES if classes is None else OF_CLASSES)
-    if outcome.experiment["data.file"]:
-        pictures |= OF_QUANTITIES_OF_TABLES if classes is None else OF_CLASSES_OF_TABLES
-        pictures |= OF_TWO_CLASSES if classes is not None and len(classes) == 2 else {}
-    if outcome.verdicts:
-        pictures[MODELS] = lambda of: plots.models(of.verdicts[0])
-    if outcome.insights and outcome.insights[0].importances:
-        pictures[IMPORTANCE] = _importance
-    if outcome.insights and outcome.insights[0].dependences:
-        pictures[DEPENDENCE] = _dependence
-    return pictures
+    """Draw every picture that the experiment has."""
+    for name, draw in PICTURES.items():
+        if name not in NEEDS or NEEDS[name](outcome):
+            with watch(name):
+                results.save_picture(name, draw(outcome))
 
 
 def _write_report(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) -> None:

@@ -51,7 +51,7 @@ def _verdict(verdict: Verdict, number: int) -> Html:
     notes = [tag("p", words) for words in verdict.notes]
     picture = figure(
         f"models{number}",
-        f"{verdict.main} beside simpler models",
+        f"Beside simpler models: {verdict.main}",
         models_picture(verdict),
         "Lines hold 95 % of draws of the held-out rows with replacement. All learned from the same rows.",
         shape="small",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from pathlib import Path
 from reprlib import repr as short
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from glassnet.data.tables import Column, Table
 from glassnet.data.tables.parquet_files import ENDINGS, import_pyarrow, pandas_index, unreadable_parquet
 from glassnet.data.tables.words import as_option
 from glassnet.errors import FileError, InputError, InputTypeError
-from glassnet.utils.memory import size_text
+from glassnet.utils.memory import DEFAULT_MEMORY, size_text
 from glassnet.utils.paths import as_path, explain, is_pattern
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -43,7 +43,7 @@ _OTHER_ENDINGS = {
 # ---- Paths and folders ----------------------------------------------------------------------------
 
 
-def are_paths(X: object) -> bool:
+def are_paths(X: object) -> TypeGuard[Paths]:
     """Whether X is a path, or a list of paths."""
     several = X if isinstance(X, (list, tuple)) and X else [X]
     return all(isinstance(path, (str, os.PathLike)) for path in several)
@@ -141,6 +141,19 @@ def parquet_header(path: Path) -> tuple[Table, int]:
                 table = Table(columns, file, index=pandas_index(schema))
     assert table is not None  # else `parquet_files` has raised
     return table, 8 * rows * len(table.names)
+
+
+def is_read_in_blocks(X: object) -> TypeGuard[Paths]:
+    """Whether a table is read a block at a time by itself: a folder, or a Parquet file above 1 GiB; so is a
+    list with such a path."""
+    if not are_paths(X):
+        return False
+    paths = [Path(path) for path in _as_list(X)]
+    return any(
+        path.is_dir()
+        or (path.suffix.lower() in ENDINGS and path.is_file() and parquet_header(path)[1] > DEFAULT_MEMORY)
+        for path in paths
+    )
 
 
 class _File(NamedTuple):

@@ -102,7 +102,7 @@ class TrainingRun(RunState):
         """`Network.predict_proba` at this run's `theta`, (n, outputs); X as in `predict`."""
         rows = rows_of(X, self.extra)
         if rows is not None:
-            return self.network.predict_proba(self.theta, rows.X)
+            return predict(self.network, self.theta, rows.X, "predict_proba", {}, PLAIN)
         return predict(self.network, self.theta, X, "predict_proba", self.extra, self.encoding)
 
     def predict(self, X: object, *, ndim: int | None = None) -> NDArray[Any]:
@@ -119,7 +119,8 @@ class TrainingRun(RunState):
 
         A run that learned from a table (`prepare_table`, ``glassnet train``) takes raw tables, as
         `read_table` does, and answers with labels and in the target's unit; an array is taken for inputs
-        that are encoded already.
+        that are encoded already. A folder of Parquet files, and a file of more than 1 GiB, is read and
+        answered block by block too.
 
         X has the columns that training had. A run of ``gn.train(..., standardize=True)`` scales them by
         itself. A run of ``gn.stream(..., standardize=True)`` learned from columns that were standardized
@@ -141,7 +142,7 @@ class TrainingRun(RunState):
             )
         rows = rows_of(X, self.extra)
         if rows is not None:
-            answers = rows.answers(self.network.predict(self.theta, rows.X))
+            answers = rows.answers(predict(self.network, self.theta, rows.X, "predict", {}, PLAIN))
             return answers[:, None] if ndim == 2 and answers.ndim == 1 else answers
         predicted = predict(self.network, self.theta, X, "predict", self.extra, self.encoding)
         return self.encoding.predictions(predicted, ndim)
@@ -162,7 +163,7 @@ class TrainingRun(RunState):
         """
         rows = rows_of(X, self.extra)
         if rows is not None:
-            X, y = rows.X, rows.targets() if y is None else rows.encoded(y)
+            X, y = rows.scored(y)
             return score(self.network, self.theta, X, y, sample_weight, {}, PLAIN)
         return score(self.network, self.theta, X, y, sample_weight, self.extra, self.encoding)
 

@@ -2,6 +2,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from data.tables.table_samples import table
 
@@ -49,6 +51,28 @@ def test_runs_of_tables_take_a_file_one_row_and_lists_of_rows(run, tmp_path):
         == run.predict(str(tmp_path / "new.csv")).tolist()
         == first
     )
+
+
+def test_runs_of_tables_answer_folders_block_by_block_as_their_rows_in_memory(run, tmp_path):
+    rows = pa.table({**PEOPLE, "more": range(36)})
+    (tmp_path / "parts").mkdir()
+    pq.write_table(rows.slice(0, 20), tmp_path / "parts" / "1.parquet", row_group_size=8)
+    pq.write_table(rows.slice(20), tmp_path / "parts" / "2.parquet")
+    for source in (tmp_path / "parts", [str(tmp_path / "parts")]):
+        assert run.predict(source).tolist() == run.predict(PEOPLE).tolist()
+        assert np.array_equal(run.predict_proba(source), run.predict_proba(PEOPLE))
+        assert run.score(source) == run.score(PEOPLE)
+    with pytest.raises(InputError, match="scored against its own column 'paid': leave y out"):
+        run.score(tmp_path / "parts", PEOPLE["paid"])
+    (tmp_path / "new").mkdir()
+    pq.write_table(rows.drop_columns(["paid"]), tmp_path / "new" / "1.parquet")
+    assert run.predict(tmp_path / "new").tolist() == run.predict(PEOPLE).tolist()
+    with pytest.raises(InputError, match="no column 'paid' to score against"):
+        run.score(tmp_path / "new")
+    gap = pa.table({"age": [30], "sex": ["m"], "more": [9], "paid": pa.array([None], pa.string())})
+    pq.write_table(gap, tmp_path / "parts" / "3.parquet")
+    with pytest.raises(InputError, match=r"1 of 37 rows have no 'paid' .the first at row 1 of .*3\."):
+        run.score(tmp_path / "parts")
 
 
 def test_runs_of_tables_predict_the_same_after_load(run, tmp_path):

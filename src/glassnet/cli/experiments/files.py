@@ -18,7 +18,13 @@ from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.dask_cluster import ClusterDataset, client_of
 from glassnet.data.dataset import as_dataset
 from glassnet.data.holdout import SplitDataset, split_dataset
-from glassnet.data.parquet import folder_keys, parquet_files, parquet_header, refuse_keys
+from glassnet.data.parquet import (
+    folder_keys,
+    is_read_in_blocks,
+    parquet_files,
+    parquet_header,
+    refuse_keys,
+)
 from glassnet.data.source import Dataset
 from glassnet.data.standardization import StandardizedDataset
 from glassnet.data.tables.choice import ColumnSettings
@@ -59,16 +65,14 @@ def in_blocks(path: Path, sets_memory: bool, option: str) -> bool:
 
     Raises InputError, which names the option, where memory is set for a table that is read whole.
     """
-    if path.is_dir():
-        return True
-    if path.suffix.lower() in ENDINGS:
-        return sets_memory or (path.is_file() and parquet_header(path)[1] > DEFAULT_MEMORY)
-    if sets_memory:
+    if not sets_memory or path.is_dir():
+        return is_read_in_blocks(path)
+    if path.suffix.lower() not in ENDINGS:
         raise InputError(
             f"{option} is for Parquet files and folders of them; {path} is read whole. Leave it out, or "
             f"write the table as Parquet."
         )
-    return False
+    return True
 
 
 def _sets_memory(experiment: Experiment) -> bool:

@@ -39,7 +39,7 @@ from glassnet.data.tables.raw import ColumnRows, RawColumn, date_text
 from glassnet.data.tables.reading.read import read_table
 from glassnet.data.tables.splits import SplitBy, split_rows
 from glassnet.data.tables.table import Table
-from glassnet.data.tables.targets import TableRows, Target, as_target_names, learn_target, target_values
+from glassnet.data.tables.targets import RowsInMemory, Target, as_target_names, learn_target, target_values
 from glassnet.data.tables.words import as_option
 from glassnet.errors import InputError
 from glassnet.utils.html import Html, cell_output
@@ -202,7 +202,7 @@ def prepare_table(
     settings.check(table, targets)
     by = SplitBy(test_fraction, time, test_after, group, split)
     by.check(table, targets)
-    rows = TableRows.of(table, targets)
+    rows = RowsInMemory.of(table, targets)
     known = learn_target(rows, targets, task)
     values = target_values(known)
     parts = _split(by, rows, known, values, random_state)
@@ -246,7 +246,7 @@ def prepare_table(
 
 
 def _split(
-    by: SplitBy, rows: TableRows, known: Target, y: NDArray[Any], random_state: int | RandomState | None
+    by: SplitBy, rows: RowsInMemory, known: Target, y: NDArray[Any], random_state: int | RandomState | None
 ) -> Split:
     """The rows to train on and those held out, as places among the rows that have a target."""
     if not by.at_random:
@@ -262,7 +262,7 @@ def describe_columns(table: Table, target: str | Sequence[str] | None = None) ->
     """What `prepare_table` would take each column for, without a split; InputError as there."""
     settings, by = ColumnSettings(), SplitBy()
     names = () if target is None else as_target_names(target, table)
-    rows = TableRows.of(table, names) if names else TableRows(table, np.arange(table.n_rows))
+    rows = RowsInMemory.of(table, names) if names else RowsInMemory(table, np.arange(table.n_rows))
     known = learn_target(rows, names, None) if names else Target((), "", None, (), ())
     columns = {name: rows.column(name) for name in table.names}
     return ColumnTable(choose_columns(columns, known, settings, by, table.index).values())

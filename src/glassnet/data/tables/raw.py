@@ -20,7 +20,7 @@ DAY = 86_400e6
 Run = tuple[Floats, NDArray[np.int64]]
 """Different values, ascending, and how often each comes."""
 
-_RUN_ROWS = 1 << 20
+_RUN_ROWS = 1 << 16
 """About so many rows of sorted values are counted at once."""
 
 

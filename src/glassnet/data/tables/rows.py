@@ -14,20 +14,27 @@ from numpy.typing import NDArray
 from glassnet.data.dask_cluster import is_collection
 from glassnet.data.fixed_order import Floats
 from glassnet.data.holdout import listed
+from glassnet.data.parquet import are_paths, is_read_in_blocks
+from glassnet.data.source import Dataset
 from glassnet.data.tables.prepare import PreparedTable
 from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.data.tables.raw import raw_column
 from glassnet.data.tables.reading.read import read_table
+from glassnet.data.tables.streamed.columns import rows_with_gaps
+from glassnet.data.tables.streamed.encoded import encoded_files, files_of
+from glassnet.data.tables.streamed.raw_files import RawFiles
 from glassnet.data.tables.table import Table
 from glassnet.errors import InputError, PreprocessingWarning
+from glassnet.utils.memory import DEFAULT_MEMORY
 from glassnet.utils.warn import warn
 
 
 class TableRows(NamedTuple):
-    """A table's rows as inputs (n, inputs), and how outputs become answers."""
+    """A table's rows as inputs (n, inputs), those of files as they are read, and how outputs become
+    answers."""
 
-    table: Table
-    X: Floats
+    table: Table | RawFiles
+    X: Floats | Dataset
     preprocessing: Preprocessing
 
     def answers(self, predicted: NDArray[Any]) -> NDArray[Any]:
@@ -36,27 +43,41 @@ class TableRows(NamedTuple):
             return self.preprocessing.labels(predicted.astype(np.intp).reshape(-1))
         return self.preprocessing.values(predicted)
 
-    def targets(self) -> NDArray[Any]:
-        """The table's own target as the network learned it; InputError where there is none."""
-        missing = [name for name in self.preprocessing.target_names if name not in self.table.names]
+    def scored(self, y: object) -> tuple[Floats | Dataset, NDArray[Any] | None]:
+        """X and y as the network learned them, of files X with its targets; y are a user's labels or
+        values, or None for the table's own. InputError where there is none."""
+        known, table = self.preprocessing, self.table
+        if y is not None and isinstance(table, RawFiles):
+            raise InputError(
+                f"{table.source} is read block by block, and scored against its own column "
+                f"{known.target!r}: leave y out, or read the table into memory."
+            )
+        if y is not None:
+            given = read_table({known.target: y})
+            return self.X, known.encode_target(raw_column(given, known.target), given.where)
+        missing = [name for name in known.target_names if name not in table.names]
         if missing:
             raise InputError(
-                f"{self.table.source} has no column {missing[0]!r} to score against. Give the targets as y."
+                f"{table.source} has no column {missing[0]!r} to score against. Give the targets as y."
             )
-        return self.preprocessing.encode(self.table)
-
-    def encoded(self, y: object) -> NDArray[Any]:
-        """A user's labels or values, (n,), as the network learned them."""
-        name = self.preprocessing.target
-        table = read_table({name: y})
-        return self.preprocessing.encode_target(raw_column(table, name), table.where)
+        if isinstance(table, RawFiles):
+            absent = rows_with_gaps(table, known.target_names)
+            if absent.any():
+                count, first = int(absent.sum()), table.where(int(absent.argmax()))
+                raise InputError(
+                    f"{count:,} of {len(absent):,} rows have no {listed(known.target_names)} (the first at "
+                    f"{first}); expected a value in every row."
+                )
+            return encoded_files(table, known, targeted=True), None
+        return self.X, known.encode(table)
 
 
 def rows_of(X: object, extra: Mapping[str, Any]) -> TableRows | None:
     """A raw table's rows for a run that learned from a table; None for arrays of inputs, and for other
     runs.
 
-    A PreprocessingWarning says where the table differs from training's.
+    Folders and large files of Parquet are read block by block; of other tables a PreprocessingWarning says
+    where they differ from training's.
     """
     known = extra.get("preprocessing")
     # `glassnet train` writes a name beside it, and did so before columns were encoded.
@@ -72,6 +93,9 @@ def rows_of(X: object, extra: Mapping[str, Any]) -> TableRows | None:
             "say, or the table itself, data.table."
         )
     preprocessing = Preprocessing.from_dict(known)
+    if is_read_in_blocks(X):
+        files = files_of(preprocessing, X, DEFAULT_MEMORY)
+        return TableRows(files, encoded_files(files, preprocessing), preprocessing)
     table = X if isinstance(X, Table) else read_table(_columns_of(X))
     inputs, notes = preprocessing.transform_and_note(table)
     if notes:
@@ -110,7 +134,7 @@ def _columns_of(X: object) -> object:
         X = X.to_dict()
     if isinstance(X, Mapping) and X and not any(map(_is_column, X.values())):
         X = [X]
-    if isinstance(X, (list, tuple)):
+    if isinstance(X, (list, tuple)) and not are_paths(X):
         return {name: [row.get(name) for row in X] for name in dict.fromkeys(chain.from_iterable(X))}
     return X
 
@@ -120,12 +144,12 @@ def _is_column(values: object) -> bool:
 
 
 def is_table(X: object) -> bool:
-    """Whether X names its values: a `Table`, a path, a frame, a structured array, a dictionary of columns
-    or of one row, a list of such rows, a row of pandas."""
+    """Whether X names its values: a `Table`, a path or a list of them, a frame, a structured array, a
+    dictionary of columns or of one row, a list of such rows, a row of pandas."""
     if isinstance(X, (Table, str, os.PathLike, Mapping)):
         return True
     if isinstance(X, (list, tuple)):
-        return len(X) > 0 and all(isinstance(row, Mapping) for row in X)
+        return len(X) > 0 and (all(isinstance(row, Mapping) for row in X) or are_paths(X))
     if is_collection(X):
         return False
     return (

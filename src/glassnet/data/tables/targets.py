@@ -60,7 +60,7 @@ class TargetedRows(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class TableRows:
+class RowsInMemory:
     """The rows of a table in memory that have a target, by number."""
 
     table: Table
@@ -68,7 +68,7 @@ class TableRows:
     gaps: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, table: Table, names: Sequence[str]) -> TableRows:
+    def of(cls, table: Table, names: Sequence[str]) -> RowsInMemory:
         """The rows that have a value in each of the target's columns."""
         absent = np.logical_or.reduce([np.isnan(raw_column(table, name).values) for name in names])
         rows = np.flatnonzero(~absent)

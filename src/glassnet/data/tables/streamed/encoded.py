@@ -104,9 +104,9 @@ def files_of(preprocessing: Preprocessing, path: Paths, memory: int) -> RawFiles
     return files
 
 
-def encoded_files(files: RawFiles, preprocessing: Preprocessing) -> Dataset:
-    """The rows of files as a model takes them, without a target."""
-    return _standardized(EncodedFiles(files, preprocessing, False), preprocessing)
+def encoded_files(files: RawFiles, preprocessing: Preprocessing, targeted: bool = False) -> Dataset:
+    """The rows of files as a model takes them, with their target where `targeted`."""
+    return _standardized(EncodedFiles(files, preprocessing, targeted), preprocessing)
 
 
 def scored_files(files: RawFiles, preprocessing: Preprocessing) -> Dataset | None:

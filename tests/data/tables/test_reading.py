@@ -235,6 +235,16 @@ def test_what_duckdb_takes_for_a_number_stays_text(read, begin, cell):
         assert np.asarray(table[table.names[0]])[row] == cell.strip('"')
 
 
+def test_timestamps_in_the_short_form_of_iso_8601_are_dates(read):
+    table = read("a,b\n20140308T000000,20140308T1530Z\n20141013T123456,\n20141013T235959,20140309T0000Z\n")
+    days = ["2014-03-08T00:00:00", "2014-10-13T12:34:56", "2014-10-13T23:59:59"]
+    np.testing.assert_array_equal(table["a"], np.array(days, "M8[us]"))
+    np.testing.assert_array_equal(
+        table["b"], np.array(["2014-03-08T15:30", "NaT", "2014-03-09T00:00"], "M8[us]")
+    )
+    assert read("a,b\n20140308T000000,1\n20149908T000000,2\n")["a"].texts()[1] == "20149908T000000"
+
+
 def test_words_for_missing_values_are_counted_where_the_first_rows_have_none(read):
     table = read("".join(["a,b\n", *["1.5,k\n"] * 1_200, "NA,k\n", "?,k\n", " NA,k\n"]))
     assert table.notes == ("Taken for missing: 'NA' (2), '?' (1).",)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from glassnet.errors import unknown_name
 from glassnet.utils.html import cell_output, cell_table
@@ -36,9 +36,12 @@ class TextColumn:
         """A column of those texts, in the order in which they first appear; None and "" are missing."""
         known: dict[str | None, int] = {None: -1, "": -1}
         codes = [known.setdefault(text, len(known) - 2) for text in texts]
-        categories = np.empty(len(known) - 2, object)
-        categories[:] = [*known][2:]
-        return cls(np.array(codes, np.int32), categories)
+        return cls.coded(codes, [*known][2:])
+
+    @classmethod
+    def coded(cls, codes: ArrayLike, categories: Sequence[str | None]) -> TextColumn:
+        """A column of codes of any type of integers, and a list of texts."""
+        return cls(np.asarray(codes, np.int32), object_array(categories))
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -55,6 +58,13 @@ class TextColumn:
 
 
 Column = NDArray[Any] | TextColumn
+
+
+def object_array(values: Sequence[Any]) -> NDArray[np.object_]:
+    """The values as they are, (n,): `numpy.array` makes a matrix of lists that are equally long."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
 
 
 @dataclass(frozen=True, eq=False, repr=False)

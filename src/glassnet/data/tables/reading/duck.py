@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from glassnet.data.tables.reading.meaning import literal
 from glassnet.data.tables.table import TextColumn
 from glassnet.utils.threads import thread_count
@@ -56,9 +54,5 @@ def text_column(database: Any, table: str, name: str) -> TextColumn:
     different = f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY 1"
     database.execute(f"CREATE OR REPLACE TYPE words AS ENUM ({different})")
     words = [word for (word,) in database.execute("SELECT unnest(enum_range(NULL::words))").fetchall()]
-    codes = arrays(database, f"SELECT ifnull(enum_code({column}::words)::INTEGER, -1) AS c FROM {table}")[
-        "c"
-    ]
-    categories = np.empty(len(words), object)
-    categories[:] = words
-    return TextColumn(np.asarray(codes, np.int32), categories)
+    codes = arrays(database, f"SELECT ifnull(enum_code({column}::words)::INTEGER, -1) AS c FROM {table}")
+    return TextColumn.coded(codes["c"], words)

@@ -16,7 +16,7 @@ from glassnet.data.tables.index import counting
 from glassnet.data.tables.parquet_files import pandas_index
 from glassnet.data.tables.reading.header import unique_names
 from glassnet.data.tables.reading.understanding import at, understood
-from glassnet.data.tables.table import Column, Table, TextColumn
+from glassnet.data.tables.table import Column, Table, TextColumn, object_array
 from glassnet.errors import InputError, InputTypeError
 
 LARGEST = np.iinfo(np.int64).max
@@ -118,7 +118,7 @@ def column_of(values: Any) -> Column:
     library = type(values).__module__.partition(".")[0]
     if library in _SERIES:
         return _SERIES[library](values)
-    array = values if isinstance(values, np.ndarray) else _as_array(list(values))
+    array = values if isinstance(values, np.ndarray) else object_array(list(values))
     if array.ndim != 1:
         raise InputError(f"A column has one value for each row, (n,); got the shape {array.shape}.")
     if isinstance(values, np.ma.MaskedArray):
@@ -166,7 +166,7 @@ def _pandas_series(series: Any) -> Column:
         import pandas as pd
 
         codes, words = pd.factorize(series)
-        return TextColumn(codes.astype(np.int32), _as_array(list(words)))
+        return TextColumn.coded(codes, list(words))
     return _of_objects(series.to_numpy(object))
 
 
@@ -177,7 +177,7 @@ def _polars_series(series: Any) -> Column:
 
         texts = series.cast(pl.String)
         codes = texts.rank("dense").cast(pl.Int64).fill_null(0).to_numpy() - 1
-        return TextColumn(codes.astype(np.int32), _as_array(texts.drop_nulls().unique().sort().to_list()))
+        return TextColumn.coded(codes, texts.drop_nulls().unique().sort().to_list())
     if series.null_count() == 0 and series.dtype.is_numeric() and not kind.startswith("Decimal"):
         return column_of(series.to_numpy())
     if series.dtype.is_numeric():
@@ -187,7 +187,7 @@ def _polars_series(series: Any) -> Column:
     if kind.startswith("Datetime"):
         return column_of(series.dt.replace_time_zone(None).to_numpy())
     return (
-        _of_objects(_as_array(series.to_list()))
+        _of_objects(object_array(series.to_list()))
         if not kind.startswith("Date")
         else column_of(series.to_numpy())
     )
@@ -207,28 +207,18 @@ def _arrow_column(column: Any) -> Column:
         if isinstance(array, pa.ChunkedArray):
             array = array.unify_dictionaries().combine_chunks()
         codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return TextColumn(codes.astype(np.int32), _as_array(array.dictionary.to_pylist()))
+        return TextColumn.coded(codes, array.dictionary.to_pylist())
     if types.is_timestamp(kind) or types.is_date(kind):
-        return np.asarray(
-            column.cast(pa.timestamp("us", getattr(kind, "tz", None))).to_numpy(zero_copy_only=False),
-            "M8[us]",
-        )
+        times = column.cast(pa.timestamp("us", getattr(kind, "tz", None)))
+        return np.asarray(times.to_numpy(zero_copy_only=False), "M8[us]")
     if types.is_integer(kind) and column.null_count == 0:
-        return column_of(
-            column.to_numpy(zero_copy_only=False)
-            if not isinstance(column, pa.ChunkedArray)
-            else column.to_numpy()
-        )
+        return column_of(column.to_numpy(zero_copy_only=False))
     if types.is_boolean(kind):
-        return _of_objects(_as_array(column.to_pylist()))
+        return _of_objects(object_array(column.to_pylist()))
     if types.is_null(kind) or types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
-        return np.asarray(
-            column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-            if not isinstance(column, pa.ChunkedArray)
-            else column.cast(pa.float64(), safe=False).to_numpy(),
-            np.float64,
-        )
-    return _of_objects(_as_array(column.to_pylist()))
+        doubles = column.cast(pa.float64(), safe=False)
+        return np.asarray(doubles.to_numpy(zero_copy_only=False), np.float64)
+    return _of_objects(object_array(column.to_pylist()))
 
 
 _SERIES: dict[str, Callable[[Any], Column]] = {
@@ -251,12 +241,6 @@ def _holds_truths(values: Any) -> bool:
         return False
     first = next((value for value in values if value is not None and value == value), None)
     return isinstance(first, (bool, np.bool_))
-
-
-def _as_array(values: list[Any]) -> NDArray[np.object_]:
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array
 
 
 def _of_objects(array: NDArray[np.object_]) -> Column:

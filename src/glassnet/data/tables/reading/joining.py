@@ -60,9 +60,9 @@ def _joined_column(name: str, tables: Sequence[Table]) -> Column:
     for table, part in zip(tables, parts, strict=True):
         if isinstance(part, TextColumn):
             new = [places.setdefault(word, len(places)) for word in part.categories.tolist()]
-            codes.append(np.array([*new, -1], np.int32)[part.codes])
+            codes.append(np.array([*new, -1])[part.codes])
         elif _is_gap(part):
-            codes.append(np.full(len(part), -1, np.int32))
+            codes.append(np.full(len(part), -1))
         else:
             text = next(
                 t
@@ -73,9 +73,7 @@ def _joined_column(name: str, tables: Sequence[Table]) -> Column:
                 f"Column {name!r} holds other values in {table.source} than in {text.source}: numbers in "
                 "one, text or dates in the other. Files of one table have the same."
             )
-    categories = np.empty(len(places), object)
-    categories[:] = [*places]
-    return TextColumn(np.concatenate(codes), categories)
+    return TextColumn.coded(np.concatenate(codes), [*places])
 
 
 def _is_gap(part: NDArray[np.generic]) -> bool:

@@ -27,6 +27,7 @@ _ZONE = r"( ?(Z|UTC|[+-]\d{2}(:?\d{2})?))?"
 _ISO = re.compile(
     r"\d{4}([-/])\d{1,2}\1\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d{1,9})?)?" + _ZONE + ")?", re.ASCII
 )
+_COMPACT = re.compile(r"\d{8}T\d{4}(\d{2})?Z?", re.ASCII)
 _MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?", re.ASCII)
 _THREE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})( \d{1,2}:.*)?", re.ASCII)
@@ -208,6 +209,8 @@ def _decimal_marks(columns: Mapping[str, Collection[str]]) -> str:
 def _date(texts: Collection[str], decimal: str) -> Meaning | None:
     if all(map(_ISO.fullmatch, texts)):
         return AS_DATE
+    if all(map(_COMPACT.fullmatch, texts)):
+        return _strptime([f"%Y%m%dT%H%M{end}" for end in ("%S", "%SZ", "", "Z")], "")
     if all(map(_MONTH.fullmatch, texts)):
         return Meaning(DATE, "TRY_CAST({0} || '-01' AS TIMESTAMP)", "months")
     if all(map(_CLOCK.fullmatch, texts)):

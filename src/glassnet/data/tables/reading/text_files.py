@@ -303,8 +303,9 @@ class _Reading:
         }
         known, text = Understood(), dict[str, TextColumn]()
         pending = meanings(texts, self.delimiter, self.options.decimal)
-        types = self._types(pending, texts)
-        gaps = {place for place in pending if any(map(is_missing, texts[place]))} - {*types}
+        missing = {place: [*filter(is_missing, texts[place])] for place in pending}
+        types = self._types({place: one for place, one in pending.items() if not any(missing[place])})
+        gaps = {place for place in pending if missing[place] and place not in types}
         while pending:
             try:
                 self._fill(pending, types, gaps, limit)
@@ -333,10 +334,9 @@ class _Reading:
         known.update(understood(text, self.database, self.delimiter, self.options.decimal))
         return known
 
-    def _types(self, columns: Mapping[str, Meaning], texts: Mapping[str, list[str]]) -> dict[str, str]:
+    def _types(self, columns: Mapping[str, Meaning]) -> dict[str, str]:
         """DuckDB's own types, which are faster, of the columns for which they say the same."""
-        plain = [place for place in columns if not any(word and is_missing(word) for word in texts[place])]
-        types = {place: columns[place].type for place in plain if columns[place].type}
+        types = {place: meaning.type for place, meaning in columns.items() if meaning.type}
         cut = self.dialect
         if "DOUBLE" in types.values() and may_hold_odd_numbers(self.path, cut.delimiter, cut.quote):
             return {place: kind for place, kind in types.items() if kind != "DOUBLE"}

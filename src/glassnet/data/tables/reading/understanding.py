@@ -127,9 +127,7 @@ def _tidy(name: str, column: TextColumn, words: list[str], known: Understood) ->
     _count(column.codes, words, [word in gone for word in words], known)
     if stays := sorted(marks - gone):
         known.kept.append(f"Kept as text in {name!r}: {', '.join(map(repr, stays))}.")
-    categories = np.empty(len(places), object)
-    categories[:] = [*places]
-    return TextColumn(np.array([*new, -1], np.int32)[column.codes], categories)
+    return TextColumn.coded(np.array([*new, -1])[column.codes], [*places])
 
 
 def _count(codes: NDArray[np.int32], words: list[str], gone: list[bool], known: Understood) -> None:

@@ -74,9 +74,9 @@ def child(who: str, samples: str) -> None:
         random.standard_normal(out=rows, dtype=np.float32)
         y[start : start + 10_000] = rows[:, 0] > rows[:, 1]
     train(X[:BATCH], y[:BATCH])
-    before, peak_before = _resident()
+    before, peak_before = resident()
     train(X, y)
-    peak = _resident()[1]
+    peak = resident()[1]
     print(json.dumps({"over_the_data": peak - before, "raised_the_peak": peak > peak_before}))
 
 
@@ -98,7 +98,7 @@ def _train_sklearn(X: Any, y: Any) -> None:
     MLPClassifier(SIZES[1:-1], batch_size=BATCH, max_iter=1, alpha=0, random_state=0).fit(X, y)
 
 
-def _resident() -> tuple[int, int]:
+def resident() -> tuple[int, int]:
     """Bytes of memory that this process has, and the most that it had.
 
     Where there is no /proc, the most is all that is known: it was reached by the data.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import resource
 import statistics
-import sys
 import tempfile
 import time
 import warnings
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.contest import BenchmarkError
+from benchmarks.jobs.memory import resident
 from benchmarks.jobs.options import Options, run_child
 from benchmarks.record import FORMAT, outcome
 from glassnet.data.tables import Table, TextColumn, read_table
@@ -106,19 +105,12 @@ def child(reader: str, path: str) -> None:
     """Print the most memory that one reading takes above that of its imported libraries, and its time."""
     small = Path(path).with_name(f"small-{Path(path).name}")
     read(reader, small)
-    before = _peak()
+    _, before = resident()
     start = time.perf_counter()
     table = read(reader, Path(path))
     seconds = time.perf_counter() - start
-    print(json.dumps({"peak": _peak() - before, "seconds": seconds, "type": type(table).__name__}))
-
-
-def _peak() -> int:
-    """The most bytes of this process so far; getrusage of Linux begins with those of its parent."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return next(int(line.split()[1]) << 10 for line in status.open() if line.startswith("VmHWM"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    peak = resident()[1] - before
+    print(json.dumps({"peak": peak, "seconds": seconds, "type": type(table).__name__}))
 
 
 def measure_reading(options: Options) -> dict[str, Any]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from benchmarks.tables import people, shipped, things
+from benchmarks.tables import people, things
+from benchmarks.tables.shipped import SHIPPED
 from benchmarks.tables.table import Table
 
-TABLES: Mapping[str, Callable[[], Table]] = {
+TABLES: Mapping[str, Callable[[], Table]] = SHIPPED | {
     function.__name__: function
     for function in (
-        *(shipped.iris, shipped.wine, shipped.breast_cancer, shipped.digits),
-        *(shipped.diabetes, shipped.linnerud),
         *(people.passengers, people.incomes, people.churn, people.deposits),
         *(people.students, people.glucose, people.credit),
         *(things.cars, things.houses, things.concrete, things.bicycles, things.heating, things.wings),

@@ -2,62 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from benchmarks.tables.table import Column, Table, text
+from benchmarks.tables.table import Table, text
+
+TARGETS = {
+    "iris": "species",
+    "wine": "grower",
+    "breast_cancer": "tumor",
+    "digits": "digit",
+    "diabetes": "progression",  # within a year
+    "linnerud": "waist",  # by three exercises, of 20 men
+}
+"""What is learned of each."""
 
 
-def _table(X: Column, y: Column, names: list[str], target: str, labels: Any = None) -> Table:
-    columns = {name.replace(" ", "_"): X[:, i].astype(np.float64) for i, name in enumerate(names)}
-    values = y.astype(np.float64) if labels is None else text([str(labels[k]) for k in y])
-    return Table({**columns, target: values}, target, labels is not None)
+def load(name: str) -> Table:
+    """A table by scikit-learn's name: classes by their labels, and of several quantities the second."""
+    from sklearn import datasets
+
+    data: Any = getattr(datasets, f"load_{name}")(**({"scaled": False} if name == "diabetes" else {}))
+    columns = {
+        column.replace(" ", "_"): values.astype(np.float64)
+        for column, values in zip(data.feature_names, data.data.T, strict=True)
+    }
+    target, labels = data.target, data.get("target_names")
+    classifies = target.dtype.kind == "i"
+    if classifies:
+        target = text([str(labels[k]) for k in target])
+    elif target.ndim == 2:
+        target = target[:, 1]
+    return Table({**columns, TARGETS[name]: target}, TARGETS[name], classifies)
 
 
-def iris() -> Table:
-    """150 flowers of three species; Fisher (1936)."""
-    from sklearn.datasets import load_iris
-
-    data = load_iris()
-    return _table(data.data, data.target, list(data.feature_names), "species", data.target_names)
-
-
-def wine() -> Table:
-    """178 wines of three growers by 13 measurements."""
-    from sklearn.datasets import load_wine
-
-    data = load_wine()
-    return _table(data.data, data.target, list(data.feature_names), "grower", data.target_names)
-
-
-def breast_cancer() -> Table:
-    """569 tumors by 30 measurements of their cells' nuclei."""
-    from sklearn.datasets import load_breast_cancer
-
-    data = load_breast_cancer()
-    return _table(data.data, data.target, list(data.feature_names), "tumor", data.target_names)
-
-
-def digits() -> Table:
-    """1,797 digits of 8 x 8 pixels."""
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    return _table(data.data, data.target, list(data.feature_names), "digit", data.target_names)
-
-
-def diabetes() -> Table:
-    """442 patients: how far the disease went within a year."""
-    from sklearn.datasets import load_diabetes
-
-    data = load_diabetes(scaled=False)
-    return _table(data.data, data.target, list(data.feature_names), "progression")
-
-
-def linnerud() -> Table:
-    """20 men: the waist by three exercises. The smallest table there is."""
-    from sklearn.datasets import load_linnerud
-
-    data = load_linnerud()
-    return _table(data.data, data.target[:, 1], list(data.feature_names), "waist")
+SHIPPED: dict[str, Callable[[], Table]] = {name: partial(load, name) for name in TARGETS}
+"""Each table's maker by its name."""

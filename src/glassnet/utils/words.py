@@ -33,6 +33,17 @@ def plain(text: object, longest: int = _LONGEST) -> str:
     return f" {line}" if line.startswith("_") else line
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A line for each row, its cells under those of the others.
+
+    >>> from glassnet.utils.words import aligned
+    >>> aligned([["a", "bc"], ["def", "g"]])
+    ['a    bc', 'def  g']
+    """
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
 def readable(value: float, digits: int = 3) -> str:
     """A number to `digits` digits, with an exponent only if very large or small: 12,900 or 0.00153."""
     if value != 0 and not 1e-4 <= abs(value) < max(1e9, 10.0**digits):

@@ -17,7 +17,7 @@ from glassnet.data.fixed_order import Floats
 from glassnet.data.tables.raw import DATE, DAY, NUMBER, TEXT, TRUTH, ColumnRows, side_by_side
 from glassnet.errors import unknown_name
 from glassnet.utils.html import cell_table, join, tag
-from glassnet.utils.words import tidy
+from glassnet.utils.words import aligned, tidy
 
 KINDS = ("number", "true/false", "category", "date", "text", "id", "constant", "duplicate", "twin")
 """What a column may be taken for. From the last five nothing is learned, unless the user says so."""
@@ -200,8 +200,7 @@ class ColumnTable(Sequence[ColumnInfo]):
             rows = [self.HEADER, *(tuple(map(_one_line, column.row())) for column in shown)]
         else:
             rows = [self.SHORT_HEADER, *(tuple(map(_one_line, column.short_row())) for column in shown)]
-        widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines = aligned(rows)
         if width is not None:
             lines = [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
         more = len(self) - len(shown)

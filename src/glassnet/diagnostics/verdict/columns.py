@@ -10,7 +10,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.diagnostics.verdict.contenders import Answer
+from glassnet.diagnostics.verdict.contenders import Answer, some_rows
 from glassnet.diagnostics.verdict.measures import measured
 
 _ROWS, _REPEATS, _WORK = 5000, 5, 1e8
@@ -93,9 +93,8 @@ def importances(
     random = RandomState(seed)
     repeats = _REPEATS if work < 1e4 else 1
     most = min(_ROWS, max(_LEAST_ROWS, int(_WORK / (work * repeats))))
-    if n > most:
-        rows = np.sort(random.permutation(n)[:most])
-        X, y, n = X[rows], y[rows], most
+    rows = some_rows(n, most)
+    X, y, n = X[rows], y[rows], len(rows)
     base = _error(y, answer(X))
     found = []
     for column in columns:
@@ -113,14 +112,13 @@ def _error(y: NDArray[np.intp] | Array, answers: Array) -> float:
     return float(scores["log loss" if answers.ndim == 2 else "RMSE"][0])
 
 
-def dependences(answer: Answer, X: Array, columns: Sequence[Column], seed: int = 0) -> list[Dependence]:
+def dependences(answer: Answer, X: Array, columns: Sequence[Column]) -> list[Dependence]:
     """Partial dependence of the answers on each column that has levels (Friedman 2001).
 
     At each level all rows get that value in place of their own, and the answers' mean is taken; rows
     beyond five hundred are left to chance. Values that never occur together count too.
     """
-    if len(X) > _DEPENDENCE_ROWS:
-        X = X[RandomState(seed).permutation(len(X))[:_DEPENDENCE_ROWS]]
+    X = X[some_rows(len(X), _DEPENDENCE_ROWS)]
     found = []
     for column in columns:
         if not len(column.levels):

@@ -84,7 +84,7 @@ def contenders(question: Question, baselines: bool = True) -> list[Contender]:
     found = [_constant(question)]
     for name, make in (("linear model", _linear), ("boosted trees", _trees)) if baselines else ():
         model, most, note = make(question)
-        rows = _some(len(question.y), most)
+        rows = some_rows(len(question.y), most)
         few = len(rows) < question.n_rows
         words = [f"learned from {len(rows):,} of {question.n_rows:,} rows"] if few else []
         answer = None
@@ -98,7 +98,7 @@ def contenders(question: Question, baselines: bool = True) -> list[Contender]:
     return found
 
 
-def _some(n: int, most: int) -> NDArray[np.intp]:
+def some_rows(n: int, most: int) -> NDArray[np.intp]:
     """The numbers of all rows, or of `most` drawn at random."""
     return np.arange(n) if n <= most else np.sort(RandomState(0).permutation(n)[:most])
 
@@ -176,19 +176,13 @@ def _fitted(model: Any, question: Question, rows: NDArray[np.intp]) -> Answer:
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # such as of convergence, within rounding of the score
         model.fit(X, y if question.classes is not None else (y - mean) / scale, sample_weight=weights)
-    if question.classes is None:
 
-        def values(X: NDArray[Any]) -> Array:
-            with threadpool_limits(1):
-                return np.asarray(model.predict(X) * scale + mean, np.float64)
-
-        return values
-    count, known = len(question.classes), model.classes_
-
-    def probabilities(X: NDArray[Any]) -> Array:
-        P = np.zeros((len(X), count))
+    def answer(X: NDArray[Any]) -> Array:
         with threadpool_limits(1):
-            P[:, known] = model.predict_proba(X)
-        return P
+            if question.classes is None:
+                return np.asarray(model.predict(X) * scale + mean, np.float64)
+            P = np.zeros((len(X), len(question.classes)))
+            P[:, model.classes_] = model.predict_proba(X)
+            return P
 
-    return probabilities
+    return answer

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from glassnet.diagnostics.verdict.measures import FEW, LEVEL, MEASURES, Estimate
-from glassnet.utils.words import counted, percent, readable, tidy
+from glassnet.utils.words import aligned, counted, percent, readable, tidy
 
 NETWORK, CONSTANT, BALANCED = "network", "constant answer", "balanced accuracy"
 
@@ -29,6 +29,10 @@ class Entry:
     note: str
     scores: dict[str, Estimate]
     lead: dict[str, Estimate] = field(default_factory=dict)
+
+    def score(self, name: str) -> Estimate:
+        """A score, undefined where this one gave no answer."""
+        return self.scores.get(name, Estimate(None))
 
 
 @dataclass(frozen=True)
@@ -86,26 +90,15 @@ class Verdict:
     def table(self) -> list[list[str]]:
         """The head and a row for each who answered, as text."""
         head = [f"on {counted(self.n_judged, 'held-out row')}", *self.scores]
-        rows = [
-            [
-                entry.name,
-                *(
-                    write_estimate(name, entry.scores.get(name, Estimate(None)), whole=place == 0)
-                    for place, name in enumerate(self.scores)
-                ),
-            ]
-            for entry in self.entries
-        ]
+        rows = []
+        for entry in self.entries:
+            scores = [write_estimate(name, entry.score(name), name == self.main) for name in self.scores]
+            rows.append([entry.name, *scores])
         return [head, *rows]
 
     def lines(self) -> list[str]:
         """The table in aligned columns, notes on who answered, and what follows in sentences."""
-        table = self.table
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        rows = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table
-        ]
-        return [*(row.rstrip() for row in rows), *self.notes, *self.sentences]
+        return [*aligned(self.table), *self.notes, *self.sentences]
 
     @property
     def notes(self) -> list[str]:
@@ -122,14 +115,13 @@ class Verdict:
         return tuple(filter(None, (*self._compared(), self._one(), self._silent(), self._overfits())))
 
     def _compared(self) -> list[str]:
-        own = self.network.scores[self.main].value
-        if own is None:
+        if self.network.score(self.main).value is None:
             return [f"The network's {self.main} on these rows is undefined: nothing can be compared."]
-        others = [entry for entry in self.entries[1:] if entry.scores and self._value(entry) is not None]
+        others = [entry for entry in self.entries[1:] if entry.score(self.main).value is not None]
         if not others:
             return []
         sign = 1.0 if MEASURES[self.main].more else -1.0
-        best = max(others, key=lambda entry: sign * (self._value(entry) or 0.0))
+        best = max(others, key=lambda entry: sign * (entry.score(self.main).value or 0.0))
         found = [self._against(best)]
         constant = next((entry for entry in others if entry.name == CONSTANT), None)
         if constant is not None and constant is not best and self._sure(constant) <= 0:
@@ -141,7 +133,7 @@ class Verdict:
         return found
 
     def _against(self, other: Entry) -> str:
-        own, its = (write(self.main, self._value(entry)) for entry in (self.network, other))
+        own, its = (write(self.main, entry.score(self.main).value) for entry in (self.network, other))
         sign, name = self._sure(other), f"the {other.name}"
         scores = f"{self.main} {own} against {its}"
         if own == its and sign == 0:
@@ -172,9 +164,6 @@ class Verdict:
         side = int(lead.low > 0) - int(lead.high < 0)
         return side if MEASURES[self.main].more else -side
 
-    def _value(self, entry: Entry) -> float | None:
-        return entry.scores.get(self.main, Estimate(None)).value
-
     def _one(self) -> str:
         if self.only is None:
             return ""
@@ -188,7 +177,7 @@ class Verdict:
         shown = list(self.never.items())[:3]
         named = ", ".join(f"{tidy(name)!r} ({counted(count, 'row')})" for name, count in shown)
         more = f" and {len(self.never) - len(shown)} more" if len(self.never) > len(shown) else ""
-        area = self.network.scores.get("ROC AUC", Estimate(None)).low
+        area = self.network.score("ROC AUC").low
         ranks = ""
         if area is not None and area > 0.5:
             ranks = " Its probabilities do tell them apart in part (see ROC AUC)."
@@ -199,7 +188,7 @@ class Verdict:
 
     def _overfits(self) -> str:
         name = "R²" if self.classes is None else self.main
-        held, seen = self.network.scores.get(name, Estimate(None)), self.training.get(name)
+        held, seen = self.network.score(name), self.training.get(name)
         if held.value is None or held.high is None or seen is None or seen - held.value < _GAP:
             return ""
         if seen <= held.high or (1 - seen) > _RATIO * (1 - held.value):

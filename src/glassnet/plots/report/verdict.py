@@ -8,7 +8,7 @@ import numpy as np
 
 from glassnet._types import Array
 from glassnet.data.tables.columns import ColumnTable
-from glassnet.diagnostics.verdict import MEASURES, Dependence, Estimate, Insight, Verdict
+from glassnet.diagnostics.verdict import MEASURES, Dependence, Insight, Verdict
 from glassnet.diagnostics.verdict.record import write
 from glassnet.plots import style
 from glassnet.plots.report.page import figure
@@ -20,9 +20,11 @@ from glassnet.plots.report.traces import (
     packed,
     text,
 )
-from glassnet.plots.verdict.columns import MOST_BARS, shown_classes
+from glassnet.plots.verdict.columns import MOST_BARS, drawn_answers
 from glassnet.utils.html import Html, join, table, tag
-from glassnet.utils.words import readable, short_names, tidy
+from glassnet.utils.words import readable, tidy
+
+_BARS = {"type": "data", "thickness": 1.5, "width": 4}
 
 
 def columns_table(columns: ColumnTable) -> Html:
@@ -67,7 +69,7 @@ def models_picture(verdict: Verdict) -> Picture:
     """The score that decides, of each who answered, with its interval."""
     traces: list[Trace] = []
     for place, entry in enumerate(verdict.entries):
-        score = entry.scores.get(verdict.main, Estimate(None))
+        score = entry.score(verdict.main)
         if score.value is None:
             continue
         ends = [abs(end - score.value) for end in (score.high, score.low) if end is not None]
@@ -82,7 +84,7 @@ def models_picture(verdict: Verdict) -> Picture:
                 "text": [write(verdict.main, score.value)],
                 "textposition": "top center",
                 "cliponaxis": False,
-                "error_x": {"type": "data", "symmetric": len(ends) < 2, **bars, "thickness": 2, "width": 4},
+                "error_x": {**_BARS, "symmetric": len(ends) < 2, **bars},
                 "marker": {"size": 9, "color": color},
                 "hoverinfo": "skip",
             }
@@ -139,12 +141,7 @@ def importance_picture(insight: Insight) -> Picture:
         "orientation": "h",
         "x": [one.rise for one in shown],
         "y": places,
-        "error_x": {
-            "type": "data",
-            "array": [one.deviation for one in shown],
-            "thickness": 1.5,
-            "width": 3,
-        },
+        "error_x": {**_BARS, "array": [one.deviation for one in shown]},
         "marker": {"color": style.OKABE_ITO[0]},
         "hovertemplate": "%{x:,.7~g}<extra></extra>",
     }
@@ -158,30 +155,26 @@ def importance_picture(insight: Insight) -> Picture:
 
 def dependence_picture(one: Dependence, insight: Insight) -> Picture:
     """A curve over a column of numbers, or a bar for each category; of classes up to eight."""
-    names = None if insight.classes is None else short_names(insight.classes)
-    chosen = [0] if names is None else shown_classes(insight.dependences, names)
-    answers = one.answers[:, None] if one.answers.ndim == 1 else one.answers
+    names, label = drawn_answers(insight.dependences, insight.classes, insight.target)
+    answers = one.answers.reshape(len(one.answers), -1)
     labels, traces = one.column.labels, []
     x: Array = np.arange(len(labels), dtype=float) if labels else one.column.levels
-    for number, color in zip(chosen, style.class_colors(len(chosen)), strict=True):
-        name = text(insight.target) if names is None else text(names[number])
+    for number, color in zip(names, style.class_colors(len(names)), strict=True):
+        name = text(names[number])
         look: Trace = {"name": name, "x": packed(x), "y": packed(answers[:, number])}
-        if labels and len(chosen) == 1:
+        if labels and len(names) == 1:
             look |= {"type": "bar", "marker": {"color": color}}
         else:
             few = "lines+markers" if len(x) <= 12 else "lines"
             look |= {"type": "scatter", "mode": few, "line": {"color": color, "width": 2}}
         traces.append({**look, "hovertemplate": f"%{{x}}: %{{y:,.7~g}}<extra>{name}</extra>"})
-    label = f"mean predicted {insight.target}" if names is None else "mean probability"
-    if names is not None and len(names) == 2:
-        label = f"mean P({names[1]})"
     across = make_axis(one.column.label)
     if labels:
         across.update(tickvals=x.tolist(), ticktext=[text(label, 20) for label in labels])
-    up = make_axis(label, rangemode="normal" if names is None else "tozero")
+    up = make_axis(label, rangemode="normal" if insight.classes is None else "tozero")
     return {
         "data": traces,
-        "layout": make_layout(xaxis=across, yaxis=up, showlegend=len(chosen) > 1),
+        "layout": make_layout(xaxis=across, yaxis=up, showlegend=len(names) > 1),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -63,13 +64,21 @@ def importance(
     return figure
 
 
-def shown_classes(dependences: Sequence[Dependence], names: Sequence[str]) -> list[int]:
-    """The classes to draw: of two the second, of more up to eight whose answers vary most."""
-    count = len(names)
-    if count == 2:
-        return [1]
+def drawn_answers(
+    dependences: Sequence[Dependence], classes: Sequence[str] | None, target: str
+) -> tuple[dict[int, str], str]:
+    """The names of the answers to draw, by number, and what they are.
+
+    Of two classes it is the second, of more up to eight whose answers vary most.
+    """
+    if classes is None:
+        return {0: target}, f"mean predicted {target}"
+    names = short_names(classes)
+    if len(names) == 2:
+        return {1: names[1]}, f"mean P({names[1]})"
     spread = np.max([np.ptp(one.answers, axis=0) for one in dependences], axis=0)
-    return sorted(np.argsort(-spread, kind="stable")[:MOST_CLASSES].tolist())
+    chosen = sorted(np.argsort(-spread, kind="stable")[:MOST_CLASSES].tolist())
+    return {number: names[number] for number in chosen}, "mean probability"
 
 
 def partial_dependence(
@@ -109,22 +118,20 @@ def partial_dependence(
     longest = max((_turned(one.column.labels) for one in shown), default=0)
     figure = style.new_figure(max(2.9 * columns, 4.8) + 0.4, (2.5 + 0.07 * longest) * lines + 0.9)
     grid = figure.add_gridspec(lines, columns)
-    names = None if class_names is None else short_names(class_names)
-    chosen = [0] if names is None else shown_classes(shown, names)
-    colors = style.class_colors(len(chosen))
-    answers = [one.answers[:, None] if one.answers.ndim == 1 else one.answers for one in shown]
-    heights = np.concatenate([some[:, chosen].ravel() for some in answers])
-    bars = len(chosen) == 1 and any(one.column.labels for one in shown)
+    names, label = drawn_answers(shown, class_names, target)
+    colors = style.class_colors(len(names))
+    answers = [one.answers.reshape(len(one.answers), -1)[:, list(names)] for one in shown]
+    heights = np.concatenate([some.ravel() for some in answers])
+    bars = len(names) == 1 and any(one.column.labels for one in shown)
     low, high = style.value_range(np.append(heights, 0.0) if bars else heights)  # bars begin at 0
     margin = 0.06 * (high - low)
-    span = (low - margin, high + margin) if names is None else (-0.02, min(1.02, max(1.15 * high, 0.05)))
-    label = f"mean predicted\n{plain(target, 24)}" if names is None else "mean probability"
-    if names is not None and len(names) == 2:
-        label = f"mean P({plain(names[1], 20)})"
+    span = low - margin, high + margin
+    if class_names is not None:
+        span = -0.02, min(1.02, max(1.15 * high, 0.05))
     for place, (one, some) in enumerate(zip(shown, answers, strict=True)):
         paper = style.flat_axes(figure, place=[grid[divmod(place, columns)]])
-        for number, color in zip(chosen, colors, strict=True):
-            _draw_along(paper, one, some[:, number], color, bars=bars)
+        for height, color in zip(some.T, colors, strict=True):
+            _draw_along(paper, one, height, color, bars=bars)
         paper.set_ylim(*span)
         if not one.column.labels:
             paper.locator_params(axis="x", nbins=4)
@@ -132,12 +139,10 @@ def partial_dependence(
         style.label_ticks(paper.yaxis)
         style.set_labels(paper, [one.column.label])
         if place % columns == 0:
-            paper.set_ylabel(label, color=style.INK, fontsize=10)
-    if names is not None and len(names) > 2:
-        entries: style.Entries = [
-            (style.stroke(color), names[number]) for number, color in zip(chosen, colors, strict=True)
-        ]
-        style.set_legend(figure.axes[0], entries)
+            paper.set_ylabel(textwrap.fill(plain(label, 60), 26), color=style.INK, fontsize=10)
+    if len(names) > 1:
+        strokes = map(style.stroke, colors)
+        style.set_legend(figure.axes[0], list(zip(strokes, names.values(), strict=True)))
     style.set_title(
         figure, title, ["all rows get the value in place of their own; the rest stays as it is"]
     )

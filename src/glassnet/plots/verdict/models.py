@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glassnet.diagnostics.verdict.measures import MEASURES, Estimate
+from glassnet.diagnostics.verdict.measures import MEASURES
 from glassnet.diagnostics.verdict.record import Verdict, write
 from glassnet.plots import style
 from glassnet.plots.predictions import head
@@ -33,7 +33,7 @@ def models(verdict: Verdict, *, title: str = "Beside simpler models") -> Figure:
     for number, score in enumerate(scores):
         paper = style.flat_axes(figure, place=[grid[0, number]])
         for place, entry in enumerate(verdict.entries):
-            found = entry.scores.get(score, Estimate(None))
+            found = entry.score(score)
             color = style.OKABE_ITO[1] if place == 0 else style.OKABE_ITO[0]
             if found.value is None:
                 continue

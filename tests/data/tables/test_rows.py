@@ -154,9 +154,14 @@ def test_runs_of_tables_say_what_other_tables_lack(run, X, words):
         ),
     ],
 )
-def test_runs_of_tables_warn_of_what_differs_from_training(run, X, words):
+def test_runs_of_tables_warn_of_what_differs_from_training(run, X, words, tmp_path):
     with pytest.warns(gn.PreprocessingWarning, match=words):
         assert len(run.predict(X)) == 2
+    for row in range(2):
+        pq.write_table(pa.table(X).slice(row, 1), tmp_path / f"{row}.parquet")
+    words = words.replace("row 2", r"row 1 of \S*1.parquet")
+    with pytest.warns(gn.PreprocessingWarning, match=words):
+        assert len(run.predict(tmp_path)) == 2
 
 
 def test_runs_of_tables_say_where_a_score_has_no_target(run, data):

@@ -23,7 +23,7 @@ from glassnet.data.tables import read_table
 from glassnet.data.tables.parquet_files import ENDINGS
 from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.data.tables.raw import raw_column
-from glassnet.data.tables.streamed.encoded import encoded_files, files_of, scored_files
+from glassnet.data.tables.streamed.encoded import differences_of, encoded_files, files_of, scored_files
 from glassnet.engine.predict import predictions
 from glassnet.errors import GlassnetError, InputError
 from glassnet.plots.report.scores import Scores, score
@@ -166,7 +166,8 @@ def _files(preprocessing: Preprocessing, run: TrainingRun, path: Path, memory: i
         targeted = scored_files(files, preprocessing)
         return None if targeted is None else score_rows(run, targeted)
 
-    return encoded_files(files, preprocessing), scored, [], KeptOfFiles(path)
+    notes = differences_of(files, preprocessing)
+    return encoded_files(files, preprocessing), scored, notes, KeptOfFiles(path)
 
 
 def _columns(preprocessing: Preprocessing, outputs: NDArray[Any], proba: bool) -> Columns:

@@ -31,6 +31,8 @@ TASKS = ("classification", "regression", "counts")
 _BLOCK = 1 << 16
 _SHOWN_ROWS = 5
 _SHOWN_COLUMNS = 20
+_MOST_WORDS = 1_000
+"""So many categories that training never saw are counted as different ones, about."""
 _TRUTHS = {"true": 1.0, "false": 0.0}
 
 
@@ -98,9 +100,9 @@ class Preprocessing:
         gaps."""
         columns, notes = [], []
         for encoding, found in zip(self.encodings, self.raw_columns(table), strict=True):
-            column, infinite = without_infinite(found, table.where)
-            columns.append(column)
-            notes += [*infinite, *_differences(encoding, column, found, table)]
+            differences = Differences(encoding)
+            columns.append(differences.add(found))
+            notes += differences.notes(table.where)
         return self.encode_columns(columns), notes
 
     def encode_columns(self, columns: Sequence[RawColumn]) -> Floats:
@@ -368,36 +370,75 @@ def _like(classes: tuple[Any, ...], text: str) -> Any:
     return next((label for label in classes if float(label) == number), None)
 
 
-def _differences(encoding: Encoding, column: RawColumn, found: RawColumn, table: Table) -> list[str]:
-    """What a column has that the training's had not, in sentences; `found` still has infinite values."""
-    notes, name, n = [], encoding.name, len(column.values)
-    absent = np.isnan(column.values)
-    instead = "for the median of training"
-    if isinstance(encoding, CategoryEncoding):
-        instead = f"for {encoding.categories[0]!r}" if encoding.single else "for no category"
-    gaps = np.isnan(found.values)
-    if gaps.any() and not encoding.missing:
-        notes.append(
-            f"Column {name!r} lacks a value in {gaps.sum():,} of {n:,} rows (the first at "
-            f"{table.where(int(gaps.argmax()))}), and never did in training: taken {instead}."
-        )
-    if isinstance(encoding, CategoryEncoding):
-        new = (encoding.places(column) == len(encoding.categories)) & ~absent
-        if new.any() and not encoding.other:
-            words = list(dict.fromkeys(column.words(value) for value in np.unique(column.values[new])))
+@dataclass
+class _Count:
+    """How many rows are so, and which is the first."""
+
+    n: int = 0
+    first: int = 0
+
+    def add(self, rows: NDArray[np.bool_], at: int) -> None:
+        """Count rows of a mask, whose first row is number `at`."""
+        if rows.any():
+            self.first = self.first if self.n else at + int(rows.argmax())
+            self.n += int(np.count_nonzero(rows))
+
+
+class Differences:
+    """What a column has that the training's had not, block by block."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self.encoding, self.n_rows = encoding, 0
+        self.infinite, self.gaps, self.new, self.far = (_Count() for _ in range(4))
+        self.words: dict[str, None] = {}
+        self.first_far = np.nan
+
+    def add(self, found: RawColumn) -> RawColumn:
+        """The next rows without infinite values, which are missing."""
+        encoding, at = self.encoding, self.n_rows
+        self.n_rows += found.n_rows
+        column, _ = without_infinite(found, str)
+        if column is not found:
+            self.infinite.add(np.isinf(found.values), at)
+        self.gaps.add(np.isnan(found.values), at)
+        if isinstance(encoding, CategoryEncoding):
+            if not encoding.other:
+                new = (encoding.places(column) == len(encoding.categories)) & ~np.isnan(column.values)
+                self.new.add(new, at)
+                if len(self.words) < _MOST_WORDS:
+                    self.words |= dict.fromkeys(map(column.words, np.unique(column.values[new])))
+        elif isinstance(encoding, NumberEncoding) and encoding.low < encoding.high:
+            width = encoding.high - encoding.low
+            with np.errstate(invalid="ignore"):
+                far = (column.values > encoding.high + width) | (column.values < encoding.low - width)
+            if far.any() and not self.far.n:
+                self.first_far = column.values[far.argmax()]
+            self.far.add(far, at)
+        return column
+
+    def notes(self, where: Callable[[int], str]) -> list[str]:
+        """The differences in sentences."""
+        encoding, name, n = self.encoding, self.encoding.name, self.n_rows
+        instead = "for the median of training"
+        if isinstance(encoding, CategoryEncoding):
+            instead = f"for {encoding.categories[0]!r}" if encoding.single else "for no category"
+        notes = []
+        if self.infinite.n:
+            notes.append(infinite_note(name, self.infinite.n, where(self.infinite.first)))
+        if self.gaps.n and not encoding.missing:
             notes.append(
-                f"Column {name!r} has values that training never saw, {listed(words)}, in {new.sum():,} of "
-                f"{n:,} rows (the first at {table.where(int(new.argmax()))}): taken {instead}."
+                f"Column {name!r} lacks a value in {self.gaps.n:,} of {n:,} rows (the first at "
+                f"{where(self.gaps.first)}), and never did in training: taken {instead}."
             )
-    elif isinstance(encoding, NumberEncoding) and encoding.low < encoding.high:
-        width = encoding.high - encoding.low
-        with np.errstate(invalid="ignore"):
-            far = (column.values > encoding.high + width) | (column.values < encoding.low - width)
-        if far.any():
-            row = int(far.argmax())
-            unit = " Is the unit another one?" if 2 * far.sum() > n else ""
+        if self.new.n:
+            notes.append(
+                f"Column {name!r} has values that training never saw, {listed(self.words)}, in "
+                f"{self.new.n:,} of {n:,} rows (the first at {where(self.new.first)}): taken {instead}."
+            )
+        if self.far.n and isinstance(encoding, NumberEncoding):
+            unit = " Is the unit another one?" if 2 * self.far.n > n else ""
             notes.append(
                 f"Column {name!r} lies far outside of training's {encoding.low:g} to {encoding.high:g} in "
-                f"{far.sum():,} of {n:,} rows, first {column.values[row]:g} at {table.where(row)}.{unit}"
+                f"{self.far.n:,} of {n:,} rows, first {self.first_far:g} at {where(self.far.first)}.{unit}"
             )
-    return notes
+        return notes

@@ -21,7 +21,7 @@ from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.data.tables.raw import raw_column
 from glassnet.data.tables.reading.read import read_table
 from glassnet.data.tables.streamed.columns import rows_with_gaps
-from glassnet.data.tables.streamed.encoded import encoded_files, files_of
+from glassnet.data.tables.streamed.encoded import differences_of, encoded_files, files_of
 from glassnet.data.tables.streamed.raw_files import RawFiles
 from glassnet.data.tables.table import Table
 from glassnet.errors import InputError, PreprocessingWarning
@@ -76,8 +76,8 @@ def rows_of(X: object, extra: Mapping[str, Any]) -> TableRows | None:
     """A raw table's rows for a run that learned from a table; None for arrays of inputs, and for other
     runs.
 
-    Folders and large files of Parquet are read block by block; of other tables a PreprocessingWarning says
-    where they differ from training's.
+    Folders and large files of Parquet are read block by block. A PreprocessingWarning says where the table
+    differs from training's.
     """
     known = extra.get("preprocessing")
     # `glassnet train` writes a name beside it, and did so before columns were encoded.
@@ -95,12 +95,15 @@ def rows_of(X: object, extra: Mapping[str, Any]) -> TableRows | None:
     preprocessing = Preprocessing.from_dict(known)
     if is_read_in_blocks(X):
         files = files_of(preprocessing, X, DEFAULT_MEMORY)
-        return TableRows(files, encoded_files(files, preprocessing), preprocessing)
-    table = X if isinstance(X, Table) else read_table(_columns_of(X))
-    inputs, notes = preprocessing.transform_and_note(table)
+        rows = TableRows(files, encoded_files(files, preprocessing), preprocessing)
+        notes = differences_of(files, preprocessing)
+    else:
+        table = X if isinstance(X, Table) else read_table(_columns_of(X))
+        inputs, notes = preprocessing.transform_and_note(table)
+        rows = TableRows(table, inputs, preprocessing)
     if notes:
         warn(" ".join(notes), PreprocessingWarning)
-    return TableRows(table, inputs, preprocessing)
+    return rows
 
 
 def _refuse_raw_rows(X: object, known: Mapping[str, Any]) -> None:

@@ -13,7 +13,13 @@ from glassnet.data.parquet import Paths
 from glassnet.data.reduce import Block
 from glassnet.data.source import Dataset, WrappedDataset
 from glassnet.data.standardization import StandardizedDataset
-from glassnet.data.tables.preprocessing import Preprocessing, as_numbers, as_type_of, without_infinite
+from glassnet.data.tables.preprocessing import (
+    Differences,
+    Preprocessing,
+    as_numbers,
+    as_type_of,
+    without_infinite,
+)
 from glassnet.data.tables.raw import RawColumn
 from glassnet.data.tables.streamed.columns import rows_with_gaps
 from glassnet.data.tables.streamed.raw_files import RawFiles
@@ -107,6 +113,17 @@ def files_of(preprocessing: Preprocessing, path: Paths, memory: int) -> RawFiles
 def encoded_files(files: RawFiles, preprocessing: Preprocessing, targeted: bool = False) -> Dataset:
     """The rows of files as a model takes them, with their target where `targeted`."""
     return _standardized(EncodedFiles(files, preprocessing, targeted), preprocessing)
+
+
+def differences_of(files: RawFiles, preprocessing: Preprocessing) -> list[str]:
+    """What differs from training, by a pass, in the sentences of `Preprocessing.transform_and_note`."""
+    rows = files.of(preprocessing.features)
+    known = [Differences(encoding) for encoding in preprocessing.encodings]
+    for columns, first in rows.raw(0, rows.n_rows, rows.block_rows(1)):
+        for differences, column in zip(known, columns, strict=True):
+            where = lambda row, first=first: files.where(first + row)  # noqa: E731
+            differences.add(as_type_of(differences.encoding, column, where))
+    return [note for differences in known for note in differences.notes(files.where)]
 
 
 def scored_files(files: RawFiles, preprocessing: Preprocessing) -> Dataset | None:

@@ -116,6 +116,19 @@ def test_gives_away_finds_the_target_in_other_words_and_units():
     assert not gives_away(raw([0, 1, 0]), raw(["no", "yes", "no"]), classes=True)  # three rows are chance
 
 
+def test_gives_away_finds_columns_that_have_values_for_some_classes_alone():
+    labels = raw(["stays", "leaves"] * 12)
+    left = [np.nan, 3.0] * 12
+    left[1::2] = range(12)
+    assert (
+        gives_away(raw(left), labels, classes=True) == "missing where the target is stays, and only there"
+    )
+    assert not gives_away(raw([*left[:-2], 5.0, 6.0]), labels, classes=True)  # a value of another class
+    assert not gives_away(raw([*left[:-2], np.nan, np.nan]), labels, classes=True)
+    few = raw(["stays", "leaves"] * 4)
+    assert not gives_away(raw(left[:8]), few, classes=True)
+
+
 def test_prepare_table_leaves_out_what_gives_the_target_away_unless_it_is_named():
     source = table(alive=["no", "yes"] * 20, x=np.arange(40) % 7, y=[0, 1] * 20)
     data = prepare_table(source, "y")

@@ -124,7 +124,8 @@ def choose_columns(
             info = replace(info, role="left out", kind="duplicate", why=f"the values of {repeated[name]!r}")
         elif asked is None and not alone and len(target.columns) == 1:
             classes = target.classes
-            possible = info.kind in LEARNED and (classes is None or facts.distinct <= len(classes))
+            few = classes is None or facts.distinct <= len(classes)
+            possible = info.kind in LEARNED and (few or facts.missing > 0)
             if possible and (away := gives_away(column, target.columns[0], classes is not None)):
                 info = replace(info, role="left out", kind="twin", why=away)
         infos[name] = info

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
@@ -298,9 +299,12 @@ def duplicates_of(columns: Iterable[ColumnRows]) -> dict[str, str]:
 def gives_away(column: ColumnRows, target: ColumnRows, classes: bool) -> str:
     """Why a column gives the target away, "" where it does not.
 
-    Of classes: each value of the column goes with one class, and each class with one value. Of a quantity:
-    the column is the target, or the target in another unit, to twelve digits.
+    Of classes: each value of the column goes with one class, and each class with one value; or the column
+    is missing in all rows of some classes and in no others, as a date of leaving is. Of a quantity: the
+    column is the target, or the target in another unit, to twelve digits.
     """
+    if classes and (gone := _classes_missing(column, target)):
+        return f"missing where the target is {' or '.join(gone[:3])}, and only there"
 
     def pairs() -> Iterator[tuple[Floats, Floats]]:
         for x, y in side_by_side(column, target):
@@ -319,6 +323,19 @@ def gives_away(column: ColumnRows, target: ColumnRows, classes: bool) -> str:
     if all(np.array_equal(x, y) for x, y in pairs()):
         return "the same values as the target"
     return "the target in another unit" if _is_line(pairs) else ""
+
+
+def _classes_missing(column: ColumnRows, target: ColumnRows) -> list[str]:
+    """The classes in all of whose rows the column is missing, where it is in no other row; else none."""
+    missing, present = Counter[float](), Counter[float]()
+    for x, y in side_by_side(column, target) if column.missing else ():
+        for counts, rows in ((missing, np.isnan(x)), (present, ~np.isnan(x))):
+            values, times = np.unique(y[rows & ~np.isnan(y)], return_counts=True)
+            counts.update(dict(zip(values.tolist(), times.tolist(), strict=True)))
+        if missing.keys() & present.keys():
+            return []
+    enough = min(missing.total(), present.total()) >= _LEAST_TWIN
+    return [target.words(value) for value in sorted(missing)] if enough else []
 
 
 def _is_one_to_one(pairs: Iterator[tuple[Floats, Floats]]) -> bool:

@@ -30,7 +30,7 @@ import numpy as np
 
 import glassnet as gn
 from glassnet.cli import main as command_line
-from glassnet.cli.experiments import job
+from glassnet.cli.experiments import preparation
 
 TRAIN = [
     *("train", "circles", "--results", "r", "--no-pictures", "--no-report"),
@@ -123,14 +123,14 @@ def _in_child(
     os.dup2(output, 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    jobs: Any = job
-    train = jobs.train
+    module: Any = preparation
+    train = module.train
 
     def noted(*args: Any, **keywords: Any) -> Any:
         begun.touch()
         return train(*args, **keywords)
 
-    jobs.train = wraps(train)(noted)
+    module.train = wraps(train)(noted)
     prepare()
     status = 0
     try:
@@ -182,6 +182,26 @@ def kills(folder: Path, draw: random.Random) -> None:
     kept = sorted(map(iterations_in, folder.glob("r.*")))
     require(kept == sorted([now, *earlier]), f"earlier results of {kept} iterations are there")
     require(not left, f"left behind: {left}")
+
+
+@attack
+def checkpoints(folder: Path, draw: random.Random) -> None:
+    """SIGKILL at any moment of training that a checkpoint follows: --resume ends with the same bits."""
+    whole = folder / "whole.safetensors"
+    arguments = [*TRAIN, "300000", "--checkpoint-every", "0.02"]
+    if not whole.exists():
+        require(command(folder, arguments).status == 0, "unbroken training failed")
+        (folder / "r" / "model.safetensors").rename(whole)
+    shutil.rmtree(folder / "r")
+    command(folder, arguments, signal.SIGKILL, draw.uniform(0.1, 1.5))
+    left = list((folder / "r").glob("unfinished-*/checkpoint.safetensors"))
+    if left:
+        ended = command(folder, [*arguments, "--resume"])
+        require(ended.status == 0, f"--resume failed: {ended.said}")
+        run, expected = gn.load(folder / "r" / "model.safetensors"), gn.load(whole)
+        require(run.parameters == expected.parameters, "other parameters")
+        require(np.array_equal(run.losses, expected.losses), "other losses")
+        require(not list((folder / "r").glob("unfinished-*")), "the checkpoint is left behind")
 
 
 @attack

@@ -331,7 +331,7 @@ def test_ctrl_c_keeps_the_work_and_ends_with_status_130(tmp_path, monkeypatch):
     result = glassnet("train", "circles", *SMALL)
     assert result.exit_code == 130
     assert "Ctrl-C ended training after 3 of 5 iterations" in result.stderr
-    assert "resume(n, X=..., y=...)" in result.stderr
+    assert "The same command with --resume goes on from there." in result.stderr
     document = json.loads((tmp_path / "results/circles/run.json").read_text())
     assert (document["status"], document["iterations"]) == ("interrupted", 3)
 

@@ -92,11 +92,15 @@ def test_a_file_of_settings_keeps_the_defaults_of_a_file(points, tmp_path):
         assert draws.experiment[key] == key_at(key).default
 
 
-def test_a_solver_and_another_optimizer_get_what_goes_with_them(points):
-    solver = chosen(points, train__optimizer="lbfgs").experiment
+@pytest.mark.parametrize("name", ["lbfgs", "lm"])
+def test_a_solver_by_any_of_its_names_takes_the_full_batch(points, name):
+    solver = chosen(points, train__optimizer=name).experiment
     assert (solver["network.hidden"], solver["network.activation"]) == ([64, 64], "silu")
     for key in CHOSEN - {"network.hidden", "network.activation", "train.optimizer", "train.learning_rate"}:
         assert solver[key] == key_at(key).default
+
+
+def test_another_optimizer_keeps_what_goes_with_it(points):
     momentum = chosen(points, train__momentum=0.5).experiment
     assert momentum.optimizer() == gn.SGD(momentum=0.5)
     assert momentum["train.batch_size"] == 16

@@ -1116,6 +1116,8 @@ NOT_IN_A_FILE = {
     "sample_weight": "tables have no column of weights",
     "callbacks": "functions",
     "progress": "the command line's --quiet",
+    "checkpoint": "in the results folder",
+    "checkpoint_every": "the command line's --checkpoint-every",
     **IN_NO_FILE,
 }
 

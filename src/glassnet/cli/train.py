@@ -19,6 +19,13 @@ from glassnet.cli.progress import stages
     "--results", type=click.Path(path_type=Path), metavar="FOLDER", help="Default: results/NAME, from here."
 )
 @click.option("--replace", is_flag=True, help="Remove the earlier results there; they move to NAME.1 else.")
+@click.option("--resume", is_flag=True, help="Go on from the latest run there; --iterations counts all.")
+@click.option(
+    "--checkpoint-every",
+    type=float,
+    metavar="SECONDS",
+    help="Seconds from one checkpoint of the work so far to the next.  Default: 60.",
+)
 @click.option("--no-pictures", is_flag=True, help="Draw no pictures.")
 @click.option("--no-report", is_flag=True, help="Write no report.html.")
 @click.option("--no-baselines", is_flag=True, help="Do not compare with simpler models.")
@@ -36,6 +43,8 @@ def train(
     name: str,
     results: Path | None,
     replace: bool,
+    resume: bool,
+    checkpoint_every: float | None,
     no_pictures: bool,
     no_report: bool,
     no_baselines: bool,
@@ -65,23 +74,29 @@ def train(
     All of it appears at once, when it is complete. Earlier results move to results/NAME.1, NAME.2 and so
     on, the highest number the latest, which glassnet predict and glassnet train take too; remove those
     that you need no more. Files of your own in the folder stay. Ctrl-C, SIGTERM and SIGHUP end training
-    and keep the work (exit status 130, 143 or 129). A result no better than one answer for all rows is
-    said to be so in the last lines. Of a table the verdict compares the score on rows held back with that
-    of one answer for all rows, a linear model and boosted trees, which learn from the same rows.
+    and keep the work (exit status 130, 143 or 129). After a kill or a power cut the folder holds the work
+    up to the last checkpoint. The same command with --resume goes on from either, to the bits of training
+    that was never cut off, and with a larger --iterations after a regular end. A result no better than one
+    answer for all rows is said to be so in the last lines. Of a table the verdict compares the score on
+    rows held back with that of one answer for all rows, a linear model and boosted trees, which learn from
+    the same rows.
     """
     stages.open(quiet)
     experiment = experiment_of(name)
 
-    from glassnet.cli.experiments.job import MODEL, run_experiment
+    from glassnet.cli.experiments.job import run_experiment
     from glassnet.cli.experiments.library import SETTINGS
     from glassnet.cli.experiments.results_folder import newest
+    from glassnet.cli.experiments.unfinished import MODEL
+    from glassnet.training.files.checkpoint import SECONDS
 
     earlier = Path(experiment.source).parent
     again = experiment.source == str(Path(name) / SETTINGS) and (earlier / MODEL).exists()
     if results is None:
         results = newest(earlier) if again else Path("results", experiment.name)
     if again and not quiet:
-        tell("settings", f"{experiment.source}; training begins anew, and writes into {results}")
+        begins = "goes on" if resume else "begins anew"
+        tell("settings", f"{experiment.source}; training {begins}, and writes into {results}")
     outcome = run_experiment(
         experiment,
         results,
@@ -89,6 +104,8 @@ def train(
         report=not no_report,
         baselines=not no_baselines,
         keep_earlier=not replace,
+        resume=resume,
+        checkpoint_every=SECONDS if checkpoint_every is None else checkpoint_every,
         tell=(lambda label, words: None) if quiet else tell,
         progress=stages.progress,
         stages=stages,
@@ -111,9 +128,8 @@ def train(
     if run.status == "interrupted":
         raise Interrupted(
             f" ended training after {run.iterations:,} of {experiment['train.iterations']:,} "
-            f"iterations. The files in {outcome.folder} hold the work so far. This command begins anew "
-            f"each time; in Python gn.load(...).resume(n, X=..., y=...) goes on, with the very rows of "
-            f"training: docs/when-training-ends.md shows where to get them."
+            f"iterations. The files in {outcome.folder} hold the work so far. The same command with "
+            f"--resume goes on from there."
         )
 
 

@@ -71,6 +71,18 @@ def is_abandoned(folder: Path) -> bool:
     return True
 
 
+def is_in_use(folder: Path) -> bool:
+    """Whether a process that is alive has the folder marked as in use; False where nobody can know."""
+    try:
+        with (folder / MARK).open("rb") as file:
+            _lock(file)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def remove(folder: Path) -> None:
     """Remove a folder, its mark last, so that whoever is killed meanwhile leaves one that is abandoned."""
     with contextlib.suppress(OSError):
@@ -88,11 +100,16 @@ def remove_entry(entry: Path) -> None:
         entry.unlink(missing_ok=True)
 
 
-def remove_abandoned(folder: Path, prefix: str) -> None:
-    """Remove the folders within, of names that begin with `prefix`, that killed processes left."""
+def remove_abandoned(folder: Path, prefix: str, keep: Iterable[str] = ()) -> None:
+    """Remove the folders within, of names that begin with `prefix`, that killed processes left.
+
+    A folder with a file of a name in `keep` stays.
+    """
     with contextlib.suppress(OSError):
         for entry in folder.iterdir():
             if entry.name.startswith(prefix) and not entry.is_symlink():
+                if any((entry / name).exists() for name in keep):
+                    continue
                 if is_abandoned(entry):
                     remove(entry)
                 elif not any(entry.iterdir()):  # killed before the mark, or after it was removed

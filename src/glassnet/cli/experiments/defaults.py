@@ -16,7 +16,7 @@ from glassnet.cli.experiments.files import FileSamples
 from glassnet.cli.experiments.samples import Samples
 from glassnet.cli.experiments.schema import optimizer_keys
 from glassnet.cli.experiments.settings import Experiment
-from glassnet.training.steppers import SOLVERS
+from glassnet.training.steppers import SOLVERS, rule_class
 
 _FEW = 40
 """Rows of which no share can judge anything: all are trained on, by a stronger penalty."""
@@ -73,7 +73,7 @@ def choose_settings(experiment: Experiment, samples: Samples) -> tuple[Experimen
     sgd = optimizer_keys("sgd").keys() - optimizer_keys("adam").keys()
     default = "sgd" if any(f"train.{key}" in given for key in sgd) else "adam"  # --momentum is SGD's
     name = given.get("train.optimizer", default)
-    if name in SOLVERS or "data.dask" in given:
+    if rule_class(name) in SOLVERS.values() or "data.dask" in given:
         values = {key: value for key, value in values.items() if key.startswith("network.")}
     else:
         values["train.optimizer"] = name

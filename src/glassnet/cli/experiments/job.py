@@ -23,24 +23,27 @@ from glassnet.cli.experiments.record import (
     describe_scores,
     record,
 )
-from glassnet.cli.experiments.results_folder import ResultsFolder
+from glassnet.cli.experiments.results_folder import CHECKPOINT, New, ResultsFolder
 from glassnet.cli.experiments.samples import Samples
 from glassnet.cli.experiments.settings import Experiment
+from glassnet.cli.experiments.unfinished import MODEL, Unfinished
 from glassnet.cli.progress import Stages
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.verdict import Insight, Verdict
 from glassnet.plots.libraries import MissingLibraryError, require
 from glassnet.plots.report import write_report
+from glassnet.training.files.checkpoint import SECONDS
 from glassnet.training.files.writing import save
 from glassnet.training.run import TrainingRun
+from glassnet.utils import folders
 from glassnet.utils.interrupts import heard, who_ended
-from glassnet.utils.storage import write_csv
+from glassnet.utils.storage import atomic_write, write_csv
 from glassnet.utils.words import tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MODEL, LOSSES, CURVATURES = "model.safetensors", "losses.csv", "curvature.csv"
+LOSSES, CURVATURES = "losses.csv", "curvature.csv"
 REPORT, CURVATURE = "report.html", "curvature.png"
 
 _PROBES = {"matplotlib": "matplotlib.backends.backend_agg", "plotly": "plotly.offline"}
@@ -150,6 +153,8 @@ def run_experiment(
     report: bool = True,
     baselines: bool = True,
     keep_earlier: bool = True,
+    resume: bool = False,
+    checkpoint_every: float = SECONDS,
     tell: Tell = lambda label, words: None,
     progress: bool | float = False,
     stages: Stages | None = None,
@@ -158,13 +163,15 @@ def run_experiment(
 
     With `baselines`, simpler models answer the rows held out too, and the verdict compares them.
     Earlier results in the folder move to ``FOLDER.1`` and so on, unless `keep_earlier` is False.
+    A checkpoint follows training every `checkpoint_every` seconds. With `resume` training goes on from the
+    latest run in the folder, one that was cut off or the one of its results.
     `progress` is that of `train`, and `stages` say what begins.
     Ctrl-C during training and divergence end training early, not the job: the run says so. SIGTERM and
     SIGHUP, where the command line listens to them, leave out pictures and report too. Ctrl-C
     while pictures are drawn leaves the rest of them out.
 
     Raises GradientError where the gradient check fails, FileError where the results cannot be
-    written, and InputError for settings and data that do not fit each other.
+    written, or hold no run to go on from, and InputError for settings and data that do not fit each other.
     """
     watch = Stopwatch() if stages is None else Stopwatch(stages.begin, stages.clear)
     watched = experiment["train.curvature"]
@@ -176,6 +183,11 @@ def run_experiment(
     with ResultsFolder(
         folder, names, needed, keep=[MODEL], known=RUN_FILES, keep_earlier=keep_earlier
     ) as results:
+        left = results.unfinished()
+        before = Unfinished.latest(left, results.path) if resume else None
+        if left and not resume:
+            cut_off = Unfinished.latest(left, left[-1])
+            tell("unfinished", f"{cut_off}, was cut off: --resume goes on from it. This run begins anew.")
         if not reads_blocks(experiment):
             with watch("loading scikit-learn"):
                 import sklearn.datasets
@@ -184,6 +196,9 @@ def run_experiment(
             draws = Draws(experiment)
         samples, network, experiment = draws.samples, draws.network, draws.experiment
         settings = to_toml(experiment.to_dict(folder), _SETTINGS_COMMENT)
+        if before is not None:
+            before.check(settings)
+            tell("resumed", str(before))
         tell("data", f"{tidy(experiment.name)}: {samples}")
         if samples.columns is not None:
             tell("columns", samples.columns.to_text(MOST_COLUMNS, 84))
@@ -207,11 +222,29 @@ def run_experiment(
 
         def keep(run: TrainingRun) -> None:
             """From here on no error, signal or full disk takes the run along."""
-            results.run, results.rescue = run, lambda new: save(run, new(MODEL), extra=extra)
 
+            def rescue(new: New) -> None:
+                save(run, new(MODEL), extra=extra)
+                write_settings(new(SETTINGS))
+
+            results.run, results.rescue = run, rescue
+
+        def write_settings(path: Path) -> None:
+            with atomic_write(path) as temporary:
+                temporary.write_text(settings, "utf-8", errors="replace")
+
+        followed = results.follow()
+        write_settings(followed / SETTINGS)
         try:
             with watch("training"):
-                run = draws.train(initial, [] if trace is None else [trace], progress)
+                run = draws.train(
+                    initial,
+                    [] if trace is None else [trace],
+                    progress,
+                    followed / CHECKPOINT,
+                    checkpoint_every,
+                    None if before is None else before.run,
+                )
                 keep(run)
         except BaseException as error:
             if isinstance(so_far := getattr(error, "run", None), TrainingRun):
@@ -237,7 +270,7 @@ def run_experiment(
                 tell("losses", f"{LOSSES} has one row for {every:,} iterations, {shown:,} in all.")
             if trace is not None:
                 write_csv(results.new(CURVATURES), trace.columns())
-            results.new(SETTINGS).write_text(settings, "utf-8", errors="replace")
+            write_settings(results.new(SETTINGS))
         outcome = Outcome(
             *(experiment, samples, run, initial, check, scores, watch.seconds, results.path, [], trace),
             *judgement,
@@ -245,6 +278,8 @@ def run_experiment(
         missing = _draw(outcome, results, watch, pictures, report)
         watch.seconds["total"] = watch.total
         outcome.files[:] = results.commit(record(outcome))
+        if before is not None and before.folder != results.path:
+            folders.remove(before.folder)
     watch.tell(tell)
     for words in missing:
         tell("not drawn", words)

@@ -66,7 +66,7 @@ def find_experiment(name: str, overrides: Mapping[str, Override] | None = None) 
     suffix = path.suffix.lower()
     if suffix == ".toml":
         given = _from_here(overrides)
-        experiment = experiment_from(_read_toml(path), path.stem, str(path), path.parent, given)
+        experiment = experiment_from(read_toml(path), path.stem, str(path), path.parent, given)
         _require_table(experiment)
         return experiment
     if name == "-":
@@ -143,7 +143,8 @@ def _reading(overrides: Mapping[str, Override]) -> dict[str, Any]:
     return {key: override.value for key, override in known.items() if override is not None}
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """The settings in a file; raises FileError where it cannot be read as TOML."""
     data = read_bytes(path)
     try:
         return tomllib.loads(data.decode("utf-8-sig"))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+import click
 import numpy as np
 from numpy.random import RandomState
 
@@ -22,6 +25,7 @@ from glassnet.data.tables.reading.read import read_table
 from glassnet.diagnostics.gradient_check import check_gradients
 from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.errors import (
+    CheckpointWarning,
     DivergenceWarning,
     InputError,
     InterruptedTrainingWarning,
@@ -29,6 +33,7 @@ from glassnet.errors import (
     StalledTrainingWarning,
 )
 from glassnet.nn.network import Network, Parameters
+from glassnet.training.files.checkpoint import SECONDS
 from glassnet.training.hooks import Callbacks
 from glassnet.training.run import TrainingRun
 from glassnet.training.train import first_parameters, train
@@ -79,25 +84,47 @@ class Draws:
         return first_parameters(self.network, self.samples.training, scheme, self.random)
 
     def train(
-        self, initial: Parameters, callbacks: Callbacks[TrainingRun] = (), progress: bool | float = False
+        self,
+        initial: Parameters,
+        callbacks: Callbacks[TrainingRun] = (),
+        progress: bool | float = False,
+        checkpoint: Path | None = None,
+        checkpoint_every: float = SECONDS,
+        unfinished: TrainingRun | None = None,
     ) -> TrainingRun:
-        """Train from `initial`; the run says how it ended, and no warning does."""
+        """Train from `initial`, or go on from an unfinished run.
+
+        The run says how it ended, and no warning does. Of a checkpoint that cannot be written a line on
+        stderr says so.
+        """
         experiment, samples = self.experiment, self.samples
         training, validation = samples.with_validation(experiment["train.validation"], self.random)
-        keywords = experiment.keywords(
-            train,
-            validation=validation,
-            class_weight=samples.class_weight(experiment["train.class_weight"]),
-            parameters=initial,
-            random_state=self.random,
-            callbacks=callbacks,
-            progress=progress,
-        )
+        keywords: dict[str, Any] = {
+            "callbacks": callbacks,
+            "progress": progress,
+            "checkpoint": checkpoint,
+            "checkpoint_every": checkpoint_every,
+        }
         with warnings.catch_warnings():
+            warnings.simplefilter("always", CheckpointWarning)
+            warnings.showwarning = lambda message, *_: click.echo(f"Warning: {message}", err=True)
             warnings.simplefilter("ignore", DivergenceWarning)
             warnings.simplefilter("ignore", InterruptedTrainingWarning)
             warnings.simplefilter("ignore", StalledTrainingWarning)
             warnings.simplefilter("ignore", PreprocessingWarning)  # of validation rows, standardized alike
+            if unfinished is not None:
+                left = max(0, experiment["train.iterations"] - unfinished.iterations)
+                rows = None if isinstance(validation, float) else validation
+                threads = experiment["train.threads"]
+                return unfinished.resume(left, X=training, validation=rows, threads=threads, **keywords)
+            keywords = experiment.keywords(
+                train,
+                validation=validation,
+                class_weight=samples.class_weight(experiment["train.class_weight"]),
+                parameters=initial,
+                random_state=self.random,
+                **keywords,
+            )
             return train(self.network, training, **keywords)
 
 

@@ -31,6 +31,9 @@ GRID_ENDINGS = (
 )
 """How the names of a grid's files go on after the grid's name."""
 
+CHECKPOINT = "checkpoint.safetensors"
+"""The file that follows training, in a folder of its own."""
+
 _STAGE = "unfinished-"
 
 _WITHIN = "earlier"
@@ -51,7 +54,8 @@ class ResultsFolder:
     The earlier results are then in a folder beside, ``NAME.1``, ``NAME.2`` and so on, the highest number
     the latest; with `keep_earlier` False they are removed. Where the block fails, they stay as they were;
     a file in `keep` that is among the new ones stays in a folder that the error names, and where it could
-    not be written, `rescue` writes it elsewhere. What killed jobs left in the folder is removed.
+    not be written, `rescue` writes it elsewhere. What killed jobs left there is removed, checkpoints
+    apart: see `follow` and `unfinished`.
 
     An earlier job's files are those that it lists and that have names a job may give: `names`, `known`,
     and those of grids. Where the system cannot exchange folders, and in the current folder, they get a
@@ -85,7 +89,7 @@ class ResultsFolder:
         self.path = results_folder(path)
         self._real = Path(os.path.realpath(self.path))
         self._beside = f".{self._real.name[:200]}.{_STAGE}"
-        folders.remove_abandoned(self._real, _STAGE)
+        folders.remove_abandoned(self._real, _STAGE, [CHECKPOINT])
         folders.remove_abandoned(self._real.parent, self._beside)
         names = [*names, RECORD]
         self._known = {*names, *known, SETTINGS}
@@ -100,6 +104,8 @@ class ResultsFolder:
         self._stage = self.path / f"{_STAGE}{secrets.token_hex(4)}"
         self._asked: set[str] = set()
         self._use: folders.InUse | None = None
+        self._followed: Path | None = None
+        self._use_followed: folders.InUse | None = None
 
     def _look(self) -> None:
         """Read the record of the results that are there now."""
@@ -108,6 +114,29 @@ class ResultsFolder:
 
     def __enter__(self) -> ResultsFolder:
         return self
+
+    def follow(self) -> Path:
+        """A new folder for a checkpoint of the job, which is removed once the results are there.
+
+        A kill leaves it to `unfinished`.
+        """
+        followed = self.path / f"{_STAGE}{secrets.token_hex(4)}"
+        try:
+            followed.mkdir()
+            self._use_followed = folders.InUse(followed)
+        except OSError as error:
+            raise FileError(f"{followed} cannot be made: {explain(error, True)}.") from error
+        self._followed = followed
+        return followed
+
+    def unfinished(self) -> list[Path]:
+        """The folders of jobs that were cut off with a run to go on from, the latest last."""
+        left = []
+        for entry in self._real.glob(f"{_STAGE}*"):
+            files = [entry / name for name in (*self._keep, CHECKPOINT) if (entry / name).is_file()]
+            if files and not entry.is_symlink() and not folders.is_in_use(entry):
+                left.append((max(file.stat().st_mtime for file in files), self.path / entry.name))
+        return [path for _, path in sorted(left)]
 
     def new(self, name: str) -> Path:
         """The path to write a file to, until all are complete."""
@@ -181,6 +210,9 @@ class ResultsFolder:
                 (self._stage / name).replace(self.path / name)
             folders.flush(self._real)
             folders.remove(self._stage)
+        if self._followed is not None:
+            for place in filter(None, (self._real, self._set_aside)):
+                folders.remove(place / self._followed.name)
         return names
 
     @property
@@ -224,6 +256,7 @@ class ResultsFolder:
         beside = self._real.parent / f"{self._beside}{secrets.token_hex(4)}"
         keeps = self._keeps
         ours = {*names, *self._earlier, stage.name, folders.MARK}
+        ours |= set() if self._followed is None else {self._followed.name}
         linked: list[Path] = []
         exchanged = False
         try:
@@ -274,13 +307,18 @@ class ResultsFolder:
             self._let_go()
 
     def _let_go(self) -> None:
-        if self._use is not None:
-            self._use.end()
+        for use in filter(None, (self._use, self._use_followed)):
+            use.end()
 
     def _fail(self, error: BaseException) -> None:
         kept: Path | None = self._stage
         if not self._keep & set(self.written):
             kept = None if self.rescue is None else self._rescued(self.rescue)
+        if self._followed is not None:
+            if kept is None and (self._followed / CHECKPOINT).exists():
+                kept = self._followed
+            else:
+                folders.remove(self._followed)
         if kept != self._stage:
             folders.remove(self._stage)
             if self._is_new:

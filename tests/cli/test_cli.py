@@ -19,8 +19,9 @@ from click.testing import CliRunner
 import benchmarks as bench
 import glassnet as gn
 from glassnet.cli import main
-from glassnet.cli.experiments import built_in, find_experiment, job, preparation, record, sweeping
+from glassnet.cli.experiments import built_in, find_experiment, job, preparation, sweeping
 from glassnet.cli.experiments.preparation import Draws
+from glassnet.cli.experiments.results import record
 from glassnet.cli.experiments.schema import key_at
 from glassnet.cli.options import Setting
 from glassnet.data.checks import ENGINES

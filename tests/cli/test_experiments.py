@@ -21,14 +21,14 @@ from glassnet.cli.experiments import (
     job,
     parse_assignment,
     preparation,
-    results_folder,
 )
 from glassnet.cli.experiments.job import run_experiment
 from glassnet.cli.experiments.library import to_toml
 from glassnet.cli.experiments.prediction import csv_lines, predict_table
 from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.record import RECORD, describe_run
-from glassnet.cli.experiments.results_folder import ResultsFolder
+from glassnet.cli.experiments.results import folder as results_folder
+from glassnet.cli.experiments.results.folder import ResultsFolder
+from glassnet.cli.experiments.results.record import RECORD, describe_run
 from glassnet.cli.experiments.schema import IN_NO_FILE, SECTIONS, TOP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import experiment_from
 from glassnet.cli.experiments.sweeping import PICTURES as SWEEP_PICTURES

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from platforms import linux
 
-from glassnet.cli.experiments import results_folder
 from glassnet.cli.experiments.job import PICTURES, RUN_FILES
-from glassnet.cli.experiments.record import RECORD
-from glassnet.cli.experiments.results_folder import GRID_ENDINGS, ResultsFolder
+from glassnet.cli.experiments.results import folder as results_folder
+from glassnet.cli.experiments.results.folder import GRID_ENDINGS, ResultsFolder
+from glassnet.cli.experiments.results.record import RECORD
 from glassnet.cli.experiments.sweeping import BEST, REFIT
 from glassnet.cli.experiments.sweeping import PICTURES as SWEEP_PICTURES
 from glassnet.errors import FileError

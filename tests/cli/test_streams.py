@@ -21,7 +21,7 @@ from glassnet.cli.experiments.files import reads_blocks
 from glassnet.cli.experiments.job import run_experiment
 from glassnet.cli.experiments.prediction import predict_table, write_predictions
 from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.record import RECORD
+from glassnet.cli.experiments.results.record import RECORD
 from glassnet.data.tables import read_table
 from glassnet.data.tables.choice import ColumnSettings
 from glassnet.data.tables.prepare import prepare_table

@@ -86,8 +86,8 @@ def train(
 
     from glassnet.cli.experiments.job import run_experiment
     from glassnet.cli.experiments.library import SETTINGS
-    from glassnet.cli.experiments.results_folder import newest
-    from glassnet.cli.experiments.unfinished import MODEL
+    from glassnet.cli.experiments.results.folder import newest
+    from glassnet.cli.experiments.results.unfinished import MODEL
     from glassnet.training.files.checkpoint import SECONDS
 
     earlier = Path(experiment.source).parent

@@ -14,7 +14,8 @@ from glassnet.cli.experiments.files import reads_blocks
 from glassnet.cli.experiments.judgement import judged
 from glassnet.cli.experiments.library import SETTINGS, to_toml
 from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.record import (
+from glassnet.cli.experiments.results.folder import CHECKPOINT, New, ResultsFolder
+from glassnet.cli.experiments.results.record import (
     Outcome,
     Stopwatch,
     Tell,
@@ -23,10 +24,9 @@ from glassnet.cli.experiments.record import (
     describe_scores,
     record,
 )
-from glassnet.cli.experiments.results_folder import CHECKPOINT, New, ResultsFolder
+from glassnet.cli.experiments.results.unfinished import MODEL, Unfinished
 from glassnet.cli.experiments.samples import Samples
 from glassnet.cli.experiments.settings import Experiment
-from glassnet.cli.experiments.unfinished import MODEL, Unfinished
 from glassnet.cli.progress import Stages
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.verdict import Insight, Verdict

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from glassnet.cli.experiments.files import in_blocks, score_rows
 from glassnet.cli.experiments.kept_columns import Kept, KeptOfFiles, KeptOfTable, beside, cells_of
-from glassnet.cli.experiments.record import describe_scores
+from glassnet.cli.experiments.results.record import describe_scores
 from glassnet.data.dataset import as_dataset
 from glassnet.data.encoding import PLAIN
 from glassnet.data.source import Dataset

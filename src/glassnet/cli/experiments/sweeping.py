@@ -20,8 +20,8 @@ from glassnet.cli.experiments.grids import COMMAND, IN_TIME, arguments_of
 from glassnet.cli.experiments.job import RUN_FILES, load_libraries
 from glassnet.cli.experiments.library import SETTINGS, to_toml
 from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.record import Stopwatch, Tell
-from glassnet.cli.experiments.results_folder import GRID_ENDINGS, New, ResultsFolder
+from glassnet.cli.experiments.results.folder import GRID_ENDINGS, New, ResultsFolder
+from glassnet.cli.experiments.results.record import Stopwatch, Tell
 from glassnet.cli.experiments.schema import SWEEP, TRAIN_ONLY
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.cli.progress import Stages

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from glassnet.cli.experiments.library import SETTINGS
-from glassnet.cli.experiments.record import FORMAT, RECORD, environment
+from glassnet.cli.experiments.results.record import FORMAT, RECORD, environment
 from glassnet.errors import FileError, GlassnetError
 from glassnet.utils import folders
 from glassnet.utils.paths import explain

@@ -1,0 +1,1 @@
+"""The results of an experiment: the folder, the record in it, and what was cut off."""

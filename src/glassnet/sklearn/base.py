@@ -152,7 +152,8 @@ class BaseMLP(CallbackSupportMixin, Exchange, ABC):
 
         >>> import numpy as np, glassnet as gn
         >>> X = np.array([[31, "a"], [None, "b"], [45, "b"], [52, "a"]], object)
-        >>> model = gn.MLPClassifier(3, categorical_features="from_dtype", missing="median", solver="lbfgs")
+        >>> model = gn.MLPClassifier(3, categorical_features="from_dtype", missing="median", random_state=0)
+        >>> model = model.set_params(activation="tanh", solver="lbfgs")
         >>> model.fit(X, [0, 1, 1, 0]).input_names_.tolist()
         ['x0', 'x0 is missing', 'x1 = b']
         """

@@ -235,6 +235,10 @@ def test_what_duckdb_takes_for_a_number_stays_text(read, begin, cell):
         assert np.asarray(table[table.names[0]])[row] == cell.strip('"')
 
 
+def test_a_file_may_end_with_a_letter_of_another_encoding(read):
+    assert read(b"a,b\n1,x\n2,caf\xe9")["b"].texts().tolist() == ["x", "caf\u00e9"]
+
+
 def test_timestamps_in_the_short_form_of_iso_8601_are_dates(read):
     table = read("a,b\n20140308T000000,20140308T1530Z\n20141013T123456,\n20141013T235959,20140309T0000Z\n")
     days = ["2014-03-08T00:00:00", "2014-10-13T12:34:56", "2014-10-13T23:59:59"]

@@ -48,9 +48,8 @@ def arrays(database: Any, query: str) -> dict[str, Any]:
     return columns
 
 
-def text_column(database: Any, table: str, name: str) -> TextColumn:
-    """A column of text as it stands, by its place among the different texts."""
-    column = quoted(name)
+def text_column(database: Any, table: str, column: str) -> TextColumn:
+    """A column of text, or an expression of one, as it stands, by its place among the different texts."""
     different = f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY 1"
     database.execute(f"CREATE OR REPLACE TYPE words AS ENUM ({different})")
     words = [word for (word,) in database.execute("SELECT unnest(enum_range(NULL::words))").fetchall()]

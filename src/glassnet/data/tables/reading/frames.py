@@ -125,11 +125,7 @@ def column_of(values: Any) -> Column:
         return _of_objects(np.ma.filled(values.astype(object), None))
     kind = array.dtype.kind
     if kind == "b" or array.dtype in (np.int64, np.float64):
-        return (
-            array.view(array.dtype.newbyteorder("="))
-            if array.dtype.isnative
-            else array.astype(array.dtype.newbyteorder("="))
-        )
+        return array
     if kind in "iu":
         return array.astype(np.float64 if array.size and array.max() > LARGEST else np.int64)
     if kind == "f":
@@ -223,9 +219,7 @@ def _arrow_column(column: Any) -> Column:
 
 _SERIES: dict[str, Callable[[Any], Column]] = {
     "pandas": lambda values: (
-        _pandas_series(values)
-        if hasattr(values, "cat") or hasattr(values, "iloc")
-        else column_of(np.asarray(values))
+        _pandas_series(values) if hasattr(values, "iloc") else column_of(np.asarray(values))
     ),
     "polars": _polars_series,
     "pyarrow": _arrow_column,

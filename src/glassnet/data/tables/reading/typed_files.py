@@ -98,17 +98,11 @@ def _table(
     database.execute(f"CREATE TABLE rows AS {query}")
     columns: dict[str, Column] = {}
     truths, text = set(), dict[str, TextColumn]()
-    for name, kind, *_ in database.execute("DESCRIBE rows").fetchall():
-        column = quoted(name)
-        value = column
-        if kind.startswith(("DATE", "TIMESTAMP")):
-            value = f"CAST({column} AS TIMESTAMP)"
-        elif kind.startswith("DECIMAL") or kind == '"NULL"' or "INT128" in kind or "HUGEINT" in kind:
-            value = f"CAST({column} AS DOUBLE)"
-        elif not _NUMBERS.fullmatch(kind):
-            database.execute(f"ALTER TABLE rows ALTER {column} SET DATA TYPE VARCHAR")
-            text[name] = text_column(database, "rows", name)
-            columns[name] = text[name]
+    for name, type_of_file, *_ in database.execute("DESCRIBE rows").fetchall():
+        kind = _kind(type_of_file)
+        value = f"CAST({quoted(name)} AS {kind})"
+        if kind == "VARCHAR":
+            columns[name] = text[name] = text_column(database, "rows", value)
             continue
         values = filled(arrays(database, f"SELECT {value} AS v FROM rows")["v"])
         columns[name] = column_of(values)
@@ -118,3 +112,12 @@ def _table(
     columns = {name: known.columns.get(name, column) for name, column in columns.items()}
     index = index or counting(next(iter(columns)), next(iter(columns.values())))
     return Table(columns, shown, (*notes, *known.notes()), index, frozenset(truths | known.truths))
+
+
+def _kind(kind: str) -> str:
+    """The type of DuckDB that a column of another one is read as."""
+    if kind.startswith(("DATE", "TIMESTAMP")):
+        return "TIMESTAMP"
+    if kind.startswith("DECIMAL") or kind == '"NULL"' or "INT128" in kind or "HUGEINT" in kind:
+        return "DOUBLE"
+    return kind if _NUMBERS.fullmatch(kind) else "VARCHAR"

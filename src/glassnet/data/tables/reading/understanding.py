@@ -77,8 +77,10 @@ def understood(
         name: column.categories[:: 1 + len(column.categories) // _SAMPLE].tolist()
         for name, column in columns.items()
     }
-    with connected() if database is None else nullcontext(database) as database:
-        for name, meaning in meanings(samples, delimiter, decimal).items():
+    meant = meanings(samples, delimiter, decimal)
+    only_text = all(meaning.kind == TEXT for meaning in meant.values())
+    with nullcontext(database) if database is not None or only_text else connected() as database:
+        for name, meaning in meant.items():
             column = columns[name]
             words = [word.strip() for word in column.categories.tolist()]
             values = None if meaning.kind == TEXT else _values(database, words, meaning)

@@ -176,3 +176,10 @@ def test_column_table_fits_into_a_terminal():
     assert columns.named(names[7]) is columns[7]
     with pytest.raises(InputError, match="Did you mean 'column 8 of many with a long name'"):
         columns.named("colum 8 of many with a long name")
+
+
+def test_text_of_columns_leaves_out_what_is_empty_for_all():
+    infos = [ColumnInfo(name, "number", "numbers", "feature", 0, 9, 5, "1 to 9", 0) for name in "ab"]
+    shown = ["column", "role", "kind", "distinct", "values", "why"]
+    assert str(ColumnTable(infos)).split("\n")[0].split() == shown
+    assert str(ColumnTable([])).split() == [*ColumnTable.HEADER]

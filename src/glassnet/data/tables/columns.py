@@ -155,8 +155,8 @@ class ColumnTable(Sequence[ColumnInfo]):
 
     >>> from glassnet.data.tables.columns import ColumnInfo, ColumnTable
     >>> print(ColumnTable([ColumnInfo("age", "number", "numbers", "feature", 0, 9, 5, "1 to 9", 1)]))
-    column  role     kind    missing  distinct  values  inputs  why
-    age     feature  number           5         1 to 9  1       numbers
+    column  role     kind    distinct  values  inputs  why
+    age     feature  number  5         1 to 9  1       numbers
     """
 
     HEADER = ("column", "role", "kind", "missing", "distinct", "values", "inputs", "why")
@@ -194,14 +194,16 @@ class ColumnTable(Sequence[ColumnInfo]):
     def to_text(self, most: int | None = None, width: int | None = None) -> str:
         """An aligned table of the columns, of at most so many, in lines of at most `width` characters.
 
-        With a width the role stands beside the kind, and why beside what is left out alone.
+        With a width the role stands beside the kind, and why beside what is left out alone. What is empty
+        for all of them is not shown.
         """
         shown = self._columns[:most]
         if width is None:
             rows = [self.HEADER, *(tuple(map(_one_line, column.row())) for column in shown)]
         else:
             rows = [self.SHORT_HEADER, *(tuple(map(_one_line, column.short_row())) for column in shown)]
-        lines = aligned(rows)
+        filled = [cells for cells in zip(*rows, strict=True) if any(cells[1:]) or not shown]
+        lines = aligned([*zip(*filled, strict=True)])
         if width is not None:
             lines = [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
         more = len(self) - len(shown)
@@ -312,8 +314,7 @@ def gives_away(column: ColumnRows, target: ColumnRows, classes: bool) -> str:
             if both.any():
                 yield x[both], y[both]
 
-    enough = sum(len(x) for x, _ in islice(pairs(), _LEAST_TWIN)) >= _LEAST_TWIN
-    if not enough:
+    if sum(len(x) for x, _ in islice(pairs(), _LEAST_TWIN)) < _LEAST_TWIN:
         return ""
     if classes:
         one_to_one = _is_one_to_one(pairs())

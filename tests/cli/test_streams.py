@@ -171,6 +171,13 @@ def test_texts_without_room_are_hashes_and_still_ids(odd, monkeypatch):
         Draws(job)
 
 
+@pytest.mark.parametrize("target", ["when", "note"])
+def test_target_that_is_no_quantity_is_refused_before_training_as_in_a_table(target, odd):
+    words = f"The target: column '{target}' holds .* for classes, give --task classification"
+    with pytest.raises(gn.InputError, match=words):
+        Draws(experiment(odd / "trees", target, data__features=["a"], data__task="regression"))
+
+
 def test_text_that_the_settings_call_numbers_is_read_as_in_a_table(odd, tmp_path):
     columns = odd_table()
     columns["written"] = pa.array([None if i % 5 == 2 else f" {i % 997}.25" for i in range(N)])

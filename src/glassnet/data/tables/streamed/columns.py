@@ -266,10 +266,9 @@ class FileRows:
 
     def column(self, name: str, reader: Reader | None = None) -> StreamedColumn:
         """A column in these rows, read by `reader`; InputError for cells that it cannot read."""
-        files = self.table.files
-        source = RawRows(files, [name], reader)
+        source = RawRows(self.table.files, [name], reader)
         column = StreamedColumn(source, self.select(source), name)
-        if reader is not None and files.types[name] != source.types[name]:
+        if reader is not None and reader.type != self.table.files.types[name]:
             deque(column.blocks(), maxlen=0)  # the first read finds the cells
         return column
 

@@ -1,4 +1,4 @@
-"""Parquet files of any columns, read as the raw columns of a table: in blocks, or a few columns whole."""
+"""Parquet files of any columns, read as the raw columns of a table, block by block."""
 
 from __future__ import annotations
 

@@ -24,10 +24,12 @@ from glassnet.data.tables.encodings import (
     learn_category,
     learn_number,
 )
+from glassnet.data.tables.prepare import scaled, unscaled
 from glassnet.data.tables.preprocessing import Preprocessing, as_numbers, as_type_of
 from glassnet.data.tables.raw import RawColumn, number_text, raw_column
 from glassnet.data.tables.reading.frames import column_of
 from glassnet.data.tables.table import Column, Table, TextColumn
+from glassnet.data.tables.targets import Target
 from glassnet.errors import InputError, InputTypeError, unknown_name
 
 FROM_DTYPE = "from_dtype"
@@ -224,16 +226,10 @@ def _learned(
             columns[place] = as_numbers(columns[place], table.where)
         encodings.append((_category if is_category else _number)(columns[place], missing))
     _check_numbers(table, encodings, columns, missing)
-    names = tuple(encoding.name for encoding in encodings)
-    count = sum(len(encoding.inputs) for encoding in encodings)
-    plain = Preprocessing(
-        "y", "regression", names, (0.0,) * count, (1.0,) * count, columns=tuple(encodings)
-    )
+    plain = unscaled(encodings, Target(("y",), "regression", None, (), ()))
     of_inputs = moments(plain.encode_columns(columns))
     of_inputs.check_finite(lambda place: f"Column {plain.inputs[place]!r} of X")
-    scaled = [scaled for encoding in encodings for scaled in encoding.standardizes]
-    mean, scale = np.where(scaled, of_inputs.center, 0.0), np.where(scaled, of_inputs.scale, 1.0)
-    return replace(plain, mean=tuple(mean.tolist()), scale=tuple(scale.tolist()))
+    return scaled(plain, of_inputs, None)
 
 
 def _number(column: RawColumn, missing: str) -> Encoding:

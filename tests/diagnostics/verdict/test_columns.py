@@ -18,8 +18,8 @@ def answer(X):
     return 3 * X[:, 0] + X[:, 1]
 
 
-def plain(X):
-    return of_inputs(X, NAMES, np.zeros(3), np.ones(3))
+def plain(X, names=NAMES):
+    return of_inputs(X, names, np.zeros(len(names)), np.ones(len(names)))
 
 
 def test_importances_are_scikit_learns_and_the_strongest_comes_first():
@@ -99,3 +99,14 @@ def test_an_insight_names_the_strongest_columns_and_the_worst_rows(classes):
 def test_a_network_without_mistakes_has_none():
     asked = Question(X[:200], Y[:200], X[200:], Y[200:], "y")
     assert look_into(asked, answer, plain(X), str).mistakes == ()
+
+
+@pytest.mark.parametrize(("targets", "rows"), [(1, 30 * 5 * 100), (30, 30 * 100)])
+def test_many_targets_share_the_time_of_an_insight(targets, rows):
+    wide, seen = np.repeat(X, 10, axis=1), []
+    columns = plain(wide[:200], [f"x{i}" for i in range(30)])
+    asked = Question(wide[:200], Y[:200], wide[200:], Y[200:], "y", targets=targets)
+    insight = look_into(asked, lambda X: seen.append(len(X)) or answer(X[:, ::10]), columns, str)
+    curves = {1: 6, 30: 1}[targets]
+    assert len(insight.dependences) == curves
+    assert sum(seen) == rows + 2 * 100 + curves * 40 * 200  # shuffles, no change, and curves

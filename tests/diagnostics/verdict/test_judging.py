@@ -167,6 +167,13 @@ def test_trees_of_many_inputs_and_classes_have_fewer_bins_and_rounds(inputs, cla
     assert (model.max_iter < 100) == ("rounds" in note) == (inputs * classes > 2000 or classes == 100)
 
 
+def test_many_targets_share_the_time_of_the_trees():
+    asked = Question(X, X[:, 0], X[:0], X[:0, 0], "y", targets=40)
+    model, _, note = who._trees(asked)
+    assert model.max_iter == 25
+    assert note == "25 of 100 rounds"
+
+
 def test_a_model_that_cannot_learn_is_left_out_with_the_reason():
     y = np.where(np.arange(260) < 200, 0, SIGN)
     linear = judge(question(y, ("a", "b")), sure(lambda X: np.zeros(len(X), int))).entries[2]

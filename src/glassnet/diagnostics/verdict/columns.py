@@ -77,13 +77,18 @@ def of_inputs(X: Array, names: Sequence[str], mean: Array, scale: Array) -> list
 
 
 def importances(
-    answer: Answer, X: Array, y: NDArray[np.intp] | Array, columns: Sequence[Column], seed: int = 0
+    answer: Answer,
+    X: Array,
+    y: NDArray[np.intp] | Array,
+    columns: Sequence[Column],
+    seed: int = 0,
+    targets: int = 1,
 ) -> list[Importance]:
     """Permutation importance of each column on held-out rows (Breiman 2001), the strongest first.
 
     A column's inputs are shuffled together, against the others; the error is the log loss of classes, and
     the root mean square error of a quantity in its own unit. Many rows are a random sample; of so many
-    columns that the shuffles would take long, there is none.
+    columns that the shuffles would take long, there is none. Several `targets` share the time of one.
 
     scikit-learn's `permutation_importance` shuffles one input at a time.
     """
@@ -91,6 +96,7 @@ def importances(
     if not n or not columns or work > _MOST_WORK:
         return []
     random = RandomState(seed)
+    work *= targets
     repeats = _REPEATS if work < 1e4 else 1
     most = min(_ROWS, max(_LEAST_ROWS, int(_WORK / (work * repeats))))
     rows = some_rows(n, most)

@@ -17,8 +17,8 @@ from glassnet.diagnostics.verdict.contenders import Answer, Question
 from glassnet.diagnostics.verdict.mistakes import Mistake, worst_mistakes
 from glassnet.utils.words import readable, tidy
 
-STRONGEST = 6
-"""Of how many columns there is a partial dependence."""
+STRONGEST, _CURVES = 6, 24
+"""Of how many columns there is a partial dependence for a target, and for all of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +75,10 @@ def look_into(
     `where` says where row i of those lies.
     """
     classes, X, y = question.classes, question.X_test, question.y_test
-    found = importances(answer, X, y, columns)
+    found = importances(answer, X, y, columns, targets=question.targets)
+    most = max(1, min(STRONGEST, _CURVES // question.targets))
     by_name = {column.name: column for column in columns}
-    strongest = [by_name[one.name] for one in found if len(by_name[one.name].levels)][:STRONGEST]
+    strongest = [by_name[one.name] for one in found if len(by_name[one.name].levels)][:most]
     curves = dependences(answer, question.X, strongest)
     mistakes = worst_mistakes(y, answer(X), where, classes)
     return Insight(question.target, classes, tuple(found), tuple(curves), tuple(mistakes))

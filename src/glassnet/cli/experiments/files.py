@@ -12,8 +12,8 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from glassnet.cli.experiments.of_columns import SPLIT_KEYS, columns_of, target_of
 from glassnet.cli.experiments.samples import Samples, keeps_its_unit, names_of
+from glassnet.cli.experiments.schema import SPLIT_KEYS
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.dask_cluster import ClusterDataset, client_of
 from glassnet.data.dataset import as_dataset
@@ -160,7 +160,7 @@ def from_files(experiment: Experiment, random: RandomState) -> Samples:
     """
     memory = as_memory(experiment["data.memory"] or DEFAULT_MEMORY)
     threads, seed = thread_count(experiment["train.threads"]), _seed(random)
-    given = columns_of(experiment)
+    given = experiment.columns
     by = SplitBy(experiment.test_fraction, *(given.pop(name, None) for name in SPLIT_KEYS))
     settings = ColumnSettings(**given)
     files, target = _open(experiment, memory, settings, by)
@@ -214,7 +214,7 @@ def _open(
     """The files and the target; InputError for a column that only names folders."""
     path, named = experiment.folder / experiment["data.file"], settings.features
     header = parquet_header(path)[0]
-    target = target_of(experiment, header.names)
+    target = experiment.target(header.names)
     targets = [target] if isinstance(target, str) else target
     wanted = [name for name in (*targets, by.time, by.group, by.split) if name is not None]
     keys = folder_keys(path, parquet_files(path), header.names)

@@ -13,7 +13,6 @@ from numpy.random import RandomState
 
 from glassnet.cli.experiments.defaults import choose_settings
 from glassnet.cli.experiments.files import from_files, reads_blocks
-from glassnet.cli.experiments.of_columns import columns_of, target_of
 from glassnet.cli.experiments.samples import Samples, axes_of, build_network, keeps_its_unit, names_of
 from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.dataset import as_dataset
@@ -157,9 +156,9 @@ def _from_table(experiment: Experiment, random: RandomState) -> Samples:
     table = read_table(experiment.folder / experiment["data.file"], **experiment.reading)
     data = prepare_table(
         table,
-        target_of(experiment, table.names),
+        experiment.target(table.names),
         task=experiment["data.task"],
-        **columns_of(experiment),
+        **experiment.columns,
         test_fraction=experiment.test_fraction,
         random_state=random,
         standardize_target=not keeps_its_unit(experiment),

@@ -140,11 +140,14 @@ def _settings_of_train() -> dict[str, Key]:
     return known
 
 
+SPLIT_KEYS = ("time", "test_after", "group", "split")
+"""The keys of [data] that say how rows are held out."""
+
 COLUMN_KEYS = {
     **{name: Key(TEXTS) for name in ("features", "ignore", "numeric", "categorical", "dates")},
     "scaling": Key(TEXT),
     "max_categories": Key(WHOLE),
-    **{name: Key(TEXT) for name in ("time", "test_after", "group", "split")},
+    **{name: Key(TEXT) for name in SPLIT_KEYS},
 }
 """The keys of [data] that `prepare_table` takes as they are."""
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from glassnet.cli.commas import names_between_commas
 from glassnet.cli.experiments.grids import read_sweeps, without_lists
 from glassnet.cli.experiments.schema import (
+    COLUMN_KEYS,
     IN_NO_FILE,
     READING_KEYS,
     SECTIONS,
@@ -110,6 +112,18 @@ class Experiment:
     def reading(self) -> dict[str, Any]:
         """The settings of `read_table` that [data] gives."""
         return {key: value for key in READING_KEYS if (value := self[f"data.{key}"]) is not None}
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What [data] says of a table's columns, as `prepare_table` takes it."""
+        return {key: value for key in COLUMN_KEYS if (value := self[f"data.{key}"]) is not None}
+
+    def target(self, names: Sequence[str]) -> str | tuple[str, ...]:
+        """The target's column, or several of them: at the command line they are between commas."""
+        target: Any = self["data.target"]
+        if isinstance(target, str) and target not in names and "," in target:
+            target = names_between_commas(target)
+        return target if isinstance(target, str) else tuple(target)
 
     @property
     def test_fraction(self) -> float:

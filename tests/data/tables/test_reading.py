@@ -436,6 +436,11 @@ def test_read_table_tells_the_index_that_pandas_keeps_in_parquet(tmp_path):
     assert read_table(tmp_path / "bare.parquet").index == ("__index_level_0__",)
 
 
+def test_a_category_of_a_frame_may_have_no_value_at_all():
+    frame = pd.DataFrame({"a": pd.Series([np.nan, np.nan]).astype("category"), "b": [1, 2]})
+    np.testing.assert_array_equal(read_table(frame)["a"], [np.nan, np.nan])
+
+
 # ---- What is not guessed wrongly -------------------------------------------------------------------
 
 

@@ -115,6 +115,8 @@ def _values(database: Any, words: Sequence[str], meaning: Meaning) -> NDArray[An
 
 def at(values: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
     """The value of each code, missing where it is -1."""
+    if not len(values):
+        return np.full(len(codes), np.nan)
     return filled(np.ma.array(values[codes], mask=codes < 0))
 
 

@@ -441,6 +441,28 @@ def test_a_category_of_a_frame_may_have_no_value_at_all():
     np.testing.assert_array_equal(read_table(frame)["a"], [np.nan, np.nan])
 
 
+# ---- Several files ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", ["1 2", "1.5 2", "true false", "2024-01-02 2024-01-03", "a b"])
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_column_may_be_empty_in_one_of_several_files(tmp_path, values, turn):
+    for name, cells in (("full", values.split()), ("empty", ["", ""])):
+        (tmp_path / f"{name}.csv").write_text("".join(["k,v\n", *(f"x,{cell}\n" for cell in cells)]))
+    table = read_table([tmp_path / f"{name}.csv" for name in ("full", "empty")[::turn]])
+    full, empty = np.split(np.asarray(table["v"]), 2)[::turn]
+    np.testing.assert_array_equal(full, np.asarray(read_table(tmp_path / "full.csv")["v"]))
+    assert {*map(str, empty)} <= {"nan", "NaT", ""}
+    assert table.truths == ({"v"} if values == "true false" else set())
+
+
+def test_files_whose_columns_hold_other_kinds_of_values_are_refused(tmp_path):
+    for name, cell in (("a", "2024-01-02"), ("b", "7"), ("c", "")):
+        (tmp_path / f"{name}.csv").write_text(f"k,v\nx,{cell}\n")
+    with pytest.raises(InputError, match=r"'v' holds dates in .*a\.csv and numbers in .*b\.csv\. Files"):
+        read_table([tmp_path / f"{name}.csv" for name in "cab"])
+
+
 # ---- What is not guessed wrongly -------------------------------------------------------------------
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glassnet.data.tables.table import Column, Table, TextColumn
 from glassnet.errors import InputError
@@ -30,7 +29,7 @@ def joined(tables: Sequence[Table]) -> Table:
     truths = frozenset(
         name
         for name, column in columns.items()
-        if any(name in t.truths for t in tables) and getattr(column, "dtype", None) == np.float64
+        if getattr(column, "dtype", None) == np.float64 and _holds_truths(name, tables)
     )
 
     def where(row: int) -> str:
@@ -46,40 +45,37 @@ def _only(table: Table, names: list[str]) -> str:
 
 def _joined_column(name: str, tables: Sequence[Table]) -> Column:
     parts = [table[name] for table in tables]
+    sources = {_kind(part): table.source for table, part in zip(tables, parts, strict=True)}
+    held = [f"{kind} in {source}" for kind, source in sources.items() if kind]
+    if len(held) > 1:
+        raise InputError(f"Column {name!r} holds {' and '.join(held)}. Files of one table have the same.")
     texts = [part for part in parts if isinstance(part, TextColumn)]
-    if not texts:
-        numbers = [part for part in parts if isinstance(part, np.ndarray)]
-        dates = [part.dtype.kind == "M" for part in numbers if not _is_gap(part)]
-        if all(dates) or not any(dates):
-            kind = "M8[us]" if dates and all(dates) else np.result_type(*numbers)
-            return np.concatenate(
-                [_gap(len(p), kind) if _is_gap(p) else p for p in numbers], dtype=kind, casting="unsafe"
-            )
+    if "text" not in sources and (held or not texts):
+        gap = np.datetime64("NaT", "us") if "dates" in sources else np.nan
+        return np.concatenate([part if _kind(part) else np.full(len(part), gap) for part in parts])
     places: dict[str, int] = {}
     codes = []
-    for table, part in zip(tables, parts, strict=True):
-        if isinstance(part, TextColumn):
-            new = [places.setdefault(word, len(places)) for word in part.categories.tolist()]
-            codes.append(np.array([*new, -1])[part.codes])
-        elif _is_gap(part):
+    for part in parts:
+        if not isinstance(part, TextColumn):
             codes.append(np.full(len(part), -1))
-        else:
-            text = next(
-                t
-                for t, p in zip(tables, parts, strict=True)
-                if isinstance(p, TextColumn) or p.dtype.kind == "M"
-            )
-            raise InputError(
-                f"Column {name!r} holds other values in {table.source} than in {text.source}: numbers in "
-                "one, text or dates in the other. Files of one table have the same."
-            )
+            continue
+        new = [places.setdefault(word, len(places)) for word in part.categories.tolist()]
+        codes.append(np.array([*new, -1])[part.codes])
     return TextColumn.coded(np.concatenate(codes), [*places])
 
 
-def _is_gap(part: NDArray[np.generic]) -> bool:
-    """Whether a column of numbers has no value at all."""
-    return part.dtype.kind == "f" and bool(np.isnan(part).all())
+def _holds_truths(name: str, tables: Sequence[Table]) -> bool:
+    """Whether all values are true or false, beside gaps."""
+    full = [table for table in tables if _kind(table[name])]
+    return bool(full) and all(
+        name in table.truths or getattr(table[name], "dtype", None) == np.bool_ for table in full
+    )
 
 
-def _gap(length: int, kind: object) -> NDArray[np.generic]:
-    return np.full(length, "NaT" if kind == "M8[us]" else np.nan, kind if kind == "M8[us]" else np.float64)
+def _kind(part: Column) -> str:
+    """What a column holds in words, "" where it has no value."""
+    if isinstance(part, TextColumn):
+        return "text" if np.any(part.codes >= 0) else ""
+    if part.dtype.kind == "M":
+        return "dates"
+    return "" if part.dtype.kind == "f" and np.isnan(part).all() else "numbers"

@@ -52,7 +52,7 @@ def test_the_median_residual_shows_a_bend():
     rows = Predictions("training", x[:, None], x**2, x, 200)
     line = running_median(rows)
     assert len(line) == 12
-    assert line[:, 1] == pytest.approx(line[:, 0] - line[:, 0] ** 2, abs=0.02)
+    assert line[:, 1] == pytest.approx(line[:, 0] ** 2 - line[:, 0], abs=0.02)
     assert len(running_median(Predictions("training", x[:5, None], x[:5], x[:5], 5))) == 0
 
 

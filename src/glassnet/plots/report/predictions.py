@@ -79,8 +79,8 @@ def regression_picture(sets: Sequence[Predictions], name: str) -> Picture:
 
 
 def residuals_picture(sets: Sequence[Predictions], name: str) -> Picture:
-    """Predicted minus actual against the predicted values."""
-    points, labels = [residual_points(rows) for rows in sets], (f"predicted {name}", "predicted - actual")
+    """Actual minus predicted against the predicted values."""
+    points, labels = [residual_points(rows) for rows in sets], (f"predicted {name}", "actual - predicted")
     box = residual_box(points)
     traces = _sets_with_lines(sets, points, [running_median(rows) for rows in sets], labels, box)
     zero = np.column_stack([box[0], [0.0, 0.0]])

@@ -22,8 +22,8 @@ _LEAST, _BINS = 40, 12
 
 
 def residual_points(rows: Predictions) -> Array:
-    """Predicted, and predicted - actual, (n, 2)."""
-    return np.column_stack([rows.predicted, -rows.errors])
+    """Predicted, and actual - predicted, (n, 2)."""
+    return np.column_stack([rows.predicted, rows.errors])
 
 
 def residual_box(points: Sequence[Array]) -> Array:
@@ -40,7 +40,7 @@ def running_median(rows: Predictions) -> Array:
         return np.empty((0, 2))
     order = np.argsort(rows.predicted, kind="stable")
     parts = np.array_split(order, min(_BINS, len(order) // 10))
-    return np.array([(np.median(rows.predicted[part]), np.median(-rows.errors[part])) for part in parts])
+    return np.array([(np.median(rows.predicted[part]), np.median(rows.errors[part])) for part in parts])
 
 
 def residuals(
@@ -53,7 +53,7 @@ def residuals(
     class_names: object = None,
     output: int | None = None,
 ) -> Figure:
-    """Draw the residuals, predicted minus actual, against the predicted values.
+    """Draw the residuals, actual minus predicted, against the predicted values.
 
     Where the network is right on the average, they scatter evenly about the line at 0: a bent median line
     shows what it misses, a funnel that it errs more where values are large. There is a panel for each set
@@ -65,9 +65,9 @@ def residuals(
     >>> X, y = [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]
     >>> run = gn.train(gn.Network((1, 1), output="identity"), X, y, iterations=500, random_state=0)
     >>> gn.plots.residuals(run, X, y).axes[0].get_ylabel()
-    'predicted - actual'
+    'actual - predicted'
 
-    scikit-learn's `PredictionErrorDisplay` draws actual minus predicted, without the median.
+    scikit-learn's `PredictionErrorDisplay` draws the same without the median.
     """
     field, sets = make_predictions(run, X, y, held_out, class_names, output, classes=False)
     figure, papers = panels(len(sets))
@@ -82,7 +82,7 @@ def residuals(
         paper.locator_params(nbins=4)
         style.label_ticks(paper.xaxis)
         style.label_ticks(paper.yaxis)
-        style.set_labels(paper, [f"predicted {field.names[0]}", "predicted - actual"])
+        style.set_labels(paper, [f"predicted {field.names[0]}", "actual - predicted"])
         head(paper, f"{rows.name}: root mean square error {readable(rows.rmse, 4)}")
     if any(map(len, medians)):
         entries.insert(0, (style.stroke(width=1.8), "median"))

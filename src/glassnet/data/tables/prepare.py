@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +43,9 @@ from glassnet.data.tables.targets import RowsInMemory, Target, as_target_names, 
 from glassnet.data.tables.words import as_option
 from glassnet.errors import InputError
 from glassnet.utils.html import Html, cell_output
+
+_ROWS_AT_ONCE = 1 << 16
+"""Rows of which numbers are looked at together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,8 +226,10 @@ def prepare_table(
             columns[info.name] = READERS[info.kind].read(columns[info.name], rows.where)
         return columns[info.name].take(parts.train)
 
-    def stacked(names: Sequence[str]) -> list[Floats]:
-        return [np.column_stack([*(columns[name].values for name in names), values])]
+    def stacked(names: Sequence[str]) -> Iterator[Floats]:
+        for start in range(0, len(values), _ROWS_AT_ONCE):
+            some = slice(start, start + _ROWS_AT_ONCE)
+            yield np.column_stack([*(columns[name].values[some] for name in names), values[some]])
 
     infos, encodings = learn_columns(columns, training, known, settings, by, table)
     preprocessing, X, y = _standardized(

@@ -59,7 +59,7 @@ def write(folder: Path, kind: str, rows: int) -> Path:
 
 
 def read(reader: str, path: Path) -> Any:
-    """The table by a library's defaults: pandas then leaves dates as text, and rounds some doubles off."""
+    """The table by a library's defaults: pandas then leaves dates as text."""
     if reader == "glassnet":
         return read_table(path)
     if reader == "pandas":

@@ -20,15 +20,7 @@ from glassnet.data.tables.reading.dialect import BUFFER, LONGEST_TEXT, Dialect
 from glassnet.data.tables.reading.duck import arrays, connected, text_column
 from glassnet.data.tables.reading.end import without_end
 from glassnet.data.tables.reading.header import has_header, unique_names
-from glassnet.data.tables.reading.meaning import (
-    AS_NUMBER,
-    AS_TEXT,
-    TEXT,
-    WHOLE,
-    Meaning,
-    literal,
-    meanings,
-)
+from glassnet.data.tables.reading.meaning import AS_NUMBER, AS_TEXT, TEXT, WHOLE, Meaning, literal, meanings
 from glassnet.data.tables.reading.plain_text import may_hold_odd_numbers, plain_text
 from glassnet.data.tables.reading.understanding import Understood, filled, understood
 from glassnet.data.tables.table import Column, Table, TextColumn

@@ -12,15 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.data.tables.reading.duck import connected
-from glassnet.data.tables.reading.meaning import (
-    AS_NUMBER,
-    NUMBER,
-    TEXT,
-    TRUTH,
-    WHOLE,
-    Meaning,
-    meanings,
-)
+from glassnet.data.tables.reading.meaning import AS_NUMBER, NUMBER, TEXT, TRUTH, WHOLE, Meaning, meanings
 from glassnet.data.tables.table import Column, TextColumn
 from glassnet.data.tables.words import MISSING, is_missing, marks_missing
 

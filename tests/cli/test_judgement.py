@@ -1,13 +1,14 @@
 """A table's columns along their own values, and the rows that were answered worst."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from glassnet.cli.experiments import Override, find_experiment
 from glassnet.cli.experiments.job import run_experiment
-from glassnet.cli.experiments.judgement import columns_of
+from glassnet.cli.experiments.judgement import columns_of, shown_of
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,17 @@ def test_pictures_choose_numbers_for_their_axes(outcome):
     shown = outcome.shown  # age is the only column of numbers with more than two values
     assert [shown.feature_names[place] for place in shown.axes] == ["age"]
     assert np.ptp(shown.X[:, shown.axes[0]]) == 49
+
+
+def test_principal_axes_are_of_standardized_columns_and_the_target_keeps_its_unit(outcome):
+    samples = replace(outcome.samples, axes="principal")
+    shown = shown_of(samples, outcome.run, None)
+    assert np.array_equal(shown.X, samples.X)
+    assert shown.class_names == ("income",)
+    assert shown.y == pytest.approx(samples.preprocessing.values(samples.y))
+    assert shown.run.predict(shown.X).ravel() == pytest.approx(
+        outcome.shown.run.predict(outcome.shown.X).ravel()
+    )
 
 
 def test_several_quantities_have_a_verdict_each_in_their_own_unit(tmp_path):

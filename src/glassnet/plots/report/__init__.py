@@ -128,7 +128,7 @@ def write_report(
     parameters = tables.parameter_tables(run, feature_names, class_names)
     sections["parameters"] = "Learned parameters", parameters
     sections["settings"] = "Settings and timings", _settings(run, n, settings, timings)
-    lead = f"{run.network}, trained on {counted(n, 'sample')} of {counted(samples.shape[1], 'feature')}"
+    lead = f"{run.network}, trained on {counted(n, 'sample')} of {counted(samples.shape[1], 'input')}"
     foot = (
         f"Made by glassnet {__version__} with Python {platform.python_version()} and NumPy "
         f"{np.__version__} on {platform.system()} {platform.machine()}. Pictures by plotly.js, which is "

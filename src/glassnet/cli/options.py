@@ -70,9 +70,8 @@ def registry(module: str, name: str) -> Callable[[], list[str]]:
 
 
 class _Row(NamedTuple):
-    """An option: the key that it sets, its type, how help calls its value, and what help says."""
+    """The option of a key: its type, how help calls its value, and what help says."""
 
-    key: str
     of_type: Any
     metavar: str
     words: str
@@ -80,68 +79,49 @@ class _Row(NamedTuple):
 
 
 _TABLE = {
-    "--target": _Row(
-        "data.target", str, "COLUMN", "The column of a table to predict; several are quantities."
+    "data.target": _Row(str, "COLUMN", "The column of a table to predict; several are quantities."),
+    "data.features": _Row(
+        names_between_commas, "A,B,...", "Columns to predict from; all others by default."
     ),
-    "--features": _Row(
-        "data.features", names_between_commas, "A,B,...", "Columns to predict from; all others by default."
-    ),
-    "--ignore": _Row("data.ignore", names_between_commas, "A,B,...", "Columns to leave out."),
-    "--numeric": _Row("data.numeric", names_between_commas, "A,B,...", "Columns to take for numbers."),
-    "--categorical": _Row(
-        "data.categorical", names_between_commas, "A,B,...", "Columns to take for categories."
-    ),
-    "--dates": _Row("data.dates", names_between_commas, "A,B,...", "Columns to take for dates."),
-    "--scaling": _Row(
-        "data.scaling",
+    "data.ignore": _Row(names_between_commas, "A,B,...", "Columns to leave out."),
+    "data.numeric": _Row(names_between_commas, "A,B,...", "Columns to take for numbers."),
+    "data.categorical": _Row(names_between_commas, "A,B,...", "Columns to take for categories."),
+    "data.dates": _Row(names_between_commas, "A,B,...", "Columns to take for dates."),
+    "data.scaling": _Row(
         str,
         "NAME",
         "Of numbers: {names}; quantile is for heavy tails.",
         registry("data.tables.encodings", "SCALINGS"),
     ),
-    "--task": _Row(
-        "data.task",
+    "data.task": _Row(
         str,
         "TASK",
         "{names}; by default as the target looks.",
         registry("data.tables.preprocessing", "TASKS"),
     ),
-    "--test-fraction": _Row(
-        "data.test_fraction", float, "SHARE", "Share of the rows held back for the score; of a table, 0.25."
+    "data.test_fraction": _Row(
+        float, "SHARE", "Share of the rows held back for the score; of a table, 0.25."
     ),
-    "--test-after": _Row(
-        "data.test_after",
-        str,
-        "DATE",
-        "Hold back the rows from this date on, by the column of dates or --time.",
+    "data.test_after": _Row(
+        str, "DATE", "Hold back the rows from this date on, by the column of dates or --time."
     ),
-    "--time": _Row("data.time", str, "COLUMN", "The column that --test-after is about."),
-    "--group": _Row(
-        "data.group", str, "COLUMN", "Hold back whole groups: rows of one value stay on one side."
-    ),
-    "--split": _Row("data.split", str, "COLUMN", "Hold back the rows whose value here is test, not train."),
-    "--memory": _Row(
-        "data.memory",
+    "data.time": _Row(str, "COLUMN", "The column that --test-after is about."),
+    "data.group": _Row(str, "COLUMN", "Hold back whole groups: rows of one value stay on one side."),
+    "data.split": _Row(str, "COLUMN", "Hold back the rows whose value here is test, not train."),
+    "data.memory": _Row(
         str,
         "AMOUNT",
         'Read Parquet a block at a time within this much memory, such as "256 MiB". By default a folder\'s '
         "numbers are kept in memory up to 128 MiB; beyond, and files of more than 1 GiB, are read so.",
     ),
-    "--random-state": _Row("random_state", int, "SEED", "Seed of every random draw."),
+    "random_state": _Row(int, "SEED", "Seed of every random draw."),
 }
 _NETWORK = {
-    "--hidden": _Row(
-        "network.hidden", widths_between_commas, "16,16", 'Widths of the hidden layers, "" for none.'
+    "network.hidden": _Row(widths_between_commas, "16,16", 'Widths of the hidden layers, "" for none.'),
+    "network.activation": _Row(
+        str, "NAME", "Of the hidden layers: {names}.", registry("nn.activations", "ACTIVATIONS")
     ),
-    "--activation": _Row(
-        "network.activation",
-        str,
-        "NAME",
-        "Of the hidden layers: {names}.",
-        registry("nn.activations", "ACTIVATIONS"),
-    ),
-    "--output": _Row(
-        "network.output",
+    "network.output": _Row(
         str,
         "NAME",
         "{names}; by default as the target looks. Counts: exp, with the Poisson loss.",
@@ -149,74 +129,61 @@ _NETWORK = {
     ),
 }
 _TRAIN = {
-    "--iterations": _Row("train.iterations", int, "N", "Epochs, or updates by all training samples."),
-    "--batch-size": _Row(
-        "train.batch_size", int, "N", "Samples of an update; an iteration is then an epoch."
-    ),
-    "--optimizer": _Row("train.optimizer", str, "NAME", "{names}.", registry("training.steppers", "RULES")),
-    "--learning-rate": _Row("train.learning_rate", float, "RATE", "The size of a step."),
-    "--momentum": _Row(
-        "train.momentum", float, "SHARE", "For sgd: share of the last step that the next one keeps."
-    ),
-    "--dropout": _Row(
-        "train.dropout", float, "SHARE", "Probability with which training leaves out a hidden unit."
-    ),
-    "--validation": _Row(
-        "train.validation",
+    "train.iterations": _Row(int, "N", "Epochs, or updates by all training samples."),
+    "train.batch_size": _Row(int, "N", "Samples of an update; an iteration is then an epoch."),
+    "train.optimizer": _Row(str, "NAME", "{names}.", registry("training.steppers", "RULES")),
+    "train.learning_rate": _Row(float, "RATE", "The size of a step."),
+    "train.momentum": _Row(float, "SHARE", "For sgd: share of the last step that the next one keeps."),
+    "train.dropout": _Row(float, "SHARE", "Probability with which training leaves out a hidden unit."),
+    "train.validation": _Row(
         float,
         "SHARE",
         "Share of the training samples to follow the loss on, and to stop by; 0 holds out none.",
     ),
-    "--class-weight": _Row(
-        "train.class_weight",
-        click.Choice(["balanced"]),
-        "NAME",
-        "balanced: classes count alike, however rare.",
+    "train.class_weight": _Row(
+        click.Choice(["balanced"]), "NAME", "balanced: classes count alike, however rare."
     ),
-    "--curvature": _Row(
-        "train.curvature",
-        int,
-        "N",
-        "Watch the loss's curvature every N iterations, into curvature.csv and curvature.png.",
+    "train.curvature": _Row(
+        int, "N", "Watch the loss's curvature every N iterations, into curvature.csv and curvature.png."
     ),
-    "--dask": _Row(
-        "data.dask",
+    "data.dask": _Row(
         str,
         "ADDRESS",
         "Workers of a Dask cluster read Parquet and compute, by its scheduler's address; local starts one.",
     ),
-    "--axes": _Row(
-        "pictures.axes",
-        names_between_commas,
-        "A,B",
-        "Features that the pictures show, of more than two.",
+    "pictures.axes": _Row(
+        names_between_commas, "A,B", "Features that the pictures show, of more than two."
     ),
 }
 _COMPUTE = {
-    "--engine": _Row("train.engine", str, "NAME", "{names}.", registry("data.checks", "ENGINES")),
-    "--dtype": _Row("train.dtype", str, "NAME", "{names}.", registry("utils.array_checks", "FLOATS")),
-    "--threads": _Row("train.threads", int, "N", "All cores by default; results do not depend on it."),
+    "train.engine": _Row(str, "NAME", "{names}.", registry("data.checks", "ENGINES")),
+    "train.dtype": _Row(str, "NAME", "{names}.", registry("utils.array_checks", "FLOATS")),
+    "train.threads": _Row(int, "N", "All cores by default; results do not depend on it."),
 }
 
 
 _READING = {
-    "--sheet": ("NAME", "A workbook's sheet, by name or number; the first that holds a table by default."),
-    "--encoding": ("NAME", "Of a text file, such as cp1252; found by default."),
-    "--delimiter": ("MARK", "Between a text file's values, such as ';' or tab; found by default."),
-    "--decimal": ("MARK", "Of a text file's numbers, '.' or ','; found by default."),
+    "data.sheet": _Row(
+        str, "NAME", "A workbook's sheet, by name or number; by default the first with a table."
+    ),
+    "data.encoding": _Row(str, "NAME", "Of a text file, such as cp1252; found by default."),
+    "data.delimiter": _Row(
+        str, "MARK", "Between a text file's values, such as ';' or tab; found by default."
+    ),
+    "data.decimal": _Row(str, "MARK", "Of a text file's numbers, '.' or ','; found by default."),
 }
 
 
 def _with_options(command: Command, rows: dict[str, _Row]) -> Command:
-    for name, row in reversed(rows.items()):
+    for key, row in reversed(rows.items()):
+        name = f"--{key.rpartition('.')[2].replace('_', '-')}"
         shown = {"type": row.of_type, "metavar": row.metavar, "help": row.words}
-        command = click.option(name, cls=Setting, key=row.key, names=row.names, **shown)(command)
+        command = click.option(name, cls=Setting, key=key, names=row.names, **shown)(command)
     return command
 
 
 def reading_options(command: Command) -> Command:
     """Add the options that say how a table's file is read, with the names of `read_table`'s settings."""
-    rows = {name: _Row(f"data.{name.removeprefix('--')}", str, *shown) for name, shown in _READING.items()}
     return click.option(
         "--no-header",
         "header",
@@ -226,7 +193,7 @@ def reading_options(command: Command) -> Command:
         flag_value=False,
         default=None,
         help="The first row of a table is a row like the others; columns are called 1, 2, ...",
-    )(_with_options(command, rows))
+    )(_with_options(command, _READING))
 
 
 def settings(train: bool = True) -> Callable[[Command], Command]:

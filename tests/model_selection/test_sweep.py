@@ -159,7 +159,8 @@ def test_history_that_does_not_fit_is_an_error():
 
 def test_sweep_shows_every_argument_with_its_default():
     ours, theirs = (inspect.signature(function).parameters for function in (gn.sweep, gn.train))
-    assert set(theirs) - set(ours) == {"callbacks", "metrics", "test"} == set(OF_TRAIN_ALONE)
+    alone = {"callbacks", "checkpoint", "checkpoint_every", "metrics", "test"}
+    assert set(theirs) - set(ours) == alone == set(OF_TRAIN_ALONE)
     different = {name for name in theirs if name in ours and ours[name].default != theirs[name].default}
     assert different == set()
     assert all(
@@ -170,7 +171,12 @@ def test_sweep_shows_every_argument_with_its_default():
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("test", "folds hold"), ("metrics", "metric=.*evaluate_every"), ("callbacks", "evaluate_every")],
+    [
+        ("test", "folds hold"),
+        ("metrics", "metric=.*evaluate_every"),
+        ("callbacks", "evaluate_every"),
+        ("checkpoint", "results=PATH"),
+    ],
 )
 def test_sweep_says_what_stands_in_for_an_argument_of_train_that_it_lacks(name, words):
     with pytest.raises(gn.InputTypeError, match=f"sweep has no argument '{name}'. For {name}: {words}"):

@@ -1,4 +1,8 @@
 import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -6,7 +10,7 @@ import pytest
 
 import glassnet as gn
 from glassnet.utils import threads as cores_module
-from glassnet.utils.threads import thread_count
+from glassnet.utils.threads import as_they_end, thread_count
 
 
 def test_threads_are_those_asked_for(monkeypatch):
@@ -109,3 +113,21 @@ def test_a_process_of_joblibs_takes_what_it_is_told(monkeypatch):
 def test_work_that_joblib_does_itself_has_all_cores(monkeypatch):
     monkeypatch.delenv("GLASSNET_THREADS", raising=False)
     assert joblib.Parallel(n_jobs=1)(joblib.delayed(allowed)(0) for _ in range(1)) == [thread_count(None)]
+
+
+def test_as_they_end_hears_a_signal_that_another_thread_is_given():
+    ended = threading.Event()
+
+    def work():
+        time.sleep(0.1)  # until the main thread waits
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        ended.wait()
+
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            with pytest.raises(KeyboardInterrupt):
+                next(as_they_end([pool.submit(work)]))
+            ended.set()
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -28,6 +28,8 @@ OF_TRAIN_ALONE: Mapping[str, str] = {
     "test": "folds hold rows out to compare by; keep a test's rows out of X, and score the choice by them",
     "metrics": "metric=..., with evaluate_every=1 for its values on the way",
     "callbacks": "evaluate_every=... for the metric on the way; gn.train(callbacks=...) trains one network",
+    "checkpoint": "results=PATH, to which each network is written as soon as it is done",
+    "checkpoint_every": "results=PATH, to which each network is written as soon as it is done",
 }
 """The arguments of `train` that a sweep lacks, which has its own ways of judging, and what to write."""
 

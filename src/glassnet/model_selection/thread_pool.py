@@ -6,7 +6,7 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TextIO, TypeVar
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from glassnet.training.loop import Progress
 from glassnet.utils.interrupts import Interrupts, stop_on_interrupt
 from glassnet.utils.progress import shown as shown_progress
+from glassnet.utils.threads import as_they_end
 
 T = TypeVar("T")
 
@@ -133,5 +134,5 @@ class ThreadPool:
         Raises the exception of the first job that fails.
         """
         futures = [self._executor.submit(job, self.interrupts.stop) for job in jobs]
-        for future in as_completed(futures):
+        for future in as_they_end(futures):
             done(future.result())

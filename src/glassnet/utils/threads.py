@@ -1,11 +1,14 @@
-"""How many cores this process may use."""
+"""How many cores this process may use, and waiting for what its threads do."""
 
 from __future__ import annotations
 
 import os
 import sys
 import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +16,23 @@ from glassnet.errors import InputError, InputTypeError
 
 MOST_THREADS = 1 << 16
 """The most threads that may be asked for; the native engine counts them by 32 bits."""
+
+
+T = TypeVar("T")
+
+_HEAR_SECONDS = 0.05
+
+
+def as_they_end(futures: Iterable[Future[T]]) -> Iterator[Future[T]]:
+    """The futures as they end, while the main thread hears Ctrl-C.
+
+    The system may give a signal to any thread. Python handles it in the main thread, once that waits no
+    more: `concurrent.futures.as_completed` may wait for hours.
+    """
+    waiting = set(futures)
+    while waiting:
+        ended, waiting = wait(waiting, _HEAR_SECONDS, FIRST_COMPLETED)
+        yield from ended
 
 
 def thread_count(threads: int | None, name: str = "threads") -> int:

@@ -136,7 +136,7 @@ def test_checkpoint_refuses_a_path_that_holds(tmp_path, holds):
 
 def test_checkpoints_are_fewer_where_writing_takes_long(tmp_path, monkeypatch):
     clock = iter([0.0, 100.0, 103.0, 249.0, 254.0])
-    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(checkpoint, "monotonic", lambda: next(clock))
     one = checkpoint.Checkpoint(tmp_path / "c")
     monkeypatch.setattr(checkpoint, "save", lambda run, path: None)
     one.write(gn.train(NET, X, Y, iterations=1))

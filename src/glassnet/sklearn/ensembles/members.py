@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ from glassnet.utils.array_checks import FLOATS
 from glassnet.utils.interrupts import stop_on_interrupt
 from glassnet.utils.settings_checks import as_count
 from glassnet.utils.storage import read_arrays, write_arrays
-from glassnet.utils.threads import thread_count
+from glassnet.utils.threads import as_they_end, thread_count
 from glassnet.utils.warn import Collected, collected
 
 
@@ -117,7 +117,7 @@ def fit_members(
         with ThreadPoolExecutor(workers, thread_name_prefix="glassnet-ensemble") as pool:
             try:
                 futures = [pool.submit(fit, member) for member in members]
-                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                for future in as_they_end(futures):
                     future.result()  # raises what a member raised
             except BaseException:
                 stop[0] = 1  # the others need not finish

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
+from time import monotonic
 
 from glassnet.errors import CheckpointWarning, FileError, InputError
 from glassnet.training.files.writing import save
@@ -34,19 +34,19 @@ class Checkpoint:
         if self.path.is_dir():
             raise FileError(f"{self.path} cannot be written: a folder stands there. Give a file's path.")
         self._fails = False
-        self._due = time.monotonic() + self._seconds
+        self._due = monotonic() + self._seconds
 
     @property
     def is_due(self) -> bool:
         """Whether it is time for the next file."""
-        return time.monotonic() >= self._due
+        return monotonic() >= self._due
 
     def write(self, run: RunState) -> None:
         """Write the run; where that fails, warn once, and try again when the next file is due.
 
         A full disk must not end training, and may have room in a minute.
         """
-        began = time.monotonic()
+        began = monotonic()
         try:
             save(run, self.path)
             self._fails = False
@@ -57,7 +57,7 @@ class Checkpoint:
                     CheckpointWarning,
                 )
             self._fails = True
-        ended = time.monotonic()
+        ended = monotonic()
         self._due = ended + max(self._seconds, (ended - began) / _SHARE)
 
 

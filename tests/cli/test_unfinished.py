@@ -23,11 +23,11 @@ RANDOM = np.random.default_rng(5)
 A, B = RANDOM.normal(size=(2, 400))
 COLUMNS = {"a": A, "b": B, "kind": np.where(A * B > 0, "high", "low")}
 MODEL = "model.safetensors"
-OPTIONS = ["--no-pictures", "--no-report", "--no-baselines", "--results", "r"]
+OPTIONS = ["--no-check", "--no-pictures", "--no-report", "--no-baselines", "--results", "r"]
 FOLDER = ["--memory", "96 MiB", "--batch-size", "50"]
 EXPERIMENTS = {
     "built in": ["circles", "--set", "data.n_samples=300", "--learning-rate", "0.003"],
-    "table": ["t.csv", "--target", "kind", "--set", "train.dropout=0.1"],
+    "table": ["t.csv", "--target", "kind", "--hidden", "5", "--set", "train.dropout=0.1"],
     "solver": ["t.csv", "--target", "a", "--optimizer", "lm", "--hidden", "4", "--validation", "0"],
     "folder in blocks": ["parts", "--target", "kind", *FOLDER],
 }
@@ -104,7 +104,7 @@ def test_resume_goes_on_after_ctrl_c_and_after_an_end_with_more_iterations(monke
         (["--iterations", "3"], r"has made its 3 iterations. More of them, such as --iterations 6"),
         (
             ["--iterations", "9", "--learning-rate", "0.02", "--hidden", "3"],
-            r"other settings: network.hidden is \[64, 64\] there and \[3\] here; "
+            r"other settings: network.hidden is \[5\] there and \[3\] here; "
             r"train.learning_rate is 0.004 there and 0.02 here. Give the same ones",
         ),
     ],

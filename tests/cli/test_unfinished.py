@@ -83,9 +83,10 @@ def test_job_that_begins_anew_says_what_was_cut_off_and_leaves_it(monkeypatch):
     arguments = [*EXPERIMENTS["table"], "--iterations", "4"]
     cut_off(monkeypatch, 2, *arguments)
     (left,) = Path("r").glob("unfinished-*")
+    (foreign := Path("r/unfinished-foreign")).mkdir()
+    (foreign / MODEL).write_text("of an earlier glassnet, without settings")
     said = " ".join(command(*arguments).stdout.split())
-    assert f"unfinished iteration 2 of the run in {left}" in said
-    assert "was cut off: --resume goes on from it. This run begins anew." in said
+    assert f"unfinished the run in {left} was cut off: --resume goes on from it. This one begins" in said
     assert gn.load(left / MODEL).iterations == 2
 
 

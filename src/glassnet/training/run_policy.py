@@ -98,6 +98,8 @@ class RunPolicy(Policy, Generic[AnyRun]):
         at_start = loop.iteration == 0 and loop.stepper.start_losses
         if evaluator is not None and at_start and not evaluator.has_begun:
             self._evaluate(0)
+        if self._checkpoint is not None:
+            self._checkpoint.prove(self.snapshot())
         self._hooks.begin(self.snapshot)
 
     def next_decision(self, iteration: int) -> int:

@@ -134,6 +134,16 @@ def test_checkpoint_refuses_a_path_that_holds(tmp_path, holds):
         gn.train(NET, X, Y, iterations=1, checkpoint=path)
 
 
+def test_checkpoint_of_a_run_that_no_file_can_hold_is_refused_before_training(tmp_path):
+    random = np.random.RandomState(np.random.PCG64(0))
+    seen = []
+    with pytest.raises(gn.InputError, match="draws from PCG64"):
+        gn.train(
+            NET, X, Y, batch_size=9, random_state=random, checkpoint=tmp_path / "c", callbacks=[seen.append]
+        )
+    assert not seen
+
+
 def test_checkpoints_are_fewer_where_writing_takes_long(tmp_path, monkeypatch):
     clock = iter([0.0, 100.0, 103.0, 249.0, 254.0])
     monkeypatch.setattr(checkpoint, "monotonic", lambda: next(clock))

@@ -186,8 +186,8 @@ def run_experiment(
         left = results.unfinished()
         before = Unfinished.latest(left, results.path) if resume else None
         if left and not resume:
-            cut_off = Unfinished.latest(left, left[-1])
-            tell("unfinished", f"{cut_off}, was cut off: --resume goes on from it. This run begins anew.")
+            words = f"the run in {left[-1]} was cut off: --resume goes on from it. This one begins anew."
+            tell("unfinished", words)
         if not reads_blocks(experiment):
             with watch("loading scikit-learn"):
                 import sklearn.datasets

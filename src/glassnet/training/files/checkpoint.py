@@ -7,11 +7,11 @@ from pathlib import Path
 from time import monotonic
 
 from glassnet.errors import CheckpointWarning, FileError, InputError
-from glassnet.training.files.writing import save
+from glassnet.training.files.writing import run_as_arrays, save
 from glassnet.training.state import RunState
 from glassnet.utils.paths import as_path
 from glassnet.utils.settings_checks import as_positive
-from glassnet.utils.storage import read_arrays, results_folder
+from glassnet.utils.storage import arrays_as_bytes, read_arrays, results_folder
 from glassnet.utils.warn import warn
 
 SECONDS = 60.0
@@ -40,6 +40,10 @@ class Checkpoint:
     def is_due(self) -> bool:
         """Whether it is time for the next file."""
         return monotonic() >= self._due
+
+    def prove(self, run: RunState) -> None:
+        """Raise, before the work begins, what `glassnet.save` says of a run that no file can hold."""
+        arrays_as_bytes(*run_as_arrays(run))
 
     def write(self, run: RunState) -> None:
         """Write the run; where that fails, warn once, and try again when the next file is due.

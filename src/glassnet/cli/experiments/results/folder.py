@@ -130,11 +130,12 @@ class ResultsFolder:
         return followed
 
     def unfinished(self) -> list[Path]:
-        """The folders of jobs that were cut off with a run to go on from, the latest last."""
+        """The folders of jobs that were cut off, with a run and its settings, the latest last."""
         left = []
         for entry in self._real.glob(f"{_STAGE}*"):
             files = [entry / name for name in (*self._keep, CHECKPOINT) if (entry / name).is_file()]
-            if files and not entry.is_symlink() and not folders.is_in_use(entry):
+            whole = files and (entry / SETTINGS).is_file()
+            if whole and not entry.is_symlink() and not folders.is_in_use(entry):
                 left.append((max(file.stat().st_mtime for file in files), self.path / entry.name))
         return [path for _, path in sorted(left)]
 

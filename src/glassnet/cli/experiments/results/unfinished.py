@@ -31,14 +31,13 @@ class Unfinished:
     @classmethod
     def latest(cls, folders: Iterable[Path], results: Path) -> Unfinished:
         """The latest run in the folders and in the results themselves; raises FileError without any."""
-        with_settings = [folder for folder in (*folders, results) if (folder / SETTINGS).is_file()]
-        whole = [folder for folder in with_settings if _file(folder).is_file()]
+        whole = [f for f in (*folders, results) if (f / SETTINGS).is_file() and _file(f).is_file()]
         if not whole:
             raise FileError(
                 f"--resume: there is nothing to go on from in {results}, which holds no {MODEL} with its "
                 f"{SETTINGS}. Leave out --resume to begin."
             )
-        folder = max(whole, key=lambda folder: _file(folder).stat().st_mtime)
+        folder = max(whole, key=lambda f: _file(f).stat().st_mtime)
         return cls(folder, load(_file(folder)))
 
     def __str__(self) -> str:

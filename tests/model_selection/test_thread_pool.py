@@ -106,14 +106,14 @@ def test_ctrl_c_returns_what_was_done_so_far(engine, threads, handler):
 
 
 def test_networks_that_were_done_when_ctrl_c_came_are_done(monkeypatch, handler):
-    real = thread_pool.as_completed
+    real = thread_pool.as_they_end
 
     def late(futures):
         done = list(real(futures))
         signal.raise_signal(signal.SIGINT)
         return done
 
-    monkeypatch.setattr(thread_pool, "as_completed", late)
+    monkeypatch.setattr(thread_pool, "as_they_end", late)
     assert "interrupted" not in {cell.status for cell in sweep_grid().cells}
 
 
@@ -132,7 +132,7 @@ def test_second_ctrl_c_raises_and_leaves_no_thread_behind(monkeypatch, handler):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(thread_pool, "as_completed", press_twice)
+    monkeypatch.setattr(thread_pool, "as_they_end", press_twice)
     with pytest.raises(KeyboardInterrupt):
         sweep_grid(iterations=20_000_000)
     assert signal.getsignal(signal.SIGINT) is handler
@@ -141,14 +141,14 @@ def test_second_ctrl_c_raises_and_leaves_no_thread_behind(monkeypatch, handler):
 
 def test_sweep_in_another_thread_installs_no_handler(handler):
     results, seen = [], []
-    real = thread_pool.as_completed
+    real = thread_pool.as_they_end
 
     def watched(futures):
         seen.append(signal.getsignal(signal.SIGINT))
         return real(futures)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(thread_pool, "as_completed", watched)
+        patch.setattr(thread_pool, "as_they_end", watched)
         thread = threading.Thread(target=lambda: results.append(sweep_grid()))
         thread.start()
         thread.join()

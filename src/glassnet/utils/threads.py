@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 import numpy as np
@@ -23,16 +24,23 @@ T = TypeVar("T")
 _HEAR_SECONDS = 0.05
 
 
-def as_they_end(futures: Iterable[Future[T]]) -> Iterator[Future[T]]:
-    """The futures as they end, while the main thread hears Ctrl-C.
+def as_they_end(futures: Sequence[Future[T]]) -> Iterator[Future[T]]:
+    """The futures in the order in which they end, while the main thread hears Ctrl-C.
 
     The system may give a signal to any thread. Python handles it in the main thread, once that waits no
     more: `concurrent.futures.as_completed` may wait for hours.
     """
-    waiting = set(futures)
-    while waiting:
-        ended, waiting = wait(waiting, _HEAR_SECONDS, FIRST_COMPLETED)
-        yield from ended
+    ended: SimpleQueue[Future[T]] = SimpleQueue()
+    for future in futures:
+        future.add_done_callback(ended.put)
+    left = len(futures)
+    while left:
+        try:
+            future = ended.get(timeout=_HEAR_SECONDS)
+        except Empty:
+            continue
+        left -= 1
+        yield future
 
 
 def thread_count(threads: int | None, name: str = "threads") -> int:

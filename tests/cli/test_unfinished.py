@@ -1,7 +1,6 @@
 """`glassnet train` goes on where it was cut off, to the bits of training that was not."""
 
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -123,7 +122,6 @@ def test_resume_without_a_run_says_so():
     assert "there is nothing to go on from in r" in refused.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_kill_leaves_a_checkpoint_that_goes_on():
     arguments = [*EXPERIMENTS["table"], "--validation", "0", "--set", "train.batch_size=1"]
     job = [
@@ -141,7 +139,7 @@ def test_kill_leaves_a_checkpoint_that_goes_on():
         while not list(Path("r").glob("unfinished-*/checkpoint.safetensors")):
             assert process.poll() is None
             time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
     (left,) = Path("r").glob("unfinished-*")
     end = gn.load(left / "checkpoint.safetensors").iterations + 1
     assert command(*arguments, "--iterations", str(end), "--resume").exit_code == 0

@@ -38,11 +38,12 @@ def test_link_gives_files_folders_and_links_a_second_name(tmp_path):
     assert (tmp_path / "new" / "away").readlink() == Path("/nowhere")
 
 
-def test_folder_of_a_process_that_lives_is_no_abandoned_one(tmp_path):
+def test_folder_is_in_use_while_its_process_lives_and_unknown_without_a_mark(tmp_path):
+    assert folders.is_in_use(tmp_path) is None
     use = folders.InUse(tmp_path)
-    assert not folders.is_abandoned(tmp_path)
+    assert folders.is_in_use(tmp_path) is True
     use.end()
-    assert folders.is_abandoned(tmp_path)
+    assert folders.is_in_use(tmp_path) is False
 
 
 def test_folder_is_never_marked_before_the_mark_is_locked(tmp_path, monkeypatch):

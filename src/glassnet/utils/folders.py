@@ -61,25 +61,16 @@ def _lock(file: IO[bytes]) -> None:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def is_abandoned(folder: Path) -> bool:
-    """Whether a process marked the folder as in use, and has ended without removing it."""
-    try:
-        with (folder / MARK).open("rb") as file:
-            _lock(file)
-    except OSError:
-        return False
-    return True
-
-
-def is_in_use(folder: Path) -> bool:
-    """Whether a process that is alive has the folder marked as in use; False where nobody can know."""
+def is_in_use(folder: Path) -> bool | None:
+    """Whether the process that marked the folder as in use is alive; None without a mark, and where nobody
+    can know."""
     try:
         with (folder / MARK).open("rb") as file:
             _lock(file)
     except BlockingIOError:
         return True
     except OSError:
-        return False
+        return None
     return False
 
 
@@ -110,7 +101,7 @@ def remove_abandoned(folder: Path, prefix: str, keep: Iterable[str] = ()) -> Non
             if entry.name.startswith(prefix) and not entry.is_symlink():
                 if any((entry / name).exists() for name in keep):
                     continue
-                if is_abandoned(entry):
+                if is_in_use(entry) is False:
                     remove(entry)
                 elif not any(entry.iterdir()):  # killed before the mark, or after it was removed
                     entry.rmdir()

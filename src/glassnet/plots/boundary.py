@@ -196,7 +196,7 @@ def draw_curves(paper: Any, grid: Grid) -> style.Entries:
     for column, color in zip(values.T, colors, strict=True):
         paper.plot(ticks, column, color=color, linewidth=2, zorder=5)
     for place in crossings(grid):
-        paper.axvline(place, color=style.INK, linewidth=1.2, linestyle=(0, (4, 3)), zorder=4)
+        paper.axvline(place, color=style.INK, linewidth=1.2, linestyle=style.DASHES, zorder=4)
     paper.set_ylim(-0.08, 1.08)
     named = zip(grid.field.names, colors, strict=True)
     return [(style.stroke(color, 2), f"P({name})") for name, color in named]

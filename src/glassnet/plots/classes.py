@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 _MOST_COUNTS = 15  # classes up to which a matrix has its counts written in it
 _MOST_CURVES = 8  # of classes, in a panel
-_CHANCE: dict[str, Any] = {"color": style.FAINT, "linewidth": 1.0, "linestyle": (0, (4, 3))}
 
 
 def confusion(
@@ -209,7 +208,7 @@ def roc(
         sets, curves, len(field.names), labels, "lower right", "samples of one class only"
     )
     for paper in papers:
-        paper.plot([0, 1], [0, 1], zorder=1, **_CHANCE)
+        paper.plot([0, 1], [0, 1], zorder=1, **style.REFERENCE)
     style.set_title(figure, title, notes(sets))
     return figure
 
@@ -250,6 +249,6 @@ def precision_recall(
     if len(worst_classes(curves)) == 1:
         for paper, rows, some in zip(papers, sets, curves, strict=True):
             for curve in some:
-                paper.axhline(np.mean(rows.actual == curve.number), **_CHANCE)
+                paper.axhline(np.mean(rows.actual == curve.number), **style.REFERENCE)
     style.set_title(figure, title, notes(sets))
     return figure

@@ -290,7 +290,7 @@ def _draw_loss(paper: Any, curve: LossCurve) -> None:
     if curve.cliff is not None:
         _draw_cliff(paper, curve, curve.cliff)
     if curve.diverged_at is not None:
-        paper.axvline(curve.diverged_at, color=style.OKABE_ITO[1], linewidth=1.3, linestyle=(0, (4, 3)))
+        paper.axvline(curve.diverged_at, color=style.OKABE_ITO[1], linewidth=1.3, linestyle=style.DASHES)
         text, at = f"diverged at {curve.unit} {curve.diverged_at:,}", (curve.diverged_at, 0.96)
         place = {"xycoords": ("data", "axes fraction"), "ha": "right", "va": "top"}
         style.write(paper, at, text, (-6, 0), (1.5, 0.85), color=style.OKABE_ITO[1], **place)

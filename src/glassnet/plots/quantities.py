@@ -74,7 +74,7 @@ def regression(
     for number, (paper, rows, (line, words)) in enumerate(zip(papers, sets, fits, strict=True)):
         points = np.column_stack([rows.actual, rows.predicted])
         color = draw_dots(paper, rows, points, number, np.stack([span, span]))
-        paper.plot(span, span, color=style.FAINT, linewidth=1.0, linestyle=(0, (4, 3)), zorder=4)
+        paper.plot(span, span, zorder=4, **style.REFERENCE)
         if line is not None:
             paper.plot(span, line[0] * span + line[1], color=color, linewidth=1.8, zorder=5)
             text = f"{readable(line[0])} actual {'+-'[line[1] < 0]} {readable(abs(line[1]))}"
@@ -86,7 +86,7 @@ def regression(
         style.label_ticks(paper.yaxis)
         style.set_labels(paper, [name, "predicted"])
         head(paper, f"{rows.name}: {words}")
-    entries: style.Entries = [(style.stroke(style.FAINT, 1.0, linestyle=(0, (4, 3))), "predicted = actual")]
+    entries: style.Entries = [(style.stroke(**style.REFERENCE), "predicted = actual")]
     if any(line is not None for line, _ in fits):
         entries.insert(0, (style.stroke(width=1.8), "least squares"))
     style.set_legend(papers[0], entries)

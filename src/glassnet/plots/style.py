@@ -30,6 +30,9 @@ The yellow is darker and the black lighter than theirs, to be visible on white a
 """
 
 INK, FAINT, GRID = "#222222", "#666666", "#E3E3E3"
+DASHES = (0, (4, 3))
+REFERENCE: dict[str, Any] = {"color": FAINT, "linewidth": 1.0, "linestyle": DASHES}
+"""The look of a line to compare with, such as chance, or predicted = actual."""
 VALUES = "viridis"  # perceptually uniform, safe for the color-blind, legible in gray
 DPI = 200
 

@@ -156,7 +156,7 @@ def _draw_lines(
             range(len(axes)),
             places[i],
             color=style.FAINT if lost else cmap(shade),
-            linestyle=(0, (4, 3)) if lost else "-",
+            linestyle=style.DASHES if lost else "-",
             linewidth=2.8 if i == 0 and not lost else 0.7 if rows[i]["dropped"] else 1.2,
             alpha=0.45 if lost else float(np.clip(12 / len(rows), 0.25, 0.9)) if i else 1.0,
             solid_capstyle="round",

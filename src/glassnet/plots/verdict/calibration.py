@@ -91,7 +91,7 @@ def calibration(
     colors = style.class_colors(len(sets))
     for paper, rows, color in zip(papers, sets, colors, strict=True):
         found = calibration_of(rows)
-        paper.plot([0, 1], [0, 1], color=style.FAINT, linewidth=1.0, linestyle=(0, (4, 3)))
+        paper.plot([0, 1], [0, 1], **style.REFERENCE)
         low, high = np.maximum(np.abs(found.interval - found.actual), 0)
         look: dict[str, Any] = {"color": color, "linewidth": 1.4, "markersize": 4.5, "clip_on": False}
         paper.errorbar(found.predicted, found.actual, [low, high], fmt="o-", elinewidth=0.9, **look)

@@ -167,5 +167,5 @@ def _test_by_group(
     held = np.zeros(alone + len(groups), bool)
     held[next(draw.split(held))[1]] = True
     test = np.concatenate([np.isin(values, groups[held[alone:]]) for values in column.blocks()])
-    test[np.concatenate([np.isnan(values) for values in column.blocks()])] = held[:alone][::-1]
+    test[np.concatenate([np.isnan(values) for values in column.blocks()])] = held[:alone]
     return test

@@ -72,19 +72,37 @@ def test_closed_stderr_costs_no_job(monkeypatch):
     assert stages.progress is False
 
 
+def said_before(folder, command, late):
+    """What a command that fails writes on stderr; it has imported none of the `late` modules."""
+    code = (
+        "import sys, runpy, atexit\n"
+        f"atexit.register(lambda: print(*{late} & set(sys.modules)))\n"
+        f"sys.argv = ['glassnet', *{command}]\n"
+        "runpy.run_module('glassnet', run_name='__main__', alter_sys=True)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert ended.returncode in (1, 2)
+    assert ended.stdout.strip() == ""
+    return ended.stderr
+
+
 @pytest.mark.parametrize("command", [["train", "pots.csv"], ["predict", "model.safetensors", "pots.csv"]])
 def test_misspelled_file_is_answered_before_the_library_is_imported(tmp_path, command):
     (tmp_path / "pot.csv").write_text("a,b\n1,2\n")
     (tmp_path / "model.safetensors").write_text("")
-    code = (
-        "import sys, runpy, atexit\n"
-        "late = {'sklearn', 'glassnet.training'}\n"
-        "atexit.register(lambda: print(*late & set(sys.modules)))\n"
-        f"sys.argv = ['glassnet', *{command}]\n"
-        "runpy.run_module('glassnet', run_name='__main__', alter_sys=True)"
-    )
-    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert ended.returncode == 1
-    assert "There is no file pots.csv" in ended.stderr
-    assert "Did you mean 'pot.csv'?" in ended.stderr
-    assert ended.stdout.strip() == ""
+    said = said_before(tmp_path, command, {"sklearn", "glassnet.training"})
+    assert "There is no file pots.csv" in said
+    assert "Did you mean 'pot.csv'?" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "target", "error"),
+    [
+        ("a,b\n1,2\n3,4\n", "c", "Unknown column of pot.csv: 'c'. Choose one of: a, b."),
+        ('a,b\n1,"2\n3,4\n', "b", "a double quote that is not closed"),
+        ("", "b", "is empty"),
+    ],
+)
+def test_fault_of_a_file_is_answered_before_scikit_learn_is_imported(tmp_path, content, target, error):
+    (tmp_path / "pot.csv").write_text(content)
+    assert error in said_before(tmp_path, ["train", "pot.csv", "--target", target], {"sklearn"})

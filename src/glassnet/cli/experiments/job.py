@@ -13,7 +13,7 @@ from glassnet import plots
 from glassnet.cli.experiments.files import reads_blocks
 from glassnet.cli.experiments.judgement import judged
 from glassnet.cli.experiments.library import SETTINGS, to_toml
-from glassnet.cli.experiments.preparation import Draws
+from glassnet.cli.experiments.preparation import Draws, read_whole
 from glassnet.cli.experiments.results.folder import CHECKPOINT, New, ResultsFolder
 from glassnet.cli.experiments.results.record import (
     Outcome,
@@ -188,12 +188,14 @@ def run_experiment(
         if left and not resume:
             words = f"the run in {left[-1]} was cut off: --resume goes on from it. This one begins anew."
             tell("unfinished", words)
-        if not reads_blocks(experiment):
+        with watch("data"):
+            table = read_whole(experiment)  # a fault of the file is answered before anything is loaded
+        if table is not None or not experiment["data.file"]:
             with watch("loading scikit-learn"):
                 import sklearn.datasets
                 import sklearn.model_selection  # noqa: F401 - the data need it, and should not pay for it
         with watch("data"):
-            draws = Draws(experiment)
+            draws = Draws(experiment, table)
         samples, network, experiment = draws.samples, draws.network, draws.experiment
         settings = to_toml(experiment.to_dict(folder), _SETTINGS_COMMENT)
         if before is not None:

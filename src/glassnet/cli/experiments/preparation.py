@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from glassnet.data.holdout import split
 from glassnet.data.tables.prepare import prepare_table
 from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.data.tables.reading.read import read_table
+from glassnet.data.tables.table import Table
+from glassnet.data.tables.targets import as_target_names
 from glassnet.diagnostics.gradient_check import check_gradients
 from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.errors import (
@@ -44,23 +46,27 @@ _CHECK_WORK = 2e8  # samples times squared parameters: a few seconds
 class Draws:
     """An experiment's samples and network, and its stream of random numbers, drawn from in this order.
 
-    `experiment` has the settings that were chosen for a table, and `chosen` says so in a sentence.
+    `experiment` has the settings that were chosen for a table, and `chosen` says so in a sentence. `table`
+    is what `read_whole` has read, if it was called before.
 
     Raises InputError and FileError for what the settings ask for and the data cannot give.
     """
 
     experiment: Experiment
+    table: InitVar[Table | None] = None
     random: RandomState = field(init=False)
     samples: Samples = field(init=False)
     network: Network = field(init=False)
     chosen: str = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, table: Table | None) -> None:
         self.random = RandomState(self.experiment["random_state"])
-        prepare = _generated
-        if self.experiment["data.file"]:
-            prepare = from_files if reads_blocks(self.experiment) else _from_table
-        self.samples = prepare(self.experiment, self.random)
+        table = read_whole(self.experiment) if table is None else table
+        if table is not None:
+            self.samples = _from_table(self.experiment, table, self.random)
+        else:
+            prepare = from_files if self.experiment["data.file"] else _generated
+            self.samples = prepare(self.experiment, self.random)
         self.experiment, self.chosen = choose_settings(self.experiment, self.samples)
         self.network = build_network(self.experiment, self.samples)
 
@@ -151,9 +157,20 @@ def _generated(experiment: Experiment, random: RandomState) -> Samples:
     )
 
 
-def _from_table(experiment: Experiment, random: RandomState) -> Samples:
+def read_whole(experiment: Experiment) -> Table | None:
+    """The table of an experiment; None where it has none, or reads it block by block.
+
+    Raises what `read_table` raises, and InputError where the target is missing.
+    """
+    if not experiment["data.file"] or reads_blocks(experiment):
+        return None
     # Relative to where the experiment's file lies, so that both can be moved together.
     table = read_table(experiment.folder / experiment["data.file"], **experiment.reading)
+    as_target_names(experiment.target(table.names), table)
+    return table
+
+
+def _from_table(experiment: Experiment, table: Table, random: RandomState) -> Samples:
     data = prepare_table(
         table,
         experiment.target(table.names),

@@ -84,7 +84,7 @@ def test_hangup_that_is_ignored_stays_so(monkeypatch):
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_signal_before_training_leaves_nothing(monkeypatch, number):
-    monkeypatch.setattr(job, "Draws", lambda experiment: signal.raise_signal(number))
+    monkeypatch.setattr(job, "Draws", lambda *_: signal.raise_signal(number))
     ended = invoke(*TRAIN)
     assert ended.exit_code == 128 + number
     assert ended.stderr.splitlines()[-1] == f"Error: {number.name}."

@@ -25,7 +25,7 @@ def test_axes_choose_the_plane_through_the_mean():
     assert_allclose(lifted, [X[:, 0].mean(), 8, X[:, 2].mean(), X[:, 3].mean(), 7])
     figure = plots.decision_boundary(run, X, np.arange(50) % 2, axes=("e", 1), feature_names=list("abcde"))
     assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("e", "b")
-    assert "the other 3 at their mean" in " ".join(" ".join(texts(figure)).split())
+    assert "the other 3 inputs at their mean" in " ".join(" ".join(texts(figure)).split())
 
 
 def test_principal_axes_are_those_of_an_svd():

@@ -114,7 +114,7 @@ def make_projection(
     origin = _needed(X, width, what).mean(axis=0) if hidden else np.zeros(width)
     origin[index] = 0
     others = [names[i] for i in range(width) if i not in index]
-    note = f"the other {hidden} at their mean"
+    note = f"the other {hidden} inputs at their mean"
     if hidden == 1:
         note = f"{others[0][:30]} at its mean"
     elif hidden == 2:

@@ -118,7 +118,7 @@ def _draw_surface(figure: Figure, grid: Grid, view: tuple[float, float]) -> None
             axis.set_major_locator(require("matplotlib.ticker").MaxNLocator(4))
         away = 2.5 * max(longest - 4, 0)
         axis.set_tick_params(pad=1 + away)
-        axis.labelpad += 2 * away
+        axis.labelpad += 3 + 2 * away
     if not grid.field.is_class:  # the height is the scale
         return
     paper.set_zticks([0, 0.25, 0.5, 0.75, 1])

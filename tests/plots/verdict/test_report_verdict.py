@@ -77,6 +77,13 @@ def test_report_draws_along_a_column_in_its_own_unit(tmp_path):
     assert any(text and text[0] == "low" for text in ticks)
 
 
+def test_report_draws_all_columns_over_one_range_of_answers(tmp_path):
+    _, pictures = written(tmp_path, 0)
+    ranges = [picture["layout"]["yaxis"]["range"] for name, picture in pictures.items() if "along" in name]
+    assert len(ranges) > 1
+    assert ranges == ranges[:1] * len(ranges)
+
+
 def test_report_lists_the_columns_of_a_table_and_leaves_out_what_there_is_not(tmp_path):
     page, _ = written(tmp_path, 2)
     assert "The columns</h2>" not in page

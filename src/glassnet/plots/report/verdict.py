@@ -20,7 +20,7 @@ from glassnet.plots.report.traces import (
     packed,
     text,
 )
-from glassnet.plots.verdict.columns import MOST_BARS, drawn_answers
+from glassnet.plots.verdict.columns import MOST_BARS, answer_span, drawn_answers
 from glassnet.utils.html import Html, join, table, tag
 from glassnet.utils.words import readable, tidy
 
@@ -171,7 +171,7 @@ def dependence_picture(one: Dependence, insight: Insight) -> Picture:
     across = make_axis(one.column.label)
     if labels:
         across.update(tickvals=x.tolist(), ticktext=[text(label, 20) for label in labels])
-    up = make_axis(label, rangemode="normal" if insight.classes is None else "tozero")
+    up = make_axis(label, answer_span(insight.dependences, names, insight.classes is not None))
     return {
         "data": traces,
         "layout": make_layout(xaxis=across, yaxis=up, showlegend=len(names) > 1),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glassnet._types import Array
 from glassnet.diagnostics.verdict.columns import Dependence, Importance
 from glassnet.errors import InputError
 from glassnet.plots import style
@@ -81,6 +82,19 @@ def drawn_answers(
     return {number: names[number] for number in chosen}, "mean probability"
 
 
+def answer_span(dependences: Sequence[Dependence], names: Collection[int], of_classes: bool) -> Array:
+    """The ends of the axis of the answers, (2,), which all columns share: flat curves look flat."""
+    heights = np.concatenate(
+        [one.answers.reshape(len(one.answers), -1)[:, [*names]].ravel() for one in dependences]
+    )
+    if of_classes:
+        return np.array([-0.02, min(1.02, max(1.15 * heights.max(), 0.05))])
+    bars = len(names) == 1 and any(one.column.labels for one in dependences)
+    low, high = style.value_range(np.append(heights, 0.0) if bars else heights)  # bars begin at 0
+    margin = 0.06 * (high - low)
+    return np.array([low - margin, high + margin])
+
+
 def partial_dependence(
     dependences: Sequence[Dependence],
     *,
@@ -121,13 +135,8 @@ def partial_dependence(
     names, label = drawn_answers(shown, class_names, target)
     colors = style.class_colors(len(names))
     answers = [one.answers.reshape(len(one.answers), -1)[:, list(names)] for one in shown]
-    heights = np.concatenate([some.ravel() for some in answers])
-    bars = len(names) == 1 and any(one.column.labels for one in shown)
-    low, high = style.value_range(np.append(heights, 0.0) if bars else heights)  # bars begin at 0
-    margin = 0.06 * (high - low)
-    span = low - margin, high + margin
-    if class_names is not None:
-        span = -0.02, min(1.02, max(1.15 * high, 0.05))
+    span = answer_span(shown, names, class_names is not None)
+    bars = len(names) == 1
     for place, (one, some) in enumerate(zip(shown, answers, strict=True)):
         paper = style.flat_axes(figure, place=[grid[divmod(place, columns)]])
         for height, color in zip(some.T, colors, strict=True):

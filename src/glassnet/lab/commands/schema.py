@@ -1,0 +1,148 @@
+"""The commands of a session: one schema, by which a page, a server, a widget and a test are all checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from glassnet.errors import GlassnetError, InputError, InputTypeError, unknown_name
+from glassnet.utils.settings_checks import Check, as_real
+
+MOST_LAYERS, MOST_UNITS, MOST_PARAMETERS = 8, 1_000, 200_000
+"""The largest network that a page builds; `gn.train` takes larger ones."""
+MOST_ITERATIONS = 10_000_000
+MOST_SAMPLES = 100_000
+MOST_TEXT = 8_000_000
+"""Characters of a table or a lesson that comes through a page."""
+
+REQUIRED: Any = object()
+
+
+@dataclass(frozen=True)
+class Field:
+    """An argument of a command: its check, and the value where it is left out."""
+
+    check: Check
+    default: Any = REQUIRED
+
+
+def whole(low: int, high: int) -> Check:
+    """A whole number from `low` to `high`; a page's 3.0 is one."""
+
+    def check(value: Any, name: str) -> int:
+        number = as_real(value, name)
+        if not (number == number and low <= number <= high and number == int(number)):
+            raise InputError(f"{name} is {value}; expected a whole number from {low:,} to {high:,}.")
+        return int(number)
+
+    return check
+
+
+def number(low: float, high: float) -> Check:
+    """A number from `low` to `high`, both included."""
+
+    def check(value: Any, name: str) -> float:
+        given = as_real(value, name)
+        if not low <= given <= high:
+            raise InputError(f"{name} is {value}; expected a number from {low:g} to {high:g}.")
+        return given
+
+    return check
+
+
+def text(longest: int) -> Check:
+    """Text of at most so many characters."""
+
+    def check(value: Any, name: str) -> str:
+        if not isinstance(value, str):
+            raise InputTypeError(f"{name} is text, not {type(value).__name__}.")
+        if len(value) > longest:
+            raise InputError(f"{name} has {len(value):,} characters; expected at most {longest:,}.")
+        return value
+
+    return check
+
+
+def many(each: Check, most: int) -> Check:
+    """A list of at most so many values, each of which passes a check."""
+
+    def check(value: Any, name: str) -> list[Any]:
+        if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+            raise InputTypeError(f"{name} is a list, not {value!r:.60}.")
+        if len(value) > most:
+            raise InputError(f"{name} has {len(value):,} entries; expected at most {most:,}.")
+        return [each(entry, f"{name}[{i}]") for i, entry in enumerate(value)]
+
+    return check
+
+
+def record(value: Any, name: str) -> dict[str, Any]:
+    """A mapping of at most 20 settings, each a number, text, a truth value or nothing."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise InputTypeError(f"{name} is a mapping of names, not {value!r:.60}.")
+    if len(value) > 20:
+        raise InputError(f"{name} has {len(value)} entries; expected at most 20.")
+    for key, entry in value.items():
+        if not (entry is None or isinstance(entry, (bool, int, float, str))):
+            raise InputTypeError(f"{name}.{key:.40} is {entry!r:.60}; expected a number or text.")
+    return dict(value)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a session does for a page: a function of it and of checked arguments, with an answer."""
+
+    function: Callable[..., Mapping[str, Any] | None]
+    fields: Mapping[str, Field]
+
+
+COMMANDS: dict[str, Command] = {}
+"""Every command by its name."""
+
+Function = TypeVar("Function", bound=Callable[..., Mapping[str, Any] | None])
+
+
+def command(**fields: Field) -> Callable[[Function], Function]:
+    """Make a function the command of its name, with these arguments beside the session."""
+
+    def register(function: Function) -> Function:
+        COMMANDS[function.__name__] = Command(function, fields)
+        return function
+
+    return register
+
+
+def check_command(message: object) -> tuple[str, dict[str, Any]]:
+    """The name of a command and its arguments, all of them there.
+
+    A message is a mapping: ``do`` is the name, other keys are arguments, and ``id`` is the sender's own.
+    Raises InputError or InputTypeError that names all that is wrong.
+    """
+    if not isinstance(message, Mapping):
+        raise InputTypeError(
+            f'A command is a mapping such as {{"do": "play"}}, not {type(message).__name__}.'
+        )
+    name = message.get("do")
+    if not isinstance(name, str) or name not in COMMANDS:
+        raise unknown_name("command", name if isinstance(name, str) else repr(name)[:40], sorted(COMMANDS))
+    fields, wrong = COMMANDS[name].fields, []
+    arguments: dict[str, Any] = {}
+    for key in message:
+        if key not in ("do", "id") and key not in fields:
+            known = f"it has {', '.join(fields)}" if fields else "it has none"
+            wrong.append(f"{name} has no argument {str(key)[:40]!r}; {known}.")
+    for key, field in fields.items():
+        value = message.get(key, field.default)
+        if value is REQUIRED:
+            wrong.append(f"{name} lacks {key!r}.")
+            continue
+        if key in message:
+            try:
+                value = field.check(value, key)
+            except GlassnetError as error:
+                wrong.append(str(error))
+        arguments[key] = value
+    if wrong:
+        raise InputError(" ".join(wrong))
+    return name, arguments

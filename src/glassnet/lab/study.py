@@ -1,0 +1,96 @@
+"""The data of a session, whatever they come from, and a first network for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.data.encoding import label_numbers
+from glassnet.errors import InputError
+from glassnet.nn.network import Network
+from glassnet.plots.projection import as_names, numbered
+from glassnet.utils.array_checks import as_matrix, as_numbers, check_finite
+
+_MOST_CLASSES = 12
+"""Whole numbers with more values than this count as quantities."""
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Samples and their targets, with the names that a page shows.
+
+    Attributes
+    ----------
+    X, y : (n, inputs), and class numbers (n,) or values (n,) or (n, outputs).
+    name : what the page calls them.
+    features, classes : the inputs' names, and the classes'; no classes where y holds values.
+    target : the name of y.
+    source : how to get the same data again, as a lesson writes it down; empty for a caller's own arrays.
+    """
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    name: str
+    features: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    target: str = "y"
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_inputs(self) -> int:
+        """Columns of X."""
+        return int(self.X.shape[1])
+
+    @property
+    def n_outputs(self) -> int:
+        """The outputs of a network for these data: one for each class, or for each value."""
+        return len(self.classes) or (1 if self.y.ndim == 1 else int(self.y.shape[1]))
+
+
+def as_data(
+    X: object,
+    y: object,
+    name: str = "Your data",
+    features: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
+    target: str = "y",
+    source: Mapping[str, Any] | None = None,
+) -> Data:
+    """A caller's arrays as the data of a session.
+
+    y holds classes (text, or whole numbers from 0 of at most 12 values) or values. Raises InputError and
+    InputTypeError for arrays that cannot be learned from.
+    """
+    rows = as_matrix(X)
+    check_finite(rows, "X")
+    numbers, labels = label_numbers(y)
+    targets = as_numbers(numbers, "y")
+    if len(targets) != len(rows) or targets.ndim not in (1, 2):
+        raise InputError(
+            f"y has the shape {targets.shape}; expected a target for each of the {len(rows):,} rows of X."
+        )
+    check_finite(targets, "y")
+    if labels is None and targets.ndim == 1 and _are_classes(targets):
+        targets = targets.astype(np.int64)
+        labels = tuple(str(k) for k in range(max(int(targets.max()) + 1, 2)))
+    if labels is not None and classes is not None:
+        labels = as_names(classes, len(labels), "classes", ())
+    names = as_names(features, rows.shape[1], "features", numbered("x", rows.shape[1]))
+    known = tuple(str(label) for label in labels or ())
+    return Data(rows, targets, name, names, known, target, source or {})
+
+
+def _are_classes(y: NDArray[Any]) -> bool:
+    values = np.unique(y)
+    whole = bool((values == np.rint(values)).all())
+    return whole and values[0] >= 0 and values[-1] < _MOST_CLASSES and len(values) > 1
+
+
+def first_network(data: Data) -> Network:
+    """A network of one hidden layer that suits the data: 8 tanh units, and the output that y asks for."""
+    output = "softmax" if data.classes else "identity"
+    return Network((data.n_inputs, 8, data.n_outputs), hidden="tanh", output=output)

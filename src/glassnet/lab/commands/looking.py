@@ -8,25 +8,25 @@ from glassnet.lab.commands.schema import Field, command, many, number
 from glassnet.lab.frame import finite
 
 if TYPE_CHECKING:
-    from glassnet.lab.session import Session
+    from glassnet.lab.live import Live
 
 _FAR = 1e12
 
 
 @command()
-def setup(session: Session) -> dict[str, Any]:
+def setup(session: Live) -> dict[str, Any]:
     """The data, the network and the settings, as a page shows them."""
     return session.setup()
 
 
 @command()
-def samples(session: Session) -> dict[str, Any]:
+def samples(session: Live) -> dict[str, Any]:
     """The samples that the page draws, with where they lie and which are held out."""
     return session.samples()
 
 
 @command(place=Field(many(number(-_FAR, _FAR), 2)))
-def value_at(session: Session, place: list[float]) -> dict[str, Any]:
+def value_at(session: Live, place: list[float]) -> dict[str, Any]:
     """The exact outputs of every layer at a place of the picture."""
     run, scene = session.shown()
     row = scene.lifted(place)

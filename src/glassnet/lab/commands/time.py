@@ -8,11 +8,11 @@ from glassnet.lab.commands.schema import MOST_ITERATIONS, Field, command, whole
 from glassnet.utils.settings_checks import or_none
 
 if TYPE_CHECKING:
-    from glassnet.lab.session import Session
+    from glassnet.lab.live import Live
 
 
 @command()
-def play(session: Session) -> dict[str, Any]:
+def play(session: Live) -> dict[str, Any]:
     """Train until the end, a pause, or what ends training by itself; from the end, as far again."""
     with session.still():
         session.go()
@@ -20,7 +20,7 @@ def play(session: Session) -> dict[str, Any]:
 
 
 @command()
-def pause(session: Session) -> dict[str, Any]:
+def pause(session: Live) -> dict[str, Any]:
     """Stop after the iteration in progress."""
     with session.still():
         session.halt()
@@ -28,7 +28,7 @@ def pause(session: Session) -> dict[str, Any]:
 
 
 @command(n=Field(whole(1, MOST_ITERATIONS), 1))
-def step(session: Session, n: int) -> dict[str, Any]:
+def step(session: Live, n: int) -> dict[str, Any]:
     """Make n iterations and pause; the answer comes when they are made."""
     with session.still():
         session.halt()
@@ -37,7 +37,7 @@ def step(session: Session, n: int) -> dict[str, Any]:
 
 
 @command(seed=Field(or_none(whole(0, 2**32 - 1)), None))
-def reset(session: Session, seed: int | None) -> dict[str, Any]:
+def reset(session: Live, seed: int | None) -> dict[str, Any]:
     """Back to the start, from the same parameters; a seed draws others."""
     with session.still():
         session.halt()
@@ -46,7 +46,7 @@ def reset(session: Session, seed: int | None) -> dict[str, Any]:
 
 
 @command(iterations=Field(or_none(whole(1, MOST_ITERATIONS))))
-def pace(session: Session, iterations: int | None) -> dict[str, Any]:
+def pace(session: Live, iterations: int | None) -> dict[str, Any]:
     """How many iterations are made from one frame to the next while playing; None is as many as can be."""
     with session.still():
         session.pace = iterations
@@ -54,7 +54,7 @@ def pace(session: Session, iterations: int | None) -> dict[str, Any]:
 
 
 @command(iteration=Field(whole(1, MOST_ITERATIONS)))
-def end_at(session: Session, iteration: int) -> dict[str, Any]:
+def end_at(session: Live, iteration: int) -> dict[str, Any]:
     """Let playing end at an iteration."""
     with session.still():
         session.end = iteration

@@ -20,10 +20,10 @@ import numpy as np
 
 from benchmarks.jobs.options import run_child
 from benchmarks.jobs.streaming import sampled
-from glassnet.cli.experiments.library import find_experiment
-from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.settings import Override
 from glassnet.data.tables.prepare import prepare_table
+from glassnet.experiments.library import find_experiment
+from glassnet.experiments.preparation import Draws
+from glassnet.experiments.settings import Override
 from glassnet.nn.network import Network
 from glassnet.optim import OPTIMIZERS
 from glassnet.training.train import train

@@ -30,7 +30,7 @@ import numpy as np
 
 import glassnet as gn
 from glassnet.cli import main as command_line
-from glassnet.cli.experiments import preparation
+from glassnet.experiments import preparation
 
 TRAIN = [
     *("train", "circles", "--results", "r", "--no-pictures", "--no-report"),

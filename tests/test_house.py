@@ -37,6 +37,7 @@ HOUSE = [
     "model_selection",
     "plots",
     "sklearn",
+    "experiments",
     "lab",
     "cli",
     "__main__",

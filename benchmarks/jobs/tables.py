@@ -24,9 +24,9 @@ from benchmarks.contest import BenchmarkError
 from benchmarks.jobs.options import Options
 from benchmarks.record import FORMAT, columns
 from benchmarks.tables import TABLES, Table
-from glassnet.cli.experiments import Override, find_experiment
-from glassnet.cli.experiments.judgement import answer_of
-from glassnet.cli.experiments.preparation import Draws
+from glassnet.cli.jobs.judgement import answer_of
+from glassnet.experiments import Override, find_experiment
+from glassnet.experiments.preparation import Draws
 from glassnet.plots.style import FAINT, GRID, flat_axes, new_figure
 
 if TYPE_CHECKING:

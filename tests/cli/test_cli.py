@@ -19,15 +19,16 @@ from click.testing import CliRunner
 import benchmarks as bench
 import glassnet as gn
 from glassnet.cli import main
-from glassnet.cli.experiments import built_in, find_experiment, job, preparation, sweeping
-from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.results import record
-from glassnet.cli.experiments.schema import key_at
+from glassnet.cli.jobs import job, sweeping
+from glassnet.cli.jobs.results import record
 from glassnet.cli.options import Setting
 from glassnet.data.checks import ENGINES
 from glassnet.data.tables import read_table
 from glassnet.data.tables.preprocessing import TASKS
 from glassnet.errors import GlassnetError
+from glassnet.experiments import built_in, find_experiment, preparation
+from glassnet.experiments.preparation import Draws
+from glassnet.experiments.schema import key_at
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.training.steppers import RULES
 from glassnet.utils.array_checks import FLOATS

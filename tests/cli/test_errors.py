@@ -14,7 +14,8 @@ from platforms import linux
 
 import glassnet as gn
 from glassnet.cli import main
-from glassnet.cli.experiments import job, preparation
+from glassnet.cli.jobs import job
+from glassnet.experiments import preparation
 from glassnet.model_selection.worker import Worker
 
 TRAIN = ["train", "circles", "--set", "data.n_samples=60", "--iterations", "9", "--results", "r"]

@@ -14,28 +14,28 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet.cli.experiments import (
-    Override,
-    built_in,
-    find_experiment,
-    job,
-    parse_assignment,
-    preparation,
-)
-from glassnet.cli.experiments.job import run_experiment
-from glassnet.cli.experiments.library import to_toml
-from glassnet.cli.experiments.prediction import csv_lines, predict_table
-from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.results import folder as results_folder
-from glassnet.cli.experiments.results.folder import ResultsFolder
-from glassnet.cli.experiments.results.record import RECORD, describe_run
-from glassnet.cli.experiments.schema import IN_NO_FILE, SECTIONS, TOP, TRAIN_ONLY
-from glassnet.cli.experiments.settings import experiment_from
-from glassnet.cli.experiments.sweeping import PICTURES as SWEEP_PICTURES
-from glassnet.cli.experiments.sweeping import choose_grids, run_sweeps
+from glassnet.cli.jobs import job
+from glassnet.cli.jobs.job import run_experiment
+from glassnet.cli.jobs.prediction import csv_lines, predict_table
+from glassnet.cli.jobs.results import folder as results_folder
+from glassnet.cli.jobs.results.folder import ResultsFolder
+from glassnet.cli.jobs.results.record import RECORD, describe_run
+from glassnet.cli.jobs.sweeping import PICTURES as SWEEP_PICTURES
+from glassnet.cli.jobs.sweeping import choose_grids, run_sweeps
 from glassnet.data.generators import GENERATORS, generate
 from glassnet.data.tables import read_table
 from glassnet.errors import FileError, GradientError, InputError, InputTypeError
+from glassnet.experiments import (
+    Override,
+    built_in,
+    find_experiment,
+    parse_assignment,
+    preparation,
+)
+from glassnet.experiments.library import to_toml
+from glassnet.experiments.preparation import Draws
+from glassnet.experiments.schema import IN_NO_FILE, SECTIONS, TOP, TRAIN_ONLY
+from glassnet.experiments.settings import experiment_from
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.losses import LOSSES, OUTPUTS
 from glassnet.nn.network import SCHEMES

@@ -17,9 +17,9 @@ from platforms import linux
 import glassnet as gn
 from glassnet.cli import main
 from glassnet.cli.commas import names_between_commas
-from glassnet.cli.experiments.library import to_toml
 from glassnet.data.tables import read_table
 from glassnet.data.tables.words import as_option
+from glassnet.experiments.library import to_toml
 from glassnet.utils.storage import write_csv
 
 LABELS = (

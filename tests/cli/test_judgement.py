@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from glassnet.cli.experiments import Override, find_experiment
-from glassnet.cli.experiments.job import run_experiment
-from glassnet.cli.experiments.judgement import columns_of, shown_of
+from glassnet.cli.jobs.job import run_experiment
+from glassnet.cli.jobs.judgement import columns_of, shown_of
+from glassnet.experiments import Override, find_experiment
 
 
 @pytest.fixture(scope="module")

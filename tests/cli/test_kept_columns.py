@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 import glassnet as gn
 from glassnet.cli import main
-from glassnet.cli.experiments import kept_columns
-from glassnet.cli.experiments.kept_columns import KeptOfFiles, KeptOfTable, beside, cells_of
+from glassnet.cli.jobs import kept_columns
+from glassnet.cli.jobs.kept_columns import KeptOfFiles, KeptOfTable, beside, cells_of
 from glassnet.errors import FileError, InputError
 
 COUNTS = (1, 4, 2)

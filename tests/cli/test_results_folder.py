@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from platforms import linux
 
-from glassnet.cli.experiments.job import PICTURES, RUN_FILES
-from glassnet.cli.experiments.results import folder as results_folder
-from glassnet.cli.experiments.results.folder import GRID_ENDINGS, ResultsFolder
-from glassnet.cli.experiments.results.record import RECORD
-from glassnet.cli.experiments.sweeping import BEST, REFIT
-from glassnet.cli.experiments.sweeping import PICTURES as SWEEP_PICTURES
+from glassnet.cli.jobs.job import PICTURES, RUN_FILES
+from glassnet.cli.jobs.results import folder as results_folder
+from glassnet.cli.jobs.results.folder import GRID_ENDINGS, ResultsFolder
+from glassnet.cli.jobs.results.record import RECORD
+from glassnet.cli.jobs.sweeping import BEST, REFIT
+from glassnet.cli.jobs.sweeping import PICTURES as SWEEP_PICTURES
 from glassnet.errors import FileError
 from glassnet.utils import folders
 

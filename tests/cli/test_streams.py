@@ -15,13 +15,9 @@ from click.testing import CliRunner
 
 import glassnet as gn
 from glassnet.cli import main
-from glassnet.cli.experiments import Override, files, find_experiment, samples
-from glassnet.cli.experiments.defaults import choose_settings
-from glassnet.cli.experiments.files import reads_blocks
-from glassnet.cli.experiments.job import run_experiment
-from glassnet.cli.experiments.prediction import predict_table, write_predictions
-from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.results.record import RECORD
+from glassnet.cli.jobs.job import run_experiment
+from glassnet.cli.jobs.prediction import predict_table, write_predictions
+from glassnet.cli.jobs.results.record import RECORD
 from glassnet.data.tables import read_table
 from glassnet.data.tables.choice import ColumnSettings
 from glassnet.data.tables.prepare import prepare_table
@@ -29,6 +25,10 @@ from glassnet.data.tables.splits import SplitBy
 from glassnet.data.tables.streamed import columns as streamed_columns
 from glassnet.data.tables.streamed.prepare import prepare_files
 from glassnet.data.tables.streamed.raw_files import RawFiles
+from glassnet.experiments import Override, files, find_experiment, samples
+from glassnet.experiments.defaults import choose_settings
+from glassnet.experiments.files import reads_blocks
+from glassnet.experiments.preparation import Draws
 
 N = 9_000
 QUICK = {"pictures": False, "report": False}
@@ -335,7 +335,7 @@ def test_file_that_changes_meanwhile_leaves_the_model_so_far(folder, tmp_path, m
 
         return train(*args, **{**how, "callbacks": [change]})
 
-    monkeypatch.setattr("glassnet.cli.experiments.preparation.train", disturbed)
+    monkeypatch.setattr("glassnet.experiments.preparation.train", disturbed)
     with pytest.raises(gn.FileError, match=r"has changed, or is gone.*model.safetensors"):
         run_experiment(experiment(copy, data__memory="1 GiB"), tmp_path / "r", **QUICK)
     (model,) = (tmp_path / "r").glob("unfinished-*/model.safetensors")

@@ -16,7 +16,7 @@ from same_runs import assert_same_run
 
 import glassnet as gn
 from glassnet.cli import main
-from glassnet.cli.experiments import preparation
+from glassnet.experiments import preparation
 
 RANDOM = np.random.default_rng(5)
 A, B = RANDOM.normal(size=(2, 400))

@@ -137,7 +137,7 @@ def plain_errors() -> Iterator[None]:
 
 def _meant(error: click.NoSuchOption) -> str:
     """A sentence on what another library's option is called here, or else on the nearest one."""
-    from glassnet.cli.experiments.schema import place_of
+    from glassnet.experiments.schema import place_of
     from glassnet.training.other_names import setting_meant
 
     parameters = error.ctx.command.params if error.ctx is not None else []

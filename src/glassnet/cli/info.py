@@ -34,7 +34,7 @@ def info(name: str | None, target: str | None, **reading: object) -> None:
     glassnet info circles > my.toml
     glassnet train my.toml
     """
-    from glassnet.cli.experiments import built_in
+    from glassnet.experiments import built_in
 
     texts = built_in()
     if name in texts:

@@ -15,7 +15,7 @@ from glassnet.cli.errors import say
 from glassnet.utils.paths import is_pattern, refuse_url, require_there
 
 if TYPE_CHECKING:
-    from glassnet.cli.experiments import Experiment
+    from glassnet.experiments import Experiment
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,8 +33,8 @@ class Setting(click.Option):
         self.names, self.key = names, key
 
     def get_help_record(self, context: click.Context) -> tuple[str, str] | None:
-        from glassnet.cli.experiments.defaults import CHOSEN
-        from glassnet.cli.experiments.schema import key_at
+        from glassnet.experiments.defaults import CHOSEN
+        from glassnet.experiments.schema import key_at
 
         record = super().get_help_record(context)
         if record is None:
@@ -218,9 +218,9 @@ def experiment_of(name: str, sweeps: bool = False) -> Experiment:
 
     Where the command `sweeps`, --set may name settings to vary.
     """
-    from glassnet.cli.experiments import Override, find_experiment, parse_assignment
-    from glassnet.cli.experiments.grids import into_grid
-    from glassnet.cli.experiments.settings import CHOICES
+    from glassnet.experiments import Override, find_experiment, parse_assignment
+    from glassnet.experiments.grids import into_grid
+    from glassnet.experiments.settings import CHOICES
 
     context, overrides = click.get_current_context(), {}
     for option in context.command.params:

@@ -126,8 +126,8 @@ def sweep(
     stages.open(quiet)
     experiment = experiment_of(name, sweeps=True)
 
-    from glassnet.cli.experiments.grids import OPTIONS
-    from glassnet.cli.experiments.sweeping import choose_grids, run_sweeps
+    from glassnet.cli.jobs.sweeping import choose_grids, run_sweeps
+    from glassnet.experiments.grids import OPTIONS
     from glassnet.model_selection.joblib_backend import on_dask
 
     with on_dask(dask) if dask else nullcontext():

@@ -84,10 +84,10 @@ def train(
     stages.open(quiet)
     experiment = experiment_of(name)
 
-    from glassnet.cli.experiments.job import run_experiment
-    from glassnet.cli.experiments.library import SETTINGS
-    from glassnet.cli.experiments.results.folder import newest
-    from glassnet.cli.experiments.results.unfinished import MODEL
+    from glassnet.cli.jobs.job import run_experiment
+    from glassnet.cli.jobs.results.folder import newest
+    from glassnet.cli.jobs.results.unfinished import MODEL
+    from glassnet.experiments.library import SETTINGS
     from glassnet.training.files.checkpoint import SECONDS
 
     earlier = Path(experiment.source).parent
@@ -145,7 +145,7 @@ def check(name: str, **_: object) -> None:
     """
     experiment = experiment_of(name)
 
-    from glassnet.cli.experiments.preparation import Draws
+    from glassnet.experiments.preparation import Draws
 
     draws = Draws(experiment)
     result = draws.check(draws.check_point())
@@ -195,7 +195,7 @@ def predict(
     written beside the predictions where --keep names them. Predictions are the table's own labels, or
     values in its own unit. Where the target's column is there too, the score goes to stderr.
     """
-    from glassnet.cli.experiments.prediction import (
+    from glassnet.cli.jobs.prediction import (
         csv_lines,
         predict_table,
         refuse_to_replace,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 
 import numpy as np
+
+from glassnet.errors import InputError
 
 _LONGEST = 40  # characters of a label
 NAME = 24
@@ -82,3 +85,17 @@ def below_one(value: float) -> str:
     if abs(value) > 1 - 1e-12:
         return f"{value:.0f}"
     return next(text for digits in range(4, 14) if abs(float(text := f"{value:.{digits}f}")) < 1)
+
+
+def split_at_commas(text: str) -> list[str]:
+    """The names in a line; a name with a comma is between double quotes, as in CSV.
+
+    >>> from glassnet.utils.words import split_at_commas
+    >>> split_at_commas('age, "height, cm"'), split_at_commas("")
+    (['age', 'height, cm'], [])
+    """
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True))
+    except csv.Error as error:
+        raise InputError(f"{text!r} is not names between commas: {error}.") from error
+    return [part.strip() for row in rows for part in row if part.strip()]

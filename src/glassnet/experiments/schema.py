@@ -182,7 +182,7 @@ SECTIONS: dict[str, dict[str, Key]] = {
 """The keys of each section; [data] also takes its generator's settings, [train] its optimizer's."""
 
 SWEEP = "sweep"
-"""The section of grids, [sweep.NAME]; see `glassnet.cli.experiments.grids`."""
+"""The section of grids, [sweep.NAME]; see `glassnet.experiments.grids`."""
 
 TRAIN_ONLY = ("curvature", "metrics")
 """Keys of [train] that a sweep has no setting for."""

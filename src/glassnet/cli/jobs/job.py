@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glassnet import plots
-from glassnet.cli.experiments.files import reads_blocks
-from glassnet.cli.experiments.judgement import judged
-from glassnet.cli.experiments.library import SETTINGS, to_toml
-from glassnet.cli.experiments.preparation import Draws, read_whole
-from glassnet.cli.experiments.results.folder import CHECKPOINT, New, ResultsFolder
-from glassnet.cli.experiments.results.record import (
+from glassnet.cli.jobs.judgement import judged
+from glassnet.cli.jobs.results.folder import CHECKPOINT, New, ResultsFolder
+from glassnet.cli.jobs.results.record import (
     Outcome,
     Stopwatch,
     Tell,
@@ -24,12 +21,15 @@ from glassnet.cli.experiments.results.record import (
     describe_scores,
     record,
 )
-from glassnet.cli.experiments.results.unfinished import MODEL, Unfinished
-from glassnet.cli.experiments.samples import Samples
-from glassnet.cli.experiments.settings import Experiment
+from glassnet.cli.jobs.results.unfinished import MODEL, Unfinished
 from glassnet.cli.progress import Stages
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.verdict import Insight, Verdict
+from glassnet.experiments.files import reads_blocks
+from glassnet.experiments.library import SETTINGS, to_toml
+from glassnet.experiments.preparation import Draws, read_whole
+from glassnet.experiments.samples import Samples
+from glassnet.experiments.settings import Experiment
 from glassnet.plots.libraries import MissingLibraryError, require
 from glassnet.plots.report import write_report
 from glassnet.training.files.checkpoint import SECONDS

@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from glassnet.cli.experiments.library import SETTINGS
-from glassnet.cli.experiments.results.record import FORMAT, RECORD, environment
+from glassnet.cli.jobs.results.record import FORMAT, RECORD, environment
 from glassnet.errors import FileError, GlassnetError
+from glassnet.experiments.library import SETTINGS
 from glassnet.utils import folders
 from glassnet.utils.paths import explain
 from glassnet.utils.storage import atomic_write, results_folder, write_json

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import glassnet as gn
-from glassnet.cli.experiments import Override, find_experiment
-from glassnet.cli.experiments.defaults import CHOSEN, choose_settings, settings_for
-from glassnet.cli.experiments.job import run_experiment
-from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.schema import key_at
+from glassnet.cli.jobs.job import run_experiment
+from glassnet.experiments import Override, find_experiment
+from glassnet.experiments.defaults import CHOSEN, choose_settings, settings_for
+from glassnet.experiments.preparation import Draws
+from glassnet.experiments.schema import key_at
 
 QUICK = {"pictures": False, "report": False, "baselines": False}
 

@@ -16,12 +16,12 @@ from typing import Any
 
 from glassnet import native
 from glassnet._version import __version__
-from glassnet.cli.experiments.judgement import Shown, shown_of
-from glassnet.cli.experiments.samples import Samples
-from glassnet.cli.experiments.settings import Experiment
+from glassnet.cli.jobs.judgement import Shown, shown_of
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.diagnostics.verdict import Insight, Verdict
+from glassnet.experiments.samples import Samples
+from glassnet.experiments.settings import Experiment
 from glassnet.nn.network import Parameters
 from glassnet.plots.report import Scores
 from glassnet.training.run import TrainingRun

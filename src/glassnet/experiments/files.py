@@ -12,9 +12,6 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from glassnet.cli.experiments.samples import Samples, keeps_its_unit, names_of
-from glassnet.cli.experiments.schema import SPLIT_KEYS
-from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.dask_cluster import ClusterDataset, client_of
 from glassnet.data.dataset import as_dataset
 from glassnet.data.holdout import SplitDataset, split_dataset
@@ -34,6 +31,9 @@ from glassnet.data.tables.streamed.prepare import prepare_files
 from glassnet.data.tables.streamed.raw_files import RawFiles
 from glassnet.engine.predict import tally_dataset
 from glassnet.errors import InputError
+from glassnet.experiments.samples import Samples, keeps_its_unit, names_of
+from glassnet.experiments.schema import SPLIT_KEYS
+from glassnet.experiments.settings import Experiment
 from glassnet.plots.report.scores import Scores, scores_of
 from glassnet.training.run import TrainingRun
 from glassnet.utils.memory import DEFAULT_MEMORY, as_memory, size_text

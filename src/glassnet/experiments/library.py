@@ -11,12 +11,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from glassnet.cli.experiments.schema import READING_KEYS
-from glassnet.cli.experiments.settings import Experiment, Override, experiment_from
 from glassnet.data.parquet import parquet_header
 from glassnet.data.tables import read_table
 from glassnet.data.tables.parquet_files import ENDINGS
 from glassnet.errors import FileError, InputError, nearest_name
+from glassnet.experiments.schema import READING_KEYS
+from glassnet.experiments.settings import Experiment, Override, experiment_from
 from glassnet.utils.paths import as_path, is_pattern, read_bytes, require_there
 
 SETTINGS = "experiment.toml"
@@ -26,11 +26,11 @@ SETTINGS = "experiment.toml"
 def built_in() -> dict[str, str]:
     """The text of every built-in experiment, by name.
 
-    >>> from glassnet.cli.experiments import built_in
+    >>> from glassnet.experiments import built_in
     >>> sorted(built_in())
     ['circles', 'moons', 'spirals', 'xor']
     """
-    folder = resources.files(__package__)
+    folder = resources.files(__package__) / "built_in"
     files = sorted(
         (entry for entry in folder.iterdir() if entry.name.endswith(".toml")), key=lambda e: e.name
     )
@@ -46,7 +46,7 @@ def find_experiment(name: str, overrides: Mapping[str, Override] | None = None) 
     Raises FileError for a file that cannot be read, InputError and InputTypeError for settings that
     cannot be used, for an unknown name, and for a table without a target.
 
-    >>> from glassnet.cli.experiments import find_experiment
+    >>> from glassnet.experiments import find_experiment
     >>> circles = find_experiment("circles")
     >>> circles["train.iterations"], circles.optimizer()
     (50000, SGD(learning_rate=0.0001, momentum=0.5))
@@ -157,7 +157,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def parse_assignment(text: str) -> tuple[str, Override]:
     """``"train.momentum=0.5"`` as a dotted key and its value, in TOML or as text.
 
-    >>> from glassnet.cli.experiments import parse_assignment
+    >>> from glassnet.experiments import parse_assignment
     >>> parse_assignment("train.momentum=0.5")
     ('train.momentum', Override(value=0.5, origin='--set train.momentum'))
     """
@@ -179,7 +179,7 @@ def parse_assignment(text: str) -> tuple[str, Override]:
 def to_toml(document: Mapping[str, Any], comment: str = "") -> str:
     """A document of text, numbers, truth values, lists and sections as TOML that reads back equal.
 
-    >>> from glassnet.cli.experiments.library import to_toml
+    >>> from glassnet.experiments.library import to_toml
     >>> print(to_toml({"name": "moons", "train": {"iterations": 10, "momentum": 0.5}}), end="")
     name = "moons"
     <BLANKLINE>

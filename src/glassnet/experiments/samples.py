@@ -10,12 +10,12 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.source import Dataset
 from glassnet.data.tables.columns import ColumnTable
 from glassnet.data.tables.prepare import PreparedTable
 from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.errors import InputError, unknown_name
+from glassnet.experiments.settings import Experiment
 from glassnet.nn.losses import ALL_OUTPUTS, get_output
 from glassnet.nn.names import get_loss
 from glassnet.nn.network import Network

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.cli.experiments.files import FileSamples
-from glassnet.cli.experiments.samples import Samples
-from glassnet.cli.experiments.schema import optimizer_keys
-from glassnet.cli.experiments.settings import Experiment
+from glassnet.experiments.files import FileSamples
+from glassnet.experiments.samples import Samples
+from glassnet.experiments.schema import optimizer_keys
+from glassnet.experiments.settings import Experiment
 from glassnet.training.steppers import SOLVERS, rule_class
 
 _FEW = 40
@@ -33,7 +33,7 @@ def settings_for(rows: int) -> dict[str, Any]:
     one prior does; and early stopping on a fifth of the rows, at most 10,000. `choose_settings` leaves the
     stopping out where there are too few.
 
-    >>> from glassnet.cli.experiments.defaults import settings_for
+    >>> from glassnet.experiments.defaults import settings_for
     >>> small, large = settings_for(600), settings_for(1_000_000)
     >>> [small[f"train.{name}"] for name in ("batch_size", "iterations", "l2", "validation")]
     [32, 400, 0.002, 0.2]

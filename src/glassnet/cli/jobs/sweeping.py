@@ -16,14 +16,9 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet import plots
-from glassnet.cli.experiments.grids import COMMAND, IN_TIME, arguments_of
-from glassnet.cli.experiments.job import RUN_FILES, load_libraries
-from glassnet.cli.experiments.library import SETTINGS, to_toml
-from glassnet.cli.experiments.preparation import Draws
-from glassnet.cli.experiments.results.folder import GRID_ENDINGS, New, ResultsFolder
-from glassnet.cli.experiments.results.record import Stopwatch, Tell
-from glassnet.cli.experiments.schema import SWEEP, TRAIN_ONLY
-from glassnet.cli.experiments.settings import Experiment
+from glassnet.cli.jobs.job import RUN_FILES, load_libraries
+from glassnet.cli.jobs.results.folder import GRID_ENDINGS, New, ResultsFolder
+from glassnet.cli.jobs.results.record import Stopwatch, Tell
 from glassnet.cli.progress import Stages
 from glassnet.data.parquet import parquet_files
 from glassnet.data.standardization import Scaling
@@ -31,6 +26,11 @@ from glassnet.data.tables import read_table
 from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.diagnostics.curvature import Curvature, curvature
 from glassnet.errors import InputError, InterruptedTrainingWarning, unknown_name
+from glassnet.experiments.grids import COMMAND, IN_TIME, arguments_of
+from glassnet.experiments.library import SETTINGS, to_toml
+from glassnet.experiments.preparation import Draws
+from glassnet.experiments.schema import SWEEP, TRAIN_ONLY
+from glassnet.experiments.settings import Experiment
 from glassnet.model_selection import OtherSweepError, SweepResult, shown, sweep
 from glassnet.optim import SGD
 from glassnet.plots.sweeps.heatmap import has_stability_limit

@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from glassnet.cli.experiments.library import SETTINGS, read_toml
-from glassnet.cli.experiments.results.folder import CHECKPOINT
+from glassnet.cli.jobs.results.folder import CHECKPOINT
 from glassnet.errors import FileError, InputError
+from glassnet.experiments.library import SETTINGS, read_toml
 from glassnet.training.files.reading import load
 from glassnet.training.run import TrainingRun
 

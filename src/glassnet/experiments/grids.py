@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from glassnet.cli.experiments.schema import (
+from glassnet.errors import InputError, InputTypeError, unknown_name
+from glassnet.experiments.schema import (
     NAME_OR_SETTINGS,
     NUMBER,
     SECTIONS,
@@ -24,7 +25,6 @@ from glassnet.cli.experiments.schema import (
     section_kind,
     stopping_from,
 )
-from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.model_selection.time_folds import PurgedKFold, WalkForward
 from glassnet.optim.schedules import schedule_from_dict
 from glassnet.training.settings import NAMES

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from glassnet.cli.commas import names_between_commas
-from glassnet.cli.experiments.grids import read_sweeps, without_lists
-from glassnet.cli.experiments.schema import (
+from glassnet.data.generators import GENERATORS
+from glassnet.data.tables.encodings import SCALINGS
+from glassnet.data.tables.preprocessing import TASKS
+from glassnet.errors import GlassnetError, InputError, unknown_name
+from glassnet.experiments.grids import read_sweeps, without_lists
+from glassnet.experiments.schema import (
     COLUMN_KEYS,
     IN_NO_FILE,
     READING_KEYS,
@@ -30,10 +33,6 @@ from glassnet.cli.experiments.schema import (
     section_kind,
     stopping_from,
 )
-from glassnet.data.generators import GENERATORS
-from glassnet.data.tables.encodings import SCALINGS
-from glassnet.data.tables.preprocessing import TASKS
-from glassnet.errors import GlassnetError, InputError, unknown_name
 from glassnet.nn.activations import get_activation
 from glassnet.nn.dropout import as_dropout
 from glassnet.nn.losses import get_output
@@ -46,6 +45,7 @@ from glassnet.training.settings import CHECKS
 from glassnet.training.steppers import RULES, Rule, check_rule, rule_from_dict
 from glassnet.utils.memory import as_memory
 from glassnet.utils.settings_checks import Check, as_random_state, as_steps, one_of
+from glassnet.utils.words import split_at_commas
 
 
 class Override(NamedTuple):
@@ -122,7 +122,7 @@ class Experiment:
         """The target's column, or several of them: at the command line they are between commas."""
         target: Any = self["data.target"]
         if isinstance(target, str) and target not in names and "," in target:
-            target = names_between_commas(target)
+            target = split_at_commas(target)
         return target if isinstance(target, str) else tuple(target)
 
     @property

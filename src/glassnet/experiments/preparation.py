@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from numpy.random import RandomState
 
-from glassnet.cli.experiments.defaults import choose_settings
-from glassnet.cli.experiments.files import from_files, reads_blocks
-from glassnet.cli.experiments.samples import Samples, axes_of, build_network, keeps_its_unit, names_of
-from glassnet.cli.experiments.settings import Experiment
 from glassnet.data.dataset import as_dataset
 from glassnet.data.generators import generate
 from glassnet.data.holdout import split
@@ -33,6 +29,10 @@ from glassnet.errors import (
     PreprocessingWarning,
     StalledTrainingWarning,
 )
+from glassnet.experiments.defaults import choose_settings
+from glassnet.experiments.files import from_files, reads_blocks
+from glassnet.experiments.samples import Samples, axes_of, build_network, keeps_its_unit, names_of
+from glassnet.experiments.settings import Experiment
 from glassnet.nn.network import Network, Parameters
 from glassnet.training.files.checkpoint import SECONDS
 from glassnet.training.hooks import Callbacks
@@ -112,7 +112,7 @@ class Draws:
         }
         with warnings.catch_warnings():
             warnings.simplefilter("always", CheckpointWarning)
-            warnings.showwarning = lambda message, *_: click.echo(f"Warning: {message}", err=True)
+            warnings.showwarning = lambda message, *_: print(f"Warning: {message}", file=sys.stderr)
             warnings.simplefilter("ignore", DivergenceWarning)
             warnings.simplefilter("ignore", InterruptedTrainingWarning)
             warnings.simplefilter("ignore", StalledTrainingWarning)

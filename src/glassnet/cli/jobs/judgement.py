@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.cli.experiments.samples import Samples
 from glassnet.data.encoding import Encoding
 from glassnet.data.standardization import Scaling
 from glassnet.data.tables.encodings import CategoryEncoding, DateEncoding, NumberEncoding
@@ -23,6 +22,7 @@ from glassnet.diagnostics.verdict import (
     look_into,
     spread_over,
 )
+from glassnet.experiments.samples import Samples
 from glassnet.plots.picture_data import chosen_samples, make_field
 from glassnet.plots.projection import PRINCIPAL, Axes
 from glassnet.training.run import TrainingRun

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.cli.experiments.files import in_blocks, score_rows
-from glassnet.cli.experiments.kept_columns import Kept, KeptOfFiles, KeptOfTable, beside, cells_of
-from glassnet.cli.experiments.results.record import describe_scores
+from glassnet.cli.jobs.kept_columns import Kept, KeptOfFiles, KeptOfTable, beside, cells_of
+from glassnet.cli.jobs.results.record import describe_scores
 from glassnet.data.dataset import as_dataset
 from glassnet.data.encoding import PLAIN
 from glassnet.data.source import Dataset
@@ -26,6 +25,7 @@ from glassnet.data.tables.raw import raw_column
 from glassnet.data.tables.streamed.encoded import differences_of, encoded_files, files_of, scored_files
 from glassnet.engine.predict import predictions
 from glassnet.errors import GlassnetError, InputError
+from glassnet.experiments.files import in_blocks, score_rows
 from glassnet.plots.report.scores import Scores, score
 from glassnet.training.files.reading import load
 from glassnet.training.run import TrainingRun

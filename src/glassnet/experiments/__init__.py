@@ -1,0 +1,6 @@
+"""Experiments: data, a network and the settings of its training, built in, of a TOML file or a table."""
+
+from glassnet.experiments.library import built_in, find_experiment, parse_assignment
+from glassnet.experiments.settings import Experiment, Override
+
+__all__ = ["Experiment", "Override", "built_in", "find_experiment", "parse_assignment"]

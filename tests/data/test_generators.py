@@ -45,13 +45,41 @@ def test_circles_defaults_are_the_notebooks_own():
 def test_generate_gives_the_same_samples_for_a_seed_and_its_stream(name):
     X, y = generate(name, 7, n_samples=60)
     X_again, y_again = generate(name, RandomState(7), n_samples=60)
-    assert X.shape == (60, 2)
-    assert y.shape == (60,)
-    assert y.dtype.kind == "i"
     assert np.array_equal(X, X_again)
     assert np.array_equal(y, y_again)
-    assert np.unique(y).tolist() == list(range(y.max() + 1))
     assert not np.array_equal(X, generate(name, 8, n_samples=60)[0])
+
+
+@every_generator
+def test_generator_says_how_many_inputs_and_outputs_its_samples_have(name):
+    kind = GENERATORS[name]
+    X, y = generate(name, 7, n_samples=100)
+    inputs, outputs = kind.width({})
+    assert X.shape == (100, inputs)
+    assert y.shape == (100,)
+    if kind.task == "classification":
+        assert y.dtype.kind == "i"
+        assert np.unique(y).tolist() == list(range(outputs))
+    else:
+        assert (y.dtype.kind, outputs) == ("f", 1)
+    assert len(kind.features) in (0, inputs)
+    assert len(kind.classes) in (0, outputs)
+    for of, setting in ((kind.inputs, 0), (kind.outputs, 1)):
+        if isinstance(of, str):
+            assert kind.width({of: 5})[setting] == 5
+
+
+@every_generator
+def test_generator_takes_both_ends_of_what_is_worth_trying(name):
+    settings = GENERATORS[name].settings
+    assert {"n_samples"} < {*settings}
+    for key, (default, low, high) in settings.items():
+        assert low <= default <= high
+        for value in (low, high):
+            small = {"n_samples": 100} if key != "n_samples" else {}
+            X, y = generate(name, 0, **{**small, key: value})
+            assert np.isfinite(X).all()
+            assert np.isfinite(y).all()
 
 
 @every_generator
@@ -115,3 +143,44 @@ def test_spirals_are_one_curve_half_a_turn_apart():
     assert 0.1 <= radius.min() < radius.max() <= 1
     ahead = np.angle(np.exp(1j * (np.arctan2(X[:, 1], X[:, 0]) - 4 * np.pi * radius)))
     np.testing.assert_allclose(np.abs(ahead), np.pi * y, atol=1e-9)
+
+
+def test_checkerboard_changes_color_at_each_edge():
+    X, y = generate("checkerboard", 0, n_samples=400, squares=3, noise=0.0)
+    column, row = (((X + 1) * 3) // 2).astype(int).T
+    assert np.array_equal(y, (column + row) % 2)
+    assert np.abs(X).max() < 1
+    with pytest.raises(InputError, match="squares is 0; expected 1 or more"):
+        generate("checkerboard", 0, squares=0)
+
+
+def test_parity_has_every_pattern_equally_often():
+    X, y = generate("parity", 0, n_samples=80, bits=3, noise=0.0)
+    patterns, counts = np.unique(X, axis=0, return_counts=True)
+    assert (len(patterns), set(counts.tolist())) == (8, {10})
+    assert np.array_equal(y, (X > 0).sum(axis=1) % 2)
+    with pytest.raises(InputError, match="bits is 40; expected from 1 to 16"):
+        generate("parity", 0, bits=40)
+
+
+def test_sine_has_its_periods_and_noise():
+    X, y = generate("sine", 0, n_samples=2_000, periods=3.0, noise=0.2)
+    assert (y - np.sin(3 * np.pi * X[:, 0])).std() == pytest.approx(0.2, rel=0.05)
+    assert np.abs(X).max() < 1
+
+
+@pytest.mark.parametrize(("name", "rows"), [("iris", 150), ("digits", 1_797)])
+def test_table_is_scikit_learns_in_another_order(name, rows):
+    from sklearn import datasets
+
+    table = getattr(datasets, f"load_{name}")()
+    X, y = generate(name, 3)
+    scale = 16 if name == "digits" else 1
+    expected = np.column_stack([table.data / scale, table.target])
+    found = np.column_stack([X, y])
+    order = [np.lexsort(data.T) for data in (found, expected)]
+    assert np.array_equal(found[order[0]], expected[order[1]])
+    assert not np.array_equal(found, expected)
+    assert GENERATORS[name].classes == tuple(map(str, table.target_names))
+    with pytest.raises(InputError, match=f"n_samples is 5000; the table has {rows:,} rows"):
+        generate(name, 3, n_samples=5_000)

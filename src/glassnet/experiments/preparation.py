@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from glassnet.data.dataset import as_dataset
-from glassnet.data.generators import generate
+from glassnet.data.generators import GENERATORS, generate
 from glassnet.data.holdout import split
 from glassnet.data.tables.prepare import prepare_table
 from glassnet.data.tables.preprocessing import Preprocessing
@@ -134,24 +134,39 @@ class Draws:
 
 
 def _generated(experiment: Experiment, random: RandomState) -> Samples:
+    kind = GENERATORS[experiment["data.generator"]]
+    classed = kind.task == "classification"
     with experiment.blame("data.generator"):
         X, y = generate(experiment["data.generator"], random, **experiment.of_named("data"))
         if len(np.unique(y)) < 2:
+            one, many = ("class(es)", "classes") if classed else ("value(s)", "values")
             raise InputError(
-                f"{len(y)} sample(s) of {len(np.unique(y))} class(es) came; expected 2 classes or more."
+                f"{len(y)} sample(s) of {len(np.unique(y))} {one} came; expected 2 {many} or more."
             )
-    width, classes = X.shape[1], tuple(range(int(y.max()) + 1))
-    names = tuple(f"x{i + 1}" for i in range(width))
-    preprocessing = Preprocessing("class", "classification", names, (0.0,) * width, (1.0,) * width, classes)
-    train, test, note = split(y, experiment.test_fraction, random)
+    train, test, note = split(y, experiment.test_fraction, random, stratify=classed)
+    width = X.shape[1]
+    mean, scale = np.zeros(width), np.ones(width)
+    if kind.measured:
+        mean, scale = X[train].mean(axis=0), X[train].std(axis=0)
+        scale[scale == 0] = 1
+        X = (X - mean) / scale
+    preprocessing = Preprocessing(
+        "class" if classed else "y",
+        kind.task,
+        kind.features or tuple(f"x{i + 1}" for i in range(width)),
+        tuple(mean.tolist()),
+        tuple(scale.tolist()),
+        (kind.classes or tuple(range(int(y.max()) + 1))) if classed else None,
+    )
+    classes = kind.classes or tuple(f"class {label}" for label in preprocessing.classes or ())
     return Samples(
         X=X[train],
         y=y[train],
         training=as_dataset(X[train], y[train]),
         held_out=as_dataset(X[test], y[test]) if len(test) else None,
         preprocessing=preprocessing,
-        feature_names=None,
-        target_names=tuple(f"class {label}" for label in classes),
+        feature_names=names_of(experiment, preprocessing)["feature_names"] if kind.measured else None,
+        target_names=classes if classed else preprocessing.target_names,
         axes=axes_of(experiment, preprocessing),
         notes=(note,) if note else (),
     )

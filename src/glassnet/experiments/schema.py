@@ -5,7 +5,6 @@ The keys of [train] are the settings of `glassnet.train`: name, type, default an
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -225,9 +224,8 @@ def place_of(setting: str) -> str:
 
 def generator_keys(name: str) -> dict[str, Key]:
     """The settings of a generator; none of an unknown one."""
-    parameters = list(inspect.signature(GENERATORS[name]).parameters.values()) if name in GENERATORS else []
-    kinds = {one.name: WHOLE if _is_whole(one.default) else NUMBER for one in parameters[1:]}
-    return {one.name: Key(kinds[one.name], one.default) for one in parameters[1:]}
+    settings = GENERATORS[name].settings if name in GENERATORS else {}
+    return {key: Key(WHOLE if one.is_whole else NUMBER, one.default) for key, one in settings.items()}
 
 
 def optimizer_keys(name: str) -> dict[str, Key]:

@@ -1,0 +1,1215 @@
+// The page of the live lab, one ES module in anywidget's form: it draws what a session sends, and asks it for
+// what a person presses. Every text goes in by textContent; nothing is read from a network.
+
+// ---- Words and numbers ---------------------------------------------------------------------------
+
+const whole = new Intl.NumberFormat("en-US");
+const count = (n) => whole.format(n);
+
+// A number to a few digits, for axes and labels.
+function short(value, digits = 3) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size < 1e-4 || size >= 1e6) return value.toExponential(Math.max(digits - 1, 0)).replace(/\.?0+e/, "e").replace("e+", "e");
+  return String(Number(value.toPrecision(digits)));
+}
+
+// All digits that tell a number from its neighbors: what Python prints, too.
+const full = (value) => (value === null || value === undefined ? "–" : String(value));
+
+const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
+const below = (n) => String(n).replace(/\d/g, (digit) => SUBSCRIPTS[digit]);
+
+// ---- Elements ------------------------------------------------------------------------------------
+
+function h(tag, settings = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(settings)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "class") node.className = value;
+    else if (name in node && !name.includes("-") && name !== "list" && name !== "role") node[name] = value;
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  for (const child of children.flat()) {
+    if (child !== null && child !== undefined && child !== false) node.append(child);
+  }
+  return node;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+const SHAPES = {
+  play: "M4 2.5v11l9-5.5z",
+  pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",
+  step: "M3 2.5v11l7-5.5zM11 2.5h2v11h-2z",
+  back: "M13 2.5v11L6 8zM3 2.5h2v11H3z",
+  reset: "M8 3V.5L4.2 3.9 8 7.300V5a3.600 3.600 0 1 1-3.600 3.600H2.500A5.500 5.500 0 1 0 8 3z",
+  branch: "M4 1.500a2 2 0 0 0-.9 3.800v5.400a2 2 0 1 0 1.800 0V8.600c.5.3 1.100.4 1.700.4h2.800c.8 0 1.500-.4 1.800-1a2 2 0 1 0-1.500-1.200H6.600C5.700 6.800 5 6.200 4.900 5.300A2 2 0 0 0 4 1.500z",
+  close: "M3.500 2.400 8 6.900l4.500-4.500 1.100 1.100L9.100 8l4.500 4.500-1.100 1.100L8 9.100l-4.500 4.500-1.100-1.100L6.900 8 2.400 3.500z",
+  theme: "M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1zm0 1.500v11a5.500 5.500 0 0 1 0-11z",
+  plus: "M7 2.500h2V7h4.500v2H9v4.500H7V9H2.500V7H7z",
+  minus: "M2.500 7h11v2h-11z",
+};
+
+function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", SHAPES[name]);
+  svg.append(path);
+  return svg;
+}
+
+const button = (name, onclick, settings = {}, ...inside) =>
+  h("button", { type: "button", onclick, ...settings }, ...(inside.length ? inside : [name]));
+
+let numbered = 0;
+const unique = (word) => `gl-${word}-${(numbered += 1)}`;
+
+// ---- Colors --------------------------------------------------------------------------------------
+
+// Okabe and Ito (2008): any color vision tells them apart; as in the pictures of Python.
+const CLASSES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#4D4D4D"];
+const ON_DARK = ["#3DA5E8", "#F0803C", "#1FC79A", "#E29AC4", "#F2B84B", "#8FD0F5", "#C2A255", "#A9B1B9"];
+const VIRIDIS = ["#440154", "#482475", "#414487", "#355f8d", "#2a788e", "#21918c", "#22a884", "#44bf70", "#7ad151", "#bddf26", "#fde725"];
+
+const rgb = (color) => [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16));
+const mixed = (a, b, share) => a.map((value, i) => value + (b[i] - value) * share);
+const css = (color, alpha = 1) => `rgb(${color.map(Math.round).join(" ")} / ${alpha})`;
+
+// A color for each byte, along anchors.
+function ramp(anchors) {
+  const table = new Uint8Array(256 * 3);
+  for (let i = 0; i < 256; i += 1) {
+    const place = (i / 255) * (anchors.length - 1);
+    const first = Math.min(Math.floor(place), anchors.length - 2);
+    table.set(mixed(anchors[first], anchors[first + 1], place - first).map(Math.round), 3 * i);
+  }
+  return table;
+}
+
+class Palette {
+  constructor(dark) {
+    this.dark = dark;
+    this.paper = rgb(dark ? "#171c22" : "#ffffff");
+    this.ink = rgb(dark ? "#e8ecf0" : "#1b2129");
+    this.soft = rgb(dark ? "#9aa6b2" : "#58636f");
+    this.line = rgb(dark ? "#2a323a" : "#e3e6ea");
+    this.accent = rgb(dark ? "#56b4e9" : "#0072b2");
+    this.other = rgb(dark ? "#ff9a62" : "#d55e00");
+    const known = dark ? ON_DARK : CLASSES;
+    this.classes = known.map(rgb);
+    this.positive = rgb(dark ? "#3da5e8" : "#0072b2");
+    this.negative = rgb(dark ? "#f0803c" : "#d55e00");
+    const middle = rgb(dark ? "#232a31" : "#f4f5f6");
+    this.signed = ramp([this.negative, middle, this.positive]);
+    this.values = ramp(VIRIDIS.map(rgb));
+    this.tint = dark ? 0.5 : 0.34;
+  }
+
+  of(number) {
+    return this.classes[number % this.classes.length];
+  }
+
+  sign(value) {
+    return value < 0 ? this.negative : this.positive;
+  }
+}
+
+// ---- The connection: commands with answers, frames as they come -----------------------------------
+
+class Link {
+  constructor(model, frame) {
+    this.model = model;
+    this.waiting = new Map();
+    this.next = 1;
+    this.listener = (message, buffers) => this.hear(message, buffers, frame);
+    model.on("msg:custom", this.listener);
+  }
+
+  ask(name, settings = {}) {
+    const id = this.next;
+    this.next += 1;
+    return new Promise((answer) => {
+      this.waiting.set(id, answer);
+      this.model.send({ id, do: name, ...settings });
+    });
+  }
+
+  taken() {
+    this.model.send({ do: "taken" });
+  }
+
+  hear(message, buffers, frame) {
+    if (message === null || typeof message !== "object") return;
+    if (message.frame) {
+      frame(message.frame, arraysOf(message.arrays, buffers[0]));
+    } else if (this.waiting.has(message.id)) {
+      const answer = this.waiting.get(message.id);
+      this.waiting.delete(message.id);
+      answer(message.answer);
+    }
+  }
+
+  close() {
+    this.model.off("msg:custom", this.listener);
+  }
+}
+
+const KINDS = { uint8: Uint8Array, int32: Int32Array, float32: Float32Array, float64: Float64Array };
+
+// The arrays of a frame by name, each with its shape, in memory of its own.
+function arraysOf(places, view) {
+  const found = {};
+  for (const { name, dtype, shape, offset } of places) {
+    const Kind = KINDS[dtype];
+    const length = shape.reduce((a, b) => a * b, 1);
+    const start = (view.byteOffset ?? 0) + offset;
+    const data = new Kind((view.buffer ?? view).slice(start, start + length * Kind.BYTES_PER_ELEMENT));
+    found[name] = { data, shape };
+  }
+  return found;
+}
+
+// ---- Drawing -------------------------------------------------------------------------------------
+
+class Canvas {
+  constructor(label, settings = {}) {
+    this.node = h("canvas", { role: "img", "aria-label": label, ...settings });
+    this.width = 0;
+    this.height = 0;
+  }
+
+  // A clean sheet in CSS pixels, sharp on any screen; null where there is no room.
+  begin() {
+    const { clientWidth, clientHeight } = this.node;
+    if (clientWidth < 2 || clientHeight < 2) return null;
+    const scale = window.devicePixelRatio || 1;
+    const [width, height] = [Math.round(clientWidth * scale), Math.round(clientHeight * scale)];
+    if (this.node.width !== width || this.node.height !== height) {
+      this.node.width = width;
+      this.node.height = height;
+    }
+    this.width = clientWidth;
+    this.height = clientHeight;
+    const pen = this.node.getContext("2d");
+    pen.setTransform(scale, 0, 0, scale, 0, 0);
+    pen.clearRect(0, 0, clientWidth, clientHeight);
+    pen.font = '11px ui-sans-serif, system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
+    return pen;
+  }
+
+  // Where a pointer is, in CSS pixels of the canvas.
+  at(event) {
+    const box = this.node.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  }
+}
+
+// A picture of pixels, (rows, columns), as a canvas of its own; paint(i) gives three bytes.
+function pixels(rows, columns, paint, store = {}) {
+  if (!store.canvas || store.canvas.width !== columns || store.canvas.height !== rows) {
+    store.canvas = document.createElement("canvas");
+    store.canvas.width = columns;
+    store.canvas.height = rows;
+    store.pen = store.canvas.getContext("2d");
+    store.image = store.pen.createImageData(columns, rows);
+  }
+  const { data } = store.image;
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1) {
+      // Row 0 of a map is the lowest.
+      const to = 4 * ((rows - 1 - row) * columns + column);
+      paint(row * columns + column, data, to);
+      data[to + 3] = 255;
+    }
+  }
+  store.pen.putImageData(store.image, 0, 0);
+  return store.canvas;
+}
+
+function niceTicks(low, high, most) {
+  const rough = (high - low) / Math.max(most, 1);
+  if (!(rough > 0) || !Number.isFinite(rough)) return [low];
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const unit = [1, 2, 5, 10].find((factor) => factor * power >= rough) * power;
+  const ticks = [];
+  for (let i = Math.ceil(low / unit); i * unit <= high + 1e-9 * unit; i += 1) ticks.push(i * unit);
+  return ticks;
+}
+
+function logTicks(low, high, most) {
+  const [first, last] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
+  const powers = [];
+  const every = Math.max(1, Math.ceil((last - first + 1) / most));
+  for (let power = first; power <= last; power += every) powers.push(10 ** power);
+  if (powers.length >= 2) return powers;
+  const fine = [];
+  for (let power = first - 1; power <= last + 1; power += 1) {
+    for (const factor of [1, 2, 5]) {
+      const value = factor * 10 ** power;
+      if (value >= low * 0.999 && value <= high * 1.001) fine.push(value);
+    }
+  }
+  return fine.length >= 2 ? fine : niceTicks(low, high, 3);
+}
+
+// From a range to pixels and back, even or by powers.
+function scaleOf(low, high, from, to, log = false) {
+  const turn = log ? Math.log10 : (x) => x;
+  const [a, b] = [turn(low), turn(high)];
+  const width = b - a || 1;
+  const scale = (value) => from + ((turn(value) - a) / width) * (to - from);
+  scale.back = (pixel) => {
+    const value = a + ((pixel - from) / (to - from)) * width;
+    return log ? 10 ** value : value;
+  };
+  return scale;
+}
+
+// The lines where a field over a grid is 0, as pairs of points in grid units: marching squares.
+function zeroLines(field, rows, columns) {
+  const lines = [];
+  const cross = (a, b) => a / (a - b);
+  for (let i = 0; i < rows - 1; i += 1) {
+    for (let j = 0; j < columns - 1; j += 1) {
+      const k = i * columns + j;
+      const [a, b, c, d] = [field[k], field[k + 1], field[k + columns + 1], field[k + columns]];
+      const points = [];
+      if (a > 0 !== b > 0) points.push([j + cross(a, b), i]);
+      if (b > 0 !== c > 0) points.push([j + 1, i + cross(b, c)]);
+      if (d > 0 !== c > 0) points.push([j + cross(d, c), i + 1]);
+      if (a > 0 !== d > 0) points.push([j, i + cross(a, d)]);
+      for (let p = 0; p + 1 < points.length; p += 2) lines.push([points[p], points[p + 1]]);
+    }
+  }
+  return lines;
+}
+
+// ---- The decision map ----------------------------------------------------------------------------
+
+class MapView {
+  constructor(lab) {
+    this.lab = lab;
+    this.canvas = new Canvas("What the network answers over the plane, with the samples");
+    this.store = {};
+    this.hint = h("span", { class: "gl-hint" });
+    this.empty = h("div", { class: "gl-empty" }, "Waiting for the session …");
+    this.node = h(
+      "figure",
+      { class: "gl-panel gl-map" },
+      h("div", { class: "gl-head" }, h("h2", {}, "What it has learned"), this.hint),
+      h("div", { class: "gl-fill" }, this.canvas.node, this.empty),
+    );
+    const node = this.canvas.node;
+    node.addEventListener("pointermove", (event) => this.point(event));
+    node.addEventListener("pointerleave", () => this.leave());
+    node.addEventListener("click", (event) => this.lab.pressMap?.(this.place(event), event));
+  }
+
+  place(event) {
+    if (!this.x) return null;
+    const [px, py] = this.canvas.at(event);
+    const place = [this.x.back(px)];
+    if (this.lab.samples?.span.length === 2) place.push(this.y.back(py));
+    return place;
+  }
+
+  async point(event) {
+    const place = this.place(event);
+    const { samples } = this.lab;
+    if (!place || !samples || place.some((value, i) => value < samples.span[i][0] || value > samples.span[i][1])) {
+      this.leave();
+      return;
+    }
+    const [px, py] = this.canvas.at(event);
+    this.asked = place;
+    if (this.asking) return;
+    this.asking = true;
+    const answer = await this.lab.link.ask("value_at", { place });
+    this.asking = false;
+    if (!answer || answer.error || !this.asked) return;
+    const names = this.lab.outputNames();
+    const outputs = answer.layers.at(-1);
+    const inputs = this.lab.samples.inputs;
+    const lines = answer.inputs.slice(0, 6).map((value, i) => `${inputs[i]} = ${short(value, 5)}`);
+    lines.push("", ...outputs.slice(0, 10).map((value, i) => `${names(i)} = ${full(value)}`));
+    this.lab.tip(this.canvas.node, px, py, lines.join("\n"));
+  }
+
+  leave() {
+    this.asked = null;
+    this.lab.tip(null);
+  }
+
+  draw() {
+    const { frame, arrays, samples, palette } = this.lab;
+    const pen = this.canvas.begin();
+    if (!pen || !frame || !samples) return;
+    this.empty.hidden = true;
+    this.hint.textContent = samples.note;
+    const flat = samples.span.length === 1;
+    const box = { left: 40, top: 6, right: this.canvas.width - 12, bottom: this.canvas.height - 34 };
+    const [wide, high] = [box.right - box.left, box.bottom - box.top];
+    if (wide < 40 || high < 40) return;
+    if (!flat) {
+      // Equal units where both axes are alike.
+      const ratio = (samples.span[0][1] - samples.span[0][0]) / (samples.span[1][1] - samples.span[1][0]);
+      if (ratio > 0.5 && ratio < 2) {
+        const size = Math.min(wide, high);
+        box.left += (wide - size) / 2;
+        box.right = box.left + size;
+        box.bottom = box.top + size;
+      }
+    }
+    this.x = scaleOf(...samples.span[0], box.left, box.right);
+    if (flat) this.drawLine(pen, box);
+    else this.drawPlane(pen, box);
+    this.drawAxes(pen, box, palette);
+  }
+
+  drawPlane(pen, box) {
+    const { frame, arrays, samples, palette } = this.lab;
+    this.y = scaleOf(...samples.span[1], box.bottom, box.top);
+    const [rows, columns] = (arrays.leader ?? arrays.field).shape;
+    let image;
+    if (arrays.leader) {
+      const [leader, sure] = [arrays.leader.data, arrays.sure.data];
+      const strength = palette.tint / 255;
+      image = pixels(rows, columns, (i, data, to) => {
+        const color = palette.of(leader[i]);
+        const share = strength * sure[i];
+        for (let c = 0; c < 3; c += 1) data[to + c] = palette.paper[c] + (color[c] - palette.paper[c]) * share;
+      }, this.store);
+    } else {
+      const { data: field } = arrays.field;
+      image = pixels(rows, columns, (i, data, to) => {
+        for (let c = 0; c < 3; c += 1) data[to + c] = palette.values[3 * field[i] + c];
+      }, this.store);
+    }
+    pen.imageSmoothingEnabled = true;
+    pen.imageSmoothingQuality = "high";
+    pen.save();
+    pen.beginPath();
+    pen.rect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+    pen.clip();
+    // Grid points lie on the edges: half a pixel of the image lies outside.
+    const [dx, dy] = [(box.right - box.left) / (columns - 1), (box.bottom - box.top) / (rows - 1)];
+    pen.drawImage(image, box.left - dx / 2, box.top - dy / 2, dx * columns, dy * rows);
+    if (arrays.leader) this.drawBorders(pen, box, rows, columns, dx, dy);
+    this.drawSamples(pen, frame);
+    pen.restore();
+  }
+
+  drawBorders(pen, box, rows, columns, dx, dy) {
+    const { arrays, palette } = this.lab;
+    const [leader, sure] = [arrays.leader.data, arrays.sure.data];
+    const present = [...new Set(leader)];
+    if (present.length < 2) return;
+    const field = new Float32Array(leader.length);
+    pen.strokeStyle = css(palette.ink, 0.85);
+    pen.lineWidth = 1.5;
+    pen.beginPath();
+    for (const number of present.length === 2 ? [present[0]] : present.slice(0, 12)) {
+      for (let i = 0; i < field.length; i += 1) field[i] = (leader[i] === number ? 1 : -1) * (sure[i] + 0.5);
+      for (const [[ax, ay], [bx, by]] of zeroLines(field, rows, columns)) {
+        pen.moveTo(box.left + ax * dx, box.bottom - ay * dy);
+        pen.lineTo(box.left + bx * dx, box.bottom - by * dy);
+      }
+    }
+    pen.stroke();
+  }
+
+  drawSamples(pen) {
+    const { arrays, samples, palette, setup } = this.lab;
+    const size = Math.max(1.6, 3.8 - 0.9 * Math.log10(Math.max(samples.points.length / 50, 1)));
+    const isClass = setup && setup.data.classes.length > 0;
+    const [low, high] = [Math.min(...samples.targets), Math.max(...samples.targets)];
+    const wrong = arrays.wrong?.data;
+    samples.points.forEach(([x, y], i) => {
+      const value = samples.targets[i];
+      const color = isClass
+        ? palette.of(value)
+        : [0, 1, 2].map((c) => palette.values[3 * Math.round((255 * (value - low)) / (high - low || 1)) + c]);
+      pen.beginPath();
+      pen.arc(this.x(x), this.y(y), size, 0, 7);
+      if (samples.held_out[i]) {
+        pen.fillStyle = css(palette.paper);
+        pen.fill();
+        pen.lineWidth = 1.6;
+        pen.strokeStyle = css(color);
+        pen.stroke();
+      } else {
+        pen.fillStyle = css(color);
+        pen.fill();
+        pen.lineWidth = 0.8;
+        pen.strokeStyle = css(palette.paper, 0.9);
+        pen.stroke();
+      }
+      if (wrong && wrong[i]) {
+        pen.beginPath();
+        pen.arc(this.x(x), this.y(y), size + 2.4, 0, 7);
+        pen.lineWidth = 1;
+        pen.strokeStyle = css(palette.ink, 0.9);
+        pen.stroke();
+      }
+    });
+  }
+
+  drawLine(pen, box) {
+    const { arrays, samples, palette, setup } = this.lab;
+    const { data, shape } = arrays.line;
+    const [rows, columns] = shape;
+    const isClass = setup && setup.data.classes.length > 0;
+    let [low, high] = isClass ? [-0.08, 1.08] : [Infinity, -Infinity];
+    if (!isClass) {
+      for (const value of samples.targets) [low, high] = [Math.min(low, value), Math.max(high, value)];
+      const margin = 0.12 * (high - low || 1);
+      [low, high] = [low - margin, high + margin];
+    }
+    this.y = scaleOf(low, high, box.bottom, box.top);
+    pen.save();
+    pen.beginPath();
+    pen.rect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+    pen.clip();
+    const n = Math.max(setup.data.classes.length - 1, 1);
+    samples.points.forEach(([x], i) => {
+      const value = isClass ? samples.targets[i] / n : samples.targets[i];
+      pen.beginPath();
+      pen.arc(this.x(x), this.y(value), 2.6, 0, 7);
+      pen.fillStyle = css(isClass ? palette.of(samples.targets[i]) : palette.soft, samples.held_out[i] ? 0.35 : 0.8);
+      pen.fill();
+    });
+    for (let row = 1; row < rows; row += 1) {
+      pen.beginPath();
+      for (let i = 0; i < columns; i += 1) pen.lineTo(this.x(data[i]), this.y(data[row * columns + i]));
+      pen.lineWidth = 2.2;
+      pen.strokeStyle = css(isClass ? palette.of(row - 1) : palette.other);
+      pen.stroke();
+    }
+    pen.restore();
+  }
+
+  drawAxes(pen, box, palette) {
+    const { samples } = this.lab;
+    pen.strokeStyle = css(palette.soft, 0.6);
+    pen.lineWidth = 1;
+    pen.strokeRect(box.left + 0.5, box.top + 0.5, box.right - box.left - 1, box.bottom - box.top - 1);
+    pen.fillStyle = css(palette.soft);
+    pen.textAlign = "center";
+    pen.textBaseline = "top";
+    for (const tick of niceTicks(...samples.span[0], 5)) {
+      pen.fillRect(this.x(tick) - 0.5, box.bottom, 1, 3);
+      pen.fillText(short(tick), this.x(tick), box.bottom + 5);
+    }
+    pen.fillStyle = css(palette.ink);
+    pen.fillText(cut(samples.labels[0], 40), (box.left + box.right) / 2, box.bottom + 19);
+    pen.fillStyle = css(palette.soft);
+    pen.textAlign = "right";
+    pen.textBaseline = "middle";
+    for (const tick of niceTicks(this.y.back(box.bottom), this.y.back(box.top), 5)) {
+      pen.fillRect(box.left - 3, this.y(tick) - 0.5, 3, 1);
+      pen.fillText(short(tick), box.left - 6, this.y(tick));
+    }
+    if (samples.labels[1]) {
+      pen.save();
+      pen.translate(box.left - 34, (box.top + box.bottom) / 2);
+      pen.rotate(-Math.PI / 2);
+      pen.textAlign = "center";
+      pen.fillStyle = css(palette.ink);
+      pen.fillText(cut(samples.labels[1], 40), 0, 0);
+      pen.restore();
+    }
+  }
+}
+
+const cut = (text, longest) => (text.length > longest ? `${text.slice(0, longest - 1)}…` : text);
+
+// ---- The loss ------------------------------------------------------------------------------------
+
+class LossView {
+  constructor(lab) {
+    this.lab = lab;
+    this.canvas = new Canvas("The loss over the iterations");
+    this.logX = false;
+    this.logY = true;
+    const flip = (name, words) =>
+      button(words, ({ currentTarget }) => {
+        this[name] = !this[name];
+        currentTarget.setAttribute("aria-pressed", this[name]);
+        this.draw();
+      }, { class: "is-quiet is-small", "aria-pressed": String(this[name]), title: `Logarithmic ${words.at(-1)} axis` });
+    this.node = h(
+      "figure",
+      { class: "gl-panel gl-loss" },
+      h("div", { class: "gl-head" }, h("h2", {}, "Loss"), h("span", { class: "gl-hint" }), flip("logX", "log x"), flip("logY", "log y")),
+      h("div", { class: "gl-fill" }, this.canvas.node),
+    );
+    const node = this.canvas.node;
+    node.addEventListener("pointermove", (event) => this.point(event));
+    node.addEventListener("pointerleave", () => {
+      this.lab.tip(null);
+    });
+    node.addEventListener("click", (event) => {
+      const k = this.iteration(event);
+      if (k !== null) this.lab.seek(k);
+    });
+  }
+
+  iteration(event) {
+    if (!this.x) return null;
+    const [px] = this.canvas.at(event);
+    if (px < this.box.left - 4 || px > this.box.right + 4) return null;
+    const value = this.x.back(px) - (this.logX ? 1 : 0);
+    return Math.max(this.first, Math.min(this.last, Math.round(value)));
+  }
+
+  point(event) {
+    const k = this.iteration(event);
+    if (k === null) return;
+    const lines = [];
+    for (const curve of this.curves) {
+      const { data, columns } = curve;
+      let i = 0;
+      while (i + 1 < columns && data[i + 1] <= k) i += 1;
+      const [least, most] = [data[columns + i], data[2 * columns + i]];
+      const end = i + 1 < columns ? data[i + 1] - 1 : data[i];
+      const where = end > data[i] ? `iterations ${count(data[i])} to ${count(end)}` : `iteration ${count(data[i])}`;
+      if (!lines.length) lines.push(where);
+      lines.push(`${curve.words}: ${least === most ? full(least) : `${short(least, 6)} to ${short(most, 6)}`}`);
+    }
+    const [px, py] = this.canvas.at(event);
+    this.lab.tip(this.canvas.node, px, py, lines.join("\n"));
+  }
+
+  draw() {
+    const { frame, arrays, palette } = this.lab;
+    const pen = this.canvas.begin();
+    if (!pen || !frame) return;
+    const suffix = this.logX ? "_log" : "";
+    const take = (name, words, color, dashes) => {
+      const array = arrays[name + suffix];
+      return array && array.shape[1] ? { data: array.data, columns: array.shape[1], words, color, dashes } : null;
+    };
+    this.curves = [
+      take("other_losses", "other branch", palette.soft, [2, 3]),
+      take("losses", "training", palette.accent, []),
+      take("held_out", "held out", palette.other, [6, 3]),
+    ].filter(Boolean);
+    const curves = this.curves.filter((curve) => curve.words !== "other branch" || curve.columns);
+    let [low, high, first, last] = [Infinity, -Infinity, Infinity, 1];
+    for (const { data, columns } of curves) {
+      first = Math.min(first, data[0]);
+      last = Math.max(last, data[columns - 1]);
+      for (let i = columns; i < 3 * columns; i += 1) {
+        if (Number.isFinite(data[i])) [low, high] = [Math.min(low, data[i]), Math.max(high, data[i])];
+      }
+    }
+    if (!Number.isFinite(low)) return;
+    const logY = this.logY && low > 0;
+    if (logY) [low, high] = low === high ? [low / 2, high * 2] : [low / (high / low) ** 0.06, high * (high / low) ** 0.06];
+    else [low, high] = [low - 0.06 * (high - low || 1), high + 0.06 * (high - low || 1)];
+    const box = { left: 48, top: 8, right: this.canvas.width - 12, bottom: this.canvas.height - 22 };
+    this.box = box;
+    [this.first, this.last] = [Math.min(first, frame.iteration), frame.last ?? frame.iteration];
+    const shift = this.logX ? 1 : 0;
+    const x = scaleOf(first + shift, Math.max(last, first + 1) + shift, box.left, box.right, this.logX);
+    const y = scaleOf(low, high, box.bottom, box.top, logY);
+    this.x = x;
+    pen.lineWidth = 1;
+    pen.textBaseline = "middle";
+    pen.textAlign = "right";
+    for (const tick of logY ? logTicks(low, high, 5) : niceTicks(low, high, 4)) {
+      pen.fillStyle = css(palette.line);
+      pen.fillRect(box.left, Math.round(y(tick)), box.right - box.left, 1);
+      pen.fillStyle = css(palette.soft);
+      pen.fillText(short(tick), box.left - 6, y(tick));
+    }
+    pen.textBaseline = "top";
+    pen.textAlign = "center";
+    const across = this.logX ? logTicks(first + 1, last + 1, 6).map((tick) => tick - 1) : niceTicks(first, last, 5);
+    for (const tick of across) {
+      if (tick !== Math.round(tick)) continue;
+      const at = Math.min(x(tick + shift), box.right - 8);
+      pen.fillStyle = css(palette.line);
+      pen.fillRect(Math.round(x(tick + shift)), box.top, 1, box.bottom - box.top);
+      pen.fillStyle = css(palette.soft);
+      pen.fillText(count(tick), at, box.bottom + 5);
+    }
+    for (const { data, columns, color, dashes } of curves) this.drawCurve(pen, data, columns, color, dashes, x, y, shift, box);
+    if (frame.iteration !== (frame.last ?? frame.iteration)) {
+      pen.fillStyle = css(palette.ink, 0.7);
+      pen.fillRect(Math.round(x(frame.iteration + shift)), box.top, 1, box.bottom - box.top);
+    }
+    this.drawLegend(pen, curves, box, palette);
+  }
+
+  drawCurve(pen, data, columns, color, dashes, x, y, shift, box) {
+    pen.save();
+    pen.beginPath();
+    pen.rect(box.left - 1, box.top - 2, box.right - box.left + 3, box.bottom - box.top + 4);
+    pen.clip();
+    // Where a column holds many iterations, from its least to its greatest loss.
+    pen.fillStyle = css(color, 0.22);
+    for (let i = 0; i < columns; i += 1) {
+      const [least, most] = [data[columns + i], data[2 * columns + i]];
+      if (most > least) {
+        const left = x(data[i] + shift);
+        const right = i + 1 < columns ? x(data[i + 1] + shift) : left + 1;
+        pen.fillRect(left, y(most), Math.max(right - left, 1), Math.max(y(least) - y(most), 0));
+      }
+    }
+    pen.beginPath();
+    for (let i = 0; i < columns; i += 1) {
+      const middle = (data[columns + i] + data[2 * columns + i]) / 2;
+      if (Number.isFinite(middle)) pen.lineTo(x(data[i] + shift), y(middle));
+    }
+    pen.lineWidth = 1.8;
+    pen.lineJoin = "round";
+    pen.setLineDash(dashes);
+    pen.strokeStyle = css(color);
+    pen.stroke();
+    pen.restore();
+  }
+
+  drawLegend(pen, curves, box, palette) {
+    if (curves.length < 2) return;
+    pen.textAlign = "right";
+    pen.textBaseline = "middle";
+    let right = box.right - 4;
+    for (const { words, color, dashes } of [...curves].reverse()) {
+      const width = pen.measureText(words).width;
+      pen.fillStyle = css(palette.paper, 0.8);
+      pen.fillRect(right - width - 26, box.top, width + 28, 15);
+      pen.fillStyle = css(palette.ink);
+      pen.fillText(words, right, box.top + 8);
+      pen.beginPath();
+      pen.setLineDash(dashes);
+      pen.moveTo(right - width - 22, box.top + 8);
+      pen.lineTo(right - width - 5, box.top + 8);
+      pen.lineWidth = 2;
+      pen.strokeStyle = css(color);
+      pen.stroke();
+      pen.setLineDash([]);
+      right -= width + 34;
+    }
+  }
+}
+
+// ---- The network ---------------------------------------------------------------------------------
+
+const MOST_EDGES = 500;
+
+// Where each layer's numbers lie in the flat vector of parameters: W1, b1, W2, b2, ...
+function placesOf(sizes) {
+  const layers = [];
+  let start = 0;
+  for (let l = 0; l + 1 < sizes.length; l += 1) {
+    const [inputs, outputs] = [sizes[l], sizes[l + 1]];
+    layers.push({ inputs, outputs, weights: start, biases: start + inputs * outputs });
+    start += (inputs + 1) * outputs;
+  }
+  return layers;
+}
+
+class NetworkView {
+  constructor(lab) {
+    this.lab = lab;
+    this.canvas = new Canvas("The network: a map of what each unit answers, and its weights");
+    this.stores = new Map();
+    this.shows = "weights";
+    this.hint = h("span", { class: "gl-hint" });
+    const choose = (name) =>
+      button(name, () => {
+        this.shows = name;
+        for (const one of this.choices) one.setAttribute("aria-pressed", String(one.textContent === name));
+        this.draw();
+      }, { class: "is-small", "aria-pressed": String(name === this.shows), title: `Draw the edges by their ${name}` });
+    this.choices = ["weights", "gradients"].map(choose);
+    this.node = h(
+      "figure",
+      { class: "gl-panel gl-net" },
+      h("div", { class: "gl-head" }, h("h2", {}, "Network"), this.hint, h("span", { class: "gl-joined", role: "group", "aria-label": "Edges show" }, this.choices)),
+      h("div", { class: "gl-fill" }, this.canvas.node),
+    );
+    const node = this.canvas.node;
+    node.addEventListener("pointermove", (event) => this.point(event));
+    node.addEventListener("pointerleave", () => {
+      this.over = null;
+      this.lab.tip(null);
+      this.draw();
+    });
+    node.addEventListener("click", (event) => {
+      const found = this.find(...this.canvas.at(event));
+      if (found) this.lab.choose(found);
+    });
+  }
+
+  // The places of all units that fit: { layer, unit, x, y, size }; others of a layer are counted.
+  arrange(width, height) {
+    const { sizes } = this.lab.setup.network;
+    const [top, bottom, side] = [26, 22, 46];
+    const most = Math.max(2, Math.floor((height - top - bottom) / 20));
+    const shown = sizes.map((n) => (n > most ? most - 1 : n));
+    const tallest = Math.max(...shown.map((n, l) => (n < sizes[l] ? n + 1 : n)));
+    const gap = (height - top - bottom) / tallest;
+    const size = Math.max(13, Math.min(46, gap - 7, (width - 2 * side) / (sizes.length * 1.9)));
+    this.columns = sizes.map((_, l) => side + size / 2 + ((width - 2 * side - size) * l) / (sizes.length - 1));
+    this.units = sizes.map((n, layer) => {
+      const rows = n > shown[layer] ? shown[layer] + 1 : n;
+      const space = Math.min(gap, size + 26);
+      const first = top + (height - top - bottom) / 2 - ((rows - 1) * space) / 2;
+      return Array.from({ length: shown[layer] }, (_, unit) => ({ layer, unit, x: this.columns[layer], y: first + unit * space, size }));
+    });
+    this.rest = sizes.map((n, layer) => {
+      if (n === shown[layer]) return null;
+      const last = this.units[layer].at(-1);
+      return { x: last.x, y: last.y + Math.min(gap, size + 26), more: n - shown[layer] };
+    });
+    this.size = size;
+  }
+
+  draw() {
+    const { frame, arrays, setup, palette } = this.lab;
+    const pen = this.canvas.begin();
+    if (!pen || !frame || !setup) return;
+    const { sizes, hidden, output } = setup.network;
+    this.arrange(this.canvas.width, this.canvas.height);
+    this.layers = placesOf(sizes);
+    const values = (this.shows === "gradients" ? arrays.gradient : arrays.parameters)?.data;
+    this.hint.textContent = `${count(setup.network.parameters)} parameters`;
+    if (values) this.drawEdges(pen, values, palette);
+    this.units.flat().forEach((unit) => this.drawUnit(pen, unit, arrays, palette));
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.fillStyle = css(palette.soft);
+    for (const more of this.rest) if (more) pen.fillText(`+${count(more.more)}`, more.x, more.y);
+    pen.textBaseline = "top";
+    const names = ["input", ...hidden, output];
+    names.forEach((name, l) => pen.fillText(name, this.columns[l], 6));
+    this.drawNames(pen, palette);
+  }
+
+  drawNames(pen, palette) {
+    const { samples } = this.lab;
+    const names = this.lab.outputNames();
+    pen.textBaseline = "middle";
+    pen.fillStyle = css(palette.ink);
+    pen.textAlign = "right";
+    for (const { unit, x, y, size } of this.units[0]) pen.fillText(cut(samples?.inputs[unit] ?? `x${below(unit + 1)}`, 7), x - size / 2 - 6, y);
+    pen.textAlign = "left";
+    for (const { unit, x, y, size } of this.units.at(-1)) pen.fillText(cut(names(unit, true), 7), x + size / 2 + 6, y);
+  }
+
+  // Of the first of many layers the largest edges are drawn; the table has all.
+  drawEdges(pen, values, palette) {
+    this.edges = [];
+    let most = 0;
+    this.layers.forEach(({ outputs, weights }, l) => {
+      for (const from of this.units[l]) {
+        for (const to of this.units[l + 1]) {
+          const value = values[weights + from.unit * outputs + to.unit];
+          most = Math.max(most, Math.abs(value));
+          this.edges.push({ kind: "weight", layer: l + 1, from: from.unit, unit: to.unit, value, a: from, b: to });
+        }
+      }
+    });
+    const total = this.layers.reduce((sum, { inputs, outputs }) => sum + inputs * outputs, 0);
+    this.edges.sort((a, b) => Math.abs(a.value) - Math.abs(b.value));
+    this.edges = this.edges.slice(-MOST_EDGES);
+    if (total > MOST_EDGES) this.hint.textContent += ` · the ${MOST_EDGES} largest edges`;
+    const chosen = this.lab.chosen;
+    for (const edge of this.edges) {
+      const share = most > 0 ? Math.abs(edge.value) / most : 0;
+      const lit = this.over === key(edge) || (chosen && key(chosen) === key(edge));
+      this.trace(pen, edge);
+      pen.lineWidth = lit ? 4.5 : 0.6 + 3.8 * share;
+      pen.strokeStyle = css(palette.sign(edge.value), lit ? 1 : 0.22 + 0.68 * share);
+      pen.stroke();
+    }
+  }
+
+  trace(pen, { a, b }) {
+    const [x0, x1] = [a.x + a.size / 2, b.x - b.size / 2];
+    const bend = (x1 - x0) * 0.42;
+    pen.beginPath();
+    pen.moveTo(x0, a.y);
+    pen.bezierCurveTo(x0 + bend, a.y, x1 - bend, b.y, x1, b.y);
+  }
+
+  drawUnit(pen, place, arrays, palette) {
+    const { layer, unit, x, y, size } = place;
+    const { sizes } = this.lab.setup.network;
+    const left = x - size / 2;
+    const top = y - size / 2;
+    pen.save();
+    pen.beginPath();
+    pen.roundRect(left, top, size, size, Math.min(6, size / 5));
+    pen.fillStyle = css(palette.paper);
+    pen.fill();
+    pen.clip();
+    const image = layer === 0 ? this.inputMap(unit, palette) : this.unitMap(layer, unit, sizes, arrays, palette);
+    if (image) {
+      pen.imageSmoothingEnabled = true;
+      pen.drawImage(image, left, top, size, size);
+    }
+    pen.restore();
+    const chosen = this.lab.chosen;
+    const lit = this.over === key({ kind: "unit", layer, unit }) || (chosen && chosen.kind !== "weight" && chosen.layer === layer && chosen.unit === unit);
+    pen.beginPath();
+    pen.roundRect(left, top, size, size, Math.min(6, size / 5));
+    pen.lineWidth = lit ? 2.5 : 1;
+    pen.strokeStyle = css(lit ? palette.accent : palette.soft, lit ? 1 : 0.7);
+    pen.stroke();
+    const bias = layer > 0 && arrays.parameters ? arrays.parameters.data[this.layers[layer - 1].biases + unit] : null;
+    if (bias !== null && size > 22) {
+      pen.beginPath();
+      pen.arc(left, top + size, 2 + Math.min(3, Math.sqrt(Math.abs(bias))), 0, 7);
+      pen.fillStyle = css(palette.sign(bias));
+      pen.fill();
+      pen.lineWidth = 1;
+      pen.strokeStyle = css(palette.paper);
+      pen.stroke();
+    }
+  }
+
+  inputMap(unit, palette) {
+    const { samples, setup } = this.lab;
+    if (!samples) return null;
+    const axis = samples.labels.indexOf(samples.inputs[unit]);
+    if (axis < 0) return null;
+    const n = 16;
+    const name = `input ${unit} ${palette.dark}`;
+    if (!this.stores.has(name)) this.stores.set(name, {});
+    return pixels(n, n, (i, data, to) => {
+      const step = axis === 0 ? i % n : Math.floor(i / n);
+      const value = Math.round((255 * step) / (n - 1));
+      for (let c = 0; c < 3; c += 1) data[to + c] = palette.signed[3 * value + c];
+    }, this.stores.get(name));
+  }
+
+  unitMap(layer, unit, sizes, arrays, palette) {
+    let place = unit;
+    for (let l = 1; l < layer; l += 1) place += sizes[l];
+    const maps = arrays.units;
+    if (!maps || place >= maps.shape[0]) return null;
+    const [, rows, columns] = maps.shape;
+    const start = place * rows * columns;
+    const name = `unit ${place}`;
+    if (!this.stores.has(name)) this.stores.set(name, {});
+    return pixels(rows, columns, (i, data, to) => {
+      const value = maps.data[start + i];
+      for (let c = 0; c < 3; c += 1) data[to + c] = palette.signed[3 * value + c];
+    }, this.stores.get(name));
+  }
+
+  find(px, py) {
+    for (const { layer, unit, x, y, size } of this.units?.flat() ?? []) {
+      if (Math.abs(px - x) <= size / 2 + 2 && Math.abs(py - y) <= size / 2 + 2) return layer > 0 ? { kind: "unit", layer, unit } : null;
+    }
+    const pen = this.canvas.node.getContext("2d");
+    const scale = window.devicePixelRatio || 1;
+    for (const edge of [...(this.edges ?? [])].reverse()) {
+      this.trace(pen, edge);
+      pen.lineWidth = 9;
+      if (pen.isPointInStroke(px * scale, py * scale)) return edge;
+    }
+    return null;
+  }
+
+  point(event) {
+    const [px, py] = this.canvas.at(event);
+    const found = this.find(px, py);
+    const name = found ? key(found) : null;
+    this.canvas.node.style.cursor = found ? "pointer" : "";
+    if (name !== this.over) {
+      this.over = name;
+      this.draw();
+    }
+    this.lab.tip(found ? this.canvas.node : null, px, py, found ? this.lab.about(found) : "");
+  }
+}
+
+const key = ({ kind, layer, unit, from }) => `${kind} ${layer} ${unit} ${from ?? ""}`;
+
+// ---- All numbers ---------------------------------------------------------------------------------
+
+const ROWS = 1000;
+
+class NumbersView {
+  constructor(lab) {
+    this.lab = lab;
+    this.rows = [];
+    this.shown = ROWS;
+    this.body = h("tbody");
+    this.more = button("Show more", () => {
+      this.shown += ROWS;
+      this.build();
+      this.draw(true);
+    }, { class: "is-small", hidden: true });
+    this.node = h(
+      "div",
+      {},
+      h(
+        "table",
+        { "aria-label": "All numbers" },
+        h("thead", {}, h("tr", {}, ["Parameter", "Value", "Gradient"].map((name) => h("th", { scope: "col" }, name)))),
+        this.body,
+      ),
+      h("div", { class: "gl-pad" }, this.more),
+    );
+  }
+
+  // A row for each parameter: its name, what it is, and cells whose text changes.
+  build() {
+    const { setup } = this.lab;
+    this.rows = [];
+    if (!setup) return;
+    placesOf(setup.network.sizes).forEach(({ inputs, outputs, weights, biases }, l) => {
+      for (let i = 0; i < inputs && this.rows.length < this.shown; i += 1) {
+        for (let j = 0; j < outputs && this.rows.length < this.shown; j += 1) {
+          this.row(weights + i * outputs + j, { kind: "weight", layer: l + 1, unit: j, from: i });
+        }
+      }
+      for (let j = 0; j < outputs && this.rows.length < this.shown; j += 1) this.row(biases + j, { kind: "bias", layer: l + 1, unit: j });
+    });
+    this.body.replaceChildren(...this.rows.map(({ node }) => node));
+    this.more.hidden = this.rows.length >= setup.network.parameters;
+    this.more.textContent = `Show more of ${count(setup.network.parameters)}`;
+  }
+
+  row(index, what) {
+    const name = nameOf(what);
+    const [value, gradient] = [h("td"), h("td")];
+    value.addEventListener("dblclick", () => this.edit(index, what, value));
+    const node = h("tr", {}, h("th", { scope: "row" }, button(name, () => this.lab.choose(what))), value, gradient);
+    this.rows.push({ index, what, node, value, gradient });
+  }
+
+  draw(now = false) {
+    const { arrays, frame } = this.lab;
+    if (!frame || this.node.offsetParent === null || !arrays.parameters) return;
+    const time = performance.now();
+    // Nobody reads digits that change 30 times a second; the last ones are always written.
+    if (!now && frame.state === "playing" && time - (this.time ?? 0) < 250) return;
+    this.time = time;
+    const chosen = this.lab.chosen ? key(this.lab.chosen) : "";
+    for (const { index, what, node, value, gradient } of this.rows) {
+      if (!value.firstElementChild) value.textContent = full(arrays.parameters.data[index]);
+      gradient.textContent = arrays.gradient ? full(arrays.gradient.data[index]) : "–";
+      node.classList.toggle("is-chosen", key(what) === chosen);
+    }
+  }
+
+  edit(index, what, cell) {
+    this.lab.edit?.(index, what, cell);
+  }
+}
+
+// W₁[2, 1] is the weight of layer 1 from input 2 to unit 1, as the formulas have it.
+function nameOf({ kind, layer, unit, from }) {
+  if (kind === "weight") return `W${below(layer)}[${from + 1}, ${unit + 1}]`;
+  if (kind === "bias") return `b${below(layer)}[${unit + 1}]`;
+  return `unit ${unit + 1} of layer ${layer}`;
+}
+
+// ---- The lab -------------------------------------------------------------------------------------
+
+class Lab {
+  constructor(model, el) {
+    this.el = el;
+    this.setup = this.samples = this.frame = null;
+    this.arrays = {};
+    this.chosen = null;
+    this.link = new Link(model, (frame, arrays) => this.receive(frame, arrays));
+    const dark = window.matchMedia("(prefers-color-scheme: dark)");
+    this.palette = new Palette(dark.matches);
+    this.numbers = new NumbersView(this);
+    this.views = [new MapView(this), new LossView(this), new NetworkView(this)];
+    this.build();
+    this.paint(dark.matches);
+    const turn = () => this.paint(dark.matches);
+    dark.addEventListener("change", turn);
+    this.sizes = new ResizeObserver(() => this.draw());
+    for (const { canvas } of this.views) this.sizes.observe(canvas.node);
+    const seen = () => {
+      if (!document.hidden) this.show();
+    };
+    document.addEventListener("visibilitychange", seen);
+    this.cleanup = () => {
+      dark.removeEventListener("change", turn);
+      document.removeEventListener("visibilitychange", seen);
+      this.sizes.disconnect();
+      this.link.close();
+      this.root.remove();
+    };
+  }
+
+  build() {
+    const act = (name, does, shape, settings = {}) =>
+      button(name, does, settings, icon(shape), h("span", {}, name));
+    this.status = h("div", { class: "gl-status", role: "status", "aria-live": "polite", "aria-atomic": "true" });
+    this.chip = h("span", { class: "gl-chip" });
+    this.iterationText = h("b", {}, "–");
+    this.lossText = h("b", {}, "–");
+    this.status.append(h("span", {}, "Iteration "), this.iterationText, h("span", {}, " · loss "), this.lossText, this.chip);
+    this.buttons = {
+      play: act("Play", () => this.do("play"), "play", { class: "is-main" }),
+      pause: act("Pause", () => this.do("pause"), "pause"),
+      step: act("Step", () => this.do("step"), "step"),
+      reset: act("Reset", () => this.do("reset"), "reset"),
+    };
+    this.slider = h("input", { type: "range", min: 0, max: 1, step: 1, value: 0, "aria-label": "Iteration" });
+    this.slider.addEventListener("input", () => this.seek(this.slider.valueAsNumber));
+    this.title = h("small", {}, "live lab");
+    this.noteText = h("p");
+    this.note = h("div", { class: "gl-note", role: "alert", hidden: true }, this.noteText,
+      button("Dismiss", () => this.say(""), { class: "is-quiet is-small is-square", "aria-label": "Dismiss" }, icon("close")));
+    this.theme = button("Dark or light", () => this.paint(!this.palette.dark), { class: "is-quiet is-square", "aria-label": "Dark or light", title: "Dark or light" }, icon("theme"));
+    this.tips = h("div", { class: "gl-tip", hidden: true });
+    const [map, loss, net] = this.views.map(({ node }) => node);
+    this.side = h("aside", { class: "gl-panel gl-side", "aria-label": "Settings" });
+    this.low = h("div", { class: "gl-panel gl-low" }, h("div", { class: "gl-pane", tabIndex: 0 }, this.numbers.node));
+    this.root = h(
+      "div",
+      { class: "glassnet-lab" },
+      h(
+        "div",
+        { class: "gl-root" },
+        h("header", { class: "gl-bar" }, h("h1", { class: "gl-brand" }, "glassnet ", this.title), this.status, this.theme),
+        h(
+          "div",
+          { class: "gl-time", role: "group", "aria-label": "Time" },
+          h("div", { class: "gl-buttons" }, Object.values(this.buttons)),
+          h("div", { class: "gl-rail" }, this.slider),
+        ),
+        this.note,
+        h("main", { class: "gl-body" }, this.side, net, map, this.low, loss),
+      ),
+      this.tips,
+    );
+    this.el.append(this.root);
+    if (this.el.parentElement === document.body) this.root.classList.add("is-page");
+  }
+
+  paint(dark) {
+    this.palette = new Palette(dark);
+    this.root.classList.toggle("is-dark", dark);
+    this.draw();
+  }
+
+  async do(name, settings = {}) {
+    const answer = await this.link.ask(name, settings);
+    if (answer?.error) this.say(answer.error);
+    else if (!this.trouble) this.say("");
+    return answer;
+  }
+
+  say(words) {
+    this.noteText.textContent = words;
+    this.note.hidden = !words;
+    this.note.classList.add("is-bad");
+  }
+
+  seek(iteration) {
+    this.do("seek", { iteration });
+  }
+
+  outputNames() {
+    const { data, network } = this.setup;
+    return (i, brief = false) => {
+      const name = data.classes[i] ?? (data.classes.length ? String(i) : data.target);
+      return brief || !data.classes.length ? name : `P(${name})`;
+    };
+  }
+
+  choose(what) {
+    this.chosen = what;
+    this.draw();
+  }
+
+  about(what) {
+    const { arrays } = this;
+    const layers = placesOf(this.setup.network.sizes);
+    const { kind, layer, unit, from } = what;
+    if (!arrays.parameters) return nameOf(what);
+    const { weights, biases, outputs } = layers[layer - 1];
+    const index = kind === "weight" ? weights + from * outputs + unit : biases + unit;
+    const value = arrays.parameters.data[index];
+    const gradient = arrays.gradient ? arrays.gradient.data[index] : null;
+    if (kind === "unit") return `Unit ${unit + 1} of layer ${layer}\nbias ${full(value)}\ngradient ${full(gradient)}`;
+    return `${nameOf(what)}\nvalue ${full(value)}\ngradient ${full(gradient)}`;
+  }
+
+  tip(node, x = 0, y = 0, words = "") {
+    this.tips.hidden = !node;
+    if (!node) return;
+    this.tips.textContent = words;
+    const [at, box] = [node.getBoundingClientRect(), this.root.getBoundingClientRect()];
+    const { offsetWidth, offsetHeight } = this.tips;
+    const left = at.left - box.left + x + 14;
+    const top = at.top - box.top + y + 14;
+    this.tips.style.left = `${left + offsetWidth > box.width - 8 ? Math.max(8, left - offsetWidth - 28) : left}px`;
+    this.tips.style.top = `${top + offsetHeight > box.height - 8 ? Math.max(8, top - offsetHeight - 28) : top}px`;
+  }
+
+  // A frame is drawn when the screen is, and the next one asked for then; a hidden page asks for none.
+  async receive(frame, arrays) {
+    const first = !this.frame;
+    [this.frame, this.arrays] = [frame, arrays];
+    if (!this.setup || this.setup.setup !== frame.setup) {
+      const [setup, samples] = await Promise.all([this.link.ask("setup"), this.link.ask("samples")]);
+      if (!setup.error && !samples.error) {
+        [this.setup, this.samples] = [setup, samples];
+        this.changed();
+      }
+    }
+    if (!document.hidden || first) this.show();
+  }
+
+  show() {
+    if (!this.frame || this.drawing) return;
+    this.drawing = true;
+    requestAnimationFrame(() => {
+      this.drawing = false;
+      this.draw();
+      this.link.taken();
+    });
+  }
+
+  changed() {
+    const { data } = this.setup;
+    this.title.textContent = data.name;
+    this.numbers.build();
+    this.chosen = null;
+  }
+
+  draw() {
+    if (!this.frame || !this.setup) return;
+    const { frame } = this;
+    this.iterationText.textContent = String(frame.iteration);
+    this.lossText.textContent = full(frame.loss);
+    this.chip.textContent = frame.state;
+    this.chip.className = `gl-chip${frame.state === "playing" ? " is-live" : frame.state === "diverged" ? " is-bad" : ""}`;
+    this.status.setAttribute("aria-live", frame.state === "playing" ? "off" : "polite");
+    this.buttons.play.setAttribute("aria-pressed", String(frame.state === "playing"));
+    if (frame.trouble !== this.trouble) {
+      this.trouble = frame.trouble;
+      this.say(frame.trouble);
+    }
+    this.slider.max = Math.max(frame.last ?? frame.iteration, 1);
+    this.slider.value = frame.iteration;
+    this.slider.setAttribute("aria-valuetext", `${frame.iteration} of ${frame.last ?? frame.iteration}`);
+    for (const view of this.views) view.draw();
+    this.numbers.draw();
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const lab = new Lab(model, el);
+    return () => lab.cleanup();
+  },
+};

@@ -108,6 +108,7 @@ PUBLIC = [
     "Problem",
     "SweepResult",
     "Table",
+    "Tape",
     "TrainingRun",
     "check_gradients",
     "load",

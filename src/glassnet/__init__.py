@@ -11,7 +11,8 @@ The public names; help() of each shows an example:
 
 - networks: Network, Parameters; ACTIVATIONS, OUTPUTS and LOSSES hold the names that they take, and
   the records behind them, of the classes Activation, Output and Loss
-- training: train, TrainingRun, EarlyStopping, Callback, Every, Penalties
+- training: train, TrainingRun, EarlyStopping, Callback, Every, Penalties; a run that can be wound back,
+  branched and compared: Tape
 - tables as people have them: read_table, which makes a Table of a file or a frame, and prepare_table,
   which makes a PreparedTable of it, inputs and targets, with a ColumnTable of what each column is
 - data that do not fit into memory: stream
@@ -104,7 +105,7 @@ if TYPE_CHECKING:
     from glassnet.sklearn.ensembles import Ensemble
     from glassnet.training.callbacks import Callback, Every
     from glassnet.training.early_stopping import EarlyStopping
-    from glassnet.training.files.reading import load
+    from glassnet.training.files.loading import load
     from glassnet.training.files.writing import save
     from glassnet.training.run import TrainingRun
     from glassnet.training.steppers import (
@@ -117,6 +118,7 @@ if TYPE_CHECKING:
         Solver,
         SolverHistory,
     )
+    from glassnet.training.tape.tape import Tape
     from glassnet.training.train import train
 
 __all__ = [
@@ -188,6 +190,7 @@ __all__ = [
     "Step",
     "SweepResult",
     "Table",
+    "Tape",
     "TrainingRun",
     "WalkForward",
     "WarmUp",
@@ -229,12 +232,13 @@ _HOMES = {
     "glassnet.sklearn.displays": "HiddenProjectionDisplay LossCurveDisplay NetworkDiagramDisplay",
     "glassnet.sklearn.ensembles": "Ensemble",
     "glassnet.training.callbacks": "Callback Every",
-    "glassnet.training.files.reading": "load",
+    "glassnet.training.files.loading": "load",
     "glassnet.training.files.writing": "save",
     "glassnet.training.early_stopping": "EarlyStopping",
     "glassnet.training.run": "TrainingRun",
     "glassnet.training.steppers": "LBFGS SOLVERS BayesianRegularization Evidence LevenbergMarquardt "
     "NewtonCG Solver SolverHistory",
+    "glassnet.training.tape.tape": "Tape",
     "glassnet.training.train": "train",
 }
 """The public names by the module that they come from, where it is imported when somebody asks for one."""

@@ -225,46 +225,16 @@ class TrainingRun(RunState):
             numbers = self.encoding.numbers(y)
             dataset = as_dataset(X, numbers, sample_weight, self.network.sizes[0])
             check_fits(rule, self.network, *fit, dataset.memory_limit)  # before anything is read
-            data = self._prepared(dataset, validation, engine, threads)
-        start, gradient = at_end(self), None
-        if isinstance(data.problem, Problem):
-            gradient = _same_loss_at(start, data.problem)
-        else:
-            _check_batches(start, data.problem)
+            data = data_again(self, dataset, validation, engine, threads)
+        start = at_end(self)
+        gradient = check_same_data(start, data.problem)
         start = with_data(with_rule(start, rule), *data)
-        run = continue_run(start, iterations, hooks, progress, gradient=gradient, checkpoint=follower)
+        run = continue_run(start, iterations, hooks, progress, gradient=gradient, follower=follower)
         warn_of_ending(run)
         return run
 
     def _repr_html_(self) -> str:
         return run_html(self)
-
-    def _prepared(
-        self, dataset: Dataset, validation: object, engine: str | None, threads: int | None
-    ) -> RunData:
-        kept, scaling = self.validation, self.encoding.scaling
-        dataset.require_targets()
-        dataset, held_out, test = parts_again(self.network, dataset, kept).scaled(scaling)
-        if held_out is None and kept is not None and kept.fingerprint is not None:
-            samples = None if validation is None else as_validation(validation)
-            if not isinstance(samples, tuple):
-                raise InputError(
-                    "This run was evaluated on validation data that it no longer holds: pass them to "
-                    "resume, validation=(X, y)."
-                )
-            held_out = validation_dataset(self.network, samples, self.encoding)
-        elif held_out is None and validation is not None:
-            raise InputError("This run has no validation data; resume takes those that train was given.")
-        settings = ProblemSettings(**shared_fields(ProblemSettings, self))
-        settings = replace(settings, engine=self.engine if engine is None else engine, threads=threads)
-        problem = prepare_problem(self.network, dataset, settings)
-        tested = None if test is None else HeldOut(problem, test, False, scaling)
-        if kept is None or held_out is None:
-            return RunData(problem, None, tested)
-        evaluator = HeldOut(problem, held_out, kept.keeps_samples, scaling)
-        if kept.fingerprint is None or not same_data(evaluator.fingerprint, kept.fingerprint):
-            raise InputError("The validation data are not those that the run was evaluated on.")
-        return RunData(problem, evaluator, tested)
 
     def _own_data(self, *arguments: object) -> RunData:
         """The data that the run holds; `arguments` must then be missing."""
@@ -280,9 +250,57 @@ class TrainingRun(RunState):
                 "This run was loaded or copied and holds no data: give those it was trained on, "
                 "run.resume(iterations, X=X, y=y), with sample_weight where there was one."
             )
-        if isinstance(self.data.problem, Problem):  # a solver may have chosen other penalties
-            return self.data._replace(problem=self.data.problem.with_penalties(self.penalties))
-        return self.data
+        return with_own_penalties(self, self.data)
+
+
+def data_again(
+    run: RunState,
+    dataset: Dataset,
+    validation: object = None,
+    engine: str | None = None,
+    threads: int | None = None,
+    *,
+    same: bool = True,
+) -> RunData:
+    """The data made ready for a run that has none any more; `same` held-out rows are required."""
+    kept, scaling = run.validation, run.encoding.scaling
+    dataset.require_targets()
+    dataset, held_out, test = parts_again(run.network, dataset, kept).scaled(scaling)
+    if held_out is None and kept is not None and kept.fingerprint is not None:
+        samples = None if validation is None else as_validation(validation)
+        if not isinstance(samples, tuple):
+            raise InputError(
+                "This run was evaluated on validation data that it no longer holds: pass them to "
+                "resume, validation=(X, y)."
+            )
+        held_out = validation_dataset(run.network, samples, run.encoding)
+    elif held_out is None and validation is not None:
+        raise InputError("This run has no validation data; resume takes those that train was given.")
+    settings = ProblemSettings(**shared_fields(ProblemSettings, run))
+    settings = replace(settings, engine=run.engine if engine is None else engine, threads=threads)
+    problem = prepare_problem(run.network, dataset, settings)
+    tested = None if test is None else HeldOut(problem, test, False, scaling)
+    if kept is None or held_out is None:
+        return RunData(problem, None, tested)
+    evaluator = HeldOut(problem, held_out, kept.keeps_samples, scaling)
+    if same and (kept.fingerprint is None or not same_data(evaluator.fingerprint, kept.fingerprint)):
+        raise InputError("The validation data are not those that the run was evaluated on.")
+    return RunData(problem, evaluator, tested)
+
+
+def with_own_penalties(run: RunState, data: RunData) -> RunData:
+    """The data with the run's penalties, of which a solver may have chosen others."""
+    if isinstance(data.problem, Problem):
+        return data._replace(problem=data.problem.with_penalties(run.penalties))
+    return data
+
+
+def check_same_data(run: RunState, problem: Problem | Batches) -> Array | None:
+    """The gradient at the run's parameters, on the full batch; InputError for a problem of other data."""
+    if isinstance(problem, Problem):
+        return _same_loss_at(run, problem)
+    _check_batches(run, problem)
+    return None
 
 
 def _same_loss_at(run: RunState, problem: Problem) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Generic
+from typing import Generic, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from glassnet.engine.minibatch import Batches
 from glassnet.nn.network import Parameters
 from glassnet.training.divergence import divergence_limit
 from glassnet.training.ending import remark_on
-from glassnet.training.files.checkpoint import Checkpoint
 from glassnet.training.hooks import Hooks, attach
 from glassnet.training.loop import ChunkStepper, Loop, Policy, Progress, Status
 from glassnet.training.state import AnyRun, RunState, at_best, masks_of
@@ -26,6 +25,23 @@ from glassnet.training.steppers.solver import padded_steps
 from glassnet.training.validation import Evaluator
 
 
+class Follower(Protocol):
+    """What follows a training run by the clock, such as a file."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for the run as it stands."""
+        ...
+
+    def prove(self, run: RunState) -> None:
+        """Raise, before the work begins, what would keep runs such as this one from being written."""
+        ...
+
+    def write(self, run: RunState) -> None:
+        """Take the run: where one is due, and at the end."""
+        ...
+
+
 def continue_run(
     start: AnyRun,
     iterations: int,
@@ -33,13 +49,13 @@ def continue_run(
     progress: bool | float | Progress = False,
     stop: NDArray[np.uint8] | None = None,
     gradient: Array | None = None,
-    checkpoint: Checkpoint | None = None,
+    follower: Follower | None = None,
 ) -> AnyRun:
     """The run after `iterations` more of the run at `start`, whose cursor moves on.
 
     `gradient` is the one at its parameters, where it is known. `stop` is `Loop`'s.
     """
-    policy = RunPolicy(start, iterations, Hooks(()) if hooks is None else hooks, checkpoint)
+    policy = RunPolicy(start, iterations, Hooks(()) if hooks is None else hooks, follower)
     loop = Loop(stepper_of(start, gradient), policy, start.iterations, start.losses, stop, progress)
     loop.reserve(policy.last)
     status = loop.run()
@@ -79,13 +95,13 @@ def stepper_of(start: RunState, gradient: Array | None = None) -> ChunkStepper:
 class RunPolicy(Policy, Generic[AnyRun]):
     """Evaluations, a stopping rule and callbacks decide; whatever happens, the work so far is a run.
 
-    A checkpoint gets the run when it is due, and at the end.
+    A follower, such as a checkpoint, gets the run when it is due, and at the end.
     """
 
     def __init__(
-        self, start: AnyRun, iterations: int, hooks: Hooks[AnyRun], checkpoint: Checkpoint | None = None
+        self, start: AnyRun, iterations: int, hooks: Hooks[AnyRun], follower: Follower | None = None
     ) -> None:
-        self._start, self._hooks, self._checkpoint = start, hooks, checkpoint
+        self._start, self._hooks, self._follower = start, hooks, follower
         self._began = time.perf_counter()
         self.last = start.iterations + iterations
         self._evaluator: Evaluator | None = None
@@ -98,8 +114,8 @@ class RunPolicy(Policy, Generic[AnyRun]):
         at_start = loop.iteration == 0 and loop.stepper.start_losses
         if evaluator is not None and at_start and not evaluator.has_begun:
             self._evaluate(0)
-        if self._checkpoint is not None:
-            self._checkpoint.prove(self.snapshot())
+        if self._follower is not None:
+            self._follower.prove(self.snapshot())
         self._hooks.begin(self.snapshot)
 
     def next_decision(self, iteration: int) -> int:
@@ -112,8 +128,8 @@ class RunPolicy(Policy, Generic[AnyRun]):
         return self._hooks.iteration(iteration, self.snapshot) or enough
 
     def rest(self, iteration: int) -> None:
-        if self._checkpoint is not None and self._checkpoint.is_due:
-            self._checkpoint.write(self.snapshot())
+        if self._follower is not None and self._follower.is_due:
+            self._follower.write(self.snapshot())
 
     def diverged(self, iteration: int) -> None:
         if self._evaluator is not None:
@@ -134,8 +150,8 @@ class RunPolicy(Policy, Generic[AnyRun]):
             except BaseException as error:
                 attach(run, error, "by a look at the result after", run.iterations)
                 raise
-        if self._checkpoint is not None:
-            self._checkpoint.write(run)
+        if self._follower is not None:
+            self._follower.write(run)
         self._hooks.end(lambda: run)
         return run
 

@@ -197,15 +197,9 @@ def train(
     a PyTorch loop that records before the step lacks the last one.
     """
     settings, follower = FitSettings.of(locals()), checkpoint_of(checkpoint, checkpoint_every, begins=True)
-    hooks, encoding = Hooks(callbacks), PLAIN
-    if as_network(network).loss.target in ("class", "label"):
-        y, classes = label_numbers(y)
-        if classes is not None:
-            check_classes(network, classes)
-            encoding = Encoding(classes=classes)
-    dataset = as_dataset(X, y, sample_weight, network.sizes[0])
-    start, gradient = begin(network, dataset, settings, encoding=encoding)
-    run = continue_run(start, settings.iterations, hooks, progress, gradient=gradient, checkpoint=follower)
+    hooks = Hooks(callbacks)
+    start, gradient = begin_with(network, X, y, sample_weight, settings)
+    run = continue_run(start, settings.iterations, hooks, progress, gradient=gradient, follower=follower)
     warn_of_ending(run)
     return run
 
@@ -216,6 +210,20 @@ DEFAULTS: Mapping[str, Any] = {
     if name in NAMES
 }
 """The default of every setting."""
+
+
+def begin_with(
+    network: Network, X: object, y: object, sample_weight: object, settings: FitSettings
+) -> tuple[TrainingRun, Array | None]:
+    """As `begin`, with what a user gives; text among y becomes class numbers."""
+    encoding = PLAIN
+    if as_network(network).loss.target in ("class", "label"):
+        y, classes = label_numbers(y)
+        if classes is not None:
+            check_classes(network, classes)
+            encoding = Encoding(classes=classes)
+    dataset = as_dataset(X, y, sample_weight, network.sizes[0])
+    return begin(network, dataset, settings, encoding=encoding)
 
 
 class Preparation(NamedTuple):

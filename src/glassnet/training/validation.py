@@ -71,6 +71,12 @@ class Validation:
         return bool(self.metrics) or (self.stopping is not None and self.stopping.metric != "loss")
 
     @property
+    def functions(self) -> dict[str, Metric]:
+        """The metrics of the user's own by name."""
+        metrics = [*self.metrics, *([] if self.stopping is None else [self.stopping.metric])]
+        return {metric_name(metric): metric for metric in metrics if not isinstance(metric, str)}
+
+    @property
     def training_rows(self) -> NDArray[np.int64] | None:
         """The numbers of the rows trained on, where a fraction was held out."""
         return None if self.rows is None else self.rows[: len(self.rows) - self.n_held_out]

@@ -30,18 +30,26 @@ def as_memory(memory: object) -> int:
     >>> as_memory("256 MiB"), as_memory("2GB")
     (268435456, 2000000000)
     """
-    if isinstance(memory, str):
-        match = _AMOUNT.fullmatch(memory)
-        if match is None:
-            raise InputError(f'memory is {memory!r}; expected bytes, or text such as "256 MiB" or "2 GB".')
-        memory = int(float(match[1]) * _UNITS[match[2].lower()])
-    if isinstance(memory, bool) or not isinstance(memory, (int, np.integer)):
-        raise InputTypeError(f'memory is bytes, or text such as "256 MiB", not {memory!r}.')
-    if memory < LEAST:
+    amount = bytes_of(memory, "memory")
+    if amount < LEAST:
         raise InputError(
-            f"memory is {memory:,} bytes; expected {LEAST >> 20} MiB or more, the least that reading takes."
+            f"memory is {amount:,} bytes; expected {LEAST >> 20} MiB or more, the least that reading takes."
         )
-    return int(memory)
+    return amount
+
+
+def bytes_of(amount: object, name: str) -> int:
+    """An amount in bytes, from a whole number of them or from text such as "256 MiB" or "2 GB"."""
+    if isinstance(amount, str):
+        match = _AMOUNT.fullmatch(amount)
+        if match is None:
+            raise InputError(f'{name} is {amount!r}; expected bytes, or text such as "256 MiB" or "2 GB".')
+        return int(float(match[1]) * _UNITS[match[2].lower()])
+    if isinstance(amount, bool) or not isinstance(amount, (int, np.integer)):
+        raise InputTypeError(f'{name} is bytes, or text such as "256 MiB", not {amount!r}.')
+    if amount < 0:
+        raise InputError(f"{name} is {amount:,} bytes; expected 0 or more.")
+    return int(amount)
 
 
 def release_memory() -> None:

@@ -27,7 +27,7 @@ from glassnet.engine.predict import predictions
 from glassnet.errors import GlassnetError, InputError
 from glassnet.experiments.files import in_blocks, score_rows
 from glassnet.plots.report.scores import Scores, score
-from glassnet.training.files.reading import load
+from glassnet.training.files.loading import load
 from glassnet.training.run import TrainingRun
 from glassnet.utils.memory import DEFAULT_MEMORY, as_memory
 from glassnet.utils.storage import atomic_write, csv_text

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic
 
 from glassnet.errors import CheckpointWarning, FileError, InputError
-from glassnet.training.files.writing import run_as_arrays, save
+from glassnet.training.files.writing import HasArrays, run_as_arrays, save
 from glassnet.training.state import RunState
 from glassnet.utils.paths import as_path
 from glassnet.utils.settings_checks import as_positive
@@ -45,8 +45,8 @@ class Checkpoint:
         """Raise, before the work begins, what `glassnet.save` says of a run that no file can hold."""
         arrays_as_bytes(*run_as_arrays(run))
 
-    def write(self, run: RunState) -> None:
-        """Write the run; where that fails, warn once, and try again when the next file is due.
+    def write(self, run: RunState | HasArrays) -> None:
+        """Write the run, or the tape; where that fails, warn once, and try again when the next file is due.
 
         A full disk must not end training, and may have room in a minute.
         """
@@ -79,10 +79,12 @@ def checkpoint_of(
     if begins and checkpoint.path.exists():
         _, document = read_arrays(checkpoint.path)
         if document.get("status") == "running":
-            done = document.get("iterations")
+            loaded, done = f"gn.load({os.fspath(checkpoint.path)!r})", document.get("iterations")
+            on = f"run = {loaded}; run.resume(n - run.iterations, X=X, y=y)"
+            if "segments" in document:
+                on = f"tape = {loaded}.attach(X, y); tape.advance(n - tape.iterations)"
             raise InputError(
                 f"{checkpoint.path} holds a run that was cut off after iteration {done}. To go on from it: "
-                f"run = gn.load({os.fspath(checkpoint.path)!r}); run.resume(n - run.iterations, X=X, y=y). "
-                f"To begin anew, remove the file or give another path."
+                f"{on}. To begin anew, remove the file or give another path."
             )
     return checkpoint

@@ -38,35 +38,6 @@ from glassnet.training.steppers import Solver, rule_from_dict
 from glassnet.training.steppers.solver import NO_STEPS
 from glassnet.training.validation import Validation
 from glassnet.utils.array_checks import FLOATS
-from glassnet.utils.storage import read_arrays
-
-
-def load(
-    path: str | os.PathLike[str],
-    activations: Iterable[Activation] = (),
-    losses: Iterable[Loss] = (),
-    metrics: Iterable[Metric] = (),
-) -> TrainingRun:
-    """The run that `save` wrote, exactly; ``run.resume(iterations, X=X, y=y)`` trains on bit for bit.
-
-    `activations` and `losses` are the records of your own that the network was made with, `metrics` the
-    functions of your own that training measured, which `resume` needs, and predicting does not.
-
-    The run of a table by ``glassnet train`` expects standardized rows: see `TrainingRun.predict`.
-
-    Raises FileError for a file that is missing, damaged, of another kind or of a later version, and
-    InputError for a record that the file names and that is not given.
-
-    >>> import glassnet as gn
-    >>> X, y = [[0.0], [1.0]], [0, 1]
-    >>> run = gn.train(gn.Network((1, 2)), X, y, random_state=0, iterations=5)
-    >>> gn.save(run, "model.safetensors")
-    >>> gn.load("model.safetensors").resume(5, X=X, y=y).iterations
-    10
-
-    Nothing in the file is executed, unlike a pickle's, which scikit-learn and PyTorch keep models in.
-    """
-    return run_from_arrays(*read_arrays(path), path, activations, losses, metrics)
 
 
 def run_from_arrays(
@@ -109,17 +80,18 @@ def run_from_arrays(
             described["output"],
             my_losses[described["loss"]] if own_loss else described["loss"],
         )
-        return _run(network, arrays, document, my_metrics)
+        return run_of_network(network, arrays, document, my_metrics)
     except (KeyError, TypeError, InputError) as error:
         raise _damaged(path, error) from error
 
 
-def _run(
+def run_of_network(
     network: Network,
     arrays: Mapping[str, Any],
     document: Mapping[str, Any],
     metrics: Mapping[str, Metric],
 ) -> TrainingRun:
+    """The run of a network, with the functions that it measures; InputError for what does not fit."""
     flat, state, heard, history = (arrays[n] for n in ("parameters", "state", "heard", "losses"))
     optimizer = rule_from_dict(document["optimizer"])
     precisions = {flat.dtype.name, state.dtype.name, document["dtype"]}

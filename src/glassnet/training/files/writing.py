@@ -52,13 +52,21 @@ class HasRun(Protocol):
         ...
 
 
+class HasArrays(Protocol):
+    """A tape, which makes arrays and a document of itself."""
+
+    def as_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """What its file holds."""
+        ...
+
+
 def save(
-    run: RunState | HasRun, path: str | os.PathLike[str], extra: Mapping[str, Any] | None = None
+    run: RunState | HasRun | HasArrays, path: str | os.PathLike[str], extra: Mapping[str, Any] | None = None
 ) -> None:
     """Write a run to a safetensors file, with all that `load` needs to predict and resume; not the data.
 
     Of a fitted `MLPClassifier` or `MLPRegressor` it writes the run that ``to_run()`` gives, which predicts
-    alike; skops and pickle keep the estimator itself.
+    alike; skops and pickle keep the estimator itself. Of a `Tape` it writes the whole past.
 
     The file also holds `extra`, anything that JSON can hold, as ``run.extra`` (None: the run's own). Of
     your own activations, loss or metrics it holds the names: `load` asks for the first two, and `resume`
@@ -77,14 +85,19 @@ def save(
     Unlike a pickled scikit-learn or PyTorch model, the file holds numbers and names only: loading
     one runs no code of whoever wrote it.
     """
-    if not isinstance(run, RunState):
-        if not hasattr(run, "to_run"):
-            raise InputTypeError(
-                f"save takes a TrainingRun, which gn.train returns, or a fitted MLPClassifier or "
-                f"MLPRegressor, not {type(run).__name__}."
-            )
-        run = run.to_run()
-    write_arrays(path, *run_as_arrays(run, extra))
+    if isinstance(run, RunState):
+        content = run_as_arrays(run, extra)
+    elif hasattr(run, "to_run"):
+        content = run_as_arrays(run.to_run(), extra)
+    elif hasattr(run, "as_arrays") and extra is None:
+        content = run.as_arrays()
+    else:
+        wrong = "extra with it" if hasattr(run, "as_arrays") else type(run).__name__
+        raise InputTypeError(
+            f"save takes a TrainingRun, which gn.train returns, a fitted MLPClassifier or MLPRegressor, or "
+            f"a Tape, not {wrong}."
+        )
+    write_arrays(path, *content)
 
 
 def run_as_arrays(

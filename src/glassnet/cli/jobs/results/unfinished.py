@@ -12,7 +12,7 @@ from typing import Any
 from glassnet.cli.jobs.results.folder import CHECKPOINT
 from glassnet.errors import FileError, InputError
 from glassnet.experiments.library import SETTINGS, read_toml
-from glassnet.training.files.reading import load
+from glassnet.training.files.loading import load
 from glassnet.training.run import TrainingRun
 
 MODEL = "model.safetensors"

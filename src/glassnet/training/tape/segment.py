@@ -1,0 +1,44 @@
+"""Events and the segments of a tape between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from glassnet.training.other_names import brief
+from glassnet.training.run import TrainingRun
+from glassnet.training.state import RunData
+from glassnet.training.tape.changes import Given
+from glassnet.training.tape.keyframes import Keyframe
+
+
+class Event(NamedTuple):
+    """What changed at an iteration, before training went on: settings, "parameters", "X" or "y" by name."""
+
+    iteration: int
+    changes: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        changes = ", ".join(f"{name}={brief(value)}" for name, value in self.changes.items())
+        return f"at iteration {self.iteration:,}: {changes}"
+
+
+@dataclass(eq=False)
+class Segment:
+    """The part of a tape from one event to the next.
+
+    `run` is the training of this segment as far as it has come, with all of the past in its histories;
+    `data` are prepared from `given` when they are needed.
+    """
+
+    event: Event
+    run: TrainingRun
+    given: Given | None
+    data: RunData | None = None
+    keyframes: list[Keyframe] = field(default_factory=list)
+
+    @property
+    def first(self) -> int:
+        """The iteration at which the segment begins."""
+        return self.event.iteration

@@ -1,0 +1,448 @@
+"""Tapes: runs with their whole past, which can be wound back, branched and compared."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet.errors import InputError
+from glassnet.nn.activations import Activation
+from glassnet.nn.losses import Loss
+from glassnet.nn.network import Network
+from glassnet.training.divergence import gentler, warn_of_ending
+from glassnet.training.early_stopping import Metric
+from glassnet.training.files.checkpoint import SECONDS, Checkpoint, checkpoint_of
+from glassnet.training.hooks import Callbacks, Hook, Hooks
+from glassnet.training.other_names import refuse
+from glassnet.training.run import TrainingRun, check_same_data
+from glassnet.training.run_policy import continue_run
+from glassnet.training.settings import NAMES, FitSettings
+from glassnet.training.state import RunData, RunState, at_end
+from glassnet.training.steppers import Solver, StopReason
+from glassnet.training.tape.changes import Given, changed, check_names, ready
+from glassnet.training.tape.comparison import Difference, reasons, same_state
+from glassnet.training.tape.files import segments_as_arrays, segments_from_arrays
+from glassnet.training.tape.keyframes import Bounds, Keyframe, nearest, within_epoch
+from glassnet.training.tape.segment import Event, Segment
+from glassnet.training.train import DEFAULTS, begin_with
+from glassnet.utils.memory import bytes_of
+from glassnet.utils.settings_checks import as_count, as_steps, or_none
+from glassnet.utils.storage import read_arrays
+
+REPLAY_SECONDS = 0.05
+"""The time from one keyframe to the next, and so about the longest that winding back takes."""
+
+SHARE = 0.02
+"""The most of the time that keyframes take."""
+
+MEMORY, DISK = "64 MiB", "1 GiB"
+
+
+class Tape:
+    """A run with its whole past: every state that training had comes back, bit for bit.
+
+    Parameters
+    ----------
+    network, X, y, sample_weight : as `train` takes them.
+    settings : those of `train` but iterations, callbacks, progress and the checkpoint.
+    keyframe_every : the states that are kept, at every n-th iteration; with 1 all of them, for small
+        networks. None keeps one each 0.05 s of training, so that any state between them is computed again
+        within about that time. Where they would take over 2 % of the time, there are fewer.
+    memory, disk : the bytes that keyframes take in memory and, the older ones, in a temporary file, as
+        numbers or text. Beyond both, every second keyframe goes, and winding back takes twice as long.
+
+    Attributes
+    ----------
+    run : `TrainingRun` after the last iteration. It must not be changed in place.
+    iterations : how far training has come: updates on the full batch, epochs with a batch_size.
+    losses : those of `run`.
+    events : each `Event`, in order: where settings, parameters or data changed.
+
+    Raises InputError, InputTypeError and EngineError as `train` does.
+
+    >>> import numpy as np, glassnet as gn
+    >>> X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), [0, 1, 1, 0]
+    >>> net = gn.Network((2, 4, 2), hidden="tanh")
+    >>> tape = gn.Tape(net, X, y, optimizer=gn.SGD(0.5), random_state=0)
+    >>> run = tape.advance(100)
+    >>> bool(tape.at(40).losses[-1] == run.losses[40])
+    True
+    >>> slower = tape.branch(40, learning_rate=0.1)
+    >>> _ = slower.advance(60)
+    >>> tape.diff(slower)
+    Difference(iteration=41, what=('learning_rate: 0.5 and 0.1, from iteration 40',))
+
+    The engine gives the same bits each time, so that a few states and replay between them are the whole
+    past. A recorded history, such as Keras's, holds losses only.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        X: object,
+        y: object = None,
+        sample_weight: object = None,
+        *,
+        keyframe_every: int | None = None,
+        memory: int | str = MEMORY,
+        disk: int | str = DISK,
+        **settings: Any,
+    ) -> None:
+        own = set(NAMES) - {"iterations"}
+        if wrong := {name: value for name, value in settings.items() if name not in own}:
+            hint = {
+                "iterations": "tape.advance(iterations)",
+                "callbacks": "tape.advance(n, callbacks=[...])",
+            }
+            known = ["network", "X", "y", "sample_weight", *sorted(own), "keyframe_every", "memory", "disk"]
+            refuse(
+                "Tape",
+                wrong,
+                known,
+                settings.get("optimizer"),
+                {n: h for n, h in hint.items() if n in wrong},
+            )
+        record = FitSettings.of({**DEFAULTS, **settings})
+        if isinstance(
+            record.random_state, np.random.RandomState
+        ):  # `train` draws from it; a tape once more
+            record = replace(record, random_state=copy.deepcopy(record.random_state))
+        start, _ = begin_with(network, X, y, sample_weight, record)
+        run = continue_run(start, 0)
+        self._begin(keyframe_every, memory, disk)
+        given = Given(X, y, sample_weight, record.validation, record.engine)
+        first = Segment(Event(0, {}), run, given, run.data)
+        first.keyframes.append(Keyframe.of(at_end(run)))
+        self._segments = [first]
+
+    def _begin(self, keyframe_every: int | None, memory: int | str, disk: int | str) -> None:
+        self._every = or_none(as_steps)(keyframe_every, "keyframe_every")
+        self._bounds = Bounds(bytes_of(memory, "memory"), bytes_of(disk, "disk"))
+        self._recent: tuple[Segment, TrainingRun] | None = None
+        self._seconds, self._due = REPLAY_SECONDS, monotonic() + REPLAY_SECONDS
+
+    # ---- What it holds ---------------------------------------------------------------------------
+
+    @property
+    def run(self) -> TrainingRun:
+        """The run after the last iteration."""
+        return self._segments[-1].run
+
+    @property
+    def iterations(self) -> int:
+        """How far training has come."""
+        return self.run.iterations
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """The losses of `run`; see `TrainingRun`."""
+        return self.run.losses
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Where settings, parameters or data changed, in order."""
+        return tuple(segment.event for segment in self._segments[1:] if segment.event.changes)
+
+    @property
+    def keyframes(self) -> tuple[int, ...]:
+        """The iterations whose states are kept."""
+        return tuple(frame.iteration for segment in self._segments for frame in segment.keyframes)
+
+    # ---- Forward and back ------------------------------------------------------------------------
+
+    def advance(
+        self,
+        iterations: int,
+        *,
+        callbacks: Callbacks[TrainingRun] = (),
+        progress: bool | float = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: float = SECONDS,
+    ) -> TrainingRun:
+        """Train on, bit for bit as `train` would without a pause, and return the run.
+
+        `callbacks`, `progress` and the checkpoint are those of `train`; the file holds the whole tape.
+        After a kill ``tape = gn.load(path).attach(X, y)`` goes on. Ctrl-C ends training with whole updates,
+        which the tape keeps, as it keeps the work before an error.
+
+        Raises InputError where the run has diverged, and where a loaded tape has no data yet.
+        """
+        iterations = as_count(iterations, "iterations")
+        begins = len(self._segments) == 1 and self.iterations == 0
+        file = checkpoint_of(checkpoint, checkpoint_every, begins=begins)
+        hooks = Hooks(callbacks)
+        if self.run.status == "diverged" and not isinstance(self.run.optimizer, Solver):
+            raise InputError(
+                f"This run blew up at iteration {self.run.diverged_at} and would again. Change the rule, "
+                f"such as by tape.change(optimizer={gentler(self.run.optimizer)}), or branch before it."
+            )
+        data = self._data(self._segments[-1])
+        if self.run.status in ("stopped", "diverged") and self.run.solver_reason is StopReason.NONE:
+            start = ready(at_end(self.run), data)  # where patience begins anew
+            self._add(start, Event(self.iterations, {}), self._segments[-1].given)
+        segment = self._segments[-1]
+        start = ready(at_end(segment.run), data)
+        if self._every is not None:
+            hooks = Hooks([*callbacks, _Keep(self)])
+        try:
+            run = continue_run(start, iterations, hooks, progress, follower=_Recorder(self, file))
+        except BaseException as error:
+            left = getattr(error, "run", None)
+            if isinstance(left, TrainingRun):
+                segment.run = left
+            raise
+        segment.run = run
+        if file is not None:
+            file.write(self)
+        warn_of_ending(run)
+        return run
+
+    def at(self, iteration: int) -> TrainingRun:
+        """The run that training had at an iteration, with its data: `resume` goes on from there.
+
+        At an event it is the state from which training went on. Raises InputError for an iteration that
+        training has not come to.
+        """
+        segment = self._segment_at(iteration)
+        run = segment.run
+        if run.iterations == iteration and not within_epoch(run) and run.status != "running":
+            return run if run.data is not None or segment.data is None else ready(run, segment.data)
+        frame = nearest(segment.keyframes, iteration)
+        before, done = None, frame.iteration
+        if self._recent is not None and self._recent[0] is segment:
+            latest = self._recent[1]
+            if done <= latest.iterations <= iteration and latest.status == "completed":
+                before, done = at_end(latest), latest.iterations
+        if before is None:
+            before = at_end(frame.run_before(run))
+        replayed = continue_run(ready(before, self._data(segment)), iteration - done)
+        if replayed.iterations < iteration:
+            if replayed.status == "interrupted":
+                raise KeyboardInterrupt
+            raise InputError(
+                f"Replay from iteration {frame.iteration} ended at {replayed.iterations} "
+                f"({replayed.status}), where training went on: the data have changed since, or a metric of "
+                f"your own gives other values each time."
+            )
+        self._recent = segment, replayed
+        return replayed
+
+    def change(self, **changes: Any) -> TrainingRun:
+        """Change settings, parameters or data from the last iteration on: an event of this tape.
+
+        `changes` are ``optimizer``, or settings of the present one such as ``learning_rate``;
+        ``parameters``; ``l1``, ``l2``, ``max_norm``, ``dropout``, ``freeze``, ``class_weight``; a
+        ``batch_size`` in place of another; ``network``, of the same sizes, with other activations; ``X``,
+        ``y`` and ``sample_weight``. The optimizer keeps its state. On the full batch the last loss becomes
+        the one with the changes. Means and deviations of ``standardize=True`` stay those of the first data.
+
+        Raises what `train` raises for such settings; nothing has changed then.
+        """
+        if not changes:
+            raise InputError("change takes what is to change by name, such as learning_rate=0.01.")
+        segment = self._segments[-1]
+        check_names(changes, self.run.optimizer, "change")
+        given = self._given(segment)
+        given = given._replace(**{name: value for name, value in changes.items() if name in given._fields})
+        start = changed(ready(at_end(segment.run), self._data(segment)), given, changes)
+        self._add(start, Event(start.iterations, changes), given)
+        return self.run
+
+    def branch(self, iteration: int | None = None, **changes: Any) -> Tape:
+        """A tape of its own that shares the past up to an iteration, the last one by default.
+
+        `changes` are those of `change`; this tape stays as it is, and the branch writes no checkpoint.
+        """
+        check_names(changes, self.run.optimizer, "branch")
+        iteration = self.iterations if iteration is None else iteration
+        segment = self._segment_at(iteration)
+        run = self.at(iteration)
+        tape = copy.copy(self)
+        tape._begin(self._every, self._bounds.memory, self._bounds.disk)
+        past = self._segments[: self._segments.index(segment)]
+        frames = [frame for frame in segment.keyframes if frame.iteration < iteration]
+        frames = frames or [Keyframe.of(at_end(run))]
+        tape._segments = [replace(one, keyframes=[*one.keyframes]) for one in past]
+        tape._segments.append(replace(segment, run=run, keyframes=frames))
+        if changes:
+            tape.change(**changes)
+        return tape
+
+    def diff(self, other: Tape) -> Difference | None:
+        """Where and by what two tapes part: the first iteration with another state; None where none has.
+
+        A state is the parameters, their mean and the optimizer's rows. Iterations that only one of the two
+        has come to are not compared.
+        """
+        if not isinstance(other, Tape):
+            raise InputError(f"diff takes another Tape, not {type(other).__name__}.")
+        last = min(self.iterations, other.iterations)
+        if self.run.network.sizes != other.run.network.sizes:
+            return Difference(0, ("the sizes of the networks",))
+        if same_state(self.at(last), other.at(last)):
+            return None
+        same, differs = min(self._shared_until(other), last) - 1, last  # what has parted stays so
+        while differs - same > 1:
+            middle = (same + differs) // 2
+            if same_state(self.at(middle), other.at(middle)):
+                same = middle
+            else:
+                differs = middle
+        ours, theirs = ([e for e in tape.events if e.iteration <= differs] for tape in (self, other))
+        one, two = (tape._segment_at(differs).run for tape in (self, other))
+        return Difference(differs, reasons(one, two, ours, theirs))
+
+    # ---- Data -------------------------------------------------------------------------------------
+
+    def attach(
+        self, X: object, y: object = None, sample_weight: object = None, *, validation: object = None
+    ) -> Tape:
+        """Give a loaded tape the data that it was made with, and return it.
+
+        Raises InputError for data that are not those.
+        """
+        given = Given(X, y, sample_weight, validation)
+        for segment in self._segments:
+            new = {n: value for n, value in segment.event.changes.items() if n in given._fields}
+            given = given._replace(**new)
+            segment.given, segment.data = given, None
+        self._data(self._segments[0])
+        return self
+
+    def _given(self, segment: Segment) -> Given:
+        if segment.given is None:
+            raise InputError(
+                "This tape was loaded and holds no data: give those it was made with, tape.attach(X, y)."
+            )
+        return segment.given
+
+    def _data(self, segment: Segment) -> RunData:
+        """The data of a segment, prepared once for all segments that share them."""
+        if segment.data is None:
+            given = self._given(segment)
+            first = at_end(segment.keyframes[0].run_before(segment.run))
+            data = given.prepared(first, first.engine)
+            check_same_data(first, data.problem)
+            segment.data = data
+        return segment.data
+
+    # ---- Files -------------------------------------------------------------------------------------
+
+    def as_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """The arrays and the document of the file that `glassnet.save` writes, without the data."""
+        return segments_as_arrays(self._segments)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        activations: Iterable[Activation] = (),
+        losses: Iterable[Loss] = (),
+        metrics: Iterable[Metric] = (),
+    ) -> Tape:
+        """The tape that `glassnet.save` wrote; `attach` gives it the data. As `glassnet.load` otherwise."""
+        return cls.from_arrays(*read_arrays(path), path, activations, losses, metrics)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        document: Mapping[str, Any],
+        path: str | os.PathLike[str],
+        activations: Iterable[Activation] = (),
+        losses: Iterable[Loss] = (),
+        metrics: Iterable[Metric] = (),
+    ) -> Tape:
+        """The tape of the arrays and the document of its file; errors name `path`."""
+        tape = cls.__new__(cls)
+        tape._begin(None, MEMORY, DISK)
+        tape._segments = segments_from_arrays(arrays, document, path, activations, losses, metrics)
+        return tape
+
+    # ---- Segments and keyframes -------------------------------------------------------------------
+
+    def _add(self, start: TrainingRun, event: Event, given: Given | None) -> None:
+        segment = Segment(event, continue_run(start, 0), given, start.data)
+        segment.keyframes.append(Keyframe.of(start))
+        self._segments.append(segment)
+        self._recent = None
+
+    def _segment_at(self, iteration: int) -> Segment:
+        iteration = as_count(iteration, "iteration")
+        if iteration > self.iterations:
+            raise InputError(
+                f"iteration is {iteration:,}, but this tape has come to {self.iterations:,}: "
+                f"tape.advance({iteration - self.iterations}) goes there."
+            )
+        return next(segment for segment in reversed(self._segments) if segment.first <= iteration)
+
+    @property
+    def _is_due(self) -> bool:
+        return self._every is None and monotonic() >= self._due
+
+    def _keep(self, run: TrainingRun) -> None:
+        """Keep the state of a run that goes on."""
+        began = monotonic()
+        frames = self._segments[-1].keyframes
+        if run.iterations > frames[-1].iteration or within_epoch(run):
+            frames.append(Keyframe.of(run))
+            factor = 2 ** self._bounds.keep([segment.keyframes for segment in self._segments])
+            self._seconds *= factor
+            self._every = None if self._every is None else factor * self._every
+        ended = monotonic()
+        self._due = ended + max(self._seconds, (ended - began) / SHARE)
+
+    def _shared_until(self, other: Tape) -> int:
+        """An iteration up to which both tapes have the same keyframes."""
+        ours, theirs = ([f for s in tape._segments for f in s.keyframes] for tape in (self, other))
+        same = 0
+        for one, two in zip(ours, theirs, strict=False):
+            if one is not two:
+                break
+            same = one.iteration
+        return same
+
+
+class _Keep(Hook[TrainingRun]):
+    """Keeps the state of every n-th iteration."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+
+    @property
+    def every(self) -> int:  # type: ignore[override]  # it doubles where the bounds ask for it
+        return self._tape._every or 1
+
+    def on_iteration(self, run: TrainingRun) -> None:
+        self._tape._keep(run)
+
+
+class _Recorder:
+    """Keeps states while a tape advances, and has its file written."""
+
+    def __init__(self, tape: Tape, file: Checkpoint | None) -> None:
+        self._tape, self._file = tape, file
+
+    @property
+    def is_due(self) -> bool:
+        return self._tape._is_due or (self._file is not None and self._file.is_due)
+
+    def prove(self, run: RunState) -> None:
+        if self._file is not None:
+            self._file.prove(run)
+
+    def write(self, run: RunState) -> None:
+        if run.status != "running" or not isinstance(run, TrainingRun):  # the end is not known to replay
+            return
+        if self._tape._is_due:
+            self._tape._keep(run)
+        if self._file is not None and self._file.is_due:
+            self._tape._segments[-1].run = run
+            self._file.write(self._tape)

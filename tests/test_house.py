@@ -83,6 +83,8 @@ PUBLIC = [
     "Activation",
     "BayesianRegularization",
     "Evidence",
+    "Explanation",
+    "explain",
     "Callback",
     "Curvature",
     "CurvatureTrace",

@@ -23,6 +23,7 @@ The public names; help() of each shows an example:
   BayesianRegularization (which finds an Evidence), NewtonCG, each a Solver that
   leaves a SolverHistory
 - gradients: check_gradients, GradientCheck; loss_and_gradient, prepare and Problem for loops of your own
+- any number of a network with its formula and its check: explain, Explanation
 - the curvature of the loss at a point and along a run: curvature, Curvature, CurvatureTrace
 - many networks at once: sweep, SweepResult
 - folds of rows in the order of time, for scikit-learn too: WalkForward, PurgedKFold
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from glassnet.data.tables.columns import ColumnTable
     from glassnet.data.tables.prepare import PreparedTable, prepare_table
     from glassnet.diagnostics.curvature import Curvature, CurvatureTrace, curvature
+    from glassnet.diagnostics.explain import Explanation, explain
     from glassnet.diagnostics.gradient_check import check_gradients
     from glassnet.diagnostics.gradient_report import GradientCheck
     from glassnet.engine.full_batch import Problem
@@ -151,6 +153,7 @@ __all__ = [
     "Ensemble",
     "Every",
     "Evidence",
+    "Explanation",
     "Exponential",
     "FileError",
     "GlassnetError",
@@ -196,6 +199,7 @@ __all__ = [
     "WarmUp",
     "check_gradients",
     "curvature",
+    "explain",
     "load",
     "loss_and_gradient",
     "prepare",
@@ -214,6 +218,7 @@ _HOMES = {
     "glassnet.data.tables.columns": "ColumnTable",
     "glassnet.data.tables.prepare": "PreparedTable prepare_table",
     "glassnet.diagnostics.curvature": "Curvature CurvatureTrace curvature",
+    "glassnet.diagnostics.explain": "Explanation explain",
     "glassnet.diagnostics.gradient_check": "check_gradients",
     "glassnet.diagnostics.gradient_report": "GradientCheck",
     "glassnet.engine.full_batch": "Problem",

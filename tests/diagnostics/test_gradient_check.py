@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import glassnet as gn
-from glassnet.diagnostics.gradient_check import RELATIVE_TOLERANCE
+from glassnet.diagnostics.central_differences import RELATIVE_TOLERANCE
 from glassnet.diagnostics.gradient_report import GradientEntry
 from glassnet.diagnostics.rounding import rounding_errors, unit_roundoff
 from glassnet.nn.losses import MAKERS

@@ -4,15 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from glassnet.diagnostics.central_differences import Verdict
 from glassnet.errors import GradientError
 from glassnet.nn.network import Network
 from glassnet.utils.html import BAD, GOOD, cell_output, cell_table, tag
-
-Verdict = Literal["right", "wrong", "kink", "unsettled"]
 
 _WHOLE_LAYER = 24  # entries of a layer up to which all are printed, beyond it only the worst
 _WORST = 8

@@ -8,7 +8,7 @@ a sum of n terms is sqrt(n) u sum |terms|, as independent roundings add up (High
 to probabilistic rounding error analysis, 2019), not the n u of the worst case.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -26,14 +26,22 @@ def unit_roundoff(dtype: np.dtype[np.floating]) -> float:
 
 
 def rounding_errors(
-    network: Network, theta: Parameters, X: Array, Y: Array, w: Array, u: float
+    network: Network,
+    theta: Parameters,
+    X: Array,
+    Y: Array,
+    w: Array,
+    u: float,
+    masks: Sequence[Array | None] | None = None,
 ) -> tuple[float, Array]:
     """Bounds on the rounding of the loss sum_i w_i xi_i and of each entry of its gradient.
 
     The arguments are float64 and count as exact, w included; `u` is the unit roundoff of the judged
     arithmetic. Where rounding can carry a relu's Z over the kink, the bound includes the whole jump.
+    `masks` are those of a training pass with dropout.
     """
-    Zs, Hs = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
+    Zs, Hs = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden, masks)
+    drawn = masks or [None] * len(network.hidden)
 
     # Forward: e_Z and e_H are bounds on the errors of Z and H.
     e_Zs, e_Hs = [], [np.zeros_like(X)]
@@ -42,7 +50,8 @@ def rounding_errors(
         e_Zs.append(u * np.sqrt(len(W) + 1) * terms + e_Hs[-1] @ np.abs(W))
         if layer < len(network.hidden):
             value = network.hidden[layer].value
-            e_Hs.append(_spread(value, Zs[layer], e_Zs[-1]) + u * np.abs(Hs[layer + 1]))
+            e_H, M = _spread(value, Zs[layer], e_Zs[-1]), drawn[layer]
+            e_Hs.append((e_H if M is None else e_H * M) + u * np.abs(Hs[layer + 1]))
 
     Z, e_Z = Zs[-1], e_Zs[-1]
     delta = network.loss.delta(Z, Y)
@@ -69,11 +78,13 @@ def rounding_errors(
         for_bias = (e_delta + summing * np.abs(delta)).sum(axis=0)
         bounds = [for_weights.ravel(), for_bias, *bounds]
         if layer:
-            W, Z, e_Z, H = theta.weights[layer], Zs[layer - 1], e_Zs[layer - 1], Hs[layer]
-            derivative = network.hidden[layer - 1].derivative
-            slope = derivative(Z, H)
+            W, Z, e_Z, M = theta.weights[layer], Zs[layer - 1], e_Zs[layer - 1], drawn[layer - 1]
             # The derivative as a function of Z alone: H moves with Z.
-            e_slope = u * np.abs(slope) + _spread(_slope_of(network, layer - 1), Z, e_Z)
+            slope_at = _slope_of(network, layer - 1)
+            slope = slope_at(Z)
+            e_slope = u * np.abs(slope) + _spread(slope_at, Z, e_Z)
+            if M is not None:
+                slope, e_slope = slope * M, e_slope * M
             back = delta @ W.T
             e_back = e_delta @ np.abs(W).T + u * np.sqrt(W.shape[1]) * (np.abs(delta) @ np.abs(W).T)
             delta, e_delta = back * slope, e_back * (np.abs(slope) + e_slope) + np.abs(back) * e_slope

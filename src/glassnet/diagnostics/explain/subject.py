@@ -1,0 +1,295 @@
+"""What is explained: a run at its parameters, one sample of the data, and all rows that it learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.data.arrays import InMemory
+from glassnet.data.checks import check_data, target_rows
+from glassnet.data.dataset import as_dataset
+from glassnet.data.fixed_order import total_weight
+from glassnet.data.tables.prepare import PreparedTable
+from glassnet.data.tables.rows import rows_of
+from glassnet.diagnostics.central_differences import LossDifferences
+from glassnet.errors import InputError
+from glassnet.nn import reference
+from glassnet.nn.dropout import Masks
+from glassnet.nn.network import Parameters
+from glassnet.optim.penalties import NO_PENALTIES, Penalties
+from glassnet.training.state import RunState, at_end
+from glassnet.training.validation import parts_again
+from glassnet.utils.array_checks import as_target, cast
+
+
+class Rows(NamedTuple):
+    """Samples as the network takes them, in the precision of training.
+
+    X is (n, inputs), Y rows of targets or None, w weights or None, masks those of a training pass or None;
+    `divisor` is what the reduction divides their sum by, `numbers` the samples' numbers in the user's X.
+    """
+
+    X: Array
+    Y: Array | None
+    w: Array | None
+    masks: list[Array | None] | None
+    divisor: float
+    numbers: NDArray[np.int64]
+    words: str
+    """"all 50,000 samples", say."""
+
+
+class Pass(NamedTuple):
+    """Every layer's numbers for some rows, in the notation of `reference`; delta_l is deltas[l - 1]."""
+
+    Zs: list[Array]
+    Hs: list[Array]
+    """[X, H1, ...], the inputs of the layers."""
+    slopes: list[Array]
+    """sigma'(Z) of each hidden layer."""
+    deltas: list[Array]
+    """Empty where there are no targets."""
+
+
+class Subject:
+    """A run with the user's data; everything is computed when it is asked for."""
+
+    def __init__(self, run: RunState, X: object, y: object, sample_weight: object, dropout: bool) -> None:
+        self.run, self.network, self.theta = run, run.network, run.parameters
+        self.dtype, self.dropout = run.dtype, dropout and any(run.dropout)
+        rows = None if isinstance(X, PreparedTable) else rows_of(X, run.extra)
+        if rows is not None:
+            X, y = (rows.X, None) if y is None and not _has_targets(rows) else rows.scored(y)
+        self._y = y
+        dataset = as_dataset(X, None, None, self.network.sizes[0])
+        if not isinstance(dataset, InMemory):
+            raise InputError(
+                f"X is streamed, from {dataset.source}; expected rows in memory: read some of them, and "
+                f"give their targets as y."
+            )
+        dataset.require_width(self.network.sizes[0])
+        if dataset.y is not None and self._y is None:  # of a prepared table
+            self._y = dataset.y
+        self._X, self.names, self.n_samples = dataset.X, dataset.names, dataset.n_rows
+        self._sample_weight = sample_weight
+        self.scaling = run.encoding.scaling
+        self.targeted = self._y is not None
+
+    # ---- One sample ---------------------------------------------------------------------------------
+
+    def check_sample(self, sample: int) -> None:
+        """Raise InputError for a sample that X lacks."""
+        if sample >= self.n_samples:
+            raise InputError(
+                f"sample is {sample}, and X has {self.n_samples:,} row(s); expected a row's number from 0 "
+                f"to {self.n_samples - 1}."
+            )
+
+    def raw(self, sample: int) -> Array:
+        """The sample's inputs as they came, (inputs,)."""
+        X: Array = self._X[sample : sample + 1]
+        return np.asarray(X, np.float64)[0]
+
+    def sample(self, sample: int) -> Rows:
+        """One row, with the mask that the present training pass has for it."""
+        X: Any = self._X[sample : sample + 1]
+        if self.scaling is not None:
+            X = self.scaling.inputs(X)
+        X = cast(np.ascontiguousarray(X), self.dtype, "X")
+        Y = w = None
+        if self.targeted:
+            numbers = self.run.encoding.targets(self._of_one(self._y, sample, "y"))
+            targets = as_target(numbers, 1, self.network.sizes[-1], self.network.loss.target)
+            Y = target_rows(targets, self.network.sizes[-1], self.dtype)
+            w = self._weight(sample, targets)
+        masks = self._masks_of_sample(sample)
+        return Rows(X, Y, w, masks, 1.0, np.array([sample]), f"sample {sample}")
+
+    def _of_one(self, values: object, sample: int, name: str) -> NDArray[Any]:
+        array = np.asarray(values)
+        if array.ndim == 0 or len(array) != self.n_samples:
+            entries = array.size if array.ndim == 0 else len(array)
+            raise InputError(
+                f"{name} has {entries} entries, X has {self.n_samples} rows; they must be equal."
+            )
+        return array[sample : sample + 1]
+
+    def _weight(self, sample: int, targets: NDArray[Any]) -> Array | None:
+        """The sample's weight times that of its class; None where there are no weights."""
+        weight = None
+        if self._sample_weight is not None:
+            weight = np.asarray(self._of_one(self._sample_weight, sample, "sample_weight"), np.float64)
+            if not (np.isfinite(weight).all() and (weight >= 0).all()):
+                raise InputError(f"sample_weight has {weight[0]} at row {sample}; expected 0 or more.")
+        if self.run.class_weight is not None:
+            of_class = np.array(self.run.class_weight)[targets]
+            weight = of_class if weight is None else weight * of_class
+        return None if weight is None else cast(weight, self.dtype, "sample_weight")
+
+    def _masks_of_sample(self, sample: int) -> list[Array | None] | None:
+        if not self.dropout:
+            return None
+        rows = self._pass_rows
+        if rows is None:
+            return None
+        place = np.flatnonzero(rows.numbers == sample)
+        if not len(place) or rows.masks is None:
+            return None
+        return [None if M is None else M[place[:1]] for M in rows.masks]
+
+    # ---- All rows ------------------------------------------------------------------------------------
+
+    @cached_property
+    def learned(self) -> Rows:
+        """All rows that the run learns from, those held out left out; full batches have masks."""
+        if not self.targeted:
+            raise InputError("y is missing: the targets, one for each row of X.")
+        network, run = self.network, self.run
+        y = run.encoding.numbers(self._y)
+        dataset = as_dataset(self._X, y, self._sample_weight, network.sizes[0])
+        kept = run.validation
+        try:
+            training = parts_again(network, dataset, kept).scaled(self.scaling).training
+        except InputError as error:
+            raise InputError(
+                f"{error} A gradient is a sum over the rows that the run learns from: give all of them."
+            ) from error
+        numbers = np.arange(self.n_samples)
+        if kept is not None and kept.rows is not None:
+            rows = kept.training_rows
+            numbers = numbers if rows is None else rows
+        assert isinstance(training, InMemory)
+        data = check_data(network, training, self.dtype, run.class_weight)
+        n = training.n_rows
+        divisor = 1.0
+        if run.reduction == "mean":
+            divisor = float(n) if data.weights is None else total_weight(data.weights)
+        masks = None
+        if self.dropout and run.batch_size is None and run.dropout_seed is not None:
+            masks = Masks(run.dropout_seed, self.iteration + 1).draw(
+                network.sizes, run.dropout, n, self.dtype
+            )
+        X = cast(
+            training.X[:] if not hasattr(training.X, "toarray") else training.X.toarray(), self.dtype, "X"
+        )
+        w = None if data.weights is None else cast(data.weights, self.dtype, "sample_weight")
+        Y = target_rows(data.y, network.sizes[-1], self.dtype)
+        return Rows(X, Y, w, masks, divisor, numbers, f"all {n:,} samples" if n > 1 else "the one sample")
+
+    @cached_property
+    def next_batch(self) -> Rows:
+        """The rows of a run's next batch, with its masks; InputError where nobody knows them."""
+        run, cursor, every = self.run, self.run.cursor, self.learned
+        assert run.batch_size is not None
+        if cursor is None:
+            raise InputError(
+                "This run's sweep was too large to keep each network's order of samples: nobody knows its "
+                "next batch, and so not its next update."
+            )
+        if cursor.layout != (0, 0):
+            raise InputError("This run's batches come from a stream: its next batch is not in memory.")
+        n, cursor = len(every.X), cursor.copy()
+        if cursor.order is not None and len(cursor.order) != n:
+            raise InputError(
+                f"The run learns from {len(cursor.order):,} samples, X has {n:,}; expected the same data."
+            )
+        if cursor.order is not None and cursor.random is not None and cursor.row == 0:
+            cursor.random.shuffle(cursor.order)
+        places: Any = slice(cursor.row, min(cursor.row + run.batch_size, n))
+        places = np.arange(n)[places] if cursor.order is None else cursor.order[places]
+        w = None if every.w is None else every.w[places]
+        size, divisor, masks = len(places), 1.0, None
+        if run.reduction == "mean":
+            divisor = float(size) if w is None else float(w.sum(dtype=np.float64)) or 1.0
+        if self.dropout and run.dropout_seed is not None:
+            drawn = Masks(run.dropout_seed, run.updates + 1)
+            masks = drawn.draw(self.network.sizes, run.dropout, size, self.dtype)
+        assert every.Y is not None
+        words = f"the {size:,} samples of the next batch"
+        return Rows(every.X[places], every.Y[places], w, masks, divisor, every.numbers[places], words)
+
+    @property
+    def pass_rows(self) -> Rows:
+        """The rows of the pass that gives the next update its gradient."""
+        return self.learned if self.run.batch_size is None else self.next_batch
+
+    @cached_property
+    def _pass_rows(self) -> Rows | None:
+        """The same; None where they are not known."""
+        try:
+            return self.pass_rows
+        except InputError:
+            return None
+
+    @property
+    def iteration(self) -> int:
+        """The iteration of the parameters: the last one, or the best where the run has gone back to it."""
+        kept = self.run.validation
+        if kept is not None and kept.last_point is not None and kept.best_iteration is not None:
+            return kept.best_iteration
+        return self.run.iterations
+
+    @property
+    def at_end(self) -> Subject:
+        """The same at the parameters that training goes on from."""
+        kept = self.run.validation
+        if kept is None or kept.last_point is None:
+            return self
+        other = object.__new__(Subject)
+        other.__dict__.update(
+            {k: v for k, v in self.__dict__.items() if k not in ("learned", "next_batch", "_pass_rows")}
+        )
+        other.run = at_end(self.run)
+        other.theta = other.run.parameters
+        return other
+
+    @property
+    def penalties(self) -> Penalties:
+        """l1 and l2, as training has them."""
+        return replace(self.run.penalties, max_norm=None)
+
+    # ---- Passes --------------------------------------------------------------------------------------
+
+    def forward_and_back(self, rows: Rows) -> Pass:
+        """The pass over some rows, by the reference."""
+        weights, biases, hidden = self.theta.weights, self.theta.biases, self.network.hidden
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            Zs, Hs = reference.forward_propagation(rows.X, weights, biases, hidden, rows.masks)
+            slopes = []
+            for layer, sigma in enumerate(hidden):
+                M = rows.masks[layer] if rows.masks else None
+                H = Hs[layer + 1] if M is None else reference.hidden_activations(Zs[layer], sigma)
+                slopes.append(sigma.derivative(Zs[layer], H))
+            if rows.Y is None:
+                return Pass(Zs, Hs, slopes, [])
+            deltas = [reference.loss_gradient(Zs[-1], rows.Y, self.network.loss, rows.w)]
+            for layer in reversed(range(len(hidden))):
+                error: Array = (deltas[0] @ weights[layer + 1].T) * slopes[layer]
+                M = rows.masks[layer] if rows.masks else None
+                deltas.insert(0, error if M is None else error * M)
+            return Pass(Zs, Hs, slopes, deltas)
+
+    def differences(self, rows: Rows, penalized: bool) -> LossDifferences:
+        """Central differences over some rows: of the reduced loss, or of the bare sum without penalties."""
+        assert rows.Y is not None
+        w = np.ones(len(rows.X)) if rows.w is None else rows.w.astype(np.float64)
+        if penalized:
+            w = w / rows.divisor
+        data = rows.X.astype(np.float64), rows.Y.astype(np.float64), w
+        masks = None
+        if rows.masks is not None:
+            masks = [None if M is None else M.astype(np.float64) for M in rows.masks]
+        penalties = self.penalties if penalized else NO_PENALTIES
+        theta: Parameters = self.theta.astype(np.float64)
+        return LossDifferences(self.network, theta, data, penalties, self.dtype, masks)
+
+
+def _has_targets(rows: Any) -> bool:
+    names: Sequence[str] = rows.preprocessing.target_names
+    return all(name in rows.table.names for name in names)

@@ -1,0 +1,81 @@
+"""Numbers, products and sums as a book writes them, and formulas with numbers in the place of letters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from glassnet._types import Array
+
+MOST_TERMS = 8
+"""Terms of a sum that are written out; of a longer one the first ones and the last."""
+
+_WHERE = re.compile(r"(?P<value>[^,;]+) where (?P<condition>[^,;]+), else (?P<other>.+)")
+_SIDE = re.compile(r"^z (?P<sign>[<>]=?) (?P<limit>-?[\d.]+)$")
+
+
+def num(value: float) -> str:
+    """A number within a formula, to six digits; one below 0 in parentheses."""
+    text = f"{float(value):.6g}"
+    return f"({text})" if text.startswith("-") else text
+
+
+def added(terms: Sequence[str], total: int) -> str:
+    """Terms joined by plus signs, where `total` are more, with dots for those left out before the last."""
+    if total <= len(terms):
+        return " + ".join(terms)
+    return " + ".join([*terms[:-1], "...", terms[-1]])
+
+
+def counted(text: str, total: int) -> str:
+    """The text of a sum, with the number of its terms where not all are written out."""
+    return text if total <= MOST_TERMS else f"{text}   [{total:,} terms]"
+
+
+def shown(n: int) -> list[int]:
+    """The places of n terms that are written out."""
+    return [*range(n)] if n <= MOST_TERMS else [*range(MOST_TERMS - 3), n - 1]
+
+
+def products(first: Array, second: Array) -> str:
+    """The sum of products, written out: a_0 * b_0 + a_1 * b_1 + ..."""
+    n = len(first)
+    return added([f"{num(first[i])} * {num(second[i])}" for i in shown(n)], n)
+
+
+def with_numbers(formula: str, values: Mapping[str, float | str]) -> str:
+    """A formula with numbers in the place of names; products that a book writes without a sign get one.
+
+    >>> from glassnet.diagnostics.explain.words import with_numbers
+    >>> with_numbers("h (1 - h)", {"h": 0.25})
+    '0.25 * (1 - 0.25)'
+    """
+    texts = {name: value if isinstance(value, str) else num(value) for name, value in values.items()}
+    names = sorted(texts, key=len, reverse=True)
+    pattern = "|".join(rf"(?<![\w.]){re.escape(name)}(?![\w'])" for name in names)
+    # Two factors side by side: a name or a bracket before a bracket or a name.
+    formula = re.sub(rf"({pattern}|\)) (?=\(|{pattern})", r"\1 * ", formula)
+    return re.sub(pattern, lambda match: texts[match.group()], formula)
+
+
+def branch(formula: str, z: float) -> str:
+    """The branch of "a where z > 0, else b" that holds at z; any other formula as it is."""
+    match = _WHERE.fullmatch(formula)
+    side = _SIDE.match(match["condition"]) if match else None
+    if match is None or side is None:
+        return formula
+    limit = float(side["limit"])
+    tests: dict[str, Callable[[], bool]] = {
+        ">": lambda: z > limit,
+        ">=": lambda: z >= limit,
+        "<": lambda: z < limit,
+        "<=": lambda: z <= limit,
+    }
+    return match["value"] if tests[side["sign"]]() else match["other"]
+
+
+def row_of(array: Array, row: int) -> Array:
+    """One row in float64."""
+    return np.asarray(array[row], np.float64)

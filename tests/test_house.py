@@ -89,6 +89,8 @@ PUBLIC = [
     "Curvature",
     "CurvatureTrace",
     "curvature",
+    "Diagnosis",
+    "diagnose",
     "DivergenceWarning",
     "EarlyStopping",
     "EngineError",

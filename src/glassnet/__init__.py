@@ -25,6 +25,7 @@ The public names; help() of each shows an example:
 - gradients: check_gradients, GradientCheck; loss_and_gradient, prepare and Problem for loops of your own
 - any number of a network with its formula and its check: explain, Explanation
 - the curvature of the loss at a point and along a run: curvature, Curvature, CurvatureTrace
+- why a run does not learn, and what helps: diagnose, which gives a Diagnosis
 - many networks at once: sweep, SweepResult
 - folds of rows in the order of time, for scikit-learn too: WalkForward, PurgedKFold
 - scikit-learn's classes: MLPClassifier, MLPRegressor; its displays of them: LossCurveDisplay,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from glassnet.data.tables.columns import ColumnTable
     from glassnet.data.tables.prepare import PreparedTable, prepare_table
     from glassnet.diagnostics.curvature import Curvature, CurvatureTrace, curvature
+    from glassnet.diagnostics.diagnosis import Diagnosis, diagnose
     from glassnet.diagnostics.explain import Explanation, explain
     from glassnet.diagnostics.gradient_check import check_gradients
     from glassnet.diagnostics.gradient_report import GradientCheck
@@ -147,6 +149,7 @@ __all__ = [
     "Cosine",
     "Curvature",
     "CurvatureTrace",
+    "Diagnosis",
     "DivergenceWarning",
     "EarlyStopping",
     "EngineError",
@@ -199,6 +202,7 @@ __all__ = [
     "WarmUp",
     "check_gradients",
     "curvature",
+    "diagnose",
     "explain",
     "load",
     "loss_and_gradient",
@@ -218,6 +222,7 @@ _HOMES = {
     "glassnet.data.tables.columns": "ColumnTable",
     "glassnet.data.tables.prepare": "PreparedTable prepare_table",
     "glassnet.diagnostics.curvature": "Curvature CurvatureTrace curvature",
+    "glassnet.diagnostics.diagnosis": "Diagnosis diagnose",
     "glassnet.diagnostics.explain": "Explanation explain",
     "glassnet.diagnostics.gradient_check": "check_gradients",
     "glassnet.diagnostics.gradient_report": "GradientCheck",

@@ -261,16 +261,21 @@ class Excerpt(NamedTuple):
         return np.ascontiguousarray(self.X.toarray() if hasattr(self.X, "toarray") else self.X, np.float64)
 
 
-def excerpt_rows(n_rows: int, n_inputs: int) -> NDArray[np.int64]:
-    """The rows of an excerpt: all where they are few, else evenly spread over all."""
-    most = min(EXCERPT_ROWS, max(LEAST_ROWS, EXCERPT_BYTES // (8 * n_inputs)))
+def excerpt_rows(
+    n_rows: int, n_inputs: int, rows: int = EXCERPT_ROWS, size: int = EXCERPT_BYTES
+) -> NDArray[np.int64]:
+    """The rows of an excerpt: all where they are few, else evenly spread over all.
+
+    They are at most `rows`, and their X takes at most `size` bytes in float64.
+    """
+    most = min(rows, max(LEAST_ROWS, size // (8 * n_inputs)))
     if n_rows <= most:
         return np.arange(n_rows)
     few = n_rows < 2 * most
     part = np.arange(n_rows - most if few else most)
     # One row of each of equal parts, of two rows or more; no period of the rows fits the golden ratio.
-    rows = ((part + part * _GOLDEN % 1) * (n_rows / len(part))).astype(np.int64)
-    return np.delete(np.arange(n_rows), rows) if few else rows
+    spread = ((part + part * _GOLDEN % 1) * (n_rows / len(part))).astype(np.int64)
+    return np.delete(np.arange(n_rows), spread) if few else spread
 
 
 class Summary(NamedTuple):

@@ -141,12 +141,12 @@ def curvature(
         threads=threads,
     )
     data = as_dataset(X, y, sample_weight, width=as_network(network).sizes[0])
-    problems = _Problems(network, data, settings)
+    problems = Surroundings(network, data, settings)
     flat = network.check_parameters(theta).flat
     return curvature_at(problems, np.asarray(flat, np.float64))
 
 
-class _Problems:
+class Surroundings:
     """The loss over some samples, and the best way to compute products of its Hessian."""
 
     def __init__(self, network: Network, data: Dataset, settings: ProblemSettings) -> None:
@@ -184,7 +184,7 @@ class _Problems:
         return self._reference.hessian_product(flat, vectors)
 
 
-def curvature_at(problems: _Problems, flat: Array, iteration: int | None = None) -> Curvature:
+def curvature_at(problems: Surroundings, flat: Array, iteration: int | None = None) -> Curvature:
     """The result of `curvature`, at float64 parameters."""
     network = problems.network
     loss, gradient = problems.main.loss_and_gradient(flat)
@@ -215,21 +215,34 @@ def extreme_eigenvalues(product: Product, n: int) -> tuple[float, float]:
 
 def _largest(apply: Product, n: int, vectors: int, tolerance: float) -> float:
     """The largest eigenvalue, always from the same start; NaN where it does not settle."""
+    return extreme_pair(apply, n, vectors, tolerance, value_alone=True)[0]
+
+
+def extreme_pair(
+    apply: Product, n: int, vectors: int, tolerance: float, value_alone: bool = False
+) -> tuple[float, NDArray[np.float64]]:
+    """The largest eigenvalue and its vector, of length 1, by Lanczos's iteration; NaN if it never settles.
+
+    `vectors` is the size of its basis. With `value_alone` the vector is NaN.
+    """
     from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
     operator = LinearOperator((n, n), matvec=lambda v: apply(np.ravel(v)), dtype=np.float64)
     start = np.random.RandomState(0).standard_normal(n)
-    first = apply(start)
+    first, unknown = apply(start), np.full(n, np.nan)
     if not np.isfinite(first).all():
-        return math.nan
+        return math.nan, unknown
     if not first.any():  # the matrix is 0, which ARPACK refuses
-        return 0.0
+        return 0.0, start / np.linalg.norm(start)
     settings = {"v0": start, "ncv": vectors, "maxiter": 10, "tol": tolerance}
     try:
-        (largest,) = eigsh(operator, 1, which="LA", return_eigenvectors=False, **settings)
+        if value_alone:
+            (largest,) = eigsh(operator, 1, which="LA", return_eigenvectors=False, **settings)
+            return float(largest), unknown
+        (largest,), found = eigsh(operator, 1, which="LA", **settings)
     except ArpackError:  # also where it does not converge
-        return math.nan
-    return float(largest)
+        return math.nan, unknown
+    return float(largest), found[:, 0]
 
 
 class CurvatureTrace(Callback):
@@ -280,7 +293,7 @@ class CurvatureTrace(Callback):
         if self._most < 3:
             raise InputError(f"most is {most}; expected 3 points or more.")
         self._samples = X, y, sample_weight
-        self._problems: _Problems | None = None
+        self._problems: Surroundings | None = None
         self.points: list[Curvature] = []
         self.run: TrainingRun | None = None
 
@@ -288,7 +301,7 @@ class CurvatureTrace(Callback):
         X, y, sample_weight = self._samples
         data = as_dataset(X, y, sample_weight, run.network.sizes[0])
         settings = ProblemSettings(reduction=run.reduction, class_weight=run.class_weight)
-        self._problems = _Problems(run.network, data, settings)
+        self._problems = Surroundings(run.network, data, settings)
         # Drops the points of another run, and those beyond the iteration that this one resumes from.
         self.points = [p for p in self.points if 0 < run.iterations >= (p.iteration or 0)]
         self._add_point(run)

@@ -102,20 +102,28 @@ def _scale(losses: list[float], zero: float) -> Scale:
     return Scale(constant if constant - floor > 1e-12 * abs(zero) else zero, floor)
 
 
-def best_constant(loss: Loss, Y: Array, w: Array) -> Array:
-    """The output layer's Z of the best constant answer."""
-    mean = w @ Y / w.sum()
+def answer_of_mean(loss: Loss, mean: Array) -> Array | None:
+    """The output layer's Z of the best answer for rows whose targets have a mean, (..., outputs).
+
+    None for a loss whose best answer is another than the mean's, such as the median.
+    """
     if loss.target == "class":
         smoothing = loss.settings.get("label_smoothing", 0.0)
-        return np.log(np.maximum((1 - smoothing) * mean + smoothing / len(mean), _TINY))
+        return np.log(np.maximum((1 - smoothing) * mean + smoothing / mean.shape[-1], _TINY))
     if loss.target == "label":
         return np.log(np.maximum(mean, _TINY)) - np.log(np.maximum(1 - mean, _TINY))
     if loss.target == "nonnegative":
         return np.log(np.maximum(mean, _TINY))
     if loss.target == "signed":
         return np.arctanh(np.clip(mean, -1 + 2.0**-52, 1 - 2.0**-52))
-    if loss.name == "squared_error":
-        return mean
+    return mean if loss.name == "squared_error" else None
+
+
+def best_constant(loss: Loss, Y: Array, w: Array) -> Array:
+    """The output layer's Z of the best constant answer."""
+    answer = answer_of_mean(loss, w @ Y / w.sum())
+    if answer is not None:
+        return answer
     # Each output's constant where the summed delta changes its sign, by bisection.
     low, high = Y.min(axis=0), Y.max(axis=0)
     for _ in range(60):

@@ -37,7 +37,12 @@ def gentler(optimizer: Rule) -> str:
     assert not isinstance(optimizer, Solver)  # each of its steps lowers the loss
     rate = optimizer.learning_rate
     tenth = rate.slower(0.1) if isinstance(rate, Schedule) else float(f"{rate / 10:.1g}")
-    return re.sub(r"\b(?=[A-Z]\w*\()", "gn.", repr(replace(optimizer, learning_rate=tenth)))
+    return in_python(repr(replace(optimizer, learning_rate=tenth)))
+
+
+def in_python(shown: str) -> str:
+    """The repr of a rule as one would write it."""
+    return re.sub(r"\b(?=[A-Z]\w*\()", "gn.", shown)
 
 
 def warn_of_ending(run: RunState) -> None:

@@ -117,7 +117,7 @@ def remark(ended: Ended) -> str:
         return ""
     short = not ended.solved and ended.updates < SOME
     if short and bound > 0 and _fall(losses, bound, 10 * FALLING):  # a look would take ten times as long
-        raw = _raw_columns(rows.inputs()) or (loss.target == "real" and _raw_columns(rows.y))
+        raw = raw_columns(rows.inputs()) or (loss.target == "real" and raw_columns(rows.y))
         if not raw:
             return ""
     return _Look(ended, np.ones(len(rows.y)) if w is None else np.asarray(w, np.float64), unit).words()
@@ -272,13 +272,13 @@ class _Look:
     def _raw(self) -> tuple[list[str], list[str]]:
         """Columns of X and of a y of quantities that are far from standardized, and what to do."""
         causes, advice = [], []
-        if raw := _raw_columns(self.X):
+        if raw := raw_columns(self.X):
             first, mean, spread = raw[0]
             name = f"column {first} of X" if self.names is None else f"column {self.names[first]!r}"
             others = f", and {len(raw) - 1} more like it" if len(raw) > 1 else ""
             causes.append(f"{name} has mean {mean:.4g} and standard deviation {spread:.4g}{others}")
             advice.append("standardize X")
-        if self.network.loss.target == "real" and (raw := _raw_columns(self.Y)):
+        if self.network.loss.target == "real" and (raw := raw_columns(self.Y)):
             _, mean, spread = raw[0]
             causes.append(f"y has mean {mean:.4g} and standard deviation {spread:.4g}")
             scaling = "standardize X and y" if advice else "standardize y"
@@ -326,7 +326,7 @@ def _fall(losses: NDArray[np.float64], height: float, least: float) -> bool:
     return bool(losses[-2 * tenth : -tenth].mean() - losses[-tenth:].mean() > least * height)
 
 
-def _raw_columns(values: Array) -> list[tuple[int, float, float]]:
+def raw_columns(values: Array) -> list[tuple[int, float, float]]:
     """Number, mean and standard deviation of columns that are far from standardized, the worst first."""
     with np.errstate(over="ignore", invalid="ignore"):
         means, spreads = values.mean(axis=0), values.std(axis=0)

@@ -1,0 +1,264 @@
+"""Remedies tried on short branches: the same training with and without one change, side by side."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.random import RandomState
+
+from glassnet.data.arrays import InMemory
+from glassnet.diagnostics.diagnosis.case import Case, Rows
+from glassnet.diagnostics.diagnosis.record import Finding, Remedy, Trial
+from glassnet.errors import EngineError, InputError
+from glassnet.nn.network import Network
+from glassnet.training.early_stopping import EarlyStopping
+from glassnet.training.hooks import FunctionHook, Hooks
+from glassnet.training.run import TrainingRun
+from glassnet.training.run_policy import continue_run
+from glassnet.training.settings import FitSettings
+from glassnet.training.steppers import Rule, Solver, rule_from_dict
+from glassnet.training.train import DEFAULTS, begin
+
+UPDATES, STEPS = 1_000, 200
+"""The most updates of a branch, and the most steps of a solver's."""
+
+GRADIENTS = 5
+"""Of an optimizer, the updates that are set beside a solver's step, which takes a few gradients."""
+
+HELD_OUT = 0.25
+"""Of the rows, those that a branch does not learn from where rows held out judge it."""
+
+SEED = 20_251
+"""Of new starts, one that few users take: another start than the run's."""
+
+FALL, SEEN = 0.8, 0.02
+"""A remedy helps where what is left of the loss falls below the first share, and by more than the second of
+a constant answer's."""
+
+LOSS, OTHERS_LOSS, BALANCED = "loss", "loss of rows held out", "balanced accuracy"
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """What a check found, before remedies are tried.
+
+    `measure` judges the remedies, which are tried in order until one helps. `proof` says what a trial
+    decides: nothing of a fact that stands by itself; whether a remedy that does not help "refutes" it; or
+    that only one that helps "proves" it.
+    """
+
+    weight: float
+    sentence: str
+    evidence: Mapping[str, Any]
+    remedies: Sequence[Remedy]
+    measure: str = LOSS
+    proof: Literal["", "refutes", "proves"] = ""
+    trial: Callable[[Bench, Remedy], Trial | None] | None = None
+
+    def finding(self, name: str, remedy: Remedy, trial: Trial | None) -> Finding | None:
+        """The finding, if it is one; what helps weighs more, and what does not less."""
+        helps = trial is not None and trial.helps
+        if not helps and (self.proof == "proves" or (self.proof == "refutes" and trial is not None)):
+            return None
+        weight = self.weight
+        if trial is not None:
+            weight = (1 + weight) / 2 if trial.helps else weight / 2
+        return Finding(name, weight, self.sentence, self.evidence, remedy, trial)
+
+
+class OutOfTimeError(Exception):
+    """There is no time left for a branch."""
+
+
+class Bench:
+    """Where remedies are tried: branches of a case's run over its rows, for so many seconds in all."""
+
+    def __init__(self, case: Case, seconds: float) -> None:
+        self.case, self._end = case, time.monotonic() + seconds
+        self._controls: dict[tuple[Any, ...], TrainingRun | None] = {}
+        self.interrupted = False
+
+    @property
+    def seconds_left(self) -> float:
+        """The time there is."""
+        return 0.0 if self.interrupted else self._end - time.monotonic()
+
+    def tried(self, suspect: Suspect, share: float) -> tuple[Remedy, Trial | None]:
+        """The first remedy that helps, or the first; within a share of the time left."""
+        first: tuple[Remedy, Trial | None] = suspect.remedies[0], None
+        end = self.seconds_left * (1 - share)
+        for remedy in suspect.remedies:
+            if not (remedy.changes or suspect.trial) or self.seconds_left <= max(end, 0.05):
+                continue
+            try:
+                run = suspect.trial or (lambda bench, remedy: bench.trial(remedy, suspect.measure))
+                trial = run(self, remedy)
+            except OutOfTimeError:
+                break
+            if trial is not None and trial.helps:
+                return remedy, trial
+            first = first if first[1] is not None or trial is None else (remedy, trial)
+        return first
+
+    def trial(self, remedy: Remedy, measure: str) -> Trial | None:
+        """A remedy beside the same branch without it; None where it cannot be."""
+        began, changes = time.monotonic(), remedy.changes
+        with_it = self.branch(changes, remedy.anew, self.iterations(changes), measure)
+        made = self.iterations(changes) if with_it is None else max(with_it.iterations, 1)
+        # Another start is compared with going on.
+        anew = remedy.anew and "random_state" not in changes
+        alike = isinstance(self.rule(changes), Solver) == isinstance(self.rule({}), Solver)
+        beside = made if alike else min(GRADIENTS * made, self.iterations({}))
+        key = anew, beside, measure
+        if key not in self._controls:
+            self._controls[key] = self.branch({}, anew, beside, measure)
+        control = self._controls[key]
+        without, value = self.measured(control, measure), self.measured(with_it, measure)
+        return Trial(
+            measure,
+            without,
+            value,
+            made,
+            beside if control is None else control.iterations,
+            remedy.anew,
+            anew,
+            self.helps(without, value, measure, remedy.anew),
+            time.monotonic() - began,
+        )
+
+    # ---- Branches -------------------------------------------------------------------------------------
+
+    def iterations(self, changes: Mapping[str, Any]) -> int:
+        """How long a branch is at most."""
+        run = self.case.run
+        if isinstance(self.rule(changes), Solver):
+            return STEPS
+        if run.batch_size is None:
+            return min(UPDATES, max(200, run.iterations))
+        in_epoch = -(-len(self.case.training.X) // run.batch_size)
+        return max(5, min(run.iterations, UPDATES // in_epoch))
+
+    def rule(self, changes: Mapping[str, Any]) -> Rule:
+        """The rule of a branch."""
+        own = changes.get("optimizer")
+        return self.case.run.optimizer if own is None else rule_from_dict(own)
+
+    def network(self, changes: Mapping[str, Any]) -> Network:
+        """The network of a branch."""
+        network, own = self.case.network, changes.get("network", {})
+        hidden = own.get("hidden", network.hidden)
+        return Network(own.get("sizes", network.sizes), hidden, network.output.name, network.loss)
+
+    def settings(self, changes: Mapping[str, Any], anew: bool, iterations: int) -> FitSettings:
+        """The settings of a branch: the run's, but for the changes."""
+        run, rule = self.case.run, self.rule(changes)
+        if not anew and "optimizer" not in changes and not isinstance(rule, Solver):
+            rule = replace(rule, learning_rate=self.case.last_rate)  # where the schedule stands
+        own: dict[str, Any] = {
+            "optimizer": rule,
+            "iterations": iterations,
+            "batch_size": run.batch_size,
+            "reduction": run.reduction,
+            "random_state": SEED,
+            "dtype": run.dtype.name,
+            "l1": run.penalties.l1,
+            "l2": run.penalties.l2,
+            "max_norm": run.penalties.max_norm,
+            "dropout": run.dropout or 0.0,
+            "average": run.average,
+            "freeze": () if anew else run.freeze,
+            "shuffle": run.cursor is None or run.cursor.random is not None,
+        }
+        if isinstance(rule, Solver):  # which takes the full batch alone
+            own |= {"batch_size": None, "dropout": 0.0, "average": None, "l1": 0.0, "max_norm": None}
+            own |= {"freeze": ()}
+        own |= {k: v for k, v in changes.items() if k not in ("optimizer", "network")}
+        if isinstance(stopping := own.get("stopping"), Mapping):
+            own["stopping"] = EarlyStopping(**stopping)
+        if not anew:
+            own["parameters"] = run.parameters
+        return FitSettings.of({**DEFAULTS, **own})
+
+    def branch(
+        self, changes: Mapping[str, Any], anew: bool, iterations: int, measure: str = LOSS
+    ) -> TrainingRun | None:
+        """A branch with some changes, cut short where the time is over; None where it blows up at once."""
+        if self.seconds_left <= 0.02:
+            raise OutOfTimeError
+        rows, limit = self.rows(measure)[0], self.seconds_left / 2
+        try:
+            network, settings = self.network(changes), self.settings(changes, anew, iterations)
+            began = time.monotonic()
+            data = InMemory(rows.X, rows.y, self._weights(rows, settings))
+            start, gradient = begin(network, data, settings)
+            end = began + limit
+            every = int(np.clip(0.02 / max(time.monotonic() - began, 1e-6), 1, 100))
+            watch: FunctionHook[TrainingRun] = FunctionHook(every, lambda run: time.monotonic() > end)
+            run = continue_run(start, iterations, Hooks([watch]), gradient=gradient)
+        except (InputError, EngineError, FloatingPointError):
+            return None
+        if run.status == "interrupted":
+            self.interrupted = True
+            raise OutOfTimeError
+        return None if run.status == "diverged" else run
+
+    def _weights(self, rows: Rows, settings: FitSettings) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+        """The rows' weights; of a summed loss on the full batch they stand for all rows."""
+        w = rows.w
+        if settings.reduction == "sum" and settings.batch_size is None:
+            w = w * (rows.n_all / len(rows.X))
+        return None if (w == 1).all() else w
+
+    def rows(self, measure: str) -> tuple[Rows, Rows]:
+        """The rows that a branch learns from, and those that judge it."""
+        rows = self.case.training
+        if measure != OTHERS_LOSS:
+            return rows, rows
+        order = RandomState(0).permutation(len(rows.X))
+        few = max(1, int(HELD_OUT * len(order)))
+        return rows.take(np.sort(order[few:])), rows.take(np.sort(order[:few]))
+
+    # ---- Judging --------------------------------------------------------------------------------------
+
+    def measured(self, run: TrainingRun | None, measure: str) -> float:
+        """A branch's value of a measure; NaN of one that blew up."""
+        if run is None:
+            return math.nan
+        rows, case = self.rows(measure)[1], self.case
+        scaling, X = run.encoding.scaling, rows.X
+        inner = Case(run, rows, None, None)
+        Z = inner.outputs(inner.theta, X if scaling is None else scaling.inputs(X))
+        Z = Z if scaling is None else scaling.values(Z)
+        if measure == BALANCED:
+            return balanced_accuracy(case.network, Z, rows)
+        return case.mean_loss(Z, rows)
+
+    def helps(self, without: float, value: float, measure: str, anew: bool) -> bool:
+        """Whether the value with a remedy is better by more than one would overlook.
+
+        A new start has to lead below a constant answer's loss.
+        """
+        if not math.isfinite(value):
+            return False
+        if measure == BALANCED:
+            return not math.isfinite(without) or value > without + 0.05
+        case = self.case
+        left, before = value - case.scale[1], without - case.scale[1]
+        if not left < 1.05 * case.height and (anew or not math.isfinite(without)):
+            return False
+        return not math.isfinite(without) or (left < FALL * before and before - left > SEEN * case.height)
+
+
+def balanced_accuracy(network: Network, Z: np.ndarray[Any, Any], rows: Rows) -> float:
+    """The mean over the classes of the share of its rows that are answered right; NaN without classes."""
+    labels = rows.labels
+    if labels is None:
+        return math.nan
+    answers = (Z[:, 0] > 0).astype(np.intp) if Z.shape[1] == 1 else Z.argmax(axis=1)
+    shares = [float((answers[labels == label] == label).mean()) for label in np.unique(labels)]
+    return float(np.mean(shares))

@@ -1,0 +1,85 @@
+"""Runs in which one reason why a network does not learn is the truth, by the name of its check."""
+
+import numpy as np
+
+import glassnet as gn
+from glassnet.data.generators import generate
+
+RANDOM = np.random.RandomState(0)
+X = RANDOM.randn(300, 3)
+SIGNS = (X[:, 0] * X[:, 1] > 0).astype(int)
+PRICES = 2e5 + 5e4 * np.tanh(X[:, 0])
+NET = gn.Network((3, 8, 2), hidden="tanh")
+VALUES = gn.Network((3, 8, 1), hidden="tanh", output="identity")
+
+
+def trained(X, y, network=NET, **settings):
+    settings = {"random_state": 0, "iterations": 300, **settings}
+    return gn.train(network, X, y, **settings), X, y
+
+
+def raw_inputs():
+    return trained(X * [30, 1, 500] + [2000, 0, 1e4], SIGNS)
+
+
+def raw_target():
+    return trained(X, PRICES, VALUES)
+
+
+def constant_columns():
+    return trained(np.column_stack([np.full(300, 7.0), X[:, 2]]), SIGNS, gn.Network((2, 4, 2)))
+
+
+def duplicate_columns():
+    return trained(np.column_stack([X[:, 2], 1 - 2 * X[:, 2]]), SIGNS, gn.Network((2, 4, 2)))
+
+
+def equal_rows():
+    coarse = np.round(X[:, :1] / 2)
+    labels = (RANDOM.rand(300) < np.where(coarse[:, 0] > 0, 0.7, 0.3)).astype(int)
+    return trained(coarse, labels, gn.Network((1, 4, 2), hidden="tanh"), optimizer=gn.Adam(0.03))
+
+
+def one_class():
+    rare = (RANDOM.rand(300) < 1 / (1 + np.exp(4 - 1.5 * X[:, 0]))).astype(int)
+    return trained(X, rare, gn.Network((3, 2, 2), hidden="tanh"))
+
+
+def rate_too_large():
+    return trained(X, SIGNS, optimizer=gn.SGD(20.0))
+
+
+def rate_too_small():
+    return trained(X, SIGNS, optimizer=gn.SGD(1e-4))
+
+
+def saddle():
+    points, circle = generate("circles", 42, n_samples=2_000, factor=0.1, noise=0.1)
+    network = gn.Network((2, 3, 2))
+    start = network.initialize(4, "normal")
+    rule = gn.SGD(2.5e-3, 0.5)
+    settings = {"optimizer": rule, "reduction": "sum", "parameters": start, "iterations": 400}
+    return trained(points, circle, network, **settings)
+
+
+def saturated_units():
+    start = NET.initialize(0)
+    start.weights[0][:] *= 300
+    return trained(X, SIGNS, parameters=start)
+
+
+def dead_units():
+    network = gn.Network((3, 6, 2), hidden="relu")
+    start = network.initialize(0)
+    start.biases[0][:] = -100
+    return trained(X, SIGNS, network, parameters=start)
+
+
+def equal_units():
+    return trained(X, SIGNS, parameters=np.zeros(NET.n_parameters))
+
+
+def batch_order():
+    order = np.argsort(SIGNS, kind="stable")
+    settings = {"batch_size": 10, "shuffle": False, "iterations": 30, "optimizer": gn.SGD(0.1)}
+    return trained(X[order], SIGNS[order], **settings)

@@ -7,7 +7,6 @@ import pytest
 
 import glassnet as gn
 from glassnet.data.generators import generate
-from glassnet.lab.commands import COMMANDS
 from glassnet.lab.session import Session
 
 X, Y = generate("moons", 0, n_samples=120)
@@ -32,7 +31,7 @@ def played(session, **settings):
 
 
 def test_session_plays_to_the_end_with_the_bits_of_train(session):
-    run, _ = played(session).shown()
+    run = played(session).shown_run()
     same = gn.train(NETWORK, X, Y, optimizer=gn.SGD(0.1), iterations=400, validation=0.25, random_state=0)
     np.testing.assert_array_equal(run.losses, same.losses)
     np.testing.assert_array_equal(run.parameters.flat, same.parameters.flat)
@@ -48,7 +47,7 @@ def test_session_steps_play_and_pause_meet_the_same_path(session):
     paused = session.command({"do": "pause"})
     assert paused["state"] == "paused"
     assert session.wait(session.frame().number, 0.05) == session.frame().number  # it rests
-    run, _ = session.shown()
+    run = session.shown_run()
     same = gn.train(
         NETWORK, X, Y, optimizer=gn.SGD(0.1), iterations=run.iterations, validation=0.25, random_state=0
     )
@@ -71,7 +70,7 @@ def test_reset_starts_from_the_same_parameters_and_a_seed_from_others(session):
 
 def test_frame_has_the_exact_loss_parameters_and_gradient(session):
     session.command({"do": "step", "n": 9})
-    frame, (run, _) = session.frame(), session.shown()
+    frame, run = session.frame(), session.shown_run()
     assert frame.document["loss"] == run.losses[-1]
     np.testing.assert_array_equal(frame.arrays["parameters"], run.parameters.flat)
     rows = run.validation.training_rows
@@ -97,7 +96,7 @@ def test_frame_is_computed_once_for_pages_that_ask_at_once(session):
 
 def test_samples_are_those_held_out_and_those_trained_on(session):
     samples = session.command({"do": "samples"})
-    run, _ = session.shown()
+    run = session.shown_run()
     held_out = {row for row, held in zip(samples["rows"], samples["held_out"], strict=True) if held}
     assert held_out == set(run.validation.validation_rows.tolist())
     assert len(samples["points"]) == 120
@@ -105,7 +104,7 @@ def test_samples_are_those_held_out_and_those_trained_on(session):
 
 def test_value_at_is_what_the_network_answers_there(session):
     answer = session.command({"do": "value_at", "place": [0.3, -0.2]})
-    run, _ = session.shown()
+    run = session.shown_run()
     np.testing.assert_array_equal(answer["layers"][-1], run.predict_proba([[0.3, -0.2]])[0])
 
 
@@ -146,7 +145,7 @@ def test_session_of_one_input_draws_a_line():
         frame = session.frame()
         assert frame.document["map"]["kind"] == "line"
         line = frame.arrays["line"]
-        run, _ = session.shown()
+        run = session.shown_run()
         np.testing.assert_allclose(line[1], run.predict(line[0][:, None]), rtol=1e-12)
 
 
@@ -162,7 +161,3 @@ def test_close_ends_training_in_progress(session):
     session.command({"do": "play"})
     session.close()
     assert session.closed
-
-
-def test_every_command_is_explained():
-    assert [name for name, command in COMMANDS.items() if not command.function.__doc__] == []

@@ -1,37 +1,46 @@
-"""What is behind a session: data, a network, its training in a thread, and frames of the newest state."""
+"""What is behind a session: a tape that trains in a thread of its own, its branches, its newest state."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from glassnet._types import Array
-from glassnet.engine.full_batch import Problem
-from glassnet.engine.prepare import prepare
-from glassnet.errors import GlassnetError
-from glassnet.lab.frame import Frame, finite, thinned
+from glassnet.errors import GlassnetError, InputError
+from glassnet.lab.frame import Frame, finite
 from glassnet.lab.scene import Scene
-from glassnet.lab.study import Data, as_data, first_network
+from glassnet.lab.showing import Judge, Moment, frame_of, setup_of
+from glassnet.lab.study import Data, Study, as_data, first_network
 from glassnet.nn.network import Network
-from glassnet.training.hooks import Hook, Hooks
+from glassnet.training.hooks import Hook
 from glassnet.training.run import TrainingRun
-from glassnet.training.run_policy import continue_run
-from glassnet.training.state import at_end
-from glassnet.training.train import train
+from glassnet.training.steppers import Solver
+from glassnet.training.tape.tape import Tape
 from glassnet.utils.warn import collected
 
 FRAME_SECONDS = 1 / 30
 """How often training is looked at while it goes on."""
 MANY = 100_000
 """Iterations of one call of the engine's loop; a page sees them as they come."""
-MOST_GRADIENT = 20_000
-"""Parameters up to which a frame holds them all, with their gradient."""
+REPLAY_FRAMES = 300
+"""The pictures in which playing shows a past, however long it is."""
+MOST_BRANCHES = 12
+
+
+@dataclass(eq=False)
+class Branch:
+    """A line of training: its tape, what it learns, its events as a lesson has them, and where it began."""
+
+    name: str
+    tape: Tape
+    study: Study
+    scene: Scene
+    events: list[dict[str, Any]] = field(default_factory=list)
+    parent: str = ""
+    at: int = 0
 
 
 class Live:
@@ -49,21 +58,28 @@ class Live:
         classes: Any = None,
         **settings: Any,
     ) -> None:
-        self.data = X if isinstance(X, Data) else as_data(X, y, name, features, classes)
-        self.network = network or first_network(self.data)
-        self.settings: dict[str, Any] = {"random_state": 0, **settings}
-        self.end, self.pace = iterations, None  # type: tuple[int, int | None]
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
-        self._training = threading.Lock()  # held while the run moves on
+        self._training = threading.Lock()  # held while the tape moves on
         self._waiting = 0  # commands that want it
         self._goal: int | None = None  # where training in progress ends
         self._number = self._setup = 0
         self._closed, self._trouble, self._speed = False, "", 0.0
+        self._wound: TrainingRun | None = None  # a state of the past, where the page shows one
         self._frame: Frame | None = None
         self._framing = threading.Lock()
-        self._scene: Scene | None = None
-        self.begin()
+        self._judge = Judge()
+        self.branches: list[Branch] = []
+        self._branch: Branch
+        self.pace: int | None = None
+        self.notes: dict[int, str] = {}
+        self.title = ""
+        self.hidden: tuple[str, ...] = ()
+        if not isinstance(X, Study):
+            data = X if isinstance(X, Data) else as_data(X, y, name, features, classes)
+            settings = {"random_state": 0, **settings}
+            X = Study(data, network or first_network(data), settings, iterations)
+        self.begin(X)
         self._worker = threading.Thread(target=self._work, name="glassnet lab", daemon=True)
         self._worker.start()
 
@@ -92,7 +108,7 @@ class Live:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    # ---- What commands are made of ----------------------------------------------------------------
+    # ---- What commands are made of: training rests meanwhile ---------------------------------------
 
     @contextmanager
     def still(self) -> Iterator[None]:
@@ -100,38 +116,38 @@ class Live:
         with self._changed:
             self._waiting += 1
         try:
-            with self._training:
+            with self._training, collected():
                 yield
         finally:
             with self._changed:
                 self._waiting -= 1
                 self._changed.notify_all()
 
-    def begin(
-        self,
-        data: Data | None = None,
-        network: Network | None = None,
-        settings: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Start anew, with other data, network or settings; nothing changes where that fails."""
-        data, network = data or self.data, network or self.network
-        settings = dict(self.settings if settings is None else settings)
-        with collected():
-            run = train(network, data.X, data.y, iterations=0, **settings)
-        known = self._scene
+    def begin(self, study: Study, end: int | None = None) -> None:
+        """Start anew with a study; nothing changes where that fails."""
+        data = study.data
+        tape = Tape(study.network, data.X, data.y, **study.settings)
+        known = self._branch.scene if self.branches else None
         scene = known if known is not None and known.data is data else Scene(data)
         with self._lock:
-            self.data, self.network, self.settings, self._scene = data, network, settings, scene
-            self._run, self._trouble, self._speed = run, "", 0.0
-            self._judge: Problem | None = None
+            self.branches = [Branch("Run", tape, study, scene)]
+            self._branch, self._wound = self.branches[0], None
+            self.end = study.iterations if end is None else end
+            self._goal, self._trouble, self._speed = None, "", 0.0
+            self._run = tape.run
         self.news(setup=True)
 
     def go(self) -> None:
-        """Let training go on, to the end or, from there, as far again."""
+        """Let training go on, to the end or, from there, as far again; from the past, see it again."""
         with self._changed:
-            at = self._run.iterations
-            if at >= self.end:
-                self.end = at + self.end
+            run = self._run
+            if run.status == "diverged" and self._wound is None and not isinstance(run.optimizer, Solver):
+                raise InputError(
+                    f"Training blew up at iteration {run.diverged_at:,} and would again. Take a smaller "
+                    f"learning rate, or go back to before it and branch there."
+                )
+            if run.iterations >= self.end and self._wound is None:
+                self.end = run.iterations + self._branch.study.iterations
                 self._setup += 1
             self._goal, self._trouble = self.end, ""
             self.news()
@@ -143,128 +159,176 @@ class Live:
             self.news()
 
     def walk(self, n: int) -> None:
-        """Make n iterations at once; training must be `still`."""
-        self._advance(n, stops=False)
+        """Make n iterations at once, or so many of the past again."""
+        if self._wound is not None:
+            self.seek(min(self._wound.iterations + n, self._run.iterations))
+        else:
+            self._advance(n, stops=False)
+
+    def seek(self, iteration: int) -> None:
+        """Show the state that training had at an iteration, bit for bit."""
+        wound = None if iteration == self._run.iterations else self._branch.tape.at(iteration)
+        with self._changed:
+            self._wound = wound
+            self.news()
+
+    def branch(self, name: str = "") -> None:
+        """Go on from what is shown along a line of its own; the line so far stays as it is."""
+        if len(self.branches) >= MOST_BRANCHES:
+            raise InputError(f"There are {MOST_BRANCHES} branches already: drop one first.")
+        k, parent = self.shown_run().iterations, self._branch
+        tape = parent.tape.branch(k)
+        taken = {branch.name for branch in self.branches}
+        numbers = (f"Branch {i}" for i in range(2, MOST_BRANCHES + 3))
+        name = name if name and name not in taken else next(one for one in numbers if one not in taken)
+        events = [event for event in parent.events if event["iteration"] < k]
+        new = replace(parent, name=name, tape=tape, events=events, parent=parent.name, at=k)
+        with self._changed:
+            self.branches.append(new)
+        self.turn_to(new)
+
+    def turn_to(self, branch: Branch) -> None:
+        """Show a branch, at its end."""
+        with self._changed:
+            self._branch, self._run, self._wound = branch, branch.tape.run, None
+            self._trouble = ""
+            self.end = max(self.end, branch.tape.iterations)
+            self.news(setup=True)
+
+    def drop(self, branch: Branch) -> None:
+        """Forget a branch that is not shown."""
+        with self._changed:
+            self.branches.remove(branch)
+            self.news(setup=True)
+
+    def change(
+        self, event: Mapping[str, Any], data: Data | None = None, study: Study | None = None, **changes: Any
+    ) -> None:
+        """Change the tape from what is shown on: in the past that begins a branch.
+
+        `event` is the change as a lesson writes it down, `data` what is learned from then on. `study` is
+        what Reset goes back to afterwards.
+        """
+        branched = self._wound is not None
+        if branched:
+            before = self._branch
+            self.branch()
+        try:
+            self._branch.tape.change(**changes)
+        except BaseException:
+            if branched:
+                made = self._branch
+                self.turn_to(before)
+                self.drop(made)
+            raise
+        with self._changed:
+            branch = self._branch
+            branch.events.append({"iteration": branch.tape.iterations, **event})
+            branch.study = study or branch.study
+            if data is not None:
+                branch.study = replace(branch.study, data=data)
+                branch.scene = Scene(data, branch.scene.axes)
+            self._run, self._trouble = branch.tape.run, ""
+            self.news(setup=True)
+
+    def look_along(self, inputs: Sequence[str] | None) -> None:
+        """Show the plane of two inputs; None takes the principal axes of more than two."""
+        scene = Scene(self.study.data, None if inputs is None else tuple(inputs))
+        with self._changed:
+            self._branch.scene = scene
+            self.news(setup=True)
 
     def news(self, setup: bool = False) -> None:
-        """Say that there is a new state; with `setup`, that data, network or settings are others."""
+        """Say that there is a new state; with `setup`, that more than numbers is another."""
         with self._changed:
             self._number += 1
             self._setup += setup
             self._changed.notify_all()
 
-    def shown(self) -> tuple[TrainingRun, Scene]:
-        """The run that the page shows, and the plane it shows it on."""
+    # ---- What is shown ----------------------------------------------------------------------------
+
+    @property
+    def study(self) -> Study:
+        """What is learned, with which network and how."""
+        return self._branch.study
+
+    @property
+    def current(self) -> Branch:
+        """The branch that is shown."""
+        return self._branch
+
+    def shown_run(self) -> TrainingRun:
+        """The run that the page shows."""
         with self._lock:
-            assert self._scene is not None
-            return self._run, self._scene
+            return self._run if self._wound is None else self._wound
+
+    def moment(self) -> Moment:
+        """All that a frame is made of, at one moment."""
+        with self._lock:
+            branch = self._branch
+            others = [one for one in self.branches if one is not branch]
+            return Moment(
+                self._number,
+                self._setup,
+                self.shown_run(),
+                self._run,
+                branch.scene,
+                branch.study,
+                others[-1].tape.run if others else None,
+                {**self.brief(), "speed": self._speed, "branch": branch.name},
+            )
 
     def brief(self) -> dict[str, Any]:
         """The state in short, for answers: what it does, iteration, loss, and what went wrong."""
         with self._lock:
-            run, goal, trouble = self._run, self._goal, self._trouble
-        state = "playing" if goal is not None else "diverged" if run.status == "diverged" else "paused"
-        losses = run.losses
+            run, newest, goal, trouble = self.shown_run(), self._run, self._goal, self._trouble
+            end = self.end
+        ended = "diverged" if newest.status == "diverged" and run is newest else "paused"
         return {
-            "state": state,
+            "state": "playing" if goal is not None else ended,
             "iteration": run.iterations,
-            "loss": finite(losses[-1]) if len(losses) else None,
-            "end": self.end,
+            "loss": finite(run.losses[-1]) if len(run.losses) else None,
+            "last": newest.iterations,
+            "end": end,
             "trouble": trouble,
         }
 
     def setup(self) -> dict[str, Any]:
-        """The data, the network and the settings, as a page shows them."""
+        """The data, the network, the settings and the branches, as a page shows them."""
         with self._lock:
-            data, network, run, number = self.data, self.network, self._run, self._setup
+            moment, pace, end = self.moment(), self.pace, self.end
+            branches = [
+                {
+                    "name": branch.name,
+                    "parent": branch.parent,
+                    "at": branch.at,
+                    "iterations": branch.tape.iterations,
+                    "loss": finite(branch.tape.losses[-1]) if len(branch.tape.losses) else None,
+                    "shown": branch is self._branch,
+                }
+                for branch in self.branches
+            ]
+            events = [dict(event) for event in self._branch.events]
+            notes = [{"iteration": k, "text": text} for k, text in sorted(self.notes.items())]
+            title, hidden = self.title, list(self.hidden)
         return {
-            "setup": number,
-            "data": {
-                "name": data.name,
-                "samples": len(data.X),
-                "features": list(data.features),
-                "classes": list(data.classes),
-                "target": data.target,
-            },
-            "network": {
-                "sizes": list(network.sizes),
-                "hidden": [record.name for record in network.hidden],
-                "output": network.output.name,
-                "loss": str(network.loss),
-                "parameters": network.n_parameters,
-            },
-            "training": {
-                "optimizer": run.optimizer.to_dict(),
-                "batch_size": run.batch_size,
-                "reduction": run.reduction,
-                "l1": run.penalties.l1,
-                "l2": run.penalties.l2,
-                "dropout": list(run.dropout),
-                "engine": run.engine,
-            },
-            "pace": self.pace,
-            "end": self.end,
+            **setup_of(moment),
+            "pace": pace,
+            "end": end,
+            "branches": branches,
+            "events": events,
+            "notes": notes,
+            "title": title,
+            "hidden": hidden,
         }
-
-    def samples(self) -> dict[str, Any]:
-        """The samples that a page draws."""
-        run, scene = self.shown()
-        rows = None if run.validation is None else run.validation.validation_rows
-        return scene.samples(np.empty(0, np.intp) if rows is None else rows)
-
-    # ---- What a page is shown ---------------------------------------------------------------------
 
     def frame(self) -> Frame:
         """The newest state; pages that ask at once share the work."""
         with self._framing:
-            with self._lock:
-                number, setup, (run, scene) = self._number, self._setup, self.shown()
-                document = {**self.brief(), "setup": setup, "speed": self._speed}
-            if self._frame is None or self._frame.number != number:
-                self._frame = self._made(number, document, run, scene)
+            moment = self.moment()
+            if self._frame is None or self._frame.number != moment.number:
+                self._frame = frame_of(moment, self._judge)
             return self._frame
-
-    def _made(self, number: int, document: dict[str, Any], run: TrainingRun, scene: Scene) -> Frame:
-        kind, arrays = scene.maps(run)
-        first = run.iterations + 1 - len(run.losses)
-        x, losses = np.arange(first, run.iterations + 1), np.asarray(run.losses, np.float64)
-        arrays["losses"], arrays["losses_log"] = thinned(x, losses), thinned(x, losses, log=True)
-        held = run.validation_losses
-        if len(held):
-            at = run.validation_iterations
-            arrays["held_out"], arrays["held_out_log"] = thinned(at, held), thinned(at, held, log=True)
-            document["held_out_loss"] = finite(held[-1])
-        if run.network.n_parameters <= MOST_GRADIENT:
-            arrays["parameters"] = np.asarray(run.theta.flat, np.float64)
-            arrays["gradient"] = np.asarray(self._gradient(run), np.float64)
-        return Frame(number, {**document, "map": kind}, arrays)
-
-    def _gradient(self, run: TrainingRun) -> Array:
-        """The gradient of the training loss at a run's parameters, of all rows and without dropout."""
-        if self._judge is None:
-            self._judge = self._problem(run)
-        _, gradient = self._judge.loss_and_gradient(run.theta.flat)
-        return gradient
-
-    def _problem(self, run: TrainingRun) -> Problem:
-        """The rows trained on, as a page looks at them while training has its own."""
-        X, y = self.training_rows(run)
-        kept = run.penalties
-        return prepare(
-            run.network, X, y, dtype=run.dtype, reduction=run.reduction, threads=1, l1=kept.l1, l2=kept.l2,
-            class_weight=run.class_weight, engine=run.engine,
-        )  # fmt: skip
-
-    def training_rows(self, run: TrainingRun) -> tuple[NDArray[Any], NDArray[Any]]:
-        """X and y as the network has them, of the rows trained on."""
-        X, y = self.data.X, self.data.y
-        rows = None if run.validation is None else run.validation.training_rows
-        if rows is not None:
-            X, y = X[rows], y[rows]
-        scaling = run.encoding.scaling
-        if scaling is not None:
-            X, y = scaling.inputs(X), np.asarray(run.encoding.targets(y))
-        return X, y
 
     # ---- Training, in a thread of its own ---------------------------------------------------------
 
@@ -277,26 +341,35 @@ class Live:
                 if self._closed:
                     return
             began = time.perf_counter()
-            with self._training:
-                goal = self._goal  # a command may have come first
-                if goal is not None:
-                    ahead = min(goal - self._run.iterations, self.pace or MANY)
-                    self._advance(ahead)
-            if self.pace is not None:
+            with self._training, collected():
+                goal, wound = self._goal, self._wound  # a command may have come first
+                if goal is not None and wound is not None:
+                    self._replay(wound)
+                elif goal is not None:
+                    self._advance(min(goal - self._run.iterations, self.pace or MANY))
+            if self.pace is not None or wound is not None:
                 rest = FRAME_SECONDS - (time.perf_counter() - began)
                 with self._changed:
                     self._changed.wait_for(lambda: self._closed or self._goal is None, max(rest, 0))
 
+    def _replay(self, wound: TrainingRun) -> None:
+        """Show the next state of the past, up to the newest, from which training goes on."""
+        last = self._run.iterations
+        self.seek(min(wound.iterations + (self.pace or max(1, last // REPLAY_FRAMES)), last))
+        with self._changed:
+            if self._wound is None and last >= self.end:
+                self._goal = None
+                self.news()
+
     def _advance(self, n: int, stops: bool = True) -> None:
         """Make n iterations; a command that waits ends them early, where it may."""
-        watch = _Watch(self, stops)
-        start = self._run
+        watch, tape = _Watch(self, stops), self._branch.tape
+        start = tape.iterations
         try:
-            with collected():
-                run = continue_run(at_end(start), n, Hooks([watch]))
+            run = tape.advance(n, callbacks=[watch])
         except BaseException as error:
             with self._changed:
-                self._goal, self._trouble = None, _words(error)
+                self._run, self._goal, self._trouble = tape.run, None, _words(error)
                 self.news()
             if not isinstance(error, Exception):
                 raise
@@ -304,11 +377,9 @@ class Live:
         with self._changed:
             self._run = run
             if run.status == "diverged":
-                self._goal = None
-                self._trouble = _diverged(run)
-            elif run.iterations < start.iterations + n and not watch.asked:
-                self._goal = None  # training has ended by itself
-                self._trouble = run.reason
+                self._goal, self._trouble = None, _diverged(run)
+            elif run.iterations < start + n and not watch.asked:
+                self._goal, self._trouble = None, run.reason  # training has ended by itself
             elif self._goal is not None and run.iterations >= self._goal:
                 self._goal = None
             self.news()

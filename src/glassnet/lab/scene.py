@@ -34,10 +34,11 @@ class Scene:
     """
 
     def __init__(self, data: Data, axes: Axes = None) -> None:
-        self.data = data
+        self.data, self.axes = data, axes
+        self._X, self._y = data.rows
         self.projection = make_projection(data.X, data.n_inputs, 2, axes, data.features)
         self.dimensions = self.projection.dimensions
-        points = self.projection.project(data.X)
+        points = self.projection.project(self._X)
         self.span = spans(points, self.dimensions)
         if self.dimensions == 2:
             self.span = _evened(self.span)
@@ -50,21 +51,45 @@ class Scene:
             grid = _ticks(self.span[0], LINE)[:, None]
         self._grid = self.projection.lift(grid)
 
-    def samples(self, held_out: NDArray[Any]) -> dict[str, Any]:
+    def samples(self, run: TrainingRun) -> dict[str, Any]:
         """The samples that a page draws: place, target, row, and whether they are held out."""
         data, rows = self.data, self.rows
-        values = data.y if data.y.ndim == 1 else data.y[:, 0]
+        values = self._y if self._y.ndim == 1 else self._y[:, 0]
+        held_out = rows >= len(data.X)
+        if run.validation is not None and run.validation.validation_rows is not None:
+            held_out |= np.isin(rows, run.validation.validation_rows)
         return {
             "points": np.round(self.points, 9).tolist(),
             "targets": values[rows].tolist(),
             "rows": rows.tolist(),
-            "held_out": np.isin(rows, held_out).astype(int).tolist(),
-            "n": len(data.X),
+            "held_out": held_out.astype(int).tolist(),
+            "n": len(self._X),
             "span": self.span.tolist(),
             "labels": list(self.projection.labels),
+            "whole": self.projection.whole,
             "note": self.projection.note,
             "inputs": list(data.features),
         }
+
+    def judged(self, run: TrainingRun, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+        """How many of the samples drawn are right, of those held out, too; `arrays` get the wrong ones."""
+        if not self.data.classes:
+            return {}
+        answers = predict(run.network, run.theta, self._X[self.rows], scaling=run.encoding.scaling)
+        if answers.shape[1] > 1:
+            numbers = np.nan_to_num(answers).argmax(axis=1)
+        else:
+            numbers = (np.nan_to_num(answers[:, 0]) > 0.5).astype(np.intp)
+        wrong = numbers != self._y[self.rows]
+        arrays["wrong"] = wrong.astype(np.uint8)
+        held_out = self.rows >= len(self.data.X)
+        if run.validation is not None and run.validation.validation_rows is not None:
+            held_out |= np.isin(self.rows, run.validation.validation_rows)
+        counts = np.zeros((len(self.data.classes),) * 2, np.int32)
+        np.add.at(counts, (self._y[self.rows].astype(np.intp), numbers), 1)
+        arrays["confusion"] = counts
+        parts = {"accuracy": wrong[~held_out], "held_out_accuracy": wrong[held_out]}
+        return {name: float(1 - part.mean()) for name, part in parts.items() if len(part)}
 
     def lifted(self, place: list[float]) -> Array:
         """A place of the picture as a row of inputs, (1, inputs)."""

@@ -1,9 +1,9 @@
-"""The data of a session, whatever they come from, and a first network for them."""
+"""What a session learns: data, whatever they come from, with a network and the settings of its training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class Data:
     features, classes : the inputs' names, and the classes'; no classes where y holds values.
     target : the name of y.
     source : how to get the same data again, as a lesson writes it down; empty for a caller's own arrays.
+    held_out : X and y of rows that nothing is learned from, where the source holds them out itself.
+    notes : sentences about what was made of a table.
     """
 
     X: NDArray[Any]
@@ -39,6 +41,16 @@ class Data:
     classes: tuple[str, ...] = ()
     target: str = "y"
     source: Mapping[str, Any] = field(default_factory=dict)
+    held_out: tuple[NDArray[Any], NDArray[Any]] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """X and y of all rows, those held out last."""
+        if self.held_out is None:
+            return self.X, self.y
+        X_test, y_test = self.held_out
+        return np.concatenate([self.X, X_test]), np.concatenate([self.y, y_test])
 
     @property
     def n_inputs(self) -> int:
@@ -49,6 +61,47 @@ class Data:
     def n_outputs(self) -> int:
         """The outputs of a network for these data: one for each class, or for each value."""
         return len(self.classes) or (1 if self.y.ndim == 1 else int(self.y.shape[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What a session learns, with which network and how: all that its first parameters follow from.
+
+    `settings` are those of `train` but iterations. `own` says that network and settings are an experiment's
+    as they are; a change of either makes it False. `iterations` is where playing ends at first.
+    """
+
+    data: Data
+    network: Network
+    settings: Mapping[str, Any]
+    iterations: int = 1000
+    own: bool = False
+
+    def with_settings(self, **changes: Any) -> Study:
+        """The same, trained with other settings."""
+        return replace(self, settings={**self.settings, **changes}, own=False)
+
+    def with_seed(self, seed: int) -> Study:
+        """The same from other first parameters."""
+        settings = {name: value for name, value in self.settings.items() if name != "parameters"}
+        return replace(self, settings={**settings, "random_state": seed}, own=False)
+
+    def restarted(self) -> Study:
+        """The same from first parameters that are drawn anew, for another network."""
+        if not isinstance(self.settings.get("random_state"), np.random.RandomState):
+            return self if "parameters" not in self.settings else self.with_seed(0)
+        return self.with_seed(int(self.data.source.get("seed", 0)))
+
+    def with_choices_of(self, other: Study) -> Study:
+        """These data with the network and the settings of another study of the same kind of data."""
+        ours, theirs = self.network.sizes, other.network.sizes
+        sizes = (ours[0], *theirs[1:-1], ours[-1])
+        hidden = [record.name for record in other.network.hidden]
+        network = Network(sizes, hidden, self.network.output.name, self.network.loss)
+        start = ("parameters", "random_state", "validation")
+        chosen = {name: value for name, value in other.settings.items() if name not in start}
+        made = replace(self, settings={**self.settings, **chosen}, own=False)
+        return made if sizes == ours else replace(made.restarted(), network=network)
 
 
 def as_data(

@@ -1,0 +1,160 @@
+"""Commands that change what is learned: built-in sets, points and labels by hand, tables, and the view."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glassnet.errors import InputError
+from glassnet.lab.commands.schema import (
+    MOST_SAMPLES,
+    MOST_TEXT,
+    Field,
+    command,
+    many,
+    number,
+    record,
+    text,
+    whole,
+)
+from glassnet.lab.sources import study_of_points, study_of_set, study_of_table, table_of_text
+from glassnet.utils.settings_checks import or_none
+
+if TYPE_CHECKING:
+    from glassnet.lab.live import Live
+
+_FAR = 1e9
+_MOST_DRAWN = 5_000
+
+
+@command(
+    name=Field(text(40)),
+    settings=Field(record, {}),
+    seed=Field(or_none(whole(0, 2**32 - 1)), None),
+    held_out=Field(or_none(number(0, 0.9)), None),
+)
+def data(
+    session: Live, name: str, settings: dict[str, Any], seed: int | None, held_out: float | None
+) -> dict[str, Any]:
+    """A built-in set, with its own network and settings; of the same set, the network stays as it is."""
+    if settings.get("n_samples", 0) and not settings["n_samples"] <= MOST_SAMPLES:
+        raise InputError(
+            f"n_samples is {settings['n_samples']}; the lab draws up to {MOST_SAMPLES:,} samples."
+        )
+    study, end = study_of_set(name, settings, seed, held_out), None
+    with session.still():
+        session.halt()
+        before = session.study
+        if before.data.source.get("set") == name and not before.own:
+            study, end = study.with_choices_of(before), session.end
+        session.begin(study, end)
+    return session.brief()
+
+
+@command(points=Field(many(many(number(-_FAR, _FAR), 3), _MOST_DRAWN)))
+def points(session: Live, points: list[list[float]]) -> dict[str, Any]:
+    """Samples drawn by hand, each x, y and the number of its class, in place of the data so far."""
+    if any(len(point) != 3 or point[2] not in range(8) for point in points):
+        raise InputError("A point is x, y and the number of its class, from 0 to 7.")
+    if len(points) < 2 or len({point[2] for point in points}) < 2:
+        raise InputError(
+            "Draw at least two points, of two classes: with one class there is nothing to learn."
+        )
+    study = study_of_points(points)
+    with session.still():
+        session.halt()
+        session.begin(study)
+    return session.brief()
+
+
+@command(place=Field(many(number(-_FAR, _FAR), 2)), target=Field(whole(0, 1_000)))
+def add_point(session: Live, place: list[float], target: int) -> dict[str, Any]:
+    """One more sample at a place of the picture; training goes on with it."""
+    with session.still():
+        known = session.study.data
+        if not session.moment().scene.projection.whole or not known.classes:
+            raise InputError("Points can be drawn where the picture shows every input, and for classes.")
+        _check_class(known.classes, target)
+        if len(known.X) >= MOST_SAMPLES:
+            raise InputError(f"There are {MOST_SAMPLES:,} samples already.")
+        X = np.concatenate([known.X, np.array([place], known.X.dtype)])
+        y = np.append(known.y, known.y.dtype.type(target))
+        made = replace(known, X=X, y=y, source=_drawn(known.source, "added", [*place, target]))
+        session.change({"point": [*place, target]}, made, X=X, y=y)
+    return session.brief()
+
+
+@command(row=Field(whole(0, 10_000_000)))
+def erase_point(session: Live, row: int) -> dict[str, Any]:
+    """Take a sample away; training goes on without it."""
+    with session.still():
+        known = session.study.data
+        _check_row(known.X, row)
+        X, y = np.delete(known.X, row, axis=0), np.delete(known.y, row, axis=0)
+        made = replace(known, X=X, y=y, source=_drawn(known.source, "erased", row))
+        session.change({"erase": row}, made, X=X, y=y)
+    return session.brief()
+
+
+@command(row=Field(whole(0, 10_000_000)), target=Field(whole(0, 1_000)))
+def label(session: Live, row: int, target: int) -> dict[str, Any]:
+    """Another class for a sample; training goes on with it."""
+    with session.still():
+        known = session.study.data
+        _check_row(known.X, row)
+        _check_class(known.classes, target)
+        y = known.y.copy()
+        y[row] = target
+        made = replace(known, y=y, source=_drawn(known.source, "labels", [row, target]))
+        session.change({"label": [row, target]}, made, y=y)
+    return session.brief()
+
+
+@command(name=Field(text(200)), text=Field(text(MOST_TEXT)))
+def open_table(session: Live, name: str, text: str) -> dict[str, Any]:
+    """A table of text that was dropped on the page; at first the network predicts its last column."""
+    table = table_of_text(name, text)
+    study = study_of_table(table, name, text=text)
+    with session.still():
+        session.halt()
+        session.begin(study)
+    return {**session.brief(), "columns": list(table.names), "target": study.data.target}
+
+
+@command(column=Field(text(200)), held_out=Field(number(0, 0.9), 0.25))
+def predict_column(session: Live, column: str, held_out: float) -> dict[str, Any]:
+    """Another column of the open table to predict."""
+    source = session.study.data.source
+    if "table" not in source:
+        raise InputError("There is no open table: open one first.")
+    table = table_of_text(source["table"], source["text"])
+    study = study_of_table(table, source["table"], column, held_out, source["text"])
+    with session.still():
+        session.halt()
+        session.begin(study)
+    return {**session.brief(), "columns": list(table.names), "target": study.data.target}
+
+
+@command(inputs=Field(or_none(many(text(200), 2)), None))
+def axes(session: Live, inputs: list[str] | None) -> dict[str, Any]:
+    """The two inputs that the picture shows; None takes the directions in which the samples vary most."""
+    with session.still():
+        session.look_along(inputs)
+    return session.brief()
+
+
+def _check_row(X: Any, row: int) -> None:
+    if row >= len(X):
+        raise InputError(f"Row {row} is not among the {len(X):,} rows that are learned from.")
+
+
+def _check_class(classes: tuple[str, ...], target: int) -> None:
+    if target >= len(classes):
+        raise InputError(f"Class {target} is not there: the network knows {len(classes)}, from 0 on.")
+
+
+def _drawn(source: Any, what: str, entry: Any) -> dict[str, Any]:
+    """The source of data that were changed by hand."""
+    return {**source, "changed": [*source.get("changed", []), [what, entry]]}

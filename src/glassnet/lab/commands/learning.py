@@ -1,0 +1,130 @@
+"""Commands that change how a network learns: its optimizer, penalties, layers, and single weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from glassnet.errors import InputError
+from glassnet.lab.commands.schema import (
+    MOST_LAYERS,
+    MOST_PARAMETERS,
+    MOST_UNITS,
+    Field,
+    command,
+    many,
+    number,
+    record,
+    text,
+    whole,
+)
+from glassnet.nn.activations import ACTIVATIONS
+from glassnet.nn.network import Network, count_parameters
+from glassnet.optim.penalties import frozen_mask
+from glassnet.training.steppers import rule_from_dict
+from glassnet.utils.settings_checks import one_of, or_none
+
+if TYPE_CHECKING:
+    from glassnet.lab.live import Live
+
+_AS_IT_IS: Any = object()
+_LARGEST = 1e6
+
+
+@command(
+    optimizer=Field(record, _AS_IT_IS),
+    batch_size=Field(or_none(whole(1, 10_000_000)), _AS_IT_IS),
+    l1=Field(number(0, _LARGEST), _AS_IT_IS),
+    l2=Field(number(0, _LARGEST), _AS_IT_IS),
+    dropout=Field(number(0, 0.95), _AS_IT_IS),
+    freeze=Field(many(whole(1, MOST_LAYERS + 1), MOST_LAYERS + 1), _AS_IT_IS),
+)
+def train_with(session: Live, **given: Any) -> dict[str, Any]:
+    """Train on with another optimizer or other settings of it, batches, penalties, dropout, frozen layers.
+
+    `optimizer` is a mapping of its name and its settings. Training goes on from the state that is shown;
+    only between the full batch and batches, which count epochs, it starts over.
+    """
+    plain = {name: value for name, value in given.items() if value is not _AS_IT_IS}
+    if not plain:
+        raise InputError(f"train_with takes at least one of {', '.join(given)}.")
+    return change_training(session, plain)
+
+
+def change_training(session: Live, plain: dict[str, Any]) -> dict[str, Any]:
+    """Change settings by their plain values, as a page and a lesson have them."""
+    changes = dict(plain)
+    if "optimizer" in changes:
+        changes["optimizer"] = rule_from_dict(changes["optimizer"])
+    with session.still():
+        study, run = session.study, session.shown_run()
+        if "freeze" in changes:
+            frozen_mask(
+                run.network.sizes, tuple(changes["freeze"])
+            )  # InputError for a layer that is not there
+        changed = study.with_settings(**changes)
+        full = run.batch_size is None
+        if "batch_size" in changes and (changes["batch_size"] is None) != full:
+            session.halt()
+            session.begin(changed, end=session.end)
+            kind = "updates on all samples" if not full else "epochs of batches"
+            return {**session.brief(), "note": f"Training now counts {kind}, so it starts over."}
+        if changes.get("batch_size", _AS_IT_IS) is None:
+            del changes["batch_size"]
+        if changes:
+            session.change({"training": plain}, study=changed, **changes)
+    return session.brief()
+
+
+@command(
+    units=Field(many(whole(1, MOST_UNITS), MOST_LAYERS)),
+    hidden=Field(many(one_of(ACTIVATIONS), MOST_LAYERS)),
+)
+def network(session: Live, units: list[int], hidden: list[str]) -> dict[str, Any]:
+    """Other hidden layers: where only activations change, training goes on, else it starts over."""
+    return change_network(session, units, hidden)
+
+
+def change_network(session: Live, units: list[int], hidden: list[str]) -> dict[str, Any]:
+    """Change the hidden layers to these widths and activations."""
+    with session.still():
+        study = session.study
+        before = study.network
+        sizes = (before.sizes[0], *units, before.sizes[-1])
+        if (size := count_parameters(sizes)) > MOST_PARAMETERS:
+            raise InputError(
+                f"This network has {size:,} parameters; the lab draws up to {MOST_PARAMETERS:,}. "
+                f"Take fewer units, or train it in Python: gn.train."
+            )
+        made = Network(sizes, hidden, before.output.name, before.loss)
+        if sizes == before.sizes:
+            event = {"network": {"units": units, "hidden": hidden}}
+            session.change(event, study=replace(study, network=made, own=False), network=made)
+            return {**session.brief(), "note": "The parameters go on with the other activations."}
+        session.halt()
+        session.begin(replace(study.restarted(), network=made, own=False), end=session.end)
+    note = f"{'-'.join(map(str, sizes))} has other parameters: training starts over."
+    return {**session.brief(), "note": note}
+
+
+@command(index=Field(whole(0, 10_000_000)), value=Field(number(-1e9, 1e9)))
+def edit(session: Live, index: int, value: float) -> dict[str, Any]:
+    """Set one weight or bias, by its place in the flat vector; training goes on from there."""
+    with session.still():
+        theta = session.shown_run().parameters.copy()
+        if index >= theta.flat.size:
+            raise InputError(
+                f"index is {index}; this network has {theta.flat.size:,} parameters, from 0 on."
+            )
+        theta.flat[index] = value
+        session.change({"edit": [index, value]}, parameters=theta)
+    return session.brief()
+
+
+@command(name=Field(text(40)))
+def start_with(session: Live, name: str) -> dict[str, Any]:
+    """Draw the first parameters by another scheme, and start over."""
+    with session.still():
+        session.halt()
+        session.begin(session.study.restarted().with_settings(scheme=name), end=session.end)
+    return session.brief()

@@ -1,0 +1,151 @@
+"""What a page is shown of one moment of a session: a frame, and the data, network and settings in words."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.prepare import prepare
+from glassnet.lab.frame import Frame, finite, thinned
+from glassnet.lab.scene import Scene
+from glassnet.lab.study import Study
+from glassnet.training.run import TrainingRun
+
+MOST_GRADIENT = 20_000
+"""Parameters up to which a frame holds them all, with their gradient."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """All that a frame is made of: the run that is shown, the newest one, and one to compare with."""
+
+    number: int
+    setup: int
+    run: TrainingRun
+    newest: TrainingRun
+    scene: Scene
+    study: Study
+    other: TrainingRun | None
+    document: dict[str, Any]
+
+
+class Judge:
+    """The gradient of the training loss at any state, of all rows and without dropout.
+
+    Training computes meanwhile: this has the rows on its own, and one thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._key: tuple[Any, ...] = ()
+        self._problem: Problem | None = None
+
+    def gradient(self, run: TrainingRun, study: Study) -> Array:
+        """dJ/dtheta at the run's parameters, penalties included, (n_parameters,)."""
+        with self._lock:
+            key = id(study.data), run.network, run.penalties, run.class_weight, run.reduction
+            if self._problem is None or key != self._key:
+                self._problem, self._key = _problem(run, study), key
+            _, gradient = self._problem.loss_and_gradient(run.theta.flat)
+            return gradient
+
+
+def _problem(run: TrainingRun, study: Study) -> Problem:
+    X, y = training_rows(run, study)
+    kept = run.penalties
+    return prepare(
+        run.network,
+        X,
+        y,
+        dtype=run.dtype,
+        reduction=run.reduction,
+        threads=1,
+        l1=kept.l1,
+        l2=kept.l2,
+        class_weight=run.class_weight,
+        engine=run.engine,
+    )
+
+
+def training_rows(run: TrainingRun, study: Study) -> tuple[NDArray[Any], NDArray[Any]]:
+    """X and y as the network has them, of the rows trained on."""
+    X, y = study.data.X, study.data.y
+    rows = None if run.validation is None else run.validation.training_rows
+    if rows is not None:
+        X, y = X[rows], y[rows]
+    scaling = run.encoding.scaling
+    if scaling is not None:
+        X, y = scaling.inputs(X), np.asarray(run.encoding.targets(y))
+    return X, y
+
+
+def frame_of(moment: Moment, judge: Judge) -> Frame:
+    """The frame of a moment: maps, curves, and every number of a small network."""
+    run, newest = moment.run, moment.newest
+    document = {**moment.document, "setup": moment.setup}
+    kind, arrays = moment.scene.maps(run)
+    _add_losses(arrays, "losses", newest)
+    if moment.other is not None:
+        _add_losses(arrays, "other_losses", moment.other)
+    held, at = newest.validation_losses, newest.validation_iterations
+    if len(held):
+        arrays["held_out"], arrays["held_out_log"] = thinned(at, held), thinned(at, held, log=True)
+        seen = int(np.searchsorted(at, run.iterations, "right"))
+        document["held_out_loss"] = finite(held[seen - 1]) if seen else None
+    document |= moment.scene.judged(run, arrays)
+    if run.network.n_parameters <= MOST_GRADIENT:
+        arrays["parameters"] = np.asarray(run.theta.flat, np.float64)
+        arrays["gradient"] = np.asarray(judge.gradient(run, moment.study), np.float64)
+    return Frame(moment.number, {**document, "map": kind}, arrays)
+
+
+def _add_losses(arrays: dict[str, NDArray[Any]], name: str, run: TrainingRun) -> None:
+    if not len(run.losses):
+        return
+    x = np.arange(run.iterations + 1 - len(run.losses), run.iterations + 1)
+    losses = np.asarray(run.losses, np.float64)
+    arrays[name], arrays[f"{name}_log"] = thinned(x, losses), thinned(x, losses, log=True)
+
+
+def setup_of(moment: Moment) -> dict[str, Any]:
+    """The data, the network and the settings, as a page shows them."""
+    data, network, run = moment.study.data, moment.study.network, moment.newest
+    source = {key: value for key, value in data.source.items() if key not in ("points", "text")}
+    return {
+        "setup": moment.setup,
+        "data": {
+            "name": data.name,
+            "samples": len(data.X),
+            "held_out": 0 if data.held_out is None else len(data.held_out[0]),
+            "features": list(data.features),
+            "classes": list(data.classes),
+            "target": data.target,
+            "source": source,
+            "notes": list(data.notes),
+        },
+        "network": {
+            "sizes": list(network.sizes),
+            "hidden": [record.name for record in run.network.hidden],
+            "output": network.output.name,
+            "loss": str(network.loss),
+            "parameters": network.n_parameters,
+        },
+        "training": {
+            "optimizer": run.optimizer.to_dict(),
+            "batch_size": run.batch_size,
+            "reduction": run.reduction,
+            "l1": run.penalties.l1,
+            "l2": run.penalties.l2,
+            "dropout": list(run.dropout),
+            "freeze": list(run.freeze),
+            "standardize": run.encoding.scaling is not None,
+            "engine": run.engine,
+            "dtype": run.dtype.name,
+        },
+    }

@@ -1,0 +1,301 @@
+"""What a page can ask for: time, branches, settings, layers, weights, samples and tables."""
+
+import numpy as np
+import pytest
+
+import glassnet as gn
+from glassnet.data.generators import generate
+from glassnet.lab.commands import COMMANDS
+from glassnet.lab.session import Session
+from glassnet.lab.sources import study_of_set
+from glassnet.training.steppers import RULES
+
+X, Y = generate("moons", 0, n_samples=80)
+NETWORK = gn.Network((2, 3, 2), hidden="tanh")
+SETTINGS = {"optimizer": gn.SGD(0.5), "random_state": 0}
+
+
+@pytest.fixture
+def session():
+    with Session(X, Y, NETWORK, iterations=300, **SETTINGS) as session:
+        yield session
+
+
+@pytest.fixture
+def do(session):
+    def do(name, /, **arguments):
+        answer = session.command({"do": name, **arguments})
+        assert "error" not in answer, answer
+        return answer
+
+    return do
+
+
+def trained(iterations, **settings):
+    return gn.train(NETWORK, X, Y, iterations=iterations, **{**SETTINGS, **settings})
+
+
+# ---- Time and branches ----------------------------------------------------------------------------
+
+
+def test_seek_shows_the_bits_that_training_had(session, do):
+    do("step", n=60)
+    losses = session.shown_run().losses
+    for k in (0, 17, 59, 60):
+        assert do("seek", iteration=k)["loss"] == losses[k]
+        np.testing.assert_array_equal(session.frame().arrays["parameters"], trained(k).parameters.flat)
+    assert do("seek", iteration=17)["last"] == 60
+    assert session.frame().arrays["losses"].shape[1] == 61  # the curve shows all of the past
+    assert do("step_back")["iteration"] == 16
+    assert do("step_back", n=100)["iteration"] == 0
+    assert do("step", n=5)["iteration"] == 5
+    assert do("step", n=500)["iteration"] == 60  # of what is there
+
+
+def test_seek_beyond_the_end_is_refused(session, do):
+    do("step", n=3)
+    assert "has come to 3" in session.command({"do": "seek", "iteration": 4})["error"]
+
+
+def test_play_from_the_past_shows_it_again_and_trains_on(session, do):
+    do("step", n=40)
+    do("seek", iteration=10)
+    do("end_at", iteration=50)
+    do("play")
+    seen = 0
+    while session.brief()["state"] == "playing":
+        seen = session.wait(seen, 10)
+    assert session.brief()["iteration"] == 50
+    np.testing.assert_array_equal(session.shown_run().losses, trained(50).losses)
+
+
+def test_branch_goes_its_own_way_and_leaves_the_first_one(session, do):
+    do("step", n=30)
+    do("seek", iteration=20)
+    do("branch", name="slower")
+    do("train_with", optimizer={"name": "sgd", "learning_rate": 0.1})
+    do("step", n=10)
+    tape = gn.Tape(NETWORK, X, Y, **SETTINGS)
+    tape.advance(20)
+    tape.change(optimizer=gn.SGD(0.1))
+    np.testing.assert_array_equal(session.shown_run().losses, tape.advance(10).losses)
+    assert do("compare", name="Run")["iteration"] == 21
+    assert "other_losses" in session.frame().arrays
+    names = [(one["name"], one["parent"], one["at"], one["shown"]) for one in do("setup")["branches"]]
+    assert names == [("Run", "", 0, False), ("slower", "Run", 20, True)]
+    do("turn_to", name="Run")
+    np.testing.assert_array_equal(session.shown_run().losses, trained(30).losses)
+    do("drop_branch", name="slower")
+    assert "is shown" in session.command({"do": "drop_branch", "name": "Run"})["error"]
+    assert "Unknown branch" in session.command({"do": "turn_to", "name": "slower"})["error"]
+
+
+def test_change_in_the_past_begins_a_branch_and_a_refused_one_none(session, do):
+    do("step", n=20)
+    do("seek", iteration=5)
+    wrong = {"do": "train_with", "optimizer": {"name": "sgd", "learning_rate": 0.1, "rate": 1}}
+    assert "rate" in session.command(wrong)["error"]
+    freeze = {"do": "train_with", "freeze": [7]}
+    assert "error" in session.command(freeze)
+    assert [branch.name for branch in session.branches] == ["Run"]
+    assert session.brief()["last"] == 20
+    do("train_with", l2=0.01)
+    assert [branch.name for branch in session.branches] == ["Run", "Branch 2"]
+    assert session.brief()["last"] == 5
+
+
+# ---- How it learns ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_train_with_takes_every_optimizer_and_solver(name):
+    output = "identity" if name == "bayesian_regularization" else "softmax"
+    network = gn.Network((2, 2, 1 if output == "identity" else 2), hidden="tanh", output=output)
+    y = Y.astype(float) if output == "identity" else Y
+    with Session(X, y, network) as session:
+        session.command({"do": "step", "n": 2})
+        answer = session.command({"do": "train_with", "optimizer": {"name": name}})
+        assert "error" not in answer
+        assert session.command({"do": "step", "n": 2})["iteration"] == 4
+        assert session.command({"do": "setup"})["training"]["optimizer"]["name"] == name
+
+
+def test_train_with_says_all_that_does_not_fit_and_changes_nothing(session, do):
+    do("train_with", optimizer={"name": "levenberg_marquardt"})
+    for wrong, words in [
+        ({"dropout": 0.5}, "leave dropout out"),
+        ({"optimizer": {"name": "sgd", "learning_rate": -1}}, "learning_rate is -1"),
+        ({"l2": float("nan")}, "l2 is nan"),
+        ({}, "at least one of"),
+    ]:
+        assert words in session.command({"do": "train_with", **wrong})["error"]
+    assert do("setup")["training"]["optimizer"]["name"] == "levenberg_marquardt"
+
+
+def test_batches_start_over_and_say_so(session, do):
+    do("step", n=5)
+    assert "starts over" in do("train_with", batch_size=16)["note"]
+    do("step", n=3)
+    np.testing.assert_array_equal(session.shown_run().losses, trained(3, batch_size=16).losses)
+    do("train_with", batch_size=8)
+    assert do("step")["iteration"] == 4
+
+
+def test_network_goes_on_with_other_activations_and_starts_over_with_other_units(session, do):
+    do("step", n=5)
+    assert "go on" in do("network", units=[3], hidden=["relu"])["note"]
+    assert session.brief()["iteration"] == 5
+    assert "starts over" in do("network", units=[4, 2], hidden=["tanh", "relu"])["note"]
+    assert do("setup")["network"]["sizes"] == [2, 4, 2, 2]
+    assert do("step")["iteration"] == 1
+    do("network", units=[], hidden=[])
+    assert do("setup")["network"]["sizes"] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ({"units": [10_000], "hidden": ["tanh"]}, "units[0] is 10000; expected a whole number from 1"),
+        ({"units": [1000] * 3, "hidden": ["tanh"] * 3}, "2,007,002 parameters"),
+        ({"units": [3], "hidden": ["sigmoidal"]}, "Unknown hidden[0] 'sigmoidal'"),
+        ({"units": [3, 3], "hidden": ["tanh"]}, "hidden names 1 activation"),
+    ],
+)
+def test_network_that_cannot_be_is_refused_in_words(session, do, layers, words):
+    do("step", n=2)
+    assert words in session.command({"do": "network", **layers})["error"]
+    assert session.brief()["iteration"] == 2
+
+
+def test_edit_sets_one_weight_and_training_goes_on_from_it(session, do):
+    do("step", n=10)
+    do("edit", index=4, value=2.5)
+    assert session.frame().arrays["parameters"][4] == 2.5
+    do("step", n=10)
+    tape = gn.Tape(NETWORK, X, Y, **SETTINGS)
+    theta = tape.advance(10).parameters.copy()
+    theta.flat[4] = 2.5
+    tape.change(parameters=theta)
+    np.testing.assert_array_equal(session.shown_run().losses, tape.advance(10).losses)
+    assert [event["edit"] for event in do("setup")["events"]] == [[4, 2.5]]
+    assert "17 parameters" in session.command({"do": "edit", "index": 17, "value": 0})["error"]
+
+
+def test_frozen_layer_stays_as_it_is(session, do):
+    do("train_with", freeze=[1])
+    before = session.frame().arrays["parameters"][:9]
+    do("step", n=5)
+    np.testing.assert_array_equal(session.frame().arrays["parameters"][:9], before)
+
+
+def test_limit_is_where_gradient_descent_gets_unstable(session, do):
+    do("step", n=10)
+    run = session.shown_run()
+    here = gn.curvature(NETWORK, run.parameters, X, Y)
+    assert do("limit")["limit"] == pytest.approx(here.stability_limit(momentum=0.9), rel=1e-6)
+    do("train_with", optimizer={"name": "adam"})
+    assert do("limit")["limit"] is None
+
+
+# ---- What it learns ---------------------------------------------------------------------------------
+
+
+def test_set_has_the_bits_of_the_experiment_until_something_changes():
+    with Session(study_of_set("xor", {"n_samples": 100})) as session:
+        session.command({"do": "step", "n": 5})
+        loaded = gn.experiments.load_experiment("xor", {"data.n_samples": 100})
+        settings = {**loaded.settings, "iterations": 5}
+        same = gn.train(loaded.network, loaded.X, loaded.y, **settings)
+        np.testing.assert_array_equal(session.shown_run().losses, same.losses)
+        assert 0 <= session.frame().document["held_out_accuracy"] <= 1
+        session.command({"do": "network", "units": [7], "hidden": ["relu"]})
+        session.command({"do": "data", "name": "xor", "settings": {"noise": 0.4}})
+        assert session.setup()["network"]["sizes"] == [2, 7, 2]
+        assert session.setup()["data"]["source"]["noise"] == 0.4
+        session.command({"do": "data", "name": "moons"})
+        assert session.setup()["network"]["sizes"] == [2, 8, 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"name": "mooons"}, "Did you mean 'moons'"),
+        ({"name": "moons", "settings": {"noise": -1}}, "noise"),
+        ({"name": "moons", "settings": {"loudness": 1}}, "loudness"),
+        ({"name": "moons", "settings": {"n_samples": 1e9}}, "up to 100,000 samples"),
+        ({"name": "moons", "held_out": 0.99}, "held_out is 0.99"),
+    ],
+)
+def test_set_that_cannot_be_drawn_is_refused_in_words(session, do, arguments, words):
+    do("step", n=2)
+    assert words in session.command({"do": "data", **arguments})["error"]
+    assert session.brief()["iteration"] == 2
+
+
+def test_drawn_points_are_learned_and_change_while_training_goes_on(session, do):
+    do("points", points=[[0, 0, 0], [1, 1, 1], [0, 1, 0]])
+    do("step", n=3)
+    do("add_point", place=[1, 0], target=1)
+    do("label", row=2, target=1)
+    do("erase_point", row=0)
+    assert do("step")["iteration"] == 4
+    samples = do("samples")
+    assert samples["points"] == [[1, 1], [0, 1], [1, 0]]
+    assert samples["targets"] == [1, 1, 1]
+    for wrong, words in [
+        ({"do": "points", "points": [[0, 0, 0]]}, "at least two points"),
+        ({"do": "points", "points": [[0, 0, 0.5], [1, 1, 1]]}, "number of its class"),
+        ({"do": "label", "row": 9, "target": 1}, "Row 9 is not among"),
+        ({"do": "label", "row": 0, "target": 5}, "Class 5 is not there"),
+    ]:
+        assert words in session.command(wrong)["error"]
+
+
+def test_table_is_opened_and_another_column_predicted(session, do):
+    text = "width,height,kind\n" + "".join(f"{i % 7},{i * i % 11},{'ab'[i % 3 == 0]}\n" for i in range(60))
+    answer = do("open_table", name="boxes.csv", text=text)
+    assert answer["columns"] == ["width", "height", "kind"]
+    assert do("setup")["data"]["classes"] == ["a", "b"]
+    do("step", n=2)
+    do("predict_column", column="width")
+    assert do("setup")["data"]["target"] == "width"
+    assert "height" in session.command({"do": "predict_column", "column": "hight"})["error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.csv", "a,b\n1,2\n1\n3,4,5", "Line 3 of a.csv"),
+        ("a.csv", "", "a.csv"),
+        ("../../etc/a.csv", "a,b\n1\n", "of a.csv"),
+        ("a.xlsx", "PK", "reads tables of text"),
+        ("a.csv", "a,b\n1,x\n2,x\n", "a.csv"),
+    ],
+)
+def test_broken_table_is_refused_in_words_and_nothing_is_disturbed(session, do, name, text, words):
+    do("step", n=2)
+    error = session.command({"do": "open_table", "name": name, "text": text})["error"]
+    assert words in error
+    assert "/tmp" not in error
+    assert session.brief()["iteration"] == 2
+
+
+def test_axes_are_two_inputs_or_the_principal_ones(do, session):
+    wide = np.random.RandomState(0).normal(size=(40, 4))
+    with Session(wide, (wide[:, 0] > 0).astype(int)) as session:
+        session.command({"do": "axes", "inputs": ["x₂", "x₄"]})
+        assert session.command({"do": "samples"})["labels"] == ["x₂", "x₄"]
+        session.command({"do": "axes", "inputs": None})
+        assert session.command({"do": "samples"})["labels"][0].startswith("principal")
+        assert "Unknown" in session.command({"do": "axes", "inputs": ["x9"]})["error"]
+
+
+def test_catalog_has_all_of_the_registries(do):
+    catalog = do("catalog")
+    assert set(catalog["optimizers"]) == set(RULES)
+    assert set(catalog["activations"]) == set(gn.ACTIVATIONS)
+    assert "moons" in catalog["sets"]
+
+
+def test_every_command_is_explained():
+    assert [name for name, command in COMMANDS.items() if not command.function.__doc__] == []

@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import glassnet as gn
+from benchmarks.kills import ATTACKS, LostError, attack, require
 from glassnet.cli import main as command_line
 from glassnet.experiments import preparation
 
@@ -40,32 +41,8 @@ SOON = 5.0
 """Seconds within which whatever is raised must arrive, on a machine that does other things too."""
 
 
-class LostError(Exception):
-    """An attack that did not hold, in words."""
-
-
 class TimeIsOverError(Exception):
     """What a task queue's time limit raises."""
-
-
-Attack = Callable[[Path, random.Random], None]
-
-ATTACKS: dict[str, Attack] = {}
-"""The ways to attack: functions of a folder and a generator, which raise LostError."""
-
-
-def attack(function: Attack) -> Attack:
-    """Add a function to `ATTACKS`, by its name."""
-    return ATTACKS.setdefault(function.__name__, function)
-
-
-def require(holds: object, words: str) -> None:
-    """Raise LostError unless it holds."""
-    if not holds:
-        raise LostError(words)
-
-
-# ---- Commands in processes of their own ---------------------------------------------------------------
 
 
 def fork(work: Callable[[], int]) -> int:

@@ -18,18 +18,19 @@ from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network
 from glassnet.training.divergence import gentler, warn_of_ending
 from glassnet.training.early_stopping import Metric
-from glassnet.training.files.checkpoint import SECONDS, Checkpoint, checkpoint_of
-from glassnet.training.hooks import Callbacks, Hook, Hooks
+from glassnet.training.files.checkpoint import SECONDS, checkpoint_of
+from glassnet.training.hooks import Callbacks, Hooks
 from glassnet.training.other_names import refuse
 from glassnet.training.run import TrainingRun, check_same_data
 from glassnet.training.run_policy import continue_run
 from glassnet.training.settings import NAMES, FitSettings
-from glassnet.training.state import RunData, RunState, at_end
+from glassnet.training.state import RunData, at_end
 from glassnet.training.steppers import Solver, StopReason
 from glassnet.training.tape.changes import Given, changed, check_names, ready
 from glassnet.training.tape.comparison import Difference, reasons, same_state
 from glassnet.training.tape.files import segments_as_arrays, segments_from_arrays
 from glassnet.training.tape.keyframes import Bounds, Keyframe, nearest, within_epoch
+from glassnet.training.tape.recording import EveryNth, Recorder
 from glassnet.training.tape.segment import Event, Segment
 from glassnet.training.train import DEFAULTS, begin_with
 from glassnet.utils.memory import bytes_of
@@ -155,6 +156,11 @@ class Tape:
         """The iterations whose states are kept."""
         return tuple(frame.iteration for segment in self._segments for frame in segment.keyframes)
 
+    @property
+    def nbytes(self) -> int:
+        """About the bytes that the keyframes take, in memory and in the temporary file."""
+        return sum(frame.size for segment in self._segments for frame in segment.keyframes)
+
     # ---- Forward and back ------------------------------------------------------------------------
 
     def advance(
@@ -190,9 +196,15 @@ class Tape:
         segment = self._segments[-1]
         start = ready(at_end(segment.run), data)
         if self._every is not None:
-            hooks = Hooks([*callbacks, _Keep(self)])
+            hooks = Hooks([*callbacks, EveryNth(lambda: self._every, self._keep)])
         try:
-            run = continue_run(start, iterations, hooks, progress, follower=_Recorder(self, file))
+            run = continue_run(
+                start,
+                iterations,
+                hooks,
+                progress,
+                follower=Recorder(self._is_due, self._keep, self._stands_at, file),
+            )
         except BaseException as error:
             left = getattr(error, "run", None)
             if isinstance(left, TrainingRun):
@@ -383,9 +395,12 @@ class Tape:
             )
         return next(segment for segment in reversed(self._segments) if segment.first <= iteration)
 
-    @property
     def _is_due(self) -> bool:
         return self._every is None and monotonic() >= self._due
+
+    def _stands_at(self, run: TrainingRun) -> Tape:
+        self._segments[-1].run = run
+        return self
 
     def _keep(self, run: TrainingRun) -> None:
         """Keep the state of a run that goes on."""
@@ -408,41 +423,3 @@ class Tape:
                 break
             same = one.iteration
         return same
-
-
-class _Keep(Hook[TrainingRun]):
-    """Keeps the state of every n-th iteration."""
-
-    def __init__(self, tape: Tape) -> None:
-        self._tape = tape
-
-    @property
-    def every(self) -> int:  # type: ignore[override]  # it doubles where the bounds ask for it
-        return self._tape._every or 1
-
-    def on_iteration(self, run: TrainingRun) -> None:
-        self._tape._keep(run)
-
-
-class _Recorder:
-    """Keeps states while a tape advances, and has its file written."""
-
-    def __init__(self, tape: Tape, file: Checkpoint | None) -> None:
-        self._tape, self._file = tape, file
-
-    @property
-    def is_due(self) -> bool:
-        return self._tape._is_due or (self._file is not None and self._file.is_due)
-
-    def prove(self, run: RunState) -> None:
-        if self._file is not None:
-            self._file.prove(run)
-
-    def write(self, run: RunState) -> None:
-        if run.status != "running" or not isinstance(run, TrainingRun):  # the end is not known to replay
-            return
-        if self._tape._is_due:
-            self._tape._keep(run)
-        if self._file is not None and self._file.is_due:
-            self._tape._segments[-1].run = run
-            self._file.write(self._tape)

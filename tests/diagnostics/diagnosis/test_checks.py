@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 import stuck_runs
-from glassnet.cli.experiments.library import built_in
 from sklearn.datasets import load_digits, load_iris
 
 import glassnet as gn
 from glassnet.diagnostics.diagnosis import CHECKS
+from glassnet.experiments.library import built_in
 from glassnet.training.steppers import SOLVERS
 
 pytestmark = pytest.mark.filterwarnings("ignore::glassnet.GlassnetWarning")
@@ -46,8 +46,8 @@ CURVE = np.linspace(-2, 2, 200)[:, None]
 
 def experiment(name):
     """A built-in experiment, trained by its own settings."""
-    from glassnet.cli.experiments.library import find_experiment
-    from glassnet.cli.experiments.preparation import Draws
+    from glassnet.experiments.library import find_experiment
+    from glassnet.experiments.preparation import Draws
 
     shorter = {"train.iterations": (8_000, "here")} if name == "circles" else {}
     draws = Draws(find_experiment(name, shorter))
@@ -97,13 +97,10 @@ HEALTHY = {
 
 @pytest.mark.parametrize("case", HEALTHY)
 def test_nothing_is_found_in_a_healthy_run(case):
-    found = gn.diagnose(*HEALTHY[case]())
+    run, X, y = HEALTHY[case]()
+    found = gn.diagnose(run, X, y)
     assert [finding.sentence for finding in found.findings] == []
     assert not found.not_looked_for
     assert "Nothing found" in str(found)
     assert "Nothing found" in found._repr_html_()
-
-
-@pytest.mark.parametrize("case", HEALTHY)
-def test_nothing_is_found_in_a_healthy_run_without_remedies(case):
-    assert gn.diagnose(*HEALTHY[case](), remedies=False).findings == ()
+    assert gn.diagnose(run, X, y, remedies=False).findings == ()

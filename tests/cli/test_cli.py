@@ -164,7 +164,7 @@ MISTAKES = [
     (
         ["train", "flower"],
         2,
-        "Did you mean 'flowers.csv'? Choose one of: circles, moons, spirals, xor. Or a file or a folder",
+        f"Did you mean 'flowers.csv'? Choose one of: {', '.join(built_in())}. Or a file or a folder",
     ),
     (["check", "circles", "--engine", "cuda"], 2, "Unknown engine 'cuda'"),
     (["check", "missing.toml"], 1, "There is no file missing.toml"),

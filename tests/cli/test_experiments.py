@@ -44,7 +44,12 @@ from glassnet.plots.style import new_figure
 
 PARTS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
 QUICK = {"pictures": False, "report": False, "baselines": False}
-OF_CLASSES = {*job.PICTURES} - {*job.NEEDS} | {"hidden_projection.png", "confusion.png", "roc.png"}
+OF_CLASSES = {*job.PICTURES} - {*job.NEEDS} | {
+    "hidden_projection.png",
+    "output_surface.png",
+    "confusion.png",
+    "roc.png",
+}
 
 
 def flat(arrays, when):
@@ -330,13 +335,32 @@ def test_every_generator_can_be_learned(name, tmp_path):
     assert list(outcome.scores) == ["training", "held-out"]
 
 
-@pytest.mark.parametrize("name", [name for name in built_in() if name != "circles"])
-def test_every_built_in_experiment_learns_what_can_be_learned(name, tmp_path):
+def test_quantity_over_one_input_is_drawn_once_with_its_samples(tmp_path):
+    sine = find_experiment("sine", overrides(train__iterations=3, check__enabled=False))
+    outcome = run_experiment(sine, tmp_path / "r", report=False, baselines=False)
+    assert {"decision_boundary.png", "regression.png"} < set(outcome.files)
+    assert not {"output_surface.png", "importance.png", "partial_dependence.png"} & set(outcome.files)
+    assert outcome.insights[0].mistakes
+
+
+def test_iris_is_standardized_and_predicts_for_flowers_in_cm(tmp_path):
+    outcome = run_experiment(find_experiment("iris"), tmp_path / "r", **QUICK)
+    np.testing.assert_allclose(outcome.samples.X.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(outcome.samples.X.std(axis=0), 1)
+    assert outcome.shown.feature_names[0] == "sepal length (cm)"
+    assert outcome.shown.X[:, 0].min() > 4
+    flowers = tmp_path / "flowers.csv"
+    flowers.write_text(f"{','.join(outcome.shown.feature_names)}\n5.1,3.5,1.4,0.2\n6.3,3.3,6.0,2.5\n")
+    lines = "".join(csv_lines(predict_table(outcome.folder, flowers, False, None).blocks)).split()
+    assert lines[-2:] == ["setosa", "virginica"]
+
+
+@pytest.mark.parametrize("name", ["moons", "parity", "spirals", "xor"])
+def test_built_in_experiment_learns_what_can_be_learned(name, tmp_path):
     outcome = run_experiment(find_experiment(name), tmp_path / "r", **QUICK)
     settings = outcome.experiment.of_named("data") | {"n_samples": 20_000}
     assert outcome.run.score(*generate(outcome.experiment["data.generator"], 99, **settings)) > 0.99
     assert outcome.scores["held-out"].confusions[0].accuracy > 0.99
-    assert outcome.experiment.sweeps
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def main() -> None:
 
     \b
     glassnet train circles                     a built-in experiment, into results/circles
-    glassnet train moons                       or xor, or spirals
+    glassnet info                              lists them: moons, spirals, digits, a sine, ...
     glassnet info circles > my.toml            its settings, to change
     glassnet train my.toml                     an experiment of your own
     glassnet train iris.csv --target species   learn to predict a column of a table

@@ -16,6 +16,7 @@ from glassnet._version import __version__
 from glassnet.cli.options import reading_options
 from glassnet.errors import unknown_name
 from glassnet.utils.threads import thread_count
+from glassnet.utils.words import aligned
 
 
 @click.command(short_help="Tell what is installed here, or what a table's columns are.")
@@ -34,7 +35,7 @@ def info(name: str | None, target: str | None, **reading: object) -> None:
     glassnet info circles > my.toml
     glassnet train my.toml
     """
-    from glassnet.experiments import built_in
+    from glassnet.experiments import about, built_in
 
     texts = built_in()
     if name in texts:
@@ -45,8 +46,15 @@ def info(name: str | None, target: str | None, **reading: object) -> None:
             raise unknown_name("experiment or table", name, texts)
         _tell_columns(name, target, reading)
         return
-    for label, words in [*_facts(), ("experiments", ", ".join(texts))]:
+    for label, words in _facts():
         click.echo(f"{label:<18}{words}")
+    rows = [("experiment", "what it is", "  rows", "inputs", "outputs", "network", "score")]
+    for one in map(about, texts):
+        counts = f"{one.rows:>6,}", f"{one.inputs:>6}", f"{one.outputs:>7}"
+        rows.append((one.name, one.title, *counts, one.network, one.expected))
+    click.echo("\nBuilt in, for glassnet train and glassnet lab, with the score that each reaches:\n")
+    for line in aligned(rows):
+        click.echo(line)
 
 
 def _tell_columns(path: str, target: str | None, reading: Mapping[str, object]) -> None:

@@ -238,16 +238,22 @@ GENERATORS: dict[str, Generator] = {
     "spirals": Generator(_spirals),
     "checkerboard": Generator(_checkerboard),
     "parity": Generator(_parity, inputs="bits"),
-    "sine": Generator(_sine, inputs=1, outputs=1, task="regression"),
+    "sine": Generator(_sine, inputs=1, outputs=1, task="regression", features=("x",)),
     "iris": Generator(
         _iris,
         inputs=4,
         outputs=3,
-        features=("sepal length", "sepal width", "petal length", "petal width"),
+        features=("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"),
         classes=("setosa", "versicolor", "virginica"),
         measured=True,
     ),
-    "digits": Generator(_digits, inputs=64, outputs=10, classes=tuple("0123456789")),
+    "digits": Generator(
+        _digits,
+        inputs=64,
+        outputs=10,
+        features=tuple(f"row {row} column {column}" for row in range(1, 9) for column in range(1, 9)),
+        classes=tuple("0123456789"),
+    ),
 }
 """Every kind of data by name."""
 

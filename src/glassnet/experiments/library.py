@@ -28,7 +28,7 @@ def built_in() -> dict[str, str]:
 
     >>> from glassnet.experiments import built_in
     >>> sorted(built_in())
-    ['circles', 'moons', 'spirals', 'xor']
+    ['blobs', 'checkerboard', 'circles', 'digits', 'iris', 'moons', 'parity', 'sine', 'spirals', 'xor']
     """
     folder = resources.files(__package__) / "built_in"
     files = sorted(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet.data.generators import GENERATORS, Setting
+from glassnet.experiments.about import about
 from glassnet.experiments.library import built_in, find_experiment
 from glassnet.experiments.preparation import Draws
 from glassnet.experiments.settings import Experiment, Override
@@ -55,7 +55,7 @@ class LoadedExperiment:
     @property
     def description(self) -> str:
         """What a built-in experiment is, in a sentence; "" for others."""
-        return description(built_in().get(self.name, ""))
+        return about(self.name).description if self.name in built_in() else ""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -121,10 +121,3 @@ def load_experiment(name: str, settings: Mapping[str, Any] | None = None) -> Loa
         ),
         _random=draws.random.get_state(legacy=False),
     )
-
-
-def description(text: str) -> str:
-    """The first sentence of the comment at the head of an experiment's file."""
-    head = re.match(r"(# .*\n)*", text)
-    words = " ".join(line.removeprefix("# ") for line in head[0].splitlines()) if head else ""
-    return re.split(r"(?<=\.)\s", words)[0]

@@ -165,7 +165,9 @@ def _generated(experiment: Experiment, random: RandomState) -> Samples:
         training=as_dataset(X[train], y[train]),
         held_out=as_dataset(X[test], y[test]) if len(test) else None,
         preprocessing=preprocessing,
-        feature_names=names_of(experiment, preprocessing)["feature_names"] if kind.measured else None,
+        feature_names=(
+            names_of(experiment, preprocessing)["feature_names"] if kind.measured else kind.features or None
+        ),
         target_names=classes if classed else preprocessing.target_names,
         axes=axes_of(experiment, preprocessing),
         notes=(note,) if note else (),

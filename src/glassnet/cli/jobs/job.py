@@ -110,6 +110,7 @@ def _is_table(of: Outcome) -> bool:
 
 NEEDS: dict[str, Callable[[Outcome], object]] = {
     "hidden_projection.png": lambda of: of.run.network.hidden,
+    "output_surface.png": lambda of: _has_classes(of) or of.run.network.sizes[0] > 1,
     "confusion.png": _has_classes,
     "roc.png": _has_classes,
     "regression.png": lambda of: not _has_classes(of),

@@ -75,10 +75,12 @@ def look_into(
     `where` says where row i of those lies.
     """
     classes, X, y = question.classes, question.X_test, question.y_test
+    mistakes = tuple(worst_mistakes(y, answer(X), where, classes))
+    if X.shape[1] == 1:  # the answer over the only input is a picture of its own
+        return Insight(question.target, classes, (), (), mistakes)
     found = importances(answer, X, y, columns, targets=question.targets)
     most = max(1, min(STRONGEST, _CURVES // question.targets))
     by_name = {column.name: column for column in columns}
     strongest = [by_name[one.name] for one in found if len(by_name[one.name].levels)][:most]
     curves = dependences(answer, question.X, strongest)
-    mistakes = worst_mistakes(y, answer(X), where, classes)
-    return Insight(question.target, classes, tuple(found), tuple(curves), tuple(mistakes))
+    return Insight(question.target, classes, tuple(found), tuple(curves), mistakes)

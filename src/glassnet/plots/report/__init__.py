@@ -146,19 +146,22 @@ def _pictures(run: TrainingRun, field: Field, X: NDArray[Any], y: object, projec
     grid = make_grid(field, projection, span, _FINE)
     drawn = cloud.note or counted(len(cloud.points), "sample")
     where = f", {projection.note}" if projection.note else ""
-    surface = make_grid(field, projection, span, _COARSE, adaptive=True)
     over = f"{sentence(f'{field.quantity} over the same plane')} Drag to turn it."
     caption = _boundary_caption(field, drawn, where, projection.slice_note)
     if projection.dimensions == 1:
         over = sentence(f"{field.quantity} over the same line")
         caption = sentence(f"{field.quantity}, with {drawn}{where}")
+    surfaces = []
+    if field.is_class or projection.dimensions == 2:  # a quantity over a line is drawn with its samples
+        drawing = interactive.surface_picture(make_grid(field, projection, span, _COARSE, adaptive=True))
+        surfaces = [figure("surface", "The output surface", drawing, over)]
     name, curve = tidy(field.names[0], 84), make_loss_curve(run, _LOSS_POINTS)
     boundary = "The decision boundary" if field.is_class else f"The prediction of {name}"
     figures = [
         figure("data", "The data", interactive.data_picture(cloud, projection), f"{drawn}{where}."),
         figure("boundary", boundary, interactive.boundary_picture(cloud, grid), caption),
         _hidden(field, X, y),
-        figure("surface", "The output surface", interactive.surface_picture(surface), over),
+        *surfaces,
         figure(
             "loss",
             "The loss",

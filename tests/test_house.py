@@ -45,6 +45,7 @@ HOUSE = [
 
 # Whatever these hold is loaded when it is used, by the functions that use it.
 HEAVY = {
+    "anywidget",
     "charset_normalizer",
     "click",
     "dask",
@@ -61,11 +62,15 @@ HEAVY = {
     "safetensors",
     "scipy",
     "sklearn",
+    "starlette",
     "torch",
     "tqdm",
+    "uvicorn",
+    "websockets",
 }
 
 PUBLIC = [
+    "lab",
     "ColumnTable",
     "PreparedTable",
     "prepare_table",

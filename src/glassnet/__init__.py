@@ -32,6 +32,7 @@ The public names; help() of each shows an example:
   HiddenProjectionDisplay, NetworkDiagramDisplay
 - the mean of many networks, with their spread: Ensemble
 - files: save, load
+- the live lab, where a network learns before your eyes: lab
 - pictures and a page of them: glassnet.plots, glassnet.plots.report
 - errors: GlassnetError with InputError, InputTypeError, EngineError, FileError and GradientError;
   warnings: GlassnetWarning with DivergenceWarning, InterruptedTrainingWarning, StalledTrainingWarning,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from glassnet.diagnostics.gradient_report import GradientCheck
     from glassnet.engine.full_batch import Problem
     from glassnet.engine.prepare import loss_and_gradient, prepare
+    from glassnet.lab.opening import lab
     from glassnet.model_selection.results import SweepResult
     from glassnet.model_selection.sweep import sweep
     from glassnet.model_selection.time_folds import PurgedKFold, WalkForward
@@ -204,6 +206,7 @@ __all__ = [
     "curvature",
     "diagnose",
     "explain",
+    "lab",
     "load",
     "loss_and_gradient",
     "prepare",
@@ -256,8 +259,11 @@ _HOMES = {
 _MODULES = {
     "losses": "glassnet.nn.losses",
     "report": "glassnet.plots.report",
-    **{name: f"glassnet.{name}" for name in ("data", "diagnostics", "engine", "model_selection", "native")},
-    **{name: f"glassnet.{name}" for name in ("nn", "optim", "plots", "training", "utils")},
+    **{name: f"glassnet.{name}" for name in ("data", "diagnostics", "engine", "lab", "native")},
+    **{
+        name: f"glassnet.{name}"
+        for name in ("model_selection", "nn", "optim", "plots", "training", "utils")
+    },
 }
 _PLACES = {name: module for module, names in _HOMES.items() for name in names.split()}
 

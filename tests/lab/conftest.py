@@ -2,14 +2,21 @@
 
 import os
 import re
+import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 from chromium import MISSING, find
 from playwright.sync_api import sync_playwright
 
+import glassnet.lab.server
+from glassnet.lab.server import Server
+from glassnet.lab.session import Session
+
 # A group of xdist runs in one process, so that the browser starts once.
 GROUP = pytest.mark.xdist_group("lab")
-BROWSING = {"launch_chromium", "new_page"}
+BROWSING = {"chromium", "new_page"}
 
 
 def pytest_collection_modifyitems(items):
@@ -19,13 +26,19 @@ def pytest_collection_modifyitems(items):
 
 
 class Chromium:
-    """The browser, started by the first test that asks for one."""
+    """The browsers: each is started by the first test that asks for it, and stays for the next ones."""
 
     def __init__(self):
-        self.playwright = self.browser = None
+        self.playwright, self.browsers = None, {}
 
-    def launch(self, *arguments):
-        """A browser of its own, with these arguments."""
+    def browser(self, *arguments):
+        """The browser that was started with these arguments."""
+        browser = self.browsers.get(arguments)
+        if browser is None or not browser.is_connected():
+            browser = self.browsers[arguments] = self._launch(arguments)
+        return browser
+
+    def _launch(self, arguments):
         path = find()
         assert path is not None, MISSING
         if self.playwright is None:
@@ -35,17 +48,12 @@ class Chromium:
         flags = [*arguments, *(["--no-sandbox"] if root else [])]
         return self.playwright.chromium.launch(executable_path=path, args=flags)
 
-    def shared(self):
-        if self.browser is None or not self.browser.is_connected():
-            self.browser = self.launch()
-        return self.browser
-
     def stop(self):
-        if self.browser is not None:
-            self.browser.close()
+        for browser in self.browsers.values():
+            browser.close()
         if self.playwright is not None:
             self.playwright.stop()
-        self.playwright = self.browser = None
+        self.playwright, self.browsers = None, {}
 
 
 _chromium = Chromium()
@@ -61,17 +69,9 @@ def pytest_runtest_teardown(item, nextitem):
 
 
 @pytest.fixture
-def launch_chromium():
-    """`launch_chromium(*arguments)`: a Chromium of its own, which is closed after the test."""
-    browsers = []
-
-    def launch(*arguments):
-        browsers.append(_chromium.launch(*arguments))
-        return browsers[-1]
-
-    yield launch
-    for browser in browsers:
-        browser.close()
+def chromium():
+    """`chromium(*arguments)`: the browser that was started with these, which tests share."""
+    return _chromium.browser
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def new_page():
 
     def make(width=1280, height=800, **settings):
         viewport = {"width": width, "height": height}
-        context = _chromium.shared().new_context(viewport=viewport, **settings)
+        context = _chromium.browser().new_context(viewport=viewport, **settings)
         context.set_default_timeout(15_000)
         context.on("page", listen)
         contexts.append(context)
@@ -109,3 +109,38 @@ def new_page():
 def page(new_page):
     """A page of 1280 x 800 in a context of its own."""
     return new_page()
+
+
+# ---- Labs to look at ------------------------------------------------------------------------------
+
+
+def make_session(n=200, **settings):
+    """A session on data that a small network learns."""
+    random = np.random.RandomState(0)
+    X = random.randn(n, 2)
+    return Session(X, (X[:, 0] * X[:, 1] > 0).astype(int), **{"iterations": 500, **settings})
+
+
+@pytest.fixture
+def serve():
+    """`serve(session=None, **settings)`: a `Server`, which is closed after the test, with its session."""
+    servers = []
+
+    def make(session=None, **settings):
+        servers.append(Server(make_session() if session is None else session, **settings))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+        server.session.close()
+
+
+@pytest.fixture
+def plain_page(tmp_path, monkeypatch):
+    """The server serves a page that shows what it hears as text, in place of the lab's own."""
+    folder = tmp_path / "page"
+    shutil.copytree(glassnet.lab.server.PAGE, folder)
+    for file in (Path(__file__).parent / "plain_page").iterdir():
+        shutil.copy(file, folder)
+    monkeypatch.setattr("glassnet.lab.server.PAGE", folder)

@@ -13,6 +13,7 @@ from glassnet._version import __version__
 from glassnet.cli.bench import bench
 from glassnet.cli.errors import Group
 from glassnet.cli.info import info
+from glassnet.cli.lab import lab
 from glassnet.cli.sweep import sweep
 from glassnet.cli.train import check, predict, train
 
@@ -31,8 +32,9 @@ def main() -> None:
     glassnet train my.toml                     an experiment of your own
     glassnet train iris.csv --target species   learn to predict a column of a table
     glassnet predict results/iris new.csv      predict it for other rows
+    glassnet lab spirals                       watch it learn, live in the browser
     """
 
 
-for command in (train, check, predict, sweep, bench, info):
+for command in (train, check, predict, lab, sweep, bench, info):
     main.add_command(command)

@@ -1210,6 +1210,7 @@ class Lab {
 export default {
   render({ model, el }) {
     const lab = new Lab(model, el);
+    lab.link.taken(); // it listens: the first frame may come
     return () => lab.cleanup();
   },
 };

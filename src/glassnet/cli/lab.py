@@ -1,0 +1,46 @@
+"""Glassnet lab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from glassnet.cli.errors import say
+
+
+@click.command(short_help="Watch a network learn, live in the browser.")
+@click.argument("name", metavar="[EXPERIMENT]", default="circles")
+@click.option("--port", type=int, metavar="N", help="Of the page. Default: a free one.")
+@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+@click.option(
+    "--address-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep port and token in FILE, which you alone can read: the address stays the same the next time, "
+    "and pages that are open go on.",
+)
+@click.option(
+    "--expose",
+    metavar="ADDRESS",
+    help="Let other machines in, at this address of this one, such as 192.168.1.20. Whoever has the "
+    "printed address then commands the lab, and nothing is encrypted.",
+)
+def lab(
+    name: str, port: int | None, no_browser: bool, address_file: Path | None, expose: str | None
+) -> None:
+    """Watch a network learn, in the browser: every number in sight, each under your hands.
+
+    EXPERIMENT is a built-in one (glassnet info lists them). The page is served to this machine
+    alone, at an address with a secret token in it. Ctrl-C ends the lab.
+    """
+    from glassnet.lab.opening import Lab, session_of
+
+    with session_of(name) as session, Lab(session, port, expose, address_file) as opened:
+        say(f"The lab is at {opened.address}")
+        if expose is not None:
+            say("Other machines can reach it: keep the address to those who may command it.", err=True)
+        if not no_browser and not opened.open_browser():
+            say("No browser could be opened here: open the address in one.", err=True)
+        opened.wait()
+    say("The lab is closed.")

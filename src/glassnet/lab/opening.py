@@ -1,0 +1,226 @@
+"""Opens the lab: a widget in a notebook, elsewhere a page of its own in the browser."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+import sys
+import threading
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from glassnet.errors import FileError
+from glassnet.experiments import load_experiment
+from glassnet.lab.server import Server
+from glassnet.lab.session import Session
+from glassnet.nn.network import Network
+from glassnet.utils.paths import as_path, explain
+
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
+
+
+class Lab:
+    """An open lab: a session, and the page that shows it. ``gn.lab(...)`` returns one outside of notebooks.
+
+    Attributes
+    ----------
+    session : the `Session` that the page commands and shows.
+    address : what to open in a browser. Its token is the key: whoever has it commands the session.
+
+    It is a context manager, which closes the lab at the end.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        port: int | None = None,
+        expose: str | None = None,
+        address_file: str | os.PathLike[str] | None = None,
+    ) -> None:
+        path = None if address_file is None else as_path(address_file, "address_file")
+        kept_port, token = (0, None) if path is None else _read(path)
+        self.session = session
+        self._server = Server(session, kept_port if port is None else port, expose, token)
+        self.address = self._server.address
+        self._closed = threading.Event()
+        if path is not None:
+            try:
+                _write(path, self.address)
+            except BaseException:
+                self._server.close()
+                raise
+
+    def open_browser(self) -> bool:
+        """Open the page in the user's browser; whether there is one."""
+        try:
+            controller = webbrowser.get()
+            # A browser of text would take over this terminal.
+            if type(controller) is webbrowser.GenericBrowser and "BROWSER" not in os.environ:
+                return False
+            return controller.open(self._server.address_for_once())
+        except (webbrowser.Error, OSError):
+            return False
+
+    def wait(self) -> None:
+        """Return once the lab is closed, by another thread or by Ctrl-C: for the end of a script."""
+        try:
+            while not self._closed.wait(0.5):
+                pass
+        except KeyboardInterrupt:
+            self.close()
+
+    def close(self) -> None:
+        """End training, let the pages go and free the port."""
+        self._closed.set()
+        self._server.close()
+        self.session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed.is_set() else "open"
+        return f"<Lab, {state}, on port {self._server.port}>"
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook that shows widgets."""
+    if "marimo" in sys.modules and sys.modules["marimo"].running_in_notebook():
+        return True
+    ipython = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(ipython, "kernel", None) is not None
+
+
+_ADDRESS = re.compile(r"http://\S+:(\d{1,5})/\?token=([\w-]{32,})\s*")
+
+
+def _read(path: Path) -> tuple[int, str | None]:
+    """The port and the token of the address in a file; 0 and None where there is no file yet."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.read(1000)
+    except FileNotFoundError:
+        return 0, None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = explain(error) if isinstance(error, OSError) else "it is not text"
+        raise FileError(f"{path} cannot be read: {reason}.") from error
+    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise FileError(
+            f"Others can read {path}, and with its address command the lab. Make it yours alone: "
+            f"chmod 600 {path}"
+        )
+    found = _ADDRESS.fullmatch(text)
+    if found is None:
+        raise FileError(f"{path} holds no address of a lab. Give a file that is not there yet.")
+    return int(found[1]), found[2]
+
+
+def _write(path: Path, address: str) -> None:
+    """Keep the address where only this user can read it."""
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(f"{address}\n")
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {explain(error, writing=True)}.") from error
+
+
+def lab(
+    X: object = None,
+    y: object = None,
+    network: Network | None = None,
+    *,
+    iterations: int = 1000,
+    name: str = "Your data",
+    features: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
+    browser: bool = True,
+    port: int | None = None,
+    expose: str | None = None,
+    address_file: str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> Lab | AnyWidget:
+    """Open the live lab: watch a network learn your data, every number in sight, and command it.
+
+    In a notebook the lab is a widget, the cell's result. Elsewhere it is a page of its own, which opens
+    in the browser: a server on this machine alone, at an address with a secret token in it, which is
+    printed. A script goes on meanwhile, and its end is the lab's: end it with ``.wait()``.
+
+    Parameters
+    ----------
+    X, y : (samples, features) and targets as `train` takes them; or X a `Session`; or X the name of a
+        built-in experiment such as "spirals". Without both it is "circles".
+    network : by default one hidden layer of 8 tanh units, and the output that y asks for.
+    iterations : where playing ends, for the first time.
+    name, features, classes : what the page calls the data, the columns of X and the classes.
+    browser : whether the page is opened; the address works either way.
+    port : of the page; by default a free one.
+    expose : an address of this machine, such as "192.168.1.20", at which other machines may open the lab
+        too. Whoever has the address with its token then commands the lab, and nothing is encrypted.
+    address_file : a file that keeps port and token, for you alone to read: the address stays the same the
+        next time, and pages that are open go on.
+    settings : others of `train`, such as ``optimizer=gn.Adam(0.05)`` or ``batch_size=32``.
+
+    Returns
+    -------
+    Outside of notebooks a `Lab` with ``.address``, ``.session``, ``.wait()`` and ``.close()``; in a
+    notebook the widget, with ``.session`` and ``.close()``.
+
+    Raises InputError and InputTypeError as `train` does, InputError for a port that cannot be had,
+    FileError for an `address_file` that others can read, and GlassnetError where the extra "lab" is not
+    installed.
+
+    >>> import glassnet as gn
+    >>> lab = gn.lab([[0.0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], browser=False)  # doctest: +ELLIPSIS
+    The lab is at http://127.0.0.1:...
+    >>> lab.session.command({"do": "step", "n": 5})["iteration"]
+    5
+    >>> lab.close()
+    """
+    if isinstance(X, Session):
+        session = X
+    elif X is None or isinstance(X, str):
+        session = session_of(X or "circles")
+    else:
+        session = Session(
+            X, y, network, iterations=iterations, name=name, features=features, classes=classes, **settings
+        )
+    if in_notebook():
+        from glassnet.lab.widget import lab_widget
+
+        return lab_widget(session)
+    try:
+        opened = Lab(session, port, expose, address_file)
+    except BaseException:
+        session.close()
+        raise
+    print(f"The lab is at {opened.address}", flush=True)
+    if browser:
+        opened.open_browser()
+    return opened
+
+
+def session_of(name: str) -> Session:
+    """A session on a built-in experiment, with its data, network and settings."""
+    experiment = load_experiment(name)
+    settings = experiment.settings
+    return Session(
+        experiment.X,
+        experiment.y,
+        experiment.network,
+        name=experiment.title,
+        features=experiment.feature_names,
+        classes=experiment.class_names,
+        **settings,
+    )

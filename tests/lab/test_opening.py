@@ -1,0 +1,191 @@
+"""The lab is opened: a page of its own, its browser, its address kept in a file, and its end."""
+
+import inspect
+import os
+import stat
+import sys
+import threading
+import types
+import webbrowser
+
+import numpy as np
+import pytest
+from strangers import ask
+
+import glassnet as gn
+from glassnet.errors import FileError, InputError, InputTypeError
+from glassnet.lab import opening
+from glassnet.plots.libraries import MissingLibraryError
+
+X = np.random.RandomState(0).randn(60, 2)
+Y = (X[:, 0] > 0).astype(int)
+
+
+@pytest.fixture
+def browser(monkeypatch):
+    """The addresses that a browser was asked to open."""
+    opened = []
+
+    class Browser:
+        def open(self, address):
+            opened.append(address)
+            return True
+
+    monkeypatch.setattr(webbrowser, "get", lambda: Browser())
+    return opened
+
+
+def answers(address):
+    """The status with which a lab answers its address."""
+    port = int(address.partition("127.0.0.1:")[2].partition("/")[0])
+    path = address.partition(f":{port}")[2]
+    return ask(port, path, {"Host": f"127.0.0.1:{port}"}).status
+
+
+def test_lab_prints_its_address_and_opens_the_browser_at_another_that_works_once(browser, capsys):
+    with gn.lab(X, Y) as lab:
+        assert capsys.readouterr().out == f"The lab is at {lab.address}\n"
+        assert answers(lab.address) == 303
+        (address,) = browser
+        assert address.startswith(lab.address.partition("?")[0] + "?once=")
+        assert [answers(address), answers(address)] == [303, 403]
+
+
+def test_lab_opens_no_browser_where_none_is_wanted(browser):
+    gn.lab(X, Y, browser=False).close()
+    assert browser == []
+
+
+def test_lab_goes_on_where_there_is_no_browser_but_one_of_text(monkeypatch, capsys):
+    monkeypatch.delenv("BROWSER", raising=False)
+    monkeypatch.setattr(webbrowser, "get", lambda: webbrowser.GenericBrowser("w3m"))
+    with gn.lab(X, Y) as lab:
+        assert not lab.open_browser()
+
+        def none():
+            raise webbrowser.Error("could not locate runnable browser")
+
+        monkeypatch.setattr(webbrowser, "get", none)
+        assert not lab.open_browser()
+
+
+def test_lab_takes_the_settings_of_train_and_a_network(browser):
+    network = gn.Network((2, 3, 2), hidden="relu")
+    settings = {"optimizer": gn.Adam(0.05), "batch_size": 20, "random_state": 3, "iterations": 8}
+    with gn.lab(X, Y, network, **settings, browser=False) as lab:
+        answer = lab.session.command({"do": "step", "n": 8})
+        assert answer["loss"] == gn.train(network, X, Y, **settings).losses[-1]
+
+
+def test_lab_says_what_cannot_be_learned_from_and_leaves_no_thread():
+    before = threading.active_count()
+    with pytest.raises(InputError, match="a target for each of the 60 rows"):
+        gn.lab(X, Y[:5], browser=False)
+    with pytest.raises(InputTypeError, match="has no argument 'nonsense'"):
+        gn.lab(X, Y, nonsense=1, browser=False)
+    with pytest.raises(InputError, match="cannot listen on port 70000"):
+        gn.lab(X, Y, port=70000, browser=False)
+    with pytest.raises(InputError, match="Did you mean 'spirals'"):
+        gn.lab("spiral", browser=False)
+    assert threading.active_count() == before
+
+
+def test_lab_is_a_function_though_its_package_has_the_name():
+    assert callable(gn.lab)
+    assert inspect.signature(gn.lab) == inspect.signature(opening.lab)
+    assert gn.lab.__doc__ == opening.lab.__doc__
+    assert gn.lab.opening is opening
+
+
+def test_closed_lab_ends_training_frees_its_port_and_lets_wait_return():
+    lab = gn.lab(X, Y, iterations=10_000_000, browser=False)
+    lab.session.command({"do": "play"})
+    waiting = threading.Thread(target=lab.wait)
+    waiting.start()
+    lab.close()
+    lab.close()  # twice is once
+    waiting.join(10)
+    assert not waiting.is_alive()
+    assert lab.session.closed
+    assert repr(lab).startswith("<Lab, closed, on port ")
+    port = int(repr(lab).removesuffix(">").rpartition(" ")[2])
+    gn.lab(X, Y, port=port, browser=False).close()
+
+
+def test_without_the_extra_the_command_that_installs_it_is_said(monkeypatch):
+    for library in ("uvicorn", "starlette", "websockets"):
+        with monkeypatch.context() as patch:
+            for name in [name for name in sys.modules if name.split(".")[0] == library]:
+                patch.delitem(sys.modules, name)
+            patch.setitem(sys.modules, library, None)
+            with pytest.raises(
+                MissingLibraryError, match=rf'needs {library}, .+ pip install "glassnet\[lab\]"'
+            ):
+                gn.lab(X, Y, browser=False)
+
+
+# ---- An address that stays ------------------------------------------------------------------------
+
+
+def test_address_file_keeps_the_address_for_its_user_alone(tmp_path):
+    path = tmp_path / "address"
+    with gn.lab(X, Y, browser=False, address_file=path) as lab:
+        address = lab.address
+        assert path.read_text() == f"{address}\n"
+        if os.name == "posix":
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with gn.lab(X, Y, browser=False, address_file=path) as lab:
+        assert lab.address == address
+        with pytest.raises(InputError, match="cannot listen on port"):
+            gn.lab(X, Y, browser=False, address_file=path)
+    assert path.read_text() == f"{address}\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666])
+def test_address_file_that_others_can_read_or_write_is_refused(tmp_path, mode):
+    path = tmp_path / "address"
+    gn.lab(X, Y, browser=False, address_file=path).close()
+    path.chmod(mode)
+    with pytest.raises(FileError, match=r"Others can read .+ chmod 600 "):
+        gn.lab(X, Y, browser=False, address_file=path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hello",
+        "http://127.0.0.1:8000/?token=short",
+        "http://127.0.0.1:8000/?token=" + "a" * 43 + " more",
+        "\xff",
+    ],
+)
+def test_address_file_that_holds_something_else_is_left_alone(tmp_path, text):
+    path = tmp_path / "address"
+    path.write_bytes(text.encode("latin-1"))
+    path.chmod(0o600)
+    with pytest.raises(FileError, match=r"holds no address of a lab|is not text"):
+        gn.lab(X, Y, browser=False, address_file=path)
+    assert path.read_bytes() == text.encode("latin-1")
+
+
+def test_address_file_that_cannot_be_written_is_said_and_nothing_is_left_open(tmp_path):
+    before = threading.active_count()
+    with pytest.raises(FileError, match=r"there is no such file or folder|takes no new files"):
+        gn.lab(X, Y, browser=False, address_file=tmp_path / "nowhere" / "address")
+    assert threading.active_count() == before
+
+
+# ---- In a notebook --------------------------------------------------------------------------------
+
+
+def test_in_notebook_knows_kernels_and_no_other_shell(monkeypatch):
+    assert not opening.in_notebook()
+    for kernel, expected in [(object(), True), (None, False)]:
+        shell = types.SimpleNamespace(kernel=kernel)
+        monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda s=shell: s))
+        assert opening.in_notebook() is expected
+    monkeypatch.delitem(sys.modules, "IPython")
+    monkeypatch.setitem(sys.modules, "marimo", types.SimpleNamespace(running_in_notebook=lambda: True))
+    assert opening.in_notebook()

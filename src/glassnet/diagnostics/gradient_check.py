@@ -11,7 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from glassnet.data.checks import target_rows
 from glassnet.diagnostics.central_differences import LossDifferences
-from glassnet.diagnostics.gradient_report import GradientCheck, GradientEntry
+from glassnet.diagnostics.gradient_report import GradientCheck, GradientEntry, findings_of
+from glassnet.diagnostics.mistakes import Finding, Point, mistakes_in
 from glassnet.engine.prepare import prepare
 from glassnet.errors import InputError
 from glassnet.nn.network import Network, Parameters, as_network
@@ -43,6 +44,11 @@ def check_gradients(
     precision of its arrays. The numerical side is always float64, at the data and parameters as `dtype`
     holds them; the top of `glassnet.diagnostics.central_differences` says how it judges an entry. l1 and l2
     are `train`'s penalties; |W| has a kink at 0.
+
+    Where entries are wrong, the result's `findings` name the mistake and its layer: the check computes what
+    the gradient would be with each known mistake (a transposed weight, a missing derivative, a factor of
+    n, a forgotten bias, a loss and a delta that do not belong together, ...), and says which one fits. For
+    activations and losses of your own too, whose derivatives are compared with their values.
 
     Raises InputError and InputTypeError for bad input, EngineError for an engine that cannot run the
     network. A wrong gradient is a result, not an error: `GradientCheck.raise_if_failed` makes it one.
@@ -89,10 +95,13 @@ def check_gradients(
     targets = as_target(y, len(inputs), network.sizes[-1], network.loss.target)
     Y = seen(target_rows(targets, network.sizes[-1], precision))
     w = np.ones(len(inputs)) if sample_weight is None else seen(as_numbers(sample_weight, "sample_weight"))
-    data = inputs, Y, w / problem.divisor
+    data, double = (inputs, Y, w / problem.divisor), at.astype(np.float64)
+    judged = np.asarray(backpropagated, np.float64)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        differences = LossDifferences(network, at.astype(np.float64), data, problem.penalties, precision)
-        table = tuple(_entries(differences, np.asarray(backpropagated, np.float64), epsilon))
+        differences = LossDifferences(network, double, data, problem.penalties, precision)
+        table = tuple(_entries(differences, judged, epsilon))
+    plain = np.full(len(inputs), 1.0 / len(inputs) if reduction == "mean" else 1.0)
+    point = Point(network, double, *data, plain, problem.penalties, reduction == "mean")
     return GradientCheck(
         network=network,
         table=table,
@@ -101,7 +110,20 @@ def check_gradients(
         epsilon=epsilon,
         reduction=reduction,
         n_samples=len(inputs),
+        findings=findings_of(table, _mistakes(point, judged, table, precision)),
     )
+
+
+def _mistakes(
+    point: Point, gradient: NDArray[np.float64], table: Sequence[GradientEntry], precision: np.dtype[Any]
+) -> list[Finding]:
+    """The mistakes in a gradient; none where no entry is wrong."""
+    wrong = np.array([entry.verdict == "wrong" for entry in table])
+    if not wrong.any():
+        return []
+    tolerance = np.array([entry.tolerance for entry in table])
+    judged = np.array([entry.verdict in ("right", "wrong") for entry in table])
+    return mistakes_in(point, gradient, tolerance, wrong, judged, precision == np.float32)
 
 
 def _entries(

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from glassnet.diagnostics.central_differences import Verdict
+from glassnet.diagnostics.mistakes import Finding
+from glassnet.diagnostics.mistakes.finding import Kind
 from glassnet.errors import GradientError
 from glassnet.nn.network import Network
 from glassnet.utils.html import BAD, GOOD, cell_output, cell_table, tag
@@ -57,7 +59,9 @@ class GradientCheck:
 
     ``table`` is a tuple of rows (layer, name, index, numerical, backpropagated, relative_error,
     tolerance, epsilon, verdict) in the order of the flat parameters. ``engine`` is "native", "numpy",
-    or "given" for a gradient from the caller.
+    or "given" for a gradient from the caller. ``findings`` name what was found, each with `kind`, `layer`,
+    the `names` of the arrays and `words`: the mistakes, from the output down, and then the entries that
+    match, lie below rounding, or could not be judged.
 
     >>> import glassnet as gn
     >>> net = gn.Network((1, 2))
@@ -73,6 +77,7 @@ class GradientCheck:
     epsilon: float
     reduction: str
     n_samples: int
+    findings: tuple[Finding, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -188,6 +193,7 @@ class GradientCheck:
             "network": str(self.network),
             "dtype": self.dtype.name,
             "n_entries": len(self.table),
+            "findings": [{**finding._asdict(), "names": [*finding.names]} for finding in self.findings],
             "table": [{key: _finite(value) for key, value in e._asdict().items()} for e in self.table],
         }
 
@@ -209,7 +215,12 @@ class GradientCheck:
         )
 
     def _failure(self, worst: GradientEntry) -> str:
-        hint = _diagnosis(self.table)
+        hints = [
+            f"{', '.join(finding.names)}: {finding.words}."
+            for finding in self.findings
+            if finding.kind not in ("match", "rounding", "kink", "unsettled") and finding.words
+        ]
+        hint = " ".join(hints)
         return (
             f"{self.n_wrong} of {len(self.table)} entries are wrong. The worst is in layer "
             f"{worst.layer}, {worst.label}: numerical {worst.numerical:.10g}, backpropagated "
@@ -256,42 +267,34 @@ def _relative(entry: GradientEntry) -> str:
     return "-" if noise and entry.verdict == "right" else f"{entry.relative_error:.1e}"
 
 
-def _diagnosis(table: Sequence[GradientEntry]) -> str:
-    """The mistake that the wrong entries look like, in words; "" for no known mistake."""
-    findings: dict[str, list[str]] = {}
-    for name, entries in groupby(table, key=lambda entry: entry.name):
-        rows = list(entries)
-        if len(rows) > 1 and any(entry.verdict == "wrong" for entry in rows):
-            finding = _finding(rows)
-            if finding:
-                findings.setdefault(finding, []).append(name)
-    return " ".join(f"{', '.join(names)}: {finding}." for finding, names in findings.items())
-
-
-def _finding(rows: Sequence[GradientEntry]) -> str:
-    shape = tuple(i + 1 for i in rows[-1].index)
-    numerical = np.array([entry.numerical for entry in rows])
-    gradient = np.array([entry.backpropagated for entry in rows])
-    allowed = np.array([entry.tolerance for entry in rows])
-    if not gradient.any():
-        return "zero everywhere, as if it was never computed"
-    if (
-        min(shape) > 1
-        and len(shape) == 2
-        and np.all(np.abs(numerical.reshape(shape).T.ravel() - gradient) <= 2 * allowed)
-    ):
-        return "looks transposed"
-    largest = int(np.argmax(np.abs(numerical)))
-    if numerical[largest]:
-        factor = gradient[largest] / numerical[largest]
-        slack = allowed + 0.01 * np.abs((factor - 1) * numerical)
-        if np.all(np.abs(gradient - factor * numerical) <= slack):
-            return (
-                "the wrong sign"
-                if abs(factor + 1) < 1e-3
-                else f"every entry is {factor:.6g} times what it should be"
-            )
-    return ""
+def findings_of(table: Sequence[GradientEntry], mistakes: Sequence[Finding] = ()) -> tuple[Finding, ...]:
+    """What a check has found: the mistakes, and the entries that match, or that cannot be judged."""
+    verdicts = [entry.verdict for entry in table]
+    below = [e for e in table if e.verdict == "right" and _relative(e) == "-"]
+    counts: dict[Kind, int] = {
+        "match": verdicts.count("right") - len(below),
+        "rounding": len(below),
+        "kink": verdicts.count("kink"),
+        "unsettled": verdicts.count("unsettled"),
+    }
+    words = {
+        "match": "agree with the central difference",
+        "rounding": "are below rounding, on both sides",
+        "kink": "cannot be judged: their step crosses a kink, however small",
+        "unsettled": "cannot be judged: their numerical derivative does not settle",
+    }
+    names: dict[Kind, dict[str, None]] = {kind: {} for kind in counts}
+    for entry in table:
+        kind: Kind = "match" if entry.verdict == "right" else "unsettled"
+        kind = "kink" if entry.verdict == "kink" else "rounding" if entry in below else kind
+        if entry.verdict != "wrong":
+            names[kind][entry.name] = None
+    rest = [
+        Finding(kind, None, (*names[kind],), f"{count:,} of {len(table):,} entries {words[kind]}")
+        for kind, count in counts.items()
+        if count
+    ]
+    return (*mistakes, *rest)
 
 
 def _finite(value: Any) -> Any:

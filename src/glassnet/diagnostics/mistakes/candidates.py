@@ -1,0 +1,222 @@
+"""The mistakes that people make in backpropagation, as hypotheses to try on a wrong gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from glassnet._types import Array
+from glassnet.diagnostics.mistakes.backpropagation import Point, Slips, penalty_of
+from glassnet.diagnostics.mistakes.finding import Kind
+from glassnet.nn.activations import ACTIVATIONS, Activation
+from glassnet.nn.losses import ALL_LOSSES, ALL_OUTPUTS
+
+
+class Hypothesis(NamedTuple):
+    """A mistake: its kind and layer, what it is in words, and how it joins mistakes that are known."""
+
+    kind: Kind
+    layer: int | None
+    words: str
+    join: Callable[[Slips], Slips]
+
+
+def in_a_layer(point: Point, layer: int) -> Iterator[Hypothesis]:
+    """The mistakes whose first wrong gradient, from the output down, is a layer's; likely ones first."""
+    depth = len(point.network.sizes) - 1
+    if layer == depth:
+        yield from _of_the_output(point)
+    else:
+        yield from _of_the_slope(point.network.hidden[layer - 1], layer)
+        yield from _of_the_way_back(point, layer)
+    if layer > 1:
+        words = f"dJ/dW{layer} is made of Z{layer - 1} in place of H{layer - 1}: the activation is missing"
+        yield Hypothesis("input", layer, words, lambda s: replace(s, raw_inputs=s.raw_inputs | {layer}))
+
+
+def of_all(point: Point) -> Iterator[Hypothesis]:
+    """The mistakes that make all layers wrong together."""
+    yield from _of_the_weights(point)
+    yield from _of_the_penalty(point)
+    depth, biases = len(point.network.sizes) - 1, [b.any() for b in point.theta.biases]
+    for layer in range(1, depth + 1):
+        if biases[layer - 1]:
+            words = f"the pass forward leaves b{layer} out"
+            yield Hypothesis("bias", layer, words, partial(_biasless, layers={layer}))
+    if depth > 1 and sum(biases) > 1:
+        everywhere = set(range(1, depth + 1))
+        yield Hypothesis(
+            "bias", None, "the pass forward leaves all biases out", partial(_biasless, layers=everywhere)
+        )
+
+
+def _biasless(slips: Slips, layers: set[int]) -> Slips:
+    return replace(slips, biasless=slips.biasless | layers)
+
+
+# ---- The output's delta -----------------------------------------------------------------------------
+
+
+def _of_the_output(point: Point) -> Iterator[Hypothesis]:
+    network = point.network
+    loss, output, depth = network.loss, network.output, len(network.sizes) - 1
+
+    def other(words: str, delta: Callable[[Array, Array], Array]) -> Hypothesis:
+        words = f"the loss is {loss}, and its delta, {loss.delta_formula}, was taken for another: {words}"
+        return Hypothesis("loss", depth, words, lambda s: replace(s, delta=delta))
+
+    def link_slope(Z: Array) -> Array:
+        Y_hat = output.link(Z)
+        if output.name == "tanh":
+            return 1 - Y_hat * Y_hat
+        return Y_hat if output.name == "exp" else Y_hat * (1 - Y_hat)
+
+    yield other("y_hat - y, as of a link with its own loss", lambda Z, Y: output.link(Z) - Y)
+    if output.name != "identity":
+        words = "the derivative of the link is multiplied in once more"
+        yield other(words, lambda Z, Y: loss.delta(Z, Y) * link_slope(Z))
+        yield other(
+            f"(y_hat - y) times the derivative of {output.name}, as of a squared error",
+            lambda Z, Y: (output.link(Z) - Y) * link_slope(Z),
+        )
+    yield other("z - y, without the link", lambda Z, Y: Z - Y)
+    for record in ALL_LOSSES.values():
+        if record != loss:
+            words = f"{record.delta_formula}, that of {record}"
+            if record.output != output.name:
+                words += f" over {ALL_OUTPUTS[record.output].name}"
+            yield other(words, record.delta)
+    yield other("-y / y_hat, the derivative by y_hat in place of z", lambda Z, Y: -Y / output.link(Z))
+
+
+# ---- A hidden layer's delta -------------------------------------------------------------------------
+
+
+def _of_the_slope(sigma: Activation, layer: int) -> Iterator[Hypothesis]:
+    def slope(words: str, function: Callable[[Array, Array], Array]) -> Hypothesis:
+        return Hypothesis(
+            "derivative", layer, words, lambda s: replace(s, slopes={**s.slopes, layer: function})
+        )
+
+    own = sigma.derivative
+    yield slope(
+        f"the derivative of {sigma.name}, {sigma.derivative_formula}, is missing from delta{layer}",
+        lambda Z, H: np.ones_like(Z),
+    )
+    yield slope(
+        f"in delta{layer} the derivative of {sigma.name} is taken at H in place of Z",
+        lambda Z, H: own(H, sigma.value(H)),
+    )
+    yield slope(
+        f"in delta{layer} the derivative of {sigma.name}, {sigma.derivative_formula}, has Z in place of H",
+        lambda Z, H: own(Z, Z),
+    )
+    yield slope(
+        f"in delta{layer} the derivative of {sigma.name}, {sigma.derivative_formula}, has H in place of Z",
+        lambda Z, H: own(H, H),
+    )
+    yield slope(f"in delta{layer} {sigma.name} itself stands in place of its derivative", lambda Z, H: H)
+    yield slope(
+        f"in delta{layer} the derivative of {sigma.name} is multiplied in twice",
+        lambda Z, H: own(Z, H) ** 2,
+    )
+    for record in ACTIVATIONS.values():
+        if record.name != sigma.name:
+            words = (
+                f"in delta{layer} the derivative is that of {record.name}, {record.derivative_formula}, "
+                f"and the function is {sigma.name}"
+            )
+            yield slope(words, partial(_slope_at, record))
+            yield slope(words, record.derivative)
+
+
+def _slope_at(record: Activation, Z: Array, H: Array) -> Array:
+    """The derivative as a function of Z alone."""
+    return record.derivative(Z, record.value(Z))
+
+
+def _of_the_way_back(point: Point, layer: int) -> Iterator[Hypothesis]:
+    above = layer + 1
+    rows, columns = point.theta.weights[layer].shape
+
+    def back(words: str, function: Callable[[Array], Array]) -> Hypothesis:
+        words = f"W{above} is {words} on the way from delta{above} to delta{layer}"
+        return Hypothesis(
+            "transposed", above, words, lambda s: replace(s, backs={**s.backs, above: function})
+        )
+
+    if rows == columns:
+        yield back("not transposed", lambda W: W)
+    elif min(rows, columns) > 1:
+        yield back("reshaped in place of transposed", lambda W: W.reshape(W.shape[::-1]))
+    yield Hypothesis(
+        "missing",
+        above,
+        f"W{above} is missing on the way from delta{above} to delta{layer}",
+        lambda s: replace(s, backs={**s.backs, above: lambda W: np.ones_like(W.T)}),
+    )
+
+
+# ---- Samples and penalties --------------------------------------------------------------------------
+
+
+def _of_the_weights(point: Point) -> Iterator[Hypothesis]:
+    w, n = point.w, len(point.w)
+
+    def weighted(kind: Kind, words: str, values: Array) -> Hypothesis:
+        return Hypothesis(kind, None, words, lambda s: replace(s, w=values))
+
+    if not np.allclose(w, w[0]):
+        yield weighted("weights", "the sample weights are left out", point.plain)
+        if point.mean:
+            words = "the sum is divided by the number of samples, not by the sum of their weights"
+            yield weighted("weights", words, w / w.sum() * (w.sum() / point.plain.sum()))
+        yield weighted("weights", "the sample weights are multiplied in twice", w * w / point.plain)
+    if n > 1 and (point.penalties.l1 or point.penalties.l2):  # else one factor of everything
+        total = w.sum() / point.plain.sum() * n
+        summed = f"the samples' losses are summed, not divided by {total:.6g}"
+        again = "once too often" if point.mean else "and not summed"
+        if point.mean:
+            yield weighted("factor", summed, w * total)
+        yield weighted("factor", f"the samples' losses are divided by {total:.6g} {again}", w / total)
+    if n > 1:
+        for words, row in (("last", n - 1), ("first", 0)):
+            only = np.zeros(n)
+            only[row] = 1.0
+            explained = f"only the {words} sample counts, as if each one replaced the sum so far"
+            yield weighted("samples", explained, w * only)
+            yield weighted("samples", explained, only)
+        for words, row in (("last", n - 1), ("first", 0)):
+            rest = w.copy()
+            rest[row] = 0.0
+            yield weighted("samples", f"the {words} sample is left out", rest)
+
+
+def _of_the_penalty(point: Point) -> Iterator[Hypothesis]:
+    l1, l2, n = point.penalties.l1, point.penalties.l2, len(point.w)
+    names = [name for name, value in (("l1", l1), ("l2", l2)) if value]
+    if not names:
+        return
+
+    def penalized(
+        words: str, l1: float | None = None, l2: float | None = None, biases: bool = False
+    ) -> Hypothesis:
+        penalty = partial(penalty_of, l1=l1, l2=l2, biases=biases)
+        return Hypothesis("penalty", None, words, lambda s: replace(s, penalty=penalty))
+
+    if len(names) == 2:
+        yield penalized("the gradient of the l1 penalty, l1 sign(W), is missing", l1=0.0)
+        yield penalized("the gradient of the l2 penalty, l2 W, is missing", l2=0.0)
+    what = "l2 W" if names == ["l2"] else "l1 sign(W)" if names == ["l1"] else "l2 W + l1 sign(W)"
+    kind = names[0] if len(names) == 1 else "l1 and l2"
+    yield penalized(f"the gradient of the {kind} penalty, {what}, is missing", l1=0.0, l2=0.0)
+    yield penalized("the penalty acts on biases too", biases=True)
+    if l2:
+        yield penalized("l2 is counted as l2 sum W^2, without its 1/2", l2=2 * l2)
+    yield penalized(f"the penalty is divided by the number of samples, {n}", l1=l1 / n, l2=l2 / n)
+    yield penalized(f"the penalty is multiplied by the number of samples, {n}", l1=l1 * n, l2=l2 * n)
+    yield penalized("the penalty has the wrong sign", l1=-l1, l2=-l2)

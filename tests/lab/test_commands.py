@@ -299,3 +299,50 @@ def test_catalog_has_all_of_the_registries(do):
 
 def test_every_command_is_explained():
     assert [name for name, command in COMMANDS.items() if not command.function.__doc__] == []
+
+
+# ---- What it explains -------------------------------------------------------------------------------
+
+
+def test_explain_is_that_of_python_at_the_iteration_shown(session, do):
+    do("step", n=10)
+    do("seek", iteration=4)
+    answer = do("explain", what="gradient", layer=1, unit=2, input=1)
+    same = gn.explain(trained(4), X, Y, what="gradient", layer=1, unit=2, input=1)
+    assert answer["value"] == same.value
+    assert answer["iteration"] == 4
+    assert answer["passed"]
+    assert len(do("explain", what="pass", sample=7)["parts"]) > 3
+    for wrong, words in [
+        ({"what": "everything"}, "Unknown what"),
+        ({"what": "bias", "layer": 1}, "unit"),
+        ({"what": "pass", "sample": 80}, "from 0 to 79"),
+        ({"what": "bias", "layer": 9, "unit": 0}, "layer"),
+    ]:
+        assert words in session.command({"do": "explain", **wrong})["error"]
+
+
+def test_diagnose_finds_why_and_its_remedy_goes_on_a_branch():
+    zeros = np.zeros(NETWORK.n_parameters)
+    with Session(X, Y, NETWORK, optimizer=gn.SGD(0.5), parameters=zeros, iterations=50) as session:
+        assert "ask diagnose first" in session.command({"do": "findings"})["error"]
+        session.command({"do": "step", "n": 20})
+        session.command({"do": "diagnose"})
+        seen, found = 0, {"looking": True}
+        while found.get("looking"):
+            seen = session.wait(seen, 20)
+            found = session.command({"do": "findings"})
+        assert found["findings"][0]["name"] == "equal_units"
+        assert "There is no finding 99" in session.command({"do": "try_remedy", "finding": 99})["error"]
+        assert "error" not in session.command({"do": "try_remedy", "finding": 0})
+        assert [branch.name for branch in session.branches] == ["Run", "Mend equal units"]
+        session.command({"do": "pause"})
+        session.command({"do": "step", "n": 30})
+        assert session.brief()["loss"] < 0.6  # which the first branch, at 0.69, never leaves
+
+
+def test_frame_has_the_hidden_layer_in_three_dimensions(session):
+    frame = session.frame()
+    H = NETWORK.forward(session.shown_run().parameters, X)[0]
+    np.testing.assert_allclose(frame.arrays["hidden"], H, rtol=1e-6)
+    assert frame.document["hidden_labels"] == ["unit 0", "unit 1", "unit 2"]

@@ -75,6 +75,7 @@ class Live:
         self.notes: dict[int, str] = {}
         self.title = ""
         self.hidden: tuple[str, ...] = ()
+        self.diagnosing, self.diagnosis = False, None  # type: tuple[bool, dict[str, Any] | None]
         if not isinstance(X, Study):
             data = X if isinstance(X, Data) else as_data(X, y, name, features, classes)
             settings = {"random_state": 0, **settings}
@@ -178,14 +179,28 @@ class Live:
             raise InputError(f"There are {MOST_BRANCHES} branches already: drop one first.")
         k, parent = self.shown_run().iterations, self._branch
         tape = parent.tape.branch(k)
-        taken = {branch.name for branch in self.branches}
-        numbers = (f"Branch {i}" for i in range(2, MOST_BRANCHES + 3))
-        name = name if name and name not in taken else next(one for one in numbers if one not in taken)
         events = [event for event in parent.events if event["iteration"] < k]
-        new = replace(parent, name=name, tape=tape, events=events, parent=parent.name, at=k)
+        new = replace(
+            parent, name=self._free_name(name), tape=tape, events=events, parent=parent.name, at=k
+        )
         with self._changed:
             self.branches.append(new)
         self.turn_to(new)
+
+    def begin_beside(self, study: Study, name: str = "") -> None:
+        """Start anew with a study, on a branch of its own beside those that are there."""
+        if len(self.branches) >= MOST_BRANCHES:
+            raise InputError(f"There are {MOST_BRANCHES} branches already: drop one first.")
+        tape = Tape(study.network, study.data.X, study.data.y, **study.settings)
+        scene = self._branch.scene if study.data is self._branch.study.data else Scene(study.data)
+        with self._changed:
+            self.branches.append(Branch(self._free_name(name), tape, study, scene))
+            self.turn_to(self.branches[-1])
+
+    def _free_name(self, name: str) -> str:
+        taken = {branch.name for branch in self.branches}
+        numbers = (f"{name or 'Branch'} {i}" for i in range(2, MOST_BRANCHES + 3))
+        return name if name and name not in taken else next(one for one in numbers if one not in taken)
 
     def turn_to(self, branch: Branch) -> None:
         """Show a branch, at its end."""
@@ -275,7 +290,7 @@ class Live:
                 branch.scene,
                 branch.study,
                 others[-1].tape.run if others else None,
-                {**self.brief(), "speed": self._speed, "branch": branch.name},
+                {**self.brief(), "speed": self._speed, "branch": branch.name, "looking": self.diagnosing},
             )
 
     def brief(self) -> dict[str, Any]:

@@ -21,8 +21,8 @@ FINE, COARSE = 96, 3
 """Points along an axis of the decision map, and how many of them a unit's map takes as one."""
 LINE = 240
 """Points along the axis of data with one input."""
-MOST_POINTS, MOST_MAPS = 1_500, 64
-"""Samples that a page draws, and units that have a map of their own."""
+MOST_POINTS, MOST_SOLID, MOST_MAPS = 1_500, 600, 64
+"""Samples that a page draws, and in three dimensions, and units that have a map of their own."""
 
 _RANGES = {"logistic": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "softsign": (-1.0, 1.0)}
 
@@ -90,6 +90,27 @@ class Scene:
         arrays["confusion"] = counts
         parts = {"accuracy": wrong[~held_out], "held_out_accuracy": wrong[held_out]}
         return {name: float(1 - part.mean()) for name, part in parts.items() if len(part)}
+
+    def hidden(self, run: TrainingRun, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+        """Where the last hidden layer has the samples drawn, in three dimensions at most."""
+        if not run.network.hidden:
+            return {}
+        rows = self._X[self.rows[:MOST_SOLID]]
+        H = predict(run.network, run.theta, rows, lambda Hs, Y_hat: Hs[-1], run.encoding.scaling)
+        H = np.nan_to_num(H.astype(np.float64))
+        labels = [f"unit {i}" for i in range(H.shape[1])]
+        if H.shape[1] > 3:
+            projection = make_projection(H, H.shape[1], 3, None, labels)
+            H, labels = projection.project(H), ["first axis", "second axis", "third axis"]
+            ranges = np.tile([-1.0, 1.0], (3, 1)) * max(float(np.abs(H).max()), 1e-9)
+        else:
+            low, high = _RANGES.get(run.network.hidden[-1].name, (None, None))
+            ranges = np.array([[low, high]] * H.shape[1], np.float64)
+            if low is None:
+                ranges = np.stack([H.min(axis=0), H.max(axis=0) + 1e-9], axis=1)
+        arrays["hidden"] = H.astype(np.float32)
+        arrays["hidden_ranges"] = ranges
+        return {"hidden_labels": labels}
 
     def lifted(self, place: list[float]) -> Array:
         """A place of the picture as a row of inputs, (1, inputs)."""

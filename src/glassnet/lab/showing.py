@@ -98,7 +98,7 @@ def frame_of(moment: Moment, judge: Judge) -> Frame:
         arrays["held_out"], arrays["held_out_log"] = thinned(at, held), thinned(at, held, log=True)
         seen = int(np.searchsorted(at, run.iterations, "right"))
         document["held_out_loss"] = finite(held[seen - 1]) if seen else None
-    document |= moment.scene.judged(run, arrays)
+    document |= moment.scene.judged(run, arrays) | moment.scene.hidden(run, arrays)
     if run.network.n_parameters <= MOST_GRADIENT:
         arrays["parameters"] = np.asarray(run.theta.flat, np.float64)
         arrays["gradient"] = np.asarray(judge.gradient(run, moment.study), np.float64)

@@ -126,6 +126,7 @@ def study_of_table(
     learned = prepared.preprocessing
     classes = None if learned.classes is None else tuple(str(label) for label in learned.classes)
     source = {"table": name, "text": text, "target": target, "held_out": held_out}
+    source["columns"] = list(table.names)
     data = Data(
         prepared.X_train,
         prepared.y_train,

@@ -81,6 +81,11 @@ class Study:
         """The same, trained with other settings."""
         return replace(self, settings={**self.settings, **changes}, own=False)
 
+    def with_network(self, network: Network) -> Study:
+        """The same with another network, from first parameters that fit it."""
+        study = self if network.sizes == self.network.sizes else self.restarted()
+        return replace(study, network=network, own=False)
+
     def with_seed(self, seed: int) -> Study:
         """The same from other first parameters."""
         settings = {name: value for name, value in self.settings.items() if name != "parameters"}

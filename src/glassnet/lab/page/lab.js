@@ -371,8 +371,22 @@ class MapView {
   }
 
   drawPlane(pen, box) {
-    const { frame, arrays, samples, palette } = this.lab;
+    const { arrays, samples, palette } = this.lab;
     this.y = scaleOf(...samples.span[1], box.bottom, box.top);
+    const { fresh } = this.lab.panels[0];
+    if (fresh) {
+      // A new drawing: nothing has been learned of it yet.
+      this.hint.textContent = "Draw points of two classes";
+      pen.fillStyle = css(palette.paper);
+      pen.fillRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+      for (const [x, y, number] of fresh) {
+        pen.beginPath();
+        pen.arc(this.x(x), this.y(y), 4, 0, 7);
+        pen.fillStyle = css(palette.of(number));
+        pen.fill();
+      }
+      return;
+    }
     const [rows, columns] = (arrays.leader ?? arrays.field).shape;
     let image;
     if (arrays.leader) {
@@ -399,7 +413,7 @@ class MapView {
     const [dx, dy] = [(box.right - box.left) / (columns - 1), (box.bottom - box.top) / (rows - 1)];
     pen.drawImage(image, box.left - dx / 2, box.top - dy / 2, dx * columns, dy * rows);
     if (arrays.leader) this.drawBorders(pen, box, rows, columns, dx, dy);
-    this.drawSamples(pen, frame);
+    this.drawSamples(pen);
     pen.restore();
   }
 
@@ -1008,12 +1022,774 @@ class NumbersView {
   }
 }
 
-// W₁[2, 1] is the weight of layer 1 from input 2 to unit 1, as the formulas have it.
+// W1[2, 0] is the weight of layer 1 from input 2 to unit 0: the symbols of the formulas, and Python's indices.
 function nameOf({ kind, layer, unit, from }) {
-  if (kind === "weight") return `W${below(layer)}[${from + 1}, ${unit + 1}]`;
-  if (kind === "bias") return `b${below(layer)}[${unit + 1}]`;
-  return `unit ${unit + 1} of layer ${layer}`;
+  if (kind === "weight") return `W${layer}[${from}, ${unit}]`;
+  if (kind === "bias") return `b${layer}[${unit}]`;
+  return `unit ${unit} of layer ${layer}`;
 }
+
+// ---- Fields --------------------------------------------------------------------------------------
+
+// A number that a person types; `ask` sends it, and an error brings the old one back.
+function numberField(name, ask, settings = {}) {
+  const input = h("input", { type: "number", "aria-label": name, step: "any", ...settings });
+  input.addEventListener("change", async () => {
+    const answer = await ask(input.value === "" ? null : input.valueAsNumber);
+    input.toggleAttribute("aria-invalid", false);
+    if (answer?.error) {
+      input.setAttribute("aria-invalid", "true");
+      setTimeout(() => {
+        input.removeAttribute("aria-invalid");
+        input.value = input.dataset.value ?? "";
+      }, 1800);
+    }
+  });
+  input.show = (value) => {
+    input.dataset.value = value ?? "";
+    if (document.activeElement !== input && !input.hasAttribute("aria-invalid")) input.value = value ?? "";
+  };
+  return input;
+}
+
+function select(name, ask, groups = []) {
+  const node = h("select", { "aria-label": name, onchange: () => ask(node.value) });
+  node.fill = (options) => {
+    const key = JSON.stringify(options);
+    if (node.dataset.key === key) return;
+    node.dataset.key = key;
+    node.replaceChildren(
+      ...options.map((one) =>
+        one.options
+          ? h("optgroup", { label: one.label }, one.options.map(([value, words]) => h("option", { value }, words)))
+          : h("option", { value: one[0] }, one[1]),
+      ),
+    );
+  };
+  node.show = (value) => {
+    if (document.activeElement !== node || !node.matches(":open")) node.value = value;
+  };
+  if (groups.length) node.fill(groups);
+  return node;
+}
+
+const row = (label, ...inside) => h("div", { class: "gl-row" }, h("span", { class: "gl-label", "aria-hidden": "true" }, label), ...inside);
+
+// A slider with its number beside it; `to` and `from` turn a value into the slider's place.
+function slider(name, ask, { low, high, step, to = (v) => v, from = (v) => v, digits = 4, brief = name }) {
+  const range = h("input", { type: "range", min: low, max: high, step, "aria-label": name });
+  const box = numberField(`${brief} in digits`, ask);
+  const value = () => Number(from(range.valueAsNumber).toPrecision(digits));
+  range.addEventListener("input", () => {
+    box.value = value();
+    range.setAttribute("aria-valuetext", short(value(), 6));
+  });
+  range.addEventListener("change", () => ask(value()));
+  const track = h("div", { class: "gl-slide" }, range);
+  return {
+    node: h("div", { class: "gl-pair" }, track, box),
+    track,
+    range,
+    show(shown) {
+      box.show(shown);
+      if (document.activeElement !== range || !range.matches(":active")) range.value = to(shown);
+      range.setAttribute("aria-valuetext", short(shown, 6));
+    },
+  };
+}
+
+const plainName = (name) => {
+  const words = name.replaceAll("_", " ");
+  return words[0].toUpperCase() + words.slice(1);
+};
+const RULES = { sgd: "Gradient descent", lbfgs: "L-BFGS", levenberg_marquardt: "Levenberg-Marquardt", bayesian_regularization: "Bayesian regularization", newton_cg: "Newton-CG", rmsprop: "RMSprop", amsgrad: "AMSGrad", adamw: "AdamW" };
+const SETTINGS = { n_samples: "Samples", n_features: "Inputs", l1: "L1", l2: "L2", beta1: "Beta 1", beta2: "Beta 2" };
+const ruleName = (name) => RULES[name] ?? plainName(name);
+const settingName = (name) => SETTINGS[name] ?? plainName(name);
+
+// ---- Data ----------------------------------------------------------------------------------------
+
+class DataPanel {
+  constructor(lab) {
+    this.lab = lab;
+    this.set = select("Data set", (name) => this.choose(name));
+    this.rows = h("div");
+    this.target = select("Column to predict", (column) => lab.do("predict_column", { column }));
+    this.targetRow = row("Predict", this.target);
+    this.file = h("input", { type: "file", accept: ".csv,.tsv,.txt,.data,.json,.jsonl,text/csv", hidden: true, "aria-hidden": "true", tabIndex: -1 });
+    this.file.addEventListener("change", () => {
+      if (this.file.files[0]) this.open(this.file.files[0]);
+      this.file.value = "";
+    });
+    this.draw = button("Draw", () => this.turn(), { class: "is-small", "aria-pressed": "false", title: "Draw points on the map, by mouse or finger" });
+    this.pens = h("div", { class: "gl-tools", role: "group", "aria-label": "What a press on the map does" });
+    this.words = h("p", { class: "gl-words" });
+    this.node = h(
+      "section",
+      { "aria-label": "Data" },
+      h("h2", {}, "Data"),
+      row("Set", this.set),
+      this.rows,
+      this.targetRow,
+      h("div", { class: "gl-tools" }, button("Open table", () => this.file.click(), { class: "is-small" }), this.draw, this.file),
+      this.pens,
+      this.words,
+    );
+    this.pen = null;
+    this.fresh = null;
+  }
+
+  choose(name) {
+    if (name === "") return;
+    this.lab.do("data", { name });
+  }
+
+  async open(file) {
+    if (file.size > 8_000_000) {
+      this.lab.say(`${file.name} has ${(file.size / 1e6).toFixed(1)} MB; the page opens tables of up to 8 MB. Open larger ones in Python: gn.lab(gn.read_table(path), target).`);
+      return;
+    }
+    await this.lab.do("open_table", { name: file.name, text: await file.text() });
+  }
+
+  update() {
+    const { setup, catalog } = this.lab;
+    const { source, classes, notes, features } = setup.data;
+    const own = source.set === undefined;
+    const sets = Object.keys(catalog.sets).map((name) => [name, plainName(name)]);
+    this.set.fill([...(own ? [["", cut(setup.data.name, 28)]] : []), ...sets]);
+    this.set.show(source.set ?? "");
+    const key = JSON.stringify([source.set, Object.keys(source)]);
+    if (key !== this.key) this.build(key);
+    for (const [name, control] of Object.entries(this.controls)) control.show(name === "held_out" ? Math.round(100 * (source.held_out ?? 0)) : source[name]);
+    this.targetRow.hidden = !source.columns;
+    if (source.columns) {
+      this.target.fill(source.columns.map((column) => [column, column]));
+      this.target.show(setup.data.target);
+    }
+    const whole = this.lab.samples?.whole && features.length === 2 && classes.length > 0;
+    this.draw.disabled = !whole;
+    if (!whole && this.pen !== null) this.turn(false);
+    this.words.textContent = notes.join(" ");
+    this.drawPens();
+  }
+
+  build(key) {
+    const { setup, catalog } = this.lab;
+    const { source } = setup.data;
+    this.key = key;
+    this.controls = {};
+    const rows = [];
+    const send = (name) => (value) => {
+      const { set, seed, held_out, ...settings } = this.lab.setup.data.source;
+      const known = { name: set, settings, seed, held_out };
+      if (name === "seed") known.seed = value;
+      else if (name === "held_out") known.held_out = value / 100;
+      else known.settings = { ...settings, [name]: value };
+      return this.lab.do("data", known);
+    };
+    for (const [name, { low, high, whole: isWhole }] of Object.entries(catalog.sets[source.set] ?? {})) {
+      const wide = isWhole && high / low > 50;
+      const [to, from] = wide ? [Math.log10, (v) => Math.round(10 ** v)] : [(v) => v, (v) => v];
+      const step = isWhole && !wide ? 1 : (to(high) - to(low)) / 100;
+      const control = slider(settingName(name), send(name), { low: to(low), high: to(high), step, to, from, digits: wide ? 3 : 4 });
+      this.controls[name] = control;
+      rows.push(row(settingName(name), control.node));
+    }
+    if (source.set !== undefined) {
+      this.controls.held_out = slider("Held out, per cent", send("held_out"), { low: 0, high: 80, step: 5 });
+      rows.push(row("Held out, %", this.controls.held_out.node));
+      this.controls.seed = numberField("Seed of the data", send("seed"), { min: 0, step: 1 });
+      rows.push(row("Seed", this.controls.seed));
+    }
+    this.rows.replaceChildren(...rows);
+  }
+
+  // Drawing: a press on the map adds a point of the chosen class, gives one another class, or erases it.
+  turn(on = this.pen === null) {
+    this.pen = on ? 0 : null;
+    this.fresh = null;
+    this.draw.setAttribute("aria-pressed", String(on));
+    this.drawPens();
+    this.lab.draw();
+  }
+
+  drawPens() {
+    this.pens.hidden = this.pen === null;
+    if (this.pen === null) return;
+    const { classes } = this.lab.setup.data;
+    const names = [...classes.map((name, i) => [i, cut(name, 12)]), ["label", "Relabel"], ["erase", "Erase"]];
+    this.pens.replaceChildren(
+      ...names.map(([pen, words]) =>
+        button(words, () => {
+          this.pen = pen;
+          this.drawPens();
+        }, { class: "is-small", "aria-pressed": String(this.pen === pen) }, typeof pen === "number" ? this.swatch(pen) : null, h("span", {}, words)),
+      ),
+      button("Start empty", () => {
+        this.fresh = [];
+        if (typeof this.pen !== "number") this.pen = 0;
+        this.lab.draw();
+      }, { class: "is-small" }),
+    );
+  }
+
+  swatch(number) {
+    const dot = h("i", { class: "gl-dot" });
+    dot.style.background = css(this.lab.palette.of(number));
+    return dot;
+  }
+
+  async press(place, nearest) {
+    if (this.pen === null || !place) return false;
+    if (this.fresh) {
+      if (typeof this.pen === "number") this.fresh.push([...place, this.pen]);
+      this.lab.draw();
+      if (new Set(this.fresh.map((point) => point[2])).size > 1) {
+        const points = this.fresh;
+        const answer = await this.lab.do("points", { points });
+        if (!answer.error) this.fresh = null;
+      }
+      return true;
+    }
+    if (typeof this.pen === "number") await this.lab.do("add_point", { place, target: this.pen });
+    else if (nearest === null) return true;
+    else if (this.pen === "erase") await this.lab.do("erase_point", { row: nearest.row });
+    else await this.lab.do("label", { row: nearest.row, target: (nearest.target + 1) % this.lab.setup.data.classes.length });
+    return true;
+  }
+}
+
+// ---- Layers --------------------------------------------------------------------------------------
+
+class LayersPanel {
+  constructor(lab) {
+    this.lab = lab;
+    this.rows = h("div");
+    this.add = button("Add layer", () => this.send([...this.layers, { units: 4, hidden: this.layers.at(-1)?.hidden ?? "tanh" }]), { class: "is-small" });
+    this.seed = button("New start", () => lab.do("reset", { seed: Math.floor(Math.random() * 1e6) }), { class: "is-small", title: "Draw other first parameters" });
+    this.words = h("p", { class: "gl-words" });
+    this.node = h("section", { "aria-label": "Layers" }, h("h2", {}, "Layers"), this.rows, h("div", { class: "gl-tools" }, this.add, this.seed), this.words);
+  }
+
+  async send(layers) {
+    const answer = await this.lab.do("network", { units: layers.map(({ units }) => units), hidden: layers.map(({ hidden }) => hidden) });
+    if (!answer?.error && answer?.note) this.lab.whisper(answer.note);
+    return answer;
+  }
+
+  update() {
+    const { setup, catalog } = this.lab;
+    const { sizes, hidden, output } = setup.network;
+    const { freeze } = setup.training;
+    this.layers = hidden.map((name, i) => ({ units: sizes[i + 1], hidden: name }));
+    const change = (i, entry) => this.send(this.layers.map((layer, k) => (k === i ? { ...layer, ...entry } : layer)));
+    const names = catalog.activations.map((name) => [name, name]);
+    if (this.rows.childElementCount !== hidden.length + 1) {
+      const frozen = (layer) =>
+        button("❄", () => {
+          const known = this.lab.setup.training.freeze;
+          lab.do("train_with", { freeze: known.includes(layer) ? known.filter((one) => one !== layer) : [...known, layer] });
+        }, { class: "is-quiet is-small is-square gl-freeze", "aria-label": `Freeze layer ${layer}`, title: `Freeze layer ${layer}: its weights stay as they are`, "aria-pressed": "false" });
+      const { lab } = this;
+      const rows = hidden.map((_, i) => {
+        const activation = select(`Activation of layer ${i + 1}`, (name) => change(i, { hidden: name }), names);
+        const units = numberField(`Units of layer ${i + 1}`, (value) => change(i, { units: value }), { min: 1, step: 1 });
+        const more = (by, words, shape) =>
+          button(words, () => change(i, { units: Math.max(1, this.layers[i].units + by) }), { class: "is-square is-small", "aria-label": `${words} unit in layer ${i + 1}` }, icon(shape));
+        const drop = button("Remove", () => this.send(this.layers.filter((_, k) => k !== i)), { class: "is-quiet is-square is-small", "aria-label": `Remove layer ${i + 1}`, title: `Remove layer ${i + 1}` }, icon("close"));
+        const node = h("div", { class: "gl-layer" }, activation, more(-1, "One less", "minus"), units, more(1, "One more", "plus"), frozen(i + 1), drop);
+        return Object.assign(node, { show: (layer) => (activation.show(layer.hidden), units.show(layer.units)) });
+      });
+      const last = h("div", { class: "gl-layer" }, h("span", { class: "gl-words" }));
+      last.append(frozen(hidden.length + 1));
+      this.rows.replaceChildren(...rows, last);
+    }
+    this.layers.forEach((layer, i) => this.rows.children[i].show(layer));
+    this.rows.lastElementChild.firstElementChild.textContent = `${output} · ${setup.network.loss.replaceAll("_", " ")}`;
+    [...this.rows.querySelectorAll(".gl-freeze")].forEach((node, i) => node.setAttribute("aria-pressed", String(freeze.includes(i + 1))));
+    this.add.disabled = hidden.length >= catalog.most.layers;
+  }
+}
+
+// ---- Training ------------------------------------------------------------------------------------
+
+class TrainingPanel {
+  constructor(lab) {
+    this.lab = lab;
+    this.rule = select("Optimizer", (name) => this.turn(name));
+    this.rate = slider("Learning rate", (value) => this.set({ learning_rate: value }), { low: -6, high: 1, step: 0.01, to: (v) => Math.log10(v), from: (v) => 10 ** v, digits: 3, brief: "Rate" });
+    this.limit = h("div", { class: "gl-limit", hidden: true });
+    this.rate.track.append(this.limit);
+    this.rateRow = row("Learning rate", this.rate.node);
+    this.limitWords = h("p", { class: "gl-words" });
+    this.more = h("div");
+    this.batch = select("Batch", (value) => lab.do("train_with", { batch_size: value === "" ? null : Number(value) }).then((answer) => answer?.note && lab.whisper(answer.note)));
+    const field = (name, most) => numberField(name, (value) => lab.do("train_with", { [name.toLowerCase()]: value ?? 0 }), { min: 0, max: most });
+    this.l1 = field("L1");
+    this.l2 = field("L2");
+    this.dropout = field("Dropout", 0.95);
+    this.end = numberField("Ends at", (value) => lab.do("end_at", { iteration: value }), { min: 1, step: 1 });
+    this.node = h(
+      "section",
+      { "aria-label": "Training" },
+      h("h2", {}, "Training"),
+      row("Optimizer", this.rule),
+      this.rateRow,
+      this.limitWords,
+      this.more,
+      row("Batch", this.batch),
+      row("L1, L2", h("div", { class: "gl-two" }, this.l1, this.l2)),
+      row("Dropout", this.dropout),
+      row("Ends at", this.end),
+    );
+  }
+
+  set(settings) {
+    return this.lab.do("train_with", { optimizer: { ...this.lab.setup.training.optimizer, ...settings } });
+  }
+
+  turn(name) {
+    return this.lab.do("train_with", { optimizer: { name } });
+  }
+
+  update() {
+    const { setup, catalog } = this.lab;
+    const { optimizer, batch_size: batch, l1, l2, dropout } = setup.training;
+    const options = (solver) =>
+      Object.entries(catalog.optimizers)
+        .filter(([, known]) => known.solver === solver)
+        .map(([name]) => [name, ruleName(name)]);
+    this.rule.fill([{ label: "Optimizers", options: options(false) }, { label: "Solvers, on all samples", options: options(true) }]);
+    this.rule.show(optimizer.name);
+    const { solver } = catalog.optimizers[optimizer.name];
+    this.rateRow.hidden = solver;
+    if (typeof optimizer.learning_rate === "number") this.rate.show(optimizer.learning_rate);
+    if (this.key !== optimizer.name) this.build(optimizer);
+    for (const [name, control] of Object.entries(this.controls)) control.show(optimizer[name] ?? catalog.optimizers[optimizer.name].settings[name]);
+    const sizes = [1, 4, 8, 16, 32, 64, 128, 256, 512].filter((n) => n <= setup.data.samples || n === batch);
+    if (batch !== null && !sizes.includes(batch)) sizes.push(batch);
+    this.batch.fill([["", "All samples"], ...sizes.map((n) => [String(n), `${count(n)} samples`])]);
+    this.batch.show(batch === null ? "" : String(batch));
+    this.l1.show(l1);
+    this.l2.show(l2);
+    this.dropout.show(dropout.length ? Math.max(...dropout) : 0);
+    this.end.show(setup.end);
+    this.askLimit();
+  }
+
+  build(optimizer) {
+    this.key = optimizer.name;
+    this.controls = {};
+    const known = this.lab.catalog.optimizers[optimizer.name].settings;
+    const names = Object.keys(known).filter((name) => name !== "learning_rate" && typeof known[name] === "number");
+    const rows = names.map((name) => {
+      const send = (value) => this.set({ [name]: value });
+      if (name === "momentum") {
+        this.controls[name] = slider("Momentum", send, { low: 0, high: 0.99, step: 0.01 });
+        return row("Momentum", this.controls[name].node);
+      }
+      this.controls[name] = numberField(settingName(name), send);
+      return row(settingName(name), this.controls[name]);
+    });
+    const fine = names.includes("momentum") ? [] : rows;
+    this.more.replaceChildren(...(fine.length ? [h("details", {}, h("summary", {}, `More of ${ruleName(optimizer.name)}`), fine)] : rows));
+  }
+
+  // The rate above which gradient descent is not stable at the parameters shown; asked while nothing moves, and
+  // at most once a second.
+  async askLimit() {
+    const { frame, setup } = this.lab;
+    const wanted = setup.training.optimizer.name === "sgd" && setup.training.batch_size === null;
+    if (!wanted) {
+      this.limit.hidden = true;
+      this.limitWords.textContent = "";
+      return;
+    }
+    const time = performance.now();
+    if (this.asking || (this.asked === frame?.number) || time - (this.time ?? -1e4) < 1000) return;
+    this.asking = true;
+    this.time = time;
+    this.asked = frame?.number;
+    const answer = await this.lab.link.ask("limit");
+    this.asking = false;
+    const found = answer && !answer.error ? answer.limit : null;
+    const place = found ? (Math.log10(found) + 6) / 7 : -1;
+    this.limit.hidden = !(place >= 0 && place <= 1);
+    this.limit.style.left = `calc(8px + ${place} * (100% - 16px))`;
+    const above = found && setup.training.optimizer.learning_rate > found;
+    this.limitWords.textContent = found ? `${above ? "Above the limit: not" : "Stable"} ${above ? "stable at" : "below"} ${short(found)} here` : "";
+    this.limitWords.classList.toggle("is-bad", Boolean(above));
+  }
+}
+
+// ---- The inspector -------------------------------------------------------------------------------
+
+const WHATS = [["weight", "Weight"], ["bias", "Bias"], ["gradient", "Gradient"], ["update", "Next update"], ["activation", "Activation"], ["delta", "Delta"], ["loss", "Loss of all samples"], ["sample loss", "Loss of a sample"], ["pass", "Whole way of a sample"]];
+const ASKS = { weight: "layer unit input", bias: "layer unit", gradient: "layer unit input", update: "layer unit input", activation: "sample layer unit", delta: "sample layer unit", loss: "", "sample loss": "sample", pass: "sample" };
+
+class InspectorView {
+  constructor(lab) {
+    this.lab = lab;
+    this.place = { what: "weight", layer: 1, unit: 0, input: 0, sample: 0 };
+    const ask = () => this.ask();
+    this.what = select("What to explain", (what) => {
+      this.place.what = what;
+      this.update();
+      ask();
+    }, WHATS);
+    this.fields = {};
+    for (const name of ["sample", "layer", "unit", "input"]) {
+      this.fields[name] = numberField(plainName(name), (value) => {
+        this.place[name] = value ?? 0;
+        ask();
+      }, { min: name === "layer" ? 1 : 0, step: 1 });
+    }
+    this.labels = Object.fromEntries(Object.entries(this.fields).map(([name, field]) => [name, h("label", { class: "gl-ask" }, plainName(name), field)]));
+    this.value = numberField("New value", async (value) => {
+      const answer = await this.lab.do("edit", { index: this.index(), value });
+      if (!answer.error) ask();
+      return answer;
+    });
+    this.valueLabel = h("label", { class: "gl-ask is-wide" }, "Set to", this.value);
+    this.answer = h("div", { class: "gl-answer", "aria-live": "polite" });
+    this.node = h("div", { class: "gl-pad" }, h("div", { class: "gl-asks" }, this.what, Object.values(this.labels), this.valueLabel), this.answer);
+  }
+
+  index() {
+    const { layer, unit, input, what } = this.place;
+    const { weights, biases, outputs } = placesOf(this.lab.setup.network.sizes)[layer - 1];
+    return what === "bias" ? biases + unit : weights + input * outputs + unit;
+  }
+
+  show({ kind, layer, unit, from, sample }) {
+    const kept = ["gradient", "update"].includes(this.place.what) && kind === "weight" ? this.place.what : kind;
+    const what = kind === "unit" ? "activation" : kind === "sample" ? "pass" : kept;
+    Object.assign(this.place, { what });
+    if (layer !== undefined) Object.assign(this.place, { layer, unit });
+    if (from !== undefined) this.place.input = from;
+    if (sample !== undefined) this.place.sample = sample;
+    this.update();
+    this.ask();
+  }
+
+  update() {
+    const { what } = this.place;
+    this.what.value = what;
+    for (const [name, field] of Object.entries(this.fields)) {
+      field.show(this.place[name]);
+      this.labels[name].hidden = !ASKS[what].includes(name);
+    }
+    const isOne = what === "weight" || what === "bias";
+    this.valueLabel.hidden = !isOne;
+    const values = this.lab.arrays.parameters?.data;
+    if (isOne && values && this.lab.setup) this.value.show(values[this.index()]);
+  }
+
+  // Asked again as training goes on, a few times a second; the answer is of the frame that is shown.
+  async ask() {
+    if (!this.lab.setup || this.asking) {
+      this.again = Boolean(this.asking);
+      return;
+    }
+    this.asking = true;
+    const { what } = this.place;
+    const names = ASKS[what].split(" ").filter(Boolean);
+    const settings = Object.fromEntries(names.map((name) => [name, this.place[name]]));
+    const answer = await this.lab.link.ask("explain", { what: what === "sample loss" ? "loss" : what, ...settings });
+    this.asking = false;
+    this.number = this.lab.frame.number;
+    if (answer) this.write(answer);
+    if (this.again) {
+      this.again = false;
+      this.ask();
+    }
+  }
+
+  draw() {
+    if (this.node.offsetParent === null || !this.lab.frame) return;
+    const time = performance.now();
+    if (this.number === this.lab.frame.number || (this.lab.frame.state === "playing" && time - (this.time ?? 0) < 400)) return;
+    this.time = time;
+    this.update();
+    this.ask();
+  }
+
+  write(answer) {
+    if (answer.error) {
+      this.answer.replaceChildren(h("p", { class: "gl-words is-bad" }, answer.error));
+      return;
+    }
+    this.answer.replaceChildren(this.part(answer), ...answer.parts.map((part) => this.part(part)));
+  }
+
+  part({ title, steps, checks, notes, value, symbol, parts }) {
+    const lines = [];
+    const line = (name, sign, text, look = "") => lines.push(h("div", { class: `gl-line ${look}` }, h("span", {}, name), h("span", {}, sign), h("span", {}, text)));
+    for (const step of steps) {
+      line(step.symbol, "=", step.formula);
+      if (step.numbers) line("", "=", step.numbers, "is-numbers");
+      if (step.formula !== full(step.value)) line("", "=", full(step.value), "is-result");
+    }
+    if (!steps.length && value !== null && !parts.length) line(symbol, "=", full(value), "is-result");
+    for (const check of checks) {
+      line(check.symbol, "=", full(check.derivative), "is-check");
+      line("", "≈", `${full(check.numerical)} by a central difference`, "is-check");
+      line("", "", `${check.verdict === "right" ? "✓" : check.verdict === "wrong" ? "✗" : "·"} ${check.words}`, check.verdict === "right" ? "is-good" : "is-bad");
+    }
+    return h("article", { class: "gl-part" }, h("h3", {}, title), lines, notes.map((note) => h("p", { class: "gl-words" }, note)));
+  }
+}
+
+// ---- Why it does not learn -----------------------------------------------------------------------
+
+class WhyView {
+  constructor(lab) {
+    this.lab = lab;
+    this.button = button("Look for reasons", () => this.look(), { class: "is-small is-main" });
+    this.words = h("p", { class: "gl-words" }, "Looks for thirteen reasons why a network does not learn, shows the numbers, and tries each remedy on a short branch.");
+    this.list = h("div");
+    this.node = h("div", { class: "gl-pad" }, h("div", { class: "gl-tools gl-first" }, this.button, this.words), this.list);
+  }
+
+  async look() {
+    const answer = await this.lab.do("diagnose");
+    if (!answer.error) this.wait();
+  }
+
+  wait() {
+    this.looking = true;
+    this.button.disabled = true;
+    this.words.textContent = "Looking, and trying remedies on short branches …";
+  }
+
+  async draw() {
+    const { frame } = this.lab;
+    if (frame?.looking && !this.looking) this.wait();
+    if (!this.looking || frame.looking) return;
+    this.looking = false;
+    const answer = await this.lab.link.ask("findings");
+    if (answer.looking) {
+      this.looking = true;
+      return;
+    }
+    this.button.disabled = false;
+    this.write(answer);
+  }
+
+  write(answer) {
+    if (answer.error) {
+      this.words.textContent = answer.error;
+      return;
+    }
+    this.words.textContent = `${answer.headline} ${answer.answer}`;
+    this.list.replaceChildren(
+      ...answer.findings.map((finding, i) =>
+        h(
+          "article",
+          { class: "gl-finding" },
+          h("h3", {}, plainName(finding.name)),
+          h("p", {}, finding.sentence),
+          h("p", { class: "gl-words" }, Object.entries(finding.evidence).map(([name, value]) => `${name.replaceAll("_", " ")} ${evidence(value)}`).join(" · ")),
+          h("p", {}, h("b", {}, "Remedy: "), `${finding.remedy.words}.`),
+          finding.trial ? h("p", { class: finding.trial.helps ? "is-good" : "gl-words" }, finding.trial.sentence) : null,
+          finding.remedy.code ? h("pre", {}, finding.remedy.code) : null,
+          Object.keys(finding.remedy.changes).length ? h("div", { class: "gl-tools" }, button("Try on a branch", () => this.lab.do("try_remedy", { finding: i }), { class: "is-small" })) : null,
+        ),
+      ),
+    );
+  }
+}
+
+const evidence = (value) => {
+  if (Array.isArray(value)) return value.slice(0, 5).map(evidence).join(", ") + (value.length > 5 ? ` … (${value.length})` : "");
+  return typeof value === "number" ? short(value, 4) : String(value);
+};
+
+// ---- Branches ------------------------------------------------------------------------------------
+
+class BranchesView {
+  constructor(lab) {
+    this.lab = lab;
+    this.body = h("tbody");
+    this.words = h("p", { class: "gl-words", "aria-live": "polite" });
+    this.node = h(
+      "div",
+      {},
+      h("table", { "aria-label": "Branches" }, h("thead", {}, h("tr", {}, ["Branch", "From", "Iterations", "Loss", ""].map((name) => h("th", { scope: "col" }, name)))), this.body),
+      h("div", { class: "gl-pad" }, this.words),
+    );
+  }
+
+  update() {
+    const { branches } = this.lab.setup;
+    this.words.textContent = branches.length > 1 ? "" : "Branch here begins another line of training at the iteration that is shown; this one stays. So does a change made in the past.";
+    this.body.replaceChildren(
+      ...branches.map(({ name, parent, at, iterations, loss, shown }) =>
+        h(
+          "tr",
+          { class: shown ? "is-chosen" : "" },
+          h("th", { scope: "row" }, name),
+          h("td", {}, parent ? `${parent}, ${count(at)}` : at === 0 ? "start" : count(at)),
+          h("td", {}, count(iterations)),
+          h("td", {}, full(loss)),
+          h("td", {}, shown
+            ? h("span", { class: "gl-chip is-live" }, "shown")
+            : h("span", { class: "gl-joined" },
+              button("Show", () => this.lab.do("turn_to", { name }), { class: "is-small", "aria-label": `Show ${name}` }),
+              button("Compare", () => this.compare(name), { class: "is-small", "aria-label": `Compare with ${name}` }),
+              button("Drop", () => this.lab.do("drop_branch", { name }), { class: "is-small", "aria-label": `Drop ${name}` }))),
+        ),
+      ),
+    );
+  }
+
+  async compare(name) {
+    const answer = await this.lab.do("compare", { name });
+    if (answer.error) return;
+    this.words.textContent = answer.iteration === null
+      ? `This branch and ${name} have the same bits as far as both have come.`
+      : `This branch and ${name} part at iteration ${count(answer.iteration)}, by ${answer.what.join("; ") || "their start"}.`;
+  }
+}
+
+// ---- Results -------------------------------------------------------------------------------------
+
+class ResultsView {
+  constructor(lab) {
+    this.lab = lab;
+    this.words = h("p");
+    this.table = h("div");
+    this.node = h("div", { class: "gl-pad" }, this.words, this.table);
+  }
+
+  draw() {
+    const { frame, arrays, setup } = this.lab;
+    if (this.node.offsetParent === null || !frame || !setup) return;
+    const per = (share) => (share === undefined ? null : `${(100 * share).toFixed(share === 1 ? 0 : 2)} %`);
+    const lines = [];
+    if (frame.accuracy !== undefined) lines.push(`Right of the samples trained on: ${per(frame.accuracy)}`);
+    if (frame.held_out_accuracy !== undefined) lines.push(`of those held out: ${per(frame.held_out_accuracy)}`);
+    if (frame.held_out_loss !== undefined && frame.held_out_loss !== null) lines.push(`held-out loss ${full(frame.held_out_loss)}`);
+    const n = this.lab.samples?.n ?? 0;
+    const seen = this.lab.samples?.points.length ?? 0;
+    if (seen < n && frame.accuracy !== undefined) lines.push(`${count(seen)} of ${count(n)} samples looked at`);
+    this.words.textContent = lines.join(" · ") || "These targets are quantities: the loss says how far the answers are off.";
+    const confusion = arrays.confusion;
+    if (!confusion || setup.data.classes.length > 20) {
+      this.table.replaceChildren();
+      return;
+    }
+    const names = setup.data.classes;
+    const most = Math.max(...confusion.data, 1);
+    this.table.replaceChildren(
+      h(
+        "table",
+        { class: "gl-confusion", "aria-label": "Confusion" },
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "is ↓ · said →"), names.map((name) => h("th", { scope: "col" }, cut(name, 12))))),
+        h("tbody", {}, names.map((name, i) => h("tr", {}, h("th", { scope: "row" }, cut(name, 16)), names.map((_, j) => {
+          const value = confusion.data[i * names.length + j];
+          const cell = h("td", {}, count(value));
+          if (value) cell.style.background = css(i === j ? this.lab.palette.positive : this.lab.palette.negative, 0.1 + 0.45 * (value / most));
+          return cell;
+        })))),
+      ),
+    );
+  }
+}
+
+// ---- The hidden layer in three dimensions ---------------------------------------------------------
+
+class HiddenView {
+  constructor(lab) {
+    this.lab = lab;
+    this.canvas = new Canvas("The samples as the last hidden layer sees them, in three dimensions; arrow keys turn it", { tabIndex: 0 });
+    this.turn = [0.6, 0.35];
+    this.node = h("div", { class: "gl-fill gl-solid" }, this.canvas.node);
+    const node = this.canvas.node;
+    node.addEventListener("pointerdown", (event) => {
+      this.from = [event.clientX, event.clientY, ...this.turn];
+      node.setPointerCapture(event.pointerId);
+    });
+    node.addEventListener("pointermove", (event) => {
+      if (!this.from) return;
+      const [x, y, a, b] = this.from;
+      this.turn = [a + (event.clientX - x) / 120, Math.max(-1.5, Math.min(1.5, b + (event.clientY - y) / 120))];
+      this.draw();
+    });
+    for (const end of ["pointerup", "pointercancel"]) node.addEventListener(end, () => (this.from = null));
+    node.addEventListener("keydown", (event) => {
+      const by = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] }[event.key];
+      if (!by) return;
+      event.preventDefault();
+      this.turn = [this.turn[0] + by[0], Math.max(-1.5, Math.min(1.5, this.turn[1] + by[1]))];
+      this.draw();
+    });
+  }
+
+  draw() {
+    const { arrays, samples, palette, setup, frame } = this.lab;
+    if (this.node.offsetParent === null || !samples) return;
+    const pen = this.canvas.begin();
+    if (!pen) return;
+    pen.fillStyle = css(palette.soft);
+    if (!arrays.hidden) {
+      pen.textAlign = "center";
+      pen.fillText("This network has no hidden layer.", this.canvas.width / 2, this.canvas.height / 2);
+      return;
+    }
+    const { data, shape } = arrays.hidden;
+    const [n, axes] = shape;
+    const ranges = arrays.hidden_ranges.data;
+    const [c, s] = [Math.cos(this.turn[0]), Math.sin(this.turn[0])];
+    const [ce, se] = [Math.cos(this.turn[1]), Math.sin(this.turn[1])];
+    const size = 0.36 * Math.min(this.canvas.width / 1.2, this.canvas.height);
+    const [cx, cy] = [this.canvas.width / 2, this.canvas.height / 2];
+    // Without perspective: right, up and towards the eye.
+    const project = (x, y, z) => {
+      const [a, b] = [c * x - s * y, s * x + c * y];
+      return [cx + size * a, cy - size * (ce * z - se * b), se * z + ce * b];
+    };
+    const unit = (i, axis) => (axis < axes ? (2 * (data[i * axes + axis] - ranges[2 * axis])) / (ranges[2 * axis + 1] - ranges[2 * axis] || 1) - 1 : 0);
+    pen.strokeStyle = css(palette.line);
+    pen.lineWidth = 1;
+    for (const [a, b] of CUBE) {
+      const [from, to] = [project(...a), project(...b)];
+      pen.beginPath();
+      pen.moveTo(from[0], from[1]);
+      pen.lineTo(to[0], to[1]);
+      pen.stroke();
+    }
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    [[1.18, -1, -1], [-1, 1.18, -1], [-1, -1, 1.18]].slice(0, axes).forEach((place, axis) => {
+      const [x, y] = project(...place);
+      pen.fillText(frame.hidden_labels[axis], x, y);
+    });
+    const isClass = setup.data.classes.length > 0;
+    const [low, high] = [Math.min(...samples.targets), Math.max(...samples.targets)];
+    const dots = Array.from({ length: n }, (_, i) => [...project(unit(i, 0), unit(i, 1), unit(i, 2)), i]).sort((p, q) => q[2] - p[2]);
+    for (const [x, y, , i] of dots) {
+      const value = samples.targets[i];
+      const at = 3 * Math.round((255 * (value - low)) / (high - low || 1));
+      pen.beginPath();
+      pen.arc(x, y, 3.2, 0, 7);
+      pen.fillStyle = css(isClass ? palette.of(value) : [...palette.values.slice(at, at + 3)]);
+      pen.fill();
+      pen.lineWidth = 0.7;
+      pen.strokeStyle = css(palette.paper);
+      pen.stroke();
+    }
+  }
+}
+
+const CUBE = [0, 1, 2].flatMap((axis) =>
+  [[-1, -1], [-1, 1], [1, -1], [1, 1]].map(([a, b]) => [-1, 1].map((end) => {
+    const place = [a, b];
+    place.splice(axis, 0, end);
+    return place;
+  })),
+);
 
 // ---- The lab -------------------------------------------------------------------------------------
 
@@ -1049,29 +1825,47 @@ class Lab {
 
   build() {
     const act = (name, does, shape, settings = {}) =>
-      button(name, does, settings, icon(shape), h("span", {}, name));
+      button(name, does, { title: name, ...settings }, icon(shape), h("span", {}, name));
     this.status = h("div", { class: "gl-status", role: "status", "aria-live": "polite", "aria-atomic": "true" });
     this.chip = h("span", { class: "gl-chip" });
     this.iterationText = h("b", {}, "–");
     this.lossText = h("b", {}, "–");
     this.status.append(h("span", {}, "Iteration "), this.iterationText, h("span", {}, " · loss "), this.lossText, this.chip);
     this.buttons = {
+      reset: act("Reset", () => this.do("reset"), "reset"),
+      back: act("Step back", () => this.do("step_back"), "back"),
       play: act("Play", () => this.do("play"), "play", { class: "is-main" }),
       pause: act("Pause", () => this.do("pause"), "pause"),
       step: act("Step", () => this.do("step"), "step"),
-      reset: act("Reset", () => this.do("reset"), "reset"),
+      branch: act("Branch here", () => this.do("branch"), "branch"),
     };
     this.slider = h("input", { type: "range", min: 0, max: 1, step: 1, value: 0, "aria-label": "Iteration" });
     this.slider.addEventListener("input", () => this.seek(this.slider.valueAsNumber));
+    this.marks = new Canvas("Where settings, weights or data changed");
+    this.pace = select("Speed", (value) => this.do("pace", { iterations: value === "" ? null : Number(value) }), [
+      ["", "Full speed"],
+      ...[1, 5, 20, 100, 1000].map((n) => [String(n), `${count(n)} a frame`]),
+    ]);
     this.title = h("small", {}, "live lab");
     this.noteText = h("p");
-    this.note = h("div", { class: "gl-note", role: "alert", hidden: true }, this.noteText,
+    this.note = h("div", { class: "gl-note", hidden: true }, this.noteText,
       button("Dismiss", () => this.say(""), { class: "is-quiet is-small is-square", "aria-label": "Dismiss" }, icon("close")));
     this.theme = button("Dark or light", () => this.paint(!this.palette.dark), { class: "is-quiet is-square", "aria-label": "Dark or light", title: "Dark or light" }, icon("theme"));
     this.tips = h("div", { class: "gl-tip", hidden: true });
     const [map, loss, net] = this.views.map(({ node }) => node);
-    this.side = h("aside", { class: "gl-panel gl-side", "aria-label": "Settings" });
-    this.low = h("div", { class: "gl-panel gl-low" }, h("div", { class: "gl-pane", tabIndex: 0 }, this.numbers.node));
+    this.panels = [new DataPanel(this), new LayersPanel(this), new TrainingPanel(this)];
+    this.side = h("aside", { class: "gl-panel gl-side", "aria-label": "Settings" }, this.panels.map(({ node }) => node));
+    this.inspector = new InspectorView(this);
+    this.branches = new BranchesView(this);
+    this.lows = {
+      "All numbers": this.numbers,
+      Inspector: this.inspector,
+      "Why it does not learn": new WhyView(this),
+      Branches: this.branches,
+      Results: new ResultsView(this),
+      "Hidden layer": new HiddenView(this),
+    };
+    this.low = h("div", { class: "gl-panel gl-low" }, this.tabs(), this.pane);
     this.root = h(
       "div",
       { class: "glassnet-lab" },
@@ -1083,7 +1877,8 @@ class Lab {
           "div",
           { class: "gl-time", role: "group", "aria-label": "Time" },
           h("div", { class: "gl-buttons" }, Object.values(this.buttons)),
-          h("div", { class: "gl-rail" }, this.slider),
+          h("div", { class: "gl-rail" }, this.marks.node, this.slider),
+          this.pace,
         ),
         this.note,
         h("main", { class: "gl-body" }, this.side, net, map, this.low, loss),
@@ -1092,6 +1887,48 @@ class Lab {
     );
     this.el.append(this.root);
     if (this.el.parentElement === document.body) this.root.classList.add("is-page");
+    this.root.addEventListener("dragover", (event) => event.preventDefault());
+    this.root.addEventListener("drop", (event) => {
+      event.preventDefault();
+      const file = event.dataTransfer.files[0];
+      if (file) this.panels[0].open(file);
+    });
+  }
+
+  // Tabs by the pattern of ARIA: arrow keys go from one to the next.
+  tabs() {
+    const name = unique("pane");
+    this.pane = h("div", { class: "gl-pane", role: "tabpanel", id: name, tabIndex: 0 });
+    const bar = h("div", { class: "gl-tabs", role: "tablist", "aria-label": "Numbers and words" });
+    for (const words of Object.keys(this.lows)) {
+      bar.append(h("button", { type: "button", role: "tab", id: `${name}-${bar.childElementCount}`, "aria-controls": name, onclick: () => this.open(words) }, words));
+    }
+    bar.addEventListener("keydown", (event) => {
+      const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!by) return;
+      const names = Object.keys(this.lows);
+      const next = (names.indexOf(this.opened) + by + names.length) % names.length;
+      this.open(names[next]);
+      bar.children[next].focus();
+    });
+    this.bar = bar;
+    this.open("All numbers");
+    return bar;
+  }
+
+  open(words) {
+    this.opened = words;
+    [...this.bar.children].forEach((tab) => {
+      const on = tab.textContent === words;
+      tab.setAttribute("aria-selected", String(on));
+      tab.tabIndex = on ? 0 : -1;
+      if (on) this.pane.setAttribute("aria-labelledby", tab.id);
+    });
+    this.pane.replaceChildren(this.lows[words].node);
+    if (!this.setup) return;
+    this.lows[words].update?.();
+    if (words === "Inspector") this.inspector.ask();
+    this.lows[words].draw?.(true);
   }
 
   paint(dark) {
@@ -1107,10 +1944,16 @@ class Lab {
     return answer;
   }
 
-  say(words) {
+  // What went wrong, or what is worth knowing.
+  say(words, good = false) {
     this.noteText.textContent = words;
     this.note.hidden = !words;
-    this.note.classList.add("is-bad");
+    this.note.classList.toggle("is-bad", !good);
+    this.note.setAttribute("role", good ? "note" : "alert");
+  }
+
+  whisper(words) {
+    this.say(words, true);
   }
 
   seek(iteration) {
@@ -1127,7 +1970,27 @@ class Lab {
 
   choose(what) {
     this.chosen = what;
+    this.open("Inspector");
+    this.inspector.show(what);
     this.draw();
+  }
+
+  // A press on the map draws, or explains the sample that is nearest.
+  async pressMap(place, event) {
+    if (!place || !this.samples) return;
+    const map = this.views[0];
+    const [px, py] = map.canvas.at(event);
+    let nearest = null;
+    let least = 12;
+    this.samples.points.forEach(([x, y], i) => {
+      const apart = Math.hypot(map.x(x) - px, (y === undefined ? py : map.y(y)) - py);
+      if (apart < least) {
+        least = apart;
+        nearest = { row: this.samples.rows[i], target: this.samples.targets[i], held_out: this.samples.held_out[i] };
+      }
+    });
+    if (await this.panels[0].press(place, nearest)) return;
+    if (nearest && !nearest.held_out) this.choose({ kind: "sample", sample: nearest.row });
   }
 
   about(what) {
@@ -1139,7 +2002,7 @@ class Lab {
     const index = kind === "weight" ? weights + from * outputs + unit : biases + unit;
     const value = arrays.parameters.data[index];
     const gradient = arrays.gradient ? arrays.gradient.data[index] : null;
-    if (kind === "unit") return `Unit ${unit + 1} of layer ${layer}\nbias ${full(value)}\ngradient ${full(gradient)}`;
+    if (kind === "unit") return `Unit ${unit} of layer ${layer}\nbias ${full(value)}\ngradient ${full(gradient)}`;
     return `${nameOf(what)}\nvalue ${full(value)}\ngradient ${full(gradient)}`;
   }
 
@@ -1160,6 +2023,7 @@ class Lab {
     const first = !this.frame;
     [this.frame, this.arrays] = [frame, arrays];
     if (!this.setup || this.setup.setup !== frame.setup) {
+      this.catalog ??= await this.link.ask("catalog");
       const [setup, samples] = await Promise.all([this.link.ask("setup"), this.link.ask("samples")]);
       if (!setup.error && !samples.error) {
         [this.setup, this.samples] = [setup, samples];
@@ -1180,10 +2044,18 @@ class Lab {
   }
 
   changed() {
-    const { data } = this.setup;
-    this.title.textContent = data.name;
-    this.numbers.build();
-    this.chosen = null;
+    const { data, network } = this.setup;
+    this.title.textContent = this.setup.title || data.name;
+    const key = network.sizes.join("-");
+    if (key !== this.shape) {
+      this.shape = key;
+      this.numbers.build();
+      this.chosen = null;
+      Object.assign(this.inspector.place, { layer: 1, unit: 0, input: 0 });
+    }
+    for (const panel of this.panels) panel.update();
+    this.branches.update();
+    this.pace.show(this.setup.pace === null ? "" : String(this.setup.pace));
   }
 
   draw() {
@@ -1202,8 +2074,25 @@ class Lab {
     this.slider.max = Math.max(frame.last ?? frame.iteration, 1);
     this.slider.value = frame.iteration;
     this.slider.setAttribute("aria-valuetext", `${frame.iteration} of ${frame.last ?? frame.iteration}`);
+    this.buttons.back.disabled = frame.iteration === 0;
     for (const view of this.views) view.draw();
-    this.numbers.draw();
+    this.lows["Why it does not learn"].draw();
+    if (this.opened !== "Why it does not learn") this.lows[this.opened].draw?.();
+    if (frame.state !== "playing") this.panels[2].askLimit();
+    this.drawMarks();
+  }
+
+  // Ticks over the slider where something changed, or a note stands.
+  drawMarks() {
+    const pen = this.marks.begin();
+    if (!pen) return;
+    const last = Math.max(this.frame.last, 1);
+    const tick = (k, color) => {
+      pen.fillStyle = css(color);
+      pen.fillRect((k / last) * (this.marks.width - 2), 1, 2, 5);
+    };
+    for (const { iteration } of this.setup.events) tick(iteration, this.palette.other);
+    for (const { iteration } of this.setup.notes) if (iteration <= last) tick(iteration, this.palette.accent);
   }
 }
 

@@ -1,0 +1,118 @@
+"""Commands that ask for an explanation: of a number, and of why a network does not learn."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from glassnet.diagnostics.diagnosis.diagnosing import diagnose as diagnose_run
+from glassnet.diagnostics.explain.asking import NEEDED
+from glassnet.diagnostics.explain.asking import explain as explain_number
+from glassnet.errors import InputError
+from glassnet.lab.commands.learning import change_training
+from glassnet.lab.commands.schema import MOST_LAYERS, MOST_UNITS, Field, command, whole
+from glassnet.lab.commands.time import play
+from glassnet.nn.network import Network
+from glassnet.training.steppers import rule_from_dict
+from glassnet.utils.settings_checks import one_of, or_none
+from glassnet.utils.warn import collected
+
+if TYPE_CHECKING:
+    from glassnet.lab.live import Live
+
+_MOST_ROWS = 10_000_000
+_SECONDS = 6.0
+
+
+@command(
+    what=Field(one_of(NEEDED)),
+    sample=Field(or_none(whole(0, _MOST_ROWS)), None),
+    layer=Field(or_none(whole(1, MOST_LAYERS + 1)), None),
+    unit=Field(or_none(whole(0, MOST_UNITS)), None),
+    input=Field(or_none(whole(0, _MOST_ROWS)), None),
+)
+def explain(session: Live, what: str, **place: Any) -> dict[str, Any]:
+    """A number at the iteration that is shown: its formula, the same with numbers, the result, a check.
+
+    The arguments are those of `glassnet.explain`.
+    """
+    moment = session.moment()
+    run, data = moment.run, moment.study.data
+    sample = place.get("sample")
+    if sample is not None and sample >= len(data.X):
+        raise InputError(
+            f"Sample {sample} is not one of those that are learned from: "
+            f"take one from 0 to {len(data.X) - 1}."
+        )
+    with collected():
+        found = explain_number(run, data.X, data.y, what=what, **place)
+    return {"iteration": run.iterations, **found.to_dict()}
+
+
+@command()
+def diagnose(session: Live) -> dict[str, Any]:
+    """Begin to look for why the network does not learn; `findings` has the answer once it is there."""
+    moment = session.moment()
+    if session.diagnosing:
+        return {"looking": True}
+    session.diagnosing, session.diagnosis = True, None
+    session.news()
+
+    def look() -> None:
+        try:
+            with collected():
+                data = moment.study.data
+                found = diagnose_run(
+                    moment.run, data.X, data.y, validation=data.held_out, seconds=_SECONDS
+                ).to_dict()
+        except Exception as error:
+            found = {"error": str(error)}
+        session.diagnosis = {"iteration": moment.run.iterations, **found}
+        session.diagnosing = False
+        session.news()
+
+    threading.Thread(target=look, name="glassnet lab diagnosis", daemon=True).start()
+    return {"looking": True}
+
+
+@command()
+def findings(session: Live) -> dict[str, Any]:
+    """What `diagnose` found: findings with evidence and remedies, and what came of trying them."""
+    if session.diagnosing:
+        return {"looking": True}
+    if session.diagnosis is None:
+        raise InputError("Nothing was looked for yet: ask diagnose first.")
+    return session.diagnosis
+
+
+@command(finding=Field(whole(0, 100)))
+def try_remedy(session: Live, finding: int) -> dict[str, Any]:
+    """Train with the remedy of a finding, on a branch of its own."""
+    found = (session.diagnosis or {}).get("findings", [])
+    if finding >= len(found):
+        raise InputError(f"There is no finding {finding}; there are {len(found)}.")
+    remedy = found[finding]["remedy"]
+    changes = dict(remedy["changes"])
+    if not changes:
+        raise InputError(f"No setting does this: {remedy['words']}")
+    name = f"Mend {found[finding]['name'].replace('_', ' ')}"[:40]
+    if not remedy["anew"]:
+        with session.still():
+            session.branch(name)
+        change_training(session, changes)
+        return play(session)
+    with session.still():
+        study = session.study
+        if "network" in changes:
+            described = changes.pop("network")
+            before = study.network
+            hidden = described.get("hidden", [record.name for record in before.hidden])
+            network = Network(described["sizes"], hidden, before.output.name, before.loss)
+            study = study.with_network(network)
+        if "optimizer" in changes:
+            changes["optimizer"] = rule_from_dict(changes["optimizer"])
+        if "random_state" in changes or "scheme" in changes:
+            study = study.restarted()
+        session.begin_beside(study.with_settings(**changes), name)
+        session.go()
+    return session.brief()

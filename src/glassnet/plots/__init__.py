@@ -7,6 +7,7 @@ Each function returns a matplotlib Figure that belongs to no pyplot window: Jupy
 from glassnet.plots.boundary import data, decision_boundary
 from glassnet.plots.classes import confusion, precision_recall, roc
 from glassnet.plots.curvature_trace import curvature
+from glassnet.plots.film import animation, film
 from glassnet.plots.hidden_layer import hidden_projection
 from glassnet.plots.libraries import MissingLibraryError
 from glassnet.plots.loss_curve import loss
@@ -23,12 +24,14 @@ from glassnet.plots.verdict.residuals import residuals
 
 __all__ = [
     "MissingLibraryError",
+    "animation",
     "calibration",
     "confusion",
     "curvature",
     "data",
     "decision_boundary",
     "error_histogram",
+    "film",
     "fit",
     "hidden_projection",
     "importance",

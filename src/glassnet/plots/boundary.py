@@ -69,10 +69,10 @@ def data(
     figure = style.new_figure(*_size_for(span, bar=not cloud.targets.is_class))
     paper = style.flat_axes(figure)
     if projection.dimensions == 1:
-        _draw_over_line(paper, cloud, span)
+        draw_over_line(paper, cloud, span)
     else:
         style.draw_samples(paper, cloud, cloud.points, span)
-    _set_view(paper, projection, span)
+    set_view(paper, projection, span)
     style.set_legend(paper, style.sample_legend(cloud.targets))
     if not cloud.targets.is_class and projection.dimensions == 2:
         style.color_bar(figure, paper, style.color_scale(cloud.targets.values), cloud.targets.names[0])
@@ -134,17 +134,19 @@ def decision_boundary(
     more: style.Entries = []
     if projection.dimensions == 1:
         curves = draw_curves(paper, grid)
-        _draw_over_line(paper, cloud, grid.span, predicted=True)
+        draw_over_line(paper, cloud, grid.span, predicted=True)
         entries = entries or curves
     else:
-        _draw_background(figure, paper, grid, cloud.targets.values)
+        draw_background(paper, grid, cloud.targets.values)
+        if not field.is_class:
+            style.color_bar(figure, paper, style.color_scale(cloud.targets.values), field.names[0])
         style.draw_samples(paper, cloud, cloud.points, grid.span)
         lines = boundary_lines(grid)
         for points in lines:
             paper.plot(*points.T, color=style.INK, linewidth=1.6, zorder=6)
         more = [(style.stroke(), field.border)] if lines else []
         more += _draw_rings(paper, cloud)
-    _set_view(paper, projection, grid.span)
+    set_view(paper, projection, grid.span)
     style.set_legend(paper, entries + more, len(entries))
     heading = title or ("Decision boundary" if field.is_class else f"Prediction of {field.names[0]}")
     score = counted(len(cloud.points), "sample")
@@ -155,7 +157,11 @@ def decision_boundary(
     return figure
 
 
-def _draw_background(figure: Figure, paper: Any, grid: Grid, values: Array) -> None:
+def draw_background(paper: Any, grid: Grid, values: Array, levels: int | Array = 8) -> None:
+    """Draw the field over a plane: tints of the classes, or the colors of the samples' `values`.
+
+    Contours of values are at so many `levels`, or at those.
+    """
     place: Any = {"extent": grid.span.ravel(), "origin": "lower", "aspect": "auto", "zorder": 0}
     place["interpolation"] = "bilinear"
     if grid.field.is_class:
@@ -165,9 +171,8 @@ def _draw_background(figure: Figure, paper: Any, grid: Grid, values: Array) -> N
     paper.imshow(grid.values, cmap=style.VALUES, vmin=low, vmax=high, **place)
     if np.isfinite(grid.values).all() and np.ptp(grid.values) > 0:
         paper.contour(
-            *grid.ticks, grid.values, levels=8, colors="white", linewidths=0.6, alpha=0.7, zorder=1
+            *grid.ticks, grid.values, levels=levels, colors="white", linewidths=0.6, alpha=0.7, zorder=1
         )
-    style.color_bar(figure, paper, style.color_scale(values), grid.field.names[0])
 
 
 def _draw_rings(paper: Any, cloud: Cloud) -> style.Entries:
@@ -214,7 +219,7 @@ def crossings(grid: Grid) -> list[float]:
     return places
 
 
-def _draw_over_line(paper: Any, cloud: Cloud, span: Array, predicted: bool = False) -> None:
+def draw_over_line(paper: Any, cloud: Cloud, span: Array, predicted: bool = False) -> None:
     """Draw samples over one coordinate: a value at its height, each class in its own strip."""
     points, label = style.over_line(cloud, predicted)
     shown = replace(cloud, points=points)
@@ -229,7 +234,8 @@ def _draw_over_line(paper: Any, cloud: Cloud, span: Array, predicted: bool = Fal
     paper.set_ylabel(label if cloud.targets.is_class else plain(label), color=style.INK, fontsize=10)
 
 
-def _set_view(paper: Any, projection: Projection, span: Array) -> None:
+def set_view(paper: Any, projection: Projection, span: Array) -> None:
+    """Set the range, the ticks and the labels of axes over one or two coordinates."""
     paper.set_xlim(*span[0])
     if projection.dimensions == 2:
         paper.set_ylim(*span[1])

@@ -157,6 +157,12 @@ class Tape:
         return tuple(frame.iteration for segment in self._segments for frame in segment.keyframes)
 
     @property
+    def samples(self) -> tuple[object, object]:
+        """X and y as they were given, and as later events changed them."""
+        given = self._given(self._segments[-1])
+        return given.X, given.y
+
+    @property
     def nbytes(self) -> int:
         """About the bytes that the keyframes take, in memory and in the temporary file."""
         return sum(frame.size for segment in self._segments for frame in segment.keyframes)

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -59,15 +60,15 @@ class Judgement(NamedTuple):
 def judged(
     difference: Callable[[float], tuple[float, float, bool]],
     derivative: float,
-    value_error: float,
-    derivative_error: float,
+    rounding: Callable[[], tuple[float, float]],
     epsilon: float = EPSILON,
+    hasty: bool = False,
 ) -> Judgement:
     """A derivative, judged as the top of this module says.
 
     ``difference(h)`` gives the central difference, the distance 2h between its two points and whether a
-    kink lies between them. `value_error` and `derivative_error` bound the rounding of the function and of
-    its derivative.
+    kink lies between them; ``rounding()`` bounds the rounding of the function and of its derivative. With
+    `hasty` nobody asks for the bounds where the two agree without them, and the tolerance lacks them.
     """
     verdict: Verdict = "kink"
     before = None  # the derivative from the step before
@@ -78,11 +79,14 @@ def judged(
         if width == 0:  # the step is lost in the last digit of the parameter
             verdict = "unsettled"
             break
-        allowed = RELATIVE_TOLERANCE * abs(numerical) + 2 * value_error / width + derivative_error
+        allowed, apart = RELATIVE_TOLERANCE * abs(numerical), abs(numerical - derivative)
+        if hasty and not crosses and apart <= allowed < math.inf:
+            return Judgement(numerical, allowed, step, "right")
+        value_error, derivative_error = rounding()
+        allowed += 2 * value_error / width + derivative_error
         result = numerical, allowed, step
         if crosses:
             continue
-        apart = abs(numerical - derivative)
         if apart <= allowed < math.inf:
             return Judgement(*result, "right")
         # A step ten times smaller leaves at most a tenth of the truncation error, `left`. An entry that
@@ -98,7 +102,8 @@ class LossDifferences:
     """The numerical side at one point: central differences of the loss of some samples.
 
     `data` are X, rows of targets and each sample's weight in the reduced loss, in float64; `precision` is
-    that of the gradients to be judged, `masks` those of a training pass with dropout.
+    that of the gradients to be judged, `masks` those of a training pass with dropout. `passed` are Zs and
+    Hs of the pass forward at the point, in float64, where somebody has them.
     """
 
     def __init__(
@@ -109,20 +114,28 @@ class LossDifferences:
         penalties: Penalties = NO_PENALTIES,
         precision: np.dtype[Any] = np.dtype(np.float64),  # noqa: B008 - immutable
         masks: Sequence[Array | None] | None = None,
+        passed: tuple[list[Array], list[Array]] | None = None,
     ) -> None:
         X, self._Y, self._w = data
         self._network, self._theta, self._masks = network, theta, masks
+        self._data, self._precision = data, precision
         self._l1, self._l2 = penalties.l1, penalties.l2
-        Zs, self._Hs = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden, masks)
+        if passed is None:
+            passed = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden, masks)
+        Zs, self._Hs = passed
         self._sides = [self._sides_of(Zs, 0, layer) for layer in range(len(network.sizes) - 1)]
-        units = unit_roundoff(theta.dtype), unit_roundoff(precision)
-        self._loss_error, bounds = rounding_errors(network, theta, *data, units[0], masks)
+
+    @cached_property
+    def _errors(self) -> tuple[float, Parameters]:
+        """Bounds on the rounding of the loss and of each entry of its gradient."""
+        network, theta = self._network, self._theta
+        units = unit_roundoff(theta.dtype), unit_roundoff(self._precision)
+        loss_error, bounds = rounding_errors(network, theta, *self._data, units[0], self._masks)
         if units[1] != units[0]:
-            _, bounds = rounding_errors(network, theta, *data, units[1], masks)
+            _, bounds = rounding_errors(network, theta, *self._data, units[1], self._masks)
         # Two products and two sums of the penalty's slope.
         slope = weight_mask(network.sizes) * (self._l2 * np.abs(theta.flat) + self._l1)
-        self._gradient_error = bounds + 4 * units[1] * slope
-        self._errors = Parameters(network.sizes, self._gradient_error)
+        return loss_error, Parameters(network.sizes, bounds + 4 * units[1] * slope)
 
     def entries(self) -> Iterator[tuple[int, str, tuple[int, ...]]]:
         """The layer (from 0), "W" or "b" and the index of every parameter, in the flat vector's order."""
@@ -132,19 +145,26 @@ class LossDifferences:
                     yield layer, kind, index
 
     def judge(
-        self, layer: int, kind: str, index: tuple[int, ...], gradient: float, epsilon: float = EPSILON
+        self,
+        layer: int,
+        kind: str,
+        index: tuple[int, ...],
+        gradient: float,
+        epsilon: float = EPSILON,
+        hasty: bool = False,
     ) -> Judgement:
-        """The judgement of one entry of a gradient."""
-        theta, errors = self._theta, self._errors
+        """The judgement of one entry of a gradient; `hasty` as for `judged`."""
+        theta = self._theta
         values = (theta.weights if kind == "W" else theta.biases)[layer]
-        error = (errors.weights if kind == "W" else errors.biases)[layer][index]
-        return judged(
-            lambda step: self._central_difference(layer, values, index, step),
-            gradient,
-            self._loss_error,
-            float(error),
-            epsilon,
-        )
+
+        def rounding() -> tuple[float, float]:
+            loss_error, bounds = self._errors
+            return loss_error, float((bounds.weights if kind == "W" else bounds.biases)[layer][index])
+
+        def difference(step: float) -> tuple[float, float, bool]:
+            return self._central_difference(layer, values, index, step)
+
+        return judged(difference, gradient, rounding, epsilon, hasty)
 
     def _central_difference(
         self, layer: int, values: Array, index: tuple[int, ...], step: float

@@ -125,7 +125,7 @@ class ParameterNumbers:
     def gradient(self, place: Place, at: SamplePass | None) -> Explanation:
         """dJ/dW or dJ/db over all rows."""
         rows, numbers = self._over_all
-        steps, value = self._gradient_steps(place, rows, numbers)
+        steps, value, _ = self._gradient_steps(place, rows, numbers)
         notes = []
         if at is not None:
             steps.append(at.share(place.layer, place.unit, place.input))
@@ -136,27 +136,24 @@ class ParameterNumbers:
             )
         if place.layer in self.run.freeze:
             notes.append(f"Layer {place.layer} is frozen: updates take its gradient for 0.")
-        check = self._gradient_check(place, rows, value)
+        check = self._gradient_check(place, rows, numbers, value)
         title = f"The gradient of the loss by {place.symbol}, {place.words}, over {rows.words}"
         symbol = f"dJ/d{place.symbol}"
         return Explanation("gradient", symbol, title, value, tuple(steps), (check,), tuple(notes))
 
-    def _gradient_check(self, place: Place, rows: Rows, value: float) -> Check:
+    def _gradient_check(self, place: Place, rows: Rows, numbers: Pass, value: float) -> Check:
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            differences = self.subject.differences(rows, penalized=True)
-            judgement = differences.judge(place.layer - 1, place.kind, place.index, value)
+            differences = self.subject.differences(rows, numbers, penalized=True)
+            judgement = differences.judge(place.layer - 1, place.kind, place.index, value, hasty=True)
         return Check.of(f"dJ/d{place.symbol}", value, judgement)
 
-    def _gradient_steps(self, place: Place, rows: Rows, numbers: Pass) -> tuple[list[Step], float]:
-        """The sum over the rows, then what the reduction and the penalties make of it."""
+    def _gradient_steps(self, place: Place, rows: Rows, numbers: Pass) -> tuple[list[Step], float, Array]:
+        """The sum over the rows, what reduction and penalties make of it, and the whole flat gradient."""
         layer, symbol = place.layer, f"dJ/d{place.symbol}"
         delta = numbers.deltas[layer - 1][:, place.unit]
         name = "X" if layer == 1 else f"H{layer - 1}"
-        n, total = (
-            len(delta),
-            Parameters(self.network.sizes, self._flat_gradient(rows, numbers, reduced=False)),
-        )
-        summed = place.of(total)
+        n, total = len(delta), self._summed(numbers)
+        summed = place.of(Parameters(self.network.sizes, total))
         if place.input is None:
             formula = f"sum_i delta{layer}[i, {place.unit}]"
             text = counted(added([num(delta[i]) for i in shown(n)], n), n)
@@ -166,9 +163,9 @@ class ParameterNumbers:
         l1, l2 = self.subject.penalties.l1, self.subject.penalties.l2
         penalized = place.input is not None and (l1 or l2)
         if rows.divisor == 1 and not penalized:
-            return [Step(symbol, formula, text, summed)], summed
-        whole = Parameters(self.network.sizes, self._flat_gradient(rows, numbers, reduced=True))
-        value = place.of(whole)
+            return [Step(symbol, formula, text, summed)], summed, total
+        whole = self._reduced(total, rows)
+        value = place.of(Parameters(self.network.sizes, whole))
         steps = [Step("S", formula, text, summed)]
         formula, text = "S", num(summed)
         if self.run.reduction == "mean":
@@ -182,24 +179,27 @@ class ParameterNumbers:
                 formula = f"{formula} + l1 sign({place.symbol})"
                 text = f"{text} + {num(l1)} * sign({weight:.6g})"
         steps.append(Step(symbol, formula, text, value))
-        return steps, value
+        return steps, value, whole
 
-    def _flat_gradient(self, rows: Rows, numbers: Pass, reduced: bool) -> Array:
-        """The gradient, as the NumPy engine computes it; not reduced, the bare sum over the rows."""
-        theta = self.subject.theta.flat
+    def _summed(self, numbers: Pass) -> Array:
+        """The bare sum of the gradients over the rows, flat, as the NumPy engine computes it."""
+        layers = []
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            layers = []
             for H, delta in zip(numbers.Hs, numbers.deltas, strict=True):
                 layers += [reference.weight_gradient(H, delta).ravel(), reference.bias_gradient(delta)]
-            gradient = np.concatenate(layers).astype(theta.dtype, copy=False)
-            if not reduced:
-                return gradient
+        summed: Array = np.concatenate(layers).astype(self.subject.dtype, copy=False)
+        return summed
+
+    def _reduced(self, total: Array, rows: Rows) -> Array:
+        """The gradient of the reduced loss and its penalties."""
+        gradient, theta = total, self.subject.theta.flat
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             if rows.divisor != 1.0:
-                gradient /= gradient.dtype.type(rows.divisor)
+                gradient = gradient / gradient.dtype.type(rows.divisor)
             l1, l2 = self.subject.penalties.l1, self.subject.penalties.l2
             if l1 or l2:
-                gradient += penalties.penalty(theta, self._is_weight, l1, l2)[1]
-            return gradient
+                gradient = gradient + penalties.penalty(theta, self._is_weight, l1, l2)[1]
+        return gradient
 
     @property
     def _is_weight(self) -> penalties.Mask:
@@ -267,9 +267,8 @@ class ParameterNumbers:
             )
         rows = subject.pass_rows
         numbers = subject.forward_and_back(rows)
-        steps, value = self._gradient_steps(place, rows, numbers)
-        check = self._gradient_check(place, rows, value)
-        gradient = self._flat_gradient(rows, numbers, reduced=True)
+        steps, value, gradient = self._gradient_steps(place, rows, numbers)
+        check = self._gradient_check(place, rows, numbers, value)
         more, change, words = self._rule_steps(place, rule, gradient)
         words.insert(0, f"The gradient is over {rows.words}.")
         return Explanation("update", symbol, title, change, (*steps, *more), (check,), tuple(words))

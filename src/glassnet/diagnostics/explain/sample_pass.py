@@ -39,7 +39,7 @@ class SamplePass:
 
     @cached_property
     def _differences(self) -> LossDifferences:
-        return self.subject.differences(self.rows, penalized=False)
+        return self.subject.differences(self.rows, self.numbers, penalized=False)
 
     # ---- Names ---------------------------------------------------------------------------------------
 
@@ -183,7 +183,7 @@ class SamplePass:
         # Half a dozen operations each; a value is what 1 and itself leave of one another, as in exp(z) - 1.
         error = 8 * unit_roundoff(np.dtype(np.float64)) * (1 + value)
         slope_error = 8 * u * (1 + abs(slope.value))
-        judgement = judged(difference, slope.value, error, slope_error)
+        judgement = judged(difference, slope.value, lambda: (error, slope_error))
         return Check.of(f"dH{layer}/dZ{layer} = {slope.symbol}", slope.value, judgement)
 
     # ---- Loss ----------------------------------------------------------------------------------------

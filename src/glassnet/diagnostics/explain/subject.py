@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory
-from glassnet.data.checks import check_data, target_rows
+from glassnet.data.checks import target_rows
 from glassnet.data.dataset import as_dataset
 from glassnet.data.fixed_order import total_weight
 from glassnet.data.tables.prepare import PreparedTable
@@ -165,11 +165,13 @@ class Subject:
             rows = kept.training_rows
             numbers = numbers if rows is None else rows
         assert isinstance(training, InMemory)
-        data = check_data(network, training, self.dtype, run.class_weight)
-        n = training.n_rows
-        divisor = 1.0
+        targets, weights = training.targets(network), training.weights
+        if run.class_weight is not None:
+            per_sample = np.array(run.class_weight)[targets]
+            weights = per_sample if weights is None else weights * per_sample
+        n, divisor = training.n_rows, 1.0
         if run.reduction == "mean":
-            divisor = float(n) if data.weights is None else total_weight(data.weights)
+            divisor = float(n) if weights is None else total_weight(weights)
         masks = None
         if self.dropout and run.batch_size is None and run.dropout_seed is not None:
             masks = Masks(run.dropout_seed, self.iteration + 1).draw(
@@ -178,8 +180,8 @@ class Subject:
         X = cast(
             training.X[:] if not hasattr(training.X, "toarray") else training.X.toarray(), self.dtype, "X"
         )
-        w = None if data.weights is None else cast(data.weights, self.dtype, "sample_weight")
-        Y = target_rows(data.y, network.sizes[-1], self.dtype)
+        w = None if weights is None else cast(weights, self.dtype, "sample_weight")
+        Y = target_rows(targets, network.sizes[-1], self.dtype)
         return Rows(X, Y, w, masks, divisor, numbers, f"all {n:,} samples" if n > 1 else "the one sample")
 
     @cached_property
@@ -275,7 +277,7 @@ class Subject:
                 deltas.insert(0, error if M is None else error * M)
             return Pass(Zs, Hs, slopes, deltas)
 
-    def differences(self, rows: Rows, penalized: bool) -> LossDifferences:
+    def differences(self, rows: Rows, numbers: Pass, penalized: bool) -> LossDifferences:
         """Central differences over some rows: of the reduced loss, or of the bare sum without penalties."""
         assert rows.Y is not None
         w = np.ones(len(rows.X)) if rows.w is None else rows.w.astype(np.float64)
@@ -287,7 +289,8 @@ class Subject:
             masks = [None if M is None else M.astype(np.float64) for M in rows.masks]
         penalties = self.penalties if penalized else NO_PENALTIES
         theta: Parameters = self.theta.astype(np.float64)
-        return LossDifferences(self.network, theta, data, penalties, self.dtype, masks)
+        passed = (numbers.Zs, numbers.Hs) if self.dtype == np.float64 else None
+        return LossDifferences(self.network, theta, data, penalties, self.dtype, masks, passed)
 
 
 def _has_targets(rows: Any) -> bool:

@@ -132,7 +132,7 @@ ACTIVATIONS: dict[str, Activation] = {
             derivative=lambda z, h: special.gelu_tanh_derivative(z),
             formula="z * (1 + tanh(sqrt(2 / pi) * (z + 0.044715 * z**3))) / 2",
             derivative_formula="s (1 + z w' (1 - s)) with s = 1 / (1 + exp(-w)), "
-            "w = 2 sqrt(2 / pi) (z + 0.044715 z^3)",
+            "w = 2 sqrt(2 / pi) (z + 0.044715 z^3), w' = 2 sqrt(2 / pi) (1 + 3 * 0.044715 z^2)",
         ),
         Activation(
             "silu",

@@ -21,7 +21,7 @@ _WORDS: dict[Verdict, str] = {
 
 
 class Step(NamedTuple):
-    """One line of arithmetic: symbol = formula = numbers = value."""
+    """One line of arithmetic: symbol = formula = numbers = value; with "<-" the symbol gets a new value."""
 
     symbol: str
     """"Z1[7, 2]", say."""
@@ -29,6 +29,7 @@ class Step(NamedTuple):
     numbers: str
     """The formula with its numbers in it; "" where the value is given and not computed."""
     value: float
+    sign: str = "="
 
 
 class Check(NamedTuple):
@@ -69,7 +70,8 @@ class Explanation:
     symbol : its name in the notation of `glassnet.nn.reference`, such as "H1[7, 2]".
     title : what it is, in words.
     value : the number; None where there is none, as for a solver's update.
-    steps : the arithmetic that leads to it, each step with `symbol`, `formula`, `numbers` and `value`.
+    steps : the arithmetic that leads to it, each step with `symbol`, `formula`, `numbers`, `value` and the
+        `sign` between symbol and formula, "=" or "<-" for a new value.
     checks : its derivatives, each with the central difference beside it: `symbol`, `derivative`,
         `numerical`, `tolerance`, `epsilon`, `verdict` ("right", "wrong", "kink" or "unsettled").
     notes : what else must be known, in words.
@@ -118,8 +120,8 @@ class Explanation:
     def _lines(self) -> Iterator[str]:
         yield self.title
         for step in self.steps:
-            indent = " " * (len(step.symbol) + 2)
-            yield f"  {step.symbol} = {step.formula}"
+            indent = " " * (len(step.symbol) + len(step.sign) + 1)
+            yield f"  {step.symbol} {step.sign} {step.formula}"
             if step.numbers:
                 yield f"{indent} = {step.numbers}"
             if step.formula != digits(step.value):
@@ -141,7 +143,7 @@ class Explanation:
         """The steps and the checks, in the notebook's type for code."""
         rows = []
         for step in self.steps:
-            rows.append(_row(step.symbol, step.formula))
+            rows.append(_row(step.symbol, step.formula, step.sign))
             if step.numbers:
                 rows.append(_row("", step.numbers))
             if step.formula != digits(step.value):

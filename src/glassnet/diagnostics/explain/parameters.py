@@ -268,6 +268,7 @@ class ParameterNumbers:
         rows = subject.pass_rows
         numbers = subject.forward_and_back(rows)
         steps, value, gradient = self._gradient_steps(place, rows, numbers)
+        steps[-1] = steps[-1]._replace(symbol=f"g = {steps[-1].symbol}")
         check = self._gradient_check(place, rows, numbers, value)
         more, change, words = self._rule_steps(place, rule, gradient)
         words.insert(0, f"The gradient is over {rows.words}.")
@@ -280,7 +281,7 @@ class ParameterNumbers:
         at, notes, steps = place.position(sizes), [], []
         before = float(theta[at])
         if place.layer in run.freeze:
-            step = Step(f"new {place.symbol}", place.symbol, num(before), before)
+            step = Step(place.symbol, place.symbol, num(before), before, "<-")
             return [step], 0.0, [f"Layer {place.layer} is frozen: updates leave it as it is."]
         if run.freeze:
             gradient = np.where(penalties.frozen_mask(sizes, run.freeze), 0, gradient)
@@ -289,14 +290,14 @@ class ParameterNumbers:
             clipped = penalties.clip(gradient, rule.clip_value, None)
             c = num(rule.clip_value)
             text = f"min(max({g:.6g}, -{c}), {c})"
-            steps.append(Step("g", f"the gradient within +-{c}", text, float(clipped[at])))
+            steps.append(Step("g", f"the gradient within +-{c}", text, float(clipped[at]), "<-"))
             gradient, g = clipped, float(clipped[at])
         if rule.clip_norm is not None:
             length = float(np.sqrt(np.sum(np.square(gradient, dtype=np.float64))))
             clipped = penalties.clip(gradient, None, rule.clip_norm)
             text = f"{num(g)} * min(1, {rule.clip_norm:.6g} / {length:.6g})"
             formula = f"g min(1, {rule.clip_norm:g} / |g|), |g| the length of the whole gradient"
-            steps.append(Step("g", formula, text, float(clipped[at])))
+            steps.append(Step("g", formula, text, float(clipped[at]), "<-"))
             gradient = clipped
         rate, t = self._rate(rule), run.updates + 1
         state = run.state[: len(rule.state_names)]
@@ -321,11 +322,11 @@ class ParameterNumbers:
                 column = Parameters(sizes, moved).weights[place.layer - 1][:, place.unit]
                 length = float(np.sqrt(np.sum(np.square(column, dtype=np.float64))))
                 text = f"{num(after)} * min(1, {max_norm:.6g} / {length:.6g})"
-                formula = f"new {place.symbol} min(1, max_norm / length of the unit's weights)"
-                steps.append(Step(f"bounded {place.symbol}", formula, text, bounded))
+                formula = f"{place.symbol} min(1, max_norm / length of the unit's weights)"
+                steps.append(Step(place.symbol, formula, text, bounded, "<-"))
                 after = bounded
         steps.append(
-            Step("update", f"new - {place.symbol}", f"{num(after)} - {num(before)}", after - before)
+            Step("update", f"new {place.symbol} - old", f"{num(after)} - {num(before)}", after - before)
         )
         notes.append(f"Update {t:,}, at the learning rate {rate:.10g}.")
         if run.status == "diverged":

@@ -31,9 +31,8 @@ class _Entry:
 
     def moved(self, formula: str, numbers: str) -> Step:
         """The last line: the new parameter."""
-        return Step(
-            f"new {self.symbol}", f"{self.symbol} {formula}", f"{num(self.theta)} {numbers}", self.after
-        )
+        text = f"{num(self.theta)} {numbers}"
+        return Step(self.symbol, f"{self.symbol} {formula}", text, self.after, "<-")
 
 
 Rule = Callable[[_Entry], list[Step]]
@@ -58,7 +57,7 @@ def _sgd(e: _Entry) -> list[Step]:
     m, V = e.rule.momentum, e.state["velocity"]
     text = f"{num(m)} * {num(V)} - {num(e.rate)} * {num(e.g)}"
     new = m * V - e.rate * e.g
-    steps = [Step("V", "momentum V - learning_rate g", text, new)]
+    steps = [Step("V", "momentum V - learning_rate g", text, new, "<-")]
     if e.rule.nesterov:
         return [
             *steps,
@@ -73,14 +72,15 @@ def _mean(name: str, decay: float, letter: str, before: float, value: float, wha
     """A running mean: decay m + (1 - decay) value."""
     text = f"{num(decay)} * {num(before)} + (1 - {num(decay)}) * {num(value)}"
     new = decay * before + (1 - decay) * value
-    return Step(name, f"{letter} {name} + (1 - {letter}) {what}", text, new)
+    return Step(name, f"{letter} {name} + (1 - {letter}) {what}", text, new, "<-")
 
 
 def _square(e: _Entry, decay: float, letter: str, key: str) -> Step:
     """v, the running mean of g^2."""
     before = e.state[key]
     text = f"{num(decay)} * {num(before)} + (1 - {num(decay)}) * {num(e.g)}^2"
-    return Step("v", f"{letter} v + (1 - {letter}) g^2", text, decay * before + (1 - decay) * e.g * e.g)
+    new = decay * before + (1 - decay) * e.g * e.g
+    return Step("v", f"{letter} v + (1 - {letter}) g^2", text, new, "<-")
 
 
 def _rmsprop(e: _Entry) -> list[Step]:
@@ -95,14 +95,14 @@ def _rmsprop(e: _Entry) -> list[Step]:
     steps.append(Step("r", f"sqrt({formula}) + epsilon", f"sqrt({text}) + {num(e.rule.epsilon)}", root))
     B = e.rule.momentum * e.state["buffer"] + e.g / root
     text = f"{num(e.rule.momentum)} * {num(e.state['buffer'])} + {num(e.g)} / {num(root)}"
-    steps.append(Step("B", "momentum B + g / r", text, B))
+    steps.append(Step("B", "momentum B + g / r", text, B, "<-"))
     return [*steps, e.moved("- rate B", f"- {num(e.rate)} * {num(B)}")]
 
 
 def _adagrad(e: _Entry) -> list[Step]:
     before = e.state["squares"]
     v = before + e.g * e.g
-    step = Step("v", "v + g^2", f"{num(before)} + {num(e.g)}^2", v)
+    step = Step("v", "v + g^2", f"{num(before)} + {num(e.g)}^2", v, "<-")
     text = f"- {num(e.rate)} * {num(e.g)} / (sqrt({v:.6g}) + {num(e.rule.epsilon)})"
     return [step, e.moved("- rate g / (sqrt(v) + epsilon)", text)]
 
@@ -113,9 +113,8 @@ def _adadelta(e: _Entry) -> list[Step]:
     text = f"sqrt({u:.6g} + {num(small)}) / sqrt({v.value:.6g} + {num(small)}) * {num(e.g)}"
     step = Step("d", "sqrt(u + epsilon) / sqrt(v + epsilon) g", text, d)
     text = f"{num(e.rule.rho)} * {num(u)} + (1 - {num(e.rule.rho)}) * {num(d)}^2"
-    kept = Step(
-        "u", "rho u + (1 - rho) d^2, for the next update", text, e.rule.rho * u + (1 - e.rule.rho) * d * d
-    )
+    after = e.rule.rho * u + (1 - e.rule.rho) * d * d
+    kept = Step("u", "rho u + (1 - rho) d^2, for the next update", text, after, "<-")
     return [v, step, kept, e.moved("- rate d", f"- {num(e.rate)} * {num(d)}")]
 
 
@@ -161,7 +160,7 @@ def _adam(e: _Entry) -> list[Step]:
 def _amsgrad(e: _Entry) -> list[Step]:
     m, v = _moments(e)
     largest = max(e.state["largest"], v.value)
-    step = Step("max v", "max(max v, v)", f"max({e.state['largest']:.6g}, {v.value:.6g})", largest)
+    step = Step("max v", "max(max v, v)", f"max({e.state['largest']:.6g}, {v.value:.6g})", largest, "<-")
     hats = _hats(e, m, step)
     hats[1] = hats[1]._replace(formula="max v / (1 - beta2^t)")
     return [m, v, step, *hats, _adam_move(e, hats)]

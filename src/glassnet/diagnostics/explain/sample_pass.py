@@ -14,7 +14,15 @@ from glassnet.diagnostics.central_differences import LossDifferences, judged
 from glassnet.diagnostics.explain.explanation import Check, Explanation, Step, digits
 from glassnet.diagnostics.explain.output_formulas import delta_numbers, link_numbers, loss_numbers
 from glassnet.diagnostics.explain.subject import Pass, Rows, Subject
-from glassnet.diagnostics.explain.words import branch, counted, num, products, row_of, with_numbers
+from glassnet.diagnostics.explain.words import (
+    bracketed,
+    branch,
+    counted,
+    num,
+    products,
+    row_of,
+    with_numbers,
+)
 from glassnet.diagnostics.rounding import unit_roundoff
 from glassnet.errors import InputError
 
@@ -117,7 +125,7 @@ class SamplePass:
             formula = f"sigma({Z.symbol}) * {self._entry(f'M{layer}', unit)}, {sigma.name}: " + (
                 f"sigma(z) = {sigma.formula}"
             )
-            text = f"({text}) * {num(M)}"
+            text = f"{bracketed(text)} * {num(M)}"
             notes = (self._mask_words(layer, M),)
         elif self.subject.dropout and self.rows.masks is None:
             notes = (self._no_mask_words(),)
@@ -239,7 +247,7 @@ class SamplePass:
         if rows.w is None:
             return (Step(symbol, network.loss.delta_formula, text, value),)
         formula = f"w[{self.sample}] ({network.loss.delta_formula})"
-        return (Step(symbol, formula, f"{num(float(rows.w[0]))} * ({text})", value),)
+        return (Step(symbol, formula, f"{num(float(rows.w[0]))} * {bracketed(text)}", value),)
 
     def _hidden_delta(self, layer: int, unit: int) -> tuple[Step, ...]:
         after, W = row_of(self.numbers.deltas[layer], 0), self.subject.theta.weights[layer]

@@ -57,7 +57,13 @@ def with_numbers(formula: str, values: Mapping[str, float | str]) -> str:
     pattern = "|".join(rf"(?<![\w.]){re.escape(name)}(?![\w'])" for name in names)
     # Two factors side by side: a name or a bracket before a bracket or a name.
     formula = re.sub(rf"({pattern}|\)) (?=\(|{pattern})", r"\1 * ", formula)
-    return re.sub(pattern, lambda match: texts[match.group()], formula)
+    formula = re.sub(pattern, lambda match: texts[match.group()], formula)
+    return re.sub(r"\(\((-[\w.+-]+)\)\)", r"(\1)", formula)
+
+
+def bracketed(text: str) -> str:
+    """A factor of a product: a sum in parentheses, and a number or a function's value as they are."""
+    return text if re.fullmatch(r"\w*\([^()]*\)|[\w.]+", text) else f"({text})"
 
 
 def branch(formula: str, z: float) -> str:

@@ -209,6 +209,7 @@ def roc(
     )
     for paper in papers:
         paper.plot([0, 1], [0, 1], zorder=1, **style.REFERENCE)
+    style.set_legend(papers[0], [(style.stroke(**style.REFERENCE), "answers at random")])
     style.set_title(figure, title, notes(sets))
     return figure
 
@@ -250,5 +251,6 @@ def precision_recall(
         for paper, rows, some in zip(papers, sets, curves, strict=True):
             for curve in some:
                 paper.axhline(np.mean(rows.actual == curve.number), **style.REFERENCE)
+        style.set_legend(papers[0], [(style.stroke(**style.REFERENCE), "answers at random")])
     style.set_title(figure, title, notes(sets))
     return figure

@@ -114,26 +114,34 @@ def page(new_page):
 # ---- Labs to look at ------------------------------------------------------------------------------
 
 
-def make_session(n=200, **settings):
-    """A session on data that a small network learns."""
-    random = np.random.RandomState(0)
-    X = random.randn(n, 2)
-    return Session(X, (X[:, 0] * X[:, 1] > 0).astype(int), **{"iterations": 500, **settings})
+@pytest.fixture
+def new_session():
+    """`new_session(**settings)`: a session on data that a small network learns; closed after the test."""
+    sessions = []
+
+    def make(**settings):
+        X = np.random.RandomState(0).randn(200, 2)
+        y = (X[:, 0] * X[:, 1] > 0).astype(int)
+        sessions.append(Session(X, y, **{"iterations": 500, **settings}))
+        return sessions[-1]
+
+    yield make
+    for session in sessions:
+        session.close()
 
 
 @pytest.fixture
-def serve():
+def serve(new_session):
     """`serve(session=None, **settings)`: a `Server`, which is closed after the test, with its session."""
     servers = []
 
     def make(session=None, **settings):
-        servers.append(Server(make_session() if session is None else session, **settings))
+        servers.append(Server(new_session() if session is None else session, **settings))
         return servers[-1]
 
     yield make
     for server in servers:
         server.close()
-        server.session.close()
 
 
 @pytest.fixture

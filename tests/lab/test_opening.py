@@ -189,3 +189,55 @@ def test_in_notebook_knows_kernels_and_no_other_shell(monkeypatch):
     monkeypatch.delitem(sys.modules, "IPython")
     monkeypatch.setitem(sys.modules, "marimo", types.SimpleNamespace(running_in_notebook=lambda: True))
     assert opening.in_notebook()
+
+
+# ---- What it is opened on -------------------------------------------------------------------------
+
+
+def opened_on(X=None, y=None):
+    """The setup of the lab that opens on this."""
+    with gn.lab(X, y, browser=False) as lab:
+        return lab.session.command({"do": "setup"})
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "plants.csv"
+    rows = "".join(f"{a},{b},{'tall' if a + b > 30 else 'low'}\n" for a in range(20) for b in range(20))
+    path.write_text("light,water,growth\n" + rows)
+    return path
+
+
+def test_lab_opens_on_circles_where_nothing_is_given():
+    assert opened_on()["network"]["sizes"] == [2, 3, 2]
+
+
+def test_lab_opens_on_a_built_in_experiment_with_its_own_settings():
+    setup = opened_on("moons")
+    assert setup["network"]["sizes"] == [2, 8, 2]
+    assert setup["data"]["samples"] > 100
+
+
+@pytest.mark.parametrize("form", [str, lambda path: path, gn.read_table])
+def test_lab_opens_on_a_table_and_its_column(table, form):
+    setup = opened_on(form(table), "growth")
+    assert setup["data"]["name"] == "plants.csv"
+    assert setup["data"]["features"] == ["light", "water"]
+    assert setup["data"]["classes"] == ["low", "tall"]
+    assert setup["data"]["target"] == "growth"
+
+
+def test_lab_opens_on_an_experiments_file(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('[data]\ngenerator = "moons"\nn_samples = 80\n[network]\nhidden = [5]\n')
+    setup = opened_on(path)
+    assert setup["network"]["sizes"] == [2, 5, 2]
+
+
+def test_column_without_a_table_is_said(table):
+    with pytest.raises(InputError, match="moons is no table: leave out the column to predict, 'growth'"):
+        gn.lab("moons", "growth", browser=False)
+    with pytest.raises(
+        InputTypeError, match="names the column of a table to predict, and is text, not list"
+    ):
+        gn.lab(str(table), [1, 2], browser=False)

@@ -10,7 +10,8 @@ from glassnet.cli.errors import say
 
 
 @click.command(short_help="Watch a network learn, live in the browser.")
-@click.argument("name", metavar="[EXPERIMENT]", default="circles")
+@click.argument("name", metavar="[EXPERIMENT|TABLE]", default="circles")
+@click.option("--target", metavar="COLUMN", help="Of a table: the column to predict.  Default: the last.")
 @click.option("--port", type=int, metavar="N", help="Of the page. Default: a free one.")
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
 @click.option(
@@ -27,16 +28,22 @@ from glassnet.cli.errors import say
     "printed address then commands the lab, and nothing is encrypted.",
 )
 def lab(
-    name: str, port: int | None, no_browser: bool, address_file: Path | None, expose: str | None
+    name: str,
+    target: str | None,
+    port: int | None,
+    no_browser: bool,
+    address_file: Path | None,
+    expose: str | None,
 ) -> None:
     """Watch a network learn, in the browser: every number in sight, each under your hands.
 
-    EXPERIMENT is a built-in one (glassnet info lists them). The page is served to this machine
-    alone, at an address with a secret token in it. Ctrl-C ends the lab.
+    EXPERIMENT is a built-in one (glassnet info lists them) or a .toml file of your own, TABLE any file
+    that glassnet train reads. The page is served to this machine alone, at an address with a secret
+    token in it. Ctrl-C ends the lab.
     """
     from glassnet.lab.opening import Lab, session_of
 
-    with session_of(name) as session, Lab(session, port, expose, address_file) as opened:
+    with session_of(name, target) as session, Lab(session, port, expose, address_file) as opened:
         say(f"The lab is at {opened.address}")
         if expose is not None:
             say("Other machines can reach it: keep the address to those who may command it.", err=True)

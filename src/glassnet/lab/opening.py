@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from glassnet.errors import FileError
-from glassnet.experiments import load_experiment
+from glassnet.data.tables import Table, read_table
+from glassnet.errors import FileError, InputError, InputTypeError
+from glassnet.experiments import built_in, load_experiment
 from glassnet.lab.server import Server
 from glassnet.lab.session import Session
+from glassnet.lab.sources import study_of_set, study_of_table
 from glassnet.nn.network import Network
 from glassnet.utils.paths import as_path, explain
 
@@ -159,8 +161,10 @@ def lab(
 
     Parameters
     ----------
-    X, y : (samples, features) and targets as `train` takes them; or X a `Session`; or X the name of a
-        built-in experiment such as "spirals". Without both it is "circles".
+    X, y : (samples, features) and targets as `train` takes them. Or X a table of `read_table` and y the
+        name of its column to predict, by default the last; or X what ``glassnet lab`` takes: the name of a
+        built-in experiment such as "spirals", or the path of a table or of an experiment's file. Or X a
+        `Session`. Without both it is "circles".
     network : by default one hidden layer of 8 tanh units, and the output that y asks for.
     iterations : where playing ends, for the first time.
     name, features, classes : what the page calls the data, the columns of X and the classes.
@@ -190,8 +194,10 @@ def lab(
     """
     if isinstance(X, Session):
         session = X
-    elif X is None or isinstance(X, str):
-        session = session_of(X or "circles")
+    elif X is None or isinstance(X, (str, os.PathLike)):
+        session = session_of("circles" if X is None else os.fspath(X), _column(y))
+    elif isinstance(X, Table):
+        session = Session(study_of_table(X, Path(X.source).name, _column(y)))
     else:
         session = Session(
             X, y, network, iterations=iterations, name=name, features=features, classes=classes, **settings
@@ -211,10 +217,29 @@ def lab(
     return opened
 
 
-def session_of(name: str) -> Session:
-    """A session on a built-in experiment, with its data, network and settings."""
+def _column(y: object) -> str | None:
+    if y is None or isinstance(y, str):
+        return y
+    raise InputTypeError(f"y names the column of a table to predict, and is text, not {type(y).__name__}.")
+
+
+def session_of(name: str, target: str | None = None) -> Session:
+    """A session on a built-in experiment, an experiment's file, or a table and its column to predict.
+
+    Raises InputError and FileError for a name or a file that cannot be used.
+    """
+    path = as_path(name, "the experiment")
+    is_table = path.suffix.lower() not in ("", ".toml") or path.is_dir()
+    if is_table:
+        return Session(study_of_table(read_table(path), path.name, target))
+    if target is not None:
+        raise InputError(f"{name} is no table: leave out the column to predict, {target!r}.")
+    if name in built_in():
+        return Session(study_of_set(name))
     experiment = load_experiment(name)
     settings = experiment.settings
+    if len(experiment.X_test) and settings.get("validation") is None:
+        settings["validation"] = (experiment.X_test, experiment.y_test)
     return Session(
         experiment.X,
         experiment.y,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.jobs.checkpoint import checkpoint_table, measure_checkpoint
 from benchmarks.jobs.classics import classics_table, draw_classics, measure_classics
 from benchmarks.jobs.drop_in import drop_in_table, measure_drop_in
 from benchmarks.jobs.memory import judge_memory, memory_table
@@ -63,6 +64,11 @@ MEASURED: Mapping[str, Job] = {
         "tables of 300,000 x 20 numbers and of 2,000,000 mixed rows: time and memory, beside pandas'",
         measure_reading,
         reading_table,
+    ),
+    "checkpoint": Job(
+        "what a checkpoint each minute costs, of 2-3-2 on the full batch and of 784-100-10 in batches",
+        measure_checkpoint,
+        checkpoint_table,
     ),
     "scaling": Job(
         "what a sample costs over the width of the layers, and an iteration over the samples",

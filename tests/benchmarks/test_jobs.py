@@ -1,4 +1,4 @@
-"""The other jobs: memory, scaling, solvers, classics."""
+"""The other jobs: memory, checkpoint, scaling, solvers, classics."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ import benchmarks as bench
 import glassnet as gn
 from benchmarks import jobs, peers
 from benchmarks.contest import BenchmarkError
-from benchmarks.jobs import classics, memory, reading, scaling, solvers
+from benchmarks.jobs import checkpoint, classics, memory, reading, scaling, solvers
 from benchmarks.jobs.options import Options
 from benchmarks.peers import solvers as peer_solvers
 from benchmarks.tasks import make_notebook_task
@@ -55,6 +55,30 @@ def test_memory_of_a_training_is_measured_in_a_process_of_its_own_and_is_as_litt
     data = 4 * 200_000 * memory.INPUTS
     assert all(0.3 * data < row["over_the_data"] < 10 * data for row in record["contestants"][1:])
     assert record["holds"], memory.memory_table(record)
+
+
+# ---- Checkpoints ----------------------------------------------------------------------------------
+
+
+def test_checkpoint_job_times_each_way_and_a_file(tmp_path, capsys):
+    found = run_quick("checkpoint", output=tmp_path, quiet=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["quick-checkpoint.json"]
+    for row in found["trainings"]:
+        assert [who["name"] for who in row["contestants"]] == list(checkpoint.WAYS)
+        assert all(len(who["ms_of_rounds"]) == 2 for who in row["contestants"])
+        assert row["file_bytes"] > 1_000
+        assert row["share_of_files"] == pytest.approx(row["ms_of_a_file"] / 1e3 / checkpoint.SECONDS)
+    said = capsys.readouterr().out
+    assert all(f"{row['name']}: less than 2%" in said for row in found["trainings"])
+
+
+def test_checkpoint_job_compares_the_losses_before_it_times(monkeypatch):
+    def disturbed(self, count, every):
+        return 1.0 + np.arange(count) + (0 if every is None else 1.0)
+
+    monkeypatch.setattr(checkpoint.Training, "losses", disturbed)
+    with pytest.raises(BenchmarkError, match="each 60 s, the default does another job than 2-3-2"):
+        run_quick("checkpoint")
 
 
 # ---- Scaling --------------------------------------------------------------------------------------

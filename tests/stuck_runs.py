@@ -5,8 +5,8 @@ import numpy as np
 import glassnet as gn
 from glassnet.data.generators import generate
 
-RANDOM = np.random.RandomState(0)
-X = RANDOM.randn(300, 3)
+X = np.random.RandomState(0).randn(300, 3)
+CHANCE = np.random.RandomState(1).rand(300)
 SIGNS = (X[:, 0] * X[:, 1] > 0).astype(int)
 PRICES = 2e5 + 5e4 * np.tanh(X[:, 0])
 NET = gn.Network((3, 8, 2), hidden="tanh")
@@ -36,12 +36,12 @@ def duplicate_columns():
 
 def equal_rows():
     coarse = np.round(X[:, :1] / 2)
-    labels = (RANDOM.rand(300) < np.where(coarse[:, 0] > 0, 0.7, 0.3)).astype(int)
+    labels = (np.where(coarse[:, 0] > 0, 0.7, 0.3) > CHANCE).astype(int)
     return trained(coarse, labels, gn.Network((1, 4, 2), hidden="tanh"), optimizer=gn.Adam(0.03))
 
 
 def one_class():
-    rare = (RANDOM.rand(300) < 1 / (1 + np.exp(4 - 1.5 * X[:, 0]))).astype(int)
+    rare = (1 / (1 + np.exp(4 - 1.5 * X[:, 0])) > CHANCE).astype(int)
     return trained(X, rare, gn.Network((3, 2, 2), hidden="tanh"))
 
 
@@ -83,3 +83,25 @@ def batch_order():
     order = np.argsort(SIGNS, kind="stable")
     settings = {"batch_size": 10, "shuffle": False, "iterations": 30, "optimizer": gn.SGD(0.1)}
     return trained(X[order], SIGNS[order], **settings)
+
+
+def narrow_layer():
+    points, arm = generate("moons", 0, n_samples=400, noise=0.1)
+    return trained(points, arm, gn.Network((2, 1, 2), hidden="tanh"), optimizer="lbfgs")
+
+
+def strong_penalty():
+    return trained(X, SIGNS, l2=0.3)
+
+
+def overfitting():
+    noisy = np.where(CHANCE < 0.25, 1 - SIGNS, SIGNS)
+    settings = {"optimizer": gn.Adam(0.03), "iterations": 3_000, "validation": 0.3}
+    return trained(X, noisy, gn.Network((3, 30, 2), hidden="tanh"), **settings)
+
+
+def shifted_rows():
+    later = X + np.array([2.0, 0, 0])
+    held_out = later[200:], SIGNS[200:]
+    run, *rows = trained(X[:200], SIGNS[:200], validation=held_out)
+    return run, *rows, held_out

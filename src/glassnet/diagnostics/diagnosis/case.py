@@ -34,11 +34,22 @@ from glassnet.utils.array_checks import as_target
 MOST_ROWS, MOST_BYTES, FEW_ROWS = 20_000, 32 << 20, 2_000
 """The most rows that are looked at and the bytes of their X; and the rows of what takes many passes."""
 
+WORK = 20_000_000
+"""Rows times parameters of the loss whose curvature is computed."""
+
+SLOW, LEAST = 3.0, 20
+"""A loss that needs fewer than so many times the iterations for the rest falls fast enough; and the fewest
+iterations that are judged."""
+
 MOST_RATES = 100_000
 """The most updates whose learning rates are looked at."""
 
 PARTS = 16
 """Of streamed rows so many parts are read, evenly from all."""
+
+
+class NotLookedForError(Exception):
+    """A check cannot look; the message says why."""
 
 
 class Rows(NamedTuple):
@@ -209,6 +220,12 @@ class Case:
             total = reference.loss(Z, rows.Y, self.network.loss, rows.w)
         return self.unit * total / float(rows.w.sum())
 
+    def row_losses(self, rows: Rows) -> NDArray[np.float64]:
+        """The loss of each row, in the unit of a mean loss."""
+        Z = self.answers if rows is self.training else self.outputs(self.theta, rows.X)
+        with np.errstate(all="ignore"):
+            return np.asarray(self.network.loss.value(Z, rows.Y), np.float64)
+
     @cached_property
     def answers(self) -> Array:
         """The output layer's Z of the training rows."""
@@ -267,15 +284,25 @@ class Case:
         """How many iterations at this pace would take the loss to its floor."""
         return self.left * self.height / self.pace if self.pace > 0 else math.inf
 
+    @property
+    def falls_fast(self) -> bool:
+        """Whether the loss was on its way down when training ended."""
+        return self.iterations_left < SLOW * self.run.iterations
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether training had too few iterations to be judged, or was on its way down."""
+        solved = isinstance(self.run.optimizer, Solver)
+        return not solved and (len(self.run.losses) < LEAST or self.falls_fast)
+
     # ---- The loss around the run's parameters ---------------------------------------------------------
 
     @cached_property
     def surroundings(self) -> Surroundings:
-        """The loss over a few rows, as the run's reduction and penalties have it."""
-        return self.surroundings_of(self.few)
-
-    def surroundings_of(self, rows: Rows) -> Surroundings:
-        """The run's loss over some rows, which stand for all."""
+        """The loss over a few rows, which stand for all, as the run's reduction and penalties have it."""
+        inputs, parameters = self.training.X.shape[1], self.network.n_parameters
+        most = max(64, min(FEW_ROWS, WORK // parameters))
+        rows = self.training.take(excerpt_rows(len(self.training.X), inputs, most))
         weights = rows.w
         if self.run.reduction == "sum":
             weights = weights * (self.unit / float(weights.sum()))

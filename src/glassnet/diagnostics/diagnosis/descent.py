@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.diagnostics.curvature import Curvature
-from glassnet.diagnostics.diagnosis.case import Case
+from glassnet.diagnostics.diagnosis.case import LEAST, Case, NotLookedForError
 from glassnet.diagnostics.diagnosis.record import Remedy
 from glassnet.diagnostics.diagnosis.remedies import SEED, Suspect
 from glassnet.optim.schedules import SCHEDULES
@@ -27,9 +27,6 @@ SHORT = 0.5
 """With an adaptive rule, each parameter moves by about a rate an update at most: rate times updates below
 this is a short way."""
 
-SLOW = 3.0
-"""A loss that needs fewer than so many times the iterations for the rest falls fast enough."""
-
 STEP = 1e-3
 """What one step at the best rate would gain at least, as a share of a constant answer's loss."""
 
@@ -37,9 +34,6 @@ FLAT, DOWNWARD, GAIN = 0.01, 1e-3, 0.1
 """A plateau: the loss of the last third of the iterations changes by less than the first share of a
 constant answer's. A saddle curves downward by more than the second share of its largest curvature, and a
 short way beyond it gains at least the third."""
-
-LEAST = 20
-"""The fewest iterations that are judged."""
 
 MOST_UPDATES, SECONDS = 20_000, 1.0
 """How far the run is followed out of a saddle, over some of its rows."""
@@ -54,12 +48,11 @@ def rate_too_large(case: Case) -> Suspect | None:
     run = case.run
     if not case.has_rate or not (run.status == "diverged" or case.left > POOR):
         return None
-    restless = run.status == "diverged" or _is_restless(case)
+    if run.status != "diverged" and not _is_restless(case):
+        return None
     start, here = _limit_at_a_start(case), _limit_here(case)
     limit = min((value for value in (start, here) if math.isfinite(value)), default=math.nan)
     times = case.rate / limit if limit > 0 else math.nan
-    if not restless:
-        return None
     evidence: dict[str, Any] = {"rate": case.rate, "loss_at_first": _first(case), "loss": case.loss}
     words = "steps of this rate throw the parameters to where the loss is higher"
     if run.status == "diverged":
@@ -91,7 +84,7 @@ def rate_too_small(case: Case) -> Suspect | None:
     far_away = case.has_rate and run.status != "diverged" and case.left > LEARNED
     if not far_away or not case.landscape.is_finite or run.updates < 1:
         return None
-    if case.iterations_left < SLOW * run.iterations:
+    if case.falls_fast or _is_restless(case):
         return None
     rate = case.rate
     if _is_gradient_descent(case):
@@ -136,9 +129,10 @@ def saddle(case: Case) -> Suspect | None:
     solved = isinstance(run.optimizer, Solver)
     if not solved and (len(losses) < LEAST or np.ptp(tail) > FLAT * case.height):
         return None
-    out = case.landscape.way_out
-    high = case.landscape.lambda_max
-    if out is None or not out[0] < -DOWNWARD * abs(high):
+    out, high = case.landscape.way_out, case.landscape.lambda_max
+    if out is None:
+        raise NotLookedForError("no direction of the smallest curvature is found for so many parameters")
+    if not out[0] < -DOWNWARD * abs(high):
         return None
     low, direction = out
     if float(np.square(case.landscape.gradient).sum()) > 2 * abs(high) * FLAT * case.height:

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from glassnet.diagnostics.diagnosis.case import Case
+from glassnet.diagnostics.diagnosis.case import Case, NotLookedForError
 from glassnet.diagnostics.diagnosis.checks import CHECKS
 from glassnet.diagnostics.diagnosis.record import Diagnosis, Finding
 from glassnet.diagnostics.diagnosis.remedies import Bench, Suspect
@@ -44,8 +44,10 @@ def diagnose(
     Looks for each of `CHECKS`: inputs or a target of raw scale; columns that never vary or say the same;
     equal rows with different targets; one class nearly always; a learning rate above the stability limit
     2 (1 + m) / lambda_max of gradient descent with momentum m, or far below it; a plateau that is a saddle;
-    saturated and dead units, and units that never part; batches in a sorted order. A finding has numbers
-    that show it. Those whose remedy helped come first.
+    saturated and dead units, and units that never part; a hidden layer too narrow; a penalty too strong;
+    batches in a sorted order; overfitting, and rows held out that differ from the training rows. A finding
+    has numbers that show it. Those whose remedy helped come first, and a mere suspicion that its remedy
+    refutes is none.
 
     At most 20,000 rows are looked at, evenly from all, 2,000 for the curvature, and the branches train on
     these rows. The run stays as it is.
@@ -96,6 +98,7 @@ count as 1 unit.
         case.loss,
         case.scale[0],
         bool(case.left <= POOR),
+        case.is_under_way,
         time.monotonic() - began,
     )
 
@@ -104,10 +107,13 @@ def _suspects(case: Case) -> tuple[list[tuple[str, Suspect]], dict[str, str]]:
     """What the checks found, the weightiest first, and why some could not look."""
     suspects, failed = [], {}
     for name, check in CHECKS.items():
+        if check.held_out and case.held_out is None:
+            failed[name] = "no rows were held out; give some as validation=(X, y)"
+            continue
         try:
             with np.errstate(all="ignore"):
                 suspect = check.look(case)
-        except (EngineError, np.linalg.LinAlgError) as error:
+        except (EngineError, NotLookedForError, np.linalg.LinAlgError) as error:
             failed[name] = str(error)
             continue
         if suspect is not None:

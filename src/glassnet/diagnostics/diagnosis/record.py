@@ -153,8 +153,10 @@ class Diagnosis:
     looked_for : the names of all findings that were looked for.
     not_looked_for : why some could not be, by name.
     n_rows, n_looked : the rows trained on, and how many of them were looked at.
-    loss, constant : the mean loss of the rows that were looked at, without penalties, and that of the best
-        constant answer.
+    loss, constant : the loss of the rows that were looked at, without penalties and in the unit of
+        ``run.losses``, and that of the best constant answer.
+    learned : whether the loss is far from the constant answer's.
+    under_way : whether training had few iterations, or was on its way down when it ended.
     seconds : what the diagnosis took.
 
     >>> import glassnet as gn
@@ -162,7 +164,7 @@ class Diagnosis:
     >>> net = gn.Network((2, 4, 2), hidden="tanh")
     >>> run = gn.train(net, X, y, iterations=500, random_state=0)
     >>> found = gn.diagnose(run, X, y)
-    >>> found.findings, found.lines[-1].startswith("Nothing found")
+    >>> found.findings, found.answer.startswith("Nothing found")
     ((), True)
     """
 
@@ -175,6 +177,7 @@ class Diagnosis:
     loss: float
     constant: float
     learned: bool
+    under_way: bool
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -198,6 +201,8 @@ class Diagnosis:
         )
         if self.learned:
             return nothing
+        if self.under_way:
+            return f"{nothing} Training had not come far when it ended: train for more iterations."
         return (
             f"{nothing} The loss is still near a constant answer's: perhaps the features say little of the "
             f"target, or it takes more iterations."
@@ -210,8 +215,15 @@ class Diagnosis:
         for place, finding in enumerate(self.findings, 1):
             first, *others = finding.lines
             lines += [f"{place}. {finding.name}: {first}", *(f"   {line}" for line in others)]
-        lines += [f"Not looked for: {name} ({why})." for name, why in self.not_looked_for.items()]
-        return lines
+        return [*lines, *self._others]
+
+    @property
+    def _others(self) -> list[str]:
+        """The reasons that were not looked for, by why."""
+        names: dict[str, list[str]] = {}
+        for name, why in self.not_looked_for.items():
+            names.setdefault(why, []).append(name)
+        return [f"Not looked for: {', '.join(those)} ({why})." for why, those in names.items()]
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
@@ -224,8 +236,7 @@ class Diagnosis:
         ]
         table = _wrapped(cell_table(head, rows, left=range(5))) if rows else Html()
         answer = self.answer if rows else tag("span", self.answer, style=f"color:{GOOD};font-weight:bold")
-        lines = [answer, *(f"Not looked for: {k} ({why})." for k, why in self.not_looked_for.items())]
-        return cell_output(self.headline, lines, table)
+        return cell_output(self.headline, [answer, *self._others], table)
 
 
 def _words(name: str, sentence: str) -> Html:

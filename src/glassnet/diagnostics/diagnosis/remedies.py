@@ -10,9 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.random import RandomState
+from numpy.typing import NDArray
 
+from glassnet._types import Array
 from glassnet.data.arrays import InMemory
-from glassnet.diagnostics.diagnosis.case import Case, Rows
+from glassnet.data.checks import excerpt_rows
+from glassnet.diagnostics.diagnosis.case import MOST_BYTES, Case, Rows
 from glassnet.diagnostics.diagnosis.record import Finding, Remedy, Trial
 from glassnet.errors import EngineError, InputError
 from glassnet.nn.network import Network
@@ -21,11 +24,12 @@ from glassnet.training.hooks import FunctionHook, Hooks
 from glassnet.training.run import TrainingRun
 from glassnet.training.run_policy import continue_run
 from glassnet.training.settings import FitSettings
-from glassnet.training.steppers import Rule, Solver, rule_from_dict
+from glassnet.training.steppers import BayesianRegularization, Rule, Solver, rule_from_dict
 from glassnet.training.train import DEFAULTS, begin
 
-UPDATES, STEPS = 1_000, 200
-"""The most updates of a branch, and the most steps of a solver's."""
+UPDATES, LEAST_UPDATES, STEPS, ROWS = 1_000, 500, 200, 5_000
+"""The most updates of a branch and the fewest, the most steps of a solver's, and the most rows that one
+learns from."""
 
 GRADIENTS = 5
 """Of an optimizer, the updates that are set beside a solver's step, which takes a few gradients."""
@@ -49,7 +53,8 @@ class Suspect:
 
     `measure` judges the remedies, which are tried in order until one helps. `proof` says what a trial
     decides: nothing of a fact that stands by itself; whether a remedy that does not help "refutes" it; or
-    that only one that helps "proves" it.
+    that only one that helps "proves" it. `trial` tries a remedy in a way of its own; `updates` are the most
+    of a branch.
     """
 
     weight: float
@@ -59,6 +64,7 @@ class Suspect:
     measure: str = LOSS
     proof: Literal["", "refutes", "proves"] = ""
     trial: Callable[[Bench, Remedy], Trial | None] | None = None
+    updates: int = UPDATES
 
     def finding(self, name: str, remedy: Remedy, trial: Trial | None) -> Finding | None:
         """The finding, if it is one; what helps weighs more, and what does not less."""
@@ -82,6 +88,8 @@ class Bench:
         self.case, self._end = case, time.monotonic() + seconds
         self._controls: dict[tuple[Any, ...], TrainingRun | None] = {}
         self.interrupted = False
+        rows = case.training
+        self.all = rows.take(excerpt_rows(len(rows.X), rows.X.shape[1], ROWS, MOST_BYTES))
 
     @property
     def seconds_left(self) -> float:
@@ -96,8 +104,10 @@ class Bench:
             if not (remedy.changes or suspect.trial) or self.seconds_left <= max(end, 0.05):
                 continue
             try:
-                run = suspect.trial or (lambda bench, remedy: bench.trial(remedy, suspect.measure))
-                trial = run(self, remedy)
+                if suspect.trial is not None:
+                    trial = suspect.trial(self, remedy)
+                else:
+                    trial = self.trial(remedy, suspect.measure, suspect.updates)
             except OutOfTimeError:
                 break
             if trial is not None and trial.helps:
@@ -105,20 +115,23 @@ class Bench:
             first = first if first[1] is not None or trial is None else (remedy, trial)
         return first
 
-    def trial(self, remedy: Remedy, measure: str) -> Trial | None:
-        """A remedy beside the same branch without it; None where it cannot be."""
+    def trial(self, remedy: Remedy, measure: str, updates: int = UPDATES) -> Trial:
+        """A remedy beside the same branch without it."""
         began, changes = time.monotonic(), remedy.changes
-        with_it = self.branch(changes, remedy.anew, self.iterations(changes), measure)
-        made = self.iterations(changes) if with_it is None else max(with_it.iterations, 1)
-        # Another start is compared with going on.
+        rows, judges = self.rows(measure)
+        planned = self.iterations(changes, updates)
+        with_it = self.branch(changes, remedy.anew, planned, rows)
+        made = planned if with_it is None else max(with_it.iterations, 1)
+        # Another start is compared with going on, and early stopping with a branch that does not stop.
         anew = remedy.anew and "random_state" not in changes
         alike = isinstance(self.rule(changes), Solver) == isinstance(self.rule({}), Solver)
-        beside = made if alike else min(GRADIENTS * made, self.iterations({}))
+        beside = made if "stopping" not in changes else planned
+        beside = beside if alike else min(GRADIENTS * made, self.iterations({}, updates))
         key = anew, beside, measure
         if key not in self._controls:
-            self._controls[key] = self.branch({}, anew, beside, measure)
+            self._controls[key] = self.branch({}, anew, beside, rows)
         control = self._controls[key]
-        without, value = self.measured(control, measure), self.measured(with_it, measure)
+        without, value = (self.measured(run, measure, judges) for run in (control, with_it))
         return Trial(
             measure,
             without,
@@ -133,15 +146,15 @@ class Bench:
 
     # ---- Branches -------------------------------------------------------------------------------------
 
-    def iterations(self, changes: Mapping[str, Any]) -> int:
+    def iterations(self, changes: Mapping[str, Any], updates: int = UPDATES) -> int:
         """How long a branch is at most."""
         run = self.case.run
         if isinstance(self.rule(changes), Solver):
             return STEPS
         if run.batch_size is None:
-            return min(UPDATES, max(200, run.iterations))
-        in_epoch = -(-len(self.case.training.X) // run.batch_size)
-        return max(5, min(run.iterations, UPDATES // in_epoch))
+            return min(updates, max(LEAST_UPDATES, run.iterations))
+        in_epoch = -(-len(self.all.X) // run.batch_size)
+        return max(5, min(run.iterations, updates // in_epoch))
 
     def rule(self, changes: Mapping[str, Any]) -> Rule:
         """The rule of a branch."""
@@ -174,10 +187,12 @@ class Bench:
             "freeze": () if anew else run.freeze,
             "shuffle": run.cursor is None or run.cursor.random is not None,
         }
+        if isinstance(rule, BayesianRegularization):
+            own["l2"] = 0.0  # which it chooses
+        own |= {k: v for k, v in changes.items() if k not in ("optimizer", "network")}
         if isinstance(rule, Solver):  # which takes the full batch alone
             own |= {"batch_size": None, "dropout": 0.0, "average": None, "l1": 0.0, "max_norm": None}
             own |= {"freeze": ()}
-        own |= {k: v for k, v in changes.items() if k not in ("optimizer", "network")}
         if isinstance(stopping := own.get("stopping"), Mapping):
             own["stopping"] = EarlyStopping(**stopping)
         if not anew:
@@ -185,18 +200,20 @@ class Bench:
         return FitSettings.of({**DEFAULTS, **own})
 
     def branch(
-        self, changes: Mapping[str, Any], anew: bool, iterations: int, measure: str = LOSS
+        self, changes: Mapping[str, Any], anew: bool, iterations: int, rows: Rows, share: float = 0.5
     ) -> TrainingRun | None:
-        """A branch with some changes, cut short where the time is over; None where it blows up at once."""
+        """A branch with some changes, cut short after a share of the time left; None if it blows up."""
         if self.seconds_left <= 0.02:
             raise OutOfTimeError
-        rows, limit = self.rows(measure)[0], self.seconds_left / 2
+        began = time.monotonic()
+        end = began + share * self.seconds_left
         try:
-            network, settings = self.network(changes), self.settings(changes, anew, iterations)
-            began = time.monotonic()
+            settings = self.settings(changes, anew, iterations)
+            if isinstance(share_of_rows := settings.validation, float):
+                rows, judges = _divided(rows, share_of_rows)
+                settings = replace(settings, validation=(judges.X, judges.y, judges.w))
             data = InMemory(rows.X, rows.y, self._weights(rows, settings))
-            start, gradient = begin(network, data, settings)
-            end = began + limit
+            start, gradient = begin(self.network(changes), data, settings)
             every = int(np.clip(0.02 / max(time.monotonic() - began, 1e-6), 1, 100))
             watch: FunctionHook[TrainingRun] = FunctionHook(every, lambda run: time.monotonic() > end)
             run = continue_run(start, iterations, Hooks([watch]), gradient=gradient)
@@ -207,7 +224,7 @@ class Bench:
             raise OutOfTimeError
         return None if run.status == "diverged" else run
 
-    def _weights(self, rows: Rows, settings: FitSettings) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+    def _weights(self, rows: Rows, settings: FitSettings) -> NDArray[np.float64] | None:
         """The rows' weights; of a summed loss on the full batch they stand for all rows."""
         w = rows.w
         if settings.reduction == "sum" and settings.batch_size is None:
@@ -216,27 +233,21 @@ class Bench:
 
     def rows(self, measure: str) -> tuple[Rows, Rows]:
         """The rows that a branch learns from, and those that judge it."""
-        rows = self.case.training
-        if measure != OTHERS_LOSS:
-            return rows, rows
-        order = RandomState(0).permutation(len(rows.X))
-        few = max(1, int(HELD_OUT * len(order)))
-        return rows.take(np.sort(order[few:])), rows.take(np.sort(order[:few]))
+        return _divided(self.all, HELD_OUT) if measure == OTHERS_LOSS else (self.all, self.all)
 
     # ---- Judging --------------------------------------------------------------------------------------
 
-    def measured(self, run: TrainingRun | None, measure: str) -> float:
-        """A branch's value of a measure; NaN of one that blew up."""
+    def measured(self, run: TrainingRun | None, measure: str, rows: Rows) -> float:
+        """A branch's value of a measure on some rows; NaN of one that blew up."""
         if run is None:
             return math.nan
-        rows, case = self.rows(measure)[1], self.case
         scaling, X = run.encoding.scaling, rows.X
         inner = Case(run, rows, None, None)
         Z = inner.outputs(inner.theta, X if scaling is None else scaling.inputs(X))
         Z = Z if scaling is None else scaling.values(Z)
         if measure == BALANCED:
-            return balanced_accuracy(case.network, Z, rows)
-        return case.mean_loss(Z, rows)
+            return balanced_accuracy(Z, rows)
+        return self.case.mean_loss(Z, rows)
 
     def helps(self, without: float, value: float, measure: str, anew: bool) -> bool:
         """Whether the value with a remedy is better by more than one would overlook.
@@ -254,7 +265,14 @@ class Bench:
         return not math.isfinite(without) or (left < FALL * before and before - left > SEEN * case.height)
 
 
-def balanced_accuracy(network: Network, Z: np.ndarray[Any, Any], rows: Rows) -> float:
+def _divided(rows: Rows, share: float) -> tuple[Rows, Rows]:
+    """The rows without a share of them that is drawn at random, and that share, both in their order."""
+    order = RandomState(0).permutation(len(rows.X))
+    few = max(1, int(share * len(order)))
+    return rows.take(np.sort(order[few:])), rows.take(np.sort(order[:few]))
+
+
+def balanced_accuracy(Z: Array, rows: Rows) -> float:
     """The mean over the classes of the share of its rows that are answered right; NaN without classes."""
     labels = rows.labels
     if labels is None:

@@ -116,7 +116,7 @@ def one_class(case: Case) -> Suspect | None:
         "share": share,
         "rows_of_others": int(others.sum()),
         "others_answered_right": right,
-        "balanced_accuracy": balanced_accuracy(case.network, Z, rows),
+        "balanced_accuracy": balanced_accuracy(Z, rows),
     }
     weigh = []
     if case.network.loss.target == "class" and rows.y.ndim == 1:
@@ -151,6 +151,8 @@ def equal_rows(case: Case) -> Suspect | None:
     if case.left <= LEARNED or not case.height > 0:
         return None
     group = _groups(rows.X)
+    if not group.any():
+        return None  # X is constant
     sizes = np.bincount(group)
     weight = np.bincount(group, rows.w)
     sums = np.stack([np.bincount(group, rows.w * column) for column in rows.Y.T], axis=1)

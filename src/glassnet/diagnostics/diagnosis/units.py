@@ -86,7 +86,7 @@ def dead_units(case: Case) -> Suspect | None:
         words = "take leaky_relu, whose units cannot die"
         rates.append(Remedy(words, f"gn.Network(..., hidden={leaky})", {"network": {"hidden": leaky}}))
     return Suspect(
-        0.75 if count == width else 0.6,
+        0.68 if count == width else 0.6,
         f"{counted(count, 'unit')} of {width} in hidden layer {layer + 1} "
         f"{'is' if count == 1 else 'are'} dead: the slope of {case.network.hidden[layer].name} is 0 for "
         f"every row, and no gradient brings them back.",

@@ -1,0 +1,210 @@
+"""What may hold a network down, or let it go too far: its width, its penalty, and overfitting."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+
+from glassnet.diagnostics.diagnosis.case import Case, Rows
+from glassnet.diagnostics.diagnosis.record import Remedy, Trial
+from glassnet.diagnostics.diagnosis.remedies import OTHERS_LOSS, SEED, UPDATES, Bench, Suspect
+from glassnet.diagnostics.diagnosis.shift import shifted_rows
+from glassnet.training.ending import SMALL
+from glassnet.training.run import TrainingRun
+from glassnet.training.steppers import BayesianRegularization
+from glassnet.utils.words import counted, readable
+
+LEARNED, POOR = 0.1, 0.3
+"""Shares of a constant answer's loss: below the first a run has learned; a penalty is looked at above the
+second."""
+
+NARROW, WIDE, TIMES, STARTS = 16, 8, 4, 3
+"""A layer of up to so many units may be too narrow. It is tried at so many times its width, and at least
+the second, from so many starts."""
+
+LESS = 100
+"""By how much a penalty is made smaller."""
+
+GAP, RATIO, SURE, RISEN = 0.2, 2.0, 3.0, 1.25
+"""Overfitting: what is left of the loss on rows held out is above that on the training rows by the first
+share of a constant answer's, by the second factor, and by so many standard errors; or the loss on rows held
+out is above its lowest by the last factor."""
+
+LONG = 5 * UPDATES
+"""The most updates of a branch that has to overfit."""
+
+
+def narrow_layer(case: Case) -> Suspect | None:
+    """A hidden layer of too few units, or none where one is needed."""
+    network, sizes = case.network, case.network.sizes
+    if not LEARNED < case.left < math.inf or not case.height > 0 or case.is_under_way:
+        return None
+    widths = sizes[1:-1]
+    if widths and min(widths) > NARROW:
+        return None
+    records = [record.name for record in network.hidden]
+    if widths:
+        narrow = min(widths)
+        wide = [max(WIDE, TIMES * width) if width <= NARROW else width for width in widths]
+        layer = widths.index(narrow) + 1
+        words = f"Hidden layer {layer} has only {counted(narrow, 'unit')}"
+        changes: dict[str, Any] = {"sizes": [sizes[0], *wide, sizes[-1]]}
+        evidence = {"layer": layer, "units": narrow}
+        shown = f", hidden={records[0]!r}" if len(set(records)) == 1 else f", hidden={records}"
+    else:
+        words, evidence, wide = "There is no hidden layer", {"hidden_layers": 0}, [WIDE]
+        changes = {"sizes": [sizes[0], WIDE, sizes[-1]], "hidden": ["tanh"]}
+        shown = ', hidden="tanh"'
+    size = f"({', '.join(map(str, changes['sizes']))})"
+    code = f"gn.Network({size}{shown}, output={network.output.name!r})"
+    return Suspect(
+        0.55,
+        f"{words}: from the best of {STARTS} starts a network of this shape cannot follow the target, and "
+        f"a wider one can, on rows that it has not seen too.",
+        {**evidence, "parameters": network.n_parameters, "loss": case.loss},
+        [Remedy(f"take {' and '.join(map(str, wide))} hidden units", code, {"network": changes})],
+        OTHERS_LOSS,
+        proof="proves",
+        trial=_wider,
+    )
+
+
+def _wider(bench: Bench, remedy: Remedy) -> Trial | None:
+    """The best of some starts by L-BFGS, of either width: neither the rule nor a bad start decides."""
+    began = time.monotonic()
+    rows, judges = bench.rows(OTHERS_LOSS)
+    best: list[TrainingRun] = []
+    for changes in ({}, remedy.changes):
+        starts = [_solved(bench, {**changes, "random_state": SEED + k}, rows) for k in range(STARTS)]
+        solved = [run for run in starts if run is not None]
+        if not solved:
+            return None
+        best.append(min(solved, key=lambda run: bench.measured(run, OTHERS_LOSS, rows)))
+    (without, before), (value, after) = (
+        (bench.measured(run, OTHERS_LOSS, judges), bench.measured(run, OTHERS_LOSS, rows)) for run in best
+    )
+    helps = bench.helps(without, value, OTHERS_LOSS, True) and bench.helps(before, after, OTHERS_LOSS, True)
+    seconds = time.monotonic() - began
+    counts = best[1].iterations, best[0].iterations
+    return Trial(OTHERS_LOSS, without, value, *counts, True, True, helps, seconds)
+
+
+def _solved(bench: Bench, changes: dict[str, Any], rows: Rows) -> TrainingRun | None:
+    # Where training goes on too long a wider network answers a few rows wrong, with much confidence.
+    stop = {"validation": 0.2, "stopping": {"patience": 10}}
+    settings = {**changes, **stop, "optimizer": {"name": "lbfgs"}}
+    return bench.branch(settings, True, bench.iterations(settings), rows, share=1 / (2 * STARTS))
+
+
+def strong_penalty(case: Case) -> Suspect | None:
+    """A penalty that keeps the weights so small that the network cannot follow the target."""
+    run, penalties = case.run, case.run.penalties
+    chosen = isinstance(run.optimizer, BayesianRegularization)
+    if not POOR < case.left < math.inf or not (penalties.l1 or penalties.l2 or penalties.max_norm):
+        return None
+    largest = [float(np.abs(W).max()) for W in case.theta.weights]
+    held = min(largest) <= SMALL and bool(penalties.l1 or penalties.l2)
+    at_norm = _at_norm(case)
+    if chosen and not held:
+        return None
+    named = {k: v for k in ("l1", "l2", "max_norm") if (v := getattr(penalties, k))}
+    less: dict[str, Any] = {k: v / LESS for k, v in named.items() if k != "max_norm"}
+    if penalties.max_norm is not None:
+        if at_norm < 0.5 and not less:
+            return None
+        less["max_norm"] = None
+    if chosen:
+        less = {"optimizer": {"name": "levenberg_marquardt"}, "l2": 0.0}
+    settings = " and ".join(f"{k}={readable(v, 3)}" for k, v in named.items())
+    code = ", ".join(
+        f"{k}={v if v is None else float(f'{v:.3g}')}" for k, v in less.items() if k != "optimizer"
+    )
+    code = f"optimizer=gn.LevenbergMarquardt(), {code}" if chosen else code
+    return Suspect(
+        0.75 if held else 0.6,
+        f"The penalty {settings} is too strong: it holds the weights so small that the answers are nearly "
+        f"the same for all rows.",
+        {
+            **named,
+            "largest_weight_by_layer": largest,
+            "units_at_max_norm": at_norm,
+            "loss_without_penalty": case.loss,
+        },
+        [Remedy("use a smaller penalty", f"gn.train(..., {code})", less)],
+        OTHERS_LOSS,
+        proof="" if held and not chosen else "proves",
+    )
+
+
+def _at_norm(case: Case) -> float:
+    """The share of units whose weights are as long as max_norm lets them be."""
+    most = case.run.penalties.max_norm
+    if most is None:
+        return 0.0
+    lengths = np.concatenate([np.linalg.norm(W, axis=0) for W in case.theta.weights])
+    return float((lengths > 0.999 * most).mean())
+
+
+def overfitting(case: Case) -> Suspect | None:
+    """The training rows learned by heart: rows held out are answered far worse."""
+    run, rows = case.run, case.held_out
+    if rows is None or not math.isfinite(case.left) or not case.height > 0 or shifted_rows(case):
+        return None
+    seen, others = case.row_losses(case.training), case.row_losses(rows)
+    held_loss = case.unit * float(others @ rows.w / rows.w.sum())
+    held_left = (held_loss - case.scale[1]) / case.height
+    error = case.unit * math.hypot(_error(seen), _error(others))
+    apart = held_loss - case.loss > SURE * error
+    gap = held_left - case.left > GAP and held_left > RATIO * case.left and apart
+    losses = run.validation_losses
+    risen, evidence = False, {"loss": case.loss, "loss_held_out": held_loss}
+    if len(losses) > 1 and np.isfinite(losses).any():
+        lowest = float(np.nanmin(losses))
+        above = (held_loss - lowest) / case.height
+        risen = above > GAP / 2 and held_left > RISEN * max((lowest - case.scale[1]) / case.height, 0)
+        evidence |= {
+            "lowest_loss_held_out": lowest,
+            "at_iteration": int(run.validation_iterations[int(np.nanargmin(losses))]),
+        }
+    if not (gap or risen):
+        return None
+    evidence |= {
+        "parameters": case.network.n_parameters,
+        "rows": case.training.n_all,
+        "rows_held_out": rows.n_all,
+    }
+    scale = 1.0 if run.reduction == "mean" else case.unit
+    penalties = [float(f"{l2 * scale:.2g}") for l2 in (1e-3, 1e-2, 1e-1)]
+    code = "gn.train(..., validation=0.2, stopping=gn.EarlyStopping(patience=20))"
+    stop = {"validation": 0.2, "stopping": {"patience": 20}}
+    remedies = [
+        *(
+            Remedy("penalize the weights", f"gn.train(..., l2={l2:g})", {"l2": l2})
+            for l2 in penalties
+            if l2 > run.penalties.l2 and not isinstance(run.optimizer, BayesianRegularization)
+        ),
+        Remedy("stop where rows held out are answered best", code, stop),
+    ]
+    return Suspect(
+        0.6,
+        f"The network overfits: on rows held out its loss is {readable(held_loss, 4)}, on those it was "
+        f"trained on {readable(case.loss, 4)}. It has "
+        f"{counted(case.network.n_parameters, 'parameter')} for {counted(case.training.n_all, 'row')}.",
+        evidence,
+        remedies if _stops(case) else [remedies[-1], *remedies[:-1]],
+        OTHERS_LOSS,
+        updates=LONG,
+    )
+
+
+def _stops(case: Case) -> bool:
+    """Whether a stopping rule watches over the run already."""
+    return case.run.validation is not None and case.run.validation.stopping is not None
+
+
+def _error(losses: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+    """The standard error of a mean."""
+    return float(losses.std() / math.sqrt(len(losses)))

@@ -44,7 +44,7 @@ def predict(
     """
     scaling = encoding.scaling
     if scaling is None:
-        _warn_of_other_rows(X, extra)
+        warn_of_other_rows(X, extra)
     elif is_stream(X):
         X = scaling.applied(stream(X), targets=False)
     else:
@@ -73,7 +73,7 @@ def score(
     """`TrainingRun.score`."""
     scaling = encoding.scaling
     if scaling is None:
-        _warn_of_other_rows(X, extra)
+        warn_of_other_rows(X, extra)
     if is_stream(X):
         rows = stream(X, y, sample_weight=w)
         rows = rows if scaling is None else scaling.applied(rows)
@@ -251,7 +251,7 @@ def warn_of_constants(
     )
 
 
-def _warn_of_other_rows(X: object, extra: Mapping[str, Any]) -> None:
+def warn_of_other_rows(X: object, extra: Mapping[str, Any]) -> None:
     """Warn of other rows than those that a run of standardized ones expects."""
     known = extra.get("preprocessing")
     if not (

@@ -257,6 +257,23 @@ def test_prepared_table_is_taken_as_train_takes_it():
     assert gn.explain(run, table, sample=2).passed
 
 
+def test_streams_are_read_where_they_are_small(monkeypatch):
+    network = gn.Network((2, 3, 2))
+    X, y = data_of(network)
+    rows = gn.stream(X, y, standardize=True)
+    run = gn.train(network, rows, iterations=3, random_state=0)
+    assert gn.explain(run, rows, what="loss").value == pytest.approx(run.losses[-1])
+    assert gn.explain(run, rows, sample=2).passed
+    with pytest.warns(gn.PreprocessingWarning, match="learned from standardized columns"):
+        gn.explain(run, X, y, sample=2)
+    by_itself = gn.train(network, X, y, standardize=True, iterations=3, random_state=0)
+    with pytest.raises(gn.InputError, match="leave standardize out of"):
+        gn.explain(by_itself, rows, sample=2)
+    monkeypatch.setattr("glassnet.diagnostics.explain.subject.MOST_BYTES", 64)
+    with pytest.raises(gn.InputError, match="X is streamed from an array, 23 rows of about"):
+        gn.explain(run, rows, sample=2)
+
+
 # ---- Which number is meant ------------------------------------------------------------------------
 
 
@@ -310,6 +327,8 @@ def test_data_that_do_not_fit_are_refused_in_words():
         gn.explain(run, X[:, :1], y, sample=0)
     with pytest.raises(gn.InputTypeError, match=r"run is a TrainingRun, .* not Network"):
         gn.explain(run.network, X, y, sample=0)
+    with pytest.raises(gn.InputTypeError, match=r"not Shell\. Give estimator\.to_run\(\)"):
+        gn.explain(type("Shell", (), {"to_run": None})(), X, y, sample=0)
     assert gn.explain(run, X, sample=0).value is None  # a pass forward alone
     held_out, X, y, _ = case("float32")
     with pytest.raises(gn.InputError, match="a sum over the rows that the run learns from"):

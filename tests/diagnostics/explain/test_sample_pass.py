@@ -43,6 +43,19 @@ def test_numbers_in_every_formula_give_its_result(activation, loss):
     assert seen == 4 * (3 * 2 + 2 * 2 + 1 + 2 + 3 * 2)  # Z and H, Z and Y_hat, xi, delta, sigma' and delta
 
 
+@pytest.mark.parametrize("output", ["softmax", "logistic"])
+def test_numbers_of_a_saturated_output_keep_the_digits_that_the_loss_needs(output):
+    network = gn.Network((2, 2), output=output)
+    for size in (10.0, 25.0, 600.0):
+        flat = size * np.array([1.0, -1.0, 0.0, 0.0, 0.0, 0.0])
+        run = gn.train(network, [[1.0, 0.0]], [[1.0, 0.0]], parameters=flat, iterations=0)
+        loss = gn.explain(run, [[1.0, 0.0]], [[1.0, 0.0]], what="loss", sample=0)
+        numbers = computed(loss.steps[0].numbers)
+        assert numbers == pytest.approx(loss.value, rel=1e-3, abs=1e-15), loss
+        wrong = gn.explain(run, [[1.0, 0.0]], [[0.0, 1.0]], what="loss", sample=0)
+        assert computed(wrong.steps[0].numbers) == pytest.approx(wrong.value, rel=1e-3), wrong
+
+
 def test_pass_goes_forward_and_back_layer_by_layer():
     run = gn.train(gn.Network((2, 3, 2)), X, target_of(gn.LOSSES["cross_entropy"], 2), iterations=1)
     whole = gn.explain(run, X, target_of(gn.LOSSES["cross_entropy"], 2), sample=4)

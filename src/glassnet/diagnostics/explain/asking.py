@@ -106,9 +106,15 @@ def explain(
     without their check.
     """
     if not isinstance(run, TrainingRun):
+        mend = (
+            "Of parameters of your own make one: gn.train(network, X, y, parameters=theta, iterations=0)."
+        )
+        if hasattr(run, "to_run"):
+            mend = "Give estimator.to_run()."
+        if hasattr(run, "advance") and hasattr(run, "run"):
+            mend = "Give tape.run, or tape.at(k)."
         raise InputTypeError(
-            f"run is a TrainingRun, which gn.train returns, not {type(run).__name__}. Of parameters of "
-            f"your own make one: gn.train(network, X, y, parameters=theta, iterations=0)."
+            f"run is a TrainingRun, which gn.train returns, not {type(run).__name__}. {mend}"
         )
     names: dict[str, Any] = {"sample": sample, "layer": layer, "unit": unit, "input": input}
     names = {name: as_count(value, name) for name, value in names.items() if value is not None}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from glassnet._types import Array
-from glassnet.diagnostics.explain.words import added, branch, counted, num, shown, with_numbers
+from glassnet.diagnostics.explain.words import added, branch, counted, num, plain, shown, with_numbers
 from glassnet.nn.loss_values import smoothed
 from glassnet.nn.losses import Loss, Output
 from glassnet.nn.network import Network
@@ -41,16 +41,19 @@ def _square(z: float, y: float, y_hat: float, settings: Settings) -> str:
     return f"({num(y_hat)} - {num(y)})^2 / 2"
 
 
-def _information(z: float, y: float, y_hat: float, settings: Settings) -> str:
-    return f"{num(y)} * log({y_hat:.6g})"
+def _log(y_hat: float, z: float) -> str:
+    """log y_hat; where y_hat has no digits left, the number itself."""
+    return f"log({plain(y_hat)})" if 0 < y_hat < 1 else num(z)
 
 
 def _both(z: float, y: float, y_hat: float, settings: Settings) -> str:
-    return f"{num(y)} * log({y_hat:.6g}) + (1 - {num(y)}) * log(1 - {y_hat:.6g})"
+    # log y_hat = -log(1 + exp(-z)) and log(1 - y_hat) = -log(1 + exp(z)).
+    above, below = (-float(np.logaddexp(0, sign * z)) for sign in (-1, 1))
+    rest = f"log(1 - {plain(y_hat)})" if 0 < y_hat < 1 else num(below)
+    return f"{num(y)} * {_log(y_hat, above)} + (1 - {num(y)}) * {rest}"
 
 
 TERMS: dict[str, Term] = {
-    "cross_entropy": _information,
     "binary_cross_entropy": _both,
     "squared_error": _square,
     "absolute_error": lambda z, y, y_hat, settings: f"abs({num(y_hat)} - {num(y)})",
@@ -60,25 +63,26 @@ TERMS: dict[str, Term] = {
     "brier": _square,
     "tanh_error": _square,
 }
-"""A term of each built-in loss."""
-
-NEGATED = {"cross_entropy", "binary_cross_entropy"}
-"""Losses that are minus the sum of their terms."""
+"""A term of each built-in loss but cross_entropy."""
 
 
 def loss_numbers(network: Network, z: Array, y: Array) -> str:
     """A sample's loss with numbers; of a user's own loss what goes into its formula."""
     loss = network.loss
     y_hat = _link(network, z)
-    if not loss.is_ours or loss.name not in TERMS:
+    if not loss.is_ours:
         entries = [
             f"y_{k} = {num(y[k])}, y_hat_{k} = {num(y_hat[k])}, z_{k} = {num(z[k])}" for k in shown(len(z))
         ]
         return "with " + "; ".join(entries)
     y = _targets(loss, y)
+    if loss.name == "cross_entropy":
+        logs = z - z.max() - np.log(np.exp(z - z.max()).sum())
+        text = added([f"{num(y[k])} * {_log(y_hat[k], logs[k])}" for k in shown(len(z))], len(z))
+        return counted(f"-({text})", len(z))
     entries = [TERMS[loss.name](z[k], y[k], y_hat[k], loss.settings) for k in shown(len(z))]
     text = added(entries, len(z))
-    return counted(f"-({text})" if loss.name in NEGATED else text, len(z))
+    return counted(f"-({text})" if loss.name == "binary_cross_entropy" else text, len(z))
 
 
 def delta_numbers(network: Network, z: Array, y: Array, unit: int) -> str:

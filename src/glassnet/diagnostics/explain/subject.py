@@ -15,9 +15,11 @@ from glassnet.data.arrays import InMemory
 from glassnet.data.checks import target_rows
 from glassnet.data.dataset import as_dataset
 from glassnet.data.fixed_order import total_weight
+from glassnet.data.source import Dataset
 from glassnet.data.tables.prepare import PreparedTable
 from glassnet.data.tables.rows import rows_of
 from glassnet.diagnostics.central_differences import LossDifferences
+from glassnet.engine.predict import warn_of_other_rows
 from glassnet.errors import InputError
 from glassnet.nn import reference
 from glassnet.nn.dropout import Masks
@@ -26,6 +28,10 @@ from glassnet.optim.penalties import NO_PENALTIES, Penalties
 from glassnet.training.state import RunState, at_end
 from glassnet.training.validation import parts_again
 from glassnet.utils.array_checks import as_target, cast
+from glassnet.utils.memory import size_text
+
+MOST_BYTES = 256 << 20
+"""Streamed rows up to which all are read into memory."""
 
 
 class Rows(NamedTuple):
@@ -68,17 +74,19 @@ class Subject:
             X, y = (rows.X, None) if y is None and not _has_targets(rows) else rows.scored(y)
         self._y = y
         dataset = as_dataset(X, None, None, self.network.sizes[0])
-        if not isinstance(dataset, InMemory):
-            raise InputError(
-                f"X is streamed, from {dataset.source}; expected rows in memory: read some of them, and "
-                f"give their targets as y."
-            )
         dataset.require_width(self.network.sizes[0])
-        if dataset.y is not None and self._y is None:  # of a prepared table
+        self.scaling = run.encoding.scaling
+        if self.scaling is None and rows is None and not isinstance(X, PreparedTable):
+            warn_of_other_rows(dataset, run.extra)
+        if not isinstance(dataset, InMemory):
+            if self.scaling is not None and dataset.standardization is not None:
+                raise InputError("The run scales by itself: leave standardize out of gn.stream.")
+            dataset = _read(dataset)
+            sample_weight = dataset.weights if sample_weight is None else sample_weight
+        if dataset.y is not None and self._y is None:  # of a prepared table, or a stream
             self._y = dataset.y
         self._X, self.names, self.n_samples = dataset.X, dataset.names, dataset.n_rows
         self._sample_weight = sample_weight
-        self.scaling = run.encoding.scaling
         self.targeted = self._y is not None
 
     # ---- One sample ---------------------------------------------------------------------------------
@@ -291,6 +299,19 @@ class Subject:
         theta: Parameters = self.theta.astype(np.float64)
         passed = (numbers.Zs, numbers.Hs) if self.dtype == np.float64 else None
         return LossDifferences(self.network, theta, data, penalties, self.dtype, masks, passed)
+
+
+def _read(dataset: Dataset) -> InMemory:
+    """A streamed dataset's rows in memory, where they are few."""
+    size = dataset.n_rows * dataset.row_bytes
+    if size > MOST_BYTES:
+        raise InputError(
+            f"X is streamed from {dataset.source}, {dataset.n_rows:,} rows of about {size_text(size)}; "
+            f"expected at most {size_text(MOST_BYTES)}: give some of the rows, as arrays X and y."
+        )
+    X, y, w = dataset.read_all()
+    targets = y if dataset.targeted else None
+    return InMemory(X, targets, w, dataset.names)
 
 
 def _has_targets(rows: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -17,9 +18,19 @@ _SIDE = re.compile(r"^z (?P<sign>[<>]=?) (?P<limit>-?[\d.]+)$")
 
 
 def num(value: float) -> str:
-    """A number within a formula, to six digits; one below 0 in parentheses."""
-    text = f"{float(value):.6g}"
+    """A number within a formula, to six digits; one below 0 in parentheses.
+
+    One just below 1 has as many as its distance from 1 needs, on which 1 - h and log y_hat depend.
+    """
+    text = f"{plain(value)}"
     return f"({text})" if text.startswith("-") else text
+
+
+def plain(value: float) -> str:
+    """The same without parentheses."""
+    value = float(value)
+    rest = 1 - abs(value)
+    return f"{value:.{min(17, 5 - math.floor(math.log10(rest)))}g}" if 0 < rest < 1e-3 else f"{value:.6g}"
 
 
 def added(terms: Sequence[str], total: int) -> str:

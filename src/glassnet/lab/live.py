@@ -6,41 +6,28 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Self
 
 from glassnet.errors import GlassnetError, InputError
+from glassnet.lab.branch import FRAME_SECONDS, Branch, Watch, words_of, words_of_divergence
 from glassnet.lab.frame import Frame, finite
+from glassnet.lab.lessons.events import change_of, settings_of
+from glassnet.lab.lessons.lesson import Lesson
 from glassnet.lab.scene import Scene
 from glassnet.lab.showing import Judge, Moment, frame_of, setup_of
 from glassnet.lab.study import Data, Study, as_data, first_network
 from glassnet.nn.network import Network
-from glassnet.training.hooks import Hook
 from glassnet.training.run import TrainingRun
 from glassnet.training.steppers import Solver
 from glassnet.training.tape.tape import Tape
 from glassnet.utils.warn import collected
 
-FRAME_SECONDS = 1 / 30
-"""How often training is looked at while it goes on."""
 MANY = 100_000
 """Iterations of one call of the engine's loop; a page sees them as they come."""
 REPLAY_FRAMES = 300
 """The pictures in which playing shows a past, however long it is."""
 MOST_BRANCHES = 12
-
-
-@dataclass(eq=False)
-class Branch:
-    """A line of training: its tape, what it learns, its events as a lesson has them, and where it began."""
-
-    name: str
-    tape: Tape
-    study: Study
-    scene: Scene
-    events: list[dict[str, Any]] = field(default_factory=list)
-    parent: str = ""
-    at: int = 0
 
 
 class Live:
@@ -75,6 +62,7 @@ class Live:
         self.notes: dict[int, str] = {}
         self.title = ""
         self.hidden: tuple[str, ...] = ()
+        self.opens = ""
         self.diagnosing, self.diagnosis = False, None  # type: tuple[bool, dict[str, Any] | None]
         if not isinstance(X, Study):
             data = X if isinstance(X, Data) else as_data(X, y, name, features, classes)
@@ -131,7 +119,7 @@ class Live:
         known = self._branch.scene if self.branches else None
         scene = known if known is not None and known.data is data else Scene(data)
         with self._lock:
-            self.branches = [Branch("Run", tape, study, scene)]
+            self.branches = [Branch("Run", tape, study, scene, study)]
             self._branch, self._wound = self.branches[0], None
             self.end = study.iterations if end is None else end
             self._goal, self._trouble, self._speed = None, "", 0.0
@@ -163,8 +151,12 @@ class Live:
         """Make n iterations at once, or so many of the past again."""
         if self._wound is not None:
             self.seek(min(self._wound.iterations + n, self._run.iterations))
-        else:
-            self._advance(n, stops=False)
+            return
+        last = self._run.iterations + n
+        while (k := self._run.iterations) < last:
+            self._advance(min(last, self._next_event(k)) - k, stops=False)
+            if self._run.iterations <= k:
+                return
 
     def seek(self, iteration: int) -> None:
         """Show the state that training had at an iteration, bit for bit."""
@@ -194,7 +186,7 @@ class Live:
         tape = Tape(study.network, study.data.X, study.data.y, **study.settings)
         scene = self._branch.scene if study.data is self._branch.study.data else Scene(study.data)
         with self._changed:
-            self.branches.append(Branch(self._free_name(name), tape, study, scene))
+            self.branches.append(Branch(self._free_name(name), tape, study, scene, study))
             self.turn_to(self.branches[-1])
 
     def _free_name(self, name: str) -> str:
@@ -216,22 +208,18 @@ class Live:
             self.branches.remove(branch)
             self.news(setup=True)
 
-    def change(
-        self, event: Mapping[str, Any], data: Data | None = None, study: Study | None = None, **changes: Any
-    ) -> None:
-        """Change the tape from what is shown on: in the past that begins a branch.
-
-        `event` is the change as a lesson writes it down, `data` what is learned from then on. `study` is
-        what Reset goes back to afterwards.
-        """
-        branched = self._wound is not None
-        if branched:
-            before = self._branch
+    def change(self, event: Mapping[str, Any]) -> None:
+        """Change the tape from what is shown on, as an event of `change_of`: in the past on a branch."""
+        change = change_of(event, self.shown_run(), self._branch.study)
+        if not change.changes:
+            return
+        before = self._branch
+        if self._wound is not None:
             self.branch()
         try:
-            self._branch.tape.change(**changes)
+            self._branch.tape.change(**change.changes)
         except BaseException:
-            if branched:
+            if self._branch is not before:
                 made = self._branch
                 self.turn_to(before)
                 self.drop(made)
@@ -239,11 +227,28 @@ class Live:
         with self._changed:
             branch = self._branch
             branch.events.append({"iteration": branch.tape.iterations, **event})
-            branch.study = study or branch.study
-            if data is not None:
-                branch.study = replace(branch.study, data=data)
-                branch.scene = Scene(data, branch.scene.axes)
+            if change.study.data is not branch.study.data:
+                branch.scene = Scene(change.study.data, branch.scene.axes)
+            branch.study = change.study
             self._run, self._trouble = branch.tape.run, ""
+            self.news(setup=True)
+
+    def play_lesson(self, lesson: Lesson) -> None:
+        """Start anew with a lesson: what it changes, and its notes, come as training goes on."""
+        self.begin(lesson.study, end=lesson.iterations)
+        with self._changed:
+            self.title, self.notes, self.hidden = lesson.title, dict(lesson.notes), lesson.hidden
+            self.opens, self.pace = lesson.opens, lesson.pace
+        first = self._branch
+        for beside in lesson.beside:
+            study = first.study.with_settings(**settings_of(beside.get("training", {})))
+            self.begin_beside(study, beside.get("name", ""))
+            self._branch.tape.advance(int(beside.get("iterations", 100)))
+        self.turn_to(first)
+        first.script = [*lesson.events]
+        self._arrive()
+        with self._changed:
+            self.end = lesson.iterations
             self.news(setup=True)
 
     def look_along(self, inputs: Sequence[str] | None) -> None:
@@ -335,6 +340,7 @@ class Live:
             "notes": notes,
             "title": title,
             "hidden": hidden,
+            "opens": self.opens,
         }
 
     def frame(self) -> Frame:
@@ -361,7 +367,9 @@ class Live:
                 if goal is not None and wound is not None:
                     self._replay(wound)
                 elif goal is not None:
-                    self._advance(min(goal - self._run.iterations, self.pace or MANY))
+                    k = self._run.iterations
+                    until = min(goal, self._next_event(k), self._next_note(k))
+                    self._advance(min(until - k, self.pace or MANY))
             if self.pace is not None or wound is not None:
                 rest = FRAME_SECONDS - (time.perf_counter() - began)
                 with self._changed:
@@ -378,13 +386,13 @@ class Live:
 
     def _advance(self, n: int, stops: bool = True) -> None:
         """Make n iterations; a command that waits ends them early, where it may."""
-        watch, tape = _Watch(self, stops), self._branch.tape
+        watch, tape = Watch(self, stops), self._branch.tape
         start = tape.iterations
         try:
             run = tape.advance(n, callbacks=[watch])
         except BaseException as error:
             with self._changed:
-                self._run, self._goal, self._trouble = tape.run, None, _words(error)
+                self._run, self._goal, self._trouble = tape.run, None, words_of(error)
                 self.news()
             if not isinstance(error, Exception):
                 raise
@@ -392,12 +400,35 @@ class Live:
         with self._changed:
             self._run = run
             if run.status == "diverged":
-                self._goal, self._trouble = None, _diverged(run)
+                self._goal, self._trouble = None, words_of_divergence(run)
             elif run.iterations < start + n and not watch.asked:
                 self._goal, self._trouble = None, run.reason  # training has ended by itself
-            elif self._goal is not None and run.iterations >= self._goal:
+            elif self._goal is not None and (
+                run.iterations >= self._goal or (run.iterations > start and run.iterations in self.notes)
+            ):
                 self._goal = None
+            self._arrive()
             self.news()
+
+    def _next_event(self, k: int) -> int:
+        """The iteration of what a lesson changes next."""
+        script = self._branch.script
+        return int(script[0]["iteration"]) if script else 2**62
+
+    def _next_note(self, k: int) -> int:
+        """The iteration above k of the next note, at which playing pauses."""
+        return min((at for at in self.notes if at > k), default=2**62)
+
+    def _arrive(self) -> None:
+        """Make the changes of a lesson whose iteration has come."""
+        script = self._branch.script
+        while script and int(script[0]["iteration"]) <= self._run.iterations:
+            event = script.pop(0)
+            try:
+                self.change({key: value for key, value in event.items() if key != "iteration"})
+            except GlassnetError as error:
+                script.clear()
+                self._goal, self._trouble = None, f"The lesson cannot go on: {error}"
 
     def look(self, run: TrainingRun, speed: float) -> None:
         """Called by the watch: training has come to this run."""
@@ -408,38 +439,3 @@ class Live:
     def wanted(self) -> bool:
         """Whether a command, or the end, waits for training to rest."""
         return self._waiting > 0 or self._closed
-
-
-class _Watch(Hook[TrainingRun]):
-    """Shows a session the run about 30 times a second, however long an iteration takes."""
-
-    def __init__(self, session: Live, stops: bool) -> None:
-        self._session, self._stops, self.asked = session, stops, False
-        self._last, self._at = time.perf_counter(), 0
-
-    def on_train_begin(self, run: TrainingRun) -> None:
-        self._at = run.iterations
-
-    def on_iteration(self, run: TrainingRun) -> bool:
-        now = time.perf_counter()
-        took, made = now - self._last, run.iterations - self._at
-        if took < FRAME_SECONDS / 2:
-            self.every = min(2 * self.every, 2**20)
-        elif took > 2 * FRAME_SECONDS:
-            self.every = max(1, self.every // 2)
-        self._session.look(run, made / took if took > 0 else 0.0)
-        self._last, self._at = now, run.iterations
-        self.asked = self._stops and self._session.wanted()
-        return self.asked
-
-
-def _words(error: BaseException) -> str:
-    return str(error) if isinstance(error, GlassnetError) else f"{type(error).__name__}: {error}"
-
-
-def _diverged(run: TrainingRun) -> str:
-    return (
-        f"Training blew up at iteration {run.diverged_at:,}: its loss was no longer finite, or a hundred "
-        f"times what it began with. The network is that of iteration {run.iterations:,}. "
-        f"Take a smaller learning rate."
-    )

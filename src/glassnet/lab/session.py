@@ -6,6 +6,8 @@ from typing import Any
 
 from glassnet.errors import GlassnetError
 from glassnet.lab.commands import COMMANDS, check_command
+from glassnet.lab.commands.sharing import text_of
+from glassnet.lab.lessons.lesson import read_lesson
 from glassnet.lab.live import Live
 
 
@@ -44,3 +46,14 @@ class Session(Live):
         except (ArithmeticError, MemoryError, LookupError, TypeError, ValueError) as error:
             # A library's own refusal, such as that of a table without rows.
             return {"error": f"{type(error).__name__}: {error}"[:500]}
+
+    def lesson(self) -> str:
+        """The branch that is shown as a lesson, a TOML file that `open_lesson` plays with the same bits."""
+        return text_of(self)
+
+    def open_lesson(self, text: str) -> None:
+        """Play a lesson from its start; InputError, and nothing changes, where it cannot be played."""
+        read = read_lesson(text)
+        with self.still():
+            self.halt()
+            self.play_lesson(read)

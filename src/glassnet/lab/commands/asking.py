@@ -99,7 +99,7 @@ def try_remedy(session: Live, finding: int) -> dict[str, Any]:
     if not remedy["anew"]:
         with session.still():
             session.branch(name)
-        change_training(session, changes)
+        change_training(session, dict(changes))
         return play(session)
     with session.still():
         study = session.study

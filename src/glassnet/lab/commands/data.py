@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from glassnet.errors import InputError
 from glassnet.lab.commands.schema import (
-    MOST_SAMPLES,
     MOST_TEXT,
     Field,
     command,
@@ -19,6 +15,7 @@ from glassnet.lab.commands.schema import (
     text,
     whole,
 )
+from glassnet.lab.lessons.events import MOST_SAMPLES
 from glassnet.lab.sources import study_of_points, study_of_set, study_of_table, table_of_text
 from glassnet.utils.settings_checks import or_none
 
@@ -73,16 +70,9 @@ def points(session: Live, points: list[list[float]]) -> dict[str, Any]:
 def add_point(session: Live, place: list[float], target: int) -> dict[str, Any]:
     """One more sample at a place of the picture; training goes on with it."""
     with session.still():
-        known = session.study.data
-        if not session.moment().scene.projection.whole or not known.classes:
+        if not session.moment().scene.projection.whole:
             raise InputError("Points can be drawn where the picture shows every input, and for classes.")
-        _check_class(known.classes, target)
-        if len(known.X) >= MOST_SAMPLES:
-            raise InputError(f"There are {MOST_SAMPLES:,} samples already.")
-        X = np.concatenate([known.X, np.array([place], known.X.dtype)])
-        y = np.append(known.y, known.y.dtype.type(target))
-        made = replace(known, X=X, y=y, source=_drawn(known.source, "added", [*place, target]))
-        session.change({"point": [*place, target]}, made, X=X, y=y)
+        session.change({"point": [*place, target]})
     return session.brief()
 
 
@@ -90,11 +80,7 @@ def add_point(session: Live, place: list[float], target: int) -> dict[str, Any]:
 def erase_point(session: Live, row: int) -> dict[str, Any]:
     """Take a sample away; training goes on without it."""
     with session.still():
-        known = session.study.data
-        _check_row(known.X, row)
-        X, y = np.delete(known.X, row, axis=0), np.delete(known.y, row, axis=0)
-        made = replace(known, X=X, y=y, source=_drawn(known.source, "erased", row))
-        session.change({"erase": row}, made, X=X, y=y)
+        session.change({"erase": row})
     return session.brief()
 
 
@@ -102,13 +88,7 @@ def erase_point(session: Live, row: int) -> dict[str, Any]:
 def label(session: Live, row: int, target: int) -> dict[str, Any]:
     """Another class for a sample; training goes on with it."""
     with session.still():
-        known = session.study.data
-        _check_row(known.X, row)
-        _check_class(known.classes, target)
-        y = known.y.copy()
-        y[row] = target
-        made = replace(known, y=y, source=_drawn(known.source, "labels", [row, target]))
-        session.change({"label": [row, target]}, made, y=y)
+        session.change({"label": [row, target]})
     return session.brief()
 
 
@@ -143,18 +123,3 @@ def axes(session: Live, inputs: list[str] | None) -> dict[str, Any]:
     with session.still():
         session.look_along(inputs)
     return session.brief()
-
-
-def _check_row(X: Any, row: int) -> None:
-    if row >= len(X):
-        raise InputError(f"Row {row} is not among the {len(X):,} rows that are learned from.")
-
-
-def _check_class(classes: tuple[str, ...], target: int) -> None:
-    if target >= len(classes):
-        raise InputError(f"Class {target} is not there: the network knows {len(classes)}, from 0 on.")
-
-
-def _drawn(source: Any, what: str, entry: Any) -> dict[str, Any]:
-    """The source of data that were changed by hand."""
-    return {**source, "changed": [*source.get("changed", []), [what, entry]]}

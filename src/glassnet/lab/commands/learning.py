@@ -18,10 +18,9 @@ from glassnet.lab.commands.schema import (
     text,
     whole,
 )
+from glassnet.lab.lessons.events import settings_of
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.network import Network, count_parameters
-from glassnet.optim.penalties import frozen_mask
-from glassnet.training.steppers import rule_from_dict
 from glassnet.utils.settings_checks import one_of, or_none
 
 if TYPE_CHECKING:
@@ -53,26 +52,17 @@ def train_with(session: Live, **given: Any) -> dict[str, Any]:
 
 def change_training(session: Live, plain: dict[str, Any]) -> dict[str, Any]:
     """Change settings by their plain values, as a page and a lesson have them."""
-    changes = dict(plain)
-    if "optimizer" in changes:
-        changes["optimizer"] = rule_from_dict(changes["optimizer"])
     with session.still():
-        study, run = session.study, session.shown_run()
-        if "freeze" in changes:
-            frozen_mask(
-                run.network.sizes, tuple(changes["freeze"])
-            )  # InputError for a layer that is not there
-        changed = study.with_settings(**changes)
-        full = run.batch_size is None
-        if "batch_size" in changes and (changes["batch_size"] is None) != full:
+        on_batches = session.shown_run().batch_size is not None
+        if "batch_size" in plain and (plain["batch_size"] is not None) != on_batches:
+            changed = session.study.with_settings(**settings_of(plain))
             session.halt()
             session.begin(changed, end=session.end)
-            kind = "updates on all samples" if not full else "epochs of batches"
+            kind = "updates on all samples" if on_batches else "epochs of batches"
             return {**session.brief(), "note": f"Training now counts {kind}, so it starts over."}
-        if changes.get("batch_size", _AS_IT_IS) is None:
-            del changes["batch_size"]
-        if changes:
-            session.change({"training": plain}, study=changed, **changes)
+        plain = {name: value for name, value in plain.items() if value is not None}
+        if plain:
+            session.change({"training": plain})
     return session.brief()
 
 
@@ -98,8 +88,7 @@ def change_network(session: Live, units: list[int], hidden: list[str]) -> dict[s
             )
         made = Network(sizes, hidden, before.output.name, before.loss)
         if sizes == before.sizes:
-            event = {"network": {"units": units, "hidden": hidden}}
-            session.change(event, study=replace(study, network=made, own=False), network=made)
+            session.change({"network": {"units": units, "hidden": hidden}})
             return {**session.brief(), "note": "The parameters go on with the other activations."}
         session.halt()
         session.begin(replace(study.restarted(), network=made, own=False), end=session.end)
@@ -111,13 +100,7 @@ def change_network(session: Live, units: list[int], hidden: list[str]) -> dict[s
 def edit(session: Live, index: int, value: float) -> dict[str, Any]:
     """Set one weight or bias, by its place in the flat vector; training goes on from there."""
     with session.still():
-        theta = session.shown_run().parameters.copy()
-        if index >= theta.flat.size:
-            raise InputError(
-                f"index is {index}; this network has {theta.flat.size:,} parameters, from 0 on."
-            )
-        theta.flat[index] = value
-        session.change({"edit": [index, value]}, parameters=theta)
+        session.change({"edit": [index, value]})
     return session.brief()
 
 

@@ -9,7 +9,8 @@ from glassnet.lab.commands.schema import MOST_ITERATIONS, Field, command, text, 
 from glassnet.utils.settings_checks import or_none
 
 if TYPE_CHECKING:
-    from glassnet.lab.live import Branch, Live
+    from glassnet.lab.branch import Branch
+    from glassnet.lab.live import Live
 
 
 @command()

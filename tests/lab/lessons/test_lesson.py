@@ -1,0 +1,171 @@
+"""A session becomes a file and a program, and both give its bits again; lessons that ship can be played."""
+
+import contextlib
+import io
+
+import numpy as np
+import pytest
+
+import glassnet as gn
+from glassnet.data.generators import generate
+from glassnet.errors import InputError
+from glassnet.lab.lessons.lesson import CONTROLS, read_lesson, shipped
+from glassnet.lab.session import Session
+from glassnet.lab.sources import study_of_set
+
+X, Y = generate("moons", 0, n_samples=40)
+TABLE = "width,height,kind\n" + "".join(f"{i % 7},{i * i % 11},{'ab'[i % 3 == 0]}\n" for i in range(60))
+LM = {"name": "levenberg_marquardt"}
+
+SESSIONS = {
+    "arrays": [],
+    "arrays with settings": [{"do": "train_with", "l2": 0.01, "dropout": 0.2}, {"do": "reset", "seed": 4}],
+    "a set": [{"do": "data", "name": "xor", "settings": {"n_samples": 60}}],
+    "a set with another network": [
+        {"do": "data", "name": "iris"},
+        {"do": "network", "units": [3, 2], "hidden": ["relu", "tanh"]},
+        {"do": "train_with", "batch_size": 16},
+    ],
+    "drawn points": [{"do": "points", "points": [[0, 0, 0], [1, 1, 1], [0, 1, 0], [1, 0, 1]]}],
+    "points changed before the start": [
+        {"do": "points", "points": [[0, 0, 0], [1, 1, 1], [0, 1, 0]]},
+        {"do": "add_point", "place": [0.5, 0.5], "target": 1},
+        {"do": "reset"},
+    ],
+    "a table": [{"do": "open_table", "name": "boxes.csv", "text": TABLE}],
+    "a solver": [{"do": "train_with", "optimizer": LM}, {"do": "reset"}],
+}
+EVENTS = [
+    {"do": "step", "n": 4},
+    {"do": "edit", "index": 2, "value": -0.75},
+    {"do": "step", "n": 3},
+    {"do": "train_with", "optimizer": {"name": "adam", "learning_rate": 0.02}},
+    {"do": "step", "n": 2},
+    {"do": "label", "row": 1, "target": 1},
+    {"do": "step", "n": 3},
+    {"do": "erase_point", "row": 0},
+    {"do": "note", "iteration": 5, "text": 'Said "here".'},
+    {"do": "step", "n": 2},
+]
+
+
+@pytest.fixture(params=SESSIONS)
+def session(request):
+    with Session(X, Y, iterations=50) as session:
+        for message in [*SESSIONS[request.param], *EVENTS]:
+            assert "error" not in session.command(message), message
+        yield session
+
+
+def test_lesson_gives_the_bits_of_the_session_again(session):
+    text = session.lesson()
+    run = session.shown_run()
+    with Session([[0.0], [1.0]], [0, 1]) as other:
+        assert "error" not in other.command({"do": "open_lesson", "text": text})
+        assert other.setup()["notes"] == [{"iteration": 5, "text": 'Said "here".'}]
+        paused = []
+        while other.brief()["iteration"] < run.iterations:
+            other.command({"do": "play"})
+            seen = 0
+            while other.brief()["state"] == "playing":
+                seen = other.wait(seen, 10)
+            paused.append(other.brief()["iteration"])
+        assert paused == [5, run.iterations]  # at the note, and at the end
+        same = other.shown_run()
+        np.testing.assert_array_equal(same.losses, run.losses)
+        np.testing.assert_array_equal(same.parameters.flat, run.parameters.flat)
+        assert other.lesson() == text
+
+
+def test_python_gives_the_bits_of_the_session_again(session, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "boxes.csv").write_text(TABLE)
+    names = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(session.command({"do": "python"})["text"], names)
+    np.testing.assert_array_equal(names["tape"].run.losses, session.shown_run().losses)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_lesson_that_ships_can_be_played_to_its_end(name):
+    with Session([[0.0], [1.0]], [0, 1]) as session:
+        assert "error" not in session.command({"do": "open_lesson", "name": name})
+        setup = session.setup()
+        assert setup["title"]
+        assert setup["notes"][0]["iteration"] == 0
+        last = setup["end"]
+        session.command({"do": "step", "n": last if last <= 600 else 300})
+        assert session.brief()["iteration"] == min(last, 300 if last > 600 else last)
+        assert not session.brief()["trouble"]
+
+
+def test_plateau_has_levenberg_marquardt_beside_the_notebooks_run():
+    with Session([[0.0], [1.0]], [0, 1]) as session:
+        session.command({"do": "open_lesson", "name": "plateau"})
+        assert session.brief()["loss"] == pytest.approx(39183.15151047596, abs=1e-9)
+        run, beside = session.setup()["branches"]
+        assert (run["name"], run["shown"]) == ("Run", True)
+        assert beside["name"] == "Levenberg-Marquardt"
+        assert beside["loss"] < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("lesson = ", "not valid TOML"),
+        ("title = 'x'", "expected lesson = 1"),
+        ("lesson = 2", "expected lesson = 1, not 2"),
+        ("lesson = 1\npath = '/etc/passwd'", "no 'path'"),
+        ("lesson = 1", "KeyError: 'data'"),
+        ("lesson = 1\n[data]\nset = 'mooons'", "Did you mean 'moons'"),
+        ("lesson = 1\n[data]\nfile = 'x.csv'", "a set, points, a table, or X and y"),
+        ("lesson = 1\nhidden = ['map']\n[data]\nset = 'xor'", "Unknown part to hide"),
+        ("lesson = 1\n[data]\nset = 'xor'\n[training]\nthreads = 4", "no setting 'threads'"),
+        ("lesson = 1\n[data]\nset = 'xor'\n[[events]]\niteration = 3\nrun = 1", "An event is"),
+        (
+            "lesson = 1\n[data]\nset = 'xor'\n[[events]]\niteration = -3\nerase = 1",
+            "event's iteration is -3",
+        ),
+        ("lesson = 1\niterations = 1e9\n[data]\nset = 'xor'", "iterations is 1000000000.0"),
+        (
+            "lesson = 1\n[data]\nset = 'xor'\n[network]\nsizes = [3, 2]\nhidden = []\noutput = 'softmax'",
+            "3",
+        ),
+    ],
+)
+def test_lesson_that_cannot_be_played_is_refused_in_words(text, words):
+    with Session(X, Y) as session:
+        session.command({"do": "step", "n": 2})
+        assert words in session.command({"do": "open_lesson", "text": text})["error"]
+        assert session.brief()["iteration"] == 2
+
+
+def test_event_that_cannot_be_made_stops_the_lesson_in_words():
+    text = "lesson = 1\n[data]\nset = 'xor'\n[[events]]\niteration = 3\nedit = [999, 1.0]"
+    with Session(X, Y) as session:
+        session.command({"do": "open_lesson", "text": text})
+        session.command({"do": "step", "n": 5})
+        assert "The lesson cannot go on: index is 999" in session.brief()["trouble"]
+
+
+def test_lesson_keeps_its_title_notes_and_hidden_parts():
+    with Session(study_of_set("xor")) as session:
+        session.command({"do": "note", "iteration": 0, "text": "Look."})
+        text = session.command({"do": "lesson", "title": "Mine", "hidden": ["data", "why"]})["text"]
+        read = read_lesson(text)
+        assert (read.title, read.hidden, dict(read.notes)) == ("Mine", ("data", "why"), {0: "Look."})
+        assert set(read.hidden) <= set(CONTROLS)
+        session.open_lesson(text)
+        assert session.setup()["hidden"] == ["data", "why"]
+        session.command({"do": "leave_lesson"})
+        assert session.setup()["hidden"] == session.setup()["notes"] == []
+        session.command({"do": "note", "iteration": 0, "text": ""})
+        with pytest.raises(InputError, match="not valid TOML"):
+            session.open_lesson("lesson = [")
+
+
+def test_lesson_of_data_too_large_says_so():
+    wide = np.zeros((1001, 200))
+    wide[:, 0] = np.arange(1001) % 2
+    with Session(wide, np.arange(1001) % 2, gn.Network((200, 2))) as session:
+        assert "holds up to 200,000" in session.command({"do": "lesson"})["error"]

@@ -10,7 +10,7 @@ from glassnet.cli.errors import say
 
 
 @click.command(short_help="Watch a network learn, live in the browser.")
-@click.argument("name", metavar="[EXPERIMENT|TABLE]", default="circles")
+@click.argument("name", metavar="[EXPERIMENT|TABLE|LESSON]", default="circles")
 @click.option("--target", metavar="COLUMN", help="Of a table: the column to predict.  Default: the last.")
 @click.option("--port", type=int, metavar="N", help="Of the page. Default: a free one.")
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
@@ -38,7 +38,8 @@ def lab(
     """Watch a network learn, in the browser: every number in sight, each under your hands.
 
     EXPERIMENT is a built-in one (glassnet info lists them) or a .toml file of your own, TABLE any file
-    that glassnet train reads. The page is served to this machine alone, at an address with a secret
+    that glassnet train reads, LESSON one that ships (plateau, stuck, backpropagation) or a file that the
+    page saved. The page is served to this machine alone, at an address with a secret
     token in it. Ctrl-C ends the lab.
     """
     from glassnet.lab.opening import Lab, session_of

@@ -64,11 +64,18 @@ class Live:
         self.hidden: tuple[str, ...] = ()
         self.opens = ""
         self.diagnosing, self.diagnosis = False, None  # type: tuple[bool, dict[str, Any] | None]
-        if not isinstance(X, Study):
+        lesson = X if isinstance(X, Lesson) else None
+        if lesson is not None:
+            X = lesson.study
+        elif not isinstance(X, Study):
             data = X if isinstance(X, Data) else as_data(X, y, name, features, classes)
             settings = {"random_state": 0, **settings}
             X = Study(data, network or first_network(data), settings, iterations)
-        self.begin(X)
+        if lesson is None:
+            self.begin(X)
+        else:
+            with collected():
+                self.play_lesson(lesson)
         self._worker = threading.Thread(target=self._work, name="glassnet lab", daemon=True)
         self._worker.start()
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Self
 from glassnet.data.tables import Table, read_table
 from glassnet.errors import FileError, InputError, InputTypeError
 from glassnet.experiments import built_in, load_experiment
+from glassnet.lab.lessons.lesson import is_lesson, read_lesson, shipped
 from glassnet.lab.server import Server
 from glassnet.lab.session import Session
 from glassnet.lab.sources import study_of_set, study_of_table
 from glassnet.nn.network import Network
-from glassnet.utils.paths import as_path, explain
+from glassnet.utils.paths import as_path, explain, read_bytes
 
 if TYPE_CHECKING:
     from anywidget import AnyWidget
@@ -224,7 +225,7 @@ def _column(y: object) -> str | None:
 
 
 def session_of(name: str, target: str | None = None) -> Session:
-    """A session on a built-in experiment, an experiment's file, or a table and its column to predict.
+    """A session on a built-in experiment or lesson, a file of either, or a table and its column to predict.
 
     Raises InputError and FileError for a name or a file that cannot be used.
     """
@@ -236,6 +237,12 @@ def session_of(name: str, target: str | None = None) -> Session:
         raise InputError(f"{name} is no table: leave out the column to predict, {target!r}.")
     if name in built_in():
         return Session(study_of_set(name))
+    if name in shipped():
+        return Session(read_lesson(shipped()[name]))
+    if path.suffix.lower() == ".toml" and path.is_file():
+        text = read_bytes(path).decode("utf-8-sig", "replace")
+        if is_lesson(text):
+            return Session(read_lesson(text))
     experiment = load_experiment(name)
     settings = experiment.settings
     if len(experiment.X_test) and settings.get("validation") is None:

@@ -20,7 +20,7 @@ class Session(Live):
 
     Parameters
     ----------
-    X, y : as `train` takes them, or X a `Data`.
+    X, y : as `train` takes them, or X a `Data`, a `Study` or a `Lesson`.
     network : None takes one of 8 tanh units that suits y.
     iterations : where playing ends, for the first time.
     name : what the page calls the data.

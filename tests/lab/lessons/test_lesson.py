@@ -10,6 +10,7 @@ import glassnet as gn
 from glassnet.data.generators import generate
 from glassnet.errors import InputError
 from glassnet.lab.lessons.lesson import CONTROLS, read_lesson, shipped
+from glassnet.lab.opening import session_of
 from glassnet.lab.session import Session
 from glassnet.lab.sources import study_of_set
 
@@ -169,3 +170,14 @@ def test_lesson_of_data_too_large_says_so():
     wide[:, 0] = np.arange(1001) % 2
     with Session(wide, np.arange(1001) % 2, gn.Network((200, 2))) as session:
         assert "holds up to 200,000" in session.command({"do": "lesson"})["error"]
+
+
+def test_session_of_takes_a_lesson_by_name_and_by_file(tmp_path):
+    with session_of("stuck") as session:
+        session.command({"do": "step", "n": 3})
+        assert session.setup()["title"] == "A network that does not learn, and why"
+        (tmp_path / "mine.toml").write_text(session.lesson())
+        losses = session.shown_run().losses
+    with session_of(str(tmp_path / "mine.toml")) as session:
+        session.command({"do": "step", "n": 3})
+        np.testing.assert_array_equal(session.shown_run().losses, losses)

@@ -316,6 +316,7 @@ class Live:
             "iteration": run.iterations,
             "loss": finite(run.losses[-1]) if len(run.losses) else None,
             "last": newest.iterations,
+            "last_loss": finite(newest.losses[-1]) if len(newest.losses) else None,
             "end": end,
             "trouble": trouble,
         }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from glassnet.diagnostics.curvature import curvature
 from glassnet.lab.commands.schema import MOST_LAYERS, MOST_UNITS, Field, command, many, number
 from glassnet.lab.frame import finite
+from glassnet.lab.lessons.lesson import CONTROLS, read_title, shipped
 from glassnet.lab.showing import training_rows
 from glassnet.lab.sources import sets
 from glassnet.nn.activations import ACTIVATIONS
@@ -59,6 +60,8 @@ def catalog(session: Live) -> dict[str, Any]:
         "activations": list(ACTIVATIONS),
         "schemes": list(SCHEMES),
         "sets": sets(),
+        "lessons": {name: read_title(text) for name, text in shipped().items()},
+        "controls": list(CONTROLS),
         "most": {"layers": MOST_LAYERS, "units": MOST_UNITS},
     }
 

@@ -72,6 +72,11 @@ def find_lesson(name: str) -> str:
     return known[name]
 
 
+def read_title(text: str) -> str:
+    """The title of a lesson's text."""
+    return str(tomllib.loads(text).get("title", ""))
+
+
 def is_lesson(text: str) -> bool:
     """Whether the text of a TOML file is a lesson's, and not an experiment's."""
     try:

@@ -11,7 +11,7 @@ function short(value, digits = 3) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size < 1e-4 || size >= 1e6) return value.toExponential(Math.max(digits - 1, 0)).replace(/\.?0+e/, "e").replace("e+", "e");
+  if (size < 1e-4 || size >= 1e5) return value.toExponential(Math.max(digits - 1, 0)).replace(/\.?0+e/, "e").replace("e+", "e");
   return String(Number(value.toPrecision(digits)));
 }
 
@@ -290,6 +290,8 @@ function zeroLines(field, rows, columns) {
 
 // ---- The decision map ----------------------------------------------------------------------------
 
+const MOST_RINGS = 120;
+
 class MapView {
   constructor(lab) {
     this.lab = lab;
@@ -297,10 +299,17 @@ class MapView {
     this.store = {};
     this.hint = h("span", { class: "gl-hint" });
     this.empty = h("div", { class: "gl-empty" }, "Waiting for the session …");
+    const turn = () => {
+      const inputs = [this.across.value, this.up.value];
+      if (inputs[0] === "" && inputs[1] === "") lab.do("axes", { inputs: null });
+      else if (inputs[0] !== "" && inputs[1] !== "" && inputs[0] !== inputs[1]) lab.do("axes", { inputs });
+    };
+    this.across = select("Across", turn);
+    this.up = select("Up", turn);
     this.node = h(
       "figure",
       { class: "gl-panel gl-map" },
-      h("div", { class: "gl-head" }, h("h2", {}, "What it has learned"), this.hint),
+      h("div", { class: "gl-head" }, h("h2", {}, "What it has learned"), this.across, this.up, this.hint),
       h("div", { class: "gl-fill" }, this.canvas.node, this.empty),
     );
     const node = this.canvas.node;
@@ -349,7 +358,12 @@ class MapView {
     const pen = this.canvas.begin();
     if (!pen || !frame || !samples) return;
     this.empty.hidden = true;
-    this.hint.textContent = samples.note;
+    const per = (share) => `${(100 * share).toFixed(share > 0.9995 && share < 1 ? 2 : 1).replace(/\.0$/, "")} %`;
+    const words = frame.accuracy === undefined ? [] : [`right ${per(frame.accuracy)}`];
+    if (frame.held_out_accuracy !== undefined) words.push(`held out ${per(frame.held_out_accuracy)}`);
+    this.hint.textContent = words.join(" · ");
+    this.hint.title = "Filled points are trained on, hollow ones held out; a ring marks a wrong one.";
+    this.across.hidden = this.up.hidden = samples.inputs.length <= 2;
     const flat = samples.span.length === 1;
     const box = { left: 40, top: 6, right: this.canvas.width - 12, bottom: this.canvas.height - 34 };
     const [wide, high] = [box.right - box.left, box.bottom - box.top];
@@ -438,10 +452,11 @@ class MapView {
 
   drawSamples(pen) {
     const { arrays, samples, palette, setup } = this.lab;
-    const size = Math.max(1.6, 3.8 - 0.9 * Math.log10(Math.max(samples.points.length / 50, 1)));
+    const size = Math.max(1.4, Math.min(4.2, (0.11 * (this.x(samples.span[0][1]) - this.x(samples.span[0][0]))) / Math.sqrt(samples.points.length)));
     const isClass = setup && setup.data.classes.length > 0;
     const [low, high] = [Math.min(...samples.targets), Math.max(...samples.targets)];
-    const wrong = arrays.wrong?.data;
+    let wrong = arrays.wrong?.data;
+    if (wrong && wrong.reduce((sum, one) => sum + one, 0) > MOST_RINGS) wrong = null;
     samples.points.forEach(([x, y], i) => {
       const value = samples.targets[i];
       const color = isClass
@@ -452,19 +467,19 @@ class MapView {
       if (samples.held_out[i]) {
         pen.fillStyle = css(palette.paper);
         pen.fill();
-        pen.lineWidth = 1.6;
+        pen.lineWidth = Math.min(1.6, size * 0.7);
         pen.strokeStyle = css(color);
         pen.stroke();
       } else {
         pen.fillStyle = css(color);
         pen.fill();
-        pen.lineWidth = 0.8;
+        pen.lineWidth = size > 2 ? 0.8 : 0.4;
         pen.strokeStyle = css(palette.paper, 0.9);
         pen.stroke();
       }
       if (wrong && wrong[i]) {
         pen.beginPath();
-        pen.arc(this.x(x), this.y(y), size + 2.4, 0, 7);
+        pen.arc(this.x(x), this.y(y), size + 2, 0, 7);
         pen.lineWidth = 1;
         pen.strokeStyle = css(palette.ink, 0.9);
         pen.stroke();
@@ -804,6 +819,29 @@ class NetworkView {
     const names = ["input", ...hidden, output];
     names.forEach((name, l) => pen.fillText(name, this.columns[l], 6));
     this.drawNames(pen, palette);
+    this.drawKey(pen, palette);
+  }
+
+  drawKey(pen, palette) {
+    pen.textAlign = "left";
+    pen.textBaseline = "middle";
+    const y = this.canvas.height - 11;
+    let x = 12;
+    for (const [words, color] of [["positive", palette.positive], ["negative", palette.negative]]) {
+      pen.fillStyle = css(color);
+      pen.fillRect(x, y - 2, 14, 4);
+      pen.fillStyle = css(palette.soft);
+      pen.fillText(words, x + 19, y);
+      x += 34 + pen.measureText(words).width;
+    }
+    if (this.size > 22) {
+      pen.beginPath();
+      pen.arc(x + 4, y, 3.5, 0, 7);
+      pen.fillStyle = css(palette.positive);
+      pen.fill();
+      pen.fillStyle = css(palette.soft);
+      pen.fillText("bias", x + 13, y);
+    }
   }
 
   drawNames(pen, palette) {
@@ -817,9 +855,14 @@ class NetworkView {
     for (const { unit, x, y, size } of this.units.at(-1)) pen.fillText(cut(names(unit, true), 7), x + size / 2 + 6, y);
   }
 
-  // Of the first of many layers the largest edges are drawn; the table has all.
   drawEdges(pen, values, palette) {
     this.edges = [];
+    this.matrices = [];
+    const total = this.layers.reduce((sum, { inputs, outputs }) => sum + inputs * outputs, 0);
+    if (total > MOST_EDGES) {
+      this.drawMatrices(pen, values, palette);
+      return;
+    }
     let most = 0;
     this.layers.forEach(({ outputs, weights }, l) => {
       for (const from of this.units[l]) {
@@ -830,11 +873,8 @@ class NetworkView {
         }
       }
     });
-    const total = this.layers.reduce((sum, { inputs, outputs }) => sum + inputs * outputs, 0);
     this.edges.sort((a, b) => Math.abs(a.value) - Math.abs(b.value));
-    this.edges = this.edges.slice(-MOST_EDGES);
-    if (total > MOST_EDGES) this.hint.textContent += ` · the ${MOST_EDGES} largest edges`;
-    const chosen = this.lab.chosen;
+    const { chosen } = this.lab;
     for (const edge of this.edges) {
       const share = most > 0 ? Math.abs(edge.value) / most : 0;
       const lit = this.over === key(edge) || (chosen && key(chosen) === key(edge));
@@ -843,6 +883,35 @@ class NetworkView {
       pen.strokeStyle = css(palette.sign(edge.value), lit ? 1 : 0.22 + 0.68 * share);
       pen.stroke();
     }
+  }
+
+  // Many edges would be a thicket: each layer's weights as a matrix, inputs down and units across.
+  drawMatrices(pen, values, palette) {
+    this.layers.forEach(({ inputs, outputs, weights }, l) => {
+      const [left, right] = [this.columns[l] + this.size / 2 + 12, this.columns[l + 1] - this.size / 2 - 12];
+      const high = this.canvas.height - 60;
+      const cell = Math.max(0.5, Math.min((right - left) / outputs, high / inputs, 22));
+      const wide = Math.min(cell * outputs, right - left);
+      const tall = Math.min(cell * inputs, high);
+      const box = { left: (left + right - wide) / 2, top: 28 + (high - tall) / 2, wide, tall, layer: l + 1, inputs, outputs };
+      let most = 0;
+      for (let i = 0; i < inputs * outputs; i += 1) most = Math.max(most, Math.abs(values[weights + i]));
+      const name = `matrix ${l}`;
+      if (!this.stores.has(name)) this.stores.set(name, {});
+      const image = pixels(inputs, outputs, (i, data, to) => {
+        const [row, column] = [inputs - 1 - Math.floor(i / outputs), i % outputs];
+        const value = most > 0 ? values[weights + row * outputs + column] / most : 0;
+        const at = 3 * Math.round(127.5 + 127.5 * value);
+        for (let c = 0; c < 3; c += 1) data[to + c] = palette.signed[at + c];
+      }, this.stores.get(name));
+      pen.imageSmoothingEnabled = false;
+      pen.drawImage(image, box.left, box.top, wide, tall);
+      pen.imageSmoothingEnabled = true;
+      pen.strokeStyle = css(palette.soft, 0.6);
+      pen.lineWidth = 1;
+      pen.strokeRect(box.left - 0.5, box.top - 0.5, wide + 1, tall + 1);
+      this.matrices.push(box);
+    });
   }
 
   trace(pen, { a, b }) {
@@ -922,6 +991,10 @@ class NetworkView {
   find(px, py) {
     for (const { layer, unit, x, y, size } of this.units?.flat() ?? []) {
       if (Math.abs(px - x) <= size / 2 + 2 && Math.abs(py - y) <= size / 2 + 2) return layer > 0 ? { kind: "unit", layer, unit } : null;
+    }
+    for (const { left, top, wide, tall, layer, inputs, outputs } of this.matrices ?? []) {
+      if (px < left || px >= left + wide || py < top || py >= top + tall) continue;
+      return { kind: "weight", layer, from: Math.floor(((py - top) / tall) * inputs), unit: Math.floor(((px - left) / wide) * outputs) };
     }
     const pen = this.canvas.node.getContext("2d");
     const scale = window.devicePixelRatio || 1;
@@ -1537,7 +1610,7 @@ class InspectorView {
       line("", "≈", `${full(check.numerical)} by a central difference`, "is-check");
       line("", "", `${check.verdict === "right" ? "✓" : check.verdict === "wrong" ? "✗" : "·"} ${check.words}`, check.verdict === "right" ? "is-good" : "is-bad");
     }
-    return h("article", { class: "gl-part" }, h("h3", {}, title), lines, notes.map((note) => h("p", { class: "gl-words" }, note)));
+    return h("article", { class: "gl-part" }, h("h3", {}, title), h("div", { class: "gl-lines" }, lines), notes.map((note) => h("p", { class: "gl-words" }, note)));
   }
 }
 
@@ -1619,6 +1692,15 @@ class BranchesView {
       h("table", { "aria-label": "Branches" }, h("thead", {}, h("tr", {}, ["Branch", "From", "Iterations", "Loss", ""].map((name) => h("th", { scope: "col" }, name)))), this.body),
       h("div", { class: "gl-pad" }, this.words),
     );
+  }
+
+  // The branch that is shown goes on meanwhile.
+  draw() {
+    const { frame } = this.lab;
+    const row = this.body.querySelector(".is-chosen");
+    if (!row || !frame || this.node.offsetParent === null) return;
+    row.children[2].textContent = count(frame.last);
+    row.children[3].textContent = full(frame.last_loss);
   }
 
   update() {
@@ -1743,7 +1825,7 @@ class HiddenView {
     const ranges = arrays.hidden_ranges.data;
     const [c, s] = [Math.cos(this.turn[0]), Math.sin(this.turn[0])];
     const [ce, se] = [Math.cos(this.turn[1]), Math.sin(this.turn[1])];
-    const size = 0.36 * Math.min(this.canvas.width / 1.2, this.canvas.height);
+    const size = 0.27 * Math.min(this.canvas.width, this.canvas.height);
     const [cx, cy] = [this.canvas.width / 2, this.canvas.height / 2];
     // Without perspective: right, up and towards the eye.
     const project = (x, y, z) => {
@@ -1762,7 +1844,7 @@ class HiddenView {
     }
     pen.textAlign = "center";
     pen.textBaseline = "middle";
-    [[1.18, -1, -1], [-1, 1.18, -1], [-1, -1, 1.18]].slice(0, axes).forEach((place, axis) => {
+    [[1.25, -1, -1], [-1, 1.25, -1], [-1, -1, 1.2]].slice(0, axes).forEach((place, axis) => {
       const [x, y] = project(...place);
       pen.fillText(frame.hidden_labels[axis], x, y);
     });
@@ -1790,6 +1872,79 @@ const CUBE = [0, 1, 2].flatMap((axis) =>
     return place;
   })),
 );
+
+// ---- Lessons -------------------------------------------------------------------------------------
+
+function download(name, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+class LessonView {
+  constructor(lab) {
+    this.lab = lab;
+    this.title = h("input", { "aria-label": "Title of the lesson", maxLength: 200, placeholder: "Title of the lesson" });
+    this.text = h("textarea", { rows: 2, maxLength: 4000, "aria-label": "Note at this iteration", placeholder: "A note: playing pauses here, and the page shows it" });
+    this.write = button("Write note", () => this.note(this.lab.frame.iteration, this.text.value), { class: "is-small" });
+    this.list = h("ol", { class: "gl-notes" });
+    this.hide = h("div", { class: "gl-tools", role: "group", "aria-label": "Parts that the lesson puts away" });
+    this.code = h("pre", { hidden: true, tabIndex: 0 });
+    this.file = h("input", { type: "file", accept: ".toml", hidden: true, "aria-hidden": "true", tabIndex: -1 });
+    this.file.addEventListener("change", async () => {
+      const file = this.file.files[0];
+      this.file.value = "";
+      if (file) this.lab.do("open_lesson", { text: await file.text() });
+    });
+    this.node = h(
+      "div",
+      { class: "gl-pad gl-lesson" },
+      h("div", { class: "gl-tools gl-first" }, this.title, button("Open file", () => this.file.click(), { class: "is-small" }), button("As Python", () => this.python(), { class: "is-small" }), this.file),
+      h("div", { class: "gl-tools gl-first" }, this.text, this.write),
+      this.list,
+      h("p", { class: "gl-words" }, "Parts to put away:"),
+      this.hide,
+      this.code,
+    );
+  }
+
+  update() {
+    const { setup, catalog } = this.lab;
+    if (document.activeElement !== this.title) this.title.value = setup.title;
+    if (!this.hide.childElementCount) {
+      this.boxes = catalog.controls.map((name) => h("input", { type: "checkbox", value: name }));
+      this.hide.append(...this.boxes.map((box) => h("label", { class: "gl-ask" }, box, box.value)));
+    }
+    this.boxes.forEach((box) => (box.checked = setup.hidden.includes(box.value)));
+    this.list.replaceChildren(
+      ...setup.notes.map(({ iteration, text }) =>
+        h("li", {}, button(`Iteration ${count(iteration)}`, () => this.lab.seek(Math.min(iteration, this.lab.frame.last)), { class: "is-quiet is-small" }), h("span", {}, cut(text, 90)), button("Remove", () => this.note(iteration, ""), { class: "is-quiet is-small is-square", "aria-label": `Remove the note at iteration ${iteration}` }, icon("close"))),
+      ),
+    );
+  }
+
+  async note(iteration, text) {
+    const answer = await this.lab.do("note", { iteration, text });
+    if (!answer.error) this.text.value = "";
+  }
+
+  async save() {
+    const hidden = this.boxes ? this.boxes.filter((box) => box.checked).map((box) => box.value) : this.lab.setup.hidden;
+    const title = this.title.value.trim();
+    const answer = await this.lab.do("lesson", { title, hidden });
+    if (answer.error) return;
+    const name = (title || this.lab.setup.title || this.lab.setup.data.name).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 40) || "lesson";
+    download(`${name}.toml`, answer.text);
+    this.lab.whisper(`Saved as ${name}.toml. glassnet lab ${name}.toml plays it.`);
+  }
+
+  async python() {
+    const answer = await this.lab.do("python");
+    this.code.hidden = Boolean(answer.error);
+    this.code.textContent = answer.text ?? "";
+    this.code.scrollIntoView({ block: "nearest" });
+  }
+}
 
 // ---- The lab -------------------------------------------------------------------------------------
 
@@ -1864,7 +2019,14 @@ class Lab {
       Branches: this.branches,
       Results: new ResultsView(this),
       "Hidden layer": new HiddenView(this),
+      Lesson: new LessonView(this),
     };
+    this.lessons = select("Lessons", (name) => {
+      this.lessons.value = "";
+      if (name) this.do("open_lesson", { name });
+    });
+    this.save = button("Save lesson", () => this.lows.Lesson.save(), { class: "is-small" });
+    this.story = h("div", { class: "gl-note gl-story", role: "note", hidden: true });
     this.low = h("div", { class: "gl-panel gl-low" }, this.tabs(), this.pane);
     this.root = h(
       "div",
@@ -1872,7 +2034,7 @@ class Lab {
       h(
         "div",
         { class: "gl-root" },
-        h("header", { class: "gl-bar" }, h("h1", { class: "gl-brand" }, "glassnet ", this.title), this.status, this.theme),
+        h("header", { class: "gl-bar" }, h("h1", { class: "gl-brand" }, "glassnet ", this.title), this.status, this.lessons, this.save, this.theme),
         h(
           "div",
           { class: "gl-time", role: "group", "aria-label": "Time" },
@@ -1880,7 +2042,7 @@ class Lab {
           h("div", { class: "gl-rail" }, this.marks.node, this.slider),
           this.pace,
         ),
-        this.note,
+        h("div", { class: "gl-notices" }, this.story, this.note),
         h("main", { class: "gl-body" }, this.side, net, map, this.low, loss),
       ),
       this.tips,
@@ -1954,6 +2116,8 @@ class Lab {
 
   whisper(words) {
     this.say(words, true);
+    clearTimeout(this.hush);
+    this.hush = setTimeout(() => this.noteText.textContent === words && this.say(""), 8000);
   }
 
   seek(iteration) {
@@ -2055,15 +2219,54 @@ class Lab {
     }
     for (const panel of this.panels) panel.update();
     this.branches.update();
+    this.lows.Lesson.update();
+    this.lessons.fill([["", "Lessons"], ...Object.entries(this.catalog.lessons)]);
+    this.lessons.value = "";
+    const map = this.views[0];
+    const inputs = [["", "principal"], ...data.features.map((name) => [name, name])];
+    map.across.fill(inputs);
+    map.up.fill(inputs);
+    const shown = this.samples.labels.map((name) => (data.features.includes(name) ? name : ""));
+    [map.across.value, map.up.value] = [shown[0], shown[1] ?? ""];
+    this.putAway();
     this.pace.show(this.setup.pace === null ? "" : String(this.setup.pace));
+  }
+
+  // What a lesson hides, and the tab that it opens.
+  putAway() {
+    const { hidden, opens } = this.setup;
+    ["data", "layers", "training"].forEach((name, i) => (this.panels[i].node.hidden = hidden.includes(name)));
+    const away = ["data", "layers", "training"].every((name) => hidden.includes(name));
+    this.root.classList.toggle("is-without-side", away);
+    const names = Object.keys(this.lows);
+    [...this.bar.children].forEach((tab, i) => (tab.hidden = hidden.includes(CONTROLS[names[i]])));
+    const open = names.find((name) => CONTROLS[name] === opens);
+    if (this.begun !== `${this.setup.title} ${opens}`) {
+      this.begun = `${this.setup.title} ${opens}`;
+      if (open) this.open(open);
+    }
+    if (hidden.includes(CONTROLS[this.opened])) this.open(names.find((name) => !hidden.includes(CONTROLS[name])));
+  }
+
+  // The note of a lesson that was reached last.
+  tell() {
+    const reached = this.setup.notes.filter(({ iteration }) => iteration <= this.frame.iteration).at(-1);
+    const words = reached ? reached.text.trim() : "";
+    this.story.hidden = !words;
+    if (words === this.told) return;
+    this.told = words;
+    this.story.replaceChildren(h("b", {}, reached ? `Iteration ${count(reached.iteration)}` : ""), h("p", {}, words));
   }
 
   draw() {
     if (!this.frame || !this.setup) return;
     const { frame } = this;
+    this.tell();
     this.iterationText.textContent = String(frame.iteration);
     this.lossText.textContent = full(frame.loss);
-    this.chip.textContent = frame.state;
+    const past = frame.iteration < frame.last ? ` · wound back from ${count(frame.last)}` : "";
+    const speed = frame.state === "playing" && frame.speed > 0 && !past ? ` · ${short(frame.speed, 3)} a second` : "";
+    this.chip.textContent = `${frame.state}${past}${speed}`;
     this.chip.className = `gl-chip${frame.state === "playing" ? " is-live" : frame.state === "diverged" ? " is-bad" : ""}`;
     this.status.setAttribute("aria-live", frame.state === "playing" ? "off" : "polite");
     this.buttons.play.setAttribute("aria-pressed", String(frame.state === "playing"));
@@ -2095,6 +2298,8 @@ class Lab {
     for (const { iteration } of this.setup.notes) if (iteration <= last) tick(iteration, this.palette.accent);
   }
 }
+
+const CONTROLS = { "All numbers": "numbers", Inspector: "inspector", "Why it does not learn": "why", Branches: "branches", Results: "results", "Hidden layer": "hidden layer", Lesson: "" };
 
 export default {
   render({ model, el }) {

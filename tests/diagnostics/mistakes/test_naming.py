@@ -7,6 +7,7 @@ import pytest
 
 import glassnet as gn
 from glassnet.nn import reference
+from glassnet.nn.losses import ALL_LOSSES
 
 NOTEBOOK = gn.Network((2, 3, 2))
 DEEP = gn.Network((4, 6, 6, 5, 3), hidden=["tanh", "logistic", "softplus"])
@@ -161,6 +162,62 @@ def test_mistake_of_a_broken_copy_is_named_with_its_layer(network, slip, kind, l
     assert f"{', '.join(findings[0].names)}: {findings[0].words}." in check.verdict
     wrong = {entry.name for entry in check.table if entry.verdict == "wrong"}
     assert wrong == {*findings[0].names}
+
+
+KINDS = {
+    "no derivative": "derivative",
+    "derivative at H": "derivative",
+    "value": "derivative",
+    "of tanh": "derivative",
+    "W not transposed": "transposed",
+    "dW transposed": "transposed",
+    "times": "factor",
+    "delta times": "factor",
+    "dW times": "factor",
+    "db forgotten": "bias",
+    "db mean": "factor",
+    "no bias": "bias",
+    "squared error": "loss",
+    "no link": "loss",
+    "Z for H": "input",
+    "last sample": "samples",
+}
+
+
+def random_case(random):
+    """A network of up to three hidden layers with any functions, and a slip somewhere in it."""
+    depth = random.randint(2, 5)
+    sizes = [random.randint(2, 5), *random.randint(2, 6, depth - 1), random.randint(2, 4)]
+    slip = random.choice(list(KINDS))
+    at = random.randint(1, depth + 1)
+    if KINDS[slip] == "derivative":
+        at = random.randint(1, depth)
+    if slip in ("Z for H", "W not transposed"):
+        at = max(at, 2)
+    if slip == "W not transposed":
+        sizes[at - 1] = sizes[at]
+    loss = random.choice(list(ALL_LOSSES))
+    hidden = random.choice(list(gn.ACTIVATIONS), depth - 1).tolist()
+    network = gn.Network(list(map(int, sizes)), hidden, ALL_LOSSES[loss].output, str(loss))
+    return network, {"slip": slip, "at": at, "scale": random.choice([2.0, 0.5, 3.3])}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_random_mistake_in_a_random_network_is_named(dtype):
+    random, named_ones = np.random.RandomState(11), 0
+    for _ in range(60):
+        network, slip = random_case(random)
+        theta, X, y = problem_of(network, random.randint(1000), dtype)
+        theta.flat[:] *= 0.6
+        gradient = [part.astype(dtype) for part in homework(network, theta, X, y, **slip)]
+        check = gn.check_gradients(network, theta, X, y, gradient=gradient)
+        if check.n_wrong:  # some slips change nothing, such as the derivative of the identity left out
+            kinds = [
+                f.kind for f in check.findings if f.kind not in ("match", "kink", "rounding", "unsettled")
+            ]
+            assert kinds == [KINDS[slip["slip"]]], (network, slip, check.verdict)
+            named_ones += 1
+    assert named_ones > 45
 
 
 def test_right_homework_passes_and_says_that_it_matches():

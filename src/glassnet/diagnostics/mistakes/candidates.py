@@ -83,6 +83,9 @@ def _of_the_output(point: Point) -> Iterator[Hypothesis]:
             f"(y_hat - y) times the derivative of {output.name}, as of a squared error",
             lambda Z, Y: (output.link(Z) - Y) * link_slope(Z),
         )
+    if output.name not in ("softmax", "logistic"):
+        words = "(y_hat - y) y_hat (1 - y_hat), as of a logistic output"
+        yield other(words, lambda Z, Y: (output.link(Z) - Y) * output.link(Z) * (1 - output.link(Z)))
     yield other("z - y, without the link", lambda Z, Y: Z - Y)
     for record in ALL_LOSSES.values():
         if record != loss:

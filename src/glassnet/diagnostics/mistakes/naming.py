@@ -205,35 +205,47 @@ def _of_an_array(seen: _Wrong, known: Array, name: str) -> Iterator[Hypothesis]:
     factor = seen.factor(known, [name])
     if factor is not None:
         scaled = factor * mine
-        yield array(*_factor_words(seen.point, factor), scaled)
+        yield array(*_factor_words(seen.point, factor, whole=False), scaled)
     for other, places in seen.places.items():
         if other != name and places.shape == mine.shape and places.size > 1:
             for whole in (known, seen.right):
                 yield array("order", f"it is the gradient of {other}", seen.array(whole, other))
 
 
-def _factor_words(point: Point, factor: float) -> tuple[Kind, str]:
-    """A factor, and where it may come from."""
+def _factor_words(point: Point, factor: float, whole: bool = True) -> tuple[Kind, str]:
+    """A factor, and where it may come from: of `whole` layers, or of one array alone."""
     if abs(factor + 1) < 1e-3:
         return "sign", "the wrong sign"
     n, outputs = len(point.w), point.network.sizes[-1]
     total = float(point.w.sum() / point.plain.sum() * n)
     causes = [
-        (n, f"the number of samples: a sum where the {'mean' if point.mean else 'sum'} is asked for"),
-        (1 / n, "1 / the number of samples: a mean where the sum is asked for"),
-        (total, "the sum of the sample weights: a sum where the mean is asked for"),
-        (1 / total, "1 / the sum of the sample weights: a mean where the sum is asked for"),
-        (outputs, "the number of outputs"),
-        (1 / outputs, "1 / the number of outputs, as of a mean over them"),
-        (2.0, "as of a squared error without its 1/2"),
-        (0.5, "as of a squared error whose 1/2 is counted twice"),
+        (n, f"the number of samples{': a sum where the mean is asked for' if point.mean else ''}"),
+        (1 / n, f"1 / the number of samples{'' if point.mean else ': a mean where the sum is asked for'}"),
     ]
+    if abs(total - n) > 1e-9 * n:
+        causes += [
+            (total, "the sum of the sample weights"),
+            (1 / total, "1 / the sum of the sample weights"),
+        ]
+    if whole and outputs > 1:
+        causes += [
+            (outputs, "the number of outputs"),
+            (1 / outputs, "1 / the number of outputs, as of a mean over them"),
+        ]
+    if whole and point.network.loss.name in _SQUARES:
+        causes += [
+            (2.0, "as of a squared error without its 1/2"),
+            (0.5, "as of a squared error whose 1/2 is counted twice"),
+        ]
     words = f"every entry is {factor:.6g} times what it should be"
-    for size, sign in ((abs(factor), factor < 0), (factor, False)):
-        for value, cause in causes:
-            if value != 1 and abs(size - value) <= 1e-4 * value:
-                return "factor", f"{words}, {'minus ' if sign else ''}{cause}"
-    return "factor", words
+    fitting = [cause for value, cause in causes if value != 1 and abs(abs(factor) - value) <= 1e-4 * value]
+    if not fitting:
+        return "factor", words
+    return "factor", f"{words}, {'minus ' if factor < 0 else ''}{', or '.join(fitting)}"
+
+
+_SQUARES = {"squared_error", "brier", "tanh_error", "huber"}
+"""Losses with a 1/2 in them."""
 
 
 def _places(seen: _Wrong, slips: Slips, rest: list[str]) -> list[Finding]:

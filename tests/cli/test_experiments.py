@@ -46,6 +46,7 @@ PARTS = ("hidden_weights", "hidden_bias", "output_weights", "output_bias")
 QUICK = {"pictures": False, "report": False, "baselines": False}
 OF_CLASSES = {*job.PICTURES} - {*job.NEEDS} | {
     "hidden_projection.png",
+    "film.png",
     "output_surface.png",
     "confusion.png",
     "roc.png",
@@ -341,6 +342,45 @@ def test_quantity_over_one_input_is_drawn_once_with_its_samples(tmp_path):
     assert {"decision_boundary.png", "regression.png"} < set(outcome.files)
     assert not {"output_surface.png", "importance.png", "partial_dependence.png"} & set(outcome.files)
     assert outcome.insights[0].mistakes
+    assert "film.png" in outcome.files
+
+
+@pytest.fixture
+def only_the_film(monkeypatch):
+    """Other pictures take longer, and are drawn by other tests."""
+    monkeypatch.setattr(job, "PICTURES", {"film.png": job.PICTURES["film.png"]})
+
+
+def test_film_has_the_states_of_training_in_the_units_of_a_table(tmp_path, only_the_film):
+    rows = "".join(f"{x},{1000 + 50 * x * x}\n" for x in range(-30, 31))
+    (tmp_path / "curve.csv").write_text(f"x,y\n{rows}")
+    settings = overrides(data__target="y", train__iterations=12, train__batch_size=16, check__enabled=False)
+    experiment = find_experiment(str(tmp_path / "curve.csv"), settings)
+    outcome = run_experiment(experiment, tmp_path / "r", report=False, baselines=False)
+    assert "film.png" in outcome.files
+    states = outcome.film["tape"]
+    shorter = find_experiment(experiment.source, settings | overrides(train__iterations=7))
+    expected = run_experiment(shorter, tmp_path / "s", pictures=False, report=False, baselines=False)
+    assert np.array_equal(states.at(7).theta.flat, expected.run.theta.flat)
+    assert 1_000 < states.at(7).predict([[0.0]])[0] < 46_000
+
+
+def test_film_of_many_inputs_is_drawn_where_it_is_asked_for(tmp_path, only_the_film):
+    iris = find_experiment("iris", overrides(train__iterations=3, check__enabled=False))
+    quick = {"report": False, "baselines": False}
+    assert "film.png" not in run_experiment(iris, tmp_path / "r", **quick).files
+    assert {"film.png", "film.gif"} <= set(run_experiment(iris, tmp_path / "s", gif=True, **quick).files)
+
+
+def test_film_of_a_run_that_went_on_begins_where_it_went_on(tmp_path, only_the_film):
+    settings = overrides(train__iterations=20, data__n_samples=40, check__enabled=False)
+    quick = {"pictures": False, "baselines": False, "report": False}
+    run_experiment(find_experiment("moons", settings), tmp_path / "r", **quick)
+    longer = find_experiment("moons", settings | overrides(train__iterations=50))
+    outcome = run_experiment(longer, tmp_path / "r", resume=True, report=False, baselines=False)
+    assert "film.png" in outcome.files
+    assert outcome.replay.first == 20
+    assert outcome.replay.at(20).iterations == 20
 
 
 def test_iris_is_standardized_and_predicts_for_flowers_in_cm(tmp_path):

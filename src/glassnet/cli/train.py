@@ -26,6 +26,7 @@ from glassnet.cli.progress import stages
     metavar="SECONDS",
     help="Seconds from one checkpoint of the work so far to the next.  Default: 60.",
 )
+@click.option("--gif", is_flag=True, help="Draw the film of the run as an animation too, film.gif.")
 @click.option("--no-pictures", is_flag=True, help="Draw no pictures.")
 @click.option("--no-report", is_flag=True, help="Write no report.html.")
 @click.option("--no-baselines", is_flag=True, help="Do not compare with simpler models.")
@@ -45,6 +46,7 @@ def train(
     replace: bool,
     resume: bool,
     checkpoint_every: float | None,
+    gif: bool,
     no_pictures: bool,
     no_report: bool,
     no_baselines: bool,
@@ -66,7 +68,7 @@ def train(
     \b
     The folder then holds   model.safetensors   for glassnet predict and gn.load
                             report.html         interactive pictures, scores, parameters
-                            *.png               pictures
+                            *.png               pictures; of one input or two a film of the run
                             losses.csv          the loss after every iteration, or a million of them
                             run.json            scores, parameters, timings, versions
                             experiment.toml     every setting, to run again
@@ -102,6 +104,7 @@ def train(
         results,
         pictures=not no_pictures,
         report=not no_report,
+        gif=gif,
         baselines=not no_baselines,
         keep_earlier=not replace,
         resume=resume,

@@ -32,6 +32,7 @@ from glassnet.plots.picture_data import (
 )
 from glassnet.plots.projection import Axes, Projection, spans
 from glassnet.training.run import TrainingRun
+from glassnet.training.tape.replay import Replay
 from glassnet.training.tape.tape import Tape
 from glassnet.utils.settings_checks import as_count
 from glassnet.utils.storage import atomic_write
@@ -39,6 +40,9 @@ from glassnet.utils.words import readable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+States = Tape | Replay | Sequence[TrainingRun]
+"""What can be asked for the states of a run."""
 
 FRAMES, MOVES = 5, 48
 """The frames of a strip, and those of an animation."""
@@ -60,7 +64,7 @@ class Frame(NamedTuple):
 class Film:
     """The states of a run, the samples, and where to draw them."""
 
-    states: Tape | Sequence[TrainingRun]
+    states: States
     curve: LossCurve
     projection: Projection
     samples: NDArray[Any]
@@ -72,7 +76,12 @@ class Film:
     @property
     def last(self) -> TrainingRun:
         """The run at its end."""
-        return self.states.run if isinstance(self.states, Tape) else self.states[-1]
+        return self.states.run if isinstance(self.states, Tape | Replay) else self.states[-1]
+
+    @property
+    def first(self) -> int:
+        """The first iteration that can be drawn."""
+        return self.states.first if isinstance(self.states, Replay) else self.curve.span[0]
 
     @property
     def value_range(self) -> tuple[float, float]:
@@ -93,7 +102,7 @@ class Film:
 
     def at(self, iteration: int) -> TrainingRun:
         """The state after an iteration, of runs the nearest one."""
-        if isinstance(self.states, Tape):
+        if isinstance(self.states, Tape | Replay):
             return self.states.at(iteration)
         return min(self.states, key=lambda run: abs(run.iterations - iteration))
 
@@ -106,7 +115,7 @@ class Film:
 
 
 def make_film(
-    states: Tape | Sequence[TrainingRun],
+    states: States,
     X: object,
     y: object,
     axes: Axes,
@@ -115,7 +124,7 @@ def make_film(
     output: int | None,
 ) -> Film:
     """The film of a tape, or of runs in the order of their iterations."""
-    if not isinstance(states, Tape):
+    if not isinstance(states, Tape | Replay):
         if isinstance(states, TrainingRun) or not isinstance(states, Sequence) or not states:
             raise InputTypeError(
                 f"film takes a Tape, or runs at several iterations, not {type(states).__name__}: "
@@ -123,9 +132,9 @@ def make_film(
             )
         for run in states:
             check_run(run)
-    elif X is None:
+    elif X is None and isinstance(states, Tape):
         X, y = states.samples
-    run = states.run if isinstance(states, Tape) else states[-1]
+    run = states.run if isinstance(states, Tape | Replay) else states[-1]
     samples = as_samples(X, width=run.network.sizes[0])
     rows = chosen_samples(len(samples), _SAMPLES)
     projection = input_projection(run.network.sizes[0], samples, axes, feature_names)
@@ -170,7 +179,7 @@ def _places(run: TrainingRun, first: int, last: int, count: int) -> list[int]:
 
 
 def film(
-    tape: Tape | Sequence[TrainingRun],
+    tape: States,
     X: object = None,
     y: object = None,
     *,
@@ -204,7 +213,9 @@ def film(
     6
     """
     reel = make_film(tape, X, y, axes, class_names, feature_names, output)
-    frames = frames_of(reel.last, reel.curve)
+    frames = [frame for frame in frames_of(reel.last, reel.curve) if frame.iteration >= reel.first]
+    if frames[0].iteration > reel.first:  # training went on from there
+        frames.insert(0, Frame(reel.first, ""))
     if iterations is not None:
         places = sorted({as_count(k, "iterations") for k in iterations})
         if not 1 <= len(places) <= 8 or places[-1] > reel.last.iterations:
@@ -234,7 +245,7 @@ def film(
 
 
 def animation(
-    tape: Tape | Sequence[TrainingRun],
+    tape: States,
     path: str | os.PathLike[str],
     X: object = None,
     y: object = None,
@@ -259,6 +270,7 @@ def animation(
     """
     reel = make_film(tape, X, y, axes, class_names, feature_names, output)
     places = _places(reel.last, reel.curve.span[0], reel.last.iterations, as_count(frames, "frames", 2))
+    places = sorted({max(place, reel.first) for place in places})
     images = [_image(_moment(reel, iteration, title)) for iteration in places]
     times = [1_000 // _PER_SECOND] * len(images)
     times[0] = times[-1] = 1_000  # a second at both ends

@@ -35,6 +35,7 @@ from glassnet.plots.report import write_report
 from glassnet.training.files.checkpoint import SECONDS
 from glassnet.training.files.writing import save
 from glassnet.training.run import TrainingRun
+from glassnet.training.tape.replay import Snapshots
 from glassnet.utils import folders
 from glassnet.utils.interrupts import heard, who_ended
 from glassnet.utils.storage import atomic_write, write_csv
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOSSES, CURVATURES = "losses.csv", "curvature.csv"
-REPORT, CURVATURE = "report.html", "curvature.png"
+REPORT, CURVATURE, GIF = "report.html", "curvature.png", "film.gif"
 
 _PROBES = {"matplotlib": "matplotlib.backends.backend_agg", "plotly": "plotly.offline"}
 
@@ -95,6 +96,7 @@ PICTURES: dict[str, Callable[[Outcome], Figure]] = {
     "models.png": lambda of: plots.models(of.verdicts[0]),
     "importance.png": lambda of: plots.importance(of.insights[0].importances, unit=of.insights[0].unit),
     "partial_dependence.png": _dependence,
+    "film.png": lambda of: plots.film(**of.film),
     CURVATURE: _curvature,
 }
 """The pictures of experiments, by the name of the file."""
@@ -118,6 +120,7 @@ NEEDS: dict[str, Callable[[Outcome], object]] = {
     "calibration.png": lambda of: _has_classes(of) and _is_table(of),
     "precision_recall.png": lambda of: _is_table(of) and len(of.samples.preprocessing.classes or ()) == 2,
     "residuals.png": lambda of: not _has_classes(of) and _is_table(of),
+    "film.png": lambda of: of.replay,
     "models.png": lambda of: of.verdicts,
     "importance.png": lambda of: of.insights and of.insights[0].importances,
     "partial_dependence.png": lambda of: of.insights and of.insights[0].dependences,
@@ -131,7 +134,7 @@ MOST_COLUMNS = 40
 MOST_ROWS = 1_000_000
 """How many rows of losses.csv there are at most, give or take one."""
 
-RUN_FILES = (MODEL, LOSSES, CURVATURES, SETTINGS, REPORT, *PICTURES)
+RUN_FILES = (MODEL, LOSSES, CURVATURES, SETTINGS, REPORT, *PICTURES, GIF)
 """All that an experiment may write, beside its record."""
 
 
@@ -152,6 +155,7 @@ def run_experiment(
     *,
     pictures: bool = True,
     report: bool = True,
+    gif: bool = False,
     baselines: bool = True,
     keep_earlier: bool = True,
     resume: bool = False,
@@ -163,6 +167,8 @@ def run_experiment(
     """Draw, check, train, score, and write the results; `tell` is called after each step.
 
     With `baselines`, simpler models answer the rows held out too, and the verdict compares them.
+    A film shows what a network of one or two inputs answered on the way, with `gif` as an animation too,
+    and of more inputs on the axes of the pictures; where rows are read block by block there is none.
     Earlier results in the folder move to ``FOLDER.1`` and so on, unless `keep_earlier` is False.
     A checkpoint follows training every `checkpoint_every` seconds. With `resume` training goes on from the
     latest run in the folder, one that was cut off or the one of its results.
@@ -177,7 +183,9 @@ def run_experiment(
     watch = Stopwatch() if stages is None else Stopwatch(stages.begin, stages.clear)
     watched = experiment["train.curvature"]
     absent = {CURVATURES, CURVATURE} if watched is None else set()
-    absent |= (set() if pictures else {*PICTURES}) | (set() if report else {REPORT})
+    absent |= (
+        (set() if pictures else {*PICTURES}) | (set() if report else {REPORT}) | (set() if gif else {GIF})
+    )
     names = [name for name in RUN_FILES if name not in absent]
     rows = experiment["train.iterations"] + 1
     needed = int(1e5 + 8 * rows + 32 * min(rows, MOST_ROWS) + 3e6 * pictures + 8e6 * report)  # bytes
@@ -219,6 +227,8 @@ def run_experiment(
             check.raise_if_failed()
         initial = draws.start()
         trace = None if watched is None else CurvatureTrace(samples.X, samples.y, every=watched)
+        films = (pictures or report) and (gif or network.sizes[0] <= 2) and not reads_blocks(experiment)
+        snapshots = Snapshots(experiment["train.iterations"]) if films else None
         extra = {"name": experiment.name, "preprocessing": samples.preprocessing.to_dict()}
         if reading := {key: value for key, value in experiment.reading.items() if key != "sheet"}:
             extra["reading"] = reading  # for new tables of the same kind
@@ -242,7 +252,7 @@ def run_experiment(
             with watch("training"):
                 run = draws.train(
                     initial,
-                    [] if trace is None else [trace],
+                    [one for one in (trace, snapshots) if one is not None],
                     progress,
                     followed / CHECKPOINT,
                     checkpoint_every,
@@ -276,9 +286,10 @@ def run_experiment(
             write_settings(results.new(SETTINGS))
         outcome = Outcome(
             *(experiment, samples, run, initial, check, scores, watch.seconds, results.path, [], trace),
+            None if snapshots is None else snapshots.replay(run),
             *judgement,
         )
-        missing = _draw(outcome, results, watch, pictures, report)
+        missing = _draw(outcome, results, watch, pictures, report, gif)
         watch.seconds["total"] = watch.total
         outcome.files[:] = results.commit(record(outcome))
         if before is not None and before.folder != results.path:
@@ -340,7 +351,7 @@ def _losses(run: TrainingRun) -> dict[str, Any]:
 
 
 def _draw(
-    outcome: Outcome, results: ResultsFolder, watch: Stopwatch, pictures: bool, report: bool
+    outcome: Outcome, results: ResultsFolder, watch: Stopwatch, pictures: bool, report: bool, gif: bool
 ) -> list[str]:
     """Write the pictures and the report; returns sentences about those that could not be drawn."""
     missing = []
@@ -349,6 +360,9 @@ def _draw(
     try:
         if pictures and not (why := load_libraries(watch, "matplotlib")):
             _write_pictures(outcome, results, watch)
+            if gif and outcome.replay is not None:
+                with watch(GIF):
+                    plots.animation(path=results.new(GIF), **outcome.film)
         elif pictures:
             missing.append(why)
         if report and not (why := load_libraries(watch, "matplotlib", "plotly")):

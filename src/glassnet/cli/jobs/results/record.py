@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from glassnet.experiments.settings import Experiment
 from glassnet.nn.network import Parameters
 from glassnet.plots.report import Scores
 from glassnet.training.run import TrainingRun
+from glassnet.training.tape.replay import Replay
 from glassnet.utils.words import readable, tidy
 
 RECORD = "run.json"
@@ -58,6 +59,7 @@ class Outcome:
     folder: Path
     files: list[str]
     trace: CurvatureTrace | None = None
+    replay: Replay | None = None
     verdicts: tuple[Verdict, ...] = ()
     insights: tuple[Insight, ...] = ()
 
@@ -65,6 +67,14 @@ class Outcome:
     def shown(self) -> Shown:
         """The run and the samples in the table's own units."""
         return shown_of(self.samples, self.run, self.insights[0] if self.insights else None)
+
+    @cached_property
+    def film(self) -> dict[str, Any]:
+        """The arguments of `plots.film`, in the table's own units."""
+        assert self.replay is not None
+        shown = self.shown
+        states = replace(self.replay, run=shown.run)
+        return {"tape": states, "X": shown.X, "y": shown.y, **shown.labels()}
 
 
 class Stopwatch:

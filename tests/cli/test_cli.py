@@ -252,8 +252,11 @@ def test_a_result_like_a_constant_is_said_in_the_last_line(quiet, tmp_path):
     )
     assert "3 of 3 units of hidden layer 1 are dead" in result.stderr
     assert "constant" not in result.stdout
-    reason = json.loads((tmp_path / "results/circles/run.json").read_text())["reason"]
-    assert reason in result.stderr
+    document = json.loads((tmp_path / "results/circles/run.json").read_text())
+    assert document["reason"] in result.stderr
+    (first, *_) = document["diagnosis"]["findings"]
+    assert (f"diagnosis       {first['name']}: " in result.stdout) == (not quiet)
+    assert first["trial"] is not None
 
 
 def test_options_reach_the_run(tmp_path, flowers):
@@ -318,7 +321,9 @@ def test_a_diverged_run_is_written_and_ends_with_status_1(tmp_path):
     assert result.exit_code == 1
     assert "Training blew up at iteration" in result.stderr
     assert "--learning-rate 5 (it was 50, and a summed loss asks for smaller ones)" in result.stderr
-    assert json.loads((tmp_path / "results/circles/run.json").read_text())["status"] == "diverged"
+    document = json.loads((tmp_path / "results/circles/run.json").read_text())
+    assert document["status"] == "diverged"
+    assert document["diagnosis"]["findings"][0]["name"] == "rate_too_large"
 
 
 def test_ctrl_c_keeps_the_work_and_ends_with_status_130(tmp_path, monkeypatch):

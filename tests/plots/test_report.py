@@ -143,6 +143,21 @@ def traced(hidden, rule, iterations=6):
     return gn.train(gn.Network((2, *hidden, 2), hidden="relu"), X, y, **how), X, y, trace
 
 
+def test_report_says_why_a_run_does_not_learn(write):
+    X = np.random.RandomState(0).randn(60, 2)
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    network = gn.Network((2, 4, 2), hidden="tanh")
+    run = gn.train(network, X, y, parameters=np.zeros(network.n_parameters), iterations=10)
+    found = gn.diagnose(run, X, y)
+    made = write(run, X, y, diagnosis=found)
+    assert "Why it does not learn" in made.text
+    for finding in found.findings:
+        assert finding.sentence in made.text
+        assert finding.trial.sentence in made.text
+    good = gn.train(network, X, y, optimizer="lbfgs", random_state=0)
+    assert "Why it does not learn" not in write(good, X, y, diagnosis=gn.diagnose(good, X, y)).text
+
+
 @pytest.mark.parametrize("hidden", [(), (4,), (4, 3)], ids=str)
 @pytest.mark.parametrize("rule", [gn.SGD(0.5, 0.5), gn.LBFGS()], ids=lambda rule: rule.name)
 def test_report_draws_what_the_curve_said(hidden, rule, write):

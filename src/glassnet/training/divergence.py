@@ -24,6 +24,9 @@ never come back; runs that end well stay below it.
 """
 
 
+ASK = "gn.diagnose(run, X, y) says more, and tries what helps."
+
+
 def divergence_limit(first: float, baseline: float) -> float:
     """The loss above which training that began at `first` ends as diverged."""
     worst, scale = max(first, baseline), max(abs(first), abs(baseline))
@@ -47,7 +50,7 @@ def in_python(shown: str) -> str:
 
 def warn_of_ending(run: RunState) -> None:
     """Warn the caller of `train` or `resume` of a run that diverged, was interrupted or is useless."""
-    warn_of(run.finding)
+    warn_of(run.finding and f"{run.finding} {ASK}")
     if run.status == "diverged":
         hint = ' A summed loss asks for a rate smaller by the number of samples than reduction="mean" does.'
         before = f"; the loss before was {run.losses[-1]:.6g}" if len(run.losses) else ""
@@ -56,7 +59,7 @@ def warn_of_ending(run: RunState) -> None:
             f"{DIVERGENCE_FACTOR:g} times what training started from{before}. "
             f"The run ends with the parameters of iteration {run.iterations}. "
             f"Use a smaller learning rate, for instance optimizer={gentler(run.optimizer)}."
-            f"{hint if run.reduction == 'sum' else ''}",
+            f"{hint if run.reduction == 'sum' else ''} {ASK}",
             DivergenceWarning,
         )
     elif run.status == "interrupted":

@@ -166,7 +166,7 @@ class HeldOut:
 
     Precision, reduction and class weights are those of `trained`; `keep` keeps the samples themselves, for
     a metric that is not the loss. A function gets targets and predictions in the unit of y, which `scaling`
-    tells.
+    tells. `problem` has the samples.
     """
 
     def __init__(
@@ -183,13 +183,13 @@ class HeldOut:
             problem = prepare_problem(setup.network, dataset, settings)
         assert isinstance(problem, Problem)
         X, self._y, self._weights = dataset.whole(setup.network)
-        self._problem, self._scaling = problem, scaling
+        self.problem, self._scaling = problem, scaling
         self._X = np.ascontiguousarray(X.astype(setup.dtype, copy=False)) if keep else None
         self.fingerprint = fingerprint(X, self._y, self._weights)
 
     def loss(self, flat: Array) -> float:
         """The reduced loss without penalties."""
-        return self._problem.loss(flat)
+        return self.problem.loss(flat)
 
     def score(self, stopping: EarlyStopping, flat: Array) -> float:
         """The metric of `stopping`."""
@@ -197,7 +197,7 @@ class HeldOut:
 
     def measure(self, metric: str | Metric, flat: Array, response: str = "predict") -> float:
         """A metric: the accuracy, or a function of targets and of the predictions of `response`."""
-        network = self._problem.network
+        network = self.problem.network
         theta = Parameters(network.sizes, flat)  # of its own: several threads may ask at once
         if metric == "accuracy":
             predicted = network.predict(theta, self._X)

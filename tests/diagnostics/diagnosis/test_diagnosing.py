@@ -73,7 +73,7 @@ def test_diagnose_names_columns_of_a_frame():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(RAW, columns=["year", "height", "weight"])
     run = gn.train(NET, frame, SIGNS, iterations=300, random_state=0)
-    assert "column 'year'" in " ".join(gn.diagnose(run, frame, SIGNS).findings[0].evidence["columns"])
+    assert "year" in gn.diagnose(run, frame, SIGNS).findings[0].evidence["columns"]
 
 
 def test_diagnose_tells_runs_that_scale_by_themselves_apart():
@@ -169,5 +169,26 @@ def test_diagnose_refuses_what_is_no_run_and_other_data(raw_run):
         gn.diagnose(raw_run, RAW)
     with pytest.raises(gn.InputError, match="seconds"):
         gn.diagnose(raw_run, RAW, SIGNS, seconds=0)
-    with pytest.raises(gn.InputError, match="expected held-out rows"):
+    with pytest.raises(gn.InputError, match="expected rows held out"):
         gn.diagnose(raw_run, RAW, SIGNS, validation=0.2)
+
+
+def test_diagnose_without_rows_takes_those_that_the_run_knows(raw_run, tmp_path):
+    assert names(gn.diagnose(raw_run)) == names(gn.diagnose(raw_run, RAW, SIGNS))
+    run, *_ = stuck_runs.overfitting()
+    assert "overfitting" in names(gn.diagnose(run, remedies=False))
+    gn.save(raw_run, tmp_path / "run")
+    with pytest.raises(gn.InputError, match="holds no data: give X and y"):
+        gn.diagnose(gn.load(tmp_path / "run"))
+    with pytest.raises(gn.InputError, match="go together with X"):
+        gn.diagnose(raw_run, y=SIGNS)
+
+
+def test_diagnose_takes_the_table_that_a_run_learned_from():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"size": RAW[:, 0], "kind": np.where(X[:, 1] > 0, "a", "b"), "price": SIGNS})
+    data = gn.prepare_table(gn.read_table(table), target="price")
+    zeros = np.zeros(gn.Network((data.X.shape[1], 4, 2)).n_parameters)
+    run = gn.train(gn.Network((data.X.shape[1], 4, 2)), data, parameters=zeros, iterations=50)
+    for rows in (data, table):
+        assert names(gn.diagnose(run, rows))[0] == "equal_units"

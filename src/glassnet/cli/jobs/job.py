@@ -24,6 +24,7 @@ from glassnet.cli.jobs.results.record import (
 from glassnet.cli.jobs.results.unfinished import MODEL, Unfinished
 from glassnet.cli.progress import Stages
 from glassnet.diagnostics.curvature import CurvatureTrace
+from glassnet.diagnostics.diagnosis import Diagnosis, diagnose
 from glassnet.diagnostics.verdict import Insight, Verdict
 from glassnet.experiments.files import reads_blocks
 from glassnet.experiments.library import SETTINGS, to_toml
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 
 LOSSES, CURVATURES = "losses.csv", "curvature.csv"
 REPORT, CURVATURE, GIF = "report.html", "curvature.png", "film.gif"
+
+MOST_SECONDS = 5.0
+"""What remedies of a useless run may take."""
 
 _PROBES = {"matplotlib": "matplotlib.backends.backend_agg", "plotly": "plotly.offline"}
 
@@ -269,6 +273,7 @@ def run_experiment(
         tell("training", describe_run(run))
         if trace is not None:
             tell("curvature", describe_curvature(trace))
+        diagnosis = _diagnosis(samples, run, watch, tell)
         with watch("scores"):
             # A kill may follow a signal before files are read once more.
             scores = {} if heard and reads_blocks(experiment) else samples.scores(run)
@@ -288,6 +293,7 @@ def run_experiment(
             *(experiment, samples, run, initial, check, scores, watch.seconds, results.path, [], trace),
             None if snapshots is None else snapshots.replay(run),
             *judgement,
+            diagnosis,
         )
         missing = _draw(outcome, results, watch, pictures, report, gif)
         watch.seconds["total"] = watch.total
@@ -306,6 +312,19 @@ def run_experiment(
 _SETTINGS_COMMENT = """The settings of this run, with every default. Run them again, changed or not, with
 glassnet train experiment.toml (results then go to results/NAME, by the name below). The path of a
 table starts where this file lies: after moving one alone, change data.file."""
+
+
+def _diagnosis(samples: Samples, run: TrainingRun, watch: Stopwatch, tell: Tell) -> Diagnosis | None:
+    """Why a run that is useless or has diverged did not learn; None of others, or where Ctrl-C came."""
+    if heard or not (run.finding or run.status == "diverged"):
+        return None
+    try:
+        with watch("diagnosis"):
+            found = diagnose(run, validation=samples.held_out_rows, seconds=MOST_SECONDS)
+    except KeyboardInterrupt:
+        return None
+    tell("diagnosis", found.summary)
+    return found
 
 
 def _judge(
@@ -407,5 +426,6 @@ def _write_report(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) ->
             verdicts=outcome.verdicts,
             insights=outcome.insights,
             columns=samples.columns,
+            diagnosis=outcome.diagnosis,
             **shown.labels(),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -16,9 +17,12 @@ from glassnet.data.dataset import as_dataset
 from glassnet.data.reduce import Block
 from glassnet.data.source import Dataset
 from glassnet.data.tables.prepare import PreparedTable
+from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.data.tables.rows import rows_of
 from glassnet.diagnostics.curvature import Surroundings
 from glassnet.diagnostics.diagnosis.landscape import Landscape
+from glassnet.engine.full_batch import Problem
+from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings
 from glassnet.errors import InputError, prefixed
 from glassnet.nn import reference
@@ -28,7 +32,7 @@ from glassnet.training.baselines import scale_of_rows
 from glassnet.training.ending import raw_columns, slopes_lost
 from glassnet.training.run import TrainingRun
 from glassnet.training.steppers import Solver
-from glassnet.training.validation import as_validation, parts_again, validation_dataset
+from glassnet.training.validation import Parts, as_validation, parts_again, validation_dataset
 from glassnet.utils.array_checks import as_target
 
 MOST_ROWS, MOST_BYTES, FEW_ROWS = 20_000, 32 << 20, 2_000
@@ -112,6 +116,43 @@ def _parts_of(dataset: Dataset, most: int) -> Block:
     return Block.concatenated(blocks)
 
 
+def _kept(run: TrainingRun) -> tuple[Rows, Rows | None]:
+    """Some of the rows that a run in memory still has: those trained on, and those held out."""
+    if run.data is None:
+        raise InputError(
+            "This run was loaded or copied and holds no data: give X and y, as train took them."
+        )
+    held_out = run.data.held_out or run.data.test
+    return _excerpt(run, run.data.problem), None if held_out is None else _excerpt(run, held_out.problem)
+
+
+def _excerpt(run: TrainingRun, problem: Problem | Batches) -> Rows:
+    rows = problem.summary.excerpt
+    weights = np.ones(len(rows.y)) if rows.w is None else np.asarray(rows.w, np.float64)
+    if run.class_weight is not None:
+        weights = weights * np.asarray(run.class_weight)[rows.y]
+    Y = target_rows(rows.y, run.network.sizes[-1], np.dtype(np.float64))
+    return Rows(rows.inputs(), rows.y, Y, weights, problem.n_samples)
+
+
+def _given(run: TrainingRun, validation: object) -> Rows:
+    """A user's rows held out."""
+    with prefixed("validation"):
+        samples = as_validation(validation)
+        if isinstance(samples, float):
+            raise InputError("it is a fraction; expected rows held out, (X, y).")
+    return rows_from(validation_dataset(run.network, samples, run.encoding), run.network, run.class_weight)
+
+
+def _names(run: TrainingRun) -> tuple[str, ...] | None:
+    """The inputs' names that a run keeps of its table."""
+    known = run.extra.get("preprocessing")
+    if not isinstance(known, Mapping):
+        return None
+    names = Preprocessing.from_dict(known).inputs
+    return names if len(names) == run.network.sizes[0] else None
+
+
 class Case:
     """A run and its rows. What is costly is computed where a check asks for it, once.
 
@@ -121,7 +162,8 @@ class Case:
     def __init__(
         self, run: TrainingRun, training: Rows, held_out: Rows | None, names: tuple[str, ...] | None
     ) -> None:
-        self.run, self.network, self.names = run, run.network, names
+        self.run, self.network = run, run.network
+        self.names = names or run.encoding.features or _names(run)
         self.training, self.held_out = training, held_out
         flat = run.theta.flat if run.status != "diverged" else run.parameters.flat
         self.theta = Parameters(run.network.sizes, flat.astype(np.float64))
@@ -129,26 +171,30 @@ class Case:
     @classmethod
     def of(cls, run: TrainingRun, X: object, y: object, sample_weight: object, validation: object) -> Case:
         """The case of a user's data; raises what `train` raises for data that do not fit."""
-        network, names = run.network, None
+        network = run.network
+        given = None if validation is None else _given(run, validation)
+        if X is None:
+            if y is not None or sample_weight is not None:
+                raise InputError("y and sample_weight go together with X: give all of them, or none.")
+            kept, others = _kept(run)
+            return cls(run, kept, others if given is None else given, None)
         table = None if isinstance(X, PreparedTable) else rows_of(X, run.extra)
         if table is not None:
             X, y = table.scored(y)
-            names = tuple(table.preprocessing.inputs)
         else:
             y = run.encoding.numbers(y)
         dataset = as_dataset(X, y, sample_weight, network.sizes[0])
         dataset.require_targets()
-        parts = parts_again(network, dataset, run.validation).scaled(run.encoding.scaling)
+        rows = None if run.validation is None else run.validation.rows
+        if table is not None and rows is not None and len(rows) != dataset.n_rows:
+            parts = Parts(dataset)  # of the table `glassnet train` took some for a test
+        else:
+            parts = parts_again(network, dataset, run.validation)
+        parts = parts.scaled(run.encoding.scaling)
         held_out = parts.held_out or parts.test
-        if validation is not None:
-            with prefixed("validation"):
-                samples = as_validation(validation)
-                if isinstance(samples, float):
-                    raise InputError("validation is a fraction; expected held-out rows, (X, y).")
-            held_out = validation_dataset(network, samples, run.encoding)
-        training = rows_from(parts.training, network, run.class_weight)
-        other = None if held_out is None else rows_from(held_out, network, run.class_weight)
-        return cls(run, training, other, names or dataset.names or run.encoding.features)
+        if given is None and held_out is not None:
+            given = rows_from(held_out, network, run.class_weight)
+        return cls(run, rows_from(parts.training, network, run.class_weight), given, dataset.names)
 
     # ---- Of the settings ------------------------------------------------------------------------------
 
@@ -191,6 +237,10 @@ class Case:
     def column(self, place: int) -> str:
         """An input by its name, or its number."""
         return f"column {place} of X" if self.names is None else f"column {self.names[place]!r}"
+
+    def name(self, place: int) -> str:
+        """An input's name, or its number."""
+        return str(place) if self.names is None else self.names[place]
 
     # ---- Where the run stands -------------------------------------------------------------------------
 

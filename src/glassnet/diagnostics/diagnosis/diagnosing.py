@@ -16,10 +16,14 @@ from glassnet.training.run import TrainingRun
 from glassnet.utils.settings_checks import as_flag, as_positive
 from glassnet.utils.words import counted, percent, readable
 
+NEAR, LITTLE = 0.999, 1e-4
+"""Shares of a constant answer's loss: from the first on a loss is no better, and below the second next to
+nothing."""
+
 
 def diagnose(
     run: TrainingRun,
-    X: object,
+    X: object = None,
     y: object = None,
     *,
     sample_weight: object = None,
@@ -33,7 +37,8 @@ def diagnose(
     ----------
     run : what `train`, `resume` or `load` gave; one that diverged or was interrupted too.
     X, y, sample_weight : what it was trained on, as `train` took it, rows held out included. X may be
-        streamed: a few parts of the rows are read then.
+        streamed: a few parts of the rows are read then. Without X, 1,000 of the rows that a run knows
+        until it is saved or copied.
     validation : (X, y), rows that the run was not trained on, where they are not a fraction that it knows.
     remedies : whether to try remedies. Each is tried on a short branch, a training of at most 1,000 updates
         with one change, beside the same branch without it: both start anew from the same parameters, or go
@@ -84,7 +89,7 @@ count as 1 unit.
         else [
             finding
             for name, suspect in suspects
-            if (finding := suspect.finding(name, suspect.remedies[0], None))
+            if (finding := suspect.finding(name, CHECKS[name].words, suspect.remedies[0], None))
         ]
     )
     findings.sort(key=lambda finding: -finding.weight)
@@ -128,7 +133,7 @@ def _tried(case: Case, suspects: list[tuple[str, Suspect]], seconds: float) -> l
     for place, (name, suspect) in enumerate(suspects):
         with np.errstate(all="ignore"):
             remedy, trial = bench.tried(suspect, 1 / (len(suspects) - place))
-        finding = suspect.finding(name, remedy, trial)
+        finding = suspect.finding(name, CHECKS[name].words, remedy, trial)
         if finding is not None:
             findings.append(finding)
     return findings
@@ -147,7 +152,8 @@ def _headline(case: Case) -> str:
     if not np.isfinite(case.left):
         return f"{after}: the loss is not finite{looked}."
     loss = readable(case.loss, 4)
-    if case.left > 1:
-        return f"{after}: the loss, {loss}, is above the best constant answer's, {constant}{looked}."
-    share = percent(case.left)
+    if case.left > NEAR:
+        height = "above" if case.left > 2 - NEAR else "no better than"
+        return f"{after}: the loss, {loss}, is {height} the best constant answer's, {constant}{looked}."
+    share = percent(case.left) if case.left > LITTLE else f"below {percent(LITTLE)}"
     return f"{after}: the loss is {loss}, {share} of the best constant answer's, {constant}{looked}."

@@ -81,7 +81,7 @@ class Finding:
 
     Attributes
     ----------
-    name : which one, a name of `CHECKS` such as "raw_inputs".
+    name, title : which one, a name of `CHECKS` such as "raw_inputs", and the same in a few words.
     weight : from 0 to 1, how much it explains; findings are in its order.
     sentence : the finding in plain words.
     evidence : the numbers that show it, by name.
@@ -90,6 +90,7 @@ class Finding:
     """
 
     name: str
+    title: str
     weight: float
     sentence: str
     evidence: Mapping[str, Any]
@@ -103,6 +104,7 @@ class Finding:
             trial = {**vars(self.trial), "sentence": self.trial.sentence}
         document = {
             "name": self.name,
+            "title": self.title,
             "weight": self.weight,
             "sentence": self.sentence,
             "evidence": self.evidence,
@@ -126,14 +128,19 @@ class Finding:
 
 
 def evidence_text(evidence: Mapping[str, Any]) -> str:
-    """Numbers by name as one line; long lists are cut."""
+    """Numbers by name as one line."""
+    return "; ".join(f"{name}: {shown}" for name, shown in evidence_pairs(evidence))
+
+
+def evidence_pairs(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and numbers for reading; long lists are cut."""
     parts = []
     for name, value in evidence.items():
         values = list(value) if isinstance(value, (list, tuple)) else [value]
         shown = ", ".join(_short(one) for one in values[:5])
         more = f", ... ({len(values):,} in all)" if len(values) > 5 else ""
-        parts.append(f"{name.replace('_', ' ')} {shown}{more}")
-    return "; ".join(parts)
+        parts.append((name.replace("_", " "), f"{shown}{more}"))
+    return parts
 
 
 def _short(value: object) -> str:
@@ -209,6 +216,17 @@ class Diagnosis:
         )
 
     @property
+    def summary(self) -> str:
+        """The weightiest finding, its remedy and what came of it, and how many there are besides."""
+        if not self.findings:
+            return self.answer
+        first, others = self.findings[0], len(self.findings) - 1
+        tried = f" {first.trial.sentence}" if first.trial is not None else ""
+        more = f" {counted(others, 'finding')} more." if others else ""
+        words = f"{first.remedy.words[0].upper()}{first.remedy.words[1:]}."
+        return f"{first.name}: {first.sentence} {words}{tried}{more}"
+
+    @property
     def lines(self) -> list[str]:
         """The diagnosis in words, line by line."""
         lines = [self.headline, self.answer]
@@ -231,7 +249,7 @@ class Diagnosis:
     def _repr_html_(self) -> str:
         head = ["", "finding", "evidence", "remedy", "tried"]
         rows = [
-            [str(place), _words(finding.name, finding.sentence), _evidence(finding), *_remedy(finding)]
+            [str(place), _words(finding), _evidence(finding), *_remedy(finding)]
             for place, finding in enumerate(self.findings, 1)
         ]
         table = _wrapped(cell_table(head, rows, left=range(5))) if rows else Html()
@@ -239,13 +257,13 @@ class Diagnosis:
         return cell_output(self.headline, [answer, *self._others], table)
 
 
-def _words(name: str, sentence: str) -> Html:
-    return join([tag("code", name), tag("div", sentence)])
+def _words(finding: Finding) -> Html:
+    title = join([tag("b", finding.title), " (", tag("code", finding.name), ")"])
+    return join([tag("div", title), tag("div", finding.sentence)])
 
 
 def _evidence(finding: Finding) -> Html:
-    parts = evidence_text(finding.evidence).split("; ") if finding.evidence else []
-    return join(tag("div", part) for part in parts)
+    return join(tag("div", f"{name}: {shown}") for name, shown in evidence_pairs(finding.evidence))
 
 
 def _remedy(finding: Finding) -> tuple[Html, Html]:

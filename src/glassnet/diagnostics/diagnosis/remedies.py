@@ -66,7 +66,7 @@ class Suspect:
     trial: Callable[[Bench, Remedy], Trial | None] | None = None
     updates: int = UPDATES
 
-    def finding(self, name: str, remedy: Remedy, trial: Trial | None) -> Finding | None:
+    def finding(self, name: str, title: str, remedy: Remedy, trial: Trial | None) -> Finding | None:
         """The finding, if it is one; what helps weighs more, and what does not less."""
         helps = trial is not None and trial.helps
         if not helps and (self.proof == "proves" or (self.proof == "refutes" and trial is not None)):
@@ -74,7 +74,7 @@ class Suspect:
         weight = self.weight
         if trial is not None:
             weight = (1 + weight) / 2 if trial.helps else weight / 2
-        return Finding(name, weight, self.sentence, self.evidence, remedy, trial)
+        return Finding(name, title, weight, self.sentence, self.evidence, remedy, trial)
 
 
 class OutOfTimeError(Exception):

@@ -37,7 +37,7 @@ def raw_inputs(case: Case) -> Suspect | None:
         return None
     first, mean, deviation = raw[0]
     evidence = {
-        "columns": [case.column(place) for place, _, _ in raw],
+        "columns": [case.name(place) for place, _, _ in raw],
         "mean": mean,
         "standard_deviation": deviation,
         "raw_columns": len(raw),
@@ -206,12 +206,12 @@ def constant_columns(case: Case) -> Suspect | None:
     still = np.flatnonzero(X.min(axis=0) == X.max(axis=0))
     if not len(still) or len(X) < 2 or case.left <= POOR:
         return None
-    names, all_of_them = [case.column(int(k)) for k in still], len(still) == X.shape[1]
+    names, all_of_them = [case.name(int(k)) for k in still], len(still) == X.shape[1]
     evidence = {"columns": names, "constant_columns": len(still), "inputs": X.shape[1]}
     if all_of_them:
         words = "X is the same in all rows: there is nothing to tell them apart by."
         return Suspect(0.95, words, evidence, [Remedy("give features that vary")])
-    first = f"{names[0]} is {readable(float(X[0, still[0]]))} in all rows"
+    first = f"{case.column(int(still[0]))} is {readable(float(X[0, still[0]]))} in all rows"
     more = f", and {counted(len(still) - 1, 'more column')} never vary either" if len(still) > 1 else ""
     return Suspect(
         0.25,
@@ -241,6 +241,6 @@ def duplicate_columns(case: Case) -> Suspect | None:
         0.2,
         f"{second[0].upper()}{second[1:]} says the same as {first}{more}: their weights share one "
         f"direction, in which the loss is steeper, and they add nothing.",
-        {"pairs": [f"{case.column(i)} and {case.column(j)}" for i, j in pairs], "count": len(pairs)},
+        {"pairs": [f"{case.name(i)} and {case.name(j)}" for i, j in pairs], "count": len(pairs)},
         [Remedy("keep one column of each pair")],
     )

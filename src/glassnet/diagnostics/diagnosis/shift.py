@@ -50,7 +50,7 @@ def shifted_rows(case: Case) -> Suspect | None:
             f"those held out{more}"
         )
         evidence |= {
-            "columns": [columns[k] for k in moved],
+            "columns": [case.name(k) for k in moved],
             "apart": [distances[k] for k in moved],
             "mean": low,
             "mean_held_out": high,

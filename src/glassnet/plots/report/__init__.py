@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from glassnet._version import __version__
 from glassnet.data.tables.columns import ColumnTable
 from glassnet.diagnostics.curvature import CurvatureTrace
+from glassnet.diagnostics.diagnosis import Diagnosis
 from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.diagnostics.verdict import Insight, Verdict
 from glassnet.errors import InputError
@@ -31,6 +32,7 @@ from glassnet.plots.predictions import HeldOut, make_predictions, row_sets
 from glassnet.plots.projection import Axes, Projection, spans
 from glassnet.plots.report import interactive, tables
 from glassnet.plots.report.curvature import curvature_section
+from glassnet.plots.report.diagnosis import diagnosis_section
 from glassnet.plots.report.page import build, figure, pairs, sentence
 from glassnet.plots.report.predictions import prediction_figures, quality_figures
 from glassnet.plots.report.scores import Confusion, Fit, Scores, score
@@ -67,6 +69,7 @@ def write_report(
     verdicts: Sequence[Verdict] = (),
     insights: Sequence[Insight] = (),
     columns: ColumnTable | None = None,
+    diagnosis: Diagnosis | None = None,
 ) -> Path:
     """Write one HTML file with a run's pictures, scores, parameters and settings; return its path.
 
@@ -87,6 +90,7 @@ def write_report(
     verdicts, insights : the scores beside simpler models', and what the answers rest on, as
         `glassnet.diagnostics.verdict` gives them: one for each target.
     columns : what each column of a table was taken for, as `glassnet.prepare_table` gives it.
+    diagnosis : what `glassnet.diagnose` gives, for a section on why the run does not learn.
 
     Raises InputError for unusable arrays, FileError where it cannot write the file, and MissingLibraryError
     where plotly or matplotlib is not installed.
@@ -111,6 +115,8 @@ def write_report(
         scores = {name: score(run, X, y, class_names) for name, X, y in every}
     n = n_samples or len(samples)
     sections: dict[str, tuple[str, Html]] = {}
+    if diagnosis is not None and diagnosis.findings:
+        sections["diagnosis"] = "Why it does not learn", diagnosis_section(diagnosis)
     if verdicts:
         sections["verdict"] = "The verdict", verdict_section(verdicts)
     sections["pictures"] = "What it learned", _pictures(run, field, samples, y, projection)

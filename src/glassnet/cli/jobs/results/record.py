@@ -18,6 +18,7 @@ from glassnet import native
 from glassnet._version import __version__
 from glassnet.cli.jobs.judgement import Shown, shown_of
 from glassnet.diagnostics.curvature import CurvatureTrace
+from glassnet.diagnostics.diagnosis import Diagnosis
 from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.diagnostics.verdict import Insight, Verdict
 from glassnet.experiments.samples import Samples
@@ -46,7 +47,8 @@ Tell = Callable[[str, str], None]
 class Outcome:
     """A job's run, with its gradient check, scores, seconds by step, files, and trace of the curvature.
 
-    Of each target there is a verdict, and an insight, where rows are held out.
+    Of each target there is a verdict, and an insight, where rows are held out; of a run that is useless
+    there is a diagnosis.
     """
 
     experiment: Experiment
@@ -62,6 +64,7 @@ class Outcome:
     replay: Replay | None = None
     verdicts: tuple[Verdict, ...] = ()
     insights: tuple[Insight, ...] = ()
+    diagnosis: Diagnosis | None = None
 
     @cached_property
     def shown(self) -> Shown:
@@ -125,6 +128,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
         "scores": {name: scores_to_dict(scores) for name, scores in outcome.scores.items()},
         "verdict": _by_target(outcome.verdicts),
         "insight": _by_target(outcome.insights),
+        "diagnosis": None if outcome.diagnosis is None else outcome.diagnosis.to_dict(),
         "network": str(run.network),
         "n_parameters": run.network.n_parameters,
         "parameters": _parameters(run.theta),

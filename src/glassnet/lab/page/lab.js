@@ -1600,7 +1600,7 @@ class InspectorView {
     const lines = [];
     const line = (name, sign, text, look = "") => lines.push(h("div", { class: `gl-line ${look}` }, h("span", {}, name), h("span", {}, sign), h("span", {}, text)));
     for (const step of steps) {
-      line(step.symbol, "=", step.formula);
+      line(step.symbol, step.sign, step.formula);
       if (step.numbers) line("", "=", step.numbers, "is-numbers");
       if (step.formula !== full(step.value)) line("", "=", full(step.value), "is-result");
     }
@@ -1608,7 +1608,7 @@ class InspectorView {
     for (const check of checks) {
       line(check.symbol, "=", full(check.derivative), "is-check");
       line("", "≈", `${full(check.numerical)} by a central difference`, "is-check");
-      line("", "", `${check.verdict === "right" ? "✓" : check.verdict === "wrong" ? "✗" : "·"} ${check.words}`, check.verdict === "right" ? "is-good" : "is-bad");
+      line("", "", `${check.verdict === "right" ? "✓" : check.verdict === "wrong" ? "✗" : "·"} ${check.words}`, check.verdict === "right" ? "is-good" : check.verdict === "wrong" ? "is-bad" : "");
     }
     return h("article", { class: "gl-part" }, h("h3", {}, title), h("div", { class: "gl-lines" }, lines), notes.map((note) => h("p", { class: "gl-words" }, note)));
   }

@@ -31,7 +31,7 @@ CASES = {
     ),
     "counts": (
         gn.Network((2, 3, 1), "selu", "exp"),
-        {"optimizer": gn.SGD(0.01, clip_norm=0.5, clip_value=0.4)},
+        {"optimizer": gn.SGD(0.01, clip_norm=0.5, clip_value=0.4), "l2": 0.5, "reduction": "sum"},
     ),
     "dropout": (gn.Network((3, 6, 4, 2), "leaky_relu"), {"dropout": [0.3, 0.5], "l2": 0.01}),
     "batches": (
@@ -178,12 +178,28 @@ def test_dropout_leaves_out_the_units_of_the_present_pass():
                 assert (explained.value == 0) == (factor == 0)
                 assert gn.explain(run, X, y, what="delta", sample=sample, layer=layer, unit=unit).passed
     assert seen == {True, False}
+    forward = gn.explain(run, X, sample=3).layers[1]["M1"]  # without y the masks are the same
+    assert forward.tolist() == masks[0][3].tolist()
+
+
+def test_weight_at_a_sample_says_what_it_does_there_and_checks_its_share():
+    for name in ("deep", "weights"):
+        run, X, y, weights = case(name)
+        for unit_input in (0, 1):
+            asked = {"layer": 2, "unit": 1, "input": unit_input, "sample": 5, **weights}
+            explained = gn.explain(run, X, y, what="weight", **asked)
+            assert explained.value == run.parameters.weights[1][unit_input, 1]
+            whole = gn.explain(run, X, y, sample=5, **weights)
+            H, delta = whole.layers[1]["H1"][unit_input], whole.layers[2]["delta2"][1]
+            assert explained.steps[1].value == pytest.approx(H * explained.value)
+            assert explained.checks[0].derivative == pytest.approx(H * delta)
+            assert explained.checks[0].verdict in ("right", "kink")
 
 
 def test_sample_outside_of_the_next_batch_has_no_mask_and_says_so():
     run, X, y, _ = case("batches")
     told = [gn.explain(run, X, y, sample=s, layer=1, unit=0).notes[0] for s in range(N)]
-    assert sum("is not in the next training pass" in words for words in told) == N - 5
+    assert sum("is not in the present training pass" in words for words in told) == N - 5
 
 
 def test_data_for_a_page_are_plain_json():

@@ -92,6 +92,7 @@ class ParameterNumbers:
             steps.append(at.pre_activation(place.layer, place.unit))
             if self.subject.targeted:
                 steps.append(at.share(place.layer, place.unit, place.input))
+                checks = (at.share_check(place.layer, place.unit, place.input),)
                 notes.append('what="gradient" explains the sum over all rows.')
         elif self.subject.targeted:
             gradient = self.gradient(place, None)
@@ -119,7 +120,7 @@ class ParameterNumbers:
 
     @cached_property
     def _over_all(self) -> tuple[Rows, Pass]:
-        rows = self.subject.learned
+        rows = self.subject.whole
         return rows, self.subject.forward_and_back(rows)
 
     def gradient(self, place: Place, at: SamplePass | None) -> Explanation:
@@ -162,9 +163,9 @@ class ParameterNumbers:
             text = counted(products(numbers.Hs[layer - 1][:, place.input], delta), n)
         l1, l2 = self.subject.penalties.l1, self.subject.penalties.l2
         penalized = place.input is not None and (l1 or l2)
-        if rows.divisor == 1 and not penalized:
-            return [Step(symbol, formula, text, summed)], summed, total
         whole = self._reduced(total, rows)
+        if rows.divisor == 1 and not penalized:
+            return [Step(symbol, formula, text, summed)], summed, whole
         value = place.of(Parameters(self.network.sizes, whole))
         steps = [Step("S", formula, text, summed)]
         formula, text = "S", num(summed)
@@ -265,7 +266,7 @@ class ParameterNumbers:
             return Explanation(
                 "update", symbol, title, explained.value, explained.steps, explained.checks, notes
             )
-        rows = subject.pass_rows
+        rows = subject.present
         numbers = subject.forward_and_back(rows)
         steps, value, gradient = self._gradient_steps(place, rows, numbers)
         steps[-1] = steps[-1]._replace(symbol=f"g = {steps[-1].symbol}")

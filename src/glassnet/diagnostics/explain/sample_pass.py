@@ -142,8 +142,8 @@ class SamplePass:
 
     def _no_mask_words(self) -> str:
         return (
-            f"Sample {self.sample} is not in the next training pass, so that dropout has no mask for it: "
-            f"these are the numbers without dropout."
+            f"Sample {self.sample} is not in the present training pass, so that dropout has no mask for "
+            f"it: these are the numbers without dropout."
         )
 
     def _output(self, unit: int) -> tuple[Step, ...]:
@@ -171,7 +171,14 @@ class SamplePass:
         shape = branch(sigma.derivative_formula, z)
         text = with_numbers(shape, {"z": z, "h": h})
         symbol = f"sigma'({self._entry(f'Z{layer}', unit)})"
-        return Step(symbol, sigma.derivative_formula, text, float(self.numbers.slopes[layer - 1][0, unit]))
+        return Step(symbol, sigma.derivative_formula, text, float(self._slopes(layer)[unit]))
+
+    def _slopes(self, layer: int) -> Array:
+        """sigma'(Z) of a hidden layer, (units,)."""
+        sigma, Z = self.network.hidden[layer - 1], self.numbers.Zs[layer - 1]
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            slopes: Array = sigma.derivative(Z, sigma.value(Z))[0]
+        return slopes
 
     def _slope_check(self, layer: int, unit: int) -> Check:
         """The derivative of an activation beside the central difference of its value."""
@@ -281,6 +288,16 @@ class SamplePass:
         formula = f"{self._entry(self._input(layer), place)} {symbol}"
         return Step(name, formula, f"{num(H)} * {num(delta)}", H * delta)
 
+    def share_check(self, layer: int, unit: int, place: int | None) -> Check:
+        """The same beside a central difference of the sample's loss."""
+        index: tuple[int, ...] = (unit,) if place is None else (place, unit)
+        symbol = f"{'b' if place is None else 'W'}{layer}[{', '.join(map(str, index))}]"
+        value = self.share(layer, unit, place).value
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            judgement = self._differences.judge(layer - 1, symbol[0], index, value)
+        own = f"xi[{self.sample}]" if self.rows.w is None else f"w[{self.sample}] xi[{self.sample}]"
+        return Check.of(f"d{own}/d{symbol}", value, judgement)
+
     def whole(self) -> Explanation:
         """The whole way: inputs, every layer forward, the loss, every layer back."""
         parts, units = [self.inputs()], [min(k, MOST_UNITS) for k in self.network.sizes]
@@ -324,7 +341,7 @@ class SamplePass:
             arrays: dict[str, Array | None] = {f"Z{layer}": numbers.Zs[layer - 1][0]}
             if layer < self.depth:
                 arrays[f"H{layer}"] = numbers.Hs[layer][0]
-                arrays["slope"] = numbers.slopes[layer - 1][0]
+                arrays["slope"] = self._slopes(layer)
                 if self.rows.masks is not None:
                     M = self.rows.masks[layer - 1]
                     arrays[f"M{layer}"] = None if M is None else M[0]

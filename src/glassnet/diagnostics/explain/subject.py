@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -38,7 +39,7 @@ class Rows(NamedTuple):
     """Samples as the network takes them, in the precision of training.
 
     X is (n, inputs), Y rows of targets or None, w weights or None, masks those of a training pass or None;
-    `divisor` is what the reduction divides their sum by, `numbers` the samples' numbers in the user's X.
+    `divisor` is what the reduction divides their sum by.
     """
 
     X: Array
@@ -46,7 +47,6 @@ class Rows(NamedTuple):
     w: Array | None
     masks: list[Array | None] | None
     divisor: float
-    numbers: NDArray[np.int64]
     words: str
     """"all 50,000 samples", say."""
 
@@ -57,8 +57,6 @@ class Pass(NamedTuple):
     Zs: list[Array]
     Hs: list[Array]
     """[X, H1, ...], the inputs of the layers."""
-    slopes: list[Array]
-    """sigma'(Z) of each hidden layer."""
     deltas: list[Array]
     """Empty where there are no targets."""
 
@@ -117,7 +115,7 @@ class Subject:
             Y = target_rows(targets, self.network.sizes[-1], self.dtype)
             w = self._weight(sample, targets)
         masks = self._masks_of_sample(sample)
-        return Rows(X, Y, w, masks, 1.0, np.array([sample]), f"sample {sample}")
+        return Rows(X, Y, w, masks, 1.0, f"sample {sample}")
 
     def _of_one(self, values: object, sample: int, name: str) -> NDArray[Any]:
         array = np.asarray(values)
@@ -141,37 +139,39 @@ class Subject:
         return None if weight is None else cast(weight, self.dtype, "sample_weight")
 
     def _masks_of_sample(self, sample: int) -> list[Array | None] | None:
+        """Its part of the masks of the present pass; None where it has none."""
         if not self.dropout:
             return None
-        rows = self._pass_rows
-        if rows is None:
+        try:
+            places, masks = self.pass_masks
+        except InputError:  # of data that are not the run's
             return None
-        place = np.flatnonzero(rows.numbers == sample)
-        if not len(place) or rows.masks is None:
-            return None
-        return [None if M is None else M[place[:1]] for M in rows.masks]
+        at = np.flatnonzero(self.numbers[places] == sample)
+        return [None if M is None else M[at] for M in masks] if len(at) else None
 
     # ---- All rows ------------------------------------------------------------------------------------
 
     @cached_property
+    def numbers(self) -> NDArray[np.int64]:
+        """The numbers of the rows that the run learns from, in their order."""
+        kept = self.run.validation
+        rows = None if kept is None else kept.training_rows
+        return np.arange(self.n_samples) if rows is None else rows
+
+    @cached_property
     def learned(self) -> Rows:
-        """All rows that the run learns from, those held out left out; full batches have masks."""
+        """All rows that the run learns from, those held out left out; without masks."""
         if not self.targeted:
             raise InputError("y is missing: the targets, one for each row of X.")
         network, run = self.network, self.run
         y = run.encoding.numbers(self._y)
         dataset = as_dataset(self._X, y, self._sample_weight, network.sizes[0])
-        kept = run.validation
         try:
-            training = parts_again(network, dataset, kept).scaled(self.scaling).training
+            training = parts_again(network, dataset, run.validation).scaled(self.scaling).training
         except InputError as error:
             raise InputError(
                 f"{error} A gradient is a sum over the rows that the run learns from: give all of them."
             ) from error
-        numbers = np.arange(self.n_samples)
-        if kept is not None and kept.rows is not None:
-            rows = kept.training_rows
-            numbers = numbers if rows is None else rows
         assert isinstance(training, InMemory)
         targets, weights = training.targets(network), training.weights
         if run.class_weight is not None:
@@ -180,23 +180,27 @@ class Subject:
         n, divisor = training.n_rows, 1.0
         if run.reduction == "mean":
             divisor = float(n) if weights is None else total_weight(weights)
-        masks = None
-        if self.dropout and run.batch_size is None and run.dropout_seed is not None:
-            masks = Masks(run.dropout_seed, self.iteration + 1).draw(
-                network.sizes, run.dropout, n, self.dtype
-            )
-        X = cast(
-            training.X[:] if not hasattr(training.X, "toarray") else training.X.toarray(), self.dtype, "X"
-        )
+        inputs = training.X.toarray() if hasattr(training.X, "toarray") else training.X[:]
+        X, Y = cast(inputs, self.dtype, "X"), target_rows(targets, network.sizes[-1], self.dtype)
         w = None if weights is None else cast(weights, self.dtype, "sample_weight")
-        Y = target_rows(targets, network.sizes[-1], self.dtype)
-        return Rows(X, Y, w, masks, divisor, numbers, f"all {n:,} samples" if n > 1 else "the one sample")
+        return Rows(X, Y, w, None, divisor, f"all {n:,} samples" if n > 1 else "the one sample")
 
     @cached_property
-    def next_batch(self) -> Rows:
-        """The rows of a run's next batch, with its masks; InputError where nobody knows them."""
-        run, cursor, every = self.run, self.run.cursor, self.learned
-        assert run.batch_size is not None
+    def pass_masks(self) -> tuple[NDArray[np.intp], list[Array | None]]:
+        """The places among `numbers` of the samples of the present training pass, and its masks.
+
+        InputError where nobody knows them.
+        """
+        run, size = self.run, self.run.batch_size
+        places = np.arange(len(self.numbers)) if size is None else self._next_batch(size)
+        if run.dropout_seed is None:
+            return places, [None] * len(run.dropout)
+        number = (self.iteration if size is None else run.updates) + 1
+        drawn = Masks(run.dropout_seed, number)
+        return places, drawn.draw(self.network.sizes, run.dropout, len(places), self.dtype)
+
+    def _next_batch(self, size: int) -> NDArray[np.intp]:
+        cursor, n = self.run.cursor, len(self.numbers)
         if cursor is None:
             raise InputError(
                 "This run's sweep was too large to keep each network's order of samples: nobody knows its "
@@ -204,38 +208,37 @@ class Subject:
             )
         if cursor.layout != (0, 0):
             raise InputError("This run's batches come from a stream: its next batch is not in memory.")
-        n, cursor = len(every.X), cursor.copy()
-        if cursor.order is not None and len(cursor.order) != n:
+        cursor = cursor.copy()
+        if cursor.order is None:
+            return np.arange(cursor.row, min(cursor.row + size, n))
+        if len(cursor.order) != n:
             raise InputError(
                 f"The run learns from {len(cursor.order):,} samples, X has {n:,}; expected the same data."
             )
-        if cursor.order is not None and cursor.random is not None and cursor.row == 0:
+        if cursor.random is not None and cursor.row == 0:
             cursor.random.shuffle(cursor.order)
-        places: Any = slice(cursor.row, min(cursor.row + run.batch_size, n))
-        places = np.arange(n)[places] if cursor.order is None else cursor.order[places]
-        w = None if every.w is None else every.w[places]
-        size, divisor, masks = len(places), 1.0, None
-        if run.reduction == "mean":
-            divisor = float(size) if w is None else float(w.sum(dtype=np.float64)) or 1.0
-        if self.dropout and run.dropout_seed is not None:
-            drawn = Masks(run.dropout_seed, run.updates + 1)
-            masks = drawn.draw(self.network.sizes, run.dropout, size, self.dtype)
-        assert every.Y is not None
-        words = f"the {size:,} samples of the next batch"
-        return Rows(every.X[places], every.Y[places], w, masks, divisor, every.numbers[places], words)
-
-    @property
-    def pass_rows(self) -> Rows:
-        """The rows of the pass that gives the next update its gradient."""
-        return self.learned if self.run.batch_size is None else self.next_batch
+        return cursor.order[cursor.row : cursor.row + size].astype(np.intp)
 
     @cached_property
-    def _pass_rows(self) -> Rows | None:
-        """The same; None where they are not known."""
-        try:
-            return self.pass_rows
-        except InputError:
-            return None
+    def present(self) -> Rows:
+        """The rows of the pass that gives the next update its gradient, with its masks."""
+        every = self.learned
+        places, masks = self.pass_masks
+        drawn = masks if self.dropout else None
+        if self.run.batch_size is None:
+            return every._replace(masks=drawn)
+        assert every.Y is not None
+        w = None if every.w is None else every.w[places]
+        n, divisor = len(places), 1.0
+        if self.run.reduction == "mean":
+            divisor = float(n) if w is None else float(w.sum(dtype=np.float64)) or 1.0
+        words = f"the {n:,} samples of the next batch"
+        return Rows(every.X[places], every.Y[places], w, drawn, divisor, words)
+
+    @property
+    def whole(self) -> Rows:
+        """All rows, with masks where the present pass is over all of them."""
+        return self.learned if self.run.batch_size is not None else self.present
 
     @property
     def iteration(self) -> int:
@@ -251,10 +254,9 @@ class Subject:
         kept = self.run.validation
         if kept is None or kept.last_point is None:
             return self
-        other = object.__new__(Subject)
-        other.__dict__.update(
-            {k: v for k, v in self.__dict__.items() if k not in ("learned", "next_batch", "_pass_rows")}
-        )
+        other = copy.copy(self)
+        for name in ("learned", "pass_masks", "present"):
+            other.__dict__.pop(name, None)
         other.run = at_end(self.run)
         other.theta = other.run.parameters
         return other
@@ -271,19 +273,14 @@ class Subject:
         weights, biases, hidden = self.theta.weights, self.theta.biases, self.network.hidden
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             Zs, Hs = reference.forward_propagation(rows.X, weights, biases, hidden, rows.masks)
-            slopes = []
-            for layer, sigma in enumerate(hidden):
-                M = rows.masks[layer] if rows.masks else None
-                H = Hs[layer + 1] if M is None else reference.hidden_activations(Zs[layer], sigma)
-                slopes.append(sigma.derivative(Zs[layer], H))
             if rows.Y is None:
-                return Pass(Zs, Hs, slopes, [])
+                return Pass(Zs, Hs, [])
             deltas = [reference.loss_gradient(Zs[-1], rows.Y, self.network.loss, rows.w)]
             for layer in reversed(range(len(hidden))):
-                error: Array = (deltas[0] @ weights[layer + 1].T) * slopes[layer]
-                M = rows.masks[layer] if rows.masks else None
-                deltas.insert(0, error if M is None else error * M)
-            return Pass(Zs, Hs, slopes, deltas)
+                Z, sigma, M = Zs[layer], hidden[layer], rows.masks[layer] if rows.masks else None
+                H = Hs[layer + 1] if M is None else reference.hidden_activations(Z, sigma)
+                deltas.insert(0, reference.hidden_error(deltas[0], weights[layer + 1], Z, H, sigma, M))
+            return Pass(Zs, Hs, deltas)
 
     def differences(self, rows: Rows, numbers: Pass, penalized: bool) -> LossDifferences:
         """Central differences over some rows: of the reduced loss, or of the bare sum without penalties."""

@@ -232,7 +232,8 @@ function pixels(rows, columns, paint, store = {}) {
 
 function niceTicks(low, high, most) {
   const rough = (high - low) / Math.max(most, 1);
-  if (!(rough > 0) || !Number.isFinite(rough)) return [low];
+  // Numbers that share all but their last digits have no ticks between them.
+  if (!(rough > 1e-12 * Math.max(Math.abs(low), Math.abs(high))) || !Number.isFinite(rough)) return [low];
   const power = 10 ** Math.floor(Math.log10(rough));
   const unit = [1, 2, 5, 10].find((factor) => factor * power >= rough) * power;
   const ticks = [];
@@ -2240,7 +2241,7 @@ class Lab {
     this.root.classList.toggle("is-without-side", away);
     const names = Object.keys(this.lows);
     [...this.bar.children].forEach((tab, i) => (tab.hidden = hidden.includes(CONTROLS[names[i]])));
-    const open = names.find((name) => CONTROLS[name] === opens);
+    const open = opens ? names.find((name) => CONTROLS[name] === opens) : null;
     if (this.begun !== `${this.setup.title} ${opens}`) {
       this.begun = `${this.setup.title} ${opens}`;
       if (open) this.open(open);

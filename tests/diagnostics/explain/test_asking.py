@@ -31,7 +31,7 @@ CASES = {
     ),
     "counts": (
         gn.Network((2, 3, 1), "selu", "exp"),
-        {"optimizer": gn.SGD(0.01, clip_norm=0.5, clip_value=0.4), "l2": 0.5, "reduction": "sum"},
+        {"optimizer": gn.SGD(0.01, clip_norm=0.5, clip_value=200.0), "l2": 0.5, "reduction": "sum"},
     ),
     "dropout": (gn.Network((3, 6, 4, 2), "leaky_relu"), {"dropout": [0.3, 0.5], "l2": 0.01}),
     "batches": (

@@ -114,6 +114,7 @@ def test_own_activation_with_another_derivative_is_found_wrong():
     explained = gn.explain(run, X, y, sample=0, layer=1, unit=0)
     assert explained.checks[0].verdict == "wrong"
     assert "WRONG: the two differ by" in str(explained)
+    assert "gn.check_gradients name the mistake" in explained.notes[-1]
     assert computed(explained.steps[-1].numbers) == pytest.approx(explained.value, rel=1e-4)
     assert not gn.explain(run, X, y, what="delta", sample=0, layer=1, unit=0).passed
 

@@ -333,6 +333,41 @@ def test_sum_beside_a_penalty_is_named_though_no_factor_is_common():
     assert [f.words for f in findings] == ["the samples' losses are summed, not divided by 40"]
 
 
+def test_copy_with_another_activation_other_inputs_or_other_targets_is_named():
+    network = gn.Network((3, 4, 4, 2), hidden="logistic")
+    theta, X, y = problem_of(network)
+    one = homework(gn.Network(network.sizes, ["tanh", "logistic"]), theta, X, y)
+    both = homework(gn.Network(network.sizes, "tanh"), theta, X, y)
+    scaled = homework(network, theta, (X - X.mean(axis=0)) / X.std(axis=0), y)
+    swapped = homework(network, theta, X, 1 - y)
+    for gradient, kind, layer, words in (
+        (one, "activation", 1, "layer 1 computes tanh in place of logistic"),
+        (both, "activation", None, "every hidden layer computes tanh in place of logistic"),
+        (scaled, "input", None, "the inputs are standardized, .* those of the check are not"),
+        (swapped, "targets", None, "the targets' columns are in the reverse order"),
+    ):
+        findings, _ = named(network, gradient, theta, X, y)
+        assert [(f.kind, f.layer) for f in findings] == [(kind, layer)]
+        assert re.search(words, findings[0].words)
+
+
+def test_weights_of_another_layer_on_the_way_back_are_named():
+    network = gn.Network((3, 4, 4, 4, 2), hidden="tanh")
+    theta, X, y = problem_of(network)
+    wrong = theta.copy()
+    wrong.weights[1][:] = theta.weights[2]
+    Y = np.eye(2)[y]
+    Hs = [X, *network.forward(theta, X)]
+    delta = (Hs[-1] - Y) / N
+    gradient = []
+    for layer in (4, 3, 2, 1):
+        gradient = [Hs[layer - 1].T @ delta, delta.sum(axis=0), *gradient]
+        delta = (delta @ wrong.weights[layer - 1].T) * (1 - Hs[layer - 1] ** 2)
+    findings, _ = named(network, gradient, theta, X, y)
+    assert [(f.kind, f.layer, f.names) for f in findings] == [("order", 2, ("W1", "b1"))]
+    assert findings[0].words == "W3 stands in place of W2 on the way from delta2 to delta1"
+
+
 # ---- A user's own functions --------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from glassnet.diagnostics.explain.explanation import Explanation
@@ -126,7 +127,11 @@ def explain(
     if sample is not None:
         subject.check_sample(names["sample"])
         at = SamplePass(subject, names["sample"])
-    return _explained(kind, subject, at, names)
+    explained = _explained(kind, subject, at, names)
+    if any(check.verdict == "wrong" for check in explained.all_checks()):
+        note = "A derivative is wrong: the findings of gn.check_gradients name the mistake and its layer."
+        explained = replace(explained, notes=(*explained.notes, note))
+    return explained
 
 
 def _explained(kind: str, subject: Subject, at: SamplePass | None, names: dict[str, int]) -> Explanation:

@@ -99,17 +99,18 @@ class Explanation:
     @property
     def passed(self) -> bool:
         """True where no check is wrong, in the parts neither, and at least one is right."""
-        verdicts = [check.verdict for check in self._all_checks()]
+        verdicts = [check.verdict for check in self.all_checks()]
         return "wrong" not in verdicts and "right" in verdicts
 
-    def _all_checks(self) -> Iterator[Check]:
+    def all_checks(self) -> Iterator[Check]:
+        """The checks, and those of the parts."""
         yield from self.checks
         for part in self.parts:
-            yield from part._all_checks()
+            yield from part.all_checks()
 
     def __repr__(self) -> str:
         value = "" if self.value is None else f" = {self.value!r}"
-        verdicts = [check.verdict for check in self._all_checks()]
+        verdicts = [check.verdict for check in self.all_checks()]
         counts = [f"{verdicts.count(v)} {v}" for v in _WORDS if v in verdicts]
         checked = f"; checked: {', '.join(counts)}" if counts else ""
         return f"Explanation of {self.symbol}{value}{checked}"

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from glassnet._types import Array
+from glassnet.nn.activations import Activation
 from glassnet.nn.network import Network, Parameters
 from glassnet.optim.penalties import Penalties
 
@@ -44,6 +45,11 @@ class Slips:
     """A factor of every entry."""
     biasless: frozenset[int] = frozenset()
     """Layers whose bias the pass forward leaves out."""
+    functions: Mapping[int, Activation] = field(default_factory=dict)
+    """Activations of hidden layers, in place of the network's, forward and back."""
+    X: Array | None = None
+    Y: Array | None = None
+    """Other inputs and targets."""
     delta: Callable[[Array, Array], Array] | None = None
     """delta_L of Z and Y, in place of the loss's."""
     slopes: Mapping[int, Slope] = field(default_factory=dict)
@@ -68,15 +74,17 @@ NONE = Slips()
 def gradient_with(slips: Slips, point: Point) -> Array:
     """The flat gradient of the reduced loss and its penalties, with mistakes."""
     network, theta, depth = point.network, point.theta, len(point.network.sizes) - 1
-    hidden, w = network.hidden, point.w if slips.w is None else slips.w
+    hidden = [slips.functions.get(layer, sigma) for layer, sigma in enumerate(network.hidden, 1)]
+    w = point.w if slips.w is None else slips.w
+    X, Y = point.X if slips.X is None else slips.X, point.Y if slips.Y is None else slips.Y
     Zs: list[Array] = []
-    Hs: list[Array] = [point.X]
+    Hs: list[Array] = [X]
     for layer in range(1, depth + 1):
         product = Hs[-1] @ theta.weights[layer - 1]
         Zs.append(product if layer in slips.biasless else product + theta.biases[layer - 1])
         if layer < depth:
             Hs.append(hidden[layer - 1].value(Zs[-1]))
-    delta: Array = w[:, None] * (slips.delta or network.loss.delta)(Zs[-1], point.Y)
+    delta: Array = w[:, None] * (slips.delta or network.loss.delta)(Zs[-1], Y)
     gradient: dict[str, Array] = {}
     for layer in range(depth, 0, -1):
         delta = delta * slips.delta_factors.get(layer, 1.0)

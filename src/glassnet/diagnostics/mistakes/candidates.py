@@ -53,6 +53,47 @@ def of_all(point: Point) -> Iterator[Hypothesis]:
             "bias", None, "the pass forward leaves all biases out", partial(_biasless, layers=everywhere)
         )
 
+    yield from _of_the_functions(point)
+    yield from _of_the_data(point)
+
+
+def _of_the_functions(point: Point) -> Iterator[Hypothesis]:
+    """Another activation in the pass forward and back."""
+    hidden = point.network.hidden
+
+    def instead(record: Activation, layers: list[int], where: str) -> Hypothesis:
+        names = ", ".join(dict.fromkeys(hidden[layer - 1].name for layer in layers))
+        put = dict.fromkeys(layers, record)
+        words = f"{where} computes {record.name} in place of {names}"
+        return Hypothesis(
+            "activation",
+            layers[0] if len(layers) == 1 else None,
+            words,
+            lambda s: replace(s, functions={**s.functions, **put}),
+        )
+
+    for record in ACTIVATIONS.values():
+        others = [layer for layer, sigma in enumerate(hidden, 1) if sigma.name != record.name]
+        for layer in others:
+            yield instead(record, [layer], f"layer {layer}")
+        if len(others) > 1:
+            yield instead(record, others, "every hidden layer")
+
+
+def _of_the_data(point: Point) -> Iterator[Hypothesis]:
+    """Other inputs and targets than those that are checked."""
+    X, Y = point.X, point.Y
+    if len(X) > 1:
+        scale = X.std(axis=0)
+        standardized = (X - X.mean(axis=0)) / np.where(scale > 0, scale, 1)
+        words = "the inputs are standardized, (x - mean) / deviation, and those of the check are not"
+        yield Hypothesis("input", None, words, lambda s: replace(s, X=standardized))
+    if Y.shape[1] > 1:
+        words = "the targets' columns are in the reverse order"
+        yield Hypothesis("targets", None, words, lambda s: replace(s, Y=Y[:, ::-1]))
+    if point.network.loss.target == "label" or (point.network.loss.target == "class" and Y.shape[1] == 2):
+        yield Hypothesis("targets", None, "the targets are 1 - y", lambda s: replace(s, Y=1 - Y))
+
 
 def _biasless(slips: Slips, layers: set[int]) -> Slips:
     return replace(slips, biasless=slips.biasless | layers)
@@ -152,6 +193,14 @@ def _of_the_way_back(point: Point, layer: int) -> Iterator[Hypothesis]:
             "transposed", above, words, lambda s: replace(s, backs={**s.backs, above: function})
         )
 
+    for other, W in enumerate(point.theta.weights, 1):
+        if other != above and W.shape == (rows, columns):
+            yield Hypothesis(
+                "order",
+                above,
+                f"W{other} stands in place of W{above} on the way from delta{above} to delta{layer}",
+                partial(_back, above=above, W=W),
+            )
     if rows == columns:
         yield back("not transposed", lambda W: W)
     elif min(rows, columns) > 1:
@@ -162,6 +211,10 @@ def _of_the_way_back(point: Point, layer: int) -> Iterator[Hypothesis]:
         f"W{above} is missing on the way from delta{above} to delta{layer}",
         lambda s: replace(s, backs={**s.backs, above: lambda W: np.ones_like(W.T)}),
     )
+
+
+def _back(slips: Slips, above: int, W: Array) -> Slips:
+    return replace(slips, backs={**slips.backs, above: lambda own: W.T})
 
 
 # ---- Samples and penalties --------------------------------------------------------------------------

@@ -13,9 +13,11 @@ Kind = Literal[
     "sign",
     "transposed",
     "derivative",
+    "activation",
     "loss",
     "bias",
     "input",
+    "targets",
     "order",
     "weights",
     "penalty",
@@ -30,10 +32,10 @@ class Finding(NamedTuple):
     """One thing that a gradient check has found: its kind, where, and what it is in words.
 
     "match", "kink", "rounding" and "unsettled" are of entries that are not wrong. A mistake is a "factor"
-    or the "sign", a "transposed" matrix, an activation's "derivative", a "loss" and a delta that do not
-    belong together, a "bias" that was forgotten, another "input" of a product, arrays in another "order",
-    sample "weights", a "penalty", a part of the "samples", a "missing" gradient, a single "entry", or
-    "unknown".
+    or the "sign", a "transposed" matrix, an activation's "derivative", another "activation", a "loss" and a
+    delta that do not belong together, a "bias" that was forgotten, another "input", other "targets", arrays
+    in another "order", sample "weights", a "penalty", a part of the "samples", a "missing" gradient, a
+    single "entry", or "unknown".
     """
 
     kind: Kind

@@ -106,12 +106,12 @@ class Film:
             return self.states.at(iteration)
         return min(self.states, key=lambda run: abs(run.iterations - iteration))
 
-    def look(self, iteration: int) -> tuple[TrainingRun, Grid, Cloud]:
+    def look(self, iteration: int, points: int = _POINTS) -> tuple[TrainingRun, Grid, Cloud]:
         """The run after an iteration, what it answers everywhere, and the samples."""
         run = self.at(iteration)
         field = make_field(run, self.class_names, self.output)
         cloud = make_cloud(self.samples, self.targets, self.projection, field)
-        return run, make_grid(field, self.projection, self.span, _POINTS), cloud
+        return run, make_grid(field, self.projection, self.span, points), cloud
 
 
 def make_film(
@@ -158,6 +158,22 @@ def frames_of(run: TrainingRun, curve: LossCurve, count: int = FRAMES) -> list[F
     places = _places(run, first, last, count)
     names = {0: "start", last: "end"}
     return [Frame(place, names.get(place, "")) for place in places]
+
+
+def moments(reel: Film, count: int) -> list[Frame]:
+    """The moments of a strip, and up to `count` more between which the run goes on by like parts."""
+    named = {frame.iteration: frame for frame in frames_of(reel.last, reel.curve)}
+    places = _places(reel.last, reel.curve.span[0], reel.last.iterations, count)
+    every = {**{place: Frame(place, "") for place in places}, **named}
+    return _from_first(reel, [every[place] for place in sorted(every)])
+
+
+def _from_first(reel: Film, frames: list[Frame]) -> list[Frame]:
+    """The frames of which there is a state, from the one that training went on from."""
+    there = [frame for frame in frames if frame.iteration >= reel.first]
+    if not there or there[0].iteration > reel.first:
+        there.insert(0, Frame(reel.first, ""))
+    return there
 
 
 def _places(run: TrainingRun, first: int, last: int, count: int) -> list[int]:
@@ -213,9 +229,7 @@ def film(
     6
     """
     reel = make_film(tape, X, y, axes, class_names, feature_names, output)
-    frames = [frame for frame in frames_of(reel.last, reel.curve) if frame.iteration >= reel.first]
-    if frames[0].iteration > reel.first:  # training went on from there
-        frames.insert(0, Frame(reel.first, ""))
+    frames = _from_first(reel, frames_of(reel.last, reel.curve))
     if iterations is not None:
         places = sorted({as_count(k, "iterations") for k in iterations})
         if not 1 <= len(places) <= 8 or places[-1] > reel.last.iterations:

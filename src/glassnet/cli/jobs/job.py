@@ -427,5 +427,6 @@ def _write_report(outcome: Outcome, results: ResultsFolder, watch: Stopwatch) ->
             insights=outcome.insights,
             columns=samples.columns,
             diagnosis=outcome.diagnosis,
+            film=None if outcome.replay is None else outcome.film["tape"],
             **shown.labels(),
         )

@@ -33,11 +33,14 @@ from glassnet.plots.projection import Axes, Projection, spans
 from glassnet.plots.report import interactive, tables
 from glassnet.plots.report.curvature import curvature_section
 from glassnet.plots.report.diagnosis import diagnosis_section
+from glassnet.plots.report.film import film_section
 from glassnet.plots.report.page import build, figure, pairs, sentence
 from glassnet.plots.report.predictions import prediction_figures, quality_figures
 from glassnet.plots.report.scores import Confusion, Fit, Scores, score
 from glassnet.plots.report.verdict import columns_table, insight_section, verdict_section
 from glassnet.training.run import TrainingRun
+from glassnet.training.tape.replay import Replay
+from glassnet.training.tape.tape import Tape
 from glassnet.utils.html import Html, join, tag
 from glassnet.utils.storage import atomic_write
 from glassnet.utils.words import counted, percent, readable, tidy
@@ -70,6 +73,7 @@ def write_report(
     insights: Sequence[Insight] = (),
     columns: ColumnTable | None = None,
     diagnosis: Diagnosis | None = None,
+    film: Tape | Replay | None = None,
 ) -> Path:
     """Write one HTML file with a run's pictures, scores, parameters and settings; return its path.
 
@@ -91,6 +95,7 @@ def write_report(
         `glassnet.diagnostics.verdict` gives them: one for each target.
     columns : what each column of a table was taken for, as `glassnet.prepare_table` gives it.
     diagnosis : what `glassnet.diagnose` gives, for a section on why the run does not learn.
+    film : the `glassnet.Tape` of the run, for a slider over what it answered on the way.
 
     Raises InputError for unusable arrays, FileError where it cannot write the file, and MissingLibraryError
     where plotly or matplotlib is not installed.
@@ -120,6 +125,9 @@ def write_report(
     if verdicts:
         sections["verdict"] = "The verdict", verdict_section(verdicts)
     sections["pictures"] = "What it learned", _pictures(run, field, samples, y, projection)
+    named = axes, class_names, feature_names, output
+    if film is not None and (section := film_section(film, samples, y, *named)) is not None:
+        sections["film"] = "How it learned", section
     if insights:
         sections["insight"] = "What it rests on", insight_section(insights)
     if landscape is not None:

@@ -46,7 +46,7 @@ from glassnet.utils.words import short_names
 def data_picture(cloud: Cloud, projection: Projection) -> Picture:
     """The samples."""
     if projection.dimensions == 1:
-        return _over_line(cloud, projection, [])
+        return over_line(cloud, projection, [])
     span = spans(cloud.points, 2)
     return {
         "data": make_samples(cloud.points, cloud.targets, projection.labels, span),
@@ -107,9 +107,9 @@ def _note(x: float, y: float, text: str, side: str, log: bool) -> dict[str, Any]
 def boundary_picture(cloud: Cloud, grid: Grid) -> Picture:
     """The prediction at every point, with the samples on it."""
     if grid.projection.dimensions == 1:
-        return _over_line(cloud, grid.projection, _curves(grid))
+        return over_line(cloud, grid.projection, curves(grid))
     traces = [
-        _background(grid, cloud.targets.values),
+        background(grid, cloud.targets.values),
         *make_samples(cloud.points, cloud.targets, grid.projection.labels, grid.span),
     ]
     for i, line in enumerate(boundary_lines(grid)):
@@ -133,7 +133,8 @@ def boundary_picture(cloud: Cloud, grid: Grid) -> Picture:
     return {"data": traces, "layout": layout}
 
 
-def _background(grid: Grid, values: NDArray[Any]) -> Trace:
+def background(grid: Grid, values: NDArray[Any]) -> Trace:
+    """What the network answers over the plane, as colors."""
     names = grid.field.names
     trace: Trace = {
         "type": "heatmap",
@@ -246,7 +247,7 @@ def surface_picture(grid: Grid) -> Picture:
         label = "probability" if grid.field.is_class else quantity
         layout = make_layout(xaxis=make_axis(labels[0], grid.ticks[0][[0, -1]]), yaxis=make_axis(label))
         layout["shapes"] = [upright(place) for place in crossings(grid)] if grid.field.is_class else []
-        return {"data": _curves(grid), "layout": layout}
+        return {"data": curves(grid), "layout": layout}
     z = grid.scalar
     low, high = (0.0, 1.0) if grid.field.is_class else style.value_range(z)
     surface: Trace = {
@@ -283,7 +284,8 @@ def surface_picture(grid: Grid) -> Picture:
     }
 
 
-def _curves(grid: Grid) -> list[Trace]:
+def curves(grid: Grid) -> list[Trace]:
+    """What the network answers over a line: the value, or the probability of each class."""
     ticks = grid.ticks[0]
     if not grid.field.is_class:
         line = {"color": style.OKABE_ITO[1], "width": 2.5}
@@ -295,7 +297,7 @@ def _curves(grid: Grid) -> list[Trace]:
     ]
 
 
-def _over_line(cloud: Cloud, projection: Projection, curves: list[Trace]) -> Picture:
+def over_line(cloud: Cloud, projection: Projection, curves: list[Trace]) -> Picture:
     """Samples over one coordinate: a value at its height, each class in its own strip."""
     points, label = style.over_line(cloud, predicted=bool(curves))
     span = np.vstack([spans(cloud.points, 1), spans(points[:, 1:], 1)])

@@ -52,10 +52,18 @@ def sentence(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}."
 
 
-def figure(anchor: str, heading: str, picture: Picture | None, caption: object, shape: str = "") -> Html:
+def figure(
+    anchor: str,
+    heading: str,
+    picture: Picture | None,
+    caption: object,
+    shape: str = "",
+    slider: tuple[str, Sequence[str]] | None = None,
+) -> Html:
     """A picture with its heading and caption; its numbers are JSON, escaped so that it ends no tag.
 
-    `shape` is "wide" for the whole width of the page, or "wide tall".
+    `shape` is "wide" for the whole width of the page, "wide tall" or "wide film". A `slider` has a name and
+    words for each of the picture's steps, of which it shows the last.
     """
     title = tag("h3", heading) if heading else ""
     kind = f"picture {shape}".strip()
@@ -67,7 +75,15 @@ def figure(anchor: str, heading: str, picture: Picture | None, caption: object, 
     plot = tag(
         "div", class_="plot", data_figure=f"{anchor}-data", role="img", aria_label=heading or caption
     )
-    return tag("div", title, tag("figure", plot, data, tag("figcaption", caption)), class_=kind)
+    control = "" if slider is None else _slider(*slider)
+    return tag("div", title, tag("figure", plot, data, control, tag("figcaption", caption)), class_=kind)
+
+
+def _slider(name: str, words: Sequence[str]) -> Html:
+    last = len(words) - 1
+    values = {"type": "range", "min": 0, "max": last, "step": 1, "value": last}
+    control = tag("input", **values, aria_valuetext=words[-1])
+    return tag("label", tag("span", name), control, tag("output", words[-1]), class_="slider")
 
 
 def build(

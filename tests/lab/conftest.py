@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chromium import MISSING, find
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 import glassnet.lab.server
 from glassnet.lab.server import Server
 from glassnet.lab.session import Session
+
+expect.set_options(timeout=15_000)  # a loaded machine is not a fault
 
 # A group of xdist runs in one process, so that the browser starts once.
 GROUP = pytest.mark.xdist_group("lab")

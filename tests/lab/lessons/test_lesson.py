@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,6 +129,16 @@ def test_plateau_has_levenberg_marquardt_beside_the_notebooks_run():
             "lesson = 1\n[data]\nset = 'xor'\n[[events]]\niteration = -3\nerase = 1",
             "event's iteration is -3",
         ),
+        ("lesson = 1\n[data]\nset = 'moons'\nn_samples = 1_000_000_000", "up to 100,000 samples"),
+        (
+            "lesson = 1\n[data]\nset = 'xor'\n[network]\nsizes = [2, 100_000, 2]\nhidden = ['tanh']",
+            "up to 8 hidden layers of up to 1,000 units",
+        ),
+        (
+            "lesson = 1\n[data]\nset = 'xor'\n[network]\nsizes = [2, 900, 900, 2]\nhidden = 'tanh'",
+            "815,402 parameters; the lab draws up to 200,000",
+        ),
+        ("lesson = 1\n[data]\nset = 'moons'\n[training]\ncheckpoint = 'x'", "no setting 'checkpoint'"),
         ("lesson = 1\niterations = 1e9\n[data]\nset = 'xor'", "iterations is 1000000000.0"),
         (
             "lesson = 1\n[data]\nset = 'xor'\n[network]\nsizes = [3, 2]\nhidden = []\noutput = 'softmax'",
@@ -181,3 +193,13 @@ def test_session_of_takes_a_lesson_by_name_and_by_file(tmp_path):
     with session_of(str(tmp_path / "mine.toml")) as session:
         session.command({"do": "step", "n": 3})
         np.testing.assert_array_equal(session.shown_run().losses, losses)
+
+
+def test_lesson_of_the_documentation_does_what_it_says():
+    page = Path(__file__).parents[3] / "docs" / "the-lab.md"
+    text = re.search(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)[1]
+    with Session(read_lesson(text)) as session:
+        answer = session.command({"do": "step", "n": 600})
+        assert answer["state"] == "diverged"
+        assert 300 < answer["iteration"] < 400
+        assert [branch.name for branch in session.branches] == ["Run", "Adam"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from glassnet.diagnostics.diagnosis.case import Case, Rows
 from glassnet.diagnostics.diagnosis.record import Remedy, Trial
-from glassnet.diagnostics.diagnosis.remedies import OTHERS_LOSS, SEED, UPDATES, Bench, Suspect
+from glassnet.diagnostics.diagnosis.remedies import LOSS, OTHERS_LOSS, SEED, UPDATES, Bench, Suspect
 from glassnet.diagnostics.diagnosis.shift import shifted_rows
 from glassnet.training.ending import SMALL
 from glassnet.training.run import TrainingRun
@@ -25,13 +25,19 @@ NARROW, WIDE, TIMES, STARTS = 16, 8, 4, 3
 """A layer of up to so many units may be too narrow. It is tried at so many times its width, and at least
 the second, from so many starts."""
 
-LESS = 100
+AS_GOOD = 0.6
+"""A run is about as good as its shape can be where the best of the starts has this share of its loss."""
+
+LESS = (100, 10_000)
 """By how much a penalty is made smaller."""
 
 GAP, RATIO, SURE, RISEN = 0.2, 2.0, 3.0, 1.25
 """Overfitting: what is left of the loss on rows held out is above that on the training rows by the first
 share of a constant answer's, by the second factor, and by so many standard errors; or the loss on rows held
 out is above its lowest by the last factor."""
+
+MOST_AT_NORM = 0.5
+"""The share of units at max_norm from which on it may hold the network down."""
 
 LONG = 5 * UPDATES
 """The most updates of a branch that has to overfit."""
@@ -86,10 +92,12 @@ def _wider(bench: Bench, remedy: Remedy) -> Trial | None:
     (without, before), (value, after) = (
         (bench.measured(run, OTHERS_LOSS, judges), bench.measured(run, OTHERS_LOSS, rows)) for run in best
     )
-    helps = bench.helps(without, value, OTHERS_LOSS, True) and bench.helps(before, after, OTHERS_LOSS, True)
+    # Where the same shape learns far better than the run did, the width is not what holds it back.
+    same = before - bench.case.scale[1] > AS_GOOD * (bench.case.loss - bench.case.scale[1])
+    helps = all(bench.helps(*pair, OTHERS_LOSS, True) for pair in ((without, value), (before, after)))
     seconds = time.monotonic() - began
     counts = best[1].iterations, best[0].iterations
-    return Trial(OTHERS_LOSS, without, value, *counts, True, True, helps, seconds)
+    return Trial(OTHERS_LOSS, without, value, *counts, True, True, helps and same, seconds)
 
 
 def _solved(bench: Bench, changes: dict[str, Any], rows: Rows) -> TrainingRun | None:
@@ -111,18 +119,15 @@ def strong_penalty(case: Case) -> Suspect | None:
     if chosen and not held:
         return None
     named = {k: v for k in ("l1", "l2", "max_norm") if (v := getattr(penalties, k))}
-    less: dict[str, Any] = {k: v / LESS for k, v in named.items() if k != "max_norm"}
-    if penalties.max_norm is not None:
-        if at_norm < 0.5 and not less:
-            return None
-        less["max_norm"] = None
-    if chosen:
-        less = {"optimizer": {"name": "levenberg_marquardt"}, "l2": 0.0}
+    if not (penalties.l1 or penalties.l2) and at_norm < MOST_AT_NORM:
+        return None
     settings = " and ".join(f"{k}={readable(v, 3)}" for k, v in named.items())
-    code = ", ".join(
-        f"{k}={v if v is None else float(f'{v:.3g}')}" for k, v in less.items() if k != "optimizer"
-    )
-    code = f"optimizer=gn.LevenbergMarquardt(), {code}" if chosen else code
+    none: dict[str, Any] = {k: None if k == "max_norm" else 0.0 for k in named}
+    added = {k: v for k, v in named.items() if k != "max_norm"}
+    ways = [{**none, **{k: v / part for k, v in added.items()}} for part in LESS if added]
+    ways.append(none)
+    if chosen:
+        ways = [{**none, "optimizer": {"name": "levenberg_marquardt"}}]
     return Suspect(
         0.75 if held else 0.6,
         f"The penalty {settings} is too strong: it holds the weights so small that the answers are nearly "
@@ -133,10 +138,17 @@ def strong_penalty(case: Case) -> Suspect | None:
             "units_at_max_norm": at_norm,
             "loss_without_penalty": case.loss,
         },
-        [Remedy("use a smaller penalty", f"gn.train(..., {code})", less)],
-        OTHERS_LOSS,
+        [_smaller(way) for way in ways],
+        LOSS if held else OTHERS_LOSS,  # a penalty may be good for other rows, but for 0 everywhere
         proof="" if held and not chosen else "proves",
     )
+
+
+def _smaller(changes: dict[str, Any]) -> Remedy:
+    shown = {k: v if v is None else float(f"{v:.3g}") for k, v in changes.items() if k != "optimizer"}
+    code = ", ".join(f"{k}={v}" for k, v in shown.items())
+    rule = ", optimizer=gn.LevenbergMarquardt()" if "optimizer" in changes else ""
+    return Remedy("use a smaller penalty", f"gn.train(..., {code}{rule})", changes)
 
 
 def _at_norm(case: Case) -> float:

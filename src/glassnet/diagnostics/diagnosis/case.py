@@ -314,6 +314,11 @@ class Case:
         """The same of targets that are quantities."""
         return raw_columns(self.training.Y) if self.network.loss.target == "real" else []
 
+    @property
+    def is_raw(self) -> bool:
+        """Whether columns of X or y are far from standardized."""
+        return bool(self.raw_inputs or self.raw_targets)
+
     @cached_property
     def slopes(self) -> tuple[tuple[float, ...], tuple[int, ...]]:
         """Each hidden layer's share of saturated pairs of sample and unit, and its number of dead units."""

@@ -17,8 +17,8 @@ from glassnet.training.divergence import in_python
 from glassnet.training.steppers import Solver
 from glassnet.utils.words import percent, readable
 
-LEARNED, POOR = 0.1, 0.5
-"""Shares of a constant answer's loss: below the first a run has learned, above the second it has not."""
+LEARNED = 0.1
+"""Up to this share of a constant answer's loss a run has learned."""
 
 FAR = 50.0
 """A rate so many times below the stability limit is far below it."""
@@ -46,7 +46,7 @@ answer's."""
 def rate_too_large(case: Case) -> Suspect | None:
     """Steps so long that the loss rises: training blew up, or bounces."""
     run = case.run
-    if not case.has_rate or not (run.status == "diverged" or case.left > POOR):
+    if not case.has_rate or not (run.status == "diverged" or case.left > LEARNED):
         return None
     if run.status != "diverged" and not _is_restless(case):
         return None
@@ -70,7 +70,7 @@ def rate_too_large(case: Case) -> Suspect | None:
     elif run.status != "diverged" and _is_gradient_descent(case):
         return None
     return Suspect(
-        0.9 if run.status == "diverged" else 0.7,
+        0.65 if case.is_raw else 0.9 if run.status == "diverged" else 0.7,
         f"The learning rate {readable(case.rate, 3)} is too large{beyond}: {words}.",
         evidence,
         [_with_rate(case, rate, "use a smaller learning rate", anew=True) for rate in rates],
@@ -221,7 +221,6 @@ def batch_order(case: Case) -> Suspect | None:
         f"taught.",
         evidence,
         [Remedy("shuffle the rows of each epoch", "gn.train(..., shuffle=True)", {"shuffle": True})],
-        proof="refutes",
     )
 
 

@@ -9,6 +9,7 @@ from glassnet.diagnostics.diagnosis.case import Case
 from glassnet.diagnostics.diagnosis.record import Remedy
 from glassnet.diagnostics.diagnosis.remedies import BALANCED, Suspect, balanced_accuracy
 from glassnet.training.baselines import answer_of_mean
+from glassnet.training.ending import STANDARD
 from glassnet.utils.words import counted, percent, readable
 
 LEARNED = 0.1
@@ -213,8 +214,9 @@ def constant_columns(case: Case) -> Suspect | None:
         return Suspect(0.95, words, evidence, [Remedy("give features that vary")])
     first = f"{case.column(int(still[0]))} is {readable(float(X[0, still[0]]))} in all rows"
     more = f", and {counted(len(still) - 1, 'more column')} never vary either" if len(still) > 1 else ""
+    large = bool(np.abs(X[0, still]).max() > STANDARD[0])
     return Suspect(
-        0.25,
+        0.72 if large else 0.25,
         f"{first[0].upper()}{first[1:]}{more}: it says nothing of the target, and is a second bias.",
         evidence,
         [Remedy("leave these columns out", "gn.train(..., standardize=True)", {"standardize": "X"})],

@@ -21,8 +21,8 @@ class Remedy:
     words : the change as a request.
     code : the same as Python, with `run`, `network`, `X` and `y` as the user has them; "" where no setting
         does it.
-    changes : keywords of `train` by name, as plain values: an optimizer as its `to_dict`, a network as
-        ``{"sizes": [...], "hidden": [...]}``.
+    changes : keywords of `train` by name, as plain values: an optimizer as its `to_dict`, a stopping rule
+        as its settings; and a network as ``{"sizes": [...]}``, with ``"hidden": [...]`` where they change.
     anew : whether training starts anew with it, or goes on from the run's parameters.
     """
 

@@ -77,6 +77,21 @@ class Suspect:
         return Finding(name, title, weight, self.sentence, self.evidence, remedy, trial)
 
 
+def as_keywords(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes of a `Remedy` as keywords of `train`; its network, which is none, is left out.
+
+    >>> from glassnet.diagnostics.diagnosis.remedies import as_keywords
+    >>> as_keywords({"optimizer": {"name": "lbfgs"}, "stopping": {"patience": 20}})
+    {'optimizer': LBFGS(memory=10), 'stopping': EarlyStopping(patience=20)}
+    """
+    keywords = {name: value for name, value in changes.items() if name != "network"}
+    if "optimizer" in keywords:
+        keywords["optimizer"] = rule_from_dict(keywords["optimizer"])
+    if "stopping" in keywords:
+        keywords["stopping"] = EarlyStopping(**keywords["stopping"])
+    return keywords
+
+
 class OutOfTimeError(Exception):
     """There is no time left for a branch."""
 
@@ -189,12 +204,10 @@ class Bench:
         }
         if isinstance(rule, BayesianRegularization):
             own["l2"] = 0.0  # which it chooses
-        own |= {k: v for k, v in changes.items() if k not in ("optimizer", "network")}
+        own |= as_keywords(changes) | {"optimizer": rule}
         if isinstance(rule, Solver):  # which takes the full batch alone
             own |= {"batch_size": None, "dropout": 0.0, "average": None, "l1": 0.0, "max_norm": None}
             own |= {"freeze": ()}
-        if isinstance(stopping := own.get("stopping"), Mapping):
-            own["stopping"] = EarlyStopping(**stopping)
         if not anew:
             own["parameters"] = run.parameters
         return FitSettings.of({**DEFAULTS, **own})

@@ -84,7 +84,13 @@ def dead_units(case: Case) -> Suspect | None:
     if hidden[layer] == "relu":
         leaky = ["leaky_relu" if name == "relu" else name for name in hidden]
         words = "take leaky_relu, whose units cannot die"
-        rates.append(Remedy(words, f"gn.Network(..., hidden={leaky})", {"network": {"hidden": leaky}}))
+        rates.append(
+            Remedy(
+                words,
+                f"gn.Network(..., hidden={leaky})",
+                {"network": {"sizes": [*case.network.sizes], "hidden": leaky}},
+            )
+        )
     return Suspect(
         0.68 if count == width else 0.6,
         f"{counted(count, 'unit')} of {width} in hidden layer {layer + 1} "

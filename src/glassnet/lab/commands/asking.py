@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from glassnet.diagnostics.diagnosis.diagnosing import diagnose as diagnose_run
+from glassnet.diagnostics.diagnosis.remedies import as_keywords
 from glassnet.diagnostics.explain.asking import NEEDED
 from glassnet.diagnostics.explain.asking import explain as explain_number
 from glassnet.errors import InputError
@@ -13,7 +14,6 @@ from glassnet.lab.commands.learning import change_training
 from glassnet.lab.commands.schema import MOST_LAYERS, MOST_UNITS, Field, command, whole
 from glassnet.lab.commands.time import play
 from glassnet.nn.network import Network
-from glassnet.training.steppers import rule_from_dict
 from glassnet.utils.settings_checks import one_of, or_none
 from glassnet.utils.warn import collected
 
@@ -109,8 +109,7 @@ def try_remedy(session: Live, finding: int) -> dict[str, Any]:
             hidden = described.get("hidden", [record.name for record in before.hidden])
             network = Network(described["sizes"], hidden, before.output.name, before.loss)
             study = study.with_network(network)
-        if "optimizer" in changes:
-            changes["optimizer"] = rule_from_dict(changes["optimizer"])
+        changes = as_keywords(changes)
         if "random_state" in changes or "scheme" in changes:
             study = study.restarted()
         session.begin_beside(study.with_settings(**changes), name)

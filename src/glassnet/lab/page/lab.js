@@ -1621,7 +1621,7 @@ class WhyView {
   constructor(lab) {
     this.lab = lab;
     this.button = button("Look for reasons", () => this.look(), { class: "is-small is-main" });
-    this.words = h("p", { class: "gl-words" }, "Looks for thirteen reasons why a network does not learn, shows the numbers, and tries each remedy on a short branch.");
+    this.words = h("p", { class: "gl-words" }, "Looks for the usual reasons why a network does not learn, shows the numbers, and tries each remedy on a short branch.");
     this.list = h("div");
     this.node = h("div", { class: "gl-pad" }, h("div", { class: "gl-tools gl-first" }, this.button, this.words), this.list);
   }

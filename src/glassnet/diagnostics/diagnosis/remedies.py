@@ -81,8 +81,8 @@ def as_keywords(changes: Mapping[str, Any]) -> dict[str, Any]:
     """The changes of a `Remedy` as keywords of `train`; its network, which is none, is left out.
 
     >>> from glassnet.diagnostics.diagnosis.remedies import as_keywords
-    >>> as_keywords({"optimizer": {"name": "lbfgs"}, "stopping": {"patience": 20}})
-    {'optimizer': LBFGS(memory=10), 'stopping': EarlyStopping(patience=20)}
+    >>> as_keywords({"optimizer": {"name": "lbfgs"}, "l2": 0.0})
+    {'optimizer': LBFGS(memory=10), 'l2': 0.0}
     """
     keywords = {name: value for name, value in changes.items() if name != "network"}
     if "optimizer" in keywords:

@@ -218,7 +218,7 @@ class GradientCheck:
         hints = [
             f"{', '.join(finding.names)}: {finding.words}."
             for finding in self.findings
-            if finding.kind not in ("match", "rounding", "kink", "unsettled") and finding.words
+            if finding.kind not in _NOT_WRONG and finding.words
         ]
         hint = " ".join(hints)
         return (
@@ -269,32 +269,31 @@ def _relative(entry: GradientEntry) -> str:
 
 def findings_of(table: Sequence[GradientEntry], mistakes: Sequence[Finding] = ()) -> tuple[Finding, ...]:
     """What a check has found: the mistakes, and the entries that match, or that cannot be judged."""
-    verdicts = [entry.verdict for entry in table]
-    below = [e for e in table if e.verdict == "right" and _relative(e) == "-"]
-    counts: dict[Kind, int] = {
-        "match": verdicts.count("right") - len(below),
-        "rounding": len(below),
-        "kink": verdicts.count("kink"),
-        "unsettled": verdicts.count("unsettled"),
-    }
-    words = {
-        "match": "agree with the central difference",
-        "rounding": "are below rounding, on both sides",
-        "kink": "cannot be judged: their step crosses a kink, however small",
-        "unsettled": "cannot be judged: their numerical derivative does not settle",
-    }
-    names: dict[Kind, dict[str, None]] = {kind: {} for kind in counts}
+    entries: dict[Kind, list[GradientEntry]] = {kind: [] for kind in _NOT_WRONG}
     for entry in table:
-        kind: Kind = "match" if entry.verdict == "right" else "unsettled"
-        kind = "kink" if entry.verdict == "kink" else "rounding" if entry in below else kind
-        if entry.verdict != "wrong":
-            names[kind][entry.name] = None
+        if entry.verdict == "right":
+            entries["rounding" if _relative(entry) == "-" else "match"].append(entry)
+        elif entry.verdict != "wrong":
+            entries[entry.verdict].append(entry)
     rest = [
-        Finding(kind, None, (*names[kind],), f"{count:,} of {len(table):,} entries {words[kind]}")
-        for kind, count in counts.items()
-        if count
+        Finding(
+            kind,
+            None,
+            tuple(dict.fromkeys(entry.name for entry in some)),
+            f"{len(some):,} of {len(table):,} entries {_NOT_WRONG[kind]}",
+        )
+        for kind, some in entries.items()
+        if some
     ]
     return (*mistakes, *rest)
+
+
+_NOT_WRONG: dict[Kind, str] = {
+    "match": "agree with the central difference",
+    "rounding": "are below rounding, on both sides",
+    "kink": "cannot be judged: their step crosses a kink, however small",
+    "unsettled": "cannot be judged: their numerical derivative does not settle",
+}
 
 
 def _finite(value: Any) -> Any:

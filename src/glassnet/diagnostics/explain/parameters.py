@@ -349,7 +349,7 @@ class ParameterNumbers:
 def _words_of_solver(rule: Solver) -> str:
     """Why a solver's update has no formula of one parameter."""
     return (
-        f"{type(rule).__name__} moves all parameters together: {_SOLVERS.get(rule.name, 'it')} The new "
+        f"{type(rule).__name__} moves all parameters together: {_SOLVERS[rule.name]} The new "
         f"value depends on the whole gradient and curvature, and on the losses that it tries on the way: "
         f"there is no formula of this one number. An optimizer's update, of gn.SGD() or gn.Adam(), has one."
     )

@@ -177,6 +177,11 @@ def test_dropout_leaves_out_the_units_of_the_present_pass():
                 assert f"M = {factor:g}" in explained.notes[0]
                 assert (explained.value == 0) == (factor == 0)
                 assert gn.explain(run, X, y, what="delta", sample=sample, layer=layer, unit=unit).passed
+        assert whole.notes == (
+            "Units are left out as in the present training pass; dropout=False explains the pass that predicts.",
+        )
+        assert not any("present training pass" in note for part in whole.parts for note in part.notes)
+    assert gn.explain(run, X, y, sample=1, dropout=False).notes == ()
     assert seen == {True, False}
     forward = gn.explain(run, X, sample=3).layers[1]["M1"]  # without y the masks are the same
     assert forward.tolist() == masks[0][3].tolist()
@@ -345,6 +350,10 @@ def test_data_that_do_not_fit_are_refused_in_words():
         gn.explain(run.network, X, y, sample=0)
     with pytest.raises(gn.InputTypeError, match=r"not Shell\. Give estimator\.to_run\(\)"):
         gn.explain(type("Shell", (), {"to_run": None})(), X, y, sample=0)
+    with pytest.raises(gn.InputError, match="X has nan at row 4, column 1"):
+        gn.explain(run, np.where(np.arange(46).reshape(23, 2) == 9, np.nan, X), y, sample=4)
+    with pytest.raises(gn.InputError, match="X has nan at row 4, column 1"):
+        gn.explain(run, np.where(np.arange(46).reshape(23, 2) == 9, np.nan, X), y, what="loss")
     assert gn.explain(run, X, sample=0).value is None  # a pass forward alone
     held_out, X, y, _ = case("float32")
     with pytest.raises(gn.InputError, match="a sum over the rows that the run learns from"):

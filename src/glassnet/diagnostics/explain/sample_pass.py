@@ -110,8 +110,9 @@ class SamplePass:
         if layer == self.depth:
             steps = self._output(unit)
             checks = (self._delta_check(layer, unit),) if self.numbers.deltas else ()
-            value = steps[-1].value
-            return Explanation("activation", steps[-1].symbol, title, value, (Z, *steps), checks)
+            last = steps[-1]
+            notes = self._pass_notes()
+            return Explanation("activation", last.symbol, title, last.value, (Z, *steps), checks, notes)
         sigma, M, symbol = (
             self.network.hidden[layer - 1],
             self.mask(layer, unit),
@@ -120,15 +121,13 @@ class SamplePass:
         H = float(self.numbers.Hs[layer][0, unit])
         formula = f"sigma({Z.symbol}), {sigma.name}: sigma(z) = {sigma.formula}"
         text = with_numbers(sigma.formula, {"z": Z.value})
-        notes: tuple[str, ...] = ()
+        notes = self._pass_notes()
         if M is not None:
             formula = f"sigma({Z.symbol}) * {self._entry(f'M{layer}', unit)}, {sigma.name}: " + (
                 f"sigma(z) = {sigma.formula}"
             )
             text = f"{bracketed(text)} * {num(M)}"
             notes = (self._mask_words(layer, M),)
-        elif self.subject.dropout and self.rows.masks is None:
-            notes = (self._no_mask_words(),)
         step = Step(symbol, formula, text, H)
         return Explanation(
             "activation", symbol, title, H, (Z, step), (self._slope_check(layer, unit),), notes
@@ -140,10 +139,18 @@ class SamplePass:
             return f"Dropout leaves this unit in for this pass, times 1 / (1 - {p:g}): M = {M:g}."
         return f"Dropout leaves this unit out for this pass, which happens with probability {p:g}: M = 0."
 
-    def _no_mask_words(self) -> str:
+    def _pass_notes(self) -> tuple[str, ...]:
+        """What must be known of dropout in this pass."""
+        if not self.subject.dropout:
+            return ()
+        if self.rows.masks is None:
+            return (
+                f"Sample {self.sample} is not in the present training pass, so that dropout has no mask for "
+                f"it: these are the numbers without dropout.",
+            )
         return (
-            f"Sample {self.sample} is not in the present training pass, so that dropout has no mask for "
-            f"it: these are the numbers without dropout."
+            "Units are left out as in the present training pass; dropout=False explains the pass that "
+            "predicts.",
         )
 
     def _output(self, unit: int) -> tuple[Step, ...]:
@@ -221,9 +228,8 @@ class SamplePass:
         checks = tuple(self._delta_check(self.depth, unit) for unit in range(min(Z.shape[1], MOST_UNITS)))
         title = f"The loss of sample {self.sample}, {network.loss}"
         target = ", ".join(num(y) for y in row_of(Y, 0)[:MOST_UNITS])
-        return Explanation(
-            "loss", symbol, title, value, tuple(steps), checks, (f"The target is y = [{target}].",)
-        )
+        notes = (f"The target is y = [{target}].", *self._pass_notes())
+        return Explanation("loss", symbol, title, value, tuple(steps), checks, notes)
 
     def _require_targets(self) -> None:
         if self.rows.Y is None:
@@ -238,11 +244,8 @@ class SamplePass:
         value = float(self.numbers.deltas[layer - 1][0, unit])
         title = f"The delta of {self._unit(layer, unit)} for sample {self.sample}, dJ/dZ"
         steps = self._output_delta(unit) if layer == self.depth else self._hidden_delta(layer, unit)
-        notes: tuple[str, ...] = ()
-        if layer < self.depth and self.subject.dropout and self.rows.masks is None:
-            notes = (self._no_mask_words(),)
         check = self._delta_check(layer, unit)
-        return Explanation("delta", symbol, title, value, steps, (check,), notes)
+        return Explanation("delta", symbol, title, value, steps, (check,), self._pass_notes())
 
     def _output_delta(self, unit: int) -> tuple[Step, ...]:
         network, rows = self.network, self.rows
@@ -321,13 +324,17 @@ class SamplePass:
             for layer, size in enumerate(self.network.sizes)
             if layer and size > MOST_UNITS
         ]
+        said = self._pass_notes()
         return Explanation(
             "pass",
             f"sample {self.sample}",
             title,
             value,
-            notes=tuple(notes),
-            parts=tuple(parts),
+            notes=(*notes, *said),
+            parts=tuple(
+                replace(part, notes=tuple(note for note in part.notes if note not in said))
+                for part in parts
+            ),
             layers=tuple(self._arrays()),
         )
 

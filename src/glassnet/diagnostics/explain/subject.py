@@ -28,7 +28,7 @@ from glassnet.nn.network import Parameters
 from glassnet.optim.penalties import NO_PENALTIES, Penalties
 from glassnet.training.state import RunState, at_end
 from glassnet.training.validation import parts_again
-from glassnet.utils.array_checks import as_target, cast
+from glassnet.utils.array_checks import as_target, cast, check_finite
 from glassnet.utils.memory import size_text
 
 MOST_BYTES = 256 << 20
@@ -71,7 +71,7 @@ class Subject:
         if rows is not None:
             X, y = (rows.X, None) if y is None and not _has_targets(rows) else rows.scored(y)
         self._y = y
-        dataset = as_dataset(X, None, None, self.network.sizes[0])
+        dataset = _dataset_of(X, self.network.sizes[0])
         dataset.require_width(self.network.sizes[0])
         self.scaling = run.encoding.scaling
         if self.scaling is None and rows is None and not isinstance(X, PreparedTable):
@@ -105,6 +105,7 @@ class Subject:
     def sample(self, sample: int) -> Rows:
         """One row, with the mask that the present training pass has for it."""
         X: Any = self._X[sample : sample + 1]
+        check_finite(X, "X", sample)
         if self.scaling is not None:
             X = self.scaling.inputs(X)
         X = cast(np.ascontiguousarray(X), self.dtype, "X")
@@ -296,6 +297,13 @@ class Subject:
         theta: Parameters = self.theta.astype(np.float64)
         passed = (numbers.Zs, numbers.Hs) if self.dtype == np.float64 else None
         return LossDifferences(self.network, theta, data, penalties, self.dtype, masks, passed)
+
+
+def _dataset_of(X: object, width: int) -> Dataset:
+    """X as a dataset; of an array nobody looks at all rows where one is asked for."""
+    if type(X) is np.ndarray and X.ndim == 2 and X.dtype.kind in "fiub" and len(X):
+        return InMemory(X)
+    return as_dataset(X, None, None, width)
 
 
 def _read(dataset: Dataset) -> InMemory:

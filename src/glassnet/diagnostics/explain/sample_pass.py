@@ -145,8 +145,8 @@ class SamplePass:
             return ()
         if self.rows.masks is None:
             return (
-                f"Sample {self.sample} is not in the present training pass, so that dropout has no mask for "
-                f"it: these are the numbers without dropout.",
+                f"Sample {self.sample} is not in the present training pass, so that dropout has no mask "
+                f"for it: these are the numbers without dropout.",
             )
         return (
             "Units are left out as in the present training pass; dropout=False explains the pass that "

@@ -151,7 +151,7 @@ def test_table_is_opened_from_a_file_and_a_broken_one_refused(opened, session, t
         chooser.value.set_files(path)
         if path is bad:
             page.get_by_role("alert").filter(has_text="Line 3 of broken.csv").wait_for(timeout=WAIT)
-    page.get_by_role("heading", name="boxes.csv").wait_for(timeout=WAIT)
+    page.get_by_role("heading", name="boxes.csv").wait_for(timeout=60_000)  # scikit-learn is loaded first
     page.get_by_label("Column to predict").select_option("width")
     wait_for(lambda: session.study.data.target == "width")
     press(page, "Step")

@@ -161,3 +161,20 @@ def test_close_ends_training_in_progress(session):
     session.command({"do": "play"})
     session.close()
     assert session.closed
+
+
+def test_frames_in_motion_are_rough_and_the_last_one_is_whole(session):
+    session.command({"do": "pace", "iterations": 1})
+    session.frame()
+    session.command({"do": "play"})
+    seen, kinds = session.frame().number, set()
+    while session.brief()["state"] == "playing" and len(kinds) < 2:
+        seen = session.wait(seen, 10)
+        frame = session.frame()
+        kinds.add(frame.document["rough"])
+        assert ("gradient" in frame.arrays) == (not frame.document["rough"])
+    assert kinds == {True, False}
+    session.command({"do": "pause"})
+    frame = session.frame()
+    assert not frame.document["rough"]
+    assert frame.arrays["leader"].shape == (96, 96)

@@ -16,6 +16,7 @@ from glassnet.training.tape.tape import Tape
 
 FRAME_SECONDS = 1 / 30
 """How often training is looked at while it goes on."""
+MOST_BRANCHES = 12
 
 
 @dataclass(eq=False)

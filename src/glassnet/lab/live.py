@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import Any, Self
 
 from glassnet.errors import GlassnetError, InputError
-from glassnet.lab.branch import FRAME_SECONDS, Branch, Watch, words_of, words_of_divergence
+from glassnet.lab.branch import FRAME_SECONDS, MOST_BRANCHES, Branch, Watch, words_of, words_of_divergence
 from glassnet.lab.frame import Frame, finite
 from glassnet.lab.lessons.events import change_of, settings_of
 from glassnet.lab.lessons.lesson import Lesson
 from glassnet.lab.scene import Scene
-from glassnet.lab.showing import Judge, Moment, frame_of, setup_of
+from glassnet.lab.showing import WHOLE_SECONDS, Judge, Moment, frame_of, setup_of
 from glassnet.lab.study import Data, Study, as_data, first_network
 from glassnet.nn.network import Network
 from glassnet.training.run import TrainingRun
@@ -27,7 +27,6 @@ MANY = 100_000
 """Iterations of one call of the engine's loop; a page sees them as they come."""
 REPLAY_FRAMES = 300
 """The pictures in which playing shows a past, however long it is."""
-MOST_BRANCHES = 12
 
 
 class Live:
@@ -55,6 +54,7 @@ class Live:
         self._wound: TrainingRun | None = None  # a state of the past, where the page shows one
         self._frame: Frame | None = None
         self._framing = threading.Lock()
+        self._whole = -WHOLE_SECONDS  # when a frame was last whole
         self._judge = Judge()
         self.branches: list[Branch] = []
         self._branch: Branch
@@ -254,9 +254,8 @@ class Live:
         self.turn_to(first)
         first.script = [*lesson.events]
         self._arrive()
-        with self._changed:
-            self.end = lesson.iterations
-            self.news(setup=True)
+        self.end = lesson.iterations
+        self.news(setup=True)
 
     def look_along(self, inputs: Sequence[str] | None) -> None:
         """Show the plane of two inputs; None takes the principal axes of more than two."""
@@ -293,7 +292,7 @@ class Live:
         """All that a frame is made of, at one moment."""
         with self._lock:
             branch = self._branch
-            others = [one for one in self.branches if one is not branch]
+            others = [one.tape.run for one in self.branches if one is not branch]
             return Moment(
                 self._number,
                 self._setup,
@@ -301,7 +300,8 @@ class Live:
                 self._run,
                 branch.scene,
                 branch.study,
-                others[-1].tape.run if others else None,
+                others[-1] if others else None,
+                self._goal is not None and time.monotonic() < self._whole + WHOLE_SECONDS,
                 {**self.brief(), "speed": self._speed, "branch": branch.name, "looking": self.diagnosing},
             )
 
@@ -338,7 +338,6 @@ class Live:
             ]
             events = [dict(event) for event in self._branch.events]
             notes = [{"iteration": k, "text": text} for k, text in sorted(self.notes.items())]
-            title, hidden = self.title, list(self.hidden)
         return {
             **setup_of(moment),
             "pace": pace,
@@ -346,8 +345,8 @@ class Live:
             "branches": branches,
             "events": events,
             "notes": notes,
-            "title": title,
-            "hidden": hidden,
+            "title": self.title,
+            "hidden": list(self.hidden),
             "opens": self.opens,
         }
 
@@ -357,6 +356,8 @@ class Live:
             moment = self.moment()
             if self._frame is None or self._frame.number != moment.number:
                 self._frame = frame_of(moment, self._judge)
+                if not moment.rough:
+                    self._whole = time.monotonic()
             return self._frame
 
     # ---- Training, in a thread of its own ---------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,18 +13,19 @@ from glassnet._types import Array
 from glassnet.errors import InputError
 from glassnet.lab.frame import as_bytes
 from glassnet.lab.study import Data
-from glassnet.nn.network import Network, Parameters
-from glassnet.plots.picture_data import chosen_samples, predict
+from glassnet.nn.network import Network
+from glassnet.plots import picture_data
+from glassnet.plots.picture_data import chosen_samples
 from glassnet.plots.projection import Axes, make_projection, spans
 from glassnet.plots.style import certainty
 from glassnet.training.run import TrainingRun
 
-FINE, COARSE = 96, 3
-"""Points along an axis of the decision map, and how many of them a unit's map takes as one."""
+FINE, ROUGH, SMALL = 96, 64, 32
+"""Points along an axis of the decision map, of that of a network in motion, and of a unit's map."""
 LINE = 240
 """Points along the axis of data with one input."""
-MOST_POINTS, MOST_SOLID, MOST_MAPS = 1_500, 600, 64
-"""Samples that a page draws, and in three dimensions, and units that have a map of their own."""
+MOST_POINTS, MOST_SOLID, MOST_MAPS = 1_500, 600, 24
+"""Samples that a page draws, and in three dimensions, and units of a layer that have a map of their own."""
 
 _RANGES = {"logistic": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "softsign": (-1.0, 1.0)}
 
@@ -44,12 +47,13 @@ class Scene:
             self.span = _evened(self.span)
         self.rows = chosen_samples(len(points), MOST_POINTS)
         self.points = points[self.rows]
-        if self.dimensions == 2:
-            across, up = (_ticks(side, FINE) for side in self.span)
-            grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
-        else:
-            grid = _ticks(self.span[0], LINE)[:, None]
-        self._grid = self.projection.lift(grid)
+        self._grids = {size: self.projection.lift(self._grid(size)) for size in (ROUGH, FINE)}
+
+    def _grid(self, size: int) -> Array:
+        if self.dimensions == 1:
+            return _ticks(self.span[0], LINE)[:, None]
+        across, up = (_ticks(side, size) for side in self.span)
+        return np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
 
     def samples(self, run: TrainingRun) -> dict[str, Any]:
         """The samples that a page draws: place, target, row, and whether they are held out."""
@@ -69,13 +73,14 @@ class Scene:
             "whole": self.projection.whole,
             "note": self.projection.note,
             "inputs": list(data.features),
+            "directions": np.round(self.projection.directions, 6).tolist(),
         }
 
     def judged(self, run: TrainingRun, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
         """How many of the samples drawn are right, of those held out, too; `arrays` get the wrong ones."""
         if not self.data.classes:
             return {}
-        answers = predict(run.network, run.theta, self._X[self.rows], scaling=run.encoding.scaling)
+        answers = _predict(run, self._X[self.rows])
         if answers.shape[1] > 1:
             numbers = np.nan_to_num(answers).argmax(axis=1)
         else:
@@ -96,7 +101,7 @@ class Scene:
         if not run.network.hidden:
             return {}
         rows = self._X[self.rows[:MOST_SOLID]]
-        H = predict(run.network, run.theta, rows, lambda Hs, Y_hat: Hs[-1], run.encoding.scaling)
+        H = _predict(run, rows, lambda Hs, Y_hat: Hs[-1])
         H = np.nan_to_num(H.astype(np.float64))
         labels = [f"unit {i}" for i in range(H.shape[1])]
         if H.shape[1] > 3:
@@ -118,38 +123,33 @@ class Scene:
             raise InputError(f"place has {len(place)} number(s); this picture has {self.dimensions}.")
         return self.projection.lift(np.array([place], np.float64))
 
-    def maps(self, run: TrainingRun) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    def maps(self, run: TrainingRun, size: int = FINE) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """What the run answers over the plane, as bytes, and how to read them."""
-        network, layers = run.network, _layers(run, self._grid)
-        Y_hat = layers[-1]
+        network, (units, Y_hat) = run.network, _answers(run, self._grids[size])
+        kind: dict[str, Any] = {"units": [min(width, MOST_MAPS) for width in network.sizes[1:]]}
         if self.dimensions == 1:
             curves = np.concatenate([_ticks(self.span[0], LINE)[:, None], Y_hat], axis=1).T
-            return self._lines(network, layers, curves)
-        shape = (FINE, FINE)
+            maps, ranges = _unit_bytes(network, units.T[:, None, ::4])
+            return {"kind": "line", **kind}, {"line": curves, "units": maps, "unit_ranges": ranges}
         if network.loss.target in ("class", "label") and (network.sizes[-1] == 1 or _is_softmax(network)):
             P = np.nan_to_num(Y_hat if Y_hat.shape[1] > 1 else np.concatenate([1 - Y_hat, Y_hat], axis=1))
-            sure = certainty(P.max(axis=1), P.shape[1])
+            first = P.max(axis=1)
+            second = np.partition(P, -2, axis=1)[:, -2] if P.shape[1] > 2 else 1 - first
             arrays: dict[str, NDArray[Any]] = {
-                "leader": P.argmax(axis=1).astype(np.uint8).reshape(shape),
-                "sure": as_bytes(sure, 0, 1).reshape(shape),
+                "leader": P.argmax(axis=1).astype(np.uint8).reshape(size, size),
+                "sure": as_bytes(certainty(first, P.shape[1]), 0, 1).reshape(size, size),
+                "lead": as_bytes(first - second, 0, 1).reshape(size, size),
             }
-            kind: dict[str, Any] = {"kind": "classes"}
+            kind["kind"] = "classes"
         else:
             targets = self.data.y if self.data.y.ndim == 1 else self.data.y[:, 0]
             low, high = float(targets.min()), float(targets.max())
-            arrays = {"field": as_bytes(Y_hat[:, 0], low, high).reshape(shape)}
-            kind = {"kind": "values", "low": low, "high": high}
-        units = np.concatenate(layers, axis=1)[:, :MOST_MAPS].reshape(FINE, FINE, -1)
-        units = units[COARSE // 2 :: COARSE, COARSE // 2 :: COARSE].transpose(2, 0, 1)
-        arrays["units"], arrays["unit_ranges"] = _unit_bytes(network, units)
+            arrays = {"field": as_bytes(Y_hat[:, 0], low, high).reshape(size, size)}
+            kind |= {"kind": "values", "low": low, "high": high}
+        step = size // SMALL
+        small = units.reshape(size, size, -1)[step // 2 :: step, step // 2 :: step].transpose(2, 0, 1)
+        arrays["units"], arrays["unit_ranges"] = _unit_bytes(network, small)
         return kind, arrays
-
-    def _lines(
-        self, network: Network, layers: list[Array], curves: Array
-    ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        units = np.concatenate(layers, axis=1)[:, :MOST_MAPS].T[:, None, ::4]
-        known, ranges = _unit_bytes(network, units)
-        return {"kind": "line"}, {"line": curves, "units": known, "unit_ranges": ranges}
 
 
 def _ticks(side: Array, count: int) -> Array:
@@ -160,18 +160,25 @@ def _is_softmax(network: Network) -> bool:
     return network.output.name == "softmax"
 
 
-def _layers(run: TrainingRun, X: Array) -> list[Array]:
-    """The outputs of every layer over a grid, the last one in the user's units."""
-    theta: Parameters = run.theta
-    widths = np.cumsum([*run.network.sizes[1:]])[:-1]
-    all_units = predict(
-        run.network,
-        theta,
-        X,
-        lambda Hs, Y_hat: np.concatenate([*Hs[1:], Y_hat], axis=1),
-        run.encoding.scaling,
+_ONE_THREAD = 200_000  # multiplications up to which a BLAS takes no second thread
+
+
+def _predict(
+    run: TrainingRun, X: Array, pick: Callable[[list[Array], Array], Array] | None = None
+) -> Array:
+    """`predict` in blocks so small that matrix products take one thread: training has the others."""
+    most = max(n_in * n_out for n_in, n_out in pairwise(run.network.sizes))
+    rows = max(16, _ONE_THREAD // most)
+    return picture_data.predict(run.network, run.theta, X, pick, run.encoding.scaling, rows)
+
+
+def _answers(run: TrainingRun, X: Array) -> tuple[Array, Array]:
+    """The outputs of the units that have a map, and Y_hat, which is in the user's units, over a grid."""
+    outputs = run.network.sizes[-1]
+    both = _predict(
+        run, X, lambda Hs, Y_hat: np.concatenate([*(H[:, :MOST_MAPS] for H in Hs[1:]), Y_hat], axis=1)
     )
-    return np.split(all_units, widths, axis=1)
+    return both[:, : both.shape[1] - outputs + min(outputs, MOST_MAPS)], both[:, -outputs:]
 
 
 def _unit_bytes(network: Network, units: Array) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
@@ -180,7 +187,7 @@ def _unit_bytes(network: Network, units: Array) -> tuple[NDArray[np.uint8], NDAr
     functions = [
         name
         for name, width in zip([*names, network.output.name], network.sizes[1:], strict=True)
-        for _ in range(width)
+        for _ in range(min(width, MOST_MAPS))
     ]
     known = np.empty(units.shape, np.uint8)
     ranges = np.empty((len(units), 2))

@@ -13,17 +13,22 @@ from glassnet._types import Array
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.prepare import prepare
 from glassnet.lab.frame import Frame, finite, thinned
-from glassnet.lab.scene import Scene
+from glassnet.lab.scene import FINE, ROUGH, Scene
 from glassnet.lab.study import Study
 from glassnet.training.run import TrainingRun
 
 MOST_GRADIENT = 20_000
 """Parameters up to which a frame holds them all, with their gradient."""
+WHOLE_SECONDS = 0.2
+"""Time from one whole frame to the next while training goes on; those between are rough."""
 
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """All that a frame is made of: the run that is shown, the newest one, and one to compare with."""
+    """All that a frame is made of: the run that is shown, the newest one, and one to compare with.
+
+    A `rough` one has coarser maps, and not what takes long: gradients, answers, the hidden layer.
+    """
 
     number: int
     setup: int
@@ -32,6 +37,7 @@ class Moment:
     scene: Scene
     study: Study
     other: TrainingRun | None
+    rough: bool
     document: dict[str, Any]
 
 
@@ -86,10 +92,13 @@ def training_rows(run: TrainingRun, study: Study) -> tuple[NDArray[Any], NDArray
 
 
 def frame_of(moment: Moment, judge: Judge) -> Frame:
-    """The frame of a moment: maps, curves, and every number of a small network."""
+    """The frame of a moment: maps, curves, and every number of a small network.
+
+    A page keeps what a rough frame lacks from the one before.
+    """
     run, newest = moment.run, moment.newest
     document = {**moment.document, "setup": moment.setup}
-    kind, arrays = moment.scene.maps(run)
+    kind, arrays = moment.scene.maps(run, ROUGH if moment.rough else FINE)
     _add_losses(arrays, "losses", newest)
     if moment.other is not None:
         _add_losses(arrays, "other_losses", moment.other)
@@ -98,11 +107,13 @@ def frame_of(moment: Moment, judge: Judge) -> Frame:
         arrays["held_out"], arrays["held_out_log"] = thinned(at, held), thinned(at, held, log=True)
         seen = int(np.searchsorted(at, run.iterations, "right"))
         document["held_out_loss"] = finite(held[seen - 1]) if seen else None
-    document |= moment.scene.judged(run, arrays) | moment.scene.hidden(run, arrays)
+    if not moment.rough:
+        document |= moment.scene.judged(run, arrays) | moment.scene.hidden(run, arrays)
     if run.network.n_parameters <= MOST_GRADIENT:
         arrays["parameters"] = np.asarray(run.theta.flat, np.float64)
-        arrays["gradient"] = np.asarray(judge.gradient(run, moment.study), np.float64)
-    return Frame(moment.number, {**document, "map": kind}, arrays)
+        if not moment.rough:
+            arrays["gradient"] = np.asarray(judge.gradient(run, moment.study), np.float64)
+    return Frame(moment.number, {**document, "rough": moment.rough, "map": kind}, arrays)
 
 
 def _add_losses(arrays: dict[str, NDArray[Any]], name: str, run: TrainingRun) -> None:

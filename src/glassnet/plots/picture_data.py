@@ -44,8 +44,9 @@ def predict(
     X: NDArray[Any],
     pick: Callable[[list[Array], Array], Array] | None = None,
     scaling: Scaling | None = None,
+    rows: int = _BLOCK,
 ) -> Array:
-    """Y_hat (n, outputs), or pick([X, H1, ...], Y_hat), computed a block of rows at a time.
+    """Y_hat (n, outputs), or pick([X, H1, ...], Y_hat), computed a block of so many rows at a time.
 
     X and Y_hat are in the user's units where `scaling` says how the network learned from them.
 
@@ -54,8 +55,8 @@ def predict(
     """
     blocks = []
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        for start in range(0, len(X), _BLOCK):
-            block = X[start : start + _BLOCK]
+        for start in range(0, len(X), rows):
+            block = X[start : start + rows]
             block = (block if scaling is None else scaling.inputs(block)).astype(theta.dtype)
             Zs, Hs = reference.forward_propagation(block, theta.weights, theta.biases, network.hidden)
             Y_hat = reference.output_activations(Zs[-1], network.output)

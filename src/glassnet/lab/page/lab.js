@@ -305,12 +305,13 @@ class MapView {
       if (inputs[0] === "" && inputs[1] === "") lab.do("axes", { inputs: null });
       else if (inputs[0] !== "" && inputs[1] !== "" && inputs[0] !== inputs[1]) lab.do("axes", { inputs });
     };
+    this.title = h("h2", {}, "Decision map");
     this.across = select("Across", turn);
     this.up = select("Up", turn);
     this.node = h(
       "figure",
       { class: "gl-panel gl-map" },
-      h("div", { class: "gl-head" }, h("h2", {}, "What it has learned"), this.across, this.up, this.hint),
+      h("div", { class: "gl-head" }, this.title, this.across, this.up, this.hint),
       h("div", { class: "gl-fill" }, this.canvas.node, this.empty),
     );
     const node = this.canvas.node;
@@ -434,7 +435,7 @@ class MapView {
 
   drawBorders(pen, box, rows, columns, dx, dy) {
     const { arrays, palette } = this.lab;
-    const [leader, sure] = [arrays.leader.data, arrays.sure.data];
+    const [leader, lead] = [arrays.leader.data, arrays.lead.data];
     const present = [...new Set(leader)];
     if (present.length < 2) return;
     const field = new Float32Array(leader.length);
@@ -442,7 +443,7 @@ class MapView {
     pen.lineWidth = 1.5;
     pen.beginPath();
     for (const number of present.length === 2 ? [present[0]] : present.slice(0, 12)) {
-      for (let i = 0; i < field.length; i += 1) field[i] = (leader[i] === number ? 1 : -1) * (sure[i] + 0.5);
+      for (let i = 0; i < field.length; i += 1) field[i] = (leader[i] === number ? 1 : -1) * (lead[i] + 0.5);
       for (const [[ax, ay], [bx, by]] of zeroLines(field, rows, columns)) {
         pen.moveTo(box.left + ax * dx, box.bottom - ay * dy);
         pen.lineTo(box.left + bx * dx, box.bottom - by * dy);
@@ -780,7 +781,9 @@ class NetworkView {
   // The places of all units that fit: { layer, unit, x, y, size }; others of a layer are counted.
   arrange(width, height) {
     const { sizes } = this.lab.setup.network;
-    const [top, bottom, side] = [26, 22, 46];
+    const names = [...(this.lab.samples?.inputs ?? []), ...this.lab.setup.data.classes, this.lab.setup.data.target];
+    const longest = Math.min(15, Math.max(...names.map((name) => name.length)));
+    const [top, bottom, side] = [26, 22, Math.max(40, 18 + 6.4 * longest)];
     const most = Math.max(2, Math.floor((height - top - bottom) / 20));
     const shown = sizes.map((n) => (n > most ? most - 1 : n));
     const tallest = Math.max(...shown.map((n, l) => (n < sizes[l] ? n + 1 : n)));
@@ -851,9 +854,9 @@ class NetworkView {
     pen.textBaseline = "middle";
     pen.fillStyle = css(palette.ink);
     pen.textAlign = "right";
-    for (const { unit, x, y, size } of this.units[0]) pen.fillText(cut(samples?.inputs[unit] ?? `x${below(unit + 1)}`, 7), x - size / 2 - 6, y);
+    for (const { unit, x, y, size } of this.units[0]) pen.fillText(cut(samples?.inputs[unit] ?? `x${below(unit + 1)}`, 15), x - size / 2 - 6, y);
     pen.textAlign = "left";
-    for (const { unit, x, y, size } of this.units.at(-1)) pen.fillText(cut(names(unit, true), 7), x + size / 2 + 6, y);
+    for (const { unit, x, y, size } of this.units.at(-1)) pen.fillText(cut(names(unit, true), 15), x + size / 2 + 6, y);
   }
 
   drawEdges(pen, values, palette) {
@@ -962,23 +965,25 @@ class NetworkView {
   inputMap(unit, palette) {
     const { samples, setup } = this.lab;
     if (!samples) return null;
-    const axis = samples.labels.indexOf(samples.inputs[unit]);
-    if (axis < 0) return null;
+    // How the input grows over the plane of the picture.
+    const [across, up = 0] = samples.directions.map((direction) => direction[unit]);
+    const most = Math.max(...samples.directions.flat().map(Math.abs)) * (up && across ? 1.4 : 1);
     const n = 16;
     const name = `input ${unit} ${palette.dark}`;
     if (!this.stores.has(name)) this.stores.set(name, {});
     return pixels(n, n, (i, data, to) => {
-      const step = axis === 0 ? i % n : Math.floor(i / n);
-      const value = Math.round((255 * step) / (n - 1));
+      const [x, y] = [(2 * (i % n)) / (n - 1) - 1, (2 * Math.floor(i / n)) / (n - 1) - 1];
+      const value = Math.round(127.5 + 127.5 * Math.max(-1, Math.min(1, (across * x + up * y) / most)));
       for (let c = 0; c < 3; c += 1) data[to + c] = palette.signed[3 * value + c];
     }, this.stores.get(name));
   }
 
   unitMap(layer, unit, sizes, arrays, palette) {
-    let place = unit;
-    for (let l = 1; l < layer; l += 1) place += sizes[l];
     const maps = arrays.units;
-    if (!maps || place >= maps.shape[0]) return null;
+    const counts = this.lab.frame.map.units;
+    if (!maps || unit >= counts[layer - 1]) return null;
+    const place = counts.slice(0, layer - 1).reduce((a, b) => a + b, 0) + unit;
+    if (place >= maps.shape[0]) return null;
     const [, rows, columns] = maps.shape;
     const start = place * rows * columns;
     const name = `unit ${place}`;
@@ -2186,7 +2191,11 @@ class Lab {
   // A frame is drawn when the screen is, and the next one asked for then; a hidden page asks for none.
   async receive(frame, arrays) {
     const first = !this.frame;
-    [this.frame, this.arrays] = [frame, arrays];
+    // In motion most frames are rough: what they lack stays as the last whole one had it.
+    if (frame.rough && this.frame && this.frame.setup === frame.setup) {
+      this.frame = { ...this.frame, ...frame };
+      this.arrays = { ...this.arrays, ...arrays };
+    } else [this.frame, this.arrays] = [frame, arrays];
     if (!this.setup || this.setup.setup !== frame.setup) {
       this.catalog ??= await this.link.ask("catalog");
       const [setup, samples] = await Promise.all([this.link.ask("setup"), this.link.ask("samples")]);
@@ -2237,6 +2246,7 @@ class Lab {
   putAway() {
     const { hidden, opens } = this.setup;
     ["data", "layers", "training"].forEach((name, i) => (this.panels[i].node.hidden = hidden.includes(name)));
+    this.views[0].title.textContent = this.setup.data.classes.length ? "Decision map" : "Prediction";
     const away = ["data", "layers", "training"].every((name) => hidden.includes(name));
     this.root.classList.toggle("is-without-side", away);
     const names = Object.keys(this.lows);

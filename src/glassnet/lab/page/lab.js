@@ -1228,7 +1228,9 @@ class DataPanel {
       this.lab.say(`${file.name} has ${(file.size / 1e6).toFixed(1)} MB; the page opens tables of up to 8 MB. Open larger ones in Python: gn.lab(gn.read_table(path), target).`);
       return;
     }
-    await this.lab.do("open_table", { name: file.name, text: await file.text() });
+    const text = await file.text();
+    if (/\.toml$/i.test(file.name)) await this.lab.do("open_lesson", { text });
+    else await this.lab.do("open_table", { name: file.name, text });
   }
 
   update() {

@@ -48,8 +48,9 @@ def predict(
 ) -> Array:
     """Y_hat (n, outputs), or pick([X, H1, ...], Y_hat), computed a block of so many rows at a time.
 
-    X and Y_hat are in the user's units where `scaling` says how the network learned from them. Unlike `Network.forward`, it does not keep all rows of every layer at once, and does not warn where a
-    diverged network overflows.
+    X and Y_hat are in the user's units where `scaling` says how the network learned from them. Unlike
+    `Network.forward`, it does not keep all rows of every layer at once, and does not warn where a diverged
+    network overflows.
     """
     blocks = []
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):

@@ -79,6 +79,8 @@ def _difference(
     ratios = slopes[telling] / numerical[telling]
     if len(ratios) > 1 and np.allclose(ratios, ratios[0], rtol=1e-3, atol=1e-6):
         ratio = float(np.median(ratios))
+        if ratio == 0:
+            return "zero everywhere: ", where
         if abs(ratio + 1) < 1e-3:
             return "the wrong sign: ", where
         return f"every entry is {ratio:.6g} times what it should be: ", where

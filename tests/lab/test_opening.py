@@ -14,6 +14,7 @@ from strangers import ask
 
 import glassnet as gn
 from glassnet.errors import FileError, InputError, InputTypeError
+from glassnet.experiments import about, built_in
 from glassnet.lab import opening
 from glassnet.plots.libraries import MissingLibraryError
 
@@ -212,10 +213,11 @@ def test_lab_opens_on_circles_where_nothing_is_given():
     assert opened_on()["network"]["sizes"] == [2, 3, 2]
 
 
-def test_lab_opens_on_a_built_in_experiment_with_its_own_settings():
-    setup = opened_on("moons")
-    assert setup["network"]["sizes"] == [2, 8, 2]
-    assert setup["data"]["samples"] > 100
+@pytest.mark.parametrize("name", built_in())
+def test_lab_opens_on_every_built_in_experiment_with_its_own_settings(name):
+    one, setup = about(name), opened_on(name)
+    assert "-".join(map(str, setup["network"]["sizes"])) == one.network.split()[0]
+    assert 0 < setup["data"]["samples"] <= one.rows
 
 
 @pytest.mark.parametrize("form", [str, lambda path: path, gn.read_table])

@@ -336,6 +336,15 @@ def test_every_generator_can_be_learned(name, tmp_path):
     assert list(outcome.scores) == ["training", "held-out"]
 
 
+def test_table_with_the_name_of_a_built_in_experiment_is_a_table_where_a_target_is_named(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("digits").write_text("a,b\n1,2\n2,3\n")
+    assert find_experiment("digits", overrides(data__target="b"))["data.file"] == "digits"
+    assert find_experiment("digits")["data.generator"] == "digits"
+
+
 def test_quantity_over_one_input_is_drawn_once_with_its_samples(tmp_path):
     sine = find_experiment("sine", overrides(train__iterations=3, check__enabled=False))
     outcome = run_experiment(sine, tmp_path / "r", report=False, baselines=False)

@@ -53,7 +53,7 @@ def find_experiment(name: str, overrides: Mapping[str, Override] | None = None) 
     """
     path, overrides = as_path(name, "the experiment"), overrides or {}
     texts = built_in()
-    if name in texts:
+    if name in texts and not (_TARGET in overrides and path.exists()):  # a table of that name
         return experiment_from(tomllib.loads(texts[name]), name, f"{name}.toml", Path(), overrides)
     if path.is_dir():
         if (path / SETTINGS).exists():
@@ -95,7 +95,7 @@ def _beside(path: Path) -> list[str]:
     return [str(entry) for entry in entries if entry.suffix.lower() in endings or entry.is_dir()]
 
 
-_FILE = "data.file"
+_FILE, _TARGET = "data.file", "data.target"
 
 
 def _from_here(overrides: Mapping[str, Override]) -> Mapping[str, Override]:
@@ -123,7 +123,7 @@ def _require_table(experiment: Experiment) -> None:
 
 
 def _table_experiment(path: Path, overrides: Mapping[str, Override], name: str = "") -> Experiment:
-    if "data.target" not in overrides:
+    if _TARGET not in overrides:
         parquet = path.is_dir() or path.suffix.lower() in ENDINGS
         table = parquet_header(path)[0] if parquet else read_table(path, **_reading(overrides))
         names = [name for name in table.names if name not in table.index]

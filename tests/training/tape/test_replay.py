@@ -20,6 +20,12 @@ KINDS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def any_pace(monkeypatch):
+    """These trainings take less time than states that are worth keeping lie apart."""
+    monkeypatch.setattr(replay, "SECONDS", 0.0)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("most", [256, 4])
 def test_replay_gives_the_states_that_training_had(kind, most, monkeypatch):
@@ -54,6 +60,15 @@ def test_snapshots_keep_to_their_memory(monkeypatch):
     assert states.frames[0].iteration == 0
     shorter = gn.train(NET, X, Y, iterations=101, random_state=0)
     assert np.array_equal(states.at(101).theta.flat, shorter.theta.flat)
+
+
+def test_snapshots_are_fewer_where_they_would_follow_each_other_too_soon(monkeypatch):
+    monkeypatch.setattr(replay, "SECONDS", 3600.0)
+    snapshots = Snapshots(200)
+    run = gn.train(NET, X, Y, iterations=200, callbacks=[snapshots], random_state=0)
+    states = snapshots.replay(run)
+    assert [frame.iteration for frame in states.frames] == [0, 1, 2, 4, 8, 16, 32, 64, 128]
+    assert np.array_equal(states.at(150).losses, run.losses[:151])
 
 
 def test_replay_of_a_resumed_run_begins_where_it_went_on():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from time import monotonic
 
 from glassnet.training.hooks import Hook
 from glassnet.training.run import TrainingRun
@@ -14,6 +15,9 @@ from glassnet.training.tape.keyframes import Keyframe, nearest, within_epoch
 
 MOST, MEMORY = 256, 64 * 2**20
 """The most states that are kept, and the bytes that they take: beyond, every second one goes."""
+
+SECONDS = 0.02
+"""States that follow each other sooner are too many: keeping them would slow down a short training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,23 +45,28 @@ class Replay:
 
 
 class Snapshots(Hook[TrainingRun]):
-    """A callback that keeps states of a run of about so many `iterations`, evenly, for its `replay`.
+    """A callback that keeps states of a run of about so many `iterations`, for its `replay`.
 
-    A replay of any state takes at most a 256th of the training, where there is memory for as many.
+    Computing a state again takes some hundredths of a second or, of a long training, a 256th of it, where
+    there is memory for as many.
     """
 
     def __init__(self, iterations: int) -> None:
         self.every = max(1, -(-iterations // MOST))
         self._frames: list[Keyframe] = []
         self._data: RunData | None = None
+        self._latest = 0.0
 
     def on_train_begin(self, run: TrainingRun) -> None:
-        self._frames, self._data = [Keyframe.of(run)], run.data
+        self._frames, self._data, self._latest = [Keyframe.of(run)], run.data, monotonic()
 
     def on_iteration(self, run: TrainingRun) -> None:
         self._frames.append(Keyframe.of(run))
         while len(self._frames) > 1 and sum(frame.size for frame in self._frames) > MEMORY:
             del self._frames[1::2]
+            self.every *= 2
+        before, self._latest = self._latest, monotonic()
+        if self._latest - before < SECONDS:
             self.every *= 2
 
     def replay(self, run: TrainingRun) -> Replay | None:

@@ -192,3 +192,45 @@ def test_diagnose_takes_the_table_that_a_run_learned_from():
     run = gn.train(gn.Network((data.X.shape[1], 4, 2)), data, parameters=zeros, iterations=50)
     for rows in (data, table):
         assert names(gn.diagnose(run, rows))[0] == "equal_units"
+
+
+def test_diagnose_takes_a_tape(raw_run):
+    tape = gn.Tape(NET, RAW, SIGNS, random_state=0)
+    tape.advance(300)
+    assert names(gn.diagnose(tape, RAW, SIGNS)) == names(gn.diagnose(raw_run, RAW, SIGNS))
+
+
+def test_diagnose_says_that_its_time_was_over(raw_run):
+    found = gn.diagnose(raw_run, RAW, SIGNS, seconds=1e-3)
+    assert names(found)
+    assert found.ran_out
+    assert "Give more `seconds`" in str(found)
+    assert not gn.diagnose(raw_run, RAW, SIGNS).ran_out
+
+
+def test_diagnose_calls_classes_by_their_labels():
+    run, X, y = stuck_runs.one_class()
+    labels = np.where(y, "sick", "well")
+    run = gn.train(run.network, X, labels, iterations=300, random_state=0)
+    found = gn.diagnose(run, X, labels, remedies=False)
+    assert "of class 'well', and" in found.findings[0].sentence
+
+
+def test_diagnose_of_quantities_speaks_of_no_class():
+    run = gn.train(stuck_runs.VALUES, X, np.zeros(300), iterations=30, random_state=0)
+    found = gn.diagnose(run, X, np.zeros(300))
+    assert found.findings[0].sentence == "y is 0 in all rows: there is nothing to learn."
+
+
+def test_diagnose_says_what_frozen_layers_hide():
+    run, *rows = stuck_runs.saddle()
+    frozen = gn.train(
+        run.network, *rows, parameters=run.parameters, freeze=[1], iterations=40, optimizer=gn.SGD(1e-4)
+    )
+    assert "frozen" in gn.diagnose(frozen, *rows).not_looked_for["saddle"]
+
+
+def test_a_remedy_of_a_loaded_run_names_the_data(tmp_path):
+    run, *rows = stuck_runs.saddle()
+    gn.save(run, tmp_path / "run")
+    assert "X=X, y=y)" in gn.diagnose(gn.load(tmp_path / "run"), *rows).findings[0].remedy.code

@@ -72,9 +72,10 @@ class Rows(NamedTuple):
         """Some of them."""
         return Rows(self.X[rows], self.y[rows], self.Y[rows], self.w[rows], self.n_all)
 
-    @property
-    def labels(self) -> NDArray[np.intp] | None:
-        """The class of each row, (n,); None where targets are quantities, or not plain labels."""
+    def labels(self, kind: str) -> NDArray[np.intp] | None:
+        """The class of each row, (n,), of targets of a loss's kind; None of other than plain labels."""
+        if kind not in ("class", "label"):
+            return None
         if self.y.ndim == 1:
             return self.y.astype(np.intp)
         plain = np.isin(self.Y, (0, 1)).all()
@@ -242,7 +243,22 @@ class Case:
         """An input's name, or its number."""
         return str(place) if self.names is None else self.names[place]
 
+    def label(self, number: int) -> str:
+        """A class as the user knows it."""
+        known = self.run.encoding.classes or (self.run.preprocessing or {}).get("classes")
+        return repr(known[number]) if known else str(number)
+
+    def resume(self, iterations: int, optimizer: str) -> str:
+        """The call that goes on with another rule, as one would write it."""
+        data = ", X=X, y=y" if self.run.data is None else ""
+        return f"run.resume({iterations}, optimizer={optimizer}{data})"
+
     # ---- Where the run stands -------------------------------------------------------------------------
+
+    @cached_property
+    def labels(self) -> NDArray[np.intp] | None:
+        """The class of each training row; None of quantities."""
+        return self.training.labels(self.network.loss.target)
 
     @cached_property
     def few(self) -> Rows:

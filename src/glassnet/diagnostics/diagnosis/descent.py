@@ -12,6 +12,7 @@ from glassnet.diagnostics.curvature import Curvature
 from glassnet.diagnostics.diagnosis.case import LEAST, Case, NotLookedForError
 from glassnet.diagnostics.diagnosis.record import Remedy
 from glassnet.diagnostics.diagnosis.remedies import SEED, Suspect
+from glassnet.optim.penalties import frozen_mask
 from glassnet.optim.schedules import SCHEDULES
 from glassnet.training.divergence import in_python
 from glassnet.training.steppers import Solver
@@ -38,7 +39,7 @@ short way beyond it gains at least the third."""
 MOST_UPDATES, SECONDS = 20_000, 1.0
 """How far the run is followed out of a saddle, over some of its rows."""
 
-UP, ROUGH = 0.2, 0.1
+UP, ROUGH = 0.2, 0.05
 """A loss is restless where it rises in the first share of the later iterations, by the second of a constant
 answer's."""
 
@@ -91,7 +92,10 @@ def rate_too_small(case: Case) -> Suspect | None:
         limit, high = _limit_here(case), case.landscape.lambda_max
         if not math.isfinite(limit) or limit < FAR * rate or not high > 0:
             return None
-        gain = float(np.square(case.landscape.gradient).sum()) / (2 * high)
+        gradient = case.landscape.gradient
+        if run.freeze:
+            gradient = np.where(frozen_mask(case.network.sizes, run.freeze), 0.0, gradient)
+        gain = float(gradient @ gradient) / (2 * high)
         if gain < STEP * case.height:
             return None
         return Suspect(
@@ -130,6 +134,8 @@ def saddle(case: Case) -> Suspect | None:
     if not solved and (len(losses) < LEAST or np.ptp(tail) > FLAT * case.height):
         return None
     out, high = case.landscape.way_out, case.landscape.lambda_max
+    if run.freeze:
+        raise NotLookedForError("layers are frozen, and the way out may lead through them")
     if out is None:
         raise NotLookedForError("no direction of the smallest curvature is found for so many parameters")
     if not out[0] < -DOWNWARD * abs(high):
@@ -184,10 +190,7 @@ def _ways_out(case: Case) -> list[Remedy]:
         ways.append(("gn.LBFGS()", {"name": "lbfgs"}))
     ways.append(("gn.Adam(0.03)", {"name": "adam", "learning_rate": 0.03}))
     words = "go on with a rule that leaves saddles quickly"
-    return [
-        Remedy(words, f"run.resume(200, optimizer={code})", {"optimizer": rule}, anew=False)
-        for code, rule in ways
-    ]
+    return [Remedy(words, case.resume(200, code), {"optimizer": rule}, anew=False) for code, rule in ways]
 
 
 def batch_order(case: Case) -> Suspect | None:
@@ -210,7 +213,7 @@ def batch_order(case: Case) -> Suspect | None:
     if within > 0.5:
         return None
     evidence = {"batch_size": size, "batches": len(starts), "spread_within_batches": within}
-    labels, words = rows.labels, "their targets are nearly the same"
+    labels, words = case.labels, "their targets are nearly the same"
     if labels is not None:
         single = np.mean([len(np.unique(labels[at : at + here])) == 1 for at in starts])
         evidence["batches_of_one_class"] = float(single)
@@ -272,5 +275,5 @@ def _with_rate(case: Case, rate: float, words: str, anew: bool) -> Remedy:
     )
     code = f"gn.train(..., optimizer={in_python(changed.brief())})"
     if not anew:
-        code = f"run.resume({max(case.run.iterations, 1)}, optimizer={in_python(changed.brief())})"
+        code = case.resume(max(case.run.iterations, 1), in_python(changed.brief()))
     return Remedy(words, code, {"optimizer": changed.to_dict()}, anew)

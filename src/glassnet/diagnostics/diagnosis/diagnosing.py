@@ -13,6 +13,7 @@ from glassnet.diagnostics.diagnosis.remedies import Bench, Suspect
 from glassnet.diagnostics.diagnosis.samples import POOR
 from glassnet.errors import EngineError, InputTypeError
 from glassnet.training.run import TrainingRun
+from glassnet.training.tape.tape import Tape
 from glassnet.utils.settings_checks import as_flag, as_positive
 from glassnet.utils.words import counted, percent, readable
 
@@ -22,7 +23,7 @@ nothing."""
 
 
 def diagnose(
-    run: TrainingRun,
+    run: TrainingRun | Tape,
     X: object = None,
     y: object = None,
     *,
@@ -35,7 +36,8 @@ def diagnose(
 
     Parameters
     ----------
-    run : what `train`, `resume` or `load` gave; one that diverged or was interrupted too.
+    run : what `train`, `resume` or `load` gave, one that diverged or was interrupted too; or a `Tape`, of
+        which the last iteration is taken.
     X, y, sample_weight : what it was trained on, as `train` took it, rows held out included. X may be
         streamed: a few parts of the rows are read then. Without X, 1,000 of the rows that a run knows
         until it is saved or copied.
@@ -77,21 +79,16 @@ count as 1 unit.
     PyTorch and Keras leave all of this to the user; Karpathy, "A recipe for training neural networks"
     (2019), has it as a list to go through by hand.
     """
+    if isinstance(run, Tape):
+        run = run.run
     if not isinstance(run, TrainingRun):
         raise InputTypeError(f"run is a TrainingRun, which gn.train gives, not {type(run).__name__}.")
     try_them, limit = as_flag(remedies, "remedies"), as_positive(seconds, "seconds")
     began = time.monotonic()
     case = Case.of(run, X, y, sample_weight, validation)
     suspects, not_looked_for = _suspects(case)
-    findings = (
-        _tried(case, suspects, limit)
-        if try_them
-        else [
-            finding
-            for name, suspect in suspects
-            if (finding := suspect.finding(name, CHECKS[name].words, suspect.remedies[0], None))
-        ]
-    )
+    bench = Bench(case, limit) if try_them else None
+    findings = _findings(suspects, bench)
     findings.sort(key=lambda finding: -finding.weight)
     return Diagnosis(
         tuple(findings),
@@ -102,6 +99,7 @@ count as 1 unit.
         len(case.training.X),
         case.loss,
         case.scale[0],
+        bench is not None and bench.ran_out,
         bool(case.left <= POOR),
         case.is_under_way,
         time.monotonic() - began,
@@ -127,12 +125,14 @@ def _suspects(case: Case) -> tuple[list[tuple[str, Suspect]], dict[str, str]]:
     return suspects, failed
 
 
-def _tried(case: Case, suspects: list[tuple[str, Suspect]], seconds: float) -> list[Finding]:
-    """The findings, with what came of trying their remedies."""
-    bench, findings = Bench(case, seconds), []
+def _findings(suspects: list[tuple[str, Suspect]], bench: Bench | None) -> list[Finding]:
+    """The findings, with what came of trying their remedies where there is a bench."""
+    findings = []
     for place, (name, suspect) in enumerate(suspects):
-        with np.errstate(all="ignore"):
-            remedy, trial = bench.tried(suspect, 1 / (len(suspects) - place))
+        remedy, trial = suspect.remedies[0], None
+        if bench is not None:
+            with np.errstate(all="ignore"):
+                remedy, trial = bench.tried(suspect, 1 / (len(suspects) - place))
         finding = suspect.finding(name, CHECKS[name].words, remedy, trial)
         if finding is not None:
             findings.append(finding)

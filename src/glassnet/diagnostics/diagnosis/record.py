@@ -162,6 +162,7 @@ class Diagnosis:
     n_rows, n_looked : the rows trained on, and how many of them were looked at.
     loss, constant : the loss of the rows that were looked at, without penalties and in the unit of
         ``run.losses``, and that of the best constant answer.
+    ran_out : whether the time was over before every remedy was tried.
     learned : whether the loss is far from the constant answer's.
     under_way : whether training had few iterations, or was on its way down when it ended.
     seconds : what the diagnosis took.
@@ -183,6 +184,7 @@ class Diagnosis:
     n_looked: int
     loss: float
     constant: float
+    ran_out: bool
     learned: bool
     under_way: bool
     seconds: float
@@ -241,7 +243,10 @@ class Diagnosis:
         names: dict[str, list[str]] = {}
         for name, why in self.not_looked_for.items():
             names.setdefault(why, []).append(name)
-        return [f"Not looked for: {', '.join(those)} ({why})." for why, those in names.items()]
+        others = [f"Not looked for: {', '.join(those)} ({why})." for why, those in names.items()]
+        if self.ran_out:
+            others.append("Not all remedies were tried: the time was over. Give more `seconds`.")
+        return others
 
     def __str__(self) -> str:
         return "\n".join(self.lines)

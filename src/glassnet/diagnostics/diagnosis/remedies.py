@@ -101,22 +101,24 @@ class Bench:
 
     def __init__(self, case: Case, seconds: float) -> None:
         self.case, self._end = case, time.monotonic() + seconds
+        self._until = self._end
         self._controls: dict[tuple[Any, ...], TrainingRun | None] = {}
-        self.interrupted = False
+        self.interrupted = self.ran_out = False
         rows = case.training
         self.all = rows.take(excerpt_rows(len(rows.X), rows.X.shape[1], ROWS, MOST_BYTES))
 
     @property
     def seconds_left(self) -> float:
-        """The time there is."""
-        return 0.0 if self.interrupted else self._end - time.monotonic()
+        """The time there is for the suspect at hand."""
+        return 0.0 if self.interrupted else self._until - time.monotonic()
 
     def tried(self, suspect: Suspect, share: float) -> tuple[Remedy, Trial | None]:
         """The first remedy that helps, or the first; within a share of the time left."""
         first: tuple[Remedy, Trial | None] = suspect.remedies[0], None
-        end = self.seconds_left * (1 - share)
+        now = time.monotonic()
+        self._until = now + share * (self._end - now)
         for remedy in suspect.remedies:
-            if not (remedy.changes or suspect.trial) or self.seconds_left <= max(end, 0.05):
+            if not (remedy.changes or suspect.trial):
                 continue
             try:
                 if suspect.trial is not None:
@@ -124,6 +126,7 @@ class Bench:
                 else:
                     trial = self.trial(remedy, suspect.measure, suspect.updates)
             except OutOfTimeError:
+                self.ran_out = self.ran_out or first[1] is None
                 break
             if trial is not None and trial.helps:
                 return remedy, trial
@@ -259,7 +262,7 @@ class Bench:
         Z = inner.outputs(inner.theta, X if scaling is None else scaling.inputs(X))
         Z = Z if scaling is None else scaling.values(Z)
         if measure == BALANCED:
-            return balanced_accuracy(Z, rows)
+            return balanced_accuracy(Z, rows.labels(self.case.network.loss.target))
         return self.case.mean_loss(Z, rows)
 
     def helps(self, without: float, value: float, measure: str, anew: bool) -> bool:
@@ -285,9 +288,8 @@ def _divided(rows: Rows, share: float) -> tuple[Rows, Rows]:
     return rows.take(np.sort(order[few:])), rows.take(np.sort(order[:few]))
 
 
-def balanced_accuracy(Z: Array, rows: Rows) -> float:
+def balanced_accuracy(Z: Array, labels: NDArray[np.intp] | None) -> float:
     """The mean over the classes of the share of its rows that are answered right; NaN without classes."""
-    labels = rows.labels
     if labels is None:
         return math.nan
     answers = (Z[:, 0] > 0).astype(np.intp) if Z.shape[1] == 1 else Z.argmax(axis=1)

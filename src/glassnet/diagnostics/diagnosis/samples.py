@@ -92,7 +92,7 @@ def _with_another_rule(case: Case, remedy: Remedy) -> list[Remedy]:
 def one_class(case: Case) -> Suspect | None:
     """One class has nearly all rows, or y never varies."""
     rows = case.training
-    labels = rows.labels
+    labels = case.labels
     if labels is None:
         return _one_value(case) if case.network.loss.target == "real" else None
     counts = np.bincount(labels)
@@ -102,8 +102,8 @@ def one_class(case: Case) -> Suspect | None:
     if share == 1:
         return Suspect(
             0.95,
-            f"All rows are of class {often}: there is nothing to tell apart.",
-            {"class": often, "rows": len(labels), "share": 1.0},
+            f"All rows are of class {case.label(often)}: there is nothing to tell apart.",
+            {"class": case.label(often), "rows": len(labels), "share": 1.0},
             [Remedy("give rows of every class")],
         )
     Z = case.answers
@@ -113,11 +113,11 @@ def one_class(case: Case) -> Suspect | None:
     if right >= MISSED:
         return None
     evidence = {
-        "class": often,
+        "class": case.label(often),
         "share": share,
         "rows_of_others": int(others.sum()),
         "others_answered_right": right,
-        "balanced_accuracy": balanced_accuracy(Z, rows),
+        "balanced_accuracy": balanced_accuracy(Z, labels),
     }
     weigh = []
     if case.network.loss.target == "class" and rows.y.ndim == 1:
@@ -125,8 +125,8 @@ def one_class(case: Case) -> Suspect | None:
         weigh = [Remedy("let every class count alike", code, {"class_weight": "balanced"})]
     return Suspect(
         0.65,
-        f"{percent(share)} of the rows are of class {often}, and the network answers it nearly always: "
-        f"only {percent(right)} of the other rows are answered right.",
+        f"{percent(share)} of the rows are of class {case.label(often)}, and the network answers it "
+        f"nearly always: only {percent(right)} of the other rows are answered right.",
         evidence,
         weigh or [Remedy("weigh the rows of the other classes more, by sample_weight")],
         BALANCED,
@@ -177,7 +177,7 @@ def equal_rows(case: Case) -> Suspect | None:
         "least_loss": least,
         "loss": case.loss,
     }
-    labels = rows.labels
+    labels = case.labels
     best = ""
     if labels is not None:
         most = np.zeros((len(sizes), labels.max() + 1))

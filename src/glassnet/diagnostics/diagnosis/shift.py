@@ -11,8 +11,9 @@ import numpy as np
 from numpy.random import RandomState
 
 from glassnet._types import Array
+from glassnet.data.checks import excerpt_rows
 from glassnet.data.reduce import Block
-from glassnet.diagnostics.diagnosis.case import Case, Rows
+from glassnet.diagnostics.diagnosis.case import FEW_ROWS, Case, Rows
 from glassnet.diagnostics.diagnosis.record import Remedy, Trial
 from glassnet.diagnostics.diagnosis.remedies import OTHERS_LOSS, Bench, Suspect
 from glassnet.utils.words import counted, percent, readable
@@ -24,9 +25,12 @@ explains in fewer than the second of all draws, whatever the number of columns."
 
 def shifted_rows(case: Case) -> Suspect | None:
     """Columns, or targets, whose values are distributed otherwise on the rows held out."""
-    train, held = case.training, case.held_out
-    if held is None:
+    if case.held_out is None:
         return None
+    train, held = (
+        rows.take(excerpt_rows(len(rows.X), rows.X.shape[1], FEW_ROWS))
+        for rows in (case.training, case.held_out)
+    )
     columns = [case.column(place) for place in range(train.X.shape[1])]
     distances = [distance(train.X[:, k], held.X[:, k]) for k in range(train.X.shape[1])]
     moved = [k for k, d in enumerate(distances) if d > limit(len(train.X), len(held.X), len(distances))]
@@ -56,7 +60,7 @@ def shifted_rows(case: Case) -> Suspect | None:
             "mean_held_out": high,
         }
     if targets:
-        words.append(_targets_in_words(train, held))
+        words.append(_targets_in_words(case, train, held))
     remedy = Remedy(
         "hold rows out at random, or train on rows like those to come; for rows in time see gn.WalkForward",
         "gn.train(..., validation=0.2)",
@@ -72,11 +76,11 @@ def shifted_rows(case: Case) -> Suspect | None:
     )
 
 
-def _targets_in_words(train: Rows, held: Rows) -> str:
+def _targets_in_words(case: Case, train: Rows, held: Rows) -> str:
     place = int(np.argmax([distance(train.Y[:, k], held.Y[:, k]) for k in range(train.Y.shape[1])]))
     before, after = float(train.Y[:, place].mean()), float(held.Y[:, place].mean())
-    if train.labels is not None:
-        label = place if train.Y.shape[1] > 1 else 1
+    if case.labels is not None:
+        label = case.label(place if train.Y.shape[1] > 1 else 1)
         return (
             f"class {label} has {percent(before)} of the training rows and {percent(after)} of the others"
         )

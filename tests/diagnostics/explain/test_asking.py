@@ -130,6 +130,16 @@ def test_every_update_is_the_one_that_training_makes(name):
         assert explained.passed, explained
 
 
+def test_update_shows_what_becomes_of_the_running_mean():
+    run, X, y, _ = case("float32")
+    after = run.resume(1).averaged
+    explained = gn.explain(run, X, y, what="update", layer=1, unit=2, input=1)
+    (mean,) = (step for step in explained.steps if step.symbol == "mean")
+    assert mean.value == pytest.approx(float(after.weights[0][1, 2]), rel=1e-6)
+    weight = gn.explain(run, X, y, what="weight", layer=1, unit=2, input=1)
+    assert f"in which this is {float(run.averaged.weights[0][1, 2])!r}" in weight.notes[0]
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_every_activation_delta_and_loss_of_a_sample_is_the_engines(name):
     run, X, y, weights = case(name)

@@ -326,6 +326,11 @@ class ParameterNumbers:
                 formula = f"{place.symbol} min(1, max_norm / length of the unit's weights)"
                 steps.append(Step(place.symbol, formula, text, bounded, "<-"))
                 after = bounded
+        if run.average is not None and run.averaged is not None:
+            d, mean = run.average, place.of(run.averaged)
+            text = f"{num(d)} * {num(mean)} + (1 - {num(d)}) * {num(after)}"
+            formula = f"d mean + (1 - d) {place.symbol}, with which the run predicts"
+            steps.append(Step("mean", formula, text, d * mean + (1 - d) * after, "<-"))
         steps.append(
             Step("update", f"new {place.symbol} - old", f"{num(after)} - {num(before)}", after - before)
         )

@@ -363,7 +363,7 @@ class MapView {
     const per = (share) => `${(100 * share).toFixed(share > 0.9995 && share < 1 ? 2 : 1).replace(/\.0$/, "")} %`;
     const words = frame.accuracy === undefined ? [] : [`right ${per(frame.accuracy)}`];
     if (frame.held_out_accuracy !== undefined) words.push(`held out ${per(frame.held_out_accuracy)}`);
-    this.hint.textContent = words.join(" · ");
+    this.hint.textContent = samples.inputs.length > 2 ? (words[0] ?? "") : words.join(" · ");
     this.hint.title = "Filled points are trained on, hollow ones held out; a ring marks a wrong one.";
     this.across.hidden = this.up.hidden = samples.inputs.length <= 2;
     const flat = samples.span.length === 1;
@@ -1076,7 +1076,7 @@ class NumbersView {
   row(index, what) {
     const name = nameOf(what);
     const [value, gradient] = [h("td"), h("td")];
-    value.addEventListener("dblclick", () => this.edit(index, what, value));
+value.addEventListener("dblclick", () => this.lab.choose(what, true));
     const node = h("tr", {}, h("th", { scope: "row" }, button(name, () => this.lab.choose(what))), value, gradient);
     this.rows.push({ index, what, node, value, gradient });
   }
@@ -1090,14 +1090,10 @@ class NumbersView {
     this.time = time;
     const chosen = this.lab.chosen ? key(this.lab.chosen) : "";
     for (const { index, what, node, value, gradient } of this.rows) {
-      if (!value.firstElementChild) value.textContent = full(arrays.parameters.data[index]);
+      value.textContent = full(arrays.parameters.data[index]);
       gradient.textContent = arrays.gradient ? full(arrays.gradient.data[index]) : "–";
       node.classList.toggle("is-chosen", key(what) === chosen);
     }
-  }
-
-  edit(index, what, cell) {
-    this.lab.edit?.(index, what, cell);
   }
 }
 
@@ -1610,7 +1606,7 @@ class InspectorView {
     for (const step of steps) {
       line(step.symbol, step.sign, step.formula);
       if (step.numbers) line("", "=", step.numbers, "is-numbers");
-      if (step.formula !== full(step.value)) line("", "=", full(step.value), "is-result");
+      if (Number(step.formula) !== step.value) line("", "=", full(step.value), "is-result");
     }
     if (!steps.length && value !== null && !parts.length) line(symbol, "=", full(value), "is-result");
     for (const check of checks) {
@@ -1962,6 +1958,7 @@ class Lab {
     this.setup = this.samples = this.frame = null;
     this.arrays = {};
     this.chosen = null;
+    this.busy = 0;
     this.link = new Link(model, (frame, arrays) => this.receive(frame, arrays));
     const dark = window.matchMedia("(prefers-color-scheme: dark)");
     this.palette = new Palette(dark.matches);
@@ -2108,7 +2105,19 @@ class Lab {
   }
 
   async do(name, settings = {}) {
+    // The first use of a set or a table may have to load a library: the page says that it works on it.
+    let said = false;
+    const slow = setTimeout(() => {
+      said = true;
+      this.busy += 1;
+      this.draw();
+    }, 400);
     const answer = await this.link.ask(name, settings);
+    clearTimeout(slow);
+    if (said) {
+      this.busy -= 1;
+      this.draw();
+    }
     if (answer?.error) this.say(answer.error);
     else if (!this.trouble) this.say("");
     return answer;
@@ -2140,11 +2149,13 @@ class Lab {
     };
   }
 
-  choose(what) {
+  // Explain a number; with `edits`, to set it.
+  choose(what, edits = false) {
     this.chosen = what;
     this.open("Inspector");
     this.inspector.show(what);
     this.draw();
+    if (edits) this.inspector.value.select();
   }
 
   // A press on the map draws, or explains the sample that is nearest.
@@ -2279,7 +2290,7 @@ class Lab {
     this.lossText.textContent = full(frame.loss);
     const past = frame.iteration < frame.last ? ` · wound back from ${count(frame.last)}` : "";
     const speed = frame.state === "playing" && frame.speed > 0 && !past ? ` · ${short(frame.speed, 3)} a second` : "";
-    this.chip.textContent = `${frame.state}${past}${speed}`;
+    this.chip.textContent = this.busy ? "working …" : `${frame.state}${past}${speed}`;
     this.chip.className = `gl-chip${frame.state === "playing" ? " is-live" : frame.state === "diverged" ? " is-bad" : ""}`;
     this.status.setAttribute("aria-live", frame.state === "playing" ? "off" : "polite");
     this.buttons.play.setAttribute("aria-pressed", String(frame.state === "playing"));

@@ -97,7 +97,7 @@ def _wider(bench: Bench, remedy: Remedy) -> Trial | None:
     helps = all(bench.helps(*pair, OTHERS_LOSS, True) for pair in ((without, value), (before, after)))
     seconds = time.monotonic() - began
     counts = best[1].iterations, best[0].iterations
-    return Trial(OTHERS_LOSS, without, value, *counts, True, True, helps and same, seconds)
+    return Trial(OTHERS_LOSS, without, value, *counts, True, True, helps and same, "iteration", seconds)
 
 
 def _solved(bench: Bench, changes: dict[str, Any], rows: Rows) -> TrainingRun | None:

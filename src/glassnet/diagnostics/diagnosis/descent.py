@@ -39,9 +39,9 @@ short way beyond it gains at least the third."""
 MOST_UPDATES, SECONDS = 20_000, 1.0
 """How far the run is followed out of a saddle, over some of its rows."""
 
-UP, ROUGH = 0.2, 0.05
-"""A loss is restless where it rises in the first share of the later iterations, by the second of a constant
-answer's."""
+UP, ROUGH, ALL = 0.2, 0.1, 0.5
+"""A loss on batches is restless where it rises in the first share of the later epochs, by the second of a
+constant answer's; one on the full batch, which need not rise, where its later rises sum to the third."""
 
 
 def rate_too_large(case: Case) -> Suspect | None:
@@ -54,7 +54,9 @@ def rate_too_large(case: Case) -> Suspect | None:
     start, here = _limit_at_a_start(case), _limit_here(case)
     limit = min((value for value in (start, here) if math.isfinite(value)), default=math.nan)
     times = case.rate / limit if limit > 0 else math.nan
-    evidence: dict[str, Any] = {"rate": case.rate, "loss_at_first": _first(case), "loss": case.loss}
+    evidence: dict[str, Any] = {"rate": case.rate, "loss": case.loss}
+    if len(run.losses):
+        evidence["loss_at_first"] = float(run.losses[0])
     words = "steps of this rate throw the parameters to where the loss is higher"
     if run.status == "diverged":
         evidence["diverged_at"] = run.diverged_at
@@ -244,11 +246,6 @@ def _limit_at_a_start(case: Case) -> float:
     return case.landscape_at(start).stability_limit(*case.momentum)
 
 
-def _first(case: Case) -> float:
-    losses = case.run.losses
-    return float(losses[0]) if len(losses) else math.nan
-
-
 def _is_restless(case: Case) -> bool:
     """Whether the loss rises again and again, or ended above its start."""
     losses, height = case.run.losses, case.height
@@ -262,7 +259,7 @@ def _is_restless(case: Case) -> bool:
     rough = rises[rises > ROUGH * height]
     if case.on_batches or any(case.run.dropout):  # which are restless by themselves
         return bool(len(rough) > UP * len(rises) and late.mean() > losses.min() + height)
-    return bool(len(rough) > UP / 4 * len(rises))
+    return bool(rises[rises > 0].sum() > ALL * height)
 
 
 def _with_rate(case: Case, rate: float, words: str, anew: bool) -> Remedy:

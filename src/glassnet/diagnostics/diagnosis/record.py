@@ -43,6 +43,7 @@ class Trial:
     iterations, iterations_without : how long the two are; a solver's do more than an optimizer's.
     anew, anew_without : whether each starts anew, or goes on from the run's parameters.
     helps : whether the remedy makes a difference.
+    unit : what `iterations` are, "iteration" or "epoch".
     seconds : what both took.
     """
 
@@ -54,6 +55,7 @@ class Trial:
     anew: bool
     anew_without: bool
     helps: bool
+    unit: str
     seconds: float
 
     @property
@@ -65,7 +67,7 @@ class Trial:
             for value in (self.with_remedy, self.without)
         )
         first, second = (
-            f"{counted(n, 'iteration')} from {'a new start' if anew else 'here'}"
+            f"{counted(n, self.unit)} from {'a new start' if anew else 'here'}"
             for n, anew in (
                 (self.iterations, self.anew),
                 (self.iterations_without, self.anew_without),

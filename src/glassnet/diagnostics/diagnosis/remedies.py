@@ -103,7 +103,7 @@ class Bench:
         self.case, self._end = case, time.monotonic() + seconds
         self._until = self._end
         self._controls: dict[tuple[Any, ...], TrainingRun | None] = {}
-        self.interrupted = self.ran_out = False
+        self.interrupted = self.ran_out = self._was_cut = False
         rows = case.training
         self.all = rows.take(excerpt_rows(len(rows.X), rows.X.shape[1], ROWS, MOST_BYTES))
 
@@ -140,15 +140,19 @@ class Bench:
         planned = self.iterations(changes, updates)
         with_it = self.branch(changes, remedy.anew, planned, rows)
         made = planned if with_it is None else max(with_it.iterations, 1)
-        # Another start is compared with going on, and early stopping with a branch that does not stop.
+        # Another start is compared with going on, early stopping with a branch that does not stop, and
+        # scaled columns with others at the same rate.
         anew = remedy.anew and "random_state" not in changes
-        alike = isinstance(self.rule(changes), Solver) == isinstance(self.rule({}), Solver)
+        own = {"optimizer": changes["optimizer"]} if {"optimizer", "standardize"} <= {*changes} else {}
         beside = made if "stopping" not in changes else planned
-        beside = beside if alike else min(GRADIENTS * made, self.iterations({}, updates))
-        key = anew, beside, measure
+        if isinstance(self.rule(changes), Solver) != isinstance(self.rule(own), Solver):
+            beside = min(GRADIENTS * made, self.iterations(own, updates))
+        key = anew, beside, measure, str(own)
         if key not in self._controls:
-            self._controls[key] = self.branch({}, anew, beside, rows)
+            self._controls[key] = self.branch(own, anew, beside, rows, share=0.9)
         control = self._controls[key]
+        if control is not None and self._was_cut and control.iterations < beside / 2:
+            raise OutOfTimeError
         without, value = (self.measured(run, measure, judges) for run in (control, with_it))
         return Trial(
             measure,
@@ -159,6 +163,7 @@ class Bench:
             remedy.anew,
             anew,
             self.helps(without, value, measure, remedy.anew),
+            self.unit(changes),
             time.monotonic() - began,
         )
 
@@ -173,6 +178,11 @@ class Bench:
             return min(updates, max(LEAST_UPDATES, run.iterations))
         in_epoch = -(-len(self.all.X) // run.batch_size)
         return max(5, min(run.iterations, updates // in_epoch))
+
+    def unit(self, changes: Mapping[str, Any]) -> str:
+        """What the iterations of a branch are."""
+        solved = isinstance(self.rule(changes), Solver)
+        return "epoch" if self.case.on_batches and not solved else "iteration"
 
     def rule(self, changes: Mapping[str, Any]) -> Rule:
         """The rule of a branch."""
@@ -221,7 +231,7 @@ class Bench:
         """A branch with some changes, cut short after a share of the time left; None if it blows up."""
         if self.seconds_left <= 0.02:
             raise OutOfTimeError
-        began = time.monotonic()
+        began, self._was_cut = time.monotonic(), False
         end = began + share * self.seconds_left
         try:
             settings = self.settings(changes, anew, iterations)
@@ -231,7 +241,7 @@ class Bench:
             data = InMemory(rows.X, rows.y, self._weights(rows, settings))
             start, gradient = begin(self.network(changes), data, settings)
             every = int(np.clip(0.02 / max(time.monotonic() - began, 1e-6), 1, 100))
-            watch: FunctionHook[TrainingRun] = FunctionHook(every, lambda run: time.monotonic() > end)
+            watch: FunctionHook[TrainingRun] = FunctionHook(every, lambda run: self._is_late(end))
             run = continue_run(start, iterations, Hooks([watch]), gradient=gradient)
         except (InputError, EngineError, FloatingPointError):
             return None
@@ -239,6 +249,10 @@ class Bench:
             self.interrupted = True
             raise OutOfTimeError
         return None if run.status == "diverged" else run
+
+    def _is_late(self, end: float) -> bool:
+        self._was_cut = time.monotonic() > end
+        return self._was_cut
 
     def _weights(self, rows: Rows, settings: FitSettings) -> NDArray[np.float64] | None:
         """The rows' weights; of a summed loss on the full batch they stand for all rows."""

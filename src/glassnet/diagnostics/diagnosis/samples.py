@@ -34,7 +34,7 @@ MOST_COLUMNS = 2_000
 def raw_inputs(case: Case) -> Suspect | None:
     """Columns of X that are far from mean 0 and standard deviation 1."""
     raw = case.raw_inputs
-    if not raw or case.left <= LEARNED:
+    if not raw or case.left <= LEARNED or (case.is_under_way and case.left <= POOR):
         return None
     first, mean, deviation = raw[0]
     evidence = {
@@ -205,6 +205,8 @@ def constant_columns(case: Case) -> Suspect | None:
     """Columns of X that have one value in all rows."""
     X = case.training.X
     still = np.flatnonzero(X.min(axis=0) == X.max(axis=0))
+    if len(still) < X.shape[1]:
+        still = still[X[0, still] != 0]  # no weight of a column of zeros moves anything
     if not len(still) or len(X) < 2 or case.left <= POOR:
         return None
     names, all_of_them = [case.name(int(k)) for k in still], len(still) == X.shape[1]

@@ -123,5 +123,5 @@ def _mixed(bench: Bench, remedy: Remedy) -> Trial | None:
     control = bench.branch({}, True, made, own)
     without, value = (bench.measured(run, OTHERS_LOSS, judges) for run in (control, with_it))
     helps = bench.helps(without, value, OTHERS_LOSS, anew=False)
-    trial = Trial(OTHERS_LOSS, without, value, made, made, True, True, helps, 0.0)
+    trial = Trial(OTHERS_LOSS, without, value, made, made, True, True, helps, bench.unit({}), 0.0)
     return replace(trial, seconds=time.monotonic() - began)

@@ -192,6 +192,15 @@ def test_in_notebook_knows_kernels_and_no_other_shell(monkeypatch):
     assert opening.in_notebook()
 
 
+def test_widget_and_page_can_be_asked_for_anywhere(monkeypatch):
+    made = gn.lab(X, Y, widget=True)
+    assert made._esm
+    made.close()
+    monkeypatch.setattr(opening, "in_notebook", lambda: True)
+    with gn.lab(X, Y, widget=False, browser=False) as lab:
+        assert answers(lab.address) == 303
+
+
 # ---- What it is opened on -------------------------------------------------------------------------
 
 

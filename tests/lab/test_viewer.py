@@ -1,5 +1,7 @@
 """One page's talk with a session, without a page: commands in order, and frames only as they are taken."""
 
+import json
+import math
 import queue
 import threading
 import types
@@ -40,6 +42,8 @@ class Steps:
         self.commands.append(message)
         if message.get("do") == "fail":
             raise RuntimeError("of the session")
+        if message.get("do") == "say":
+            return {"said": {"nothing": math.nan, "itself": self}[message["what"]]}
         return {"did": message.get("do")}
 
     def close(self):
@@ -51,7 +55,10 @@ class Page:
 
     def __init__(self, session, frames=None):
         self.got = queue.Queue()
-        self.viewer = Viewer(session, frames or Frames(session), lambda *sent: self.got.put(sent))
+        self.viewer = Viewer(session, frames or Frames(session), self.take)
+
+    def take(self, text, payload):
+        self.got.put((json.loads(text), payload))
 
     def say(self, **message):
         self.viewer.receive(message)
@@ -237,8 +244,19 @@ def test_failure_of_the_session_is_said_and_the_next_command_works(session, look
     assert page.next()[0] == {"id": 2, "answer": {"did": "step"}}
 
 
+@pytest.mark.parametrize(("what", "words"), [("nothing", "not JSON compliant"), ("itself", "Steps")])
+def test_answer_that_json_cannot_hold_is_said_and_the_page_stays(session, look, caplog, what, words):
+    page = look()
+    page.say(do="say", what=what, id=1)
+    message, _ = page.next()
+    assert message["id"] == 1
+    assert words in message["answer"]["error"]
+    page.say(do="step", id=2)
+    assert page.next()[0] == {"id": 2, "answer": {"did": "step"}}
+
+
 def test_page_that_is_gone_leaves_no_thread(session):
-    def send(message, payload):
+    def send(text, payload):
         raise ConnectionError
 
     viewer = Viewer(session, Frames(session), send)

@@ -47,7 +47,8 @@ def lab(
     with session_of(name, target) as session, Lab(session, port, expose, address_file) as opened:
         say(f"The lab is at {opened.address}")
         if expose is not None:
-            say("Other machines can reach it: keep the address to those who may command it.", err=True)
+            words = "Other machines can reach it, by an address of this one in numbers: give the token only"
+            say(f"{words} to those who may command the lab.", err=True)
         if not no_browser and not opened.open_browser():
             say("No browser could be opened here: open the address in one.", err=True)
         opened.wait()

@@ -149,6 +149,7 @@ def lab(
     features: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
     browser: bool = True,
+    widget: bool | None = None,
     port: int | None = None,
     expose: str | None = None,
     address_file: str | os.PathLike[str] | None = None,
@@ -170,6 +171,7 @@ def lab(
     iterations : where playing ends, for the first time.
     name, features, classes : what the page calls the data, the columns of X and the classes.
     browser : whether the page is opened; the address works either way.
+    widget : True is a widget, False a page; by default a widget in notebooks.
     port : of the page; by default a free one.
     expose : an address of this machine, such as "192.168.1.20", at which other machines may open the lab
         too. Whoever has the address with its token then commands the lab, and nothing is encrypted.
@@ -203,7 +205,7 @@ def lab(
         session = Session(
             X, y, network, iterations=iterations, name=name, features=features, classes=classes, **settings
         )
-    if in_notebook():
+    if in_notebook() if widget is None else widget:
         from glassnet.lab.widget import lab_widget
 
         return lab_widget(session)

@@ -8,7 +8,6 @@ import logging
 import secrets
 import socket
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,16 +146,15 @@ class Server:
             return
         loop = asyncio.get_running_loop()
 
-        def send(message: Mapping[str, Any], payload: bytes | None) -> None:
-            text = json.dumps(message, separators=(",", ":"), allow_nan=False)
+        def send(text: str, payload: bytes | None) -> None:
             sending = page.send_text(text) if payload is None else page.send_bytes(packed(text, payload))
             asyncio.run_coroutine_threadsafe(sending, loop).result()
 
-        # By this a page knows whether it talks to the server that it knew, or to one that began anew.
-        await page.send_text(json.dumps({"life": self._life}))
         viewer = Viewer(self.session, self._frames, send)
         self.viewers.add(viewer)
         try:
+            # By this a page knows whether it talks to the server that it knew, or to one that began anew.
+            await page.send_text(json.dumps({"life": self._life}))
             while not viewer.closed.is_set():
                 viewer.receive(await page.receive_text())
                 while viewer.full and not viewer.closed.is_set():

@@ -74,15 +74,13 @@ class Viewer:
     """Carries messages between a session and one page.
 
     The page says ``{"do": "taken"}`` once it listens, and again after each frame that it has drawn: only
-    then does the newest one follow. `send(message, payload)` takes a JSON document and, with a frame, its
+    then does the newest one follow. `send(text, payload)` takes a JSON document and, with a frame, its
     bytes; it may block as long as the page is slow, and raises once the page is gone. Commands run one
     after the other in a thread of their own, frames go out by another: neither waits for the other, and
     training for none of them.
     """
 
-    def __init__(
-        self, session: Watched, frames: Frames, send: Callable[[Mapping[str, Any], bytes | None], None]
-    ) -> None:
+    def __init__(self, session: Watched, frames: Frames, send: Callable[[str, bytes | None], None]) -> None:
         self._session, self._frames, self._send = session, frames, send
         self._commands: queue.Queue[object] = queue.Queue()
         self._waiting, self._counting = 0, threading.Lock()
@@ -171,7 +169,13 @@ class Viewer:
         if self.closed.is_set():
             return
         try:
-            self._send(message, payload)
+            text = json.dumps(message, separators=(",", ":"), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            _logger.exception("The lab's session said what JSON cannot hold")
+            answer = {"id": _id_of(message), "answer": {"error": _defect(error)}}
+            text, payload = json.dumps(answer), None
+        try:
+            self._send(text, payload)
         except Exception:  # the page is gone, in whatever way its carrier says so
             self.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
-from collections.abc import Mapping
+import json
 from typing import Any
 
 from glassnet.lab.extra import require
@@ -35,8 +35,8 @@ def _widget_class() -> Any:
         def _hear(self, widget: object, message: object, buffers: object) -> None:
             self._viewer.receive(message)
 
-        def _deliver(self, message: Mapping[str, Any], payload: bytes | None) -> None:
-            self.send(message, None if payload is None else [payload])
+        def _deliver(self, text: str, payload: bytes | None) -> None:
+            self.send(json.loads(text), None if payload is None else [payload])
 
         def close(self) -> None:
             """End training, and take the page out of the notebook."""

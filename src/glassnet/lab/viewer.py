@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from glassnet.errors import GlassnetError, InputError, InputTypeError
 from glassnet.lab.frame import Frame
+from glassnet.utils.memory import release_memory
 
 MOST_BYTES = 9_000_000
 """The longest message of a page; socket.js has the same number."""
@@ -22,6 +23,8 @@ SHARE = 1 / 7
 """The share of one processor's time that making frames may take, however many pages look on."""
 FASTEST = 1 / 60
 """Seconds from one frame to the next, at least."""
+TIDY = 20.0
+"""Seconds after which memory that was let go of is given back to the system."""
 _SHORT = 1_000
 """Characters of a message that is read at once; a longer one is read by the thread that answers."""
 
@@ -50,6 +53,7 @@ class Frames:
     def __init__(self, session: Watched) -> None:
         self._session, self._newest = session, Frame(-1, {})
         self._making, self._next = threading.Lock(), 0.0
+        self._tidy = time.monotonic() + TIDY
 
     def after(self, seen: int, closed: threading.Event) -> Frame | None:
         """A frame newer than the one of the number `seen`, once there is one; None when `closed` is set."""
@@ -65,6 +69,10 @@ class Frames:
                     began, spent = time.monotonic(), time.thread_time()
                     self._newest = self._session.frame()
                     self._next = began + max(FASTEST, (time.thread_time() - spent) / SHARE)
+                    if began >= self._tidy:
+                        # Histories that grow a little from look to look leave gaps that fit nothing.
+                        self._tidy = began + TIDY
+                        release_memory()
                 if self._newest.number != seen:
                     return self._newest
         return None

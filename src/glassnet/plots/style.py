@@ -203,6 +203,8 @@ def set_title(figure: Figure, title: str, notes: Sequence[str] = ()) -> None:
         words = "\n".join(plain(line, 200) for line in block)
         figure.text(0.03, 1 - down / height, words, verticalalignment="top", linespacing=1.25, **look)
         down += (18 if block is heads else 13) * len(block)
+    if any(axes.get_title(loc="left") for axes in figure.axes):
+        down += 6  # the titles of panels keep clear of the notes
     engine: Any = figure.get_layout_engine()
     if engine is not None:
         engine.set(rect=(0, 0, 1, 1 - down / height))

@@ -136,6 +136,7 @@ MISTAKES = [
         2,
         "--activation relo: Unknown activation 'relo'. Did you mean",
     ),
+    (["train", "circles", "--gif", "--no-pictures"], 2, "--gif draws a picture, and --no-pictures none"),
     (["train", "circles", "--hidden", "0"], 2, "--hidden 0: hidden layer 1 of [0] has a width of 0"),
     (["train", "circles", "--hidden", "a"], 2, "'a' is not whole numbers between commas"),
     (

@@ -58,6 +58,13 @@ def test_load_experiment_takes_a_table(tmp_path):
     gn.train(loaded.network, loaded.X, loaded.y, **loaded.settings)
 
 
+def test_file_with_the_name_of_a_built_in_experiment_is_not_described_as_that(tmp_path):
+    path = tmp_path / "moons.toml"
+    path.write_text('[data]\ngenerator = "blobs"\n')
+    loaded = load_experiment(str(path), FEW)
+    assert (loaded.name, loaded.description) == ("moons", "")
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "words"),
     [

@@ -83,6 +83,8 @@ def train(
     rows held back with that of one answer for all rows, a linear model and boosted trees, which learn from
     the same rows.
     """
+    if gif and no_pictures:
+        raise click.UsageError("--gif draws a picture, and --no-pictures none: leave out one of them.")
     stages.open(quiet)
     experiment = experiment_of(name)
 

@@ -26,6 +26,7 @@ class LoadedExperiment:
     X (rows, features) and y are the rows to train on, X_test and y_test those held out, which may be none.
     y holds class numbers, or quantities; a table's numbers are standardized. `class_names` is None for
     quantities, whose names are `target_names`, and `feature_names` where the features have no names.
+    `description` says in a sentence what a built-in experiment is; of others it is "".
     `experiment` has every setting as a file has it.
     """
 
@@ -39,6 +40,7 @@ class LoadedExperiment:
     class_names: tuple[str, ...] | None
     target_names: tuple[str, ...]
     notes: tuple[str, ...]
+    description: str
     _arguments: Mapping[str, Any]
     _random: dict[str, Any]
 
@@ -51,11 +53,6 @@ class LoadedExperiment:
     def title(self) -> str:
         """Its heading in pictures."""
         return self.experiment.title
-
-    @property
-    def description(self) -> str:
-        """What a built-in experiment is, in a sentence; "" for others."""
-        return about(self.name).description if self.name in built_in() else ""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -114,6 +111,7 @@ def load_experiment(name: str, settings: Mapping[str, Any] | None = None) -> Loa
         class_names=samples.target_names if classed else None,
         target_names=samples.preprocessing.target_names,
         notes=samples.notes,
+        description=about(name).description if name in built_in() and not experiment["data.file"] else "",
         _arguments=experiment.keywords(
             train,
             class_weight=samples.class_weight(experiment["train.class_weight"]),

@@ -382,6 +382,8 @@ def _draw(
             if gif and outcome.replay is not None:
                 with watch(GIF):
                     plots.animation(path=results.new(GIF), **outcome.film)
+            elif gif:
+                missing.append(f"{GIF} needs rows in memory, and these are read block by block.")
         elif pictures:
             missing.append(why)
         if report and not (why := load_libraries(watch, "matplotlib", "plotly")):

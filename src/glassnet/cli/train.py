@@ -79,9 +79,9 @@ def train(
     and keep the work (exit status 130, 143 or 129). After a kill or a power cut the folder holds the work
     up to the last checkpoint. The same command with --resume goes on from either, to the bits of training
     that was never cut off, and with a larger --iterations after a regular end. A result no better than one
-    answer for all rows is said to be so in the last lines. Of a table the verdict compares the score on
-    rows held back with that of one answer for all rows, a linear model and boosted trees, which learn from
-    the same rows.
+    answer for all rows is said to be so in the last lines, and the line "diagnosis" says why, and what
+    helps. Of a table the verdict compares the score on rows held back with that of one answer for all rows,
+    a linear model and boosted trees, which learn from the same rows.
     """
     if gif and no_pictures:
         raise click.UsageError("--gif draws a picture, and --no-pictures none: leave out one of them.")

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -101,16 +100,6 @@ def test_diagnose_without_remedies_tries_nothing(raw_run):
     found = gn.diagnose(raw_run, RAW, SIGNS, remedies=False)
     assert [finding.trial for finding in found.findings] == [None] * len(found.findings)
     assert "Tried" not in str(found)
-
-
-def test_diagnose_stays_within_its_seconds():
-    wide = np.random.RandomState(0).randn(2_000, 200)
-    labels = (wide[:, 0] > 0).astype(int)
-    run = gn.train(gn.Network((200, 300, 2)), wide, labels, optimizer=gn.SGD(1e-6), iterations=2)
-    began = time.monotonic()
-    bounded = gn.diagnose(run, wide, labels, seconds=0.5)
-    assert time.monotonic() - began < 30  # all of its branches would take minutes
-    assert bounded.seconds < 30
 
 
 def test_diagnose_gives_the_same_answer_twice(raw_run):

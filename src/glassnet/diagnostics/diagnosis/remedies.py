@@ -140,6 +140,7 @@ class Bench:
         planned = self.iterations(changes, updates)
         with_it = self.branch(changes, remedy.anew, planned, rows)
         made = planned if with_it is None else max(with_it.iterations, 1)
+        cut = self._was_cut and made < planned / 2
         # Another start is compared with going on, early stopping with a branch that does not stop, and
         # scaled columns with others at the same rate.
         anew = remedy.anew and "random_state" not in changes
@@ -154,6 +155,9 @@ class Bench:
         if control is not None and self._was_cut and control.iterations < beside / 2:
             raise OutOfTimeError
         without, value = (self.measured(run, measure, judges) for run in (control, with_it))
+        helps = self.helps(without, value, measure, remedy.anew)
+        if cut and not helps:
+            raise OutOfTimeError  # it may have needed more
         return Trial(
             measure,
             without,
@@ -162,7 +166,7 @@ class Bench:
             beside if control is None else control.iterations,
             remedy.anew,
             anew,
-            self.helps(without, value, measure, remedy.anew),
+            helps,
             self.unit(changes),
             time.monotonic() - began,
         )

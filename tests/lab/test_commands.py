@@ -222,7 +222,7 @@ def test_set_has_the_bits_of_the_experiment_until_something_changes():
         ({"name": "mooons"}, "Did you mean 'moons'"),
         ({"name": "moons", "settings": {"noise": -1}}, "noise"),
         ({"name": "moons", "settings": {"loudness": 1}}, "loudness"),
-        ({"name": "moons", "settings": {"n_samples": 1e9}}, "up to 100,000 samples"),
+        ({"name": "moons", "settings": {"n_samples": 1e9}}, "takes up to 100,000"),
         ({"name": "moons", "held_out": 0.99}, "held_out is 0.99"),
     ],
 )
@@ -346,3 +346,39 @@ def test_frame_has_the_hidden_layer_in_three_dimensions(session):
     H = NETWORK.forward(session.shown_run().parameters, X)[0]
     np.testing.assert_allclose(frame.arrays["hidden"], H, rtol=1e-6)
     assert frame.document["hidden_labels"] == ["unit 0", "unit 1", "unit 2"]
+
+
+def test_raw_columns_are_warned_of_and_standardized(session):
+    raw = np.column_stack([1000 + 50 * X[:, 0], X[:, 1]])
+    with Session(raw, Y, NETWORK) as session:
+        (note,) = session.setup()["data"]["notes"]
+        assert note.startswith("Of raw scale, up to 1.")
+        assert "x₁. Standardize them." in note
+        assert "starts over" in session.command({"do": "train_with", "standardize": True})["note"]
+        assert session.setup()["data"]["notes"] == []
+        session.command({"do": "step", "n": 5})
+        same = gn.train(NETWORK, raw, Y, iterations=5, standardize=True, random_state=0)
+        np.testing.assert_array_equal(session.shown_run().losses, same.losses)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (
+            "[data]\nset = 'moons'\nn_samples = 1_000_000_000",
+            "n_samples is 1000000000; the lab takes up to",
+        ),
+        (
+            "[data]\nset = 'blobs'\nn_samples = 90_000\nn_features = 90_000",
+            "too many numbers; the lab takes up to",
+        ),
+        (
+            "[data]\nset = 'xor'\n[network]\nsizes = [2, 900, 900, 2]\nhidden = ['tanh', 'tanh']\n"
+            "output = 'softmax'",
+            "parameters; the lab draws up to 200,000",
+        ),
+        ("[data]\nset = 'xor'\n[[beside]]\niterations = 1_000_000", "at most 5,000 iterations at once"),
+    ],
+)
+def test_lesson_cannot_ask_for_more_than_a_machine_has(do, session, lines, words):
+    assert words in session.command({"do": "open_lesson", "text": f"lesson = 1\n{lines}"})["error"]

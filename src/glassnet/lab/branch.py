@@ -38,6 +38,12 @@ class Branch:
     at: int = 0
 
 
+def tape_of(study: Study) -> Tape:
+    """A tape at the start of a study, within the bounds of a dozen of them."""
+    data = study.data
+    return Tape(study.network, data.X, data.y, memory="32 MiB", disk="256 MiB", **study.settings)
+
+
 class Watched(Protocol):
     """What a watch needs of a session."""
 
@@ -71,15 +77,14 @@ class Watch(Hook[TrainingRun]):
         return self.asked
 
 
-def words_of(error: BaseException) -> str:
-    """What went wrong, for a page."""
-    return str(error) if isinstance(error, GlassnetError) else f"{type(error).__name__}: {error}"
-
-
-def words_of_divergence(run: TrainingRun) -> str:
-    """That training blew up, and what to do."""
+def words_of(what: BaseException | TrainingRun) -> str:
+    """What went wrong, for a page: an error, or a run that blew up."""
+    if isinstance(what, GlassnetError):
+        return str(what)
+    if isinstance(what, BaseException):
+        return f"{type(what).__name__}: {what}"
     return (
-        f"Training blew up at iteration {run.diverged_at:,}: its loss was no longer finite, or a hundred "
-        f"times what it began with. The network is that of iteration {run.iterations:,}. "
+        f"Training blew up at iteration {what.diverged_at:,}: its loss was no longer finite, or a hundred "
+        f"times what it began with. The network is that of iteration {what.iterations:,}. "
         f"Take a smaller learning rate."
     )

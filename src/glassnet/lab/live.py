@@ -10,7 +10,14 @@ from dataclasses import replace
 from typing import Any, Self
 
 from glassnet.errors import GlassnetError, InputError
-from glassnet.lab.branch import FRAME_SECONDS, MOST_BRANCHES, Branch, Watch, words_of, words_of_divergence
+from glassnet.lab.branch import (
+    FRAME_SECONDS,
+    MOST_BRANCHES,
+    Branch,
+    Watch,
+    tape_of,
+    words_of,
+)
 from glassnet.lab.frame import Frame, finite
 from glassnet.lab.lessons.events import change_of, settings_of
 from glassnet.lab.lessons.lesson import Lesson
@@ -20,7 +27,6 @@ from glassnet.lab.study import Data, Study, as_data, first_network
 from glassnet.nn.network import Network
 from glassnet.training.run import TrainingRun
 from glassnet.training.steppers import Solver
-from glassnet.training.tape.tape import Tape
 from glassnet.utils.warn import collected
 
 MANY = 100_000
@@ -121,8 +127,7 @@ class Live:
 
     def begin(self, study: Study, end: int | None = None) -> None:
         """Start anew with a study; nothing changes where that fails."""
-        data = study.data
-        tape = Tape(study.network, data.X, data.y, **study.settings)
+        data, tape = study.data, tape_of(study)
         known = self._branch.scene if self.branches else None
         scene = known if known is not None and known.data is data else Scene(data)
         with self._lock:
@@ -174,29 +179,24 @@ class Live:
 
     def branch(self, name: str = "") -> None:
         """Go on from what is shown along a line of its own; the line so far stays as it is."""
-        if len(self.branches) >= MOST_BRANCHES:
-            raise InputError(f"There are {MOST_BRANCHES} branches already: drop one first.")
-        k, parent = self.shown_run().iterations, self._branch
+        k, parent, name = self.shown_run().iterations, self._branch, self._free_name(name)
         tape = parent.tape.branch(k)
-        events = [event for event in parent.events if event["iteration"] < k]
-        new = replace(
-            parent, name=self._free_name(name), tape=tape, events=events, parent=parent.name, at=k
-        )
+        events = [event for event in parent.events if event["iteration"] <= k]
+        new = replace(parent, name=name, tape=tape, events=events, parent=parent.name, at=k)
         with self._changed:
             self.branches.append(new)
         self.turn_to(new)
 
     def begin_beside(self, study: Study, name: str = "") -> None:
         """Start anew with a study, on a branch of its own beside those that are there."""
-        if len(self.branches) >= MOST_BRANCHES:
-            raise InputError(f"There are {MOST_BRANCHES} branches already: drop one first.")
-        tape = Tape(study.network, study.data.X, study.data.y, **study.settings)
+        name, tape = self._free_name(name), tape_of(study)
         scene = self._branch.scene if study.data is self._branch.study.data else Scene(study.data)
-        with self._changed:
-            self.branches.append(Branch(self._free_name(name), tape, study, scene, study))
-            self.turn_to(self.branches[-1])
+        self.branches.append(Branch(name, tape, study, scene, study))
+        self.turn_to(self.branches[-1])
 
     def _free_name(self, name: str) -> str:
+        if len(self.branches) >= MOST_BRANCHES:
+            raise InputError(f"There are {MOST_BRANCHES} branches already: drop one first.")
         taken = {branch.name for branch in self.branches}
         numbers = (f"{name or 'Branch'} {i}" for i in range(2, MOST_BRANCHES + 3))
         return name if name and name not in taken else next(one for one in numbers if one not in taken)
@@ -409,7 +409,7 @@ class Live:
         with self._changed:
             self._run = run
             if run.status == "diverged":
-                self._goal, self._trouble = None, words_of_divergence(run)
+                self._goal, self._trouble = None, words_of(run)
             elif run.iterations < start + n and not watch.asked:
                 self._goal, self._trouble = None, run.reason  # training has ended by itself
             elif self._goal is not None and (

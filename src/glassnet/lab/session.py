@@ -33,7 +33,7 @@ class Session(Live):
     ...     answer = session.command({"do": "step", "n": 3})
     ...     wrong = session.command({"do": "step", "n": -1})
     >>> answer["iteration"], wrong
-    (3, {'error': 'n is -1; expected a whole number from 1 to 10,000,000.'})
+    (3, {'error': 'n is -1; expected a whole number from 1 to 100,000.'})
     """
 
     def command(self, message: object) -> dict[str, Any]:

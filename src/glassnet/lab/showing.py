@@ -19,6 +19,8 @@ from glassnet.training.run import TrainingRun
 
 MOST_GRADIENT = 20_000
 """Parameters up to which a frame holds them all, with their gradient."""
+RAW = 10.0
+"""The size of a column, its root mean square, above which a page warns of it."""
 WHOLE_SECONDS = 0.2
 """Time from one whole frame to the next while training goes on; those between are rough."""
 
@@ -124,6 +126,20 @@ def _add_losses(arrays: dict[str, NDArray[Any]], name: str, run: TrainingRun) ->
     arrays[name], arrays[f"{name}_log"] = thinned(x, losses), thinned(x, losses, log=True)
 
 
+def _raw(moment: Moment) -> list[str]:
+    """A warning of columns so large or so far from 0 that a network hardly learns from them."""
+    data, run = moment.study.data, moment.newest
+    if run.encoding.scaling is not None:
+        return []
+    rows = data.X[:: max(1, len(data.X) // 2_000)].astype(np.float64)
+    size = np.sqrt((rows**2).mean(axis=0))
+    raw = np.flatnonzero(size > RAW)
+    if not len(raw):
+        return []
+    names = ", ".join(data.features[i] for i in raw[:3]) + (" ..." if len(raw) > 3 else "")
+    return [f"Of raw scale, up to {np.abs(rows[:, raw]).max():.3g}: {names}. Standardize them."]
+
+
 def setup_of(moment: Moment) -> dict[str, Any]:
     """The data, the network and the settings, as a page shows them."""
     data, network, run = moment.study.data, moment.study.network, moment.newest
@@ -138,7 +154,7 @@ def setup_of(moment: Moment) -> dict[str, Any]:
             "classes": list(data.classes),
             "target": data.target,
             "source": source,
-            "notes": list(data.notes),
+            "notes": [*data.notes, *_raw(moment)],
         },
         "network": {
             "sizes": list(network.sizes),

@@ -23,6 +23,8 @@ from glassnet.nn.network import Network
 from glassnet.optim import Adam
 
 HELD_OUT = "test_fraction"
+MOST_SAMPLES, MOST_NUMBERS = 100_000, 5_000_000
+"""Samples, and numbers of X, up to which a page opens data; `gn.lab` takes larger arrays."""
 
 
 def sets() -> dict[str, dict[str, Any]]:
@@ -60,6 +62,7 @@ def study_of_set(
     if held_out is not None:
         source["held_out"] = held_out
         changes[f"data.{HELD_OUT}"] = held_out
+    _check_size(name, settings or {})
     loaded = load_experiment(name, changes)
     share = loaded.experiment[f"data.{HELD_OUT}"] or 0.0
     source = {**{key: value for key, value in loaded.data.items() if key != HELD_OUT}, **source}
@@ -80,6 +83,20 @@ def study_of_set(
     if test is not None and arguments.get("validation") is None:
         arguments["validation"] = test
     return Study(data, loaded.network, arguments, iterations, own=True)
+
+
+def _check_size(name: str, settings: Mapping[str, Any]) -> None:
+    """Raise InputError for more samples, or more numbers, than a page can draw."""
+    for key, value in settings.items():
+        if isinstance(value, (int, float)) and not abs(value) <= MOST_SAMPLES:
+            raise InputError(f"{key} is {value}; the lab takes up to {MOST_SAMPLES:,}.")
+    known = {key: setting.default for key, setting in GENERATORS[name].settings.items()} | dict(settings)
+    inputs, _ = GENERATORS[name].width(settings)
+    if known["n_samples"] * inputs > MOST_NUMBERS:
+        raise InputError(
+            f"{int(known['n_samples']):,} samples of {inputs:,} inputs are too many numbers; the lab takes "
+            f"up to {MOST_NUMBERS:,}."
+        )
 
 
 def study_of_points(points: Sequence[Sequence[float]], name: str = "Drawn points") -> Study:

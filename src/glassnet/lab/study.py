@@ -15,6 +15,8 @@ from glassnet.nn.network import Network
 from glassnet.plots.projection import as_names, numbered
 from glassnet.utils.array_checks import as_matrix, as_numbers, check_finite
 
+MOST_LAYERS, MOST_UNITS, MOST_PARAMETERS = 8, 1_000, 200_000
+"""The largest network that a page or a lesson builds; `gn.train` takes larger ones."""
 _MOST_CLASSES = 12
 """Whole numbers with more values than this count as quantities."""
 

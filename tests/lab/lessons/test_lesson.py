@@ -129,7 +129,7 @@ def test_plateau_has_levenberg_marquardt_beside_the_notebooks_run():
             "lesson = 1\n[data]\nset = 'xor'\n[[events]]\niteration = -3\nerase = 1",
             "event's iteration is -3",
         ),
-        ("lesson = 1\n[data]\nset = 'moons'\nn_samples = 1_000_000_000", "up to 100,000 samples"),
+        ("lesson = 1\n[data]\nset = 'moons'\nn_samples = 1_000_000_000", "takes up to 100,000"),
         (
             "lesson = 1\n[data]\nset = 'xor'\n[network]\nsizes = [2, 100_000, 2]\nhidden = ['tanh']",
             "up to 8 hidden layers of up to 1,000 units",
@@ -203,3 +203,15 @@ def test_lesson_of_the_documentation_does_what_it_says():
         assert answer["state"] == "diverged"
         assert 300 < answer["iteration"] < 400
         assert [branch.name for branch in session.branches] == ["Run", "Adam"]
+
+
+def test_lesson_of_a_branch_has_what_changed_where_it_began():
+    with Session(X, Y) as session:
+        session.command({"do": "step", "n": 3})
+        session.command({"do": "edit", "index": 0, "value": 1.5})
+        session.command({"do": "branch"})
+        session.command({"do": "step", "n": 2})
+        losses = session.shown_run().losses
+        with Session(read_lesson(session.lesson())) as other:
+            other.command({"do": "step", "n": 5})
+            np.testing.assert_array_equal(other.shown_run().losses, losses)

@@ -11,8 +11,9 @@ from glassnet.diagnostics.explain.asking import NEEDED
 from glassnet.diagnostics.explain.asking import explain as explain_number
 from glassnet.errors import InputError
 from glassnet.lab.commands.learning import change_training
-from glassnet.lab.commands.schema import MOST_LAYERS, MOST_UNITS, Field, command, whole
+from glassnet.lab.commands.schema import Field, command, whole
 from glassnet.lab.commands.time import play
+from glassnet.lab.study import MOST_LAYERS, MOST_UNITS
 from glassnet.nn.network import Network
 from glassnet.utils.settings_checks import one_of, or_none
 from glassnet.utils.warn import collected

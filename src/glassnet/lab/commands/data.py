@@ -15,7 +15,6 @@ from glassnet.lab.commands.schema import (
     text,
     whole,
 )
-from glassnet.lab.lessons.events import MOST_SAMPLES
 from glassnet.lab.sources import study_of_points, study_of_set, study_of_table, table_of_text
 from glassnet.utils.settings_checks import or_none
 
@@ -36,10 +35,6 @@ def data(
     session: Live, name: str, settings: dict[str, Any], seed: int | None, held_out: float | None
 ) -> dict[str, Any]:
     """A built-in set, with its own network and settings; of the same set, the network stays as it is."""
-    if settings.get("n_samples", 0) and not settings["n_samples"] <= MOST_SAMPLES:
-        raise InputError(
-            f"n_samples is {settings['n_samples']}; the lab draws up to {MOST_SAMPLES:,} samples."
-        )
     study, end = study_of_set(name, settings, seed, held_out), None
     with session.still():
         session.halt()

@@ -6,22 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from glassnet.errors import InputError
-from glassnet.lab.commands.schema import (
-    MOST_LAYERS,
-    MOST_PARAMETERS,
-    MOST_UNITS,
-    Field,
-    command,
-    many,
-    number,
-    record,
-    text,
-    whole,
-)
+from glassnet.lab.commands.schema import Field, command, many, number, record, text, whole
 from glassnet.lab.lessons.events import settings_of
+from glassnet.lab.study import MOST_LAYERS, MOST_PARAMETERS, MOST_UNITS
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.network import Network, count_parameters
-from glassnet.utils.settings_checks import one_of, or_none
+from glassnet.utils.settings_checks import as_flag, one_of, or_none
 
 if TYPE_CHECKING:
     from glassnet.lab.live import Live
@@ -37,12 +27,13 @@ _LARGEST = 1e6
     l2=Field(number(0, _LARGEST), _AS_IT_IS),
     dropout=Field(number(0, 0.95), _AS_IT_IS),
     freeze=Field(many(whole(1, MOST_LAYERS + 1), MOST_LAYERS + 1), _AS_IT_IS),
+    standardize=Field(as_flag, _AS_IT_IS),
 )
 def train_with(session: Live, **given: Any) -> dict[str, Any]:
     """Train on with another optimizer or other settings of it, batches, penalties, dropout, frozen layers.
 
-    `optimizer` is a mapping of its name and its settings. Training goes on from the state that is shown;
-    only between the full batch and batches, which count epochs, it starts over.
+    `optimizer` is a mapping of its name and its settings. Training goes on from the state that is shown. It
+    starts over between the full batch and batches, which count epochs, and where X and y are standardized.
     """
     plain = {name: value for name, value in given.items() if value is not _AS_IT_IS}
     if not plain:
@@ -54,6 +45,11 @@ def change_training(session: Live, plain: dict[str, Any]) -> dict[str, Any]:
     """Change settings by their plain values, as a page and a lesson have them."""
     with session.still():
         on_batches = session.shown_run().batch_size is not None
+        if "standardize" in plain:
+            session.halt()
+            session.begin(session.study.restarted().with_settings(**plain), end=session.end)
+            what = "standardized columns" if plain["standardize"] else "the columns as they are"
+            return {**session.brief(), "note": f"The network now learns {what}: training starts over."}
         if "batch_size" in plain and (plain["batch_size"] is not None) != on_batches:
             changed = session.study.with_settings(**settings_of(plain))
             session.halt()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glassnet.diagnostics.curvature import curvature
-from glassnet.lab.commands.schema import MOST_LAYERS, MOST_UNITS, Field, command, many, number
+from glassnet.lab.commands.schema import Field, command, many, number
 from glassnet.lab.frame import finite
 from glassnet.lab.lessons.lesson import CONTROLS, read_title, shipped
 from glassnet.lab.showing import training_rows
 from glassnet.lab.sources import sets
+from glassnet.lab.study import MOST_LAYERS, MOST_UNITS
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.schemes import SCHEMES
 from glassnet.plots.picture_data import chosen_samples

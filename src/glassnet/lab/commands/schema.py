@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 from glassnet.errors import GlassnetError, InputError, InputTypeError, unknown_name
 from glassnet.utils.settings_checks import Check, as_real
 
-MOST_LAYERS, MOST_UNITS, MOST_PARAMETERS = 8, 1_000, 200_000
-"""The largest network that a page builds; `gn.train` takes larger ones."""
 MOST_ITERATIONS = 10_000_000
 MOST_TEXT = 8_000_000
 """Characters of a table or a lesson that comes through a page."""

@@ -8,6 +8,9 @@ from glassnet.errors import InputError, unknown_name
 from glassnet.lab.commands.schema import MOST_ITERATIONS, Field, command, text, whole
 from glassnet.utils.settings_checks import or_none
 
+MOST_STEPS = 100_000
+"""Iterations of one step, which no pause cuts short."""
+
 if TYPE_CHECKING:
     from glassnet.lab.branch import Branch
     from glassnet.lab.live import Live
@@ -32,7 +35,7 @@ def pause(session: Live) -> dict[str, Any]:
     return session.brief()
 
 
-@command(n=Field(whole(1, MOST_ITERATIONS), 1))
+@command(n=Field(whole(1, MOST_STEPS), 1))
 def step(session: Live, n: int) -> dict[str, Any]:
     """Make n iterations and pause; the answer comes when they are made."""
     with session.still():

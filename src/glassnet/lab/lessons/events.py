@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from glassnet.errors import InputError
+from glassnet.lab.sources import MOST_SAMPLES
 from glassnet.lab.study import Data, Study
 from glassnet.nn.network import Network
 from glassnet.optim.penalties import frozen_mask
 from glassnet.training.run import TrainingRun
 from glassnet.training.settings import CHECKS
 from glassnet.training.steppers import rule_from_dict
-
-MOST_SAMPLES = 100_000
 
 OF_TRAINING = ("optimizer", "batch_size", "l1", "l2", "max_norm", "dropout", "freeze")
 """The settings that change in the course of training."""

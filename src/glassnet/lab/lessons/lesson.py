@@ -15,6 +15,7 @@ from glassnet.lab.study import Study
 
 VERSION = 1
 MOST_EVENTS, MOST_NOTES, MOST_ITERATION = 10_000, 500, 10_000_000
+MOST_BESIDE, MOST_AT_ONCE = 4, 5_000
 
 CONTROLS = (
     "data",
@@ -123,6 +124,12 @@ def _lesson(known: Mapping[str, Any]) -> Lesson:
         what = [key for key in event if key != "iteration"]
         if len(what) != 1 or what[0] not in EVENTS:
             raise InputError(f"An event is an iteration and one of {', '.join(EVENTS)}, not {event!r:.80}.")
+    beside = known.get("beside", [])
+    if len(beside) > MOST_BESIDE:
+        raise InputError(f"It has {len(beside)} branches beside; expected at most {MOST_BESIDE}.")
+    for one in beside:
+        if _whole(one.get("iterations", 100), "a branch's iterations", 1) > MOST_AT_ONCE:
+            raise InputError(f"A branch beside trains at most {MOST_AT_ONCE:,} iterations at once.")
     notes = known.get("notes", [])
     if len(notes) > MOST_NOTES:
         raise InputError(f"It has {len(notes):,} notes; expected at most {MOST_NOTES:,}.")
@@ -139,7 +146,7 @@ def _lesson(known: Mapping[str, Any]) -> Lesson:
         study,
         iterations,
         tuple(sorted(events, key=lambda event: event["iteration"])),
-        tuple(known.get("beside", [])),
+        tuple(beside),
         {_whole(note["iteration"], "a note's iteration", 0): str(note["text"])[:4000] for note in notes},
         hidden,
         opens,

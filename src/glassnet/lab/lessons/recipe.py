@@ -10,9 +10,8 @@ import numpy as np
 from numpy.random import RandomState
 
 from glassnet.errors import InputError, InputTypeError
-from glassnet.lab.lessons.events import MOST_SAMPLES
 from glassnet.lab.sources import study_of_points, study_of_set, study_of_table, table_of_text
-from glassnet.lab.study import Data, Study, as_data, first_network
+from glassnet.lab.study import MOST_LAYERS, MOST_PARAMETERS, MOST_UNITS, Data, Study, as_data, first_network
 from glassnet.nn.network import Network, Parameters, count_parameters
 from glassnet.training.early_stopping import EarlyStopping
 from glassnet.training.settings import NAMES
@@ -77,11 +76,6 @@ def study_of(recipe: Mapping[str, Any], iterations: int | None = None) -> Study:
 
 def _refuse_large(recipe: Mapping[str, Any]) -> None:
     """Raise InputError for more than the lab takes from its page: a lesson may be anybody's."""
-    from glassnet.lab.commands.schema import MOST_LAYERS, MOST_PARAMETERS, MOST_UNITS
-
-    samples = recipe["data"].get("n_samples", 0)
-    if not samples <= MOST_SAMPLES:
-        raise InputError(f"n_samples is {samples!r:.40}; the lab draws up to {MOST_SAMPLES:,} samples.")
     if "network" not in recipe:
         return
     sizes = [int(size) for size in recipe["network"]["sizes"]]

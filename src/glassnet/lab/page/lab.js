@@ -1406,6 +1406,7 @@ class TrainingPanel {
     this.l1 = field("L1");
     this.l2 = field("L2");
     this.dropout = field("Dropout", 0.95);
+    this.scale = h("input", { type: "checkbox", "aria-label": "Standardize", onchange: () => lab.do("train_with", { standardize: this.scale.checked }).then((answer) => answer?.note && lab.whisper(answer.note)) });
     this.end = numberField("Ends at", (value) => lab.do("end_at", { iteration: value }), { min: 1, step: 1 });
     this.node = h(
       "section",
@@ -1418,6 +1419,7 @@ class TrainingPanel {
       row("Batch", this.batch),
       row("L1, L2", h("div", { class: "gl-two" }, this.l1, this.l2)),
       row("Dropout", this.dropout),
+      row("Standardize", this.scale),
       row("Ends at", this.end),
     );
   }
@@ -1451,6 +1453,7 @@ class TrainingPanel {
     this.l1.show(l1);
     this.l2.show(l2);
     this.dropout.show(dropout.length ? Math.max(...dropout) : 0);
+    this.scale.checked = setup.training.standardize;
     this.end.show(setup.end);
     this.askLimit();
   }

@@ -7,7 +7,8 @@ import pytest
 import glassnet as gn
 from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network
-from glassnet.training.files.writing import VERSION
+from glassnet.training.files.reading import run_from_arrays
+from glassnet.training.files.writing import VERSION, run_as_arrays
 from glassnet.utils.storage import read_arrays, write_arrays
 
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -245,3 +246,34 @@ def test_loss_of_ones_own_under_a_built_in_name_with_settings_is_asked_for(tmp_p
     with pytest.raises(gn.InputError, match="the loss 'huber' of its author's own"):
         gn.load(tmp_path / "model.safetensors")
     assert gn.load(tmp_path / "model.safetensors", losses=[own]).network == network
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("seconds",), "x"),
+        (("extra",), None),
+        (("updates",), 2**70),
+        (("threads",), True),
+        (("network", "sizes", 0), 2**45),
+        (("validation", "every"), 0),
+        (("validation", "best"), []),
+        (("validation", "waited"), 2**70),
+    ],
+)
+def test_values_of_another_kind_are_refused(path, place, value):
+    run = train(validation=0.2, stopping=gn.EarlyStopping(5))
+    arrays, document = run_as_arrays(run)
+    at = document
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = value
+    with pytest.raises(gn.FileError, match="does not describe a run"):
+        run_from_arrays(arrays, document, path)
+
+
+def test_best_parameters_of_another_shape_are_refused(path):
+    arrays, document = run_as_arrays(train(validation=0.2, stopping=gn.EarlyStopping(5)))
+    arrays["validation_best_point"] = np.tile(arrays["validation_best_point"], (2, 1))
+    with pytest.raises(gn.FileError, match="best point does not fit"):
+        run_from_arrays(arrays, document, path)

@@ -34,6 +34,7 @@ from glassnet.training.files.writing import (
 )
 from glassnet.training.loop import STATUSES
 from glassnet.training.run import TrainingRun
+from glassnet.training.state import RunState
 from glassnet.training.steppers import Solver, rule_from_dict
 from glassnet.training.steppers.solver import NO_STEPS
 from glassnet.training.validation import Validation
@@ -93,6 +94,9 @@ def run_of_network(
 ) -> TrainingRun:
     """The run of a network, with the functions that it measures; InputError for what does not fit."""
     flat, state, heard, history = (arrays[n] for n in ("parameters", "state", "heard", "losses"))
+    _check(flat.shape == (network.n_parameters,), "the parameters are not those of the network")
+    _check_kinds(RunState, {name: document[name] for name in PLAIN_FIELDS})
+    _check(isinstance(document["extra"], Mapping), "extra is no mapping")
     optimizer = rule_from_dict(document["optimizer"])
     precisions = {flat.dtype.name, state.dtype.name, document["dtype"]}
     _check(flat.dtype in FLOATS and len(precisions) == 1, "precisions differ")
@@ -102,7 +106,7 @@ def run_of_network(
     else:
         fits = fits and len(state) == len(optimizer.state_names)
     _check(fits, "the optimizer's state does not fit")
-    _check(type(document["updates"]) is int and document["updates"] >= 0, "updates is no count")
+    _check(document["updates"] >= 0, "updates is no count")
     for name, values in (("heard", heard), ("losses", history)):
         _check(values.dtype == np.float64 and values.ndim == 1, f"{name} is no list of float64")
     steps = arrays.get("solver_steps", NO_STEPS)  # files of earlier commits have none
@@ -139,7 +143,7 @@ def run_of_network(
         cursor=cursor,
         averaged=None if averaged is None else Parameters(network.sizes, averaged),
         class_weight=None if weights is None else tuple(map(float, weights)),
-        validation=_validation(document.get("validation"), arrays, flat, metrics),
+        validation=_validation(document.get("validation"), arrays, flat, averaged, metrics),
         solver_steps=steps,
         encoding=encoding_from_plain(network, document.get("encoding"), arrays),
         extra=document["extra"],
@@ -202,6 +206,7 @@ def _validation(
     described: Mapping[str, Any] | None,
     arrays: Mapping[str, NDArray[Any]],
     flat: NDArray[Any],
+    averaged: NDArray[Any] | None,
     metrics: Mapping[str, Metric],
 ) -> Validation | None:
     if described is None:
@@ -211,8 +216,8 @@ def _validation(
         fits = values[name] is not None and values[name].dtype == dtype and values[name].ndim == 1
         _check(fits, f"the {name} are no history")
     for name in POINTS:
-        point, shapes = values[name], ((1, flat.size), (2, flat.size))
-        fits = point is None or (point.dtype == flat.dtype and point.shape in shapes)
+        point, shape = values[name], (1 if averaged is None else 2, flat.size)
+        fits = point is None or (point.dtype == flat.dtype and point.shape == shape)
         _check(fits, f"the {name.replace('_', ' ')} does not fit")
     rows, rule, fingerprint = values["rows"], described["stopping"], described["fingerprint"]
     n = len(values["iterations"])
@@ -229,7 +234,10 @@ def _validation(
     if rule is not None:
         rule = EarlyStopping(**{**rule, "metric": metrics.get(rule["metric"], rule["metric"])})
     # Files of earlier commits lack later fields; None stands for a default.
-    values |= {name: described[name] for name in VALIDATION_NUMBERS if described.get(name) is not None}
+    numbers = {name: described[name] for name in VALIDATION_NUMBERS if described.get(name) is not None}
+    _check_kinds(Validation, numbers)
+    _check(numbers.get("every", 1) >= 1, "every is no step")
+    values |= numbers
     return Validation(
         stopping=rule,
         fingerprint=None if fingerprint is None else tuple(map(float, fingerprint)),
@@ -263,6 +271,16 @@ def _require(
             f"{os.fspath(path)} was trained with the {kind} {name!r} of its author's own, which a file "
             f"cannot hold. Give its record: gn.load(path, {argument}=[{name}])."
         )
+
+
+def _check_kinds(record: type, values: Mapping[str, object]) -> None:
+    """Raise InputError for values that are not of the types of the record's fields."""
+    kinds = {"int": (int,), "float": (int, float), "bool": (bool,)}
+    for name, value in values.items():
+        first, *others = str(record.__dataclass_fields__[name].type).split(" | ")  # type: ignore[attr-defined]
+        fits = type(value) in kinds.get(first, (str,)) or (value is None and "None" in others)
+        fits = fits and (type(value) is not int or -(2**63) <= value < 2**63)
+        _check(fits, f"{name} is {value!r:.50}")
 
 
 def _check(holds: bool, otherwise: str) -> None:

@@ -56,6 +56,10 @@ class Hooks(Generic[AnyRun]):
             )
         self._hooks: list[Hook[AnyRun]] = [_as_hook(callback) for callback in callbacks]
 
+    def add(self, hook: Hook[AnyRun]) -> None:
+        """Call one more, after the others."""
+        self._hooks.append(hook)
+
     def begin(self, snapshot: Callable[[], AnyRun]) -> None:
         for hook in self._hooks:
             _call(hook.on_train_begin, snapshot)

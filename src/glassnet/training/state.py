@@ -129,11 +129,19 @@ class RunState:
 
         It ends by itself by a solver's reason, a stopping rule's, a learning rate's or a callback's.
         """
+        text = self.ending
+        if not text and self.status == "stopped":
+            text = "a callback asked for it"
+        return "; ".join(filter(None, (text, self.finding)))
+
+    @property
+    def ending(self) -> str:
+        """Why a solver, a stopping rule or a learning rate has ended training; "" where none has."""
         text = self.solver_reason.text
         if not text and self.status == "stopped":
             text = "" if self.validation is None else self.validation.reason_to_end
-            text = text or self._rate_reason or "a callback asked for it"
-        return "; ".join(filter(None, (text, self.finding)))
+            text = text or self._rate_reason
+        return text
 
     @property
     def _rate_reason(self) -> str:

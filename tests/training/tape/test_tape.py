@@ -1,5 +1,6 @@
 """Tapes: every state of a run comes back with its bits, and runs branch and part."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -273,6 +274,117 @@ def test_damaged_tapes_are_refused_in_words(tmp_path):
     for name in arrays:
         with pytest.raises(gn.FileError):
             gn.Tape.from_arrays({k: v for k, v in arrays.items() if k != name}, document, "t")
+
+
+def test_changes_are_named_by_the_rule_that_goes_on():
+    tape = gn.Tape(NET, X, Y, random_state=0)
+    tape.advance(3)
+    tape.change(optimizer="adam", beta1=0.8)
+    assert tape.run.optimizer == gn.Adam(beta1=0.8)
+    assert tape.branch(2, momentum=0.5).run.optimizer.momentum == 0.5
+    for act in (tape.change, tape.branch):
+        with pytest.raises(gn.InputTypeError, match="no argument 'beta1'"):
+            act(optimizer="sgd", beta1=0.5)
+
+
+def test_events_of_a_file_are_those_of_the_tape(tmp_path):
+    tape, theta = gn.Tape(NET, X, Y, random_state=0), NET.initialize(5).flat
+    tape.change(parameters=theta, class_weight="balanced", optimizer="adam", dropout=0.1, freeze=[1])
+    theta[:] = 0
+    gn.save(tape, tmp_path / "tape")
+    loaded = gn.Tape.load(tmp_path / "tape")
+    assert str(loaded.events[0]) == str(tape.events[0])
+    assert loaded.events == tape.events
+    assert tape.events[0].changes["parameters"] == NET.initialize(5)
+
+
+def test_loaded_tape_goes_on_by_the_engine_that_was_asked_for(tmp_path):
+    for engine, used in (("numpy", "numpy"), ("auto", "native")):
+        tape = gn.Tape(NET, X, Y, random_state=0, engine=engine)
+        gn.save(tape, tmp_path / "tape")
+        loaded = gn.load(tmp_path / "tape").attach(X, Y)
+        loaded.change(network=gn.Network((2, 5, 2), hidden="relu"))
+        assert loaded.run.engine == used
+        gn.save(loaded, tmp_path / "tape")
+        assert gn.Tape.load(tmp_path / "tape").as_arrays()[1]["engine"] == engine
+
+
+def test_tape_whose_last_epoch_was_taken_back_goes_through_a_file(tmp_path):
+    found = 0
+    for seed in range(4):
+        tape = gn.Tape(
+            NET, 100 * X, Y, random_state=seed, batch_size=50, optimizer=gn.SGD(30.0), keyframe_every=1
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            run = tape.advance(60)
+        found += run.status == "diverged"
+        assert max(tape.keyframes) <= run.iterations
+        gn.save(tape, tmp_path / "tape")
+        assert gn.load(tmp_path / "tape").iterations == run.iterations
+    assert found
+
+
+def test_change_within_an_epoch_can_be_gone_back_to(monkeypatch):
+    tape = tape_of("batches")
+    tape.advance(1)
+    calls = iter(range(100))
+
+    def presses():
+        if next(calls) == 5:
+            signal.raise_signal(signal.SIGINT)
+        return False
+
+    monkeypatch.setattr(tape, "_is_due", presses)
+    with pytest.warns(gn.InterruptedTrainingWarning):
+        row = tape.advance(3).cursor.row
+    monkeypatch.undo()
+    assert row > 0
+    tape.change(learning_rate=0.01)
+    assert tape.at(1).cursor.row == row
+    assert tape.branch().run.cursor.row == row
+    whole = tape.advance(2)
+    assert_same_run(tape.at(2), tape.branch(1).advance(1))
+    assert np.array_equal(tape.at(2).losses, whole.losses[:2])
+
+
+@pytest.mark.parametrize("size", [None, 50])
+def test_replay_notices_data_that_were_changed_in_place(size):
+    rows = X.copy()
+    tape = gn.Tape(NET, rows, Y, random_state=0, batch_size=size, engine="numpy", keyframe_every=100)
+    tape.advance(9)
+    rows[:50] += 1
+    with pytest.raises(gn.InputError, match=r"data have changed since.*change copies"):
+        tape.at(5)
+
+
+def test_callbacks_may_be_an_iterator_and_their_stops_begin_no_segment():
+    tape, seen = gn.Tape(NET, X, Y, random_state=0, keyframe_every=100), []
+    tape.advance(3, callbacks=iter([lambda run: seen.append(run.iterations)]))
+    assert seen == [1, 2, 3]
+    for _ in range(3):
+        assert tape.advance(9, callbacks=[lambda run: True]).status == "stopped"
+    assert tape.keyframes == (0,)
+    assert_same_run(tape.at(5), gn.train(NET, X, Y, random_state=0, iterations=5))
+
+
+def test_checkpoint_of_rows_that_no_file_can_hold_is_refused_before_training(tmp_path):
+    tape = gn.Tape(NET, X, Y, random_state=0, batch_size=50)
+    tape.change(X=gn.stream(X, Y), y=None)
+    with pytest.raises(gn.InputError, match="A file cannot hold the X"):
+        tape.advance(3, checkpoint=tmp_path / "tape")
+    assert tape.iterations == 0
+
+
+def test_file_whose_keyframe_is_of_other_data_is_refused():
+    tape = gn.Tape(NET, X, Y, random_state=0, batch_size=50, keyframe_every=1)
+    tape.advance(3)
+    arrays, document = tape.as_arrays()
+    cursor = document["segments"][0]["keyframes"][-1]["run"]["cursor"]
+    cursor["fingerprint"] = [10_000.0, *cursor["fingerprint"][1:]]
+    name = next(name for name in reversed(arrays) if name.endswith("/order"))
+    with pytest.raises(gn.FileError, match="of another training"):
+        gn.Tape.from_arrays({**arrays, name: np.arange(10_000, dtype=np.uint32)}, document, "t")
 
 
 CODE = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from glassnet.training.other_names import refuse
 from glassnet.training.run import TrainingRun, data_again, with_own_penalties
 from glassnet.training.settings import CHECKS
 from glassnet.training.state import RunData, masks_of, state_at_rest, with_data, with_rule
-from glassnet.training.steppers import Rule, Solver, check_fits
+from glassnet.training.steppers import Rule, Solver, check_fits, check_rule
 from glassnet.utils.array_checks import cast
 
 OF_DATA = ("X", "y", "sample_weight")
@@ -46,10 +46,14 @@ class Given(NamedTuple):
         return data_again(run, dataset, whole, engine, run.threads, same=same)
 
 
-def check_names(names: Iterable[str], rule: Rule, function: str) -> None:
-    """Raise InputTypeError for what cannot change, with the nearest name."""
+def check_names(changes: Mapping[str, Any], rule: Rule, function: str) -> None:
+    """Raise InputTypeError for what cannot change, with the nearest name.
+
+    `rule` is the one before the changes, which may have another.
+    """
+    rule = check_rule(changes.get("optimizer", rule))
     known = (*CHANGES, *rule.settings())
-    wrong = dict.fromkeys(name for name in names if name not in known)
+    wrong = {name: value for name, value in changes.items() if name not in known}
     if wrong:
         refuse(function, wrong, known, rule)
 
@@ -71,6 +75,14 @@ def changed(run: TrainingRun, given: Given, changes: Mapping[str, Any]) -> Train
         run = with_rule(run, rule)
     _check_fits(run)
     return replace(run, status="running", diverged_at=None, finding="")
+
+
+def value_of(run: TrainingRun, name: str) -> object:
+    """What a setting, or the parameters, have changed to in the run that goes on with it."""
+    for record in (run.penalties, run):
+        if name in CHANGES and hasattr(record, name):
+            return getattr(record, name)
+    return run.optimizer.settings()[name]
 
 
 def _check_fits(run: TrainingRun) -> None:

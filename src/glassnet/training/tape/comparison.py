@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from glassnet.errors import InputError
 from glassnet.nn.network import Parameters
 from glassnet.training.run import TrainingRun
 from glassnet.training.state import at_end
@@ -27,6 +28,19 @@ def same_state(one: TrainingRun, two: TrainingRun) -> bool:
     if one.averaged is not None and two.averaged is not None:
         pairs.append((one.averaged.flat, two.averaged.flat))
     return all(a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True) for a, b in pairs)
+
+
+CHANGED = "the data have changed since"
+
+
+def check_replayed(replayed: TrainingRun, trained: TrainingRun) -> None:
+    """Raise InputError where the last loss of a replay is not the one that training had there."""
+    losses = trained.losses[len(replayed.losses) - 1], replayed.losses[-1]
+    if not np.array_equal(*losses, equal_nan=True):
+        raise InputError(
+            f"Replay gives the loss {losses[1]:.10g} at iteration {replayed.iterations}, where training "
+            f"had {losses[0]:.10g}: {CHANGED}. A tape reads X and y again; change copies of them."
+        )
 
 
 def _same_changes(one: Event, two: Event) -> bool:

@@ -176,9 +176,13 @@ def restored(arrays: Mapping[str, Any], document: Mapping[str, Any], later: Trai
 
 
 def nearest(frames: Sequence[Keyframe], iteration: int) -> Keyframe:
-    """The last keyframe from which training comes to the iteration."""
-    return next(
+    """The last keyframe from which training comes to the iteration.
+
+    The first one may lie within the epoch after it: where Ctrl-C came, and then a change.
+    """
+    before = (
         frame
         for frame in reversed(frames)
         if frame.iteration < iteration or (frame.iteration == iteration and not frame.within)
     )
+    return next(before, frames[0])

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from glassnet.training.other_names import brief
 from glassnet.training.run import TrainingRun
 from glassnet.training.state import RunData
-from glassnet.training.tape.changes import Given
+from glassnet.training.tape.changes import OF_DATA, Given, value_of
 from glassnet.training.tape.keyframes import Keyframe
 
 
@@ -18,6 +18,12 @@ class Event(NamedTuple):
 
     iteration: int
     changes: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, start: TrainingRun, changes: Mapping[str, Any]) -> Event:
+        """The event after which a run starts: rows as they are given, other values as the run has them."""
+        values = {n: v if n in OF_DATA else value_of(start, n) for n, v in changes.items()}
+        return cls(start.iterations, values)
 
     def __str__(self) -> str:
         changes = ", ".join(f"{name}={brief(value)}" for name, value in self.changes.items())

@@ -27,8 +27,8 @@ from glassnet.training.settings import NAMES, FitSettings
 from glassnet.training.state import RunData, at_end
 from glassnet.training.steppers import Solver, StopReason
 from glassnet.training.tape.changes import Given, changed, check_names, ready
-from glassnet.training.tape.comparison import Difference, reasons, same_state
-from glassnet.training.tape.files import segments_as_arrays, segments_from_arrays
+from glassnet.training.tape.comparison import CHANGED, Difference, check_replayed, reasons, same_state
+from glassnet.training.tape.files import check_rows, segments_as_arrays, segments_from_arrays
 from glassnet.training.tape.keyframes import Bounds, Keyframe, nearest, within_epoch
 from glassnet.training.tape.recording import EveryNth, Recorder
 from glassnet.training.tape.segment import Event, Segment
@@ -118,6 +118,7 @@ class Tape:
         start, _ = begin_with(network, X, y, sample_weight, record)
         run = continue_run(start, 0)
         self._begin(keyframe_every, memory, disk)
+        self._engine = record.engine
         given = Given(X, y, sample_weight, record.validation, record.engine)
         first = Segment(Event(0, {}), run, given, run.data)
         first.keyframes.append(Keyframe.of(at_end(run)))
@@ -127,6 +128,7 @@ class Tape:
         self._every = or_none(as_steps)(keyframe_every, "keyframe_every")
         self._bounds = Bounds(bytes_of(memory, "memory"), bytes_of(disk, "disk"))
         self._recent: tuple[Segment, TrainingRun] | None = None
+        self._trained_here = True
         self._seconds, self._due = REPLAY_SECONDS, monotonic() + REPLAY_SECONDS
 
     # ---- What it holds ---------------------------------------------------------------------------
@@ -190,19 +192,21 @@ class Tape:
         begins = len(self._segments) == 1 and self.iterations == 0
         file = checkpoint_of(checkpoint, checkpoint_every, begins=begins)
         hooks = Hooks(callbacks)
+        if self._every is not None:
+            hooks.add(EveryNth(lambda: self._every, self._keep))
         if self.run.status == "diverged" and not isinstance(self.run.optimizer, Solver):
             raise InputError(
                 f"This run blew up at iteration {self.run.diverged_at} and would again. Change the rule, "
                 f"such as by tape.change(optimizer={gentler(self.run.optimizer)}), or branch before it."
             )
         data = self._data(self._segments[-1])
-        if self.run.status in ("stopped", "diverged") and self.run.solver_reason is StopReason.NONE:
+        if self.run.ending and self.run.solver_reason is StopReason.NONE:
             start = ready(at_end(self.run), data)  # where patience begins anew
             self._add(start, Event(self.iterations, {}), self._segments[-1].given)
         segment = self._segments[-1]
         start = ready(at_end(segment.run), data)
-        if self._every is not None:
-            hooks = Hooks([*callbacks, EveryNth(lambda: self._every, self._keep)])
+        if file is not None:
+            check_rows(self._segments)
         try:
             run = continue_run(
                 start,
@@ -214,9 +218,9 @@ class Tape:
         except BaseException as error:
             left = getattr(error, "run", None)
             if isinstance(left, TrainingRun):
-                segment.run = left
+                self._ended(segment, left)
             raise
-        segment.run = run
+        self._ended(segment, run)
         if file is not None:
             file.write(self)
         warn_of_ending(run)
@@ -234,8 +238,9 @@ class Tape:
             return run if run.data is not None or segment.data is None else ready(run, segment.data)
         frame = nearest(segment.keyframes, iteration)
         before, done = None, frame.iteration
-        if self._recent is not None and self._recent[0] is segment:
-            latest = self._recent[1]
+        recent = self._recent  # which another thread may change
+        if recent is not None and recent[0] is segment:
+            latest = recent[1]
             if done <= latest.iterations <= iteration and latest.status == "completed":
                 before, done = at_end(latest), latest.iterations
         if before is None:
@@ -246,9 +251,11 @@ class Tape:
                 raise KeyboardInterrupt
             raise InputError(
                 f"Replay from iteration {frame.iteration} ended at {replayed.iterations} "
-                f"({replayed.status}), where training went on: the data have changed since, or a metric of "
+                f"({replayed.status}), where training went on: {CHANGED}, or a metric of "
                 f"your own gives other values each time."
             )
+        if self._trained_here and iteration > done:  # another processor may round otherwise
+            check_replayed(replayed, run)
         self._recent = segment, replayed
         return replayed
 
@@ -270,7 +277,7 @@ class Tape:
         given = self._given(segment)
         given = given._replace(**{name: value for name, value in changes.items() if name in given._fields})
         start = changed(ready(at_end(segment.run), self._data(segment)), given, changes)
-        self._add(start, Event(start.iterations, changes), given)
+        self._add(start, Event.of(start, changes), given)
         return self.run
 
     def branch(self, iteration: int | None = None, **changes: Any) -> Tape:
@@ -278,9 +285,9 @@ class Tape:
 
         `changes` are those of `change`; this tape stays as it is, and the branch writes no checkpoint.
         """
-        check_names(changes, self.run.optimizer, "branch")
         iteration = self.iterations if iteration is None else iteration
         segment = self._segment_at(iteration)
+        check_names(changes, segment.run.optimizer, "branch")
         run = self.at(iteration)
         tape = copy.copy(self)
         tape._begin(self._every, self._bounds.memory, self._bounds.disk)
@@ -326,7 +333,7 @@ class Tape:
 
         Raises InputError for data that are not those.
         """
-        given = Given(X, y, sample_weight, validation)
+        given = Given(X, y, sample_weight, validation, self._engine)
         for segment in self._segments:
             new = {n: value for n, value in segment.event.changes.items() if n in given._fields}
             given = given._replace(**new)
@@ -355,7 +362,7 @@ class Tape:
 
     def as_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The arrays and the document of the file that `glassnet.save` writes, without the data."""
-        return segments_as_arrays(self._segments)
+        return segments_as_arrays(self._segments, self._engine)
 
     @classmethod
     def load(
@@ -382,6 +389,7 @@ class Tape:
         tape = cls.__new__(cls)
         tape._begin(None, MEMORY, DISK)
         tape._segments = segments_from_arrays(arrays, document, path, activations, losses, metrics)
+        tape._engine, tape._trained_here = document.get("engine", "auto"), False
         return tape
 
     # ---- Segments and keyframes -------------------------------------------------------------------
@@ -391,6 +399,11 @@ class Tape:
         segment.keyframes.append(Keyframe.of(start))
         self._segments.append(segment)
         self._recent = None
+
+    def _ended(self, segment: Segment, run: TrainingRun) -> None:
+        segment.run = run
+        while segment.keyframes[-1].iteration > run.iterations:  # of an epoch that was taken back
+            segment.keyframes.pop()
 
     def _segment_at(self, iteration: int) -> Segment:
         iteration = as_count(iteration, "iteration")

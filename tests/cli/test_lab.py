@@ -49,6 +49,7 @@ def test_lab_serves_until_it_is_ended(start, number, status, tmp_path):
     ("arguments", "words"),
     [
         (["spiral"], "Did you mean 'spirals'?"),
+        (["plateu"], "Did you mean 'plateau'?"),
         (["nowhere.toml"], "There is no file nowhere.toml"),
         (["moons", "--port", "70000"], "cannot listen on port 70000 of 127.0.0.1"),
         (["moons", "--port", "x"], "'x' is not a valid integer"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from glassnet.data.tables import Table, read_table
-from glassnet.errors import FileError, InputError, InputTypeError
+from glassnet.errors import FileError, InputError, InputTypeError, unknown_name
 from glassnet.experiments import built_in, load_experiment
 from glassnet.lab.lessons.lesson import is_lesson, read_lesson, shipped
 from glassnet.lab.server import Server
@@ -241,6 +241,8 @@ def session_of(name: str, target: str | None = None) -> Session:
         return Session(study_of_set(name))
     if name in shipped():
         return Session(read_lesson(shipped()[name]))
+    if not path.suffix and not path.exists():
+        raise unknown_name("experiment or lesson", name, [*built_in(), *shipped()])
     if path.suffix.lower() == ".toml" and path.is_file():
         text = read_bytes(path).decode("utf-8-sig", "replace")
         if is_lesson(text):

@@ -368,6 +368,18 @@ def test_callbacks_may_be_an_iterator_and_their_stops_begin_no_segment():
     assert_same_run(tape.at(5), gn.train(NET, X, Y, random_state=0, iterations=5))
 
 
+def test_changes_without_training_stay_within_the_bounds():
+    size = keyframes.Keyframe.of(gn.train(NET, X, Y, iterations=1)).size
+    tape = gn.Tape(NET, X, Y, random_state=0, memory=5 * size)
+    for number in range(12):
+        tape.change(learning_rate=0.1 + number / 100)
+    frames = [segment.keyframes[0] for segment in tape._segments]
+    assert len(frames) == 13
+    assert sum(frame.size for frame in frames if frame.run is not None) <= 5 * size
+    run = tape.advance(4)
+    assert_same_run(tape.branch(0).advance(4), run)
+
+
 def test_checkpoint_of_rows_that_no_file_can_hold_is_refused_before_training(tmp_path):
     tape = gn.Tape(NET, X, Y, random_state=0, batch_size=50)
     tape.change(X=gn.stream(X, Y), y=None)

@@ -399,6 +399,7 @@ class Tape:
         segment.keyframes.append(Keyframe.of(start))
         self._segments.append(segment)
         self._recent = None
+        self._keep_bounds()
 
     def _ended(self, segment: Segment, run: TrainingRun) -> None:
         segment.run = run
@@ -427,11 +428,14 @@ class Tape:
         frames = self._segments[-1].keyframes
         if run.iterations > frames[-1].iteration or within_epoch(run):
             frames.append(Keyframe.of(run))
-            factor = 2 ** self._bounds.keep([segment.keyframes for segment in self._segments])
-            self._seconds *= factor
-            self._every = None if self._every is None else factor * self._every
+            self._keep_bounds()
         ended = monotonic()
         self._due = ended + max(self._seconds, (ended - began) / SHARE)
+
+    def _keep_bounds(self) -> None:
+        factor = 2 ** self._bounds.keep([segment.keyframes for segment in self._segments])
+        self._seconds *= factor
+        self._every = None if self._every is None else factor * self._every
 
     def _shared_until(self, other: Tape) -> int:
         """An iteration up to which both tapes have the same keyframes."""

@@ -50,13 +50,16 @@ def continue_run(
     stop: NDArray[np.uint8] | None = None,
     gradient: Array | None = None,
     follower: Follower | None = None,
+    history: NDArray[np.float64] | None = None,
 ) -> AnyRun:
     """The run after `iterations` more of the run at `start`, whose cursor moves on.
 
-    `gradient` is the one at its parameters, where it is known. `stop` is `Loop`'s.
+    `gradient` is the one at its parameters, where it is known. `stop` is `Loop`'s. `history` begins with
+    the run's losses, and may have room for those that follow.
     """
     policy = RunPolicy(start, iterations, Hooks(()) if hooks is None else hooks, follower)
-    loop = Loop(stepper_of(start, gradient), policy, start.iterations, start.losses, stop, progress)
+    losses = start.losses if history is None else history
+    loop = Loop(stepper_of(start, gradient), policy, start.iterations, losses, stop, progress)
     loop.reserve(policy.last)
     status = loop.run()
     return policy.ended(status)

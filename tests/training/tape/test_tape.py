@@ -430,3 +430,17 @@ def test_tape_goes_on_after_a_kill_while_it_is_written(tmp_path):
     assert_same_run(
         tape.advance(3), gn.train(gn.Network((2, 6, 2)), X, y, random_state=0, batch_size=50, iterations=n)
     )
+
+
+def test_runs_of_before_keep_their_losses_while_a_tape_goes_on():
+    tape = gn.Tape(NET, X, Y, random_state=0)
+    runs, losses = [], []
+    for n in (3, 1, 40, 2, 1):
+        runs.append(tape.advance(n))
+        losses.append(runs[-1].losses.copy())
+    tape.change(l2=0.5)
+    runs.append(tape.advance(5))
+    for run, before in zip(runs, losses, strict=False):
+        assert np.array_equal(run.losses, before)
+    assert runs[4].losses.base is runs[3].losses.base  # without a copy
+    assert_same_run(runs[4], gn.train(NET, X, Y, random_state=0, iterations=47))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from glassnet.training.files.checkpoint import Checkpoint
 from glassnet.training.files.writing import HasArrays
 from glassnet.training.hooks import Hook
@@ -23,6 +26,25 @@ class EveryNth(Hook[TrainingRun]):
 
     def on_iteration(self, run: TrainingRun) -> None:
         self._keep(run)
+
+
+class Room:
+    """The losses of one training in an array with room for more, so that no `advance` copies all of them.
+
+    Runs of before keep their losses, as training writes none but those that follow.
+    """
+
+    def __init__(self) -> None:
+        self._history: NDArray[np.float64] = np.empty(0)
+
+    def of(self, start: TrainingRun, iterations: int) -> NDArray[np.float64]:
+        """An array that begins with the run's losses and has room for those of so many iterations."""
+        known = start.losses
+        size = len(known) + iterations
+        if known.base is not self._history or size > len(self._history):
+            self._history = np.empty(max(size, 2 * len(known)))
+            self._history[: len(known)] = known
+        return self._history
 
 
 class Recorder:

@@ -30,7 +30,7 @@ from glassnet.training.tape.changes import Given, changed, check_names, ready
 from glassnet.training.tape.comparison import CHANGED, Difference, check_replayed, reasons, same_state
 from glassnet.training.tape.files import check_rows, segments_as_arrays, segments_from_arrays
 from glassnet.training.tape.keyframes import Bounds, Keyframe, nearest, within_epoch
-from glassnet.training.tape.recording import EveryNth, Recorder
+from glassnet.training.tape.recording import EveryNth, Recorder, Room
 from glassnet.training.tape.segment import Event, Segment
 from glassnet.training.train import DEFAULTS, begin_with
 from glassnet.utils.memory import bytes_of
@@ -127,6 +127,7 @@ class Tape:
     def _begin(self, keyframe_every: int | None, memory: int | str, disk: int | str) -> None:
         self._every = or_none(as_steps)(keyframe_every, "keyframe_every")
         self._bounds = Bounds(bytes_of(memory, "memory"), bytes_of(disk, "disk"))
+        self._room = Room()
         self._recent: tuple[Segment, TrainingRun] | None = None
         self._trained_here = True
         self._seconds, self._due = REPLAY_SECONDS, monotonic() + REPLAY_SECONDS
@@ -208,13 +209,9 @@ class Tape:
         if file is not None:
             check_rows(self._segments)
         try:
-            run = continue_run(
-                start,
-                iterations,
-                hooks,
-                progress,
-                follower=Recorder(self._is_due, self._keep, self._stands_at, file),
-            )
+            follower = Recorder(self._is_due, self._keep, self._stands_at, file)
+            room = self._room.of(start, iterations)
+            run = continue_run(start, iterations, hooks, progress, follower=follower, history=room)
         except BaseException as error:
             left = getattr(error, "run", None)
             if isinstance(left, TrainingRun):
@@ -398,11 +395,13 @@ class Tape:
         segment = Segment(event, continue_run(start, 0), given, start.data)
         segment.keyframes.append(Keyframe.of(start))
         self._segments.append(segment)
+        self._room = Room()
         self._recent = None
         self._keep_bounds()
 
     def _ended(self, segment: Segment, run: TrainingRun) -> None:
         segment.run = run
+        self._room = Room() if run.status == "diverged" else self._room  # it may have gone back
         while segment.keyframes[-1].iteration > run.iterations:  # of an epoch that was taken back
             segment.keyframes.pop()
 

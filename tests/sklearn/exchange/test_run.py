@@ -123,5 +123,5 @@ def test_what_a_run_cannot_hold_is_refused(tmp_path):
     for refused, words in ((model, "Missing values"), (fit(columns), "several columns of classes")):
         with pytest.raises(gn.InputError, match=words):
             gn.save(refused, tmp_path / "model")
-    with pytest.raises(gn.InputTypeError, match="or a fitted MLPClassifier or MLPRegressor, not dict"):
+    with pytest.raises(gn.InputTypeError, match="MLPClassifier or MLPRegressor, or a Tape, not dict"):
         gn.save({}, tmp_path / "model")

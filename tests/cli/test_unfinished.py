@@ -116,6 +116,19 @@ def test_resume_refuses(given, error):
     assert re.search(error, refused.stderr)
 
 
+def test_resume_writes_the_results_of_training_that_had_ended_before_a_kill():
+    arguments = [*EXPERIMENTS["table"], "--iterations", "3"]
+    assert command(*arguments).exit_code == 0
+    whole = gn.load(f"r/{MODEL}")
+    (left := Path("r/unfinished-0123abcd")).mkdir()
+    Path("r", MODEL).rename(left / "checkpoint.safetensors")
+    Path("r/experiment.toml").rename(left / "experiment.toml")
+    resumed = command(*arguments, "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    assert_same_run(gn.load(f"r/{MODEL}"), whole)
+    assert not left.exists()
+
+
 def test_resume_without_a_run_says_so():
     refused = command(*EXPERIMENTS["table"], "--resume")
     assert refused.exit_code == 1

@@ -59,7 +59,8 @@ class Unfinished:
                 f"leave out --resume to begin anew."
             )
         left = here["train.iterations"] - self.run.iterations
-        if left < 0 or (left == 0 and self.run.status == "completed"):
+        whole = (self.folder / MODEL).is_file()  # else training had ended, and the results were not written
+        if left < 0 or (left == 0 and self.run.status == "completed" and whole):
             raise InputError(
                 f"--resume: the run in {self.folder} has made its {self.run.iterations:,} iterations. More "
                 f"of them, such as --iterations {2 * self.run.iterations}, go on from there."

@@ -31,9 +31,8 @@ def test_lines_of_a_rule_lead_to_its_update(rule, is_weight):
     for t in range(1, 4):
         g = random.randn(1)
         moved, after = rule.update(theta, state, g, t, rate, mask)
-        rows = dict(zip(rule.state_names, state[:, 0].tolist(), strict=True))
-        numbers = float(theta[0]), float(g[0]), rows, t, rate, is_weight, float(moved[0])
-        steps = rule_steps(rule, "W1[0, 0]", *numbers)
+        before, new = (theta[0], state[:, 0]), (moved[0], after[:, 0])
+        steps = rule_steps(rule, "W1[0, 0]", float(g[0]), t, rate, is_weight, before, new)
         assert steps[-1].symbol == "W1[0, 0]"
         for step in steps:
             if step.numbers:

@@ -303,20 +303,10 @@ class ParameterNumbers:
         rate, t = self._rate(rule), run.updates + 1
         state = run.state[: len(rule.state_names)]
         with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
-            moved, _ = rule.update(theta, state, gradient, t, rate, self._is_weight)
-            after = float(moved[at])
-            rows = dict(zip(rule.state_names, map(float, state[:, at]), strict=True))
-            steps += rule_steps(
-                rule,
-                place.symbol,
-                before,
-                float(gradient[at]),
-                rows,
-                t,
-                rate,
-                place.input is not None,
-                after,
-            )
+            moved, new = rule.update(theta, state, gradient, t, rate, self._is_weight)
+            after, own = float(moved[at]), (place.symbol, float(gradient[at]))
+            numbers = (before, state[:, at]), (after, new[:, at])
+            steps += rule_steps(rule, *own, t, rate, place.input is not None, *numbers)
             max_norm = run.penalties.max_norm
             if max_norm is not None and place.input is not None:
                 bounded = float(penalties.constrain(moved, sizes, max_norm)[at])

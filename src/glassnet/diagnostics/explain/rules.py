@@ -1,224 +1,172 @@
-"""The optimizers' rules for one parameter, with their numbers."""
+"""The optimizers' rules for one parameter, line by line, and the same with their numbers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from glassnet.diagnostics.explain.explanation import Step
-from glassnet.diagnostics.explain.words import num
+from glassnet.diagnostics.explain.words import with_numbers
 from glassnet.optim import Optimizer
 
-State = Mapping[str, float]
+Values = Mapping[str, float]
+"""The rule's settings, t, rate, g and theta, the letters of its state, and the lines before, by name."""
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """One parameter before its update t: its name and number, its gradient, state, rate; `after` it."""
+class Line(NamedTuple):
+    """One line of a rule: theta or a letter of its state gets a new number, or `value` computes one."""
 
-    rule: Any
-    """An optimizer; each rule below knows which."""
     symbol: str
-    theta: float
-    g: float
-    state: State
-    t: int
-    rate: float
-    is_weight: bool
-    after: float
-
-    def moved(self, formula: str, numbers: str) -> Step:
-        """The last line: the new parameter."""
-        text = f"{num(self.theta)} {numbers}"
-        return Step(self.symbol, f"{self.symbol} {formula}", text, self.after, "<-")
+    formula: str
+    value: Callable[[Values], float] | None = None
 
 
-Rule = Callable[[_Entry], list[Step]]
+Rule = Callable[[Any, bool], list[Line]]
+"""An optimizer's lines, for a weight or for a bias."""
+
+LETTERS = {
+    "velocity": "V",
+    "mean": "m",
+    "square": "v",
+    "squares": "v",
+    "largest": "max v",
+    "buffer": "B",
+    "steps": "u",
+}
+"""The rows of a state as the formulas write them."""
 
 
 def rule_steps(
     rule: Optimizer,
     symbol: str,
-    theta: float,
     g: float,
-    state: State,
     t: int,
     rate: float,
     is_weight: bool,
-    after: float,
+    before: tuple[float, Sequence[float]],
+    after: tuple[float, Sequence[float]],
 ) -> list[Step]:
-    """The lines of a rule for one parameter, from its gradient g to its new number `after`."""
-    return RULES[rule.name](_Entry(rule, symbol, theta, g, state, t, rate, is_weight, after))
+    """The lines of update t for one parameter, from its number and state `before` to those `after` it."""
+    letters = [LETTERS[name] for name in rule.state_names]
+    old, new = (
+        {"theta": float(theta), **dict(zip(letters, map(float, state), strict=True))}
+        for theta, state in (before, after)
+    )
+    numeric = {name: value for name, value in rule.settings().items() if isinstance(value, (int, float))}
+    values: dict[str, float] = {**numeric, "learning_rate": rate, "rate": rate, "t": t, "g": g, **old}
+    steps = []
+    for name, formula, value in RULES[rule.name](rule, is_weight):
+        text, sign = with_numbers(formula.partition(", for")[0], {**values, "t": str(t)}), "="
+        if value is None:
+            values[name], sign = new[name], "<-"
+        else:
+            values[name] = value(values)
+        text = "" if "..." in formula else text
+        shown = symbol if name == "theta" else name
+        steps.append(Step(shown, formula.replace("theta", symbol), text, values[name], sign))
+    return steps
 
 
-def _sgd(e: _Entry) -> list[Step]:
-    m, V = e.rule.momentum, e.state["velocity"]
-    text = f"{num(m)} * {num(V)} - {num(e.rate)} * {num(e.g)}"
-    new = m * V - e.rate * e.g
-    steps = [Step("V", "momentum V - learning_rate g", text, new, "<-")]
-    if e.rule.nesterov:
-        return [
-            *steps,
-            e.moved(
-                "+ momentum V - learning_rate g", f"+ {num(m)} * {num(new)} - {num(e.rate)} * {num(e.g)}"
-            ),
-        ]
-    return [*steps, e.moved("+ V", f"+ {num(new)}")]
+def _sgd(rule: Any, is_weight: bool) -> list[Line]:
+    step = "momentum V - learning_rate g"
+    return [Line("V", step), Line("theta", f"theta + {step if rule.nesterov else 'V'}")]
 
 
-def _mean(name: str, decay: float, letter: str, before: float, value: float, what: str) -> Step:
-    """A running mean: decay m + (1 - decay) value."""
-    text = f"{num(decay)} * {num(before)} + (1 - {num(decay)}) * {num(value)}"
-    new = decay * before + (1 - decay) * value
-    return Step(name, f"{letter} {name} + (1 - {letter}) {what}", text, new, "<-")
+_MEAN_SQUARE = Line("v", "rho v + (1 - rho) g^2")
 
 
-def _square(e: _Entry, decay: float, letter: str, key: str) -> Step:
-    """v, the running mean of g^2."""
-    before = e.state[key]
-    text = f"{num(decay)} * {num(before)} + (1 - {num(decay)}) * {num(e.g)}^2"
-    new = decay * before + (1 - decay) * e.g * e.g
-    return Step("v", f"{letter} v + (1 - {letter}) g^2", text, new, "<-")
+def _rmsprop(rule: Any, is_weight: bool) -> list[Line]:
+    end = [Line("B", "momentum B + g / r"), Line("theta", "theta - rate B")]
+    if not rule.centered:
+        root = Line("r", "sqrt(v) + epsilon", lambda x: math.sqrt(x["v"]) + x["epsilon"])
+        return [_MEAN_SQUARE, root, *end]
+    root = Line(
+        "r",
+        "sqrt(max(v - m^2, 0)) + epsilon",
+        lambda x: math.sqrt(max(x["v"] - x["m"] * x["m"], 0.0)) + x["epsilon"],
+    )
+    return [_MEAN_SQUARE, Line("m", "rho m + (1 - rho) g"), root, *end]
 
 
-def _rmsprop(e: _Entry) -> list[Step]:
-    v = _square(e, e.rule.rho, "rho", "square")
-    steps, spread, formula, text = [v], v.value, "v", f"{v.value:.6g}"
-    if e.rule.centered:
-        m = _mean("m", e.rule.rho, "rho", e.state["mean"], e.g, "g")
-        spread = max(v.value - m.value * m.value, 0.0)
-        steps.append(m)
-        formula, text = "max(v - m^2, 0)", f"max({v.value:.6g} - {num(m.value)}^2, 0)"
-    root = math.sqrt(spread) + e.rule.epsilon
-    steps.append(Step("r", f"sqrt({formula}) + epsilon", f"sqrt({text}) + {num(e.rule.epsilon)}", root))
-    B = e.rule.momentum * e.state["buffer"] + e.g / root
-    text = f"{num(e.rule.momentum)} * {num(e.state['buffer'])} + {num(e.g)} / {num(root)}"
-    steps.append(Step("B", "momentum B + g / r", text, B, "<-"))
-    return [*steps, e.moved("- rate B", f"- {num(e.rate)} * {num(B)}")]
+def _adagrad(rule: Any, is_weight: bool) -> list[Line]:
+    return [Line("v", "v + g^2"), Line("theta", "theta - rate g / (sqrt(v) + epsilon)")]
 
 
-def _adagrad(e: _Entry) -> list[Step]:
-    before = e.state["squares"]
-    v = before + e.g * e.g
-    step = Step("v", "v + g^2", f"{num(before)} + {num(e.g)}^2", v, "<-")
-    text = f"- {num(e.rate)} * {num(e.g)} / (sqrt({v:.6g}) + {num(e.rule.epsilon)})"
-    return [step, e.moved("- rate g / (sqrt(v) + epsilon)", text)]
+def _adadelta(rule: Any, is_weight: bool) -> list[Line]:
+    def d(x: Values) -> float:
+        return math.sqrt(x["u"] + x["epsilon"]) / math.sqrt(x["v"] + x["epsilon"]) * x["g"]
 
-
-def _adadelta(e: _Entry) -> list[Step]:
-    v, u, small = _square(e, e.rule.rho, "rho", "square"), e.state["steps"], e.rule.epsilon
-    d = math.sqrt(u + small) / math.sqrt(v.value + small) * e.g
-    text = f"sqrt({u:.6g} + {num(small)}) / sqrt({v.value:.6g} + {num(small)}) * {num(e.g)}"
-    step = Step("d", "sqrt(u + epsilon) / sqrt(v + epsilon) g", text, d)
-    text = f"{num(e.rule.rho)} * {num(u)} + (1 - {num(e.rule.rho)}) * {num(d)}^2"
-    after = e.rule.rho * u + (1 - e.rule.rho) * d * d
-    kept = Step("u", "rho u + (1 - rho) d^2, for the next update", text, after, "<-")
-    return [v, step, kept, e.moved("- rate d", f"- {num(e.rate)} * {num(d)}")]
-
-
-def _moments(e: _Entry) -> tuple[Step, Step]:
-    m = _mean("m", e.rule.beta1, "beta1", e.state["mean"], e.g, "g")
-    return m, _square(e, e.rule.beta2, "beta2", "square")
-
-
-def _hats(e: _Entry, m: Step, v: Step) -> list[Step]:
-    """m and v, corrected for their start at 0."""
-    b1, b2 = e.rule.beta1, e.rule.beta2
     return [
-        Step(
-            "m_hat", "m / (1 - beta1^t)", f"{num(m.value)} / (1 - {num(b1)}^{e.t})", m.value / (1 - b1**e.t)
-        ),
-        Step(
-            "v_hat", "v / (1 - beta2^t)", f"{num(v.value)} / (1 - {num(b2)}^{e.t})", v.value / (1 - b2**e.t)
-        ),
+        _MEAN_SQUARE,
+        Line("d", "sqrt(u + epsilon) / sqrt(v + epsilon) g", d),
+        Line("u", "rho u + (1 - rho) d^2, for the next update"),
+        Line("theta", "theta - rate d"),
     ]
 
 
-def _adam_move(e: _Entry, hats: list[Step], decayed: str = "") -> Step:
-    m_hat, v_hat = hats
-    text = f"- {num(e.rate)} * {num(m_hat.value)} / (sqrt({v_hat.value:.6g}) + {num(e.rule.epsilon)})"
-    step = e.moved("- rate m_hat / (sqrt(v_hat) + epsilon)", text)
-    return step if not decayed else step._replace(numbers=f"{decayed} {text}")
+_MOMENTS = [Line("m", "beta1 m + (1 - beta1) g"), Line("v", "beta2 v + (1 - beta2) g^2")]
+
+_M_HAT = Line("m_hat", "m / (1 - beta1^t)", lambda x: x["m"] / (1 - x["beta1"] ** x["t"]))
+_V_HAT = Line("v_hat", "v / (1 - beta2^t)", lambda x: x["v"] / (1 - x["beta2"] ** x["t"]))
+
+_STEP = "rate m_hat / (sqrt(v_hat) + epsilon)"
 
 
-def _adam(e: _Entry) -> list[Step]:
-    m, v = _moments(e)
-    if e.rule.epsilon_hat:
-        b1, b2 = num(e.rule.beta1), num(e.rule.beta2)
-        formula = "- rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)"
-        text = (
-            f"- {num(e.rate)} * sqrt(1 - {b2}^{e.t}) / (1 - {b1}^{e.t}) * {num(m.value)} / "
-            f"(sqrt({v.value:.6g}) + {num(e.rule.epsilon)})"
-        )
-        return [m, v, e.moved(formula, text)]
-    hats = _hats(e, m, v)
-    return [m, v, *hats, _adam_move(e, hats)]
+def _adam(rule: Any, is_weight: bool) -> list[Line]:
+    if rule.epsilon_hat:
+        step = "rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)"
+        return [*_MOMENTS, Line("theta", f"theta - {step}")]
+    return [*_MOMENTS, _M_HAT, _V_HAT, Line("theta", f"theta - {_STEP}")]
 
 
-def _amsgrad(e: _Entry) -> list[Step]:
-    m, v = _moments(e)
-    largest = max(e.state["largest"], v.value)
-    step = Step("max v", "max(max v, v)", f"max({e.state['largest']:.6g}, {v.value:.6g})", largest, "<-")
-    hats = _hats(e, m, step)
-    hats[1] = hats[1]._replace(formula="max v / (1 - beta2^t)")
-    return [m, v, step, *hats, _adam_move(e, hats)]
+def _amsgrad(rule: Any, is_weight: bool) -> list[Line]:
+    v_hat = Line("v_hat", "max v / (1 - beta2^t)", lambda x: x["max v"] / (1 - x["beta2"] ** x["t"]))
+    return [*_MOMENTS, Line("max v", "max(max v, v)"), _M_HAT, v_hat, Line("theta", f"theta - {_STEP}")]
 
 
-def _decayed(e: _Entry) -> tuple[list[Step], str]:
-    """The weight after its decay, and its number; a bias stays."""
-    decay = e.rule.weight_decay
-    if not (e.is_weight and decay):
-        return [], num(e.theta)
-    value = (1 - e.rate * decay) * e.theta
-    text = f"(1 - {num(e.rate)} * {num(decay)}) * {num(e.theta)}"
-    return [Step("decayed", f"(1 - rate weight_decay) {e.symbol}", text, value)], num(value)
+def _decay(rule: Any, is_weight: bool) -> tuple[list[Line], str]:
+    """The decay of a weight, and what the update begins with; a bias stays."""
+    if not (is_weight and rule.weight_decay):
+        return [], "theta"
+    formula = "(1 - rate weight_decay) theta"
+    line = Line("decayed", formula, lambda x: (1 - x["rate"] * x["weight_decay"]) * x["theta"])
+    return [line], "decayed"
 
 
-def _adamw(e: _Entry) -> list[Step]:
-    m, v = _moments(e)
-    hats, (decayed, number) = _hats(e, m, v), _decayed(e)
-    move = _adam_move(e, hats, number)
-    if decayed:
-        move = move._replace(formula="decayed - rate m_hat / (sqrt(v_hat) + epsilon)")
-    return [m, v, *hats, *decayed, move]
+def _adamw(rule: Any, is_weight: bool) -> list[Line]:
+    decay, start = _decay(rule, is_weight)
+    return [*_MOMENTS, _M_HAT, _V_HAT, *decay, Line("theta", f"{start} - {_STEP}")]
 
 
-def _nadam(e: _Entry) -> list[Step]:
-    m, v = _moments(e)
+def _nadam(rule: Any, is_weight: bool) -> list[Line]:
+    def mu(x: Values, t: float) -> float:
+        return float(x["beta1"] * (1 - 0.5 * 0.96 ** (t * x["momentum_decay"])))
 
-    def mu(t: int) -> float:
-        return float(e.rule.beta1 * (1 - 0.5 * 0.96 ** (t * e.rule.momentum_decay)))
+    def r(x: Values) -> float:
+        return math.sqrt(x["v"] / (1 - x["beta2"] ** x["t"])) + x["epsilon"]
 
-    product = math.prod(mu(i) for i in range(1, min(e.t, 1000) + 1))
-    now, ahead = mu(e.t), mu(e.t + 1)
-    r = math.sqrt(v.value / (1 - e.rule.beta2**e.t)) + e.rule.epsilon
-    text = f"sqrt({v.value:.6g} / (1 - {num(e.rule.beta2)}^{e.t})) + {num(e.rule.epsilon)}"
-    steps = [m, v, Step("r", "sqrt(v / (1 - beta2^t)) + epsilon", text, r)]
-    b, d = num(e.rule.beta1), num(e.rule.momentum_decay)
-    for name, t, value in (("mu_t", e.t, now), ("mu_(t+1)", e.t + 1, ahead)):
-        formula = f"beta1 (1 - 0.96^({'t' if t == e.t else '(t + 1)'} momentum_decay) / 2)"
-        steps.append(Step(name, formula, f"{b} * (1 - 0.96^({t} * {d}) / 2)", value))
-    steps.append(Step("P_t", "mu_1 ... mu_t", "", product))
-    formula = "- rate [(1 - mu_t) / (1 - P_t) g + mu_(t+1) / (1 - P_t mu_(t+1)) m] / r"
-    text = (
-        f"- {num(e.rate)} * ((1 - {num(now)}) / (1 - {num(product)}) * {num(e.g)} + "
-        f"{num(ahead)} / (1 - {num(product)} * {num(ahead)}) * {num(m.value)}) / {num(r)}"
-    )
-    return [*steps, e.moved(formula, text)]
+    def product(x: Values) -> float:
+        return math.prod(mu(x, i) for i in range(1, min(int(x["t"]), 1000) + 1))
+
+    return [
+        *_MOMENTS,
+        Line("r", "sqrt(v / (1 - beta2^t)) + epsilon", r),
+        Line("mu_t", "beta1 (1 - 0.96^(t momentum_decay) / 2)", lambda x: mu(x, x["t"])),
+        Line("mu_(t+1)", "beta1 (1 - 0.96^((t + 1) momentum_decay) / 2)", lambda x: mu(x, x["t"] + 1)),
+        Line("P_t", "mu_1 ... mu_t", product),
+        Line("theta", "theta - rate ((1 - mu_t) / (1 - P_t) g + mu_(t+1) / (1 - P_t mu_(t+1)) m) / r"),
+    ]
 
 
-def _lion(e: _Entry) -> list[Step]:
-    m, b1, b2 = e.state["mean"], e.rule.beta1, e.rule.beta2
-    text = f"{num(b1)} * {num(m)} + (1 - {num(b1)}) * {num(e.g)}"
-    c = Step("c", "beta1 m + (1 - beta1) g", text, b1 * m + (1 - b1) * e.g)
-    kept = _mean("m", b2, "beta2", m, e.g, "g")
-    decayed, number = _decayed(e)
-    move = e.moved("- rate sign(c)", "")._replace(numbers=f"{number} - {num(e.rate)} * sign({c.value:.6g})")
-    if decayed:
-        move = move._replace(formula="decayed - rate sign(c)")
-    return [c, kept._replace(formula=f"{kept.formula}, for the next update"), *decayed, move]
+def _lion(rule: Any, is_weight: bool) -> list[Line]:
+    decay, start = _decay(rule, is_weight)
+    return [
+        Line("c", "beta1 m + (1 - beta1) g", lambda x: x["beta1"] * x["m"] + (1 - x["beta1"]) * x["g"]),
+        Line("m", "beta2 m + (1 - beta2) g, for the next update"),
+        *decay,
+        Line("theta", f"{start} - rate sign(c)"),
+    ]
 
 
 RULES: dict[str, Rule] = {

@@ -66,8 +66,8 @@ def with_numbers(formula: str, values: Mapping[str, float | str]) -> str:
     texts = {name: value if isinstance(value, str) else num(value) for name, value in values.items()}
     names = sorted(texts, key=len, reverse=True)
     pattern = "|".join(rf"(?<![\w.]){re.escape(name)}(?![\w'])" for name in names)
-    # Two factors side by side: a name or a bracket before a bracket or a name.
-    formula = re.sub(rf"({pattern}|\)) (?=\(|{pattern})", r"\1 * ", formula)
+    # Two factors side by side: a name or a bracket before a bracket, a function or a name.
+    formula = re.sub(rf"({pattern}|\)) (?=\w*\(|{pattern})", r"\1 * ", formula)
     formula = re.sub(pattern, lambda match: texts[match.group()], formula)
     return re.sub(r"\(\((-[\w.+-]+)\)\)", r"(\1)", formula)
 

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from glassnet.data.checks import target_rows
 from glassnet.diagnostics.central_differences import LossDifferences
 from glassnet.diagnostics.gradient_report import GradientCheck, GradientEntry, findings_of
-from glassnet.diagnostics.mistakes import Finding, Point, mistakes_in
+from glassnet.diagnostics.mistakes import Finding, Judged, Point, mistakes_in
 from glassnet.engine.prepare import prepare
 from glassnet.errors import InputError
 from glassnet.nn.network import Network, Parameters, as_network
@@ -123,7 +123,7 @@ def _mistakes(
         return []
     tolerance = np.array([entry.tolerance for entry in table])
     judged = np.array([entry.verdict in ("right", "wrong") for entry in table])
-    return mistakes_in(point, gradient, tolerance, wrong, judged, precision == np.float32)
+    return mistakes_in(Judged(point, gradient, tolerance, wrong, judged, precision == np.float32))
 
 
 def _entries(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from glassnet._types import Array
 from glassnet.diagnostics.explain.explanation import Step
 from glassnet.diagnostics.explain.words import with_numbers
 from glassnet.optim import Optimizer
@@ -44,8 +45,8 @@ def rule_steps(
     t: int,
     rate: float,
     is_weight: bool,
-    before: tuple[float, Sequence[float]],
-    after: tuple[float, Sequence[float]],
+    before: tuple[float, Array],
+    after: tuple[float, Array],
 ) -> list[Step]:
     """The lines of update t for one parameter, from its number and state `before` to those `after` it."""
     letters = [LETTERS[name] for name in rule.state_names]

@@ -2,6 +2,6 @@
 
 from glassnet.diagnostics.mistakes.backpropagation import Point
 from glassnet.diagnostics.mistakes.finding import Finding
-from glassnet.diagnostics.mistakes.naming import mistakes_in
+from glassnet.diagnostics.mistakes.naming import Judged, mistakes_in
 
-__all__ = ["Finding", "Point", "mistakes_in"]
+__all__ = ["Finding", "Judged", "Point", "mistakes_in"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Slips:
     """delta_L of Z and Y, in place of the loss's."""
     slopes: Mapping[int, Slope] = field(default_factory=dict)
     """sigma' of hidden layers."""
-    backs: Mapping[int, Callable[[Array], Array]] = field(default_factory=dict)
+    backs: Mapping[int, Array] = field(default_factory=dict)
     """What the delta of a layer is multiplied by on its way down, in place of W^T."""
     delta_factors: Mapping[int, float] = field(default_factory=dict)
     """Factors of a layer's delta."""
@@ -62,10 +62,23 @@ class Slips:
     """Layers whose dJ/dW has Z of the layer below in place of H."""
     w: Array | None = None
     """The samples' weights in the reduced loss."""
-    penalty: Callable[[Point], Array] | None = None
+    penalty: Array | None = None
     """The penalty's gradient, flat, in place of l2 W + l1 sign(W)."""
-    arrays: Mapping[str, Callable[[Array], Array]] = field(default_factory=dict)
-    """What becomes of an array of the gradient in the end."""
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    """What an array of the gradient is in the end."""
+
+    def joined(self, other: Slips) -> Slips:
+        """These and others; what only one of them can change is as the others have it."""
+        both: dict[str, Any] = {}
+        for name, value in vars(other).items():
+            own = getattr(self, name)
+            if isinstance(value, Mapping):
+                both[name] = {**own, **value}
+            elif isinstance(value, frozenset):
+                both[name] = own | value
+            else:
+                both[name] = own if value is None else value
+        return Slips(**{**both, "scale": self.scale * other.scale})
 
 
 NONE = Slips()
@@ -92,16 +105,18 @@ def gradient_with(slips: Slips, point: Point) -> Array:
         gradient[f"W{layer}"], gradient[f"b{layer}"] = before.T @ delta, delta.sum(axis=0)
         if layer > 1:
             W, Z, sigma = theta.weights[layer - 1], Zs[layer - 2], hidden[layer - 2]
-            back = slips.backs[layer](W) if layer in slips.backs else W.T
-            delta = (delta @ back) * slips.slopes.get(layer - 1, sigma.derivative)(Z, Hs[layer - 1])
+            delta = (delta @ slips.backs.get(layer, W.T)) * slips.slopes.get(layer - 1, sigma.derivative)(
+                Z, Hs[layer - 1]
+            )
     names = [f"{kind}{layer}" for layer in range(1, depth + 1) for kind in "Wb"]
     flat: Array = np.concatenate([gradient[name].ravel() for name in names])
-    flat = slips.scale * (flat + (slips.penalty or penalty_of)(point))
+    penalty = penalty_of(point) if slips.penalty is None else slips.penalty
+    flat = slips.scale * (flat + penalty)
     if slips.arrays:
         ends = Parameters(network.sizes, flat)
-        for name, change in slips.arrays.items():
+        for name, values in slips.arrays.items():
             array = (ends.weights if name[0] == "W" else ends.biases)[int(name[1:]) - 1]
-            array[...] = change(array.copy())
+            array[...] = values
     return flat
 
 

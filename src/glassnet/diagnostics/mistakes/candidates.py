@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -17,12 +16,12 @@ from glassnet.nn.losses import ALL_LOSSES, ALL_OUTPUTS
 
 
 class Hypothesis(NamedTuple):
-    """A mistake: its kind and layer, what it is in words, and how it joins mistakes that are known."""
+    """A mistake: its kind and layer, what it is in words, and what it changes."""
 
     kind: Kind
     layer: int | None
     words: str
-    join: Callable[[Slips], Slips]
+    slips: Slips
 
 
 def in_a_layer(point: Point, layer: int) -> Iterator[Hypothesis]:
@@ -35,7 +34,7 @@ def in_a_layer(point: Point, layer: int) -> Iterator[Hypothesis]:
         yield from _of_the_way_back(point, layer)
     if layer > 1:
         words = f"dJ/dW{layer} is made of Z{layer - 1} in place of H{layer - 1}: the activation is missing"
-        yield Hypothesis("input", layer, words, lambda s: replace(s, raw_inputs=s.raw_inputs | {layer}))
+        yield Hypothesis("input", layer, words, Slips(raw_inputs=frozenset([layer])))
 
 
 def of_all(point: Point) -> Iterator[Hypothesis]:
@@ -46,13 +45,10 @@ def of_all(point: Point) -> Iterator[Hypothesis]:
     for layer in range(1, depth + 1):
         if biases[layer - 1]:
             words = f"the pass forward leaves b{layer} out"
-            yield Hypothesis("bias", layer, words, partial(_biasless, layers={layer}))
+            yield Hypothesis("bias", layer, words, Slips(biasless=frozenset([layer])))
     if depth > 1 and sum(biases) > 1:
-        everywhere = set(range(1, depth + 1))
-        yield Hypothesis(
-            "bias", None, "the pass forward leaves all biases out", partial(_biasless, layers=everywhere)
-        )
-
+        everywhere = Slips(biasless=frozenset(range(1, depth + 1)))
+        yield Hypothesis("bias", None, "the pass forward leaves all biases out", everywhere)
     yield from _of_the_functions(point)
     yield from _of_the_data(point)
 
@@ -63,14 +59,9 @@ def _of_the_functions(point: Point) -> Iterator[Hypothesis]:
 
     def instead(record: Activation, layers: list[int], where: str) -> Hypothesis:
         names = ", ".join(dict.fromkeys(hidden[layer - 1].name for layer in layers))
-        put = dict.fromkeys(layers, record)
         words = f"{where} computes {record.name} in place of {names}"
-        return Hypothesis(
-            "activation",
-            layers[0] if len(layers) == 1 else None,
-            words,
-            lambda s: replace(s, functions={**s.functions, **put}),
-        )
+        layer = layers[0] if len(layers) == 1 else None
+        return Hypothesis("activation", layer, words, Slips(functions=dict.fromkeys(layers, record)))
 
     for record in ACTIVATIONS.values():
         others = [layer for layer, sigma in enumerate(hidden, 1) if sigma.name != record.name]
@@ -87,16 +78,12 @@ def _of_the_data(point: Point) -> Iterator[Hypothesis]:
         scale = X.std(axis=0)
         standardized = (X - X.mean(axis=0)) / np.where(scale > 0, scale, 1)
         words = "the inputs are standardized, (x - mean) / deviation, and those of the check are not"
-        yield Hypothesis("input", None, words, lambda s: replace(s, X=standardized))
+        yield Hypothesis("input", None, words, Slips(X=standardized))
     if Y.shape[1] > 1:
         words = "the targets' columns are in the reverse order"
-        yield Hypothesis("targets", None, words, lambda s: replace(s, Y=Y[:, ::-1]))
+        yield Hypothesis("targets", None, words, Slips(Y=Y[:, ::-1]))
     if point.network.loss.target == "label" or (point.network.loss.target == "class" and Y.shape[1] == 2):
-        yield Hypothesis("targets", None, "the targets are 1 - y", lambda s: replace(s, Y=1 - Y))
-
-
-def _biasless(slips: Slips, layers: set[int]) -> Slips:
-    return replace(slips, biasless=slips.biasless | layers)
+        yield Hypothesis("targets", None, "the targets are 1 - y", Slips(Y=1 - Y))
 
 
 # ---- The output's delta -----------------------------------------------------------------------------
@@ -108,7 +95,7 @@ def _of_the_output(point: Point) -> Iterator[Hypothesis]:
 
     def other(words: str, delta: Callable[[Array, Array], Array]) -> Hypothesis:
         words = f"the loss is {loss}, and its delta, {loss.delta_formula}, was taken for another: {words}"
-        return Hypothesis("loss", depth, words, lambda s: replace(s, delta=delta))
+        return Hypothesis("loss", depth, words, Slips(delta=delta))
 
     def link_slope(Z: Array) -> Array:
         Y_hat = output.link(Z)
@@ -142,9 +129,7 @@ def _of_the_output(point: Point) -> Iterator[Hypothesis]:
 
 def _of_the_slope(sigma: Activation, layer: int) -> Iterator[Hypothesis]:
     def slope(words: str, function: Callable[[Array, Array], Array]) -> Hypothesis:
-        return Hypothesis(
-            "derivative", layer, words, lambda s: replace(s, slopes={**s.slopes, layer: function})
-        )
+        return Hypothesis("derivative", layer, words, Slips(slopes={layer: function}))
 
     own = sigma.derivative
     yield slope(
@@ -184,37 +169,20 @@ def _slope_at(record: Activation, Z: Array, H: Array) -> Array:
 
 
 def _of_the_way_back(point: Point, layer: int) -> Iterator[Hypothesis]:
-    above = layer + 1
-    rows, columns = point.theta.weights[layer].shape
+    above, W = layer + 1, point.theta.weights[layer]
 
-    def back(words: str, function: Callable[[Array], Array]) -> Hypothesis:
-        words = f"W{above} is {words} on the way from delta{above} to delta{layer}"
-        return Hypothesis(
-            "transposed", above, words, lambda s: replace(s, backs={**s.backs, above: function})
-        )
+    def back(kind: Kind, words: str, values: Array) -> Hypothesis:
+        words = f"{words} on the way from delta{above} to delta{layer}"
+        return Hypothesis(kind, above, words, Slips(backs={above: values}))
 
-    for other, W in enumerate(point.theta.weights, 1):
-        if other != above and W.shape == (rows, columns):
-            yield Hypothesis(
-                "order",
-                above,
-                f"W{other} stands in place of W{above} on the way from delta{above} to delta{layer}",
-                partial(_back, above=above, W=W),
-            )
-    if rows == columns:
-        yield back("not transposed", lambda W: W)
-    elif min(rows, columns) > 1:
-        yield back("reshaped in place of transposed", lambda W: W.reshape(W.shape[::-1]))
-    yield Hypothesis(
-        "missing",
-        above,
-        f"W{above} is missing on the way from delta{above} to delta{layer}",
-        lambda s: replace(s, backs={**s.backs, above: lambda W: np.ones_like(W.T)}),
-    )
-
-
-def _back(slips: Slips, above: int, W: Array) -> Slips:
-    return replace(slips, backs={**slips.backs, above: lambda own: W.T})
+    for other, values in enumerate(point.theta.weights, 1):
+        if other != above and values.shape == W.shape:
+            yield back("order", f"W{other} stands in place of W{above}", values.T)
+    if W.shape[0] == W.shape[1]:
+        yield back("transposed", f"W{above} is not transposed", W)
+    elif min(W.shape) > 1:
+        yield back("transposed", f"W{above} is reshaped in place of transposed", W.reshape(W.shape[::-1]))
+    yield back("missing", f"W{above} is missing", np.ones_like(W.T))
 
 
 # ---- Samples and penalties --------------------------------------------------------------------------
@@ -224,7 +192,7 @@ def _of_the_weights(point: Point) -> Iterator[Hypothesis]:
     w, n = point.w, len(point.w)
 
     def weighted(kind: Kind, words: str, values: Array) -> Hypothesis:
-        return Hypothesis(kind, None, words, lambda s: replace(s, w=values))
+        return Hypothesis(kind, None, words, Slips(w=values))
 
     if not np.allclose(w, w[0]):
         yield weighted("weights", "the sample weights are left out", point.plain)
@@ -261,8 +229,7 @@ def _of_the_penalty(point: Point) -> Iterator[Hypothesis]:
     def penalized(
         words: str, l1: float | None = None, l2: float | None = None, biases: bool = False
     ) -> Hypothesis:
-        penalty = partial(penalty_of, l1=l1, l2=l2, biases=biases)
-        return Hypothesis("penalty", None, words, lambda s: replace(s, penalty=penalty))
+        return Hypothesis("penalty", None, words, Slips(penalty=penalty_of(point, l1, l2, biases)))
 
     if len(names) == 2:
         yield penalized("the gradient of the l1 penalty, l1 sign(W), is missing", l1=0.0)

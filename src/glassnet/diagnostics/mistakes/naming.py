@@ -9,7 +9,9 @@ entry to the check's tolerance, and comes ten times nearer than the right gradie
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,62 +35,71 @@ def layer_of(name: str) -> int:
     return int(name[1:])
 
 
-class _Wrong:
-    """The gradient that was judged, beside the tolerance and the verdict of each entry."""
+@dataclass(frozen=True)
+class Judged:
+    """A gradient of which some entries are wrong, flat, as are the tolerance and the verdict of each."""
 
-    def __init__(
-        self,
-        point: Point,
-        gradient: Array,
-        tolerance: NDArray[np.float64],
-        wrong: NDArray[np.bool_],
-        judged: NDArray[np.bool_],
-        single: bool,
-    ) -> None:
-        self.point, self.gradient, self.judged = point, gradient, judged
-        self._tolerance, self._relative = tolerance, 1e-3 if single else 2e-5
-        self.right = gradient_with(NONE, point)
-        names, sizes = [], Parameters(point.network.sizes, np.arange(gradient.size, dtype=float))
-        for layer, pair in enumerate(zip(sizes.weights, sizes.biases, strict=True), 1):
-            for kind, places in zip("Wb", pair, strict=True):
-                names.append((f"{kind}{layer}", places.astype(int)))
-        self.places = dict(names)
-        self.accused = [name for name, at in self.places.items() if wrong[at].any()]
-        self.wrong = wrong
+    point: Point
+    gradient: Array
+    tolerance: NDArray[np.float64]
+    wrong: NDArray[np.bool_]
+    judged: NDArray[np.bool_]
+    """The entries that are right or wrong."""
+    single: bool
+    """Whether float32 computed it."""
+
+    @cached_property
+    def right(self) -> Array:
+        """What it should be."""
+        return gradient_with(NONE, self.point)
+
+    @cached_property
+    def places(self) -> dict[str, NDArray[np.int64]]:
+        """The places of W1, b1, ... in a flat gradient, in their shapes."""
+        numbers = Parameters(self.point.network.sizes, np.arange(self.gradient.size, dtype=float))
+        pairs = enumerate(zip(numbers.weights, numbers.biases, strict=True), 1)
+        return {
+            f"{kind}{layer}": places.astype(np.int64)
+            for layer, pair in pairs
+            for kind, places in zip("Wb", pair, strict=True)
+        }
+
+    @cached_property
+    def accused(self) -> list[str]:
+        """The arrays with wrong entries."""
+        return [name for name, at in self.places.items() if self.wrong[at].any()]
 
     def array(self, flat: Array, name: str) -> Array:
         """One array of a flat gradient."""
         return flat[self.places[name]]
 
+    def agrees(self, flat: Array, at: NDArray[Any]) -> bool:
+        """Whether another gradient has the judged entries among some places, up to rounding."""
+        at = at[self.judged[at]]
+        relative = 1e-3 if self.single else 2e-5
+        allowed = 8 * self.tolerance[at] + relative * np.abs(flat[at])
+        return bool((np.abs(self.gradient[at] - flat[at]) <= allowed).all())
+
     def fits(self, flat: Array, name: str) -> bool:
         """Whether an array of a gradient with mistakes is the judged one's."""
         at = self.places[name].ravel()
+        if not self.agrees(flat, at):
+            return False
+        if name not in self.accused:
+            return True
         at = at[self.judged[at]]
-        with np.errstate(over="ignore", invalid="ignore"):
-            apart = np.abs(self.gradient[at] - flat[at])
-            allowed = 8 * self._tolerance[at] + self._relative * np.abs(flat[at])
-            if not (apart <= allowed).all():
-                return False
-            if name not in self.accused:
-                return True
-            before = np.abs(self.gradient[at] - self.right[at])
-        return bool(np.linalg.norm(apart) <= _NEARER * np.linalg.norm(before))
+        apart, before = (np.linalg.norm(self.gradient[at] - other[at]) for other in (flat, self.right))
+        return bool(apart <= _NEARER * before)
 
     def unfit(self, flat: Array) -> list[str]:
         """The arrays that a gradient with mistakes does not explain, in the order W1, b1, ..."""
         return [name for name in self.places if not self.fits(flat, name)]
 
-    def is_of_the_records(self) -> bool:
-        """Whether this is what backpropagation gives with the activations and the loss as they are."""
-        apart = np.abs(self.gradient - self.right)[self.judged]
-        allowed = 8 * self._tolerance[self.judged] + self._relative * np.abs(self.right[self.judged])
-        return bool((apart <= allowed).all())
-
     def factor(self, flat: Array, names: list[str]) -> float | None:
         """The one factor between the judged arrays and those of `flat`; None where there is none."""
         at = np.concatenate([self.places[name].ravel() for name in names])
         at = at[self.judged[at]]
-        ours, theirs, allowed = flat[at], self.gradient[at], self._tolerance[at]
+        ours, theirs, allowed = flat[at], self.gradient[at], self.tolerance[at]
         telling = np.abs(ours) > 10 * allowed
         if telling.sum() < 2 or not np.isfinite(theirs).all():
             return None
@@ -100,28 +111,15 @@ class _Wrong:
         return factor if (np.abs(theirs - factor * ours) <= slack).all() else None
 
 
-def mistakes_in(
-    point: Point,
-    gradient: Array,
-    tolerance: NDArray[np.float64],
-    wrong: NDArray[np.bool_],
-    judged: NDArray[np.bool_],
-    single: bool,
-) -> list[Finding]:
-    """The mistakes in a gradient of which some entries are wrong, the uppermost first.
-
-    `gradient`, `tolerance`, `wrong` and `judged` are flat, of every parameter; `single` says that float32
-    computed it.
-    """
+def mistakes_in(seen: Judged) -> list[Finding]:
+    """The mistakes in a gradient of which some entries are wrong, the uppermost first."""
     with np.errstate(all="ignore"):
-        seen = _Wrong(point, gradient, tolerance, wrong, judged, single)
-        own = wrong_functions(point)
-        if own and seen.is_of_the_records():
-            return own
-        return _named(seen)
+        # Is this what backpropagation gives with the activations and the loss as they are?
+        own = wrong_functions(seen.point)
+        return own if own and seen.agrees(seen.right, np.arange(seen.right.size)) else _named(seen)
 
 
-def _named(seen: _Wrong) -> list[Finding]:
+def _named(seen: Judged) -> list[Finding]:
     slips, findings = NONE, list[Finding]()
     rest = [*seen.accused]
     while rest and len(findings) < MOST_MISTAKES:
@@ -137,7 +135,7 @@ def _named(seen: _Wrong) -> list[Finding]:
     return findings
 
 
-def _best(seen: _Wrong, slips: Slips, rest: list[str]) -> tuple[Hypothesis, Slips, list[str]] | None:
+def _best(seen: Judged, slips: Slips, rest: list[str]) -> tuple[Hypothesis, Slips, list[str]] | None:
     """The hypothesis that explains most of the uppermost wrong layer, then of all; of equal ones the first.
 
     None where none explains an array there, or each spoils one that is explained.
@@ -150,7 +148,7 @@ def _best(seen: _Wrong, slips: Slips, rest: list[str]) -> tuple[Hypothesis, Slip
 
     best, known, least = None, gradient_with(slips, seen.point), score(rest)
     for hypothesis in _hypotheses(seen, slips, known, rest):
-        joined = hypothesis.join(slips)
+        joined = slips.joined(hypothesis.slips)
         still = seen.unfit(gradient_with(joined, seen.point))
         reached = score(still)
         if reached[0] < least[0] or (best is not None and reached < least):
@@ -160,7 +158,7 @@ def _best(seen: _Wrong, slips: Slips, rest: list[str]) -> tuple[Hypothesis, Slip
     return best
 
 
-def _hypotheses(seen: _Wrong, slips: Slips, known: Array, rest: list[str]) -> Iterator[Hypothesis]:
+def _hypotheses(seen: Judged, slips: Slips, known: Array, rest: list[str]) -> Iterator[Hypothesis]:
     point = seen.point
     top = max(map(layer_of, rest))
     yield from _factors(seen, known, rest, top)
@@ -171,31 +169,27 @@ def _hypotheses(seen: _Wrong, slips: Slips, known: Array, rest: list[str]) -> It
             yield from _of_an_array(seen, known, name)
 
 
-def _factors(seen: _Wrong, known: Array, rest: list[str], top: int) -> Iterator[Hypothesis]:
+def _factors(seen: Judged, known: Array, rest: list[str], top: int) -> Iterator[Hypothesis]:
     """One factor of all, or of a layer's delta and so of all below."""
     whole = seen.factor(known, [*seen.places])
     if whole is not None and len(rest) == len(seen.places):
         kind, words = _factor_words(seen.point, whole)
-        yield Hypothesis(kind, None, words, lambda s: replace(s, scale=s.scale * whole))
+        yield Hypothesis(kind, None, words, Slips(scale=whole))
         return
     own = [name for name in rest if layer_of(name) == top]
     factor = seen.factor(known, own)
     if factor is not None and len(own) == 2:
         kind, words = _factor_words(seen.point, factor)
-        words, factors = f"{words}: so is delta{top}, and all below", {top: factor}
-        yield Hypothesis(
-            kind, top, words, lambda s: replace(s, delta_factors={**s.delta_factors, **factors})
-        )
+        words = f"{words}: so is delta{top}, and all below"
+        yield Hypothesis(kind, top, words, Slips(delta_factors={top: factor}))
 
 
-def _of_an_array(seen: _Wrong, known: Array, name: str) -> Iterator[Hypothesis]:
+def _of_an_array(seen: Judged, known: Array, name: str) -> Iterator[Hypothesis]:
     """What may have become of one array alone."""
     layer, mine, theirs = layer_of(name), seen.array(known, name), seen.array(seen.gradient, name)
 
     def array(kind: Kind, words: str, values: Array) -> Hypothesis:
-        return Hypothesis(
-            kind, layer, words, lambda s: replace(s, arrays={**s.arrays, name: lambda old: values})
-        )
+        return Hypothesis(kind, layer, words, Slips(arrays={name: values}))
 
     if not theirs.any():
         kind: Kind = "bias" if name[0] == "b" else "missing"
@@ -248,7 +242,7 @@ _SQUARES = {"squared_error", "brier", "tanh_error", "huber"}
 """Losses with a 1/2 in them."""
 
 
-def _places(seen: _Wrong, slips: Slips, rest: list[str]) -> list[Finding]:
+def _places(seen: Judged, slips: Slips, rest: list[str]) -> list[Finding]:
     """Where the mistake lies, for which no hypothesis fits."""
     findings: list[Finding] = []
     top = max(map(layer_of, rest))

@@ -261,15 +261,31 @@ def test_page_works_by_keyboard_alone(opened, session):
 
 @pytest.mark.parametrize(
     ("width", "height", "scheme"),
-    [(1280, 800, "light"), (1920, 1080, "dark"), (375, 812, "light"), (375, 812, "dark")],
+    [
+        (1280, 800, "light"),
+        (1920, 1080, "dark"),
+        (960, 760, "light"),
+        (375, 812, "light"),
+        (375, 812, "dark"),
+    ],
 )
 def test_page_fits_its_window_and_is_dark_where_the_system_is(opened, session, width, height, scheme):
     page = opened(session, width=width, height=height, color_scheme=scheme)
     root = page.locator(".gl-root")
     assert root.evaluate("node => node.scrollWidth <= node.clientWidth")
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
-    if width > 1000:
+    if width > 900:
         assert root.evaluate("node => node.scrollHeight <= node.clientHeight")
+    tabs = page.get_by_role("tab")
+    sides = [page.get_by_role("tablist").bounding_box(), *(tab.bounding_box() for tab in tabs.all())]
+    assert max(box["x"] + box["width"] for box in sides[1:]) <= sides[0]["x"] + sides[0]["width"]
+    for part in (
+        page.get_by_role("tabpanel"),
+        page.get_by_role("status"),
+        page.get_by_role("group", name="Time"),
+    ):
+        assert part.evaluate("node => node.scrollWidth <= node.clientWidth")
+    assert page.get_by_role("group", name="Time").get_by_text("Iteration", exact=True).is_visible()
     dark = page.locator(".glassnet-lab").evaluate("node => getComputedStyle(node).colorScheme") == "dark"
     assert dark == (scheme == "dark")
     page.get_by_role("button", name="Dark or light").click()

@@ -2047,6 +2047,7 @@ class Lab {
           "div",
           { class: "gl-time", role: "group", "aria-label": "Time" },
           h("div", { class: "gl-buttons" }, Object.values(this.buttons)),
+          h("span", { class: "gl-label", "aria-hidden": "true" }, "Iteration"),
           h("div", { class: "gl-rail" }, this.marks.node, this.slider),
           this.pace,
         ),

@@ -177,3 +177,21 @@ def test_predictions_replace_neither_the_table_nor_the_model(link):
             assert Path(path).read_bytes() == before
     assert invoke("predict", "r", "table.csv", "-o", "p.csv").exit_code == 0
     assert invoke("predict", "r", "table.csv", "-o", "p.csv").exit_code == 0  # its own predictions again
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("y\n1\n2\n", "no column but the target, 'y'"),
+        ("a,y\n1,\n2,\n", "No row of t.csv has a value in 'y'"),
+        ("a,y\n1,yes\n2,yes\n", "is 'yes' in every row"),
+        ("a,z\n1,2\n", "Unknown column of t.csv: 'y'"),
+        ('a,y\n"1,2\n', "double quote that is not closed"),
+    ],
+)
+def test_table_that_cannot_be_learned_is_answered_before_scikit_learn_is_loaded(rows, words):
+    Path("t.csv").write_text(rows)
+    ended = invoke("train", "t.csv", "--target", "y")
+    assert ended.exit_code in (1, 2)
+    assert words in " ".join(ended.stderr.split())
+    assert "loading scikit-learn" not in ended.stderr

@@ -17,8 +17,7 @@ from glassnet.data.holdout import split
 from glassnet.data.tables.prepare import prepare_table
 from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.data.tables.reading.read import read_table
-from glassnet.data.tables.table import Table
-from glassnet.data.tables.targets import as_target_names
+from glassnet.data.tables.targets import TargetedTable
 from glassnet.diagnostics.gradient_check import check_gradients
 from glassnet.diagnostics.gradient_report import GradientCheck
 from glassnet.errors import (
@@ -53,13 +52,13 @@ class Draws:
     """
 
     experiment: Experiment
-    table: InitVar[Table | None] = None
+    table: InitVar[TargetedTable | None] = None
     random: RandomState = field(init=False)
     samples: Samples = field(init=False)
     network: Network = field(init=False)
     chosen: str = field(init=False)
 
-    def __post_init__(self, table: Table | None) -> None:
+    def __post_init__(self, table: TargetedTable | None) -> None:
         self.random = RandomState(self.experiment["random_state"])
         table = read_whole(self.experiment) if table is None else table
         if table is not None:
@@ -174,24 +173,22 @@ def _generated(experiment: Experiment, random: RandomState) -> Samples:
     )
 
 
-def read_whole(experiment: Experiment) -> Table | None:
-    """The table of an experiment; None where it has none, or reads it block by block.
+def read_whole(experiment: Experiment) -> TargetedTable | None:
+    """The table of an experiment and its target; None where it has none, or reads it block by block.
 
-    Raises what `read_table` raises, and InputError where the target is missing.
+    Raises what `read_table` raises, and InputError for a target that cannot be learned.
     """
     if not experiment["data.file"] or reads_blocks(experiment):
         return None
     # Relative to where the experiment's file lies, so that both can be moved together.
     table = read_table(experiment.folder / experiment["data.file"], **experiment.reading)
-    as_target_names(experiment.target(table.names), table)
-    return table
+    return TargetedTable.of(table, experiment.target(table.names), experiment["data.task"])
 
 
-def _from_table(experiment: Experiment, table: Table, random: RandomState) -> Samples:
+def _from_table(experiment: Experiment, table: TargetedTable, random: RandomState) -> Samples:
     data = prepare_table(
         table,
-        experiment.target(table.names),
-        task=experiment["data.task"],
+        table.target.names,
         **experiment.columns,
         test_fraction=experiment.test_fraction,
         random_state=random,

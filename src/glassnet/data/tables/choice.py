@@ -157,11 +157,6 @@ def require_features(table: Table, infos: dict[str, ColumnInfo]) -> None:
     if any(info.role == "feature" for info in infos.values()):
         return
     others = [info for info in infos.values() if info.role == "left out"]
-    if not others:
-        raise InputError(
-            f"{table.source} has the column {next(iter(infos))!r} alone, which is the target: at least one "
-            f"more is needed. If the file has more, give --delimiter."
-        )
     reasons = "; ".join(f"{info.name!r} is left out ({info.kind}: {info.why})" for info in others[:10])
     raise InputError(
         f"No column of {table.source} is left to learn from: {reasons}. Name the features that you want "

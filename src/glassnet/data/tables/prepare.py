@@ -39,7 +39,7 @@ from glassnet.data.tables.raw import ColumnRows, RawColumn, date_text
 from glassnet.data.tables.reading.read import read_table
 from glassnet.data.tables.splits import SplitBy, split_rows
 from glassnet.data.tables.table import Table
-from glassnet.data.tables.targets import RowsInMemory, Target, as_target_names, learn_target, target_values
+from glassnet.data.tables.targets import RowsInMemory, Target, TargetedTable, target_values
 from glassnet.data.tables.words import as_option
 from glassnet.errors import InputError
 from glassnet.utils.html import Html, cell_output
@@ -199,14 +199,14 @@ def prepare_table(
     scikit-learn's ColumnTransformer of StandardScaler, SimpleImputer(add_indicator=True) and OneHotEncoder
     gives the same numbers, where it is told which column is which.
     """
-    table = table if isinstance(table, Table) else read_table(table)
-    targets = as_target_names(target, table)
+    if not isinstance(table, TargetedTable):
+        table = TargetedTable.of(table if isinstance(table, Table) else read_table(table), target, task)
+    table, rows, known = table
+    targets = known.names
     settings = ColumnSettings(features, ignore, numeric, categorical, dates, scaling, max_categories)  # type: ignore[arg-type]  # made tuples there
     settings.check(table, targets)
     by = SplitBy(test_fraction, time, test_after, group, split)
     by.check(table, targets)
-    rows = RowsInMemory.of(table, targets)
-    known = learn_target(rows, targets, task)
     values = target_values(known)
     parts = _split(by, rows, known, values, random_state)
     if len(parts.train) < 2:
@@ -266,9 +266,9 @@ def _split(
 def describe_columns(table: Table, target: str | Sequence[str] | None = None) -> ColumnTable:
     """What `prepare_table` would take each column for, without a split; InputError as there."""
     settings, by = ColumnSettings(), SplitBy()
-    names = () if target is None else as_target_names(target, table)
-    rows = RowsInMemory.of(table, names) if names else RowsInMemory(table, np.arange(table.n_rows))
-    known = learn_target(rows, names, None) if names else Target((), "", None, (), ())
+    rows, known = RowsInMemory(table, np.arange(table.n_rows)), Target((), "", None, (), ())
+    if target is not None:
+        table, rows, known = TargetedTable.of(table, target, None)
     columns = {name: rows.column(name) for name in table.names}
     return ColumnTable(choose_columns(columns, known, settings, by, table.index).values())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,6 +143,32 @@ def learn_target(rows: TargetedRows, names: tuple[str, ...], task: str | None) -
     if chosen == "counts":
         _check_counts(columns)
     return Target(names, chosen, None, columns, tuple(notes))
+
+
+def require_more(table: Table, target: Sequence[str]) -> None:
+    """Raise InputError for a table without another column than the target."""
+    if set(target) >= set(table.names):
+        raise InputError(
+            f"{table.source} has no column but the target, {listed(target)}: at least one more is needed. "
+            f"If the file has more, give --delimiter."
+        )
+
+
+class TargetedTable(NamedTuple):
+    """A table whose target can be learned, which is known before scikit-learn divides the rows."""
+
+    table: Table
+    rows: RowsInMemory
+    target: Target
+
+    @classmethod
+    def of(cls, table: Table, target: object, task: str | None) -> TargetedTable:
+        """The table with its target; raises what `prepare_table` says of it, and for no other column."""
+        names = as_target_names(target, table)
+        rows = RowsInMemory.of(table, names)
+        known = learn_target(rows, names, task)
+        require_more(table, names)
+        return cls(table, rows, known)
 
 
 def target_values(target: Target) -> NDArray[Any]:

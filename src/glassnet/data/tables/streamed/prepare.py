@@ -38,7 +38,7 @@ from glassnet.data.tables.streamed.columns import (
 )
 from glassnet.data.tables.streamed.encoded import EncodedFiles
 from glassnet.data.tables.streamed.raw_files import RawFiles
-from glassnet.data.tables.targets import Target, as_target_names, learn_target
+from glassnet.data.tables.targets import Target, as_target_names, learn_target, require_more
 
 _DOUBLE = np.dtype(np.float64)
 
@@ -85,6 +85,7 @@ def prepare_files(
     by.check(table, targets)
     rows = FileRows.of(table, targets)
     known = learn_target(rows, targets, task)
+    require_more(table, targets)
     sides = _Sides.of(by, rows, known, random, seed)
     columns = ColumnsOfFiles(rows)
 
